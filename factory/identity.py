@@ -1,0 +1,60 @@
+"""The only hashing in the project: canonical JSON to a key, bytes and folders to a digest.
+
+Values are canonicalised as RFC 8785 does for the types that occur here: sorted keys, no white space,
+UTF-8, and no NaN or infinity, which have no JSON form.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+KEY_LENGTH = 32
+
+
+def canonical(value: Any) -> bytes:
+    """The one byte form of a JSON value. Raises TypeError or ValueError for what JSON can not say."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode()
+
+
+def key(value: Any) -> str:
+    """The content address of a JSON value: 32 hexadecimal digits of its SHA-256."""
+    return hashlib.sha256(canonical(value)).hexdigest()[:KEY_LENGTH]
+
+
+def digest_bytes(data: bytes) -> str:
+    """The full SHA-256 of some bytes, in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def digest_lines(lines: Iterable[bytes]) -> str:
+    """The SHA-256 of lines, each ended by a newline, without holding them all."""
+    state = hashlib.sha256()
+    for line in lines:
+        state.update(line)
+        state.update(b"\n")
+    return state.hexdigest()
+
+
+def digest_file(path: Path) -> str:
+    """The SHA-256 of a file's content; its name and times play no part."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digests_of(folder: Path, without: frozenset[str] = frozenset()) -> dict[str, str]:
+    """Relative path → digest for every file below a folder, in sorted order."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file())
+    named = ((p.relative_to(folder).as_posix(), p) for p in files)
+    return {name: digest_file(path) for name, path in named if name not in without}
+
+
+def digest_path(path: Path) -> str:
+    """The digest of a file's bytes, or of the names and bytes of all files below a folder."""
+    if path.is_dir():
+        return digest_bytes(canonical(digests_of(path)))
+    return digest_file(path)
