@@ -1,0 +1,37 @@
+"""All that a plugin may import."""
+
+import pluggy
+
+from factory.api.jobs import AnswerJob, Base, ExportJob, FitJob, Job, ModelJob, Reporter, RowsJob, ScoreJob, Tables
+from factory.api.kit import Kit
+from factory.api.lines import read_lines
+from factory.api.plugin import CONTRACT, Input, Plugin, Runtime
+from factory.api.render import render
+from factory.api.roles import Contender, Curator, Eval, Objective, Source, Synthesizer, Target, Task
+from factory.api.rows import (
+    TEST,
+    TRAIN,
+    VALIDATION,
+    Answer,
+    Decision,
+    Finding,
+    Metric,
+    PlainAnswers,
+    Provenance,
+    Row,
+    Scores,
+    TrainResult,
+)
+from factory.api.settings import Adapter, Closed, Share, Train
+from factory.api.texts import joined, normalise, twins
+
+hookimpl = pluggy.HookimplMarker("factory")
+"""Marks a function of a plugin package as one of the two hooks."""
+
+__all__ = [
+    "CONTRACT", "TEST", "TRAIN", "VALIDATION", "Adapter", "Answer", "AnswerJob", "Base", "Closed", "Contender",
+    "Curator", "Decision", "Eval", "ExportJob", "Finding", "FitJob", "Input", "Job", "Kit", "Metric", "ModelJob",
+    "Objective", "PlainAnswers", "Plugin", "Provenance", "Reporter", "Row", "RowsJob", "Runtime", "ScoreJob",
+    "Scores", "Share", "Source", "Synthesizer", "Tables", "Target", "Task", "Train", "TrainResult", "hookimpl",
+    "joined", "normalise", "read_lines", "render", "twins",
+]

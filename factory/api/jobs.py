@@ -1,0 +1,133 @@
+"""What a plugin is given for one piece of work: a small frozen job, never the whole spec."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from factory.api.rows import Answer, Row
+
+if TYPE_CHECKING:
+    from factory.api.kit import Kit
+    from factory.api.roles import Objective, Task
+    from factory.api.settings import Adapter, Train
+
+Tables = Mapping[str, Mapping[str, Row]]
+"""Side tables: table → row id → row."""
+
+
+class Reporter(Protocol):
+    """How a job speaks: everything goes to the journal, nothing to the terminal."""
+
+    def progress(self, done: int, total: int = 0, unit: str = "rows") -> None:
+        """Say how far the job is. Cheap: call it as often as you like."""
+
+    def measured(self, step: int, **values: float) -> None:
+        """Record numbers at a step, such as a loss."""
+
+    def note(self, text: str, *, warning: bool = False) -> None:
+        """Say one thing that a person should know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A resolved base model: its folder here, and what names it everywhere."""
+
+    folder: Path
+    id: str
+    revision: str
+    digest: str
+    licence: str
+
+
+def _no_toolbox() -> Kit:
+    raise RuntimeError("this job was given no toolbox")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What every job carries: a seed, a voice, the spec's folder, side tables, and a way to the heavy toolbox."""
+
+    seed: int
+    report: Reporter
+    root: Path
+    tables: Tables = field(default_factory=dict)
+    toolbox: Callable[[], Kit] = _no_toolbox
+
+    @property
+    def kit(self) -> Kit:
+        """Models, adapters, batches and the one trainer. Touching it imports torch."""
+        return self.toolbox()
+
+
+@dataclass(frozen=True, slots=True)
+class RowsJob(Job):
+    """Rows to enrich, extend or judge, with the task that renders them: for `Task`, synthesizers and curators."""
+
+    rows: Sequence[Row] = ()
+    base: Base | None = None
+    task: Task | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelJob(Job):
+    """Rows for a model: the base, the adapter's folder (None: the base alone), and the task that renders."""
+
+    rows: Sequence[Row]
+    base: Base
+    task: Task
+    adapter: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitJob(Job):
+    """Rows to learn from. `out` gets the adapter; `work` survives a kill, for checkpoints."""
+
+    rows: Sequence[Row]
+    validation: Sequence[Row]
+    base: Base
+    task: Task
+    adapter: Adapter
+    train: Train
+    out: Path
+    work: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerJob(Job):
+    """The frozen test rows to answer, and what a contender may know: training and validation rows, the adapter."""
+
+    rows: Sequence[Row]
+    train: Sequence[Row]
+    validation: Sequence[Row]
+    base: Base
+    task: Task
+    objective: Objective
+    adapter: Path | None
+
+    def ask(self, adapter: Path | None) -> ModelJob:
+        """The same rows as a job for the objective, with this adapter or (None) the base alone."""
+        return ModelJob(
+            seed=self.seed, report=self.report, root=self.root, tables=self.tables, toolbox=self.toolbox,
+            rows=self.rows, base=self.base, task=self.task, adapter=adapter,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreJob(Job):
+    """The frozen test rows and one contender's answers to them, by row id."""
+
+    rows: Sequence[Row]
+    answers: Mapping[str, Answer]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportJob(Job):
+    """A finished bundle and the folder that a target writes to."""
+
+    bundle: Path
+    base: Base
+    manifest: Mapping[str, Any]
+    out: Path

@@ -1,0 +1,67 @@
+"""The class that every plugin is: its own config, frozen and closed, its fields being the spec's fields."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from factory import identity
+
+CONTRACT = 1
+
+
+class Runtime:
+    """Marks a field that does not change the output (workers, inference batch size, device): it stays out of keys."""
+
+
+class Input:
+    """Marks a path, relative to the spec's folder: a key holds the digest of its content, never its name."""
+
+
+class Plugin(BaseModel):
+    """A kind that a spec can name. Subclass one of the roles, not this."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
+
+    role: ClassVar[str] = ""
+    kind: ClassVar[str] = ""
+    version: ClassVar[int] = 1
+    contract: ClassVar[int] = CONTRACT
+
+    def fingerprint(self) -> Any:
+        """What else the output depends on, as JSON: say, the version of a package the data comes from."""
+        return None
+
+    def identity(self, root: Path) -> dict[str, Any]:
+        """What this block adds to a key. Raises FileNotFoundError when an `Input` is not there."""
+        return {
+            "kind": self.kind,
+            "version": self.version,
+            "fields": fields_identity(self, root),
+            "fingerprint": self.fingerprint(),
+        }
+
+    def block(self) -> dict[str, Any]:
+        """The JSON form that makes this plugin again."""
+        return {"kind": self.kind, **self.model_dump(mode="json")}
+
+
+def marked(model: type[BaseModel], name: str, marker: type) -> bool:
+    """Whether a field carries a marker such as `Runtime` or `Input`."""
+    return any(m is marker or isinstance(m, marker) for m in model.model_fields[name].metadata)
+
+
+def fields_identity(model: BaseModel, root: Path) -> dict[str, Any]:
+    """The fields of a model that change the output: runtime fields left out, inputs by content."""
+    dumped = model.model_dump(mode="json")
+    kind = type(model)
+    kept = {name: value for name, value in dumped.items() if not marked(kind, name, Runtime)}
+    for name, value in kept.items():
+        child = getattr(model, name)
+        if value is not None and marked(kind, name, Input):
+            kept[name] = identity.digest_path(root / value)
+        elif isinstance(child, BaseModel):
+            kept[name] = fields_identity(child, root)
+    return kept

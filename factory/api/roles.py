@@ -1,0 +1,169 @@
+"""What a plugin can be. Each role is one class with one method, or two, to write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from factory.api.jobs import AnswerJob, ExportJob, FitJob, Job, ModelJob, RowsJob, ScoreJob
+from factory.api.plugin import Plugin
+from factory.api.rows import Answer, Decision, Finding, Metric, PlainAnswers, Row, Scores, TrainResult
+
+Columns = tuple[str, ...]
+
+
+class Source(Plugin):
+    """Reads rows from somewhere; `gives` names the columns of its rows, `tables` the side tables it fills."""
+
+    role = "source"
+    gives: ClassVar[Columns] = ()
+    tables: ClassVar[Columns] = ()
+
+    def rows(self, job: Job) -> Iterator[Row]:
+        """Yield rows with their provenance. Raise ValueError that names file, line and field when data is wrong."""
+        raise NotImplementedError
+
+
+class Synthesizer(Plugin):
+    """Makes training rows. A yielded row whose id exists replaces it, any other is added; the rest stay."""
+
+    role = "synthesizer"
+    columns: ClassVar[Columns] = ()
+    gives: ClassVar[Columns] = ()
+
+    def synthesize(self, job: RowsJob) -> Iterator[Row]:
+        """Yield new or enriched training rows."""
+        raise NotImplementedError
+
+
+class Curator(Plugin):
+    """Says which training rows stay."""
+
+    role = "curator"
+    columns: ClassVar[Columns] = ()
+
+    def keep(self, job: RowsJob) -> Iterator[Decision]:
+        """Yield a decision for each row."""
+        raise NotImplementedError
+
+
+class Objective(Plugin):
+    """What is learned: the loss, and how a model with this adapter answers.
+
+    `answers` is the form of its answers; `heads` the fresh modules saved whole beside the adapter; `loader` the
+    class of a plain library that loads its bundle, as `module:Class`.
+    """
+
+    role = "objective"
+    columns: ClassVar[Columns] = ()
+    answers: ClassVar[str] = ""
+    heads: ClassVar[Columns] = ()
+    loader: ClassVar[str] = ""
+
+    def audit(self, job: ModelJob) -> Iterator[Finding]:
+        """Yield what is wrong with the tokenised training rows, before an hour is spent on them."""
+        raise NotImplementedError
+
+    def fit(self, job: FitJob) -> TrainResult:
+        """Learn from the job's rows and write the adapter, in the PEFT layout, to `job.out`."""
+        raise NotImplementedError
+
+    def answer(self, job: ModelJob) -> Iterator[Answer]:
+        """Answer the job's rows with the adapter, or without one as the untuned base would."""
+        raise NotImplementedError
+
+    def layout(self, job: ModelJob, bundle: Path) -> None:
+        """Write what the plain library needs beside the adapter in `bundle`: module folders, tokenizer, config."""
+        raise NotImplementedError
+
+    def plain(self, job: ModelJob) -> PlainAnswers:
+        """Answer by the plain library alone: `job.adapter` is the bundle, or None for the base by itself."""
+        raise NotImplementedError
+
+
+class Contender(Plugin):
+    """Anything that can answer the test rows; `answers` is the form of its answers, empty when it is the objective's.
+
+    `prompted` marks one that only prompts a model: when tuned does not clear it, prompting is enough.
+    """
+
+    role = "contender"
+    columns: ClassVar[Columns] = ()
+    answers: ClassVar[str] = ""
+    uses_adapter: ClassVar[bool] = False
+    prompted: ClassVar[bool] = False
+
+    def answer(self, job: AnswerJob) -> Iterator[Answer]:
+        """Yield one answer for each test row."""
+        raise NotImplementedError
+
+
+class Eval(Plugin):
+    """Turns answers into numbers; `metrics` says what each means, `primary` which one the gate reads by default."""
+
+    role = "eval"
+    columns: ClassVar[Columns] = ()
+    answers: ClassVar[str] = ""
+    metrics: ClassVar[tuple[Metric, ...]] = ()
+    primary: ClassVar[str] = ""
+
+    def score(self, job: ScoreJob) -> Iterator[Scores]:
+        """Yield the values of every metric for each row."""
+        raise NotImplementedError
+
+
+class Target(Plugin):
+    """A place where the bundle is to run."""
+
+    role = "target"
+
+    def refuses(self, manifest: Mapping[str, Any]) -> str:
+        """Why this target can not serve such a bundle, or nothing. At check time only the planned facts are there:
+        `heads`, `rank`, `loader`, `base`."""
+        raise NotImplementedError
+
+    def export(self, job: ExportJob) -> None:
+        """Write what the target needs to `job.out`; nothing when it takes the bundle as it is."""
+
+
+class Task(Plugin):
+    """The kind of specialist: the columns of its rows, how they are rendered, and the defaults of every block.
+
+    `columns` are what sources must give, `prepared` what `prepare` adds; `tables` are the side tables;
+    `answers` is the form in which contenders answer.
+    """
+
+    role = "task"
+    columns: ClassVar[Columns] = ()
+    prepared: ClassVar[Columns] = ()
+    tables: ClassVar[Columns] = ()
+    answers: ClassVar[str] = ""
+    text: ClassVar[str] = ""
+    """The column that identifies a row for duplicates and leakage: what a person would call its input."""
+
+    @classmethod
+    def defaults(cls) -> dict[str, Any]:
+        """A partial spec: what a spec of this task says when it says nothing."""
+        raise NotImplementedError
+
+    @classmethod
+    def profiles(cls) -> dict[str, dict[str, Any]]:
+        """Named partial specs that this task brings, such as `smoke`."""
+        return {}
+
+    def templates(self) -> dict[str, str]:
+        """The renderer as data: name → template over columns. Recorded in the bundle with its digest."""
+        raise NotImplementedError
+
+    def prepare(self, job: RowsJob) -> Iterator[Row]:
+        """Yield every row with the columns that are computed and not given (a reranker's candidates). Label-free."""
+        yield from job.rows
+
+    def audit(self, job: RowsJob) -> Iterator[Finding]:
+        """Yield what is wrong with the training rows as data."""
+        raise NotImplementedError
+
+    def show(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer | None) -> str:
+        """One row, and what a contender said to it, in a line or two for a person."""
+        raise NotImplementedError

@@ -1,0 +1,117 @@
+"""The values that stages and plugins hand to each other. All are frozen, and all have one JSON form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a row comes from: the source and its line, or the generator that made it and from which rows."""
+
+    source: str
+    line: int = 0
+    licence: str = ""
+    generator: str = ""
+    parents: tuple[str, ...] = ()
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One example, or one entry of a side table (a document of a corpus) when `table` names it.
+
+    Rows of one `group` never stand on both sides of a split. `split` is empty unless the source brought its own.
+    """
+
+    id: str
+    columns: Mapping[str, Any]
+    provenance: Provenance
+    group: str = ""
+    split: str = ""
+    table: str = ""
+
+    def __getitem__(self, column: str) -> Any:
+        return self.columns[column]
+
+    def having(self, **columns: Any) -> Row:
+        """The same row with these columns added or replaced."""
+        return replace(self, columns={**self.columns, **columns})
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, payload: Mapping[str, Any]) -> Row:
+        origin = dict(payload["provenance"])
+        origin["parents"] = tuple(origin.get("parents", ()))
+        return cls(**{**payload, "provenance": Provenance(**origin)})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a contender says to one row. The output's form is the task's: a ranking is a score for each candidate."""
+
+    id: str
+    output: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What one answer is worth: metric → value, for one row."""
+
+    id: str
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A curator's word on one row, with the reason and, for a duplicate, the row it repeats."""
+
+    id: str
+    kept: bool
+    why: str = ""
+    twin: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something preflight saw in one row: the name of the check and the fact, in words."""
+
+    check: str
+    row: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """What a number means. The values of a `binary` metric are 0 or 1, so that McNemar applies."""
+
+    name: str
+    what: str
+    higher_is_better: bool = True
+    binary: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TrainResult:
+    """What a fit did. `modules` counts the layers that carry an adapter; `facts` go into the manifest."""
+
+    steps: int
+    modules: int
+    trainable: int
+    parameters: int
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PlainAnswers:
+    """What a bundle answered through a plain library, and how many of its layers carried the adapter there."""
+
+    answers: tuple[Answer, ...]
+    modules: int
+    library: str

@@ -1,0 +1,24 @@
+"""The two hooks of a plugin package: what it brings, and what it wants to hear."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pluggy
+
+from factory.api import Plugin
+
+if TYPE_CHECKING:
+    from factory.events import Event
+
+hookspec = pluggy.HookspecMarker("factory")
+
+
+@hookspec
+def factory_plugins() -> list[type[Plugin]]:  # type: ignore[empty-body]
+    """Return the plugin classes of this package."""
+
+
+@hookspec
+def factory_event(event: Event) -> None:
+    """Hear an event after it was journalled. What is raised here is noted and never stops a build."""

@@ -1,0 +1,106 @@
+"""What `specs/*.yaml` may say. Plugin blocks stay raw here, until the plugin that they name narrows them.
+
+Every field's description is what `factory schema` tells an editor.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from factory.api.plugin import Runtime
+from factory.api.settings import Adapter, Closed, Share, Train
+
+
+def _block(value: Any) -> Any:
+    return {"kind": value} if isinstance(value, str) else value
+
+
+RawBlock = Annotated[dict[str, Any], BeforeValidator(_block)]
+"""`{kind: bm25, …}`, or just `bm25` when all its fields keep their defaults."""
+
+
+class Models(Closed):
+    """The models that take part."""
+
+    student: str = Field(description="hub id, local path, or wheel:NAME==VERSION; the base that the adapter goes on")
+
+
+class Split(Closed):
+    """How test and validation rows are drawn, by group; rows that carry their own split keep it."""
+
+    test: int = Field(300, ge=1, description="test rows, at least")
+    validation: int = Field(100, ge=0, description="validation rows, at least")
+    stratify: str = Field("", description="column whose values are kept in proportion; empty for none")
+    seed: int = Field(7, ge=0, description="seed of the draw")
+
+
+class Preflight(Closed):
+    """The share of training rows that may fail each check before the build stops."""
+
+    truncated: Share = Field(0.02, description="rows that lose text to the length limit")
+    empty: Share = Field(0.0, description="rows with an empty text")
+    missing: Share = Field(0.0, description="rows that point to an entry that is not there")
+    unreachable: Share = Field(1.0, description="rows whose right answer is not among their candidates")
+
+
+class Leakage(Closed):
+    """How close a training row may come to a frozen row before it is dropped."""
+
+    near: float = Field(0.8, gt=0, le=1, description="Jaccard similarity of character 5-grams that is too near")
+
+
+class Data(Closed):
+    """Where rows come from and what happens to them before training."""
+
+    sources: list[RawBlock] = Field(min_length=1, description="where rows come from")
+    split: Split = Field(Split(), description="how test and validation rows are drawn")
+    limit: int = Field(0, ge=0, description="at most so many training rows, drawn by seed; 0 for all")
+    synthesize: list[RawBlock] = Field([], description="what makes training rows")
+    curate: list[RawBlock] = Field([], description="what drops training rows")
+    leakage: Leakage = Field(Leakage(), description="how near to a frozen row is too near")
+    preflight: Preflight = Field(Preflight(), description="what the audit before training tolerates")
+
+
+class Gate(Closed):
+    """When a fine-tune may ship."""
+
+    metric: str = Field("", description="the deciding metric; empty for the first eval's primary")
+    margin: float = Field(0.0, ge=0, description="by how much tuned must beat each baseline, at the lower bound")
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="of the two-sided interval")
+    resamples: int = Field(10_000, ge=500, description="bootstrap resamples of the paired differences")
+    seed: int = Field(7, ge=0, description="seed of the bootstrap")
+
+
+class Budget(Closed):
+    """Limits of one build."""
+
+    wall: Annotated[str, Runtime] = Field(
+        "8h", pattern=r"^\d+(\.\d+)?[smh]$", description="wall time, such as 90s, 15m or 8h"
+    )
+    memory: Annotated[str, Runtime] = Field(
+        "20GiB", pattern=r"^\d+(\.\d+)?(MiB|GiB)$", description="memory of the worker, such as 4GiB"
+    )
+    threads: Annotated[int, Runtime] = Field(0, ge=0, description="threads of the worker; 0 for one a core")
+
+
+class Spec(Closed):
+    """One specialist, as wanted."""
+
+    apiVersion: Literal["factory/v1"] = Field(  # noqa: N815 (the spelling of the format)
+        description="the version of this format"
+    )
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$", description="a name of small letters, digits and . _ -")
+    task: RawBlock = Field(description="the kind of specialist")
+    models: Models = Field(description="the models that take part")
+    data: Data = Field(description="rows, from source to training set")
+    objective: RawBlock = Field(description="what is learned")
+    adapter: Adapter = Field(Adapter(), description="the low-rank adapter")
+    train: Train = Field(Train(), description="how long and how fast to learn")
+    contenders: list[RawBlock] = Field(min_length=2, description="who answers the frozen test rows")
+    evaluate: list[RawBlock] = Field(min_length=1, description="what turns answers into numbers")
+    gate: Gate = Field(Gate(), description="when a fine-tune may ship")
+    targets: list[RawBlock] = Field([], description="where the bundle is to run")
+    budget: Budget = Field(Budget(), description="limits of one build")
+    profiles: dict[str, dict[str, Any]] = Field({}, description="named partial specs, chosen by --profile")
