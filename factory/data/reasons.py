@@ -1,0 +1,99 @@
+"""The verdict in sentences that a person reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from factory.data.stats import DIGITS, POWER, Estimate, Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Tuned against one baseline, row by row. A positive difference favours tuned, whichever way the metric points."""
+
+    baseline: str
+    estimate: Estimate
+    p: float
+    won: int
+    lost: int
+    tied: int
+
+    @property
+    def found(self) -> Interval:
+        """The mean difference with its interval."""
+        return self.estimate.interval
+
+    def to_json(self) -> dict[str, Any]:
+        """As in the comparisons of gate.json."""
+        found = self.found
+        return {
+            "baseline": self.baseline, "difference": found.mean, "low": found.low, "high": found.high,
+            "p": round(self.p, DIGITS), "n": found.n, "won": self.won, "lost": self.lost, "tied": self.tied,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """All that a verdict rests on. `blocking` are the comparisons that decided; `effect` is what can be detected."""
+
+    verdict: str
+    comparisons: Sequence[Comparison]
+    blocking: Sequence[Comparison]
+    metric: str
+    margin: float
+    confidence: float
+    leaked: int
+    effect: float
+    settle: int | None
+
+
+def reasons(case: Case) -> list[str]:
+    """One sentence a fact, what decided first."""
+    lines = []
+    if case.leaked:
+        lines.append(f"{case.leaked} training rows are too close to test rows, so no number here can be trusted")
+    others = [c for c in case.comparisons if c not in case.blocking]
+    lines += [_compared(c, case) for c in (*case.blocking, *others)]
+    if case.verdict == "PROMPTING_IS_ENOUGH":
+        lines.append(f"prompting is enough: the fine-tune does not do better than {_names(case.blocking)}")
+    if case.settle is not None:
+        lines.append(_settled(case, case.settle))
+    effect = f"a true difference of {case.effect:.3f} {case.metric} to every baseline"
+    lines.append(f"{effect} would ship in {100 * POWER:.0f} % of such builds")
+    return lines
+
+
+def _compared(c: Comparison, case: Case) -> str:
+    found = c.found
+    evidence = f"({100 * case.confidence:g} % interval {found.low:.3f} to {found.high:.3f}, n = {found.n})"
+    short = f", and must by more than {case.margin:g}" if case.margin and found.low <= case.margin else ""
+    return f"tuned {_said(found, c.baseline, case.metric)} {evidence}{short}"
+
+
+def _said(found: Interval, baseline: str, metric: str) -> str:
+    """A verb that says no more than the interval does."""
+    size = f"by {abs(found.mean):.3f} {metric}"
+    if found.low > 0:
+        return f"beats {baseline} {size}"
+    if found.high < 0:
+        return f"loses to {baseline} {size}"
+    if not found.mean:
+        return f"equals {baseline} in {metric}"
+    return f"is {'ahead of' if found.mean > 0 else 'behind'} {baseline} {size}, which chance could do"
+
+
+def _settled(case: Case, rows: int) -> str:
+    behind = [c for c in case.blocking if c.found.mean <= case.margin]
+    if behind:
+        return (
+            f"what was seen against {_names(behind)} does not pass the margin of {case.margin:g}: "
+            f"about {rows} test rows would settle it, and NO_SHIP is the likelier end"
+        )
+    return f"if the true difference is what was seen, about {rows} test rows would settle {_names(case.blocking)}"
+
+
+def _names(comparisons: Sequence[Comparison]) -> str:
+    names = [c.baseline for c in comparisons]
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]

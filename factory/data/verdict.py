@@ -1,0 +1,134 @@
+"""The verdict: from the scores of every contender on the same rows to whether the fine-tune may ship.
+
+To ship, the tuned model must beat every baseline: the lower bound of each paired difference lies above the margin. All
+must hold at once, so no correction for their number is needed (an intersection-union test, Berger 1982).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from factory.api.rows import Metric
+from factory.data import stats
+from factory.data.reasons import Case, Comparison, reasons
+
+if TYPE_CHECKING:
+    from factory.spec import Gate
+
+SHIP, NO_SHIP = "SHIP", "NO_SHIP"
+PROMPTING_IS_ENOUGH, INSUFFICIENT_EVIDENCE = "PROMPTING_IS_ENOUGH", "INSUFFICIENT_EVIDENCE"
+TUNED = "tuned"
+CEILING = "ceiling"
+NEAREST = 4
+"""`n_to_settle` is reckoned for no less than a fourth of the detectable effect: less would need endless rows."""
+
+ScoredRows = Sequence[Mapping[str, Any]]
+"""One contender's rows as `score/<contender>.jsonl` holds them: {"id", "group", "values": {metric: value}}."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Paired:
+    """What every comparison shares: the tuned model's values by row, the rows' clusters, and how to compare."""
+
+    values: Mapping[str, float]
+    clusters: Mapping[str, str]
+    metric: Metric
+    gate: Gate
+
+    def against(self, baselines: Mapping[str, Mapping[str, float]]) -> list[Comparison]:
+        """Tuned against each baseline, all on the same resamples."""
+        sign = 1 if self.metric.higher_is_better else -1
+        differences = {name: stats.compared(self.values, other, sign) for name, other in baselines.items()}
+        samples = [stats.sample(list(each.values()), [self.clusters[i] for i in each]) for each in differences.values()]
+        drawn = stats.bootstrap(samples, self.gate.resamples, self.gate.seed)
+        return [self._one(*parts) for parts in zip(differences, differences.values(), samples, drawn, strict=True)]
+
+    def _one(
+        self, baseline: str, differences: Mapping[str, float], data: stats.Sample, means: stats.Floats
+    ) -> Comparison:
+        """One comparison. Exact McNemar gives p for binary rows that share no group, else the bootstrap does."""
+        won = sum(value > 0 for value in differences.values())
+        lost = sum(value < 0 for value in differences.values())
+        alone = self.metric.binary and len(data.sums) == len(differences)
+        p = stats.mcnemar(won, lost) if alone else stats.p_value(data, means)
+        found = stats.estimate(data, means, self.gate.confidence)
+        return Comparison(baseline, found, p, won, lost, len(differences) - won - lost)
+
+    def alone(self) -> stats.Interval:
+        """Tuned's own mean with its interval."""
+        return stats.mean_interval(
+            list(self.values.values()), [self.clusters[name] for name in self.values], self.gate.confidence,
+            binary=self.metric.binary, resamples=self.gate.resamples, seed=self.gate.seed,
+        )
+
+
+def decide(
+    scores: Mapping[str, ScoredRows], metric: Metric, gate: Gate, prompted: Collection[str] = (), leaked: int = 0
+) -> dict[str, Any]:
+    """The content of gate.json. `scores` holds `tuned` and the baselines; `prompted` names those that only prompt a
+    model; `leaked` counts training rows too close to test rows. A positive difference always favours tuned.
+
+    Raises ValueError when tuned or all baselines are absent, or contenders did not score the same rows.
+    """
+    table = {name: _column(name, rows, metric.name) for name, rows in scores.items()}
+    if TUNED not in table or len(table) < 2:
+        raise ValueError(f"a verdict compares {TUNED!r} with baselines; there are: {', '.join(sorted(table))}")
+    paired = _Paired(table[TUNED], {row["id"]: row.get("group") or row["id"] for row in scores[TUNED]}, metric, gate)
+    comparisons = paired.against({name: table[name] for name in sorted(table) if name != TUNED})
+    word, blocking = _judged(comparisons, gate.margin, prompted, leaked)
+    effect = gate.margin + _beyond(comparisons, gate.confidence)
+    settle = _settle(blocking, effect, gate) if word == INSUFFICIENT_EVIDENCE else None
+    case = Case(word, comparisons, blocking, metric.name, gate.margin, gate.confidence, leaked, effect, settle)
+    return {
+        "verdict": word, "metric": metric.name, "margin": gate.margin, "confidence": gate.confidence,
+        "tuned": asdict(paired.alone()), "comparisons": [comparison.to_json() for comparison in comparisons],
+        "best_baseline": min(comparisons, key=lambda c: (c.found.mean, c.baseline)).baseline,
+        "reasons": reasons(case), "minimum_detectable_effect": round(effect, stats.DIGITS), "n_to_settle": settle,
+        CEILING: _ceiling(scores[TUNED]),
+    }
+
+
+def _judged(
+    comparisons: Sequence[Comparison], margin: float, prompted: Collection[str], leaked: int
+) -> tuple[str, list[Comparison]]:
+    """The verdict, and the comparisons that stand in the way of a better one."""
+    failed = [c for c in comparisons if c.found.high <= margin]
+    unclear = [c for c in comparisons if c.found.low <= margin < c.found.high]
+    if leaked:
+        return NO_SHIP, failed
+    if failed:
+        return (PROMPTING_IS_ENOUGH if all(c.baseline in prompted for c in failed) else NO_SHIP), failed
+    return (INSUFFICIENT_EVIDENCE, unclear) if unclear else (SHIP, [])
+
+
+def _beyond(comparisons: Sequence[Comparison], confidence: float) -> float:
+    """How far past the margin the truth must lie, against every baseline, for 80 % of such builds to ship."""
+    power = stats.joint_power(len(comparisons))
+    return max(c.estimate.error * stats.reach(c.estimate.clusters, confidence, power) for c in comparisons)
+
+
+def _settle(unclear: Sequence[Comparison], effect: float, gate: Gate) -> int:
+    """The test rows with which every unclear comparison would come down on one side, were the truth what was seen."""
+    least = (effect - gate.margin) / NEAREST
+    return max(
+        stats.rows_to_settle(c.estimate, max(abs(c.found.mean - gate.margin), least), gate.confidence) for c in unclear
+    )
+
+
+def _column(contender: str, rows: ScoredRows, metric: str) -> dict[str, float]:
+    """Row id → value, in the order of ids."""
+    found: dict[str, float] = {}
+    for row in rows:
+        if metric not in row["values"]:
+            known = ", ".join(sorted(row["values"]))
+            raise ValueError(f"{contender}: row {row['id']!r} has no {metric!r}; it has {known}")
+        found[row["id"]] = float(row["values"][metric])
+    return {name: found[name] for name in sorted(found)}
+
+
+def _ceiling(rows: ScoredRows) -> float | None:
+    """What a perfect answer would get of the eval's primary metric, on average, where the eval says so."""
+    found = [float(row["values"][CEILING]) for row in rows if CEILING in row["values"]]
+    return round(sum(found) / len(found), stats.DIGITS) if found else None

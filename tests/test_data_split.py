@@ -1,0 +1,99 @@
+"""The split: whole groups, the same for any order, and what a source brought stays."""
+
+import os
+import random
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+
+from factory.api import Provenance, Row
+from factory.data.split import group_of, split
+from factory.errors import InputError
+from factory.spec import Split
+
+WANTED = Split(test=30, validation=10)
+
+
+def row(number: int, group: str = "", part: str = "", **columns: object) -> Row:
+    return Row(f"r{number:03}", {"text": f"text {number}", **columns}, Provenance("s", number), group, part)
+
+
+def grouped(count: int = 200, groups: int = 40) -> list[Row]:
+    return [row(number, f"g{number % groups}") for number in range(count)]
+
+
+def test_groups_stay_whole_and_parts_are_large_enough() -> None:
+    parts = split(grouped(), WANTED, "text")
+    groups = {name: {member.group for member in members} for name, members in parts.items()}
+    assert len(parts["test"]) >= 30 and len(parts["validation"]) >= 10
+    assert not groups["test"] & groups["train"] and not groups["validation"] & (groups["train"] | groups["test"])
+    assert sum(map(len, parts.values())) == 200 and all(m.split == name for name in parts for m in parts[name])
+
+
+def test_the_order_of_rows_plays_no_part() -> None:
+    shuffled = random.Random(1).sample(grouped(), 200)
+    assert split(shuffled, WANTED, "text") == split(grouped(), WANTED, "text")
+
+
+def test_the_hash_seed_plays_no_part() -> None:
+    code = (
+        "from factory.api import Provenance, Row\n"
+        "from factory.data.split import split\nfrom factory.spec import Split\n"
+        "rows = [Row(f'r{i}', {'t': str(i)}, Provenance('s'), f'g{i % 9}') for i in range(60)]\n"
+        "print([r.id for r in split(rows, Split(test=9, validation=3), 't')['test']])"
+    )
+    def drawn(seed: str) -> str:
+        run = [sys.executable, "-c", code]
+        return subprocess.run(run, env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, text=True).stdout
+
+    said = {drawn(seed) for seed in "012"}
+    assert len(said) == 1 and "r" in said.pop()
+
+
+def test_another_seed_draws_other_rows() -> None:
+    drawn = [split(grouped(), Split(test=30, validation=10, seed=seed), "text")["test"] for seed in (1, 2)]
+    assert drawn[0] != drawn[1]
+
+
+def test_copies_without_a_group_never_straddle() -> None:
+    rows = [row(number, text=f"Same text, {number // 2}!") for number in range(100)]
+    parts = split(rows, WANTED, "text")
+    texts = [{group_of(member, "text") for member in members} for members in parts.values()]
+    assert not texts[0] & texts[1] and not texts[0] & texts[2] and not texts[1] & texts[2]
+
+
+def test_a_row_keeps_the_split_it_brought() -> None:
+    rows = [row(i, part=("train", "dev", "Test")[i % 3]) for i in range(30)]
+    parts = split(rows, WANTED, "text")
+    assert {name: {int(m.id[1:]) % 3 for m in members} for name, members in parts.items()} == {
+        "train": {0}, "validation": {1}, "test": {2},
+    }
+
+
+def test_a_part_that_no_row_claims_is_drawn_from_training() -> None:
+    rows = [row(i, part="train" if i < 60 else "test") for i in range(90)]
+    parts = split(rows, WANTED, "text")
+    assert [m.id for m in parts["test"]] == [f"r{i:03}" for i in range(60, 90)]
+    assert len(parts["validation"]) == 10 and len(parts["train"]) == 50
+
+
+def test_strata_keep_their_proportion() -> None:
+    rows = [row(i, label="rare" if i % 5 == 0 else "common") for i in range(200)]
+    drawn = split(rows, Split(test=50, validation=10, stratify="label"), "text")["test"]
+    assert Counter(m["label"] for m in drawn) == {"common": 40, "rare": 10}
+
+
+def test_an_unknown_split_names_the_row_and_its_line() -> None:
+    with pytest.raises(InputError, match=r"^s:3: row 'r003' has the split 'holdout'; known are dev, test"):
+        split([row(3, part="holdout")], WANTED, "text")
+
+
+def test_a_source_too_small_says_how_small_and_what_to_do() -> None:
+    with pytest.raises(InputError) as caught:
+        split(grouped(40, 8), WANTED, "text")
+    assert str(caught.value) == (
+        "the sources give 40 rows in 8 groups: 30 test rows and 10 validation rows can not be drawn, whole groups at a "
+        "time, with any left to train on; lower data.split.test and data.split.validation, or add rows"
+    )

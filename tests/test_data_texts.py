@@ -1,0 +1,47 @@
+"""Duplicates, exact and near: the join misses none, which a comparison of all pairs shows."""
+
+import random
+
+import pytest
+
+from factory.api import normalise, twins
+from factory.api.texts import grams, near_any, similarity
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("Kidney  stone!", "kidney stone"), ("ﬁbrosis", "FIBROSIS"), ("Straße", "STRASSE"), ("a_b-c", "A b c")],
+)
+def test_the_same_text_in_other_clothes(one: str, other: str) -> None:
+    assert normalise(one) == normalise(other)
+
+
+def test_signs_alone_are_a_text_too() -> None:
+    assert normalise("+") != normalise("-") and normalise("  ") == ""
+
+
+def test_a_text_repeats_the_first_that_was_kept() -> None:
+    found = list(twins({"a": "Kidney stone", "b": "kidney stone.", "c": "Gallstone", "d": "KIDNEY STONE", "e": ""}))
+    assert found == [("b", "a", 1.0), ("d", "a", 1.0)]
+
+
+def test_near_texts_come_with_their_similarity() -> None:
+    texts = {"a": "stricture of the left ureter, stone", "b": "stricture of the left ureter, stones", "c": "asthma"}
+    ((name, twin, alike),) = twins(texts, 0.8)
+    assert (name, twin) == ("b", "a") and 0.8 < alike < 1
+
+
+def test_short_texts_are_near_only_when_equal() -> None:
+    assert list(twins({"a": "flu", "b": "flus", "c": "Flu"}, 0.5)) == [("c", "a", 1.0)]
+
+
+@pytest.mark.parametrize("threshold", [0.3, 0.6, 0.8, 0.95])
+def test_no_near_pair_is_missed(threshold: float) -> None:
+    draw = random.Random(3)
+    words = ["stone", "kidney", "ureter", "left", "right", "acute", "of", "with", "type"]
+    texts = {f"{i:03}": " ".join(draw.choices(words, k=draw.randint(1, 6))) for i in range(150)}
+    frozen = {f"f{i:03}": " ".join(draw.choices(words, k=draw.randint(1, 6))) for i in range(60)}
+    found = {name: alike for name, _, alike in near_any(texts, frozen, threshold)}
+    for name, text in texts.items():
+        best = max(similarity(grams(normalise(text)), grams(normalise(other))) for other in frozen.values())
+        assert found.get(name) == (pytest.approx(best) if best >= threshold else None)
