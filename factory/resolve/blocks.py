@@ -1,0 +1,127 @@
+"""Which places of a spec hold plugin blocks, and how one layer of a spec is laid over another.
+
+Mappings merge field by field. Lists, and a block whose kind differs, replace what was there as a whole: half of one
+plugin's fields say nothing to another.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Protocol
+
+from factory.api import Plugin
+from factory.errors import Problem, SpecError
+from factory.source import Node, Place, Steps, dotted, parse_value
+
+SINGLE: Mapping[Steps, str] = {("task",): "task", ("objective",): "objective"}
+LISTS: Mapping[Steps, str] = {
+    ("data", "sources"): "source",
+    ("data", "synthesize"): "synthesizer",
+    ("data", "curate"): "curator",
+    ("contenders",): "contender",
+    ("evaluate",): "eval",
+    ("targets",): "target",
+}
+OPTION = re.compile(r"[^.\[\]=\s]+(\.[^.\[\]=\s]+|\[\d{1,6}\])*")
+STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
+
+
+class Kinds(Protocol):
+    """What is known about plugins: `factory.plugins.Registry`, which stands above this layer."""
+
+    def find(self, role: str, kind: str) -> type[Plugin]:
+        """The class of a kind. Raises FactoryError that says what else there is."""
+
+    def classes(self, role: str | None = None) -> list[type[Plugin]]:
+        """Every class of a role."""
+
+
+def role_at(steps: Steps) -> str:
+    """The role of the plugin block that stands at some steps, or nothing."""
+    if steps in SINGLE:
+        return SINGLE[steps]
+    return LISTS.get(steps[:-1], "") if steps and isinstance(steps[-1], int) else ""
+
+
+def blocks(top: Node) -> Iterator[tuple[Steps, str, Node]]:
+    """Every plugin block of a spec with its role, in the order of the spec's format."""
+    for steps, role in SINGLE.items():
+        if node := top.find(steps):
+            yield steps, role, node
+    for steps, role in LISTS.items():
+        node = top.find(steps)
+        for number, item in enumerate(node.value if node and isinstance(node.value, list) else ()):
+            yield (*steps, number), role, item
+
+
+def normal(node: Node, steps: Steps = ()) -> Node:
+    """The same nodes with every bare `bm25` in the place of a block written out as `{kind: bm25}`."""
+    if isinstance(node.value, str) and role_at(steps):
+        return Node({"kind": node}, node.place)
+    if isinstance(node.value, dict) and len(steps) < 2:
+        return Node({name: normal(child, (*steps, name)) for name, child in node.value.items()}, node.place)
+    if isinstance(node.value, list) and steps in LISTS:
+        return Node([normal(item, (*steps, number)) for number, item in enumerate(node.value)], node.place)
+    return node
+
+
+def overlay(base: Node | None, top: Node, steps: Steps = ()) -> Node:
+    """`top` laid over `base`. A merged mapping stands where a person first wrote it."""
+    if base is None or not isinstance(base.value, dict) or not isinstance(top.value, dict):
+        return top
+    if role_at(steps) and _kind(top) not in (None, _kind(base)):
+        return top
+    merged = dict(base.value)
+    for name, child in top.value.items():
+        merged[name] = overlay(merged.get(name), child, (*steps, name))
+    return Node(merged, base.place if base.place.line else top.place)
+
+
+def _kind(block: Node) -> object:
+    kind = block.child("kind")
+    return kind.value if kind else None
+
+
+class Option:
+    """One `path=value` of the command line. Raises SpecError when it has no such form."""
+
+    def __init__(self, text: str) -> None:
+        self.text = f"--set {text}"
+        path, equals, value = text.partition("=")
+        if not equals or not OPTION.fullmatch(path):
+            raise self.wrong("write path=value, such as data.split.test=400 or data.sources[0].kind=icd10")
+        self.steps: Steps = tuple(name or int(number) for name, number in STEP.findall(path))
+        if self.steps[0] == "profiles":
+            raise self.wrong("profiles are the spec's own; choose one by --profile")
+        if self.steps in (("task",), ("task", "kind")):
+            raise self.wrong("the task is the spec's own; write another spec for another task")
+        self.value = parse_value(value, self.text)
+
+    def wrong(self, message: str) -> SpecError:
+        """The error that names this option."""
+        return SpecError([Problem(self.text, 0, 0, "", message)])
+
+    def over(self, top: Node) -> Node:
+        """The spec with this value in its place. Raises SpecError when the path leads nowhere."""
+        return self._put(top, self.steps, ())
+
+    def _put(self, node: Node | None, rest: Steps, done: Steps) -> Node:
+        if not rest:
+            return overlay(node, normal(self.value, done), done)
+        step = rest[0]
+        if isinstance(step, int):
+            return self._item(node, step, rest, done)
+        node = node or Node({}, Place("command line", within=self.text))
+        if not isinstance(node.value, dict):
+            raise self.wrong(f"{dotted(done)} is no mapping; it has no {step!r}")
+        child = self._put(node.child(step), rest[1:], (*done, step))
+        return Node({**node.value, step: child}, node.place)
+
+    def _item(self, node: Node | None, number: int, rest: Steps, done: Steps) -> Node:
+        items = node.value if node and isinstance(node.value, list) else []
+        if node is None or number >= len(items):
+            has = f"its last item is [{len(items) - 1}]" if items else "it is empty here; give the whole list"
+            raise self.wrong(f"{dotted(done)} has no item [{number}]; {has}")
+        changed = self._put(items[number], rest[1:], (*done, number))
+        return Node([*items[:number], changed, *items[number + 1 :]], node.place)

@@ -1,0 +1,180 @@
+"""What no single field can know: whether the parts of a spec fit each other."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, cast
+
+from pydantic import BaseModel
+
+from factory import bases
+from factory.api import Adapter, Contender, Input, Objective, Plugin, Source, Synthesizer, Target, Task
+from factory.api.plugin import marked
+from factory.errors import InputError
+from factory.resolve.blocks import Kinds
+from factory.resolve.draft import Draft, ask
+from factory.resolve.messages import did_you_mean, models_in
+from factory.source import Steps, shown
+
+
+def check(draft: Draft, root: Path, registry: Kinds) -> None:
+    """Say all that does not fit together."""
+    for steps, kind in draft.kinds.items():
+        _inputs(draft, steps, kind, root)
+    _student(draft, root)
+    task = draft.plugins.get(("task",))
+    if task is not None:
+        _answers(draft, cast(Task, task), registry)
+        _sources(draft, cast(Task, task))
+        _columns(draft, cast(Task, task))
+    if draft.whole("contenders"):
+        _contenders(draft)
+    if draft.whole("evaluate"):
+        _metrics(draft, registry)
+    _targets(draft)
+
+
+def _inputs(draft: Draft, steps: Steps, model: type[BaseModel], root: Path) -> None:
+    """Say which inputs are not there; their block may have other faults, so this looks at what was written."""
+    for name, field in model.model_fields.items():
+        node = draft.top.find((*steps, name))
+        for inner in models_in(field.annotation):
+            _inputs(draft, (*steps, name), inner, root)
+        if not marked(model, name, Input) or (node and not isinstance(node.value, str)):
+            continue
+        value = node.value if node else field.default
+        if node and not value and field.is_required():
+            draft.say((*steps, name), "empty; name a file or folder, relative to the spec's folder")
+        elif value and isinstance(value, str | Path) and not os.path.exists(root / value):
+            draft.say((*steps, name), f"no such file or folder: {shown(str(value))}, relative to the spec's folder")
+
+
+def _student(draft: Draft, root: Path) -> None:
+    student = draft.text("models", "student")
+    if not student:
+        return
+    try:
+        base = bases.parse(student, root)
+    except InputError as error:
+        draft.say(("models", "student"), str(error))
+        return
+    except OSError:
+        draft.say(("models", "student"), f"{shown(student)} can not be the name of a folder, nor of a model")
+        return
+    if base.kind == "local" and not os.path.exists(root / os.path.expanduser(base.name)):
+        draft.say(("models", "student"), f"no such folder: {shown(base.name)}, relative to the spec's folder")
+
+
+def _answers(draft: Draft, task: Task, registry: Kinds) -> None:
+    for steps, plugin in draft.plugins.items():
+        form = getattr(plugin, "answers", "")
+        if plugin is not task and form and form != task.answers:
+            others = [kind.kind for kind in registry.classes(plugin.role) if _fits(kind, task)]
+            clash = f"{plugin.kind!r} is made for {form!r} answers, the task {task.kind!r} has {task.answers!r}"
+            draft.say(steps, f"{clash}; use: {', '.join(others) or 'none is installed'}")
+
+
+def _fits(kind: type[Plugin], task: Task) -> bool:
+    return getattr(kind, "answers", "") in ("", task.answers)
+
+
+def _sources(draft: Draft, task: Task) -> None:
+    sources = [(steps, cast(Source, plugin)) for steps, plugin in draft.at("data", "sources")]
+    for steps, source in sources:
+        if lacking := _lacking(task.columns, source.gives):
+            draft.say(steps, f"the task {task.kind!r} needs {_columns_named(lacking)}; "
+                             f"{source.kind!r} gives {', '.join(source.gives) or 'none'}")
+    tables = [table for _, source in sources for table in source.tables]
+    if sources and draft.whole("data", "sources") and (lacking := _lacking(task.tables, tables)):
+        needed = f"the task {task.kind!r} needs the table {', '.join(lacking)}"
+        draft.say(("data", "sources"), f"{needed}; add a source that fills it")
+
+
+def _columns(draft: Draft, task: Task) -> None:
+    sources = [cast(Source, plugin).gives for _, plugin in draft.at("data", "sources")]
+    shared = [column for column in sources[0] if all(column in gives for gives in sources)] if sources else []
+    frozen = [*task.columns, *task.prepared, *shared]
+    training = list(frozen)
+    for steps, plugin in draft.at("data", "synthesize"):
+        _needs(draft, steps, plugin, training)
+        training.extend(cast(Synthesizer, plugin).gives)
+    for steps, plugin in [*draft.at("data", "curate"), *draft.at("objective")]:
+        _needs(draft, steps, plugin, training)
+    for steps, plugin in [*draft.at("contenders"), *draft.at("evaluate")]:
+        _needs(draft, steps, plugin, frozen)
+    column = draft.text("data", "split", "stratify")
+    if column and column not in frozen:
+        draft.say(("data", "split", "stratify"), f"rows have no column {column!r}; {did_you_mean(column, frozen)}")
+
+
+def _needs(draft: Draft, steps: Steps, plugin: Plugin, known: list[str]) -> None:
+    if lacking := _lacking(getattr(plugin, "columns", ()), known):
+        has = ", ".join(dict.fromkeys(known)) or "none"
+        draft.say(steps, f"{plugin.kind!r} needs {_columns_named(lacking)}; the rows it sees have {has}")
+
+
+def _lacking(needed: Iterable[str], given: Iterable[str]) -> list[str]:
+    have = set(given)
+    return [name for name in needed if name not in have]
+
+
+def _columns_named(names: list[str]) -> str:
+    return f"the column{'s' * (len(names) > 1)} {', '.join(names)}"
+
+
+def _contenders(draft: Draft) -> None:
+    contenders = [(steps, cast(Contender, plugin)) for steps, plugin in draft.at("contenders")]
+    for steps, text in _twice(contenders):
+        draft.say(steps, text)
+    tuned = [(steps, contender) for steps, contender in contenders if contender.uses_adapter]
+    if not tuned:
+        draft.say(("contenders",), "none uses the adapter; add 'tuned'")
+    for steps, contender in tuned[1:]:
+        if contender.kind != tuned[0][1].kind:
+            draft.say(steps, f"{contender.kind!r} uses the adapter, and so does {tuned[0][1].kind!r}; keep one")
+    if len(tuned) == len(contenders):
+        draft.say(("contenders",), "no baseline; baselines may be loosened, never omitted: add one, such as 'untuned'")
+
+
+def _twice(contenders: list[tuple[Steps, Contender]]) -> Iterator[tuple[Steps, str]]:
+    seen: set[str] = set()
+    for steps, contender in contenders:
+        if contender.kind in seen:
+            yield steps, f"a second {contender.kind!r}; answers are told apart by kind, keep one"
+        seen.add(contender.kind)
+
+
+def _metrics(draft: Draft, registry: Kinds) -> None:
+    owners: dict[str, str] = {}
+    for steps, plugin in draft.at("evaluate"):
+        names = _names(plugin)
+        if again := [name for name in names if name in owners]:
+            draft.say(steps, f"{plugin.kind!r} gives {', '.join(again)}, so does {owners[again[0]]!r}; keep one")
+        owners |= dict.fromkeys(names, plugin.kind)
+    wanted = draft.text("gate", "metric")
+    if wanted and owners and wanted not in owners:
+        others = [kind.kind for kind in registry.classes("eval") if wanted in _names(kind)]
+        belongs = f"it belongs to the eval {others[0]!r}, which is not in evaluate; " if others else ""
+        draft.say(("gate", "metric"), f"no eval here gives {shown(wanted)}; {belongs}{did_you_mean(wanted, owners)}")
+
+
+def _names(plugin: Plugin | type[Plugin]) -> list[str]:
+    metrics: Any = getattr(plugin, "metrics", ())  # a property, of a class: says nothing before its fields are known
+    return [metric.name for metric in metrics] if isinstance(metrics, tuple) else []
+
+
+def _targets(draft: Draft) -> None:
+    objective = cast("Objective | None", draft.plugins.get(("objective",)))
+    if objective is None:
+        return
+    rank = draft.top.find(("adapter", "rank"))
+    facts = {
+        "heads": list(objective.heads), "rank": rank.value if rank and isinstance(rank.value, int) else Adapter().rank,
+        "loader": objective.loader, "base": draft.text("models", "student"),
+    }
+    for steps, plugin in draft.at("targets"):
+        target = cast(Target, plugin)
+        if reason := ask(f"target {target.kind!r}", lambda target=target: target.refuses(facts)):  # type: ignore[misc]
+            draft.say(steps, reason)

@@ -1,0 +1,163 @@
+"""One spec on its way: the merged nodes, what is wrong with them, and the plugins that their blocks became."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from factory import identity
+from factory.api import Plugin
+from factory.errors import FactoryError, PluginError, Problem
+from factory.resolve.blocks import Kinds, blocks, role_at
+from factory.resolve.messages import did_you_mean, expected, message, wanted
+from factory.source import Node, Place, Steps, dotted
+from factory.spec import Spec
+
+M = TypeVar("M", bound=BaseModel)
+T = TypeVar("T")
+Skip = Callable[[Steps, str], bool]
+"""Whether an error at some steps, of some pydantic type, is better left unsaid."""
+
+
+@dataclass
+class Draft:
+    """A merged spec under one profile. `say` finds the place of a problem; `kinds` holds the class of every block that
+    names one, `plugins` the blocks that are well.
+    """
+
+    file: str
+    top: Node
+    task: str
+    profile: str = ""
+    spec: Spec | None = None
+    kinds: dict[Steps, type[Plugin]] = field(default_factory=dict)
+    plugins: dict[Steps, Plugin] = field(default_factory=dict)
+    problems: dict[Problem, str] = field(default_factory=dict)
+    """Problem → what to add to its message when only this profile has it."""
+
+    def say(self, steps: Steps, text: str) -> None:
+        """Record a problem at the deepest of these steps that a person has written."""
+        place = place_of(self.top, steps)
+        if place.origin == "task":
+            text = f"{text} (a default of the task {self.task!r})"
+        inside = not self.profile or (place.origin == "profile" and place.line)
+        told = problem(self.file, self.top, steps, text)
+        self.problems.setdefault(told, "" if inside else f" (with profile {self.profile!r})")
+
+    def at(self, *steps: str | int) -> list[tuple[Steps, Plugin]]:
+        """The plugins below some steps, in order."""
+        return [(place, plugin) for place, plugin in self.plugins.items() if place[: len(steps)] == steps]
+
+    def text(self, *steps: str) -> str:
+        """The text that some layer gives a field, or nothing."""
+        node = self.top.find(steps)
+        return node.value if node and isinstance(node.value, str) else ""
+
+    def whole(self, *steps: str) -> bool:
+        """Whether there is such a list and every block of it became a plugin."""
+        node = self.top.find(steps)
+        return node is not None and isinstance(node.value, list) and len(self.at(*steps)) == len(node.value)
+
+
+def place_of(top: Node, steps: Steps) -> Place:
+    """Where these steps stand or, when nothing is there, the deepest of them that a person has written."""
+    node, place = top, top.place
+    for step in steps:
+        child = node.child(step)
+        if child is None:
+            return place
+        node, place = child, child.place if child.place.line or child.place.within else place
+    return node.place
+
+
+def problem(file: str, top: Node, steps: Steps, text: str) -> Problem:
+    """A problem with its position: in the file, in a profile of the file, or in an option of the command line."""
+    place, name = place_of(top, steps), dotted(steps)
+    if place.origin == "command line":
+        same = place.within.startswith(f"--set {name}=")
+        return Problem(place.within, 0, 0, "" if same else name, text)
+    if not place.line:  # the task said it
+        place = place_of(top, ("task",))
+    within = f"{place.within}." if place.within else ""
+    return Problem(file, place.line, place.column, within + name, text)
+
+
+def checked(model: type[M], node: Node, draft: Draft, at: Steps = (), skip: Skip | None = None) -> M | None:
+    """A model of a node's value, or None after its problems were said."""
+    try:
+        return model.model_validate_json(identity.canonical(node.plain()), strict=True)
+    except ValidationError as error:
+        for steps, text, kind in _told(error, model, node, at):
+            if skip is None or not skip((*at, *steps), kind):
+                draft.say((*at, *steps), text)
+        return None
+
+
+def _told(error: ValidationError, model: type[BaseModel], node: Node, at: Steps) -> list[tuple[Steps, str, str]]:
+    """Errors by place; what the members of a union each ask for becomes one line."""
+    found: dict[Steps, list[Mapping[str, Any]]] = {}
+    for detail in error.errors(include_url=False):
+        found.setdefault(_steps(detail, node), []).append(detail)
+    told = []
+    for steps, details in found.items():
+        wants = [wanted(detail) for detail in details]
+        if role_at((*at, *steps)) and all(wants):
+            text = expected(["a kind, alone or in a mapping with its fields"], details[0]["input"])
+        elif len(details) > 1 and all(wants):
+            text = expected(wants, details[0]["input"])
+        else:
+            text = message(details[0], model, steps)
+        told.append((steps, text, str(details[0]["type"])))
+    return told
+
+
+def _steps(detail: Mapping[str, Any], node: Node) -> Steps:
+    """The place of an error: pydantic's location without the names of union members and validators."""
+    steps: list[str | int] = []
+    at: Node | None = node
+    last = len(detail["loc"]) - 1
+    for number, step in enumerate(detail["loc"]):
+        child = at.child(step) if at else None
+        if child is not None or (number == last and detail["type"] in ("missing", "extra_forbidden")):
+            steps.append(step)
+            at = child
+    return tuple(steps)
+
+
+def narrow(draft: Draft, registry: Kinds) -> None:
+    """Make every block the plugin that it names, or say why it can not be."""
+    for steps, role, node in blocks(draft.top):
+        if isinstance(node.value, dict):
+            plugin = _narrowed(draft, steps, role, node, registry)
+            if plugin is not None:
+                draft.plugins[steps] = plugin
+
+
+def _narrowed(draft: Draft, steps: Steps, role: str, node: Node, registry: Kinds) -> Plugin | None:
+    kind = node.child("kind")
+    if kind is None or not isinstance(kind.value, str):
+        known = did_you_mean("", (found.kind for found in registry.classes(role)))
+        text = f"missing; say which {role}; {known}" if kind is None else expected(["text"], kind.plain())
+        draft.say((*steps, "kind"), text)
+        return None
+    try:
+        found = registry.find(role, kind.value)
+    except FactoryError as error:
+        draft.say((*steps, "kind"), str(error))
+        return None
+    draft.kinds[steps] = found
+    fields = Node({name: child for name, child in node.value.items() if name != "kind"}, node.place)
+    return checked(found, fields, draft, steps)
+
+
+def ask(plugin: str, call: Callable[[], T]) -> T:
+    """What a plugin's method returns; what it raises becomes a PluginError that names it."""
+    try:
+        return call()
+    except FactoryError:
+        raise
+    except Exception as error:
+        raise PluginError(f"{plugin}: {type(error).__name__}: {error}") from error
