@@ -1,0 +1,73 @@
+"""A run as an append-only file of events. One process writes it; any number read it."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from factory.events import Event, Progress, RunStarted, from_json, to_json
+
+FILE = "journal.jsonl"
+
+
+class Journal:
+    """The writing end. A line is whole or it is not there: each is one `write` to a file opened for appending."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self._file: IO[bytes] = path.open("ab", buffering=0)
+
+    def write(self, event: Event) -> float:
+        """Append an event; returns its time, in seconds since the epoch. Progress is not worth a sync, the rest is."""
+        at = time.time()
+        line = json.dumps({"at": round(at, 3), **to_json(event)}, ensure_ascii=False, separators=(",", ":"))
+        self._file.write(line.encode() + b"\n")
+        if not isinstance(event, Progress):
+            os.fdatasync(self._file.fileno())
+        return at
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+
+def read(path: Path) -> Iterator[tuple[float, Event]]:
+    """Every event with its time. A torn last line, or a line that is no event, is passed over."""
+    with path.open("rb") as file:
+        for line in file:
+            parsed = parse(line)
+            if parsed is not None:
+                yield parsed
+
+
+def parse(line: bytes) -> tuple[float, Event] | None:
+    """The event on one line, or None when the line is torn or no event."""
+    try:
+        payload = json.loads(line)
+        return float(payload["at"]), from_json(payload)
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def journals(home: Path) -> list[Path]:
+    """The journals of all runs, oldest first."""
+    return sorted((home / "runs").glob(f"*/{FILE}"))
+
+
+def last_started(home: Path, name: str) -> RunStarted | None:
+    """How the newest run of a specialist began; None when there was none."""
+    for path in reversed(journals(home)):
+        first = next((event for _, event in read(path)), None)
+        if isinstance(first, RunStarted) and first.name == name:
+            return first
+    return None

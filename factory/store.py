@@ -1,0 +1,120 @@
+"""Content-addressed folders. Presence means complete: a folder appears by one rename, after its bytes are on disk."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+OUTPUT, META = "output", "stage.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one stage's output stands, whether it is there or not."""
+
+    root: Path
+    kind: str
+    key: str
+
+    @property
+    def final(self) -> Path:
+        return self.root / self.kind / self.key
+
+    @property
+    def output(self) -> Path:
+        """The folder that the stage wrote."""
+        return self.final / OUTPUT
+
+    @property
+    def work(self) -> Path:
+        """The unfinished folder beside the final one; it survives a kill, so that a stage can resume."""
+        return self.root / self.kind / f"{self.key}.part"
+
+    @property
+    def complete(self) -> bool:
+        return (self.final / META).is_file()
+
+    def meta(self) -> dict[str, Any]:
+        """What the engine knew when the stage finished. Raises FileNotFoundError when it has not."""
+        loaded: dict[str, Any] = json.loads((self.final / META).read_text())
+        return loaded
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """All outputs below one home folder."""
+
+    home: Path
+
+    @property
+    def root(self) -> Path:
+        return self.home / "store"
+
+    def place(self, stage: str, key: str) -> Place:
+        """The place of a stage by its name and key; `answer[bm25]` lies with its kind, `answer`."""
+        return Place(self.root, stage.partition("[")[0], key)
+
+    def places(self) -> Iterator[Place]:
+        """Every complete output."""
+        for meta in sorted(self.root.glob(f"*/*/{META}")):
+            yield Place(self.root, meta.parent.parent.name, meta.parent.name)
+
+    @contextmanager
+    def locked(self, place: Place, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+        """Hold a place against every other builder; `waiting` is called once when another one has it.
+
+        The lock dies with the process, so a kill leaves none behind.
+        """
+        place.work.parent.mkdir(parents=True, exist_ok=True)
+        with (place.work.parent / f"{place.key}.lock").open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                waiting()
+                fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def begin(self, place: Place) -> Path:
+        """A fresh folder to write the output to. What an earlier try left is dropped, but for its `work` folder."""
+        fresh = place.work / OUTPUT
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(parents=True)
+        (place.work / "work").mkdir(exist_ok=True)
+        return fresh
+
+    def commit(self, place: Place, meta: Mapping[str, Any]) -> None:
+        """Make a finished folder appear: sync its bytes, then rename."""
+        shutil.rmtree(place.work / "work", ignore_errors=True)
+        (place.work / META).write_text(json.dumps(meta, sort_keys=True, indent=1) + "\n")
+        for path in sorted(place.work.rglob("*")):
+            if path.is_file() and not path.is_symlink():
+                path.chmod(0o644)
+            _sync(path)
+        _sync(place.work)
+        shutil.rmtree(place.final, ignore_errors=True)
+        place.work.rename(place.final)
+        _sync(place.final.parent)
+
+    def forget(self, place: Place) -> None:
+        """Drop an output, complete or not. The rename makes a kill half-way harmless."""
+        if place.final.exists():
+            grave = place.final.with_name(f"{place.key}.gone")
+            shutil.rmtree(grave, ignore_errors=True)
+            place.final.rename(grave)
+            shutil.rmtree(grave)
+        shutil.rmtree(place.work, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,68 @@
+"""The store: presence means complete."""
+
+import threading
+from pathlib import Path
+
+from factory.store import Store
+
+
+def test_an_output_appears_only_when_it_is_committed(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    place = store.place("answer[bm25]", "k1")
+    out = store.begin(place)
+    (out / "answers.jsonl").write_text("{}\n")
+    assert not place.complete
+    assert not place.output.exists()
+    store.commit(place, {"seconds": 1})
+    assert place.complete
+    assert (place.output / "answers.jsonl").read_text() == "{}\n"
+    assert place.meta() == {"seconds": 1}
+    assert [found.key for found in store.places()] == ["k1"]
+
+
+def test_what_a_killed_try_wrote_is_dropped_but_its_work_stays(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    place = store.place("train", "k2")
+    (store.begin(place) / "half.bin").write_text("half")
+    (place.work / "work" / "checkpoint").write_text("step 3")
+    again = store.begin(place)
+    assert list(again.iterdir()) == []
+    assert (place.work / "work" / "checkpoint").read_text() == "step 3"
+
+
+def test_the_working_folder_is_not_part_of_the_output(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    place = store.place("train", "k3")
+    store.begin(place)
+    (place.work / "work" / "checkpoint").write_text("step 3")
+    store.commit(place, {})
+    assert sorted(path.name for path in place.final.iterdir()) == ["output", "stage.json"]
+
+
+def test_two_builders_of_one_place_take_turns(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    place = store.place("base", "k4")
+    said = threading.Event()
+    done: list[str] = []
+
+    def second() -> None:
+        with store.locked(place, said.set):
+            done.append("second")
+
+    with store.locked(place):
+        thread = threading.Thread(target=second)
+        thread.start()
+        assert said.wait(5)
+        done.append("first")
+    thread.join(5)
+    assert done == ["first", "second"]
+
+
+def test_a_forgotten_output_is_gone(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    place = store.place("gate", "k5")
+    store.begin(place)
+    store.commit(place, {})
+    store.forget(place)
+    assert not place.complete
+    assert list(store.places()) == []
