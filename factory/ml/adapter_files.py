@@ -1,0 +1,34 @@
+"""The adapter as PEFT writes it: `adapter_config.json` and `adapter_model.safetensors`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from peft import LoraConfig
+from safetensors.torch import save_file
+
+from factory.api import Adapter
+from factory.ml.trainer import Learner
+
+PREFIX = "base_model.model."
+
+
+def save(
+    learner: Learner, adapter: Adapter, folder: Path, *, base: str, heads: tuple[str, ...], task_type: str
+) -> None:
+    """Write the two files. `base` is the id that the adapter goes on; `task_type` is PEFT's word, such as `SEQ_CLS`."""
+    tensors = {f"{PREFIX}{_name(name)}": value.detach().contiguous() for name, value in learner.trainable().items()}
+    save_file(tensors, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+    config = LoraConfig(
+        r=adapter.rank, lora_alpha=adapter.alpha, lora_dropout=adapter.dropout, task_type=task_type or None,
+        target_modules=sorted(learner.layers), modules_to_save=list(heads) or None, base_model_name_or_path=base,
+        inference_mode=True, bias="none",
+    )
+    said = {key: sorted(value) if isinstance(value, set) else value for key, value in config.to_dict().items()}
+    (folder / "adapter_config.json").write_text(json.dumps(said, sort_keys=True, indent=2) + "\n")
+
+
+def _name(parameter: str) -> str:
+    """`….lora_A` in our layers is `….lora_A.weight` in PEFT's."""
+    return f"{parameter}.weight" if parameter.endswith((".lora_A", ".lora_B")) else parameter

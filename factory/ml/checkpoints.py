@@ -1,0 +1,54 @@
+"""Checkpoints that a kill can not spoil: complete ones carry a seal, written last; torn ones are set aside."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+from factory import identity
+from factory.api import Reporter
+
+SEAL = "complete.json"
+TORN = "torn"
+
+
+def seal(checkpoint: Path) -> None:
+    """Mark a checkpoint complete: sync its files, then write their digests."""
+    digests = identity.digests_of(checkpoint)
+    for name in digests:
+        with (checkpoint / name).open("rb") as file:
+            os.fsync(file.fileno())
+    spare = checkpoint / f"{SEAL}.new"
+    spare.write_text(json.dumps(digests, sort_keys=True))
+    with spare.open("rb") as file:
+        os.fsync(file.fileno())
+    spare.rename(checkpoint / SEAL)
+
+
+def newest(folder: Path, report: Reporter) -> Path | None:
+    """The newest complete checkpoint below a folder; torn ones are moved to `torn/` and named in a note."""
+    for checkpoint in sorted(folder.glob("checkpoint-*"), key=_step, reverse=True):
+        if whole(checkpoint):
+            return checkpoint
+        grave = folder / TORN / checkpoint.name
+        shutil.rmtree(grave, ignore_errors=True)
+        grave.parent.mkdir(exist_ok=True)
+        checkpoint.rename(grave)
+        report.note(f"{checkpoint.name} is torn; it is set aside in {TORN}/, the one before is taken", warning=True)
+    return None
+
+
+def whole(checkpoint: Path) -> bool:
+    """Whether every file that the seal names is there with the bytes it had."""
+    try:
+        sealed = json.loads((checkpoint / SEAL).read_text())
+    except (OSError, ValueError):
+        return False
+    return bool(sealed == identity.digests_of(checkpoint, frozenset({SEAL})))
+
+
+def _step(checkpoint: Path) -> int:
+    number = checkpoint.name.rpartition("-")[2]
+    return int(number) if number.isdigit() else -1

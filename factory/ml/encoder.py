@@ -1,0 +1,132 @@
+"""An encoder and its tokenizer: texts to token ids, ids to padded chunks of like length, chunks to vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
+
+from factory.api import Reporter
+
+Ids = Sequence[Sequence[int]]
+CHUNK = 1024
+"""Padded tokens of one forward pass without gradients: what a small encoder makes of so many stays in the cache."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    """A transformers encoder in evaluation mode, with the tokenizer of its base."""
+
+    model: nn.Module
+    tokenizer: Any
+
+    def tokens(self, texts: Sequence[str], limit: int) -> list[list[int]]:
+        """Token ids of each text, special tokens included, cut to `limit`."""
+        if not texts:
+            return []
+        ids: list[list[int]] = self.tokenizer(list(texts), truncation=True, max_length=limit)["input_ids"]
+        return ids
+
+    def pairs(self, pairs: Sequence[tuple[str, str]], limit: int) -> list[tuple[list[int], list[int]]]:
+        """Token ids and segment ids of each pair of texts, the longer text cut first to `limit` in all."""
+        first, second = [a for a, _ in pairs], [b for _, b in pairs]
+        made = self.tokenizer(first, second, truncation=True, max_length=limit, return_token_type_ids=True)
+        return list(zip(made["input_ids"], made["token_type_ids"], strict=True))
+
+    @torch.inference_mode()
+    def vectors(self, ids: Ids, report: Reporter | None = None) -> list[Tensor]:
+        """Token vectors of the last layer, one (tokens, hidden) tensor in fp32 for each text, in order."""
+        found: list[Tensor] = [torch.empty(0)] * len(ids)
+        done = 0
+        for chunk in chunks([len(text) for text in ids], CHUNK):
+            tokens, mask = pad([ids[index] for index in chunk])
+            hidden = self.model(input_ids=tokens, attention_mask=mask).last_hidden_state.float()
+            for row, index in enumerate(chunk):
+                found[index] = hidden[row, : len(ids[index])].clone()
+            done += len(chunk)
+            if report is not None:
+                report.progress(done, len(ids), "texts")
+        return found
+
+    @torch.inference_mode()
+    def logits(self, pairs: Sequence[tuple[list[int], list[int]]], report: Reporter | None = None) -> Tensor:
+        """The head's outputs for tokenised pairs: (pairs, labels)."""
+        labels: Any = self.model.config
+        found, done = torch.empty(len(pairs), labels.num_labels), 0
+        for chunk in chunks([len(ids) for ids, _ in pairs], CHUNK):
+            tokens, mask = pad([pairs[index][0] for index in chunk])
+            segments, _ = pad([pairs[index][1] for index in chunk])
+            found[chunk] = self.model(input_ids=tokens, attention_mask=mask, token_type_ids=segments).logits.float()
+            done += len(chunk)
+            if report is not None:
+                report.progress(done, len(pairs), "pairs")
+        return found
+
+
+def chunks(lengths: Sequence[int], tokens: int) -> Iterator[list[int]]:
+    """Indices of texts of like length, shortest first, each chunk at most `tokens` when padded."""
+    chunk: list[int] = []
+    for index in sorted(range(len(lengths)), key=lambda i: (lengths[i], i)):
+        if chunk and lengths[index] * (len(chunk) + 1) > tokens:
+            yield chunk
+            chunk = []
+        chunk.append(index)
+    if chunk:
+        yield chunk
+
+
+def pad(ids: Ids) -> tuple[Tensor, Tensor]:
+    """Token ids (n, longest) padded with 0 on the right, and the mask of what is not padding."""
+    longest = max(map(len, ids))
+    tokens = torch.zeros(len(ids), longest, dtype=torch.long)
+    mask = torch.zeros(len(ids), longest, dtype=torch.long)
+    for row, text in enumerate(ids):
+        tokens[row, : len(text)] = torch.tensor(text, dtype=torch.long)
+        mask[row, : len(text)] = 1
+    return tokens, mask
+
+
+def load(folder: Path, *, labels: int = 0, attention: str = "sdpa") -> Encoder:
+    """The base in fp32; with `labels`, under a fresh classification head of so many outputs."""
+    settings: dict[str, Any] = {"dtype": torch.float32, "attn_implementation": attention}
+    if labels:
+        model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=labels, **settings)
+    else:
+        model = AutoModel.from_pretrained(folder, **settings)
+    return Encoder(model.eval(), AutoTokenizer.from_pretrained(folder))
+
+
+@torch.no_grad()
+def merge(model: nn.Module, adapter: Path) -> int:
+    """Add a saved adapter to a model's own weights, heads included; returns how many layers it changed.
+
+    Raises ValueError when the adapter names a layer that the model does not have: PEFT would only warn.
+    """
+    from peft import LoraConfig
+
+    config = LoraConfig.from_pretrained(str(adapter))
+    scale = config.lora_alpha / config.r
+    saved = load_file(adapter / "adapter_model.safetensors")
+    state, merged, prefix = dict(model.named_parameters()), 0, "base_model.model."
+    for name, tensor in saved.items():
+        target = name.removeprefix(prefix)
+        if target.endswith(".lora_A.weight"):
+            layer = target.removesuffix(".lora_A.weight")
+            up = saved[f"{prefix}{layer}.lora_B.weight"]
+            _parameter(state, f"{layer}.weight").add_(up.float() @ tensor.float(), alpha=scale)
+            merged += 1
+        elif not target.endswith(".lora_B.weight"):
+            _parameter(state, target).copy_(tensor)
+    return merged
+
+
+def _parameter(state: dict[str, nn.Parameter], name: str) -> nn.Parameter:
+    if name not in state:
+        raise ValueError(f"the adapter holds {name!r}, which this base does not have")
+    return state[name]

@@ -1,0 +1,79 @@
+"""The toolbox that jobs hand to plugins: the public face of this package."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from factory.api import Base, FitJob, Kit, Reporter, TrainResult
+from factory.api.kit import Ids
+from factory.ml import adapter_files, encoder, trainer
+from factory.ml.lora import attach
+from factory.ml.precision import precision
+
+LIMIT = 128
+"""Tokens of a text that `embed` reads."""
+
+
+class Toolbox:
+    """`factory.api.Kit`, for real."""
+
+    def embed(self, base: Base, texts: Sequence[str], report: Reporter | None = None) -> NDArray[np.float32]:
+        plain = self.encoder(base)
+        vectors = plain.vectors(plain.tokens(texts, LIMIT), report)
+        means = torch.stack([functional.normalize(text.mean(0), dim=0) for text in vectors])
+        return cast("NDArray[np.float32]", means.numpy())
+
+    def encoder(self, base: Base, adapter: Path | None = None, *, labels: int = 0) -> encoder.Encoder:
+        _steady(0)
+        loaded = encoder.load(base.folder, labels=labels)
+        if adapter is not None:
+            encoder.merge(loaded.model, adapter)
+        return loaded
+
+    def learner(self, job: FitJob, *, heads: tuple[str, ...] = (), labels: int = 0) -> trainer.Learner:
+        _steady(job.train.seed)
+        loaded = encoder.load(job.base.folder, labels=labels, attention="eager")
+        model: Any = loaded.model
+        if not labels and hasattr(model, "pooler"):
+            model.pooler = None  # token vectors are read before it: an adapter there would learn nothing
+        layers = attach(loaded.model, job.adapter, precision(job.train.precision), heads)
+        for module in loaded.model.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = 0.0
+        return trainer.Learner(loaded.model.train(), layers, loaded.tokenizer)
+
+    def fit(
+        self, learner: trainer.Learner, rows: Sequence[Any], collate: Callable[[list[Any]], Any],
+        loss: Callable[[nn.Module, Any], Tensor], job: FitJob, *, heads: tuple[str, ...] = (), task_type: str = "",
+    ) -> TrainResult:
+        steps = trainer.fit(learner, rows, collate, loss, job.train, work=job.work, report=job.report)
+        adapter_files.save(learner, job.adapter, job.out, base=job.base.id, heads=heads, task_type=task_type)
+        trainable = sum(parameter.numel() for parameter in learner.trainable().values())
+        frozen = sum(p.numel() for p in learner.model.parameters() if not p.requires_grad)
+        weights = sum(layer.weight.numel() for layer in learner.layers.values())
+        return TrainResult(steps, len(learner.layers), trainable, trainable + frozen + weights, {"rows": len(rows)})
+
+    def chunks(self, lengths: Sequence[int], tokens: int) -> Iterator[list[int]]:
+        return encoder.chunks(lengths, tokens)
+
+    def pad(self, ids: Ids) -> tuple[Tensor, Tensor]:
+        return encoder.pad(ids)
+
+
+def _steady(seed: int) -> None:
+    """The same start whatever ran in this process before: seeds, threads, deterministic kernels."""
+    torch.manual_seed(seed)
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "0")) or os.cpu_count() or 1)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+TOOLBOX: Kit = cast(Kit, Toolbox())

@@ -1,0 +1,130 @@
+"""The one training loop: `transformers.Trainer`, fed by an objective's collation and loss."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from factory.api import Reporter, Train
+from factory.ml.checkpoints import newest, seal
+from factory.ml.lora import LoraLinear
+
+Loss = Callable[[nn.Module, Any], Tensor]
+Collate = Callable[[list[Any]], Any]
+STATE = "trainable.safetensors"
+BATCH = "batch"
+LOGS = 60
+"""Points of the loss curve of one fit, about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Learner:
+    """A model with fresh adapters in training mode, and the adapted layers by name."""
+
+    model: nn.Module
+    layers: dict[str, LoraLinear]
+    tokenizer: Any
+
+    def trainable(self) -> dict[str, nn.Parameter]:
+        """What is learned, by name: A and B of each layer, and heads."""
+        return {name: value for name, value in self.model.named_parameters() if value.requires_grad}
+
+
+class _Rows(Dataset[Any]):
+    def __init__(self, rows: Sequence[Any]) -> None:
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> Any:
+        return self.rows[index]
+
+
+class _Loop(Trainer):  # type: ignore[misc]
+    """Trainer with the loss handed in, adapters summed once a step, and checkpoints of what is trainable alone."""
+
+    def __init__(self, learner: Learner, loss: Loss, **settings: Any) -> None:
+        super().__init__(model=learner.model, **settings)
+        self.learner = learner
+        self.loss = loss
+
+    def compute_loss(self, model: nn.Module, inputs: Any, *_: Any, **__: Any) -> Tensor:
+        for layer in self.learner.layers.values():
+            layer.refresh()
+        return self.loss(model, inputs[BATCH])
+
+    def _prepare_inputs(self, inputs: Any) -> Any:
+        return inputs
+
+    def floating_point_ops(self, inputs: Any) -> int:
+        return 0
+
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        folder = Path(output_dir or self.args.output_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file({name: value.detach() for name, value in self.learner.trainable().items()}, folder / STATE)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
+        saved = load_file(Path(resume_from_checkpoint) / STATE)
+        for name, parameter in self.learner.trainable().items():
+            parameter.data.copy_(saved[name])
+
+    def _save_checkpoint(self, *arguments: Any, **settings: Any) -> None:
+        super()._save_checkpoint(*arguments, **settings)
+        seal(Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}")
+
+
+class _Voice(TrainerCallback):  # type: ignore[misc]
+    """Tells the journal how far the fit is, and its loss."""
+
+    def __init__(self, report: Reporter) -> None:
+        self.report = report
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self.report.progress(state.global_step, state.max_steps, "steps")
+
+    def on_log(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, float], **_: Any
+    ) -> None:
+        if "loss" in logs:
+            self.report.measured(state.global_step, loss=logs["loss"], learning_rate=logs.get("learning_rate", 0.0))
+
+
+def fit(
+    learner: Learner, rows: Sequence[Any], collate: Collate, loss: Loss, settings: Train, *, work: Path,
+    report: Reporter,
+) -> int:
+    """Train to the end, from the newest complete checkpoint in `work` if there is one; returns the steps taken in all.
+
+    `collate` turns `batch_size` rows into a batch, `loss` a model and a batch into a scalar. Equal rows and settings
+    give equal parameters, interrupted or not.
+    """
+    steps = math.ceil(math.ceil(len(rows) / settings.batch_size) * settings.epochs)
+    arguments = TrainingArguments(
+        str(work), num_train_epochs=settings.epochs, per_device_train_batch_size=settings.batch_size,
+        learning_rate=settings.learning_rate, lr_scheduler_type=settings.schedule,
+        warmup_steps=round(settings.warmup * steps), weight_decay=settings.weight_decay, seed=settings.seed,
+        data_seed=settings.seed, optim="adamw_torch_fused", report_to=[], remove_unused_columns=False,
+        save_steps=settings.checkpoint_every, save_total_limit=2, logging_steps=max(1, steps // LOGS),
+        disable_tqdm=True, dataloader_pin_memory=False, gradient_checkpointing=False,
+        use_cpu=not torch.cuda.is_available(),
+    )
+    loop = _Loop(
+        learner, loss, args=arguments, train_dataset=_Rows(rows), data_collator=lambda some: {BATCH: collate(some)},
+        callbacks=[_Voice(report)],
+    )
+    resumed = newest(work, report)
+    if resumed is not None:
+        report.note(f"training goes on from step {resumed.name.rpartition('-')[2]} of {steps}")
+    loop.train(resume_from_checkpoint=str(resumed) if resumed else None)
+    return int(loop.state.global_step)
