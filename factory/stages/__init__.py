@@ -1,0 +1,1 @@
+"""One module a kind of stage, each a function from folders to a folder: `run(job)`."""

@@ -1,0 +1,23 @@
+"""Resolve the base model to a folder with a revision, a digest and a licence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from factory import bases
+from factory.stages.job import StageJob
+
+
+def run(job: StageJob) -> None:
+    """Write `model/` and `base.json`. Wheels stay in the home's cache, so that a rebuild needs no network."""
+    facts = bases.resolve(
+        job.config["student"], job.root, job.out, job.report, cache=job.home / "cache" / "wheels", convert=_convert
+    )
+    if facts["licence"] == "unknown":
+        job.report.note(f"{facts['id']} states no licence; find out before anything made from it is used", warning=True)
+
+
+def _convert(file: Path, out: Path) -> None:
+    from factory.ml.gguf import convert
+
+    convert(file, out)

@@ -1,0 +1,81 @@
+"""Lay the bundle out: the adapter as plain libraries load it, with its card, its evidence, and what targets need."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any, cast
+
+from factory import bundle, identity
+from factory.api import TEST, TRAIN, ExportJob, ModelJob, Objective, Target, Task
+from factory.data.rows import read_json, read_jsonl
+from factory.errors import InputError
+from factory.stages.job import StageJob, boundary
+
+SAID = ("gather", "freeze", "curate", "train", "score", "gate")
+"""Stages whose JSON the bundle tells."""
+
+
+def run(job: StageJob) -> None:
+    """Write the bundle's folder, sealed by its manifest."""
+    objective, task = job.objective(), job.task()
+    evidence = _evidence(job, objective, task)
+    lines = read_jsonl(job.inputs[f"answer[{evidence.tuned}]"] / "answers.jsonl")
+    answers = {line["id"]: line["output"] for line in lines}
+    bundle.prepare(job.out, evidence)
+    with boundary(objective):
+        objective.layout(
+            ModelJob(**job.common(), rows=(), base=job.base(), task=task, adapter=evidence.adapter), job.out
+        )
+    facts = bundle.facts(job.out, evidence, job.rows("freeze", f"{TEST}.jsonl"), job.tables(), answers)
+    _export(job, facts)
+    private = [path for path in (job.out, job.home, job.root, *job.inputs.values()) if len(path.parts) > 2]
+    sealed = bundle.finish(job.out, evidence, facts, private)
+    job.report.note(f"bundle {sealed['digest'][:12]}: {len(sealed['files'])} files")
+
+
+def _evidence(job: StageJob, objective: Objective, task: Task) -> bundle.Evidence:
+    base = read_json(job.inputs["base"] / "base.json")
+    said = {role: read_json(job.inputs[role] / f"{role}.json") for role in SAID}
+    return bundle.Evidence(
+        name=job.config["name"],
+        task={"kind": task.kind, "version": task.version},
+        objective={
+            "objective": {"kind": objective.kind, "version": objective.version}, "answers": objective.answers,
+            "loader": objective.loader, "heads": sorted(objective.heads),
+        },
+        settings={"rank": job.config["adapter"]["rank"], "alpha": job.config["adapter"]["alpha"]},
+        templates=task.templates(),
+        spec=_spec(job.config["spec"], base),
+        tuned=job.config["tuned"],
+        model=job.inputs["base"] / "model",
+        adapter=job.inputs["train"] / "adapter",
+        base=base,
+        data={**said["freeze"]["digests"], TRAIN: identity.digest_file(job.inputs["curate"] / f"{TRAIN}.jsonl")},
+        targets=tuple(block["kind"] for block in job.config["targets"]),
+        **said,
+    )
+
+
+def _spec(spec: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any]:
+    """The resolved spec with its base named by content: a path means nothing elsewhere."""
+    named = copy.deepcopy(dict(spec))
+    named["models"] = {**named.get("models", {}), "student": base["source"]}
+    return named
+
+
+def _export(job: StageJob, facts: Mapping[str, Any]) -> None:
+    """Let every target write its folder. Raises InputError when one can not serve this bundle."""
+    for block in job.config["targets"]:
+        target = cast(Target, job.make("target", block))
+        reason = target.refuses(facts)
+        if reason:
+            raise InputError(f"target {target.kind!r}: {reason}")
+        out = job.out / "exports" / target.kind
+        out.mkdir(parents=True)
+        with boundary(target):
+            target.export(ExportJob(**job.common(), bundle=job.out, base=job.base(), manifest=facts, out=out))
+        if not any(out.iterdir()):
+            out.rmdir()
+            if not any(out.parent.iterdir()):
+                out.parent.rmdir()

@@ -1,0 +1,134 @@
+"""Reload the bundle in a fresh process by a plain library, and compare it with the model that was judged."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import factory
+from factory import bases, bundle
+from factory.api import Answer
+from factory.data.rows import read_json, write_json
+from factory.errors import FactoryError
+from factory.stages.job import StageJob
+
+TOLERANCE = 0.02
+"""Largest difference that counts as the same answer, as a share of the largest number answered. The judged model may
+have run in bfloat16, whose 8 bits of precision add up to about 1 %; the plain library runs in float32."""
+
+
+class CertificationError(FactoryError):
+    """The bundle does not answer as the model that was judged."""
+
+
+def run(job: StageJob) -> None:
+    """Write `certify.json`; raise CertificationError with the fact that failed."""
+    folder = job.inputs["bundle"]
+    problems = bundle.verify(folder)
+    if problems:
+        raise CertificationError(f"the bundle changed since it was written: {problems[0]}")
+    golden = bundle.read_golden(folder)
+    said = _ask(job, folder)
+    gated = [golden.answers[row.id].output for row in golden.rows]
+    facts = judge(gated, said["tuned"], said["untuned"], said["modules"], bundle.load(folder)["modules"])
+    write_json(job.out / "certify.json", {**facts, "passed": True, "rows": len(gated), "library": said["library"]})
+
+
+def judge(
+    gated: Sequence[Any], tuned: Sequence[Any], untuned: Sequence[Any], modules: int, expected: int
+) -> dict[str, Any]:
+    """The facts of a certificate: `tuned` is what the bundle answers, `untuned` the base, `gated` what was judged.
+
+    Raises CertificationError when the bundle is not the judged model, or its adapter does nothing.
+    """
+    scale = _largest(gated) or 1.0
+    gap, change = difference(gated, tuned) / scale, difference(tuned, untuned) / scale
+    if modules != expected:
+        raise CertificationError(f"the plain library applied the adapter to {modules} layers, not to {expected}")
+    if change == 0.0:
+        raise CertificationError("the adapter does not change the answers: the plain library loaded the base alone")
+    if gap > TOLERANCE:
+        raise CertificationError(
+            f"the bundle answers the golden rows differently from the judged model: by {gap:.2%}, over {TOLERANCE:.0%}"
+        )
+    if gap > change:
+        raise CertificationError(
+            f"the bundle's answers are nearer to the untuned base ({change:.2%}) than to the judged model ({gap:.2%})"
+        )
+    return {
+        "largest_difference": round(gap, 8), "tolerance": TOLERANCE, "modules": modules,
+        "adapter_changes_answers": True, "change": round(change, 8),
+    }
+
+
+def difference(one: Any, other: Any) -> float:
+    """The largest difference of two answers: numbers by their distance, anything else by being equal (0) or not."""
+    if isinstance(one, (int, float)) and isinstance(other, (int, float)):
+        return abs(float(one) - float(other))
+    if isinstance(one, Mapping) and isinstance(other, Mapping) and one.keys() == other.keys():
+        return max((difference(one[name], other[name]) for name in one), default=0.0)
+    if _is_list(one) and _is_list(other) and len(one) == len(other):
+        return max(map(difference, one, other), default=0.0)
+    return 0.0 if one == other else max(1.0, _largest(one), _largest(other))
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str)
+
+
+def _largest(value: Any) -> float:
+    """The largest number, by size, in a JSON value; 0 when there is none."""
+    if isinstance(value, (int, float)):
+        return abs(float(value))
+    children = value.values() if isinstance(value, Mapping) else value if _is_list(value) else ()
+    return max(map(_largest, children), default=0.0)
+
+
+def _ask(job: StageJob, folder: Path) -> dict[str, Any]:
+    """What a fresh interpreter says: outputs in the order of the golden rows, with and without the bundle."""
+    work = job.work / "certify"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    base = job.base()
+    snapshot = bases.plant(base.folder, base.id, work / "hub")
+    request = {
+        "config": dict(job.config), "bundle": str(folder.resolve()), "base": str(snapshot.resolve()),
+        "root": str(job.root.resolve()), "reply": str(work / "reply.json"),
+        "base_facts": {"id": base.id, "revision": base.revision, "digest": base.digest, "licence": base.licence},
+    }
+    (work / "request.json").write_text(json.dumps(request))
+    with (work / "log").open("wb") as log:
+        code = subprocess.run(
+            [sys.executable, "-m", "factory.stages.certify_child", str(work / "request.json")],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=work, env=_environment(work / "hub"), check=False,
+        ).returncode
+    if code != 0:
+        words = [line for line in (work / "log").read_text(errors="replace").splitlines() if line.strip()]
+        raise CertificationError(f"the plain library could not load and ask the bundle: {words[-1] if words else code}")
+    reply: dict[str, Any] = read_json(work / "reply.json")
+    return reply
+
+
+def _environment(hub: Path) -> dict[str, str]:
+    """An environment in which hub ids resolve to our base and nothing can be fetched."""
+    paths = [str(Path(factory.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    ours = {
+        "HF_HUB_CACHE": str(hub), "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false",
+        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+    }
+    return {**{k: v for k, v in os.environ.items() if k != "SENTENCE_TRANSFORMERS_HOME"}, **ours}
+
+
+def outputs(answers: Sequence[Answer], ids: Sequence[str]) -> list[Any]:
+    """The outputs in the order of these row ids. Raises CertificationError for a row without an answer."""
+    by_id = {answer.id: answer.output for answer in answers}
+    missing = [name for name in ids if name not in by_id]
+    if missing:
+        raise CertificationError(f"the plain library gave no answer to {missing[0]!r}")
+    return [by_id[name] for name in ids]

@@ -1,0 +1,70 @@
+"""The fresh process of certify: load the bundle by its plain library, answer the golden rows, write them down."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any, cast
+
+from factory.api import Base, ModelJob, Objective, Task
+from factory.bundle import read_golden
+from factory.data.rows import write_json
+from factory.plugins import Registry
+from factory.stages.certify import outputs
+
+
+class Silent:
+    """A reporter that says nothing: what matters is in the reply."""
+
+    def progress(self, done: int, total: int = 0, unit: str = "rows") -> None:
+        """Nothing."""
+
+    def measured(self, step: int, **values: float) -> None:
+        """Nothing."""
+
+    def note(self, text: str, *, warning: bool = False) -> None:
+        """Nothing."""
+
+
+def answer(request: dict[str, Any], registry: Registry) -> dict[str, Any]:
+    """Ask the bundle, then the base alone, for the golden rows."""
+    config, folder = request["config"], Path(request["bundle"])
+    golden = read_golden(folder)
+    task = cast(Task, registry.make("task", config["task"]))
+    objective = cast(Objective, registry.make("objective", config["objective"]))
+    base = Base(Path(request["base"]), **request["base_facts"])
+
+    def plain(adapter: Path | None) -> Any:
+        return objective.plain(ModelJob(
+            seed=int(config["seed"]), report=Silent(), root=Path(request["root"]), tables=golden.tables,
+            rows=golden.rows, base=base, task=task, adapter=adapter,
+        ))
+
+    ids = [row.id for row in golden.rows]
+    tuned, untuned = plain(folder), plain(None)
+    return {
+        "tuned": outputs(tuned.answers, ids), "untuned": outputs(untuned.answers, ids),
+        "modules": tuned.modules, "library": tuned.library,
+    }
+
+
+def _end_with(parent: int) -> None:
+    """End when the worker does: a killed build leaves nobody behind."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
+
+
+def main() -> None:
+    """`python -m factory.stages.certify_child REQUEST.json`."""
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    request = json.loads(Path(sys.argv[1]).read_text())
+    write_json(Path(request["reply"]), answer(request, Registry.load()))
+
+
+if __name__ == "__main__":
+    main()

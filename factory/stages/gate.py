@@ -1,0 +1,21 @@
+"""Compare the tuned model with every baseline on the same rows: the verdict."""
+
+from __future__ import annotations
+
+from factory.api import Metric
+from factory.data.leakage import leaked
+from factory.data.rows import read_json, read_jsonl, write_json
+from factory.data.verdict import decide
+from factory.spec import Gate
+from factory.stages.job import StageJob
+
+
+def run(job: StageJob) -> None:
+    """Write `gate.json`: the verdict, the comparisons that it rests on, and the reasons in words."""
+    gate = Gate(**job.config["gate"])
+    scored = read_json(job.inputs["score"] / "score.json")
+    metrics = {metric["name"]: Metric(**metric) for metric in scored["metrics"]}
+    rows = {name: list(read_jsonl(job.inputs["score"] / f"{name}.jsonl")) for name in scored["contenders"]}
+    leaks = leaked(read_json(job.inputs["curate"] / "curate.json")["leakage"])
+    metric = metrics[gate.metric or scored["primary"]]
+    write_json(job.out / "gate.json", decide(rows, metric, gate, job.config["prompted"], leaks))

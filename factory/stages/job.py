@@ -1,0 +1,92 @@
+"""What a stage is given: its config, the folders it reads, the folder it writes, and a voice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from factory.api import Base, Kit, Objective, Plugin, Reporter, Row, Tables, Task
+from factory.data.rows import read_json, read_rows
+from factory.errors import FactoryError, InputError, PluginError, UnavailableError
+from factory.plugins import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class StageJob:
+    """One run of one stage. `out` is fresh; `work` survives a kill, for a stage that can resume."""
+
+    stage: str
+    config: Mapping[str, Any]
+    inputs: Mapping[str, Path]
+    out: Path
+    work: Path
+    root: Path
+    home: Path
+    report: Reporter
+    registry: Registry
+
+    @property
+    def seed(self) -> int:
+        return int(self.config["seed"])
+
+    def make(self, role: str, block: Mapping[str, Any]) -> Plugin:
+        """The plugin that a block of the config describes."""
+        return self.registry.make(role, block)
+
+    def task(self) -> Task:
+        return cast(Task, self.make("task", self.config["task"]))
+
+    def objective(self) -> Objective:
+        return cast(Objective, self.make("objective", self.config["objective"]))
+
+    def rows(self, role: str, file: str) -> list[Row]:
+        """The rows of an upstream file."""
+        return list(read_rows(self.inputs[role] / file))
+
+    def tables(self) -> Tables:
+        """The side tables that the sources filled."""
+        files = sorted((self.inputs["gather"] / "tables").glob("*.jsonl"))
+        return {file.stem: {row.id: row for row in read_rows(file)} for file in files}
+
+    def common(self) -> dict[str, Any]:
+        """What every plugin's job carries."""
+        return {
+            "seed": self.seed, "report": self.report, "root": self.root, "tables": self.tables(), "toolbox": toolbox,
+        }
+
+    def base(self) -> Base:
+        """The resolved base model."""
+        folder = self.inputs["base"]
+        facts = read_json(folder / "base.json")
+        return Base(folder / "model", facts["id"], facts["revision"], facts["digest"], facts["licence"])
+
+
+def toolbox() -> Kit:
+    """The heavy toolbox; the first call imports torch."""
+    from factory.ml.kit import TOOLBOX
+
+    return TOOLBOX
+
+
+@contextmanager
+def boundary(plugin: Plugin) -> Iterator[None]:
+    """Name the plugin in whatever it raises, and say whose fault that is by the exit code.
+
+    A ValueError of a source is about the user's data; a missing package or file is about the machine.
+    """
+    name = f"{plugin.role} {plugin.kind!r}"
+    try:
+        yield
+    except FactoryError:
+        raise
+    except ImportError as error:
+        raise UnavailableError(f"{name}: {error}; install what it needs") from error
+    except OSError:
+        raise
+    except Exception as error:
+        text = f"{type(error).__name__}: {error}" if not isinstance(error, ValueError) else str(error)
+        kind = InputError if plugin.role == "source" and isinstance(error, ValueError) else PluginError
+        raise kind(f"{name}: {text}") from error

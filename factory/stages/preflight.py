@@ -1,0 +1,66 @@
+"""Audit the training rows as data and as tokens; fail, with the rows that show why, before an hour is spent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from factory.api import TRAIN, Finding, ModelJob, RowsJob
+from factory.data.rows import write_json
+from factory.errors import InputError
+from factory.stages.job import StageJob, boundary
+
+SHOWN = 5
+"""Examples kept of each check."""
+
+
+def run(job: StageJob) -> None:
+    """Write `preflight.json`; raise InputError when a check fails more rows than the spec tolerates."""
+    rows = job.rows("curate", f"{TRAIN}.jsonl")
+    if not rows:
+        raise InputError("no training rows are left after curation; look at its funnel")
+    findings = _findings(job)
+    limits: Mapping[str, float] = job.config["limits"]
+    checks = [_check(name, findings, limits.get(name, 0.0), len(rows)) for name in sorted({*limits, *_names(findings)})]
+    for check in checks:
+        if check["rows"]:
+            job.report.note(_said(check, len(rows)), warning=not check["passed"])
+    failed = [check for check in checks if not check["passed"]]
+    if failed:
+        raise InputError("; ".join(_remedied(check, len(rows)) for check in failed))
+    write_json(job.out / "preflight.json", {"rows": len(rows), "checks": checks})
+
+
+def _findings(job: StageJob) -> list[Finding]:
+    task, objective, common = job.task(), job.objective(), job.common()
+    rows, base = job.rows("curate", f"{TRAIN}.jsonl"), job.base()
+    with boundary(task):
+        found = list(task.audit(RowsJob(**common, rows=rows, base=base, task=task)))
+    with boundary(objective):
+        found += objective.audit(ModelJob(**common, rows=rows, base=base, task=task))
+    return found
+
+
+def _names(findings: Iterable[Finding]) -> set[str]:
+    return {finding.check for finding in findings}
+
+
+def _check(name: str, findings: Iterable[Finding], limit: float, rows: int) -> dict[str, Any]:
+    """One check: the rows that fail it, their share, and whether the spec tolerates that."""
+    mine = [finding for finding in findings if finding.check == name]
+    failing = list(dict.fromkeys(finding.row for finding in mine))
+    share = len(failing) / rows
+    return {
+        "check": name, "rows": len(failing), "share": round(share, 6), "limit": limit, "passed": share <= limit,
+        "examples": [{"row": finding.row, "text": finding.text} for finding in mine[:SHOWN]],
+    }
+
+
+def _said(check: Mapping[str, Any], rows: int) -> str:
+    example = check["examples"][0]
+    return f"{check['check']}: {check['rows']} of {rows} training rows, such as {example['row']}: {example['text']}"
+
+
+def _remedied(check: Mapping[str, Any], rows: int) -> str:
+    name = check["check"]
+    return f"{_said(check, rows)}; mend the rows, or raise data.preflight.{name} above {check['limit']:g}"
