@@ -1,0 +1,141 @@
+"""The walk of a plan: decides what need not run, sends the rest to a worker, and journals what it hears."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from factory import __version__
+from factory.data.rows import read_json
+from factory.errors import BUG, INSUFFICIENT, NOT_SHIPPED, SHIPPED, FactoryError, InterruptedByUserError
+from factory.events import Event, Noted, RunFinished, RunStarted, StageCached, StageFailed, from_json
+from factory.explain import Reason, explain
+from factory.journal import FILE, Journal, last_started
+from factory.link import Link
+from factory.plan import Plan, Stage, compile
+from factory.plugins import Registry
+from factory.resolve import Resolved
+from factory.store import Store
+
+Listener = Callable[[float, Event], None]
+
+EXIT_CODES = {
+    "SHIP": SHIPPED, "NO_SHIP": NOT_SHIPPED, "PROMPTING_IS_ENOUGH": NOT_SHIPPED, "INSUFFICIENT_EVIDENCE": INSUFFICIENT,
+}
+
+
+class StageError(FactoryError):
+    """A stage failed in the worker, which said why and with which exit code."""
+
+    def __init__(self, stage: str, text: str, exit_code: int) -> None:
+        super().__init__(f"{stage}: {text}")
+        self.exit_code = exit_code
+
+
+def _deaf(at: float, event: Event) -> None:
+    """The listener of a build that nobody watches."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuildResult:
+    """How a build ended: its run, the verdict, the exit code that says it, and the bundle's folder."""
+
+    run: str
+    verdict: str
+    exit_code: int
+    bundle: Path
+
+
+@dataclass
+class _Walk:
+    """One build in progress."""
+
+    plan: Plan
+    resolved: Resolved
+    store: Store
+    registry: Registry
+    journal: Journal
+    listener: Listener
+    link: Link | None = field(default=None)
+
+    def tell(self, event: Event) -> None:
+        at = self.journal.write(event)
+        self.listener(at, event)
+        for complaint in self.registry.tell(event):
+            note = Noted("", "warning", complaint)
+            self.listener(self.journal.write(note), note)
+
+    def run(self, reasons: Sequence[Reason]) -> None:
+        for stage, reason in zip(self.plan.stages, reasons, strict=True):
+            if reason.state == "cached":
+                self.tell(StageCached(stage.name, stage.key))
+            else:
+                self._stage(stage, reason)
+
+    def _stage(self, stage: Stage, reason: Reason) -> None:
+        if self.link is None:
+            self.link = Link.start(self.resolved.spec.budget, self.journal.path.with_name("worker.log"))
+        for reply in self.link.ask(self._request(stage, reason)):
+            if "event" in reply:
+                self.tell(from_json(reply["event"]))
+            elif reply.get("done") == "cached":
+                self.tell(StageCached(stage.name, stage.key))
+            elif "failed" in reply:
+                self.tell(StageFailed(stage.name, stage.key, reply["failed"], reply["exit_code"]))
+                raise StageError(stage.name, reply["failed"], reply["exit_code"])
+
+    def _request(self, stage: Stage, reason: Reason) -> dict[str, Any]:
+        return {
+            "stage": stage.to_json(), "run": stage.run, "why": str(reason), "force": reason.state == "forced",
+            "inputs": {role: (name, self.plan[name].key) for role, name in stage.inputs.items()},
+            "home": str(self.store.home), "root": str(self.resolved.root), "journal": self.journal.path.parent.name,
+        }
+
+
+def build(
+    resolved: Resolved, registry: Registry, home: Path, *, force: Sequence[str] = (), listener: Listener = _deaf
+) -> BuildResult:
+    """Walk the plan of a spec to its verdict. Raises FactoryError when a stage fails; what is finished stays."""
+    plan, store = compile(resolved), Store(home)
+    reasons = explain(plan, store, previous(home, plan.name), force)
+    run = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{plan.name}-{secrets.token_hex(2)}"
+    start = time.monotonic()
+    with Journal(home / "runs" / run / FILE) as journal:
+        walk = _Walk(plan, resolved, store, registry, journal, listener)
+        walk.tell(_started(plan, resolved, run))
+        verdict, code, bundle = "", BUG, ""
+        try:
+            walk.run(reasons)
+            verdict = read_json(store.place("gate", plan["gate"].key).output / "gate.json")["verdict"]
+            code, bundle = EXIT_CODES[verdict], plan["bundle"].key
+        except KeyboardInterrupt:
+            code = InterruptedByUserError.exit_code
+            raise InterruptedByUserError("interrupted; the same command goes on from here") from None
+        except FactoryError as error:
+            code = error.exit_code
+            raise
+        finally:
+            if walk.link is not None:
+                walk.link.close()
+            walk.tell(RunFinished(run, verdict, code, round(time.monotonic() - start, 3), bundle))
+    return BuildResult(run, verdict, code, store.place("bundle", bundle).output)
+
+
+def previous(home: Path, name: str) -> Mapping[str, Mapping[str, Any]]:
+    """What the last run of a specialist planned, by stage name; empty when there was none."""
+    started = last_started(home, name)
+    return {stage["name"]: stage for stage in started.plan} if started else {}
+
+
+def _started(plan: Plan, resolved: Resolved, run: str) -> RunStarted:
+    return RunStarted(
+        run=run, name=plan.name, task=plan.task, spec=str(resolved.file), profile=resolved.profile,
+        plan=[stage.to_json() for stage in plan.stages],
+        resolved=[{"path": v.path, "value": v.value, "origin": v.origin, "line": v.line} for v in resolved.values],
+        factory=__version__, pid=os.getpid(),
+    )

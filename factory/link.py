@@ -1,0 +1,139 @@
+"""The parent's end of the worker: start it, ask it, keep it within the budget, and end it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from factory.errors import BUG, UNAVAILABLE
+from factory.spec import Budget
+
+UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "MiB": 2.0**20, "GiB": 2.0**30}
+LOOK = 0.5
+"""Seconds between two looks at the budget."""
+
+
+def quantity(text: str) -> float:
+    """`15m` in seconds, `4GiB` in bytes."""
+    match = re.fullmatch(r"([\d.]+)([a-zA-Z]+)", text)
+    if match is None:
+        raise ValueError(f"{text!r} is no quantity")
+    return float(match.group(1)) * UNITS[match.group(2)]
+
+
+@dataclass
+class Link:
+    """A running worker and the two pipes to it."""
+
+    process: subprocess.Popen[bytes]
+    requests: int
+    replies: int
+    wall: float
+    memory: float
+    log: Path
+    started: float = field(default_factory=time.monotonic)
+    looked: float = 0.0
+    closed: bool = False
+
+    @classmethod
+    def start(cls, budget: Budget, log: Path) -> Link:
+        """Start a worker in a session of its own, so that Ctrl-C reaches the parent alone."""
+        theirs_in, ours_out = os.pipe()
+        ours_in, theirs_out = os.pipe()
+        threads = str(budget.threads or os.cpu_count() or 1)
+        environment = {
+            **os.environ, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "TOKENIZERS_PARALLELISM": "false",
+            "HF_HUB_DISABLE_TELEMETRY": "1", "PYTHONUNBUFFERED": "1",
+        }
+        with log.open("ab") as file:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "factory.worker", str(theirs_in), str(theirs_out)],
+                pass_fds=(theirs_in, theirs_out), stdin=subprocess.DEVNULL, stdout=file, stderr=file,
+                env=environment, start_new_session=True,
+            )
+        os.close(theirs_in)
+        os.close(theirs_out)
+        return cls(process, ours_out, ours_in, quantity(budget.wall), quantity(budget.memory), log)
+
+    def ask(self, request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """Send a request and yield what comes back; the last one is `done` or `failed`. A death is a `failed`."""
+        try:
+            os.write(self.requests, json.dumps(request).encode() + b"\n")
+        except BrokenPipeError:
+            yield self._died()
+            return
+        pending = b""
+        while True:
+            data = self._read()
+            if isinstance(data, dict):
+                yield data
+                return
+            *lines, pending = (pending + data).split(b"\n")
+            for line in lines:
+                reply: dict[str, Any] = json.loads(line)
+                yield reply
+                if "event" not in reply:
+                    return
+
+    def _read(self) -> bytes | dict[str, Any]:
+        """Some bytes, or a `failed` reply when the worker died or outgrew the budget."""
+        while True:
+            over = self._over()
+            if over:
+                self.close()
+                return {"failed": over, "exit_code": UNAVAILABLE}
+            ready, _, _ = select.select([self.replies], [], [], LOOK)
+            if ready:
+                return os.read(self.replies, 1 << 16) or self._died()
+
+    def _over(self) -> str:
+        """What part of the budget is spent, in words; looks at most every `LOOK` seconds."""
+        now = time.monotonic()
+        if now - self.looked < LOOK:
+            return ""
+        self.looked = now
+        spent, used = now - self.started, _resident(self.process.pid)
+        if spent > self.wall:
+            return f"budget.wall is spent ({spent:.0f} s); raise it and run again: finished stages stay"
+        if used > self.memory:
+            return f"the worker holds {used / 2**30:.1f} GiB, over budget.memory; lower train.batch_size or raise it"
+        return ""
+
+    def _died(self) -> dict[str, Any]:
+        code = self.process.wait()
+        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        return {"failed": f"the worker died ({how}); its last words are in {self.log}", "exit_code": BUG}
+
+    def close(self) -> None:
+        """End the worker: politely, then not. Closing twice is harmless."""
+        if self.closed:
+            return
+        self.closed = True
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        for pipe in (self.requests, self.replies):
+            os.close(pipe)
+
+
+def _resident(pid: int) -> float:
+    """Bytes of memory that a process holds; 0 where the system does not say."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (OSError, IndexError, ValueError):
+        return 0.0
+    return float(pages * os.sysconf("SC_PAGE_SIZE"))

@@ -1,0 +1,154 @@
+"""The process that runs stages. It outlives a stage: torch is imported once, and a base model loaded once a build.
+
+It reads one JSON request a line from one pipe and writes JSON replies to another; its standard output and error
+belong to the libraries it loads and go to a log. When the parent dies, the request pipe ends and so does the worker.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import json
+import os
+import queue
+import resource
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from factory.errors import BUG, INTERRUPTED, UNAVAILABLE, FactoryError
+from factory.events import Event, Measured, Noted, Progress, StageFinished, StageStarted, to_json
+from factory.plugins import installed
+from factory.stages.job import StageJob
+from factory.store import Place, Store
+
+QUIET = 0.2
+"""Seconds between two progress events; a job may report far more often."""
+
+Send = Callable[[Mapping[str, Any]], None]
+
+
+@dataclass
+class Voice:
+    """The reporter that jobs speak through."""
+
+    stage: str
+    send: Send
+    _last: float = field(default=0.0)
+
+    def tell(self, event: Event) -> None:
+        self.send({"event": to_json(event)})
+
+    def progress(self, done: int, total: int = 0, unit: str = "rows") -> None:
+        now = time.monotonic()
+        if now - self._last >= QUIET or (total and done >= total):
+            self._last = now
+            self.tell(Progress(self.stage, done, total, unit))
+
+    def measured(self, step: int, **values: float) -> None:
+        self.tell(Measured(self.stage, step, {name: float(value) for name, value in values.items()}))
+
+    def note(self, text: str, *, warning: bool = False) -> None:
+        self.tell(Noted(self.stage, "warning" if warning else "info", text))
+
+
+def main(requests: int, replies: int) -> None:
+    """Serve requests from a file descriptor until it ends."""
+    waiting: queue.Queue[Mapping[str, Any]] = queue.Queue()
+    threading.Thread(target=_listen, args=(requests, waiting), daemon=True).start()
+    lock = threading.Lock()
+    with os.fdopen(replies, "w", buffering=1) as pipe:
+        while True:
+            request = waiting.get()
+            reply = _answer(request, lambda message: _write(pipe, lock, message))
+            _write(pipe, lock, reply)
+
+
+def _listen(requests: int, waiting: queue.Queue[Mapping[str, Any]]) -> None:
+    with os.fdopen(requests) as pipe:
+        for line in pipe:
+            waiting.put(json.loads(line))
+    os._exit(INTERRUPTED)
+
+
+def _write(pipe: IO[str], lock: threading.Lock, message: Mapping[str, Any]) -> None:
+    with lock:
+        pipe.write(json.dumps(message, ensure_ascii=True) + "\n")
+
+
+def _answer(request: Mapping[str, Any], send: Send) -> dict[str, Any]:
+    try:
+        return {"done": run_stage(request, send)}
+    except Exception as error:
+        traceback.print_exc()
+        sys.stderr.flush()
+        text, code = describe(error)
+        return {"failed": text, "exit_code": code}
+
+
+def describe(error: BaseException) -> tuple[str, int]:
+    """One line for a person, and the exit code, for anything that a stage raised."""
+    if isinstance(error, FactoryError):
+        return str(error), error.exit_code
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        place = error.filename or "the store"
+        return f"no space left on the disk while writing {place}; free some and run again", UNAVAILABLE
+    if isinstance(error, OSError):
+        return f"{error.strerror or error}: {error.filename or 'no file named'}", UNAVAILABLE
+    if isinstance(error, MemoryError):
+        return "out of memory; lower train.batch_size, or use a machine with more", UNAVAILABLE
+    if isinstance(error, ImportError):
+        return f"{error}; install what is missing", UNAVAILABLE
+    return f"{type(error).__name__}: {error}".splitlines()[0], BUG
+
+
+def run_stage(request: Mapping[str, Any], send: Send) -> str:
+    """Run one stage unless its output is there; returns `ran` or `cached`."""
+    stage, home = request["stage"], Path(request["home"])
+    store, voice = Store(home), Voice(stage["name"], send)
+    place = store.place(stage["name"], stage["key"])
+    with store.locked(place, lambda: voice.note("waiting: another build is making this")):
+        if place.complete and not request["force"]:
+            return "cached"
+        if request["force"]:
+            store.forget(place)
+        voice.tell(StageStarted(stage["name"], stage["key"], request["why"]))
+        _make(request, store, place, voice)
+    return "ran"
+
+
+def _make(request: Mapping[str, Any], store: Store, place: Place, voice: Voice) -> None:
+    stage = request["stage"]
+    out = store.begin(place)
+    job = StageJob(
+        stage=stage["name"], config=stage["config"],
+        inputs={role: store.place(name, key).output for role, (name, key) in request["inputs"].items()},
+        out=out, work=out.parent / "work", root=Path(request["root"]), home=store.home, report=voice,
+        registry=installed(),
+    )
+    start, cpu = time.monotonic(), _cpu_seconds()
+    importlib.import_module(request["run"]).run(job)
+    finished = StageFinished(
+        stage["name"], place.key, round(time.monotonic() - start, 3), round(_cpu_seconds() - cpu, 3), _peak_mib()
+    )
+    store.commit(place, {**to_json(finished), "made_by": request["journal"], "identity": stage["identity"]})
+    voice.tell(finished)
+
+
+def _cpu_seconds() -> float:
+    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+
+
+def _peak_mib() -> float:
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 1)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))
