@@ -1,0 +1,12 @@
+"""Who answers the test rows, whatever the task."""
+
+from factory.api import Plugin, hookimpl
+
+
+@hookimpl
+def factory_plugins() -> list[type[Plugin]]:
+    """The contenders of this package."""
+    from factory_contenders.tuned import Tuned
+    from factory_contenders.untuned import Untuned
+
+    return [Tuned, Untuned]

@@ -1,0 +1,36 @@
+"""Bi-encoder: one vector a text, compared by cosine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from factory_rerank.apart import Apart
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class BiEncoder(Apart):
+    """Cosine of mean-pooled token vectors (Sentence-BERT, arXiv:1908.10084). Loads as SentenceTransformer."""
+
+    kind = "bi-encoder"
+    loader = "sentence_transformers:SentenceTransformer"
+
+    scale: float = Field(20.0, gt=0, description="what a cosine is multiplied by in the loss")
+
+    def modules(self, width: int) -> list[object]:
+        from sentence_transformers.base.modules import Normalize
+        from sentence_transformers.sentence_transformer.modules import Pooling
+
+        return [Pooling(width, pooling_mode="mean"), Normalize()]
+
+    def compare(self, queries: list[Tensor], documents: list[Tensor]) -> Tensor:
+        import torch
+
+        left, right = (
+            torch.nn.functional.normalize(torch.stack([text.mean(0) for text in texts]), dim=-1)
+            for texts in (queries, documents)
+        )
+        return left @ right.T

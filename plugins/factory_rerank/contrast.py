@@ -1,0 +1,98 @@
+"""Contrastive learning of a query's document against mined negatives and the other documents of its batch.
+
+Shared by the objectives that encode queries and documents apart: they differ in how two texts are compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from factory.api import Kit, Row
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+Compare = Callable[[list["Tensor"], list["Tensor"]], "Tensor"]
+"""Token vectors of queries and of documents, one (tokens, hidden) tensor each → scores (queries, documents)."""
+
+TOKENS = 1024
+"""Padded tokens of one forward pass in training: small chunks waste little on padding and stay in the cache."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A query and its documents, by the numbers of texts: the right one first, then wrong ones; `right` all right ones."""
+
+    query: int
+    documents: tuple[int, ...]
+    right: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Examples, and their texts once each, in padded chunks of like length. `place` says where a text's vectors are."""
+
+    examples: Sequence[Example]
+    chunks: Sequence[tuple[Tensor, Tensor]]
+    place: dict[int, int]
+
+
+def examples(rows: Sequence[Row], documents: Sequence[str], negatives: int) -> list[Example]:
+    """One example for each right document of each row. Texts are numbered: documents first, then queries by row."""
+    number = {name: index for index, name in enumerate(documents)}
+    made = []
+    for index, row in enumerate(rows):
+        right = frozenset(number[name] for name in row["relevant"] if name in number)
+        wrong = tuple(number[name] for name in row["negatives"] if name in number)[:negatives]
+        made += [Example(len(number) + index, (one, *wrong), right) for one in sorted(right)]
+    return made
+
+
+def collate(ids: Sequence[Sequence[int]], kit: Kit) -> Callable[[list[Example]], Batch]:
+    """A collator over tokenised texts: each text of a batch is encoded once, beside others of its length."""
+
+    def batch(rows: list[Example]) -> Batch:
+        texts = sorted({text for row in rows for text in (row.query, *row.documents)})
+        chunks = [[texts[i] for i in chunk] for chunk in kit.chunks([len(ids[text]) for text in texts], TOKENS)]
+        order = [text for chunk in chunks for text in chunk]
+        padded = [kit.pad([ids[text] for text in chunk]) for chunk in chunks]
+        return Batch(rows, padded, {text: place for place, text in enumerate(order)})
+
+    return batch
+
+
+def loss(compare: Compare, scale: float, in_batch: bool) -> Callable[[nn.Module, Batch], Tensor]:
+    """Cross-entropy of the right document (InfoNCE, arXiv:1807.03748), its scores multiplied by `scale`.
+
+    A document that is right for a query is never a negative of it, in whichever row of the batch it stands.
+    """
+
+    def value(model: nn.Module, batch: Batch) -> Tensor:
+        import torch
+
+        vectors = _encode(model, batch)
+        names = sorted({text for row in batch.examples for text in row.documents})
+        column = {text: index for index, text in enumerate(names)}
+        queries = [vectors[batch.place[row.query]] for row in batch.examples]
+        scores = compare(queries, [vectors[batch.place[text]] for text in names])
+        barred = torch.zeros_like(scores, dtype=torch.bool)
+        for index, row in enumerate(batch.examples):
+            if not in_batch:
+                barred[index] = True
+                barred[index, [column[text] for text in row.documents]] = False
+            barred[index, [column[text] for text in row.right if text in column and text != row.documents[0]]] = True
+        gold = torch.tensor([column[row.documents[0]] for row in batch.examples])
+        return torch.nn.functional.cross_entropy((scores * scale).masked_fill(barred, float("-inf")), gold)
+
+    return value
+
+
+def _encode(model: Any, batch: Batch) -> list[Tensor]:
+    """Token vectors of every text of a batch, in the order of its chunks."""
+    found = []
+    for tokens, mask in batch.chunks:
+        hidden = model(input_ids=tokens, attention_mask=mask).last_hidden_state.float()
+        found += [row[:count] for row, count in zip(hidden, mask.sum(1).tolist(), strict=True)]
+    return found

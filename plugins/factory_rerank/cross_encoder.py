@@ -1,0 +1,135 @@
+"""Cross-encoder: query and document are read together, and a fresh head gives the score."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from factory.api import Answer, Finding, FitJob, Kit, ModelJob, Objective, PlainAnswers, TrainResult
+from factory_rerank.layout import copy_layout
+from factory_rerank.texts import documents_of, queries_of
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+HEAD = "classifier"
+TOKENS = 2048
+"""Padded tokens of one forward pass in training."""
+
+Pair = tuple[list[int], list[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The pairs of a batch in padded chunks: tokens, mask, segments. `order` and `sizes` put scores back by row."""
+
+    chunks: Sequence[tuple[Tensor, Tensor, Tensor]]
+    order: Sequence[int]
+    sizes: Sequence[int]
+
+
+class CrossEncoder(Objective):
+    """Listwise softmax (ListNet, Cao et al. 2007) over a query's right document and its mined negatives.
+
+    The head is fresh and saved with the adapter, so an embedding base needs many rows to learn it. Untuned, whose
+    head would be noise, the base answers by its own cosine. Loads as sentence-transformers' CrossEncoder.
+    """
+
+    kind = "cross-encoder"
+    columns = ("query", "relevant", "candidates", "negatives", "signals")
+    answers = "ranking"
+    heads = (HEAD,)
+    loader = "sentence_transformers:CrossEncoder"
+
+    max_length: int = Field(128, ge=16, le=8192, description="tokens of query and document together that are read")
+    negatives: int = Field(7, ge=1, description="mined negatives a row, at most")
+
+    def audit(self, job: ModelJob) -> Iterator[Finding]:
+        encoder, documents = job.kit.encoder(job.base), documents_of(job)
+        pairs, owners = [], []
+        for row, query in zip(job.rows, queries_of(job), strict=True):
+            for name in (*row["relevant"], *row["negatives"][: self.negatives]):
+                pairs.append((query, documents.get(name, "")))
+                owners.append((row.id, name))
+        lengths = [len(ids) for ids, _ in encoder.pairs(pairs, 10**6)]
+        for (row, name), length in zip(owners, lengths, strict=True):
+            if length > self.max_length:
+                yield Finding("truncated", row, f"with {name!r} it has {length} tokens, {self.max_length} are read")
+
+    def fit(self, job: FitJob) -> TrainResult:
+        kit, documents = job.kit, documents_of(job)
+        learner = kit.learner(job, heads=self.heads, labels=1)
+        encoder = kit.encoder(job.base)
+        rows = []
+        for row, query in zip(job.rows, queries_of(job), strict=True):
+            wrong = [name for name in row["negatives"] if name in documents][: self.negatives]
+            for right in (name for name in row["relevant"] if name in documents):
+                rows.append(encoder.pairs([(query, documents[name]) for name in (right, *wrong)], self.max_length))
+        return kit.fit(learner, rows, collate(kit), listwise, job, heads=self.heads, task_type="SEQ_CLS")
+
+    def answer(self, job: ModelJob) -> Iterator[Answer]:
+        if job.adapter is None:
+            yield from (Answer(row.id, list(row["signals"]["cosine"])) for row in job.rows)
+            return
+        encoder, documents = job.kit.encoder(job.base, job.adapter, labels=1), documents_of(job)
+        asked = zip(job.rows, queries_of(job), strict=True)
+        pairs = [(query, documents[name]) for row, query in asked for name in row["candidates"]]
+        scores = encoder.logits(encoder.pairs(pairs, self.max_length), job.report)[:, 0].tolist()
+        start = 0
+        for row in job.rows:
+            end = start + len(row["candidates"])
+            yield Answer(row.id, scores[start:end])
+            start = end
+
+    def layout(self, job: ModelJob, bundle: Path) -> None:
+        copy_layout(self._plain(str(job.base.folder)), bundle)
+
+    def plain(self, job: ModelJob) -> PlainAnswers:
+        from torch.nn import Identity
+
+        model, documents, answers = self._plain(str(job.adapter or job.base.folder)), documents_of(job), []
+        for row, query in zip(job.rows, queries_of(job), strict=True):
+            pairs = [(query, documents[name]) for name in row["candidates"]]
+            answers.append(Answer(row.id, model.predict(pairs, activation_fn=Identity()).tolist()))
+        adapted = sum(1 for module in model.modules() if hasattr(module, "lora_A"))
+        return PlainAnswers(tuple(answers), adapted, self.loader)
+
+    def _plain(self, folder: str) -> Any:
+        import sentence_transformers
+
+        return sentence_transformers.CrossEncoder(folder, num_labels=1, max_length=self.max_length, device="cpu")
+
+
+def collate(kit: Kit) -> Callable[[list[list[Pair]]], Batch]:
+    """A collator over rows of tokenised pairs: pairs of like length share a chunk."""
+
+    def batch(rows: list[list[Pair]]) -> Batch:
+        pairs = [pair for row in rows for pair in row]
+        chunks, order = [], []
+        for chunk in kit.chunks([len(ids) for ids, _ in pairs], TOKENS):
+            tokens, mask = kit.pad([pairs[index][0] for index in chunk])
+            segments, _ = kit.pad([pairs[index][1] for index in chunk])
+            chunks.append((tokens, mask, segments))
+            order += chunk
+        return Batch(chunks, order, [len(row) for row in rows])
+
+    return batch
+
+
+def listwise(model: nn.Module, batch: Batch) -> Tensor:
+    """Cross-entropy of the first document of each row against the others, by the head's scores."""
+    import torch
+
+    parts = [
+        model(input_ids=tokens, attention_mask=mask, token_type_ids=segments).logits[:, 0].float()
+        for tokens, mask, segments in batch.chunks
+    ]
+    scores = torch.zeros(len(batch.order)).index_copy(0, torch.tensor(batch.order), torch.cat(parts))
+    rows = torch.nn.utils.rnn.pad_sequence(
+        torch.split(scores, list(batch.sizes)), batch_first=True, padding_value=float("-inf")
+    )
+    return torch.nn.functional.cross_entropy(rows, torch.zeros(len(rows), dtype=torch.long))

@@ -1,0 +1,26 @@
+"""What a reranker's spec says when it says nothing, and its profiles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+SPEC: dict[str, Any] = {
+    "objective": "late-interaction",
+    "data": {
+        "synthesize": [{"kind": "hard-negatives", "count": 3}],
+        "curate": [{"kind": "exact", "on": ["query"]}],
+    },
+    "contenders": ["tuned", "untuned", "bm25", "hybrid"],
+    "evaluate": ["ranking"],
+    "targets": ["peft"],
+    "train": {"epochs": 2, "batch_size": 32, "learning_rate": 1e-3},
+}
+
+PROFILES: dict[str, dict[str, Any]] = {
+    "smoke": {
+        "data": {"limit": 160, "split": {"test": 100, "validation": 20}},
+        "train": {"epochs": 1},
+        "gate": {"resamples": 2000},
+    },
+}
+"""`smoke` shows that a spec runs to its end; its verdict means nothing."""

@@ -1,0 +1,68 @@
+"""What a ranking is worth, against all relevant documents, also those that no reranker could reach."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+from factory.api import Answer, Eval, Metric, Row, ScoreJob, Scores
+
+DEPTH = 10
+
+
+class Ranking(Eval):
+    """nDCG@10, MRR@10 and accuracy@1 of a ranking of candidates, beside what a perfect one would get.
+
+    A grade is its own gain, as in trec_eval's `ndcg_cut` (linear, discount log2(rank + 1)). The ideal is over all
+    relevant documents, so that what the first stage missed counts. Equal scores keep the first stage's order.
+    """
+
+    kind = "ranking"
+    columns = ("relevant", "candidates")
+    answers = "ranking"
+    primary = "ndcg@10"
+    metrics = (
+        Metric("ndcg@10", "discounted gain of the first ten, as a share of the ideal over all relevant documents"),
+        Metric("mrr@10", "1 / rank of the first relevant document, 0 beyond the tenth"),
+        Metric("accuracy@1", "whether the first document is relevant", binary=True),
+        Metric("recall", "share of the relevant documents that are among the candidates: the same for every contender"),
+        Metric("ceiling", "nDCG@10 of a perfect ranking of these candidates: the same for every contender"),
+    )
+
+    def score(self, job: ScoreJob) -> Iterator[Scores]:
+        for row in job.rows:
+            answer = job.answers.get(row.id)
+            if answer is None:
+                raise ValueError(f"row {row.id!r} has no answer")
+            yield Scores(row.id, values(ranked(row, answer), row["relevant"]))
+
+
+def ranked(row: Row, answer: Answer) -> list[str]:
+    """The row's candidates, the highest score first, equal scores in the candidates' own order."""
+    candidates: Sequence[str] = row["candidates"]
+    scores = answer.output
+    if len(scores) != len(candidates):
+        raise ValueError(f"row {row.id!r}: {len(scores)} scores for {len(candidates)} candidates")
+    if not all(math.isfinite(score) for score in scores):
+        raise ValueError(f"row {row.id!r}: a score is not a finite number")
+    order = sorted(range(len(candidates)), key=lambda i: (-scores[i], i))
+    return [candidates[i] for i in order]
+
+
+def values(ranking: Sequence[str], relevant: Mapping[str, float]) -> dict[str, float]:
+    """Every metric of one ranking; `relevant` is document → grade above 0, and holds at least one."""
+    gains = [float(relevant.get(document, 0)) for document in ranking]
+    ideal = dcg(sorted(relevant.values(), reverse=True))
+    first = next((rank for rank, gain in enumerate(gains[:DEPTH], 1) if gain > 0), 0)
+    return {
+        "ndcg@10": dcg(gains) / ideal,
+        "mrr@10": 1 / first if first else 0.0,
+        "accuracy@1": float(first == 1),
+        "recall": sum(gain > 0 for gain in gains) / len(relevant),
+        "ceiling": dcg(sorted(gains, reverse=True)) / ideal,
+    }
+
+
+def dcg(gains: Sequence[float]) -> float:
+    """Discounted cumulative gain of the first ten."""
+    return sum(gain / math.log2(rank + 1) for rank, gain in enumerate(gains[:DEPTH], 1))

@@ -1,0 +1,103 @@
+"""The reranker: puts the candidates of a first-stage search in a better order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import Field
+
+from factory.api import Answer, Finding, Row, RowsJob, Share, Task, render
+from factory_rerank import defaults
+from factory_rerank.firststage import Fusion, search
+from factory_rerank.ranking import ranked
+
+SHOWN = 3
+
+
+class Reranker(Task):
+    """Ranks documents for a query: the candidates that BM25 and the base's cosine find together, and no others."""
+
+    kind = "reranker"
+    columns = ("query", "relevant")
+    prepared = ("candidates", "signals")
+    tables = ("documents",)
+    answers = "ranking"
+    text = "query"
+
+    candidates_each: int = Field(25, ge=1, le=1000, description="best documents by BM25, and as many by cosine")
+    fusion: Fusion = Field("scores", description="how the hybrid mixes both: their scores, or their reciprocal ranks")
+    bm25_weight: Share = Field(0.25, description="BM25's share in the hybrid")
+    query_template: str = Field("{query}", description="a query as the model reads it, over the row's columns")
+    document_template: str = Field("{text}", description="a document as the model reads it, over its columns")
+
+    @classmethod
+    def defaults(cls) -> dict[str, Any]:
+        return defaults.SPEC
+
+    @classmethod
+    def profiles(cls) -> dict[str, dict[str, Any]]:
+        return defaults.PROFILES
+
+    def templates(self) -> dict[str, str]:
+        return {"query": self.query_template, "document": self.document_template}
+
+    def prepare(self, job: RowsJob) -> Iterator[Row]:
+        """Every row with its candidates, in the hybrid's order, and the signals that put them there."""
+        if job.base is None:
+            raise ValueError("a reranker's candidates need the base model: it gives the cosine")
+        table = job.tables["documents"]
+        names = list(table)
+        documents = [render(self.document_template, row.columns) for row in table.values()]
+        queries = [render(self.query_template, row.columns) for row in job.rows]
+        vectors = job.kit.embed(job.base, [*documents, *queries], report=job.report)
+        found = search(
+            queries, documents, vectors[len(documents) :], vectors[: len(documents)],
+            self.candidates_each, self.fusion, self.bm25_weight,
+        )
+        for row, one in zip(job.rows, found, strict=True):
+            signals = {"bm25": one.bm25, "cosine": one.cosine, "hybrid": one.hybrid}
+            yield row.having(candidates=[names[i] for i in one.documents], signals=signals)
+
+    def audit(self, job: RowsJob) -> Iterator[Finding]:
+        table = job.tables["documents"]
+        for row in job.rows:
+            yield from self._audited(row, table)
+
+    def _audited(self, row: Row, table: Mapping[str, Row]) -> Iterator[Finding]:
+        relevant = row["relevant"]
+        missing = [name for name in relevant if name not in table]
+        texts = {f"document {name!r}": self._document(table[name]) for name in relevant if name in table}
+        empty = [what for what, text in {"its query": render(self.query_template, row.columns), **texts}.items()
+                 if not text.strip()]
+        if missing:
+            yield Finding("missing", row.id, f"{_some(missing)} is relevant to it and not in the documents")
+        if empty:
+            yield Finding("empty", row.id, f"{', '.join(empty)} has no text")
+        if not set(relevant) & set(row["candidates"]):
+            size = len(row["candidates"])
+            yield Finding("unreachable", row.id, f"{_some(list(relevant))} is not among its {size} candidates")
+
+    def _document(self, row: Row) -> str:
+        return render(self.document_template, row.columns)
+
+    def show(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer | None) -> str:
+        """The query, then the first documents; a relevant one has a star, and one further down its rank."""
+        table = tables["documents"]
+        order = ranked(row, answer) if answer else list(row["candidates"])
+        firsts = [name for name in order if name in row["relevant"]][:1] if answer else list(row["relevant"])
+        shown = order[:SHOWN] if answer else []
+        parts = []
+        for name in dict.fromkeys([*shown, *firsts]):
+            rank = f"{order.index(name) + 1}. " if name in order else ""
+            text = self._document(table[name]) if name in table else "not in the documents"
+            parts.append(f"{rank}{'*' if name in row['relevant'] else ''}{name} {text[:80]}")
+        if answer and not firsts:
+            parts.append(f"*{_some(list(row['relevant']))} is not among the candidates")
+        return f"{render(self.query_template, row.columns)}\n  {' | '.join(parts)}"
+
+
+def _some(names: list[str]) -> str:
+    """The first names, and how many more there are."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(map(repr, names[:SHOWN])) + more

@@ -1,0 +1,17 @@
+"""The texts of a job as the model reads them, by the task's templates."""
+
+from __future__ import annotations
+
+from factory.api import FitJob, ModelJob, render
+
+
+def documents_of(job: ModelJob | FitJob) -> dict[str, str]:
+    """Document id → its rendered text, of the whole side table."""
+    template = job.task.templates()["document"]
+    return {name: render(template, row.columns) for name, row in job.tables["documents"].items()}
+
+
+def queries_of(job: ModelJob | FitJob) -> list[str]:
+    """The rendered query of each row."""
+    template = job.task.templates()["query"]
+    return [render(template, row.columns) for row in job.rows]

@@ -1,0 +1,121 @@
+"""ICD-10-CM: clinicians' phrases (the inclusion terms) and the codes that they stand for."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from factory.api import Job, Provenance, Row, Source, normalise
+from factory_sources.icd10_tabular import Code, read_tabular
+
+PACKAGE = "simple-icd-10-cm"
+LICENCE = "US public domain (CDC NCHS tabular list), packaged under MIT"
+Span = Annotated[str, Field(pattern=r"^([A-Z]|[A-Z][0-9][0-9A-Z])(-([A-Z]|[A-Z][0-9][0-9A-Z]))?$")]
+Context = Literal["none", "parent", "new-parent", "category", "path"]
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """A clinician's phrase for a code: the `number`-th of the code, on a line of the tabular list."""
+
+    code: Code
+    number: int
+    text: str
+    line: int
+
+
+class Icd10(Source):
+    """The ICD-10-CM tabular list of the package simple-icd-10-cm: inclusion terms as queries, codes as documents."""
+
+    kind = "icd10"
+    gives = ("query", "relevant")
+    tables = ("documents",)
+
+    chapters: list[Span] = Field([], description="letters, categories, or ranges: E, A-B, H60-H95; empty for all")
+    context: Context = Field("parent", description="which parents' descriptions stand before a code's own")
+    trivial: Literal["skip", "keep"] = Field("skip", description="phrases that repeat a code's description")
+
+    def fingerprint(self) -> str:
+        """The version of the package that the tables come from. Raises ModuleNotFoundError when it is not installed."""
+        return _package().version
+
+    def rows(self, job: Job) -> Iterator[Row]:
+        path = tabular_path()
+        codes = [code for code in read_tabular(path) if self._wants(code.category)]
+        if not codes:
+            raise ValueError(f"{path.name}: no code lies in the chapters {', '.join(self.chapters)}")
+        origin = f"{PACKAGE} {_package().version}: {path.name}"
+        for code in codes:
+            columns = {"text": document_text(code, self.context)}
+            yield Row(code.name, columns, Provenance(origin, code.line, LICENCE), code.category, table="documents")
+        for phrase in self._phrases(codes, job):
+            yield Row(
+                f"{phrase.code.name}#{phrase.number}",
+                {"query": phrase.text, "relevant": {phrase.code.name: 1}},
+                Provenance(origin, phrase.line, LICENCE),
+                group=phrase.code.category,
+            )
+
+    def _wants(self, category: str) -> bool:
+        spans = (span.partition("-") for span in self.chapters)
+        return not self.chapters or any(low <= category[: len(low)] and category[: len(high or low)] <= (high or low)
+                                        for low, _, high in spans)
+
+    def _phrases(self, codes: list[Code], job: Job) -> Iterator[Phrase]:
+        """The phrases that make a question with one right answer; the others are counted and said."""
+        meanings: defaultdict[str, set[str]] = defaultdict(set)
+        for code in codes:
+            for text, _ in code.phrases:
+                meanings[normalise(text)].add(code.name)
+        descriptions = {normalise(code.description) for code in codes}
+        skipped: Counter[str] = Counter()
+        for code in codes:
+            for number, (text, line) in enumerate(code.phrases, 1):
+                same = normalise(text)
+                if len(meanings[same]) > 1:
+                    skipped["stand under several codes"] += 1
+                elif same in descriptions and self.trivial == "skip":
+                    skipped["repeat a description"] += 1
+                else:
+                    yield Phrase(code, number, text, line)
+        for why, count in sorted(skipped.items()):
+            job.report.note(f"{count} phrases left out: they {why}")
+
+
+def document_text(code: Code, context: Context) -> str:
+    """A code's description after those of the parents that the context asks for, colons between."""
+    parents = code.parents
+    chosen = {
+        "none": (),
+        "parent": parents[-1:],
+        "new-parent": tuple(parent for parent in parents[-1:] if not _words(parent) <= _words(code.description)),
+        "category": parents[:1],
+        "path": parents,
+    }[context]
+    return ": ".join((*chosen, code.description))
+
+
+def tabular_path() -> Path:
+    """The newest tabular list in the installed package. Raises ModuleNotFoundError that says how to install it."""
+    found = [file for file in _package().files or () if re.search(r"icd10c-tabular.*\.xml$", file.name)]
+    if not found:
+        raise ModuleNotFoundError(f"{PACKAGE} {_package().version} holds no tabular list; pip install -U {PACKAGE}")
+    return Path(str(max(found, key=lambda file: file.name).locate()))
+
+
+def _package() -> metadata.Distribution:
+    try:
+        return metadata.distribution(PACKAGE)
+    except metadata.PackageNotFoundError as error:
+        raise ModuleNotFoundError(f"the package {PACKAGE} is not installed: pip install {PACKAGE}") from error
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(normalise(text).split())

@@ -1,0 +1,120 @@
+"""Any retrieval collection: a corpus, queries and judgements, one JSON object a line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from factory.api import Closed, Input, Job, Provenance, Row, Source, read_lines
+
+MISSING = object()
+
+
+class Names(Closed):
+    """How the fields are called in the files; BEIR's are `_id`, `query-id`, `corpus-id` and `score`."""
+
+    id: str = Field("id", description="id of a document or a query")
+    text: str = Field("text", description="text of a document or a query")
+    title: str = Field("title", description="title of a document, where it has one")
+    query: str = Field("query_id", description="a judgement's query")
+    document: str = Field("doc_id", description="a judgement's document")
+    grade: str = Field("relevance", description="a judgement's grade; 0 or less is judged irrelevant, none at all is 1")
+    split: str = Field("split", description="a query's split, where it has one")
+
+
+@dataclass(slots=True)
+class Judged:
+    """What was judged of one query: document → grade above 0, and documents judged irrelevant."""
+
+    relevant: dict[str, float] = field(default_factory=dict)
+    irrelevant: list[str] = field(default_factory=list)
+
+
+class Retrieval(Source):
+    """Queries with graded documents. A query without a relevant document is left out and counted."""
+
+    kind = "retrieval"
+    gives = ("query", "relevant")
+    tables = ("documents",)
+
+    corpus: Annotated[Path, Input()] = Field(description="documents, JSONL, relative to the spec")
+    queries: Annotated[Path, Input()] = Field(description="queries, JSONL, relative to the spec")
+    qrels: Annotated[Path, Input()] = Field(description="judgements, JSONL, relative to the spec")
+    fields: Names = Field(Names(), description="how the files call their fields")
+    licence: str = Field("", description="licence of the collection, for the bundle's notes")
+
+    def rows(self, job: Job) -> Iterator[Row]:
+        judged = self._judged(job)
+        yield from self._documents(job)
+        unanswered = 0
+        for line, record in self._records(job, self.queries):
+            name = _text_of(record, self.fields.id, line)
+            verdicts = judged.pop(name, Judged())
+            if verdicts.relevant:
+                yield self._query(name, record, line, verdicts)
+            else:
+                unanswered += 1
+        if unanswered:
+            job.report.note(f"{self.queries.name}: {unanswered} queries left out: they have no relevant document")
+        if judged:
+            some = ", ".join(sorted(judged)[:3])
+            job.report.note(f"{self.qrels.name}: {len(judged)} judged queries are in no file ({some})", warning=True)
+
+    def _documents(self, job: Job) -> Iterator[Row]:
+        for line, record in self._records(job, self.corpus):
+            columns = {"text": _text_of(record, self.fields.text, line, empty=True)}
+            if self.fields.title in record:
+                columns["title"] = _text_of(record, self.fields.title, line, empty=True)
+            name = _text_of(record, self.fields.id, line)
+            yield Row(name, columns, self._origin(self.corpus, line), table="documents")
+
+    def _query(self, name: str, record: dict[str, Any], line: str, judged: Judged) -> Row:
+        columns: dict[str, Any] = {
+            "query": _text_of(record, self.fields.text, line, empty=True), "relevant": judged.relevant,
+        }
+        if judged.irrelevant:
+            columns["irrelevant"] = judged.irrelevant
+        split = str(record.get(self.fields.split) or "")
+        return Row(name, columns, self._origin(self.queries, line), split=split)
+
+    def _judged(self, job: Job) -> dict[str, Judged]:
+        found: dict[str, Judged] = {}
+        for line, record in self._records(job, self.qrels):
+            judged = found.setdefault(_text_of(record, self.fields.query, line), Judged())
+            document = _text_of(record, self.fields.document, line)
+            grade = record.get(self.fields.grade, 1)
+            if isinstance(grade, bool) or not isinstance(grade, int | float):
+                raise ValueError(f"{line}: {self.fields.grade}: {grade!r} is no number")
+            if document in judged.relevant or document in judged.irrelevant:
+                raise ValueError(f"{line}: {self.fields.document}: {document!r} is judged twice for this query")
+            if grade > 0:
+                judged.relevant[document] = grade
+            else:
+                judged.irrelevant.append(document)
+        return found
+
+    def _records(self, job: Job, path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Objects with their place as messages say it; ids that repeat are the gathering's to refuse."""
+        for number, record in read_lines(job.root / path, str(path)):
+            yield f"{path}:{number}", record
+
+    def _origin(self, path: Path, line: str) -> Provenance:
+        return Provenance(str(path), int(line.rpartition(":")[2]), self.licence)
+
+
+def _text_of(record: dict[str, Any], name: str, line: str, *, empty: bool = False) -> str:
+    """A field that must hold text, or a number that stands for an id. Raises ValueError `file:line: field: …`."""
+    value = record.get(name, MISSING)
+    if value is MISSING:
+        raise ValueError(f"{line}: {name}: no such field; there are {', '.join(sorted(record)) or 'none'}")
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str):
+        raise ValueError(f"{line}: {name}: a {type(value).__name__} where text is wanted")
+    if not value and not empty:
+        raise ValueError(f"{line}: {name}: is empty")
+    return value

@@ -1,0 +1,20 @@
+"""The bundle as it is: peft and sentence-transformers load the folder without a conversion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from factory.api import ExportJob, Target
+
+
+class Peft(Target):
+    """A PEFT folder, which peft and sentence-transformers load as it is."""
+
+    kind = "peft"
+
+    def refuses(self, manifest: Mapping[str, Any]) -> str:
+        return ""
+
+    def export(self, job: ExportJob) -> None:
+        return None

@@ -1,0 +1,50 @@
+"""vLLM serves the adapter over its base, beside others. What it can not serve is known before a build."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import Field
+
+from factory.api import ExportJob, Target
+
+HEADS = frozenset({"score", "classifier"})
+NO_LORA = ("Bert", "DistilBert", "Roberta", "XLMRoberta", "MPNet", "Electra")
+"""Encoder architectures, by prefix, whose vLLM classes take no LoRA; decoders and ModernBERT do."""
+
+
+class Vllm(Target):
+    """vLLM with `--enable-lora`: writes the command that serves the bundle."""
+
+    kind = "vllm"
+
+    max_lora_rank: Literal[8, 16, 32, 64, 128, 256, 320, 512] = Field(
+        16, description="the server's --max-lora-rank; its own default is 16, and memory grows with it"
+    )
+    port: int = Field(8000, ge=1, le=65535, description="port of the server")
+
+    def refuses(self, manifest: Mapping[str, Any]) -> str:
+        rank, heads = int(manifest.get("rank", 0)), set(manifest.get("heads", ())) - HEADS
+        architecture = str(manifest.get("architecture", ""))
+        if rank > self.max_lora_rank:
+            return f"vLLM is to take rank {self.max_lora_rank} at most, this is {rank}; raise max_lora_rank or lower it"
+        if heads:
+            return f"vLLM loads fresh heads named score or classifier alone, not {', '.join(sorted(heads))}"
+        if str(manifest.get("loader", "")).endswith(":MultiVectorEncoder"):
+            return "vLLM has no late interaction over an adapter; use the peft or the merged target"
+        if architecture.startswith(NO_LORA):
+            return f"vLLM takes no LoRA on a {architecture}; use the merged target"
+        return ""
+
+    def export(self, job: ExportJob) -> None:
+        name, base = shlex.quote(str(job.manifest["name"])), shlex.quote(str(job.manifest["base"]["id"]))
+        pooling = " --runner pooling" if job.manifest.get("heads") else ""
+        (job.out / "serve.sh").write_text(
+            "#!/bin/sh\n"
+            "# Serves the base with this adapter; ask for the adapter by its name as the model.\n"
+            'here=$(cd "$(dirname "$0")/../.." && pwd)\n'
+            f"exec vllm serve {base} --port {self.port}{pooling} --enable-lora --max-lora-rank {self.max_lora_rank} "
+            f'--lora-modules {name}="$here"\n'
+        )

@@ -1,0 +1,136 @@
+"""The reranker's data: candidates and signals, the audit, negatives, and who answers by a signal alone."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rerank_parts import BASE, DOCUMENTS, HERE, HashKit, Voice, documents, job, queries
+
+from factory.api import Answer, AnswerJob, Row
+from factory_rerank.contenders import Bm25, Cosine, Hybrid
+from factory_rerank.firststage import Lexical, best, search
+from factory_rerank.task import Reranker
+from factory_synth.hard_negatives import HardNegatives
+
+
+def prepared(**fields: object) -> list[Row]:
+    return list(Reranker(**{"candidates_each": 2, **fields}).prepare(job(queries())))
+
+
+def test_candidates_are_the_best_of_both_searches_with_aligned_signals() -> None:
+    first = prepared()[0]
+    assert first["candidates"][0] == "N13.5" and 2 <= len(first["candidates"]) <= 4
+    assert {len(values) for values in first["signals"].values()} == {len(first["candidates"])}
+    assert first["signals"]["hybrid"] == sorted(first["signals"]["hybrid"], reverse=True)
+
+
+@pytest.mark.parametrize("fusion", ["scores", "ranks"])
+def test_preparing_twice_gives_the_same_rows(fusion: str) -> None:
+    assert prepared(fusion=fusion) == prepared(fusion=fusion)
+
+
+def test_a_query_that_shares_no_word_still_has_candidates() -> None:
+    last = prepared()[3]
+    assert last["query"] == "Bronchial spasm" and set(last["signals"]["bm25"]) == {0.0} and len(last["candidates"]) == 2
+
+
+def test_preparing_looks_at_no_label() -> None:
+    blind = [row.having(relevant={}) for row in queries()]
+    made = list(Reranker(candidates_each=2).prepare(job(blind)))
+    assert [row["candidates"] for row in made] == [row["candidates"] for row in prepared()]
+
+
+def test_templates_reach_the_search() -> None:
+    shifted = Reranker(candidates_each=1, query_template="asthma asthma asthma {query}")
+    assert all("J45.9" in row["candidates"] for row in shifted.prepare(job(queries())))
+    assert shifted.templates()["document"] == "{text}"
+
+
+def test_the_best_of_equal_scores_are_the_first() -> None:
+    assert best(np.array([1.0, 3.0, 3.0, 0.0, 3.0]), 2) == [1, 2]
+    assert best(np.array([0.5, 1.0]), 9) == [1, 0]
+
+
+def test_texts_without_words_score_nothing() -> None:
+    assert Lexical(["", "the of"]).scores("stone").tolist() == [0.0, 0.0]
+    assert Lexical(["stone"]).scores("").tolist() == [0.0]
+    nothing = np.zeros((0, 4), dtype=np.float32)
+    assert list(search([], ["a"], nothing, np.ones((1, 4), dtype=np.float32), 5, "scores", 0.5)) == []
+
+
+def test_the_audit_names_what_is_missing_empty_and_out_of_reach() -> None:
+    rows = prepared()
+    broken = [
+        rows[0].having(relevant={"N99.9": 1}), rows[1].having(query=" "), rows[3].having(candidates=["E11.9"]), rows[2],
+    ]
+    found = [(finding.check, finding.row, finding.text) for finding in Reranker().audit(job(broken))]
+    assert found == [
+        ("missing", "a", "'N99.9' is relevant to it and not in the documents"),
+        ("unreachable", "a", f"'N99.9' is not among its {len(rows[0]['candidates'])} candidates"),
+        ("empty", "b", "its query has no text"),
+        ("unreachable", "d", "'J45.9' is not among its 1 candidates"),
+    ]
+
+
+def test_a_row_is_shown_with_its_best_documents() -> None:
+    row = prepared()[1].having(candidates=["E11.9", "N20.0"])
+    shown = Reranker().show(row, {"documents": documents()}, Answer("b", [0.9, 0.1]))
+    assert shown == f"Kidney stone\n  1. E11.9 {DOCUMENTS['E11.9']} | 2. *N20.0 {DOCUMENTS['N20.0']}"
+    assert "*N20.0 is not among the candidates" not in shown
+    assert Reranker().show(row.having(candidates=["E11.9"]), {"documents": documents()}, Answer("b", [1.0])).endswith(
+        "| *'N20.0' is not among the candidates"
+    )
+
+
+def test_signals_answer_by_themselves() -> None:
+    rows = prepared()
+    work = AnswerJob(
+        7, Voice(), Path(), {"documents": documents()}, HashKit, rows=rows, train=[], validation=[], base=BASE,  # type: ignore[arg-type]
+        task=Reranker(), objective=None, adapter=None,
+    )
+    for contender in (Bm25(), Cosine(), Hybrid()):
+        answers = list(contender.answer(work))
+        assert [answer.output for answer in answers] == [row["signals"][contender.kind] for row in rows]
+
+
+def test_documents_of_families_that_training_does_not_know_are_no_negatives() -> None:
+    row = listed("a", {"N20.0": 1}, {"N20.0": 0.9, "J45.9": 0.5, "E11.9": 0.4})
+    rows = [replace(row, group="N20"), replace(row, group="E11")]
+    (made, _) = HardNegatives(count=1).synthesize(job(rows))
+    assert made["negatives"] == ["E11.9"]
+    (made, _) = HardNegatives(count=1, unseen="use").synthesize(job(rows))
+    assert made["negatives"] == ["J45.9"]
+
+
+def listed(name: str, relevant: dict[str, int], cosines: dict[str, float], **more: object) -> Row:
+    columns = {"query": "Kidney stone", "relevant": relevant, "candidates": list(cosines), **more}
+    return Row(name, {**columns, "signals": {"cosine": list(cosines.values())}}, HERE)
+
+
+def test_negatives_keep_their_distance_from_the_positive() -> None:
+    voice = Voice()
+    cosines = {"N13.5": 0.99, "N20.0": 0.8, "N13.1": 0.77, "E11.9": 0.5, "J45.9": 0.2, "E10.9": 0.1}
+    (made,) = HardNegatives(count=2, unseen="use").synthesize(job([listed("a", {"N20.0": 1}, cosines)], voice))
+    assert made["negatives"] == ["E11.9", "J45.9"]
+    assert voice.notes == [
+        "2 candidates refused as negatives: above 0.95 of the positive's cosine; 0 of 1 rows have fewer than 2"
+    ]
+
+
+def test_documents_judged_irrelevant_come_first() -> None:
+    row = listed("a", {"N20.0": 1}, {"N13.5": 0.6, "N20.0": 0.8}, irrelevant=["J45.9"])
+    (made,) = HardNegatives(unseen="use").synthesize(job([row]))
+    assert made["negatives"] == ["J45.9", "N13.5"]
+
+
+def test_a_positive_that_no_list_holds_is_embedded() -> None:
+    row = listed("a", {"N20.0": 1}, {"N13.5": 0.9, "E11.9": 0.05})
+    (made,) = HardNegatives(count=2, unseen="use").synthesize(job([row]))
+    query, document = HashKit().embed(BASE, ["Kidney stone", DOCUMENTS["N20.0"]])
+    assert 0.05 < float(query @ document) < 0.9 and made["negatives"] == ["E11.9"]
+
+
+def test_a_positive_that_is_nowhere_gives_no_negatives() -> None:
+    (made,) = HardNegatives(unseen="use").synthesize(job([listed("a", {"X": 1}, {"N13.5": 0.9})]))
+    assert made["negatives"] == []
