@@ -18,6 +18,7 @@ from factory.errors import FactoryError, InputError
 from factory.events import Event
 
 GROUP = "factory.plugins"
+HOOK = "factory_plugins"
 
 
 class UnknownKindError(InputError):
@@ -65,13 +66,15 @@ class Registry:
         try:
             module = point.load()
             self._manager.register(module, point.name)
-            caller = self._manager.subset_hook_caller("factory_plugins", self._others(module))
+            if hasattr(module, HOOK) and HOOK not in _hooks(self._manager, module):
+                raise TypeError(f"its {HOOK} is not marked with @hookimpl")
+            caller = self._manager.subset_hook_caller(HOOK, self._others(module))
             for kinds in caller():
                 for kind in kinds:
                     self.add(kind, package)
         except FactoryError:
             raise
-        except Exception as error:  # a stranger's import may raise anything
+        except (Exception, SystemExit) as error:  # a stranger's import may raise anything
             reason = f"{type(error).__name__}: {error}"
             self.failures.append(Failure(point.name, package, reason.splitlines()[0]))
 
@@ -130,6 +133,11 @@ class Registry:
             except Exception as error:  # an observer never stops a build
                 complaints.append(f"observer {implementation.plugin_name}: {type(error).__name__}: {error}")
         return complaints
+
+
+def _hooks(manager: pluggy.PluginManager, module: object) -> list[str]:
+    """The names of the hooks that a module really implements."""
+    return [caller.name for caller in manager.get_hookcallers(module) or ()]
 
 
 def _named(kind: type[Plugin]) -> str:

@@ -64,7 +64,8 @@ class Store:
     def places(self) -> Iterator[Place]:
         """Every complete output."""
         for meta in sorted(self.root.glob(f"*/*/{META}")):
-            yield Place(self.root, meta.parent.parent.name, meta.parent.name)
+            if not meta.parent.suffix:
+                yield Place(self.root, meta.parent.parent.name, meta.parent.name)
 
     @contextmanager
     def locked(self, place: Place, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:

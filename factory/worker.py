@@ -17,6 +17,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -85,8 +86,9 @@ def _answer(request: Mapping[str, Any], send: Send) -> dict[str, Any]:
     try:
         return {"done": run_stage(request, send)}
     except Exception as error:
-        traceback.print_exc()
-        sys.stderr.flush()
+        with suppress(OSError):  # the log lies on the same disk, which may be what is full
+            traceback.print_exc()
+            sys.stderr.flush()
         text, code = describe(error)
         return {"failed": text, "exit_code": code}
 

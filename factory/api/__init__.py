@@ -2,7 +2,19 @@
 
 import pluggy
 
-from factory.api.jobs import AnswerJob, Base, ExportJob, FitJob, Job, ModelJob, Reporter, RowsJob, ScoreJob, Tables
+from factory.api.jobs import (
+    AnswerJob,
+    Base,
+    ExportJob,
+    FitJob,
+    Job,
+    ModelJob,
+    Reporter,
+    RowsJob,
+    ScoreJob,
+    Silent,
+    Tables,
+)
 from factory.api.kit import Kit
 from factory.api.lines import read_lines
 from factory.api.plugin import CONTRACT, Input, Plugin, Runtime
@@ -32,6 +44,6 @@ __all__ = [
     "CONTRACT", "TEST", "TRAIN", "VALIDATION", "Adapter", "Answer", "AnswerJob", "Base", "Closed", "Contender",
     "Curator", "Decision", "Eval", "ExportJob", "Finding", "FitJob", "Input", "Job", "Kit", "Metric", "ModelJob",
     "Objective", "PlainAnswers", "Plugin", "Provenance", "Reporter", "Row", "RowsJob", "Runtime", "ScoreJob",
-    "Scores", "Share", "Source", "Synthesizer", "Tables", "Target", "Task", "Train", "TrainResult", "hookimpl",
-    "joined", "normalise", "read_lines", "render", "twins",
+    "Scores", "Share", "Silent", "Source", "Synthesizer", "Tables", "Target", "Task", "Train", "TrainResult",
+    "hookimpl", "joined", "normalise", "read_lines", "render", "twins",
 ]

@@ -31,6 +31,19 @@ class Reporter(Protocol):
         """Say one thing that a person should know."""
 
 
+class Silent:
+    """A reporter that says nothing."""
+
+    def progress(self, done: int, total: int = 0, unit: str = "rows") -> None:
+        """Nothing."""
+
+    def measured(self, step: int, **values: float) -> None:
+        """Nothing."""
+
+    def note(self, text: str, *, warning: bool = False) -> None:
+        """Nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Base:
     """A resolved base model: its folder here, and what names it everywhere."""

@@ -59,7 +59,7 @@ def room(folder: Path, size: int) -> None:
     """Raise UnavailableError when so many bytes do not fit on the disk of `folder`."""
     free = shutil.disk_usage(folder).free
     if free < size + SPARE:
-        raise full(folder, size)
+        raise full(folder, size + SPARE)
 
 
 def full(folder: Path, size: int = 0) -> UnavailableError:

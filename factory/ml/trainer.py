@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.utils.data import Dataset
-from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from factory.api import Reporter, Train
 from factory.ml.checkpoints import newest, seal
@@ -116,13 +116,13 @@ def fit(
         warmup_steps=round(settings.warmup * steps), weight_decay=settings.weight_decay, seed=settings.seed,
         data_seed=settings.seed, optim="adamw_torch_fused", report_to=[], remove_unused_columns=False,
         save_steps=settings.checkpoint_every, save_total_limit=2, logging_steps=max(1, steps // LOGS),
-        disable_tqdm=True, dataloader_pin_memory=False, gradient_checkpointing=False,
-        use_cpu=not torch.cuda.is_available(),
+        disable_tqdm=True, dataloader_pin_memory=False, use_cpu=not torch.cuda.is_available(),
     )
     loop = _Loop(
         learner, loss, args=arguments, train_dataset=_Rows(rows), data_collator=lambda some: {BATCH: collate(some)},
         callbacks=[_Voice(report)],
     )
+    loop.remove_callback(PrinterCallback)
     resumed = newest(work, report)
     if resumed is not None:
         report.note(f"training goes on from step {resumed.name.rpartition('-')[2]} of {steps}")

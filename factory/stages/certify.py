@@ -117,7 +117,8 @@ def _ask(job: StageJob, folder: Path) -> dict[str, Any]:
 
 def _environment(hub: Path) -> dict[str, str]:
     """An environment in which hub ids resolve to our base and nothing can be fetched."""
-    paths = [str(Path(factory.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    there = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    paths = [str(Path(factory.__file__).parents[1]), *(os.path.abspath(path) for path in there if path)]
     ours = {
         "HF_HUB_CACHE": str(hub), "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false",
         "PYTHONPATH": os.pathsep.join(filter(None, paths)),

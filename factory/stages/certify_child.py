@@ -10,24 +10,11 @@ import time
 from pathlib import Path
 from typing import Any, cast
 
-from factory.api import Base, ModelJob, Objective, Task
+from factory.api import Base, ModelJob, Objective, Silent, Task
 from factory.bundle import read_golden
 from factory.data.rows import write_json
 from factory.plugins import Registry
 from factory.stages.certify import outputs
-
-
-class Silent:
-    """A reporter that says nothing: what matters is in the reply."""
-
-    def progress(self, done: int, total: int = 0, unit: str = "rows") -> None:
-        """Nothing."""
-
-    def measured(self, step: int, **values: float) -> None:
-        """Nothing."""
-
-    def note(self, text: str, *, warning: bool = False) -> None:
-        """Nothing."""
 
 
 def answer(request: dict[str, Any], registry: Registry) -> dict[str, Any]:

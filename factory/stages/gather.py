@@ -17,14 +17,19 @@ def run(job: StageJob) -> None:
     examples: list[Row] = []
     tables: dict[str, list[Row]] = {}
     facts = []
+    promised: dict[str, str] = {}
     for block in job.config["sources"]:
         source = cast(Source, job.make("source", block))
         rows = list(_read(job, source))
         facts.append(_facts(source, rows))
+        promised |= dict.fromkeys(source.tables, source.kind)
         for row in rows:
             (tables.setdefault(row.table, []) if row.table else examples).append(row)
     if not examples:
         raise InputError("the sources gave no rows; look at their filters and files")
+    empty = sorted(promised.keys() - tables.keys())
+    if empty:
+        raise InputError(f"source {promised[empty[0]]!r} gave nothing for the table {empty[0]!r}; look at its files")
     write_rows(job.out / "rows.jsonl", examples)
     for table, entries in sorted(tables.items()):
         write_rows(job.out / "tables" / f"{table}.jsonl", entries)

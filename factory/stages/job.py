@@ -87,6 +87,7 @@ def boundary(plugin: Plugin) -> Iterator[None]:
     except OSError:
         raise
     except Exception as error:
-        text = f"{type(error).__name__}: {error}" if not isinstance(error, ValueError) else str(error)
+        said = next(iter(str(error).splitlines()), "")
+        text = said if isinstance(error, ValueError) and said else f"{type(error).__name__}: {said}"
         kind = InputError if plugin.role == "source" and isinstance(error, ValueError) else PluginError
         raise kind(f"{name}: {text}") from error

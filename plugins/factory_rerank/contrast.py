@@ -23,7 +23,7 @@ TOKENS = 1024
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A query and its documents, by the numbers of texts: the right one first, then wrong ones; `right` all right ones."""
+    """A query and its documents, as numbers of texts: a right one first, then wrong ones; `right` all right ones."""
 
     query: int
     documents: tuple[int, ...]

@@ -13,7 +13,7 @@ SPEC: dict[str, Any] = {
     "contenders": ["tuned", "untuned", "bm25", "hybrid"],
     "evaluate": ["ranking"],
     "targets": ["peft"],
-    "train": {"epochs": 2, "batch_size": 32, "learning_rate": 1e-3},
+    "train": {"epochs": 1, "batch_size": 32, "learning_rate": 1e-3},
 }
 
 PROFILES: dict[str, dict[str, Any]] = {

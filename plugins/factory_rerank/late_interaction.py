@@ -21,7 +21,7 @@ class LateInteraction(Apart):
     kind = "late-interaction"
     loader = "sentence_transformers:MultiVectorEncoder"
 
-    scale: float = Field(4.0, gt=0, description="what a score, a sum over query tokens, is multiplied by in the loss")
+    scale: float = Field(8.0, gt=0, description="what a score, a sum over query tokens, is multiplied by in the loss")
 
     def modules(self, width: int) -> list[object]:
         from sentence_transformers.base.modules import Normalize

@@ -1,0 +1,146 @@
+"""Training a reranker: plain sentence-transformers against the factory, same rows, in CPU seconds of one thread."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
+
+from factory.api import Adapter, Answer, Eval, FitJob, ModelJob, Objective, Row, ScoreJob, Silent, Task, Train
+from factory.data.rows import read_rows
+from factory.home import home
+from factory.plan import Plan, compile
+from factory.plugins import installed
+from factory.resolve import resolve
+from factory.stages.job import StageJob
+from factory.store import Store
+
+OBJECTIVES = ("cross-encoder", "late-interaction")
+RATE, NEGATIVES = 1e-3, 3
+BATCH = {"cross-encoder": 8, "late-interaction": 32}
+METRIC = "ndcg@10"
+
+
+def plan_of(spec: Path, objective: str) -> Plan:
+    """The spec's plan with this objective; stages above training are the same for all."""
+    blocks = [f"objective={{kind: {objective}, negatives: {NEGATIVES}}}"]
+    return compile(resolve(spec, overrides=blocks, registry=installed()))
+
+
+def job_of(plan: Plan, spec: Path, folder: Path) -> StageJob:
+    """The training stage as a job over what a finished build left in the store."""
+    store, stage = Store(home()), plan["train"]
+    places = {role: store.place(name, plan[name].key) for role, name in stage.inputs.items()}
+    missing = [role for role, place in places.items() if not place.complete]
+    if missing:
+        raise click.ClickException(f"no output of {', '.join(missing)}; run `factory build {spec}` first")
+    for name in ("out", "work"):
+        (folder / name).mkdir()
+    return StageJob(
+        stage="train", config=stage.config, inputs={role: place.output for role, place in places.items()},
+        out=folder / "out", work=folder / "work", root=spec.parent, home=home(), report=Silent(), registry=installed(),
+    )
+
+
+def rows_of(job: StageJob, count: int) -> list[Row]:
+    """Training rows that have all their negatives, so that both sides see equal rows."""
+    rows = [row for row in job.rows("curate", "train.jsonl") if len(row["negatives"]) >= NEGATIVES]
+    return rows[:count]
+
+
+def by_factory(job: StageJob, objective: Objective, task: Task, rows: list[Row], rate: float, batch: int) -> Path:
+    """Fit by the factory; returns the adapter's folder."""
+    objective.fit(FitJob(
+        **job.common(), rows=rows, validation=[], base=job.base(), task=task, adapter=Adapter(),
+        train=Train(epochs=1, batch_size=batch, learning_rate=rate, checkpoint_every=10**6), out=job.out, work=job.work,
+    ))
+    return job.out
+
+
+def by_script(job: StageJob, objective: Objective, task: Task, rows: list[Row], rate: float, batch: int) -> Path:
+    """Fit as the library's own documentation does; returns the adapter's folder."""
+    from plain_scripts import cross_encoder, late_interaction
+
+    documents = {name: row["text"] for name, row in job.tables()["documents"].items()}
+    base, fit = job.base(), cross_encoder if objective.kind == "cross-encoder" else late_interaction
+    right = [next(iter(row["relevant"])) for row in rows]
+    wrong = [row["negatives"][: NEGATIVES] for row in rows]
+    return fit(
+        base.folder, [row["query"] for row in rows], [documents[name] for name in right],
+        [[documents[name] for name in names] for names in wrong], rate, batch, job.out,
+    )
+
+
+def train_once(spec: Path, kind: str, how: str, count: int, tests: int) -> dict[str, float]:
+    """Train once in this process and measure it."""
+    with TemporaryDirectory() as folder:
+        plan = plan_of(spec, kind)
+        job = job_of(plan, spec, Path(folder))
+        objective, task, rows = job.objective(), job.task(), rows_of(job, count)
+        start = time.process_time()
+        adapter = (by_factory if how == "factory" else by_script)(job, objective, task, rows, RATE, BATCH[kind])
+        spent, peak = time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+        frozen = list(read_rows(job.inputs["freeze"] / "test.jsonl"))[:tests]
+        answers = list(objective.answer(ModelJob(
+            **job.common(), rows=frozen, base=job.base(), task=task, adapter=adapter,
+        )))
+        return {"rows": len(rows), "cpu": spent, "peak": peak, "metric": scored(job, frozen, answers)}
+
+
+def scored(job: StageJob, rows: list[Row], answers: list[Answer]) -> float:
+    """Mean nDCG@10 of some answers."""
+    ranking = job.make("eval", {"kind": "ranking"})
+    assert isinstance(ranking, Eval)
+    scores = ranking.score(ScoreJob(**job.common(), rows=rows, answers={a.id: a for a in answers}))
+    return statistics.mean(score.values[METRIC] for score in scores)
+
+
+def measured(*arguments: str) -> dict[str, float]:
+    """One run in a fresh process with one thread."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+    done = subprocess.run(
+        [sys.executable, __file__, "--one", *arguments], env=environment, stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL, text=True, check=True,
+    )
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+@click.command()
+@click.option("--spec", type=click.Path(path_type=Path, exists=True), default=Path("specs/reranker.yaml"))
+@click.option("--objective", type=click.Choice(OBJECTIVES), multiple=True, default=OBJECTIVES)
+@click.option("--pairs", default=3, help="interleaved pairs of runs")
+@click.option("--rows", default=320, help="training rows")
+@click.option("--tests", default=150, help="test rows for the metric")
+@click.option("--one", type=(str, str), default=None, hidden=True)
+def main(
+    spec: Path, objective: tuple[str, ...], pairs: int, rows: int, tests: int, one: tuple[str, str] | None
+) -> None:
+    """Print the ratio of samples per CPU second, factory over script, pair by pair."""
+    if one is not None:
+        click.echo(json.dumps(train_once(spec, *one, rows, tests)))
+        return
+    common = ["--spec", str(spec), "--rows", str(rows), "--tests", str(tests)]
+    for kind in objective:
+        ratios = []
+        for pair in range(1, pairs + 1):
+            script, ours = (measured(kind, how, *common) for how in ("script", "factory"))
+            ratios.append(script["cpu"] / ours["cpu"])
+            click.echo(
+                f"{kind} pair {pair}: script {script['rows'] / script['cpu']:.1f} rows/s, {script['peak']:.0f} MiB, "
+                f"nDCG@10 {script['metric']:.3f}; factory {ours['rows'] / ours['cpu']:.1f} rows/s, "
+                f"{ours['peak']:.0f} MiB, {ours['metric']:.3f}; ratio {ratios[-1]:.2f}"
+            )
+        click.echo(f"{kind}: median ratio {statistics.median(ratios):.2f}")
+
+
+if __name__ == "__main__":
+    main()

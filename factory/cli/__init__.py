@@ -1,0 +1,30 @@
+"""The command line. One place prints what went wrong; everything else raises."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and exit with its code."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; returns its exit code, whatever happened. Prints at most one complaint, to standard error."""
+    from factory.cli import failures
+    from factory.cli.app import app
+
+    if "_FACTORY_COMPLETE" in os.environ:
+        from click.shell_completion import shell_complete
+
+        return shell_complete(app, {}, "factory", "_FACTORY_COMPLETE", os.environ["_FACTORY_COMPLETE"])
+    try:
+        with app.make_context("factory", list(arguments)) as context:
+            code = app.invoke(context)
+        sys.stdout.flush()
+        return code or 0
+    except BaseException as error:  # the boundary: nothing passes it but an exit code
+        return failures.tell(error)

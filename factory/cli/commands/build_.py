@@ -1,0 +1,52 @@
+"""`factory build`: from a spec to a verdict and a bundle."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from factory.cli import load, out
+
+
+@click.command()
+@load.spec_argument
+@load.profile_option
+@load.set_option
+@load.force_option
+@click.option("--plain", is_flag=True, help="Plain lines, even on a terminal.")
+@out.json_option
+def command(
+    spec: Path, profile: str, overrides: Sequence[str], force: Sequence[str], plain: bool, as_json: bool
+) -> int:
+    """Build a specialist, from a spec to a verdict and a bundle. The exit code is the verdict's."""
+    resolved = load.resolved(spec, profile, overrides)
+    from factory.cli.live import Live
+    from factory.cli.plain import Plain
+    from factory.cli.verdict import panel, summary
+    from factory.engine import build
+    from factory.evidence import Evidence
+    from factory.home import home
+    from factory.plan import compile
+    from factory.plugins import installed
+
+    if force:
+        load.known(compile(resolved), force)
+    signal.signal(signal.SIGTERM, _interrupt)
+    display = Plain() if plain or not out.terminal() else Live()
+    with display:
+        result = build(resolved, installed(), home(), force=force, listener=display.hear)
+    evidence = Evidence(home(), display.run)
+    if as_json:
+        out.emit({**summary(evidence), "bundle": str(result.bundle or "")})
+    else:
+        out.say(panel(evidence))
+    return result.exit_code
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """A request to end is heard as Ctrl-C is: the run says so in its journal."""
+    raise KeyboardInterrupt

@@ -1,0 +1,88 @@
+"""`factory compare`: two sets of answers to the same rows, row by row."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from factory.cli import out
+
+if TYPE_CHECKING:
+    from factory.compare import Comparison, RowResult, Shelf
+
+
+@click.command()
+@click.argument("a")
+@click.argument("b")
+@click.option("--metric", default="", help="Another metric than the gate's.")
+@click.option("--rows", "limit", default=5, show_default=True, help="Rows to show of each result.")
+@out.json_option
+def command(a: str, b: str, metric: str, limit: int, as_json: bool) -> None:
+    """Compare two builds, or two contenders, row by row.
+
+    A and B are each a run, which stands for its tuned model, or RUN:contender, such as latest:bm25.
+    """
+    from factory.compare import Shelf, compare, sides
+    from factory.home import home
+
+    found = compare(*sides(home(), a, b), metric)
+    shelf = Shelf(found.a.evidence)
+    if as_json:
+        out.emit(_data(found, shelf))
+    else:
+        _show(found, shelf, limit)
+
+
+def _data(found: Comparison, shelf: Shelf) -> dict[str, Any]:
+    from factory.compare import LOST, TIED, WON
+
+    return {
+        "a": found.a.label,
+        "b": found.b.label,
+        "metric": found.metric,
+        "n": len(found.rows),
+        "mean_a": found.mean("a"),
+        "mean_b": found.mean("b"),
+        "difference": found.difference,
+        "low": found.low,
+        "high": found.high,
+        "confidence": found.confidence,
+        "left_out": found.left_out,
+        **{name: found.count(name) for name in (WON, LOST, TIED)},
+        "rows": [
+            {**asdict(row), "shown_a": shelf.show(row.id, found.a), "shown_b": shelf.show(row.id, found.b)}
+            for row in found.rows
+        ],
+    }
+
+
+def _show(found: Comparison, shelf: Shelf, limit: int) -> None:
+    from factory.compare import LOST, TIED, WON
+    from factory.report import words
+
+    interval = f"{words.percent(found.confidence)} interval {words.signed(found.low)} to {words.signed(found.high)}"
+    out.say(f"A  {found.a.label}  {found.metric} {words.number(found.mean('a'))}")
+    out.say(f"B  {found.b.label}  {found.metric} {words.number(found.mean('b'))}")
+    out.say(f"A − B  {words.signed(found.difference)}, {interval}, on {len(found.rows)} rows")
+    out.say(f"A won {found.count(WON)}, lost {found.count(LOST)}, tied {found.count(TIED)}")
+    if found.left_out:
+        out.note(f"{found.left_out} rows that only one of them answered are left out")
+    for result in (WON, LOST, TIED):
+        chosen = found.strongest(result, limit)
+        if chosen:
+            out.say(f"\n{out.strong(result)}, {len(chosen)} of {found.count(result)}")
+            for row in chosen:
+                _row(row, found, shelf)
+
+
+def _row(row: RowResult, found: Comparison, shelf: Shelf) -> None:
+    from factory.report.words import clean, number
+
+    shared, left, right = shelf.beside(row.id, found.a, found.b)
+    out.say(f"  {out.dim(clean(row.id))}  {clean(shared, 160)}")
+    for name, value, said in (("A", row.a, left), ("B", row.b, right)):
+        for i, line in enumerate(said.splitlines() or [""]):
+            head = f"{name} {number(value)}" if i == 0 else ""
+            out.say(f"    {head:<8} {clean(line, 240)}".rstrip())

@@ -1,0 +1,30 @@
+"""`factory gc`: free the disk of what no recent run refers to."""
+
+from __future__ import annotations
+
+import click
+
+from factory.cli import out
+
+
+@click.command()
+@click.option("--keep", default=5, show_default=True, help="Of each specialist, keep what so many runs refer to.")
+@click.option("--dry-run", is_flag=True, help="Say what would go, and leave it.")
+@out.json_option
+def command(keep: int, dry_run: bool, as_json: bool) -> None:
+    """Free the disk of what no recent run refers to.
+
+    Runs that are going on are kept whole, and so is a half-made output that a build holds, or may resume.
+    """
+    from factory.cli.sweep import sweep
+    from factory.home import home
+    from factory.report.words import size
+
+    gone = sweep(home(), keep, dry_run=dry_run)
+    if as_json:
+        out.emit({"freed": sum(g.bytes for g in gone), "dry_run": dry_run, "folders": [g.to_json() for g in gone]})
+        return
+    for one in gone:
+        out.say(f"{one.place}  {size(one.bytes)}  {one.why}")
+    verb = "would free" if dry_run else "freed"
+    out.note(f"{verb} {size(sum(g.bytes for g in gone))} in {len(gone)} folders of {home()}")

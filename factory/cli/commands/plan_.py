@@ -1,0 +1,106 @@
+"""`factory plan`: the stages of a spec before anything runs; with `--resolved`, every value and where it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from factory.cli import load, out
+
+if TYPE_CHECKING:
+    from factory.estimate import Estimate
+    from factory.explain import Reason
+    from factory.resolve import Resolved
+
+
+@click.command()
+@load.spec_argument
+@load.profile_option
+@load.set_option
+@load.force_option
+@click.option("--resolved", "values", is_flag=True, help="Show every value of the spec and where it came from.")
+@out.json_option
+def command(
+    spec: Path, profile: str, overrides: Sequence[str], force: Sequence[str], values: bool, as_json: bool
+) -> None:
+    """Show the stages of a spec: what is cached, what would run, how long it may take."""
+    resolved = load.resolved(spec, profile, overrides)
+    if values:
+        _values(resolved, as_json)
+        return
+    from factory.estimate import estimate
+    from factory.home import home
+    from factory.plan import compile
+    from factory.runs import listing
+
+    plan = compile(resolved)
+    reasons = load.reasons(plan, force)
+    earlier = listing(home())
+    costs = [estimate(stage.name, plan.name, profile, earlier) for stage in plan.stages]
+    if as_json:
+        stages = zip(plan.stages, reasons, costs, strict=True)
+        rows = [{**s.to_json(), "state": r.state, "detail": r.detail, "estimate": asdict(e)} for s, r, e in stages]
+        out.emit({"name": plan.name, "task": plan.task, "profile": profile, "stages": rows})
+    else:
+        _show(reasons, costs)
+
+
+def _show(reasons: Sequence[Reason], costs: Sequence[Estimate]) -> None:
+    from factory.estimate import total
+
+    rows = [_row(reason, cost) for reason, cost in zip(reasons, costs, strict=True)]
+    out.say(out.table(["stage", "state", "time", "bounds", "memory", "why"], rows, right=(2, 4)))
+    todo = [cost for reason, cost in zip(reasons, costs, strict=True) if reason.state != "cached"]
+    if not todo:
+        out.say("\nall cached: a build would run no stage")
+        return
+    whole = total(todo)
+    guessed = sum(cost.runs == 0 for cost in todo)
+    time, memory = _time(whole).removeprefix("? "), _memory(whole).removeprefix("? ")
+    out.say(f"\n{len(todo)} of {len(costs)} stages would run: about {time} ({_bounds(whole)}), {memory}")
+    if guessed:
+        out.say(out.dim(f"{guessed} of them never ran here: their numbers are wide guesses"))
+
+
+def _row(reason: Reason, cost: Estimate) -> list[str]:
+    from factory.report.words import clean
+
+    if reason.state == "cached":
+        return [reason.stage, out.dim("cached"), "", "", "", ""]
+    return [reason.stage, reason.state, _time(cost), _bounds(cost), _memory(cost), clean(reason.detail, 90)]
+
+
+def _time(cost: Estimate) -> str:
+    from factory.report.words import seconds
+
+    return f"{'' if cost.runs else '? '}{seconds(cost.seconds)}"
+
+
+def _bounds(cost: Estimate) -> str:
+    from factory.report.words import seconds
+
+    return f"{seconds(cost.least)} to {seconds(cost.most)}"
+
+
+def _memory(cost: Estimate) -> str:
+    from factory.report.words import size
+
+    return f"{'' if cost.runs else '? '}{size(cost.mib * 2**20)}"
+
+
+def _values(resolved: Resolved, as_json: bool) -> None:
+    import json
+
+    if as_json:
+        out.emit([{"path": v.path, "value": v.value, "origin": v.origin, "line": v.line} for v in resolved.values])
+        return
+    rows = [[v.path, json.dumps(v.value, ensure_ascii=False), _origin(v.origin, v.line)] for v in resolved.values]
+    out.say(out.table(["field", "value", "from"], rows))
+
+
+def _origin(origin: str, line: int | None) -> str:
+    return f"{origin}, line {line}" if line else origin

@@ -1,0 +1,25 @@
+"""`factory report`: a run as one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from factory.cli import out
+
+
+@click.command()
+@click.argument("run", default="latest")
+@click.option("-o", "--out", "target", type=click.Path(path_type=Path), help="The file; default RUN.html here.")
+def command(run: str, target: Path | None) -> None:
+    """Write a run as one HTML file."""
+    from factory.evidence import Evidence
+    from factory.home import home
+    from factory.report.page import page
+    from factory.runs import find
+
+    evidence = Evidence(home(), find(home(), run))
+    path = target or Path(f"{evidence.run.id}.html")
+    path.write_text(page(evidence), encoding="utf-8")
+    out.say(str(path))

@@ -1,0 +1,70 @@
+"""`factory runs`: every run, newest first."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from factory.cli import out
+
+if TYPE_CHECKING:
+    from factory.evidence import Evidence
+
+
+@click.command()
+@click.option("--limit", default=20, show_default=True, help="At most so many; 0 for all.")
+@out.json_option
+def command(limit: int, as_json: bool) -> None:
+    """List the runs."""
+    from factory.evidence import Evidence
+    from factory.home import home
+    from factory.runs import listing
+
+    found = listing(home())
+    chosen = found[:limit] if limit > 0 else found
+    rows = [_row(Evidence(home(), run)) for run in chosen]
+    if as_json:
+        out.emit(rows)
+        return
+    if not rows:
+        out.note(f"no runs in {home()}; `factory build SPEC` makes one")
+        return
+    out.say(
+        out.table(["run", "task", "profile", "state", "verdict", "score", "took", "started"], _cells(rows), right=(6,))
+    )
+    if len(found) > len(chosen):
+        out.note(f"{len(found) - len(chosen)} older; --limit 0 lists all")
+
+
+def _row(evidence: Evidence) -> dict[str, Any]:
+    run, gate = evidence.run, evidence.facts("gate") if evidence.run.verdict else {}
+    return {
+        "run": run.id,
+        "name": run.name,
+        "task": run.task,
+        "profile": run.profile,
+        "state": run.state,
+        "verdict": run.verdict,
+        "metric": gate.get("metric", ""),
+        "score": gate.get("tuned", {}).get("mean"),
+        "started": run.started,
+        "seconds": round(run.seconds, 3),
+    }
+
+
+def _cells(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    from factory.report.words import ago, clean, number, seconds
+
+    now = time.time()
+    return [
+        [
+            *(clean(r[name]) for name in ("run", "task", "profile", "state", "verdict")),
+            f"{r['metric']} {number(r['score'])}" if r["metric"] else "",
+            seconds(r["seconds"]),
+            ago(now - r["started"]),
+        ]
+        for r in rows
+    ]

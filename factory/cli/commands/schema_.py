@@ -1,0 +1,26 @@
+"""`factory schema`: the JSON Schema of specs, so that an editor completes them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from factory.cli import out
+
+
+@click.command()
+@click.option("-o", "--out", "target", type=click.Path(path_type=Path), help="The file; default standard output.")
+def command(target: Path | None) -> None:
+    """Write the JSON Schema of specs, with the installed plugins' fields."""
+    import json
+
+    from factory.plugins import installed
+    from factory.schema import schema
+
+    text = json.dumps(schema(installed()), indent=1, ensure_ascii=False, sort_keys=False)
+    if target is None:
+        out.say(text)
+    else:
+        target.write_text(f"{text}\n", encoding="utf-8")
+        out.note(f"{target} is written; editors read it from `# yaml-language-server: $schema={target}`")

@@ -1,0 +1,92 @@
+"""`factory show`: one run, live or past: its stages, its curve, its verdict."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from factory.cli import out
+
+if TYPE_CHECKING:
+    from factory.evidence import Evidence
+    from factory.runs import StageView
+
+
+@click.command()
+@click.argument("run", default="latest")
+@out.json_option
+def command(run: str, as_json: bool) -> None:
+    """Show a run, live or past. RUN is an id, the start of one, a specialist's name, or `latest`."""
+    from factory.cli.verdict import panel, summary
+    from factory.evidence import Evidence
+    from factory.home import home
+    from factory.runs import find
+
+    evidence = Evidence(home(), find(home(), run))
+    if as_json:
+        out.emit({**summary(evidence), **_details(evidence)})
+        return
+    _show(evidence)
+    verdict = panel(evidence) if evidence.run.verdict else ""
+    if verdict:
+        out.say(f"\n{verdict}")
+
+
+def _details(evidence: Evidence) -> dict[str, Any]:
+    run = evidence.run
+    stages = [
+        {
+            "name": s.name,
+            "key": s.key,
+            "state": s.state,
+            "why": s.why,
+            "error": s.error,
+            "seconds": s.seconds,
+            "cpu_seconds": s.cpu_seconds,
+            "peak_mib": s.peak_mib,
+            "done": s.done,
+            "total": s.total,
+            "unit": s.unit,
+        }
+        for s in run.stages.values()
+    ]
+    notes = [{"stage": stage, "level": level, "text": text} for stage, level, text in run.notes]
+    return {"started": run.started, "spec": run.spec, "stages": stages, "notes": notes, "curve": evidence.curve()}
+
+
+def _show(evidence: Evidence) -> None:
+    from factory.report.words import clean, seconds
+
+    run = evidence.run
+    state = f"{run.state}, {seconds(run.seconds)}"
+    out.say(f"{out.strong(run.name or run.id)}  {clean(run.task)} {clean(run.profile)} {out.dim(run.id)}  {state}")
+    rows = [_stage(stage) for stage in run.stages.values()]
+    out.say(out.table(["stage", "state", "took", "cpu", "peak", ""], rows, right=(2, 3, 4)))
+    for stage, level, text in run.notes:
+        out.say(f"{'warning' if level == 'warning' else 'note'}: {stage or 'build'}: {clean(text)}")
+    _curve(evidence)
+
+
+def _stage(stage: StageView) -> list[str]:
+    from factory.cli.plain import far
+    from factory.report.words import clean, seconds, size
+    from factory.runs import FAILED, RUNNING
+
+    detail = clean(stage.error, 160) if stage.state == FAILED else clean(stage.why, 80)
+    if stage.state == RUNNING and stage.unit:
+        detail = far(stage)
+    if not stage.seconds:
+        return [stage.name, stage.state, "", "", "", detail]
+    peak = size(stage.peak_mib * 2**20) if stage.peak_mib else ""
+    return [stage.name, stage.state, seconds(stage.seconds), seconds(stage.cpu_seconds), peak, detail]
+
+
+def _curve(evidence: Evidence) -> None:
+    """The training curve, drawn when there are enough points to be one."""
+    points = evidence.curve()
+    if len(points) < 3:
+        return
+    from factory.cli.curve import curve
+
+    out.say(f"\n{out.strong('training loss by step')}\n{curve(points)}")

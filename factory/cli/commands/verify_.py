@@ -1,0 +1,30 @@
+"""`factory verify`: whether a bundle is, byte for byte, what was built."""
+
+from __future__ import annotations
+
+import click
+
+from factory.cli import out
+from factory.errors import BAD_INPUT
+
+
+@click.command()
+@click.argument("bundle")
+@out.json_option
+def command(bundle: str, as_json: bool) -> int:
+    """Check that a bundle is what was built. BUNDLE is a folder, or a specialist's NAME or NAME@VERSION."""
+    from pathlib import Path
+
+    from factory.bundle import verify
+    from factory.home import home
+    from factory.specialists import resolve
+
+    folder = Path(bundle) if Path(bundle).is_dir() else resolve(home(), bundle)
+    problems = [str(problem) for problem in verify(folder)]
+    if as_json:
+        out.emit({"bundle": str(folder), "problems": problems})
+    else:
+        for problem in problems:
+            out.say(problem)
+        out.note(f"{folder}: {f'{len(problems)} problems' if problems else 'every file is as built'}")
+    return BAD_INPUT if problems else 0

@@ -1,0 +1,37 @@
+"""`factory why`: why one stage would run, or each stage of a kind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from factory.cli import load, out
+
+
+@click.command()
+@load.spec_argument
+@click.argument("stage")
+@load.profile_option
+@load.set_option
+@load.force_option
+@out.json_option
+def command(
+    spec: Path, stage: str, profile: str, overrides: Sequence[str], force: Sequence[str], as_json: bool
+) -> None:
+    """Say why a stage would run."""
+    from factory.plan import compile
+
+    plan = compile(load.resolved(spec, profile, overrides))
+    chosen = [s.name for s in plan.stages if stage in (s.name, s.kind)]
+    if not chosen:
+        load.known(plan, [stage])
+    reasons = [reason for reason in load.reasons(plan, force) if reason.stage in chosen]
+    if as_json:
+        out.emit([asdict(reason) for reason in reasons])
+        return
+    for reason in reasons:
+        verb = "would not run" if reason.state == "cached" else "would run"
+        out.say(f"{reason.stage} {verb}: {reason}")

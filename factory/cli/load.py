@@ -1,0 +1,66 @@
+"""From a spec on disk to its plan and the reasons of its stages: what `plan`, `why` and `build` have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from factory.cli.out import note
+from factory.errors import InputError
+
+if TYPE_CHECKING:
+    from factory.explain import Reason
+    from factory.plan import Plan
+    from factory.resolve import Resolved
+
+Decorator = Callable[[Any], Any]
+
+spec_argument: Decorator = click.argument("spec", type=click.Path(path_type=Path))
+profile_option: Decorator = click.option("--profile", default="", help="A named partial spec, such as smoke.")
+set_option: Decorator = click.option(
+    "--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Set one value, such as train.epochs=3."
+)
+force_option: Decorator = click.option(
+    "--force", multiple=True, metavar="STAGE", help="Run this stage, and all that stands on it, though it is cached."
+)
+
+
+def resolved(spec: Path, profile: str, overrides: Sequence[str]) -> Resolved:
+    """The spec with all defaults. Plugins that did not load are named on standard error when the spec is wrong."""
+    from factory.plugins import installed
+    from factory.resolve import resolve
+
+    registry = installed()
+    try:
+        return resolve(spec, profile=profile, overrides=overrides, registry=registry)
+    except InputError:
+        for failure in registry.failures:
+            note(f"note: the plugin package {failure.package} did not load: {failure.reason}")
+        raise
+
+
+def reasons(plan: Plan, force: Sequence[str] = ()) -> list[Reason]:
+    """Why each stage of a plan would run, in its order."""
+    from factory.explain import explain
+    from factory.home import home
+    from factory.runs import last_started
+    from factory.store import Store
+
+    known(plan, force)
+    started = last_started(home(), plan.name)
+    previous = {stage["name"]: stage for stage in started.plan} if started else {}
+    return explain(plan, Store(home()), previous, force)
+
+
+def known(plan: Plan, stages: Sequence[str]) -> None:
+    """Raise InputError for a stage that the plan does not have, with the nearest name."""
+    import difflib
+
+    for stage in stages:
+        if stage not in plan.names():
+            near = difflib.get_close_matches(stage, plan.names(), n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(plan.names())}"
+            raise InputError(f"no stage {stage!r}; {hint}")

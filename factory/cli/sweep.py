@@ -1,0 +1,92 @@
+"""What `factory gc` takes away: outputs that no recent run refers to, and half-made ones that nobody holds."""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from factory.errors import InputError
+from factory.runs import RUNNING, RunView, listing
+from factory.store import Place, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """One folder that was, or would be, taken away: its place in the store, its size, and why."""
+
+    place: str
+    bytes: int
+    why: str
+
+    def to_json(self) -> dict[str, Any]:
+        """As `--json` lists it."""
+        return asdict(self)
+
+
+def sweep(home: Path, keep: int, *, dry_run: bool = False) -> list[Gone]:
+    """Take away what no kept run refers to; returns what went. What a build holds at this moment stays."""
+    if keep < 1:
+        raise InputError("--keep must be 1 or more: the newest run of each specialist is never taken apart")
+    store, wanted = Store(home), referred(listing(home), keep)
+    gone: list[Gone] = []
+    for place in _places(store):
+        if (place.kind, place.key) in wanted:
+            continue
+        with _held(place) as mine:
+            if mine:
+                gone += _drop(store, place, dry_run)
+    return gone
+
+
+def referred(runs: list[RunView], keep: int) -> set[tuple[str, str]]:
+    """(kind, key) of every stage of the last `keep` runs of each specialist, and of all runs that are going on."""
+    seen: dict[str, int] = {}
+    found: set[tuple[str, str]] = set()
+    for run in runs:
+        seen[run.name] = seen.get(run.name, 0) + 1
+        if seen[run.name] <= keep or run.state == RUNNING:
+            found |= {(name.partition("[")[0], stage.key) for name, stage in run.stages.items()}
+    return found
+
+
+def _places(store: Store) -> list[Place]:
+    """Every place with anything in it: complete, half-made, or half-deleted."""
+    folders = sorted(p for p in store.root.glob("*/*") if p.is_dir())
+    keys = dict.fromkeys((p.parent.name, p.name.partition(".")[0]) for p in folders)
+    return [Place(store.root, kind, key) for kind, key in keys]
+
+
+@contextmanager
+def _held(place: Place) -> Iterator[bool]:
+    """Whether the place is ours alone for now; False when a build holds it."""
+    with (place.work.parent / f"{place.key}.lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+
+
+def _drop(store: Store, place: Place, dry_run: bool) -> Iterator[Gone]:
+    grave = place.final.with_name(f"{place.key}.gone")
+    reasons = {
+        place.final: "no recent run refers to it",
+        place.work: "half-made, and nobody is making it",
+        grave: "half deleted",
+    }
+    there = [folder for folder in reasons if folder.is_dir()]
+    for folder in there:
+        yield Gone(f"{place.kind}/{folder.name}", _bytes(folder), reasons[folder])
+    if not dry_run:
+        shutil.rmtree(grave, ignore_errors=True)
+        store.forget(place)
+
+
+def _bytes(folder: Path) -> int:
+    return sum(p.lstat().st_size for p in folder.rglob("*") if p.is_file() and not p.is_symlink())

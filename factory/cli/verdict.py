@@ -1,0 +1,139 @@
+"""The end of a build as text: the verdict in words, the contenders with their intervals, a line to try the bundle."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import textwrap
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from factory.cli import out
+from factory.cli.out import dim, strong, table
+from factory.evidence import Evidence
+from factory.report import words
+
+COLOURS = {words.SHIP: "green", words.NO_SHIP: "red", words.PROMPTING: "yellow", words.INSUFFICIENT: "yellow"}
+WIDTH = 100
+BAR = 28
+
+
+def summary(evidence: Evidence) -> dict[str, Any]:
+    """The outcome of a run as data."""
+    run, gate = evidence.run, evidence.facts("gate")
+    bundle = evidence.folder("bundle")
+    return {
+        "run": run.id,
+        "name": run.name,
+        "task": run.task,
+        "profile": run.profile,
+        "state": run.state,
+        "verdict": run.verdict,
+        "exit_code": run.end.exit_code if run.end else None,
+        "seconds": round(run.seconds, 3),
+        "bundle": str(bundle) if bundle else "",
+        "gate": gate,
+        "contenders": evidence.facts("score").get("contenders", {}),
+    }
+
+
+def panel(evidence: Evidence) -> str:
+    """The verdict for a person; empty when the run did not reach one."""
+    gate = evidence.facts("gate")
+    verdict = str(gate.get("verdict", ""))
+    if not verdict:
+        return ""
+    badge = out.badge(f" {verdict} ", COLOURS.get(verdict, "white"))
+    run = evidence.run
+    parts = [f"{badge} {strong(run.name)} {dim(run.id)}", _wrapped(words.headline(gate, run.task))]
+    parts += [_wrapped(line) for line in (words.advice(gate),) if line]
+    parts += ["", contenders(evidence), ""]
+    return "\n".join([*parts, *_reasons(gate), *_bundle(evidence)])
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(words.clean(text), min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns))
+
+
+def _reasons(gate: Mapping[str, Any]) -> list[str]:
+    if gate.get("verdict") == words.SHIP or not gate.get("reasons"):
+        return []
+    lines = [textwrap.fill(words.clean(r), WIDTH, initial_indent="- ", subsequent_indent="  ") for r in gate["reasons"]]
+    return [*lines, ""] if lines else []
+
+
+def contenders(evidence: Evidence) -> str:
+    """A table: each contender's mean and interval, drawn on one scale, and what tuned gains over it."""
+    gate, score = evidence.facts("gate"), evidence.facts("score")
+    metric = gate.get("metric") or next(iter(m["name"] for m in score.get("metrics", [])), "")
+    found = {c: values[metric] for c, values in score.get("contenders", {}).items() if metric in values}
+    if not found:
+        return ""
+    gains = {c["baseline"]: c for c in gate.get("comparisons", [])}
+    scale = words.scale([(v["low"], v["high"]) for v in found.values()])
+    order = sorted(found, key=lambda c: -found[c]["mean"])
+    rows = [_row(name, found[name], gains.get(name), scale) for name in order]
+    share = words.percent(gate.get("confidence", score.get("confidence", 0.95)))
+    heads = ["contender", metric, f"{share} interval", "", "tuned gains", "interval", "won/lost/tied"]
+    return table(heads, rows, right=(1, 4))
+
+
+def _row(
+    name: str, value: Mapping[str, float], gain: Mapping[str, Any] | None, scale: tuple[float, float]
+) -> list[str]:
+    span = f"{words.number(value['low'])} to {words.number(value['high'])}"
+    base = [words.clean(name), words.number(value["mean"]), span, bar(value, scale)]
+    if gain is None:
+        return [*base, "", "", ""]
+    interval = f"{words.signed(gain['low'])} to {words.signed(gain['high'])}"
+    return [
+        *base,
+        words.signed(gain["difference"]),
+        interval,
+        "/".join(str(gain.get(k, "–")) for k in ("won", "lost", "tied")),
+    ]
+
+
+def bar(value: Mapping[str, float], scale: tuple[float, float], width: int = BAR) -> str:
+    """`    ├──●──┤   `: a mean with its interval on a scale from lowest to highest."""
+    bottom, top = scale
+    step = (width - 1) / (top - bottom) if top > bottom else 0.0
+    low, mean, high = (round((value[k] - bottom) * step) for k in ("low", "mean", "high"))
+    line = [" "] * width
+    line[low : high + 1] = "─" * (high - low + 1)
+    line[low], line[high] = ("├", "┤") if high > low else ("│", "│")
+    line[mean] = "●"
+    return "".join(line)
+
+
+def _bundle(evidence: Evidence) -> list[str]:
+    folder = evidence.folder("bundle")
+    if folder is None:
+        return []
+    return [
+        f"{strong('bundle')}  {_near(folder)}",
+        f"{strong('report')}  factory report {evidence.run.id}",
+        *_try(evidence),
+    ]
+
+
+def _near(path: Path) -> str:
+    """A path as one types it from here."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def _try(evidence: Evidence) -> list[str]:
+    """One line that asks the specialist something it was tested on."""
+    query = example(evidence)
+    return [f"{strong('try')}     factory try {evidence.run.name} --query {shlex.quote(query)}"] if query else []
+
+
+def example(evidence: Evidence) -> str:
+    """The text of the first test row; empty when the rows are not there."""
+    freeze: Mapping[str, Any] = next((s.get("config", {}) for s in evidence.run.plan if s.get("name") == "freeze"), {})
+    row = next(evidence.lines("freeze", "test.jsonl"), {})
+    return words.clean(row.get("columns", {}).get(freeze.get("text", ""), ""))

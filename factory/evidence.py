@@ -1,0 +1,73 @@
+"""What the stages of a run left in the store, and what was known when it was made. Whatever is not there is empty."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from factory import journal, runs
+from factory.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The read side of the store for one run. Nothing raises because something was not made, or was cleared."""
+
+    home: Path
+    run: runs.RunView
+
+    def folder(self, stage: str) -> Path | None:
+        """The output folder of a stage, or None when this run did not come so far, or `gc` took it."""
+        view = self.run.stages.get(stage)
+        if view is None or view.state not in (runs.CACHED, runs.DONE):
+            return None
+        place = Store(self.home).place(stage, view.key)
+        return place.output if place.complete else None
+
+    def facts(self, stage: str) -> dict[str, Any]:
+        """The JSON object that a stage wrote about itself, `train.json` of `train`."""
+        loaded = self._load(stage, f"{stage.partition('[')[0]}.json")
+        return loaded if isinstance(loaded, dict) else {}
+
+    def _load(self, stage: str, name: str) -> Any:
+        folder = self.folder(stage)
+        try:
+            return json.loads((folder / name).read_text("utf-8")) if folder else None
+        except (OSError, ValueError):
+            return None
+
+    def lines(self, stage: str, name: str) -> Iterator[dict[str, Any]]:
+        """The JSON objects of a JSONL file in a stage's output."""
+        folder = self.folder(stage)
+        path = folder / name if folder else None
+        if path is None or not path.is_file():
+            return
+        with path.open("rb") as file:
+            for line in file:
+                yield json.loads(line)
+
+    def made(self, stage: str) -> dict[str, Any]:
+        """What the engine knew when the stage was made, maybe by an earlier run: seconds, memory, that run's id."""
+        view = self.run.stages.get(stage)
+        try:
+            return Store(self.home).place(stage, view.key).meta() if view else {}
+        except (OSError, ValueError):
+            return {}
+
+    def curve(self) -> list[tuple[int, float]]:
+        """(step, loss) of training, from all runs that had a part in it: a resumed one began in another journal."""
+        key = self.run.stages["train"].key if "train" in self.run.stages else ""
+        points = dict(self.run.curve())
+        for path in journal.journals(self.home) if key else []:
+            if runs.name_of(path.parent.name) == self.run.name and path.parent.name != self.run.id:
+                other = runs.read(path)
+                same = "train" in other.stages and other.stages["train"].key == key
+                points = {**dict(other.curve()), **points} if same else points
+        return sorted(points.items())
+
+    def contenders(self) -> list[str]:
+        """The contenders of the plan, in its order."""
+        return [name[len("answer[") : -1] for name in self.run.stages if name.startswith("answer[")]

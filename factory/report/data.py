@@ -1,0 +1,174 @@
+"""The report's account of the data: where rows come from, what was dropped, that nothing leaked, what preflight saw."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from factory.evidence import Evidence
+from factory.report import svg, words
+from factory.report.html import Child, Markup, facts, join, section, table, tag
+
+REASONS = 12
+"""Dropped rows that are shown as examples."""
+
+
+def data(evidence: Evidence) -> Markup:
+    """All about the rows, in the order in which the stages handled them."""
+    return section(
+        "The data",
+        "data",
+        _sources(evidence.facts("gather")),
+        _base(evidence.facts("base")),
+        _splits(evidence.facts("freeze")),
+        _funnel(evidence),
+        _leakage(evidence.facts("curate")),
+        _preflight(evidence.facts("preflight")),
+    )
+
+
+def _sources(gather: Mapping[str, Any]) -> Markup:
+    rows = [_source(source) for source in gather.get("sources", [])]
+    if not rows:
+        return Markup("")
+    return join(
+        tag("h3", "Sources and licences"), table(["source", "rows", "side tables", "licence"], rows, numbers=(1,))
+    )
+
+
+def _source(source: Mapping[str, Any]) -> list[Child]:
+    tables = ", ".join(f"{name} {count}" for name, count in source.get("tables", {}).items())
+    licence = ", ".join(source.get("licences", [])) or tag("span", "not stated", class_="warn")
+    return [source.get("kind", ""), source.get("rows", ""), tables, licence]
+
+
+def _base(base: Mapping[str, Any]) -> Markup:
+    if not base:
+        return Markup("")
+    pairs: list[tuple[str, Child]] = [
+        ("base model", base.get("id")),
+        ("revision", base.get("revision")),
+        ("its licence", base.get("licence")),
+    ]
+    return facts([*pairs, ("digest", tag("code", str(base.get("digest", ""))[:16]))])
+
+
+def _splits(freeze: Mapping[str, Any]) -> Markup:
+    counts, groups, digests = (freeze.get(k, {}) for k in ("counts", "groups", "digests"))
+    rows: list[list[Child]] = [
+        [split, counts[split], groups.get(split, ""), tag("code", str(digests.get(split, ""))[:16])]
+        for split in ("train", "validation", "test")
+        if split in counts
+    ]
+    if not rows:
+        return Markup("")
+    said = tag(
+        "p",
+        "Test and validation rows were taken first, by group, and hashed; nothing was added to them since.",
+        class_="soft",
+    )
+    return join(tag("h3", "Split"), said, table(["split", "rows", "groups", "digest"], rows, numbers=(1, 2)))
+
+
+def _funnel(evidence: Evidence) -> Markup:
+    """Rows in and out of each step, from the split to what was trained on, with some of those dropped."""
+    funnel = evidence.facts("curate").get("funnel", [])
+    made = evidence.facts("synthesize").get("steps", [])
+    if not funnel and not made:
+        return Markup("")
+    most = max([step.get("in", 0) for step in funnel] or [1]) or 1
+    rows: list[list[Child]] = [*_limited(evidence), *(_made(step) for step in made)]
+    for step in funnel:
+        drawn = svg.bar(step["out"] / most, f"{step['out']} of {most} rows left")
+        why = ", ".join(f"{reason} {count}" for reason, count in list(step.get("reasons", {}).items())[:3])
+        rows.append(
+            [step["step"], step["in"], f"−{step['dropped']}" if step["dropped"] else "0", step["out"], drawn, why]
+        )
+    return join(
+        tag("h3", "From rows to training rows"),
+        table(["step", "in", "change", "out", "", "because"], rows, numbers=(1, 2, 3)),
+        _dropped(evidence),
+    )
+
+
+def _limited(evidence: Evidence) -> list[list[Child]]:
+    """What `data.limit` left of the training rows, when it took some away."""
+    there = int(evidence.facts("freeze").get("counts", {}).get("train", 0))
+    steps = evidence.facts("synthesize").get("steps", [])
+    kept = int(evidence.facts("synthesize").get("rows", there)) - sum(int(step.get("added", 0)) for step in steps)
+    return [["data.limit", there, f"−{there - kept}", kept, "", ""]] if kept < there else []
+
+
+def _made(step: Mapping[str, Any]) -> list[Child]:
+    changed = f", {step['changed']} enriched" if step.get("changed") else ""
+    return [step.get("kind", ""), "", f"+{step.get('added', 0)}{changed}", "", "", ""]
+
+
+def _dropped(evidence: Evidence) -> Markup:
+    found = [line for line, _ in zip(evidence.lines("curate", "dropped.jsonl"), range(REASONS), strict=False)]
+    if not found:
+        return Markup("")
+    rows: list[list[Child]] = [[d["row"]["id"], d.get("step", ""), d.get("why", ""), d.get("twin", "")] for d in found]
+    return tag(
+        "details",
+        tag(
+            "summary",
+            "Rows that were dropped" if len(found) < REASONS else f"The first {REASONS} rows that were dropped",
+        ),
+        table(["row", "step", "why", "twin"], rows),
+    )
+
+
+def _leakage(curate: Mapping[str, Any]) -> Markup:
+    proof = curate.get("leakage")
+    if not proof:
+        return Markup("")
+    leaked = sum(int(proof.get(k, 0)) for k in ("test_groups_in_training", "exact", "near"))
+    said = (
+        "Nothing of the test rows is in training."
+        if leaked == 0
+        else f"{leaked} training rows are too close to test rows."
+    )
+    dropped = ", ".join(f"{name} {count}" for name, count in (proof.get("dropped") or {}).items())
+    return join(
+        tag("h3", "Leakage"),
+        tag("p", said, class_="good" if leaked == 0 else "bad"),
+        facts(
+            [
+                ("test groups in training", proof.get("test_groups_in_training", 0)),
+                ("exact duplicates", proof.get("exact", 0)),
+                (f"near duplicates (similarity ≥ {proof.get('threshold', '')})", proof.get("near", 0)),
+                ("pairs compared", proof.get("compared")),
+                ("dropped on the way", dropped),
+            ]
+        ),
+    )
+
+
+def _preflight(preflight: Mapping[str, Any]) -> Markup:
+    checks = preflight.get("checks", [])
+    if not checks:
+        return Markup("")
+    rows: list[list[Child]] = [
+        [
+            check["check"],
+            check["rows"],
+            words.percent(check["share"]),
+            words.percent(check["limit"]),
+            tag("span", "passed" if check["passed"] else "failed", class_="good" if check["passed"] else "bad"),
+        ]
+        for check in checks
+    ]
+    examples = [e for check in checks for e in (_examples(check),) if e]
+    said = tag("p", f"{preflight.get('rows', '')} tokenised training rows were audited before training.", class_="soft")
+    heads: list[Child] = ["check", "rows that fail it", "share", "limit", ""]
+    return join(tag("h3", "Preflight"), said, table(heads, rows, numbers=(1, 2, 3)), *examples)
+
+
+def _examples(check: Mapping[str, Any]) -> Markup:
+    rows: list[list[Child]] = [[e.get("row", ""), e.get("text", "")] for e in check.get("examples", [])]
+    return (
+        tag("details", tag("summary", f"Rows of “{check['check']}”"), table(["row", "what"], rows))
+        if rows
+        else Markup("")
+    )

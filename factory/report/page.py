@@ -1,0 +1,40 @@
+"""One run as one HTML file: no script, no font, no picture from elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from factory.evidence import Evidence
+from factory.report import data, verdict, work
+from factory.report.html import Markup, join, tag
+
+STYLE = Path(__file__).with_name("style.css")
+POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+PARTS = (
+    ("contenders", "Contenders", verdict.contenders),
+    ("gate", "Gate", verdict.reasoning),
+    ("rows", "Row by row", work.rows),
+    ("training", "Training", work.training),
+    ("data", "Data", data.data),
+    ("work", "Work", work.timing),
+    ("spec", "Spec", work.spec),
+)
+
+
+def page(evidence: Evidence) -> str:
+    """The whole document. What a run did not reach is left out."""
+    parts = [(anchor, title, part(evidence)) for anchor, title, part in PARTS]
+    there = [(anchor, title, body) for anchor, title, body in parts if body]
+    links = tag("nav", *(tag("a", title, href=f"#{anchor}") for anchor, title, _ in there))
+    run = evidence.run
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        Markup(f'<meta http-equiv="Content-Security-Policy" content="{POLICY}"/>'),
+        tag("title", f"{run.name or run.id}: {run.verdict or run.state}"),
+        tag("style", Markup(STYLE.read_text(encoding="utf-8"))),
+    )
+    foot = tag("footer", f"Made by factory {run.factory} from the journal and the store of {run.id}.", class_="meta")
+    body = tag("main", verdict.head(evidence), links, join(*(body for _, _, body in there)), foot)
+    return f"<!doctype html>\n{tag('html', head, tag('body', body), lang='en')}\n"

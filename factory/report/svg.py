@@ -1,0 +1,114 @@
+"""The drawings of the report: intervals, a curve, durations. Colours are the style sheet's."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from factory.report.html import Markup, join, tag
+from factory.report.words import number
+
+WIDTH, HEIGHT = 260, 22
+PAD = 6
+
+
+def interval(
+    low: float,
+    mean: float,
+    high: float,
+    scale: tuple[float, float],
+    *,
+    strong: bool = False,
+    marks: Sequence[float] = (),
+) -> Markup:
+    """A mean with its interval on a scale; `marks` are values that get an upright line (zero, a margin)."""
+    middle = HEIGHT / 2
+    a, b, c = (_x(v, scale) for v in (low, mean, high))
+    lines = [tag("line", x1=_x(m, scale), x2=_x(m, scale), y1=1, y2=HEIGHT - 1, class_="mark") for m in marks]
+    drawn = join(
+        *lines,
+        tag("line", x1=a, x2=c, y1=middle, y2=middle, class_="span"),
+        tag("line", x1=a, x2=a, y1=middle - 4, y2=middle + 4, class_="span"),
+        tag("line", x1=c, x2=c, y1=middle - 4, y2=middle + 4, class_="span"),
+        tag("circle", cx=b, cy=middle, r=4.5, class_="mean"),
+    )
+    said = f"{number(mean)}, interval {number(low)} to {number(high)}"
+    return _svg(drawn, WIDTH, HEIGHT, said, "interval strong" if strong else "interval")
+
+
+def _x(value: float, scale: tuple[float, float]) -> float:
+    low, high = scale
+    share = (value - low) / (high - low) if high > low else 0.5
+    return round(PAD + min(1.0, max(0.0, share)) * (WIDTH - 2 * PAD), 1)
+
+
+def _svg(drawn: Markup, width: float, height: float, said: str, kind: str) -> Markup:
+    return tag(
+        "svg",
+        tag("title", said),
+        drawn,
+        viewBox=f"0 0 {width:g} {height:g}",
+        width=f"{width:g}",
+        height=f"{height:g}",
+        class_=kind,
+        role="img",
+    )
+
+
+def ticks(low: float, high: float, count: int = 4) -> list[float]:
+    """Round values that lie between two, about so many."""
+    if not high > low:
+        return [low]
+    raw = (high - low) / count
+    power = 10 ** math.floor(math.log10(raw))
+    step = next(m * power for m in (1, 2, 5, 10) if m * power >= raw)
+    first = math.ceil(low / step - 1e-9)
+    return [round(i * step, 12) for i in range(first, math.floor(high / step + 1e-9) + 1)]
+
+
+def curve(points: Sequence[tuple[float, float]], label: str) -> Markup:
+    """A line through (step, value), faint, with its running mean over it."""
+    width, height, left, bottom, top = 720.0, 240.0, 48.0, 30.0, 10.0
+    kept = [(x, y) for x, y in points if math.isfinite(y)]
+    if len(kept) < 2:
+        return Markup("")
+    right, high = max(x for x, _ in kept), max(y for _, y in kept)
+    first, low = min(x for x, _ in kept), min(0.0, *(y for _, y in kept))
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        across = (x - first) / (right - first or 1) * (width - left - 12)
+        return round(left + across, 1), round(top + (high - y) / (high - low or 1) * (height - top - bottom), 1)
+
+    grid = [_level(t, place(first, t)[1], left, width) for t in ticks(low, high)]
+    steps = [
+        tag("text", f"{t:g}", x=place(t, low)[0], y=height - 10, class_="tick mid") for t in ticks(first, right, 6)
+    ]
+    lines = [_line([place(*p) for p in kept], "raw"), _line([place(*p) for p in _smooth(kept)], "smooth")]
+    said = f"{label}: {number(kept[0][1])} at step {kept[0][0]:g}, {number(kept[-1][1])} at step {kept[-1][0]:g}"
+    return _svg(join(*grid, *steps, *lines), width, height, said, "curve")
+
+
+def _level(value: float, y: float, left: float, width: float) -> Markup:
+    line = tag("line", x1=left, x2=width - 12, y1=y, y2=y, class_="grid")
+    return join(line, tag("text", f"{value:g}", x=left - 8, y=y + 4, class_="tick end"))
+
+
+def _line(points: Sequence[tuple[float, float]], kind: str) -> Markup:
+    return tag("path", d="M" + " L".join(f"{x:g} {y:g}" for x, y in points), class_=kind)
+
+
+def _smooth(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Running mean over about a twentieth of the points, so that a trend shows through noise."""
+    reach = max(1, len(points) // 40)
+    windows = [points[max(0, i - reach) : i + reach + 1] for i in range(len(points))]
+    return [(point[0], sum(y for _, y in w) / len(w)) for point, w in zip(points, windows, strict=True)]
+
+
+def bar(share: float, said: str, width: float = 220) -> Markup:
+    """A filled part of a line."""
+    full = round(max(0.0, min(1.0, share)) * width, 1)
+    drawn = join(
+        tag("rect", x=0, y=4, width=width, height=8, rx=4, class_="rail"),
+        tag("rect", x=0, y=4, width=full, height=8, rx=4, class_="fill"),
+    )
+    return _svg(drawn, width, 16, said, "bar")

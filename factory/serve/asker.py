@@ -1,0 +1,89 @@
+"""The light end of `ask`: starts the process that answers, and speaks with it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from factory import specialists
+from factory.errors import BUG, FactoryError, InputError
+from factory.evidence import Evidence
+from factory.runs import find
+
+
+class AskError(FactoryError):
+    """The answering process said no, or died."""
+
+    def __init__(self, text: str, exit_code: int) -> None:
+        super().__init__(text)
+        self.exit_code = exit_code
+
+
+def told(home: Path, name: str) -> dict[str, Any]:
+    """What the answering process has to know of a specialist. Raises InputError when some of it was cleared away."""
+    version = specialists.find(home, name)
+    evidence = Evidence(home, find(home, version.run))
+    plan: Mapping[str, Any] = next((s["config"] for s in evidence.run.plan if s.get("name") == "train"), {})
+    folders = {stage: evidence.folder(stage) for stage in ("base", "gather")}
+    gone = [stage for stage, folder in folders.items() if folder is None]
+    if gone or "objective" not in plan:
+        raise InputError(
+            f"{name}: the {' and '.join(gone) or 'plan'} of its build is not there any more; build it again"
+        )
+    blocks = {"task": plan["task"], "objective": plan["objective"], "seed": plan.get("seed", 0)}
+    places = {
+        "bundle": version.bundle,
+        "root": Path(evidence.run.spec).parent,
+        **folders,
+        "cache": home / "cache" / "vectors",
+    }
+    return {**blocks, **{name: str(folder) for name, folder in places.items()}}
+
+
+class Asker:
+    """A process that answers, as a context. It ends when its standard input does."""
+
+    def __init__(self, home: Path, name: str) -> None:
+        self.told = told(home, name)
+        self.log = home / "ask.log"
+
+    def __enter__(self) -> Asker:
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "factory.serve.ask"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log
+            )
+        self._send(self.told)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()
+        self.process.wait()
+
+    def ask(self, query: str, documents: Sequence[Mapping[str, str]], top: int) -> list[dict[str, Any]]:
+        """The best documents, best first: id, score, text."""
+        self._send({"query": query, "documents": list(documents), "top": top})
+        line = self.process.stdout.readline() if self.process.stdout else b""
+        if not line:
+            raise AskError(f"the answering process died; its last words are in {self.log}", BUG)
+        found: dict[str, Any] = json.loads(line)
+        if "failed" in found:
+            raise AskError(found["failed"], int(found["exit_code"]))
+        answers: list[dict[str, Any]] = found["answers"]
+        return answers
+
+    def _send(self, message: Mapping[str, Any]) -> None:
+        if self.process.stdin is None:
+            return
+        try:
+            self.process.stdin.write(json.dumps(message).encode() + b"\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            raise AskError(f"the answering process died; its last words are in {self.log}", BUG) from None
