@@ -1,0 +1,119 @@
+import json
+import os
+import time
+
+import pytest
+from fake_runs import fake_run
+
+from factory import estimate, events, runs, specialists
+from factory.errors import InputError
+from factory.evidence import Evidence
+
+
+def test_a_finished_run_reads_back_whole(tmp_path):
+    run = runs.find(tmp_path, fake_run(tmp_path))
+    assert (run.name, run.state, run.verdict) == ("icd", "finished", "SHIP")
+    assert run.stages["base"].state == runs.CACHED
+    assert run.stages["train"].seconds == 20.5
+    assert run.curve()[0][0] == 0
+    assert ("curate", "warning") in {(stage, level) for stage, level, _ in run.notes}
+
+
+def test_a_torn_journal_of_a_dead_process_is_a_dead_run(tmp_path):
+    run = runs.find(tmp_path, fake_run(tmp_path, end=False))
+    assert run.state == runs.DEAD
+    assert run.stages["train"].state == runs.STOPPED
+    assert run.stages["score"].state == runs.WAITING
+    assert Evidence(tmp_path, run).facts("gate") == {}
+
+
+def test_a_run_of_a_living_process_is_running_and_knows_its_rate(tmp_path):
+    run = runs.find(tmp_path, fake_run(tmp_path, end=False, pid=os.getpid(), at=time.time()))
+    train = run.stages["train"]
+    assert run.state == runs.RUNNING
+    assert train.state == runs.RUNNING
+    assert (train.done, train.total) == (295, 300)
+    assert train.rate == pytest.approx(150, rel=0.05)
+    assert train.left == pytest.approx(5 / train.rate)
+
+
+def test_a_process_that_took_over_the_number_is_not_the_run():
+    assert runs.alive(os.getpid(), time.time())
+    assert not runs.alive(os.getpid(), 1_000_000_000.0)
+    assert not runs.alive(0, time.time())
+
+
+def test_what_a_newer_factory_wrote_is_passed_over(tmp_path):
+    name = fake_run(tmp_path)
+    path = tmp_path / "runs" / name / "journal.jsonl"
+    lines = path.read_text().splitlines()
+    new = json.dumps({"at": 1.0, "type": "Teleported", "stage": "train", "v": 9})
+    path.write_text("\n".join([lines[0], new, "{not json", *lines[1:]]) + "\n\x00\xff")
+    assert runs.read(path).verdict == "SHIP"
+
+
+def test_a_stage_named_nowhere_in_the_plan_still_shows():
+    run = runs.fold(
+        "r", [(5.0, events.StageStarted("extra", "k", "new")), (6.0, events.Progress("extra", 1, 0, "rows"))]
+    )
+    assert run.stages["extra"].done == 1
+    assert run.stages["extra"].left is None
+
+
+def test_runs_are_found_by_id_start_end_name_and_latest(tmp_path):
+    old = fake_run(tmp_path, "20261120-010000-icd-aaaa", at=1000.0)
+    new = fake_run(tmp_path, "20261121-010000-icd-bbbb", at=2000.0)
+    other = fake_run(tmp_path, "20261119-010000-my-news-cccc", at=500.0)
+    found = {text: runs.find(tmp_path, text).id for text in (old, "20261120", "aaaa", "icd", "latest", "my-news")}
+    assert found == {old: old, "20261120": old, "aaaa": old, "icd": new, "latest": new, "my-news": other}
+
+
+def test_an_unclear_run_is_refused_with_what_there_is(tmp_path):
+    with pytest.raises(InputError, match="no runs in"):
+        runs.find(tmp_path, "latest")
+    fake_run(tmp_path, "20261120-010000-icd-aaaa")
+    fake_run(tmp_path, "20261120-020000-icd-bbbb")
+    with pytest.raises(InputError, match="means 2 runs"):
+        runs.find(tmp_path, "20261120")
+    with pytest.raises(InputError, match="the newest are"):
+        runs.find(tmp_path, "zzz")
+
+
+def test_the_last_start_of_a_name_gives_its_plan(tmp_path):
+    fake_run(tmp_path, "20261120-010000-icd-aaaa", salt="old")
+    fake_run(tmp_path, "20261121-010000-icd-bbbb", salt="new", end=False)
+    fake_run(tmp_path, "20261122-010000-else-cccc")
+    started = runs.last_started(tmp_path, "icd")
+    assert started is not None and started.run == "20261121-010000-icd-bbbb"
+    assert runs.last_started(tmp_path, "nobody") is None
+
+
+def test_versions_are_distinct_bundles_in_order(tmp_path):
+    fake_run(tmp_path, "20261120-010000-icd-aaaa", at=1000.0)
+    fake_run(tmp_path, "20261121-010000-icd-bbbb", at=2000.0)
+    fake_run(tmp_path, "20261122-010000-icd-cccc", at=3000.0, salt="new")
+    found = specialists.versions(tmp_path, "icd")
+    assert [(v.number, v.run[-4:]) for v in found] == [(1, "aaaa"), (2, "cccc")]
+    assert specialists.resolve(tmp_path, "icd") == found[1].bundle
+    assert specialists.resolve(tmp_path, "icd@1") == found[0].bundle
+    assert specialists.resolve(tmp_path, str(found[0].bundle)) == found[0].bundle
+
+
+def test_an_unknown_specialist_or_version_is_refused(tmp_path):
+    fake_run(tmp_path)
+    with pytest.raises(InputError, match="did you mean 'icd'"):
+        specialists.find(tmp_path, "idc")
+    with pytest.raises(InputError, match="has no version '7'"):
+        specialists.find(tmp_path, "icd@7")
+
+
+def test_an_estimate_comes_from_earlier_runs_and_says_how_sure_it_is(tmp_path):
+    fake_run(tmp_path)
+    earlier = runs.listing(tmp_path)
+    known = estimate.estimate("train", "icd", "smoke", earlier)
+    guess = estimate.estimate("train", "icd", "smoke", [])
+    assert (known.runs, known.seconds, known.mib) == (1, 20.5, 812.0)
+    assert known.least < known.seconds < known.most
+    assert guess.runs == 0
+    assert guess.least < guess.seconds < guess.most
+    assert estimate.total([known, guess]).seconds == known.seconds + guess.seconds
