@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -103,8 +102,7 @@ def build(
     """Walk the plan of a spec to its verdict. Raises FactoryError when a stage fails; what is finished stays."""
     plan, store = compile(resolved), Store(home)
     reasons = explain(plan, store, previous(home, plan.name), force)
-    run = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{plan.name}-{secrets.token_hex(2)}"
-    start = time.monotonic()
+    run, start = run_id(plan.name, time.time()), time.monotonic()
     with Journal(home / "runs" / run / FILE) as journal:
         walk = _Walk(plan, resolved, store, registry, journal, listener)
         walk.tell(_started(plan, resolved, run))
@@ -124,6 +122,11 @@ def build(
                 walk.link.close()
             walk.tell(RunFinished(run, verdict, code, round(time.monotonic() - start, 3), bundle))
     return BuildResult(run, verdict, code, store.place("bundle", bundle).output)
+
+
+def run_id(name: str, at: float) -> str:
+    """`20261122-015700-icd-0f3a`: the four digits are the fraction of the second, so that ids sort as runs began."""
+    return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(at))}-{name}-{int(at % 1 * 0x10000):04x}"
 
 
 def previous(home: Path, name: str) -> Mapping[str, Mapping[str, Any]]:

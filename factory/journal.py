@@ -64,10 +64,18 @@ def journals(home: Path) -> list[Path]:
     return sorted((home / "runs").glob(f"*/{FILE}"))
 
 
+def _surviving(path: Path) -> Iterator[tuple[float, Event]]:
+    """The events of a journal, or none when it vanished meanwhile."""
+    try:
+        yield from read(path)
+    except OSError:
+        return
+
+
 def last_started(home: Path, name: str) -> RunStarted | None:
     """How the newest run of a specialist began; None when there was none."""
     for path in reversed(journals(home)):
-        first = next((event for _, event in read(path)), None)
+        first = next((event for _, event in _surviving(path)), None)
         if isinstance(first, RunStarted) and first.name == name:
             return first
     return None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Iterable, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -64,7 +66,8 @@ class Registry:
     def _load(self, point: EntryPoint) -> None:
         package = point.dist.name if point.dist else point.value
         try:
-            module = point.load()
+            with redirect_stdout(sys.stderr):  # standard output is data
+                module = point.load()
             self._manager.register(module, point.name)
             if hasattr(module, HOOK) and HOOK not in _hooks(self._manager, module):
                 raise TypeError(f"its {HOOK} is not marked with @hookimpl")

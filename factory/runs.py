@@ -178,20 +178,6 @@ def listing(home: Path) -> list[RunView]:
     return sorted(found, key=lambda r: (r.started, r.id), reverse=True)
 
 
-def last_started(home: Path, name: str) -> events.RunStarted | None:
-    """How the newest run of a specialist began; None when there was none. Reads one line of a journal or two."""
-    for path in reversed(journal.journals(home)):
-        if name_of(path.parent.name) != name:
-            continue
-        try:
-            _, event = next(journal.read(path), (0.0, None))
-        except OSError:
-            continue
-        if isinstance(event, events.RunStarted):
-            return event
-    return None
-
-
 def find(home: Path, text: str) -> RunView:
     """The run that `text` means: `latest`, an id, the start or the end of one, or a specialist's name (its newest run).
 

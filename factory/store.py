@@ -91,17 +91,21 @@ class Store:
         return fresh
 
     def commit(self, place: Place, meta: Mapping[str, Any]) -> None:
-        """Make a finished folder appear: sync its bytes, then rename."""
-        shutil.rmtree(place.work / "work", ignore_errors=True)
+        """Make a finished folder appear: sync its bytes, then rename. Until then a kill costs no checkpoint."""
+        resumable, grave = place.work / "work", place.final.with_name(f"{place.key}.gone")
         (place.work / META).write_text(json.dumps(meta, sort_keys=True, indent=1) + "\n")
-        for path in sorted(place.work.rglob("*")):
+        for path in sorted({place.work / META, place.work / OUTPUT, *(place.work / OUTPUT).rglob("*")}):
             if path.is_file() and not path.is_symlink():
                 path.chmod(0o644)
             _sync(path)
         _sync(place.work)
         shutil.rmtree(place.final, ignore_errors=True)
+        shutil.rmtree(grave, ignore_errors=True)
+        if resumable.exists():
+            resumable.rename(grave)
         place.work.rename(place.final)
         _sync(place.final.parent)
+        shutil.rmtree(grave, ignore_errors=True)
 
     def forget(self, place: Place) -> None:
         """Drop an output, complete or not. The rename makes a kill half-way harmless."""

@@ -57,3 +57,14 @@ def resolved(folder: Path, *overrides: str, profile: str = ""):
 
     registry = Registry.load()
     return resolve(folder / "toy.yaml", profile=profile, overrides=overrides, registry=registry), registry
+
+
+@pytest.fixture
+def tiny_retrieval(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The spec of a reranker's project with a random base of 32 dimensions and a corpus of forty documents."""
+    from tiny_retrieval import project
+
+    monkeypatch.setenv("FACTORY_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    (tmp_path / "project").mkdir()
+    return project(tmp_path / "project")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from conftest import resolved
 
-from factory.engine import BuildResult, StageError, build
+from factory.engine import BuildResult, StageError, build, run_id
 from factory.events import Event, StageCached, StageFinished, StageStarted
 from factory.home import home
 from factory.journal import FILE, read
@@ -87,3 +87,8 @@ def test_a_failing_stage_names_its_plugin_and_keeps_what_is_finished(toy: Path) 
     _, events = run(toy)
     assert "base" not in ran(events)
     assert any(isinstance(event, StageFinished) and event.stage == "gather" for event in events)
+
+
+def test_run_ids_of_one_second_sort_as_the_runs_began() -> None:
+    ids = [run_id("toy", 1_795_312_620 + n / 7) for n in range(7)]
+    assert ids == sorted(ids) and ids[0] == "20261122-015700-toy-0000"

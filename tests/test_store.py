@@ -3,6 +3,8 @@
 import threading
 from pathlib import Path
 
+import pytest
+
 from factory.store import Store
 
 
@@ -66,3 +68,22 @@ def test_a_forgotten_output_is_gone(tmp_path: Path) -> None:
     store.forget(place)
     assert not place.complete
     assert list(store.places()) == []
+
+
+def test_what_a_stage_resumes_from_stays_until_its_output_is_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path)
+    place = store.place("train", "k6")
+    store.begin(place)
+    (place.work / "work" / "checkpoint").write_text("so far")
+    with monkeypatch.context() as broken:
+        broken.setattr("os.fsync", lambda handle: (_ for _ in ()).throw(OSError("the disk is gone")))
+        with pytest.raises(OSError, match="the disk is gone"):
+            store.commit(place, {})
+    assert (place.work / "stage.json").is_file() and list(store.places()) == []
+    store.begin(place)
+    assert (place.work / "work" / "checkpoint").read_text() == "so far"
+    store.commit(place, {})
+    assert sorted(path.name for path in place.final.iterdir()) == ["output", "stage.json"]
+    assert not list(tmp_path.rglob("*.gone"))

@@ -46,7 +46,7 @@ def reasons(plan: Plan, force: Sequence[str] = ()) -> list[Reason]:
     """Why each stage of a plan would run, in its order."""
     from factory.explain import explain
     from factory.home import home
-    from factory.runs import last_started
+    from factory.journal import last_started
     from factory.store import Store
 
     known(plan, force)

@@ -1,0 +1,248 @@
+"""No field is accepted that nothing reads: every field of a spec, and of every installed plugin, has a consumer."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any
+
+import pytest
+from pydantic import BaseModel, Field
+from tiny_retrieval import SPEC, WORDS, collection, write
+
+import factory
+from factory.api import Closed, Eval, Metric, Plugin, Runtime, Source
+from factory.api.plugin import marked
+from factory.plan import compile
+from factory.plugins import Registry
+from factory.resolve import resolve
+from factory.spec import Spec
+
+CODE = Path(factory.__file__).parent
+DEFINED = {CODE / "spec.py", CODE / "api" / "settings.py"}
+SHOWING = {"cli", "report", "serve", "evidence.py", "compare.py", "runs.py", "specialists.py"}
+"""Code that only shows what was read is no consumer."""
+
+ALIASES = {"preflight": {"limits"}, "train": {"settings"}, "split": {"settings"}}
+"""How code calls a block where it does not call it as the spec does."""
+
+CHANGES = {
+    "name": "other", "task": "task.candidates_each=6", "models.student": "./other",
+    "data.sources": "[{kind: retrieval, corpus: corpus.jsonl, queries: queries.jsonl, qrels: qrels.jsonl}]",
+    "data.split.test": "31", "data.split.validation": "11", "data.split.stratify": "query", "data.split.seed": "8",
+    "data.limit": "9", "data.synthesize": "[{kind: hard-negatives, count: 2}]", "data.curate": "[near]",
+    "data.leakage.near": "0.7", "data.preflight.truncated": "0.3", "data.preflight.empty": "0.3",
+    "data.preflight.missing": "0.3", "data.preflight.unreachable": "0.3", "objective": "bi-encoder",
+    "adapter.rank": "5", "adapter.alpha": "5", "adapter.dropout": "0.1", "train.epochs": "4", "train.batch_size": "9",
+    "train.learning_rate": "0.01", "train.warmup": "0.2", "train.schedule": "cosine", "train.weight_decay": "0.1",
+    "train.seed": "8", "train.precision": "bf16", "contenders": "[tuned, bm25]", "evaluate": "[ranking, halved]",
+    "gate.metric": "ndcg@10", "gate.margin": "0.1", "gate.confidence": "0.9", "gate.resamples": "501",
+    "gate.seed": "8", "targets": "[]",
+}
+"""Another value for every field that the output depends on."""
+
+RUNTIME = {"budget.wall": "1h", "budget.memory": "2GiB", "budget.threads": "2", "train.checkpoint_every": "7"}
+CONSTANT = {"apiVersion", "profiles"}
+"""The one has a single value; the other is a layer of values, each of which counts where it lands."""
+
+
+@cache
+def tree(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+def called(node: ast.expr) -> str:
+    """What an expression is called: `split` in `spec.data.split` and in `settings["split"]`."""
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+        return str(node.slice.value)
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def reads(node: ast.AST) -> Iterator[tuple[str, str]]:
+    """(owner, field) of everything that is read off something else, as an attribute or by a constant key."""
+    for part in ast.walk(node):
+        if isinstance(part, ast.Attribute) and isinstance(part.ctx, ast.Load):
+            yield called(part.value), part.attr
+        elif isinstance(part, ast.Subscript) and isinstance(part.slice, ast.Constant):
+            yield called(part.value), str(part.slice.value)
+
+
+def words(node: ast.AST) -> set[str]:
+    return {part.value for part in ast.walk(node) if isinstance(part, ast.Constant) and isinstance(part.value, str)}
+
+
+def blocks(model: type[BaseModel], path: str = "") -> Iterator[tuple[str, type[BaseModel], str]]:
+    """(dotted path, the model that has it, field) of every leaf below a model."""
+    for name, field in model.model_fields.items():
+        here = f"{path}.{name}" if path else name
+        inner = field.annotation
+        if inspect.isclass(inner) and issubclass(inner, BaseModel):
+            yield from blocks(inner, here)
+        else:
+            yield here, model, name
+
+
+def unread_of_spec(model: type[BaseModel]) -> list[str]:
+    """Fields of a spec that no module of the factory, but those that define them, takes out of their block."""
+    files = [
+        file for file in sorted(CODE.rglob("*.py"))
+        if file not in DEFINED and file.relative_to(CODE).parts[0] not in SHOWING
+    ]
+    taken = {read for file in files for read in reads(tree(file))}
+    named = set().union(*(words(tree(file)) for file in files if file.parent.name == "resolve"))
+    checks = {word for plugin in Registry.load().classes() for word in words(tree(Path(inspect.getfile(plugin))))}
+    left = []
+    for path, _, name in blocks(model):
+        owner = path.split(".")[-2] if "." in path else "spec"
+        known = any((alias, name) in taken for alias in {owner, *ALIASES.get(owner, ())})
+        by_word = name in checks if owner == "preflight" else "." not in path and name in named
+        raw = owner == "data" and name in named
+        if not (known or by_word or raw):
+            left.append(path)
+    return left
+
+
+def unread_of_plugin(kind: type[Plugin]) -> list[str]:
+    """Fields of a plugin that neither its class nor those it inherits from read off `self`."""
+    bodies = [body for ancestor in kind.__mro__ if _ours(ancestor) for body in _bodies(ancestor)]
+    taken = {read for body in bodies for read in reads(body)}
+    left = []
+    for path, _, name in blocks(kind):
+        owner = path.split(".")[-2] if "." in path else "self"
+        if (owner, name) not in taken:
+            left.append(path)
+    return left
+
+
+def _ours(kind: type) -> bool:
+    return issubclass(kind, Plugin) and not kind.__module__.startswith("factory.")
+
+
+def _bodies(kind: type) -> Iterator[ast.AST]:
+    for part in ast.walk(tree(Path(inspect.getfile(kind)))):
+        if isinstance(part, ast.ClassDef) and part.name == kind.__name__:
+            yield part
+
+
+def test_every_field_of_a_spec_is_read() -> None:
+    assert unread_of_spec(Spec) == []
+
+
+@pytest.mark.parametrize("kind", Registry.load().classes(), ids=lambda kind: f"{kind.role}-{kind.kind}")
+def test_every_field_of_a_plugin_is_read(kind: type[Plugin]) -> None:
+    assert unread_of_plugin(kind) == []
+
+
+class Watching(Closed):
+    """A block of which nothing is read but nothing."""
+
+    epochs: int = Field(3, description="a name that another block has")
+    whiskers: int = Field(3, description="nobody asks")
+
+
+class Cat(Spec):
+    """A spec with fields that nobody reads."""
+
+    watching: Watching = Field(Watching(), description="nobody looks")
+    tail: int = Field(1, description="nobody wags it")
+
+
+class Fur(Closed):
+    """How a cat's fur is."""
+
+    colour: str = "grey"
+    length: int = 3
+
+
+class Purring(Source):
+    """A source that reads one of its fields."""
+
+    kind = "purring"
+    loud: bool = True
+    quiet: bool = False
+    fur: Fur = Fur()
+
+    def said(self) -> str:
+        return f"{self.loud} {self.fur.colour}"
+
+
+def test_a_field_that_nobody_reads_is_found() -> None:
+    assert unread_of_spec(Cat) == ["watching.epochs", "watching.whiskers", "tail"]
+    assert unread_of_plugin(Purring) == ["quiet", "fur.length"]
+
+
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A reranker's spec with two bases that look like models; planning opens neither."""
+    folder = tmp_path_factory.mktemp("plan")
+    for name in ("base", "other"):
+        (folder / name).mkdir()
+        (folder / name / "config.json").write_text(json.dumps({"model_type": name}))
+        (folder / name / "model.safetensors").write_bytes(b"")
+    for name, values in collection(len(WORDS) // 10, 20).items():
+        write(folder / f"{name}.jsonl", values)
+    (folder / "tiny.yaml").write_text(SPEC)
+    return folder / "tiny.yaml"
+
+
+class Halved(Eval):
+    """Another eval for rankings."""
+
+    kind = "halved"
+    answers = "ranking"
+    metrics = (Metric("half", "of something"),)
+    primary = "half"
+
+
+@pytest.fixture(scope="module")
+def registry() -> Registry:
+    loaded = Registry.load()
+    loaded.add(Halved, "")
+    return loaded
+
+
+def keys(spec: Path, registry: Registry, *overrides: str) -> dict[str, str]:
+    return {stage.name: stage.key for stage in compile(resolve(spec, overrides=overrides, registry=registry)).stages}
+
+
+def runtime(model: type[BaseModel]) -> set[str]:
+    return {path for path, owner, name in blocks(model) if marked(owner, name, Runtime)}
+
+
+def test_the_table_of_changes_is_complete() -> None:
+    assert {path for path, _, _ in blocks(Spec)} == {*CHANGES, *RUNTIME, *CONSTANT}
+    assert runtime(Spec) == set(RUNTIME)
+
+
+@pytest.mark.parametrize("path", CHANGES)
+def test_a_field_that_changes_the_output_changes_a_key(spec: Path, registry: Registry, path: str) -> None:
+    change = CHANGES[path]
+    assert keys(spec, registry, change if change.startswith(f"{path}.") else f"{path}={change}") != keys(spec, registry)
+
+
+@pytest.mark.parametrize("path", RUNTIME)
+def test_a_runtime_field_changes_no_key(spec: Path, registry: Registry, path: str) -> None:
+    assert keys(spec, registry, f"{path}={RUNTIME[path]}") == keys(spec, registry)
+
+
+class Counted(Source):
+    """A source with a field of each sort."""
+
+    kind = "counted"
+    rows_: int = 3
+    workers: Annotated[int, Runtime] = 2
+    file: str = "a"
+
+
+def test_a_plugins_fields_enter_its_identity_but_for_runtime_ones(tmp_path: Path) -> None:
+    def known(**fields: Any) -> Any:
+        return Counted(**fields).identity(tmp_path)
+
+    assert known(workers=9) == known()
+    assert known(rows_=4) != known() != known(file="b")
