@@ -57,10 +57,11 @@ class _Loop(Trainer):  # type: ignore[misc]
         super().__init__(model=learner.model, **settings)
         self.learner = learner
         self.loss = loss
+        self.stacks = list(dict.fromkeys(layer.stack for layer in learner.layers.values()))
 
     def compute_loss(self, model: nn.Module, inputs: Any, *_: Any, **__: Any) -> Tensor:
-        for layer in self.learner.layers.values():
-            layer.refresh()
+        for stack in self.stacks:
+            stack.refresh()
         return self.loss(model, inputs[BATCH])
 
     def _prepare_inputs(self, inputs: Any) -> Any:
