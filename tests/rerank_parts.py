@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from factory.api import Base, Provenance, Row, RowsJob
+from factory_rerank.task import Reranker
 
 HERE = Provenance("parts")
 BASE = Base(Path("nowhere"), "hash", "1", "0", "MIT")
@@ -65,4 +66,4 @@ def queries() -> list[Row]:
 
 
 def job(rows: Sequence[Row], voice: Voice | None = None) -> RowsJob:
-    return RowsJob(7, voice or Voice(), Path(), {"documents": documents()}, HashKit, rows, BASE)  # type: ignore[arg-type]
+    return RowsJob(7, voice or Voice(), Path(), {"documents": documents()}, HashKit, rows, BASE, Reranker())  # type: ignore[arg-type]

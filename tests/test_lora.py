@@ -15,8 +15,9 @@ from transformers import BertConfig, BertForSequenceClassification, BertModel
 
 from factory.api import Adapter
 from factory.ml.adapter_files import save
-from factory.ml.encoder import chunks, first_token_only, merge, pad
+from factory.ml.encoder import chunks, merge, pad
 from factory.ml.lora import LoraLinear, attach
+from factory.ml.packed import first_token_only
 from factory.ml.trainer import Learner
 
 SIZES = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -63,8 +63,11 @@ class Kit(Protocol):
     ) -> TrainResult:
         """Train to the end, resuming where an interrupted fit was, and write the adapter to `job.out` as PEFT does."""
 
-    def chunks(self, lengths: Sequence[int], tokens: int) -> Iterator[list[int]]:
-        """Indices of texts of like length, shortest first, each chunk at most `tokens` when padded."""
+    def pack(self, ids: Ids, segments: Ids | None = None) -> Any:
+        """A batch of tokenised texts without padding, for `hidden` and `logits`."""
 
-    def pad(self, ids: Ids) -> tuple[Tensor, Tensor]:
-        """Token ids (n, longest) padded with 0 on the right, and the mask of what is not padding."""
+    def hidden(self, model: nn.Module, batch: Any) -> list[Tensor]:
+        """Token vectors of each text of a batch, (tokens, hidden) in fp32, with gradients."""
+
+    def logits(self, model: nn.Module, batch: Any) -> Tensor:
+        """The head's outputs for each text of a batch, (texts, labels) in fp32, with gradients."""

@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
 from factory.api import Reporter
+from factory.ml.packed import NAME, first_token_only
 
 Ids = Sequence[Sequence[int]]
 CHUNK = 1024
@@ -92,29 +93,22 @@ def pad(ids: Ids) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(tokens), torch.from_numpy(mask)
 
 
-def load(folder: Path, *, labels: int = 0, attention: str = "sdpa") -> Encoder:
-    """The base in fp32; with `labels`, under a fresh classification head of so many outputs."""
+def load(folder: Path, *, labels: int = 0, training: bool = False) -> Encoder:
+    """The base in fp32; with `labels`, under a fresh classification head of so many outputs.
+
+    In training a BERT reads packed rows, and any other model padded ones with plain attention, whose backward pass
+    is the fastest at short lengths.
+    """
+    bert = AutoConfig.from_pretrained(folder).model_type == "bert"
+    attention = (NAME if bert else "eager") if training else "sdpa"
     settings: dict[str, Any] = {"dtype": torch.float32, "attn_implementation": attention}
     if labels:
         model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=labels, **settings)
-        first_token_only(model)
+        if bert:
+            first_token_only(model)
     else:
         model = AutoModel.from_pretrained(folder, **settings)
     return Encoder(model.eval(), AutoTokenizer.from_pretrained(folder))
-
-
-def first_token_only(model: nn.Module) -> None:
-    """Spare a BERT-like classifier what its head never reads: after the last attention, all tokens but the first.
-
-    The head's outputs and gradients stay what they were; an eighth of the work of six layers goes. A model of
-    another build is left alone.
-    """
-    encoder = getattr(getattr(model, "base_model", None), "encoder", None)
-    pooled = getattr(getattr(model, "base_model", None), "pooler", None) is not None
-    last = encoder.layer[-1] if pooled and isinstance(getattr(encoder, "layer", None), nn.ModuleList) else None
-    output = getattr(getattr(last, "attention", None), "output", None)
-    if isinstance(output, nn.Module):
-        output.register_forward_pre_hook(lambda _, tensors: tuple(tensor[:, :1] for tensor in tensors))
 
 
 @torch.no_grad()

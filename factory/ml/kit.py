@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from factory.api import Base, FitJob, Kit, Reporter, TrainResult
 from factory.api.kit import Ids
-from factory.ml import adapter_files, encoder, trainer
+from factory.ml import adapter_files, encoder, packed, trainer
 from factory.ml.lora import attach
 from factory.ml.precision import precision
 
@@ -41,11 +41,11 @@ class Toolbox:
 
     def learner(self, job: FitJob, *, heads: tuple[str, ...] = (), labels: int = 0) -> trainer.Learner:
         _steady(job.train.seed)
-        loaded = encoder.load(job.base.folder, labels=labels, attention="eager")
+        loaded = encoder.load(job.base.folder, labels=labels, training=True)
         model: Any = loaded.model
         if not labels and hasattr(model, "pooler"):
             model.pooler = None  # token vectors are read before it: an adapter there would learn nothing
-        layers = attach(loaded.model, job.adapter, precision(job.train.precision), heads)
+        layers = attach(loaded.model, job.adapter, precision(job.train.precision, job.work), heads)
         for module in loaded.model.modules():
             if isinstance(module, nn.Dropout):
                 module.p = 0.0
@@ -62,11 +62,14 @@ class Toolbox:
         weights = sum(layer.weight.numel() for layer in learner.layers.values())
         return TrainResult(steps, len(learner.layers), trainable, trainable + frozen + weights, {"rows": len(rows)})
 
-    def chunks(self, lengths: Sequence[int], tokens: int) -> Iterator[list[int]]:
-        return encoder.chunks(lengths, tokens)
+    def pack(self, ids: Ids, segments: Ids | None = None) -> packed.Packed:
+        return packed.pack(ids, segments)
 
-    def pad(self, ids: Ids) -> tuple[Tensor, Tensor]:
-        return encoder.pad(ids)
+    def hidden(self, model: nn.Module, batch: packed.Packed) -> list[Tensor]:
+        return packed.hidden(model, batch)
+
+    def logits(self, model: nn.Module, batch: packed.Packed) -> Tensor:
+        return packed.logits(model, batch)
 
 
 def _steady(seed: int) -> None:

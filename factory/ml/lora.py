@@ -38,11 +38,11 @@ class _Stacked(torch.autograd.Function):
         downs, ups = updates[::2], updates[1::2]
         inputs, outputs = x.reshape(-1, x.shape[-1]), grad.reshape(-1, grad.shape[-1])
         low = inputs @ _joined(downs, 0).to(inputs.dtype).t()
-        parts = outputs.split([len(up) for up in ups], 1)
+        parts = torch.split(outputs, [len(up) for up in ups], 1)
         ranks = [len(down) for down in downs]
         low_grad = _joined([part @ up.to(part.dtype) for part, up in zip(parts, ups, strict=True)], 1)
-        grad_downs = (low_grad.t() @ inputs).float().mul_(ctx.scale).split(ranks)
-        lows = zip(parts, low.split(ranks, 1), strict=True)
+        grad_downs = torch.split((low_grad.t() @ inputs).float().mul_(ctx.scale), ranks)
+        lows = zip(parts, torch.split(low, ranks, 1), strict=True)
         grad_ups = [(part.t() @ mine).float().mul_(ctx.scale) for part, mine in lows]
         grad_x = (outputs @ summed).view(x.shape) if ctx.needs_input_grad[0] else None
         return grad_x, None, None, None, *chain.from_iterable(zip(grad_downs, grad_ups, strict=True))
@@ -99,7 +99,7 @@ class Stack:
             self.summed = first.weight.new_empty(sum(sizes), first.weight.shape[1], dtype=first.dtype)
             biases = [layer.bias for layer in self.layers if layer.bias is not None]
             self.bias = torch.cat(biases) if biases else None
-        for layer, part in zip(self.layers, self.summed.split(sizes), strict=True):
+        for layer, part in zip(self.layers, torch.split(self.summed, sizes), strict=True):
             part.copy_(torch.addmm(layer.weight, layer.lora_B, layer.lora_A, alpha=layer.scale))
 
     def __call__(self, layer: LoraLinear, x: Tensor) -> Tensor:
@@ -108,7 +108,7 @@ class Stack:
             updates = chain.from_iterable((one.lora_A, one.lora_B) for one in self.layers)
             made: Tensor = _Stacked.apply(x, self.summed, self.bias, layer.scale, *updates)  # type: ignore[no-untyped-call]
             sizes = [len(one.weight) for one in self.layers]
-            self._input, self._parts = x, dict(zip(self.layers, made.split(sizes, -1), strict=True))
+            self._input, self._parts = x, dict(zip(self.layers, torch.split(made, sizes, -1), strict=True))
         part = self._parts.pop(layer)
         if not self._parts:
             self._input = None

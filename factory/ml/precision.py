@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from functools import cache
+from pathlib import Path
 
 import torch
 from torch.nn import functional
@@ -15,10 +16,16 @@ from torch.nn import functional
 ROWS, WIDTH, ROUNDS = 1024, 768, 5
 
 
-def precision(wanted: str) -> torch.dtype:
-    """`fp32` and `bf16` as asked; `auto` is bf16 on a GPU that has it, and on a CPU where it wins by a fifth."""
+def precision(wanted: str, work: Path) -> torch.dtype:
+    """`fp32` and `bf16` as asked; `auto` is bf16 on a GPU that has it, and on a CPU where it wins by a fifth.
+
+    What `auto` found is kept in `work`, so that a fit that was killed goes on as it began.
+    """
+    kept = work / "precision"
     if wanted == "auto":
-        return torch.bfloat16 if _faster() else torch.float32
+        if not kept.is_file():
+            kept.write_text("bf16" if _faster() else "fp32")
+        wanted = kept.read_text()
     return torch.bfloat16 if wanted == "bf16" else torch.float32
 
 

@@ -57,7 +57,7 @@ class Apart(Objective):
         learner = kit.learner(job)
         ids = kit.encoder(job.base).tokens([*documents.values(), *queries_of(job)], self.max_length)
         examples = contrast.examples(job.rows, [*documents], self.negatives)
-        loss = contrast.loss(self.compare, self.scale, self.in_batch)
+        loss = contrast.loss(self.compare, self.scale, self.in_batch, kit)
         return kit.fit(learner, examples, contrast.collate(ids, kit), loss, job, task_type=TASK_TYPE)
 
     def answer(self, job: ModelJob) -> Iterator[Answer]:

@@ -17,10 +17,6 @@ if TYPE_CHECKING:
 Compare = Callable[[list["Tensor"], list["Tensor"]], "Tensor"]
 """Token vectors of queries and of documents, one (tokens, hidden) tensor each → scores (queries, documents)."""
 
-TOKENS = 1024
-"""Padded tokens of one forward pass in training: small chunks waste little on padding and stay in the cache."""
-
-
 @dataclass(frozen=True, slots=True)
 class Example:
     """A query and its documents, as numbers of texts: a right one first, then wrong ones; `right` all right ones."""
@@ -32,10 +28,10 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Examples, and their texts once each, in padded chunks of like length. `place` says where a text's vectors are."""
+    """Examples, and their texts once each, packed by the kit. `place` says which one a text is there."""
 
     examples: Sequence[Example]
-    chunks: Sequence[tuple[Tensor, Tensor]]
+    packed: Any
     place: dict[int, int]
 
 
@@ -51,19 +47,16 @@ def examples(rows: Sequence[Row], documents: Sequence[str], negatives: int) -> l
 
 
 def collate(ids: Sequence[Sequence[int]], kit: Kit) -> Callable[[list[Example]], Batch]:
-    """A collator over tokenised texts: each text of a batch is encoded once, beside others of its length."""
+    """A collator over tokenised texts: each text of a batch is encoded once."""
 
     def batch(rows: list[Example]) -> Batch:
         texts = sorted({text for row in rows for text in (row.query, *row.documents)})
-        chunks = [[texts[i] for i in chunk] for chunk in kit.chunks([len(ids[text]) for text in texts], TOKENS)]
-        order = [text for chunk in chunks for text in chunk]
-        padded = [kit.pad([ids[text] for text in chunk]) for chunk in chunks]
-        return Batch(rows, padded, {text: place for place, text in enumerate(order)})
+        return Batch(rows, kit.pack([ids[text] for text in texts]), {text: place for place, text in enumerate(texts)})
 
     return batch
 
 
-def loss(compare: Compare, scale: float, in_batch: bool) -> Callable[[nn.Module, Batch], Tensor]:
+def loss(compare: Compare, scale: float, in_batch: bool, kit: Kit) -> Callable[[nn.Module, Batch], Tensor]:
     """Cross-entropy of the right document (InfoNCE, arXiv:1807.03748), its scores multiplied by `scale`.
 
     A document that is right for a query is never a negative of it, in whichever row of the batch it stands.
@@ -72,7 +65,7 @@ def loss(compare: Compare, scale: float, in_batch: bool) -> Callable[[nn.Module,
     def value(model: nn.Module, batch: Batch) -> Tensor:
         import torch
 
-        vectors = _encode(model, batch)
+        vectors = kit.hidden(model, batch.packed)
         names = sorted({text for row in batch.examples for text in row.documents})
         column = {text: index for index, text in enumerate(names)}
         queries = [vectors[batch.place[row.query]] for row in batch.examples]
@@ -87,12 +80,3 @@ def loss(compare: Compare, scale: float, in_batch: bool) -> Callable[[nn.Module,
         return torch.nn.functional.cross_entropy((scores * scale).masked_fill(barred, float("-inf")), gold)
 
     return value
-
-
-def _encode(model: Any, batch: Batch) -> list[Tensor]:
-    """Token vectors of every text of a batch, in the order of its chunks."""
-    found = []
-    for tokens, mask in batch.chunks:
-        hidden = model(input_ids=tokens, attention_mask=mask).last_hidden_state.float()
-        found += [row[:count] for row, count in zip(hidden, mask.sum(1).tolist(), strict=True)]
-    return found

@@ -17,18 +17,15 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 HEAD = "classifier"
-TOKENS = 2048
-"""Padded tokens of one forward pass in training."""
 
 Pair = tuple[list[int], list[int]]
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The pairs of a batch in padded chunks: tokens, mask, segments. `order` and `sizes` put scores back by row."""
+    """The pairs of a batch, packed by the kit; `sizes` says how many belong to each row."""
 
-    chunks: Sequence[tuple[Tensor, Tensor, Tensor]]
-    order: Sequence[int]
+    packed: Any
     sizes: Sequence[int]
 
 
@@ -69,7 +66,7 @@ class CrossEncoder(Objective):
             wrong = [name for name in row["negatives"] if name in documents][: self.negatives]
             for right in (name for name in row["relevant"] if name in documents):
                 rows.append(encoder.pairs([(query, documents[name]) for name in (right, *wrong)], self.max_length))
-        return kit.fit(learner, rows, collate(kit), listwise, job, heads=self.heads, task_type="SEQ_CLS")
+        return kit.fit(learner, rows, collate(kit), listwise(kit), job, heads=self.heads, task_type="SEQ_CLS")
 
     def answer(self, job: ModelJob) -> Iterator[Answer]:
         if job.adapter is None:
@@ -105,31 +102,25 @@ class CrossEncoder(Objective):
 
 
 def collate(kit: Kit) -> Callable[[list[list[Pair]]], Batch]:
-    """A collator over rows of tokenised pairs: pairs of like length share a chunk."""
+    """A collator over rows of tokenised pairs."""
 
     def batch(rows: list[list[Pair]]) -> Batch:
         pairs = [pair for row in rows for pair in row]
-        chunks, order = [], []
-        for chunk in kit.chunks([len(ids) for ids, _ in pairs], TOKENS):
-            tokens, mask = kit.pad([pairs[index][0] for index in chunk])
-            segments, _ = kit.pad([pairs[index][1] for index in chunk])
-            chunks.append((tokens, mask, segments))
-            order += chunk
-        return Batch(chunks, order, [len(row) for row in rows])
+        return Batch(kit.pack([ids for ids, _ in pairs], [kinds for _, kinds in pairs]), [len(row) for row in rows])
 
     return batch
 
 
-def listwise(model: nn.Module, batch: Batch) -> Tensor:
+def listwise(kit: Kit) -> Callable[[nn.Module, Batch], Tensor]:
     """Cross-entropy of the first document of each row against the others, by the head's scores."""
-    import torch
 
-    parts = [
-        model(input_ids=tokens, attention_mask=mask, token_type_ids=segments).logits[:, 0].float()
-        for tokens, mask, segments in batch.chunks
-    ]
-    scores = torch.zeros(len(batch.order)).index_copy(0, torch.tensor(batch.order), torch.cat(parts))
-    rows = torch.nn.utils.rnn.pad_sequence(
-        torch.split(scores, list(batch.sizes)), batch_first=True, padding_value=float("-inf")
-    )
-    return torch.nn.functional.cross_entropy(rows, torch.zeros(len(rows), dtype=torch.long))
+    def value(model: nn.Module, batch: Batch) -> Tensor:
+        import torch
+
+        scores = kit.logits(model, batch.packed)[:, 0]
+        rows = torch.nn.utils.rnn.pad_sequence(
+            torch.split(scores, list(batch.sizes)), batch_first=True, padding_value=float("-inf")
+        )
+        return torch.nn.functional.cross_entropy(rows, torch.zeros(len(rows), dtype=torch.long))
+
+    return value
