@@ -76,7 +76,7 @@ def test_the_audit_names_what_is_missing_empty_and_out_of_reach() -> None:
 def test_a_row_is_shown_with_its_best_documents() -> None:
     row = prepared()[1].having(candidates=["E11.9", "N20.0"])
     shown = Reranker().show(row, {"documents": documents()}, Answer("b", [0.9, 0.1]))
-    assert shown == f"Kidney stone\n  1. E11.9 {DOCUMENTS['E11.9']} | 2. *N20.0 {DOCUMENTS['N20.0']}"
+    assert shown == f"Kidney stone\n  1. E11.9 {DOCUMENTS['E11.9']}\n  2. *N20.0 {DOCUMENTS['N20.0']}"
     assert "*N20.0 is not among the candidates" not in shown
     assert Reranker().show(row.having(candidates=["E11.9"]), {"documents": documents()}, Answer("b", [1.0])).endswith(
         "| *'N20.0' is not among the candidates"

@@ -48,8 +48,16 @@ def panel(evidence: Evidence) -> str:
     run = evidence.run
     parts = [f"{badge} {strong(run.name)} {dim(run.id)}", _wrapped(words.headline(gate, run.task))]
     parts += [_wrapped(line) for line in (words.advice(gate),) if line]
-    parts += ["", contenders(evidence), ""]
+    parts += ["", contenders(evidence), *_ceiling(gate), ""]
     return "\n".join([*parts, *_reasons(gate), *_bundle(evidence)])
+
+
+def _ceiling(gate: Mapping[str, Any]) -> list[str]:
+    """What the rows allow at best, where the eval knows it."""
+    ceiling = gate.get("ceiling")
+    if not isinstance(ceiling, int | float):
+        return []
+    return [dim(f"no answer to these rows could score above {words.number(ceiling)}: their candidates end there")]
 
 
 def _wrapped(text: str) -> str:

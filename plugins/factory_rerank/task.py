@@ -94,7 +94,7 @@ class Reranker(Task):
             parts.append(f"{rank}{'*' if name in row['relevant'] else ''}{name} {text[:80]}")
         if answer and not firsts:
             parts.append(f"*{_some(list(row['relevant']))} is not among the candidates")
-        return f"{render(self.query_template, row.columns)}\n  {' | '.join(parts)}"
+        return "\n  ".join([render(self.query_template, row.columns), *parts])
 
 
 def _some(names: list[str]) -> str:
