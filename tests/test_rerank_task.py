@@ -79,7 +79,7 @@ def test_a_row_is_shown_with_its_best_documents() -> None:
     assert shown == f"Kidney stone\n  1. E11.9 {DOCUMENTS['E11.9']}\n  2. *N20.0 {DOCUMENTS['N20.0']}"
     assert "*N20.0 is not among the candidates" not in shown
     assert Reranker().show(row.having(candidates=["E11.9"]), {"documents": documents()}, Answer("b", [1.0])).endswith(
-        "| *'N20.0' is not among the candidates"
+        "  *'N20.0' is not among the candidates"
     )
 
 
