@@ -91,6 +91,7 @@ def train_once(spec: Path, kind: str, how: str, count: int, tests: int) -> dict[
         fit = by_factory if how == "factory" else by_script
         fit(job, objective, task, rows[:WARM], RATE, BATCH[kind])
         shutil.rmtree(job.work)
+        job.work.mkdir()
         start = time.process_time()
         adapter = fit(job, objective, task, rows, RATE, BATCH[kind])
         spent, peak = time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
