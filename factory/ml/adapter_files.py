@@ -21,7 +21,7 @@ def save(
     tensors = {f"{PREFIX}{_name(name)}": value.detach().contiguous() for name, value in learner.trainable().items()}
     save_file(tensors, folder / "adapter_model.safetensors", metadata={"format": "pt"})
     config = LoraConfig(
-        r=adapter.rank, lora_alpha=adapter.alpha, lora_dropout=adapter.dropout, task_type=task_type or None,
+        r=adapter.rank, lora_alpha=_whole(adapter.alpha), lora_dropout=adapter.dropout, task_type=task_type or None,
         target_modules=sorted(learner.layers), modules_to_save=list(heads) or None, base_model_name_or_path=base,
         inference_mode=True, bias="none",
     )
@@ -32,3 +32,8 @@ def save(
 def _name(parameter: str) -> str:
     """`….lora_A` in our layers is `….lora_A.weight` in PEFT's."""
     return f"{parameter}.weight" if parameter.endswith((".lora_A", ".lora_B")) else parameter
+
+
+def _whole(number: float) -> float:
+    """`32` rather than `32.0`, as PEFT and those who read its files write it."""
+    return int(number) if number.is_integer() else number
