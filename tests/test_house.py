@@ -47,7 +47,10 @@ def test_help_is_light() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["check", "specs/reranker.yaml"], ["plan", "specs/reranker.yaml"], ["runs"], ["plugins"], ["schema"], ["bases"]],
+    [
+        ["check", "specs/reranker.yaml"], ["plan", "specs/reranker.yaml"], ["why", "specs/reranker.yaml", "train"],
+        ["runs"], ["plugins"], ["schema"], ["bases"],
+    ],
     ids=lambda arguments: arguments[0],
 )
 def test_commands_that_read_never_load_torch(

@@ -38,4 +38,4 @@ class Train(Closed):
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="of the frozen base; auto takes the faster one here. The adapter itself is fp32"
     )
-    checkpoint_every: Annotated[int, Runtime] = Field(50, ge=1, description="steps between checkpoints")
+    checkpoint_every: Annotated[int, Runtime] = Field(20, ge=1, description="steps between checkpoints")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -37,6 +37,11 @@ class Bucket:
     back: Tensor
     bias: Tensor | None
 
+    def to(self, device: torch.device) -> Bucket:
+        """The same bucket on a device."""
+        bias = None if self.bias is None else self.bias.to(device)
+        return replace(self, place=self.place.to(device), back=self.back.to(device), bias=bias)
+
 
 @dataclass(frozen=True, slots=True)
 class Packed:
@@ -52,6 +57,15 @@ class Packed:
     def starts(self) -> Tensor:
         """Where each text begins in the row."""
         return torch.tensor([0, *self.lengths[:-1]]).cumsum(0)
+
+    def to(self, device: torch.device) -> Packed:
+        """The same row on a device."""
+        if self.tokens.device == device:
+            return self
+        return replace(
+            self, tokens=self.tokens.to(device), positions=self.positions.to(device), segments=self.segments.to(device),
+            buckets=tuple(bucket.to(device) for bucket in self.buckets),
+        )
 
 
 _current: ContextVar[Packed | None] = ContextVar("packed", default=None)
@@ -185,7 +199,7 @@ def packing(packed: Packed) -> Iterator[None]:
 
 def hidden(model: nn.Module, packed: Packed) -> list[Tensor]:
     """Token vectors of each text, (tokens, hidden) in fp32, in the order they were handed in."""
-    out = _through(model, packed).last_hidden_state.float()
+    out = _through(model, packed).last_hidden_state.float().cpu()
     if can_pack(model):
         parts = torch.split(out[0], [*packed.lengths, out.shape[1] - sum(packed.lengths)])
     else:
@@ -198,7 +212,7 @@ def hidden(model: nn.Module, packed: Packed) -> list[Tensor]:
 
 def logits(model: nn.Module, packed: Packed) -> Tensor:
     """Outputs of a classifier that reads first tokens, (texts, labels) in fp32, in the order they were handed in."""
-    out = _through(model, packed).logits.float()
+    out = _through(model, packed).logits.float().cpu()
     return torch.zeros_like(out).index_copy(0, torch.tensor(packed.order), out)
 
 
@@ -210,13 +224,15 @@ def can_pack(model: nn.Module) -> bool:
 
 def _through(model: nn.Module, packed: Packed) -> Any:
     """The model's output for one row, or for a padded batch in the row's order where the model can not pack."""
+    device: Any = model.device
+    packed = packed.to(device)
     if can_pack(model):
         with packing(packed):
             return model(input_ids=packed.tokens, position_ids=packed.positions, token_type_ids=packed.segments)
     rows = (row[0, : sum(packed.lengths)] for row in (packed.tokens, packed.segments))
     texts = [torch.split(row, list(packed.lengths)) for row in rows]
     tokens, segments = (pad_sequence(list(parts), batch_first=True) for parts in texts)
-    mask = (torch.arange(tokens.shape[1]) < torch.tensor(packed.lengths).unsqueeze(1)).long()
+    mask = (torch.arange(tokens.shape[1]) < torch.tensor(packed.lengths).unsqueeze(1)).long().to(device)
     kinds = {"token_type_ids": segments} if bool(segments.any()) else {}
     return model(input_ids=tokens, attention_mask=mask, **kinds)
 

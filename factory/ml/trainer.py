@@ -62,7 +62,7 @@ class _Loop(Trainer):  # type: ignore[misc]
     def compute_loss(self, model: nn.Module, inputs: Any, *_: Any, **__: Any) -> Tensor:
         for stack in self.stacks:
             stack.refresh()
-        return self.loss(model, inputs[BATCH])
+        return self.loss(model, inputs[BATCH]).to(self.args.device)
 
     def _prepare_inputs(self, inputs: Any) -> Any:
         return inputs
