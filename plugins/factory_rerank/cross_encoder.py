@@ -32,8 +32,9 @@ class Batch:
 class CrossEncoder(Objective):
     """Listwise softmax (ListNet, Cao et al. 2007) over a query's right document and its mined negatives.
 
-    The head is fresh and saved with the adapter, so an embedding base needs many rows to learn it. Untuned, whose
-    head would be noise, the base answers by its own cosine. Loads as sentence-transformers' CrossEncoder.
+    The head is fresh and saved with the adapter, so an embedding base needs many steps to learn it: small batches
+    (8) and more negatives (`hard-negatives` with `count: 7, margin: 1`) serve it best. Untuned, whose head would be
+    noise, the base answers by its own cosine. Loads as sentence-transformers' CrossEncoder.
     """
 
     kind = "cross-encoder"
