@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from factory.data.rows import read_json
 from factory.errors import BUG, INSUFFICIENT, NOT_SHIPPED, SHIPPED, FactoryError, InterruptedByUserError
 from factory.events import Event, Noted, RunFinished, RunStarted, StageCached, StageFailed, from_json
 from factory.explain import Reason, explain
-from factory.journal import FILE, Journal, last_started
+from factory.journal import FILE, Journal, last_plan
 from factory.link import Link
 from factory.plan import Plan, Stage, compile
 from factory.plugins import Registry
@@ -101,7 +101,7 @@ def build(
 ) -> BuildResult:
     """Walk the plan of a spec to its verdict. Raises FactoryError when a stage fails; what is finished stays."""
     plan, store = compile(resolved), Store(home)
-    reasons = explain(plan, store, previous(home, plan.name), force)
+    reasons = explain(plan, store, last_plan(home, plan.name), force)
     run, start = run_id(plan.name, time.time()), time.monotonic()
     with Journal(home / "runs" / run / FILE) as journal:
         walk = _Walk(plan, resolved, store, registry, journal, listener)
@@ -127,12 +127,6 @@ def build(
 def run_id(name: str, at: float) -> str:
     """`20261122-015700-icd-0f3a`: the four digits are the fraction of the second, so that ids sort as runs began."""
     return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(at))}-{name}-{int(at % 1 * 0x10000):04x}"
-
-
-def previous(home: Path, name: str) -> Mapping[str, Mapping[str, Any]]:
-    """What the last run of a specialist planned, by stage name; empty when there was none."""
-    started = last_started(home, name)
-    return {stage["name"]: stage for stage in started.plan} if started else {}
 
 
 def _started(plan: Plan, resolved: Resolved, run: str) -> RunStarted:

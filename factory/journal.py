@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, Any
 
 from factory.events import Event, Progress, RunStarted, from_json, to_json
 
@@ -70,6 +70,12 @@ def _surviving(path: Path) -> Iterator[tuple[float, Event]]:
         yield from read(path)
     except OSError:
         return
+
+
+def last_plan(home: Path, name: str) -> dict[str, dict[str, Any]]:
+    """What the newest run of a specialist planned, by stage name; empty when there was none."""
+    started = last_started(home, name)
+    return {stage["name"]: stage for stage in started.plan} if started else {}
 
 
 def last_started(home: Path, name: str) -> RunStarted | None:

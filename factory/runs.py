@@ -132,6 +132,13 @@ class RunView:
             return self.end.seconds
         return max(0.0, (time.time() if self.state == RUNNING else self.seen) - self.started)
 
+    def heading(self) -> dict[str, Any]:
+        """What a list of runs, and the outcome of one, begin with."""
+        return {
+            "run": self.id, "name": self.name, "task": self.task, "profile": self.profile, "state": self.state,
+            "verdict": self.verdict, "seconds": round(self.seconds, 3),
+        }
+
     def curve(self, stage: str = "train", value: str = "loss") -> list[tuple[int, float]]:
         """(step, value) as measured by a stage, in order of steps."""
         points = list(self.measured.get(stage, {}).items())

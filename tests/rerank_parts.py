@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tiny_parts import Voice
 
 from factory.api import Base, Provenance, Row, RowsJob
 from factory_rerank.task import Reranker
@@ -28,22 +29,6 @@ QUERIES = {
     "c": ("diabetes type 1", {"E10.9": 2, "E11.9": 1}),
     "d": ("Bronchial spasm", {"J45.9": 1}),
 }
-
-
-class Voice:
-    """A reporter that remembers what it was told."""
-
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def progress(self, done: int, total: int = 0, unit: str = "rows") -> None:
-        """Forgotten."""
-
-    def measured(self, step: int, **values: float) -> None:
-        """Forgotten."""
-
-    def note(self, text: str, *, warning: bool = False) -> None:
-        self.notes.append(text)
 
 
 class HashKit:

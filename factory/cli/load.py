@@ -46,13 +46,11 @@ def reasons(plan: Plan, force: Sequence[str] = ()) -> list[Reason]:
     """Why each stage of a plan would run, in its order."""
     from factory.explain import explain
     from factory.home import home
-    from factory.journal import last_started
+    from factory.journal import last_plan
     from factory.store import Store
 
     known(plan, force)
-    started = last_started(home(), plan.name)
-    previous = {stage["name"]: stage for stage in started.plan} if started else {}
-    return explain(plan, Store(home()), previous, force)
+    return explain(plan, Store(home()), last_plan(home(), plan.name), force)
 
 
 def known(plan: Plan, stages: Sequence[str]) -> None:

@@ -24,14 +24,8 @@ def summary(evidence: Evidence) -> dict[str, Any]:
     run, gate = evidence.run, evidence.facts("gate")
     bundle = evidence.folder("bundle")
     return {
-        "run": run.id,
-        "name": run.name,
-        "task": run.task,
-        "profile": run.profile,
-        "state": run.state,
-        "verdict": run.verdict,
+        **run.heading(),
         "exit_code": run.end.exit_code if run.end else None,
-        "seconds": round(run.seconds, 3),
         "bundle": str(bundle) if bundle else "",
         "gate": gate,
         "contenders": evidence.facts("score").get("contenders", {}),

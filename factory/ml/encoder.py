@@ -45,30 +45,33 @@ class Encoder:
     def vectors(self, ids: Ids, report: Reporter | None = None) -> list[Tensor]:
         """Token vectors of the last layer, one (tokens, hidden) tensor in fp32 for each text, in order."""
         found: list[Tensor] = [torch.empty(0)] * len(ids)
-        done = 0
-        for chunk in chunks([len(text) for text in ids], CHUNK):
+        for chunk in _told(ids, report, "texts"):
             tokens, mask = pad([ids[index] for index in chunk])
             hidden = self.model(input_ids=tokens, attention_mask=mask).last_hidden_state.float()
             for row, index in enumerate(chunk):
                 found[index] = hidden[row, : len(ids[index])].clone()
-            done += len(chunk)
-            if report is not None:
-                report.progress(done, len(ids), "texts")
         return found
 
     @torch.inference_mode()
     def logits(self, pairs: Sequence[tuple[list[int], list[int]]], report: Reporter | None = None) -> Tensor:
         """The head's outputs for tokenised pairs: (pairs, labels)."""
         labels: Any = self.model.config
-        found, done = torch.empty(len(pairs), labels.num_labels), 0
-        for chunk in chunks([len(ids) for ids, _ in pairs], CHUNK):
+        found = torch.empty(len(pairs), labels.num_labels)
+        for chunk in _told([ids for ids, _ in pairs], report, "pairs"):
             tokens, mask = pad([pairs[index][0] for index in chunk])
             segments, _ = pad([pairs[index][1] for index in chunk])
             found[chunk] = self.model(input_ids=tokens, attention_mask=mask, token_type_ids=segments).logits.float()
-            done += len(chunk)
-            if report is not None:
-                report.progress(done, len(pairs), "pairs")
         return found
+
+
+def _told(ids: Ids, report: Reporter | None, unit: str) -> Iterator[list[int]]:
+    """The chunks of tokenised texts, each reported when it is done."""
+    done = 0
+    for chunk in chunks([len(text) for text in ids], CHUNK):
+        yield chunk
+        done += len(chunk)
+        if report is not None:
+            report.progress(done, len(ids), unit)
 
 
 def chunks(lengths: Sequence[int], tokens: int) -> Iterator[list[int]]:

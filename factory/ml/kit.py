@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -34,6 +35,8 @@ class Toolbox:
 
     def encoder(self, base: Base, adapter: Path | None = None, *, labels: int = 0) -> encoder.Encoder:
         _steady(0)
+        if adapter is None and not labels:
+            return _alone(base)
         loaded = encoder.load(base.folder, labels=labels)
         if adapter is not None:
             encoder.merge(loaded.model, adapter)
@@ -70,6 +73,12 @@ class Toolbox:
 
     def logits(self, model: nn.Module, batch: packed.Packed) -> Tensor:
         return packed.logits(model, batch)
+
+
+@lru_cache(maxsize=1)
+def _alone(base: Base) -> encoder.Encoder:
+    """The base by itself, loaded once a process: preflight, tokenising, first stages and `untuned` all ask for it."""
+    return encoder.load(base.folder)
 
 
 def _steady(seed: int) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from factory.api import TRAIN, Finding, ModelJob, RowsJob
+from factory.api import TRAIN, Finding, ModelJob, Row, RowsJob
 from factory.data.rows import write_json
 from factory.errors import InputError
 from factory.stages.job import StageJob, boundary
@@ -19,7 +19,7 @@ def run(job: StageJob) -> None:
     rows = job.rows("curate", f"{TRAIN}.jsonl")
     if not rows:
         raise InputError("no training rows are left after curation; look at its funnel")
-    findings = _findings(job)
+    findings = _findings(job, rows)
     limits: Mapping[str, float] = job.config["limits"]
     checks = [_check(name, findings, limits.get(name, 0.0), len(rows)) for name in sorted({*limits, *_names(findings)})]
     for check in checks:
@@ -31,9 +31,8 @@ def run(job: StageJob) -> None:
     write_json(job.out / "preflight.json", {"rows": len(rows), "checks": checks})
 
 
-def _findings(job: StageJob) -> list[Finding]:
-    task, objective, common = job.task(), job.objective(), job.common()
-    rows, base = job.rows("curate", f"{TRAIN}.jsonl"), job.base()
+def _findings(job: StageJob, rows: Sequence[Row]) -> list[Finding]:
+    task, objective, common, base = job.task(), job.objective(), job.common(), job.base()
     with boundary(task):
         found = list(task.audit(RowsJob(**common, rows=rows, base=base, task=task)))
     with boundary(objective):

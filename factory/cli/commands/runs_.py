@@ -42,16 +42,10 @@ def command(limit: int, as_json: bool) -> None:
 def _row(evidence: Evidence) -> dict[str, Any]:
     run, gate = evidence.run, evidence.facts("gate") if evidence.run.verdict else {}
     return {
-        "run": run.id,
-        "name": run.name,
-        "task": run.task,
-        "profile": run.profile,
-        "state": run.state,
-        "verdict": run.verdict,
+        **run.heading(),
         "metric": gate.get("metric", ""),
         "score": gate.get("tuned", {}).get("mean"),
         "started": run.started,
-        "seconds": round(run.seconds, 3),
     }
 
 
