@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from factory import bases, identity
-from factory.api import Contender, Plugin
+from factory.api import Contender, Plugin, Probe
 from factory.api.plugin import fields_identity
 from factory.resolve import Resolved
 
 VERSIONS = {
     "base": 1, "gather": 1, "prepare": 1, "freeze": 1, "synthesize": 1, "curate": 1, "preflight": 1, "train": 1,
-    "answer": 1, "score": 1, "gate": 1, "bundle": 1, "certify": 1,
+    "answer": 1, "score": 2, "probe": 1, "gate": 2, "bundle": 1, "certify": 1,
 }
 """Bumped by hand when a stage's output would change though its fields do not."""
 
@@ -125,15 +125,19 @@ def _rows(draft: _Draft, resolved: Resolved) -> None:
     spec, task = resolved.spec, resolved.task
     student = spec.models.student
     draft.add("base", student=student, same={"student": bases.identity(student, resolved.root)})
+    for alias in _aliases(resolved):
+        reference = getattr(spec.models, alias)
+        same = {"student": bases.identity(reference, resolved.root)}
+        draft.add(f"base[{alias}]", student=reference, same=same)
     draft.add("gather", sources=resolved.sources, seed=spec.data.split.seed)
-    draft.add("prepare", ["base", "gather"], task=task, seed=spec.data.split.seed)
+    draft.add("prepare", ["base", "gather", *_bases(task)], task=task, seed=spec.data.split.seed)
     draft.add("freeze", ["prepare"], split=spec.data.split, text=task.text)
     draft.add(
-        "synthesize", ["base", "gather", "freeze"],
+        "synthesize", ["base", "gather", "freeze", *_bases(*resolved.synthesizers)],
         task=task, synthesizers=resolved.synthesizers, limit=spec.data.limit, seed=spec.data.split.seed,
     )
     draft.add(
-        "curate", ["base", "gather", "freeze", "synthesize"],
+        "curate", ["base", "gather", "freeze", "synthesize", *_bases(*resolved.curators)],
         task=task, curators=resolved.curators, leakage=spec.data.leakage, text=task.text, seed=spec.data.split.seed,
     )
 
@@ -141,32 +145,58 @@ def _rows(draft: _Draft, resolved: Resolved) -> None:
 def _model(draft: _Draft, resolved: Resolved) -> None:
     spec, task, objective = resolved.spec, resolved.task, resolved.objective
     draft.add(
-        "preflight", ["base", "gather", "curate"],
+        "preflight", ["base", "gather", "curate", *_bases(task, objective)],
         task=task, objective=objective, limits=spec.data.preflight, seed=spec.train.seed,
     )
     draft.add(
-        "train", ["base", "gather", "freeze", "curate"], after=["preflight"],
+        "train", ["base", "gather", "freeze", "curate", *_bases(objective)], after=["preflight"],
         task=task, objective=objective, adapter=spec.adapter, train=spec.train, seed=spec.train.seed,
     )
     for contender in resolved.contenders:
+        judged: dict[str, Any] = {"evals": resolved.evals, "metric": spec.gate.metric} if contender.chooses else {}
         draft.add(
-            f"answer[{contender.kind}]", _inputs(contender),
-            contender=contender, task=task, objective=objective, seed=spec.train.seed,
+            f"answer[{contender.kind}]", _inputs(contender, resolved),
+            contender=contender, task=task, objective=objective, seed=spec.train.seed, **judged,
         )
 
 
-def _inputs(contender: Contender) -> list[str]:
+def _inputs(contender: Contender, resolved: Resolved) -> list[str]:
     trained = ["train"] if contender.uses_adapter else []
-    return ["base", "gather", "freeze", "curate", *trained]
+    judges = resolved.evals if contender.chooses else ()
+    return ["base", "gather", "freeze", "curate", *trained, *_bases(contender, resolved.task, *judges)]
+
+
+def _aliases(resolved: Resolved) -> list[str]:
+    """The further models that any plugin of the spec uses."""
+    plugins = (
+        resolved.task, resolved.objective, *resolved.synthesizers, *resolved.curators, *resolved.contenders,
+        *resolved.evals,
+    )
+    return sorted({alias for plugin in plugins for alias in plugin.uses()})
+
+
+def _bases(*plugins: Plugin) -> list[str]:
+    """The stages that resolve the further models of these plugins."""
+    return sorted({f"base[{alias}]" for plugin in plugins for alias in plugin.uses()})
 
 
 def _judgement(draft: _Draft, resolved: Resolved) -> None:
     spec = resolved.spec
     answers = [f"answer[{contender.kind}]" for contender in resolved.contenders]
-    tuned = next(contender.kind for contender in resolved.contenders if contender.uses_adapter)
-    draft.add("score", ["gather", "freeze", *answers], evals=resolved.evals, seed=spec.gate.seed)
-    prompted = [contender.kind for contender in resolved.contenders if contender.prompted]
-    draft.add("gate", ["score", "curate"], gate=spec.gate, prompted=prompted)
+    tuned = next(each.kind for each in resolved.contenders if each.uses_adapter and each.compared)
+    evals = [each for each in resolved.evals if not isinstance(each, Probe)]
+    probes = [each for each in resolved.evals if isinstance(each, Probe)]
+    draft.add(
+        "score", ["gather", "freeze", "curate", *answers, *_bases(*evals)], evals=evals, seed=spec.gate.seed
+    )
+    for probe in probes:
+        draft.add(f"probe[{probe.kind}]", ["base", "train", *_bases(probe)], probe=probe, seed=spec.gate.seed)
+    probed = [f"probe[{probe.kind}]" for probe in probes]
+    draft.add(
+        "gate", ["score", "curate", *probed], gate=spec.gate,
+        prompted=[each.kind for each in resolved.contenders if each.prompted],
+        shown=[each.kind for each in resolved.contenders if not each.compared],
+    )
     draft.add(
         "bundle",
         ["base", "gather", "prepare", "freeze", "curate", "preflight", "train", "score", "gate", *answers],
@@ -195,5 +225,6 @@ def _said(resolved: Resolved) -> dict[str, Any]:
     said["data"] = {name: _identity(value, root) for name, value in data.items()}
     for name in ("adapter", "train", "gate"):
         said[name] = fields_identity(getattr(spec, name), root)
-    said["models"] = {"student": bases.identity(spec.models.student, root)}
+    models = {"student": spec.models.student, **{alias: getattr(spec.models, alias) for alias in _aliases(resolved)}}
+    said["models"] = {name: bases.identity(reference, root) for name, reference in models.items()}
     return {"apiVersion": spec.apiVersion, "name": spec.name, **said}

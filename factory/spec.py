@@ -25,6 +25,8 @@ class Models(Closed):
     """The models that take part."""
 
     student: str = Field(description="hub id, local path, or wheel:NAME==VERSION; the base that the adapter goes on")
+    embedder: str = Field("", description="an encoder for what needs sentence embeddings beside the student")
+    prompter: str = Field("", description="a generative base for what prompts, where the student can not be prompted")
 
 
 class Split(Closed):
@@ -43,6 +45,11 @@ class Preflight(Closed):
     empty: Share = Field(0.0, description="rows with an empty text")
     missing: Share = Field(0.0, description="rows that point to an entry that is not there")
     unreachable: Share = Field(1.0, description="rows whose right answer is not among their candidates")
+    lost: Share = Field(0.0, description="rows whose whole answer is lost to the length limit")
+    unsupervised: Share = Field(0.0, description="rows that have no token to learn")
+    unended: Share = Field(0.02, description="rows whose end of turn is not learned, so that the model would not stop")
+    unlike: Share = Field(0.0, description="rows whose prompt is not, byte for byte, what is asked when answering")
+    conflict: Share = Field(0.02, description="rows whose input stands elsewhere with another answer")
 
 
 class Leakage(Closed):

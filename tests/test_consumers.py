@@ -15,8 +15,9 @@ from pydantic import BaseModel, Field
 from tiny_retrieval import SPEC, WORDS, collection, write
 
 import factory
-from factory.api import Closed, Eval, Metric, Plugin, Runtime, Source
+from factory.api import Closed, Eval, Metric, Plugin, Probe, Runtime, Source
 from factory.api.plugin import marked
+from factory.errors import SpecError
 from factory.plan import compile
 from factory.plugins import Registry
 from factory.resolve import resolve
@@ -26,6 +27,9 @@ CODE = Path(factory.__file__).parent
 DEFINED = {CODE / "spec.py", CODE / "api" / "settings.py"}
 SHOWING = {"cli", "report", "serve", "evidence.py", "compare.py", "runs.py", "specialists.py"}
 """Code that only shows what was read is no consumer."""
+
+ROLES = (Probe,)
+"""Roles that have fields of their own, which the stages read."""
 
 ALIASES = {"preflight": {"limits"}, "train": {"settings"}, "split": {"settings"}}
 """How code calls a block where it does not call it as the spec does."""
@@ -42,10 +46,15 @@ CHANGES = {
     "train.seed": "8", "train.precision": "bf16", "contenders": "[tuned, bm25]", "evaluate": "[ranking, halved]",
     "gate.metric": "ndcg@10", "gate.margin": "0.1", "gate.confidence": "0.9", "gate.resamples": "501",
     "gate.seed": "8", "targets": "[]",
+    "data.preflight.lost": "0.3", "data.preflight.unsupervised": "0.3", "data.preflight.unended": "0.3",
+    "data.preflight.unlike": "0.3", "data.preflight.conflict": "0.3",
 }
 """Another value for every field that the output depends on."""
 
 RUNTIME = {"budget.wall": "1h", "budget.memory": "2GiB", "budget.threads": "2", "train.checkpoint_every": "7"}
+LENT = {"models.embedder", "models.prompter"}
+"""Models that are there for a plugin that uses them."""
+
 CONSTANT = {"apiVersion", "profiles"}
 """The one has a single value; the other is a layer of values, each of which counts where it lands."""
 
@@ -112,6 +121,7 @@ def unread_of_plugin(kind: type[Plugin]) -> list[str]:
     """Fields of a plugin that neither its class nor those it inherits from read off `self`."""
     bodies = [body for ancestor in kind.__mro__ if _ours(ancestor) for body in _bodies(ancestor)]
     taken = {read for body in bodies for read in reads(body)}
+    taken |= {("self", name) for role in ROLES if issubclass(kind, role) for name in role.model_fields}
     left = []
     for path, _, name in blocks(kind):
         owner = path.split(".")[-2] if "." in path else "self"
@@ -200,10 +210,20 @@ class Halved(Eval):
     primary = "half"
 
 
+class Borrowed(Halved):
+    """An eval that needs both further models."""
+
+    kind = "borrowed"
+
+    def uses(self) -> tuple[str, ...]:
+        return ("embedder", "prompter")
+
+
 @pytest.fixture(scope="module")
 def registry() -> Registry:
     loaded = Registry.load()
     loaded.add(Halved, "")
+    loaded.add(Borrowed, "")
     return loaded
 
 
@@ -216,7 +236,7 @@ def runtime(model: type[BaseModel]) -> set[str]:
 
 
 def test_the_table_of_changes_is_complete() -> None:
-    assert {path for path, _, _ in blocks(Spec)} == {*CHANGES, *RUNTIME, *CONSTANT}
+    assert {path for path, _, _ in blocks(Spec)} == {*CHANGES, *RUNTIME, *CONSTANT, *LENT}
     assert runtime(Spec) == set(RUNTIME)
 
 
@@ -224,6 +244,25 @@ def test_the_table_of_changes_is_complete() -> None:
 def test_a_field_that_changes_the_output_changes_a_key(spec: Path, registry: Registry, path: str) -> None:
     change = CHANGES[path]
     assert keys(spec, registry, change if change.startswith(f"{path}.") else f"{path}={change}") != keys(spec, registry)
+
+
+def lent(spec: Path, registry: Registry, evals: str, **models: str) -> dict[str, str]:
+    named = (f"models.{name}={reference}" for name, reference in models.items())
+    return keys(spec, registry, f"evaluate={evals}", *named)
+
+
+@pytest.mark.parametrize("name", ["embedder", "prompter"])
+def test_a_further_model_counts_where_it_is_used_and_is_refused_where_it_is_not(
+    spec: Path, registry: Registry, name: str
+) -> None:
+    both = {"embedder": "./base", "prompter": "./base"}
+    one = lent(spec, registry, "[ranking, borrowed]", **both)
+    other = lent(spec, registry, "[ranking, borrowed]", **{**both, name: "./other"})
+    assert {stage for stage in one if one[stage] != other[stage]} == {f"base[{name}]", "score", "gate", "bundle", "certify"}
+    with pytest.raises(SpecError, match=f"needs the model '{name}'"):
+        lent(spec, registry, "[ranking, borrowed]", **{n: v for n, v in both.items() if n != name})
+    with pytest.raises(SpecError, match="nothing here uses it"):
+        lent(spec, registry, "[ranking]", **{name: "./base"})
 
 
 @pytest.mark.parametrize("path", RUNTIME)

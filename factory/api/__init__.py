@@ -8,18 +8,20 @@ from factory.api.jobs import (
     ExportJob,
     FitJob,
     Job,
+    Judge,
     ModelJob,
+    ProbeJob,
     Reporter,
     RowsJob,
     ScoreJob,
     Silent,
     Tables,
 )
-from factory.api.kit import Kit
+from factory.api.kit import Decoder, Encoder, Kit, Learner
 from factory.api.lines import read_lines
 from factory.api.plugin import CONTRACT, Input, Plugin, Runtime
 from factory.api.render import render
-from factory.api.roles import Contender, Curator, Eval, Objective, Source, Synthesizer, Target, Task
+from factory.api.roles import Contender, Curator, Eval, Objective, Probe, Source, Synthesizer, Target, Task
 from factory.api.rows import (
     TEST,
     TRAIN,
@@ -27,8 +29,11 @@ from factory.api.rows import (
     Answer,
     Decision,
     Finding,
+    Guide,
+    Message,
     Metric,
     PlainAnswers,
+    Probed,
     Provenance,
     Row,
     Scores,
@@ -42,8 +47,9 @@ hookimpl = pluggy.HookimplMarker("factory")
 
 __all__ = [
     "CONTRACT", "TEST", "TRAIN", "VALIDATION", "Adapter", "Answer", "AnswerJob", "Base", "Closed", "Contender",
-    "Curator", "Decision", "Eval", "ExportJob", "Finding", "FitJob", "Input", "Job", "Kit", "Metric", "ModelJob",
-    "Objective", "PlainAnswers", "Plugin", "Provenance", "Reporter", "Row", "RowsJob", "Runtime", "ScoreJob",
-    "Scores", "Share", "Silent", "Source", "Synthesizer", "Tables", "Target", "Task", "Train", "TrainResult",
-    "hookimpl", "joined", "normalise", "read_lines", "render", "twins",
+    "Curator", "Decision", "Decoder", "Encoder", "Eval", "ExportJob", "Finding", "FitJob", "Guide", "Input", "Job",
+    "Judge", "Kit", "Learner", "Message", "Metric", "ModelJob", "Objective", "PlainAnswers", "Plugin", "Probe",
+    "ProbeJob", "Probed", "Provenance", "Reporter", "Row", "RowsJob", "Runtime", "ScoreJob", "Scores", "Share",
+    "Silent", "Source", "Synthesizer", "Tables", "Target", "Task", "Train", "TrainResult", "hookimpl", "joined",
+    "normalise", "read_lines", "render", "twins",
 ]

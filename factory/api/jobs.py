@@ -59,15 +59,28 @@ def _no_toolbox() -> Kit:
     raise RuntimeError("this job was given no toolbox")
 
 
+def no_judge(rows: Sequence[Row], answers: Sequence[Answer]) -> float:
+    """Refuse: the contender did not ask for a judge."""
+    raise RuntimeError("only a contender that says `chooses` may ask what answers are worth")
+
+
+Judge = Callable[[Sequence[Row], Sequence[Answer]], float]
+"""Rows and answers to them → the mean of the deciding metric, its sign such that higher is better."""
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What every job carries: a seed, a voice, the spec's folder, side tables, and a way to the heavy toolbox."""
+    """What every job carries: a seed, a voice, the spec's folder, side tables, and a way to the heavy toolbox.
+
+    `models` are the further models that the plugin `uses`, by their name in the spec.
+    """
 
     seed: int
     report: Reporter
     root: Path
     tables: Tables = field(default_factory=dict)
     toolbox: Callable[[], Kit] = _no_toolbox
+    models: Mapping[str, Base] = field(default_factory=dict)
 
     @property
     def kit(self) -> Kit:
@@ -119,21 +132,41 @@ class AnswerJob(Job):
     task: Task
     objective: Objective
     adapter: Path | None
+    judge: Judge = no_judge
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def worth(self, rows: Sequence[Row], answers: Sequence[Answer]) -> float:
+        """What answers to validation rows are worth by the deciding metric; higher is better. Needs `chooses`."""
+        return self.judge(rows, answers)
+
+    def spent(self, **facts: Any) -> None:
+        """Say what answering took or chose (tokens, shots), as JSON: it stands beside the answers."""
+        self.facts.update(facts)
 
     def ask(self, adapter: Path | None) -> ModelJob:
         """The same rows as a job for the objective, with this adapter or (None) the base alone."""
         return ModelJob(
             seed=self.seed, report=self.report, root=self.root, tables=self.tables, toolbox=self.toolbox,
-            rows=self.rows, base=self.base, task=self.task, adapter=adapter,
+            models=self.models, rows=self.rows, base=self.base, task=self.task, adapter=adapter,
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreJob(Job):
-    """The frozen test rows and one contender's answers to them, by row id."""
+    """The frozen test rows and one contender's answers to them, by row id; training and validation rows beside them."""
 
     rows: Sequence[Row]
     answers: Mapping[str, Answer]
+    train: Sequence[Row] = ()
+    validation: Sequence[Row] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeJob(Job):
+    """The base and the adapter, to be asked what has nothing to do with the task."""
+
+    base: Base
+    adapter: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from factory.api.rows import TrainResult
+from factory.api.rows import Guide, Message, TrainResult
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,6 +38,32 @@ class Encoder(Protocol):
         """The head's outputs for tokenised pairs: (pairs, labels)."""
 
 
+class Decoder(Protocol):
+    """A causal language model in evaluation mode, with its tokenizer and chat template."""
+
+    model: nn.Module
+    tokenizer: Any
+
+    def chat(self, messages: Sequence[Message]) -> list[int]:
+        """Token ids of a chat, by the base's own template, up to where the assistant begins to speak."""
+
+    def said(self, text: str) -> list[int]:
+        """Token ids of what the assistant says, its end of turn included."""
+
+    def write(
+        self, prompts: Ids, limit: int, guides: Sequence[Guide | None] = (), report: Reporter | None = None
+    ) -> list[str]:
+        """The greedy continuation of each prompt, at most `limit` tokens, under its guide if it has one."""
+
+    def weigh(
+        self, prompts: Ids, choices: Sequence[Ids], report: Reporter | None = None
+    ) -> list[list[float]]:
+        """The log-probability of each choice after its prompt: a list of choices for each prompt, sums over tokens."""
+
+    def logits(self, ids: Ids) -> list[Tensor]:
+        """The logits after every token of each text: (tokens, vocabulary) in fp32."""
+
+
 class Learner(Protocol):
     """A model with fresh adapters in training mode, and the tokenizer of its base."""
 
@@ -54,8 +80,16 @@ class Kit(Protocol):
     def encoder(self, base: Base, adapter: Path | None = None, *, labels: int = 0) -> Encoder:
         """The base in fp32, with a saved adapter added to its weights; with `labels`, under its saved head."""
 
-    def learner(self, job: FitJob, *, heads: tuple[str, ...] = (), labels: int = 0) -> Learner:
-        """The base with a fresh adapter on every linear layer; with `labels`, under a fresh head named in `heads`."""
+    def decoder(self, base: Base, adapter: Path | None = None) -> Decoder:
+        """A causal base, with a saved adapter added to its weights."""
+
+    def learner(
+        self, job: FitJob, *, heads: tuple[str, ...] = (), labels: int = 0, causal: bool = False
+    ) -> Learner:
+        """The base with a fresh adapter on every linear layer; with `labels`, under a fresh head named in `heads`.
+
+        A `causal` one predicts the next token, and its own head stays as it is.
+        """
 
     def fit(
         self, learner: Learner, rows: Sequence[Any], collate: Callable[[list[Any]], Any],
@@ -71,3 +105,7 @@ class Kit(Protocol):
 
     def logits(self, model: nn.Module, batch: Any) -> Tensor:
         """The head's outputs for each text of a batch, (texts, labels) in fp32, with gradients."""
+
+    def spoken(self, model: nn.Module, batch: Any, starts: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """What a causal model makes of the tokens from `starts` of each text on: logits (tokens, vocabulary) in fp32,
+        with gradients, and the tokens themselves."""

@@ -34,6 +34,10 @@ class Plugin(BaseModel):
         """What else the output depends on, as JSON: say, the version of a package the data comes from."""
         return None
 
+    def uses(self) -> tuple[str, ...]:
+        """Which further models of the spec it needs, by their field in `models`, such as `embedder`."""
+        return ()
+
     def identity(self, root: Path) -> dict[str, Any]:
         """What this block adds to a key. Raises FileNotFoundError when an `Input` is not there."""
         return {

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from factory.api.jobs import AnswerJob, ExportJob, FitJob, Job, ModelJob, RowsJob, ScoreJob
+from factory.api.jobs import AnswerJob, ExportJob, FitJob, Job, ModelJob, ProbeJob, RowsJob, ScoreJob
 from factory.api.plugin import Plugin
-from factory.api.rows import Answer, Decision, Finding, Metric, PlainAnswers, Row, Scores, TrainResult
+from factory.api.render import render
+from factory.api.rows import (
+    Answer,
+    Decision,
+    Finding,
+    Guide,
+    Message,
+    Metric,
+    PlainAnswers,
+    Probed,
+    Provenance,
+    Row,
+    Scores,
+    TrainResult,
+)
 
 Columns = tuple[str, ...]
 
@@ -85,7 +99,9 @@ class Objective(Plugin):
 class Contender(Plugin):
     """Anything that can answer the test rows; `answers` is the form of its answers, empty when it is the objective's.
 
-    `prompted` marks one that only prompts a model: when tuned does not clear it, prompting is enough.
+    `prompted` marks one that only prompts a model: when tuned does not clear it, prompting is enough. One that is not
+    `compared` is only shown: a variant of tuned, which the gate does not hold it against. One that `chooses` its
+    settings on validation rows may ask `job.worth`.
     """
 
     role = "contender"
@@ -93,6 +109,8 @@ class Contender(Plugin):
     answers: ClassVar[str] = ""
     uses_adapter: ClassVar[bool] = False
     prompted: ClassVar[bool] = False
+    compared: ClassVar[bool] = True
+    chooses: ClassVar[bool] = False
 
     def answer(self, job: AnswerJob) -> Iterator[Answer]:
         """Yield one answer for each test row."""
@@ -111,6 +129,34 @@ class Eval(Plugin):
     def score(self, job: ScoreJob) -> Iterator[Scores]:
         """Yield the values of every metric for each row."""
         raise NotImplementedError
+
+    def totals(self, job: ScoreJob) -> Mapping[str, float]:
+        """Numbers of all rows together that are no means of them: macro F1, calibration error, corpus BLEU."""
+        return {}
+
+    def tables(self, job: ScoreJob) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+        """What a person would rather see than read, as rows of named cells: per class, reliability bins."""
+        return {}
+
+
+class Probe(Eval):
+    """An eval of the models rather than of their answers: what training did to what nobody trained for.
+
+    Stands among the evals of a spec. `tolerance` is the fall of any suite's mean at which the gate says no.
+    """
+
+    tolerance: float = 0.05
+
+    def probe(self, job: ProbeJob) -> Iterator[Probed]:
+        """Ask the base and the tuned model the same; the stage pairs them by suite."""
+        raise NotImplementedError
+
+    def drift(self, job: ProbeJob) -> Mapping[str, float]:
+        """Distances of the tuned model's predictions from the base's, such as a KL divergence, by name."""
+        return {}
+
+    def score(self, job: ScoreJob) -> Iterator[Scores]:
+        yield from ()
 
 
 class Target(Plugin):
@@ -156,6 +202,24 @@ class Task(Plugin):
         """The renderer as data: name → template over columns. Recorded in the bundle with its digest."""
         raise NotImplementedError
 
+    def messages(self, row: Row) -> tuple[Message, ...]:
+        """The chat up to where the specialist speaks, for generative bases: the templates `system` and `prompt`."""
+        templates = self.templates()
+        said = [("system", templates.get("system", "")), ("user", templates["prompt"])]
+        return tuple(Message(role, render(text, row.columns)) for role, text in said if text)
+
+    def target(self, row: Row) -> str:
+        """What the specialist should say: the template `target`."""
+        return render(self.templates()["target"], row.columns)
+
+    def choices(self, rows: Sequence[Row]) -> tuple[str, ...]:
+        """All answers that there are, when they are few (labels, as `target` writes them); none for free text."""
+        return ()
+
+    def guide(self, row: Row, tables: Mapping[str, Mapping[str, Row]]) -> Guide | None:
+        """What constrains the decoding of an answer to this row, for every contender that generates."""
+        return None
+
     def prepare(self, job: RowsJob) -> Iterator[Row]:
         """Yield every row with the columns that are computed and not given (a reranker's candidates). Label-free."""
         yield from job.rows
@@ -167,3 +231,18 @@ class Task(Plugin):
     def show(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer | None) -> str:
         """One row, and what a contender said to it, in a line or two for a person."""
         raise NotImplementedError
+
+    def slices(self, row: Row) -> Mapping[str, str]:
+        """The parts of the test set that a row belongs to: slice → value, such as a label, a schema, a language."""
+        return {}
+
+    def question(self, asked: Mapping[str, Any]) -> Row:
+        """The row that a person's question makes: `query` is what they typed, the rest are columns by name.
+
+        Raises ValueError with what is missing.
+        """
+        return Row("question", {self.text: asked["query"], **asked}, Provenance("the question"))
+
+    def reply(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer) -> str:
+        """The answer as the person who asked reads it."""
+        return str(answer.output)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -53,8 +53,23 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a chat; `role` is system, user or assistant."""
+
+    role: str
+    content: str
+
+
+Guide = Callable[[str, bool], bool]
+"""Constrained decoding: (text so far, whether it ends here) → whether an answer may begin, or end, so."""
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """What a contender says to one row. The output's form is the task's: a ranking is a score for each candidate."""
+    """What a contender says to one row. The output's form is the task's `answers`.
+
+    `ranking`: a score for each candidate. `labels`: label → probability, of every label. `text`: the text.
+    """
 
     id: str
     output: Any
@@ -66,6 +81,16 @@ class Scores:
 
     id: str
     values: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """One question to the base and to the tuned model that has nothing to do with the task: what each got, 0 to 1."""
+
+    id: str
+    suite: str
+    base: float
+    tuned: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,18 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
+class Forgotten:
+    """A suite of general capability on which tuned fell below the base by more than was tolerated."""
+
+    suite: str
+    base: float
+    tuned: float
+    tolerance: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """All that a verdict rests on. `blocking` are the comparisons that decided; `effect` is what can be detected."""
 
@@ -47,6 +59,7 @@ class Case:
     leaked: int
     effect: float
     settle: int | None
+    forgotten: Sequence[Forgotten] = ()
 
 
 def reasons(case: Case) -> list[str]:
@@ -54,6 +67,7 @@ def reasons(case: Case) -> list[str]:
     lines = []
     if case.leaked:
         lines.append(f"{case.leaked} training rows are too close to test rows, so no number here can be trusted")
+    lines += [_forgot(each) for each in case.forgotten]
     others = [c for c in case.comparisons if c not in case.blocking]
     lines += [_compared(c, case) for c in (*case.blocking, *others)]
     if case.verdict == "PROMPTING_IS_ENOUGH":
@@ -63,6 +77,11 @@ def reasons(case: Case) -> list[str]:
     effect = f"a true difference of {case.effect:.3f} {case.metric} to every baseline"
     lines.append(f"{effect} would ship in {100 * POWER:.0f} % of such builds")
     return lines
+
+
+def _forgot(f: Forgotten) -> str:
+    fell = f"{f.base:.3f} to {f.tuned:.3f} (difference {f.low:.3f} to {f.high:.3f})"
+    return f"tuned forgot: {f.suite} fell from {fell}, by more than the {f.tolerance:g} that is tolerated"
 
 
 def _compared(c: Comparison, case: Case) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from factory.api.rows import Metric
 from factory.data import stats
-from factory.data.reasons import Case, Comparison, reasons
+from factory.data.reasons import Case, Comparison, Forgotten, reasons
 
 if TYPE_CHECKING:
     from factory.spec import Gate
@@ -65,10 +65,12 @@ class _Paired:
 
 
 def decide(
-    scores: Mapping[str, ScoredRows], metric: Metric, gate: Gate, prompted: Collection[str] = (), leaked: int = 0
+    scores: Mapping[str, ScoredRows], metric: Metric, gate: Gate, *, prompted: Collection[str] = (), leaked: int = 0,
+    probes: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """The content of gate.json. `scores` holds `tuned` and the baselines; `prompted` names those that only prompt a
-    model; `leaked` counts training rows too close to test rows. A positive difference always favours tuned.
+    model; `leaked` counts training rows too close to test rows; `probes` are the probe.json of each probe. A positive
+    difference always favours tuned.
 
     Raises ValueError when tuned or all baselines are absent, or contenders did not score the same rows.
     """
@@ -77,26 +79,36 @@ def decide(
         raise ValueError(f"a verdict compares {TUNED!r} with baselines; there are: {', '.join(sorted(table))}")
     paired = _Paired(table[TUNED], {row["id"]: row.get("group") or row["id"] for row in scores[TUNED]}, metric, gate)
     comparisons = paired.against({name: table[name] for name in sorted(table) if name != TUNED})
-    word, blocking = _judged(comparisons, gate.margin, prompted, leaked)
+    lost = forgotten(probes)
+    word, blocking = _judged(comparisons, gate.margin, prompted, bool(leaked or lost))
     effect = gate.margin + _beyond(comparisons, gate.confidence)
     settle = _settle(blocking, effect, gate) if word == INSUFFICIENT_EVIDENCE else None
-    case = Case(word, comparisons, blocking, metric.name, gate.margin, gate.confidence, leaked, effect, settle)
+    case = Case(word, comparisons, blocking, metric.name, gate.margin, gate.confidence, leaked, effect, settle, lost)
     return {
         "verdict": word, "metric": metric.name, "margin": gate.margin, "confidence": gate.confidence,
         "tuned": asdict(paired.alone()), "comparisons": [comparison.to_json() for comparison in comparisons],
         "best_baseline": min(comparisons, key=lambda c: (c.found.mean, c.baseline)).baseline,
         "reasons": reasons(case), "minimum_detectable_effect": round(effect, stats.DIGITS), "n_to_settle": settle,
-        CEILING: _ceiling(scores[TUNED]),
+        CEILING: _ceiling(scores[TUNED]), "probes": [dict(probe) for probe in probes],
     }
 
 
+def forgotten(probes: Sequence[Mapping[str, Any]]) -> list[Forgotten]:
+    """The suites that fell by more than their tolerance, and by more than chance explains."""
+    return [
+        Forgotten(suite["suite"], suite["base"], suite["tuned"], probe["tolerance"], suite["low"], suite["high"])
+        for probe in probes for suite in probe["suites"]
+        if suite["difference"] < -probe["tolerance"] and suite["high"] < 0
+    ]
+
+
 def _judged(
-    comparisons: Sequence[Comparison], margin: float, prompted: Collection[str], leaked: int
+    comparisons: Sequence[Comparison], margin: float, prompted: Collection[str], barred: bool
 ) -> tuple[str, list[Comparison]]:
     """The verdict, and the comparisons that stand in the way of a better one."""
     failed = [c for c in comparisons if c.found.high <= margin]
     unclear = [c for c in comparisons if c.found.low <= margin < c.found.high]
-    if leaked:
+    if barred:
         return NO_SHIP, failed
     if failed:
         return (PROMPTING_IS_ENOUGH if all(c.baseline in prompted for c in failed) else NO_SHIP), failed

@@ -13,10 +13,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
+from transformers import AutoTokenizer
 
 from factory.api import Base, FitJob, Kit, Reporter, TrainResult
 from factory.api.kit import Ids
-from factory.ml import adapter_files, encoder, packed, trainer
+from factory.ml import adapter_files, causal, decoder, encoder, packed, trainer
 from factory.ml.lora import attach
 from factory.ml.precision import precision
 
@@ -42,8 +43,16 @@ class Toolbox:
             encoder.merge(loaded.model, adapter)
         return loaded
 
-    def learner(self, job: FitJob, *, heads: tuple[str, ...] = (), labels: int = 0) -> trainer.Learner:
+    def decoder(self, base: Base, adapter: Path | None = None) -> decoder.Decoder:
+        _steady(0)
+        return _speaking(base, adapter)
+
+    def learner(
+        self, job: FitJob, *, heads: tuple[str, ...] = (), labels: int = 0, causal: bool = False
+    ) -> trainer.Learner:
         _steady(job.train.seed)
+        if causal:
+            return _causal(job)
         loaded = encoder.load(job.base.folder, labels=labels, training=True)
         model: Any = loaded.model
         if not labels and hasattr(model, "pooler"):
@@ -74,8 +83,25 @@ class Toolbox:
     def logits(self, model: nn.Module, batch: packed.Packed) -> Tensor:
         return packed.logits(model, batch)
 
+    def spoken(self, model: nn.Module, batch: packed.Packed, starts: Sequence[int]) -> tuple[Tensor, Tensor]:
+        return causal.spoken(model, batch, starts)
 
-@lru_cache(maxsize=1)
+
+def _causal(job: FitJob) -> trainer.Learner:
+    """A causal base with adapters below its own head, which stays as it is."""
+    model = causal.load(job.base.folder, torch.float32)
+    head = next(name for name, module in model.named_modules() if module is model.get_output_embeddings())
+    layers = attach(model, job.adapter, precision(job.train.precision, job.work), bare=(head,))
+    return trainer.Learner(model.train(), layers, AutoTokenizer.from_pretrained(job.base.folder))
+
+
+@lru_cache(maxsize=2)
+def _speaking(base: Base, adapter: Path | None) -> decoder.Decoder:
+    """A causal base, alone or with an adapter, loaded once a process: preflight and contenders ask for it."""
+    return decoder.load(base.folder, adapter)
+
+
+@lru_cache(maxsize=2)
 def _alone(base: Base) -> encoder.Encoder:
     """The base by itself, loaded once a process: preflight, tokenising, first stages and `untuned` all ask for it."""
     return encoder.load(base.folder)

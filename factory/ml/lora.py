@@ -116,17 +116,17 @@ class Stack:
 
 
 def attach(
-    model: nn.Module, adapter: Adapter, dtype: torch.dtype, heads: tuple[str, ...] = ()
+    model: nn.Module, adapter: Adapter, dtype: torch.dtype, heads: tuple[str, ...] = (), *, bare: tuple[str, ...] = ()
 ) -> dict[str, LoraLinear]:
-    """Freeze a model, put an adapter on every linear layer outside `heads`, and hold the rest in `dtype`.
+    """Freeze a model, put an adapter on every linear layer outside `heads` and `bare`, and hold the rest in `dtype`.
 
-    Heads stay fp32 and trainable. Returns the adapted layers by their name in the model.
+    Heads stay fp32 and trainable, what is bare stays frozen. Returns the adapted layers by their name in the model.
     """
     for parameter in model.parameters():
         parameter.requires_grad_(False)
     adapted: dict[str, LoraLinear] = {}
     for name, linear in list(model.named_modules()):
-        if isinstance(linear, nn.Linear) and not any(part in name.split(".") for part in heads):
+        if isinstance(linear, nn.Linear) and not {*heads, *bare} & {*name.split(".")}:
             parent, _, leaf = name.rpartition(".")
             adapted[name] = LoraLinear(linear, adapter, dtype)
             setattr(model.get_submodule(parent), leaf, adapted[name])

@@ -159,9 +159,9 @@ def attend(
 def _within(bucket: Bucket, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
     """Softmax attention of one bucket: (tokens, heads, width) each, and so the result."""
     shape = (bucket.texts, bucket.longest, *query.shape[1:])
-    q, k, v = (_padded(x, bucket).view(shape).transpose(1, 2) for x in (query, key, value))
+    q, k, v = (padded(x, bucket).view(shape).transpose(1, 2) for x in (query, key, value))
     mixed = _mixed(q * scaling, k, v, bucket.bias).transpose(1, 2).reshape(-1, *query.shape[1:])
-    return mixed if bucket.bias is None else _Gather.apply(mixed, bucket.back)  # type: ignore[no-untyped-call]
+    return unpadded(mixed, bucket)
 
 
 def _mixed(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Tensor:
@@ -172,10 +172,16 @@ def _mixed(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Te
     return torch.matmul(weights.softmax(-1), value)
 
 
-def _padded(x: Tensor, bucket: Bucket) -> Tensor:
+def padded(x: Tensor, bucket: Bucket) -> Tensor:
+    """The tokens of a bucket (tokens, …) in padded slots (texts × longest, …)."""
     if bucket.bias is None:
         return x.reshape(-1, *x.shape[1:])
     return _Spread.apply(x, bucket.place, bucket.back)  # type: ignore[no-any-return, no-untyped-call]
+
+
+def unpadded(x: Tensor, bucket: Bucket) -> Tensor:
+    """The tokens of a bucket out of their padded slots."""
+    return x if bucket.bias is None else _Gather.apply(x, bucket.back)  # type: ignore[no-untyped-call]
 
 
 def mask(*arguments: Any, **settings: Any) -> Tensor | None:
@@ -185,6 +191,11 @@ def mask(*arguments: Any, **settings: Any) -> Tensor | None:
 
 AttentionInterface.register(NAME, attend)
 AttentionMaskInterface.register(NAME, mask)
+
+
+def current() -> Packed | None:
+    """The row that was announced, if any."""
+    return _current.get()
 
 
 @contextmanager

@@ -29,6 +29,11 @@ def precision(wanted: str, work: Path) -> torch.dtype:
     return torch.bfloat16 if wanted == "bf16" else torch.float32
 
 
+def resident() -> torch.dtype:
+    """The type in which a large model answers fastest here."""
+    return torch.bfloat16 if _faster() else torch.float32
+
+
 @cache
 def _faster() -> bool:
     if torch.cuda.is_available():

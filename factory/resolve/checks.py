@@ -17,13 +17,16 @@ from factory.resolve.blocks import Kinds
 from factory.resolve.draft import Draft, ask
 from factory.resolve.messages import did_you_mean, models_in
 from factory.source import Steps, shown
+from factory.spec import Models
 
 
 def check(draft: Draft, root: Path, registry: Kinds) -> None:
     """Say all that does not fit together."""
     for steps, kind in draft.kinds.items():
         _inputs(draft, steps, kind, root)
-    _student(draft, root)
+    for model in Models.model_fields:
+        _model(draft, root, model)
+    _used(draft)
     task = draft.plugins.get(("task",))
     if task is not None:
         _answers(draft, cast(Task, task), registry)
@@ -51,20 +54,32 @@ def _inputs(draft: Draft, steps: Steps, model: type[BaseModel], root: Path) -> N
             draft.say((*steps, name), f"no such file or folder: {shown(str(value))}, relative to the spec's folder")
 
 
-def _student(draft: Draft, root: Path) -> None:
-    student = draft.text("models", "student")
-    if not student:
+def _model(draft: Draft, root: Path, name: str) -> None:
+    reference = draft.text("models", name)
+    if not reference:
         return
     try:
-        base = bases.parse(student, root)
+        base = bases.parse(reference, root)
     except InputError as error:
-        draft.say(("models", "student"), str(error))
+        draft.say(("models", name), str(error))
         return
     except OSError:
-        draft.say(("models", "student"), f"{shown(student)} can not be the name of a folder, nor of a model")
+        draft.say(("models", name), f"{shown(reference)} can not be the name of a folder, nor of a model")
         return
     if base.kind == "local" and not os.path.exists(root / os.path.expanduser(base.name)):
-        draft.say(("models", "student"), f"no such folder: {shown(base.name)}, relative to the spec's folder")
+        draft.say(("models", name), f"no such folder: {shown(base.name)}, relative to the spec's folder")
+
+
+def _used(draft: Draft) -> None:
+    """Say which further models a plugin needs and the spec does not name, and which it names and nobody uses."""
+    for steps, plugin in draft.plugins.items():
+        lacking = [name for name in plugin.uses() if not draft.text("models", name)]
+        if lacking:
+            draft.say(steps, f"{plugin.kind!r} needs the model {lacking[0]!r}; name one as models.{lacking[0]}")
+    used = {name for plugin in draft.plugins.values() for name in plugin.uses()}
+    for name in Models.model_fields:
+        if name not in {"student", *used} and draft.text("models", name) and len(draft.plugins) == len(draft.kinds):
+            draft.say(("models", name), "nothing here uses it; remove it, or select a plugin that does")
 
 
 def _answers(draft: Draft, task: Task, registry: Kinds) -> None:
@@ -128,13 +143,13 @@ def _contenders(draft: Draft) -> None:
     contenders = [(steps, cast(Contender, plugin)) for steps, plugin in draft.at("contenders")]
     for steps, text in _twice(contenders):
         draft.say(steps, text)
-    tuned = [(steps, contender) for steps, contender in contenders if contender.uses_adapter]
+    tuned = [(steps, contender) for steps, contender in contenders if contender.uses_adapter and contender.compared]
     if not tuned:
         draft.say(("contenders",), "none uses the adapter; add 'tuned'")
     for steps, contender in tuned[1:]:
         if contender.kind != tuned[0][1].kind:
             draft.say(steps, f"{contender.kind!r} uses the adapter, and so does {tuned[0][1].kind!r}; keep one")
-    if len(tuned) == len(contenders):
+    if not any(contender.compared and not contender.uses_adapter for _, contender in contenders):
         draft.say(("contenders",), "no baseline; baselines may be loosened, never omitted: add one, such as 'untuned'")
 
 

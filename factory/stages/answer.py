@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
-from factory.api import TEST, TRAIN, VALIDATION, AnswerJob, Contender
+from factory.api import TEST, TRAIN, VALIDATION, Answer, AnswerJob, Contender, Eval, Judge, Row, ScoreJob
+from factory.api.jobs import no_judge
 from factory.data.rows import write_json, write_jsonl
 from factory.errors import PluginError
 from factory.stages.job import StageJob, boundary
@@ -15,12 +17,13 @@ def run(job: StageJob) -> None:
     contender = cast(Contender, job.make("contender", job.config["contender"]))
     rows = job.rows("freeze", f"{TEST}.jsonl")
     adapter = job.inputs["train"] / "adapter" if contender.uses_adapter else None
+    train, validation = job.rows("curate", f"{TRAIN}.jsonl"), job.rows("freeze", f"{VALIDATION}.jsonl")
+    work = AnswerJob(
+        **job.common(), rows=rows, train=train, validation=validation, base=job.base(), task=job.task(),
+        objective=job.objective(), adapter=adapter, judge=_judge(job, train) if contender.chooses else no_judge,
+    )
     with boundary(contender):
-        answers = list(contender.answer(AnswerJob(
-            **job.common(), rows=rows,
-            train=job.rows("curate", f"{TRAIN}.jsonl"), validation=job.rows("freeze", f"{VALIDATION}.jsonl"),
-            base=job.base(), task=job.task(), objective=job.objective(), adapter=adapter,
-        )))
+        answers = list(contender.answer(work))
     by_id = {answer.id: answer for answer in answers}
     missing = [row.id for row in rows if row.id not in by_id]
     if missing or len(answers) != len(rows):
@@ -29,4 +32,21 @@ def run(job: StageJob) -> None:
             + (f"; none to {missing[0]!r}" if missing else "")
         )
     write_jsonl(job.out / "answers.jsonl", ({"id": row.id, "output": by_id[row.id].output} for row in rows))
-    write_json(job.out / "answer.json", {"contender": contender.kind, "rows": len(rows)})
+    write_json(job.out / "answer.json", {"contender": contender.kind, "rows": len(rows), "facts": work.facts})
+
+
+def _judge(job: StageJob, train: Sequence[Row]) -> Judge:
+    """What answers to validation rows are worth: the mean of the metric that the gate reads."""
+    evals = [each for each in (cast(Eval, job.make("eval", block)) for block in job.config["evals"]) if each.metrics]
+    name = job.config["metric"] or evals[0].primary
+    judge, metric = next((each, m) for each in evals for m in each.metrics if m.name == name)
+    common = job.common()
+
+    def worth(rows: Sequence[Row], answers: Sequence[Answer]) -> float:
+        said = {answer.id: answer for answer in answers}
+        with boundary(judge):
+            scores = list(judge.score(ScoreJob(**common, rows=rows, answers=said, train=train)))
+        mean = sum(each.values[metric.name] for each in scores) / len(scores)
+        return mean if metric.higher_is_better else -mean
+
+    return worth

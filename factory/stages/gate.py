@@ -15,7 +15,11 @@ def run(job: StageJob) -> None:
     gate = Gate(**job.config["gate"])
     scored = read_json(job.inputs["score"] / "score.json")
     metrics = {metric["name"]: Metric(**metric) for metric in scored["metrics"]}
-    rows = {name: list(read_jsonl(job.inputs["score"] / f"{name}.jsonl")) for name in scored["contenders"]}
+    compared = [name for name in scored["contenders"] if name not in job.config["shown"]]
+    rows = {name: list(read_jsonl(job.inputs["score"] / f"{name}.jsonl")) for name in compared}
+    probes = [read_json(folder / "probe.json") for role, folder in job.inputs.items() if role.startswith("probe[")]
     leaks = leaked(read_json(job.inputs["curate"] / "curate.json")["leakage"])
     metric = metrics[gate.metric or scored["primary"]]
-    write_json(job.out / "gate.json", decide(rows, metric, gate, job.config["prompted"], leaks))
+    write_json(job.out / "gate.json", decide(
+        rows, metric, gate, prompted=job.config["prompted"], leaked=leaks, probes=probes,
+    ))

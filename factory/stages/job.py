@@ -48,6 +48,8 @@ class StageJob:
 
     def tables(self) -> Tables:
         """The side tables that the sources filled."""
+        if "gather" not in self.inputs:
+            return {}
         files = sorted((self.inputs["gather"] / "tables").glob("*.jsonl"))
         return {file.stem: {row.id: row for row in read_rows(file)} for file in files}
 
@@ -55,13 +57,22 @@ class StageJob:
         """What every plugin's job carries."""
         return {
             "seed": self.seed, "report": self.report, "root": self.root, "tables": self.tables(), "toolbox": toolbox,
+            "models": self.models(),
         }
 
     def base(self) -> Base:
         """The resolved base model."""
-        folder = self.inputs["base"]
-        facts = read_json(folder / "base.json")
-        return Base(folder / "model", facts["id"], facts["revision"], facts["digest"], facts["licence"])
+        return _base(self.inputs["base"])
+
+    def models(self) -> dict[str, Base]:
+        """The further models of this stage, by their name in the spec."""
+        named = {role[len("base["):-1]: folder for role, folder in self.inputs.items() if role.startswith("base[")}
+        return {name: _base(folder) for name, folder in named.items()}
+
+
+def _base(folder: Path) -> Base:
+    facts = read_json(folder / "base.json")
+    return Base(folder / "model", facts["id"], facts["revision"], facts["digest"], facts["licence"])
 
 
 def toolbox() -> Kit:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any, cast
 
-from factory.api import TEST, Answer, Eval, Row, ScoreJob
+from factory.api import TEST, TRAIN, VALIDATION, Answer, Eval, ScoreJob
 from factory.data.rows import read_jsonl, write_json, write_jsonl
-from factory.data.stats import mean_interval
+from factory.data.stats import DIGITS, mean_interval
 from factory.errors import PluginError
 from factory.stages.job import StageJob, boundary
 
@@ -24,8 +24,14 @@ def run(job: StageJob) -> None:
     evals = [cast(Eval, job.make("eval", block)) for block in job.config["evals"]]
     metrics = [metric for plugin in evals for metric in plugin.metrics]
     contenders: dict[str, Any] = {}
+    totals: dict[str, dict[str, float]] = {}
+    tables: dict[str, dict[str, Any]] = {}
+    beside = {**job.common(), "rows": rows, "train": job.rows("curate", f"{TRAIN}.jsonl"),
+              "validation": job.rows("freeze", f"{VALIDATION}.jsonl")}
     for name, answers in _answers(job):
-        values = _values(job, evals, rows, answers)
+        work = ScoreJob(**beside, answers=answers)
+        values = _values(work, evals)
+        totals[name], tables[name] = _whole(work, evals)
         write_jsonl(
             job.out / f"{name}.jsonl", ({"id": row.id, "group": row.group, "values": values[row.id]} for row in rows)
         )
@@ -36,11 +42,22 @@ def run(job: StageJob) -> None:
             ))
             for metric in metrics
         }
-        job.report.progress(len(contenders), len(job.inputs) - 2, "contenders")
+        job.report.progress(len(contenders), sum(role.startswith("answer[") for role in job.inputs), "contenders")
     write_json(job.out / "score.json", {
         "metrics": [asdict(metric) for metric in metrics], "contenders": contenders, "confidence": CONFIDENCE,
-        "primary": evals[0].primary,
+        "primary": evals[0].primary, "totals": totals, "tables": tables,
     })
+
+
+def _whole(work: ScoreJob, evals: list[Eval]) -> tuple[dict[str, float], dict[str, Any]]:
+    """The numbers and tables of all evals that are about all rows together, rounded to what they can mean."""
+    totals: dict[str, float] = {}
+    tables: dict[str, Any] = {}
+    for plugin in evals:
+        with boundary(plugin):
+            totals |= {name: round(float(value), DIGITS) for name, value in plugin.totals(work).items()}
+            tables |= {name: [dict(line) for line in lines] for name, lines in plugin.tables(work).items()}
+    return totals, tables
 
 
 def _answers(job: StageJob) -> Iterator[tuple[str, dict[str, Answer]]]:
@@ -50,15 +67,15 @@ def _answers(job: StageJob) -> Iterator[tuple[str, dict[str, Answer]]]:
             yield role[len("answer["):-1], {line["id"]: Answer(line["id"], line["output"]) for line in lines}
 
 
-def _values(job: StageJob, evals: list[Eval], rows: list[Row], answers: Mapping[str, Answer]) -> Values:
+def _values(work: ScoreJob, evals: list[Eval]) -> Values:
     """Row id → metric → value, of all evals together."""
-    values: Values = {row.id: {} for row in rows}
+    values: Values = {row.id: {} for row in work.rows}
     for plugin in evals:
         with boundary(plugin):
-            for scores in plugin.score(ScoreJob(**job.common(), rows=rows, answers=answers)):
+            for scores in plugin.score(work):
                 values[scores.id].update(scores.values)
         wanted = {metric.name for metric in plugin.metrics}
-        short = next((row.id for row in rows if not wanted <= values[row.id].keys()), None)
+        short = next((row.id for row in work.rows if not wanted <= values[row.id].keys()), None)
         if short is not None:
             raise PluginError(f"eval {plugin.kind!r}: gave row {short!r} no value for every metric it names")
     return values

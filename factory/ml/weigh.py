@@ -1,0 +1,121 @@
+"""How likely each of a few answers is: one reading of the prompt, and one of all answers together as a tree.
+
+Answers that begin alike share the tokens of their beginning; each token sees the prompt and its own ancestors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from factory.api import Reporter
+from factory.ml.causal import BARRED
+from factory.ml.generate import Begun, Ids, batches, begin, first, shared
+
+TOKENS = 6144
+"""Padded tokens of prompts that are read together."""
+ROOT = -1
+
+
+@dataclass
+class Tree:
+    """The beginnings of some answers, each once: `tokens` with their `parents` (ROOT: the prompt) and depths.
+
+    `steps` holds for each answer its tokens with the node that each follows.
+    """
+
+    tokens: list[int] = field(default_factory=list)
+    parents: list[int] = field(default_factory=list)
+    depths: list[int] = field(default_factory=list)
+    steps: list[list[tuple[int, int]]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, choices: Ids) -> Tree:
+        """The tree of some answers. Raises ValueError for an empty one."""
+        tree = cls()
+        known: dict[tuple[int, int], int] = {}
+        for choice in choices:
+            if not choice:
+                raise ValueError("an answer to weigh has no token")
+            node, steps = ROOT, []
+            for place, token in enumerate(choice):
+                steps.append((node, token))
+                if place + 1 < len(choice):
+                    key = (node, token)
+                    if key not in known:
+                        known[key] = len(tree.tokens)
+                        tree.tokens.append(token)
+                        tree.parents.append(node)
+                        tree.depths.append(place)
+                    node = known[key]
+            tree.steps.append(steps)
+        return tree
+
+    def bars(self, size: int) -> Tensor:
+        """The additive mask between its nodes, padded to (size, size): each sees its ancestors and itself."""
+        bars = torch.full((size, size), BARRED)
+        for node, parent in enumerate(self.parents):
+            if parent != ROOT:
+                bars[node] = bars[parent]
+            bars[node, node] = 0.0
+        return bars
+
+
+@torch.inference_mode()
+def weigh(
+    model: Any, prompts: Ids, choices: Sequence[Ids], report: Reporter | None = None
+) -> list[list[float]]:
+    """The log-probability of each choice after its prompt: the sum over its tokens."""
+    found: list[list[float]] = [[] for _ in prompts]
+    prefix = shared(prompts)
+    read = first(model, prefix)
+    rest = [prompt[len(prefix) :] for prompt in prompts]
+    trees: dict[int, Tree] = {}
+    sizes = [sum(map(len, each)) for each in choices]
+    done = 0
+    for chunk in batches([len(own) + size for own, size in zip(rest, sizes, strict=True)], TOKENS):
+        for index in chunk:
+            if id(choices[index]) not in trees:
+                trees[id(choices[index])] = Tree.of(choices[index])
+        mine = [trees[id(choices[index])] for index in chunk]
+        begun = begin(model, read, len(prefix), [rest[index] for index in chunk], max(len(t.tokens) for t in mine))
+        for index, weights in zip(chunk, _weights(model, begun, mine), strict=True):
+            found[index] = weights
+        done += len(chunk)
+        if report is not None:
+            report.progress(done, len(prompts), "answers")
+    return found
+
+
+def _weights(model: Any, begun: Begun, trees: Sequence[Tree]) -> list[list[float]]:
+    head = model.get_output_embeddings()
+    hidden = _nodes(model, begun, trees)
+    found = []
+    for row, tree in enumerate(trees):
+        vectors = torch.cat([begun.last[row : row + 1], hidden[row, : len(tree.tokens)]])
+        table = head(vectors).float().log_softmax(-1)
+        found.append([float(sum(table[node + 1, token] for node, token in steps)) for steps in tree.steps])
+    return found
+
+
+def _nodes(model: Any, begun: Begun, trees: Sequence[Tree]) -> Tensor:
+    """Vectors of every node of each tree: (rows, most nodes, hidden)."""
+    size = max(len(tree.tokens) for tree in trees)
+    if not size:
+        return begun.last.new_zeros(len(trees), 0, begun.last.shape[-1])
+    device, dtype = model.device, model.dtype
+    tokens = torch.tensor([tree.tokens + [0] * (size - len(tree.tokens)) for tree in trees], device=device)
+    depths = torch.tensor([tree.depths + [0] * (size - len(tree.depths)) for tree in trees], device=device)
+    past = begun.seen.shape[1] - size
+    before = begun.seen[:, None, None, :past].expand(-1, 1, size, -1)
+    alike = {id(tree): tree.bars(size) for tree in trees}
+    among = torch.stack([alike[id(tree)] for tree in trees])[:, None].to(device, dtype)
+    hidden: Tensor = model.get_decoder()(
+        input_ids=tokens, position_ids=begun.positions[:, None] + depths, past_key_values=begun.cache, use_cache=True,
+        attention_mask=torch.cat([before, among], -1),
+    ).last_hidden_state
+    return hidden

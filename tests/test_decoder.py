@@ -1,0 +1,111 @@
+"""A decoder answers as plain transformers would, whatever it shares, packs or batches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from tiny_decoder import tiny_decoder
+from transformers import AutoModelForCausalLM
+
+from factory.api import Base, Message
+from factory.ml import causal, generate, packed
+from factory.ml.decoder import Decoder
+from factory.ml.weigh import weigh
+
+LIMIT = 12
+WORDS = ["a", "which one is larger, the sun or the moon?", "tell me", "say it again, more slowly please"]
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Base:
+    return tiny_decoder(tmp_path_factory.mktemp("decoder"))
+
+
+@pytest.fixture(scope="module")
+def decoder(base: Base) -> Decoder:
+    from transformers import AutoTokenizer
+
+    return Decoder(causal.load(base.folder, torch.float32), AutoTokenizer.from_pretrained(base.folder))
+
+
+@pytest.fixture(scope="module")
+def plain(base: Base) -> Any:
+    return AutoModelForCausalLM.from_pretrained(base.folder, dtype=torch.float32).eval()
+
+
+def chats(decoder: Decoder, system: str = "") -> list[list[int]]:
+    first = [Message("system", system)] if system else []
+    return [decoder.chat([*first, Message("user", text)]) for text in WORDS]
+
+
+def naive(plain: Any, prompt: list[int], limit: int = LIMIT) -> list[int]:
+    """One prompt at a time, nothing kept."""
+    ids = list(prompt)
+    with torch.inference_mode():
+        for _ in range(limit):
+            token = int(plain(input_ids=torch.tensor([ids])).logits[0, -1].argmax())
+            if token == 1:
+                break
+            ids.append(token)
+    return ids[len(prompt) :]
+
+
+@pytest.mark.parametrize("system", ["", "You answer in one word, and never more than that."])
+def test_many_prompts_at_once_get_the_tokens_of_one_at_a_time(decoder: Decoder, plain: Any, system: str) -> None:
+    prompts = chats(decoder, system)
+    assert bool(generate.shared(prompts)) == bool(system)
+    assert generate.write(decoder.reader(), prompts, LIMIT) == [naive(plain, prompt) for prompt in prompts]
+
+
+def test_a_guide_is_obeyed_and_else_changes_nothing(decoder: Decoder) -> None:
+    prompts = chats(decoder)
+    free = decoder.write(prompts, LIMIT)
+    assert decoder.write(prompts, LIMIT, [lambda text, ends: True] * len(prompts)) == free
+    only = "moonmoon"
+    guides = [lambda text, ends: text == only if ends else only.startswith(text)] * len(prompts)
+    assert decoder.write(prompts, LIMIT, guides) == [only] * len(prompts)
+
+
+def test_weighing_answers_as_a_tree_equals_reading_each_alone(decoder: Decoder, plain: Any) -> None:
+    prompts, answers = chats(decoder, "Pick one."), ["sun", "sunny", "moon", "m"]
+    choices = [decoder.said(answer) for answer in answers]
+    found = weigh(decoder.model, prompts, [choices] * len(prompts))
+    for prompt, weights in zip(prompts, found, strict=True):
+        for choice, weight in zip(choices, weights, strict=True):
+            with torch.inference_mode():
+                table = plain(input_ids=torch.tensor([prompt + choice])).logits[0].log_softmax(-1)
+            alone = sum(float(table[len(prompt) - 1 + place, token]) for place, token in enumerate(choice))
+            assert weight == pytest.approx(alone, abs=1e-4)
+
+
+def test_different_answers_to_each_prompt_can_be_weighed(decoder: Decoder) -> None:
+    prompts = chats(decoder)
+    choices = [[decoder.said("x" * (1 + place)), decoder.said("y")] for place in range(len(prompts))]
+    together = weigh(decoder.model, prompts, choices)
+    for place, prompt in enumerate(prompts):
+        assert together[place] == pytest.approx(weigh(decoder.model, [prompt], [choices[place]])[0], abs=1e-4)
+
+
+def test_packed_rows_give_the_loss_and_gradients_of_rows_alone(decoder: Decoder, plain: Any) -> None:
+    prompts = chats(decoder)
+    texts = [[*prompt, *decoder.said(text)] for prompt, text in zip(prompts, ["b", "no", "yes!", "c"], strict=True)]
+    starts = [len(prompt) for prompt in prompts]
+    logits, tokens = causal.spoken(decoder.model, packed.pack(texts), starts)
+    loss = torch.nn.functional.cross_entropy(logits, tokens, reduction="sum")
+    weight = decoder.model.model.layers[0].self_attn.k_proj.weight
+    (found,) = torch.autograd.grad(loss, weight)
+    alone, total = plain.model.layers[0].self_attn.k_proj.weight, torch.zeros(())
+    for ids, start in zip(texts, starts, strict=True):
+        table = plain(input_ids=torch.tensor([ids])).logits[0, start - 1 : -1]
+        total = total + torch.nn.functional.cross_entropy(table, torch.tensor(ids[start:]), reduction="sum")
+    (wanted,) = torch.autograd.grad(total, alone)
+    assert loss.item() == pytest.approx(total.item(), rel=1e-5)
+    assert float((found - wanted).norm() / wanted.norm()) < 1e-5
+
+
+def test_a_prompt_is_the_same_ids_before_any_answer(decoder: Decoder) -> None:
+    prompt, said = decoder.chat([Message("user", "hello")]), decoder.said("hi")
+    assert decoder.tokenizer.decode([*prompt, *said]).endswith("assistant\nhi<|im_end|>")
+    assert said[-1] == decoder.tokenizer.eos_token_id
