@@ -9,7 +9,7 @@ from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
-from factory import runs
+from factory import runs, specialists
 from factory.errors import FactoryError, InputError
 from factory.evidence import Evidence
 from factory.runs import RunView
@@ -103,9 +103,12 @@ def sides(home: Path, a: str, b: str) -> tuple[Side, Side]:
 
 
 def side(home: Path, text: str) -> Side:
-    """`RUN` or `RUN:contender` → that contender's answers; without one, the contender with the adapter."""
+    """`RUN` or `RUN:contender` → that contender's answers; without one, the contender with the adapter.
+
+    A run may be named by its specialist (the newest run) or by `NAME@VERSION`.
+    """
     named, _, contender = text.partition(":")
-    run = runs.find(home, named)
+    run = runs.find(home, specialists.find(home, named).run if "@" in named else named)
     evidence = Evidence(home, run)
     known = evidence.contenders()
     chosen = contender or tuned(run)
@@ -119,8 +122,8 @@ def side(home: Path, text: str) -> Side:
 
 def tuned(run: RunView) -> str:
     """The contender that carries the adapter, as the gate's plan says."""
-    gate: Mapping[str, Any] = next((s.get("config", {}) for s in run.plan if s.get("name") == "gate"), {})
-    return str(gate.get("tuned", "tuned"))
+    config: Mapping[str, Any] = next((s.get("config", {}) for s in run.plan if s.get("name") == "bundle"), {})
+    return str(config.get("tuned", "tuned"))
 
 
 def compare(a: Side, b: Side, metric: str = "") -> Comparison:

@@ -50,6 +50,7 @@ class Preflight(Closed):
     unended: Share = Field(0.02, description="rows whose end of turn is not learned, so that the model would not stop")
     unlike: Share = Field(0.0, description="rows whose prompt is not, byte for byte, what is asked when answering")
     conflict: Share = Field(0.02, description="rows whose input stands elsewhere with another answer")
+    rare: Share = Field(1.0, description="rows of a label that few rows have")
 
 
 class Leakage(Closed):

@@ -148,12 +148,12 @@ def test_a_plugin_that_prints_or_talks_oddly_disturbs_nobody(odd: Path, tmp_path
 
 
 @pytest.mark.parametrize(("how", "said"), [
-    ("few", "contender 'odd-majority': 58 answers to 60 rows; none to "),
-    ("twice", "contender 'odd-majority': 61 answers to 60 rows"),
-    ("number", "answer[odd-majority]: "),
+    ("few", "contender 'odd-commonest': 58 answers to 60 rows; none to "),
+    ("twice", "contender 'odd-commonest': 61 answers to 60 rows"),
+    ("number", "answer[odd-commonest]: "),
 ])
 def test_a_contender_that_answers_wrongly_is_named(odd: Path, tmp_path: Path, how: str, said: str) -> None:
-    code, told = complaint(odd, tmp_path / "home", "--set", f"contenders=[tuned, {{kind: odd-majority, how: {how}}}]")
+    code, told = complaint(odd, tmp_path / "home", "--set", f"contenders=[tuned, {{kind: odd-commonest, how: {how}}}]")
     assert code == 70 and said in told, told
     assert "answer[tuned]" in builds.finished(tmp_path / "home")
 

@@ -21,9 +21,18 @@ EXAMPLES = {
         'documents = model.encode_document(["a document", "another document"])\n'
         'print(model.similarity(model.encode_query(["a query"]), documents))'
     ),
+    "transformers:AutoModelForSequenceClassification": (
+        "from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, pipeline\n"
+        f'folder = "{FOLDER}"\n'
+        'config = AutoConfig.from_pretrained(f"{folder}/labels")\n'
+        "model = AutoModelForSequenceClassification.from_pretrained(folder, config=config)\n"
+        'classify = pipeline("text-classification", model=model, tokenizer=AutoTokenizer.from_pretrained(folder))\n'
+        'print(classify("a text", top_k=3))'
+    ),
 }
 PIPELINES = {
     "CrossEncoder": "text-ranking",
+    "AutoModelForSequenceClassification": "text-classification",
     "SentenceTransformer": "sentence-similarity", "MultiVectorEncoder": "sentence-similarity",
     "AutoPeftModelForCausalLM": "text-generation", "AutoPeftModelForSequenceClassification": "text-classification",
 }

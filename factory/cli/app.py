@@ -14,7 +14,7 @@ COMMANDS = {
     "why": "Say why a stage would run.",
     "runs": "List the runs.",
     "show": "Show a run, live or past.",
-    "compare": "Compare two builds, or two contenders, row by row.",
+    "compare": "Compare two builds, two specialists or two contenders, row by row.",
     "report": "Write a run as one HTML file.",
     "try": "Ask a specialist.",
     "verify": "Check that a bundle is what was built.",

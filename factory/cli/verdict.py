@@ -17,6 +17,8 @@ from factory.report import words
 COLOURS = {words.SHIP: "green", words.NO_SHIP: "red", words.PROMPTING: "yellow", words.INSUFFICIENT: "yellow"}
 WIDTH = 100
 BAR = 28
+TOTALS = 6
+"""Columns of numbers of all rows together that fit beside each other; the report has all."""
 
 
 def summary(evidence: Evidence) -> dict[str, Any]:
@@ -29,6 +31,7 @@ def summary(evidence: Evidence) -> dict[str, Any]:
         "bundle": str(bundle) if bundle else "",
         "gate": gate,
         "contenders": evidence.facts("score").get("contenders", {}),
+        "totals": evidence.facts("score").get("totals", {}),
     }
 
 
@@ -42,7 +45,7 @@ def panel(evidence: Evidence) -> str:
     run = evidence.run
     parts = [f"{badge} {strong(run.name)} {dim(run.id)}", _wrapped(words.headline(gate, run.task))]
     parts += [_wrapped(line) for line in (words.advice(gate),) if line]
-    parts += ["", contenders(evidence), *_ceiling(gate), ""]
+    parts += ["", contenders(evidence), *_ceiling(gate), *_totals(evidence), *_probes(gate), ""]
     return "\n".join([*parts, *_reasons(gate), *_bundle(evidence)])
 
 
@@ -52,6 +55,32 @@ def _ceiling(gate: Mapping[str, Any]) -> list[str]:
     if not isinstance(ceiling, int | float):
         return []
     return [dim(f"no answer to these rows could score above {words.number(ceiling)}: their candidates end there")]
+
+
+def _totals(evidence: Evidence) -> list[str]:
+    """What is no mean of rows, a line a contender."""
+    totals = {name: found for name, found in evidence.facts("score").get("totals", {}).items() if found}
+    names = list(dict.fromkeys(each for found in totals.values() for each in found))[:TOTALS]
+    if not names:
+        return []
+    rows = [[words.clean(name), *(words.number(found.get(each, "")) for each in names)]
+            for name, found in totals.items()]
+    return ["", table(["contender", *names], rows, right=tuple(range(1, len(names) + 1)))]
+
+
+def _probes(gate: Mapping[str, Any]) -> list[str]:
+    """What training did to what nobody trained for."""
+    rows = [
+        [words.clean(suite["suite"]), str(suite["n"]), words.number(suite["base"]), words.number(suite["tuned"]),
+         words.signed(suite["difference"]), f"{words.signed(suite['low'])} to {words.signed(suite['high'])}"]
+        for probe in gate.get("probes", []) for suite in probe.get("suites", [])
+    ]
+    drift = [f"{name} {words.number(value)}" for probe in gate.get("probes", [])
+             for name, value in probe.get("drift", {}).items()]
+    if not rows:
+        return []
+    heads = ["general capability", "items", "base", "tuned", "change", "interval"]
+    return ["", table(heads, rows, right=(1, 2, 3, 4)), *([dim(", ".join(drift))] if drift else [])]
 
 
 def _wrapped(text: str) -> str:

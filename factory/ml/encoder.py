@@ -55,13 +55,15 @@ class Encoder:
     @torch.inference_mode()
     def logits(self, pairs: Sequence[tuple[list[int], list[int]]], report: Reporter | None = None) -> Tensor:
         """The head's outputs for tokenised pairs: (pairs, labels)."""
-        labels: Any = self.model.config
-        found = torch.empty(len(pairs), labels.num_labels)
+        found: list[Tensor] = [torch.empty(0)] * len(pairs)
         for chunk in _told([ids for ids, _ in pairs], report, "pairs"):
             tokens, mask = pad([pairs[index][0] for index in chunk])
             segments, _ = pad([pairs[index][1] for index in chunk])
-            found[chunk] = self.model(input_ids=tokens, attention_mask=mask, token_type_ids=segments).logits.float()
-        return found
+            kinds = {"token_type_ids": segments} if bool(segments.any()) else {}
+            outputs = self.model(input_ids=tokens, attention_mask=mask, **kinds).logits.float()
+            for index, output in zip(chunk, outputs, strict=True):
+                found[index] = output
+        return torch.stack(found)
 
 
 def _told(ids: Ids, report: Reporter | None, unit: str) -> Iterator[list[int]]:

@@ -130,8 +130,9 @@ def attach(
             parent, _, leaf = name.rpartition(".")
             adapted[name] = LoraLinear(linear, adapter, dtype)
             setattr(model.get_submodule(parent), leaf, adapted[name])
-    for head in heads:
-        model.get_submodule(head).register_forward_pre_hook(_full_precision)
+    for name, module in model.named_modules():
+        if name.rpartition(".")[2] in heads:
+            module.register_forward_pre_hook(_full_precision)
     for name, parameter in model.named_parameters():
         if any(part in name.split(".") for part in heads):
             parameter.requires_grad_(True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from factory.evidence import Evidence
-from factory.report import data, verdict, work
+from factory.report import data, verdict, whole, work
 from factory.report.html import Markup, join, tag
 
 STYLE = Path(__file__).with_name("style.css")
@@ -13,6 +13,8 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 PARTS = (
     ("contenders", "Contenders", verdict.contenders),
     ("gate", "Gate", verdict.reasoning),
+    ("whole", "All rows together", whole.whole),
+    ("general", "General capability", whole.general),
     ("rows", "Row by row", work.rows),
     ("training", "Training", work.training),
     ("data", "Data", data.data),

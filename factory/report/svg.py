@@ -112,3 +112,20 @@ def bar(share: float, said: str, width: float = 220) -> Markup:
         tag("rect", x=0, y=4, width=full, height=8, rx=4, class_="fill"),
     )
     return _svg(drawn, width, 16, said, "bar")
+
+
+def reliability(points: Sequence[tuple[float, float]], size: int = 220) -> Markup:
+    """Confidence against accuracy, a point a bin; the diagonal is perfect calibration (Guo et al. 2017)."""
+    inner = size - 2 * PAD
+
+    def place(confidence: float, accuracy: float) -> tuple[float, float]:
+        return round(PAD + confidence * inner, 1), round(size - PAD - accuracy * inner, 1)
+
+    (left, bottom), (right, top) = place(0, 0), place(1, 1)
+    spots = [place(*point) for point in points]
+    drawn = join(
+        tag("line", x1=left, y1=bottom, x2=right, y2=top, class_="mark"),
+        _line(spots, "smooth"),
+        *(tag("circle", cx=x, cy=y, r=3.5, class_="mean") for x, y in spots),
+    )
+    return _svg(drawn, size, size, "accuracy by confidence; on the diagonal, a confidence is what it says", "dots")

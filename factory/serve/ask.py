@@ -23,6 +23,8 @@ from factory.stages.job import toolbox
 from factory.worker import describe
 
 HERE = "the question"
+RANKING = "ranking"
+"""The form of answers that is about documents: those of the question, or of the build's own corpus."""
 
 
 @dataclass
@@ -35,9 +37,7 @@ class Specialist:
     @cached_property
     def base(self) -> Base:
         """The base model as the build resolved it."""
-        folder = Path(self.told["base"])
-        facts = read_json(folder / "base.json")
-        return Base(folder / "model", facts["id"], facts["revision"], facts["digest"], facts["licence"])
+        return _base(Path(self.told["base"]))
 
     @cached_property
     def task(self) -> Task:
@@ -60,10 +60,21 @@ class Specialist:
         self.kit = self.kit or Remembering(toolbox(), Path(self.told["cache"]) / f"{self.base.digest}.npz")
         return self.kit
 
+    def reply(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """The answer to a question, and how its task shows it: `asked` holds `query`, and columns by name."""
+        try:
+            row = self.task.question(asked)
+        except ValueError as error:
+            raise InputError(f"{self.task.kind}: {error}") from error
+        models = {name: _base(Path(folder)) for name, folder in self.told["models"].items()}
+        common = {**self._common(self.corpus), "models": models}
+        row = next(iter(self.task.prepare(RowsJob(**common, rows=[row], base=self.base, task=self.task))))
+        work = ModelJob(**common, rows=[row], base=self.base, task=self.task, adapter=Path(self.told["bundle"]))
+        answer = next(iter(self.objective.answer(work)))
+        return {"output": answer.output, "shown": self.task.reply(row, self.corpus, answer)}
+
     def answer(self, query: str, documents: Sequence[Mapping[str, str]], top: int) -> list[dict[str, Any]]:
         """The best documents for a query, best first: of those given, or of the corpus by way of the first stage."""
-        if self.task.answers != "ranking":
-            raise InputError(f"`try` can not ask a {self.task.kind} yet; load the bundle as its README says")
         row, tables = self._given(query, documents) if documents else self._found(query)
         job = ModelJob(
             **self._common(tables), rows=[row], base=self.base, task=self.task, adapter=Path(self.told["bundle"])
@@ -101,9 +112,16 @@ class Specialist:
         return [{"id": name, "score": score, "text": render(template, table[name].columns)} for name, score in order]
 
 
+def _base(folder: Path) -> Base:
+    facts = read_json(folder / "base.json")
+    return Base(folder / "model", facts["id"], facts["revision"], facts["digest"], facts["licence"])
+
+
 def reply(specialist: Specialist, request: Mapping[str, Any]) -> dict[str, Any]:
     """The answer to one request, or what went wrong with it."""
     try:
+        if specialist.task.answers != RANKING:
+            return {"reply": specialist.reply({"query": request["query"], **request.get("fields", {})})}
         return {"answers": specialist.answer(request["query"], request.get("documents") or [], int(request["top"]))}
     except Exception as error:  # a boundary: the asker gets one line, the log the rest
         import traceback

@@ -30,6 +30,8 @@ def told(home: Path, name: str) -> dict[str, Any]:
     evidence = Evidence(home, find(home, version.run))
     plan: Mapping[str, Any] = next((s["config"] for s in evidence.run.plan if s.get("name") == "train"), {})
     folders = {stage: evidence.folder(stage) for stage in ("base", "gather")}
+    lent = [stage for stage in evidence.run.stages if stage.startswith("base[")]
+    models = {stage[len("base["):-1]: folder for stage in lent if (folder := evidence.folder(stage)) is not None}
     gone = [stage for stage, folder in folders.items() if folder is None]
     if gone or "objective" not in plan:
         raise InputError(
@@ -42,7 +44,8 @@ def told(home: Path, name: str) -> dict[str, Any]:
         **folders,
         "cache": home / "cache" / "vectors",
     }
-    return {**blocks, **{name: str(folder) for name, folder in places.items()}}
+    named = {name: str(folder) for name, folder in places.items()}
+    return {**blocks, **named, "models": {name: str(folder) for name, folder in models.items()}}
 
 
 class Asker:
@@ -67,17 +70,19 @@ class Asker:
             self.process.terminate()
         self.process.wait()
 
-    def ask(self, query: str, documents: Sequence[Mapping[str, str]], top: int) -> list[dict[str, Any]]:
-        """The best documents, best first: id, score, text."""
-        self._send({"query": query, "documents": list(documents), "top": top})
+    def ask(
+        self, query: str, documents: Sequence[Mapping[str, str]] = (), top: int = 10,
+        fields: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """`answers`: the best documents, best first (id, score, text); or `reply`: the output, and how it is shown."""
+        self._send({"query": query, "documents": list(documents), "top": top, "fields": dict(fields or {})})
         line = self.process.stdout.readline() if self.process.stdout else b""
         if not line:
             raise AskError(f"the answering process died; its last words are in {self.log}", BUG)
         found: dict[str, Any] = json.loads(line)
         if "failed" in found:
             raise AskError(found["failed"], int(found["exit_code"]))
-        answers: list[dict[str, Any]] = found["answers"]
-        return answers
+        return found
 
     def _send(self, message: Mapping[str, Any]) -> None:
         if self.process.stdin is None:

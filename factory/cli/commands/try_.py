@@ -1,4 +1,4 @@
-"""`factory try`: ask a specialist. A reranker is asked with a query, about given documents or about its own corpus."""
+"""`factory try`: ask a specialist. One that ranks is asked about given documents, or about its own corpus."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import click
 from factory.cli import out
 
 if TYPE_CHECKING:
-    from factory.serve.asker import Asker
+    pass
 
 
 @click.command("try")
@@ -22,30 +22,56 @@ if TYPE_CHECKING:
 @click.option(
     "--documents", "file", type=click.Path(path_type=Path), help="Documents, one a line; .jsonl: id and text."
 )
+@click.option("--with", "pairs", multiple=True, metavar="COLUMN=VALUE", help="A further column of the question.")
 @click.option("--top", default=10, show_default=True, help="At most so many answers.")
 @out.json_option
-def command(name: str, query: str, texts: Sequence[str], file: Path | None, top: int, as_json: bool) -> None:
+def command(
+    name: str, query: str, texts: Sequence[str], file: Path | None, pairs: Sequence[str], top: int, as_json: bool
+) -> None:
     """Ask a specialist. NAME is a specialist, or NAME@VERSION.
 
-    Without documents it searches the corpus that it was built with.
+    One that ranks searches the corpus that it was built with, when no documents are given. What else a question has,
+    such as the history of a conversation, is given by --with; a value that is JSON is read as such.
     """
     from factory.home import home
     from factory.serve.asker import Asker
 
+    fields = _fields(pairs)
     documents = [{"id": str(i), "text": text} for i, text in enumerate(texts, 1)] + (_read(file) if file else [])
     with Asker(home(), name) as asker:
         out.note("the model is loading; the first question about a corpus reads all of it")
         for asked in [query] if query else _queries():
-            _answer(asker, asked, documents, top, as_json)
+            _show(asked, asker.ask(asked, documents, top, fields), as_json)
 
 
-def _answer(asker: Asker, query: str, documents: Sequence[Mapping[str, str]], top: int, as_json: bool) -> None:
+def _fields(pairs: Sequence[str]) -> dict[str, Any]:
+    """`history=["Who was Ada?", "A mathematician."]` → the column and its value."""
+    import json
+
+    from factory.errors import InputError
+
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise InputError(f"--with {pair}: write COLUMN=VALUE")
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            found[name] = value
+    return found
+
+
+def _show(query: str, found: Mapping[str, Any], as_json: bool) -> None:
     from factory.report.words import clean, number
 
-    answers = asker.ask(query, documents, top)
     if as_json:
-        out.emit({"query": query, "answers": answers})
+        out.emit({"query": query, **found})
         return
+    if "reply" in found:
+        out.say("\n".join(clean(line) for line in str(found["reply"]["shown"]).splitlines()))
+        return
+    answers = found["answers"]
     rows = [[str(i), clean(a["id"]), number(a["score"]), clean(a["text"], 100)] for i, a in enumerate(answers, 1)]
     out.say(out.table(["", "document", "score", "text"], rows, right=(0, 2)))
 

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any, Literal
 
 from toy_factory.learn import Counting
-from toy_factory.rest import Labelled, Majority
+from toy_factory.rest import Commonest, Labelled
 
 from factory.api import Answer, AnswerJob, FitJob, Job, Plugin, Row, TrainResult, hookimpl
 
@@ -47,10 +47,10 @@ class OddObjective(Counting):
         return super().fit(job)
 
 
-class OddContender(Majority):
+class OddContender(Commonest):
     """Answers all rows but the last two, or one of them twice."""
 
-    kind = "odd-majority"
+    kind = "odd-commonest"
     how: Literal["few", "twice", "number"]
 
     def answer(self, job: AnswerJob) -> Iterator[Answer]:

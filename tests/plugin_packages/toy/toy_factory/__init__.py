@@ -7,6 +7,6 @@ from factory.api import Plugin, hookimpl
 def factory_plugins() -> list[type[Plugin]]:
     """The toy task and all it needs."""
     from toy_factory.learn import Counting
-    from toy_factory.rest import Accuracy, Labelled, Majority, Toy
+    from toy_factory.rest import Accuracy, Commonest, Labelled, Toy
 
-    return [Accuracy, Counting, Labelled, Majority, Toy]
+    return [Accuracy, Counting, Labelled, Commonest, Toy]

@@ -39,10 +39,10 @@ class Labelled(Source):
             yield Row(f"r{number}", {"text": value["text"], "label": value["label"]}, origin, group=value["group"])
 
 
-class Majority(Contender):
+class Commonest(Contender):
     """Says the commonest label of the training rows."""
 
-    kind = "majority"
+    kind = "commonest"
     answers = "label"
     columns = ("label",)
 
@@ -76,7 +76,7 @@ class Toy(Task):
     @classmethod
     def defaults(cls) -> dict[str, Any]:
         return {
-            "objective": {"kind": "counting"}, "contenders": ["tuned", "majority"], "evaluate": ["accuracy"],
+            "objective": {"kind": "counting"}, "contenders": ["tuned", "commonest"], "evaluate": ["accuracy"],
             "targets": ["peft"], "train": {"epochs": 1},
         }
 

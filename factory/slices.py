@@ -1,0 +1,71 @@
+"""Where two sets of answers differ: the parts of the test set, each with its paired interval, Holm over all of them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from factory.compare import RESAMPLES, SEED, Comparison, RowResult, Shelf
+from factory.errors import FactoryError
+
+LEAST = 10
+"""A slice of fewer rows says nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """One value of one slice: the means of both sides on its rows, A − B with its interval, and p by Holm's method."""
+
+    slice: str
+    value: str
+    n: int
+    mean_a: float
+    mean_b: float
+    difference: float
+    low: float
+    high: float
+    p: float
+    won: int
+    lost: int
+
+
+def slices(found: Comparison, shelf: Shelf) -> list[Slice]:
+    """Every slice of the task that has rows enough, in the task's order, the largest value first."""
+    from factory.data import stats
+
+    made = [
+        _slice(name, value, rows, found.confidence)
+        for name, values in _parts(found, shelf).items()
+        for value, rows in sorted(values.items(), key=lambda each: (-len(each[1]), each[0]))
+        if len(rows) >= LEAST and len({row.group or row.id for row in rows}) > 1
+    ]
+    adjusted = stats.holm([each.p for each in made])
+    return [replace(each, p=p) for each, p in zip(made, adjusted, strict=True)]
+
+
+def _parts(found: Comparison, shelf: Shelf) -> dict[str, dict[str, list[RowResult]]]:
+    """Slice → value → rows; nothing when the task is not installed."""
+    parts: dict[str, dict[str, list[RowResult]]] = defaultdict(lambda: defaultdict(list))
+    if shelf.task is None:
+        return {}
+    for result in found.rows:
+        row = shelf.rows.get(result.id)
+        try:
+            mine = shelf.task.slices(row) if row else {}
+        except Exception as error:  # a stranger's code, asked for something to show
+            raise FactoryError(f"task {shelf.task.kind!r}: slices of row {result.id!r}: {error}") from error
+        for name, value in mine.items():
+            parts[name][str(value)].append(result)
+    return parts
+
+
+def _slice(name: str, value: str, rows: Sequence[RowResult], confidence: float) -> Slice:
+    from factory.data import stats
+
+    data = stats.sample([row.difference for row in rows], [row.group or row.id for row in rows])
+    (means,) = stats.bootstrap([data], RESAMPLES, SEED)
+    drawn = stats.estimate(data, means, confidence).interval
+    a, b = (round(sum(getattr(row, side) for row in rows) / len(rows), stats.DIGITS) for side in ("a", "b"))
+    won, lost = (sum(row.result == result for row in rows) for result in ("won", "lost"))
+    return Slice(name, value, len(rows), a, b, drawn.mean, drawn.low, drawn.high, stats.p_value(data, means), won, lost)
