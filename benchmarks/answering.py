@@ -1,0 +1,102 @@
+"""Answering by prompts: naive loops over `generate` and over forward passes against the factory's decoder, same tokens.
+
+One base, one thread, fp32 on both sides, so that greedy answers must be identical.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import click
+import torch
+from completion_training import job_of
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from factory.api import Message, Row, Task
+from factory.ml import causal
+from factory.ml.decoder import Decoder
+
+NEW = 32
+LABELS = ("question about a person", "question about a place", "question about a time", "question about a number",
+          "question about a reason", "question about a thing")
+
+
+def prompts_of(task: Task, shots: Sequence[Row], rows: Sequence[Row]) -> list[list[Message]]:
+    """Few-shot chats: the task's system message, the shots as turns, then the row."""
+    found = []
+    for row in rows:
+        system, *own = task.messages(row)
+        turns = [turn for shot in shots for turn in (*task.messages(shot)[1:], Message("assistant", task.target(shot)))]
+        found.append([system, *turns, *own])
+    return found
+
+
+def timed(work: Callable[[], Any]) -> tuple[float, Any]:
+    """CPU seconds of some work, and what it made."""
+    start = time.process_time()
+    made = work()
+    return time.process_time() - start, made
+
+
+def naive_texts(model: Any, tokenizer: Any, prompts: Sequence[Sequence[int]]) -> list[str]:
+    """One prompt at a time, as most scripts do it."""
+    found = []
+    for ids in prompts:
+        tokens = torch.tensor([list(ids)])
+        made = model.generate(
+            tokens, attention_mask=torch.ones_like(tokens), do_sample=False, max_new_tokens=NEW,
+            pad_token_id=tokenizer.eos_token_id,
+        )
+        found.append(tokenizer.decode(made[0, len(ids) :], skip_special_tokens=True))
+    return found
+
+
+@torch.inference_mode()
+def naive_weights(model: Any, prompts: Sequence[Sequence[int]], choices: Sequence[Sequence[int]]) -> list[int]:
+    """The likeliest choice after each prompt, each choice read with its whole prompt."""
+    found = []
+    for prompt in prompts:
+        sums = []
+        for choice in choices:
+            table = model(torch.tensor([[*prompt, *choice]])).logits[0].log_softmax(-1)
+            sums.append(sum(float(table[len(prompt) - 1 + i, token]) for i, token in enumerate(choice)))
+        found.append(max(range(len(choices)), key=sums.__getitem__))
+    return found
+
+
+@click.command()
+@click.option("--spec", type=click.Path(path_type=Path, exists=True), default=Path("specs/query-rewriter.yaml"))
+@click.option("--rows", default=24, help="prompts")
+@click.option("--shots", default=4, help="shots in each prompt")
+def main(spec: Path, rows: int, shots: int) -> None:
+    """Print the ratio of CPU seconds, naive over factory, for free text and for one of a few labels."""
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory() as folder:
+        job = job_of(spec, Path(folder))
+        task, train, test = job.task(), job.rows("curate", "train.jsonl"), job.rows("freeze", "validation.jsonl")
+        base = job.base().folder
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    plain = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32).eval()
+    decoder = Decoder(causal.load(base, torch.float32), tokenizer)
+    prompts = [decoder.chat(chat) for chat in prompts_of(task, train[:shots], test[:rows])]
+    slow, texts = timed(lambda: naive_texts(plain, tokenizer, prompts))
+    fast, ours = timed(lambda: decoder.write(prompts, NEW))
+    same = sum(a == b for a, b in zip(texts, ours, strict=True))
+    click.echo(f"text: {slow:.1f} s against {fast:.1f} s, {slow / fast:.1f}×; {same} of {len(texts)} answers identical")
+    choices = [decoder.said(label) for label in LABELS]
+    slow, picked = timed(lambda: naive_weights(plain, prompts, choices))
+    fast, weights = timed(lambda: decoder.weigh(prompts, [choices] * len(prompts)))
+    same = sum(a == max(range(len(b)), key=b.__getitem__) for a, b in zip(picked, weights, strict=True))
+    said = f"{same} of {len(picked)} choices identical"
+    click.echo(f"labels: {slow:.1f} s against {fast:.1f} s, {slow / fast:.1f}×; {said}")
+
+
+if __name__ == "__main__":
+    main()

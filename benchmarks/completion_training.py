@@ -1,0 +1,143 @@
+"""Training a decoder: plain TRL against the factory, same rows, in CPU seconds of one thread."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import click
+
+from factory.api import Adapter, FitJob, Row, Silent, Task, Train
+from factory.data.rows import read_rows
+from factory.home import home
+from factory.plan import compile
+from factory.plugins import installed
+from factory.resolve import resolve
+from factory.stages.job import StageJob
+from factory.store import Store
+
+SCRIPTS = ("default", "tuned")
+RATE, BATCH, RANK = 1e-3, 8, 16
+WARM = 16
+"""Rows of a first fit that is not measured: imports, kernels and the probe are paid there, on both sides."""
+
+
+def job_of(spec: Path, folder: Path) -> StageJob:
+    """The training stage as a job over what a finished build left in the store."""
+    store, plan = Store(home()), compile(resolve(spec, registry=installed()))
+    stage = plan["train"]
+    places = {role: store.place(name, plan[name].key) for role, name in stage.inputs.items()}
+    missing = [role for role, place in places.items() if not place.complete]
+    if missing:
+        raise click.ClickException(f"no output of {', '.join(missing)}; run `factory build {spec}` first")
+    for name in ("out", "work"):
+        (folder / name).mkdir()
+    return StageJob(
+        stage="train", config=stage.config, inputs={role: place.output for role, place in places.items()},
+        out=folder / "out", work=folder / "work", root=spec.parent, home=home(), report=Silent(), registry=installed(),
+    )
+
+
+def by_factory(job: StageJob, task: Task, rows: Sequence[Row]) -> Path:
+    """Fit by the factory; returns the adapter's folder."""
+    job.objective().fit(FitJob(
+        **job.common(), rows=rows, validation=[], base=job.base(), task=task,
+        adapter=Adapter(rank=RANK, alpha=RANK), out=job.out, work=job.work,
+        train=Train(epochs=1, batch_size=BATCH, learning_rate=RATE, checkpoint_every=10**6),
+    ))
+    return job.out
+
+
+def by_script(job: StageJob, task: Task, rows: Sequence[Row], *, tuned: bool) -> Path:
+    """Fit as the library's own documentation does; returns the adapter's folder."""
+    from plain_sft import train
+
+    return train(job.base().folder, [chat(task, row) for row in rows], RATE, BATCH, RANK, job.out, tuned=tuned)
+
+
+def chat(task: Task, row: Row) -> dict[str, Any]:
+    """A row in TRL's conversational prompt/completion form."""
+    turns = [{"role": message.role, "content": message.content} for message in task.messages(row)]
+    return {"prompt": turns, "completion": [{"role": "assistant", "content": task.target(row)}]}
+
+
+def held_out(job: StageJob, task: Task, rows: Sequence[Row], adapter: Path) -> float:
+    """Mean loss a token of the right answers to test rows."""
+    from factory.ml import decoder
+
+    model = decoder.load(job.base().folder, adapter)
+    said = [model.said(task.target(row)) for row in rows]
+    weights = model.weigh([model.chat(task.messages(row)) for row in rows], [[ids] for ids in said])
+    return -sum(weight for (weight,) in weights) / sum(map(len, said))
+
+
+def train_once(spec: Path, how: str, count: int, tests: int) -> dict[str, float]:
+    """Train once in this process and measure it."""
+    with TemporaryDirectory() as folder:
+        job = job_of(spec, Path(folder))
+        task, rows = job.task(), job.rows("curate", "train.jsonl")[:count]
+
+        def fit(some: Sequence[Row]) -> Path:
+            return by_factory(job, task, some) if how == "factory" else by_script(job, task, some, tuned=how == "tuned")
+
+        fit(rows[:WARM])
+        for used in (job.work, job.out):
+            shutil.rmtree(used)
+            used.mkdir()
+        start = time.process_time()
+        adapter = fit(rows)
+        spent, peak = time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+        frozen = list(read_rows(job.inputs["freeze"] / "test.jsonl"))[:tests]
+        return {"rows": len(rows), "cpu": spent, "peak": peak, "loss": held_out(job, task, frozen, adapter)}
+
+
+def measured(*arguments: str) -> dict[str, float]:
+    """One run in a fresh process with one thread."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+    done = subprocess.run(
+        [sys.executable, __file__, "--one", *arguments], env=environment, stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL, text=True, check=True,
+    )
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def _said(name: str, found: dict[str, float]) -> str:
+    speed = found["rows"] / found["cpu"]
+    return f"{name} {speed:.2f} rows a CPU second, {found['peak']:.0f} MiB, held-out loss {found['loss']:.3f}"
+
+
+@click.command()
+@click.option("--spec", type=click.Path(path_type=Path, exists=True), default=Path("specs/query-rewriter.yaml"))
+@click.option("--script", type=click.Choice(SCRIPTS), multiple=True, default=SCRIPTS)
+@click.option("--pairs", default=2, help="interleaved pairs of runs")
+@click.option("--rows", default=160, help="training rows")
+@click.option("--tests", default=64, help="test rows for the loss")
+@click.option("--one", default="", hidden=True)
+def main(spec: Path, script: tuple[str, ...], pairs: int, rows: int, tests: int, one: str) -> None:
+    """Print the ratio of samples per CPU second, factory over script, pair by pair."""
+    if one:
+        click.echo(json.dumps(train_once(spec, one, rows, tests)))
+        return
+    common = ["--spec", str(spec), "--rows", str(rows), "--tests", str(tests)]
+    for kind in script:
+        ratios = []
+        for pair in range(1, pairs + 1):
+            plain, ours = (measured(how, *common) for how in (kind, "factory"))
+            ratios.append(plain["cpu"] / ours["cpu"])
+            click.echo(f"{kind} pair {pair}: {_said('script', plain)}; {_said('factory', ours)}; {ratios[-1]:.2f}×")
+        click.echo(f"{kind}: median ratio {statistics.median(ratios):.2f}")
+
+
+if __name__ == "__main__":
+    main()
