@@ -18,6 +18,7 @@ from transformers import AttentionInterface, AttentionMaskInterface, AutoConfig,
 from transformers.masking_utils import eager_mask
 
 from factory.ml import packed as packing
+from factory.ml.norm import replace_norms
 from factory.ml.packed import Bucket, Packed
 
 NAME = "causal"
@@ -36,9 +37,11 @@ def load(folder: Path, dtype: torch.dtype) -> Any:
     config = AutoConfig.from_pretrained(folder)
     if not any(name.endswith(("ForCausalLM", "LMHeadModel")) for name in config.architectures or ()):
         raise ValueError(f"the base is a {config.model_type} without a language model's head; choose a generative base")
-    return AutoModelForCausalLM.from_pretrained(
-        folder, dtype=dtype, attn_implementation=NAME if is_plain(config) else "eager"
-    ).eval()
+    plain = is_plain(config)
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, attn_implementation=NAME if plain else "eager")
+    if plain:
+        replace_norms(model)
+    return model.eval()
 
 
 def is_plain(config: Any) -> bool:
