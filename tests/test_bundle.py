@@ -165,8 +165,15 @@ def test_certify_refuses_an_adapter_that_loads_as_nothing(
         ([[1.0, 2.0]], [[1.0, 2.2]], [[2.0, 1.0]], 13, "differently from the judged model: by 10.00%"),
         ([[1.0, 2.0]], [[1.0, 2.02]], [[1.0, 2.03]], 13, "nearer to the untuned base"),
         (["yes"], ["no"], ["yes"], 13, "differently"),
+        (["a", "b", "c", "d"], ["a", "b", "c", "d"], ["a", "b", "c", "d"], 13, "does not change the answers"),
+        (["a", "b", "c", "d"], ["a", "b", "x", "y"], ["x", "y", "z", "u"], 13, "differently .*: by 50.00%"),
     ],
 )
 def test_certify_says_which_fact_failed(gated, tuned, untuned, modules, message) -> None:
     with pytest.raises(certify.CertificationError, match=message):
         certify.judge(gated, tuned, untuned, modules, 13)
+
+
+def test_a_text_in_four_may_turn_out_otherwise_for_a_rounding() -> None:
+    facts = certify.judge(["a", "b", "c", "d"], ["a", "b", "c", "x"], ["x", "y", "z", "u"], 13, 13)
+    assert (facts["largest_difference"], facts["tolerance"], facts["change"]) == (0.25, 0.25, 1.0)

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from pydantic import Field
+
 from factory.api.jobs import AnswerJob, ExportJob, FitJob, Job, ModelJob, ProbeJob, RowsJob, ScoreJob
 from factory.api.plugin import Plugin
 from factory.api.render import render
@@ -145,7 +147,7 @@ class Probe(Eval):
     Stands among the evals of a spec. `tolerance` is the fall of any suite's mean at which the gate says no.
     """
 
-    tolerance: float = 0.05
+    tolerance: float = Field(0.05, ge=0, le=1, description="the fall of a suite's mean that is borne")
 
     def probe(self, job: ProbeJob) -> Iterator[Probed]:
         """Ask the base and the tuned model the same; the stage pairs them by suite."""

@@ -54,9 +54,9 @@ class CrossEncoder(Objective):
                 pairs.append((query, documents.get(name, "")))
                 owners.append((row.id, name))
         lengths = [len(ids) for ids, _ in encoder.pairs(pairs, 10**6)]
-        for (row, name), length in zip(owners, lengths, strict=True):
+        for (owner, name), length in zip(owners, lengths, strict=True):
             if length > self.max_length:
-                yield Finding("truncated", row, f"with {name!r} it has {length} tokens, {self.max_length} are read")
+                yield Finding("truncated", owner, f"with {name!r} it has {length} tokens, {self.max_length} are read")
 
     def fit(self, job: FitJob) -> TrainResult:
         kit, documents = job.kit, documents_of(job)
@@ -120,7 +120,7 @@ def listwise(kit: Kit) -> Callable[[nn.Module, Batch], Tensor]:
 
         scores = kit.logits(model, batch.packed)[:, 0]
         rows = torch.nn.utils.rnn.pad_sequence(
-            torch.split(scores, list(batch.sizes)), batch_first=True, padding_value=float("-inf")
+            list(torch.split(scores, list(batch.sizes))), batch_first=True, padding_value=float("-inf")
         )
         return torch.nn.functional.cross_entropy(rows, torch.zeros(len(rows), dtype=torch.long))
 

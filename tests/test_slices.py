@@ -1,0 +1,62 @@
+"""Where two builds differ: parts of the test set, and a word only outside the noise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from fake_runs import fake_run
+
+from factory import compare
+from factory.api import Answer, Provenance, Row, RowsJob, Task
+from factory.compare import Shelf
+from factory.slices import slices
+
+
+class Sliced(Task):
+    """Rows are told apart by the last digit of their id, and by whether it is even."""
+
+    kind = "reranker"
+
+    def templates(self) -> dict[str, str]:
+        return {}
+
+    def audit(self, job: RowsJob) -> Any:
+        yield from ()
+
+    def show(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer | None) -> str:
+        return row.id
+
+    def slices(self, row: Row) -> Mapping[str, str]:
+        number = int(row["number"])
+        return {"half": "first" if number < 20 else "second", "few": "rare" if number < 3 else "common"}
+
+
+def shelf(found: compare.Comparison) -> Shelf:
+    made = Shelf(found.a.evidence)
+    made.__dict__["task"] = Sliced()
+    made.__dict__["rows"] = {
+        result.id: Row(result.id, {"number": place}, Provenance("here")) for place, result in enumerate(found.rows)
+    }
+    return made
+
+
+def test_slices_have_paired_intervals_and_small_ones_are_left_out(tmp_path: Any) -> None:
+    run = fake_run(tmp_path, lift=0.3)
+    found = compare.compare(*compare.sides(tmp_path, run, f"{run}:bm25"))
+    parts = slices(found, shelf(found))
+    assert [(part.slice, part.value, part.n) for part in parts] == [
+        ("half", "first", 20), ("half", "second", 20), ("few", "common", 37),
+    ]
+    for part in parts:
+        assert part.low < part.difference < part.high
+        assert part.difference == pytest.approx(part.mean_a - part.mean_b, abs=1e-5)
+        assert part.won + part.lost <= part.n
+    assert all(0 < part.p <= 1 for part in parts)
+
+
+def test_equal_answers_are_different_in_no_slice(tmp_path: Any) -> None:
+    fake_run(tmp_path)
+    found = compare.compare(*compare.sides(tmp_path, "icd:bm25", "icd:bm25"))
+    assert {part.p for part in slices(found, shelf(found))} == {1.0}
