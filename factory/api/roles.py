@@ -245,6 +245,10 @@ class Task(Plugin):
         """
         return Row("question", {self.text: asked["query"], **asked}, Provenance("the question"))
 
+    def asked(self, row: Row) -> Mapping[str, Any]:
+        """The question that would make this row: what `question` takes. Shown to a person as an example."""
+        return {"query": row[self.text]}
+
     def reply(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer) -> str:
         """The answer as the person who asked reads it."""
         return str(answer.output)

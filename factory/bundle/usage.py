@@ -21,6 +21,19 @@ EXAMPLES = {
         'documents = model.encode_document(["a document", "another document"])\n'
         'print(model.similarity(model.encode_query(["a query"]), documents))'
     ),
+    "peft:AutoPeftModelForCausalLM": (
+        "from peft import AutoPeftModelForCausalLM\n"
+        "from transformers import AutoTokenizer\n"
+        f'folder = "{FOLDER}"\n'
+        "model, tokenizer = AutoPeftModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)\n"
+        "# factory/renderer.json has the templates of the system and the user message.\n"
+        'messages = [{"role": "system", "content": "…"}, {"role": "user", "content": "…"}]\n'
+        "inputs = tokenizer.apply_chat_template(\n"
+        '    messages, add_generation_prompt=True, return_tensors="pt", return_dict=True\n'
+        ")\n"
+        "answer = model.generate(**inputs, do_sample=False, max_new_tokens=128)\n"
+        'print(tokenizer.decode(answer[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True))'
+    ),
     "transformers:AutoModelForSequenceClassification": (
         "from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, pipeline\n"
         f'folder = "{FOLDER}"\n'

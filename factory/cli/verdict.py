@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 import textwrap
@@ -159,12 +160,26 @@ def _near(path: Path) -> str:
 
 def _try(evidence: Evidence) -> list[str]:
     """One line that asks the specialist something it was tested on."""
-    query = example(evidence)
-    return [f"{strong('try')}     factory try {evidence.run.name} --query {shlex.quote(query)}"] if query else []
+    asked = example(evidence)
+    query = words.clean(asked.pop("query", ""))
+    more = [f"--with {shlex.quote(f'{name}={_value(value)}')}" for name, value in asked.items() if value]
+    told = " ".join([f"factory try {evidence.run.name} --query {shlex.quote(query)}", *more])
+    return [f"{strong('try')}     {told}"] if query else []
 
 
-def example(evidence: Evidence) -> str:
-    """The text of the first test row; empty when the rows are not there."""
-    freeze: Mapping[str, Any] = next((s.get("config", {}) for s in evidence.run.plan if s.get("name") == "freeze"), {})
-    row = next(evidence.lines("freeze", "test.jsonl"), {})
-    return words.clean(row.get("columns", {}).get(freeze.get("text", ""), ""))
+def _value(value: Any) -> str:
+    return words.clean(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+
+
+def example(evidence: Evidence) -> dict[str, Any]:
+    """What a person would ask to get the first test row; empty when the rows, or the task, are not there."""
+    from factory.compare import Shelf
+
+    shelf = Shelf(evidence)
+    row = next(iter(shelf.rows.values()), None)
+    if shelf.task is None or row is None:
+        return {}
+    try:
+        return dict(shelf.task.asked(row))
+    except Exception:  # a stranger's task must not cost the verdict
+        return {}

@@ -39,9 +39,12 @@ class Remembering:
         return self.encoders[key]
 
     def embed(self, base: Base, texts: Sequence[str], report: Reporter | None = None) -> NDArray[np.float32]:
-        """As the kit does, each text once."""
+        """As the kit does, each text once; texts for another base than the file's are not remembered."""
         import numpy as np
 
+        if base.digest != self.file.stem:
+            found: NDArray[np.float32] = self.kit.embed(base, texts, report)
+            return found
         if self.vectors is None:
             self.vectors = self._load()
         names = [identity.digest_bytes(text.encode("utf-8", "surrogatepass")) for text in texts]
