@@ -147,8 +147,7 @@ def test_the_loss_is_on_the_answer_and_its_end_alone(base: Base) -> None:
     decoder = TOOLBOX.decoder(base)
     made = example(ROWS[0], Echo(), decoder, 512)
     assert decoder.text(made.ids[made.start :]) == "sun" and made.ids[-1] == decoder.tokenizer.eos_token_id
-    packed, starts = collate(TOOLBOX)([made])
-    value = loss(TOOLBOX)(decoder.model, (packed, starts))
+    value = loss(TOOLBOX)(decoder.model, collate(TOOLBOX)([made]))
     assert value.item() * len(made.ids[made.start :]) == pytest.approx(
         -decoder.weigh([made.ids[: made.start]], [[made.ids[made.start :]]])[0][0], rel=0.02
     )

@@ -10,7 +10,7 @@ from tiny_decoder import tiny_decoder
 from transformers import AutoModelForCausalLM
 
 from factory.api import Base, Message
-from factory.ml import causal, generate, packed
+from factory.ml import causal, generate
 from factory.ml.decoder import Decoder
 from factory.ml.weigh import weigh
 
@@ -88,11 +88,14 @@ def test_different_answers_to_each_prompt_can_be_weighed(decoder: Decoder) -> No
         assert together[place] == pytest.approx(weigh(decoder.model, [prompt], [choices[place]])[0], abs=1e-4)
 
 
-def test_packed_rows_give_the_loss_and_gradients_of_rows_alone(decoder: Decoder, plain: Any) -> None:
-    prompts = chats(decoder)
+@pytest.mark.parametrize("system", ["", "You answer in one word, and never more than that."])
+def test_packed_rows_give_the_loss_and_gradients_of_rows_alone(decoder: Decoder, plain: Any, system: str) -> None:
+    prompts = chats(decoder, system)
     texts = [[*prompt, *decoder.said(text)] for prompt, text in zip(prompts, ["b", "no", "yes!", "c"], strict=True)]
     starts = [len(prompt) for prompt in prompts]
-    logits, tokens = causal.spoken(decoder.model, packed.pack(texts), starts)
+    batch = causal.speech(texts, starts)
+    assert len(batch.shared) > (len(system) or 5)
+    logits, tokens = causal.spoken(decoder.model, batch)
     loss = torch.nn.functional.cross_entropy(logits, tokens, reduction="sum")
     weight = decoder.model.model.layers[0].self_attn.k_proj.weight
     (found,) = torch.autograd.grad(loss, weight)

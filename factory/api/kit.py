@@ -106,6 +106,9 @@ class Kit(Protocol):
     def logits(self, model: nn.Module, batch: Any) -> Tensor:
         """The head's outputs for each text of a batch, (texts, labels) in fp32, with gradients."""
 
-    def spoken(self, model: nn.Module, batch: Any, starts: Sequence[int]) -> tuple[Tensor, Tensor]:
+    def speech(self, ids: Ids, starts: Sequence[int]) -> Any:
+        """A batch of tokenised texts for `spoken`, without padding; what all begin with is held, and read, once."""
+
+    def spoken(self, model: nn.Module, batch: Any) -> tuple[Tensor, Tensor]:
         """What a causal model makes of the tokens from `starts` of each text on: logits (tokens, vocabulary) in fp32,
         with gradients, and the tokens themselves."""

@@ -7,6 +7,8 @@ heads that share them (grouped-query attention, arXiv:2305.13245).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from transformers.masking_utils import eager_mask
 
 from factory.ml import packed as packing
 from factory.ml.norm import replace_norms
-from factory.ml.packed import Bucket, Packed
+from factory.ml.packed import Packed
 
 NAME = "causal"
 PLAIN = frozenset({"llama", "mistral", "qwen2", "qwen3", "smollm3"})
@@ -27,6 +29,22 @@ PLAIN = frozenset({"llama", "mistral", "qwen2", "qwen3", "smollm3"})
 LONG = 16
 """From so many queries on, the library's fused attention beats two products and a softmax."""
 BARRED = -1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """Texts to learn from: the tokens with which all of them begin, once; the rest of each in one row; and where in
+    its rest each text, as handed in, begins to be learned.
+
+    What all share is the same for every text whatever follows, in a causal model: its gradient is the sum of theirs.
+    """
+
+    shared: tuple[int, ...]
+    rest: Packed
+    starts: tuple[int, ...]
+
+
+_current: ContextVar[Speech | None] = ContextVar("speech", default=None)
 
 
 def load(folder: Path, dtype: torch.dtype) -> Any:
@@ -59,7 +77,7 @@ def attend(
 
     (batch, heads, queries, width) with fewer key heads → (batch, queries, heads, width).
     """
-    row = packing.current()
+    row = _current.get()
     if row is not None:
         return _packed(row, query, key, value, scaling), None
     if query.shape[2] >= LONG:
@@ -70,25 +88,35 @@ def attend(
     return _grouped(query * scaling, key, value, attention_mask).transpose(1, 2), None
 
 
-def _packed(row: Packed, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
-    sizes = [bucket.tokens for bucket in row.buckets]
-    filler = query.shape[2] - sum(sizes)
-    queries, keys, values = (torch.split(each[0].transpose(0, 1), [*sizes, filler]) for each in (query, key, value))
-    parts = zip(row.buckets, queries, keys, values, strict=False)
-    found = [_within(bucket, q, k, v, scaling) for bucket, q, k, v in parts]
-    found.append(torch.zeros_like(queries[-1]))
-    return torch.cat(found).unsqueeze(0)
+def _packed(row: Speech, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
+    """What all share attends to itself; the rest of each text to what all share, and to itself."""
+    begun, rest = len(row.shared), row.rest
+    first, later = ([each[:, :, cut] for each in (query, key, value)] for cut in (slice(begun), slice(begun, None)))
+    found = [_after(None, first[0], first[1], first[2], scaling).transpose(1, 2)[0]] if begun else []
+    sizes = [bucket.tokens for bucket in rest.buckets]
+    filler = later[0].shape[2] - sum(sizes)
+    queries, keys, values = (torch.split(each[0].transpose(0, 1), [*sizes, filler]) for each in later)
+    for bucket, *three in zip(rest.buckets, queries, keys, values, strict=False):
+        shape = (bucket.texts, bucket.longest)
+        q, k, v = (packing.padded(each, bucket).view(*shape, *each.shape[1:]).transpose(1, 2) for each in three)
+        mixed = _after((first[1], first[2]) if begun else None, q, k, v, scaling)
+        found.append(packing.unpadded(mixed.transpose(1, 2).reshape(-1, *queries[0].shape[1:]), bucket))
+    return torch.cat([*found, torch.zeros_like(queries[-1])]).unsqueeze(0)
 
 
-def _within(bucket: Bucket, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
-    """Causal attention of one bucket: (tokens, heads, width). What lies behind a text bars nothing: it comes later."""
-    shape = (bucket.texts, bucket.longest)
-    q, k, v = (packing.padded(each, bucket).view(*shape, *each.shape[1:]).transpose(1, 2)
-               for each in (query, key, value))
-    later = torch.ones(bucket.longest, bucket.longest, dtype=torch.bool, device=query.device).triu(1)
+def _after(read: tuple[Tensor, Tensor] | None, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
+    """Causal attention (texts, heads, longest, width), after the keys and values of what all texts share.
+
+    What pads a text bars nothing: it comes later.
+    """
+    texts, longest, before = query.shape[0], query.shape[2], 0
+    if read is not None:
+        before = read[0].shape[2]
+        key, value = (torch.cat([shared.expand(texts, -1, -1, -1), own], 2)
+                      for shared, own in zip(read, (key, value), strict=True))
+    later = torch.ones(longest, before + longest, dtype=torch.bool, device=query.device).triu(before + 1)
     bias = torch.zeros(later.shape, dtype=query.dtype, device=query.device).masked_fill_(later, BARRED)
-    mixed = _grouped(q * scaling, k, v, bias).transpose(1, 2).reshape(-1, *query.shape[1:])
-    return packing.unpadded(mixed, bucket)
+    return _grouped(query * scaling, key, value, bias)
 
 
 def _grouped(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Tensor:
@@ -104,43 +132,58 @@ def _grouped(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> 
 
 def mask(*arguments: Any, **settings: Any) -> Tensor | None:
     """The additive mask of a padded batch; a row that was announced needs none."""
-    return None if packing.current() is not None else eager_mask(*arguments, **settings)
+    return None if _current.get() is not None else eager_mask(*arguments, **settings)
 
 
 AttentionInterface.register(NAME, attend)
 AttentionMaskInterface.register(NAME, mask)
 
 
-def spoken(model: nn.Module, row: Packed, starts: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """Logits (tokens, vocabulary) in fp32 of each text's tokens from `starts` on, and those tokens: (tokens,).
+def speech(ids: Sequence[Sequence[int]], starts: Sequence[int]) -> Speech:
+    """Texts of which the tokens from `starts` on are learned. Raises ValueError for a start that is not within."""
+    if any(not 0 < start < len(text) for start, text in zip(starts, ids, strict=True)):
+        raise ValueError("what is learned must begin after a text's first token, and within the text")
+    alike = [token for token in ids[0][: min(starts) - 1]] if len(ids) > 1 else []
+    for text in ids:
+        alike = alike[: next((i for i, (a, b) in enumerate(zip(alike, text, strict=False)) if a != b), len(alike))]
+    cut = len(alike)
+    return Speech(tuple(alike), packing.pack([text[cut:] for text in ids]), tuple(start - cut for start in starts))
+
+
+def spoken(model: nn.Module, row: Speech) -> tuple[Tensor, Tensor]:
+    """Logits (tokens, vocabulary) in fp32 of what is learned of each text, and those tokens: (tokens,).
 
     The head sees the places that predict them and no other: most of a row is prompt.
     """
     causal: Any = model
-    row = row.to(causal.device)
-    hidden, ends = _hidden(causal, row)
-    first = [starts[index] for index in row.order]
-    if any(not 0 < start <= length for start, length in zip(first, row.lengths, strict=True)):
-        raise ValueError("what is learned must begin after a text's first token, and within the text")
-    begins = row.starts().tolist()
+    rest = row.rest.to(causal.device)
+    hidden = _hidden(causal, replace(row, rest=rest))
+    first = [row.starts[index] for index in rest.order]
+    begins = rest.starts().tolist()
     wanted = [torch.arange(at + start, at + length) for at, start, length in
-              zip(begins, first, row.lengths, strict=True)]
+              zip(begins, first, rest.lengths, strict=True)]
     places = torch.cat(wanted).to(hidden.device)
-    before = places - 1 if ends is None else ends[places - 1]
-    logits = causal.get_output_embeddings()(hidden.index_select(0, before))
-    return logits.float(), row.tokens[0, places]
+    logits = causal.get_output_embeddings()(hidden.index_select(0, places - 1))
+    return logits.float(), rest.tokens[0, places]
 
 
-def _hidden(model: Any, row: Packed) -> tuple[Tensor, Tensor | None]:
-    """The last layer's vectors of a row (tokens, hidden); of a padded batch, with the places of the row's tokens."""
-    body = model.get_decoder()
+def _hidden(model: Any, row: Speech) -> Tensor:
+    """The last layer's vectors of the rest of each text, in the row's order: (tokens, hidden)."""
+    body, rest, begun = model.get_decoder(), row.rest, len(row.shared)
+    shared = torch.tensor([row.shared], dtype=rest.tokens.dtype, device=rest.tokens.device)
     if model.config._attn_implementation == NAME:
-        with packing.packing(row):
-            out = body(input_ids=row.tokens, position_ids=row.positions, use_cache=False)
-        return out.last_hidden_state[0], None
-    texts = torch.split(row.tokens[0, : sum(row.lengths)], list(row.lengths))
-    tokens = pad_sequence(list(texts), batch_first=True)
-    lengths = torch.tensor(row.lengths, device=tokens.device)
-    real = torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]
-    out = body(input_ids=tokens, attention_mask=real.long(), use_cache=False)
-    return out.last_hidden_state.flatten(0, 1), real.flatten().nonzero().squeeze(1)
+        positions = torch.cat([torch.arange(begun, device=shared.device)[None], rest.positions + begun], 1)
+        token = _current.set(row)
+        try:
+            out = body(input_ids=torch.cat([shared, rest.tokens], 1), position_ids=positions, use_cache=False)
+        finally:
+            _current.reset(token)
+        hidden: Tensor = out.last_hidden_state[0, begun:]
+        return hidden
+    texts = torch.split(rest.tokens[0, : sum(rest.lengths)], list(rest.lengths))
+    tokens = pad_sequence([torch.cat([shared[0], text]) for text in texts], batch_first=True)
+    lengths = begun + torch.tensor(rest.lengths, device=tokens.device)
+    place = torch.arange(tokens.shape[1], device=tokens.device)
+    out = body(input_ids=tokens, attention_mask=(place < lengths[:, None]).long(), use_cache=False)
+    own: Tensor = out.last_hidden_state[(place >= begun) & (place < lengths[:, None])]
+    return own

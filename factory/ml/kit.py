@@ -83,8 +83,11 @@ class Toolbox:
     def logits(self, model: nn.Module, batch: packed.Packed) -> Tensor:
         return packed.logits(model, batch)
 
-    def spoken(self, model: nn.Module, batch: packed.Packed, starts: Sequence[int]) -> tuple[Tensor, Tensor]:
-        return causal.spoken(model, batch, starts)
+    def speech(self, ids: Ids, starts: Sequence[int]) -> causal.Speech:
+        return causal.speech(ids, starts)
+
+    def spoken(self, model: nn.Module, batch: causal.Speech) -> tuple[Tensor, Tensor]:
+        return causal.spoken(model, batch)
 
 
 def _causal(job: FitJob) -> trainer.Learner:

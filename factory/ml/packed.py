@@ -193,11 +193,6 @@ AttentionInterface.register(NAME, attend)
 AttentionMaskInterface.register(NAME, mask)
 
 
-def current() -> Packed | None:
-    """The row that was announced, if any."""
-    return _current.get()
-
-
 @contextmanager
 def packing(packed: Packed) -> Iterator[None]:
     """Announce the row that goes through a model next."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,22 +71,22 @@ def example(row: Row, task: Task, decoder: Decoder, limit: int) -> Example:
     return Example([*prompt, *decoder.said(task.target(row))][: max(limit, len(prompt) + 1)], len(prompt))
 
 
-def collate(kit: Kit) -> Callable[[list[Example]], tuple[Any, list[int]]]:
-    """A collator: the examples of a batch in one row without padding, and where their answers begin."""
+def collate(kit: Kit) -> Callable[[list[Example]], Any]:
+    """A collator: the examples of a batch, of which the answers are learned."""
 
-    def batch(rows: list[Example]) -> tuple[Any, list[int]]:
-        return kit.pack([row.ids for row in rows]), [row.start for row in rows]
+    def batch(rows: list[Example]) -> Any:
+        return kit.speech([row.ids for row in rows], [row.start for row in rows])
 
     return batch
 
 
-def loss(kit: Kit) -> Callable[[nn.Module, tuple[Any, Sequence[int]]], Tensor]:
+def loss(kit: Kit) -> Callable[[nn.Module, Any], Tensor]:
     """The mean cross-entropy of the batch's answer tokens."""
 
-    def value(model: nn.Module, batch: tuple[Any, Sequence[int]]) -> Tensor:
+    def value(model: nn.Module, batch: Any) -> Tensor:
         from torch.nn import functional
 
-        logits, tokens = kit.spoken(model, *batch)
+        logits, tokens = kit.spoken(model, batch)
         return functional.cross_entropy(logits, tokens)
 
     return value
