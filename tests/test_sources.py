@@ -9,7 +9,7 @@ from rerank_parts import Voice
 
 from factory.api import Job, Row
 from factory.errors import InputError
-from factory_sources.icd10 import Icd10, document_text
+from factory_sources.icd10 import Icd10, document_text, wants
 from factory_sources.icd10_tabular import Code, read_tabular
 from factory_sources.retrieval import Retrieval
 
@@ -135,7 +135,7 @@ def test_icd10_gives_phrases_for_codes_of_their_family() -> None:
 ])
 def test_chapters_are_letters_categories_or_ranges(span: str, inside: str, outside: str) -> None:
     source = Icd10(chapters=[span])
-    assert source._wants(inside) and not source._wants(outside)
+    assert wants(source.chapters, inside) and not wants(source.chapters, outside)
 
 
 def test_the_key_of_icd10_holds_the_package_version() -> None:

@@ -6,7 +6,8 @@ from factory.api import Plugin, hookimpl
 @hookimpl
 def factory_plugins() -> list[type[Plugin]]:
     """The contenders of this package."""
+    from factory_contenders.prompted import Frontier, Prompted
     from factory_contenders.tuned import Tuned
     from factory_contenders.untuned import Untuned
 
-    return [Tuned, Untuned]
+    return [Frontier, Prompted, Tuned, Untuned]

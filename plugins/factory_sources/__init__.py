@@ -7,6 +7,8 @@ from factory.api import Plugin, hookimpl
 def factory_plugins() -> list[type[Plugin]]:
     """The sources of this package."""
     from factory_sources.icd10 import Icd10
+    from factory_sources.icd10_chapters import Icd10Chapters
+    from factory_sources.jsonl import Jsonl
     from factory_sources.retrieval import Retrieval
 
-    return [Icd10, Retrieval]
+    return [Icd10, Icd10Chapters, Jsonl, Retrieval]

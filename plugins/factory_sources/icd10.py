@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -44,14 +44,14 @@ class Icd10(Source):
 
     def fingerprint(self) -> str:
         """The version of the package that the tables come from. Raises ModuleNotFoundError when it is not installed."""
-        return _package().version
+        return package().version
 
     def rows(self, job: Job) -> Iterator[Row]:
         path = tabular_path()
-        codes = [code for code in read_tabular(path) if self._wants(code.category)]
+        codes = [code for code in read_tabular(path) if wants(self.chapters, code.category)]
         if not codes:
             raise ValueError(f"{path.name}: no code lies in the chapters {', '.join(self.chapters)}")
-        origin = f"{PACKAGE} {_package().version}: {path.name}"
+        origin = f"{PACKAGE} {package().version}: {path.name}"
         for code in codes:
             columns = {"text": document_text(code, self.context)}
             yield Row(code.name, columns, Provenance(origin, code.line, LICENCE), code.category, table="documents")
@@ -62,11 +62,6 @@ class Icd10(Source):
                 Provenance(origin, phrase.line, LICENCE),
                 group=phrase.code.category,
             )
-
-    def _wants(self, category: str) -> bool:
-        spans = (span.partition("-") for span in self.chapters)
-        return not self.chapters or any(low <= category[: len(low)] and category[: len(high or low)] <= (high or low)
-                                        for low, _, high in spans)
 
     def _phrases(self, codes: list[Code], job: Job) -> Iterator[Phrase]:
         """The phrases that make a question with one right answer; the others are counted and said."""
@@ -89,6 +84,13 @@ class Icd10(Source):
             job.report.note(f"{count} phrases left out: they {why}")
 
 
+def wants(chapters: Sequence[str], category: str) -> bool:
+    """Whether a category lies in one of these letters, categories or ranges; in none means in all."""
+    spans = (span.partition("-") for span in chapters)
+    return not chapters or any(low <= category[: len(low)] and category[: len(high or low)] <= (high or low)
+                               for low, _, high in spans)
+
+
 def document_text(code: Code, context: Context) -> str:
     """A code's description after those of the parents that the context asks for, colons between."""
     parents = code.parents
@@ -104,13 +106,14 @@ def document_text(code: Code, context: Context) -> str:
 
 def tabular_path() -> Path:
     """The newest tabular list in the installed package. Raises ModuleNotFoundError that says how to install it."""
-    found = [file for file in _package().files or () if re.search(r"icd10c-tabular.*\.xml$", file.name)]
+    found = [file for file in package().files or () if re.search(r"icd10c-tabular.*\.xml$", file.name)]
     if not found:
-        raise ModuleNotFoundError(f"{PACKAGE} {_package().version} holds no tabular list; pip install -U {PACKAGE}")
+        raise ModuleNotFoundError(f"{PACKAGE} {package().version} holds no tabular list; pip install -U {PACKAGE}")
     return Path(str(max(found, key=lambda file: file.name).locate()))
 
 
-def _package() -> metadata.Distribution:
+def package() -> metadata.Distribution:
+    """The installed package that holds the list. Raises ModuleNotFoundError that says how to install it."""
     try:
         return metadata.distribution(PACKAGE)
     except metadata.PackageNotFoundError as error:

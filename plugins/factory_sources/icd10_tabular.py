@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 from xml.etree.ElementTree import Element, ParseError, XMLPullParser
 
+RANGE = re.compile(r"\s*\([A-Z]\w\w(-[A-Z]\w\w)?\)$")
+
 
 @dataclass(slots=True)
 class Code:
-    """One code. `parents` are descriptions, the category's first; `phrases` are inclusion terms with their lines."""
+    """One code. `parents` are descriptions, the category's first; `phrases` are inclusion terms with their lines.
+
+    `chapter` is the description of its chapter, without the range of codes.
+    """
 
     line: int
     name: str = ""
     description: str = ""
     parents: tuple[str, ...] = ()
     phrases: list[tuple[str, int]] = field(default_factory=list)
+    chapter: str = ""
 
     @property
     def category(self) -> str:
@@ -54,12 +61,14 @@ class _Walk:
         self.codes: list[Code] = []
         self._tags: list[str] = []
         self._open: list[Code] = []
+        self._chapter = ""
 
     def take(self, line: int, event: str, element: Element) -> None:
         if event == "start":
             self._tags.append(element.tag)
             if element.tag == "diag":
                 self._open.append(Code(line, parents=tuple(code.description for code in self._open)))
+                self._open[-1].chapter = self._chapter
                 self.codes.append(self._open[-1])
             return
         self._tags.pop()
@@ -67,10 +76,12 @@ class _Walk:
             self._open.pop()
         elif self._open:
             self._fill(self._open[-1], line, element)
+        elif self._tags[-1:] == ["chapter"] and element.tag == "desc":
+            self._chapter = RANGE.sub("", _text(element))
         element.clear()
 
     def _fill(self, code: Code, line: int, element: Element) -> None:
-        text = " ".join((element.text or "").split())
+        text = _text(element)
         match (self._tags[-1], element.tag):
             case ("diag", "name"):
                 code.name = text
@@ -78,3 +89,8 @@ class _Walk:
                 code.description = text
             case ("inclusionTerm", "note"):
                 code.phrases.append((text, line))
+
+
+def _text(element: Element) -> str:
+    """What stands in an element, on one line."""
+    return " ".join((element.text or "").split())

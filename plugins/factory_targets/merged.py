@@ -27,7 +27,7 @@ class Merged(Target):
         model.save_pretrained(job.out)
         for path in sorted(job.bundle.rglob("*")):
             relative = path.relative_to(job.bundle)
-            if path.is_file() and relative.parts[0] not in ADAPTER | {"exports", "factory"}:
+            if path.is_file() and relative.parts[0] not in ADAPTER | {"exports", "factory", "labels"}:
                 target = job.out / relative
                 target.parent.mkdir(parents=True, exist_ok=True)
                 if not target.exists():
@@ -62,7 +62,10 @@ def _base(job: ExportJob) -> Any:
         auto = transformers.AutoModelForCausalLM
     elif kind == "SEQ_CLS" or job.manifest.get("heads"):
         auto = transformers.AutoModelForSequenceClassification
-        options["num_labels"] = _labels(job.bundle)
+        if (job.bundle / "labels").is_dir():
+            options["config"] = transformers.AutoConfig.from_pretrained(job.bundle / "labels")
+        else:
+            options["num_labels"] = _labels(job.bundle)
     else:
         auto = transformers.AutoModel
     return auto.from_pretrained(job.base.folder, **options)
