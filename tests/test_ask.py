@@ -1,0 +1,47 @@
+"""Asking a specialist that writes: the task makes a row of the question, and shows the answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_decoder import tiny_decoder
+
+from factory.data.rows import write_json
+from factory.serve.ask import Specialist, reply
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> dict[str, Any]:
+    """What the answering process is told: an untrained adapter would do, so there is none to load."""
+    tiny_decoder(tmp_path / "base" / "model")
+    facts = {"id": "tiny/decoder", "revision": "1", "digest": "d", "licence": "MIT"}
+    write_json(tmp_path / "base" / "base.json", facts)
+    (tmp_path / "gather" / "tables").mkdir(parents=True)
+    return {
+        "task": {"kind": "query-rewriter"}, "objective": {"kind": "completion", "max_new_tokens": 4}, "seed": 7,
+        "base": str(tmp_path / "base"), "gather": str(tmp_path / "gather"), "root": str(tmp_path), "models": {},
+        "cache": str(tmp_path / "cache"), "bundle": str(adapter(tmp_path)),
+    }
+
+
+def adapter(folder: Path) -> Path:
+    """An adapter as PEFT writes it before it has learned anything."""
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    base = AutoModelForCausalLM.from_pretrained(folder / "base" / "model")
+    get_peft_model(base, LoraConfig(r=2, target_modules="all-linear")).save_pretrained(folder / "bundle")
+    return folder / "bundle"
+
+
+def test_a_question_with_its_history_is_answered_in_words(told: dict[str, Any]) -> None:
+    fields = {"history": ["Who was Ada Lovelace?", "A mathematician."]}
+    found = reply(Specialist(told), {"query": "When was she born?", "fields": fields})
+    assert isinstance(found["reply"]["output"], str) and found["reply"]["shown"]
+
+
+def test_a_question_without_words_gets_one_clear_line(told: dict[str, Any]) -> None:
+    found = reply(Specialist(told), {"query": " "})
+    assert found["failed"].startswith("query-rewriter: ask something") and found["exit_code"] == 64
