@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from factory import bases, identity
-from factory.api import Contender, Plugin, Probe
+from factory.api import Contender, Eval, Plugin, Probe
 from factory.api.plugin import fields_identity
 from factory.resolve import Resolved
 
@@ -153,7 +153,7 @@ def _model(draft: _Draft, resolved: Resolved) -> None:
         task=task, objective=objective, adapter=spec.adapter, train=spec.train, seed=spec.train.seed,
     )
     for contender in resolved.contenders:
-        judged: dict[str, Any] = {"evals": resolved.evals, "metric": spec.gate.metric} if contender.chooses else {}
+        judged: dict[str, Any] = {"judge": _judge(resolved), "metric": spec.gate.metric} if contender.chooses else {}
         draft.add(
             f"answer[{contender.kind}]", _inputs(contender, resolved),
             contender=contender, task=task, objective=objective, seed=spec.train.seed, **judged,
@@ -162,8 +162,15 @@ def _model(draft: _Draft, resolved: Resolved) -> None:
 
 def _inputs(contender: Contender, resolved: Resolved) -> list[str]:
     trained = ["train"] if contender.uses_adapter else []
-    judges = resolved.evals if contender.chooses else ()
+    judges = [_judge(resolved)] if contender.chooses else []
     return ["base", "gather", "freeze", "curate", *trained, *_bases(contender, resolved.task, *judges)]
+
+
+def _judge(resolved: Resolved) -> Eval:
+    """The eval whose metric the gate reads: contenders that choose their settings ask it about validation rows."""
+    evals = [each for each in resolved.evals if each.metrics]
+    wanted = resolved.spec.gate.metric
+    return next((each for each in evals if wanted in {metric.name for metric in each.metrics}), evals[0])
 
 
 def _aliases(resolved: Resolved) -> list[str]:

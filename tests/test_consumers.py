@@ -128,7 +128,8 @@ def unread_of_plugin(kind: type[Plugin]) -> list[str]:
     left = []
     for path, _, name in blocks(kind):
         owner = path.split(".")[-2] if "." in path else "self"
-        if (owner, name) not in taken:
+        whole = owner != "self" and (owner, "model_dump") in taken  # the block is handed on as it is
+        if (owner, name) not in taken and not whole:
             left.append(path)
     return left
 

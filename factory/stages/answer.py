@@ -37,9 +37,9 @@ def run(job: StageJob) -> None:
 
 def _judge(job: StageJob, train: Sequence[Row]) -> Judge:
     """What answers to validation rows are worth: the mean of the metric that the gate reads."""
-    evals = [each for each in (cast(Eval, job.make("eval", block)) for block in job.config["evals"]) if each.metrics]
-    name = job.config["metric"] or evals[0].primary
-    judge, metric = next((each, m) for each in evals for m in each.metrics if m.name == name)
+    judge = cast(Eval, job.make("eval", job.config["judge"]))
+    name = job.config["metric"] or judge.primary
+    metric = next(metric for metric in judge.metrics if metric.name == name)
     common = job.common()
 
     def worth(rows: Sequence[Row], answers: Sequence[Answer]) -> float:
