@@ -20,6 +20,7 @@ import click
 from factory.api import Adapter, FitJob, Row, Silent, Task, Train
 from factory.data.rows import read_rows
 from factory.home import home
+from factory.link import SETTLED
 from factory.plan import compile
 from factory.plugins import installed
 from factory.resolve import resolve
@@ -101,11 +102,12 @@ def train_once(spec: Path, how: str, count: int, tests: int) -> dict[str, float]
         return {"rows": len(rows), "cpu": spent, "peak": peak, "loss": held_out(job, task, frozen, adapter)}
 
 
-def measured(*arguments: str) -> dict[str, float]:
-    """One run in a fresh process with one thread."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+def measured(how: str, *arguments: str) -> dict[str, float]:
+    """One run in a fresh process with one thread; the factory's as its worker would be started."""
+    one_thread = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+    environment = {**os.environ, **(SETTLED if how == "factory" else {}), **one_thread}
     done = subprocess.run(
-        [sys.executable, __file__, "--one", *arguments], env=environment, stdout=subprocess.PIPE,
+        [sys.executable, __file__, "--one", how, *arguments], env=environment, stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL, text=True, check=True,
     )
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])

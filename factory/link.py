@@ -31,6 +31,16 @@ def quantity(text: str) -> float:
     return float(match.group(1)) * UNITS[match.group(2)]
 
 
+SETTLED = {
+    # Threads that spin while they wait cost a machine with other work four times the time, and win nothing.
+    "OMP_WAIT_POLICY": "PASSIVE",
+    # Large tensors come and go every step: memory that is given back to the system is paid for again, page by page.
+    "MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(2**35), "MALLOC_TOP_PAD_": str(2**28),
+}
+"""What a worker's environment says unless a person's does."""
+
+
 @dataclass
 class Link:
     """A running worker and the two pipes to it."""
@@ -52,10 +62,8 @@ class Link:
         ours_in, theirs_out = os.pipe()
         threads = str(budget.threads or os.cpu_count() or 1)
         environment = {
-            # Threads that spin while they wait cost a machine with other work four times the time, and win nothing.
-            "OMP_WAIT_POLICY": "PASSIVE",
-            **os.environ, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "TOKENIZERS_PARALLELISM": "false",
-            "HF_HUB_DISABLE_TELEMETRY": "1", "PYTHONUNBUFFERED": "1",
+            **SETTLED, **os.environ, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads,
+            "TOKENIZERS_PARALLELISM": "false", "HF_HUB_DISABLE_TELEMETRY": "1", "PYTHONUNBUFFERED": "1",
         }
         with log.open("ab") as file:
             process = subprocess.Popen(

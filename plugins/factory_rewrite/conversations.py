@@ -1,0 +1,101 @@
+"""Dialogues, one JSON object a line: a topic, and turns with a question, its standalone form and an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from factory.api import Input, Job, Provenance, Row, Source, read_lines
+
+Openings = Literal["skip", "keep"]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One exchange: the question as asked, as it would be asked without what came before, and the answer."""
+
+    question: str
+    rewrite: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dialogue:
+    """One conversation, and where it stands."""
+
+    id: str
+    topic: str
+    turns: tuple[Turn, ...]
+    split: str
+    origin: Provenance
+
+
+class Conversations(Source):
+    """A row for each question of a dialogue; every answer is a passage, and the right one for its own question.
+
+    `history` holds the turns before, questions and answers in turn. The first question of a dialogue has none, and
+    nothing to resolve: by default it is history only.
+    """
+
+    kind = "conversations"
+    gives = ("history", "question", "rewrite", "relevant")
+    tables = ("passages",)
+
+    file: Annotated[Path, Input()] = Field(description="dialogues, JSONL, relative to the spec")
+    openings: Openings = Field("skip", description="whether the first question of a dialogue is a row")
+    licence: str = Field("", description="licence of the dialogues, for the bundle's notes")
+
+    def rows(self, job: Job) -> Iterator[Row]:
+        for number, record in read_lines(job.root / self.file, str(self.file)):
+            origin = Provenance(str(self.file), number, self.licence)
+            dialogue = _dialogue(record, f"{self.file}:{number}", origin)
+            yield from _passages(dialogue)
+            yield from self._questions(dialogue)
+
+    def _questions(self, dialogue: Dialogue) -> Iterator[Row]:
+        history: list[str] = []
+        for number, turn in enumerate(dialogue.turns, 1):
+            name = f"{dialogue.id}#{number}"
+            if history or self.openings == "keep":
+                columns = {
+                    "history": list(history), "question": turn.question, "rewrite": turn.rewrite, "relevant": {name: 1},
+                }
+                yield Row(name, columns, dialogue.origin, group=dialogue.id, split=dialogue.split)
+            history += [turn.question, turn.answer]
+
+
+def _passages(dialogue: Dialogue) -> Iterator[Row]:
+    for number, turn in enumerate(dialogue.turns, 1):
+        columns = {"title": dialogue.topic, "text": turn.answer}
+        yield Row(f"{dialogue.id}#{number}", columns, dialogue.origin, dialogue.id, table="passages")
+
+
+def _dialogue(record: Mapping[str, Any], where: str, origin: Provenance) -> Dialogue:
+    """The record as a dialogue. Raises ValueError `file:line: field: …` when something is not as it should be."""
+    turns = record.get("turns")
+    if not isinstance(turns, list) or not turns:
+        raise ValueError(f"{where}: turns: a list of turns is wanted, each with question, rewrite and answer")
+    return Dialogue(
+        _text(record, "id", where), _text(record, "topic", where),
+        tuple(_turn(turn, f"{where}: turns[{number}]") for number, turn in enumerate(turns)),
+        _text(record, "split", where) if record.get("split") else "", origin,
+    )
+
+
+def _turn(turn: Any, where: str) -> Turn:
+    if not isinstance(turn, dict):
+        raise ValueError(f"{where}: a {type(turn).__name__} where an object {{…}} is wanted")
+    return Turn(*(_text(turn, name, where) for name in ("question", "rewrite", "answer")))
+
+
+def _text(record: Mapping[str, Any], name: str, where: str) -> str:
+    if name not in record:
+        raise ValueError(f"{where}: {name}: no such field; there are {', '.join(sorted(record)) or 'none'}")
+    value = record[name]
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"{where}: {name}: {value!r} where text is wanted")
+    return value

@@ -1,0 +1,136 @@
+"""The query rewriter: says a question of a conversation so that it stands by itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pydantic import Field
+
+from factory.api import Answer, Finding, Provenance, Row, RowsJob, Task, normalise
+from factory_rewrite import defaults
+
+INSTRUCTION = (
+    "Rewrite the last question so that it can be understood without the conversation before it. Keep its words and add"
+    " only what is missing. If nothing is missing, repeat it. Reply with the question alone."
+)
+ASKS, ANSWERS = "Q: ", "A: "
+SPEAKER = re.compile(r"(?:^|\s+)[QA]:\s+")
+ELLIPSIS = re.compile(r"(and|or|what about|how about|why|why not|since when|how so)\b", re.IGNORECASE)
+POINTS = re.compile(r"\b(this|that|these|those|there|then|ones?|other|first|second|third|last|latter|same)\b", re.I)
+PRONOUN = re.compile(r"\b(it|its|he|him|his|she|her|hers|they|them|their|theirs|itself|themselves)\b", re.IGNORECASE)
+SHORT = 3
+"""Words of a question that, without a pronoun, lacks something."""
+
+
+class QueryRewriter(Task):
+    """Turns a question and what was said before into one question that a search engine, or a stranger, understands.
+
+    `history` is a list of turns, questions and answers in turn, the last one an answer.
+    """
+
+    kind = "query-rewriter"
+    columns = ("history", "question", "rewrite")
+    prepared = ("conversation",)
+    answers = "text"
+    text = "conversation"
+
+    instruction: str = Field(INSTRUCTION, description="the system message")
+    turns: int = Field(6, ge=0, description="the last turns that the model reads, questions and answers counted singly")
+    opening: int = Field(2, ge=0, description="first turns that it always reads: they tend to name the topic")
+    words: int = Field(60, ge=1, description="words of each earlier turn that it reads")
+
+    @classmethod
+    def defaults(cls) -> dict[str, Any]:
+        return defaults.SPEC
+
+    @classmethod
+    def profiles(cls) -> dict[str, dict[str, Any]]:
+        return defaults.PROFILES
+
+    def templates(self) -> dict[str, str]:
+        return {"system": self.instruction, "prompt": "{conversation}", "target": "{rewrite}"}
+
+    def prepare(self, job: RowsJob) -> Iterator[Row]:
+        """Every row with what the model reads: the history as far as it counts, and the question under it."""
+        for row in job.rows:
+            history = _history(row["history"], f"row {row.id!r}")
+            yield row.having(conversation=self.conversation(history, row["question"]))
+
+    def conversation(self, history: Sequence[str], question: str) -> str:
+        """A line for each turn. Of a long history the opening and the last turns are kept, counted from the end, so
+        that it always ends with the answer before the question."""
+        last = max(self.opening, len(history) - self.turns)
+        kept = [number for number in range(len(history)) if number < self.opening or number >= last]
+        asked = len(history) % 2
+        lines = [(ASKS if number % 2 == asked else ANSWERS) + self._cut(history[number]) for number in kept]
+        return "\n".join([*lines, ASKS + _line(question)])
+
+    def _cut(self, turn: str) -> str:
+        words = turn.split()
+        return " ".join(words[: self.words]) + (" …" if len(words) > self.words else "")
+
+    def audit(self, job: RowsJob) -> Iterator[Finding]:
+        for row in job.rows:
+            empty = [name for name in ("question", "rewrite") if not str(row[name]).strip()]
+            if empty:
+                yield Finding("empty", row.id, f"its {' and its '.join(empty)} has no text")
+            passages = job.tables.get("passages", {})
+            missing = [name for name in row.columns.get("relevant", {}) if name not in passages]
+            if passages and missing:
+                yield Finding("missing", row.id, f"{missing[0]!r} is relevant to it and not in the passages")
+
+    def show(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer | None) -> str:
+        """The conversation, what was answered, and the reference where it differs."""
+        lines = row["conversation"].splitlines()
+        rewrite = row.columns.get("rewrite", "")
+        if answer is None:
+            return "\n  ".join([*lines, f"→ {rewrite}"])
+        right = normalise(answer.output) == normalise(rewrite)
+        return "\n  ".join([*lines, f"→ {answer.output}", *([f"* {rewrite}"] if rewrite and not right else [])])
+
+    def slices(self, row: Row) -> Mapping[str, str]:
+        turns = len(row["history"]) // 2
+        same = normalise(row["question"]) == normalise(row["rewrite"])
+        return {
+            "history": ("none", "1 exchange", "2–3 exchanges", "2–3 exchanges", "4 or more")[min(turns, 4)],
+            "needs": "nothing" if same else "a rewrite",
+            "refers by": "nothing" if same else phenomenon(row["question"]),
+        }
+
+    def question(self, asked: Mapping[str, Any]) -> Row:
+        """`query` after `history`: a list of turns, or text with a turn a line. Without one, a query that reads
+        "Q: … A: … Q: …" is a whole conversation, any other has no history."""
+        query, given = str(asked.get("query", "")).strip(), asked.get("history") or []
+        if not given and query.startswith((ASKS, ANSWERS)):
+            *given, query = [turn for turn in SPEAKER.split(query) if turn]
+        if not query:
+            raise ValueError("ask something: the query has no text")
+        turns = [line for line in given.splitlines() if line.strip()] if isinstance(given, str) else given
+        history = _history(turns, "the question")
+        columns = {"history": history, "question": query, "rewrite": ""}
+        return Row("question", {**columns, "conversation": self.conversation(history, query)}, Provenance("question"))
+
+    def asked(self, row: Row) -> Mapping[str, Any]:
+        return {"query": row["question"], "history": list(row["history"])}
+
+
+def phenomenon(question: str) -> str:
+    """How a question leans on what came before, by its words alone: a guess that is right more often than not."""
+    if PRONOUN.search(question):
+        return "a pronoun"
+    if ELLIPSIS.match(question) or len(question.split()) <= SHORT:
+        return "an ellipsis"
+    return "a pointer" if POINTS.search(question) else "something unsaid"
+
+
+def _history(turns: Any, where: str) -> list[str]:
+    """The turns as lines. Raises ValueError when they are no list of texts."""
+    if not isinstance(turns, list) or not all(isinstance(turn, str) for turn in turns):
+        raise ValueError(f"{where}: history: a list of texts is wanted, questions and answers in turn")
+    return [_line(turn) for turn in turns]
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())

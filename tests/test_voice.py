@@ -1,0 +1,79 @@
+"""The eval of a brand's voice: what wins, and what does not."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from voice_parts import TEST, TRAIN, VALIDATION, scoring
+
+from factory.api import Row
+from factory_voice.onbrand import Voice, agreement, copied, length_off
+from factory_voice.style import Style
+from factory_voice.texts import figures, runs, words
+
+EVAL = Voice(unrelated=0.1, same=0.7)
+
+
+def mean(metric: str, said: Callable[[Row], str]) -> float:
+    scores = [each.values[metric] for each in EVAL.score(scoring([said(row) for row in TEST]))]
+    return sum(scores) / len(scores)
+
+
+def test_the_reference_beats_the_plain_answer_a_canned_phrase_and_a_costume() -> None:
+    reference = mean("on_brand", lambda row: row["answer"])
+    assert reference > 0.7
+    assert mean("on_brand", lambda row: row["neutral"]) < reference / 2
+    assert mean("on_brand", lambda row: "Ahoy, friend. Your bundle sets sail, says the crew.") < reference / 2
+    assert mean("on_brand", lambda row: f"Ahoy, friend. {row['neutral']}") < reference - 0.2
+    assert mean("on_brand", lambda row: TRAIN[0]["answer"]) < reference / 2
+
+
+def test_nothing_said_is_worth_nothing() -> None:
+    for blank in ("", " \n"):
+        assert mean("on_brand", lambda row, text=blank: text) == mean("voice", lambda row, text=blank: text) == 0
+        assert mean("length_off", lambda row, text=blank: text) == 1
+
+
+def test_a_changed_figure_counts_though_the_meaning_is_near() -> None:
+    wrong = [row["answer"].replace(*sorted(figures(row["answer"])), "99") for row in TEST]  # type: ignore[call-arg]
+    scores = [each.values for each in EVAL.score(scoring(wrong))]
+    assert [each["figures"] for each in scores] == [0, 0] == [each["on_brand"] for each in scores]
+    assert min(each["meaning"] for each in scores) > 0.5
+
+
+def test_figures_agree_when_none_is_lost_and_none_is_added() -> None:
+    assert figures("0 to 1,200.50 m at 9:30, then 3.") == {"0", "1,200.50", "9:30", "3"}
+    assert agreement(frozenset(), frozenset()) == 1 and agreement(frozenset("12"), frozenset("1")) == 0.5
+
+
+def test_style_is_fitted_on_training_rows_and_shown_with_its_auc() -> None:
+    totals = EVAL.totals(scoring([row["answer"] for row in TEST]))
+    assert totals["style_auc"] == Style(TRAIN).auc(VALIDATION) == 1.0
+    assert totals["length_ratio"] == 1.0 and totals["reference"] > 0.7
+    assert "style_auc" not in EVAL.totals(replace(scoring([row["answer"] for row in TEST]), validation=()))
+
+
+def test_a_greeting_around_plain_sentences_is_less_voice_than_sentences_in_it() -> None:
+    row, style = TEST[0], Style(TRAIN)
+    plain, costume, whole = style.voice([row["neutral"], f"Ahoy, friend. {row['neutral']}", row["answer"]])
+    assert plain < costume < whole and costume < 0.5
+
+
+def test_copying_is_the_share_of_long_runs_that_training_answers_have() -> None:
+    known = runs(words(TRAIN[0]["answer"]), 8)
+    assert copied(TRAIN[0]["answer"].upper(), known) == 1
+    assert copied("Ahoy, friend.", known) == copied("", known) == 0
+    assert mean("copied", lambda row: row["answer"]) < 0.2 < mean("copied", lambda row: TRAIN[0]["answer"])
+
+
+def test_length_is_held_against_the_reference() -> None:
+    assert length_off("a b c", "a b c d") == 0.25 == length_off("a b c d e", "a b c d")
+
+
+def test_a_range_that_is_none_and_rows_without_answers_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"unrelated \(0.9\) has to be below same"):
+        Voice(unrelated=0.9)
+    with pytest.raises(ValueError, match="'knife-1' has no answer"):
+        list(EVAL.score(replace(scoring(["", ""]), answers={})))
+    with pytest.raises(ValueError, match="needs training rows"):
+        Style([])
