@@ -1,0 +1,78 @@
+"""Whom a prompt is put to. A local model is one, an endpoint (`endpoint.py`) another."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from factory.api import Decoder, Guide, Message, Reporter
+
+Chat = Sequence[Message]
+Weights = list[list[float]]
+"""For each chat the log-probability of each choice."""
+
+
+class Speaker(Protocol):
+    """Anything that goes on with a chat."""
+
+    @property
+    def calibrates(self) -> bool:
+        """Whether what it makes of choices are log-probabilities."""
+
+    def size(self, chat: Chat) -> int:
+        """Tokens of a chat."""
+
+    def say(self, chats: Sequence[Chat], guides: Sequence[Guide | None], limit: int) -> list[str]:
+        """What it says to each chat, of at most `limit` tokens."""
+
+    def weigh(self, chats: Sequence[Chat], choices: Sequence[str]) -> Weights:
+        """How likely it is to say each choice."""
+
+    def facts(self) -> Mapping[str, Any]:
+        """What asking took, beyond the tokens of the prompts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """A causal model of this machine."""
+
+    decoder: Decoder
+    report: Reporter
+
+    @property
+    def calibrates(self) -> bool:
+        return True
+
+    def size(self, chat: Chat) -> int:
+        return len(self.decoder.chat(chat))
+
+    def say(self, chats: Sequence[Chat], guides: Sequence[Guide | None], limit: int) -> list[str]:
+        return self.decoder.write([self.decoder.chat(chat) for chat in chats], limit, guides, self.report)
+
+    def weigh(self, chats: Sequence[Chat], choices: Sequence[str]) -> Weights:
+        said = [self.decoder.said(choice) for choice in choices]
+        prompts = [self.decoder.chat(chat) for chat in chats]
+        return self.decoder.weigh(prompts, [said] * len(prompts), self.report)
+
+    def facts(self) -> Mapping[str, Any]:
+        return {}
+
+
+def softmax(weights: Sequence[float]) -> list[float]:
+    """Log-probabilities as probabilities that sum to 1."""
+    highest = max(weights)
+    raised = [math.exp(weight - highest) for weight in weights]
+    total = math.fsum(raised)
+    return [value / total for value in raised]
+
+
+def calibrated(weights: Sequence[float], free: Sequence[Sequence[float]]) -> list[float]:
+    """Weights less what the choices get when nothing was asked, as log of the mean probability over such questions.
+
+    Contextual calibration (Zhao et al. 2021, arXiv:2102.09690): what a prompt prefers for its wording is taken out.
+    """
+    chances = [softmax(each) for each in free]
+    means = [math.fsum(column) / len(chances) for column in zip(*chances, strict=True)]
+    return [weight - math.log(max(mean, 1e-30)) for weight, mean in zip(weights, means, strict=True)]

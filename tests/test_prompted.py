@@ -1,0 +1,216 @@
+"""The prompted contender: which examples it shows, how it chooses among arms, and what it answers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from prompted_parts import Moody, Shouting, Talker, Voice, job, rows, shouted
+from pydantic import ValidationError
+from tiny_decoder import tiny_decoder
+
+from factory.api import Guide, Message, Row
+from factory.stages.job import toolbox
+from factory_contenders.prompted import Prompted
+from factory_contenders.shots import Shots, tfidf
+from factory_contenders.speakers import calibrated, softmax
+from factory_contenders.wording import Wording, bare
+
+
+def last(prompt: str) -> str:
+    return prompt.rpartition("U: ")[2]
+
+
+def examples(prompt: str) -> int:
+    return prompt.count("\nA: ")
+
+
+def test_the_best_arm_on_validation_answers_and_says_what_was_tried() -> None:
+    talker = Talker(lambda prompt: last(prompt).upper() if examples(prompt) >= 2 else "what?")
+    work = job(Shouting(), talker)
+    answers = list(Prompted(shots=[0, 1, 2, 3], selection=["fixed"]).answer(work))
+    assert [answer.output for answer in answers] == ["OWL", "PIG"]
+    assert work.facts["arm"] == "fixed 2"
+    assert [(each["arm"], each["worth"]) for each in work.facts["tried"]] == [
+        ("fixed 2", 1.0), ("fixed 3", 1.0), ("zero-shot", 0.0), ("fixed 1", 0.0),
+    ]
+    assert work.facts["model"] == "tiny/talker" and work.facts["prompt_tokens"] > 0
+
+
+def test_of_equals_the_shorter_prompt_wins() -> None:
+    work = job(Shouting(), Talker(lambda prompt: "same"))
+    list(Prompted(shots=[0, 2]).answer(work))
+    assert work.facts["arm"] == "zero-shot"
+
+
+def test_one_arm_needs_no_validation_rows_and_several_do() -> None:
+    talker = Talker(lambda prompt: last(prompt).upper())
+    assert len(list(Prompted(shots=[2], selection=["nearest"]).answer(job(Shouting(), talker, validation=[])))) == 2
+    with pytest.raises(ValueError, match=r"set data\.split\.validation"):
+        list(Prompted().answer(job(Shouting(), talker, validation=[])))
+    with pytest.raises(ValueError, match=r"set shots: \[0\]"):
+        list(Prompted().answer(job(Shouting(), talker, train=[])))
+
+
+def test_only_some_validation_rows_are_tried() -> None:
+    talker = Talker(lambda prompt: "")
+    work = job(Shouting(), talker, validation=shouted("v", *(f"v{n}" for n in range(50))))
+    list(Prompted(shots=[0, 1], tries=5, selection=["fixed"]).answer(work))
+    assert len(talker.prompts) == 2 * 5 + 2 and work.facts["tries"] == 5
+
+
+def test_of_many_arms_the_better_half_sees_all_rows() -> None:
+    talker = Talker(lambda prompt: last(prompt).upper() if examples(prompt) >= 3 else "what?")
+    work = job(Shouting(), talker, validation=shouted("v", *(f"v{n}" for n in range(30))))
+    list(Prompted(shots=[0, 1, 2, 3, 4], tries=30, selection=["fixed"]).answer(work))
+    assert len(talker.prompts) == 5 * 10 + 3 * 20 + 2 and work.facts["arm"] == "fixed 3"
+    assert [each["rows"] for each in work.facts["tried"]] == [30, 30, 30, 10, 10]
+
+
+def test_nearest_examples_come_least_to_most_similar() -> None:
+    train = shouted("r", "red apple", "green apple pie", "a motorway", "green apple")
+    shots = Shots(train, lambda row: row["text"], tfidf([row["text"] for row in train]), 7)
+    (near,) = shots.nearest(shouted("q", "green apple pie!"), 3)
+    assert [row["text"] for row in near] == ["red apple", "green apple", "green apple pie"]
+
+
+def test_nearness_can_be_the_embedders() -> None:
+    talker = Talker(lambda prompt: last(prompt).upper())
+    prompted = Prompted(shots=[2], selection=["nearest"], similarity="embedder")
+    assert prompted.uses() == ("embedder",) and Prompted().uses() == ()
+    list(prompted.answer(job(Shouting(), talker, rows=shouted("t", "hare"))))
+    assert talker.prompts == ["\nS: Shout.\nU: gnu\nA: GNU\nU: hen\nA: HEN\nU: hare"]
+
+
+def test_fixed_examples_are_the_same_for_all_and_stand_for_clusters() -> None:
+    train = shouted("r", "aaa aaa", "aaa aab", "aaa aac", "zzz zzz", "zzz zzy")
+    shots = Shots(train, lambda row: row["text"], tfidf([row["text"] for row in train]), 7)
+    far, near = (row["text"][0] for row in shots.fixed(2))
+    assert (far, near) == ("z", "a")
+    assert shots.fixed(2) == shots.fixed(2)
+
+
+def test_fixed_examples_of_labels_take_each_label_in_turn() -> None:
+    train = rows("r", *((f"good {n}", "glad") for n in range(5)), *((f"bad {n}", "sad") for n in range(3)))
+    shots = Shots(train, lambda row: row["text"], tfidf([row["text"] for row in train]), 7)
+    assert [row["loud"] for row in shots.fixed(3, lambda row: row["loud"])] == ["glad", "sad", "glad"]
+
+
+def test_the_budget_drops_the_least_similar_examples_and_counts_them() -> None:
+    talker = Talker(lambda prompt: last(prompt).upper())
+    work = job(Shouting(), talker, rows=shouted("t", "hare"), validation=[])
+    list(Prompted(shots=[4], selection=["nearest"], similarity="embedder", budget=50).answer(work))
+    (prompt,) = talker.prompts
+    assert prompt == "\nS: Shout.\nU: gnu\nA: GNU\nU: hen\nA: HEN\nU: hare" and len(prompt) <= 50
+    assert work.facts["dropped"] == 2 and work.facts["over_budget"] == 0
+
+
+def test_a_question_longer_than_the_budget_is_asked_and_said() -> None:
+    voice = Voice()
+    work = job(Shouting(), Talker(lambda prompt: "x"), voice, rows=shouted("t", "h" * 99), validation=[])
+    list(Prompted(shots=[2], selection=["fixed"], budget=50).answer(work))
+    assert work.facts["over_budget"] == 1 and "exceed the budget" in voice.notes[-1]
+
+
+def test_an_instruction_replaces_the_system_message(tmp_path: Path) -> None:
+    (tmp_path / "how.txt").write_text("Louder, about {text}!\n")
+    row = shouted("t", "owl")[0]
+    assert Wording(Shouting(), "Louder, about {text}!").chat(row)[0] == Message("system", "Louder, about owl!")
+    with pytest.raises(ValueError, match=r"shows {words}; rows have the columns loud, text"):
+        Wording(Shouting(), "{words}").chat(row)
+    with pytest.raises(ValidationError, match="not both"):
+        Prompted(instruction="a", instruction_file=Path("how.txt"))
+
+
+class Schooled(Shouting):
+    """A task whose system message belongs to the row, and whose guide allows capital letters alone."""
+
+    kind = "schooled"
+
+    def templates(self) -> dict[str, str]:
+        return {"system": "Of {loud}.", "prompt": "{text}", "target": "{loud}"}
+
+    def guide(self, row: Row, tables: object) -> Guide:
+        return lambda text, ended: text.isupper()
+
+
+def test_an_example_brings_a_system_message_of_its_own() -> None:
+    owl, pig = shouted("t", "owl", "pig")
+    said = Wording(Schooled()).chat(owl, [pig])
+    assert [message.content for message in said] == ["Of OWL.", "Of PIG.\n\npig", "PIG", "owl"]
+
+
+def test_the_guide_constrains_prompting_too() -> None:
+    work = job(Schooled(), Talker(lambda prompt: "yes: OWL"), rows=shouted("t", "owl"))
+    assert [answer.output for answer in Prompted(shots=[0]).answer(work)] == ["OWL"]
+
+
+def test_a_guide_that_raises_is_an_error() -> None:
+    class Broken(Schooled):
+        def guide(self, row: Row, tables: object) -> Guide:
+            return lambda text, ended: 1 / 0 > 0
+
+    with pytest.raises(ZeroDivisionError):
+        list(Prompted(shots=[0]).answer(job(Broken(), Talker(lambda prompt: "x"))))
+
+
+MOODS = {"train": rows("r", ("fine day", "glad"), ("wet day", "sad"), ("dull day", "sad")),
+         "validation": rows("v", ("a fine one", "glad"), ("so wet", "sad")), "rows": rows("t", ("fine!", "glad"))}
+
+
+def mood(prompt: str, choice: str) -> float:
+    """Likes `sad` whatever is asked, and knows what `fine` and `wet` mean."""
+    meant = {"fine": "glad", "wet": "sad"}
+    known = any(word in last(prompt) and choice == mood for word, mood in meant.items())
+    return (3.0 if choice == "sad" else 0.0) + (2.0 if known else 0.0)
+
+
+def test_labels_are_weighed_and_calibration_takes_the_bias_out() -> None:
+    talker = Talker(str, mood)
+    work = job(Moody(), talker, **MOODS)
+    (answer,) = Prompted(shots=[0]).answer(work)
+    assert work.facts["reading"] == "calibrated" and sum(answer.output.values()) == pytest.approx(1)
+    assert answer.output["glad"] == pytest.approx(softmax([2, 0])[0])
+    assert "Answer with exactly one of these, and nothing else: glad; sad" in talker.prompts[0]
+
+
+def test_calibration_is_division_by_what_is_said_to_nothing() -> None:
+    chances = softmax(calibrated([-1.0, -2.0], [[-1.0, -2.0]]))
+    assert chances == pytest.approx([0.5, 0.5])
+
+
+def test_a_text_of_few_is_weighed_not_written() -> None:
+    class Told(Moody):
+        answers = "text"
+
+    (answer,) = Prompted(shots=[0, 2]).answer(job(Told(), Talker(str, mood), **MOODS))
+    assert answer.output == "glad"
+
+
+def test_rankings_can_not_be_prompted_for() -> None:
+    class Ranks(Shouting):
+        answers = "ranking"
+
+    with pytest.raises(ValueError, match="'ranking' answers"):
+        list(Prompted().answer(job(Ranks())))
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [(" a b ", "a b"), ("```sql\nSELECT 1\n```", "SELECT 1"), ("```\nSELECT 1", "SELECT 1"), ("a ```b```",) * 2],
+)
+def test_a_fence_around_an_answer_is_none_of_it(said: str, meant: str) -> None:
+    assert bare(said) == meant
+
+
+def test_a_real_decoder_answers_both_forms_within_its_guide(tmp_path: Path) -> None:
+    base = tiny_decoder(tmp_path)
+    texts = replace(job(Schooled(), validation=[]), base=base, toolbox=toolbox)
+    prompted = Prompted(shots=[2], selection=["nearest"], new_tokens=8)
+    said = [answer.output for answer in prompted.answer(texts)]
+    assert said == [answer.output for answer in prompted.answer(texts)] and all(text.isupper() for text in said)
+    moods = replace(job(Moody(), **MOODS), base=base, toolbox=toolbox)
+    (answer,) = Prompted(shots=[0, 2]).answer(moods)
+    assert set(answer.output) == {"glad", "sad"} and sum(answer.output.values()) == pytest.approx(1)
+    assert len(moods.facts["tried"]) == 2 * 2 + 1
