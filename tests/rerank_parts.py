@@ -51,4 +51,7 @@ def queries() -> list[Row]:
 
 
 def job(rows: Sequence[Row], voice: Voice | None = None) -> RowsJob:
-    return RowsJob(7, voice or Voice(), Path(), {"documents": documents()}, HashKit, rows, BASE, Reranker())  # type: ignore[arg-type]
+    return RowsJob(
+        7, voice or Voice(), Path(), {"documents": documents()}, HashKit,  # type: ignore[arg-type]
+        rows=rows, base=BASE, task=Reranker(),
+    )
