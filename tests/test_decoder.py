@@ -55,7 +55,7 @@ def naive(plain: Any, prompt: list[int], limit: int = LIMIT) -> list[int]:
 @pytest.mark.parametrize("system", ["", "You answer in one word, and never more than that."])
 def test_many_prompts_at_once_get_the_tokens_of_one_at_a_time(decoder: Decoder, plain: Any, system: str) -> None:
     prompts = chats(decoder, system)
-    assert bool(generate.shared(prompts)) == bool(system)
+    assert bool(generate.shared(decoder.model, prompts)) == bool(system)
     assert generate.write(decoder.reader(), prompts, LIMIT) == [naive(plain, prompt) for prompt in prompts]
 
 

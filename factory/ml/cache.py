@@ -6,17 +6,18 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import Cache, DynamicCache, DynamicLayer
+from transformers import Cache, DynamicLayer
 
 
 class Roomy(DynamicLayer):  # type: ignore[misc]
     """One layer's keys and values (rows, heads, room, width), of which the first `length` places are filled."""
 
-    def __init__(self, keys: Tensor, values: Tensor, rows: int, room: int) -> None:
+    def __init__(self, model: Any, rows: int, heads: int, room: int, width: int) -> None:
         super().__init__()
-        self.length = keys.shape[-2]
-        self.keys, self.values = (_roomy(each, rows, self.length + room) for each in (keys, values))
-        self.dtype, self.device, self.is_initialized = keys.dtype, keys.device, True
+        self.length, self.dtype, self.device, self.is_initialized = 0, model.dtype, model.device, True
+        self.keys, self.values = (
+            torch.zeros(rows, heads, room, width, dtype=self.dtype, device=self.device) for _ in range(2)
+        )
 
     def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
         """Add the keys and values of new tokens; returns all so far, as views."""
@@ -31,29 +32,15 @@ class Roomy(DynamicLayer):  # type: ignore[misc]
         return self.length
 
 
-def _roomy(tensor: Tensor, rows: int, places: int) -> Tensor:
-    made = tensor.new_zeros(rows, tensor.shape[1], places, tensor.shape[3])
-    made[:, :, : tensor.shape[2]] = tensor
-    return made
-
-
-def roomy(read: Cache | None, model: Any, rows: int, room: int) -> Cache:
-    """A cache for `rows` rows that all begin with what was read once (None: with nothing), and `room` more tokens."""
-    if read is None:
-        config = model.config
-        width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-        none = torch.empty(1, heads, 0, width, dtype=model.dtype, device=model.device)
-        return Cache(layers=[Roomy(none, none, rows, room) for _ in range(config.num_hidden_layers)])
-    return Cache(layers=[Roomy(layer.keys, layer.values, rows, room) for layer in read.layers])
+def roomy(model: Any, rows: int, room: int) -> Cache:
+    """An empty cache for so many rows, with room for so many tokens."""
+    config = model.config
+    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    return Cache(layers=[Roomy(model, rows, heads, room, width) for _ in range(config.num_hidden_layers)])
 
 
 def kept(cache: Cache, rows: Tensor) -> None:
     """Keep these rows of a cache alone."""
     for layer in cache.layers:
         layer.keys, layer.values = layer.keys.index_select(0, rows), layer.values.index_select(0, rows)
-
-
-def empty() -> DynamicCache:
-    """A cache that takes what one row reads."""
-    return DynamicCache()

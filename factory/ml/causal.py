@@ -6,7 +6,8 @@ heads that share them (grouped-query attention, arXiv:2305.13245).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -44,7 +45,11 @@ class Speech:
     starts: tuple[int, ...]
 
 
+Read = tuple[Tensor, Tensor]
+"""Keys and values that a layer made of what all rows begin with: (1, key heads, tokens, width) each."""
+
 _current: ContextVar[Speech | None] = ContextVar("speech", default=None)
+_read: ContextVar[Sequence[Read] | None] = ContextVar("read", default=None)
 
 
 def load(folder: Path, dtype: torch.dtype) -> Any:
@@ -70,7 +75,7 @@ def is_plain(config: Any) -> bool:
 
 
 def attend(
-    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, scaling: float,
+    module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, scaling: float,
     **_: Any,
 ) -> tuple[Tensor, None]:
     """Within each text of the announced row, or under an additive mask (batch, 1, queries, keys).
@@ -80,6 +85,12 @@ def attend(
     row = _current.get()
     if row is not None:
         return _packed(row, query, key, value, scaling), None
+    read = _read.get()
+    if read is not None and query.shape[2] < LONG:
+        return _grouped_after(read[module.layer_idx], query * scaling, key, value, attention_mask).transpose(1, 2), None
+    if read is not None:
+        key, value = (torch.cat([shared.expand(len(own), -1, -1, -1), own], 2)
+                      for shared, own in zip(read[module.layer_idx], (key, value), strict=True))
     if query.shape[2] >= LONG:
         groups = query.shape[1] // key.shape[1]
         key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
@@ -128,6 +139,37 @@ def _grouped(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> 
         weights = (weights.view(batch, shared, -1, queries, keys) + bias.unsqueeze(-3)).view(weights.shape)
     mixed = weights.softmax(-1) @ value
     return mixed.view(batch, heads, queries, width)
+
+
+def _grouped_after(read: Read, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Tensor:
+    """The same over own keys and, before them, keys that all rows share, which are read once for all rows.
+
+    The first columns of `bias` are of the shared keys, which every row may see (Hydragen,
+    arXiv:2402.05099).
+    """
+    batch, heads, queries, width = query.shape
+    many, began = key.shape[1], read[0].shape[2]
+    own = query.reshape(batch, many, -1, width)
+    weights = own @ key.transpose(-1, -2)
+    if bias is not None:
+        own_bias = bias[..., began:].unsqueeze(-3)
+        weights = (weights.view(batch, many, -1, queries, key.shape[2]) + own_bias).view(weights.shape)
+    together = own.transpose(0, 1).reshape(many, -1, width)
+    first = (together @ read[0][0].transpose(-1, -2)).view(many, batch, -1, began).transpose(0, 1)
+    shares = torch.cat([first, weights], -1).softmax(-1)
+    mixed = shares[..., :began].transpose(0, 1).reshape(many, -1, began) @ read[1][0]
+    found = mixed.view(many, batch, -1, width).transpose(0, 1) + shares[..., began:] @ value
+    return found.reshape(batch, heads, queries, width)
+
+
+@contextmanager
+def after(read: Sequence[Read] | None) -> Iterator[None]:
+    """Let what goes through a model next come after what was read once: keys and values of each layer."""
+    token = _read.set(read)
+    try:
+        yield
+    finally:
+        _read.reset(token)
 
 
 def mask(*arguments: Any, **settings: Any) -> Tensor | None:

@@ -13,8 +13,8 @@ from torch import Tensor
 from transformers import Cache
 
 from factory.api import Guide, Reporter
-from factory.ml.cache import empty, kept, roomy
-from factory.ml.causal import BARRED
+from factory.ml.cache import kept, roomy
+from factory.ml.causal import BARRED, NAME, Read, after
 from factory.ml.encoder import chunks
 
 Ids = Sequence[Sequence[int]]
@@ -53,13 +53,14 @@ def write(
 ) -> list[list[int]]:
     """The greedy continuation of each prompt, without the id that ends it; at most `limit` ids."""
     found: list[list[int]] = [[] for _ in prompts]
-    prefix = shared(prompts)
+    prefix = shared(reader.model, prompts)
     read = first(reader.model, prefix)
     rest = [prompt[len(prefix) :] for prompt in prompts]
     done = 0
     for chunk in batches([len(each) for each in rest]):
         rows = [_Row(index, guides[index] if guides else None, []) for index in chunk]
-        _continue(reader, read, len(prefix), [rest[index] for index in chunk], rows, limit)
+        with after(read):
+            _continue(reader, len(prefix), [rest[index] for index in chunk], rows, limit)
         for row in rows:
             found[row.prompt] = row.said
         done += len(chunk)
@@ -68,9 +69,9 @@ def write(
     return found
 
 
-def shared(prompts: Ids) -> Sequence[int]:
+def shared(model: Any, prompts: Ids) -> Sequence[int]:
     """The ids with which all prompts begin, where reading them apart is worth it; each keeps one id of its own."""
-    if len(prompts) < 2:
+    if len(prompts) < 2 or model.config._attn_implementation != NAME:
         return ()
     low, high = min(map(list, prompts)), max(map(list, prompts))
     most = min(min(map(len, prompts)) - 1, len(low))
@@ -78,14 +79,14 @@ def shared(prompts: Ids) -> Sequence[int]:
     return low[:same] if same >= WORTH else ()
 
 
-def first(model: Any, prefix: Sequence[int]) -> Cache | None:
-    """What a model makes of a shared beginning."""
+def first(model: Any, prefix: Sequence[int]) -> Sequence[Read] | None:
+    """What a model makes of a shared beginning, layer by layer."""
     if not prefix:
         return None
-    cache = empty()
+    cache = roomy(model, 1, len(prefix))
     model.get_decoder()(input_ids=torch.tensor([list(prefix)], device=model.device), past_key_values=cache,
                         use_cache=True, attention_mask=_triangle(len(prefix), model))
-    return cache
+    return [(layer.keys, layer.values) for layer in cache.layers]
 
 
 def batches(lengths: Sequence[int], tokens: int = TOKENS, rows: int = ROWS) -> list[list[int]]:
@@ -105,8 +106,8 @@ class Begun:
     last: Tensor
 
 
-def begin(model: Any, read: Cache | None, past: int, prompts: Ids, room: int) -> Begun:
-    """Read a batch, padded on the left, after what was read once."""
+def begin(model: Any, past: int, prompts: Ids, room: int) -> Begun:
+    """Read a batch, padded on the left, after so many tokens that were read once."""
     rows, width = len(prompts), max(map(len, prompts))
     lead = torch.tensor([width - len(each) for each in prompts])
     tokens = torch.tensor([[0] * (width - len(each)) + list(each) for each in prompts])
@@ -116,7 +117,7 @@ def begin(model: Any, read: Cache | None, past: int, prompts: Ids, room: int) ->
     later[:, past:].masked_fill_(torch.ones(width, width, dtype=torch.bool).triu(1), BARRED)
     mask = (seen[:, None, None, : past + width] + later).clamp_(min=BARRED)
     positions = (past + torch.arange(width) - lead[:, None]).clamp(min=0)
-    cache = roomy(read, model, rows, width + room)
+    cache = roomy(model, rows, width + room)
     hidden = model.get_decoder()(
         input_ids=tokens.to(model.device), attention_mask=mask.to(model.device, model.dtype),
         position_ids=positions.to(model.device), past_key_values=cache, use_cache=True,
@@ -124,10 +125,10 @@ def begin(model: Any, read: Cache | None, past: int, prompts: Ids, room: int) ->
     return Begun(cache, seen.to(model.device, model.dtype), positions[:, -1].to(model.device) + 1, hidden[:, -1])
 
 
-def _continue(reader: Reader, read: Cache | None, past: int, prompts: Ids, rows: list[_Row], limit: int) -> None:
+def _continue(reader: Reader, past: int, prompts: Ids, rows: list[_Row], limit: int) -> None:
     """Let every row speak to its end."""
     model, head = reader.model, reader.model.get_output_embeddings()
-    begun = begin(model, read, past, prompts, limit)
+    begun = begin(model, past, prompts, limit)
     seen, positions, hidden = begun.seen, begun.positions, begun.last
     alive, length = rows, past + max(map(len, prompts))
     for step in range(limit):

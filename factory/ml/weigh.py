@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from factory.api import Reporter
-from factory.ml.causal import BARRED
+from factory.ml.causal import BARRED, after
 from factory.ml.generate import Begun, Ids, batches, begin, first, shared
 
 TOKENS = 6144
@@ -71,7 +71,7 @@ def weigh(
 ) -> list[list[float]]:
     """The log-probability of each choice after its prompt: the sum over its tokens."""
     found: list[list[float]] = [[] for _ in prompts]
-    prefix = shared(prompts)
+    prefix = shared(model, prompts)
     read = first(model, prefix)
     rest = [prompt[len(prefix) :] for prompt in prompts]
     trees: dict[int, Tree] = {}
@@ -82,8 +82,10 @@ def weigh(
             if id(choices[index]) not in trees:
                 trees[id(choices[index])] = Tree.of(choices[index])
         mine = [trees[id(choices[index])] for index in chunk]
-        begun = begin(model, read, len(prefix), [rest[index] for index in chunk], max(len(t.tokens) for t in mine))
-        for index, weights in zip(chunk, _weights(model, begun, mine), strict=True):
+        with after(read):
+            begun = begin(model, len(prefix), [rest[index] for index in chunk], max(len(t.tokens) for t in mine))
+            weighed = _weights(model, begun, mine)
+        for index, weights in zip(chunk, weighed, strict=True):
             found[index] = weights
         done += len(chunk)
         if report is not None:
