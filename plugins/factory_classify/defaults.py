@@ -1,0 +1,23 @@
+"""What a classifier's spec says when it says nothing, and its profiles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+SPEC: dict[str, Any] = {
+    "objective": "classification",
+    "data": {"curate": [{"kind": "exact", "on": ["text", "label"]}], "split": {"stratify": "label"}},
+    "contenders": ["tuned", "centroid", "knn", "tfidf", "majority"],
+    "evaluate": ["classification"],
+    "targets": ["peft"],
+    "train": {"epochs": 4, "batch_size": 32, "learning_rate": 1e-3},
+}
+
+PROFILES: dict[str, dict[str, Any]] = {
+    "smoke": {
+        "data": {"limit": 200, "split": {"test": 100, "validation": 40}},
+        "train": {"epochs": 1},
+        "gate": {"resamples": 2000},
+    },
+}
+"""`smoke` shows that a spec runs to its end; its verdict means nothing."""

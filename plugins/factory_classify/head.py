@@ -1,0 +1,111 @@
+"""The head of a classifier: where it starts, so that little is left to learn, and the temperature in its weights.
+
+BERT's head reads the first token through a pooler, a sentence encoder was trained on the mean of all tokens. The
+pooler starts as the linear map that best turns the first into the second, on the training texts; the last layer as
+the labels' centroids there. An all-MiniLM-L6-v2 so started is right on 79 % of BANKING77 with ten texts a label,
+before any training; a fresh head needs most of the training to get there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from factory.api import Encoder
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+CLASSIFIER = "classifier"
+POOLER = "pooler"
+SPREAD = 8.0
+"""Length of a pooled mean: its components stay where tanh is nearly a line."""
+SHARPNESS = 4.0
+"""Length of a centroid in the head: the first steps are neither blind nor too sure."""
+RIDGE = 1e-4
+
+Ids = Sequence[Sequence[int]]
+
+
+def start(model: nn.Module, plain: Encoder, headed: Encoder, ids: Ids, labels: Tensor, *, mean: bool) -> None:
+    """Set the head of `model` by the training texts. `plain` is the base alone, `headed` one with a head to try on."""
+    copies = [model, headed.model]
+    if mean and _pooler(model) is not None:
+        weight, bias = _first_to_mean(plain.vectors(ids))
+        for one in copies:
+            _set(_pooler(one), weight, bias)
+    weight, bias = _centroids(_read(headed, ids), labels)
+    _set(_last(model), weight, bias)
+
+
+def scale(adapter: Path, temperature: float) -> None:
+    """Divide the saved head's outputs by a temperature, for good: every library then gives calibrated probabilities."""
+    from safetensors.torch import load_file, save_file
+
+    file = adapter / "adapter_model.safetensors"
+    saved = load_file(file)
+    heads = [name.rpartition(".")[0] for name, value in saved.items() if f".{CLASSIFIER}." in name and value.dim() == 2]
+    for name in (f"{heads[-1]}.weight", f"{heads[-1]}.bias"):
+        if name in saved:
+            saved[name] = saved[name] / temperature
+    save_file(saved, file, metadata={"format": "pt"})
+
+
+def _first_to_mean(vectors: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Weight and bias of the ridge regression from each text's first token to the direction of its mean."""
+    import torch
+    from torch.nn.functional import normalize
+
+    first = torch.stack([text[0] for text in vectors]).double()
+    mean = normalize(torch.stack([text.mean(0) for text in vectors]).double(), dim=1) * SPREAD
+    inputs = torch.cat([first, torch.ones(len(first), 1, dtype=first.dtype)], dim=1)
+    gram = inputs.T @ inputs
+    gram += RIDGE * len(first) * torch.eye(len(gram), dtype=gram.dtype)
+    found = torch.linalg.solve(gram, inputs.T @ mean).float()
+    return found[:-1].T.contiguous(), found[-1].contiguous()
+
+
+def _centroids(read: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Weight and bias by which the nearest centroid wins, seen from the mean of all."""
+    import torch
+    from torch.nn.functional import normalize
+
+    count = int(labels.max()) + 1
+    means = torch.stack([read[labels == label].mean(0) for label in range(count)])
+    middle = means.mean(0)
+    weight = normalize(means - middle, dim=1) * SHARPNESS
+    return weight, -(weight @ middle)
+
+
+def _read(headed: Encoder, ids: Ids) -> Tensor:
+    """What the last layer reads of each text: (texts, width)."""
+    from torch.nn import Identity
+
+    last = _last(headed.model)
+    name = next(name for name, module in headed.model.named_modules() if module is last)
+    parent, _, leaf = name.rpartition(".")
+    owner = headed.model.get_submodule(parent)
+    setattr(owner, leaf, Identity())
+    try:
+        return headed.logits([(list(text), [0] * len(text)) for text in ids])
+    finally:
+        setattr(owner, leaf, last)
+
+
+def _last(model: nn.Module) -> Any:
+    """The last linear layer of the head."""
+    from torch.nn import Linear
+
+    return [module for module in model.get_submodule(CLASSIFIER).modules() if isinstance(module, Linear)][-1]
+
+
+def _pooler(model: nn.Module) -> Any:
+    """The linear layer between the first token and the head, where there is one."""
+    body: Any = model.base_model
+    return getattr(getattr(body, POOLER, None), "dense", None)
+
+
+def _set(linear: Any, weight: Tensor, bias: Tensor) -> None:
+    linear.weight.data.copy_(weight)
+    linear.bias.data.copy_(bias)

@@ -1,0 +1,39 @@
+"""The config of a classifier's bundle: PEFT's own has no place for labels, so they go where transformers reads them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+CONFIG = "labels/config.json"
+"""In a folder of its own: beside an adapter, a config makes transformers take the folder for a whole model."""
+
+
+def write_config(base: Path, labels: Sequence[str], folder: Path, abstain_below: float | None = None) -> None:
+    """Write the base's config with these labels, in their order, and the confidence below which to abstain."""
+    config: dict[str, Any] = json.loads((base / "config.json").read_text())
+    config.pop("_name_or_path", None)
+    config["id2label"] = {str(place): label for place, label in enumerate(labels)}
+    config["label2id"] = {label: place for place, label in enumerate(labels)}
+    config["problem_type"] = "single_label_classification"
+    if abstain_below is not None:
+        config["abstain_below"] = abstain_below
+    (folder / CONFIG).parent.mkdir(exist_ok=True)
+    (folder / CONFIG).write_text(json.dumps(config, sort_keys=True, indent=2, ensure_ascii=False) + "\n")
+
+
+def labels_of(folder: Path) -> tuple[str, ...]:
+    """The labels of a fit, or of a bundle, in the order of the head's outputs."""
+    named: dict[str, str] = json.loads((folder / CONFIG).read_text())["id2label"]
+    return tuple(named[str(place)] for place in range(len(named)))
+
+
+def load(bundle: Path) -> tuple[Any, Any]:
+    """Model and tokenizer, as the bundle's README says."""
+    from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+
+    config = AutoConfig.from_pretrained((bundle / CONFIG).parent)
+    model = AutoModelForSequenceClassification.from_pretrained(bundle, config=config)
+    return model.eval(), AutoTokenizer.from_pretrained(bundle)

@@ -1,0 +1,183 @@
+"""An encoder with a head: a text is read once, and every label gets a calibrated probability."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from factory.api import Answer, Encoder, Finding, FitJob, Kit, ModelJob, Objective, PlainAnswers, Share, TrainResult
+from factory_classify import head
+from factory_classify.baselines import places, texts_of
+from factory_classify.calibration import bins, expected_error, fitted_temperature, likelihood, sureness, threshold
+from factory_classify.labels import labelled, softmax
+from factory_classify.layout import CONFIG, labels_of, load, write_config
+from factory_classify.neighbours import zero_shot
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+Example = tuple[list[int], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The texts of a batch, packed by the kit, and the places of their labels."""
+
+    packed: Any
+    labels: Tensor
+
+
+class Classification(Objective):
+    """Cross-entropy over the labels of the training rows, by a head that starts from their centroids.
+
+    A temperature fitted on validation rows (Guo et al. 2017) is folded into the head. Untuned, which has no head, the
+    base answers by the cosine of a text and the names of the labels that the rows have. Loads as transformers'
+    AutoModelForSequenceClassification.
+    """
+
+    kind = "classification"
+    columns = ("text", "label")
+    answers = "labels"
+    loader = "transformers:AutoModelForSequenceClassification"
+
+    max_length: int = Field(128, ge=8, le=8192, description="tokens of a text that are read")
+    pooling: Literal["mean", "first"] = Field(
+        "mean", description="the head reads the mean of all tokens, as sentence encoders are trained; or first, what "
+        "the base has there, adapted like any layer"
+    )
+    label_smoothing: Share = Field(0.0, description="share of each label's weight that goes to all labels alike")
+    class_weights: Literal["none", "balanced"] = Field("none", description="balanced: rare labels weigh more")
+    wanted: Share = Field(0.95, description="accuracy on validation rows at which the threshold to abstain is set")
+
+    @property
+    def heads(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
+        """The modules that are saved whole."""
+        return (head.CLASSIFIER, head.POOLER) if self.pooling == "mean" else (head.CLASSIFIER,)
+
+    def audit(self, job: ModelJob) -> Iterator[Finding]:
+        texts = texts_of(job.task, job.rows)
+        for row, ids in zip(job.rows, job.kit.encoder(job.base).tokens(texts, 10**6), strict=True):
+            if len(ids) > self.max_length:
+                yield Finding("truncated", row.id, f"it has {len(ids)} tokens, {self.max_length} are read")
+
+    def fit(self, job: FitJob) -> TrainResult:
+        import torch
+
+        kit, labels = job.kit, job.task.choices(job.rows)
+        if len(labels) < 2:
+            raise ValueError(f"the training rows have {len(labels)} label; a classifier needs two")
+        plain = kit.encoder(job.base)
+        ids = plain.tokens(texts_of(job.task, job.rows), self.max_length)
+        right = places(job.task, job.rows, labels)
+        learner = kit.learner(job, heads=self.heads, labels=len(labels))
+        headed = kit.encoder(job.base, labels=len(labels))
+        head.start(learner.model, plain, headed, ids, torch.tensor(right), mean=self.pooling == "mean")
+        result = kit.fit(
+            learner, list(zip(ids, right, strict=True)), collate(kit), self._loss(kit, right), job, heads=self.heads,
+            task_type="SEQ_CLS",
+        )
+        found = self._calibrate(job, labels)
+        write_config(job.base.folder, labels, job.out, found.get("abstain", {}).get("below"))
+        return replace(result, facts={**result.facts, "labels": len(labels), **found})
+
+    def _loss(self, kit: Kit, right: Sequence[int]) -> Callable[[nn.Module, Batch], Tensor]:
+        import torch
+
+        counts, weights = Counter(right), None
+        if self.class_weights == "balanced":
+            weights = torch.tensor([len(right) / (len(counts) * counts[place]) for place in range(len(counts))])
+
+        def value(model: nn.Module, batch: Batch) -> Tensor:
+            return torch.nn.functional.cross_entropy(
+                kit.logits(model, batch.packed), batch.labels, weights, label_smoothing=self.label_smoothing
+            )
+
+        return value
+
+    def _calibrate(self, job: FitJob, labels: Sequence[str]) -> dict[str, Any]:
+        """Fold the temperature into the head, and say what it did and below which confidence to abstain."""
+        import numpy as np
+
+        right = places(job.task, job.validation, labels)
+        known = [place >= 0 for place in right]
+        if not all(known):
+            job.report.note(f"{known.count(False)} validation rows have labels that no training row has", warning=True)
+        if not any(known):
+            job.report.note("no validation rows: the probabilities stay as they are learned", warning=True)
+            return {}
+        encoder = job.kit.encoder(job.base, job.out, labels=len(labels))
+        logits = self._logits(encoder, texts_of(job.task, job.validation))[known]
+        targets = np.array(right)[known]
+        temperature = fitted_temperature(logits, targets)
+        head.scale(job.out, temperature)
+        before, after = _facts(logits, targets), _facts(logits / temperature, targets)
+        least, coverage = threshold(*sureness(logits / temperature, targets), self.wanted)
+        job.report.note(
+            f"temperature {temperature:.3f}: calibration error {before['ece']:.3f} to {after['ece']:.3f} on "
+            f"{len(targets)} validation rows; {coverage:.0%} of them are answered at {self.wanted:.0%} accuracy when "
+            f"abstaining below {least:.2f}"
+        )
+        return {
+            "temperature": round(temperature, 4),
+            "validation": {"rows": len(targets), "before": before, "after": after},
+            "abstain": {"wanted": self.wanted, "below": round(least, 4), "coverage": round(coverage, 4)},
+        }
+
+    def _logits(self, encoder: Encoder, texts: Sequence[str], report: Any = None) -> Any:
+        ids = encoder.tokens(texts, self.max_length)
+        return encoder.logits([(text, [0] * len(text)) for text in ids], report).double().numpy()
+
+    def answer(self, job: ModelJob) -> Iterator[Answer]:
+        texts = texts_of(job.task, job.rows)
+        if job.adapter is None:
+            labels = job.task.choices(job.rows)
+            vectors = job.kit.embed(job.base, [*texts, *labels], report=job.report)
+            answers = zero_shot(vectors[: len(texts)], vectors[len(texts) :])
+        else:
+            labels = labels_of(job.adapter)
+            encoder = job.kit.encoder(job.base, job.adapter, labels=len(labels))
+            answers = softmax(self._logits(encoder, texts, job.report)).tolist()
+        yield from (labelled(row.id, labels, each) for row, each in zip(job.rows, answers, strict=True))
+
+    def layout(self, job: ModelJob, bundle: Path) -> None:
+        if job.adapter is None:
+            raise ValueError("a bundle without an adapter has no labels")
+        (bundle / CONFIG).parent.mkdir()
+        shutil.copyfile(job.adapter / CONFIG, bundle / CONFIG)
+
+    def plain(self, job: ModelJob) -> PlainAnswers:
+        """The base by itself has no head in the plain library: it gives every label of the rows the same."""
+        texts, answers = texts_of(job.task, job.rows), []
+        if job.adapter is None:
+            labels = job.task.choices(job.rows)
+            even = [1 / len(labels)] * len(labels)
+            return PlainAnswers(tuple(labelled(row.id, labels, even) for row in job.rows), 0, self.loader)
+        model, tokenizer = load(job.adapter)
+        for row, text in zip(job.rows, texts, strict=True):
+            asked = tokenizer(text, truncation=True, max_length=self.max_length, return_tensors="pt")
+            shares = model(**asked).logits[0].detach().softmax(-1).tolist()
+            answers.append(labelled(row.id, [model.config.id2label[place] for place in range(len(shares))], shares))
+        adapted = sum(1 for module in model.modules() if hasattr(module, "lora_A"))
+        return PlainAnswers(tuple(answers), adapted, self.loader)
+
+
+def collate(kit: Kit) -> Callable[[list[Example]], Batch]:
+    """A collator over tokenised texts with the places of their labels."""
+
+    def batch(rows: list[Example]) -> Batch:
+        import torch
+
+        return Batch(kit.pack([ids for ids, _ in rows]), torch.tensor([label for _, label in rows]))
+
+    return batch
+
+
+def _facts(logits: Any, right: Any) -> dict[str, float]:
+    error = expected_error(list(bins(*sureness(logits, right))))
+    return {"nll": round(likelihood(logits, right), 4), "ece": round(error, 4)}

@@ -1,0 +1,97 @@
+"""The classifier: says which of a few labels a text belongs to, and how sure it is."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pydantic import Field
+
+from factory.api import Answer, Finding, Provenance, Row, RowsJob, Share, Task, normalise, render
+from factory_classify import defaults
+from factory_classify.labels import best
+
+INSTRUCTION = "Say to which class the text belongs."
+LENGTHS = ((5, "1 to 5 words"), (12, "6 to 12 words"), (30, "13 to 30 words"))
+LONGEST = "more than 30 words"
+
+
+class Classifier(Task):
+    """Gives every label a probability. The labels are those of the training rows, as they are written there."""
+
+    kind = "classifier"
+    columns = ("text", "label")
+    answers = "labels"
+    text = "text"
+
+    text_template: str = Field("{text}", description="a text as the model reads it, over the row's columns")
+    instruction: str = Field(INSTRUCTION, description="the system message for a model that is prompted")
+    few: int = Field(8, ge=1, description="a label of fewer training rows is named by the audit")
+    abstain_below: Share = Field(0.0, description="`try` abstains when the best label is less probable; 0 for never")
+
+    @classmethod
+    def defaults(cls) -> dict[str, Any]:
+        return defaults.SPEC
+
+    @classmethod
+    def profiles(cls) -> dict[str, dict[str, Any]]:
+        return defaults.PROFILES
+
+    def templates(self) -> dict[str, str]:
+        template = self.text_template
+        return {"text": template, "system": self.instruction, "prompt": template, "target": "{label}"}
+
+    def choices(self, rows: Sequence[Row]) -> tuple[str, ...]:
+        """The labels of these rows, sorted."""
+        return tuple(sorted({self.target(row) for row in rows}))
+
+    def audit(self, job: RowsJob) -> Iterator[Finding]:
+        counts = Counter(self.target(row) for row in job.rows)
+        labels: defaultdict[str, set[str]] = defaultdict(set)
+        for row in job.rows:
+            labels[normalise(self._said(row))].add(self.target(row))
+        for row in job.rows:
+            text, label = self._said(row), self.target(row)
+            empty = [name for name, value in (("text", text), ("label", label)) if not value.strip()]
+            others = sorted(labels[normalise(text)] - {label})
+            if empty:
+                yield Finding("empty", row.id, f"its {' and its '.join(empty)} has nothing in it")
+            elif others:
+                yield Finding("conflict", row.id, f"{text[:60]!r} is {label!r} here and {others[0]!r} elsewhere")
+            if counts[label] < self.few:
+                yield Finding("rare", row.id, f"{label!r} has {counts[label]} training rows, fewer than {self.few}")
+
+    def show(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer | None) -> str:
+        """The text, then what was said to it; a star is right, and what is right stands behind what is wrong."""
+        text, label = self._said(row), self.target(row)
+        if answer is None:
+            return f"{text}\n  *{label}"
+        said, probability = best(answer)
+        right = f"*{said} {probability:.2f}" if said == label else f"{said} {probability:.2f}, it is *{label}"
+        return f"{text}\n  {right}"
+
+    def slices(self, row: Row) -> Mapping[str, str]:
+        words = len(self._said(row).split())
+        length = next((name for most, name in LENGTHS if words <= most), LONGEST)
+        return {"label": self.target(row), "length": length, "script": script(self._said(row))}
+
+    def question(self, asked: Mapping[str, Any]) -> Row:
+        return Row("question", {"label": "", **asked, self.text: asked["query"]}, Provenance("the question"))
+
+    def reply(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer) -> str:
+        """The label with its probability, or that it abstains."""
+        label, probability = best(answer)
+        if probability < self.abstain_below:
+            return f"abstains: {label} would be the best, at {probability:.2f}, under {self.abstain_below:g}"
+        return f"{label} {probability:.2f}"
+
+    def _said(self, row: Row) -> str:
+        return render(self.text_template, row.columns)
+
+
+def script(text: str) -> str:
+    """The script that most letters of a text are of, by the first word of their Unicode names, such as `arabic`."""
+    names = Counter(unicodedata.name(letter, "").partition(" ")[0] for letter in text if letter.isalpha())
+    return min(names, key=lambda name: (-names[name], name)).lower() if names else "none"

@@ -1,0 +1,135 @@
+"""The SQL generator: writes the query that answers a question to a SQLite database."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import Field
+
+from factory.api import Answer, Finding, Guide, Provenance, Row, RowsJob, Tables, Task
+from factory_sql import defaults
+from factory_sql.database import Database, RefusedError
+from factory_sql.schema import Schema
+from factory_sql.tables import DATABASES, at_hand, opened
+
+SHOWN = 8
+"""Rows of a result that a person is shown."""
+
+
+class SqlGenerator(Task):
+    """Answers a question with one SELECT, over the schema that stands before the question in the prompt.
+
+    Under its guard, decoding is held to the names of the schema and to statements that parse. Every statement is run
+    read-only, with limits on work and rows.
+    """
+
+    kind = "sql-generator"
+    columns = ("question", "sql", "db")
+    prepared = ("schema", "input")
+    tables = (DATABASES,)
+    answers = "text"
+    text = "input"
+
+    schema_tokens: int = Field(
+        160, ge=16, description="about so many tokens of schema in a prompt; of a larger one the tables asked about"
+    )
+    values: bool = Field(True, description="show the values that stand in the question beside their columns")
+    guarded: bool = Field(True, description="hold decoding to the schema and to what parses")
+    system_template: str = Field(defaults.SYSTEM, description="the system message, over the row's columns")
+    prompt_template: str = Field(defaults.PROMPT, description="what is asked, over the row's columns")
+    target_template: str = Field(defaults.TARGET, description="what is to be said, over the row's columns")
+
+    @classmethod
+    def defaults(cls) -> dict[str, Any]:
+        return defaults.SPEC
+
+    @classmethod
+    def profiles(cls) -> dict[str, dict[str, Any]]:
+        return defaults.PROFILES
+
+    def templates(self) -> dict[str, str]:
+        return {"system": self.system_template, "prompt": self.prompt_template, "target": self.target_template}
+
+    def prepare(self, job: RowsJob) -> Iterator[Row]:
+        """Every row with its schema, cut to the question, and the input that tells it from others."""
+        from factory_sql.linking import schema_text
+
+        for done, row in enumerate(job.rows, 1):
+            name = _named(row, job.tables)
+            found = opened(job.root, job.tables[DATABASES][name])
+            schema = schema_text(found, row["question"], self.schema_tokens, self.values)
+            job.report.progress(done, len(job.rows))
+            yield row.having(db=name, schema=schema, input=f"{name}: {row['question']}")
+
+    def guide(self, row: Row, tables: Tables) -> Guide | None:
+        if not self.guarded:
+            return None
+        from factory_sql.guide import guide_of
+
+        return guide_of(tables[DATABASES][row["db"]]["schema"])
+
+    def audit(self, job: RowsJob) -> Iterator[Finding]:
+        from factory_sql.guard import run
+        from factory_sql.linking import cost
+
+        for row in job.rows:
+            if not row["question"].strip() or not row["sql"].strip():
+                yield Finding("empty", row.id, f"its {'SQL' if row['question'].strip() else 'question'} has no text")
+                continue
+            try:
+                run(row["sql"], _asked(job, row))
+            except RefusedError as reason:
+                yield Finding("missing", row.id, f"its SQL does not run: {reason}")
+            if cost(row["schema"]) > 2 * self.schema_tokens:
+                yield Finding("truncated", row.id, f"a single table takes about {cost(row['schema'])} tokens of schema")
+
+    def show(self, row: Row, tables: Tables, answer: Answer | None) -> str:
+        """The question with its database, then the SQL that is right and what was said."""
+        parts = [f"{row['db']}: {row['question']}", f"right: {row['sql']}"]
+        return "\n  ".join([*parts, f"said:  {answer.output}"] if answer else parts)
+
+    def slices(self, row: Row) -> Mapping[str, str]:
+        from factory_sql.canonical import construct
+
+        return {"construct": construct(row["sql"]), "schema": row["db"]}
+
+    def question(self, asked: Mapping[str, Any]) -> Row:
+        columns = {"question": asked["query"], "sql": "", "db": "", **asked}
+        return Row("question", columns, Provenance("the question"))
+
+    def asked(self, row: Row) -> Mapping[str, Any]:
+        return {"query": row["question"], "db": row["db"]}
+
+    def reply(self, row: Row, tables: Tables, answer: Answer) -> str:
+        """The SQL with the first rows that it gives, or the reason why the guard does not let it pass.
+
+        It is run on the database that the question was prepared with.
+        """
+        from factory_sql.guard import check, extract, run
+        from factory_sql.results import table
+
+        sql, entry = extract(str(answer.output)), tables[DATABASES][row["db"]]
+        found = at_hand(entry)
+        try:
+            check(sql, Schema.from_json(json.loads(entry["schema"])))
+            return f"{sql}\n\n{table(run(sql, found), SHOWN)}" if found else sql
+        except RefusedError as reason:
+            return f"{sql}\nrefused: {reason}"
+
+
+def _asked(job: RowsJob, row: Row) -> Database:
+    return opened(job.root, job.tables[DATABASES][row["db"]])
+
+
+def _named(row: Row, tables: Tables) -> str:
+    """The row's database, or the only one there is. Raises ValueError with those that there are."""
+    known = tables[DATABASES]
+    name = str(row.columns.get("db", ""))
+    if not name and len(known) == 1:
+        return next(iter(known))
+    if name not in known:
+        said = f"there is no database {name!r}" if name else "say which database is asked, by db"
+        raise ValueError(f"{said}; there are {', '.join(sorted(known)[:10])}")
+    return name

@@ -1,0 +1,135 @@
+"""The classifier as data: what it audits, shows and says, its baselines, and its numbers against scikit-learn's."""
+
+import math
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from classify_parts import WORDS, ask, rows, scored
+from tiny_parts import Voice
+
+from factory.api import Answer, Contender, Provenance, Row, RowsJob
+from factory_classify.baselines import Majority, TfIdf
+from factory_classify.calibration import bins, expected_error, fitted_temperature, likelihood, threshold
+from factory_classify.labels import best
+from factory_classify.metrics import Classification
+from factory_classify.neighbours import Centroid, Knn
+from factory_classify.task import Classifier, script
+from factory_curators.balance import Balance
+
+HERE = Provenance("here")
+
+
+def row(text: str, label: str, name: str = "r") -> Row:
+    return Row(name, {"text": text, "label": label}, HERE)
+
+
+def test_the_audit_names_conflicts_empty_texts_and_rare_labels() -> None:
+    mine = [row("Lost card!", "card", "a"), row("lost card", "money", "b"), row(" ", "card", "c")]
+    job = ask()
+    found = list(Classifier(few=2).audit(RowsJob(7, job.report, job.root, rows=mine)))
+    assert [(each.check, each.row) for each in found] == [
+        ("conflict", "a"), ("conflict", "b"), ("rare", "b"), ("empty", "c"),
+    ]
+    assert found[0].text == "'Lost card!' is 'card' here and 'money' elsewhere"
+
+
+def test_a_row_is_shown_asked_and_answered_in_words() -> None:
+    task, answer = Classifier(abstain_below=0.6), Answer("r", {"card": 0.55, "money": 0.45})
+    assert task.show(row("lost it", "money"), {}, answer) == "lost it\n  card 0.55, it is *money"
+    assert task.reply(task.question({"query": "hm"}), {}, answer).startswith("abstains: card would be the best, at")
+    assert Classifier().reply(row("x", ""), {}, answer) == "card 0.55"
+    assert [message.content for message in task.messages(row("lost it", ""))][-1] == "lost it"
+
+
+def test_slices_say_length_and_script_also_of_arabic() -> None:
+    assert Classifier().slices(row("هل ترى أن هذا صحيح ok", "NEU")) == {
+        "label": "NEU", "length": "6 to 12 words", "script": "arabic",
+    }
+    assert [script(text) for text in ("Kinking of ureter", "привет", "12 + 3")] == ["latin", "cyrillic", "none"]
+
+
+@pytest.mark.parametrize("contender", [Centroid(), Knn(), TfIdf(), Knn(neighbours=[500])])
+def test_every_baseline_that_learns_beats_the_majority(contender: Contender) -> None:
+    job = ask()
+    truth = {each.id: each["label"] for each in job.rows}
+    answers = list(contender.answer(job))
+    assert all(math.isclose(sum(answer.output.values()), 1, abs_tol=1e-5) for answer in answers)
+    assert sum(best(answer)[0] == truth[answer.id] for answer in answers) > 20
+    assert sum(best(answer)[0] == truth[answer.id] for answer in Majority().answer(job)) <= 10
+
+
+def test_labels_that_only_validation_has_do_not_stop_a_baseline() -> None:
+    job = ask()
+    strange = replace(job, validation=[*job.validation, row("card", "new", "v")])
+    assert all(set(answer.output) == {row["label"] for row in job.train} for answer in TfIdf().answer(strange))
+    without = replace(job, validation=[])
+    assert [len(list(each.answer(without))) for each in (TfIdf(), Knn(), Centroid())] == [30, 30, 30]
+
+
+def test_the_numbers_are_those_of_scikit_learn() -> None:
+    from sklearn.metrics import accuracy_score, f1_score, log_loss, precision_recall_fscore_support
+
+    draw, labels = np.random.default_rng(0), ["a", "b", "c"]
+    shares = np.round(draw.dirichlet([1, 1, 1], 60), 6)
+    right = [labels[i] for i in draw.integers(0, 3, 60)]
+    said = [labels[i] for i in shares.argmax(axis=1)]
+    job = scored([dict(zip(labels, each, strict=True)) for each in shares.tolist()], right)
+    values = [one.values for one in Classification().score(job)]
+    onehot = np.array([[label == one for label in labels] for one in right], dtype=float)
+    assert np.mean([one["accuracy"] for one in values]) == pytest.approx(accuracy_score(right, said))
+    assert np.mean([one["nll"] for one in values]) == pytest.approx(log_loss(right, shares, labels=labels), abs=1e-4)
+    assert np.mean([one["brier"] for one in values]) == pytest.approx(((shares - onehot) ** 2).sum(axis=1).mean())
+    assert Classification().totals(job)["macro_f1"] == pytest.approx(f1_score(right, said, average="macro"))
+    table = Classification().tables(job)["per_class"]
+    theirs = np.array(precision_recall_fscore_support(right, said, labels=labels)[:3]).T
+    assert np.allclose([[one["precision"], one["recall"], one["f1"]] for one in table], theirs, atol=1e-4)
+
+
+def test_an_answer_that_is_missing_or_sums_to_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"'r0': the probabilities of its labels sum to 0\.500"):
+        list(Classification().score(scored([{"a": 0.5}], ["a"])))
+
+
+def test_a_label_that_training_lacks_counts_as_wrong_and_is_told() -> None:
+    job = scored([{"a": 0.9, "b": 0.1}] * 2, ["a", "z"])
+    found = replace(job, train=job.rows[:1])
+    assert [one.values["accuracy"] for one in Classification().score(found)] == [1.0, 0.0]
+    assert Classification().totals(found)["unseen"] == 0.5
+    assert Classification().tables(found)["confusions"] == [{"label": "z", "said": "a", "n": 1}]
+
+
+def test_a_temperature_lowers_the_likelihoods_loss_and_keeps_the_order() -> None:
+    draw = np.random.default_rng(1)
+    logits, right = draw.normal(size=(300, 4)) * 6, draw.integers(0, 4, 300)
+    logits[np.arange(300), right] += 5
+    temperature = fitted_temperature(logits, right)
+    assert temperature > 1 and likelihood(logits / temperature, right) < likelihood(logits, right)
+    assert all(likelihood(logits / other, right) >= likelihood(logits / temperature, right) - 1e-6
+               for other in (temperature * 0.9, temperature * 1.1))
+
+
+def test_bins_are_of_equal_mass_and_a_threshold_keeps_what_is_wanted() -> None:
+    sure, hits = [0.5, 0.6, 0.7, 0.8, 0.9, 0.9], [False, True, False, True, True, True]
+    found = list(bins(sure, hits, 3))
+    assert [(round(one.confidence, 2), one.accuracy, one.n) for one in found] == [
+        (0.55, 0.5, 2), (0.75, 0.5, 2), (0.9, 1, 2),
+    ]
+    assert expected_error(found) == pytest.approx((0.05 + 0.25 + 0.1) / 3)
+    assert threshold(sure, hits, 1.0) == (0.8, 0.5)
+    assert threshold(sure, hits, 0.8) == (0.6, pytest.approx(5 / 6))
+    assert threshold([0.9], [False], 0.5) == (1.0, 0.0)
+
+
+def test_labels_of_all_scripts_keep_their_form() -> None:
+    assert Classifier().choices(rows(9)) == ("card", "money_transfer", "طقس")
+
+
+def test_balance_keeps_so_many_rows_of_each_label() -> None:
+    job = RowsJob(7, Voice(), Path(), rows=rows(60))
+    decisions = list(Balance(count=4).keep(job))
+    kept = {decision.id for decision in decisions if decision.kept}
+    assert Counter(row["label"] for row in job.rows if row.id in kept) == dict.fromkeys(WORDS, 4)
+    assert decisions == list(Balance(count=4).keep(job))
