@@ -14,7 +14,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
 from classify_parts import base, project, rows
-from safetensors.torch import load_file, save_file
 from tiny_parts import Voice
 
 from factory.api import Adapter, Base, FitJob, ModelJob, Train
@@ -23,6 +22,7 @@ from factory_classify import head
 from factory_classify.labels import best
 from factory_classify.layout import labels_of
 from factory_classify.objective import Classification
+from factory_classify.settle import _cooled, _kept
 from factory_classify.task import Classifier
 
 OBJECTIVE = Classification(max_length=16)
@@ -69,6 +69,7 @@ def test_it_learns_and_its_answers_are_calibrated_probabilities(student: Base, f
     answers = list(OBJECTIVE.answer(job))
     assert sum(best(answer)[0] == row["label"] for answer, row in zip(answers, job.rows, strict=True)) >= 32
     assert labels_of(out) == ("card", "money_transfer", "طقس")
+    assert facts["kept"] == float(min(facts["tried"], key=lambda share: facts["tried"][share]))
     assert facts["validation"]["after"]["nll"] <= facts["validation"]["before"]["nll"]
     assert 0 <= facts["abstain"]["coverage"] <= 1
 
@@ -95,12 +96,12 @@ def test_untuned_it_answers_by_the_names_of_the_labels(student: Base) -> None:
     assert all(abs(sum(answer.output.values()) - 1) < 1e-5 and len(answer.output) == 3 for answer in answers)
 
 
-def test_a_temperature_scales_the_last_layer_alone(tmp_path: Path) -> None:
-    names = ["classifier.weight", "bert.pooler.dense.weight", "bert.encoder.layer.0.lora_A.weight"]
-    save_file({f"base_model.model.{name}": torch.ones(2, 2) for name in names}, tmp_path / "adapter_model.safetensors")
-    head.scale(tmp_path, 2.0)
-    saved = load_file(tmp_path / "adapter_model.safetensors")
-    assert [float(saved[f"base_model.model.{name}"][0, 0]) for name in names] == [0.5, 1.0, 1.0]
+def test_half_a_fit_is_half_an_update_and_the_mean_of_two_heads() -> None:
+    names = [f"{name}.weight" for name in ("classifier", "bert.pooler.dense", "bert.layer.lora_A", "bert.layer.lora_B")]
+    learned = {f"base_model.model.{name}": torch.full((2, 2), 4.0) for name in names}
+    start = {name: torch.full((2, 2), 2.0) for name in names[:2]}
+    half = list(_cooled(_kept(learned, start, 0.5), 3.0).values())
+    assert [float(value[0, 0]) for value in half] == [1.0, 3.0, 4.0, 2.0]
 
 
 def test_long_texts_are_found_before_training(student: Base) -> None:

@@ -23,7 +23,7 @@ TOKENS = 12_288
 """Rows that are decoded together, and padded tokens that they may begin with."""
 WORTH = 16
 """A shared beginning of fewer tokens is not worth reading apart."""
-TRIED = (16, 1024)
+TRIED = (16, 96)
 """How many of the likeliest tokens a guide is asked about, before the answer is ended for it."""
 
 

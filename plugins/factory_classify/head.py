@@ -1,4 +1,4 @@
-"""The head of a classifier: where it starts, so that little is left to learn, and the temperature in its weights.
+"""The head of a classifier: where it starts, so that little is left to learn.
 
 BERT's head reads the first token through a pooler, a sentence encoder was trained on the mean of all tokens. The
 pooler starts as the linear map that best turns the first into the second, on the training texts; the last layer as
@@ -9,7 +9,6 @@ before any training; a fresh head needs most of the training to get there.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from factory.api import Encoder
@@ -39,17 +38,10 @@ def start(model: nn.Module, plain: Encoder, headed: Encoder, ids: Ids, labels: T
     _set(_last(model), weight, bias)
 
 
-def scale(adapter: Path, temperature: float) -> None:
-    """Divide the saved head's outputs by a temperature, for good: every library then gives calibrated probabilities."""
-    from safetensors.torch import load_file, save_file
-
-    file = adapter / "adapter_model.safetensors"
-    saved = load_file(file)
-    heads = [name.rpartition(".")[0] for name, value in saved.items() if f".{CLASSIFIER}." in name and value.dim() == 2]
-    for name in (f"{heads[-1]}.weight", f"{heads[-1]}.bias"):
-        if name in saved:
-            saved[name] = saved[name] / temperature
-    save_file(saved, file, metadata={"format": "pt"})
+def parts(model: nn.Module, heads: Sequence[str]) -> dict[str, Tensor]:
+    """The parameters of these heads, by name, as they are now."""
+    named = model.named_parameters()
+    return {name: value.detach().clone() for name, value in named if set(name.split(".")) & set(heads)}
 
 
 def _first_to_mean(vectors: Sequence[Tensor]) -> tuple[Tensor, Tensor]:

@@ -14,10 +14,10 @@ from pydantic import Field
 from factory.api import Answer, Encoder, Finding, FitJob, Kit, ModelJob, Objective, PlainAnswers, Share, TrainResult
 from factory_classify import head
 from factory_classify.baselines import places, texts_of
-from factory_classify.calibration import bins, expected_error, fitted_temperature, likelihood, sureness, threshold
 from factory_classify.labels import labelled, softmax
 from factory_classify.layout import CONFIG, labels_of, load, write_config
 from factory_classify.neighbours import zero_shot
+from factory_classify.settle import settle
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -36,7 +36,8 @@ class Batch:
 class Classification(Objective):
     """Cross-entropy over the labels of the training rows, by a head that starts from their centroids.
 
-    A temperature fitted on validation rows (Guo et al. 2017) is folded into the head. Untuned, which has no head, the
+    Validation rows then choose how much of the training is kept (Wortsman et al. 2022), and a temperature (Guo et al.
+    2017), which is folded into the head. Untuned, which has no head, the
     base answers by the cosine of a text and the names of the labels that the rows have. Loads as transformers'
     AutoModelForSequenceClassification.
     """
@@ -53,6 +54,9 @@ class Classification(Objective):
     )
     label_smoothing: Share = Field(0.0, description="share of each label's weight that goes to all labels alike")
     class_weights: Literal["none", "balanced"] = Field("none", description="balanced: rare labels weigh more")
+    kept: list[Share] = Field(
+        [0.4, 0.5, 0.6, 0.7, 0.85, 1.0], min_length=1, description="shares of the training to try; validation picks"
+    )
     wanted: Share = Field(0.95, description="accuracy on validation rows at which the threshold to abstain is set")
 
     @property
@@ -78,11 +82,15 @@ class Classification(Objective):
         learner = kit.learner(job, heads=self.heads, labels=len(labels))
         headed = kit.encoder(job.base, labels=len(labels))
         head.start(learner.model, plain, headed, ids, torch.tensor(right), mean=self.pooling == "mean")
+        start = head.parts(learner.model, self.heads)
         result = kit.fit(
             learner, list(zip(ids, right, strict=True)), collate(kit), self._loss(kit, right), job, heads=self.heads,
             task_type="SEQ_CLS",
         )
-        found = self._calibrate(job, labels)
+        texts, known = texts_of(job.task, job.validation), places(job.task, job.validation, labels)
+        found = settle(
+            job, start, len(labels), known, lambda encoder: self._logits(encoder, texts), sorted(self.kept), self.wanted
+        )
         write_config(job.base.folder, labels, job.out, found.get("abstain", {}).get("below"))
         return replace(result, facts={**result.facts, "labels": len(labels), **found})
 
@@ -99,35 +107,6 @@ class Classification(Objective):
             )
 
         return value
-
-    def _calibrate(self, job: FitJob, labels: Sequence[str]) -> dict[str, Any]:
-        """Fold the temperature into the head, and say what it did and below which confidence to abstain."""
-        import numpy as np
-
-        right = places(job.task, job.validation, labels)
-        known = [place >= 0 for place in right]
-        if not all(known):
-            job.report.note(f"{known.count(False)} validation rows have labels that no training row has", warning=True)
-        if not any(known):
-            job.report.note("no validation rows: the probabilities stay as they are learned", warning=True)
-            return {}
-        encoder = job.kit.encoder(job.base, job.out, labels=len(labels))
-        logits = self._logits(encoder, texts_of(job.task, job.validation))[known]
-        targets = np.array(right)[known]
-        temperature = fitted_temperature(logits, targets)
-        head.scale(job.out, temperature)
-        before, after = _facts(logits, targets), _facts(logits / temperature, targets)
-        least, coverage = threshold(*sureness(logits / temperature, targets), self.wanted)
-        job.report.note(
-            f"temperature {temperature:.3f}: calibration error {before['ece']:.3f} to {after['ece']:.3f} on "
-            f"{len(targets)} validation rows; {coverage:.0%} of them are answered at {self.wanted:.0%} accuracy when "
-            f"abstaining below {least:.2f}"
-        )
-        return {
-            "temperature": round(temperature, 4),
-            "validation": {"rows": len(targets), "before": before, "after": after},
-            "abstain": {"wanted": self.wanted, "below": round(least, 4), "coverage": round(coverage, 4)},
-        }
 
     def _logits(self, encoder: Encoder, texts: Sequence[str], report: Any = None) -> Any:
         ids = encoder.tokens(texts, self.max_length)
@@ -176,8 +155,3 @@ def collate(kit: Kit) -> Callable[[list[Example]], Batch]:
         return Batch(kit.pack([ids for ids, _ in rows]), torch.tensor([label for _, label in rows]))
 
     return batch
-
-
-def _facts(logits: Any, right: Any) -> dict[str, float]:
-    error = expected_error(list(bins(*sureness(logits, right))))
-    return {"nll": round(likelihood(logits, right), 4), "ece": round(error, 4)}

@@ -12,7 +12,7 @@ from factory.api import Answer, Guide, ModelJob, PlainAnswers, Row
 SETTINGS = ("generation_config.json",)
 TOGETHER = 16
 """Rows that are answered at once."""
-TRIED = 1024
+TRIED = 96
 """How many of the likeliest tokens a guide is asked about, as in the factory's own decoding."""
 
 
