@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import torch
 from datasets import Dataset
 from peft import LoraConfig
 from trl import SFTConfig, SFTTrainer
@@ -19,7 +20,8 @@ def train(
     """Fine-tune with LoRA on all linear layers for one epoch; returns the folder of the adapter."""
     arguments = SFTConfig(
         str(out / "run"), num_train_epochs=1, per_device_train_batch_size=batch, learning_rate=rate, max_length=1024,
-        save_strategy="no", report_to=[], disable_tqdm=True, **(TUNED if tuned else {}),
+        save_strategy="no", report_to=[], disable_tqdm=True, use_cpu=not torch.cuda.is_available(),
+        **(TUNED if tuned else {}),
     )
     trainer = SFTTrainer(
         str(base), args=arguments, train_dataset=Dataset.from_list(chats),

@@ -58,6 +58,8 @@ LEX = re.compile(
 HALF = re.compile(r"""'(?:[^']|'')*|"[^"]*|[!|]""")
 LONGEST = 80
 DIGITS = 12
+KEPT = 512
+"""Beginnings of texts that a guide remembers."""
 
 
 @dataclass(slots=True)
@@ -70,6 +72,10 @@ class _Level:
     aliases: dict[str, str] = field(default_factory=dict)
     columns: list[tuple[str, str]] = field(default_factory=list)
 
+    def copy(self) -> _Level:
+        """Another with the same."""
+        return _Level(self.place, self.query, [*self.tables], {**self.aliases}, [*self.columns])
+
 
 class SqlGuide:
     """A guide over one schema: (text so far, whether it ends here) → whether an answer may begin, or end, so."""
@@ -79,12 +85,14 @@ class SqlGuide:
         self.tables = frozenset(schema.lowered)
         self.columns = {low: frozenset(columns) for low, columns in schema.columns.items()}
         self.every = frozenset(name for columns in self.columns.values() for name in columns)
+        self._read: dict[str, tuple[bool | None, _Walk]] = {}
         self.calls = FUNCTIONS - self.every - self.tables - EXPRESSION
 
     def __call__(self, text: str, ends: bool) -> bool:
         if not ends:
-            return _Walk(self, text).may()
-        if not _Walk(self, text + " ").whole():
+            return self._goes_on(text)
+        walk = _Walk(self)
+        if not (walk.read(text, whole=True) and walk.complete):
             return False
         try:
             check(text, self._schema)
@@ -92,37 +100,62 @@ class SqlGuide:
             return False
         return True
 
+    def _goes_on(self, text: str) -> bool:
+        """Whether a statement can still come of the text. What stands before its last space is read once: a decoder
+        asks of many tokens after the same text."""
+        cut = text.rfind(" ")
+        if cut <= 0:
+            return bool(_Walk(self).read(text))
+        if text[:cut] not in self._read:
+            if len(self._read) >= KEPT:
+                self._read.clear()
+            walk = _Walk(self)
+            self._read[text[:cut]] = (walk.read(text[:cut], whole=True), walk)
+        fits, walk = self._read[text[:cut]]
+        if fits is None:  # the space is inside quotes
+            return bool(_Walk(self).read(text))
+        return fits and bool(walk.copy().read(text[cut:]))
+
 
 class _Walk:
     """One reading of a text from its start."""
 
-    def __init__(self, guide: SqlGuide, text: str) -> None:
-        self._guide, self._text = guide, text
+    def __init__(self, guide: SqlGuide) -> None:
+        self._guide = guide
         self._levels = [_Level()]
         self._last = self._before = ""
-        self._operand = False
+        self._operand, self._space = False, True
 
-    def may(self) -> bool:
-        """Whether a statement can still come of the text."""
-        text, at, space = self._text, 0, True
+    def copy(self) -> _Walk:
+        """The same place in the same text, from where to go on in another way."""
+        made = _Walk(self._guide)
+        made._levels = [level.copy() for level in self._levels]
+        made._last, made._before, made._operand, made._space = self._last, self._before, self._operand, self._space
+        return made
+
+    def read(self, text: str, whole: bool = False) -> bool | None:
+        """Whether a statement can still come of what was read and this text. Its last word may go on, unless it is
+        `whole`; then a quote that stays open is None."""
+        at = 0
         while at < len(text):
             match = LEX.match(text, at)
             if match is None:
-                return self._open(text[at:])
+                return (None if whole else True) if self._open(text[at:]) else False
             token, at = match.group(), match.end()
             if token.isspace():
-                if space:
+                if self._space:
                     return False
-                space = True
+                self._space = True
                 continue
-            space = False
-            if not self._take(token, at == len(text)):
+            self._space = False
+            if not self._take(token, at == len(text) and not whole):
                 return False
         return True
 
-    def whole(self) -> bool:
-        """Whether the text ends after a value or a name, with every bracket closed."""
-        return self.may() and self._operand and len(self._levels) == 1
+    @property
+    def complete(self) -> bool:
+        """Whether it stands after a value or a name, with every bracket closed."""
+        return self._operand and len(self._levels) == 1
 
     def _open(self, rest: str) -> bool:
         """A quoted text or name that is not closed yet, or half of a sign."""
