@@ -14,8 +14,10 @@ from tiny_decoder import tiny_decoder
 from transformers import AutoModelForCausalLM
 
 from factory.api import Adapter, Answer, Base, FitJob, Guide, ModelJob, Provenance, Row, RowsJob, Silent, Task, Train
+from factory.ml import generate
 from factory.ml.adapter_files import save
 from factory.ml.kit import TOOLBOX
+from factory_objectives import plain
 from factory_objectives.completion import Completion, collate, example, loss
 
 HERE = Provenance("here")
@@ -131,12 +133,14 @@ def test_it_learns_and_peft_says_the_same(base: Base, fitting: FitJob) -> None:
     TOOLBOX.decoder(base).tokenizer.save_pretrained(fitting.out)
     config = (fitting.out / "adapter_config.json").read_text()
     (fitting.out / "adapter_config.json").write_text(config.replace("tiny/decoder", str(base.folder)))
-    plain = objective.plain(asked(base, ROWS[:6], fitting.out))
-    assert [answer.output for answer in plain.answers] == words
-    assert plain.modules == result.modules == 14
+    said = objective.plain(asked(base, ROWS[:6], fitting.out))
+    assert [answer.output for answer in said.answers] == words
+    assert said.modules == result.modules == 14
 
 
-def test_a_guide_holds_in_the_factory_and_in_the_plain_library(base: Base) -> None:
+def test_a_guide_holds_in_the_factory_and_in_the_plain_library(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generate, "TRIED", (16, 300))
+    monkeypatch.setattr(plain, "TRIED", 300)
     objective, task = Completion(max_new_tokens=8), Held()
     words = [row["word"] for row in ROWS[:6]]
     assert [answer.output for answer in objective.answer(asked(base, ROWS[:6], task=task))] == words
@@ -160,8 +164,8 @@ def test_gradients_of_a_decoder_equal_pefts(base: Base, fitting: FitJob, tmp_pat
         torch.nn.init.normal_(layer.lora_B, std=0.1)
         layer.stack.refresh()
     save(learner, RANK, tmp_path, base="tiny/decoder", heads=(), task_type="CAUSAL_LM")
-    plain = AutoModelForCausalLM.from_pretrained(base.folder, dtype=torch.float32)
-    theirs = PeftModel.from_pretrained(plain, str(tmp_path), is_trainable=True)
+    bare = AutoModelForCausalLM.from_pretrained(base.folder, dtype=torch.float32)
+    theirs = PeftModel.from_pretrained(bare, str(tmp_path), is_trainable=True)
     rows = [example(each, Echo(), TOOLBOX.decoder(base), 512) for each in ROWS[:4]]
     loss(TOOLBOX)(learner.model, collate(TOOLBOX)(rows)).backward()
     tables = [theirs(input_ids=torch.tensor([each.ids])).logits[0, each.start - 1 : -1] for each in rows]
