@@ -10,6 +10,7 @@ from rerank_parts import Voice
 from factory.api import Job, Row
 from factory.errors import InputError
 from factory_sources.icd10 import Icd10, document_text, wants
+from factory_sources.icd10_chapters import Icd10Chapters, short
 from factory_sources.icd10_tabular import Code, read_tabular
 from factory_sources.retrieval import Retrieval
 
@@ -146,3 +147,11 @@ def test_a_package_that_is_missing_is_named_with_its_remedy(monkeypatch: pytest.
     monkeypatch.setattr("factory_sources.icd10.PACKAGE", "no-such-icd")
     with pytest.raises(ModuleNotFoundError, match="the package no-such-icd is not installed: pip install no-such-icd"):
         Icd10().fingerprint()
+
+
+def test_chapters_are_called_as_a_clinician_would_or_by_their_titles() -> None:
+    for names, label in (("short", "eye"), ("official", "Diseases of the eye and adnexa")):
+        found = read(Icd10Chapters(chapters=["H10"], names=names), Path(), Voice())
+        assert {row["label"] for row in found} == {label}
+    assert short("Endocrine, nutritional and metabolic diseases") == "endocrine"
+    assert short("Codes of a chapter to come") == "Codes of a chapter to come"

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import Literal
 
 from pydantic import Field
 
 from factory.api import Job, Provenance, Row, Source, normalise
 from factory_sources.icd10 import LICENCE, PACKAGE, Span, package, tabular_path, wants
 from factory_sources.icd10_tabular import read_tabular
+
+NAMES = (
+    ("infectious", "infections"), ("neoplasms", "neoplasms"), ("blood", "blood"), ("endocrine", "endocrine"),
+    ("mental", "mental"), ("nervous system", "nervous system"), ("eye", "eye"), ("ear", "ear"),
+    ("circulatory", "circulation"), ("respiratory", "respiration"), ("digestive", "digestion"), ("skin", "skin"),
+    ("musculoskeletal", "musculoskeletal"), ("genitourinary", "genitourinary"), ("pregnancy", "pregnancy"),
+    ("perinatal", "newborn"), ("congenital", "congenital"), ("symptoms", "symptoms"), ("injury", "injury"),
+    ("external causes", "external cause"), ("health services", "health services"), ("special", "special"),
+)
+"""What an official name holds → what a clinician says. The first that fits counts: injury comes before its causes."""
 
 
 class Icd10Chapters(Source):
@@ -21,6 +32,7 @@ class Icd10Chapters(Source):
     gives = ("text", "label")
 
     chapters: list[Span] = Field([], description="letters, categories, or ranges: E, A-B, H60-H95; empty for all")
+    names: Literal["short", "official"] = Field("short", description="how a chapter is called: eye, or by its title")
 
     def fingerprint(self) -> str:
         """The version of the package that the tables come from. Raises ModuleNotFoundError when it is not installed."""
@@ -39,7 +51,13 @@ class Icd10Chapters(Source):
                 if len(found[normalise(text)]) > 1:
                     skipped += 1
                     continue
-                columns = {"text": text, "label": code.chapter}
+                columns = {"text": text, "label": code.chapter if self.names == "official" else short(code.chapter)}
                 yield Row(f"{code.name}#{number}", columns, Provenance(origin, line, LICENCE), group=code.category)
         if skipped:
             job.report.note(f"{skipped} phrases left out: they stand in several chapters")
+
+
+def short(title: str) -> str:
+    """A chapter in a word or two; its title where no such word is known."""
+    words = f" {normalise(title)} "
+    return next((name for sign, name in NAMES if f" {sign} " in words), title)
