@@ -72,7 +72,7 @@ def naive_weights(model: Any, prompts: Sequence[Sequence[int]], choices: Sequenc
 
 @click.command()
 @click.option("--spec", type=click.Path(path_type=Path, exists=True), default=Path("specs/query-rewriter.yaml"))
-@click.option("--rows", default=24, help="prompts")
+@click.option("--rows", default=48, help="prompts")
 @click.option("--shots", default=4, help="shots in each prompt")
 def main(spec: Path, rows: int, shots: int) -> None:
     """Print the ratio of CPU seconds, naive over factory, for free text and for one of a few labels."""

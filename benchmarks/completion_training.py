@@ -54,7 +54,8 @@ def by_factory(job: StageJob, task: Task, rows: Sequence[Row]) -> Path:
     job.objective().fit(FitJob(
         **job.common(), rows=rows, validation=[], base=job.base(), task=task,
         adapter=Adapter(rank=RANK, alpha=RANK), out=job.out, work=job.work,
-        train=Train(epochs=1, batch_size=BATCH, learning_rate=RATE, checkpoint_every=10**6),
+        # As the plain script's defaults have it: no warm-up.
+        train=Train(epochs=1, batch_size=BATCH, learning_rate=RATE, warmup=0.0, checkpoint_every=10**6),
     ))
     return job.out
 
