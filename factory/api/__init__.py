@@ -19,6 +19,7 @@ from factory.api.jobs import (
 )
 from factory.api.kit import Decoder, Encoder, Kit, Learner
 from factory.api.lines import read_lines
+from factory.api.made import group_of, made
 from factory.api.plugin import CONTRACT, Input, Plugin, Runtime
 from factory.api.render import render
 from factory.api.roles import Contender, Curator, Eval, Objective, Probe, Source, Synthesizer, Target, Task
@@ -50,6 +51,6 @@ __all__ = [
     "Curator", "Decision", "Decoder", "Encoder", "Eval", "ExportJob", "Finding", "FitJob", "Guide", "Input", "Job",
     "Judge", "Kit", "Learner", "Message", "Metric", "ModelJob", "Objective", "PlainAnswers", "Plugin", "Probe",
     "ProbeJob", "Probed", "Provenance", "Reporter", "Row", "RowsJob", "Runtime", "ScoreJob", "Scores", "Share",
-    "Silent", "Source", "Synthesizer", "Tables", "Target", "Task", "Train", "TrainResult", "hookimpl", "joined",
-    "normalise", "read_lines", "render", "twins",
+    "Silent", "Source", "Synthesizer", "Tables", "Target", "Task", "Train", "TrainResult", "group_of", "hookimpl",
+    "joined", "made", "normalise", "read_lines", "render", "twins",
 ]

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from factory.api.made import group_of
 from factory.api.rows import Row
 from factory.api.texts import near_any, normalise
-from factory.data.split import group_of
 
 GROUP, EXACT, NEAR = "group", "exact", "near"
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from factory import identity
+from factory.api.made import group_of
 from factory.api.rows import TEST, TRAIN, VALIDATION, Row
-from factory.api.texts import normalise
 from factory.data.rows import place
 from factory.errors import InputError
 
@@ -59,12 +59,6 @@ def part_of(row: Row) -> str:
             f"{place(row)}: row {row.id!r} has the split {row.split!r}; known are {', '.join(sorted(ALIASES))}"
         )
     return part
-
-
-def group_of(row: Row, text: str = "") -> str:
-    """The group of a row: its own, else its normalised text, else its id."""
-    value = row.columns.get(text) if text else None
-    return row.group or (normalise(value) if isinstance(value, str) else "") or row.id
 
 
 def groups(rows: Iterable[Row], text: str = "") -> dict[str, list[Row]]:
