@@ -54,13 +54,17 @@ class Synthesizer(Plugin):
 
 
 class Curator(Plugin):
-    """Says which training rows stay."""
+    """Says which training rows stay, and may change those that do.
+
+    `measures` names the share of rows that it would drop, change or doubt: `data.require` may set limits to it.
+    """
 
     role = "curator"
     columns: ClassVar[Columns] = ()
+    measures: ClassVar[str] = ""
 
     def keep(self, job: RowsJob) -> Iterator[Decision]:
-        """Yield a decision for each row."""
+        """Yield a decision for each row; one without a decision stays as it is."""
         raise NotImplementedError
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
@@ -42,8 +42,25 @@ class Row:
         """The same row with these columns added or replaced."""
         return replace(self, columns={**self.columns, **columns})
 
+    def noting(self, **detail: Any) -> Row:
+        """The same row with these facts added to what its provenance tells."""
+        return replace(self, provenance=replace(self.provenance, detail={**self.provenance.detail, **detail}))
+
+    def doubted(self, why: str) -> Row:
+        """The same row with one more reason why a person should look at it."""
+        before = self.provenance.detail.get("doubt", "")
+        return self.noting(doubt=f"{before}; {why}" if before and why not in before else why)
+
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """The row as JSON; its columns are shared, not copied."""
+        origin = self.provenance
+        return {
+            "id": self.id, "columns": self.columns, "group": self.group, "split": self.split, "table": self.table,
+            "provenance": {
+                "source": origin.source, "line": origin.line, "licence": origin.licence,
+                "generator": origin.generator, "parents": origin.parents, "detail": origin.detail,
+            },
+        }
 
     @classmethod
     def from_json(cls, payload: Mapping[str, Any]) -> Row:
@@ -95,12 +112,16 @@ class Probed:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A curator's word on one row, with the reason and, for a duplicate, the row it repeats."""
+    """A curator's word on one row, with the reason and, for a duplicate, the row it repeats.
+
+    `row` is the row as it goes on, of the same id, when the curator keeps it but changes it.
+    """
 
     id: str
     kept: bool
     why: str = ""
     twin: str = ""
+    row: Row | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,4 +127,7 @@ def near_any(texts: Mapping[str, str], frozen: Mapping[str, str], threshold: flo
 def joined(columns: Mapping[str, object], names: Iterable[str] = ()) -> str:
     """The text of these columns, or of all that hold text when none is named, in one string."""
     chosen = list(names) or sorted(name for name, value in columns.items() if isinstance(value, str))
+    lacking = [name for name in chosen if name not in columns]
+    if lacking:
+        raise ValueError(f"rows have no column {lacking[0]!r}; there are {', '.join(columns)}")
     return "\n".join(str(columns[name]) for name in chosen)
