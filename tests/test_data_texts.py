@@ -5,7 +5,8 @@ import random
 import pytest
 
 from factory.api import normalise, twins
-from factory.api.texts import grams, near_any, similarity
+from factory.api.grams import bags, near_any
+from factory.api.texts import grams, similarity
 
 
 @pytest.mark.parametrize(
@@ -45,3 +46,10 @@ def test_no_near_pair_is_missed(threshold: float) -> None:
     for name, text in texts.items():
         best = max(similarity(grams(normalise(text)), grams(normalise(other))) for other in frozen.values())
         assert found.get(name) == (pytest.approx(best) if best >= threshold else None)
+
+
+def test_hashed_grams_are_the_same_sets() -> None:
+    texts = ["flu", "gallstone", "", "aaaaaaaaaa", "stone in the left ureter", "كسر في الساق", "😀😀😀😀😀😀 abc"]
+    hashes, starts = bags([normalise(text) for text in texts])
+    assert [int(size) for size in starts[1:] - starts[:-1]] == [len(grams(normalise(text))) for text in texts]
+    assert len(set(hashes.tolist())) == len(set().union(*(grams(normalise(text)) for text in texts)))

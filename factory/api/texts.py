@@ -108,22 +108,6 @@ def twins(texts: Mapping[str, str], threshold: float = 1.0) -> Iterator[tuple[st
             index.add(name, normal)
 
 
-def near_any(texts: Mapping[str, str], frozen: Mapping[str, str], threshold: float) -> Iterator[tuple[str, str, float]]:
-    """Yield (name, frozen name, similarity) for each text as near as `threshold` to a frozen one; equals with 1.0."""
-    normals = {name: normalise(text) for name, text in texts.items()}
-    kept = {name: normalise(text) for name, text in frozen.items()}
-    exact: dict[str, str] = {}
-    index = NearIndex([*kept.values(), *normals.values()], threshold)
-    for name, normal in kept.items():
-        if normal and normal not in exact:
-            exact[normal] = name
-            index.add(name, normal)
-    for name, normal in normals.items():
-        near = (exact[normal], 1.0) if normal in exact else index.nearest(normal) if normal else None
-        if near:
-            yield name, *near
-
-
 def joined(columns: Mapping[str, object], names: Iterable[str] = ()) -> str:
     """The text of these columns, or of all that hold text when none is named, in one string."""
     chosen = list(names) or sorted(name for name, value in columns.items() if isinstance(value, str))

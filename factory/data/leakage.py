@@ -1,17 +1,47 @@
-"""Training rows against frozen rows: who shares a group or repeats a text, and the proof that none is left."""
+"""Training rows against frozen rows: who shares a group, repeats a text or its meaning, and the proof that none is left."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
-from factory.api.made import group_of
-from factory.api.rows import Row
-from factory.api.texts import near_any, normalise
+from factory.api.grams import near_any
+from factory.api.rows import TEST, Row
+from factory.api.texts import normalise
+from factory.data.split import group_of
 
-GROUP, EXACT, NEAR = "group", "exact", "near"
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Embed = Callable[[Sequence[str]], NDArray[np.float32]]
+    """Texts → unit vectors, (texts, hidden)."""
+
+GROUP, EXACT, NEAR, SEMANTIC = "group", "exact", "near", "semantic"
+ROUNDING = 1e-5
+"""Two products of the same vectors may differ by so much: the proof is no stricter than what dropped rows was."""
+BLOCK = 2048
+"""Rows whose vectors are held against all frozen ones at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nearness:
+    """How near is too near. `on` are the columns that are compared, as one text.
+
+    `near` is a Jaccard similarity of character 5-grams, `semantic` a cosine of what `embed` gives; 0 for none.
+    """
+
+    on: tuple[str, ...]
+    near: float
+    semantic: float = 0.0
+    embed: Embed | None = None
+
+    def text(self, row: Row) -> str:
+        """What is compared of a row; nothing when it has no text there."""
+        found = [row.columns.get(column) for column in self.on]
+        return "\n".join(value for value in found if isinstance(value, str))
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +58,18 @@ class Leak:
         """In words, for the list of dropped rows."""
         if self.how == GROUP:
             return "of the same group as a frozen row"
+        if self.how == SEMANTIC:
+            return f"means what a frozen row does (cosine {self.similarity:.2f})"
         same = "the same text as a frozen row"
         return same if self.how == EXACT else f"{self.similarity:.2f} similar to a frozen row"
 
 
-def leaks(train: Sequence[Row], frozen: Sequence[Row], text: str, threshold: float) -> list[Leak]:
-    """Every training row that must go, in their order: by group first, then by equal text, then by near text.
+def leaks(train: Sequence[Row], frozen: Sequence[Row], nearness: Nearness) -> list[Leak]:
+    """Every training row that must go, in their order: by group first, then by equal, near and like-meaning text.
 
-    `text` is the column that is compared; `threshold` a Jaccard similarity of character 5-grams. A row made from
-    others (its parents) goes when one of those is frozen, as if it were of its group.
+    A row made from others (its parents) goes when one of those is frozen, as if it were of its group.
     """
-    by_group = {group_of(row, text): row.id for row in reversed(frozen)}
+    by_group = {group_of(row, nearness.on[0] if nearness.on else ""): row.id for row in reversed(frozen)}
     frozen_ids = {row.id for row in frozen}
     found: dict[str, Leak] = {}
     for row in train:
@@ -46,38 +77,92 @@ def leaks(train: Sequence[Row], frozen: Sequence[Row], text: str, threshold: flo
         twin = by_group.get(row.group) if row.group else None
         if twin or parents:
             found[row.id] = Leak(row.id, twin or parents[0], GROUP, 0.0)
-    kept = {row.id: _text(row, text) for row in train if row.id not in found}
-    held = {row.id: _text(row, text) for row in frozen}
-    for name, twin, alike in near_any(kept, held, threshold):
+    kept = {row.id: nearness.text(row) for row in train if row.id not in found}
+    held = {row.id: nearness.text(row) for row in frozen}
+    for name, twin, alike in near_any(kept, held, nearness.near):
         same = normalise(kept[name]) == normalise(held[twin])
         found[name] = Leak(name, twin, EXACT if same else NEAR, alike)
+    if nearness.semantic and nearness.embed:
+        left = {name: text for name, text in kept.items() if name not in found and text.strip()}
+        for name, twin, alike in _meaning(left, held, nearness.semantic, nearness.embed):
+            found[name] = Leak(name, twin, SEMANTIC, alike)
     return [found[row.id] for row in train if row.id in found]
 
 
+def _meaning(
+    texts: Mapping[str, str], frozen: Mapping[str, str], threshold: float, embed: Embed
+) -> Iterator[tuple[str, str, float]]:
+    """Yield (name, frozen name, cosine) for each text as near as `threshold` in meaning to a frozen one, its nearest.
+
+    No pair is missed: all are compared, a block at a time.
+    """
+    names, held = list(texts), [name for name, text in frozen.items() if text.strip()]
+    if not names or not held:
+        return
+    others = embed([frozen[name] for name in held])
+    for start in range(0, len(names), BLOCK):
+        some = names[start : start + BLOCK]
+        cosines = embed([texts[name] for name in some]) @ others.T
+        best = cosines.argmax(axis=1)
+        for place, name in enumerate(some):
+            alike = float(cosines[place, best[place]])
+            if alike >= threshold:
+                yield name, held[best[place]], min(alike, 1.0)
+
+
 def proof(
-    train: Sequence[Row], frozen: Sequence[Row], text: str, threshold: float, dropped: Iterable[Leak] = ()
+    train: Sequence[Row], frozen: Sequence[Row], nearness: Nearness, dropped: Iterable[Leak] = ()
 ) -> dict[str, Any]:
     """The counts that a bundle carries: what still leaks (zeros, or the build is wrong), and what was dropped.
 
     Computed anew from the rows, not from what was dropped; `compared` is the number of pairs of rows.
     """
-    left = Counter(leak.how for leak in leaks(train, frozen, text, threshold))
+    strict = replace(nearness, semantic=nearness.semantic and nearness.semantic + ROUNDING)
+    left = Counter(leak.how for leak in leaks(train, frozen, strict))
     gone = Counter(leak.how for leak in dropped)
+    hows = (GROUP, EXACT, NEAR, *((SEMANTIC,) if nearness.semantic else ()))
+    semantic = {"semantic": left[SEMANTIC], "semantic_threshold": nearness.semantic} if nearness.semantic else {}
     return {
         "test_groups_in_training": left[GROUP],
         "exact": left[EXACT],
         "near": left[NEAR],
-        "dropped": {how: gone[how] for how in (GROUP, EXACT, NEAR)},
+        **semantic,
+        "dropped": {how: gone[how] for how in hows},
         "compared": len(train) * len(frozen),
-        "threshold": threshold,
+        "threshold": nearness.near,
     }
 
 
-def leaked(evidence: dict[str, Any]) -> int:
+def leaked(evidence: Mapping[str, Any]) -> int:
     """How many training rows still leak, by a `proof`."""
-    return int(evidence["test_groups_in_training"] + evidence["exact"] + evidence["near"])
+    named = ("test_groups_in_training", "exact", "near", "semantic")
+    return sum(int(evidence.get(name, 0)) for name in named)
 
 
-def _text(row: Row, column: str) -> str:
-    value = row.columns.get(column)
-    return value if isinstance(value, str) else ""
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """One text that stands on both sides of a split, and the ids of the rows that have it."""
+
+    text: str
+    train: tuple[str, ...]
+    test: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"text": self.text, "train": list(self.train), "test": list(self.test)}
+
+
+def repeats(train: Iterable[Row], frozen: Iterable[Row], on: Sequence[str]) -> list[Repeat]:
+    """The different texts that test rows share with training rows word for word, letter case aside: what upstream left.
+
+    Stricter than what `leaks` calls the same text, and counted by text: a text in ten rows is one repeat.
+    """
+    nearness = Nearness(tuple(on), 1.0)
+    sides: list[defaultdict[str, list[Row]]] = [defaultdict(list), defaultdict(list)]
+    for side, rows in zip(sides, (train, (row for row in frozen if row.split == TEST)), strict=True):
+        for row in rows:
+            side[nearness.text(row).lower()].append(row)
+    ours, theirs = sides
+    return [
+        Repeat(nearness.text(rows[0]), tuple(r.id for r in ours[text]), tuple(r.id for r in rows))
+        for text, rows in theirs.items() if text.strip() and text in ours
+    ]

@@ -1,0 +1,179 @@
+"""Character 5-grams of many texts at once, as sets of hashes: what near duplicates are found by, in numpy.
+
+The same sets as `texts.grams` makes one text at a time, each gram a hash of 48 bits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from factory.api.texts import GRAM, ROUNDING, grams, normalise, similarity
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Hashes = NDArray[np.uint64]
+    Places = NDArray[np.int64]
+
+BITS = 48
+"""Of a gram's hash. Two different grams of ten million share one with a chance of one in six, and then cost nothing
+but a gram of one text."""
+LETTERS = 2_000_000
+"""Characters hashed at once: some 100 MiB."""
+MIXER = 0x9E3779B97F4A7C15
+
+
+def chunks(normals: Sequence[str]) -> Iterator[range]:
+    """Places of texts that are hashed together: at most so many letters and, by the width of a key, 65,536 texts."""
+    start = letters = 0
+    for place, normal in enumerate(normals):
+        if letters > LETTERS or place - start == 1 << (64 - BITS):
+            yield range(start, place)
+            start, letters = place, 0
+        letters += len(normal)
+    if start < len(normals):
+        yield range(start, len(normals))
+
+
+def bags(normals: Sequence[str]) -> tuple[Hashes, Places]:
+    """The grams of a chunk of normalised texts: hashes in order, text after text, and where each text's begin.
+
+    `starts` has one place more than there are texts, the end.
+    """
+    import numpy as np
+
+    long = [normal if len(normal) >= GRAM else "" for normal in normals]
+    keys = [_windows(long)]
+    short = [(i, normal) for i, normal in enumerate(normals) if len(normal) < GRAM]
+    keys.append(np.array([(i << BITS) | _whole(normal) for i, normal in short], dtype=np.uint64))
+    key = np.sort(np.concatenate(keys))
+    key = key[np.append(True, key[1:] != key[:-1])] if len(key) else key
+    owners = (key >> np.uint64(BITS)).astype(np.int64)
+    starts = np.searchsorted(owners, np.arange(len(normals) + 1)).astype(np.int64)
+    return key & np.uint64((1 << BITS) - 1), starts
+
+
+def _windows(normals: Sequence[str]) -> Hashes:
+    """A key for every five characters in a row of every text: its place above its hash. An empty text has none."""
+    import numpy as np
+
+    marked = [f" {normal} " if normal else "" for normal in normals]
+    letters = np.frombuffer("".join(marked).encode("utf-32-le", "surrogatepass"), dtype=np.uint32).astype(np.uint64)
+    lengths = np.fromiter(map(len, marked), dtype=np.int64, count=len(marked))
+    if len(letters) < GRAM:
+        return np.zeros(0, dtype=np.uint64)
+    hashed = letters[: len(letters) - GRAM + 1].copy()
+    for shift in range(1, GRAM):
+        hashed = hashed * np.uint64(MIXER) + letters[shift : len(letters) - GRAM + 1 + shift]
+    hashed ^= hashed >> np.uint64(33)
+    hashed *= np.uint64(0xFF51AFD7ED558CCD)
+    ends = np.cumsum(lengths)
+    owners = np.repeat(np.arange(len(marked), dtype=np.int64), lengths)[: len(hashed)]
+    inside = np.arange(len(hashed)) + GRAM <= ends[owners]
+    return (owners[inside].astype(np.uint64) << np.uint64(BITS)) | (hashed[inside] >> np.uint64(64 - BITS))
+
+
+def _whole(normal: str) -> int:
+    """The hash of a text too short for a gram: only its equal has it."""
+    return int.from_bytes(hashlib.blake2b(normal.encode("utf-8", "surrogatepass"), digest_size=BITS // 8).digest())
+
+
+def near_any(texts: Mapping[str, str], frozen: Mapping[str, str], threshold: float) -> Iterator[tuple[str, str, float]]:
+    """Yield (name, frozen name, similarity) for each text as near as `threshold` to a frozen one, its nearest.
+
+    Equal normal forms come with 1.0. No pair is missed: an exact join by prefixes (Bayardo et al. 2007, "Scaling up all
+    pairs similarity search"), whose order of grams has those first that no frozen text has, so that most texts are
+    done when their grams were looked up. Its time grows with the texts, not with the pairs.
+    """
+    kept = {name: normalise(text) for name, text in frozen.items()}
+    exact: dict[str, str] = {}
+    for name, normal in kept.items():
+        if normal:
+            exact.setdefault(normal, name)
+    index = _Frozen(list(exact), threshold) if exact else None
+    names = list(texts)
+    normals = [normalise(text) for text in texts.values()]
+    for places in chunks(normals):
+        some = normals[places.start : places.stop]
+        found = index.candidates(some) if index else {}
+        for place, normal in zip(places, some, strict=True):
+            if normal in exact:
+                yield names[place], exact[normal], 1.0
+            elif place - places.start in found and index:
+                near = index.nearest(normal, found[place - places.start], exact)
+                if near:
+                    yield names[place], *near
+
+
+class _Frozen:
+    """Different normalised texts that others are held against, at one threshold."""
+
+    def __init__(self, normals: list[str], threshold: float) -> None:
+        import numpy as np
+
+        self.normals, self.threshold = normals, threshold
+        parts = [bags(normals[places.start : places.stop]) for places in chunks(normals)]
+        hashes = np.concatenate([part[0] for part in parts])
+        sizes = np.concatenate([np.diff(part[1]) for part in parts])
+        self.known, at, counts = np.unique(hashes, return_inverse=True, return_counts=True)
+        rank = np.empty(len(counts), dtype=np.int64)
+        rank[np.lexsort((self.known, counts))] = np.arange(len(counts))
+        self.rank = rank
+        owners = np.repeat(np.arange(len(normals)), sizes)
+        gram, owner = _prefix(owners, rank[at], sizes, np.zeros(len(normals), dtype=np.int64), threshold)
+        order = np.argsort(gram, kind="stable")
+        self.grams, self.owners = gram[order], owner[order]
+        self._sets: dict[int, frozenset[str]] = {}
+
+    def candidates(self, normals: Sequence[str]) -> dict[int, set[int]]:
+        """Place of a text → places of frozen texts that share one of its first grams."""
+        import numpy as np
+
+        hashes, starts = bags(normals)
+        sizes = np.diff(starts)
+        owners = np.repeat(np.arange(len(normals)), sizes)
+        at = np.minimum(np.searchsorted(self.known, hashes), len(self.known) - 1)
+        known = self.known[at] == hashes
+        strange = sizes - np.bincount(owners[known], minlength=len(normals))
+        grams_, owner = _prefix(owners[known], self.rank[at[known]], sizes, strange, self.threshold)
+        first = np.searchsorted(self.grams, grams_, side="left")
+        last = np.searchsorted(self.grams, grams_, side="right")
+        found: dict[int, set[int]] = {}
+        for place, low, high in zip(owner.tolist(), first.tolist(), last.tolist(), strict=True):
+            if low < high:
+                found.setdefault(place, set()).update(self.owners[low:high].tolist())
+        return found
+
+    def nearest(self, normal: str, places: set[int], names: Mapping[str, str]) -> tuple[str, float] | None:
+        """The name and similarity of the nearest of these, the smallest name of equals; None when none is near."""
+        bag = grams(normal)
+        near = ((-similarity(bag, self._set(place)), names[self.normals[place]]) for place in places)
+        best = min((pair for pair in near if -pair[0] + ROUNDING >= self.threshold), default=None)
+        return (best[1], -best[0]) if best else None
+
+    def _set(self, place: int) -> frozenset[str]:
+        if place not in self._sets:
+            self._sets[place] = grams(self.normals[place])
+        return self._sets[place]
+
+
+def _prefix(
+    owners: Places, ranks: Places, sizes: Places, spent: Places, threshold: float
+) -> tuple[Places, Places]:
+    """The first grams of each text in the order of ranks, and whose they are.
+
+    Of two sets that are near, in any one order of all grams, the first size − ⌈threshold · size⌉ + 1 share a member.
+    `spent` are those of a text's first ones that are not among these.
+    """
+    import numpy as np
+
+    order = np.lexsort((ranks, owners))
+    owners, ranks = owners[order], ranks[order]
+    begins = np.searchsorted(owners, np.arange(len(sizes)))
+    nth = np.arange(len(owners)) - begins[owners]
+    budget = sizes - np.ceil(threshold * sizes - ROUNDING).astype(np.int64) + 1 - spent
+    inside = nth < budget[owners]
+    return ranks[inside], owners[inside]
