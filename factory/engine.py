@@ -93,6 +93,7 @@ class _Walk:
             "stage": stage.to_json(), "run": stage.run, "why": str(reason), "force": reason.state == "forced",
             "inputs": {role: (name, self.plan[name].key) for role, name in stage.inputs.items()},
             "home": str(self.store.home), "root": str(self.resolved.root), "journal": self.journal.path.parent.name,
+            "plugins": [str(folder) for folder in self.registry.folders],
         }
 
 

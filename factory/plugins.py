@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import difflib
+import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
 import pluggy
 from pydantic import ValidationError
 
-from factory import hookspecs
-from factory.api import CONTRACT, Plugin
-from factory.errors import FactoryError, InputError
+from factory import hookspecs, local
+from factory.api import CONTRACT, Contender, Curator, Eval, Objective, Plugin, Source, Synthesizer, Target, Task
+from factory.errors import InputError
 from factory.events import Event
+from factory.local import GROUP
 
-GROUP = "factory.plugins"
 HOOK = "factory_plugins"
+NAME = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*")
+ROLES = {base.role: base for base in (Contender, Curator, Eval, Objective, Source, Synthesizer, Target, Task)}
+"""Role → the class that plugins of the role subclass."""
 
 
 class UnknownKindError(InputError):
@@ -29,29 +34,50 @@ class UnknownKindError(InputError):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A plugin package that did not load: its entry point, where it comes from, and why."""
+    """A plugin package, or one class of it, that did not load: its name, where it comes from, why, and what helps."""
 
     name: str
     package: str
     reason: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """What brought a class: a distribution and its version, or a project's own folder and no version."""
+
+    name: str
+    version: str = ""
+    digest: str = ""
 
 
 @dataclass
 class Registry:
-    """All plugin classes by role and kind. Make one with `load` or, from classes alone, with `of`."""
+    """All plugin classes by role and kind. Make one with `load` or, from classes alone, with `of`.
 
+    `failures` did not load; `clashes` says of a role and kind which two classes claim it, and neither is found.
+    """
+
+    folders: tuple[Path, ...] = ()
     failures: list[Failure] = field(default_factory=list)
+    clashes: dict[tuple[str, str], str] = field(default_factory=dict)
     _classes: dict[tuple[str, str], type[Plugin]] = field(default_factory=dict)
-    _packages: dict[type[Plugin], str] = field(default_factory=dict)
+    _packages: dict[type[Plugin], Package] = field(default_factory=dict)
     _manager: pluggy.PluginManager = field(default_factory=lambda: pluggy.PluginManager("factory"))
 
     @classmethod
-    def load(cls) -> Registry:
-        """Load every installed entry point; one that fails is remembered, and the others go on."""
-        registry = cls()
+    def load(cls, folders: Iterable[Path] = ()) -> Registry:
+        """Load every installed entry point, then these project-local folders; what fails is remembered, the rest goes
+        on. Raises InputError for a folder that is none.
+        """
+        registry = cls(tuple(folders))
         registry._manager.add_hookspecs(hookspecs)
         for point in sorted(entry_points(group=GROUP), key=lambda p: p.name):
-            registry._load(point)
+            dist = point.dist
+            registry._load(point.name, point.load, Package(dist.name, dist.version) if dist else Package(point.value))
+        for folder in registry.folders:
+            for module in local.modules(folder):
+                registry._load(module.name, module.load, Package(str(folder), digest=module.digest))
         return registry
 
     @classmethod
@@ -60,45 +86,70 @@ class Registry:
         registry = cls()
         registry._manager.add_hookspecs(hookspecs)
         for kind in classes:
-            registry.add(kind, "")
+            registry.add(kind)
         return registry
 
-    def _load(self, point: EntryPoint) -> None:
-        package = point.dist.name if point.dist else point.value
+    def _load(self, name: str, load: Callable[[], Any], package: Package) -> None:
+        """Import a module and register its classes; whatever is wrong with it is remembered, by class where it can."""
         try:
             with redirect_stdout(sys.stderr):  # standard output is data
-                module = point.load()
-            self._manager.register(module, point.name)
-            if hasattr(module, HOOK) and HOOK not in _hooks(self._manager, module):
-                raise TypeError(f"its {HOOK} is not marked with @hookimpl")
-            caller = self._manager.subset_hook_caller(HOOK, self._others(module))
-            for kinds in caller():
-                for kind in kinds:
-                    self.add(kind, package)
-        except FactoryError:
-            raise
+                module = load()
+                self._manager.register(module, f"{package.name}:{name}")
+                for kind in self._brought(module):
+                    self._admit(kind, package)
         except (Exception, SystemExit) as error:  # a stranger's import may raise anything
-            reason = f"{type(error).__name__}: {error}"
-            self.failures.append(Failure(point.name, package, reason.splitlines()[0]))
+            self._failed(name, package, error)
 
-    def _others(self, module: object) -> list[object]:
-        return [plugin for plugin in self._manager.get_plugins() if plugin is not module]
+    def _brought(self, module: object) -> list[Any]:
+        """What a module's hook returns. Raises TypeError when that is no list, or the hook is not marked."""
+        if hasattr(module, HOOK) and HOOK not in _hooks(self._manager, module):
+            raise TypeError(f"its {HOOK} is not marked with @hookimpl")
+        others = [plugin for plugin in self._manager.get_plugins() if plugin is not module]
+        found: list[Any] = []
+        for kinds in self._manager.subset_hook_caller(HOOK, others)():
+            if not isinstance(kinds, list | tuple):
+                raise TypeError(f"its {HOOK} gave a {type(kinds).__name__}, a list of classes is wanted")
+            found += kinds
+        return found
 
-    def add(self, kind: type[Plugin], package: str) -> None:
-        """Register one class. Raises InputError when its role and kind are taken, naming both classes."""
-        if kind.contract != CONTRACT:
-            raise ValueError(f"{kind.__name__} is written for contract {kind.contract}; this factory speaks {CONTRACT}")
+    def _admit(self, kind: Any, package: Package) -> None:
+        """Register one class of a package; one that is wrong does not take the others with it."""
+        try:
+            self.add(kind, package)
+        except InputError as clash:
+            place = (kind.role, kind.kind)
+            self.clashes[place] = str(clash)
+            del self._classes[place]
+        except (TypeError, ValueError) as error:
+            self._failed(getattr(kind, "__name__", repr(kind)), package, error)
+
+    def _failed(self, name: str, package: Package, error: BaseException) -> None:
+        said = next(iter(str(error).splitlines()), "")
+        reason = f"{type(error).__name__}: {said}"
+        self.failures.append(Failure(name, package.name, reason, _remedy(error, package)))
+
+    def add(self, kind: type[Plugin], package: Package | None = None) -> None:
+        """Register one class. Raises TypeError or ValueError for what is no plugin of this contract, and InputError
+        when its role and kind are taken, naming both classes.
+        """
+        check(kind)
         place = (kind.role, kind.kind)
         taken = self._classes.get(place)
+        if place in self.clashes:
+            raise InputError(f"{self.clashes[place]}; {_named(kind)} claims it too")
         if taken is not None and taken is not kind:
             raise InputError(
                 f"two plugins claim the {kind.role} {kind.kind!r}: {_named(taken)} and {_named(kind)}; uninstall one"
             )
+        if package and package.digest and _lies_in(kind, package.name):
+            kind.origin = package.digest
         self._classes[place] = kind
-        self._packages[kind] = package
+        self._packages[kind] = package or Package("")
 
     def find(self, role: str, kind: str) -> type[Plugin]:
         """The class of a kind. Raises UnknownKindError with the nearest name, or with what failed to load."""
+        if (role, kind) in self.clashes:
+            raise InputError(self.clashes[role, kind])
         found = self._classes.get((role, kind))
         if found is None:
             raise UnknownKindError(self._unknown(role, kind))
@@ -123,19 +174,48 @@ class Registry:
         """Every class, or those of one role, by role and kind."""
         return [kind for place, kind in sorted(self._classes.items(), key=lambda i: i[0]) if role in (None, place[0])]
 
-    def package(self, kind: type[Plugin]) -> str:
-        """The distribution that brought a class; empty when it was registered by hand."""
-        return self._packages.get(kind, "")
+    def package(self, kind: type[Plugin]) -> Package:
+        """What brought a class; a package without a name when it was registered by hand."""
+        return self._packages.get(kind, Package(""))
 
     def tell(self, event: Event) -> list[str]:
         """Give an event to every observer; what they raised comes back as text."""
         complaints = []
         for implementation in self._manager.hook.factory_event.get_hookimpls():
             try:
-                implementation.function(event=event)
+                with redirect_stdout(sys.stderr):
+                    implementation.function(event=event)
             except Exception as error:  # an observer never stops a build
                 complaints.append(f"observer {implementation.plugin_name}: {type(error).__name__}: {error}")
         return complaints
+
+
+def check(kind: Any) -> None:
+    """Raise TypeError or ValueError for what can not be registered: no plugin, no name, another contract."""
+    if not (isinstance(kind, type) and issubclass(kind, Plugin)):
+        raise TypeError(f"{kind!r} is no plugin class")
+    if kind.contract != CONTRACT:
+        raise ValueError(f"{kind.__name__} is written for contract {kind.contract}; this factory speaks {CONTRACT}")
+    if kind.role not in ROLES:
+        raise ValueError(f"{kind.__name__} plays no role; subclass one of {', '.join(sorted(ROLES))}")
+    if not NAME.fullmatch(kind.kind):
+        raise ValueError(f"{kind.__name__}: its kind is {kind.kind!r}; small letters, digits and hyphens are wanted")
+
+
+def _remedy(error: BaseException, package: Package) -> str:
+    """What a person can do about a package that does not load."""
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return f"install {error.name.partition('.')[0]}, or uninstall {package.name}"
+    if isinstance(error, ImportError):
+        return f"install a version of {package.name} made for this factory, or uninstall it"
+    if "contract" in str(error):
+        return f"install a version of {package.name} for contract {CONTRACT}, or uninstall it"
+    return f"tell whoever wrote {package.name}, or uninstall it"
+
+
+def _lies_in(kind: type[Plugin], folder: str) -> bool:
+    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+    return bool(file) and Path(str(file)).resolve().is_relative_to(Path(folder).resolve())
 
 
 def _hooks(manager: pluggy.PluginManager, module: object) -> list[str]:
@@ -148,6 +228,6 @@ def _named(kind: type[Plugin]) -> str:
 
 
 @cache
-def installed() -> Registry:
-    """The registry of what is installed, loaded once a process."""
-    return Registry.load()
+def installed(folders: tuple[Path, ...] = ()) -> Registry:
+    """The registry of what is installed and of these project-local folders, loaded once a process."""
+    return Registry.load(folders)

@@ -131,7 +131,7 @@ def _make(request: Mapping[str, Any], store: Store, place: Place, voice: Voice) 
         stage=stage["name"], config=stage["config"],
         inputs={role: store.place(name, key).output for role, (name, key) in request["inputs"].items()},
         out=out, work=out.parent / "work", root=Path(request["root"]), home=store.home, report=voice,
-        registry=installed(),
+        registry=installed(tuple(map(Path, request["plugins"]))),
     )
     start, cpu = time.monotonic(), _cpu_seconds()
     importlib.import_module(request["run"]).run(job)

@@ -196,10 +196,10 @@ def test_two_packages_that_claim_one_kind_are_both_named(toy: Path, tmp_path: Pa
     )
     path = os.pathsep.join([package(tmp_path / "plugins", "thief", source), str(TOY)])
     code, told = complaint(toy / "toy.yaml", tmp_path / "home", PYTHONPATH=path)
-    assert code == 64
-    assert told == (
-        "two plugins claim the objective 'counting': thief.Mine and toy_factory.learn.Counting; uninstall one"
-    )
+    clash = "two plugins claim the objective 'counting': thief.Mine and toy_factory.learn.Counting; uninstall one"
+    assert code == 64 and f"objective.kind: {clash} (a default of the task 'toy')" in told
+    seen = listed(tmp_path, path, "plugins")
+    assert seen.returncode == 0 and clash in seen.stderr and "commonest" in seen.stdout
 
 
 def test_a_home_that_is_a_file_is_named(toy: Path, tmp_path: Path) -> None:

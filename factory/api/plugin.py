@@ -29,6 +29,8 @@ class Plugin(BaseModel):
     kind: ClassVar[str] = ""
     version: ClassVar[int] = 1
     contract: ClassVar[int] = CONTRACT
+    origin: ClassVar[str] = ""
+    """The digest of the project-local folder that the class was loaded from; the registry sets it."""
 
     def fingerprint(self) -> Any:
         """What else the output depends on, as JSON: say, the version of a package the data comes from."""
@@ -38,6 +40,12 @@ class Plugin(BaseModel):
         """Which further models of the spec it needs, by their field in `models`, such as `embedder`."""
         return ()
 
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts it may speak to, as `host:port`, `host`, or `.suffix`: those of its endpoints. No other answers."""
+        from factory.api.asking import Endpoint
+
+        return tuple(sorted({value.host for _, value in self if isinstance(value, Endpoint)}))
+
     def identity(self, root: Path) -> dict[str, Any]:
         """What this block adds to a key. Raises FileNotFoundError when an `Input` is not there."""
         return {
@@ -45,6 +53,7 @@ class Plugin(BaseModel):
             "version": self.version,
             "fields": fields_identity(self, root),
             "fingerprint": self.fingerprint(),
+            **({"origin": self.origin} if self.origin else {}),
         }
 
     def block(self) -> dict[str, Any]:

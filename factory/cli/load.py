@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,19 +28,25 @@ set_option: Decorator = click.option(
 force_option: Decorator = click.option(
     "--force", multiple=True, metavar="STAGE", help="Run this stage, and all that stands on it, though it is cached."
 )
+plugins_option: Decorator = click.option(
+    "--plugins", "folders", multiple=True, metavar="DIR", type=click.Path(path_type=Path, resolve_path=True),
+    help="A folder of this project's own plugins; they count for this command alone.",
+)
 
 
-def resolved(spec: Path, profile: str, overrides: Sequence[str]) -> Resolved:
+def resolved(spec: Path, profile: str, overrides: Sequence[str], folders: Sequence[Path] = ()) -> Resolved:
     """The spec with all defaults. Plugins that did not load are named on standard error when the spec is wrong."""
     from factory.plugins import installed
+    from factory.report.words import clean
     from factory.resolve import resolve
 
-    registry = installed()
+    registry = installed(tuple(folders))
     try:
-        return resolve(spec, profile=profile, overrides=overrides, registry=registry)
+        with redirect_stdout(sys.stderr):  # what a plugin prints is no result
+            return resolve(spec, profile=profile, overrides=overrides, registry=registry)
     except InputError:
         for failure in registry.failures:
-            note(f"note: the plugin package {failure.package} did not load: {failure.reason}")
+            note(clean(f"note: the plugin package {failure.package} did not load: {failure.reason}; {failure.remedy}"))
         raise
 
 

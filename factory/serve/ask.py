@@ -17,7 +17,7 @@ from typing import Any, cast
 from factory.api import Answer, Base, ModelJob, Objective, Provenance, Row, RowsJob, Silent, Tables, Task, render
 from factory.data.rows import read_json, read_rows
 from factory.errors import InputError
-from factory.plugins import installed
+from factory.plugins import Registry, installed
 from factory.serve.remember import Remembering
 from factory.stages.job import toolbox
 from factory.worker import describe
@@ -39,15 +39,20 @@ class Specialist:
         """The base model as the build resolved it."""
         return _base(Path(self.told["base"]))
 
+    @property
+    def registry(self) -> Registry:
+        """What is installed, and the project-local folders that the command line named."""
+        return installed(tuple(map(Path, self.told.get("plugins", ()))))
+
     @cached_property
     def task(self) -> Task:
         """The task of the run's plan."""
-        return cast(Task, installed().make("task", self.told["task"]))
+        return cast(Task, self.registry.make("task", self.told["task"]))
 
     @cached_property
     def objective(self) -> Objective:
         """The objective of the run's plan."""
-        return cast(Objective, installed().make("objective", self.told["objective"]))
+        return cast(Objective, self.registry.make("objective", self.told["objective"]))
 
     @cached_property
     def corpus(self) -> Tables:

@@ -51,8 +51,8 @@ def told(home: Path, name: str) -> dict[str, Any]:
 class Asker:
     """A process that answers, as a context. It ends when its standard input does."""
 
-    def __init__(self, home: Path, name: str) -> None:
-        self.told = told(home, name)
+    def __init__(self, home: Path, name: str, folders: Sequence[Path] = ()) -> None:
+        self.told = {**told(home, name), "plugins": [str(folder) for folder in folders]}
         self.log = home / "ask.log"
 
     def __enter__(self) -> Asker:

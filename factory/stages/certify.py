@@ -111,6 +111,7 @@ def _ask(job: StageJob, folder: Path) -> dict[str, Any]:
     request = {
         "config": dict(job.config), "bundle": str(folder.resolve()), "base": str(snapshot.resolve()),
         "root": str(job.root.resolve()), "reply": str(work / "reply.json"),
+        "plugins": [str(folder.resolve()) for folder in job.registry.folders],
         "base_facts": {"id": base.id, "revision": base.revision, "digest": base.digest, "licence": base.licence},
     }
     (work / "request.json").write_text(json.dumps(request))

@@ -50,7 +50,7 @@ def main() -> None:
     """`python -m factory.stages.certify_child REQUEST.json`."""
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     request = json.loads(Path(sys.argv[1]).read_text())
-    write_json(Path(request["reply"]), answer(request, Registry.load()))
+    write_json(Path(request["reply"]), answer(request, Registry.load(map(Path, request["plugins"]))))
 
 
 if __name__ == "__main__":

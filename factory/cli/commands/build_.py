@@ -17,13 +17,15 @@ from factory.cli import load, out
 @load.profile_option
 @load.set_option
 @load.force_option
+@load.plugins_option
 @click.option("--plain", is_flag=True, help="Plain lines, even on a terminal.")
 @out.json_option
 def command(
-    spec: Path, profile: str, overrides: Sequence[str], force: Sequence[str], plain: bool, as_json: bool
+    spec: Path, profile: str, overrides: Sequence[str], force: Sequence[str], folders: Sequence[Path], plain: bool,
+    as_json: bool,
 ) -> int:
     """Build a specialist, from a spec to a verdict and a bundle. The exit code is the verdict's."""
-    resolved = load.resolved(spec, profile, overrides)
+    resolved = load.resolved(spec, profile, overrides, folders)
     from factory.cli.live import Live
     from factory.cli.plain import Plain
     from factory.cli.verdict import panel, summary
@@ -38,7 +40,7 @@ def command(
     signal.signal(signal.SIGTERM, _interrupt)
     display = Plain() if plain or not out.terminal() else Live()
     with display:
-        result = build(resolved, installed(), home(), force=force, listener=display.hear)
+        result = build(resolved, installed(tuple(folders)), home(), force=force, listener=display.hear)
     evidence = Evidence(home(), display.run)
     if as_json:
         out.emit({**summary(evidence), "bundle": str(result.bundle or "")})

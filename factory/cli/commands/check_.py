@@ -15,13 +15,14 @@ from factory.cli import load, out
 @load.spec_argument
 @load.profile_option
 @load.set_option
+@load.plugins_option
 @out.json_option
-def command(spec: Path, profile: str, overrides: Sequence[str], as_json: bool) -> int:
+def command(spec: Path, profile: str, overrides: Sequence[str], folders: Sequence[Path], as_json: bool) -> int:
     """Say all that is wrong with a spec."""
     from factory.errors import SpecError
 
     try:
-        resolved = load.resolved(spec, profile, overrides)
+        resolved = load.resolved(spec, profile, overrides, folders)
     except SpecError as error:
         if not as_json:
             raise

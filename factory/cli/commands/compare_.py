@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from factory.cli import out
+from factory.cli import load, out
 
 if TYPE_CHECKING:
     from factory.compare import Comparison, RowResult, Shelf
@@ -18,8 +20,9 @@ if TYPE_CHECKING:
 @click.argument("b")
 @click.option("--metric", default="", help="Another metric than the gate's.")
 @click.option("--rows", "limit", default=5, show_default=True, help="Rows to show of each result.")
+@load.plugins_option
 @out.json_option
-def command(a: str, b: str, metric: str, limit: int, as_json: bool) -> None:
+def command(a: str, b: str, metric: str, limit: int, folders: Sequence[Path], as_json: bool) -> None:
     """Compare two builds, two specialists or two contenders, row by row.
 
     A and B are each a run or a specialist (NAME, NAME@VERSION), which stands for its tuned model, or RUN:contender,
@@ -27,9 +30,10 @@ def command(a: str, b: str, metric: str, limit: int, as_json: bool) -> None:
     """
     from factory.compare import Shelf, compare, sides
     from factory.home import home
+    from factory.plugins import installed
 
     found = compare(*sides(home(), a, b), metric)
-    shelf = Shelf(found.a.evidence)
+    shelf = Shelf(found.a.evidence, installed(tuple(folders)))
     if as_json:
         out.emit(_data(found, shelf))
     else:

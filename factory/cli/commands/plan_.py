@@ -22,13 +22,15 @@ if TYPE_CHECKING:
 @load.profile_option
 @load.set_option
 @load.force_option
+@load.plugins_option
 @click.option("--resolved", "values", is_flag=True, help="Show every value of the spec and where it came from.")
 @out.json_option
 def command(
-    spec: Path, profile: str, overrides: Sequence[str], force: Sequence[str], values: bool, as_json: bool
+    spec: Path, profile: str, overrides: Sequence[str], force: Sequence[str], folders: Sequence[Path], values: bool,
+    as_json: bool,
 ) -> None:
     """Show the stages of a spec: what is cached, what would run, how long it may take."""
-    resolved = load.resolved(spec, profile, overrides)
+    resolved = load.resolved(spec, profile, overrides, folders)
     if values:
         _values(resolved, as_json)
         return

@@ -1,13 +1,15 @@
-"""`factory plugins`: the kinds that a spec can name, and what failed to load."""
+"""`factory plugins`: the kinds that a spec can name, what failed to load and why, and a kind's own documentation."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from factory.cli import out
+from factory.cli import load, out
 
 if TYPE_CHECKING:
     from factory.api import Plugin
@@ -15,35 +17,111 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("role", default="")
+@click.argument("what", default="", metavar="[ROLE|KIND]")
+@click.option("--doctor", is_flag=True, help="Name the packages that are slow, or load heavy libraries, when imported.")
+@load.plugins_option
 @out.json_option
-def command(role: str, as_json: bool) -> None:
-    """List the kinds that a spec can name, and what failed to load. ROLE narrows it, such as objective."""
-    from factory.errors import InputError
+def command(what: str, doctor: bool, folders: Sequence[Path], as_json: bool) -> int:
+    """List the kinds that a spec can name, and what failed to load.
+
+    A ROLE such as objective narrows the list; a KIND such as cross-encoder prints its own documentation.
+    """
     from factory.plugins import installed
+
+    registry = installed(tuple(folders))
+    if doctor:
+        return _doctor(folders, as_json)
+    role = what if what in {kind.role for kind in registry.classes()} else ""
+    if what and not role:
+        return _explained(registry, what, as_json)
+    rows = [_row(registry, kind) for kind in registry.classes(role or None)]
+    if as_json:
+        failures = [asdict(failure) for failure in registry.failures]
+        out.emit({"plugins": rows, "failures": failures, "clashes": list(registry.clashes.values())})
+        return 0
+    cells = [[r["role"], r["kind"], r["package"], _fields(r["fields"]), r["what"]] for r in rows]
+    out.say(out.table(["role", "kind", "package", "fields", "what it is"], [_clean(row) for row in cells]))
+    _wrong(registry)
+    return 0
+
+
+def _clean(cells: Sequence[str]) -> list[str]:
     from factory.report.words import clean
 
-    registry = installed()
-    rows = [_row(registry, kind) for kind in registry.classes(role or None)]
-    if role and not rows:
-        known = sorted({kind.role for kind in registry.classes()})
-        raise InputError(f"no plugin plays the role {role!r}; roles: {', '.join(known) or 'none'}")
-    if as_json:
-        out.emit({"plugins": rows, "failures": [asdict(failure) for failure in registry.failures]})
-        return
-    cells = [[r["role"], r["kind"], str(r["version"]), r["package"], clean(r["what"], 90)] for r in rows]
-    out.say(out.table(["role", "kind", "version", "package", "what it does"], cells))
+    return [clean(cell, 90) for cell in cells]
+
+
+def _fields(fields: Sequence[dict[str, Any]]) -> str:
+    """The fields of a kind in a few words: the first three by name, and how many more there are."""
+    names = [field["name"] for field in fields]
+    return ", ".join(names[:3]) + (f" +{len(names) - 3}" if len(names) > 3 else "")
+
+
+def _wrong(registry: Registry) -> None:
+    """Say what did not load, why, and what helps."""
+    from factory.report.words import clean
+
     for failure in registry.failures:
-        out.note(f"{failure.name} of {failure.package} did not load: {failure.reason}")
+        said = f"{failure.name} of {failure.package} did not load: {failure.reason}; {failure.remedy}"
+        out.note(clean(said))
+    for clash in registry.clashes.values():
+        out.note(clean(clash))
 
 
 def _row(registry: Registry, kind: type[Plugin]) -> dict[str, Any]:
+    from factory.shown import fields_of
+
     what = (kind.__doc__ or "").strip().splitlines()
+    package = registry.package(kind)
     return {
         "role": kind.role,
         "kind": kind.kind,
         "version": kind.version,
-        "package": registry.package(kind),
+        "package": f"{package.name} {package.version}".strip(),
         "what": what[0] if what else "",
-        "fields": list(kind.model_fields),
+        "fields": [asdict(field) for field in fields_of(kind)],
     }
+
+
+def _explained(registry: Registry, word: str, as_json: bool) -> int:
+    """Print what a kind is, by its class. Raises InputError for a word that is neither a role nor a kind."""
+    import difflib
+
+    from factory.errors import InputError
+    from factory.home import home
+    from factory.report.words import clean
+    from factory.shown import explained, used
+
+    found = [kind for kind in registry.classes() if kind.kind == word]
+    if not found:
+        known = sorted({name for kind in registry.classes() for name in (kind.kind, kind.role)})
+        near = difflib.get_close_matches(word, known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else "`factory plugins` lists them"
+        raise InputError(f"no plugin plays the role {word!r}, and none is of that kind; {hint}")
+    if as_json:
+        out.emit([{**_row(registry, kind), "doc": kind.__doc__, "used": used(kind, registry, home())}
+                  for kind in found])
+        return 0
+    for kind in found:
+        for line in explained(kind, registry, home()).splitlines():
+            indent = len(line) - len(line.lstrip())
+            out.say(" " * indent + clean(line))
+        out.say()
+    return 0
+
+
+def _doctor(folders: Sequence[Path], as_json: bool) -> int:
+    """Import each package in a fresh interpreter, and say what that loads; 69 when one is heavy or fails."""
+    from factory.errors import UNAVAILABLE
+    from factory.report.words import clean
+    from factory.testing.imports import packages
+
+    found = packages(folders)
+    sick = [one for one in found if one.heavy or one.failed or one.printed]
+    if as_json:
+        out.emit([asdict(one) for one in found])
+        return UNAVAILABLE if sick else 0
+    rows = [[clean(one.module), clean(one.package), f"{1000 * one.seconds:.0f} ms", clean(one.verdict, 110)]
+            for one in found]
+    out.say(out.table(["module", "package", "import", "verdict"], rows, right=(2,)))
+    return UNAVAILABLE if sick else 0

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from factory.cli import out
+from factory.cli import load, out
 
 
 @click.command()
+@load.plugins_option
 @click.option("-o", "--out", "target", type=click.Path(path_type=Path), help="The file; default standard output.")
-def command(target: Path | None) -> None:
+def command(target: Path | None, folders: Sequence[Path]) -> None:
     """Write the JSON Schema of specs, with the installed plugins' fields."""
     import json
 
     from factory.plugins import installed
     from factory.schema import schema
 
-    text = json.dumps(schema(installed()), indent=1, ensure_ascii=False, sort_keys=False)
+    text = json.dumps(schema(installed(tuple(folders))), indent=1, ensure_ascii=False, sort_keys=False)
     if target is None:
         out.say(text)
     else:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from factory.cli import out
+from factory.cli import load, out
 
 if TYPE_CHECKING:
     pass
@@ -24,9 +24,11 @@ if TYPE_CHECKING:
 )
 @click.option("--with", "pairs", multiple=True, metavar="COLUMN=VALUE", help="A further column of the question.")
 @click.option("--top", default=10, show_default=True, help="At most so many answers.")
+@load.plugins_option
 @out.json_option
-def command(
-    name: str, query: str, texts: Sequence[str], file: Path | None, pairs: Sequence[str], top: int, as_json: bool
+def command(  # noqa: PLR0913 (one for each option)
+    name: str, query: str, texts: Sequence[str], file: Path | None, pairs: Sequence[str], top: int,
+    folders: Sequence[Path], as_json: bool,
 ) -> None:
     """Ask a specialist. NAME is a specialist, or NAME@VERSION.
 
@@ -38,7 +40,7 @@ def command(
 
     fields = _fields(pairs)
     documents = [{"id": str(i), "text": text} for i, text in enumerate(texts, 1)] + (_read(file) if file else [])
-    with Asker(home(), name) as asker:
+    with Asker(home(), name, folders) as asker:
         out.note("the model is loading; the first question about a corpus reads all of it")
         for asked in [query] if query else _queries():
             _show(asked, asker.ask(asked, documents, top, fields), as_json)

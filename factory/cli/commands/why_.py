@@ -17,14 +17,16 @@ from factory.cli import load, out
 @load.profile_option
 @load.set_option
 @load.force_option
+@load.plugins_option
 @out.json_option
 def command(
-    spec: Path, stage: str, profile: str, overrides: Sequence[str], force: Sequence[str], as_json: bool
+    spec: Path, stage: str, profile: str, overrides: Sequence[str], force: Sequence[str], folders: Sequence[Path],
+    as_json: bool,
 ) -> None:
     """Say why a stage would run."""
     from factory.plan import compile
 
-    plan = compile(load.resolved(spec, profile, overrides))
+    plan = compile(load.resolved(spec, profile, overrides, folders))
     chosen = [s.name for s in plan.stages if stage in (s.name, s.kind)]
     if not chosen:
         load.known(plan, [stage])
