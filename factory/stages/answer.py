@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-from factory.api import TEST, TRAIN, VALIDATION, Answer, AnswerJob, Contender, Eval, Judge, Row, ScoreJob
+from factory.api import TEST, TRAIN, VALIDATION, Answer, AnswerJob, Contender, Eval, Judge, Row, ScoreJob, Scores
 from factory.api.jobs import no_judge
 from factory.data.rows import write_json, write_jsonl
 from factory.errors import PluginError
-from factory.stages.job import StageJob, boundary
+from factory.stages.job import StageJob, boundary, each
 
 
 def run(job: StageJob) -> None:
@@ -22,8 +22,8 @@ def run(job: StageJob) -> None:
         **job.common(), rows=rows, train=train, validation=validation, base=job.base(), task=job.task(),
         objective=job.objective(), adapter=adapter, judge=_judge(job, train) if contender.chooses else no_judge,
     )
-    with boundary(contender):
-        answers = list(contender.answer(work))
+    with boundary(contender, rows, train, validation, work.tables):
+        answers = list(each(contender, "answer", contender.answer(work), Answer))
     by_id = {answer.id: answer for answer in answers}
     missing = [row.id for row in rows if row.id not in by_id]
     if missing or len(answers) != len(rows):
@@ -44,8 +44,9 @@ def _judge(job: StageJob, train: Sequence[Row]) -> Judge:
 
     def worth(rows: Sequence[Row], answers: Sequence[Answer]) -> float:
         said = {answer.id: answer for answer in answers}
-        with boundary(judge):
-            scores = list(judge.score(ScoreJob(**common, rows=rows, answers=said, train=train)))
+        with boundary(judge, rows):
+            work = ScoreJob(**common, rows=rows, answers=said, train=train)
+            scores = list(each(judge, "score", judge.score(work), Scores))
         mean = sum(each.values[metric.name] for each in scores) / len(scores)
         return mean if metric.higher_is_better else -mean
 

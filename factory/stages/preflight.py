@@ -8,7 +8,7 @@ from typing import Any
 from factory.api import TRAIN, Finding, ModelJob, Row, RowsJob
 from factory.data.rows import write_json
 from factory.errors import InputError
-from factory.stages.job import StageJob, boundary
+from factory.stages.job import StageJob, boundary, each
 
 SHOWN = 5
 """Examples kept of each check."""
@@ -33,10 +33,12 @@ def run(job: StageJob) -> None:
 
 def _findings(job: StageJob, rows: Sequence[Row]) -> list[Finding]:
     task, objective, common, base = job.task(), job.objective(), job.common(), job.base()
-    with boundary(task):
-        found = list(task.audit(RowsJob(**common, rows=rows, base=base, task=task)))
-    with boundary(objective):
-        found += objective.audit(ModelJob(**common, rows=rows, base=base, task=task))
+    with boundary(task, rows, common["tables"]):
+        work = RowsJob(**common, rows=rows, base=base, task=task)
+        found = list(each(task, "audit", task.audit(work), Finding))
+    with boundary(objective, rows, common["tables"]):
+        asked = ModelJob(**common, rows=rows, base=base, task=task)
+        found += each(objective, "audit", objective.audit(asked), Finding)
     return found
 
 

@@ -9,7 +9,7 @@ from factory.api import Probe, Probed, ProbeJob
 from factory.data import stats
 from factory.data.rows import write_json, write_jsonl
 from factory.errors import PluginError
-from factory.stages.job import StageJob, boundary
+from factory.stages.job import StageJob, boundary, each
 
 CONFIDENCE = 0.95
 
@@ -19,7 +19,7 @@ def run(job: StageJob) -> None:
     probe = cast(Probe, job.make("eval", job.config["probe"]))
     work = ProbeJob(**job.common(), base=job.base(), adapter=job.inputs["train"] / "adapter")
     with boundary(probe):
-        items = list(probe.probe(work))
+        items = list(each(probe, "probe", probe.probe(work), Probed))
         drift = {name: round(float(value), stats.DIGITS) for name, value in probe.drift(work).items()}
     if not items:
         raise PluginError(f"eval {probe.kind!r}: asked nothing; look at its suites")

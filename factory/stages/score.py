@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any, cast
 
-from factory.api import TEST, TRAIN, VALIDATION, Answer, Eval, ScoreJob
+from factory.api import TEST, TRAIN, VALIDATION, Answer, Eval, ScoreJob, Scores
 from factory.data.rows import read_jsonl, write_json, write_jsonl
 from factory.data.stats import DIGITS, mean_interval
 from factory.errors import PluginError
-from factory.stages.job import StageJob, boundary
+from factory.stages.job import StageJob, boundary, each
 
 CONFIDENCE = 0.95
 """Of the intervals shown beside each mean; the gate draws its own, at its own confidence."""
@@ -54,7 +54,7 @@ def _whole(work: ScoreJob, evals: list[Eval]) -> tuple[dict[str, float], dict[st
     totals: dict[str, float] = {}
     tables: dict[str, Any] = {}
     for plugin in evals:
-        with boundary(plugin):
+        with boundary(plugin, work.rows):
             totals |= {name: round(float(value), DIGITS) for name, value in plugin.totals(work).items()}
             tables |= {name: [dict(line) for line in lines] for name, lines in plugin.tables(work).items()}
     return totals, tables
@@ -71,8 +71,8 @@ def _values(work: ScoreJob, evals: list[Eval]) -> Values:
     """Row id → metric → value, of all evals together."""
     values: Values = {row.id: {} for row in work.rows}
     for plugin in evals:
-        with boundary(plugin):
-            for scores in plugin.score(work):
+        with boundary(plugin, work.rows):
+            for scores in each(plugin, "score", plugin.score(work), Scores):
                 values[scores.id].update(scores.values)
         wanted = {metric.name for metric in plugin.metrics}
         short = next((row.id for row in work.rows if not wanted <= values[row.id].keys()), None)

@@ -15,13 +15,14 @@ def run(job: StageJob) -> None:
     objective = job.objective()
     out = job.out / "adapter"
     out.mkdir()
-    with boundary(objective):
-        result = objective.fit(FitJob(
-            **job.common(),
-            rows=job.rows("curate", f"{TRAIN}.jsonl"), validation=job.rows("freeze", f"{VALIDATION}.jsonl"),
-            base=job.base(), task=job.task(), adapter=Adapter(**job.config["adapter"]),
-            train=Train(**job.config["train"]), out=out, work=job.work,
-        ))
+    work = FitJob(
+        **job.common(),
+        rows=job.rows("curate", f"{TRAIN}.jsonl"), validation=job.rows("freeze", f"{VALIDATION}.jsonl"),
+        base=job.base(), task=job.task(), adapter=Adapter(**job.config["adapter"]),
+        train=Train(**job.config["train"]), out=out, work=job.work,
+    )
+    with boundary(objective, work.rows, work.validation):
+        result = objective.fit(work)
     if not isinstance(result, TrainResult):
         raise PluginError(f"objective {objective.kind!r}: fit must return a TrainResult, not {type(result).__name__}")
     if not (out / "adapter_model.safetensors").is_file():
