@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from factory.api.asking import Endpoint, Teacher
 from factory.api.rows import Answer, Row
 
 if TYPE_CHECKING:
@@ -59,6 +60,14 @@ def _no_toolbox() -> Kit:
     raise RuntimeError("this job was given no toolbox")
 
 
+def _no_teacher(alias: str | Endpoint) -> Teacher:
+    raise RuntimeError("this job was given no teacher")
+
+
+def _stop(text: str) -> None:
+    raise ValueError(text)
+
+
 def no_judge(rows: Sequence[Row], answers: Sequence[Answer]) -> float:
     """Refuse: the contender did not ask for a judge."""
     raise RuntimeError("only a contender that says `chooses` may ask what answers are worth")
@@ -81,11 +90,24 @@ class Job:
     tables: Tables = field(default_factory=dict)
     toolbox: Callable[[], Kit] = _no_toolbox
     models: Mapping[str, Base] = field(default_factory=dict)
+    teachers: Callable[[str | Endpoint], Teacher] = _no_teacher
+    refuse: Callable[[str], None] = _stop
+
+    def bad(self, text: str) -> None:
+        """Say that one record is wrong, as `file:line: field: what; remedy`.
+
+        Raises ValueError, unless the spec says to skip such records: then it is counted, and the record left out.
+        """
+        self.refuse(text)
 
     @property
     def kit(self) -> Kit:
         """Models, adapters, batches and the one trainer. Touching it imports torch."""
         return self.toolbox()
+
+    def teacher(self, alias: str | Endpoint = "teacher") -> Teacher:
+        """The model to ask: `teacher` or `judge` of the spec, which the plugin `uses`, or an endpoint of its own."""
+        return self.teachers(alias)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +169,7 @@ class AnswerJob(Job):
         """The same rows as a job for the objective, with this adapter or (None) the base alone."""
         return ModelJob(
             seed=self.seed, report=self.report, root=self.root, tables=self.tables, toolbox=self.toolbox,
-            models=self.models, rows=self.rows, base=self.base, task=self.task, adapter=adapter,
+            models=self.models, teachers=self.teachers, rows=self.rows, base=self.base, task=self.task, adapter=adapter,
         )
 
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
 from factory.errors import InputError
 
 
-def read_lines(path: Path, shown: str = "") -> Iterator[tuple[int, dict[str, Any]]]:
+def read_lines(
+    path: Path, shown: str = "", bad: Callable[[str], None] | None = None
+) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (line number, object); empty lines are passed over. `shown` is how messages call the file.
 
-    Raises InputError `file:line: …` for what is not UTF-8, not JSON, or not an object.
+    Raises InputError `file:line: …` for what is not UTF-8, not JSON, or not an object; with `bad` (a job's own) that
+    is told of it, and the line left out when it does not raise.
     """
     shown = shown or str(path)
     try:
@@ -22,8 +25,16 @@ def read_lines(path: Path, shown: str = "") -> Iterator[tuple[int, dict[str, Any
         raise InputError(f"{shown}: {error.strerror or error}") from error
     with file:
         for number, line in enumerate(file, 1):
-            if line.strip():
-                yield number, _parsed(line, f"{shown}:{number}")
+            if not line.strip():
+                continue
+            try:
+                value = _parsed(line, f"{shown}:{number}")
+            except InputError as error:
+                if bad is None:
+                    raise
+                bad(str(error))
+            else:
+                yield number, value
 
 
 def no_constant(name: str) -> NoReturn:

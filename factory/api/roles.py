@@ -36,9 +36,19 @@ class Source(Plugin):
     gives: ClassVar[Columns] = ()
     tables: ClassVar[Columns] = ()
 
+    weight: float = Field(0, ge=0, description="its part in a mixture, beside the other weights; 0 to take all its rows")
+
     def rows(self, job: Job) -> Iterator[Row]:
-        """Yield rows with their provenance. Raise ValueError that names file, line and field when data is wrong."""
+        """Yield rows with their provenance, as they are read. A record that is wrong is told to `job.bad`, by file,
+        line and field; anything else that is wrong raises ValueError."""
         raise NotImplementedError
+
+    def identity(self, root: Path) -> dict[str, Any]:
+        """What this block adds to a key; a weight only where one is said."""
+        made = super().identity(root)
+        if not self.weight:
+            del made["fields"]["weight"]
+        return made
 
 
 class Synthesizer(Plugin):

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import os
+import weakref
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from factory import identity
 from factory.api.lines import no_constant, read_lines
 from factory.api.rows import Row
 from factory.errors import InputError
+
+LAZY = 32 * 2**20
+"""Bytes of a file from which on its rows are no longer held in memory."""
 
 
 def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
@@ -47,20 +53,95 @@ def read_rows(path: Path) -> Iterator[Row]:
         yield row
 
 
+class Rows(Sequence[Row]):
+    """The rows of a file that factory wrote, as a sequence that holds none of them: eight bytes a row say where it is.
+
+    Every look reads and parses a line anew, so walk it in order where you can. A slice is a list.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Reads the file once. Raises FileNotFoundError when it is not there."""
+        self.path = path
+        self._starts = array("Q", [0])
+        with path.open("rb") as file:
+            for line in file:
+                self._starts.append(self._starts[-1] + len(line))
+        self._file = os.open(path, os.O_RDONLY)
+        weakref.finalize(self, os.close, self._file)
+
+    def __len__(self) -> int:
+        return len(self._starts) - 1
+
+    def __iter__(self) -> Iterator[Row]:
+        with self.path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                yield self._parsed(line, number)
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Row]: ...
+    def __getitem__(self, index: int | slice) -> Row | list[Row]:
+        if isinstance(index, slice):
+            return [self[place] for place in range(*index.indices(len(self)))]
+        place = range(len(self))[index]
+        return self._parsed(self.line(place), place + 1)
+
+    def line(self, place: int) -> bytes:
+        """The bytes of a row, its newline included; `place` counts from 0."""
+        start = self._starts[place]
+        return os.pread(self._file, self._starts[place + 1] - start, start)
+
+    def _parsed(self, line: bytes, number: int) -> Row:
+        try:
+            return Row.from_json(json.loads(line))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InputError(f"{self.path}:{number}: not a row: {error}") from error
+
+
+def open_rows(path: Path) -> Sequence[Row]:
+    """The rows of a file: in memory while that is small, else read as they are looked at."""
+    return Rows(path) if path.stat().st_size > LAZY else list(read_rows(path))
+
+
+class RowWriter:
+    """Rows going to a file as they come, one a line. Holds eight bytes of each id, to refuse one that comes twice."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path, self.count = path, 0
+        self._file, self._seen = path.open("wb"), set[int]()
+
+    def __enter__(self) -> RowWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def write(self, row: Row) -> None:
+        """Write one row. Raises InputError, with where both come from, when a row of its table has its id."""
+        mark = hash((row.table, row.id))
+        if mark in self._seen:
+            self._file.flush()
+            _refuse_twin(self.path, row)
+        self._seen.add(mark)
+        self._file.write(identity.canonical(row.to_json()) + b"\n")
+        self.count += 1
+
+
+def _refuse_twin(path: Path, row: Row) -> None:
+    """Raise if a row of the file has this id. That only hashes agree is possible, and no fault."""
+    for other in Rows(path):
+        if (other.table, other.id) == (row.table, row.id):
+            raise InputError(f"{place(row)}: the id {row.id!r} was given to another row already ({place(other)})")
+
+
 def write_rows(path: Path, rows: Iterable[Row]) -> int:
     """Write rows, one a line; returns how many. Raises InputError when two rows of a table share an id."""
-    return write_jsonl(path, (row.to_json() for row in unique(rows)))
-
-
-def unique(rows: Iterable[Row]) -> Iterator[Row]:
-    """The same rows. Raises InputError, with where both come from, when two rows of a table share an id."""
-    seen: dict[tuple[str, str], str] = {}
-    for row in rows:
-        key = (row.table, row.id)
-        if key in seen:
-            raise InputError(f"{place(row)}: the id {row.id!r} was given to another row already ({seen[key]})")
-        seen[key] = place(row)
-        yield row
+    with RowWriter(path) as writer:
+        for row in rows:
+            writer.write(row)
+    return writer.count
 
 
 def place(row: Row) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from factory import identity
@@ -26,29 +27,54 @@ ALIASES = {
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """Rows that stay together, with what the draw needs to know of them."""
+    """Rows that stay together, by their places, with what the draw needs to know of them."""
 
-    name: str
-    rows: tuple[Row, ...]
+    key: str
+    places: Sequence[int]
     stratum: str
 
 
-def split(rows: Iterable[Row], settings: Split, text: str = "") -> dict[str, list[Row]]:
-    """Every row in one of `train`, `validation`, `test`, in the order of ids; `row.split` names its part.
+@dataclass(slots=True)
+class _Told:
+    """All that a split has to know of rows, so that none is held: ids, and of those that may be drawn the groups."""
+
+    ids: list[str] = field(default_factory=list)
+    parts: dict[str, list[int]] = field(default_factory=lambda: {part: [] for part in PARTS})
+    groups: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    strata: dict[int, str] = field(default_factory=dict)
+
+    def add(self, row: Row, settings: Split, text: str) -> None:
+        place = len(self.ids)
+        self.ids.append(row.id)
+        part = part_of(row) if row.split else ""
+        if part:
+            self.parts[part].append(place)
+        if part in ("", TRAIN):
+            self.groups[identity.key(["split", settings.seed, group_of(row, text)])].append(place)
+            if settings.stratify:
+                self.strata[place] = sys.intern(_stratum(row, settings.stratify))
+
+    def group(self, key: str) -> _Group:
+        """A group with the stratum of most of its rows, the first by name of equals."""
+        places = self.groups[key]
+        values = Counter(self.strata[place] for place in places) if self.strata else {"": 1}
+        return _Group(key, places, min(values, key=lambda value: (-values[value], value)))
+
+
+def split(rows: Iterable[Row], settings: Split, text: str = "") -> dict[str, list[int]]:
+    """The places of every row in one of `train`, `validation`, `test`, in the order of their ids. Walks the rows once.
 
     A row that carries its own split keeps it. A part that no row claims is drawn, whole groups at a time, from the
     rows of training or of none. A row without a group is grouped by its normalised `text` column, so that copies
     never straddle. Raises InputError for an unknown split, and for a source too small for what is asked.
     """
-    ordered = sorted(rows, key=lambda row: row.id)
-    own = {row.id: part_of(row) for row in ordered if row.split}
-    claimed = set(own.values())
-    parts: dict[str, list[Row]] = {part: [row for row in ordered if own.get(row.id) == part] for part in PARTS}
-    free = [row for row in ordered if own.get(row.id, TRAIN) == TRAIN]
+    told = _Told()
+    for row in rows:
+        told.add(row, settings, text)
     wanted = {TEST: settings.test, VALIDATION: settings.validation}
-    missing = {part: count for part, count in wanted.items() if part not in claimed and count}
-    parts.update(_drawn(free, missing, settings, text))
-    return {part: [replace(row, split=part) for row in parts[part]] for part in PARTS}
+    missing = {part: count for part, count in wanted.items() if count and not told.parts[part]}
+    parts = {**told.parts, **_drawn([told.group(key) for key in sorted(told.groups)], missing)}
+    return {part: sorted(parts[part], key=told.ids.__getitem__) for part in PARTS}
 
 
 def part_of(row: Row) -> str:
@@ -61,34 +87,19 @@ def part_of(row: Row) -> str:
     return part
 
 
-def groups(rows: Iterable[Row], text: str = "") -> dict[str, list[Row]]:
-    """Group → its rows."""
-    found: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        found[group_of(row, text)].append(row)
-    return dict(found)
-
-
-def _drawn(free: Sequence[Row], wanted: Mapping[str, int], settings: Split, text: str) -> dict[str, list[Row]]:
+def _drawn(pool: Sequence[_Group], wanted: Mapping[str, int]) -> dict[str, list[int]]:
     """The free rows over training and the wanted parts. Test draws first, so that validation can not move it."""
-    pool = [_group(name, members, settings.stratify) for name, members in groups(free, text).items()]
-    pool.sort(key=lambda group: (identity.key(["split", settings.seed, group.name]), group.name))
-    parts: dict[str, list[Row]] = {}
+    parts: dict[str, list[int]] = {}
     left = pool
     for part, count in wanted.items():
         taken = _take(left, count)
-        if sum(len(group.rows) for group in taken) < count or len(taken) == len(left):
+        if sum(len(group.places) for group in taken) < count or len(taken) == len(left):
             raise _too_small(pool, wanted)
-        names = {group.name for group in taken}
-        parts[part] = [row for group in taken for row in group.rows]
-        left = [group for group in left if group.name not in names]
-    parts[TRAIN] = [row for group in left for row in group.rows]
-    return {part: sorted(members, key=lambda row: row.id) for part, members in parts.items()}
-
-
-def _group(name: str, rows: Sequence[Row], stratify: str) -> _Group:
-    values = Counter(_stratum(row, stratify) for row in rows) if stratify else Counter({"": 1})
-    return _Group(name, tuple(rows), min(values, key=lambda value: (-values[value], value)))
+        keys = {group.key for group in taken}
+        parts[part] = [place for group in taken for place in group.places]
+        left = [group for group in left if group.key not in keys]
+    parts[TRAIN] = [place for group in left for place in group.places]
+    return parts
 
 
 def _stratum(row: Row, column: str) -> str:
@@ -105,9 +116,9 @@ def _take(pool: Sequence[_Group], count: int) -> list[_Group]:
     for any_size in (False, True):
         for group in pool:
             want = shares[group.stratum]
-            if got[group.stratum] < want and group.name not in taken and (any_size or len(group.rows) <= want):
-                taken[group.name] = group
-                got[group.stratum] += len(group.rows)
+            if got[group.stratum] < want and group.key not in taken and (any_size or len(group.places) <= want):
+                taken[group.key] = group
+                got[group.stratum] += len(group.places)
     return list(taken.values())
 
 
@@ -115,7 +126,7 @@ def _shares(pool: Sequence[_Group], count: int) -> dict[str, int]:
     """How many rows each stratum gives, by largest remainder; they sum to `count`."""
     sizes: Counter[str] = Counter()
     for group in pool:
-        sizes[group.stratum] += len(group.rows)
+        sizes[group.stratum] += len(group.places)
     total = sum(sizes.values())
     exact = {stratum: count * size / total for stratum, size in sizes.items()}
     shares = {stratum: int(value) for stratum, value in exact.items()}
@@ -126,7 +137,7 @@ def _shares(pool: Sequence[_Group], count: int) -> dict[str, int]:
 
 
 def _too_small(pool: Sequence[_Group], wanted: Mapping[str, int]) -> InputError:
-    rows = sum(len(group.rows) for group in pool)
+    rows = sum(len(group.places) for group in pool)
     asked = " and ".join(f"{count} {part} rows" for part, count in wanted.items())
     lower = " and ".join(f"data.split.{part}" for part in wanted)
     return InputError(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
 from factory import identity
-from factory.api import TEST, TRAIN, VALIDATION
-from factory.data.rows import write_json, write_rows
+from factory.api import TEST, TRAIN, VALIDATION, Row
+from factory.data.rows import RowWriter, write_json
 from factory.data.split import split
 from factory.spec import Split
 from factory.stages.job import StageJob
@@ -14,12 +17,23 @@ def run(job: StageJob) -> None:
     """Write `train.jsonl`, `validation.jsonl`, `test.jsonl`, and `freeze.json` with counts and digests."""
     rows = job.rows("prepare", "rows.jsonl")
     parts = split(rows, Split(**job.config["split"]), job.config["text"])
-    for name in (TRAIN, VALIDATION, TEST):
-        write_rows(job.out / f"{name}.jsonl", parts[name])
+    counts = {name: _write(job, name, rows, parts[name]) for name in (TRAIN, VALIDATION, TEST)}
     facts = {
         "counts": {name: len(part) for name, part in parts.items()},
-        "groups": {name: len({row.group or row.id for row in part}) for name, part in parts.items()},
+        "groups": {name: groups for name, (groups, _) in counts.items()},
         "digests": {name: identity.digest_file(job.out / f"{name}.jsonl") for name in (VALIDATION, TEST)},
-        "own_split": sum(1 for row in rows if row.split),
+        "own_split": sum(own for _, own in counts.values()),
     }
     write_json(job.out / "freeze.json", facts)
+
+
+def _write(job: StageJob, name: str, rows: Sequence[Row], places: Iterable[int]) -> tuple[int, int]:
+    """Write the rows of a part; how many groups they are of, and how many brought their split."""
+    groups, own = set[str](), 0
+    with RowWriter(job.out / f"{name}.jsonl") as writer:
+        for place in places:
+            row = rows[place]
+            groups.add(row.group or row.id)
+            own += bool(row.split)
+            writer.write(replace(row, split=name))
+    return len(groups), own

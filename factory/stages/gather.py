@@ -1,52 +1,135 @@
-"""Read every source into rows with provenance, and its side tables."""
+"""Read every source into rows with provenance, and its side tables; no more than a row is held at a time."""
 
 from __future__ import annotations
 
+import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, cast
 
-from factory.api import Job, Row, Source
-from factory.data.rows import write_json, write_rows
+from factory.api import Job, Source
+from factory.data.rows import Rows, RowWriter, write_json
 from factory.errors import InputError
 from factory.stages.job import StageJob, boundary, toolbox
+
+ROWS = "rows.jsonl"
+SHOWN = 5
+"""Skipped records whose text is kept."""
+
+
+@dataclass
+class Skipped:
+    """The records that a source told of as wrong, in a spec that skips them: how many, and the first few."""
+
+    rows: int = 0
+    first: list[str] = field(default_factory=list)
+
+    def add(self, text: str) -> None:
+        self.rows += 1
+        if len(self.first) < SHOWN:
+            self.first.append(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What one source gave: rows of its side tables by table, `given` of its own, and the licences they name."""
+
+    source: Source
+    tables: Counter[str]
+    given: int
+    licences: tuple[str, ...]
+    skipped: Skipped | None
+    kept: int
 
 
 def run(job: StageJob) -> None:
     """Write `rows.jsonl`, a file for each side table, and `gather.json` with what each source gave."""
-    examples: list[Row] = []
-    tables: dict[str, list[Row]] = {}
-    facts = []
-    promised: dict[str, str] = {}
-    for block in job.config["sources"]:
-        source = cast(Source, job.make("source", block))
-        rows = list(_read(job, source))
-        facts.append(_facts(source, rows))
-        promised |= dict.fromkeys(source.tables, source.kind)
-        for row in rows:
-            (tables.setdefault(row.table, []) if row.table else examples).append(row)
-    if not examples:
+    sources = [cast(Source, job.make("source", block)) for block in job.config["sources"]]
+    with ExitStack() as stack:
+        files = {"": stack.enter_context(RowWriter(job.out / ROWS))}
+        found = [_gather(job, source, files, stack) for source in sources]
+    if not any(each.given for each in found):
         raise InputError("the sources gave no rows; look at their filters and files")
-    empty = sorted(promised.keys() - tables.keys())
-    if empty:
+    promised = {table: source.kind for source in sources for table in source.tables}
+    if empty := sorted(promised.keys() - files.keys()):
         raise InputError(f"source {promised[empty[0]]!r} gave nothing for the table {empty[0]!r}; look at its files")
-    write_rows(job.out / "rows.jsonl", examples)
-    for table, entries in sorted(tables.items()):
-        write_rows(job.out / "tables" / f"{table}.jsonl", entries)
-    write_json(job.out / "gather.json", {"sources": facts, "rows": len(examples)})
+    if any(source.weight for source in sources):
+        found = _mixed(job, found)
+    total = sum(each.kept for each in found)
+    write_json(job.out / "gather.json", {"sources": [_facts(each) for each in found], "rows": total})
 
 
-def _read(job: StageJob, source: Source) -> Iterator[Row]:
+def _gather(job: StageJob, source: Source, files: dict[str, RowWriter], stack: ExitStack) -> Gathered:
+    """Write all that a source gives to the files, opening those of new tables. Raises InputError when it is nothing."""
+    counts: Counter[str] = Counter()
+    licences: set[str] = set()
+    skipped = Skipped() if job.config.get("on_error") == "skip" else None
+    work = Job(job.seed, job.report, job.root, toolbox=toolbox)
     with boundary(source):
-        for count, row in enumerate(source.rows(Job(job.seed, job.report, job.root, toolbox=toolbox)), 1):
-            job.report.progress(count)
-            yield row
+        for row in source.rows(replace(work, refuse=skipped.add) if skipped else work):
+            if row.table not in files:
+                files[row.table] = stack.enter_context(RowWriter(job.out / "tables" / f"{row.table}.jsonl"))
+            files[row.table].write(row)
+            counts[row.table] += 1
+            licences.add(row.provenance.licence)
+            job.report.progress(counts.total())
+    _said(job, source, skipped, counts.total())
+    given = counts.pop("", 0)
+    return Gathered(source, counts, given, tuple(sorted(licences - {""})), skipped, given)
 
 
-def _facts(source: Source, rows: list[Row]) -> dict[str, Any]:
-    counts = Counter(row.table for row in rows)
-    if not rows:
-        raise InputError(f"source {source.kind!r} is empty; look at its fields and its file")
-    licences = sorted({row.provenance.licence for row in rows if row.provenance.licence})
-    tables = {table: count for table, count in sorted(counts.items()) if table}
-    return {"kind": source.kind, "rows": counts[""], "tables": tables, "licences": licences}
+def _said(job: StageJob, source: Source, skipped: Skipped | None, count: int) -> None:
+    """Note what was skipped; raise InputError when nothing is left."""
+    lost = f"{skipped.rows} records skipped; first {skipped.first[0]}" if skipped and skipped.rows else ""
+    if not count:
+        raise InputError(f"source {source.kind!r} is empty; {lost or 'look at its fields and its file'}")
+    if lost:
+        job.report.note(f"source {source.kind!r}: {lost}", warning=True)
+
+
+def _mixed(job: StageJob, found: Sequence[Gathered]) -> list[Gathered]:
+    """The sources after downsampling to their weights: `rows.jsonl` is read once more and written anew."""
+    if bare := [each for each in found if each.source.weight and not each.given]:
+        raise InputError(f"source {bare[0].source.kind!r} has a weight, but gave no rows; take the weight out")
+    wanted = mixture([(each.source.weight, each.given) for each in found])
+    if gone := [each for each, count in zip(found, wanted, strict=True) if each.given and not count]:
+        raise InputError(f"source {gone[0].source.kind!r}: by its weight none of its rows is taken; raise it")
+    chosen: set[int] = set()
+    start = 0
+    for number, (each, count) in enumerate(zip(found, wanted, strict=True)):
+        draw = random.Random(f"{job.seed} mixture {number}")
+        chosen.update(start + place for place in draw.sample(range(each.given), count))
+        start += each.given
+        if count < each.given:
+            job.report.note(f"source {each.source.kind!r}: {count} of {each.given} rows drawn, by its weight")
+    _keep(job.out / ROWS, chosen)
+    return [replace(each, kept=count) for each, count in zip(found, wanted, strict=True)]
+
+
+def mixture(sources: Iterable[tuple[float, int]]) -> list[int]:
+    """Rows to take of each (weight, rows): all without a weight, the others in proportion, as many as there can be."""
+    given = list(sources)
+    share = min(rows / weight for weight, rows in given if weight)
+    return [min(rows, round(share * weight)) if weight else rows for weight, rows in given]
+
+
+def _keep(path: Path, chosen: set[int]) -> None:
+    rows, fresh = Rows(path), path.with_suffix(".drawn")
+    with fresh.open("wb") as file:
+        file.writelines(rows.line(place) for place in range(len(rows)) if place in chosen)
+    fresh.replace(path)
+
+
+def _facts(found: Gathered) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "kind": found.source.kind, "rows": found.kept, "tables": dict(sorted(found.tables.items())),
+        "licences": list(found.licences),
+    }
+    if found.skipped is not None:
+        facts["skipped"] = {"rows": found.skipped.rows, "first": found.skipped.first}
+    if found.kept < found.given:
+        facts["given"] = found.given
+    return facts

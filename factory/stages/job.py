@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from factory.api import Base, Kit, Objective, Plugin, Reporter, Row, Tables, Task
-from factory.data.rows import read_json, read_rows
-from factory.errors import FactoryError, InputError, PluginError, UnavailableError
+from factory.data.rows import open_rows, read_json, read_rows
 from factory.plugins import Registry
+from factory.stages.guard import boundary as boundary
+from factory.stages.guard import each as each
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +42,9 @@ class StageJob:
     def objective(self) -> Objective:
         return cast(Objective, self.make("objective", self.config["objective"]))
 
-    def rows(self, role: str, file: str) -> list[Row]:
-        """The rows of an upstream file."""
-        return list(read_rows(self.inputs[role] / file))
+    def rows(self, role: str, file: str) -> Sequence[Row]:
+        """The rows of an upstream file, read as they are looked at when it is big."""
+        return open_rows(self.inputs[role] / file)
 
     def tables(self) -> Tables:
         """The side tables that the sources filled."""
@@ -80,25 +80,3 @@ def toolbox() -> Kit:
     from factory.ml.kit import TOOLBOX
 
     return TOOLBOX
-
-
-@contextmanager
-def boundary(plugin: Plugin) -> Iterator[None]:
-    """Name the plugin in whatever it raises, and say whose fault that is by the exit code.
-
-    A ValueError of a source is about the user's data; a missing package or file is about the machine.
-    """
-    name = f"{plugin.role} {plugin.kind!r}"
-    try:
-        yield
-    except FactoryError:
-        raise
-    except ImportError as error:
-        raise UnavailableError(f"{name}: {error}; install what it needs") from error
-    except OSError:
-        raise
-    except Exception as error:
-        said = next(iter(str(error).splitlines()), "")
-        text = said if isinstance(error, ValueError) and said else f"{type(error).__name__}: {said}"
-        kind = InputError if plugin.role == "source" and isinstance(error, ValueError) else PluginError
-        raise kind(f"{name}: {text}") from error

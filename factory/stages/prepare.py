@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from factory.api import RowsJob
+from collections.abc import Iterator, Sequence
+
+from factory.api import Row, RowsJob, Task
 from factory.data.rows import write_json, write_rows
 from factory.errors import PluginError
 from factory.stages.job import StageJob, boundary
@@ -11,10 +13,19 @@ from factory.stages.job import StageJob, boundary
 def run(job: StageJob) -> None:
     """Write `rows.jsonl` with the task's prepared columns."""
     task, rows = job.task(), job.rows("gather", "rows.jsonl")
+    work = RowsJob(**job.common(), rows=rows, base=job.base(), task=task)
     with boundary(task):
-        work = RowsJob(**job.common(), rows=rows, base=job.base(), task=task)
-        prepared = list(task.prepare(work))
-    if [row.id for row in prepared] != [row.id for row in rows]:
+        count = write_rows(job.out / "rows.jsonl", _same(task, rows, iter(task.prepare(work))))
+    write_json(job.out / "prepare.json", {"rows": count, "columns": list(task.prepared)})
+
+
+def _same(task: Task, rows: Sequence[Row], prepared: Iterator[Row]) -> Iterator[Row]:
+    """The prepared rows, as they come. Raises PluginError unless they are every row, in order."""
+    count = 0
+    for before, after in zip(rows, prepared, strict=False):
+        if before.id != after.id:
+            break
+        count += 1
+        yield after
+    if count < len(rows) or next(prepared, None) is not None:
         raise PluginError(f"task {task.kind!r}: prepare must give back every row, in order")
-    write_rows(job.out / "rows.jsonl", prepared)
-    write_json(job.out / "prepare.json", {"rows": len(prepared), "columns": list(task.prepared)})

@@ -2,34 +2,55 @@
 
 from __future__ import annotations
 
-from typing import cast
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
 
 from factory import identity
 from factory.api import TRAIN, Row, RowsJob, Synthesizer
-from factory.data.rows import write_json, write_rows
+from factory.data.rows import open_rows, write_json, write_rows
 from factory.stages.job import StageJob, boundary
+
+FILE = f"{TRAIN}.jsonl"
 
 
 def run(job: StageJob) -> None:
     """Write `train.jsonl` and `synthesize.json` with what each step added and changed."""
-    rows = _limited(job.rows("freeze", f"{TRAIN}.jsonl"), job.config["limit"], job.seed)
-    common, base, task, steps = job.common(), job.base(), job.task(), []
-    for block in job.config["synthesizers"]:
-        synthesizer = cast(Synthesizer, job.make("synthesizer", block))
-        known = {row.id: row for row in rows}
-        with boundary(synthesizer):
-            made = list(synthesizer.synthesize(RowsJob(**common, rows=rows, base=base, task=task)))
-        added = sum(1 for row in made if row.id not in known)
-        steps.append({"kind": synthesizer.kind, "added": added, "changed": len(made) - added})
-        rows = list({**known, **{row.id: row for row in made}}.values())
-    write_rows(job.out / f"{TRAIN}.jsonl", rows)
-    write_json(job.out / "synthesize.json", {"steps": steps, "rows": len(rows)})
+    latest = job.inputs["freeze"] / FILE
+    rows = job.rows("freeze", FILE)
+    if 0 < job.config["limit"] < len(rows):
+        latest = job.work / "limited.jsonl"
+        write_rows(latest, _limited(rows, job.config["limit"], job.seed))
+    steps, blocks = [], job.config["synthesizers"]
+    given = {**job.common(), "base": job.base(), "task": job.task()} if blocks else {}
+    for number, block in enumerate(blocks, 1):
+        synthesizer, after = cast(Synthesizer, job.make("synthesizer", block)), job.work / f"step-{number}.jsonl"
+        steps.append(_step(synthesizer, given, latest, after))
+        latest = after
+    shutil.copyfile(latest, job.out / FILE)
+    write_json(job.out / "synthesize.json", {"steps": steps, "rows": len(open_rows(job.out / FILE))})
 
 
-def _limited(rows: list[Row], limit: int, seed: int) -> list[Row]:
+def _step(synthesizer: Synthesizer, given: Mapping[str, Any], before: Path, after: Path) -> dict[str, Any]:
+    """Have one synthesizer read the rows of a file, and write them with its own to another; what it did."""
+    rows = open_rows(before)
+    with boundary(synthesizer):
+        made = {row.id: row for row in synthesizer.synthesize(RowsJob(**given, rows=rows))}
+    changed = len(made)
+    added = write_rows(after, _joined(rows, made)) - len(rows)
+    return {"kind": synthesizer.kind, "added": added, "changed": changed - added}
+
+
+def _joined(rows: Sequence[Row], made: dict[str, Row]) -> Iterator[Row]:
+    """The rows in their order, those made anew in the place of their namesakes, then the new ones. Empties `made`."""
+    for row in rows:
+        yield made.pop(row.id, row)
+    yield from made.values()
+
+
+def _limited(rows: Sequence[Row], limit: int, seed: int) -> Iterator[Row]:
     """At most `limit` rows, drawn by a hash of seed and id, in their first order."""
-    if not limit or len(rows) <= limit:
-        return rows
-    drawn = sorted(rows, key=lambda row: identity.key([seed, row.id]))[:limit]
-    kept = {row.id for row in drawn}
-    return [row for row in rows if row.id in kept]
+    order = [identity.key([seed, row.id]) for row in rows]
+    drawn = sorted(range(len(order)), key=order.__getitem__)[:limit]
+    yield from (rows[place] for place in sorted(drawn))
