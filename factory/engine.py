@@ -23,6 +23,12 @@ from factory.store import Store
 
 Listener = Callable[[float, Event], None]
 
+WORKERS = {
+    "gather": "sources", "prepare": "task", "synthesize": "synthesizers", "curate": "curators", "preflight": "objective",
+    "train": "objective", "answer": "contender", "score": "evals", "probe": "probe", "bundle": "targets",
+}
+"""Stage kind → where its config names the plugins that do its work."""
+
 EXIT_CODES = {
     "SHIP": SHIPPED, "NO_SHIP": NOT_SHIPPED, "PROMPTING_IS_ENOUGH": NOT_SHIPPED, "INSUFFICIENT_EVIDENCE": INSUFFICIENT,
 }
@@ -85,8 +91,9 @@ class _Walk:
             elif reply.get("done") == "cached":
                 self.tell(StageCached(stage.name, stage.key))
             elif "failed" in reply:
-                self.tell(StageFailed(stage.name, stage.key, reply["failed"], reply["exit_code"]))
-                raise StageError(stage.name, reply["failed"], reply["exit_code"])
+                said = reply["failed"] + (_at_work(stage) if reply.get("ended") else "")
+                self.tell(StageFailed(stage.name, stage.key, said, reply["exit_code"]))
+                raise StageError(stage.name, said, reply["exit_code"])
 
     def _request(self, stage: Stage, reason: Reason) -> dict[str, Any]:
         return {
@@ -95,6 +102,13 @@ class _Walk:
             "home": str(self.store.home), "root": str(self.resolved.root), "journal": self.journal.path.parent.name,
             "plugins": [str(folder) for folder in self.registry.folders],
         }
+
+
+def _at_work(stage: Stage) -> str:
+    """Whose code a stage runs, for when the worker can not say it any more."""
+    found = stage.config.get(WORKERS.get(stage.kind, ""), [])
+    kinds = [block["kind"] for block in (found if isinstance(found, (list, tuple)) else [found])]
+    return f"; at work: {', '.join(map(repr, kinds))}" if kinds else ""
 
 
 def build(

@@ -101,7 +101,7 @@ class Link:
             over = self._over()
             if over:
                 self.close()
-                return {"failed": over, "exit_code": UNAVAILABLE}
+                return {"failed": over, "exit_code": UNAVAILABLE, "ended": True}
             ready, _, _ = select.select([self.replies], [], [], LOOK)
             if ready:
                 return os.read(self.replies, 1 << 16) or self._died()
@@ -122,7 +122,7 @@ class Link:
     def _died(self) -> dict[str, Any]:
         code = self.process.wait()
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        return {"failed": f"the worker died ({how}); its last words are in {self.log}", "exit_code": BUG}
+        return {"failed": f"the worker died ({how}); its last words are in {self.log}", "exit_code": BUG, "ended": True}
 
     def close(self) -> None:
         """End the worker: politely, then not. Closing twice is harmless."""

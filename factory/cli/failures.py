@@ -10,6 +10,7 @@ import traceback
 import click
 
 from factory.errors import BAD_INPUT, BUG, INTERRUPTED, UNAVAILABLE, FactoryError
+from factory.report.words import clean
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM)
@@ -32,7 +33,7 @@ def tell(error: BaseException) -> int:
         case click.ClickException():
             return _say(_usage(error), BAD_INPUT)
         case FactoryError():
-            return _say(str(error), error.exit_code)
+            return _say("\n".join(clean(line) for line in str(error).splitlines()), error.exit_code)
         case OSError():
             return _system(error)
         case ModuleNotFoundError() if not (error.name or "").startswith("factory"):
