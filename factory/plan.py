@@ -2,168 +2,93 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from factory import bases, identity
-from factory.api import Contender, Eval, Plugin, Probe
+from factory import bases, review
+from factory.api import Contender, Endpoint, Eval, Probe
 from factory.api.plugin import fields_identity
+from factory.graph import Draft, Plan, Stage, said
 from factory.resolve import Resolved
+from factory.spec import Data
 
-VERSIONS = {
-    "base": 1, "gather": 1, "prepare": 1, "freeze": 1, "synthesize": 1, "curate": 1, "preflight": 1, "train": 1,
-    "answer": 1, "score": 2, "probe": 1, "gate": 2, "bundle": 1, "certify": 1,
-}
-"""Bumped by hand when a stage's output would change though its fields do not."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """One unit of work. `config` is what the worker gets, `identity` the part of it that the output depends on.
-
-    `inputs` maps a role to the stage whose output folder plays it; `after` names stages that must have passed
-    first though nothing of theirs is read.
-    """
-
-    name: str
-    config: Mapping[str, Any]
-    identity: Mapping[str, Any]
-    inputs: Mapping[str, str]
-    key: str
-    after: tuple[str, ...] = ()
-
-    @property
-    def kind(self) -> str:
-        return self.name.partition("[")[0]
-
-    @property
-    def run(self) -> str:
-        """The dotted name of the module whose `run` does the work."""
-        return f"factory.stages.{self.kind}"
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "name": self.name, "key": self.key, "inputs": dict(self.inputs), "after": list(self.after),
-            "config": dict(self.config), "identity": dict(self.identity),
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """The stages in an order in which they can run."""
-
-    name: str
-    task: str
-    stages: tuple[Stage, ...]
-
-    def __getitem__(self, name: str) -> Stage:
-        return next(stage for stage in self.stages if stage.name == name)
-
-    def names(self) -> list[str]:
-        return [stage.name for stage in self.stages]
-
-    def below(self, name: str) -> set[str]:
-        """The stages that stand on this one, itself included."""
-        found = {name}
-        for stage in self.stages:
-            if found & ({*stage.inputs.values(), *stage.after}):
-                found.add(stage.name)
-        return found
-
-
-@dataclass
-class _Draft:
-    """A plan being written: adds stages and works out their keys."""
-
-    root: Path
-    stages: dict[str, Stage] = field(default_factory=dict)
-
-    def add(
-        self, stage: str, inputs: Sequence[str] = (), /, *, after: Sequence[str] = (),
-        same: Mapping[str, Any] | None = None, **parts: Any,
-    ) -> None:
-        """Add a stage. `parts` hold plugins, lists of them, models and values; `same` stands in for the identity."""
-        chosen = parts if same is None else same
-        known = {part: _identity(value, self.root) for part, value in chosen.items()}
-        config = {part: _config(value) for part, value in parts.items()}
-        kind = stage.partition("[")[0]
-        key = identity.key({
-            "stage": kind, "version": VERSIONS[kind], "fields": known,
-            "inputs": {name: self.stages[name].key for name in inputs},
-        })
-        self.stages[stage] = Stage(stage, config, known, {name: name for name in inputs}, key, tuple(after))
-
-
-def _identity(value: Any, root: Path) -> Any:
-    if isinstance(value, Plugin):
-        return value.identity(root)
-    if isinstance(value, (list, tuple)):
-        return [_identity(item, root) for item in value]
-    return fields_identity(value, root) if hasattr(value, "model_fields") else value
-
-
-def _config(value: Any) -> Any:
-    if isinstance(value, Plugin):
-        return value.block()
-    if isinstance(value, (list, tuple)):
-        return [_config(item) for item in value]
-    return value.model_dump(mode="json") if hasattr(value, "model_dump") else value
+__all__ = ["Plan", "Stage", "compile"]
 
 
 def compile(resolved: Resolved) -> Plan:
     """The plan of a spec. The same spec, inputs and plugin versions give the same keys anywhere."""
-    draft = _Draft(resolved.root)
+    draft = Draft(resolved.root, resolved.spec.models)
     _rows(draft, resolved)
     _model(draft, resolved)
     _judgement(draft, resolved)
     return Plan(resolved.spec.name, resolved.task.kind, tuple(draft.stages.values()))
 
 
-def _rows(draft: _Draft, resolved: Resolved) -> None:
+def _rows(draft: Draft, resolved: Resolved) -> None:
     spec, task = resolved.spec, resolved.task
     student = spec.models.student
-    draft.add("base", student=student, same={"student": bases.identity(student, resolved.root)})
-    for alias in _aliases(resolved):
-        reference = getattr(spec.models, alias)
-        same = {"student": bases.identity(reference, resolved.root)}
-        draft.add(f"base[{alias}]", student=reference, same=same)
-    draft.add("gather", sources=resolved.sources, seed=spec.data.split.seed)
-    draft.add("prepare", ["base", "gather", *_bases(task)], task=task, seed=spec.data.split.seed)
+    _base(draft, "base", student)
+    for alias, model in _further(resolved).items():
+        if isinstance(model, str):
+            _base(draft, f"base[{alias}]", model)
+    draft.add("gather", uses=resolved.sources, sources=resolved.sources, seed=spec.data.split.seed, **_skips(spec.data))
+    draft.add("prepare", ["base", "gather"], uses=[task], task=task, seed=spec.data.split.seed)
     draft.add("freeze", ["prepare"], split=spec.data.split, text=task.text)
     draft.add(
-        "synthesize", ["base", "gather", "freeze", *_bases(*resolved.synthesizers)],
+        "synthesize", ["base", "gather", "freeze"], uses=resolved.synthesizers,
         task=task, synthesizers=resolved.synthesizers, limit=spec.data.limit, seed=spec.data.split.seed,
     )
     draft.add(
-        "curate", ["base", "gather", "freeze", "synthesize", *_bases(*resolved.curators)],
-        task=task, curators=resolved.curators, leakage=spec.data.leakage, text=task.text, seed=spec.data.split.seed,
+        "curate", ["base", "gather", "freeze", "synthesize", *(f"base[{alias}]" for alias in _compared_by(resolved))],
+        uses=[*resolved.curators, *resolved.measures], task=task, curators=resolved.curators,
+        leakage=spec.data.leakage, require=spec.data.require, measures=resolved.measures, text=task.text,
+        seed=spec.data.split.seed,
     )
+    if spec.data.review:
+        words = review.read(resolved.root / spec.data.review.file).identity()
+        draft.add(
+            "review", ["gather", "freeze", "curate"], same={"task": task, "decisions": words},
+            task=task, file=str(spec.data.review.file),
+        )
+        draft.plays["curate"] = "review"  # all that comes after takes the rows that experts left
 
 
-def _model(draft: _Draft, resolved: Resolved) -> None:
+def _compared_by(resolved: Resolved) -> list[str]:
+    """The embedder, when leakage is looked for in meaning too and the spec names one."""
+    spec = resolved.spec
+    return ["embedder"] if spec.data.leakage.semantic and spec.models.embedder else []
+
+
+def _asked(data: Data) -> dict[str, Any]:
+    """What experts must have said for the gate to open, where it is asked."""
+    return {"review": data.review.model_dump(include={"share", "acceptance"})} if data.review else {}
+
+
+def _skips(data: Data) -> dict[str, Any]:
+    """What is said about wrong records, where it is not the default."""
+    return {} if data.on_error == "stop" else {"on_error": data.on_error}
+
+
+def _model(draft: Draft, resolved: Resolved) -> None:
     spec, task, objective = resolved.spec, resolved.task, resolved.objective
     draft.add(
-        "preflight", ["base", "gather", "curate", *_bases(task, objective)],
+        "preflight", ["base", "gather", "curate"], uses=[task, objective],
         task=task, objective=objective, limits=spec.data.preflight, seed=spec.train.seed,
     )
     draft.add(
-        "train", ["base", "gather", "freeze", "curate", *_bases(objective)], after=["preflight"],
+        "train", ["base", "gather", "freeze", "curate"], uses=[objective], after=["preflight"],
         task=task, objective=objective, adapter=spec.adapter, train=spec.train, seed=spec.train.seed,
     )
     for contender in resolved.contenders:
-        judged: dict[str, Any] = {"judge": _judge(resolved), "metric": spec.gate.metric} if contender.chooses else {}
+        judges = [_judge(resolved)] if contender.chooses else []
+        judged: dict[str, Any] = {"judge": judges[0], "metric": spec.gate.metric} if judges else {}
         draft.add(
-            f"answer[{contender.kind}]", _inputs(contender, resolved),
+            f"answer[{contender.kind}]", _inputs(contender), uses=[contender, task, *judges],
             contender=contender, task=task, objective=objective, seed=spec.train.seed, **judged,
         )
 
 
-def _inputs(contender: Contender, resolved: Resolved) -> list[str]:
-    trained = ["train"] if contender.uses_adapter else []
-    judges = [_judge(resolved)] if contender.chooses else []
-    return ["base", "gather", "freeze", "curate", *trained, *_bases(contender, resolved.task, *judges)]
+def _inputs(contender: Contender) -> list[str]:
+    return ["base", "gather", "freeze", "curate", *(["train"] if contender.uses_adapter else [])]
 
 
 def _judge(resolved: Resolved) -> Eval:
@@ -173,36 +98,38 @@ def _judge(resolved: Resolved) -> Eval:
     return next((each for each in evals if wanted in {metric.name for metric in each.metrics}), evals[0])
 
 
-def _aliases(resolved: Resolved) -> list[str]:
-    """The further models that any plugin of the spec uses."""
+def _base(draft: Draft, stage: str, reference: str) -> None:
+    """A stage that resolves a base; none other may speak to a hub."""
+    known = {"student": bases.identity(reference, draft.root)}
+    draft.add(stage, student=reference, same=known, hosts=bases.hosts(reference, draft.root))
+
+
+def _further(resolved: Resolved) -> dict[str, str | Endpoint]:
+    """The further models that any plugin of the spec uses, by alias."""
     plugins = (
-        resolved.task, resolved.objective, *resolved.synthesizers, *resolved.curators, *resolved.contenders,
-        *resolved.evals,
+        resolved.task, resolved.objective, *resolved.sources, *resolved.synthesizers, *resolved.curators,
+        *resolved.measures, *resolved.contenders, *resolved.evals,
     )
-    return sorted({alias for plugin in plugins for alias in plugin.uses()})
+    aliases = sorted({*_compared_by(resolved), *(alias for plugin in plugins for alias in plugin.uses())})
+    return {alias: resolved.spec.models.named(alias) for alias in aliases}
 
 
-def _bases(*plugins: Plugin) -> list[str]:
-    """The stages that resolve the further models of these plugins."""
-    return sorted({f"base[{alias}]" for plugin in plugins for alias in plugin.uses()})
-
-
-def _judgement(draft: _Draft, resolved: Resolved) -> None:
+def _judgement(draft: Draft, resolved: Resolved) -> None:
     spec = resolved.spec
     answers = [f"answer[{contender.kind}]" for contender in resolved.contenders]
     tuned = next(each.kind for each in resolved.contenders if each.uses_adapter and each.compared)
     evals = [each for each in resolved.evals if not isinstance(each, Probe)]
     probes = [each for each in resolved.evals if isinstance(each, Probe)]
     draft.add(
-        "score", ["gather", "freeze", "curate", *answers, *_bases(*evals)], evals=evals, seed=spec.gate.seed
+        "score", ["gather", "freeze", "curate", *answers], uses=evals, evals=evals, seed=spec.gate.seed
     )
     for probe in probes:
-        draft.add(f"probe[{probe.kind}]", ["base", "train", *_bases(probe)], probe=probe, seed=spec.gate.seed)
+        draft.add(f"probe[{probe.kind}]", ["base", "train"], uses=[probe], probe=probe, seed=spec.gate.seed)
     probed = [f"probe[{probe.kind}]" for probe in probes]
     draft.add(
         "gate", ["score", "curate", *probed], gate=spec.gate,
         prompted=[each.kind for each in resolved.contenders if each.prompted],
-        shown=[each.kind for each in resolved.contenders if not each.compared],
+        shown=[each.kind for each in resolved.contenders if not each.compared], **_asked(spec.data),
     )
     draft.add(
         "bundle",
@@ -226,12 +153,15 @@ def _said(resolved: Resolved) -> dict[str, Any]:
     data = {
         "sources": resolved.sources, "synthesize": resolved.synthesizers, "curate": resolved.curators,
         "split": spec.data.split, "leakage": spec.data.leakage, "preflight": spec.data.preflight,
-        "limit": spec.data.limit,
+        "require": spec.data.require, "limit": spec.data.limit, **_skips(spec.data),
+        **_asked(spec.data), **({"facts": spec.data.facts} if spec.data.facts else {}),
     }
-    said = {name: _identity(value, root) for name, value in blocks.items()}
-    said["data"] = {name: _identity(value, root) for name, value in data.items()}
+    told = {name: said(value, root) for name, value in blocks.items()}
+    told["data"] = {name: said(value, root) for name, value in data.items()}
     for name in ("adapter", "train", "gate"):
-        said[name] = fields_identity(getattr(spec, name), root)
-    models = {"student": spec.models.student, **{alias: getattr(spec.models, alias) for alias in _aliases(resolved)}}
-    said["models"] = {name: bases.identity(reference, root) for name, reference in models.items()}
-    return {"apiVersion": spec.apiVersion, "name": spec.name, **said}
+        told[name] = fields_identity(getattr(spec, name), root)
+    models = {"student": spec.models.student, **_further(resolved)}
+    told["models"] = {
+        name: bases.identity(model, root) if isinstance(model, str) else model.said() for name, model in models.items()
+    }
+    return {"apiVersion": spec.apiVersion, "name": spec.name, **told}

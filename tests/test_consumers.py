@@ -52,8 +52,11 @@ CHANGES = {
 }
 """Another value for every field that the output depends on."""
 
-RUNTIME = {"budget.wall": "1h", "budget.memory": "2GiB", "budget.threads": "2", "train.checkpoint_every": "7"}
-LENT = {"models.embedder", "models.prompter"}
+RUNTIME = {
+    "budget.wall": "1h", "budget.memory": "2GiB", "budget.threads": "2", "train.checkpoint_every": "7",
+    "budget.tokens": "9", "budget.money": "2",
+}
+LENT = {"models.embedder", "models.prompter", "models.teacher", "models.judge"}
 """Models that are there for a plugin that uses them."""
 
 CONSTANT = {"apiVersion", "profiles"}

@@ -2,6 +2,7 @@
 
 import pluggy
 
+from factory.api.asking import Ask, Endpoint, Reply, Teacher, hub_hosts
 from factory.api.jobs import (
     AnswerJob,
     Base,
@@ -47,10 +48,11 @@ hookimpl = pluggy.HookimplMarker("factory")
 """Marks a function of a plugin package as one of the two hooks."""
 
 __all__ = [
-    "CONTRACT", "TEST", "TRAIN", "VALIDATION", "Adapter", "Answer", "AnswerJob", "Base", "Closed", "Contender",
-    "Curator", "Decision", "Decoder", "Encoder", "Eval", "ExportJob", "Finding", "FitJob", "Guide", "Input", "Job",
-    "Judge", "Kit", "Learner", "Message", "Metric", "ModelJob", "Objective", "PlainAnswers", "Plugin", "Probe",
-    "ProbeJob", "Probed", "Provenance", "Reporter", "Row", "RowsJob", "Runtime", "ScoreJob", "Scores", "Share",
-    "Silent", "Source", "Synthesizer", "Tables", "Target", "Task", "Train", "TrainResult", "group_of", "hookimpl",
-    "joined", "made", "normalise", "read_lines", "render", "twins",
+    "CONTRACT", "TEST", "TRAIN", "VALIDATION", "Adapter", "Answer", "AnswerJob", "Ask", "Base", "Closed",
+    "Contender", "Curator", "Decision", "Decoder", "Encoder", "Endpoint", "Eval", "ExportJob", "Finding", "FitJob",
+    "Guide", "Input", "Job", "Judge", "Kit", "Learner", "Message", "Metric", "ModelJob", "Objective",
+    "PlainAnswers", "Plugin", "Probe", "ProbeJob", "Probed", "Provenance", "Reply", "Reporter", "Row", "RowsJob",
+    "Runtime", "ScoreJob", "Scores", "Share", "Silent", "Source", "Synthesizer", "Tables", "Target", "Task",
+    "Teacher", "Train", "TrainResult", "group_of", "hookimpl", "hub_hosts", "joined", "made", "normalise", "read_lines",
+    "render", "twins",
 ]

@@ -8,7 +8,9 @@ from factory.bases.catalogue import KNOWN, Known, known
 from factory.bases.files import model_files
 from factory.bases.hub import plant
 from factory.bases.reference import Reference, parse
-from factory.bases.resolve import identity, resolve
+from factory.bases.resolve import hosts, identity, resolve
 from factory.bases.wheel import pin
 
-__all__ = ["KNOWN", "Known", "Reference", "identity", "known", "model_files", "parse", "pin", "plant", "resolve"]
+__all__ = [
+    "KNOWN", "Known", "Reference", "hosts", "identity", "known", "model_files", "parse", "pin", "plant", "resolve",
+]

@@ -16,6 +16,9 @@ from factory.errors import FactoryError, InputError, UnavailableError
 LOOK = 0.5
 """Seconds between two reports of progress."""
 
+INDEX = "the package index"
+"""How the perimeter calls where pip fetches from, which pip alone knows."""
+
 UNREACHED = re.compile(
     r"NewConnectionError|NameResolutionError|name resolution|ConnectTimeout|Read timed out|ConnectionError"
     r"|Connection refused|ProxyError"
@@ -31,6 +34,7 @@ def download(name: str, version: str, folder: Path, report: Reporter, size: int)
     """
     if importlib.util.find_spec("pip") is None:
         raise UnavailableError(f"this Python has no pip to fetch {name} with; `{sys.executable} -m ensurepip` adds it")
+    sys.audit("factory.fetch", INDEX)  # pip is a process of its own, which no perimeter of ours would hear
     command = [
         sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--disable-pip-version-check",
         "--no-input", "--progress-bar", "off", "--dest", str(folder), f"{name}=={version}",

