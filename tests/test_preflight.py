@@ -58,6 +58,7 @@ def audited(tmp_path: Path, base: Path, limits: dict[str, float], names: tuple[s
     (tmp_path / "base").symlink_to(base)
     rows = [Row(name, {"negatives": [], **ROWS[name]}, HERE) for name in names]
     write_rows(tmp_path / "curate" / "train.jsonl", rows)
+    write_json(tmp_path / "curate" / "curate.json", {"tests": []})
     table = [Row(name, {"text": text}, HERE, table="documents") for name, text in DOCUMENTS.items()]
     write_rows(tmp_path / "gather" / "tables" / "documents.jsonl", table)
     return job(tmp_path, limits=limits, objective={"kind": "late-interaction", "max_length": 16})
@@ -167,7 +168,9 @@ def test_what_leaks_by_group_text_or_parent_is_dropped_and_counted(tmp_path: Pat
     dropped = {line["row"]["id"]: (line["step"], line["twin"]) for line in read_jsonl(work.out / "dropped.jsonl")}
     assert dropped["same text"] == dropped["near text"] == ("leakage", test[0].id)
     assert dropped["made from it"] == ("leakage", test[1].id) and set(dropped) == {row.id for row in planted}
-    assert [row.id for row in read_rows(work.out / "train.jsonl")] == [row.id for row in clean]
+    kept = list(read_rows(work.out / "train.jsonl"))
+    assert [row.id for row in kept] == [row.id for row in clean]
+    assert all(row.provenance.detail["passed"] == ["leakage"] for row in kept)
 
 
 def test_the_proof_is_in_the_bundle(toy: Path, tmp_path: Path) -> None:

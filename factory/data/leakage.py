@@ -1,4 +1,4 @@
-"""Training rows against frozen rows: who shares a group, repeats a text or its meaning, and the proof that none is left."""
+"""Training rows against frozen rows: who shares a group, a text or a meaning, and the proof that none is left."""
 
 from __future__ import annotations
 

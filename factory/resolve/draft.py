@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from factory import identity
-from factory.api import Plugin
+from factory.api import Curator, Plugin
 from factory.errors import FactoryError, PluginError, Problem
 from factory.resolve.blocks import Kinds, blocks, role_at
 from factory.resolve.messages import did_you_mean, expected, message, wanted
@@ -35,6 +35,8 @@ class Draft:
     spec: Spec | None = None
     kinds: dict[Steps, type[Plugin]] = field(default_factory=dict)
     plugins: dict[Steps, Plugin] = field(default_factory=dict)
+    measures: dict[str, Curator] = field(default_factory=dict)
+    """Metric of `data.require` → the curator that measures it."""
     problems: dict[Problem, str] = field(default_factory=dict)
     """Problem → what to add to its message when only this profile has it."""
 

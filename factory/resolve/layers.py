@@ -43,6 +43,8 @@ class Resolved:
     sources: tuple[Source, ...]
     synthesizers: tuple[Synthesizer, ...]
     curators: tuple[Curator, ...]
+    measures: tuple[Curator, ...]
+    """The curators that measure what `data.require` names, as the spec sets them or by their defaults."""
     objective: Objective
     contenders: tuple[Contender, ...]
     evals: tuple[Eval, ...]
@@ -179,6 +181,7 @@ def _resolved(draft: Draft, path: Path, profile: str) -> Resolved:
         values=tuple(_values(spec, plugins, draft.top)),
         task=cast(Task, plugins[("task",)]), objective=cast(Objective, plugins[("objective",)]),
         sources=some("data", "sources"), synthesizers=some("data", "synthesize"), curators=some("data", "curate"),
+        measures=tuple(draft.measures.values()),
         contenders=some("contenders"), evals=some("evaluate"), targets=some("targets"),
     )
 

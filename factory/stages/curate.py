@@ -3,54 +3,146 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, cast
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, cast
 
-from factory.api import TEST, TRAIN, VALIDATION, Curator, Decision, Row, RowsJob
-from factory.data.leakage import leaks, proof
+from factory.api import TEST, TRAIN, VALIDATION, Curator, Decision, Kit, Row, RowsJob
+from factory.data.leakage import Leak, Nearness, leaks, proof, repeats
+from factory.data.require import METRICS, Curated, measured, test
 from factory.data.rows import write_json, write_jsonl, write_rows
 from factory.errors import PluginError
-from factory.stages.job import StageJob, boundary
+from factory.spec import Leakage
+from factory.stages.job import StageJob, boundary, toolbox
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from factory.api import Base
 
 LEAKAGE = "leakage"
+REASONS = 12
+"""Reasons that the funnel counts by name."""
+
+
+@dataclass
+class _Curation:
+    """The rows on their way, what became of the others, and the counts of each step."""
+
+    rows: list[Row]
+    dropped: list[dict[str, Any]] = field(default_factory=list)
+    funnel: list[dict[str, Any]] = field(default_factory=list)
+
+    def apply(self, decisions: Sequence[Decision], step: str) -> None:
+        """Let the rows that stay go on, changed where a decision says so."""
+        said = {decision.id: decision for decision in decisions}
+        gone = {name: decision for name, decision in said.items() if not decision.kept}
+        came, self.rows = self.rows, [_as(said.get(row.id), row) for row in self.rows if row.id not in gone]
+        changed = Counter(decision.why for decision in said.values() if decision.kept and decision.row is not None)
+        for row in came:
+            if row.id in gone:
+                why = gone[row.id]
+                self.dropped.append({"row": row.to_json(), "step": step, "why": why.why, "twin": why.twin})
+        self.funnel.append({
+            "step": step, "in": len(came), "dropped": len(gone), "changed": changed.total(), "out": len(self.rows),
+            "reasons": _reasons(Counter(decision.why for decision in gone.values()) + changed),
+        })
 
 
 def run(job: StageJob) -> None:
-    """Write `train.jsonl`, `dropped.jsonl` with the reasons, and `curate.json` with the funnel and the proof."""
-    rows = job.rows("synthesize", f"{TRAIN}.jsonl")
-    dropped: list[dict[str, Any]] = []
-    funnel: list[dict[str, Any]] = []
+    """Write `train.jsonl`, `dropped.jsonl` with the reasons, `repeats.jsonl` with the texts that test rows share with
+    training rows as they came, and `curate.json` with the funnel, the proof and the tests.
+    """
+    curation = _Curation(list(job.rows("synthesize", f"{TRAIN}.jsonl")))
+    frozen = [row for part in (TEST, VALIDATION) for row in job.rows("freeze", f"{part}.jsonl")]
+    offered, nearness = cache(lambda: RowsJob(**job.common(), base=job.base(), task=job.task())), _nearness(job)
+    came, shared = len(curation.rows), repeats(curation.rows, frozen, nearness.on)
     for block in job.config["curators"]:
         curator = cast(Curator, job.make("curator", block))
-        decisions = _decide(job, curator, rows)
-        rows = _apply(rows, decisions, curator.kind, dropped, funnel)
-    frozen = [row for part in (TEST, VALIDATION) for row in job.rows("freeze", f"{part}.jsonl")]
-    text, near = job.config["text"], job.config["leakage"]["near"]
-    found = leaks(rows, frozen, text, near)
-    rows = _apply(rows, [Decision(leak.row, False, leak.why, leak.twin) for leak in found], LEAKAGE, dropped, funnel)
-    write_rows(job.out / f"{TRAIN}.jsonl", rows)
-    write_jsonl(job.out / "dropped.jsonl", dropped)
-    write_json(job.out / "curate.json", {"funnel": funnel, "leakage": proof(rows, frozen, text, near, found)})
+        curation.apply(_decide(offered(), curator, curation.rows), curator.kind)
+    found = leaks(curation.rows, frozen, nearness)
+    curation.apply([Decision(leak.row, False, leak.why, leak.twin) for leak in found], LEAKAGE)
+    curation.rows = _passed(curation)
+    proven = {**proof(curation.rows, frozen, nearness, found), "repeats": len(shared)}
+    curated = Curated(curation.rows, came, len(found), len(shared), job.task())
+    tests = [_test(job, require, curated, offered) for require in job.config.get("require", ())]
+    write_rows(job.out / f"{TRAIN}.jsonl", curation.rows)
+    write_jsonl(job.out / "dropped.jsonl", curation.dropped)
+    write_jsonl(job.out / "repeats.jsonl", (repeat.to_json() for repeat in shared))
+    write_json(job.out / "curate.json", {"funnel": curation.funnel, "leakage": proven, "tests": tests})
+    _say(job, found, len(shared))
 
 
-def _decide(job: StageJob, curator: Curator, rows: list[Row]) -> list[Decision]:
+def _decide(offered: RowsJob, curator: Curator, rows: Sequence[Row]) -> list[Decision]:
+    """What a curator says of these rows. Raises PluginError when it speaks of another row."""
     with boundary(curator):
-        decisions = list(curator.keep(RowsJob(**job.common(), rows=rows, base=job.base(), task=job.task())))
+        decisions = list(curator.keep(replace(offered, rows=rows)))
     unknown = {decision.id for decision in decisions} - {row.id for row in rows}
     if unknown:
         raise PluginError(f"curator {curator.kind!r}: decided on {min(unknown)!r}, which is no row")
+    strange = [decision.id for decision in decisions if decision.row is not None and decision.row.id != decision.id]
+    if strange:
+        raise PluginError(f"curator {curator.kind!r}: gave {strange[0]!r} another id; a changed row keeps its own")
     return decisions
 
 
-def _apply(
-    rows: list[Row], decisions: list[Decision], step: str, dropped: list[dict[str, Any]], funnel: list[dict[str, Any]]
-) -> list[Row]:
-    """The rows that stay; those that go are added to `dropped`, and the counts to `funnel`."""
-    gone = {decision.id: decision for decision in decisions if not decision.kept}
-    kept = [row for row in rows if row.id not in gone]
-    for row in rows:
-        if row.id in gone:
-            why = gone[row.id]
-            dropped.append({"row": row.to_json(), "step": step, "why": why.why, "twin": why.twin})
-    reasons = dict(sorted(Counter(decision.why for decision in gone.values()).items()))
-    funnel.append({"step": step, "in": len(rows), "dropped": len(gone), "out": len(kept), "reasons": reasons})
-    return kept
+def _as(decision: Decision | None, row: Row) -> Row:
+    return decision.row if decision is not None and decision.row is not None else row
+
+
+def _reasons(counts: Counter[str]) -> dict[str, int]:
+    """The commonest reasons by name, and the rest in one number."""
+    most = sorted(counts, key=lambda why: (-counts[why], why))
+    shown = {why: counts[why] for why in most[:REASONS]}
+    rest = counts.total() - sum(shown.values())
+    return dict(sorted({**shown, **({"other reasons": rest} if rest else {})}.items()))
+
+
+def _passed(curation: _Curation) -> list[Row]:
+    """The rows with the steps that they passed in their provenance."""
+    steps = list(dict.fromkeys(step["step"] for step in curation.funnel))
+    return [row.noting(passed=steps) for row in curation.rows]
+
+
+def _nearness(job: StageJob) -> Nearness:
+    """What leakage means here; a text is embedded once, for the drop and for the proof."""
+    leakage = Leakage.model_validate(job.config["leakage"])
+    on = tuple(leakage.on) or (job.config["text"],)
+    if not leakage.semantic:
+        return Nearness(on, leakage.near)
+    base = job.models().get("embedder") or job.base()
+    return Nearness(on, leakage.near, leakage.semantic, partial(_embed, toolbox(), base, {}))
+
+
+def _embed(
+    kit: Kit, base: Base, known: dict[str, NDArray[np.float32]], texts: Sequence[str]
+) -> NDArray[np.float32]:
+    import numpy as np
+
+    fresh = [text for text in dict.fromkeys(texts) if text not in known]
+    if fresh:
+        known.update(zip(fresh, kit.embed(base, fresh), strict=True))
+    return np.stack([known[text] for text in texts])
+
+
+def _test(
+    job: StageJob, require: Mapping[str, Any], curated: Curated, offered: Callable[[], RowsJob]
+) -> dict[str, Any]:
+    """One required metric of the rows that stay: a built-in one, or the share that a curator objects to."""
+    if require["metric"] in METRICS:
+        return test(require, METRICS[require["metric"]](curated))
+    made = [cast(Curator, job.make("curator", block)) for block in job.config["measures"]]
+    curator = next(each for each in made if each.measures == require["metric"])
+    found = measured(curator, curated.rows, _decide(offered(), curator, curated.rows))
+    return test(require, found, f"let the curator {curator.kind!r} drop or mend them (data.curate)")
+
+
+def _say(job: StageJob, found: Sequence[Leak], shared: int) -> None:
+    """Tell a person what came too close to frozen rows."""
+    if shared:
+        job.report.note(f"{shared} texts of test rows stood word for word in training rows: repeats.jsonl names both")
+    if found:
+        job.report.note(f"{len(found)} training rows dropped, too close to frozen rows, such as {found[0].row}: "
+                        f"{found[0].why} ({found[0].twin})")

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from factory.api import TRAIN, Finding, ModelJob, Row, RowsJob
-from factory.data.rows import write_json
+from factory.data.require import failures
+from factory.data.rows import read_json, write_json
 from factory.errors import InputError
 from factory.stages.job import StageJob, boundary, each
 
@@ -15,7 +16,11 @@ SHOWN = 5
 
 
 def run(job: StageJob) -> None:
-    """Write `preflight.json`; raise InputError when a check fails more rows than the spec tolerates."""
+    """Write `preflight.json`; raise InputError when a required test of the data failed, a line for each, or when a
+    check fails more rows than the spec tolerates.
+    """
+    if failed := failures(read_json(job.inputs["curate"] / "curate.json").get("tests", [])):
+        raise InputError("\n".join(failed))
     rows = job.rows("curate", f"{TRAIN}.jsonl")
     if not rows:
         raise InputError("no training rows are left after curation; look at its funnel")
@@ -25,9 +30,9 @@ def run(job: StageJob) -> None:
     for check in checks:
         if check["rows"]:
             job.report.note(_said(check, len(rows)), warning=not check["passed"])
-    failed = [check for check in checks if not check["passed"]]
-    if failed:
-        raise InputError("; ".join(_remedied(check, len(rows)) for check in failed))
+    wrong = [check for check in checks if not check["passed"]]
+    if wrong:
+        raise InputError("; ".join(_remedied(check, len(rows)) for check in wrong))
     write_json(job.out / "preflight.json", {"rows": len(rows), "checks": checks})
 
 
