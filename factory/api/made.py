@@ -14,19 +14,19 @@ DIGITS = 12
 
 
 def made(
-    kind: str, columns: Mapping[str, Any], parents: Sequence[Row] = (), group: str = "", **detail: Any
+    kind: str, columns: Mapping[str, Any], parents: Sequence[Row] = (), group: str | None = None, **detail: Any
 ) -> Row:
     """A new row of the generator `kind`. Equal content from equal parents is the same row.
 
-    It takes its source and licence from the first parent, and stays on that one's side of any split unless `group`
-    says with whom; `detail` is what made it, as JSON: model, prompt, seed, score, doubt. An entry of a side table is
+    It takes its source, its licence and (unless `group` says otherwise) its group from the first parent; `detail` is what made it, as JSON: model, prompt, seed, score, doubt. An entry of a side table is
     a parent as `table/id`, so that it is never taken for a row of that id.
     """
     names = tuple(f"{parent.table}/{parent.id}" if parent.table else parent.id for parent in parents)
     name = f"{kind}-{identity.key([kind, columns, names])[:DIGITS]}"
     first = parents[0].provenance if parents else Provenance(kind)
     origin = Provenance(first.source, first.line, first.licence, kind, names, detail)
-    return Row(name, columns, origin, group or (parents[0].group if parents else ""))
+    own = parents[0].group if parents else ""
+    return Row(name, columns, origin, own if group is None else group)
 
 
 def group_of(row: Row, text: str = "") -> str:

@@ -1,0 +1,82 @@
+"""What synthesizers share: rows made from rows, refusals counted, and what is said at the end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from factory.api import Reporter, Row, RowsJob, group_of, made
+
+SHOWN = 3
+"""Reasons that a note tells, the frequent ones first."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """How much was made, and what was refused and why. One example a reason is kept to be shown."""
+
+    made: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, str] = field(default_factory=dict)
+
+    def refuse(self, why: str, example: str = "") -> None:
+        self.refused[why] += 1
+        self.examples.setdefault(why, " ".join(example.split())[:80])
+
+    def tell(self, report: Reporter, what: str, wanted: int = 0) -> None:
+        """One note, a warning when less came than was `wanted`."""
+        lacking = f" of {wanted}" if wanted else ""
+        report.note(f"{self.made}{lacking} {what} made{self._refusals()}", warning=self.made < wanted)
+
+    def _refusals(self) -> str:
+        if not self.refused:
+            return ""
+        ordered = sorted(self.refused.items(), key=lambda item: (-item[1], item[0]))
+        told = [f"{count} {why}{self._example(why)}" for why, count in ordered[:SHOWN]]
+        rest = sum(count for _, count in ordered[SHOWN:])
+        more = [f"{rest} for other reasons"] if rest else []
+        return f"; {self.refused.total()} refused: {', '.join([*told, *more])}"
+
+    def _example(self, why: str) -> str:
+        return f" ({self.examples[why]!r})" if self.examples.get(why) else ""
+
+
+def child(job: RowsJob, kind: str, columns: Mapping[str, Any], *parents: Row, **detail: Any) -> Row:
+    """A row made from others, on their side of any split: of the first parent's group."""
+    group = group_of(parents[0], job.task.text if job.task else "") if parents else ""
+    return made(kind, columns, parents, group, **detail)
+
+
+def finished(job: RowsJob, rows: Iterable[Row]) -> Iterator[Row]:
+    """Made rows, each once, with the columns that the task computes; says which columns of the other rows they lack.
+
+    Raises ValueError for a column that the task itself needs, and without a task: nobody could say what a row needs.
+    """
+    if job.task is None:
+        raise ValueError("made rows are prepared by the task, and there is none")
+    rows = list({row.id: row for row in rows}.values())
+    if lacking := sorted({*job.task.columns} - _shared(rows)) if rows else []:
+        raise ValueError(f"made rows lack {', '.join(lacking)}, which the task {job.task.kind!r} needs")
+    ready = list(job.task.prepare(replace(job, rows=rows)))
+    if lacking := sorted(_shared(job.rows) - _shared(ready)) if ready else []:
+        job.report.note(
+            f"made rows lack {', '.join(lacking)}, which the other rows have; "
+            "a synthesizer that adds columns stands after those that add rows", warning=True,
+        )
+    yield from ready
+
+
+def _shared(rows: Sequence[Row]) -> set[str]:
+    """The columns that all of these rows have."""
+    return set(rows[0].columns).intersection(*(row.columns for row in rows)) if rows else set()
+
+
+def text_of(row: Row, column: str) -> str:
+    """The text in a column. Raises ValueError for a row that has none there."""
+    value = row.columns.get(column)
+    if not isinstance(value, str):
+        there = ", ".join(sorted(row.columns)) or "none"
+        raise ValueError(f"row {row.id!r}: {column!r} holds no text; it has the columns {there}")
+    return value
