@@ -30,7 +30,7 @@ WORKERS = {
 """Stage kind → where its config names the plugins that do its work."""
 
 EXIT_CODES = {
-    "SHIP": SHIPPED, "NO_SHIP": NOT_SHIPPED, "PROMPTING_IS_ENOUGH": NOT_SHIPPED, "INSUFFICIENT_EVIDENCE": INSUFFICIENT,
+    "": SHIPPED, "SHIP": SHIPPED, "NO_SHIP": NOT_SHIPPED, "PROMPTING_IS_ENOUGH": NOT_SHIPPED, "INSUFFICIENT_EVIDENCE": INSUFFICIENT,
 }
 
 
@@ -115,7 +115,20 @@ def build(
     resolved: Resolved, registry: Registry, home: Path, *, force: Sequence[str] = (), listener: Listener = _deaf
 ) -> BuildResult:
     """Walk the plan of a spec to its verdict. Raises FactoryError when a stage fails; what is finished stays."""
-    plan, store = compile(resolved), Store(home)
+    return _walked(compile(resolved), resolved, registry, home, force, listener)
+
+
+def make(
+    plan: Plan, until: str, resolved: Resolved, registry: Registry, home: Path, *, listener: Listener = _deaf
+) -> None:
+    """Walk a plan of a spec as far as one stage, and what that stands on. A run without a verdict; raises as `build`."""
+    _walked(plan.upto(until), resolved, registry, home, (), listener)
+
+
+def _walked(
+    plan: Plan, resolved: Resolved, registry: Registry, home: Path, force: Sequence[str], listener: Listener
+) -> BuildResult:
+    store = Store(home)
     reasons = explain(plan, store, last_plan(home, plan.name), force)
     run, start = run_id(plan.name, time.time()), time.monotonic()
     with Journal(home / "runs" / run / FILE) as journal:
@@ -124,8 +137,8 @@ def build(
         verdict, code, bundle = "", BUG, ""
         try:
             walk.run(reasons)
-            verdict = read_json(store.place("gate", plan["gate"].key).output / "gate.json")["verdict"]
-            code, bundle = EXIT_CODES[verdict], plan["bundle"].key
+            verdict = _verdict(plan, store)
+            code, bundle = EXIT_CODES[verdict], plan["bundle"].key if verdict else ""
         except KeyboardInterrupt:
             code = InterruptedByUserError.exit_code
             raise InterruptedByUserError("interrupted; the same command goes on from here") from None
@@ -137,6 +150,13 @@ def build(
                 walk.link.close()
             walk.tell(RunFinished(run, verdict, code, round(time.monotonic() - start, 3), bundle))
     return BuildResult(run, verdict, code, store.place("bundle", bundle).output)
+
+
+def _verdict(plan: Plan, store: Store) -> str:
+    """The gate's word; nothing where the plan ends before it."""
+    if "gate" not in plan.names():
+        return ""
+    return str(read_json(store.place("gate", plan["gate"].key).output / "gate.json")["verdict"])
 
 
 def run_id(name: str, at: float) -> str:

@@ -13,6 +13,8 @@ from typing import IO, Any
 from factory.events import Event, Progress, RunStarted, from_json, to_json
 
 FILE = "journal.jsonl"
+LAST = "certify"
+"""The stage that every whole plan ends with."""
 
 
 class Journal:
@@ -73,15 +75,26 @@ def _surviving(path: Path) -> Iterator[tuple[float, Event]]:
 
 
 def last_plan(home: Path, name: str) -> dict[str, dict[str, Any]]:
-    """What the newest run of a specialist planned, by stage name; empty when there was none."""
-    started = last_started(home, name)
-    return {stage["name"]: stage for stage in started.plan} if started else {}
+    """What was planned for a specialist last, by stage name; empty when nothing was.
+
+    A run that made rows alone, or gave advice, did not plan the rest: that is looked for in the runs before it.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for started in _started(home, name):
+        found = {stage["name"]: stage for stage in started.plan} | found
+        if any(stage["name"] == LAST for stage in started.plan):
+            break
+    return found
 
 
 def last_started(home: Path, name: str) -> RunStarted | None:
     """How the newest run of a specialist began; None when there was none."""
+    return next(_started(home, name), None)
+
+
+def _started(home: Path, name: str) -> Iterator[RunStarted]:
+    """How the runs of a specialist began, newest first."""
     for path in reversed(journals(home)):
         first = next((event for _, event in _surviving(path)), None)
         if isinstance(first, RunStarted) and first.name == name:
-            return first
-    return None
+            yield first

@@ -49,6 +49,7 @@ CHANGES = {
     "data.preflight.rare": "0.3", "data.preflight.lost": "0.3", "data.preflight.unsupervised": "0.3",
     "data.preflight.unended": "0.3",
     "data.preflight.unlike": "0.3", "data.preflight.conflict": "0.3",
+    "data.review": "{file: decisions.jsonl}", "data.facts": "{change: daily}",
 }
 """Another value for every field that the output depends on."""
 

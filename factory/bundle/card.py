@@ -110,14 +110,30 @@ def _data(manifest: Mapping[str, Any], gather: Mapping[str, Any]) -> str:
             f"In the training rows: {groups} test groups, {exact} exact and {near} near duplicates of frozen rows "
             "(`factory/leakage.json`)"
         )
+    if manifest.get("review"):
+        sources.append(reviewed(manifest["review"]))
     return _bullets(sources)
+
+
+def reviewed(review: Mapping[str, Any]) -> str:
+    """What experts said of the training rows, in a sentence."""
+    count, rows = review["reviewed"], review["rows"]
+    if not count:
+        return f"None of the {rows} training rows was reviewed by an expert"
+    said = [f"{review['acceptance']:.1%} acceptable as they were", f"{review['edited']} edited, {review['rejected']} dropped"]
+    kappa = review.get("kappa")
+    agreed = f"; {review['reviewers']} reviewers agree with Cohen's κ {kappa:.2f}" if kappa is not None else ""
+    return f"{count} of {rows} training rows were reviewed by experts ({review['share']:.1%}): {', '.join(said)}{agreed}"
 
 
 def _limits(manifest: Mapping[str, Any]) -> list[str]:
     gate, base = manifest["gate"], manifest["base"]
     metric = gate["metric"]
+    change = manifest.get("facts", {}).get("change", "never")
     limits = [f"Judged on {gate['tuned']['n']} rows of one kind of data; nothing is known about other data."]
     smallest = gate.get("minimum_detectable_effect")
+    if change != "never":
+        limits.append(f"The facts behind its answers change {change}; it knows what was true when it was trained.")
     if smallest:
         limits.append(f"A difference in {metric} below {smallest:.3f} could not have been seen with so many rows.")
     ceiling = gate.get("ceiling")

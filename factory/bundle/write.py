@@ -50,6 +50,7 @@ class Evidence:
     gate: Mapping[str, Any]
     data: Mapping[str, str] = field(default_factory=dict)
     targets: tuple[str, ...] = ()
+    review: Mapping[str, Any] = field(default_factory=dict)
 
 
 def prepare(bundle: Path, evidence: Evidence) -> None:
@@ -135,6 +136,8 @@ def _manifest(bundle: Path, evidence: Evidence, renderer: str) -> dict[str, Any]
         "rows": dict(evidence.freeze["counts"]), "leakage": evidence.curate.get("leakage", {}),
         "modules": evidence.train["modules"], "training": dict(evidence.train), "tuned": evidence.tuned,
         "gate": dict(evidence.gate), "targets": list(evidence.targets), "packages": _packages(),
+        **({"review": dict(evidence.review)} if evidence.review else {}),
+        **({"facts": facts} if (facts := evidence.spec.get("data", {}).get("facts")) else {}),
     }
 
 

@@ -60,6 +60,7 @@ class Case:
     effect: float
     settle: int | None
     forgotten: Sequence[Forgotten] = ()
+    refused: Sequence[str] = ()
 
 
 def reasons(case: Case) -> list[str]:
@@ -67,7 +68,7 @@ def reasons(case: Case) -> list[str]:
     lines = []
     if case.leaked:
         lines.append(f"{case.leaked} training rows are too close to test rows, so no number here can be trusted")
-    lines += [_forgot(each) for each in case.forgotten]
+    lines += [*case.refused, *(_forgot(each) for each in case.forgotten)]
     others = [c for c in case.comparisons if c not in case.blocking]
     lines += [_compared(c, case) for c in (*case.blocking, *others)]
     if case.verdict == "PROMPTING_IS_ENOUGH":

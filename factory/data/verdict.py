@@ -66,11 +66,11 @@ class _Paired:
 
 def decide(
     scores: Mapping[str, ScoredRows], metric: Metric, gate: Gate, *, prompted: Collection[str] = (), leaked: int = 0,
-    probes: Sequence[Mapping[str, Any]] = (),
+    probes: Sequence[Mapping[str, Any]] = (), refused: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The content of gate.json. `scores` holds `tuned` and the baselines; `prompted` names those that only prompt a
-    model; `leaked` counts training rows too close to test rows; `probes` are the probe.json of each probe. A positive
-    difference always favours tuned.
+    model; `leaked` counts training rows too close to test rows; `probes` are the probe.json of each probe; `refused` says
+    why experts' review of the training rows does not allow to ship. A positive difference always favours tuned.
 
     Raises ValueError when tuned or all baselines are absent, or contenders did not score the same rows.
     """
@@ -80,16 +80,19 @@ def decide(
     paired = _Paired(table[TUNED], {row["id"]: row.get("group") or row["id"] for row in scores[TUNED]}, metric, gate)
     comparisons = paired.against({name: table[name] for name in sorted(table) if name != TUNED})
     lost = forgotten(probes)
-    word, blocking = _judged(comparisons, gate.margin, prompted, bool(leaked or lost))
+    word, blocking = _judged(comparisons, gate.margin, prompted, bool(leaked or lost or refused))
     effect = gate.margin + _beyond(comparisons, gate.confidence)
     settle = _settle(blocking, effect, gate) if word == INSUFFICIENT_EVIDENCE else None
-    case = Case(word, comparisons, blocking, metric.name, gate.margin, gate.confidence, leaked, effect, settle, lost)
+    case = Case(
+        word, comparisons, blocking, metric.name, gate.margin, gate.confidence, leaked, effect, settle, lost, refused
+    )
     return {
         "verdict": word, "metric": metric.name, "margin": gate.margin, "confidence": gate.confidence,
         "tuned": asdict(paired.alone()), "comparisons": [comparison.to_json() for comparison in comparisons],
         "best_baseline": min(comparisons, key=lambda c: (c.found.mean, c.baseline)).baseline,
         "reasons": reasons(case), "minimum_detectable_effect": round(effect, stats.DIGITS), "n_to_settle": settle,
         CEILING: _ceiling(scores[TUNED]), "probes": [dict(probe) for probe in probes],
+        **({"refused": list(refused)} if refused else {}),
     }
 
 

@@ -95,6 +95,8 @@ def deciding(gate: Mapping[str, Any]) -> Mapping[str, Any]:
 def headline(gate: Mapping[str, Any], task: str) -> str:
     """The verdict in one sentence: who answers these rows better, by how much, with what confidence."""
     one = deciding(gate)
+    if gate.get("refused"):
+        return f"Not before an expert's review: {'; '.join(gate['refused'])}."
     if not one:
         return "The gate compared nothing."
     others = [c["baseline"] for c in gate["comparisons"] if c is not one]
@@ -134,6 +136,8 @@ def advice(gate: Mapping[str, Any]) -> str:
         return f"About {int(needed):,} test rows would settle it.".replace(",", "\u202f")
     if gate.get("verdict") == PROMPTING:
         return "Prompting the base does as well: use that, and keep the adapter in the drawer."
+    if gate.get("refused"):
+        return "`factory review SPEC` asks an expert; the next build goes on from what they say."
     if gate.get("verdict") == NO_SHIP:
         return "Keep what you have; `factory compare RUN:tuned RUN:BASELINE` shows the rows that it loses."
     return ""

@@ -53,8 +53,19 @@ def _evidence(job: StageJob, objective: Objective, task: Task) -> bundle.Evidenc
         base=base,
         data={**said["freeze"]["digests"], TRAIN: identity.digest_file(job.inputs["curate"] / f"{TRAIN}.jsonl")},
         targets=tuple(block["kind"] for block in job.config["targets"]),
+        review=_review(job),
         **said,
     )
+
+
+def _review(job: StageJob) -> dict[str, Any]:
+    """What experts said of the training rows; nothing where nobody was to be asked. Their names stay at home."""
+    file = job.inputs["curate"] / "review.json"
+    if not file.is_file():
+        return {}
+    facts = read_json(file)
+    pairs = [{name: pair[name] for name in ("rows", "agreed", "kappa")} for pair in facts["pairs"]]
+    return {**{name: value for name, value in facts.items() if name != "strata"}, "pairs": pairs}
 
 
 def _spec(spec: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any]:

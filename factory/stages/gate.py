@@ -6,6 +6,7 @@ from factory.api import Metric
 from factory.data.leakage import leaked
 from factory.data.rows import read_json, read_jsonl, write_json
 from factory.data.verdict import decide
+from factory.review import refused
 from factory.spec import Gate
 from factory.stages.job import StageJob
 
@@ -21,5 +22,13 @@ def run(job: StageJob) -> None:
     leaks = leaked(read_json(job.inputs["curate"] / "curate.json")["leakage"])
     metric = metrics[gate.metric or scored["primary"]]
     write_json(job.out / "gate.json", decide(
-        rows, metric, gate, prompted=job.config["prompted"], leaked=leaks, probes=probes,
+        rows, metric, gate, prompted=job.config["prompted"], leaked=leaks, probes=probes, refused=_refused(job),
     ))
+
+
+def _refused(job: StageJob) -> list[str]:
+    """Why what experts said, or did not say, of the training rows keeps the gate shut, where the spec asks for it."""
+    asked = job.config.get("review")
+    if not asked:
+        return []
+    return refused(read_json(job.inputs["curate"] / "review.json"), asked["share"], asked["acceptance"])

@@ -1,0 +1,51 @@
+"""From a spec to a reviewer's desk: the training rows that curation left, in the store, and the file of decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from factory import review
+from factory.api import TRAIN, VALIDATION, Row, Task
+from factory.data.rows import open_rows, read_rows
+from factory.errors import InputError
+from factory.graph import Plan
+from factory.resolve import Resolved
+from factory.spec import Review
+from factory.store import Store
+
+
+def asked(resolved: Resolved) -> Review:
+    """What the spec asks of experts. Raises InputError, with what to write, when it asks nothing."""
+    if resolved.spec.data.review is None:
+        raise InputError(
+            f"{resolved.file}: data.review: missing; say where decisions go, such as "
+            f"`review: {{file: {resolved.spec.name}.review.jsonl, share: 0.05, acceptance: 0.9}}`"
+        )
+    return resolved.spec.data.review
+
+
+def desk(resolved: Resolved, plan: Plan, home: Path, reviewer: str, rows: int = 0) -> review.Desk:
+    """The desk of one reviewer over rows that are made already; `rows` of them, or as many as the spec's share.
+
+    Raises InputError when the spec asks for no review, or the rows are not there.
+    """
+    settings, store = asked(resolved), Store(home)
+    curated = store.place("curate", plan["curate"].key)
+    if not curated.complete:
+        raise InputError(f"the training rows of {resolved.spec.name} are not made yet; `factory data SPEC` makes them")
+    train = open_rows(curated.output / f"{TRAIN}.jsonl")
+    content = review.Content.of(resolved.task)
+    count = rows or review.sample_size(len(train), settings.share)
+    items = review.queue(train, content, count, resolved.spec.data.split.seed)
+    tables = store.place("gather", plan["gather"].key).output / "tables"
+    return review.Desk(
+        resolved.root / settings.file, reviewer, items, resolved.task,
+        {file.stem: {row.id: row for row in read_rows(file)} for file in sorted(tables.glob("*.jsonl"))}, content,
+        _choices(resolved.task, train, store.place("freeze", plan["freeze"].key).output),
+    )
+
+
+def _choices(task: Task, train: Sequence[Row], frozen: Path) -> frozenset[str]:
+    """The answers that there are, where they are few: an edited one must be among them."""
+    return frozenset(task.choices(train)) | frozenset(task.choices(open_rows(frozen / f"{VALIDATION}.jsonl")))
