@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
-from factory.api import Job, Source
+from factory.api import Job, Row, Source
 from factory.data.rows import Rows, RowWriter, write_json
 from factory.errors import InputError
-from factory.stages.job import StageJob, boundary, toolbox
+from factory.stages.job import StageJob, boundary, each, toolbox
 
 ROWS = "rows.jsonl"
 SHOWN = 5
@@ -51,15 +51,15 @@ def run(job: StageJob) -> None:
     with ExitStack() as stack:
         files = {"": stack.enter_context(RowWriter(job.out / ROWS))}
         found = [_gather(job, source, files, stack) for source in sources]
-    if not any(each.given for each in found):
+    if not any(one.given for one in found):
         raise InputError("the sources gave no rows; look at their filters and files")
     promised = {table: source.kind for source in sources for table in source.tables}
     if empty := sorted(promised.keys() - files.keys()):
         raise InputError(f"source {promised[empty[0]]!r} gave nothing for the table {empty[0]!r}; look at its files")
     if any(source.weight for source in sources):
         found = _mixed(job, found)
-    total = sum(each.kept for each in found)
-    write_json(job.out / "gather.json", {"sources": [_facts(each) for each in found], "rows": total})
+    total = sum(one.kept for one in found)
+    write_json(job.out / "gather.json", {"sources": [_facts(one) for one in found], "rows": total})
 
 
 def _gather(job: StageJob, source: Source, files: dict[str, RowWriter], stack: ExitStack) -> Gathered:
@@ -68,8 +68,10 @@ def _gather(job: StageJob, source: Source, files: dict[str, RowWriter], stack: E
     licences: set[str] = set()
     skipped = Skipped() if job.config.get("on_error") == "skip" else None
     work = Job(job.seed, job.report, job.root, toolbox=toolbox)
+    if skipped is not None:
+        work = replace(work, refuse=skipped.add)
     with boundary(source):
-        for row in source.rows(replace(work, refuse=skipped.add) if skipped else work):
+        for row in each(source, "rows", source.rows(work), Row):
             if row.table not in files:
                 files[row.table] = stack.enter_context(RowWriter(job.out / "tables" / f"{row.table}.jsonl"))
             files[row.table].write(row)
@@ -92,21 +94,21 @@ def _said(job: StageJob, source: Source, skipped: Skipped | None, count: int) ->
 
 def _mixed(job: StageJob, found: Sequence[Gathered]) -> list[Gathered]:
     """The sources after downsampling to their weights: `rows.jsonl` is read once more and written anew."""
-    if bare := [each for each in found if each.source.weight and not each.given]:
+    if bare := [one for one in found if one.source.weight and not one.given]:
         raise InputError(f"source {bare[0].source.kind!r} has a weight, but gave no rows; take the weight out")
-    wanted = mixture([(each.source.weight, each.given) for each in found])
-    if gone := [each for each, count in zip(found, wanted, strict=True) if each.given and not count]:
+    wanted = mixture([(one.source.weight, one.given) for one in found])
+    if gone := [one for one, count in zip(found, wanted, strict=True) if one.given and not count]:
         raise InputError(f"source {gone[0].source.kind!r}: by its weight none of its rows is taken; raise it")
     chosen: set[int] = set()
     start = 0
-    for number, (each, count) in enumerate(zip(found, wanted, strict=True)):
+    for number, (one, count) in enumerate(zip(found, wanted, strict=True)):
         draw = random.Random(f"{job.seed} mixture {number}")
-        chosen.update(start + place for place in draw.sample(range(each.given), count))
-        start += each.given
-        if count < each.given:
-            job.report.note(f"source {each.source.kind!r}: {count} of {each.given} rows drawn, by its weight")
+        chosen.update(start + place for place in draw.sample(range(one.given), count))
+        start += one.given
+        if count < one.given:
+            job.report.note(f"source {one.source.kind!r}: {count} of {one.given} rows drawn, by its weight")
     _keep(job.out / ROWS, chosen)
-    return [replace(each, kept=count) for each, count in zip(found, wanted, strict=True)]
+    return [replace(one, kept=count) for one, count in zip(found, wanted, strict=True)]
 
 
 def mixture(sources: Iterable[tuple[float, int]]) -> list[int]:

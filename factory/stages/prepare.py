@@ -7,15 +7,16 @@ from collections.abc import Iterator, Sequence
 from factory.api import Row, RowsJob, Task
 from factory.data.rows import write_json, write_rows
 from factory.errors import PluginError
-from factory.stages.job import StageJob, boundary
+from factory.stages.job import StageJob, boundary, each
 
 
 def run(job: StageJob) -> None:
     """Write `rows.jsonl` with the task's prepared columns."""
     task, rows = job.task(), job.rows("gather", "rows.jsonl")
     work = RowsJob(**job.common(), rows=rows, base=job.base(), task=task)
-    with boundary(task):
-        count = write_rows(job.out / "rows.jsonl", _same(task, rows, iter(task.prepare(work))))
+    with boundary(task, rows, work.tables):
+        prepared = each(task, "prepare", task.prepare(work), Row)
+        count = write_rows(job.out / "rows.jsonl", _same(task, rows, prepared))
     write_json(job.out / "prepare.json", {"rows": count, "columns": list(task.prepared)})
 
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 from factory import identity
 from factory.api import TRAIN, Row, RowsJob, Synthesizer
 from factory.data.rows import open_rows, write_json, write_rows
-from factory.stages.job import StageJob, boundary
+from factory.stages.job import StageJob, boundary, each
 
 FILE = f"{TRAIN}.jsonl"
 
@@ -35,8 +35,9 @@ def run(job: StageJob) -> None:
 def _step(synthesizer: Synthesizer, given: Mapping[str, Any], before: Path, after: Path) -> dict[str, Any]:
     """Have one synthesizer read the rows of a file, and write them with its own to another; what it did."""
     rows = open_rows(before)
-    with boundary(synthesizer):
-        made = {row.id: row for row in synthesizer.synthesize(RowsJob(**given, rows=rows))}
+    with boundary(synthesizer, rows, given["tables"]):
+        yielded = synthesizer.synthesize(RowsJob(**given, rows=rows))
+        made = {row.id: row for row in each(synthesizer, "synthesize", yielded, Row)}
     changed = len(made)
     added = write_rows(after, _joined(rows, made)) - len(rows)
     return {"kind": synthesizer.kind, "added": added, "changed": changed - added}

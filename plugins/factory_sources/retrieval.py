@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import Field
 
 from factory.api import Closed, Input, Job, Provenance, Row, Source, read_lines
 
 MISSING = object()
+Record = Mapping[str, Any]
+T = TypeVar("T")
 
 
 class Names(Closed):
@@ -48,14 +50,14 @@ class Retrieval(Source):
     licence: str = Field("", description="licence of the collection, for the bundle's notes")
 
     def rows(self, job: Job) -> Iterator[Row]:
-        judged = self._judged(job)
-        yield from self._documents(job)
+        judged: dict[str, Judged] = {}
+        for _ in self._each(job, self.qrels, lambda record, line: self._judgement(record, line, judged)):
+            pass
+        yield from self._each(job, self.corpus, self._document)
         unanswered = 0
-        for line, record in self._records(job, self.queries):
-            name = _text_of(record, self.fields.id, line)
-            verdicts = judged.pop(name, Judged())
-            if verdicts.relevant:
-                yield self._query(name, record, line, verdicts)
+        for row in self._each(job, self.queries, lambda record, line: self._query(record, line, judged)):
+            if row["relevant"]:
+                yield row
             else:
                 unanswered += 1
         if unanswered:
@@ -64,49 +66,57 @@ class Retrieval(Source):
             some = ", ".join(sorted(judged)[:3])
             job.report.note(f"{self.qrels.name}: {len(judged)} judged queries are in no file ({some})", warning=True)
 
-    def _documents(self, job: Job) -> Iterator[Row]:
-        for line, record in self._records(job, self.corpus):
-            columns = {"text": _text_of(record, self.fields.text, line, empty=True)}
-            if self.fields.title in record:
-                columns["title"] = _text_of(record, self.fields.title, line, empty=True)
-            name = _text_of(record, self.fields.id, line)
-            yield Row(name, columns, self._origin(self.corpus, line), table="documents")
+    def _document(self, record: Record, line: str) -> Row:
+        columns = {"text": _text_of(record, self.fields.text, line, empty=True)}
+        if self.fields.title in record:
+            columns["title"] = _text_of(record, self.fields.title, line, empty=True)
+        name = _text_of(record, self.fields.id, line)
+        return Row(name, columns, self._origin(self.corpus, line), table="documents")
 
-    def _query(self, name: str, record: dict[str, Any], line: str, judged: Judged) -> Row:
+    def _query(self, record: Record, line: str, judged: dict[str, Judged]) -> Row:
+        """A query with what was judged of it, which is taken out of `judged`."""
+        name = _text_of(record, self.fields.id, line)
+        found = judged.pop(name, Judged())
         columns: dict[str, Any] = {
-            "query": _text_of(record, self.fields.text, line, empty=True), "relevant": judged.relevant,
+            "query": _text_of(record, self.fields.text, line, empty=True), "relevant": found.relevant,
         }
-        if judged.irrelevant:
-            columns["irrelevant"] = judged.irrelevant
+        if found.irrelevant:
+            columns["irrelevant"] = found.irrelevant
         split = str(record.get(self.fields.split) or "")
         return Row(name, columns, self._origin(self.queries, line), split=split)
 
-    def _judged(self, job: Job) -> dict[str, Judged]:
-        found: dict[str, Judged] = {}
-        for line, record in self._records(job, self.qrels):
-            judged = found.setdefault(_text_of(record, self.fields.query, line), Judged())
-            document = _text_of(record, self.fields.document, line)
-            grade = record.get(self.fields.grade, 1)
-            if isinstance(grade, bool) or not isinstance(grade, int | float):
-                raise ValueError(f"{line}: {self.fields.grade}: {grade!r} is no number")
-            if document in judged.relevant or document in judged.irrelevant:
-                raise ValueError(f"{line}: {self.fields.document}: {document!r} is judged twice for this query")
-            if grade > 0:
-                judged.relevant[document] = grade
-            else:
-                judged.irrelevant.append(document)
-        return found
+    def _judgement(self, record: Record, line: str, judged: dict[str, Judged]) -> None:
+        """Add a judgement to those of its query."""
+        found = judged.setdefault(_text_of(record, self.fields.query, line), Judged())
+        document = _text_of(record, self.fields.document, line)
+        grade = record.get(self.fields.grade, 1)
+        if isinstance(grade, bool) or not isinstance(grade, int | float):
+            raise ValueError(f"{line}: {self.fields.grade}: {grade!r} is no number")
+        if document in found.relevant or document in found.irrelevant:
+            raise ValueError(f"{line}: {self.fields.document}: {document!r} is judged twice for this query")
+        if grade > 0:
+            found.relevant[document] = grade
+        else:
+            found.irrelevant.append(document)
 
-    def _records(self, job: Job, path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Objects with their place as messages say it; ids that repeat are the gathering's to refuse."""
-        for number, record in read_lines(job.root / path, str(path)):
-            yield f"{path}:{number}", record
+    def _each(self, job: Job, path: Path, made: Callable[[Record, str], T]) -> Iterator[T]:
+        """What is made of each object of a file, with its place as messages say it; of a wrong one the job is told.
+
+        Ids that repeat are the gathering's to refuse.
+        """
+        for number, record in read_lines(job.root / path, str(path), job.bad):
+            try:
+                value = made(record, f"{path}:{number}")
+            except ValueError as error:
+                job.bad(str(error))
+            else:
+                yield value
 
     def _origin(self, path: Path, line: str) -> Provenance:
         return Provenance(str(path), int(line.rpartition(":")[2]), self.licence)
 
 
-def _text_of(record: dict[str, Any], name: str, line: str, *, empty: bool = False) -> str:
+def _text_of(record: Record, name: str, line: str, *, empty: bool = False) -> str:
     """A field that must hold text, or a number that stands for an id. Raises ValueError `file:line: field: …`."""
     value = record.get(name, MISSING)
     if value is MISSING:

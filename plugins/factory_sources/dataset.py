@@ -1,0 +1,98 @@
+"""Datasets of the Hugging Face hub, and folders that `datasets` saved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, model_validator
+
+from factory.api import Input, Job, hub_hosts
+from factory_sources.records import Record, Records, lacking, plain
+
+BATCH = 1000
+"""Rows that are held at a time."""
+
+
+class Dataset(Records):
+    """A row for each row of one split of a dataset. Names stand for the numbers of class labels. No code of a dataset
+    is ever run: only its data files are read.
+    """
+
+    kind = "dataset"
+
+    name: str = Field("", pattern=r"^([\w.-]+(/[\w.-]+)?)?$", description="id on the hub, such as owner/name")
+    revision: str = Field("", description="commit or tag on the hub; a build must name one to be repeatable")
+    config: str = Field("", description="which configuration, where a dataset on the hub has several")
+    folder: Annotated[Path | None, Input()] = Field(
+        None, description="or a folder that save_to_disk wrote, relative to the spec"
+    )
+    part: str = Field("train", description="which of the dataset's own splits to read")
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Dataset:
+        if bool(self.name) == bool(self.folder):
+            raise ValueError("name a dataset on the hub, or a `folder`: one of the two")
+        if self.name and not self.revision:
+            raise ValueError(f"say which `revision` of {self.name}: a commit, or a tag that stays")
+        return self
+
+    def hosts(self) -> tuple[str, ...]:
+        """The hub, where it must be asked."""
+        return hub_hosts() if self.name else ()
+
+    def called(self) -> str:
+        return str(self.folder or self.name)
+
+    def plain(self, value: Any) -> Any:
+        return plain(value)
+
+    def records(self, job: Job) -> Iterator[Record]:
+        shown = str(self.folder) if self.folder else f"{self.name}@{self.revision}"
+        data = self._loaded(job, shown)
+        lacking(self.fields(), data.column_names, shown)
+        data, names = data.select_columns(self.fields()), _labels(data.features)
+        stem, number = (self.folder.name if self.folder else self.name.rpartition("/")[2]), 0
+        for batch in data.iter(batch_size=BATCH):
+            for cells in zip(*batch.values(), strict=True):
+                number += 1
+                values = dict(zip(batch, cells, strict=True))
+                named = {field: name(values[field]) for field, name in names.items() if field in values}
+                yield Record(shown, number, {**values, **named}, f"{stem}#{number}")
+
+    def _loaded(self, job: Job, shown: str) -> Any:
+        """The split, memory-mapped. Raises ValueError that says what is not there."""
+        try:
+            import datasets
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError("this needs datasets: pip install 'specialist-factory[datasets]'") from error
+        try:
+            if self.folder is None:
+                return datasets.load_dataset(
+                    self.name, self.config or None, split=self.part, revision=self.revision
+                )
+            found = datasets.load_from_disk(str(job.root / self.folder))
+        except ConnectionError as error:
+            raise ConnectionError(0, "the hub can not be reached", shown) from error
+        except (OSError, ValueError, RuntimeError) as error:
+            raise ValueError(f"{shown}: {_first(error)}") from error
+        if isinstance(found, datasets.DatasetDict):
+            if self.part not in found:
+                raise ValueError(f"{shown}: {self.part}: no such split; there are {', '.join(found)}")
+            return found[self.part]
+        return found
+
+
+def _labels(features: Any) -> dict[str, Callable[[int | None], str | None]]:
+    """What turns a number into its name, for each field that holds class labels."""
+    import datasets
+
+    def named(label: Any) -> Callable[[int | None], str | None]:
+        return lambda number: None if number is None or number < 0 else label.int2str(number)
+
+    return {field: named(kind) for field, kind in features.items() if isinstance(kind, datasets.ClassLabel)}
+
+
+def _first(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__).rstrip(".")

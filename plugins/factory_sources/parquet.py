@@ -1,0 +1,61 @@
+"""Parquet files: one, or a folder of shards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from factory.api import Input, Job
+from factory_sources.records import Record, Records, lacking, plain
+
+BATCH = 1024
+"""Rows that are held at a time."""
+
+
+class Parquet(Records):
+    """A row for each row of a Parquet file, or of all `*.parquet` in a folder, by name. Only named fields are read."""
+
+    kind = "parquet"
+
+    file: Annotated[Path, Input()] = Field(description="a .parquet file, or a folder of them, relative to the spec")
+
+    def called(self) -> str:
+        return str(self.file)
+
+    def plain(self, value: Any) -> Any:
+        return plain(value)
+
+    def records(self, job: Job) -> Iterator[Record]:
+        path = job.root / self.file
+        files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+        if not files:
+            raise ValueError(f"{self.file}: no .parquet file in this folder")
+        for file in files:
+            shown = str(self.file / file.name if path.is_dir() else self.file)
+            yield from self._shard(file, shown)
+
+    def _shard(self, path: Path, shown: str) -> Iterator[Record]:
+        pyarrow, parquet = _library()
+        try:
+            with parquet.ParquetFile(path) as file:
+                lacking(self.fields(), file.schema_arrow.names, shown)
+                number = 0
+                for batch in file.iter_batches(batch_size=BATCH, columns=self.fields()):
+                    for values in batch.to_pylist():
+                        number += 1
+                        yield Record(shown, number, values, f"{path.stem}#{number}")
+        except pyarrow.ArrowException as error:
+            said = next(iter(str(error).splitlines()), "")
+            raise ValueError(f"{shown}: not Parquet: {said.rstrip('.')}") from error
+
+
+def _library() -> tuple[Any, Any]:
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError("Parquet needs pyarrow: pip install 'specialist-factory[parquet]'") from error
+    return pyarrow, parquet
