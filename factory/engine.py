@@ -30,7 +30,8 @@ WORKERS = {
 """Stage kind → where its config names the plugins that do its work."""
 
 EXIT_CODES = {
-    "": SHIPPED, "SHIP": SHIPPED, "NO_SHIP": NOT_SHIPPED, "PROMPTING_IS_ENOUGH": NOT_SHIPPED, "INSUFFICIENT_EVIDENCE": INSUFFICIENT,
+    "": SHIPPED, "SHIP": SHIPPED, "NO_SHIP": NOT_SHIPPED, "PROMPTING_IS_ENOUGH": NOT_SHIPPED,
+    "INSUFFICIENT_EVIDENCE": INSUFFICIENT,
 }
 
 
@@ -121,7 +122,7 @@ def build(
 def make(
     plan: Plan, until: str, resolved: Resolved, registry: Registry, home: Path, *, listener: Listener = _deaf
 ) -> None:
-    """Walk a plan of a spec as far as one stage, and what that stands on. A run without a verdict; raises as `build`."""
+    """Walk a plan of a spec as far as one stage, to no verdict. Raises FactoryError when a stage fails."""
     _walked(plan.upto(until), resolved, registry, home, (), listener)
 
 

@@ -120,10 +120,12 @@ def reviewed(review: Mapping[str, Any]) -> str:
     count, rows = review["reviewed"], review["rows"]
     if not count:
         return f"None of the {rows} training rows was reviewed by an expert"
-    said = [f"{review['acceptance']:.1%} acceptable as they were", f"{review['edited']} edited, {review['rejected']} dropped"]
     kappa = review.get("kappa")
     agreed = f"; {review['reviewers']} reviewers agree with Cohen's κ {kappa:.2f}" if kappa is not None else ""
-    return f"{count} of {rows} training rows were reviewed by experts ({review['share']:.1%}): {', '.join(said)}{agreed}"
+    return (
+        f"{count} of {rows} training rows were reviewed by experts ({review['share']:.1%}): {review['acceptance']:.1%} "
+        f"acceptable as they were, {review['edited']} edited, {review['rejected']} dropped{agreed}"
+    )
 
 
 def _limits(manifest: Mapping[str, Any]) -> list[str]:

@@ -10,6 +10,9 @@ import click
 COMMANDS = {
     "check": "Say all that is wrong with a spec.",
     "plan": "Show the stages of a spec: what is cached, what would run, how long it may take.",
+    "data": "Make the rows of a spec and show them: the funnel, samples, distributions, one row's history.",
+    "review": "Let a subject expert accept, reject or edit training rows.",
+    "advise": "Say whether to fine-tune at all, from the rows and a quick ladder of what exists.",
     "build": "Build a specialist, from a spec to a verdict and a bundle.",
     "why": "Say why a stage would run.",
     "runs": "List the runs.",

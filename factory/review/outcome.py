@@ -137,6 +137,7 @@ def refused(review: Mapping[str, Any], share: float, acceptance: float) -> list[
         found.append(f"{reviewed} of {rows} training rows were reviewed ({review['share']:.1%}); {share:.1%} must be")
     if review["acceptance"] is not None and review["acceptance"] < acceptance:
         found.append(
-            f"experts would accept {review['acceptance']:.1%} of the training rows as they are; {acceptance:.1%} is asked"
+            f"experts would accept {review['acceptance']:.1%} of the training rows as they are; "
+            f"{acceptance:.1%} is asked"
         )
     return found

@@ -76,7 +76,7 @@ class _Reading:
             self.unsaid += bool(changed)
             return None
         if verdict != EDIT and changed:
-            raise InputError(f"{next(iter(changed))} was changed, yet {DECISION} says {verdict}; write edit, or mend it")
+            raise InputError(f"{next(iter(changed))} was changed, yet {DECISION} says {verdict}; write edit, or mend")
         if verdict == EDIT and not changed:
             raise InputError(f"{DECISION} says edit, and nothing was changed; change {' or '.join(item.answer)}")
         answer = {name: parsed(value, item.answer[name]) for name, value in changed.items()}
@@ -136,7 +136,8 @@ def _lines(file: Path, answer: set[str]) -> Iterator[tuple[int, dict[str, str]]]
         lines = csv.reader(io.StringIO(content, newline=""), delimiter=separator, strict=True)
         names = [unsafe(name).strip() for name in next(lines, [])]
         _check(file, names)
-        known = {name.lower(): name for name in (ROW, DECISION, NOTE)} | {_column(name).lower(): name for name in answer}
+        columns = {**{name: name for name in (ROW, DECISION, NOTE)}, **{_column(name): name for name in answer}}
+        known = {shown.lower(): name for shown, name in columns.items()}
         places = {known[name.lower()]: place for place, name in enumerate(names) if name.lower() in known}
         for cells in lines:
             if any(cell.strip() for cell in cells):

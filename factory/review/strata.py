@@ -96,6 +96,7 @@ def _spread(strata: Mapping[str, Stratum], seed: int) -> list[str]:
     for key, stratum in strata.items():
         members[stratum].append((identity.key(["review", seed, key]), key))
     placed = [
-        (place / len(found), order, key) for found in members.values() for place, (order, key) in enumerate(sorted(found))
+        (place / len(found), order, key)
+        for found in members.values() for place, (order, key) in enumerate(sorted(found))
     ]
     return [key for _, _, key in sorted(placed)]

@@ -1,4 +1,4 @@
-"""Let experts' decisions stand: what they rejected goes, what they edited is replaced, and what they said is counted."""
+"""Let experts' decisions stand: what they rejected goes, what they edited is replaced; and count what they said."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def _others(curated: Path) -> list[Path]:
 
 def _say(job: StageJob, facts: Mapping[str, Any]) -> None:
     if facts["torn"]:
-        job.report.note(f"{job.config['file']}: {facts['torn']} lines are no decision and were passed over", warning=True)
+        job.report.note(f"{job.config['file']}: {facts['torn']} lines are no decision; passed over", warning=True)
     if not facts["reviewed"]:
         there = (job.root / job.config["file"]).exists()
         said = "none of its decisions is about the present rows" if there else "nobody has reviewed a row yet"

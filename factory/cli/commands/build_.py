@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 
 import click
 
@@ -27,6 +26,7 @@ def command(
     """Build a specialist, from a spec to a verdict and a bundle. The exit code is the verdict's."""
     resolved = load.resolved(spec, profile, overrides, folders)
     from factory.cli.live import Live
+    from factory.cli.making import interrupt
     from factory.cli.plain import Plain
     from factory.cli.verdict import panel, summary
     from factory.engine import build
@@ -37,7 +37,7 @@ def command(
 
     if force:
         load.known(compile(resolved), force)
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
     display = Plain() if plain or not out.terminal() else Live()
     with display:
         result = build(resolved, installed(tuple(folders)), home(), force=force, listener=display.hear)
@@ -47,8 +47,3 @@ def command(
     else:
         out.say(panel(evidence))
     return result.exit_code
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    """A request to end is heard as Ctrl-C is: the run says so in its journal."""
-    raise KeyboardInterrupt

@@ -1,0 +1,146 @@
+"""`factory review`: a subject expert says of training rows what is right, at the terminal or in a spreadsheet."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from factory.cli import load, out
+
+if TYPE_CHECKING:
+    from factory.review import Desk, Item
+
+DISPUTES = 20
+"""Rows on which reviewers differ that are listed."""
+
+
+@click.command()
+@load.spec_argument
+@load.profile_option
+@load.set_option
+@load.plugins_option
+@click.option("--reviewer", default="", metavar="NAME", help="Who decides; default is the name of the account.")
+@click.option("--rows", default=0, metavar="N", help="Rows to ask about; default is data.review.share of all.")
+@click.option("--csv", "sheet", type=click.Path(path_type=Path, allow_dash=True), metavar="OUT",
+              help="Write the queue for a spreadsheet, and ask nothing; - for standard output.")
+@click.option("--from", "back", type=click.Path(path_type=Path), metavar="CSV", help="Take the decisions of a sheet.")
+@out.json_option
+def command(  # noqa: PLR0913  (each is an option of the command line)
+    spec: Path, profile: str, overrides: Sequence[str], folders: Sequence[Path], reviewer: str, rows: int,
+    sheet: Path | None, back: Path | None, as_json: bool,
+) -> None:
+    """Let a subject expert accept, reject or edit training rows.
+
+    Rows come in a stratified sample, doubtful ones first, and do not say who made them. Every key is on the disk before
+    the next row; the same command goes on where it stopped. From a pipe, a line is a decision: a, r, s, `n WHY`,
+    `e ANSWER`. Two reviewers get an agreement (Cohen's κ).
+    """
+    desk = _desk(spec, profile, overrides, folders, reviewer, rows)
+    if sheet is not None:
+        _write(desk, sheet)
+    elif back is not None:
+        _take(desk, back)
+    elif not as_json:
+        _sit(desk)
+    if as_json:
+        out.emit(_state(desk))
+    elif sheet is None:
+        _summary(desk)
+
+
+def _desk(
+    spec: Path, profile: str, overrides: Sequence[str], folders: Sequence[Path], reviewer: str, rows: int
+) -> Desk:
+    """The desk over rows that are made when they are not there."""
+    resolved = load.resolved(spec, profile, overrides, folders)
+    from factory import reviewing
+    from factory.cli.making import made
+    from factory.home import home
+    from factory.plan import compile
+    from factory.plugins import installed
+    from factory.report.words import clean
+
+    reviewing.asked(resolved)
+    plan = compile(resolved)
+    made(plan, "curate", resolved, installed(tuple(folders)))
+    return reviewing.desk(resolved, plan, home(), clean(reviewer) or getpass.getuser(), rows)
+
+
+def _sit(desk: Desk) -> None:
+    from factory.cli.sitting import Sitting, piped, pressed
+
+    if sys.stdin.isatty():
+        Sitting(desk, pressed()).run()
+    else:  # nobody is there whose editor could open
+        Sitting(desk, piped(), edit=lambda text: None, ask=lambda question: "").run()
+
+
+def _write(desk: Desk, sheet: Path) -> None:
+    from factory.review import sheet as sheets
+
+    text = sheets.written(desk, desk.items)
+    if str(sheet) == "-":
+        click.echo(text, nl=False)
+        return
+    sheet.write_text(text, encoding="utf-8", newline="")
+    out.note(f"{sheet}: {len(desk.items)} rows; fill the column decision with accept, reject or edit (and change the "
+             f"answer in its place), and give it back by --from {sheet}")
+
+
+def _take(desk: Desk, sheet: Path) -> None:
+    from factory.review import sheet as sheets
+
+    found = sheets.read(sheet, desk, desk.items)
+    desk.write(found.said)
+    out.note(f"{sheet}: {len(found.said)} decisions of {desk.reviewer} taken")
+    for note in found.notes:
+        out.note(note)
+
+
+def _state(desk: Desk) -> dict[str, Any]:
+    """The sitting as data: how far this reviewer is, what waits, and whether reviewers agree."""
+    done, agreed = desk.progress(), desk.agreement()
+    return {
+        "reviewer": desk.reviewer, "file": str(desk.file), "asked": done.of, "decided": done.decided,
+        **{f"{name}s": count for name, count in done.counts.items()},
+        "waiting": [{"row": item.key, "given": item.given, "answer": item.answer} for item in desk.waiting()],
+        **agreed.to_json(),
+        "disputes": [
+            {"row": each.row, "words": {who: word.to_json() for who, word in sorted(each.words.items())}}
+            for each in agreed.disputes
+        ],
+        "torn": desk.words.torn,
+    }
+
+
+def _summary(desk: Desk) -> None:
+    """What stands now, and what to do next."""
+    from factory.report.words import number
+
+    done, agreed = desk.progress(), desk.agreement()
+    told = ", ".join(f"{count} {name}" for name, count in done.counts.items() if count) or "nothing yet"
+    out.say(f"\n{out.strong(desk.reviewer)} {done.decided} of {done.of} rows: {told}")
+    for pair in agreed.pairs:
+        kappa = number(pair.kappa, 2) if pair.kappa is not None else "not told: both always said the same word"
+        out.say(f"{pair.a} and {pair.b}: {pair.agreed} of {pair.rows} alike, Cohen's κ {kappa}")
+    items = {item.key: item for item in desk.items}
+    for dispute in agreed.disputes[:DISPUTES]:
+        said = ", ".join(f"{who} {word.verdict}" for who, word in sorted(dispute.words.items()))
+        out.say(f"  {said}: {_line(desk, items.get(dispute.row), dispute.row)}")
+    if len(agreed.disputes) > DISPUTES:
+        out.say(out.dim(f"  and {len(agreed.disputes) - DISPUTES} more on which they differ; --json lists all"))
+    if desk.words.torn:
+        out.note(f"{desk.file}: {desk.words.torn} lines are no decision; passed over")
+    if done.decided < done.of:
+        out.note(f"{done.of - done.decided} rows wait; the same command goes on there")
+
+
+def _line(desk: Desk, item: Item | None, key: str) -> str:
+    from factory.report.words import clean
+
+    return clean(desk.show(item), 90) if item else key[:12]

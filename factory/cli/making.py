@@ -1,0 +1,36 @@
+"""Making what a command needs to show: a plan walked as far as one stage, with the display of a build."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from factory.cli import out
+
+if TYPE_CHECKING:
+    from factory.graph import Plan
+    from factory.plugins import Registry
+    from factory.resolve import Resolved
+
+
+def made(plan: Plan, until: str, resolved: Resolved, registry: Registry, *, plain: bool = False) -> None:
+    """Make a stage, and what it stands on, unless it is there: then nothing runs and no run is journalled."""
+    from factory.home import home
+    from factory.store import Store
+
+    if Store(home()).place(until, plan[until].key).complete:
+        return
+    from factory.cli.live import Live
+    from factory.cli.plain import Plain
+    from factory.engine import make
+
+    signal.signal(signal.SIGTERM, interrupt)
+    display = Plain() if plain or not out.terminal() else Live()
+    with display:
+        make(plan, until, resolved, registry, home(), listener=display.hear)
+
+
+def interrupt(number: int, frame: FrameType | None) -> None:
+    """A request to end is heard as Ctrl-C is: the run says so in its journal."""
+    raise KeyboardInterrupt
