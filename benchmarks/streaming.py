@@ -1,0 +1,96 @@
+"""Rows from a file to a training set: seconds and peak memory of the stages before training, run as the worker runs them.
+
+The rows are made up: classified texts of a dozen words, a few of them repeated. No model is loaded.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import click
+
+STAGES = ("base", "gather", "prepare", "freeze", "synthesize", "curate")
+SPEC = """\
+apiVersion: factory/v1
+name: streaming
+task: classifier
+models: {student: ./base}
+data:
+  sources:
+    - {kind: jsonl, file: rows.jsonl, columns: [text, label]}
+  split: {test: 1000, validation: 500}
+"""
+
+
+def project(folder: Path, count: int) -> None:
+    """A spec, a base that nobody loads, and the rows."""
+    (folder / "base").mkdir()
+    (folder / "base" / "config.json").write_text(json.dumps({"model_type": "bert"}))
+    (folder / "base" / "model.safetensors").write_bytes(b"")
+    (folder / "spec.yaml").write_text(SPEC)
+    draw = random.Random(1)
+    words = ["".join(draw.choices("abcdefghijklmnopqrstuvwxyz", k=draw.randint(3, 9))) for _ in range(20_000)]
+    with (folder / "rows.jsonl").open("w") as file:
+        for number in range(count):
+            text = f"{' '.join(draw.choices(words, k=12))} {number - number % 50}"
+            file.write(json.dumps({"text": text, "label": f"label {draw.randrange(20)}"}) + "\n")
+
+
+def measure(folder: Path) -> None:
+    """Run the stages one after another in this process, and print a line for each."""
+    from factory.api import Silent
+    from factory.plan import compile
+    from factory.plugins import Registry
+    from factory.resolve import resolve
+    from factory.stages.job import StageJob
+
+    registry = Registry.load()
+    plan = compile(resolve(folder / "spec.yaml", profile="", overrides=(), registry=registry))
+    for name in STAGES:
+        stage, out, start = plan[name], folder / "out" / name, time.perf_counter()
+        (folder / "work" / name).mkdir(parents=True)
+        out.mkdir(parents=True)
+        job = StageJob(
+            stage=name, config=stage.config, inputs={role: folder / "out" / other for role, other in stage.inputs.items()},
+            out=out, work=folder / "work" / name, root=folder, home=folder, report=Silent(), registry=registry,
+        )
+        __import__(stage.run, fromlist=["run"]).run(job)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+        print(json.dumps({"stage": name, "seconds": time.perf_counter() - start, "peak": peak}), flush=True)
+
+
+@click.command()
+@click.argument("counts", type=int, nargs=-1)
+@click.option("--inside", type=click.Path(path_type=Path), hidden=True, help="a folder that is ready: measure in it")
+def main(counts: tuple[int, ...], inside: Path | None) -> None:
+    """Measure files of COUNTS rows, by default 100,000 and 1,000,000."""
+    if inside:
+        measure(inside)
+        return
+    for count in counts or (100_000, 1_000_000):
+        with tempfile.TemporaryDirectory() as made:
+            folder = Path(made).resolve()
+            project(folder, count)
+            size = (folder / "rows.jsonl").stat().st_size / 2**20
+            print(f"{count:,} rows, {size:.0f} MiB")
+            run = [sys.executable, __file__, "--inside", str(folder)]
+            with subprocess.Popen(run, stdout=subprocess.PIPE, text=True) as process:
+                total = 0.0
+                for line in process.stdout or ():
+                    said = json.loads(line)
+                    total += said["seconds"]
+                    print(f"  {said['stage']:<11} {said['seconds']:7.1f} s   peak so far {said['peak']:7.0f} MiB", flush=True)
+            if process.returncode:
+                raise SystemExit(process.returncode)
+            print(f"  together    {total:7.1f} s   {count / total:,.0f} rows a second", flush=True)
+
+
+if __name__ == "__main__":
+    main()
