@@ -29,7 +29,7 @@ class Majority(Contender):
     """Gives every text the shares of the labels in the training rows."""
 
     kind = "majority"
-    columns = ("text", "label")
+    columns = ("label",)
     answers = "labels"
 
     def answer(self, job: AnswerJob) -> Iterator[Answer]:

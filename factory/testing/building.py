@@ -1,0 +1,143 @@
+"""A real build with one plugin in its place: worker, stages, verdict, and again from the cache."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from factory.api import Contender, Curator, Eval, Objective, Plugin, Probe, Source, Synthesizer, Target, Task
+from factory.engine import build
+from factory.errors import FactoryError
+from factory.plugins import Registry, installed
+from factory.resolve import resolve
+from factory.testing.case import Case
+from factory.testing.drive import WORLD
+
+VERDICTS = frozenset({0, 2, 3})
+
+
+def built(kind: type[Plugin], case: Case) -> str:
+    """Build twice; returns the verdict. Raises AssertionError with what went wrong, in the words of the build."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        folders = (WORLD, *_own(kind, root))
+        registry = Registry.load(folders)
+        spec = _written(kind, case, root)
+        try:
+            first = build(resolve(spec, registry=registry), registry, root / "home")
+            heard: list[Any] = []
+            again = build(resolve(spec, registry=registry), registry, root / "home", listener=_ears(heard))
+        except FactoryError as error:
+            raise AssertionError(f"a build with {kind.role} {kind.kind!r} failed: {error}{_log(root)}") from error
+    ran = [event.stage for event in heard if type(event).__name__ == "StageStarted"]
+    assert first.exit_code in VERDICTS, first
+    assert again.verdict == first.verdict and not ran, f"a second build ran {ran}: its key changes from run to run"
+    return first.verdict
+
+
+def _ears(heard: list[Any]) -> Any:
+    return lambda at, event: heard.append(event)
+
+
+def _log(root: Path) -> str:
+    """The last line that the worker wrote, which says more than the error."""
+    logs = sorted(root.glob("home/runs/*/worker.log"))
+    words = logs[-1].read_text(errors="replace").strip().splitlines() if logs else []
+    return f"\n  {words[-1]}" if words else ""
+
+
+def _own(kind: type[Plugin], root: Path) -> list[Path]:
+    """A project-local folder for a class that no installed package registers; nothing for one that is installed."""
+    found = {(one.role, one.kind) for one in installed().classes()}
+    if (kind.role, kind.kind) in found:
+        return []
+    folder = root / "local"
+    folder.mkdir()
+    (folder / "conformance_local.py").write_text(
+        "import sys\n" f"sys.path[:0] = {[os.path.abspath(path) for path in _paths(kind)]!r}\n"
+        "from factory.api import hookimpl\n"
+        f"from {kind.__module__} import {kind.__qualname__} as Kind\n\n\n"
+        "@hookimpl\ndef factory_plugins():\n    return [Kind]\n"
+    )
+    return [folder]
+
+
+def _paths(kind: type[Plugin]) -> list[str]:
+    """The folder from which a class's module is imported."""
+    import sys
+
+    file = Path(str(sys.modules[kind.__module__].__file__))
+    depth = len(kind.__module__.split(".")) - (file.name != "__init__.py")
+    return [str(file.parents[depth])]
+
+
+def _written(kind: type[Plugin], case: Case, root: Path) -> Path:
+    """The project: a spec with the plugin in its place, the rows, the tables, and the case's own files."""
+    for name, text in case.files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text, encoding="utf-8")
+    rows = case.examples()
+    lines = [{"id": row.id, "columns": dict(row.columns), "group": row.group} for row in rows]
+    for table, entries in case.side_tables().items():
+        lines += [{"id": row.id, "columns": dict(row.columns), "table": table} for row in entries.values()]
+    (root / "world.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    spec = root / "conformance.yaml"
+    spec.write_text(json.dumps(_spec(kind, case, root)))  # JSON is YAML
+    return spec
+
+
+def _spec(kind: type[Plugin], case: Case, root: Path) -> dict[str, Any]:
+    form = str(getattr(kind, "answers", "")) or "labels"
+    own = issubclass(kind, Task)
+    task = {"kind": kind.kind, **case.fields} if own else {"kind": case.task or f"world-{form}"}
+    rows = {
+        "kind": "world-rows", "file": "world.jsonl", "columns": sorted(case.examples()[0].columns),
+        "holds": sorted(case.side_tables()),
+    }
+    spec: dict[str, Any] = {
+        "apiVersion": "factory/v1", "name": "conformance", "task": task,
+        "models": {"student": _student(kind, form, root)},
+        "data": {"sources": [rows], "split": {"test": 24, "validation": 10}, "leakage": {"near": 1.0}},
+    }
+    _place(spec, kind, {"kind": kind.kind, **case.fields})
+    return {**spec, **case.spec}
+
+
+def _student(kind: type[Plugin], form: str, root: Path) -> str:
+    """A random model for what learns; a folder that nobody loads for the rest."""
+    if issubclass(kind, Objective | Probe | Task):
+        from factory.testing.models import base
+
+        return f"./{base(root / 'models', form).folder.relative_to(root)}"
+    folder = root / "base"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({"model_type": "world", "architectures": ["World"]}))
+    (folder / "model.safetensors").write_bytes(b"")
+    return "./base"
+
+
+def _place(spec: dict[str, Any], kind: type[Plugin], block: Mapping[str, Any]) -> None:
+    """Put a plugin's block where its role stands, beside the world's own."""
+    form = spec["task"]["kind"]
+    if issubclass(kind, Source):
+        spec["data"]["sources"] = [dict(block)]
+    elif issubclass(kind, Synthesizer):
+        spec["data"]["synthesize"] = [dict(block)]
+    elif issubclass(kind, Curator):
+        spec["data"]["curate"] = [dict(block)]
+    elif issubclass(kind, Contender):
+        others = [form] if kind.uses_adapter and kind.compared else ["tuned", form]
+        spec["contenders"] = [dict(block), *others]
+    elif issubclass(kind, Eval):
+        spec["evaluate"] = [form, dict(block)] if issubclass(kind, Probe) else [dict(block)]
+    elif issubclass(kind, Objective):
+        spec["objective"] = dict(block)
+        spec |= {"train": {"epochs": 1, "batch_size": 8, "precision": "fp32"}, "adapter": {"rank": 2}}
+    elif issubclass(kind, Target):
+        spec["targets"] = [dict(block)]
+
+

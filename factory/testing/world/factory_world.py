@@ -1,0 +1,188 @@
+"""The small world that conformance builds run in: a task for each form of answers, without any model."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from factory.api import (
+    Answer,
+    AnswerJob,
+    Contender,
+    Eval,
+    Finding,
+    FitJob,
+    Input,
+    Job,
+    Metric,
+    ModelJob,
+    Objective,
+    PlainAnswers,
+    Plugin,
+    Provenance,
+    Row,
+    RowsJob,
+    ScoreJob,
+    Scores,
+    Source,
+    Task,
+    TrainResult,
+    hookimpl,
+    read_lines,
+)
+
+FORMS = ("labels", "ranking", "text")
+TEMPLATES = {
+    "labels": {"text": "{text}", "system": "Say what it is.", "prompt": "{text}", "target": "{label}"},
+    "ranking": {"query": "{query}", "document": "{text}", "text": "{query}"},
+    "text": {"text": "{question}", "system": "Answer.", "prompt": "{question}", "target": "{answer}"},
+}
+
+
+class WorldRows(Source):
+    """Reads rows and side tables as the kit wrote them."""
+
+    kind = "world-rows"
+
+    file: Annotated[Path, Input()] = Field(description="the rows")
+    columns: list[str] = Field(description="the columns that they have")
+    holds: list[str] = Field([], description="the side tables that they fill")
+
+    @property
+    def gives(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The columns of its rows."""
+        return tuple(self.columns)
+
+    @property
+    def tables(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The side tables that it fills."""
+        return tuple(self.holds)
+
+    def rows(self, job: Job) -> Iterator[Row]:
+        for number, value in read_lines(job.root / self.file, str(self.file)):
+            origin = Provenance(str(self.file), number, licence="CC0-1.0")
+            yield Row(value["id"], value["columns"], origin, value.get("group", ""), table=value.get("table", ""))
+
+
+class World(Task):
+    """One of the forms of answers over the kit's rows."""
+
+    columns: ClassVar[tuple[str, ...]] = ()
+
+    def templates(self) -> dict[str, str]:
+        return TEMPLATES[self.answers]
+
+    def choices(self, rows: Any) -> tuple[str, ...]:
+        return tuple(sorted({self.target(row) for row in rows})) if self.answers == "labels" else ()
+
+    @classmethod
+    def defaults(cls) -> dict[str, Any]:
+        return {
+            "objective": {"kind": f"world-{cls.answers}"}, "contenders": ["tuned", f"world-{cls.answers}"],
+            "evaluate": [f"world-{cls.answers}"], "train": {"epochs": 1}, "gate": {"resamples": 500},
+            "data": {"split": {"test": 24, "validation": 10}, "leakage": {"near": 1.0}},
+        }
+
+    def audit(self, job: RowsJob) -> Iterator[Finding]:
+        yield from ()
+
+    def show(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer | None) -> str:
+        return f"{row[self.text]} → {answer.output if answer else ''}"
+
+
+class Counted(Objective):
+    """Learns nothing but what was commonest, and answers so: an adapter that any machine can make in a moment."""
+
+    loader = "json:loads"
+
+    def audit(self, job: ModelJob) -> Iterator[Finding]:
+        yield from ()
+
+    def fit(self, job: FitJob) -> TrainResult:
+        import numpy as np
+        from safetensors.numpy import save_file
+
+        save_file({"nothing": np.zeros(1, dtype=np.float32)}, job.out / "adapter_model.safetensors")
+        config = {"peft_type": "LORA", "r": job.adapter.rank, "target_modules": ["nothing"]}
+        (job.out / "adapter_config.json").write_text(json.dumps(config))
+        (job.out / "learned.json").write_text(json.dumps(_learned(job)))
+        job.report.measured(1, loss=0.5)
+        return TrainResult(steps=1, modules=1, trainable=1, parameters=1)
+
+    def answer(self, job: ModelJob) -> Iterator[Answer]:
+        learned = json.loads((job.adapter / "learned.json").read_text()) if job.adapter else {}
+        for row in job.rows:
+            yield Answer(row.id, _said(self.answers, row, learned))
+
+    def layout(self, job: ModelJob, bundle: Path) -> None:
+        if job.adapter:
+            (bundle / "learned.json").write_bytes((job.adapter / "learned.json").read_bytes())
+
+    def plain(self, job: ModelJob) -> PlainAnswers:
+        return PlainAnswers(tuple(self.answer(job)), 1 if job.adapter else 0, "json")
+
+
+def _learned(job: FitJob) -> dict[str, Any]:
+    """Which label each word goes with, and what is said most."""
+    words: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for row in job.rows:
+        for word in str(row.columns.get("text", "")).split():
+            words[word][str(row.columns.get("label", ""))] += 1
+    return {word: dict(sorted(counts.items())) for word, counts in sorted(words.items())} or {"nothing": {}}
+
+
+def _said(form: str, row: Row, learned: Mapping[str, Mapping[str, int]]) -> Any:
+    votes: Counter[str] = Counter()
+    for word in str(row.columns.get("text", "")).split():
+        votes.update(learned.get(word, {}))
+    best = max(sorted(votes), key=lambda label: votes[label]) if votes else ""
+    if form == "labels":
+        labels = ("animal", "plant", "stone")
+        total = sum(votes[label] + 1 for label in labels)
+        return {label: round((votes[label] + 1) / total, 6) for label in labels}
+    if form == "ranking":
+        return [float(n * (1 if learned else -1)) for n, _ in enumerate(row.columns.get("candidates", ()))]
+    return f"it is {best}" if best else ""
+
+
+class Constant(Contender):
+    """Says the same to every row."""
+
+    def answer(self, job: AnswerJob) -> Iterator[Answer]:
+        for row in job.rows:
+            yield Answer(row.id, _said(self.answers, row, {}))
+
+
+class Length(Eval):
+    """How long an answer is when written down: a number for any form."""
+
+    primary = "length"
+    metrics = (Metric("length", "letters of the answer as JSON"),)
+
+    def score(self, job: ScoreJob) -> Iterator[Scores]:
+        for row in job.rows:
+            yield Scores(row.id, {"length": float(len(json.dumps(job.answers[row.id].output)))})
+
+
+def _of(base: type[Plugin], form: str, **more: Any) -> type[Plugin]:
+    made = {"kind": f"world-{form}", "answers": form, "__doc__": base.__doc__, "__module__": __name__, **more}
+    return type(f"{base.__name__}{form.title()}", (base,), made)
+
+
+TEXTS = {"labels": "text", "ranking": "query", "text": "question"}
+KINDS = [WorldRows] + [
+    kind for form in FORMS for kind in (
+        _of(World, form, text=TEXTS[form]), _of(Counted, form), _of(Constant, form), _of(Length, form),
+    )
+]
+
+
+@hookimpl
+def factory_plugins() -> list[type[Plugin]]:
+    """The tasks, and the least that each needs to be built."""
+    return KINDS
