@@ -14,11 +14,12 @@ from tiny_decoder import tiny_decoder
 from transformers import AutoModelForCausalLM
 
 from factory.api import Adapter, Answer, Base, FitJob, Guide, ModelJob, Provenance, Row, RowsJob, Silent, Task, Train
+from factory.api.speaking import plain
+from factory.api.speaking.objective import collate, example
 from factory.ml import generate
 from factory.ml.adapter_files import save
 from factory.ml.kit import TOOLBOX
-from factory_objectives import plain
-from factory_objectives.completion import Completion, collate, example, loss
+from factory_objectives.completion import Completion
 
 HERE = Provenance("here")
 RANK = Adapter(rank=4, alpha=8)
@@ -151,7 +152,7 @@ def test_the_loss_is_on_the_answer_and_its_end_alone(base: Base) -> None:
     decoder = TOOLBOX.decoder(base)
     made = example(ROWS[0], Echo(), decoder, 512)
     assert decoder.text(made.ids[made.start :]) == "sun" and made.ids[-1] == decoder.tokenizer.eos_token_id
-    value = loss(TOOLBOX)(decoder.model, collate(TOOLBOX)([made]))
+    value = Completion().loss(*TOOLBOX.spoken(decoder.model, collate(TOOLBOX)([made])))
     assert value.item() * len(made.ids[made.start :]) == pytest.approx(
         -decoder.weigh([made.ids[: made.start]], [[made.ids[made.start :]]])[0][0], rel=0.02
     )
@@ -167,7 +168,7 @@ def test_gradients_of_a_decoder_equal_pefts(base: Base, fitting: FitJob, tmp_pat
     bare = AutoModelForCausalLM.from_pretrained(base.folder, dtype=torch.float32)
     theirs = PeftModel.from_pretrained(bare, str(tmp_path), is_trainable=True)
     rows = [example(each, Echo(), TOOLBOX.decoder(base), 512) for each in ROWS[:4]]
-    loss(TOOLBOX)(learner.model, collate(TOOLBOX)(rows)).backward()
+    Completion().loss(*TOOLBOX.spoken(learner.model, collate(TOOLBOX)(rows))).backward()
     tables = [theirs(input_ids=torch.tensor([each.ids])).logits[0, each.start - 1 : -1] for each in rows]
     wanted = torch.cat([torch.tensor(each.ids[each.start :]) for each in rows])
     torch.nn.functional.cross_entropy(torch.cat(tables), wanted).backward()

@@ -42,6 +42,7 @@ from factory.api.rows import (
     TrainResult,
 )
 from factory.api.settings import Adapter, Closed, Share, Train
+from factory.api.speaking.objective import Speaking
 from factory.api.texts import joined, normalise, twins
 
 hookimpl = pluggy.HookimplMarker("factory")
@@ -52,7 +53,7 @@ __all__ = [
     "Contender", "Curator", "Decision", "Decoder", "Encoder", "Endpoint", "Eval", "ExportJob", "Finding", "FitJob",
     "Guide", "Input", "Job", "Judge", "Kit", "Learner", "Message", "Metric", "ModelJob", "Objective",
     "PlainAnswers", "Plugin", "Probe", "ProbeJob", "Probed", "Provenance", "Reply", "Reporter", "Row", "RowsJob",
-    "Runtime", "ScoreJob", "Scores", "Share", "Silent", "Source", "Synthesizer", "Tables", "Target", "Task",
+    "Runtime", "ScoreJob", "Scores", "Share", "Silent", "Source", "Speaking", "Synthesizer", "Tables", "Target", "Task",
     "Teacher", "Train", "TrainResult", "group_of", "hookimpl", "hub_hosts", "joined", "made", "normalise", "read_lines",
     "render", "twins",
 ]

@@ -1,92 +1,25 @@
-"""Learn to say what a row says: the loss is on the answer's tokens and its end of turn, never on the prompt's."""
+"""Learn to say what a row says: plain cross-entropy of the answer's tokens."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pydantic import Field
-
-from factory.api import Answer, Decoder, Finding, FitJob, Kit, ModelJob, Objective, PlainAnswers, TrainResult
-from factory_objectives import plain
-from factory_objectives.audit import audit
+from factory.api import Speaking
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
-
-    from factory.api import Row, Task
-
-TASK_TYPE = "CAUSAL_LM"
+    from torch import Tensor
 
 
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A prompt and its answer as token ids; the answer begins at `start`."""
-
-    ids: list[int]
-    start: int
-
-
-class Completion(Objective):
+class Completion(Speaking):
     """Supervised fine-tuning on prompt and completion, through the base's own chat template.
 
     Answers are greedy, under the task's guide where it has one. Loads as a PEFT adapter over a causal base.
     """
 
     kind = "completion"
-    answers = "text"
-    loader = "peft:AutoPeftModelForCausalLM"
 
-    max_length: int = Field(1024, ge=32, le=131072, description="tokens of prompt and answer together that are learned")
-    max_new_tokens: int = Field(128, ge=1, le=8192, description="tokens of an answer, at most")
-
-    def audit(self, job: ModelJob) -> Iterator[Finding]:
-        yield from audit(job, job.kit.decoder(job.base), self.max_length, self.max_new_tokens)
-
-    def fit(self, job: FitJob) -> TrainResult:
-        decoder = job.kit.decoder(job.base)
-        examples = [example(row, job.task, decoder, self.max_length) for row in job.rows]
-        learner = job.kit.learner(job, causal=True)
-        return job.kit.fit(learner, examples, collate(job.kit), loss(job.kit), job, task_type=TASK_TYPE)
-
-    def answer(self, job: ModelJob) -> Iterator[Answer]:
-        decoder = job.kit.decoder(job.base, job.adapter)
-        prompts = [decoder.chat(job.task.messages(row)) for row in job.rows]
-        guides = [job.task.guide(row, job.tables) for row in job.rows]
-        said = decoder.write(prompts, self.max_new_tokens, guides, job.report)
-        yield from (Answer(row.id, text) for row, text in zip(job.rows, said, strict=True))
-
-    def layout(self, job: ModelJob, bundle: Path) -> None:
-        plain.layout(job.base.folder, bundle)
-
-    def plain(self, job: ModelJob) -> PlainAnswers:
-        return plain.answers(job, self.max_new_tokens, self.loader)
-
-
-def example(row: Row, task: Task, decoder: Decoder, limit: int) -> Example:
-    """A row as token ids, its answer cut to the limit. Prompts are never cut: preflight refuses rows that lose all."""
-    prompt = decoder.chat(task.messages(row))
-    return Example([*prompt, *decoder.said(task.target(row))][: max(limit, len(prompt) + 1)], len(prompt))
-
-
-def collate(kit: Kit) -> Callable[[list[Example]], Any]:
-    """A collator: the examples of a batch, of which the answers are learned."""
-
-    def batch(rows: list[Example]) -> Any:
-        return kit.speech([row.ids for row in rows], [row.start for row in rows])
-
-    return batch
-
-
-def loss(kit: Kit) -> Callable[[nn.Module, Any], Tensor]:
-    """The mean cross-entropy of the batch's answer tokens."""
-
-    def value(model: nn.Module, batch: Any) -> Tensor:
+    def loss(self, logits: Tensor, tokens: Tensor) -> Tensor:
+        """The mean cross-entropy of the batch's answer tokens."""
         from torch.nn import functional
 
-        logits, tokens = kit.spoken(model, batch)
         return functional.cross_entropy(logits, tokens)
-
-    return value

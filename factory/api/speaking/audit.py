@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from factory.api import Decoder, Finding, ModelJob, Row
+from factory.api.jobs import ModelJob
+from factory.api.kit import Decoder
+from factory.api.rows import Finding, Row
 
 
 def audit(job: ModelJob, decoder: Decoder, limit: int, new_tokens: int) -> Iterator[Finding]:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from factory.api import Answer, Guide, ModelJob, PlainAnswers, Row
+from factory.api.jobs import ModelJob
+from factory.api.rows import Answer, Guide, PlainAnswers, Row
 
 SETTINGS = ("generation_config.json",)
 TOGETHER = 16

@@ -1,0 +1,1 @@
+"""Objectives that learn to speak: prompt in, answer out."""
