@@ -6,8 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from factory.evidence import Evidence
-from factory.report import svg, words
+from factory.portrait import steps
+from factory.portrait.steps import last
+from factory.report import words
+from factory.report.funnel import funnel
 from factory.report.html import Child, Markup, facts, join, section, table, tag
+from factory.report.reviewed import review
 
 REASONS = 12
 """Dropped rows that are shown as examples."""
@@ -22,6 +26,7 @@ def data(evidence: Evidence) -> Markup:
         _base(evidence.facts("base")),
         _splits(evidence.facts("freeze")),
         _funnel(evidence),
+        _reviewed(evidence.facts("review")),
         _leakage(evidence.facts("curate")),
         _preflight(evidence.facts("preflight")),
     )
@@ -71,41 +76,13 @@ def _splits(freeze: Mapping[str, Any]) -> Markup:
 
 
 def _funnel(evidence: Evidence) -> Markup:
-    """Rows in and out of each step, from the split to what was trained on, with some of those dropped."""
-    funnel = evidence.facts("curate").get("funnel", [])
-    made = evidence.facts("synthesize").get("steps", [])
-    if not funnel and not made:
-        return Markup("")
-    most = max([step.get("in", 0) for step in funnel] or [1]) or 1
-    rows: list[list[Child]] = [*_limited(evidence), *(_made(step) for step in made)]
-    for step in funnel:
-        drawn = svg.bar(step["out"] / most, f"{step['out']} of {most} rows left")
-        why = ", ".join(f"{reason} {count}" for reason, count in list(step.get("reasons", {}).items())[:3])
-        rows.append(
-            [step["step"], step["in"], f"−{step['dropped']}" if step["dropped"] else "0", step["out"], drawn, why]
-        )
-    return join(
-        tag("h3", "From rows to training rows"),
-        table(["step", "in", "change", "out", "", "because"], rows, numbers=(1, 2, 3)),
-        _dropped(evidence),
-    )
-
-
-def _limited(evidence: Evidence) -> list[list[Child]]:
-    """What `data.limit` left of the training rows, when it took some away."""
-    there = int(evidence.facts("freeze").get("counts", {}).get("train", 0))
-    steps = evidence.facts("synthesize").get("steps", [])
-    kept = int(evidence.facts("synthesize").get("rows", there)) - sum(int(step.get("added", 0)) for step in steps)
-    return [["data.limit", there, f"−{there - kept}", kept, "", ""]] if kept < there else []
-
-
-def _made(step: Mapping[str, Any]) -> list[Child]:
-    changed = f", {step['changed']} enriched" if step.get("changed") else ""
-    return [step.get("kind", ""), "", f"+{step.get('added', 0)}{changed}", "", "", ""]
+    """Rows in and out of each step, from the sources to what was trained on, with some of those dropped."""
+    drawn = funnel(steps(evidence))
+    return join(tag("h3", "From rows to training rows"), drawn, _dropped(evidence)) if drawn else Markup("")
 
 
 def _dropped(evidence: Evidence) -> Markup:
-    found = [line for line, _ in zip(evidence.lines("curate", "dropped.jsonl"), range(REASONS), strict=False)]
+    found = [line for line, _ in zip(evidence.lines(last(evidence), "dropped.jsonl"), range(REASONS), strict=False)]
     if not found:
         return Markup("")
     rows: list[list[Child]] = [[d["row"]["id"], d.get("step", ""), d.get("why", ""), d.get("twin", "")] for d in found]
@@ -117,6 +94,10 @@ def _dropped(evidence: Evidence) -> Markup:
         ),
         table(["row", "step", "why", "twin"], rows),
     )
+
+
+def _reviewed(facts: Mapping[str, Any]) -> Markup:
+    return join(tag("h3", "What experts said"), review(facts)) if facts else Markup("")
 
 
 def _leakage(curate: Mapping[str, Any]) -> Markup:

@@ -29,14 +29,20 @@ def page(evidence: Evidence) -> str:
     there = [(anchor, title, body) for anchor, title, body in parts if body]
     links = tag("nav", *(tag("a", title, href=f"#{anchor}") for anchor, title, _ in there))
     run = evidence.run
+    foot = f"Made by factory {run.factory} from the journal and the store of {run.id}."
+    said = join(verdict.head(evidence), links, *(body for _, _, body in there))
+    return document(f"{run.name or run.id}: {run.verdict or run.state}", said, foot)
+
+
+def document(title: str, said: Markup, foot: str) -> str:
+    """A whole page in the house's style."""
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         Markup(f'<meta http-equiv="Content-Security-Policy" content="{POLICY}"/>'),
-        tag("title", f"{run.name or run.id}: {run.verdict or run.state}"),
+        tag("title", title),
         tag("style", Markup(STYLE.read_text(encoding="utf-8"))),
     )
-    foot = tag("footer", f"Made by factory {run.factory} from the journal and the store of {run.id}.", class_="meta")
-    body = tag("main", verdict.head(evidence), links, join(*(body for _, _, body in there)), foot)
+    body = tag("main", said, tag("footer", foot, class_="meta"))
     return f"<!doctype html>\n{tag('html', head, tag('body', body), lang='en')}\n"

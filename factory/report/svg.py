@@ -114,6 +114,26 @@ def bar(share: float, said: str, width: float = 220) -> Markup:
     return _svg(drawn, width, 16, said, "bar")
 
 
+def columns(bars: Sequence[tuple[str, int]], said: str) -> Markup:
+    """Upright bars side by side, the first and last name below: a histogram."""
+    width, height, bottom, top = 340.0, 130.0, 20.0, 14.0
+    most = max([count for _, count in bars] or [1]) or 1
+    step = width / max(len(bars), 1)
+    drawn = []
+    for place, (name, count) in enumerate(bars):
+        tall = round((height - bottom - top) * count / most, 1)
+        left, upper = round(place * step + 1, 1), round(height - bottom - tall, 1)
+        shown = tag("title", f"{name}: {count:,}")
+        drawn.append(tag("g", shown, tag(
+            "rect", x=left, y=upper, width=round(max(1.0, step - 2), 1), height=tall, rx=1.5, class_="fill"
+        )))
+    line = tag("line", x1=0, x2=width, y1=height - bottom, y2=height - bottom, class_="grid")
+    first = tag("text", bars[0][0], x=1, y=height - 6, class_="tick") if bars else None
+    final = tag("text", bars[-1][0], x=width - 1, y=height - 6, class_="tick end") if len(bars) > 1 else None
+    peak = tag("text", f"{most:,}", x=1, y=10, class_="tick")
+    return _svg(join(line, *drawn, first, final, peak), width, height, said, "columns")
+
+
 def reliability(points: Sequence[tuple[float, float]], size: int = 220) -> Markup:
     """Confidence against accuracy, a point a bin; the diagonal is perfect calibration (Guo et al. 2017)."""
     inner = size - 2 * PAD

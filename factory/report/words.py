@@ -69,6 +69,11 @@ def percent(value: object) -> str:
     return f"{round(100 * value, 2):g}\u00a0%" if isinstance(value, int | float) else "–"
 
 
+def count(number: int, what: str) -> str:
+    """`1 value`, `2,000 values`."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def listed(names: list[str]) -> str:
     """`a, b and c`."""
     return ", ".join(names[:-1]) + f" and {names[-1]}" if len(names) > 1 else "".join(names)
@@ -96,7 +101,7 @@ def headline(gate: Mapping[str, Any], task: str) -> str:
     """The verdict in one sentence: who answers these rows better, by how much, with what confidence."""
     one = deciding(gate)
     if gate.get("refused"):
-        return f"Not before an expert's review: {'; '.join(gate['refused'])}."
+        return f"The review of the training rows stands in the way: {'; '.join(gate['refused'])}."
     if not one:
         return "The gate compared nothing."
     others = [c["baseline"] for c in gate["comparisons"] if c is not one]

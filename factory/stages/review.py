@@ -24,8 +24,8 @@ def run(job: StageJob) -> None:
     rows, content = job.rows("curate", f"{TRAIN}.jsonl"), review.Content.of(job.task())
     words = review.read(job.root / job.config["file"])
     outcomes = {row: review.settle(said) for row, said in words.decided().items()}
-    facts = {**review.facts(rows, content, words.decided()), "torn": words.torn}
     kept = write_rows(job.out / f"{TRAIN}.jsonl", _kept(rows, content, outcomes))
+    facts = {**review.facts(rows, content, words.decided()), "torn": words.torn, "kept": kept}
     write_jsonl(job.out / "dropped.jsonl", _dropped(job, rows, content, outcomes))
     curated = read_json(job.inputs["curate"] / "curate.json")
     curated["funnel"] = [*curated["funnel"], _step(rows, content, outcomes, kept)]

@@ -1,0 +1,82 @@
+"""`factory data`: the rows of a spec before any training: what came, what went and why, and how the rest is spread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from factory.cli import load, out
+
+if TYPE_CHECKING:
+    from factory.portrait import History, Portrait
+    from factory.resolve import Resolved
+
+
+@click.command()
+@load.spec_argument
+@load.profile_option
+@load.set_option
+@load.plugins_option
+@click.option("--row", "name", default="", metavar="ID", help="Show the history of one row instead.")
+@click.option("--html", "page", type=click.Path(path_type=Path), metavar="FILE", help="Write a page for an expert.")
+@click.option("--plain", is_flag=True, help="Plain lines, even on a terminal.")
+@out.json_option
+def command(  # noqa: PLR0913  (each is an option of the command line)
+    spec: Path, profile: str, overrides: Sequence[str], folders: Sequence[Path], name: str, page: Path | None,
+    plain: bool, as_json: bool,
+) -> None:
+    """Make the rows of a spec, up to curation and no further, and show them.
+
+    What is made already is not made again. ROWs go by their ids, or the start of one.
+    """
+    resolved = load.resolved(spec, profile, overrides, folders)
+    portrait = _portrait(resolved, folders, plain)
+    if page is not None:
+        from factory.report.rows import page as written
+
+        page.write_text(written(portrait), encoding="utf-8")
+        out.note(f"{page} is written")
+    if name:
+        _row(_history(portrait, resolved, name), as_json)
+    elif as_json:
+        out.emit(portrait.to_json())
+    elif page is None:
+        from factory.cli.drawn import drawn
+
+        for part in drawn(portrait):
+            out.say(part)
+
+
+def _portrait(resolved: Resolved, folders: Sequence[Path], plain: bool) -> Portrait:
+    from factory.cli.making import made
+    from factory.home import home
+    from factory.plan import compile
+    from factory.plugins import installed
+    from factory.portrait import portrait
+
+    plan = compile(resolved)
+    until = "review" if "review" in plan.names() else "curate"
+    made(plan, until, resolved, installed(tuple(folders)), plain=plain)
+    return portrait(plan, resolved.task, home())
+
+
+def _history(portrait: Portrait, resolved: Resolved, name: str) -> History:
+    from factory import review
+    from factory.portrait import history
+
+    asked = resolved.spec.data.review
+    words = review.read(resolved.root / asked.file) if asked else review.Words()
+    return history(portrait.evidence, name, portrait.content, words.decided())
+
+
+def _row(history: History, as_json: bool) -> None:
+    if as_json:
+        out.emit(history.to_json())
+        return
+    from factory.cli.drawn import story
+
+    for line in story(history):
+        out.say(line)
