@@ -1,23 +1,34 @@
-"""Drop rows that repeat an earlier row word for word."""
+"""Drop rows that repeat another row word for word."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 
 from pydantic import Field
 
-from factory.api import Curator, Decision, RowsJob, joined, twins
+from factory.api import Curator, Decision, RowsJob, joined, normalise
+from factory_curators.components import PREFER, Prefer, preference
 
 
 class Exact(Curator):
-    """Of rows whose text is the same but for case, punctuation and white space, the first stays."""
+    """Of rows whose text is the same but for case, punctuation and white space, one stays."""
 
     kind = "exact"
+    version = 2
+    measures = "duplicates"
 
     on: list[str] = Field([], description="columns that are compared; empty for every column that holds text")
+    prefer: Prefer = Field("first", description=PREFER)
 
     def keep(self, job: RowsJob) -> Iterator[Decision]:
-        found = {name: twin for name, twin, _ in twins({row.id: joined(row.columns, self.on) for row in job.rows})}
-        for row in job.rows:
-            twin = found.get(row.id, "")
-            yield Decision(row.id, not twin, "the same text" if twin else "", twin)
+        same: defaultdict[str, list[int]] = defaultdict(list)
+        for place, row in enumerate(job.rows):
+            if normal := normalise(joined(row.columns, self.on)):
+                same[normal].append(place)
+        order = preference(job.rows, self.prefer)
+        twins = {place: min(places, key=order) for places in same.values() if len(places) > 1 for place in places}
+        for place, row in enumerate(job.rows):
+            twin = twins.get(place, place)
+            kept = twin == place
+            yield Decision(row.id, kept, "" if kept else "the same text", "" if kept else job.rows[twin].id)

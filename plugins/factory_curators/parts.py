@@ -1,0 +1,32 @@
+"""What several curators share: which text of a row they look at, and how they speak of a doubt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal
+
+from factory.api import Decision, Row, RowsJob, joined
+
+Action = Literal["drop", "flag"]
+ON = "columns that are looked at; empty for the one that the task calls its text"
+
+
+def text_of(row: Row, job: RowsJob, on: Sequence[str]) -> str:
+    """The text of some columns, or of the task's text column, or of all columns that hold text."""
+    if not on and job.task is not None and isinstance(row.columns.get(job.task.text), str):
+        return str(row.columns[job.task.text])
+    return joined(row.columns, on)
+
+
+def filtered(job: RowsJob, on: Sequence[str], objection: Callable[[str], str]) -> Iterator[Decision]:
+    """A decision for each row by its text: what objects to it drops it, nothing keeps it."""
+    for row in job.rows:
+        why = objection(text_of(row, job, on))
+        yield Decision(row.id, not why, why)
+
+
+def objected(row: Row, why: str, action: Action, twin: str = "") -> Decision:
+    """A row that is dropped or, to be looked at by a person, kept with the doubt in its provenance."""
+    if action == "drop":
+        return Decision(row.id, False, why, twin)
+    return Decision(row.id, True, why, twin, row.doubted(why))

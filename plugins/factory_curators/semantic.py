@@ -1,0 +1,85 @@
+"""Drop rows that say what another row says in other words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from factory.api import Base, Curator, Decision, RowsJob
+from factory_curators.components import PREFER, Prefer, components, decisions
+from factory_curators.parts import ON, text_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+BLOCK = 1024
+"""Rows held against all later ones at once."""
+Model = Literal["embedder", "student"]
+MODEL = "whose sentence embeddings: models.embedder or, when it is an encoder, the student"
+
+
+class Semantic(Curator):
+    """Of rows whose embeddings have a cosine of `threshold` and more, one stays (SemDeDup, arXiv:2303.09540).
+
+    All pairs are compared; rows are connected when they are near, and a component is all that connections reach.
+    Embedding takes most of the time; comparing grows with the square of the rows, 200,000 take a quarter of an hour.
+    """
+
+    kind = "semantic"
+    measures = "semantic_duplicates"
+
+    threshold: float = Field(0.95, gt=0, le=1, description="cosine from which two texts are held to say the same")
+    on: list[str] = Field([], description=ON)
+    prefer: Prefer = Field("first", description=PREFER)
+    chains: bool = Field(True, description="a row goes though only rows between connect it with the one that stays")
+    model: Model = Field("embedder", description=MODEL)
+
+    def uses(self) -> tuple[str, ...]:
+        return ("embedder",) if self.model == "embedder" else ()
+
+    def keep(self, job: RowsJob) -> Iterator[Decision]:
+        texts = [text_of(row, job, self.on) for row in job.rows]
+        different: dict[str, int] = {}
+        at = [different.setdefault(text, len(different)) for text in texts]
+        vectors = job.kit.embed(encoder(job, self.model), list(different), job.report) if texts else None
+
+        def alike(one: int, other: int) -> float:
+            return 1.0 if vectors is None or at[one] == at[other] else float(vectors[at[one]] @ vectors[at[other]])
+
+        groups = components(len(texts), _connected(texts, at, vectors, self.threshold))
+        yield from decisions(job.rows, groups, self.prefer, self.chains, self.threshold, alike)
+
+
+def encoder(job: RowsJob, model: Model) -> Base:
+    """The base that embeds. Raises ValueError when the job was given none."""
+    base = job.models.get("embedder") if model == "embedder" else job.base
+    if base is None:
+        raise ValueError(f"there is no {model} to embed by")
+    return base
+
+
+def _connected(
+    texts: Sequence[str], at: Sequence[int], vectors: NDArray[np.float32] | None, threshold: float
+) -> Iterator[tuple[int, int]]:
+    """Pairs of places of rows: those of the same text, and those of texts whose vectors are near."""
+    first: dict[int, int] = {}
+    for place, text in enumerate(texts):
+        if text.strip() and first.setdefault(at[place], place) != place:
+            yield first[at[place]], place
+    if vectors is not None and first:
+        known = sorted(first)
+        for one, other in _near(vectors[known], threshold):
+            yield first[known[one]], first[known[other]]
+
+
+def _near(vectors: NDArray[np.float32], threshold: float) -> Iterator[tuple[int, int]]:
+    """Every pair of places whose unit vectors are near, the smaller place first."""
+    import numpy as np
+
+    for start in range(0, len(vectors), BLOCK):
+        cosines = vectors[start : start + BLOCK] @ vectors[start:].T
+        ones, others = np.nonzero(np.triu(cosines >= threshold, k=1))
+        yield from zip((ones + start).tolist(), (others + start).tolist(), strict=True)
