@@ -1,0 +1,102 @@
+"""Which rows to label next: cover what is typical, then go where a model is unsure, and look at no label unasked."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_parts import Voice
+
+from factory.api import Base, Provenance, Row, RowsJob, choose
+from factory.api.choosing import _facilities, uncertainty
+from factory_active.active import Active
+
+BASE = Base(Path("nowhere"), "points", "1", "0", "MIT")
+
+
+def blobs(count: int = 240, kinds: int = 12, seed: int = 0) -> tuple[np.ndarray, list[str]]:
+    """Directions around a dozen middles, common kinds many times as frequent as rare ones, and their kinds."""
+    draw = np.random.default_rng(seed)
+    middles = draw.normal(size=(kinds, 16))
+    frequent = np.arange(kinds, 0, -1.0) ** 2
+    which = draw.choice(kinds, count, p=frequent / frequent.sum())
+    points = middles[which] + draw.normal(scale=0.5, size=(count, 16))
+    return points / np.linalg.norm(points, axis=1, keepdims=True), [f"kind {k}" for k in which]
+
+
+class Points:
+    """A kit whose embeddings are the points that texts name by number."""
+
+    def embed(self, base: Base, texts: list[str], report: object = None) -> np.ndarray:
+        return blobs()[0][[int(text) for text in texts]]
+
+
+def job(rows: list[Row]) -> RowsJob:
+    return RowsJob(7, Voice(), Path(), toolbox=Points, rows=rows, base=BASE, models={"embedder": BASE})  # type: ignore[arg-type]
+
+
+def rows() -> list[Row]:
+    return [Row(f"r{i}", {"text": str(i), "label": kind}, Provenance("blobs")) for i, kind in enumerate(blobs()[1])]
+
+
+def kept(curator: Active, some: list[Row]) -> list[str]:
+    return [decision.id for decision in curator.keep(job(some)) if decision.kept]
+
+
+def test_the_first_choices_cover_more_kinds_than_chance() -> None:
+    points, kinds = blobs()
+    found = {kinds[i] for i in choose(points, {}, 12, 7)}
+    drawn = [len({kinds[i] for i in np.random.default_rng(s).choice(240, 12, replace=False)}) for s in range(20)]
+    assert len(found) >= 9 and len(found) > max(drawn)
+
+
+def test_lazy_greedy_is_greedy() -> None:
+    points, _ = blobs(80)
+    alike, best, wanted = np.maximum(points @ points.T, 0) ** 4, np.zeros(80), []
+    for _ in range(10):
+        gains = np.maximum(alike - best, 0).sum(1)
+        wanted.append(int(gains.argmax()))
+        best = np.maximum(best, alike[wanted[-1]])
+    held = points.astype(np.float32)
+    assert _facilities(held, np.arange(80), np.ones(80, dtype=np.float32), [], 10) == wanted
+
+
+def test_labels_move_the_next_choices_to_where_a_model_is_unsure() -> None:
+    points, kinds = blobs()
+    known = {i: kinds[i] for i in choose(points, {}, 20, 7)}
+    unsure = uncertainty(points, known)
+    more = choose(points, known, 10, 7)
+    assert not set(more) & set(known)
+    assert unsure[more].mean() > unsure.mean() and more != choose(points, dict.fromkeys(known, "same"), 10, 7)
+
+
+def test_no_label_is_looked_at_before_its_row_is_chosen() -> None:
+    some = rows()
+    first = kept(Active(count=20, rounds=2), some)
+    lied = [row if row.id in first else row.having(label="another") for row in some]
+    assert len(first) == 20 and kept(Active(count=20, rounds=2), lied) == first
+    assert kept(Active(count=20, rounds=1), [row.having(label="all") for row in some]) == kept(
+        Active(count=20, rounds=1), some
+    )
+
+
+def test_rows_without_a_label_and_rows_that_teach_less_say_why() -> None:
+    some = rows()
+    some[3] = some[3].having(label=None)
+    decisions = {decision.id: decision for decision in Active(count=30).keep(job(some))}
+    assert decisions["r3"].why == "no label" and not decisions["r3"].kept
+    assert sorted({d.why for d in decisions.values()}) == ["", "no label", "others teach more"]
+    assert kept(Active(count=1000), some) == [row.id for row in some if row.id != "r3"]
+
+
+def test_more_texts_than_fit_are_stood_for_by_a_seeded_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    points, _ = blobs()
+    monkeypatch.setattr("factory.api.choosing.CELLS", 240 * 60)
+    one, other = choose(points, {}, 20, 1), choose(points, {}, 20, 2)
+    assert one == choose(points, {}, 20, 1) != other and len(set(one)) == 20
+    assert choose(points[:0], {}, 5, 1) == [] == choose(points, {}, 0, 1)
+
+
+def test_there_is_nothing_to_choose_by_without_a_model() -> None:
+    with pytest.raises(ValueError, match="there is no embedder to embed them"):
+        list(Active(count=2).keep(replace(job(rows()), models={})))
