@@ -54,7 +54,7 @@ def measure(folder: Path) -> None:
     registry = Registry.load()
     plan = compile(resolve(folder / "spec.yaml", profile="", overrides=(), registry=registry))
     for name in STAGES:
-        stage, out, start = plan[name], folder / "out" / name, time.perf_counter()
+        stage, out, start = plan[name], folder / "out" / name, (time.perf_counter(), time.process_time())
         (folder / "work" / name).mkdir(parents=True)
         out.mkdir(parents=True)
         job = StageJob(
@@ -63,7 +63,8 @@ def measure(folder: Path) -> None:
         )
         __import__(stage.run, fromlist=["run"]).run(job)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-        print(json.dumps({"stage": name, "seconds": time.perf_counter() - start, "peak": peak}), flush=True)
+        seconds, cpu = time.perf_counter() - start[0], time.process_time() - start[1]
+        print(json.dumps({"stage": name, "seconds": seconds, "cpu": cpu, "peak": peak}), flush=True)
 
 
 @click.command()
@@ -82,14 +83,16 @@ def main(counts: tuple[int, ...], inside: Path | None) -> None:
             print(f"{count:,} rows, {size:.0f} MiB")
             run = [sys.executable, __file__, "--inside", str(folder)]
             with subprocess.Popen(run, stdout=subprocess.PIPE, text=True) as process:
-                total = 0.0
+                total = cpu = 0.0
                 for line in process.stdout or ():
                     said = json.loads(line)
-                    total += said["seconds"]
-                    print(f"  {said['stage']:<11} {said['seconds']:7.1f} s   peak so far {said['peak']:7.0f} MiB", flush=True)
+                    total, cpu = total + said["seconds"], cpu + said["cpu"]
+                    spent = f"{said['seconds']:7.1f} s {said['cpu']:7.1f} CPU s"
+                    print(f"  {said['stage']:<11} {spent}   peak so far {said['peak']:7.0f} MiB", flush=True)
             if process.returncode:
                 raise SystemExit(process.returncode)
-            print(f"  together    {total:7.1f} s   {count / total:,.0f} rows a second", flush=True)
+            rate = f"{count / total:,.0f} rows a second, {count / cpu:,.0f} a CPU second"
+            print(f"  together    {total:7.1f} s {cpu:7.1f} CPU s   {rate}", flush=True)
 
 
 if __name__ == "__main__":

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 KEY_LENGTH = 32
+CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def canonical(value: Any) -> bytes:
     """The one byte form of a JSON value. Raises TypeError or ValueError for what JSON can not say."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return text.encode()
+    return CANONICAL.encode(value).encode()
 
 
 def key(value: Any) -> str:

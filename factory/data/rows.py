@@ -94,7 +94,7 @@ class Rows(Sequence[Row]):
 
     def _parsed(self, line: bytes, number: int) -> Row:
         try:
-            return Row.from_json(json.loads(line))
+            return Row.from_json(json.loads(line.decode()))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(f"{self.path}:{number}: not a row: {error}") from error
 

@@ -75,7 +75,7 @@ class Dataset(Records):
             found = datasets.load_from_disk(str(job.root / self.folder))
         except ConnectionError as error:
             raise ConnectionError(0, "the hub can not be reached", shown) from error
-        except (OSError, ValueError, RuntimeError) as error:
+        except (FileNotFoundError, ValueError, RuntimeError) as error:
             raise ValueError(f"{shown}: {_first(error)}") from error
         if isinstance(found, datasets.DatasetDict):
             if self.part not in found:
