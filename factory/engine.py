@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from factory.data.rows import read_json
 from factory.errors import BUG, INSUFFICIENT, NOT_SHIPPED, SHIPPED, FactoryError, InterruptedByUserError
 from factory.events import Event, Noted, RunFinished, RunStarted, StageCached, StageFailed, from_json
 from factory.explain import Reason, explain
-from factory.journal import FILE, Journal, last_plan
+from factory.journal import FILE, Journal, last_plan, last_verdict
 from factory.link import Link
 from factory.plan import Plan, Stage, compile
 from factory.plugins import Registry
@@ -67,6 +67,7 @@ class _Walk:
     registry: Registry
     journal: Journal
     listener: Listener
+    terms: Mapping[str, Any]
     link: Link | None = field(default=None)
 
     def tell(self, event: Event) -> None:
@@ -101,7 +102,7 @@ class _Walk:
             "stage": stage.to_json(), "run": stage.run, "why": str(reason), "force": reason.state == "forced",
             "inputs": {role: (name, self.plan[name].key) for role, name in stage.inputs.items()},
             "home": str(self.store.home), "root": str(self.resolved.root), "journal": self.journal.path.parent.name,
-            "plugins": [str(folder) for folder in self.registry.folders],
+            "plugins": [str(folder) for folder in self.registry.folders], "terms": dict(self.terms),
         }
 
 
@@ -113,10 +114,14 @@ def _at_work(stage: Stage) -> str:
 
 
 def build(
-    resolved: Resolved, registry: Registry, home: Path, *, force: Sequence[str] = (), listener: Listener = _deaf
+    resolved: Resolved, registry: Registry, home: Path, *, force: Sequence[str] = (), listener: Listener = _deaf,
+    replay: bool = False,
 ) -> BuildResult:
-    """Walk the plan of a spec to its verdict. Raises FactoryError when a stage fails; what is finished stays."""
-    return _walked(compile(resolved), resolved, registry, home, force, listener)
+    """Walk the plan of a spec to its verdict. Raises FactoryError when a stage fails; what is finished stays.
+
+    With `replay` the network is off, and teachers answer from the cache alone.
+    """
+    return _walked(compile(resolved), resolved, registry, home, force, listener, replay)
 
 
 def make(
@@ -127,13 +132,14 @@ def make(
 
 
 def _walked(
-    plan: Plan, resolved: Resolved, registry: Registry, home: Path, force: Sequence[str], listener: Listener
+    plan: Plan, resolved: Resolved, registry: Registry, home: Path, force: Sequence[str], listener: Listener,
+    replay: bool = False,
 ) -> BuildResult:
     store = Store(home)
     reasons = explain(plan, store, last_plan(home, plan.name), force)
     run, start = run_id(plan.name, time.time()), time.monotonic()
     with Journal(home / "runs" / run / FILE) as journal:
-        walk = _Walk(plan, resolved, store, registry, journal, listener)
+        walk = _Walk(plan, resolved, store, registry, journal, listener, _terms(resolved, home, replay))
         walk.tell(_started(plan, resolved, run))
         verdict, code, bundle = "", BUG, ""
         try:
@@ -163,6 +169,13 @@ def _verdict(plan: Plan, store: Store) -> str:
 def run_id(name: str, at: float) -> str:
     """`20261122-015700-icd-0f3a`: the four digits are the fraction of the second, so that ids sort as runs began."""
     return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(at))}-{name}-{int(at % 1 * 0x10000):04x}"
+
+
+def _terms(resolved: Resolved, home: Path, replay: bool) -> dict[str, Any]:
+    """Under which terms teachers may be asked: the budget is of one build, the runs that were interrupted included."""
+    budget, name = resolved.spec.budget, resolved.spec.name
+    since = last_verdict(home, name) if budget.tokens or budget.money else 0.0
+    return {"build": name, "tokens": budget.tokens, "money": budget.money, "since": since, "replay": replay}
 
 
 def _started(plan: Plan, resolved: Resolved, run: str) -> RunStarted:

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-from factory.events import Event, Progress, RunStarted, from_json, to_json
+from factory.events import Event, Progress, RunFinished, RunStarted, from_json, to_json
 
 FILE = "journal.jsonl"
 LAST = "certify"
@@ -85,6 +85,17 @@ def last_plan(home: Path, name: str) -> dict[str, dict[str, Any]]:
         if any(stage["name"] == LAST for stage in started.plan):
             break
     return found
+
+
+def last_verdict(home: Path, name: str) -> float:
+    """When the newest run of a specialist that came to a verdict ended, in seconds since the epoch; 0 for never."""
+    for path in reversed(journals(home)):
+        events = list(_surviving(path))
+        if events and isinstance(events[0][1], RunStarted) and events[0][1].name == name:
+            at, last = events[-1]
+            if isinstance(last, RunFinished) and last.verdict:
+                return at
+    return 0.0
 
 
 def last_started(home: Path, name: str) -> RunStarted | None:

@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,8 +25,9 @@ from typing import IO, Any
 from factory.errors import BUG, INTERRUPTED, UNAVAILABLE, FactoryError
 from factory.events import Event, Measured, Noted, Progress, StageFinished, StageStarted, to_json
 from factory.plugins import installed
-from factory.stages.job import StageJob
+from factory.stages.job import StageJob, toolbox
 from factory.store import Place, Store
+from factory.teach import Desk, Terms, perimeter
 
 QUIET = 0.2
 """Seconds between two progress events; a job may report far more often."""
@@ -60,6 +61,8 @@ class Voice:
 
 def main(requests: int, replies: int) -> None:
     """Serve requests from a file descriptor until it ends."""
+    perimeter.install()
+    perimeter.close("the worker")
     waiting: queue.Queue[Mapping[str, Any]] = queue.Queue()
     threading.Thread(target=_listen, args=(requests, waiting), daemon=True).start()
     lock = threading.Lock()
@@ -85,7 +88,8 @@ def _write(pipe: IO[str], lock: threading.Lock, message: Mapping[str, Any]) -> N
 def _answer(request: Mapping[str, Any], send: Send) -> dict[str, Any]:
     try:
         return {"done": run_stage(request, send)}
-    except Exception as error:
+    except Exception as raised:
+        error = perimeter.denied(raised) or raised
         with suppress(OSError):  # the log lies on the same disk, which may be what is full
             traceback.print_exc()
             sys.stderr.flush()
@@ -127,19 +131,32 @@ def run_stage(request: Mapping[str, Any], send: Send) -> str:
 def _make(request: Mapping[str, Any], store: Store, place: Place, voice: Voice) -> None:
     stage = request["stage"]
     out = store.begin(place)
+    terms = Terms(**request["terms"])
     job = StageJob(
         stage=stage["name"], config=stage["config"],
         inputs={role: store.place(name, key).output for role, (name, key) in request["inputs"].items()},
         out=out, work=out.parent / "work", root=Path(request["root"]), home=store.home, report=voice,
-        registry=installed(tuple(map(Path, request["plugins"]))),
+        registry=installed(tuple(map(Path, request["plugins"]))), desk=Desk(store.home, terms, toolbox),
     )
     start, cpu = time.monotonic(), _cpu_seconds()
-    importlib.import_module(request["run"]).run(job)
+    _run(job, request["run"], stage["hosts"], terms)
     finished = StageFinished(
         stage["name"], place.key, round(time.monotonic() - start, 3), round(_cpu_seconds() - cpu, 3), _peak_mib()
     )
     store.commit(place, {**to_json(finished), "made_by": request["journal"], "identity": stage["identity"]})
     voice.tell(finished)
+
+
+def _run(job: StageJob, module: str, hosts: Sequence[str], terms: Terms) -> None:
+    """Do the work, with no host in reach but these. What was asked is told in any case, and what was denied."""
+    with perimeter.within(job.stage, hosts, replay=terms.replay) as reach:
+        try:
+            importlib.import_module(module).run(job)
+        finally:
+            if job.desk is not None:
+                job.desk.close(job.report)
+            for denial in reach.heard.values():
+                job.report.note(str(denial), warning=True)
 
 
 def _cpu_seconds() -> float:

@@ -3,6 +3,7 @@
 import pluggy
 
 from factory.api.asking import Ask, Endpoint, Reply, Teacher, hub_hosts
+from factory.api.choosing import choose
 from factory.api.jobs import (
     AnswerJob,
     Base,
@@ -18,7 +19,7 @@ from factory.api.jobs import (
     Silent,
     Tables,
 )
-from factory.api.kit import Decoder, Encoder, Kit, Learner
+from factory.api.kit import Decoder, Encoder, Kit, Learner, Written
 from factory.api.lines import read_lines
 from factory.api.made import group_of, made
 from factory.api.plugin import CONTRACT, Input, Plugin, Runtime
@@ -54,6 +55,6 @@ __all__ = [
     "Guide", "Input", "Job", "Judge", "Kit", "Learner", "Message", "Metric", "ModelJob", "Objective",
     "PlainAnswers", "Plugin", "Probe", "ProbeJob", "Probed", "Provenance", "Reply", "Reporter", "Row", "RowsJob",
     "Runtime", "ScoreJob", "Scores", "Share", "Silent", "Source", "Speaking", "Synthesizer", "Tables", "Target", "Task",
-    "Teacher", "Train", "TrainResult", "group_of", "hookimpl", "hub_hosts", "joined", "made", "normalise", "read_lines",
-    "render", "twins",
+    "Teacher", "Train", "TrainResult", "Written", "choose", "group_of", "hookimpl", "hub_hosts", "joined",
+    "made", "normalise", "read_lines", "render", "twins",
 ]

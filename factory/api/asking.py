@@ -116,7 +116,9 @@ class Reply:
 class Teacher(Protocol):
     """A model that answers requests: `models.teacher` or `models.judge`, or an endpoint of a plugin's own."""
 
-    model: str
+    @property
+    def model(self) -> str:
+        """The model's name, for provenance."""
 
     def ask(self, asks: Iterable[Ask], report: Reporter | None = None) -> Iterator[Reply]:
         """Yield one reply for each request, in their order; what was asked before comes from the cache.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -38,6 +39,15 @@ class Encoder(Protocol):
         """The head's outputs for tokenised pairs: (pairs, labels)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a decoder wrote: its text, its tokens, and whether it came to an end by itself."""
+
+    text: str
+    tokens: int
+    ended: bool
+
+
 class Decoder(Protocol):
     """A causal language model in evaluation mode, with its tokenizer and chat template."""
 
@@ -54,6 +64,12 @@ class Decoder(Protocol):
         self, prompts: Ids, limit: int, guides: Sequence[Guide | None] = (), report: Reporter | None = None
     ) -> list[str]:
         """The greedy continuation of each prompt, at most `limit` tokens, under its guide if it has one."""
+
+    def sample(
+        self, prompts: Ids, limit: int, guides: Sequence[Guide | None] = (), temperature: float = 0.0,
+        seeds: Sequence[int] = (),
+    ) -> list[Written]:
+        """A continuation of each prompt, drawn from its seed, or greedy at temperature 0."""
 
     def weigh(
         self, prompts: Ids, choices: Sequence[Ids], report: Reporter | None = None

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from transformers import AutoTokenizer
 
-from factory.api import Guide, Message, Reporter
+from factory.api import Guide, Message, Reporter, Written
 from factory.ml import causal, chat, generate, weigh
 from factory.ml.encoder import merge
 from factory.ml.generate import Ids
@@ -43,8 +43,16 @@ class Decoder:
         """The greedy continuation of each prompt, at most `limit` tokens, under its guide if it has one."""
         return [self.text(ids) for ids in generate.write(self.reader(), prompts, limit, guides, report)]
 
+    def sample(
+        self, prompts: Ids, limit: int, guides: Sequence[Guide | None] = (), temperature: float = 0.0,
+        seeds: Sequence[int] = (),
+    ) -> list[Written]:
+        """A continuation of each prompt, drawn from its seed, or greedy at temperature 0."""
+        found = generate.write(self.reader(), prompts, limit, guides, temperature=temperature, seeds=seeds)
+        return [Written(self.text(ids), len(ids), len(ids) < limit) for ids in found]
+
     def reader(self) -> generate.Reader:
-        """What greedy decoding needs to know."""
+        """What decoding needs to know."""
         ends = chat.ends(self.tokenizer, self.model)
         return generate.Reader(self.model, ends, self.text, frozenset(self.tokenizer.all_special_ids))
 

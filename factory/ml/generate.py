@@ -1,5 +1,5 @@
-"""Greedy decoding of many prompts: what they share is read once, rows of like length go together, and a row that has
-ended soon makes room.
+"""Decoding of many prompts, greedy or sampled: what they share is read once, rows of like length go together, and a row
+that has ended soon makes room.
 """
 
 from __future__ import annotations
@@ -45,13 +45,18 @@ class _Row:
     guide: Guide | None
     said: list[int]
     ended: bool = False
+    draw: torch.Generator | None = None
 
 
 @torch.inference_mode()
 def write(
-    reader: Reader, prompts: Ids, limit: int, guides: Sequence[Guide | None] = (), report: Reporter | None = None
+    reader: Reader, prompts: Ids, limit: int, guides: Sequence[Guide | None] = (), report: Reporter | None = None,
+    *, temperature: float = 0.0, seeds: Sequence[int] = (),
 ) -> list[list[int]]:
-    """The greedy continuation of each prompt, without the id that ends it; at most `limit` ids."""
+    """The continuation of each prompt, without the id that ends it; one of `limit` ids was cut off.
+
+    It is the greedy one, or with a temperature above 0 one that is drawn, from a seed for each prompt.
+    """
     found: list[list[int]] = [[] for _ in prompts]
     prefix = shared(reader.model, prompts)
     read = first(reader.model, prefix)
@@ -59,8 +64,11 @@ def write(
     done = 0
     for chunk in batches([len(each) for each in rest]):
         rows = [_Row(index, guides[index] if guides else None, []) for index in chunk]
+        if temperature > 0:
+            for row in rows:
+                row.draw = torch.Generator().manual_seed(seeds[row.prompt])
         with after(read):
-            _continue(reader, len(prefix), [rest[index] for index in chunk], rows, limit)
+            _continue(reader, len(prefix), [rest[index] for index in chunk], rows, limit, temperature)
         for row in rows:
             found[row.prompt] = row.said
         done += len(chunk)
@@ -125,14 +133,14 @@ def begin(model: Any, past: int, prompts: Ids, room: int) -> Begun:
     return Begun(cache, seen.to(model.device, model.dtype), positions[:, -1].to(model.device) + 1, hidden[:, -1])
 
 
-def _continue(reader: Reader, past: int, prompts: Ids, rows: list[_Row], limit: int) -> None:
+def _continue(reader: Reader, past: int, prompts: Ids, rows: list[_Row], limit: int, temperature: float) -> None:
     """Let every row speak to its end."""
     model, head = reader.model, reader.model.get_output_embeddings()
     begun = begin(model, past, prompts, limit)
     seen, positions, hidden = begun.seen, begun.positions, begun.last
     alive, length = rows, past + max(map(len, prompts))
     for step in range(limit):
-        chosen = _choose(reader, head(hidden), alive)
+        chosen = _choose(reader, _perturbed(head(hidden), alive, temperature), alive)
         for row, token in zip(alive, chosen, strict=True):
             row.ended = row.ended or token in reader.ends
             if not row.ended:
@@ -153,8 +161,17 @@ def _continue(reader: Reader, past: int, prompts: Ids, rows: list[_Row], limit: 
         positions = positions + 1
 
 
+def _perturbed(logits: Tensor, rows: Sequence[_Row], temperature: float) -> Tensor:
+    """Logits whose greatest is a draw from what they say (the Gumbel-max trick), so that a guide, which takes the
+    greatest that it allows, draws from what is allowed."""
+    if temperature <= 0:
+        return logits
+    noise = torch.stack([torch.empty(logits.shape[-1]).exponential_(generator=row.draw).log_() for row in rows])
+    return logits.float() / temperature - noise.to(logits.device)
+
+
 def _choose(reader: Reader, logits: Tensor, rows: Sequence[_Row]) -> list[int]:
-    """The likeliest token of each row that its guide allows."""
+    """The token of each row with the greatest logit that its guide allows."""
     best: list[int] = logits.argmax(-1).tolist()
     for place, row in enumerate(rows):
         if row.guide is not None and not row.ended:

@@ -15,6 +15,7 @@ from factory.bundle import read_golden
 from factory.data.rows import write_json
 from factory.plugins import Registry
 from factory.stages.certify import outputs
+from factory.teach import perimeter
 
 
 def answer(request: dict[str, Any], registry: Registry) -> dict[str, Any]:
@@ -49,6 +50,8 @@ def _end_with(parent: int) -> None:
 def main() -> None:
     """`python -m factory.stages.certify_child REQUEST.json`."""
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    perimeter.install()
+    perimeter.close("certify")
     request = json.loads(Path(sys.argv[1]).read_text())
     write_json(Path(request["reply"]), answer(request, Registry.load(map(Path, request["plugins"]))))
 

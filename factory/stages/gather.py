@@ -67,7 +67,7 @@ def _gather(job: StageJob, source: Source, files: dict[str, RowWriter], stack: E
     counts: Counter[str] = Counter()
     licences: set[str] = set()
     skipped = Skipped() if job.config.get("on_error") == "skip" else None
-    work = Job(job.seed, job.report, job.root, toolbox=toolbox)
+    work = Job(job.seed, job.report, job.root, toolbox=toolbox, models=job.models(), teachers=job.teacher)
     if skipped is not None:
         work = replace(work, refuse=skipped.add)
     with boundary(source):

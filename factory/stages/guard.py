@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from factory.api import Plugin, Row
 from factory.errors import FactoryError, InputError, PluginError, UnavailableError
+from factory.teach import perimeter
 
 T = TypeVar("T")
 Given = Sequence[Row] | Mapping[str, Mapping[str, Row]]
@@ -25,7 +26,8 @@ def boundary(plugin: Plugin, *given: Given) -> Iterator[None]:
     name = f"{plugin.role} {plugin.kind!r}"
     lent = Lent(*given)
     try:
-        yield
+        with perimeter.acting(name):
+            yield
     except FactoryError:
         raise
     except ImportError as error:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from factory.api import Base, Kit, Objective, Plugin, Reporter, Row, Tables, Task
+from factory.api import Base, Endpoint, Kit, Objective, Plugin, Reporter, Row, Tables, Task, Teacher
 from factory.data.rows import open_rows, read_json, read_rows
 from factory.plugins import Registry
 from factory.stages.guard import boundary as boundary
 from factory.stages.guard import each as each
+from factory.teach import Desk
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class StageJob:
     home: Path
     report: Reporter
     registry: Registry
+    desk: Desk | None = None
 
     @property
     def seed(self) -> int:
@@ -57,7 +59,7 @@ class StageJob:
         """What every plugin's job carries."""
         return {
             "seed": self.seed, "report": self.report, "root": self.root, "tables": self.tables(), "toolbox": toolbox,
-            "models": self.models(),
+            "models": self.models(), "teachers": self.teacher,
         }
 
     def base(self) -> Base:
@@ -68,6 +70,19 @@ class StageJob:
         """The further models of this stage, by their name in the spec."""
         named = {role[len("base["):-1]: folder for role, folder in self.inputs.items() if role.startswith("base[")}
         return {name: _base(folder) for name, folder in named.items()}
+
+    def teacher(self, model: str | Endpoint) -> Teacher:
+        """Who answers to an alias of the spec, or at an endpoint of a plugin's own."""
+        if self.desk is None:
+            raise RuntimeError("this stage was given nobody to ask")
+        if isinstance(model, Endpoint):
+            return self.desk.teacher(model)
+        if model in self.config.get("endpoints", {}):
+            return self.desk.teacher(Endpoint.model_validate(self.config["endpoints"][model]))
+        base = self.models().get(model)
+        if base is None:
+            raise ValueError(f"asks {model!r} without saying so: its uses() must name it")
+        return self.desk.teacher(base)
 
 
 def _base(folder: Path) -> Base:

@@ -17,11 +17,12 @@ from factory.cli import load, out
 @load.set_option
 @load.force_option
 @load.plugins_option
+@click.option("--replay", is_flag=True, help="Network off: teachers answer from the cache alone, or the build ends.")
 @click.option("--plain", is_flag=True, help="Plain lines, even on a terminal.")
 @out.json_option
-def command(
-    spec: Path, profile: str, overrides: Sequence[str], force: Sequence[str], folders: Sequence[Path], plain: bool,
-    as_json: bool,
+def command(  # noqa: PLR0913 (one argument an option)
+    spec: Path, profile: str, overrides: Sequence[str], force: Sequence[str], folders: Sequence[Path], replay: bool,
+    plain: bool, as_json: bool,
 ) -> int:
     """Build a specialist, from a spec to a verdict and a bundle. The exit code is the verdict's."""
     resolved = load.resolved(spec, profile, overrides, folders)
@@ -40,7 +41,8 @@ def command(
     signal.signal(signal.SIGTERM, interrupt)
     display = Plain() if plain or not out.terminal() else Live()
     with display:
-        result = build(resolved, installed(tuple(folders)), home(), force=force, listener=display.hear)
+        registry = installed(tuple(folders))
+        result = build(resolved, registry, home(), force=force, listener=display.hear, replay=replay)
     evidence = Evidence(home(), display.run)
     if as_json:
         out.emit({**summary(evidence), "bundle": str(result.bundle or "")})

@@ -1,0 +1,76 @@
+"""Work done many at a time and given back in order."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import TypeVar
+
+from factory.api import Reporter
+
+T = TypeVar("T")
+R = TypeVar("R")
+LOOK = 0.5
+"""Seconds between two reports of progress."""
+
+
+class StoppedError(Exception):
+    """Another piece of work has ended the batch; its error is the one to tell."""
+
+
+class Batch:
+    """One batch: the first error ends it for all, and whoever waits hears of it by `stop`."""
+
+    def __init__(self) -> None:
+        self.stop = threading.Event()
+        self._lock = threading.Lock()
+        self._error: BaseException | None = None
+
+    def sleep(self, seconds: float) -> None:
+        """Wait so long. Raises StoppedError when the batch has ended meanwhile."""
+        if self.stop.wait(max(seconds, 0.0)):
+            raise StoppedError
+
+    def each(
+        self, work: Callable[[str, T, Batch], R], items: Mapping[str, T], order: Sequence[str], workers: int,
+        report: Reporter,
+    ) -> Iterator[R]:
+        """Do every piece of work once, and yield the results in an order in which a name may come again.
+
+        What is at work when the batch ends, or nobody wants more of it, is heard to its end: it is paid for.
+        """
+        pool = ThreadPoolExecutor(workers, thread_name_prefix="teacher")
+        try:
+            futures = {name: pool.submit(self._guarded, work, name, item) for name, item in items.items()}
+            yield from self._in_order([futures[name] for name in order], report)
+        finally:
+            self.stop.set()
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _guarded(self, work: Callable[[str, T, Batch], R], name: str, item: T) -> R:
+        try:
+            self.sleep(0)
+            return work(name, item, self)
+        except BaseException as error:
+            with self._lock:
+                if self._error is None and not isinstance(error, StoppedError):
+                    self._error = error
+            self.stop.set()
+            raise
+
+    def _in_order(self, futures: Sequence[Future[R]], report: Reporter) -> Iterator[R]:
+        for place, future in enumerate(futures):
+            while not future.done():
+                wait([future], LOOK)
+                done = place + sum(each.done() for each in futures[place:])
+                report.progress(done, len(futures), "answers")
+                self._check()
+            self._check()
+            yield future.result()
+            report.progress(place + 1, len(futures), "answers")
+
+    def _check(self) -> None:
+        with self._lock:
+            if self._error is not None:
+                raise self._error

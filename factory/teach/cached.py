@@ -1,0 +1,80 @@
+"""What teachers of every sort have in common: the cache, what they count, and what a replay lacks."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from factory.api import Ask, Reply
+from factory.errors import UnavailableError
+from factory.teach import request
+from factory.teach.calls import Calls
+from factory.teach.perimeter import who
+
+
+@dataclass
+class Counts:
+    """What a stage has asked of one teacher, for the note at its end."""
+
+    cached: int = 0
+    answered: int = 0
+    failed: int = 0
+    repaired: int = 0
+    retried: int = 0
+    tokens: int = 0
+    cost: float = 0.0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, **counts: float) -> None:
+        """Count, from any thread."""
+        with self._lock:
+            for name, value in counts.items():
+                setattr(self, name, getattr(self, name) + value)
+
+    def heard(self, reply: Reply) -> None:
+        """Count a reply that was not in the cache."""
+        right = not reply.failed
+        self.add(answered=right, failed=not right, tokens=reply.tokens_in + reply.tokens_out, cost=reply.cost)
+
+    def __str__(self) -> str:
+        asked = f"{self.answered + self.failed:,} asked, {self.cached:,} from the cache"
+        spent = f"{self.tokens:,} tokens" + (f", cost {self.cost:.4f}" if self.cost else "")
+        rare = [f"{count:,} {name}" for name, count in (
+            ("tried again", self.retried), ("repaired", self.repaired), ("without a valid answer", self.failed),
+        ) if count]
+        return "; ".join([asked, spent, *rare])
+
+
+def cached(calls: Calls, ask: Ask, key: str) -> Reply | None:
+    """The reply that was paid for before, if it still is a valid answer."""
+    found = calls.get(key)
+    if found is None:
+        return None
+    try:
+        text, value = request.settled(ask, found["text"])
+        return Reply(
+            text, value, model=str(found["model"]), prompt=key, cached=True,
+            tokens_in=int(found["tokens_in"]), tokens_out=int(found["tokens_out"]),
+            cost=float(found["cost"]), seconds=float(found["seconds"]),
+        )
+    except (KeyError, ValueError, TypeError):
+        return None
+
+
+def keep(calls: Calls, reply: Reply, **facts: Any) -> None:
+    """Put a valid reply where the next build finds it."""
+    known: Mapping[str, Any] = {
+        "text": reply.text, "model": reply.model, "tokens_in": reply.tokens_in, "tokens_out": reply.tokens_out,
+        "cost": reply.cost, "seconds": reply.seconds,
+    }
+    calls.put(reply.prompt, {**known, **facts})
+
+
+def miss(model: str, ask: Ask, key: str) -> UnavailableError:
+    """A replay without the answer to a request."""
+    return UnavailableError(
+        f"--replay: no answer to request {key[:12]} of {who()} to {model} is in the cache "
+        f"({request.excerpt(ask)!r}); build once without --replay"
+    )

@@ -1,0 +1,89 @@
+"""An endpoint as a teacher: its answers in order, each asked once; and what a bad network does to that."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from loopback import Play, echo, serving
+from teach_parts import Mood, ask, statuses, teacher
+
+from factory.errors import UnavailableError
+
+pytest.importorskip("openai")
+
+
+def test_replies_come_in_order_though_answers_do_not(tmp_path: Path) -> None:
+    slow = lambda body: Play(echo, wait=0.3 if body["messages"][-1]["content"] == "a" else 0.0)  # noqa: E731
+    with serving(otherwise=slow) as server:
+        replies = list(teacher(server, tmp_path).ask(ask(text) for text in "abcdef"))
+    assert [reply.text for reply in replies] == list("ABCDEF")
+    assert [each.text for each in server.asked][-1] == "a" and 1 < server.most_at_once <= 4
+    assert replies[0].model == "big" and (replies[0].tokens_in, replies[0].tokens_out) == (10, 2)
+    assert replies[0].cost == pytest.approx(14) and len({reply.prompt for reply in replies}) == 6
+
+
+def test_what_was_asked_is_not_asked_again_and_one_change_is_one_call(tmp_path: Path) -> None:
+    with serving() as server:
+        first = list(teacher(server, tmp_path).ask(ask(text) for text in ["a", "b", "a", "c"]))
+        assert sum(server.served.values()) == 3 and first[0] == first[2]
+        again = list(teacher(server, tmp_path).ask(ask(text) for text in ["a", "b", "a", "d"]))
+        assert server.served == {"a": 1, "b": 1, "c": 1, "d": 1}
+    assert [reply.cached for reply in again] == [True, True, True, False]
+    assert [reply.text for reply in again] == ["A", "B", "A", "D"] and again[0].cost == first[0].cost
+
+
+@pytest.mark.parametrize(
+    "change", [{"temperature": 0.5}, {"max_tokens": 7}, {"draw": 1}, {"schema": Mood}, {"choices": ("X",)}], ids=str
+)
+def test_whatever_an_answer_depends_on_is_another_request(tmp_path: Path, change: dict[str, Any]) -> None:
+    with serving(otherwise=Play("X")) as server:
+        list(teacher(server, tmp_path).ask([ask("a")]))
+        list(teacher(server, tmp_path).ask([ask("a", **change)]))
+        assert len(server.asked) >= 2
+        body = server.asked[1].body
+    assert body["temperature"] == change.get("temperature", 0) and body["max_tokens"] == change.get("max_tokens", 512)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "status"),
+    [
+        (Play(status=500), 500), (Play(status=503), 503), (Play(status=429), 429), (Play(reset=True), "lost"),
+        (Play("half", cut=40), "lost"), (Play(raw=b'{"choices": [{"mess'), "broken"), (Play(raw=b"<html>"), "broken"),
+        (Play("slow", drip=0.05), "timeout"), (Play("late", wait=1.5), "timeout"),
+    ],
+    ids=["500", "503", "429", "reset", "cut off", "truncated JSON", "no JSON", "slow drip", "silence"],
+)
+def test_what_passes_is_tried_again_and_paid_once(tmp_path: Path, trouble: Play, status: Any) -> None:
+    with serving(trouble) as server:
+        (reply,) = teacher(server, tmp_path, timeout=0.5).ask([ask("a")])
+    assert reply.text == "A" and not reply.failed
+    assert statuses(tmp_path) == [status, "ok"]
+
+
+def test_retry_after_is_honoured_and_holds_everybody_back(tmp_path: Path) -> None:
+    with serving(Play(status=429, headers={"Retry-After": "1"})) as server:
+        list(teacher(server, tmp_path, concurrency=1).ask([ask("a"), ask("b")]))
+        first, *others = sorted(each.at for each in server.asked)
+    assert all(at - first >= 1.0 for at in others) and len(others) == 2
+
+
+def test_a_rate_is_kept(tmp_path: Path) -> None:
+    with serving() as server:
+        start = time.monotonic()
+        list(teacher(server, tmp_path, rate=20.0, concurrency=8).ask(ask(str(n)) for n in range(11)))
+        assert time.monotonic() - start >= 0.5
+        times = sorted(each.at for each in server.asked)
+    assert all(times[n + 4] - times[n] > 0.1 for n in range(len(times) - 4))
+
+
+def test_who_does_not_answer_ends_the_batch_and_what_was_answered_stays(tmp_path: Path) -> None:
+    never = lambda body: Play(status=500) if body["messages"][-1]["content"] == "b" else Play(echo)  # noqa: E731
+    with serving(otherwise=never) as server:
+        with pytest.raises(UnavailableError, match=r"does not answer: 500: not now \(tried 2 times\)"):
+            list(teacher(server, tmp_path, retries=1, concurrency=1).ask(ask(text) for text in "abc"))
+        server.otherwise = Play(echo)
+        list(teacher(server, tmp_path).ask(ask(text) for text in "abc"))
+        assert server.served == {"a": 1, "b": 1, "c": 1}
