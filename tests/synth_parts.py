@@ -1,19 +1,24 @@
-"""What tests of synthesizers share: a job over a few rows, and a run of one in a process of its own."""
+"""What tests of synthesizers share: a job over a few rows, a teacher by a script, a run in a process of its own."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from loopback import Play, Server, serving
+from rerank_parts import HashKit
+from teach_parts import teacher
 from tiny_parts import Voice
 
-from factory.api import Finding, Provenance, Row, RowsJob, Synthesizer, Task
+from factory.api import Base, Finding, Provenance, Row, RowsJob, Synthesizer, Task
 
 HERE = Path(__file__).parent
+EMBEDDER = Base(Path("nowhere"), "hash", "1", "0", "MIT")
 
 
 class Plain(Task):
@@ -31,11 +36,22 @@ def row(name: str, group: str = "", **columns: Any) -> Row:
 
 
 def job(rows: Sequence[Row], voice: Voice | None = None, **more: Any) -> RowsJob:
-    return RowsJob(**{"seed": 7, "report": voice or Voice(), "root": HERE, "rows": rows, "task": Plain(), **more})
+    given = {"toolbox": HashKit, "models": {"embedder": EMBEDDER}, "task": Plain(), "root": HERE}
+    return RowsJob(**{"seed": 7, "report": voice or Voice(), "rows": rows, **given, **more})
 
 
 def run(synthesizer: Synthesizer, rows: Sequence[Row], voice: Voice | None = None, **more: Any) -> list[Row]:
     return list(synthesizer.synthesize(job(rows, voice, **more)))
+
+
+def asking(server: Server, home: Path, **changed: Any) -> dict[str, Any]:
+    """A job's way to the server as its teacher."""
+    return {"teachers": lambda alias: teacher(server, home, **changed)}
+
+
+def scripted(say: Callable[[str], str]) -> Any:
+    """A server that answers the last message by a function of it."""
+    return serving(otherwise=Play(lambda body: say(str(body["messages"][-1]["content"]))))
 
 
 def printed(program: str, hash_seed: str) -> str:
@@ -46,3 +62,9 @@ def printed(program: str, hash_seed: str) -> str:
         capture_output=True, text=True, check=True,
     )
     return done.stdout
+
+
+def lines(file: Path, *records: dict[str, Any]) -> Path:
+    """A JSONL file of these records."""
+    file.write_text("".join(json.dumps(record) + "\n" for record in records))
+    return file

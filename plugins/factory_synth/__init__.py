@@ -6,7 +6,17 @@ from factory.api import Plugin, hookimpl
 @hookimpl
 def factory_plugins() -> list[type[Plugin]]:
     """The synthesizers of this package."""
+    from factory_synth.backtranslate import BacktranslateStyle
     from factory_synth.corrupt_claims import CorruptClaims
+    from factory_synth.from_description import FromDescription
     from factory_synth.hard_negatives import HardNegatives
+    from factory_synth.label import Label
+    from factory_synth.paraphrase import Paraphrase
+    from factory_synth.questions import QuestionsFromDocuments
+    from factory_synth.self_instruct import SelfInstruct
+    from factory_synth.tool_calls import ToolCalls
 
-    return [CorruptClaims, HardNegatives]
+    return [
+        BacktranslateStyle, CorruptClaims, FromDescription, HardNegatives, Label, Paraphrase, QuestionsFromDocuments,
+        SelfInstruct, ToolCalls,
+    ]

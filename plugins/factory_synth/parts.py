@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from random import Random
 from typing import Any
 
 from factory.api import Reporter, Row, RowsJob, group_of, made
@@ -44,9 +45,10 @@ class Tally:
 
 
 def child(job: RowsJob, kind: str, columns: Mapping[str, Any], *parents: Row, **detail: Any) -> Row:
-    """A row made from others, on their side of any split: of the first parent's group."""
-    group = group_of(parents[0], job.task.text if job.task else "") if parents else ""
-    return made(kind, columns, parents, group, **detail)
+    """A row made from others, on the first one's side of any split: of its group, or of the one that it is alone."""
+    first = parents[0]
+    own = f"{first.table}/{first.id}" if first.table else group_of(first, job.task.text if job.task else "")
+    return made(kind, columns, parents, first.group or own, **detail)
 
 
 def finished(job: RowsJob, rows: Iterable[Row]) -> Iterator[Row]:
@@ -80,3 +82,12 @@ def text_of(row: Row, column: str) -> str:
         there = ", ".join(sorted(row.columns)) or "none"
         raise ValueError(f"row {row.id!r}: {column!r} holds no text; it has the columns {there}")
     return value
+
+
+def drawn(rows: Sequence[Row], count: int, seed: int) -> list[Row]:
+    """`count` of the rows (0: all) in their order. A row is drawn by its own id, so that others may come and go."""
+    if not count or len(rows) <= count:
+        return list(rows)
+    lots = {row.id: Random(f"{seed} {row.id}").random() for row in rows}
+    chosen = set(sorted(lots, key=lambda name: (lots[name], name))[:count])
+    return [row for row in rows if row.id in chosen]

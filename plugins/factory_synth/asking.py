@@ -1,0 +1,73 @@
+"""What synthesizers that ask a teacher share: requests beside what they are about, and how a prompt is put."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any, ClassVar, TypeVar
+
+from pydantic import Field
+
+from factory.api import Ask, Message, Reply, RowsJob, Synthesizer
+from factory_synth.parts import Tally
+
+T = TypeVar("T")
+
+DRAWS = 10_000
+"""Draws that belong to one seed."""
+
+FENCED = re.compile(r"\s*```[\w+-]*\n(.*?)(?:\n?```\s*)?", re.DOTALL)
+QUOTES = {'"': '"', "“": "”", "'": "'", "«": "»"}
+
+
+class Asking(Synthesizer):
+    """A synthesizer that asks the spec's teacher. `prompts` are its words: they are part of the stage's key.
+
+    Requests go out in the order of rows, and what was answered once comes from the cache: a build that was
+    interrupted goes on where it was, and a row that changed costs its own request alone.
+    """
+
+    prompts: ClassVar[tuple[str, ...]] = ()
+
+    seed: int = Field(0, ge=0, description="seed of what is drawn here, and of the teacher's draws")
+    max_tokens: int = Field(256, ge=1, description="tokens of one answer, at most")
+
+    def uses(self) -> tuple[str, ...]:
+        return ("teacher",)
+
+    def fingerprint(self) -> Any:
+        """The prompts, so that rows are made anew when they are worded anew."""
+        return {"prompts": list(self.prompts)}
+
+    def request(self, system: str, user: str, draw: int = 0, shots: Iterable[Message] = (), **more: Any) -> Ask:
+        """A request of a system message, worked examples and a turn; `draw` tells requests of the same words apart."""
+        messages = (Message("system", system), *shots, Message("user", user))
+        return Ask(messages, max_tokens=self.max_tokens, draw=self.seed * DRAWS + draw, **more)
+
+    def detail(self, reply: Reply, **more: Any) -> dict[str, Any]:
+        """Who made a row and by which request, for its provenance."""
+        return {"model": reply.model, "prompt": reply.prompt, "seed": self.seed, **more}
+
+
+def answered(job: RowsJob, asks: Iterable[tuple[T, Ask]], tally: Tally) -> Iterator[tuple[T, Reply]]:
+    """Each thing with the reply to its request, in order. A request that failed is counted, and comes out no more."""
+    about = list(asks)
+    if not about:
+        return
+    replies = job.teacher().ask([ask for _, ask in about], job.report)
+    for (thing, _), reply in zip(about, replies, strict=True):
+        if reply.failed:
+            tally.refuse(f"answers failed: {reply.failed.splitlines()[0][:60]}")
+        else:
+            yield thing, reply
+
+
+def said(text: str, lead: str = "") -> str:
+    """What a model says without what models put around it: a fence, quotes, or the prompt's last words again."""
+    fenced = FENCED.fullmatch(text)
+    text = (fenced.group(1) if fenced else text).strip()
+    if lead and text.lower().startswith(lead.lower()):
+        text = text[len(lead) :].strip()
+    if len(text) > 1 and QUOTES.get(text[0]) == text[-1] and text[0] not in text[1:-1]:
+        text = text[1:-1].strip()
+    return text

@@ -1,0 +1,155 @@
+"""Rows from a description alone: what they are about, and how often each kind of them is wanted."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from random import Random
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
+
+from factory.api import Ask, Reply, Row, RowsJob, made
+from factory_synth.asking import Asking, answered
+from factory_synth.dealing import deal
+from factory_synth.novelty import Novelty
+from factory_synth.parts import Tally, drawn, finished
+
+SYSTEM = """\
+You write examples for a collection, one at a time: {about}
+Keep to every line of the request. Be particular, as a real one would be: things have names, amounts and reasons; \
+there are no placeholders. Do not mention the request's own words for kind, style or difficulty.
+
+Request (of another collection):
+- topic: a late parcel
+- style: annoyed, two short sentences
+Reply: {"text": "Third day the tracker says 'out for delivery'. Where is my lamp?"}"""
+USER = """\
+Request:
+{lines}
+{examples}Reply with one JSON object that has {fields}."""
+EXAMPLES = "Real ones, for their tone. Do not repeat them:\n{texts}\n"
+MUTATORS = {
+    "none": "",
+    "longer": "about twice as long as usual, with a detail that does not matter",
+    "terser": "as terse as it can be, a few words",
+    "typo": "with two or three typing mistakes, as typed in haste on a phone",
+    "harder": "harder than usual: what it is about must be inferred, as no word names it",
+}
+MANNER = "manner"
+POOL = 2000
+"""Training rows, at most, among which examples are looked for."""
+
+Mutator = Literal["none", "longer", "terser", "typo", "harder"]
+Weights = list[str] | dict[str, float]
+
+
+class FromDescription(Asking):
+    """Has the teacher write rows to order: attributes by their weights, crossed with topics and mutators.
+
+    Each row is one order. What it yields must be new beside the training rows and what was made before: by its letters
+    and, with `cosine`, by its meaning. An order that is refused is given again with another draw, `tries` times.
+    """
+
+    kind = "from-description"
+    prompts = (SYSTEM, USER, EXAMPLES, *MUTATORS.values())
+
+    about: str = Field(min_length=1, description="what the rows are, in a sentence or two for the teacher")
+    count: int = Field(ge=1, le=100_000, description="rows that are wanted")
+    writes: dict[str, str] = Field(min_length=1, description="columns that the teacher writes, and what each is")
+    attributes: dict[str, Weights] = Field({}, description="what varies, each a list of values or values with weights")
+    topics: list[str] = Field([], description="what rows are about, all alike in weight")
+    mutators: dict[Mutator, float] = Field({"none": 1.0}, description="how often each change of manner is wanted")
+    keep: list[str] = Field([], description="attributes that become columns, such as the label")
+    empty: list[str] = Field([], description="columns that are left empty, for `label` to fill")
+    examples: int = Field(3, ge=0, le=20, description="training rows that an order shows, of its label if it has one")
+    near: float = Field(0.7, gt=0, le=1, description="likeness (Jaccard of 5-grams) at which a text is not new")
+    cosine: float = Field(1.0, gt=0, le=1, description="cosine at which a text is not new; 1 for no embedder")
+    tries: int = Field(3, ge=1, le=20, description="requests for one row, at most")
+    temperature: float = Field(0.9, ge=0, le=2, description="of the teacher")
+
+    @model_validator(mode="after")
+    def _fits(self) -> FromDescription:
+        if taken := sorted({"topic", MANNER} & {*self.attributes}):
+            raise ValueError(f"{taken[0]!r} is no name for an attribute; there are topics and mutators for it")
+        if unknown := sorted({*self.keep} - {*self._dealt()} | {*self.keep} & {MANNER}):
+            raise ValueError(f"keep names {unknown[0]!r}, which is no attribute")
+        columns = [*self.writes, *self.keep, *self.empty]
+        if twice := sorted({name for name in columns if columns.count(name) > 1}):
+            raise ValueError(f"{twice[0]!r} is a column twice, among writes, keep and empty")
+        for name, values in self._dealt().items():
+            if not values or min(values.values()) < 0 or not sum(values.values()):
+                raise ValueError(f"{name}: give values, with weights of 0 or more that are not all 0")
+        return self
+
+    def uses(self) -> tuple[str, ...]:
+        return ("teacher", "embedder") if self.cosine < 1 else ("teacher",)
+
+    @property
+    def text(self) -> str:
+        """The column that must be new: the first that the teacher writes."""
+        return next(iter(self.writes))
+
+    def synthesize(self, job: RowsJob) -> Iterator[Row]:
+        known = [str(row[self.text]) for row in job.rows if self.text in row.columns]
+        novelty, tally, schema = Novelty(job, known, self.near, self.cosine), Tally(), self._schema()
+        orders = list(self._orders())
+        shown = list(self._shown(job, orders))
+        done: dict[int, Row] = {}
+        for turn in range(self.tries):
+            waiting = [place for place in range(self.count) if place not in done]
+            asks = [(place, self._ask(orders[place], shown[place], turn, schema)) for place in waiting]
+            written = list(answered(job, asks, tally))
+            reasons = novelty.sift([getattr(reply.value, self.text) for _, reply in written])
+            for (place, reply), why in zip(written, reasons, strict=True):
+                if why:
+                    tally.refuse(why, getattr(reply.value, self.text))
+                else:
+                    done[place] = self._row(orders[place], shown[place], reply)
+        tally.made = len(done)
+        tally.tell(job.report, "rows", self.count)
+        yield from finished(job, [done[place] for place in sorted(done)])
+
+    def _dealt(self) -> dict[str, dict[str, float]]:
+        """What each order gets one value of, with the weights."""
+        given = {**({"topic": self.topics} if self.topics else {}), **self.attributes, MANNER: dict(self.mutators)}
+        return {
+            name: {str(value): weight for value, weight in each.items()} if isinstance(each, dict)
+            else dict.fromkeys(each, 1.0)
+            for name, each in given.items()
+        }
+
+    def _orders(self) -> Iterator[dict[str, str]]:
+        """The values of each row that is wanted; a larger `count` begins with the same ones."""
+        deals = {name: deal(weights, f"{self.seed} {name}") for name, weights in self._dealt().items()}
+        for _ in range(self.count):
+            yield {name: next(values) for name, values in deals.items()}
+
+    def _shown(self, job: RowsJob, orders: Sequence[Mapping[str, str]]) -> Iterator[list[Row]]:
+        """For each order the training rows to show: with its values in the kept columns, where there are any such."""
+        pool: defaultdict[tuple[str, ...], list[Row]] = defaultdict(list)
+        rows = [row for row in drawn(job.rows, POOL, self.seed) if isinstance(row.columns.get(self.text), str)]
+        for row in rows:
+            pool[tuple(str(row.columns.get(name, "")) for name in self.keep)].append(row)
+        for place, order in enumerate(orders):
+            alike = pool.get(tuple(order[name] for name in self.keep)) or rows
+            yield Random(f"{self.seed} shown {place}").sample(alike, min(self.examples, len(alike)))
+
+    def _ask(self, order: Mapping[str, str], shown: Sequence[Row], turn: int, schema: type[BaseModel]) -> Ask:
+        lines = {**order, MANNER: MUTATORS[order[MANNER]]}
+        texts = "\n".join(f"- {row[self.text]}" for row in shown)
+        user = USER.replace("{fields}", " and ".join(f"`{name}`: {what}" for name, what in self.writes.items()))
+        user = user.replace("{lines}", "\n".join(f"- {name}: {value}" for name, value in lines.items() if value))
+        user = user.replace("{examples}", EXAMPLES.replace("{texts}", texts) if texts else "")
+        system = SYSTEM.replace("{about}", self.about)
+        return self.request(system, user, turn, schema=schema, temperature=self.temperature)
+
+    def _schema(self) -> type[BaseModel]:
+        fields: Any = {name: (str, Field(min_length=1, description=what)) for name, what in self.writes.items()}
+        return create_model("Example", __config__=ConfigDict(extra="forbid", str_strip_whitespace=True), **fields)
+
+    def _row(self, order: Mapping[str, str], shown: Sequence[Row], reply: Reply) -> Row:
+        columns = {
+            **reply.value.model_dump(), **{name: order[name] for name in self.keep}, **dict.fromkeys(self.empty, ""),
+        }
+        return made(self.kind, columns, shown, "", **self.detail(reply, order=dict(order)))

@@ -1,0 +1,63 @@
+"""Whether a text that was reworded still says the same: its figures, its names, and how near it is by its letters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from factory.api import RowsJob, normalise
+from factory_synth.texts import WORD, figures, holds, names
+
+COUNTS = {
+    word: str(number) for number, word in enumerate(
+        ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
+    ) if word != "one"
+}
+"""Numbers in words, as figures; `one` is as often a pronoun."""
+
+GRAM = 3
+LONGER = 2.5
+"""How many times longer or shorter a rewording may be."""
+
+
+def numbers(text: str) -> frozenset[str]:
+    """The numbers of a text, whether in digits or, up to twelve, in words. A lone 1 is left out, as `one` is."""
+    words = (COUNTS[word] for word in WORD.findall(text.casefold()) if word in COUNTS)
+    return (figures(text) | frozenset(words)) - {"1"}
+
+
+def lost(text: str, new: str, ours: Sequence[str] = ()) -> str:
+    """What a rewording lost or added, in words; nothing when it keeps the facts. `ours` are names of no account."""
+    if numbers(text) - numbers(new):
+        return "lose a number"
+    if any(name not in ours and not holds(new, name) for name in names(text)):
+        return "lose a name"
+    return added(text, new, ours)
+
+
+def added(text: str, new: str, ours: Sequence[str] = ()) -> str:
+    """What a rewording brought in, in words: a number or a name that the text does not have."""
+    if numbers(new) - numbers(text):
+        return "add a number"
+    return "add a name" if any(name not in ours and not holds(text, name) for name in names(new)) else ""
+
+
+def likeness(text: str, new: str) -> float:
+    """Jaccard similarity of the character trigrams of two texts' normal forms: 0 nothing shared, 1 the same."""
+    mine, theirs = (_grams(normalise(each)) for each in (text, new))
+    return len(mine & theirs) / len(mine | theirs) if mine | theirs else 1.0
+
+
+def cosines(job: RowsJob, pairs: Sequence[tuple[str, str]]) -> list[float]:
+    """The cosine of the embeddings of each pair of texts, by the spec's embedder."""
+    if not pairs:
+        return []
+    texts = list(dict.fromkeys(text for pair in pairs for text in pair))
+    vectors: Any = job.kit.embed(job.models["embedder"], texts, report=job.report)
+    at = {text: place for place, text in enumerate(texts)}
+    return [round(float(vectors[at[one]] @ vectors[at[other]]), 4) for one, other in pairs]
+
+
+def _grams(normal: str) -> frozenset[str]:
+    marked = f" {normal} "
+    return frozenset(marked[i : i + GRAM] for i in range(max(len(marked) - GRAM + 1, 1)))

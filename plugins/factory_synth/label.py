@@ -1,0 +1,149 @@
+"""Labels for texts that have none: a teacher votes, and what it disagrees with itself about goes to a person."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from random import Random
+from typing import Literal
+
+from pydantic import Field
+
+from factory.api import Ask, Message, Reply, Row, RowsJob, normalise, render
+from factory_synth.asking import Asking, answered
+from factory_synth.parts import Tally, finished, text_of
+from factory_synth.unfinished import Unfinished, completed
+from factory_synth.voting import Outcome, counted
+
+SYSTEM = """\
+{about} Read the text and say to which of these classes it belongs. Reply with the name of the class alone, as it is \
+written here.
+
+{choices}"""
+ABOUT = "You sort texts into classes."
+USER = "Text: {text}\nClass:"
+
+
+class Label(Asking):
+    """Gives a label to every text of a file or, without one, to rows that another synthesizer left unlabelled.
+
+    Each text is put to the teacher `votes` times, with the classes in another order each time, for what stands first
+    is chosen more often than it should. The most frequent answer is the label. When less than `agree` of the votes
+    are for it the row is doubtful: kept for training and shown first to a reviewer, or left out. Unlabelled texts are
+    no source: none of them can come into the test set, which stays labelled by people.
+    """
+
+    kind = "label"
+    prompts = (SYSTEM, ABOUT, USER)
+
+    column: str = Field("label", min_length=1, description="column that gets the label")
+    texts: Unfinished | None = Field(None, description="the unlabelled texts; none for made rows without a label")
+    prompt: str = Field("", description="the text as it is put to the teacher, over the columns; empty for the task's")
+    choices: list[str] | dict[str, str] = Field(
+        [], description="the labels, or each with what it means; empty for those of the training rows"
+    )
+    about: str = Field("", description="what the labels are about, in a sentence for the teacher")
+    shots: int = Field(0, ge=0, le=100, description="labelled training rows in the prompt; each label in turn, by seed")
+    votes: int = Field(3, ge=1, le=25, description="times that each text is put to the teacher")
+    temperature: float = Field(0.7, ge=0, le=2, description="of the teacher, where it votes more than once")
+    agree: float = Field(1.0, gt=0, le=1, description="share of the votes under which a label is doubtful")
+    unsure: Literal["review", "drop"] = Field("review", description="doubtful rows: kept for a reviewer, or left out")
+
+    @property
+    def columns(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
+        """What rows must have."""
+        return (self.column,)
+
+    def synthesize(self, job: RowsJob) -> Iterator[Row]:
+        labelled = [row for row in job.rows if str(row[self.column]).strip()]
+        names, shots, tally = self._names(labelled), self._shots(job, labelled), Tally()
+        rows = list(self._of_file(job, self.texts, tally, labelled) if self.texts else self._of_made(job))
+        asks = [(row.id, ask) for row in rows for ask in self._asks(job, row, names, shots)]
+        replies: defaultdict[str, list[Reply]] = defaultdict(list)
+        for name, reply in answered(job, asks, tally):
+            replies[name].append(reply)
+        made, doubtful = [], 0
+        for row in rows:
+            outcome = counted((each.text for each in replies[row.id]), self.votes, self.agree)
+            if outcome is None:
+                tally.refuse("texts got no answer", self._text(job, row))
+                continue
+            doubtful += bool(outcome.doubt)
+            if not outcome.doubt or self.unsure == "review":
+                made.append(self._labelled(row, outcome, replies[row.id][0]))
+        tally.made = len(made)
+        tally.tell(job.report, "labels")
+        if doubtful:
+            fate = "kept for a reviewer to see first" if self.unsure == "review" else "left out of training"
+            job.report.note(f"{doubtful} of {len(rows)} labels are doubtful, and {fate}")
+        yield from finished(job, made)
+
+    def _names(self, labelled: Sequence[Row]) -> dict[str, str]:
+        """Label → what it means, or nothing."""
+        given = self.choices or sorted({str(row[self.column]) for row in labelled})
+        names = dict(given) if isinstance(given, dict) else dict.fromkeys(given, "")
+        if len(names) < 2:
+            raise ValueError(f"{len(names)} labels to choose from; give `choices`, or rows that have labels")
+        return names
+
+    def _of_made(self, job: RowsJob) -> Iterator[Row]:
+        """The rows without a label. Raises ValueError for one of a source: others of it may be in the test set."""
+        for row in job.rows:
+            if not str(row[self.column]).strip():
+                if not row.provenance.generator:
+                    raise ValueError(
+                        f"row {row.id!r} of {row.provenance.source} has no {self.column}, and rows of a source may "
+                        "be drawn into the test set; put unlabelled texts into a file and name it in `texts`"
+                    )
+                yield row
+
+    def _of_file(self, job: RowsJob, texts: Unfinished, tally: Tally, labelled: Sequence[Row]) -> Iterator[Row]:
+        """The texts of the file, each once, without those that training rows have."""
+        wanted = tuple(name for name in (job.task.columns if job.task else ()) if name != self.column)
+        seen = {normalise(self._text(job, row)) for row in labelled}
+        for row in texts.read(job, wanted):
+            text = normalise(self._text(job, row))
+            if text in seen:
+                tally.refuse("texts are there already", text)
+            else:
+                seen.add(text)
+                yield row
+
+    def _text(self, job: RowsJob, row: Row) -> str:
+        return render(self.prompt, row.columns) if self.prompt else text_of(row, job.task.text if job.task else "text")
+
+    def _shots(self, job: RowsJob, labelled: Sequence[Row]) -> list[Message]:
+        """Worked examples as turns: a row of each label, then a second of each, until there are enough."""
+        turn: defaultdict[str, int] = defaultdict(int)
+        placed = []
+        for row in sorted(labelled, key=lambda row: Random(f"{self.seed} {row.id}").random()) if self.shots else ():
+            name = str(row[self.column])
+            turn[name] += 1
+            placed.append((turn[name], Random(f"{self.seed} {name}").random(), row))
+        first = sorted(placed, key=lambda each: each[:2])[: self.shots]
+        return [
+            message for _, _, row in first for message in (
+                Message("user", USER.replace("{text}", self._text(job, row))),
+                Message("assistant", str(row[self.column])),
+            )
+        ]
+
+    def _asks(self, job: RowsJob, row: Row, names: dict[str, str], shots: Sequence[Message]) -> Iterator[Ask]:
+        text = self._text(job, row)
+        for vote in range(self.votes):
+            order = Random(f"{self.seed} {vote} {text}").sample(sorted(names), len(names))
+            told = "\n".join(f"- {name}: {names[name]}" if names[name] else f"- {name}" for name in order)
+            system = SYSTEM.replace("{about}", self.about or ABOUT).replace("{choices}", told)
+            yield self.request(
+                system, USER.replace("{text}", text), vote, shots, choices=tuple(order),
+                temperature=self.temperature if self.votes > 1 else 0.0,
+            )
+
+    def _labelled(self, row: Row, outcome: Outcome, reply: Reply) -> Row:
+        """The row with its label, its votes and, where they are too divided, the doubt."""
+        detail = self.detail(reply, votes=outcome.votes)
+        columns = {**row.columns, self.column: outcome.label}
+        new = completed(self.kind, row, columns, detail) if self.texts else row.having(**columns).noting(
+            votes=outcome.votes, labelled={name: detail[name] for name in ("model", "prompt", "seed")}
+        )
+        return new.doubted(outcome.doubt) if outcome.doubt else new

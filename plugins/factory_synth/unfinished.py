@@ -1,0 +1,54 @@
+"""Texts that are no rows yet: a file of what nobody has labelled or written the other half of.
+
+They come in here and not through a source, so that none of them can be drawn into the frozen test set: what a
+specialist is judged by stays what people gave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from factory.api import Closed, Input, Job, Provenance, Row, made, read_lines
+
+
+class Unfinished(Closed):
+    """A file of texts: JSON objects, one a line, or (`.txt`) plain texts, one a line."""
+
+    file: Annotated[Path, Input()] = Field(description="the texts, .jsonl or .txt, relative to the spec")
+    map: dict[str, str] = Field({}, description="columns and the fields they are read from; empty for the same names")
+    group: str = Field("", description="field of what must stay together, such as a dialogue")
+    licence: str = Field("", description="licence of the file, for the bundle's notes")
+
+    def read(self, job: Job, wanted: tuple[str, ...]) -> Iterator[Row]:
+        """A row for each line, with the wanted columns as text. A wrong line stops the build or is counted."""
+        for number, record in self._records(job, wanted):
+            found = {column: record.get(self.map.get(column, column)) for column in wanted}
+            faulty = [column for column, value in found.items() if not isinstance(value, str) or not value.strip()]
+            if faulty:
+                field, there = self.map.get(faulty[0], faulty[0]), ", ".join(sorted(record)) or "none"
+                job.bad(f"{self.file}:{number}: {field}: text is wanted; there are {there}")
+                continue
+            origin = Provenance(str(self.file), number, self.licence)
+            yield Row(f"{self.file.stem}#{number}", found, origin, str(record.get(self.group) or ""))
+
+    def _records(self, job: Job, wanted: tuple[str, ...]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+        path = job.root / self.file
+        if path.suffix != ".txt":
+            yield from read_lines(path, str(self.file))
+            return
+        for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1):
+            if line.strip():
+                yield number, {self.map.get(wanted[0], wanted[0]): line.strip()}
+
+
+def completed(kind: str, row: Row, columns: Mapping[str, Any], detail: Mapping[str, Any]) -> Row:
+    """A line of the file as a row: named by its content, from its line, made by `kind`, with no row as its parent."""
+    new = made(kind, columns, group=row.group, **detail)
+    origin = row.provenance
+    return Row(
+        new.id, new.columns, Provenance(origin.source, origin.line, origin.licence, kind, (), dict(detail)), row.group,
+    )
