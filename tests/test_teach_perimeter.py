@@ -1,0 +1,121 @@
+"""Nothing leaves the perimeter that a spec draws: not by accident, not by a library, not by a plugin."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.request import urlopen
+
+import curious_builds as curious
+import pytest
+from loopback import Play, Server, serving
+
+from factory.errors import UNAVAILABLE
+from factory.events import Noted
+from factory.teach import perimeter
+from factory.teach.perimeter import DeniedError, denied
+from toy_builds import events
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    perimeter.install()
+    with serving() as running:
+        yield running
+
+
+def place(server: Server) -> tuple[str, int]:
+    return "127.0.0.1", server.server_address[1]
+
+
+WAYS: dict[str, Callable[[Server], object]] = {
+    "address": lambda server: socket.create_connection(place(server)),
+    "name": lambda server: socket.create_connection(("localhost", place(server)[1])),
+    "C resolves": lambda server: socket.socket().connect(("localhost", place(server)[1])),
+    "without waiting": lambda server: socket.socket().connect_ex(place(server)),
+    "datagram": lambda server: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", place(server)),
+    "message": lambda server: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendmsg([b"x"], [], 0, place(server)),
+    "look-up": lambda server: socket.getaddrinfo("secret.example.org", 53),
+    "old look-up": lambda server: socket.gethostbyname("secret.example.org"),
+    "urllib": lambda server: urlopen(server.url),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_no_way_leads_out_of_an_empty_perimeter(server: Server, way: str) -> None:
+    with perimeter.within("curate", []) as reach, pytest.raises(OSError) as caught:
+        WAYS[way](server)
+    found = denied(caught.value)
+    assert isinstance(found, DeniedError) and found.exit_code == UNAVAILABLE and server.asked == []
+    assert "curate tried to reach" in str(found) and list(reach.heard) == [str(found).split("reach ")[1].split(",")[0]]
+
+
+def test_a_named_host_is_reached_and_on_its_port_alone(server: Server) -> None:
+    host, port = place(server)
+    for named in (f"{host}:{port}", host, f"localhost:{port}"):
+        with perimeter.within("curate", [named]):
+            socket.create_connection(("localhost" if "local" in named else host, port)).close()
+    with perimeter.within("curate", [f"{host}:{port + 1}"]), pytest.raises(DeniedError, match=f"{host}:{port},"):
+        socket.create_connection((host, port))
+
+
+def test_a_suffix_covers_what_is_below_it() -> None:
+    with perimeter.within("gather", [".hub.example"]) as reach:
+        assert reach.may_name("files.Hub.example.") == {None}
+        assert not reach.may_name("hub.example") and not reach.may_name("evilhub.example")
+
+
+def test_threads_and_replay_are_no_way_out(server: Server) -> None:
+    caught: list[Exception] = []
+
+    def phone() -> None:
+        try:
+            socket.create_connection(place(server))
+        except Exception as error:
+            caught.append(error)
+
+    with perimeter.within("answer", ["127.0.0.1"], replay=True), perimeter.acting("contender 'frontier'"):
+        thread = threading.Thread(target=phone)
+        thread.start()
+        thread.join()
+    assert "contender 'frontier' tried to reach" in str(caught[0]) and "--replay has the network off" in str(caught[0])
+
+
+def test_local_sockets_are_no_hosts() -> None:
+    with perimeter.within("train", []):
+        one, other = socket.socketpair()
+        one.sendall(b"x")
+        assert other.recv(1) == b"x"
+        one.close()
+        other.close()
+
+
+def test_a_whole_build_opens_no_socket(toy: Path, tmp_path: Path) -> None:
+    code, said = curious.build(toy / "toy.yaml", tmp_path / "home", "--set", "data.curate=[exact]")
+    assert code == 0, said
+    assert curious.sockets(toy / "toy.yaml") == []
+
+
+def test_a_plugin_that_phones_home_is_heard_and_fails(toy: Path, tmp_path: Path) -> None:
+    with serving(otherwise=Play("thanks")) as server:
+        block = f"data.curate=[{{kind: phoning, home: '{server.url}'}}]"
+        code, said = curious.build(toy / "toy.yaml", tmp_path / "home", "--set", block)
+        assert server.asked == [] and code == UNAVAILABLE
+    host = server.url.split("/")[2]
+    assert said[-1] == (
+        f"curate: curator 'phoning' tried to reach {host}, which the spec does not name, so it was denied; "
+        "name it as the base_url of an endpoint, or leave the plugin out"
+    )
+    assert any(line.startswith("socket.connect") and str(server.server_address[1]) in line
+               for line in curious.sockets(toy / "toy.yaml"))
+
+
+def test_a_plugin_that_swallows_it_is_told_on(toy: Path, tmp_path: Path) -> None:
+    with serving(otherwise=Play("thanks")) as server:
+        block = f"data.curate=[{{kind: phoning, home: '{server.url}', quietly: true}}]"
+        code, _ = curious.build(toy / "toy.yaml", tmp_path / "home", "--set", block)
+        assert code == 0 and server.asked == []
+    notes = [event for event in events(tmp_path / "home") if isinstance(event, Noted) and event.level == "warning"]
+    assert any("curator 'phoning' tried to reach 127.0.0.1" in note.text for note in notes)
