@@ -10,7 +10,7 @@ import click
 COMMANDS = {
     "check": "Say all that is wrong with a spec.",
     "plan": "Show the stages of a spec: what is cached, what would run, how long it may take.",
-    "data": "Make the rows of a spec and show them: the funnel, samples, distributions, one row's history.",
+    "data": "Make the rows of a spec, up to curation and no further, and show them.",
     "review": "Let a subject expert accept, reject or edit training rows.",
     "advise": "Say whether to fine-tune at all, from the rows and a quick ladder of what exists.",
     "build": "Build a specialist, from a spec to a verdict and a bundle.",
@@ -19,10 +19,13 @@ COMMANDS = {
     "show": "Show a run, live or past.",
     "compare": "Compare two builds, two specialists or two contenders, row by row.",
     "report": "Write a run as one HTML file.",
+    "tui": "Watch runs and compare specialists on a terminal.",
     "try": "Ask a specialist.",
     "verify": "Check that a bundle is what was built.",
     "bases": "List the base models that are known by digest.",
     "plugins": "List the kinds that a spec can name, and what failed to load.",
+    "new": "Write a plugin package, or a commented spec, to begin with.",
+    "docs": "Write the pages of all kinds, and the guides, as HTML.",
     "schema": "Write the JSON Schema of specs, with the installed plugins' fields.",
     "gc": "Free the disk of what no recent run refers to.",
 }

@@ -15,7 +15,7 @@ from factory.errors import FactoryError
 from factory.plugins import Registry, installed
 from factory.resolve import resolve
 from factory.testing.case import Case
-from factory.testing.drive import WORLD
+from factory.testing.drive import WORLD, write_files
 
 VERDICTS = frozenset({0, 2, 3})
 
@@ -77,9 +77,7 @@ def _paths(kind: type[Plugin]) -> list[str]:
 
 def _written(kind: type[Plugin], case: Case, root: Path) -> Path:
     """The project: a spec with the plugin in its place, the rows, the tables, and the case's own files."""
-    for name, text in case.files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text, encoding="utf-8")
+    write_files(case, root)
     rows = case.examples()
     lines = [{"id": row.id, "columns": dict(row.columns), "group": row.group} for row in rows]
     for table, entries in case.side_tables().items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from factory.api import Answer, Provenance, Row
@@ -24,22 +24,19 @@ ROWS = 60
 class Case:
     """How to try one plugin. Everything has a default that suits plugins over common columns.
 
-    `fields` make it, `files` (name → text) lie in the spec's folder, `rows` are the columns of example rows and
+    `fields` make it, `files` (name → content) lie in the spec's folder, `rows` are the columns of example rows and
     `tables` those of side tables (table → id → columns). `answers` are outputs for an eval to score, one for each row.
     `task` and `spec` say in which spec its real build runs; `patience` is how many seconds one call may take.
     """
 
     fields: Columns = field(default_factory=dict)
-    files: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str | bytes] = field(default_factory=dict)
     rows: Sequence[Columns] = ()
     tables: Mapping[str, Mapping[str, Columns]] = field(default_factory=dict)
     answers: Sequence[Any] = ()
     task: str = ""
     spec: Columns = field(default_factory=dict)
     patience: float = 60.0
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
 
     def examples(self) -> list[Row]:
         """The rows, each with an id, a group of two and a provenance."""

@@ -1,6 +1,6 @@
 """A fresh interpreter in which plugins are tried, one fork each: what one of them does can not touch the next.
 
-`python -m factory.testing.child REQUEST.json REPLY.json`; a request is a list of trials, a reply what was seen of each.
+`python -m factory.testing.child REQUEST REPLY`: a request is a pickled list of trials, a reply says what was seen.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import pickle
 import select
 import signal
 import sys
@@ -15,7 +16,6 @@ import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from factory import identity
 from factory.api import Objective, Plugin
 from factory.plugins import Registry
 from factory.testing.case import Case
-from factory.testing.drive import BROKEN, WORLD, ModelNeededError, OffContractError, Trial
+from factory.testing.drive import BROKEN, ModelNeededError, OffContractError, Trial, world, write_files
 from factory.testing.reading import Reading, plain
 
 DIGITS = 6
@@ -33,16 +33,10 @@ DIGITS = 6
 def main() -> None:
     """Try every plugin of the request."""
     request, reply = (Path(argument) for argument in sys.argv[1:3])
-    asked = json.loads(request.read_text())
+    asked = pickle.loads(request.read_bytes())
     sys.path[:0] = [path for path in asked["path"] if path not in sys.path]
     world()  # once, for all forks
     reply.write_text(json.dumps([forked(trial) for trial in asked["trials"]]))
-
-
-@cache
-def world() -> Registry:
-    """What is installed, and the kit's own tasks."""
-    return Registry.load([WORLD])
 
 
 def forked(asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -100,7 +94,7 @@ def _named(error: BaseException) -> str:
 def observe(asked: Mapping[str, Any]) -> dict[str, Any]:
     """Try one plugin: its output, what it read and changed; then, unless `brief`, the rest of what can go wrong."""
     kind = _found(asked["module"], asked["name"])
-    case, models, start = Case(**asked["case"]), bool(asked["models"]), time.monotonic()
+    case, models, start = asked["case"], bool(asked["models"]), time.monotonic()
     registry = world()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
@@ -129,9 +123,7 @@ def _found(module: str, name: str) -> type[Plugin]:
 
 def _trial(kind: type[Plugin], case: Case, registry: Registry, root: Path, models: bool = False) -> Trial:
     root.mkdir()
-    for name, text in case.files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text, encoding="utf-8")
+    write_files(case, root)
     trial = Trial(kind(**case.fields), case, root, registry, Reading(kind.__module__.partition(".")[0]))
     if models:
         from factory.ml.kit import TOOLBOX

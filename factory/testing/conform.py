@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import subprocess
 import sys
 import tempfile
@@ -59,12 +60,12 @@ def faults(kind: type[Plugin], case: Case | None = None, *, record: Path | None 
 def trials(asked: Sequence[tuple[type[Plugin], Case]], models: bool = True) -> list[tuple[Seen, Seen]]:
     """What was seen of each plugin under two hash seeds. Without `models`, one that needs any says so and no more."""
     wanted = [
-        {"module": kind.__module__, "name": kind.__qualname__, "case": case.to_json(), "patience": case.patience,
+        {"module": kind.__module__, "name": kind.__qualname__, "case": case, "patience": case.patience,
          "models": models and facts.wants_models(kind)}
         for kind, case in asked
     ]
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        request = Path(folder) / "request.json"
+        request = Path(folder) / "request"
         runs = [stack.enter_context(_started(request, seed, wanted)) for seed in SEEDS]
         for process in runs:
             _, errors = process.communicate()
@@ -77,8 +78,8 @@ def trials(asked: Sequence[tuple[type[Plugin], Case]], models: bool = True) -> l
 def _started(request: Path, seed: str, wanted: Sequence[Mapping[str, Any]]) -> subprocess.Popen[bytes]:
     """An interpreter with a hash seed that tries all; only the first one does all that there is to try."""
     asked = [{**one, "brief": seed != SEEDS[0]} for one in wanted]
-    request = request.with_name(f"request-{seed}.json")
-    request.write_text(json.dumps({"path": sys.path, "trials": asked}))
+    request = request.with_name(f"request-{seed}")
+    request.write_bytes(pickle.dumps({"path": sys.path, "trials": asked}))
     environment = {**os.environ, "PYTHONHASHSEED": seed, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
     reply = request.parent / f"reply-{seed}.json"
     command = [sys.executable, "-m", "factory.testing.child", str(request), str(reply)]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -104,6 +106,31 @@ class Trial:
     def rows_job(self, rows: Sequence[Row]) -> RowsJob:
         """A job over rows."""
         return RowsJob(**self.common(), rows=rows, base=self.lent(), task=self.task())
+
+
+def trial(plugin: Plugin, case: Case | None = None, root: Path | None = None) -> Trial:
+    """A trial of one plugin in this process: `trial(MyEval(), Case(rows=…)).run()` gives what it says, as JSON values.
+
+    The case's files lie in `root`, a fresh temporary folder by default.
+    """
+    case = case or Case()
+    folder = root or Path(tempfile.mkdtemp(prefix="factory-trial-"))
+    write_files(case, folder)
+    package = type(plugin).__module__.partition(".")[0]
+    return Trial(plugin, case, folder, world(), Reading(package))
+
+
+def write_files(case: Case, root: Path) -> None:
+    """Lay the files of a case into a folder."""
+    for name, content in case.files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+@cache
+def world() -> Registry:
+    """What is installed, and the kit's own tasks."""
+    return Registry.load([WORLD])
 
 
 def _each(values: Any, wanted: type[Any], method: str) -> Iterator[Any]:

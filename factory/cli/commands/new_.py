@@ -1,0 +1,57 @@
+"""`factory new`: a plugin package, or a commented spec, to begin with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from factory.cli import load, out
+
+ROLES = ("source", "synthesizer", "curator", "objective", "contender", "eval", "target", "task")
+
+
+@click.group()
+def command() -> None:
+    """Write a plugin package, or a commented spec, to begin with."""
+
+
+@command.command("plugin")
+@click.argument("name")
+@click.option("--of", "role", required=True, type=click.Choice(ROLES), help="What the plugin is.")
+@click.option("--at", "folder", type=click.Path(path_type=Path), help="The folder to write; default NAME, here.")
+def plugin(name: str, role: str, folder: Path | None) -> None:
+    """Write an installable package of one plugin: a class, a test that means something, and a smoke spec."""
+    from factory import scaffold
+    from factory.errors import InputError
+    from factory.plugins import installed
+
+    if name in {kind.kind for kind in installed().classes(role)}:
+        raise InputError(f"there is a {role} {name!r} already; `factory plugins {name}` shows it; choose another name")
+    target = folder or Path(name)
+    files = scaffold.plugin(name, role, target)
+    for file in files:
+        out.say(str(file))
+    out.note(f"\nnow: pip install -e {target} && factory plugins {name} && (cd {target} && python -m pytest)")
+
+
+@command.command("spec")
+@click.argument("name")
+@click.option("--task", "kind", required=True, help="The task, such as classifier; `factory plugins task` lists them.")
+@click.option("--from", "data", type=click.Path(path_type=Path), help="Your data: JSONL, CSV, TSV or Parquet.")
+@click.option("-o", "--out", "target", type=click.Path(path_type=Path), help="The file to write; default NAME.yaml.")
+@load.plugins_option
+def spec(name: str, kind: str, data: Path | None, target: Path | None, folders: tuple[Path, ...]) -> None:
+    """Write a commented spec. With --from, columns, group and split are proposed from what the file holds."""
+    from factory.drafting import written
+    from factory.errors import InputError
+    from factory.plugins import installed
+
+    file = target or Path(f"{name}.yaml")
+    if file.exists():
+        raise InputError(f"{file} is there already; choose another name, or -o another file")
+    text = written(name, kind, data, file, installed(tuple(folders)))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+    out.say(str(file))
+    out.note(f"\nnow: factory check {file} && factory plan {file}")

@@ -1,0 +1,16 @@
+"""What the contender owes whoever builds with it, and what it is for."""
+
+from pathlib import Path
+
+from my_plugin.contender import MyPlugin
+
+from factory.testing import Case, suite, trial
+
+test_it_keeps_the_contract = suite("my_plugin", record=Path(__file__).with_name("recorded.json"))
+
+
+def test_words_of_one_label_decide() -> None:
+    rows = [{"text": text, "label": label} for text, label in [("a hot cup", "tea"), ("a cold glass", "juice")] * 20]
+    answers = trial(MyPlugin(), Case(rows=rows)).run()
+    assert max(answers[0]["output"], key=answers[0]["output"].get) == "tea"
+    assert max(answers[1]["output"], key=answers[1]["output"].get) == "juice"

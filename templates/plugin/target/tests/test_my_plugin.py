@@ -1,0 +1,23 @@
+"""What the target owes whoever builds with it, and what it is for."""
+
+from pathlib import Path
+
+from my_plugin.target import MyPlugin
+
+from factory.api import Base, ExportJob, Silent
+from factory.testing import suite
+
+test_it_keeps_the_contract = suite("my_plugin", record=Path(__file__).with_name("recorded.json"))
+
+MANIFEST = {"name": "kinds", "loader": "sentence_transformers:SentenceTransformer", "base": {"id": "some/base"}}
+
+
+def test_a_bundle_that_nothing_loads_is_refused() -> None:
+    assert "no plain library" in MyPlugin().refuses({**MANIFEST, "loader": ""})
+    assert MyPlugin().refuses(MANIFEST) == ""
+
+
+def test_the_image_has_the_library_that_loads_the_bundle(tmp_path: Path) -> None:
+    base = Base(tmp_path, "some/base", "1", "0", "MIT")
+    MyPlugin().export(ExportJob(7, Silent(), tmp_path, bundle=tmp_path, base=base, manifest=MANIFEST, out=tmp_path))
+    assert "pip install --no-cache-dir sentence-transformers" in (tmp_path / "Dockerfile").read_text()
