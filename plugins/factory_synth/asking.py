@@ -13,7 +13,7 @@ from factory_synth.parts import Tally
 
 T = TypeVar("T")
 
-DRAWS = 10_000
+DRAWS = 10_000_000
 """Draws that belong to one seed."""
 
 FENCED = re.compile(r"\s*```[\w+-]*\n(.*?)(?:\n?```\s*)?", re.DOTALL)

@@ -37,6 +37,9 @@ MUTATORS = {
     "harder": "harder than usual: what it is about must be inferred, as no word names it",
 }
 MANNER = "manner"
+MOST = 20
+"""Tries of an order; each is a draw of its own, and orders that are alike have draws apart."""
+
 POOL = 2000
 """Training rows, at most, among which examples are looked for."""
 
@@ -65,7 +68,7 @@ class FromDescription(Asking):
     examples: int = Field(3, ge=0, le=20, description="training rows that an order shows, of its label if it has one")
     near: float = Field(0.7, gt=0, le=1, description="likeness (Jaccard of 5-grams) at which a text is not new")
     cosine: float = Field(1.0, gt=0, le=1, description="cosine at which a text is not new; 1 for no embedder")
-    tries: int = Field(3, ge=1, le=20, description="requests for one row, at most")
+    tries: int = Field(3, ge=1, le=MOST, description="requests for one row, at most")
     temperature: float = Field(0.9, ge=0, le=2, description="of the teacher")
 
     @model_validator(mode="after")
@@ -98,7 +101,7 @@ class FromDescription(Asking):
         done: dict[int, Row] = {}
         for turn in range(self.tries):
             waiting = [place for place in range(self.count) if place not in done]
-            asks = [(place, self._ask(orders[place], shown[place], turn, schema)) for place in waiting]
+            asks = [(place, self._ask(orders[place], shown[place], MOST * place + turn, schema)) for place in waiting]
             written = list(answered(job, asks, tally))
             reasons = novelty.sift([getattr(reply.value, self.text) for _, reply in written])
             for (place, reply), why in zip(written, reasons, strict=True):
@@ -135,14 +138,14 @@ class FromDescription(Asking):
             alike = pool.get(tuple(order[name] for name in self.keep)) or rows
             yield Random(f"{self.seed} shown {place}").sample(alike, min(self.examples, len(alike)))
 
-    def _ask(self, order: Mapping[str, str], shown: Sequence[Row], turn: int, schema: type[BaseModel]) -> Ask:
+    def _ask(self, order: Mapping[str, str], shown: Sequence[Row], draw: int, schema: type[BaseModel]) -> Ask:
         lines = {**order, MANNER: MUTATORS[order[MANNER]]}
         texts = "\n".join(f"- {row[self.text]}" for row in shown)
         user = USER.replace("{fields}", " and ".join(f"`{name}`: {what}" for name, what in self.writes.items()))
         user = user.replace("{lines}", "\n".join(f"- {name}: {value}" for name, value in lines.items() if value))
         user = user.replace("{examples}", EXAMPLES.replace("{texts}", texts) if texts else "")
         system = SYSTEM.replace("{about}", self.about)
-        return self.request(system, user, turn, schema=schema, temperature=self.temperature)
+        return self.request(system, user, draw, schema=schema, temperature=self.temperature)
 
     def _schema(self) -> type[BaseModel]:
         fields: Any = {name: (str, Field(min_length=1, description=what)) for name, what in self.writes.items()}
