@@ -120,7 +120,7 @@ def _behaved(one: Seen) -> list[Fault]:
 
 
 def recorded(kind: type[Plugin], case: Case, seen: tuple[Seen, Seen], file: Path | None) -> list[Fault]:
-    """Compare an output with the one that a file remembers, or have the file remember it. A newer version may differ."""
+    """Compare an output with what a file remembers, or have the file remember it. A newer version may differ."""
     if file is None or "digest" not in seen[0] or facts.wants_models(kind):
         return []
     known = json.loads(file.read_text()) if file.is_file() else {}

@@ -53,7 +53,8 @@ class MyPlugin(Task):
 
     def show(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer | None) -> str:
         said = max(sorted(answer.output), key=answer.output.get) if answer else row["label"]
-        return f"{row['evidence']} → {row['claim']}\n  {said}" + ("" if said == row["label"] else f", not {row['label']}")
+        right = "" if said == row["label"] else f", not {row['label']}"
+        return f"{row['evidence']} → {row['claim']}\n  {said}{right}"
 
     def slices(self, row: Row) -> Mapping[str, str]:
         return {"label": str(row["label"])}
