@@ -1,4 +1,4 @@
-"""Rows from a file to a training set: seconds and peak memory of the stages before training, run as the worker runs them.
+"""Rows from a file to a training set: seconds and peak memory of the stages before training, run as a worker does.
 
 The rows are made up: classified texts of a dozen words, a few of them repeated. No model is loaded.
 """
@@ -57,9 +57,10 @@ def measure(folder: Path) -> None:
         stage, out, start = plan[name], folder / "out" / name, (time.perf_counter(), time.process_time())
         (folder / "work" / name).mkdir(parents=True)
         out.mkdir(parents=True)
+        inputs = {role: folder / "out" / other for role, other in stage.inputs.items()}
         job = StageJob(
-            stage=name, config=stage.config, inputs={role: folder / "out" / other for role, other in stage.inputs.items()},
-            out=out, work=folder / "work" / name, root=folder, home=folder, report=Silent(), registry=registry,
+            stage=name, config=stage.config, inputs=inputs, out=out, work=folder / "work" / name, root=folder,
+            home=folder, report=Silent(), registry=registry,
         )
         __import__(stage.run, fromlist=["run"]).run(job)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10

@@ -192,5 +192,7 @@ def test_a_dataset_of_the_hub_needs_a_revision_and_names_its_hosts() -> None:
         Dataset(name="owner/name", columns=["text"])
     with pytest.raises(ValidationError, match="one of the two"):
         Dataset(columns=["text"])
-    assert Dataset(name="owner/name", revision="v1", columns=["text"]).hosts()
+    with pytest.raises(ValidationError, match="should match pattern"):
+        Dataset(name="owner/name", revision="main", columns=["text"])
+    assert Dataset(name="owner/name", revision="0" * 40, columns=["text"]).hosts()
     assert Dataset(folder=Path("x"), columns=["text"]).hosts() == ()

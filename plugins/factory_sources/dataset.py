@@ -23,7 +23,7 @@ class Dataset(Records):
     kind = "dataset"
 
     name: str = Field("", pattern=r"^([\w.-]+(/[\w.-]+)?)?$", description="id on the hub, such as owner/name")
-    revision: str = Field("", description="commit or tag on the hub; a build must name one to be repeatable")
+    revision: str = Field("", pattern=r"^([0-9a-f]{40})?$", description="its commit on the hub, in full: tags may move")
     config: str = Field("", description="which configuration, where a dataset on the hub has several")
     folder: Annotated[Path | None, Input()] = Field(
         None, description="or a folder that save_to_disk wrote, relative to the spec"
@@ -35,7 +35,7 @@ class Dataset(Records):
         if bool(self.name) == bool(self.folder):
             raise ValueError("name a dataset on the hub, or a `folder`: one of the two")
         if self.name and not self.revision:
-            raise ValueError(f"say which `revision` of {self.name}: a commit, or a tag that stays")
+            raise ValueError(f"say which `revision` of {self.name}: the commit, as its page on the hub has it")
         return self
 
     def hosts(self) -> tuple[str, ...]:
@@ -49,7 +49,7 @@ class Dataset(Records):
         return plain(value)
 
     def records(self, job: Job) -> Iterator[Record]:
-        shown = str(self.folder) if self.folder else f"{self.name}@{self.revision}"
+        shown = str(self.folder) if self.folder else f"{self.name}@{self.revision[:12]}"
         data = self._loaded(job, shown)
         lacking(self.fields(), data.column_names, shown)
         data, names = data.select_columns(self.fields()), _labels(data.features)
@@ -69,9 +69,7 @@ class Dataset(Records):
             raise ModuleNotFoundError("this needs datasets: pip install 'specialist-factory[datasets]'") from error
         try:
             if self.folder is None:
-                return datasets.load_dataset(
-                    self.name, self.config or None, split=self.part, revision=self.revision
-                )
+                return self._fetched(datasets)
             found = datasets.load_from_disk(str(job.root / self.folder))
         except ConnectionError as error:
             raise ConnectionError(0, "the hub can not be reached", shown) from error
@@ -82,6 +80,16 @@ class Dataset(Records):
                 raise ValueError(f"{shown}: {self.part}: no such split; there are {', '.join(found)}")
             return found[self.part]
         return found
+
+    def _fetched(self, datasets: Any) -> Any:
+        """The split as it is at the revision. The library takes another that it has when it can not get this."""
+        builder = datasets.load_dataset_builder(self.name, self.config or None, revision=self.revision)
+        if builder.hash != self.revision:
+            raise ValueError("can not be read at this commit; only another one lies in the cache")
+        builder.download_and_prepare()
+        if self.part not in builder.info.splits:
+            raise ValueError(f"{self.part}: no such split; there are {', '.join(builder.info.splits)}")
+        return builder.as_dataset(split=self.part)
 
 
 def _labels(features: Any) -> dict[str, Callable[[int | None], str | None]]:
