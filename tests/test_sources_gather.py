@@ -1,9 +1,11 @@
 """Gathering from several sources: wrong records counted, weights, samples, and files that are never held whole."""
 
 import os
+import sqlite3
 import subprocess
 import sys
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -134,3 +136,17 @@ def test_every_source_says_what_it_gives_and_describes_its_fields() -> None:
         described = {name: field.description for name, field in kind.model_fields.items()}
         assert all(described.values()), (kind.kind, described)
         assert hasattr(kind, "gives") and kind.__doc__, kind.kind
+
+
+def test_sources_of_specialists_skip_too(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "shop.sqlite")) as database, database:
+        database.execute("CREATE TABLE item (name TEXT)")
+        database.execute("INSERT INTO item VALUES ('lamp')")
+    pair = {"question": "Which items?", "sql": "SELECT name FROM item"}
+    lines(tmp_path / "pairs.jsonl", pair, {"question": "?"}, "[")
+    turn = {"question": "Who?", "rewrite": "Who?", "answer": "Ann."}
+    lines(tmp_path / "talks.jsonl", {"id": "t", "topic": "x", "turns": [turn, turn]}, {"id": "u"})
+    blocks = [{"kind": "sql-pairs", "file": "pairs.jsonl", "databases": "shop.sqlite"},
+              {"kind": "conversations", "file": "talks.jsonl"}]
+    _, facts, _ = gathered(tmp_path, *blocks, on_error="skip")
+    assert [(source["rows"], source["skipped"]["rows"]) for source in facts["sources"]] == [(1, 2), (1, 1)]

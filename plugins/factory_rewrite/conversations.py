@@ -50,9 +50,13 @@ class Conversations(Source):
     licence: str = Field("", description="licence of the dialogues, for the bundle's notes")
 
     def rows(self, job: Job) -> Iterator[Row]:
-        for number, record in read_lines(job.root / self.file, str(self.file)):
+        for number, record in read_lines(job.root / self.file, str(self.file), job.bad):
             origin = Provenance(str(self.file), number, self.licence)
-            dialogue = _dialogue(record, f"{self.file}:{number}", origin)
+            try:
+                dialogue = _dialogue(record, f"{self.file}:{number}", origin)
+            except ValueError as error:
+                job.bad(str(error))
+                continue
             yield from _passages(dialogue)
             yield from self._questions(dialogue)
 

@@ -113,15 +113,20 @@ class SqlPairs(Source):
     def rows(self, job: Job) -> Iterator[Row]:
         files: dict[str, Path] = {}
         failed: list[str] = []
-        for line, record in read_lines(job.root / self.file, str(self.file)):
+        for line, record in read_lines(job.root / self.file, str(self.file), job.bad):
             place = f"{self.file}:{line}"
             name = str(record.get(self.fields.db) or self.databases.stem)
-            if name not in files:
-                files[name] = _found(job.root, self.databases, name, place)
-                yield entry(name, files[name], database(job.root / files[name]), self.licence)
-            question, sql = (_text(record, field, place) for field in (self.fields.question, self.fields.sql))
             try:
-                sql = self._styled(sql, database(job.root / files[name]))
+                found = files.get(name) or _found(job.root, self.databases, name, place)
+                question, sql = (_text(record, field, place) for field in (self.fields.question, self.fields.sql))
+            except ValueError as error:
+                job.bad(str(error))
+                continue
+            if name not in files:
+                files[name] = found
+                yield entry(name, found, database(job.root / found), self.licence)
+            try:
+                sql = self._styled(sql, database(job.root / found))
             except RefusedError as reason:
                 failed.append(f"{place}: {reason}")
                 continue
