@@ -85,7 +85,9 @@ def _gather(job: StageJob, source: Source, files: dict[str, RowWriter], stack: E
 
 def _said(job: StageJob, source: Source, skipped: Skipped | None, count: int) -> None:
     """Note what was skipped; raise InputError when nothing is left."""
-    lost = f"{skipped.rows} records skipped; first {skipped.first[0]}" if skipped and skipped.rows else ""
+    lost = ""
+    if skipped and skipped.rows:
+        lost = f"{skipped.rows} wrong record{'s' * (skipped.rows > 1)} skipped; first {skipped.first[0]}"
     if not count:
         raise InputError(f"source {source.kind!r} is empty; {lost or 'look at its fields and its file'}")
     if lost:
