@@ -1,31 +1,88 @@
-"""Curators: which rows stay, and the row that a dropped one repeats."""
+"""Curators of duplicates: which rows are alike, which one of them stays, and the row that a dropped one repeats."""
 
-from pathlib import Path
+import random
 
-from rerank_parts import HERE, Voice
+import pytest
+from curator_parts import decided, rows_of
 
-from factory.api import Row, RowsJob
+from factory.api import Curator, Row, normalise
+from factory.api.texts import grams, similarity
+from factory_curators.balance import Balance
 from factory_curators.exact import Exact
 from factory_curators.near import Near
+from factory_curators.semantic import Semantic
+from factory_curators.sketch import MISSED, bands
+
+URETER = "stricture of the left ureter, seen before and after the operation"
 
 
-def decided(curator: Exact | Near, *rows: dict[str, object]) -> dict[str, tuple[bool, str]]:
-    made = [Row(f"r{i}", columns, HERE) for i, columns in enumerate(rows)]
-    return {one.id: (one.kept, one.twin) for one in curator.keep(RowsJob(7, Voice(), Path(), rows=made))}
+def gone(curator: Curator, rows: list[Row]) -> dict[str, str]:
+    """Dropped row → the row that it repeats."""
+    return {name: decision.twin for name, decision in decided(curator, rows).items() if not decision.kept}
 
 
 def test_the_first_of_equal_texts_stays() -> None:
-    found = decided(Exact(), {"query": "Kidney stone"}, {"query": "Gout"}, {"query": "kidney  stone."})
-    assert found == {"r0": (True, ""), "r1": (True, ""), "r2": (False, "r0")}
+    assert gone(Exact(), rows_of("Kidney stone", "Gout", "kidney  stone.", "", "")) == {"r2": "r0"}
 
 
 def test_rows_that_differ_in_another_text_stay_unless_told() -> None:
-    rows = ({"text": "great", "label": "good"}, {"text": "Great!", "label": "bad"})
-    assert decided(Exact(), *rows)["r1"] == (True, "")
-    assert decided(Exact(on=["text"]), *rows)["r1"] == (False, "r0")
+    rows = rows_of("great", "Great!", label=("good", "bad"))
+    assert gone(Exact(), rows) == {} and gone(Exact(on=["text"]), rows) == {"r1": "r0"}
+
+
+def test_which_row_stays_is_a_rule() -> None:
+    rows = rows_of("kidney stone", "Kidney... stone!", "KIDNEY STONE")
+    rows = [row.noting(score=score) for row, score in zip(rows, (0.2, 0.4, 0.9), strict=True)]
+    assert gone(Exact(prefer="longest"), rows) == {"r0": "r1", "r2": "r1"}
+    assert gone(Exact(prefer="best"), rows) == {"r0": "r2", "r1": "r2"}
 
 
 def test_near_texts_go_at_the_threshold() -> None:
-    rows = ({"query": "stricture of the left ureter"}, {"query": "stricture of the left ureters"})
-    assert decided(Near(threshold=0.8), *rows)["r1"] == (False, "r0")
-    assert decided(Near(threshold=0.99), *rows)["r1"] == (True, "")
+    rows = rows_of("stricture of the left ureter", "stricture of the left ureters")
+    assert gone(Near(threshold=0.8), rows) == {"r1": "r0"} and gone(Near(threshold=0.99), rows) == {}
+
+
+def test_a_chain_of_near_texts_is_one_component_unless_told() -> None:
+    texts = [f"{URETER} {' '.join(f'number{n}' for n in range(k, k + 4))}" for k in range(5)]
+    ends = similarity(grams(normalise(texts[0])), grams(normalise(texts[4])))
+    step = similarity(grams(normalise(texts[0])), grams(normalise(texts[1])))
+    assert ends < 0.7 < step
+    said = decided(Near(threshold=0.7), rows_of(*texts))
+    assert {name for name, one in said.items() if not one.kept} == {"r1", "r2", "r3", "r4"}
+    assert said["r1"].why == f"{step:.2f} similar" and said["r4"].why.endswith("nearer by way of rows between")
+    assert gone(Near(threshold=0.7, chains=False), rows_of(*texts)) == {"r1": "r0", "r2": "r0", "r4": "r3"}
+
+
+@pytest.mark.parametrize("threshold", [0.5, 0.8, 0.9])
+def test_minhash_finds_the_pairs_that_a_comparison_of_all_finds(threshold: float) -> None:
+    draw = random.Random(5)
+    words = [f"{a}{b}" for a in ("ne", "ur", "car", "gas", "der") for b in ("phro", "etero", "dio", "tro", "mato")]
+    texts = [" ".join(draw.choices(words, k=14)) for _ in range(120)]
+    texts += [" ".join([*text.split()[:-1], draw.choice(words)]) for text in texts[:40]]
+    bags = [grams(normalise(text)) for text in texts]
+    near = {(i, j) for j in range(len(texts)) for i in range(j) if similarity(bags[i], bags[j]) >= threshold}
+    lost = set(gone(Near(threshold=threshold, chains=False), rows_of(*texts)))
+    kept = [i for i in range(len(texts)) if f"r{i}" not in lost]
+    assert near and not [(i, j) for i, j in near if i in kept and j in kept]
+    count, width = bands(threshold)
+    assert (1 - threshold**width) ** count <= MISSED
+
+
+def test_the_same_meaning_in_other_words_goes() -> None:
+    rows = rows_of("please cancel my plan", "please terminate my membership", "where is it", "please stop my plan!")
+    assert gone(Near(threshold=0.8), rows) == {}
+    assert gone(Semantic(), rows) == {"r1": "r0", "r3": "r0"}
+
+
+def test_the_embedder_is_asked_for_only_where_it_embeds() -> None:
+    assert Semantic().uses() == ("embedder",) and Semantic(model="student").uses() == ()
+
+
+def test_balance_keeps_so_many_of_each_label() -> None:
+    rows = rows_of(*"abcdef", label=("x", "x", "x", "x", "y", "y"))
+    assert len(gone(Balance(count=2), rows)) == 2
+
+
+def test_a_column_that_is_not_there_is_named() -> None:
+    with pytest.raises(ValueError, match="no column 'title'; there are text"):
+        decided(Exact(on=["title"]), rows_of("a"))

@@ -23,6 +23,12 @@ BITS = 48
 but a gram of one text."""
 LETTERS = 2_000_000
 """Characters hashed at once: some 100 MiB."""
+COMMON = 0.1
+"""Grams that two near sets' prefixes must share, as a share of a set: more makes prefixes longer, candidates fewer."""
+RANKS = 40
+"""Bits of the rank of a gram, below the place of its text."""
+COUNTERS = 4_000_000
+"""Pairs of texts counted at once: some 64 MiB."""
 MIXER = 0x9E3779B97F4A7C15
 
 
@@ -84,9 +90,9 @@ def _whole(normal: str) -> int:
 def near_any(texts: Mapping[str, str], frozen: Mapping[str, str], threshold: float) -> Iterator[tuple[str, str, float]]:
     """Yield (name, frozen name, similarity) for each text as near as `threshold` to a frozen one, its nearest.
 
-    Equal normal forms come with 1.0. No pair is missed: an exact join by prefixes (Bayardo et al. 2007, "Scaling up all
-    pairs similarity search"), whose order of grams has those first that no frozen text has, so that most texts are
-    done when their grams were looked up. Its time grows with the texts, not with the pairs.
+    Equal normal forms come with 1.0. No pair is missed: an exact join by prefixes that must share some grams (Bayardo
+    et al. 2007, "Scaling up all pairs similarity search"; Wang, Li & Feng 2012, "Can we beat the prefix filtering?").
+    Their order has those grams first that no frozen text has, so that most texts are done when theirs were looked up.
     """
     kept = {name: normalise(text) for name, text in frozen.items()}
     exact: dict[str, str] = {}
@@ -119,17 +125,18 @@ class _Frozen:
         hashes = np.concatenate([part[0] for part in parts])
         sizes = np.concatenate([np.diff(part[1]) for part in parts])
         self.known, at, counts = np.unique(hashes, return_inverse=True, return_counts=True)
-        rank = np.empty(len(counts), dtype=np.int64)
-        rank[np.lexsort((self.known, counts))] = np.arange(len(counts))
-        self.rank = rank
+        self.rank = np.empty(len(counts), dtype=np.int64)
+        self.rank[np.lexsort((self.known, counts))] = np.arange(len(counts))
         owners = np.repeat(np.arange(len(normals)), sizes)
-        gram, owner = _prefix(owners, rank[at], sizes, np.zeros(len(normals), dtype=np.int64), threshold)
+        shared = (COMMON * sizes).astype(np.int64) + 1
+        gram, owner = _prefix(owners, self.rank[at], _reach(sizes, shared, threshold))
         order = np.argsort(gram, kind="stable")
-        self.grams, self.owners = gram[order], owner[order]
+        self.owners = owner[order]
+        self.posts = np.searchsorted(gram[order], np.arange(len(counts) + 1))
         self._sets: dict[int, frozenset[str]] = {}
 
-    def candidates(self, normals: Sequence[str]) -> dict[int, set[int]]:
-        """Place of a text → places of frozen texts that share one of its first grams."""
+    def candidates(self, normals: Sequence[str]) -> dict[int, list[int]]:
+        """Place of a text → places of the frozen texts that share enough of its first grams."""
         import numpy as np
 
         hashes, starts = bags(normals)
@@ -138,16 +145,32 @@ class _Frozen:
         at = np.minimum(np.searchsorted(self.known, hashes), len(self.known) - 1)
         known = self.known[at] == hashes
         strange = sizes - np.bincount(owners[known], minlength=len(normals))
-        grams_, owner = _prefix(owners[known], self.rank[at[known]], sizes, strange, self.threshold)
-        first = np.searchsorted(self.grams, grams_, side="left")
-        last = np.searchsorted(self.grams, grams_, side="right")
-        found: dict[int, set[int]] = {}
-        for place, low, high in zip(owner.tolist(), first.tolist(), last.tolist(), strict=True):
-            if low < high:
-                found.setdefault(place, set()).update(self.owners[low:high].tolist())
+        shared = (COMMON * self.threshold * sizes).astype(np.int64) + 1
+        reach = _reach(sizes, shared, self.threshold) - strange
+        reach[reach < shared] = 0
+        gram, owner = _prefix(owners[known], self.rank[at[known]], reach)
+        found: dict[int, list[int]] = {}
+        step = max(1, COUNTERS // len(self.normals))
+        for start in range(0, len(normals), step):
+            low, high = np.searchsorted(owner, (start, start + step))
+            for place, other in self._sharing(gram[low:high], owner[low:high] - start, shared[start : start + step]):
+                found.setdefault(place + start, []).append(other)
         return found
 
-    def nearest(self, normal: str, places: set[int], names: Mapping[str, str]) -> tuple[str, float] | None:
+    def _sharing(self, gram: Places, owner: Places, shared: Places) -> Iterator[tuple[int, int]]:
+        """Pairs of a text and a frozen one with so many of these grams in common as the text needs."""
+        import numpy as np
+
+        first = self.posts[gram]
+        hits = self.posts[gram + 1] - first
+        ends = np.cumsum(hits)
+        at = np.arange(ends[-1] if len(ends) else 0) + np.repeat(first - ends + hits, hits)
+        width = len(self.normals)
+        counts = np.bincount(np.repeat(owner, hits) * width + self.owners[at], minlength=len(shared) * width)
+        places, others = np.nonzero(counts.reshape(len(shared), width) >= shared[:, None])
+        yield from zip(places.tolist(), others.tolist(), strict=True)
+
+    def nearest(self, normal: str, places: Sequence[int], names: Mapping[str, str]) -> tuple[str, float] | None:
         """The name and similarity of the nearest of these, the smallest name of equals; None when none is near."""
         bag = grams(normal)
         near = ((-similarity(bag, self._set(place)), names[self.normals[place]]) for place in places)
@@ -160,20 +183,20 @@ class _Frozen:
         return self._sets[place]
 
 
-def _prefix(
-    owners: Places, ranks: Places, sizes: Places, spent: Places, threshold: float
-) -> tuple[Places, Places]:
-    """The first grams of each text in the order of ranks, and whose they are.
-
-    Of two sets that are near, in any one order of all grams, the first size − ⌈threshold · size⌉ + 1 share a member.
-    `spent` are those of a text's first ones that are not among these.
-    """
+def _reach(sizes: Places, shared: Places, threshold: float) -> Places:
+    """How many first grams of sets of these sizes, in any one order of all, hold `shared` of a near set's first."""
     import numpy as np
 
-    order = np.lexsort((ranks, owners))
-    owners, ranks = owners[order], ranks[order]
-    begins = np.searchsorted(owners, np.arange(len(sizes)))
-    nth = np.arange(len(owners)) - begins[owners]
-    budget = sizes - np.ceil(threshold * sizes - ROUNDING).astype(np.int64) + 1 - spent
-    inside = nth < budget[owners]
+    return sizes - np.ceil(threshold * sizes - ROUNDING).astype(np.int64) + shared
+
+
+def _prefix(owners: Places, ranks: Places, reach: Places) -> tuple[Places, Places]:
+    """The first grams of each text in the order of ranks, as many as its reach, and whose they are."""
+    import numpy as np
+
+    asked = reach[owners] > 0
+    key = np.sort((owners[asked] << RANKS) | ranks[asked])  # one key: several times as fast as by two
+    owners, ranks = key >> RANKS, key & ((1 << RANKS) - 1)
+    nth = np.arange(len(owners)) - np.searchsorted(owners, np.arange(len(reach)))[owners]
+    inside = nth < reach[owners]
     return ranks[inside], owners[inside]

@@ -1,0 +1,166 @@
+"""Curating: seconds, peak memory and what was found, at 50, 100 and 200 thousand rows, each in a fresh process.
+
+The whole stage runs: rows are read, curated by `exact`, `near` and the filters, held against 3,000 frozen rows, proven
+and written. Texts are drawn by Zipf's law from invented words, with a share of planted copies and near copies.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import click
+
+from factory.api import Provenance, Row, Silent
+from factory.api.texts import grams, normalise, similarity
+from factory.data.rows import read_json, read_jsonl, write_json, write_rows
+from factory.plugins import Registry
+from factory.stages import curate
+from factory.stages.job import StageJob
+
+CURATORS: tuple[dict[str, Any], ...] = (
+    {"kind": "empty"}, {"kind": "exact"}, {"kind": "near", "threshold": 0.9}, {"kind": "length", "least": 3},
+    {"kind": "characters"}, {"kind": "repetition"}, {"kind": "truncated"}, {"kind": "language", "scripts": ["latin"]},
+    {"kind": "conflicts"}, {"kind": "pii"},
+)
+COPIES, NEAR = 0.02, 0.05
+"""Shares of rows that are planted copies, and near ones: a few words changed, and still near by the measure itself."""
+LABELS = 20
+
+
+class Writer:
+    """Writes texts of invented words, the common ones often."""
+
+    def __init__(self, seed: int, words: int = 60_000) -> None:
+        self.draw = random.Random(seed)
+        made = {"".join(self._syllable() for _ in range(self.draw.choice((1, 2, 2, 3, 3, 4)))) for _ in range(words)}
+        self.words = sorted(made)
+        self.draw.shuffle(self.words)
+        self.weights = list(accumulate(1 / (place + 3) for place in range(len(self.words))))
+
+    def _syllable(self) -> str:
+        parts = ("bcdfghklmnprstvz", "aeiou", ("", "", "n", "r", "s"))
+        return "".join(self.draw.choice(part) for part in parts)
+
+    def text(self) -> str:
+        """Sentences of some sixty words in all, from eight to three hundred."""
+        size = max(8, min(300, round(self.draw.lognormvariate(3.9, 0.6))))
+        words = self.draw.choices(self.words, cum_weights=self.weights, k=size)
+        for start in range(0, size, 14):
+            words[start] = words[start].capitalize()
+            words[min(start + 13, size - 1)] += "."
+        return " ".join(words)
+
+    def near(self, text: str) -> str:
+        """The text with two words in a hundred changed, at least one."""
+        words = text.split()
+        for _ in range(max(1, len(words) // 50)):
+            words[self.draw.randrange(len(words))] = self.draw.choice(self.words)
+        return " ".join(words)
+
+
+def plant(writer: Writer, count: int) -> Iterator[Row]:
+    """Rows, of which some repeat an earlier one: their ids begin with `copy` or `near`."""
+    texts: list[str] = []
+    for place in range(count):
+        roll, name = writer.draw.random(), f"row{place}"
+        text = writer.text()
+        if texts and roll < COPIES + NEAR:
+            old = writer.draw.choice(texts)
+            text, name = (old.upper(), f"copy{place}") if roll < COPIES else (writer.near(old), f"near{place}")
+            alike = similarity(grams(normalise(old)), grams(normalise(text)))
+            name = name if alike >= 0.9 else f"row{place}"
+        else:
+            texts.append(text)
+        columns = {"text": text, "label": f"label{hash_of(text) % LABELS}"}
+        yield Row(name, columns, Provenance("made", place + 1), split="train")
+
+
+def hash_of(text: str) -> int:
+    """The same label for a text and its copies: by its first letters."""
+    return sum(map(ord, text[:3].lower()))
+
+
+def prepare(folder: Path, count: int, frozen: int) -> None:
+    """The folders that the stage reads."""
+    writer = Writer(7)
+    rows = list(plant(writer, count))
+    write_rows(folder / "synthesize" / "train.jsonl", rows)
+    drawn = ({"text": writer.text(), "label": "label0"} for _ in range(frozen))
+    test = [Row(f"t{i}", columns, Provenance("made"), split="test") for i, columns in enumerate(drawn)]
+    leaked = [Row(f"leaked{i}", {**row.columns, "text": writer.near(row["text"])}, row.provenance, split="test")
+              for i, row in enumerate(rows[:50])]
+    write_rows(folder / "freeze" / "test.jsonl", [*test, *leaked])
+    write_rows(folder / "freeze" / "validation.jsonl", [])
+    write_json(folder / "base" / "base.json", dict.fromkeys(("id", "revision", "digest", "licence"), "none"))
+
+
+def child(folder: Path) -> None:
+    """Curate in this process, and print what it took as JSON."""
+    registry = Registry.load()
+    inputs = {role: folder / role for role in ("base", "freeze", "synthesize")}
+    config = {"task": {"kind": "classifier"}, "curators": list(CURATORS), "leakage": {"near": 0.8}, "text": "text",
+              "require": [], "measures": [], "seed": 7}
+    out = folder / "curate"
+    out.mkdir()
+    start, busy = time.perf_counter(), time.process_time()
+    curate.run(StageJob("curate", config, inputs, out, folder, folder, folder, Silent(), registry))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    cpu = time.process_time() - busy
+    print(json.dumps({"seconds": time.perf_counter() - start, "cpu": cpu, "mib": peak}))
+
+
+def measure(count: int, frozen: int) -> dict[str, Any]:
+    """Seconds, MiB, and the shares of planted rows that were dropped."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        prepare(folder, count, frozen)
+        said = subprocess.run(
+            [sys.executable, __file__, "--child", name], check=True, capture_output=True, text=True
+        ).stdout
+        facts: dict[str, Any] = json.loads(said.splitlines()[-1])
+        dropped = {line["row"]["id"] for line in read_jsonl(folder / "curate" / "dropped.jsonl")}
+        ids = [line["id"] for line in read_jsonl(folder / "synthesize" / "train.jsonl")]
+        facts |= {kind: found(ids, dropped, kind) for kind in ("copy", "near")}
+        facts["leaked"] = read_json(folder / "curate" / "curate.json")["leakage"]["dropped"]
+        return facts
+
+
+def found(ids: Sequence[str], dropped: set[str], kind: str) -> float:
+    """The share of planted rows of a kind that were dropped."""
+    planted = [name for name in ids if name.startswith(kind)]
+    return sum(name in dropped for name in planted) / max(1, len(planted))
+
+
+@click.command(help=__doc__)
+@click.option("--rows", default=(50_000, 100_000, 200_000), multiple=True, show_default=True)
+@click.option("--frozen", default=3000, show_default=True)
+@click.option("--child", "folder", type=click.Path(path_type=Path), hidden=True)
+def main(rows: Sequence[int], frozen: int, folder: Path | None) -> None:
+    """Print a line for each number of rows."""
+    if folder:
+        child(folder)
+        return
+    click.echo("   rows  seconds  CPU s  rows/s  peak MiB  copies found  near found  leaks dropped")
+    for count in rows:
+        facts = measure(count, frozen)
+        click.echo(
+            f"{count:7d}  {facts['seconds']:7.1f}  {facts['cpu']:5.1f}  {count / facts['seconds']:6.0f}"
+            f"  {facts['mib']:8.0f}  {facts['copy']:12.4f}  {facts['near']:10.4f}  {sum(facts['leaked'].values()):13d}"
+        )
+
+
+if __name__ == "__main__":
+    main()
