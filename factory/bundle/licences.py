@@ -14,8 +14,8 @@ def of_source(source: Mapping[str, Any]) -> str:
     return ", ".join(said)
 
 
-def notes(base: Mapping[str, Any], gather: Mapping[str, Any]) -> str:
-    """Markdown: a line for the base and one for each source."""
+def notes(base: Mapping[str, Any], gather: Mapping[str, Any], curate: Mapping[str, Any]) -> str:
+    """Markdown: a line for the base, for each source, for each licence of training rows, and for what made some."""
     lines = [
         "# Licences", "",
         "The adapter was trained from the base and the rows below. Their licences hold for what is derived from them,",
@@ -23,6 +23,10 @@ def notes(base: Mapping[str, Any], gather: Mapping[str, Any]) -> str:
         "| what | which | licence |", "|---|---|---|",
         f"| base | {base['id']} ({base['source']}) | {base['licence']} |",
         *(f"| rows | {source['kind']} | {of_source(source)} |" for source in gather["sources"]),
+        *(f"| training rows | {count:,} of them, or of what they were made from | {licence} |"
+          for licence, count in curate.get("licences", {}).items()),
+        *(f"| made rows | {count:,} by {generator} | see what they were made from, and the terms of the model |"
+          for generator, count in curate.get("generators", {}).items()),
         "", "`factory/golden.jsonl` holds a few of those rows, with the entries that they refer to.", "",
     ]
     return "\n".join(lines)

@@ -83,7 +83,8 @@ def finish(bundle: Path, evidence: Evidence, manifest: Mapping[str, Any], privat
     Raises FactoryError when a file names one of the `private` folders, for a bundle must not depend on a machine.
     """
     (bundle / "README.md").write_text(card.card(manifest, evidence.score, evidence.gather), encoding="utf-8")
-    (bundle / "LICENSES.md").write_text(licences.notes(evidence.base, evidence.gather), encoding="utf-8")
+    terms = licences.notes(evidence.base, evidence.gather, evidence.curate)
+    (bundle / "LICENSES.md").write_text(terms, encoding="utf-8")
     for path in sorted(bundle.rglob("*")):
         if path.is_file():
             path.chmod(0o644)

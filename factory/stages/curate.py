@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from factory.api import TEST, TRAIN, VALIDATION, Curator, Decision, Kit, Row, RowsJob
 from factory.data.leakage import Leak, Nearness, leaks, proof, repeats
+from factory.data.origins import generators, licences
 from factory.data.require import METRICS, Curated, measured, test
 from factory.data.rows import write_json, write_jsonl, write_rows
 from factory.errors import PluginError
@@ -71,7 +72,9 @@ def run(job: StageJob) -> None:
     write_rows(job.out / f"{TRAIN}.jsonl", curation.rows)
     write_jsonl(job.out / "dropped.jsonl", curation.dropped)
     write_jsonl(job.out / "repeats.jsonl", (repeat.to_json() for repeat in shared))
-    write_json(job.out / "curate.json", {"funnel": curation.funnel, "leakage": proven, "tests": tests})
+    write_json(job.out / "curate.json", {
+        "funnel": curation.funnel, "leakage": proven, "tests": tests, **_origins(job, curation.rows),
+    })
     _say(job, found, len(shared))
 
 
@@ -137,6 +140,14 @@ def _test(
     curator = next(each for each in made if each.measures == require["metric"])
     found = measured(curator, curated.rows, _decide(offered(), curator, curated.rows))
     return test(require, found, f"let the curator {curator.kind!r} drop or mend them (data.curate)")
+
+
+def _origins(job: StageJob, rows: Sequence[Row]) -> dict[str, Any]:
+    """Licences and generators of the rows that stay; where rows were made from others, of those too."""
+    made = any(row.provenance.parents for row in rows)
+    tables = [row for table in job.tables().values() for row in table.values()] if made else []
+    others = [*job.rows("freeze", f"{TRAIN}.jsonl"), *job.rows("synthesize", f"{TRAIN}.jsonl"), *tables] if made else []
+    return {"licences": licences(rows, others), "generators": generators(rows)}
 
 
 def _say(job: StageJob, found: Sequence[Leak], shared: int) -> None:
