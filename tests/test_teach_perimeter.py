@@ -11,12 +11,12 @@ from urllib.request import urlopen
 import curious_builds as curious
 import pytest
 from loopback import Play, Server, serving
+from toy_builds import events
 
 from factory.errors import UNAVAILABLE
 from factory.events import Noted
 from factory.teach import perimeter
 from factory.teach.perimeter import DeniedError, denied
-from toy_builds import events
 
 
 @pytest.fixture

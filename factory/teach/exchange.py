@@ -10,7 +10,8 @@ from factory.api import Ask, Endpoint, Message, Reply
 from factory.errors import FactoryError, UnavailableError
 from factory.teach import request
 from factory.teach.batch import Batch
-from factory.teach.cached import Counts
+from factory.teach.cached import Counts, keep
+from factory.teach.calls import Calls
 from factory.teach.ledger import Ledger
 from factory.teach.pace import Pace, backoff
 from factory.teach.perimeter import who
@@ -24,10 +25,13 @@ CUT = "length"
 
 @dataclass
 class Exchange:
-    """How to ask one endpoint. `in_words`: it takes no schema, so that the form of an answer is said in words."""
+    """How to ask one endpoint, and keep what it says. `in_words`: it takes no schema, so that the form of an answer is
+    said in words.
+    """
 
     endpoint: Endpoint
     wire: Wire
+    calls: Calls
     ledger: Ledger
     counts: Counts
     pace: Pace
@@ -37,14 +41,14 @@ class Exchange:
         """Ask, and once more with its fault when the answer is not valid."""
         first, attempt = self._formed(ask, key, batch)
         reply = self._judged(ask, key, [first])
-        self._over(attempt, key, first, reply)
+        self._done(attempt, first, reply)
         if not reply.failed or not (ask.schema or ask.choices) or first.finish == CUT or first.refusal:
             return reply
         self.counts.add(repaired=1)
         body = self._body(ask, None if self.in_words else request.schema(ask))
         second, attempt = self._tried(request.repairing(ask, first.text, reply.failed), body, key, batch)
         reply = self._judged(ask, key, [first, second])
-        self._over(attempt, key, second, reply)
+        self._done(attempt, second, reply)
         return reply
 
     def _formed(self, ask: Ask, key: str, batch: Batch) -> tuple[Said, str]:
@@ -118,10 +122,13 @@ class Exchange:
             return Reply(last.text, failed=str(error), **facts)
         return Reply(text, value, **facts)
 
-    def _over(self, attempt: str, key: str, said: Said, reply: Reply) -> None:
+    def _done(self, attempt: str, said: Said, reply: Reply) -> None:
+        """Keep a valid answer, and then say in the ledger that it is there: killed in between, nobody pays again."""
+        if not reply.failed:
+            keep(self.calls, reply, host=self.endpoint.host)
         status = "ok" if not reply.failed else "truncated" if said.finish == CUT else "invalid"
         cost = self.endpoint.cost(said.tokens_in, said.tokens_out)
         self.ledger.over(
-            attempt, status, key=key, tokens_in=said.tokens_in, tokens_out=said.tokens_out, cost=round(cost, 9),
-            seconds=said.seconds,
+            attempt, status, key=reply.prompt, tokens_in=said.tokens_in, tokens_out=said.tokens_out,
+            cost=round(cost, 9), seconds=said.seconds,
         )

@@ -96,8 +96,6 @@ class Local:
             replies = [again.get(reply.prompt, reply) for reply in replies]
         for reply in replies:
             self.counts.heard(reply)
-            if not reply.failed:
-                keep(self.calls, reply)
             yield reply
 
     def _round(self, group: Sequence[_Wanted], first: dict[str, Reply]) -> list[Reply]:
@@ -110,6 +108,8 @@ class Local:
         replies = []
         for each, said, attempt in zip(group, spoken, attempts, strict=True):
             reply = self._judged(each, said, seconds, first.get(each.key))
+            if not reply.failed:
+                keep(self.calls, reply)
             status = "ok" if not reply.failed else "invalid" if said.ended else "truncated"
             self.ledger.over(
                 attempt, status, key=each.key, tokens_in=said.tokens_in, tokens_out=said.tokens_out, cost=0.0,

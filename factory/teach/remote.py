@@ -10,7 +10,7 @@ from factory.api import Ask, Endpoint, Reply, Reporter, Silent
 from factory.errors import UnavailableError
 from factory.teach import request
 from factory.teach.batch import Batch
-from factory.teach.cached import Counts, cached, keep, miss
+from factory.teach.cached import Counts, cached, miss
 from factory.teach.calls import Calls
 from factory.teach.exchange import Exchange
 from factory.teach.ledger import Ledger
@@ -60,8 +60,6 @@ class Remote:
         except RefusedError as error:
             reply = self._refused(error, key)
         self.counts.heard(reply)
-        if not reply.failed:
-            keep(self.calls, reply, host=self.endpoint.host)
         return reply
 
     def _refused(self, error: RefusedError, key: str) -> Reply:
@@ -74,7 +72,8 @@ class Remote:
         with self._lock:
             if self._exchange is None:
                 pace = Pace(self.endpoint.rate)
-                self._exchange = Exchange(self.endpoint, Wire(self.endpoint), self.ledger, self.counts, pace)
+                wire = Wire(self.endpoint)
+                self._exchange = Exchange(self.endpoint, wire, self.calls, self.ledger, self.counts, pace)
             return self._exchange
 
     def close(self) -> None:
