@@ -18,8 +18,9 @@ def made(
 ) -> Row:
     """A new row of the generator `kind`. Equal content from equal parents is the same row.
 
-    It takes its source, its licence and (unless `group` says otherwise) its group from the first parent; `detail` is what made it, as JSON: model, prompt, seed, score, doubt. An entry of a side table is
-    a parent as `table/id`, so that it is never taken for a row of that id.
+    It takes its source, its licence and (unless `group` says otherwise) its group from the first parent; `detail` is
+    what made it, as JSON: model, prompt, seed, score, doubt. An entry of a side table is a parent as `table/id`, so
+    that it is never taken for a row of that id.
     """
     names = tuple(f"{parent.table}/{parent.id}" if parent.table else parent.id for parent in parents)
     name = f"{kind}-{identity.key([kind, columns, names])[:DIGITS]}"
