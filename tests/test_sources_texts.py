@@ -47,6 +47,7 @@ PAGE = f"""<!DOCTYPE html><html><head><title>A &amp; B</title><style>p {{}}</sty
 
 def folder(root: Path, **files: str | bytes) -> Path:
     (root / "docs" / "deep").mkdir(parents=True)
+    (root / "docs" / ".hidden.md").write_text("not a document")
     for name, content in files.items():
         path = root / "docs" / name.replace("__", "/").replace("_", ".")
         path.write_bytes(content if isinstance(content, bytes) else content.encode())

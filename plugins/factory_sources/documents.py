@@ -17,7 +17,8 @@ from factory_sources.records import Record, Records
 class Documents(Records):
     """A row for each passage of the Markdown, text and HTML files below a folder, or an entry of a side table.
 
-    A passage never crosses a heading; `heading` is the path of headings above it. Passages of one file are a group.
+    Its fields are `text`, `title`, `heading` and `file`; all but the last are columns unless others are named. A passage
+    never crosses a heading; `heading` is the path of headings above it. Passages of one file are a group.
     """
 
     kind = "documents"
@@ -47,7 +48,7 @@ class Documents(Records):
 
     def records(self, job: Job) -> Iterator[Record]:
         folder = job.root / self.folder
-        files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in READERS and path.is_file())
+        files = sorted(path for path in folder.rglob("*") if _counts(path, folder))
         if not files:
             raise ValueError(f"{self.folder}: no {', '.join(READERS)} file in this folder")
         small = 0
@@ -69,6 +70,12 @@ class Documents(Records):
             values = {"text": passage.text, "title": called, "heading": " > ".join(passage.headings), "file": name}
             detail = {"heading": list(passage.headings)}
             yield Record(f"{self.folder}/{name}", passage.line, values, f"{name}#{number}", name, detail)
+
+
+def _counts(path: Path, folder: Path) -> bool:
+    """Whether it is a document; what is hidden is none."""
+    shown = not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    return shown and path.suffix.lower() in READERS and path.is_file()
 
 
 def _read(path: Path, shown: str, job: Job) -> str:
