@@ -17,7 +17,7 @@ from factory_sources.records import Record, Records
 class Documents(Records):
     """A row for each passage of the Markdown, text and HTML files below a folder, or an entry of a side table.
 
-    Its fields are `text`, `title`, `heading` and `file`; all but the last are columns unless others are named. A passage
+    Fields are `text`, `title`, `heading` and `file`; all but the last are columns unless others are named. A passage
     never crosses a heading; `heading` is the path of headings above it. Passages of one file are a group.
     """
 
