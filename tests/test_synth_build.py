@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import toy_builds as builds
+import yaml
 from conftest import resolved
 from loopback import Play, serving
 from synth_parts import lines
@@ -15,6 +16,7 @@ from synth_parts import lines
 from factory.data.rows import read_rows
 from factory.errors import SpecError
 from factory.events import Noted, StageFinished
+from factory.plugins import installed
 
 LABEL = {"kind": "label", "texts": {"file": "raw.jsonl"}, "votes": 2}
 PARAPHRASE = {"kind": "paraphrase", "count": 5, "least": 0.0, "most": 1.0}
@@ -84,6 +86,14 @@ def test_what_a_synthesizer_needs_is_said_before_a_build(block: dict[str, Any], 
     with pytest.raises(SpecError) as caught:
         resolved(toy)
     assert told in str(caught.value)
+
+
+def test_the_blocks_of_the_guide_are_blocks() -> None:
+    guide = (Path(__file__).parents[1] / "plugins" / "README.md").read_text().partition("## Our synthesizers")[2]
+    for block in yaml.safe_load(guide.split("```yaml\n")[1].split("```")[0]):
+        assert installed().make("synthesizer", block).kind == block["kind"]
+    for kind in installed().classes("synthesizer"):
+        assert f"`{kind.kind}`" in guide or kind.__module__.partition(".")[0] != "factory_synth"
 
 
 def test_a_prompt_that_is_worded_anew_is_another_key(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
