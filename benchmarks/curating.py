@@ -73,24 +73,18 @@ class Writer:
 
 def plant(writer: Writer, count: int) -> Iterator[Row]:
     """Rows, of which some repeat an earlier one: their ids begin with `copy` or `near`."""
-    texts: list[str] = []
+    texts: list[tuple[str, str]] = []
     for place in range(count):
         roll, name = writer.draw.random(), f"row{place}"
-        text = writer.text()
+        text, label = writer.text(), f"label{writer.draw.randrange(LABELS)}"
         if texts and roll < COPIES + NEAR:
-            old = writer.draw.choice(texts)
+            old, label = writer.draw.choice(texts)
             text, name = (old.upper(), f"copy{place}") if roll < COPIES else (writer.near(old), f"near{place}")
             alike = similarity(grams(normalise(old)), grams(normalise(text)))
             name = name if alike >= 0.9 else f"row{place}"
         else:
-            texts.append(text)
-        columns = {"text": text, "label": f"label{hash_of(text) % LABELS}"}
-        yield Row(name, columns, Provenance("made", place + 1), split="train")
-
-
-def hash_of(text: str) -> int:
-    """The same label for a text and its copies: by its first letters."""
-    return sum(map(ord, text[:3].lower()))
+            texts.append((text, label))
+        yield Row(name, {"text": text, "label": label}, Provenance("made", place + 1), split="train")
 
 
 def prepare(folder: Path, count: int, frozen: int) -> None:
