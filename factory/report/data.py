@@ -104,7 +104,7 @@ def _leakage(curate: Mapping[str, Any]) -> Markup:
     proof = curate.get("leakage")
     if not proof:
         return Markup("")
-    leaked = sum(int(proof.get(k, 0)) for k in ("test_groups_in_training", "exact", "near"))
+    leaked = sum(int(proof.get(k, 0)) for k in ("test_groups_in_training", "exact", "near", "semantic"))
     said = (
         "Nothing of the test rows is in training."
         if leaked == 0
@@ -119,6 +119,8 @@ def _leakage(curate: Mapping[str, Any]) -> Markup:
                 ("test groups in training", proof.get("test_groups_in_training", 0)),
                 ("exact duplicates", proof.get("exact", 0)),
                 (f"near duplicates (similarity ≥ {proof.get('threshold', '')})", proof.get("near", 0)),
+                (f"like in meaning (cosine ≥ {proof.get('semantic_threshold', '')})", proof.get("semantic")),
+                ("texts of test rows in training rows, as they came", proof.get("repeats")),
                 ("pairs compared", proof.get("compared")),
                 ("dropped on the way", dropped),
             ]
