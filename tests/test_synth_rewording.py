@@ -59,6 +59,8 @@ def test_what_does_not_say_the_same_is_refused_and_told(said: str, why: str, tmp
 def test_numbers_may_change_their_form_but_not_their_value() -> None:
     assert lost("wait two days", "wait 2 days") == "" == lost("1,200 parts", "1200 parts")
     assert lost("wait two days", "wait three days") == "lose a number"
+    assert lost("der Weg zur Bank", "die Strecke zur Bank") == "lose a name"
+    assert lost("der Weg zur Bank", "die Strecke zur Bank", named=False) == ""
 
 
 def test_an_embedder_finds_what_drifted(tmp_path: Path) -> None:

@@ -45,6 +45,7 @@ class BacktranslateStyle(Asking):
     asked: str = Field("", description="column of the customer's message, for the teacher to invent too")
     count: int = Field(0, ge=0, description="texts that are made plain, drawn by seed; 0 for all")
     names: list[str] = Field([], description="words that belong to the voice, such as the brand's name: they may go")
+    keep_names: bool = Field(True, description="words with a capital must stay; not for languages that write nouns so")
     temperature: float = Field(0.3, ge=0, le=2, description="of the teacher")
     most: float = Field(0.8, gt=0, le=1, description="likeness (Jaccard of trigrams) at which the voice is still there")
 
@@ -87,7 +88,9 @@ class BacktranslateStyle(Asking):
             return "are empty"
         if likeness(voiced, plain) >= self.most:
             return "keep the voice"
-        return "are much longer or shorter" if not 1 / SHORTEST <= size <= LONGER else lost(voiced, plain, self.names)
+        return "are much longer or shorter" if not 1 / SHORTEST <= size <= LONGER else lost(
+            voiced, plain, self.names, self.keep_names
+        )
 
     def _row(self, job: RowsJob, row: Row, written: dict[str, str], reply: Reply) -> Row:
         columns, detail = {**row.columns, **written}, self.detail(reply)

@@ -26,13 +26,18 @@ def numbers(text: str) -> frozenset[str]:
     return (figures(text) | frozenset(words)) - {"1"}
 
 
-def lost(text: str, new: str, ours: Sequence[str] = ()) -> str:
-    """What a rewording lost or added, in words; nothing when it keeps the facts. `ours` are names of no account."""
+def lost(text: str, new: str, ours: Sequence[str] = (), named: bool = True) -> str:
+    """What a rewording lost or added, in words; nothing when it keeps the facts.
+
+    `ours` are names of no account; without `named` no name is. A name is a word with a capital within a sentence.
+    """
     if numbers(text) - numbers(new):
         return "lose a number"
-    if any(name not in ours and not holds(new, name) for name in names(text)):
+    if numbers(new) - numbers(text):
+        return "add a number"
+    if named and any(name not in ours and not holds(new, name) for name in names(text)):
         return "lose a name"
-    return added(text, new, ours)
+    return added(text, new, ours) if named else ""
 
 
 def added(text: str, new: str, ours: Sequence[str] = ()) -> str:

@@ -39,6 +39,7 @@ class Paraphrase(Asking):
     copies: int = Field(1, ge=1, le=20, description="rewordings of each row, each in another manner")
     count: int = Field(0, ge=0, description="rows that are reworded, drawn by seed; 0 for all")
     temperature: float = Field(0.8, ge=0, le=2, description="of the teacher")
+    keep_names: bool = Field(True, description="words with a capital must stay; not for languages that write nouns so")
     most: float = Field(0.85, gt=0, le=1, description="likeness to the text (Jaccard of trigrams) that is a copy")
     least: float = Field(0.1, ge=0, lt=1, description="likeness under which a rewording has drifted")
     cosine: float = Field(0.0, ge=0, lt=1, description="cosine under which it has drifted; 0 for no embedder")
@@ -98,4 +99,4 @@ class Paraphrase(Asking):
             return "repeat the text"
         if not 1 / LONGER <= size <= LONGER:
             return "are much longer or shorter"
-        return "drift from the text" if near < self.least else lost(text, new)
+        return "drift from the text" if near < self.least else lost(text, new, named=self.keep_names)

@@ -12,28 +12,55 @@ from factory_synth.tools import Tool
 
 PLACED = r"(?:an?|the|your|some|any) (?:(?:given|specified|specific|particular|certain|desired|requested) )?{name}s?\b"
 UNSAID = re.compile(r" (?:in|for|of|at|on|to|from|by) (?:an?|the) (?:given|specified|specific|particular|desired) \w+")
-GETS = ("return", "retrieve", "fetch", "obtain")
+SERVING = re.compile(
+    r"^(?:(?:this|it|the|an?) )?(?:(?:tool|plugin|function|api|app|service)s? )?(?:(?:is|can be) )?"
+    r"(?:allow|let|help|enable|use|assist)(?:s|d)? (?:(?:you|users?|the user|people) )?(?:to |with )?", re.IGNORECASE,
+)
 THIRD = re.compile(r"^(\w+?)(?:(?<=ss|sh|ch|zz)es|(?<=[xo])es|s)$")
-FORMS = (
+VERBS = frozenset(re.findall(r"\w+", """
+accept access add adjust analyze annotate answer append apply approve archive arrange ask assign attach authenticate
+ban block book browse build buy calculate call cancel change charge chat check choose classify clear clone close
+collect compare compile complete compose compute configure confirm connect convert copy count create customize debug
+decode decrease delete deliver deploy describe detect determine disable discover dispatch display divide download
+draft draw duplicate edit elevate email enable encode encrypt end estimate evaluate execute experience explain
+explore export extract fetch fill filter find fix flag flip follow forecast format forward generate get give grade
+grant group identify import improve increase initiate insert install interact invite issue join launch learn list
+listen load locate lock log look lower make manage map mark match measure merge modify monitor move multiply mute
+navigate notify obtain offer open optimize order organize pause pay perform pick place plan play plot post predict
+prepare print process produce provide publish purchase query raise rank rate read recommend record redeem refresh
+refund register reject remind remove rename render renew rent repeat rephrase replace reply report request
+reschedule reserve reset resize resolve restart restore retrieve return reverse review rewrite roll run save scan
+schedule score scrape search select send set share ship shorten show shuffle sign simulate skip solve sort speak
+split start stop store stream submit subscribe subtract suggest summarise summarize switch sync tag take tell test
+toggle track transcribe transfer translate trigger trim turn type unblock unfollow unlock unsubscribe update upload
+upvote use validate verify view vote wake watch write
+"""))
+GETS = frozenset(("return", "retrieve", "fetch", "obtain", "provide", "offer", "give"))
+MINE = ((r"\byour\b", "my"), (r"\byou are\b", "I am"), (r"\bto you\b", "to me"), (r"\byou\b", "I"), (r"\bour\b", "the"))
+DONE = (
     "{do}{rest}.", "Please {do_}{rest}.", "Can you {do_}{rest}?", "I need you to {do_}{rest}.",
     "Could you {do_}{rest}?", "I would like to {do_}{rest}.",
 )
+"""How a deed is asked for; the first two go with a colon."""
+
+HAD = ("{do}{rest}, please.", "I need this: {do_}{rest}.", "I am looking for {do_}{rest}.", "Do you have {do_}{rest}?")
+"""How a thing is: for descriptions that say what a tool is, and not what it does."""
 
 
 def asked(tool: Tool, given: Mapping[str, Any], draw: Random) -> str:
     """A request for a call with these arguments: every value stands in it, in the words of the description."""
-    do, left = _imperative(tool.description), dict(given)
+    (do, deed), left = _wanted(tool.description), dict(given)
     for name, value in given.items():
-        pattern = PLACED.format(name=re.escape(spaced(name)))
-        place = re.search(pattern, do, re.IGNORECASE)
+        place = re.search(PLACED.format(name=re.escape(spaced(name))), do, re.IGNORECASE)
         if place and not isinstance(value, bool | list | dict):
             do = do[: place.start()] + told(value) + do[place.end() :]
             del left[name]
     do = UNSAID.sub("", do)
     rest = ", ".join(f"{spaced(name)} {told(value)}" for name, value in left.items())
     lead = draw.choice((", with ", " – ", ": ")) if rest else ""
-    form = draw.choice(FORMS if lead != ": " else FORMS[:2])
-    text = form.format(do=do, do_=do[:1].lower() + do[1:], rest=f"{lead}{rest}")
+    forms = DONE if deed else HAD
+    lower = do if do[1:2].isupper() else do[:1].lower() + do[1:]
+    text = draw.choice(forms[:2] if lead == ": " else forms).format(do=do, do_=lower, rest=f"{lead}{rest}")
     return text[:1].upper() + text[1:]
 
 
@@ -62,11 +89,24 @@ def spaced(name: str) -> str:
     return re.sub(r"[_\W]+", " ", re.sub(r"([a-z])([A-Z])", r"\1 \2", name)).lower().strip()
 
 
-def _imperative(description: str) -> str:
-    """The first sentence of a description as a command: `Returns the weather.` becomes `Return the weather`."""
-    first = re.split(r"(?<=[a-z\d)])\.(?:\s|$)|;|\n", description, maxsplit=1)[0].strip().rstrip(".")
+def _wanted(description: str) -> tuple[str, bool]:
+    """The first sentence of a description as what a person wants, and whether that is a deed or a thing.
+
+    `Returns the weather.` becomes `Get the weather`, `Lets you plan your day` becomes `Plan my day`.
+    """
+    first = re.split(r"(?<=[\w)])[.!](?:\s|$)|;|\n", description, maxsplit=1)[0].strip()
+    first = SERVING.sub("", first) if not first.lower().startswith(("use ", "help ")) else first
     verb, _, rest = first.partition(" ")
-    if (plain := THIRD.match(verb)) and rest:
-        verb = plain.group(1)
-    verb = "Get" if verb.lower() in GETS else verb
-    return f"{verb} {rest}".strip()
+    plain = next((each for each in (verb.lower(), *_base(verb.lower())) if each in VERBS), "")
+    for pattern, mine in MINE:
+        rest = re.sub(pattern, mine, rest, flags=re.IGNORECASE)
+    if not plain:
+        return f"{verb} {rest}".strip(), False
+    deed = "Get" if plain in GETS else plain.capitalize()
+    return f"{deed} {rest}".strip(), True
+
+
+def _base(verb: str) -> list[str]:
+    """What a verb of the third person may be without its ending."""
+    found = THIRD.match(verb)
+    return [found.group(1), f"{verb[:-3]}y"] if found else []
