@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from factory import runs
 from factory.errors import InputError
 from factory.store import Store
+
+LATEST, SHIPPED = "latest", "shipped"
+"""Aliases that every specialist has: the newest version that is there, and the newest of those that may ship."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +52,69 @@ def versions(home: Path, name: str = "") -> list[Version]:
 
 
 def find(home: Path, text: str) -> Version:
-    """The version that `NAME` (the newest that is there) or `NAME@NUMBER` means. Raises InputError for none."""
-    name, _, number = text.partition("@")
+    """The version that `NAME` (the newest that is there), `NAME@NUMBER` or `NAME@ALIAS` means.
+
+    Raises InputError for none.
+    """
+    name, _, which = text.partition("@")
     known = versions(home)
     mine = [v for v in known if v.name == name]
     if not mine:
         raise InputError(_unknown(name, sorted({v.name for v in known})))
-    if number:
-        mine = [v for v in mine if str(v.number) == number.removeprefix("v")]
+    if which:
+        named = aliases(home, mine)
+        mine = [v for v in mine if str(v.number) == which.removeprefix("v") or which in named.get(v.key, ())]
         if not mine:
-            raise InputError(f"{name} has no version {number!r}; it has 1 to {sum(v.name == name for v in known)}")
+            words = ", ".join(sorted({word for each in named.values() for word in each})) or "no alias"
+            count = sum(v.name == name for v in known)
+            raise InputError(f"{name} has no version {which!r}; it has 1 to {count}, {words}")
     there = [v for v in mine if v.there]
     if not there:
         raise InputError(f"the bundle of {text} was cleared from the store; build it again")
     return there[-1]
+
+
+def aliases(home: Path, mine: Sequence[Version]) -> dict[str, tuple[str, ...]]:
+    """Key of a bundle → what its version is called; `mine` are the versions of one specialist, oldest first."""
+    there = [v for v in mine if v.there]
+    shipped = [v for v in there if v.verdict == "SHIP"]
+    found: dict[str, tuple[str, ...]] = {}
+    for word, versions_of in ((LATEST, there), (SHIPPED, shipped)):
+        for version in versions_of[-1:]:
+            found[version.key] = (*found.get(version.key, ()), word)
+    given = _given(home).get(mine[0].name, {}) if mine else {}
+    for word, key in sorted(given.items()):
+        found[key] = (*found.get(key, ()), word)
+    return found
+
+
+def name_it(home: Path, text: str, alias: str) -> Version:
+    """Call the version that `text` means by an alias, which another version of the specialist then no longer has.
+
+    Raises InputError for a word that is no alias.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9_.-]*", alias) or re.fullmatch(r"v\d+", alias) or alias in (LATEST, SHIPPED):
+        raise InputError(f"{alias!r} is no alias: small letters and digits, no version, not {LATEST} or {SHIPPED}")
+    version = find(home, text)
+    given = {name: dict(words) for name, words in _given(home).items()}
+    given.setdefault(version.name, {})[alias] = version.key
+    mine = _file(home).with_name(f"aliases.{os.getpid()}")
+    mine.write_text(json.dumps(given, sort_keys=True, indent=1) + "\n")
+    mine.replace(_file(home))
+    return version
+
+
+def _file(home: Path) -> Path:
+    return home / "aliases.json"
+
+
+def _given(home: Path) -> Mapping[str, Mapping[str, str]]:
+    """Specialist → alias → key of the bundle, as people gave them."""
+    try:
+        found = json.loads(_file(home).read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def resolve(home: Path, text: str) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -72,16 +72,28 @@ class Asker:
 
     def ask(
         self, query: str, documents: Sequence[Mapping[str, str]] = (), top: int = 10,
-        fields: Mapping[str, Any] | None = None,
+        fields: Mapping[str, Any] | None = None, heard: Callable[[str], None] | None = None,
     ) -> dict[str, Any]:
-        """`answers`: the best documents, best first (id, score, text); or `reply`: the output, and how it is shown."""
-        self._send({"query": query, "documents": list(documents), "top": top, "fields": dict(fields or {})})
+        """`answers`: the best documents, best first (id, score, text); or `reply`: the output, and how it is shown.
+
+        One that writes is heard while it does: `heard` gets all that was written so far, again and again.
+        """
+        asked = {"query": query, "documents": list(documents), "top": top, "fields": dict(fields or {})}
+        self._send({**asked, "aloud": heard is not None})
+        found = self._read()
+        while "so_far" in found:
+            if heard is not None:
+                heard(found["so_far"])
+            found = self._read()
+        if "failed" in found:
+            raise AskError(found["failed"], int(found["exit_code"]))
+        return found
+
+    def _read(self) -> dict[str, Any]:
         line = self.process.stdout.readline() if self.process.stdout else b""
         if not line:
             raise AskError(f"the answering process died; its last words are in {self.log}", BUG)
         found: dict[str, Any] = json.loads(line)
-        if "failed" in found:
-            raise AskError(found["failed"], int(found["exit_code"]))
         return found
 
     def _send(self, message: Mapping[str, Any]) -> None:

@@ -1,0 +1,204 @@
+"""What `factory tui` costs beside a large home: a thousand runs of a thousand measured rows each.
+
+Prints, as JSON: seconds to the first screen (process start included), cold and with the index; the 95th percentile of
+the time a key takes until the screen has settled; resident memory; and how a run that is written at 200 events a second
+is followed. Needs no build.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import math
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from textual.screen import Screen
+
+from factory import events
+from factory.journal import Journal
+from factory.tui.app import FactoryApp
+
+BEGIN = 1_795_000_000.0
+STAGES = (
+    "base",
+    "gather",
+    "prepare",
+    "freeze",
+    "curate",
+    "preflight",
+    "train",
+    "answer[tuned]",
+    "score",
+    "gate",
+    "bundle",
+    "certify",
+)
+KEYS = ("down", "down", "j", "pagedown", "up", "s", "space", "end", "home", "S")
+PAST = ("down", "left", "left", "right", "j", "left", "up", "m", "w", "L")
+SIZES = ((60, 20), (80, 24), (200, 60))
+RATE = 200
+"""Events a second."""
+
+
+def write_home(home: Path, runs: int, rows: int) -> None:
+    """Runs as builds write them: a plan, measured rows with progress between, an end; every tenth without one."""
+    plan = [
+        {"name": name, "key": f"{place:032x}", "inputs": {}, "config": {"setting": "x" * 400}}
+        for place, name in enumerate(STAGES)
+    ]
+    for number in range(runs):
+        at = BEGIN + number * 3600
+        run = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(at))}-specialist-{number % 40:02d}-{number % 65536:04x}"
+        folder = home / "runs" / run
+        folder.mkdir(parents=True)
+        started = events.RunStarted(
+            run, f"specialist-{number % 40:02d}", "classifier", "a.yaml", "", plan, [], "0", 2**30
+        )
+        happened: list[tuple[float, events.Event]] = [(at, started)]
+        happened += [(at + 1, events.StageCached(name, f"{i:032x}")) for i, name in enumerate(STAGES[:6])]
+        happened.append((at + 2, events.StageStarted("train", f"{6:032x}", "missing: no earlier run")))
+        happened += _training(at + 3, rows)
+        if number % 10:
+            happened.append(
+                (at + rows, events.RunFinished(run, "SHIP" if number % 3 else "NO_SHIP", 0, rows * 1.0, "b"))
+            )
+        lines = (json.dumps({"at": when, **events.to_json(event)}, separators=(",", ":")) for when, event in happened)
+        (folder / "journal.jsonl").write_text("\n".join(lines) + "\n")
+
+
+def _training(at: float, rows: int) -> list[tuple[float, events.Event]]:
+    found: list[tuple[float, events.Event]] = []
+    for step in range(rows):
+        loss = 2 * math.exp(-step / 200) + 0.3 + 0.1 * math.sin(step)
+        found.append((at + step, events.Measured("train", step, {"loss": loss, "learning_rate": 1e-3})))
+        if step % 4 == 0:
+            found.append((at + step, events.Progress("train", step, rows, "steps")))
+    return found
+
+
+def first_screen(home: Path) -> float:
+    """Seconds from the start of the interpreter until runs stand on the screen."""
+    code = (
+        "import asyncio, sys\nfrom pathlib import Path\nfrom factory.tui.start import made\n"
+        "async def main():\n    app = made(Path(sys.argv[1]), '', [])\n"
+        "    async with app.run_test(size=(80, 24)) as pilot:\n"
+        "        while len(app.screen.listing('list').grid.records) < 10:\n            await pilot.pause(0)\n"
+        "        print('up', flush=True)\n        import os; os._exit(0)\nasyncio.run(main())"
+    )
+    begun = time.perf_counter()
+    process = subprocess.Popen([sys.executable, "-c", code, str(home)], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+    took = time.perf_counter() - begun
+    process.wait()
+    return took
+
+
+class Timed(FactoryApp):
+    """The app, which remembers when it first sent something to the terminal since it was asked."""
+
+    drawn = 0.0
+
+    def _display(self, screen: Screen[Any], renderable: Any) -> None:
+        super()._display(screen, renderable)
+        self.drawn = self.drawn or time.perf_counter()
+
+
+async def keys(home: Path, size: tuple[int, int], screen: str, pressed: Sequence[str] = KEYS) -> list[float]:
+    """Seconds from each of many keys until the screen shows what it did."""
+    app = Timed(home, start=screen)
+    took = []
+    async with app.run_test(size=size) as pilot:
+        while app.looking is not None or app.rounds == 0:
+            await pilot.pause(0.05)
+        await app.workers.wait_for_complete()
+        for _ in range(8):
+            for key in pressed:
+                app.drawn, begun = 0.0, time.perf_counter()
+                await pilot.press(key)
+                took.append(max(0.0, app.drawn - begun))
+    return took
+
+
+async def followed(home: Path, seconds: float) -> dict[str, Any]:
+    """A run that is written at `RATE` events a second while it is shown: drawings a second, and the slowest beat."""
+    run = "20991231-000000-live-ffff"
+    path = home / "runs" / run / "journal.jsonl"
+    plan = [{"name": name, "key": f"{place:032x}"} for place, name in enumerate(STAGES)]
+    written = threading.Event()
+
+    def write() -> None:
+        with Journal(path) as journal:
+            journal.write(events.RunStarted(run, "live", "t", "a.yaml", "", plan, [], "0", os.getpid()))
+            journal.write(events.StageStarted("train", "k", "new"))
+            written.set()
+            for step in range(int(seconds * RATE)):
+                journal.write(events.Measured("train", step, {"loss": 2 / (1 + step / 50)}))
+                time.sleep(max(0.0, begun + step / RATE - time.perf_counter()))
+
+    begun = time.perf_counter()
+    threading.Thread(target=write, daemon=True).start()
+    written.wait()
+    app = FactoryApp(home, start="run")
+    app.world.chosen = run
+    gaps, last = [], time.perf_counter()
+    async with app.run_test(size=(200, 60)) as pilot:
+        beats = app.beats
+        while time.perf_counter() - begun < seconds:
+            await asyncio.sleep(0.005)
+            gaps.append(time.perf_counter() - last - 0.005)
+            last = time.perf_counter()
+        shown = len(app.world.watching(run).curve("loss"))
+        await pilot.pause(0)
+        return {
+            "events_shown": shown,
+            "beats_a_second": round((app.beats - beats) / seconds, 1),
+            "longest_wait_ms": round(1000 * max(gaps), 1),
+            "p95_wait_ms": round(1000 * at(gaps, 0.95), 1),
+        }
+
+
+def at(values: list[float], share: float) -> float:
+    """The value below which a share of them lies."""
+    return sorted(values)[min(len(values) - 1, int(share * len(values)))]
+
+
+def main() -> None:
+    """Make the home, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=1000)
+    parser.add_argument("--rows", type=int, default=1000)
+    parser.add_argument("--home", type=Path, help="where the synthetic home is, or is made")
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        home = chosen.home or Path(folder)
+        if not (home / "runs").is_dir():
+            write_home(home, chosen.runs, chosen.rows)
+        (home / "cache" / "runs-index.json").unlink(missing_ok=True)
+        report: dict[str, Any] = {"runs": chosen.runs, "rows": chosen.runs * chosen.rows}
+        report["first_screen_cold_s"] = round(first_screen(home), 3)
+        for size in SIZES:
+            took = asyncio.run(keys(home, size, "runs"))
+            report[f"key_{size[0]}x{size[1]}_ms"] = {
+                "p50": round(1000 * at(took, 0.5), 1),
+                "p95": round(1000 * at(took, 0.95), 1),
+            }
+        report["first_screen_s"] = round(first_screen(home), 3)
+        report["key_run_ms"] = round(1000 * at(asyncio.run(keys(home, (200, 60), "run", PAST)), 0.95), 1)
+        report["memory_mib"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+        report["followed"] = asyncio.run(followed(home, 8.0))
+    print(json.dumps(report, indent=1))
+
+
+if __name__ == "__main__":
+    main()
