@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from factory.api.texts import GRAM, ROUNDING, grams, normalise, similarity
@@ -25,6 +26,8 @@ LETTERS = 2_000_000
 """Characters hashed at once: some 100 MiB."""
 COMMON = 0.1
 """Grams that two near sets' prefixes must share, as a share of a set: more makes prefixes longer, candidates fewer."""
+HELD = 2048
+"""Sets of grams of frozen texts kept at hand, of some 30 KiB each."""
 RANKS = 40
 """Bits of the rank of a gram, below the place of its text."""
 COUNTERS = 4_000_000
@@ -133,7 +136,7 @@ class _Frozen:
         order = np.argsort(gram, kind="stable")
         self.owners = owner[order]
         self.posts = np.searchsorted(gram[order], np.arange(len(counts) + 1))
-        self._sets: dict[int, frozenset[str]] = {}
+        self._grams = lru_cache(HELD)(lambda place: grams(normals[place]))
 
     def candidates(self, normals: Sequence[str]) -> dict[int, list[int]]:
         """Place of a text → places of the frozen texts that share enough of its first grams."""
@@ -173,21 +176,17 @@ class _Frozen:
     def nearest(self, normal: str, places: Sequence[int], names: Mapping[str, str]) -> tuple[str, float] | None:
         """The name and similarity of the nearest of these, the smallest name of equals; None when none is near."""
         bag = grams(normal)
-        near = ((-similarity(bag, self._set(place)), names[self.normals[place]]) for place in places)
+        near = ((-similarity(bag, self._grams(place)), names[self.normals[place]]) for place in places)
         best = min((pair for pair in near if -pair[0] + ROUNDING >= self.threshold), default=None)
         return (best[1], -best[0]) if best else None
-
-    def _set(self, place: int) -> frozenset[str]:
-        if place not in self._sets:
-            self._sets[place] = grams(self.normals[place])
-        return self._sets[place]
 
 
 def _reach(sizes: Places, shared: Places, threshold: float) -> Places:
     """How many first grams of sets of these sizes, in any one order of all, hold `shared` of a near set's first."""
     import numpy as np
 
-    return sizes - np.ceil(threshold * sizes - ROUNDING).astype(np.int64) + shared
+    needed: Places = np.ceil(threshold * sizes - ROUNDING).astype(np.int64)
+    return sizes - needed + shared
 
 
 def _prefix(owners: Places, ranks: Places, reach: Places) -> tuple[Places, Places]:

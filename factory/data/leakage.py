@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from factory.api.grams import near_any
+from factory.api.made import group_of
 from factory.api.rows import TEST, Row
 from factory.api.texts import normalise
-from factory.data.split import group_of
 
 if TYPE_CHECKING:
     import numpy as np

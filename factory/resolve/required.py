@@ -59,7 +59,7 @@ def _curator(draft: Draft, kind: type[Curator]) -> Curator | None:
     """The curator as the spec sets it or, where it does not, by its defaults; None when it has none."""
     for _, plugin in draft.at("data", "curate"):
         if type(plugin) is kind:
-            return cast(Curator, plugin)
+            return plugin
     try:
         return kind()
     except ValidationError:

@@ -8,6 +8,7 @@ taken for near that is not.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from factory.api.grams import bags, chunks
@@ -23,27 +24,18 @@ MISSED = 0.001
 """Of pairs at the threshold, at most: what the number of bands is chosen by."""
 CROWD = 200
 """Texts of a bucket that are each held against all others of it; in a larger one, each against the next so many."""
-HELD = 50_000
-"""Sets of grams kept at hand."""
+HELD = 2048
+"""Sets of grams kept at hand, of some 30 KiB each."""
 
 
 class Alike:
     """Similarity of normalised texts by their places, remembering sets of grams for a while."""
 
     def __init__(self, normals: Sequence[str]) -> None:
-        self._normals = normals
-        self._sets: dict[int, frozenset[str]] = {}
+        self._grams = lru_cache(HELD)(lambda place: grams(normals[place]))
 
     def __call__(self, one: int, other: int) -> float:
-        return similarity(self._set(one), self._set(other))
-
-    def _set(self, place: int) -> frozenset[str]:
-        found = self._sets.get(place)
-        if found is None:
-            if len(self._sets) >= HELD:
-                self._sets.clear()
-            found = self._sets[place] = grams(self._normals[place])
-        return found
+        return similarity(self._grams(one), self._grams(other))
 
 
 def near(
