@@ -1,5 +1,6 @@
 """The reranker's data: candidates and signals, the audit, negatives, and who answers by a signal alone."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 from rerank_parts import BASE, DOCUMENTS, HERE, HashKit, Voice, documents, job, queries
 
-from factory.api import Answer, AnswerJob, Row
+from factory.api import Answer, AnswerJob, Ask, Reply, Row
 from factory_rerank.contenders import Bm25, Cosine, Hybrid
 from factory_rerank.firststage import Lexical, best, search
 from factory_rerank.task import Reranker
@@ -134,3 +135,42 @@ def test_a_positive_that_no_list_holds_is_embedded() -> None:
 def test_a_positive_that_is_nowhere_gives_no_negatives() -> None:
     (made,) = HardNegatives(unseen="use").synthesize(job([listed("a", {"X": 1}, {"N13.5": 0.9})]))
     assert made["negatives"] == []
+
+
+def test_negatives_can_come_by_words_or_by_meaning() -> None:
+    cosines = {"N13.5": 0.5, "N20.0": 0.8, "N13.1": 0.2, "E11.9": 0.7}
+    row = listed("a", {"N20.0": 1}, cosines)
+    row = row.having(signals={"cosine": list(cosines.values()), "bm25": [1.0, 9.0, 3.0, 2.0]})
+    found = {by: HardNegatives(by=by, unseen="use").synthesize(job([row])) for by in ("hybrid", "bm25", "cosine")}  # type: ignore[arg-type]
+    assert {by: next(made)["negatives"] for by, made in found.items()} == {
+        "hybrid": ["N13.5", "N13.1", "E11.9"], "bm25": ["N13.1", "E11.9", "N13.5"],
+        "cosine": ["E11.9", "N13.5", "N13.1"],
+    }
+
+
+class Knows:
+    """A judge for whom whatever speaks of diabetes answers, and who has no word on asthma."""
+
+    model = "knows"
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def ask(self, asks: Iterable[Ask], report: object = None) -> Iterator[Reply]:
+        for ask in asks:
+            self.asked += 1
+            said = ask.messages[-1].content
+            yield Reply("yes" if "diabetes" in said else "no", failed="no answer" if "asthma" in said else "")
+
+
+def test_a_guard_keeps_answers_from_being_negatives() -> None:
+    voice, judge = Voice(), Knows()
+    cosines = {"N20.0": 0.9, "E11.9": 0.6, "N13.5": 0.5, "J45.9": 0.4, "E10.9": 0.3, "N13.1": 0.2}
+    row = listed("a", {"N20.0": 1}, cosines, irrelevant=["E10.9"])
+    work = replace(job([row], voice), teachers=lambda alias: judge)
+    (made,) = HardNegatives(count=3, unseen="use", guard=True).synthesize(work)
+    assert made["negatives"] == ["E10.9", "N13.5", "N13.1"]  # the first was judged by a person: nobody is asked
+    assert judge.asked == 4 and HardNegatives(guard=True).uses() == ("judge",) and HardNegatives().uses() == ()
+    assert voice.notes[1] == (
+        "1 of 4 candidates refused as negatives: the judge takes them for answers; 1 more, as it gave no answer"
+    )

@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 from pydantic import Field
 
-from factory.api import Row, RowsJob, Synthesizer, render
+from factory.api import Ask, Message, Row, RowsJob, Synthesizer, render
+
+YES, NO = "yes", "no"
+GUARD = "You judge search results. Say whether the document answers the query. Answer with yes or no alone."
+
+
+@dataclass(frozen=True, slots=True)
+class _Taker:
+    """A row, the negatives it has so far, and the candidates that it may still take, the best first."""
+
+    row: Row
+    chosen: list[str]
+    rest: Iterator[str]
 
 
 class HardNegatives(Synthesizer):
     """Adds `negatives` to training rows: candidates that are not relevant, the first stage's best first.
 
     Unjudged is not irrelevant, so a candidate that comes too near to the positive's own cosine is refused (the
-    positive-aware margin of NV-Retriever, arXiv:2407.15831). Documents that a person judged irrelevant come first, and
-    need no margin. A row may get fewer than `count`.
+    positive-aware margin of NV-Retriever, arXiv:2407.15831); and, with `guard`, one that a judge takes for an answer.
+    Documents that a person judged irrelevant come first, and need neither. A row may get fewer than `count`.
     """
 
     kind = "hard-negatives"
@@ -23,22 +38,34 @@ class HardNegatives(Synthesizer):
     gives = ("negatives",)
 
     count: int = Field(7, ge=1, le=100, description="negatives a row, at most")
+    by: Literal["hybrid", "bm25", "cosine"] = Field(
+        "hybrid", description="whose best candidates come first: words, embeddings, or the list of both as it is"
+    )
     margin: float = Field(0.95, gt=0, le=2, description="share of the positive's cosine that a negative may reach")
     skip: int = Field(0, ge=0, description="first candidates of the list that are never taken")
     unseen: Literal["skip", "use"] = Field("skip", description="documents of a group that no training row has")
+    guard: bool = Field(False, description="whether a judge is asked that a candidate does not answer the query")
+    reads: int = Field(2000, ge=50, description="characters of a document that the judge reads")
+
+    def uses(self) -> tuple[str, ...]:
+        return ("judge",) if self.guard else ()
 
     def synthesize(self, job: RowsJob) -> Iterator[Row]:
-        positives, barred = _positive_cosines(job), self._barred(job)
-        refused = short = 0
+        positives, barred, tally = _positive_cosines(job), self._barred(job), Counter[str]()
+        takers = []
         for row in job.rows:
-            allowed, close = self._negatives(row, self.margin * positives[row.id], barred)
-            refused += close
-            short += len(allowed) < self.count
-            yield row.having(negatives=allowed)
-        job.report.note(
-            f"{refused} candidates refused as negatives: above {self.margin:.2f} of the positive's cosine; "
-            f"{short} of {len(job.rows)} rows have fewer than {self.count}"
-        )
+            judged = [name for name in row.columns.get("irrelevant", []) if name not in row["relevant"]][: self.count]
+            rest = self._allowed(row, self.margin * positives[row.id], {*barred, *row["relevant"], *judged}, tally)
+            takers.append(_Taker(row, judged, rest))
+        while due := [
+            (taker, name) for taker in takers for name in islice(taker.rest, self.count - len(taker.chosen))
+        ]:
+            for (taker, name), taken in zip(due, self._guarded(job, due, tally), strict=True):
+                if taken:
+                    taker.chosen.append(name)
+        for taker in takers:
+            yield taker.row.having(negatives=taker.chosen)
+        self._told(job, tally, sum(len(taker.chosen) < self.count for taker in takers))
 
     def _barred(self, job: RowsJob) -> set[str]:
         """Documents of groups that training does not know: test rows' answers are among them."""
@@ -46,21 +73,57 @@ class HardNegatives(Synthesizer):
         documents = job.tables["documents"] if self.unseen == "skip" else {}
         return {name for name, document in documents.items() if document.group and document.group not in known}
 
-    def _negatives(self, row: Row, limit: float, barred: set[str]) -> tuple[list[str], int]:
-        """The row's negatives, and how many candidates were refused before there were enough."""
-        judged = row.columns.get("irrelevant", [])
-        chosen = [name for name in judged if name not in row["relevant"]][: self.count]
-        refused = 0
-        for name, cosine in list(zip(row["candidates"], row["signals"]["cosine"], strict=True))[self.skip :]:
-            if len(chosen) == self.count:
-                break
-            if name in row["relevant"] or name in chosen or name in barred:
+    def _allowed(self, row: Row, limit: float, barred: set[str], tally: Counter[str]) -> Iterator[str]:
+        """The row's candidates that keep their distance, by the signal that is asked for; the others are counted."""
+        cosines = dict(zip(row["candidates"], row["signals"]["cosine"], strict=True))
+        names = list(cosines)
+        if self.by != "hybrid":
+            signal = dict(zip(row["candidates"], row["signals"][self.by], strict=True))
+            names.sort(key=lambda name: -signal[name])
+        for name in names[self.skip :]:
+            if name in barred:
                 continue
-            if cosine > limit:
-                refused += 1
+            if cosines[name] > limit:
+                tally["close"] += 1
             else:
-                chosen.append(name)
-        return chosen, refused
+                yield name
+
+    def _guarded(self, job: RowsJob, due: Sequence[tuple[_Taker, str]], tally: Counter[str]) -> Iterator[bool]:
+        """Whether each candidate may be taken: a judge that says yes, or nothing that counts, keeps it out."""
+        if not self.guard:
+            yield from (True for _ in due)
+            return
+        if job.task is None:
+            raise ValueError("a judge is shown texts by the task's templates, and there is no task")
+        templates, documents = job.task.templates(), job.tables["documents"]
+        asks = (
+            _ask(
+                render(templates["query"], taker.row.columns),
+                render(templates["document"], documents[name].columns)[: self.reads],
+            )
+            for taker, name in due
+        )
+        for reply in job.teacher("judge").ask(asks, job.report):
+            said = "failed" if reply.failed else reply.text.strip()
+            tally[said] += 1
+            yield said == NO
+
+    def _told(self, job: RowsJob, tally: Counter[str], short: int) -> None:
+        job.report.note(
+            f"{tally['close']} candidates refused as negatives: above {self.margin:.2f} of the positive's cosine; "
+            f"{short} of {len(job.rows)} rows have fewer than {self.count}"
+        )
+        if self.guard:
+            asked = tally[YES] + tally[NO] + tally["failed"]
+            job.report.note(
+                f"{tally[YES]} of {asked} candidates refused as negatives: the judge takes them for answers; "
+                f"{tally['failed']} more, as it gave no answer", warning=tally["failed"] > 0,
+            )
+
+
+def _ask(query: str, document: str) -> Ask:
+    said = f"Query: {query}\n\nDocument:\n{document}\n\nDoes the document answer the query, yes or no?"
+    return Ask((Message("system", GUARD), Message("user", said)), choices=(YES, NO), max_tokens=4)
 
 
 def _positive_cosines(job: RowsJob) -> dict[str, float]:
