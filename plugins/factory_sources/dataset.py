@@ -83,6 +83,7 @@ class Dataset(Records):
 
     def _fetched(self, datasets: Any) -> Any:
         """The split as it is at the revision. The library takes another that it has when it can not get this."""
+        datasets.config.HF_UPDATE_DOWNLOAD_COUNTS = False  # it would tell a third party which data is read
         builder = datasets.load_dataset_builder(self.name, self.config or None, revision=self.revision)
         if builder.hash != self.revision:
             raise ValueError("can not be read at this commit; only another one lies in the cache")
