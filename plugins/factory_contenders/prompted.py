@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from factory.api import Answer, AnswerJob, Base, Contender, Input
+from factory.api import Answer, AnswerJob, Base, Contender, Endpoint, Input
 from factory_contenders.asking import PLAIN, Arm, Asking, Told
 from factory_contenders.choosing import choose
-from factory_contenders.endpoint import Endpoint, Remote
+from factory_contenders.endpoint import Remote
 from factory_contenders.shots import Embed, Shots, tfidf
 from factory_contenders.speakers import Local, Speaker
 from factory_contenders.wording import Wording
@@ -87,7 +87,7 @@ class Prompted(Contender):
 
     def _speaker(self, job: AnswerJob) -> Speaker:
         if self.endpoint is not None:
-            return Remote(self.endpoint, job.report)
+            return Remote(self.endpoint, job.teacher(self.endpoint), job.report)
         return Local(job.kit.decoder(self._base(job)), job.report)
 
     def _base(self, job: AnswerJob) -> Base:
