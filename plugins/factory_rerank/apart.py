@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from factory.api import Answer, Finding, FitJob, ModelJob, Objective, PlainAnswers, TrainResult
-from factory_rerank import contrast
+from factory.api import Answer, Finding, FitJob, ModelJob, Objective, PlainAnswers, Row, TrainResult
+from factory_rerank import contrast, graded
 from factory_rerank.layout import copy_layout
 from factory_rerank.texts import documents_of, queries_of
 
@@ -23,12 +23,9 @@ TASK_TYPE = "FEATURE_EXTRACTION"
 class Apart(Objective):
     """An objective over vectors of queries and vectors of documents."""
 
-    columns = ("query", "relevant", "candidates", "negatives")
     answers = "ranking"
 
     max_length: int = Field(64, ge=8, le=8192, description="tokens of a query or a document that are read")
-    negatives: int = Field(3, ge=0, description="mined negatives a row, at most; their order decides which")
-    in_batch: bool = Field(True, description="whether the other documents of a batch are negatives too")
     scale: float = Field(1.0, gt=0, description="what a score is multiplied by in the loss")
 
     def modules(self, width: int) -> list[object]:
@@ -39,6 +36,10 @@ class Apart(Objective):
         """Scores (queries, documents) from token vectors, one (tokens, hidden) tensor a text."""
         raise NotImplementedError
 
+    def taught(self, row: Row) -> list[str]:
+        """The documents of a training row that must be read whole."""
+        raise NotImplementedError
+
     def audit(self, job: ModelJob) -> Iterator[Finding]:
         encoder, documents = job.kit.encoder(job.base), documents_of(job)
         long = {
@@ -46,19 +47,11 @@ class Apart(Objective):
             if len(ids) > self.max_length
         }
         for row, ids in zip(job.rows, encoder.tokens(queries_of(job), 10**6), strict=True):
-            cut = sorted(long & {*row["relevant"]})
+            cut = sorted(long & {*self.taught(row)})
             if len(ids) > self.max_length:
                 yield Finding("truncated", row.id, f"its query has {len(ids)} tokens, {self.max_length} are read")
             elif cut:
                 yield Finding("truncated", row.id, f"its document {cut[0]!r} has more than {self.max_length} tokens")
-
-    def fit(self, job: FitJob) -> TrainResult:
-        kit, documents = job.kit, documents_of(job)
-        learner = kit.learner(job)
-        ids = kit.encoder(job.base).tokens([*documents.values(), *queries_of(job)], self.max_length)
-        examples = contrast.examples(job.rows, [*documents], self.negatives)
-        loss = contrast.loss(self.compare, self.scale, self.in_batch, kit)
-        return kit.fit(learner, examples, contrast.collate(ids, kit), loss, job, task_type=TASK_TYPE)
 
     def answer(self, job: ModelJob) -> Iterator[Answer]:
         encoder, documents = job.kit.encoder(job.base, job.adapter), documents_of(job)
@@ -93,3 +86,47 @@ class Apart(Objective):
         transformer = Transformer(str(job.base.folder), max_seq_length=self.max_length)
         tail = self.modules(transformer.get_embedding_dimension())
         return self._plain_class()(modules=[transformer, *tail], device="cpu")
+
+
+class Contrastive(Apart):
+    """Learns from right documents against mined negatives and the other documents of a batch."""
+
+    columns = ("query", "relevant", "candidates", "negatives")
+
+    negatives: int = Field(3, ge=0, description="mined negatives a row, at most; their order decides which")
+    in_batch: bool = Field(True, description="whether the other documents of a batch are negatives too")
+
+    def taught(self, row: Row) -> list[str]:
+        return [*row["relevant"]]
+
+    def fit(self, job: FitJob) -> TrainResult:
+        kit, documents = job.kit, documents_of(job)
+        learner = kit.learner(job)
+        ids = kit.encoder(job.base).tokens([*documents.values(), *queries_of(job)], self.max_length)
+        examples = contrast.examples(job.rows, [*documents], self.negatives)
+        loss = contrast.loss(self.compare, self.scale, self.in_batch, kit)
+        return kit.fit(learner, examples, contrast.collate(ids, kit), loss, job, task_type=TASK_TYPE)
+
+
+class Graded(Apart):
+    """Learns the order and the distances of a query's documents from their targets, 0 to 1."""
+
+    columns = ("query", "candidates", "targets")
+
+    documents: int = Field(graded.DOCUMENTS, ge=2, description=graded.DOCUMENTS_ARE)
+    sharpness: float = Field(graded.SHARPNESS, gt=0, description=graded.SHARPNESS_IS)
+
+    def taught(self, row: Row) -> list[str]:
+        return graded.first(row)
+
+    def audit(self, job: ModelJob) -> Iterator[Finding]:
+        yield from graded.audit(job)
+        yield from super().audit(job)
+
+    def fit(self, job: FitJob) -> TrainResult:
+        kit, documents = job.kit, documents_of(job)
+        learner = kit.learner(job)
+        ids = kit.encoder(job.base).tokens([*documents.values(), *queries_of(job)], self.max_length)
+        examples = graded.examples(job.rows, [*documents], self.documents)
+        loss = graded.loss(self.compare, self.scale, self.sharpness, kit)
+        return kit.fit(learner, examples, graded.collate(ids, kit), loss, job, task_type=TASK_TYPE)

@@ -6,16 +6,15 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from factory_rerank.apart import Apart
+from factory_rerank.apart import Apart, Contrastive, Graded
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class BiEncoder(Apart):
+class MeanCosine(Apart):
     """Cosine of mean-pooled token vectors (Sentence-BERT, arXiv:1908.10084). Loads as SentenceTransformer."""
 
-    kind = "bi-encoder"
     loader = "sentence_transformers:SentenceTransformer"
 
     scale: float = Field(20.0, gt=0, description="what a cosine is multiplied by in the loss")
@@ -34,3 +33,15 @@ class BiEncoder(Apart):
             for texts in (queries, documents)
         )
         return left @ right.T
+
+
+class BiEncoder(MeanCosine, Contrastive):
+    """Cosine of mean-pooled token vectors (arXiv:1908.10084), against mined negatives and the rest of a batch."""
+
+    kind = "bi-encoder"
+
+
+class BiEncoderTargets(MeanCosine, Graded):
+    """Cosine of mean-pooled token vectors (arXiv:1908.10084), regressed on `targets`, as `zelo` gives them."""
+
+    kind = "bi-encoder-targets"

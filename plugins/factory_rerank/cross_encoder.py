@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from factory.api import Answer, Finding, FitJob, Kit, ModelJob, Objective, PlainAnswers, TrainResult
+from factory.api import Answer, Finding, FitJob, Kit, ModelJob, Objective, PlainAnswers, Row, Share, TrainResult
+from factory_rerank import graded
 from factory_rerank.layout import copy_layout
 from factory_rerank.texts import documents_of, queries_of
 
@@ -29,45 +30,33 @@ class Batch:
     sizes: Sequence[int]
 
 
-class CrossEncoder(Objective):
-    """Listwise softmax (ListNet, Cao et al. 2007) over a query's right document and its mined negatives.
+class Together(Objective):
+    """A query and a document in one text, scored by a head. Loads as sentence-transformers' CrossEncoder.
 
-    The head is fresh and saved with the adapter, so an embedding base needs many steps to learn it: small batches
-    (8) and more negatives (`hard-negatives` with `count: 7, margin: 1`) serve it best. Untuned, whose head would be
-    noise, the base answers by its own cosine. Loads as sentence-transformers' CrossEncoder.
+    Untuned, whose head would be noise, the base answers by its own cosine.
     """
 
-    kind = "cross-encoder"
-    columns = ("query", "relevant", "candidates", "negatives", "signals")
     answers = "ranking"
     heads = (HEAD,)
     loader = "sentence_transformers:CrossEncoder"
 
     max_length: int = Field(128, ge=16, le=8192, description="tokens of query and document together that are read")
-    negatives: int = Field(7, ge=1, description="mined negatives a row, at most")
+
+    def taught(self, row: Row) -> list[str]:
+        """The documents of a training row that must be read whole."""
+        raise NotImplementedError
 
     def audit(self, job: ModelJob) -> Iterator[Finding]:
         encoder, documents = job.kit.encoder(job.base), documents_of(job)
         pairs, owners = [], []
         for row, query in zip(job.rows, queries_of(job), strict=True):
-            for name in (*row["relevant"], *row["negatives"][: self.negatives]):
+            for name in self.taught(row):
                 pairs.append((query, documents.get(name, "")))
                 owners.append((row.id, name))
         lengths = [len(ids) for ids, _ in encoder.pairs(pairs, 10**6)]
         for (owner, name), length in zip(owners, lengths, strict=True):
             if length > self.max_length:
                 yield Finding("truncated", owner, f"with {name!r} it has {length} tokens, {self.max_length} are read")
-
-    def fit(self, job: FitJob) -> TrainResult:
-        kit, documents = job.kit, documents_of(job)
-        learner = kit.learner(job, heads=self.heads, labels=1)
-        encoder = kit.encoder(job.base)
-        rows = []
-        for row, query in zip(job.rows, queries_of(job), strict=True):
-            wrong = [name for name in row["negatives"] if name in documents][: self.negatives]
-            for right in (name for name in row["relevant"] if name in documents):
-                rows.append(encoder.pairs([(query, documents[name]) for name in (right, *wrong)], self.max_length))
-        return kit.fit(learner, rows, collate(kit), listwise(kit), job, heads=self.heads, task_type="SEQ_CLS")
 
     def answer(self, job: ModelJob) -> Iterator[Answer]:
         if job.adapter is None:
@@ -100,6 +89,67 @@ class CrossEncoder(Objective):
         import sentence_transformers
 
         return sentence_transformers.CrossEncoder(folder, num_labels=1, max_length=self.max_length, device="cpu")
+
+
+class CrossEncoder(Together):
+    """Listwise softmax (ListNet, Cao et al. 2007) over a query's right document and its mined negatives.
+
+    The head is fresh and saved with the adapter, so an embedding base needs many steps to learn it: small batches
+    (8) and more negatives (`hard-negatives` with `count: 7, margin: 1`) serve it best. Untuned, whose head would be
+    noise, the base answers by its own cosine. Loads as sentence-transformers' CrossEncoder.
+    """
+
+    kind = "cross-encoder"
+    columns = ("query", "relevant", "candidates", "negatives", "signals")
+
+    negatives: int = Field(7, ge=1, description="mined negatives a row, at most")
+
+    def taught(self, row: Row) -> list[str]:
+        return [*row["relevant"], *row["negatives"][: self.negatives]]
+
+    def fit(self, job: FitJob) -> TrainResult:
+        kit, documents = job.kit, documents_of(job)
+        learner = kit.learner(job, heads=self.heads, labels=1)
+        encoder = kit.encoder(job.base)
+        rows = []
+        for row, query in zip(job.rows, queries_of(job), strict=True):
+            wrong = [name for name in row["negatives"] if name in documents][: self.negatives]
+            for right in (name for name in row["relevant"] if name in documents):
+                rows.append(encoder.pairs([(query, documents[name]) for name in (right, *wrong)], self.max_length))
+        return kit.fit(learner, rows, collate(kit), listwise(kit), job, heads=self.heads, task_type="SEQ_CLS")
+
+
+class CrossEncoderTargets(Together):
+    """Regresses the score of query and document on `targets`, as `zelo` gives them.
+
+    The sigmoid of a score learns its target by cross-entropy, so that scores compare across queries, and the softmax
+    over a query's documents learns their order.
+    """
+
+    kind = "cross-encoder-targets"
+    columns = ("query", "candidates", "signals", "targets")
+
+    documents: int = Field(graded.DOCUMENTS, ge=2, description=graded.DOCUMENTS_ARE)
+    sharpness: float = Field(graded.SHARPNESS, gt=0, description=graded.SHARPNESS_IS)
+    pointwise: Share = Field(0.5, description="share of the loss that compares each score with its target alone")
+
+    def taught(self, row: Row) -> list[str]:
+        return graded.first(row)
+
+    def audit(self, job: ModelJob) -> Iterator[Finding]:
+        yield from graded.audit(job)
+        yield from super().audit(job)
+
+    def fit(self, job: FitJob) -> TrainResult:
+        kit, documents = job.kit, documents_of(job)
+        learner = kit.learner(job, heads=self.heads, labels=1)
+        encoder, rows = kit.encoder(job.base), []
+        for row, query in zip(job.rows, queries_of(job), strict=True):
+            for names in graded.lists(row, documents, self.documents):
+                pairs = encoder.pairs([(query, documents[name]) for name in names], self.max_length)
+                rows.append((pairs, [row["targets"][name] for name in names]))
+        loss = graded.mixed(kit, self.sharpness, self.pointwise)
+        return kit.fit(learner, rows, graded.collate_pairs(kit), loss, job, heads=self.heads, task_type="SEQ_CLS")
 
 
 def collate(kit: Kit) -> Callable[[list[list[Pair]]], Batch]:

@@ -6,19 +6,18 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from factory_rerank.apart import Apart
+from factory_rerank.apart import Apart, Contrastive, Graded
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class LateInteraction(Apart):
+class MaxSim(Apart):
     """MaxSim over the base's own token vectors, L2-normalised (ColBERT, arXiv:2004.12832), with no projection.
 
     Loads as sentence-transformers' MultiVectorEncoder.
     """
 
-    kind = "late-interaction"
     loader = "sentence_transformers:MultiVectorEncoder"
 
     scale: float = Field(8.0, gt=0, description="what a score, a sum over query tokens, is multiplied by in the loss")
@@ -42,3 +41,15 @@ class LateInteraction(Apart):
         best = alike.masked_fill(filler, -2.0).amax(-1)
         owner = torch.repeat_interleave(torch.arange(len(queries)), torch.tensor([len(query) for query in queries]))
         return torch.zeros(len(queries), len(documents)).index_add(0, owner, best)
+
+
+class LateInteraction(MaxSim, Contrastive):
+    """MaxSim over token vectors (ColBERT, arXiv:2004.12832), against mined negatives and the rest of a batch."""
+
+    kind = "late-interaction"
+
+
+class LateInteractionTargets(MaxSim, Graded):
+    """MaxSim over token vectors (ColBERT, arXiv:2004.12832), regressed on `targets`, as `zelo` gives them."""
+
+    kind = "late-interaction-targets"

@@ -1,0 +1,149 @@
+"""Learning from targets: how good each document of a query is, 0 to 1, and not only which one is right.
+
+Shared by the objectives that regress on the column `targets`: they differ in how a query and a document are scored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from factory.api import Finding, Kit, ModelJob, Row
+from factory_rerank.contrast import Compare
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+DOCUMENTS = 16
+DOCUMENTS_ARE = "documents of a query in one example, best to worst; a query with more makes several examples"
+SHARPNESS = 8.0
+SHARPNESS_IS = "by how much the best target outweighs the worst in the softmax, as a difference of logits"
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A query and some of its documents, as numbers of texts, with the target of each."""
+
+    query: int
+    documents: tuple[int, ...]
+    targets: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Examples, and their texts once each, packed by the kit. `place` says which one a text is there."""
+
+    examples: Sequence[Example]
+    packed: Any
+    place: dict[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Query and document together: the pairs of a batch, packed by the kit, and the targets of each example."""
+
+    packed: Any
+    targets: Sequence[Sequence[float]]
+
+
+def first(row: Row) -> list[str]:
+    """The document with the highest target: the one that must be read whole."""
+    targets = row["targets"]
+    return [max(sorted(targets), key=targets.__getitem__)] if targets else []
+
+
+def audit(job: ModelJob) -> Iterator[Finding]:
+    """Yield the rows that teach nothing, and those with targets of documents that are not there, or beyond 0 to 1."""
+    documents = job.tables["documents"]
+    for row in job.rows:
+        targets = row["targets"]
+        missing = sorted(name for name in targets if name not in documents)
+        beyond = sorted(name for name, value in targets.items() if not 0 <= value <= 1)
+        if missing:
+            yield Finding("missing", row.id, f"{missing[0]!r} has a target and is not in the documents")
+        if beyond:
+            yield Finding("missing", row.id, f"the target of {beyond[0]!r} is {targets[beyond[0]]}, beyond 0 to 1")
+        if len(targets) - len(missing) < 2:
+            yield Finding("unsupervised", row.id, "it has fewer than two targets, so that there is nothing to compare")
+
+
+def lists(row: Row, documents: Collection[str], size: int) -> list[list[str]]:
+    """A row's documents with targets, dealt out into lists of at most `size`, so that each reaches from good to bad."""
+    targets = row["targets"]
+    names = sorted((name for name in targets if name in documents), key=lambda name: (-targets[name], name))
+    count = -(-len(names) // size)
+    return [names[start::count] for start in range(count) if len(names[start::count]) > 1]
+
+
+def examples(rows: Sequence[Row], documents: Sequence[str], size: int) -> list[Example]:
+    """Examples of all rows. Texts are numbered: documents first, then queries by row."""
+    number, found = {name: index for index, name in enumerate(documents)}, []
+    for index, row in enumerate(rows):
+        for names in lists(row, number, size):
+            aims = tuple(row["targets"][name] for name in names)
+            found.append(Example(len(number) + index, tuple(number[name] for name in names), aims))
+    return found
+
+
+def collate(ids: Sequence[Sequence[int]], kit: Kit) -> Callable[[list[Example]], Batch]:
+    """A collator over tokenised texts: each text of a batch is encoded once."""
+
+    def batch(rows: list[Example]) -> Batch:
+        texts = sorted({text for row in rows for text in (row.query, *row.documents)})
+        return Batch(rows, kit.pack([ids[text] for text in texts]), {text: place for place, text in enumerate(texts)})
+
+    return batch
+
+
+def collate_pairs(kit: Kit) -> Callable[[list[Any]], Pairs]:
+    """A collator over (tokenised pairs, their targets)."""
+
+    def batch(rows: list[Any]) -> Pairs:
+        pairs = [pair for some, _ in rows for pair in some]
+        return Pairs(kit.pack([ids for ids, _ in pairs], [kinds for _, kinds in pairs]), [one for _, one in rows])
+
+    return batch
+
+
+def loss(compare: Compare, scale: float, sharpness: float, kit: Kit) -> Callable[[nn.Module, Batch], Tensor]:
+    """The listwise loss of each query's own documents, their scores multiplied by `scale`."""
+
+    def value(model: nn.Module, batch: Batch) -> Tensor:
+        vectors, own = kit.hidden(model, batch.packed), []
+        for row in batch.examples:
+            documents = [vectors[batch.place[text]] for text in row.documents]
+            own.append(compare([vectors[batch.place[row.query]]], documents)[0] * scale)
+        return listwise(own, [row.targets for row in batch.examples], sharpness)
+
+    return value
+
+
+def mixed(kit: Kit, sharpness: float, share: float) -> Callable[[nn.Module, Pairs], Tensor]:
+    """The listwise loss of a head's scores, and a `share` of cross-entropy of their sigmoids with the targets."""
+
+    def value(model: nn.Module, batch: Pairs) -> Tensor:
+        import torch
+
+        scores = kit.logits(model, batch.packed)[:, 0]
+        wanted = torch.tensor([target for one in batch.targets for target in one])
+        apart = torch.nn.functional.binary_cross_entropy_with_logits(scores, wanted)
+        own = list(torch.split(scores, [len(one) for one in batch.targets]))
+        return share * apart + (1 - share) * listwise(own, batch.targets, sharpness)
+
+    return value
+
+
+def listwise(scores: Sequence[Tensor], targets: Sequence[Sequence[float]], sharpness: float) -> Tensor:
+    """Cross-entropy (ListNet, Cao et al. 2007) of the softmax of scores with that of targets times `sharpness`.
+
+    Its minimum is scores that differ as the targets times `sharpness` do: a regression that leaves each query's own
+    level open.
+    """
+    import torch
+
+    losses = []
+    for mine, wanted in zip(scores, targets, strict=True):
+        aim = torch.softmax(torch.tensor(wanted) * sharpness, 0)
+        losses.append(-(aim * torch.log_softmax(mine, 0)).sum())
+    return torch.stack(losses).mean()
