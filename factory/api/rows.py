@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from sys import intern
 from typing import Any
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
@@ -64,9 +65,16 @@ class Row:
 
     @classmethod
     def from_json(cls, payload: Mapping[str, Any]) -> Row:
+        """The row of a JSON value. Raises KeyError or TypeError when it is none.
+
+        What many rows have in common (names of columns, source, split) is held once.
+        """
         origin = dict(payload["provenance"])
         origin["parents"] = tuple(origin.get("parents", ()))
-        return cls(**{**payload, "provenance": Provenance(**origin)})
+        origin["source"] = intern(origin["source"])
+        columns = {intern(name): value for name, value in payload["columns"].items()}
+        split = intern(payload.get("split", ""))
+        return cls(**{**payload, "columns": columns, "split": split, "provenance": Provenance(**origin)})
 
 
 @dataclass(frozen=True, slots=True)
