@@ -30,7 +30,7 @@ class Own(Shuffle):
     """Wrong orders, by an endpoint of its own."""
 
     kind = "own"
-    endpoint: Endpoint = Endpoint(model="big", base_url="https://models.example/v1")
+    jury: tuple[Endpoint, ...] = (Endpoint(model="big", base_url="https://models.example/v1"),)
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -42,9 +43,7 @@ class Plugin(BaseModel):
 
     def hosts(self) -> tuple[str, ...]:
         """The hosts it may speak to, as `host:port`, `host`, or `.suffix`: those of its endpoints. No other answers."""
-        from factory.api.asking import Endpoint
-
-        return tuple(sorted({value.host for _, value in self if isinstance(value, Endpoint)}))
+        return tuple(sorted(set(_hosts(self))))
 
     def identity(self, root: Path) -> dict[str, Any]:
         """What this block adds to a key. Raises FileNotFoundError when an `Input` is not there."""
@@ -59,6 +58,18 @@ class Plugin(BaseModel):
     def block(self) -> dict[str, Any]:
         """The JSON form that makes this plugin again."""
         return {"kind": self.kind, **self.model_dump(mode="json")}
+
+
+def _hosts(value: Any) -> Iterator[str]:
+    """The hosts of every endpoint in a value, however deep."""
+    from factory.api.asking import Endpoint
+
+    if isinstance(value, Endpoint):
+        yield value.host
+    elif isinstance(value, (BaseModel, Mapping, list, tuple)):
+        inner = dict(value).values() if isinstance(value, (BaseModel, Mapping)) else value
+        for item in inner:
+            yield from _hosts(item)
 
 
 def marked(model: type[BaseModel], name: str, marker: type) -> bool:

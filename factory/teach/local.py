@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from factory.api import Ask, Base, Guide, Kit, Message, Reply, Reporter, Silent
+from factory.api import Ask, Base, Decoder, Guide, Kit, Message, Reply, Reporter, Silent
 from factory.teach import request
 from factory.teach.cached import Counts, cached, keep, miss
 from factory.teach.calls import Calls
@@ -16,6 +17,7 @@ from factory.teach.guide import guide
 from factory.teach.ledger import Ledger
 from factory.teach.perimeter import who
 
+Ids = Sequence[Sequence[int]]
 AT_ONCE = 48
 """Requests that are answered together, and lost together when the process is killed."""
 VERSION = 1
@@ -44,6 +46,7 @@ class _Spoken:
     tokens_in: int
     tokens_out: int
     ended: bool = True
+    fault: str = ""
 
 
 @dataclass
@@ -103,7 +106,7 @@ class Local:
         self.ledger.check()
         attempts = [self.ledger.sent(key=each.key, model=self.model, host="", by=who()) for each in group]
         start = time.monotonic()
-        spoken = self._weighed(group) if group[0].ask.choices else self._written(group)
+        spoken = self._spoken(group)
         seconds = round((time.monotonic() - start) / len(group), 3)
         replies = []
         for each, said, attempt in zip(group, spoken, attempts, strict=True):
@@ -123,10 +126,10 @@ class Local:
         if before is not None:
             tokens_in, tokens_out = tokens_in + before.tokens_in, tokens_out + before.tokens_out
             seconds = round(seconds + before.seconds, 3)
-        text, value, fault = said.text, None, ""
+        text, value, fault = said.text, None, said.fault
         if not said.ended:
             fault = f"the answer was cut off at {wanted.ask.max_tokens} tokens"
-        else:
+        if not fault:
             try:
                 text, value = request.settled(wanted.ask, said.text)
             except request.InvalidAnswerError as error:
@@ -136,10 +139,21 @@ class Local:
             seconds=seconds,
         )
 
-    def _weighed(self, group: Sequence[_Wanted]) -> list[_Spoken]:
-        """The likeliest choice, or one drawn by how likely each is."""
+    def _spoken(self, group: Sequence[_Wanted]) -> list[_Spoken]:
+        """What the model says; nothing to a request that it can not read to its end."""
         decoder = self.kit().decoder(self.base)
         prompts = [decoder.chat(each.messages) for each in group]
+        most = int(getattr(decoder.model.config, "max_position_embeddings", 0)) or sys.maxsize
+        wanted = [0 if each.ask.choices else each.ask.max_tokens for each in group]
+        fits = [len(prompt) + tokens <= most for prompt, tokens in zip(prompts, wanted, strict=True)]
+        fitting = [place for place, fit in enumerate(fits) if fit]
+        long = _Spoken("", 0, 0, fault=f"too long: the model reads {most} tokens, those of its answer included")
+        speak = self._weighed if group[0].ask.choices else self._written
+        said = iter(speak(decoder, [group[n] for n in fitting], [prompts[n] for n in fitting]) if fitting else ())
+        return [next(said) if fit else long for fit in fits]
+
+    def _weighed(self, decoder: Decoder, group: Sequence[_Wanted], prompts: Ids) -> list[_Spoken]:
+        """The likeliest choice, or one drawn by how likely each is."""
         said = [[decoder.said(choice) for choice in each.ask.choices] for each in group]
         weights = decoder.weigh(prompts, said)
         places = [_drawn(row, each.ask.temperature, each.seed) for row, each in zip(weights, group, strict=True)]
@@ -148,9 +162,8 @@ class Local:
             for each, place, prompt, ids in zip(group, places, prompts, said, strict=True)
         ]
 
-    def _written(self, group: Sequence[_Wanted]) -> list[_Spoken]:
-        decoder, ask = self.kit().decoder(self.base), group[0].ask
-        prompts = [decoder.chat(each.messages) for each in group]
+    def _written(self, decoder: Decoder, group: Sequence[_Wanted], prompts: Ids) -> list[_Spoken]:
+        ask = group[0].ask
         guides: list[Guide | None] = [guide(each.ask.schema) if each.ask.schema else None for each in group]
         written = decoder.sample(prompts, ask.max_tokens, guides, ask.temperature, [each.seed for each in group])
         return [
