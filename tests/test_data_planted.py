@@ -98,7 +98,7 @@ def test_a_dropped_row_names_its_twin_and_why(curated: tuple[Path, dict[str, lis
     assert lines["copy"] == ("good20", "the same text") and lines["twin"][0] == "good21"
     assert lines["verbatim"] == ("t1", "the same text as a frozen row")
     assert lines["edited"][0] == "t1" and lines["edited"][1].endswith("similar to a frozen row")
-    assert lines["reworded"] == ("t2", "means what a frozen row does (cosine 1.00)")
+    assert lines["reworded"] == ("t2", "1.00 alike in meaning to a frozen row")
 
 
 def test_the_funnel_the_proof_and_the_rows_say_the_same(curated: tuple[Path, dict[str, list[Row]]]) -> None:

@@ -59,7 +59,7 @@ class Leak:
         if self.how == GROUP:
             return "of the same group as a frozen row"
         if self.how == SEMANTIC:
-            return f"means what a frozen row does (cosine {self.similarity:.2f})"
+            return f"{self.similarity:.2f} alike in meaning to a frozen row"
         same = "the same text as a frozen row"
         return same if self.how == EXACT else f"{self.similarity:.2f} similar to a frozen row"
 

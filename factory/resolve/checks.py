@@ -81,6 +81,8 @@ def _used(draft: Draft) -> None:
     used = {name for plugin in (*draft.plugins.values(), *draft.measures.values()) for name in plugin.uses()}
     semantic = draft.top.find(("data", "leakage", "semantic"))
     used |= {"embedder"} if semantic and semantic.value else set()
+    teacher = draft.top.find(("models", "teacher"))
+    used |= {"teacher"} if teacher and isinstance(teacher.value, dict) else set()  # `factory advise` asks an endpoint
     for name in Models.model_fields:
         if name not in {"student", *used} and _names_model(draft, name) and len(draft.plugins) == len(draft.kinds):
             draft.say(("models", name), "nothing here uses it; remove it, or select a plugin that does")
@@ -132,6 +134,11 @@ def _columns(draft: Draft, task: Task) -> None:
     column = draft.text("data", "split", "stratify")
     if column and column not in frozen:
         draft.say(("data", "split", "stratify"), f"rows have no column {column!r}; {did_you_mean(column, frozen)}")
+    compared = draft.top.find(("data", "leakage", "on"))
+    for number, item in enumerate(compared.value if compared and isinstance(compared.value, list) else ()):
+        if isinstance(item.value, str) and item.value not in frozen:
+            said = f"rows have no column {item.value!r}; {did_you_mean(item.value, frozen)}"
+            draft.say(("data", "leakage", "on", number), said)
 
 
 def _needs(draft: Draft, steps: Steps, plugin: Plugin, known: list[str]) -> None:

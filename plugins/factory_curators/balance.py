@@ -19,6 +19,10 @@ class Balance(Curator):
     column: str = Field("label", description="column whose values are counted")
     count: int = Field(ge=1, description="rows that stay of each value, at most")
 
+    @property
+    def columns(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
+        return (self.column,)
+
     def keep(self, job: RowsJob) -> Iterator[Decision]:
         found: defaultdict[str, list[str]] = defaultdict(list)
         for row in job.rows:

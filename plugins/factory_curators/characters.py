@@ -40,6 +40,10 @@ class Characters(Curator):
     misread: bool = Field(True, description="whether a text goes whose encoding was misread, such as `cafÃ©`")
     on: list[str] = Field([], description=ON)
 
+    @property
+    def columns(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
+        return tuple(self.on)
+
     def keep(self, job: RowsJob) -> Iterator[Decision]:
         import numpy as np
 

@@ -26,6 +26,10 @@ class Conflicts(Curator):
     answer: list[str] = Field([], description="columns of the answer; empty for what the task holds for its target")
     action: Literal["drop", "majority", "flag"] = Field("drop", description="what becomes of rows that disagree")
 
+    @property
+    def columns(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
+        return (*self.on, *self.answer)
+
     def keep(self, job: RowsJob) -> Iterator[Decision]:
         inputs: defaultdict[str, list[int]] = defaultdict(list)
         for place, row in enumerate(job.rows):

@@ -25,6 +25,10 @@ class Empty(Curator):
     on: list[str] = Field([], description="columns that must say something; empty for every column that holds text")
     placeholders: bool = Field(True, description="whether N/A, null and their like are nothing too")
 
+    @property
+    def columns(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
+        return tuple(self.on)
+
     def keep(self, job: RowsJob) -> Iterator[Decision]:
         for row in job.rows:
             names = self.on or [name for name, value in row.columns.items() if isinstance(value, str)]

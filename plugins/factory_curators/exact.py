@@ -21,6 +21,10 @@ class Exact(Curator):
     on: list[str] = Field([], description="columns that are compared; empty for every column that holds text")
     prefer: Prefer = Field("first", description=PREFER)
 
+    @property
+    def columns(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
+        return tuple(self.on)
+
     def keep(self, job: RowsJob) -> Iterator[Decision]:
         same: defaultdict[str, list[int]] = defaultdict(list)
         for place, row in enumerate(job.rows):

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from factory.api import Curator, Decision, RowsJob, Share
+from factory.api import Curator, Decision, RowsJob, Share, joined
 from factory_curators.confident import Suspect, held_out, suspects, words
 from factory_curators.parts import ON, Action, objected, text_of
 from factory_curators.semantic import encoder
@@ -34,11 +34,15 @@ class LabelNoise(Curator):
     action: Action = Field("flag", description="drop such rows, or keep them flagged for review")
     on: list[str] = Field([], description=ON)
 
+    @property
+    def columns(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
+        return (self.label, *self.on)
+
     def uses(self) -> tuple[str, ...]:
         return ("embedder",) if self.features == "embedder" else ()
 
     def keep(self, job: RowsJob) -> Iterator[Decision]:
-        labels = [self._label(row.columns) for row in job.rows]
+        labels = [joined(row.columns, [self.label]) for row in job.rows]
         if min(len(labels) - 1, len(set(labels))) < 2 or max(Counter(labels).values()) < self.folds:
             job.report.note(f"label-noise: {len(labels)} rows of {len(set(labels))} labels are too few to judge")
             return
@@ -49,11 +53,6 @@ class LabelNoise(Curator):
         for place, row in enumerate(job.rows):
             suspect = found.get(place)
             yield objected(row, _why(suspect, labels[place]), self.action) if suspect else Decision(row.id, True)
-
-    def _label(self, columns: Any) -> str:
-        if self.label not in columns:
-            raise ValueError(f"rows have no column {self.label!r}; there are {', '.join(columns)}")
-        return str(columns[self.label])
 
     def _features(self, texts: Sequence[str], job: RowsJob) -> Any:
         if self.features == "words":

@@ -33,6 +33,10 @@ class Language(Curator):
     sure: Share = Field(0.9, description="probability of another language from which a text goes")
     on: list[str] = Field([], description=ON)
 
+    @property
+    def columns(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
+        return tuple(self.on)
+
     @model_validator(mode="after")
     def _some(self) -> Language:
         if not self.languages and not self.scripts:

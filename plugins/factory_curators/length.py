@@ -24,6 +24,10 @@ class Length(Curator):
     most: int = Field(0, ge=0, description="the most that a row may have; 0 for no limit")
     on: list[str] = Field([], description=ON)
 
+    @property
+    def columns(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
+        return tuple(self.on)
+
     @model_validator(mode="after")
     def _ordered(self) -> Length:
         if self.most and self.most < self.least:

@@ -26,6 +26,10 @@ class Near(Curator):
     prefer: Prefer = Field("first", description=PREFER)
     chains: bool = Field(True, description="a row goes though only rows between connect it with the one that stays")
 
+    @property
+    def columns(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
+        return tuple(self.on)
+
     def keep(self, job: RowsJob) -> Iterator[Decision]:
         normals = [normalise(joined(row.columns, self.on)) for row in job.rows]
         alike = Alike(normals)

@@ -35,6 +35,10 @@ class Pii(Curator):
     names: str = Field("", description="a spaCy pipeline that finds people's names; empty to leave names alone")
     action: Literal["replace", "drop", "flag"] = Field("replace", description="what becomes of rows with personal data")
 
+    @property
+    def columns(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
+        return tuple(self.fields)
+
     def fingerprint(self) -> Any:
         """The pipeline that finds names, by its version."""
         try:

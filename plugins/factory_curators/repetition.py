@@ -32,6 +32,10 @@ class Repetition(Curator):
     words: int = Field(50, ge=4, description="words from which n-grams are counted")
     on: list[str] = Field([], description=ON)
 
+    @property
+    def columns(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
+        return tuple(self.on)
+
     def keep(self, job: RowsJob) -> Iterator[Decision]:
         yield from filtered(job, self.on, self._objection)
 

@@ -37,6 +37,10 @@ class Semantic(Curator):
     chains: bool = Field(True, description="a row goes though only rows between connect it with the one that stays")
     model: Model = Field("embedder", description=MODEL)
 
+    @property
+    def columns(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
+        return tuple(self.on)
+
     def uses(self) -> tuple[str, ...]:
         return ("embedder",) if self.model == "embedder" else ()
 

@@ -39,6 +39,10 @@ class Truncated(Curator):
     on: list[str] = Field([], description=ON)
     action: Action = Field("drop", description="drop such rows, or keep them flagged for review")
 
+    @property
+    def columns(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
+        return tuple(self.on)
+
     def keep(self, job: RowsJob) -> Iterator[Decision]:
         texts = [text_of(row, job, self.on).rstrip() for row in job.rows]
         ended = sum(bool(ENDS.search(text)) for text in texts)
