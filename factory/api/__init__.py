@@ -2,6 +2,7 @@
 
 import pluggy
 
+from factory import events as events
 from factory.api.asking import Ask, Endpoint, Reply, Teacher, hub_hosts
 from factory.api.choosing import choose
 from factory.api.jobs import (
@@ -55,6 +56,6 @@ __all__ = [
     "Guide", "Input", "Job", "Judge", "Kit", "Learner", "Message", "Metric", "ModelJob", "Objective",
     "PlainAnswers", "Plugin", "Probe", "ProbeJob", "Probed", "Provenance", "Reply", "Reporter", "Row", "RowsJob",
     "Runtime", "ScoreJob", "Scores", "Share", "Silent", "Source", "Speaking", "Synthesizer", "Tables", "Target", "Task",
-    "Teacher", "Train", "TrainResult", "Written", "choose", "group_of", "hookimpl", "hub_hosts", "joined",
+    "Teacher", "Train", "TrainResult", "Written", "choose", "events", "group_of", "hookimpl", "hub_hosts", "joined",
     "made", "normalise", "read_lines", "render", "twins",
 ]

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from factory import identity
 from factory.api import Contender, Curator, Eval, Objective, Plugin, Probe, Source, Synthesizer, Target, Task
 from factory.engine import build
 from factory.errors import FactoryError
@@ -57,7 +58,7 @@ def _own(kind: type[Plugin], root: Path) -> list[Path]:
         return []
     folder = root / "local"
     folder.mkdir()
-    (folder / "conformance_local.py").write_text(
+    (folder / f"conformance_{identity.key(str(root))[:12]}.py").write_text(
         "import sys\n" f"sys.path[:0] = {[os.path.abspath(path) for path in _paths(kind)]!r}\n"
         "from factory.api import hookimpl\n"
         f"from {kind.__module__} import {kind.__qualname__} as Kind\n\n\n"

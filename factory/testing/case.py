@@ -36,7 +36,7 @@ class Case:
     answers: Sequence[Any] = ()
     task: str = ""
     spec: Columns = field(default_factory=dict)
-    patience: float = 60.0
+    patience: float = 120.0
 
     def examples(self) -> list[Row]:
         """The rows, each with an id, a group of two and a provenance."""

@@ -1,0 +1,98 @@
+"""The conformance kit names what is wrong with a plugin, and finds nothing wrong with a good one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bad_heavy
+import bad_insider
+import bad_kinds as bad
+import pytest
+
+from factory.api import Plugin
+from factory.testing import Case, builds, conforms, facts, faults, trial
+from factory.testing.conform import judged, recorded, trials
+
+STATIC = [
+    (bad.Open, "frozen", "it changeable"), (bad.Open, "closed", "a typo in a spec is lost"),
+    (bad.Undescribed, "documented", "the field 'words' has no description"),
+    (bad.Mute, "documented", "it has no docstring"),
+    (bad.Unwritable, "schema", "its fields have no JSON Schema"),
+    (bad.Older, "class", "Older is written for contract 0; this factory speaks 1"),
+    (bad.Misnamed, "class", "small letters, digits and hyphens are wanted"),
+    (bad_insider.Insider, "contract", "imports factory.stages.job, which may change any day"),
+]
+BEHAVIOUR = [
+    (bad.Idle, "columns", "declares the column 'label' and never reads it"),
+    (bad.Secret, "columns", "reads the column 'text' and does not declare it"),
+    (bad.Drawn, "deterministic", "two runs with the same seed give different outputs"),
+    (bad.Hashed, "deterministic", "depends on PYTHONHASHSEED"),
+    (bad.Remembering, "resumable", "a run that was broken off changes the next one"),
+    (bad.Changing, "leaves its input", "changes the rows or tables that it is lent"),
+    (bad.Leaving, "plain errors", "raises SystemExit: 3"),
+    (bad.Ending, "ends well", "it ended the process (status 4)"),
+    (bad.Hanging, "ends well", "did not come back within 2 s"),
+    (bad.Silent, "contract", "and does not say why"),
+    (bad.Loose, "contract", "keep gave a str where a Decision is wanted"),
+    (bad.Promising, "contract", "the row 'a' has no 'label'"),
+    (bad.Infinite, "contract", "nan for 'worth'; a finite number is wanted"),
+    (bad.Short, "contract", "answer gave 19 answers to 20 rows"),
+    (bad.Certain, "contract", "no mapping of labels whose probabilities sum to 1"),
+]
+CASE = Case(patience=2)
+
+
+@pytest.fixture(scope="module")
+def seen() -> dict[type[Plugin], list[str]]:
+    """What the kit says against each of the misbehaving ones, all tried in one go."""
+    kinds = [kind for kind, _, _ in BEHAVIOUR]
+    found = trials([(kind, CASE if kind is bad.Hanging else Case()) for kind in kinds], models=False)
+    return {kind: [str(fault) for fault in judged(kind, Case(), one)] for kind, one in zip(kinds, found, strict=True)}
+
+
+@pytest.mark.parametrize(("kind", "check", "reason"), STATIC, ids=lambda value: getattr(value, "__name__", None))
+def test_a_class_that_is_wrong_is_told_why(kind: type[Plugin], check: str, reason: str) -> None:
+    assert any(name == check and reason in said for name, said in facts.wrong(kind, {})), list(facts.wrong(kind, {}))
+
+
+@pytest.mark.parametrize(("kind", "check", "reason"), BEHAVIOUR, ids=lambda value: getattr(value, "__name__", None))
+def test_a_plugin_that_misbehaves_is_told_why(
+    kind: type[Plugin], check: str, reason: str, seen: dict[type[Plugin], list[str]]
+) -> None:
+    assert len(seen[kind]) == 1 and seen[kind][0].startswith(f"{check}: ") and reason in seen[kind][0], seen[kind]
+
+
+def test_an_import_that_is_heavy_or_talks_is_told_why() -> None:
+    said = [str(fault) for fault in faults(bad_heavy.Heavy)]
+    assert said[0].startswith("light: importing it imports scipy; import them inside the methods")
+    assert said[1] == "silent: importing it prints 'thank you for using heavy\\n'; standard output is data"
+
+
+def test_a_good_plugin_has_no_faults_and_builds() -> None:
+    conforms(bad.Good)
+    assert builds(bad.Good) in {"SHIP", "NO_SHIP", "INSUFFICIENT_EVIDENCE"}
+    with pytest.raises(AssertionError, match="Secret does not conform:\n  columns: it reads the column 'text'"):
+        conforms(bad.Secret)
+
+
+def test_an_output_may_change_with_its_version_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "recorded.json"
+
+    def told() -> list[str]:
+        return [str(f) for f in recorded(bad.Creeping, Case(), trials([(bad.Creeping, Case())])[0], file)]
+
+    assert told() == [] and told() == []
+    monkeypatch.setenv("CREEPING", "second")
+    assert told()[0].startswith("version: its output changed and version is still 1; bump it")
+    monkeypatch.setattr(bad.Creeping, "version", 2)
+    assert told() == [] and '"version": 2' in file.read_text()
+
+
+def test_a_build_that_fails_says_why_in_the_words_of_the_build() -> None:
+    with pytest.raises(AssertionError, match="curator 'loose': keep gave a str where a Decision is wanted"):
+        builds(bad.Loose)
+
+
+def test_a_trial_answers_in_this_process() -> None:
+    kept = trial(bad.Good(), Case(rows=[{"text": "a"}, {"text": ""}])).run()
+    assert [one["kept"] for one in kept] == [True, False]
