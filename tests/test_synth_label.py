@@ -11,6 +11,7 @@ from tiny_parts import Voice
 
 from factory.api import RowsJob, Task
 from factory_synth.label import Label
+from factory_synth.nearest import nearest
 from factory_synth.voting import counted
 
 ROWS = [row("a", text="it is shut", label="hours"), row("b", text="card gone", label="card")]
@@ -74,6 +75,14 @@ def test_the_prompt_names_the_classes_in_another_order_each_time_with_examples(t
     assert all("- hours: when it is open" in one and "- other" in one for one in systems)
     shown = [each["content"] for each in server.asked[0].body["messages"][1:-1]]
     assert sorted(shown) == ["Text: card gone\nClass:", "Text: it is shut\nClass:", "card", "hours"]
+
+
+def test_examples_are_the_rows_most_like_the_text_the_nearest_last() -> None:
+    rows = [row(f"r{n}", text=text) for n, text in enumerate(["my card", "open now", "are you open", "lost"])]
+    texts = [one["text"] for one in rows]
+    near, far = nearest(["are you open on Sunday", "!"], rows, texts, 2)
+    assert [one.id for one in near] == ["r1", "r2"] and [one.id for one in far] == ["r1", "r0"]
+    assert nearest(["x"], rows, texts, 0) == [[]] == nearest(["x"], [], [], 3)
 
 
 def test_texts_that_rows_have_already_are_not_paid_for(tmp_path: Path) -> None:

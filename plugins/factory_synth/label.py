@@ -11,7 +11,8 @@ from pydantic import Field
 
 from factory.api import Ask, Message, Reply, Row, RowsJob, normalise, render
 from factory_synth.asking import Asking, answered
-from factory_synth.parts import Tally, finished, text_of
+from factory_synth.nearest import POOL, nearest
+from factory_synth.parts import Tally, drawn, finished, text_of
 from factory_synth.unfinished import Unfinished, completed
 from factory_synth.voting import Outcome, counted
 
@@ -43,7 +44,7 @@ class Label(Asking):
         [], description="the labels, or each with what it means; empty for those of the training rows"
     )
     about: str = Field("", description="what the labels are about, in a sentence for the teacher")
-    shots: int = Field(0, ge=0, le=100, description="labelled training rows in the prompt; each label in turn, by seed")
+    shots: int = Field(0, ge=0, le=100, description="labelled training rows in the prompt, those most like the text")
     votes: int = Field(3, ge=1, le=25, description="times that each text is put to the teacher")
     temperature: float = Field(0.7, ge=0, le=2, description="of the teacher, where it votes more than once")
     agree: float = Field(1.0, gt=0, le=1, description="share of the votes under which a label is doubtful")
@@ -56,11 +57,10 @@ class Label(Asking):
 
     def synthesize(self, job: RowsJob) -> Iterator[Row]:
         labelled = [row for row in job.rows if str(row[self.column]).strip()]
-        names, shots, tally = self._names(labelled), self._shots(job, labelled), Tally()
+        names, tally = self._names(labelled), Tally()
         rows = list(self._of_file(job, self.texts, tally, labelled) if self.texts else self._of_made(job))
-        asks = [(row.id, ask) for row in rows for ask in self._asks(job, row, names, shots)]
         replies: defaultdict[str, list[Reply]] = defaultdict(list)
-        for name, reply in answered(job, asks, tally):
+        for name, reply in answered(job, self._asks(job, rows, labelled, names), tally):
             replies[name].append(reply)
         made, doubtful = [], 0
         for row in rows:
@@ -112,32 +112,32 @@ class Label(Asking):
     def _text(self, job: RowsJob, row: Row) -> str:
         return render(self.prompt, row.columns) if self.prompt else text_of(row, job.task.text if job.task else "text")
 
-    def _shots(self, job: RowsJob, labelled: Sequence[Row]) -> list[Message]:
-        """Worked examples as turns: a row of each label, then a second of each, until there are enough."""
-        turn: defaultdict[str, int] = defaultdict(int)
-        placed = []
-        for row in sorted(labelled, key=lambda row: Random(f"{self.seed} {row.id}").random()) if self.shots else ():
-            name = str(row[self.column])
-            turn[name] += 1
-            placed.append((turn[name], Random(f"{self.seed} {name}").random(), row))
-        first = sorted(placed, key=lambda each: each[:2])[: self.shots]
-        return [
-            message for _, _, row in first for message in (
-                Message("user", USER.replace("{text}", self._text(job, row))),
-                Message("assistant", str(row[self.column])),
-            )
-        ]
+    def _shots(self, job: RowsJob, rows: Sequence[Row], labelled: Sequence[Row]) -> Iterator[list[Message]]:
+        """For each row the worked examples as turns: the labelled rows that read most like it."""
+        pool = drawn(labelled, POOL, self.seed) if self.shots else []
+        known = [self._text(job, row) for row in pool]
+        for found in nearest([self._text(job, row) for row in rows], pool, known, self.shots):
+            yield [
+                message for row in found for message in (
+                    Message("user", USER.replace("{text}", self._text(job, row))),
+                    Message("assistant", str(row[self.column])),
+                )
+            ]
 
-    def _asks(self, job: RowsJob, row: Row, names: dict[str, str], shots: Sequence[Message]) -> Iterator[Ask]:
-        text = self._text(job, row)
-        for vote in range(self.votes):
-            order = Random(f"{self.seed} {vote} {text}").sample(sorted(names), len(names))
-            told = "\n".join(f"- {name}: {names[name]}" if names[name] else f"- {name}" for name in order)
-            system = SYSTEM.replace("{about}", self.about or ABOUT).replace("{choices}", told)
-            yield self.request(
-                system, USER.replace("{text}", text), vote, shots, choices=tuple(order),
-                temperature=self.temperature if self.votes > 1 else 0.0,
-            )
+    def _asks(
+        self, job: RowsJob, rows: Sequence[Row], labelled: Sequence[Row], names: dict[str, str]
+    ) -> Iterator[tuple[str, Ask]]:
+        """The votes of each row: its id, and the request with the classes in an order of its own."""
+        for row, shots in zip(rows, self._shots(job, rows, labelled), strict=True):
+            text = self._text(job, row)
+            for vote in range(self.votes):
+                order = Random(f"{self.seed} {vote} {text}").sample(sorted(names), len(names))
+                told = "\n".join(f"- {name}: {names[name]}" if names[name] else f"- {name}" for name in order)
+                system = SYSTEM.replace("{about}", self.about or ABOUT).replace("{choices}", told)
+                yield row.id, self.request(
+                    system, USER.replace("{text}", text), vote, shots, choices=tuple(order),
+                    temperature=self.temperature if self.votes > 1 else 0.0,
+                )
 
     def _labelled(self, row: Row, outcome: Outcome, reply: Reply) -> Row:
         """The row with its label, its votes and, where they are too divided, the doubt."""
