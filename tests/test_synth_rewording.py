@@ -47,6 +47,7 @@ def test_a_rewording_keeps_label_and_group_and_names_its_parent(tmp_path: Path) 
     ("when does the Halden branch OPEN", "repeat the text"), ("", "empty"), ("Open?", "much longer or shorter"),
     ("When is the branch going to open?", "lose a name"), ("When does the Halden branch in Oslo open?", "add a name"),
     ("Do you have an opening at the Halden branch for 3?", "add a number"),
+    ("I'm sorry, but I can't help with the Halden branch.", "were declined"),
     ("purple monkeys juggle pianos", "drift from the text"),
 ])
 def test_what_does_not_say_the_same_is_refused_and_told(said: str, why: str, tmp_path: Path) -> None:

@@ -17,6 +17,13 @@ DRAWS = 10_000_000
 """Draws that belong to one seed."""
 
 FENCED = re.compile(r"\s*```[\w+-]*\n(.*?)(?:\n?```\s*)?", re.DOTALL)
+DECLINING = re.compile(
+    r"\W*(?:(?:i['’]m|i am) sorry,? (?:but )?(?:i|as an)\b|as an ai\b"
+    r"|i (?:can['’]t|cannot|am unable to|won['’]t) (?:help|assist|comply|fulfil|reword|rewrite|provide|answer)\b)",
+    re.IGNORECASE,
+)
+"""How a model begins that does not do what it was asked."""
+
 QUOTES = {'"': '"', "“": "”", "'": "'", "«": "»"}
 
 
@@ -50,14 +57,16 @@ class Asking(Synthesizer):
 
 
 def answered(job: RowsJob, asks: Iterable[tuple[T, Ask]], tally: Tally) -> Iterator[tuple[T, Reply]]:
-    """Each thing with the reply to its request, in order. A request that failed is counted, and comes out no more."""
+    """Each thing with the reply to its request, in order. One that failed or was declined is counted and left out."""
     about = list(asks)
     if not about:
         return
     replies = job.teacher().ask([ask for _, ask in about], job.report)
-    for (thing, _), reply in zip(about, replies, strict=True):
+    for (thing, ask), reply in zip(about, replies, strict=True):
         if reply.failed:
             tally.refuse(f"answers failed: {reply.failed.splitlines()[0][:60]}")
+        elif ask.schema is None and not ask.choices and DECLINING.match(reply.text):
+            tally.refuse("were declined", reply.text)
         else:
             yield thing, reply
 
