@@ -136,7 +136,7 @@ class Handler(BaseHTTPRequestHandler):
             return {"error": play.error}
         text = play.say(body) if callable(play.say) else play.say
         choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": play.finish}
-        return {"choices": [choice], "usage": play.usage}
+        return {"id": "the same for all", "choices": [choice], "usage": play.usage}
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing."""

@@ -87,9 +87,10 @@ def test_only_the_stages_that_name_a_host_may_speak_to_it(spec: Path, registry: 
         ("models.teacher={model: big}", "base_url: missing"),
         ("models.teacher=3", "expected text"),
         (f"models.judge={HERE}", "nothing here uses it"),
+        (f"models.teacher={HERE}", "budget.money can not count it"),
     ],
 )
 def test_what_is_wrong_with_a_teacher_is_said(spec: Path, registry: Registry, change: str, fault: str) -> None:
     with pytest.raises(SpecError, match=fault) as caught:
-        planned(spec, registry, change)
+        planned(spec, registry, change, "budget.money=3")
     assert "secret" not in str(caught.value).replace(change, "")

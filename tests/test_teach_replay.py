@@ -44,6 +44,17 @@ def test_one_edited_row_is_one_call_and_a_replay_needs_no_network(toy: Path, tmp
     assert "synthesize" in builds.finished(home) and builds.digest(home) == first
 
 
+def test_a_host_is_named_for_the_stage_of_its_plugin_alone(toy: Path, tmp_path: Path) -> None:
+    with serving(otherwise=Play(retold)) as server:
+        own = f"{{kind: retold, first: 3, endpoint: {{model: big, base_url: '{server.url}'}}}}"
+        phoning = f"data.curate=[{{kind: phoning, home: '{server.url}'}}]"
+        code, said = curious.build(
+            toy / "toy.yaml", tmp_path / "home", "--set", f"data.synthesize=[{own}]", "--set", phoning
+        )
+        assert code == UNAVAILABLE and "curate: curator 'phoning' tried to reach" in said[-1]
+        assert len(server.asked) == 3
+
+
 def test_a_replay_names_the_request_that_it_lacks_and_opens_no_socket(toy: Path, tmp_path: Path) -> None:
     spec = curious.asking(toy / "toy.yaml", "http://127.0.0.1:9/v1")
     code, said = curious.build(spec, tmp_path / "home", "--replay")

@@ -29,6 +29,7 @@ def check(draft: Draft, root: Path, registry: Kinds) -> None:
         _model(draft, root, model)
     required(draft, registry)
     _used(draft)
+    _priced(draft)
     task = draft.plugins.get(("task",))
     if task is not None:
         _answers(draft, cast(Task, task), registry)
@@ -92,6 +93,15 @@ def _names_model(draft: Draft, name: str) -> bool:
     """Whether a field of `models` says anything: a reference, or an endpoint."""
     node = draft.top.find(("models", name))
     return node is not None and node.value not in ("", {})
+
+
+def _priced(draft: Draft) -> None:
+    """Say whose answers a budget of money could not count."""
+    money = draft.top.find(("budget", "money"))
+    for name in EMBEDDED_FOR if money and money.value else ():
+        node = draft.top.find(("models", name))
+        if node and isinstance(node.value, dict) and not (node.child("price_in") or node.child("price_out")):
+            draft.say(("models", name), "budget.money can not count it; give price_in and price_out, of a million tokens")
 
 
 def _answers(draft: Draft, task: Task, registry: Kinds) -> None:
