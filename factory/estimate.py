@@ -15,12 +15,15 @@ GUESSES: dict[str, tuple[float, float, float, float]] = {
     "freeze": (0.1, 60, 100, 2000),
     "synthesize": (0.1, 1800, 100, 4000),
     "curate": (0.5, 300, 100, 4000),
+    "review": (0.1, 60, 100, 2000),
     "preflight": (1, 300, 300, 4000),
     "train": (10, 7200, 500, 16000),
     "answer": (0.5, 1800, 300, 8000),
     "score": (0.2, 120, 100, 2000),
     "gate": (0.5, 60, 100, 1000),
     "bundle": (1, 120, 300, 4000),
+    "trial": (0.5, 600, 300, 8000),
+    "survey": (0.1, 30, 100, 2000),
     "certify": (5, 300, 500, 4000),
 }
 """Kind of stage → least and most seconds, least and most MiB, where nothing was measured yet."""

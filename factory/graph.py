@@ -15,6 +15,7 @@ from factory.spec import Models
 VERSIONS = {
     "base": 1, "gather": 1, "prepare": 1, "freeze": 1, "synthesize": 1, "curate": 2, "review": 1,
     "preflight": 1, "train": 1, "answer": 1, "score": 2, "probe": 1, "gate": 2, "bundle": 1, "certify": 1,
+    "trial": 1, "survey": 1,
 }
 """Bumped by hand when a stage's output would change though its fields do not."""
 
@@ -103,7 +104,7 @@ class Draft:
         named = {alias: self.models.named(alias) for plugin in uses for alias in plugin.uses()}
         inputs = [*inputs, *sorted(f"base[{alias}]" for alias, model in named.items() if isinstance(model, str))]
         if endpoints := {alias: model for alias, model in named.items() if isinstance(model, Endpoint)}:
-            parts["endpoints"] = endpoints
+            parts["endpoints"] = {**parts.get("endpoints", {}), **endpoints}
         hosts = sorted({*hosts, *(host for value in parts.values() for host in hosts_of(value))})
         chosen = parts if same is None else same
         known = {part: said(value, self.root) for part, value in chosen.items()}

@@ -52,6 +52,34 @@ def _rows(draft: Draft, resolved: Resolved) -> None:
         draft.plays["curate"] = "review"  # all that comes after takes the rows that experts left
 
 
+def survey(resolved: Resolved, rows: int) -> Plan:
+    """The plan of an advice: the rows as a build makes them, and what exists already, tried on `rows` validation rows.
+
+    The contenders of the spec that need no training are tried, and its teacher where that is an endpoint.
+    """
+    draft = Draft(resolved.root, resolved.spec.models)
+    _rows(draft, resolved)
+    spec, judge = resolved.spec, _judge(resolved)
+    metric = next(each for each in judge.metrics if each.name == (spec.gate.metric or judge.primary))
+    asked: dict[str, Any] = {
+        "task": resolved.task, "objective": resolved.objective, "judge": judge, "metric": metric.name, "rows": rows,
+        "seed": spec.train.seed,
+    }
+    ways: dict[str, dict[str, Any]] = {
+        each.kind: {"contender": each, "uses": [each, resolved.task, judge]}
+        for each in resolved.contenders if each.compared and not each.uses_adapter
+    }
+    if isinstance(spec.models.teacher, Endpoint) and resolved.task.answers in ("labels", "text"):
+        ways["teacher"] = {"endpoints": {"teacher": spec.models.teacher}, "uses": [resolved.task, judge]}
+    for name, way in ways.items():
+        draft.add(f"trial[{name}]", ["base", "gather", "freeze", "curate"], **asked, **way)
+    draft.add(
+        "survey", ["freeze", "curate", *(f"trial[{name}]" for name in ways)], task=resolved.task, metric=metric.name,
+        higher_is_better=metric.higher_is_better, change=spec.data.facts.change if spec.data.facts else "",
+    )
+    return Plan(spec.name, resolved.task.kind, tuple(draft.stages.values()))
+
+
 def _compared_by(resolved: Resolved) -> list[str]:
     """The embedder, when leakage is looked for in meaning too and the spec names one."""
     spec = resolved.spec

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import textwrap
@@ -28,9 +29,24 @@ Key = tuple[str, str]
 
 
 def pressed() -> Iterator[Key]:
-    """Single keys of a terminal."""
+    """Single keys of a terminal, until Ctrl-D. What was typed while a row was written is not lost."""
+    import select
+    import termios
+    import tty
+
+    handle = sys.stdin.fileno()
     while True:
-        yield click.getchar().lower()[:1], ""
+        before = termios.tcgetattr(handle)
+        try:
+            tty.setcbreak(handle, termios.TCSADRAIN)
+            key = os.read(handle, 1)
+            while key == b"\x1b" and select.select([handle], [], [], 0)[0]:
+                os.read(handle, 1)  # the rest of an arrow or another key that writes several
+        finally:
+            termios.tcsetattr(handle, termios.TCSADRAIN, before)
+        if key in (b"", b"\x04"):
+            return
+        yield key.decode("utf-8", "replace").lower(), ""
 
 
 def piped() -> Iterator[Key]:

@@ -20,7 +20,7 @@ def run(job: StageJob) -> None:
     train, validation = job.rows("curate", f"{TRAIN}.jsonl"), job.rows("freeze", f"{VALIDATION}.jsonl")
     work = AnswerJob(
         **job.common(), rows=rows, train=train, validation=validation, base=job.base(), task=job.task(),
-        objective=job.objective(), adapter=adapter, judge=_judge(job, train) if contender.chooses else no_judge,
+        objective=job.objective(), adapter=adapter, judge=judge_of(job, train) if contender.chooses else no_judge,
     )
     with boundary(contender, rows, train, validation, work.tables):
         answers = list(each(contender, "answer", contender.answer(work), Answer))
@@ -35,7 +35,7 @@ def run(job: StageJob) -> None:
     write_json(job.out / "answer.json", {"contender": contender.kind, "rows": len(rows), "facts": work.facts})
 
 
-def _judge(job: StageJob, train: Sequence[Row]) -> Judge:
+def judge_of(job: StageJob, train: Sequence[Row]) -> Judge:
     """What answers to validation rows are worth: the mean of the metric that the gate reads."""
     judge = cast(Eval, job.make("eval", job.config["judge"]))
     name = job.config["metric"] or judge.primary

@@ -1,0 +1,122 @@
+"""Try what exists already on a few validation rows: a contender of the spec, or its teacher. Test rows stay unseen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, cast
+
+from factory import identity
+from factory.advise.survey import BASELINE, PROMPTED, TEACHER, Leg
+from factory.api import TRAIN, VALIDATION, Answer, AnswerJob, Ask, Contender, Eval, Row, ScoreJob, Scores
+from factory.api.jobs import no_judge
+from factory.data.rows import write_json, write_jsonl
+from factory.data.stats import mean_interval
+from factory.errors import InputError, PluginError
+from factory.stages.answer import judge_of
+from factory.stages.job import StageJob, boundary, each
+
+CONFIDENCE = 0.95
+LEAST = 12
+"""Validation rows below which nothing is tried."""
+CHOOSING = 3
+"""One in so many is kept for contenders that choose their settings; the others are asked."""
+UNSAID = 256
+"""Tokens of a teacher's answer where the objective does not say more."""
+
+
+def run(job: StageJob) -> None:
+    """Write `trial.json`, and `answers.jsonl` with what was said to each row."""
+    name, sort = _who(job)
+    asked, known = _drawn(job.rows("freeze", f"{VALIDATION}.jsonl"), job.config["rows"], job.seed)
+    if len(asked) + len(known) < LEAST:
+        why = f"{len(asked) + len(known)} validation rows; {LEAST} are needed (data.split.validation)"
+        write_json(job.out / "trial.json", asdict(Leg(name, sort, why=why)))
+        write_jsonl(job.out / "answers.jsonl", [])
+        return
+    answers, facts = _teacher(job, asked) if sort == TEACHER else _contender(job, asked, known)
+    leg = _scored(job, asked, answers)
+    write_jsonl(job.out / "answers.jsonl", ({"id": answer.id, "output": answer.output} for answer in answers))
+    write_json(job.out / "trial.json", asdict(Leg(name, sort, *leg, facts=facts)))
+
+
+def _who(job: StageJob) -> tuple[str, str]:
+    block = job.config.get("contender")
+    if not block:
+        return TEACHER, TEACHER
+    contender = cast(Contender, job.make("contender", block))
+    return contender.kind, PROMPTED if contender.prompted else BASELINE
+
+
+def _drawn(rows: Sequence[Row], count: int, seed: int) -> tuple[list[Row], list[Row]]:
+    """At most `count` rows, drawn by a hash of their ids: those to ask, and those to choose settings on."""
+    drawn = sorted(rows, key=lambda row: identity.key(["trial", seed, row.id]))[:count]
+    known = len(drawn) // CHOOSING
+    return drawn[known:], drawn[:known]
+
+
+def _contender(job: StageJob, asked: list[Row], known: list[Row]) -> tuple[list[Answer], dict[str, Any]]:
+    contender = cast(Contender, job.make("contender", job.config["contender"]))
+    train = job.rows("curate", f"{TRAIN}.jsonl")
+    work = AnswerJob(
+        **job.common(), rows=asked, train=train, validation=known, base=job.base(), task=job.task(),
+        objective=job.objective(), adapter=None, judge=judge_of(job, train) if contender.chooses else no_judge,
+    )
+    with boundary(contender, asked, known):
+        answers = list(each(contender, "answer", contender.answer(work), Answer))
+    return _in_order(contender.kind, asked, answers), work.facts
+
+
+def _in_order(kind: str, asked: list[Row], answers: list[Answer]) -> list[Answer]:
+    said = {answer.id: answer for answer in answers}
+    missing = next((row.id for row in asked if row.id not in said), None)
+    if missing is not None:
+        raise PluginError(f"contender {kind!r}: {len(answers)} answers to {len(asked)} rows; none to {missing!r}")
+    return [said[row.id] for row in asked]
+
+
+def _teacher(job: StageJob, asked: list[Row]) -> tuple[list[Answer], dict[str, Any]]:
+    """What the teacher says, asked as the specialist would be; with few answers, one of these."""
+    task = job.task()
+    choices = task.choices(job.rows("curate", f"{TRAIN}.jsonl")) if task.answers == "labels" else ()
+    limit = int(getattr(job.objective(), "max_new_tokens", UNSAID))
+    asks = [Ask(tuple(task.messages(row)), choices=choices, max_tokens=limit) for row in asked]
+    replies = list(job.teacher(TEACHER).ask(asks, job.report))
+    answers = [
+        Answer(row.id, _weights(reply.text, choices) if choices else reply.text.strip())
+        for row, reply in zip(asked, replies, strict=True)
+    ]
+    return answers, {
+        "model": next((reply.model for reply in replies if reply.model), ""), "calls": len(replies),
+        "failed": sum(bool(reply.failed) for reply in replies),
+        "tokens_in": sum(reply.tokens_in for reply in replies),
+        "tokens_out": sum(reply.tokens_out for reply in replies),
+        "cost": round(sum(reply.cost for reply in replies), 6),
+    }
+
+
+def _weights(said: str, choices: Sequence[str]) -> dict[str, float]:
+    """All on the label that was said; spread evenly where it is none of them."""
+    if said not in choices:
+        return dict.fromkeys(choices, 1 / len(choices))
+    return {label: float(label == said) for label in choices}
+
+
+def _scored(job: StageJob, asked: list[Row], answers: list[Answer]) -> tuple[float, float, float, int]:
+    """Mean, low, high and rows of the deciding metric."""
+    judge = cast(Eval, job.make("eval", job.config["judge"]))
+    name = job.config["metric"] or judge.primary
+    metric = next(metric for metric in judge.metrics if metric.name == name)
+    work = ScoreJob(
+        **job.common(), rows=asked, answers={answer.id: answer for answer in answers},
+        train=job.rows("curate", f"{TRAIN}.jsonl"),
+    )
+    with boundary(judge, asked):
+        values = {one.id: one.values[name] for one in each(judge, "score", judge.score(work), Scores)}
+    groups = [row.group or row.id for row in asked]
+    try:
+        found = mean_interval([values[row.id] for row in asked], groups, CONFIDENCE, binary=metric.binary)
+    except InputError:  # all of one group: a mean, and no telling how sure
+        mean = sum(values.values()) / len(values)
+        return round(mean, 6), round(mean, 6), round(mean, 6), len(values)
+    return found.mean, found.low, found.high, found.n
