@@ -9,15 +9,15 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
 
-from textual.app import App, SystemCommand
-from textual.binding import BindingType
+from textual.app import App, ScreenStackError, SystemCommand
+from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.theme import Theme
 
 from factory.errors import FactoryError
 from factory.tui import export
 from factory.tui.index import Summary
-from factory.tui.keys import COMMON, bindings
+from factory.tui.keys import COMMON
 from factory.tui.look import DARK, LIGHT
 from factory.tui.screens.base import Page
 from factory.tui.screens.help import HelpScreen
@@ -56,6 +56,7 @@ PAGES = {
     "verdict": "verdict.VerdictPage",
     "compare": "compare.ComparePage",
     "try": "trying.TryPage",
+    "review": "review.ReviewPage",
     "specialists": "specialists.SpecialistsPage",
 }
 """Screen → module and class. Each is imported when it is first shown: the list of runs is up in half the time."""
@@ -77,8 +78,7 @@ class FactoryApp(App[None]):
     MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {name: partial(page_of, name) for name in PAGES}
     DEFAULT_MODE = "runs"
     BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings(COMMON),
-        *((str(i), f"page('{name}')", name) for i, name in enumerate(SCREENS, 1)),
+        Binding(str(i), f"page('{name}')", name, show=False) for i, name in enumerate(SCREENS, 1)
     ]
 
     def __init__(
@@ -100,6 +100,15 @@ class FactoryApp(App[None]):
         """Whether Compare is to begin with the rows that were lost."""
         self.to_try: list[str] = []
         """Specialists that Try is to ask."""
+
+    @property
+    def page(self) -> Page | None:
+        """The screen that is shown; None while a sheet lies over it, or while it is changed for another."""
+        try:
+            found = self.screen
+        except ScreenStackError:
+            return None
+        return found if isinstance(found, Page) else None
 
     def on_mount(self) -> None:
         """The first look is at the newest runs alone; the others come while the screen is up already."""
@@ -133,9 +142,10 @@ class FactoryApp(App[None]):
             self.rounds += 1
             self.world.index.save()
         self.stale = self.stale or changed
-        if self.stale and (through or first or self.beats % 5 == 0) and isinstance(self.screen, Page):
+        page = self.page
+        if self.stale and page is not None and page.is_mounted and (through or first or self.beats % 5 == 0):
             self.stale = False
-            self.screen.index_changed()
+            page.index_changed()
 
     def look_ahead(self) -> None:
         """Work out, beside everything else, when the runs that are going on will be done."""
@@ -146,23 +156,24 @@ class FactoryApp(App[None]):
 
         def tell() -> None:
             self.world.finishes = found
-            if isinstance(self.screen, Page):
-                self.screen.looked_ahead()
+            if self.page is not None:
+                self.page.looked_ahead()
 
         self.call_from_thread(tell)
 
     def _beat(self) -> None:
         self.beats += 1
         self._go_on()
-        if isinstance(self.screen, Page):
-            self.screen.tick()
+        page = self.page
+        if page is not None and page.is_mounted:
+            page.tick()
 
     def action_page(self, name: str) -> None:
         """Go to a screen."""
         if name in self.MODES and self.current_mode != name:
             self.switch_mode(name)
-        elif name in self.MODES and isinstance(self.screen, Page):
-            self.screen.arrive()
+        elif name in self.MODES and self.page is not None:
+            self.page.arrive()
 
     def open_run(self, run: str, page: str = "run") -> None:
         """Look at a run on one of the screens."""
@@ -171,19 +182,18 @@ class FactoryApp(App[None]):
 
     def action_help(self) -> None:
         """What the keys of this screen do."""
-        if isinstance(self.screen, Page):
-            self.push_screen(HelpScreen(self.screen))
+        if self.page is not None:
+            self.push_screen(HelpScreen(self.page))
 
     def action_turn_theme(self) -> None:
         """Light or dark."""
         self.theme = "factory-light" if self.current_theme.dark else "factory-dark"
-        if isinstance(self.screen, Page):
-            self.screen.fill()
+        if self.page is not None:
+            self.page.fill()
 
     def action_export_csv(self) -> None:
         """Write the active table as CSV."""
-        page = self.screen
-        table = page.table() if isinstance(page, Page) else None
+        table = self.page.table() if self.page is not None else None
         if table is None:
             self.notify("there is no table here", severity="warning")
             return
@@ -225,8 +235,7 @@ class FactoryApp(App[None]):
 
     def _doing(self, screen: Screen[Any], action: str) -> Callable[[], None]:
         def do() -> None:
-            own = hasattr(screen, f"action_{action.partition('(')[0]}")
-            self.call_later(screen.run_action if own else self.run_action, action)
+            self.call_later(screen.run_action, action)
 
         return do
 

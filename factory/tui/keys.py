@@ -48,16 +48,16 @@ class Key:
 
 
 COMMON = (
-    Key("question_mark,f1", "help", "help on this screen", "help"),
+    Key("question_mark,f1", "app.help", "help on this screen", "help"),
     Key("tab", "panel(1)", "next panel"),
     Key("shift+tab", "panel(-1)", "previous panel"),
     Key("slash", "search", "filter the table, or search the text, of the active panel"),
-    Key("ctrl+p", "command_palette", "every command by name"),
-    Key("e", "export_csv", "write the active table as CSV"),
-    Key("E", "export_svg", "write the screen as SVG"),
-    Key("T", "turn_theme", "light or dark"),
+    Key("ctrl+p", "app.command_palette", "every command by name"),
+    Key("e", "app.export_csv", "write the active table as CSV"),
+    Key("E", "app.export_svg", "write the screen as SVG"),
+    Key("T", "app.turn_theme", "light or dark"),
     Key("escape", "back", "clear the filter, or go back"),
-    Key("q", "quit", "leave; builds go on"),
+    Key("q", "app.quit", "leave; builds go on"),
 )
 """Keys that every screen has."""
 MOVING = (

@@ -140,13 +140,15 @@ def _pieces(word: str, tone: str, most: int) -> Iterator[Span]:
 
 
 def _merged(spans: Sequence[Span]) -> Line:
-    """Neighbours of one tone as one span."""
+    """Neighbours of one tone as one span, without blanks at the end."""
     found: list[Span] = []
     for text, tone in spans:
         if found and found[-1][1] == tone:
             found[-1] = (found[-1][0] + text, tone)
         else:
             found.append((text, tone))
+    if found:
+        found[-1] = (found[-1][0].rstrip(" "), found[-1][1])
     return line(*found)
 
 

@@ -32,7 +32,7 @@ LIGHT = {
     "bad": "#820208",
     "warn": "#8e6c1a",
     "run": "#2643d6",
-    "dim": "#6c6e75",
+    "dim": "#707279",
 }
 """Colour by what it means. The five of `STATES` were chosen so that no kind of colour blindness makes two alike."""
 STATES = ("good", "bad", "warn", "run", "dim")

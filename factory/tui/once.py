@@ -14,7 +14,7 @@ from factory.tui.grid import drawn
 from factory.tui.index import Index
 from factory.tui.lines import Line, line, text_of
 from factory.tui.shelf import kept
-from factory.tui.views import compare, data, log, run, runs, specialists, verdict
+from factory.tui.views import compare, data, log, run, runs, specialists, verdict, whole
 from factory.tui.watch import watch
 from factory.tui.widgets.curves import How, text
 
@@ -96,8 +96,7 @@ def _verdict(home: Path, index: Index, asked: Sequence[str], now: float) -> Told
         found = [*verdict.headline(evidence, room), line(), *drawn(verdict.contenders(evidence), room)]
         found += [*_title("why"), *verdict.reasoning(evidence, room)]
         found += [*_title(f"slices: tuned against {other}"), *drawn(verdict.slices(parts, share, other), room, 30)]
-        for title, grid, picture in verdict.tables(evidence, tuned(evidence.run)):
-            found += [*_title(title), *picture, *drawn(grid, room, 30)]
+        found += [line(), *whole.page(evidence, tuned(evidence.run), room)]
         found += [*_title("forgetting"), *drawn(verdict.forgetting(evidence), room)]
         return [*found, *_title("cost"), *drawn(verdict.costs(evidence), room)]
 

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import events, on
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input
 
-from factory.tui.keys import Key
+from factory.tui.keys import COMMON, Key, bindings
 from factory.tui.widgets.bars import Bar, Hints, Tabs
 from factory.tui.widgets.listing import Listing
 from factory.tui.widgets.pages import Pages, Source
@@ -33,6 +34,7 @@ class Page(Screen[None]):
     """What the screen is for, in a sentence or two; the first thing that help says."""
     ARRANGEMENTS: ClassVar[Mapping[str, Arrangement]] = {SMALL: (), MEDIUM: (), LARGE: ()}
     AUTO_FOCUS = ""
+    BINDINGS: ClassVar[list[BindingType]] = bindings(COMMON)
 
     def compose(self) -> ComposeResult:
         """Top to bottom."""

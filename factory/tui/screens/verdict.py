@@ -14,11 +14,11 @@ from factory.errors import FactoryError
 from factory.evidence import Evidence
 from factory.report import words
 from factory.slices import Slice, slices
-from factory.tui.grid import drawn
 from factory.tui.keys import Key, bindings
-from factory.tui.lines import Line, line
+from factory.tui.lines import line
 from factory.tui.screens.base import Page
 from factory.tui.views import verdict as view
+from factory.tui.views import whole
 from factory.tui.widgets.listing import Listing
 from factory.tui.widgets.pages import Pages
 from factory.tui.widgets.panel import ACTIVE, LARGE, MEDIUM, SMALL, Block, Slot
@@ -94,7 +94,7 @@ class VerdictPage(Page):
         found = self.found.get(evidence.run.id) if gate else []
         self.listing("slices").border_title = f"Slices: tuned against {other}" if other else "Slices"
         self.listing("slices").tell(view.slices(found, float(gate.get("confidence", 0.95)), other))
-        self.pages("whole").tell(lambda room: whole(evidence, room))
+        self.pages("whole").tell(lambda room: whole.page(evidence, compare.tuned(evidence.run), room))
         self.listing("elsewhere").tell(view.forgetting(evidence))
         self.listing("costs").tell(view.costs(evidence))
 
@@ -149,14 +149,6 @@ class VerdictPage(Page):
     def action_report(self) -> None:
         """The HTML report."""
         self.factory.report(self.world.run())
-
-
-def whole(evidence: Evidence, room: int) -> list[Line]:
-    """What is no mean of rows, table after table."""
-    found: list[Line] = []
-    for title, grid, picture in view.tables(evidence, compare.tuned(evidence.run)):
-        found += [line((title, "title")), *picture, *drawn(grid, room, 40), line()]
-    return found or [line(("nothing was measured over all rows together", "dim"))]
 
 
 def slices_of(evidence: Evidence) -> list[Slice]:

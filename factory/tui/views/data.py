@@ -127,7 +127,8 @@ def _check(check: Mapping[str, Any]) -> Record:
 
 def findings(evidence: Evidence, check: str, room: int) -> list[Line]:
     """The rows that one check named."""
-    one: Mapping[str, Any] = next((c for c in evidence.facts("preflight").get("checks", []) if c.get("check") == check), {})
+    checks = evidence.facts("preflight").get("checks", [])
+    one: Mapping[str, Any] = next((c for c in checks if c.get("check") == check), {})
     examples = one.get("examples") or []
     head = wrap(
         line(

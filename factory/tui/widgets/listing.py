@@ -97,7 +97,7 @@ class Listing(ScrollView, can_focus=True):
     def _make(self, here: Record | None) -> None:
         found = self.whole.filtered(self.words)
         self.grid = found.ordered(self.by, self.down) if 0 <= self.by < len(found.columns) else found
-        at_top = self.stick_to_top and self.cursor == 0
+        at_top = self.stick_to_top and self.cursor == 0 and self.by < 0
         keys = [r.key for r in self.grid.records]
         place = 0 if at_top else keys.index(here.key) if here and here.key in keys else self.cursor
         self.cursor = max(0, min(place, len(keys) - 1))
