@@ -101,7 +101,7 @@ def _priced(draft: Draft) -> None:
     for name in EMBEDDED_FOR if money and money.value else ():
         node = draft.top.find(("models", name))
         if node and isinstance(node.value, dict) and not (node.child("price_in") or node.child("price_out")):
-            draft.say(("models", name), "budget.money can not count it; give price_in and price_out, of a million tokens")
+            draft.say(("models", name), "budget.money can not count it; give price_in and price_out, a million tokens")
 
 
 def _answers(draft: Draft, task: Task, registry: Kinds) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -31,9 +32,15 @@ def key(ask: Ask, who: Mapping[str, Any]) -> str:
     """The digest of a request to somebody: of all that its answer depends on."""
     return identity.key({
         "version": VERSION, "who": dict(who), "messages": [[each.role, each.content] for each in ask.messages],
-        "schema": ask.schema.model_json_schema() if ask.schema else None, "choices": list(ask.choices),
+        "schema": _shape(ask.schema) if ask.schema else None, "choices": list(ask.choices),
         "temperature": ask.temperature, "max_tokens": ask.max_tokens, "draw": ask.draw,
     })
+
+
+@cache
+def _shape(model: type[BaseModel]) -> dict[str, Any]:
+    """The JSON Schema of a model, made once: whole batches share it."""
+    return model.model_json_schema()
 
 
 def settled(ask: Ask, text: str) -> tuple[str, Any]:
@@ -90,7 +97,7 @@ def schema(ask: Ask) -> dict[str, Any] | None:
     if ask.choices:
         enum = {"type": "string", "enum": list(ask.choices)}
         return {"type": "object", "properties": {ANSWER: enum}, "required": [ANSWER], "additionalProperties": False}
-    return _closed(ask.schema.model_json_schema()) if ask.schema else None
+    return _closed(_shape(ask.schema)) if ask.schema else None
 
 
 def _closed(part: Any) -> Any:
@@ -121,7 +128,7 @@ def instructed(ask: Ask) -> tuple[Message, ...]:
 
 
 def _in_words(model: type[BaseModel]) -> str:
-    shape = json.dumps(model.model_json_schema(), ensure_ascii=False, separators=(",", ":"))
+    shape = json.dumps(_shape(model), ensure_ascii=False, separators=(",", ":"))
     return f"Answer with one JSON object, and nothing else, that follows this JSON Schema:\n{shape}"
 
 
