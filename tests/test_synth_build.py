@@ -96,6 +96,17 @@ def test_the_blocks_of_the_guide_are_blocks() -> None:
         assert f"`{kind.kind}`" in guide or kind.__module__.partition(".")[0] != "factory_synth"
 
 
+def test_texts_enter_the_key_by_content(toy: Path) -> None:
+    from factory.plan import compile as planned
+
+    unlabelled(toy)
+    spec(toy, "http://localhost:1/v1", LABEL)
+    before = planned(resolved(toy)[0])
+    lines(toy / "raw.jsonl", {"text": "cat1 cat2 another"})
+    after = planned(resolved(toy)[0])
+    assert before["synthesize"].key != after["synthesize"].key and before["freeze"].key == after["freeze"].key
+
+
 def test_a_prompt_that_is_worded_anew_is_another_key(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from factory.plan import compile as planned
     from factory_synth.paraphrase import Paraphrase
