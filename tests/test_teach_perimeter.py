@@ -69,6 +69,16 @@ def test_a_suffix_covers_what_is_below_it() -> None:
         assert not reach.may_name("hub.example") and not reach.may_name("evilhub.example")
 
 
+def test_a_proxy_is_within_where_anybody_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://me:secret@proxy.example:3128")
+    monkeypatch.setenv("NO_PROXY", "inner.example")
+    with perimeter.within("gather", ["[::1]:8000"]) as reach:
+        assert reach.may_reach("::1", 8000) and reach.may_reach("proxy.example", 3128)
+        assert not reach.may_reach("proxy.example", 80) and not reach.may_reach("inner.example", 443)
+    with perimeter.within("train", []) as reach:
+        assert not reach.may_reach("proxy.example", 3128)
+
+
 def test_threads_and_replay_are_no_way_out(server: Server) -> None:
     caught: list[Exception] = []
 
