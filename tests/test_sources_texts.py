@@ -21,8 +21,8 @@ draft: yes
 Before all.
 
 # Guide ##
-First paragraph
-goes on.
+First\x0bparagraph\u2028goes
+on.
 
 Parts
 -----
@@ -59,7 +59,7 @@ def test_markdown_is_cut_at_headings_with_the_line_of_each_passage(tmp_path: Pat
     assert [(row["heading"], row.provenance.line) for row in rows] == [
         ("", 4), ("Guide", 7), ("Guide > Parts", 12), ("Guide > Parts > Deep", 18), ("Guide > Late", 20),
     ]
-    assert rows[1]["text"] == "First paragraph\ngoes on." and rows[2]["text"].count("\n") == 4
+    assert rows[1]["text"] == "First\x0bparagraph\u2028goes\non." and rows[2]["text"].count("\n") == 4
     deep = rows[3]
     assert (deep["text"], deep["title"], deep.id, deep.group) == (ODD, "Guide", "guide.md#4", "guide.md")
     assert deep.provenance.source == "docs/guide.md"

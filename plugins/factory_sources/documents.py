@@ -82,7 +82,7 @@ def _read(path: Path, shown: str, job: Job) -> str:
     """A file's text. One that is not UTF-8 is told to the job by line, and reads as nothing."""
     content = path.read_bytes()
     try:
-        return content.decode("utf-8-sig")
+        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         job.bad(f"{shown}:{line}: not UTF-8: {error.reason} at byte {error.start} of the file")

@@ -1,4 +1,7 @@
-"""Documents as blocks: paragraphs and headings, each with the line where it begins. Markdown, plain text, HTML."""
+"""Documents as blocks: paragraphs and headings, each with the line where it begins. Markdown, plain text, HTML.
+
+Lines end with a line feed alone, as editors count them: other separators that Unicode knows are text.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ class Block:
 
 def markdown(text: str) -> Iterator[Block]:
     """Paragraphs stay as they are written; a fenced block of code is one. Front matter is left out."""
-    lines = text.splitlines()
+    lines = text.split("\n")
     found: list[str] = []
     start, fence = _after_front_matter(lines), ""
     for place in range(start, len(lines)):
@@ -58,7 +61,7 @@ def markdown(text: str) -> Iterator[Block]:
 def plain_text(text: str) -> Iterator[Block]:
     """Paragraphs are what empty lines part."""
     found: list[str] = []
-    lines = text.splitlines()
+    lines = text.split("\n")
     for place, line in enumerate(lines):
         if line.strip():
             found.append(line)
