@@ -76,7 +76,8 @@ def _thin_labels(survey: Survey) -> Iterator[tuple[str, str]]:
 
 def _poor_teacher(survey: Survey) -> Iterator[tuple[str, str]]:
     teacher, best = next(iter(survey.tried(TEACHER)), None), _best(survey)
-    if teacher and best and survey.made > MADE and _beats(best, teacher, survey):
+    perfect = best and survey.bounded and best.mean >= 1 - NEAR
+    if teacher and best and survey.made > MADE and not perfect and _beats(best, teacher, survey):
         yield GET_MORE_DATA, (
             f"most training rows are made, and {best.name} answers better ({_said(best, survey)}) than the teacher "
             f"({_said(teacher, survey)}): such rows teach nothing; gather real ones, or ask a better teacher"
@@ -107,7 +108,7 @@ def _some(survey: Survey) -> Iterator[tuple[str, str]]:
         )
 
 
-RULES: tuple[Rule, ...] = (_changes_fast, _good_already, _too_few, _thin_labels, _poor_teacher, _untested, _some)
+RULES: tuple[Rule, ...] = (_changes_fast, _poor_teacher, _good_already, _too_few, _thin_labels, _untested, _some)
 
 
 def _facts(survey: Survey, why: str) -> Iterator[str]:
