@@ -96,6 +96,15 @@ def test_more_rows_cost_only_the_difference(tmp_path: Path) -> None:
     assert len(server.asked) == 16 and many[:10] == few
 
 
+def test_of_several_columns_the_task_s_text_is_the_one_that_must_be_new(tmp_path: Path) -> None:
+    said = Play(json.dumps({"answer": "my card is gone", "text": "something else"}))
+    writes = {"answer": "the reply", "text": "the message"}
+    with serving(otherwise=lambda body: said) as server:
+        one, = run(orders(count=1, writes=writes), SEEDS, **asking(server, tmp_path))
+    assert one.columns == {"answer": "my card is gone", "text": "something else"}
+    assert "- my card is gone" in server.asked[0].text or "- are you open" in server.asked[0].text
+
+
 def test_fields_that_do_not_fit_are_refused() -> None:
     for wrong, told in (
         ({"keep": ["label"]}, "keep names 'label'"), ({"attributes": {"topic": ["x"]}}, "no name for an attribute"),

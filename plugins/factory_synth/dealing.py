@@ -18,7 +18,7 @@ def deal(weights: Mapping[T, float], seed: str) -> Iterator[T]:
     as a shorter one.
     """
     total = sum(weights.values())
-    shares = {value: weight / total for value, weight in weights.items() if weight > 0}
+    shares = {value: weights[value] / total for value in sorted(weights, key=str) if weights[value] > 0}
     dealt = dict.fromkeys(shares, 0)
     place = 0
     while True:

@@ -88,25 +88,28 @@ class FromDescription(Asking):
     def uses(self) -> tuple[str, ...]:
         return ("teacher", "embedder") if self.cosine < 1 else ("teacher",)
 
-    @property
-    def text(self) -> str:
-        """The column that must be new: the first that the teacher writes."""
-        return next(iter(self.writes))
+    def _text(self, job: RowsJob) -> str:
+        """The column that must be new: the task's text, where the teacher writes it, else the first by name."""
+        return job.task.text if job.task and job.task.text in self.writes else min(self.writes)
 
     def synthesize(self, job: RowsJob) -> Iterator[Row]:
-        known = [str(row[self.text]) for row in job.rows if self.text in row.columns]
+        text = self._text(job)
+        known = [str(row[text]) for row in job.rows if text in row.columns]
         novelty, tally, schema = Novelty(job, known, self.near, self.cosine), Tally(), self._schema()
         orders = list(self._orders())
         shown = list(self._shown(job, orders))
         done: dict[int, Row] = {}
         for turn in range(self.tries):
             waiting = [place for place in range(self.count) if place not in done]
-            asks = [(place, self._ask(orders[place], shown[place], MOST * place + turn, schema)) for place in waiting]
+            asks = [
+                (place, self._ask(orders[place], [row[text] for row in shown[place]], MOST * place + turn, schema))
+                for place in waiting
+            ]
             written = list(answered(job, asks, tally))
-            reasons = novelty.sift([getattr(reply.value, self.text) for _, reply in written])
+            reasons = novelty.sift([getattr(reply.value, text) for _, reply in written])
             for (place, reply), why in zip(written, reasons, strict=True):
                 if why:
-                    tally.refuse(why, getattr(reply.value, self.text))
+                    tally.refuse(why, getattr(reply.value, text))
                 else:
                     done[place] = self._row(orders[place], shown[place], reply)
         tally.made = len(done)
@@ -115,7 +118,8 @@ class FromDescription(Asking):
 
     def _dealt(self) -> dict[str, dict[str, float]]:
         """What each order gets one value of, with the weights."""
-        given = {**({"topic": self.topics} if self.topics else {}), **self.attributes, MANNER: dict(self.mutators)}
+        varied = dict(sorted(self.attributes.items()))
+        given = {**({"topic": self.topics} if self.topics else {}), **varied, MANNER: dict(self.mutators)}
         return {
             name: {str(value): weight for value, weight in each.items()} if isinstance(each, dict)
             else dict.fromkeys(each, 1.0)
@@ -130,25 +134,25 @@ class FromDescription(Asking):
 
     def _shown(self, job: RowsJob, orders: Sequence[Mapping[str, str]]) -> Iterator[list[Row]]:
         """For each order the training rows to show: with its values in the kept columns, where there are any such."""
-        pool: defaultdict[tuple[str, ...], list[Row]] = defaultdict(list)
-        rows = [row for row in drawn(job.rows, POOL, self.seed) if isinstance(row.columns.get(self.text), str)]
+        pool, text = defaultdict[tuple[str, ...], list[Row]](list), self._text(job)
+        rows = [row for row in drawn(job.rows, POOL, self.seed) if isinstance(row.columns.get(text), str)]
         for row in rows:
             pool[tuple(str(row.columns.get(name, "")) for name in self.keep)].append(row)
         for place, order in enumerate(orders):
             alike = pool.get(tuple(order[name] for name in self.keep)) or rows
             yield Random(f"{self.seed} shown {place}").sample(alike, min(self.examples, len(alike)))
 
-    def _ask(self, order: Mapping[str, str], shown: Sequence[Row], draw: int, schema: type[BaseModel]) -> Ask:
+    def _ask(self, order: Mapping[str, str], shown: Sequence[str], draw: int, schema: type[BaseModel]) -> Ask:
         lines = {**order, MANNER: MUTATORS[order[MANNER]]}
-        texts = "\n".join(f"- {row[self.text]}" for row in shown)
-        user = USER.replace("{fields}", " and ".join(f"`{name}`: {what}" for name, what in self.writes.items()))
+        texts = "\n".join(f"- {each}" for each in shown)
+        user = USER.replace("{fields}", " and ".join(f"`{name}`: {what}" for name, what in sorted(self.writes.items())))
         user = user.replace("{lines}", "\n".join(f"- {name}: {value}" for name, value in lines.items() if value))
         user = user.replace("{examples}", EXAMPLES.replace("{texts}", texts) if texts else "")
         system = SYSTEM.replace("{about}", self.about)
         return self.request(system, user, draw, schema=schema, temperature=self.temperature)
 
     def _schema(self) -> type[BaseModel]:
-        fields: Any = {name: (str, Field(min_length=1, description=what)) for name, what in self.writes.items()}
+        fields: Any = {name: (str, Field(min_length=1, description=what)) for name, what in sorted(self.writes.items())}
         return create_model("Example", __config__=ConfigDict(extra="forbid", str_strip_whitespace=True), **fields)
 
     def _row(self, order: Mapping[str, str], shown: Sequence[Row], reply: Reply) -> Row:
