@@ -67,7 +67,7 @@ def _rest(task: type[Task], generative: bool) -> Iterator[str]:
 
 def _blank(task: type[Task], registry: Registry) -> Iterator[str]:
     """A source to fill in: one that gives all that the task needs, or JSONL."""
-    source = _source_for(task, registry)
+    source = source_for(task, registry)
     if source is None:
         yield "    # One JSON object a line; its fields become columns. Other forms: `factory plugins source`."
         yield f"    - {{kind: jsonl, file: rows.jsonl, columns: [{', '.join(task.columns)}]}}"
@@ -81,7 +81,7 @@ def _blank(task: type[Task], registry: Registry) -> Iterator[str]:
     yield "  split: {test: 300, validation: 100} # at least so many rows; whole groups"
 
 
-def _source_for(task: type[Task], registry: Registry) -> type[Source] | None:
+def source_for(task: type[Task], registry: Registry) -> type[Source] | None:
     """The source that gives the task's columns and tables, with the fewest that it does not need; None for none."""
     found = [cast("type[Source]", one) for one in registry.classes("source")]
     fit = [one for one in found if isinstance(one.gives, tuple) and isinstance(one.tables, tuple)
@@ -101,7 +101,7 @@ def _placeholder(source: type[Plugin], name: str) -> str:
 
 def _looked(task: type[Task], data: Path, file: Path, registry: Registry) -> Iterator[str]:
     """The source over the user's own data, and what was seen in it."""
-    source = _source_for(task, registry)
+    source = source_for(task, registry)
     if task.tables and source is None:
         raise InputError(f"the task {task.kind!r} needs the table {task.tables[0]!r}, and no source here fills it")
     if source is not None and (task.tables or data.is_dir()):

@@ -119,7 +119,10 @@ def _fits(kind: type[Plugin], task: Task) -> bool:
 
 def _sources(draft: Draft, task: Task) -> None:
     sources = [(steps, cast(Source, plugin)) for steps, plugin in draft.at("data", "sources")]
+    some = any(source.gives for _, source in sources)
     for steps, source in sources:
+        if some and source.tables and not source.gives:
+            continue  # it fills a side table, and another one gives the rows
         if lacking := _lacking(task.columns, source.gives):
             draft.say(steps, f"the task {task.kind!r} needs {_columns_named(lacking)}; "
                              f"{source.kind!r} gives {', '.join(source.gives) or 'none'}")
@@ -130,7 +133,8 @@ def _sources(draft: Draft, task: Task) -> None:
 
 
 def _columns(draft: Draft, task: Task) -> None:
-    sources = [cast(Source, plugin).gives for _, plugin in draft.at("data", "sources")]
+    every = [cast(Source, plugin).gives for _, plugin in draft.at("data", "sources")]
+    sources = [gives for gives in every if gives]
     shared = [column for column in sources[0] if all(column in gives for gives in sources)] if sources else []
     frozen = [*task.columns, *task.prepared, *shared]
     training = list(frozen)

@@ -11,6 +11,6 @@ A `Case` is only needed where a plugin has required fields, or reads columns tha
 
 from factory.testing.case import Case
 from factory.testing.conform import Fault, builds, conforms, faults, suite
-from factory.testing.drive import trial
+from factory.testing.trying import trial
 
 __all__ = ["Case", "Fault", "builds", "conforms", "faults", "suite", "trial"]

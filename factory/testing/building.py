@@ -16,7 +16,7 @@ from factory.errors import FactoryError
 from factory.plugins import Registry, installed
 from factory.resolve import resolve
 from factory.testing.case import Case
-from factory.testing.drive import WORLD, write_files
+from factory.testing.trying import WORLD, briefly, write_files
 
 VERDICTS = frozenset({0, 2, 3})
 
@@ -102,7 +102,7 @@ def _spec(kind: type[Plugin], case: Case, root: Path) -> dict[str, Any]:
         "models": {"student": _student(kind, form, root)},
         "data": {"sources": [rows], "split": {"test": 24, "validation": 10}, "leakage": {"near": 1.0}},
     }
-    _place(spec, kind, {"kind": kind.kind, **case.fields})
+    _place(spec, kind, {"kind": kind.kind, **briefly(kind, case)})
     return {**spec, **case.spec}
 
 

@@ -25,7 +25,8 @@ class Case:
     """How to try one plugin. Everything has a default that suits plugins over common columns.
 
     `fields` make it, `files` (name → content) lie in the spec's folder, `rows` are the columns of example rows and
-    `tables` those of side tables (table → id → columns). `answers` are outputs for an eval to score, one for each row.
+    `tables` those of side tables (table → id → columns). `answers` are outputs for an eval to score, one for each row;
+    `replies` are what a teacher or judge says, in turn.
     `task` and `spec` say in which spec its real build runs; `patience` is how many seconds one call may take.
     """
 
@@ -34,6 +35,7 @@ class Case:
     rows: Sequence[Columns] = ()
     tables: Mapping[str, Mapping[str, Columns]] = field(default_factory=dict)
     answers: Sequence[Any] = ()
+    replies: Sequence[str] = ()
     task: str = ""
     spec: Columns = field(default_factory=dict)
     patience: float = 120.0

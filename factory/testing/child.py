@@ -23,8 +23,9 @@ from factory import identity
 from factory.api import Objective, Plugin
 from factory.plugins import Registry
 from factory.testing.case import Case
-from factory.testing.drive import BROKEN, ModelNeededError, OffContractError, Trial, world, write_files
+from factory.testing.drive import BROKEN
 from factory.testing.reading import Reading, plain
+from factory.testing.trying import ModelNeededError, OffContractError, Trial, briefly, world, write_files
 
 DIGITS = 6
 """Significant digits of a number that count: the last ones differ between machines."""
@@ -124,7 +125,7 @@ def _found(module: str, name: str) -> type[Plugin]:
 def _trial(kind: type[Plugin], case: Case, registry: Registry, root: Path, models: bool = False) -> Trial:
     root.mkdir()
     write_files(case, root)
-    trial = Trial(kind(**case.fields), case, root, registry, Reading(kind.__module__.partition(".")[0]))
+    trial = Trial(kind(**briefly(kind, case)), case, root, registry, Reading(kind.__module__.partition(".")[0]))
     if models:
         from factory.ml.kit import TOOLBOX
         from factory.testing.models import base
@@ -147,10 +148,16 @@ def _tried(kind: type[Plugin], case: Case, registry: Registry, root: Path, model
     except Exception as error:
         return {"raised": _named(error)}
     read = trial.reading
+    changed = identity.canonical([plain(trial.rows), _tables(trial)]) != before
     return {
         "output": output, "own": sorted(read.own), "asked": sorted(read.asked), "anyone": sorted(read.anyone),
-        "whole": read.whole, "mutated": identity.canonical([plain(trial.rows), _tables(trial)]) != before,
+        "whole": read.whole or _texts(trial) <= set(read.own), "mutated": changed,
     }
+
+
+def _texts(trial: Trial) -> set[str]:
+    """The columns that hold text: a plugin that reads all of them takes whatever there is."""
+    return {name for name, value in plain(trial.rows[:1])[0].items() if isinstance(value, str)} or {""}
 
 
 def _tables(trial: Trial) -> Any:

@@ -2,138 +2,39 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from functools import cache
-from pathlib import Path
+from dataclasses import asdict
 from typing import Any, cast
 
 from factory.api import (
     Answer,
     AnswerJob,
-    Base,
     Contender,
     Curator,
     Decision,
     Eval,
     Finding,
     Job,
-    Kit,
     Objective,
     Plugin,
     Probe,
     Row,
-    RowsJob,
     ScoreJob,
     Scores,
     Silent,
     Source,
     Synthesizer,
-    Tables,
     Target,
     Task,
 )
-from factory.plugins import Registry
-from factory.testing.case import Case
-from factory.testing.reading import Reading
+from factory.testing.trying import SEED, ModelNeededError, OffContractError, Trial
 
-HERE = Path(__file__).parent
-WORLD = HERE / "world"
-"""The project-local folder that holds the kit's own tasks."""
-SEED = 7
 MANIFEST = {
     "name": "example", "heads": [], "rank": 8, "loader": "peft:PeftModel", "base": {"id": "example/base"}, "modules": 2,
 }
 
 
-class ModelNeededError(Exception):
-    """The plugin asks for a model, and this trial has none."""
-
-
-class OffContractError(Exception):
-    """The plugin gave something that its role does not allow."""
-
-
-def _no_models() -> Kit:
-    raise ModelNeededError("it needs a model")
-
-
-@dataclass
-class Trial:
-    """One plugin, its case, and where its files lie. `reading` hears which columns it looks at."""
-
-    plugin: Plugin
-    case: Case
-    root: Path
-    registry: Registry
-    reading: Reading
-    toolbox: Callable[[], Kit] = _no_models
-    base: Base | None = None
-
-    def __post_init__(self) -> None:
-        self.rows = [self.reading.lend(row) for row in self.case.examples()]
-        self.tables: Tables = self.case.side_tables()
-
-    @property
-    def form(self) -> str:
-        """The form of answers that the trial is about."""
-        return str(getattr(self.plugin, "answers", "")) or "labels"
-
-    def task(self) -> Task:
-        """The task of the trial: its own, the case's, or the kit's for the form of answers."""
-        if isinstance(self.plugin, Task):
-            return self.plugin
-        form = self.form if f"world-{self.form}" in {t.kind for t in self.registry.classes("task")} else "labels"
-        return cast(Task, self.registry.make("task", {"kind": self.case.task or f"world-{form}"}))
-
-    def run(self) -> Any:
-        """What the plugin makes of the case."""
-        drive = next(drive for role, drive in DRIVES if isinstance(self.plugin, role))
-        return drive(self)
-
-    def common(self) -> dict[str, Any]:
-        """What every job carries."""
-        return {
-            "seed": SEED, "report": Silent(), "root": self.root, "tables": self.tables, "toolbox": self.toolbox,
-            "models": {name: self.lent() for name in self.plugin.uses()},
-        }
-
-    def lent(self) -> Base:
-        """The base model; a folder that nobody may look into when the trial has none."""
-        return self.base or Base(self.root / "no-model", "example/base", "1", "0" * 64, "MIT")
-
-    def rows_job(self, rows: Sequence[Row]) -> RowsJob:
-        """A job over rows."""
-        return RowsJob(**self.common(), rows=rows, base=self.lent(), task=self.task())
-
-
-def trial(plugin: Plugin, case: Case | None = None, root: Path | None = None) -> Trial:
-    """A trial of one plugin in this process: `trial(MyEval(), Case(rows=…)).run()` gives what it says, as JSON values.
-
-    The case's files lie in `root`, a fresh temporary folder by default.
-    """
-    case = case or Case()
-    folder = root or Path(tempfile.mkdtemp(prefix="factory-trial-"))
-    write_files(case, folder)
-    package = type(plugin).__module__.partition(".")[0]
-    return Trial(plugin, case, folder, world(), Reading(package))
-
-
-def write_files(case: Case, root: Path) -> None:
-    """Lay the files of a case into a folder."""
-    for name, content in case.files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_bytes(content.encode() if isinstance(content, str) else content)
-
-
-@cache
-def world() -> Registry:
-    """What is installed, and the kit's own tasks."""
-    return Registry.load([WORLD])
-
-
-def _each(values: Any, wanted: type[Any], method: str) -> Iterator[Any]:
+def each(values: Any, wanted: type[Any], method: str) -> Iterator[Any]:
     """The values that a method yields. Raises OffContractError when it yields something else."""
     if not isinstance(values, Iterable):
         raise OffContractError(f"{method} gave a {type(values).__name__}; it must yield {wanted.__name__} values")
@@ -149,7 +50,7 @@ def _row(row: Row) -> dict[str, Any]:
 
 def _source(trial: Trial) -> Any:
     source = cast(Source, trial.plugin)
-    rows = list(_each(source.rows(_source_job(trial)), Row, "rows"))
+    rows = list(each(source.rows(_source_job(trial)), Row, "rows"))
     _promised(rows, source.gives, source.tables)
     return [_row(row) for row in rows]
 
@@ -175,7 +76,7 @@ def _promised(rows: Sequence[Row], gives: Sequence[str], tables: Sequence[str]) 
 
 def _synthesizer(trial: Trial) -> Any:
     synthesizer = cast(Synthesizer, trial.plugin)
-    made = list(_each(synthesizer.synthesize(trial.rows_job(trial.rows)), Row, "synthesize"))
+    made = list(each(synthesizer.synthesize(trial.rows_job(trial.rows)), Row, "synthesize"))
     for row in made:
         if lacking := sorted(set(synthesizer.gives) - set(row.columns)):
             raise OffContractError(
@@ -190,7 +91,7 @@ def _synthesizer(trial: Trial) -> Any:
 
 def _curator(trial: Trial) -> Any:
     curator = cast(Curator, trial.plugin)
-    decisions = list(_each(curator.keep(trial.rows_job(trial.rows)), Decision, "keep"))
+    decisions = list(each(curator.keep(trial.rows_job(trial.rows)), Decision, "keep"))
     known = {row.id for row in trial.rows}
     if strange := sorted({one.id for one in decisions} - known):
         raise OffContractError(f"keep decided on {strange[0]!r}, which is no row")
@@ -205,7 +106,7 @@ def _eval(trial: Trial) -> Any:
     answers = {answer.id: answer for answer in trial.case.outputs(trial.form, trial.case.examples())}
     rows = [row for row in trial.rows if row.id in answers]
     job = ScoreJob(**trial.common(), rows=rows, answers=answers, train=trial.rows[:30], validation=trial.rows[30:])
-    scores = list(_each(judge.score(job), Scores, "score"))
+    scores = list(each(judge.score(job), Scores, "score"))
     for metric in judge.metrics:
         for one in scores:
             _number(one, metric.name, metric.binary)
@@ -228,12 +129,12 @@ def _number(scores: Scores, name: str, binary: bool) -> None:
 
 def _contender(trial: Trial) -> Any:
     contender, rows = cast(Contender, trial.plugin), trial.rows[:20]
-    answers = list(_each(contender.answer(_answer_job(trial, rows)), Answer, "answer"))
+    answers = list(each(contender.answer(_answer_job(trial, rows)), Answer, "answer"))
     if sorted(answer.id for answer in answers) != sorted(row.id for row in rows):
         raise OffContractError(f"answer gave {len(answers)} answers to {len(rows)} rows, or answers to other rows")
     at = {row.id: row for row in rows}
     for answer in answers:
-        _formed(contender.answers, at[answer.id], answer)
+        formed(contender.answers, at[answer.id], answer)
     return [asdict(answer) for answer in answers]
 
 
@@ -255,7 +156,7 @@ def _known(form: str) -> str:
     return form if form in ("labels", "ranking", "text") else "labels"
 
 
-def _formed(form: str, row: Row, answer: Answer) -> None:
+def formed(form: str, row: Row, answer: Answer) -> None:
     """Raise OffContractError for an answer that is not of its form."""
     output = answer.output
     if form == "ranking" and len(output) != len(row.columns["candidates"]):
@@ -282,12 +183,12 @@ def _target(trial: Trial) -> Any:
 def _task(trial: Trial) -> Any:
     task = cast(Task, trial.plugin)
     _templates(task, trial)
-    rows = list(_each(task.prepare(trial.rows_job(trial.rows)), Row, "prepare"))
+    rows = list(each(task.prepare(trial.rows_job(trial.rows)), Row, "prepare"))
     if [row.id for row in rows] != [row.id for row in trial.rows]:
         raise OffContractError("prepare must give back every row, in order")
     if lacking := sorted(set(task.prepared) - set(rows[0].columns)):
         raise OffContractError(f"it declares prepared = {task.prepared}, and prepare adds no {lacking[0]!r}")
-    found = list(_each(task.audit(trial.rows_job(rows)), Finding, "audit"))
+    found = list(each(task.audit(trial.rows_job(rows)), Finding, "audit"))
     shown = [task.show(row, trial.tables, None) for row in rows[:5]]
     asked = [task.question(task.asked(row)) for row in rows[:5]]
     if task.text not in rows[0].columns:

@@ -126,7 +126,7 @@ def columns(kind: type[Plugin], fields: Mapping[str, Any], seen: Mapping[str, An
     if idle := sorted(declared - set(seen["anyone"])) if not seen["whole"] else []:
         yield f"it declares the column {idle[0]!r} and never reads it: specs whose rows lack it are refused for nothing"
     chosen = set(_texts(made.model_dump(mode="json")))
-    if secret := sorted(set(seen["own"]) - declared - chosen):
+    if secret := sorted(set(seen["own"]) - declared - chosen) if not seen["whole"] else []:
         yield (f"it reads the column {secret[0]!r} and does not declare it: a build would fail half-way; add it to "
                "columns, or read it by .get")
 

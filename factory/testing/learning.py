@@ -11,7 +11,7 @@ from factory import identity
 from factory.api import Adapter, Answer, Finding, FitJob, ModelJob, Objective, Train, TrainResult
 
 if TYPE_CHECKING:
-    from factory.testing.drive import Trial
+    from factory.testing.trying import Trial
 
 WEIGHTS = "adapter_model.safetensors"
 TRAIN = {"epochs": 2, "batch_size": 8, "learning_rate": 1e-3, "precision": "fp32", "checkpoint_every": 1}
@@ -43,7 +43,8 @@ class Killing:
 
 def learned(objective: Objective, trial: Trial) -> Any:
     """What an objective says to rows that it did not learn from; raises OffContractError when it breaks a promise."""
-    from factory.testing.drive import OffContractError, _each, _formed
+    from factory.testing.drive import each, formed
+    from factory.testing.trying import OffContractError
 
     rows = trial.rows[:40]
     whole, killed = Killing(), Killing()
@@ -61,11 +62,11 @@ def learned(objective: Objective, trial: Trial) -> Any:
     asked = ModelJob(
         **trial.common(), rows=trial.rows[40:], base=trial.lent(), task=trial.task(), adapter=trial.root / "whole"
     )
-    list(_each(objective.audit(_asking(trial, rows, None)), Finding, "audit"))
-    answers = list(_each(objective.answer(asked), Answer, "answer"))
+    list(each(objective.audit(_asking(trial, rows, None)), Finding, "audit"))
+    answers = list(each(objective.answer(asked), Answer, "answer"))
     for row, answer in zip(asked.rows, answers, strict=True):
-        _formed(objective.answers, row, answer)
-    list(_each(objective.answer(_asking(trial, trial.rows[40:], None)), Answer, "answer"))
+        formed(objective.answers, row, answer)
+    list(each(objective.answer(_asking(trial, trial.rows[40:], None)), Answer, "answer"))
     return [first, [[answer.id, answer.output] for answer in answers]]
 
 

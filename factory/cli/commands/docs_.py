@@ -1,0 +1,23 @@
+"""`factory docs`: the pages of all kinds, and the guides, as HTML."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from factory.cli import load, out
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--markdown", is_flag=True, help="Markdown, for a site of your own.")
+@load.plugins_option
+def command(folder: Path, markdown: bool, folders: tuple[Path, ...]) -> None:
+    """Write the pages of all kinds, from the installed classes, and the guides, into FOLDER as HTML."""
+    from factory.docs.site import write
+    from factory.plugins import installed
+
+    count = write(folder, installed(tuple(folders)), markdown)
+    out.say(str(folder / f"index.{'md' if markdown else 'html'}"))
+    out.note(f"{count} pages")

@@ -1,0 +1,145 @@
+"""A short spec around one kind, which `check` accepts: the example on the kind's page."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+
+from factory.api import Contender, Curator, Eval, Input, Objective, Plugin, Probe, Source, Synthesizer, Target, Task
+from factory.api.plugin import marked
+from factory.drafting import DECODER, ENCODER, source_for
+from factory.errors import FactoryError
+from factory.material import material
+from factory.plugins import Registry
+from factory.resolve import resolve
+
+Block = dict[str, Any]
+GUESSED: Mapping[str, Any] = {"integer": 1, "number": 0.5, "string": "text", "boolean": True, "array": ["text"]}
+MODELS: Mapping[str, str] = {"embedder": ENCODER, "prompter": DECODER}
+
+
+def example(kind: type[Plugin], registry: Registry) -> str:
+    """A spec that uses a kind, as YAML; empty when none can be made up that checks."""
+    tasks = [cast("type[Task]", task) for task in registry.classes("task")]
+    form = getattr(kind, "answers", "")
+    fit = [kind] if issubclass(kind, Task) else [t for t in tasks if form in ("", t.answers)]
+    for task in sorted(cast("list[type[Task]]", fit), key=lambda task: (len(task.tables), len(task.columns))):
+        for spec in _around(kind, task, registry):
+            if checks(spec, registry):
+                return yaml.safe_dump(spec, sort_keys=False, allow_unicode=True, width=100, default_flow_style=None)
+    return ""
+
+
+def checks(spec: Mapping[str, Any], registry: Registry) -> bool:
+    """Whether nothing is wrong with a spec, in a folder that holds every file that it names."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "spec.yaml"
+        file.write_text(yaml.safe_dump(dict(spec)), encoding="utf-8")
+        for name in _files(spec):
+            (Path(folder) / name).parent.mkdir(parents=True, exist_ok=True)
+            (Path(folder) / name).touch()
+        try:
+            resolve(file, registry=registry)
+        except FactoryError:
+            return False
+    return True
+
+
+def _files(value: Any) -> Iterator[str]:
+    """Every text in a spec that looks like a relative path."""
+    if isinstance(value, str) and not value.startswith(("wheel:", "http")) and "/v" not in value and value.isascii():
+        yield value
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    for one in inner:
+        yield from _files(one)
+
+
+def _around(kind: type[Plugin], task: type[Task], registry: Registry) -> Iterator[Block]:
+    """Specs with the kind in its place: over each source that could give what the task and the kind need."""
+    block, own = block_of(kind), source_for(task, registry)
+    made = kind(**_fields(block))
+    needed = [name for name in _names(made, "columns") if name not in (*task.columns, *task.prepared)]
+    columns = [*task.columns, *needed]
+    sources = [{"kind": "jsonl", "file": "rows.jsonl", "columns": columns}]
+    if own is not None:
+        sources.insert(0, block_of(own))
+    if isinstance(made, Source):
+        sources = [block, {**block, "columns": columns}]
+    aliases = [alias for alias in made.uses() if alias in MODELS]
+    for source in sources:
+        for student in (DECODER,) if task.answers == "text" else (ENCODER, DECODER):
+            for more in ([], ["embedder"], ["prompter"]):
+                models = {"student": student, **{alias: MODELS[alias] for alias in [*aliases, *more]}}
+                spec = _placed(made, task, block, {"models": models, "data": {"sources": [source]}})
+                yield {**spec, **_overlay(kind)}
+                yield from _with_givers(made, spec, registry)
+
+
+def _fields(block: Any) -> Block:
+    return {name: value for name, value in block.items() if name != "kind"} if isinstance(block, dict) else {}
+
+
+def _with_givers(made: Plugin, spec: Block, registry: Registry) -> Iterator[Block]:
+    """The same with each synthesizer before it that gives a column which the kind reads."""
+    for found in registry.classes("synthesizer"):
+        if set(_names(found, "gives")) & set(_names(made, "columns")):
+            steps = [block_of(found), *spec["data"].get("synthesize", [])]
+            yield {**spec, "data": {**spec["data"], "synthesize": steps}}
+
+
+def _names(owner: Any, attribute: str) -> tuple[str, ...]:
+    found = getattr(owner, attribute, ())
+    return found if isinstance(found, tuple) else ()
+
+
+def _placed(made: Plugin, task: type[Task], block: Any, parts: Block) -> Block:
+    """A spec of a task with the plugin's block where its role stands."""
+    head: Block = {"apiVersion": "factory/v1", "name": "example"}
+    spec = {**head, "task": block if isinstance(made, Task) else task.kind, **parts}
+    data = parts["data"]
+    if isinstance(made, Synthesizer | Curator):
+        name = "synthesize" if isinstance(made, Synthesizer) else "curate"
+        return {**spec, "data": {**data, name: [block]}}
+    if isinstance(made, Objective):
+        return {**spec, "objective": block if isinstance(block, dict) else {"kind": block}}
+    if isinstance(made, Contender):
+        alone = made.uses_adapter and made.compared
+        return {**spec, "contenders": [block, *(n for n in ("tuned", "untuned") if n != made.kind and not
+                                                (alone and n == "tuned"))]}
+    if isinstance(made, Eval):
+        before = task.defaults().get("evaluate", []) if isinstance(made, Probe) else []
+        return {**spec, "evaluate": [*before, block]}
+    return {**spec, "targets": [block]} if isinstance(made, Target) else spec
+
+
+def _known() -> Block:
+    known: Block = yaml.safe_load(material("templates/docs/examples.yaml").read_text("utf-8"))
+    return known
+
+
+def _overlay(kind: type[Plugin]) -> Block:
+    found: Block = _known().get(f"{kind.role} {kind.kind} +", {})
+    return found
+
+
+def block_of(kind: type[Plugin]) -> Any:
+    """The block of a kind with the fields that must be given; the kind alone when none must."""
+    fields = _known().get(f"{kind.role} {kind.kind}")
+    if fields is None:
+        schema = kind.model_json_schema()
+        fields = {name: _guess(kind, name, schema["properties"][name]) for name in schema.get("required", [])}
+    return {"kind": kind.kind, **fields} if fields or kind.role in ("source",) else kind.kind
+
+
+def _guess(kind: type[Plugin], name: str, schema: Mapping[str, Any]) -> Any:
+    if marked(kind, name, Input):
+        return f"{name}.jsonl"
+    if "enum" in schema:
+        return schema["enum"][0]
+    if "minimum" in schema:
+        return schema["minimum"]
+    return GUESSED.get(str(schema.get("type")), "text")

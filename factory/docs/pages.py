@@ -1,0 +1,89 @@
+"""The pages as Markdown: one for each kind, one for each role, and the guides as they stand in the repository."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from pathlib import Path
+from typing import Any
+
+from factory.api import Plugin
+from factory.docs.examples import example
+from factory.material import HERE, material
+from factory.plugins import ROLES, Registry
+from factory.report.words import clean
+from factory.shown import declared, fields_of, used
+
+GUIDES = {
+    "index": ("The factory", "README.md"), "tutorial": ("Tutorial", "templates/docs/tutorial.md"),
+    "plugins": ("Write a plugin", "plugins/README.md"), "engine": ("How it is built", ""),
+}
+"""Page → its name in the menu, and the file that it is."""
+
+
+def pages(registry: Registry) -> dict[str, str]:
+    """Page name → Markdown. Raises UnavailableError when the installation lacks the guides."""
+    found = {name: _guide(file) for name, (_, file) in GUIDES.items()}
+    for role in sorted(ROLES):
+        found[role] = _role(role, registry)
+        for kind in registry.classes(role):
+            found[f"{role}-{kind.kind}"] = page(kind, registry)
+    return found
+
+
+def _guide(file: str) -> str:
+    return (material(file) if file else HERE / "README.md").read_text("utf-8")
+
+
+def _role(role: str, registry: Registry) -> str:
+    """The page of a role: what it is, and its kinds."""
+    base = ROLES[role]
+    rows = [f"| [{kind.kind}]({role}-{kind.kind}.md) | {_first(kind)} | {registry.package(kind).name} |"
+            for kind in registry.classes(role)]
+    return "\n".join([
+        f"# {role.title()}", "", inspect.cleandoc(base.__doc__ or ""), "",
+        "| kind | what it is | package |", "|---|---|---|", *rows, "",
+    ])
+
+
+def page(kind: type[Plugin], registry: Registry) -> str:
+    """The page of a kind: what its class says, its fields, what it reads and gives, and a spec that uses it."""
+    package = registry.package(kind)
+    lines = [f"# {kind.kind}", "", f"*{kind.role}, version {kind.version}, of {package.name} {package.version}*", "",
+             inspect.cleandoc(kind.__doc__ or ""), ""]
+    lines += [f"- {name}: `{value}`" for name, value in declared(kind).items()]
+    metrics: Any = getattr(kind, "metrics", ())
+    lines += [f"- metric `{one.name}`: {one.what}" for one in metrics] if isinstance(metrics, tuple) else []
+    lines += ["", *_fields(kind)]
+    spec = example(kind, registry)
+    if spec:
+        lines += ["", "## Example", "", "```yaml", spec.rstrip(), "```"]
+    users = used(kind, registry, Path("nowhere"))
+    lines += ["", f"Used by {', '.join(users)}." if users else "No task uses it by default."]
+    return "\n".join(lines) + "\n"
+
+
+def _fields(kind: type[Plugin]) -> list[str]:
+    fields = fields_of(kind)
+    if not fields:
+        return ["It has no fields."]
+    rows = []
+    for field in fields:
+        default = "must be given" if field.required else f"`{json.dumps(field.default, ensure_ascii=False)}`"
+        rows.append(f"| `{field.name}` | {_cell(field.type)} | {_cell(default)} | {_cell(field.what)} |")
+    return ["## Fields", "", "| field | type | default | what it is |", "|---|---|---|---|", *rows]
+
+
+def _cell(text: str) -> str:
+    return clean(text).replace("|", "\\|")
+
+
+def _first(kind: type[Plugin]) -> str:
+    return _cell(next(iter((kind.__doc__ or "").strip().splitlines()), ""))
+
+
+def menu(registry: Registry) -> list[tuple[str, str]]:
+    """What stands in the menu: page and name."""
+    return [*((name, title) for name, (title, _) in GUIDES.items()), *((role, f"{role}s") for role in sorted(ROLES))]
+
+
