@@ -45,3 +45,10 @@ def test_a_question_with_its_history_is_answered_in_words(told: dict[str, Any]) 
 def test_a_question_without_words_gets_one_clear_line(told: dict[str, Any]) -> None:
     found = reply(Specialist(told), {"query": " "})
     assert found["failed"].startswith("query-rewriter: ask something") and found["exit_code"] == 64
+
+
+def test_an_answer_is_heard_while_it_is_written(told: dict[str, Any]) -> None:
+    heard: list[str] = []
+    found = reply(Specialist(told), {"query": "When was she born?"}, lambda message: heard.append(message["so_far"]))
+    assert len(heard) == 4 and [len(text) for text in heard] == sorted(len(text) for text in heard)
+    assert found["reply"]["output"].strip() == heard[-1].strip()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ class Decoder:
 
     model: Any
     tokenizer: Any
+    heard: Callable[[str], None] | None = None
+    """Is told what an answer says while it is written, when one alone is."""
 
     def chat(self, messages: Sequence[Message]) -> list[int]:
         """Token ids of a chat, by the base's own template, up to where the assistant begins to speak."""
@@ -54,7 +56,7 @@ class Decoder:
     def reader(self) -> generate.Reader:
         """What decoding needs to know."""
         ends = chat.ends(self.tokenizer, self.model)
-        return generate.Reader(self.model, ends, self.text, frozenset(self.tokenizer.all_special_ids))
+        return generate.Reader(self.model, ends, self.text, frozenset(self.tokenizer.all_special_ids), self.heard)
 
     def weigh(self, prompts: Ids, choices: Sequence[Ids], report: Reporter | None = None) -> list[list[float]]:
         """The log-probability of each choice after its prompt: a list of choices for each prompt, sums over tokens."""

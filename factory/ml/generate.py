@@ -35,6 +35,8 @@ class Reader:
     ends: frozenset[int]
     text: Callable[[list[int]], str]
     mute: frozenset[int] = frozenset()
+    heard: Callable[[str], None] | None = None
+    """Is told what one answer alone says so far, token after token."""
 
 
 @dataclass
@@ -145,6 +147,8 @@ def _continue(reader: Reader, past: int, prompts: Ids, rows: list[_Row], limit: 
             row.ended = row.ended or token in reader.ends
             if not row.ended:
                 row.said.append(token)
+        if reader.heard is not None and len(rows) == 1:
+            reader.heard(reader.text(rows[0].said))
         on = [place for place, row in enumerate(alive) if not row.ended]
         if not on or step + 1 == limit:
             return

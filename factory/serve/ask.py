@@ -1,4 +1,5 @@
-"""The process that answers questions to a specialist: one JSON request a line, one JSON reply a line.
+"""The process that answers questions to a specialist: one JSON request a line, one JSON reply a line; before the reply
+of one that writes, lines with what it wrote so far, when they are asked for.
 
 It is told once what to load, then asked as often as one likes. What libraries print goes to the log.
 """
@@ -8,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +23,7 @@ from factory.serve.remember import Remembering
 from factory.stages.job import toolbox
 from factory.worker import describe
 
+Say = Callable[[Mapping[str, Any]], None]
 HERE = "the question"
 RANKING = "ranking"
 """The form of answers that is about documents: those of the question, or of the build's own corpus."""
@@ -122,9 +124,11 @@ def _base(folder: Path) -> Base:
     return Base(folder / "model", facts["id"], facts["revision"], facts["digest"], facts["licence"])
 
 
-def reply(specialist: Specialist, request: Mapping[str, Any]) -> dict[str, Any]:
-    """The answer to one request, or what went wrong with it."""
+def reply(specialist: Specialist, request: Mapping[str, Any], say: Say | None = None) -> dict[str, Any]:
+    """The answer to one request, or what went wrong with it. `say` is told of an answer while it is written."""
     try:
+        if say is not None:
+            specialist.toolbox().heard = lambda text: say({"so_far": text})
         if specialist.task.answers != RANKING:
             return {"reply": specialist.reply({"query": request["query"], **request.get("fields", {})})}
         return {"answers": specialist.answer(request["query"], request.get("documents") or [], int(request["top"]))}
@@ -141,8 +145,13 @@ def main() -> None:
     with os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1) as replies:
         os.dup2(2, 1)  # what libraries print must not be taken for a reply
         specialist = Specialist(json.loads(sys.stdin.readline()))
+
+        def say(message: Mapping[str, Any]) -> None:
+            replies.write(json.dumps(message) + "\n")
+
         for line in sys.stdin:
-            replies.write(json.dumps(reply(specialist, json.loads(line))) + "\n")
+            request = json.loads(line)
+            say(reply(specialist, request, say if request.get("aloud") else None))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,8 @@ class Remembering:
         self.kit = kit
         self.file = file
         self.vectors: dict[str, Any] | None = None
+        self.heard: Callable[[str], None] | None = None
+        """Who listens while an answer is written; None for nobody."""
         self.encoders: dict[tuple[Path | None, int], Any] = {}
 
     def __getattr__(self, name: str) -> Any:
@@ -37,6 +40,11 @@ class Remembering:
         if key not in self.encoders:
             self.encoders[key] = self.kit.encoder(base, adapter, labels=labels)
         return self.encoders[key]
+
+    def decoder(self, base: Base, adapter: Path | None = None) -> Any:
+        """As the kit does; whoever listens hears it write."""
+        found = self.kit.decoder(base, adapter)
+        return replace(found, heard=self.heard) if self.heard is not None else found
 
     def embed(self, base: Base, texts: Sequence[str], report: Reporter | None = None) -> NDArray[np.float32]:
         """As the kit does, each text once; texts for another base than the file's are not remembered."""
