@@ -69,6 +69,14 @@ def test_outputs_and_gradients_equal_pefts_to_a_hundred_thousandth(tmp_path: Pat
             assert gap <= 1e-5, (name, side, float(gap))
 
 
+def test_a_base_that_is_loaded_with_its_pooler_carries_no_more_adapters(tmp_path: Path) -> None:
+    model = tiny()
+    folder = saved(model, ours(model), tmp_path)
+    whole = PeftModel.from_pretrained(BertModel(BertConfig(**SIZES)), str(folder))
+    assert [name for name, module in whole.named_modules() if hasattr(module, "lora_A") and "pooler" in name] == []
+    assert sum(hasattr(module, "lora_A") for module in whole.modules()) == 12
+
+
 def test_query_key_and_value_are_one_product(monkeypatch: pytest.MonkeyPatch) -> None:
     layers = ours(tiny())
     stacks = {id(layer.stack) for layer in layers.values()}

@@ -23,18 +23,21 @@ def save(
     save_file(tensors, folder / "adapter_model.safetensors", metadata={"format": "pt"})
     config = LoraConfig(
         r=adapter.rank, lora_alpha=_whole(adapter.alpha), lora_dropout=adapter.dropout, task_type=task_type or None,
-        target_modules=_targets(learner), modules_to_save=list(heads) or None, base_model_name_or_path=base,
+        target_modules=_targets(learner, task_type), modules_to_save=list(heads) or None, base_model_name_or_path=base,
         inference_mode=True, bias="none",
     )
     said = {key: sorted(value) if isinstance(value, set) else value for key, value in config.to_dict().items()}
     (folder / "adapter_config.json").write_text(json.dumps(said, sort_keys=True, indent=2) + "\n")
 
 
-def _targets(learner: Learner) -> list[str]:
-    """The adapted layers, by the last part of their names where that names no other layer."""
+def _targets(learner: Learner, task_type: str) -> list[str]:
+    """The adapted layers: of a causal model by the last part of their names, where that names no other layer.
+
+    An encoder is learned without its pooler, which a plain library loads with it: there a last part could name more.
+    """
     last = {name.rpartition(".")[2] for name in learner.layers}
     bare = {name.rpartition(".")[2] for name, module in learner.model.named_modules() if isinstance(module, nn.Linear)}
-    return sorted(learner.layers) if last & bare else sorted(last)
+    return sorted(learner.layers) if last & bare or task_type != "CAUSAL_LM" else sorted(last)
 
 
 def _name(parameter: str) -> str:

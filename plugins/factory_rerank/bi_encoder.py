@@ -39,6 +39,7 @@ class BiEncoder(MeanCosine, Contrastive):
     """Cosine of mean-pooled token vectors (arXiv:1908.10084), against mined negatives and the rest of a batch."""
 
     kind = "bi-encoder"
+    version = 2
 
 
 class BiEncoderTargets(MeanCosine, Graded):

@@ -47,6 +47,7 @@ class LateInteraction(MaxSim, Contrastive):
     """MaxSim over token vectors (ColBERT, arXiv:2004.12832), against mined negatives and the rest of a batch."""
 
     kind = "late-interaction"
+    version = 2
 
 
 class LateInteractionTargets(MaxSim, Graded):
