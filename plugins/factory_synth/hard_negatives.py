@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -14,6 +14,7 @@ from factory.api import Ask, Message, Row, RowsJob, Synthesizer, render
 
 YES, NO = "yes", "no"
 GUARD = "You judge search results. Say whether the document answers the query. Answer with yes or no alone."
+QUESTION = "Query: {query}\n\nDocument:\n{document}\n\nDoes the document answer the query, yes or no?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,9 @@ class HardNegatives(Synthesizer):
 
     def uses(self) -> tuple[str, ...]:
         return ("judge",) if self.guard else ()
+
+    def fingerprint(self) -> Any:
+        return (GUARD, QUESTION) if self.guard else None
 
     def synthesize(self, job: RowsJob) -> Iterator[Row]:
         positives, barred, tally = _positive_cosines(job), self._barred(job), Counter[str]()
@@ -122,8 +126,8 @@ class HardNegatives(Synthesizer):
 
 
 def _ask(query: str, document: str) -> Ask:
-    said = f"Query: {query}\n\nDocument:\n{document}\n\nDoes the document answer the query, yes or no?"
-    return Ask((Message("system", GUARD), Message("user", said)), choices=(YES, NO), max_tokens=4)
+    said = Message("user", QUESTION.format(query=query, document=document))
+    return Ask((Message("system", GUARD), said), choices=(YES, NO), max_tokens=4)
 
 
 def _positive_cosines(job: RowsJob) -> dict[str, float]:

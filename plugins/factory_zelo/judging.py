@@ -33,6 +33,7 @@ Document B:
 {b}
 
 Each document was found for its own query. Which one answers its own query better, A or B?"""
+PROMPTS = (SYSTEM, WITHIN, BETWEEN)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from factory.api import Input, Row, RowsJob, Synthesizer, render
 from factory_zelo.contest import Contest, across, adjust, anchor, reliability, scale
 from factory_zelo.fit import Link
 from factory_zelo.graph import Pair
-from factory_zelo.judging import Judge, Judgement, Side, counted, read
+from factory_zelo.judging import PROMPTS, Judge, Judgement, Side, counted, read
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,6 +47,9 @@ class Zelo(Synthesizer):
 
     def uses(self) -> tuple[str, ...]:
         return () if self.judgements else ("judge",)
+
+    def fingerprint(self) -> Any:
+        return None if self.judgements else PROMPTS
 
     def synthesize(self, job: RowsJob) -> Iterator[Row]:
         contests = self._given(job) if self.judgements else self._asked(job)
