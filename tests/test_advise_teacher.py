@@ -1,0 +1,60 @@
+"""A teacher behind an endpoint is tried beside the rest, on validation rows, and paid once."""
+
+import json
+from pathlib import Path
+
+import pytest
+from loopback import Play, serving
+
+from factory.cli import run as factory
+
+pytest.importorskip("openai")
+SPEC = """\
+apiVersion: factory/v1
+name: moods
+task: classifier
+models:
+  student: ./base
+  teacher: {{model: wise, base_url: "{url}", price_in: 100, price_out: 1000}}
+data:
+  sources: [{{kind: jsonl, file: rows.jsonl, columns: [text, label]}}]
+  split: {{test: 30, validation: 30}}
+  facts: {{change: never}}
+contenders: [tuned, majority]
+"""
+WORDS = ("sun", "joy", "song", "tea", "rain", "fog", "debt", "ache")
+
+
+def project(folder: Path, url: str) -> Path:
+    """Two hundred texts whose mood their last word says."""
+    (folder / "base").mkdir()
+    (folder / "base" / "config.json").write_text('{"model_type": "bert"}')
+    (folder / "base" / "model.safetensors").write_bytes(b"")
+    texts = [f"case {n:03} of {n * 7919 % 1000} was about {WORDS[n % 8]}" for n in range(200)]
+    rows = [{"text": text, "label": "glad" if n % 8 < 4 else "sad"} for n, text in enumerate(texts)]
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / "moods.yaml").write_text(SPEC.format(url=url))
+    return folder / "moods.yaml"
+
+
+def mood(body: dict) -> str:
+    """Right about most: it has never heard of tea."""
+    word = str(body["messages"][-1]["content"]).split("\n")[0].split()[-1]
+    return json.dumps({"answer": "glad" if word in WORDS[:3] else "sad"})
+
+
+def test_a_teacher_is_asked_once_and_what_it_cost_is_told(tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("FACTORY_HOME", str(tmp_path / "home"))
+    with serving(otherwise=Play(mood)) as server:
+        spec = project(tmp_path, server.url)
+        assert factory(["advise", str(spec), "--rows", "30", "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)
+        asked = len(server.asked)
+        assert factory(["advise", str(spec), "--rows", "30", "--set", "data.facts.change=yearly"]) == 0
+        assert asked == len(server.asked) == 20
+    legs = {leg["name"]: leg for leg in found["survey"]["legs"]}
+    assert legs["teacher"]["sort"] == "teacher" and 0.7 < legs["teacher"]["mean"] < 1
+    assert found["costs"]["teacher"] == legs["teacher"]["facts"] | {"model": "wise"}
+    assert found["costs"]["teacher"]["cost"] == pytest.approx(20 * (10 * 100 + 2 * 1000) / 1e6)
+    assert found["verdict"] == "FINE_TUNE" and "the teacher shows what can be reached" in " ".join(found["reasons"])
+    assert "the teacher was asked 20 times: 200 tokens in, 40 out" in capsys.readouterr().out
