@@ -57,7 +57,7 @@ def test_a_call_says_every_value_and_its_tool_is_at_hand(tmp_path: Path) -> None
         assert set(schema["required"]) <= set(call["arguments"]) <= set(schema["properties"])
         assert all(stands(value, row["query"]) for value in call["arguments"].values())
         assert row.group == f"tools/{call['name']}" and row.provenance.source == "tools.json"
-    assert Counter(json.loads(row["answer"])["name"] for row in rows).most_common()[-1][1] >= 9
+    assert Counter(json.loads(row["answer"])["name"] for row in rows).most_common()[-1][1] >= 8
 
 
 def test_abstaining_rows_lack_the_tool_or_the_argument(tmp_path: Path) -> None:
