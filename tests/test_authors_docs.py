@@ -30,7 +30,8 @@ def registry() -> Registry:
 def test_the_example_of_a_kind_names_it_and_checks(kind: type[Plugin]) -> None:
     text = example(kind, registry())
     assert text, f"no example: put the fields of '{kind.role} {kind.kind}' into templates/docs/examples.yaml"
-    assert re.search(rf"(kind: |\[|- |, |: ){re.escape(kind.kind)}\b", text) and checks(yaml.safe_load(text), registry())
+    assert re.search(rf"(kind: |\[|- |, |: ){re.escape(kind.kind)}\b", text)
+    assert checks(yaml.safe_load(text), registry())
 
 
 def test_a_page_tells_fields_with_type_default_and_meaning() -> None:

@@ -72,10 +72,10 @@ class Lent:
             after = _marks(rows)
             if before == after:
                 continue
-            changed = next((row for row, one, other in zip(rows, before, after, strict=False) if one != other), None)
-            if len(before) == len(after) and changed is not None and changed.id in (mark[0] for mark in before):
-                raise PluginError(f"{who}: changed the row {changed.id!r} that it was lent; use row.having(…), or a copy")
-            raise PluginError(f"{who}: changed the list of rows that it was lent; work on a copy")
+            if [mark[0] for mark in before] != [mark[0] for mark in after]:
+                raise PluginError(f"{who}: changed the list of rows that it was lent; work on a copy")
+            name = next(one[0] for one, other in zip(before, after, strict=True) if one != other)
+            raise PluginError(f"{who}: changed the row {name!r} that it was lent; use row.having(…), or a copy")
 
 
 def _rows(given: Given) -> Iterator[Sequence[Row]]:
