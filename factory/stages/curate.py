@@ -15,7 +15,7 @@ from factory.data.require import METRICS, Curated, measured, test
 from factory.data.rows import write_json, write_jsonl, write_rows
 from factory.errors import PluginError
 from factory.spec import Leakage
-from factory.stages.job import StageJob, boundary, toolbox
+from factory.stages.job import StageJob, boundary, each, toolbox
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,8 +80,8 @@ def run(job: StageJob) -> None:
 
 def _decide(offered: RowsJob, curator: Curator, rows: Sequence[Row]) -> list[Decision]:
     """What a curator says of these rows. Raises PluginError when it speaks of another row."""
-    with boundary(curator):
-        decisions = list(curator.keep(replace(offered, rows=rows)))
+    with boundary(curator, rows, offered.tables):
+        decisions = list(each(curator, "keep", curator.keep(replace(offered, rows=rows)), Decision))
     unknown = {decision.id for decision in decisions} - {row.id for row in rows}
     if unknown:
         raise PluginError(f"curator {curator.kind!r}: decided on {min(unknown)!r}, which is no row")

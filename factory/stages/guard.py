@@ -1,4 +1,4 @@
-"""What stands between a stage and a plugin: names it in all that goes wrong, and sees that it leaves its input alone."""
+"""What stands between a stage and a plugin: names it in all that goes wrong, and sees that it leaves its input."""
 
 from __future__ import annotations
 
