@@ -150,7 +150,7 @@ def test_tasks_that_are_new_join_the_pool_and_are_shown_in_later_requests(tmp_pa
         made = run(SelfInstruct(count=2, each=4), TASKS, voice, **asking(server, tmp_path, concurrency=1))
     assert [one["instruction"] for one in made] == [TASK["instruction"], "Explain why bread rises in an oven."]
     shown = server.asked[1].text
-    assert "Sum these numbers. Input: 1 2 3" in shown and TASK["instruction"] in shown
+    assert "Sum these numbers. | Input: 1 2 3 | Output: 6" in shown and TASK["instruction"] in shown
     assert set(made[1].provenance.parents) == {"t1", "t2", made[0].id}
     assert "2 of 2 tasks made; 3 refused: 2 are near to a task that exists" in voice.notes[-1]
 

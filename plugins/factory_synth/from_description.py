@@ -94,7 +94,7 @@ class FromDescription(Asking):
 
     def synthesize(self, job: RowsJob) -> Iterator[Row]:
         text = self._text(job)
-        known = [str(row[text]) for row in job.rows if text in row.columns]
+        known = [str(row.columns.get(text, "")) for row in job.rows]
         novelty, tally, schema = Novelty(job, known, self.near, self.cosine), Tally(), self._schema()
         orders = list(self._orders())
         shown = list(self._shown(job, orders))
@@ -102,7 +102,8 @@ class FromDescription(Asking):
         for turn in range(self.tries):
             waiting = [place for place in range(self.count) if place not in done]
             asks = [
-                (place, self._ask(orders[place], [row[text] for row in shown[place]], MOST * place + turn, schema))
+                (place, self._ask(orders[place], [str(row.columns.get(text)) for row in shown[place]],
+                                  MOST * place + turn, schema))
                 for place in waiting
             ]
             written = list(answered(job, asks, tally))

@@ -99,7 +99,8 @@ class Label(Asking):
 
     def _of_file(self, job: RowsJob, texts: Unfinished, tally: Tally, labelled: Sequence[Row]) -> Iterator[Row]:
         """The texts of the file, each once, without those that training rows have."""
-        wanted = tuple(name for name in (job.task.columns if job.task else ()) if name != self.column)
+        named = [*([job.task.text, *job.task.columns] if job.task else []), *texts.map]
+        wanted = tuple(dict.fromkeys(name for name in named if name and name != self.column))
         seen = {normalise(self._text(job, row)) for row in labelled}
         for row in texts.read(job, wanted):
             text = normalise(self._text(job, row))

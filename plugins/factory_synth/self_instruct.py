@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterator, Sequence
 from random import Random
 from typing import Any
@@ -34,6 +35,9 @@ SHORTEST, LONGEST = 3, 150
 
 BATCH = 32
 """Requests of one round: those of the next one show what this one made."""
+
+SHOWN = 300
+"""Characters of each part of a task that a prompt shows."""
 
 HUMAN, OWN = 6, 2
 """Tasks that a prompt shows: of people, and of those made before (as in the paper)."""
@@ -108,8 +112,10 @@ class SelfInstruct(Asking):
         return shown, self.request(SYSTEM, user, number, schema=Tasks, temperature=self.temperature)
 
     def _told(self, row: Row) -> str:
-        given = str(row[self.input]).strip() if self.input else ""
-        return " ".join(f"{row[self.instruction]}{f' Input: {given}' if given else ''}".split())
+        """A task in one line, long parts cut."""
+        given = {"Input": str(row[self.input]) if self.input else "", "Output": str(row[self.output])}
+        parts = [str(row[self.instruction]), *(f"{name}: {text}" for name, text in given.items() if text.strip())]
+        return " | ".join(textwrap.shorten(part, SHOWN, placeholder=" …") for part in parts)
 
     def _new(self, shown: Sequence[Row], reply: Reply, pool: Pool, tally: Tally) -> Iterator[Row]:
         for task in reply.value.tasks[: self.each]:
