@@ -91,7 +91,7 @@ def test_every_moment_of_the_past_can_be_shown(tmp_path: Path) -> None:
 def test_an_index_reads_two_ends_and_tells_what_reading_all_tells(tmp_path: Path) -> None:
     many = [line(10 + i, events.Measured("train", i, {"loss": 1.0})) for i in range(2000)]
     ends = [line(9, events.StageStarted("train", "k", "new")), *many,
-            line(3000, events.Progress("train", 1900, 2000, "steps")), line(3010, events.Progress("train", 2000, 2000, "steps"))]
+            *(line(3000 + n, events.Progress("train", 1900 + 10 * n, 2000, "steps")) for n in (0, 10))]
     path = journal(tmp_path, line(1, begun()), *ends)
     assert path.stat().st_size > WHOLE > END
     one = Index(tmp_path).refresh().all()[0]
@@ -106,8 +106,9 @@ def test_an_index_remembers_and_notices(tmp_path: Path) -> None:
     first.save()
     again = Index(home).load()
     assert [one.id for one in again.all()] == [one.id for one in first.all()] and not any(again.steps())
-    assert again.all()[2].verdict == "SHIP" and again.all()[2].state == FINISHED and again.all()[2].baseline == "untuned"
-    forget(home, [again.all()[2].id])
+    oldest = again.all()[2]
+    assert (oldest.verdict, oldest.state, oldest.baseline) == ("SHIP", FINISHED, "untuned")
+    forget(home, [oldest.id])
     assert any(again.steps()) and len(again.all()) == 2
     again.file.write_text("{torn")
     assert Index(home).load().found == {} and len(Index(home).load().refresh().found) == 2

@@ -77,7 +77,7 @@ def test_any_column_sorts_and_the_cursor_stays_with_its_run(three: Path) -> None
         gain = [c.name for c in listing.grid.columns].index("gain")
         while listing.by != gain:
             await pilot.press("s")
-        assert [r.values[gain] for r in listing.grid.records][0] > 0 and listing.current.key == here
+        assert listing.grid.records[0].values[gain] > 0 and listing.current.key == here
         await pilot.press("S")
         assert listing.grid.records[0].values[gain] < 0
 
@@ -287,7 +287,8 @@ def test_an_empty_home_says_how_to_begin(tmp_path: Path) -> None:
 def test_no_torch_in_its_process(three: Path) -> None:
     code = (
         "import asyncio, sys\nfrom pathlib import Path\nfrom factory.tui.start import made\n"
-        "async def main():\n    app = made(Path(sys.argv[1]), '', [])\n    async with app.run_test(size=(80, 24)) as pilot:\n"
+        "async def main():\n    app = made(Path(sys.argv[1]), '', [])\n"
+        "    async with app.run_test(size=(80, 24)) as pilot:\n"
         "        for key in '1234567':\n            await pilot.press(key)\n"
         "            await app.workers.wait_for_complete()\n            await pilot.pause()\n"
         "asyncio.run(main())\nheavy = {'torch', 'transformers', 'peft', 'sentence_transformers', 'accelerate'}\n"

@@ -19,6 +19,7 @@ COMMANDS = {
     "show": "Show a run, live or past.",
     "compare": "Compare two builds, two specialists or two contenders, row by row.",
     "report": "Write a run as one HTML file.",
+    "specialists": "List the specialists: versions, aliases, verdicts, what each is made of.",
     "tui": "Watch runs and compare specialists on a terminal.",
     "try": "Ask a specialist.",
     "verify": "Check that a bundle is what was built.",

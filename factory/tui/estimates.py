@@ -39,8 +39,11 @@ class Finish:
 
     @property
     def range(self) -> str:
-        """`2 min 05 s to 7 min 00 s`."""
-        return f"{spell(self.least)} to {spell(self.most)}"
+        """`2 to 7 min`, in the unit of the longer."""
+        for unit, size in (("h", 3600.0), ("min", 60.0)):
+            if self.most >= size:
+                return f"{self.least / size:.{int(self.least < size)}f} to {self.most / size:.0f} {unit}"
+        return f"{self.least:.0f} to {self.most:.0f} s"
 
 
 def earlier(home: Path, name: str, index: Index) -> list[RunView]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from factory.tui.lines import Line, fit, line, plain, width
+from factory.tui.lines import Line, fit, line, plain, width, wrapped
 
 GAP, TINY = 2, 4
 """Blanks between two columns, and cells that even the least of them has."""
@@ -171,7 +171,7 @@ def body(grid: Grid, how: Layout, one: Record) -> Line:
 def drawn(grid: Grid, room: int, most: int = 0, note: Callable[[int], str] = "and {} more".format) -> list[Line]:
     """The whole table as lines, or its first `most` records and how many more there are."""
     if not grid.records:
-        return [line((grid.empty, "dim"))]
+        return wrapped(grid.empty, room, "dim")
     how = layout(grid, room)
     shown = grid.records[:most] if most else grid.records
     more = len(grid.records) - len(shown)

@@ -67,7 +67,8 @@ def _run(home: Path, index: Index, asked: Sequence[str], now: float) -> Told:
     names = held.names()
 
     def lines(room: int) -> list[Line]:
-        found = [*run.heading(held, view, now, until), *run.gauges(held, view, None, None, room), line()]
+        found = [*run.heading(held, view, now, until), *run.failures(view, room)]
+        found += [*run.gauges(held, view, None, None, room), line()]
         found += drawn(run.stages(view, now), room)
         for name in names[:1]:
             picture = text({name: held.curve(name)}, How(), min(room, 100), CURVE)

@@ -14,20 +14,28 @@ from factory.cli import load, out
 if TYPE_CHECKING:
     from factory.compare import Comparison, RowResult, Shelf
 
+WIDTH = 100
+
 
 @click.command()
 @click.argument("a")
 @click.argument("b")
+@click.argument("more", nargs=-1, metavar="[C ... F]")
 @click.option("--metric", default="", help="Another metric than the gate's.")
 @click.option("--rows", "limit", default=5, show_default=True, help="Rows to show of each result.")
 @load.plugins_option
 @out.json_option
-def command(a: str, b: str, metric: str, limit: int, folders: Sequence[Path], as_json: bool) -> None:
+def command(
+    a: str, b: str, more: Sequence[str], metric: str, limit: int, folders: Sequence[Path], as_json: bool
+) -> None:
     """Compare two builds, two specialists or two contenders, row by row.
 
     A and B are each a run or a specialist (NAME, NAME@VERSION), which stands for its tuned model, or RUN:contender,
-    such as latest:bm25.
+    such as latest:bm25. With three to six: metric by metric, field by field, and A against B row by row.
     """
+    if more:
+        _many([a, b, *more], as_json)
+        return
     from factory.compare import Shelf, compare, sides
     from factory.home import home
     from factory.plugins import installed
@@ -38,6 +46,21 @@ def command(a: str, b: str, metric: str, limit: int, folders: Sequence[Path], as
         out.emit(_data(found, shelf))
     else:
         _show(found, shelf, limit)
+
+
+def _many(asked: Sequence[str], as_json: bool) -> None:
+    """Three to six beside each other, as the terminal interface shows them."""
+    import shutil
+    import time
+
+    from factory.home import home
+    from factory.tui.once import once
+
+    told = once(home(), "compare", asked, time.time())
+    if as_json:
+        out.emit(told.facts)
+    else:
+        out.say(told.text(shutil.get_terminal_size((WIDTH, 24)).columns))
 
 
 def _data(found: Comparison, shelf: Shelf) -> dict[str, Any]:

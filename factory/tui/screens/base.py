@@ -113,7 +113,7 @@ class Page(Screen[None]):
         """Show the lines above the panels, in as many rows as they need."""
         head = self.query_one("#head", Pages)
         room = self.app.size.width - 2
-        lines = list(source(max(20, room)))[: 2 if self.app.size.height < 22 else MOST]
+        lines = list(source(max(20, room)))[: max(1, min(MOST, self.app.size.height // 5))]
         head.styles.height = max(1, len(lines))
         head.display = bool(lines)
         head.tell(lambda _: lines)

@@ -9,7 +9,7 @@ from textual import on
 from textual.binding import BindingType
 from textual.widget import Widget
 
-from factory.runs import CACHED, RUNNING, RunView
+from factory.runs import CACHED, FAILED, RUNNING, RunView
 from factory.tui.estimates import Usage, usage
 from factory.tui.keys import Key, bindings
 from factory.tui.lines import Line
@@ -85,6 +85,8 @@ class RunPage(Page):
         self.used: Usage | None = None
         self.tail: log.LogTail | None = None
         self.moved = -1
+        self.pointed = False
+        """Whether a person moved the cursor among the stages."""
         self.undrawn = True
         """Whether the curves are others than those that are shown."""
         self.makers: dict[str, Watch] = {}
@@ -98,7 +100,7 @@ class RunPage(Page):
             return
         if self.held is None or self.held.path.parent.name != found:
             self.held = self.world.watching(found)
-            self.replay = Replay()
+            self.replay, self.pointed = Replay(), False
             self.tail = log.LogTail(self.held.path.with_name("worker.log"))
             self.used = None
         self.held.look()
@@ -149,7 +151,8 @@ class RunPage(Page):
         view, at = self.view(), self.moment
         now = at if at is not None else self.world.clock()
         self.headed(lambda room: self._head(view, now, room))
-        self.listing("stages").tell(run.stages(view, now, at is not None))
+        self.listing("stages").tell(run.stages(view, now))
+        self._point(view)
         self.undrawn = True
         notes = [note for note in self.held.notes if at is None or note[0] <= at]
         said = self.tail.lines if self.tail and at is None else []
@@ -160,6 +163,12 @@ class RunPage(Page):
             self.moved = done
             self._data()
 
+    def _point(self, view: RunView) -> None:
+        """The cursor goes with the stage that runs, until a person moves it."""
+        running = next((stage.name for stage in view.stages.values() if stage.state in (RUNNING, FAILED)), "")
+        if running and not self.pointed:
+            self.listing("stages").go_to(running)
+
     def _head(self, view: RunView, now: float, room: int) -> list[Line]:
         assert self.held is not None
         past = self.moment is not None
@@ -169,7 +178,7 @@ class RunPage(Page):
         if past:
             head[1:2] = [self.replay.line(self.held.bounds, room)]
         graph = run.flow(view, room) if size_of(*self.app.size) == LARGE else []
-        return [*head, *run.gauges(self.held, view, used, self.moment, room), *graph]
+        return [*head, *run.failures(view, room), *run.gauges(self.held, view, used, self.moment, room), *graph]
 
     def _trained(self) -> Watch | None:
         """Whose curves are shown: this run's, or those of the one that trained what this one found in the store."""
@@ -216,6 +225,10 @@ class RunPage(Page):
         )
 
     @on(Listing.Moved, "#stages")
+    def _moved(self, event: Listing.Moved) -> None:
+        self.pointed = self.pointed or event.by_hand
+        self._detail()
+
     def _detail(self) -> None:
         current = self.listing("stages").current
         if self.held is not None and current is not None:

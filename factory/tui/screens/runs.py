@@ -40,7 +40,7 @@ class RunsPage(Page):
     KEYS = KEYS
     ABOUT = ABOUT
     BINDINGS: ClassVar[list[BindingType]] = bindings([k for k in KEYS if k.action not in ("open", "search", "sort")])
-    ARRANGEMENTS: ClassVar = {name: (Block((Slot("list"), Slot("about", rows=2))),) for name in (SMALL, MEDIUM, LARGE)}
+    ARRANGEMENTS: ClassVar = {name: (Block((Slot("list"), Slot("about", rows=3))),) for name in (SMALL, MEDIUM, LARGE)}
 
     def panels(self) -> Sequence[Widget]:
         """The list, and what to do about the run under the cursor."""

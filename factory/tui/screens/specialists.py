@@ -64,7 +64,7 @@ class SpecialistsPage(Page):
             name: "✓ as built" if not found else f"✗ {len(found)} problems" for name, found in self.problems.items()
         }
         names = len({one.version.name for one in self.kept})
-        self.headed(lambda room: [line(f"{names} specialists, {len(self.kept)} versions")])
+        self.headed(lambda room: [line(f"{_many(names, 'specialist')}, {_many(len(self.kept), 'version')}")])
         self.listing("shelf").tell(view.grid(self.kept, self.world.index, self.world.clock(), said))
         self._lineage()
 
@@ -155,3 +155,7 @@ class SpecialistsPage(Page):
         if one is not None:
             self.world.sides = [one.version.run, older[0].version.run] if older else [one.version.run]
             self.factory.action_page("compare")
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -14,7 +14,7 @@ from factory.tui.lines import Line, line, safe, wrap, wrapped
 FUNNEL = (
     Column("step", least=18, most=24),
     Column("rows", right=True, least=5),
-    Column("", rank=2, least=20),
+    Column("", rank=2, least=16),
     Column("because", rank=1, least=12, most=80),
 )
 CHECKS = (
@@ -25,7 +25,7 @@ CHECKS = (
     Column("limit", right=True, rank=1, least=6),
     Column("for example", rank=2, least=14, most=90),
 )
-BAR = 20
+BAR = 16
 REASONS = 3
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from factory.report import words
-from factory.runs import CACHED, DEAD, DONE, FAILED, RUNNING, STOPPED, WAITING, RunView, StageView
+from factory.runs import CACHED, DONE, FAILED, RUNNING, STOPPED, WAITING, RunView, StageView
 from factory.tui import look
 from factory.tui.estimates import Finish, Usage
 from factory.tui.grid import Column, Grid, record
@@ -16,15 +16,10 @@ from factory.tui.watch import Watch
 COLUMNS = (
     Column("stage", least=20, most=34),
     Column("took", right=True, least=11),
-    Column("", least=7, most=32),
-    Column("why it ran", rank=1, least=12, most=90),
+    Column("", least=15, most=15),
+    Column("why it ran", rank=1, least=8, most=90),
 )
-BAR = 12
-ENDED = {
-    DEAD: "Its process is gone without a last word. The same build command goes on where it stopped.",
-    "interrupted": "It was interrupted. The same build command goes on where it stopped.",
-    "failed": "It failed.",
-}
+BAR = 10
 
 
 def heading(watch: Watch, view: RunView, now: float, finish: Finish | None = None, past: bool = False) -> list[Line]:
@@ -42,6 +37,12 @@ def heading(watch: Watch, view: RunView, now: float, finish: Finish | None = Non
     )
     second = line((" · ".join(safe(p) for p in (view.task, view.profile, view.spec, view.id) if p), "dim"))
     return [first, second, *_odd(watch)]
+
+
+def failures(view: RunView, room: int) -> list[Line]:
+    """What went wrong, in full."""
+    wrong = [(stage.name, stage.error) for stage in view.stages.values() if stage.error]
+    return [each for name, text in wrong for each in wrapped(safe(text), room, "bad", f"✗ {safe(name)}: ")]
 
 
 def _left(finish: Finish | None) -> str:
@@ -63,7 +64,7 @@ def _odd(watch: Watch) -> list[Line]:
     return [line((f"! {text}", "warn")) for text in found]
 
 
-def stages(view: RunView, now: float, past: bool = False) -> Grid:
+def stages(view: RunView, now: float) -> Grid:
     """Every stage in the plan's order, those that stand beside each other with a rail."""
     names = list(view.stages)
     rows = [
@@ -71,8 +72,8 @@ def stages(view: RunView, now: float, past: bool = False) -> Grid:
             stage.name,
             line(look.stage(stage.state), " ", *_name(names, place, stage)),
             _took(stage, now),
-            _progress(stage, now),
-            line((safe(stage.error or stage.why), "bad" if stage.error else "dim")),
+            _progress(stage),
+            _why(stage),
             values=(stage.name, stage.seconds or None, stage.state, stage.error or stage.why),
         )
         for place, stage in enumerate(view.stages.values())
@@ -97,11 +98,18 @@ def _took(stage: StageView, now: float) -> str:
     return words.seconds(stage.seconds) if stage.seconds else ""
 
 
-def _progress(stage: StageView, now: float) -> Line:
+def _why(stage: StageView) -> Line:
+    """What went wrong, how long it will take yet, or why it ran at all."""
+    if stage.error:
+        return line((safe(stage.error), "bad"))
+    left = f"{words.seconds(stage.left)} left; " if stage.state == RUNNING and stage.left else ""
+    return line((left, "run"), (safe(stage.why), "dim"))
+
+
+def _progress(stage: StageView) -> Line:
     if stage.state == RUNNING and stage.total:
         share = stage.done / stage.total
-        left = f" {words.seconds(stage.left)} left" if stage.left else ""
-        return line((look.bar(share, BAR), "run"), f" {share:.0%}", (left, "dim"))
+        return line((look.bar(share, BAR), "run"), f" {share:4.0%}")
     if stage.state == RUNNING:
         return line((f"{stage.done} {safe(stage.unit)}" if stage.done else "running", "run"))
     word = {CACHED: "cached", WAITING: "", DONE: "", FAILED: "failed", STOPPED: "stopped"}.get(stage.state, stage.state)
@@ -166,7 +174,7 @@ def gauges(watch: Watch, view: RunView, used: Usage | None, at: float | None, ro
         parts.append((name.replace("_", " "), f"{value:.4g}" if value is not None else "–"))
     train = view.stages.get("train")
     if train is not None and train.rate > 0:
-        parts.append(("speed", f"{train.rate:.2g} {safe(train.unit)}/s"))
+        parts.append(("speed", _speed(train.rate, safe(train.unit))))
     if used is not None:
         parts += [("memory", words.size(used.memory)), ("CPU time", words.seconds(used.cpu))]
         parts += [("GPU", used.gpu)] if used.gpu else []
@@ -177,8 +185,13 @@ def gauges(watch: Watch, view: RunView, used: Usage | None, at: float | None, ro
         parts += [("CPU time", words.seconds(cpu))] if cpu else []
     spans: list[tuple[str, str]] = []
     for name, text in parts:
-        spans += [(f"{name}\u00a0", "dim"), (text.replace(" ", "\u00a0") + "  ", "strong")]
+        spans += [(f"{name} ".replace(" ", "\u00a0"), "dim"), (text.replace(" ", "\u00a0") + "  ", "strong")]
     return wrap(line(*spans), room)
+
+
+def _speed(rate: float, unit: str) -> str:
+    """`4.1 steps/s`, or `12 s a step` for what takes longer."""
+    return f"{rate:.1f} {unit}/s" if rate >= 1 else f"{words.seconds(1 / rate)} a {unit.removesuffix('s')}"
 
 
 def facts(watch: Watch, finish: Finish | None) -> dict[str, Any]:

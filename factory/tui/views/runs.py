@@ -12,7 +12,7 @@ from factory.tui import look
 from factory.tui.estimates import Finish
 from factory.tui.grid import Cell, Column, Grid, Record
 from factory.tui.index import Summary
-from factory.tui.lines import Line, line, safe
+from factory.tui.lines import Line, line, safe, wrap
 
 COLUMNS = (
     Column("specialist", least=14, most=30),
@@ -147,7 +147,7 @@ def preview(one: Summary | None, room: int) -> list[Line]:
         RUNNING: f"running {safe(one.stage)}",
     }.get(one.state, "")
     text = said or ended or "it ended without a verdict"
-    return [line((safe(one.name), "strong"), f"  {text}")][: max(1, room)]
+    return wrap(line((safe(one.name), "strong"), f"  {text}"), room)
 
 
 def facts(summaries: Iterable[Summary]) -> list[dict[str, Any]]:

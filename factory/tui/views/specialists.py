@@ -76,7 +76,7 @@ def lineage(one: Kept, problems: Sequence[str] | None, room: int) -> list[Line]:
         ("training rows", _short(data.get("train"))),
         ("test rows", _short(data.get("test"))),
         ("spec", _short(digests.get("spec"))),
-        ("adapter", f"{_short(digests.get('adapter'))}  {_rank(manifest)}"),
+        ("adapter", f"{_short(digests.get('adapter'))}{_rank(manifest)}"),
         ("bundle", str(version.bundle)),
         ("digest", _short(manifest.get("digest"))),
         ("ask it", f"factory try {one.label} --query '…'"),
@@ -105,7 +105,7 @@ def _short(digest: Any) -> str:
 
 
 def _rank(manifest: Mapping[str, Any]) -> str:
-    return f"rank {manifest['rank']}" if manifest.get("rank") else ""
+    return f"  rank {manifest['rank']}" if manifest.get("rank") else ""
 
 
 def facts(shelf: Sequence[Kept], index: Index) -> list[dict[str, Any]]:

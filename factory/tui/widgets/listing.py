@@ -14,7 +14,7 @@ from textual.strip import Strip
 
 from factory.tui import grid as grids
 from factory.tui.grid import Grid, Layout, Record
-from factory.tui.lines import line
+from factory.tui.lines import line, wrapped
 from factory.tui.widgets.paint import brush_of, strip
 
 POINTER, MARK = "❯", "●"
@@ -126,9 +126,10 @@ class Listing(ScrollView, can_focus=True):
         """The heads, or a record in sight."""
         styles, wide = brush_of(self.app), self.size.width
         place = self.scroll_offset.y + y - 1
+        if not self.grid.records:
+            said = dict(enumerate(wrapped(self.grid.empty, max(8, wide - EDGE), "dim")))
+            return strip(line("  ", *said.get(y, ())), wide, styles, styles["ground"])
         if y == 0:
-            if not self.grid.records:
-                return strip(line((f"  {self.grid.empty}", "dim")), wide, styles, styles["ground"])
             return strip(
                 line("  ", *grids.head(self.grid, self.how, self.by, self.down)), wide, styles, styles["ground"]
             )

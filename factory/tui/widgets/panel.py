@@ -122,7 +122,8 @@ class Deck(Container):
         shares = sum(slots[i].share for i in open_slots) or 1.0
         for i in open_slots:
             tall[i] = max(0, int(free * slots[i].share / shares))
-        tall[-1] += max(0, room - sum(tall))
+        growing = [i for i, slot in enumerate(slots) if not slot.rows] or [len(slots) - 1]
+        tall[growing[-1]] += max(0, room - sum(tall))
         return tall
 
     def _useful(self, slot: Slot, name: str) -> int:

@@ -1,0 +1,42 @@
+"""`factory specialists`: the shelf: versions, aliases, sizes, verdicts, what each is made of."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Sequence
+
+import click
+
+from factory.cli import out
+
+WIDTH = 100
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--alias", default="", metavar="NAME@VERSION=WORD", help="Call a version by a word, such as production.")
+@out.json_option
+def command(names: Sequence[str], alias: str, as_json: bool) -> None:
+    """List the specialists: versions, aliases, verdicts, what each is made of.
+
+    With NAME or NAME@VERSION: what it is made of, with digests. Every command that takes a specialist takes NAME@WORD
+    too. `latest` is the newest version, `shipped` the newest that may ship.
+    """
+    from factory.errors import InputError
+    from factory.home import home
+    from factory.specialists import name_it
+    from factory.tui.once import once
+
+    if alias:
+        version, equals, word = alias.rpartition("=")
+        if not equals:
+            raise InputError(f"--alias {alias}: write NAME@VERSION=WORD")
+        name_it(home(), version, word)
+    told = once(home(), "specialists", names, time.time())
+    if names and not told.facts:
+        raise InputError(f"no specialist {', '.join(names)}; `factory specialists` lists all")
+    if as_json:
+        out.emit(told.facts)
+    else:
+        out.say(told.text(shutil.get_terminal_size((WIDTH, 24)).columns))
