@@ -79,6 +79,7 @@ def test_scripts_need_no_library(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = rows_of("where is my card", "أين بطاقتي", "12:30")
     found = decided(Language(scripts=["latin"]), rows, voice)
     assert [one.why for one in found.values() if not one.kept] == ["is written in arabic"]
+    assert dropped(Language(), "أين بطاقتي", "where is my card", "lost it", "7") == ["أين بطاقتي"]
     assert voice.notes == ["language: texts are told apart by the script of their letters"]
 
 

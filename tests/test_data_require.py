@@ -12,6 +12,8 @@ from factory.data.rows import read_json
 from factory.engine import StageError
 from factory.errors import BAD_INPUT, SpecError
 from factory.home import home
+from factory.plugins import Registry
+from factory.resolve import resolve
 
 
 def required(*tests: str) -> str:
@@ -30,7 +32,6 @@ def curated() -> dict[str, object]:
         ("{metric: rows}", "without a limit nothing is tested; add max, the most that passes, or min, the least"),
         ("{metric: rows, min: 9, max: 3}", "nothing passes: min is 9, above max, which is 3"),
         ("{metric: semantic_duplicates, max: 0}", "'semantic' needs the model 'embedder'; name one as models.embedder"),
-        ("{metric: other_language, max: 0}", "'language' measures it, and needs fields; add it to data.curate"),
     ],
 )
 def test_what_can_not_be_tested_is_refused_before_anything_runs(toy: Path, test: str, words: str) -> None:
@@ -39,10 +40,24 @@ def test_what_can_not_be_tested_is_refused_before_anything_runs(toy: Path, test:
     assert words in str(caught.value)
 
 
-def test_labels_are_counted_only_where_there_are_some(tiny_retrieval: Path) -> None:
-    from factory.plugins import Registry
-    from factory.resolve import resolve
+def test_a_curator_with_fields_of_its_own_measures_where_the_spec_names_it(toy: Path) -> None:
+    class Wordy(Curator):
+        """Too many words."""
 
+        kind = "wordy"
+        measures = "wordy"
+        words: int
+
+    _, registry = resolved(toy)
+    known = Registry.of([*registry.classes(), Wordy])
+    test = required("{metric: wordy, max: 0}")
+    with pytest.raises(SpecError, match=r"'wordy' measures it, and needs fields; add it to data\.curate"):
+        resolve(toy / "toy.yaml", overrides=[test], registry=known)
+    spec = resolve(toy / "toy.yaml", overrides=[test, "data.curate=[{kind: wordy, words: 9}]"], registry=known)
+    assert spec.measures == (Wordy(words=9),)
+
+
+def test_labels_are_counted_only_where_there_are_some(tiny_retrieval: Path) -> None:
     with pytest.raises(SpecError, match="the task 'reranker' has no labels to count; remove this test"):
         resolve(tiny_retrieval, overrides=[required("{metric: labels_min, min: 3}")], registry=Registry.load())
 

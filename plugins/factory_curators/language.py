@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Iterator, Sequence
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from factory.api import Curator, Decision, RowsJob, Share
-from factory_curators.parts import ON, filtered
+from factory_curators.parts import ON, filtered, text_of
 
 LIBRARY = "py3langid"
 EXTRA = "pip install 'specialist-factory[language]'"
@@ -21,8 +21,8 @@ EXTRA = "pip install 'specialist-factory[language]'"
 class Language(Curator):
     """Drops texts of other languages, by py3langid (the extra `language`), or of other scripts, which needs nothing.
 
-    A short text says little about its language: one stays unless another language is at least `sure`. Scripts are
-    named as Unicode names its letters: latin, arabic, cyrillic, cjk, hangul.
+    Where neither is named, the script of most rows stays. A short text says little about its language: one goes when
+    another language is at least `sure`. Scripts are named as Unicode names its letters: latin, arabic, cyrillic, cjk.
     """
 
     kind = "language"
@@ -37,12 +37,6 @@ class Language(Curator):
     def columns(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
         return tuple(self.on)
 
-    @model_validator(mode="after")
-    def _some(self) -> Language:
-        if not self.languages and not self.scripts:
-            raise ValueError("say which languages (by the extra `language`) or scripts (without it) stay")
-        return self
-
     def fingerprint(self) -> Any:
         """The library whose model tells languages."""
         try:
@@ -56,10 +50,11 @@ class Language(Curator):
             raise ValueError(f"{LIBRARY} knows no language {strange[0]!r}; it knows {', '.join(sorted(known))}")
         by = f"{LIBRARY} {version(LIBRARY)}" if self.languages else "the script of their letters"
         job.report.note(f"language: texts are told apart by {by}")
-        yield from filtered(job, self.on, self._objection)
+        scripts = self.scripts or ([] if self.languages else _commonest(job, self.on))
+        yield from filtered(job, self.on, partial(self._objection, scripts))
 
-    def _objection(self, text: str) -> str:
-        if self.scripts and (found := script(text)) and found not in self.scripts:
+    def _objection(self, scripts: Sequence[str], text: str) -> str:
+        if scripts and (found := script(text)) and found not in scripts:
             return f"is written in {found}"
         if not self.languages or not any(map(str.isalpha, text)):
             return ""
@@ -75,6 +70,12 @@ def _identifier() -> Any:
     except ImportError as error:
         raise ImportError(f"languages are told by {LIBRARY}: {EXTRA}, or name scripts") from error
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+
+
+def _commonest(job: RowsJob, on: Sequence[str]) -> list[str]:
+    """The script that most rows are written in, or none when no row has a letter."""
+    counts = Counter(found for row in job.rows if (found := script(text_of(row, job, on))))
+    return sorted(counts, key=lambda name: (-counts[name], name))[:1]
 
 
 def script(text: str) -> str:

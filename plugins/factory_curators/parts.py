@@ -13,9 +13,8 @@ ON = "columns that are looked at; empty for the one that the task calls its text
 
 def text_of(row: Row, job: RowsJob, on: Sequence[str]) -> str:
     """The text of some columns, or of the task's text column, or of all columns that hold text."""
-    if not on and job.task is not None and isinstance(row.columns.get(job.task.text), str):
-        return str(row.columns[job.task.text])
-    return joined(row.columns, on)
+    own = row.columns.get(job.task.text) if job.task is not None and not on else None
+    return own if isinstance(own, str) else joined(row.columns, on)
 
 
 def filtered(job: RowsJob, on: Sequence[str], objection: Callable[[str], str]) -> Iterator[Decision]:
