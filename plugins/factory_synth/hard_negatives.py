@@ -35,7 +35,7 @@ class HardNegatives(Synthesizer):
     """
 
     kind = "hard-negatives"
-    columns = ("query", "relevant", "candidates", "signals")
+    columns = ("relevant", "candidates", "signals")
     gives = ("negatives",)
 
     count: int = Field(7, ge=1, le=100, description="negatives a row, at most")

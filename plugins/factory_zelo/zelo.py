@@ -31,7 +31,7 @@ class Zelo(Synthesizer):
     """
 
     kind = "zelo"
-    columns = ("query", "candidates")
+    columns = ("candidates",)
     gives = ("targets",)
 
     judgements: Annotated[Path | None, Input()] = Field(
