@@ -118,7 +118,7 @@ class Data(Closed):
     """Where rows come from and what happens to them before training."""
 
     sources: list[RawBlock] = Field(min_length=1, description="where rows come from")
-    on_error: Literal["stop", "skip"] = Field("stop", description="what a wrong record does: stop the build, or be counted")
+    on_error: Literal["stop", "skip"] = Field("stop", description="what a wrong record does: stop, or be counted")
     split: Split = Field(Split(), description="how test and validation rows are drawn")
     limit: int = Field(0, ge=0, description="at most so many training rows, drawn by seed; 0 for all")
     synthesize: list[RawBlock] = Field([], description="what makes training rows")

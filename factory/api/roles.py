@@ -36,7 +36,7 @@ class Source(Plugin):
     gives: ClassVar[Columns] = ()
     tables: ClassVar[Columns] = ()
 
-    weight: float = Field(0, ge=0, description="its part in a mixture, beside the other weights; 0 to take all its rows")
+    weight: float = Field(0, ge=0, description="its part in a mixture, beside other weights; 0 to take all its rows")
 
     def rows(self, job: Job) -> Iterator[Row]:
         """Yield rows with their provenance, as they are read. A record that is wrong is told to `job.bad`, by file,
