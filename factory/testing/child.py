@@ -148,9 +148,10 @@ def _tried(kind: type[Plugin], case: Case, registry: Registry, root: Path, model
     except Exception as error:
         return {"raised": _named(error)}
     read = trial.reading
+    theirs = {trial.task().text}
     changed = identity.canonical([plain(trial.rows), _tables(trial)]) != before
     return {
-        "output": output, "own": sorted(read.own), "asked": sorted(read.asked), "anyone": sorted(read.anyone),
+        "output": output, "own": sorted(read.own - theirs), "asked": sorted(read.asked), "anyone": sorted(read.anyone),
         "whole": read.whole or _texts(trial) <= set(read.own), "mutated": changed,
     }
 
