@@ -1,6 +1,7 @@
 """Labels that contradict each other, and labels that the other rows contradict."""
 
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,10 +9,12 @@ from curator_parts import decided, rows_of
 from tiny_parts import Voice
 
 from factory.api import Row
-from factory_curators.confident import suspects
+from factory_curators.confident import held_out, suspects, words
 from factory_curators.conflicts import Conflicts
 from factory_curators.label_noise import LabelNoise
 
+ROOT = Path(__file__).parent.parent
+BANKING = ROOT.parent / "shared" / "data" / "classification" / "banking77" / "data.jsonl"
 LABELS = ("card", "loan", "fraud", "pin")
 
 
@@ -67,3 +70,16 @@ def test_the_answer_may_be_other_columns() -> None:
     rows = rows_of("q", "q", label=("a", "a"), note=("1", "2"))
     assert all(one.kept for one in decided(Conflicts(), rows).values())
     assert not any(one.kept for one in decided(Conflicts(answer=["note"]), rows).values())
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not BANKING.is_file(), reason="the real data set is not here")
+def test_flipped_labels_of_a_real_data_set_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    from label_noise import flipped, found_at, rows_of
+
+    texts, labels = rows_of(BANKING, "text", "label", 0)
+    said, places = flipped(labels, 0.05, 1)
+    probabilities, names = held_out(words(texts), said, 5, 1, lambda done, all: None)
+    recall, precision, _ = found_at(suspects(probabilities, said, names), places, LabelNoise().threshold)
+    assert recall >= 0.6 and precision >= 0.5
