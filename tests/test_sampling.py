@@ -33,6 +33,8 @@ def letters(decoder: Decoder, chances: torch.Tensor) -> list[int]:
 def test_first_tokens_come_as_often_as_the_model_says(decoder: Decoder, temperature: float) -> None:
     ids, draws = prompt(decoder), 600
     chances = (decoder.logits([ids])[0][-1] / temperature).softmax(-1)
+    chances = torch.where(chances < 0.05 * chances.max(), 0.0, chances)
+    chances /= chances.sum()
     written = decoder.sample([ids] * draws, 1, (), temperature, range(draws))
     counts = Counter(said.text for said in written)
     for token in letters(decoder, chances)[:3]:
@@ -44,7 +46,7 @@ def test_first_tokens_come_as_often_as_the_model_says(decoder: Decoder, temperat
 def test_a_guide_draws_from_what_it_allows(decoder: Decoder) -> None:
     ids, draws = prompt(decoder), 600
     chances = decoder.logits([ids])[0][-1].softmax(-1)
-    two = letters(decoder, chances)[4:6]
+    two = letters(decoder, chances)[1:3]
     texts = [decoder.text([token]) for token in two]
     written = decoder.sample([ids] * draws, 1, [lambda text, ends: text in texts] * draws, 1.0, range(draws))
     counts = Counter(said.text for said in written)

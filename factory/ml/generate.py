@@ -4,6 +4,7 @@ that has ended soon makes room.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,8 @@ TOKENS = 12_288
 """Rows that are decoded together, and padded tokens that they may begin with."""
 WORTH = 16
 """A shared beginning of fewer tokens is not worth reading apart."""
+LEAST, FAR = 0.05, 1e4
+"""A token is drawn when it is at least so likely beside the likeliest; the others stand so far behind."""
 TRIED = (16, 96)
 """How many of the likeliest tokens a guide is asked about, before the answer is ended for it."""
 
@@ -167,11 +170,15 @@ def _continue(reader: Reader, past: int, prompts: Ids, rows: list[_Row], limit: 
 
 def _perturbed(logits: Tensor, rows: Sequence[_Row], temperature: float) -> Tensor:
     """Logits whose greatest is a draw from what they say (the Gumbel-max trick), so that a guide, which takes the
-    greatest that it allows, draws from what is allowed."""
+    greatest that it allows, draws from what is allowed. What is hardly likely comes after all that is: min-p
+    (Nguyen et al. 2024, arXiv:2407.01082), without which a small model's long tail makes nonsense of its texts.
+    """
     if temperature <= 0:
         return logits
     noise = torch.stack([torch.empty(logits.shape[-1]).exponential_(generator=row.draw).log_() for row in rows])
-    return logits.float() / temperature - noise.to(logits.device)
+    scaled = logits.float() / temperature
+    rare = scaled < scaled.amax(-1, keepdim=True) + math.log(LEAST)
+    return scaled - noise.to(logits.device) - rare * FAR
 
 
 def _choose(reader: Reader, logits: Tensor, rows: Sequence[_Row]) -> list[int]:

@@ -18,6 +18,7 @@ from typing import Any
 from factory.errors import UnavailableError
 
 SENT = "sent"
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class Ledger:
         spent = self.spent()
         if self.terms.tokens and spent.tokens >= self.terms.tokens:
             raise self._over("tokens", f"{spent.tokens:,} of {self.terms.tokens:,} tokens", spent)
-        if self.terms.money and spent.money >= self.terms.money:
+        if self.terms.money and spent.money >= self.terms.money * (1 - ROUNDING):
             raise self._over("money", f"{spent.money:.4f} of {self.terms.money:g}", spent)
 
     def _over(self, name: str, amount: str, spent: Spent) -> UnavailableError:
