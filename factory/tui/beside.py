@@ -35,6 +35,8 @@ class Score:
     metric: str
     means: tuple[float | None, ...]
     against: tuple[Comparison | None, ...]
+    higher: bool
+    """Whether more is better."""
     winner: int | None
     """Index of the side whose lead over every other is outside the noise; None when there is none."""
 
@@ -86,7 +88,7 @@ class Beside:
     def _score(self, metric: str) -> Score:
         means = tuple(_mean(side, metric) for side in self.sides)
         against = tuple(None if b == 0 else self.maybe(0, b, metric) for b in range(len(self.sides)))
-        return Score(metric, means, against, self._winner(metric, means))
+        return Score(metric, means, against, _higher(self.sides[0], metric), self._winner(metric, means))
 
     def maybe(self, a: int, b: int, metric: str = "") -> Comparison | None:
         """As `pair`; None when there is nothing to pair."""

@@ -129,7 +129,7 @@ def _specialists(home: Path, index: Index, asked: Sequence[str], now: float) -> 
     def lines(room: int) -> list[Line]:
         found = list(drawn(specialists.grid(shelf, index, now), room))
         for one in shelf if asked else ():
-            found += [line(), *specialists.lineage(one, None, room)]
+            found += [line(), *specialists.lineage(one, evidence_of(home, one.version.run), None, room)]
         return found
 
     return Told(lines, specialists.facts(shelf, index))

@@ -89,8 +89,8 @@ class SpecialistsPage(Page):
         if one is None:
             self.pages("lineage").tell(lambda room: [])
             return
-        found = self.problems.get(one.label)
-        self.pages("lineage").tell(lambda room: view.lineage(one, found, room))
+        found, evidence = self.problems.get(one.label), self.world.evidence(one.version.run)
+        self.pages("lineage").tell(lambda room: view.lineage(one, evidence, found, room))
 
     @on(Listing.Chosen)
     def _opened(self) -> None:

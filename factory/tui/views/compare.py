@@ -22,31 +22,41 @@ ROWS = (
     Column("what it is about", rank=1, least=20, most=120),
 )
 ORDER = {LOST: 0, WON: 1, TIED: 2}
+NEAR, LONG = 2, 5
+"""Lines of what all were given that stand above the answers when there are more than so many; then all are below."""
 SIDE = 26
 """Cells below which answers are put under each other and not beside."""
 
 
 def legend(found: Beside, other: int, room: int) -> list[Line]:
-    """Which letter is whom; the two that rows are told of are marked."""
-    lines = []
-    for place, side in enumerate(found.sides):
-        mark = "▸" if place in (0, other) else " "
-        text = line(
-            (f"{mark} {LETTERS[place]} ", "accent"),
-            (safe(found.labels[place]), "strong"),
-            (f"  {side.contender} of {side.evidence.run.id}", "dim"),
-        )
-        lines += wrap(text, room, 4)
-    return lines
+    """Which letter is whom; the two that rows are told of are marked. All of one run stand on a line."""
+    names = [_named(found, place, other) for place in range(len(found.sides))]
+    runs = [side.evidence.run for side in found.sides]
+    if len({run.id for run in runs}) == 1:
+        whole = (span for name in names for span in (*name, ("  ", "")))
+        return wrap(line(*whole, (f"of {safe(runs[0].name)} {runs[0].id}", "dim")), room, 2)
+    told = [
+        line(*name, (f"  {side.contender} of {side.evidence.run.id}", "dim"))
+        for name, side in zip(names, found.sides, strict=True)
+    ]
+    return [each for one in told for each in wrap(one, room, 4)]
+
+
+def _named(found: Beside, place: int, other: int) -> Line:
+    mark = "▸" if place in (0, other) else " "
+    return line((f"{mark}{LETTERS[place]} ", "accent"), (safe(found.labels[place]), "strong"))
 
 
 def metrics(found: Beside, scores: Sequence[Score]) -> Grid:
-    """A line a metric: every side's mean, the gain of A over each, and who wins where the lead is outside the noise."""
+    """A line a metric: every side's mean, the gain of A over each, and who wins where the lead is outside the noise.
+
+    `↓` marks a metric of which less is better.
+    """
     columns = [Column("metric", least=8, most=20), Column("winner", least=6, most=18)]
     columns += [Column(LETTERS[i], right=True, rank=1 if i > 1 else 0, least=5) for i in range(len(found.sides))]
     for i in range(1, len(found.sides)):
         columns += [
-            Column(f"A − {LETTERS[i]}", right=True, rank=1 + i, least=6),
+            Column(f"A − {LETTERS[i]}", right=True, rank=1 + i, least=8),
             Column("interval", rank=9 + i, least=16),
         ]
     rows = [_metric(found, score) for score in scores]
@@ -60,23 +70,25 @@ def _metric(found: Beside, score: Score) -> Any:
         if score.winner is not None
         else line(("= none", "dim"))
     )
-    cells: list[Line | str] = [line((safe(score.metric), "strong")), who]
+    mark = "" if score.higher else " ↓"
+    cells: list[Line | str] = [line((safe(score.metric), "strong"), (mark, "dim")), who]
     values: list[Any] = [score.metric, name]
     for mean in score.means:
         cells.append(words.number(mean))
         values.append(mean)
     for pair in score.against[1:]:
-        cells += _gain(pair)
+        cells += _gain(pair, score.higher)
         values += [pair.difference, f"{pair.low} to {pair.high}"] if pair else [None, ""]
     return record(score.metric, *cells, values=values)
 
 
-def _gain(pair: Comparison | None) -> list[Line | str]:
+def _gain(pair: Comparison | None, higher: bool) -> list[Line | str]:
     if pair is None:
         return [line(("–", "dim")), line(("no row in common", "dim"))]
-    clear = pair.low > 0 or pair.high < 0
+    clear, better = pair.low > 0 or pair.high < 0, (pair.difference > 0) == higher
+    sign, tone = (("▲", "good") if better else ("▼", "bad")) if clear else ("=", "dim")
     span = f"{words.signed(pair.low)} to {words.signed(pair.high)}"
-    return [line((words.signed(pair.difference), "strong" if clear else "dim")), line((span, "dim"))]
+    return [line((f"{sign} {words.signed(pair.difference)}", tone)), line((span, "dim"))]
 
 
 def fields(found: Beside) -> Grid:
@@ -114,7 +126,7 @@ def _row(found: Beside, row: RowResult) -> Any:
     cells = (
         line((f"{sign} {row.result}", tone)),
         line((safe(row.id), "dim")),
-        safe(row.group),
+        "" if row.id.startswith(row.group) else safe(row.group),
         words.number(row.a),
         words.number(row.b),
         line((words.signed(row.difference), tone)),
@@ -152,7 +164,8 @@ def counts(pair: Comparison) -> Line:
 def outputs(found: Beside, row: str, other: int, room: int) -> list[Line]:
     """What every side said to one row, beside each other where there is room; words that differ are underlined."""
     shared, texts = found.said(row)
-    head = [each for text in paragraphs(shared) for each in wrap(line((text, "")), room)] if shared else []
+    whole = [each for text in paragraphs(shared) for each in wrap(line(text), room)] if shared else []
+    last = whole[-NEAR:] if len(whole) > LONG else whole
     score = [_score(found, place, row) for place in range(len(texts))]
     marked = _marked(texts, other)
     across = max(1, min(len(texts), (room + 2) // (SIDE + 2)))
@@ -164,11 +177,11 @@ def outputs(found: Beside, row: str, other: int, room: int) -> list[Line]:
         ]
         for i in range(len(texts))
     ]
-    found_lines = [line((safe(row), "dim")), *head]
+    found_lines = [line((safe(row), "dim"), ("  …" if last != whole else "", "dim")), *last]
     for start in range(0, len(blocks), across):
         part = blocks[start : start + across]
         found_lines += [line(), *beside(part, [wide] * len(part))]
-    return found_lines
+    return found_lines if last == whole else [*found_lines, line(), line(("what all were given", "title")), *whole]
 
 
 def _score(found: Beside, place: int, row: str) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from factory.evidence import Evidence
 from factory.report import words
 from factory.tui import look
 from factory.tui.grid import Column, Grid, Record, record
 from factory.tui.index import Index
 from factory.tui.lines import Line, line, safe, wrapped
 from factory.tui.shelf import Kept
+from factory.tui.views import data
 
 COLUMNS = (
     Column("specialist", least=18, most=34),
@@ -63,18 +65,20 @@ def _record(one: Kept, index: Index, now: float, said: str) -> Record:
     return record(one.label, *cells, values=values)
 
 
-def lineage(one: Kept, problems: Sequence[str] | None, room: int) -> list[Line]:
+def lineage(one: Kept, evidence: Evidence, problems: Sequence[str] | None, room: int) -> list[Line]:
     """What a version is made of, and how to use it."""
+    rows = {record.values[0]: record.values for record in data.funnel(evidence).records}
     manifest, version = one.manifest, one.version
     base = manifest.get("base", {})
     digests = manifest.get("digests", {})
-    data = digests.get("data", {})
+    sealed = digests.get("data", {})
     pairs = [
         ("made by run", version.run),
         ("base", f"{base.get('id', '')}  {base.get('licence', '')}" if base else ""),
         ("base from", base.get("revision", "")),
-        ("training rows", _short(data.get("train"))),
-        ("test rows", _short(data.get("test"))),
+        ("data", rows["gathered"][3] if "gathered" in rows else ""),
+        ("training rows", _rows(rows, "trained on", sealed.get("train"))),
+        ("test rows", _rows(rows, "frozen: test", sealed.get("test"))),
         ("spec", _short(digests.get("spec"))),
         ("adapter", f"{_short(digests.get('adapter'))}{_rank(manifest)}"),
         ("bundle", str(version.bundle)),
@@ -98,6 +102,12 @@ def checked(problems: Sequence[str] | None, room: int) -> list[Line]:
     if not problems:
         return [line(("✓ every file is as it was built", "good"))]
     return [each for problem in problems for each in wrapped(safe(problem), room, "bad", "✗ ")]
+
+
+def _rows(funnel: Mapping[str, Sequence[Any]], step: str, digest: Any) -> str:
+    """`1 687  161e2738ecfd1f25`: how many, and what they are known by."""
+    count = f"{abs(int(funnel[step][1])):,}".replace(",", "\u202f") if step in funnel else ""
+    return "  ".join(part for part in (count, _short(digest)) if part)
 
 
 def _short(digest: Any) -> str:
