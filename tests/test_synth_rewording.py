@@ -21,7 +21,7 @@ ROWS = [row(name, f"g-{name}", text=text, label=label) for name, (text, label) i
 GOOD = {
     "When does": '"At what time does the Halden branch open?"',
     "My card": "Reworded: You charged my card twice: 40 euros.",
-    "how do I": "I want my account closed, how?",
+    "how do I": "Sure! Here is a version: I want my account closed, how?",
 }
 
 
@@ -47,6 +47,7 @@ def test_a_rewording_keeps_label_and_group_and_names_its_parent(tmp_path: Path) 
     ("when does the Halden branch OPEN", "repeat the text"), ("", "empty"), ("Open?", "much longer or shorter"),
     ("When is the branch going to open?", "lose a name"), ("When does the Halden branch in Oslo open?", "add a name"),
     ("Do you have an opening at the Halden branch for 3?", "add a number"),
+    ("At what time is Halden open?\n\nReworded: when is it?", "are more than the text"),
     ("I'm sorry, but I can't help with the Halden branch.", "were declined"),
     ("purple monkeys juggle pianos", "drift from the text"),
 ])

@@ -17,6 +17,12 @@ DRAWS = 10_000_000
 """Draws that belong to one seed."""
 
 FENCED = re.compile(r"\s*```[\w+-]*\n(.*?)(?:\n?```\s*)?", re.DOTALL)
+LEADING = re.compile(
+    r"(?:(?:sure|certainly|of course|okay)\b[^\n:]{0,40}[,.!:]\s*)?"
+    r"(?:here(?:['’]s| is| are)\b[^\n:]{0,60}:|the (?:answer|result|text)(?: is)?:)\s*", re.IGNORECASE,
+)
+"""How a chatty model begins before it does what it was asked."""
+
 DECLINING = re.compile(
     r"\W*(?:(?:i['’]m|i am) sorry,? (?:but )?(?:i|as an)\b|as an ai\b"
     r"|i (?:can['’]t|cannot|am unable to|won['’]t) (?:help|assist|comply|fulfil|reword|rewrite|provide|answer)\b)",
@@ -72,7 +78,10 @@ def answered(job: RowsJob, asks: Iterable[tuple[T, Ask]], tally: Tally) -> Itera
 
 
 def said(text: str, lead: str = "") -> str:
-    """What a model says without what models put around it: a fence, quotes, or the prompt's last words again."""
+    """What a model says without what models put around it: a fence, quotes, a preamble, the prompt's last words."""
+    text = text.strip()
+    found = LEADING.match(text)
+    text = text[found.end() :] if found else text
     fenced = FENCED.fullmatch(text)
     text = (fenced.group(1) if fenced else text).strip()
     if lead and text.lower().startswith(lead.lower()):

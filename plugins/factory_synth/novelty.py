@@ -2,15 +2,45 @@
 
 from __future__ import annotations
 
+import math
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from factory.api import RowsJob, normalise, twins
+from factory.api import RowsJob, normalise
+from factory.api.texts import grams, similarity
 
 SAME = "are the same as a text that exists"
 NEAR = "are near to a text that exists"
 MEANT = "mean what a text that exists means"
 DIGITS = 4
+ROUNDING = 1e-9
+
+
+class Grams:
+    """Texts by their character 5-grams, that grow and can be asked how near another comes to any of them."""
+
+    def __init__(self) -> None:
+        self._bags: list[frozenset[str]] = []
+        self._holding: defaultdict[str, list[int]] = defaultdict(list)
+
+    def add(self, normal: str) -> None:
+        bag = grams(normal)
+        for gram in bag:
+            self._holding[gram].append(len(self._bags))
+        self._bags.append(bag)
+
+    def nearest(self, normal: str, threshold: float) -> float:
+        """The greatest Jaccard similarity with a text, where it is `threshold` or more; else 0.
+
+        A text that is near shares so many grams that it has one of the rarest few: only those are looked up.
+        """
+        bag = grams(normal)
+        rare = sorted(bag, key=lambda gram: (len(self._holding.get(gram, ())), gram))
+        few = rare[: len(bag) - math.ceil(threshold * len(bag) - ROUNDING) + 1]
+        found = {place for gram in few for place in self._holding.get(gram, ())}
+        best = max((similarity(bag, self._bags[place]) for place in found), default=0.0)
+        return best if best + ROUNDING >= threshold else 0.0
 
 
 class Novelty:
@@ -22,23 +52,36 @@ class Novelty:
 
     def __init__(self, job: RowsJob, known: Sequence[str], near: float, cosine: float = 1.0) -> None:
         self._job, self._near, self._cosine = job, near, cosine
-        self._known = list(dict.fromkeys(known))
-        self._vectors: list[Any] = list(self._embedded(self._known))
+        self._normals: set[str] = set()
+        self._grams = Grams()
+        texts = list(dict.fromkeys(known))
+        for text in texts:
+            self._add(normalise(text))
+        self._vectors: list[Any] = list(self._embedded(texts))
 
     def sift(self, texts: Sequence[str]) -> list[str]:
         """Why each text is refused, or nothing for one that is new: it then counts as known, for those after it too."""
-        before = {f"known {place}": text for place, text in enumerate(self._known)}
-        asked = {f"asked {place}": text for place, text in enumerate(texts)}
-        alike = {name: value for name, _, value in twins({**before, **asked}, self._near)}
         vectors = list(self._embedded(texts))
         reasons = []
-        for place, (name, text) in enumerate(asked.items()):
-            why = (SAME if alike[name] == 1 else NEAR) if name in alike else self._meant(vectors, place)
-            reasons.append(why if normalise(text) else "are empty")
+        for place, text in enumerate(texts):
+            normal = normalise(text)
+            reasons.append(self._fault(normal) or self._meant(vectors, place))
             if not reasons[-1]:
-                self._known.append(text)
+                self._add(normal)
                 self._vectors += vectors[place : place + 1]
         return reasons
+
+    def _add(self, normal: str) -> None:
+        if normal not in self._normals:
+            self._normals.add(normal)
+            self._grams.add(normal)
+
+    def _fault(self, normal: str) -> str:
+        if not normal:
+            return "are empty"
+        if normal in self._normals:
+            return SAME
+        return NEAR if self._near < 1 and self._grams.nearest(normal, self._near) else ""
 
     def _meant(self, vectors: Sequence[Any], place: int) -> str:
         if not vectors or not self._vectors:

@@ -95,6 +95,8 @@ class Paraphrase(Asking):
         size = len(new) / max(len(text), 1)
         if not normalise(new):
             return "are empty"
+        if new.count("\n") > text.count("\n"):
+            return "are more than the text"
         if near >= self.most:
             return "repeat the text"
         if not 1 / LONGER <= size <= LONGER:
