@@ -44,7 +44,7 @@ models: {{student: "{student}"}}
 data:
   sources: [{{kind: retrieval, corpus: corpus.jsonl, queries: queries.jsonl, qrels: qrels.jsonl}}]
   split: {{test: 1, validation: 0}} # the collection brings its own
-  synthesize: [{{kind: zelo, judgements: judgements.jsonl, top: {top}}}]
+  synthesize: [{{kind: zelo, judgements: judgements.jsonl}}]
   preflight: {{truncated: 1.0, unreachable: 1.0}}
 objective: {{kind: {objective}, max_length: {length}}}
 train: {{epochs: {epochs}, batch_size: {batch}, learning_rate: {rate}}}
