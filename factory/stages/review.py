@@ -37,6 +37,9 @@ def run(job: StageJob) -> None:
 
 
 def _kept(rows: Sequence[Row], content: review.Content, outcomes: Mapping[str, review.Outcome]) -> Iterator[Row]:
+    if not outcomes:
+        yield from rows
+        return
     for row in rows:
         left = review.applied(row, outcomes.get(content.digest(row)))
         if left is not None:

@@ -25,7 +25,8 @@ DISPUTES = 20
 @load.set_option
 @load.plugins_option
 @click.option("--reviewer", default="", metavar="NAME", help="Who decides; default is the name of the account.")
-@click.option("--rows", default=0, metavar="N", help="Rows to ask about; default is data.review.share of all.")
+@click.option("--rows", default=0, metavar="N", type=click.IntRange(min=0),
+              help="Rows to ask about; default is data.review.share of all.")
 @click.option("--csv", "sheet", type=click.Path(path_type=Path, allow_dash=True), metavar="OUT",
               help="Write the queue for a spreadsheet, and ask nothing; - for standard output.")
 @click.option("--from", "back", type=click.Path(path_type=Path), metavar="CSV", help="Take the decisions of a sheet.")
@@ -40,6 +41,8 @@ def command(  # noqa: PLR0913  (each is an option of the command line)
     the next row; the same command goes on where it stopped. From a pipe, a line is a decision: a, r, s, `n WHY`,
     `e ANSWER`. Two reviewers get an agreement (Cohen's κ).
     """
+    if sheet is not None and back is not None:
+        raise click.UsageError("--csv writes a sheet and --from reads one; give one of them")
     desk = _desk(spec, profile, overrides, folders, reviewer, rows)
     if sheet is not None:
         _write(desk, sheet)
