@@ -16,9 +16,12 @@ from factory.errors import FactoryError
 from factory.plugins import Registry, installed
 from factory.resolve import resolve
 from factory.testing.case import Case
+from factory.testing.looks import trials
 from factory.testing.trying import WORLD, briefly, write_files
 
 VERDICTS = frozenset({0, 2, 3})
+FORMS = {"embedder": "labels", "prompter": "text"}
+"""Further model → the form of answers that its kind of base is for."""
 
 
 def built(kind: type[Plugin], case: Case) -> str:
@@ -91,7 +94,7 @@ def _written(kind: type[Plugin], case: Case, root: Path) -> Path:
 
 def _spec(kind: type[Plugin], case: Case, root: Path) -> dict[str, Any]:
     form = str(getattr(kind, "answers", "")) or "labels"
-    own = issubclass(kind, Task)
+    own, count = issubclass(kind, Task), len(case.examples())
     task = {"kind": kind.kind, **case.fields} if own else {"kind": case.task or f"world-{form}"}
     rows = {
         "kind": "world-rows", "file": "world.jsonl", "columns": sorted(case.examples()[0].columns),
@@ -99,24 +102,30 @@ def _spec(kind: type[Plugin], case: Case, root: Path) -> dict[str, Any]:
     }
     spec: dict[str, Any] = {
         "apiVersion": "factory/v1", "name": "conformance", "task": task,
-        "models": {"student": _student(kind, form, root)},
-        "data": {"sources": [rows], "split": {"test": 24, "validation": 10}, "leakage": {"near": 1.0}},
+        "models": _models(kind, case, form, root),
+        "data": {
+            "sources": [rows], "split": {"test": max(2 * count // 5, 2), "validation": max(count // 6, 1)},
+            "leakage": {"near": 1.0},
+        },
     }
     _place(spec, kind, {"kind": kind.kind, **briefly(kind, case)})
     return {**spec, **case.spec}
 
 
-def _student(kind: type[Plugin], form: str, root: Path) -> str:
-    """A random model for what learns; a folder that nobody loads for the rest."""
-    if issubclass(kind, Objective | Probe | Task):
+def _models(kind: type[Plugin], case: Case, form: str, root: Path) -> dict[str, str]:
+    """A random model for what learns or asks one, and the further ones that it uses; else one that nobody loads."""
+    if issubclass(kind, Objective | Probe | Task) or "model" in trials([(kind, case)], models=False)[0][0]:
         from factory.testing.models import base
 
-        return f"./{base(root / 'models', form).folder.relative_to(root)}"
+        lent = {alias: base(root / "models", FORMS.get(alias, form)) for alias in kind(**case.fields).uses()}
+        student = base(root / "models", form)
+        return {name: f"./{one.folder.relative_to(root)}" for name, one in {"student": student, **lent}.items()
+                if name in ("student", *FORMS)}
     folder = root / "base"
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps({"model_type": "world", "architectures": ["World"]}))
     (folder / "model.safetensors").write_bytes(b"")
-    return "./base"
+    return {"student": "./base"}
 
 
 def _place(spec: dict[str, Any], kind: type[Plugin], block: Mapping[str, Any]) -> None:

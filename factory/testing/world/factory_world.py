@@ -143,11 +143,12 @@ def _said(form: str, row: Row, learned: Mapping[str, Mapping[str, int]]) -> Any:
     best = max(sorted(votes), key=lambda label: votes[label]) if votes else ""
     if form == "labels":
         labels = ("animal", "plant", "stone")
+        votes[labels[0]] += bool(learned)  # an adapter that learned nothing must change the answers all the same
         total = sum(votes[label] + 1 for label in labels)
         return {label: round((votes[label] + 1) / total, 6) for label in labels}
     if form == "ranking":
         return [float(n * (1 if learned else -1)) for n, _ in enumerate(row.columns.get("candidates", ()))]
-    return f"it is {best}" if best else ""
+    return f"it is {best}" if best else "learned" if learned else ""
 
 
 class Constant(Contender):

@@ -1,0 +1,52 @@
+"""Try plugins in fresh interpreters under two hash seeds, and bring back what was seen."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from factory.api import Plugin
+from factory.testing import facts
+from factory.testing.case import Case
+
+SEEDS = ("1", "2")
+"""Two hash seeds: sets and hashes differ between them, outputs must not."""
+
+Seen = Mapping[str, Any]
+
+
+def trials(asked: Sequence[tuple[type[Plugin], Case]], models: bool = True) -> list[tuple[Seen, Seen]]:
+    """What was seen of each plugin under two hash seeds. Without `models`, one that needs any says so and no more."""
+    wanted = [
+        {"module": kind.__module__, "name": kind.__qualname__, "case": case, "patience": case.patience,
+         "models": models and facts.wants_models(kind)}
+        for kind, case in asked
+    ]
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        request = Path(folder) / "request"
+        runs = [stack.enter_context(_started(request, seed, wanted)) for seed in SEEDS]
+        for process in runs:
+            _, errors = process.communicate()
+            if process.returncode:
+                raise RuntimeError(f"the trial ended: {errors.decode(errors='replace').strip().splitlines()[-1:]}")
+        replies = [json.loads((request.parent / f"reply-{seed}.json").read_text()) for seed in SEEDS]
+    return list(zip(*replies, strict=True))
+
+
+def _started(request: Path, seed: str, wanted: Sequence[Mapping[str, Any]]) -> subprocess.Popen[bytes]:
+    """An interpreter with a hash seed that tries all; only the first one does all that there is to try."""
+    asked = [{**one, "brief": seed != SEEDS[0]} for one in wanted]
+    request = request.with_name(f"request-{seed}")
+    request.write_bytes(pickle.dumps({"path": sys.path, "trials": asked}))
+    environment = {**os.environ, "PYTHONHASHSEED": seed, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+    reply = request.parent / f"reply-{seed}.json"
+    command = [sys.executable, "-m", "factory.testing.child", str(request), str(reply)]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)

@@ -1,0 +1,59 @@
+"""Every registered kind keeps the contract that a stranger's is held to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conformance_cases import CASES, LONG, SKIPPED
+
+from factory.api import Plugin
+from factory.plugins import installed
+from factory.testing import Case, builds, facts
+from factory.testing.conform import Seen, judged, recorded, trials
+from factory.testing.imports import packages
+
+RECORD = Path(__file__).parent / "conformance.json"
+KINDS = [kind for kind in installed().classes() if kind.kind not in SKIPPED]
+LIGHT = [kind for kind in KINDS if kind.kind not in LONG]
+each = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: f"{kind.role}-{kind.kind}")
+
+
+def case(kind: type[Plugin]) -> Case:
+    return CASES.get(f"{kind.role} {kind.kind}", CASES.get(kind.kind, Case()))
+
+
+@pytest.fixture(scope="module")
+def seen() -> dict[type[Plugin], tuple[Seen, Seen]]:
+    """What two fresh interpreters saw of every kind that needs no model."""
+    return dict(zip(LIGHT, trials([(kind, case(kind)) for kind in LIGHT], models=False), strict=True))
+
+
+@each
+def test_a_class_says_what_it_is(kind: type[Plugin]) -> None:
+    assert list(facts.wrong(kind, case(kind).fields)) == []
+
+
+@pytest.mark.parametrize("kind", LIGHT, ids=lambda kind: f"{kind.role}-{kind.kind}")
+def test_a_kind_behaves(kind: type[Plugin], seen: dict[type[Plugin], tuple[Seen, Seen]]) -> None:
+    found = judged(kind, case(kind), seen[kind]) + recorded(kind, case(kind), seen[kind], RECORD)
+    assert found == [], "\n".join(map(str, found))
+
+
+def test_no_package_of_ours_is_heavy_to_import() -> None:
+    ours = [one for one in packages() if one.package == "specialist-factory"]
+    assert len(ours) >= 12
+    assert {one.module: one.verdict for one in ours if one.verdict != "light"} == {}
+
+
+@pytest.mark.slow
+@each
+def test_a_kind_behaves_with_models_too(kind: type[Plugin]) -> None:
+    found = judged(kind, case(kind), trials([(kind, case(kind))])[0])
+    assert found == [], "\n".join(map(str, found))
+
+
+@pytest.mark.slow
+@each
+def test_a_kind_builds(kind: type[Plugin]) -> None:
+    assert builds(kind, case(kind)) in {"SHIP", "NO_SHIP", "INSUFFICIENT_EVIDENCE", "PROMPTING_IS_ENOUGH"}
