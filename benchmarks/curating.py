@@ -23,7 +23,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import click
 
-from factory.api import Provenance, Row, Silent
+from factory.api import Provenance, Row, Silent, joined
 from factory.api.texts import grams, normalise, similarity
 from factory.data.rows import read_json, read_jsonl, write_json, write_rows
 from factory.plugins import Registry
@@ -80,7 +80,8 @@ def plant(writer: Writer, count: int) -> Iterator[Row]:
         if texts and roll < COPIES + NEAR:
             old, label = writer.draw.choice(texts)
             text, name = (old.upper(), f"copy{place}") if roll < COPIES else (writer.near(old), f"near{place}")
-            alike = similarity(grams(normalise(old)), grams(normalise(text)))
+            both = ({"text": said, "label": label} for said in (old, text))
+            alike = similarity(*(grams(normalise(joined(columns))) for columns in both))
             name = name if alike >= 0.9 else f"row{place}"
         else:
             texts.append((text, label))
