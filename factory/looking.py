@@ -106,7 +106,7 @@ def _parquet(file: Path) -> Iterator[Mapping[str, Any]]:
         import pyarrow.parquet as parquet
     except ImportError as error:
         raise InputError(f"{file}: reading Parquet needs pyarrow: pip install pyarrow") from error
-    for batch in parquet.ParquetFile(file).iter_batches(1000):  # type: ignore[no-untyped-call]
+    for batch in parquet.ParquetFile(file).iter_batches(1000):
         yield from batch.to_pylist()
 
 

@@ -113,7 +113,7 @@ def _named(spec: Mapping[str, Any], role: str) -> set[str]:
 
 def _built(kind: type[Plugin], home: Path) -> Iterator[str]:
     """The names of specialists whose newest run named a kind."""
-    places = tuple(".".join(steps) for steps, role in {**SINGLE, **LISTS}.items() if role == kind.role)
+    places = tuple(".".join(map(str, steps)) for steps, role in {**SINGLE, **LISTS}.items() if role == kind.role)
     names = {path.parent.name.split("-", 2)[-1].rpartition("-")[0] for path in journals(home)}
     for name in sorted(names):
         run = last_started(home, name)

@@ -27,7 +27,7 @@ def example(kind: type[Plugin], registry: Registry) -> str:
     tasks = [cast("type[Task]", task) for task in registry.classes("task")]
     form = getattr(kind, "answers", "")
     fit = [kind] if issubclass(kind, Task) else [t for t in tasks if form in ("", t.answers)]
-    for task in sorted(cast("list[type[Task]]", fit), key=lambda task: (len(task.tables), len(task.columns))):
+    for task in sorted(fit, key=lambda task: (len(task.tables), len(task.columns))):
         for spec in _around(kind, task, registry):
             if checks(spec, registry):
                 return yaml.safe_dump(spec, sort_keys=False, allow_unicode=True, width=100, default_flow_style=None)

@@ -92,7 +92,7 @@ def _marks(rows: Sequence[Row]) -> list[tuple[str, int]]:
 
 def _mark(row: Row) -> int:
     """A number that changes with a row's columns; what is not plain JSON goes by how it is written."""
-    columns = row.columns
+    columns: Any = row.columns
     try:
         return hash(marshal.dumps(columns, 2))
     except ValueError:
