@@ -14,6 +14,8 @@ from factory.errors import BAD_INPUT, INTERRUPTED, InputError
 
 WAITING, CACHED, RUNNING, DONE, FAILED, STOPPED = "waiting", "cached", "running", "done", "failed", "stopped"
 FINISHED, INTERRUPTED_RUN, DEAD = "finished", "interrupted", "dead"
+WHOLE = "gate"
+"""The stage that tells a build from a run of rows alone."""
 BOOT_SLACK = 5.0
 """Seconds by which a process may seem to start after the run that it wrote: clocks of the kernel are coarse."""
 
@@ -186,8 +188,9 @@ def listing(home: Path) -> list[RunView]:
 
 
 def find(home: Path, text: str) -> RunView:
-    """The run that `text` means: `latest`, an id, the start or the end of one, or a specialist's name (its newest run).
+    """The run that `text` means: `latest`, an id, the start or the end of one, or a specialist's name.
 
+    A name means its newest build, or where there is none its newest run, which made rows alone or gave advice.
     Raises InputError when there is none, or when several ids start so.
     """
     paths = {path.parent.name: path for path in reversed(journal.journals(home))}
@@ -199,7 +202,7 @@ def find(home: Path, text: str) -> RunView:
         return read(paths[text])
     named = [run for run in paths if name_of(run) == text]
     if named:
-        return max((read(paths[run]) for run in named), key=lambda r: (r.started, r.id))
+        return max((read(paths[run]) for run in named), key=lambda r: (WHOLE in r.stages, r.started, r.id))
     near = [run for run in paths if text and (run.startswith(text) or run.endswith(f"-{text}"))]
     if len(near) != 1:
         raise InputError(_no_such_run(text, near, list(paths)))

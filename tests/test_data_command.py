@@ -6,16 +6,19 @@ from pathlib import Path
 
 import pytest
 from conftest import SPEC, rows
+from fake_runs import fake_run
 
 from factory.api import Provenance, Row
 from factory.cli import run as factory
 from factory.cli.drawn import bar
+from factory.events import RunFinished, RunStarted
 from factory.home import home
+from factory.journal import Journal, last_plan
 from factory.portrait import Counts, Histogram, spreads
 from factory.portrait.spread import script
 from factory.portrait.steps import general
 from factory.review import Content
-from factory.runs import listing
+from factory.runs import find, listing
 from factory_classify.task import Classifier
 
 CONTENT = Content.of(Classifier())
@@ -160,3 +163,14 @@ def test_reasons_count_together_whatever_their_numbers() -> None:
     assert general("0.83 similar to a row") == general("0.9 similar to a row") == "similar to a row"
     assert general("rejected: not a question") == "rejected"
     assert general("90") == "90" and script("12 – 3") == "no letters"
+
+
+def test_a_name_means_a_build_though_rows_were_shown_since(tmp_path: Path) -> None:
+    build = fake_run(tmp_path, "20261121-010000-icd-bbbb", at=2000.0)
+    rows_alone = "20261122-010000-icd-cccc"
+    plan = [{"name": "curate", "key": "k", "inputs": {}, "config": {}, "identity": {}}]
+    with Journal(tmp_path / "runs" / rows_alone / "journal.jsonl") as journal:
+        journal.write(RunStarted(rows_alone, "icd", "reranker", "s.yaml", "", plan, [], "0.1", 1))
+        journal.write(RunFinished(rows_alone, "", 0, 1.0))
+    assert find(tmp_path, "icd").id == build and find(tmp_path, "latest").id == rows_alone
+    assert last_plan(tmp_path, "icd")["curate"]["key"] == "k" and "train" in last_plan(tmp_path, "icd")

@@ -60,7 +60,7 @@ def _frozen(evidence: Evidence) -> Iterator[Step]:
         if counts.get(part):
             left -= counts[part]
             groups = evidence.facts("freeze").get("groups", {}).get(part, 0)
-            yield Step("freeze", part, left, dropped=counts[part], reasons={"groups, kept whole": groups})
+            yield Step("freeze", part, left, dropped=counts[part], reasons={"whole groups": groups})
 
 
 def _synthesized(evidence: Evidence) -> Iterator[Step]:
@@ -96,6 +96,6 @@ def _curation(stage: str, step: Mapping[str, Any]) -> Step:
 
 
 def general(why: str) -> str:
-    """A reason without its numbers and what is said behind a colon, so that "0.83 similar to …" and "0.91 similar to …" count as one."""
+    """A reason without its numbers, and without what follows a colon, so that all "0.83 similar to …" count as one."""
     kind = why.partition(":")[0]
     return " ".join(word for word in kind.split() if not any(letter.isdigit() for letter in word)) or why
