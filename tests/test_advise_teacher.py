@@ -58,3 +58,21 @@ def test_a_teacher_is_asked_once_and_what_it_cost_is_told(tmp_path: Path, monkey
     assert found["costs"]["teacher"]["cost"] == pytest.approx(20 * (10 * 100 + 2 * 1000) / 1e6)
     assert found["verdict"] == "FINE_TUNE" and "the teacher shows what can be reached" in " ".join(found["reasons"])
     assert "the teacher was asked 20 times: 200 tokens in, 40 out" in capsys.readouterr().out
+
+
+def test_a_prompted_leg_that_is_right_is_enough(tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("FACTORY_HOME", str(tmp_path / "home"))
+
+    def right(body: dict) -> str:
+        word = str(body["messages"][-1]["content"]).split("\n")[0].split()[-1]
+        return "glad" if word in WORDS[:4] else "sad"
+
+    with serving(otherwise=Play(right)) as server:
+        spec = project(tmp_path, server.url)
+        leg = f"{{kind: frontier, shots: [0], endpoint: {{model: wise, base_url: {server.url}}}}}"
+        text = spec.read_text().replace("[tuned, majority]", f"[tuned, majority, {leg}]")
+        spec.write_text("".join(line + "\n" for line in text.splitlines() if "teacher:" not in line))
+        assert factory(["advise", str(spec), "--rows", "30"]) == 0
+    said = capsys.readouterr().out
+    assert " PROMPT " in said and "prompting is about as good as can be: frontier with accuracy 1.000" in said
+    assert "frontier takes about" in said and "tokens of prompt" in said
