@@ -11,6 +11,7 @@ from fake_runs import fake_run
 from factory.api import Provenance, Row
 from factory.cli import run as factory
 from factory.cli.drawn import bar
+from factory.cli.sweep import referred
 from factory.events import RunFinished, RunStarted
 from factory.home import home
 from factory.journal import Journal, last_plan
@@ -173,4 +174,6 @@ def test_a_name_means_a_build_though_rows_were_shown_since(tmp_path: Path) -> No
         journal.write(RunStarted(rows_alone, "icd", "reranker", "s.yaml", "", plan, [], "0.1", 1))
         journal.write(RunFinished(rows_alone, "", 0, 1.0))
     assert find(tmp_path, "icd").id == build and find(tmp_path, "latest").id == rows_alone
+    kept = referred(listing(tmp_path), keep=1)
+    assert ("curate", "k") in kept and len(kept) > 10, "gc keeps the build too"
     assert last_plan(tmp_path, "icd")["curate"]["key"] == "k" and "train" in last_plan(tmp_path, "icd")

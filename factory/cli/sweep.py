@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from factory.errors import InputError
-from factory.runs import RUNNING, RunView, listing
+from factory.runs import RUNNING, WHOLE, RunView, listing
 from factory.store import Place, Store
 
 
@@ -44,12 +44,16 @@ def sweep(home: Path, keep: int, *, dry_run: bool = False) -> list[Gone]:
 
 
 def referred(runs: list[RunView], keep: int) -> set[tuple[str, str]]:
-    """(kind, key) of every stage of the last `keep` runs of each specialist, and of all runs that are going on."""
-    seen: dict[str, int] = {}
+    """(kind, key) of every stage of the last `keep` runs of each specialist, and of all runs that are going on.
+
+    Builds are counted apart from runs that made rows alone or gave advice: looking at rows frees no bundle.
+    """
+    seen: dict[tuple[str, bool], int] = {}
     found: set[tuple[str, str]] = set()
     for run in runs:
-        seen[run.name] = seen.get(run.name, 0) + 1
-        if seen[run.name] <= keep or run.state == RUNNING:
+        sort = (run.name, WHOLE in run.stages)
+        seen[sort] = seen.get(sort, 0) + 1
+        if seen[sort] <= keep or run.state == RUNNING:
             found |= {(name.partition("[")[0], stage.key) for name, stage in run.stages.items()}
     return found
 
