@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,11 @@ from factory import hookspecs, local
 from factory.api import CONTRACT, Contender, Curator, Eval, Objective, Plugin, Source, Synthesizer, Target, Task
 from factory.errors import InputError
 from factory.events import Event
+from factory.heavy import defers
 from factory.local import GROUP
 
 HOOK = "factory_plugins"
+OURS = "specialist-factory"
 NAME = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*")
 ROLES = {base.role: base for base in (Contender, Curator, Eval, Objective, Source, Synthesizer, Target, Task)}
 """Role → the class that plugins of the role subclass."""
@@ -63,6 +65,7 @@ class Registry:
     clashes: dict[tuple[str, str], str] = field(default_factory=dict)
     _classes: dict[tuple[str, str], type[Plugin]] = field(default_factory=dict)
     _packages: dict[type[Plugin], Package] = field(default_factory=dict)
+    _deferred: list[Callable[[], None]] = field(default_factory=list)
     _manager: pluggy.PluginManager = field(default_factory=lambda: pluggy.PluginManager("factory"))
 
     @classmethod
@@ -74,7 +77,12 @@ class Registry:
         registry._manager.add_hookspecs(hookspecs)
         for point in sorted(entry_points(group=GROUP), key=lambda p: p.name):
             dist = point.dist
-            registry._load(point.name, point.load, Package(dist.name, dist.version) if dist else Package(point.value))
+            package = Package(dist.name, dist.version) if dist else Package(point.value)
+            load = partial(registry._load, point.name, point.load, package)
+            if package.name != OURS and defers(point.module):
+                registry._deferred.append(load)
+            else:
+                load()
         for folder in registry.folders:
             for module in local.modules(folder):
                 registry._load(module.name, module.load, Package(str(folder), digest=module.digest))
@@ -151,9 +159,18 @@ class Registry:
         if (role, kind) in self.clashes:
             raise InputError(self.clashes[role, kind])
         found = self._classes.get((role, kind))
+        if found is None and self._deferred:
+            self._undefer()
+            return self.find(role, kind)
         if found is None:
             raise UnknownKindError(self._unknown(role, kind))
         return found
+
+    def _undefer(self) -> None:
+        """Load the packages that import something heavy: only who names their kinds, or lists all, waits for them."""
+        late, self._deferred = self._deferred, []
+        for load in late:
+            load()
 
     def _unknown(self, role: str, kind: str) -> str:
         known = [k for r, k in self._classes if r == role]
@@ -172,6 +189,7 @@ class Registry:
 
     def classes(self, role: str | None = None) -> list[type[Plugin]]:
         """Every class, or those of one role, by role and kind."""
+        self._undefer()
         return [kind for place, kind in sorted(self._classes.items(), key=lambda i: i[0]) if role in (None, place[0])]
 
     def package(self, kind: type[Plugin]) -> Package:

@@ -109,6 +109,12 @@ def test_check_stays_light_and_the_doctor_names_who_would_not(toy: Path, tmp_pat
     module.write_text(module.read_text().replace("from pydantic", "import torch  # noqa: F401\nfrom pydantic"))
     strangers.installed(site, [source])
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), os.environ["PYTHONPATH"]])}
+    script = "import sys; from factory.cli import run; run(sys.argv[1:]); print('torch' in sys.modules)"
+    for spec, heavy in (("toy.yaml", "False"), ("named.yaml", "True")):
+        (toy / "named.yaml").write_text((toy / "toy.yaml").read_text().replace("data:", "data:\n  curate: [leaden]"))
+        command = [sys.executable, "-c", script, "check", spec]
+        run = subprocess.run(command, cwd=toy, env=environment, capture_output=True, text=True, check=True)
+        assert run.stdout.splitlines() == [f"{spec}: toy, a toy: nothing is wrong", heavy], run.stderr
     doctor = subprocess.run(
         [sys.executable, "-m", "factory", "plugins", "--doctor", "--json"], env=environment, capture_output=True,
         text=True, check=False,

@@ -12,13 +12,8 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from factory import local
+from factory.heavy import HEAVY
 
-HEAVY = frozenset({
-    "accelerate", "bitsandbytes", "datasets", "gradio", "jax", "keras", "matplotlib", "mlflow", "openai", "pandas",
-    "peft", "polars", "pyarrow", "scipy", "sentence_transformers", "sklearn", "spacy", "tensorflow", "tokenizers",
-    "torch", "torchvision", "trackio", "transformers", "trl", "vllm", "wandb",
-})
-"""Libraries that no command should wait for only because a plugin is installed."""
 SCRIPT = """
 import io, json, sys, time
 from contextlib import redirect_stdout
