@@ -9,6 +9,7 @@ there is none yet, choices cover what is typical (the cold start of TypiClust, a
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +57,9 @@ def uncertainty(vectors: NDArray[Any], labels_known: Mapping[int, str]) -> Float
     labels = [labels_known[row] for row in known]
     if len(set(labels)) < 2:
         return np.ones(len(vectors), dtype=np.float32)
-    model = LogisticRegression(C=INVERSE_PENALTY, max_iter=200).fit(vectors[known], labels)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The number of unique classes")  # few texts a label is what this is for
+        model = LogisticRegression(C=INVERSE_PENALTY, max_iter=200).fit(vectors[known], labels)
     chances = np.sort(model.predict_proba(vectors), axis=1)
     return np.maximum(1 - (chances[:, -1] - chances[:, -2]), LEAST).astype(np.float32)
 
