@@ -15,25 +15,37 @@ from factory import local
 from factory.heavy import HEAVY
 
 SCRIPT = """
-import io, json, sys, time
+import io, json, os, sys, time
 from contextlib import redirect_stdout
 import factory.api, factory.plugins
-heavy, known, name, roots = set(json.loads(sys.argv[1])), set(sys.modules), sys.argv[2], json.loads(sys.argv[3])
-sys.path[:0] = roots[0]
-sys.path += roots[1]
-said, failed, start = io.StringIO(), "", time.perf_counter()
-try:
-    with redirect_stdout(said):
-        module = __import__(name, fromlist=["*"])
-        getattr(module, "factory_plugins", list)()
-except BaseException as error:
-    failed = f"{type(error).__name__}: {error}".splitlines()[0]
-seconds = time.perf_counter() - start
-loaded = {module.partition(".")[0] for module in set(sys.modules) - known}
-told = [sorted(loaded & heavy), round(seconds, 3), failed, said.getvalue()[:80]]
-print()
-print(json.dumps(told))
+heavy, known = set(json.loads(sys.argv[1])), set(sys.modules)
+
+def tried(name, first, last):
+    sys.path[:0] = first
+    sys.path += last
+    said, failed, start = io.StringIO(), "", time.perf_counter()
+    try:
+        with redirect_stdout(said):
+            module = __import__(name, fromlist=["*"])
+            getattr(module, "factory_plugins", list)()
+    except BaseException as error:
+        failed = f"{type(error).__name__}: {error}".splitlines()[0]
+    seconds = time.perf_counter() - start
+    loaded = {module.partition(".")[0] for module in set(sys.modules) - known}
+    return [sorted(loaded & heavy), round(seconds, 3), failed, said.getvalue()[:80]]
+
+for asked in json.loads(sys.stdin.read()):
+    ours, theirs = os.pipe()
+    if os.fork() == 0:
+        with os.fdopen(theirs, "w") as pipe:
+            pipe.write(json.dumps(tried(*asked)))
+        os._exit(0)
+    os.close(theirs)
+    with os.fdopen(ours) as pipe:
+        told = pipe.read()
+    print("TOLD", told or json.dumps([[], 0.0, f"it ended the interpreter (status {os.wait()[1]})", ""]), flush=True)
 """
+"""Imports each module in a fork of its own, so that none has what another one loaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +74,27 @@ def packages(folders: Iterable[Path] = ()) -> list[Imported]:
     named = [(point.value.partition(":")[0], point.dist.name if point.dist else "", "")
              for point in sorted(entry_points(group=local.GROUP), key=lambda point: point.name)]
     named += [(module.name, str(folder), str(module.root)) for folder in folders for module in local.modules(folder)]
-    return [imported(module, package, root) for module, package, root in named]
+    return _tried([(module, package, [], [root] if root else []) for module, package, root in named])
 
 
-def imported(module: str, package: str = "", root: str = "", paths: Sequence[str] = ()) -> Imported:
-    """Import one module in a fresh interpreter; `root` is put last on its path, `paths` first."""
-    roots = json.dumps([list(paths), [root] if root else []])
+def imported(module: str, package: str = "", paths: Sequence[str] = ()) -> Imported:
+    """Import one module in a fresh interpreter, with `paths` first on its path."""
+    return _tried([(module, package, list(paths), [])])[0]
+
+
+def _tried(asked: Sequence[tuple[str, str, list[str], list[str]]]) -> list[Imported]:
+    """What the import of each (module, package, paths first, paths last) did. Raises RuntimeError when none could be
+    tried at all.
+    """
     run = subprocess.run(
-        [sys.executable, "-c", SCRIPT, json.dumps(sorted(HEAVY)), module, roots],
-        capture_output=True, text=True, check=False, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        [sys.executable, "-c", SCRIPT, json.dumps(sorted(HEAVY))], capture_output=True, text=True, check=False,
+        input=json.dumps([(module, first, last) for module, _, first, last in asked]),
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
     )
-    lines = run.stdout.splitlines()
-    if run.returncode or not lines:
-        last = next(iter(run.stderr.splitlines()[-1:]), f"exit code {run.returncode}")
-        return Imported(module, package, (), 0.0, f"the interpreter ended: {last}", "")
-    heavy, seconds, failed, printed = json.loads(lines[-1])
-    return Imported(module, package, tuple(heavy), seconds, failed, printed)
+    told = [json.loads(line[5:]) for line in run.stdout.splitlines() if line.startswith("TOLD ")]
+    if len(told) != len(asked):
+        raise RuntimeError(f"plugins could not be tried: {run.stderr.strip()[-300:]}")
+    return [
+        Imported(module, package, tuple(heavy), seconds, failed, printed)
+        for (module, package, _, _), (heavy, seconds, failed, printed) in zip(asked, told, strict=True)
+    ]
