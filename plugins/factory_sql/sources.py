@@ -64,7 +64,7 @@ class MoreSql(Synthesizer):
     """Training rows by the grammar, for every database that training rows ask."""
 
     kind = "sql-grammar"
-    columns = ("sql", "db")
+    columns = ("db",)
 
     count: int = Field(50, ge=1, le=100_000, description="questions for each database, at most")
     seed: int = Field(11, ge=0, description="seed of the grammar")
