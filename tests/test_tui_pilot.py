@@ -296,3 +296,60 @@ def test_no_torch_in_its_process(three: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code, str(three)], capture_output=True, text=True, check=True)
     assert done.stdout.strip().splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("left", ["[1, 2]", '{"verdict": "SHIP", "comparisons": [{"baseline": "x"}]}', '{"verdict": 7}', "{"])
+def test_what_a_newer_factory_left_is_no_traceback(tmp_path: Path, left: str) -> None:
+    home = home_of_three(tmp_path)
+    for name in ("gate", "score", "curate", "preflight", "freeze"):
+        for file in (home / "store" / name).glob(f"*/output/{name}.json"):
+            file.write_text(left)
+    (home / "cache" / "runs-index.json").unlink(missing_ok=True)
+
+    async def story(app, pilot):
+        for name in SCREENS:
+            app.action_page(name)
+            await settled(app, pilot)
+            await pilot.press("tab", "down", "tab", "tab")
+        assert "Specialists" in text_of(app)
+
+    drive(home, story, run=SHIPPED)
+
+
+def test_the_mouse_does_what_keys_do(three: Path) -> None:
+    async def story(app, pilot):
+        listing = app.screen.listing("list")
+        await pilot.click(listing, offset=(6, 3))
+        assert listing.cursor == 1
+        await pilot.click(listing, offset=(6, 1))
+        assert listing.by == 0
+        await pilot.click(listing, offset=(6, 3), times=2)
+        await settled(app, pilot)
+        assert app.current_mode == "verdict"
+        await pilot.click("Bar", offset=(12, 0))
+        await pilot.pause()
+        assert app.current_mode == "runs"
+
+    drive(three, story)
+
+
+def test_every_command_is_in_the_palette(three: Path) -> None:
+    async def story(app, pilot):
+        named = [command.title for command in app.get_system_commands(app.screen)]
+        assert "Go to Specialists" in named and "Delete the marked runs, or this one" in named
+        assert any(SHIPPED in title for title in named)
+        await pilot.press("ctrl+p", *"go to verd", "enter")
+        await settled(app, pilot)
+        await pilot.pause(0.2)
+        assert app.current_mode == "verdict"
+
+    drive(three, story)
+
+
+def test_what_is_said_for_a_moment_is_text_and_not_markup(three: Path) -> None:
+    async def story(app, pilot):
+        app.notify("[/nothing] of answer[tuned] \x1b[31m")
+        await pilot.pause(0.5)
+        assert "of answer[tuned]" in text_of(app)
+
+    drive(three, story)

@@ -41,7 +41,9 @@ def drive(home: Path, story: Story, size: tuple[int, int] = (80, 24), start: str
 
 async def settled(app: FactoryApp, pilot: Pilot) -> None:
     """Until all runs are read and all work in threads is told."""
-    while app.looking is not None or app.rounds == 0:
+    for _ in range(2000):
+        if app.rounds and app.looking is None:
+            break
         await pilot.pause(0.01)
     await pilot.pause()
     await app.workers.wait_for_complete()

@@ -19,6 +19,7 @@ from factory.api import Base, FitJob, Kit, Reporter, TrainResult
 from factory.api.kit import Ids
 from factory.ml import adapter_files, causal, decoder, encoder, packed, trainer
 from factory.ml.lora import attach
+from factory.ml.meter import METER
 from factory.ml.precision import precision
 
 LIMIT = 128
@@ -75,6 +76,7 @@ class Toolbox:
         return TrainResult(steps, len(learner.layers), trainable, trainable + frozen + weights, {"rows": len(rows)})
 
     def pack(self, ids: Ids, segments: Ids | None = None) -> packed.Packed:
+        METER.add(ids)
         return packed.pack(ids, segments)
 
     def hidden(self, model: nn.Module, batch: packed.Packed) -> list[Tensor]:
@@ -84,6 +86,7 @@ class Toolbox:
         return packed.logits(model, batch)
 
     def speech(self, ids: Ids, starts: Sequence[int]) -> causal.Speech:
+        METER.add(ids)
         return causal.speech(ids, starts)
 
     def spoken(self, model: nn.Module, batch: causal.Speech) -> tuple[Tensor, Tensor]:

@@ -17,6 +17,7 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerContr
 from factory.api import Reporter, Train
 from factory.ml.checkpoints import newest, seal
 from factory.ml.lora import LoraLinear
+from factory.ml.meter import METER
 
 Loss = Callable[[nn.Module, Any], Tensor]
 Collate = Callable[[list[Any]], Any]
@@ -86,10 +87,13 @@ class _Loop(Trainer):  # type: ignore[misc]
 
 
 class _Voice(TrainerCallback):  # type: ignore[misc]
-    """Tells the journal how far the fit is, and its loss."""
+    """Tells the journal how far the fit is, its loss and its speed."""
 
     def __init__(self, report: Reporter) -> None:
         self.report = report
+
+    def on_train_begin(self, *_: Any, **__: Any) -> None:
+        METER.rate()  # what was packed before is not of this fit
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self.report.progress(state.global_step, state.max_steps, "steps")
@@ -98,7 +102,9 @@ class _Voice(TrainerCallback):  # type: ignore[misc]
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, float], **_: Any
     ) -> None:
         if "loss" in logs:
-            self.report.measured(state.global_step, loss=logs["loss"], learning_rate=logs.get("learning_rate", 0.0))
+            rate = logs.get("learning_rate", 0.0)
+            speed = {"tokens_per_second": round(tokens, 1)} if (tokens := METER.rate()) else {}
+            self.report.measured(state.global_step, loss=logs["loss"], learning_rate=rate, **speed)
 
 
 def fit(

@@ -11,13 +11,15 @@ from typing import Any, ClassVar
 
 from textual.app import App, ScreenStackError, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.notifications import SeverityLevel
 from textual.screen import Screen
 from textual.theme import Theme
 
-from factory.errors import FactoryError
 from factory.tui import export
+from factory.tui.broken import BROKEN
 from factory.tui.index import Summary
 from factory.tui.keys import COMMON
+from factory.tui.lines import safe
 from factory.tui.look import DARK, LIGHT
 from factory.tui.screens.base import Page
 from factory.tui.screens.help import HelpScreen
@@ -121,6 +123,18 @@ class FactoryApp(App[None]):
         """Remember what was read."""
         self.world.index.save()
 
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = False,
+    ) -> None:
+        """Say something for a moment; what stands in brackets is text, not markup."""
+        super().notify(safe(message), title=title, severity=severity, timeout=timeout, markup=markup)
+
     def look(self, first: bool = False) -> None:
         """Begin another look at the folder of runs, when the last one is through."""
         if self.looking is None:
@@ -211,7 +225,7 @@ class FactoryApp(App[None]):
     def _report(self, run: str) -> None:
         try:
             path, opened = export.report(Path.cwd(), self.world.home, run)
-        except (OSError, FactoryError, ValueError) as error:
+        except BROKEN as error:
             self.call_from_thread(self.notify, f"no report: {error}", severity="error")
             return
         self.call_from_thread(self.notify, f"{'opened' if opened else 'wrote'} {path}")

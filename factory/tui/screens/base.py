@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar, cast
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -12,7 +13,9 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input
 
+from factory.tui.broken import BROKEN, unreadable
 from factory.tui.keys import COMMON, Key, bindings
+from factory.tui.lines import wrapped
 from factory.tui.widgets.bars import Bar, Hints, Tabs
 from factory.tui.widgets.listing import Listing
 from factory.tui.widgets.pages import Pages, Source
@@ -26,6 +29,20 @@ MOST = 6
 """Lines that the head of a screen takes at most."""
 
 
+def guarded(fill: Callable[[Any], None]) -> Callable[[Any], None]:
+    """A `fill` that says what it could not show."""
+
+    @wraps(fill)
+    def filled(page: Page) -> None:
+        try:
+            fill(page)
+        except BROKEN as error:
+            said = unreadable(error)
+            page.headed(lambda room: wrapped(said, room, "warn", "! "))
+
+    return filled
+
+
 class Page(Screen[None]):
     """One screen. Subclasses give panels, arrangements, keys, and `fill`."""
 
@@ -35,6 +52,12 @@ class Page(Screen[None]):
     ARRANGEMENTS: ClassVar[Mapping[str, Arrangement]] = {SMALL: (), MEDIUM: (), LARGE: ()}
     AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = bindings(COMMON)
+
+    def __init_subclass__(cls, **settings: Any) -> None:
+        """What builds left may be of a newer factory, torn or gone: `fill` never ends in a traceback."""
+        super().__init_subclass__(**settings)
+        if "fill" in cls.__dict__:
+            setattr(cls, "fill", guarded(cls.fill))  # noqa: B010  (an assignment would change the type of a method)
 
     def compose(self) -> ComposeResult:
         """Top to bottom."""

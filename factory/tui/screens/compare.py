@@ -7,11 +7,13 @@ from typing import ClassVar
 
 from textual import on
 from textual.binding import BindingType
+from textual.markup import escape
 from textual.widget import Widget
 
 from factory.compare import LOST, TIED, WON, Comparison
 from factory.errors import FactoryError
 from factory.tui.beside import LETTERS, Beside, beside
+from factory.tui.broken import BROKEN, unreadable
 from factory.tui.grid import Grid
 from factory.tui.keys import Key, bindings
 from factory.tui.lines import Line, line, wrapped
@@ -91,16 +93,14 @@ class ComparePage(Page):
         try:
             made = beside(self.world.home, wanted)
             _ = made.shelf.rows, made.shelf.task, made.shelf.tables, made.fields
-        except (FactoryError, LookupError, OSError, ValueError) as error:
-            tell(self._fail, str(error) or type(error).__name__)
-            return
-        if wanted != self.asked:
-            return
-        tell(self._come, made)
-        for _ in made.work():
-            if wanted != self.asked:
-                return
-            tell(self._metrics)
+            if wanted == self.asked:
+                tell(self._come, made)
+            for _ in made.work():
+                if wanted != self.asked:
+                    return
+                tell(self._metrics)
+        except BROKEN as error:
+            tell(self._fail, unreadable(error))
 
     def _come(self, made: Beside) -> None:
         self.found = made
@@ -128,7 +128,7 @@ class ComparePage(Page):
             return
         self.headed(lambda room: self._head(found, pair, room))
         title = f"{self.kind or 'all'} rows: A against {LETTERS[self.other]}, {found.metric}"
-        self.listing("rows").border_title = title[0].upper() + title[1:]
+        self.listing("rows").border_title = escape(title[0].upper() + title[1:])
         self.listing("rows").tell(view.rows(found, pair, self.kind))
         self.listing("spec").tell(view.fields(found))
         self._metrics()

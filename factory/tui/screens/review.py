@@ -10,6 +10,7 @@ from textual.binding import BindingType
 from textual.widget import Widget
 
 from factory.errors import FactoryError
+from factory.tui.broken import BROKEN, unreadable
 from factory.tui.keys import Key, bindings
 from factory.tui.lines import Line, line, wrapped
 from factory.tui.screens.base import Page
@@ -78,8 +79,8 @@ class ReviewPage(Page):
         tell = self.app.call_from_thread
         try:
             made = desk_of(self.world, run)
-        except (FactoryError, OSError, LookupError, ValueError) as error:
-            tell(self._fail, str(error) or type(error).__name__)
+        except BROKEN as error:
+            tell(self._fail, unreadable(error))
             return
         if run == self.of:
             tell(self._come, made)

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from textual import on
 from textual.binding import BindingType
+from textual.markup import escape
 from textual.widget import Widget
 
 from factory.runs import CACHED, FAILED, RUNNING, RunView
@@ -207,7 +208,7 @@ class RunPage(Page):
         panel = self.query_one("#curve", Curves)
         smooth = f", smoothed {self.how.smooth:g}" if self.how.smooth else ""
         smooth += "" if source is self.held else f", of run {source.run.id[:15]}"
-        panel.border_title = f"{name.replace('_', ' ').capitalize()}{' (log)' if self.how.log else ''}{smooth}"
+        panel.border_title = escape(f"{name.replace('_', ' ').capitalize()}{' (log)' if self.how.log else ''}{smooth}")
         panel.tell(curves, self.how)
 
     def _data(self) -> None:

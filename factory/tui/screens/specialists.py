@@ -11,7 +11,7 @@ from textual.widget import Widget
 
 from factory import specialists
 from factory.bundle.manifest import verify
-from factory.errors import FactoryError
+from factory.tui.broken import BROKEN
 from factory.tui.keys import Key, bindings
 from factory.tui.lines import line
 from factory.tui.screens.base import Page
@@ -108,7 +108,7 @@ class SpecialistsPage(Page):
     def _verify(self, one: Kept) -> None:
         try:
             found = verify(one.version.bundle)
-        except (FactoryError, OSError, ValueError) as error:
+        except BROKEN as error:
             found = [str(error)]
 
         def tell() -> None:
@@ -134,7 +134,7 @@ class SpecialistsPage(Page):
             if word:
                 try:
                     specialists.name_it(self.world.home, one.label, word.strip())
-                except (FactoryError, OSError) as error:
+                except BROKEN as error:
                     self.notify(str(error), severity="error")
                 self.fill()
 

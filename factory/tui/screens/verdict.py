@@ -7,13 +7,14 @@ from typing import ClassVar
 
 from textual import on
 from textual.binding import BindingType
+from textual.markup import escape
 from textual.widget import Widget
 
 from factory import compare
-from factory.errors import FactoryError
 from factory.evidence import Evidence
 from factory.report import words
 from factory.slices import Slice, slices
+from factory.tui.broken import BROKEN
 from factory.tui.keys import Key, bindings
 from factory.tui.lines import line
 from factory.tui.screens.base import Page
@@ -92,7 +93,7 @@ class VerdictPage(Page):
         self.pages("why").tell(lambda room: view.reasoning(evidence, room))
         other = str(words.deciding(gate).get("baseline", ""))
         found = self.found.get(evidence.run.id) if gate else []
-        self.listing("slices").border_title = f"Slices: tuned against {other}" if other else "Slices"
+        self.listing("slices").border_title = escape(f"Slices: tuned against {other}" if other else "Slices")
         self.listing("slices").tell(view.slices(found, float(gate.get("confidence", 0.95)), other))
         self.pages("whole").tell(lambda room: whole.page(evidence, compare.tuned(evidence.run), room))
         self.listing("elsewhere").tell(view.forgetting(evidence))
@@ -153,9 +154,9 @@ class VerdictPage(Page):
 
 def slices_of(evidence: Evidence) -> list[Slice]:
     """The parts of the test set against what decided; none when rows or task are not there."""
-    other = str(words.deciding(evidence.facts("gate")).get("baseline", ""))
     try:
+        other = str(words.deciding(evidence.facts("gate")).get("baseline", ""))
         pair = compare.compare(compare.Side(evidence, compare.tuned(evidence.run)), compare.Side(evidence, other))
         return slices(pair, compare.Shelf(evidence))
-    except (FactoryError, LookupError, OSError, ValueError):
+    except BROKEN:
         return []

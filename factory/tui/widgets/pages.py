@@ -10,7 +10,8 @@ from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from factory.tui.lines import Line, plain
+from factory.tui.broken import BROKEN, unreadable
+from factory.tui.lines import Line, plain, wrapped
 from factory.tui.widgets.paint import brush_of, strip
 
 Source = Callable[[int], Sequence[Line]]
@@ -62,7 +63,10 @@ class Pages(ScrollView, can_focus=True):
             return
         at_end = self.scroll_offset.y >= self.max_scroll_y - 1
         self.made_for = room
-        self.lines = self.source(room)
+        try:
+            self.lines = self.source(room)
+        except BROKEN as error:
+            self.lines = wrapped(unreadable(error), room, "warn")
         self.virtual_size = Size(room, len(self.lines))
         if self.follow and at_end:
             self.scroll_end(animate=False, immediate=True)
