@@ -42,6 +42,11 @@ class RunsPage(Page):
     BINDINGS: ClassVar[list[BindingType]] = bindings([k for k in KEYS if k.action not in ("open", "search", "sort")])
     ARRANGEMENTS: ClassVar = {name: (Block((Slot("list"), Slot("about", rows=3))),) for name in (SMALL, MEDIUM, LARGE)}
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.wanted = ""
+        """The run that the cursor is to be on as soon as it is read."""
+
     def panels(self) -> Sequence[Widget]:
         """The list, and what to do about the run under the cursor."""
         about = Pages("about", "this run")
@@ -50,10 +55,8 @@ class RunsPage(Page):
 
     def arrive(self) -> None:
         """The cursor is on the run that was looked at elsewhere."""
-        chosen = self.world.chosen
+        self.wanted = self.world.chosen
         self.fill()
-        if chosen:
-            self.listing("list").go_to(chosen)
 
     def fill(self) -> None:
         """From the index."""
@@ -62,6 +65,8 @@ class RunsPage(Page):
         self.headed(self._counts)
         self.listing("list").marked = world.marked
         self.listing("list").tell(view.grid(every, world.clock(), world.finishes))
+        if self.wanted and self.listing("list").go_to(self.wanted):
+            self.wanted = ""
         self._about()
 
     def _counts(self, room: int) -> list[Line]:
@@ -104,7 +109,7 @@ class RunsPage(Page):
     @on(Listing.Moved)
     def _moved(self, event: Listing.Moved) -> None:
         if event.by_hand:
-            self.world.chosen = self.current()
+            self.world.chosen, self.wanted = self.current(), ""
         self._about()
 
     @on(Listing.Chosen)
