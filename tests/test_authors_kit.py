@@ -11,7 +11,8 @@ import pytest
 
 from factory.api import Plugin
 from factory.testing import Case, builds, conforms, facts, faults, trial
-from factory.testing.conform import judged, recorded, trials
+from factory.testing.conform import judged, recorded
+from factory.testing.looks import trials
 
 STATIC = [
     (bad.Open, "frozen", "it changeable"), (bad.Open, "closed", "a typo in a spec is lost"),

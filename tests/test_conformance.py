@@ -10,8 +10,9 @@ from conformance_cases import CASES, LONG, SKIPPED
 from factory.api import Plugin
 from factory.plugins import installed
 from factory.testing import Case, builds, facts
-from factory.testing.conform import Seen, judged, recorded, trials
+from factory.testing.conform import judged, recorded
 from factory.testing.imports import packages
+from factory.testing.looks import Seen, look, trials
 
 RECORD = Path(__file__).parent / "conformance.json"
 KINDS = [kind for kind in installed().classes() if kind.kind not in SKIPPED]
@@ -49,7 +50,7 @@ def test_no_package_of_ours_is_heavy_to_import() -> None:
 @pytest.mark.slow
 @each
 def test_a_kind_behaves_with_models_too(kind: type[Plugin]) -> None:
-    found = judged(kind, case(kind), trials([(kind, case(kind))])[0])
+    found = judged(kind, case(kind), look(kind, case(kind)))
     assert found == [], "\n".join(map(str, found))
 
 

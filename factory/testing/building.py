@@ -17,11 +17,9 @@ from factory.plugins import Registry, installed
 from factory.resolve import resolve
 from factory.testing.case import Case
 from factory.testing.looks import trials
-from factory.testing.trying import WORLD, briefly, write_files
+from factory.testing.trying import FORMS, WORLD, briefly, write_files
 
 VERDICTS = frozenset({0, 2, 3})
-FORMS = {"embedder": "labels", "prompter": "text"}
-"""Further model → the form of answers that its kind of base is for."""
 
 
 def built(kind: type[Plugin], case: Case) -> str:

@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -105,10 +106,10 @@ def observe(asked: Mapping[str, Any]) -> dict[str, Any]:
         output = first.pop("output")
         more: dict[str, Any] = {}
         if not asked["brief"] and not issubclass(kind, Objective):
-            broken = _after_a_break(kind, case, registry, root / "broken")
+            broken = _after_a_break(kind, case, registry, root / "broken", models)
             same = broken == output
             again = same or _tried(kind, case, registry, root / "again", models).get("output") == output
-            more = {"same": again, "resumed": same, "poor": _poorly(kind, case, registry, root / "poor")}
+            more = {"same": again, "resumed": same, "poor": _poorly(kind, case, registry, root / "poor", models)}
     digest = identity.digest_bytes(identity.canonical(output))
     return {"same": True, "resumed": True, "poor": "", **first, **more, "digest": digest,
             "seconds": round(time.monotonic() - start, 2)}
@@ -165,9 +166,9 @@ def _tables(trial: Trial) -> Any:
     return {name: [dict(row.columns) for row in table.values()] for name, table in trial.tables.items()}
 
 
-def _after_a_break(kind: type[Plugin], case: Case, registry: Registry, root: Path) -> Any:
+def _after_a_break(kind: type[Plugin], case: Case, registry: Registry, root: Path, models: bool) -> Any:
     """The output of a run that follows one which was broken off: nothing of that may be left."""
-    trial = _trial(kind, case, registry, root)
+    trial = _trial(kind, case, registry, root, models)
     method = BROKEN.get(kind.role)
     if method is not None:
         with suppress(Exception):  # what a run that is broken off says is nobody's business
@@ -175,13 +176,13 @@ def _after_a_break(kind: type[Plugin], case: Case, registry: Registry, root: Pat
             next(started, None)
             next(started, None)
             started.close()
-    whole = Trial(trial.plugin, case, root, registry, trial.reading)
+    whole = replace(trial)
     return json.loads(json.dumps(rounded(whole.run())))
 
 
-def _poorly(kind: type[Plugin], case: Case, registry: Registry, root: Path) -> str:
+def _poorly(kind: type[Plugin], case: Case, registry: Registry, root: Path, models: bool) -> str:
     """How a plugin fails on rows whose declared columns hold nothing; empty for an ordinary Python error, or none."""
-    trial = _trial(kind, case, registry, root)
+    trial = _trial(kind, case, registry, root, models)
     columns = dict.fromkeys(getattr(trial.plugin, "columns", ()))
     trial.rows = [row.having(**columns) for row in trial.rows]
     try:

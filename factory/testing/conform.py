@@ -13,7 +13,7 @@ from factory.testing import facts
 from factory.testing.building import built
 from factory.testing.case import Case
 from factory.testing.imports import imported
-from factory.testing.looks import Seen, trials
+from factory.testing.looks import Seen, look
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ def faults(kind: type[Plugin], case: Case | None = None, *, record: Path | None 
     found = static + [Fault(check, reason) for check, reason in light]
     if any(fault.check in ("made", "class", "loads") for fault in found):
         return found
-    seen = trials([(kind, case)])[0]
+    seen = look(kind, case)
     return found + judged(kind, case, seen) + recorded(kind, case, seen, record)
 
 

@@ -23,11 +23,21 @@ SEEDS = ("1", "2")
 Seen = Mapping[str, Any]
 
 
-def trials(asked: Sequence[tuple[type[Plugin], Case]], models: bool = True) -> list[tuple[Seen, Seen]]:
-    """What was seen of each plugin under two hash seeds. Without `models`, one that needs any says so and no more."""
+def look(kind: type[Plugin], case: Case) -> tuple[Seen, Seen]:
+    """What was seen of one plugin; one that asks for a model, though it is not about any, is given a random one."""
+    seen = trials([(kind, case)])[0]
+    return trials([(kind, case)], always=True)[0] if "model" in seen[0] else seen
+
+
+def trials(
+    asked: Sequence[tuple[type[Plugin], Case]], models: bool = True, always: bool = False
+) -> list[tuple[Seen, Seen]]:
+    """What was seen of each plugin under two hash seeds. Without `models`, one that needs any says so and no
+    more; with `always`, every one gets some.
+    """
     wanted = [
         {"module": kind.__module__, "name": kind.__qualname__, "case": case, "patience": case.patience,
-         "models": models and facts.wants_models(kind)}
+         "models": always or (models and facts.wants_models(kind))}
         for kind, case in asked
     ]
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:

@@ -19,6 +19,8 @@ WORLD = HERE / "world"
 """The project-local folder that holds the kit's own tasks."""
 SEED = 7
 TOKENS = 16
+FORMS = {"embedder": "labels", "prompter": "text"}
+"""Further model → the form of answers that its kind of base is for."""
 
 
 class ModelNeededError(Exception):
@@ -93,7 +95,7 @@ class Trial:
         """What every job carries."""
         return {
             "seed": SEED, "report": Silent(), "root": self.root, "tables": self.tables, "toolbox": self.toolbox,
-            "models": {name: self.lent() for name in self.plugin.uses()}, "teachers": self.teacher,
+            "models": {name: self.further(name) for name in self.plugin.uses()}, "teachers": self.teacher,
         }
 
     def lent(self) -> Base:
@@ -105,6 +107,14 @@ class Trial:
         if not self.case.replies:
             raise ModelNeededError("it asks a teacher; say what that answers by Case(replies=[…])")
         return Scripted(tuple(self.case.replies))
+
+    def further(self, alias: str) -> Base:
+        """A model beside the base, of the kind that its name in the spec promises."""
+        if self.base is None:
+            return self.lent()
+        from factory.testing.models import base
+
+        return base(self.root / "models", FORMS.get(alias, self.form))
 
     def rows_job(self, rows: Sequence[Row]) -> RowsJob:
         """A job over rows."""
