@@ -28,7 +28,7 @@ DEFINED = {CODE / "spec.py", CODE / "api" / "settings.py"}
 SHOWING = {"cli", "report", "serve", "evidence.py", "compare.py", "runs.py", "specialists.py"}
 """Code that only shows what was read is no consumer."""
 
-ROLES = (Probe,)
+ROLES = (Probe, Source)
 """Roles that have fields of their own, which the stages read."""
 
 ALIASES = {"preflight": {"limits"}, "train": {"settings"}, "split": {"settings"}}
@@ -50,7 +50,7 @@ CHANGES = {
     "data.preflight.rare": "0.3", "data.preflight.lost": "0.3", "data.preflight.unsupervised": "0.3",
     "data.preflight.unended": "0.3",
     "data.preflight.unlike": "0.3", "data.preflight.conflict": "0.3",
-    "data.review": "{file: decisions.jsonl}", "data.facts": "{change: daily}",
+    "data.on_error": "skip", "data.review": "{file: decisions.jsonl}", "data.facts": "{change: daily}",
 }
 """Another value for every field that the output depends on."""
 
@@ -111,7 +111,7 @@ def unread_of_spec(model: type[BaseModel]) -> list[str]:
     ]
     taken = {read for file in files for read in reads(tree(file))}
     named = set().union(*(words(tree(file)) for file in files if file.parent.name == "resolve"))
-    packages = {Path(inspect.getfile(plugin)).parent for plugin in Registry.load().classes()}
+    packages = {Path(inspect.getfile(one)).parent for plugin in Registry.load().classes() for one in ours(plugin)}
     checks = {word for folder in packages for file in folder.glob("*.py") for word in words(tree(file))}
     left = []
     for path, _, name in blocks(model):
@@ -127,7 +127,7 @@ def unread_of_spec(model: type[BaseModel]) -> list[str]:
 
 def unread_of_plugin(kind: type[Plugin]) -> list[str]:
     """Fields of a plugin that neither its class nor those it inherits from read off `self`."""
-    bodies = [body for ancestor in kind.__mro__ if _ours(ancestor) for body in _bodies(ancestor)]
+    bodies = [body for ancestor in ours(kind) for body in _bodies(ancestor)]
     taken = {read for body in bodies for read in reads(body)}
     taken |= {("self", name) for role in ROLES if issubclass(kind, role) for name in role.model_fields}
     left = []
@@ -139,8 +139,10 @@ def unread_of_plugin(kind: type[Plugin]) -> list[str]:
     return left
 
 
-def _ours(kind: type) -> bool:
-    return issubclass(kind, Plugin) and not kind.__module__.startswith("factory.")
+def ours(kind: type[Plugin]) -> list[type[Plugin]]:
+    """A plugin and what it is made of, down to its bare role."""
+    bare = ("factory.api.roles", "factory.api.plugin")
+    return [each for each in kind.__mro__ if issubclass(each, Plugin) and each.__module__ not in bare]
 
 
 def _bodies(kind: type) -> Iterator[ast.AST]:
