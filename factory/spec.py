@@ -91,7 +91,7 @@ class Leakage(Closed):
 class Require(Closed):
     """A test of the training rows as they come out of curation; the build stops before it trains on rows that fail."""
 
-    metric: str = Field(description="rows, labels_min, share_synthetic, doubted, …, or what an installed curator measures")
+    metric: str = Field(description="rows, labels_min, share_synthetic, doubted, …, or what a curator measures")
     max: float | None = Field(None, description="the most that passes")
     min: float | None = Field(None, description="the least that passes")
 
