@@ -298,7 +298,13 @@ def test_no_torch_in_its_process(three: Path) -> None:
     assert done.stdout.strip().splitlines()[-1] == "[]"
 
 
-@pytest.mark.parametrize("left", ["[1, 2]", '{"verdict": "SHIP", "comparisons": [{"baseline": "x"}]}', '{"verdict": 7}', "{"])
+STRANGE = {
+    "list": "[1, 2]", "bare": '{"verdict": "SHIP", "comparisons": [{"baseline": "x"}]}', "number": '{"verdict": 7}',
+    "torn": "{",
+}
+
+
+@pytest.mark.parametrize("left", STRANGE.values(), ids=STRANGE)
 def test_what_a_newer_factory_left_is_no_traceback(tmp_path: Path, left: str) -> None:
     home = home_of_three(tmp_path)
     for name in ("gate", "score", "curate", "preflight", "freeze"):
