@@ -25,7 +25,7 @@ STATIC = [
 ]
 BEHAVIOUR = [
     (bad.Idle, "columns", "declares the column 'label' and never reads it"),
-    (bad.Secret, "columns", "reads the column 'text' and does not declare it"),
+    (bad.Secret, "columns", "reads the column 'label' and does not declare it"),
     (bad.Drawn, "deterministic", "two runs with the same seed give different outputs"),
     (bad.Hashed, "deterministic", "depends on PYTHONHASHSEED"),
     (bad.Remembering, "resumable", "a run that was broken off changes the next one"),
@@ -72,7 +72,7 @@ def test_an_import_that_is_heavy_or_talks_is_told_why() -> None:
 def test_a_good_plugin_has_no_faults_and_builds() -> None:
     conforms(bad.Good)
     assert builds(bad.Good) in {"SHIP", "NO_SHIP", "INSUFFICIENT_EVIDENCE"}
-    with pytest.raises(AssertionError, match="Secret does not conform:\n  columns: it reads the column 'text'"):
+    with pytest.raises(AssertionError, match="Secret does not conform:\n  columns: it reads the column 'label'"):
         conforms(bad.Secret)
 
 

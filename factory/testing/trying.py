@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 WORLD = HERE / "world"
 """The project-local folder that holds the kit's own tasks."""
 SEED = 7
-TOKENS = 16
+TOKENS = 13
 FORMS = {"embedder": "labels", "prompter": "text"}
 """Further model → the form of answers that its kind of base is for."""
 
