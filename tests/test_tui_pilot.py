@@ -201,6 +201,15 @@ def test_what_vanishes_while_it_is_shown_is_said_to_be_gone(tmp_path: Path) -> N
     drive(home, story, size=(80, 24), start="verdict", run=SHIPPED)
 
 
+def test_what_was_told_for_a_wide_screen_is_told_anew_for_a_narrow_one(three: Path) -> None:
+    async def story(app, pilot):
+        await pilot.resize_terminal(60, 20)
+        await pilot.pause()
+        assert "…" not in text_of(app).splitlines()[2] and "better than untuned" in " ".join(text_of(app).split())
+
+    drive(three, story, size=(120, 24), start="verdict", run=SHIPPED)
+
+
 @pytest.mark.parametrize("screen", [s for s in SCREENS])
 def test_a_terminal_of_no_size_is_no_reason_to_stop(three: Path, screen: str) -> None:
     async def story(app, pilot):

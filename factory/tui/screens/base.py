@@ -126,6 +126,14 @@ class Page(Screen[None]):
     def tick(self) -> None:
         """Ten times a second while shown: take in what is new."""
 
+    told: Source | None = None
+    """What the head says, for any width."""
+
+    def on_resize(self) -> None:
+        """Another width: the head is broken anew, and may take more rows."""
+        if self.told is not None:
+            self.headed(self.told)
+
     def index_changed(self) -> None:
         """Runs came, went or moved on."""
 
@@ -134,6 +142,7 @@ class Page(Screen[None]):
 
     def headed(self, source: Source) -> None:
         """Show the lines above the panels, in as many rows as they need."""
+        self.told = source
         head = self.query_one("#head", Pages)
         room = self.app.size.width - 2
         lines = list(source(max(20, room)))[: max(1, min(MOST, self.app.size.height // 5))]
