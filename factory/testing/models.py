@@ -62,5 +62,5 @@ def _decoder(folder: Path) -> None:
     LlamaForCausalLM(LlamaConfig(
         vocab_size=len(vocabulary), hidden_size=WIDTH, intermediate_size=2 * WIDTH, num_hidden_layers=2,
         num_attention_heads=2, num_key_value_heads=2, max_position_embeddings=2048, tie_word_embeddings=True,
-        bos_token_id=0, eos_token_id=1, initializer_range=1.0,
+        bos_token_id=0, eos_token_id=1, initializer_range=0.2,
     )).save_pretrained(folder)
