@@ -28,7 +28,8 @@ COLUMNS = (
     Column("bundle", rank=1, least=5, most=24),
 )
 NONE_YET = "no specialist yet: none of the runs reached a bundle"
-LABEL = 14
+LABEL, PLACE = 14, 4
+"""Cells of a label, and parts of a path from the home on: `store/bundle/KEY/output`."""
 
 
 def grid(shelf: Sequence[Kept], index: Index, now: float, checked: Mapping[str, str] | None = None) -> Grid:
@@ -81,7 +82,7 @@ def lineage(one: Kept, evidence: Evidence, problems: Sequence[str] | None, room:
         ("test rows", _rows(rows, "frozen: test", sealed.get("test"))),
         ("spec", _short(digests.get("spec"))),
         ("adapter", f"{_short(digests.get('adapter'))}{_rank(manifest)}"),
-        ("bundle", str(version.bundle)),
+        ("bundle", "/".join(version.bundle.parts[-PLACE:])),
         ("digest", _short(manifest.get("digest"))),
         ("ask it", f"factory try {one.label} --query '…'"),
     ]
