@@ -24,8 +24,8 @@ from factory.store import Store
 Listener = Callable[[float, Event], None]
 
 WORKERS = {
-    "gather": "sources", "prepare": "task", "synthesize": "synthesizers", "curate": "curators", "preflight": "objective",
-    "train": "objective", "answer": "contender", "score": "evals", "probe": "probe", "bundle": "targets",
+    "gather": "sources", "prepare": "task", "synthesize": "synthesizers", "curate": "curators",
+    "preflight": "objective", "train": "objective", "answer": "contender", "score": "evals", "probe": "probe", "bundle": "targets",
     "trial": "contender",
 }
 """Stage kind → where its config names the plugins that do its work."""
