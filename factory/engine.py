@@ -25,8 +25,8 @@ Listener = Callable[[float, Event], None]
 
 WORKERS = {
     "gather": "sources", "prepare": "task", "synthesize": "synthesizers", "curate": "curators",
-    "preflight": "objective", "train": "objective", "answer": "contender", "score": "evals", "probe": "probe", "bundle": "targets",
-    "trial": "contender",
+    "preflight": "objective", "train": "objective", "answer": "contender", "trial": "contender", "score": "evals",
+    "probe": "probe", "bundle": "targets",
 }
 """Stage kind → where its config names the plugins that do its work."""
 

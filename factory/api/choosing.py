@@ -61,7 +61,8 @@ def uncertainty(vectors: NDArray[Any], labels_known: Mapping[int, str]) -> Float
         warnings.filterwarnings("ignore", "The number of unique classes")  # few texts a label is what this is for
         model = LogisticRegression(C=INVERSE_PENALTY, max_iter=200).fit(vectors[known], labels)
     chances = np.sort(model.predict_proba(vectors), axis=1)
-    return np.maximum(1 - (chances[:, -1] - chances[:, -2]), LEAST).astype(np.float32)
+    unsure: Floats = np.maximum(1 - (chances[:, -1] - chances[:, -2]), LEAST).astype(np.float32)
+    return unsure
 
 
 def _facilities(

@@ -108,8 +108,8 @@ def _data(manifest: Mapping[str, Any], gather: Mapping[str, Any]) -> str:
         groups, exact, near = (proof.get(name, 0) for name in ("test_groups_in_training", "exact", "near"))
         meant = f", {proof['semantic']} that mean the same" if proof.get("semantic_threshold") else ""
         sources.append(
-            f"In the training rows: {groups} test groups, {exact} exact and {near} near duplicates of frozen rows{meant}"
-            " (`factory/leakage.json`)"
+            f"In the training rows: {groups} test groups, {exact} exact and {near} near duplicates of frozen rows"
+            f"{meant} (`factory/leakage.json`)"
         )
     if manifest.get("review"):
         sources.append(reviewed(manifest["review"]))
