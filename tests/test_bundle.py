@@ -166,7 +166,8 @@ def test_certify_refuses_an_adapter_that_loads_as_nothing(
         ([[1.0, 2.0]], [[1.0, 2.02]], [[1.0, 2.03]], 13, "nearer to the untuned base"),
         (["yes"], ["no"], ["yes"], 13, "differently"),
         (["a", "b", "c", "d"], ["a", "b", "c", "d"], ["a", "b", "c", "d"], 13, "does not change the answers"),
-        (["a", "b", "c", "d"], ["a", "b", "x", "y"], ["x", "y", "z", "u"], 13, "differently .*: by 50.00%"),
+        (["a", "b", "c", "d"], ["a", "t", "x", "y"], ["x", "y", "z", "u"], 13, "differently .*: by 75.00%, over 50%"),
+        (["a b", "c d"], ["a b", "x d"], ["a b", "x y"], 13, "differently .*: by 25.00%, over 12%"),
     ],
 )
 def test_certify_says_which_fact_failed(gated, tuned, untuned, modules, message) -> None:
@@ -174,6 +175,7 @@ def test_certify_says_which_fact_failed(gated, tuned, untuned, modules, message)
         certify.judge(gated, tuned, untuned, modules, 13)
 
 
-def test_a_text_in_four_may_turn_out_otherwise_for_a_rounding() -> None:
-    facts = certify.judge(["a", "b", "c", "d"], ["a", "b", "c", "x"], ["x", "y", "z", "u"], 13, 13)
-    assert (facts["largest_difference"], facts["tolerance"], facts["change"]) == (0.25, 0.25, 1.0)
+def test_texts_that_part_after_a_rounding_are_still_the_same_models() -> None:
+    judged, said = ["a good day to you", "ships by noon"], ["a good day to all", "ships by ten"]
+    facts = certify.judge(judged, said, ["hello", "we post it"], 13, 13)
+    assert (facts["largest_difference"], facts["tolerance"], facts["change"]) == (0.26666667, 0.5, 1.0)

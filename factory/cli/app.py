@@ -26,7 +26,7 @@ COMMANDS = {
     "bases": "List the base models that are known by digest.",
     "plugins": "List the kinds that a spec can name, and what failed to load.",
     "new": "Write a plugin package, or a commented spec, to begin with.",
-    "docs": "Write the pages of all kinds, and the guides, as HTML.",
+    "docs": "Write the pages of all kinds, from the installed classes, and the guides, into FOLDER as HTML.",
     "schema": "Write the JSON Schema of specs, with the installed plugins' fields.",
     "gc": "Free the disk of what no recent run refers to.",
 }

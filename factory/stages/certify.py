@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,9 @@ from factory.stages.job import StageJob
 TOLERANCE = 0.02
 """Largest difference that counts as the same answer, as a share of the largest number answered. The judged model may
 have run in bfloat16, whose 8 bits of precision add up to about 1 %; the plain library runs in float32."""
-TEXTS = 0.25
-"""Share of texts that may differ, for the same reason: where two tokens are almost equally likely, a rounding chooses,
-and all that follows is another text."""
+TEXTS = 0.5
+"""How far texts may be from the judged ones, as a share of how far they are from the untuned base's. Where two tokens are
+almost equally likely a rounding chooses, and what follows is another text, though of the same model."""
 
 
 class CertificationError(FactoryError):
@@ -51,8 +52,8 @@ def judge(
     Raises CertificationError when the bundle is not the judged model, or its adapter does nothing.
     """
     texts = all(isinstance(output, str) for output in gated)
-    tolerance = TEXTS if texts else TOLERANCE
     gap, change = (_gap(one, other, gated, texts) for one, other in ((gated, tuned), (tuned, untuned)))
+    tolerance = TEXTS * change if texts else TOLERANCE
     if modules != expected:
         raise CertificationError(f"the plain library applied the adapter to {modules} layers, not to {expected}")
     if change == 0.0:
@@ -66,16 +67,23 @@ def judge(
             f"the bundle's answers are nearer to the untuned base ({change:.2%}) than to the judged model ({gap:.2%})"
         )
     return {
-        "largest_difference": round(gap, 8), "tolerance": tolerance, "modules": modules,
+        "largest_difference": round(gap, 8), "tolerance": round(tolerance, 8), "modules": modules,
         "adapter_changes_answers": True, "change": round(change, 8),
     }
 
 
 def _gap(one: Sequence[Any], other: Sequence[Any], gated: Sequence[Any], texts: bool) -> float:
-    """How far two lists of outputs are apart: the share of texts that differ, else by the largest number answered."""
+    """How far two lists of outputs are apart: texts by the mean share of their words that differ, others as a share of
+    the largest number answered.
+    """
     if texts:
-        return sum(bool(a != b) for a, b in zip(one, other, strict=True)) / len(gated)
+        return sum(map(apart, one, other)) / len(gated)
     return float(difference(one, other)) / (_largest(gated) or 1.0)
+
+
+def apart(one: str, other: str) -> float:
+    """The share of the words of two texts that are not in common, in order: 0 for equal texts, 1 for unlike ones."""
+    return 1.0 - SequenceMatcher(None, one.split(), other.split(), autojunk=False).ratio() if one != other else 0.0
 
 
 def difference(one: Any, other: Any) -> float:
