@@ -9,7 +9,7 @@ demo: $(VENV)/.installed
 	$(BIN)/factory build specs/reranker.yaml
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 test-slow: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m slow

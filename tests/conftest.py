@@ -3,9 +3,12 @@
 import json
 import os
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from factory.plugins import installed
 
 TOY = Path(__file__).parent / "plugin_packages" / "toy"
 SPEC = """\
@@ -23,8 +26,9 @@ data:
 
 
 @pytest.fixture
-def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A project folder: a spec, rows that counting words answers well, and a base that nobody needs to load."""
+    installed.cache_clear()  # what is on the path changes, in this process too
     monkeypatch.syspath_prepend(str(TOY))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(TOY), os.environ.get("PYTHONPATH", "")]))
     monkeypatch.setenv("FACTORY_HOME", str(tmp_path / "home"))
@@ -34,7 +38,8 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "base" / "model.safetensors").write_bytes(b"")
     (folder / "toy.yaml").write_text(SPEC)
     (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows()))
-    return folder
+    yield folder
+    installed.cache_clear()
 
 
 def rows(count: int = 160, seed: int = 3) -> list[dict[str, str]]:

