@@ -23,8 +23,8 @@ TOLERANCE = 0.02
 """Largest difference that counts as the same answer, as a share of the largest number answered. The judged model may
 have run in bfloat16, whose 8 bits of precision add up to about 1 %; the plain library runs in float32."""
 TEXTS = 0.5
-"""How far texts may be from the judged ones, as a share of how far they are from the untuned base's. Where two tokens are
-almost equally likely a rounding chooses, and what follows is another text, though of the same model."""
+"""How far texts may be from the judged ones, as a share of how far they are from the untuned base's. Where two tokens
+are almost equally likely a rounding chooses, and what follows is another text, though of the same model."""
 
 
 class CertificationError(FactoryError):
