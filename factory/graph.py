@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from factory import identity
 from factory.api import Endpoint, Plugin
 from factory.api.plugin import fields_identity
@@ -139,7 +141,7 @@ def said(value: Any, root: Path) -> Any:
         return {name: said(item, root) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [said(item, root) for item in value]
-    return fields_identity(value, root) if hasattr(value, "model_fields") else value
+    return fields_identity(value, root) if isinstance(value, BaseModel) else value
 
 
 def config(value: Any) -> Any:

@@ -11,7 +11,6 @@ from typing import Any
 
 from factory import identity
 from factory.api import Contender, Curator, Eval, Objective, Plugin, Probe, Source, Synthesizer, Target, Task
-from factory.data.rows import read_json
 from factory.engine import build
 from factory.errors import FactoryError
 from factory.plugins import Registry, installed
@@ -35,10 +34,6 @@ def built(kind: type[Plugin], case: Case) -> str:
             heard: list[Any] = []
             again = build(resolve(spec, registry=registry), registry, root / "home", listener=_ears(heard))
         except FactoryError as error:
-            # Two tokens of a random model are often equally likely: which wins is a matter of precision, not of the
-            # plugin. All stages before have passed; what a real base says is certified by every real build.
-            if issubclass(kind, Objective) and form_of(kind) == "text" and "golden rows differently" in str(error):
-                return str(read_json(next(root.glob("home/store/gate/*/output/gate.json")))["verdict"])
             raise AssertionError(f"a build with {kind.role} {kind.kind!r} failed: {error}{_log(root)}") from error
     ran = [event.stage for event in heard if type(event).__name__ == "StageStarted"]
     assert first.exit_code in VERDICTS, first
