@@ -213,6 +213,16 @@ class Shelf:
         lines = {f.stem: self.evidence.lines("gather", f"tables/{f.name}") for f in files}
         return {table: {r["id"]: Row.from_json(r) for r in found} for table, found in lines.items()}
 
+    def example(self) -> dict[str, Any]:
+        """What a person would ask to get the first test row; empty when the rows, or the task, are not there."""
+        row = next(iter(self.rows.values()), None)
+        if self.task is None or row is None:
+            return {}
+        try:
+            return dict(self.task.asked(row))
+        except Exception:  # a stranger's task must not cost the verdict
+            return {}
+
     def show(self, row: str, side: Side | None = None) -> str:
         """A row, with what a contender said to it, for a person."""
         from factory.api import Answer

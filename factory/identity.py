@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +28,6 @@ def key(value: Any) -> str:
 def digest_bytes(data: bytes) -> str:
     """The full SHA-256 of some bytes, in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
-
-
-def digest_lines(lines: Iterable[bytes]) -> str:
-    """The SHA-256 of lines, each ended by a newline, without holding them all."""
-    state = hashlib.sha256()
-    for line in lines:
-        state.update(line)
-        state.update(b"\n")
-    return state.hexdigest()
 
 
 def digest_file(path: Path) -> str:

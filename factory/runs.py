@@ -45,6 +45,11 @@ class StageView:
         """Seconds that remain at the present rate, or None when nobody knows."""
         return (self.total - self.done) / self.rate if self.total and self.rate > 0 else None
 
+    def to_json(self) -> dict[str, Any]:
+        """The stage as `--json` lists it."""
+        named = ("name", "key", "state", "why", "error", "seconds", "cpu_seconds", "peak_mib", "done", "total", "unit")
+        return {name: getattr(self, name) for name in named}
+
 
 @dataclass(slots=True)
 class RunView:
@@ -115,12 +120,8 @@ class RunView:
 
     @property
     def state(self) -> str:
-        """`running`, `finished`, `failed`, `interrupted`, or `dead` when its process is gone without a last word."""
-        if self.end is None:
-            return RUNNING if alive(self.pid, self.started) else DEAD
-        if self.end.exit_code == INTERRUPTED:
-            return INTERRUPTED_RUN
-        return FINISHED if self.end.exit_code < BAD_INPUT else FAILED
+        """As `state_of` says."""
+        return state_of(self.end.exit_code if self.end else None, self.pid, self.started)
 
     @property
     def verdict(self) -> str:
@@ -219,6 +220,15 @@ def _no_such_run(text: str, near: list[str], known: list[str]) -> str:
         more = ", …" if len(near) > 5 else ""
         return f"{text!r} means {len(near)} runs: {', '.join(near[:5])}{more}; say more of the id"
     return f"no run {text!r}; the newest are {', '.join(known[:3])} (`factory runs` lists all)"
+
+
+def state_of(exit_code: int | None, pid: int, started: float) -> str:
+    """`running`, `finished`, `failed`, `interrupted`, or `dead` when its process is gone without a last word: None."""
+    if exit_code is None:
+        return RUNNING if alive(pid, started) else DEAD
+    if exit_code == INTERRUPTED:
+        return INTERRUPTED_RUN
+    return FINISHED if exit_code < BAD_INPUT else FAILED
 
 
 def alive(pid: int, since: float) -> bool:

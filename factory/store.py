@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from factory.disk import sync
 
 OUTPUT, META = "output", "stage.json"
 
@@ -97,14 +98,14 @@ class Store:
         for path in sorted({place.work / META, place.work / OUTPUT, *(place.work / OUTPUT).rglob("*")}):
             if path.is_file() and not path.is_symlink():
                 path.chmod(0o644)
-            _sync(path)
-        _sync(place.work)
+            sync(path)
+        sync(place.work)
         shutil.rmtree(place.final, ignore_errors=True)
         shutil.rmtree(grave, ignore_errors=True)
         if resumable.exists():
             resumable.rename(grave)
         place.work.rename(place.final)
-        _sync(place.final.parent)
+        sync(place.final.parent)
         shutil.rmtree(grave, ignore_errors=True)
 
     def forget(self, place: Place) -> None:
@@ -115,11 +116,3 @@ class Store:
             place.final.rename(grave)
             shutil.rmtree(grave)
         shutil.rmtree(place.work, ignore_errors=True)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -160,7 +160,9 @@ def _near(path: Path) -> str:
 
 def _try(evidence: Evidence) -> list[str]:
     """One line that asks the specialist something it was tested on."""
-    asked = example(evidence)
+    from factory.compare import Shelf
+
+    asked = Shelf(evidence).example()
     query = words.clean(asked.pop("query", ""))
     more = [f"--with {shlex.quote(f'{name}={_value(value)}')}" for name, value in asked.items() if value]
     told = " ".join([f"factory try {evidence.run.name} --query {shlex.quote(query)}", *more])
@@ -169,17 +171,3 @@ def _try(evidence: Evidence) -> list[str]:
 
 def _value(value: Any) -> str:
     return words.clean(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
-
-
-def example(evidence: Evidence) -> dict[str, Any]:
-    """What a person would ask to get the first test row; empty when the rows, or the task, are not there."""
-    from factory.compare import Shelf
-
-    shelf = Shelf(evidence)
-    row = next(iter(shelf.rows.values()), None)
-    if shelf.task is None or row is None:
-        return {}
-    try:
-        return dict(shelf.task.asked(row))
-    except Exception:  # a stranger's task must not cost the verdict
-        return {}

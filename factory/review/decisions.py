@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from factory import identity
+from factory.disk import sync
 from factory.errors import InputError
 
 ACCEPT, REJECT, EDIT, SKIP, UNDO = "accept", "reject", "edit", "skip", "undo"
@@ -119,21 +120,13 @@ def write(path: Path, words: Iterable[Said]) -> None:
             file.write(identity.canonical(stamped) + b"\n")
             os.fsync(file.fileno())
     if new:
-        _sync(path.parent)
+        sync(path.parent)
 
 
 def _torn(path: Path) -> bool:
     with path.open("rb") as file:
         file.seek(-1, os.SEEK_END)
         return file.read(1) != b"\n"
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _parsed(line: bytes) -> Said | None:

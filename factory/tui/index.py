@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from factory import events, journal
-from factory.errors import BAD_INPUT, INTERRUPTED
-from factory.runs import DEAD, FAILED, FINISHED, INTERRUPTED_RUN, RUNNING, alive, name_of
+from factory.runs import name_of, state_of
 from factory.store import Store
 from factory.tui.tail import parsed
 
@@ -68,12 +67,8 @@ class Summary:
 
     @property
     def state(self) -> str:
-        """As `RunView.state`."""
-        if self.exit_code is None:
-            return RUNNING if alive(self.pid, self.started) else DEAD
-        if self.exit_code == INTERRUPTED:
-            return INTERRUPTED_RUN
-        return FINISHED if self.exit_code < BAD_INPUT else FAILED
+        """As `state_of` says."""
+        return state_of(self.exit_code, self.pid, self.started)
 
     def share(self) -> float:
         """How much of its plan is behind it, 0 to 1, by stages."""

@@ -35,22 +35,7 @@ def command(run: str, as_json: bool) -> None:
 
 def _details(evidence: Evidence) -> dict[str, Any]:
     run = evidence.run
-    stages = [
-        {
-            "name": s.name,
-            "key": s.key,
-            "state": s.state,
-            "why": s.why,
-            "error": s.error,
-            "seconds": s.seconds,
-            "cpu_seconds": s.cpu_seconds,
-            "peak_mib": s.peak_mib,
-            "done": s.done,
-            "total": s.total,
-            "unit": s.unit,
-        }
-        for s in run.stages.values()
-    ]
+    stages = [stage.to_json() for stage in run.stages.values()]
     notes = [{"stage": stage, "level": level, "text": text} for stage, level, text in run.notes]
     return {"started": run.started, "spec": run.spec, "stages": stages, "notes": notes, "curve": evidence.curve()}
 

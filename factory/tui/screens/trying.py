@@ -112,7 +112,7 @@ class TryPage(Page):
         one = next((k for k in kept(self.world.home, self.world.index) if current and k.label == current.key), None)
         if one is None:
             return
-        found = example(Shelf(self.world.evidence(one.version.run)))
+        found = Shelf(self.world.evidence(one.version.run)).example()
         if not found:
             self.notify("its test rows, or its task, are not here", severity="warning")
             return
@@ -165,14 +165,3 @@ class TryPage(Page):
         """The processes end with the screen."""
         if self.asking is not None:
             self.asking.close()
-
-
-def example(shelf: Shelf) -> dict[str, Any]:
-    """What a person would ask to get the first test row; empty when rows or task are not there."""
-    row = next(iter(shelf.rows.values()), None)
-    if shelf.task is None or row is None:
-        return {}
-    try:
-        return dict(shelf.task.asked(row))
-    except Exception:  # a stranger's task must not end the screen
-        return {}

@@ -201,22 +201,7 @@ def facts(watch: Watch, finish: Finish | None) -> dict[str, Any]:
         **view.heading(),
         "started": view.started,
         "spec": view.spec,
-        "stages": [
-            {
-                "name": s.name,
-                "key": s.key,
-                "state": s.state,
-                "why": s.why,
-                "error": s.error,
-                "seconds": s.seconds,
-                "cpu_seconds": s.cpu_seconds,
-                "peak_mib": s.peak_mib,
-                "done": s.done,
-                "total": s.total,
-                "unit": s.unit,
-            }
-            for s in view.stages.values()
-        ],
+        "stages": [stage.to_json() for stage in view.stages.values()],
         "measured": {name: watch.curve(name) for name in watch.names()},
         "left": {"seconds": finish.seconds, "least": finish.least, "most": finish.most} if finish else None,
         "torn": watch.tail.torn,
