@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,9 @@ from factory_rerank.layout import copy_layout
 from factory_rerank.texts import documents_of, queries_of
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
+
+Loss = Callable[["nn.Module", Any], "Tensor"]
 
 TASK_TYPE = "FEATURE_EXTRACTION"
 
@@ -39,6 +41,17 @@ class Apart(Objective):
     def taught(self, row: Row) -> list[str]:
         """The documents of a training row that must be read whole."""
         raise NotImplementedError
+
+    def lessons(self, job: FitJob, documents: list[str]) -> tuple[list[Any], Loss]:
+        """What is learned from, examples whose texts are numbers (documents first, then queries), and the loss."""
+        raise NotImplementedError
+
+    def fit(self, job: FitJob) -> TrainResult:
+        kit, documents = job.kit, documents_of(job)
+        learner = kit.learner(job)
+        ids = kit.encoder(job.base).tokens([*documents.values(), *queries_of(job)], self.max_length)
+        examples, loss = self.lessons(job, [*documents])
+        return kit.fit(learner, examples, contrast.collate(ids, kit), loss, job, task_type=TASK_TYPE)
 
     def audit(self, job: ModelJob) -> Iterator[Finding]:
         encoder, documents = job.kit.encoder(job.base), documents_of(job)
@@ -99,13 +112,9 @@ class Contrastive(Apart):
     def taught(self, row: Row) -> list[str]:
         return [*row["relevant"]]
 
-    def fit(self, job: FitJob) -> TrainResult:
-        kit, documents = job.kit, documents_of(job)
-        learner = kit.learner(job)
-        ids = kit.encoder(job.base).tokens([*documents.values(), *queries_of(job)], self.max_length)
-        examples = contrast.examples(job.rows, [*documents], self.negatives)
-        loss = contrast.loss(self.compare, self.scale, self.in_batch, kit)
-        return kit.fit(learner, examples, contrast.collate(ids, kit), loss, job, task_type=TASK_TYPE)
+    def lessons(self, job: FitJob, documents: list[str]) -> tuple[list[Any], Loss]:
+        loss = contrast.loss(self.compare, self.scale, self.in_batch, job.kit)
+        return contrast.examples(job.rows, documents, self.negatives), loss
 
 
 class Graded(Apart):
@@ -123,10 +132,6 @@ class Graded(Apart):
         yield from graded.audit(job)
         yield from super().audit(job)
 
-    def fit(self, job: FitJob) -> TrainResult:
-        kit, documents = job.kit, documents_of(job)
-        learner = kit.learner(job)
-        ids = kit.encoder(job.base).tokens([*documents.values(), *queries_of(job)], self.max_length)
-        examples = graded.examples(job.rows, [*documents], self.documents)
-        loss = graded.loss(self.compare, self.scale, self.sharpness, kit)
-        return kit.fit(learner, examples, graded.collate(ids, kit), loss, job, task_type=TASK_TYPE)
+    def lessons(self, job: FitJob, documents: list[str]) -> tuple[list[Any], Loss]:
+        loss = graded.loss(self.compare, self.scale, self.sharpness, job.kit)
+        return graded.examples(job.rows, documents, self.documents), loss

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from factory.api import Kit, Row
 
@@ -16,6 +16,20 @@ if TYPE_CHECKING:
 
 Compare = Callable[[list["Tensor"], list["Tensor"]], "Tensor"]
 """Token vectors of queries and of documents, one (tokens, hidden) tensor each → scores (queries, documents)."""
+
+
+class Texts(Protocol):
+    """A query and its documents, as numbers of texts."""
+
+    @property
+    def query(self) -> int: ...
+
+    @property
+    def documents(self) -> tuple[int, ...]: ...
+
+
+E = TypeVar("E", bound=Texts)
+
 
 @dataclass(frozen=True, slots=True)
 class Example:
@@ -27,10 +41,10 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Generic[E]):
     """Examples, and their texts once each, packed by the kit. `place` says which one a text is there."""
 
-    examples: Sequence[Example]
+    examples: Sequence[E]
     packed: Any
     place: dict[int, int]
 
@@ -46,23 +60,23 @@ def examples(rows: Sequence[Row], documents: Sequence[str], negatives: int) -> l
     return made
 
 
-def collate(ids: Sequence[Sequence[int]], kit: Kit) -> Callable[[list[Example]], Batch]:
+def collate(ids: Sequence[Sequence[int]], kit: Kit) -> Callable[[list[E]], Batch[E]]:
     """A collator over tokenised texts: each text of a batch is encoded once."""
 
-    def batch(rows: list[Example]) -> Batch:
+    def batch(rows: list[E]) -> Batch[E]:
         texts = sorted({text for row in rows for text in (row.query, *row.documents)})
         return Batch(rows, kit.pack([ids[text] for text in texts]), {text: place for place, text in enumerate(texts)})
 
     return batch
 
 
-def loss(compare: Compare, scale: float, in_batch: bool, kit: Kit) -> Callable[[nn.Module, Batch], Tensor]:
+def loss(compare: Compare, scale: float, in_batch: bool, kit: Kit) -> Callable[[nn.Module, Batch[Example]], Tensor]:
     """Cross-entropy of the right document (InfoNCE, arXiv:1807.03748), its scores multiplied by `scale`.
 
     A document that is right for a query is never a negative of it, in whichever row of the batch it stands.
     """
 
-    def value(model: nn.Module, batch: Batch) -> Tensor:
+    def value(model: nn.Module, batch: Batch[Example]) -> Tensor:
         import torch
 
         vectors = kit.hidden(model, batch.packed)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from factory.api import Finding, Kit, ModelJob, Row
-from factory_rerank.contrast import Compare
+from factory_rerank.contrast import Batch, Compare
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -28,15 +28,6 @@ class Example:
     query: int
     documents: tuple[int, ...]
     targets: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Examples, and their texts once each, packed by the kit. `place` says which one a text is there."""
-
-    examples: Sequence[Example]
-    packed: Any
-    place: dict[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +77,6 @@ def examples(rows: Sequence[Row], documents: Sequence[str], size: int) -> list[E
     return found
 
 
-def collate(ids: Sequence[Sequence[int]], kit: Kit) -> Callable[[list[Example]], Batch]:
-    """A collator over tokenised texts: each text of a batch is encoded once."""
-
-    def batch(rows: list[Example]) -> Batch:
-        texts = sorted({text for row in rows for text in (row.query, *row.documents)})
-        return Batch(rows, kit.pack([ids[text] for text in texts]), {text: place for place, text in enumerate(texts)})
-
-    return batch
-
-
 def collate_pairs(kit: Kit) -> Callable[[list[Any]], Pairs]:
     """A collator over (tokenised pairs, their targets)."""
 
@@ -106,10 +87,10 @@ def collate_pairs(kit: Kit) -> Callable[[list[Any]], Pairs]:
     return batch
 
 
-def loss(compare: Compare, scale: float, sharpness: float, kit: Kit) -> Callable[[nn.Module, Batch], Tensor]:
+def loss(compare: Compare, scale: float, sharpness: float, kit: Kit) -> Callable[[nn.Module, Batch[Example]], Tensor]:
     """The listwise loss of each query's own documents, their scores multiplied by `scale`."""
 
-    def value(model: nn.Module, batch: Batch) -> Tensor:
+    def value(model: nn.Module, batch: Batch[Example]) -> Tensor:
         vectors, own = kit.hidden(model, batch.packed), []
         for row in batch.examples:
             documents = [vectors[batch.place[text]] for text in row.documents]
