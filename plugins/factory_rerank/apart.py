@@ -11,6 +11,7 @@ from pydantic import Field
 
 from factory.api import Answer, Finding, FitJob, ModelJob, Objective, PlainAnswers, Row, TrainResult
 from factory_rerank import contrast, graded
+from factory_rerank.graded import Targeted
 from factory_rerank.layout import copy_layout
 from factory_rerank.texts import documents_of, queries_of
 
@@ -117,20 +118,10 @@ class Contrastive(Apart):
         return contrast.examples(job.rows, documents, self.negatives), loss
 
 
-class Graded(Apart):
+class Graded(Targeted, Apart):
     """Learns the order and the distances of a query's documents from their targets, 0 to 1."""
 
     columns = ("query", "candidates", "targets")
-
-    documents: int = Field(graded.DOCUMENTS, ge=2, description=graded.DOCUMENTS_ARE)
-    sharpness: float = Field(graded.SHARPNESS, gt=0, description=graded.SHARPNESS_IS)
-
-    def taught(self, row: Row) -> list[str]:
-        return graded.first(row)
-
-    def audit(self, job: ModelJob) -> Iterator[Finding]:
-        yield from graded.audit(job)
-        yield from super().audit(job)
 
     def lessons(self, job: FitJob, documents: list[str]) -> tuple[list[Any], Loss]:
         loss = graded.loss(self.compare, self.scale, self.sharpness, job.kit)

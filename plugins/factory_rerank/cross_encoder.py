@@ -11,6 +11,7 @@ from pydantic import Field
 
 from factory.api import Answer, Finding, FitJob, Kit, ModelJob, Objective, PlainAnswers, Row, Share, TrainResult
 from factory_rerank import graded
+from factory_rerank.graded import Targeted
 from factory_rerank.layout import copy_layout
 from factory_rerank.texts import documents_of, queries_of
 
@@ -119,7 +120,7 @@ class CrossEncoder(Together):
         return kit.fit(learner, rows, collate(kit), listwise(kit), job, heads=self.heads, task_type="SEQ_CLS")
 
 
-class CrossEncoderTargets(Together):
+class CrossEncoderTargets(Targeted, Together):
     """Regresses the score of query and document on `targets`, as `zelo` gives them.
 
     The sigmoid of a score learns its target by cross-entropy, so that scores compare across queries, and the softmax
@@ -129,16 +130,7 @@ class CrossEncoderTargets(Together):
     kind = "cross-encoder-targets"
     columns = ("query", "candidates", "signals", "targets")
 
-    documents: int = Field(graded.DOCUMENTS, ge=2, description=graded.DOCUMENTS_ARE)
-    sharpness: float = Field(graded.SHARPNESS, gt=0, description=graded.SHARPNESS_IS)
     pointwise: Share = Field(0.5, description="share of the loss that compares each score with its target alone")
-
-    def taught(self, row: Row) -> list[str]:
-        return graded.first(row)
-
-    def audit(self, job: ModelJob) -> Iterator[Finding]:
-        yield from graded.audit(job)
-        yield from super().audit(job)
 
     def fit(self, job: FitJob) -> TrainResult:
         kit, documents = job.kit, documents_of(job)

@@ -9,16 +9,45 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from factory.api import Finding, Kit, ModelJob, Row
+from pydantic import Field
+
+from factory.api import Finding, Kit, ModelJob, Objective, Row
 from factory_rerank.contrast import Batch, Compare
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-DOCUMENTS = 16
-DOCUMENTS_ARE = "documents of a query in one example, best to worst; a query with more makes several examples"
-SHARPNESS = 8.0
-SHARPNESS_IS = "by how much the best target outweighs the worst in the softmax, as a difference of logits"
+
+class Targeted(Objective):
+    """An objective that learns from `targets`; stands before the class that says how a document is scored."""
+
+    documents: int = Field(
+        16, ge=2, description="documents of a query in one example, best to worst; a query with more makes several "
+        "examples"
+    )
+    sharpness: float = Field(
+        8.0, gt=0, description="by how much the best target outweighs the worst in the softmax, as a difference of "
+        "logits"
+    )
+
+    def taught(self, row: Row) -> list[str]:
+        """The document with the highest target: the one that must be read whole."""
+        targets = row["targets"]
+        return [max(sorted(targets), key=targets.__getitem__)] if targets else []
+
+    def audit(self, job: ModelJob) -> Iterator[Finding]:
+        documents = job.tables["documents"]
+        for row in job.rows:
+            targets = row["targets"]
+            missing = sorted(name for name in targets if name not in documents)
+            beyond = sorted(name for name, value in targets.items() if not 0 <= value <= 1)
+            if missing:
+                yield Finding("missing", row.id, f"{missing[0]!r} has a target and is not in the documents")
+            if beyond:
+                yield Finding("missing", row.id, f"the target of {beyond[0]!r} is {targets[beyond[0]]}, beyond 0 to 1")
+            if len(targets) - len(missing) < 2:
+                yield Finding("unsupervised", row.id, "it has fewer than two targets, so there is nothing to compare")
+        yield from super().audit(job)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,27 +65,6 @@ class Pairs:
 
     packed: Any
     targets: Sequence[Sequence[float]]
-
-
-def first(row: Row) -> list[str]:
-    """The document with the highest target: the one that must be read whole."""
-    targets = row["targets"]
-    return [max(sorted(targets), key=targets.__getitem__)] if targets else []
-
-
-def audit(job: ModelJob) -> Iterator[Finding]:
-    """Yield the rows that teach nothing, and those with targets of documents that are not there, or beyond 0 to 1."""
-    documents = job.tables["documents"]
-    for row in job.rows:
-        targets = row["targets"]
-        missing = sorted(name for name in targets if name not in documents)
-        beyond = sorted(name for name, value in targets.items() if not 0 <= value <= 1)
-        if missing:
-            yield Finding("missing", row.id, f"{missing[0]!r} has a target and is not in the documents")
-        if beyond:
-            yield Finding("missing", row.id, f"the target of {beyond[0]!r} is {targets[beyond[0]]}, beyond 0 to 1")
-        if len(targets) - len(missing) < 2:
-            yield Finding("unsupervised", row.id, "it has fewer than two targets, so that there is nothing to compare")
 
 
 def lists(row: Row, documents: Collection[str], size: int) -> list[list[str]]:
