@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from random import Random
 
-from factory_sql.facts import ColumnFacts, Facts, TableFacts
+from factory_sql.facts import ColumnFacts, Facts, Kind, TableFacts
 from factory_sql.speech import LIST, WHAT, asked, columns_of, conditions
 
 AGGREGATES = {
@@ -25,7 +26,8 @@ class Draft:
     ties: str = ""
 
 
-Shape = Callable[[Random, Facts], "Draft | None"]
+Shape = Callable[[Random, Facts], Draft | None]
+Ask = Callable[[Random, TableFacts, ColumnFacts], Draft | None]
 
 
 def pick_table(draw: Random, facts: Facts) -> TableFacts:
@@ -54,6 +56,21 @@ def filtered(draw: Random, table: TableFacts, share: float) -> tuple[str, str]:
     return (f" WHERE {found.sql}", f"{table.many} {found.text}") if found else ("", table.many)
 
 
+def over(*kinds: Kind) -> Callable[[Ask], Shape]:
+    """Makes a shape of what is asked about one column of these kinds; a table without one has no such question."""
+
+    def shape(ask: Ask) -> Shape:
+        @wraps(ask)
+        def drafted(draw: Random, facts: Facts) -> Draft | None:
+            table = pick_table(draw, facts)
+            pool = table.of(*kinds)
+            return ask(draw, table, draw.choice(pool)) if pool else None
+
+        return drafted
+
+    return shape
+
+
 def rows(draw: Random, facts: Facts) -> Draft | None:
     """Columns of the rows under a condition."""
     table = pick_table(draw, facts)
@@ -62,13 +79,9 @@ def rows(draw: Random, facts: Facts) -> Draft | None:
     return Draft(asked(draw, columns_of(draw, shown, said)), f"SELECT {listed(shown)} FROM {table.sql}{where}")
 
 
-def distinct(draw: Random, facts: Facts) -> Draft | None:
+@over("category")
+def distinct(draw: Random, table: TableFacts, column: ColumnFacts) -> Draft | None:
     """The different values of a column."""
-    table = pick_table(draw, facts)
-    pool = table.of("category")
-    if not pool:
-        return None
-    column = draw.choice(pool)
     where, said = filtered(draw, table, 0.5)
     word = draw.choice(("different", "distinct", "unique"))
     return Draft(asked(draw, f"the {word} {column.many} of {said}"),
@@ -83,38 +96,26 @@ def count(draw: Random, facts: Facts) -> Draft | None:
     return Draft(draw.choice(forms), f"SELECT COUNT(*) FROM {table.sql}{where}")
 
 
-def count_distinct(draw: Random, facts: Facts) -> Draft | None:
+@over("category")
+def count_distinct(draw: Random, table: TableFacts, column: ColumnFacts) -> Draft | None:
     """How many different values there are."""
-    table = pick_table(draw, facts)
-    pool = table.of("category")
-    if not pool:
-        return None
-    column = draw.choice(pool)
     where, said = filtered(draw, table, 0.4)
     forms = (f"How many different {column.many} do {said} have?", f"Count the distinct {column.many} of {said}.")
     return Draft(draw.choice(forms), f"SELECT COUNT(DISTINCT {column.sql}) FROM {table.sql}{where}")
 
 
-def aggregate(draw: Random, facts: Facts) -> Draft | None:
+@over("number")
+def aggregate(draw: Random, table: TableFacts, column: ColumnFacts) -> Draft | None:
     """The average, sum or end of a number."""
-    table = pick_table(draw, facts)
-    pool = table.of("number")
-    if not pool:
-        return None
-    column = draw.choice(pool)
     name = draw.choice(list(AGGREGATES))
     where, said = filtered(draw, table, 0.7)
     what = f"the {draw.choice(AGGREGATES[name])} {column.one} of {said}"
     return Draft(asked(draw, what, WHAT), f"SELECT {name}({column.sql}) FROM {table.sql}{where}")
 
 
-def extremes(draw: Random, facts: Facts) -> Draft | None:
+@over("number", "date")
+def extremes(draw: Random, table: TableFacts, column: ColumnFacts) -> Draft | None:
     """Both ends of a number or a date."""
-    table = pick_table(draw, facts)
-    pool = table.of("number", "date")
-    if not pool:
-        return None
-    column = draw.choice(pool)
     where, said = filtered(draw, table, 0.5)
     ends = draw.choice((("minimum", "maximum"), ("lowest", "highest")))
     first, last = ("earliest", "latest") if column.kind == "date" else ends
@@ -122,13 +123,9 @@ def extremes(draw: Random, facts: Facts) -> Draft | None:
                  f"SELECT MIN({column.sql}), MAX({column.sql}) FROM {table.sql}{where}")
 
 
-def group_count(draw: Random, facts: Facts) -> Draft | None:
+@over("category")
+def group_count(draw: Random, table: TableFacts, column: ColumnFacts) -> Draft | None:
     """How many rows for each value of a column."""
-    table = pick_table(draw, facts)
-    pool = table.of("category")
-    if not pool:
-        return None
-    column = draw.choice(pool)
     where, said = filtered(draw, table, 0.4)
     forms = (f"For each {column.one}, how many {said} are there?", f"How many {said} are there for each {column.one}?",
              f"Show each {column.one} and the number of {said}.", f"Count the {said} by {column.one}.")
@@ -150,13 +147,9 @@ def group_aggregate(draw: Random, facts: Facts) -> Draft | None:
                  f"SELECT {column.sql}, {name}({number.sql}) FROM {table.sql}{where} GROUP BY {column.sql}")
 
 
-def having(draw: Random, facts: Facts) -> Draft | None:
+@over("category")
+def having(draw: Random, table: TableFacts, column: ColumnFacts) -> Draft | None:
     """Values that more or fewer rows have."""
-    table = pick_table(draw, facts)
-    pool = table.of("category")
-    if not pool:
-        return None
-    column = draw.choice(pool)
     usual = max(1, table.rows // column.distinct)
     least = draw.choice((max(1, usual // 2), usual, usual + max(1, usual // 3)))
     sign, word = draw.choice(((">", "more than"), (">=", "at least"), ("<", "fewer than")))
@@ -173,13 +166,10 @@ def superlative(draw: Random, column: ColumnFacts) -> tuple[str, str]:
     return draw.choice(((" DESC", draw.choice(("highest", "largest"))), ("", draw.choice(("lowest", "smallest")))))
 
 
-def top(draw: Random, facts: Facts) -> Draft | None:
+@over("number", "date")
+def top(draw: Random, table: TableFacts, column: ColumnFacts) -> Draft | None:
     """The first row, or the first few, by a number or a date."""
-    table = pick_table(draw, facts)
-    pool = table.of("number", "date")
-    if not pool:
-        return None
-    column, most = draw.choice(pool), draw.choice((1, 1, 3, 5, 10))
+    most = draw.choice((1, 1, 3, 5, 10))
     shown = [each for each in pick_shown(draw, table) if each != column]
     if not shown:
         return None
@@ -193,13 +183,9 @@ def top(draw: Random, facts: Facts) -> Draft | None:
                  f"SELECT {column.sql}{tail}{most + 1}")
 
 
-def top_group(draw: Random, facts: Facts) -> Draft | None:
+@over("category")
+def top_group(draw: Random, table: TableFacts, column: ColumnFacts) -> Draft | None:
     """The value that most rows have, or fewest."""
-    table = pick_table(draw, facts)
-    pool = table.of("category")
-    if not pool:
-        return None
-    column = draw.choice(pool)
     where, said = filtered(draw, table, 0.5)
     way, word = draw.choice(((" DESC", "most"), ("", "fewest")))
     forms = (f"Which {column.one} has the {word} {said}?", f"Find the {column.one} with the {word} {said}.")
@@ -207,13 +193,10 @@ def top_group(draw: Random, facts: Facts) -> Draft | None:
     return Draft(draw.choice(forms), f"SELECT {column.sql}{tail}1", f"SELECT COUNT(*){tail}2")
 
 
-def in_order(draw: Random, facts: Facts) -> Draft | None:
+@over("number", "date", "name")
+def in_order(draw: Random, table: TableFacts, column: ColumnFacts) -> Draft | None:
     """Rows in an order."""
-    table = pick_table(draw, facts)
-    pool = table.of("number", "date", "name")
-    if not pool:
-        return None
-    column, shown = draw.choice(pool), pick_shown(draw, table)
+    shown = pick_shown(draw, table)
     where, said = filtered(draw, table, 0.6)
     way, word = draw.choice((("", "ascending"), (" DESC", "descending")))
     plain = ["sorted by", "ordered by"] if not way else []
