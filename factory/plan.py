@@ -44,10 +44,10 @@ def _rows(draft: Draft, resolved: Resolved) -> None:
         seed=spec.data.split.seed,
     )
     if spec.data.review:
-        words = review.read(resolved.root / spec.data.review.file).identity()
+        words, doubtful = review.read(resolved.root / spec.data.review.file).identity(), spec.data.review.doubtful
         draft.add(
-            "review", ["gather", "freeze", "curate"], same={"task": task, "decisions": words},
-            task=task, file=str(spec.data.review.file),
+            "review", ["gather", "freeze", "curate"], same={"task": task, "decisions": words, "doubtful": doubtful},
+            task=task, file=str(spec.data.review.file), doubtful=doubtful,
         )
         draft.plays["curate"] = "review"  # all that comes after takes the rows that experts left
 

@@ -104,6 +104,10 @@ class Review(Closed):
     )
     share: Share = Field(0.05, description="share of the training rows that must be reviewed")
     acceptance: Share = Field(0.9, description="share of them that must be accepted as they are")
+    doubtful: Literal["train", "hold"] = Field(
+        "train", description="rows that whoever made them doubts: learned from until an expert refuses them, or held "
+        "back until one accepts them"
+    )
 
 
 class Facts(Closed):

@@ -72,6 +72,10 @@ def test_labels_of_a_teacher_go_through_two_experts(tmp_path: Path, monkeypatch,
     assert len(waiting) == 12
     assert [DIVIDED in row["given"]["text"] for row in waiting[:5]] == [True] * 5, "doubtful labels come first"
     assert "wise" not in str(waiting) and "votes" not in str(waiting), "blind to who labelled"
+    holding = ["data", spec, "--set", "data.review.doubtful=hold", "--json"]
+    assert factory(holding) == 0
+    before = json.loads(capsys.readouterr().out)
+    assert before["review"]["held"] == 5 and before["review"]["kept"] == before["review"]["rows"] - 5
     monkeypatch.setattr(sys, "stdin", io.StringIO("a\ne sad\n" + "a\n" * 10))
     assert factory(["review", spec, "--reviewer", "ana"]) == 0
     assert factory(["review", spec, "--reviewer", "bob", "--csv", str(tmp_path / "bob.csv")]) == 0
@@ -91,3 +95,6 @@ def test_labels_of_a_teacher_go_through_two_experts(tmp_path: Path, monkeypatch,
     titles = {each["title"]: each for each in told["distributions"]}
     assert titles["why a person should look"]["rows"] == 3
     assert {each["value"] for each in titles["generator"]["values"]} >= {"label"}
+    assert factory(holding) == 0
+    after = json.loads(capsys.readouterr().out)["review"]
+    assert (after["held"], after["kept"]) == (0, after["rows"] - 2), "experts decided on every doubtful row"

@@ -19,7 +19,8 @@ def review(found: Mapping[str, Any]) -> Markup:
     if not found:
         return Markup("")
     if not found.get("reviewed"):
-        return tag("p", "No expert has looked at these rows yet.", class_="warn")
+        held = f" {found['held']} doubtful ones are held back until one does." if found.get("held") else ""
+        return tag("p", f"No expert has looked at these rows yet.{held}", class_="warn")
     low, high = found["interval"]
     said = tag(
         "p", f"{found['reviewed']:,} of {found['rows']:,} rows were reviewed ({words.percent(found['share'])}): "
@@ -32,6 +33,7 @@ def review(found: Mapping[str, Any]) -> Markup:
          f"{words.percent(round(low, 3))} to {words.percent(round(high, 3))}"),
         ("reviewers", found["reviewers"]), ("Cohen's κ", words.number(kappa, 2) if kappa is not None else ""),
         ("rows on which they differ", found["disputed"] if found["reviewers"] > 1 else ""),
+        ("doubtful rows held back", found.get("held") or ""),
         ("decisions about rows that are not here", found["elsewhere"] or ""),
     ]
     return join(said, facts(pairs), _pairs(found), _strata(found))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from factory.data.rows import read_json, read_jsonl, write_json, write_jsonl, wr
 from factory.stages.job import StageJob
 
 STEP = "review"
+HELD = "doubtful, and no expert has decided"
+WAITS = review.Outcome(review.REJECT, why=HELD)
 
 
 def run(job: StageJob) -> None:
@@ -23,12 +26,14 @@ def run(job: StageJob) -> None:
     """
     rows, content = job.rows("curate", f"{TRAIN}.jsonl"), review.Content.of(job.task())
     words = review.read(job.root / job.config["file"])
-    outcomes = {row: review.settle(said) for row, said in words.decided().items()}
-    kept = write_rows(job.out / f"{TRAIN}.jsonl", _kept(rows, content, outcomes))
-    facts = {**review.facts(rows, content, words.decided()), "torn": words.torn, "kept": kept}
-    write_jsonl(job.out / "dropped.jsonl", _dropped(job, rows, content, outcomes))
+    fates = _Fates(rows, content, words.decided(), hold=job.config["doubtful"] == "hold")
+    kept = write_rows(job.out / f"{TRAIN}.jsonl", fates.kept())
+    step = fates.step(kept)
+    held = step["reasons"].get(HELD, 0)
+    facts = {**review.facts(rows, content, words.decided()), "torn": words.torn, "held": held, "kept": kept}
+    write_jsonl(job.out / "dropped.jsonl", chain(read_jsonl(job.inputs["curate"] / "dropped.jsonl"), fates.dropped()))
     curated = read_json(job.inputs["curate"] / "curate.json")
-    curated["funnel"] = [*curated["funnel"], _step(rows, content, outcomes, kept)]
+    curated["funnel"] = [*curated["funnel"], step]
     write_json(job.out / "curate.json", curated)
     write_json(job.out / "review.json", facts)
     for file in _others(job.inputs["curate"]):
@@ -36,47 +41,43 @@ def run(job: StageJob) -> None:
     _say(job, facts)
 
 
-def _kept(rows: Sequence[Row], content: review.Content, outcomes: Mapping[str, review.Outcome]) -> Iterator[Row]:
-    if not outcomes:
-        yield from rows
-        return
-    for row in rows:
-        left = review.applied(row, outcomes.get(content.digest(row)))
-        if left is not None:
-            yield left
+class _Fates:
+    """What becomes of each row: what experts decided, and where `hold` says so a doubtful one waits for them."""
 
+    def __init__(
+        self, rows: Sequence[Row], content: review.Content, decided: Mapping[str, Mapping[str, review.Said]], *,
+        hold: bool,
+    ) -> None:
+        self.rows, self.content, self.hold = rows, content, hold
+        self.outcomes = {row: review.settle(said) for row, said in decided.items()}
 
-def _dropped(
-    job: StageJob, rows: Sequence[Row], content: review.Content, outcomes: Mapping[str, review.Outcome]
-) -> Iterator[dict[str, Any]]:
-    """What curators dropped, then what experts did."""
-    yield from read_jsonl(job.inputs["curate"] / "dropped.jsonl")
-    for row, outcome in _outcomes(rows, content, outcomes):
-        if outcome.verdict == review.REJECT:
-            yield {"row": row.to_json(), "step": STEP, "why": outcome.why, "twin": ""}
+    def of(self, row: Row) -> review.Outcome | None:
+        """None when the row goes on as it is."""
+        found = self.outcomes.get(self.content.digest(row)) if self.outcomes else None
+        return WAITS if found is None and self.hold and row.provenance.detail.get("doubt") else found
 
+    def kept(self) -> Iterator[Row]:
+        """The rows that go on, as they go on."""
+        for row in self.rows:
+            left = review.applied(row, self.of(row))
+            if left is not None:
+                yield left
 
-def _outcomes(
-    rows: Sequence[Row], content: review.Content, outcomes: Mapping[str, review.Outcome]
-) -> Iterator[tuple[Row, review.Outcome]]:
-    """The rows that were decided on."""
-    if outcomes:
-        for row in rows:
-            outcome = outcomes.get(content.digest(row))
-            if outcome is not None:
-                yield row, outcome
+    def dropped(self) -> Iterator[dict[str, Any]]:
+        """The rows that do not, as dropped.jsonl lists them."""
+        for row in self.rows:
+            outcome = self.of(row)
+            if outcome is not None and outcome.verdict == review.REJECT:
+                yield {"row": row.to_json(), "step": STEP, "why": outcome.why, "twin": ""}
 
-
-def _step(
-    rows: Sequence[Row], content: review.Content, outcomes: Mapping[str, review.Outcome], kept: int
-) -> dict[str, Any]:
-    """The funnel's line. The reason counted is the outcome alone: a note is one expert's own words."""
-    found = [outcome for _, outcome in _outcomes(rows, content, outcomes)]
-    reasons = Counter(outcome.why.partition(":")[0] for outcome in found if outcome.verdict == review.REJECT)
-    changed = sum(outcome.verdict == review.EDIT for outcome in found)
-    reasons += Counter({"edited": changed})
-    return {"step": STEP, "in": len(rows), "dropped": len(rows) - kept, "changed": changed, "out": kept,
-            "reasons": dict(sorted(reasons.items()))}
+    def step(self, kept: int) -> dict[str, Any]:
+        """The funnel's line. The reason counted is the outcome alone: a note is one expert's own words."""
+        found = [outcome for outcome in map(self.of, self.rows) if outcome is not None]
+        reasons = Counter(outcome.why.partition(":")[0] for outcome in found if outcome.verdict == review.REJECT)
+        changed = sum(outcome.verdict == review.EDIT for outcome in found)
+        reasons += Counter({"edited": changed})
+        return {"step": STEP, "in": len(self.rows), "dropped": len(self.rows) - kept, "changed": changed, "out": kept,
+                "reasons": dict(sorted(reasons.items()))}
 
 
 def _others(curated: Path) -> list[Path]:
@@ -88,6 +89,8 @@ def _others(curated: Path) -> list[Path]:
 def _say(job: StageJob, facts: Mapping[str, Any]) -> None:
     if facts["torn"]:
         job.report.note(f"{job.config['file']}: {facts['torn']} lines are no decision; passed over", warning=True)
+    if facts["held"]:
+        job.report.note(f"{facts['held']} doubtful rows wait for an expert; `factory review SPEC` shows them first")
     if not facts["reviewed"]:
         there = (job.root / job.config["file"]).exists()
         said = "none of its decisions is about the present rows" if there else "nobody has reviewed a row yet"
