@@ -1,28 +1,14 @@
-"""A project folder with the toy task in it, whose plugin package is found as any stranger's is."""
+"""Where stories begin: the toy's project, whose plugin package is found as any stranger's is; a corpus; a home."""
 
 import json
 import os
-import random
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from toy_project import SPEC, TOY, rows
 
 from factory.plugins import installed
-
-TOY = Path(__file__).parent / "plugin_packages" / "toy"
-SPEC = """\
-apiVersion: factory/v1
-name: toy
-task: toy
-models:
-  student: ./base
-data:
-  sources:
-    - {kind: labelled, file: rows.jsonl}
-  split: {test: 60, validation: 10}
-  leakage: {near: 0.95}
-"""
 
 
 @pytest.fixture
@@ -42,28 +28,6 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     installed.cache_clear()
 
 
-def rows(count: int = 160, seed: int = 3) -> list[dict[str, str]]:
-    """Texts of five words, three of which belong to their label."""
-    draw = random.Random(seed)
-    words = {label: [f"{label}{n}" for n in range(40)] for label in ("cat", "dog", "owl")}
-    noise = [f"word{n}" for n in range(200)]
-    made = []
-    for number in range(count):
-        label = draw.choice(sorted(words))
-        text = draw.sample([*draw.sample(words[label], 3), *draw.sample(noise, 3), f"n{number}"], 7)
-        made.append({"text": " ".join(text), "label": label, "group": f"g{number // 2}"})
-    return made
-
-
-def resolved(folder: Path, *overrides: str, profile: str = ""):
-    """The toy's spec, resolved against what is installed and on the path."""
-    from factory.plugins import Registry
-    from factory.resolve import resolve
-
-    registry = Registry.load()
-    return resolve(folder / "toy.yaml", profile=profile, overrides=overrides, registry=registry), registry
-
-
 @pytest.fixture
 def tiny_retrieval(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The spec of a reranker's project with a random base of 32 dimensions and a corpus of forty documents."""
@@ -73,3 +37,11 @@ def tiny_retrieval(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     (tmp_path / "project").mkdir()
     return project(tmp_path / "project")
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with three runs, which no story changes."""
+    from tui_parts import home_of_three
+
+    return home_of_three(tmp_path_factory.mktemp("three"))

@@ -81,7 +81,7 @@ def _guided(tokenizer: Any, guides: Sequence[Guide | None], start: int) -> Calla
 
 def _allowed(tokenizer: Any, guide: Guide, said: list[int], scores: Any) -> int:
     mute = frozenset(tokenizer.all_special_ids)
-    for token in scores.argsort(descending=True)[:TRIED].tolist():
+    for token in scores.topk(min(TRIED, len(scores))).indices.tolist():
         ends = token == tokenizer.eos_token_id
         text = tokenizer.decode(said if ends else [*said, token], skip_special_tokens=True)
         if (ends or token not in mute) and guide(text, ends):

@@ -1,0 +1,72 @@
+"""Verdicts from scores, and the sentences that say why."""
+
+import pytest
+from verdict_parts import SCORE, N, rows, verdict
+
+from factory.api import Metric
+from factory.data.verdict import decide
+from factory.spec import Gate
+
+
+def test_it_ships_when_every_baseline_is_beaten() -> None:
+    found = verdict({"bm25": -0.2, "untuned": -0.1})
+    assert (found["verdict"], found["best_baseline"], found["n_to_settle"]) == ("SHIP", "untuned", None)
+    assert found["reasons"][0].startswith("tuned beats bm25 by 0.2") and "(95 % interval 0." in found["reasons"][0]
+    assert found["comparisons"][0]["won"] + found["comparisons"][0]["lost"] == N
+
+
+def test_one_baseline_that_is_better_stops_it() -> None:
+    found = verdict({"bm25": -0.2, "untuned": 0.1})
+    assert found["verdict"] == "NO_SHIP" and found["reasons"][0].startswith("tuned loses to untuned by 0.098 ")
+
+
+def test_a_prompted_baseline_that_is_as_good_is_enough() -> None:
+    found = verdict({"bm25": -0.2, "few-shot": 0.1}, prompted={"few-shot"})
+    assert found["verdict"] == "PROMPTING_IS_ENOUGH"
+    assert "prompting is enough: the fine-tune does not do better than few-shot" in found["reasons"]
+
+
+def test_equal_answers_are_no_reason_to_ship() -> None:
+    found = decide({"tuned": rows(0), "untuned": rows(0)}, SCORE, Gate())
+    assert (found["verdict"], found["comparisons"][0]["tied"]) == ("NO_SHIP", N)
+    assert found["reasons"][0] == "tuned equals untuned in nDCG@10 (95 % interval 0.000 to 0.000, n = 200)"
+
+
+def test_an_interval_that_straddles_asks_for_more_rows() -> None:
+    found = verdict({"bm25": -0.2, "untuned": -0.005})
+    assert found["verdict"] == "INSUFFICIENT_EVIDENCE" and found["n_to_settle"] > N
+    assert "which chance could do" in found["reasons"][0]
+    assert f"about {found['n_to_settle']} test rows would settle" in found["reasons"][2]
+
+
+def test_a_leak_makes_every_number_worthless() -> None:
+    found = verdict({"bm25": -0.2}, leaked=3)
+    assert found["verdict"] == "NO_SHIP" and found["reasons"][0].startswith("3 training rows are too close to test")
+
+
+def test_the_margin_must_be_cleared_too() -> None:
+    found = verdict({"bm25": -0.1}, Gate(margin=0.3))
+    assert found["verdict"] == "NO_SHIP" and found["reasons"][0].endswith("and must by more than 0.3")
+
+
+def test_where_lower_is_better_a_positive_difference_still_favours_tuned() -> None:
+    found = verdict({"bm25": 0.2}, metric=Metric("nDCG@10", "an error", higher_is_better=False))
+    assert found["verdict"] == "SHIP" and found["comparisons"][0]["difference"] > 0.15
+
+
+def test_binary_rows_are_judged_by_mcnemar() -> None:
+    scores = {
+        "tuned": rows(-0.5, [1] * 60 + [0] * 40), "bm25": rows(-0.5, [1] * 40 + [0] * 60),
+    }
+    found = decide(scores, Metric("nDCG@10", "right or wrong", binary=True), Gate())
+    assert found["comparisons"][0]["p"] == pytest.approx(2 * 0.5**20, abs=1e-5)
+    assert found["tuned"]["low"] == pytest.approx(0.502, abs=0.001)
+
+
+def test_contenders_must_have_answered_the_same_rows() -> None:
+    with pytest.raises(ValueError, match="1 rows were answered by one of the two alone, such as 'r199'"):
+        decide({"tuned": rows(0), "bm25": rows(0)[:-1]}, SCORE, Gate())
+    with pytest.raises(ValueError, match="a verdict compares 'tuned' with baselines; there are: bm25"):
+        decide({"bm25": rows(0)}, SCORE, Gate())
+    with pytest.raises(ValueError, match="tuned: row 'r000' has no 'mrr'; it has nDCG@10"):
+        decide({"tuned": rows(0), "bm25": rows(0)}, Metric("mrr", ""), Gate())

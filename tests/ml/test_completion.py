@@ -1,0 +1,178 @@
+"""Learning to say what rows say: what preflight finds, what is learned, and that plain libraries say the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from peft import PeftModel
+from tiny_decoder import tiny_decoder
+from transformers import AutoModelForCausalLM
+
+from factory.api import Adapter, Answer, Base, FitJob, Guide, ModelJob, Provenance, Row, RowsJob, Silent, Task, Train
+from factory.api.speaking import plain
+from factory.api.speaking.objective import collate, example
+from factory.ml import generate
+from factory.ml.adapter_files import save
+from factory.ml.kit import TOOLBOX
+from factory_objectives.completion import Completion
+
+HERE = Provenance("here")
+RANK = Adapter(rank=4, alpha=8)
+
+
+class Echo(Task):
+    """Says the last word again."""
+
+    kind = "echo"
+    columns = ("text", "word")
+    answers = "text"
+    text = "text"
+    prompt: str = "{text}"
+
+    def templates(self) -> dict[str, str]:
+        return {"system": "Repeat.", "prompt": self.prompt, "target": "{word}"}
+
+    def audit(self, job: RowsJob) -> Iterator[Any]:
+        yield from ()
+
+    def show(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer | None) -> str:
+        return str(row["text"])
+
+
+class Held(Echo):
+    """The same, allowed one word alone."""
+
+    kind = "held"
+
+    def guide(self, row: Row, tables: Mapping[str, Mapping[str, Row]]) -> Guide | None:
+        return lambda text, ends: text == row["word"] if ends else str(row["word"]).startswith(text)
+
+
+def row(name: str, text: str, word: str) -> Row:
+    return Row(name, {"text": text, "word": word}, HERE)
+
+
+ROWS = [row(f"r{i}", f"say {word}", word) for i, word in enumerate(["sun", "moon", "star", "sky", "sea", "air"] * 4)]
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Base:
+    return tiny_decoder(tmp_path_factory.mktemp("decoder"))
+
+
+def asked(base: Base, rows: list[Row], adapter: Path | None = None, task: Task | None = None) -> ModelJob:
+    return ModelJob(
+        seed=7, report=Silent(), root=Path(), toolbox=lambda: TOOLBOX, rows=rows, base=base, task=task or Echo(),
+        adapter=adapter,
+    )
+
+
+@pytest.fixture
+def fitting(base: Base, tmp_path: Path) -> FitJob:
+    for name in ("out", "work"):
+        (tmp_path / name).mkdir()
+    return FitJob(
+        seed=7, report=Silent(), root=Path(), toolbox=lambda: TOOLBOX, rows=ROWS, validation=[], base=base, task=Echo(),
+        adapter=RANK, out=tmp_path / "out", work=tmp_path / "work",
+        train=Train(epochs=30, batch_size=8, learning_rate=0.02, precision="fp32"),
+    )
+
+
+def found(base: Base, rows: list[Row], task: Task | None = None, **fields: Any) -> dict[str, list[str]]:
+    """Check → the rows that it named."""
+    checks: dict[str, list[str]] = {}
+    for finding in Completion(**fields).audit(asked(base, rows, task=task)):
+        checks.setdefault(finding.check, []).append(finding.row)
+    return checks
+
+
+def test_rows_in_order_have_nothing_to_find(base: Base) -> None:
+    assert found(base, ROWS) == {}
+
+
+@pytest.mark.parametrize(
+    ("rows", "fields", "checks"),
+    [
+        ([row("long", "x" * 100, "sun")], {"max_length": 64}, {"lost": ["long"]}),
+        ([row("cut", "say", "sun" * 20)], {"max_length": 90}, {"truncated": ["cut"], "unended": ["cut"]}),
+        ([row("wordy", "say", "sun" * 20)], {"max_new_tokens": 32}, {"truncated": ["wordy"]}),
+        ([row("silent", "say", " ")], {}, {"unsupervised": ["silent"]}),
+        ([row("stops", "say", "sun<|im_end|>moon")], {}, {"unended": ["stops"]}),
+        ([row("a", "say", "sun"), row("b", "say", "moon")], {}, {"conflict": ["b"]}),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) and value else "",
+)
+def test_every_way_to_lose_an_answer_is_found(
+    base: Base, rows: list[Row], fields: dict[str, Any], checks: dict[str, list[str]]
+) -> None:
+    assert found(base, rows, **fields) == checks
+
+
+def test_a_prompt_that_holds_the_answer_in_training_is_found(base: Base) -> None:
+    class Leaky(Echo):
+        kind = "leaky"
+
+        def messages(self, row: Row) -> Any:
+            system, user = super().messages(row)
+            return system, replace(user, content=user.content + (" (short)" if len(row["word"]) > 3 else ""))
+
+    assert found(base, ROWS[:2], task=Leaky()) == {"unlike": ["r1"]}
+
+
+def test_it_learns_and_peft_says_the_same(base: Base, fitting: FitJob) -> None:
+    objective = Completion(max_new_tokens=8)
+    result = objective.fit(fitting)
+    words = [row["word"] for row in ROWS[:6]]
+    tuned = [answer.output for answer in objective.answer(asked(base, ROWS[:6], fitting.out))]
+    assert tuned == words
+    assert [answer.output for answer in objective.answer(asked(base, ROWS[:6]))] != words
+    TOOLBOX.decoder(base).tokenizer.save_pretrained(fitting.out)
+    config = (fitting.out / "adapter_config.json").read_text()
+    (fitting.out / "adapter_config.json").write_text(config.replace("tiny/decoder", str(base.folder)))
+    said = objective.plain(asked(base, ROWS[:6], fitting.out))
+    assert [answer.output for answer in said.answers] == words
+    assert said.modules == result.modules == 14
+
+
+def test_a_guide_holds_in_the_factory_and_in_the_plain_library(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generate, "TRIED", (16, 300))
+    monkeypatch.setattr(plain, "TRIED", 300)
+    objective, task = Completion(max_new_tokens=8), Held()
+    words = [row["word"] for row in ROWS[:6]]
+    assert [answer.output for answer in objective.answer(asked(base, ROWS[:6], task=task))] == words
+    assert [answer.output for answer in objective.plain(asked(base, ROWS[:6], task=task)).answers] == words
+
+
+def test_the_loss_is_on_the_answer_and_its_end_alone(base: Base) -> None:
+    decoder = TOOLBOX.decoder(base)
+    made = example(ROWS[0], Echo(), decoder, 512)
+    assert decoder.text(made.ids[made.start :]) == "sun" and made.ids[-1] == decoder.tokenizer.eos_token_id
+    value = Completion().loss(*TOOLBOX.spoken(decoder.model, collate(TOOLBOX)([made])))
+    assert value.item() * len(made.ids[made.start :]) == pytest.approx(
+        -decoder.weigh([made.ids[: made.start]], [[made.ids[made.start :]]])[0][0], rel=0.02
+    )
+
+
+def test_gradients_of_a_decoder_equal_pefts(base: Base, fitting: FitJob, tmp_path: Path) -> None:
+    learner = TOOLBOX.learner(fitting, causal=True)
+    for layer in learner.layers.values():
+        torch.nn.init.normal_(layer.lora_B, std=0.1)
+        layer.stack.refresh()
+    save(learner, RANK, tmp_path, base="tiny/decoder", heads=(), task_type="CAUSAL_LM")
+    bare = AutoModelForCausalLM.from_pretrained(base.folder, dtype=torch.float32)
+    theirs = PeftModel.from_pretrained(bare, str(tmp_path), is_trainable=True)
+    rows = [example(each, Echo(), TOOLBOX.decoder(base), 512) for each in ROWS[:4]]
+    Completion().loss(*TOOLBOX.spoken(learner.model, collate(TOOLBOX)(rows))).backward()
+    tables = [theirs(input_ids=torch.tensor([each.ids])).logits[0, each.start - 1 : -1] for each in rows]
+    wanted = torch.cat([torch.tensor(each.ids[each.start :]) for each in rows])
+    torch.nn.functional.cross_entropy(torch.cat(tables), wanted).backward()
+    named = dict(theirs.named_parameters())
+    for name, layer in learner.layers.items():
+        for side in ("A", "B"):
+            aim = named[f"base_model.model.{name}.lora_{side}.default.weight"].grad
+            assert (getattr(layer, f"lora_{side}").grad - aim).norm() / aim.norm() <= 1e-5, (name, side)

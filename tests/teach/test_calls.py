@@ -1,0 +1,102 @@
+"""The cache of answers and the ledger, under threads, processes and broken files."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from loopback import Play, echo, serving
+from places import SUPPORT
+from teach_parts import ask, statuses, teacher
+
+from factory.errors import UnavailableError
+from factory.teach import CALLS, LEDGER, Terms, read
+from factory.teach.calls import Calls
+from factory.teach.ledger import Ledger
+from factory.teach.pace import FIRST, MOST, backoff, retry_after
+
+KEY = "ab" * 16
+
+ASKING = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+from teach_parts import ask
+from factory.api import Endpoint
+from factory.teach import Desk, Terms
+desk = Desk(Path({home!r}), Terms("test"), lambda: None)
+teacher = desk.teacher(Endpoint(model="big", base_url={url!r}, price_in=1e6, price_out=2e6))
+print([reply.text for reply in teacher.ask(ask(str(n)) for n in range(12))])
+"""
+
+
+def test_two_processes_that_ask_the_same_pay_once(tmp_path: Path) -> None:
+    pytest.importorskip("openai")
+    with serving(otherwise=Play(echo, wait=0.1)) as server:
+        code = ASKING.format(tests=str(SUPPORT), home=str(tmp_path), url=server.url)
+        both = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)]
+        said = [each.communicate(timeout=60)[0] for each in both]
+        assert said[0] == said[1] and "'11'" in said[0]
+        assert server.served == {str(n): 1 for n in range(12)}
+
+
+def test_a_damaged_answer_is_asked_again(tmp_path: Path) -> None:
+    pytest.importorskip("openai")
+    with serving() as server:
+        list(teacher(server, tmp_path).ask([ask("a")]))
+        (place,) = (tmp_path / CALLS).glob("*/*.json")
+        for damage in (b"", b"{", b"[]", b'{"text": 3}', json.dumps({"text": "A"}).encode()):
+            place.write_bytes(damage)
+            assert next(iter(teacher(server, tmp_path).ask([ask("a")]))).text == "A"
+        assert len(server.asked) == 6
+
+
+def test_what_holds_a_request_lets_go_of_it(tmp_path: Path) -> None:
+    calls, order = Calls(tmp_path), []
+
+    def hold(name: str) -> None:
+        with calls.asking(KEY):
+            order.append(f"{name} in")
+            order.append(f"{name} out")
+
+    threads = [threading.Thread(target=hold, args=(str(n),)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(5)
+    assert [step[2:] for step in order] == ["in", "out"] * 8
+
+
+def test_a_budget_counts_what_any_process_spent_for_its_build_since_its_beginning(tmp_path: Path) -> None:
+    mine, other = (Ledger(tmp_path / LEDGER, Terms(name, tokens=30)) for name in ("mine", "other"))
+    for ledger, tokens in ((mine, 20), (other, 500)):
+        ledger.over(ledger.sent(key=KEY), "ok", tokens_in=tokens, tokens_out=0, cost=0.0)
+    mine.check()
+    second = Ledger(tmp_path / LEDGER, Terms("mine", tokens=30))
+    second.over(second.sent(key=KEY), "invalid", tokens_in=5, tokens_out=5, cost=0.0)
+    with pytest.raises(UnavailableError, match=r"budget\.tokens is spent: 30 of 30 tokens, on 1 answers"):
+        mine.check()
+    Ledger(tmp_path / LEDGER, Terms("mine", tokens=30, since=9e12)).check()
+
+
+def test_a_torn_line_harms_no_other(tmp_path: Path) -> None:
+    (tmp_path / LEDGER).parent.mkdir(parents=True)
+    (tmp_path / LEDGER).write_text('{"at": 1, "status": "ok"}\n{"at": 2, "sta')
+    ledger = Ledger(tmp_path / LEDGER, Terms("mine"))
+    ledger.over(ledger.sent(key=KEY), "ok", tokens_in=1, tokens_out=1, cost=0.0)
+    assert statuses(tmp_path) == ["ok", "ok"]
+    assert not [line for line in read(tmp_path / LEDGER) if {"text", "messages", "content"} & set(line)]
+
+
+def test_waits_grow_with_jitter_and_keep_what_the_server_asks() -> None:
+    waits = [[backoff(tries, None) for _ in range(200)] for tries in (1, 3, 20)]
+    assert [max(each) <= most for each, most in zip(waits, (FIRST, 4 * FIRST, MOST), strict=True)] == [True] * 3
+    assert min(waits[2]) < MOST / 4 < MOST / 2 < max(waits[2])
+    assert all(5 <= backoff(9, 5.0) <= 5 + FIRST for _ in range(50))
+    assert retry_after({"retry-after": "2.5"}) == 2.5 and retry_after({"retry-after-ms": "40"}) == 0.04
+    assert retry_after({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}) == 0.0
+    assert retry_after({}) is retry_after({"retry-after": "soon"}) is retry_after({"retry-after": "nan"}) is None
