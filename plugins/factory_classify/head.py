@@ -8,10 +8,11 @@ before any training; a fresh head needs most of the training to get there.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from factory.api import Encoder
+from factory.api import Encoder, Reporter
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -23,19 +24,33 @@ SPREAD = 8.0
 SHARPNESS = 4.0
 """Length of a centroid in the head: the first steps are neither blind nor too sure."""
 RIDGE = 1e-4
+ENOUGH = 250_000
+"""Tokens of texts to start from: a linear map of 400 × 400 and some centroids need no more."""
 
 Ids = Sequence[Sequence[int]]
 
 
-def start(model: nn.Module, plain: Encoder, headed: Encoder, ids: Ids, labels: Tensor, *, mean: bool) -> None:
+def start(
+    model: nn.Module, plain: Encoder, headed: Encoder, ids: Ids, labels: Tensor, *, mean: bool,
+    report: Reporter | None = None,
+) -> None:
     """Set the head of `model` by the training texts. `plain` is the base alone, `headed` one with a head to try on."""
-    copies = [model, headed.model]
+    chosen = some(ids, labels.tolist())
+    ids, labels = [ids[row] for row in chosen], labels[chosen]
     if mean and _pooler(model) is not None:
-        weight, bias = _first_to_mean(plain.vectors(ids))
-        for one in copies:
+        weight, bias = _first_to_mean(plain.vectors(ids, report))
+        for one in (model, headed.model):
             _set(_pooler(one), weight, bias)
-    weight, bias = _centroids(_read(headed, ids), labels)
+    weight, bias = _centroids(_read(headed, ids, report), labels)
     _set(_last(model), weight, bias)
+
+
+def some(ids: Ids, labels: Sequence[int], enough: int = ENOUGH) -> list[int]:
+    """The texts to start from, in order: all; or where they have too many tokens, every k-th of each label."""
+    step, places = -(-sum(map(len, ids)) // enough), defaultdict[int, list[int]](list)
+    for row, label in enumerate(labels):
+        places[label].append(row)
+    return sorted(row for rows in places.values() for row in rows[::step])
 
 
 def parts(model: nn.Module, heads: Sequence[str]) -> dict[str, Tensor]:
@@ -70,7 +85,7 @@ def _centroids(read: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     return weight, -(weight @ middle)
 
 
-def _read(headed: Encoder, ids: Ids) -> Tensor:
+def _read(headed: Encoder, ids: Ids, report: Reporter | None) -> Tensor:
     """What the last layer reads of each text: (texts, width)."""
     from torch.nn import Identity
 
@@ -80,7 +95,7 @@ def _read(headed: Encoder, ids: Ids) -> Tensor:
     owner = headed.model.get_submodule(parent)
     setattr(owner, leaf, Identity())
     try:
-        return headed.logits([(list(text), [0] * len(text)) for text in ids])
+        return headed.logits([(list(text), [0] * len(text)) for text in ids], report)
     finally:
         setattr(owner, leaf, last)
 

@@ -81,7 +81,8 @@ class Classification(Objective):
         right = places(job.task, job.rows, labels)
         learner = kit.learner(job, heads=self.heads, labels=len(labels))
         headed = kit.encoder(job.base, labels=len(labels))
-        head.start(learner.model, plain, headed, ids, torch.tensor(right), mean=self.pooling == "mean")
+        mean = self.pooling == "mean"
+        head.start(learner.model, plain, headed, ids, torch.tensor(right), mean=mean, report=job.report)
         start = head.parts(learner.model, self.heads)
         result = kit.fit(
             learner, list(zip(ids, right, strict=True)), collate(kit), self._loss(kit, right), job, heads=self.heads,

@@ -63,6 +63,13 @@ def test_the_pooler_starts_as_the_mean_and_the_head_as_centroids(student: Base) 
     assert (said == labels).float().mean() > 0.5  # of a random BERT's mean, without a step of training
 
 
+def test_of_many_long_texts_a_part_of_each_label_is_enough_to_start_from() -> None:
+    ids, labels = [[1] * 10] * 90, [number % 3 for number in range(89)] + [3]
+    assert head.some(ids, labels) == list(range(90))
+    chosen = head.some(ids, labels, enough=300)
+    assert len(chosen) == 31 and [sum(labels[row] == label for row in chosen) for label in range(4)] == [10, 10, 10, 1]
+
+
 def test_it_learns_and_its_answers_are_calibrated_probabilities(student: Base, fitted: tuple[Path, dict]) -> None:
     out, facts = fitted
     job = asked(student, out)
