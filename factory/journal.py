@@ -13,6 +13,9 @@ from typing import IO, Any
 from factory.events import Event, Progress, RunFinished, RunStarted, from_json, to_json
 
 FILE = "journal.jsonl"
+MANY = (b'"Progress"', b'"Measured"')
+TYPE = 64
+"""Bytes of a line within which its type stands."""
 LAST = "certify"
 """The stage that every whole plan ends with."""
 
@@ -43,10 +46,15 @@ class Journal:
         self._file.close()
 
 
-def read(path: Path) -> Iterator[tuple[float, Event]]:
-    """Every event with its time. A torn last line, or a line that is no event, is passed over."""
+def read(path: Path, *, brief: bool = False) -> Iterator[tuple[float, Event]]:
+    """Every event with its time. A torn last line, or a line that is no event, is passed over.
+
+    Nearly all lines of a long run are progress and measurements: a `brief` look passes them over unread.
+    """
     with path.open("rb") as file:
         for line in file:
+            if brief and any(kind in line[:TYPE] for kind in MANY):
+                continue
             parsed = parse(line)
             if parsed is not None:
                 yield parsed

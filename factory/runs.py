@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -172,20 +173,21 @@ def fold(run: str, lines: Iterable[tuple[float, events.Event]]) -> RunView:
     return view
 
 
-def read(path: Path) -> RunView:
-    """The run whose journal this is."""
-    return fold(path.parent.name, journal.read(path))
+def read(path: Path, *, brief: bool = False) -> RunView:
+    """The run whose journal this is; a `brief` one without what was measured and how far it came."""
+    return fold(path.parent.name, journal.read(path, brief=brief))
 
 
-def listing(home: Path) -> list[RunView]:
-    """All runs, newest first. A journal that vanishes meanwhile, or can not be read, is passed over."""
-    found = []
-    for path in journal.journals(home):
-        try:
-            found.append(read(path))
-        except OSError:
-            continue
-    return sorted(found, key=lambda r: (r.started, r.id), reverse=True)
+def newest(home: Path, *, brief: bool = False) -> Iterator[RunView]:
+    """All runs, newest first, read one by one. A journal that vanishes, or can not be read, is passed over."""
+    for path in sorted(journal.journals(home), key=lambda path: began(path.parent.name), reverse=True):
+        with suppress(OSError):
+            yield read(path, brief=brief)
+
+
+def began(run: str) -> tuple[str, ...]:
+    """What of a run's id says when it began, to sort by: its second, and the part of it that stands last."""
+    return (*run.split("-")[:2], run.rpartition("-")[2], run)
 
 
 def find(home: Path, text: str) -> RunView:
@@ -197,13 +199,13 @@ def find(home: Path, text: str) -> RunView:
     paths = {path.parent.name: path for path in reversed(journal.journals(home))}
     if not paths:
         raise InputError(f"no runs in {home}; `factory build SPEC` makes one")
-    if text == "latest":
-        return listing(home)[0]
+    if text == "latest" and (found := next(newest(home), None)):
+        return found
     if text in paths:
         return read(paths[text])
-    named = [run for run in paths if name_of(run) == text]
+    named = sorted((run for run in paths if name_of(run) == text), key=began, reverse=True)
     if named:
-        return max((read(paths[run]) for run in named), key=lambda r: (WHOLE in r.stages, r.started, r.id))
+        return read(paths[next((run for run in named if WHOLE in read(paths[run], brief=True).stages), named[0])])
     near = [run for run in paths if text and (run.startswith(text) or run.endswith(f"-{text}"))]
     if len(near) != 1:
         raise InputError(_no_such_run(text, near, list(paths)))

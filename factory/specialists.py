@@ -40,7 +40,7 @@ def versions(home: Path, name: str = "") -> list[Version]:
     """The versions of one specialist, or of all: each by the first run that finished it."""
     found: dict[tuple[str, str], Version] = {}
     counts: dict[str, int] = {}
-    for run in reversed(runs.listing(home)):
+    for run in reversed(list(runs.newest(home, brief=True))):
         key = run.stages["bundle"].key if "bundle" in run.stages else ""
         reached = run.end is not None and run.end.verdict and run.end.bundle
         if not reached or not key or (name and run.name != name) or (run.name, key) in found:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from factory.errors import InputError
-from factory.runs import RUNNING, WHOLE, RunView, listing
+from factory.runs import RUNNING, WHOLE, RunView, newest
 from factory.store import Place, Store
 
 
@@ -32,7 +32,7 @@ def sweep(home: Path, keep: int, *, dry_run: bool = False) -> list[Gone]:
     """Take away what no kept run refers to; returns what went. What a build holds at this moment stays."""
     if keep < 1:
         raise InputError("--keep must be 1 or more: the newest run of each specialist is never taken apart")
-    store, wanted = Store(home), referred(listing(home), keep)
+    store, wanted = Store(home), referred(newest(home, brief=True), keep)
     gone: list[Gone] = []
     for place in _places(store):
         if (place.kind, place.key) in wanted:
@@ -43,7 +43,7 @@ def sweep(home: Path, keep: int, *, dry_run: bool = False) -> list[Gone]:
     return gone
 
 
-def referred(runs: list[RunView], keep: int) -> set[tuple[str, str]]:
+def referred(runs: Iterable[RunView], keep: int) -> set[tuple[str, str]]:
     """(kind, key) of every stage of the last `keep` runs of each specialist, and of all runs that are going on.
 
     Builds are counted apart from runs that made rows alone or gave advice: looking at rows frees no bundle.

@@ -19,7 +19,7 @@ from factory.portrait import Counts, Histogram, spreads
 from factory.portrait.spread import script
 from factory.portrait.steps import general
 from factory.review import Content
-from factory.runs import find, listing
+from factory.runs import find, newest
 from factory_classify.task import Classifier
 
 CONTENT = Content.of(Classifier())
@@ -43,10 +43,10 @@ def portrait(spec: Path, capsys, *more: str) -> dict:
 
 def test_a_portrait_stops_after_curation_and_is_read_again_without_a_run(spec: Path, capsys) -> None:
     found = portrait(spec, capsys)
-    assert [run.plan[-1]["name"] for run in listing(home())] == ["curate"]
-    assert listing(home())[0].state == "finished" and listing(home())[0].verdict == ""
+    (run,) = newest(home())
+    assert (run.plan[-1]["name"], run.state, run.verdict) == ("curate", "finished", "")
     assert portrait(spec, capsys) == found
-    assert len(listing(home())) == 1
+    assert len(list(newest(home()))) == 1
 
 
 def test_the_funnel_adds_up(spec: Path, capsys) -> None:
@@ -174,6 +174,6 @@ def test_a_name_means_a_build_though_rows_were_shown_since(tmp_path: Path) -> No
         journal.write(RunStarted(rows_alone, "icd", "reranker", "s.yaml", "", plan, [], "0.1", 1))
         journal.write(RunFinished(rows_alone, "", 0, 1.0))
     assert find(tmp_path, "icd").id == build and find(tmp_path, "latest").id == rows_alone
-    kept = referred(listing(tmp_path), keep=1)
+    kept = referred(newest(tmp_path), keep=1)
     assert ("curate", "k") in kept and len(kept) > 10, "gc keeps the build too"
     assert last_plan(tmp_path, "icd")["curate"]["key"] == "k" and "train" in last_plan(tmp_path, "icd")

@@ -110,7 +110,7 @@ def test_an_unknown_specialist_or_version_is_refused(tmp_path):
 
 def test_an_estimate_comes_from_earlier_runs_and_says_how_sure_it_is(tmp_path):
     fake_run(tmp_path)
-    earlier = runs.listing(tmp_path)
+    earlier = list(runs.newest(tmp_path))
     known = estimate.estimate("train", "icd", "smoke", earlier)
     guess = estimate.estimate("train", "icd", "smoke", [])
     assert (known.runs, known.seconds, known.mib) == (1, 20.5, 812.0)
@@ -118,3 +118,23 @@ def test_an_estimate_comes_from_earlier_runs_and_says_how_sure_it_is(tmp_path):
     assert guess.runs == 0
     assert guess.least < guess.seconds < guess.most
     assert estimate.total([known, guess]).seconds == known.seconds + guess.seconds
+
+
+def test_runs_come_newest_first_whatever_their_names_and_one_by_one(tmp_path):
+    ids = ["20261122-015700-icd-0f3a", "20261122-021500-zebra-1b2c", "20261122-021500-apple-3d4e"]
+    for run in ids:
+        fake_run(tmp_path, run, salt=run)
+    found = runs.newest(tmp_path)
+    assert next(found).id == ids[2] == runs.find(tmp_path, "latest").id
+    (tmp_path / "runs" / ids[0] / "journal.jsonl").unlink()
+    assert [run.id for run in found] == [ids[1]], "what vanishes meanwhile is passed over"
+
+
+def test_a_brief_look_tells_stages_and_the_end_without_what_was_measured(tmp_path):
+    path = tmp_path / "runs" / fake_run(tmp_path) / "journal.jsonl"
+    whole, brief = runs.read(path), runs.read(path, brief=True)
+    assert whole.measured and not brief.measured
+    assert brief.heading() == whole.heading()
+    assert {name: stage.seconds for name, stage in brief.stages.items()} == {
+        name: stage.seconds for name, stage in whole.stages.items()
+    }

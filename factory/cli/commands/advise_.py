@@ -79,9 +79,9 @@ def _build(resolved: Resolved) -> dict[str, Any]:
     from factory.estimate import estimate, total
     from factory.home import home
     from factory.plan import compile
-    from factory.runs import listing
+    from factory.runs import newest
 
-    plan, earlier = compile(resolved), listing(home())
+    plan, earlier = compile(resolved), list(newest(home(), brief=True))
     todo = [reason.stage for reason in load.reasons(plan) if reason.state != "cached"]
     return asdict(total(estimate(stage, plan.name, resolved.profile, earlier) for stage in todo))
 

@@ -37,11 +37,11 @@ def command(
     from factory.estimate import estimate
     from factory.home import home
     from factory.plan import compile
-    from factory.runs import listing
+    from factory.runs import newest
 
     plan = compile(resolved)
     reasons = load.reasons(plan, force)
-    earlier = listing(home())
+    earlier = list(newest(home(), brief=True))
     costs = [estimate(stage.name, plan.name, profile, earlier) for stage in plan.stages]
     if as_json:
         stages = zip(plan.stages, reasons, costs, strict=True)

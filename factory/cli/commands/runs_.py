@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,11 +22,10 @@ def command(limit: int, as_json: bool) -> None:
     """List the runs."""
     from factory.evidence import Evidence
     from factory.home import home
-    from factory.runs import listing
+    from factory.journal import journals
+    from factory.runs import newest
 
-    found = listing(home())
-    chosen = found[:limit] if limit > 0 else found
-    rows = [_row(Evidence(home(), run)) for run in chosen]
+    rows = [_row(Evidence(home(), run)) for run in islice(newest(home()), limit if limit > 0 else None)]
     if as_json:
         out.emit(rows)
         return
@@ -35,8 +35,9 @@ def command(limit: int, as_json: bool) -> None:
     out.say(
         out.table(["run", "task", "profile", "state", "verdict", "score", "took", "started"], _cells(rows), right=(6,))
     )
-    if len(found) > len(chosen):
-        out.note(f"{len(found) - len(chosen)} older; --limit 0 lists all")
+    older = len(journals(home())) - len(rows)
+    if older > 0:
+        out.note(f"{older} older; --limit 0 lists all")
 
 
 def _row(evidence: Evidence) -> dict[str, Any]:
