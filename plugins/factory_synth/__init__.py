@@ -14,9 +14,10 @@ def factory_plugins() -> list[type[Plugin]]:
     from factory_synth.paraphrase import Paraphrase
     from factory_synth.questions import QuestionsFromDocuments
     from factory_synth.self_instruct import SelfInstruct
+    from factory_synth.spread_labels import SpreadLabels
     from factory_synth.tool_calls import ToolCalls
 
     return [
         BacktranslateStyle, CorruptClaims, FromDescription, HardNegatives, Label, Paraphrase, QuestionsFromDocuments,
-        SelfInstruct, ToolCalls,
+        SelfInstruct, SpreadLabels, ToolCalls,
     ]

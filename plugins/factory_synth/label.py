@@ -9,11 +9,11 @@ from typing import Literal
 
 from pydantic import Field
 
-from factory.api import Ask, Message, Reply, Row, RowsJob, normalise, render
+from factory.api import Ask, Message, Reply, Row, RowsJob, render
 from factory_synth.asking import Asking, answered
 from factory_synth.nearest import POOL, nearest
 from factory_synth.parts import Tally, drawn, finished, text_of
-from factory_synth.unfinished import Unfinished, completed
+from factory_synth.unfinished import Unfinished, completed, unseen
 from factory_synth.voting import Outcome, counted
 
 SYSTEM = """\
@@ -58,7 +58,10 @@ class Label(Asking):
     def synthesize(self, job: RowsJob) -> Iterator[Row]:
         labelled = [row for row in job.rows if str(row[self.column]).strip()]
         names, tally = self._names(labelled), Tally()
-        rows = list(self._of_file(job, self.texts, tally, labelled) if self.texts else self._of_made(job))
+        if self.texts:
+            rows = list(unseen(job, self.texts, self.column, labelled, lambda row: self._text(job, row), tally))
+        else:
+            rows = list(self._of_made(job))
         replies: defaultdict[str, list[Reply]] = defaultdict(list)
         for name, reply in answered(job, self._asks(job, rows, labelled, names), tally):
             replies[name].append(reply)
@@ -95,19 +98,6 @@ class Label(Asking):
                         f"row {row.id!r} of {row.provenance.source} has no {self.column}, and rows of a source may "
                         "be drawn into the test set; put unlabelled texts into a file and name it in `texts`"
                     )
-                yield row
-
-    def _of_file(self, job: RowsJob, texts: Unfinished, tally: Tally, labelled: Sequence[Row]) -> Iterator[Row]:
-        """The texts of the file, each once, without those that training rows have."""
-        named = [*([job.task.text, *job.task.columns] if job.task else []), *texts.map]
-        wanted = tuple(dict.fromkeys(name for name in named if name and name != self.column))
-        seen = {normalise(self._text(job, row)) for row in labelled}
-        for row in texts.read(job, wanted):
-            text = normalise(self._text(job, row))
-            if text in seen:
-                tally.refuse("texts are there already", text)
-            else:
-                seen.add(text)
                 yield row
 
     def _text(self, job: RowsJob, row: Row) -> str:

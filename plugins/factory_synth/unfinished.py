@@ -6,13 +6,14 @@ specialist is judged by stays what people gave.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
 
-from factory.api import Closed, Input, Job, Provenance, Row, made, read_lines
+from factory.api import Closed, Input, Job, Provenance, Row, RowsJob, made, normalise, read_lines
+from factory_synth.parts import Tally
 
 
 class Unfinished(Closed):
@@ -43,6 +44,22 @@ class Unfinished(Closed):
         for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1):
             if line.strip():
                 yield number, {self.map.get(wanted[0], wanted[0]): line.strip()}
+
+
+def unseen(
+    job: RowsJob, texts: Unfinished, lacking: str, labelled: Sequence[Row], text: Callable[[Row], str], tally: Tally
+) -> Iterator[Row]:
+    """The rows of the file, without the column that they lack: each text once, and none that labelled rows have."""
+    named = [*([job.task.text, *job.task.columns] if job.task else []), *texts.map]
+    wanted = tuple(dict.fromkeys(name for name in named if name and name != lacking))
+    seen = {normalise(text(row)) for row in labelled}
+    for row in texts.read(job, wanted):
+        key = normalise(text(row))
+        if key in seen:
+            tally.refuse("texts are there already", key)
+        else:
+            seen.add(key)
+            yield row
 
 
 def completed(kind: str, row: Row, columns: Mapping[str, Any], detail: Mapping[str, Any]) -> Row:

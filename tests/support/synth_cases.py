@@ -49,6 +49,9 @@ def cases() -> dict[str, Case]:
             fields={"texts": {"file": "raw.jsonl"}, "shots": 2}, files={"raw.jsonl": raw},
             replies=["animal", "animal", "plant"],
         ),
+        "spread-labels": Case(
+            fields={"texts": {"file": "raw.jsonl"}, "sure": 0.0}, files={"raw.jsonl": raw},
+        ),
         "paraphrase": Case(
             fields={"column": "text", "count": 4, "least": 0.0}, replies=["some wet stone", "grey fern by the old oak"],
         ),

@@ -1,0 +1,66 @@
+"""Labels for texts that have none, from the labelled rows that they are like; no teacher is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from pydantic import Field
+
+from factory.api import Row, RowsJob, Share, Synthesizer
+from factory_synth.parts import Tally, finished, text_of
+from factory_synth.spreading import NEIGHBOURS, spread
+from factory_synth.unfinished import Unfinished, completed, unseen
+
+
+class SpreadLabels(Synthesizer):
+    """Gives a label to every text of a file: what spreads to it from labelled rows, from neighbour to neighbour.
+
+    Neighbours are near by their sentence embeddings. A label is doubtful when less than `sure` of what reached the text
+    speaks for it: such a row is shown first to a reviewer, or left out. Serves where texts are many, labels few and
+    no teacher is at hand: with the 250 labels that `active` chooses, a whole pool is labelled.
+    """
+
+    kind = "spread-labels"
+
+    column: str = Field("label", min_length=1, description="column that gets the label")
+    texts: Unfinished = Field(description="the unlabelled texts")
+    neighbours: int = Field(NEIGHBOURS, ge=1, le=200, description="texts to which each passes on what it believes")
+    sure: Share = Field(0.3, description="share of what reached a text under which its label is doubtful")
+    unsure: Literal["review", "drop"] = Field("drop", description="doubtful rows: kept for a reviewer, or left out")
+    model: Literal["embedder", "student"] = Field(
+        "embedder", description="whose sentence embeddings: models.embedder or, when it is an encoder, the student"
+    )
+
+    @property
+    def columns(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
+        """What rows must have."""
+        return (self.column,)
+
+    def uses(self) -> tuple[str, ...]:
+        return ("embedder",) if self.model == "embedder" else ()
+
+    def synthesize(self, job: RowsJob) -> Iterator[Row]:
+        labelled = [row for row in job.rows if str(row[self.column]).strip()]
+        tally, column = Tally(), job.task.text if job.task else "text"
+        texts = list(unseen(job, self.texts, self.column, labelled, lambda row: text_of(row, column), tally))
+        base = job.models["embedder"] if self.model == "embedder" else job.base
+        if base is None:
+            raise ValueError("labels spread by embeddings, and there is no student to make them")
+        vectors = job.kit.embed(base, [text_of(row, column) for row in [*labelled, *texts]], report=job.report)
+        known = {place: str(row[self.column]) for place, row in enumerate(labelled)}
+        labels, shares = spread(vectors, known, self.neighbours)
+        found = zip(texts, labels[len(labelled) :], shares[len(labelled) :].tolist(), strict=True)
+        made = [self._labelled(*each) for each in found if each[2] >= self.sure or self.unsure == "review"]
+        tally.made, doubtful = len(made), sum(share < self.sure for share in shares[len(labelled) :].tolist())
+        tally.tell(job.report, "labels")
+        if doubtful:
+            fate = "kept for a reviewer to see first" if self.unsure == "review" else "left out of training"
+            job.report.note(f"{doubtful} of {len(texts)} labels are doubtful, and {fate}")
+        yield from finished(job, made)
+
+    def _labelled(self, row: Row, label: str, share: float) -> Row:
+        """The row with its label and how much speaks for it; with a doubt where that is too little."""
+        detail = {"share": round(share, 4)}
+        new = completed(self.kind, row, {**row.columns, self.column: label}, detail)
+        return new if share >= self.sure else new.doubted(f"{share:.0%} of what reached it speaks for the label")
