@@ -23,7 +23,8 @@ PULL = 0.95
 SHARPNESS = 8
 """The power of the cosine with which a neighbour counts."""
 STEPS = 40
-BLOCK = 1024
+CELLS = 25_000_000
+"""Likenesses held at once, in 100 MB."""
 
 
 def spread(vectors: NDArray[Any], labels_known: Mapping[int, str], neighbours: int = NEIGHBOURS) -> tuple[
@@ -60,8 +61,9 @@ def _graph(vectors: Floats, neighbours: int) -> Any:
 
     count = min(neighbours, len(vectors) - 1)
     columns, weights = [], []
-    for start in range(0, len(vectors), BLOCK):
-        alike = vectors[start : start + BLOCK] @ vectors.T
+    step = max(1, CELLS // len(vectors))
+    for start in range(0, len(vectors), step):
+        alike = vectors[start : start + step] @ vectors.T
         alike[np.arange(len(alike)), np.arange(start, start + len(alike))] = -np.inf
         near = np.argpartition(-alike, count - 1, axis=1)[:, :count]
         columns.append(near)
