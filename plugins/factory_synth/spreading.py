@@ -65,7 +65,7 @@ def _graph(vectors: Floats, neighbours: int) -> Any:
     for start in range(0, len(vectors), step):
         alike = vectors[start : start + step] @ vectors.T
         alike[np.arange(len(alike)), np.arange(start, start + len(alike))] = -np.inf
-        near = np.argpartition(-alike, count - 1, axis=1)[:, :count]
+        near = np.argpartition(-alike, count - 1, axis=1)[:, :count].astype(np.int32)  # a view would keep the whole
         columns.append(near)
         weights.append(np.maximum(np.take_along_axis(alike, near, axis=1), 0) ** SHARPNESS)
     starts = np.arange(0, count * len(vectors) + 1, count)
