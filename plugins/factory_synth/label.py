@@ -12,7 +12,7 @@ from pydantic import Field
 from factory.api import Ask, Message, Reply, Row, RowsJob, render
 from factory_synth.asking import Asking, answered
 from factory_synth.nearest import POOL, nearest
-from factory_synth.parts import Tally, drawn, finished, text_of
+from factory_synth.parts import Tally, drawn, finished, tell_doubts, text_of
 from factory_synth.unfinished import Unfinished, completed, unseen
 from factory_synth.voting import Outcome, counted
 
@@ -76,9 +76,7 @@ class Label(Asking):
                 made.append(self._labelled(row, outcome, replies[row.id][0]))
         tally.made = len(made)
         tally.tell(job.report, "labels")
-        if doubtful:
-            fate = "kept for a reviewer to see first" if self.unsure == "review" else "left out of training"
-            job.report.note(f"{doubtful} of {len(rows)} labels are doubtful, and {fate}")
+        tell_doubts(job.report, doubtful, len(rows), self.unsure)
         yield from finished(job, made)
 
     def _names(self, labelled: Sequence[Row]) -> dict[str, str]:

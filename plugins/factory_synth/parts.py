@@ -44,6 +44,13 @@ class Tally:
         return f" ({self.examples[why]!r})" if self.examples.get(why) else ""
 
 
+def tell_doubts(report: Reporter, doubtful: int, count: int, unsure: str) -> None:
+    """Say how many labels are doubtful, and what becomes of these rows: `review` or `drop`."""
+    if doubtful:
+        fate = "kept for a reviewer to see first" if unsure == "review" else "left out of training"
+        report.note(f"{doubtful} of {count} labels are doubtful, and {fate}")
+
+
 def child(job: RowsJob, kind: str, columns: Mapping[str, Any], *parents: Row, **detail: Any) -> Row:
     """A row made from others, on the first one's side of any split: of its group, or of the one that it is alone."""
     first = parents[0]

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from factory.api import Row, RowsJob, Share, Synthesizer
-from factory_synth.parts import Tally, finished, text_of
+from factory_synth.parts import Tally, finished, tell_doubts, text_of
 from factory_synth.spreading import NEIGHBOURS, spread
 from factory_synth.unfinished import Unfinished, completed, unseen
 
@@ -49,15 +49,14 @@ class SpreadLabels(Synthesizer):
             raise ValueError("labels spread by embeddings, and there is no student to make them")
         vectors = job.kit.embed(base, [text_of(row, column) for row in [*labelled, *texts]], report=job.report)
         known = {place: str(row[self.column]) for place, row in enumerate(labelled)}
-        labels, shares = spread(vectors, known, self.neighbours)
-        found = zip(texts, labels[len(labelled) :], shares[len(labelled) :].tolist(), strict=True)
-        made = [self._labelled(*each) for each in found if each[2] >= self.sure or self.unsure == "review"]
-        tally.made, doubtful = len(made), sum(share < self.sure for share in shares[len(labelled) :].tolist())
+        labels, shares = (found[len(labelled) :] for found in spread(vectors, known, self.neighbours))
+        made = [self._labelled(*found) for found in zip(texts, labels, map(float, shares), strict=True)]
+        sure = [row for row in made if not row.provenance.detail.get("doubt")]
+        kept = made if self.unsure == "review" else sure
+        tally.made = len(kept)
         tally.tell(job.report, "labels")
-        if doubtful:
-            fate = "kept for a reviewer to see first" if self.unsure == "review" else "left out of training"
-            job.report.note(f"{doubtful} of {len(texts)} labels are doubtful, and {fate}")
-        yield from finished(job, made)
+        tell_doubts(job.report, len(made) - len(sure), len(texts), self.unsure)
+        yield from finished(job, kept)
 
     def _labelled(self, row: Row, label: str, share: float) -> Row:
         """The row with its label and how much speaks for it; with a doubt where that is too little."""
