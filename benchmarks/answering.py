@@ -15,7 +15,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import click
 import torch
-from completion_training import job_of
+from one_run import job_of
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from factory.api import Message, Row, Task

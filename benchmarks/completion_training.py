@@ -3,50 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
-import resource
-import shutil
 import statistics
-import subprocess
-import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
+from one_run import fitted, job_of, measured
 
-from factory.api import Adapter, FitJob, Row, Silent, Task, Train
+from factory.api import Adapter, FitJob, Row, Task, Train
 from factory.data.rows import read_rows
-from factory.home import home
-from factory.link import SETTLED
-from factory.plan import compile
-from factory.plugins import installed
-from factory.resolve import resolve
 from factory.stages.job import StageJob
-from factory.store import Store
 
 SCRIPTS = ("default", "tuned")
 RATE, BATCH, RANK = 1e-3, 8, 16
-WARM = 16
-"""Rows of a first fit that is not measured: imports, kernels and the probe are paid there, on both sides."""
-
-
-def job_of(spec: Path, folder: Path) -> StageJob:
-    """The training stage as a job over what a finished build left in the store."""
-    store, plan = Store(home()), compile(resolve(spec, registry=installed()))
-    stage = plan["train"]
-    places = {role: store.place(name, plan[name].key) for role, name in stage.inputs.items()}
-    missing = [role for role, place in places.items() if not place.complete]
-    if missing:
-        raise click.ClickException(f"no output of {', '.join(missing)}; run `factory build {spec}` first")
-    for name in ("out", "work"):
-        (folder / name).mkdir()
-    return StageJob(
-        stage="train", config=stage.config, inputs={role: place.output for role, place in places.items()},
-        out=folder / "out", work=folder / "work", root=spec.parent, home=home(), report=Silent(), registry=installed(),
-    )
 
 
 def by_factory(job: StageJob, task: Task, rows: Sequence[Row]) -> Path:
@@ -92,27 +63,9 @@ def train_once(spec: Path, how: str, count: int, tests: int) -> dict[str, float]
         def fit(some: Sequence[Row]) -> Path:
             return by_factory(job, task, some) if how == "factory" else by_script(job, task, some, tuned=how == "tuned")
 
-        fit(rows[:WARM])
-        for used in (job.work, job.out):
-            shutil.rmtree(used)
-            used.mkdir()
-        start = time.process_time()
-        adapter = fit(rows)
-        spent, peak = time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+        adapter, found = fitted(job, rows, fit)
         frozen = list(read_rows(job.inputs["freeze"] / "test.jsonl"))[:tests]
-        return {"rows": len(rows), "cpu": spent, "peak": peak, "loss": held_out(job, task, frozen, adapter)}
-
-
-def measured(how: str, *arguments: str) -> dict[str, float]:
-    """One run in a fresh process with one thread; the factory's as its worker would be started."""
-    one_thread = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
-    environment = {**os.environ, **(SETTLED if how == "factory" else {}), **one_thread}
-    done = subprocess.run(
-        [sys.executable, __file__, "--one", how, *arguments], env=environment, stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL, text=True, check=True,
-    )
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
+        return {**found, "loss": held_out(job, task, frozen, adapter)}
 
 
 def _said(name: str, found: dict[str, float]) -> str:
@@ -136,7 +89,7 @@ def main(spec: Path, script: tuple[str, ...], pairs: int, rows: int, tests: int,
     for kind in script:
         ratios = []
         for pair in range(1, pairs + 1):
-            plain, ours = (measured(how, *common) for how in (kind, "factory"))
+            plain, ours = (measured(__file__, [how], *common, ours=how == "factory") for how in (kind, "factory"))
             ratios.append(plain["cpu"] / ours["cpu"])
             click.echo(f"{kind} pair {pair}: {_said('script', plain)}; {_said('factory', ours)}; {ratios[-1]:.2f}×")
         click.echo(f"{kind}: median ratio {statistics.median(ratios):.2f}")

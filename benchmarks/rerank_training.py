@@ -3,55 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
-import resource
-import shutil
 import statistics
-import subprocess
-import sys
-import time
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import click
+from one_run import fitted, job_of, measured
 
-from factory.api import Adapter, Answer, Eval, FitJob, ModelJob, Objective, Row, ScoreJob, Silent, Task, Train
+from factory.api import Adapter, Answer, Eval, FitJob, ModelJob, Objective, Row, ScoreJob, Task, Train
 from factory.data.rows import read_rows
-from factory.home import home
-from factory.link import SETTLED
-from factory.plan import Plan, compile
-from factory.plugins import installed
-from factory.resolve import resolve
 from factory.stages.job import StageJob
-from factory.store import Store
 
 OBJECTIVES = ("cross-encoder", "late-interaction")
 RATE, NEGATIVES = 1e-3, 3
 BATCH = {"cross-encoder": 8, "late-interaction": 32}
 METRIC = "ndcg@10"
-WARM = 16
-"""Rows of a first fit that is not measured: imports, kernels and the probe are paid there, on both sides."""
-
-
-def plan_of(spec: Path, objective: str) -> Plan:
-    """The spec's plan with this objective; stages above training are the same for all."""
-    blocks = [f"objective={{kind: {objective}, negatives: {NEGATIVES}}}"]
-    return compile(resolve(spec, overrides=blocks, registry=installed()))
-
-
-def job_of(plan: Plan, spec: Path, folder: Path) -> StageJob:
-    """The training stage as a job over what a finished build left in the store."""
-    store, stage = Store(home()), plan["train"]
-    places = {role: store.place(name, plan[name].key) for role, name in stage.inputs.items()}
-    missing = [role for role, place in places.items() if not place.complete]
-    if missing:
-        raise click.ClickException(f"no output of {', '.join(missing)}; run `factory build {spec}` first")
-    for name in ("out", "work"):
-        (folder / name).mkdir()
-    return StageJob(
-        stage="train", config=stage.config, inputs={role: place.output for role, place in places.items()},
-        out=folder / "out", work=folder / "work", root=spec.parent, home=home(), report=Silent(), registry=installed(),
-    )
 
 
 def rows_of(job: StageJob, count: int) -> list[Row]:
@@ -60,7 +27,7 @@ def rows_of(job: StageJob, count: int) -> list[Row]:
     return rows[:count]
 
 
-def by_factory(job: StageJob, objective: Objective, task: Task, rows: list[Row], rate: float, batch: int) -> Path:
+def by_factory(job: StageJob, objective: Objective, task: Task, rows: Sequence[Row], rate: float, batch: int) -> Path:
     """Fit by the factory; returns the adapter's folder."""
     objective.fit(FitJob(
         **job.common(), rows=rows, validation=[], base=job.base(), task=task, adapter=Adapter(),
@@ -69,7 +36,7 @@ def by_factory(job: StageJob, objective: Objective, task: Task, rows: list[Row],
     return job.out
 
 
-def by_script(job: StageJob, objective: Objective, task: Task, rows: list[Row], rate: float, batch: int) -> Path:
+def by_script(job: StageJob, objective: Objective, task: Task, rows: Sequence[Row], rate: float, batch: int) -> Path:
     """Fit as the library's own documentation does; returns the adapter's folder."""
     from plain_scripts import cross_encoder, late_interaction
 
@@ -86,21 +53,16 @@ def by_script(job: StageJob, objective: Objective, task: Task, rows: list[Row], 
 def train_once(spec: Path, kind: str, how: str, count: int, tests: int) -> dict[str, float]:
     """Train once in this process and measure it."""
     with TemporaryDirectory() as folder:
-        plan = plan_of(spec, kind)
-        job = job_of(plan, spec, Path(folder))
+        # Stages above training are the same for all objectives.
+        job = job_of(spec, Path(folder), f"objective={{kind: {kind}, negatives: {NEGATIVES}}}")
         objective, task, rows = job.objective(), job.task(), rows_of(job, count)
-        fit = by_factory if how == "factory" else by_script
-        fit(job, objective, task, rows[:WARM], RATE, BATCH[kind])
-        shutil.rmtree(job.work)
-        job.work.mkdir()
-        start = time.process_time()
-        adapter = fit(job, objective, task, rows, RATE, BATCH[kind])
-        spent, peak = time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+        by = by_factory if how == "factory" else by_script
+        adapter, found = fitted(job, rows, lambda some: by(job, objective, task, some, RATE, BATCH[kind]))
         frozen = list(read_rows(job.inputs["freeze"] / "test.jsonl"))[:tests]
         answers = list(objective.answer(ModelJob(
             **job.common(), rows=frozen, base=job.base(), task=task, adapter=adapter,
         )))
-        return {"rows": len(rows), "cpu": spent, "peak": peak, "metric": scored(job, frozen, answers)}
+        return {**found, "metric": scored(job, frozen, answers)}
 
 
 def scored(job: StageJob, rows: list[Row], answers: list[Answer]) -> float:
@@ -109,18 +71,6 @@ def scored(job: StageJob, rows: list[Row], answers: list[Answer]) -> float:
     assert isinstance(ranking, Eval)
     scores = ranking.score(ScoreJob(**job.common(), rows=rows, answers={a.id: a for a in answers}))
     return statistics.mean(score.values[METRIC] for score in scores)
-
-
-def measured(kind: str, how: str, *arguments: str) -> dict[str, float]:
-    """One run in a fresh process with one thread; the factory's as its worker would be started."""
-    one_thread = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
-    environment = {**os.environ, **(SETTLED if how == "factory" else {}), **one_thread}
-    done = subprocess.run(
-        [sys.executable, __file__, "--one", kind, how, *arguments], env=environment, stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL, text=True, check=True,
-    )
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
 
 
 @click.command()
@@ -141,7 +91,9 @@ def main(
     for kind in objective:
         ratios = []
         for pair in range(1, pairs + 1):
-            script, ours = (measured(kind, how, *common) for how in ("script", "factory"))
+            script, ours = (
+                measured(__file__, [kind, how], *common, ours=how == "factory") for how in ("script", "factory")
+            )
             ratios.append(script["cpu"] / ours["cpu"])
             click.echo(
                 f"{kind} pair {pair}: script {script['rows'] / script['cpu']:.1f} rows/s, {script['peak']:.0f} MiB, "
