@@ -22,7 +22,7 @@ PROMPTING_IS_ENOUGH, INSUFFICIENT_EVIDENCE = "PROMPTING_IS_ENOUGH", "INSUFFICIEN
 TUNED = "tuned"
 CEILING = "ceiling"
 NEAREST = 4
-"""`n_to_settle` is reckoned for no less than a fourth of the detectable effect: less would need endless rows."""
+"""`n_to_settle` is reckoned for no less than a fourth of what this comparison could detect: less needs endless rows."""
 
 ScoredRows = Sequence[Mapping[str, Any]]
 """One contender's rows as `score/<contender>.jsonl` holds them: {"id", "group", "values": {metric: value}}."""
@@ -82,7 +82,7 @@ def decide(
     lost = forgotten(probes)
     word, blocking = _judged(comparisons, gate.margin, prompted, bool(leaked or lost or refused))
     effect = gate.margin + _beyond(comparisons, gate.confidence)
-    settle = _settle(blocking, effect, gate) if word == INSUFFICIENT_EVIDENCE else None
+    settle = _settle(blocking, gate) if word == INSUFFICIENT_EVIDENCE else None
     case = Case(
         word, comparisons, blocking, metric.name, gate.margin, gate.confidence, leaked, effect, settle, lost, refused
     )
@@ -124,11 +124,13 @@ def _beyond(comparisons: Sequence[Comparison], confidence: float) -> float:
     return max(c.estimate.error * stats.reach(c.estimate.clusters, confidence, power) for c in comparisons)
 
 
-def _settle(unclear: Sequence[Comparison], effect: float, gate: Gate) -> int:
+def _settle(unclear: Sequence[Comparison], gate: Gate) -> int:
     """The test rows with which every unclear comparison would come down on one side, were the truth what was seen."""
-    least = (effect - gate.margin) / NEAREST
     return max(
-        stats.rows_to_settle(c.estimate, max(abs(c.found.mean - gate.margin), least), gate.confidence) for c in unclear
+        stats.rows_to_settle(
+            c.estimate, max(abs(c.found.mean - gate.margin), _beyond([c], gate.confidence) / NEAREST), gate.confidence
+        )
+        for c in unclear
     )
 
 

@@ -39,6 +39,15 @@ def test_an_interval_that_straddles_asks_for_more_rows() -> None:
     assert f"about {found['n_to_settle']} test rows would settle" in found["reasons"][2]
 
 
+def test_a_wide_comparison_that_is_won_does_not_hide_how_many_rows_a_narrow_one_needs() -> None:
+    right = [1] * 197 + [0] * 3
+    nearly = [1] * 195 + [0, 0] + [1] + [0] * 2  # three lost, one won
+    scores = {"tuned": rows(-0.5, right), "tfidf": rows(-0.5, nearly), "majority": rows(-0.5, [1] * 90 + [0] * 110)}
+    found = decide(scores, SCORE, Gate())
+    assert found["verdict"] == "INSUFFICIENT_EVIDENCE" and found["best_baseline"] == "tfidf"
+    assert found["n_to_settle"] > 2 * N
+
+
 def test_a_leak_makes_every_number_worthless() -> None:
     found = verdict({"bm25": -0.2}, leaked=3)
     assert found["verdict"] == "NO_SHIP" and found["reasons"][0].startswith("3 training rows are too close to test")
