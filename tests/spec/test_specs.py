@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,10 +20,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("home")
 
 
-def factory(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "FACTORY_HOME": str(home)}
+def factory(home: Path, *arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    path = os.pathsep.join([str(ROOT), str(ROOT / "plugins"), os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, "FACTORY_HOME": str(home), "PYTHONPATH": path}
     command = [sys.executable, "-m", "factory", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
 
 
 @pytest.mark.parametrize("spec", sorted((ROOT / "specs").glob("*.yaml")), ids=lambda path: path.name)
@@ -32,13 +36,26 @@ def test_every_spec_builds_to_a_verdict_under_smoke(spec: Path, home: Path) -> N
     assert list(home.glob("store/certify/*/output/certify.json"))
 
 
-def test_every_command_of_the_readme_runs_after_it(home: Path, tmp_path: Path) -> None:
+BRIEFLY = {"build": ["--profile", "smoke"], "advise": ["--profile", "smoke", "--rows", "8"], "tui": ["--once", "runs"]}
+"""What a command gets here beside what the README shows: less to do, and no terminal."""
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """What of a clone the README's commands name, and the reader's own spec, whose rows wait for an expert."""
+    shutil.copytree(ROOT / "specs", tmp_path / "specs")
+    shutil.copy(ROOT / "README.md", tmp_path)
+    mine = (ROOT / "specs" / "classifier.yaml").read_text()
+    asked = "  review: {file: my.review.jsonl, share: 0.01}\n  limit: 4000\n"
+    (tmp_path / "my.yaml").write_text(mine.replace("  limit: 4000\n", asked))
+    return tmp_path
+
+
+def test_every_command_of_the_readme_runs_after_it(home: Path, clone: Path) -> None:
     for line in commands():
         _, name, *arguments = shlex.split(line)
-        if name == "build" and "--profile" not in arguments:
-            arguments += ["--profile", "smoke"]
-        if name == "report":
-            arguments += ["-o", str(tmp_path / "report.html")]
-        run = factory(home, name, *arguments)
+        more = BRIEFLY.get(name, []) if "--profile" not in arguments else []
+        run = factory(home, name, *arguments, *more, folder=clone)
         assert run.returncode in (VERDICTS if name == "build" else {0}), (line, run.stderr)
-    assert (tmp_path / "report.html").stat().st_size > 10_000
+    pages = [path.name for path in clone.glob("*.html")]
+    assert len(pages) == 2 and "rows.html" in pages and (clone / "my-metric").is_dir()
