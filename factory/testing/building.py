@@ -17,7 +17,7 @@ from factory.plugins import Registry, installed
 from factory.resolve import resolve
 from factory.testing.case import Case
 from factory.testing.looks import trials
-from factory.testing.trying import FORMS, WORLD, briefly, write_files
+from factory.testing.trying import FORMS, WORLD, briefly, form_of, write_files
 
 VERDICTS = frozenset({0, 2, 3})
 
@@ -39,12 +39,6 @@ def built(kind: type[Plugin], case: Case) -> str:
     assert first.exit_code in VERDICTS, first
     assert again.verdict == first.verdict and not ran, f"a second build ran {ran}: its key changes from run to run"
     return first.verdict
-
-
-def form_of(kind: type[Plugin]) -> str:
-    """The form of answers that a class is about."""
-    form = getattr(kind, "answers", "")
-    return form if isinstance(form, str) and form else "labels"
 
 
 def _ears(heard: list[Any]) -> Any:
@@ -97,7 +91,7 @@ def _written(kind: type[Plugin], case: Case, root: Path) -> Path:
 
 
 def _spec(kind: type[Plugin], case: Case, root: Path) -> dict[str, Any]:
-    form = form_of(kind)
+    form = form_of(kind, case, installed())
     own, count = issubclass(kind, Task), len(case.examples())
     task = {"kind": kind.kind, **case.fields} if own else {"kind": case.task or f"world-{form}"}
     rows = {
@@ -112,7 +106,7 @@ def _spec(kind: type[Plugin], case: Case, root: Path) -> dict[str, Any]:
             "leakage": {"near": 1.0},
         },
     }
-    _place(spec, kind, {"kind": kind.kind, **briefly(kind, case)})
+    _place(spec, kind, {"kind": kind.kind, **briefly(kind, case)}, kind.kind if own else f"world-{form}")
     return {**spec, **case.spec}
 
 
@@ -132,9 +126,8 @@ def _models(kind: type[Plugin], case: Case, form: str, root: Path) -> dict[str, 
     return {"student": "./base"}
 
 
-def _place(spec: dict[str, Any], kind: type[Plugin], block: Mapping[str, Any]) -> None:
-    """Put a plugin's block where its role stands, beside the world's own."""
-    form = spec["task"]["kind"]
+def _place(spec: dict[str, Any], kind: type[Plugin], block: Mapping[str, Any], form: str) -> None:
+    """Put a plugin's block where its role stands, beside the world's own for this form of answers."""
     if issubclass(kind, Source):
         spec["data"]["sources"] = [dict(block)]
     elif issubclass(kind, Synthesizer):

@@ -75,7 +75,7 @@ class Trial:
     @property
     def form(self) -> str:
         """The form of answers that the trial is about."""
-        return str(getattr(self.plugin, "answers", "")) or "labels"
+        return form_of(self.plugin, self.case, self.registry)
 
     def task(self) -> Task:
         """The task of the trial: its own, the case's, or the kit's for the form of answers."""
@@ -119,6 +119,17 @@ class Trial:
     def rows_job(self, rows: Sequence[Row]) -> RowsJob:
         """A job over rows."""
         return RowsJob(**self.common(), rows=rows, base=self.lent(), task=self.task())
+
+
+def form_of(plugin: Plugin | type[Plugin], case: Case, registry: Registry) -> str:
+    """The form of answers that a plugin is about: what it says itself, else that of the case's task, else labels."""
+    said = getattr(plugin, "answers", "")
+    if isinstance(said, str) and said:
+        return said
+    if case.task.startswith("world-"):
+        return case.task.removeprefix("world-")
+    tasks = {kind.kind: str(getattr(kind, "answers", "")) for kind in registry.classes("task")}
+    return tasks.get(case.task, "") or "labels"
 
 
 def trial(plugin: Plugin, case: Case | None = None, root: Path | None = None) -> Trial:

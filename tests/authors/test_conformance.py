@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conformance_cases import CASES, LONG, SKIPPED
+from conformance_cases import BOUND, CASES, LONG, SKIPPED
 
 from factory.api import Plugin
 from factory.plugins import installed
@@ -17,7 +17,8 @@ from factory.testing.looks import Seen, look, trials
 RECORD = Path(__file__).parent / "conformance.json"
 KINDS = [kind for kind in installed().classes() if kind.kind not in SKIPPED]
 LIGHT = [kind for kind in KINDS if kind.kind not in LONG]
-each = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: f"{kind.role}-{kind.kind}")
+FREE = [kind for kind in KINDS if kind.kind not in BOUND]
+each = pytest.mark.parametrize("kind", FREE, ids=lambda kind: f"{kind.role}-{kind.kind}")
 
 
 def case(kind: type[Plugin]) -> Case:

@@ -54,6 +54,8 @@ TURNS = [{"id": f"d{n}", "topic": "ferries", "turns": [
 
 SKIPPED: frozenset[str] = frozenset({"frontier"})
 """Kinds that another machine must answer for."""
+BOUND: frozenset[str] = frozenset({"prompted-unguarded", "tuned-unguarded"})
+"""Contenders whose rows their task alone prepares: the build of its spec has them."""
 LONG = frozenset({"icd10", "icd10-chapters", "label-noise", "near", "tfidf"})
 """Kinds that take seconds at every look."""
 SQL = [
@@ -91,7 +93,7 @@ CASES: dict[str, Case] = {
     ),
     "conversations": Case(fields={"file": "talk.jsonl"}, files={"talk.jsonl": lines(*TURNS)}),
     "execution": shop(), "sql-generator": shop(), "synthesizer sql-grammar": replace(shop(), fields={"count": 12}),
-    "tuned-unguarded": shop(), "prompted-unguarded": shop(),
+    "prompted": Case(task="world-text"), "tuned-unguarded": shop(), "prompted-unguarded": shop(),
     "source sql-grammar": Case(fields={"database": "shop.sql", "count": 30}, files={"shop.sql": SHOP}),
     "sql-pairs": Case(
         fields={"file": "pairs.jsonl", "databases": "shop.sql"},
