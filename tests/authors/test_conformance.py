@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conformance_cases import BOUND, CASES, LONG, SKIPPED
+from conformance_cases import BOUND, CASES, LONG, SKIPPED, SMALL
 
 from factory.api import Plugin
 from factory.plugins import installed
@@ -18,6 +18,7 @@ RECORD = Path(__file__).parent / "conformance.json"
 KINDS = [kind for kind in installed().classes() if kind.kind not in SKIPPED]
 LIGHT = [kind for kind in KINDS if kind.kind not in LONG]
 FREE = [kind for kind in KINDS if kind.kind not in BOUND]
+WHOLE = [kind for kind in FREE if kind.kind not in SMALL]
 each = pytest.mark.parametrize("kind", FREE, ids=lambda kind: f"{kind.role}-{kind.kind}")
 
 
@@ -56,6 +57,6 @@ def test_a_kind_behaves_with_models_too(kind: type[Plugin]) -> None:
 
 
 @pytest.mark.slow
-@each
+@pytest.mark.parametrize("kind", WHOLE, ids=lambda kind: f"{kind.role}-{kind.kind}")
 def test_a_kind_builds(kind: type[Plugin]) -> None:
     assert builds(kind, case(kind)) in {"SHIP", "NO_SHIP", "INSUFFICIENT_EVIDENCE", "PROMPTING_IS_ENOUGH"}

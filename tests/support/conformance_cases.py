@@ -11,6 +11,7 @@ import source_cases
 import synth_cases
 
 from factory.testing import Case
+from factory.testing.case import worldly
 from factory_sql.database import database
 
 PLACES = ("Oslo", "Bergen", "Tromso", "Narvik", "Molde", "Alta")
@@ -56,6 +57,12 @@ SKIPPED: frozenset[str] = frozenset({"frontier"})
 """Kinds that another machine must answer for."""
 BOUND: frozenset[str] = frozenset({"prompted-unguarded", "tuned-unguarded"})
 """Contenders whose rows their task alone prepares: the build of its spec has them."""
+SMALL = frozenset({
+    "brand-voice", "chat-log", "conversations", "csv", "dataset", "documents", "execution", "general", "jsonl",
+    "merged", "parquet", "retrieval", "self-instruct", "sql-generator", "sql-grammar", "sql-pairs", "sqlite", "vllm",
+    "zelo",
+})
+"""Kinds whose case is too small a world for a whole build, or needs models of its own: their own stories build."""
 LONG = frozenset({"icd10", "icd10-chapters", "label-noise", "near", "tfidf"})
 """Kinds that take seconds at every look."""
 SQL = [
@@ -75,7 +82,18 @@ def shop() -> Case:
     return Case(rows=SQL, tables=tables, files={"shop.sql": SHOP}, answers=said, task="sql-generator")
 
 
+def targeted() -> Case:
+    """Rows whose candidates each have a worth."""
+    rows = [
+        {**one, "targets": {name: 1.0 if name in one["relevant"] else place / 10
+                            for place, name in enumerate(one["candidates"])}}
+        for one in worldly()
+    ]
+    return Case(rows=rows)
+
+
 CASES: dict[str, Case] = {
+    **{f"{kind}-targets": targeted() for kind in ("bi-encoder", "cross-encoder", "late-interaction")},
     **source_cases.cases(), **synth_cases.cases(),
     "concatenate": Case(rows=TALK), "recall": Case(rows=TALK, tables={"passages": PASSAGES}),
     "rewriting": Case(rows=TALK), "query-rewriter": Case(rows=TALK, tables={"passages": PASSAGES}),
