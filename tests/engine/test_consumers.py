@@ -126,15 +126,16 @@ def unread_of_spec(model: type[BaseModel]) -> list[str]:
 
 
 def unread_of_plugin(kind: type[Plugin]) -> list[str]:
-    """Fields of a plugin that neither its class nor those it inherits from read off `self`."""
+    """Fields of a plugin that neither its class, nor one it inherits from, nor their own block reads off `self`."""
     bodies = [body for ancestor in ours(kind) for body in _bodies(ancestor)]
     taken = {read for body in bodies for read in reads(body)}
     taken |= {("self", name) for role in ROLES if issubclass(kind, role) for name in role.model_fields}
     left = []
-    for path, _, name in blocks(kind):
+    for path, block, name in blocks(kind):
         owner = path.split(".")[-2] if "." in path else "self"
         whole = owner != "self" and (owner, "model_dump") in taken  # the block is handed on as it is
-        if (owner, name) not in taken and not whole:
+        itself = owner != "self" and ("self", name) in {read for body in _bodies(block) for read in reads(body)}
+        if (owner, name) not in taken and not whole and not itself:
             left.append(path)
     return left
 
