@@ -70,8 +70,12 @@ def parse(line: bytes) -> tuple[float, Event] | None:
 
 
 def journals(home: Path) -> list[Path]:
-    """The journals of all runs, oldest first."""
-    return sorted((home / "runs").glob(f"*/{FILE}"))
+    """The journals of all runs, oldest first: by the second in a run's id, then by the part of it that stands last."""
+    return sorted((home / "runs").glob(f"*/{FILE}"), key=lambda path: _began(path.parent.name))
+
+
+def _began(run: str) -> tuple[str, ...]:
+    return (*run.split("-")[:2], run.rpartition("-")[2], run)
 
 
 def _surviving(path: Path) -> Iterator[tuple[float, Event]]:

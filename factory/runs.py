@@ -180,14 +180,9 @@ def read(path: Path, *, brief: bool = False) -> RunView:
 
 def newest(home: Path, *, brief: bool = False) -> Iterator[RunView]:
     """All runs, newest first, read one by one. A journal that vanishes, or can not be read, is passed over."""
-    for path in sorted(journal.journals(home), key=lambda path: began(path.parent.name), reverse=True):
+    for path in reversed(journal.journals(home)):
         with suppress(OSError):
             yield read(path, brief=brief)
-
-
-def began(run: str) -> tuple[str, ...]:
-    """What of a run's id says when it began, to sort by: its second, and the part of it that stands last."""
-    return (*run.split("-")[:2], run.rpartition("-")[2], run)
 
 
 def find(home: Path, text: str) -> RunView:
@@ -203,7 +198,7 @@ def find(home: Path, text: str) -> RunView:
         return found
     if text in paths:
         return read(paths[text])
-    named = sorted((run for run in paths if name_of(run) == text), key=began, reverse=True)
+    named = [run for run in paths if name_of(run) == text]
     if named:
         return read(paths[next((run for run in named if WHOLE in read(paths[run], brief=True).stages), named[0])])
     near = [run for run in paths if text and (run.startswith(text) or run.endswith(f"-{text}"))]
