@@ -68,17 +68,20 @@ class Bench:
             known.update({place: str(self.labels[pool[place]]) for place in new})
         return pool[list(known)]
 
-
-    def spread(self, pool: NDArray[np.int64], labelled: NDArray[np.int64], sure: float) -> tuple[float, float, float]:
-        """What labels of a few rows are worth that spread over the pool as `spread-labels` does it: the accuracy of
-        what learns them, the share of the pool that got one, and the share of these that are right."""
+    def spread(
+        self, pool: NDArray[np.int64], labelled: NDArray[np.int64], sure: Sequence[float]
+    ) -> list[tuple[float, float, float]]:
+        """What labels of a few rows are worth that spread over the pool as `spread-labels` does it, for each threshold:
+        the accuracy of what learns them, the share of the pool that got one, and the share of these that are right."""
         order = np.concatenate([labelled, np.setdiff1d(pool, labelled)])
         known = {place: str(self.labels[row]) for place, row in enumerate(labelled)}
-        labels, shares = spread(self.vectors[order], known)
-        kept = np.flatnonzero(shares >= sure)
-        said = [labels[place] for place in kept]
-        right = float((np.array(said) == self.labels[order[kept]]).mean())
-        return self.accuracy(order[kept], said), len(kept) / len(pool), right
+        names, shares = spread(self.vectors[order], known)
+        labels, found = np.array(names), []
+        for least in sure:
+            kept = np.flatnonzero(shares >= least)
+            right = float((labels[kept] == self.labels[order[kept]]).mean())
+            found.append((self.accuracy(order[kept], labels[kept].tolist()), len(kept) / len(pool), right))
+        return found
 
 
 @click.command()
@@ -105,11 +108,10 @@ def main(  # noqa: PLR0913  (each is an option)
     for times in rounds:
         chosen = [bench.chosen(pool, count, times, seed) for seed, pool in pools.items()]
         told(f"active {count}, rounds {times}", [bench.accuracy(rows) for rows in chosen], by_chance)
-        for least in sure:
-            worth = [bench.spread(pools[seed], rows, least) for seed, rows in zip(pools, chosen, strict=True)]
-            share, right = (statistics.mean(each[place] for each in worth) for place in (1, 2))
-            name = f"the same, spread to {share:.0%} of the pool ({right:.1%} right)"
-            told(name, [each[0] for each in worth], by_chance)
+        spreads = [bench.spread(pools[seed], rows, sure) for seed, rows in zip(pools, chosen, strict=True)]
+        for accuracies, shares, rights in (zip(*worth, strict=True) for worth in zip(*spreads, strict=True)):
+            share, right = statistics.mean(shares), statistics.mean(rights)
+            told(f"the same, spread to {share:.0%} of the pool ({right:.1%} right)", accuracies, by_chance)
 
 
 def told(what: str, found: Sequence[float], by_chance: Mapping[int, float]) -> None:
