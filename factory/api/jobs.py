@@ -118,6 +118,13 @@ class RowsJob(Job):
     base: Base | None = None
     task: Task | None = None
 
+    def encoder(self, model: str) -> Base:
+        """The base that embeds: `embedder` or, when it is an encoder, the `student`. Raises ValueError for none."""
+        found = self.models.get(model) if model != "student" else self.base
+        if found is None:
+            raise ValueError(f"there is no {model} to embed them")
+        return found
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelJob(Job):

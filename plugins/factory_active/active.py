@@ -59,7 +59,4 @@ class Active(Curator):
         return joined({name: value for name, value in row.columns.items() if name != self.label})
 
     def _vectors(self, job: RowsJob, texts: list[str]) -> NDArray[np.float32]:
-        base = job.models.get("embedder") if self.model == "embedder" else job.base
-        if base is None:
-            raise ValueError(f"rows are chosen by their embeddings, and there is no {self.model} to embed them")
-        return job.kit.embed(base, texts, report=job.report)
+        return job.kit.embed(job.encoder(self.model), texts, report=job.report)

@@ -12,7 +12,6 @@ from pydantic import Field
 from factory.api import Curator, Decision, RowsJob, Share, joined
 from factory_curators.confident import Suspect, held_out, suspects, words
 from factory_curators.parts import ON, Action, objected, text_of
-from factory_curators.semantic import encoder
 
 
 class LabelNoise(Curator):
@@ -57,7 +56,7 @@ class LabelNoise(Curator):
     def _features(self, texts: Sequence[str], job: RowsJob) -> Any:
         if self.features == "words":
             return words(texts)
-        return job.kit.embed(encoder(job, self.features), texts, job.report)
+        return job.kit.embed(job.encoder(self.features), texts, job.report)
 
 
 def _why(suspect: Suspect, label: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from factory.api import Base, Curator, Decision, RowsJob
+from factory.api import Curator, Decision, RowsJob
 from factory_curators.components import PREFER, Prefer, components, decisions
 from factory_curators.parts import ON, text_of
 
@@ -48,21 +48,13 @@ class Semantic(Curator):
         texts = [text_of(row, job, self.on) for row in job.rows]
         different: dict[str, int] = {}
         at = [different.setdefault(text, len(different)) for text in texts]
-        vectors = job.kit.embed(encoder(job, self.model), list(different), job.report) if texts else None
+        vectors = job.kit.embed(job.encoder(self.model), list(different), job.report) if texts else None
 
         def alike(one: int, other: int) -> float:
             return 1.0 if vectors is None or at[one] == at[other] else float(vectors[at[one]] @ vectors[at[other]])
 
         groups = components(len(texts), _connected(texts, at, vectors, self.threshold))
         yield from decisions(job.rows, groups, self.prefer, self.chains, self.threshold, alike)
-
-
-def encoder(job: RowsJob, model: Model) -> Base:
-    """The base that embeds. Raises ValueError when the job was given none."""
-    base = job.models.get("embedder") if model == "embedder" else job.base
-    if base is None:
-        raise ValueError(f"there is no {model} to embed by")
-    return base
 
 
 def _connected(
