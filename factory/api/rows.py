@@ -47,9 +47,14 @@ class Row:
         """The same row with these facts added to what its provenance tells."""
         return replace(self, provenance=replace(self.provenance, detail={**self.provenance.detail, **detail}))
 
+    @property
+    def doubt(self) -> str:
+        """Why a person should look at it; empty for most rows."""
+        return str(self.provenance.detail.get("doubt", ""))
+
     def doubted(self, why: str) -> Row:
         """The same row with one more reason why a person should look at it."""
-        before = self.provenance.detail.get("doubt", "")
+        before = self.doubt
         return self.noting(doubt=f"{before}; {why}" if before and why not in before else why)
 
     def to_json(self) -> dict[str, Any]:

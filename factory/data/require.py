@@ -49,7 +49,7 @@ def _share_synthetic(curated: Curated) -> Found:
 
 
 def _doubted(curated: Curated) -> Found:
-    return _share(curated.rows, lambda row: bool(row.provenance.detail.get("doubt")))
+    return _share(curated.rows, lambda row: bool(row.doubt))
 
 
 def _dropped(curated: Curated) -> Found:

@@ -110,11 +110,11 @@ class _Seen:
         origin = row.provenance
         self.sources[origin.source or "none"] += 1
         self.generators[origin.generator or "none: as the source gave it"] += 1
-        score, doubt = origin.detail.get("score"), origin.detail.get("doubt")
+        score = origin.detail.get("score")
         if isinstance(score, int | float) and not isinstance(score, bool) and math.isfinite(score):
             self.scores.append(float(score))
-        if doubt:
-            self.doubts[str(doubt)] += 1
+        if row.doubt:
+            self.doubts[row.doubt] += 1
 
     def told(self) -> list[Spread]:
         """The spreads, answers first."""

@@ -59,7 +59,7 @@ class Strata:
         quarter = "" if score is None else f"quarter {bisect.bisect_right(self.edges, score) + 1} of {QUARTERS}"
         origin = row.provenance
         label = self._answer(row) if self.labelled else ""
-        return Stratum(label, origin.source, origin.generator, quarter, bool(origin.detail.get("doubt")))
+        return Stratum(label, origin.source, origin.generator, quarter, bool(row.doubt))
 
     def _answer(self, row: Row) -> str:
         return "; ".join(str(value) for value in self.content.answer(row).values())

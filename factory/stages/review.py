@@ -26,11 +26,12 @@ def run(job: StageJob) -> None:
     """
     rows, content = job.rows("curate", f"{TRAIN}.jsonl"), review.Content.of(job.task())
     words = review.read(job.root / job.config["file"])
-    fates = _Fates(rows, content, words.decided(), hold=job.config["doubtful"] == "hold")
+    decided = words.decided()
+    fates = _Fates(rows, content, decided, hold=job.config["doubtful"] == "hold")
     kept = write_rows(job.out / f"{TRAIN}.jsonl", fates.kept())
     step = fates.step(kept)
     held = step["reasons"].get(HELD, 0)
-    facts = {**review.facts(rows, content, words.decided()), "torn": words.torn, "held": held, "kept": kept}
+    facts = {**review.facts(rows, content, decided), "torn": words.torn, "held": held, "kept": kept}
     write_jsonl(job.out / "dropped.jsonl", chain(read_jsonl(job.inputs["curate"] / "dropped.jsonl"), fates.dropped()))
     curated = read_json(job.inputs["curate"] / "curate.json")
     curated["funnel"] = [*curated["funnel"], step]
@@ -54,7 +55,7 @@ class _Fates:
     def of(self, row: Row) -> review.Outcome | None:
         """None when the row goes on as it is."""
         found = self.outcomes.get(self.content.digest(row)) if self.outcomes else None
-        return WAITS if found is None and self.hold and row.provenance.detail.get("doubt") else found
+        return WAITS if found is None and self.hold and row.doubt else found
 
     def kept(self) -> Iterator[Row]:
         """The rows that go on, as they go on."""

@@ -44,14 +44,12 @@ class SpreadLabels(Synthesizer):
         labelled = [row for row in job.rows if str(row[self.column]).strip()]
         tally, column = Tally(), job.task.text if job.task else "text"
         texts = list(unseen(job, self.texts, self.column, labelled, lambda row: text_of(row, column), tally))
-        base = job.models["embedder"] if self.model == "embedder" else job.base
-        if base is None:
-            raise ValueError("labels spread by embeddings, and there is no student to make them")
-        vectors = job.kit.embed(base, [text_of(row, column) for row in [*labelled, *texts]], report=job.report)
+        said = [text_of(row, column) for row in [*labelled, *texts]]
+        vectors = job.kit.embed(job.encoder(self.model), said, report=job.report)
         known = {place: str(row[self.column]) for place, row in enumerate(labelled)}
         labels, shares = (found[len(labelled) :] for found in spread(vectors, known, self.neighbours))
         made = [self._labelled(*found) for found in zip(texts, labels, map(float, shares), strict=True)]
-        sure = [row for row in made if not row.provenance.detail.get("doubt")]
+        sure = [row for row in made if not row.doubt]
         kept = made if self.unsure == "review" else sure
         tally.made = len(kept)
         tally.tell(job.report, "labels")
