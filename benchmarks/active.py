@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from factory import bases
-from factory.api import Base, Silent, choose
+from factory.api import Base, NoOpReporter, select_for_labelling
 from factory.ml.kit import TOOLBOX
 from factory_synth.spreading import spread
 
@@ -30,7 +30,7 @@ def embedded(data: Path, student: str, kept: Path | None) -> tuple[list[dict[str
         return rows, np.load(kept)
     with TemporaryDirectory() as folder:
         out = Path(folder)
-        facts = bases.resolve(student, data.parent, out, Silent(), cache=out / "wheels", convert=_no_gguf)
+        facts = bases.resolve(student, data.parent, out, NoOpReporter(), cache=out / "wheels", convert=_no_gguf)
         base = Base(out / "model", *(facts[name] for name in ("id", "revision", "digest", "licence")))
         vectors = TOOLBOX.embed(base, [row["text"] for row in rows])
     if kept is not None:
@@ -64,7 +64,7 @@ class Bench:
         """Rows chosen as `active` does: labels are given to what was chosen, round by round."""
         known: dict[int, str] = {}
         for done in range(rounds):
-            new = choose(self.vectors[pool], known, count * (done + 1) // rounds - len(known), seed)
+            new = select_for_labelling(self.vectors[pool], known, count * (done + 1) // rounds - len(known), seed)
             known.update({place: str(self.labels[pool[place]]) for place in new})
         return pool[list(known)]
 

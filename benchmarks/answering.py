@@ -31,8 +31,8 @@ def prompts_of(task: Task, shots: Sequence[Row], rows: Sequence[Row]) -> list[li
     """Few-shot chats: the task's system message, the shots as turns, then the row."""
     found = []
     for row in rows:
-        system, *own = task.messages(row)
-        turns = [turn for shot in shots for turn in (*task.messages(shot)[1:], Message("assistant", task.target(shot)))]
+        system, *own = task.render_messages(row)
+        turns = [turn for shot in shots for turn in (*task.render_messages(shot)[1:], Message("assistant", task.render_target(shot)))]
         found.append([system, *turns, *own])
     return found
 

@@ -12,7 +12,7 @@ from typing import Any
 import click
 from one_run import fitted, job_of, measured
 
-from factory.api import Adapter, FitJob, Row, Task, Train
+from factory.api import Adapter, FitJob, Row, Task, TrainingArgs
 from factory.data.rows import read_rows
 from factory.stages.job import StageJob
 
@@ -26,7 +26,7 @@ def by_factory(job: StageJob, task: Task, rows: Sequence[Row]) -> Path:
         **job.common(), rows=rows, validation=[], base=job.base(), task=task,
         adapter=Adapter(rank=RANK, alpha=RANK), out=job.out, work=job.work,
         # As the plain script's defaults have it: no warm-up.
-        train=Train(epochs=1, batch_size=BATCH, learning_rate=RATE, warmup=0.0, checkpoint_every=10**6),
+        train=TrainingArgs(epochs=1, batch_size=BATCH, learning_rate=RATE, warmup=0.0, checkpoint_every=10**6),
     ))
     return job.out
 
@@ -40,8 +40,8 @@ def by_script(job: StageJob, task: Task, rows: Sequence[Row], *, tuned: bool) ->
 
 def chat(task: Task, row: Row) -> dict[str, Any]:
     """A row in TRL's conversational prompt/completion form."""
-    turns = [{"role": message.role, "content": message.content} for message in task.messages(row)]
-    return {"prompt": turns, "completion": [{"role": "assistant", "content": task.target(row)}]}
+    turns = [{"role": message.role, "content": message.content} for message in task.render_messages(row)]
+    return {"prompt": turns, "completion": [{"role": "assistant", "content": task.render_target(row)}]}
 
 
 def held_out(job: StageJob, task: Task, rows: Sequence[Row], adapter: Path) -> float:
@@ -49,8 +49,8 @@ def held_out(job: StageJob, task: Task, rows: Sequence[Row], adapter: Path) -> f
     from factory.ml import decoder
 
     model = decoder.load(job.base().folder, adapter)
-    said = [model.said(task.target(row)) for row in rows]
-    weights = model.weigh([model.chat(task.messages(row)) for row in rows], [[ids] for ids in said])
+    said = [model.said(task.render_target(row)) for row in rows]
+    weights = model.weigh([model.chat(task.render_messages(row)) for row in rows], [[ids] for ids in said])
     return -sum(weight for (weight,) in weights) / sum(map(len, said))
 
 

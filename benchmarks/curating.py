@@ -23,8 +23,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import click
 
-from factory.api import Provenance, Row, Silent, joined
-from factory.api.texts import grams, normalise, similarity
+from factory.api import Provenance, Row, NoOpReporter, join_text_columns
+from factory.api.texts import extract_shingles, normalise, compute_jaccard
 from factory.data.rows import read_json, read_jsonl, write_json, write_rows
 from factory.plugins import Registry
 from factory.stages import curate
@@ -81,7 +81,7 @@ def plant(writer: Writer, count: int) -> Iterator[Row]:
             old, label = writer.draw.choice(texts)
             text, name = (old.upper(), f"copy{place}") if roll < COPIES else (writer.near(old), f"near{place}")
             both = ({"text": said, "label": label} for said in (old, text))
-            alike = similarity(*(grams(normalise(joined(columns))) for columns in both))
+            alike = compute_jaccard(*(extract_shingles(normalise(join_text_columns(columns))) for columns in both))
             name = name if alike >= 0.9 else f"row{place}"
         else:
             texts.append((text, label))
@@ -111,7 +111,7 @@ def child(folder: Path) -> None:
     out = folder / "curate"
     out.mkdir()
     start, busy = time.perf_counter(), time.process_time()
-    curate.run(StageJob("curate", config, inputs, out, folder, folder, folder, Silent(), registry))
+    curate.run(StageJob("curate", config, inputs, out, folder, folder, folder, NoOpReporter(), registry))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     cpu = time.process_time() - busy
     print(json.dumps({"seconds": time.perf_counter() - start, "cpu": cpu, "mib": peak}))

@@ -19,8 +19,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import click
 
 from factory import bases
-from factory.api import Base, Silent
-from factory.home import home
+from factory.api import Base, NoOpReporter
+from factory.home import find_home
 from factory.ml.kit import TOOLBOX
 from factory_curators.confident import Suspect, held_out, suspects, words
 
@@ -59,10 +59,10 @@ def embedded(texts: list[str], reference: str, cache: Path | None) -> Any:
     if cache and cache.exists():
         return np.load(cache)
     with tempfile.TemporaryDirectory() as folder:
-        out, wheels = Path(folder), home() / "cache" / "wheels"
-        facts = bases.resolve(reference, Path(), out, Silent(), cache=wheels, convert=_none)
+        out, wheels = Path(folder), find_home() / "cache" / "wheels"
+        facts = bases.resolve(reference, Path(), out, NoOpReporter(), cache=wheels, convert=_none)
         base = Base(out / "model", *(facts[name] for name in ("id", "revision", "digest", "licence")))
-        vectors = TOOLBOX.embed(base, texts, Silent())
+        vectors = TOOLBOX.embed(base, texts, NoOpReporter())
     if cache:
         np.save(cache, vectors)
     return vectors

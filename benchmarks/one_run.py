@@ -14,11 +14,11 @@ from pathlib import Path
 
 import click
 
-from factory.api import Row, Silent
-from factory.home import home
+from factory.api import Row, NoOpReporter
+from factory.home import find_home
 from factory.link import SETTLED
 from factory.plan import compile
-from factory.plugins import installed
+from factory.plugins import load_installed_registry
 from factory.resolve import resolve
 from factory.stages.job import StageJob
 from factory.store import Store
@@ -29,17 +29,17 @@ WARM = 16
 
 def job_of(spec: Path, folder: Path, *overrides: str) -> StageJob:
     """The training stage as a job over what a finished build left in the store; its files go into the folder."""
-    store, plan = Store(home()), compile(resolve(spec, overrides=overrides, registry=installed()))
+    store, plan = Store(find_home()), compile(resolve(spec, overrides=overrides, registry=load_installed_registry()))
     stage = plan["train"]
-    places = {role: store.place(name, plan[name].key) for role, name in stage.inputs.items()}
-    missing = [role for role, place in places.items() if not place.complete]
+    places = {role: store.locate_output(name, plan[name].key) for role, name in stage.inputs.items()}
+    missing = [role for role, place in places.items() if not place.is_complete]
     if missing:
         raise click.ClickException(f"no output of {', '.join(missing)}; run `factory build {spec}` first")
     for name in ("out", "work"):
         (folder / name).mkdir()
     return StageJob(
         stage="train", config=stage.config, inputs={role: place.output for role, place in places.items()},
-        out=folder / "out", work=folder / "work", root=spec.parent, home=home(), report=Silent(), registry=installed(),
+        out=folder / "out", work=folder / "work", root=spec.parent, home=find_home(), report=NoOpReporter(), registry=load_installed_registry(),
     )
 
 

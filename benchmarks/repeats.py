@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from factory.api import TEST, TRAIN, Provenance, Row
-from factory.data.leakage import Nearness, leaks, repeats
+from factory.data.leakage import LeakageCriteria, find_leaks, find_repeated_texts
 
 
 def rows_of(path: Path, on: tuple[str, ...]) -> list[Row]:
@@ -35,10 +35,10 @@ def main(file: Path, on: tuple[str, ...], near: float, show: int) -> None:
     """Print each repeated text with the lines of both sides, then the counts."""
     rows = rows_of(file, on)
     train, test = ([row for row in rows if row.split == part] for part in (TRAIN, TEST))
-    found = repeats(train, test, on)
+    found = find_repeated_texts(train, test, on)
     for repeat in found[:show]:
         click.echo(f"{repeat.text!r}: train {', '.join(repeat.train)}; test {', '.join(repeat.test)}")
-    leaked = Counter(leak.how for leak in leaks(train, test, Nearness(on, near)))
+    leaked = Counter(leak.match_type for leak in find_leaks(train, test, LeakageCriteria(on, near)))
     click.echo(f"{len(found)} texts of {len(test)} test rows stand in {len(train)} training rows word for word")
     said = ", ".join(f"{how} {count}" for how, count in sorted(leaked.items())) or "none"
     click.echo(f"training rows that a build would drop at {near:g}: {said}")

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 import click
 from one_run import fitted, job_of, measured
 
-from factory.api import Adapter, Answer, Eval, FitJob, ModelJob, Objective, Row, ScoreJob, Task, Train
+from factory.api import Adapter, Answer, Eval, FitJob, ModelJob, Objective, Row, ScoreJob, Task, TrainingArgs
 from factory.data.rows import read_rows
 from factory.stages.job import StageJob
 
@@ -31,7 +31,7 @@ def by_factory(job: StageJob, objective: Objective, task: Task, rows: Sequence[R
     """Fit by the factory; returns the adapter's folder."""
     objective.fit(FitJob(
         **job.common(), rows=rows, validation=[], base=job.base(), task=task, adapter=Adapter(),
-        train=Train(epochs=1, batch_size=batch, learning_rate=rate, checkpoint_every=10**6), out=job.out, work=job.work,
+        train=TrainingArgs(epochs=1, batch_size=batch, learning_rate=rate, checkpoint_every=10**6), out=job.out, work=job.work,
     ))
     return job.out
 

@@ -45,7 +45,7 @@ def project(folder: Path, count: int) -> None:
 
 def measure(folder: Path) -> None:
     """Run the stages one after another in this process, and print a line for each."""
-    from factory.api import Silent
+    from factory.api import NoOpReporter
     from factory.plan import compile
     from factory.plugins import Registry
     from factory.resolve import resolve
@@ -60,7 +60,7 @@ def measure(folder: Path) -> None:
         inputs = {role: folder / "out" / other for role, other in stage.inputs.items()}
         job = StageJob(
             stage=name, config=stage.config, inputs=inputs, out=out, work=folder / "work" / name, root=folder,
-            home=folder, report=Silent(), registry=registry,
+            home=folder, report=NoOpReporter(), registry=registry,
         )
         __import__(stage.run, fromlist=["run"]).run(job)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10

@@ -18,11 +18,11 @@ import click
 import numpy as np
 
 from factory import bases
-from factory.api import Adapter, Answer, Base, FitJob, ModelJob, Objective, Row, RowsJob, ScoreJob, Silent, Train
+from factory.api import Adapter, Answer, Base, FitJob, ModelJob, Objective, Row, RowsJob, ScoreJob, NoOpReporter, TrainingArgs
 from factory.data.rows import read_rows, write_jsonl, write_rows
 from factory.data.verdict import decide
 from factory.ml.kit import TOOLBOX
-from factory.plugins import installed
+from factory.plugins import load_installed_registry
 from factory.spec import Gate
 from factory_rerank.ranking import Ranking
 from factory_rerank.task import Reranker
@@ -99,16 +99,16 @@ def prepared(settings: Settings) -> tuple[list[Row], dict[str, Row], Base]:
     settings.work.mkdir(parents=True, exist_ok=True)
     if not (settings.work / "base.json").exists():
         cache = settings.work / "wheels"
-        bases.resolve(settings.student, settings.work, settings.work, Silent(), cache=cache, convert=_no_gguf)
+        bases.resolve(settings.student, settings.work, settings.work, NoOpReporter(), cache=cache, convert=_no_gguf)
     facts = json.loads((settings.work / "base.json").read_text())
     base = Base(settings.work / "model", *(facts[name] for name in ("id", "revision", "digest", "licence")))
     source = Retrieval(corpus=Path("corpus.jsonl"), queries=Path("queries.jsonl"), qrels=Path("qrels.jsonl"))
-    read = list(source.rows(RowsJob(7, Silent(), settings.data)))
+    read = list(source.iter_rows(RowsJob(7, NoOpReporter(), settings.data)))
     documents = {row.id: row for row in read if row.table}
     kept = settings.work / f"rows-{settings.each}.jsonl"
     if not kept.exists():
         task = Reranker(candidates_each=settings.each)
-        job = RowsJob(7, Silent(), settings.data, {"documents": documents}, lambda: TOOLBOX, base=base, task=task,
+        job = RowsJob(7, NoOpReporter(), settings.data, {"documents": documents}, lambda: TOOLBOX, base=base, task=task,
                       rows=[row for row in read if not row.table])
         write_rows(kept, task.prepare(job))
     return list(read_rows(kept)), documents, base
@@ -135,7 +135,7 @@ def compared(rows: Sequence[Row], judge: Judge, settings: Settings) -> Iterator[
 
 def by_zelo(rows: Sequence[Row], documents: dict[str, Row], folder: Path) -> list[Row]:
     """Targets that the product fits to the file of comparisons."""
-    job = RowsJob(7, Silent(), folder, {"documents": documents}, rows=rows, task=Reranker())
+    job = RowsJob(7, NoOpReporter(), folder, {"documents": documents}, rows=rows, task=Reranker())
     return list(Zelo(judgements=Path("judgements.jsonl")).synthesize(job))
 
 
@@ -144,27 +144,27 @@ def by_grades(rows: Sequence[Row], judge: Judge, requests: dict[str, int]) -> li
     made = []
     for row in rows:
         grades = judge.grade(judge.opinions(row), requests[row.id]) / TOP
-        made.append(row.having(targets=dict(zip(row["candidates"], grades.tolist(), strict=True))))
+        made.append(row.with_columns(targets=dict(zip(row["candidates"], grades.tolist(), strict=True))))
     return made
 
 
 def by_truth(rows: Iterable[Row]) -> list[Row]:
     """Targets that are the true grades: what no judge can beat."""
     return [
-        row.having(targets={name: row["relevant"].get(name, 0) / TOP for name in row["candidates"]}) for row in rows
+        row.with_columns(targets={name: row["relevant"].get(name, 0) / TOP for name in row["candidates"]}) for row in rows
     ]
 
 
 def ordered(rows: Sequence[Row]) -> float:
     """Mean nDCG@10 on training rows of the order of the targets themselves, before any model."""
     answers = {row.id: Answer(row.id, [row["targets"].get(name, 0.0) for name in row["candidates"]]) for row in rows}
-    scores = Ranking().score(ScoreJob(7, Silent(), Path(), rows=rows, answers=answers))
+    scores = Ranking().score(ScoreJob(7, NoOpReporter(), Path(), rows=rows, answers=answers))
     return float(np.mean([score.values["ndcg@10"] / (score.values["ceiling"] or 1) for score in scores]))
 
 
 def scored(rows: Sequence[Row], answers: Iterable[Answer]) -> list[dict[str, Any]]:
     """Rows as the verdict reads them."""
-    job = ScoreJob(7, Silent(), Path(), rows=rows, answers={answer.id: answer for answer in answers})
+    job = ScoreJob(7, NoOpReporter(), Path(), rows=rows, answers={answer.id: answer for answer in answers})
     return [{"id": score.id, "group": "", "values": dict(score.values)} for score in Ranking().score(job)]
 
 
@@ -175,15 +175,15 @@ def trained(
     folder = settings.work / "arms" / name
     kept = folder / "scores.json"
     if not kept.exists():
-        objective = installed().make("objective", {"kind": settings.objective, "max_length": settings.length})
+        objective = load_installed_registry().make_plugin("objective", {"kind": settings.objective, "max_length": settings.length})
         assert isinstance(objective, Objective)
         for part in ("out", "steps"):
             (folder / part).mkdir(parents=True, exist_ok=True)
         common: dict[str, Any] = {
-            "seed": seed, "report": Silent(), "root": settings.data, "tables": {"documents": documents},
+            "seed": seed, "report": NoOpReporter(), "root": settings.data, "tables": {"documents": documents},
             "toolbox": lambda: TOOLBOX, "base": base, "task": Reranker(candidates_each=settings.each),
         }
-        train = Train(epochs=settings.epochs, batch_size=settings.batch, learning_rate=settings.rate, seed=seed)
+        train = TrainingArgs(epochs=settings.epochs, batch_size=settings.batch, learning_rate=settings.rate, seed=seed)
         objective.fit(FitJob(**common, rows=rows, validation=[], adapter=Adapter(), train=train,
                              out=folder / "out", work=folder / "steps"))
         answers = objective.answer(ModelJob(**common, rows=test, adapter=folder / "out"))

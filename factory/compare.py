@@ -186,12 +186,12 @@ class Shelf:
     @cached_property
     def task(self) -> Task | None:
         """The task of the run's plan, or None when its plugin is not here."""
-        from factory.plugins import installed
+        from factory.plugins import load_installed_registry
 
         plan = self.evidence.run.plan
         block = next((s["config"]["task"] for s in plan if "task" in s.get("config", {})), None)
         try:
-            made: Any = (self.registry or installed()).make("task", block) if block else None
+            made: Any = (self.registry or load_installed_registry()).make_plugin("task", block) if block else None
         except FactoryError:
             return None
         return made  # type: ignore[no-any-return]
@@ -219,7 +219,7 @@ class Shelf:
         if self.task is None or row is None:
             return {}
         try:
-            return dict(self.task.asked(row))
+            return dict(self.task.extract_query(row))
         except Exception:  # a stranger's task must not cost the verdict
             return {}
 
@@ -245,7 +245,7 @@ class Shelf:
     def _shown(self, row: Row, answer: Answer | None) -> str:
         if self.task is not None:
             try:
-                return self.task.show(row, self.tables, answer)
+                return self.task.describe_row(row, self.tables, answer)
             except Exception:  # a stranger's `show` must not cost the comparison
                 pass
         plain = {name: value for name, value in row.columns.items() if isinstance(value, str | int | float)}

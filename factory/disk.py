@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 
-def sync(path: Path) -> None:
+def fsync_path(path: Path) -> None:
     """Have the disk hold a file, or a folder's list of names, before this returns."""
     handle = os.open(path, os.O_RDONLY)
     try:

@@ -11,7 +11,7 @@ from typing import cast
 
 from factory import looking
 from factory.api import Input, Plugin, Source, Task
-from factory.api.plugin import marked
+from factory.api.plugin import has_marker
 from factory.errors import InputError
 from factory.looking import Look
 from factory.plugins import Registry
@@ -31,7 +31,7 @@ def written(name: str, kind: str, data: Path | None, file: Path, registry: Regis
         raise InputError(f"{name!r} is no name of a spec; use small letters, digits and . _ -")
     task = cast("type[Task]", registry.find("task", kind))
     what = (task.__doc__ or "").strip().splitlines()
-    generative = task.answers == "text"
+    generative = task.output_type == "text"
     lines = [
         f"# {what[0] if what else kind}",
         "# `factory check` says what is wrong, `factory plan --resolved` shows every value that is not said here.",
@@ -50,7 +50,7 @@ def written(name: str, kind: str, data: Path | None, file: Path, registry: Regis
 
 def _rest(task: type[Task], generative: bool) -> Iterator[str]:
     """The blocks that people change first, commented out at their defaults."""
-    said = task.defaults()
+    said = task.get_defaults()
     kinds = [block if isinstance(block, str) else block["kind"] for block in said.get("contenders", [])]
     yield "# Who answers the test rows. The gate ships tuned only when it beats all the others."
     yield f"# contenders: [{', '.join(kinds)}]"
@@ -58,7 +58,7 @@ def _rest(task: type[Task], generative: bool) -> Iterator[str]:
         yield "# `prompted` asks the base with worked examples: when tuned does not clear it, prompting is enough."
     yield f"# train: {{epochs: {said.get('train', {}).get('epochs', 2)}}}"
     yield "# gate: {margin: 0.0, confidence: 0.95} # by how much tuned must win, at the lower bound of the interval"
-    if not task.profiles():
+    if not task.get_profiles():
         yield "profiles:"
         yield "  smoke: # a few rows and one pass, to see the whole path in about a minute"
         yield "    data: {limit: 60}"
@@ -84,14 +84,14 @@ def _blank(task: type[Task], registry: Registry) -> Iterator[str]:
 def source_for(task: type[Task], registry: Registry) -> type[Source] | None:
     """The source that gives the task's columns and tables, with the fewest that it does not need; None for none."""
     found = [cast("type[Source]", one) for one in registry.classes("source")]
-    fit = [one for one in found if isinstance(one.gives, tuple) and isinstance(one.tables, tuple)
-           and {*task.columns} <= {*one.gives} and {*task.tables} <= {*one.tables} and _paths(one)]
-    return min(fit, key=lambda one: (len(one.gives), one.kind)) if fit else None
+    fit = [one for one in found if isinstance(one.output_columns, tuple) and isinstance(one.tables, tuple)
+           and {*task.columns} <= {*one.output_columns} and {*task.tables} <= {*one.tables} and _paths(one)]
+    return min(fit, key=lambda one: (len(one.output_columns), one.kind)) if fit else None
 
 
 def _paths(source: type[Plugin]) -> list[str]:
     """The fields of a source that name its files and must be given."""
-    return [name for name, field in source.model_fields.items() if field.is_required() and marked(source, name, Input)]
+    return [name for name, field in source.model_fields.items() if field.is_required() and has_marker(source, name, Input)]
 
 
 def _placeholder(source: type[Plugin], name: str) -> str:

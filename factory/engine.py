@@ -14,7 +14,7 @@ from factory.data.rows import read_json
 from factory.errors import BUG, INSUFFICIENT, NOT_SHIPPED, SHIPPED, FactoryError, InterruptedByUserError
 from factory.events import Event, Noted, RunFinished, RunStarted, StageCached, StageFailed, from_json
 from factory.explain import Reason, explain
-from factory.journal import FILE, Journal, last_plan, last_verdict
+from factory.journal import JOURNAL_FILE, Journal, find_last_plan, find_last_verdict_time
 from factory.link import Link
 from factory.plan import Plan, Stage, compile
 from factory.plugins import Registry
@@ -74,7 +74,7 @@ class _Walk:
     def tell(self, event: Event) -> None:
         at = self.journal.write(event)
         self.listener(at, event)
-        for complaint in self.registry.tell(event):
+        for complaint in self.registry.notify_observers(event):
             note = Noted("", "warning", complaint)
             self.listener(self.journal.write(note), note)
 
@@ -137,9 +137,9 @@ def _walked(
     replay: bool = False,
 ) -> BuildResult:
     store = Store(home)
-    reasons = explain(plan, store, last_plan(home, plan.name), force)
+    reasons = explain(plan, store, find_last_plan(home, plan.name), force)
     run, start = run_id(plan.name, time.time()), time.monotonic()
-    with Journal(home / "runs" / run / FILE) as journal:
+    with Journal(home / "runs" / run / JOURNAL_FILE) as journal:
         walk = _Walk(plan, resolved, store, registry, journal, listener, _terms(resolved, home, replay))
         walk.tell(_started(plan, resolved, run))
         verdict, code, bundle = "", BUG, ""
@@ -157,14 +157,14 @@ def _walked(
             if walk.link is not None:
                 walk.link.close()
             walk.tell(RunFinished(run, verdict, code, round(time.monotonic() - start, 3), bundle))
-    return BuildResult(run, verdict, code, store.place("bundle", bundle).output)
+    return BuildResult(run, verdict, code, store.locate_output("bundle", bundle).output)
 
 
 def _verdict(plan: Plan, store: Store) -> str:
     """The gate's word; nothing where the plan ends before it."""
     if "gate" not in plan.names():
         return ""
-    return str(read_json(store.place("gate", plan["gate"].key).output / "gate.json")["verdict"])
+    return str(read_json(store.locate_output("gate", plan["gate"].key).output / "gate.json")["verdict"])
 
 
 def run_id(name: str, at: float) -> str:
@@ -175,7 +175,7 @@ def run_id(name: str, at: float) -> str:
 def _terms(resolved: Resolved, home: Path, replay: bool) -> dict[str, Any]:
     """Under which terms teachers may be asked: the budget is of one build, the runs that were interrupted included."""
     budget, name = resolved.spec.budget, resolved.spec.name
-    since = last_verdict(home, name) if budget.tokens or budget.money else 0.0
+    since = find_last_verdict_time(home, name) if budget.tokens or budget.money else 0.0
     return {"build": name, "tokens": budget.tokens, "money": budget.money, "since": since, "replay": replay}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-VERSION = 1
+EVENT_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +108,14 @@ class RunFinished(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class Unknown(Event):
+class UnknownEvent(Event):
     """A line of a newer factory: kept, shown as what it is, never a reason to stop."""
 
     type: str
     payload: Mapping[str, Any] = field(default_factory=dict)
 
 
-KINDS: dict[str, type[Event]] = {
+EVENT_TYPES: dict[str, type[Event]] = {
     kind.__name__: kind
     for kind in (
         RunStarted, StageCached, StageStarted, Progress, Measured, Noted, StageFinished, StageFailed, RunFinished,
@@ -125,17 +125,17 @@ KINDS: dict[str, type[Event]] = {
 
 def to_json(event: Event) -> dict[str, Any]:
     """The event as a JSON object with its type and the version of this vocabulary."""
-    return {"type": type(event).__name__, "v": VERSION, **asdict(event)}
+    return {"type": type(event).__name__, "v": EVENT_VERSION, **asdict(event)}
 
 
 def from_json(payload: Mapping[str, Any]) -> Event:
     """The event a JSON object holds; extra fields are ignored, and what can not be read becomes `Unknown`."""
     name = str(payload.get("type", ""))
-    kind = KINDS.get(name)
+    kind = EVENT_TYPES.get(name)
     if kind is None:
-        return Unknown(name, dict(payload))
+        return UnknownEvent(name, dict(payload))
     known = {f.name for f in fields(kind)}
     try:
         return kind(**{k: v for k, v in payload.items() if k in known})
     except TypeError:
-        return Unknown(name, dict(payload))
+        return UnknownEvent(name, dict(payload))

@@ -24,8 +24,8 @@ class Evidence:
         view = self.run.stages.get(stage)
         if view is None or view.state not in (runs.CACHED, runs.DONE):
             return None
-        place = Store(self.home).place(stage, view.key)
-        return place.output if place.complete else None
+        place = Store(self.home).locate_output(stage, view.key)
+        return place.output if place.is_complete else None
 
     def facts(self, stage: str) -> dict[str, Any]:
         """The JSON object that a stage wrote about itself, `train.json` of `train`."""
@@ -53,7 +53,7 @@ class Evidence:
         """What the engine knew when the stage was made, maybe by an earlier run: seconds, memory, that run's id."""
         view = self.run.stages.get(stage)
         try:
-            return Store(self.home).place(stage, view.key).meta() if view else {}
+            return Store(self.home).locate_output(stage, view.key).read_meta() if view else {}
         except (OSError, ValueError):
             return {}
 
@@ -61,7 +61,7 @@ class Evidence:
         """(step, loss) of training, from all runs that had a part in it: a resumed one began in another journal."""
         key = self.run.stages["train"].key if "train" in self.run.stages else ""
         points = dict(self.run.curve())
-        for path in journal.journals(self.home) if key else []:
+        for path in journal.list_journals(self.home) if key else []:
             if runs.name_of(path.parent.name) == self.run.name and path.parent.name != self.run.id:
                 other = runs.read(path)
                 same = "train" in other.stages and other.stages["train"].key == key

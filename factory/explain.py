@@ -33,7 +33,7 @@ def explain(plan: Plan, store: Store, previous: Stages, force: Sequence[str] = (
             reasons.append(Reason(stage.name, "forced", "--force"))
         elif stage.name in forced:
             reasons.append(Reason(stage.name, "forced", f"stands on {', '.join(force)}"))
-        elif store.place(stage.name, stage.key).complete:
+        elif store.locate_output(stage.name, stage.key).is_complete:
             reasons.append(Reason(stage.name, "cached", ""))
         else:
             reasons.append(_why(plan, stage, previous))

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from factory import identity
 from factory.api import Endpoint, Plugin
-from factory.api.plugin import fields_identity
+from factory.api.plugin import compute_fields_identity
 from factory.spec import Models
 
 VERSIONS = {
@@ -103,7 +103,7 @@ class Draft:
 
         The further models of the plugins in `uses` are its inputs or, where they are endpoints, part of its config.
         """
-        named = {alias: self.models.named(alias) for plugin in uses for alias in plugin.uses()}
+        named = {alias: self.models.named(alias) for plugin in uses for alias in plugin.get_required_models()}
         inputs = [*inputs, *sorted(f"base[{alias}]" for alias, model in named.items() if isinstance(model, str))]
         if endpoints := {alias: model for alias, model in named.items() if isinstance(model, Endpoint)}:
             parts["endpoints"] = {**parts.get("endpoints", {}), **endpoints}
@@ -112,7 +112,7 @@ class Draft:
         known = {part: said(value, self.root) for part, value in chosen.items()}
         settings = {part: config(value) for part, value in parts.items()}
         kind = stage.partition("[")[0]
-        key = identity.key({
+        key = identity.compute_key({
             "stage": kind, "version": VERSIONS[kind], "fields": known,
             "inputs": {role: self.stages[self.plays.get(role, role)].key for role in inputs},
         })
@@ -123,7 +123,7 @@ class Draft:
 def hosts_of(value: Any) -> Iterator[str]:
     """The hosts that a part of a config names."""
     if isinstance(value, Plugin):
-        yield from value.hosts()
+        yield from value.list_hosts()
     elif isinstance(value, Endpoint):
         yield value.host
     elif isinstance(value, (list, tuple, Mapping)):
@@ -134,20 +134,20 @@ def hosts_of(value: Any) -> Iterator[str]:
 def said(value: Any, root: Path) -> Any:
     """What a part of a stage adds to its key."""
     if isinstance(value, Plugin):
-        return value.identity(root)
+        return value.compute_identity(root)
     if isinstance(value, Endpoint):
-        return value.said()
+        return value.build_cache_identity()
     if isinstance(value, Mapping):
         return {name: said(item, root) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [said(item, root) for item in value]
-    return fields_identity(value, root) if isinstance(value, BaseModel) else value
+    return compute_fields_identity(value, root) if isinstance(value, BaseModel) else value
 
 
 def config(value: Any) -> Any:
     """A part of a stage as the worker gets it, in JSON."""
     if isinstance(value, Plugin):
-        return value.block()
+        return value.to_block()
     if isinstance(value, Mapping):
         return {name: config(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-NAME = ".factory"
+HOME_FOLDER_NAME = ".factory"
 
 
-def home() -> Path:
+def find_home() -> Path:
     """The home folder; it need not exist yet."""
     named = os.environ.get("FACTORY_HOME")
     if named:
         return Path(named).expanduser().absolute()
     here = Path.cwd()
-    return next((p / NAME for p in (here, *here.parents) if (p / NAME).is_dir()), here / NAME)
+    return next((p / HOME_FOLDER_NAME for p in (here, *here.parents) if (p / HOME_FOLDER_NAME).is_dir()), here / HOME_FOLDER_NAME)

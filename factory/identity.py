@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import Any
 
 KEY_LENGTH = 32
-CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+CANONICAL_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
-def canonical(value: Any) -> bytes:
+def encode_canonical(value: Any) -> bytes:
     """The one byte form of a JSON value. Raises TypeError or ValueError for what JSON can not say."""
-    return CANONICAL.encode(value).encode()
+    return CANONICAL_ENCODER.encode(value).encode()
 
 
-def key(value: Any) -> str:
+def compute_key(value: Any) -> str:
     """The content address of a JSON value: 32 hexadecimal digits of its SHA-256."""
-    return hashlib.sha256(canonical(value)).hexdigest()[:KEY_LENGTH]
+    return hashlib.sha256(encode_canonical(value)).hexdigest()[:KEY_LENGTH]
 
 
 def digest_bytes(data: bytes) -> str:
@@ -36,7 +36,7 @@ def digest_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def digests_of(folder: Path, without: frozenset[str] = frozenset()) -> dict[str, str]:
+def digest_folder_files(folder: Path, without: frozenset[str] = frozenset()) -> dict[str, str]:
     """Relative path → digest for every file below a folder, in sorted order."""
     files = sorted(p for p in folder.rglob("*") if p.is_file())
     named = ((p.relative_to(folder).as_posix(), p) for p in files)
@@ -46,5 +46,5 @@ def digests_of(folder: Path, without: frozenset[str] = frozenset()) -> dict[str,
 def digest_path(path: Path) -> str:
     """The digest of a file's bytes, or of the names and bytes of all files below a folder."""
     if path.is_dir():
-        return digest_bytes(canonical(digests_of(path)))
+        return digest_bytes(encode_canonical(digest_folder_files(path)))
     return digest_file(path)

@@ -12,11 +12,11 @@ from typing import IO, Any
 
 from factory.events import Event, Progress, RunFinished, RunStarted, from_json, to_json
 
-FILE = "journal.jsonl"
-MANY = (b'"Progress"', b'"Measured"')
-TYPE = 64
+JOURNAL_FILE = "journal.jsonl"
+FREQUENT_EVENT_TYPES = (b'"Progress"', b'"Measured"')
+TYPE_PREFIX_BYTES = 64
 """Bytes of a line within which its type stands."""
-LAST = "certify"
+FINAL_STAGE = "certify"
 """The stage that every whole plan ends with."""
 
 
@@ -46,21 +46,21 @@ class Journal:
         self._file.close()
 
 
-def read(path: Path, *, brief: bool = False) -> Iterator[tuple[float, Event]]:
+def read_events(path: Path, *, brief: bool = False) -> Iterator[tuple[float, Event]]:
     """Every event with its time. A torn last line, or a line that is no event, is passed over.
 
     Nearly all lines of a long run are progress and measurements: a `brief` look passes them over unread.
     """
     with path.open("rb") as file:
         for line in file:
-            if brief and any(kind in line[:TYPE] for kind in MANY):
+            if brief and any(kind in line[:TYPE_PREFIX_BYTES] for kind in FREQUENT_EVENT_TYPES):
                 continue
-            parsed = parse(line)
+            parsed = parse_event_line(line)
             if parsed is not None:
                 yield parsed
 
 
-def parse(line: bytes) -> tuple[float, Event] | None:
+def parse_event_line(line: bytes) -> tuple[float, Event] | None:
     """The event on one line, or None when the line is torn or no event."""
     try:
         payload = json.loads(line)
@@ -69,40 +69,40 @@ def parse(line: bytes) -> tuple[float, Event] | None:
         return None
 
 
-def journals(home: Path) -> list[Path]:
+def list_journals(home: Path) -> list[Path]:
     """The journals of all runs, oldest first: by the second in a run's id, then by the part of it that stands last."""
-    return sorted((home / "runs").glob(f"*/{FILE}"), key=lambda path: _began(path.parent.name))
+    return sorted((home / "runs").glob(f"*/{JOURNAL_FILE}"), key=lambda path: _compute_run_sort_key(path.parent.name))
 
 
-def _began(run: str) -> tuple[str, ...]:
+def _compute_run_sort_key(run: str) -> tuple[str, ...]:
     return (*run.split("-")[:2], run.rpartition("-")[2], run)
 
 
-def _surviving(path: Path) -> Iterator[tuple[float, Event]]:
+def _read_events_if_present(path: Path) -> Iterator[tuple[float, Event]]:
     """The events of a journal, or none when it vanished meanwhile."""
     try:
-        yield from read(path)
+        yield from read_events(path)
     except OSError:
         return
 
 
-def last_plan(home: Path, name: str) -> dict[str, dict[str, Any]]:
+def find_last_plan(home: Path, name: str) -> dict[str, dict[str, Any]]:
     """What was planned for a specialist last, by stage name; empty when nothing was.
 
     A run that made rows alone, or gave advice, did not plan the rest: that is looked for in the runs before it.
     """
     found: dict[str, dict[str, Any]] = {}
-    for started in _started(home, name):
+    for started in _iter_run_starts(home, name):
         found = {stage["name"]: stage for stage in started.plan} | found
-        if any(stage["name"] == LAST for stage in started.plan):
+        if any(stage["name"] == FINAL_STAGE for stage in started.plan):
             break
     return found
 
 
-def last_verdict(home: Path, name: str) -> float:
+def find_last_verdict_time(home: Path, name: str) -> float:
     """When the newest run of a specialist that came to a verdict ended, in seconds since the epoch; 0 for never."""
-    for path in reversed(journals(home)):
-        events = list(_surviving(path))
+    for path in reversed(list_journals(home)):
+        events = list(_read_events_if_present(path))
         if events and isinstance(events[0][1], RunStarted) and events[0][1].name == name:
             at, last = events[-1]
             if isinstance(last, RunFinished) and last.verdict:
@@ -110,14 +110,14 @@ def last_verdict(home: Path, name: str) -> float:
     return 0.0
 
 
-def last_started(home: Path, name: str) -> RunStarted | None:
+def find_last_run_start(home: Path, name: str) -> RunStarted | None:
     """How the newest run of a specialist began; None when there was none."""
-    return next(_started(home, name), None)
+    return next(_iter_run_starts(home, name), None)
 
 
-def _started(home: Path, name: str) -> Iterator[RunStarted]:
+def _iter_run_starts(home: Path, name: str) -> Iterator[RunStarted]:
     """How the runs of a specialist began, newest first."""
-    for path in reversed(journals(home)):
-        first = next((event for _, event in _surviving(path)), None)
+    for path in reversed(list_journals(home)):
+        first = next((event for _, event in _read_events_if_present(path)), None)
         if isinstance(first, RunStarted) and first.name == name:
             yield first

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from factory.api import normalise, read_lines
+from factory.api import normalise, read_numbered_jsonl
 from factory.errors import InputError
 
 LOOKED_AT = 5000
@@ -83,7 +83,7 @@ def look(file: Path) -> Look:
 
 def _records(file: Path, kind: str) -> Iterator[Mapping[str, Any]]:
     if kind == "jsonl":
-        yield from (record for _, record in read_lines(file))
+        yield from (record for _, record in read_numbered_jsonl(file))
     elif kind == "csv":
         yield from _table(file)
     else:

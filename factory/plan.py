@@ -6,7 +6,7 @@ from typing import Any
 
 from factory import bases, review
 from factory.api import Contender, Endpoint, Eval, Probe
-from factory.api.plugin import fields_identity
+from factory.api.plugin import compute_fields_identity
 from factory.graph import Draft, Plan, Stage, said
 from factory.resolve import Resolved
 from factory.spec import Data
@@ -32,7 +32,7 @@ def _rows(draft: Draft, resolved: Resolved) -> None:
             _base(draft, f"base[{alias}]", model)
     draft.add("gather", uses=resolved.sources, sources=resolved.sources, seed=spec.data.split.seed, **_skips(spec.data))
     draft.add("prepare", ["base", "gather"], uses=[task], task=task, seed=spec.data.split.seed)
-    draft.add("freeze", ["prepare"], split=spec.data.split, text=task.text)
+    draft.add("freeze", ["prepare"], split=spec.data.split, text=task.text_column)
     draft.add(
         "synthesize", ["base", "gather", "freeze"], uses=resolved.synthesizers,
         task=task, synthesizers=resolved.synthesizers, limit=spec.data.limit, seed=spec.data.split.seed,
@@ -40,7 +40,7 @@ def _rows(draft: Draft, resolved: Resolved) -> None:
     draft.add(
         "curate", ["base", "gather", "freeze", "synthesize", *(f"base[{alias}]" for alias in _compared_by(resolved))],
         uses=[*resolved.curators, *resolved.measures], task=task, curators=resolved.curators,
-        leakage=spec.data.leakage, require=spec.data.require, measures=resolved.measures, text=task.text,
+        leakage=spec.data.leakage, require=spec.data.require, measures=resolved.measures, text=task.text_column,
         seed=spec.data.split.seed,
     )
     if spec.data.review:
@@ -60,16 +60,16 @@ def survey(resolved: Resolved, rows: int) -> Plan:
     draft = Draft(resolved.root, resolved.spec.models)
     _rows(draft, resolved)
     spec, judge = resolved.spec, _judge(resolved)
-    metric = next(each for each in judge.metrics if each.name == (spec.gate.metric or judge.primary))
+    metric = next(each for each in judge.metrics if each.name == (spec.gate.metric or judge.primary_metric))
     asked: dict[str, Any] = {
         "task": resolved.task, "objective": resolved.objective, "judge": judge, "metric": metric.name, "rows": rows,
         "seed": spec.train.seed,
     }
     ways: dict[str, dict[str, Any]] = {
         each.kind: {"contender": each, "uses": [each, resolved.task, judge]}
-        for each in resolved.contenders if each.compared and not each.uses_adapter
+        for each in resolved.contenders if each.in_gate and not each.uses_adapter
     }
-    if isinstance(spec.models.teacher, Endpoint) and resolved.task.answers in ("labels", "text"):
+    if isinstance(spec.models.teacher, Endpoint) and resolved.task.output_type in ("labels", "text"):
         ways["teacher"] = {"endpoints": {"teacher": spec.models.teacher}, "uses": [resolved.task, judge]}
     for name, way in ways.items():
         draft.add(f"trial[{name}]", ["base", "gather", "freeze", "curate"], **asked, **way)
@@ -107,7 +107,7 @@ def _model(draft: Draft, resolved: Resolved) -> None:
         task=task, objective=objective, adapter=spec.adapter, train=spec.train, seed=spec.train.seed,
     )
     for contender in resolved.contenders:
-        judges = [_judge(resolved)] if contender.chooses else []
+        judges = [_judge(resolved)] if contender.uses_validation_score else []
         judged: dict[str, Any] = {"judge": judges[0], "metric": spec.gate.metric} if judges else {}
         draft.add(
             f"answer[{contender.kind}]", _inputs(contender), uses=[contender, task, *judges],
@@ -138,14 +138,14 @@ def _further(resolved: Resolved) -> dict[str, str | Endpoint]:
         resolved.task, resolved.objective, *resolved.sources, *resolved.synthesizers, *resolved.curators,
         *resolved.measures, *resolved.contenders, *resolved.evals,
     )
-    aliases = sorted({*_compared_by(resolved), *(alias for plugin in plugins for alias in plugin.uses())})
+    aliases = sorted({*_compared_by(resolved), *(alias for plugin in plugins for alias in plugin.get_required_models())})
     return {alias: resolved.spec.models.named(alias) for alias in aliases}
 
 
 def _judgement(draft: Draft, resolved: Resolved) -> None:
     spec = resolved.spec
     answers = [f"answer[{contender.kind}]" for contender in resolved.contenders]
-    tuned = next(each.kind for each in resolved.contenders if each.uses_adapter and each.compared)
+    tuned = next(each.kind for each in resolved.contenders if each.uses_adapter and each.in_gate)
     evals = [each for each in resolved.evals if not isinstance(each, Probe)]
     probes = [each for each in resolved.evals if isinstance(each, Probe)]
     draft.add(
@@ -156,8 +156,8 @@ def _judgement(draft: Draft, resolved: Resolved) -> None:
     probed = [f"probe[{probe.kind}]" for probe in probes]
     draft.add(
         "gate", ["score", "curate", *probed], gate=spec.gate,
-        prompted=[each.kind for each in resolved.contenders if each.prompted],
-        shown=[each.kind for each in resolved.contenders if not each.compared], **_asked(spec.data),
+        prompted=[each.kind for each in resolved.contenders if each.is_prompt_only],
+        shown=[each.kind for each in resolved.contenders if not each.in_gate], **_asked(spec.data),
     )
     draft.add(
         "bundle",
@@ -187,9 +187,9 @@ def _said(resolved: Resolved) -> dict[str, Any]:
     told = {name: said(value, root) for name, value in blocks.items()}
     told["data"] = {name: said(value, root) for name, value in data.items()}
     for name in ("adapter", "train", "gate"):
-        told[name] = fields_identity(getattr(spec, name), root)
+        told[name] = compute_fields_identity(getattr(spec, name), root)
     models = {"student": spec.models.student, **_further(resolved)}
     told["models"] = {
-        name: bases.identity(model, root) if isinstance(model, str) else model.said() for name, model in models.items()
+        name: bases.identity(model, root) if isinstance(model, str) else model.build_cache_identity() for name, model in models.items()
     }
     return {"apiVersion": spec.apiVersion, "name": spec.name, **told}

@@ -31,21 +31,21 @@ def desk(resolved: Resolved, plan: Plan, home: Path, reviewer: str, rows: int = 
     Raises InputError when the spec asks for no review, or the rows are not there.
     """
     settings, store = asked(resolved), Store(home)
-    curated = store.place("curate", plan["curate"].key)
-    if not curated.complete:
+    curated = store.locate_output("curate", plan["curate"].key)
+    if not curated.is_complete:
         raise InputError(f"the training rows of {resolved.spec.name} are not made yet; `factory data SPEC` makes them")
     train = open_rows(curated.output / f"{TRAIN}.jsonl")
     content = review.Content.of(resolved.task)
     count = rows or review.sample_size(len(train), settings.share)
     items = review.queue(train, content, count, resolved.spec.data.split.seed)
-    tables = store.place("gather", plan["gather"].key).output / "tables"
+    tables = store.locate_output("gather", plan["gather"].key).output / "tables"
     return review.Desk(
         resolved.root / settings.file, reviewer, items, resolved.task,
         {file.stem: {row.id: row for row in read_rows(file)} for file in sorted(tables.glob("*.jsonl"))}, content,
-        _choices(resolved.task, train, store.place("freeze", plan["freeze"].key).output),
+        _choices(resolved.task, train, store.locate_output("freeze", plan["freeze"].key).output),
     )
 
 
 def _choices(task: Task, train: Sequence[Row], frozen: Path) -> frozenset[str]:
     """The answers that there are, where they are few: an edited one must be among them."""
-    return frozenset(task.choices(train)) | frozenset(task.choices(open_rows(frozen / f"{VALIDATION}.jsonl")))
+    return frozenset(task.list_choices(train)) | frozenset(task.list_choices(open_rows(frozen / f"{VALIDATION}.jsonl")))

@@ -175,12 +175,12 @@ def fold(run: str, lines: Iterable[tuple[float, events.Event]]) -> RunView:
 
 def read(path: Path, *, brief: bool = False) -> RunView:
     """The run whose journal this is; a `brief` one without what was measured and how far it came."""
-    return fold(path.parent.name, journal.read(path, brief=brief))
+    return fold(path.parent.name, journal.read_events(path, brief=brief))
 
 
 def newest(home: Path, *, brief: bool = False) -> Iterator[RunView]:
     """All runs, newest first, read one by one. A journal that vanishes, or can not be read, is passed over."""
-    for path in reversed(journal.journals(home)):
+    for path in reversed(journal.list_journals(home)):
         with suppress(OSError):
             yield read(path, brief=brief)
 
@@ -191,7 +191,7 @@ def find(home: Path, text: str) -> RunView:
     A name means its newest build, or where there is none its newest run, which made rows alone or gave advice.
     Raises InputError when there is none, or when several ids start so.
     """
-    paths = {path.parent.name: path for path in reversed(journal.journals(home))}
+    paths = {path.parent.name: path for path in reversed(journal.list_journals(home))}
     if not paths:
         raise InputError(f"no runs in {home}; `factory build SPEC` makes one")
     if text == "latest" and (found := next(newest(home), None)):

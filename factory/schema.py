@@ -93,5 +93,5 @@ def _profile(top: Json) -> Json:
 
 
 def _required(fields: list[str], registry: Kinds) -> list[str]:
-    brought = {name for task in registry.classes("task") for name in cast("type[Task]", task).defaults()}
+    brought = {name for task in registry.classes("task") for name in cast("type[Task]", task).get_defaults()}
     return [name for name in fields if name not in brought]

@@ -52,7 +52,7 @@ def _parts(found: Comparison, shelf: Shelf) -> dict[str, dict[str, list[RowResul
     for result in found.rows:
         row = shelf.rows.get(result.id)
         try:
-            mine = shelf.task.slices(row) if row else {}
+            mine = shelf.task.get_row_slices(row) if row else {}
         except Exception as error:  # a stranger's code, asked for something to show
             raise FactoryError(f"task {shelf.task.kind!r}: slices of row {result.id!r}: {error}") from error
         for name, value in mine.items():

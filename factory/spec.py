@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from factory.api.asking import Endpoint
 from factory.api.plugin import Input, Runtime
-from factory.api.settings import Adapter, Closed, Share, Train
+from factory.api.settings import Adapter, SpecBlock, Fraction, TrainingArgs
 
 
 def _block(value: Any) -> Any:
@@ -37,7 +37,7 @@ EMBEDDED_FOR = ("teacher", "judge")
 """The model of these in a spec that names none."""
 
 
-class Models(Closed):
+class Models(SpecBlock):
     """The models that take part."""
 
     student: str = Field(description="hub id, local path, or wheel:NAME==VERSION; the base that the adapter goes on")
@@ -54,7 +54,7 @@ class Models(Closed):
         return found or (EMBEDDED if alias in EMBEDDED_FOR else "")
 
 
-class Split(Closed):
+class Split(SpecBlock):
     """How test and validation rows are drawn, by group; rows that carry their own split keep it."""
 
     test: int = Field(300, ge=1, description="test rows, at least")
@@ -63,32 +63,32 @@ class Split(Closed):
     seed: int = Field(7, ge=0, description="seed of the draw")
 
 
-class Preflight(Closed):
+class Preflight(SpecBlock):
     """The share of training rows that may fail each check before the build stops."""
 
-    truncated: Share = Field(0.02, description="rows that lose text to the length limit")
-    empty: Share = Field(0.0, description="rows with an empty text")
-    missing: Share = Field(0.0, description="rows that point to an entry that is not there")
-    unreachable: Share = Field(1.0, description="rows whose right answer is not among their candidates")
-    lost: Share = Field(0.0, description="rows whose whole answer is lost to the length limit")
-    unsupervised: Share = Field(0.0, description="rows that have no token to learn")
-    unended: Share = Field(0.02, description="rows whose end of turn is not learned, so that the model would not stop")
-    unlike: Share = Field(0.0, description="rows whose prompt is not, byte for byte, what is asked when answering")
-    conflict: Share = Field(0.02, description="rows whose input stands elsewhere with another answer")
-    rare: Share = Field(1.0, description="rows of a label that few rows have")
+    truncated: Fraction = Field(0.02, description="rows that lose text to the length limit")
+    empty: Fraction = Field(0.0, description="rows with an empty text")
+    missing: Fraction = Field(0.0, description="rows that point to an entry that is not there")
+    unreachable: Fraction = Field(1.0, description="rows whose right answer is not among their candidates")
+    lost: Fraction = Field(0.0, description="rows whose whole answer is lost to the length limit")
+    unsupervised: Fraction = Field(0.0, description="rows that have no token to learn")
+    unended: Fraction = Field(0.02, description="rows whose end of turn is not learned, so that the model would not stop")
+    unlike: Fraction = Field(0.0, description="rows whose prompt is not, byte for byte, what is asked when answering")
+    conflict: Fraction = Field(0.02, description="rows whose input stands elsewhere with another answer")
+    rare: Fraction = Field(1.0, description="rows of a label that few rows have")
 
 
-class Leakage(Closed):
+class Leakage(SpecBlock):
     """How close a training row may come to a frozen row before it is dropped."""
 
     near: float = Field(0.8, gt=0, le=1, description="Jaccard similarity of character 5-grams that is too near")
-    semantic: Share = Field(
+    semantic: Fraction = Field(
         0.0, description="cosine of embeddings, by models.embedder or else the student, that is too near; 0 for none"
     )
     on: list[str] = Field([], description="columns that are compared; empty for the one that the task calls its text")
 
 
-class Require(Closed):
+class Require(SpecBlock):
     """A test of the training rows as they come out of curation; the build stops before it trains on rows that fail."""
 
     metric: str = Field(description="rows, labels_min, share_synthetic, doubted, …, or what a curator measures")
@@ -96,21 +96,21 @@ class Require(Closed):
     min: float | None = Field(None, description="the least that passes")
 
 
-class Review(Closed):
+class Review(SpecBlock):
     """What a subject expert must have said of the training rows; `factory review` asks."""
 
     file: Annotated[Path, Input()] = Field(
         description="the journal of decisions, JSONL beside the spec; `factory review` makes it"
     )
-    share: Share = Field(0.05, description="share of the training rows that must be reviewed")
-    acceptance: Share = Field(0.9, description="share of them that must be accepted as they are")
+    share: Fraction = Field(0.05, description="share of the training rows that must be reviewed")
+    acceptance: Fraction = Field(0.9, description="share of them that must be accepted as they are")
     doubtful: Literal["train", "hold"] = Field(
         "train", description="rows that whoever made them doubts: learned from until an expert refuses them, or held "
         "back until one accepts them"
     )
 
 
-class Facts(Closed):
+class Facts(SpecBlock):
     """What no row tells: `factory advise` asks it, and the card says it."""
 
     change: Literal["never", "yearly", "monthly", "weekly", "daily"] = Field(
@@ -118,7 +118,7 @@ class Facts(Closed):
     )
 
 
-class Data(Closed):
+class Data(SpecBlock):
     """Where rows come from and what happens to them before training."""
 
     sources: list[RawBlock] = Field(min_length=1, description="where rows come from")
@@ -134,7 +134,7 @@ class Data(Closed):
     facts: Facts | None = Field(None, description="how fast what the answers say grows old")
 
 
-class Gate(Closed):
+class Gate(SpecBlock):
     """When a fine-tune may ship."""
 
     metric: str = Field("", description="the deciding metric; empty for the first eval's primary")
@@ -144,7 +144,7 @@ class Gate(Closed):
     seed: int = Field(7, ge=0, description="seed of the bootstrap")
 
 
-class Budget(Closed):
+class Budget(SpecBlock):
     """Limits of one build."""
 
     wall: Annotated[str, Runtime] = Field(
@@ -162,7 +162,7 @@ class Budget(Closed):
     )
 
 
-class Spec(Closed):
+class Spec(SpecBlock):
     """One specialist, as wanted."""
 
     apiVersion: Literal["factory/v1"] = Field(  # noqa: N815 (the spelling of the format)
@@ -174,7 +174,7 @@ class Spec(Closed):
     data: Data = Field(description="rows, from source to training set")
     objective: RawBlock = Field(description="what is learned")
     adapter: Adapter = Field(Adapter(), description="the low-rank adapter")
-    train: Train = Field(Train(), description="how long and how fast to learn")
+    train: TrainingArgs = Field(TrainingArgs(), description="how long and how fast to learn")
     contenders: list[RawBlock] = Field(min_length=2, description="who answers the frozen test rows")
     evaluate: list[RawBlock] = Field(min_length=1, description="what turns answers into numbers")
     gate: Gate = Field(Gate(), description="when a fine-tune may ship")

@@ -46,7 +46,7 @@ def versions(home: Path, name: str = "") -> list[Version]:
         if not reached or not key or (name and run.name != name) or (run.name, key) in found:
             continue
         counts[run.name] = counts.get(run.name, 0) + 1
-        place = Store(home).place("bundle", key).output
+        place = Store(home).locate_output("bundle", key).output
         found[run.name, key] = Version(run.name, counts[run.name], key, run.id, run.verdict, run.started, place)
     return list(found.values())
 

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from factory.disk import sync
+from factory.disk import fsync_path
 
-OUTPUT, META = "output", "stage.json"
+OUTPUT_FOLDER, META_FILE = "output", "stage.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class StageOutput:
     """Where one stage's output stands, whether it is there or not."""
 
     root: Path
@@ -25,26 +25,26 @@ class Place:
     key: str
 
     @property
-    def final(self) -> Path:
+    def final_folder(self) -> Path:
         return self.root / self.kind / self.key
 
     @property
     def output(self) -> Path:
         """The folder that the stage wrote."""
-        return self.final / OUTPUT
+        return self.final_folder / OUTPUT_FOLDER
 
     @property
-    def work(self) -> Path:
+    def work_folder(self) -> Path:
         """The unfinished folder beside the final one; it survives a kill, so that a stage can resume."""
         return self.root / self.kind / f"{self.key}.part"
 
     @property
-    def complete(self) -> bool:
-        return (self.final / META).is_file()
+    def is_complete(self) -> bool:
+        return (self.final_folder / META_FILE).is_file()
 
-    def meta(self) -> dict[str, Any]:
+    def read_meta(self) -> dict[str, Any]:
         """What the engine knew when the stage finished. Raises FileNotFoundError when it has not."""
-        loaded: dict[str, Any] = json.loads((self.final / META).read_text())
+        loaded: dict[str, Any] = json.loads((self.final_folder / META_FILE).read_text())
         return loaded
 
 
@@ -58,24 +58,24 @@ class Store:
     def root(self) -> Path:
         return self.home / "store"
 
-    def place(self, stage: str, key: str) -> Place:
+    def locate_output(self, stage: str, key: str) -> StageOutput:
         """The place of a stage by its name and key; `answer[bm25]` lies with its kind, `answer`."""
-        return Place(self.root, stage.partition("[")[0], key)
+        return StageOutput(self.root, stage.partition("[")[0], key)
 
-    def places(self) -> Iterator[Place]:
+    def iter_complete_outputs(self) -> Iterator[StageOutput]:
         """Every complete output."""
-        for meta in sorted(self.root.glob(f"*/*/{META}")):
+        for meta in sorted(self.root.glob(f"*/*/{META_FILE}")):
             if not meta.parent.suffix:
-                yield Place(self.root, meta.parent.parent.name, meta.parent.name)
+                yield StageOutput(self.root, meta.parent.parent.name, meta.parent.name)
 
     @contextmanager
-    def locked(self, place: Place, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+    def lock_output(self, place: StageOutput, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
         """Hold a place against every other builder; `waiting` is called once when another one has it.
 
         The lock dies with the process, so a kill leaves none behind.
         """
-        place.work.parent.mkdir(parents=True, exist_ok=True)
-        with (place.work.parent / f"{place.key}.lock").open("a") as file:
+        place.work_folder.parent.mkdir(parents=True, exist_ok=True)
+        with (place.work_folder.parent / f"{place.key}.lock").open("a") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -83,36 +83,36 @@ class Store:
                 fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
-    def begin(self, place: Place) -> Path:
+    def begin(self, place: StageOutput) -> Path:
         """A fresh folder to write the output to. What an earlier try left is dropped, but for its `work` folder."""
-        fresh = place.work / OUTPUT
+        fresh = place.work_folder / OUTPUT_FOLDER
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(parents=True)
-        (place.work / "work").mkdir(exist_ok=True)
+        (place.work_folder / "work").mkdir(exist_ok=True)
         return fresh
 
-    def commit(self, place: Place, meta: Mapping[str, Any]) -> None:
+    def commit(self, place: StageOutput, meta: Mapping[str, Any]) -> None:
         """Make a finished folder appear: sync its bytes, then rename. Until then a kill costs no checkpoint."""
-        resumable, grave = place.work / "work", place.final.with_name(f"{place.key}.gone")
-        (place.work / META).write_text(json.dumps(meta, sort_keys=True, indent=1) + "\n")
-        for path in sorted({place.work / META, place.work / OUTPUT, *(place.work / OUTPUT).rglob("*")}):
+        resumable, grave = place.work_folder / "work", place.final_folder.with_name(f"{place.key}.gone")
+        (place.work_folder / META_FILE).write_text(json.dumps(meta, sort_keys=True, indent=1) + "\n")
+        for path in sorted({place.work_folder / META_FILE, place.work_folder / OUTPUT_FOLDER, *(place.work_folder / OUTPUT_FOLDER).rglob("*")}):
             if path.is_file() and not path.is_symlink():
                 path.chmod(0o644)
-            sync(path)
-        sync(place.work)
-        shutil.rmtree(place.final, ignore_errors=True)
+            fsync_path(path)
+        fsync_path(place.work_folder)
+        shutil.rmtree(place.final_folder, ignore_errors=True)
         shutil.rmtree(grave, ignore_errors=True)
         if resumable.exists():
             resumable.rename(grave)
-        place.work.rename(place.final)
-        sync(place.final.parent)
+        place.work_folder.rename(place.final_folder)
+        fsync_path(place.final_folder.parent)
         shutil.rmtree(grave, ignore_errors=True)
 
-    def forget(self, place: Place) -> None:
+    def forget(self, place: StageOutput) -> None:
         """Drop an output, complete or not. The rename makes a kill half-way harmless."""
-        if place.final.exists():
-            grave = place.final.with_name(f"{place.key}.gone")
+        if place.final_folder.exists():
+            grave = place.final_folder.with_name(f"{place.key}.gone")
             shutil.rmtree(grave, ignore_errors=True)
-            place.final.rename(grave)
+            place.final_folder.rename(grave)
             shutil.rmtree(grave)
-        shutil.rmtree(place.work, ignore_errors=True)
+        shutil.rmtree(place.work_folder, ignore_errors=True)

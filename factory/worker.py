@@ -24,9 +24,9 @@ from typing import IO, Any
 
 from factory.errors import BUG, INTERRUPTED, UNAVAILABLE, FactoryError
 from factory.events import Event, Measured, Noted, Progress, StageFinished, StageStarted, to_json
-from factory.plugins import installed
+from factory.plugins import load_installed_registry
 from factory.stages.job import StageJob, toolbox
-from factory.store import Place, Store
+from factory.store import StageOutput, Store
 from factory.teach import Desk, Terms, perimeter
 
 QUIET = 0.2
@@ -46,13 +46,13 @@ class Voice:
     def tell(self, event: Event) -> None:
         self.send({"event": to_json(event)})
 
-    def progress(self, done: int, total: int = 0, unit: str = "rows") -> None:
+    def report_progress(self, done: int, total: int = 0, unit: str = "rows") -> None:
         now = time.monotonic()
         if now - self._last >= QUIET or (total and done >= total):
             self._last = now
             self.tell(Progress(self.stage, done, total, unit))
 
-    def measured(self, step: int, **values: float) -> None:
+    def log_metrics(self, step: int, **values: float) -> None:
         self.tell(Measured(self.stage, step, {name: float(value) for name, value in values.items()}))
 
     def note(self, text: str, *, warning: bool = False) -> None:
@@ -117,9 +117,9 @@ def run_stage(request: Mapping[str, Any], send: Send) -> str:
     """Run one stage unless its output is there; returns `ran` or `cached`."""
     stage, home = request["stage"], Path(request["home"])
     store, voice = Store(home), Voice(stage["name"], send)
-    place = store.place(stage["name"], stage["key"])
-    with store.locked(place, lambda: voice.note("waiting: another build is making this")):
-        if place.complete and not request["force"]:
+    place = store.locate_output(stage["name"], stage["key"])
+    with store.lock_output(place, lambda: voice.note("waiting: another build is making this")):
+        if place.is_complete and not request["force"]:
             return "cached"
         if request["force"]:
             store.forget(place)
@@ -128,15 +128,15 @@ def run_stage(request: Mapping[str, Any], send: Send) -> str:
     return "ran"
 
 
-def _make(request: Mapping[str, Any], store: Store, place: Place, voice: Voice) -> None:
+def _make(request: Mapping[str, Any], store: Store, place: StageOutput, voice: Voice) -> None:
     stage = request["stage"]
     out = store.begin(place)
     terms = Terms(**request["terms"])
     job = StageJob(
         stage=stage["name"], config=stage["config"],
-        inputs={role: store.place(name, key).output for role, (name, key) in request["inputs"].items()},
+        inputs={role: store.locate_output(name, key).output for role, (name, key) in request["inputs"].items()},
         out=out, work=out.parent / "work", root=Path(request["root"]), home=store.home, report=voice,
-        registry=installed(tuple(map(Path, request["plugins"]))), desk=Desk(store.home, terms, toolbox),
+        registry=load_installed_registry(tuple(map(Path, request["plugins"]))), desk=Desk(store.home, terms, toolbox),
     )
     start, cpu = time.monotonic(), _cpu_seconds()
     _run(job, request["run"], stage["hosts"], terms)

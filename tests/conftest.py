@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from toy_project import SPEC, TOY, rows
 
-from factory.plugins import installed
+from factory.plugins import load_installed_registry
 
 
 @pytest.fixture
 def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A project folder: a spec, rows that counting words answers well, and a base that nobody needs to load."""
-    installed.cache_clear()  # what is on the path changes, in this process too
+    load_installed_registry.cache_clear()  # what is on the path changes, in this process too
     monkeypatch.syspath_prepend(str(TOY))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(TOY), os.environ.get("PYTHONPATH", "")]))
     monkeypatch.setenv("FACTORY_HOME", str(tmp_path / "home"))
@@ -25,7 +25,7 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (folder / "toy.yaml").write_text(SPEC)
     (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows()))
     yield folder
-    installed.cache_clear()
+    load_installed_registry.cache_clear()
 
 
 @pytest.fixture

@@ -12,21 +12,21 @@ from pydantic import BaseModel, Field, field_validator
 
 from factory.api.plugin import Runtime
 from factory.api.rows import Message
-from factory.api.settings import Closed
+from factory.api.settings import SpecBlock
 
 if TYPE_CHECKING:
     from factory.api.jobs import Reporter
 
-PORTS = {"http": 80, "https": 443}
+DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-def hub_hosts() -> tuple[str, ...]:
+def get_hub_hosts() -> tuple[str, ...]:
     """The hosts of the model and data hub, for a source or a base that is fetched from it."""
     named = urlsplit(os.environ.get("HF_ENDPOINT", "")).hostname
     return (named, f".{named}") if named else ("huggingface.co", ".huggingface.co", ".hf.co")
 
 
-class Endpoint(Closed):
+class Endpoint(SpecBlock):
     """A model behind an OpenAI-compatible endpoint. What is asked leaves this machine for it, and for nowhere else."""
 
     model: str = Field(min_length=1, description="the model's name at the endpoint")
@@ -46,7 +46,7 @@ class Endpoint(Closed):
 
     @field_validator("base_url")
     @classmethod
-    def _bare(cls, url: str) -> str:
+    def _validate_base_url(cls, url: str) -> str:
         parts = urlsplit(url)
         if "@" in parts.netloc:
             raise ValueError("holds a user or a key; name the variable of the environment that holds it in key_env")
@@ -59,19 +59,19 @@ class Endpoint(Closed):
         """`host:port`, as the perimeter names it."""
         parts = urlsplit(self.base_url)
         name = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
-        return f"{name}:{parts.port or PORTS[parts.scheme.lower()]}"
+        return f"{name}:{parts.port or DEFAULT_PORTS[parts.scheme.lower()]}"
 
-    def said(self) -> dict[str, Any]:
+    def build_cache_identity(self) -> dict[str, Any]:
         """What an answer depends on. Prices, keys, and how patiently one asks are no part of it."""
         return {"model": self.model, "base_url": self.base_url, "body": self.body}
 
-    def cost(self, tokens_in: int, tokens_out: int) -> float:
+    def compute_cost(self, tokens_in: int, tokens_out: int) -> float:
         """What so many tokens cost, in the currency of the prices."""
         return (tokens_in * self.price_in + tokens_out * self.price_out) / 1e6
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class ChatRequest:
     """One request to a teacher or judge.
 
     With a `schema` the answer must validate against it; one that does not is shown its fault and asked once more.
@@ -84,7 +84,7 @@ class Ask:
     choices: tuple[str, ...] = ()
     temperature: float = 0.0
     max_tokens: int = 512
-    draw: int = 0
+    sample_index: int = 0
 
     def __post_init__(self) -> None:
         if self.schema is not None and self.choices:
@@ -94,7 +94,7 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class ChatResponse:
     """What came back. `value` is the validated object when a schema was given.
 
     `failed` says why there is no valid answer; the text may then be partial, and `value` is None. `prompt` is the
@@ -103,12 +103,12 @@ class Reply:
 
     text: str
     value: Any = None
-    failed: str = ""
+    error: str = ""
     model: str = ""
-    prompt: str = ""
-    tokens_in: int = 0
-    tokens_out: int = 0
-    cached: bool = False
+    prompt_digest: str = ""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    from_cache: bool = False
     cost: float = 0.0
     seconds: float = 0.0
 
@@ -120,7 +120,7 @@ class Teacher(Protocol):
     def model(self) -> str:
         """The model's name, for provenance."""
 
-    def ask(self, asks: Iterable[Ask], report: Reporter | None = None) -> Iterator[Reply]:
+    def ask(self, asks: Iterable[ChatRequest], report: Reporter | None = None) -> Iterator[ChatResponse]:
         """Yield one reply for each request, in their order; what was asked before comes from the cache.
 
         Raises UnavailableError when the endpoint does not answer or the budget is spent. What was answered stays.

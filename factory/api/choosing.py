@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Floats = NDArray[np.float32]
+    FloatArray = NDArray[np.float32]
 
-SHARPNESS = 4
+SIMILARITY_POWER = 4
 """The power of the cosine that is likeness: at 1 whole topics stand for each other, at 8 hardly anything does."""
-CELLS = 100_000_000
+MAX_SIMILARITIES = 100_000_000
 """Likenesses held at once, in 400 MB; with more texts than 10,000 a drawn part of them must be stood for."""
-INVERSE_PENALTY = 20.0
-LEAST = 1e-3
-BLOCK = 1024
+INVERSE_REGULARIZATION = 20.0
+MIN_UNCERTAINTY = 1e-3
+GAIN_BLOCK_ROWS = 1024
 
 
-def choose(vectors: NDArray[Any], labels_known: Mapping[int, str], count: int, seed: int) -> list[int]:
+def select_for_labelling(vectors: NDArray[Any], labels_known: Mapping[int, str], count: int, seed: int) -> list[int]:
     """The rows of `vectors` (texts, width; L2-normalised) to label next, at most `count`, the first one first.
 
     `labels_known` is row → label of what has one; such a row is never chosen. No other label is looked at. Ask for a
@@ -39,13 +39,13 @@ def choose(vectors: NDArray[Any], labels_known: Mapping[int, str], count: int, s
     held = np.ascontiguousarray(vectors, dtype=np.float32)
     if not len(held) or count < 1:
         return []
-    size = max(1, min(len(held), CELLS // len(held)))
+    size = max(1, min(len(held), MAX_SIMILARITIES // len(held)))
     drawn = np.sort(np.random.default_rng(seed).permutation(len(held))[:size])
-    weights = uncertainty(held, labels_known)[drawn]
-    return _facilities(held, drawn, weights, sorted(labels_known), count)
+    weights = compute_uncertainty(held, labels_known)[drawn]
+    return _select_by_facility_location(held, drawn, weights, sorted(labels_known), count)
 
 
-def uncertainty(vectors: NDArray[Any], labels_known: Mapping[int, str]) -> Floats:
+def compute_uncertainty(vectors: NDArray[Any], labels_known: Mapping[int, str]) -> FloatArray:
     """How unsure a logistic regression on the known labels is of each row, above 0 to 1: 1 − (first − second chance).
 
     All ones while there are fewer than two labels to tell apart.
@@ -59,14 +59,14 @@ def uncertainty(vectors: NDArray[Any], labels_known: Mapping[int, str]) -> Float
         return np.ones(len(vectors), dtype=np.float32)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The number of unique classes")  # few texts a label is what this is for
-        model = LogisticRegression(C=INVERSE_PENALTY, max_iter=200).fit(vectors[known], labels)
+        model = LogisticRegression(C=INVERSE_REGULARIZATION, max_iter=200).fit(vectors[known], labels)
     chances = np.sort(model.predict_proba(vectors), axis=1)
-    unsure: Floats = np.maximum(1 - (chances[:, -1] - chances[:, -2]), LEAST).astype(np.float32)
+    unsure: FloatArray = np.maximum(1 - (chances[:, -1] - chances[:, -2]), MIN_UNCERTAINTY).astype(np.float32)
     return unsure
 
 
-def _facilities(
-    vectors: Floats, drawn: NDArray[np.int64], weights: Floats, known: Sequence[int], count: int
+def _select_by_facility_location(
+    vectors: FloatArray, drawn: NDArray[np.int64], weights: FloatArray, known: Sequence[int], count: int
 ) -> list[int]:
     """Greedy choices by lazy evaluation (Minoux 1978): a gain only falls, so most need not be worked out again."""
     import heapq
@@ -74,11 +74,11 @@ def _facilities(
     import numpy as np
 
     alike = np.maximum(vectors @ vectors[drawn].T, 0)
-    np.power(alike, SHARPNESS, out=alike)
+    np.power(alike, SIMILARITY_POWER, out=alike)
     best = alike[known].max(axis=0, initial=0.0) if known else np.zeros(len(drawn), dtype=np.float32)
     gains = [
-        gain for start in range(0, len(alike), BLOCK)
-        for gain in (np.maximum(alike[start : start + BLOCK] - best, 0) @ weights).tolist()
+        gain for start in range(0, len(alike), GAIN_BLOCK_ROWS)
+        for gain in (np.maximum(alike[start : start + GAIN_BLOCK_ROWS] - best, 0) @ weights).tolist()
     ]
     taken = set(known)
     heap = [(-gain, row) for row, gain in enumerate(gains) if row not in taken]

@@ -13,7 +13,7 @@ from factory.api.rows import Answer, Row
 if TYPE_CHECKING:
     from factory.api.kit import Kit
     from factory.api.roles import Objective, Task
-    from factory.api.settings import Adapter, Train
+    from factory.api.settings import Adapter, TrainingArgs
 
 Tables = Mapping[str, Mapping[str, Row]]
 """Side tables: table → row id → row."""
@@ -22,23 +22,23 @@ Tables = Mapping[str, Mapping[str, Row]]
 class Reporter(Protocol):
     """How a job speaks: everything goes to the journal, nothing to the terminal."""
 
-    def progress(self, done: int, total: int = 0, unit: str = "rows") -> None:
+    def report_progress(self, done: int, total: int = 0, unit: str = "rows") -> None:
         """Say how far the job is. Cheap: call it as often as you like."""
 
-    def measured(self, step: int, **values: float) -> None:
+    def log_metrics(self, step: int, **values: float) -> None:
         """Record numbers at a step, such as a loss."""
 
     def note(self, text: str, *, warning: bool = False) -> None:
         """Say one thing that a person should know."""
 
 
-class Silent:
+class NoOpReporter:
     """A reporter that says nothing."""
 
-    def progress(self, done: int, total: int = 0, unit: str = "rows") -> None:
+    def report_progress(self, done: int, total: int = 0, unit: str = "rows") -> None:
         """Nothing."""
 
-    def measured(self, step: int, **values: float) -> None:
+    def log_metrics(self, step: int, **values: float) -> None:
         """Nothing."""
 
     def note(self, text: str, *, warning: bool = False) -> None:
@@ -56,24 +56,24 @@ class Base:
     licence: str
 
 
-def _no_toolbox() -> Kit:
+def _raise_no_kit() -> Kit:
     raise RuntimeError("this job was given no toolbox")
 
 
-def _no_teacher(alias: str | Endpoint) -> Teacher:
+def _raise_no_teacher(alias: str | Endpoint) -> Teacher:
     raise RuntimeError("this job was given no teacher")
 
 
-def _stop(text: str) -> None:
+def _raise_bad_record(text: str) -> None:
     raise ValueError(text)
 
 
-def no_judge(rows: Sequence[Row], answers: Sequence[Answer]) -> float:
+def raise_no_validation_scorer(rows: Sequence[Row], answers: Sequence[Answer]) -> float:
     """Refuse: the contender did not ask for a judge."""
     raise RuntimeError("only a contender that says `chooses` may ask what answers are worth")
 
 
-Judge = Callable[[Sequence[Row], Sequence[Answer]], float]
+ValidationScorer = Callable[[Sequence[Row], Sequence[Answer]], float]
 """Rows and answers to them → the mean of the deciding metric, its sign such that higher is better."""
 
 
@@ -88,26 +88,26 @@ class Job:
     report: Reporter
     root: Path
     tables: Tables = field(default_factory=dict)
-    toolbox: Callable[[], Kit] = _no_toolbox
+    kit_loader: Callable[[], Kit] = _raise_no_kit
     models: Mapping[str, Base] = field(default_factory=dict)
-    teachers: Callable[[str | Endpoint], Teacher] = _no_teacher
-    refuse: Callable[[str], None] = _stop
+    teacher_factory: Callable[[str | Endpoint], Teacher] = _raise_no_teacher
+    bad_record_handler: Callable[[str], None] = _raise_bad_record
 
-    def bad(self, text: str) -> None:
+    def report_bad_record(self, text: str) -> None:
         """Say that one record is wrong, as `file:line: field: what; remedy`.
 
         Raises ValueError, unless the spec says to skip such records: then it is counted, and the record left out.
         """
-        self.refuse(text)
+        self.bad_record_handler(text)
 
     @property
     def kit(self) -> Kit:
         """Models, adapters, batches and the one trainer. Touching it imports torch."""
-        return self.toolbox()
+        return self.kit_loader()
 
-    def teacher(self, alias: str | Endpoint = "teacher") -> Teacher:
+    def get_teacher(self, alias: str | Endpoint = "teacher") -> Teacher:
         """The model to ask: `teacher` or `judge` of the spec, which the plugin `uses`, or an endpoint of its own."""
-        return self.teachers(alias)
+        return self.teacher_factory(alias)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ class RowsJob(Job):
     base: Base | None = None
     task: Task | None = None
 
-    def encoder(self, model: str) -> Base:
+    def get_embedding_base(self, model: str) -> Base:
         """The base that embeds: `embedder` or, when it is an encoder, the `student`. Raises ValueError for none."""
         found = self.models.get(model) if model != "student" else self.base
         if found is None:
@@ -145,7 +145,7 @@ class FitJob(Job):
     base: Base
     task: Task
     adapter: Adapter
-    train: Train
+    train: TrainingArgs
     out: Path
     work: Path
 
@@ -161,22 +161,22 @@ class AnswerJob(Job):
     task: Task
     objective: Objective
     adapter: Path | None
-    judge: Judge = no_judge
+    validation_scorer: ValidationScorer = raise_no_validation_scorer
     facts: dict[str, Any] = field(default_factory=dict)
 
-    def worth(self, rows: Sequence[Row], answers: Sequence[Answer]) -> float:
+    def compute_validation_score(self, rows: Sequence[Row], answers: Sequence[Answer]) -> float:
         """What answers to validation rows are worth by the deciding metric; higher is better. Needs `chooses`."""
-        return self.judge(rows, answers)
+        return self.validation_scorer(rows, answers)
 
-    def spent(self, **facts: Any) -> None:
+    def record_facts(self, **facts: Any) -> None:
         """Say what answering took or chose (tokens, shots), as JSON: it stands beside the answers."""
         self.facts.update(facts)
 
-    def ask(self, adapter: Path | None) -> ModelJob:
+    def build_model_job(self, adapter: Path | None) -> ModelJob:
         """The same rows as a job for the objective, with this adapter or (None) the base alone."""
         return ModelJob(
-            seed=self.seed, report=self.report, root=self.root, tables=self.tables, toolbox=self.toolbox,
-            models=self.models, teachers=self.teachers, rows=self.rows, base=self.base, task=self.task, adapter=adapter,
+            seed=self.seed, report=self.report, root=self.root, tables=self.tables, kit_loader=self.kit_loader,
+            models=self.models, teacher_factory=self.teacher_factory, rows=self.rows, base=self.base, task=self.task, adapter=adapter,
         )
 
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from factory.api.jobs import Base, FitJob, Reporter
 
-Ids = Sequence[Sequence[int]]
-Pairs = Sequence[tuple[str, str]]
+TokenIds = Sequence[Sequence[int]]
+TextPairs = Sequence[tuple[str, str]]
 
 
 class Encoder(Protocol):
@@ -26,26 +26,26 @@ class Encoder(Protocol):
     model: nn.Module
     tokenizer: Any
 
-    def tokens(self, texts: Sequence[str], limit: int) -> list[list[int]]:
+    def tokenize_texts(self, texts: Sequence[str], limit: int) -> list[list[int]]:
         """Token ids of each text, special tokens included, cut to `limit`."""
 
-    def pairs(self, pairs: Pairs, limit: int) -> list[tuple[list[int], list[int]]]:
+    def tokenize_pairs(self, pairs: TextPairs, limit: int) -> list[tuple[list[int], list[int]]]:
         """Token ids and segment ids of each pair of texts, the longer text cut first to `limit` in all."""
 
-    def vectors(self, ids: Ids, report: Reporter | None = None) -> list[Tensor]:
+    def compute_token_vectors(self, ids: TokenIds, report: Reporter | None = None) -> list[Tensor]:
         """Token vectors of the last layer, one (tokens, hidden) tensor in fp32 for each text."""
 
-    def logits(self, pairs: Sequence[tuple[list[int], list[int]]], report: Reporter | None = None) -> Tensor:
+    def compute_pair_logits(self, pairs: Sequence[tuple[list[int], list[int]]], report: Reporter | None = None) -> Tensor:
         """The head's outputs for tokenised pairs: (pairs, labels)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class Generation:
     """What a decoder wrote: its text, its tokens, and whether it came to an end by itself."""
 
     text: str
     tokens: int
-    ended: bool
+    finished: bool
 
 
 class Decoder(Protocol):
@@ -54,33 +54,33 @@ class Decoder(Protocol):
     model: nn.Module
     tokenizer: Any
 
-    def chat(self, messages: Sequence[Message]) -> list[int]:
+    def tokenize_chat(self, messages: Sequence[Message]) -> list[int]:
         """Token ids of a chat, by the base's own template, up to where the assistant begins to speak."""
 
-    def said(self, text: str) -> list[int]:
+    def tokenize_answer(self, text: str) -> list[int]:
         """Token ids of what the assistant says, its end of turn included."""
 
-    def write(
-        self, prompts: Ids, limit: int, guides: Sequence[Guide | None] = (), report: Reporter | None = None
+    def generate_texts(
+        self, prompts: TokenIds, limit: int, guides: Sequence[Guide | None] = (), report: Reporter | None = None
     ) -> list[str]:
         """The greedy continuation of each prompt, at most `limit` tokens, under its guide if it has one."""
 
-    def sample(
-        self, prompts: Ids, limit: int, guides: Sequence[Guide | None] = (), temperature: float = 0.0,
+    def sample_texts(
+        self, prompts: TokenIds, limit: int, guides: Sequence[Guide | None] = (), temperature: float = 0.0,
         seeds: Sequence[int] = (),
-    ) -> list[Written]:
+    ) -> list[Generation]:
         """A continuation of each prompt, drawn from its seed, or greedy at temperature 0."""
 
-    def weigh(
-        self, prompts: Ids, choices: Sequence[Ids], report: Reporter | None = None
+    def compute_choice_logprobs(
+        self, prompts: TokenIds, choices: Sequence[TokenIds], report: Reporter | None = None
     ) -> list[list[float]]:
         """The log-probability of each choice after its prompt: a list of choices for each prompt, sums over tokens."""
 
-    def logits(self, ids: Ids) -> list[Tensor]:
+    def compute_token_logits(self, ids: TokenIds) -> list[Tensor]:
         """The logits after every token of each text: (tokens, vocabulary) in fp32."""
 
 
-class Learner(Protocol):
+class TrainableModel(Protocol):
     """A model with fresh adapters in training mode, and the tokenizer of its base."""
 
     model: nn.Module
@@ -93,38 +93,38 @@ class Kit(Protocol):
     def embed(self, base: Base, texts: Sequence[str], report: Reporter | None = None) -> NDArray[np.float32]:
         """Mean-pooled, L2-normalised sentence embeddings of the base alone: (len(texts), hidden)."""
 
-    def encoder(self, base: Base, adapter: Path | None = None, *, labels: int = 0) -> Encoder:
+    def load_encoder(self, base: Base, adapter: Path | None = None, *, labels: int = 0) -> Encoder:
         """The base in fp32, with a saved adapter added to its weights; with `labels`, under its saved head."""
 
-    def decoder(self, base: Base, adapter: Path | None = None) -> Decoder:
+    def load_decoder(self, base: Base, adapter: Path | None = None) -> Decoder:
         """A causal base, with a saved adapter added to its weights."""
 
-    def learner(
+    def create_learner(
         self, job: FitJob, *, heads: tuple[str, ...] = (), labels: int = 0, causal: bool = False
-    ) -> Learner:
+    ) -> TrainableModel:
         """The base with a fresh adapter on every linear layer; with `labels`, under a fresh head named in `heads`.
 
         A `causal` one predicts the next token, and its own head stays as it is.
         """
 
     def fit(
-        self, learner: Learner, rows: Sequence[Any], collate: Callable[[list[Any]], Any],
+        self, learner: TrainableModel, rows: Sequence[Any], collate: Callable[[list[Any]], Any],
         loss: Callable[[nn.Module, Any], Tensor], job: FitJob, *, heads: tuple[str, ...] = (), task_type: str = "",
     ) -> TrainResult:
         """Train to the end, resuming where an interrupted fit was, and write the adapter to `job.out` as PEFT does."""
 
-    def pack(self, ids: Ids, segments: Ids | None = None) -> Any:
+    def pack_batch(self, ids: TokenIds, segments: TokenIds | None = None) -> Any:
         """A batch of tokenised texts without padding, for `hidden` and `logits`."""
 
-    def hidden(self, model: nn.Module, batch: Any) -> list[Tensor]:
+    def compute_hidden_states(self, model: nn.Module, batch: Any) -> list[Tensor]:
         """Token vectors of each text of a batch, (tokens, hidden) in fp32, with gradients."""
 
-    def logits(self, model: nn.Module, batch: Any) -> Tensor:
+    def compute_head_logits(self, model: nn.Module, batch: Any) -> Tensor:
         """The head's outputs for each text of a batch, (texts, labels) in fp32, with gradients."""
 
-    def speech(self, ids: Ids, starts: Sequence[int]) -> Any:
+    def build_completion_batch(self, ids: TokenIds, starts: Sequence[int]) -> Any:
         """A batch of tokenised texts for `spoken`, without padding; what all begin with is held, and read, once."""
 
-    def spoken(self, model: nn.Module, batch: Any) -> tuple[Tensor, Tensor]:
+    def compute_completion_logits(self, model: nn.Module, batch: Any) -> tuple[Tensor, Tensor]:
         """What a causal model makes of the tokens from `starts` of each text on: logits (tokens, vocabulary) in fp32,
         with gradients, and the tokens themselves."""

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from factory.errors import InputError
 
 
-def read_lines(
+def read_numbered_jsonl(
     path: Path, shown: str = "", bad: Callable[[str], None] | None = None
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (line number, object); empty lines are passed over. `shown` is how messages call the file.
@@ -28,7 +28,7 @@ def read_lines(
             if not line.strip():
                 continue
             try:
-                value = _parsed(line, f"{shown}:{number}")
+                value = _parse_json_object(line, f"{shown}:{number}")
             except InputError as error:
                 if bad is None:
                     raise
@@ -37,14 +37,14 @@ def read_lines(
                 yield number, value
 
 
-def no_constant(name: str) -> NoReturn:
+def refuse_json_constant(name: str) -> NoReturn:
     """Refuse NaN and Infinity, which Python's parser would take."""
     raise ValueError(f"{name} has no JSON form")
 
 
-def _parsed(line: bytes, where: str) -> dict[str, Any]:
+def _parse_json_object(line: bytes, where: str) -> dict[str, Any]:
     try:
-        value = json.loads(line.rstrip().decode("utf-8-sig"), parse_constant=no_constant)
+        value = json.loads(line.rstrip().decode("utf-8-sig"), parse_constant=refuse_json_constant)
         if b"\\ud" in line.lower():
             json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair could never be written again
     except UnicodeDecodeError as error:

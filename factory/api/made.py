@@ -9,11 +9,11 @@ from factory import identity
 from factory.api.rows import Provenance, Row
 from factory.api.texts import normalise
 
-DIGITS = 12
+ROW_ID_DIGITS = 12
 """Hexadecimal digits of a made row's id: at a million rows, one in 560 sets has two alike."""
 
 
-def made(
+def make_synthetic_row(
     kind: str, columns: Mapping[str, Any], parents: Sequence[Row] = (), group: str | None = None, **detail: Any
 ) -> Row:
     """A new row of the generator `kind`. Equal content from equal parents is the same row.
@@ -23,14 +23,14 @@ def made(
     that it is never taken for a row of that id.
     """
     names = tuple(f"{parent.table}/{parent.id}" if parent.table else parent.id for parent in parents)
-    name = f"{kind}-{identity.key([kind, columns, names])[:DIGITS]}"
+    name = f"{kind}-{identity.compute_key([kind, columns, names])[:ROW_ID_DIGITS]}"
     first = parents[0].provenance if parents else Provenance(kind)
     origin = Provenance(first.source, first.line, first.licence, kind, names, detail)
     own = parents[0].group if parents else ""
     return Row(name, columns, origin, own if group is None else group)
 
 
-def group_of(row: Row, text: str = "") -> str:
+def get_row_group(row: Row, text: str = "") -> str:
     """The group of a row: its own, else its normalised text, else its id."""
     value = row.columns.get(text) if text else None
     return row.group or (normalise(value) if isinstance(value, str) else "") or row.id

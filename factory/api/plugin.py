@@ -30,37 +30,37 @@ class Plugin(BaseModel):
     kind: ClassVar[str] = ""
     version: ClassVar[int] = 1
     contract: ClassVar[int] = CONTRACT
-    origin: ClassVar[str] = ""
+    local_digest: ClassVar[str] = ""
     """The digest of the project-local folder that the class was loaded from; the registry sets it."""
 
-    def fingerprint(self) -> Any:
+    def compute_fingerprint(self) -> Any:
         """What else the output depends on, as JSON: say, the version of a package the data comes from."""
         return None
 
-    def uses(self) -> tuple[str, ...]:
+    def get_required_models(self) -> tuple[str, ...]:
         """Which further models of the spec it needs, by their field in `models`, such as `embedder`."""
         return ()
 
-    def hosts(self) -> tuple[str, ...]:
+    def list_hosts(self) -> tuple[str, ...]:
         """The hosts it may speak to, as `host:port`, `host`, or `.suffix`: those of its endpoints. No other answers."""
-        return tuple(sorted(set(_hosts(self))))
+        return tuple(sorted(set(_iter_endpoint_hosts(self))))
 
-    def identity(self, root: Path) -> dict[str, Any]:
+    def compute_identity(self, root: Path) -> dict[str, Any]:
         """What this block adds to a key. Raises FileNotFoundError when an `Input` is not there."""
         return {
             "kind": self.kind,
             "version": self.version,
-            "fields": fields_identity(self, root),
-            "fingerprint": self.fingerprint(),
-            **({"origin": self.origin} if self.origin else {}),
+            "fields": compute_fields_identity(self, root),
+            "fingerprint": self.compute_fingerprint(),
+            **({"origin": self.local_digest} if self.local_digest else {}),
         }
 
-    def block(self) -> dict[str, Any]:
+    def to_block(self) -> dict[str, Any]:
         """The JSON form that makes this plugin again."""
         return {"kind": self.kind, **self.model_dump(mode="json")}
 
 
-def _hosts(value: Any) -> Iterator[str]:
+def _iter_endpoint_hosts(value: Any) -> Iterator[str]:
     """The hosts of every endpoint in a value, however deep."""
     from factory.api.asking import Endpoint
 
@@ -69,23 +69,23 @@ def _hosts(value: Any) -> Iterator[str]:
     elif isinstance(value, (BaseModel, Mapping, list, tuple)):
         inner = dict(value).values() if isinstance(value, (BaseModel, Mapping)) else value
         for item in inner:
-            yield from _hosts(item)
+            yield from _iter_endpoint_hosts(item)
 
 
-def marked(model: type[BaseModel], name: str, marker: type) -> bool:
+def has_marker(model: type[BaseModel], name: str, marker: type) -> bool:
     """Whether a field carries a marker such as `Runtime` or `Input`."""
     return any(m is marker or isinstance(m, marker) for m in model.model_fields[name].metadata)
 
 
-def fields_identity(model: BaseModel, root: Path) -> dict[str, Any]:
+def compute_fields_identity(model: BaseModel, root: Path) -> dict[str, Any]:
     """The fields of a model that change the output: runtime fields left out, inputs by content."""
     dumped = model.model_dump(mode="json")
     kind = type(model)
-    kept = {name: value for name, value in dumped.items() if not marked(kind, name, Runtime)}
+    kept = {name: value for name, value in dumped.items() if not has_marker(kind, name, Runtime)}
     for name, value in kept.items():
         child = getattr(model, name)
-        if value is not None and marked(kind, name, Input):
+        if value is not None and has_marker(kind, name, Input):
             kept[name] = identity.digest_path(root / value)
         elif isinstance(child, BaseModel):
-            kept[name] = fields_identity(child, root)
+            kept[name] = compute_fields_identity(child, root)
     return kept

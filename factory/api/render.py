@@ -6,14 +6,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-SLOT = re.compile(r"\{([A-Za-z_]\w*)\}")
+SLOT_PATTERN = re.compile(r"\{([A-Za-z_]\w*)\}")
 
 
-def slots(template: str) -> tuple[str, ...]:
+def list_slots(template: str) -> tuple[str, ...]:
     """The columns that a template reads, in order of appearance."""
-    return tuple(dict.fromkeys(SLOT.findall(template)))
+    return tuple(dict.fromkeys(SLOT_PATTERN.findall(template)))
 
 
 def render(template: str, columns: Mapping[str, Any]) -> str:
     """Fill `{column}` slots; nothing else has a meaning. Raises KeyError for a column that is not there."""
-    return SLOT.sub(lambda match: str(columns[match.group(1)]), template)
+    return SLOT_PATTERN.sub(lambda match: str(columns[match.group(1)]), template)

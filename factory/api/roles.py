@@ -18,8 +18,8 @@ from factory.api.rows import (
     Guide,
     Message,
     Metric,
-    PlainAnswers,
-    Probed,
+    ReferenceAnswers,
+    ProbeResult,
     Provenance,
     Row,
     Scores,
@@ -33,17 +33,17 @@ class Source(Plugin):
     """Reads rows from somewhere; `gives` names the columns of its rows, `tables` the side tables it fills."""
 
     role = "source"
-    gives: ClassVar[Columns] = ()
+    output_columns: ClassVar[Columns] = ()
     tables: ClassVar[Columns] = ()
 
     weight: float = Field(0, ge=0, description="its part in a mixture, beside other weights; 0 to take all its rows")
 
-    def rows(self, job: Job) -> Iterator[Row]:
+    def iter_rows(self, job: Job) -> Iterator[Row]:
         """Yield rows with their provenance, as they are read. A record that is wrong is told to `job.bad`, by file,
         line and field; anything else that is wrong raises ValueError."""
         raise NotImplementedError
 
-    def identity(self, root: Path) -> dict[str, Any]:
+    def compute_identity(self, root: Path) -> dict[str, Any]:
         """What this block adds to a key; a weight only where one is said."""
         made = super().identity(root)
         if not self.weight:
@@ -56,7 +56,7 @@ class Synthesizer(Plugin):
 
     role = "synthesizer"
     columns: ClassVar[Columns] = ()
-    gives: ClassVar[Columns] = ()
+    output_columns: ClassVar[Columns] = ()
 
     def synthesize(self, job: RowsJob) -> Iterator[Row]:
         """Yield new or enriched training rows."""
@@ -71,9 +71,9 @@ class Curator(Plugin):
 
     role = "curator"
     columns: ClassVar[Columns] = ()
-    measures: ClassVar[str] = ""
+    share_metric: ClassVar[str] = ""
 
-    def keep(self, job: RowsJob) -> Iterator[Decision]:
+    def curate(self, job: RowsJob) -> Iterator[Decision]:
         """Yield a decision for each row; one without a decision stays as it is."""
         raise NotImplementedError
 
@@ -87,9 +87,9 @@ class Objective(Plugin):
 
     role = "objective"
     columns: ClassVar[Columns] = ()
-    answers: ClassVar[str] = ""
-    heads: ClassVar[Columns] = ()
-    loader: ClassVar[str] = ""
+    output_type: ClassVar[str] = ""
+    modules_to_save: ClassVar[Columns] = ()
+    loader_class: ClassVar[str] = ""
 
     def audit(self, job: ModelJob) -> Iterator[Finding]:
         """Yield what is wrong with the tokenised training rows, before an hour is spent on them."""
@@ -103,11 +103,11 @@ class Objective(Plugin):
         """Answer the job's rows with the adapter, or without one as the untuned base would."""
         raise NotImplementedError
 
-    def layout(self, job: ModelJob, bundle: Path) -> None:
+    def export_files(self, job: ModelJob, bundle: Path) -> None:
         """Write what the plain library needs beside the adapter in `bundle`: module folders, tokenizer, config."""
         raise NotImplementedError
 
-    def plain(self, job: ModelJob) -> PlainAnswers:
+    def generate_reference_answers(self, job: ModelJob) -> ReferenceAnswers:
         """Answer by the plain library alone: `job.adapter` is the bundle, or None for the base by itself."""
         raise NotImplementedError
 
@@ -122,11 +122,11 @@ class Contender(Plugin):
 
     role = "contender"
     columns: ClassVar[Columns] = ()
-    answers: ClassVar[str] = ""
+    output_type: ClassVar[str] = ""
     uses_adapter: ClassVar[bool] = False
-    prompted: ClassVar[bool] = False
-    compared: ClassVar[bool] = True
-    chooses: ClassVar[bool] = False
+    is_prompt_only: ClassVar[bool] = False
+    in_gate: ClassVar[bool] = True
+    uses_validation_score: ClassVar[bool] = False
 
     def answer(self, job: AnswerJob) -> Iterator[Answer]:
         """Yield one answer for each test row."""
@@ -138,19 +138,19 @@ class Eval(Plugin):
 
     role = "eval"
     columns: ClassVar[Columns] = ()
-    answers: ClassVar[str] = ""
+    output_type: ClassVar[str] = ""
     metrics: ClassVar[tuple[Metric, ...]] = ()
-    primary: ClassVar[str] = ""
+    primary_metric: ClassVar[str] = ""
 
     def score(self, job: ScoreJob) -> Iterator[Scores]:
         """Yield the values of every metric for each row."""
         raise NotImplementedError
 
-    def totals(self, job: ScoreJob) -> Mapping[str, float]:
+    def compute_totals(self, job: ScoreJob) -> Mapping[str, float]:
         """Numbers of all rows together that are no means of them: macro F1, calibration error, corpus BLEU."""
         return {}
 
-    def tables(self, job: ScoreJob) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+    def build_tables(self, job: ScoreJob) -> Mapping[str, Sequence[Mapping[str, Any]]]:
         """What a person would rather see than read, as rows of named cells: per class, reliability bins."""
         return {}
 
@@ -163,11 +163,11 @@ class Probe(Eval):
 
     tolerance: float = Field(0.05, ge=0, le=1, description="the fall of a suite's mean that is borne")
 
-    def probe(self, job: ProbeJob) -> Iterator[Probed]:
+    def probe(self, job: ProbeJob) -> Iterator[ProbeResult]:
         """Ask the base and the tuned model the same; the stage pairs them by suite."""
         raise NotImplementedError
 
-    def drift(self, job: ProbeJob) -> Mapping[str, float]:
+    def compute_drift(self, job: ProbeJob) -> Mapping[str, float]:
         """Distances of the tuned model's predictions from the base's, such as a KL divergence, by name."""
         return {}
 
@@ -180,7 +180,7 @@ class Target(Plugin):
 
     role = "target"
 
-    def refuses(self, manifest: Mapping[str, Any]) -> str:
+    def explain_refusal(self, manifest: Mapping[str, Any]) -> str:
         """Why this target can not serve such a bundle, or nothing. At check time only the planned facts are there:
         `heads`, `rank`, `loader`, `base`."""
         raise NotImplementedError
@@ -198,41 +198,41 @@ class Task(Plugin):
 
     role = "task"
     columns: ClassVar[Columns] = ()
-    prepared: ClassVar[Columns] = ()
+    added_columns: ClassVar[Columns] = ()
     tables: ClassVar[Columns] = ()
-    answers: ClassVar[str] = ""
-    text: ClassVar[str] = ""
+    output_type: ClassVar[str] = ""
+    text_column: ClassVar[str] = ""
     """The column that identifies a row for duplicates and leakage: what a person would call its input."""
 
     @classmethod
-    def defaults(cls) -> dict[str, Any]:
+    def get_defaults(cls) -> dict[str, Any]:
         """A partial spec: what a spec of this task says when it says nothing."""
         raise NotImplementedError
 
     @classmethod
-    def profiles(cls) -> dict[str, dict[str, Any]]:
+    def get_profiles(cls) -> dict[str, dict[str, Any]]:
         """Named partial specs that this task brings, such as `smoke`."""
         return {}
 
-    def templates(self) -> dict[str, str]:
+    def get_templates(self) -> dict[str, str]:
         """The renderer as data: name → template over columns. Recorded in the bundle with its digest."""
         raise NotImplementedError
 
-    def messages(self, row: Row) -> tuple[Message, ...]:
+    def render_messages(self, row: Row) -> tuple[Message, ...]:
         """The chat up to where the specialist speaks, for generative bases: the templates `system` and `prompt`."""
-        templates = self.templates()
+        templates = self.get_templates()
         said = [("system", templates.get("system", "")), ("user", templates["prompt"])]
         return tuple(Message(role, render(text, row.columns)) for role, text in said if text)
 
-    def target(self, row: Row) -> str:
+    def render_target(self, row: Row) -> str:
         """What the specialist should say: the template `target`."""
-        return render(self.templates()["target"], row.columns)
+        return render(self.get_templates()["target"], row.columns)
 
-    def choices(self, rows: Sequence[Row]) -> tuple[str, ...]:
+    def list_choices(self, rows: Sequence[Row]) -> tuple[str, ...]:
         """All answers that there are, when they are few (labels, as `target` writes them); none for free text."""
         return ()
 
-    def guide(self, row: Row, tables: Mapping[str, Mapping[str, Row]]) -> Guide | None:
+    def build_guide(self, row: Row, tables: Mapping[str, Mapping[str, Row]]) -> Guide | None:
         """What constrains the decoding of an answer to this row, for every contender that generates."""
         return None
 
@@ -244,25 +244,25 @@ class Task(Plugin):
         """Yield what is wrong with the training rows as data."""
         raise NotImplementedError
 
-    def show(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer | None) -> str:
+    def describe_row(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer | None) -> str:
         """One row, and what a contender said to it, in a line or two for a person."""
         raise NotImplementedError
 
-    def slices(self, row: Row) -> Mapping[str, str]:
+    def get_row_slices(self, row: Row) -> Mapping[str, str]:
         """The parts of the test set that a row belongs to: slice → value, such as a label, a schema, a language."""
         return {}
 
-    def question(self, asked: Mapping[str, Any]) -> Row:
+    def build_query_row(self, asked: Mapping[str, Any]) -> Row:
         """The row that a person's question makes: `query` is what they typed, the rest are columns by name.
 
         Raises ValueError with what is missing.
         """
-        return Row("question", {self.text: asked["query"], **asked}, Provenance("the question"))
+        return Row("question", {self.text_column: asked["query"], **asked}, Provenance("the question"))
 
-    def asked(self, row: Row) -> Mapping[str, Any]:
+    def extract_query(self, row: Row) -> Mapping[str, Any]:
         """The question that would make this row: what `question` takes. Shown to a person as an example."""
-        return {"query": row[self.text]}
+        return {"query": row[self.text_column]}
 
-    def reply(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer) -> str:
+    def format_answer(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer) -> str:
         """The answer as the person who asked reads it."""
         return str(answer.output)

@@ -39,11 +39,11 @@ class Row:
     def __getitem__(self, column: str) -> Any:
         return self.columns[column]
 
-    def having(self, **columns: Any) -> Row:
+    def with_columns(self, **columns: Any) -> Row:
         """The same row with these columns added or replaced."""
         return replace(self, columns={**self.columns, **columns})
 
-    def noting(self, **detail: Any) -> Row:
+    def with_provenance_detail(self, **detail: Any) -> Row:
         """The same row with these facts added to what its provenance tells."""
         return replace(self, provenance=replace(self.provenance, detail={**self.provenance.detail, **detail}))
 
@@ -52,10 +52,10 @@ class Row:
         """Why a person should look at it; empty for most rows."""
         return str(self.provenance.detail.get("doubt", ""))
 
-    def doubted(self, why: str) -> Row:
+    def with_doubt(self, why: str) -> Row:
         """The same row with one more reason why a person should look at it."""
         before = self.doubt
-        return self.noting(doubt=f"{before}; {why}" if before and why not in before else why)
+        return self.with_provenance_detail(doubt=f"{before}; {why}" if before and why not in before else why)
 
     def to_json(self) -> dict[str, Any]:
         """The row as JSON; its columns are shared, not copied."""
@@ -114,7 +114,7 @@ class Scores:
 
 
 @dataclass(frozen=True, slots=True)
-class Probed:
+class ProbeResult:
     """One question to the base and to the tuned model that has nothing to do with the task: what each got, 0 to 1."""
 
     id: str
@@ -168,7 +168,7 @@ class TrainResult:
 
 
 @dataclass(frozen=True, slots=True)
-class PlainAnswers:
+class ReferenceAnswers:
     """What a bundle answered through a plain library, and how many of its layers carried the adapter there."""
 
     answers: tuple[Answer, ...]

@@ -8,30 +8,30 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from factory.api.plugin import Runtime
 
-Share = Annotated[float, Field(ge=0, le=1)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
-class Closed(BaseModel):
+class SpecBlock(BaseModel):
     """A block of the spec: frozen, and no field is accepted that it does not name."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
 
 
-class Adapter(Closed):
+class Adapter(SpecBlock):
     """The low-rank adapter (LoRA, arXiv:2106.09685), on all linear layers of the base."""
 
     rank: int = Field(32, ge=1, le=512, description="rank of the update of each linear layer")
     alpha: float = Field(32, gt=0, description="the update is scaled by alpha / rank")
-    dropout: Share = Field(0.0, description="dropout before the update, in training")
+    dropout: Fraction = Field(0.0, description="dropout before the update, in training")
 
 
-class Train(Closed):
+class TrainingArgs(SpecBlock):
     """How long and how fast to learn; every objective reads all of it."""
 
     epochs: float = Field(2, gt=0, description="passes over the training rows")
     batch_size: int = Field(16, ge=1, description="rows a step")
     learning_rate: float = Field(1e-3, gt=0, le=1, description="peak rate of AdamW; ten times a full fine-tune's")
-    warmup: Share = Field(0.1, description="share of the steps over which the rate rises")
+    warmup: Fraction = Field(0.1, description="share of the steps over which the rate rises")
     schedule: Literal["linear", "cosine", "constant"] = Field("linear", description="how the rate falls after warm-up")
     weight_decay: float = Field(0.0, ge=0, description="decoupled weight decay of AdamW")
     seed: int = Field(7, ge=0, description="seed of everything that is drawn while training")

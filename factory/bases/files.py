@@ -52,7 +52,7 @@ def check(names: Iterable[str], where: str) -> None:
 
 def digest(files: dict[str, Path]) -> str:
     """What these files are known by: their names and bytes."""
-    return identity.digest_bytes(identity.canonical({name: identity.digest_file(path) for name, path in files.items()}))
+    return identity.digest_bytes(identity.encode_canonical({name: identity.digest_file(path) for name, path in files.items()}))
 
 
 def room(folder: Path, size: int) -> None:

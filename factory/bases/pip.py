@@ -64,7 +64,7 @@ def _watch(process: subprocess.Popen[bytes], folder: Path, report: Reporter, siz
         try:
             return process.wait(LOOK)
         except subprocess.TimeoutExpired:
-            report.progress(min(_size(folder), size or sys.maxsize) >> 20, size >> 20, "MiB fetched")
+            report.report_progress(min(_size(folder), size or sys.maxsize) >> 20, size >> 20, "MiB fetched")
 
 
 def _size(folder: Path) -> int:

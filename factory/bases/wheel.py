@@ -137,7 +137,7 @@ def _extract(
     for name, entry in kept.items():
         _write(archive, entry, model / name)
         done += entry.file_size
-        report.progress(done >> 20, total >> 20, "MiB unpacked")
+        report.report_progress(done >> 20, total >> 20, "MiB unpacked")
 
 
 def _convert(

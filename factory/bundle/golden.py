@@ -26,7 +26,7 @@ class Golden:
 
 def write_golden(bundle: Path, rows: Sequence[Row], tables: Tables, answers: Mapping[str, Any]) -> None:
     """Choose golden rows by the digest of their ids, so that their order plays no part, and write them."""
-    chosen = sorted(rows, key=lambda row: identity.key(row.id))[:COUNT]
+    chosen = sorted(rows, key=lambda row: identity.compute_key(row.id))[:COUNT]
     lines: list[dict[str, Any]] = [{"row": row.to_json(), "output": answers[row.id]} for row in chosen]
     for _, entries in sorted(tables.items()):
         mentioned = {name for row in chosen for name in _names(dict(row.columns)) if name in entries}

@@ -17,7 +17,7 @@ FILE = "factory/manifest.json"
 
 def seal(bundle: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
     """Write the manifest over the finished files of a bundle; `digest` covers all of them and the manifest itself."""
-    files = identity.digests_of(bundle, without=frozenset({FILE}))
+    files = identity.digest_folder_files(bundle, without=frozenset({FILE}))
     sealed = {"schema": SCHEMA, **facts, "files": files}
     sealed["digest"] = _digest(sealed)
     write_json(bundle / FILE, sealed)
@@ -25,7 +25,7 @@ def seal(bundle: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _digest(manifest: Mapping[str, Any]) -> str:
-    return identity.digest_bytes(identity.canonical({k: v for k, v in manifest.items() if k != "digest"}))
+    return identity.digest_bytes(identity.encode_canonical({k: v for k, v in manifest.items() if k != "digest"}))
 
 
 def load(bundle: Path) -> dict[str, Any]:

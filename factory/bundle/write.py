@@ -69,7 +69,7 @@ def facts(
     _canonical_adapter(bundle / "adapter_config.json", str(evidence.base["id"]))
     _tokenizer(bundle, evidence.model)
     golden.write_golden(bundle, list(rows), tables, answers)
-    renderer = identity.key(dict(evidence.templates))
+    renderer = identity.compute_key(dict(evidence.templates))
     write_json(bundle / "factory" / "renderer.json", {"templates": dict(evidence.templates), "digest": renderer})
     write_json(bundle / "factory" / "gate.json", dict(evidence.gate))
     write_json(bundle / "factory" / "leakage.json", _leakage(evidence))
@@ -123,15 +123,15 @@ def _leakage(evidence: Evidence) -> dict[str, Any]:
 
 
 def _manifest(bundle: Path, evidence: Evidence, renderer: str) -> dict[str, Any]:
-    files = identity.digests_of(bundle)
+    files = identity.digest_folder_files(bundle)
     tokenizer = {name: digest for name, digest in files.items() if _is_tokenizer(name)}
     config = read_json(evidence.model / "config.json")
     return {
         "name": evidence.name, "task": dict(evidence.task), **evidence.objective, **evidence.settings,
         "base": dict(evidence.base), "architecture": (config.get("architectures") or [""])[0],
         "digests": {
-            "base": evidence.base["digest"], "tokenizer": identity.key(tokenizer), "data": dict(evidence.data),
-            "spec": identity.key(dict(evidence.spec)), "renderer": renderer, "golden": files[golden.FILE],
+            "base": evidence.base["digest"], "tokenizer": identity.compute_key(tokenizer), "data": dict(evidence.data),
+            "spec": identity.compute_key(dict(evidence.spec)), "renderer": renderer, "golden": files[golden.FILE],
             "adapter": files["adapter_model.safetensors"],
         },
         "rows": dict(evidence.freeze["counts"]), "leakage": evidence.curate.get("leakage", {}),

@@ -80,9 +80,9 @@ def _bug(error: BaseException) -> int:
 def _journal() -> str:
     """Where the newest journal lies, for the report of a bug."""
     try:
-        from factory.home import home
-        from factory.journal import journals
+        from factory.home import find_home
+        from factory.journal import list_journals
 
-        return f"the newest journal is {journals(home())[-1]}"
+        return f"the newest journal is {list_journals(find_home())[-1]}"
     except Exception:  # a second failure must not hide the first
         return "no run was journalled"

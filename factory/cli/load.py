@@ -36,11 +36,11 @@ plugins_option: Decorator = click.option(
 
 def resolved(spec: Path, profile: str, overrides: Sequence[str], folders: Sequence[Path] = ()) -> Resolved:
     """The spec with all defaults. Plugins that did not load are named on standard error when the spec is wrong."""
-    from factory.plugins import installed
+    from factory.plugins import load_installed_registry
     from factory.report.words import clean
     from factory.resolve import resolve
 
-    registry = installed(tuple(folders))
+    registry = load_installed_registry(tuple(folders))
     try:
         with redirect_stdout(sys.stderr):  # what a plugin prints is no result
             return resolve(spec, profile=profile, overrides=overrides, registry=registry)
@@ -53,12 +53,12 @@ def resolved(spec: Path, profile: str, overrides: Sequence[str], folders: Sequen
 def reasons(plan: Plan, force: Sequence[str] = ()) -> list[Reason]:
     """Why each stage of a plan would run, in its order."""
     from factory.explain import explain
-    from factory.home import home
-    from factory.journal import last_plan
+    from factory.home import find_home
+    from factory.journal import find_last_plan
     from factory.store import Store
 
     known(plan, force)
-    return explain(plan, Store(home()), last_plan(home(), plan.name), force)
+    return explain(plan, Store(find_home()), find_last_plan(find_home(), plan.name), force)
 
 
 def known(plan: Plan, stages: Sequence[str]) -> None:

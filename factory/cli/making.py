@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 def made(plan: Plan, until: str, resolved: Resolved, registry: Registry, *, plain: bool = False) -> None:
     """Make a stage, and what it stands on, unless it is there: then nothing runs and no run is journalled."""
-    from factory.home import home
+    from factory.home import find_home
     from factory.store import Store
 
-    if Store(home()).place(until, plan[until].key).complete:
+    if Store(find_home()).locate_output(until, plan[until].key).is_complete:
         return
     from factory.cli.live import Live
     from factory.cli.plain import Plain
@@ -28,7 +28,7 @@ def made(plan: Plan, until: str, resolved: Resolved, registry: Registry, *, plai
     signal.signal(signal.SIGTERM, interrupt)
     display = Plain() if plain or not out.terminal() else Live()
     with display:
-        make(plan, until, resolved, registry, home(), listener=display.hear)
+        make(plan, until, resolved, registry, find_home(), listener=display.hear)
 
 
 def interrupt(number: int, frame: FrameType | None) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from factory.errors import InputError
 from factory.runs import RUNNING, WHOLE, RunView, newest
-from factory.store import Place, Store
+from factory.store import StageOutput, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +58,17 @@ def referred(runs: Iterable[RunView], keep: int) -> set[tuple[str, str]]:
     return found
 
 
-def _places(store: Store) -> list[Place]:
+def _places(store: Store) -> list[StageOutput]:
     """Every place with anything in it: complete, half-made, or half-deleted."""
     folders = sorted(p for p in store.root.glob("*/*") if p.is_dir())
     keys = dict.fromkeys((p.parent.name, p.name.partition(".")[0]) for p in folders)
-    return [Place(store.root, kind, key) for kind, key in keys]
+    return [StageOutput(store.root, kind, key) for kind, key in keys]
 
 
 @contextmanager
-def _held(place: Place) -> Iterator[bool]:
+def _held(place: StageOutput) -> Iterator[bool]:
     """Whether the place is ours alone for now; False when a build holds it."""
-    with (place.work.parent / f"{place.key}.lock").open("a") as file:
+    with (place.work_folder.parent / f"{place.key}.lock").open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -77,11 +77,11 @@ def _held(place: Place) -> Iterator[bool]:
         yield True
 
 
-def _drop(store: Store, place: Place, dry_run: bool) -> Iterator[Gone]:
-    grave = place.final.with_name(f"{place.key}.gone")
+def _drop(store: Store, place: StageOutput, dry_run: bool) -> Iterator[Gone]:
+    grave = place.final_folder.with_name(f"{place.key}.gone")
     reasons = {
-        place.final: "no recent run refers to it",
-        place.work: "half-made, and nobody is making it",
+        place.final_folder: "no recent run refers to it",
+        place.work_folder: "half-made, and nobody is making it",
         grave: "half deleted",
     }
     there = [folder for folder in reasons if folder.is_dir()]

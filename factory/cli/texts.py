@@ -19,10 +19,10 @@ def texts_of(file: Path, column: str) -> list[str]:
 
 
 def _objects(file: Path, column: str) -> list[str]:
-    from factory.api import read_lines
+    from factory.api import read_numbered_jsonl
 
     texts: list[str] = []
-    for number, value in read_lines(file):
+    for number, value in read_numbered_jsonl(file):
         text = value.get(column)
         if not isinstance(text, str):
             has = ", ".join(value)

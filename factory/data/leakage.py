@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from factory.api.grams import near_any
-from factory.api.made import group_of
+from factory.api.grams import find_nearest_frozen
+from factory.api.made import get_row_group
 from factory.api.rows import TEST, Row
 from factory.api.texts import normalise
 
@@ -16,31 +16,31 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Embed = Callable[[Sequence[str]], NDArray[np.float32]]
+    EmbedFunction = Callable[[Sequence[str]], NDArray[np.float32]]
     """Texts → unit vectors, (texts, hidden)."""
 
 GROUP, EXACT, NEAR, SEMANTIC = "group", "exact", "near", "semantic"
-ROUNDING = 1e-5
+COSINE_TOLERANCE = 1e-5
 """Two products of the same vectors may differ by so much: the proof is no stricter than what dropped rows was."""
-BLOCK = 2048
+COSINE_BLOCK_ROWS = 2048
 """Rows whose vectors are held against all frozen ones at once."""
 
 
 @dataclass(frozen=True, slots=True)
-class Nearness:
+class LeakageCriteria:
     """How near is too near. `on` are the columns that are compared, as one text.
 
     `near` is a Jaccard similarity of character 5-grams, `semantic` a cosine of what `embed` gives; 0 for none.
     """
 
-    on: tuple[str, ...]
-    near: float
-    semantic: float = 0.0
-    embed: Embed | None = None
+    text_columns: tuple[str, ...]
+    near_threshold: float
+    semantic_threshold: float = 0.0
+    embed: EmbedFunction | None = None
 
-    def text(self, row: Row) -> str:
+    def extract_compared_text(self, row: Row) -> str:
         """What is compared of a row; nothing when it has no text there."""
-        found = [row.columns.get(column) for column in self.on]
+        found = [row.columns.get(column) for column in self.text_columns]
         return "\n".join(value for value in found if isinstance(value, str))
 
 
@@ -49,27 +49,27 @@ class Leak:
     """A training row too close to a frozen one, its `twin`. `similarity` is of their texts; 0 for a shared group."""
 
     row: str
-    twin: str
-    how: str
+    frozen_row: str
+    match_type: str
     similarity: float
 
     @property
-    def why(self) -> str:
+    def reason(self) -> str:
         """In words, for the list of dropped rows."""
-        if self.how == GROUP:
+        if self.match_type == GROUP:
             return "of the same group as a frozen row"
-        if self.how == SEMANTIC:
+        if self.match_type == SEMANTIC:
             return f"{self.similarity:.2f} alike in meaning to a frozen row"
         same = "the same text as a frozen row"
-        return same if self.how == EXACT else f"{self.similarity:.2f} similar to a frozen row"
+        return same if self.match_type == EXACT else f"{self.similarity:.2f} similar to a frozen row"
 
 
-def leaks(train: Sequence[Row], frozen: Sequence[Row], nearness: Nearness) -> list[Leak]:
+def find_leaks(train: Sequence[Row], frozen: Sequence[Row], nearness: LeakageCriteria) -> list[Leak]:
     """Every training row that must go, in their order: by group first, then by equal, near and like-meaning text.
 
     A row made from others (its parents) goes when one of those is frozen, as if it were of its group.
     """
-    by_group = {group_of(row, nearness.on[0] if nearness.on else ""): row.id for row in reversed(frozen)}
+    by_group = {get_row_group(row, nearness.text_columns[0] if nearness.text_columns else ""): row.id for row in reversed(frozen)}
     frozen_ids = {row.id for row in frozen}
     found: dict[str, Leak] = {}
     for row in train:
@@ -77,20 +77,20 @@ def leaks(train: Sequence[Row], frozen: Sequence[Row], nearness: Nearness) -> li
         twin = by_group.get(row.group) if row.group else None
         if twin or parents:
             found[row.id] = Leak(row.id, twin or parents[0], GROUP, 0.0)
-    kept = {row.id: nearness.text(row) for row in train if row.id not in found}
-    held = {row.id: nearness.text(row) for row in frozen}
-    for name, twin, alike in near_any(kept, held, nearness.near):
+    kept = {row.id: nearness.extract_compared_text(row) for row in train if row.id not in found}
+    held = {row.id: nearness.extract_compared_text(row) for row in frozen}
+    for name, twin, alike in find_nearest_frozen(kept, held, nearness.near_threshold):
         same = normalise(kept[name]) == normalise(held[twin])
         found[name] = Leak(name, twin, EXACT if same else NEAR, alike)
-    if nearness.semantic and nearness.embed:
+    if nearness.semantic_threshold and nearness.embed:
         left = {name: text for name, text in kept.items() if name not in found and text.strip()}
-        for name, twin, alike in _meaning(left, held, nearness.semantic, nearness.embed):
+        for name, twin, alike in _find_semantic_matches(left, held, nearness.semantic_threshold, nearness.embed):
             found[name] = Leak(name, twin, SEMANTIC, alike)
     return [found[row.id] for row in train if row.id in found]
 
 
-def _meaning(
-    texts: Mapping[str, str], frozen: Mapping[str, str], threshold: float, embed: Embed
+def _find_semantic_matches(
+    texts: Mapping[str, str], frozen: Mapping[str, str], threshold: float, embed: EmbedFunction
 ) -> Iterator[tuple[str, str, float]]:
     """Yield (name, frozen name, cosine) for each text as near as `threshold` in meaning to a frozen one, its nearest.
 
@@ -100,8 +100,8 @@ def _meaning(
     if not names or not held:
         return
     others = embed([frozen[name] for name in held])
-    for start in range(0, len(names), BLOCK):
-        some = names[start : start + BLOCK]
+    for start in range(0, len(names), COSINE_BLOCK_ROWS):
+        some = names[start : start + COSINE_BLOCK_ROWS]
         cosines = embed([texts[name] for name in some]) @ others.T
         best = cosines.argmax(axis=1)
         for place, name in enumerate(some):
@@ -110,18 +110,18 @@ def _meaning(
                 yield name, held[best[place]], min(alike, 1.0)
 
 
-def proof(
-    train: Sequence[Row], frozen: Sequence[Row], nearness: Nearness, dropped: Iterable[Leak] = ()
+def build_leakage_proof(
+    train: Sequence[Row], frozen: Sequence[Row], nearness: LeakageCriteria, dropped: Iterable[Leak] = ()
 ) -> dict[str, Any]:
     """The counts that a bundle carries: what still leaks (zeros, or the build is wrong), and what was dropped.
 
     Computed anew from the rows, not from what was dropped; `compared` is the number of pairs of rows.
     """
-    strict = replace(nearness, semantic=nearness.semantic and nearness.semantic + ROUNDING)
-    left = Counter(leak.how for leak in leaks(train, frozen, strict))
-    gone = Counter(leak.how for leak in dropped)
-    hows = (GROUP, EXACT, NEAR, *((SEMANTIC,) if nearness.semantic else ()))
-    semantic = {"semantic": left[SEMANTIC], "semantic_threshold": nearness.semantic} if nearness.semantic else {}
+    strict = replace(nearness, semantic_threshold=nearness.semantic_threshold and nearness.semantic_threshold + COSINE_TOLERANCE)
+    left = Counter(leak.match_type for leak in find_leaks(train, frozen, strict))
+    gone = Counter(leak.match_type for leak in dropped)
+    hows = (GROUP, EXACT, NEAR, *((SEMANTIC,) if nearness.semantic_threshold else ()))
+    semantic = {"semantic": left[SEMANTIC], "semantic_threshold": nearness.semantic_threshold} if nearness.semantic_threshold else {}
     return {
         "test_groups_in_training": left[GROUP],
         "exact": left[EXACT],
@@ -129,18 +129,18 @@ def proof(
         **semantic,
         "dropped": {how: gone[how] for how in hows},
         "compared": len(train) * len(frozen),
-        "threshold": nearness.near,
+        "threshold": nearness.near_threshold,
     }
 
 
-def leaked(evidence: Mapping[str, Any]) -> int:
+def count_remaining_leaks(evidence: Mapping[str, Any]) -> int:
     """How many training rows still leak, by a `proof`."""
     named = ("test_groups_in_training", "exact", "near", "semantic")
     return sum(int(evidence.get(name, 0)) for name in named)
 
 
 @dataclass(frozen=True, slots=True)
-class Repeat:
+class RepeatedText:
     """One text that stands on both sides of a split, and the ids of the rows that have it."""
 
     text: str
@@ -151,18 +151,18 @@ class Repeat:
         return {"text": self.text, "train": list(self.train), "test": list(self.test)}
 
 
-def repeats(train: Iterable[Row], frozen: Iterable[Row], on: Sequence[str]) -> list[Repeat]:
+def find_repeated_texts(train: Iterable[Row], frozen: Iterable[Row], on: Sequence[str]) -> list[RepeatedText]:
     """The different texts that test rows share with training rows word for word, letter case aside: what upstream left.
 
     Stricter than what `leaks` calls the same text, and counted by text: a text in ten rows is one repeat.
     """
-    nearness = Nearness(tuple(on), 1.0)
+    nearness = LeakageCriteria(tuple(on), 1.0)
     sides: list[defaultdict[str, list[Row]]] = [defaultdict(list), defaultdict(list)]
     for side, rows in zip(sides, (train, (row for row in frozen if row.split == TEST)), strict=True):
         for row in rows:
-            side[nearness.text(row).lower()].append(row)
+            side[nearness.extract_compared_text(row).lower()].append(row)
     ours, theirs = sides
     return [
-        Repeat(nearness.text(rows[0]), tuple(r.id for r in ours[text]), tuple(r.id for r in rows))
+        RepeatedText(nearness.extract_compared_text(rows[0]), tuple(r.id for r in ours[text]), tuple(r.id for r in rows))
         for text, rows in theirs.items() if text.strip() and text in ours
     ]

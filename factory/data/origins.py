@@ -7,21 +7,21 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from factory.api.rows import Row
 
-UNKNOWN = "unknown"
+UNKNOWN_LICENCE = "unknown"
 
 
-def licences(rows: Sequence[Row], others: Iterable[Row] = ()) -> dict[str, int]:
+def count_licences(rows: Sequence[Row], others: Iterable[Row] = ()) -> dict[str, int]:
     """Licence → how many rows came under it, a row under several counted for each; `unknown` where none is stated.
 
     A made row comes under its own licence and those of its parents, and theirs, which are looked up in `rows` and
     `others`; a parent in a side table is named `table/id`.
     """
-    known = {_name(row): row for row in (*others, *rows)}
-    counts = Counter(licence for row in rows for licence in _licences(row, known) or {UNKNOWN})
+    known = {_format_row_reference(row): row for row in (*others, *rows)}
+    counts = Counter(licence for row in rows for licence in _collect_licences(row, known) or {UNKNOWN_LICENCE})
     return dict(sorted(counts.items()))
 
 
-def generators(rows: Iterable[Row]) -> dict[str, int]:
+def count_generators(rows: Iterable[Row]) -> dict[str, int]:
     """What made rows → how many: the generator and, where a model wrote them, the model."""
     counts: Counter[str] = Counter()
     for row in rows:
@@ -31,13 +31,13 @@ def generators(rows: Iterable[Row]) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def _name(row: Row) -> str:
+def _format_row_reference(row: Row) -> str:
     return f"{row.table}/{row.id}" if row.table else row.id
 
 
-def _licences(row: Row, known: Mapping[str, Row]) -> set[str]:
+def _collect_licences(row: Row, known: Mapping[str, Row]) -> set[str]:
     """All licences above a row. Parents may be anything a plugin wrote: unknown ones and circles are passed over."""
-    found, seen, left = set[str](), {_name(row)}, [row]
+    found, seen, left = set[str](), {_format_row_reference(row)}, [row]
     while left:
         origin = left.pop().provenance
         found |= {origin.licence} if origin.licence else set()

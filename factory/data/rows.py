@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, overload
 
 from factory import identity
-from factory.api.lines import no_constant, read_lines
+from factory.api.lines import refuse_json_constant, read_numbered_jsonl
 from factory.api.rows import Row
 from factory.errors import InputError
 
-LAZY = 32 * 2**20
+LAZY_THRESHOLD_BYTES = 32 * 2**20
 """Bytes of a file from which on its rows are no longer held in memory."""
 
 
@@ -24,7 +24,7 @@ def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
 
     Raises InputError `file:line: …` for what is not UTF-8, not JSON, or not an object.
     """
-    for _, value in read_lines(path):
+    for _, value in read_numbered_jsonl(path):
         yield value
 
 
@@ -34,7 +34,7 @@ def write_jsonl(path: Path, values: Iterable[Any]) -> int:
     count = 0
     with path.open("wb") as file:
         for value in values:
-            file.write(identity.canonical(value) + b"\n")
+            file.write(identity.encode_canonical(value) + b"\n")
             count += 1
     return count
 
@@ -42,7 +42,7 @@ def write_jsonl(path: Path, values: Iterable[Any]) -> int:
 def read_rows(path: Path) -> Iterator[Row]:
     """Yield the rows of a file. Raises InputError `file:line: …` for a line that is no row, or an id seen before."""
     seen: dict[tuple[str, str], int] = {}
-    for number, value in read_lines(path):
+    for number, value in read_numbered_jsonl(path):
         try:
             row = Row.from_json(value)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -53,7 +53,7 @@ def read_rows(path: Path) -> Iterator[Row]:
         yield row
 
 
-class Rows(Sequence[Row]):
+class LazyRows(Sequence[Row]):
     """The rows of a file that factory wrote, as a sequence that holds none of them: eight bytes a row say where it is.
 
     Every look reads and parses a line anew, so walk it in order where you can. A slice is a list.
@@ -75,7 +75,7 @@ class Rows(Sequence[Row]):
     def __iter__(self) -> Iterator[Row]:
         with self.path.open("rb") as file:
             for number, line in enumerate(file, 1):
-                yield self._parsed(line, number)
+                yield self._parse_row_line(line, number)
 
     @overload
     def __getitem__(self, index: int) -> Row: ...
@@ -85,14 +85,14 @@ class Rows(Sequence[Row]):
         if isinstance(index, slice):
             return [self[place] for place in range(*index.indices(len(self)))]
         place = range(len(self))[index]
-        return self._parsed(self.line(place), place + 1)
+        return self._parse_row_line(self.read_line_bytes(place), place + 1)
 
-    def line(self, place: int) -> bytes:
+    def read_line_bytes(self, place: int) -> bytes:
         """The bytes of a row, its newline included; `place` counts from 0."""
         start = self._starts[place]
         return os.pread(self._file, self._starts[place + 1] - start, start)
 
-    def _parsed(self, line: bytes, number: int) -> Row:
+    def _parse_row_line(self, line: bytes, number: int) -> Row:
         try:
             return Row.from_json(json.loads(line.decode()))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -101,7 +101,7 @@ class Rows(Sequence[Row]):
 
 def open_rows(path: Path) -> Sequence[Row]:
     """The rows of a file: in memory while that is small, else read as they are looked at."""
-    return Rows(path) if path.stat().st_size > LAZY else list(read_rows(path))
+    return LazyRows(path) if path.stat().st_size > LAZY_THRESHOLD_BYTES else list(read_rows(path))
 
 
 class RowWriter:
@@ -123,17 +123,17 @@ class RowWriter:
         mark = hash((row.table, row.id))
         if mark in self._seen:
             self._file.flush()
-            _refuse_twin(self.path, row)
+            _refuse_duplicate_id(self.path, row)
         self._seen.add(mark)
-        self._file.write(identity.canonical(row.to_json()) + b"\n")
+        self._file.write(identity.encode_canonical(row.to_json()) + b"\n")
         self.count += 1
 
 
-def _refuse_twin(path: Path, row: Row) -> None:
+def _refuse_duplicate_id(path: Path, row: Row) -> None:
     """Raise if a row of the file has this id. That only hashes agree is possible, and no fault."""
-    for other in Rows(path):
+    for other in LazyRows(path):
         if (other.table, other.id) == (row.table, row.id):
-            raise InputError(f"{place(row)}: the id {row.id!r} was given to another row already ({place(other)})")
+            raise InputError(f"{format_row_origin(row)}: the id {row.id!r} was given to another row already ({format_row_origin(other)})")
 
 
 def write_rows(path: Path, rows: Iterable[Row]) -> int:
@@ -144,7 +144,7 @@ def write_rows(path: Path, rows: Iterable[Row]) -> int:
     return writer.count
 
 
-def place(row: Row) -> str:
+def format_row_origin(row: Row) -> str:
     """Where a row comes from, for a message: `source:line`, or the source alone."""
     origin = row.provenance
     name = origin.source or origin.generator or "a source"
@@ -154,7 +154,7 @@ def place(row: Row) -> str:
 def read_json(path: Path) -> Any:
     """The value in a JSON file. Raises InputError that names the file and the line."""
     try:
-        return json.loads(path.read_bytes(), parse_constant=no_constant)
+        return json.loads(path.read_bytes(), parse_constant=refuse_json_constant)
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8: {error.reason} at byte {error.start}") from error
     except json.JSONDecodeError as error:

@@ -10,10 +10,10 @@ from typing import Any, cast
 import yaml
 
 from factory.api import Contender, Curator, Eval, Input, Objective, Plugin, Probe, Source, Synthesizer, Target, Task
-from factory.api.plugin import marked
+from factory.api.plugin import has_marker
 from factory.drafting import DECODER, ENCODER, source_for
 from factory.errors import FactoryError
-from factory.material import material
+from factory.material import find_resource
 from factory.plugins import Registry
 from factory.resolve import resolve
 
@@ -26,7 +26,7 @@ def example(kind: type[Plugin], registry: Registry) -> str:
     """A spec that uses a kind, as YAML; empty when none can be made up that checks."""
     tasks = [cast("type[Task]", task) for task in registry.classes("task")]
     form = getattr(kind, "answers", "")
-    fit = [kind] if issubclass(kind, Task) else [t for t in tasks if form in ("", t.answers)]
+    fit = [kind] if issubclass(kind, Task) else [t for t in tasks if form in ("", t.output_type)]
     for task in sorted(fit, key=lambda task: (len(task.tables), len(task.columns))):
         for spec in _around(kind, task, registry):
             if checks(spec, registry):
@@ -62,16 +62,16 @@ def _around(kind: type[Plugin], task: type[Task], registry: Registry) -> Iterato
     """Specs with the kind in its place: over each source that could give what the task and the kind need."""
     block, own = block_of(kind), source_for(task, registry)
     made = kind(**_fields(block))
-    needed = [name for name in _names(made, "columns") if name not in (*task.columns, *task.prepared)]
+    needed = [name for name in _names(made, "columns") if name not in (*task.columns, *task.added_columns)]
     columns = [*task.columns, *needed]
     sources = [{"kind": "jsonl", "file": "rows.jsonl", "columns": columns}]
     if own is not None:
         sources.insert(0, block_of(own))
     if isinstance(made, Source):
         sources = [block, {**block, "columns": columns}]
-    aliases = [alias for alias in made.uses() if alias in MODELS]
+    aliases = [alias for alias in made.get_required_models() if alias in MODELS]
     for source in sources:
-        for student in (DECODER,) if task.answers == "text" else (ENCODER, DECODER):
+        for student in (DECODER,) if task.output_type == "text" else (ENCODER, DECODER):
             for more in ([], ["embedder"], ["prompter"]):
                 models = {"student": student, **{alias: MODELS[alias] for alias in [*aliases, *more]}}
                 spec = _placed(made, task, block, {"models": models, "data": {"sources": [source]}})
@@ -107,17 +107,17 @@ def _placed(made: Plugin, task: type[Task], block: Any, parts: Block) -> Block:
     if isinstance(made, Objective):
         return {**spec, "objective": block if isinstance(block, dict) else {"kind": block}}
     if isinstance(made, Contender):
-        alone = made.uses_adapter and made.compared
+        alone = made.uses_adapter and made.in_gate
         return {**spec, "contenders": [block, *(n for n in ("tuned", "untuned") if n != made.kind and not
                                                 (alone and n == "tuned"))]}
     if isinstance(made, Eval):
-        before = task.defaults().get("evaluate", []) if isinstance(made, Probe) else []
+        before = task.get_defaults().get("evaluate", []) if isinstance(made, Probe) else []
         return {**spec, "evaluate": [*before, block]}
     return {**spec, "targets": [block]} if isinstance(made, Target) else spec
 
 
 def _known() -> Block:
-    known: Block = yaml.safe_load(material("templates/docs/examples.yaml").read_text("utf-8"))
+    known: Block = yaml.safe_load(find_resource("templates/docs/examples.yaml").read_text("utf-8"))
     return known
 
 
@@ -136,7 +136,7 @@ def block_of(kind: type[Plugin]) -> Any:
 
 
 def _guess(kind: type[Plugin], name: str, schema: Mapping[str, Any]) -> Any:
-    if marked(kind, name, Input):
+    if has_marker(kind, name, Input):
         return f"{name}.jsonl"
     if "enum" in schema:
         return schema["enum"][0]

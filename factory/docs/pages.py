@@ -9,10 +9,10 @@ from typing import Any
 
 from factory.api import Plugin
 from factory.docs.examples import example
-from factory.material import HERE, material
+from factory.material import PACKAGE_FOLDER, find_resource
 from factory.plugins import ROLES, Registry
 from factory.report.words import clean
-from factory.shown import declared, fields_of, used
+from factory.shown import describe_class_facts, describe_fields, list_kind_users
 
 GUIDES = {
     "index": ("The factory", "README.md"), "tutorial": ("Tutorial", "templates/docs/tutorial.md"),
@@ -32,13 +32,13 @@ def pages(registry: Registry) -> dict[str, str]:
 
 
 def _guide(file: str) -> str:
-    return (material(file) if file else HERE / "README.md").read_text("utf-8")
+    return (find_resource(file) if file else PACKAGE_FOLDER / "README.md").read_text("utf-8")
 
 
 def _role(role: str, registry: Registry) -> str:
     """The page of a role: what it is, and its kinds."""
     base = ROLES[role]
-    rows = [f"| [{kind.kind}]({role}-{kind.kind}.md) | {_first(kind)} | {registry.package(kind).name} |"
+    rows = [f"| [{kind.kind}]({role}-{kind.kind}.md) | {_first(kind)} | {registry.get_package(kind).name} |"
             for kind in registry.classes(role)]
     return "\n".join([
         f"# {role.title()}", "", inspect.cleandoc(base.__doc__ or ""), "",
@@ -48,23 +48,23 @@ def _role(role: str, registry: Registry) -> str:
 
 def page(kind: type[Plugin], registry: Registry) -> str:
     """The page of a kind: what its class says, its fields, what it reads and gives, and a spec that uses it."""
-    package = registry.package(kind)
+    package = registry.get_package(kind)
     lines = [f"# {kind.kind}", "", f"*{kind.role}, version {kind.version}, of {package.name} {package.version}*", "",
              inspect.cleandoc(kind.__doc__ or ""), ""]
-    lines += [f"- {name}: `{value}`" for name, value in declared(kind).items()]
+    lines += [f"- {name}: `{value}`" for name, value in describe_class_facts(kind).items()]
     metrics: Any = getattr(kind, "metrics", ())
     lines += [f"- metric `{one.name}`: {one.what}" for one in metrics] if isinstance(metrics, tuple) else []
     lines += ["", *_fields(kind)]
     spec = example(kind, registry)
     if spec:
         lines += ["", "## Example", "", "```yaml", spec.rstrip(), "```"]
-    users = used(kind, registry, Path("nowhere"))
+    users = list_kind_users(kind, registry, Path("nowhere"))
     lines += ["", f"Used by {', '.join(users)}." if users else "No task uses it by default."]
     return "\n".join(lines) + "\n"
 
 
 def _fields(kind: type[Plugin]) -> list[str]:
-    fields = fields_of(kind)
+    fields = describe_fields(kind)
     if not fields:
         return ["It has no fields."]
     rows = []

@@ -16,7 +16,7 @@ TORN = "torn"
 
 def seal(checkpoint: Path) -> None:
     """Mark a checkpoint complete: sync its files, then write their digests."""
-    digests = identity.digests_of(checkpoint)
+    digests = identity.digest_folder_files(checkpoint)
     for name in digests:
         with (checkpoint / name).open("rb") as file:
             os.fsync(file.fileno())
@@ -46,7 +46,7 @@ def whole(checkpoint: Path) -> bool:
         sealed = json.loads((checkpoint / SEAL).read_text())
     except (OSError, ValueError):
         return False
-    return bool(sealed == identity.digests_of(checkpoint, frozenset({SEAL})))
+    return bool(sealed == identity.digest_folder_files(checkpoint, frozenset({SEAL})))
 
 
 def _step(checkpoint: Path) -> int:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from transformers import AutoTokenizer
 
-from factory.api import Guide, Message, Reporter, Written
+from factory.api import Guide, Message, Reporter, Generation
 from factory.ml import causal, chat, generate, weigh
 from factory.ml.encoder import merge
 from factory.ml.generate import Ids
@@ -48,10 +48,10 @@ class Decoder:
     def sample(
         self, prompts: Ids, limit: int, guides: Sequence[Guide | None] = (), temperature: float = 0.0,
         seeds: Sequence[int] = (),
-    ) -> list[Written]:
+    ) -> list[Generation]:
         """A continuation of each prompt, drawn from its seed, or greedy at temperature 0."""
         found = generate.write(self.reader(), prompts, limit, guides, temperature=temperature, seeds=seeds)
-        return [Written(self.text(ids), len(ids), len(ids) < limit) for ids in found]
+        return [Generation(self.text(ids), len(ids), len(ids) < limit) for ids in found]
 
     def reader(self) -> generate.Reader:
         """What decoding needs to know."""

@@ -73,7 +73,7 @@ def _told(ids: Ids, report: Reporter | None, unit: str) -> Iterator[list[int]]:
         yield chunk
         done += len(chunk)
         if report is not None:
-            report.progress(done, len(ids), unit)
+            report.report_progress(done, len(ids), unit)
 
 
 def chunks(lengths: Sequence[int], tokens: int) -> Iterator[list[int]]:

@@ -78,7 +78,7 @@ def write(
             found[row.prompt] = row.said
         done += len(chunk)
         if report is not None:
-            report.progress(done, len(prompts), "answers")
+            report.report_progress(done, len(prompts), "answers")
     return found
 
 

@@ -16,7 +16,7 @@ from torch.nn import functional
 from transformers import AutoTokenizer
 
 from factory.api import Base, FitJob, Kit, Reporter, TrainResult
-from factory.api.kit import Ids
+from factory.api.kit import TokenIds
 from factory.ml import adapter_files, causal, decoder, encoder, packed, trainer
 from factory.ml.lora import attach
 from factory.ml.meter import METER
@@ -75,7 +75,7 @@ class Toolbox:
         weights = sum(layer.weight.numel() for layer in learner.layers.values())
         return TrainResult(steps, len(learner.layers), trainable, trainable + frozen + weights, {"rows": len(rows)})
 
-    def pack(self, ids: Ids, segments: Ids | None = None) -> packed.Packed:
+    def pack(self, ids: TokenIds, segments: TokenIds | None = None) -> packed.Packed:
         METER.add(ids)
         return packed.pack(ids, segments)
 
@@ -85,7 +85,7 @@ class Toolbox:
     def logits(self, model: nn.Module, batch: packed.Packed) -> Tensor:
         return packed.logits(model, batch)
 
-    def speech(self, ids: Ids, starts: Sequence[int]) -> causal.Speech:
+    def speech(self, ids: TokenIds, starts: Sequence[int]) -> causal.Speech:
         METER.add(ids)
         return causal.speech(ids, starts)
 

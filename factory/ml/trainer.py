@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from factory.api import Reporter, Train
+from factory.api import Reporter, TrainingArgs
 from factory.ml.checkpoints import newest, seal
 from factory.ml.lora import LoraLinear
 from factory.ml.meter import METER
@@ -96,7 +96,7 @@ class _Voice(TrainerCallback):  # type: ignore[misc]
         METER.rate()  # what was packed before is not of this fit
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        self.report.progress(state.global_step, state.max_steps, "steps")
+        self.report.report_progress(state.global_step, state.max_steps, "steps")
 
     def on_log(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, float], **_: Any
@@ -104,11 +104,11 @@ class _Voice(TrainerCallback):  # type: ignore[misc]
         if "loss" in logs:
             rate = logs.get("learning_rate", 0.0)
             speed = {"tokens_per_second": round(tokens, 1)} if (tokens := METER.rate()) else {}
-            self.report.measured(state.global_step, loss=logs["loss"], learning_rate=rate, **speed)
+            self.report.log_metrics(state.global_step, loss=logs["loss"], learning_rate=rate, **speed)
 
 
 def fit(
-    learner: Learner, rows: Sequence[Any], collate: Collate, loss: Loss, settings: Train, *, work: Path,
+    learner: Learner, rows: Sequence[Any], collate: Collate, loss: Loss, settings: TrainingArgs, *, work: Path,
     report: Reporter,
 ) -> int:
     """Train to the end, from the newest complete checkpoint in `work` if there is one; returns the steps taken in all.

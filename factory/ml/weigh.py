@@ -89,7 +89,7 @@ def weigh(
             found[index] = weights
         done += len(chunk)
         if report is not None:
-            report.progress(done, len(prompts), "answers")
+            report.report_progress(done, len(prompts), "answers")
     return found
 
 

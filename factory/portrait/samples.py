@@ -38,7 +38,7 @@ class Sample:
 
 def kept(rows: Iterable[Row], task: Task, tables: Tables) -> list[Sample]:
     """Rows that stay, drawn by a hash of their ids: the same ones every time."""
-    drawn = heapq.nsmallest(KEPT, rows, key=lambda row: identity.key(["sample", row.id]))
+    drawn = heapq.nsmallest(KEPT, rows, key=lambda row: identity.compute_key(["sample", row.id]))
     return [Sample(row.id, shown(row, task, tables), origin(row)) for row in drawn]
 
 
@@ -82,7 +82,7 @@ def found(evidence: Evidence, wanted: set[str]) -> dict[str, Row]:
 def shown(row: Row, task: Task, tables: Tables) -> str:
     """A row as its task shows it; its texts when that fails."""
     try:
-        text = task.show(row, tables, None)
+        text = task.describe_row(row, tables, None)
     except Exception:  # a stranger's task must not hide the rows
         text = "\n".join(f"{name}: {value}" for name, value in row.columns.items() if isinstance(value, str))
     return text if len(text) <= PLAIN else text[: PLAIN - 1] + "…"

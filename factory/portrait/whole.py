@@ -25,7 +25,7 @@ def planned(plan: Plan, home: Path) -> Evidence:
     """What a plan finds in the store, whichever run made it."""
     store = Store(home)
     stages = {
-        stage.name: StageView(stage.name, stage.key, CACHED if store.place(stage.name, stage.key).complete else WAITING)
+        stage.name: StageView(stage.name, stage.key, CACHED if store.locate_output(stage.name, stage.key).is_complete else WAITING)
         for stage in plan.stages
     }
     return Evidence(home, RunView(name=plan.name, task=plan.task, stages=stages))

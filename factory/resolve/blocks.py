@@ -12,10 +12,10 @@ from typing import Protocol
 
 from factory.api import Plugin
 from factory.errors import Problem, SpecError
-from factory.source import Node, Place, Steps, dotted, parse_value
+from factory.source import Node, SourceLocation, NodePath, format_path, parse_option_value
 
-SINGLE: Mapping[Steps, str] = {("task",): "task", ("objective",): "objective"}
-LISTS: Mapping[Steps, str] = {
+SINGLE: Mapping[NodePath, str] = {("task",): "task", ("objective",): "objective"}
+LISTS: Mapping[NodePath, str] = {
     ("data", "sources"): "source",
     ("data", "synthesize"): "synthesizer",
     ("data", "curate"): "curator",
@@ -37,14 +37,14 @@ class Kinds(Protocol):
         """Every class of a role."""
 
 
-def role_at(steps: Steps) -> str:
+def role_at(steps: NodePath) -> str:
     """The role of the plugin block that stands at some steps, or nothing."""
     if steps in SINGLE:
         return SINGLE[steps]
     return LISTS.get(steps[:-1], "") if steps and isinstance(steps[-1], int) else ""
 
 
-def blocks(top: Node) -> Iterator[tuple[Steps, str, Node]]:
+def blocks(top: Node) -> Iterator[tuple[NodePath, str, Node]]:
     """Every plugin block of a spec with its role, in the order of the spec's format."""
     for steps, role in SINGLE.items():
         if node := top.find(steps):
@@ -55,18 +55,18 @@ def blocks(top: Node) -> Iterator[tuple[Steps, str, Node]]:
             yield (*steps, number), role, item
 
 
-def normal(node: Node, steps: Steps = ()) -> Node:
+def normal(node: Node, steps: NodePath = ()) -> Node:
     """The same nodes with every bare `bm25` in the place of a block written out as `{kind: bm25}`."""
     if isinstance(node.value, str) and role_at(steps):
-        return Node({"kind": node}, node.place)
+        return Node({"kind": node}, node.location)
     if isinstance(node.value, dict) and len(steps) < 2:
-        return Node({name: normal(child, (*steps, name)) for name, child in node.value.items()}, node.place)
+        return Node({name: normal(child, (*steps, name)) for name, child in node.value.items()}, node.location)
     if isinstance(node.value, list) and steps in LISTS:
-        return Node([normal(item, (*steps, number)) for number, item in enumerate(node.value)], node.place)
+        return Node([normal(item, (*steps, number)) for number, item in enumerate(node.value)], node.location)
     return node
 
 
-def overlay(base: Node | None, top: Node, steps: Steps = ()) -> Node:
+def overlay(base: Node | None, top: Node, steps: NodePath = ()) -> Node:
     """`top` laid over `base`. A merged mapping stands where a person first wrote it."""
     if base is None or not isinstance(base.value, dict) or not isinstance(top.value, dict):
         return top
@@ -75,11 +75,11 @@ def overlay(base: Node | None, top: Node, steps: Steps = ()) -> Node:
     merged = dict(base.value)
     for name, child in top.value.items():
         merged[name] = overlay(merged.get(name), child, (*steps, name))
-    return Node(merged, base.place if base.place.line else top.place)
+    return Node(merged, base.location if base.location.line else top.location)
 
 
 def _kind(block: Node) -> object:
-    kind = block.child("kind")
+    kind = block.get_child("kind")
     return kind.value if kind else None
 
 
@@ -91,12 +91,12 @@ class Option:
         path, equals, value = text.partition("=")
         if not equals or not OPTION.fullmatch(path):
             raise self.wrong("write path=value, such as data.split.test=400 or data.sources[0].kind=icd10")
-        self.steps: Steps = tuple(name or int(number) for name, number in STEP.findall(path))
+        self.steps: NodePath = tuple(name or int(number) for name, number in STEP.findall(path))
         if self.steps[0] == "profiles":
             raise self.wrong("profiles are the spec's own; choose one by --profile")
         if self.steps in (("task",), ("task", "kind")):
             raise self.wrong("the task is the spec's own; write another spec for another task")
-        self.value = parse_value(value, self.text)
+        self.value = parse_option_value(value, self.text)
 
     def wrong(self, message: str) -> SpecError:
         """The error that names this option."""
@@ -106,22 +106,22 @@ class Option:
         """The spec with this value in its place. Raises SpecError when the path leads nowhere."""
         return self._put(top, self.steps, ())
 
-    def _put(self, node: Node | None, rest: Steps, done: Steps) -> Node:
+    def _put(self, node: Node | None, rest: NodePath, done: NodePath) -> Node:
         if not rest:
             return overlay(node, normal(self.value, done), done)
         step = rest[0]
         if isinstance(step, int):
             return self._item(node, step, rest, done)
-        node = node or Node({}, Place("command line", within=self.text))
+        node = node or Node({}, SourceLocation("command line", within=self.text))
         if not isinstance(node.value, dict):
-            raise self.wrong(f"{dotted(done)} is no mapping; it has no {step!r}")
-        child = self._put(node.child(step), rest[1:], (*done, step))
-        return Node({**node.value, step: child}, node.place)
+            raise self.wrong(f"{format_path(done)} is no mapping; it has no {step!r}")
+        child = self._put(node.get_child(step), rest[1:], (*done, step))
+        return Node({**node.value, step: child}, node.location)
 
-    def _item(self, node: Node | None, number: int, rest: Steps, done: Steps) -> Node:
+    def _item(self, node: Node | None, number: int, rest: NodePath, done: NodePath) -> Node:
         items = node.value if node and isinstance(node.value, list) else []
         if node is None or number >= len(items):
             has = f"its last item is [{len(items) - 1}]" if items else "it is empty here; give the whole list"
-            raise self.wrong(f"{dotted(done)} has no item [{number}]; {has}")
+            raise self.wrong(f"{format_path(done)} has no item [{number}]; {has}")
         changed = self._put(items[number], rest[1:], (*done, number))
-        return Node([*items[:number], changed, *items[number + 1 :]], node.place)
+        return Node([*items[:number], changed, *items[number + 1 :]], node.location)

@@ -11,13 +11,13 @@ from pydantic import BaseModel
 
 from factory import bases
 from factory.api import Adapter, Contender, Input, Objective, Plugin, Source, Synthesizer, Target, Task
-from factory.api.plugin import marked
+from factory.api.plugin import has_marker
 from factory.errors import InputError
 from factory.resolve.blocks import Kinds
 from factory.resolve.draft import Draft, ask
 from factory.resolve.messages import did_you_mean, models_in
 from factory.resolve.required import required
-from factory.source import Steps, shown
+from factory.source import NodePath, format_value
 from factory.spec import EMBEDDED_FOR, Models
 
 
@@ -42,19 +42,19 @@ def check(draft: Draft, root: Path, registry: Kinds) -> None:
     _targets(draft)
 
 
-def _inputs(draft: Draft, steps: Steps, model: type[BaseModel], root: Path) -> None:
+def _inputs(draft: Draft, steps: NodePath, model: type[BaseModel], root: Path) -> None:
     """Say which inputs are not there; their block may have other faults, so this looks at what was written."""
     for name, field in model.model_fields.items():
         node = draft.top.find((*steps, name))
         for inner in models_in(field.annotation):
             _inputs(draft, (*steps, name), inner, root)
-        if not marked(model, name, Input) or (node and not isinstance(node.value, str)):
+        if not has_marker(model, name, Input) or (node and not isinstance(node.value, str)):
             continue
         value = node.value if node else field.default
         if node and not value and field.is_required():
             draft.say((*steps, name), "empty; name a file or folder, relative to the spec's folder")
         elif value and isinstance(value, str | Path) and not os.path.exists(root / value):
-            draft.say((*steps, name), f"no such file or folder: {shown(str(value))}, relative to the spec's folder")
+            draft.say((*steps, name), f"no such file or folder: {format_value(str(value))}, relative to the spec's folder")
 
 
 def _model(draft: Draft, root: Path, name: str) -> None:
@@ -67,19 +67,19 @@ def _model(draft: Draft, root: Path, name: str) -> None:
         draft.say(("models", name), str(error))
         return
     except OSError:
-        draft.say(("models", name), f"{shown(reference)} can not be the name of a folder, nor of a model")
+        draft.say(("models", name), f"{format_value(reference)} can not be the name of a folder, nor of a model")
         return
     if base.kind == "local" and not os.path.exists(root / os.path.expanduser(base.name)):
-        draft.say(("models", name), f"no such folder: {shown(base.name)}, relative to the spec's folder")
+        draft.say(("models", name), f"no such folder: {format_value(base.name)}, relative to the spec's folder")
 
 
 def _used(draft: Draft) -> None:
     """Say which further models a plugin needs and the spec does not name, and which it names and nobody uses."""
     for steps, plugin in draft.plugins.items():
-        lacking = [name for name in plugin.uses() if not (name in EMBEDDED_FOR or _names_model(draft, name))]
+        lacking = [name for name in plugin.get_required_models() if not (name in EMBEDDED_FOR or _names_model(draft, name))]
         if lacking:
             draft.say(steps, f"{plugin.kind!r} needs the model {lacking[0]!r}; name one as models.{lacking[0]}")
-    used = {name for plugin in (*draft.plugins.values(), *draft.measures.values()) for name in plugin.uses()}
+    used = {name for plugin in (*draft.plugins.values(), *draft.measures.values()) for name in plugin.get_required_models()}
     semantic = draft.top.find(("data", "leakage", "semantic"))
     used |= {"embedder"} if semantic and semantic.value else set()
     teacher = draft.top.find(("models", "teacher"))
@@ -100,32 +100,32 @@ def _priced(draft: Draft) -> None:
     money = draft.top.find(("budget", "money"))
     for name in EMBEDDED_FOR if money and money.value else ():
         node = draft.top.find(("models", name))
-        if node and isinstance(node.value, dict) and not (node.child("price_in") or node.child("price_out")):
+        if node and isinstance(node.value, dict) and not (node.get_child("price_in") or node.get_child("price_out")):
             draft.say(("models", name), "budget.money can not count it; give price_in and price_out, a million tokens")
 
 
 def _answers(draft: Draft, task: Task, registry: Kinds) -> None:
     for steps, plugin in draft.plugins.items():
         form = getattr(plugin, "answers", "")
-        if plugin is not task and form and form != task.answers:
+        if plugin is not task and form and form != task.output_type:
             others = [kind.kind for kind in registry.classes(plugin.role) if _fits(kind, task)]
-            clash = f"{plugin.kind!r} is made for {form!r} answers, the task {task.kind!r} has {task.answers!r}"
+            clash = f"{plugin.kind!r} is made for {form!r} answers, the task {task.kind!r} has {task.output_type!r}"
             draft.say(steps, f"{clash}; use: {', '.join(others) or 'none is installed'}")
 
 
 def _fits(kind: type[Plugin], task: Task) -> bool:
-    return getattr(kind, "answers", "") in ("", task.answers)
+    return getattr(kind, "answers", "") in ("", task.output_type)
 
 
 def _sources(draft: Draft, task: Task) -> None:
     sources = [(steps, cast(Source, plugin)) for steps, plugin in draft.at("data", "sources")]
-    some = any(source.gives for _, source in sources)
+    some = any(source.output_columns for _, source in sources)
     for steps, source in sources:
-        if some and source.tables and not source.gives:
+        if some and source.tables and not source.output_columns:
             continue  # it fills a side table, and another one gives the rows
-        if lacking := _lacking(task.columns, source.gives):
+        if lacking := _lacking(task.columns, source.output_columns):
             draft.say(steps, f"the task {task.kind!r} needs {_columns_named(lacking)}; "
-                             f"{source.kind!r} gives {', '.join(source.gives) or 'none'}")
+                             f"{source.kind!r} gives {', '.join(source.output_columns) or 'none'}")
     tables = [table for _, source in sources for table in source.tables]
     if sources and draft.whole("data", "sources") and (lacking := _lacking(task.tables, tables)):
         needed = f"the task {task.kind!r} needs the table {', '.join(lacking)}"
@@ -133,14 +133,14 @@ def _sources(draft: Draft, task: Task) -> None:
 
 
 def _columns(draft: Draft, task: Task) -> None:
-    every = [cast(Source, plugin).gives for _, plugin in draft.at("data", "sources")]
+    every = [cast(Source, plugin).output_columns for _, plugin in draft.at("data", "sources")]
     sources = [gives for gives in every if gives]
     shared = [column for column in sources[0] if all(column in gives for gives in sources)] if sources else []
-    frozen = [*task.columns, *task.prepared, *shared]
+    frozen = [*task.columns, *task.added_columns, *shared]
     training = list(frozen)
     for steps, plugin in draft.at("data", "synthesize"):
         _needs(draft, steps, plugin, training)
-        training.extend(cast(Synthesizer, plugin).gives)
+        training.extend(cast(Synthesizer, plugin).output_columns)
     for steps, plugin in [*draft.at("data", "curate"), *draft.at("objective")]:
         _needs(draft, steps, plugin, training)
     for steps, plugin in [*draft.at("contenders"), *draft.at("evaluate")]:
@@ -155,7 +155,7 @@ def _columns(draft: Draft, task: Task) -> None:
             draft.say(("data", "leakage", "on", number), said)
 
 
-def _needs(draft: Draft, steps: Steps, plugin: Plugin, known: list[str]) -> None:
+def _needs(draft: Draft, steps: NodePath, plugin: Plugin, known: list[str]) -> None:
     if lacking := _lacking(getattr(plugin, "columns", ()), known):
         has = ", ".join(dict.fromkeys(known)) or "none"
         draft.say(steps, f"{plugin.kind!r} needs {_columns_named(lacking)}; the rows it sees have {has}")
@@ -174,17 +174,17 @@ def _contenders(draft: Draft) -> None:
     contenders = [(steps, cast(Contender, plugin)) for steps, plugin in draft.at("contenders")]
     for steps, text in _twice(contenders):
         draft.say(steps, text)
-    tuned = [(steps, contender) for steps, contender in contenders if contender.uses_adapter and contender.compared]
+    tuned = [(steps, contender) for steps, contender in contenders if contender.uses_adapter and contender.in_gate]
     if not tuned:
         draft.say(("contenders",), "none uses the adapter; add 'tuned'")
     for steps, contender in tuned[1:]:
         if contender.kind != tuned[0][1].kind:
             draft.say(steps, f"{contender.kind!r} uses the adapter, and so does {tuned[0][1].kind!r}; keep one")
-    if not any(contender.compared and not contender.uses_adapter for _, contender in contenders):
+    if not any(contender.in_gate and not contender.uses_adapter for _, contender in contenders):
         draft.say(("contenders",), "no baseline; baselines may be loosened, never omitted: add one, such as 'untuned'")
 
 
-def _twice(contenders: list[tuple[Steps, Contender]]) -> Iterator[tuple[Steps, str]]:
+def _twice(contenders: list[tuple[NodePath, Contender]]) -> Iterator[tuple[NodePath, str]]:
     seen: set[str] = set()
     for steps, contender in contenders:
         if contender.kind in seen:
@@ -203,7 +203,7 @@ def _metrics(draft: Draft, registry: Kinds) -> None:
     if wanted and owners and wanted not in owners:
         others = [kind.kind for kind in registry.classes("eval") if wanted in _names(kind)]
         belongs = f"it belongs to the eval {others[0]!r}, which is not in evaluate; " if others else ""
-        draft.say(("gate", "metric"), f"no eval here gives {shown(wanted)}; {belongs}{did_you_mean(wanted, owners)}")
+        draft.say(("gate", "metric"), f"no eval here gives {format_value(wanted)}; {belongs}{did_you_mean(wanted, owners)}")
 
 
 def _names(plugin: Plugin | type[Plugin]) -> list[str]:
@@ -217,10 +217,10 @@ def _targets(draft: Draft) -> None:
         return
     rank = draft.top.find(("adapter", "rank"))
     facts = {
-        "heads": list(objective.heads), "rank": rank.value if rank and isinstance(rank.value, int) else Adapter().rank,
-        "loader": objective.loader, "base": draft.text("models", "student"),
+        "heads": list(objective.modules_to_save), "rank": rank.value if rank and isinstance(rank.value, int) else Adapter().rank,
+        "loader": objective.loader_class, "base": draft.text("models", "student"),
     }
     for steps, plugin in draft.at("targets"):
         target = cast(Target, plugin)
-        if reason := ask(f"target {target.kind!r}", lambda target=target: target.refuses(facts)):  # type: ignore[misc]
+        if reason := ask(f"target {target.kind!r}", lambda target=target: target.explain_refusal(facts)):  # type: ignore[misc]
             draft.say(steps, reason)

@@ -13,12 +13,12 @@ from factory.api import Curator, Plugin
 from factory.errors import FactoryError, PluginError, Problem
 from factory.resolve.blocks import Kinds, blocks, role_at
 from factory.resolve.messages import did_you_mean, expected, message, wanted
-from factory.source import Node, Place, Steps, dotted
+from factory.source import Node, SourceLocation, NodePath, format_path
 from factory.spec import Spec
 
 M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
-Skip = Callable[[Steps, str], bool]
+Skip = Callable[[NodePath, str], bool]
 """Whether an error at some steps, of some pydantic type, is better left unsaid."""
 
 
@@ -33,14 +33,14 @@ class Draft:
     task: str
     profile: str = ""
     spec: Spec | None = None
-    kinds: dict[Steps, type[Plugin]] = field(default_factory=dict)
-    plugins: dict[Steps, Plugin] = field(default_factory=dict)
+    kinds: dict[NodePath, type[Plugin]] = field(default_factory=dict)
+    plugins: dict[NodePath, Plugin] = field(default_factory=dict)
     measures: dict[str, Curator] = field(default_factory=dict)
     """Metric of `data.require` → the curator that measures it."""
     problems: dict[Problem, str] = field(default_factory=dict)
     """Problem → what to add to its message when only this profile has it."""
 
-    def say(self, steps: Steps, text: str) -> None:
+    def say(self, steps: NodePath, text: str) -> None:
         """Record a problem at the deepest of these steps that a person has written."""
         place = place_of(self.top, steps)
         if place.origin == "task":
@@ -49,7 +49,7 @@ class Draft:
         told = problem(self.file, self.top, steps, text)
         self.problems.setdefault(told, "" if inside else f" (with profile {self.profile!r})")
 
-    def at(self, *steps: str | int) -> list[tuple[Steps, Plugin]]:
+    def at(self, *steps: str | int) -> list[tuple[NodePath, Plugin]]:
         """The plugins below some steps, in order."""
         return [(place, plugin) for place, plugin in self.plugins.items() if place[: len(steps)] == steps]
 
@@ -64,20 +64,20 @@ class Draft:
         return node is not None and isinstance(node.value, list) and len(self.at(*steps)) == len(node.value)
 
 
-def place_of(top: Node, steps: Steps) -> Place:
+def place_of(top: Node, steps: NodePath) -> SourceLocation:
     """Where these steps stand or, when nothing is there, the deepest of them that a person has written."""
-    node, place = top, top.place
+    node, place = top, top.location
     for step in steps:
-        child = node.child(step)
+        child = node.get_child(step)
         if child is None:
             return place
-        node, place = child, child.place if child.place.line or child.place.within else place
-    return node.place
+        node, place = child, child.location if child.location.line or child.location.within else place
+    return node.location
 
 
-def problem(file: str, top: Node, steps: Steps, text: str) -> Problem:
+def problem(file: str, top: Node, steps: NodePath, text: str) -> Problem:
     """A problem with its position: in the file, in a profile of the file, or in an option of the command line."""
-    place, name = place_of(top, steps), dotted(steps)
+    place, name = place_of(top, steps), format_path(steps)
     if place.origin == "command line":
         same = place.within.startswith(f"--set {name}=")
         return Problem(place.within, 0, 0, "" if same else name, text)
@@ -87,10 +87,10 @@ def problem(file: str, top: Node, steps: Steps, text: str) -> Problem:
     return Problem(file, place.line, place.column, within + name, text)
 
 
-def checked(model: type[M], node: Node, draft: Draft, at: Steps = (), skip: Skip | None = None) -> M | None:
+def checked(model: type[M], node: Node, draft: Draft, at: NodePath = (), skip: Skip | None = None) -> M | None:
     """A model of a node's value, or None after its problems were said."""
     try:
-        return model.model_validate_json(identity.canonical(node.plain()), strict=True)
+        return model.model_validate_json(identity.encode_canonical(node.to_plain()), strict=True)
     except ValidationError as error:
         for steps, text, kind in _told(error, model, node, at):
             if skip is None or not skip((*at, *steps), kind):
@@ -98,9 +98,9 @@ def checked(model: type[M], node: Node, draft: Draft, at: Steps = (), skip: Skip
         return None
 
 
-def _told(error: ValidationError, model: type[BaseModel], node: Node, at: Steps) -> list[tuple[Steps, str, str]]:
+def _told(error: ValidationError, model: type[BaseModel], node: Node, at: NodePath) -> list[tuple[NodePath, str, str]]:
     """Errors by place; what the members of a union each ask for becomes one line."""
-    found: dict[Steps, list[Mapping[str, Any]]] = {}
+    found: dict[NodePath, list[Mapping[str, Any]]] = {}
     for detail in error.errors(include_url=False):
         found.setdefault(_steps(detail, node), []).append(detail)
     told = []
@@ -116,13 +116,13 @@ def _told(error: ValidationError, model: type[BaseModel], node: Node, at: Steps)
     return told
 
 
-def _steps(detail: Mapping[str, Any], node: Node) -> Steps:
+def _steps(detail: Mapping[str, Any], node: Node) -> NodePath:
     """The place of an error: pydantic's location without the names of union members and validators."""
     steps: list[str | int] = []
     at: Node | None = node
     last = len(detail["loc"]) - 1
     for number, step in enumerate(detail["loc"]):
-        child = at.child(step) if at else None
+        child = at.get_child(step) if at else None
         if child is not None or (number == last and detail["type"] in ("missing", "extra_forbidden")):
             steps.append(step)
             at = child
@@ -138,11 +138,11 @@ def narrow(draft: Draft, registry: Kinds) -> None:
                 draft.plugins[steps] = plugin
 
 
-def _narrowed(draft: Draft, steps: Steps, role: str, node: Node, registry: Kinds) -> Plugin | None:
-    kind = node.child("kind")
+def _narrowed(draft: Draft, steps: NodePath, role: str, node: Node, registry: Kinds) -> Plugin | None:
+    kind = node.get_child("kind")
     if kind is None or not isinstance(kind.value, str):
         known = did_you_mean("", (found.kind for found in registry.classes(role)))
-        text = f"missing; say which {role}; {known}" if kind is None else expected(["text"], kind.plain())
+        text = f"missing; say which {role}; {known}" if kind is None else expected(["text"], kind.to_plain())
         draft.say((*steps, "kind"), text)
         return None
     try:
@@ -151,7 +151,7 @@ def _narrowed(draft: Draft, steps: Steps, role: str, node: Node, registry: Kinds
         draft.say((*steps, "kind"), str(error))
         return None
     draft.kinds[steps] = found
-    fields = Node({name: child for name, child in node.value.items() if name != "kind"}, node.place)
+    fields = Node({name: child for name, child in node.value.items() if name != "kind"}, node.location)
     return checked(found, fields, draft, steps)
 
 

@@ -13,7 +13,7 @@ from factory.resolve.blocks import Kinds, Option, normal, overlay, role_at
 from factory.resolve.checks import check
 from factory.resolve.draft import Draft, ask, checked, narrow, problem
 from factory.resolve.messages import did_you_mean
-from factory.source import Node, Place, Steps, dotted, node_of, read
+from factory.source import Node, SourceLocation, NodePath, format_path, build_node, read_spec_file
 from factory.spec import Spec
 
 FULL = "full"
@@ -53,7 +53,7 @@ class Resolved:
 
 def resolve(path: Path, *, profile: str = "", overrides: Sequence[str] = (), registry: Kinds) -> Resolved:
     """Read a spec and settle every value. Raises SpecError with all that is wrong, profiles not chosen included."""
-    written = normal(read(path))
+    written = normal(read_spec_file(path))
     options, problems = _options(overrides)
     layers = _Layers(str(path), written, _task(written, registry), options)
     problems += layers.wrong(profile)
@@ -101,9 +101,9 @@ class _Layers:
     def __init__(self, file: str, written: Node, task: type[Task] | None, options: Sequence[Option]) -> None:
         self.file, self.written, self.task, self.options = file, written, task, options
         self.named = task.kind if task else ""
-        self.defaults = ask(f"task {self.named!r}", task.defaults) if task else {}
-        self.presets = ask(f"task {self.named!r}", task.profiles) if task else {}
-        profiles = written.child("profiles")
+        self.defaults = ask(f"task {self.named!r}", task.get_defaults) if task else {}
+        self.presets = ask(f"task {self.named!r}", task.get_profiles) if task else {}
+        profiles = written.get_child("profiles")
         found = profiles.value if profiles and isinstance(profiles.value, dict) else {}
         self.profiles: dict[str, Node] = {name: node for name, node in found.items() if isinstance(node.value, dict)}
 
@@ -125,11 +125,11 @@ class _Layers:
 
     def merged(self, profile: str) -> tuple[Node, list[Problem]]:
         """All layers as one tree, and what is wrong with options that lead nowhere."""
-        top = normal(node_of(self.defaults, Place("task")))
-        top = overlay(top, normal(node_of(self.presets.get(profile, {}), Place("profile"))))
+        top = normal(build_node(self.defaults, SourceLocation("task")))
+        top = overlay(top, normal(build_node(self.presets.get(profile, {}), SourceLocation("profile"))))
         top = overlay(top, self.written)
         if profile in self.profiles:
-            fields = Node({n: c for n, c in self.profiles[profile].value.items() if n != "profiles"}, top.place)
+            fields = Node({n: c for n, c in self.profiles[profile].value.items() if n != "profiles"}, top.location)
             top = overlay(top, normal(_within(fields, f"profiles.{profile}")))
         problems: list[Problem] = []
         for option in self.options:
@@ -147,7 +147,7 @@ def _within(node: Node, profile: str) -> Node:
         value = {name: _within(child, profile) for name, child in value.items()}
     elif isinstance(value, list):
         value = [_within(child, profile) for child in value]
-    return Node(value, Place("profile", node.place.line, node.place.column, profile))
+    return Node(value, SourceLocation("profile", node.location.line, node.location.column, profile))
 
 
 def _draft(layers: _Layers, profile: str, root: Path, registry: Kinds) -> Draft:
@@ -159,12 +159,12 @@ def _draft(layers: _Layers, profile: str, root: Path, registry: Kinds) -> Draft:
     return draft
 
 
-def _said_elsewhere(steps: Steps, kind: str) -> bool:
+def _said_elsewhere(steps: NodePath, kind: str) -> bool:
     """Whether a check says the same in better words: which contender is lacking, rather than how many."""
     return steps == ("contenders",) and kind == "too_short"
 
 
-def _said_elsewhere_or_the_tasks(steps: Steps, kind: str) -> bool:
+def _said_elsewhere_or_the_tasks(steps: NodePath, kind: str) -> bool:
     """The same, or whether a field may only be missing because the task, which brings defaults, is not known."""
     here = (("apiVersion",), ("name",), ("task",), ("models",))
     return _said_elsewhere(steps, kind) or (kind == "missing" and steps not in here)
@@ -186,14 +186,14 @@ def _resolved(draft: Draft, path: Path, profile: str) -> Resolved:
     )
 
 
-def _values(spec: Spec, plugins: Mapping[Steps, Plugin], top: Node) -> Iterator[Value]:
+def _values(spec: Spec, plugins: Mapping[NodePath, Plugin], top: Node) -> Iterator[Value]:
     for name, value in spec.model_dump(mode="json", exclude={"profiles"}).items():
         yield from _leaves((name,), value, plugins, top)
 
 
-def _leaves(steps: Steps, value: Any, plugins: Mapping[Steps, Plugin], top: Node) -> Iterator[Value]:
+def _leaves(steps: NodePath, value: Any, plugins: Mapping[NodePath, Plugin], top: Node) -> Iterator[Value]:
     if role_at(steps):
-        value = plugins[steps].block()
+        value = plugins[steps].to_block()
     if isinstance(value, dict) and value:
         for name, child in value.items():
             yield from _leaves((*steps, name), child, plugins, top)
@@ -202,12 +202,12 @@ def _leaves(steps: Steps, value: Any, plugins: Mapping[Steps, Plugin], top: Node
             yield from _leaves((*steps, number), child, plugins, top)
     else:
         place = _said(top.find(steps))
-        yield Value(dotted(steps), value, place.origin, place.line or None)
+        yield Value(format_path(steps), value, place.origin, place.line or None)
 
 
-def _said(node: Node | None) -> Place:
+def _said(node: Node | None) -> SourceLocation:
     """Who said a leaf; one item of a list that the command line changed speaks for the list."""
     if node is None:
-        return Place("default")
+        return SourceLocation("default")
     items = node.value if isinstance(node.value, list) else []
-    return next((item.place for item in items if item.place.origin == "command line"), node.place)
+    return next((item.place for item in items if item.place.origin == "command line"), node.location)

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from factory.source import Steps, dotted, shown
+from factory.source import NodePath, format_path, format_value
 
 WANTED = {
     "int": "a whole number", "float": "a number", "bool": "true or false", "string": "text", "dict": "a mapping",
@@ -55,10 +55,10 @@ def expected(wants: Iterable[str], value: Any) -> str:
     elif value is None:
         block = "a mapping of fields" in forms
         hint = "; its fields stand below it, indented" if block else "; give a value or remove it"
-    return f"expected {' or '.join(forms)}, got {shown(value)}{hint}"
+    return f"expected {' or '.join(forms)}, got {format_value(value)}{hint}"
 
 
-def message(error: Mapping[str, Any], model: type[BaseModel], steps: Steps) -> str:
+def message(error: Mapping[str, Any], model: type[BaseModel], steps: NodePath) -> str:
     """One validation error of a model in our words; `steps` lead from the model to the value."""
     what, value, context = str(error["type"]), error["input"], error.get("ctx", {})
     if what == "missing":
@@ -66,12 +66,12 @@ def message(error: Mapping[str, Any], model: type[BaseModel], steps: Steps) -> s
     if what == "extra_forbidden":
         return f"no such field; {did_you_mean(str(steps[-1]), fields_at(model, steps[:-1]), 'no fields')}"
     if what in ("literal_error", "enum"):
-        return f"expected {context['expected']}, got {shown(value)}{_nearest(value, context['expected'])}"
+        return f"expected {context['expected']}, got {format_value(value)}{_nearest(value, context['expected'])}"
     if what in LIMITS:
         name, words = LIMITS[what]
-        return f"must be {words} {context[name]:g}, got {shown(value)}"
+        return f"must be {words} {context[name]:g}, got {format_value(value)}"
     if what == "string_pattern_mismatch":
-        return f"expected {_about(model, steps, '') or 'text like ' + context['pattern']}, got {shown(value)}"
+        return f"expected {_about(model, steps, '') or 'text like ' + context['pattern']}, got {format_value(value)}"
     if what.endswith(("too_short", "too_long")):
         return _length(what, context, value) + _about(model, steps, ": ")
     if what in ("value_error", "assertion_error"):
@@ -79,7 +79,7 @@ def message(error: Mapping[str, Any], model: type[BaseModel], steps: Steps) -> s
     return expected([wanted(error)], value) if wanted(error) else _plain(error)
 
 
-def field_at(model: type[BaseModel], steps: Steps) -> FieldInfo | None:
+def field_at(model: type[BaseModel], steps: NodePath) -> FieldInfo | None:
     """The field that some steps lead to; list indices are stepped over."""
     names = [step for step in steps if isinstance(step, str)]
     for name in names[:-1]:
@@ -91,7 +91,7 @@ def field_at(model: type[BaseModel], steps: Steps) -> FieldInfo | None:
     return model.model_fields.get(names[-1]) if names else None
 
 
-def fields_at(model: type[BaseModel], steps: Steps) -> list[str]:
+def fields_at(model: type[BaseModel], steps: NodePath) -> list[str]:
     """The names of the fields that may stand below some steps."""
     field = field_at(model, steps)
     inner = next(models_in(field.annotation), None) if field else None
@@ -108,22 +108,22 @@ def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
         yield from models_in(inner)
 
 
-def _about(model: type[BaseModel], steps: Steps, lead: str) -> str:
+def _about(model: type[BaseModel], steps: NodePath, lead: str) -> str:
     field = field_at(model, steps)
     return f"{lead}{field.description}" if field and field.description else ""
 
 
-def _only_value(model: type[BaseModel], steps: Steps) -> str:
+def _only_value(model: type[BaseModel], steps: NodePath) -> str:
     field = field_at(model, steps)
     values = get_args(field.annotation) if field and get_origin(field.annotation) is Literal else ()
     return f"; add `{steps[-1]}: {values[0]}`" if len(values) == 1 else ""
 
 
-def _below(model: type[BaseModel], steps: Steps) -> str:
+def _below(model: type[BaseModel], steps: NodePath) -> str:
     field = field_at(model, steps)
     inner = next(models_in(field.annotation), None) if field else None
     needed = inner.model_fields.items() if inner else ()
-    below = [f"{dotted(steps)}.{name}: {one.description}" for name, one in needed if one.is_required()]
+    below = [f"{format_path(steps)}.{name}: {one.description}" for name, one in needed if one.is_required()]
     return f"; add {', '.join(below)}" if below else ""
 
 
@@ -142,4 +142,4 @@ def _length(what: str, context: Mapping[str, Any], value: Any) -> str:
 
 def _plain(error: Mapping[str, Any]) -> str:
     text = str(error["msg"]).splitlines()[0]
-    return f"{text[:1].lower()}{text[1:]}, got {shown(error['input'])}"
+    return f"{text[:1].lower()}{text[1:]}, got {format_value(error['input'])}"

@@ -8,7 +8,7 @@ from typing import Any
 
 from factory import identity
 from factory.api import Row, Task
-from factory.api.render import slots
+from factory.api.render import list_slots
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +24,17 @@ class Content:
 
         The answer is what the template `target` reads; without one, whatever no template reads.
         """
-        templates = task.templates()
-        read = {name: slots(text) for name, text in templates.items()}
-        given = [name for found in read.values() for name in found if name not in task.prepared]
+        templates = task.get_templates()
+        read = {name: list_slots(text) for name, text in templates.items()}
+        given = [name for found in read.values() for name in found if name not in task.added_columns]
         columns = tuple(dict.fromkeys([*task.columns, *given]))
-        inputs = {task.text, *(name for part, found in read.items() if part != "target" for name in found)}
+        inputs = {task.text_column, *(name for part, found in read.items() if part != "target" for name in found)}
         answer = read.get("target") or [name for name in task.columns if name not in inputs]
         return cls(columns, tuple(name for name in columns if name in answer))
 
     def digest(self, row: Row) -> str:
         """The key of a decision: the same for the same input and answer, in any build."""
-        return identity.key({name: row.columns.get(name) for name in self.columns})
+        return identity.compute_key({name: row.columns.get(name) for name in self.columns})
 
     def given(self, row: Row) -> dict[str, Any]:
         """The columns of the input that the row has."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from factory import identity
-from factory.disk import sync
+from factory.disk import fsync_path
 from factory.errors import InputError
 
 ACCEPT, REJECT, EDIT, SKIP, UNDO = "accept", "reject", "edit", "skip", "undo"
@@ -92,7 +92,7 @@ class Words:
             [row, who, word.verdict, dict(word.target)]
             for row, words in self.decided().items() for who, word in words.items()
         )
-        return identity.key(rows)
+        return identity.compute_key(rows)
 
 
 def read(path: Path) -> Words:
@@ -117,10 +117,10 @@ def write(path: Path, words: Iterable[Said]) -> None:
             file.write(b"\n")
         for word in words:
             stamped = {**word.to_json(), "at": round(word.at or time.time(), 3)}
-            file.write(identity.canonical(stamped) + b"\n")
+            file.write(identity.encode_canonical(stamped) + b"\n")
             os.fsync(file.fileno())
     if new:
-        sync(path.parent)
+        fsync_path(path.parent)
 
 
 def _torn(path: Path) -> bool:

@@ -90,7 +90,7 @@ class Desk:
     def show(self, item: Item) -> str:
         """The row as its task shows it; as plain columns when that fails."""
         try:
-            return self.task.show(item.row, self.tables, None)
+            return self.task.describe_row(item.row, self.tables, None)
         except Exception:  # a stranger's task must not end a sitting
             said = {**item.given, **item.answer}
             return "\n".join(f"{name}: {text(value)}" for name, value in said.items())[:PLAIN]
@@ -147,7 +147,7 @@ class Desk:
         problem = self.content.wrong(answer, item.answer)
         if problem or not answer or not self.choices:
             return problem
-        said = self.task.target(item.row.having(**answer))
+        said = self.task.render_target(item.row.with_columns(**answer))
         if said in self.choices:
             return ""
         import difflib

@@ -53,7 +53,7 @@ def applied(row: Row, outcome: Outcome | None) -> Row | None:
     if outcome.verdict == REJECT:
         return None
     detail = {**row.provenance.detail, "reviewed": PAST[outcome.verdict]}
-    return replace(row.having(**outcome.target), provenance=replace(row.provenance, detail=detail))
+    return replace(row.with_columns(**outcome.target), provenance=replace(row.provenance, detail=detail))
 
 
 @dataclass(frozen=True, slots=True)

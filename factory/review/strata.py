@@ -94,7 +94,7 @@ def drawn(strata: Mapping[str, Stratum], count: int, seed: int) -> list[str]:
 def _spread(strata: Mapping[str, Stratum], seed: int) -> list[str]:
     members: defaultdict[Stratum, list[tuple[str, str]]] = defaultdict(list)
     for key, stratum in strata.items():
-        members[stratum].append((identity.key(["review", seed, key]), key))
+        members[stratum].append((identity.compute_key(["review", seed, key]), key))
     placed = [
         (place / len(found), order, key)
         for found in members.values() for place, (order, key) in enumerate(sorted(found))

@@ -15,10 +15,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
-from factory.api import Answer, Base, ModelJob, Objective, Provenance, Row, RowsJob, Silent, Tables, Task, render
+from factory.api import Answer, Base, ModelJob, Objective, Provenance, Row, RowsJob, NoOpReporter, Tables, Task, render
 from factory.data.rows import read_json, read_rows
 from factory.errors import InputError
-from factory.plugins import Registry, installed
+from factory.plugins import Registry, load_installed_registry
 from factory.serve.remember import Remembering
 from factory.stages.job import toolbox
 from factory.worker import describe
@@ -44,17 +44,17 @@ class Specialist:
     @property
     def registry(self) -> Registry:
         """What is installed, and the project-local folders that the command line named."""
-        return installed(tuple(map(Path, self.told.get("plugins", ()))))
+        return load_installed_registry(tuple(map(Path, self.told.get("plugins", ()))))
 
     @cached_property
     def task(self) -> Task:
         """The task of the run's plan."""
-        return cast(Task, self.registry.make("task", self.told["task"]))
+        return cast(Task, self.registry.make_plugin("task", self.told["task"]))
 
     @cached_property
     def objective(self) -> Objective:
         """The objective of the run's plan."""
-        return cast(Objective, self.registry.make("objective", self.told["objective"]))
+        return cast(Objective, self.registry.make_plugin("objective", self.told["objective"]))
 
     @cached_property
     def corpus(self) -> Tables:
@@ -70,7 +70,7 @@ class Specialist:
     def reply(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """The answer to a question, and how its task shows it: `asked` holds `query`, and columns by name."""
         try:
-            row = self.task.question(asked)
+            row = self.task.build_query_row(asked)
         except ValueError as error:
             raise InputError(f"{self.task.kind}: {error}") from error
         models = {name: _base(Path(folder)) for name, folder in self.told["models"].items()}
@@ -78,7 +78,7 @@ class Specialist:
         row = next(iter(self.task.prepare(RowsJob(**common, rows=[row], base=self.base, task=self.task))))
         work = ModelJob(**common, rows=[row], base=self.base, task=self.task, adapter=Path(self.told["bundle"]))
         answer = next(iter(self.objective.answer(work)))
-        return {"output": answer.output, "shown": self.task.reply(row, self.corpus, answer)}
+        return {"output": answer.output, "shown": self.task.format_answer(row, self.corpus, answer)}
 
     def answer(self, query: str, documents: Sequence[Mapping[str, str]], top: int) -> list[dict[str, Any]]:
         """The best documents for a query, best first: of those given, or of the corpus by way of the first stage."""
@@ -93,14 +93,14 @@ class Specialist:
         root = Path(self.told["root"])
         return {
             "seed": int(self.told["seed"]),
-            "report": Silent(),
+            "report": NoOpReporter(),
             "root": root,
             "tables": tables,
             "toolbox": self.toolbox,
         }
 
     def _row(self, query: str, **columns: Any) -> Row:
-        return Row("question", {self.task.text: query, "relevant": {}, **columns}, Provenance(HERE))
+        return Row("question", {self.task.text_column: query, "relevant": {}, **columns}, Provenance(HERE))
 
     def _given(self, query: str, documents: Sequence[Mapping[str, str]]) -> tuple[Row, Tables]:
         """A question about these documents alone."""
@@ -114,7 +114,7 @@ class Specialist:
         return next(iter(self.task.prepare(job))), self.corpus
 
     def _ranked(self, row: Row, tables: Tables, answer: Answer) -> list[dict[str, Any]]:
-        table, template = tables[self.task.tables[0]], self.task.templates()["document"]
+        table, template = tables[self.task.tables[0]], self.task.get_templates()["document"]
         order = sorted(zip(row["candidates"], answer.output, strict=True), key=lambda pair: -pair[1])
         return [{"id": name, "score": score, "text": render(template, table[name].columns)} for name, score in order]
 
@@ -129,7 +129,7 @@ def reply(specialist: Specialist, request: Mapping[str, Any], say: Say | None = 
     try:
         if say is not None:
             specialist.toolbox().heard = lambda text: say({"so_far": text})
-        if specialist.task.answers != RANKING:
+        if specialist.task.output_type != RANKING:
             return {"reply": specialist.reply({"query": request["query"], **request.get("fields", {})})}
         return {"answers": specialist.answer(request["query"], request.get("documents") or [], int(request["top"]))}
     except Exception as error:  # a boundary: the asker gets one line, the log the rest

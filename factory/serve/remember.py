@@ -34,14 +34,14 @@ class Remembering:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.kit, name)
 
-    def encoder(self, base: Base, adapter: Path | None = None, *, labels: int = 0) -> Any:
+    def load_encoder(self, base: Base, adapter: Path | None = None, *, labels: int = 0) -> Any:
         """As the kit does, each adapter once. The caller must not change it."""
         key = (adapter, labels)
         if key not in self.encoders:
             self.encoders[key] = self.kit.encoder(base, adapter, labels=labels)
         return self.encoders[key]
 
-    def decoder(self, base: Base, adapter: Path | None = None) -> Any:
+    def load_decoder(self, base: Base, adapter: Path | None = None) -> Any:
         """As the kit does; whoever listens hears it write."""
         found = self.kit.decoder(base, adapter)
         return replace(found, heard=self.heard) if self.heard is not None else found

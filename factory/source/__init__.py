@@ -1,6 +1,6 @@
 """YAML with the line and column of every key and list item."""
 
-from factory.source.nodes import Node, Place, Steps, dotted, name_shown, node_of, shown
-from factory.source.reader import parse, parse_value, read
+from factory.source.nodes import Node, SourceLocation, NodePath, format_path, format_name, build_node, format_value
+from factory.source.reader import parse_spec_text, parse_option_value, read_spec_file
 
-__all__ = ["Node", "Place", "Steps", "dotted", "name_shown", "node_of", "parse", "parse_value", "read", "shown"]
+__all__ = ["Node", "SourceLocation", "NodePath", "format_path", "format_name", "build_node", "parse_spec_text", "parse_option_value", "read_spec_file", "format_value"]

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-Steps = tuple[str | int, ...]
+NodePath = tuple[str | int, ...]
 """Where a value stands in the tree: names and list indices from the top."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SourceLocation:
     """Where a value was said: by whom, at which line and column (from 1; 0 when not in the file), and inside of what.
 
     `within` is the prefix of a value in a profile (`profiles.smoke`), or the whole option of one on the command line.
@@ -28,15 +28,15 @@ class Node:
     """A value and its place: a mapping or list of nodes, or a plain text, number, boolean or None."""
 
     value: Any
-    place: Place
+    location: SourceLocation
 
-    def plain(self) -> Any:
+    def to_plain(self) -> Any:
         """The value without places, as JSON has it."""
         if isinstance(self.value, dict):
             return {name: child.plain() for name, child in self.value.items()}
         return [child.plain() for child in self.value] if isinstance(self.value, list) else self.value
 
-    def child(self, step: str | int) -> Node | None:
+    def get_child(self, step: str | int) -> Node | None:
         """The node one step down, or None."""
         if isinstance(self.value, dict):
             return self.value.get(step) if isinstance(step, str) else None
@@ -48,32 +48,32 @@ class Node:
         """The node at some steps down, or None."""
         node: Node | None = self
         for step in steps:
-            node = node.child(step) if node else None
+            node = node.get_child(step) if node else None
         return node
 
 
-def node_of(value: Any, place: Place) -> Node:
+def build_node(value: Any, place: SourceLocation) -> Node:
     """Plain data as nodes that all have one place."""
     if isinstance(value, Mapping):
-        return Node({str(name): node_of(child, place) for name, child in value.items()}, place)
+        return Node({str(name): build_node(child, place) for name, child in value.items()}, place)
     if isinstance(value, list | tuple):
-        return Node([node_of(child, place) for child in value], place)
+        return Node([build_node(child, place) for child in value], place)
     return Node(value, place)
 
 
-def dotted(steps: Sequence[str | int]) -> str:
+def format_path(steps: Sequence[str | int]) -> str:
     """Steps as a person writes them: `data.sources[0].chapters`."""
-    text = "".join(f"[{step}]" if isinstance(step, int) else f".{name_shown(step)}" for step in steps)
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{format_name(step)}" for step in steps)
     return text.removeprefix(".")
 
 
-def name_shown(name: str, limit: int = 60) -> str:
+def format_name(name: str, limit: int = 60) -> str:
     """A name in a message: on one line, nothing unprintable in it, cut when long."""
     text = name if name.isprintable() and name else repr(name)
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def shown(value: Any, limit: int = 60) -> str:
+def format_value(value: Any, limit: int = 60) -> str:
     """A value in a message: as it is written, text quoted, on one line, cut when long."""
     text = {"None": "nothing", "True": "true", "False": "false"}.get(repr(value), repr(value))
     return text if len(text) <= limit else text[: limit - 1] + "…"

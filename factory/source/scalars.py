@@ -7,7 +7,7 @@ import re
 import sys
 from typing import Any
 
-from factory.source.nodes import shown
+from factory.source.nodes import format_value
 
 NULL = re.compile(r"|~|null|Null|NULL")
 BOOL = re.compile(r"true|True|TRUE|false|False|FALSE")
@@ -18,13 +18,13 @@ NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 def resolve_scalar(text: str, wanted: str) -> Any:
     """A scalar as the YAML 1.2 core schema has it. Raises ValueError when it is no such thing, or not finite."""
-    found, value = _plain(text) if wanted != "str" else ("str", text)
+    found, value = _resolve_untagged(text) if wanted != "str" else ("str", text)
     if wanted not in ("", found):
-        raise ValueError(f"{shown(text)} is not a !!{wanted}; remove the tag")
+        raise ValueError(f"{format_value(text)} is not a !!{wanted}; remove the tag")
     return value
 
 
-def _plain(text: str) -> tuple[str, Any]:
+def _resolve_untagged(text: str) -> tuple[str, Any]:
     if NULL.fullmatch(text):
         return "null", None
     if BOOL.fullmatch(text):

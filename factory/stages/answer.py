@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-from factory.api import TEST, TRAIN, VALIDATION, Answer, AnswerJob, Contender, Eval, Judge, Row, ScoreJob, Scores
-from factory.api.jobs import no_judge
+from factory.api import TEST, TRAIN, VALIDATION, Answer, AnswerJob, Contender, Eval, ValidationScorer, Row, ScoreJob, Scores
+from factory.api.jobs import raise_no_validation_scorer
 from factory.data.rows import write_json, write_jsonl
 from factory.errors import PluginError
 from factory.stages.job import StageJob, boundary, each
@@ -20,7 +20,7 @@ def run(job: StageJob) -> None:
     train, validation = job.rows("curate", f"{TRAIN}.jsonl"), job.rows("freeze", f"{VALIDATION}.jsonl")
     work = AnswerJob(
         **job.common(), rows=rows, train=train, validation=validation, base=job.base(), task=job.task(),
-        objective=job.objective(), adapter=adapter, judge=judge_of(job, train) if contender.chooses else no_judge,
+        objective=job.objective(), adapter=adapter, validation_scorer=judge_of(job, train) if contender.uses_validation_score else raise_no_validation_scorer,
     )
     with boundary(contender, rows, train, validation, work.tables):
         answers = list(each(contender, "answer", contender.answer(work), Answer))
@@ -35,10 +35,10 @@ def run(job: StageJob) -> None:
     write_json(job.out / "answer.json", {"contender": contender.kind, "rows": len(rows), "facts": work.facts})
 
 
-def judge_of(job: StageJob, train: Sequence[Row]) -> Judge:
+def judge_of(job: StageJob, train: Sequence[Row]) -> ValidationScorer:
     """What answers to validation rows are worth: the mean of the metric that the gate reads."""
     judge = cast(Eval, job.make("eval", job.config["judge"]))
-    name = job.config["metric"] or judge.primary
+    name = job.config["metric"] or judge.primary_metric
     metric = next(metric for metric in judge.metrics if metric.name == name)
     common = job.common()
 

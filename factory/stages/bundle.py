@@ -24,7 +24,7 @@ def run(job: StageJob) -> None:
     answers = {line["id"]: line["output"] for line in lines}
     bundle.prepare(job.out, evidence)
     with boundary(objective):
-        objective.layout(
+        objective.export_files(
             ModelJob(**job.common(), rows=(), base=job.base(), task=task, adapter=evidence.adapter), job.out
         )
     facts = bundle.facts(job.out, evidence, job.rows("freeze", f"{TEST}.jsonl"), job.tables(), answers)
@@ -41,11 +41,11 @@ def _evidence(job: StageJob, objective: Objective, task: Task) -> bundle.Evidenc
         name=job.config["name"],
         task={"kind": task.kind, "version": task.version},
         objective={
-            "objective": {"kind": objective.kind, "version": objective.version}, "answers": objective.answers,
-            "loader": objective.loader, "heads": sorted(objective.heads),
+            "objective": {"kind": objective.kind, "version": objective.version}, "answers": objective.output_type,
+            "loader": objective.loader_class, "heads": sorted(objective.modules_to_save),
         },
         settings={"rank": job.config["adapter"]["rank"], "alpha": job.config["adapter"]["alpha"]},
-        templates=task.templates(),
+        templates=task.get_templates(),
         spec=_spec(job.config["spec"], base),
         tuned=job.config["tuned"],
         model=job.inputs["base"] / "model",
@@ -79,7 +79,7 @@ def _export(job: StageJob, facts: Mapping[str, Any]) -> None:
     """Let every target write its folder. Raises InputError when one can not serve this bundle."""
     for block in job.config["targets"]:
         target = cast(Target, job.make("target", block))
-        reason = target.refuses(facts)
+        reason = target.explain_refusal(facts)
         if reason:
             raise InputError(f"target {target.kind!r}: {reason}")
         out = job.out / "exports" / target.kind

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any, cast
 
-from factory.api import Base, ModelJob, Objective, Silent, Task
+from factory.api import Base, ModelJob, Objective, NoOpReporter, Task
 from factory.bundle import read_golden
 from factory.data.rows import write_json
 from factory.plugins import Registry
@@ -22,13 +22,13 @@ def answer(request: dict[str, Any], registry: Registry) -> dict[str, Any]:
     """Ask the bundle, then the base alone, for the golden rows."""
     config, folder = request["config"], Path(request["bundle"])
     golden = read_golden(folder)
-    task = cast(Task, registry.make("task", config["task"]))
-    objective = cast(Objective, registry.make("objective", config["objective"]))
+    task = cast(Task, registry.make_plugin("task", config["task"]))
+    objective = cast(Objective, registry.make_plugin("objective", config["objective"]))
     base = Base(Path(request["base"]), **request["base_facts"])
 
     def plain(adapter: Path | None) -> Any:
-        return objective.plain(ModelJob(
-            seed=int(config["seed"]), report=Silent(), root=Path(request["root"]), tables=golden.tables,
+        return objective.generate_reference_answers(ModelJob(
+            seed=int(config["seed"]), report=NoOpReporter(), root=Path(request["root"]), tables=golden.tables,
             rows=golden.rows, base=base, task=task, adapter=adapter,
         ))
 

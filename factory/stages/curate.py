@@ -9,9 +9,9 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any, cast
 
 from factory.api import TEST, TRAIN, VALIDATION, Curator, Decision, Kit, Row, RowsJob
-from factory.data.leakage import Leak, Nearness, leaks, proof, repeats
-from factory.data.origins import generators, licences
-from factory.data.require import METRICS, Curated, measured, test
+from factory.data.leakage import Leak, LeakageCriteria, find_leaks, build_leakage_proof, find_repeated_texts
+from factory.data.origins import count_generators, count_licences
+from factory.data.require import REQUIREMENT_METRICS, CuratedRows, measure_curator_share, evaluate_requirement
 from factory.data.rows import write_json, write_jsonl, write_rows
 from factory.errors import PluginError
 from factory.spec import Leakage
@@ -59,15 +59,15 @@ def run(job: StageJob) -> None:
     curation = _Curation(list(job.rows("synthesize", f"{TRAIN}.jsonl")))
     frozen = [row for part in (TEST, VALIDATION) for row in job.rows("freeze", f"{part}.jsonl")]
     offered, nearness = cache(lambda: RowsJob(**job.common(), base=job.base(), task=job.task())), _nearness(job)
-    came, shared = len(curation.rows), repeats(curation.rows, frozen, nearness.on)
+    came, shared = len(curation.rows), find_repeated_texts(curation.rows, frozen, nearness.text_columns)
     for block in job.config["curators"]:
         curator = cast(Curator, job.make("curator", block))
         curation.apply(_decide(offered(), curator, curation.rows), curator.kind)
-    found = leaks(curation.rows, frozen, nearness)
-    curation.apply([Decision(leak.row, False, leak.why, leak.twin) for leak in found], LEAKAGE)
+    found = find_leaks(curation.rows, frozen, nearness)
+    curation.apply([Decision(leak.row, False, leak.reason, leak.frozen_row) for leak in found], LEAKAGE)
     curation.rows = _passed(curation)
-    proven = {**proof(curation.rows, frozen, nearness, found), "repeats": len(shared)}
-    curated = Curated(curation.rows, came, len(found), len(shared), job.task())
+    proven = {**build_leakage_proof(curation.rows, frozen, nearness, found), "repeats": len(shared)}
+    curated = CuratedRows(curation.rows, came, len(found), len(shared), job.task())
     tests = [_test(job, require, curated, offered) for require in job.config.get("require", ())]
     write_rows(job.out / f"{TRAIN}.jsonl", curation.rows)
     write_jsonl(job.out / "dropped.jsonl", curation.dropped)
@@ -81,7 +81,7 @@ def run(job: StageJob) -> None:
 def _decide(offered: RowsJob, curator: Curator, rows: Sequence[Row]) -> list[Decision]:
     """What a curator says of these rows. Raises PluginError when it speaks of another row."""
     with boundary(curator, rows, offered.tables):
-        decisions = list(each(curator, "keep", curator.keep(replace(offered, rows=rows)), Decision))
+        decisions = list(each(curator, "keep", curator.curate(replace(offered, rows=rows)), Decision))
     unknown = {decision.id for decision in decisions} - {row.id for row in rows}
     if unknown:
         raise PluginError(f"curator {curator.kind!r}: decided on {min(unknown)!r}, which is no row")
@@ -106,17 +106,17 @@ def _reasons(counts: Counter[str]) -> dict[str, int]:
 def _passed(curation: _Curation) -> list[Row]:
     """The rows with the steps that they passed in their provenance."""
     steps = list(dict.fromkeys(step["step"] for step in curation.funnel))
-    return [row.noting(passed=steps) for row in curation.rows]
+    return [row.with_provenance_detail(passed=steps) for row in curation.rows]
 
 
-def _nearness(job: StageJob) -> Nearness:
+def _nearness(job: StageJob) -> LeakageCriteria:
     """What leakage means here; a text is embedded once, for the drop and for the proof."""
     leakage = Leakage.model_validate(job.config["leakage"])
     on = tuple(leakage.on) or (job.config["text"],)
     if not leakage.semantic:
-        return Nearness(on, leakage.near)
+        return LeakageCriteria(on, leakage.near)
     base = job.models().get("embedder") or job.base()
-    return Nearness(on, leakage.near, leakage.semantic, partial(_embed, toolbox(), base, {}))
+    return LeakageCriteria(on, leakage.near, leakage.semantic, partial(_embed, toolbox(), base, {}))
 
 
 def _embed(
@@ -131,15 +131,15 @@ def _embed(
 
 
 def _test(
-    job: StageJob, require: Mapping[str, Any], curated: Curated, offered: Callable[[], RowsJob]
+    job: StageJob, require: Mapping[str, Any], curated: CuratedRows, offered: Callable[[], RowsJob]
 ) -> dict[str, Any]:
     """One required metric of the rows that stay: a built-in one, or the share that a curator objects to."""
-    if require["metric"] in METRICS:
-        return test(require, METRICS[require["metric"]](curated))
+    if require["metric"] in REQUIREMENT_METRICS:
+        return evaluate_requirement(require, REQUIREMENT_METRICS[require["metric"]](curated))
     made = [cast(Curator, job.make("curator", block)) for block in job.config["measures"]]
-    curator = next(each for each in made if each.measures == require["metric"])
-    found = measured(curator, curated.rows, _decide(offered(), curator, curated.rows))
-    return test(require, found, f"let the curator {curator.kind!r} drop or mend them (data.curate)")
+    curator = next(each for each in made if each.share_metric == require["metric"])
+    found = measure_curator_share(curator, curated.rows, _decide(offered(), curator, curated.rows))
+    return evaluate_requirement(require, found, f"let the curator {curator.kind!r} drop or mend them (data.curate)")
 
 
 def _origins(job: StageJob, rows: Sequence[Row]) -> dict[str, Any]:
@@ -147,7 +147,7 @@ def _origins(job: StageJob, rows: Sequence[Row]) -> dict[str, Any]:
     made = any(row.provenance.parents for row in rows)
     tables = [row for table in job.tables().values() for row in table.values()] if made else []
     others = [*job.rows("freeze", f"{TRAIN}.jsonl"), *job.rows("synthesize", f"{TRAIN}.jsonl"), *tables] if made else []
-    return {"licences": licences(rows, others), "generators": generators(rows)}
+    return {"licences": count_licences(rows, others), "generators": count_generators(rows)}
 
 
 def _say(job: StageJob, found: Sequence[Leak], shared: int) -> None:
@@ -156,4 +156,4 @@ def _say(job: StageJob, found: Sequence[Leak], shared: int) -> None:
         job.report.note(f"{shared} texts of test rows stood word for word in training rows: repeats.jsonl names both")
     if found:
         job.report.note(f"{len(found)} training rows dropped, too close to frozen rows, such as {found[0].row}: "
-                        f"{found[0].why} ({found[0].twin})")
+                        f"{found[0].reason} ({found[0].frozen_row})")

@@ -8,7 +8,7 @@ from dataclasses import replace
 from factory import identity
 from factory.api import TEST, TRAIN, VALIDATION, Row
 from factory.data.rows import RowWriter, write_json
-from factory.data.split import split
+from factory.data.split import split_rows
 from factory.spec import Split
 from factory.stages.job import StageJob
 
@@ -16,7 +16,7 @@ from factory.stages.job import StageJob
 def run(job: StageJob) -> None:
     """Write `train.jsonl`, `validation.jsonl`, `test.jsonl`, and `freeze.json` with counts and digests."""
     rows = job.rows("prepare", "rows.jsonl")
-    parts = split(rows, Split(**job.config["split"]), job.config["text"])
+    parts = split_rows(rows, Split(**job.config["split"]), job.config["text"])
     counts = {name: _write(job, name, rows, parts[name]) for name in (TRAIN, VALIDATION, TEST)}
     facts = {
         "counts": {name: len(part) for name, part in parts.items()},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from factory.api import Metric
-from factory.data.leakage import leaked
+from factory.data.leakage import count_remaining_leaks
 from factory.data.rows import read_json, read_jsonl, write_json
 from factory.data.verdict import decide
 from factory.review import refused
@@ -19,7 +19,7 @@ def run(job: StageJob) -> None:
     compared = [name for name in scored["contenders"] if name not in job.config["shown"]]
     rows = {name: list(read_jsonl(job.inputs["score"] / f"{name}.jsonl")) for name in compared}
     probes = [read_json(folder / "probe.json") for role, folder in job.inputs.items() if role.startswith("probe[")]
-    leaks = leaked(read_json(job.inputs["curate"] / "curate.json")["leakage"])
+    leaks = count_remaining_leaks(read_json(job.inputs["curate"] / "curate.json")["leakage"])
     metric = metrics[gate.metric or scored["primary"]]
     write_json(job.out / "gate.json", decide(
         rows, metric, gate, prompted=job.config["prompted"], leaked=leaks, probes=probes, refused=_refused(job),

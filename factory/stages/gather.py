@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from factory.api import Job, Row, Source
-from factory.data.rows import Rows, RowWriter, write_json
+from factory.data.rows import LazyRows, RowWriter, write_json
 from factory.errors import InputError
 from factory.stages.job import StageJob, boundary, each, toolbox
 
@@ -67,17 +67,17 @@ def _gather(job: StageJob, source: Source, files: dict[str, RowWriter], stack: E
     counts: Counter[str] = Counter()
     licences: set[str] = set()
     skipped = Skipped() if job.config.get("on_error") == "skip" else None
-    work = Job(job.seed, job.report, job.root, toolbox=toolbox, models=job.models(), teachers=job.teacher)
+    work = Job(job.seed, job.report, job.root, kit_loader=toolbox, models=job.models(), teacher_factory=job.teacher)
     if skipped is not None:
-        work = replace(work, refuse=skipped.add)
+        work = replace(work, bad_record_handler=skipped.add)
     with boundary(source):
-        for row in each(source, "rows", source.rows(work), Row):
+        for row in each(source, "rows", source.iter_rows(work), Row):
             if row.table not in files:
                 files[row.table] = stack.enter_context(RowWriter(job.out / "tables" / f"{row.table}.jsonl"))
             files[row.table].write(row)
             counts[row.table] += 1
             licences.add(row.provenance.licence)
-            job.report.progress(counts.total())
+            job.report.report_progress(counts.total())
     _said(job, source, skipped, counts.total())
     given = counts.pop("", 0)
     return Gathered(source, counts, given, tuple(sorted(licences - {""})), skipped, given)
@@ -121,9 +121,9 @@ def mixture(sources: Iterable[tuple[float, int]]) -> list[int]:
 
 
 def _keep(path: Path, chosen: set[int]) -> None:
-    rows, fresh = Rows(path), path.with_suffix(".drawn")
+    rows, fresh = LazyRows(path), path.with_suffix(".drawn")
     with fresh.open("wb") as file:
-        file.writelines(rows.line(place) for place in range(len(rows)) if place in chosen)
+        file.writelines(rows.read_line_bytes(place) for place in range(len(rows)) if place in chosen)
     fresh.replace(path)
 
 

@@ -36,7 +36,7 @@ class StageJob:
 
     def make(self, role: str, block: Mapping[str, Any]) -> Plugin:
         """The plugin that a block of the config describes."""
-        return self.registry.make(role, block)
+        return self.registry.make_plugin(role, block)
 
     def task(self) -> Task:
         return cast(Task, self.make("task", self.config["task"]))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from factory.api import TRAIN, Finding, ModelJob, Row, RowsJob
-from factory.data.require import failures
+from factory.data.require import describe_failed_requirements
 from factory.data.rows import read_json, write_json
 from factory.errors import InputError
 from factory.stages.job import StageJob, boundary, each
@@ -19,7 +19,7 @@ def run(job: StageJob) -> None:
     """Write `preflight.json`; raise InputError when a required test of the data failed, a line for each, or when a
     check fails more rows than the spec tolerates.
     """
-    if failed := failures(read_json(job.inputs["curate"] / "curate.json").get("tests", [])):
+    if failed := describe_failed_requirements(read_json(job.inputs["curate"] / "curate.json").get("tests", [])):
         raise InputError("\n".join(failed))
     rows = job.rows("curate", f"{TRAIN}.jsonl")
     if not rows:

@@ -17,7 +17,7 @@ def run(job: StageJob) -> None:
     with boundary(task, rows, work.tables):
         prepared = each(task, "prepare", task.prepare(work), Row)
         count = write_rows(job.out / "rows.jsonl", _same(task, rows, prepared))
-    write_json(job.out / "prepare.json", {"rows": count, "columns": list(task.prepared)})
+    write_json(job.out / "prepare.json", {"rows": count, "columns": list(task.added_columns)})
 
 
 def _same(task: Task, rows: Sequence[Row], prepared: Iterator[Row]) -> Iterator[Row]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
-from factory.api import Probe, Probed, ProbeJob
+from factory.api import Probe, ProbeResult, ProbeJob
 from factory.data import stats
 from factory.data.rows import write_json, write_jsonl
 from factory.errors import PluginError
@@ -19,8 +19,8 @@ def run(job: StageJob) -> None:
     probe = cast(Probe, job.make("eval", job.config["probe"]))
     work = ProbeJob(**job.common(), base=job.base(), adapter=job.inputs["train"] / "adapter")
     with boundary(probe):
-        items = list(each(probe, "probe", probe.probe(work), Probed))
-        drift = {name: round(float(value), stats.DIGITS) for name, value in probe.drift(work).items()}
+        items = list(each(probe, "probe", probe.probe(work), ProbeResult))
+        drift = {name: round(float(value), stats.DIGITS) for name, value in probe.compute_drift(work).items()}
     if not items:
         raise PluginError(f"eval {probe.kind!r}: asked nothing; look at its suites")
     write_jsonl(job.out / "items.jsonl", (
@@ -33,7 +33,7 @@ def run(job: StageJob) -> None:
     })
 
 
-def _suite(name: str, items: Sequence[Probed], seed: int) -> dict[str, Any]:
+def _suite(name: str, items: Sequence[ProbeResult], seed: int) -> dict[str, Any]:
     """The means of one suite, and tuned − base with its interval."""
     found = stats.mean_interval(
         [item.tuned - item.base for item in items], [item.id for item in items], CONFIDENCE, seed=seed

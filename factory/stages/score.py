@@ -42,10 +42,10 @@ def run(job: StageJob) -> None:
             ))
             for metric in metrics
         }
-        job.report.progress(len(contenders), sum(role.startswith("answer[") for role in job.inputs), "contenders")
+        job.report.report_progress(len(contenders), sum(role.startswith("answer[") for role in job.inputs), "contenders")
     write_json(job.out / "score.json", {
         "metrics": [asdict(metric) for metric in metrics], "contenders": contenders, "confidence": CONFIDENCE,
-        "primary": evals[0].primary, "totals": totals, "tables": tables,
+        "primary": evals[0].primary_metric, "totals": totals, "tables": tables,
     })
 
 
@@ -55,8 +55,8 @@ def _whole(work: ScoreJob, evals: list[Eval]) -> tuple[dict[str, float], dict[st
     tables: dict[str, Any] = {}
     for plugin in evals:
         with boundary(plugin, work.rows):
-            totals |= {name: round(float(value), DIGITS) for name, value in plugin.totals(work).items()}
-            tables |= {name: [dict(line) for line in lines] for name, lines in plugin.tables(work).items()}
+            totals |= {name: round(float(value), DIGITS) for name, value in plugin.compute_totals(work).items()}
+            tables |= {name: [dict(line) for line in lines] for name, lines in plugin.build_tables(work).items()}
     return totals, tables
 
 

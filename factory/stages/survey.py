@@ -27,9 +27,9 @@ def run(job: StageJob) -> None:
         inputs.append(_words(content.given(row).values()))
         answers.append(_words(content.answer(row).values()))
         made += bool(row.provenance.generator)
-        if task.answers == "labels" or len(labels) <= MOST_LABELS:
+        if task.output_type == "labels" or len(labels) <= MOST_LABELS:
             labels["; ".join(map(str, content.answer(row).values()))] += 1
-    few = task.answers == "labels" or (1 < len(labels) <= min(MOST_LABELS, count // 4))
+    few = task.output_type == "labels" or (1 < len(labels) <= min(MOST_LABELS, count // 4))
     counts = labels if few else Counter[str]()
     legs = [Leg(**read_json(folder / "trial.json")) for role, folder in job.inputs.items() if role.startswith("trial[")]
     write_json(job.out / "survey.json", Survey(

@@ -52,6 +52,6 @@ def _joined(rows: Sequence[Row], made: dict[str, Row]) -> Iterator[Row]:
 
 def _limited(rows: Sequence[Row], limit: int, seed: int) -> Iterator[Row]:
     """At most `limit` rows, drawn by a hash of seed and id, in their first order."""
-    order = [identity.key([seed, row.id]) for row in rows]
+    order = [identity.compute_key([seed, row.id]) for row in rows]
     drawn = sorted(range(len(order)), key=order.__getitem__)[:limit]
     yield from (rows[place] for place in sorted(drawn))

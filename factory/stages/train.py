@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from factory.api import TRAIN, VALIDATION, Adapter, FitJob, Train, TrainResult
+from factory.api import TRAIN, VALIDATION, Adapter, FitJob, TrainingArgs, TrainResult
 from factory.data.rows import write_json
 from factory.errors import PluginError
 from factory.stages.job import StageJob, boundary
@@ -19,7 +19,7 @@ def run(job: StageJob) -> None:
         **job.common(),
         rows=job.rows("curate", f"{TRAIN}.jsonl"), validation=job.rows("freeze", f"{VALIDATION}.jsonl"),
         base=job.base(), task=job.task(), adapter=Adapter(**job.config["adapter"]),
-        train=Train(**job.config["train"]), out=out, work=job.work,
+        train=TrainingArgs(**job.config["train"]), out=out, work=job.work,
     )
     with boundary(objective, work.rows, work.validation):
         result = objective.fit(work)

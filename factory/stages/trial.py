@@ -8,8 +8,8 @@ from typing import Any, cast
 
 from factory import identity
 from factory.advise.survey import BASELINE, PROMPTED, TEACHER, Leg
-from factory.api import TRAIN, VALIDATION, Answer, AnswerJob, Ask, Contender, Eval, Row, ScoreJob, Scores
-from factory.api.jobs import no_judge
+from factory.api import TRAIN, VALIDATION, Answer, AnswerJob, ChatRequest, Contender, Eval, Row, ScoreJob, Scores
+from factory.api.jobs import raise_no_validation_scorer
 from factory.data.rows import write_json, write_jsonl
 from factory.data.stats import mean_interval
 from factory.errors import InputError, PluginError
@@ -45,12 +45,12 @@ def _who(job: StageJob) -> tuple[str, str]:
     if not block:
         return TEACHER, TEACHER
     contender = cast(Contender, job.make("contender", block))
-    return contender.kind, PROMPTED if contender.prompted else BASELINE
+    return contender.kind, PROMPTED if contender.is_prompt_only else BASELINE
 
 
 def _drawn(rows: Sequence[Row], count: int, seed: int) -> tuple[list[Row], list[Row]]:
     """At most `count` rows, drawn by a hash of their ids: those to ask, and those to choose settings on."""
-    drawn = sorted(rows, key=lambda row: identity.key(["trial", seed, row.id]))[:count]
+    drawn = sorted(rows, key=lambda row: identity.compute_key(["trial", seed, row.id]))[:count]
     known = len(drawn) // CHOOSING
     return drawn[known:], drawn[:known]
 
@@ -60,7 +60,7 @@ def _contender(job: StageJob, asked: list[Row], known: list[Row]) -> tuple[list[
     train = job.rows("curate", f"{TRAIN}.jsonl")
     work = AnswerJob(
         **job.common(), rows=asked, train=train, validation=known, base=job.base(), task=job.task(),
-        objective=job.objective(), adapter=None, judge=judge_of(job, train) if contender.chooses else no_judge,
+        objective=job.objective(), adapter=None, validation_scorer=judge_of(job, train) if contender.uses_validation_score else raise_no_validation_scorer,
     )
     with boundary(contender, asked, known):
         answers = list(each(contender, "answer", contender.answer(work), Answer))
@@ -78,9 +78,9 @@ def _in_order(kind: str, asked: list[Row], answers: list[Answer]) -> list[Answer
 def _teacher(job: StageJob, asked: list[Row]) -> tuple[list[Answer], dict[str, Any]]:
     """What the teacher says, asked as the specialist would be; with few answers, one of these."""
     task = job.task()
-    choices = task.choices(job.rows("curate", f"{TRAIN}.jsonl")) if task.answers == "labels" else ()
+    choices = task.list_choices(job.rows("curate", f"{TRAIN}.jsonl")) if task.output_type == "labels" else ()
     limit = int(getattr(job.objective(), "max_new_tokens", UNSAID))
-    asks = [Ask(tuple(task.messages(row)), choices=choices, max_tokens=limit) for row in asked]
+    asks = [ChatRequest(tuple(task.render_messages(row)), choices=choices, max_tokens=limit) for row in asked]
     replies = list(job.teacher(TEACHER).ask(asks, job.report))
     answers = [
         Answer(row.id, _weights(reply.text, choices) if choices else reply.text.strip())
@@ -88,9 +88,9 @@ def _teacher(job: StageJob, asked: list[Row]) -> tuple[list[Answer], dict[str, A
     ]
     return answers, {
         "model": next((reply.model for reply in replies if reply.model), ""), "calls": len(replies),
-        "failed": sum(bool(reply.failed) for reply in replies),
-        "tokens_in": sum(reply.tokens_in for reply in replies),
-        "tokens_out": sum(reply.tokens_out for reply in replies),
+        "failed": sum(bool(reply.error) for reply in replies),
+        "tokens_in": sum(reply.input_tokens for reply in replies),
+        "tokens_out": sum(reply.output_tokens for reply in replies),
         "cost": round(sum(reply.cost for reply in replies), 6),
     }
 
@@ -105,7 +105,7 @@ def _weights(said: str, choices: Sequence[str]) -> dict[str, float]:
 def _scored(job: StageJob, asked: list[Row], answers: list[Answer]) -> tuple[float, float, float, int]:
     """Mean, low, high and rows of the deciding metric."""
     judge = cast(Eval, job.make("eval", job.config["judge"]))
-    name = job.config["metric"] or judge.primary
+    name = job.config["metric"] or judge.primary_metric
     metric = next(metric for metric in judge.metrics if metric.name == name)
     work = ScoreJob(
         **job.common(), rows=asked, answers={answer.id: answer for answer in answers},

@@ -64,11 +64,11 @@ class Batch:
             while not future.done():
                 wait([future], LOOK)
                 done = place + sum(each.done() for each in futures[place:])
-                report.progress(done, len(futures), "answers")
+                report.report_progress(done, len(futures), "answers")
                 self._check()
             self._check()
             yield future.result()
-            report.progress(place + 1, len(futures), "answers")
+            report.report_progress(place + 1, len(futures), "answers")
 
     def _check(self) -> None:
         with self._lock:

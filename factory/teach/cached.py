@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from factory.api import Ask, Reply
+from factory.api import ChatRequest, ChatResponse
 from factory.errors import UnavailableError
 from factory.teach import request
 from factory.teach.calls import Calls
@@ -33,10 +33,10 @@ class Counts:
             for name, value in counts.items():
                 setattr(self, name, getattr(self, name) + value)
 
-    def heard(self, reply: Reply) -> None:
+    def heard(self, reply: ChatResponse) -> None:
         """Count a reply that was not in the cache."""
-        right = not reply.failed
-        self.add(answered=right, failed=not right, tokens=reply.tokens_in + reply.tokens_out, cost=reply.cost)
+        right = not reply.error
+        self.add(answered=right, failed=not right, tokens=reply.input_tokens + reply.output_tokens, cost=reply.cost)
 
     def __str__(self) -> str:
         asked = f"{self.answered + self.failed:,} asked, {self.cached:,} from the cache"
@@ -47,32 +47,32 @@ class Counts:
         return "; ".join([asked, spent, *rare])
 
 
-def cached(calls: Calls, ask: Ask, key: str) -> Reply | None:
+def cached(calls: Calls, ask: ChatRequest, key: str) -> ChatResponse | None:
     """The reply that was paid for before, if it still is a valid answer."""
     found = calls.get(key)
     if found is None:
         return None
     try:
         text, value = request.settled(ask, found["text"])
-        return Reply(
-            text, value, model=str(found["model"]), prompt=key, cached=True,
-            tokens_in=int(found["tokens_in"]), tokens_out=int(found["tokens_out"]),
+        return ChatResponse(
+            text, value, model=str(found["model"]), prompt_digest=key, from_cache=True,
+            input_tokens=int(found["tokens_in"]), output_tokens=int(found["tokens_out"]),
             cost=float(found["cost"]), seconds=float(found["seconds"]),
         )
     except (KeyError, ValueError, TypeError):
         return None
 
 
-def keep(calls: Calls, reply: Reply, **facts: Any) -> None:
+def keep(calls: Calls, reply: ChatResponse, **facts: Any) -> None:
     """Put a valid reply where the next build finds it."""
     known: Mapping[str, Any] = {
-        "text": reply.text, "model": reply.model, "tokens_in": reply.tokens_in, "tokens_out": reply.tokens_out,
+        "text": reply.text, "model": reply.model, "tokens_in": reply.input_tokens, "tokens_out": reply.output_tokens,
         "cost": reply.cost, "seconds": reply.seconds,
     }
-    calls.put(reply.prompt, {**known, **facts})
+    calls.put(reply.prompt_digest, {**known, **facts})
 
 
-def miss(model: str, ask: Ask, key: str) -> UnavailableError:
+def miss(model: str, ask: ChatRequest, key: str) -> UnavailableError:
     """A replay without the answer to a request."""
     return UnavailableError(
         f"--replay: no answer to request {key[:12]} of {who()} to {model} is in the cache "

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from factory.api import Base, Endpoint, Kit, Reporter, Teacher
-from factory.identity import key
+from factory.identity import compute_key
 from factory.teach.calls import Calls
 from factory.teach.ledger import Ledger, Terms
 from factory.teach.local import Local
@@ -26,7 +26,7 @@ class Desk:
 
     def teacher(self, model: Base | Endpoint) -> Teacher:
         """The teacher that a base, or an endpoint, is."""
-        name = model.digest if isinstance(model, Base) else key(model.model_dump(mode="json"))
+        name = model.digest if isinstance(model, Base) else compute_key(model.model_dump(mode="json"))
         if name not in self._made:
             self._made[name] = self._make(model)
         return self._made[name]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from factory.api import Ask, Endpoint, Message, Reply
+from factory.api import ChatRequest, Endpoint, Message, ChatResponse
 from factory.errors import FactoryError, UnavailableError
 from factory.teach import request
 from factory.teach.batch import Batch
@@ -37,21 +37,21 @@ class Exchange:
     pace: Pace
     in_words: bool = field(default=False)
 
-    def reply(self, ask: Ask, key: str, batch: Batch) -> Reply:
+    def reply(self, ask: ChatRequest, key: str, batch: Batch) -> ChatResponse:
         """Ask, and once more with its fault when the answer is not valid."""
         first, attempt = self._formed(ask, key, batch)
         reply = self._judged(ask, key, [first])
         self._done(attempt, first, reply)
-        if not reply.failed or not (ask.schema or ask.choices) or first.finish == CUT or first.refusal:
+        if not reply.error or not (ask.schema or ask.choices) or first.finish == CUT or first.refusal:
             return reply
         self.counts.add(repaired=1)
         body = self._body(ask, None if self.in_words else request.schema(ask))
-        second, attempt = self._tried(request.repairing(ask, first.text, reply.failed), body, key, batch)
+        second, attempt = self._tried(request.repairing(ask, first.text, reply.error), body, key, batch)
         reply = self._judged(ask, key, [first, second])
         self._done(attempt, second, reply)
         return reply
 
-    def _formed(self, ask: Ask, key: str, batch: Batch) -> tuple[Said, str]:
+    def _formed(self, ask: ChatRequest, key: str, batch: Batch) -> tuple[Said, str]:
         """The first round: with the form as a schema or, where the server refuses that, in words from then on."""
         form = request.schema(ask)
         if form is None or self.in_words:
@@ -65,10 +65,10 @@ class Exchange:
             self.in_words = True
             return found
 
-    def _body(self, ask: Ask, form: Mapping[str, Any] | None) -> dict[str, Any]:
+    def _body(self, ask: ChatRequest, form: Mapping[str, Any] | None) -> dict[str, Any]:
         body: dict[str, Any] = {"temperature": ask.temperature, "max_tokens": ask.max_tokens}
         if ask.temperature > 0:
-            body["seed"] = ask.draw
+            body["seed"] = ask.sample_index
         if form is not None:
             shape = {"name": "answer", "strict": True, "schema": form}
             body["response_format"] = {"type": "json_schema", "json_schema": shape}
@@ -105,30 +105,30 @@ class Exchange:
             self.pace.hold(error.after)
         batch.sleep(backoff(tries, error.after))
 
-    def _judged(self, ask: Ask, key: str, said: Sequence[Said]) -> Reply:
+    def _judged(self, ask: ChatRequest, key: str, said: Sequence[Said]) -> ChatResponse:
         """The reply that the last answer makes, with what all rounds took."""
         last = said[-1]
         tokens_in, tokens_out = sum(each.tokens_in for each in said), sum(each.tokens_out for each in said)
         facts: dict[str, Any] = {
             "model": self.endpoint.model, "prompt": key, "tokens_in": tokens_in, "tokens_out": tokens_out,
-            "cost": self.endpoint.cost(tokens_in, tokens_out), "seconds": round(sum(each.seconds for each in said), 3),
+            "cost": self.endpoint.compute_cost(tokens_in, tokens_out), "seconds": round(sum(each.seconds for each in said), 3),
         }
         fault = f"the answer was cut off at {ask.max_tokens} tokens" if last.finish == CUT else last.refusal
         if fault:
-            return Reply(last.text, failed=fault, **facts)
+            return ChatResponse(last.text, error=fault, **facts)
         try:
             text, value = request.settled(ask, last.text)
         except request.InvalidAnswerError as error:
-            return Reply(last.text, failed=str(error), **facts)
-        return Reply(text, value, **facts)
+            return ChatResponse(last.text, error=str(error), **facts)
+        return ChatResponse(text, value, **facts)
 
-    def _done(self, attempt: str, said: Said, reply: Reply) -> None:
+    def _done(self, attempt: str, said: Said, reply: ChatResponse) -> None:
         """Keep a valid answer, and then say in the ledger that it is there: killed in between, nobody pays again."""
-        if not reply.failed:
+        if not reply.error:
             keep(self.calls, reply, host=self.endpoint.host)
-        status = "ok" if not reply.failed else "truncated" if said.finish == CUT else "invalid"
-        cost = self.endpoint.cost(said.tokens_in, said.tokens_out)
+        status = "ok" if not reply.error else "truncated" if said.finish == CUT else "invalid"
+        cost = self.endpoint.compute_cost(said.tokens_in, said.tokens_out)
         self.ledger.over(
-            attempt, status, key=reply.prompt, tokens_in=said.tokens_in, tokens_out=said.tokens_out,
+            attempt, status, key=reply.prompt_digest, tokens_in=said.tokens_in, tokens_out=said.tokens_out,
             cost=round(cost, 9), seconds=said.seconds,
         )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from factory.api import Ask, Base, Decoder, Guide, Kit, Message, Reply, Reporter, Silent
+from factory.api import ChatRequest, Base, Decoder, Guide, Kit, Message, ChatResponse, Reporter, NoOpReporter
 from factory.teach import request
 from factory.teach.cached import Counts, cached, keep, miss
 from factory.teach.calls import Calls
@@ -29,7 +29,7 @@ class _Wanted:
     """A request that is not in the cache."""
 
     key: str
-    ask: Ask
+    ask: ChatRequest
     messages: tuple[Message, ...]
 
     @property
@@ -63,12 +63,12 @@ class Local:
     def model(self) -> str:
         return self.base.id
 
-    def ask(self, asks: Iterable[Ask], report: Reporter | None = None) -> Iterator[Reply]:
+    def ask(self, asks: Iterable[ChatRequest], report: Reporter | None = None) -> Iterator[ChatResponse]:
         """Yield one reply for each request, in their order. Requests that are alike are asked once."""
-        voice, known = report or Silent(), {"kind": "local", "version": VERSION, "base": self.base.digest}
+        voice, known = report or NoOpReporter(), {"kind": "local", "version": VERSION, "base": self.base.digest}
         asked = list(asks)
         order = [request.key(each, known) for each in asked]
-        replies: dict[str, Reply] = {}
+        replies: dict[str, ChatResponse] = {}
         missing: list[_Wanted] = []
         for key, ask in dict(zip(order, asked, strict=True)).items():
             found = cached(self.calls, ask, key)
@@ -81,27 +81,27 @@ class Local:
                 missing.append(_Wanted(key, ask, request.instructed(ask)))
         for group in _alike(missing):
             for reply in self._group(group):
-                replies[reply.prompt] = reply
-            voice.progress(len(replies), len(set(order)), "answers")
+                replies[reply.prompt_digest] = reply
+            voice.report_progress(len(replies), len(set(order)), "answers")
         yield from (replies[key] for key in order)
 
-    def _group(self, group: Sequence[_Wanted]) -> Iterator[Reply]:
+    def _group(self, group: Sequence[_Wanted]) -> Iterator[ChatResponse]:
         """Answer requests of one shape; those that fail are repaired once, together."""
         replies = self._round(group, {})
         faulty = [
-            _Wanted(each.key, each.ask, request.repairing(each.ask, reply.text, reply.failed))
-            for each, reply in zip(group, replies, strict=True) if reply.failed and each.ask.schema
+            _Wanted(each.key, each.ask, request.repairing(each.ask, reply.text, reply.error))
+            for each, reply in zip(group, replies, strict=True) if reply.error and each.ask.schema
         ]
         if faulty:
             self.counts.add(repaired=len(faulty))
-            first = {reply.prompt: reply for reply in replies}
-            again = {reply.prompt: reply for reply in self._round(faulty, first)}
-            replies = [again.get(reply.prompt, reply) for reply in replies]
+            first = {reply.prompt_digest: reply for reply in replies}
+            again = {reply.prompt_digest: reply for reply in self._round(faulty, first)}
+            replies = [again.get(reply.prompt_digest, reply) for reply in replies]
         for reply in replies:
             self.counts.heard(reply)
             yield reply
 
-    def _round(self, group: Sequence[_Wanted], first: dict[str, Reply]) -> list[Reply]:
+    def _round(self, group: Sequence[_Wanted], first: dict[str, ChatResponse]) -> list[ChatResponse]:
         """One answer each, on top of what a first round took."""
         self.ledger.check()
         attempts = [self.ledger.sent(key=each.key, model=self.model, host="", by=who()) for each in group]
@@ -111,9 +111,9 @@ class Local:
         replies = []
         for each, said, attempt in zip(group, spoken, attempts, strict=True):
             reply = self._judged(each, said, seconds, first.get(each.key))
-            if not reply.failed:
+            if not reply.error:
                 keep(self.calls, reply)
-            status = "ok" if not reply.failed else "invalid" if said.ended else "truncated"
+            status = "ok" if not reply.error else "invalid" if said.ended else "truncated"
             self.ledger.over(
                 attempt, status, key=each.key, tokens_in=said.tokens_in, tokens_out=said.tokens_out, cost=0.0,
                 seconds=seconds,
@@ -121,10 +121,10 @@ class Local:
             replies.append(reply)
         return replies
 
-    def _judged(self, wanted: _Wanted, said: _Spoken, seconds: float, before: Reply | None) -> Reply:
+    def _judged(self, wanted: _Wanted, said: _Spoken, seconds: float, before: ChatResponse | None) -> ChatResponse:
         tokens_in, tokens_out = said.tokens_in, said.tokens_out
         if before is not None:
-            tokens_in, tokens_out = tokens_in + before.tokens_in, tokens_out + before.tokens_out
+            tokens_in, tokens_out = tokens_in + before.input_tokens, tokens_out + before.output_tokens
             seconds = round(seconds + before.seconds, 3)
         text, value, fault = said.text, None, said.fault
         if not said.ended:
@@ -134,15 +134,15 @@ class Local:
                 text, value = request.settled(wanted.ask, said.text)
             except request.InvalidAnswerError as error:
                 fault = str(error)
-        return Reply(
-            text, value, fault, model=self.model, prompt=wanted.key, tokens_in=tokens_in, tokens_out=tokens_out,
+        return ChatResponse(
+            text, value, fault, model=self.model, prompt_digest=wanted.key, input_tokens=tokens_in, output_tokens=tokens_out,
             seconds=seconds,
         )
 
     def _spoken(self, group: Sequence[_Wanted]) -> list[_Spoken]:
         """What the model says; nothing to a request that it can not read to its end."""
-        decoder = self.kit().decoder(self.base)
-        prompts = [decoder.chat(each.messages) for each in group]
+        decoder = self.kit().load_decoder(self.base)
+        prompts = [decoder.tokenize_chat(each.messages) for each in group]
         most = int(getattr(decoder.model.config, "max_position_embeddings", 0)) or sys.maxsize
         wanted = [0 if each.ask.choices else each.ask.max_tokens for each in group]
         fits = [len(prompt) + tokens <= most for prompt, tokens in zip(prompts, wanted, strict=True)]
@@ -154,8 +154,8 @@ class Local:
 
     def _weighed(self, decoder: Decoder, group: Sequence[_Wanted], prompts: Ids) -> list[_Spoken]:
         """The likeliest choice, or one drawn by how likely each is."""
-        said = [[decoder.said(choice) for choice in each.ask.choices] for each in group]
-        weights = decoder.weigh(prompts, said)
+        said = [[decoder.tokenize_answer(choice) for choice in each.ask.choices] for each in group]
+        weights = decoder.compute_choice_logprobs(prompts, said)
         places = [_drawn(row, each.ask.temperature, each.seed) for row, each in zip(weights, group, strict=True)]
         return [
             _Spoken(each.ask.choices[place], len(prompt), len(ids[place]))
@@ -165,9 +165,9 @@ class Local:
     def _written(self, decoder: Decoder, group: Sequence[_Wanted], prompts: Ids) -> list[_Spoken]:
         ask = group[0].ask
         guides: list[Guide | None] = [guide(each.ask.schema) if each.ask.schema else None for each in group]
-        written = decoder.sample(prompts, ask.max_tokens, guides, ask.temperature, [each.seed for each in group])
+        written = decoder.sample_texts(prompts, ask.max_tokens, guides, ask.temperature, [each.seed for each in group])
         return [
-            _Spoken(said.text, len(prompt), said.tokens, said.ended)
+            _Spoken(said.text, len(prompt), said.tokens, said.finished)
             for prompt, said in zip(prompts, written, strict=True)
         ]
 

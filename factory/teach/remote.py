@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from factory.api import Ask, Endpoint, Reply, Reporter, Silent
+from factory.api import ChatRequest, Endpoint, ChatResponse, Reporter, NoOpReporter
 from factory.errors import UnavailableError
 from factory.teach import request
 from factory.teach.batch import Batch
@@ -36,25 +36,25 @@ class Remote:
     def model(self) -> str:
         return self.endpoint.model
 
-    def ask(self, asks: Iterable[Ask], report: Reporter | None = None) -> Iterator[Reply]:
+    def ask(self, asks: Iterable[ChatRequest], report: Reporter | None = None) -> Iterator[ChatResponse]:
         """Yield one reply for each request, in their order. Requests that are alike are asked once."""
-        who = {"kind": "endpoint", **self.endpoint.said()}
+        who = {"kind": "endpoint", **self.endpoint.build_cache_identity()}
         asked = list(asks)
         order = [request.key(each, who) for each in asked]
         items = dict(zip(order, asked, strict=True))
-        yield from Batch().each(self._one, items, order, self.endpoint.concurrency, report or Silent())
+        yield from Batch().each(self._one, items, order, self.endpoint.concurrency, report or NoOpReporter())
 
-    def _one(self, key: str, ask: Ask, batch: Batch) -> Reply:
+    def _one(self, key: str, ask: ChatRequest, batch: Batch) -> ChatResponse:
         found = cached(self.calls, ask, key)
         if found is None and self.ledger.terms.replay:
             raise miss(self.model, ask, key)
         if found is None:
             with self.calls.asking(key):
                 found = cached(self.calls, ask, key) or self._asked(ask, key, batch)
-        self.counts.add(cached=int(found.cached))
+        self.counts.add(cached=int(found.from_cache))
         return found
 
-    def _asked(self, ask: Ask, key: str, batch: Batch) -> Reply:
+    def _asked(self, ask: ChatRequest, key: str, batch: Batch) -> ChatResponse:
         try:
             reply = self._connected().reply(ask, key, batch)
         except RefusedError as error:
@@ -62,11 +62,11 @@ class Remote:
         self.counts.heard(reply)
         return reply
 
-    def _refused(self, error: RefusedError, key: str) -> Reply:
+    def _refused(self, error: RefusedError, key: str) -> ChatResponse:
         """A request that the server will not answer has failed; when it answers none, so has the build."""
         if isinstance(error, LastingError) or (self.counts.failed + 1 >= REFUSALS and not self.counts.answered):
             raise UnavailableError(f"{self.endpoint.base_url} refuses {self.model}: {error}") from None
-        return Reply("", failed=f"the endpoint refuses it: {error}", model=self.model, prompt=key)
+        return ChatResponse("", error=f"the endpoint refuses it: {error}", model=self.model, prompt_digest=key)
 
     def _connected(self) -> Exchange:
         with self._lock:

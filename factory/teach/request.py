@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from factory import identity
-from factory.api import Ask, Message, normalise
+from factory.api import ChatRequest, Message, normalise
 
 VERSION = 1
 """Bumped by hand when the same request would be put to a model in other words."""
@@ -28,12 +28,12 @@ class InvalidAnswerError(ValueError):
     """What is wrong with an answer, in words that its writer can act on."""
 
 
-def key(ask: Ask, who: Mapping[str, Any]) -> str:
+def key(ask: ChatRequest, who: Mapping[str, Any]) -> str:
     """The digest of a request to somebody: of all that its answer depends on."""
-    return identity.key({
+    return identity.compute_key({
         "version": VERSION, "who": dict(who), "messages": [[each.role, each.content] for each in ask.messages],
         "schema": _shape(ask.schema) if ask.schema else None, "choices": list(ask.choices),
-        "temperature": ask.temperature, "max_tokens": ask.max_tokens, "draw": ask.draw,
+        "temperature": ask.temperature, "max_tokens": ask.max_tokens, "draw": ask.sample_index,
     })
 
 
@@ -43,7 +43,7 @@ def _shape(model: type[BaseModel]) -> dict[str, Any]:
     return model.model_json_schema()
 
 
-def settled(ask: Ask, text: str) -> tuple[str, Any]:
+def settled(ask: ChatRequest, text: str) -> tuple[str, Any]:
     """The text and the value of a valid answer. Raises InvalidAnswerError."""
     if ask.choices:
         return _chosen(text, ask.choices), None
@@ -92,7 +92,7 @@ def _chosen(text: str, choices: tuple[str, ...]) -> str:
     return alike[0]
 
 
-def schema(ask: Ask) -> dict[str, Any] | None:
+def schema(ask: ChatRequest) -> dict[str, Any] | None:
     """The JSON Schema of an answer, in the strict form that servers take; None for free text."""
     if ask.choices:
         enum = {"type": "string", "enum": list(ask.choices)}
@@ -113,7 +113,7 @@ def _closed(part: Any) -> Any:
     return closed
 
 
-def instructed(ask: Ask) -> tuple[Message, ...]:
+def instructed(ask: ChatRequest) -> tuple[Message, ...]:
     """The messages with the form of the answer said in words, for a model that nothing constrains."""
     if ask.choices:
         said = f"Answer with one of these, and nothing else: {' | '.join(ask.choices)}"
@@ -132,7 +132,7 @@ def _in_words(model: type[BaseModel]) -> str:
     return f"Answer with one JSON object, and nothing else, that follows this JSON Schema:\n{shape}"
 
 
-def repairing(ask: Ask, text: str, fault: str) -> tuple[Message, ...]:
+def repairing(ask: ChatRequest, text: str, fault: str) -> tuple[Message, ...]:
     """The messages of the one repair round: the answer, what is wrong with it, and its form in words."""
     form = f"Answer with one of: {' | '.join(ask.choices)}" if ask.choices else ""
     form = _in_words(ask.schema) if ask.schema else form
@@ -142,7 +142,7 @@ def repairing(ask: Ask, text: str, fault: str) -> tuple[Message, ...]:
     )
 
 
-def excerpt(ask: Ask, width: int = 60) -> str:
+def excerpt(ask: ChatRequest, width: int = 60) -> str:
     """How a person recognises a request: the beginning of its last message."""
     text = " ".join(ask.messages[-1].content.split())
     return text if len(text) <= width else f"{text[: width - 1]}…"

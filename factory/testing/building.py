@@ -13,54 +13,54 @@ from factory import identity
 from factory.api import Contender, Curator, Eval, Objective, Plugin, Probe, Source, Synthesizer, Target, Task
 from factory.engine import build
 from factory.errors import FactoryError
-from factory.plugins import Registry, installed
+from factory.plugins import Registry, load_installed_registry
 from factory.resolve import resolve
 from factory.testing.case import Case
-from factory.testing.looks import trials
-from factory.testing.trying import FORMS, WORLD, briefly, form_of, write_files
+from factory.testing.looks import run_trials
+from factory.testing.trying import MODEL_OUTPUT_TYPES, WORLD_FOLDER, shorten_fields, infer_output_type, write_files
 
-VERDICTS = frozenset({0, 2, 3})
+VERDICT_EXIT_CODES = frozenset({0, 2, 3})
 
 
-def built(kind: type[Plugin], case: Case) -> str:
+def run_conformance_build(kind: type[Plugin], case: Case) -> str:
     """Build twice; returns the verdict. Raises AssertionError with what went wrong, in the words of the build."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        folders = (WORLD, *_own(kind, root))
+        folders = (WORLD_FOLDER, *_write_local_plugin(kind, root))
         registry = Registry.load(folders)
-        spec = _written(kind, case, root)
+        spec = _write_conformance_project(kind, case, root)
         try:
             first = build(resolve(spec, registry=registry), registry, root / "home")
             heard: list[Any] = []
-            again = build(resolve(spec, registry=registry), registry, root / "home", listener=_ears(heard))
+            again = build(resolve(spec, registry=registry), registry, root / "home", listener=_build_event_collector(heard))
         except FactoryError as error:
-            raise AssertionError(f"a build with {kind.role} {kind.kind!r} failed: {error}{_log(root)}") from error
+            raise AssertionError(f"a build with {kind.role} {kind.kind!r} failed: {error}{_read_worker_log(root)}") from error
     ran = [event.stage for event in heard if type(event).__name__ == "StageStarted"]
-    assert first.exit_code in VERDICTS, first
+    assert first.exit_code in VERDICT_EXIT_CODES, first
     assert again.verdict == first.verdict and not ran, f"a second build ran {ran}: its key changes from run to run"
     return first.verdict
 
 
-def _ears(heard: list[Any]) -> Any:
+def _build_event_collector(heard: list[Any]) -> Any:
     return lambda at, event: heard.append(event)
 
 
-def _log(root: Path) -> str:
+def _read_worker_log(root: Path) -> str:
     """The last line that the worker wrote, which says more than the error."""
     logs = sorted(root.glob("home/runs/*/worker.log"))
     words = logs[-1].read_text(errors="replace").strip().splitlines() if logs else []
     return f"\n  {words[-1]}" if words else ""
 
 
-def _own(kind: type[Plugin], root: Path) -> list[Path]:
+def _write_local_plugin(kind: type[Plugin], root: Path) -> list[Path]:
     """A project-local folder for a class that no installed package registers; nothing for one that is installed."""
-    found = {(one.role, one.kind) for one in installed().classes()}
+    found = {(one.role, one.kind) for one in load_installed_registry().classes()}
     if (kind.role, kind.kind) in found:
         return []
     folder = root / "local"
     folder.mkdir()
-    (folder / f"conformance_{identity.key(str(root))[:12]}.py").write_text(
-        "import sys\n" f"sys.path[:0] = {[os.path.abspath(path) for path in _paths(kind)]!r}\n"
+    (folder / f"conformance_{identity.compute_key(str(root))[:12]}.py").write_text(
+        "import sys\n" f"sys.path[:0] = {[os.path.abspath(path) for path in _find_import_paths(kind)]!r}\n"
         "from factory.api import hookimpl\n"
         f"from {kind.__module__} import {kind.__qualname__} as Kind\n\n\n"
         "@hookimpl\ndef factory_plugins():\n    return [Kind]\n"
@@ -68,7 +68,7 @@ def _own(kind: type[Plugin], root: Path) -> list[Path]:
     return [folder]
 
 
-def _paths(kind: type[Plugin]) -> list[str]:
+def _find_import_paths(kind: type[Plugin]) -> list[str]:
     """The folder from which a class's module is imported."""
     import sys
 
@@ -77,48 +77,48 @@ def _paths(kind: type[Plugin]) -> list[str]:
     return [str(file.parents[depth])]
 
 
-def _written(kind: type[Plugin], case: Case, root: Path) -> Path:
+def _write_conformance_project(kind: type[Plugin], case: Case, root: Path) -> Path:
     """The project: a spec with the plugin in its place, the rows, the tables, and the case's own files."""
     write_files(case, root)
-    rows = case.examples()
+    rows = case.build_example_rows()
     lines = [{"id": row.id, "columns": dict(row.columns), "group": row.group} for row in rows]
-    for table, entries in case.side_tables().items():
+    for table, entries in case.build_side_tables().items():
         lines += [{"id": row.id, "columns": dict(row.columns), "table": table} for row in entries.values()]
     (root / "world.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     spec = root / "conformance.yaml"
-    spec.write_text(json.dumps(_spec(kind, case, root)))  # JSON is YAML
+    spec.write_text(json.dumps(_build_conformance_spec(kind, case, root)))  # JSON is YAML
     return spec
 
 
-def _spec(kind: type[Plugin], case: Case, root: Path) -> dict[str, Any]:
-    form = form_of(kind, case, installed())
-    own, count = issubclass(kind, Task), len(case.examples())
+def _build_conformance_spec(kind: type[Plugin], case: Case, root: Path) -> dict[str, Any]:
+    form = infer_output_type(kind, case, load_installed_registry())
+    own, count = issubclass(kind, Task), len(case.build_example_rows())
     task = {"kind": kind.kind, **case.fields} if own else {"kind": case.task or f"world-{form}"}
     rows = {
-        "kind": "world-rows", "file": "world.jsonl", "columns": sorted(case.examples()[0].columns),
-        "holds": sorted(case.side_tables()),
+        "kind": "world-rows", "file": "world.jsonl", "columns": sorted(case.build_example_rows()[0].columns),
+        "holds": sorted(case.build_side_tables()),
     }
     spec: dict[str, Any] = {
         "apiVersion": "factory/v1", "name": "conformance", "task": task,
-        "models": _models(kind, case, form, root),
+        "models": _write_conformance_models(kind, case, form, root),
         "data": {
             "sources": [rows], "split": {"test": max(2 * count // 5, 2), "validation": max(count // 6, 1)},
             "leakage": {"near": 1.0},
         },
     }
-    _place(spec, kind, {"kind": kind.kind, **briefly(kind, case)}, kind.kind if own else f"world-{form}")
+    _insert_plugin_block(spec, kind, {"kind": kind.kind, **shorten_fields(kind, case)}, kind.kind if own else f"world-{form}")
     return {**spec, **case.spec}
 
 
-def _models(kind: type[Plugin], case: Case, form: str, root: Path) -> dict[str, str]:
+def _write_conformance_models(kind: type[Plugin], case: Case, form: str, root: Path) -> dict[str, str]:
     """A random model for what learns or asks one, and the further ones that it uses; else one that nobody loads."""
-    if issubclass(kind, Objective | Probe | Task) or "model" in trials([(kind, case)], models=False)[0][0]:
-        from factory.testing.models import base
+    if issubclass(kind, Objective | Probe | Task) or "model" in run_trials([(kind, case)], models=False)[0][0]:
+        from factory.testing.models import build_random_base
 
-        lent = {alias: base(root / "models", FORMS.get(alias, form)) for alias in kind(**case.fields).uses()}
-        student = base(root / "models", form)
+        lent = {alias: build_random_base(root / "models", MODEL_OUTPUT_TYPES.get(alias, form)) for alias in kind(**case.fields).get_required_models()}
+        student = build_random_base(root / "models", form)
         return {name: f"./{one.folder.relative_to(root)}" for name, one in {"student": student, **lent}.items()
-                if name in ("student", *FORMS)}
+                if name in ("student", *MODEL_OUTPUT_TYPES)}
     folder = root / "base"
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps({"model_type": "world", "architectures": ["World"]}))
@@ -126,7 +126,7 @@ def _models(kind: type[Plugin], case: Case, form: str, root: Path) -> dict[str, 
     return {"student": "./base"}
 
 
-def _place(spec: dict[str, Any], kind: type[Plugin], block: Mapping[str, Any], form: str) -> None:
+def _insert_plugin_block(spec: dict[str, Any], kind: type[Plugin], block: Mapping[str, Any], form: str) -> None:
     """Put a plugin's block where its role stands, beside the world's own for this form of answers."""
     if issubclass(kind, Source):
         spec["data"]["sources"] = [dict(block)]
@@ -135,7 +135,7 @@ def _place(spec: dict[str, Any], kind: type[Plugin], block: Mapping[str, Any], f
     elif issubclass(kind, Curator):
         spec["data"]["curate"] = [dict(block)]
     elif issubclass(kind, Contender):
-        others = [form] if kind.uses_adapter and kind.compared else ["tuned", form]
+        others = [form] if kind.uses_adapter and kind.in_gate else ["tuned", form]
         spec["contenders"] = [dict(block), *others]
     elif issubclass(kind, Eval):
         spec["evaluate"] = [form, dict(block)] if issubclass(kind, Probe) else [dict(block)]

@@ -11,13 +11,13 @@ from factory.api import Answer, Provenance, Row
 
 Columns = Mapping[str, Any]
 LABELS = ("animal", "plant", "stone")
-WORDS = {
+LABEL_WORDS = {
     "animal": ("cat", "dog", "owl", "fish", "bear", "wolf", "hare"),
     "plant": ("fern", "oak", "moss", "rose", "reed", "pine", "leek"),
     "stone": ("slate", "flint", "chalk", "marble", "opal", "jade", "basalt"),
 }
-NOISE = ("a", "the", "old", "small", "near", "under", "grey", "by", "one", "two", "of", "some", "wet", "cold", "far")
-ROWS = 60
+NOISE_WORDS = ("a", "the", "old", "small", "near", "under", "grey", "by", "one", "two", "of", "some", "wet", "cold", "far")
+EXAMPLE_ROW_COUNT = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,45 +38,45 @@ class Case:
     replies: Sequence[str] = ()
     task: str = ""
     spec: Columns = field(default_factory=dict)
-    patience: float = 120.0
+    timeout_seconds: float = 120.0
 
-    def examples(self) -> list[Row]:
+    def build_example_rows(self) -> list[Row]:
         """The rows, each with an id, a group of two and a provenance."""
-        given = self.rows or [dict(columns) for columns in worldly()]
+        given = self.rows or [dict(columns) for columns in generate_example_columns()]
         origin = Provenance("example.jsonl", licence="CC0-1.0")
         return [
             Row(f"r{n}", dict(columns), Provenance(origin.source, n + 1, origin.licence), group=f"g{n // 2}")
             for n, columns in enumerate(given)
         ]
 
-    def side_tables(self) -> dict[str, dict[str, Row]]:
+    def build_side_tables(self) -> dict[str, dict[str, Row]]:
         """The side tables: those that were given, beside `documents`."""
-        given = {"documents": documents(), **self.tables}
+        given = {"documents": build_example_documents(), **self.tables}
         return {
             table: {name: Row(name, dict(columns), Provenance("table.jsonl", 1, "CC0-1.0"), table=table)
                     for name, columns in rows.items()}
             for table, rows in given.items()
         }
 
-    def outputs(self, form: str, rows: Sequence[Row]) -> list[Answer]:
+    def build_example_answers(self, form: str, rows: Sequence[Row]) -> list[Answer]:
         """An answer to each row: those that were given or, of a common form, right ones and wrong ones by turns."""
         if self.answers:
             return [Answer(row.id, output) for row, output in zip(rows, self.answers, strict=False)]
-        return [Answer(row.id, output_for(form, row, right=n % 3 != 0)) for n, row in enumerate(rows)]
+        return [Answer(row.id, build_example_output(form, row, right=n % 3 != 0)) for n, row in enumerate(rows)]
 
 
-def documents() -> dict[str, Columns]:
+def build_example_documents() -> dict[str, Columns]:
     """A corpus: a text for every word."""
     return {
-        f"d{n}": {"text": f"{word} {NOISE[n % len(NOISE)]} {label}", "title": word}
-        for n, (label, word) in enumerate((label, word) for label in LABELS for word in WORDS[label])
+        f"d{n}": {"text": f"{word} {NOISE_WORDS[n % len(NOISE_WORDS)]} {label}", "title": word}
+        for n, (label, word) in enumerate((label, word) for label in LABELS for word in LABEL_WORDS[label])
     }
 
 
-def worldly(count: int = ROWS) -> Iterator[dict[str, Any]]:
+def generate_example_columns(count: int = EXAMPLE_ROW_COUNT) -> Iterator[dict[str, Any]]:
     """Rows with every column that several kinds know: a text and its label, a query and its documents, an answer."""
-    draw, names = random.Random(11), [*documents()]
-    places = [(label, n) for label in LABELS for n in range(len(WORDS[label]))]
+    draw, names = random.Random(11), [*build_example_documents()]
+    places = [(label, n) for label in LABELS for n in range(len(LABEL_WORDS[label]))]
     for number in range(count):
         label, place = places[number % len(places)]
         right = f"d{places.index((label, place))}"
@@ -87,7 +87,7 @@ def worldly(count: int = ROWS) -> Iterator[dict[str, Any]]:
             name: [round(draw.random() + 0.3 * (one == right), 4) for one in candidates]
             for name in ("bm25", "cosine", "hybrid")
         }
-        text = " ".join([WORDS[label][place], *draw.sample(NOISE, 3), WORDS[label][(place + 1) % 7], f"n{number}"])
+        text = " ".join([LABEL_WORDS[label][place], *draw.sample(NOISE_WORDS, 3), LABEL_WORDS[label][(place + 1) % 7], f"n{number}"])
         yield {
             "text": text, "label": label, "query": text, "question": text, "prompt": text,
             "answer": f"it is {label}", "relevant": {right: 1}, "candidates": candidates, "signals": signals,
@@ -95,7 +95,7 @@ def worldly(count: int = ROWS) -> Iterator[dict[str, Any]]:
         }
 
 
-def output_for(form: str, row: Row, *, right: bool) -> Any:
+def build_example_output(form: str, row: Row, *, right: bool) -> Any:
     """An answer of a common form; of another form, nothing can be made up. Raises ValueError then."""
     columns = row.columns
     if form == "labels":

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from factory.api import Plugin
 from factory.testing import facts
-from factory.testing.building import built
+from factory.testing.building import run_conformance_build
 from factory.testing.case import Case
-from factory.testing.imports import imported
-from factory.testing.looks import Seen, look
+from factory.testing.imports import measure_import
+from factory.testing.looks import Observation, observe_plugin
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,45 +27,45 @@ class Fault:
         return f"{self.check}: {self.reason}"
 
 
-def conforms(kind: type[Plugin], case: Case | None = None, *, record: Path | None = None) -> None:
+def assert_conforms(kind: type[Plugin], case: Case | None = None, *, record: Path | None = None) -> None:
     """Raise AssertionError that lists all that is wrong with a plugin class. `record` is a file that remembers outputs,
     so that one which changes under the same `version` is noticed.
     """
-    found = faults(kind, case, record=record)
+    found = find_faults(kind, case, record=record)
     assert not found, f"{kind.__name__} does not conform:\n" + "\n".join(f"  {fault}" for fault in found)
 
 
-def faults(kind: type[Plugin], case: Case | None = None, *, record: Path | None = None) -> list[Fault]:
+def find_faults(kind: type[Plugin], case: Case | None = None, *, record: Path | None = None) -> list[Fault]:
     """All that is wrong with a plugin class: as a class, as it is imported, and as it behaves."""
     case = case or Case()
-    static = [Fault(check, reason) for check, reason in facts.wrong(kind, case.fields)]
-    light = facts.heavy(kind, imported(kind.__module__, paths=sys.path))
+    static = [Fault(check, reason) for check, reason in facts.find_class_faults(kind, case.fields)]
+    light = facts.find_import_faults(kind, measure_import(kind.__module__, paths=sys.path))
     found = static + [Fault(check, reason) for check, reason in light]
     if any(fault.check in ("made", "class", "loads") for fault in found):
         return found
-    seen = look(kind, case)
-    return found + judged(kind, case, seen) + recorded(kind, case, seen, record)
+    seen = observe_plugin(kind, case)
+    return found + find_trial_faults(kind, case, seen) + compare_with_record(kind, case, seen, record)
 
 
-def judged(kind: type[Plugin], case: Case, seen: tuple[Seen, Seen]) -> list[Fault]:
+def find_trial_faults(kind: type[Plugin], case: Case, seen: tuple[Observation, Observation]) -> list[Fault]:
     """What the two trials say against a plugin."""
     one, other = seen
     for name, check in (("ended", "ends well"), ("raised", "runs"), ("off", "contract")):
         if name in one:
-            return [Fault(check, _told(check, one[name]))]
+            return [Fault(check, _add_case_hint(check, one[name]))]
     if "model" in one:
         return []
-    found = list(_behaved(one))
+    found = list(_find_behaviour_faults(one))
     if one["same"] and one["digest"] != other.get("digest"):
         found.append(Fault("deterministic", "its output depends on PYTHONHASHSEED; sort what comes out of a set"))
-    return found + [Fault("columns", reason) for reason in facts.columns(kind, case.fields, one)]
+    return found + [Fault("columns", reason) for reason in facts.find_column_faults(kind, case.fields, one)]
 
 
-def _told(check: str, said: str) -> str:
+def _add_case_hint(check: str, said: str) -> str:
     return f"{said} (give it a Case with the rows, files or fields that it needs)" if check == "runs" else said
 
 
-def _behaved(one: Seen) -> list[Fault]:
+def _find_behaviour_faults(one: Observation) -> list[Fault]:
     reasons = {
         "mutated": "it changes the rows or tables that it is lent; use row.having(…), or work on a copy",
         "unlike": "two runs with the same seed give different outputs; draw from random.Random(job.seed)",
@@ -80,9 +80,9 @@ def _behaved(one: Seen) -> list[Fault]:
     return [Fault(names[name], reasons[name]) for name, is_wrong in wrong.items() if is_wrong]
 
 
-def recorded(kind: type[Plugin], case: Case, seen: tuple[Seen, Seen], file: Path | None) -> list[Fault]:
+def compare_with_record(kind: type[Plugin], case: Case, seen: tuple[Observation, Observation], file: Path | None) -> list[Fault]:
     """Compare an output with what a file remembers, or have the file remember it. A newer version may differ."""
-    if file is None or "digest" not in seen[0] or facts.wants_models(kind):
+    if file is None or "digest" not in seen[0] or facts.is_model_plugin(kind):
         return []
     known = json.loads(file.read_text()) if file.is_file() else {}
     name = f"{kind.role} {kind.kind}"
@@ -97,16 +97,16 @@ def recorded(kind: type[Plugin], case: Case, seen: tuple[Seen, Seen], file: Path
     return []
 
 
-def builds(kind: type[Plugin], case: Case | None = None) -> str:
+def assert_builds(kind: type[Plugin], case: Case | None = None) -> str:
     """Run a plugin in a real build, in a worker, to a verdict, and again from the cache; returns the verdict.
 
     Raises AssertionError with what the build said. Its rows are the case's, its task the kit's own for the form of
     answers; an objective learns on a random model of two layers.
     """
-    return built(kind, case or Case())
+    return run_conformance_build(kind, case or Case())
 
 
-def suite(
+def build_conformance_suite(
     module: str | Sequence[type[Plugin]], cases: Mapping[str, Case] | None = None, *, record: Path | None = None
 ) -> Callable[..., None]:
     """A test function, parametrised over every class of a plugin module (or of a list) and what is to be shown of it.
@@ -115,7 +115,7 @@ def suite(
     """
     import pytest
 
-    kinds = facts.brought(module) if isinstance(module, str) else list(module)
+    kinds = facts.load_plugin_classes(module) if isinstance(module, str) else list(module)
     given = cases or {}
 
     @pytest.mark.parametrize("kind", kinds, ids=lambda kind: f"{kind.role}-{kind.kind}")
@@ -123,8 +123,8 @@ def suite(
     def test(kind: type[Plugin], shown: str) -> None:
         case = given.get(kind.kind, Case())
         if shown == "conforms":
-            conforms(kind, case, record=record)
+            assert_conforms(kind, case, record=record)
         else:
-            builds(kind, case)
+            assert_builds(kind, case)
 
     return test

@@ -13,40 +13,40 @@ from typing import Any
 from pydantic import ValidationError
 
 from factory.api import Objective, Plugin, Probe
-from factory.plugins import check
-from factory.testing.imports import Imported
+from factory.plugins import check_plugin_class
+from factory.testing.imports import ImportReport
 
-Wrong = Iterator[tuple[str, str]]
-OURS = ("factory.api", "factory.testing")
+FaultReasons = Iterator[tuple[str, str]]
+ALLOWED_IMPORTS = ("factory.api", "factory.testing")
 """What a plugin may import of the factory: the contract, and in its tests the kit."""
 
 
-def brought(module: str) -> list[type[Plugin]]:
+def load_plugin_classes(module: str) -> list[type[Plugin]]:
     """The classes that a module's hook returns."""
     found: list[type[Plugin]] = importlib.import_module(module).factory_plugins()
     return found
 
 
-def wants_models(kind: type[Plugin]) -> bool:
+def is_model_plugin(kind: type[Plugin]) -> bool:
     """Whether a class is about models: an objective, or a probe of one."""
     return issubclass(kind, Objective | Probe)
 
 
-def wrong(kind: type[Plugin], fields: Mapping[str, Any]) -> Wrong:
+def find_class_faults(kind: type[Plugin], fields: Mapping[str, Any]) -> FaultReasons:
     """Yield (check, reason) for what is wrong with a class as it stands."""
     try:
-        check(kind)
+        check_plugin_class(kind)
     except (TypeError, ValueError) as error:
         yield "class", str(error)
         return
-    yield from _closed(kind)
-    yield from _documented(kind)
-    yield from _schema(kind)
-    yield from _imports(kind)
-    yield from _made(kind, fields)
+    yield from _check_model_config(kind)
+    yield from _check_documentation(kind)
+    yield from _check_json_schema(kind)
+    yield from _check_contract_imports(kind)
+    yield from _check_construction(kind, fields)
 
 
-def _closed(kind: type[Plugin]) -> Wrong:
+def _check_model_config(kind: type[Plugin]) -> FaultReasons:
     config = kind.model_config
     if not config.get("frozen"):
         yield "frozen", "model_config makes it changeable; leave model_config alone"
@@ -54,7 +54,7 @@ def _closed(kind: type[Plugin]) -> Wrong:
         yield "closed", "it accepts fields that it does not name, so a typo in a spec is lost; leave model_config alone"
 
 
-def _documented(kind: type[Plugin]) -> Wrong:
+def _check_documentation(kind: type[Plugin]) -> FaultReasons:
     said = (vars(kind).get("__doc__") or "").strip()
     if not said:
         yield "documented", "it has no docstring; say in a sentence what it does: `factory plugins` shows it"
@@ -63,7 +63,7 @@ def _documented(kind: type[Plugin]) -> Wrong:
             yield "documented", f"the field {name!r} has no description; write Field(…, description=\"…\")"
 
 
-def _schema(kind: type[Plugin]) -> Wrong:
+def _check_json_schema(kind: type[Plugin]) -> FaultReasons:
     try:
         json.dumps(kind.model_json_schema(), allow_nan=False)
     except Exception as error:  # pydantic raises several kinds of error here
@@ -71,18 +71,18 @@ def _schema(kind: type[Plugin]) -> Wrong:
         yield "schema", f"its fields have no JSON Schema, so no editor can complete them ({said}); use JSON types"
 
 
-def _imports(kind: type[Plugin]) -> Wrong:
+def _check_contract_imports(kind: type[Plugin]) -> FaultReasons:
     """Every file of the package that holds the class must import the contract alone."""
     file = Path(inspect.getfile(kind))
     package = kind.__module__.partition(".")[0]
     top = next((parent for parent in file.parents if parent.name == package), None)
     for path in sorted(top.rglob("*.py")) if top else [file]:
-        for name in _imported(path):
-            if name.partition(".")[0] == "factory" and not name.startswith(OURS):
+        for name in _list_imported_modules(path):
+            if name.partition(".")[0] == "factory" and not name.startswith(ALLOWED_IMPORTS):
                 yield "contract", f"{path.name} imports {name}, which may change any day; import factory.api alone"
 
 
-def _imported(file: Path) -> list[str]:
+def _list_imported_modules(file: Path) -> list[str]:
     names = []
     for node in ast.walk(ast.parse(file.read_text("utf-8"))):
         if isinstance(node, ast.Import):
@@ -92,11 +92,11 @@ def _imported(file: Path) -> list[str]:
     return sorted(set(names))
 
 
-def _made(kind: type[Plugin], fields: Mapping[str, Any]) -> Wrong:
+def _check_construction(kind: type[Plugin], fields: Mapping[str, Any]) -> FaultReasons:
     """It can be made of its fields, and of the block that it writes of itself."""
     try:
         made = kind(**fields)
-        block = {name: value for name, value in made.block().items() if name != "kind"}
+        block = {name: value for name, value in made.to_block().items() if name != "kind"}
         if kind(**block) != made:
             yield "block", "made again of its own block it is another; let every field have one JSON form"
     except ValidationError as error:
@@ -107,7 +107,7 @@ def _made(kind: type[Plugin], fields: Mapping[str, Any]) -> Wrong:
         yield "made", f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
 
 
-def heavy(kind: type[Plugin], seen: Imported) -> Wrong:
+def find_import_faults(kind: type[Plugin], seen: ImportReport) -> FaultReasons:
     """Yield what its import does that no command should wait for."""
     if seen.failed:
         yield "loads", f"{kind.__module__} does not load by itself: {seen.failed}"
@@ -117,7 +117,7 @@ def heavy(kind: type[Plugin], seen: Imported) -> Wrong:
         yield "silent", f"importing it prints {seen.printed!r}; standard output is data"
 
 
-def columns(kind: type[Plugin], fields: Mapping[str, Any], seen: Mapping[str, Any]) -> Iterator[str]:
+def find_column_faults(kind: type[Plugin], fields: Mapping[str, Any], seen: Mapping[str, Any]) -> Iterator[str]:
     """Yield what is wrong with the columns that a class declares, against those that it read."""
     if kind.role not in ("synthesizer", "curator", "objective", "contender", "eval"):
         return
@@ -125,18 +125,18 @@ def columns(kind: type[Plugin], fields: Mapping[str, Any], seen: Mapping[str, An
     declared = set(getattr(made, "columns", ()))
     if idle := sorted(declared - set(seen["anyone"])) if not seen["whole"] else []:
         yield f"it declares the column {idle[0]!r} and never reads it: specs whose rows lack it are refused for nothing"
-    chosen = set(_texts(made.model_dump(mode="json")))
+    chosen = set(_iter_nested_texts(made.model_dump(mode="json")))
     if secret := sorted(set(seen["own"]) - declared - chosen) if not seen["whole"] else []:
         yield (f"it reads the column {secret[0]!r} and does not declare it: a build would fail half-way; add it to "
                "columns, or read it by .get")
 
 
-def _texts(value: Any) -> Iterator[str]:
+def _iter_nested_texts(value: Any) -> Iterator[str]:
     """Every text in a JSON value: a column that a field names was chosen by the spec."""
     if isinstance(value, str):
         yield value
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     for each in inner:
-        yield from _texts(each)
+        yield from _iter_nested_texts(each)
 
 

@@ -12,9 +12,9 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from factory import local
-from factory.heavy import HEAVY
+from factory.heavy import HEAVY_LIBRARIES
 
-SCRIPT = """
+IMPORT_SCRIPT = """
 import io, json, os, sys, time
 from contextlib import redirect_stdout
 import factory.api, factory.plugins
@@ -49,7 +49,7 @@ for asked in json.loads(sys.stdin.read()):
 
 
 @dataclass(frozen=True, slots=True)
-class Imported:
+class ImportReport:
     """What the import of one module, with the classes that it brings, did."""
 
     module: str
@@ -60,7 +60,7 @@ class Imported:
     printed: str
 
     @property
-    def verdict(self) -> str:
+    def summary(self) -> str:
         """What a person should know."""
         if self.failed:
             return f"does not load: {self.failed}"
@@ -69,25 +69,25 @@ class Imported:
         return f"prints when it is loaded: {self.printed!r}" if self.printed else "light"
 
 
-def packages(folders: Iterable[Path] = ()) -> list[Imported]:
+def measure_package_imports(folders: Iterable[Path] = ()) -> list[ImportReport]:
     """Every installed entry point, and every module of these project-local folders, each in its own interpreter."""
     named = [(point.value.partition(":")[0], point.dist.name if point.dist else "", "")
-             for point in sorted(entry_points(group=local.GROUP), key=lambda point: point.name)]
-    named += [(module.name, str(folder), str(module.root)) for folder in folders for module in local.modules(folder)]
-    return _tried([(module, package, [], [root] if root else []) for module, package, root in named])
+             for point in sorted(entry_points(group=local.ENTRY_POINT_GROUP), key=lambda point: point.name)]
+    named += [(module.name, str(folder), str(module.root)) for folder in folders for module in local.find_local_modules(folder)]
+    return _run_import_script([(module, package, [], [root] if root else []) for module, package, root in named])
 
 
-def imported(module: str, package: str = "", paths: Sequence[str] = ()) -> Imported:
+def measure_import(module: str, package: str = "", paths: Sequence[str] = ()) -> ImportReport:
     """Import one module in a fresh interpreter, with `paths` first on its path."""
-    return _tried([(module, package, list(paths), [])])[0]
+    return _run_import_script([(module, package, list(paths), [])])[0]
 
 
-def _tried(asked: Sequence[tuple[str, str, list[str], list[str]]]) -> list[Imported]:
+def _run_import_script(asked: Sequence[tuple[str, str, list[str], list[str]]]) -> list[ImportReport]:
     """What the import of each (module, package, paths first, paths last) did. Raises RuntimeError when none could be
     tried at all.
     """
     run = subprocess.run(
-        [sys.executable, "-c", SCRIPT, json.dumps(sorted(HEAVY))], capture_output=True, text=True, check=False,
+        [sys.executable, "-c", IMPORT_SCRIPT, json.dumps(sorted(HEAVY_LIBRARIES))], capture_output=True, text=True, check=False,
         input=json.dumps([(module, first, last) for module, _, first, last in asked]),
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
     )
@@ -95,6 +95,6 @@ def _tried(asked: Sequence[tuple[str, str, list[str], list[str]]]) -> list[Impor
     if len(told) != len(asked):
         raise RuntimeError(f"plugins could not be tried: {run.stderr.strip()[-300:]}")
     return [
-        Imported(module, package, tuple(heavy), seconds, failed, printed)
+        ImportReport(module, package, tuple(heavy), seconds, failed, printed)
         for (module, package, _, _), (heavy, seconds, failed, printed) in zip(asked, told, strict=True)
     ]

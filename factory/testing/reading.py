@@ -11,53 +11,53 @@ from factory.api import Row
 
 
 @dataclass
-class Reading:
+class ColumnAccess:
     """What was read of the rows that were lent: by the plugin's own code, by anyone, and whether all at once."""
 
     package: str
-    own: set[str] = field(default_factory=set)
-    asked: set[str] = field(default_factory=set)
-    anyone: set[str] = field(default_factory=set)
-    whole: bool = False
+    plugin_reads: set[str] = field(default_factory=set)
+    optional_reads: set[str] = field(default_factory=set)
+    all_reads: set[str] = field(default_factory=set)
+    reads_everything: bool = False
 
-    def lend(self, row: Row) -> Row:
+    def track_row(self, row: Row) -> Row:
         """The same row with columns that tell."""
-        return replace(row, columns=_Heard(row.columns, self))
+        return replace(row, columns=_TrackedColumns(row.columns, self))
 
-    def hear(self, column: str, asking: bool) -> None:
+    def record_read(self, column: str, asking: bool) -> None:
         """A column was read by the code two frames above; `asking` means that it may be missing."""
-        self.anyone.add(column)
+        self.all_reads.add(column)
         frame = sys._getframe(2)
         while frame.f_back is not None and frame.f_code.co_filename.endswith("api/rows.py"):
             frame = frame.f_back
         if frame.f_code.co_filename.endswith("api/texts.py"):
-            self.whole = True  # `joined` takes whatever text there is
+            self.reads_everything = True  # `joined` takes whatever text there is
         module = str(frame.f_globals.get("__name__", ""))
         if module.partition(".")[0] == self.package:
-            (self.asked if asking else self.own).add(column)
+            (self.optional_reads if asking else self.plugin_reads).add(column)
 
 
-class _Heard(dict[str, Any]):
+class _TrackedColumns(dict[str, Any]):
     """Columns that say when one is read. A copy by `{**columns}` is a plain mapping, and no reading."""
 
-    def __init__(self, columns: Any = (), reading: Reading | None = None) -> None:
+    def __init__(self, columns: Any = (), reading: ColumnAccess | None = None) -> None:
         super().__init__(columns)
-        self._reading = reading or Reading("")
+        self._column_access = reading or ColumnAccess("")
 
     def __getitem__(self, column: str) -> Any:
-        self._reading.hear(column, False)
+        self._column_access.record_read(column, False)
         return super().__getitem__(column)
 
     def get(self, column: str, default: Any = None) -> Any:
-        self._reading.hear(column, True)
+        self._column_access.record_read(column, True)
         return super().get(column, default)
 
     def items(self) -> Any:
-        self._reading.whole = True
+        self._column_access.reads_everything = True
         return super().items()
 
     def values(self) -> Any:
-        self._reading.whole = True
+        self._column_access.reads_everything = True
         return super().values()
 
     def __reduce__(self) -> Any:
@@ -69,6 +69,6 @@ class _Heard(dict[str, Any]):
         return {name: deepcopy(value, memo) for name, value in super().items()}
 
 
-def plain(rows: Iterator[Row] | list[Row]) -> list[dict[str, Any]]:
+def copy_row_columns(rows: Iterator[Row] | list[Row]) -> list[dict[str, Any]]:
     """The columns of rows as they are now, without being heard."""
     return [dict(row.columns) for row in rows]

@@ -9,17 +9,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
-from factory.api import Ask, Base, Kit, Plugin, Reply, Reporter, Row, RowsJob, Silent, Tables, Task, Teacher
+from factory.api import ChatRequest, Base, Kit, Plugin, ChatResponse, Reporter, Row, RowsJob, NoOpReporter, Tables, Task, Teacher
 from factory.plugins import Registry
 from factory.testing.case import Case
-from factory.testing.reading import Reading
+from factory.testing.reading import ColumnAccess
 
 HERE = Path(__file__).parent
-WORLD = HERE / "world"
+WORLD_FOLDER = HERE / "world"
 """The project-local folder that holds the kit's own tasks."""
 SEED = 7
-TOKENS = 13
-FORMS = {"embedder": "labels", "prompter": "text"}
+SHORT_ANSWER_TOKENS = 13
+MODEL_OUTPUT_TYPES = {"embedder": "labels", "prompter": "text"}
 """Further model → the form of answers that its kind of base is for."""
 
 
@@ -31,29 +31,29 @@ class OffContractError(Exception):
     """The plugin gave something that its role does not allow."""
 
 
-def _no_models() -> Kit:
+def _raise_model_needed() -> Kit:
     raise ModelNeededError("it needs a model")
 
 
 @dataclass
-class Scripted:
+class ScriptedTeacher:
     """A teacher whose answers are known before: one reply after another, from the first again after the last."""
 
     replies: tuple[str, ...]
     model: str = "scripted"
-    said: int = 0
+    reply_count: int = 0
 
-    def ask(self, asks: Iterable[Ask], report: Reporter | None = None) -> Iterator[Reply]:
+    def ask(self, asks: Iterable[ChatRequest], report: Reporter | None = None) -> Iterator[ChatResponse]:
         """A reply to each, in order; one that does not fit the schema has failed."""
         for ask in asks:
-            text = self.replies[self.said % len(self.replies)]
-            self.said += 1
+            text = self.replies[self.reply_count % len(self.replies)]
+            self.reply_count += 1
             try:
                 value = ask.schema.model_validate_json(text) if ask.schema else None
             except ValueError as error:
-                yield Reply(text, failed=str(error).splitlines()[0], model=self.model)
+                yield ChatResponse(text, error=str(error).splitlines()[0], model=self.model)
                 continue
-            yield Reply(text, value, model=self.model, prompt="0" * 16)
+            yield ChatResponse(text, value, model=self.model, prompt_digest="0" * 16)
 
 
 @dataclass
@@ -64,64 +64,64 @@ class Trial:
     case: Case
     root: Path
     registry: Registry
-    reading: Reading
-    toolbox: Callable[[], Kit] = _no_models
+    column_access: ColumnAccess
+    kit_loader: Callable[[], Kit] = _raise_model_needed
     base: Base | None = None
 
     def __post_init__(self) -> None:
-        self.rows = [self.reading.lend(row) for row in self.case.examples()]
-        self.tables: Tables = self.case.side_tables()
+        self.rows = [self.column_access.track_row(row) for row in self.case.build_example_rows()]
+        self.tables: Tables = self.case.build_side_tables()
 
     @property
-    def form(self) -> str:
+    def output_type(self) -> str:
         """The form of answers that the trial is about."""
-        return form_of(self.plugin, self.case, self.registry)
+        return infer_output_type(self.plugin, self.case, self.registry)
 
-    def task(self) -> Task:
+    def make_task(self) -> Task:
         """The task of the trial: its own, the case's, or the kit's for the form of answers."""
         if isinstance(self.plugin, Task):
             return self.plugin
-        form = self.form if f"world-{self.form}" in {t.kind for t in self.registry.classes("task")} else "labels"
-        return cast(Task, self.registry.make("task", {"kind": self.case.task or f"world-{form}"}))
+        form = self.output_type if f"world-{self.output_type}" in {t.kind for t in self.registry.classes("task")} else "labels"
+        return cast(Task, self.registry.make_plugin("task", {"kind": self.case.task or f"world-{form}"}))
 
     def run(self) -> Any:
         """What the plugin makes of the case."""
-        from factory.testing.drive import DRIVES
+        from factory.testing.drive import ROLE_CHECKS
 
-        drive = next(drive for role, drive in DRIVES if isinstance(self.plugin, role))
+        drive = next(drive for role, drive in ROLE_CHECKS if isinstance(self.plugin, role))
         return drive(self)
 
-    def common(self) -> dict[str, Any]:
+    def build_job_fields(self) -> dict[str, Any]:
         """What every job carries."""
         return {
-            "seed": SEED, "report": Silent(), "root": self.root, "tables": self.tables, "toolbox": self.toolbox,
-            "models": {name: self.further(name) for name in self.plugin.uses()}, "teachers": self.teacher,
+            "seed": SEED, "report": NoOpReporter(), "root": self.root, "tables": self.tables, "toolbox": self.kit_loader,
+            "models": {name: self.get_further_base(name) for name in self.plugin.get_required_models()}, "teachers": self.make_teacher,
         }
 
-    def lent(self) -> Base:
+    def get_base(self) -> Base:
         """The base model; a folder that nobody may look into when the trial has none."""
         return self.base or Base(self.root / "no-model", "example/base", "1", "0" * 64, "MIT")
 
-    def teacher(self, alias: Any = "teacher") -> Teacher:
+    def make_teacher(self, alias: Any = "teacher") -> Teacher:
         """One that says what the case says, in turn. Raises ModelNeededError when the case says nothing."""
         if not self.case.replies:
             raise ModelNeededError("it asks a teacher; say what that answers by Case(replies=[…])")
-        return Scripted(tuple(self.case.replies))
+        return ScriptedTeacher(tuple(self.case.replies))
 
-    def further(self, alias: str) -> Base:
+    def get_further_base(self, alias: str) -> Base:
         """A model beside the base, of the kind that its name in the spec promises."""
         if self.base is None:
-            return self.lent()
-        from factory.testing.models import base
+            return self.get_base()
+        from factory.testing.models import build_random_base
 
-        return base(self.root / "models", FORMS.get(alias, self.form))
+        return build_random_base(self.root / "models", MODEL_OUTPUT_TYPES.get(alias, self.output_type))
 
     def rows_job(self, rows: Sequence[Row]) -> RowsJob:
         """A job over rows."""
-        return RowsJob(**self.common(), rows=rows, base=self.lent(), task=self.task())
+        return RowsJob(**self.build_job_fields(), rows=rows, base=self.get_base(), task=self.make_task())
 
 
-def form_of(plugin: Plugin | type[Plugin], case: Case, registry: Registry) -> str:
+def infer_output_type(plugin: Plugin | type[Plugin], case: Case, registry: Registry) -> str:
     """The form of answers that a plugin is about: what it says itself, else that of the case's task, else labels."""
     said = getattr(plugin, "answers", "")
     if isinstance(said, str) and said:
@@ -132,7 +132,7 @@ def form_of(plugin: Plugin | type[Plugin], case: Case, registry: Registry) -> st
     return tasks.get(case.task, "") or "labels"
 
 
-def trial(plugin: Plugin, case: Case | None = None, root: Path | None = None) -> Trial:
+def create_trial(plugin: Plugin, case: Case | None = None, root: Path | None = None) -> Trial:
     """A trial of one plugin in this process: `trial(MyEval(), Case(rows=…)).run()` gives what it says, as JSON values.
 
     The case's files lie in `root`, a fresh temporary folder by default.
@@ -141,12 +141,12 @@ def trial(plugin: Plugin, case: Case | None = None, root: Path | None = None) ->
     folder = root or Path(tempfile.mkdtemp(prefix="factory-trial-"))
     write_files(case, folder)
     package = type(plugin).__module__.partition(".")[0]
-    return Trial(plugin, case, folder, world(), Reading(package))
+    return Trial(plugin, case, folder, load_world_registry(), ColumnAccess(package))
 
 
-def briefly(kind: type[Plugin], case: Case) -> dict[str, Any]:
+def shorten_fields(kind: type[Plugin], case: Case) -> dict[str, Any]:
     """The fields of a case, with short answers where nobody said how long: a random model never ends its turn."""
-    short = {} if case.rows or "max_new_tokens" not in kind.model_fields else {"max_new_tokens": TOKENS}
+    short = {} if case.rows or "max_new_tokens" not in kind.model_fields else {"max_new_tokens": SHORT_ANSWER_TOKENS}
     return {**short, **case.fields}
 
 
@@ -158,6 +158,6 @@ def write_files(case: Case, root: Path) -> None:
 
 
 @cache
-def world() -> Registry:
+def load_world_registry() -> Registry:
     """What is installed, and the kit's own tasks."""
-    return Registry.load([WORLD])
+    return Registry.load([WORLD_FOLDER])

@@ -148,7 +148,7 @@ class Index:
             return set()
 
     def _step(self, run: str) -> bool:
-        path = os.path.join(self.root, run, journal.FILE)  # a thousand times a second: too often for `Path`
+        path = os.path.join(self.root, run, journal.JOURNAL_FILE)  # a thousand times a second: too often for `Path`
         known = self.found.get(run)
         try:
             now = os.stat(path)
@@ -247,7 +247,7 @@ def _gate(home: Path, key: str) -> dict[str, Any]:
     from factory.report.words import deciding
 
     try:
-        gate = json.loads((Store(home).place("gate", key).output / "gate.json").read_bytes())
+        gate = json.loads((Store(home).locate_output("gate", key).output / "gate.json").read_bytes())
         one = deciding(gate)
         tuned = gate.get("tuned") or {}
         return {

@@ -37,7 +37,7 @@ def kept(home: Path, index: Index) -> list[Kept]:
         if not one.verdict or not one.bundle or (one.name, one.bundle) in found:
             continue
         counts[one.name] = counts.get(one.name, 0) + 1
-        place = Store(home).place("bundle", one.bundle).output
+        place = Store(home).locate_output("bundle", one.bundle).output
         found[one.name, one.bundle] = Version(
             one.name, counts[one.name], one.bundle, one.id, one.verdict, one.started, place
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from factory import journal
-from factory.events import VERSION, Event
+from factory.events import EVENT_VERSION, Event
 
 CHUNK = 1 << 20
 """Bytes that one look reads at most, so that a long journal does not hold up a key."""
@@ -76,11 +76,11 @@ class Tail:
 
 def parsed(one: bytes) -> tuple[tuple[float, Event] | None, bool]:
     """The event on a line, None for none, and whether a newer factory wrote it."""
-    found = journal.parse(one)
+    found = journal.parse_event_line(one)
     if found is None or b'"v":' not in one:
         return found, False
-    if f'"v":{VERSION},'.encode() in one or f'"v": {VERSION},'.encode() in one:
+    if f'"v":{EVENT_VERSION},'.encode() in one or f'"v": {EVENT_VERSION},'.encode() in one:
         return found, False
     payload: dict[str, Any] = json.loads(one)
-    version = payload.get("v", VERSION)
-    return found, isinstance(version, int) and version > VERSION
+    version = payload.get("v", EVENT_VERSION)
+    return found, isinstance(version, int) and version > EVENT_VERSION

@@ -99,7 +99,7 @@ class Watch:
                 return
             case events.Noted(stage=stage, level=level, text=text):
                 self.notes.append((at, stage, level, text))
-            case events.Unknown(type=kind):
+            case events.UnknownEvent(type=kind):
                 self.strange[kind] = self.strange.get(kind, 0) + 1
             case events.Progress() if self._close(at, event):
                 self.past.pop()
@@ -145,4 +145,4 @@ class Watch:
 
 def watch(home: Path, run: str) -> Watch:
     """The read model of a run by its id, not yet read."""
-    return Watch(home / "runs" / run / journal.FILE)
+    return Watch(home / "runs" / run / journal.JOURNAL_FILE)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from factory.api import Curator, Decision, Row, RowsJob, choose, joined
+from factory.api import Curator, Decision, Row, RowsJob, select_for_labelling, join_text_columns
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,18 +32,18 @@ class Active(Curator):
         "embedder", description="whose sentence embeddings: models.embedder or, when it is an encoder, the student"
     )
 
-    def uses(self) -> tuple[str, ...]:
+    def get_required_models(self) -> tuple[str, ...]:
         return ("embedder",) if self.model == "embedder" else ()
 
-    def keep(self, job: RowsJob) -> Iterator[Decision]:
+    def curate(self, job: RowsJob) -> Iterator[Decision]:
         rows = [row for row in job.rows if row.columns.get(self.label) not in (None, "")]
         chosen: dict[int, str] = {}
         vectors = self._vectors(job, [self._text(job, row) for row in rows])
         for done in range(self.rounds):
             due = self.count * (done + 1) // self.rounds - len(chosen)
-            new = choose(vectors, chosen, due, self.seed) if due > 0 else []
+            new = select_for_labelling(vectors, chosen, due, self.seed) if due > 0 else []
             chosen.update({place: str(rows[place][self.label]) for place in new})
-            job.report.progress(len(chosen), min(self.count, len(rows)), "rows")
+            job.report.report_progress(len(chosen), min(self.count, len(rows)), "rows")
         kept = {rows[place].id for place in chosen}
         labelled = {row.id for row in rows}
         for row in job.rows:
@@ -53,10 +53,10 @@ class Active(Curator):
     def _text(self, job: RowsJob, row: Row) -> str:
         """What is embedded of a row: never its label."""
         if self.on:
-            return joined(row.columns, self.on)
-        if job.task is not None and job.task.text:
-            return joined(row.columns, [job.task.text])
-        return joined({name: value for name, value in row.columns.items() if name != self.label})
+            return join_text_columns(row.columns, self.on)
+        if job.task is not None and job.task.text_column:
+            return join_text_columns(row.columns, [job.task.text_column])
+        return join_text_columns({name: value for name, value in row.columns.items() if name != self.label})
 
     def _vectors(self, job: RowsJob, texts: list[str]) -> NDArray[np.float32]:
-        return job.kit.embed(job.encoder(self.model), texts, report=job.report)
+        return job.kit.embed(job.get_embedding_base(self.model), texts, report=job.report)

@@ -15,14 +15,14 @@ from factory_classify.labels import labelled, softmax
 
 def texts_of(task: Task, rows: Sequence[Row]) -> list[str]:
     """The text of each row as every contender reads it."""
-    template = task.templates()["text"]
+    template = task.get_templates()["text"]
     return [render(template, row.columns) for row in rows]
 
 
 def places(task: Task, rows: Sequence[Row], labels: Sequence[str]) -> list[int]:
     """The place of each row's label among these; -1 where it is none of them."""
     at = {label: place for place, label in enumerate(labels)}
-    return [at.get(task.target(row), -1) for row in rows]
+    return [at.get(task.render_target(row), -1) for row in rows]
 
 
 class Majority(Contender):
@@ -30,10 +30,10 @@ class Majority(Contender):
 
     kind = "majority"
     columns = ("label",)
-    answers = "labels"
+    output_type = "labels"
 
     def answer(self, job: AnswerJob) -> Iterator[Answer]:
-        labels = job.task.choices(job.train)
+        labels = job.task.list_choices(job.train)
         counts = Counter(places(job.task, job.train, labels))
         shares = [counts[place] / len(job.train) for place in range(len(labels))]
         yield from (labelled(row.id, labels, shares) for row in job.rows)
@@ -46,14 +46,14 @@ class TfIdf(Contender):
 
     kind = "tfidf"
     columns = ("text", "label")
-    answers = "labels"
+    output_type = "labels"
 
     strength: list[float] = Field([0.1, 0.3, 1.0, 3.0], min_length=1, description="C of the machine; validation picks")
     words: int = Field(2, ge=1, le=3, description="longest run of words that is one feature")
     pieces: int = Field(5, ge=2, le=8, description="longest piece of a word that is one feature, from 2 letters on")
 
     def answer(self, job: AnswerJob) -> Iterator[Answer]:
-        labels = job.task.choices(job.train)
+        labels = job.task.list_choices(job.train)
         if len(labels) < 2:
             yield from (labelled(row.id, labels, [1.0]) for row in job.rows)
             return
@@ -69,7 +69,7 @@ class TfIdf(Contender):
 
             margins = _margins(model, tried)
             temperature = fitted_temperature(margins[known], np.array(right)[known])
-        job.spent(strength=strength, temperature=round(temperature, 4), features=int(train.shape[1]))
+        job.record_facts(strength=strength, temperature=round(temperature, 4), features=int(train.shape[1]))
         probabilities = softmax(_margins(model, features.transform(texts_of(job.task, job.rows))) / temperature)
         yield from (labelled(row.id, labels, each) for row, each in zip(job.rows, probabilities, strict=True))
 

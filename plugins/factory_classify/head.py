@@ -38,7 +38,7 @@ def start(
     chosen = some(ids, labels.tolist())
     ids, labels = [ids[row] for row in chosen], labels[chosen]
     if mean and _pooler(model) is not None:
-        weight, bias = _first_to_mean(plain.vectors(ids, report))
+        weight, bias = _first_to_mean(plain.compute_token_vectors(ids, report))
         for one in (model, headed.model):
             _set(_pooler(one), weight, bias)
     weight, bias = _centroids(_read(headed, ids, report), labels)
@@ -95,7 +95,7 @@ def _read(headed: Encoder, ids: Ids, report: Reporter | None) -> Tensor:
     owner = headed.model.get_submodule(parent)
     setattr(owner, leaf, Identity())
     try:
-        return headed.logits([(list(text), [0] * len(text)) for text in ids], report)
+        return headed.compute_pair_logits([(list(text), [0] * len(text)) for text in ids], report)
     finally:
         setattr(owner, leaf, last)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import Field
 
-from factory.api import Answer, Eval, Metric, Row, ScoreJob, Scores, Share
+from factory.api import Answer, Eval, Metric, Row, ScoreJob, Scores, Fraction
 from factory_classify.calibration import bins, expected_error, threshold
 from factory_classify.labels import best
 
@@ -30,15 +30,15 @@ class Classification(Eval):
 
     kind = "classification"
     columns = ("label",)
-    answers = "labels"
-    primary = "accuracy"
+    output_type = "labels"
+    primary_metric = "accuracy"
     metrics = (
         Metric("accuracy", "whether the likeliest label is the right one", binary=True),
         Metric("brier", "squared distance of the probabilities from the truth, 0 to 2", higher_is_better=False),
         Metric("nll", "negative logarithm of the right label's probability", higher_is_better=False),
     )
 
-    wanted: Share = Field(0.95, description="accuracy at which `coverage` says how many answers could be given")
+    wanted: Fraction = Field(0.95, description="accuracy at which `coverage` says how many answers could be given")
 
     def score(self, job: ScoreJob) -> Iterator[Scores]:
         for row in job.rows:
@@ -52,7 +52,7 @@ class Classification(Eval):
                 "nll": -math.log(max(right, FLOOR)),
             })
 
-    def totals(self, job: ScoreJob) -> Mapping[str, float]:
+    def compute_totals(self, job: ScoreJob) -> Mapping[str, float]:
         """`unseen` is the share of rows whose label no training row has."""
         sure, hits = _sureness(job)
         f1 = [one["f1"] for one in _per_class(job)]
@@ -66,7 +66,7 @@ class Classification(Eval):
             "unseen": sum(str(row["label"]) not in known for row in job.rows) / len(job.rows) if known else 0.0,
         }
 
-    def tables(self, job: ScoreJob) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+    def build_tables(self, job: ScoreJob) -> Mapping[str, Sequence[Mapping[str, Any]]]:
         sure, hits = _sureness(job)
         pairs = Counter((str(row["label"]), best(_answer(job, row))[0]) for row in job.rows)
         wrong = sorted((-n, right, said) for (right, said), n in pairs.items() if right != said)

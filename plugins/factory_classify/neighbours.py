@@ -28,14 +28,14 @@ class _Embedded(Contender):
     """Scores labels by cosines between embeddings of the base; the scores become probabilities by a temperature."""
 
     columns = ("text", "label")
-    answers = "labels"
+    output_type = "labels"
     unfitted: ClassVar[float] = 0.05
     """The temperature where there are no validation rows."""
 
     def answer(self, job: AnswerJob) -> Iterator[Answer]:
         import numpy as np
 
-        labels = job.task.choices(job.train)
+        labels = job.task.list_choices(job.train)
         parts = (job.train, job.validation, job.rows)
         embedded = job.kit.embed(
             job.base, [text for part in parts for text in texts_of(job.task, part)], report=job.report
@@ -46,7 +46,7 @@ class _Embedded(Contender):
         scores, chosen = self.scores(train, owners, len(labels), tried, right, asked)
         known = right >= 0
         temperature = fitted_temperature(scores[0][known], right[known]) if known.any() else self.unfitted
-        job.spent(temperature=round(temperature, 4), **chosen)
+        job.record_facts(temperature=round(temperature, 4), **chosen)
         for row, each in zip(job.rows, softmax(scores[1] / temperature), strict=True):
             yield labelled(row.id, labels, each)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from factory.api import Answer, Encoder, Finding, FitJob, Kit, ModelJob, Objective, PlainAnswers, Share, TrainResult
+from factory.api import Answer, Encoder, Finding, FitJob, Kit, ModelJob, Objective, ReferenceAnswers, Fraction, TrainResult
 from factory_classify import head
 from factory_classify.baselines import places, texts_of
 from factory_classify.labels import labelled, softmax
@@ -44,48 +44,48 @@ class Classification(Objective):
 
     kind = "classification"
     columns = ("text", "label")
-    answers = "labels"
-    loader = "transformers:AutoModelForSequenceClassification"
+    output_type = "labels"
+    loader_class = "transformers:AutoModelForSequenceClassification"
 
     max_length: int = Field(128, ge=8, le=8192, description="tokens of a text that are read")
     pooling: Literal["mean", "first"] = Field(
         "mean", description="the head reads the mean of all tokens, as sentence encoders are trained; or first, what "
         "the base has there, adapted like any layer"
     )
-    label_smoothing: Share = Field(0.0, description="share of each label's weight that goes to all labels alike")
+    label_smoothing: Fraction = Field(0.0, description="share of each label's weight that goes to all labels alike")
     class_weights: Literal["none", "balanced"] = Field("none", description="balanced: rare labels weigh more")
-    kept: list[Share] = Field(
+    kept: list[Fraction] = Field(
         [0.4, 0.5, 0.6, 0.7, 0.85, 1.0], min_length=1, description="shares of the training to try; validation picks"
     )
-    wanted: Share = Field(0.95, description="accuracy on validation rows at which the threshold to abstain is set")
+    wanted: Fraction = Field(0.95, description="accuracy on validation rows at which the threshold to abstain is set")
 
     @property
-    def heads(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
+    def modules_to_save(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
         """The modules that are saved whole."""
         return (head.CLASSIFIER, head.POOLER) if self.pooling == "mean" else (head.CLASSIFIER,)
 
     def audit(self, job: ModelJob) -> Iterator[Finding]:
         texts = texts_of(job.task, job.rows)
-        for row, ids in zip(job.rows, job.kit.encoder(job.base).tokens(texts, 10**6), strict=True):
+        for row, ids in zip(job.rows, job.kit.load_encoder(job.base).tokenize_texts(texts, 10**6), strict=True):
             if len(ids) > self.max_length:
                 yield Finding("truncated", row.id, f"it has {len(ids)} tokens, {self.max_length} are read")
 
     def fit(self, job: FitJob) -> TrainResult:
         import torch
 
-        kit, labels = job.kit, job.task.choices(job.rows)
+        kit, labels = job.kit, job.task.list_choices(job.rows)
         if len(labels) < 2:
             raise ValueError(f"the training rows have {len(labels)} label; a classifier needs two")
-        plain = kit.encoder(job.base)
-        ids = plain.tokens(texts_of(job.task, job.rows), self.max_length)
+        plain = kit.load_encoder(job.base)
+        ids = plain.tokenize_texts(texts_of(job.task, job.rows), self.max_length)
         right = places(job.task, job.rows, labels)
-        learner = kit.learner(job, heads=self.heads, labels=len(labels))
-        headed = kit.encoder(job.base, labels=len(labels))
+        learner = kit.create_learner(job, heads=self.modules_to_save, labels=len(labels))
+        headed = kit.load_encoder(job.base, labels=len(labels))
         mean = self.pooling == "mean"
         head.start(learner.model, plain, headed, ids, torch.tensor(right), mean=mean, report=job.report)
-        start = head.parts(learner.model, self.heads)
+        start = head.parts(learner.model, self.modules_to_save)
         result = kit.fit(
-            learner, list(zip(ids, right, strict=True)), collate(kit), self._loss(kit, right), job, heads=self.heads,
+            learner, list(zip(ids, right, strict=True)), collate(kit), self._loss(kit, right), job, heads=self.modules_to_save,
             task_type="SEQ_CLS",
         )
         texts, known = texts_of(job.task, job.validation), places(job.task, job.validation, labels)
@@ -104,47 +104,47 @@ class Classification(Objective):
 
         def value(model: nn.Module, batch: Batch) -> Tensor:
             return torch.nn.functional.cross_entropy(
-                kit.logits(model, batch.packed), batch.labels, weights, label_smoothing=self.label_smoothing
+                kit.compute_head_logits(model, batch.packed), batch.labels, weights, label_smoothing=self.label_smoothing
             )
 
         return value
 
     def _logits(self, encoder: Encoder, texts: Sequence[str], report: Any = None) -> Any:
-        ids = encoder.tokens(texts, self.max_length)
-        return encoder.logits([(text, [0] * len(text)) for text in ids], report).double().numpy()
+        ids = encoder.tokenize_texts(texts, self.max_length)
+        return encoder.compute_pair_logits([(text, [0] * len(text)) for text in ids], report).double().numpy()
 
     def answer(self, job: ModelJob) -> Iterator[Answer]:
         texts = texts_of(job.task, job.rows)
         if job.adapter is None:
-            labels = job.task.choices(job.rows)
+            labels = job.task.list_choices(job.rows)
             vectors = job.kit.embed(job.base, [*texts, *labels], report=job.report)
             answers = zero_shot(vectors[: len(texts)], vectors[len(texts) :])
         else:
             labels = labels_of(job.adapter)
-            encoder = job.kit.encoder(job.base, job.adapter, labels=len(labels))
+            encoder = job.kit.load_encoder(job.base, job.adapter, labels=len(labels))
             answers = softmax(self._logits(encoder, texts, job.report)).tolist()
         yield from (labelled(row.id, labels, each) for row, each in zip(job.rows, answers, strict=True))
 
-    def layout(self, job: ModelJob, bundle: Path) -> None:
+    def export_files(self, job: ModelJob, bundle: Path) -> None:
         if job.adapter is None:
             raise ValueError("a bundle without an adapter has no labels")
         (bundle / CONFIG).parent.mkdir()
         shutil.copyfile(job.adapter / CONFIG, bundle / CONFIG)
 
-    def plain(self, job: ModelJob) -> PlainAnswers:
+    def generate_reference_answers(self, job: ModelJob) -> ReferenceAnswers:
         """The base by itself has no head in the plain library: it gives every label of the rows the same."""
         texts, answers = texts_of(job.task, job.rows), []
         if job.adapter is None:
-            labels = job.task.choices(job.rows)
+            labels = job.task.list_choices(job.rows)
             even = [1 / len(labels)] * len(labels)
-            return PlainAnswers(tuple(labelled(row.id, labels, even) for row in job.rows), 0, self.loader)
+            return ReferenceAnswers(tuple(labelled(row.id, labels, even) for row in job.rows), 0, self.loader_class)
         model, tokenizer = load(job.adapter)
         for row, text in zip(job.rows, texts, strict=True):
             asked = tokenizer(text, truncation=True, max_length=self.max_length, return_tensors="pt")
             shares = model(**asked).logits[0].detach().softmax(-1).tolist()
             answers.append(labelled(row.id, [model.config.id2label[place] for place in range(len(shares))], shares))
         adapted = sum(1 for module in model.modules() if hasattr(module, "lora_A"))
-        return PlainAnswers(tuple(answers), adapted, self.loader)
+        return ReferenceAnswers(tuple(answers), adapted, self.loader_class)
 
 
 def collate(kit: Kit) -> Callable[[list[Example]], Batch]:
@@ -153,6 +153,6 @@ def collate(kit: Kit) -> Callable[[list[Example]], Batch]:
     def batch(rows: list[Example]) -> Batch:
         import torch
 
-        return Batch(kit.pack([ids for ids, _ in rows]), torch.tensor([label for _, label in rows]))
+        return Batch(kit.pack_batch([ids for ids, _ in rows]), torch.tensor([label for _, label in rows]))
 
     return batch

@@ -49,7 +49,7 @@ def settle(
     targets, learned, tried = np.array(right)[known], _load(job.out), {}
     for share in shares:
         _save(job.out, _kept(learned, start, share))
-        logits = read(job.kit.encoder(job.base, job.out, labels=labels))[known]
+        logits = read(job.kit.load_encoder(job.base, job.out, labels=labels))[known]
         temperature = fitted_temperature(logits, targets)
         tried[share] = (likelihood(logits / temperature, targets), temperature, logits)
     share = min(tried, key=lambda one: (round(tried[one][0], 4), one))

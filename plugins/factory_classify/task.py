@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import Field
 
-from factory.api import Answer, Finding, Provenance, Row, RowsJob, Share, Task, normalise, render
+from factory.api import Answer, Finding, Provenance, Row, RowsJob, Fraction, Task, normalise, render
 from factory_classify import defaults
 from factory_classify.labels import best
 
@@ -23,37 +23,37 @@ class Classifier(Task):
 
     kind = "classifier"
     columns = ("text", "label")
-    answers = "labels"
-    text = "text"
+    output_type = "labels"
+    text_column = "text"
 
     text_template: str = Field("{text}", description="a text as the model reads it, over the row's columns")
     instruction: str = Field(INSTRUCTION, description="the system message for a model that is prompted")
     few: int = Field(8, ge=1, description="a label of fewer training rows is named by the audit")
-    abstain_below: Share = Field(0.0, description="`try` abstains when the best label is less probable; 0 for never")
+    abstain_below: Fraction = Field(0.0, description="`try` abstains when the best label is less probable; 0 for never")
 
     @classmethod
-    def defaults(cls) -> dict[str, Any]:
+    def get_defaults(cls) -> dict[str, Any]:
         return defaults.SPEC
 
     @classmethod
-    def profiles(cls) -> dict[str, dict[str, Any]]:
+    def get_profiles(cls) -> dict[str, dict[str, Any]]:
         return defaults.PROFILES
 
-    def templates(self) -> dict[str, str]:
+    def get_templates(self) -> dict[str, str]:
         template = self.text_template
         return {"text": template, "system": self.instruction, "prompt": template, "target": "{label}"}
 
-    def choices(self, rows: Sequence[Row]) -> tuple[str, ...]:
+    def list_choices(self, rows: Sequence[Row]) -> tuple[str, ...]:
         """The labels of these rows, sorted."""
-        return tuple(sorted({self.target(row) for row in rows}))
+        return tuple(sorted({self.render_target(row) for row in rows}))
 
     def audit(self, job: RowsJob) -> Iterator[Finding]:
-        counts = Counter(self.target(row) for row in job.rows)
+        counts = Counter(self.render_target(row) for row in job.rows)
         labels: defaultdict[str, set[str]] = defaultdict(set)
         for row in job.rows:
-            labels[normalise(self._said(row))].add(self.target(row))
+            labels[normalise(self._said(row))].add(self.render_target(row))
         for row in job.rows:
-            text, label = self._said(row), self.target(row)
+            text, label = self._said(row), self.render_target(row)
             empty = [name for name, value in (("text", text), ("label", label)) if not value.strip()]
             others = sorted(labels[normalise(text)] - {label})
             if empty:
@@ -63,24 +63,24 @@ class Classifier(Task):
             if counts[label] < self.few:
                 yield Finding("rare", row.id, f"{label!r} has {counts[label]} training rows, fewer than {self.few}")
 
-    def show(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer | None) -> str:
+    def describe_row(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer | None) -> str:
         """The text, then what was said to it; a star is right, and what is right stands behind what is wrong."""
-        text, label = self._said(row), self.target(row)
+        text, label = self._said(row), self.render_target(row)
         if answer is None:
             return f"{text}\n  *{label}"
         said, probability = best(answer)
         right = f"*{said} {probability:.2f}" if said == label else f"{said} {probability:.2f}, it is *{label}"
         return f"{text}\n  {right}"
 
-    def slices(self, row: Row) -> Mapping[str, str]:
+    def get_row_slices(self, row: Row) -> Mapping[str, str]:
         words = len(self._said(row).split())
         length = next((name for most, name in LENGTHS if words <= most), LONGEST)
-        return {"label": self.target(row), "length": length, "script": script(self._said(row))}
+        return {"label": self.render_target(row), "length": length, "script": script(self._said(row))}
 
-    def question(self, asked: Mapping[str, Any]) -> Row:
-        return Row("question", {"label": "", **asked, self.text: asked["query"]}, Provenance("the question"))
+    def build_query_row(self, asked: Mapping[str, Any]) -> Row:
+        return Row("question", {"label": "", **asked, self.text_column: asked["query"]}, Provenance("the question"))
 
-    def reply(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer) -> str:
+    def format_answer(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer) -> str:
         """The label with its probability, or that it abstains."""
         label, probability = best(answer)
         if probability < self.abstain_below:

@@ -79,7 +79,7 @@ class Asking:
             return [[] for _ in rows]
         if arm.selection == "nearest":
             return self.shots.nearest(rows, arm.shots)
-        return [self.shots.fixed(arm.shots, self.job.task.target if self.wording.choices else None)] * len(rows)
+        return [self.shots.fixed(arm.shots, self.job.task.render_target if self.wording.choices else None)] * len(rows)
 
     def _written(self, rows: Sequence[Row], asked: Sequence[Asked]) -> list[Answer]:
         guides = [self._guide(row) for row in rows]
@@ -89,7 +89,7 @@ class Asking:
         ]
 
     def _guide(self, row: Row) -> Guide | None:
-        return self.job.task.guide(row, self.job.tables)
+        return self.job.task.build_guide(row, self.job.tables)
 
     def _chosen(
         self, rows: Sequence[Row], asked: Sequence[Asked], shared: Sequence[Row] | None
@@ -106,7 +106,7 @@ class Asking:
 
     def _labelled(self, rows: Sequence[Row], weights: Weights) -> list[Answer]:
         choices = self.wording.choices
-        if self.job.task.answers == "labels":
+        if self.job.task.output_type == "labels":
             return [
                 Answer(row.id, dict(zip(choices, softmax(each), strict=True)))
                 for row, each in zip(rows, weights, strict=True)

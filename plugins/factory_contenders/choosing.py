@@ -47,7 +47,7 @@ def choose(asking: Asking, arms: Sequence[Arm], rows: Sequence[Row]) -> list[Tri
     told: dict[Arm, Told] = {}
     for arm in arms:
         told[arm] = asking.ask(first, arm)
-        asking.job.report.progress(len(told), total, "arms")
+        asking.job.report.report_progress(len(told), total, "arms")
     tried = [each for arm in arms for each in _worth(asking, arm, told[arm], first)]
     if not halved:
         return sorted(tried, key=lambda each: each.rank, reverse=True)
@@ -57,12 +57,12 @@ def choose(asking: Asking, arms: Sequence[Arm], rows: Sequence[Row]) -> list[Tri
     for done, arm in enumerate(kept, len(arms) + 1):
         whole = told[arm] + asking.ask(rows[len(first):], arm)
         left += _worth(asking, arm, whole, rows)
-        asking.job.report.progress(done, total, "arms")
+        asking.job.report.report_progress(done, total, "arms")
     return sorted(left, key=lambda each: each.rank, reverse=True)
 
 
 def _worth(asking: Asking, arm: Arm, told: Told, rows: Sequence[Row]) -> list[Tried]:
     return [
-        Tried(arm, reading, asking.job.worth(rows, answers), len(rows), told.tokens, told.dropped)
+        Tried(arm, reading, asking.job.compute_validation_score(rows, answers), len(rows), told.tokens, told.dropped)
         for reading, answers in told.variants.items()
     ]

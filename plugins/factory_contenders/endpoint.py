@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from factory.api import Ask, Endpoint, Guide, Reply, Reporter, Teacher, normalise
+from factory.api import ChatRequest, Endpoint, Guide, ChatResponse, Reporter, Teacher, normalise
 from factory_contenders.speakers import Chat, Weights
 from factory_contenders.wording import bare
 
@@ -26,7 +26,7 @@ class Remote:
     endpoint: Endpoint
     teacher: Teacher
     report: Reporter
-    _heard: dict[str, Reply] = field(default_factory=dict)
+    _heard: dict[str, ChatResponse] = field(default_factory=dict)
     _unguided: int = 0
 
     @property
@@ -48,12 +48,12 @@ class Remote:
     def facts(self) -> Mapping[str, Any]:
         """Calls, tokens, money and latency, of choosing and answering together, as they were when they were paid."""
         heard = self._heard.values()
-        tokens_in, tokens_out = sum(each.tokens_in for each in heard), sum(each.tokens_out for each in heard)
+        tokens_in, tokens_out = sum(each.input_tokens for each in heard), sum(each.output_tokens for each in heard)
         ordered = sorted(each.seconds for each in heard)
         return {
             "endpoint": self.endpoint.base_url, "calls": len(ordered), "tokens_in": tokens_in,
-            "tokens_out": tokens_out, "cost": round(self.endpoint.cost(tokens_in, tokens_out), 6),
-            "outside_guide": self._unguided, "unanswered": sum(1 for each in heard if each.failed),
+            "tokens_out": tokens_out, "cost": round(self.endpoint.compute_cost(tokens_in, tokens_out), 6),
+            "outside_guide": self._unguided, "unanswered": sum(1 for each in heard if each.error),
             "seconds_median": round(statistics.median(ordered), 3) if ordered else 0.0,
             "seconds_p95": round(ordered[max(-(-95 * len(ordered) // 100) - 1, 0)], 3) if ordered else 0.0,
         }
@@ -61,8 +61,8 @@ class Remote:
     def _said(self, chats: Sequence[Chat], limit: int) -> list[str]:
         """The text of every answer: one that was cut off as far as it goes, of one that was refused nothing."""
         texts = []
-        for reply in self.teacher.ask([Ask(tuple(chat), max_tokens=limit) for chat in chats], self.report):
-            self._heard[reply.prompt] = reply
+        for reply in self.teacher.ask([ChatRequest(tuple(chat), max_tokens=limit) for chat in chats], self.report):
+            self._heard[reply.prompt_digest] = reply
             texts.append(bare(reply.text))
         return texts
 

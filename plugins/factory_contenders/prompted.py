@@ -34,8 +34,8 @@ class Prompted(Contender):
     """
 
     kind = "prompted"
-    prompted = True
-    chooses = True
+    is_prompt_only = True
+    uses_validation_score = True
 
     model: Literal["student", "prompter"] = Field("student", description="which model of the spec is prompted")
     endpoint: Endpoint | None = Field(None, description="a model behind an OpenAI-compatible endpoint instead")
@@ -59,13 +59,13 @@ class Prompted(Contender):
             raise ValueError("give instruction or instruction_file, not both")
         return self
 
-    def uses(self) -> tuple[str, ...]:
+    def get_required_models(self) -> tuple[str, ...]:
         prompter = ("prompter",) if self.model == "prompter" and self.endpoint is None else ()
         return (*prompter, *(("embedder",) if self._near() and self.similarity == "embedder" else ()))
 
     def answer(self, job: AnswerJob) -> Iterator[Answer]:
-        if job.task.answers not in ("text", "labels"):
-            raise ValueError(f"a model can not be prompted for {job.task.answers!r} answers; leave this contender out")
+        if job.task.output_type not in ("text", "labels"):
+            raise ValueError(f"a model can not be prompted for {job.task.output_type!r} answers; leave this contender out")
         asking = self._asking(job)
         arm, variant, tried = self._choose(job, asking)
         told = asking.ask(job.rows, arm)
@@ -73,8 +73,8 @@ class Prompted(Contender):
         yield from told.variants[variant]
 
     def _asking(self, job: AnswerJob) -> Asking:
-        choices = job.task.choices(job.train)
-        if job.task.answers == "labels" and not choices:
+        choices = job.task.list_choices(job.train)
+        if job.task.output_type == "labels" and not choices:
             raise ValueError(f"the task {job.task.kind!r} names no choices, so that no label can be weighed")
         wording = Wording(job.task, self._instruction(job), choices)
         limit = self.new_tokens or int(getattr(job.objective, "max_new_tokens", UNSAID))
@@ -87,8 +87,8 @@ class Prompted(Contender):
 
     def _speaker(self, job: AnswerJob) -> Speaker:
         if self.endpoint is not None:
-            return Remote(self.endpoint, job.teacher(self.endpoint), job.report)
-        return Local(job.kit.decoder(self._base(job)), job.report)
+            return Remote(self.endpoint, job.get_teacher(self.endpoint), job.report)
+        return Local(job.kit.load_decoder(self._base(job)), job.report)
 
     def _base(self, job: AnswerJob) -> Base:
         return job.models["prompter"] if self.model == "prompter" else job.base
@@ -130,7 +130,7 @@ class Prompted(Contender):
 
     def _record(self, job: AnswerJob, asking: Asking, told: Told, chosen: dict[str, Any]) -> None:
         named = self.endpoint.model if self.endpoint else self._base(job).id
-        job.spent(
+        job.record_facts(
             model=named, **chosen, tries=min(self.tries, len(job.validation)), prompt_tokens=round(told.tokens, 1),
             dropped=told.dropped, over_budget=asking.over(told), budget=self.budget, **asking.speaker.facts(),
         )

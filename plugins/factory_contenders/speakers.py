@@ -46,15 +46,15 @@ class Local:
         return True
 
     def size(self, chat: Chat) -> int:
-        return len(self.decoder.chat(chat))
+        return len(self.decoder.tokenize_chat(chat))
 
     def say(self, chats: Sequence[Chat], guides: Sequence[Guide | None], limit: int) -> list[str]:
-        return self.decoder.write([self.decoder.chat(chat) for chat in chats], limit, guides, self.report)
+        return self.decoder.generate_texts([self.decoder.tokenize_chat(chat) for chat in chats], limit, guides, self.report)
 
     def weigh(self, chats: Sequence[Chat], choices: Sequence[str]) -> Weights:
-        said = [self.decoder.said(choice) for choice in choices]
-        prompts = [self.decoder.chat(chat) for chat in chats]
-        return self.decoder.weigh(prompts, [said] * len(prompts), self.report)
+        said = [self.decoder.tokenize_answer(choice) for choice in choices]
+        prompts = [self.decoder.tokenize_chat(chat) for chat in chats]
+        return self.decoder.compute_choice_logprobs(prompts, [said] * len(prompts), self.report)
 
     def facts(self) -> Mapping[str, Any]:
         return {}

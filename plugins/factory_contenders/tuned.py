@@ -16,4 +16,4 @@ class Tuned(Contender):
     def answer(self, job: AnswerJob) -> Iterator[Answer]:
         if job.adapter is None:
             raise ValueError("the tuned contender was given no adapter")
-        yield from job.objective.answer(job.ask(job.adapter))
+        yield from job.objective.answer(job.build_model_job(job.adapter))

@@ -13,4 +13,4 @@ class Untuned(Contender):
     kind = "untuned"
 
     def answer(self, job: AnswerJob) -> Iterator[Answer]:
-        yield from job.objective.answer(job.ask(None))
+        yield from job.objective.answer(job.build_model_job(None))

@@ -36,7 +36,7 @@ class Wording:
 
     def text(self, row: Row) -> str:
         """What a row is known by when rows are held against each other."""
-        return str(row[self.task.text]) if self.task.text else self._split(row)[1][-1].content
+        return str(row[self.task.text_column]) if self.task.text_column else self._split(row)[1][-1].content
 
     def chat(self, row: Row, shots: Sequence[Row] = ()) -> Chat:
         """System message, examples in their order, question. What the system message of an example says otherwise
@@ -47,7 +47,7 @@ class Wording:
             own, asked = self._split(shot)
             if own and own != system:
                 asked = (Message(asked[0].role, f"{own}\n\n{asked[0].content}"), *asked[1:])
-            turns += [*asked, Message("assistant", self.task.target(shot))]
+            turns += [*asked, Message("assistant", self.task.render_target(shot))]
         return (*((Message("system", system),) if system else ()), *turns, *question)
 
     def within(self, budget: int, size: Callable[[Chat], int], row: Row, shots: Sequence[Row]) -> Asked:
@@ -61,14 +61,14 @@ class Wording:
 
     def empty(self, row: Row) -> list[Row]:
         """The row with nothing in the place of its text, thrice; none when the prompt does not show its text."""
-        if not self.task.text:
+        if not self.task.text_column:
             return []
-        rows = [row.having(**{self.task.text: text}) for text in EMPTY]
+        rows = [row.with_columns(**{self.task.text_column: text}) for text in EMPTY]
         return rows if self._split(rows[0]) != self._split(row) else []
 
     def _split(self, row: Row) -> tuple[str, Chat]:
         """System message, and the turns after it."""
-        said = self.task.messages(row)
+        said = self.task.render_messages(row)
         system = "\n\n".join(message.content for message in said if message.role == "system")
         turns = tuple(message for message in said if message.role != "system")
         if not turns:

@@ -23,7 +23,7 @@ class Balance(Curator):
     def columns(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
         return (self.column,)
 
-    def keep(self, job: RowsJob) -> Iterator[Decision]:
+    def curate(self, job: RowsJob) -> Iterator[Decision]:
         found: defaultdict[str, list[str]] = defaultdict(list)
         for row in job.rows:
             if self.column not in row.columns:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from factory.api import Curator, Decision, RowsJob, Share
+from factory.api import Curator, Decision, RowsJob, Fraction
 from factory_curators.parts import ON, text_of
 
 if TYPE_CHECKING:
@@ -33,10 +33,10 @@ class Characters(Curator):
     """
 
     kind = "characters"
-    measures = "odd_characters"
+    share_metric = "odd_characters"
 
-    odd: Share = Field(0.01, description="share of control, private and replacement characters, at most")
-    letters: Share = Field(0.25, description="share of letters, marks and digits of any script, at least")
+    odd: Fraction = Field(0.01, description="share of control, private and replacement characters, at most")
+    letters: Fraction = Field(0.25, description="share of letters, marks and digits of any script, at least")
     misread: bool = Field(True, description="whether a text goes whose encoding was misread, such as `cafÃ©`")
     on: list[str] = Field([], description=ON)
 
@@ -44,7 +44,7 @@ class Characters(Curator):
     def columns(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
         return tuple(self.on)
 
-    def keep(self, job: RowsJob) -> Iterator[Decision]:
+    def curate(self, job: RowsJob) -> Iterator[Decision]:
         import numpy as np
 
         for row in job.rows:

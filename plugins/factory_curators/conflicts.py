@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from factory.api import Curator, Decision, Row, RowsJob, joined, normalise
+from factory.api import Curator, Decision, Row, RowsJob, join_text_columns, normalise
 from factory_curators.parts import ON, objected, text_of
 
 
@@ -20,7 +20,7 @@ class Conflicts(Curator):
     """
 
     kind = "conflicts"
-    measures = "conflicts"
+    share_metric = "conflicts"
 
     on: list[str] = Field([], description=ON)
     answer: list[str] = Field([], description="columns of the answer; empty for what the task holds for its target")
@@ -30,7 +30,7 @@ class Conflicts(Curator):
     def columns(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
         return (*self.on, *self.answer)
 
-    def keep(self, job: RowsJob) -> Iterator[Decision]:
+    def curate(self, job: RowsJob) -> Iterator[Decision]:
         inputs: defaultdict[str, list[int]] = defaultdict(list)
         for place, row in enumerate(job.rows):
             if normal := normalise(text_of(row, job, self.on)):
@@ -61,10 +61,10 @@ class Conflicts(Curator):
 
     def _answer(self, row: Row, job: RowsJob) -> str:
         if self.answer:
-            return joined(row.columns, self.answer)
-        if job.task is None or "target" not in job.task.templates():
+            return join_text_columns(row.columns, self.answer)
+        if job.task is None or "target" not in job.task.get_templates():
             raise ValueError("the task has no target to compare: name the columns of the answer")
-        return job.task.target(row)
+        return job.task.render_target(row)
 
 
 def _short(answer: str) -> str:

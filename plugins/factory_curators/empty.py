@@ -20,7 +20,7 @@ class Empty(Curator):
     """Drops a row when one of its texts has no letter, number or symbol, or is a word for no value, such as `N/A`."""
 
     kind = "empty"
-    measures = "empty"
+    share_metric = "empty"
 
     on: list[str] = Field([], description="columns that must say something; empty for every column that holds text")
     placeholders: bool = Field(True, description="whether N/A, null and their like are nothing too")
@@ -29,7 +29,7 @@ class Empty(Curator):
     def columns(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
         return tuple(self.on)
 
-    def keep(self, job: RowsJob) -> Iterator[Decision]:
+    def curate(self, job: RowsJob) -> Iterator[Decision]:
         for row in job.rows:
             names = self.on or [name for name, value in row.columns.items() if isinstance(value, str)]
             bare = next((name for name in names if self._nothing(text_of(row, job, [name]))), None)

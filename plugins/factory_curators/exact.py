@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
-from factory.api import Curator, Decision, RowsJob, joined, normalise
+from factory.api import Curator, Decision, RowsJob, join_text_columns, normalise
 from factory_curators.components import PREFER, Prefer, preference
 
 
@@ -16,7 +16,7 @@ class Exact(Curator):
 
     kind = "exact"
     version = 2
-    measures = "duplicates"
+    share_metric = "duplicates"
 
     on: list[str] = Field([], description="columns that are compared; empty for every column that holds text")
     prefer: Prefer = Field("first", description=PREFER)
@@ -25,10 +25,10 @@ class Exact(Curator):
     def columns(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
         return tuple(self.on)
 
-    def keep(self, job: RowsJob) -> Iterator[Decision]:
+    def curate(self, job: RowsJob) -> Iterator[Decision]:
         same: defaultdict[str, list[int]] = defaultdict(list)
         for place, row in enumerate(job.rows):
-            if normal := normalise(joined(row.columns, self.on)):
+            if normal := normalise(join_text_columns(row.columns, self.on)):
                 same[normal].append(place)
         order = preference(job.rows, self.prefer)
         twins = {place: min(places, key=order) for places in same.values() if len(places) > 1 for place in places}

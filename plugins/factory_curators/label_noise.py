@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from factory.api import Curator, Decision, RowsJob, Share, joined
+from factory.api import Curator, Decision, RowsJob, Fraction, join_text_columns
 from factory_curators.confident import Suspect, held_out, suspects, words
 from factory_curators.parts import ON, Action, objected, text_of
 
@@ -22,14 +22,14 @@ class LabelNoise(Curator):
     """
 
     kind = "label-noise"
-    measures = "label_noise"
+    share_metric = "label_noise"
 
     label: str = Field("label", description="the column that is doubted")
     features: Literal["embedder", "student", "words"] = Field(
         "words", description="sentence embeddings of a model or, without one, TF-IDF of words"
     )
     folds: int = Field(5, ge=2, le=20, description="parts that rows are cut into; each is judged by the others")
-    threshold: Share = Field(0.5, description="by how much more probable another label must be")
+    threshold: Fraction = Field(0.5, description="by how much more probable another label must be")
     action: Action = Field("flag", description="drop such rows, or keep them flagged for review")
     on: list[str] = Field([], description=ON)
 
@@ -37,16 +37,16 @@ class LabelNoise(Curator):
     def columns(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
         return (self.label, *self.on)
 
-    def uses(self) -> tuple[str, ...]:
+    def get_required_models(self) -> tuple[str, ...]:
         return ("embedder",) if self.features == "embedder" else ()
 
-    def keep(self, job: RowsJob) -> Iterator[Decision]:
-        labels = [joined(row.columns, [self.label]) for row in job.rows]
+    def curate(self, job: RowsJob) -> Iterator[Decision]:
+        labels = [join_text_columns(row.columns, [self.label]) for row in job.rows]
         if min(len(labels) - 1, len(set(labels))) < 2 or max(Counter(labels).values()) < self.folds:
             job.report.note(f"label-noise: {len(labels)} rows of {len(set(labels))} labels are too few to judge")
             return
         texts = [text_of(row, job, self.on) for row in job.rows]
-        features, folds = self._features(texts, job), partial(job.report.progress, unit="folds")
+        features, folds = self._features(texts, job), partial(job.report.report_progress, unit="folds")
         probabilities, names = held_out(features, labels, self.folds, job.seed, folds)
         found = {s.place: s for s in suspects(probabilities, labels, names) if s.margin >= self.threshold}
         for place, row in enumerate(job.rows):
@@ -56,7 +56,7 @@ class LabelNoise(Curator):
     def _features(self, texts: Sequence[str], job: RowsJob) -> Any:
         if self.features == "words":
             return words(texts)
-        return job.kit.embed(job.encoder(self.features), texts, job.report)
+        return job.kit.embed(job.get_embedding_base(self.features), texts, job.report)
 
 
 def _why(suspect: Suspect, label: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import Field
 
-from factory.api import Curator, Decision, RowsJob, Share
+from factory.api import Curator, Decision, RowsJob, Fraction
 from factory_curators.parts import ON, filtered, text_of
 
 LIBRARY = "py3langid"
@@ -26,25 +26,25 @@ class Language(Curator):
     """
 
     kind = "language"
-    measures = "other_language"
+    share_metric = "other_language"
 
     languages: list[str] = Field([], description="languages that stay, such as en or ar, told by py3langid")
     scripts: list[str] = Field([], description="scripts that stay, such as latin or arabic, told by the letters")
-    sure: Share = Field(0.9, description="probability of another language from which a text goes")
+    sure: Fraction = Field(0.9, description="probability of another language from which a text goes")
     on: list[str] = Field([], description=ON)
 
     @property
     def columns(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
         return tuple(self.on)
 
-    def fingerprint(self) -> Any:
+    def compute_fingerprint(self) -> Any:
         """The library whose model tells languages."""
         try:
             return version(LIBRARY) if self.languages else None
         except PackageNotFoundError:
             return None
 
-    def keep(self, job: RowsJob) -> Iterator[Decision]:
+    def curate(self, job: RowsJob) -> Iterator[Decision]:
         known = set(_identifier().nb_classes) if self.languages else set(self.languages)
         if strange := [name for name in self.languages if name not in known]:
             raise ValueError(f"{LIBRARY} knows no language {strange[0]!r}; it knows {', '.join(sorted(known))}")

@@ -17,7 +17,7 @@ class Length(Curator):
     """A row stays when its text has at least `least` and at most `most` characters, words or tokens of the base."""
 
     kind = "length"
-    measures = "wrong_length"
+    share_metric = "wrong_length"
 
     unit: Literal["characters", "words", "tokens"] = Field("words", description="what is counted")
     least: int = Field(1, ge=0, description="the fewest that a row may have")
@@ -34,7 +34,7 @@ class Length(Curator):
             raise ValueError(f"most is {self.most}, fewer than least, which is {self.least}: nothing would stay")
         return self
 
-    def keep(self, job: RowsJob) -> Iterator[Decision]:
+    def curate(self, job: RowsJob) -> Iterator[Decision]:
         for start in range(0, len(job.rows), BATCH):
             rows = job.rows[start : start + BATCH]
             texts = [text_of(row, job, self.on) for row in rows]

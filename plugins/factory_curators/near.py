@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
-from factory.api import Curator, Decision, RowsJob, joined, normalise
+from factory.api import Curator, Decision, RowsJob, join_text_columns, normalise
 from factory_curators.components import PREFER, Prefer, components, decisions
 from factory_curators.sketch import Alike, near
 
@@ -19,7 +19,7 @@ class Near(Curator):
 
     kind = "near"
     version = 2
-    measures = "near_duplicates"
+    share_metric = "near_duplicates"
 
     threshold: float = Field(0.9, gt=0, le=1, description="similarity from which two texts are near duplicates")
     on: list[str] = Field([], description="columns that are compared; empty for every column that holds text")
@@ -30,9 +30,9 @@ class Near(Curator):
     def columns(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
         return tuple(self.on)
 
-    def keep(self, job: RowsJob) -> Iterator[Decision]:
-        normals = [normalise(joined(row.columns, self.on)) for row in job.rows]
+    def curate(self, job: RowsJob) -> Iterator[Decision]:
+        normals = [normalise(join_text_columns(row.columns, self.on)) for row in job.rows]
         alike = Alike(normals)
-        pairs = near(normals, self.threshold, alike, job.report.progress)
+        pairs = near(normals, self.threshold, alike, job.report.report_progress)
         groups = components(len(normals), pairs)
         yield from decisions(job.rows, groups, self.prefer, self.chains, self.threshold, alike)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
-from factory.api import Decision, Row, RowsJob, joined
+from factory.api import Decision, Row, RowsJob, join_text_columns
 
 Action = Literal["drop", "flag"]
 ON = "columns that are looked at; empty for the one that the task calls its text"
@@ -13,8 +13,8 @@ ON = "columns that are looked at; empty for the one that the task calls its text
 
 def text_of(row: Row, job: RowsJob, on: Sequence[str]) -> str:
     """The text of some columns, or of the task's text column, or of all columns that hold text."""
-    own = row.columns.get(job.task.text) if job.task is not None and not on else None
-    return own if isinstance(own, str) else joined(row.columns, on)
+    own = row.columns.get(job.task.text_column) if job.task is not None and not on else None
+    return own if isinstance(own, str) else join_text_columns(row.columns, on)
 
 
 def filtered(job: RowsJob, on: Sequence[str], objection: Callable[[str], str]) -> Iterator[Decision]:
@@ -28,4 +28,4 @@ def objected(row: Row, why: str, action: Action, twin: str = "") -> Decision:
     """A row that is dropped or, to be looked at by a person, kept with the doubt in its provenance."""
     if action == "drop":
         return Decision(row.id, False, why, twin)
-    return Decision(row.id, True, why, twin, row.doubted(why))
+    return Decision(row.id, True, why, twin, row.with_doubt(why))

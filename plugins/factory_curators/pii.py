@@ -28,7 +28,7 @@ class Pii(Curator):
     """
 
     kind = "pii"
-    measures = "pii"
+    share_metric = "pii"
 
     types: list[Type] = Field(["mail", "iban", "card", "ip", "phone"], min_length=1, description="what is looked for")
     fields: list[str] = Field([], description="columns scrubbed, lists and mappings in them too; empty for all")
@@ -39,14 +39,14 @@ class Pii(Curator):
     def columns(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
         return tuple(self.fields)
 
-    def fingerprint(self) -> Any:
+    def compute_fingerprint(self) -> Any:
         """The pipeline that finds names, by its version."""
         try:
             return {name: version(name) for name in ("spacy", self.names)} if self.names else None
         except PackageNotFoundError:
             return None
 
-    def keep(self, job: RowsJob) -> Iterator[Decision]:
+    def curate(self, job: RowsJob) -> Iterator[Decision]:
         people = _people(self.names) if self.names else None
         for row in job.rows:
             counts: Counter[str] = Counter()
@@ -59,8 +59,8 @@ class Pii(Curator):
     def _decision(self, row: Row, clean: dict[str, Any], counts: Counter[str]) -> Decision:
         why = f"personal data: {', '.join(sorted(counts))}"
         if self.action == "replace":
-            return Decision(row.id, True, why, "", row.having(**clean))
-        return Decision(row.id, self.action == "flag", why, "", row.doubted(why) if self.action == "flag" else None)
+            return Decision(row.id, True, why, "", row.with_columns(**clean))
+        return Decision(row.id, self.action == "flag", why, "", row.with_doubt(why) if self.action == "flag" else None)
 
     def _clean(self, value: Any, people: Any, counts: Counter[str]) -> Any:
         """A value without its personal data; what was found is counted by type."""

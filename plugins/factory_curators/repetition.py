@@ -26,7 +26,7 @@ class Repetition(Curator):
     """
 
     kind = "repetition"
-    measures = "repetitive"
+    share_metric = "repetitive"
 
     scale: float = Field(1.0, gt=0, le=5, description="what the limits are multiplied by")
     words: int = Field(50, ge=4, description="words from which n-grams are counted")
@@ -36,7 +36,7 @@ class Repetition(Curator):
     def columns(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
         return tuple(self.on)
 
-    def keep(self, job: RowsJob) -> Iterator[Decision]:
+    def curate(self, job: RowsJob) -> Iterator[Decision]:
         yield from filtered(job, self.on, self._objection)
 
     def _objection(self, text: str) -> str:

@@ -29,7 +29,7 @@ class Semantic(Curator):
     """
 
     kind = "semantic"
-    measures = "semantic_duplicates"
+    share_metric = "semantic_duplicates"
 
     threshold: float = Field(0.95, gt=0, le=1, description="cosine from which two texts are held to say the same")
     on: list[str] = Field([], description=ON)
@@ -41,14 +41,14 @@ class Semantic(Curator):
     def columns(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
         return tuple(self.on)
 
-    def uses(self) -> tuple[str, ...]:
+    def get_required_models(self) -> tuple[str, ...]:
         return ("embedder",) if self.model == "embedder" else ()
 
-    def keep(self, job: RowsJob) -> Iterator[Decision]:
+    def curate(self, job: RowsJob) -> Iterator[Decision]:
         texts = [text_of(row, job, self.on) for row in job.rows]
         different: dict[str, int] = {}
         at = [different.setdefault(text, len(different)) for text in texts]
-        vectors = job.kit.embed(job.encoder(self.model), list(different), job.report) if texts else None
+        vectors = job.kit.embed(job.get_embedding_base(self.model), list(different), job.report) if texts else None
 
         def alike(one: int, other: int) -> float:
             return 1.0 if vectors is None or at[one] == at[other] else float(vectors[at[one]] @ vectors[at[other]])

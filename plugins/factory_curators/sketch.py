@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from factory.api.grams import bags, chunks
-from factory.api.texts import ROUNDING, grams, similarity
+from factory.api.grams import hash_shingles, split_into_hash_chunks
+from factory.api.texts import SIMILARITY_TOLERANCE, extract_shingles, compute_jaccard
 from factory_curators.components import join, root
 
 if TYPE_CHECKING:
@@ -32,10 +32,10 @@ class Alike:
     """Similarity of normalised texts by their places, remembering sets of grams for a while."""
 
     def __init__(self, normals: Sequence[str]) -> None:
-        self._grams = lru_cache(HELD)(lambda place: grams(normals[place]))
+        self._grams = lru_cache(HELD)(lambda place: extract_shingles(normals[place]))
 
     def __call__(self, one: int, other: int) -> float:
-        return similarity(self._grams(one), self._grams(other))
+        return compute_jaccard(self._grams(one), self._grams(other))
 
 
 def near(
@@ -49,7 +49,7 @@ def near(
         for bucket in _buckets(hashed[:, band * width : (band + 1) * width], normals):
             for one, other in _pairs(bucket):
                 apart = root(parent, one) != root(parent, other)
-                if apart and alike(one, other) + ROUNDING >= threshold:
+                if apart and alike(one, other) + SIMILARITY_TOLERANCE >= threshold:
                     join(parent, one, other)
                     yield one, other
 
@@ -70,8 +70,8 @@ def _signatures(normals: Sequence[str], progress: Callable[[int, int], None]) ->
 
     sketch = MinHash(num_perm=PERMUTATIONS, seed=1, hashfunc=int)
     signatures = np.zeros((len(normals), PERMUTATIONS), dtype=np.uint32)
-    for places in chunks(normals):
-        hashes, starts = bags(normals[places.start : places.stop])
+    for places in split_into_hash_chunks(normals):
+        hashes, starts = hash_shingles(normals[places.start : places.stop])
         words = (hashes & np.uint64(0xFFFFFFFF)).tolist()
         for place, start, end in zip(places, starts[:-1].tolist(), starts[1:].tolist(), strict=True):
             sketch.clear()

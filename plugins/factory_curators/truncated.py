@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
-from factory.api import Curator, Decision, RowsJob, Share
+from factory.api import Curator, Decision, RowsJob, Fraction
 from factory_curators.parts import ON, Action, objected, text_of
 
 ENDS = re.compile(r"""[.!?…。！？؟۔।:;)\]}"'”’»>*`|]\s*$""")
@@ -33,9 +33,9 @@ class Truncated(Curator):
     """
 
     kind = "truncated"
-    measures = "truncated"
+    share_metric = "truncated"
 
-    most: Share = Field(0.95, description="share of texts with an end from which one without is held to be cut")
+    most: Fraction = Field(0.95, description="share of texts with an end from which one without is held to be cut")
     on: list[str] = Field([], description=ON)
     action: Action = Field("drop", description="drop such rows, or keep them flagged for review")
 
@@ -43,7 +43,7 @@ class Truncated(Curator):
     def columns(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
         return tuple(self.on)
 
-    def keep(self, job: RowsJob) -> Iterator[Decision]:
+    def curate(self, job: RowsJob) -> Iterator[Decision]:
         texts = [text_of(row, job, self.on).rstrip() for row in job.rows]
         ended = sum(bool(ENDS.search(text)) for text in texts)
         strict = bool(texts) and ended >= self.most * len(texts)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from factory.api import Decoder, Input, Probe, Probed, ProbeJob, read_lines
+from factory.api import Decoder, Input, Probe, ProbeResult, ProbeJob, read_numbered_jsonl
 from factory_general.items import Item, read_items
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class General(Probe):
     """
 
     kind = "general"
-    answers = "text"
+    output_type = "text"
 
     own: bool = Field(True, description="whether the project's own suite of 120 items is asked")
     blimp: Annotated[Path | None, Input()] = Field(None, description="pairs of sentences, relative to the spec")
@@ -39,25 +39,25 @@ class General(Probe):
     gsm8k: Annotated[Path | None, Input()] = Field(None, description="sums in words with worked solutions")
     items: int = Field(150, ge=10, description="items of a suite, at most; drawn with the gate's seed")
 
-    def probe(self, job: ProbeJob) -> Iterator[Probed]:
+    def probe(self, job: ProbeJob) -> Iterator[ProbeResult]:
         items = self._items(job)
         if not items:
             raise ValueError("no suite to ask; set own: true, or give one by path")
-        base = right(job.kit.decoder(job.base), items, job)
-        tuned = right(job.kit.decoder(job.base, job.adapter), items, job)
+        base = right(job.kit.load_decoder(job.base), items, job)
+        tuned = right(job.kit.load_decoder(job.base, job.adapter), items, job)
         for item, before, after in zip(items, base, tuned, strict=True):
-            yield Probed(item.id, item.suite, before, after)
+            yield ProbeResult(item.id, item.suite, before, after)
 
-    def drift(self, job: ProbeJob) -> Mapping[str, float]:
+    def compute_drift(self, job: ProbeJob) -> Mapping[str, float]:
         """`kl`: the mean divergence of the tuned model's next-token predictions from the base's, in nats a token."""
-        texts = [str(record["text"]) for _, record in read_lines(PLAIN, PLAIN.name)]
-        base, tuned = job.kit.decoder(job.base), job.kit.decoder(job.base, job.adapter)
+        texts = [str(record["text"]) for _, record in read_numbered_jsonl(PLAIN, PLAIN.name)]
+        base, tuned = job.kit.load_decoder(job.base), job.kit.load_decoder(job.base, job.adapter)
         total, tokens = 0.0, 0
         for done, text in enumerate(texts, 1):
             ids = opened(base, text)
-            apart = divergence(base.logits([ids])[0], tuned.logits([ids])[0])
+            apart = divergence(base.compute_token_logits([ids])[0], tuned.compute_token_logits([ids])[0])
             total, tokens = total + apart * len(ids), tokens + len(ids)
-            job.report.progress(done, len(texts), "texts")
+            job.report.report_progress(done, len(texts), "texts")
         return {"kl": total / tokens}
 
     def _items(self, job: ProbeJob) -> list[Item]:
@@ -72,7 +72,7 @@ def right(decoder: Decoder, items: Sequence[Item], job: ProbeJob) -> list[float]
     prompts = [opened(decoder, item.prefix) for item in items]
     options = [[_ids(decoder, option) for option in item.options] for item in items]
     found = []
-    for item, sizes, weights in zip(items, options, decoder.weigh(prompts, options, job.report), strict=True):
+    for item, sizes, weights in zip(items, options, decoder.compute_choice_logprobs(prompts, options, job.report), strict=True):
         worth = [weight / (len(ids) if item.mean else 1) for weight, ids in zip(weights, sizes, strict=True)]
         wrong = max(each for place, each in enumerate(worth) if place != item.right)
         found.append(float(worth[item.right] > wrong))

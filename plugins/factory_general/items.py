@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from factory.api import read_lines
+from factory.api import read_numbered_jsonl
 
 STEP = re.compile(r"<<[^<>]*>>")
 OTHERS = 3
@@ -37,7 +37,7 @@ class Item:
 def read_items(path: Path, suite: str, count: int, seed: int) -> list[Item]:
     """At most `count` items of a file, drawn with a seed. Raises ValueError that names file, line and field."""
     items = []
-    for line, record in read_lines(path, path.name):
+    for line, record in read_numbered_jsonl(path, path.name):
         name = str(record.get("id", f"{suite}-{line}"))
         try:
             item = _form(record)(record, name, suite, seed)

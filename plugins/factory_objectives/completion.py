@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from factory.api import Speaking
+from factory.api import CausalLMObjective
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class Completion(Speaking):
+class Completion(CausalLMObjective):
     """Supervised fine-tuning on prompt and completion, through the base's own chat template.
 
     Answers are greedy, under the task's guide where it has one. Loads as a PEFT adapter over a causal base.
@@ -18,7 +18,7 @@ class Completion(Speaking):
 
     kind = "completion"
 
-    def loss(self, logits: Tensor, tokens: Tensor) -> Tensor:
+    def compute_loss(self, logits: Tensor, tokens: Tensor) -> Tensor:
         """The mean cross-entropy of the batch's answer tokens."""
         from torch.nn import functional
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from factory.api import Answer, Finding, FitJob, ModelJob, Objective, PlainAnswers, Row, TrainResult
+from factory.api import Answer, Finding, FitJob, ModelJob, Objective, ReferenceAnswers, Row, TrainResult
 from factory_rerank import contrast, graded
 from factory_rerank.graded import Targeted
 from factory_rerank.layout import copy_layout
@@ -26,7 +26,7 @@ TASK_TYPE = "FEATURE_EXTRACTION"
 class Apart(Objective):
     """An objective over vectors of queries and vectors of documents."""
 
-    answers = "ranking"
+    output_type = "ranking"
 
     max_length: int = Field(64, ge=8, le=8192, description="tokens of a query or a document that are read")
     scale: float = Field(1.0, gt=0, description="what a score is multiplied by in the loss")
@@ -49,18 +49,18 @@ class Apart(Objective):
 
     def fit(self, job: FitJob) -> TrainResult:
         kit, documents = job.kit, documents_of(job)
-        learner = kit.learner(job)
-        ids = kit.encoder(job.base).tokens([*documents.values(), *queries_of(job)], self.max_length)
+        learner = kit.create_learner(job)
+        ids = kit.load_encoder(job.base).tokenize_texts([*documents.values(), *queries_of(job)], self.max_length)
         examples, loss = self.lessons(job, [*documents])
         return kit.fit(learner, examples, contrast.collate(ids, kit), loss, job, task_type=TASK_TYPE)
 
     def audit(self, job: ModelJob) -> Iterator[Finding]:
-        encoder, documents = job.kit.encoder(job.base), documents_of(job)
+        encoder, documents = job.kit.load_encoder(job.base), documents_of(job)
         long = {
-            name for (name, _), ids in zip(documents.items(), encoder.tokens([*documents.values()], 10**6), strict=True)
+            name for (name, _), ids in zip(documents.items(), encoder.tokenize_texts([*documents.values()], 10**6), strict=True)
             if len(ids) > self.max_length
         }
-        for row, ids in zip(job.rows, encoder.tokens(queries_of(job), 10**6), strict=True):
+        for row, ids in zip(job.rows, encoder.tokenize_texts(queries_of(job), 10**6), strict=True):
             cut = sorted(long & {*self.taught(row)})
             if len(ids) > self.max_length:
                 yield Finding("truncated", row.id, f"its query has {len(ids)} tokens, {self.max_length} are read")
@@ -68,19 +68,19 @@ class Apart(Objective):
                 yield Finding("truncated", row.id, f"its document {cut[0]!r} has more than {self.max_length} tokens")
 
     def answer(self, job: ModelJob) -> Iterator[Answer]:
-        encoder, documents = job.kit.encoder(job.base, job.adapter), documents_of(job)
+        encoder, documents = job.kit.load_encoder(job.base, job.adapter), documents_of(job)
         wanted = dict.fromkeys(name for row in job.rows for name in row["candidates"])
         texts = [documents[name] for name in wanted]
-        vectors = encoder.vectors(encoder.tokens([*texts, *queries_of(job)], self.max_length), job.report)
+        vectors = encoder.compute_token_vectors(encoder.tokenize_texts([*texts, *queries_of(job)], self.max_length), job.report)
         place = {name: index for index, name in enumerate(wanted)}
         for index, row in enumerate(job.rows):
             chosen = [vectors[place[name]] for name in row["candidates"]]
             yield Answer(row.id, self.compare([vectors[len(texts) + index]], chosen)[0].tolist())
 
-    def layout(self, job: ModelJob, bundle: Path) -> None:
+    def export_files(self, job: ModelJob, bundle: Path) -> None:
         copy_layout(self._plain_base(job), bundle)
 
-    def plain(self, job: ModelJob) -> PlainAnswers:
+    def generate_reference_answers(self, job: ModelJob) -> ReferenceAnswers:
         model = self._plain_class()(str(job.adapter), device="cpu") if job.adapter else self._plain_base(job)
         documents, answers = documents_of(job), []
         for row, query in zip(job.rows, queries_of(job), strict=True):
@@ -88,10 +88,10 @@ class Apart(Objective):
             scores = model.similarity(model.encode_query([query]), model.encode_document(texts))
             answers.append(Answer(row.id, scores[0].tolist()))
         adapted = sum(1 for module in model.modules() if hasattr(module, "lora_A"))
-        return PlainAnswers(tuple(answers), adapted, self.loader)
+        return ReferenceAnswers(tuple(answers), adapted, self.loader_class)
 
     def _plain_class(self) -> Any:
-        module, _, name = self.loader.partition(":")
+        module, _, name = self.loader_class.partition(":")
         return getattr(import_module(module), name)
 
     def _plain_base(self, job: ModelJob) -> Any:

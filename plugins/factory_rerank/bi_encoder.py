@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class MeanCosine(Apart):
     """Cosine of mean-pooled token vectors (Sentence-BERT, arXiv:1908.10084). Loads as SentenceTransformer."""
 
-    loader = "sentence_transformers:SentenceTransformer"
+    loader_class = "sentence_transformers:SentenceTransformer"
 
     scale: float = Field(20.0, gt=0, description="what a cosine is multiplied by in the loss")
 

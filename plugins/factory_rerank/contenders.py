@@ -12,7 +12,7 @@ class _Signal(Contender):
     """Answers with one of the signals that the first stage left beside its candidates."""
 
     columns = ("candidates", "signals")
-    answers = "ranking"
+    output_type = "ranking"
     signal: ClassVar[str] = ""
 
     def answer(self, job: AnswerJob) -> Iterator[Answer]:

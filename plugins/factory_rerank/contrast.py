@@ -65,7 +65,7 @@ def collate(ids: Sequence[Sequence[int]], kit: Kit) -> Callable[[list[E]], Batch
 
     def batch(rows: list[E]) -> Batch[E]:
         texts = sorted({text for row in rows for text in (row.query, *row.documents)})
-        return Batch(rows, kit.pack([ids[text] for text in texts]), {text: place for place, text in enumerate(texts)})
+        return Batch(rows, kit.pack_batch([ids[text] for text in texts]), {text: place for place, text in enumerate(texts)})
 
     return batch
 
@@ -79,7 +79,7 @@ def loss(compare: Compare, scale: float, in_batch: bool, kit: Kit) -> Callable[[
     def value(model: nn.Module, batch: Batch[Example]) -> Tensor:
         import torch
 
-        vectors = kit.hidden(model, batch.packed)
+        vectors = kit.compute_hidden_states(model, batch.packed)
         names = sorted({text for row in batch.examples for text in row.documents})
         column = {text: index for index, text in enumerate(names)}
         queries = [vectors[batch.place[row.query]] for row in batch.examples]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from factory.api import Answer, Finding, FitJob, Kit, ModelJob, Objective, PlainAnswers, Row, Share, TrainResult
+from factory.api import Answer, Finding, FitJob, Kit, ModelJob, Objective, ReferenceAnswers, Row, Fraction, TrainResult
 from factory_rerank import graded
 from factory_rerank.graded import Targeted
 from factory_rerank.layout import copy_layout
@@ -37,9 +37,9 @@ class Together(Objective):
     Untuned, whose head would be noise, the base answers by its own cosine.
     """
 
-    answers = "ranking"
-    heads = (HEAD,)
-    loader = "sentence_transformers:CrossEncoder"
+    output_type = "ranking"
+    modules_to_save = (HEAD,)
+    loader_class = "sentence_transformers:CrossEncoder"
 
     max_length: int = Field(128, ge=16, le=8192, description="tokens of query and document together that are read")
 
@@ -48,13 +48,13 @@ class Together(Objective):
         raise NotImplementedError
 
     def audit(self, job: ModelJob) -> Iterator[Finding]:
-        encoder, documents = job.kit.encoder(job.base), documents_of(job)
+        encoder, documents = job.kit.load_encoder(job.base), documents_of(job)
         pairs, owners = [], []
         for row, query in zip(job.rows, queries_of(job), strict=True):
             for name in self.taught(row):
                 pairs.append((query, documents.get(name, "")))
                 owners.append((row.id, name))
-        lengths = [len(ids) for ids, _ in encoder.pairs(pairs, 10**6)]
+        lengths = [len(ids) for ids, _ in encoder.tokenize_pairs(pairs, 10**6)]
         for (owner, name), length in zip(owners, lengths, strict=True):
             if length > self.max_length:
                 yield Finding("truncated", owner, f"with {name!r} it has {length} tokens, {self.max_length} are read")
@@ -63,20 +63,20 @@ class Together(Objective):
         if job.adapter is None:
             yield from (Answer(row.id, list(row["signals"]["cosine"])) for row in job.rows)
             return
-        encoder, documents = job.kit.encoder(job.base, job.adapter, labels=1), documents_of(job)
+        encoder, documents = job.kit.load_encoder(job.base, job.adapter, labels=1), documents_of(job)
         asked = zip(job.rows, queries_of(job), strict=True)
         pairs = [(query, documents[name]) for row, query in asked for name in row["candidates"]]
-        scores = encoder.logits(encoder.pairs(pairs, self.max_length), job.report)[:, 0].tolist()
+        scores = encoder.compute_pair_logits(encoder.tokenize_pairs(pairs, self.max_length), job.report)[:, 0].tolist()
         start = 0
         for row in job.rows:
             end = start + len(row["candidates"])
             yield Answer(row.id, scores[start:end])
             start = end
 
-    def layout(self, job: ModelJob, bundle: Path) -> None:
+    def export_files(self, job: ModelJob, bundle: Path) -> None:
         copy_layout(self._plain(str(job.base.folder)), bundle)
 
-    def plain(self, job: ModelJob) -> PlainAnswers:
+    def generate_reference_answers(self, job: ModelJob) -> ReferenceAnswers:
         from torch.nn import Identity
 
         model, documents, answers = self._plain(str(job.adapter or job.base.folder)), documents_of(job), []
@@ -84,7 +84,7 @@ class Together(Objective):
             pairs = [(query, documents[name]) for name in row["candidates"]]
             answers.append(Answer(row.id, model.predict(pairs, activation_fn=Identity()).tolist()))
         adapted = sum(1 for module in model.modules() if hasattr(module, "lora_A"))
-        return PlainAnswers(tuple(answers), adapted, self.loader)
+        return ReferenceAnswers(tuple(answers), adapted, self.loader_class)
 
     def _plain(self, folder: str) -> Any:
         import sentence_transformers
@@ -110,14 +110,14 @@ class CrossEncoder(Together):
 
     def fit(self, job: FitJob) -> TrainResult:
         kit, documents = job.kit, documents_of(job)
-        learner = kit.learner(job, heads=self.heads, labels=1)
-        encoder = kit.encoder(job.base)
+        learner = kit.create_learner(job, heads=self.modules_to_save, labels=1)
+        encoder = kit.load_encoder(job.base)
         rows = []
         for row, query in zip(job.rows, queries_of(job), strict=True):
             wrong = [name for name in row["negatives"] if name in documents][: self.negatives]
             for right in (name for name in row["relevant"] if name in documents):
-                rows.append(encoder.pairs([(query, documents[name]) for name in (right, *wrong)], self.max_length))
-        return kit.fit(learner, rows, collate(kit), listwise(kit), job, heads=self.heads, task_type="SEQ_CLS")
+                rows.append(encoder.tokenize_pairs([(query, documents[name]) for name in (right, *wrong)], self.max_length))
+        return kit.fit(learner, rows, collate(kit), listwise(kit), job, heads=self.modules_to_save, task_type="SEQ_CLS")
 
 
 class CrossEncoderTargets(Targeted, Together):
@@ -130,18 +130,18 @@ class CrossEncoderTargets(Targeted, Together):
     kind = "cross-encoder-targets"
     columns = ("query", "candidates", "signals", "targets")
 
-    pointwise: Share = Field(0.5, description="share of the loss that compares each score with its target alone")
+    pointwise: Fraction = Field(0.5, description="share of the loss that compares each score with its target alone")
 
     def fit(self, job: FitJob) -> TrainResult:
         kit, documents = job.kit, documents_of(job)
-        learner = kit.learner(job, heads=self.heads, labels=1)
-        encoder, rows = kit.encoder(job.base), []
+        learner = kit.create_learner(job, heads=self.modules_to_save, labels=1)
+        encoder, rows = kit.load_encoder(job.base), []
         for row, query in zip(job.rows, queries_of(job), strict=True):
             for names in graded.lists(row, documents, self.documents):
-                pairs = encoder.pairs([(query, documents[name]) for name in names], self.max_length)
+                pairs = encoder.tokenize_pairs([(query, documents[name]) for name in names], self.max_length)
                 rows.append((pairs, [row["targets"][name] for name in names]))
         loss = graded.mixed(kit, self.sharpness, self.pointwise)
-        return kit.fit(learner, rows, graded.collate_pairs(kit), loss, job, heads=self.heads, task_type="SEQ_CLS")
+        return kit.fit(learner, rows, graded.collate_pairs(kit), loss, job, heads=self.modules_to_save, task_type="SEQ_CLS")
 
 
 def collate(kit: Kit) -> Callable[[list[list[Pair]]], Batch]:
@@ -149,7 +149,7 @@ def collate(kit: Kit) -> Callable[[list[list[Pair]]], Batch]:
 
     def batch(rows: list[list[Pair]]) -> Batch:
         pairs = [pair for row in rows for pair in row]
-        return Batch(kit.pack([ids for ids, _ in pairs], [kinds for _, kinds in pairs]), [len(row) for row in rows])
+        return Batch(kit.pack_batch([ids for ids, _ in pairs], [kinds for _, kinds in pairs]), [len(row) for row in rows])
 
     return batch
 
@@ -160,7 +160,7 @@ def listwise(kit: Kit) -> Callable[[nn.Module, Batch], Tensor]:
     def value(model: nn.Module, batch: Batch) -> Tensor:
         import torch
 
-        scores = kit.logits(model, batch.packed)[:, 0]
+        scores = kit.compute_head_logits(model, batch.packed)[:, 0]
         rows = torch.nn.utils.rnn.pad_sequence(
             list(torch.split(scores, list(batch.sizes))), batch_first=True, padding_value=float("-inf")
         )

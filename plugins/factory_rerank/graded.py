@@ -90,7 +90,7 @@ def collate_pairs(kit: Kit) -> Callable[[list[Any]], Pairs]:
 
     def batch(rows: list[Any]) -> Pairs:
         pairs = [pair for some, _ in rows for pair in some]
-        return Pairs(kit.pack([ids for ids, _ in pairs], [kinds for _, kinds in pairs]), [one for _, one in rows])
+        return Pairs(kit.pack_batch([ids for ids, _ in pairs], [kinds for _, kinds in pairs]), [one for _, one in rows])
 
     return batch
 
@@ -99,7 +99,7 @@ def loss(compare: Compare, scale: float, sharpness: float, kit: Kit) -> Callable
     """The listwise loss of each query's own documents, their scores multiplied by `scale`."""
 
     def value(model: nn.Module, batch: Batch[Example]) -> Tensor:
-        vectors, own = kit.hidden(model, batch.packed), []
+        vectors, own = kit.compute_hidden_states(model, batch.packed), []
         for row in batch.examples:
             documents = [vectors[batch.place[text]] for text in row.documents]
             own.append(compare([vectors[batch.place[row.query]]], documents)[0] * scale)
@@ -114,7 +114,7 @@ def mixed(kit: Kit, sharpness: float, share: float) -> Callable[[nn.Module, Pair
     def value(model: nn.Module, batch: Pairs) -> Tensor:
         import torch
 
-        scores = kit.logits(model, batch.packed)[:, 0]
+        scores = kit.compute_head_logits(model, batch.packed)[:, 0]
         wanted = torch.tensor([target for one in batch.targets for target in one])
         apart = torch.nn.functional.binary_cross_entropy_with_logits(scores, wanted)
         own = list(torch.split(scores, [len(one) for one in batch.targets]))

@@ -18,7 +18,7 @@ class MaxSim(Apart):
     Loads as sentence-transformers' MultiVectorEncoder.
     """
 
-    loader = "sentence_transformers:MultiVectorEncoder"
+    loader_class = "sentence_transformers:MultiVectorEncoder"
 
     scale: float = Field(8.0, gt=0, description="what a score, a sum over query tokens, is multiplied by in the loss")
 

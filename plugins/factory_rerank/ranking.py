@@ -19,8 +19,8 @@ class Ranking(Eval):
 
     kind = "ranking"
     columns = ("relevant", "candidates")
-    answers = "ranking"
-    primary = "ndcg@10"
+    output_type = "ranking"
+    primary_metric = "ndcg@10"
     metrics = (
         Metric("ndcg@10", "discounted gain of the first ten, as a share of the ideal over all relevant documents"),
         Metric("mrr@10", "1 / rank of the first relevant document, 0 beyond the tenth"),

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
-from factory.api import Answer, Finding, Row, RowsJob, Share, Task, render
+from factory.api import Answer, Finding, Row, RowsJob, Fraction, Task, render
 from factory_rerank import defaults
 from factory_rerank.firststage import Fusion, search
 from factory_rerank.ranking import ranked
@@ -20,26 +20,26 @@ class Reranker(Task):
 
     kind = "reranker"
     columns = ("query", "relevant")
-    prepared = ("candidates", "signals")
+    added_columns = ("candidates", "signals")
     tables = ("documents",)
-    answers = "ranking"
-    text = "query"
+    output_type = "ranking"
+    text_column = "query"
 
     candidates_each: int = Field(25, ge=1, le=1000, description="best documents by BM25, and as many by cosine")
     fusion: Fusion = Field("scores", description="how the hybrid mixes both: their scores, or their reciprocal ranks")
-    bm25_weight: Share = Field(0.25, description="BM25's share in the hybrid")
+    bm25_weight: Fraction = Field(0.25, description="BM25's share in the hybrid")
     query_template: str = Field("{query}", description="a query as the model reads it, over the row's columns")
     document_template: str = Field("{text}", description="a document as the model reads it, over its columns")
 
     @classmethod
-    def defaults(cls) -> dict[str, Any]:
+    def get_defaults(cls) -> dict[str, Any]:
         return defaults.SPEC
 
     @classmethod
-    def profiles(cls) -> dict[str, dict[str, Any]]:
+    def get_profiles(cls) -> dict[str, dict[str, Any]]:
         return defaults.PROFILES
 
-    def templates(self) -> dict[str, str]:
+    def get_templates(self) -> dict[str, str]:
         return {"query": self.query_template, "document": self.document_template}
 
     def prepare(self, job: RowsJob) -> Iterator[Row]:
@@ -57,7 +57,7 @@ class Reranker(Task):
         )
         for row, one in zip(job.rows, found, strict=True):
             signals = {"bm25": one.bm25, "cosine": one.cosine, "hybrid": one.hybrid}
-            yield row.having(candidates=[names[i] for i in one.documents], signals=signals)
+            yield row.with_columns(candidates=[names[i] for i in one.documents], signals=signals)
 
     def audit(self, job: RowsJob) -> Iterator[Finding]:
         table = job.tables["documents"]
@@ -81,7 +81,7 @@ class Reranker(Task):
     def _document(self, row: Row) -> str:
         return render(self.document_template, row.columns)
 
-    def show(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer | None) -> str:
+    def describe_row(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer | None) -> str:
         """The query, then the first documents; a relevant one has a star, and one further down its rank."""
         table = tables["documents"]
         order = ranked(row, answer) if answer else list(row["candidates"])

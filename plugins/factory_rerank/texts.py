@@ -7,11 +7,11 @@ from factory.api import FitJob, ModelJob, render
 
 def documents_of(job: ModelJob | FitJob) -> dict[str, str]:
     """Document id → its rendered text, of the whole side table."""
-    template = job.task.templates()["document"]
+    template = job.task.get_templates()["document"]
     return {name: render(template, row.columns) for name, row in job.tables["documents"].items()}
 
 
 def queries_of(job: ModelJob | FitJob) -> list[str]:
     """The rendered query of each row."""
-    template = job.task.templates()["query"]
+    template = job.task.get_templates()["query"]
     return [render(template, row.columns) for row in job.rows]

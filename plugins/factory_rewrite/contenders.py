@@ -12,7 +12,7 @@ class Copy(Contender):
 
     kind = "copy"
     columns = ("question",)
-    answers = "text"
+    output_type = "text"
 
     def answer(self, job: AnswerJob) -> Iterator[Answer]:
         for row in job.rows:
@@ -24,7 +24,7 @@ class Concatenate(Contender):
 
     kind = "concatenate"
     columns = ("history", "question")
-    answers = "text"
+    output_type = "text"
 
     def answer(self, job: AnswerJob) -> Iterator[Answer]:
         for row in job.rows:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from factory.api import Input, Job, Provenance, Row, Source, read_lines
+from factory.api import Input, Job, Provenance, Row, Source, read_numbered_jsonl
 
 Openings = Literal["skip", "keep"]
 
@@ -42,20 +42,20 @@ class Conversations(Source):
     """
 
     kind = "conversations"
-    gives = ("history", "question", "rewrite", "relevant")
+    output_columns = ("history", "question", "rewrite", "relevant")
     tables = ("passages",)
 
     file: Annotated[Path, Input()] = Field(description="dialogues, JSONL, relative to the spec")
     openings: Openings = Field("skip", description="whether the first question of a dialogue is a row")
     licence: str = Field("", description="licence of the dialogues, for the bundle's notes")
 
-    def rows(self, job: Job) -> Iterator[Row]:
-        for number, record in read_lines(job.root / self.file, str(self.file), job.bad):
+    def iter_rows(self, job: Job) -> Iterator[Row]:
+        for number, record in read_numbered_jsonl(job.root / self.file, str(self.file), job.report_bad_record):
             origin = Provenance(str(self.file), number, self.licence)
             try:
                 dialogue = _dialogue(record, f"{self.file}:{number}", origin)
             except ValueError as error:
-                job.bad(str(error))
+                job.report_bad_record(str(error))
                 continue
             yield from _passages(dialogue)
             yield from self._questions(dialogue)

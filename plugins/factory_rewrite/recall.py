@@ -22,8 +22,8 @@ class Recall(Eval):
 
     kind = "recall"
     columns = ("question", "rewrite", "relevant")
-    answers = "text"
-    primary = "recall"
+    output_type = "text"
+    primary_metric = "recall"
     metrics = (
         Metric("recall", "share of the right passages among the first, searching with the rewrite"),
         Metric("recall_without", "the same with the question as it was asked: the same for every contender"),
@@ -33,7 +33,7 @@ class Recall(Eval):
     depth: int = Field(3, ge=1, description="how many passages of a search count")
     table: str = Field("passages", description="the side table that is searched: all text of its columns")
 
-    def fingerprint(self) -> str:
+    def compute_fingerprint(self) -> str:
         """The version of bm25s, whose tokens and scores the search rests on."""
         return version("bm25s")
 

@@ -20,15 +20,15 @@ class Rewriting(Eval):
 
     kind = "rewriting"
     columns = ("rewrite",)
-    answers = "text"
-    primary = "chrf"
+    output_type = "text"
+    primary_metric = "chrf"
     metrics = (
         Metric("chrf", "F-score of shared runs of one to six characters, recall weighing twice"),
         Metric("bleu", "geometric mean of the precision of one to four words in a row, smoothed"),
         Metric("exact", "whether it is the reference, but for case and punctuation", binary=True),
     )
 
-    def fingerprint(self) -> str:
+    def compute_fingerprint(self) -> str:
         """The version of sacrebleu, whose tokens and smoothing the values rest on."""
         return version("sacrebleu")
 
@@ -44,10 +44,10 @@ class Rewriting(Eval):
                 "exact": float(normalise(said) == normalise(reference)),
             })
 
-    def totals(self, job: ScoreJob) -> Mapping[str, float]:
+    def compute_totals(self, job: ScoreJob) -> Mapping[str, float]:
         return {f"corpus_{name}": score for name, score, _ in _corpus(job)}
 
-    def tables(self, job: ScoreJob) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+    def build_tables(self, job: ScoreJob) -> Mapping[str, Sequence[Mapping[str, Any]]]:
         return {"signatures": [{"number": f"corpus_{name}", "signature": text} for name, _, text in _corpus(job)]}
 
 

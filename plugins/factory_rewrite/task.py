@@ -32,9 +32,9 @@ class QueryRewriter(Task):
 
     kind = "query-rewriter"
     columns = ("history", "question", "rewrite")
-    prepared = ("conversation",)
-    answers = "text"
-    text = "conversation"
+    added_columns = ("conversation",)
+    output_type = "text"
+    text_column = "conversation"
 
     instruction: str = Field(INSTRUCTION, description="the system message")
     turns: int = Field(6, ge=0, description="the last turns that the model reads, questions and answers counted singly")
@@ -42,21 +42,21 @@ class QueryRewriter(Task):
     words: int = Field(60, ge=1, description="words of each earlier turn that it reads")
 
     @classmethod
-    def defaults(cls) -> dict[str, Any]:
+    def get_defaults(cls) -> dict[str, Any]:
         return defaults.SPEC
 
     @classmethod
-    def profiles(cls) -> dict[str, dict[str, Any]]:
+    def get_profiles(cls) -> dict[str, dict[str, Any]]:
         return defaults.PROFILES
 
-    def templates(self) -> dict[str, str]:
+    def get_templates(self) -> dict[str, str]:
         return {"system": self.instruction, "prompt": "{conversation}", "target": "{rewrite}"}
 
     def prepare(self, job: RowsJob) -> Iterator[Row]:
         """Every row with what the model reads: the history as far as it counts, and the question under it."""
         for row in job.rows:
             history = _history(row["history"], f"row {row.id!r}")
-            yield row.having(conversation=self.conversation(history, row["question"]))
+            yield row.with_columns(conversation=self.conversation(history, row["question"]))
 
     def conversation(self, history: Sequence[str], question: str) -> str:
         """A line for each turn. Of a long history the opening and the last turns are kept, counted from the end, so
@@ -81,7 +81,7 @@ class QueryRewriter(Task):
             if passages and missing:
                 yield Finding("missing", row.id, f"{missing[0]!r} is relevant to it and not in the passages")
 
-    def show(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer | None) -> str:
+    def describe_row(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer | None) -> str:
         """The conversation, what was answered, and the reference where it differs."""
         lines = row["conversation"].splitlines()
         rewrite = row.columns.get("rewrite", "")
@@ -90,7 +90,7 @@ class QueryRewriter(Task):
         right = normalise(answer.output) == normalise(rewrite)
         return "\n  ".join([*lines, f"→ {answer.output}", *([f"* {rewrite}"] if rewrite and not right else [])])
 
-    def slices(self, row: Row) -> Mapping[str, str]:
+    def get_row_slices(self, row: Row) -> Mapping[str, str]:
         turns = len(row["history"]) // 2
         same = normalise(row["question"]) == normalise(row["rewrite"])
         return {
@@ -99,7 +99,7 @@ class QueryRewriter(Task):
             "refers by": "nothing" if same else phenomenon(row["question"]),
         }
 
-    def question(self, asked: Mapping[str, Any]) -> Row:
+    def build_query_row(self, asked: Mapping[str, Any]) -> Row:
         """`query` after `history`: a list of turns, or text with a turn a line. Without one, a query that reads
         "Q: … A: … Q: …" is a whole conversation, any other has no history."""
         query, given = str(asked.get("query", "")).strip(), asked.get("history") or []
@@ -112,7 +112,7 @@ class QueryRewriter(Task):
         columns = {"history": history, "question": query, "rewrite": ""}
         return Row("question", {**columns, "conversation": self.conversation(history, query)}, Provenance("question"))
 
-    def asked(self, row: Row) -> Mapping[str, Any]:
+    def extract_query(self, row: Row) -> Mapping[str, Any]:
         return {"query": row["question"], "history": list(row["history"])}
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from factory.api import Input, Job, read_lines
+from factory.api import Input, Job, read_numbered_jsonl
 from factory_sources.records import Record, Records
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
@@ -31,11 +31,11 @@ class ChatLog(Records):
 
     def records(self, job: Job) -> Iterator[Record]:
         shown, stem = str(self.file), self.file.stem
-        for number, values in read_lines(job.root / self.file, shown, job.bad):
+        for number, values in read_numbered_jsonl(job.root / self.file, shown, job.report_bad_record):
             try:
                 found = self._targets(values.get("messages"))
             except ValueError as error:
-                job.bad(f"{shown}:{number}: messages: {error}")
+                job.report_bad_record(f"{shown}:{number}: messages: {error}")
                 continue
             for turn, columns in found:
                 name, group = f"{stem}#{number}", ""

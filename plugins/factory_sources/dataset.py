@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from factory.api import Input, Job, hub_hosts
+from factory.api import Input, Job, get_hub_hosts
 from factory_sources.records import Record, Records, lacking, plain
 
 BATCH = 1000
@@ -38,9 +38,9 @@ class Dataset(Records):
             raise ValueError(f"say which `revision` of {self.name}: the commit, as its page on the hub has it")
         return self
 
-    def hosts(self) -> tuple[str, ...]:
+    def list_hosts(self) -> tuple[str, ...]:
         """The hub, where it must be asked."""
-        return hub_hosts() if self.name else ()
+        return get_hub_hosts() if self.name else ()
 
     def called(self) -> str:
         return str(self.folder or self.name)

@@ -84,13 +84,13 @@ class Csv(Records):
         except StopIteration:
             return None
         except csv.Error as error:
-            job.bad(f"{self.file}:{line}: not CSV: {error}; look at its quotes")
+            job.report_bad_record(f"{self.file}:{line}: not CSV: {error}; look at its quotes")
             return line, []
         if cells and lines.wrong:
-            job.bad(f"{self.file}:{lines.wrong}")
+            job.report_bad_record(f"{self.file}:{lines.wrong}")
             return line, []
         if cells and len(cells) != width:
-            job.bad(f"{self.file}:{line}: {len(cells)} cells under {width} names; quote cells with a delimiter")
+            job.report_bad_record(f"{self.file}:{line}: {len(cells)} cells under {width} names; quote cells with a delimiter")
             return line, []
         return line, cells
 

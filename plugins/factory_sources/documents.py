@@ -36,7 +36,7 @@ class Documents(Records):
         return (self.table,) if self.table else ()
 
     @property
-    def gives(self) -> tuple[str, ...]:  # type: ignore[override]  # a side table's entries are no rows
+    def output_columns(self) -> tuple[str, ...]:  # type: ignore[override]  # a side table's entries are no rows
         """The columns that its rows have."""
         return () if self.table else tuple(self.wanted)
 
@@ -85,7 +85,7 @@ def _read(path: Path, shown: str, job: Job) -> str:
         return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        job.bad(f"{shown}:{line}: not UTF-8: {error.reason} at byte {error.start} of the file")
+        job.report_bad_record(f"{shown}:{line}: not UTF-8: {error.reason} at byte {error.start} of the file")
         return ""
 
 

@@ -35,18 +35,18 @@ class Icd10(Source):
     """The ICD-10-CM tabular list of the package simple-icd-10-cm: inclusion terms as queries, codes as documents."""
 
     kind = "icd10"
-    gives = ("query", "relevant")
+    output_columns = ("query", "relevant")
     tables = ("documents",)
 
     chapters: list[Span] = Field([], description="letters, categories, or ranges: E, A-B, H60-H95; empty for all")
     context: Context = Field("parent", description="which parents' descriptions stand before a code's own")
     trivial: Literal["skip", "keep"] = Field("skip", description="phrases that repeat a code's description")
 
-    def fingerprint(self) -> str:
+    def compute_fingerprint(self) -> str:
         """The version of the package that the tables come from. Raises ModuleNotFoundError when it is not installed."""
         return package().version
 
-    def rows(self, job: Job) -> Iterator[Row]:
+    def iter_rows(self, job: Job) -> Iterator[Row]:
         path = tabular_path()
         codes = [code for code in read_tabular(path) if wants(self.chapters, code.category)]
         if not codes:

@@ -29,16 +29,16 @@ class Icd10Chapters(Source):
     """
 
     kind = "icd10-chapters"
-    gives = ("text", "label")
+    output_columns = ("text", "label")
 
     chapters: list[Span] = Field([], description="letters, categories, or ranges: E, A-B, H60-H95; empty for all")
     names: Literal["short", "official"] = Field("short", description="how a chapter is called: eye, or by its title")
 
-    def fingerprint(self) -> str:
+    def compute_fingerprint(self) -> str:
         """The version of the package that the tables come from. Raises ModuleNotFoundError when it is not installed."""
         return package().version
 
-    def rows(self, job: Job) -> Iterator[Row]:
+    def iter_rows(self, job: Job) -> Iterator[Row]:
         path = tabular_path()
         codes = [code for code in read_tabular(path) if wants(self.chapters, code.category)]
         found: defaultdict[str, set[str]] = defaultdict(set)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from factory.api import Input, Job, read_lines
+from factory.api import Input, Job, read_numbered_jsonl
 from factory_sources.records import Record, Records
 
 
@@ -21,7 +21,7 @@ class Jsonl(Records):
 
     def records(self, job: Job) -> Iterator[Record]:
         shown, stem = str(self.file), self.file.stem
-        for number, values in read_lines(job.root / self.file, shown, job.bad):
+        for number, values in read_numbered_jsonl(job.root / self.file, shown, job.report_bad_record):
             yield Record(shown, number, values, f"{stem}#{number}")
 
     def called(self) -> str:

@@ -34,12 +34,12 @@ class Package(Records):
             raise ValueError(f"{file!r} is of no known form; there are {', '.join(READERS)}")
         return file
 
-    def fingerprint(self) -> str:
+    def compute_fingerprint(self) -> str:
         """The version of the package. Raises ModuleNotFoundError when it is not installed."""
         return self._distribution().version
 
     def called(self) -> str:
-        return f"{self.package} {self.fingerprint()}: {self.file}"
+        return f"{self.package} {self.compute_fingerprint()}: {self.file}"
 
     def records(self, job: Job) -> Iterator[Record]:
         path, shown = self._path(), self.called()

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field, model_validator
 
-from factory.api import Job, Provenance, Row, Silent, Source
+from factory.api import Job, Provenance, Row, NoOpReporter, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Records(Source):
         return {**self.map, **{name: name for name in columns}}
 
     @property
-    def gives(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
+    def output_columns(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
         """The columns that its rows have."""
         return tuple(self.wanted)
 
@@ -86,12 +86,12 @@ class Records(Source):
         """A value as JSON has it. Raises ValueError with what it is instead."""
         return value
 
-    def rows(self, job: Job) -> Iterator[Row]:
+    def iter_rows(self, job: Job) -> Iterator[Row]:
         if not self.limit:
             yield from self._rows(job)
             return
         count = sum(1 for _ in self._rows(job))
-        again = replace(job, refuse=_known_already, report=Silent())
+        again = replace(job, bad_record_handler=_known_already, report=NoOpReporter())
         if count <= self.limit:
             yield from self._rows(again)
             return
@@ -109,7 +109,7 @@ class Records(Source):
             try:
                 row = self._row(record, wanted, table)
             except ValueError as error:
-                job.bad(str(error))
+                job.report_bad_record(str(error))
             else:
                 yield row
 

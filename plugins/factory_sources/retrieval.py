@@ -9,14 +9,14 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import Field
 
-from factory.api import Closed, Input, Job, Provenance, Row, Source, read_lines
+from factory.api import SpecBlock, Input, Job, Provenance, Row, Source, read_numbered_jsonl
 
 MISSING = object()
 Record = Mapping[str, Any]
 T = TypeVar("T")
 
 
-class Names(Closed):
+class Names(SpecBlock):
     """How the fields are called in the files; BEIR's are `_id`, `query-id`, `corpus-id` and `score`."""
 
     id: str = Field("id", description="id of a document or a query")
@@ -40,7 +40,7 @@ class Retrieval(Source):
     """Queries with graded documents. A query without a relevant document is left out and counted."""
 
     kind = "retrieval"
-    gives = ("query", "relevant")
+    output_columns = ("query", "relevant")
     tables = ("documents",)
 
     corpus: Annotated[Path, Input()] = Field(description="documents, JSONL, relative to the spec")
@@ -49,7 +49,7 @@ class Retrieval(Source):
     fields: Names = Field(Names(), description="how the files call their fields")
     licence: str = Field("", description="licence of the collection, for the bundle's notes")
 
-    def rows(self, job: Job) -> Iterator[Row]:
+    def iter_rows(self, job: Job) -> Iterator[Row]:
         judged: dict[str, Judged] = {}
         for _ in self._each(job, self.qrels, lambda record, line: self._judgement(record, line, judged)):
             pass
@@ -104,11 +104,11 @@ class Retrieval(Source):
 
         Ids that repeat are the gathering's to refuse.
         """
-        for number, record in read_lines(job.root / path, str(path), job.bad):
+        for number, record in read_numbered_jsonl(job.root / path, str(path), job.report_bad_record):
             try:
                 value = made(record, f"{path}:{number}")
             except ValueError as error:
-                job.bad(str(error))
+                job.report_bad_record(str(error))
             else:
                 yield value
 

@@ -21,11 +21,11 @@ class TunedUnguarded(Contender):
 
     kind = "tuned-unguarded"
     uses_adapter = True
-    compared = False
+    in_gate = False
 
     def answer(self, job: AnswerJob) -> Iterator[Answer]:
         free = replace(job, task=unguarded(job.task))
-        yield from job.objective.answer(free.ask(job.adapter))
+        yield from job.objective.answer(free.build_model_job(job.adapter))
 
 
 class PromptedUnguarded(Prompted):

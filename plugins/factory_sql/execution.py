@@ -34,8 +34,8 @@ class Execution(Eval):
 
     kind = "execution"
     columns = ("sql", "db")
-    answers = "text"
-    primary = "execution"
+    output_type = "text"
+    primary_metric = "execution"
     metrics = (
         Metric("execution", "whether it gives the rows that the right statement gives", binary=True),
         Metric("valid", "whether the guard lets it pass and it runs", binary=True),
@@ -46,12 +46,12 @@ class Execution(Eval):
         for row, judged in self._judged(job):
             yield Scores(row.id, {"execution": judged.execution, "valid": judged.valid, "exact": judged.exact})
 
-    def totals(self, job: ScoreJob) -> Mapping[str, float]:
+    def compute_totals(self, job: ScoreJob) -> Mapping[str, float]:
         found = [judged for _, judged in self._judged(job)]
         filled = [judged.execution for judged in found if not judged.empty]
         return {"empty_gold": len(found) - len(filled), "execution_nonempty": sum(filled) / max(len(filled), 1)}
 
-    def tables(self, job: ScoreJob) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+    def build_tables(self, job: ScoreJob) -> Mapping[str, Sequence[Mapping[str, Any]]]:
         from factory_sql.canonical import construct
 
         kinds: dict[str, list[Judged]] = defaultdict(list)

@@ -8,13 +8,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from factory.api import Closed, Input, Job, Provenance, Row, RowsJob, Source, Synthesizer, read_lines
+from factory.api import SpecBlock, Input, Job, Provenance, Row, RowsJob, Source, Synthesizer, read_numbered_jsonl
 from factory_sql.database import Database, RefusedError, database
 from factory_sql.grammar import SHARES, Pair, pairs
 from factory_sql.tables import DATABASES, entry, located, opened
 
 
-class Shares(Closed):
+class Shares(SpecBlock):
     """How often each kind of statement is tried, as parts of a whole."""
 
     simple: float = Field(SHARES["simple"], ge=0, description="of one table, not grouped")
@@ -23,7 +23,7 @@ class Shares(Closed):
     nested: float = Field(SHARES["nested"], ge=0, description="with a SELECT inside, or two as sets")
 
 
-class Names(Closed):
+class Names(SpecBlock):
     """How the fields are called in the file."""
 
     question: str = Field("question", description="the question")
@@ -39,7 +39,7 @@ class SqlGrammar(Source):
     """
 
     kind = "sql-grammar"
-    gives = ("question", "sql", "db")
+    output_columns = ("question", "sql", "db")
     tables = (DATABASES,)
 
     database: Annotated[Path, Input()] = Field(description="a .sqlite file or a .sql script, relative to the spec")
@@ -49,7 +49,7 @@ class SqlGrammar(Source):
     shares: Shares = Field(Shares(), description="how often each kind of statement is tried")
     licence: str = Field("", description="licence of the database, for the bundle's notes")
 
-    def rows(self, job: Job) -> Iterator[Row]:
+    def iter_rows(self, job: Job) -> Iterator[Row]:
         found, name = database(job.root / self.database), self.name or self.database.stem
         yield entry(name, self.database, found, self.licence)
         made = 0
@@ -79,8 +79,8 @@ class MoreSql(Synthesizer):
             found = opened(job.root, job.tables[DATABASES][name])
             for number, pair in enumerate(pairs(found, self.count, f"{self.seed} {name}", self.shares.model_dump())):
                 made.append(drawn(name, number, pair, "", "more"))
-            job.report.progress(done, len(names), "databases")
-        work = RowsJob(seed=job.seed, report=job.report, root=job.root, tables=job.tables, toolbox=job.toolbox,
+            job.report.report_progress(done, len(names), "databases")
+        work = RowsJob(seed=job.seed, report=job.report, root=job.root, tables=job.tables, kit_loader=job.kit_loader,
                        models=job.models, rows=made, base=job.base, task=job.task)
         yield from job.task.prepare(work)
 
@@ -99,7 +99,7 @@ class SqlPairs(Source):
     """
 
     kind = "sql-pairs"
-    gives = ("question", "sql", "db")
+    output_columns = ("question", "sql", "db")
     tables = (DATABASES,)
 
     file: Annotated[Path, Input()] = Field(description="questions, JSONL, relative to the spec")
@@ -110,17 +110,17 @@ class SqlPairs(Source):
     canonical: bool = Field(True, description="bring SQL into the one style")
     licence: str = Field("", description="licence of the collection, for the bundle's notes")
 
-    def rows(self, job: Job) -> Iterator[Row]:
+    def iter_rows(self, job: Job) -> Iterator[Row]:
         files: dict[str, Path] = {}
         failed: list[str] = []
-        for line, record in read_lines(job.root / self.file, str(self.file), job.bad):
+        for line, record in read_numbered_jsonl(job.root / self.file, str(self.file), job.report_bad_record):
             place = f"{self.file}:{line}"
             name = str(record.get(self.fields.db) or self.databases.stem)
             try:
                 found = files.get(name) or _found(job.root, self.databases, name, place)
                 question, sql = (_text(record, field, place) for field in (self.fields.question, self.fields.sql))
             except ValueError as error:
-                job.bad(str(error))
+                job.report_bad_record(str(error))
                 continue
             if name not in files:
                 files[name] = found

@@ -27,10 +27,10 @@ class SqlGenerator(Task):
 
     kind = "sql-generator"
     columns = ("question", "sql", "db")
-    prepared = ("schema", "input")
+    added_columns = ("schema", "input")
     tables = (DATABASES,)
-    answers = "text"
-    text = "input"
+    output_type = "text"
+    text_column = "input"
 
     schema_tokens: int = Field(
         160, ge=16, description="about so many tokens of schema in a prompt; of a larger one the tables asked about"
@@ -42,14 +42,14 @@ class SqlGenerator(Task):
     target_template: str = Field(defaults.TARGET, description="what is to be said, over the row's columns")
 
     @classmethod
-    def defaults(cls) -> dict[str, Any]:
+    def get_defaults(cls) -> dict[str, Any]:
         return defaults.SPEC
 
     @classmethod
-    def profiles(cls) -> dict[str, dict[str, Any]]:
+    def get_profiles(cls) -> dict[str, dict[str, Any]]:
         return defaults.PROFILES
 
-    def templates(self) -> dict[str, str]:
+    def get_templates(self) -> dict[str, str]:
         return {"system": self.system_template, "prompt": self.prompt_template, "target": self.target_template}
 
     def prepare(self, job: RowsJob) -> Iterator[Row]:
@@ -60,10 +60,10 @@ class SqlGenerator(Task):
             name = _named(row, job.tables)
             found = opened(job.root, job.tables[DATABASES][name])
             schema = schema_text(found, row["question"], self.schema_tokens, self.values)
-            job.report.progress(done, len(job.rows))
-            yield row.having(db=name, schema=schema, input=f"{name}: {row['question']}")
+            job.report.report_progress(done, len(job.rows))
+            yield row.with_columns(db=name, schema=schema, input=f"{name}: {row['question']}")
 
-    def guide(self, row: Row, tables: Tables) -> Guide | None:
+    def build_guide(self, row: Row, tables: Tables) -> Guide | None:
         if not self.guarded:
             return None
         from factory_sql.guide import guide_of
@@ -85,24 +85,24 @@ class SqlGenerator(Task):
             if cost(row["schema"]) > 2 * self.schema_tokens:
                 yield Finding("truncated", row.id, f"a single table takes about {cost(row['schema'])} tokens of schema")
 
-    def show(self, row: Row, tables: Tables, answer: Answer | None) -> str:
+    def describe_row(self, row: Row, tables: Tables, answer: Answer | None) -> str:
         """The question with its database, then the SQL that is right and what was said."""
         parts = [f"{row['db']}: {row['question']}", f"right: {row['sql']}"]
         return "\n  ".join([*parts, f"said:  {answer.output}"] if answer else parts)
 
-    def slices(self, row: Row) -> Mapping[str, str]:
+    def get_row_slices(self, row: Row) -> Mapping[str, str]:
         from factory_sql.canonical import construct
 
         return {"construct": construct(row["sql"]), "schema": row["db"]}
 
-    def question(self, asked: Mapping[str, Any]) -> Row:
+    def build_query_row(self, asked: Mapping[str, Any]) -> Row:
         columns = {"question": asked["query"], "sql": "", "db": "", **asked}
         return Row("question", columns, Provenance("the question"))
 
-    def asked(self, row: Row) -> Mapping[str, Any]:
+    def extract_query(self, row: Row) -> Mapping[str, Any]:
         return {"query": row["question"], "db": row["db"]}
 
-    def reply(self, row: Row, tables: Tables, answer: Answer) -> str:
+    def format_answer(self, row: Row, tables: Tables, answer: Answer) -> str:
         """The SQL with the first rows that it gives, or the reason why the guard does not let it pass.
 
         It is run on the database that the question was prepared with.

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeVar
 
 from pydantic import Field
 
-from factory.api import Ask, Message, Reply, RowsJob, Synthesizer
+from factory.api import ChatRequest, Message, ChatResponse, RowsJob, Synthesizer
 from factory_synth.parts import Tally
 
 T = TypeVar("T")
@@ -45,32 +45,32 @@ class Asking(Synthesizer):
     seed: int = Field(0, ge=0, description="seed of what is drawn here, and of the teacher's draws")
     max_tokens: int = Field(256, ge=1, description="tokens of one answer, at most")
 
-    def uses(self) -> tuple[str, ...]:
+    def get_required_models(self) -> tuple[str, ...]:
         return ("teacher",)
 
-    def fingerprint(self) -> Any:
+    def compute_fingerprint(self) -> Any:
         """The prompts, so that rows are made anew when they are worded anew."""
         return {"prompts": list(self.prompts)}
 
-    def request(self, system: str, user: str, draw: int = 0, shots: Iterable[Message] = (), **more: Any) -> Ask:
+    def request(self, system: str, user: str, draw: int = 0, shots: Iterable[Message] = (), **more: Any) -> ChatRequest:
         """A request of a system message, worked examples and a turn; `draw` tells requests of the same words apart."""
         messages = (Message("system", system), *shots, Message("user", user))
-        return Ask(messages, max_tokens=self.max_tokens, draw=self.seed * DRAWS + draw, **more)
+        return ChatRequest(messages, max_tokens=self.max_tokens, sample_index=self.seed * DRAWS + draw, **more)
 
-    def detail(self, reply: Reply, **more: Any) -> dict[str, Any]:
+    def detail(self, reply: ChatResponse, **more: Any) -> dict[str, Any]:
         """Who made a row and by which request, for its provenance."""
-        return {"model": reply.model, "prompt": reply.prompt, "seed": self.seed, **more}
+        return {"model": reply.model, "prompt": reply.prompt_digest, "seed": self.seed, **more}
 
 
-def answered(job: RowsJob, asks: Iterable[tuple[T, Ask]], tally: Tally) -> Iterator[tuple[T, Reply]]:
+def answered(job: RowsJob, asks: Iterable[tuple[T, ChatRequest]], tally: Tally) -> Iterator[tuple[T, ChatResponse]]:
     """Each thing with the reply to its request, in order. One that failed or was declined is counted and left out."""
     about = list(asks)
     if not about:
         return
-    replies = job.teacher().ask([ask for _, ask in about], job.report)
+    replies = job.get_teacher().ask([ask for _, ask in about], job.report)
     for (thing, ask), reply in zip(about, replies, strict=True):
-        if reply.failed:
-            tally.refuse(f"answers failed: {reply.failed.splitlines()[0][:60]}")
+        if reply.error:
+            tally.refuse(f"answers failed: {reply.error.splitlines()[0][:60]}")
         elif ask.schema is None and not ask.choices and DECLINING.match(reply.text):
             tally.refuse("were declined", reply.text)
         else:

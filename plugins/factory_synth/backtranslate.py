@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from factory.api import Ask, Reply, Row, RowsJob, normalise
+from factory.api import ChatRequest, ChatResponse, Row, RowsJob, normalise
 from factory_synth.asking import Asking, answered, said
 from factory_synth.guards import LONGER, likeness, lost
 from factory_synth.parts import Tally, child, drawn, finished, text_of
@@ -72,7 +72,7 @@ class BacktranslateStyle(Asking):
         task = job.task.columns if job.task else ()
         return (self.voiced, *(name for name in task if name not in (self.voiced, self.neutral, self.asked)))
 
-    def _ask(self, row: Row) -> Ask:
+    def _ask(self, row: Row) -> ChatRequest:
         form = BOTH.replace("{neutral}", self.neutral).replace("{asked}", self.asked) if self.asked else ALONE
         user = USER.replace("{text}", text_of(row, self.voiced))
         schema = self._schema() if self.asked else None
@@ -92,7 +92,7 @@ class BacktranslateStyle(Asking):
             voiced, plain, self.names, self.keep_names
         )
 
-    def _row(self, job: RowsJob, row: Row, written: dict[str, str], reply: Reply) -> Row:
+    def _row(self, job: RowsJob, row: Row, written: dict[str, str], reply: ChatResponse) -> Row:
         columns, detail = {**row.columns, **written}, self.detail(reply)
         return completed(self.kind, row, columns, detail) if self.texts else child(
             job, self.kind, columns, row, **detail

@@ -59,7 +59,7 @@ class CorruptClaims(Synthesizer):
             rows += [self._row(job, row, one) for one in chosen]
             if not chosen:
                 tally.refuse("claims allow no sure corruption", text_of(row, self.claim))
-            job.report.progress(done, len(parents), "claims")
+            job.report.report_progress(done, len(parents), "claims")
         tally.made = len(rows)
         tally.tell(job.report, f"unsupported claims ({_counted(used)}) from {len(parents)} supported")
         if len(self.kinds) > 1 and used and max(used.values()) > LOPSIDED * max(len(rows), 1):

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 
-from factory.api import Ask, Reply, Row, RowsJob, made
+from factory.api import ChatRequest, ChatResponse, Row, RowsJob, make_synthetic_row
 from factory_synth.asking import Asking, answered
 from factory_synth.dealing import deal
 from factory_synth.novelty import Novelty
@@ -85,12 +85,12 @@ class FromDescription(Asking):
                 raise ValueError(f"{name}: give values, with weights of 0 or more that are not all 0")
         return self
 
-    def uses(self) -> tuple[str, ...]:
+    def get_required_models(self) -> tuple[str, ...]:
         return ("teacher", "embedder") if self.cosine < 1 else ("teacher",)
 
     def _text(self, job: RowsJob) -> str:
         """The column that must be new: the task's text, where the teacher writes it, else the first by name."""
-        return job.task.text if job.task and job.task.text in self.writes else min(self.writes)
+        return job.task.text_column if job.task and job.task.text_column in self.writes else min(self.writes)
 
     def synthesize(self, job: RowsJob) -> Iterator[Row]:
         text = self._text(job)
@@ -143,7 +143,7 @@ class FromDescription(Asking):
             alike = pool.get(tuple(order[name] for name in self.keep)) or rows
             yield Random(f"{self.seed} shown {place}").sample(alike, min(self.examples, len(alike)))
 
-    def _ask(self, order: Mapping[str, str], shown: Sequence[str], draw: int, schema: type[BaseModel]) -> Ask:
+    def _ask(self, order: Mapping[str, str], shown: Sequence[str], draw: int, schema: type[BaseModel]) -> ChatRequest:
         lines = {**order, MANNER: MUTATORS[order[MANNER]]}
         texts = "\n".join(f"- {each}" for each in shown)
         user = USER.replace("{fields}", " and ".join(f"`{name}`: {what}" for name, what in sorted(self.writes.items())))
@@ -156,7 +156,7 @@ class FromDescription(Asking):
         fields: Any = {name: (str, Field(min_length=1, description=what)) for name, what in sorted(self.writes.items())}
         return create_model("Example", __config__=ConfigDict(extra="forbid", str_strip_whitespace=True), **fields)
 
-    def _row(self, order: Mapping[str, str], shown: Sequence[Row], reply: Reply) -> Row:
+    def _row(self, order: Mapping[str, str], shown: Sequence[Row], reply: ChatResponse) -> Row:
         columns = {
             **reply.value.model_dump(), **{name: order[name] for name in self.keep}, **dict.fromkeys(self.empty, ""),
         }

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from factory.api import Ask, Message, Row, RowsJob, Synthesizer, render
+from factory.api import ChatRequest, Message, Row, RowsJob, Synthesizer, render
 
 YES, NO = "yes", "no"
 GUARD = "You judge search results. Say whether the document answers the query. Answer with yes or no alone."
@@ -36,7 +36,7 @@ class HardNegatives(Synthesizer):
 
     kind = "hard-negatives"
     columns = ("relevant", "candidates", "signals")
-    gives = ("negatives",)
+    output_columns = ("negatives",)
 
     count: int = Field(7, ge=1, le=100, description="negatives a row, at most")
     by: Literal["hybrid", "bm25", "cosine"] = Field(
@@ -48,10 +48,10 @@ class HardNegatives(Synthesizer):
     guard: bool = Field(False, description="whether a judge is asked that a candidate does not answer the query")
     reads: int = Field(2000, ge=50, description="characters of a document that the judge reads")
 
-    def uses(self) -> tuple[str, ...]:
+    def get_required_models(self) -> tuple[str, ...]:
         return ("judge",) if self.guard else ()
 
-    def fingerprint(self) -> Any:
+    def compute_fingerprint(self) -> Any:
         return (GUARD, QUESTION) if self.guard else None
 
     def synthesize(self, job: RowsJob) -> Iterator[Row]:
@@ -68,7 +68,7 @@ class HardNegatives(Synthesizer):
                 if taken:
                     taker.chosen.append(name)
         for taker in takers:
-            yield taker.row.having(negatives=taker.chosen)
+            yield taker.row.with_columns(negatives=taker.chosen)
         self._told(job, tally, sum(len(taker.chosen) < self.count for taker in takers))
 
     def _barred(self, job: RowsJob) -> set[str]:
@@ -99,7 +99,7 @@ class HardNegatives(Synthesizer):
             return
         if job.task is None:
             raise ValueError("a judge is shown texts by the task's templates, and there is no task")
-        templates, documents = job.task.templates(), job.tables["documents"]
+        templates, documents = job.task.get_templates(), job.tables["documents"]
         asks = (
             _ask(
                 render(templates["query"], taker.row.columns),
@@ -107,8 +107,8 @@ class HardNegatives(Synthesizer):
             )
             for taker, name in due
         )
-        for reply in job.teacher("judge").ask(asks, job.report):
-            said = "failed" if reply.failed else reply.text.strip()
+        for reply in job.get_teacher("judge").ask(asks, job.report):
+            said = "failed" if reply.error else reply.text.strip()
             tally[said] += 1
             yield said == NO
 
@@ -125,9 +125,9 @@ class HardNegatives(Synthesizer):
             )
 
 
-def _ask(query: str, document: str) -> Ask:
+def _ask(query: str, document: str) -> ChatRequest:
     said = Message("user", QUESTION.format(query=query, document=document))
-    return Ask((Message("system", GUARD), said), choices=(YES, NO), max_tokens=4)
+    return ChatRequest((Message("system", GUARD), said), choices=(YES, NO), max_tokens=4)
 
 
 def _positive_cosines(job: RowsJob) -> dict[str, float]:
@@ -151,7 +151,7 @@ def _computed(job: RowsJob, rows: list[Row]) -> dict[str, float]:
         return found
     if job.base is None or job.task is None:
         raise ValueError("hard negatives need the base model: it gives the cosine of documents that no list holds")
-    templates = job.task.templates()
+    templates = job.task.get_templates()
     read = [
         (row.id, render(templates["query"], row.columns), render(templates["document"], document.columns))
         for row, document in pairs

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from factory.api import Ask, Message, Reply, Row, RowsJob, render
+from factory.api import ChatRequest, Message, ChatResponse, Row, RowsJob, render
 from factory_synth.asking import Asking, answered
 from factory_synth.nearest import POOL, nearest
 from factory_synth.parts import Tally, drawn, finished, tell_doubts, text_of
@@ -62,7 +62,7 @@ class Label(Asking):
             rows = list(unseen(job, self.texts, self.column, labelled, lambda row: self._text(job, row), tally))
         else:
             rows = list(self._of_made(job))
-        replies: defaultdict[str, list[Reply]] = defaultdict(list)
+        replies: defaultdict[str, list[ChatResponse]] = defaultdict(list)
         for name, reply in answered(job, self._asks(job, rows, labelled, names), tally):
             replies[name].append(reply)
         made, doubtful = [], 0
@@ -99,7 +99,7 @@ class Label(Asking):
                 yield row
 
     def _text(self, job: RowsJob, row: Row) -> str:
-        return render(self.prompt, row.columns) if self.prompt else text_of(row, job.task.text if job.task else "text")
+        return render(self.prompt, row.columns) if self.prompt else text_of(row, job.task.text_column if job.task else "text")
 
     def _shots(self, job: RowsJob, rows: Sequence[Row], labelled: Sequence[Row]) -> Iterator[list[Message]]:
         """For each row the worked examples as turns: the labelled rows that read most like it."""
@@ -115,7 +115,7 @@ class Label(Asking):
 
     def _asks(
         self, job: RowsJob, rows: Sequence[Row], labelled: Sequence[Row], names: dict[str, str]
-    ) -> Iterator[tuple[str, Ask]]:
+    ) -> Iterator[tuple[str, ChatRequest]]:
         """The votes of each row: its id, and the request with the classes in an order of its own."""
         for row, shots in zip(rows, self._shots(job, rows, labelled), strict=True):
             text = self._text(job, row)
@@ -128,11 +128,11 @@ class Label(Asking):
                     temperature=self.temperature if self.votes > 1 else 0.0,
                 )
 
-    def _labelled(self, row: Row, outcome: Outcome, reply: Reply) -> Row:
+    def _labelled(self, row: Row, outcome: Outcome, reply: ChatResponse) -> Row:
         """The row with its label, its votes and, where they are too divided, the doubt."""
         detail = self.detail(reply, votes=outcome.votes)
         columns = {**row.columns, self.column: outcome.label}
-        new = completed(self.kind, row, columns, detail) if self.texts else row.having(**columns).noting(
+        new = completed(self.kind, row, columns, detail) if self.texts else row.with_columns(**columns).with_provenance_detail(
             votes=outcome.votes, labelled={name: detail[name] for name in ("model", "prompt", "seed")}
         )
-        return new.doubted(outcome.doubt) if outcome.doubt else new
+        return new.with_doubt(outcome.doubt) if outcome.doubt else new

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from factory.api import RowsJob, normalise
-from factory.api.texts import grams, similarity
+from factory.api.texts import extract_shingles, compute_jaccard
 
 SAME = "are the same as a text that exists"
 NEAR = "are near to a text that exists"
@@ -25,7 +25,7 @@ class Grams:
         self._holding: defaultdict[str, list[int]] = defaultdict(list)
 
     def add(self, normal: str) -> None:
-        bag = grams(normal)
+        bag = extract_shingles(normal)
         for gram in bag:
             self._holding[gram].append(len(self._bags))
         self._bags.append(bag)
@@ -35,11 +35,11 @@ class Grams:
 
         A text that is near shares so many grams that it has one of the rarest few: only those are looked up.
         """
-        bag = grams(normal)
+        bag = extract_shingles(normal)
         rare = sorted(bag, key=lambda gram: (len(self._holding.get(gram, ())), gram))
         few = rare[: len(bag) - math.ceil(threshold * len(bag) - ROUNDING) + 1]
         found = {place for gram in few for place in self._holding.get(gram, ())}
-        best = max((similarity(bag, self._bags[place]) for place in found), default=0.0)
+        best = max((compute_jaccard(bag, self._bags[place]) for place in found), default=0.0)
         return best if best + ROUNDING >= threshold else 0.0
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import Field
 
-from factory.api import Ask, Reply, Row, RowsJob, normalise
+from factory.api import ChatRequest, ChatResponse, Row, RowsJob, normalise
 from factory_synth.asking import Asking, answered, said
 from factory_synth.guards import LONGER, cosines, likeness, lost
 from factory_synth.parts import Tally, child, drawn, finished, text_of
@@ -49,11 +49,11 @@ class Paraphrase(Asking):
         """What rows must have."""
         return (self.column,) if self.column else ()
 
-    def uses(self) -> tuple[str, ...]:
+    def get_required_models(self) -> tuple[str, ...]:
         return ("teacher", "embedder") if self.cosine else ("teacher",)
 
     def synthesize(self, job: RowsJob) -> Iterator[Row]:
-        column, tally = self.column or (job.task.text if job.task else ""), Tally()
+        column, tally = self.column or (job.task.text_column if job.task else ""), Tally()
         parents = drawn(job.rows, self.count, self.seed)
         asks = [(row, self._ask(row, column, copy)) for row in parents for copy in range(self.copies)]
         found = list(self._sound(answered(job, asks, tally), column, tally))
@@ -68,14 +68,14 @@ class Paraphrase(Asking):
         tally.tell(job.report, f"rewordings of {len(parents)} rows", len(asks))
         yield from finished(job, made)
 
-    def _ask(self, row: Row, column: str, copy: int) -> Ask:
+    def _ask(self, row: Row, column: str, copy: int) -> ChatRequest:
         text = text_of(row, column)
         hows = Random(f"{self.seed} {text}").sample(HOWS, len(HOWS))
         user = USER.replace("{how}", hows[copy % len(hows)]).replace("{text}", text)
         return self.request(SYSTEM, user, copy, temperature=self.temperature)
 
     def _sound(
-        self, replies: Iterator[tuple[Row, Reply]], column: str, tally: Tally
+        self, replies: Iterator[tuple[Row, ChatResponse]], column: str, tally: Tally
     ) -> Iterator[tuple[Row, str, dict[str, Any]]]:
         """The rewordings that may stand: row, text, and what made it. Each text once for a row."""
         seen: set[tuple[str, str]] = set()

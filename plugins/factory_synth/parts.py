@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
-from factory.api import Reporter, Row, RowsJob, group_of, made
+from factory.api import Reporter, Row, RowsJob, get_row_group, make_synthetic_row
 
 SHOWN = 3
 """Reasons that a note tells, the frequent ones first."""
@@ -54,7 +54,7 @@ def tell_doubts(report: Reporter, doubtful: int, count: int, unsure: str) -> Non
 def child(job: RowsJob, kind: str, columns: Mapping[str, Any], *parents: Row, **detail: Any) -> Row:
     """A row made from others, on the first one's side of any split: of its group, or of the one that it is alone."""
     first = parents[0]
-    own = f"{first.table}/{first.id}" if first.table else group_of(first, job.task.text if job.task else "")
+    own = f"{first.table}/{first.id}" if first.table else get_row_group(first, job.task.text_column if job.task else "")
     return made(kind, columns, parents, first.group or own, **detail)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from factory.api import Ask, Reply, Row, RowsJob, normalise
+from factory.api import ChatRequest, ChatResponse, Row, RowsJob, normalise
 from factory_synth.asking import Asking, answered
 from factory_synth.novelty import Novelty
 from factory_synth.parts import Tally, child, drawn, finished, text_of
@@ -107,14 +107,14 @@ class QuestionsFromDocuments(Asking):
         rows: Sequence[Row] = list(job.tables[self.table].values()) if self.table else job.rows
         return drawn([row for row in rows if len(text_of(row, self.passage)) >= self.least], self.count, self.seed)
 
-    def _ask(self, row: Row) -> Ask:
+    def _ask(self, row: Row) -> ChatRequest:
         user = USER.replace("{count}", f"up to {self.each} questions" if self.each > 1 else "1 question")
         return self.request(
             SYSTEM.replace("{style}", self.style), user.replace("{passage}", text_of(row, self.passage)),
             schema=Questions, temperature=self.temperature,
         )
 
-    def _sound(self, passage: str, reply: Reply, tally: Tally) -> Iterator[tuple[Question, str]]:
+    def _sound(self, passage: str, reply: ChatResponse, tally: Tally) -> Iterator[tuple[Question, str]]:
         """The questions that may stand, with the passage's own words that answer them."""
         for one in reply.value.questions[: self.each]:
             found = span(one.answer, passage)
@@ -129,7 +129,7 @@ class QuestionsFromDocuments(Asking):
             else:
                 yield one, found
 
-    def _row(self, job: RowsJob, row: Row, question: str, answer: str, reply: Reply) -> Row:
+    def _row(self, job: RowsJob, row: Row, question: str, answer: str, reply: ChatResponse) -> Row:
         columns: dict[str, object] = {self.question: question}
         if self.relevant:
             columns[self.relevant] = {row.id: 1}

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from factory.api import Ask, Reply, Row, RowsJob, made, normalise
+from factory.api import ChatRequest, ChatResponse, Row, RowsJob, make_synthetic_row, normalise
 from factory_synth.asking import Asking, answered
 from factory_synth.parts import Tally, finished, text_of
 from factory_synth.rouge import Pool
@@ -102,7 +102,7 @@ class SelfInstruct(Asking):
         tally.tell(job.report, "tasks", self.count)
         yield from finished(job, rows[: self.count])
 
-    def _ask(self, seeds: Sequence[Row], rows: Sequence[Row], number: int) -> tuple[list[Row], Ask]:
+    def _ask(self, seeds: Sequence[Row], rows: Sequence[Row], number: int) -> tuple[list[Row], ChatRequest]:
         """A request with the tasks that it shows, those of people first."""
         draw = Random(f"{self.seed} {number}")
         own = draw.sample(rows, min(OWN, len(rows)))
@@ -117,7 +117,7 @@ class SelfInstruct(Asking):
         parts = [str(row[self.instruction]), *(f"{name}: {text}" for name, text in given.items() if text.strip())]
         return " | ".join(textwrap.shorten(part, SHOWN, placeholder=" …") for part in parts)
 
-    def _new(self, shown: Sequence[Row], reply: Reply, pool: Pool, tally: Tally) -> Iterator[Row]:
+    def _new(self, shown: Sequence[Row], reply: ChatResponse, pool: Pool, tally: Tally) -> Iterator[Row]:
         for task in reply.value.tasks[: self.each]:
             instruction = task.instruction if self.input or not task.input else f"{task.instruction}\n\n{task.input}"
             if why := fault(task) or ("are near to a task that exists" if pool.holds(instruction, self.rouge) else ""):

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from factory.api import Row, RowsJob, Share, Synthesizer
+from factory.api import Row, RowsJob, Fraction, Synthesizer
 from factory_synth.parts import Tally, finished, tell_doubts, text_of
 from factory_synth.spreading import NEIGHBOURS, spread
 from factory_synth.unfinished import Unfinished, completed, unseen
@@ -26,7 +26,7 @@ class SpreadLabels(Synthesizer):
     column: str = Field("label", min_length=1, description="column that gets the label")
     texts: Unfinished = Field(description="the unlabelled texts")
     neighbours: int = Field(NEIGHBOURS, ge=1, le=200, description="texts to which each passes on what it believes")
-    sure: Share = Field(0.3, description="share of what reached a text under which its label is doubtful")
+    sure: Fraction = Field(0.3, description="share of what reached a text under which its label is doubtful")
     unsure: Literal["review", "drop"] = Field("drop", description="doubtful rows: kept for a reviewer, or left out")
     model: Literal["embedder", "student"] = Field(
         "embedder", description="whose sentence embeddings: models.embedder or, when it is an encoder, the student"
@@ -37,15 +37,15 @@ class SpreadLabels(Synthesizer):
         """What rows must have."""
         return (self.column,)
 
-    def uses(self) -> tuple[str, ...]:
+    def get_required_models(self) -> tuple[str, ...]:
         return ("embedder",) if self.model == "embedder" else ()
 
     def synthesize(self, job: RowsJob) -> Iterator[Row]:
         labelled = [row for row in job.rows if str(row[self.column]).strip()]
-        tally, column = Tally(), job.task.text if job.task else "text"
+        tally, column = Tally(), job.task.text_column if job.task else "text"
         texts = list(unseen(job, self.texts, self.column, labelled, lambda row: text_of(row, column), tally))
         said = [text_of(row, column) for row in [*labelled, *texts]]
-        vectors = job.kit.embed(job.encoder(self.model), said, report=job.report)
+        vectors = job.kit.embed(job.get_embedding_base(self.model), said, report=job.report)
         known = {place: str(row[self.column]) for place, row in enumerate(labelled)}
         labels, shares = (found[len(labelled) :] for found in spread(vectors, known, self.neighbours))
         made = [self._labelled(*found) for found in zip(texts, labels, map(float, shares), strict=True)]
@@ -60,4 +60,4 @@ class SpreadLabels(Synthesizer):
         """The row with its label and how much speaks for it; with a doubt where that is too little."""
         detail = {"share": round(share, 4)}
         new = completed(self.kind, row, {**row.columns, self.column: label}, detail)
-        return new if share >= self.sure else new.doubted(f"{share:.0%} of what reached it speaks for the label")
+        return new if share >= self.sure else new.with_doubt(f"{share:.0%} of what reached it speaks for the label")

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from factory.api import Input, Provenance, Row, RowsJob, Share, made
+from factory.api import Input, Provenance, Row, RowsJob, Fraction, make_synthetic_row
 from factory_synth.asking import Asking, answered, said
 from factory_synth.guards import added
 from factory_synth.parts import Tally, finished
@@ -47,13 +47,13 @@ class ToolCalls(Asking):
     answer: str = Field("answer", min_length=1, description="column of the right answer")
     form: Literal["call", "name"] = Field("call", description="an answer is the call as JSON, or the tool's name alone")
     at_hand: int = Field(4, ge=1, le=64, description="tools that stand beside a query")
-    abstain: Share = Field(0.2, description="rows to which no call is right, half of them for want of an argument")
-    mask: Share = Field(0.33, description="rows whose tools and arguments have made-up names")
+    abstain: Fraction = Field(0.2, description="rows to which no call is right, half of them for want of an argument")
+    mask: Fraction = Field(0.33, description="rows whose tools and arguments have made-up names")
     values: dict[str, list[str]] = Field({}, description="values of arguments by name, where schemas give no example")
     reword: bool = Field(False, description="have the teacher reword each query")
     temperature: float = Field(0.9, ge=0, le=2, description="of the teacher")
 
-    def uses(self) -> tuple[str, ...]:
+    def get_required_models(self) -> tuple[str, ...]:
         return ("teacher",) if self.reword else ()
 
     def synthesize(self, job: RowsJob) -> Iterator[Row]:

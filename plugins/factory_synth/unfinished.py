@@ -12,11 +12,11 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from factory.api import Closed, Input, Job, Provenance, Row, RowsJob, made, normalise, read_lines
+from factory.api import SpecBlock, Input, Job, Provenance, Row, RowsJob, make_synthetic_row, normalise, read_numbered_jsonl
 from factory_synth.parts import Tally
 
 
-class Unfinished(Closed):
+class Unfinished(SpecBlock):
     """A file of texts: JSON objects, one a line, or (`.txt`) plain texts, one a line."""
 
     file: Annotated[Path, Input()] = Field(description="the texts, .jsonl or .txt, relative to the spec")
@@ -31,7 +31,7 @@ class Unfinished(Closed):
             faulty = [column for column, value in found.items() if not isinstance(value, str) or not value.strip()]
             if faulty:
                 field, there = self.map.get(faulty[0], faulty[0]), ", ".join(sorted(record)) or "none"
-                job.bad(f"{self.file}:{number}: {field}: text is wanted; there are {there}")
+                job.report_bad_record(f"{self.file}:{number}: {field}: text is wanted; there are {there}")
                 continue
             origin = Provenance(str(self.file), number, self.licence)
             yield Row(f"{self.file.stem}#{number}", found, origin, str(record.get(self.group) or ""))
@@ -39,7 +39,7 @@ class Unfinished(Closed):
     def _records(self, job: Job, wanted: tuple[str, ...]) -> Iterator[tuple[int, Mapping[str, Any]]]:
         path = job.root / self.file
         if path.suffix != ".txt":
-            yield from read_lines(path, str(self.file))
+            yield from read_numbered_jsonl(path, str(self.file))
             return
         for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1):
             if line.strip():
@@ -50,7 +50,7 @@ def unseen(
     job: RowsJob, texts: Unfinished, lacking: str, labelled: Sequence[Row], text: Callable[[Row], str], tally: Tally
 ) -> Iterator[Row]:
     """The rows of the file, without the column that they lack: each text once, and none that labelled rows have."""
-    named = [*([job.task.text, *job.task.columns] if job.task else []), *texts.map]
+    named = [*([job.task.text_column, *job.task.columns] if job.task else []), *texts.map]
     wanted = tuple(dict.fromkeys(name for name in named if name and name != lacking))
     seen = {normalise(text(row)) for row in labelled}
     for row in texts.read(job, wanted):

@@ -19,7 +19,7 @@ class Merged(Target):
 
     kind = "merged"
 
-    def refuses(self, manifest: Mapping[str, Any]) -> str:
+    def explain_refusal(self, manifest: Mapping[str, Any]) -> str:
         return ""
 
     def export(self, job: ExportJob) -> None:

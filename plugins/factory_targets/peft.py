@@ -13,7 +13,7 @@ class Peft(Target):
 
     kind = "peft"
 
-    def refuses(self, manifest: Mapping[str, Any]) -> str:
+    def explain_refusal(self, manifest: Mapping[str, Any]) -> str:
         return ""
 
     def export(self, job: ExportJob) -> None:

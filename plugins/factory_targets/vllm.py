@@ -25,7 +25,7 @@ class Vllm(Target):
     )
     port: int = Field(8000, ge=1, le=65535, description="port of the server")
 
-    def refuses(self, manifest: Mapping[str, Any]) -> str:
+    def explain_refusal(self, manifest: Mapping[str, Any]) -> str:
         rank, heads = int(manifest.get("rank", 0)), set(manifest.get("heads", ())) - HEADS
         architecture = str(manifest.get("architecture", ""))
         if rank > self.max_lora_rank:

@@ -11,7 +11,7 @@ class Neutral(Contender):
     """Says the plain answer as it stands: all of the meaning, none of the voice."""
 
     kind = "neutral"
-    answers = "text"
+    output_type = "text"
     columns = ("neutral",)
 
     def answer(self, job: AnswerJob) -> Iterator[Answer]:

@@ -32,8 +32,8 @@ class Voice(Eval):
 
     kind = "voice"
     columns = ("neutral", "answer")
-    answers = "text"
-    primary = "on_brand"
+    output_type = "text"
+    primary_metric = "on_brand"
     metrics = (
         Metric("on_brand", "harmonic mean of voice and of the meaning and figures kept, 0 to 1"),
         Metric("voice", "probability of the style classifier that this is the brand"),
@@ -52,13 +52,13 @@ class Voice(Eval):
             raise ValueError(f"unrelated ({self.unrelated:g}) has to be below same ({self.same:g})")
         return self
 
-    def uses(self) -> tuple[str, ...]:
+    def get_required_models(self) -> tuple[str, ...]:
         return ("embedder",)
 
     def score(self, job: ScoreJob) -> Iterator[Scores]:
         yield from self._scored(job, _said(job))
 
-    def totals(self, job: ScoreJob) -> Mapping[str, float]:
+    def compute_totals(self, job: ScoreJob) -> Mapping[str, float]:
         """Words said as a share of the references', the references' own `on_brand`, and the classifier's AUC."""
         references = [str(row["answer"]) for row in job.rows]
         best = [scores.values["on_brand"] for scores in self._scored(job, references)]

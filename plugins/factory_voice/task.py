@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from factory.api import Answer, Finding, Message, Provenance, Row, RowsJob, Task, render
-from factory.api.render import slots
+from factory.api.render import list_slots
 from factory_voice import defaults
 from factory_voice.texts import figures, words
 
@@ -32,8 +32,8 @@ class BrandVoice(Task):
 
     kind = "brand-voice"
     columns = ("question", "neutral", "answer")
-    answers = "text"
-    text = "question"
+    output_type = "text"
+    text_column = "question"
 
     system_template: str = Field(
         "You answer customers in our brand's voice. Keep every fact and figure.",
@@ -45,17 +45,17 @@ class BrandVoice(Task):
     target_template: str = Field("{answer}", description="what the specialist should say, over the columns")
 
     @classmethod
-    def defaults(cls) -> dict[str, Any]:
+    def get_defaults(cls) -> dict[str, Any]:
         return defaults.SPEC
 
     @classmethod
-    def profiles(cls) -> dict[str, dict[str, Any]]:
+    def get_profiles(cls) -> dict[str, dict[str, Any]]:
         return defaults.PROFILES
 
-    def templates(self) -> dict[str, str]:
+    def get_templates(self) -> dict[str, str]:
         return {"system": self.system_template, "prompt": self.prompt_template, "target": self.target_template}
 
-    def messages(self, row: Row) -> tuple[Message, ...]:
+    def render_messages(self, row: Row) -> tuple[Message, ...]:
         """System message, the turns of the row's history when it has one, and the prompt."""
         *system, prompt = super().messages(row)
         return (*system, *history(row), prompt)
@@ -77,27 +77,27 @@ class BrandVoice(Task):
             told = f"{len(dropped)} answers and their plain answers have different figures, such as {dropped[0]}"
             job.report.note(told, warning=True)
 
-    def show(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer | None) -> str:
+    def describe_row(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer | None) -> str:
         """The customer's message, then what was said, or what should be."""
         said = str(answer.output) if answer else render(self.target_template, row.columns)
         return f"{row['question']}\n  {said}"
 
-    def slices(self, row: Row) -> dict[str, str]:
+    def get_row_slices(self, row: Row) -> dict[str, str]:
         """By customer moment, where rows have one, and by the length of the plain answer."""
         length = f"to {SHORT} words" if len(words(row["neutral"])) <= SHORT else f"over {SHORT} words"
         moment = {"moment": str(row["moment"])} if "moment" in row.columns else {}
         return {**moment, "length": length}
 
-    def question(self, asked: Mapping[str, Any]) -> Row:
+    def build_query_row(self, asked: Mapping[str, Any]) -> Row:
         """What a customer wrote as `query`, and the other columns that the prompt shows, such as `neutral`."""
         columns = {**asked, "question": asked["query"]}
-        lacking = [name for name in slots(self.system_template + self.prompt_template) if name not in columns]
+        lacking = [name for name in list_slots(self.system_template + self.prompt_template) if name not in columns]
         if lacking:
             raise ValueError(f"give {lacking[0]} too: the prompt shows it beside the customer's message")
         return Row("question", columns, Provenance("the question"))
 
-    def asked(self, row: Row) -> Mapping[str, Any]:
-        shown = [name for name in slots(self.system_template + self.prompt_template) if name != "question"]
+    def extract_query(self, row: Row) -> Mapping[str, Any]:
+        shown = [name for name in list_slots(self.system_template + self.prompt_template) if name != "question"]
         return {"query": row["question"], **{name: row[name] for name in (*shown, "history") if name in row.columns}}
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from factory.api import Ask, Job, Message, Reporter, Teacher, read_lines
+from factory.api import ChatRequest, Job, Message, Reporter, Teacher, read_numbered_jsonl
 
 FIRST, SECOND = "A", "B"
 SYSTEM = "You judge search results. You are shown two documents and say which one is better. Answer with A or B alone."
@@ -82,15 +82,15 @@ class Judge:
             yield sum(valid) / len(valid) if valid else None
 
 
-def both(one: Side, other: Side) -> tuple[Ask, Ask]:
+def both(one: Side, other: Side) -> tuple[ChatRequest, ChatRequest]:
     """The two requests of a pair: `one` stands first, then second."""
     return _ask(one, other), _ask(other, one)
 
 
-def _ask(first: Side, second: Side) -> Ask:
+def _ask(first: Side, second: Side) -> ChatRequest:
     template = WITHIN if first.query == second.query else BETWEEN
     said = template.format(query=first.query, other=second.query, a=first.document, b=second.document)
-    return Ask((Message("system", SYSTEM), Message("user", said)), choices=(FIRST, SECOND), max_tokens=4)
+    return ChatRequest((Message("system", SYSTEM), Message("user", said)), choices=(FIRST, SECOND), max_tokens=4)
 
 
 def _vote(reply: Any, wins: str) -> float | None:
@@ -102,7 +102,7 @@ def read(path: Path, job: Job) -> Iterator[Judgement]:
 
     `b_query_id` says that b was judged for another query. A record that is wrong is told to `job.bad`.
     """
-    for number, record in read_lines(job.root / path, str(path)):
+    for number, record in read_numbered_jsonl(job.root / path, str(path)):
         where = f"{path}:{number}"
         try:
             query, a, b = (_name(record, field) for field in ("query_id", "a", "b"))
@@ -111,7 +111,7 @@ def read(path: Path, job: Job) -> Iterator[Judgement]:
                 raise ValueError(f"b: {b!r} is compared with itself")
             found = Judgement(query, a, b, _share(record, a, b), "" if other == query else other)
         except ValueError as error:
-            job.bad(f"{where}: {error}")
+            job.report_bad_record(f"{where}: {error}")
             continue
         yield found
 

@@ -32,7 +32,7 @@ class Zelo(Synthesizer):
 
     kind = "zelo"
     columns = ("candidates",)
-    gives = ("targets",)
+    output_columns = ("targets",)
 
     judgements: Annotated[Path | None, Input()] = Field(
         None, description="judgements that were already made, JSONL with query_id, a, b and p or winner; none: ask"
@@ -45,10 +45,10 @@ class Zelo(Synthesizer):
     across: int = Field(4, ge=0, description="random cycles over the queries: comparisons between queries")
     reads: int = Field(2000, ge=50, description="characters of a document that the judge reads")
 
-    def uses(self) -> tuple[str, ...]:
+    def get_required_models(self) -> tuple[str, ...]:
         return () if self.judgements else ("judge",)
 
-    def fingerprint(self) -> Any:
+    def compute_fingerprint(self) -> Any:
         return None if self.judgements else PROMPTS
 
     def synthesize(self, job: RowsJob) -> Iterator[Row]:
@@ -68,18 +68,18 @@ class Zelo(Synthesizer):
 
     def _targeted(self, row: Row, contest: Contest | None, low: float, width: float) -> Row:
         if contest is None:
-            return row.having(targets={})
+            return row.with_columns(targets={})
         places = contest.compared()
         shares = {contest.names[i]: min(max((contest.worth(i) - low) / width, 0.0), 1.0) for i in places}
         error = sum(contest.errors[i] for i in places) / len(places) / width
         facts = {"judge": contest.judge, "judgements": len(contest.pairs), "error": round(error, DIGITS)}
         origin = replace(row.provenance, detail={**row.provenance.detail, "targets": facts})
         ordered = {name: round(shares[name], DIGITS) for name in sorted(shares)}
-        return replace(row.having(targets=ordered), provenance=origin)
+        return replace(row.with_columns(targets=ordered), provenance=origin)
 
     def _asked(self, job: RowsJob) -> list[Contest]:
         """Ask the judge, all queries at once: one stage of comparisons after the other."""
-        teacher = job.teacher("judge")
+        teacher = job.get_teacher("judge")
         judge, panel, known = Judge(teacher, job.report), _Panel(job, self.reads), job.tables["documents"]
         contests = [
             Contest(row, [name for name in row["candidates"] if name in known][: self.documents], teacher.model)
@@ -141,7 +141,7 @@ class _Panel:
     def __init__(self, job: RowsJob, reads: int) -> None:
         if job.task is None:
             raise ValueError("a judge is shown texts by the task's templates, and there is no task")
-        self._templates, self._documents, self._reads = job.task.templates(), job.tables["documents"], reads
+        self._templates, self._documents, self._reads = job.task.get_templates(), job.tables["documents"], reads
 
     def side(self, contest: Contest, place: int) -> Side:
         document = self._documents[contest.names[place]].columns

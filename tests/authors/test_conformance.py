@@ -8,14 +8,14 @@ import pytest
 from conformance_cases import BOUND, CASES, LONG, SKIPPED, SMALL
 
 from factory.api import Plugin
-from factory.plugins import installed
-from factory.testing import Case, builds, facts
-from factory.testing.conform import judged, recorded
-from factory.testing.imports import packages
-from factory.testing.looks import Seen, look, trials
+from factory.plugins import load_installed_registry
+from factory.testing import Case, assert_builds, facts
+from factory.testing.conform import find_trial_faults, compare_with_record
+from factory.testing.imports import measure_package_imports
+from factory.testing.looks import Observation, observe_plugin, run_trials
 
 RECORD = Path(__file__).parent / "conformance.json"
-KINDS = [kind for kind in installed().classes() if kind.kind not in SKIPPED]
+KINDS = [kind for kind in load_installed_registry().classes() if kind.kind not in SKIPPED]
 LIGHT = [kind for kind in KINDS if kind.kind not in LONG]
 FREE = [kind for kind in KINDS if kind.kind not in BOUND]
 WHOLE = [kind for kind in FREE if kind.kind not in SMALL]
@@ -27,36 +27,36 @@ def case(kind: type[Plugin]) -> Case:
 
 
 @pytest.fixture(scope="module")
-def seen() -> dict[type[Plugin], tuple[Seen, Seen]]:
+def seen() -> dict[type[Plugin], tuple[Observation, Observation]]:
     """What two fresh interpreters saw of every kind that needs no model."""
-    return dict(zip(LIGHT, trials([(kind, case(kind)) for kind in LIGHT], models=False), strict=True))
+    return dict(zip(LIGHT, run_trials([(kind, case(kind)) for kind in LIGHT], models=False), strict=True))
 
 
 @each
 def test_a_class_says_what_it_is(kind: type[Plugin]) -> None:
-    assert list(facts.wrong(kind, case(kind).fields)) == []
+    assert list(facts.find_class_faults(kind, case(kind).fields)) == []
 
 
 @pytest.mark.parametrize("kind", LIGHT, ids=lambda kind: f"{kind.role}-{kind.kind}")
-def test_a_kind_behaves(kind: type[Plugin], seen: dict[type[Plugin], tuple[Seen, Seen]]) -> None:
-    found = judged(kind, case(kind), seen[kind]) + recorded(kind, case(kind), seen[kind], RECORD)
+def test_a_kind_behaves(kind: type[Plugin], seen: dict[type[Plugin], tuple[Observation, Observation]]) -> None:
+    found = find_trial_faults(kind, case(kind), seen[kind]) + compare_with_record(kind, case(kind), seen[kind], RECORD)
     assert found == [], "\n".join(map(str, found))
 
 
 def test_no_package_of_ours_is_heavy_to_import() -> None:
-    ours = [one for one in packages() if one.package == "specialist-factory"]
+    ours = [one for one in measure_package_imports() if one.package == "specialist-factory"]
     assert len(ours) >= 12
-    assert {one.module: one.verdict for one in ours if one.verdict != "light"} == {}
+    assert {one.module: one.summary for one in ours if one.summary != "light"} == {}
 
 
 @pytest.mark.slow
 @each
 def test_a_kind_behaves_with_models_too(kind: type[Plugin]) -> None:
-    found = judged(kind, case(kind), look(kind, case(kind)))
+    found = find_trial_faults(kind, case(kind), observe_plugin(kind, case(kind)))
     assert found == [], "\n".join(map(str, found))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", WHOLE, ids=lambda kind: f"{kind.role}-{kind.kind}")
 def test_a_kind_builds(kind: type[Plugin]) -> None:
-    assert builds(kind, case(kind)) in {"SHIP", "NO_SHIP", "INSUFFICIENT_EVIDENCE", "PROMPTING_IS_ENOUGH"}
+    assert assert_builds(kind, case(kind)) in {"SHIP", "NO_SHIP", "INSUFFICIENT_EVIDENCE", "PROMPTING_IS_ENOUGH"}

@@ -16,15 +16,15 @@ from factory import scaffold
 from factory.api import Plugin
 from factory.docs.examples import checks, example
 from factory.docs.pages import page
-from factory.plugins import Registry, installed
+from factory.plugins import Registry, load_installed_registry
 
-KINDS = installed().classes()
+KINDS = load_installed_registry().classes()
 TUTORIAL = ROOT / "templates" / "docs" / "tutorial.md"
 
 
 @cache
 def registry() -> Registry:
-    return installed()
+    return load_installed_registry()
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: f"{kind.role}-{kind.kind}")
@@ -63,7 +63,7 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", re.findall(r"```yaml\n(.*?)```", TUTORIAL.read_text("utf-8"), re.DOTALL))
 def test_the_specs_of_the_tutorial_check(text: str, tmp_path: Path) -> None:
-    scaffold.plugin("ticket-cost", "eval", tmp_path / "ticket-cost")
+    scaffold.create_plugin_package("ticket-cost", "eval", tmp_path / "ticket-cost")
     (tmp_path / "rows.jsonl").touch()
     (tmp_path / "tickets.yaml").write_text(text)
     command = [sys.executable, "-m", "factory", "check", "tickets.yaml", "--plugins", "ticket-cost"]

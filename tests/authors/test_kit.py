@@ -10,9 +10,9 @@ import bad_kinds as bad
 import pytest
 
 from factory.api import Plugin
-from factory.testing import Case, builds, conforms, facts, faults, trial
-from factory.testing.conform import judged, recorded
-from factory.testing.looks import trials
+from factory.testing import Case, assert_builds, assert_conforms, facts, find_faults, create_trial
+from factory.testing.conform import find_trial_faults, compare_with_record
+from factory.testing.looks import run_trials
 
 STATIC = [
     (bad.Open, "frozen", "it changeable"), (bad.Open, "closed", "a typo in a spec is lost"),
@@ -40,20 +40,20 @@ BEHAVIOUR = [
     (bad.Short, "contract", "answer gave 19 answers to 20 rows"),
     (bad.Certain, "contract", "no mapping of labels whose probabilities sum to 1"),
 ]
-CASE = Case(patience=2)
+CASE = Case(timeout_seconds=2)
 
 
 @pytest.fixture(scope="module")
 def seen() -> dict[type[Plugin], list[str]]:
     """What the kit says against each of the misbehaving ones, all tried in one go."""
     kinds = [kind for kind, _, _ in BEHAVIOUR]
-    found = trials([(kind, CASE if kind is bad.Hanging else Case()) for kind in kinds], models=False)
-    return {kind: [str(fault) for fault in judged(kind, Case(), one)] for kind, one in zip(kinds, found, strict=True)}
+    found = run_trials([(kind, CASE if kind is bad.Hanging else Case()) for kind in kinds], models=False)
+    return {kind: [str(fault) for fault in find_trial_faults(kind, Case(), one)] for kind, one in zip(kinds, found, strict=True)}
 
 
 @pytest.mark.parametrize(("kind", "check", "reason"), STATIC, ids=lambda value: getattr(value, "__name__", None))
 def test_a_class_that_is_wrong_is_told_why(kind: type[Plugin], check: str, reason: str) -> None:
-    assert any(name == check and reason in said for name, said in facts.wrong(kind, {})), list(facts.wrong(kind, {}))
+    assert any(name == check and reason in said for name, said in facts.find_class_faults(kind, {})), list(facts.find_class_faults(kind, {}))
 
 
 @pytest.mark.parametrize(("kind", "check", "reason"), BEHAVIOUR, ids=lambda value: getattr(value, "__name__", None))
@@ -64,23 +64,23 @@ def test_a_plugin_that_misbehaves_is_told_why(
 
 
 def test_an_import_that_is_heavy_or_talks_is_told_why() -> None:
-    said = [str(fault) for fault in faults(bad_heavy.Heavy)]
+    said = [str(fault) for fault in find_faults(bad_heavy.Heavy)]
     assert said[0].startswith("light: importing it imports scipy; import them inside the methods")
     assert said[1] == "silent: importing it prints 'thank you for using heavy\\n'; standard output is data"
 
 
 def test_a_good_plugin_has_no_faults_and_builds() -> None:
-    conforms(bad.Good)
-    assert builds(bad.Good) in {"SHIP", "NO_SHIP", "INSUFFICIENT_EVIDENCE"}
+    assert_conforms(bad.Good)
+    assert assert_builds(bad.Good) in {"SHIP", "NO_SHIP", "INSUFFICIENT_EVIDENCE"}
     with pytest.raises(AssertionError, match="Secret does not conform:\n  columns: it reads the column 'label'"):
-        conforms(bad.Secret)
+        assert_conforms(bad.Secret)
 
 
 def test_an_output_may_change_with_its_version_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "recorded.json"
 
     def told() -> list[str]:
-        return [str(f) for f in recorded(bad.Creeping, Case(), trials([(bad.Creeping, Case())])[0], file)]
+        return [str(f) for f in compare_with_record(bad.Creeping, Case(), run_trials([(bad.Creeping, Case())])[0], file)]
 
     assert told() == [] and told() == []
     monkeypatch.setenv("CREEPING", "second")
@@ -91,9 +91,9 @@ def test_an_output_may_change_with_its_version_alone(tmp_path: Path, monkeypatch
 
 def test_a_build_that_fails_says_why_in_the_words_of_the_build() -> None:
     with pytest.raises(AssertionError, match="curator 'loose': keep gave a str where a Decision is wanted"):
-        builds(bad.Loose)
+        assert_builds(bad.Loose)
 
 
 def test_a_trial_answers_in_this_process() -> None:
-    kept = trial(bad.Good(), Case(rows=[{"text": "a"}, {"text": ""}])).run()
+    kept = create_trial(bad.Good(), Case(rows=[{"text": "a"}, {"text": ""}])).run()
     assert [one["kept"] for one in kept] == [True, False]

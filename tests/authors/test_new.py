@@ -13,7 +13,7 @@ import yaml
 
 from factory import drafting, looking, scaffold
 from factory.errors import InputError
-from factory.plugins import installed
+from factory.plugins import load_installed_registry
 
 
 def factory(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -21,9 +21,9 @@ def factory(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("role", scaffold.ROLES)
+@pytest.mark.parametrize("role", scaffold.SCAFFOLD_ROLES)
 def test_a_new_package_is_found_and_its_smoke_spec_checks(role: str, tmp_path: Path) -> None:
-    files = scaffold.plugin("fresh-one", role, tmp_path / "fresh-one")
+    files = scaffold.create_plugin_package("fresh-one", role, tmp_path / "fresh-one")
     text = "".join(file.read_text("utf-8") for file in files)
     assert not any(word in text for word in ("my_plugin", "my-plugin", "MyPlugin", "MY_ROLE"))
     run = factory(tmp_path / "fresh-one", "check", "smoke.yaml", "--plugins", ".")
@@ -33,9 +33,9 @@ def test_a_new_package_is_found_and_its_smoke_spec_checks(role: str, tmp_path: P
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("role", scaffold.ROLES)
+@pytest.mark.parametrize("role", scaffold.SCAFFOLD_ROLES)
 def test_the_tests_of_a_new_package_pass(role: str, tmp_path: Path) -> None:
-    scaffold.plugin("fresh-one", role, tmp_path / "fresh-one")
+    scaffold.create_plugin_package("fresh-one", role, tmp_path / "fresh-one")
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "fresh-one"), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path / "fresh-one")]
     run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
@@ -54,7 +54,7 @@ def test_a_name_that_would_not_do_is_refused(name: str, said: str, tmp_path: Pat
 def test_a_folder_that_is_there_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     with pytest.raises(InputError, match="is there already"):
-        scaffold.plugin("mine", "eval", tmp_path / "mine")
+        scaffold.create_plugin_package("mine", "eval", tmp_path / "mine")
 
 
 @pytest.fixture
@@ -81,9 +81,9 @@ def test_a_spec_from_data_maps_its_fields_and_says_what_it_saw(tickets: Path) ->
     assert run.returncode == 0 and factory(tickets, "check", "tickets.yaml").returncode == 0
 
 
-@pytest.mark.parametrize("task", [kind.kind for kind in installed().classes("task")])
+@pytest.mark.parametrize("task", [kind.kind for kind in load_installed_registry().classes("task")])
 def test_a_spec_of_every_task_is_whole_but_for_its_data(task: str, tmp_path: Path) -> None:
-    text = drafting.written("mine", task, None, tmp_path / "mine.yaml", installed())
+    text = drafting.written("mine", task, None, tmp_path / "mine.yaml", load_installed_registry())
     (tmp_path / "mine.yaml").write_text(text)
     run = factory(tmp_path, "check", "mine.yaml")
     told = [line for line in run.stderr.splitlines() if "no such file or folder" not in line]

@@ -17,8 +17,8 @@ import tiny_retrieval
 import toy_builds as builds
 
 from factory.data.rows import read_json
-from factory.testing import Case, faults
-from factory.testing import builds as built
+from factory.testing import Case, find_faults
+from factory.testing import assert_builds as built
 
 PACKAGES = ("first_hit", "glossary", "label_smoothing")
 WORDS = "cat,puss\noak,tree\n"
@@ -59,14 +59,14 @@ def test_what_is_installed_is_listed_with_its_version(here: Path) -> None:
 @pytest.mark.parametrize("package", ["stranger_first_hit", "stranger_glossary"])
 def test_a_strangers_plugin_keeps_the_contract_and_builds(here: Path, package: str) -> None:
     (kind,) = importlib.import_module(package).factory_plugins()
-    assert faults(kind, CASES.get(package)) == []
+    assert find_faults(kind, CASES.get(package)) == []
     assert built(kind, CASES.get(package)) in {"SHIP", "NO_SHIP", "INSUFFICIENT_EVIDENCE"}
 
 
 @pytest.mark.slow
 def test_a_strangers_objective_learns_resumes_and_is_certified(here: Path) -> None:
     (kind,) = importlib.import_module("stranger_label_smoothing").factory_plugins()
-    assert faults(kind) == []
+    assert find_faults(kind) == []
     assert built(kind) in {"SHIP", "NO_SHIP", "INSUFFICIENT_EVIDENCE"}
 
 

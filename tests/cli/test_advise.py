@@ -9,7 +9,7 @@ from toy_project import SPEC, resolved
 
 from factory.advise import FINE_TUNE, GET_MORE_DATA, PROMPT, RETRIEVE, Leg, Survey, advise
 from factory.cli import run as factory
-from factory.home import home
+from factory.home import find_home
 from factory.plan import survey
 from factory.store import Store
 
@@ -90,9 +90,9 @@ def test_an_advice_tries_what_exists_on_validation_rows_alone(spec: Path, capsys
     assert leg["low"] < leg["mean"] < leg["high"]
     assert advice["costs"]["build"]["most"] > 0 and "commonest" in advice["costs"]["prompting"]
     plan = survey(resolved(spec.parent)[0], 30)
-    answers = Store(home()).place("trial", plan["trial[commonest]"].key).output / "answers.jsonl"
+    answers = Store(find_home()).locate_output("trial", plan["trial[commonest]"].key).output / "answers.jsonl"
     asked = {json.loads(line)["id"] for line in answers.read_text().splitlines()}
-    frozen = Store(home()).place("freeze", plan["freeze"].key).output
+    frozen = Store(find_home()).locate_output("freeze", plan["freeze"].key).output
     test, validation = (
         {json.loads(line)["id"] for line in (frozen / f"{part}.jsonl").read_text().splitlines()}
         for part in ("test", "validation")

@@ -93,13 +93,13 @@ def test_gc_leaves_alone_what_a_build_holds(home, capsys):
 
     fake_run(home)
     store = Store(home)
-    place = store.place("train", "feed")
-    place.work.mkdir(parents=True)
-    with store.locked(place):
+    place = store.locate_output("train", "feed")
+    place.work_folder.mkdir(parents=True)
+    with store.lock_output(place):
         factory(["gc"])
-        assert place.work.is_dir()
+        assert place.work_folder.is_dir()
     factory(["gc"])
-    assert not place.work.exists()
+    assert not place.work_folder.exists()
 
 
 def test_every_command_says_in_its_help_what_the_list_says(home, capsys):

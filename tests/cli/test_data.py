@@ -13,8 +13,8 @@ from factory.cli import run as factory
 from factory.cli.drawn import bar
 from factory.cli.sweep import referred
 from factory.events import RunFinished, RunStarted
-from factory.home import home
-from factory.journal import Journal, last_plan
+from factory.home import find_home
+from factory.journal import Journal, find_last_plan
 from factory.portrait import Counts, Histogram, spreads
 from factory.portrait.spread import script
 from factory.portrait.steps import general
@@ -43,10 +43,10 @@ def portrait(spec: Path, capsys, *more: str) -> dict:
 
 def test_a_portrait_stops_after_curation_and_is_read_again_without_a_run(spec: Path, capsys) -> None:
     found = portrait(spec, capsys)
-    (run,) = newest(home())
+    (run,) = newest(find_home())
     assert (run.plan[-1]["name"], run.state, run.verdict) == ("curate", "finished", "")
     assert portrait(spec, capsys) == found
-    assert len(list(newest(home()))) == 1
+    assert len(list(newest(find_home()))) == 1
 
 
 def test_the_funnel_adds_up(spec: Path, capsys) -> None:
@@ -176,4 +176,4 @@ def test_a_name_means_a_build_though_rows_were_shown_since(tmp_path: Path) -> No
     assert find(tmp_path, "icd").id == build and find(tmp_path, "latest").id == rows_alone
     kept = referred(newest(tmp_path), keep=1)
     assert ("curate", "k") in kept and len(kept) > 10, "gc keeps the build too"
-    assert last_plan(tmp_path, "icd")["curate"]["key"] == "k" and "train" in last_plan(tmp_path, "icd")
+    assert find_last_plan(tmp_path, "icd")["curate"]["key"] == "k" and "train" in find_last_plan(tmp_path, "icd")

@@ -13,7 +13,7 @@ from factory.cli.verdict import bar
 
 
 def heard(tmp_path, **how):
-    return list(journal.read(tmp_path / "runs" / fake_run(tmp_path, **how) / "journal.jsonl"))
+    return list(journal.read_events(tmp_path / "runs" / fake_run(tmp_path, **how) / "journal.jsonl"))
 
 
 def test_plain_lines_are_one_a_stage(tmp_path):

@@ -53,7 +53,7 @@ def test_the_plugin_of_the_plugins_readme_answers() -> None:
     exec(blocks("plugins/README.md", "python")[0], names)
     (kind,) = names["factory_plugins"]()  # type: ignore[operator]
     assert issubclass(kind, Contender)
-    assert Registry.of([kind]).find("contender", "backwards") is kind
+    assert Registry.from_classes([kind]).find("contender", "backwards") is kind
     row = Row("q", {"candidates": ["a", "b", "c"]}, Provenance("here"))
     job = AnswerJob.__new__(AnswerJob)
     object.__setattr__(job, "rows", [row])

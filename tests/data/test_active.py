@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from tiny_parts import Voice
 
-from factory.api import Base, Provenance, Row, RowsJob, choose
-from factory.api.choosing import _facilities, uncertainty
+from factory.api import Base, Provenance, Row, RowsJob, select_for_labelling
+from factory.api.choosing import _select_by_facility_location, compute_uncertainty
 from factory_active.active import Active
 
 BASE = Base(Path("nowhere"), "points", "1", "0", "MIT")
@@ -32,7 +32,7 @@ class Points:
 
 
 def job(rows: list[Row]) -> RowsJob:
-    return RowsJob(7, Voice(), Path(), toolbox=Points, rows=rows, base=BASE, models={"embedder": BASE})  # type: ignore[arg-type]
+    return RowsJob(7, Voice(), Path(), kit_loader=Points, rows=rows, base=BASE, models={"embedder": BASE})  # type: ignore[arg-type]
 
 
 def rows() -> list[Row]:
@@ -40,12 +40,12 @@ def rows() -> list[Row]:
 
 
 def kept(curator: Active, some: list[Row]) -> list[str]:
-    return [decision.id for decision in curator.keep(job(some)) if decision.kept]
+    return [decision.id for decision in curator.curate(job(some)) if decision.kept]
 
 
 def test_the_first_choices_cover_more_kinds_than_chance() -> None:
     points, kinds = blobs()
-    found = {kinds[i] for i in choose(points, {}, 12, 7)}
+    found = {kinds[i] for i in select_for_labelling(points, {}, 12, 7)}
     drawn = [len({kinds[i] for i in np.random.default_rng(s).choice(240, 12, replace=False)}) for s in range(20)]
     assert len(found) >= 9 and len(found) > max(drawn)
 
@@ -58,32 +58,32 @@ def test_lazy_greedy_is_greedy() -> None:
         wanted.append(int(gains.argmax()))
         best = np.maximum(best, alike[wanted[-1]])
     held = points.astype(np.float32)
-    assert _facilities(held, np.arange(80), np.ones(80, dtype=np.float32), [], 10) == wanted
+    assert _select_by_facility_location(held, np.arange(80), np.ones(80, dtype=np.float32), [], 10) == wanted
 
 
 def test_labels_move_the_next_choices_to_where_a_model_is_unsure() -> None:
     points, kinds = blobs()
-    known = {i: kinds[i] for i in choose(points, {}, 20, 7)}
-    unsure = uncertainty(points, known)
-    more = choose(points, known, 10, 7)
+    known = {i: kinds[i] for i in select_for_labelling(points, {}, 20, 7)}
+    unsure = compute_uncertainty(points, known)
+    more = select_for_labelling(points, known, 10, 7)
     assert not set(more) & set(known)
-    assert unsure[more].mean() > unsure.mean() and more != choose(points, dict.fromkeys(known, "same"), 10, 7)
+    assert unsure[more].mean() > unsure.mean() and more != select_for_labelling(points, dict.fromkeys(known, "same"), 10, 7)
 
 
 def test_no_label_is_looked_at_before_its_row_is_chosen() -> None:
     some = rows()
     first = kept(Active(count=20, rounds=2), some)
-    lied = [row if row.id in first else row.having(label="another") for row in some]
+    lied = [row if row.id in first else row.with_columns(label="another") for row in some]
     assert len(first) == 20 and kept(Active(count=20, rounds=2), lied) == first
-    assert kept(Active(count=20, rounds=1), [row.having(label="all") for row in some]) == kept(
+    assert kept(Active(count=20, rounds=1), [row.with_columns(label="all") for row in some]) == kept(
         Active(count=20, rounds=1), some
     )
 
 
 def test_rows_without_a_label_and_rows_that_teach_less_say_why() -> None:
     some = rows()
-    some[3] = some[3].having(label=None)
-    decisions = {decision.id: decision for decision in Active(count=30).keep(job(some))}
+    some[3] = some[3].with_columns(label=None)
+    decisions = {decision.id: decision for decision in Active(count=30).curate(job(some))}
     assert decisions["r3"].why == "no label" and not decisions["r3"].kept
     assert sorted({d.why for d in decisions.values()}) == ["", "no label", "others teach more"]
     assert kept(Active(count=1000), some) == [row.id for row in some if row.id != "r3"]
@@ -91,12 +91,12 @@ def test_rows_without_a_label_and_rows_that_teach_less_say_why() -> None:
 
 def test_more_texts_than_fit_are_stood_for_by_a_seeded_part(monkeypatch: pytest.MonkeyPatch) -> None:
     points, _ = blobs()
-    monkeypatch.setattr("factory.api.choosing.CELLS", 240 * 60)
-    one, other = choose(points, {}, 20, 1), choose(points, {}, 20, 2)
-    assert one == choose(points, {}, 20, 1) != other and len(set(one)) == 20
-    assert choose(points[:0], {}, 5, 1) == [] == choose(points, {}, 0, 1)
+    monkeypatch.setattr("factory.api.choosing.MAX_SIMILARITIES", 240 * 60)
+    one, other = select_for_labelling(points, {}, 20, 1), select_for_labelling(points, {}, 20, 2)
+    assert one == select_for_labelling(points, {}, 20, 1) != other and len(set(one)) == 20
+    assert select_for_labelling(points[:0], {}, 5, 1) == [] == select_for_labelling(points, {}, 0, 1)
 
 
 def test_there_is_nothing_to_choose_by_without_a_model() -> None:
     with pytest.raises(ValueError, match="there is no embedder to embed them"):
-        list(Active(count=2).keep(replace(job(rows()), models={})))
+        list(Active(count=2).curate(replace(job(rows()), models={})))

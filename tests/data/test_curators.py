@@ -6,7 +6,7 @@ import pytest
 from curator_parts import decided, rows_of
 
 from factory.api import Curator, Row, normalise
-from factory.api.texts import grams, similarity
+from factory.api.texts import extract_shingles, compute_jaccard
 from factory_curators.balance import Balance
 from factory_curators.exact import Exact
 from factory_curators.near import Near
@@ -32,7 +32,7 @@ def test_rows_that_differ_in_another_text_stay_unless_told() -> None:
 
 def test_which_row_stays_is_a_rule() -> None:
     rows = rows_of("kidney stone", "Kidney... stone!", "KIDNEY STONE")
-    rows = [row.noting(score=score) for row, score in zip(rows, (0.2, 0.4, 0.9), strict=True)]
+    rows = [row.with_provenance_detail(score=score) for row, score in zip(rows, (0.2, 0.4, 0.9), strict=True)]
     assert gone(Exact(prefer="longest"), rows) == {"r0": "r1", "r2": "r1"}
     assert gone(Exact(prefer="best"), rows) == {"r0": "r2", "r1": "r2"}
 
@@ -44,8 +44,8 @@ def test_near_texts_go_at_the_threshold() -> None:
 
 def test_a_chain_of_near_texts_is_one_component_unless_told() -> None:
     texts = [f"{URETER} {' '.join(f'number{n}' for n in range(k, k + 4))}" for k in range(5)]
-    ends = similarity(grams(normalise(texts[0])), grams(normalise(texts[4])))
-    step = similarity(grams(normalise(texts[0])), grams(normalise(texts[1])))
+    ends = compute_jaccard(extract_shingles(normalise(texts[0])), extract_shingles(normalise(texts[4])))
+    step = compute_jaccard(extract_shingles(normalise(texts[0])), extract_shingles(normalise(texts[1])))
     assert ends < 0.7 < step
     said = decided(Near(threshold=0.7), rows_of(*texts))
     assert {name for name, one in said.items() if not one.kept} == {"r1", "r2", "r3", "r4"}
@@ -59,8 +59,8 @@ def test_minhash_finds_the_pairs_that_a_comparison_of_all_finds(threshold: float
     words = [f"{a}{b}" for a in ("ne", "ur", "car", "gas", "der") for b in ("phro", "etero", "dio", "tro", "mato")]
     texts = [" ".join(draw.choices(words, k=14)) for _ in range(120)]
     texts += [" ".join([*text.split()[:-1], draw.choice(words)]) for text in texts[:40]]
-    bags = [grams(normalise(text)) for text in texts]
-    near = {(i, j) for j in range(len(texts)) for i in range(j) if similarity(bags[i], bags[j]) >= threshold}
+    bags = [extract_shingles(normalise(text)) for text in texts]
+    near = {(i, j) for j in range(len(texts)) for i in range(j) if compute_jaccard(bags[i], bags[j]) >= threshold}
     lost = set(gone(Near(threshold=threshold, chains=False), rows_of(*texts)))
     kept = [i for i in range(len(texts)) if f"r{i}" not in lost]
     assert near and not [(i, j) for i, j in near if i in kept and j in kept]
@@ -75,7 +75,7 @@ def test_the_same_meaning_in_other_words_goes() -> None:
 
 
 def test_the_embedder_is_asked_for_only_where_it_embeds() -> None:
-    assert Semantic().uses() == ("embedder",) and Semantic(model="student").uses() == ()
+    assert Semantic().get_required_models() == ("embedder",) and Semantic(model="student").get_required_models() == ()
 
 
 def test_balance_keeps_so_many_of_each_label() -> None:

@@ -4,9 +4,9 @@ import random
 
 import pytest
 
-from factory.api import normalise, twins
-from factory.api.grams import bags, near_any
-from factory.api.texts import grams, similarity
+from factory.api import normalise, find_duplicate_texts
+from factory.api.grams import hash_shingles, find_nearest_frozen
+from factory.api.texts import extract_shingles, compute_jaccard
 
 
 @pytest.mark.parametrize(
@@ -22,18 +22,18 @@ def test_signs_alone_are_a_text_too() -> None:
 
 
 def test_a_text_repeats_the_first_that_was_kept() -> None:
-    found = list(twins({"a": "Kidney stone", "b": "kidney stone.", "c": "Gallstone", "d": "KIDNEY STONE", "e": ""}))
+    found = list(find_duplicate_texts({"a": "Kidney stone", "b": "kidney stone.", "c": "Gallstone", "d": "KIDNEY STONE", "e": ""}))
     assert found == [("b", "a", 1.0), ("d", "a", 1.0)]
 
 
 def test_near_texts_come_with_their_similarity() -> None:
     texts = {"a": "stricture of the left ureter, stone", "b": "stricture of the left ureter, stones", "c": "asthma"}
-    ((name, twin, alike),) = twins(texts, 0.8)
+    ((name, twin, alike),) = find_duplicate_texts(texts, 0.8)
     assert (name, twin) == ("b", "a") and 0.8 < alike < 1
 
 
 def test_short_texts_are_near_only_when_equal() -> None:
-    assert list(twins({"a": "flu", "b": "flus", "c": "Flu"}, 0.5)) == [("c", "a", 1.0)]
+    assert list(find_duplicate_texts({"a": "flu", "b": "flus", "c": "Flu"}, 0.5)) == [("c", "a", 1.0)]
 
 
 @pytest.mark.parametrize("threshold", [0.3, 0.6, 0.8, 0.95])
@@ -42,14 +42,14 @@ def test_no_near_pair_is_missed(threshold: float) -> None:
     words = ["stone", "kidney", "ureter", "left", "right", "acute", "of", "with", "type"]
     texts = {f"{i:03}": " ".join(draw.choices(words, k=draw.randint(1, 6))) for i in range(150)}
     frozen = {f"f{i:03}": " ".join(draw.choices(words, k=draw.randint(1, 6))) for i in range(60)}
-    found = {name: alike for name, _, alike in near_any(texts, frozen, threshold)}
+    found = {name: alike for name, _, alike in find_nearest_frozen(texts, frozen, threshold)}
     for name, text in texts.items():
-        best = max(similarity(grams(normalise(text)), grams(normalise(other))) for other in frozen.values())
+        best = max(compute_jaccard(extract_shingles(normalise(text)), extract_shingles(normalise(other))) for other in frozen.values())
         assert found.get(name) == (pytest.approx(best) if best >= threshold else None)
 
 
 def test_hashed_grams_are_the_same_sets() -> None:
     texts = ["flu", "gallstone", "", "aaaaaaaaaa", "stone in the left ureter", "كسر في الساق", "😀😀😀😀😀😀 abc"]
-    hashes, starts = bags([normalise(text) for text in texts])
-    assert [int(size) for size in starts[1:] - starts[:-1]] == [len(grams(normalise(text))) for text in texts]
-    assert len(set(hashes.tolist())) == len(set().union(*(grams(normalise(text)) for text in texts)))
+    hashes, starts = hash_shingles([normalise(text) for text in texts])
+    assert [int(size) for size in starts[1:] - starts[:-1]] == [len(extract_shingles(normalise(text))) for text in texts]
+    assert len(set(hashes.tolist())) == len(set().union(*(extract_shingles(normalise(text)) for text in texts)))

@@ -34,7 +34,7 @@ def test_tokens_are_those_of_the_base(tmp_path) -> None:
     tiny_parts.base(tmp_path)
     job = asked(rows_of("kidney", "kidney stone of left ureter"))
     job = replace(job, base=replace(job.base, folder=tmp_path / "model"))
-    found = list(Length(unit="tokens", most=3).keep(job))
+    found = list(Length(unit="tokens", most=3).curate(job))
     assert [(one.id, one.why) for one in found if not one.kept] == [("r1", "more than 3 tokens")]
 
 

@@ -1,14 +1,14 @@
 """Leakage: every training row too close to a frozen one goes, and the counts afterwards prove it."""
 
 from factory.api import Provenance, Row
-from factory.data.leakage import Nearness, leaked, leaks, proof
+from factory.data.leakage import LeakageCriteria, count_remaining_leaks, find_leaks, build_leakage_proof
 
 
 def row(name: str, query: str, group: str = "", parents: tuple[str, ...] = ()) -> Row:
     return Row(name, {"query": query}, Provenance("s", parents=parents), group)
 
 
-NEAR = Nearness(("query",), 0.8)
+NEAR = LeakageCriteria(("query",), 0.8)
 FROZEN = [row("t1", "Kinking and stricture of the left ureter", "N13"), row("t2", "Bronchial asthma", "J45")]
 TRAIN = [
     row("same group", "Something else", "N13"),
@@ -20,30 +20,30 @@ TRAIN = [
 
 
 def test_each_kind_of_leak_is_found_with_its_twin() -> None:
-    found = {leak.row: (leak.how, leak.twin) for leak in leaks(TRAIN, FROZEN, NEAR)}
+    found = {leak.row: (leak.match_type, leak.frozen_row) for leak in find_leaks(TRAIN, FROZEN, NEAR)}
     assert found == {
         "same group": ("group", "t1"), "same text": ("exact", "t2"), "near": ("near", "t1"), "child": ("group", "t2"),
     }
 
 
 def test_reasons_are_words() -> None:
-    said = [leak.why for leak in leaks(TRAIN, FROZEN, NEAR)]
+    said = [leak.reason for leak in find_leaks(TRAIN, FROZEN, NEAR)]
     assert said[:2] == ["of the same group as a frozen row", "the same text as a frozen row"]
     assert said[2].endswith("similar to a frozen row")
 
 
 def test_the_proof_counts_what_is_left_and_what_went() -> None:
-    found = leaks(TRAIN, FROZEN, NEAR)
+    found = find_leaks(TRAIN, FROZEN, NEAR)
     gone = {leak.row for leak in found}
-    evidence = proof([r for r in TRAIN if r.id not in gone], FROZEN, NEAR, found)
+    evidence = build_leakage_proof([r for r in TRAIN if r.id not in gone], FROZEN, NEAR, found)
     assert evidence == {
         "test_groups_in_training": 0, "exact": 0, "near": 0, "dropped": {"group": 2, "exact": 1, "near": 1},
         "compared": 2, "threshold": 0.8,
     }
-    assert leaked(evidence) == 0
+    assert count_remaining_leaks(evidence) == 0
 
 
 def test_a_leak_left_in_shows_in_the_proof() -> None:
-    evidence = proof(TRAIN, FROZEN, NEAR)
+    evidence = build_leakage_proof(TRAIN, FROZEN, NEAR)
     assert (evidence["test_groups_in_training"], evidence["exact"], evidence["near"]) == (2, 1, 1)
-    assert leaked(evidence) == 4
+    assert count_remaining_leaks(evidence) == 4

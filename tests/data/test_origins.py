@@ -2,7 +2,7 @@
 
 from factory.api import Provenance, Row
 from factory.bundle.licences import notes
-from factory.data.origins import generators, licences
+from factory.data.origins import count_generators, count_licences
 
 
 def row(name: str, licence: str = "", parents: tuple[str, ...] = (), generator: str = "", **more: str) -> Row:
@@ -16,17 +16,17 @@ GRANDCHILD = row("grandchild", "", ("both", "documents/d1", "nobody"), "question
 
 
 def test_a_made_row_comes_under_the_licences_of_all_its_parents() -> None:
-    assert licences([BOTH], [FREE, SHARED]) == {"CC BY 4.0": 1, "CC0-1.0": 1}
-    assert licences([GRANDCHILD, FREE], [BOTH, SHARED, DOCUMENT]) == {"CC BY 4.0": 1, "CC0-1.0": 2, "MIT": 1}
+    assert count_licences([BOTH], [FREE, SHARED]) == {"CC BY 4.0": 1, "CC0-1.0": 1}
+    assert count_licences([GRANDCHILD, FREE], [BOTH, SHARED, DOCUMENT]) == {"CC BY 4.0": 1, "CC0-1.0": 2, "MIT": 1}
 
 
 def test_what_states_nothing_is_unknown_and_circles_end() -> None:
     circle = [row("a", "", ("b",)), row("b", "", ("a",))]
-    assert licences(circle) == {"unknown": 2}
+    assert count_licences(circle) == {"unknown": 2}
 
 
 def test_what_made_rows_is_counted_with_its_model() -> None:
-    assert generators([BOTH, GRANDCHILD, FREE]) == {"paraphrase (small)": 1, "questions": 1}
+    assert count_generators([BOTH, GRANDCHILD, FREE]) == {"paraphrase (small)": 1, "questions": 1}
 
 
 def test_the_bundle_tells_licences_and_generators() -> None:

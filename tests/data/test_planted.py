@@ -43,7 +43,7 @@ def good(count: int = 150, seed: int = 3) -> list[Row]:
 
 def planted(rows: list[Row]) -> dict[str, list[Row]]:
     """What is done wrong, by the step that is to find it. The label-noise rows are good ones with another label."""
-    flipped = [replace(each, id=f"flip{i}").having(label="loan" if each["label"] != "loan" else "pin")
+    flipped = [replace(each, id=f"flip{i}").with_columns(label="loan" if each["label"] != "loan" else "pin")
                for i, each in enumerate(rows[:7])]
     return {
         "empty": [row("blank", "  "), row("none", "N/A")],

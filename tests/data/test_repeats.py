@@ -5,7 +5,7 @@ import pytest
 from places import ROOT
 
 from factory.api import Provenance, Row
-from factory.data.leakage import repeats
+from factory.data.leakage import find_repeated_texts
 
 DATA = ROOT.parent / "shared" / "data"
 KNOWN = {
@@ -22,7 +22,7 @@ def test_a_text_is_one_repeat_however_many_rows_have_it() -> None:
     said = {"a": "Table for two", "b": "table for TWO", "c": "Table for two!"}
     train = [row(name, text, "train") for name, text in said.items()]
     test = [row("x", "table for two", "test"), row("y", "Table for two", "test"), row("z", "", "test")]
-    (found,) = repeats(train, [*test, row("v", "Table for two!", "validation")], ["text"])
+    (found,) = find_repeated_texts(train, [*test, row("v", "Table for two!", "validation")], ["text"])
     assert (found.text, found.train, found.test) == ("table for two", ("a", "b"), ("x", "y"))
 
 
@@ -35,7 +35,7 @@ def test_upstream_repeats_are_reported_with_exactly_these_rows(name: str, monkey
     on, count = KNOWN[name]
     rows = rows_of(DATA / name / "data.jsonl", on)
     sides = {part: [each for each in rows if each.split == part] for part in ("train", "test")}
-    found = repeats(sides["train"], sides["test"], on)
+    found = find_repeated_texts(sides["train"], sides["test"], on)
     assert len(found) == count
     said = {part: {"\n".join(each.columns.values()).lower() for each in side} for part, side in sides.items()}
     assert {repeat.text.lower() for repeat in found} == said["train"] & said["test"]

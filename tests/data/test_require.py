@@ -11,7 +11,7 @@ from factory.api import Curator
 from factory.data.rows import read_json
 from factory.engine import StageError
 from factory.errors import BAD_INPUT, SpecError
-from factory.home import home
+from factory.home import find_home
 from factory.plugins import Registry
 from factory.resolve import resolve
 
@@ -21,7 +21,7 @@ def required(*tests: str) -> str:
 
 
 def curated() -> dict[str, object]:
-    (file,) = (home() / "store" / "curate").glob("*/output/curate.json")
+    (file,) = (find_home() / "store" / "curate").glob("*/output/curate.json")
     return read_json(file)
 
 
@@ -49,7 +49,7 @@ def test_a_curator_with_fields_of_its_own_measures_where_the_spec_names_it(toy: 
         words: int
 
     _, registry = resolved(toy)
-    known = Registry.of([*registry.classes(), Wordy])
+    known = Registry.from_classes([*registry.classes(), Wordy])
     test = required("{metric: wordy, max: 0}")
     with pytest.raises(SpecError, match=r"'wordy' measures it, and needs fields; add it to data\.curate"):
         resolve(toy / "toy.yaml", overrides=[test], registry=known)
@@ -92,4 +92,4 @@ def test_a_build_stops_after_curation_with_a_line_for_each_failure(toy: Path) ->
 def test_a_curator_of_the_spec_measures_by_its_own_settings(toy: Path) -> None:
     spec, _ = resolved(toy, required("{metric: near_duplicates, max: 0}"), "data.curate=[{kind: near, threshold: 0.7}]")
     (curator,) = spec.measures
-    assert isinstance(curator, Curator) and curator.block()["threshold"] == 0.7
+    assert isinstance(curator, Curator) and curator.to_block()["threshold"] == 0.7

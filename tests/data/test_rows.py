@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from factory.api import Provenance, Row
-from factory.data.rows import Rows, open_rows, read_json, read_jsonl, read_rows, write_json, write_jsonl, write_rows
+from factory.data.rows import LazyRows, open_rows, read_json, read_jsonl, read_rows, write_json, write_jsonl, write_rows
 from factory.errors import InputError
 
 
@@ -71,10 +71,10 @@ def test_a_file_that_is_not_there_is_one_line(tmp_path: Path) -> None:
 def test_rows_of_a_file_are_a_sequence_that_holds_none(tmp_path: Path) -> None:
     made = [row(f"r{number}", text="é" * number) for number in range(20)]
     write_rows(tmp_path / "x", made)
-    rows = Rows(tmp_path / "x")
+    rows = LazyRows(tmp_path / "x")
     assert (len(rows), list(rows), rows[3], rows[-1]) == (20, made, made[3], made[-1])
     assert rows[2:5] == made[2:5] and rows[::-7] == made[::-7] and made[4] in rows
-    assert rows.line(0) == (tmp_path / "x").read_bytes().splitlines(keepends=True)[0]
+    assert rows.read_line_bytes(0) == (tmp_path / "x").read_bytes().splitlines(keepends=True)[0]
     with pytest.raises(IndexError):
         rows[20]
 
@@ -82,8 +82,8 @@ def test_rows_of_a_file_are_a_sequence_that_holds_none(tmp_path: Path) -> None:
 def test_only_big_files_are_read_as_they_are_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_rows(tmp_path / "x", [row("a")])
     assert open_rows(tmp_path / "x") == [row("a")]
-    monkeypatch.setattr("factory.data.rows.LAZY", 10)
-    assert isinstance(open_rows(tmp_path / "x"), Rows)
+    monkeypatch.setattr("factory.data.rows.LAZY_THRESHOLD_BYTES", 10)
+    assert isinstance(open_rows(tmp_path / "x"), LazyRows)
     (tmp_path / "x").write_text('{"id": 1, "columns": {}}\n')
     with pytest.raises(InputError, match=r"x:1: not a row: 'provenance'"):
         list(open_rows(tmp_path / "x"))

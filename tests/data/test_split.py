@@ -10,7 +10,7 @@ import pytest
 
 from factory.api import Provenance, Row
 from factory.data import split as splitting
-from factory.data.split import group_of
+from factory.data.split import get_row_group
 from factory.errors import InputError
 from factory.spec import Split
 
@@ -27,7 +27,7 @@ def grouped(count: int = 200, groups: int = 40) -> list[Row]:
 
 def split(rows: list[Row], wanted: Split, text: str) -> dict[str, list[Row]]:
     """The rows of each part."""
-    return {part: [rows[place] for place in places] for part, places in splitting.split(rows, wanted, text).items()}
+    return {part: [rows[place] for place in places] for part, places in splitting.split_rows(rows, wanted, text).items()}
 
 
 def test_groups_stay_whole_and_parts_are_large_enough() -> None:
@@ -66,7 +66,7 @@ def test_another_seed_draws_other_rows() -> None:
 def test_copies_without_a_group_never_straddle() -> None:
     rows = [row(number, text=f"Same text, {number // 2}!") for number in range(100)]
     parts = split(rows, WANTED, "text")
-    texts = [{group_of(member, "text") for member in members} for members in parts.values()]
+    texts = [{get_row_group(member, "text") for member in members} for members in parts.values()]
     assert not texts[0] & texts[1] and not texts[0] & texts[2] and not texts[1] & texts[2]
 
 

@@ -15,8 +15,8 @@ from pydantic import BaseModel, Field
 from tiny_retrieval import SPEC, WORDS, collection, write
 
 import factory
-from factory.api import Closed, Eval, Metric, Plugin, Probe, Runtime, Source
-from factory.api.plugin import marked
+from factory.api import SpecBlock, Eval, Metric, Plugin, Probe, Runtime, Source
+from factory.api.plugin import has_marker
 from factory.errors import SpecError
 from factory.plan import compile
 from factory.plugins import Registry
@@ -161,7 +161,7 @@ def test_every_field_of_a_plugin_is_read(kind: type[Plugin]) -> None:
     assert unread_of_plugin(kind) == []
 
 
-class Watching(Closed):
+class Watching(SpecBlock):
     """A block of which nothing is read but nothing."""
 
     epochs: int = Field(3, description="a name that another block has")
@@ -175,7 +175,7 @@ class Cat(Spec):
     tail: int = Field(1, description="nobody wags it")
 
 
-class Fur(Closed):
+class Fur(SpecBlock):
     """How a cat's fur is."""
 
     colour: str = "grey"
@@ -217,9 +217,9 @@ class Halved(Eval):
     """Another eval for rankings."""
 
     kind = "halved"
-    answers = "ranking"
+    output_type = "ranking"
     metrics = (Metric("half", "of something"),)
-    primary = "half"
+    primary_metric = "half"
 
 
 class Borrowed(Halved):
@@ -227,7 +227,7 @@ class Borrowed(Halved):
 
     kind = "borrowed"
 
-    def uses(self) -> tuple[str, ...]:
+    def get_required_models(self) -> tuple[str, ...]:
         return ("embedder", "prompter")
 
 
@@ -244,7 +244,7 @@ def keys(spec: Path, registry: Registry, *overrides: str) -> dict[str, str]:
 
 
 def runtime(model: type[BaseModel]) -> set[str]:
-    return {path for path, owner, name in blocks(model) if marked(owner, name, Runtime)}
+    return {path for path, owner, name in blocks(model) if has_marker(owner, name, Runtime)}
 
 
 def test_the_table_of_changes_is_complete() -> None:
@@ -294,7 +294,7 @@ class Counted(Source):
 
 def test_a_plugins_fields_enter_its_identity_but_for_runtime_ones(tmp_path: Path) -> None:
     def known(**fields: Any) -> Any:
-        return Counted(**fields).identity(tmp_path)
+        return Counted(**fields).compute_identity(tmp_path)
 
     assert known(workers=9) == known()
     assert known(rows_=4) != known() != known(file="b")

@@ -9,7 +9,7 @@ import pytest
 import toy_builds as builds
 
 from factory.events import Measured
-from factory.journal import journals
+from factory.journal import list_journals
 
 WORLDS = (("0", "UTC"), ("1", "Asia/Tokyo"), ("4242", "America/Lima"))
 
@@ -59,4 +59,4 @@ def test_training_that_is_killed_half_way_gives_the_same_bundle(tiny_retrieval: 
     assert builds.build(tiny_retrieval, halves)[0] in (0, 2, 3)
     assert builds.digest(halves) == builds.digest(whole)
     taken = [event.step for event in builds.events(halves) if isinstance(event, Measured)]
-    assert len(journals(halves)) == 2 and 1 < min(taken) <= 18
+    assert len(list_journals(halves)) == 2 and 1 < min(taken) <= 18

@@ -8,8 +8,8 @@ from engine_parts import ran, run
 
 from factory.engine import StageError, run_id
 from factory.events import StageCached, StageFinished, StageStarted
-from factory.home import home
-from factory.journal import FILE, read
+from factory.home import find_home
+from factory.journal import JOURNAL_FILE, read_events
 
 
 def test_a_build_ends_in_a_verdict_and_a_bundle(toy: Path) -> None:
@@ -18,8 +18,8 @@ def test_a_build_ends_in_a_verdict_and_a_bundle(toy: Path) -> None:
     assert result.exit_code == 0
     assert (result.bundle / "factory" / "manifest.json").is_file()
     assert ran(events)[:4] == ["base", "gather", "prepare", "freeze"]
-    journal = home() / "runs" / result.run / FILE
-    assert [event for _, event in read(journal)] == events
+    journal = find_home() / "runs" / result.run / JOURNAL_FILE
+    assert [event for _, event in read_events(journal)] == events
 
 
 def test_a_second_build_runs_nothing_and_says_the_same(toy: Path) -> None:

@@ -44,7 +44,7 @@ def test_kills_at_many_moments_change_nothing(spec: Path, tmp_path: Path) -> Non
         assert code == -signal.SIGKILL, kill
         nobody_left(home)
         died += builds.ran(home)[-1:]
-        assert all((place.output).is_dir() and place.meta()["stage"] for place in Store(home).places())
+        assert all((place.output).is_dir() and place.read_meta()["stage"] for place in Store(home).iter_complete_outputs())
     assert len(set(died)) >= 4, died
     assert builds.build(spec, home)[0] == 0
     assert builds.digest(home) == undisturbed(spec, tmp_path)
@@ -78,7 +78,7 @@ def test_a_half_written_folder_is_no_output(spec: Path, tmp_path: Path) -> None:
     half = builds.ran(home)[-1]
     assert half not in builds.finished(home)
     assert [path.parent.name for path in (home / "store").glob("*/*.part")] == [half]
-    assert half not in [place.kind for place in Store(home).places()]
+    assert half not in [place.kind for place in Store(home).iter_complete_outputs()]
     assert builds.build(spec, home)[0] == 0
     assert builds.ran(home)[0] == half
 

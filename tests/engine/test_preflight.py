@@ -14,7 +14,7 @@ from tiny_parts import Voice
 from factory.api import Provenance, Row
 from factory.data.rows import read_json, read_jsonl, read_rows, write_json, write_rows
 from factory.errors import InputError
-from factory.plugins import installed
+from factory.plugins import load_installed_registry
 from factory.stages import curate, freeze, preflight
 from factory.stages.job import StageJob
 
@@ -39,7 +39,7 @@ def job(folder: Path, **config: Any) -> StageJob:
     inputs = {role: folder / role for role in ("base", "gather", "prepare", "freeze", "synthesize", "curate")}
     return StageJob(
         "stage", {"seed": 7, "task": {"kind": "reranker"}, **config}, inputs, out, folder / "work", folder, folder,
-        Voice(), installed(),
+        Voice(), load_installed_registry(),
     )
 
 
@@ -115,7 +115,7 @@ def test_clean_rows_pass_with_a_zero_for_every_check(tmp_path: Path, base: Path)
 @pytest.mark.parametrize("objective", ["bi-encoder", "cross-encoder"])
 def test_every_objective_sees_what_it_would_cut(tmp_path: Path, base: Path, objective: str) -> None:
     work = audited(tmp_path, base, dict.fromkeys(LIMITS, 1.0))
-    rows = [row.having(signals={}) for row in work.rows("curate", "train.jsonl")]
+    rows = [row.with_columns(signals={}) for row in work.rows("curate", "train.jsonl")]
     write_rows(tmp_path / "curate" / "train.jsonl", rows)
     preflight.run(job(tmp_path, limits=work.config["limits"], objective={"kind": objective, "max_length": 16}))
     assert [e["row"] for e in checks(work)["truncated"]["examples"]] == ["long query", "long document"]

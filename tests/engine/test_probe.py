@@ -9,7 +9,7 @@ import numpy as np
 from tiny_parts import Voice
 from verdict_parts import verdict
 
-from factory.api import Probe, Probed, ProbeJob
+from factory.api import Probe, ProbeResult, ProbeJob
 from factory.data.rows import read_json, read_jsonl, write_json
 from factory.plugins import Registry
 from factory.stages import probe
@@ -22,12 +22,12 @@ class Sums(Probe):
     kind = "sums"
     keeps: int = 10
 
-    def probe(self, job: ProbeJob) -> Iterator[Probed]:
+    def probe(self, job: ProbeJob) -> Iterator[ProbeResult]:
         for place in range(40):
             base = float(place % 4 > 0)
-            yield Probed(f"s{place}", "sums", base, base * float(place % 10 < self.keeps))
+            yield ProbeResult(f"s{place}", "sums", base, base * float(place % 10 < self.keeps))
 
-    def drift(self, job: ProbeJob) -> Mapping[str, float]:
+    def compute_drift(self, job: ProbeJob) -> Mapping[str, float]:
         return {"kl": 0.1234567891}
 
 
@@ -39,7 +39,7 @@ def probed(folder: Path, **fields: object) -> dict[str, object]:
     config = {"probe": {"kind": "sums", **fields}, "seed": 7}
     inputs = {"base": folder / "base", "train": folder / "train"}
     probe.run(StageJob(
-        "probe[sums]", config, inputs, folder / "out", folder, folder, folder, Voice(), Registry.of([Sums])
+        "probe[sums]", config, inputs, folder / "out", folder, folder, folder, Voice(), Registry.from_classes([Sums])
     ))
     assert len(list(read_jsonl(folder / "out" / "items.jsonl"))) == 40
     found: dict[str, object] = read_json(folder / "out" / "probe.json")

@@ -11,12 +11,12 @@ import torch
 from tiny_parts import Voice, base
 from torch import Tensor
 
-from factory.api import Adapter, Base, FitJob, Train
+from factory.api import Adapter, Base, FitJob, TrainingArgs
 from factory.ml import trainer
 from factory.ml.kit import TOOLBOX
 
 ROWS = [[2, 5 + n % 12, 5 + (n * 7) % 12, 3] for n in range(30)]
-SETTINGS = Train(epochs=2, batch_size=3, learning_rate=1e-2, precision="fp32", checkpoint_every=4)
+SETTINGS = TrainingArgs(epochs=2, batch_size=3, learning_rate=1e-2, precision="fp32", checkpoint_every=4)
 STEPS = 20
 
 
@@ -34,7 +34,7 @@ class Lesson:
 
     def fit(self, work: str, stop: int = 0) -> dict[str, Tensor]:
         """The parameters at the end; raises PulledOutError in step `stop`."""
-        learner = TOOLBOX.learner(self.job())
+        learner = TOOLBOX.create_learner(self.job())
         taken = 0
 
         def loss(model: Any, rows: list[list[int]]) -> Tensor:

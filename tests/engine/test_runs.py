@@ -8,7 +8,7 @@ from fake_runs import fake_run
 from factory import estimate, events, runs, specialists
 from factory.errors import InputError
 from factory.evidence import Evidence
-from factory.journal import last_started
+from factory.journal import find_last_run_start
 
 
 def test_a_finished_run_reads_back_whole(tmp_path):
@@ -84,9 +84,9 @@ def test_the_last_start_of_a_name_gives_its_plan(tmp_path):
     fake_run(tmp_path, "20261120-010000-icd-aaaa", salt="old")
     fake_run(tmp_path, "20261121-010000-icd-bbbb", salt="new", end=False)
     fake_run(tmp_path, "20261122-010000-else-cccc")
-    started = last_started(tmp_path, "icd")
+    started = find_last_run_start(tmp_path, "icd")
     assert started is not None and started.run == "20261121-010000-icd-bbbb"
-    assert last_started(tmp_path, "nobody") is None
+    assert find_last_run_start(tmp_path, "nobody") is None
 
 
 def test_versions_are_distinct_bundles_in_order(tmp_path):

@@ -11,7 +11,7 @@ from factory.api import Provenance, Row, RowsJob, Synthesizer, Task
 from factory.data.rows import read_json, read_rows, write_rows
 from factory.errors import PluginError
 from factory.plan import compile
-from factory.plugins import installed
+from factory.plugins import load_installed_registry
 from factory.resolve import resolve
 from factory.stages import prepare, synthesize
 from factory.stages.job import StageJob
@@ -42,19 +42,19 @@ def project(folder: Path) -> Path:
 
 
 def ran(folder: Path, out: Path) -> dict[str, str]:
-    plan = compile(resolve(folder / "spec.yaml", profile="", overrides=(), registry=installed()))
+    plan = compile(resolve(folder / "spec.yaml", profile="", overrides=(), registry=load_installed_registry()))
     for name in STAGES:
         (out / name).mkdir(parents=True)
         inputs = {role: out / other for role, other in plan[name].inputs.items()}
-        work = StageJob(name, plan[name].config, inputs, out / name, out, folder, folder, Voice(), installed())
+        work = StageJob(name, plan[name].config, inputs, out / name, out, folder, folder, Voice(), load_installed_registry())
         __import__(plan[name].run, fromlist=["run"]).run(work)
-    return identity.digests_of(out)
+    return identity.digest_folder_files(out)
 
 
 def test_reading_as_looked_at_changes_no_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = project(tmp_path / "project")
     held = ran(folder, tmp_path / "held")
-    monkeypatch.setattr("factory.data.rows.LAZY", 0)
+    monkeypatch.setattr("factory.data.rows.LAZY_THRESHOLD_BYTES", 0)
     assert ran(folder, tmp_path / "looked") == held
 
 
@@ -77,7 +77,7 @@ class Odd(Task):
 
     def prepare(self, job: RowsJob):
         rows = list(job.rows)
-        yield from {"loses": rows[:-1], "adds": [*rows, rows[0].having(x=1)], "swaps": rows[::-1]}[self.how]
+        yield from {"loses": rows[:-1], "adds": [*rows, rows[0].with_columns(x=1)], "swaps": rows[::-1]}[self.how]
 
 
 class Doubling(Synthesizer):
@@ -86,7 +86,7 @@ class Doubling(Synthesizer):
     kind = "doubling"
 
     def synthesize(self, job: RowsJob):
-        yield job.rows[0].having(text="changed")
+        yield job.rows[0].with_columns(text="changed")
         yield Row(f"new {len(job.rows)}", {"text": "new"}, Provenance("", generator="doubling"))
 
 
@@ -106,7 +106,7 @@ def given(folder: Path, config: dict) -> StageJob:
     (folder / "base" / "model").mkdir(parents=True)
     (folder / "base" / "base.json").write_text('{"id": "x", "revision": "1", "digest": "", "licence": ""}')
     inputs = {role: folder / role for role in ("gather", "freeze", "base")}
-    return Given("any", {"seed": 7, **config}, inputs, folder / "out", folder, folder, folder, Voice(), installed())
+    return Given("any", {"seed": 7, **config}, inputs, folder / "out", folder, folder, folder, Voice(), load_installed_registry())
 
 
 @pytest.mark.parametrize("how", ["loses", "adds", "swaps"])

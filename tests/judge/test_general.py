@@ -12,7 +12,7 @@ import pytest
 from tiny_decoder import tiny_decoder
 from tiny_parts import Voice
 
-from factory.api import Base, ProbeJob, read_lines
+from factory.api import Base, ProbeJob, read_numbered_jsonl
 from factory.stages.job import toolbox
 from factory_general.general import OWN, PLAIN, General, right
 from factory_general.items import others, read_items
@@ -24,7 +24,7 @@ def write(path: Path, *records: dict[str, Any]) -> Path:
 
 
 def job(root: Path, base: Base, adapter: Path, kit: Any = toolbox) -> ProbeJob:
-    return ProbeJob(seed=7, report=Voice(), root=root, toolbox=kit, base=base, adapter=adapter)
+    return ProbeJob(seed=7, report=Voice(), root=root, kit_loader=kit, base=base, adapter=adapter)
 
 
 def adapter(base: Base, folder: Path, scale: float) -> Path:
@@ -44,7 +44,7 @@ def adapter(base: Base, folder: Path, scale: float) -> Path:
 
 
 def test_our_own_items_are_well_formed_and_balanced() -> None:
-    lines = [record for _, record in read_lines(OWN)]
+    lines = [record for _, record in read_numbered_jsonl(OWN)]
     kinds = Counter(record["id"].partition("-")[0] for record in lines)
     assert sum(kinds.values()) == 120 == len({record["id"] for record in lines})
     assert min(kinds.values()) >= 20
@@ -52,7 +52,7 @@ def test_our_own_items_are_well_formed_and_balanced() -> None:
     assert all(len(set(record["choices"])) == 4 for record in asked)
     assert len({record["question"] for record in asked}) == len(asked)
     assert max(Counter(record["answer"] for record in asked).values()) < 0.4 * len(asked)
-    assert len(list(read_lines(PLAIN))) >= 12
+    assert len(list(read_numbered_jsonl(PLAIN))) >= 12
 
 
 def test_pairs_are_whole_sentences_and_choices_follow_a_question(tmp_path: Path) -> None:
@@ -142,8 +142,8 @@ def test_equal_models_tie_and_a_broken_one_drifts(tmp_path: Path) -> None:
     broken = job(tmp_path, base, adapter(base, tmp_path / "broken", 30.0))
     items = list(General(items=40).probe(same))
     assert len(items) == 40 and all(item.base == item.tuned for item in items)
-    assert General().drift(same)["kl"] == pytest.approx(0, abs=1e-6)
-    assert General().drift(broken)["kl"] > 0.1
+    assert General().compute_drift(same)["kl"] == pytest.approx(0, abs=1e-6)
+    assert General().compute_drift(broken)["kl"] > 0.1
     assert any(item.base != item.tuned for item in General(items=40).probe(broken))
 
 

@@ -19,16 +19,16 @@ class Sliced(Task):
 
     kind = "reranker"
 
-    def templates(self) -> dict[str, str]:
+    def get_templates(self) -> dict[str, str]:
         return {}
 
     def audit(self, job: RowsJob) -> Any:
         yield from ()
 
-    def show(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer | None) -> str:
+    def describe_row(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer | None) -> str:
         return row.id
 
-    def slices(self, row: Row) -> Mapping[str, str]:
+    def get_row_slices(self, row: Row) -> Mapping[str, str]:
         number = int(row["number"])
         return {"half": "first" if number < 20 else "second", "few": "rare" if number < 3 else "common"}
 

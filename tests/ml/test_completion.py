@@ -13,9 +13,9 @@ from peft import PeftModel
 from tiny_decoder import tiny_decoder
 from transformers import AutoModelForCausalLM
 
-from factory.api import Adapter, Answer, Base, FitJob, Guide, ModelJob, Provenance, Row, RowsJob, Silent, Task, Train
+from factory.api import Adapter, Answer, Base, FitJob, Guide, ModelJob, Provenance, Row, RowsJob, NoOpReporter, Task, TrainingArgs
 from factory.api.speaking import plain
-from factory.api.speaking.objective import collate, example
+from factory.api.speaking.objective import build_completion_collator, tokenize_example
 from factory.ml import generate
 from factory.ml.adapter_files import save
 from factory.ml.kit import TOOLBOX
@@ -30,17 +30,17 @@ class Echo(Task):
 
     kind = "echo"
     columns = ("text", "word")
-    answers = "text"
-    text = "text"
+    output_type = "text"
+    text_column = "text"
     prompt: str = "{text}"
 
-    def templates(self) -> dict[str, str]:
+    def get_templates(self) -> dict[str, str]:
         return {"system": "Repeat.", "prompt": self.prompt, "target": "{word}"}
 
     def audit(self, job: RowsJob) -> Iterator[Any]:
         yield from ()
 
-    def show(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer | None) -> str:
+    def describe_row(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer | None) -> str:
         return str(row["text"])
 
 
@@ -49,7 +49,7 @@ class Held(Echo):
 
     kind = "held"
 
-    def guide(self, row: Row, tables: Mapping[str, Mapping[str, Row]]) -> Guide | None:
+    def build_guide(self, row: Row, tables: Mapping[str, Mapping[str, Row]]) -> Guide | None:
         return lambda text, ends: text == row["word"] if ends else str(row["word"]).startswith(text)
 
 
@@ -67,7 +67,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Base:
 
 def asked(base: Base, rows: list[Row], adapter: Path | None = None, task: Task | None = None) -> ModelJob:
     return ModelJob(
-        seed=7, report=Silent(), root=Path(), toolbox=lambda: TOOLBOX, rows=rows, base=base, task=task or Echo(),
+        seed=7, report=NoOpReporter(), root=Path(), kit_loader=lambda: TOOLBOX, rows=rows, base=base, task=task or Echo(),
         adapter=adapter,
     )
 
@@ -77,9 +77,9 @@ def fitting(base: Base, tmp_path: Path) -> FitJob:
     for name in ("out", "work"):
         (tmp_path / name).mkdir()
     return FitJob(
-        seed=7, report=Silent(), root=Path(), toolbox=lambda: TOOLBOX, rows=ROWS, validation=[], base=base, task=Echo(),
+        seed=7, report=NoOpReporter(), root=Path(), kit_loader=lambda: TOOLBOX, rows=ROWS, validation=[], base=base, task=Echo(),
         adapter=RANK, out=tmp_path / "out", work=tmp_path / "work",
-        train=Train(epochs=30, batch_size=8, learning_rate=0.02, precision="fp32"),
+        train=TrainingArgs(epochs=30, batch_size=8, learning_rate=0.02, precision="fp32"),
     )
 
 
@@ -131,43 +131,43 @@ def test_it_learns_and_peft_says_the_same(base: Base, fitting: FitJob) -> None:
     tuned = [answer.output for answer in objective.answer(asked(base, ROWS[:6], fitting.out))]
     assert tuned == words
     assert [answer.output for answer in objective.answer(asked(base, ROWS[:6]))] != words
-    TOOLBOX.decoder(base).tokenizer.save_pretrained(fitting.out)
+    TOOLBOX.load_decoder(base).tokenizer.save_pretrained(fitting.out)
     config = (fitting.out / "adapter_config.json").read_text()
     (fitting.out / "adapter_config.json").write_text(config.replace("tiny/decoder", str(base.folder)))
-    said = objective.plain(asked(base, ROWS[:6], fitting.out))
+    said = objective.generate_reference_answers(asked(base, ROWS[:6], fitting.out))
     assert [answer.output for answer in said.answers] == words
     assert said.modules == result.modules == 14
 
 
 def test_a_guide_holds_in_the_factory_and_in_the_plain_library(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(generate, "TRIED", (16, 300))
-    monkeypatch.setattr(plain, "TRIED", 300)
+    monkeypatch.setattr(plain, "GUIDE_TOP_K", 300)
     objective, task = Completion(max_new_tokens=8), Held()
     words = [row["word"] for row in ROWS[:6]]
     assert [answer.output for answer in objective.answer(asked(base, ROWS[:6], task=task))] == words
-    assert [answer.output for answer in objective.plain(asked(base, ROWS[:6], task=task)).answers] == words
+    assert [answer.output for answer in objective.generate_reference_answers(asked(base, ROWS[:6], task=task)).answers] == words
 
 
 def test_the_loss_is_on_the_answer_and_its_end_alone(base: Base) -> None:
-    decoder = TOOLBOX.decoder(base)
-    made = example(ROWS[0], Echo(), decoder, 512)
+    decoder = TOOLBOX.load_decoder(base)
+    made = tokenize_example(ROWS[0], Echo(), decoder, 512)
     assert decoder.text(made.ids[made.start :]) == "sun" and made.ids[-1] == decoder.tokenizer.eos_token_id
-    value = Completion().loss(*TOOLBOX.spoken(decoder.model, collate(TOOLBOX)([made])))
+    value = Completion().compute_loss(*TOOLBOX.compute_completion_logits(decoder.model, build_completion_collator(TOOLBOX)([made])))
     assert value.item() * len(made.ids[made.start :]) == pytest.approx(
-        -decoder.weigh([made.ids[: made.start]], [[made.ids[made.start :]]])[0][0], rel=0.02
+        -decoder.compute_choice_logprobs([made.ids[: made.start]], [[made.ids[made.start :]]])[0][0], rel=0.02
     )
 
 
 def test_gradients_of_a_decoder_equal_pefts(base: Base, fitting: FitJob, tmp_path: Path) -> None:
-    learner = TOOLBOX.learner(fitting, causal=True)
+    learner = TOOLBOX.create_learner(fitting, causal=True)
     for layer in learner.layers.values():
         torch.nn.init.normal_(layer.lora_B, std=0.1)
         layer.stack.refresh()
     save(learner, RANK, tmp_path, base="tiny/decoder", heads=(), task_type="CAUSAL_LM")
     bare = AutoModelForCausalLM.from_pretrained(base.folder, dtype=torch.float32)
     theirs = PeftModel.from_pretrained(bare, str(tmp_path), is_trainable=True)
-    rows = [example(each, Echo(), TOOLBOX.decoder(base), 512) for each in ROWS[:4]]
-    Completion().loss(*TOOLBOX.spoken(learner.model, collate(TOOLBOX)(rows))).backward()
+    rows = [tokenize_example(each, Echo(), TOOLBOX.load_decoder(base), 512) for each in ROWS[:4]]
+    Completion().compute_loss(*TOOLBOX.compute_completion_logits(learner.model, build_completion_collator(TOOLBOX)(rows))).backward()
     tables = [theirs(input_ids=torch.tensor([each.ids])).logits[0, each.start - 1 : -1] for each in rows]
     wanted = torch.cat([torch.tensor(each.ids[each.start :]) for each in rows])
     torch.nn.functional.cross_entropy(torch.cat(tables), wanted).backward()

@@ -57,4 +57,4 @@ def test_a_guide_draws_from_what_it_allows(decoder: Decoder) -> None:
 def test_at_temperature_0_it_is_greedy_and_says_whether_it_came_to_an_end(decoder: Decoder) -> None:
     ids = prompt(decoder)
     (said,) = decoder.sample([ids], 5)
-    assert said.text == decoder.write([ids], 5)[0] and said.tokens <= 5 and said.ended == (said.tokens < 5)
+    assert said.text == decoder.write([ids], 5)[0] and said.tokens <= 5 and said.finished == (said.tokens < 5)

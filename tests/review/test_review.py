@@ -24,7 +24,7 @@ def said(row: str, reviewer: str, verdict: str, **target: str) -> Said:
 def test_content_is_input_and_answer_and_never_the_id_or_what_is_computed() -> None:
     one, other = row(1), Row("elsewhere", {**row(1).columns, "extra": 1}, row(2).provenance)
     assert CONTENT.digest(one) == CONTENT.digest(other)
-    assert CONTENT.digest(one) != CONTENT.digest(one.having(label="billing"))
+    assert CONTENT.digest(one) != CONTENT.digest(one.with_columns(label="billing"))
     rewriter = Content.of(QueryRewriter())
     assert (rewriter.columns, rewriter.target) == (("history", "question", "rewrite"), ("rewrite",))
 

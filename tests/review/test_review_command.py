@@ -17,7 +17,7 @@ from toy_project import SPEC, resolved
 
 from factory.bundle import load
 from factory.cli import run as factory
-from factory.home import home
+from factory.home import find_home
 from factory.plan import compile
 from factory.store import Store
 
@@ -35,10 +35,10 @@ def spec(toy: Path, made: Path) -> Path:
     """The toy, to be reviewed. Its rows are made once."""
     (toy / "toy.yaml").write_text(SPEC + REVIEW)
     if made.exists():
-        shutil.copytree(made, home())
+        shutil.copytree(made, find_home())
     else:
         assert factory(["data", str(toy / "toy.yaml"), "--plain"]) == 0
-        shutil.copytree(home(), made)
+        shutil.copytree(find_home(), made)
     return toy / "toy.yaml"
 
 
@@ -73,7 +73,7 @@ def piped(spec: Path, monkeypatch: pytest.MonkeyPatch, capsys):
 
 def output(folder: Path, stage: str, *overrides: str) -> Path:
     plan = compile(resolved(folder, *overrides)[0])
-    return Store(home()).place(stage, plan[stage].key).output
+    return Store(find_home()).locate_output(stage, plan[stage].key).output
 
 
 def test_a_pipe_decides_line_by_line(spec: Path, state, piped) -> None:

@@ -13,7 +13,7 @@ from places import SUPPORT
 from source_parts import ODD, gathered, lines
 
 from factory.errors import InputError
-from factory.plugins import installed
+from factory.plugins import load_installed_registry
 from factory.stages.gather import mixture
 
 WRONG = ['{"text": "a"}', '{"text": ', '{"body": "b"}', '{"text": null}', {"text": ODD}]
@@ -127,13 +127,13 @@ def test_licences_of_all_sources_are_carried(tmp_path: Path) -> None:
 
 def test_a_weight_that_is_not_said_leaves_a_key_as_it_was(tmp_path: Path) -> None:
     block = many(tmp_path, "a", 2)
-    bare, weighed = (installed().make("source", {**block, **more}).identity(tmp_path) for more in ({}, {"weight": 2}))
+    bare, weighed = (load_installed_registry().make_plugin("source", {**block, **more}).compute_identity(tmp_path) for more in ({}, {"weight": 2}))
     assert set(bare["fields"]) == {"file", "columns", "map", "id", "group", "split", "limit", "licence"}
     assert weighed["fields"]["weight"] == 2
 
 
 def test_every_source_says_what_it_gives_and_describes_its_fields() -> None:
-    for kind in installed().classes("source"):
+    for kind in load_installed_registry().classes("source"):
         described = {name: field.description for name, field in kind.model_fields.items()}
         assert all(described.values()), (kind.kind, described)
         assert hasattr(kind, "gives") and kind.__doc__, kind.kind

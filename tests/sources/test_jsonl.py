@@ -24,14 +24,14 @@ def source(folder: Path, rows: list[object] = ROWS, **fields: object) -> Jsonl:
 
 
 def read(source: Jsonl, folder: Path, voice: Voice | None = None) -> list[Row]:
-    return list(source.rows(Job(7, voice or Voice(), folder)))
+    return list(source.iter_rows(Job(7, voice or Voice(), folder)))
 
 
 def test_fields_become_columns_under_their_own_or_another_name(tmp_path: Path) -> None:
     names = {"group": "who", "split": "split", "licence": "MIT"}
     made = source(tmp_path, columns=["text", "turns"], map={"label": "intent"}, **names)
     first, second = read(made, tmp_path)
-    assert made.gives == ("label", "text", "turns")
+    assert made.output_columns == ("label", "text", "turns")
     assert first.columns == {"label": "greet", "text": "مرحبا", "turns": ["a", "b"]}
     assert (first.id, first.group, first.split, second.group, second.split) == ("rows#1", "3", "train", "x", "dev")
     assert (second.provenance.source, second.provenance.line, second.provenance.licence) == ("rows.jsonl", 2, "MIT")

@@ -44,7 +44,7 @@ def collection(folder: Path, **files: list[object]) -> Retrieval:
 
 
 def read(source: Retrieval | Icd10, folder: Path, voice: Voice | None = None) -> list[Row]:
-    return list(source.rows(Job(7, voice or Voice(), folder)))
+    return list(source.iter_rows(Job(7, voice or Voice(), folder)))
 
 
 def test_a_collection_becomes_rows_and_documents(tmp_path: Path) -> None:
@@ -91,12 +91,12 @@ def test_a_document_judged_twice_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_key_of_a_collection_is_its_content_not_its_name(tmp_path: Path) -> None:
-    one = collection(tmp_path).identity(tmp_path)
+    one = collection(tmp_path).compute_identity(tmp_path)
     (tmp_path / "corpus.jsonl").rename(tmp_path / "other.jsonl")
     other = collection(tmp_path).model_copy(update={"corpus": Path("other.jsonl")})
-    assert other.identity(tmp_path) == one
+    assert other.compute_identity(tmp_path) == one
     (tmp_path / "other.jsonl").write_text('{"id": "d1", "text": "changed"}')
-    assert other.identity(tmp_path) != one
+    assert other.compute_identity(tmp_path) != one
 
 
 def test_the_tabular_list_is_walked_with_its_lines(tmp_path: Path) -> None:
@@ -140,13 +140,13 @@ def test_chapters_are_letters_categories_or_ranges(span: str, inside: str, outsi
 
 
 def test_the_key_of_icd10_holds_the_package_version() -> None:
-    assert Icd10().identity(Path())["fingerprint"] == metadata.version("simple-icd-10-cm")
+    assert Icd10().compute_identity(Path())["fingerprint"] == metadata.version("simple-icd-10-cm")
 
 
 def test_a_package_that_is_missing_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("factory_sources.icd10.PACKAGE", "no-such-icd")
     with pytest.raises(ModuleNotFoundError, match="the package no-such-icd is not installed: pip install no-such-icd"):
-        Icd10().fingerprint()
+        Icd10().compute_fingerprint()
 
 
 def test_chapters_are_called_as_a_clinician_would_or_by_their_titles() -> None:

@@ -26,7 +26,7 @@ def test_a_csv_keeps_odd_text_and_says_each_record_s_first_line(tmp_path: Path) 
     content = f'\ufefftext,label,part\r\n"{odd}",a,train\r\n\r\n"two\r\nlines",b,dev\r\nlast,,test'
     made = table(tmp_path, content, columns=["text"], map={"y": "label"}, split="part", licence="CC0-1.0")
     first, second, third = read(made, tmp_path)
-    assert made.gives == ("y", "text") and first.columns == {"text": ODD.replace("“", '"'), "y": "a"}
+    assert made.output_columns == ("y", "text") and first.columns == {"text": ODD.replace("“", '"'), "y": "a"}
     assert (second["text"], second.split, second.provenance.line, second.id) == ("two\r\nlines", "dev", 4, "rows#4")
     assert (third.provenance.line, third["y"], third.provenance.licence) == (6, "", "CC0-1.0")
 
@@ -194,5 +194,5 @@ def test_a_dataset_of_the_hub_needs_a_revision_and_names_its_hosts() -> None:
         Dataset(columns=["text"])
     with pytest.raises(ValidationError, match="should match pattern"):
         Dataset(name="owner/name", revision="main", columns=["text"])
-    assert Dataset(name="owner/name", revision="0" * 40, columns=["text"]).hosts()
-    assert Dataset(folder=Path("x"), columns=["text"]).hosts() == ()
+    assert Dataset(name="owner/name", revision="0" * 40, columns=["text"]).list_hosts()
+    assert Dataset(folder=Path("x"), columns=["text"]).list_hosts() == ()

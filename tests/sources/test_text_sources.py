@@ -87,7 +87,7 @@ def test_a_passage_is_no_longer_than_asked_and_loses_nothing() -> None:
 def test_documents_may_fill_a_side_table_and_small_passages_are_counted(tmp_path: Path) -> None:
     voice, made = Voice(), Documents(folder=Path("docs"), table="documents", least=3, tokens=8)
     first, *_ = read(made, folder(tmp_path, a_txt="one\n\ntwo words more and more and more and on.", b_txt="x"), voice)
-    assert (made.gives, made.tables, first.table) == ((), ("documents",), "documents")
+    assert (made.output_columns, made.tables, first.table) == ((), ("documents",), "documents")
     assert (first.provenance.line, voice.notes) == (3, ["docs: 3 passages of fewer than 3 tokens left out"])
 
 
@@ -160,12 +160,12 @@ def test_a_file_of_an_installed_package_gives_rows() -> None:
     first, *others = read(Package(**IRIS), Path())
     assert (first["setosa"], first.provenance.line, first.id, len(others)) == ("1.4", 2, "iris#2", 149)
     assert first.provenance.source == f"scikit-learn {version}: sklearn/datasets/data/iris.csv"
-    assert Package(**IRIS).identity(Path())["fingerprint"] == version
+    assert Package(**IRIS).compute_identity(Path())["fingerprint"] == version
 
 
 def test_a_package_or_a_file_of_it_that_is_not_there_is_named() -> None:
     with pytest.raises(ModuleNotFoundError, match="no-such-data is not installed: pip install no-such-data"):
-        Package(**{**IRIS, "package": "no-such-data"}).fingerprint()
+        Package(**{**IRIS, "package": "no-such-data"}).compute_fingerprint()
     with pytest.raises(ValueError, match=r"no such file there; there are sklearn/datasets/data/iris.csv$"):
         read(Package(**{**IRIS, "file": "iris.csv"}), Path())
     with pytest.raises(ValidationError, match=r"'iris.pkl' is of no known form; there are .jsonl, .csv"):

@@ -13,7 +13,7 @@ import pytest
 from factory.errors import BAD_INPUT, SpecError
 from factory.plugins import Registry
 from factory.resolve import resolve
-from factory.source import read
+from factory.source import read_spec_file
 
 FOLDER = Path(__file__).parent / "bad_specs"
 PACKAGES = ("contenders", "curators", "rerank", "sources", "synth", "targets")
@@ -39,7 +39,7 @@ def registry() -> Registry:
 
 def shipped() -> Registry:
     modules = [importlib.import_module(f"factory_{name}") for name in PACKAGES]
-    return Registry.of(kind for module in modules for kind in module.factory_plugins())
+    return Registry.from_classes(kind for module in modules for kind in module.factory_plugins())
 
 
 def words(name: str, registry: Registry) -> str:
@@ -74,7 +74,7 @@ def test_a_huge_file_costs_no_time(name: str, tmp_path: Path) -> None:
 
     def attempt() -> None:
         with suppress(SpecError):
-            read(path)
+            read_spec_file(path)
 
     assert _best_of_three(attempt) < 0.2
 

@@ -65,7 +65,7 @@ def test_a_block_of_the_same_kind_keeps_the_other_fields() -> None:
 
 def test_another_kind_and_a_list_replace_as_a_whole() -> None:
     resolved = settled(SPEC + "  synthesize: [shuffle]\nobjective: contrast\ncontenders: [tuned, alphabet]\n")
-    assert resolved.objective.block() == {"kind": "contrast"}
+    assert resolved.objective.to_block() == {"kind": "contrast"}
     assert [contender.kind for contender in resolved.contenders] == ["tuned", "alphabet"]
 
 
@@ -140,7 +140,7 @@ def test_a_problem_of_every_profile_is_told_once() -> None:
 
 def test_an_option_does_not_complain_of_profiles_that_were_not_chosen() -> None:
     text = SPEC + "profiles: {bare: {contenders: [tuned, untuned]}}\n"
-    assert settled(text, options=["contenders[2].reverse=true"]).contenders[2].block()["reverse"] is True
+    assert settled(text, options=["contenders[2].reverse=true"]).contenders[2].to_block()["reverse"] is True
 
 
 def test_a_task_that_is_not_known_hides_no_other_mistake() -> None:
@@ -210,12 +210,12 @@ class Clumsy(Shelf):
 
     kind = "clumsy"
 
-    def refuses(self, manifest: object) -> str:
+    def explain_refusal(self, manifest: object) -> str:
         raise KeyError("rank")
 
 
 def test_a_plugin_that_raises_is_named(folder: Path) -> None:
-    registry = Registry.of([*REGISTRY.classes(), Clumsy])
+    registry = Registry.from_classes([*REGISTRY.classes(), Clumsy])
     Path("s.yaml").write_text(SPEC + "targets: [clumsy]\n")
     with pytest.raises(PluginError, match=r"^target 'clumsy': KeyError: 'rank'$"):
         resolve(Path("s.yaml"), registry=registry)
@@ -227,12 +227,12 @@ class Untidy(Sorting):
     kind = "untidy"
 
     @classmethod
-    def defaults(cls) -> dict[str, object]:
+    def get_defaults(cls) -> dict[str, object]:
         return {**super().defaults(), "adapter": {"rank": 0}}
 
 
 def test_a_default_that_is_wrong_is_the_tasks_fault() -> None:
-    registry = Registry.of([*REGISTRY.classes(), Untidy])
+    registry = Registry.from_classes([*REGISTRY.classes(), Untidy])
     Path("s.yaml").write_text(SPEC.replace("sorting", "untidy"))
     with pytest.raises(SpecError) as caught:
         resolve(Path("s.yaml"), registry=registry)

@@ -5,31 +5,31 @@ from pathlib import Path
 import pytest
 
 from factory.errors import SpecError
-from factory.source import Node, dotted, parse, parse_value, read, shown
+from factory.source import Node, format_path, parse_spec_text, parse_option_value, read_spec_file, format_value
 
 
 def complaint(text: str) -> str:
     with pytest.raises(SpecError) as caught:
-        parse(text, "s.yaml")
+        parse_spec_text(text, "s.yaml")
     return str(caught.value)
 
 
 def test_every_key_and_item_knows_its_place() -> None:
-    top = parse("a:\n  - x\n  - b: 1\nc: {d: 2}\n", "s.yaml")
+    top = parse_spec_text("a:\n  - x\n  - b: 1\nc: {d: 2}\n", "s.yaml")
     places = {steps: top.find(steps) for steps in [("a",), ("a", 0), ("a", 1, "b"), ("c", "d")]}
-    found = {dotted(steps): (node.place.line, node.place.column) for steps, node in places.items() if node}
+    found = {format_path(steps): (node.location.line, node.location.column) for steps, node in places.items() if node}
     assert found == {"a": (1, 1), "a[0]": (2, 5), "a[1].b": (3, 5), "c.d": (4, 5)}
 
 
 def test_scalars_are_what_yaml_1_2_says() -> None:
     text = "[no, on, 1:30, 010, 2024-01-01, 1e-3, 0o10, 0x1F, .5, ~, null, True, '3', \"no\", 1_000, .]"
-    assert parse(f"a: {text}", "s.yaml").plain()["a"] == [
+    assert parse_spec_text(f"a: {text}", "s.yaml").to_plain()["a"] == [
         "no", "on", "1:30", 10, "2024-01-01", 0.001, 8, 31, 0.5, None, None, True, "3", "no", "1_000", ".",
     ]
 
 
 def test_core_tags_are_read_and_must_be_true() -> None:
-    assert parse("a: !!str 5\nc: ! 5\nd: !!int 7", "s.yaml").plain() == {"a": "5", "c": "5", "d": 7}
+    assert parse_spec_text("a: !!str 5\nc: ! 5\nd: !!int 7", "s.yaml").to_plain() == {"a": "5", "c": "5", "d": 7}
     assert complaint("a: !!int x") == "s.yaml:1:4: a: 'x' is not a !!int; remove the tag"
 
 
@@ -63,38 +63,38 @@ def test_all_that_can_be_seen_at_once_is_said_at_once() -> None:
 
 def test_a_name_can_not_write_to_the_terminal() -> None:
     assert "\x1b" not in complaint('"\\e[31m": 1\n"\\e[31m": 2')
-    assert shown("\x1b[31m") == "'\\x1b[31m'" and len(shown("x" * 999)) == 60
+    assert format_value("\x1b[31m") == "'\\x1b[31m'" and len(format_value("x" * 999)) == 60
 
 
 def test_bytes_that_are_not_utf8_are_located(tmp_path: Path) -> None:
     path = tmp_path / "s.yaml"
     path.write_bytes("a: 1\nb: é".encode("latin-1"))
     with pytest.raises(SpecError, match=r"s\.yaml:2:4: not UTF-8; save the file in that encoding"):
-        read(path)
+        read_spec_file(path)
 
 
 def test_a_byte_order_mark_is_no_matter(tmp_path: Path) -> None:
     path = tmp_path / "s.yaml"
     path.write_bytes("\ufeffa: é".encode())
-    assert read(path).plain() == {"a": "é"}
+    assert read_spec_file(path).to_plain() == {"a": "é"}
 
 
 @pytest.mark.parametrize(("name", "why"), [("none.yaml", "No such file or directory"), ("", "Is a directory")])
 def test_a_file_that_can_not_be_read_is_one_line(tmp_path: Path, name: str, why: str) -> None:
     with pytest.raises(SpecError) as caught:
-        read(tmp_path / name)
+        read_spec_file(tmp_path / name)
     assert str(caught.value) == f"{tmp_path / name}: can not be read: {why}"
 
 
 def test_an_option_is_yaml_on_one_line() -> None:
-    assert [parse_value(text, "--set a=…").plain() for text in ("[1, x]", "", "{b: no}", "1e-3", "a b")] == [
+    assert [parse_option_value(text, "--set a=…").plain() for text in ("[1, x]", "", "{b: no}", "1e-3", "a b")] == [
         [1, "x"], "", {"b": "no"}, 0.001, "a b",
     ]
     with pytest.raises(SpecError, match=r"^--set a=\[: not YAML: .*a bracket is not closed"):
-        parse_value("[", "--set a=[")
+        parse_option_value("[", "--set a=[")
 
 
 def test_nodes_are_found_by_steps_alone() -> None:
-    top = parse("a: [1]", "s.yaml")
+    top = parse_spec_text("a: [1]", "s.yaml")
     assert isinstance(top.find(("a", 0)), Node)
     assert [top.find(steps) for steps in [("b",), ("a", 1), ("a", "x"), ("a", 0, "x"), (0,)]] == [None] * 5

@@ -27,7 +27,7 @@ from factory.api import (
     Scores,
     Source,
     Synthesizer,
-    made,
+    make_synthetic_row,
 )
 
 
@@ -37,7 +37,7 @@ class Good(Curator):
     kind = "good"
     columns = ("text",)
 
-    def keep(self, job: RowsJob) -> Iterator[Decision]:
+    def curate(self, job: RowsJob) -> Iterator[Decision]:
         for row in job.rows:
             yield Decision(row.id, bool(row["text"]), "" if row["text"] else "no text")
 
@@ -92,7 +92,7 @@ class Secret(Good):
 
     kind = "secret"
 
-    def keep(self, job: RowsJob) -> Iterator[Decision]:
+    def curate(self, job: RowsJob) -> Iterator[Decision]:
         yield from (Decision(row.id, bool(row["text"] and row["label"]), "no label") for row in job.rows)
 
 
@@ -101,7 +101,7 @@ class Drawn(Curator):
 
     kind = "drawn"
 
-    def keep(self, job: RowsJob) -> Iterator[Decision]:
+    def curate(self, job: RowsJob) -> Iterator[Decision]:
         for row in job.rows:
             kept = random.random() < 0.5
             yield Decision(row.id, kept, "" if kept else "drawn")
@@ -124,7 +124,7 @@ class Remembering(Curator):
     kind = "remembering"
     seen: ClassVar[set[str]] = set()
 
-    def keep(self, job: RowsJob) -> Iterator[Decision]:
+    def curate(self, job: RowsJob) -> Iterator[Decision]:
         for row in job.rows:
             fresh = row.id not in self.seen
             self.seen.add(row.id)
@@ -138,7 +138,7 @@ class Changing(Good):
     kind = "changing"
     columns = ("text", "candidates")
 
-    def keep(self, job: RowsJob) -> Iterator[Decision]:
+    def curate(self, job: RowsJob) -> Iterator[Decision]:
         for row in job.rows:
             row["candidates"].reverse()
             yield Decision(row.id, bool(row["text"]), "no text")
@@ -149,7 +149,7 @@ class Leaving(Good):
 
     kind = "leaving"
 
-    def keep(self, job: RowsJob) -> Iterator[Decision]:
+    def curate(self, job: RowsJob) -> Iterator[Decision]:
         for row in job.rows:
             if row["text"] is None:
                 sys.exit(3)
@@ -161,7 +161,7 @@ class Ending(Good):
 
     kind = "ending"
 
-    def keep(self, job: RowsJob) -> Iterator[Decision]:
+    def curate(self, job: RowsJob) -> Iterator[Decision]:
         os._exit(4)
 
 
@@ -170,7 +170,7 @@ class Hanging(Good):
 
     kind = "hanging"
 
-    def keep(self, job: RowsJob) -> Iterator[Decision]:
+    def curate(self, job: RowsJob) -> Iterator[Decision]:
         time.sleep(600)
         yield from ()
 
@@ -180,7 +180,7 @@ class Silent(Good):
 
     kind = "silent"
 
-    def keep(self, job: RowsJob) -> Iterator[Decision]:
+    def curate(self, job: RowsJob) -> Iterator[Decision]:
         yield from (Decision(row.id, len(str(row["text"])) > 24) for row in job.rows)
 
 
@@ -189,7 +189,7 @@ class Loose(Good):
 
     kind = "loose"
 
-    def keep(self, job: RowsJob) -> Iterator[Decision]:
+    def curate(self, job: RowsJob) -> Iterator[Decision]:
         yield from (row.id for row in job.rows)  # type: ignore[misc]
 
 
@@ -197,9 +197,9 @@ class Promising(Source):
     """Promises a column that its rows do not have."""
 
     kind = "promising"
-    gives = ("text", "label")
+    output_columns = ("text", "label")
 
-    def rows(self, job: Job) -> Iterator[Row]:
+    def iter_rows(self, job: Job) -> Iterator[Row]:
         yield Row("a", {"text": "a"}, Provenance("nowhere"))
 
 
@@ -207,8 +207,8 @@ class Infinite(Eval):
     """Gives a number that is none."""
 
     kind = "infinite"
-    answers = "labels"
-    primary = "worth"
+    output_type = "labels"
+    primary_metric = "worth"
     metrics = (Metric("worth", "what it is worth"),)
 
     def score(self, job: ScoreJob) -> Iterator[Scores]:
@@ -219,7 +219,7 @@ class Short(Contender):
     """Answers all rows but one."""
 
     kind = "short"
-    answers = "labels"
+    output_type = "labels"
 
     def answer(self, job: AnswerJob) -> Iterator[Answer]:
         yield from (Answer(row.id, {"a": 1.0}) for row in job.rows[1:])
@@ -229,7 +229,7 @@ class Certain(Contender):
     """Gives probabilities that sum to two."""
 
     kind = "certain"
-    answers = "labels"
+    output_type = "labels"
 
     def answer(self, job: AnswerJob) -> Iterator[Answer]:
         said: dict[str, Any] = {"a": 1.0, "b": 1.0}
@@ -242,5 +242,5 @@ class Creeping(Good):
     kind = "creeping"
     word: ClassVar[str] = os.environ.get("CREEPING", "first")
 
-    def keep(self, job: RowsJob) -> Iterator[Decision]:
+    def curate(self, job: RowsJob) -> Iterator[Decision]:
         yield from (Decision(row.id, not row["text"], self.word) for row in job.rows)

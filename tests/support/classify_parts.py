@@ -55,7 +55,7 @@ def ask(kit: Any = HashKit) -> AnswerJob:
     """Thirty test rows, ninety to learn from, thirty to choose on."""
     every = rows(150)
     return AnswerJob(
-        7, Voice(), Path(), toolbox=kit, rows=every[:30], validation=every[30:60], train=every[60:], base=BASE,
+        7, Voice(), Path(), kit_loader=kit, rows=every[:30], validation=every[30:60], train=every[60:], base=BASE,
         task=Classifier(), objective=Classification(), adapter=None,
     )
 

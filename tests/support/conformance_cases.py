@@ -11,7 +11,7 @@ import source_cases
 import synth_cases
 
 from factory.testing import Case
-from factory.testing.case import worldly
+from factory.testing.case import generate_example_columns
 from factory_sql.database import database
 
 PLACES = ("Oslo", "Bergen", "Tromso", "Narvik", "Molde", "Alta")
@@ -87,7 +87,7 @@ def targeted() -> Case:
     rows = [
         {**one, "targets": {name: 1.0 if name in one["relevant"] else place / 10
                             for place, name in enumerate(one["candidates"])}}
-        for one in worldly()
+        for one in generate_example_columns()
     ]
     return Case(rows=rows)
 

@@ -33,14 +33,14 @@ def rows_of(*texts: str, **columns: Sequence[Any]) -> list[Row]:
 def asked(rows: Sequence[Row], voice: Voice | None = None) -> RowsJob:
     """A classifier's training rows, for a curator."""
     return RowsJob(
-        7, voice or Voice(), Path(), toolbox=MeaningKit, models={"embedder": BASE},  # type: ignore[arg-type]
+        7, voice or Voice(), Path(), kit_loader=MeaningKit, models={"embedder": BASE},  # type: ignore[arg-type]
         rows=rows, base=BASE, task=Classifier(),
     )
 
 
 def decided(curator: Curator, rows: Sequence[Row], voice: Voice | None = None) -> dict[str, Decision]:
     """What a curator says, by row."""
-    return {decision.id: decision for decision in curator.keep(asked(rows, voice))}
+    return {decision.id: decision for decision in curator.curate(asked(rows, voice))}
 
 
 def dropped(curator: Curator, *texts: str) -> list[str]:

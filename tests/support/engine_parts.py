@@ -6,13 +6,13 @@ from toy_project import resolved
 
 from factory.engine import BuildResult, build
 from factory.events import Event, StageStarted
-from factory.home import home
+from factory.home import find_home
 
 
 def run(folder: Path, *overrides: str, force: tuple[str, ...] = ()) -> tuple[BuildResult, list[Event]]:
     events: list[Event] = []
     spec, registry = resolved(folder, *overrides)
-    result = build(spec, registry, home(), force=force, listener=lambda at, event: events.append(event))
+    result = build(spec, registry, find_home(), force=force, listener=lambda at, event: events.append(event))
     return result, events
 
 

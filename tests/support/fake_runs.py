@@ -8,7 +8,7 @@ import random
 from pathlib import Path
 
 from factory import events, identity
-from factory.store import META, Store
+from factory.store import META_FILE, Store
 
 PHRASES = (
     "Kinking and stricture of ureter",
@@ -66,7 +66,7 @@ def _names() -> list[str]:
 
 def _stage(name: str, salt: str) -> dict:
     config = {"gate": {"tuned": "tuned"}, "freeze": {"text": "query"}, "prepare": {"task": TASK}}.get(name, {})
-    key = identity.key([name, salt])
+    key = identity.compute_key([name, salt])
     return {"name": name, "key": key, "inputs": {}, "after": [], "config": config, "identity": {"salt": salt}}
 
 
@@ -102,17 +102,17 @@ def _store(store: Store, keys: dict[str, str], verdict: str, lift: float, n: int
     }
     outputs = {**_rows(ids), **_facts(n), **_judged(ids, scores, verdict)}
     for name, key in keys.items():
-        place = store.place(name, key)
+        place = store.locate_output(name, key)
         place.output.mkdir(parents=True, exist_ok=True)
-        (place.final / META).write_text(json.dumps({"stage": name, "key": key}))
+        (place.final_folder / META_FILE).write_text(json.dumps({"stage": name, "key": key}))
         for file, content in outputs.get(name, {}).items():
             path = place.output / file
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(
                 "".join(json.dumps(v) + "\n" for v in content) if isinstance(content, list) else json.dumps(content)
             )
-    (store.place("bundle", keys["bundle"]).output / "factory").mkdir(exist_ok=True)
-    (store.place("bundle", keys["bundle"]).output / "factory" / "manifest.json").write_text("{}")
+    (store.locate_output("bundle", keys["bundle"]).output / "factory").mkdir(exist_ok=True)
+    (store.locate_output("bundle", keys["bundle"]).output / "factory" / "manifest.json").write_text("{}")
 
 
 def row(name: str, columns: dict, table: str = "") -> dict:

@@ -21,10 +21,10 @@ class Shouting(Task):
 
     kind = "shouting"
     columns = ("text", "loud")
-    answers = "text"
-    text = "text"
+    output_type = "text"
+    text_column = "text"
 
-    def templates(self) -> dict[str, str]:
+    def get_templates(self) -> dict[str, str]:
         return {"system": "Shout.", "prompt": "{text}", "target": "{loud}"}
 
 
@@ -32,9 +32,9 @@ class Moody(Shouting):
     """Say which mood it is: `answers` are labels."""
 
     kind = "moody"
-    answers = "labels"
+    output_type = "labels"
 
-    def choices(self, rows: Sequence[Row]) -> tuple[str, ...]:
+    def list_choices(self, rows: Sequence[Row]) -> tuple[str, ...]:
         return tuple(sorted({row["loud"] for row in rows}))
 
 
@@ -111,6 +111,6 @@ def job(task: Task, talker: Talker | None = None, voice: Voice | None = None, **
     }
     return AnswerJob(
         seed=7, report=voice or Voice(), root=Path(), base=BASE, task=task, objective=Objective(), adapter=None,
-        judge=exact, toolbox=lambda: TalkKit(talker or Talker(str)),  # type: ignore[arg-type, return-value]
+        validation_scorer=exact, kit_loader=lambda: TalkKit(talker or Talker(str)),  # type: ignore[arg-type, return-value]
         **parts,
     )

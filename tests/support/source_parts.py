@@ -8,7 +8,7 @@ from tiny_parts import Voice
 
 from factory.api import Job, Row, Source
 from factory.data.rows import open_rows, read_json
-from factory.plugins import installed
+from factory.plugins import load_installed_registry
 from factory.stages import gather
 from factory.stages.job import StageJob
 
@@ -17,16 +17,16 @@ ODD = "مرحبا 👋🏽 “quoted”; naïve"
 
 
 def read(source: Source, folder: Path, voice: Voice | None = None) -> list[Row]:
-    return list(source.rows(Job(7, voice or Voice(), folder)))
+    return list(source.iter_rows(Job(7, voice or Voice(), folder)))
 
 
 def gathered(
     folder: Path, *blocks: dict[str, Any], on_error: str = "stop", seed: int = 7
 ) -> tuple[list[Row], Any, Voice]:
     """The rows, gather.json, and what was said."""
-    out, voice, registry = folder / "out", Voice(), installed()
+    out, voice, registry = folder / "out", Voice(), load_installed_registry()
     out.mkdir(exist_ok=True)
-    sources = [registry.make("source", block).block() for block in blocks]
+    sources = [registry.make_plugin("source", block).to_block() for block in blocks]
     config = {"sources": sources, "seed": seed, "on_error": on_error}
     gather.run(StageJob("gather", config, {}, out, folder, folder, folder, voice, registry))
     return list(open_rows(out / "rows.jsonl")), read_json(out / "gather.json"), voice

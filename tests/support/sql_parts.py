@@ -4,7 +4,7 @@ from pathlib import Path
 
 from places import ROOT
 
-from factory.api import Job, Row, RowsJob, Silent
+from factory.api import Job, Row, RowsJob, NoOpReporter
 
 SHOP = ROOT / "specs" / "sql-generator" / "shop.sql"
 LIBRARY = """\
@@ -24,7 +24,7 @@ def library(folder: Path) -> Path:
 
 def gathered(source, root: Path) -> tuple[list[Row], dict[str, dict[str, Row]]]:
     """What a source gives: rows, and side tables."""
-    rows = list(source.rows(Job(7, Silent(), root)))
+    rows = list(source.rows(Job(7, NoOpReporter(), root)))
     tables: dict[str, dict[str, Row]] = {}
     for row in rows:
         if row.table:
@@ -34,4 +34,4 @@ def gathered(source, root: Path) -> tuple[list[Row], dict[str, dict[str, Row]]]:
 
 def prepared(task, rows: list[Row], tables: dict[str, dict[str, Row]], root: Path) -> list[Row]:
     """The rows as the task completes them."""
-    return list(task.prepare(RowsJob(seed=7, report=Silent(), root=root, tables=tables, rows=rows, task=task)))
+    return list(task.prepare(RowsJob(seed=7, report=NoOpReporter(), root=root, tables=tables, rows=rows, task=task)))

@@ -26,7 +26,7 @@ class Plain(Task):
     """A task that needs nothing: rows are as they are."""
 
     kind = "plain"
-    text = "text"
+    text_column = "text"
 
     def audit(self, job: RowsJob) -> Iterator[Finding]:
         yield from ()

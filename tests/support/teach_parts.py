@@ -8,7 +8,7 @@ from typing import Any, Literal
 from loopback import Server
 from pydantic import BaseModel
 
-from factory.api import Ask, Endpoint, Message
+from factory.api import ChatRequest, Endpoint, Message
 from factory.teach import LEDGER, Desk, Terms, read
 
 TERMS = Terms("test")
@@ -21,8 +21,8 @@ class Mood(BaseModel):
     sure: int
 
 
-def ask(text: str, **changed: Any) -> Ask:
-    return Ask((Message("user", text),), **changed)
+def ask(text: str, **changed: Any) -> ChatRequest:
+    return ChatRequest((Message("user", text),), **changed)
 
 
 def teacher(server: Server, home: Path, terms: Terms = TERMS, **changed: Any) -> Any:

@@ -30,10 +30,10 @@ class Voice:
     def __init__(self) -> None:
         self.notes: list[str] = []
 
-    def progress(self, done: int, total: int = 0, unit: str = "rows") -> None:
+    def report_progress(self, done: int, total: int = 0, unit: str = "rows") -> None:
         """Forgotten."""
 
-    def measured(self, step: int, **values: float) -> None:
+    def log_metrics(self, step: int, **values: float) -> None:
         """Forgotten."""
 
     def note(self, text: str, *, warning: bool = False) -> None:
@@ -144,7 +144,7 @@ def job(inputs: dict[str, Path], out: Path, **config: Any) -> StageJob:
     out.mkdir(parents=True, exist_ok=True)
     work = out.parent / f"{out.name}.work"
     work.mkdir(exist_ok=True)
-    registry = Registry.of([*targets(), *tiny()])
+    registry = Registry.from_classes([*targets(), *tiny()])
     settings = json.loads(json.dumps({**CONFIG, **config}))
     return StageJob("test", settings, inputs, out, work, out.parent, out.parent, Voice(), registry)
 

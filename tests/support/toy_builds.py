@@ -14,7 +14,7 @@ from places import PACKAGES
 
 from factory import bundle
 from factory.events import Event, RunFinished, StageFinished, StageStarted
-from factory.journal import journals, read
+from factory.journal import list_journals, read_events
 
 FAULT = PACKAGES / "fault"
 PATIENCE = 120.0
@@ -54,7 +54,7 @@ def faulty(spec: Path, home: Path, fault: str, *arguments: str) -> tuple[int, li
 
 def events(home: Path, run: int = -1) -> list[Event]:
     """What a run journalled; the newest run by default."""
-    return [event for _, event in read(journals(home)[run])]
+    return [event for _, event in read_events(list_journals(home)[run])]
 
 
 def ran(home: Path, run: int = -1) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from factory.api import (
-    Closed,
+    SpecBlock,
     Contender,
     Curator,
     Eval,
@@ -29,14 +29,14 @@ class Sorting(Task):
 
     kind = "sorting"
     columns = ("phrase", "order")
-    prepared = ("length",)
+    added_columns = ("length",)
     tables = ("words",)
-    answers = "order"
-    text = "phrase"
+    output_type = "order"
+    text_column = "phrase"
     pool: int = Field(10, ge=1, description="how many words are considered")
 
     @classmethod
-    def defaults(cls) -> dict[str, Any]:
+    def get_defaults(cls) -> dict[str, Any]:
         return {
             "objective": {"kind": "pairwise", "margin": 0.5},
             "contenders": ["tuned", "untuned", "alphabet"],
@@ -46,11 +46,11 @@ class Sorting(Task):
         }
 
     @classmethod
-    def profiles(cls) -> dict[str, dict[str, Any]]:
+    def get_profiles(cls) -> dict[str, dict[str, Any]]:
         return {"smoke": {"train": {"epochs": 0.5}, "data": {"limit": 20}}}
 
 
-class Names(Closed):
+class Names(SpecBlock):
     """How a file calls its fields."""
 
     phrase: str = "phrase"
@@ -61,7 +61,7 @@ class Lines(Source):
     """Phrases from a file."""
 
     kind = "lines"
-    gives = ("phrase", "order")
+    output_columns = ("phrase", "order")
     tables = ("words",)
     file: Annotated[Path, Input] = Field(description="JSONL of phrases")
     fields: Names = Field(Names(), description="how the file calls its fields")
@@ -72,7 +72,7 @@ class Words(Source):
     """Phrases that are built in."""
 
     kind = "words"
-    gives = ("phrase",)
+    output_columns = ("phrase",)
     letters: list[str] = Field([], description="first letters that are kept")
 
 
@@ -81,7 +81,7 @@ class Shuffle(Synthesizer):
 
     kind = "shuffle"
     columns = ("order",)
-    gives = ("wrong",)
+    output_columns = ("wrong",)
     per_row: int = Field(2, ge=1, le=9, description="wrong orders for each row")
 
 
@@ -97,8 +97,8 @@ class Pairwise(Objective):
     """Learn from pairs."""
 
     kind = "pairwise"
-    answers = "order"
-    loader = "sorters:Sorter"
+    output_type = "order"
+    loader_class = "sorters:Sorter"
     margin: float = Field(1.0, gt=0, description="of the hinge")
     distance: Literal["cosine", "dot"] = Field("cosine", description="of two phrases")
 
@@ -107,16 +107,16 @@ class Contrast(Objective):
     """Learn from wrong orders."""
 
     kind = "contrast"
-    answers = "order"
+    output_type = "order"
     columns = ("wrong",)
-    heads = ("scorer",)
+    modules_to_save = ("scorer",)
 
 
 class Labels(Objective):
     """Learn labels: another task's."""
 
     kind = "labels"
-    answers = "label"
+    output_type = "label"
 
 
 class Tuned(Contender):
@@ -136,7 +136,7 @@ class Alphabet(Contender):
     """No model at all."""
 
     kind = "alphabet"
-    answers = "order"
+    output_type = "order"
     reverse: bool = Field(False, description="from the end")
 
 
@@ -145,18 +145,18 @@ class Ordering(Eval):
 
     kind = "ordering"
     columns = ("order",)
-    answers = "order"
+    output_type = "order"
     metrics = (Metric("tau", "rank correlation"), Metric("exact", "all right", binary=True))
-    primary = "tau"
+    primary_metric = "tau"
 
 
 class Classes(Eval):
     """How many labels are right: another task's."""
 
     kind = "classes"
-    answers = "label"
+    output_type = "label"
     metrics = (Metric("f1", "macro F1"),)
-    primary = "f1"
+    primary_metric = "f1"
 
 
 class Shelf(Target):
@@ -164,11 +164,11 @@ class Shelf(Target):
 
     kind = "shelf"
 
-    def refuses(self, manifest: Mapping[str, Any]) -> str:
+    def explain_refusal(self, manifest: Mapping[str, Any]) -> str:
         return f"can not serve the head {manifest['heads'][0]!r}; use another objective" if manifest["heads"] else ""
 
 
-REGISTRY = Registry.of([
+REGISTRY = Registry.from_classes([
     Sorting, Lines, Words, Shuffle, Short, Pairwise, Contrast, Labels, Tuned, Untuned, Alphabet,
     Ordering, Classes, Shelf,
 ])

@@ -39,7 +39,7 @@ def scoring(said: Sequence[str], rows: Sequence[Row] = TEST) -> ScoreJob:
     """A job that scores these texts as answers to the rows."""
     answers = {row.id: Answer(row.id, text) for row, text in zip(rows, said, strict=True)}
     return ScoreJob(
-        7, Reporter(), Path(), toolbox=HashKit, models={"embedder": EMBEDDER},  # type: ignore[arg-type]
+        7, Reporter(), Path(), kit_loader=HashKit, models={"embedder": EMBEDDER},  # type: ignore[arg-type]
         rows=rows, answers=answers, train=TRAIN, validation=VALIDATION,
     )
 

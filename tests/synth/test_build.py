@@ -17,7 +17,7 @@ from toy_project import resolved
 from factory.data.rows import read_rows
 from factory.errors import SpecError
 from factory.events import Noted, StageFinished
-from factory.plugins import installed
+from factory.plugins import load_installed_registry
 
 LABEL = {"kind": "label", "texts": {"file": "raw.jsonl"}, "votes": 2}
 PARAPHRASE = {"kind": "paraphrase", "count": 5, "least": 0.0, "most": 1.0}
@@ -92,8 +92,8 @@ def test_what_a_synthesizer_needs_is_said_before_a_build(block: dict[str, Any], 
 def test_the_blocks_of_the_guide_are_blocks() -> None:
     guide = (ROOT / "plugins" / "README.md").read_text().partition("## Our synthesizers")[2]
     for block in yaml.safe_load(guide.split("```yaml\n")[1].split("```")[0]):
-        assert installed().make("synthesizer", block).kind == block["kind"]
-    for kind in installed().classes("synthesizer"):
+        assert load_installed_registry().make_plugin("synthesizer", block).kind == block["kind"]
+    for kind in load_installed_registry().classes("synthesizer"):
         assert f"`{kind.kind}`" in guide or kind.__module__.partition(".")[0] != "factory_synth"
 
 

@@ -97,7 +97,7 @@ def test_rows_that_were_made_without_a_label_get_one_in_their_place(tmp_path: Pa
     bare = row("m", "g", text="open on Sunday?", label="")
     with pytest.raises(ValueError, match="put unlabelled texts into a file and name it in `texts`"):
         voting(serving, tmp_path, Label(), rows=[*ROWS, bare])  # type: ignore[arg-type]
-    made = bare.noting(order="x")
+    made = bare.with_provenance_detail(order="x")
     made = type(made)(**{**made.to_json(), "provenance": type(made.provenance)("s", generator="from-description")})
     with serving(otherwise=says(open="hours " * 3)) as server:
         one, = voting(server, tmp_path, Label(), rows=[*ROWS, made])

@@ -76,7 +76,7 @@ def test_an_embedder_finds_what_drifted(tmp_path: Path) -> None:
 def test_an_edited_row_costs_one_call_and_copies_are_asked_for_in_other_manners(tmp_path: Path) -> None:
     with scripted(good) as server:
         run(Paraphrase(), ROWS, **asking(server, tmp_path))
-        changed = [ROWS[0].having(text="When does the Halden branch close?"), *ROWS[1:]]
+        changed = [ROWS[0].with_columns(text="When does the Halden branch close?"), *ROWS[1:]]
         run(Paraphrase(), changed, **asking(server, tmp_path))
         assert len(server.asked) == 4 and "close?" in server.asked[-1].text
         run(Paraphrase(copies=3), ROWS[:1], **asking(server, tmp_path))
@@ -144,5 +144,5 @@ def test_training_rows_get_a_second_plain_wording(tmp_path: Path) -> None:
     rows = [row("r", "g", question="lamp?", neutral="It comes.", answer=VOICED)]
     with scripted(lambda asked: PLAIN) as server:
         one, = run(BacktranslateStyle(), rows, **asking(server, tmp_path))
-        assert run(BacktranslateStyle(seed=1), [rows[0].having(answer=PLAIN)], **asking(server, tmp_path)) == []
+        assert run(BacktranslateStyle(seed=1), [rows[0].with_columns(answer=PLAIN)], **asking(server, tmp_path)) == []
     assert one["answer"] == VOICED and one["neutral"] == PLAIN and one.provenance.parents == ("r",) and one.group == "g"

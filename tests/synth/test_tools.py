@@ -33,7 +33,7 @@ class Calling(Plain):
     """A task whose text is the query."""
 
     kind = "calling"
-    text = "query"
+    text_column = "query"
     columns = ("query", "tools", "answer")
 
 
@@ -113,7 +113,7 @@ def test_a_teacher_rewords_and_what_loses_or_adds_a_value_is_refused(tmp_path: P
         rows = run(made_by, [], **where, **asking(server, tmp_path / "b"))
     assert len(rows) == 8 and all(row["query"].startswith("hey, ") for row in rows)
     assert rows[0].provenance.detail["model"] == "big"
-    assert made_by.uses() == ("teacher",) and ToolCalls(tools="tools.json", count=8).uses() == ()
+    assert made_by.get_required_models() == ("teacher",) and ToolCalls(tools="tools.json", count=8).get_required_models() == ()
 
 
 @pytest.mark.parametrize(("schema", "holds"), [

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from rerank_parts import BASE, HERE, Voice
 
-from factory.api import Ask, Reply, Row, RowsJob
+from factory.api import ChatRequest, ChatResponse, Row, RowsJob
 from factory_rerank.task import Reranker
 from factory_zelo.contest import Contest, adjust, anchor
 from factory_zelo.zelo import Zelo
@@ -27,13 +27,13 @@ class Worth:
         self.asked: list[str] = []
         self.failing = failing
 
-    def ask(self, asks: Iterable[Ask], report: object = None) -> Iterator[Reply]:
+    def ask(self, asks: Iterable[ChatRequest], report: object = None) -> Iterator[ChatResponse]:
         for ask in asks:
             said = ask.messages[-1].content
             self.asked.append(said)
             a, b = (int(said.partition(f"Document {side}:\nw")[2].split()[0]) for side in "AB")
             failed = "no answer" if self.failing and self.failing in said else ""
-            yield Reply("A" if a >= b else "B", failed=failed)
+            yield ChatResponse("A" if a >= b else "B", error=failed)
 
 
 def job(judge: Worth, rows: list[Row], root: Path = Path()) -> RowsJob:
@@ -41,7 +41,7 @@ def job(judge: Worth, rows: list[Row], root: Path = Path()) -> RowsJob:
         f"{row.id}-{i}": Row(f"{row.id}-{i}", {"text": f"w{worth + row['bonus']} {row.id}-{i}"}, HERE)
         for row in rows for i, worth in enumerate(WORTHS)
     }
-    return RowsJob(7, Voice(), root, {"documents": documents}, teachers=lambda alias: judge, rows=rows, base=BASE,
+    return RowsJob(7, Voice(), root, {"documents": documents}, teacher_factory=lambda alias: judge, rows=rows, base=BASE,
                    task=Reranker())
 
 
@@ -90,7 +90,7 @@ def test_an_edit_of_one_row_asks_nothing_new_of_the_others() -> None:
     one, other = Worth(), Worth()
     rows = queries()
     made(Zelo(across=0), job(one, rows))
-    made(Zelo(across=0), job(other, [rows[0], rows[1].having(query="edited"), rows[2]]))
+    made(Zelo(across=0), job(other, [rows[0], rows[1].with_columns(query="edited"), rows[2]]))
     fresh = set(other.asked) - set(one.asked)
     assert fresh and all("edited" in said for said in fresh)
 
@@ -137,7 +137,7 @@ def test_a_file_of_judgements_needs_no_judge(tmp_path: Path) -> None:
     judge = Worth()
     work = job(judge, queries(3), tmp_path)
     first, second, third = made(zelo, work)
-    assert zelo.uses() == () and Zelo().uses() == ("judge",) and judge.asked == []
+    assert zelo.get_required_models() == () and Zelo().get_required_models() == ("judge",) and judge.asked == []
     assert sorted(first["targets"], key=first["targets"].get) == ["q0-0", "q0-1", "q0-2", "q0-3"]
     assert second["targets"]["q1-0"] > second["targets"]["q1-1"] and third["targets"] == {}
     assert work.report.notes[0] == (
@@ -167,5 +167,5 @@ def test_a_wrong_judgement_is_named_by_its_line(tmp_path: Path, record: dict[str
 def test_a_wrong_judgement_can_be_skipped(tmp_path: Path) -> None:
     zelo = write(tmp_path, {"query_id": "q0", "a": "q0-1", "b": "q0-2", "p": 1}, {"query_id": "q0"})
     skipped: list[str] = []
-    (row,) = made(zelo, replace(job(Worth(), queries(1), tmp_path), refuse=skipped.append))
+    (row,) = made(zelo, replace(job(Worth(), queries(1), tmp_path), bad_record_handler=skipped.append))
     assert len(skipped) == 1 and len(row["targets"]) == 2

@@ -38,14 +38,14 @@ def test_the_audit_names_conflicts_empty_texts_and_rare_labels() -> None:
 
 def test_a_row_is_shown_asked_and_answered_in_words() -> None:
     task, answer = Classifier(abstain_below=0.6), Answer("r", {"card": 0.55, "money": 0.45})
-    assert task.show(row("lost it", "money"), {}, answer) == "lost it\n  card 0.55, it is *money"
-    assert task.reply(task.question({"query": "hm"}), {}, answer).startswith("abstains: card would be the best, at")
-    assert Classifier().reply(row("x", ""), {}, answer) == "card 0.55"
-    assert [message.content for message in task.messages(row("lost it", ""))][-1] == "lost it"
+    assert task.describe_row(row("lost it", "money"), {}, answer) == "lost it\n  card 0.55, it is *money"
+    assert task.format_answer(task.build_query_row({"query": "hm"}), {}, answer).startswith("abstains: card would be the best, at")
+    assert Classifier().format_answer(row("x", ""), {}, answer) == "card 0.55"
+    assert [message.content for message in task.render_messages(row("lost it", ""))][-1] == "lost it"
 
 
 def test_slices_say_length_and_script_also_of_arabic() -> None:
-    assert Classifier().slices(row("هل ترى أن هذا صحيح ok", "NEU")) == {
+    assert Classifier().get_row_slices(row("هل ترى أن هذا صحيح ok", "NEU")) == {
         "label": "NEU", "length": "6 to 12 words", "script": "arabic",
     }
     assert [script(text) for text in ("Kinking of ureter", "привет", "12 + 3")] == ["latin", "cyrillic", "none"]
@@ -82,8 +82,8 @@ def test_the_numbers_are_those_of_scikit_learn() -> None:
     assert np.mean([one["accuracy"] for one in values]) == pytest.approx(accuracy_score(right, said))
     assert np.mean([one["nll"] for one in values]) == pytest.approx(log_loss(right, shares, labels=labels), abs=1e-4)
     assert np.mean([one["brier"] for one in values]) == pytest.approx(((shares - onehot) ** 2).sum(axis=1).mean())
-    assert Classification().totals(job)["macro_f1"] == pytest.approx(f1_score(right, said, average="macro"))
-    table = Classification().tables(job)["per_class"]
+    assert Classification().compute_totals(job)["macro_f1"] == pytest.approx(f1_score(right, said, average="macro"))
+    table = Classification().build_tables(job)["per_class"]
     theirs = np.array(precision_recall_fscore_support(right, said, labels=labels)[:3]).T
     assert np.allclose([[one["precision"], one["recall"], one["f1"]] for one in table], theirs, atol=1e-4)
 
@@ -97,8 +97,8 @@ def test_a_label_that_training_lacks_counts_as_wrong_and_is_told() -> None:
     job = scored([{"a": 0.9, "b": 0.1}] * 2, ["a", "z"])
     found = replace(job, train=job.rows[:1])
     assert [one.values["accuracy"] for one in Classification().score(found)] == [1.0, 0.0]
-    assert Classification().totals(found)["unseen"] == 0.5
-    assert Classification().tables(found)["confusions"] == [{"label": "z", "said": "a", "n": 1}]
+    assert Classification().compute_totals(found)["unseen"] == 0.5
+    assert Classification().build_tables(found)["confusions"] == [{"label": "z", "said": "a", "n": 1}]
 
 
 def test_a_temperature_lowers_the_likelihoods_loss_and_keeps_the_order() -> None:
@@ -124,12 +124,12 @@ def test_bins_are_of_equal_mass_and_a_threshold_keeps_what_is_wanted() -> None:
 
 
 def test_labels_of_all_scripts_keep_their_form() -> None:
-    assert Classifier().choices(rows(9)) == ("card", "money_transfer", "طقس")
+    assert Classifier().list_choices(rows(9)) == ("card", "money_transfer", "طقس")
 
 
 def test_balance_keeps_so_many_rows_of_each_label() -> None:
     job = RowsJob(7, Voice(), Path(), rows=rows(60))
-    decisions = list(Balance(count=4).keep(job))
+    decisions = list(Balance(count=4).curate(job))
     kept = {decision.id for decision in decisions if decision.kept}
     assert Counter(row["label"] for row in job.rows if row.id in kept) == dict.fromkeys(WORDS, 4)
-    assert decisions == list(Balance(count=4).keep(job))
+    assert decisions == list(Balance(count=4).curate(job))

@@ -16,7 +16,7 @@ import torch
 from classify_parts import base, project, rows
 from tiny_parts import Voice
 
-from factory.api import Adapter, Base, FitJob, ModelJob, Train
+from factory.api import Adapter, Base, FitJob, ModelJob, TrainingArgs
 from factory.ml.kit import TOOLBOX
 from factory_classify import head
 from factory_classify.labels import best
@@ -36,27 +36,27 @@ def student(tmp_path_factory: pytest.TempPathFactory) -> Base:
 @pytest.fixture(scope="module")
 def fitted(student: Base, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
     out, work, every = tmp_path_factory.mktemp("out"), tmp_path_factory.mktemp("work"), rows(120)
-    train = Train(epochs=3, batch_size=8, learning_rate=5e-3, precision="fp32")
+    train = TrainingArgs(epochs=3, batch_size=8, learning_rate=5e-3, precision="fp32")
     result = OBJECTIVE.fit(FitJob(
-        7, Voice(), out, toolbox=lambda: TOOLBOX, rows=every[40:], validation=every[:40], base=student,
+        7, Voice(), out, kit_loader=lambda: TOOLBOX, rows=every[40:], validation=every[:40], base=student,
         task=Classifier(), adapter=Adapter(rank=4), train=train, out=out, work=work,
     ))
     return out, dict(result.facts)
 
 
 def asked(student: Base, adapter: Path | None) -> ModelJob:
-    return ModelJob(7, Voice(), Path(), toolbox=lambda: TOOLBOX, rows=rows(40, seed=9), base=student,
+    return ModelJob(7, Voice(), Path(), kit_loader=lambda: TOOLBOX, rows=rows(40, seed=9), base=student,
                     task=Classifier(), adapter=adapter)
 
 
 def test_the_pooler_starts_as_the_mean_and_the_head_as_centroids(student: Base) -> None:
     every = rows(60)
-    plain, headed, model = (TOOLBOX.encoder(student, labels=labels) for labels in (0, 3, 3))
-    ids = plain.tokens([row["text"] for row in every], 16)
+    plain, headed, model = (TOOLBOX.load_encoder(student, labels=labels) for labels in (0, 3, 3))
+    ids = plain.tokenize_texts([row["text"] for row in every], 16)
     labels = torch.tensor([number % 3 for number in range(60)])
     head.start(model.model, plain, headed, ids, labels, mean=True)
-    said = model.logits([(text, [0] * len(text)) for text in ids]).argmax(1)
-    vectors = plain.vectors(ids)
+    said = model.compute_pair_logits([(text, [0] * len(text)) for text in ids]).argmax(1)
+    vectors = plain.compute_token_vectors(ids)
     pooled = model.model.bert.pooler.dense(torch.stack([text[0] for text in vectors]))
     means = torch.stack([text.mean(0) for text in vectors])
     assert torch.cosine_similarity(pooled, means).min() > 0.95
@@ -88,10 +88,10 @@ def test_transformers_loads_it_with_its_labels_and_answers_alike(
     shutil.copytree(student.folder, bundle, ignore=shutil.ignore_patterns("config.json", "*.safetensors"))
     for name in ("adapter_config.json", "adapter_model.safetensors"):
         shutil.copy(fitted[0] / name, bundle / name)
-    OBJECTIVE.layout(asked(student, fitted[0]), bundle)
+    OBJECTIVE.export_files(asked(student, fitted[0]), bundle)
     named = json.loads((bundle / "adapter_config.json").read_text())
     (bundle / "adapter_config.json").write_text(json.dumps({**named, "base_model_name_or_path": str(student.folder)}))
-    theirs, ours = OBJECTIVE.plain(asked(student, bundle)), list(OBJECTIVE.answer(asked(student, fitted[0])))
+    theirs, ours = OBJECTIVE.generate_reference_answers(asked(student, bundle)), list(OBJECTIVE.answer(asked(student, fitted[0])))
     assert theirs.modules == 12
     for one, other in zip(theirs.answers, ours, strict=True):
         assert one.output == pytest.approx(other.output, abs=1e-4)
@@ -113,7 +113,7 @@ def test_half_a_fit_is_half_an_update_and_the_mean_of_two_heads() -> None:
 
 def test_long_texts_are_found_before_training(student: Base) -> None:
     objective, job = Classification(max_length=8), asked(student, None)
-    long = [row.having(text=row["text"] + " card" * 9) for row in job.rows[:1]]
+    long = [row.with_columns(text=row["text"] + " card" * 9) for row in job.rows[:1]]
     assert not list(objective.audit(job))
     assert [each.text for each in objective.audit(replace(job, rows=long))] == ["it has 16 tokens, 8 are read"]
 

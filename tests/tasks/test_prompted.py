@@ -78,7 +78,7 @@ def test_nearest_examples_come_least_to_most_similar() -> None:
 def test_nearness_can_be_the_embedders() -> None:
     talker = Talker(lambda prompt: last(prompt).upper())
     prompted = Prompted(shots=[2], selection=["nearest"], similarity="embedder")
-    assert prompted.uses() == ("embedder",) and Prompted().uses() == ()
+    assert prompted.get_required_models() == ("embedder",) and Prompted().get_required_models() == ()
     list(prompted.answer(job(Shouting(), talker, rows=shouted("t", "hare"))))
     assert talker.prompts == ["\nS: Shout.\nU: gnu\nA: GNU\nU: hen\nA: HEN\nU: hare"]
 
@@ -128,10 +128,10 @@ class Schooled(Shouting):
 
     kind = "schooled"
 
-    def templates(self) -> dict[str, str]:
+    def get_templates(self) -> dict[str, str]:
         return {"system": "Of {loud}.", "prompt": "{text}", "target": "{loud}"}
 
-    def guide(self, row: Row, tables: object) -> Guide:
+    def build_guide(self, row: Row, tables: object) -> Guide:
         return lambda text, ended: text.isupper()
 
 
@@ -206,11 +206,11 @@ def test_a_fence_around_an_answer_is_none_of_it(said: str, meant: str) -> None:
 
 def test_a_real_decoder_answers_both_forms_within_its_guide(tmp_path: Path) -> None:
     base = tiny_decoder(tmp_path)
-    texts = replace(job(Schooled(), validation=[]), base=base, toolbox=toolbox)
+    texts = replace(job(Schooled(), validation=[]), base=base, kit_loader=toolbox)
     prompted = Prompted(shots=[2], selection=["nearest"], new_tokens=8)
     said = [answer.output for answer in prompted.answer(texts)]
     assert said == [answer.output for answer in prompted.answer(texts)] and all(text.isupper() for text in said)
-    moods = replace(job(Moody(), **MOODS), base=base, toolbox=toolbox)
+    moods = replace(job(Moody(), **MOODS), base=base, kit_loader=toolbox)
     (answer,) = Prompted(shots=[0, 2]).answer(moods)
     assert set(answer.output) == {"glad", "sad"} and sum(answer.output.values()) == pytest.approx(1)
     assert len(moods.facts["tried"]) == 2 * 2 + 1

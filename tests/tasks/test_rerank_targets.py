@@ -13,7 +13,7 @@ import tiny_retrieval
 import torch
 from tiny_parts import Voice
 
-from factory.api import Adapter, Base, FitJob, ModelJob, Objective, Provenance, Row, Train
+from factory.api import Adapter, Base, FitJob, ModelJob, Objective, Provenance, Row, TrainingArgs
 from factory.ml.kit import TOOLBOX
 from factory_rerank import graded
 from factory_rerank.bi_encoder import BiEncoderTargets
@@ -78,7 +78,7 @@ def test_graded_worth_is_learned_for_queries_never_seen(kind: str, student: Base
     rows, documents = world()
     fit = FitJob(
         7, Voice(), tmp_path, {"documents": documents}, lambda: TOOLBOX, rows=rows[:48], validation=[], base=student,
-        task=Reranker(), adapter=Adapter(rank=4), train=Train(epochs=4, batch_size=8, learning_rate=rate,
+        task=Reranker(), adapter=Adapter(rank=4), train=TrainingArgs(epochs=4, batch_size=8, learning_rate=rate,
         precision="fp32"), out=tmp_path, work=tmp_path / "work",
     )
     (tmp_path / "work").mkdir()
@@ -92,7 +92,7 @@ def test_a_query_with_many_documents_is_dealt_into_lists_from_good_to_bad() -> N
     row = Row("q", {"targets": {f"d{i}": i / 9 for i in range(9)} | {"gone": 1.0}}, HERE)
     dealt = graded.lists(row, [f"d{i}" for i in range(9)], 4)
     assert dealt == [["d8", "d5", "d2"], ["d7", "d4", "d1"], ["d6", "d3", "d0"]]
-    assert graded.lists(row.having(targets={"d1": 1.0}), ["d1"], 4) == []
+    assert graded.lists(row.with_columns(targets={"d1": 1.0}), ["d1"], 4) == []
 
 
 def test_the_listwise_loss_wants_the_targets_distances_and_no_level() -> None:
@@ -117,10 +117,10 @@ def test_lists_of_different_lengths_count_alike() -> None:
 
 
 def test_the_pointwise_part_sets_the_level_of_scores(student: Base) -> None:
-    encoder = TOOLBOX.encoder(student, labels=1)
-    pairs = encoder.pairs([("kalana", "mopira"), ("kalana", "zedosum")], 16)
+    encoder = TOOLBOX.load_encoder(student, labels=1)
+    pairs = encoder.tokenize_pairs([("kalana", "mopira"), ("kalana", "zedosum")], 16)
     batch = graded.collate_pairs(TOOLBOX)([(pairs, [0.9, 0.3])])
-    logits = TOOLBOX.logits(encoder.model, batch.packed)[:, 0]
+    logits = TOOLBOX.compute_head_logits(encoder.model, batch.packed)[:, 0]
     wanted = torch.nn.functional.binary_cross_entropy_with_logits(logits, torch.tensor([0.9, 0.3]))
     found = [graded.mixed(TOOLBOX, 8.0, share)(encoder.model, batch).item() for share in (1.0, 0.0, 0.5)]
     assert found[0] == pytest.approx(wanted.item(), rel=1e-5)
@@ -131,8 +131,8 @@ def test_the_pointwise_part_sets_the_level_of_scores(student: Base) -> None:
 def test_the_audit_names_rows_that_teach_nothing(kind: str, student: Base) -> None:
     rows, documents = world(4)
     some = [
-        rows[0].having(targets={}), rows[1].having(targets={**rows[1]["targets"], "d9": 0.5}),
-        rows[2].having(targets={**rows[2]["targets"], "d2-0": 1.5}), rows[3],
+        rows[0].with_columns(targets={}), rows[1].with_columns(targets={**rows[1]["targets"], "d9": 0.5}),
+        rows[2].with_columns(targets={**rows[2]["targets"], "d2-0": 1.5}), rows[3],
     ]
     work = replace(job(student, some, documents))
     found = [(finding.check, finding.row) for finding in OBJECTIVES[kind][0].audit(work)]

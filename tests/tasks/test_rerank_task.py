@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from rerank_parts import BASE, DOCUMENTS, HERE, HashKit, Voice, documents, job, queries
 
-from factory.api import Answer, AnswerJob, Ask, Reply, Row
+from factory.api import Answer, AnswerJob, ChatRequest, ChatResponse, Row
 from factory_rerank.contenders import Bm25, Cosine, Hybrid
 from factory_rerank.firststage import Lexical, best, search
 from factory_rerank.task import Reranker
@@ -37,7 +37,7 @@ def test_a_query_that_shares_no_word_still_has_candidates() -> None:
 
 
 def test_preparing_looks_at_no_label() -> None:
-    blind = [row.having(relevant={}) for row in queries()]
+    blind = [row.with_columns(relevant={}) for row in queries()]
     made = list(Reranker(candidates_each=2).prepare(job(blind)))
     assert [row["candidates"] for row in made] == [row["candidates"] for row in prepared()]
 
@@ -45,7 +45,7 @@ def test_preparing_looks_at_no_label() -> None:
 def test_templates_reach_the_search() -> None:
     shifted = Reranker(candidates_each=1, query_template="asthma asthma asthma {query}")
     assert all("J45.9" in row["candidates"] for row in shifted.prepare(job(queries())))
-    assert shifted.templates()["document"] == "{text}"
+    assert shifted.get_templates()["document"] == "{text}"
 
 
 def test_the_best_of_equal_scores_are_the_first() -> None:
@@ -63,7 +63,7 @@ def test_texts_without_words_score_nothing() -> None:
 def test_the_audit_names_what_is_missing_empty_and_out_of_reach() -> None:
     rows = prepared()
     broken = [
-        rows[0].having(relevant={"N99.9": 1}), rows[1].having(query=" "), rows[3].having(candidates=["E11.9"]), rows[2],
+        rows[0].with_columns(relevant={"N99.9": 1}), rows[1].with_columns(query=" "), rows[3].with_columns(candidates=["E11.9"]), rows[2],
     ]
     found = [(finding.check, finding.row, finding.text) for finding in Reranker().audit(job(broken))]
     assert found == [
@@ -75,11 +75,11 @@ def test_the_audit_names_what_is_missing_empty_and_out_of_reach() -> None:
 
 
 def test_a_row_is_shown_with_its_best_documents() -> None:
-    row = prepared()[1].having(candidates=["E11.9", "N20.0"])
-    shown = Reranker().show(row, {"documents": documents()}, Answer("b", [0.9, 0.1]))
+    row = prepared()[1].with_columns(candidates=["E11.9", "N20.0"])
+    shown = Reranker().describe_row(row, {"documents": documents()}, Answer("b", [0.9, 0.1]))
     assert shown == f"Kidney stone\n  1. E11.9 {DOCUMENTS['E11.9']}\n  2. *N20.0 {DOCUMENTS['N20.0']}"
     assert "*N20.0 is not among the candidates" not in shown
-    assert Reranker().show(row.having(candidates=["E11.9"]), {"documents": documents()}, Answer("b", [1.0])).endswith(
+    assert Reranker().describe_row(row.with_columns(candidates=["E11.9"]), {"documents": documents()}, Answer("b", [1.0])).endswith(
         "  *'N20.0' is not among the candidates"
     )
 
@@ -140,7 +140,7 @@ def test_a_positive_that_is_nowhere_gives_no_negatives() -> None:
 def test_negatives_can_come_by_words_or_by_meaning() -> None:
     cosines = {"N13.5": 0.5, "N20.0": 0.8, "N13.1": 0.2, "E11.9": 0.7}
     row = listed("a", {"N20.0": 1}, cosines)
-    row = row.having(signals={"cosine": list(cosines.values()), "bm25": [1.0, 9.0, 3.0, 2.0]})
+    row = row.with_columns(signals={"cosine": list(cosines.values()), "bm25": [1.0, 9.0, 3.0, 2.0]})
     found = {by: HardNegatives(by=by, unseen="use").synthesize(job([row])) for by in ("hybrid", "bm25", "cosine")}  # type: ignore[arg-type]
     assert {by: next(made)["negatives"] for by, made in found.items()} == {
         "hybrid": ["N13.5", "N13.1", "E11.9"], "bm25": ["N13.1", "E11.9", "N13.5"],
@@ -156,21 +156,21 @@ class Knows:
     def __init__(self) -> None:
         self.asked = 0
 
-    def ask(self, asks: Iterable[Ask], report: object = None) -> Iterator[Reply]:
+    def ask(self, asks: Iterable[ChatRequest], report: object = None) -> Iterator[ChatResponse]:
         for ask in asks:
             self.asked += 1
             said = ask.messages[-1].content
-            yield Reply("yes" if "diabetes" in said else "no", failed="no answer" if "asthma" in said else "")
+            yield ChatResponse("yes" if "diabetes" in said else "no", error="no answer" if "asthma" in said else "")
 
 
 def test_a_guard_keeps_answers_from_being_negatives() -> None:
     voice, judge = Voice(), Knows()
     cosines = {"N20.0": 0.9, "E11.9": 0.6, "N13.5": 0.5, "J45.9": 0.4, "E10.9": 0.3, "N13.1": 0.2}
     row = listed("a", {"N20.0": 1}, cosines, irrelevant=["E10.9"])
-    work = replace(job([row], voice), teachers=lambda alias: judge)
+    work = replace(job([row], voice), teacher_factory=lambda alias: judge)
     (made,) = HardNegatives(count=3, unseen="use", guard=True).synthesize(work)
     assert made["negatives"] == ["E10.9", "N13.5", "N13.1"]  # the first was judged by a person: nobody is asked
-    assert judge.asked == 4 and HardNegatives(guard=True).uses() == ("judge",) and HardNegatives().uses() == ()
+    assert judge.asked == 4 and HardNegatives(guard=True).get_required_models() == ("judge",) and HardNegatives().get_required_models() == ()
     assert voice.notes[1] == (
         "1 of 4 candidates refused as negatives: the judge takes them for answers; 1 more, as it gave no answer"
     )

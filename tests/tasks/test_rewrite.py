@@ -22,7 +22,7 @@ FERRY = {
 
 def gathered(folder: Path, *records: object, **fields: object) -> list[Row]:
     (folder / "d.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
-    return list(Conversations(**{"file": "d.jsonl", **fields}).rows(Job(7, Voice(), folder)))  # type: ignore[arg-type]
+    return list(Conversations(**{"file": "d.jsonl", **fields}).iter_rows(Job(7, Voice(), folder)))  # type: ignore[arg-type]
 
 
 def asked(
@@ -68,8 +68,8 @@ def test_what_is_wrong_in_the_file_is_named_with_its_place(record: object, said:
 def test_the_model_reads_a_line_for_each_turn_and_the_question_last() -> None:
     row = prepared(asked(["When does\nit run?", "From April."]))
     assert row["conversation"] == "Q: When does it run?\nA: From April.\nQ: And in winter?"
-    assert QueryRewriter().messages(row) == (Message("system", INSTRUCTION), Message("user", row["conversation"]))
-    assert QueryRewriter().target(row) == "When in winter?"
+    assert QueryRewriter().render_messages(row) == (Message("system", INSTRUCTION), Message("user", row["conversation"]))
+    assert QueryRewriter().render_target(row) == "When in winter?"
 
 
 def test_of_a_long_history_the_opening_and_the_last_turns_stay() -> None:
@@ -100,15 +100,15 @@ def test_a_row_is_shown_with_the_reference_where_the_answer_differs() -> None:
     row = prepared(asked(["When does it run?", "From April."]))
     told = "Q: When does it run?\n  A: From April.\n  Q: And in winter?\n  → "
     task = QueryRewriter()
-    assert task.show(row, {}, None) == f"{told}When in winter?"
-    assert task.show(row, {}, Answer("a", "when in winter")) == f"{told}when in winter"
-    assert task.show(row, {}, Answer("a", "Why?")) == f"{told}Why?\n  * When in winter?"
+    assert task.describe_row(row, {}, None) == f"{told}When in winter?"
+    assert task.describe_row(row, {}, Answer("a", "when in winter")) == f"{told}when in winter"
+    assert task.describe_row(row, {}, Answer("a", "Why?")) == f"{told}Why?\n  * When in winter?"
 
 
 def test_slices_say_how_long_the_history_is_and_what_the_question_leans_on() -> None:
     task = QueryRewriter()
-    assert task.slices(asked(["q", "a"])) == {"history": "1 exchange", "needs": "a rewrite", "refers by": "an ellipsis"}
-    assert task.slices(asked([], "Who?", "who"))["refers by"] == "nothing"
+    assert task.get_row_slices(asked(["q", "a"])) == {"history": "1 exchange", "needs": "a rewrite", "refers by": "an ellipsis"}
+    assert task.get_row_slices(asked([], "Who?", "who"))["refers by"] == "nothing"
     assert phenomenon("Where was it built?") == phenomenon("And him?") == "a pronoun"
     assert phenomenon("What about the red one in the corner?") == "an ellipsis"
     assert phenomenon("Does the second room have a bath?") == "a pointer"
@@ -117,15 +117,15 @@ def test_slices_say_how_long_the_history_is_and_what_the_question_leans_on() -> 
 
 def test_a_person_asks_with_or_without_a_history() -> None:
     task = QueryRewriter()
-    row = task.question({"query": "And in winter?", "history": "When does it run?\n\nFrom April.\n"})
+    row = task.build_query_row({"query": "And in winter?", "history": "When does it run?\n\nFrom April.\n"})
     assert row["conversation"] == "Q: When does it run?\nA: From April.\nQ: And in winter?"
-    assert task.question({"query": "Q: When does it run? A: From April. Q: And in winter?"}) == row
-    assert task.question({"query": "Who?"})["conversation"] == "Q: Who?"
-    assert task.question({"query": "Who?", "history": ["q", "a"]})["history"] == ["q", "a"]
+    assert task.build_query_row({"query": "Q: When does it run? A: From April. Q: And in winter?"}) == row
+    assert task.build_query_row({"query": "Who?"})["conversation"] == "Q: Who?"
+    assert task.build_query_row({"query": "Who?", "history": ["q", "a"]})["history"] == ["q", "a"]
     assert next(iter(task.prepare(RowsJob(7, Voice(), Path(), rows=[row])))) == row
     with pytest.raises(ValueError, match="the query has no text"):
-        task.question({"query": " "})
-    assert task.reply(row, {}, Answer("question", "When in winter?")) == "When in winter?"
+        task.build_query_row({"query": " "})
+    assert task.format_answer(row, {}, Answer("question", "When in winter?")) == "When in winter?"
 
 
 def test_copying_and_concatenating_answer_without_a_model() -> None:

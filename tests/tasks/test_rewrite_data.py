@@ -17,7 +17,7 @@ FILE = "query-rewriter/dialogues.jsonl"
 
 @cache
 def rows() -> tuple[Row, ...]:
-    found = Conversations(file=FILE).rows(Job(7, Voice(), SPECS))  # type: ignore[arg-type]
+    found = Conversations(file=FILE).iter_rows(Job(7, Voice(), SPECS))  # type: ignore[arg-type]
     return tuple(row for row in found if not row.table)
 
 

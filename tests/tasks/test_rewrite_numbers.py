@@ -37,7 +37,7 @@ def test_the_reference_itself_gets_everything() -> None:
     assert [scores.values for scores in Rewriting().score(work)] == [
         {"chrf": pytest.approx(1), "bleu": pytest.approx(1), "exact": 1.0}
     ] * 2
-    assert Rewriting().totals(work) == {"corpus_bleu": pytest.approx(100), "corpus_chrf": pytest.approx(100)}
+    assert Rewriting().compute_totals(work) == {"corpus_bleu": pytest.approx(100), "corpus_chrf": pytest.approx(100)}
 
 
 def test_values_are_sacrebleus_own() -> None:
@@ -49,7 +49,7 @@ def test_values_are_sacrebleus_own() -> None:
     assert first["chrf"] == pytest.approx(sentence_chrf(said["a"], [GOLD["a"]]).score / 100)
     assert second["exact"] == 1 and second["chrf"] < 1
     both, references = list(said.values()), [list(GOLD.values())]
-    assert Rewriting().totals(job(said)) == {
+    assert Rewriting().compute_totals(job(said)) == {
         "corpus_bleu": pytest.approx(corpus_bleu(both, references).score),
         "corpus_chrf": pytest.approx(corpus_chrf(both, references).score),
     }
@@ -67,10 +67,10 @@ def test_saying_nothing_is_worth_nothing() -> None:
 
 
 def test_signatures_say_how_the_corpus_was_scored() -> None:
-    lines = Rewriting().tables(job(GOLD))["signatures"]
+    lines = Rewriting().build_tables(job(GOLD))["signatures"]
     assert [line["number"] for line in lines] == ["corpus_bleu", "corpus_chrf"]
     assert "tok:13a" in lines[0]["signature"] and "nc:6" in lines[1]["signature"]
-    assert Rewriting().identity(Path())["fingerprint"]
+    assert Rewriting().compute_identity(Path())["fingerprint"]
 
 
 @pytest.mark.parametrize(("answers", "said"), [({"a": "x"}, "row 'b' has no answer"), ({"a": [1.0]}, "is a list")])
@@ -99,6 +99,6 @@ def test_what_can_not_be_searched_is_said() -> None:
     with pytest.raises(ValueError, match="hold no words"):
         Search({"a": Row("a", {"text": "…"}, HERE)}, 3)
     empty = job(GOLD, {"passages": passages()})
-    blank = ScoreJob(7, Voice(), Path(), empty.tables, rows=[empty.rows[0].having(relevant={})], answers=empty.answers)
+    blank = ScoreJob(7, Voice(), Path(), empty.tables, rows=[empty.rows[0].with_columns(relevant={})], answers=empty.answers)
     with pytest.raises(ValueError, match="row 'a' has no relevant passage"):
         list(Recall().score(blank))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from sql_parts import library
 
-from factory.api import Answer, Provenance, Row, ScoreJob, Silent
+from factory.api import Answer, Provenance, Row, ScoreJob, NoOpReporter
 from factory_sql.database import database
 from factory_sql.execution import Execution
 from factory_sql.tables import entry
@@ -30,7 +30,7 @@ def job(folder: Path, pairs: list[tuple[str, str]]) -> ScoreJob:
             for n, (gold, _) in enumerate(pairs)]
     answers = {f"r{n}": Answer(f"r{n}", said) for n, (_, said) in enumerate(pairs)}
     tables = {"databases": {"library": entry("library", Path(path.name), database(path), "")}}
-    return ScoreJob(seed=7, report=Silent(), root=folder, tables=tables, rows=rows, answers=answers)
+    return ScoreJob(seed=7, report=NoOpReporter(), root=folder, tables=tables, rows=rows, answers=answers)
 
 
 @pytest.mark.parametrize(("gold", "said", "met"), SAME, ids=range(len(SAME)))
@@ -43,7 +43,7 @@ def test_results_are_equal_as_multisets_and_in_order_where_the_gold_orders(
 
 def test_an_empty_gold_is_counted_apart(tmp_path: Path) -> None:
     work = job(tmp_path, [SAME[-1][:2], SAME[0][:2], SAME[7][:2]])
-    assert Execution().totals(work) == {"empty_gold": 1, "execution_nonempty": 0.5}
+    assert Execution().compute_totals(work) == {"empty_gold": 1, "execution_nonempty": 0.5}
 
 
 def test_valid_and_exact_stand_beside_execution(tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_valid_and_exact_stand_beside_execution(tmp_path: Path) -> None:
 def test_tables_tell_constructs_and_reasons(tmp_path: Path) -> None:
     work = job(tmp_path, [("SELECT MAX(price) FROM books", "SELECT MAX(cost) FROM books"),
                           ("SELECT year FROM books GROUP BY year", "SELECT year FROM books GROUP BY 1")])
-    tables = Execution().tables(work)
+    tables = Execution().build_tables(work)
     assert [line["construct"] for line in tables["constructs"]] == ["group", "simple"]
     assert tables["refused"] == [{"reason": "there is no column", "rows": 1}]
     with pytest.raises(ValueError, match="the right statement"):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sql_parts import gathered, library, prepared
 
-from factory.api import TEST, Answer, AnswerJob, Base, ModelJob, RowsJob, Silent
+from factory.api import TEST, Answer, AnswerJob, Base, ModelJob, RowsJob, NoOpReporter
 from factory.plugins import Registry
 from factory_contenders.tuned import Tuned
 from factory_sql.contenders import PromptedUnguarded, TunedUnguarded, unguarded
@@ -62,7 +62,7 @@ def test_the_synthesizer_adds_prepared_rows_for_the_databases_of_training(folder
     rows, tables = pairs_of(folder)
     task = SqlGenerator()
     rows = prepared(task, rows, tables, folder)
-    work = RowsJob(seed=7, report=Silent(), root=folder, tables=tables, rows=rows, task=task)
+    work = RowsJob(seed=7, report=NoOpReporter(), root=folder, tables=tables, rows=rows, task=task)
     made = list(MoreSql(count=12).synthesize(work))
     assert len(made) == 12 and {row["db"] for row in made} == {"library"}
     assert all("books(" in row["schema"] and not {row.id} & {each.id for each in rows} for row in made)
@@ -73,16 +73,16 @@ def test_a_row_is_asked_with_its_schema_and_answered_with_its_sql(folder: Path) 
     task = SqlGenerator()
     first, second = prepared(task, rows, tables, folder)
     assert first["input"] == "library: Which books cost more than 10?"
-    assert "books(id, title, author_id -> authors, price, year)" in task.messages(first)[-1].content
+    assert "books(id, title, author_id -> authors, price, year)" in task.render_messages(first)[-1].content
     assert "country 'Japan'" in second["schema"]
-    assert task.target(second) == second["sql"] and task.slices(first)["construct"] == "simple"
-    assert not list(task.audit(RowsJob(seed=7, report=Silent(), root=folder, tables=tables, rows=[first, second])))
+    assert task.render_target(second) == second["sql"] and task.get_row_slices(first)["construct"] == "simple"
+    assert not list(task.audit(RowsJob(seed=7, report=NoOpReporter(), root=folder, tables=tables, rows=[first, second])))
 
 
 def test_the_audit_names_sql_that_does_not_run(folder: Path) -> None:
     rows, tables = pairs_of(folder)
     (row, _) = prepared(SqlGenerator(), rows, tables, folder)
-    work = RowsJob(seed=7, report=Silent(), root=folder, tables=tables, rows=[row.having(sql="SELECT x FROM books")])
+    work = RowsJob(seed=7, report=NoOpReporter(), root=folder, tables=tables, rows=[row.with_columns(sql="SELECT x FROM books")])
     (finding,) = SqlGenerator().audit(work)
     assert finding.check == "missing" and "no column x" in finding.text
 
@@ -90,28 +90,28 @@ def test_the_audit_names_sql_that_does_not_run(folder: Path) -> None:
 def test_a_question_finds_the_only_database(folder: Path) -> None:
     _, tables = pairs_of(folder)
     task = SqlGenerator()
-    (row,) = prepared(task, [task.question({"query": "Which books are from 2010?"})], tables, folder)
+    (row,) = prepared(task, [task.build_query_row({"query": "Which books are from 2010?"})], tables, folder)
     assert row["db"] == "library"
-    assert task.reply(row, tables, Answer(row.id, "SELECT salary FROM books")).endswith("no column salary in books")
+    assert task.format_answer(row, tables, Answer(row.id, "SELECT salary FROM books")).endswith("no column salary in books")
     with pytest.raises(ValueError, match="there are library"):
-        prepared(task, [task.question({"query": "?", "db": "music"})], tables, folder)
+        prepared(task, [task.build_query_row({"query": "?", "db": "music"})], tables, folder)
 
 
 def test_the_guard_can_be_left_out_of_a_task_that_has_one(folder: Path) -> None:
     rows, tables = pairs_of(folder)
     (row, _) = prepared(SqlGenerator(), rows, tables, folder)
-    guide = SqlGenerator().guide(row, tables)
+    guide = SqlGenerator().build_guide(row, tables)
     assert guide is not None and guide("SELECT title FROM books", True) and not guide("SELECT salary", False)
-    assert unguarded(SqlGenerator()).guide(row, tables) is None
-    reranker = Registry.load().make("task", {"kind": "reranker"})
+    assert unguarded(SqlGenerator()).build_guide(row, tables) is None
+    reranker = Registry.load().make_plugin("task", {"kind": "reranker"})
     with pytest.raises(ValueError, match="no guard"):
         unguarded(reranker)  # type: ignore[arg-type]
 
 
 def test_a_reply_shows_the_first_rows(folder: Path) -> None:
     _, tables = pairs_of(folder)
-    (row,) = prepared(SqlGenerator(), [SqlGenerator().question({"query": "What do books cost?"})], tables, folder)
-    said = SqlGenerator().reply(row, tables, Answer(row.id, "SELECT title, price FROM books ORDER BY price"))
+    (row,) = prepared(SqlGenerator(), [SqlGenerator().build_query_row({"query": "What do books cost?"})], tables, folder)
+    said = SqlGenerator().format_answer(row, tables, Answer(row.id, "SELECT title, price FROM books ORDER BY price"))
     assert said.splitlines()[2:] == ["title   price", "Delta   8", "Fjord   12.5", "Quartz  20"]
 
 
@@ -119,14 +119,14 @@ class Asked:
     """An objective that only says whether it was given a guide."""
 
     def answer(self, job: ModelJob) -> Iterator[Answer]:
-        yield from (Answer(row.id, str(job.task.guide(row, job.tables) is not None)) for row in job.rows)
+        yield from (Answer(row.id, str(job.task.build_guide(row, job.tables) is not None)) for row in job.rows)
 
 
 def test_contenders_without_the_guard_decode_without_a_guide(folder: Path) -> None:
     rows, tables = pairs_of(folder)
     rows = prepared(SqlGenerator(), rows, tables, folder)
-    job = AnswerJob(seed=7, report=Silent(), root=folder, tables=tables, rows=rows, train=rows, validation=rows,
+    job = AnswerJob(seed=7, report=NoOpReporter(), root=folder, tables=tables, rows=rows, train=rows, validation=rows,
                     base=Base(folder, "b", "", "", ""), task=SqlGenerator(), objective=Asked(), adapter=folder)
     assert {answer.output for answer in Tuned().answer(job)} == {"True"}
     assert {answer.output for answer in TunedUnguarded().answer(job)} == {"False"}
-    assert not TunedUnguarded.compared and PromptedUnguarded.prompted and PromptedUnguarded.compared
+    assert not TunedUnguarded.in_gate and PromptedUnguarded.is_prompt_only and PromptedUnguarded.in_gate

@@ -31,13 +31,13 @@ def stages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     ],
 )
 def test_vllm_says_what_it_can_not_serve(facts: dict, reason: str) -> None:
-    said = Vllm().refuses({**DECODER, **facts})
+    said = Vllm().explain_refusal({**DECODER, **facts})
     assert (reason in said) if reason else said == ""
 
 
 def test_a_refusal_needs_the_planned_facts_alone() -> None:
-    assert Vllm(max_lora_rank=64).refuses({"rank": 64}) == ""
-    assert Peft().refuses({}) == ""
+    assert Vllm(max_lora_rank=64).explain_refusal({"rank": 64}) == ""
+    assert Peft().explain_refusal({}) == ""
 
 
 def test_a_target_that_can_not_serve_stops_the_bundle(stages: dict[str, Path], tmp_path: Path) -> None:

@@ -47,10 +47,10 @@ def test_figures_agree_when_none_is_lost_and_none_is_added() -> None:
 
 
 def test_style_is_fitted_on_training_rows_and_shown_with_its_auc() -> None:
-    totals = EVAL.totals(scoring([row["answer"] for row in TEST]))
+    totals = EVAL.compute_totals(scoring([row["answer"] for row in TEST]))
     assert totals["style_auc"] == Style(TRAIN).auc(VALIDATION) == 1.0
     assert totals["length_ratio"] == 1.0 and totals["reference"] > 0.7
-    assert "style_auc" not in EVAL.totals(replace(scoring([row["answer"] for row in TEST]), validation=()))
+    assert "style_auc" not in EVAL.compute_totals(replace(scoring([row["answer"] for row in TEST]), validation=()))
 
 
 def test_a_greeting_around_plain_sentences_is_less_voice_than_sentences_in_it() -> None:

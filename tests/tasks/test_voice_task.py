@@ -9,7 +9,7 @@ from places import ROOT
 from tiny_parts import Voice as Reporter
 from voice_parts import ROWS, auditing, scoring
 
-from factory.api import Answer, AnswerJob, Base, Message, normalise, twins
+from factory.api import Answer, AnswerJob, Base, Message, normalise, find_duplicate_texts
 from factory_voice.contenders import Neutral
 from factory_voice.onbrand import Voice
 from factory_voice.task import BrandVoice
@@ -20,31 +20,31 @@ DATA = ROOT / "specs" / "brand-voice" / "rows.jsonl"
 
 
 def test_a_row_is_the_message_and_what_to_say_and_the_answer_is_to_be_said() -> None:
-    system, user = TASK.messages(ROW)
+    system, user = TASK.render_messages(ROW)
     assert (system.role, user.role) == ("system", "user")
     assert user.content == f"Customer: {ROW['question']}\n\nWhat to say: {ROW['neutral']}"
-    assert TASK.target(ROW) == ROW["answer"]
-    assert {*TASK.templates()} == {"system", "prompt", "target"}
+    assert TASK.render_target(ROW) == ROW["answer"]
+    assert {*TASK.get_templates()} == {"system", "prompt", "target"}
 
 
 def test_earlier_turns_stand_before_the_prompt() -> None:
     turns = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Ahoy, friend."}]
-    said = TASK.messages(ROW.having(history=turns))
+    said = TASK.render_messages(ROW.with_columns(history=turns))
     assert [message.role for message in said] == ["system", "user", "assistant", "user"]
     assert said[2] == Message("assistant", "Ahoy, friend.")
     bare = BrandVoice(system_template="", prompt_template="{question}")
-    assert bare.messages(ROW.having(history=[])) == (Message("user", ROW["question"]),)
+    assert bare.render_messages(ROW.with_columns(history=[])) == (Message("user", ROW["question"]),)
 
 
 @pytest.mark.parametrize("history", ["Hello", [{"role": "system", "content": "x"}], [{"role": "user"}], ["Hello"]])
 def test_a_history_that_is_no_chat_is_refused(history: object) -> None:
     with pytest.raises(ValueError, match="its history is"):
-        TASK.messages(ROW.having(history=history))
+        TASK.render_messages(ROW.with_columns(history=history))
 
 
 def test_empty_texts_are_findings_and_lost_figures_are_told_of() -> None:
     reporter = Reporter()
-    rows = [ROW, ROWS[1].having(answer=" "), ROWS[2].having(answer=ROWS[2]["neutral"]), ROWS[3].having(answer="Soon.")]
+    rows = [ROW, ROWS[1].with_columns(answer=" "), ROWS[2].with_columns(answer=ROWS[2]["neutral"]), ROWS[3].with_columns(answer="Soon.")]
     found = list(TASK.audit(auditing(rows, reporter)))
     assert [(each.check, each.row) for each in found] == [("empty", rows[1].id)]
     assert reporter.notes[0] == f"1 answers are the plain answer, such as {rows[2].id}"
@@ -52,18 +52,18 @@ def test_empty_texts_are_findings_and_lost_figures_are_told_of() -> None:
 
 
 def test_a_person_may_ask_with_what_to_say() -> None:
-    row = TASK.question({"query": "Where is it?", "neutral": "On its way."})
-    assert TASK.messages(row)[-1].content == "Customer: Where is it?\n\nWhat to say: On its way."
+    row = TASK.build_query_row({"query": "Where is it?", "neutral": "On its way."})
+    assert TASK.render_messages(row)[-1].content == "Customer: Where is it?\n\nWhat to say: On its way."
     with pytest.raises(ValueError, match="give neutral too"):
-        TASK.question({"query": "Where is it?"})
-    assert BrandVoice(prompt_template="{question}").question({"query": "Where?"})["question"] == "Where?"
+        TASK.build_query_row({"query": "Where is it?"})
+    assert BrandVoice(prompt_template="{question}").build_query_row({"query": "Where?"})["question"] == "Where?"
 
 
 def test_rows_are_shown_and_sliced() -> None:
-    assert TASK.show(ROW, {}, None) == f"{ROW['question']}\n  {ROW['answer']}"
-    assert TASK.show(ROW, {}, Answer(ROW.id, "Aye.")).endswith("\n  Aye.")
-    assert TASK.slices(ROW) == {"length": "to 25 words"}
-    assert TASK.slices(ROW.having(moment="order", neutral="so " * 30)) == {"moment": "order", "length": "over 25 words"}
+    assert TASK.describe_row(ROW, {}, None) == f"{ROW['question']}\n  {ROW['answer']}"
+    assert TASK.describe_row(ROW, {}, Answer(ROW.id, "Aye.")).endswith("\n  Aye.")
+    assert TASK.get_row_slices(ROW) == {"length": "to 25 words"}
+    assert TASK.get_row_slices(ROW.with_columns(moment="order", neutral="so " * 30)) == {"moment": "order", "length": "over 25 words"}
 
 
 def test_the_plain_answer_is_a_contender_that_keeps_all_and_has_no_voice() -> None:
@@ -84,7 +84,7 @@ def test_the_repositorys_rows_are_many_of_three_moments_and_no_two_alike() -> No
     assert max(Counter(row["group"] for row in rows).values()) <= 3
     for column in ("question", "neutral", "answer"):
         texts = {row["id"]: row[column] for row in rows}
-        assert all(normalise(text) for text in texts.values()) and not list(twins(texts, 0.8))
+        assert all(normalise(text) for text in texts.values()) and not list(find_duplicate_texts(texts, 0.8))
 
 
 def test_the_repositorys_answers_keep_every_figure_and_the_guide() -> None:

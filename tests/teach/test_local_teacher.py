@@ -42,9 +42,9 @@ def teacher(base: Base, home: Path, kit: Any = lambda: TOOLBOX, **terms: Any) ->
 
 def test_a_choice_is_the_likeliest_one(base: Base, tmp_path: Path) -> None:
     replies = list(teacher(base, tmp_path).ask(ask(text, choices=MOODS) for text in ["how?", "why?", "how?"]))
-    decoder = TOOLBOX.decoder(base)
+    decoder = TOOLBOX.load_decoder(base)
     said = f"how?\n\nAnswer with one of these, and nothing else: {' | '.join(MOODS)}"
-    weights = decoder.weigh([decoder.chat(ask(said).messages)], [[decoder.said(mood) for mood in MOODS]])[0]
+    weights = decoder.compute_choice_logprobs([decoder.tokenize_chat(ask(said).messages)], [[decoder.tokenize_answer(mood) for mood in MOODS]])[0]
     assert replies[0].text == MOODS[weights.index(max(weights))]
     assert replies[0] == replies[2] and replies[0].tokens_in > 20 and replies[0].model == base.id
     assert statuses(tmp_path) == ["ok", "ok"]

@@ -13,7 +13,7 @@ import pytest
 from loopback import Play, Server, serving
 from toy_builds import events
 
-from factory.api import Silent
+from factory.api import NoOpReporter
 from factory.bases import pip
 from factory.errors import UNAVAILABLE
 from factory.events import Noted
@@ -96,7 +96,7 @@ def test_threads_and_replay_are_no_way_out(server: Server) -> None:
 
 
 def test_pip_is_not_started_where_the_index_is_out_of_reach(tmp_path: Path) -> None:
-    fetch = lambda: pip.download("tiny", "1.0", tmp_path, Silent(), 0)  # noqa: E731
+    fetch = lambda: pip.download("tiny", "1.0", tmp_path, NoOpReporter(), 0)  # noqa: E731
     with perimeter.within("train", []), pytest.raises(DeniedError, match="train tried to reach the package index"):
         fetch()
     with perimeter.within("base", [pip.INDEX], replay=True), pytest.raises(DeniedError, match="has the network off"):

@@ -22,7 +22,7 @@ class Asking(Shuffle):
 
     kind = "asking"
 
-    def uses(self) -> tuple[str, ...]:
+    def get_required_models(self) -> tuple[str, ...]:
         return ("teacher",)
 
 
@@ -35,7 +35,7 @@ class Own(Shuffle):
 
 @pytest.fixture(scope="module")
 def registry() -> Registry:
-    return Registry.of([*REGISTRY.classes(), Asking, Own])
+    return Registry.from_classes([*REGISTRY.classes(), Asking, Own])
 
 
 @pytest.fixture

@@ -10,27 +10,27 @@ from factory.api.kit import Decoder
 from factory.api.rows import Finding, Row
 
 
-def audit(job: ModelJob, decoder: Decoder, limit: int, new_tokens: int) -> Iterator[Finding]:
+def audit_completions(job: ModelJob, decoder: Decoder, limit: int, new_tokens: int) -> Iterator[Finding]:
     """Yield the findings of every row: `limit` is of prompt and answer together, `new_tokens` of an answered one."""
     answers: dict[tuple[int, ...], dict[str, str]] = defaultdict(dict)
     end = decoder.tokenizer.eos_token_id
     for row in job.rows:
-        target = job.task.target(row)
-        prompt, said = decoder.chat(job.task.messages(row)), decoder.said(target)
+        target = job.task.render_target(row)
+        prompt, said = decoder.tokenize_chat(job.task.render_messages(row)), decoder.tokenize_answer(target)
         answers[tuple(prompt)].setdefault(target, row.id)
-        yield from _lengths(row, len(prompt), said, limit, new_tokens, end)
+        yield from _check_lengths(row, len(prompt), said, limit, new_tokens, end)
         if not target.strip():
             yield Finding("unsupervised", row.id, "its answer is empty: there is nothing to learn")
         if end in said[:-1]:
             yield Finding("unended", row.id, f"its answer holds {decoder.tokenizer.eos_token!r} before its end")
-        if _asked(job, decoder, row) != prompt:
+        if _tokenize_blanked_prompt(job, decoder, row) != prompt:
             yield Finding("unlike", row.id, "its prompt changes with its answer, which is not there when it is asked")
     for several in answers.values():
         if len(several) > 1:
-            yield from _conflicts(several)
+            yield from _find_conflicting_answers(several)
 
 
-def _lengths(row: Row, prompt: int, said: list[int], limit: int, new_tokens: int, end: int) -> Iterator[Finding]:
+def _check_lengths(row: Row, prompt: int, said: list[int], limit: int, new_tokens: int, end: int) -> Iterator[Finding]:
     """What the limits take from a row."""
     left = limit - prompt
     if left <= 0:
@@ -44,17 +44,17 @@ def _lengths(row: Row, prompt: int, said: list[int], limit: int, new_tokens: int
         yield Finding("truncated", row.id, text)
 
 
-def _asked(job: ModelJob, decoder: Decoder, row: Row) -> list[int]:
+def _tokenize_blanked_prompt(job: ModelJob, decoder: Decoder, row: Row) -> list[int]:
     """The prompt as it is when the answer is not known: the columns that only the target reads are blanked."""
-    from factory.api.render import slots
+    from factory.api.render import list_slots
 
-    templates = job.task.templates()
-    target = set(slots(templates.get("target", "")))
-    read = {name for part, text in templates.items() if part != "target" for name in slots(text)}
-    return decoder.chat(job.task.messages(row.having(**dict.fromkeys(target - read, ""))))
+    templates = job.task.get_templates()
+    target = set(list_slots(templates.get("target", "")))
+    read = {name for part, text in templates.items() if part != "target" for name in list_slots(text)}
+    return decoder.tokenize_chat(job.task.render_messages(row.with_columns(**dict.fromkeys(target - read, ""))))
 
 
-def _conflicts(several: dict[str, str]) -> Iterator[Finding]:
+def _find_conflicting_answers(several: dict[str, str]) -> Iterator[Finding]:
     """One finding for each row whose prompt stands elsewhere with another answer."""
     first, *others = several.items()
     for text, row in others:

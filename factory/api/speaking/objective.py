@@ -15,9 +15,9 @@ from pydantic import Field
 from factory.api.jobs import FitJob, ModelJob
 from factory.api.kit import Decoder, Kit
 from factory.api.roles import Objective, Task
-from factory.api.rows import Answer, Finding, PlainAnswers, Row, TrainResult
+from factory.api.rows import Answer, Finding, ReferenceAnswers, Row, TrainResult
 from factory.api.speaking import plain
-from factory.api.speaking.audit import audit
+from factory.api.speaking.audit import audit_completions
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -26,68 +26,68 @@ TASK_TYPE = "CAUSAL_LM"
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
+class TokenizedCompletion:
     """A prompt and its answer as token ids; the answer begins at `start`."""
 
     ids: list[int]
     start: int
 
 
-class Speaking(Objective):
+class CausalLMObjective(Objective):
     """Fine-tuning on prompt and answer, through the base's own chat template: subclass it, and write `loss`.
 
     Answers are greedy, under the task's guide where it has one. Loads as a PEFT adapter over a causal base.
     """
 
-    answers = "text"
-    loader = "peft:AutoPeftModelForCausalLM"
+    output_type = "text"
+    loader_class = "peft:AutoPeftModelForCausalLM"
 
     max_length: int = Field(1024, ge=32, le=131072, description="tokens of prompt and answer together that are learned")
     max_new_tokens: int = Field(128, ge=1, le=8192, description="tokens of an answer, at most")
 
-    def loss(self, logits: Tensor, tokens: Tensor) -> Tensor:
+    def compute_loss(self, logits: Tensor, tokens: Tensor) -> Tensor:
         """The loss of a batch, a scalar: `logits` (tokens, vocabulary) in fp32 at every place of an answer, and the
         `tokens` (tokens,) that stand there.
         """
         raise NotImplementedError
 
     def audit(self, job: ModelJob) -> Iterator[Finding]:
-        yield from audit(job, job.kit.decoder(job.base), self.max_length, self.max_new_tokens)
+        yield from audit_completions(job, job.kit.load_decoder(job.base), self.max_length, self.max_new_tokens)
 
     def fit(self, job: FitJob) -> TrainResult:
-        decoder = job.kit.decoder(job.base)
-        examples = [example(row, job.task, decoder, self.max_length) for row in job.rows]
-        learner = job.kit.learner(job, causal=True)
-        return job.kit.fit(learner, examples, collate(job.kit), self._value(job.kit), job, task_type=TASK_TYPE)
+        decoder = job.kit.load_decoder(job.base)
+        examples = [tokenize_example(row, job.task, decoder, self.max_length) for row in job.rows]
+        learner = job.kit.create_learner(job, causal=True)
+        return job.kit.fit(learner, examples, build_completion_collator(job.kit), self._build_loss_function(job.kit), job, task_type=TASK_TYPE)
 
-    def _value(self, kit: Kit) -> Callable[[nn.Module, Any], Tensor]:
+    def _build_loss_function(self, kit: Kit) -> Callable[[nn.Module, Any], Tensor]:
         """The loss of a batch as the trainer wants it."""
-        return lambda model, batch: self.loss(*kit.spoken(model, batch))
+        return lambda model, batch: self.compute_loss(*kit.compute_completion_logits(model, batch))
 
     def answer(self, job: ModelJob) -> Iterator[Answer]:
-        decoder = job.kit.decoder(job.base, job.adapter)
-        prompts = [decoder.chat(job.task.messages(row)) for row in job.rows]
-        guides = [job.task.guide(row, job.tables) for row in job.rows]
-        said = decoder.write(prompts, self.max_new_tokens, guides, job.report)
+        decoder = job.kit.load_decoder(job.base, job.adapter)
+        prompts = [decoder.tokenize_chat(job.task.render_messages(row)) for row in job.rows]
+        guides = [job.task.build_guide(row, job.tables) for row in job.rows]
+        said = decoder.generate_texts(prompts, self.max_new_tokens, guides, job.report)
         yield from (Answer(row.id, text) for row, text in zip(job.rows, said, strict=True))
 
-    def layout(self, job: ModelJob, bundle: Path) -> None:
-        plain.layout(job.base.folder, bundle)
+    def export_files(self, job: ModelJob, bundle: Path) -> None:
+        plain.copy_generation_files(job.base.folder, bundle)
 
-    def plain(self, job: ModelJob) -> PlainAnswers:
-        return plain.answers(job, self.max_new_tokens, self.loader)
+    def generate_reference_answers(self, job: ModelJob) -> ReferenceAnswers:
+        return plain.generate_with_transformers(job, self.max_new_tokens, self.loader_class)
 
 
-def example(row: Row, task: Task, decoder: Decoder, limit: int) -> Example:
+def tokenize_example(row: Row, task: Task, decoder: Decoder, limit: int) -> TokenizedCompletion:
     """A row as token ids, its answer cut to the limit. Prompts are never cut: preflight refuses rows that lose all."""
-    prompt = decoder.chat(task.messages(row))
-    return Example([*prompt, *decoder.said(task.target(row))][: max(limit, len(prompt) + 1)], len(prompt))
+    prompt = decoder.tokenize_chat(task.render_messages(row))
+    return TokenizedCompletion([*prompt, *decoder.tokenize_answer(task.render_target(row))][: max(limit, len(prompt) + 1)], len(prompt))
 
 
-def collate(kit: Kit) -> Callable[[list[Example]], Any]:
+def build_completion_collator(kit: Kit) -> Callable[[list[TokenizedCompletion]], Any]:
     """A collator: the examples of a batch, of which the answers are learned."""
 
-    def batch(rows: list[Example]) -> Any:
-        return kit.speech([row.ids for row in rows], [row.start for row in rows])
+    def batch(rows: list[TokenizedCompletion]) -> Any:
+        return kit.build_completion_batch([row.ids for row in rows], [row.start for row in rows])
 
     return batch

@@ -8,23 +8,23 @@ from pathlib import Path
 from typing import Any
 
 from factory.api.jobs import ModelJob
-from factory.api.rows import Answer, Guide, PlainAnswers, Row
+from factory.api.rows import Answer, Guide, ReferenceAnswers, Row
 
-SETTINGS = ("generation_config.json",)
-TOGETHER = 16
+GENERATION_FILES = ("generation_config.json",)
+GENERATION_BATCH_SIZE = 16
 """Rows that are answered at once."""
-TRIED = 96
+GUIDE_TOP_K = 96
 """How many of the likeliest tokens a guide is asked about, as in the factory's own decoding."""
 
 
-def layout(model: Path, bundle: Path) -> None:
+def copy_generation_files(model: Path, bundle: Path) -> None:
     """Copy what generation needs beside the adapter and the tokenizer."""
-    for name in SETTINGS:
+    for name in GENERATION_FILES:
         if (model / name).is_file():
             shutil.copyfile(model / name, bundle / name)
 
 
-def answers(job: ModelJob, limit: int, library: str) -> PlainAnswers:
+def generate_with_transformers(job: ModelJob, limit: int, library: str) -> ReferenceAnswers:
     """Greedy answers of `generate`, a few rows at once; `job.adapter` is the bundle, None the base by itself."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -39,32 +39,32 @@ def answers(job: ModelJob, limit: int, library: str) -> PlainAnswers:
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     model.eval()
     found: list[Answer] = []
-    for at in range(0, len(job.rows), TOGETHER):
-        rows = job.rows[at : at + TOGETHER]
-        said = _written(model, tokenizer, job, rows, limit)
+    for at in range(0, len(job.rows), GENERATION_BATCH_SIZE):
+        rows = job.rows[at : at + GENERATION_BATCH_SIZE]
+        said = _generate_row_batch(model, tokenizer, job, rows, limit)
         found += [Answer(row.id, text) for row, text in zip(rows, said, strict=True)]
     adapted = sum(1 for module in model.modules() if hasattr(module, "lora_A"))
-    return PlainAnswers(tuple(found), adapted, library)
+    return ReferenceAnswers(tuple(found), adapted, library)
 
 
-def _written(model: Any, tokenizer: Any, job: ModelJob, rows: Sequence[Row], limit: int) -> list[str]:
+def _generate_row_batch(model: Any, tokenizer: Any, job: ModelJob, rows: Sequence[Row], limit: int) -> list[str]:
     """What `generate` says to some rows, padded on the left."""
-    turns = [[{"role": message.role, "content": message.content} for message in job.task.messages(row)] for row in rows]
+    turns = [[{"role": message.role, "content": message.content} for message in job.task.render_messages(row)] for row in rows]
     tokenizer.padding_side = "left"
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
     inputs = tokenizer.apply_chat_template(
         turns, add_generation_prompt=True, padding=True, return_tensors="pt", return_dict=True
     )
     start = inputs["input_ids"].shape[1]
-    guides = [job.task.guide(row, job.tables) for row in rows]
+    guides = [job.task.build_guide(row, job.tables) for row in rows]
     made = model.generate(
         **inputs, do_sample=False, max_new_tokens=limit, pad_token_id=tokenizer.pad_token_id,
-        logits_processor=[_guided(tokenizer, guides, start)] if any(guides) else [],
+        logits_processor=[_build_guide_processor(tokenizer, guides, start)] if any(guides) else [],
     )
     return [str(tokenizer.decode(ids, skip_special_tokens=True)) for ids in made[:, start:]]
 
 
-def _guided(tokenizer: Any, guides: Sequence[Guide | None], start: int) -> Callable[[Any, Any], Any]:
+def _build_guide_processor(tokenizer: Any, guides: Sequence[Guide | None], start: int) -> Callable[[Any, Any], Any]:
     """A logits processor that leaves each row the likeliest token that its guide allows."""
 
     def process(ids: Any, scores: Any) -> Any:
@@ -73,15 +73,15 @@ def _guided(tokenizer: Any, guides: Sequence[Guide | None], start: int) -> Calla
             said = ids[row, start:].tolist()
             if guide is not None and tokenizer.eos_token_id not in said:
                 only[row] = float("-inf")
-                only[row, _allowed(tokenizer, guide, said, scores[row])] = 0.0
+                only[row, _find_allowed_token(tokenizer, guide, said, scores[row])] = 0.0
         return only
 
     return process
 
 
-def _allowed(tokenizer: Any, guide: Guide, said: list[int], scores: Any) -> int:
+def _find_allowed_token(tokenizer: Any, guide: Guide, said: list[int], scores: Any) -> int:
     mute = frozenset(tokenizer.all_special_ids)
-    for token in scores.topk(min(TRIED, len(scores))).indices.tolist():
+    for token in scores.topk(min(GUIDE_TOP_K, len(scores))).indices.tolist():
         ends = token == tokenizer.eos_token_id
         text = tokenizer.decode(said if ends else [*said, token], skip_special_tokens=True)
         if (ends or token not in mute) and guide(text, ends):

@@ -49,14 +49,14 @@ def command(
     from factory.advise import Survey, advise
     from factory.cli.making import made
     from factory.data.rows import read_json
-    from factory.home import home
+    from factory.home import find_home
     from factory.plan import survey
-    from factory.plugins import installed
+    from factory.plugins import load_installed_registry
     from factory.store import Store
 
     plan = survey(resolved, rows)
-    made(plan, "survey", resolved, installed(tuple(folders)), plain=plain)
-    found = Survey.from_json(read_json(Store(home()).place("survey", plan["survey"].key).output / "survey.json"))
+    made(plan, "survey", resolved, load_installed_registry(tuple(folders)), plain=plain)
+    found = Survey.from_json(read_json(Store(find_home()).locate_output("survey", plan["survey"].key).output / "survey.json"))
     advice, costs = advise(found), _costs(found, resolved, plan)
     if as_json:
         out.emit({"name": plan.name, "task": plan.task, **asdict(advice), "survey": found.to_json(), "costs": costs})
@@ -77,21 +77,21 @@ def _costs(survey: Survey, resolved: Resolved, plan: Plan) -> dict[str, Any]:
 def _build(resolved: Resolved) -> dict[str, Any]:
     """Time and memory of what a build would still run, from earlier runs here or as a guess."""
     from factory.estimate import estimate, total
-    from factory.home import home
+    from factory.home import find_home
     from factory.plan import compile
     from factory.runs import newest
 
-    plan, earlier = compile(resolved), list(newest(home(), brief=True))
+    plan, earlier = compile(resolved), list(newest(find_home(), brief=True))
     todo = [reason.stage for reason in load.reasons(plan) if reason.state != "cached"]
     return asdict(total(estimate(stage, plan.name, resolved.profile, earlier) for stage in todo))
 
 
 def _prompting(leg: Leg, plan: Plan) -> dict[str, Any]:
     """What one question takes, as it was seen: seconds include loading the model once."""
-    from factory.home import home
+    from factory.home import find_home
     from factory.store import Store
 
-    meta = Store(home()).place(f"trial[{leg.name}]", plan[f"trial[{leg.name}]"].key).meta()
+    meta = Store(find_home()).locate_output(f"trial[{leg.name}]", plan[f"trial[{leg.name}]"].key).read_meta()
     return {"seconds_a_question": round(meta["seconds"] / leg.n, 4),
             **({"tokens_a_question": leg.facts["prompt_tokens"]} if "prompt_tokens" in leg.facts else {})}
 

@@ -83,33 +83,33 @@ def _measured(references: Sequence[str], data: Path, column: str, as_json: bool)
 def _fit(reference: str, texts: Sequence[str]) -> Fit:
     """The measure of one base, which is fetched and unpacked once."""
     from factory import bases, identity
-    from factory.home import home
+    from factory.home import find_home
     from factory.ml.gguf import convert
     from factory.ml.tokens import fit
 
     here = Path()
-    place = home() / "cache" / "bases" / identity.key(bases.identity(reference, here))
+    place = find_home() / "cache" / "bases" / identity.compute_key(bases.identity(reference, here))
     if not (place / "base.json").is_file():
         place.mkdir(parents=True, exist_ok=True)
-        bases.resolve(reference, here, place, Notes(), cache=home() / "cache" / "wheels", convert=convert)
+        bases.resolve(reference, here, place, Notes(), cache=find_home() / "cache" / "wheels", convert=convert)
     return fit(place / "model", texts)
 
 
 def _pin(reference: str) -> str:
     """The line that a spec writes for a base, with what fixes its bytes."""
     from factory.bases import pin
-    from factory.home import home
+    from factory.home import find_home
 
-    return pin(reference, home() / "cache" / "wheels", Notes())
+    return pin(reference, find_home() / "cache" / "wheels", Notes())
 
 
 class Notes:
     """A reporter that speaks to standard error."""
 
-    def progress(self, done: int, total: int = 0, unit: str = "rows") -> None:
+    def report_progress(self, done: int, total: int = 0, unit: str = "rows") -> None:
         """Nothing: a download is short."""
 
-    def measured(self, step: int, **values: float) -> None:
+    def log_metrics(self, step: int, **values: float) -> None:
         """Nothing is measured here."""
 
     def note(self, text: str, *, warning: bool = False) -> None:

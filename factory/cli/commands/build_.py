@@ -32,18 +32,18 @@ def command(  # noqa: PLR0913 (one argument an option)
     from factory.cli.verdict import panel, summary
     from factory.engine import build
     from factory.evidence import Evidence
-    from factory.home import home
+    from factory.home import find_home
     from factory.plan import compile
-    from factory.plugins import installed
+    from factory.plugins import load_installed_registry
 
     if force:
         load.known(compile(resolved), force)
     signal.signal(signal.SIGTERM, interrupt)
     display = Plain() if plain or not out.terminal() else Live()
     with display:
-        registry = installed(tuple(folders))
-        result = build(resolved, registry, home(), force=force, listener=display.hear, replay=replay)
-    evidence = Evidence(home(), display.run)
+        registry = load_installed_registry(tuple(folders))
+        result = build(resolved, registry, find_home(), force=force, listener=display.hear, replay=replay)
+    evidence = Evidence(find_home(), display.run)
     if as_json:
         out.emit({**summary(evidence), "bundle": str(result.bundle or "")})
     else:

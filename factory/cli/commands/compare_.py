@@ -37,11 +37,11 @@ def command(
         _many([a, b, *more], as_json)
         return
     from factory.compare import Shelf, compare, sides
-    from factory.home import home
-    from factory.plugins import installed
+    from factory.home import find_home
+    from factory.plugins import load_installed_registry
 
-    found = compare(*sides(home(), a, b), metric)
-    shelf = Shelf(found.a.evidence, installed(tuple(folders)))
+    found = compare(*sides(find_home(), a, b), metric)
+    shelf = Shelf(found.a.evidence, load_installed_registry(tuple(folders)))
     if as_json:
         out.emit(_data(found, shelf))
     else:
@@ -53,10 +53,10 @@ def _many(asked: Sequence[str], as_json: bool) -> None:
     import shutil
     import time
 
-    from factory.home import home
+    from factory.home import find_home
     from factory.tui.once import once
 
-    told = once(home(), "compare", asked, time.time())
+    told = once(find_home(), "compare", asked, time.time())
     if as_json:
         out.emit(told.facts)
     else:

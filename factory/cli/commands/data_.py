@@ -52,15 +52,15 @@ def command(  # noqa: PLR0913  (each is an option of the command line)
 
 def _portrait(resolved: Resolved, folders: Sequence[Path], plain: bool) -> Portrait:
     from factory.cli.making import made
-    from factory.home import home
+    from factory.home import find_home
     from factory.plan import compile
-    from factory.plugins import installed
+    from factory.plugins import load_installed_registry
     from factory.portrait import portrait
 
     plan = compile(resolved)
     until = "review" if "review" in plan.names() else "curate"
-    made(plan, until, resolved, installed(tuple(folders)), plain=plain)
-    return portrait(plan, resolved.task, home())
+    made(plan, until, resolved, load_installed_registry(tuple(folders)), plain=plain)
+    return portrait(plan, resolved.task, find_home())
 
 
 def _history(portrait: Portrait, resolved: Resolved, name: str) -> History:

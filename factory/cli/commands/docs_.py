@@ -16,8 +16,8 @@ from factory.cli import load, out
 def command(folder: Path, markdown: bool, folders: tuple[Path, ...]) -> None:
     """Write the pages of all kinds, from the installed classes, and the guides, into FOLDER as HTML."""
     from factory.docs.site import write
-    from factory.plugins import installed
+    from factory.plugins import load_installed_registry
 
-    count = write(folder, installed(tuple(folders)), markdown)
+    count = write(folder, load_installed_registry(tuple(folders)), markdown)
     out.say(str(folder / f"index.{'md' if markdown else 'html'}"))
     out.note(f"{count} pages")

@@ -24,12 +24,12 @@ def plugin(name: str, role: str, folder: Path | None) -> None:
     """Write an installable package of one plugin: a class, a test that means something, and a smoke spec."""
     from factory import scaffold
     from factory.errors import InputError
-    from factory.plugins import installed
+    from factory.plugins import load_installed_registry
 
-    if name in {kind.kind for kind in installed().classes(role)}:
+    if name in {kind.kind for kind in load_installed_registry().classes(role)}:
         raise InputError(f"there is a {role} {name!r} already; `factory plugins {name}` shows it; choose another name")
     target = folder or Path(name)
-    files = scaffold.plugin(name, role, target)
+    files = scaffold.create_plugin_package(name, role, target)
     for file in files:
         out.say(str(file))
     out.note(f"\nnow: pip install -e {target} && factory plugins {name} && (cd {target} && python -m pytest)")
@@ -45,12 +45,12 @@ def spec(name: str, kind: str, data: Path | None, target: Path | None, folders: 
     """Write a commented spec. With --from, columns, group and split are proposed from what the file holds."""
     from factory.drafting import written
     from factory.errors import InputError
-    from factory.plugins import installed
+    from factory.plugins import load_installed_registry
 
     file = target or Path(f"{name}.yaml")
     if file.exists():
         raise InputError(f"{file} is there already; choose another name, or -o another file")
-    text = written(name, kind, data, file, installed(tuple(folders)))
+    text = written(name, kind, data, file, load_installed_registry(tuple(folders)))
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text, encoding="utf-8")
     out.say(str(file))

@@ -35,13 +35,13 @@ def command(
         _values(resolved, as_json)
         return
     from factory.estimate import estimate
-    from factory.home import home
+    from factory.home import find_home
     from factory.plan import compile
     from factory.runs import newest
 
     plan = compile(resolved)
     reasons = load.reasons(plan, force)
-    earlier = list(newest(home(), brief=True))
+    earlier = list(newest(find_home(), brief=True))
     costs = [estimate(stage.name, plan.name, profile, earlier) for stage in plan.stages]
     if as_json:
         stages = zip(plan.stages, reasons, costs, strict=True)

@@ -26,9 +26,9 @@ def command(what: str, doctor: bool, folders: Sequence[Path], as_json: bool) -> 
 
     A ROLE such as objective narrows the list; a KIND such as cross-encoder prints its own documentation.
     """
-    from factory.plugins import installed
+    from factory.plugins import load_installed_registry
 
-    registry = installed(tuple(folders))
+    registry = load_installed_registry(tuple(folders))
     if doctor:
         return _doctor(folders, as_json)
     role = what if what in {kind.role for kind in registry.classes()} else ""
@@ -69,17 +69,17 @@ def _wrong(registry: Registry) -> None:
 
 
 def _row(registry: Registry, kind: type[Plugin]) -> dict[str, Any]:
-    from factory.shown import fields_of
+    from factory.shown import describe_fields
 
     what = (kind.__doc__ or "").strip().splitlines()
-    package = registry.package(kind)
+    package = registry.get_package(kind)
     return {
         "role": kind.role,
         "kind": kind.kind,
         "version": kind.version,
         "package": f"{package.name} {package.version}".strip(),
         "what": what[0] if what else "",
-        "fields": [asdict(field) for field in fields_of(kind)],
+        "fields": [asdict(field) for field in describe_fields(kind)],
     }
 
 
@@ -88,9 +88,9 @@ def _explained(registry: Registry, word: str, as_json: bool) -> int:
     import difflib
 
     from factory.errors import InputError
-    from factory.home import home
+    from factory.home import find_home
     from factory.report.words import clean
-    from factory.shown import explained, used
+    from factory.shown import render_plugin_help, list_kind_users
 
     found = [kind for kind in registry.classes() if kind.kind == word]
     if not found:
@@ -99,11 +99,11 @@ def _explained(registry: Registry, word: str, as_json: bool) -> int:
         hint = f"did you mean {near[0]!r}?" if near else "`factory plugins` lists them"
         raise InputError(f"no plugin plays the role {word!r}, and none is of that kind; {hint}")
     if as_json:
-        out.emit([{**_row(registry, kind), "doc": kind.__doc__, "used": used(kind, registry, home())}
+        out.emit([{**_row(registry, kind), "doc": kind.__doc__, "used": list_kind_users(kind, registry, find_home())}
                   for kind in found])
         return 0
     for kind in found:
-        for line in explained(kind, registry, home()).splitlines():
+        for line in render_plugin_help(kind, registry, find_home()).splitlines():
             indent = len(line) - len(line.lstrip())
             out.say(" " * indent + clean(line))
         out.say()
@@ -114,14 +114,14 @@ def _doctor(folders: Sequence[Path], as_json: bool) -> int:
     """Import each package in a fresh interpreter, and say what that loads; 69 when one is heavy or fails."""
     from factory.errors import UNAVAILABLE
     from factory.report.words import clean
-    from factory.testing.imports import packages
+    from factory.testing.imports import measure_package_imports
 
-    found = packages(folders)
+    found = measure_package_imports(folders)
     sick = [one for one in found if one.heavy or one.failed or one.printed]
     if as_json:
         out.emit([asdict(one) for one in found])
         return UNAVAILABLE if sick else 0
-    rows = [[clean(one.module), clean(one.package), f"{1000 * one.seconds:.0f} ms", clean(one.verdict, 110)]
+    rows = [[clean(one.module), clean(one.package), f"{1000 * one.seconds:.0f} ms", clean(one.summary, 110)]
             for one in found]
     out.say(out.table(["module", "package", "import", "verdict"], rows, right=(2,)))
     return UNAVAILABLE if sick else 0

@@ -15,11 +15,11 @@ from factory.cli import out
 def command(run: str, target: Path | None) -> None:
     """Write a run as one HTML file."""
     from factory.evidence import Evidence
-    from factory.home import home
+    from factory.home import find_home
     from factory.report.page import page
     from factory.runs import find
 
-    evidence = Evidence(home(), find(home(), run))
+    evidence = Evidence(find_home(), find(find_home(), run))
     path = target or Path(f"{evidence.run.id}.html")
     path.write_text(page(evidence), encoding="utf-8")
     out.say(str(path))

@@ -63,15 +63,15 @@ def _desk(
     resolved = load.resolved(spec, profile, overrides, folders)
     from factory import reviewing
     from factory.cli.making import made
-    from factory.home import home
+    from factory.home import find_home
     from factory.plan import compile
-    from factory.plugins import installed
+    from factory.plugins import load_installed_registry
     from factory.report.words import clean
 
     reviewing.asked(resolved)
     plan = compile(resolved)
-    made(plan, "curate", resolved, installed(tuple(folders)))
-    return reviewing.desk(resolved, plan, home(), clean(reviewer) or getpass.getuser(), rows)
+    made(plan, "curate", resolved, load_installed_registry(tuple(folders)))
+    return reviewing.desk(resolved, plan, find_home(), clean(reviewer) or getpass.getuser(), rows)
 
 
 def _sit(desk: Desk) -> None:

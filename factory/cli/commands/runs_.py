@@ -21,21 +21,21 @@ if TYPE_CHECKING:
 def command(limit: int, as_json: bool) -> None:
     """List the runs."""
     from factory.evidence import Evidence
-    from factory.home import home
-    from factory.journal import journals
+    from factory.home import find_home
+    from factory.journal import list_journals
     from factory.runs import newest
 
-    rows = [_row(Evidence(home(), run)) for run in islice(newest(home()), limit if limit > 0 else None)]
+    rows = [_row(Evidence(find_home(), run)) for run in islice(newest(find_home()), limit if limit > 0 else None)]
     if as_json:
         out.emit(rows)
         return
     if not rows:
-        out.note(f"no runs in {home()}; `factory build SPEC` makes one")
+        out.note(f"no runs in {find_home()}; `factory build SPEC` makes one")
         return
     out.say(
         out.table(["run", "task", "profile", "state", "verdict", "score", "took", "started"], _cells(rows), right=(6,))
     )
-    older = len(journals(home())) - len(rows)
+    older = len(list_journals(find_home())) - len(rows)
     if older > 0:
         out.note(f"{older} older; --limit 0 lists all")
 

@@ -17,10 +17,10 @@ def command(target: Path | None, folders: Sequence[Path]) -> None:
     """Write the JSON Schema of specs, with the installed plugins' fields."""
     import json
 
-    from factory.plugins import installed
+    from factory.plugins import load_installed_registry
     from factory.schema import schema
 
-    text = json.dumps(schema(installed(tuple(folders))), indent=1, ensure_ascii=False, sort_keys=False)
+    text = json.dumps(schema(load_installed_registry(tuple(folders))), indent=1, ensure_ascii=False, sort_keys=False)
     if target is None:
         out.say(text)
     else:

@@ -20,10 +20,10 @@ def command(run: str, as_json: bool) -> None:
     """Show a run, live or past. RUN is an id, the start of one, a specialist's name, or `latest`."""
     from factory.cli.verdict import panel, summary
     from factory.evidence import Evidence
-    from factory.home import home
+    from factory.home import find_home
     from factory.runs import find
 
-    evidence = Evidence(home(), find(home(), run))
+    evidence = Evidence(find_home(), find(find_home(), run))
     if as_json:
         out.emit({**summary(evidence), **_details(evidence)})
         return

@@ -24,7 +24,7 @@ def command(names: Sequence[str], alias: str, as_json: bool) -> None:
     too. `latest` is the newest version, `shipped` the newest that may ship.
     """
     from factory.errors import InputError
-    from factory.home import home
+    from factory.home import find_home
     from factory.specialists import name_it
     from factory.tui.once import once
 
@@ -32,8 +32,8 @@ def command(names: Sequence[str], alias: str, as_json: bool) -> None:
         version, equals, word = alias.rpartition("=")
         if not equals:
             raise InputError(f"--alias {alias}: write NAME@VERSION=WORD")
-        name_it(home(), version, word)
-    told = once(home(), "specialists", names, time.time())
+        name_it(find_home(), version, word)
+    told = once(find_home(), "specialists", names, time.time())
     if names and not told.facts:
         raise InputError(f"no specialist {', '.join(names)}; `factory specialists` lists all")
     if as_json:

@@ -31,10 +31,10 @@ def command(runs: Sequence[str], screen: str | None, once: str | None, width: in
     It shows what builds wrote, live or past, and never builds itself: any number can look at the same time. `?` says
     what the keys of a screen do.
     """
-    from factory.home import home
+    from factory.home import find_home
 
     if once is not None:
-        _once(home(), once, runs, width, as_json)
+        _once(find_home(), once, runs, width, as_json)
         return
     if as_json:
         raise click.UsageError("--json goes with --once SCREEN")
@@ -42,7 +42,7 @@ def command(runs: Sequence[str], screen: str | None, once: str | None, width: in
         raise InputError("this is no terminal; `factory tui --once SCREEN` prints a screen as text")
     from factory.tui.start import start
 
-    start(home(), screen or "", runs, light)
+    start(find_home(), screen or "", runs, light)
 
 
 def _once(home: Any, screen: str, runs: Sequence[str], width: int, as_json: bool) -> None:

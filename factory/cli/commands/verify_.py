@@ -16,10 +16,10 @@ def command(bundle: str, as_json: bool) -> int:
     from pathlib import Path
 
     from factory.bundle import verify
-    from factory.home import home
+    from factory.home import find_home
     from factory.specialists import resolve
 
-    folder = Path(bundle) if Path(bundle).is_dir() else resolve(home(), bundle)
+    folder = Path(bundle) if Path(bundle).is_dir() else resolve(find_home(), bundle)
     problems = [str(problem) for problem in verify(folder)]
     if as_json:
         out.emit({"bundle": str(folder), "problems": problems})

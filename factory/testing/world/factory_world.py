@@ -22,7 +22,7 @@ from factory.api import (
     Metric,
     ModelJob,
     Objective,
-    PlainAnswers,
+    ReferenceAnswers,
     Plugin,
     Provenance,
     Row,
@@ -33,10 +33,10 @@ from factory.api import (
     Task,
     TrainResult,
     hookimpl,
-    read_lines,
+    read_numbered_jsonl,
 )
 
-FORMS = ("labels", "ranking", "text")
+OUTPUT_TYPES = ("labels", "ranking", "text")
 TEMPLATES = {
     "labels": {"text": "{text}", "system": "Say what it is.", "prompt": "{text}", "target": "{label}"},
     "ranking": {"query": "{query}", "document": "{text}", "text": "{query}"},
@@ -44,7 +44,7 @@ TEMPLATES = {
 }
 
 
-class WorldRows(Source):
+class WorldSource(Source):
     """Reads rows and side tables as the kit wrote them."""
 
     kind = "world-rows"
@@ -54,7 +54,7 @@ class WorldRows(Source):
     holds: list[str] = Field([], description="the side tables that they fill")
 
     @property
-    def gives(self) -> tuple[str, ...]:  # type: ignore[override]
+    def output_columns(self) -> tuple[str, ...]:  # type: ignore[override]
         """The columns of its rows."""
         return tuple(self.columns)
 
@@ -63,42 +63,42 @@ class WorldRows(Source):
         """The side tables that it fills."""
         return tuple(self.holds)
 
-    def rows(self, job: Job) -> Iterator[Row]:
-        for number, value in read_lines(job.root / self.file, str(self.file)):
+    def iter_rows(self, job: Job) -> Iterator[Row]:
+        for number, value in read_numbered_jsonl(job.root / self.file, str(self.file)):
             origin = Provenance(str(self.file), number, licence="CC0-1.0")
             yield Row(value["id"], value["columns"], origin, value.get("group", ""), table=value.get("table", ""))
 
 
-class World(Task):
+class WorldTask(Task):
     """One of the forms of answers over the kit's rows."""
 
     columns: ClassVar[tuple[str, ...]] = ()
 
-    def templates(self) -> dict[str, str]:
-        return TEMPLATES[self.answers]
+    def get_templates(self) -> dict[str, str]:
+        return TEMPLATES[self.output_type]
 
-    def choices(self, rows: Any) -> tuple[str, ...]:
-        return tuple(sorted({self.target(row) for row in rows})) if self.answers == "labels" else ()
+    def list_choices(self, rows: Any) -> tuple[str, ...]:
+        return tuple(sorted({self.render_target(row) for row in rows})) if self.output_type == "labels" else ()
 
     @classmethod
-    def defaults(cls) -> dict[str, Any]:
+    def get_defaults(cls) -> dict[str, Any]:
         return {
-            "objective": {"kind": f"world-{cls.answers}"}, "contenders": ["tuned", f"world-{cls.answers}"],
-            "evaluate": [f"world-{cls.answers}"], "train": {"epochs": 1}, "gate": {"resamples": 500},
+            "objective": {"kind": f"world-{cls.output_type}"}, "contenders": ["tuned", f"world-{cls.output_type}"],
+            "evaluate": [f"world-{cls.output_type}"], "train": {"epochs": 1}, "gate": {"resamples": 500},
             "data": {"split": {"test": 24, "validation": 10}, "leakage": {"near": 1.0}},
         }
 
     def audit(self, job: RowsJob) -> Iterator[Finding]:
         yield from ()
 
-    def show(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer | None) -> str:
-        return f"{row[self.text]} → {answer.output if answer else ''}"
+    def describe_row(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer | None) -> str:
+        return f"{row[self.text_column]} → {answer.output if answer else ''}"
 
 
-class Counted(Objective):
+class WordCountObjective(Objective):
     """Learns nothing but what was commonest, and answers so: an adapter that any machine can make in a moment."""
 
-    loader = "json:loads"
+    loader_class = "json:loads"
 
     def audit(self, job: ModelJob) -> Iterator[Finding]:
         yield from ()
@@ -110,24 +110,24 @@ class Counted(Objective):
         save_file({"nothing": np.zeros(1, dtype=np.float32)}, job.out / "adapter_model.safetensors")
         config = {"peft_type": "LORA", "r": job.adapter.rank, "target_modules": ["nothing"]}
         (job.out / "adapter_config.json").write_text(json.dumps(config))
-        (job.out / "learned.json").write_text(json.dumps(_learned(job)))
-        job.report.measured(1, loss=0.5)
+        (job.out / "learned.json").write_text(json.dumps(_count_label_words(job)))
+        job.report.log_metrics(1, loss=0.5)
         return TrainResult(steps=1, modules=1, trainable=1, parameters=1)
 
     def answer(self, job: ModelJob) -> Iterator[Answer]:
         learned = json.loads((job.adapter / "learned.json").read_text()) if job.adapter else {}
         for row in job.rows:
-            yield Answer(row.id, _said(self.answers, row, learned))
+            yield Answer(row.id, _predict_output(self.output_type, row, learned))
 
-    def layout(self, job: ModelJob, bundle: Path) -> None:
+    def export_files(self, job: ModelJob, bundle: Path) -> None:
         if job.adapter:
             (bundle / "learned.json").write_bytes((job.adapter / "learned.json").read_bytes())
 
-    def plain(self, job: ModelJob) -> PlainAnswers:
-        return PlainAnswers(tuple(self.answer(job)), 1 if job.adapter else 0, "json")
+    def generate_reference_answers(self, job: ModelJob) -> ReferenceAnswers:
+        return ReferenceAnswers(tuple(self.answer(job)), 1 if job.adapter else 0, "json")
 
 
-def _learned(job: FitJob) -> dict[str, Any]:
+def _count_label_words(job: FitJob) -> dict[str, Any]:
     """Which label each word goes with, and what is said most."""
     words: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for row in job.rows:
@@ -136,7 +136,7 @@ def _learned(job: FitJob) -> dict[str, Any]:
     return {word: dict(sorted(counts.items())) for word, counts in sorted(words.items())} or {"nothing": {}}
 
 
-def _said(form: str, row: Row, learned: Mapping[str, Mapping[str, int]]) -> Any:
+def _predict_output(form: str, row: Row, learned: Mapping[str, Mapping[str, int]]) -> Any:
     votes: Counter[str] = Counter()
     for word in str(row.columns.get("text", "")).split():
         votes.update(learned.get(word, {}))
@@ -151,18 +151,18 @@ def _said(form: str, row: Row, learned: Mapping[str, Mapping[str, int]]) -> Any:
     return f"it is {best}" if best else "learned" if learned else ""
 
 
-class Constant(Contender):
+class ConstantContender(Contender):
     """Says the same to every row."""
 
     def answer(self, job: AnswerJob) -> Iterator[Answer]:
         for row in job.rows:
-            yield Answer(row.id, _said(self.answers, row, {}))
+            yield Answer(row.id, _predict_output(self.output_type, row, {}))
 
 
-class Length(Eval):
+class AnswerLengthEval(Eval):
     """How long an answer is when written down: a number for any form."""
 
-    primary = "length"
+    primary_metric = "length"
     metrics = (Metric("length", "letters of the answer as JSON"),)
 
     def score(self, job: ScoreJob) -> Iterator[Scores]:
@@ -170,15 +170,15 @@ class Length(Eval):
             yield Scores(row.id, {"length": float(len(json.dumps(job.answers[row.id].output)))})
 
 
-def _of(base: type[Plugin], form: str, **more: Any) -> type[Plugin]:
+def _make_output_type_class(base: type[Plugin], form: str, **more: Any) -> type[Plugin]:
     made = {"kind": f"world-{form}", "answers": form, "__doc__": base.__doc__, "__module__": __name__, **more}
     return type(f"{base.__name__}{form.title()}", (base,), made)
 
 
-TEXTS = {"labels": "text", "ranking": "query", "text": "question"}
-KINDS = [WorldRows] + [
-    kind for form in FORMS for kind in (
-        _of(World, form, text=TEXTS[form]), _of(Counted, form), _of(Constant, form), _of(Length, form),
+TEXT_COLUMNS = {"labels": "text", "ranking": "query", "text": "question"}
+PLUGIN_CLASSES = [WorldSource] + [
+    kind for form in OUTPUT_TYPES for kind in (
+        _make_output_type_class(WorldTask, form, text=TEXT_COLUMNS[form]), _make_output_type_class(WordCountObjective, form), _make_output_type_class(ConstantContender, form), _make_output_type_class(AnswerLengthEval, form),
     )
 ]
 
@@ -186,4 +186,4 @@ KINDS = [WorldRows] + [
 @hookimpl
 def factory_plugins() -> list[type[Plugin]]:
     """The tasks, and the least that each needs to be built."""
-    return KINDS
+    return PLUGIN_CLASSES

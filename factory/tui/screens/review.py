@@ -185,10 +185,10 @@ def desk_of(world: World, run: str) -> Desk:
 
     from factory import reviewing
     from factory.plan import compile
-    from factory.plugins import installed
+    from factory.plugins import load_installed_registry
     from factory.resolve import resolve
 
     view = world.evidence(run).run
-    resolved = resolve(Path(view.spec), profile=view.profile, registry=installed())
+    resolved = resolve(Path(view.spec), profile=view.profile, registry=load_installed_registry())
     reviewing.asked(resolved)
     return reviewing.desk(resolved, compile(resolved), world.home, getpass.getuser())

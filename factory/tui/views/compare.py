@@ -141,7 +141,7 @@ def _about(found: Beside, row: str) -> str:
     if there is None:
         return ""
     try:
-        asked = found.shelf.task.asked(there).get("query") if found.shelf.task is not None else None
+        asked = found.shelf.task.extract_query(there).get("query") if found.shelf.task is not None else None
     except Exception:  # a stranger's task must not end the screen
         asked = None
     texts = [asked] if isinstance(asked, str) else [v for v in there.columns.values() if isinstance(v, str)]

@@ -14,10 +14,10 @@ class MyPlugin(Contender):
     kind = "my-plugin"
     contract = 1
     columns = ("text", "label")
-    answers = "labels"
+    output_type = "labels"
 
     def answer(self, job: AnswerJob) -> Iterator[Answer]:
-        labels = job.task.choices(job.train)
+        labels = job.task.list_choices(job.train)
         voices: defaultdict[str, Counter[str]] = defaultdict(Counter)
         for row in job.train:
             for word in set(str(row["text"]).lower().split()):

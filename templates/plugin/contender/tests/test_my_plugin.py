@@ -4,13 +4,13 @@ from pathlib import Path
 
 from my_plugin.contender import MyPlugin
 
-from factory.testing import Case, suite, trial
+from factory.testing import Case, build_conformance_suite, create_trial
 
-test_it_keeps_the_contract = suite("my_plugin", record=Path(__file__).with_name("recorded.json"))
+test_it_keeps_the_contract = build_conformance_suite("my_plugin", record=Path(__file__).with_name("recorded.json"))
 
 
 def test_words_of_one_label_decide() -> None:
     rows = [{"text": text, "label": label} for text, label in [("a hot cup", "tea"), ("a cold glass", "juice")] * 20]
-    answers = trial(MyPlugin(), Case(rows=rows)).run()
+    answers = create_trial(MyPlugin(), Case(rows=rows)).run()
     assert max(answers[0]["output"], key=answers[0]["output"].get) == "tea"
     assert max(answers[1]["output"], key=answers[1]["output"].get) == "juice"

@@ -18,7 +18,7 @@ class MyPlugin(Curator):
 
     words: int = Field(3, ge=1, description="different words that a text needs")
 
-    def keep(self, job: RowsJob) -> Iterator[Decision]:
+    def curate(self, job: RowsJob) -> Iterator[Decision]:
         for row in job.rows:
             count = len(set(str(row["text"]).lower().split()))
             # The reason is shown in the report's funnel, beside how many rows it took.

@@ -4,15 +4,15 @@ from pathlib import Path
 
 from my_plugin.curator import MyPlugin
 
-from factory.api import Provenance, Row, RowsJob, Silent
-from factory.testing import suite
+from factory.api import Provenance, Row, RowsJob, NoOpReporter
+from factory.testing import build_conformance_suite
 
-test_it_keeps_the_contract = suite("my_plugin", record=Path(__file__).with_name("recorded.json"))
+test_it_keeps_the_contract = build_conformance_suite("my_plugin", record=Path(__file__).with_name("recorded.json"))
 
 
 def test_a_text_that_repeats_one_word_goes_with_a_reason() -> None:
     texts = {"a": "an old grey cat", "b": "cat cat cat Cat"}
     rows = [Row(name, {"text": text}, Provenance("here")) for name, text in texts.items()]
-    kept, dropped = MyPlugin().keep(RowsJob(7, Silent(), Path(), rows=rows))
+    kept, dropped = MyPlugin().keep(RowsJob(7, NoOpReporter(), Path(), rows=rows))
     assert kept.kept and not kept.why
     assert not dropped.kept and dropped.why == "fewer than 3 words"

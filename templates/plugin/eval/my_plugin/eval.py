@@ -15,8 +15,8 @@ class MyPlugin(Eval):
     kind = "my-plugin"
     contract = 1
     columns = ("label",)
-    answers = "labels"
-    primary = "weighed"
+    output_type = "labels"
+    primary_metric = "weighed"
     metrics = (Metric("weighed", "1 for a right label; minus `cost` times its probability for a wrong one"),)
 
     cost: float = Field(1.0, ge=0, description="what a mistake costs that was made with probability 1")

@@ -3,9 +3,9 @@
 import torch
 from my_plugin.objective import MyPlugin
 
-from factory.testing import suite
+from factory.testing import build_conformance_suite
 
-test_it_keeps_the_contract = suite("my_plugin")
+test_it_keeps_the_contract = build_conformance_suite("my_plugin")
 
 LOGITS = torch.tensor([[9.0, 0.0, 0.0], [0.0, 0.1, 0.0]])
 TOKENS = torch.tensor([0, 1])

@@ -16,13 +16,13 @@ class MyPlugin(Source):
 
     kind = "my-plugin"
     contract = 1
-    gives = ("text", "label")
+    output_columns = ("text", "label")
 
     # `Input` makes the file's content part of the key: change the file, and what stands on it runs again.
     file: Annotated[Path, Input()] = Field(description="the lines, relative to the spec")
     licence: str = Field("", description="licence of the file, for the bundle's notes")
 
-    def rows(self, job: Job) -> Iterator[Row]:
+    def iter_rows(self, job: Job) -> Iterator[Row]:
         lines = (job.root / self.file).read_text("utf-8").splitlines()
         for number, line in enumerate(lines, 1):
             if not line.strip() or line.startswith("#"):
@@ -30,7 +30,7 @@ class MyPlugin(Source):
             label, colon, text = line.partition(":")
             if not colon or not text.strip():
                 # Says what is wrong and where; a spec may choose to skip such lines, which are then counted.
-                job.bad(f"{self.file}:{number}: no `label: text`; write a colon after the label")
+                job.report_bad_record(f"{self.file}:{number}: no `label: text`; write a colon after the label")
                 continue
             # The group keeps what belongs together on one side of the split: here, all lines of the same last word.
             yield Row(

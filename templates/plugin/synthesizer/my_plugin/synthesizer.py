@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
-from factory.api import Row, RowsJob, Share, Synthesizer, made
+from factory.api import Row, RowsJob, Fraction, Synthesizer, make_synthetic_row
 
 
 class MyPlugin(Synthesizer):
@@ -17,11 +17,11 @@ class MyPlugin(Synthesizer):
     contract = 1
     columns = ("text",)
 
-    share: Share = Field(0.5, description="share of the rows that get a copy")
+    share: Fraction = Field(0.5, description="share of the rows that get a copy")
 
     def synthesize(self, job: RowsJob) -> Iterator[Row]:
         for done, row in enumerate(job.rows, 1):
-            job.report.progress(done, len(job.rows))
+            job.report.report_progress(done, len(job.rows))
             # Seeded by the spec's seed and the row's id: the same rows come out whatever their order is.
             draw = random.Random(f"{job.seed} {row.id}")
             if draw.random() >= self.share:

@@ -5,17 +5,17 @@ from pathlib import Path
 
 from my_plugin.synthesizer import MyPlugin, swapped
 
-from factory.api import Job, Provenance, Row, RowsJob, Silent
-from factory.testing import suite
+from factory.api import Job, Provenance, Row, RowsJob, NoOpReporter
+from factory.testing import build_conformance_suite
 
-test_it_keeps_the_contract = suite("my_plugin", record=Path(__file__).with_name("recorded.json"))
+test_it_keeps_the_contract = build_conformance_suite("my_plugin", record=Path(__file__).with_name("recorded.json"))
 
 ROWS = [Row(f"r{n}", {"text": f"a photograph of number {n}", "label": "x"}, Provenance("here")) for n in range(40)]
 
 
 def test_a_copy_has_the_label_and_the_letters_of_its_parent() -> None:
     assert issubclass(RowsJob, Job)
-    copies = list(MyPlugin(share=1).synthesize(RowsJob(7, Silent(), Path(), rows=ROWS)))
+    copies = list(MyPlugin(share=1).synthesize(RowsJob(7, NoOpReporter(), Path(), rows=ROWS)))
     parents = {row.id: row for row in ROWS}
     assert 20 < len(copies) <= 40
     for copy in copies:

@@ -18,7 +18,7 @@ class MyPlugin(Target):
 
     image: str = Field("python:3.11-slim", description="the image that it starts from")
 
-    def refuses(self, manifest: Mapping[str, Any]) -> str:
+    def explain_refusal(self, manifest: Mapping[str, Any]) -> str:
         # Asked by `factory check`, long before there is a bundle: a reason here saves an hour of training.
         return "" if manifest.get("loader") else "the objective names no plain library that could load the bundle"
 

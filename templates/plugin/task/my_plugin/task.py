@@ -16,14 +16,14 @@ class MyPlugin(Task):
     kind = "my-plugin"
     contract = 1
     columns = ("claim", "evidence", "label")
-    prepared = ("text",)
-    answers = "labels"
-    text = "text"
+    added_columns = ("text",)
+    output_type = "labels"
+    text_column = "text"
 
     template: str = Field("{evidence} → {claim}", description="a pair as the model reads it, over the row's columns")
 
     @classmethod
-    def defaults(cls) -> dict[str, Any]:
+    def get_defaults(cls) -> dict[str, Any]:
         """What a spec of this task says when it says nothing: kinds that answer in `labels`."""
         return {
             "objective": {"kind": "classification"}, "contenders": ["tuned", "centroid", "majority"],
@@ -31,19 +31,19 @@ class MyPlugin(Task):
         }
 
     @classmethod
-    def profiles(cls) -> dict[str, dict[str, Any]]:
+    def get_profiles(cls) -> dict[str, dict[str, Any]]:
         return {"smoke": {"data": {"limit": 60}, "train": {"epochs": 1}}}
 
-    def templates(self) -> dict[str, str]:
+    def get_templates(self) -> dict[str, str]:
         return {"text": "{text}", "system": "Is the claim supported?", "prompt": "{text}", "target": "{label}"}
 
-    def choices(self, rows: Sequence[Row]) -> tuple[str, ...]:
-        return tuple(sorted({self.target(row) for row in rows}))
+    def list_choices(self, rows: Sequence[Row]) -> tuple[str, ...]:
+        return tuple(sorted({self.render_target(row) for row in rows}))
 
     def prepare(self, job: RowsJob) -> Iterator[Row]:
         """Every row with what the model reads. Test rows pass here too: the label must not be looked at."""
         for row in job.rows:
-            yield row.having(text=render(self.template, row.columns))
+            yield row.with_columns(text=render(self.template, row.columns))
 
     def audit(self, job: RowsJob) -> Iterator[Finding]:
         for row in job.rows:
@@ -51,20 +51,20 @@ class MyPlugin(Task):
             if empty:
                 yield Finding("empty", row.id, f"its {' and its '.join(empty)} has nothing in it")
 
-    def show(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer | None) -> str:
+    def describe_row(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer | None) -> str:
         said = max(sorted(answer.output), key=answer.output.get) if answer else row["label"]
         right = "" if said == row["label"] else f", not {row['label']}"
         return f"{row['evidence']} → {row['claim']}\n  {said}{right}"
 
-    def slices(self, row: Row) -> Mapping[str, str]:
+    def get_row_slices(self, row: Row) -> Mapping[str, str]:
         return {"label": str(row["label"])}
 
-    def question(self, asked: Mapping[str, Any]) -> Row:
+    def build_query_row(self, asked: Mapping[str, Any]) -> Row:
         """`factory try NAME --query CLAIM --with evidence=…`; the query may also be the whole text."""
         columns = {"claim": asked["query"], "evidence": "", "label": "", **asked}
         text = asked["query"] if not columns["evidence"] else render(self.template, columns)
         return Row("question", {**columns, "text": text}, Provenance("the question"))
 
-    def reply(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer) -> str:
+    def format_answer(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer) -> str:
         said = max(sorted(answer.output), key=answer.output.get)
         return f"{said} {answer.output[said]:.2f}"

@@ -8,7 +8,7 @@ from typing import Literal
 from urllib.request import urlopen
 
 from factory.api import (
-    Ask,
+    ChatRequest,
     Curator,
     Decision,
     Endpoint,
@@ -32,18 +32,18 @@ class Retold(Synthesizer):
     who: Literal["teacher", "judge"] = "teacher"
     endpoint: Endpoint | None = None
 
-    def uses(self) -> tuple[str, ...]:
+    def get_required_models(self) -> tuple[str, ...]:
         return () if self.endpoint else (self.who,)
 
     def synthesize(self, job: RowsJob) -> Iterator[Row]:
         rows = [row for row in job.rows[: self.first] for _ in range(self.draws)]
         asks = [
-            Ask((Message("user", f"Retell: {row['text']}"),), draw=n % self.draws) for n, row in enumerate(rows)
+            ChatRequest((Message("user", f"Retell: {row['text']}"),), sample_index=n % self.draws) for n, row in enumerate(rows)
         ]
-        replies = job.teacher(self.endpoint or self.who).ask(asks, job.report)
+        replies = job.get_teacher(self.endpoint or self.who).ask(asks, job.report)
         for number, (row, reply) in enumerate(zip(rows, replies, strict=True)):
-            if not reply.failed:
-                made = Provenance(self.kind, generator=self.kind, parents=(row.id,), detail={"prompt": reply.prompt})
+            if not reply.error:
+                made = Provenance(self.kind, generator=self.kind, parents=(row.id,), detail={"prompt": reply.prompt_digest})
                 yield Row(f"{row.id}-{number}", {**row.columns, "text": reply.text}, made, group=row.group)
 
 
@@ -54,7 +54,7 @@ class Phoning(Curator):
     home: str = "http://localhost:9"
     quietly: bool = False
 
-    def keep(self, job: RowsJob) -> Iterator[Decision]:
+    def curate(self, job: RowsJob) -> Iterator[Decision]:
         with suppress(OSError if self.quietly else ()):
             urlopen(self.home, data=str(len(job.rows)).encode(), timeout=5)
         for row in job.rows:

@@ -16,8 +16,8 @@ class FirstHit(Eval):
     kind = "first-hit"
     contract = 1
     columns = ("relevant", "candidates")
-    answers = "ranking"
-    primary = "effort"
+    output_type = "ranking"
+    primary_metric = "effort"
     metrics = (
         Metric("effort", "share of `depth` that need not be read to come to a relevant document"),
         Metric("found", "whether one is among the first `depth` at all", binary=True),
@@ -30,7 +30,7 @@ class FirstHit(Eval):
             place = self._place(job, row.id, list(row["candidates"]), row["relevant"])
             yield Scores(row.id, {"effort": max(1 - place / self.depth, 0.0), "found": float(place < self.depth)})
 
-    def totals(self, job: ScoreJob) -> Mapping[str, float]:
+    def compute_totals(self, job: ScoreJob) -> Mapping[str, float]:
         """The rank at which half of the readers are content."""
         places = [self._place(job, row.id, list(row["candidates"]), row["relevant"]) for row in job.rows]
         return {"median_rank": float(median(places)) + 1}

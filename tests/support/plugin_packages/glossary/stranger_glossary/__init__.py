@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from factory.api import Input, Plugin, Row, RowsJob, Synthesizer, hookimpl, made
+from factory.api import Input, Plugin, Row, RowsJob, Synthesizer, hookimpl, make_synthetic_row
 
 
 class Glossary(Synthesizer):
@@ -30,7 +30,7 @@ class Glossary(Synthesizer):
         words = self._words(job)
         pattern = re.compile(rf"\b({'|'.join(map(re.escape, sorted(words, key=len, reverse=True)))})\b", re.IGNORECASE)
         for done, row in enumerate(job.rows, 1):
-            job.report.progress(done, len(job.rows))
+            job.report.report_progress(done, len(job.rows))
             text = str(row[self.column])
             found = pattern.search(text)
             for other in words[found.group().lower()][: self.most] if found else ():

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from factory.api import Plugin, Speaking, hookimpl
+from factory.api import Plugin, CausalLMObjective, hookimpl
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class Smoothed(Speaking):
+class Smoothed(CausalLMObjective):
     """Prompt and answer by smoothed cross-entropy (Szegedy et al. 2016): each token shares some weight with all."""
 
     kind = "smoothed"
@@ -20,7 +20,7 @@ class Smoothed(Speaking):
 
     smoothing: float = Field(0.1, ge=0, lt=1, description="share of a token's weight that goes to all tokens alike")
 
-    def loss(self, logits: Tensor, tokens: Tensor) -> Tensor:
+    def compute_loss(self, logits: Tensor, tokens: Tensor) -> Tensor:
         from torch.nn import functional
 
         return functional.cross_entropy(logits, tokens, label_smoothing=self.smoothing)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from factory.api import Answer, ModelJob, Objective, PlainAnswers, Plugin, Row, Task, hookimpl
+from factory.api import Answer, ModelJob, Objective, ReferenceAnswers, Plugin, Row, Task, hookimpl
 
 
 class Tiny(Task):
@@ -17,10 +17,10 @@ class Tiny(Task):
     kind = "tiny"
     columns = ("query",)
     tables = ("documents",)
-    answers = "ranking"
-    text = "query"
+    output_type = "ranking"
+    text_column = "query"
 
-    def templates(self) -> dict[str, str]:
+    def get_templates(self) -> dict[str, str]:
         return {"query": "{query}", "document": "{text}"}
 
 
@@ -28,8 +28,8 @@ class TinyCosine(Objective):
     """Cosine of mean-pooled embeddings."""
 
     kind = "tiny-cosine"
-    answers = "ranking"
-    loader = "sentence_transformers:SentenceTransformer"
+    output_type = "ranking"
+    loader_class = "sentence_transformers:SentenceTransformer"
 
     def answer(self, job: ModelJob) -> Iterator[Answer]:
         import torch
@@ -52,7 +52,7 @@ class TinyCosine(Objective):
             scores = embed([row["query"]]) @ embed(_documents(job, row)).T
             yield Answer(row.id, scores[0].tolist())
 
-    def layout(self, job: ModelJob, bundle: Path) -> None:
+    def export_files(self, job: ModelJob, bundle: Path) -> None:
         with tempfile.TemporaryDirectory() as folder:
             _base(job).save_pretrained(folder)
             for path in Path(folder).rglob("*"):
@@ -61,7 +61,7 @@ class TinyCosine(Objective):
                     (bundle / name).parent.mkdir(exist_ok=True)
                     shutil.copyfile(path, bundle / name)
 
-    def plain(self, job: ModelJob) -> PlainAnswers:
+    def generate_reference_answers(self, job: ModelJob) -> ReferenceAnswers:
         from peft.tuners.lora import LoraLayer
         from sentence_transformers import SentenceTransformer
 
@@ -71,7 +71,7 @@ class TinyCosine(Objective):
             scores = model.similarity(model.encode([row["query"]]), model.encode(_documents(job, row)))
             answers.append(Answer(row.id, scores[0].tolist()))
         modules = sum(isinstance(module, LoraLayer) for module in model.modules())
-        return PlainAnswers(tuple(answers), modules, "sentence-transformers")
+        return ReferenceAnswers(tuple(answers), modules, "sentence-transformers")
 
 
 def _documents(job: ModelJob, row: Row) -> list[str]:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from factory.api import Answer, Finding, FitJob, ModelJob, Objective, PlainAnswers, TrainResult
+from factory.api import Answer, Finding, FitJob, ModelJob, Objective, ReferenceAnswers, TrainResult
 
 
 class Counting(Objective):
@@ -13,8 +13,8 @@ class Counting(Objective):
 
     kind = "counting"
     columns = ("text", "label")
-    answers = "label"
-    loader = "json:loads"
+    output_type = "label"
+    loader_class = "json:loads"
     pause: float = 0.0
     """Seconds that a step takes."""
 
@@ -38,7 +38,7 @@ class Counting(Objective):
                 labels[row["label"]] = labels.get(row["label"], 0) + 1
             state["step"] += 1
             time.sleep(self.pause)
-            job.report.measured(state["step"], loss=1 / state["step"])
+            job.report.log_metrics(state["step"], loss=1 / state["step"])
             spare = checkpoint.with_suffix(".new")
             spare.write_text(json.dumps(state, sort_keys=True))
             spare.rename(checkpoint)
@@ -59,8 +59,8 @@ class Counting(Objective):
                     votes[label] = votes.get(label, 0) + count
             yield Answer(row.id, max(sorted(votes), key=lambda label: votes[label]) if votes else "")
 
-    def layout(self, job: ModelJob, bundle: Path) -> None:
+    def export_files(self, job: ModelJob, bundle: Path) -> None:
         (bundle / "words.json").write_bytes((job.adapter / "words.json").read_bytes())
 
-    def plain(self, job: ModelJob) -> PlainAnswers:
-        return PlainAnswers(tuple(self.answer(job)), 1 if job.adapter else 0, "json")
+    def generate_reference_answers(self, job: ModelJob) -> ReferenceAnswers:
+        return ReferenceAnswers(tuple(self.answer(job)), 1 if job.adapter else 0, "json")

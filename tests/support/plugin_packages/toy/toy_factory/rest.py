@@ -29,10 +29,10 @@ class Labelled(Source):
     """Reads `{text, label, group}` objects, one a line."""
 
     kind = "labelled"
-    gives = ("text", "label")
+    output_columns = ("text", "label")
     file: Annotated[Path, Input()]
 
-    def rows(self, job: Job) -> Iterator[Row]:
+    def iter_rows(self, job: Job) -> Iterator[Row]:
         for number, line in enumerate((job.root / self.file).read_text().splitlines(), 1):
             value = json.loads(line)
             origin = Provenance(self.file.name, number, licence="CC0-1.0")
@@ -43,7 +43,7 @@ class Commonest(Contender):
     """Says the commonest label of the training rows."""
 
     kind = "commonest"
-    answers = "label"
+    output_type = "label"
     columns = ("label",)
 
     def answer(self, job: AnswerJob) -> Iterator[Answer]:
@@ -55,10 +55,10 @@ class Accuracy(Eval):
     """Is the label right."""
 
     kind = "accuracy"
-    answers = "label"
+    output_type = "label"
     columns = ("label",)
     metrics = (Metric("accuracy", "share of right labels", binary=True),)
-    primary = "accuracy"
+    primary_metric = "accuracy"
 
     def score(self, job: ScoreJob) -> Iterator[Scores]:
         for row in job.rows:
@@ -70,25 +70,25 @@ class Toy(Task):
 
     kind = "toy"
     columns = ("text", "label")
-    answers = "label"
-    text = "text"
+    output_type = "label"
+    text_column = "text"
 
     @classmethod
-    def defaults(cls) -> dict[str, Any]:
+    def get_defaults(cls) -> dict[str, Any]:
         return {
             "objective": {"kind": "counting"}, "contenders": ["tuned", "commonest"], "evaluate": ["accuracy"],
             "targets": ["peft"], "train": {"epochs": 1},
         }
 
     @classmethod
-    def profiles(cls) -> dict[str, dict[str, Any]]:
+    def get_profiles(cls) -> dict[str, dict[str, Any]]:
         return {"smoke": {"data": {"limit": 10}}}
 
-    def templates(self) -> dict[str, str]:
+    def get_templates(self) -> dict[str, str]:
         return {"text": "{text}"}
 
     def audit(self, job: RowsJob) -> Iterator[Finding]:
         yield from ()
 
-    def show(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer | None) -> str:
+    def describe_row(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer | None) -> str:
         return f"{row['text']} → {answer.output if answer else row['label']}"
