@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 
 from factory import bases
 from factory.api import Base, NoOpReporter, select_for_labelling
-from factory.ml.kit import TOOLBOX
+from factory.ml.kit import TRANSFORMERS_KIT
 from factory_synth.spreading import spread
 
 INVERSE_PENALTY = 20.0
@@ -30,9 +30,9 @@ def embedded(data: Path, student: str, kept: Path | None) -> tuple[list[dict[str
         return rows, np.load(kept)
     with TemporaryDirectory() as folder:
         out = Path(folder)
-        facts = bases.resolve(student, data.parent, out, NoOpReporter(), cache=out / "wheels", convert=_no_gguf)
+        facts = bases.resolve_base(student, data.parent, out, NoOpReporter(), cache=out / "wheels", convert=_no_gguf)
         base = Base(out / "model", *(facts[name] for name in ("id", "revision", "digest", "licence")))
-        vectors = TOOLBOX.embed(base, [row["text"] for row in rows])
+        vectors = TRANSFORMERS_KIT.embed(base, [row["text"] for row in rows])
     if kept is not None:
         np.save(kept, vectors)
     return rows, vectors

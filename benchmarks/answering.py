@@ -20,7 +20,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from factory.api import Message, Row, Task
 from factory.ml import causal
-from factory.ml.decoder import Decoder
+from factory.ml.decoder import TransformersDecoder
 
 NEW = 32
 LABELS = ("question about a person", "question about a place", "question about a time", "question about a number",
@@ -84,7 +84,7 @@ def main(spec: Path, rows: int, shots: int) -> None:
         base = job.base().folder
     tokenizer = AutoTokenizer.from_pretrained(base)
     plain = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32).eval()
-    decoder = Decoder(causal.load(base, torch.float32), tokenizer)
+    decoder = TransformersDecoder(causal.load_causal_model(base, torch.float32), tokenizer)
     prompts = [decoder.chat(chat) for chat in prompts_of(task, train[:shots], test[:rows])]
     slow, texts = timed(lambda: naive_texts(plain, tokenizer, prompts))
     fast, ours = timed(lambda: decoder.write(prompts, NEW))

@@ -48,7 +48,7 @@ def held_out(job: StageJob, task: Task, rows: Sequence[Row], adapter: Path) -> f
     """Mean loss a token of the right answers to test rows."""
     from factory.ml import decoder
 
-    model = decoder.load(job.base().folder, adapter)
+    model = decoder.load_decoder(job.base().folder, adapter)
     said = [model.said(task.render_target(row)) for row in rows]
     weights = model.weigh([model.chat(task.render_messages(row)) for row in rows], [[ids] for ids in said])
     return -sum(weight for (weight,) in weights) / sum(map(len, said))

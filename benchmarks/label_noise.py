@@ -21,7 +21,7 @@ import click
 from factory import bases
 from factory.api import Base, NoOpReporter
 from factory.home import find_home
-from factory.ml.kit import TOOLBOX
+from factory.ml.kit import TRANSFORMERS_KIT
 from factory_curators.confident import Suspect, held_out, suspects, words
 
 THRESHOLDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -60,9 +60,9 @@ def embedded(texts: list[str], reference: str, cache: Path | None) -> Any:
         return np.load(cache)
     with tempfile.TemporaryDirectory() as folder:
         out, wheels = Path(folder), find_home() / "cache" / "wheels"
-        facts = bases.resolve(reference, Path(), out, NoOpReporter(), cache=wheels, convert=_none)
+        facts = bases.resolve_base(reference, Path(), out, NoOpReporter(), cache=wheels, convert=_none)
         base = Base(out / "model", *(facts[name] for name in ("id", "revision", "digest", "licence")))
-        vectors = TOOLBOX.embed(base, texts, NoOpReporter())
+        vectors = TRANSFORMERS_KIT.embed(base, texts, NoOpReporter())
     if cache:
         np.save(cache, vectors)
     return vectors

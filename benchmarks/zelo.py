@@ -21,7 +21,7 @@ from factory import bases
 from factory.api import Adapter, Answer, Base, FitJob, ModelJob, Objective, Row, RowsJob, ScoreJob, NoOpReporter, TrainingArgs
 from factory.data.rows import read_rows, write_jsonl, write_rows
 from factory.data.verdict import decide
-from factory.ml.kit import TOOLBOX
+from factory.ml.kit import TRANSFORMERS_KIT
 from factory.plugins import load_installed_registry
 from factory.spec import Gate
 from factory_rerank.ranking import Ranking
@@ -99,7 +99,7 @@ def prepared(settings: Settings) -> tuple[list[Row], dict[str, Row], Base]:
     settings.work.mkdir(parents=True, exist_ok=True)
     if not (settings.work / "base.json").exists():
         cache = settings.work / "wheels"
-        bases.resolve(settings.student, settings.work, settings.work, NoOpReporter(), cache=cache, convert=_no_gguf)
+        bases.resolve_base(settings.student, settings.work, settings.work, NoOpReporter(), cache=cache, convert=_no_gguf)
     facts = json.loads((settings.work / "base.json").read_text())
     base = Base(settings.work / "model", *(facts[name] for name in ("id", "revision", "digest", "licence")))
     source = Retrieval(corpus=Path("corpus.jsonl"), queries=Path("queries.jsonl"), qrels=Path("qrels.jsonl"))
@@ -108,7 +108,7 @@ def prepared(settings: Settings) -> tuple[list[Row], dict[str, Row], Base]:
     kept = settings.work / f"rows-{settings.each}.jsonl"
     if not kept.exists():
         task = Reranker(candidates_each=settings.each)
-        job = RowsJob(7, NoOpReporter(), settings.data, {"documents": documents}, lambda: TOOLBOX, base=base, task=task,
+        job = RowsJob(7, NoOpReporter(), settings.data, {"documents": documents}, lambda: TRANSFORMERS_KIT, base=base, task=task,
                       rows=[row for row in read if not row.table])
         write_rows(kept, task.prepare(job))
     return list(read_rows(kept)), documents, base
@@ -181,7 +181,7 @@ def trained(
             (folder / part).mkdir(parents=True, exist_ok=True)
         common: dict[str, Any] = {
             "seed": seed, "report": NoOpReporter(), "root": settings.data, "tables": {"documents": documents},
-            "toolbox": lambda: TOOLBOX, "base": base, "task": Reranker(candidates_each=settings.each),
+            "toolbox": lambda: TRANSFORMERS_KIT, "base": base, "task": Reranker(candidates_each=settings.each),
         }
         train = TrainingArgs(epochs=settings.epochs, batch_size=settings.batch, learning_rate=settings.rate, seed=seed)
         objective.fit(FitJob(**common, rows=rows, validation=[], adapter=Adapter(), train=train,

@@ -128,8 +128,8 @@ def _judge(resolved: Resolved) -> Eval:
 
 def _base(draft: Draft, stage: str, reference: str) -> None:
     """A stage that resolves a base; none other may speak to a hub."""
-    known = {"student": bases.identity(reference, draft.root)}
-    draft.add(stage, student=reference, same=known, hosts=bases.hosts(reference, draft.root))
+    known = {"student": bases.compute_base_identity(reference, draft.root)}
+    draft.add(stage, student=reference, same=known, hosts=bases.list_base_hosts(reference, draft.root))
 
 
 def _further(resolved: Resolved) -> dict[str, str | Endpoint]:
@@ -190,6 +190,6 @@ def _said(resolved: Resolved) -> dict[str, Any]:
         told[name] = compute_fields_identity(getattr(spec, name), root)
     models = {"student": spec.models.student, **_further(resolved)}
     told["models"] = {
-        name: bases.identity(model, root) if isinstance(model, str) else model.build_cache_identity() for name, model in models.items()
+        name: bases.compute_base_identity(model, root) if isinstance(model, str) else model.build_cache_identity() for name, model in models.items()
     }
     return {"apiVersion": spec.apiVersion, "name": spec.name, **told}

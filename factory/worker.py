@@ -27,7 +27,7 @@ from factory.events import Event, Measured, Noted, Progress, StageFinished, Stag
 from factory.plugins import load_installed_registry
 from factory.stages.job import StageJob, toolbox
 from factory.store import StageOutput, Store
-from factory.teach import Desk, Terms, perimeter
+from factory.teach import TeacherPool, BudgetTerms, perimeter
 
 QUIET = 0.2
 """Seconds between two progress events; a job may report far more often."""
@@ -61,8 +61,8 @@ class Voice:
 
 def main(requests: int, replies: int) -> None:
     """Serve requests from a file descriptor until it ends."""
-    perimeter.install()
-    perimeter.close("the worker")
+    perimeter.install_audit_hook()
+    perimeter.deny_all_hosts("the worker")
     waiting: queue.Queue[Mapping[str, Any]] = queue.Queue()
     threading.Thread(target=_listen, args=(requests, waiting), daemon=True).start()
     lock = threading.Lock()
@@ -89,7 +89,7 @@ def _answer(request: Mapping[str, Any], send: Send) -> dict[str, Any]:
     try:
         return {"done": run_stage(request, send)}
     except Exception as raised:
-        error = perimeter.denied(raised) or raised
+        error = perimeter.find_denial(raised) or raised
         with suppress(OSError):  # the log lies on the same disk, which may be what is full
             traceback.print_exc()
             sys.stderr.flush()
@@ -131,12 +131,12 @@ def run_stage(request: Mapping[str, Any], send: Send) -> str:
 def _make(request: Mapping[str, Any], store: Store, place: StageOutput, voice: Voice) -> None:
     stage = request["stage"]
     out = store.begin(place)
-    terms = Terms(**request["terms"])
+    terms = BudgetTerms(**request["terms"])
     job = StageJob(
         stage=stage["name"], config=stage["config"],
         inputs={role: store.locate_output(name, key).output for role, (name, key) in request["inputs"].items()},
         out=out, work=out.parent / "work", root=Path(request["root"]), home=store.home, report=voice,
-        registry=load_installed_registry(tuple(map(Path, request["plugins"]))), desk=Desk(store.home, terms, toolbox),
+        registry=load_installed_registry(tuple(map(Path, request["plugins"]))), desk=TeacherPool(store.home, terms, toolbox),
     )
     start, cpu = time.monotonic(), _cpu_seconds()
     _run(job, request["run"], stage["hosts"], terms)
@@ -147,15 +147,15 @@ def _make(request: Mapping[str, Any], store: Store, place: StageOutput, voice: V
     voice.tell(finished)
 
 
-def _run(job: StageJob, module: str, hosts: Sequence[str], terms: Terms) -> None:
+def _run(job: StageJob, module: str, hosts: Sequence[str], terms: BudgetTerms) -> None:
     """Do the work, with no host in reach but these. What was asked is told in any case, and what was denied."""
-    with perimeter.within(job.stage, hosts, replay=terms.replay) as reach:
+    with perimeter.enforce_network_policy(job.stage, hosts, replay=terms.replay) as reach:
         try:
             importlib.import_module(module).run(job)
         finally:
             if job.desk is not None:
                 job.desk.close(job.report)
-            for denial in reach.heard.values():
+            for denial in reach.denials.values():
                 job.report.note(str(denial), warning=True)
 
 

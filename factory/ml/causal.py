@@ -22,37 +22,37 @@ from transformers.masking_utils import eager_mask
 
 from factory.ml import packed as packing
 from factory.ml.norm import replace_norms
-from factory.ml.packed import Packed
+from factory.ml.packed import PackedBatch
 
-NAME = "causal"
-PLAIN = frozenset({"llama", "mistral", "qwen2", "qwen3", "smollm3"})
+CAUSAL_ATTENTION = "causal"
+PLAIN_ATTENTION_MODELS = frozenset({"llama", "mistral", "qwen2", "qwen3", "smollm3"})
 """Decoders whose attention is plain causal attention with rotary positions; they are read in packed rows."""
-LONG = 16
+FUSED_ATTENTION_MIN_QUERIES = 16
 """From so many queries on, the library's fused attention beats two products and a softmax."""
-BARRED = -1e9
+MASKED_SCORE = -1e9
 
 
 @dataclass(frozen=True, slots=True)
-class Speech:
+class CompletionBatch:
     """Texts to learn from: the tokens with which all of them begin, once; the rest of each in one row; and where in
     its rest each text, as handed in, begins to be learned.
 
     What all share is the same for every text whatever follows, in a causal model: its gradient is the sum of theirs.
     """
 
-    shared: tuple[int, ...]
-    rest: Packed
-    starts: tuple[int, ...]
+    prefix: tuple[int, ...]
+    suffixes: PackedBatch
+    target_starts: tuple[int, ...]
 
 
-Read = tuple[Tensor, Tensor]
+LayerKeyValues = tuple[Tensor, Tensor]
 """Keys and values that a layer made of what all rows begin with: (1, key heads, tokens, width) each."""
 
-_current: ContextVar[Speech | None] = ContextVar("speech", default=None)
-_read: ContextVar[Sequence[Read] | None] = ContextVar("read", default=None)
+_current_completions: ContextVar[CompletionBatch | None] = ContextVar("speech", default=None)
+_prefix_key_values: ContextVar[Sequence[LayerKeyValues] | None] = ContextVar("read", default=None)
 
 
-def load(folder: Path, dtype: torch.dtype) -> Any:
+def load_causal_model(folder: Path, dtype: torch.dtype) -> Any:
     """The causal base in evaluation mode. Raises ValueError for a base that is none, or has attention of other kinds.
 
     A decoder that is not known to be plain is read in padded batches by transformers' own attention.
@@ -60,21 +60,21 @@ def load(folder: Path, dtype: torch.dtype) -> Any:
     config = AutoConfig.from_pretrained(folder)
     if not any(name.endswith(("ForCausalLM", "LMHeadModel")) for name in config.architectures or ()):
         raise ValueError(f"the base is a {config.model_type} without a language model's head; choose a generative base")
-    plain = is_plain(config)
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, attn_implementation=NAME if plain else "eager")
+    plain = has_plain_attention(config)
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, attn_implementation=CAUSAL_ATTENTION if plain else "eager")
     if plain:
         replace_norms(model)
     return model.eval()
 
 
-def is_plain(config: Any) -> bool:
+def has_plain_attention(config: Any) -> bool:
     """Whether every layer attends to all earlier tokens and does nothing else."""
     kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
     window = getattr(config, "sliding_window", None) if getattr(config, "use_sliding_window", True) else None
-    return config.model_type in PLAIN and kinds == {"full_attention"} and not window
+    return config.model_type in PLAIN_ATTENTION_MODELS and kinds == {"full_attention"} and not window
 
 
-def attend(
+def attend_causal(
     module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, scaling: float,
     **_: Any,
 ) -> tuple[Tensor, None]:
@@ -82,40 +82,40 @@ def attend(
 
     (batch, heads, queries, width) with fewer key heads → (batch, queries, heads, width).
     """
-    row = _current.get()
+    row = _current_completions.get()
     if row is not None:
-        return _packed(row, query, key, value, scaling), None
-    read = _read.get()
-    if read is not None and query.shape[2] < LONG:
-        return _grouped_after(read[module.layer_idx], query * scaling, key, value, attention_mask).transpose(1, 2), None
+        return _attend_packed_completions(row, query, key, value, scaling), None
+    read = _prefix_key_values.get()
+    if read is not None and query.shape[2] < FUSED_ATTENTION_MIN_QUERIES:
+        return _attend_grouped_after_prefix(read[module.layer_idx], query * scaling, key, value, attention_mask).transpose(1, 2), None
     if read is not None:
         key, value = (torch.cat([shared.expand(len(own), -1, -1, -1), own], 2)
                       for shared, own in zip(read[module.layer_idx], (key, value), strict=True))
-    if query.shape[2] >= LONG:
+    if query.shape[2] >= FUSED_ATTENTION_MIN_QUERIES:
         groups = query.shape[1] // key.shape[1]
         key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
         mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=attention_mask, scale=scaling)
         return mixed.transpose(1, 2), None
-    return _grouped(query * scaling, key, value, attention_mask).transpose(1, 2), None
+    return _attend_grouped(query * scaling, key, value, attention_mask).transpose(1, 2), None
 
 
-def _packed(row: Speech, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
+def _attend_packed_completions(row: CompletionBatch, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
     """What all share attends to itself; the rest of each text to what all share, and to itself."""
-    begun, rest = len(row.shared), row.rest
+    begun, rest = len(row.prefix), row.suffixes
     first, later = ([each[:, :, cut] for each in (query, key, value)] for cut in (slice(begun), slice(begun, None)))
-    found = [_after(None, first[0], first[1], first[2], scaling).transpose(1, 2)[0]] if begun else []
+    found = [_attend_after_prefix(None, first[0], first[1], first[2], scaling).transpose(1, 2)[0]] if begun else []
     sizes = [bucket.tokens for bucket in rest.buckets]
     filler = later[0].shape[2] - sum(sizes)
     queries, keys, values = (torch.split(each[0].transpose(0, 1), [*sizes, filler]) for each in later)
     for bucket, *three in zip(rest.buckets, queries, keys, values, strict=False):
         shape = (bucket.texts, bucket.longest)
-        q, k, v = (packing.padded(each, bucket).view(*shape, *each.shape[1:]).transpose(1, 2) for each in three)
-        mixed = _after((first[1], first[2]) if begun else None, q, k, v, scaling)
-        found.append(packing.unpadded(mixed.transpose(1, 2).reshape(-1, *queries[0].shape[1:]), bucket))
+        q, k, v = (packing.pad_bucket(each, bucket).view(*shape, *each.shape[1:]).transpose(1, 2) for each in three)
+        mixed = _attend_after_prefix((first[1], first[2]) if begun else None, q, k, v, scaling)
+        found.append(packing.unpad_bucket(mixed.transpose(1, 2).reshape(-1, *queries[0].shape[1:]), bucket))
     return torch.cat([*found, torch.zeros_like(queries[-1])]).unsqueeze(0)
 
 
-def _after(read: tuple[Tensor, Tensor] | None, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
+def _attend_after_prefix(read: tuple[Tensor, Tensor] | None, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
     """Causal attention (texts, heads, longest, width), after the keys and values of what all texts share.
 
     What pads a text bars nothing: it comes later.
@@ -126,11 +126,11 @@ def _after(read: tuple[Tensor, Tensor] | None, query: Tensor, key: Tensor, value
         key, value = (torch.cat([shared.expand(texts, -1, -1, -1), own], 2)
                       for shared, own in zip(read, (key, value), strict=True))
     later = torch.ones(longest, before + longest, dtype=torch.bool, device=query.device).triu(before + 1)
-    bias = torch.zeros(later.shape, dtype=query.dtype, device=query.device).masked_fill_(later, BARRED)
-    return _grouped(query * scaling, key, value, bias)
+    bias = torch.zeros(later.shape, dtype=query.dtype, device=query.device).masked_fill_(later, MASKED_SCORE)
+    return _attend_grouped(query * scaling, key, value, bias)
 
 
-def _grouped(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Tensor:
+def _attend_grouped(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Tensor:
     """Softmax attention (…, heads, queries, width) over fewer key heads, each for a group of query heads."""
     batch, heads, queries, width = query.shape
     shared, keys = key.shape[1], key.shape[2]
@@ -141,7 +141,7 @@ def _grouped(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> 
     return mixed.view(batch, heads, queries, width)
 
 
-def _grouped_after(read: Read, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Tensor:
+def _attend_grouped_after_prefix(read: LayerKeyValues, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Tensor:
     """The same over own keys and, before them, keys that all rows share, which are read once for all rows.
 
     The first columns of `bias` are of the shared keys, which every row may see (Hydragen,
@@ -163,25 +163,25 @@ def _grouped_after(read: Read, query: Tensor, key: Tensor, value: Tensor, bias: 
 
 
 @contextmanager
-def after(read: Sequence[Read] | None) -> Iterator[None]:
+def use_prefix_key_values(read: Sequence[LayerKeyValues] | None) -> Iterator[None]:
     """Let what goes through a model next come after what was read once: keys and values of each layer."""
-    token = _read.set(read)
+    token = _prefix_key_values.set(read)
     try:
         yield
     finally:
-        _read.reset(token)
+        _prefix_key_values.reset(token)
 
 
-def mask(*arguments: Any, **settings: Any) -> Tensor | None:
+def build_causal_attention_mask(*arguments: Any, **settings: Any) -> Tensor | None:
     """The additive mask of a padded batch; a row that was announced needs none."""
-    return None if _current.get() is not None else eager_mask(*arguments, **settings)
+    return None if _current_completions.get() is not None else eager_mask(*arguments, **settings)
 
 
-AttentionInterface.register(NAME, attend)
-AttentionMaskInterface.register(NAME, mask)
+AttentionInterface.register(CAUSAL_ATTENTION, attend_causal)
+AttentionMaskInterface.register(CAUSAL_ATTENTION, build_causal_attention_mask)
 
 
-def speech(ids: Sequence[Sequence[int]], starts: Sequence[int]) -> Speech:
+def build_completion_batch(ids: Sequence[Sequence[int]], starts: Sequence[int]) -> CompletionBatch:
     """Texts of which the tokens from `starts` on are learned. Raises ValueError for a start that is not within."""
     if any(not 0 < start < len(text) for start, text in zip(starts, ids, strict=True)):
         raise ValueError("what is learned must begin after a text's first token, and within the text")
@@ -189,19 +189,19 @@ def speech(ids: Sequence[Sequence[int]], starts: Sequence[int]) -> Speech:
     for text in ids:
         alike = alike[: next((i for i, (a, b) in enumerate(zip(alike, text, strict=False)) if a != b), len(alike))]
     cut = len(alike)
-    return Speech(tuple(alike), packing.pack([text[cut:] for text in ids]), tuple(start - cut for start in starts))
+    return CompletionBatch(tuple(alike), packing.pack_texts([text[cut:] for text in ids]), tuple(start - cut for start in starts))
 
 
-def spoken(model: nn.Module, row: Speech) -> tuple[Tensor, Tensor]:
+def compute_completion_logits(model: nn.Module, row: CompletionBatch) -> tuple[Tensor, Tensor]:
     """Logits (tokens, vocabulary) in fp32 of what is learned of each text, and those tokens: (tokens,).
 
     The head sees the places that predict them and no other: most of a row is prompt.
     """
     causal: Any = model
-    rest = row.rest.to(causal.device)
-    hidden = _hidden(causal, replace(row, rest=rest))
-    first = [row.starts[index] for index in rest.order]
-    begins = rest.starts().tolist()
+    rest = row.suffixes.to(causal.device)
+    hidden = _compute_suffix_hidden(causal, replace(row, suffixes=rest))
+    first = [row.target_starts[index] for index in rest.order]
+    begins = rest.compute_text_starts().tolist()
     wanted = [torch.arange(at + start, at + length) for at, start, length in
               zip(begins, first, rest.lengths, strict=True)]
     places = torch.cat(wanted).to(hidden.device)
@@ -209,17 +209,17 @@ def spoken(model: nn.Module, row: Speech) -> tuple[Tensor, Tensor]:
     return logits.float(), rest.tokens[0, places]
 
 
-def _hidden(model: Any, row: Speech) -> Tensor:
+def _compute_suffix_hidden(model: Any, row: CompletionBatch) -> Tensor:
     """The last layer's vectors of the rest of each text, in the row's order: (tokens, hidden)."""
-    body, rest, begun = model.get_decoder(), row.rest, len(row.shared)
-    shared = torch.tensor([row.shared], dtype=rest.tokens.dtype, device=rest.tokens.device)
-    if model.config._attn_implementation == NAME:
+    body, rest, begun = model.get_decoder(), row.suffixes, len(row.prefix)
+    shared = torch.tensor([row.prefix], dtype=rest.tokens.dtype, device=rest.tokens.device)
+    if model.config._attn_implementation == CAUSAL_ATTENTION:
         positions = torch.cat([torch.arange(begun, device=shared.device)[None], rest.positions + begun], 1)
-        token = _current.set(row)
+        token = _current_completions.set(row)
         try:
             out = body(input_ids=torch.cat([shared, rest.tokens], 1), position_ids=positions, use_cache=False)
         finally:
-            _current.reset(token)
+            _current_completions.reset(token)
         hidden: Tensor = out.last_hidden_state[0, begun:]
         return hidden
     texts = torch.split(rest.tokens[0, : sum(rest.lengths)], list(rest.lengths))

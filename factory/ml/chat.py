@@ -8,26 +8,26 @@ from typing import Any
 from factory.api import Message
 
 
-def prompt(tokenizer: Any, messages: Sequence[Message]) -> list[int]:
+def encode_chat_prompt(tokenizer: Any, messages: Sequence[Message]) -> list[int]:
     """Ids of a chat up to where the assistant begins to speak. Raises ValueError for a base without a template."""
-    ids: list[int] = tokenizer(_written(tokenizer, messages), add_special_tokens=False)["input_ids"]
+    ids: list[int] = tokenizer(_apply_chat_template(tokenizer, messages), add_special_tokens=False)["input_ids"]
     return ids
 
 
-def said(tokenizer: Any, text: str) -> list[int]:
+def encode_assistant_turn(tokenizer: Any, text: str) -> list[int]:
     """Ids of what the assistant says and of its end of turn; never joined with what stands before."""
     ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
     return [*ids, tokenizer.eos_token_id]
 
 
-def ends(tokenizer: Any, model: Any) -> frozenset[int]:
+def find_end_ids(tokenizer: Any, model: Any) -> frozenset[int]:
     """The ids at which an answer ends."""
     named = getattr(model.generation_config, "eos_token_id", None)
     several = named if isinstance(named, list) else [named]
     return frozenset(one for one in (tokenizer.eos_token_id, *several) if one is not None)
 
 
-def _written(tokenizer: Any, messages: Sequence[Message]) -> str:
+def _apply_chat_template(tokenizer: Any, messages: Sequence[Message]) -> str:
     if not tokenizer.chat_template:
         raise ValueError("the base's tokenizer has no chat template; choose an instruction-tuned base")
     turns = [{"role": message.role, "content": message.content} for message in messages]

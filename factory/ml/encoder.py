@@ -14,15 +14,15 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
 from factory.api import Reporter
-from factory.ml.packed import NAME, first_token_only
+from factory.ml.packed import PACKED_ATTENTION, keep_first_tokens_only
 
 Ids = Sequence[Sequence[int]]
-CHUNK = 1024
+MAX_CHUNK_TOKENS = 1024
 """Padded tokens of one forward pass without gradients: what a small encoder makes of so many stays in the cache."""
 
 
 @dataclass(frozen=True, slots=True)
-class Encoder:
+class TransformersEncoder:
     """A transformers encoder in evaluation mode, with the tokenizer of its base."""
 
     model: nn.Module
@@ -45,8 +45,8 @@ class Encoder:
     def vectors(self, ids: Ids, report: Reporter | None = None) -> list[Tensor]:
         """Token vectors of the last layer, one (tokens, hidden) tensor in fp32 for each text, in order."""
         found: list[Tensor] = [torch.empty(0)] * len(ids)
-        for chunk in _told(ids, report, "texts"):
-            tokens, mask = pad([ids[index] for index in chunk])
+        for chunk in _iterate_chunks(ids, report, "texts"):
+            tokens, mask = pad_token_ids([ids[index] for index in chunk])
             hidden = self.model(input_ids=tokens, attention_mask=mask).last_hidden_state.float()
             for row, index in enumerate(chunk):
                 found[index] = hidden[row, : len(ids[index])].clone()
@@ -56,9 +56,9 @@ class Encoder:
     def logits(self, pairs: Sequence[tuple[list[int], list[int]]], report: Reporter | None = None) -> Tensor:
         """The head's outputs for tokenised pairs: (pairs, labels)."""
         found: list[Tensor] = [torch.empty(0)] * len(pairs)
-        for chunk in _told([ids for ids, _ in pairs], report, "pairs"):
-            tokens, mask = pad([pairs[index][0] for index in chunk])
-            segments, _ = pad([pairs[index][1] for index in chunk])
+        for chunk in _iterate_chunks([ids for ids, _ in pairs], report, "pairs"):
+            tokens, mask = pad_token_ids([pairs[index][0] for index in chunk])
+            segments, _ = pad_token_ids([pairs[index][1] for index in chunk])
             kinds = {"token_type_ids": segments} if bool(segments.any()) else {}
             outputs = self.model(input_ids=tokens, attention_mask=mask, **kinds).logits.float()
             for index, output in zip(chunk, outputs, strict=True):
@@ -66,17 +66,17 @@ class Encoder:
         return torch.stack(found)
 
 
-def _told(ids: Ids, report: Reporter | None, unit: str) -> Iterator[list[int]]:
+def _iterate_chunks(ids: Ids, report: Reporter | None, unit: str) -> Iterator[list[int]]:
     """The chunks of tokenised texts, each reported when it is done."""
     done = 0
-    for chunk in chunks([len(text) for text in ids], CHUNK):
+    for chunk in chunk_by_length([len(text) for text in ids], MAX_CHUNK_TOKENS):
         yield chunk
         done += len(chunk)
         if report is not None:
             report.report_progress(done, len(ids), unit)
 
 
-def chunks(lengths: Sequence[int], tokens: int) -> Iterator[list[int]]:
+def chunk_by_length(lengths: Sequence[int], tokens: int) -> Iterator[list[int]]:
     """Indices of texts of like length, shortest first, each chunk at most `tokens` when padded."""
     chunk: list[int] = []
     for index in sorted(range(len(lengths)), key=lambda i: (lengths[i], i)):
@@ -88,7 +88,7 @@ def chunks(lengths: Sequence[int], tokens: int) -> Iterator[list[int]]:
         yield chunk
 
 
-def pad(ids: Ids) -> tuple[Tensor, Tensor]:
+def pad_token_ids(ids: Ids) -> tuple[Tensor, Tensor]:
     """Token ids (n, longest) padded with 0 on the right, and the mask of what is not padding."""
     tokens = np.zeros((len(ids), max(map(len, ids))), dtype=np.int64)
     mask = np.zeros_like(tokens)
@@ -98,26 +98,26 @@ def pad(ids: Ids) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(tokens), torch.from_numpy(mask)
 
 
-def load(folder: Path, *, labels: int = 0, training: bool = False) -> Encoder:
+def load_encoder(folder: Path, *, labels: int = 0, training: bool = False) -> TransformersEncoder:
     """The base in fp32; with `labels`, under a fresh classification head of so many outputs.
 
     In training a BERT reads packed rows, and any other model padded ones with plain attention, whose backward pass
     is the fastest at short lengths.
     """
     bert = AutoConfig.from_pretrained(folder).model_type == "bert"
-    attention = (NAME if bert else "eager") if training else "sdpa"
+    attention = (PACKED_ATTENTION if bert else "eager") if training else "sdpa"
     settings: dict[str, Any] = {"dtype": torch.float32, "attn_implementation": attention}
     if labels:
         model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=labels, **settings)
         if bert:
-            first_token_only(model)
+            keep_first_tokens_only(model)
     else:
         model = AutoModel.from_pretrained(folder, **settings)
-    return Encoder(model.eval(), AutoTokenizer.from_pretrained(folder))
+    return TransformersEncoder(model.eval(), AutoTokenizer.from_pretrained(folder))
 
 
 @torch.no_grad()
-def merge(model: nn.Module, adapter: Path) -> int:
+def merge_adapter(model: nn.Module, adapter: Path) -> int:
     """Add a saved adapter to a model's own weights, heads included; returns how many layers it changed.
 
     Raises ValueError when the adapter names a layer that the model does not have: PEFT would only warn.
@@ -133,14 +133,14 @@ def merge(model: nn.Module, adapter: Path) -> int:
         if target.endswith(".lora_A.weight"):
             layer = target.removesuffix(".lora_A.weight")
             up = saved[f"{prefix}{layer}.lora_B.weight"]
-            _parameter(state, f"{layer}.weight").add_(up.float() @ tensor.float(), alpha=scale)
+            _get_parameter(state, f"{layer}.weight").add_(up.float() @ tensor.float(), alpha=scale)
             merged += 1
         elif not target.endswith(".lora_B.weight"):
-            _parameter(state, target).copy_(tensor)
+            _get_parameter(state, target).copy_(tensor)
     return merged
 
 
-def _parameter(state: dict[str, nn.Parameter], name: str) -> nn.Parameter:
+def _get_parameter(state: dict[str, nn.Parameter], name: str) -> nn.Parameter:
     if name not in state:
         raise ValueError(f"the adapter holds {name!r}, which this base does not have")
     return state[name]

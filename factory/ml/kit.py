@@ -18,102 +18,102 @@ from transformers import AutoTokenizer
 from factory.api import Base, FitJob, Kit, Reporter, TrainResult
 from factory.api.kit import TokenIds
 from factory.ml import adapter_files, causal, decoder, encoder, packed, trainer
-from factory.ml.lora import attach
+from factory.ml.lora import attach_lora
 from factory.ml.meter import METER
-from factory.ml.precision import precision
+from factory.ml.precision import choose_training_dtype
 
-LIMIT = 128
+EMBED_MAX_TOKENS = 128
 """Tokens of a text that `embed` reads."""
 
 
-class Toolbox:
+class TransformersKit:
     """`factory.api.Kit`, for real."""
 
     def embed(self, base: Base, texts: Sequence[str], report: Reporter | None = None) -> NDArray[np.float32]:
         plain = self.encoder(base)
-        vectors = plain.vectors(plain.tokens(texts, LIMIT), report)
+        vectors = plain.vectors(plain.tokens(texts, EMBED_MAX_TOKENS), report)
         means = torch.stack([functional.normalize(text.mean(0), dim=0) for text in vectors])
         return cast("NDArray[np.float32]", means.numpy())
 
     def encoder(self, base: Base, adapter: Path | None = None, *, labels: int = 0) -> encoder.Encoder:
-        _steady(0)
+        _reset_torch_state(0)
         if adapter is None and not labels:
-            return _alone(base)
-        loaded = encoder.load(base.folder, labels=labels)
+            return _load_encoder_once(base)
+        loaded = encoder.load_encoder(base.folder, labels=labels)
         if adapter is not None:
-            encoder.merge(loaded.model, adapter)
+            encoder.merge_adapter(loaded.model, adapter)
         return loaded
 
     def decoder(self, base: Base, adapter: Path | None = None) -> decoder.Decoder:
-        _steady(0)
-        return _speaking(base, adapter)
+        _reset_torch_state(0)
+        return _load_decoder_once(base, adapter)
 
     def learner(
         self, job: FitJob, *, heads: tuple[str, ...] = (), labels: int = 0, causal: bool = False
-    ) -> trainer.Learner:
-        _steady(job.train.seed)
+    ) -> trainer.LoraLearner:
+        _reset_torch_state(job.train.seed)
         if causal:
-            return _causal(job)
-        loaded = encoder.load(job.base.folder, labels=labels, training=True)
+            return _build_causal_learner(job)
+        loaded = encoder.load_encoder(job.base.folder, labels=labels, training=True)
         model: Any = loaded.model
         if not labels and hasattr(model, "pooler"):
             model.pooler = None  # token vectors are read before it: an adapter there would learn nothing
-        layers = attach(loaded.model, job.adapter, precision(job.train.precision, job.work), heads)
+        layers = attach_lora(loaded.model, job.adapter, choose_training_dtype(job.train.precision, job.work), heads)
         for module in loaded.model.modules():
             if isinstance(module, nn.Dropout):
                 module.p = 0.0
-        return trainer.Learner(loaded.model.train(), layers, loaded.tokenizer)
+        return trainer.LoraLearner(loaded.model.train(), layers, loaded.tokenizer)
 
     def fit(
-        self, learner: trainer.Learner, rows: Sequence[Any], collate: Callable[[list[Any]], Any],
+        self, learner: trainer.LoraLearner, rows: Sequence[Any], collate: Callable[[list[Any]], Any],
         loss: Callable[[nn.Module, Any], Tensor], job: FitJob, *, heads: tuple[str, ...] = (), task_type: str = "",
     ) -> TrainResult:
-        steps = trainer.fit(learner, rows, collate, loss, job.train, work=job.work, report=job.report)
-        adapter_files.save(learner, job.adapter, job.out, base=job.base.id, heads=heads, task_type=task_type)
-        trainable = sum(parameter.numel() for parameter in learner.trainable().values())
+        steps = trainer.train_learner(learner, rows, collate, loss, job.train, work=job.work, report=job.report)
+        adapter_files.save_adapter(learner, job.adapter, job.out, base=job.base.id, heads=heads, task_type=task_type)
+        trainable = sum(parameter.numel() for parameter in learner.collect_trainable_parameters().values())
         frozen = sum(p.numel() for p in learner.model.parameters() if not p.requires_grad)
-        weights = sum(layer.weight.numel() for layer in learner.layers.values())
-        return TrainResult(steps, len(learner.layers), trainable, trainable + frozen + weights, {"rows": len(rows)})
+        weights = sum(layer.weight.numel() for layer in learner.lora_layers.values())
+        return TrainResult(steps, len(learner.lora_layers), trainable, trainable + frozen + weights, {"rows": len(rows)})
 
-    def pack(self, ids: TokenIds, segments: TokenIds | None = None) -> packed.Packed:
-        METER.add(ids)
-        return packed.pack(ids, segments)
+    def pack(self, ids: TokenIds, segments: TokenIds | None = None) -> packed.PackedBatch:
+        METER.count_tokens(ids)
+        return packed.pack_texts(ids, segments)
 
-    def hidden(self, model: nn.Module, batch: packed.Packed) -> list[Tensor]:
-        return packed.hidden(model, batch)
+    def hidden(self, model: nn.Module, batch: packed.PackedBatch) -> list[Tensor]:
+        return packed.compute_packed_hidden(model, batch)
 
-    def logits(self, model: nn.Module, batch: packed.Packed) -> Tensor:
-        return packed.logits(model, batch)
+    def logits(self, model: nn.Module, batch: packed.PackedBatch) -> Tensor:
+        return packed.compute_packed_logits(model, batch)
 
-    def speech(self, ids: TokenIds, starts: Sequence[int]) -> causal.Speech:
-        METER.add(ids)
-        return causal.speech(ids, starts)
+    def speech(self, ids: TokenIds, starts: Sequence[int]) -> causal.CompletionBatch:
+        METER.count_tokens(ids)
+        return causal.build_completion_batch(ids, starts)
 
-    def spoken(self, model: nn.Module, batch: causal.Speech) -> tuple[Tensor, Tensor]:
-        return causal.spoken(model, batch)
+    def spoken(self, model: nn.Module, batch: causal.CompletionBatch) -> tuple[Tensor, Tensor]:
+        return causal.compute_completion_logits(model, batch)
 
 
-def _causal(job: FitJob) -> trainer.Learner:
+def _build_causal_learner(job: FitJob) -> trainer.LoraLearner:
     """A causal base with adapters below its own head, which stays as it is."""
-    model = causal.load(job.base.folder, torch.float32)
+    model = causal.load_causal_model(job.base.folder, torch.float32)
     head = next(name for name, module in model.named_modules() if module is model.get_output_embeddings())
-    layers = attach(model, job.adapter, precision(job.train.precision, job.work), bare=(head,))
-    return trainer.Learner(model.train(), layers, AutoTokenizer.from_pretrained(job.base.folder))
+    layers = attach_lora(model, job.adapter, choose_training_dtype(job.train.precision, job.work), bare=(head,))
+    return trainer.LoraLearner(model.train(), layers, AutoTokenizer.from_pretrained(job.base.folder))
 
 
 @lru_cache(maxsize=2)
-def _speaking(base: Base, adapter: Path | None) -> decoder.Decoder:
+def _load_decoder_once(base: Base, adapter: Path | None) -> decoder.TransformersDecoder:
     """A causal base, alone or with an adapter, loaded once a process: preflight and contenders ask for it."""
-    return decoder.load(base.folder, adapter)
+    return decoder.load_decoder(base.folder, adapter)
 
 
 @lru_cache(maxsize=2)
-def _alone(base: Base) -> encoder.Encoder:
+def _load_encoder_once(base: Base) -> encoder.TransformersEncoder:
     """The base by itself, loaded once a process: preflight, tokenising, first stages and `untuned` all ask for it."""
-    return encoder.load(base.folder)
+    return encoder.load_encoder(base.folder)
 
 
-def _steady(seed: int) -> None:
+def _reset_torch_state(seed: int) -> None:
     """The same start whatever ran in this process before: seeds, threads, deterministic kernels."""
     torch.manual_seed(seed)
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "0")) or os.cpu_count() or 1)
@@ -121,4 +121,4 @@ def _steady(seed: int) -> None:
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # all is written
 
 
-TOOLBOX: Kit = cast(Kit, Toolbox())
+TRANSFORMERS_KIT: Kit = cast(Kit, TransformersKit())

@@ -19,11 +19,11 @@ from torch.nn import functional
 
 from factory.api import Adapter
 
-SIBLINGS = (("query", "key", "value"), ("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"))
+SIBLING_LAYERS = (("query", "key", "value"), ("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"))
 """Names under which a parent holds layers that read the same input."""
 
 
-class _Stacked(torch.autograd.Function):
+class _StackedLoraFunction(torch.autograd.Function):
     """x W' + b for stacked layers W' = W + s B A, whose gradients reach x, every A and every B but never W."""
 
     @staticmethod
@@ -37,10 +37,10 @@ class _Stacked(torch.autograd.Function):
         x, summed, *updates = ctx.saved_tensors
         downs, ups = updates[::2], updates[1::2]
         inputs, outputs = x.reshape(-1, x.shape[-1]), grad.reshape(-1, grad.shape[-1])
-        low = inputs @ _joined(downs, 0).to(inputs.dtype).t()
+        low = inputs @ _concatenate_tensors(downs, 0).to(inputs.dtype).t()
         parts = torch.split(outputs, [len(up) for up in ups], 1)
         ranks = [len(down) for down in downs]
-        low_grad = _joined([part @ up.to(part.dtype) for part, up in zip(parts, ups, strict=True)], 1)
+        low_grad = _concatenate_tensors([part @ up.to(part.dtype) for part, up in zip(parts, ups, strict=True)], 1)
         grad_downs = torch.split((low_grad.t() @ inputs).float().mul_(ctx.scale), ranks)
         lows = zip(parts, torch.split(low, ranks, 1), strict=True)
         grad_ups = [(part.t() @ mine).float().mul_(ctx.scale) for part, mine in lows]
@@ -48,7 +48,7 @@ class _Stacked(torch.autograd.Function):
         return grad_x, None, None, None, *chain.from_iterable(zip(grad_downs, grad_ups, strict=True))
 
 
-def _joined(tensors: Sequence[Tensor], dimension: int) -> Tensor:
+def _concatenate_tensors(tensors: Sequence[Tensor], dimension: int) -> Tensor:
     return tensors[0] if len(tensors) == 1 else torch.cat(list(tensors), dimension)
 
 
@@ -67,25 +67,25 @@ class LoraLinear(nn.Module):
         self.register_buffer("weight", linear.weight.detach().float(), persistent=False)
         bias = None if linear.bias is None else linear.bias.detach().to(dtype)
         self.register_buffer("bias", bias, persistent=False)
-        self.stack = Stack([self])
+        self.stack = LoraStack([self])
 
     def forward(self, x: Tensor) -> Tensor:
         """(…, in) → (…, out)."""
-        return self._dropped(x) if self.training and self.dropout else self.stack(self, x)
+        return self._forward_with_dropout(x) if self.training and self.dropout else self.stack(self, x)
 
-    def _dropped(self, x: Tensor) -> Tensor:
+    def _forward_with_dropout(self, x: Tensor) -> Tensor:
         """As PEFT does it: dropout before A, so the update can not be summed into the weight."""
         low = functional.dropout(x, self.dropout) @ self.lora_A.to(x.dtype).t()
         update = low @ self.lora_B.to(x.dtype).t() * self.scale
         return functional.linear(x, self.weight.to(x.dtype), self.bias) + update
 
 
-class Stack:
+class LoraStack:
     """Layers that read the same input: the first one asked computes for all, the others take their part."""
 
     def __init__(self, layers: list[LoraLinear]) -> None:
         self.layers = layers
-        self.summed = torch.empty(0)
+        self.merged_weight = torch.empty(0)
         self.bias: Tensor | None = None
         self._input: Tensor | None = None
         self._parts: dict[LoraLinear, Tensor] = {}
@@ -95,18 +95,18 @@ class Stack:
         """Bring the resident sum up to date with every A and B."""
         first = self.layers[0]
         sizes = [len(layer.weight) for layer in self.layers]
-        if self.summed.device != first.weight.device or not len(self.summed):
-            self.summed = first.weight.new_empty(sum(sizes), first.weight.shape[1], dtype=first.dtype)
+        if self.merged_weight.device != first.weight.device or not len(self.merged_weight):
+            self.merged_weight = first.weight.new_empty(sum(sizes), first.weight.shape[1], dtype=first.dtype)
             biases = [layer.bias for layer in self.layers if layer.bias is not None]
             self.bias = torch.cat(biases) if biases else None
-        for layer, part in zip(self.layers, torch.split(self.summed, sizes), strict=True):
+        for layer, part in zip(self.layers, torch.split(self.merged_weight, sizes), strict=True):
             part.copy_(torch.addmm(layer.weight, layer.lora_B, layer.lora_A, alpha=layer.scale))
 
     def __call__(self, layer: LoraLinear, x: Tensor) -> Tensor:
         """The output of one layer of the stack for x."""
         if self._input is not x or layer not in self._parts:
             updates = chain.from_iterable((one.lora_A, one.lora_B) for one in self.layers)
-            made: Tensor = _Stacked.apply(x, self.summed, self.bias, layer.scale, *updates)  # type: ignore[no-untyped-call]
+            made: Tensor = _StackedLoraFunction.apply(x, self.merged_weight, self.bias, layer.scale, *updates)  # type: ignore[no-untyped-call]
             sizes = [len(one.weight) for one in self.layers]
             self._input, self._parts = x, dict(zip(self.layers, torch.split(made, sizes, -1), strict=True))
         part = self._parts.pop(layer)
@@ -115,7 +115,7 @@ class Stack:
         return part
 
 
-def attach(
+def attach_lora(
     model: nn.Module, adapter: Adapter, dtype: torch.dtype, heads: tuple[str, ...] = (), *, bare: tuple[str, ...] = ()
 ) -> dict[str, LoraLinear]:
     """Freeze a model, put an adapter on every linear layer outside `heads` and `bare`, and hold the rest in `dtype`.
@@ -132,28 +132,28 @@ def attach(
             setattr(model.get_submodule(parent), leaf, adapted[name])
     for name, module in model.named_modules():
         if name.rpartition(".")[2] in heads:
-            module.register_forward_pre_hook(_full_precision)
+            module.register_forward_pre_hook(_cast_head_inputs)
     for name, parameter in model.named_parameters():
         if any(part in name.split(".") for part in heads):
             parameter.requires_grad_(True)
         elif not parameter.requires_grad:
             parameter.data = parameter.data.to(dtype)
-    _stack(adapted)
+    _stack_sibling_layers(adapted)
     return adapted
 
 
-def _stack(adapted: dict[str, LoraLinear]) -> None:
+def _stack_sibling_layers(adapted: dict[str, LoraLinear]) -> None:
     """Let layers of one parent that read the same input share a stack."""
     for parent in dict.fromkeys(name.rpartition(".")[0] for name in adapted):
-        for names in SIBLINGS:
+        for names in SIBLING_LAYERS:
             layers = [adapted[f"{parent}.{name}"] for name in names if f"{parent}.{name}" in adapted]
             alike = len({layer.bias is None for layer in layers}) == 1
             if len(layers) == len(names) and alike:
-                shared = Stack(layers)
+                shared = LoraStack(layers)
                 for layer in layers:
                     layer.stack = shared
 
 
-def _full_precision(_: nn.Module, arguments: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+def _cast_head_inputs(_: nn.Module, arguments: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """What a head reads, in the precision of its own weights."""
     return tuple(argument.float() for argument in arguments)

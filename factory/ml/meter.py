@@ -6,23 +6,23 @@ import time
 from collections.abc import Sequence
 
 
-class Meter:
+class ThroughputMeter:
     """Tokens so far, and how many a second since it was last asked."""
 
     def __init__(self) -> None:
         self.tokens = 0
-        self._before = (time.monotonic(), 0)
+        self._last_reading = (time.monotonic(), 0)
 
-    def add(self, ids: Sequence[Sequence[int]]) -> None:
+    def count_tokens(self, ids: Sequence[Sequence[int]]) -> None:
         """Count the tokens of some texts."""
         self.tokens += sum(map(len, ids))
 
-    def rate(self) -> float:
+    def measure_rate(self) -> float:
         """Tokens a second since the last call, or since the beginning; 0.0 when there was no time between."""
-        (then, before), now = self._before, time.monotonic()
-        self._before = (now, self.tokens)
+        (then, before), now = self._last_reading, time.monotonic()
+        self._last_reading = (now, self.tokens)
         return (self.tokens - before) / (now - then) if now > then else 0.0
 
 
-METER = Meter()
+METER = ThroughputMeter()
 """Of this process: batches are packed one fit at a time."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 
-class _Norm(torch.autograd.Function):
+class _RmsNormFunction(torch.autograd.Function):
     """x / rms(x) · weight, computed in fp32; the weight is frozen."""
 
     @staticmethod
@@ -37,7 +37,7 @@ class RmsNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(…, width) → the same."""
-        made: Tensor = _Norm.apply(x, self.weight, self.epsilon)  # type: ignore[no-untyped-call]
+        made: Tensor = _RmsNormFunction.apply(x, self.weight, self.epsilon)  # type: ignore[no-untyped-call]
         return made
 
 

@@ -10,7 +10,7 @@ from transformers import AutoTokenizer
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
+class TokenizerStats:
     """Of some texts: tokens a word (split at white space), characters a token, the share of tokens that stand for
     something unknown, and the tokens of the longest text."""
 
@@ -20,7 +20,7 @@ class Fit:
     longest: int
 
 
-def fit(model: Path, texts: Sequence[str]) -> Fit:
+def measure_tokenizer(model: Path, texts: Sequence[str]) -> TokenizerStats:
     """Measure the tokenizer of a model folder on texts, special tokens left out. Raises ValueError for no words."""
     tokenizer = AutoTokenizer.from_pretrained(model)
     ids = tokenizer(list(texts), add_special_tokens=False)["input_ids"]
@@ -30,4 +30,4 @@ def fit(model: Path, texts: Sequence[str]) -> Fit:
     unknown = tokenizer.unk_token_id
     lost = sum(text.count(unknown) for text in ids) if unknown is not None else 0
     characters = sum(map(len, texts)) / tokens
-    return Fit(tokens / words, characters, lost / tokens, max(map(len, ids)))
+    return TokenizerStats(tokens / words, characters, lost / tokens, max(map(len, ids)))

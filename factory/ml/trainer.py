@@ -15,32 +15,32 @@ from torch.utils.data import Dataset
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from factory.api import Reporter, TrainingArgs
-from factory.ml.checkpoints import newest, seal
+from factory.ml.checkpoints import find_newest_checkpoint, seal_checkpoint
 from factory.ml.lora import LoraLinear
 from factory.ml.meter import METER
 
-Loss = Callable[[nn.Module, Any], Tensor]
-Collate = Callable[[list[Any]], Any]
-STATE = "trainable.safetensors"
-BATCH = "batch"
-LOGS = 60
+LossFunction = Callable[[nn.Module, Any], Tensor]
+CollateFunction = Callable[[list[Any]], Any]
+TRAINABLE_FILE = "trainable.safetensors"
+BATCH_KEY = "batch"
+LOSS_CURVE_POINTS = 60
 """Points of the loss curve of one fit, about."""
 
 
 @dataclass(frozen=True, slots=True)
-class Learner:
+class LoraLearner:
     """A model with fresh adapters in training mode, and the adapted layers by name."""
 
     model: nn.Module
-    layers: dict[str, LoraLinear]
+    lora_layers: dict[str, LoraLinear]
     tokenizer: Any
 
-    def trainable(self) -> dict[str, nn.Parameter]:
+    def collect_trainable_parameters(self) -> dict[str, nn.Parameter]:
         """What is learned, by name: A and B of each layer, and heads."""
         return {name: value for name, value in self.model.named_parameters() if value.requires_grad}
 
 
-class _Rows(Dataset[Any]):
+class _ListDataset(Dataset[Any]):
     def __init__(self, rows: Sequence[Any]) -> None:
         self.rows = rows
 
@@ -51,19 +51,19 @@ class _Rows(Dataset[Any]):
         return self.rows[index]
 
 
-class _Loop(Trainer):  # type: ignore[misc]
+class _LoraTrainer(Trainer):  # type: ignore[misc]
     """Trainer with the loss handed in, adapters summed once a step, and checkpoints of what is trainable alone."""
 
-    def __init__(self, learner: Learner, loss: Loss, **settings: Any) -> None:
+    def __init__(self, learner: LoraLearner, loss: LossFunction, **settings: Any) -> None:
         super().__init__(model=learner.model, **settings)
         self.learner = learner
         self.loss = loss
-        self.stacks = list(dict.fromkeys(layer.stack for layer in learner.layers.values()))
+        self.stacks = list(dict.fromkeys(layer.stack for layer in learner.lora_layers.values()))
 
     def compute_loss(self, model: nn.Module, inputs: Any, *_: Any, **__: Any) -> Tensor:
         for stack in self.stacks:
             stack.refresh()
-        return self.loss(model, inputs[BATCH]).to(self.args.device)
+        return self.loss(model, inputs[BATCH_KEY]).to(self.args.device)
 
     def _prepare_inputs(self, inputs: Any) -> Any:
         return inputs
@@ -74,26 +74,26 @@ class _Loop(Trainer):  # type: ignore[misc]
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         folder = Path(output_dir or self.args.output_dir)
         folder.mkdir(parents=True, exist_ok=True)
-        save_file({name: value.detach() for name, value in self.learner.trainable().items()}, folder / STATE)
+        save_file({name: value.detach() for name, value in self.learner.collect_trainable_parameters().items()}, folder / TRAINABLE_FILE)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
-        saved = load_file(Path(resume_from_checkpoint) / STATE)
-        for name, parameter in self.learner.trainable().items():
+        saved = load_file(Path(resume_from_checkpoint) / TRAINABLE_FILE)
+        for name, parameter in self.learner.collect_trainable_parameters().items():
             parameter.data.copy_(saved[name])
 
     def _save_checkpoint(self, *arguments: Any, **settings: Any) -> None:
         super()._save_checkpoint(*arguments, **settings)
-        seal(Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}")
+        seal_checkpoint(Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}")
 
 
-class _Voice(TrainerCallback):  # type: ignore[misc]
+class _ReportCallback(TrainerCallback):  # type: ignore[misc]
     """Tells the journal how far the fit is, its loss and its speed."""
 
     def __init__(self, report: Reporter) -> None:
         self.report = report
 
     def on_train_begin(self, *_: Any, **__: Any) -> None:
-        METER.rate()  # what was packed before is not of this fit
+        METER.measure_rate()  # what was packed before is not of this fit
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self.report.report_progress(state.global_step, state.max_steps, "steps")
@@ -103,12 +103,12 @@ class _Voice(TrainerCallback):  # type: ignore[misc]
     ) -> None:
         if "loss" in logs:
             rate = logs.get("learning_rate", 0.0)
-            speed = {"tokens_per_second": round(tokens, 1)} if (tokens := METER.rate()) else {}
+            speed = {"tokens_per_second": round(tokens, 1)} if (tokens := METER.measure_rate()) else {}
             self.report.log_metrics(state.global_step, loss=logs["loss"], learning_rate=rate, **speed)
 
 
-def fit(
-    learner: Learner, rows: Sequence[Any], collate: Collate, loss: Loss, settings: TrainingArgs, *, work: Path,
+def train_learner(
+    learner: LoraLearner, rows: Sequence[Any], collate: CollateFunction, loss: LossFunction, settings: TrainingArgs, *, work: Path,
     report: Reporter,
 ) -> int:
     """Train to the end, from the newest complete checkpoint in `work` if there is one; returns the steps taken in all.
@@ -122,15 +122,15 @@ def fit(
         learning_rate=settings.learning_rate, lr_scheduler_type=settings.schedule,
         warmup_steps=round(settings.warmup * steps), weight_decay=settings.weight_decay, seed=settings.seed,
         data_seed=settings.seed, optim="adamw_torch_fused", report_to=[], remove_unused_columns=False,
-        save_steps=settings.checkpoint_every, save_total_limit=2, logging_steps=max(1, steps // LOGS),
+        save_steps=settings.checkpoint_every, save_total_limit=2, logging_steps=max(1, steps // LOSS_CURVE_POINTS),
         disable_tqdm=True, dataloader_pin_memory=False, use_cpu=not torch.cuda.is_available(),
     )
-    loop = _Loop(
-        learner, loss, args=arguments, train_dataset=_Rows(rows), data_collator=lambda some: {BATCH: collate(some)},
-        callbacks=[_Voice(report)],
+    loop = _LoraTrainer(
+        learner, loss, args=arguments, train_dataset=_ListDataset(rows), data_collator=lambda some: {BATCH_KEY: collate(some)},
+        callbacks=[_ReportCallback(report)],
     )
     loop.remove_callback(PrinterCallback)
-    resumed = newest(work, report)
+    resumed = find_newest_checkpoint(work, report)
     if resumed is not None:
         report.note(f"training goes on from step {resumed.name.rpartition('-')[2]} of {steps}")
     loop.train(resume_from_checkpoint=str(resumed) if resumed else None)

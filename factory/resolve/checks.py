@@ -62,7 +62,7 @@ def _model(draft: Draft, root: Path, name: str) -> None:
     if not reference:
         return
     try:
-        base = bases.parse(reference, root)
+        base = bases.parse_reference(reference, root)
     except InputError as error:
         draft.say(("models", name), str(error))
         return

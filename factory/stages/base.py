@@ -10,7 +10,7 @@ from factory.stages.job import StageJob
 
 def run(job: StageJob) -> None:
     """Write `model/` and `base.json`. Wheels stay in the home's cache, so that a rebuild needs no network."""
-    facts = bases.resolve(
+    facts = bases.resolve_base(
         job.config["student"], job.root, job.out, job.report, cache=job.home / "cache" / "wheels", convert=_convert
     )
     if facts["licence"] == "unknown":
@@ -18,6 +18,6 @@ def run(job: StageJob) -> None:
 
 
 def _convert(file: Path, out: Path) -> None:
-    from factory.ml.gguf import convert
+    from factory.ml.gguf import convert_gguf
 
-    convert(file, out)
+    convert_gguf(file, out)

@@ -115,7 +115,7 @@ def _ask(job: StageJob, folder: Path) -> dict[str, Any]:
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     base = job.base()
-    snapshot = bases.plant(base.folder, base.id, work / "hub")
+    snapshot = bases.create_hub_cache(base.folder, base.id, work / "hub")
     request = {
         "config": dict(job.config), "bundle": str(folder.resolve()), "base": str(snapshot.resolve()),
         "root": str(job.root.resolve()), "reply": str(work / "reply.json"),

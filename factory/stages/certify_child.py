@@ -50,8 +50,8 @@ def _end_with(parent: int) -> None:
 def main() -> None:
     """`python -m factory.stages.certify_child REQUEST.json`."""
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
-    perimeter.install()
-    perimeter.close("certify")
+    perimeter.install_audit_hook()
+    perimeter.deny_all_hosts("certify")
     request = json.loads(Path(sys.argv[1]).read_text())
     write_json(Path(request["reply"]), answer(request, Registry.load(map(Path, request["plugins"]))))
 

@@ -26,7 +26,7 @@ def boundary(plugin: Plugin, *given: Given) -> Iterator[None]:
     name = f"{plugin.role} {plugin.kind!r}"
     lent = Lent(*given)
     try:
-        with perimeter.acting(name):
+        with perimeter.name_actor(name):
             yield
     except FactoryError:
         raise

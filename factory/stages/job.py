@@ -12,7 +12,7 @@ from factory.data.rows import open_rows, read_json, read_rows
 from factory.plugins import Registry
 from factory.stages.guard import boundary as boundary
 from factory.stages.guard import each as each
-from factory.teach import Desk
+from factory.teach import TeacherPool
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class StageJob:
     home: Path
     report: Reporter
     registry: Registry
-    desk: Desk | None = None
+    desk: TeacherPool | None = None
 
     @property
     def seed(self) -> int:
@@ -76,13 +76,13 @@ class StageJob:
         if self.desk is None:
             raise RuntimeError("this stage was given nobody to ask")
         if isinstance(model, Endpoint):
-            return self.desk.teacher(model)
+            return self.desk.get_teacher(model)
         if model in self.config.get("endpoints", {}):
-            return self.desk.teacher(Endpoint.model_validate(self.config["endpoints"][model]))
+            return self.desk.get_teacher(Endpoint.model_validate(self.config["endpoints"][model]))
         base = self.models().get(model)
         if base is None:
             raise ValueError(f"asks {model!r} without saying so: its uses() must name it")
-        return self.desk.teacher(base)
+        return self.desk.get_teacher(base)
 
 
 def _base(folder: Path) -> Base:
@@ -92,6 +92,6 @@ def _base(folder: Path) -> Base:
 
 def toolbox() -> Kit:
     """The heavy toolbox; the first call imports torch."""
-    from factory.ml.kit import TOOLBOX
+    from factory.ml.kit import TRANSFORMERS_KIT
 
-    return TOOLBOX
+    return TRANSFORMERS_KIT

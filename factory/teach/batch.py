@@ -11,15 +11,15 @@ from factory.api import Reporter
 
 T = TypeVar("T")
 R = TypeVar("R")
-LOOK = 0.5
+PROGRESS_INTERVAL = 0.5
 """Seconds between two reports of progress."""
 
 
-class StoppedError(Exception):
+class BatchStoppedError(Exception):
     """Another piece of work has ended the batch; its error is the one to tell."""
 
 
-class Batch:
+class ConcurrentBatch:
     """One batch: the first error ends it for all, and whoever waits hears of it by `stop`."""
 
     def __init__(self) -> None:
@@ -30,10 +30,10 @@ class Batch:
     def sleep(self, seconds: float) -> None:
         """Wait so long. Raises StoppedError when the batch has ended meanwhile."""
         if self.stop.wait(max(seconds, 0.0)):
-            raise StoppedError
+            raise BatchStoppedError
 
-    def each(
-        self, work: Callable[[str, T, Batch], R], items: Mapping[str, T], order: Sequence[str], workers: int,
+    def run_each(
+        self, work: Callable[[str, T, ConcurrentBatch], R], items: Mapping[str, T], order: Sequence[str], workers: int,
         report: Reporter,
     ) -> Iterator[R]:
         """Do every piece of work once, and yield the results in an order in which a name may come again.
@@ -42,35 +42,35 @@ class Batch:
         """
         pool = ThreadPoolExecutor(workers, thread_name_prefix="teacher")
         try:
-            futures = {name: pool.submit(self._guarded, work, name, item) for name, item in items.items()}
-            yield from self._in_order([futures[name] for name in order], report)
+            futures = {name: pool.submit(self._run_until_stopped, work, name, item) for name, item in items.items()}
+            yield from self._yield_in_order([futures[name] for name in order], report)
         finally:
             self.stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def _guarded(self, work: Callable[[str, T, Batch], R], name: str, item: T) -> R:
+    def _run_until_stopped(self, work: Callable[[str, T, ConcurrentBatch], R], name: str, item: T) -> R:
         try:
             self.sleep(0)
             return work(name, item, self)
         except BaseException as error:
             with self._lock:
-                if self._error is None and not isinstance(error, StoppedError):
+                if self._error is None and not isinstance(error, BatchStoppedError):
                     self._error = error
             self.stop.set()
             raise
 
-    def _in_order(self, futures: Sequence[Future[R]], report: Reporter) -> Iterator[R]:
+    def _yield_in_order(self, futures: Sequence[Future[R]], report: Reporter) -> Iterator[R]:
         for place, future in enumerate(futures):
             while not future.done():
-                wait([future], LOOK)
+                wait([future], PROGRESS_INTERVAL)
                 done = place + sum(each.done() for each in futures[place:])
                 report.report_progress(done, len(futures), "answers")
-                self._check()
-            self._check()
+                self._raise_first_error()
+            self._raise_first_error()
             yield future.result()
             report.report_progress(place + 1, len(futures), "answers")
 
-    def _check(self) -> None:
+    def _raise_first_error(self) -> None:
         with self._lock:
             if self._error is not None:
                 raise self._error

@@ -10,12 +10,12 @@ from typing import Any
 from factory.api import ChatRequest, ChatResponse
 from factory.errors import UnavailableError
 from factory.teach import request
-from factory.teach.calls import Calls
-from factory.teach.perimeter import who
+from factory.teach.calls import ResponseCache
+from factory.teach.perimeter import get_current_actor
 
 
 @dataclass
-class Counts:
+class TeacherStats:
     """What a stage has asked of one teacher, for the note at its end."""
 
     cached: int = 0
@@ -33,7 +33,7 @@ class Counts:
             for name, value in counts.items():
                 setattr(self, name, getattr(self, name) + value)
 
-    def heard(self, reply: ChatResponse) -> None:
+    def count_reply(self, reply: ChatResponse) -> None:
         """Count a reply that was not in the cache."""
         right = not reply.error
         self.add(answered=right, failed=not right, tokens=reply.input_tokens + reply.output_tokens, cost=reply.cost)
@@ -47,13 +47,13 @@ class Counts:
         return "; ".join([asked, spent, *rare])
 
 
-def cached(calls: Calls, ask: ChatRequest, key: str) -> ChatResponse | None:
+def find_cached_reply(calls: ResponseCache, ask: ChatRequest, key: str) -> ChatResponse | None:
     """The reply that was paid for before, if it still is a valid answer."""
-    found = calls.get(key)
+    found = calls.read_response(key)
     if found is None:
         return None
     try:
-        text, value = request.settled(ask, found["text"])
+        text, value = request.parse_answer(ask, found["text"])
         return ChatResponse(
             text, value, model=str(found["model"]), prompt_digest=key, from_cache=True,
             input_tokens=int(found["tokens_in"]), output_tokens=int(found["tokens_out"]),
@@ -63,18 +63,18 @@ def cached(calls: Calls, ask: ChatRequest, key: str) -> ChatResponse | None:
         return None
 
 
-def keep(calls: Calls, reply: ChatResponse, **facts: Any) -> None:
+def cache_reply(calls: ResponseCache, reply: ChatResponse, **facts: Any) -> None:
     """Put a valid reply where the next build finds it."""
     known: Mapping[str, Any] = {
         "text": reply.text, "model": reply.model, "tokens_in": reply.input_tokens, "tokens_out": reply.output_tokens,
         "cost": reply.cost, "seconds": reply.seconds,
     }
-    calls.put(reply.prompt_digest, {**known, **facts})
+    calls.write_response(reply.prompt_digest, {**known, **facts})
 
 
-def miss(model: str, ask: ChatRequest, key: str) -> UnavailableError:
+def build_replay_error(model: str, ask: ChatRequest, key: str) -> UnavailableError:
     """A replay without the answer to a request."""
     return UnavailableError(
-        f"--replay: no answer to request {key[:12]} of {who()} to {model} is in the cache "
-        f"({request.excerpt(ask)!r}); build once without --replay"
+        f"--replay: no answer to request {key[:12]} of {get_current_actor()} to {model} is in the cache "
+        f"({request.excerpt_request(ask)!r}); build once without --replay"
     )

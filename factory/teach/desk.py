@@ -7,40 +7,40 @@ from pathlib import Path
 
 from factory.api import Base, Endpoint, Kit, Reporter, Teacher
 from factory.identity import compute_key
-from factory.teach.calls import Calls
-from factory.teach.ledger import Ledger, Terms
-from factory.teach.local import Local
-from factory.teach.remote import Remote
+from factory.teach.calls import ResponseCache
+from factory.teach.ledger import Ledger, BudgetTerms
+from factory.teach.local import LocalTeacher
+from factory.teach.remote import EndpointTeacher
 
-CALLS = Path("cache", "calls")
-LEDGER = CALLS / "ledger.jsonl"
+RESPONSES_FOLDER = Path("cache", "calls")
+LEDGER_FILE = RESPONSES_FOLDER / "ledger.jsonl"
 
 
-class Desk:
+class TeacherPool:
     """Where a stage's plugins find whom to ask."""
 
-    def __init__(self, home: Path, terms: Terms, kit: Callable[[], Kit]) -> None:
-        self._calls, self._ledger = Calls(home / CALLS), Ledger(home / LEDGER, terms)
+    def __init__(self, home: Path, terms: BudgetTerms, kit: Callable[[], Kit]) -> None:
+        self._response_cache, self._ledger = ResponseCache(home / RESPONSES_FOLDER), Ledger(home / LEDGER_FILE, terms)
         self._kit = kit
-        self._made: dict[str, Remote | Local] = {}
+        self._teachers: dict[str, EndpointTeacher | LocalTeacher] = {}
 
-    def teacher(self, model: Base | Endpoint) -> Teacher:
+    def get_teacher(self, model: Base | Endpoint) -> Teacher:
         """The teacher that a base, or an endpoint, is."""
         name = model.digest if isinstance(model, Base) else compute_key(model.model_dump(mode="json"))
-        if name not in self._made:
-            self._made[name] = self._make(model)
-        return self._made[name]
+        if name not in self._teachers:
+            self._teachers[name] = self._create_teacher(model)
+        return self._teachers[name]
 
-    def _make(self, model: Base | Endpoint) -> Remote | Local:
+    def _create_teacher(self, model: Base | Endpoint) -> EndpointTeacher | LocalTeacher:
         if isinstance(model, Endpoint):
-            return Remote(model, self._calls, self._ledger)
-        return Local(model, self._kit, self._calls, self._ledger)
+            return EndpointTeacher(model, self._response_cache, self._ledger)
+        return LocalTeacher(model, self._kit, self._response_cache, self._ledger)
 
     def close(self, report: Reporter) -> None:
         """Say what was asked, and let go of connections and files."""
-        for teacher in self._made.values():
-            if any((teacher.counts.answered, teacher.counts.failed, teacher.counts.cached)):
-                report.note(f"{teacher.model}: {teacher.counts}")
-            if isinstance(teacher, Remote):
+        for teacher in self._teachers.values():
+            if any((teacher.stats.answered, teacher.stats.failed, teacher.stats.cached)):
+                report.note(f"{teacher.model}: {teacher.stats}")
+            if isinstance(teacher, EndpointTeacher):
                 teacher.close()
         self._ledger.close()

@@ -21,177 +21,177 @@ from factory.errors import UnavailableError
 
 Port = int | None
 """A port, or None for all."""
-LOCAL = frozenset({"AF_UNIX", "AF_NETLINK"})
+LOCAL_FAMILIES = frozenset({"AF_UNIX", "AF_NETLINK"})
 """Families of sockets that lead to no other machine."""
-FETCH = "factory.fetch"
+FETCH_EVENT = "factory.fetch"
 """The audit event with which our own code says that a process it starts will use the network."""
 
 
-class DeniedError(UnavailableError, OSError):
+class HostDeniedError(UnavailableError, OSError):
     """A host that no spec names. It is an OSError, as what a firewall does is: libraries know how to go on without."""
 
 
 @dataclass
-class Perimeter:
+class NetworkPolicy:
     """What one stage may reach; `replay` says why it is nothing. `heard` are the denials, each once."""
 
     where: str
-    named: frozenset[str] = frozenset()
+    declared_hosts: frozenset[str] = frozenset()
     replay: bool = False
-    ports: dict[str, set[Port]] = field(default_factory=lambda: defaultdict(set))
-    known: dict[str, set[Port]] = field(default_factory=lambda: defaultdict(set))
-    heard: dict[str, DeniedError] = field(default_factory=dict)
+    host_ports: dict[str, set[Port]] = field(default_factory=lambda: defaultdict(set))
+    address_ports: dict[str, set[Port]] = field(default_factory=lambda: defaultdict(set))
+    denials: dict[str, HostDeniedError] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, where: str, hosts: Sequence[str], replay: bool) -> Perimeter:
+    def from_hosts(cls, where: str, hosts: Sequence[str], replay: bool) -> NetworkPolicy:
         """The perimeter of hosts given as `host`, `host:port`, `[v6]:port` or `.suffix`; a proxy that the environment
         names is within when any host is."""
         hosts = [] if replay else list(hosts)
         made = cls(where, frozenset(hosts), replay)
-        for entry in [*hosts, *(_proxies() if hosts else ())]:
+        for entry in [*hosts, *(_list_proxies() if hosts else ())]:
             parts = urlsplit(f"//{entry}")
-            made.ports[str(parts.hostname or entry).lower()].add(parts.port)
+            made.host_ports[str(parts.hostname or entry).lower()].add(parts.port)
         return made
 
-    def may_name(self, host: str) -> set[Port]:
+    def find_allowed_ports(self, host: str) -> set[Port]:
         """The ports on which a host may be spoken to; none when it may not."""
         host = host.lower().rstrip(".")
-        found = set(self.ports.get(host, ()))
-        for entry, ports in self.ports.items():
+        found = set(self.host_ports.get(host, ()))
+        for entry, ports in self.host_ports.items():
             if entry.startswith(".") and host.endswith(entry):
                 found |= ports
         return found
 
-    def may_reach(self, host: str, port: Port) -> bool:
+    def can_reach(self, host: str, port: Port) -> bool:
         """Whether a connection may go there; an address is judged by the names that led to it."""
-        ports = self.may_name(host) | self.known.get(host, set())
+        ports = self.find_allowed_ports(host) | self.address_ports.get(host, set())
         return None in ports or port in ports
 
-    def deny(self, what: str) -> DeniedError:
+    def record_denial(self, what: str) -> HostDeniedError:
         """The one line for a person."""
         if self.replay:
-            text = f"{who()} tried to reach {what}, and --replay has the network off; build once without it"
+            text = f"{get_current_actor()} tried to reach {what}, and --replay has the network off; build once without it"
         else:
             text = (
-                f"{who()} tried to reach {what}, which the spec does not name, so it was denied; "
+                f"{get_current_actor()} tried to reach {what}, which the spec does not name, so it was denied; "
                 "name it as the base_url of an endpoint, or leave the plugin out"
             )
-        return self.heard.setdefault(what, DeniedError(text))
+        return self.denials.setdefault(what, HostDeniedError(text))
 
 
-_now: Perimeter | None = None
-_acting: list[str] = []
+_current_policy: NetworkPolicy | None = None
+_actors: list[str] = []
 
 
-def who() -> str:
+def get_current_actor() -> str:
     """Who is at work: the plugin, else the stage."""
-    return _acting[-1] if _acting else _now.where if _now else "the factory"
+    return _actors[-1] if _actors else _current_policy.where if _current_policy else "the factory"
 
 
 @contextmanager
-def acting(plugin: str) -> Iterator[None]:
+def name_actor(plugin: str) -> Iterator[None]:
     """Name the plugin that is at work, for whoever must be told about it."""
-    _acting.append(plugin)
+    _actors.append(plugin)
     try:
         yield
     finally:
-        _acting.remove(plugin)
+        _actors.remove(plugin)
 
 
 @contextmanager
-def within(where: str, hosts: Sequence[str], *, replay: bool = False) -> Iterator[Perimeter]:
+def enforce_network_policy(where: str, hosts: Sequence[str], *, replay: bool = False) -> Iterator[NetworkPolicy]:
     """Let this process reach these hosts and no other, until the end."""
     global _now
-    before, _now = _now, Perimeter.of(where, hosts, replay)
+    before, _current_policy = _current_policy, NetworkPolicy.from_hosts(where, hosts, replay)
     try:
-        yield _now
+        yield _current_policy
     finally:
-        _now = before
+        _current_policy = before
 
 
-def install() -> None:
+def install_audit_hook() -> None:
     """Listen, for the rest of this process. Nothing is denied before the first `within`, or `close`."""
-    if socket.getaddrinfo is not _resolved:
-        sys.addaudithook(_hear)
-        socket.getaddrinfo = _resolved
+    if socket.getaddrinfo is not _resolve_host:
+        sys.addaudithook(_handle_audit_event)
+        socket.getaddrinfo = _resolve_host
 
 
-def close(where: str) -> None:
+def deny_all_hosts(where: str) -> None:
     """Deny everything until a stage begins, and whenever none is at work."""
     global _now
-    _now = Perimeter(where)
+    _current_policy = NetworkPolicy(where)
 
 
-def denied(error: BaseException | None) -> DeniedError | None:
+def find_denial(error: BaseException | None) -> HostDeniedError | None:
     """The denial that an error comes from, however libraries have wrapped it."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
-        if isinstance(error, DeniedError):
+        if isinstance(error, HostDeniedError):
             return error
         seen.add(id(error))
         error = error.__cause__ or error.__context__
     return None
 
 
-def _proxies() -> list[str]:
+def _list_proxies() -> list[str]:
     """`host:port` of every proxy that the environment names: what is said to others goes through it."""
     urls = [url if "://" in url else f"//{url}" for scheme, url in getproxies().items() if scheme != "no"]
     return [place for url in urls if (place := urlsplit(url).netloc.rpartition("@")[2])]
 
 
-_lookup = socket.getaddrinfo
+_original_getaddrinfo = socket.getaddrinfo
 
 
-def _resolved(host: Any, port: Any, *args: Any, **kwargs: Any) -> Any:
+def _resolve_host(host: Any, port: Any, *args: Any, **kwargs: Any) -> Any:
     """`socket.getaddrinfo`, remembering the addresses of a host that may be spoken to."""
-    found = _lookup(host, port, *args, **kwargs)
-    if _now is not None and (ports := _now.may_name(_text(host))):
+    found = _original_getaddrinfo(host, port, *args, **kwargs)
+    if _current_policy is not None and (ports := _current_policy.find_allowed_ports(_decode_host(host))):
         for *_, address in found:
-            _now.known[str(address[0])] |= ports
+            _current_policy.address_ports[str(address[0])] |= ports
     return found
 
 
-def _hear(event: str, args: tuple[Any, ...]) -> None:
-    judge = _EVENTS.get(event)
-    if judge is not None and _now is not None:
-        judge(_now, args)
+def _handle_audit_event(event: str, args: tuple[Any, ...]) -> None:
+    judge = _EVENT_CHECKS.get(event)
+    if judge is not None and _current_policy is not None:
+        judge(_current_policy, args)
 
 
-def _named(now: Perimeter, args: tuple[Any, ...]) -> None:
+def _check_lookup(now: NetworkPolicy, args: tuple[Any, ...]) -> None:
     """A name is looked up. Addresses pass: whoever connects to one is heard then."""
-    host = _text(args[0])
-    if host and not _address(host) and not now.may_name(host):
-        raise now.deny(host)
+    host = _decode_host(args[0])
+    if host and not _is_ip_address(host) and not now.find_allowed_ports(host):
+        raise now.record_denial(host)
 
 
-def _reached(now: Perimeter, args: tuple[Any, ...]) -> None:
+def _check_connection(now: NetworkPolicy, args: tuple[Any, ...]) -> None:
     """A connection is opened, or a datagram sent."""
     connection, address = args[0], args[1]
-    if address is None or connection.family.name in LOCAL:
+    if address is None or connection.family.name in LOCAL_FAMILIES:
         return
     if not isinstance(address, tuple) or len(address) < 2:
-        raise now.deny(f"{address!r}")
-    host, port = _text(address[0]), address[1]
-    if not now.may_reach(host, port):
-        raise now.deny(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+        raise now.record_denial(f"{address!r}")
+    host, port = _decode_host(address[0]), address[1]
+    if not now.can_reach(host, port):
+        raise now.record_denial(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
 
 
-def _fetched(now: Perimeter, args: tuple[Any, ...]) -> None:
-    if args[0] not in now.named:
-        raise now.deny(args[0])
+def _check_fetch(now: NetworkPolicy, args: tuple[Any, ...]) -> None:
+    if args[0] not in now.declared_hosts:
+        raise now.record_denial(args[0])
 
 
-_EVENTS: dict[str, Callable[[Perimeter, tuple[Any, ...]], None]] = {
-    "socket.connect": _reached, "socket.sendto": _reached, "socket.sendmsg": _reached,
-    "socket.getaddrinfo": _named, "socket.gethostbyname": _named, "socket.gethostbyaddr": _named, FETCH: _fetched,
+_EVENT_CHECKS: dict[str, Callable[[NetworkPolicy, tuple[Any, ...]], None]] = {
+    "socket.connect": _check_connection, "socket.sendto": _check_connection, "socket.sendmsg": _check_connection,
+    "socket.getaddrinfo": _check_lookup, "socket.gethostbyname": _check_lookup, "socket.gethostbyaddr": _check_lookup, FETCH_EVENT: _check_fetch,
 }
 
 
-def _text(host: Any) -> str:
+def _decode_host(host: Any) -> str:
     return host.decode("ascii", "replace") if isinstance(host, (bytes, bytearray)) else str(host or "")
 
 
-def _address(host: str) -> bool:
+def _is_ip_address(host: str) -> bool:
     try:
         ipaddress.ip_address(host.partition("%")[0])
     except ValueError:

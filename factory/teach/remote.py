@@ -9,27 +9,27 @@ from dataclasses import dataclass, field
 from factory.api import ChatRequest, Endpoint, ChatResponse, Reporter, NoOpReporter
 from factory.errors import UnavailableError
 from factory.teach import request
-from factory.teach.batch import Batch
-from factory.teach.cached import Counts, cached, miss
-from factory.teach.calls import Calls
-from factory.teach.exchange import Exchange
+from factory.teach.batch import ConcurrentBatch
+from factory.teach.cached import TeacherStats, find_cached_reply, build_replay_error
+from factory.teach.calls import ResponseCache
+from factory.teach.exchange import RetryingClient
 from factory.teach.ledger import Ledger
-from factory.teach.pace import Pace
-from factory.teach.wire import LastingError, RefusedError, Wire
+from factory.teach.pace import RateLimiter
+from factory.teach.wire import EndpointRejectedError, RequestRejectedError, OpenAIClient
 
-REFUSALS = 3
+MAX_REJECTIONS = 3
 """So many requests refused, and none answered: it is not the requests that are wrong."""
 
 
 @dataclass
-class Remote:
+class EndpointTeacher:
     """The endpoint of a spec as a teacher."""
 
     endpoint: Endpoint
-    calls: Calls
+    response_cache: ResponseCache
     ledger: Ledger
-    counts: Counts = field(default_factory=Counts)
-    _exchange: Exchange | None = None
+    stats: TeacherStats = field(default_factory=TeacherStats)
+    _retrying_client: RetryingClient | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -40,44 +40,44 @@ class Remote:
         """Yield one reply for each request, in their order. Requests that are alike are asked once."""
         who = {"kind": "endpoint", **self.endpoint.build_cache_identity()}
         asked = list(asks)
-        order = [request.key(each, who) for each in asked]
+        order = [request.compute_request_key(each, who) for each in asked]
         items = dict(zip(order, asked, strict=True))
-        yield from Batch().each(self._one, items, order, self.endpoint.concurrency, report or NoOpReporter())
+        yield from ConcurrentBatch().run_each(self._answer_request, items, order, self.endpoint.concurrency, report or NoOpReporter())
 
-    def _one(self, key: str, ask: ChatRequest, batch: Batch) -> ChatResponse:
-        found = cached(self.calls, ask, key)
+    def _answer_request(self, key: str, ask: ChatRequest, batch: ConcurrentBatch) -> ChatResponse:
+        found = find_cached_reply(self.response_cache, ask, key)
         if found is None and self.ledger.terms.replay:
-            raise miss(self.model, ask, key)
+            raise build_replay_error(self.model, ask, key)
         if found is None:
-            with self.calls.asking(key):
-                found = cached(self.calls, ask, key) or self._asked(ask, key, batch)
-        self.counts.add(cached=int(found.from_cache))
+            with self.response_cache.lock_request(key):
+                found = find_cached_reply(self.response_cache, ask, key) or self._request_uncached(ask, key, batch)
+        self.stats.add(cached=int(found.from_cache))
         return found
 
-    def _asked(self, ask: ChatRequest, key: str, batch: Batch) -> ChatResponse:
+    def _request_uncached(self, ask: ChatRequest, key: str, batch: ConcurrentBatch) -> ChatResponse:
         try:
-            reply = self._connected().reply(ask, key, batch)
-        except RefusedError as error:
-            reply = self._refused(error, key)
-        self.counts.heard(reply)
+            reply = self._connect_endpoint().request_reply(ask, key, batch)
+        except RequestRejectedError as error:
+            reply = self._handle_rejection(error, key)
+        self.stats.count_reply(reply)
         return reply
 
-    def _refused(self, error: RefusedError, key: str) -> ChatResponse:
+    def _handle_rejection(self, error: RequestRejectedError, key: str) -> ChatResponse:
         """A request that the server will not answer has failed; when it answers none, so has the build."""
-        if isinstance(error, LastingError) or (self.counts.failed + 1 >= REFUSALS and not self.counts.answered):
+        if isinstance(error, EndpointRejectedError) or (self.stats.failed + 1 >= MAX_REJECTIONS and not self.stats.answered):
             raise UnavailableError(f"{self.endpoint.base_url} refuses {self.model}: {error}") from None
         return ChatResponse("", error=f"the endpoint refuses it: {error}", model=self.model, prompt_digest=key)
 
-    def _connected(self) -> Exchange:
+    def _connect_endpoint(self) -> RetryingClient:
         with self._lock:
-            if self._exchange is None:
-                pace = Pace(self.endpoint.rate)
-                wire = Wire(self.endpoint)
-                self._exchange = Exchange(self.endpoint, wire, self.calls, self.ledger, self.counts, pace)
-            return self._exchange
+            if self._retrying_client is None:
+                pace = RateLimiter(self.endpoint.rate)
+                wire = OpenAIClient(self.endpoint)
+                self._retrying_client = RetryingClient(self.endpoint, wire, self.response_cache, self.ledger, self.stats, pace)
+            return self._retrying_client
 
     def close(self) -> None:
         """Let go of the connections."""
-        if self._exchange is not None:
-            self._exchange.wire.close()
-            self._exchange = None
+        if self._retrying_client is not None:
+            self._retrying_client.client.close()
+            self._retrying_client = None

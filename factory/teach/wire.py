@@ -11,25 +11,25 @@ from typing import TYPE_CHECKING, Any
 
 from factory.api import Endpoint, Message
 from factory.errors import UnavailableError
-from factory.teach.pace import retry_after
-from factory.teach.perimeter import denied
+from factory.teach.pace import parse_retry_after
+from factory.teach.perimeter import find_denial
 
 if TYPE_CHECKING:
     from openai import APIStatusError, OpenAI
 
-PASSING = frozenset({408, 409, 425, 429})
+TRANSIENT_STATUSES = frozenset({408, 409, 425, 429})
 """Statuses that may be gone the next time; so may all from 500 on, but for those of a server that can not."""
-NEVER = frozenset({501, 505})
-ABOUT_THIS = frozenset({400, 413, 422})
+UNSUPPORTED_STATUSES = frozenset({501, 505})
+REQUEST_STATUSES = frozenset({400, 413, 422})
 """Statuses that speak of one request: the next one may be answered."""
 
-TIMEOUTS = frozenset({"APITimeoutError", "TimeoutException", "TimeoutError"})
-CONNECTIONS = frozenset({"APIConnectionError", "TransportError", "OSError"})
+TIMEOUT_ERRORS = frozenset({"APITimeoutError", "TimeoutException", "TimeoutError"})
+CONNECTION_ERRORS = frozenset({"APIConnectionError", "TransportError", "OSError"})
 """Errors of the SDK and, while a reply is read, of the HTTP library below it, whose name changes with the SDK."""
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ChatCompletionResult:
     """What a model said: its text, why it ended, what it read and wrote in tokens, and how long that took.
 
     `refusal` says in words that it would not answer.
@@ -43,15 +43,15 @@ class Said:
     refusal: str = ""
 
 
-class PassingError(Exception):
+class TransientEndpointError(Exception):
     """A failure that may not be there the next time. `after`: the seconds to wait, where the server says so."""
 
     def __init__(self, status: str | int, text: str, after: float | None = None) -> None:
         super().__init__(text)
-        self.status, self.after = status, after
+        self.status, self.retry_after = status, after
 
 
-class RefusedError(Exception):
+class RequestRejectedError(Exception):
     """The server will not answer this request, however often it is asked."""
 
     def __init__(self, status: int, text: str) -> None:
@@ -59,35 +59,35 @@ class RefusedError(Exception):
         self.status = status
 
 
-class LastingError(RefusedError):
+class EndpointRejectedError(RequestRejectedError):
     """The server will answer no request: a wrong key, no such model, an empty account."""
 
 
-class Wire:
+class OpenAIClient:
     """The way to an endpoint. The key is read when the first request leaves, and stands in no text of an error."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
-        self._key = _key(endpoint)
-        self._client = _client(endpoint, self._key)
+        self._api_key = _read_api_key(endpoint)
+        self._client = _create_openai_client(endpoint, self._api_key)
 
-    def say(self, messages: Sequence[Message], body: Mapping[str, Any]) -> Said:
+    def complete_chat(self, messages: Sequence[Message], body: Mapping[str, Any]) -> ChatCompletionResult:
         """One attempt. Raises PassingError, RefusedError or LastingError; a denied host raises as it is."""
         from openai import APIStatusError
 
         start = time.monotonic()
         try:
-            content = self._read(messages, body, start + self.endpoint.timeout)
+            content = self._read_response_bytes(messages, body, start + self.endpoint.timeout)
         except APIStatusError as error:
-            raise self._status(error) from None
+            raise self._classify_status_error(error) from None
         except Exception as error:
-            broken = self._broken(error)
+            broken = self._classify_connection_error(error)
             if broken is None:
                 raise
             raise broken from error
-        return _said(content, time.monotonic() - start)
+        return _parse_completion(content, time.monotonic() - start)
 
-    def _read(self, messages: Sequence[Message], body: Mapping[str, Any], deadline: float) -> bytes:
+    def _read_response_bytes(self, messages: Sequence[Message], body: Mapping[str, Any], deadline: float) -> bytes:
         """The reply's bytes. A server that drips them is given up at the deadline, as one that is silent is."""
         said: Any = [{"role": message.role, "content": message.content} for message in messages]
         fields = {name: value for name, value in {**body, **self.endpoint.body}.items() if value is not None}
@@ -101,37 +101,37 @@ class Wire:
                     raise TimeoutError
             return b"".join(parts)
 
-    def _status(self, error: APIStatusError) -> Exception:
+    def _classify_status_error(self, error: APIStatusError) -> Exception:
         status, body = error.status_code, error.body if isinstance(error.body, dict) else {}
-        text = self._clean(f"{status}: {body.get('message') or error.message}")
+        text = self._redact_api_key(f"{status}: {body.get('message') or error.message}")
         if status == 429 and "insufficient_quota" in (body.get("code"), body.get("type")):
-            return LastingError(status, text)
-        if status in PASSING or (status >= 500 and status not in NEVER):
-            return PassingError(status, text, retry_after(error.response.headers))
-        return RefusedError(status, text) if status in ABOUT_THIS else LastingError(status, text)
+            return EndpointRejectedError(status, text)
+        if status in TRANSIENT_STATUSES or (status >= 500 and status not in UNSUPPORTED_STATUSES):
+            return TransientEndpointError(status, text, parse_retry_after(error.response.headers))
+        return RequestRejectedError(status, text) if status in REQUEST_STATUSES else EndpointRejectedError(status, text)
 
-    def _broken(self, error: Exception) -> Exception | None:
+    def _classify_connection_error(self, error: Exception) -> Exception | None:
         """What a failure of the connection means; None for an error that is none."""
-        if found := denied(error):
+        if found := find_denial(error):
             return found
         kinds = {kind.__name__ for kind in type(error).__mro__}
-        if kinds & TIMEOUTS:
-            return PassingError("timeout", f"no answer within {self.endpoint.timeout:g} s")
-        if kinds & CONNECTIONS:
-            return PassingError("lost", f"the connection failed: {self._clean(_cause(error))}")
+        if kinds & TIMEOUT_ERRORS:
+            return TransientEndpointError("timeout", f"no answer within {self.endpoint.timeout:g} s")
+        if kinds & CONNECTION_ERRORS:
+            return TransientEndpointError("lost", f"the connection failed: {self._redact_api_key(_find_root_cause(error))}")
         return None
 
-    def _clean(self, text: str) -> str:
+    def _redact_api_key(self, text: str) -> str:
         """One line, without the key, which some servers repeat."""
         line = " ".join(text.split())
-        return line.replace(self._key, f"${self.endpoint.key_env}") if self.endpoint.key_env else line
+        return line.replace(self._api_key, f"${self.endpoint.key_env}") if self.endpoint.key_env else line
 
     def close(self) -> None:
         """Let go of the connections."""
         self._client.close()
 
 
-def _key(endpoint: Endpoint) -> str:
+def _read_api_key(endpoint: Endpoint) -> str:
     """The key that the environment holds. Raises UnavailableError that names the variable, never its value."""
     if not endpoint.key_env:
         return "none"
@@ -144,7 +144,7 @@ def _key(endpoint: Endpoint) -> str:
     return key
 
 
-def _client(endpoint: Endpoint, key: str) -> OpenAI:
+def _create_openai_client(endpoint: Endpoint, key: str) -> OpenAI:
     try:
         from openai import OpenAI
     except ImportError as error:
@@ -152,7 +152,7 @@ def _client(endpoint: Endpoint, key: str) -> OpenAI:
     return OpenAI(api_key=key, base_url=endpoint.base_url, timeout=endpoint.timeout, max_retries=0)
 
 
-def _said(content: bytes, seconds: float) -> Said:
+def _parse_completion(content: bytes, seconds: float) -> ChatCompletionResult:
     """The message of a reply. Raises PassingError for what is no reply: cut off, or of something in between."""
     try:
         reply = json.loads(content)
@@ -162,14 +162,14 @@ def _said(content: bytes, seconds: float) -> Said:
         refusal = f"the model refuses: {message['refusal']}" if message.get("refusal") else ""
         tokens = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
     except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-        raise PassingError("broken", f"the reply holds no message: {content[:80]!r}") from error
+        raise TransientEndpointError("broken", f"the reply holds no message: {content[:80]!r}") from error
     if not isinstance(text, str):
-        raise PassingError("broken", f"the reply's message is no text: {content[:80]!r}")
+        raise TransientEndpointError("broken", f"the reply's message is no text: {content[:80]!r}")
     refusal = "the endpoint's filter stopped the answer" if finish == "content_filter" else refusal
-    return Said(text, finish, *tokens, round(seconds, 3), refusal)
+    return ChatCompletionResult(text, finish, *tokens, round(seconds, 3), refusal)
 
 
-def _cause(error: BaseException) -> str:
+def _find_root_cause(error: BaseException) -> str:
     """What is at the bottom of an error, in one line."""
     while error.__cause__ is not None or (error.__context__ is not None and not error.__suppress_context__):
         error = error.__cause__ or error.__context__ or error

@@ -128,10 +128,10 @@ def _prepare_trial(kind: type[Plugin], case: Case, registry: Registry, root: Pat
     write_files(case, root)
     trial = Trial(kind(**shorten_fields(kind, case)), case, root, registry, ColumnAccess(kind.__module__.partition(".")[0]))
     if models:
-        from factory.ml.kit import TOOLBOX
+        from factory.ml.kit import TRANSFORMERS_KIT
         from factory.testing.models import build_random_base
 
-        trial.kit_loader = lambda: TOOLBOX
+        trial.kit_loader = lambda: TRANSFORMERS_KIT
         trial.base = build_random_base(root / "models", trial.output_type)
     return trial
 

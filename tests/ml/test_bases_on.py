@@ -12,12 +12,12 @@ from tiny_decoder import tiny_decoder
 from factory.cli.commands.bases_ import command
 from factory.cli.texts import texts_of
 from factory.errors import InputError
-from factory.ml.tokens import fit
+from factory.ml.tokens import measure_tokenizer
 
 
 def test_a_tokenizer_of_bytes_needs_two_tokens_for_an_arabic_letter(tmp_path: Path) -> None:
     base = tiny_decoder(tmp_path / "model")
-    english, arabic = fit(base.folder, ["a cat sat"]), fit(base.folder, ["قطة"])
+    english, arabic = measure_tokenizer(base.folder, ["a cat sat"]), measure_tokenizer(base.folder, ["قطة"])
     assert english.words == pytest.approx(9 / 3)
     assert arabic.words == 6 and arabic.longest == 6 and arabic.unknown == 0
 

@@ -17,8 +17,8 @@ from factory.api import Adapter, Answer, Base, FitJob, Guide, ModelJob, Provenan
 from factory.api.speaking import plain
 from factory.api.speaking.objective import build_completion_collator, tokenize_example
 from factory.ml import generate
-from factory.ml.adapter_files import save
-from factory.ml.kit import TOOLBOX
+from factory.ml.adapter_files import save_adapter
+from factory.ml.kit import TRANSFORMERS_KIT
 from factory_objectives.completion import Completion
 
 HERE = Provenance("here")
@@ -67,7 +67,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Base:
 
 def asked(base: Base, rows: list[Row], adapter: Path | None = None, task: Task | None = None) -> ModelJob:
     return ModelJob(
-        seed=7, report=NoOpReporter(), root=Path(), kit_loader=lambda: TOOLBOX, rows=rows, base=base, task=task or Echo(),
+        seed=7, report=NoOpReporter(), root=Path(), kit_loader=lambda: TRANSFORMERS_KIT, rows=rows, base=base, task=task or Echo(),
         adapter=adapter,
     )
 
@@ -77,7 +77,7 @@ def fitting(base: Base, tmp_path: Path) -> FitJob:
     for name in ("out", "work"):
         (tmp_path / name).mkdir()
     return FitJob(
-        seed=7, report=NoOpReporter(), root=Path(), kit_loader=lambda: TOOLBOX, rows=ROWS, validation=[], base=base, task=Echo(),
+        seed=7, report=NoOpReporter(), root=Path(), kit_loader=lambda: TRANSFORMERS_KIT, rows=ROWS, validation=[], base=base, task=Echo(),
         adapter=RANK, out=tmp_path / "out", work=tmp_path / "work",
         train=TrainingArgs(epochs=30, batch_size=8, learning_rate=0.02, precision="fp32"),
     )
@@ -131,7 +131,7 @@ def test_it_learns_and_peft_says_the_same(base: Base, fitting: FitJob) -> None:
     tuned = [answer.output for answer in objective.answer(asked(base, ROWS[:6], fitting.out))]
     assert tuned == words
     assert [answer.output for answer in objective.answer(asked(base, ROWS[:6]))] != words
-    TOOLBOX.load_decoder(base).tokenizer.save_pretrained(fitting.out)
+    TRANSFORMERS_KIT.load_decoder(base).tokenizer.save_pretrained(fitting.out)
     config = (fitting.out / "adapter_config.json").read_text()
     (fitting.out / "adapter_config.json").write_text(config.replace("tiny/decoder", str(base.folder)))
     said = objective.generate_reference_answers(asked(base, ROWS[:6], fitting.out))
@@ -140,7 +140,7 @@ def test_it_learns_and_peft_says_the_same(base: Base, fitting: FitJob) -> None:
 
 
 def test_a_guide_holds_in_the_factory_and_in_the_plain_library(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(generate, "TRIED", (16, 300))
+    monkeypatch.setattr(generate, "GUIDED_TOP_K", (16, 300))
     monkeypatch.setattr(plain, "GUIDE_TOP_K", 300)
     objective, task = Completion(max_new_tokens=8), Held()
     words = [row["word"] for row in ROWS[:6]]
@@ -149,25 +149,25 @@ def test_a_guide_holds_in_the_factory_and_in_the_plain_library(base: Base, monke
 
 
 def test_the_loss_is_on_the_answer_and_its_end_alone(base: Base) -> None:
-    decoder = TOOLBOX.load_decoder(base)
+    decoder = TRANSFORMERS_KIT.load_decoder(base)
     made = tokenize_example(ROWS[0], Echo(), decoder, 512)
     assert decoder.text(made.ids[made.start :]) == "sun" and made.ids[-1] == decoder.tokenizer.eos_token_id
-    value = Completion().compute_loss(*TOOLBOX.compute_completion_logits(decoder.model, build_completion_collator(TOOLBOX)([made])))
+    value = Completion().compute_loss(*TRANSFORMERS_KIT.compute_completion_logits(decoder.model, build_completion_collator(TRANSFORMERS_KIT)([made])))
     assert value.item() * len(made.ids[made.start :]) == pytest.approx(
         -decoder.compute_choice_logprobs([made.ids[: made.start]], [[made.ids[made.start :]]])[0][0], rel=0.02
     )
 
 
 def test_gradients_of_a_decoder_equal_pefts(base: Base, fitting: FitJob, tmp_path: Path) -> None:
-    learner = TOOLBOX.create_learner(fitting, causal=True)
+    learner = TRANSFORMERS_KIT.create_learner(fitting, causal=True)
     for layer in learner.layers.values():
         torch.nn.init.normal_(layer.lora_B, std=0.1)
         layer.stack.refresh()
-    save(learner, RANK, tmp_path, base="tiny/decoder", heads=(), task_type="CAUSAL_LM")
+    save_adapter(learner, RANK, tmp_path, base="tiny/decoder", heads=(), task_type="CAUSAL_LM")
     bare = AutoModelForCausalLM.from_pretrained(base.folder, dtype=torch.float32)
     theirs = PeftModel.from_pretrained(bare, str(tmp_path), is_trainable=True)
-    rows = [tokenize_example(each, Echo(), TOOLBOX.load_decoder(base), 512) for each in ROWS[:4]]
-    Completion().compute_loss(*TOOLBOX.compute_completion_logits(learner.model, build_completion_collator(TOOLBOX)(rows))).backward()
+    rows = [tokenize_example(each, Echo(), TRANSFORMERS_KIT.load_decoder(base), 512) for each in ROWS[:4]]
+    Completion().compute_loss(*TRANSFORMERS_KIT.compute_completion_logits(learner.model, build_completion_collator(TRANSFORMERS_KIT)(rows))).backward()
     tables = [theirs(input_ids=torch.tensor([each.ids])).logits[0, each.start - 1 : -1] for each in rows]
     wanted = torch.cat([torch.tensor(each.ids[each.start :]) for each in rows])
     torch.nn.functional.cross_entropy(torch.cat(tables), wanted).backward()

@@ -11,8 +11,8 @@ from transformers import AutoModelForCausalLM
 
 from factory.api import Base, Message
 from factory.ml import causal, generate
-from factory.ml.decoder import Decoder
-from factory.ml.weigh import weigh
+from factory.ml.decoder import TransformersDecoder
+from factory.ml.weigh import compute_choice_logprobs
 
 LIMIT = 12
 WORDS = ["a", "which one is larger, the sun or the moon?", "tell me", "say it again, more slowly please"]
@@ -24,10 +24,10 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Base:
 
 
 @pytest.fixture(scope="module")
-def decoder(base: Base) -> Decoder:
+def decoder(base: Base) -> TransformersDecoder:
     from transformers import AutoTokenizer
 
-    return Decoder(causal.load(base.folder, torch.float32), AutoTokenizer.from_pretrained(base.folder))
+    return TransformersDecoder(causal.load_causal_model(base.folder, torch.float32), AutoTokenizer.from_pretrained(base.folder))
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def plain(base: Base) -> Any:
     return AutoModelForCausalLM.from_pretrained(base.folder, dtype=torch.float32).eval()
 
 
-def chats(decoder: Decoder, system: str = "") -> list[list[int]]:
+def chats(decoder: TransformersDecoder, system: str = "") -> list[list[int]]:
     first = [Message("system", system)] if system else []
     return [decoder.chat([*first, Message("user", text)]) for text in WORDS]
 
@@ -53,14 +53,14 @@ def naive(plain: Any, prompt: list[int], limit: int = LIMIT) -> list[int]:
 
 
 @pytest.mark.parametrize("system", ["", "You answer in one word, and never more than that."])
-def test_many_prompts_at_once_get_the_tokens_of_one_at_a_time(decoder: Decoder, plain: Any, system: str) -> None:
+def test_many_prompts_at_once_get_the_tokens_of_one_at_a_time(decoder: TransformersDecoder, plain: Any, system: str) -> None:
     prompts = chats(decoder, system)
-    assert bool(generate.shared(decoder.model, prompts)) == bool(system)
-    assert generate.write(decoder.reader(), prompts, LIMIT) == [naive(plain, prompt) for prompt in prompts]
+    assert bool(generate.find_shared_prefix(decoder.model, prompts)) == bool(system)
+    assert generate.generate_token_ids(decoder.build_decoding_context(), prompts, LIMIT) == [naive(plain, prompt) for prompt in prompts]
 
 
-def test_a_guide_is_obeyed_and_else_changes_nothing(decoder: Decoder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(generate, "TRIED", (16, 300))  # a random model may think the one right token the least likely
+def test_a_guide_is_obeyed_and_else_changes_nothing(decoder: TransformersDecoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generate, "GUIDED_TOP_K", (16, 300))  # a random model may think the one right token the least likely
     prompts = chats(decoder)
     free = decoder.write(prompts, LIMIT)
     assert decoder.write(prompts, LIMIT, [lambda text, ends: True] * len(prompts)) == free
@@ -69,14 +69,14 @@ def test_a_guide_is_obeyed_and_else_changes_nothing(decoder: Decoder, monkeypatc
     assert decoder.write(prompts, LIMIT, guides) == [only] * len(prompts)
 
 
-def test_an_answer_ends_where_its_guide_allows_nothing_likely(decoder: Decoder) -> None:
+def test_an_answer_ends_where_its_guide_allows_nothing_likely(decoder: TransformersDecoder) -> None:
     assert decoder.write(chats(decoder), LIMIT, [lambda text, ends: False] * len(WORDS)) == [""] * len(WORDS)
 
 
-def test_weighing_answers_as_a_tree_equals_reading_each_alone(decoder: Decoder, plain: Any) -> None:
+def test_weighing_answers_as_a_tree_equals_reading_each_alone(decoder: TransformersDecoder, plain: Any) -> None:
     prompts, answers = chats(decoder, "Pick one."), ["sun", "sunny", "moon", "m"]
     choices = [decoder.said(answer) for answer in answers]
-    found = weigh(decoder.model, prompts, [choices] * len(prompts))
+    found = compute_choice_logprobs(decoder.model, prompts, [choices] * len(prompts))
     for prompt, weights in zip(prompts, found, strict=True):
         for choice, weight in zip(choices, weights, strict=True):
             with torch.inference_mode():
@@ -85,22 +85,22 @@ def test_weighing_answers_as_a_tree_equals_reading_each_alone(decoder: Decoder, 
             assert weight == pytest.approx(alone, abs=1e-4)
 
 
-def test_different_answers_to_each_prompt_can_be_weighed(decoder: Decoder) -> None:
+def test_different_answers_to_each_prompt_can_be_weighed(decoder: TransformersDecoder) -> None:
     prompts = chats(decoder)
     choices = [[decoder.said("x" * (1 + place)), decoder.said("y")] for place in range(len(prompts))]
-    together = weigh(decoder.model, prompts, choices)
+    together = compute_choice_logprobs(decoder.model, prompts, choices)
     for place, prompt in enumerate(prompts):
-        assert together[place] == pytest.approx(weigh(decoder.model, [prompt], [choices[place]])[0], abs=1e-4)
+        assert together[place] == pytest.approx(compute_choice_logprobs(decoder.model, [prompt], [choices[place]])[0], abs=1e-4)
 
 
 @pytest.mark.parametrize("system", ["", "You answer in one word, and never more than that."])
-def test_packed_rows_give_the_loss_and_gradients_of_rows_alone(decoder: Decoder, plain: Any, system: str) -> None:
+def test_packed_rows_give_the_loss_and_gradients_of_rows_alone(decoder: TransformersDecoder, plain: Any, system: str) -> None:
     prompts = chats(decoder, system)
     texts = [[*prompt, *decoder.said(text)] for prompt, text in zip(prompts, ["b", "no", "yes!", "c"], strict=True)]
     starts = [len(prompt) for prompt in prompts]
-    batch = causal.speech(texts, starts)
-    assert len(batch.shared) > (len(system) or 5)
-    logits, tokens = causal.spoken(decoder.model, batch)
+    batch = causal.build_completion_batch(texts, starts)
+    assert len(batch.prefix) > (len(system) or 5)
+    logits, tokens = causal.compute_completion_logits(decoder.model, batch)
     loss = torch.nn.functional.cross_entropy(logits, tokens, reduction="sum")
     weight = decoder.model.model.layers[0].self_attn.k_proj.weight
     (found,) = torch.autograd.grad(loss, weight)
@@ -113,7 +113,7 @@ def test_packed_rows_give_the_loss_and_gradients_of_rows_alone(decoder: Decoder,
     assert float((found - wanted).norm() / wanted.norm()) < 1e-5
 
 
-def test_a_prompt_is_the_same_ids_before_any_answer(decoder: Decoder) -> None:
+def test_a_prompt_is_the_same_ids_before_any_answer(decoder: TransformersDecoder) -> None:
     prompt, said = decoder.chat([Message("user", "hello")]), decoder.said("hi")
     assert decoder.tokenizer.decode([*prompt, *said]).endswith("assistant\nhi<|im_end|>")
     assert said[-1] == decoder.tokenizer.eos_token_id

@@ -14,18 +14,18 @@ from torch import Tensor, nn
 from transformers import BertConfig, BertForSequenceClassification, BertModel
 
 from factory.api import Adapter
-from factory.ml.adapter_files import save
-from factory.ml.encoder import chunks, merge, pad
-from factory.ml.lora import LoraLinear, attach
-from factory.ml.packed import first_token_only
-from factory.ml.trainer import Learner
+from factory.ml.adapter_files import save_adapter
+from factory.ml.encoder import chunk_by_length, merge_adapter, pad_token_ids
+from factory.ml.lora import LoraLinear, attach_lora
+from factory.ml.packed import keep_first_tokens_only
+from factory.ml.trainer import LoraLearner
 
 SIZES = {
     "vocab_size": 50, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64,
     "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0,
 }
 ADAPTER = Adapter(rank=4, alpha=8)
-TOKENS, MASK = pad([[2, 7, 9, 3], [2, 5, 3], [2, 8, 11, 12, 30, 3]])
+TOKENS, MASK = pad_token_ids([[2, 7, 9, 3], [2, 5, 3], [2, 8, 11, 12, 30, 3]])
 
 
 def tiny() -> BertModel:
@@ -35,7 +35,7 @@ def tiny() -> BertModel:
 
 def ours(model: nn.Module) -> dict[str, LoraLinear]:
     """The model with our adapters, B drawn too so that the update is not nothing."""
-    layers = attach(model, ADAPTER, torch.float32)
+    layers = attach_lora(model, ADAPTER, torch.float32)
     for layer in layers.values():
         nn.init.normal_(layer.lora_B, std=0.1)
         layer.stack.refresh()
@@ -43,7 +43,7 @@ def ours(model: nn.Module) -> dict[str, LoraLinear]:
 
 
 def saved(model: nn.Module, layers: dict[str, LoraLinear], folder: Path, task_type: str = "FEATURE_EXTRACTION") -> Path:
-    save(Learner(model, layers, None), ADAPTER, folder, base="org/tiny", heads=(), task_type=task_type)
+    save_adapter(LoraLearner(model, layers, None), ADAPTER, folder, base="org/tiny", heads=(), task_type=task_type)
     return folder
 
 
@@ -88,7 +88,7 @@ def test_a_merged_adapter_answers_as_the_trained_model(tmp_path: Path) -> None:
     model = tiny()
     layers = ours(model)
     plain = tiny()
-    assert merge(plain, saved(model, layers, tmp_path)) == 12
+    assert merge_adapter(plain, saved(model, layers, tmp_path)) == 12
     assert torch.allclose(hidden(plain), hidden(model), atol=1e-5)
 
 
@@ -97,7 +97,7 @@ def test_an_adapter_of_another_base_is_refused_not_ignored(tmp_path: Path) -> No
     saved(model, ours(model), tmp_path)
     small = BertModel(BertConfig(**{**SIZES, "num_hidden_layers": 1}), add_pooling_layer=False)
     with pytest.raises(ValueError, match=r"encoder\.layer\.1"):
-        merge(small, tmp_path)
+        merge_adapter(small, tmp_path)
 
 
 def classifiers() -> Iterator[BertForSequenceClassification]:
@@ -108,7 +108,7 @@ def classifiers() -> Iterator[BertForSequenceClassification]:
 
 def test_reading_the_first_token_alone_changes_no_score_and_no_gradient() -> None:
     whole, spared = classifiers()
-    first_token_only(spared)
+    keep_first_tokens_only(spared)
     for model in (whole, spared):
         model(input_ids=TOKENS, attention_mask=MASK).logits.sum().backward()
     assert torch.allclose(whole(input_ids=TOKENS).logits, spared(input_ids=TOKENS).logits, atol=1e-6)
@@ -118,7 +118,7 @@ def test_reading_the_first_token_alone_changes_no_score_and_no_gradient() -> Non
 
 def test_dropout_is_pefts_and_off_in_evaluation() -> None:
     model = tiny()
-    layers = attach(model, Adapter(rank=4, alpha=8, dropout=0.5), torch.float32)
+    layers = attach_lora(model, Adapter(rank=4, alpha=8, dropout=0.5), torch.float32)
     for layer in layers.values():
         nn.init.normal_(layer.lora_B, std=0.1)
         layer.stack.refresh()
@@ -128,7 +128,7 @@ def test_dropout_is_pefts_and_off_in_evaluation() -> None:
 
 def test_chunks_hold_texts_of_like_length_and_every_text_once() -> None:
     lengths = [5, 40, 6, 38, 7, 5]
-    cut = list(chunks(lengths, 80))
+    cut = list(chunk_by_length(lengths, 80))
     assert sorted(index for chunk in cut for index in chunk) == [0, 1, 2, 3, 4, 5]
     assert all(max(lengths[i] for i in chunk) * len(chunk) <= 80 for chunk in cut)
     assert cut[-1] == [3, 1]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from transformers import BertConfig, BertForSequenceClassification, BertModel
 
 from factory.ml import packed
-from factory.ml.encoder import pad
+from factory.ml.encoder import pad_token_ids
 
 SIZES = {
     "vocab_size": 50, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64,
@@ -24,7 +24,7 @@ KINDS = [[0, 0, 1, 1], [0, 1, 1], [0] * 6 + [1] * 4, [0, 0, 0, 1], [0, 1, 1]]
 def pair(make: Callable[..., nn.Module], **more: int) -> tuple[nn.Module, nn.Module]:
     """The same random model twice: with packed attention and with plain attention."""
     models = []
-    for attention in (packed.NAME, "eager"):
+    for attention in (packed.PACKED_ATTENTION, "eager"):
         torch.manual_seed(0)
         models.append(make(BertConfig(**SIZES, **more, attn_implementation=attention)))
     return models[0], models[1]
@@ -36,9 +36,9 @@ def gradients(model: nn.Module) -> dict[str, Tensor]:
 
 def test_token_vectors_and_gradients_are_those_of_padded_texts() -> None:
     ours, plain = pair(BertModel)
-    batch = packed.pack(IDS)
-    tokens, mask = pad(IDS)
-    row = packed.hidden(ours, batch)
+    batch = packed.pack_texts(IDS)
+    tokens, mask = pad_token_ids(IDS)
+    row = packed.compute_packed_hidden(ours, batch)
     padded = plain(input_ids=tokens, attention_mask=mask).last_hidden_state
     aims = [torch.randn_like(vectors) for vectors in row]
     for vectors, text in zip(row, padded, strict=True):
@@ -52,37 +52,37 @@ def test_token_vectors_and_gradients_are_those_of_padded_texts() -> None:
 
 def test_a_classifier_scores_packed_pairs_as_padded_ones() -> None:
     ours, plain = pair(BertForSequenceClassification, num_labels=2)
-    packed.first_token_only(ours)
-    tokens, mask = pad(IDS)
-    kinds, _ = pad(KINDS)
+    packed.keep_first_tokens_only(ours)
+    tokens, mask = pad_token_ids(IDS)
+    kinds, _ = pad_token_ids(KINDS)
     wanted = plain(input_ids=tokens, attention_mask=mask, token_type_ids=kinds).logits
-    assert torch.allclose(packed.logits(ours, packed.pack(IDS, KINDS)), wanted, atol=1e-5)
+    assert torch.allclose(packed.compute_packed_logits(ours, packed.pack_texts(IDS, KINDS)), wanted, atol=1e-5)
 
 
 def test_a_model_that_can_not_pack_gets_padded_texts() -> None:
     ours, plain = pair(BertModel)
-    batch = packed.pack(IDS, KINDS)
-    pairs = zip(packed.hidden(ours, batch), packed.hidden(plain, batch), strict=True)
+    batch = packed.pack_texts(IDS, KINDS)
+    pairs = zip(packed.compute_packed_hidden(ours, batch), packed.compute_packed_hidden(plain, batch), strict=True)
     assert all(torch.allclose(one, other, atol=1e-5) for one, other in pairs)
 
 
 def test_a_plain_call_of_a_packing_model_is_plain_attention_under_its_mask() -> None:
     ours, plain = pair(BertModel)
-    tokens, mask = pad(IDS)
+    tokens, mask = pad_token_ids(IDS)
     both = [model(input_ids=tokens, attention_mask=mask).last_hidden_state for model in (ours, plain)]
     assert torch.allclose(*(text[mask.bool()] for text in both), atol=1e-5)
 
 
 def test_a_row_holds_every_token_once_and_buckets_waste_little() -> None:
     lengths = [3, 60, 4, 5, 58, 5, 5, 9]
-    batch = packed.pack([[7] * length for length in lengths])
-    assert batch.tokens.shape[1] % packed.BLOCK == 0
+    batch = packed.pack_texts([[7] * length for length in lengths])
+    assert batch.tokens.shape[1] % packed.ROW_MULTIPLE == 0
     assert sum(bucket.tokens for bucket in batch.buckets) == sum(lengths)
-    assert all(b.texts * b.longest <= packed.WASTE * b.tokens for b in batch.buckets)
+    assert all(b.texts * b.longest <= packed.MAX_PADDING_RATIO * b.tokens for b in batch.buckets)
     assert [lengths[index] for index in batch.order] == sorted(lengths)
 
 
 @pytest.mark.parametrize("ids", [[], [[1], []]])
 def test_nothing_can_not_be_packed(ids: list[list[int]]) -> None:
     with pytest.raises(ValueError, match="must be some"):
-        packed.pack(ids)
+        packed.pack_texts(ids)

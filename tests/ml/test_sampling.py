@@ -9,28 +9,28 @@ import torch
 from tiny_decoder import tiny_decoder
 
 from factory.api import Message
-from factory.ml.decoder import Decoder, load
+from factory.ml.decoder import TransformersDecoder, load_decoder
 
 PROMPT = "which one?"
 
 
 @pytest.fixture(scope="module")
-def decoder(tmp_path_factory: pytest.TempPathFactory) -> Decoder:
-    return load(tiny_decoder(tmp_path_factory.mktemp("decoder")).folder)
+def decoder(tmp_path_factory: pytest.TempPathFactory) -> TransformersDecoder:
+    return load_decoder(tiny_decoder(tmp_path_factory.mktemp("decoder")).folder)
 
 
-def prompt(decoder: Decoder) -> list[int]:
+def prompt(decoder: TransformersDecoder) -> list[int]:
     return decoder.chat([Message("user", PROMPT)])
 
 
-def letters(decoder: Decoder, chances: torch.Tensor) -> list[int]:
+def letters(decoder: TransformersDecoder, chances: torch.Tensor) -> list[int]:
     """The tokens that are a letter by themselves, the likeliest first: halves of one all look alike as text."""
     ordered = chances.argsort(descending=True).tolist()
-    return [token for token in ordered if len(text := decoder.text([token])) == 1 and text.isascii()]
+    return [token for token in ordered if len(text := decoder.decode_ids([token])) == 1 and text.isascii()]
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0])
-def test_first_tokens_come_as_often_as_the_model_says(decoder: Decoder, temperature: float) -> None:
+def test_first_tokens_come_as_often_as_the_model_says(decoder: TransformersDecoder, temperature: float) -> None:
     ids, draws = prompt(decoder), 600
     chances = (decoder.logits([ids])[0][-1] / temperature).softmax(-1)
     chances = torch.where(chances < 0.05 * chances.max(), 0.0, chances)
@@ -40,21 +40,21 @@ def test_first_tokens_come_as_often_as_the_model_says(decoder: Decoder, temperat
     for token in letters(decoder, chances)[:3]:
         p = float(chances[token])
         spread = 4 * (p * (1 - p) / draws) ** 0.5
-        assert counts[decoder.text([token])] / draws == pytest.approx(p, abs=spread)
+        assert counts[decoder.decode_ids([token])] / draws == pytest.approx(p, abs=spread)
 
 
-def test_a_guide_draws_from_what_it_allows(decoder: Decoder) -> None:
+def test_a_guide_draws_from_what_it_allows(decoder: TransformersDecoder) -> None:
     ids, draws = prompt(decoder), 600
     chances = decoder.logits([ids])[0][-1].softmax(-1)
     two = letters(decoder, chances)[1:3]
-    texts = [decoder.text([token]) for token in two]
+    texts = [decoder.decode_ids([token]) for token in two]
     written = decoder.sample([ids] * draws, 1, [lambda text, ends: text in texts] * draws, 1.0, range(draws))
     counts = Counter(said.text for said in written)
     share = float(chances[two[0]] / (chances[two[0]] + chances[two[1]]))
     assert counts[texts[0]] / sum(counts[text] for text in texts) == pytest.approx(share, abs=0.1)
 
 
-def test_at_temperature_0_it_is_greedy_and_says_whether_it_came_to_an_end(decoder: Decoder) -> None:
+def test_at_temperature_0_it_is_greedy_and_says_whether_it_came_to_an_end(decoder: TransformersDecoder) -> None:
     ids = prompt(decoder)
     (said,) = decoder.sample([ids], 5)
     assert said.text == decoder.write([ids], 5)[0] and said.tokens <= 5 and said.finished == (said.tokens < 5)

@@ -9,7 +9,7 @@ from typing import Any
 import toy_builds as builds
 from places import PACKAGES, SUPPORT
 
-from factory.teach import LEDGER, read
+from factory.teach import LEDGER_FILE, read_ledger
 
 CURIOUS, AUDITED = PACKAGES / "curious", SUPPORT / "audited"
 
@@ -43,7 +43,7 @@ def asking(spec: Path, url: str, *lines: str, **fields: Any) -> Path:
 
 def ledger(home: Path) -> list[dict[str, Any]]:
     """Every line of the ledger."""
-    return list(read(home / LEDGER))
+    return list(read_ledger(home / LEDGER_FILE))
 
 
 def retold(body: dict[str, Any]) -> str:

@@ -9,9 +9,9 @@ from loopback import Server
 from pydantic import BaseModel
 
 from factory.api import ChatRequest, Endpoint, Message
-from factory.teach import LEDGER, Desk, Terms, read
+from factory.teach import LEDGER_FILE, TeacherPool, BudgetTerms, read_ledger
 
-TERMS = Terms("test")
+TERMS = BudgetTerms("test")
 
 
 class Mood(BaseModel):
@@ -25,12 +25,12 @@ def ask(text: str, **changed: Any) -> ChatRequest:
     return ChatRequest((Message("user", text),), **changed)
 
 
-def teacher(server: Server, home: Path, terms: Terms = TERMS, **changed: Any) -> Any:
+def teacher(server: Server, home: Path, terms: BudgetTerms = TERMS, **changed: Any) -> Any:
     """The server as a teacher that keeps its answers in a home; a token of a prompt costs 1, one of an answer 2."""
     fields = {"model": "big", "base_url": server.url, "timeout": 5.0, "price_in": 1e6, "price_out": 2e6, **changed}
-    return Desk(home, terms, lambda: None).teacher(Endpoint(**fields))  # type: ignore[arg-type, return-value]
+    return TeacherPool(home, terms, lambda: None).get_teacher(Endpoint(**fields))  # type: ignore[arg-type, return-value]
 
 
 def statuses(home: Path) -> list[Any]:
     """How the attempts ended, in order."""
-    return [line["status"] for line in read(home / LEDGER) if line["status"] != "sent"]
+    return [line["status"] for line in read_ledger(home / LEDGER_FILE) if line["status"] != "sent"]

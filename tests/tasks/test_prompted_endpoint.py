@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from factory.api import AnswerJob, Endpoint, Task
 from factory.errors import UnavailableError
-from factory.teach import Desk, Terms
+from factory.teach import TeacherPool, BudgetTerms
 from factory_contenders.endpoint import nearest
 from factory_contenders.prompted import Frontier, Prompted
 
@@ -34,8 +34,8 @@ def home(tmp_path: Path) -> Path:
 
 def job(task: Task, home: Path, **changed: Any) -> AnswerJob:
     """A job whose endpoints keep their answers in a home."""
-    desk = Desk(home, Terms("test"), lambda: None)  # type: ignore[arg-type, return-value]
-    return prompted_job(task, teachers=desk.teacher, **changed)
+    desk = TeacherPool(home, BudgetTerms("test"), lambda: None)  # type: ignore[arg-type, return-value]
+    return prompted_job(task, teachers=desk.get_teacher, **changed)
 
 
 def endpoint(server: Server, **changed: Any) -> Endpoint:

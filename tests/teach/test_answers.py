@@ -10,7 +10,7 @@ from loopback import Play, echo, serving
 from teach_parts import Mood, ask, statuses, teacher
 
 from factory.errors import UnavailableError
-from factory.teach import CALLS
+from factory.teach import RESPONSES_FOLDER
 
 pytest.importorskip("openai")
 
@@ -38,7 +38,7 @@ def test_a_wrong_schema_is_repaired_once_with_its_fault(tmp_path: Path) -> None:
 def test_failures_say_why_and_are_never_cached(tmp_path: Path, script: list[Play], fault: str, ends: list[str]) -> None:
     with serving(*script, otherwise=Play('{"mood": "glad", "sure": 2}')) as server:
         (failed,) = teacher(server, tmp_path).ask([ask("how?", schema=Mood)])
-        assert fault in failed.failed and failed.value is None and not list((tmp_path / CALLS).glob("*/*.json"))
+        assert fault in failed.failed and failed.value is None and not list((tmp_path / RESPONSES_FOLDER).glob("*/*.json"))
         assert statuses(tmp_path) == ends
         (reply,) = teacher(server, tmp_path).ask([ask("how?", schema=Mood)])
     assert reply.value == Mood(mood="glad", sure=2)

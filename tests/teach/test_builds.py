@@ -13,7 +13,7 @@ import pytest
 import toy_builds as builds
 from loopback import Play, Server, serving
 
-from factory.teach import CALLS
+from factory.teach import RESPONSES_FOLDER
 
 pytest.importorskip("openai")
 
@@ -40,6 +40,6 @@ def test_a_killed_build_loses_none_and_pays_none_twice(toy: Path, tmp_path: Path
         code, said = curious.build(spec, home)
         assert code == 0, said
     attempts, right = ends(home), [line["key"] for line in curious.ledger(home) if line["status"] == "ok"]
-    assert len(list((home / CALLS).glob("*/*.json"))) == 60 == len(server.served), "none is lost"
+    assert len(list((home / RESPONSES_FOLDER).glob("*/*.json"))) == 60 == len(server.served), "none is lost"
     assert len(right) == len(set(right)) and paid(server) <= 60 + 4, "none that came in is paid twice"
     assert attempts["sent"] - attempts["ok"] <= 4, "no more is unaccounted for than was in flight"

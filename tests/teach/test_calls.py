@@ -14,10 +14,10 @@ from places import SUPPORT
 from teach_parts import ask, statuses, teacher
 
 from factory.errors import UnavailableError
-from factory.teach import CALLS, LEDGER, Terms, read
-from factory.teach.calls import Calls
+from factory.teach import RESPONSES_FOLDER, LEDGER_FILE, BudgetTerms, read_ledger
+from factory.teach.calls import ResponseCache
 from factory.teach.ledger import Ledger
-from factory.teach.pace import FIRST, MOST, backoff, retry_after
+from factory.teach.pace import FIRST_BACKOFF, MAX_BACKOFF, compute_backoff, parse_retry_after
 
 KEY = "ab" * 16
 
@@ -48,7 +48,7 @@ def test_a_damaged_answer_is_asked_again(tmp_path: Path) -> None:
     pytest.importorskip("openai")
     with serving() as server:
         list(teacher(server, tmp_path).ask([ask("a")]))
-        (place,) = (tmp_path / CALLS).glob("*/*.json")
+        (place,) = (tmp_path / RESPONSES_FOLDER).glob("*/*.json")
         for damage in (b"", b"{", b"[]", b'{"text": 3}', json.dumps({"text": "A"}).encode()):
             place.write_bytes(damage)
             assert next(iter(teacher(server, tmp_path).ask([ask("a")]))).text == "A"
@@ -56,10 +56,10 @@ def test_a_damaged_answer_is_asked_again(tmp_path: Path) -> None:
 
 
 def test_what_holds_a_request_lets_go_of_it(tmp_path: Path) -> None:
-    calls, order = Calls(tmp_path), []
+    calls, order = ResponseCache(tmp_path), []
 
     def hold(name: str) -> None:
-        with calls.asking(KEY):
+        with calls.lock_request(KEY):
             order.append(f"{name} in")
             order.append(f"{name} out")
 
@@ -72,31 +72,31 @@ def test_what_holds_a_request_lets_go_of_it(tmp_path: Path) -> None:
 
 
 def test_a_budget_counts_what_any_process_spent_for_its_build_since_its_beginning(tmp_path: Path) -> None:
-    mine, other = (Ledger(tmp_path / LEDGER, Terms(name, tokens=30)) for name in ("mine", "other"))
+    mine, other = (Ledger(tmp_path / LEDGER_FILE, BudgetTerms(name, tokens=30)) for name in ("mine", "other"))
     for ledger, tokens in ((mine, 20), (other, 500)):
-        ledger.over(ledger.sent(key=KEY), "ok", tokens_in=tokens, tokens_out=0, cost=0.0)
-    mine.check()
-    second = Ledger(tmp_path / LEDGER, Terms("mine", tokens=30))
-    second.over(second.sent(key=KEY), "invalid", tokens_in=5, tokens_out=5, cost=0.0)
+        ledger.record_attempt_end(ledger.record_attempt(key=KEY), "ok", tokens_in=tokens, tokens_out=0, cost=0.0)
+    mine.check_budget()
+    second = Ledger(tmp_path / LEDGER_FILE, BudgetTerms("mine", tokens=30))
+    second.record_attempt_end(second.record_attempt(key=KEY), "invalid", tokens_in=5, tokens_out=5, cost=0.0)
     with pytest.raises(UnavailableError, match=r"budget\.tokens is spent: 30 of 30 tokens, on 1 answers"):
-        mine.check()
-    Ledger(tmp_path / LEDGER, Terms("mine", tokens=30, since=9e12)).check()
+        mine.check_budget()
+    Ledger(tmp_path / LEDGER_FILE, BudgetTerms("mine", tokens=30, since=9e12)).check_budget()
 
 
 def test_a_torn_line_harms_no_other(tmp_path: Path) -> None:
-    (tmp_path / LEDGER).parent.mkdir(parents=True)
-    (tmp_path / LEDGER).write_text('{"at": 1, "status": "ok"}\n{"at": 2, "sta')
-    ledger = Ledger(tmp_path / LEDGER, Terms("mine"))
-    ledger.over(ledger.sent(key=KEY), "ok", tokens_in=1, tokens_out=1, cost=0.0)
+    (tmp_path / LEDGER_FILE).parent.mkdir(parents=True)
+    (tmp_path / LEDGER_FILE).write_text('{"at": 1, "status": "ok"}\n{"at": 2, "sta')
+    ledger = Ledger(tmp_path / LEDGER_FILE, BudgetTerms("mine"))
+    ledger.record_attempt_end(ledger.record_attempt(key=KEY), "ok", tokens_in=1, tokens_out=1, cost=0.0)
     assert statuses(tmp_path) == ["ok", "ok"]
-    assert not [line for line in read(tmp_path / LEDGER) if {"text", "messages", "content"} & set(line)]
+    assert not [line for line in read_ledger(tmp_path / LEDGER_FILE) if {"text", "messages", "content"} & set(line)]
 
 
 def test_waits_grow_with_jitter_and_keep_what_the_server_asks() -> None:
-    waits = [[backoff(tries, None) for _ in range(200)] for tries in (1, 3, 20)]
-    assert [max(each) <= most for each, most in zip(waits, (FIRST, 4 * FIRST, MOST), strict=True)] == [True] * 3
-    assert min(waits[2]) < MOST / 4 < MOST / 2 < max(waits[2])
-    assert all(5 <= backoff(9, 5.0) <= 5 + FIRST for _ in range(50))
-    assert retry_after({"retry-after": "2.5"}) == 2.5 and retry_after({"retry-after-ms": "40"}) == 0.04
-    assert retry_after({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}) == 0.0
-    assert retry_after({}) is retry_after({"retry-after": "soon"}) is retry_after({"retry-after": "nan"}) is None
+    waits = [[compute_backoff(tries, None) for _ in range(200)] for tries in (1, 3, 20)]
+    assert [max(each) <= most for each, most in zip(waits, (FIRST_BACKOFF, 4 * FIRST_BACKOFF, MAX_BACKOFF), strict=True)] == [True] * 3
+    assert min(waits[2]) < MAX_BACKOFF / 4 < MAX_BACKOFF / 2 < max(waits[2])
+    assert all(5 <= compute_backoff(9, 5.0) <= 5 + FIRST_BACKOFF for _ in range(50))
+    assert parse_retry_after({"retry-after": "2.5"}) == 2.5 and parse_retry_after({"retry-after-ms": "40"}) == 0.04
+    assert parse_retry_after({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}) == 0.0
+    assert parse_retry_after({}) is parse_retry_after({"retry-after": "soon"}) is parse_retry_after({"retry-after": "nan"}) is None

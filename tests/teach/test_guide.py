@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, Field
 
-from factory.teach.guide import guide
+from factory.teach.guide import compile_schema_guide
 
 
 class Kind(StrEnum):
@@ -48,7 +48,7 @@ GOOD = [
 
 @pytest.mark.parametrize("text", GOOD)
 def test_every_beginning_of_a_valid_answer_passes_and_it_ends_where_it_is_whole(text: str) -> None:
-    may = guide(Whole)
+    may = compile_schema_guide(Whole)
     assert may is not None and Whole.model_validate_json(text)
     assert all(may(text[:end], False) for end in range(len(text) + 1))
     assert [end for end in range(len(text) + 1) if may(text[:end], True)] == [len(text)]
@@ -63,10 +63,10 @@ def test_every_beginning_of_a_valid_answer_passes_and_it_ends_where_it_is_whole(
     ],
 )
 def test_what_no_valid_answer_begins_with_is_stopped(text: str) -> None:
-    may = guide(Whole)
+    may = compile_schema_guide(Whole)
     assert may is not None and not may(text, False)
 
 
 @pytest.mark.parametrize("model", [Tree, Open])
 def test_a_schema_that_is_no_regular_language_is_only_checked_afterwards(model: Any) -> None:
-    assert guide(model) is None
+    assert compile_schema_guide(model) is None

