@@ -80,8 +80,8 @@ def main(spec: Path, rows: int, shots: int) -> None:
 
     with TemporaryDirectory() as folder:
         job = job_of(spec, Path(folder))
-        task, train, test = job.task(), job.rows("curate", "train.jsonl"), job.rows("freeze", "validation.jsonl")
-        base = job.base().folder
+        task, train, test = job.load_task(), job.open_input_rows("curate", "train.jsonl"), job.open_input_rows("freeze", "validation.jsonl")
+        base = job.load_base().folder
     tokenizer = AutoTokenizer.from_pretrained(base)
     plain = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32).eval()
     decoder = TransformersDecoder(causal.load_causal_model(base, torch.float32), tokenizer)

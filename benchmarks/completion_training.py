@@ -22,8 +22,8 @@ RATE, BATCH, RANK = 1e-3, 8, 16
 
 def by_factory(job: StageJob, task: Task, rows: Sequence[Row]) -> Path:
     """Fit by the factory; returns the adapter's folder."""
-    job.objective().fit(FitJob(
-        **job.common(), rows=rows, validation=[], base=job.base(), task=task,
+    job.load_objective().fit(FitJob(
+        **job.build_job_fields(), rows=rows, validation=[], base=job.load_base(), task=task,
         adapter=Adapter(rank=RANK, alpha=RANK), out=job.out, work=job.work,
         # As the plain script's defaults have it: no warm-up.
         train=TrainingArgs(epochs=1, batch_size=BATCH, learning_rate=RATE, warmup=0.0, checkpoint_every=10**6),
@@ -35,7 +35,7 @@ def by_script(job: StageJob, task: Task, rows: Sequence[Row], *, tuned: bool) ->
     """Fit as the library's own documentation does; returns the adapter's folder."""
     from plain_sft import train
 
-    return train(job.base().folder, [chat(task, row) for row in rows], RATE, BATCH, RANK, job.out, tuned=tuned)
+    return train(job.load_base().folder, [chat(task, row) for row in rows], RATE, BATCH, RANK, job.out, tuned=tuned)
 
 
 def chat(task: Task, row: Row) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def held_out(job: StageJob, task: Task, rows: Sequence[Row], adapter: Path) -> f
     """Mean loss a token of the right answers to test rows."""
     from factory.ml import decoder
 
-    model = decoder.load_decoder(job.base().folder, adapter)
+    model = decoder.load_decoder(job.load_base().folder, adapter)
     said = [model.said(task.render_target(row)) for row in rows]
     weights = model.weigh([model.chat(task.render_messages(row)) for row in rows], [[ids] for ids in said])
     return -sum(weight for (weight,) in weights) / sum(map(len, said))
@@ -58,7 +58,7 @@ def train_once(spec: Path, how: str, count: int, tests: int) -> dict[str, float]
     """Train once in this process and measure it."""
     with TemporaryDirectory() as folder:
         job = job_of(spec, Path(folder))
-        task, rows = job.task(), job.rows("curate", "train.jsonl")[:count]
+        task, rows = job.load_task(), job.open_input_rows("curate", "train.jsonl")[:count]
 
         def fit(some: Sequence[Row]) -> Path:
             return by_factory(job, task, some) if how == "factory" else by_script(job, task, some, tuned=how == "tuned")

@@ -16,10 +16,10 @@ import click
 
 from factory.api import Row, NoOpReporter
 from factory.home import find_home
-from factory.link import SETTLED
-from factory.plan import compile
+from factory.link import WORKER_ENVIRONMENT
+from factory.plan import compile_plan
 from factory.plugins import load_installed_registry
-from factory.resolve import resolve
+from factory.resolve import resolve_spec
 from factory.stages.job import StageJob
 from factory.store import Store
 
@@ -29,7 +29,7 @@ WARM = 16
 
 def job_of(spec: Path, folder: Path, *overrides: str) -> StageJob:
     """The training stage as a job over what a finished build left in the store; its files go into the folder."""
-    store, plan = Store(find_home()), compile(resolve(spec, overrides=overrides, registry=load_installed_registry()))
+    store, plan = Store(find_home()), compile_plan(resolve_spec(spec, overrides=overrides, registry=load_installed_registry()))
     stage = plan["train"]
     places = {role: store.locate_output(name, plan[name].key) for role, name in stage.inputs.items()}
     missing = [role for role, place in places.items() if not place.is_complete]
@@ -58,7 +58,7 @@ def fitted(job: StageJob, rows: Sequence[Row], fit: Callable[[Sequence[Row]], Pa
 def measured(script: str, one: Sequence[str], *arguments: str, ours: bool) -> dict[str, float]:
     """What `SCRIPT --one ONE…` prints in a fresh process with one thread; ours as its worker would be started."""
     one_thread = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
-    environment = {**os.environ, **(SETTLED if ours else {}), **one_thread}
+    environment = {**os.environ, **(WORKER_ENVIRONMENT if ours else {}), **one_thread}
     done = subprocess.run(
         [sys.executable, script, "--one", *one, *arguments], env=environment, stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL, text=True, check=True,

@@ -23,14 +23,14 @@ METRIC = "ndcg@10"
 
 def rows_of(job: StageJob, count: int) -> list[Row]:
     """Training rows that have all their negatives, so that both sides see equal rows."""
-    rows = [row for row in job.rows("curate", "train.jsonl") if len(row["negatives"]) >= NEGATIVES]
+    rows = [row for row in job.open_input_rows("curate", "train.jsonl") if len(row["negatives"]) >= NEGATIVES]
     return rows[:count]
 
 
 def by_factory(job: StageJob, objective: Objective, task: Task, rows: Sequence[Row], rate: float, batch: int) -> Path:
     """Fit by the factory; returns the adapter's folder."""
     objective.fit(FitJob(
-        **job.common(), rows=rows, validation=[], base=job.base(), task=task, adapter=Adapter(),
+        **job.build_job_fields(), rows=rows, validation=[], base=job.load_base(), task=task, adapter=Adapter(),
         train=TrainingArgs(epochs=1, batch_size=batch, learning_rate=rate, checkpoint_every=10**6), out=job.out, work=job.work,
     ))
     return job.out
@@ -40,8 +40,8 @@ def by_script(job: StageJob, objective: Objective, task: Task, rows: Sequence[Ro
     """Fit as the library's own documentation does; returns the adapter's folder."""
     from plain_scripts import cross_encoder, late_interaction
 
-    documents = {name: row["text"] for name, row in job.tables()["documents"].items()}
-    base, fit = job.base(), cross_encoder if objective.kind == "cross-encoder" else late_interaction
+    documents = {name: row["text"] for name, row in job.read_side_tables()["documents"].items()}
+    base, fit = job.load_base(), cross_encoder if objective.kind == "cross-encoder" else late_interaction
     right = [next(iter(row["relevant"])) for row in rows]
     wrong = [row["negatives"][: NEGATIVES] for row in rows]
     return fit(
@@ -55,21 +55,21 @@ def train_once(spec: Path, kind: str, how: str, count: int, tests: int) -> dict[
     with TemporaryDirectory() as folder:
         # Stages above training are the same for all objectives.
         job = job_of(spec, Path(folder), f"objective={{kind: {kind}, negatives: {NEGATIVES}}}")
-        objective, task, rows = job.objective(), job.task(), rows_of(job, count)
+        objective, task, rows = job.load_objective(), job.load_task(), rows_of(job, count)
         by = by_factory if how == "factory" else by_script
         adapter, found = fitted(job, rows, lambda some: by(job, objective, task, some, RATE, BATCH[kind]))
         frozen = list(read_rows(job.inputs["freeze"] / "test.jsonl"))[:tests]
         answers = list(objective.answer(ModelJob(
-            **job.common(), rows=frozen, base=job.base(), task=task, adapter=adapter,
+            **job.build_job_fields(), rows=frozen, base=job.load_base(), task=task, adapter=adapter,
         )))
         return {**found, "metric": scored(job, frozen, answers)}
 
 
 def scored(job: StageJob, rows: list[Row], answers: list[Answer]) -> float:
     """Mean nDCG@10 of some answers."""
-    ranking = job.make("eval", {"kind": "ranking"})
+    ranking = job.make_plugin("eval", {"kind": "ranking"})
     assert isinstance(ranking, Eval)
-    scores = ranking.score(ScoreJob(**job.common(), rows=rows, answers={a.id: a for a in answers}))
+    scores = ranking.score(ScoreJob(**job.build_job_fields(), rows=rows, answers={a.id: a for a in answers}))
     return statistics.mean(score.values[METRIC] for score in scores)
 
 

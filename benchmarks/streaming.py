@@ -46,13 +46,13 @@ def project(folder: Path, count: int) -> None:
 def measure(folder: Path) -> None:
     """Run the stages one after another in this process, and print a line for each."""
     from factory.api import NoOpReporter
-    from factory.plan import compile
+    from factory.plan import compile_plan
     from factory.plugins import Registry
-    from factory.resolve import resolve
+    from factory.resolve import resolve_spec
     from factory.stages.job import StageJob
 
     registry = Registry.load()
-    plan = compile(resolve(folder / "spec.yaml", profile="", overrides=(), registry=registry))
+    plan = compile_plan(resolve_spec(folder / "spec.yaml", profile="", overrides=(), registry=registry))
     for name in STAGES:
         stage, out, start = plan[name], folder / "out" / name, (time.perf_counter(), time.process_time())
         (folder / "work" / name).mkdir(parents=True)
@@ -62,7 +62,7 @@ def measure(folder: Path) -> None:
             stage=name, config=stage.config, inputs=inputs, out=out, work=folder / "work" / name, root=folder,
             home=folder, report=NoOpReporter(), registry=registry,
         )
-        __import__(stage.run, fromlist=["run"]).run(job)
+        __import__(stage.module_name, fromlist=["run"]).run(job)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
         seconds, cpu = time.perf_counter() - start[0], time.process_time() - start[1]
         print(json.dumps({"stage": name, "seconds": seconds, "cpu": cpu, "peak": peak}), flush=True)

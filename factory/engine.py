@@ -13,17 +13,17 @@ from factory import __version__
 from factory.data.rows import read_json
 from factory.errors import BUG, INSUFFICIENT, NOT_SHIPPED, SHIPPED, FactoryError, InterruptedByUserError
 from factory.events import Event, Noted, RunFinished, RunStarted, StageCached, StageFailed, from_json
-from factory.explain import Reason, explain
+from factory.explain import StageReason, explain_plan
 from factory.journal import JOURNAL_FILE, Journal, find_last_plan, find_last_verdict_time
-from factory.link import Link
-from factory.plan import Plan, Stage, compile
+from factory.link import WorkerClient
+from factory.plan import Plan, Stage, compile_plan
 from factory.plugins import Registry
-from factory.resolve import Resolved
+from factory.resolve import ResolvedSpec
 from factory.store import Store
 
 Listener = Callable[[float, Event], None]
 
-WORKERS = {
+PLUGIN_FIELD_BY_STAGE = {
     "gather": "sources", "prepare": "task", "synthesize": "synthesizers", "curate": "curators",
     "preflight": "objective", "train": "objective", "answer": "contender", "trial": "contender", "score": "evals",
     "probe": "probe", "bundle": "targets",
@@ -44,7 +44,7 @@ class StageError(FactoryError):
         self.exit_code = exit_code
 
 
-def _deaf(at: float, event: Event) -> None:
+def _ignore_event(at: float, event: Event) -> None:
     """The listener of a build that nobody watches."""
 
 
@@ -59,93 +59,93 @@ class BuildResult:
 
 
 @dataclass
-class _Walk:
+class _PlanExecution:
     """One build in progress."""
 
     plan: Plan
-    resolved: Resolved
+    resolved: ResolvedSpec
     store: Store
     registry: Registry
     journal: Journal
     listener: Listener
     terms: Mapping[str, Any]
-    link: Link | None = field(default=None)
+    worker_client: WorkerClient | None = field(default=None)
 
-    def tell(self, event: Event) -> None:
+    def record_event(self, event: Event) -> None:
         at = self.journal.write(event)
         self.listener(at, event)
         for complaint in self.registry.notify_observers(event):
             note = Noted("", "warning", complaint)
             self.listener(self.journal.write(note), note)
 
-    def run(self, reasons: Sequence[Reason]) -> None:
+    def run(self, reasons: Sequence[StageReason]) -> None:
         for stage, reason in zip(self.plan.stages, reasons, strict=True):
             if reason.state == "cached":
-                self.tell(StageCached(stage.name, stage.key))
+                self.record_event(StageCached(stage.name, stage.key))
             else:
-                self._stage(stage, reason)
+                self._run_in_worker(stage, reason)
 
-    def _stage(self, stage: Stage, reason: Reason) -> None:
-        if self.link is None:
-            self.link = Link.start(self.resolved.spec.budget, self.journal.path.with_name("worker.log"))
-        for reply in self.link.ask(self._request(stage, reason)):
+    def _run_in_worker(self, stage: Stage, reason: StageReason) -> None:
+        if self.worker_client is None:
+            self.worker_client = WorkerClient.start(self.resolved.spec.budget, self.journal.path.with_name("worker.log"))
+        for reply in self.worker_client.send_request(self._build_stage_request(stage, reason)):
             if "event" in reply:
-                self.tell(from_json(reply["event"]))
+                self.record_event(from_json(reply["event"]))
             elif reply.get("done") == "cached":
-                self.tell(StageCached(stage.name, stage.key))
+                self.record_event(StageCached(stage.name, stage.key))
             elif "failed" in reply:
-                said = reply["failed"] + (_at_work(stage) if reply.get("ended") else "")
-                self.tell(StageFailed(stage.name, stage.key, said, reply["exit_code"]))
+                said = reply["failed"] + (_describe_stage_plugins(stage) if reply.get("ended") else "")
+                self.record_event(StageFailed(stage.name, stage.key, said, reply["exit_code"]))
                 raise StageError(stage.name, said, reply["exit_code"])
 
-    def _request(self, stage: Stage, reason: Reason) -> dict[str, Any]:
+    def _build_stage_request(self, stage: Stage, reason: StageReason) -> dict[str, Any]:
         return {
-            "stage": stage.to_json(), "run": stage.run, "why": str(reason), "force": reason.state == "forced",
+            "stage": stage.to_json(), "run": stage.module_name, "why": str(reason), "force": reason.state == "forced",
             "inputs": {role: (name, self.plan[name].key) for role, name in stage.inputs.items()},
             "home": str(self.store.home), "root": str(self.resolved.root), "journal": self.journal.path.parent.name,
             "plugins": [str(folder) for folder in self.registry.folders], "terms": dict(self.terms),
         }
 
 
-def _at_work(stage: Stage) -> str:
+def _describe_stage_plugins(stage: Stage) -> str:
     """Whose code a stage runs, for when the worker can not say it any more."""
-    found = stage.config.get(WORKERS.get(stage.kind, ""), [])
+    found = stage.config.get(PLUGIN_FIELD_BY_STAGE.get(stage.kind, ""), [])
     kinds = [block["kind"] for block in (found if isinstance(found, (list, tuple)) else [found])]
     return f"; at work: {', '.join(map(repr, kinds))}" if kinds else ""
 
 
-def build(
-    resolved: Resolved, registry: Registry, home: Path, *, force: Sequence[str] = (), listener: Listener = _deaf,
+def run_build(
+    resolved: ResolvedSpec, registry: Registry, home: Path, *, force: Sequence[str] = (), listener: Listener = _ignore_event,
     replay: bool = False,
 ) -> BuildResult:
     """Walk the plan of a spec to its verdict. Raises FactoryError when a stage fails; what is finished stays.
 
     With `replay` the network is off, and teachers answer from the cache alone.
     """
-    return _walked(compile(resolved), resolved, registry, home, force, listener, replay)
+    return _execute_plan(compile_plan(resolved), resolved, registry, home, force, listener, replay)
 
 
-def make(
-    plan: Plan, until: str, resolved: Resolved, registry: Registry, home: Path, *, listener: Listener = _deaf
+def run_until(
+    plan: Plan, until: str, resolved: ResolvedSpec, registry: Registry, home: Path, *, listener: Listener = _ignore_event
 ) -> None:
     """Walk a plan of a spec as far as one stage, to no verdict. Raises FactoryError when a stage fails."""
-    _walked(plan.upto(until), resolved, registry, home, (), listener)
+    _execute_plan(plan.slice_until(until), resolved, registry, home, (), listener)
 
 
-def _walked(
-    plan: Plan, resolved: Resolved, registry: Registry, home: Path, force: Sequence[str], listener: Listener,
+def _execute_plan(
+    plan: Plan, resolved: ResolvedSpec, registry: Registry, home: Path, force: Sequence[str], listener: Listener,
     replay: bool = False,
 ) -> BuildResult:
     store = Store(home)
-    reasons = explain(plan, store, find_last_plan(home, plan.name), force)
-    run, start = run_id(plan.name, time.time()), time.monotonic()
+    reasons = explain_plan(plan, store, find_last_plan(home, plan.name), force)
+    run, start = create_run_id(plan.name, time.time()), time.monotonic()
     with Journal(home / "runs" / run / JOURNAL_FILE) as journal:
-        walk = _Walk(plan, resolved, store, registry, journal, listener, _terms(resolved, home, replay))
-        walk.tell(_started(plan, resolved, run))
+        walk = _PlanExecution(plan, resolved, store, registry, journal, listener, _build_llm_terms(resolved, home, replay))
+        walk.record_event(_build_run_started(plan, resolved, run))
         verdict, code, bundle = "", BUG, ""
         try:
             walk.run(reasons)
-            verdict = _verdict(plan, store)
+            verdict = _read_gate_verdict(plan, store)
             code, bundle = EXIT_CODES[verdict], plan["bundle"].key if verdict else ""
         except KeyboardInterrupt:
             code = InterruptedByUserError.exit_code
@@ -154,32 +154,32 @@ def _walked(
             code = error.exit_code
             raise
         finally:
-            if walk.link is not None:
-                walk.link.close()
-            walk.tell(RunFinished(run, verdict, code, round(time.monotonic() - start, 3), bundle))
+            if walk.worker_client is not None:
+                walk.worker_client.close()
+            walk.record_event(RunFinished(run, verdict, code, round(time.monotonic() - start, 3), bundle))
     return BuildResult(run, verdict, code, store.locate_output("bundle", bundle).output)
 
 
-def _verdict(plan: Plan, store: Store) -> str:
+def _read_gate_verdict(plan: Plan, store: Store) -> str:
     """The gate's word; nothing where the plan ends before it."""
-    if "gate" not in plan.names():
+    if "gate" not in plan.list_stage_names():
         return ""
     return str(read_json(store.locate_output("gate", plan["gate"].key).output / "gate.json")["verdict"])
 
 
-def run_id(name: str, at: float) -> str:
+def create_run_id(name: str, at: float) -> str:
     """`20261122-015700-icd-0f3a`: the four digits are the fraction of the second, so that ids sort as runs began."""
     return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(at))}-{name}-{int(at % 1 * 0x10000):04x}"
 
 
-def _terms(resolved: Resolved, home: Path, replay: bool) -> dict[str, Any]:
+def _build_llm_terms(resolved: ResolvedSpec, home: Path, replay: bool) -> dict[str, Any]:
     """Under which terms teachers may be asked: the budget is of one build, the runs that were interrupted included."""
     budget, name = resolved.spec.budget, resolved.spec.name
     since = find_last_verdict_time(home, name) if budget.tokens or budget.money else 0.0
     return {"build": name, "tokens": budget.tokens, "money": budget.money, "since": since, "replay": replay}
 
 
-def _started(plan: Plan, resolved: Resolved, run: str) -> RunStarted:
+def _build_run_started(plan: Plan, resolved: ResolvedSpec, run: str) -> RunStarted:
     return RunStarted(
         run=run, name=plan.name, task=plan.task, spec=str(resolved.file), profile=resolved.profile,
         plan=[stage.to_json() for stage in plan.stages],

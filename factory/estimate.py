@@ -8,7 +8,7 @@ from statistics import median
 
 from factory.runs import DONE, RunView, StageView
 
-GUESSES: dict[str, tuple[float, float, float, float]] = {
+DEFAULT_ESTIMATES: dict[str, tuple[float, float, float, float]] = {
     "base": (1, 300, 100, 1500),
     "gather": (0.5, 120, 100, 2000),
     "prepare": (1, 600, 300, 4000),
@@ -27,12 +27,12 @@ GUESSES: dict[str, tuple[float, float, float, float]] = {
     "certify": (5, 300, 500, 4000),
 }
 """Kind of stage → least and most seconds, least and most MiB, where nothing was measured yet."""
-SPREAD = 2.0
+UNCERTAINTY_FACTOR = 2.0
 """How far one measurement alone is trusted, as a factor each way; it narrows with the root of their number."""
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class ResourceEstimate:
     """Seconds and MiB with their bounds. `runs` earlier runs stand behind it; 0 makes it a guess."""
 
     seconds: float
@@ -44,7 +44,7 @@ class Estimate:
     runs: int
 
 
-def estimate(stage: str, name: str, profile: str, earlier: Sequence[RunView]) -> Estimate:
+def estimate_stage(stage: str, name: str, profile: str, earlier: Sequence[RunView]) -> ResourceEstimate:
     """Of one stage, from runs of the same specialist and profile if there are any, else of any that had this stage."""
     done = [(run, run.stages[stage]) for run in earlier if stage in run.stages and run.stages[stage].state == DONE]
     alike = {
@@ -54,16 +54,16 @@ def estimate(stage: str, name: str, profile: str, earlier: Sequence[RunView]) ->
     }
     for strange, same in alike.items():
         if same:
-            return _measured(same, strange)
-    least, most, mib_least, mib_most = GUESSES.get(stage.partition("[")[0], (0.5, 3600, 100, 8000))
-    return Estimate((least * most) ** 0.5, least, most, (mib_least * mib_most) ** 0.5, mib_least, mib_most, 0)
+            return _estimate_from_runs(same, strange)
+    least, most, mib_least, mib_most = DEFAULT_ESTIMATES.get(stage.partition("[")[0], (0.5, 3600, 100, 8000))
+    return ResourceEstimate((least * most) ** 0.5, least, most, (mib_least * mib_most) ** 0.5, mib_least, mib_most, 0)
 
 
-def _measured(views: Sequence[StageView], strange: float) -> Estimate:
+def _estimate_from_runs(views: Sequence[StageView], strange: float) -> ResourceEstimate:
     """The median, and bounds that are the wider the fewer the runs and the less they are like this one."""
     times, sizes = [v.seconds for v in views], [v.peak_mib for v in views]
-    factor = strange * (1 + (SPREAD - 1) / len(views) ** 0.5)
-    return Estimate(
+    factor = strange * (1 + (UNCERTAINTY_FACTOR - 1) / len(views) ** 0.5)
+    return ResourceEstimate(
         median(times),
         min(times) / factor,
         max(times) * factor,
@@ -74,12 +74,12 @@ def _measured(views: Sequence[StageView], strange: float) -> Estimate:
     )
 
 
-def total(estimates: Iterable[Estimate]) -> Estimate:
+def sum_estimates(estimates: Iterable[ResourceEstimate]) -> ResourceEstimate:
     """All stages one after another in one worker: times add up, memory is that of the largest."""
     every = list(estimates)
     if not every:
-        return Estimate(0, 0, 0, 0, 0, 0, 0)
-    return Estimate(
+        return ResourceEstimate(0, 0, 0, 0, 0, 0, 0)
+    return ResourceEstimate(
         sum(e.seconds for e in every),
         sum(e.least for e in every),
         sum(e.most for e in every),

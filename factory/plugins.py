@@ -187,7 +187,7 @@ class Registry:
         except ValidationError as error:
             raise InputError(f"{role} {block.get('kind')!r}: {error.errors()[0]['msg']}") from error
 
-    def classes(self, role: str | None = None) -> list[type[Plugin]]:
+    def list_classes(self, role: str | None = None) -> list[type[Plugin]]:
         """Every class, or those of one role, by role and kind."""
         self._load_deferred_packages()
         return [kind for place, kind in sorted(self._classes.items(), key=lambda i: i[0]) if role in (None, place[0])]

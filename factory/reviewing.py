@@ -10,12 +10,12 @@ from factory.api import TRAIN, VALIDATION, Row, Task
 from factory.data.rows import open_rows, read_rows
 from factory.errors import InputError
 from factory.graph import Plan
-from factory.resolve import Resolved
+from factory.resolve import ResolvedSpec
 from factory.spec import Review
 from factory.store import Store
 
 
-def asked(resolved: Resolved) -> Review:
+def asked(resolved: ResolvedSpec) -> Review:
     """What the spec asks of experts. Raises InputError, with what to write, when it asks nothing."""
     if resolved.spec.data.review is None:
         raise InputError(
@@ -25,7 +25,7 @@ def asked(resolved: Resolved) -> Review:
     return resolved.spec.data.review
 
 
-def desk(resolved: Resolved, plan: Plan, home: Path, reviewer: str, rows: int = 0) -> review.Desk:
+def desk(resolved: ResolvedSpec, plan: Plan, home: Path, reviewer: str, rows: int = 0) -> review.Desk:
     """The desk of one reviewer over rows that are made already; `rows` of them, or as many as the spec's share.
 
     Raises InputError when the spec asks for no review, or the rows are not there.

@@ -15,7 +15,7 @@ from factory.api import Input, Plugin, Runtime, Task
 from factory.api.plugin import has_marker
 from factory.journal import list_journals, find_last_run_start
 from factory.plugins import Registry
-from factory.resolve.blocks import LISTS, SINGLE
+from factory.resolve.blocks import BLOCK_LISTS, SINGLE_BLOCKS
 
 CLASS_FACT_LABELS = {
     "columns": "columns it reads", "gives": "columns it gives", "prepared": "columns it adds", "tables": "side tables",
@@ -89,7 +89,7 @@ def describe_class_facts(kind: type[Plugin]) -> dict[str, str]:
 
 def list_kind_users(kind: type[Plugin], registry: Registry, home: Path) -> list[str]:
     """Who uses a kind: tasks whose defaults name it, and specialists whose newest run did."""
-    tasks = [cast("type[Task]", task) for task in registry.classes("task")]
+    tasks = [cast("type[Task]", task) for task in registry.list_classes("task")]
     by_default = [
         f"the task {task.kind}{'' if not name else f', profile {name}'}"
         for task in tasks for name, said in {"": task.get_defaults(), **task.get_profiles()}.items()
@@ -101,7 +101,7 @@ def list_kind_users(kind: type[Plugin], registry: Registry, home: Path) -> list[
 def _collect_spec_kinds(spec: Mapping[str, Any], role: str) -> set[str]:
     """The kinds of a role that a partial spec names."""
     found = set()
-    for steps, plays in {**SINGLE, **LISTS}.items():
+    for steps, plays in {**SINGLE_BLOCKS, **BLOCK_LISTS}.items():
         value: Any = spec
         for step in steps:
             value = value.get(step) if isinstance(value, Mapping) else None
@@ -113,7 +113,7 @@ def _collect_spec_kinds(spec: Mapping[str, Any], role: str) -> set[str]:
 
 def _iter_specialists_using(kind: type[Plugin], home: Path) -> Iterator[str]:
     """The names of specialists whose newest run named a kind."""
-    places = tuple(".".join(map(str, steps)) for steps, role in {**SINGLE, **LISTS}.items() if role == kind.role)
+    places = tuple(".".join(map(str, steps)) for steps, role in {**SINGLE_BLOCKS, **BLOCK_LISTS}.items() if role == kind.role)
     names = {path.parent.name.split("-", 2)[-1].rpartition("-")[0] for path in list_journals(home)}
     for name in sorted(names):
         run = find_last_run_start(home, name)

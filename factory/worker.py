@@ -25,38 +25,38 @@ from typing import IO, Any
 from factory.errors import BUG, INTERRUPTED, UNAVAILABLE, FactoryError
 from factory.events import Event, Measured, Noted, Progress, StageFinished, StageStarted, to_json
 from factory.plugins import load_installed_registry
-from factory.stages.job import StageJob, toolbox
+from factory.stages.job import StageJob, load_toolbox
 from factory.store import StageOutput, Store
 from factory.teach import TeacherPool, BudgetTerms, perimeter
 
-QUIET = 0.2
+PROGRESS_INTERVAL = 0.2
 """Seconds between two progress events; a job may report far more often."""
 
-Send = Callable[[Mapping[str, Any]], None]
+SendMessage = Callable[[Mapping[str, Any]], None]
 
 
 @dataclass
-class Voice:
+class WorkerReporter:
     """The reporter that jobs speak through."""
 
     stage: str
-    send: Send
-    _last: float = field(default=0.0)
+    send: SendMessage
+    _last_progress: float = field(default=0.0)
 
-    def tell(self, event: Event) -> None:
+    def send_event(self, event: Event) -> None:
         self.send({"event": to_json(event)})
 
     def report_progress(self, done: int, total: int = 0, unit: str = "rows") -> None:
         now = time.monotonic()
-        if now - self._last >= QUIET or (total and done >= total):
-            self._last = now
-            self.tell(Progress(self.stage, done, total, unit))
+        if now - self._last_progress >= PROGRESS_INTERVAL or (total and done >= total):
+            self._last_progress = now
+            self.send_event(Progress(self.stage, done, total, unit))
 
     def log_metrics(self, step: int, **values: float) -> None:
-        self.tell(Measured(self.stage, step, {name: float(value) for name, value in values.items()}))
+        self.send_event(Measured(self.stage, step, {name: float(value) for name, value in values.items()}))
 
     def note(self, text: str, *, warning: bool = False) -> None:
-        self.tell(Noted(self.stage, "warning" if warning else "info", text))
+        self.send_event(Noted(self.stage, "warning" if warning else "info", text))
 
 
 def main(requests: int, replies: int) -> None:
@@ -64,28 +64,28 @@ def main(requests: int, replies: int) -> None:
     perimeter.install_audit_hook()
     perimeter.deny_all_hosts("the worker")
     waiting: queue.Queue[Mapping[str, Any]] = queue.Queue()
-    threading.Thread(target=_listen, args=(requests, waiting), daemon=True).start()
+    threading.Thread(target=_queue_worker_requests, args=(requests, waiting), daemon=True).start()
     lock = threading.Lock()
     with os.fdopen(replies, "w", buffering=1) as pipe:
         while True:
             request = waiting.get()
-            reply = _answer(request, lambda message: _write(pipe, lock, message))
-            _write(pipe, lock, reply)
+            reply = _handle_stage_request(request, lambda message: _write_worker_message(pipe, lock, message))
+            _write_worker_message(pipe, lock, reply)
 
 
-def _listen(requests: int, waiting: queue.Queue[Mapping[str, Any]]) -> None:
+def _queue_worker_requests(requests: int, waiting: queue.Queue[Mapping[str, Any]]) -> None:
     with os.fdopen(requests) as pipe:
         for line in pipe:
             waiting.put(json.loads(line))
     os._exit(INTERRUPTED)
 
 
-def _write(pipe: IO[str], lock: threading.Lock, message: Mapping[str, Any]) -> None:
+def _write_worker_message(pipe: IO[str], lock: threading.Lock, message: Mapping[str, Any]) -> None:
     with lock:
         pipe.write(json.dumps(message, ensure_ascii=True) + "\n")
 
 
-def _answer(request: Mapping[str, Any], send: Send) -> dict[str, Any]:
+def _handle_stage_request(request: Mapping[str, Any], send: SendMessage) -> dict[str, Any]:
     try:
         return {"done": run_stage(request, send)}
     except Exception as raised:
@@ -93,11 +93,11 @@ def _answer(request: Mapping[str, Any], send: Send) -> dict[str, Any]:
         with suppress(OSError):  # the log lies on the same disk, which may be what is full
             traceback.print_exc()
             sys.stderr.flush()
-        text, code = describe(error)
+        text, code = describe_stage_error(error)
         return {"failed": text, "exit_code": code}
 
 
-def describe(error: BaseException) -> tuple[str, int]:
+def describe_stage_error(error: BaseException) -> tuple[str, int]:
     """One line for a person, and the exit code, for anything that a stage raised."""
     if isinstance(error, FactoryError):
         return str(error), error.exit_code
@@ -113,22 +113,22 @@ def describe(error: BaseException) -> tuple[str, int]:
     return f"{type(error).__name__}: {error}".splitlines()[0], BUG
 
 
-def run_stage(request: Mapping[str, Any], send: Send) -> str:
+def run_stage(request: Mapping[str, Any], send: SendMessage) -> str:
     """Run one stage unless its output is there; returns `ran` or `cached`."""
     stage, home = request["stage"], Path(request["home"])
-    store, voice = Store(home), Voice(stage["name"], send)
+    store, voice = Store(home), WorkerReporter(stage["name"], send)
     place = store.locate_output(stage["name"], stage["key"])
     with store.lock_output(place, lambda: voice.note("waiting: another build is making this")):
         if place.is_complete and not request["force"]:
             return "cached"
         if request["force"]:
             store.forget(place)
-        voice.tell(StageStarted(stage["name"], stage["key"], request["why"]))
-        _make(request, store, place, voice)
+        voice.send_event(StageStarted(stage["name"], stage["key"], request["why"]))
+        _execute_stage(request, store, place, voice)
     return "ran"
 
 
-def _make(request: Mapping[str, Any], store: Store, place: StageOutput, voice: Voice) -> None:
+def _execute_stage(request: Mapping[str, Any], store: Store, place: StageOutput, voice: WorkerReporter) -> None:
     stage = request["stage"]
     out = store.begin(place)
     terms = BudgetTerms(**request["terms"])
@@ -136,35 +136,35 @@ def _make(request: Mapping[str, Any], store: Store, place: StageOutput, voice: V
         stage=stage["name"], config=stage["config"],
         inputs={role: store.locate_output(name, key).output for role, (name, key) in request["inputs"].items()},
         out=out, work=out.parent / "work", root=Path(request["root"]), home=store.home, report=voice,
-        registry=load_installed_registry(tuple(map(Path, request["plugins"]))), desk=TeacherPool(store.home, terms, toolbox),
+        registry=load_installed_registry(tuple(map(Path, request["plugins"]))), client_pool=TeacherPool(store.home, terms, load_toolbox),
     )
-    start, cpu = time.monotonic(), _cpu_seconds()
-    _run(job, request["run"], stage["hosts"], terms)
+    start, cpu = time.monotonic(), _measure_cpu_seconds()
+    _run_stage_module(job, request["run"], stage["hosts"], terms)
     finished = StageFinished(
-        stage["name"], place.key, round(time.monotonic() - start, 3), round(_cpu_seconds() - cpu, 3), _peak_mib()
+        stage["name"], place.key, round(time.monotonic() - start, 3), round(_measure_cpu_seconds() - cpu, 3), _measure_peak_mib()
     )
     store.commit(place, {**to_json(finished), "made_by": request["journal"], "identity": stage["identity"]})
-    voice.tell(finished)
+    voice.send_event(finished)
 
 
-def _run(job: StageJob, module: str, hosts: Sequence[str], terms: BudgetTerms) -> None:
+def _run_stage_module(job: StageJob, module: str, hosts: Sequence[str], terms: BudgetTerms) -> None:
     """Do the work, with no host in reach but these. What was asked is told in any case, and what was denied."""
     with perimeter.enforce_network_policy(job.stage, hosts, replay=terms.replay) as reach:
         try:
             importlib.import_module(module).run(job)
         finally:
-            if job.desk is not None:
-                job.desk.close(job.report)
+            if job.client_pool is not None:
+                job.client_pool.close(job.report)
             for denial in reach.denials.values():
                 job.report.note(str(denial), warning=True)
 
 
-def _cpu_seconds() -> float:
+def _measure_cpu_seconds() -> float:
     own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
     return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
 
 
-def _peak_mib() -> float:
+def _measure_peak_mib() -> float:
     unit = 2**20 if sys.platform == "darwin" else 2**10
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 1)
 

@@ -14,9 +14,9 @@ from factory.cli.out import note
 from factory.errors import InputError
 
 if TYPE_CHECKING:
-    from factory.explain import Reason
+    from factory.explain import StageReason
     from factory.plan import Plan
-    from factory.resolve import Resolved
+    from factory.resolve import ResolvedSpec
 
 Decorator = Callable[[Any], Any]
 
@@ -34,31 +34,31 @@ plugins_option: Decorator = click.option(
 )
 
 
-def resolved(spec: Path, profile: str, overrides: Sequence[str], folders: Sequence[Path] = ()) -> Resolved:
+def resolved(spec: Path, profile: str, overrides: Sequence[str], folders: Sequence[Path] = ()) -> ResolvedSpec:
     """The spec with all defaults. Plugins that did not load are named on standard error when the spec is wrong."""
     from factory.plugins import load_installed_registry
     from factory.report.words import clean
-    from factory.resolve import resolve
+    from factory.resolve import resolve_spec
 
     registry = load_installed_registry(tuple(folders))
     try:
         with redirect_stdout(sys.stderr):  # what a plugin prints is no result
-            return resolve(spec, profile=profile, overrides=overrides, registry=registry)
+            return resolve_spec(spec, profile=profile, overrides=overrides, registry=registry)
     except InputError:
         for failure in registry.failures:
             note(clean(f"note: the plugin package {failure.package} did not load: {failure.reason}; {failure.remedy}"))
         raise
 
 
-def reasons(plan: Plan, force: Sequence[str] = ()) -> list[Reason]:
+def reasons(plan: Plan, force: Sequence[str] = ()) -> list[StageReason]:
     """Why each stage of a plan would run, in its order."""
-    from factory.explain import explain
+    from factory.explain import explain_plan
     from factory.home import find_home
     from factory.journal import find_last_plan
     from factory.store import Store
 
     known(plan, force)
-    return explain(plan, Store(find_home()), find_last_plan(find_home(), plan.name), force)
+    return explain_plan(plan, Store(find_home()), find_last_plan(find_home(), plan.name), force)
 
 
 def known(plan: Plan, stages: Sequence[str]) -> None:
@@ -66,7 +66,7 @@ def known(plan: Plan, stages: Sequence[str]) -> None:
     import difflib
 
     for stage in stages:
-        if stage not in plan.names():
-            near = difflib.get_close_matches(stage, plan.names(), n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(plan.names())}"
+        if stage not in plan.list_stage_names():
+            near = difflib.get_close_matches(stage, plan.list_stage_names(), n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(plan.list_stage_names())}"
             raise InputError(f"no stage {stage!r}; {hint}")

@@ -11,10 +11,10 @@ from factory.cli import out
 if TYPE_CHECKING:
     from factory.graph import Plan
     from factory.plugins import Registry
-    from factory.resolve import Resolved
+    from factory.resolve import ResolvedSpec
 
 
-def made(plan: Plan, until: str, resolved: Resolved, registry: Registry, *, plain: bool = False) -> None:
+def made(plan: Plan, until: str, resolved: ResolvedSpec, registry: Registry, *, plain: bool = False) -> None:
     """Make a stage, and what it stands on, unless it is there: then nothing runs and no run is journalled."""
     from factory.home import find_home
     from factory.store import Store
@@ -23,12 +23,12 @@ def made(plan: Plan, until: str, resolved: Resolved, registry: Registry, *, plai
         return
     from factory.cli.live import Live
     from factory.cli.plain import Plain
-    from factory.engine import make
+    from factory.engine import run_until
 
     signal.signal(signal.SIGTERM, interrupt)
     display = Plain() if plain or not out.terminal() else Live()
     with display:
-        make(plan, until, resolved, registry, find_home(), listener=display.hear)
+        run_until(plan, until, resolved, registry, find_home(), listener=display.hear)
 
 
 def interrupt(number: int, frame: FrameType | None) -> None:

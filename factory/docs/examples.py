@@ -11,20 +11,20 @@ import yaml
 
 from factory.api import Contender, Curator, Eval, Input, Objective, Plugin, Probe, Source, Synthesizer, Target, Task
 from factory.api.plugin import has_marker
-from factory.drafting import DECODER, ENCODER, source_for
+from factory.drafting import DEFAULT_DECODER, DEFAULT_ENCODER, choose_task_source
 from factory.errors import FactoryError
 from factory.material import find_resource
 from factory.plugins import Registry
-from factory.resolve import resolve
+from factory.resolve import resolve_spec
 
 Block = dict[str, Any]
 GUESSED: Mapping[str, Any] = {"integer": 1, "number": 0.5, "string": "text", "boolean": True, "array": ["text"]}
-MODELS: Mapping[str, str] = {"embedder": ENCODER, "prompter": DECODER}
+MODELS: Mapping[str, str] = {"embedder": DEFAULT_ENCODER, "prompter": DEFAULT_DECODER}
 
 
 def example(kind: type[Plugin], registry: Registry) -> str:
     """A spec that uses a kind, as YAML; empty when none can be made up that checks."""
-    tasks = [cast("type[Task]", task) for task in registry.classes("task")]
+    tasks = [cast("type[Task]", task) for task in registry.list_classes("task")]
     form = getattr(kind, "answers", "")
     fit = [kind] if issubclass(kind, Task) else [t for t in tasks if form in ("", t.output_type)]
     for task in sorted(fit, key=lambda task: (len(task.tables), len(task.columns))):
@@ -43,7 +43,7 @@ def checks(spec: Mapping[str, Any], registry: Registry) -> bool:
             (Path(folder) / name).parent.mkdir(parents=True, exist_ok=True)
             (Path(folder) / name).touch()
         try:
-            resolve(file, registry=registry)
+            resolve_spec(file, registry=registry)
         except FactoryError:
             return False
     return True
@@ -60,7 +60,7 @@ def _files(value: Any) -> Iterator[str]:
 
 def _around(kind: type[Plugin], task: type[Task], registry: Registry) -> Iterator[Block]:
     """Specs with the kind in its place: over each source that could give what the task and the kind need."""
-    block, own = block_of(kind), source_for(task, registry)
+    block, own = block_of(kind), choose_task_source(task, registry)
     made = kind(**_fields(block))
     needed = [name for name in _names(made, "columns") if name not in (*task.columns, *task.added_columns)]
     columns = [*task.columns, *needed]
@@ -71,7 +71,7 @@ def _around(kind: type[Plugin], task: type[Task], registry: Registry) -> Iterato
         sources = [block, {**block, "columns": columns}]
     aliases = [alias for alias in made.get_required_models() if alias in MODELS]
     for source in sources:
-        for student in (DECODER,) if task.output_type == "text" else (ENCODER, DECODER):
+        for student in (DEFAULT_DECODER,) if task.output_type == "text" else (DEFAULT_ENCODER, DEFAULT_DECODER):
             for more in ([], ["embedder"], ["prompter"]):
                 models = {"student": student, **{alias: MODELS[alias] for alias in [*aliases, *more]}}
                 spec = _placed(made, task, block, {"models": models, "data": {"sources": [source]}})
@@ -85,7 +85,7 @@ def _fields(block: Any) -> Block:
 
 def _with_givers(made: Plugin, spec: Block, registry: Registry) -> Iterator[Block]:
     """The same with each synthesizer before it that gives a column which the kind reads."""
-    for found in registry.classes("synthesizer"):
+    for found in registry.list_classes("synthesizer"):
         if set(_names(found, "gives")) & set(_names(made, "columns")):
             steps = [block_of(found), *spec["data"].get("synthesize", [])]
             yield {**spec, "data": {**spec["data"], "synthesize": steps}}

@@ -26,7 +26,7 @@ def pages(registry: Registry) -> dict[str, str]:
     found = {name: _guide(file) for name, (_, file) in GUIDES.items()}
     for role in sorted(ROLES):
         found[role] = _role(role, registry)
-        for kind in registry.classes(role):
+        for kind in registry.list_classes(role):
             found[f"{role}-{kind.kind}"] = page(kind, registry)
     return found
 
@@ -39,7 +39,7 @@ def _role(role: str, registry: Registry) -> str:
     """The page of a role: what it is, and its kinds."""
     base = ROLES[role]
     rows = [f"| [{kind.kind}]({role}-{kind.kind}.md) | {_first(kind)} | {registry.get_package(kind).name} |"
-            for kind in registry.classes(role)]
+            for kind in registry.list_classes(role)]
     return "\n".join([
         f"# {role.title()}", "", inspect.cleandoc(base.__doc__ or ""), "",
         "| kind | what it is | package |", "|---|---|---|", *rows, "",

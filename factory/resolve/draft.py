@@ -11,60 +11,60 @@ from pydantic import BaseModel, ValidationError
 from factory import identity
 from factory.api import Curator, Plugin
 from factory.errors import FactoryError, PluginError, Problem
-from factory.resolve.blocks import Kinds, blocks, role_at
-from factory.resolve.messages import did_you_mean, expected, message, wanted
+from factory.resolve.blocks import PluginLookup, iterate_plugin_blocks, find_role_at
+from factory.resolve.messages import suggest_known_name, format_expectation, translate_validation_error, get_expected_form
 from factory.source import Node, SourceLocation, NodePath, format_path
 from factory.spec import Spec
 
 M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
-Skip = Callable[[NodePath, str], bool]
+ErrorFilter = Callable[[NodePath, str], bool]
 """Whether an error at some steps, of some pydantic type, is better left unsaid."""
 
 
 @dataclass
-class Draft:
+class SpecDraft:
     """A merged spec under one profile. `say` finds the place of a problem; `kinds` holds the class of every block that
     names one, `plugins` the blocks that are well.
     """
 
     file: str
-    top: Node
+    tree: Node
     task: str
     profile: str = ""
     spec: Spec | None = None
-    kinds: dict[NodePath, type[Plugin]] = field(default_factory=dict)
+    plugin_classes: dict[NodePath, type[Plugin]] = field(default_factory=dict)
     plugins: dict[NodePath, Plugin] = field(default_factory=dict)
-    measures: dict[str, Curator] = field(default_factory=dict)
+    metric_curators: dict[str, Curator] = field(default_factory=dict)
     """Metric of `data.require` → the curator that measures it."""
     problems: dict[Problem, str] = field(default_factory=dict)
     """Problem → what to add to its message when only this profile has it."""
 
-    def say(self, steps: NodePath, text: str) -> None:
+    def add_problem(self, steps: NodePath, text: str) -> None:
         """Record a problem at the deepest of these steps that a person has written."""
-        place = place_of(self.top, steps)
+        place = find_nearest_place(self.tree, steps)
         if place.origin == "task":
             text = f"{text} (a default of the task {self.task!r})"
         inside = not self.profile or (place.origin == "profile" and place.line)
-        told = problem(self.file, self.top, steps, text)
+        told = build_problem_at(self.file, self.tree, steps, text)
         self.problems.setdefault(told, "" if inside else f" (with profile {self.profile!r})")
 
-    def at(self, *steps: str | int) -> list[tuple[NodePath, Plugin]]:
+    def list_plugins_below(self, *steps: str | int) -> list[tuple[NodePath, Plugin]]:
         """The plugins below some steps, in order."""
         return [(place, plugin) for place, plugin in self.plugins.items() if place[: len(steps)] == steps]
 
-    def text(self, *steps: str) -> str:
+    def get_field_text(self, *steps: str) -> str:
         """The text that some layer gives a field, or nothing."""
-        node = self.top.find(steps)
+        node = self.tree.find(steps)
         return node.value if node and isinstance(node.value, str) else ""
 
-    def whole(self, *steps: str) -> bool:
+    def has_only_valid_blocks(self, *steps: str) -> bool:
         """Whether there is such a list and every block of it became a plugin."""
-        node = self.top.find(steps)
-        return node is not None and isinstance(node.value, list) and len(self.at(*steps)) == len(node.value)
+        node = self.tree.find(steps)
+        return node is not None and isinstance(node.value, list) and len(self.list_plugins_below(*steps)) == len(node.value)
 
 
-def place_of(top: Node, steps: NodePath) -> SourceLocation:
+def find_nearest_place(top: Node, steps: NodePath) -> SourceLocation:
     """Where these steps stand or, when nothing is there, the deepest of them that a person has written."""
     node, place = top, top.location
     for step in steps:
@@ -75,48 +75,48 @@ def place_of(top: Node, steps: NodePath) -> SourceLocation:
     return node.location
 
 
-def problem(file: str, top: Node, steps: NodePath, text: str) -> Problem:
+def build_problem_at(file: str, top: Node, steps: NodePath, text: str) -> Problem:
     """A problem with its position: in the file, in a profile of the file, or in an option of the command line."""
-    place, name = place_of(top, steps), format_path(steps)
+    place, name = find_nearest_place(top, steps), format_path(steps)
     if place.origin == "command line":
         same = place.within.startswith(f"--set {name}=")
         return Problem(place.within, 0, 0, "" if same else name, text)
     if not place.line:  # the task said it
-        place = place_of(top, ("task",))
+        place = find_nearest_place(top, ("task",))
     within = f"{place.within}." if place.within else ""
     return Problem(file, place.line, place.column, within + name, text)
 
 
-def checked(model: type[M], node: Node, draft: Draft, at: NodePath = (), skip: Skip | None = None) -> M | None:
+def validate_node(model: type[M], node: Node, draft: SpecDraft, at: NodePath = (), skip: ErrorFilter | None = None) -> M | None:
     """A model of a node's value, or None after its problems were said."""
     try:
         return model.model_validate_json(identity.encode_canonical(node.to_plain()), strict=True)
     except ValidationError as error:
-        for steps, text, kind in _told(error, model, node, at):
+        for steps, text, kind in _group_validation_errors(error, model, node, at):
             if skip is None or not skip((*at, *steps), kind):
-                draft.say((*at, *steps), text)
+                draft.add_problem((*at, *steps), text)
         return None
 
 
-def _told(error: ValidationError, model: type[BaseModel], node: Node, at: NodePath) -> list[tuple[NodePath, str, str]]:
+def _group_validation_errors(error: ValidationError, model: type[BaseModel], node: Node, at: NodePath) -> list[tuple[NodePath, str, str]]:
     """Errors by place; what the members of a union each ask for becomes one line."""
     found: dict[NodePath, list[Mapping[str, Any]]] = {}
     for detail in error.errors(include_url=False):
-        found.setdefault(_steps(detail, node), []).append(detail)
+        found.setdefault(_locate_error_steps(detail, node), []).append(detail)
     told = []
     for steps, details in found.items():
-        wants = [wanted(detail) for detail in details]
-        if role_at((*at, *steps)) and all(wants):
-            text = expected(["a kind, alone or in a mapping with its fields"], details[0]["input"])
+        wants = [get_expected_form(detail) for detail in details]
+        if find_role_at((*at, *steps)) and all(wants):
+            text = format_expectation(["a kind, alone or in a mapping with its fields"], details[0]["input"])
         elif len(details) > 1 and all(wants):
-            text = expected(wants, details[0]["input"])
+            text = format_expectation(wants, details[0]["input"])
         else:
-            text = message(details[0], model, steps)
+            text = translate_validation_error(details[0], model, steps)
         told.append((steps, text, str(details[0]["type"])))
     return told
 
 
-def _steps(detail: Mapping[str, Any], node: Node) -> NodePath:
+def _locate_error_steps(detail: Mapping[str, Any], node: Node) -> NodePath:
     """The place of an error: pydantic's location without the names of union members and validators."""
     steps: list[str | int] = []
     at: Node | None = node
@@ -129,33 +129,33 @@ def _steps(detail: Mapping[str, Any], node: Node) -> NodePath:
     return tuple(steps)
 
 
-def narrow(draft: Draft, registry: Kinds) -> None:
+def instantiate_blocks(draft: SpecDraft, registry: PluginLookup) -> None:
     """Make every block the plugin that it names, or say why it can not be."""
-    for steps, role, node in blocks(draft.top):
+    for steps, role, node in iterate_plugin_blocks(draft.tree):
         if isinstance(node.value, dict):
-            plugin = _narrowed(draft, steps, role, node, registry)
+            plugin = _instantiate_block(draft, steps, role, node, registry)
             if plugin is not None:
                 draft.plugins[steps] = plugin
 
 
-def _narrowed(draft: Draft, steps: NodePath, role: str, node: Node, registry: Kinds) -> Plugin | None:
+def _instantiate_block(draft: SpecDraft, steps: NodePath, role: str, node: Node, registry: PluginLookup) -> Plugin | None:
     kind = node.get_child("kind")
     if kind is None or not isinstance(kind.value, str):
-        known = did_you_mean("", (found.kind for found in registry.classes(role)))
-        text = f"missing; say which {role}; {known}" if kind is None else expected(["text"], kind.to_plain())
-        draft.say((*steps, "kind"), text)
+        known = suggest_known_name("", (found.kind for found in registry.list_classes(role)))
+        text = f"missing; say which {role}; {known}" if kind is None else format_expectation(["text"], kind.to_plain())
+        draft.add_problem((*steps, "kind"), text)
         return None
     try:
         found = registry.find(role, kind.value)
     except FactoryError as error:
-        draft.say((*steps, "kind"), str(error))
+        draft.add_problem((*steps, "kind"), str(error))
         return None
-    draft.kinds[steps] = found
+    draft.plugin_classes[steps] = found
     fields = Node({name: child for name, child in node.value.items() if name != "kind"}, node.location)
-    return checked(found, fields, draft, steps)
+    return validate_node(found, fields, draft, steps)
 
 
-def ask(plugin: str, call: Callable[[], T]) -> T:
+def call_plugin_method(plugin: str, call: Callable[[], T]) -> T:
     """What a plugin's method returns; what it raises becomes a PluginError that names it."""
     try:
         return call()

@@ -20,8 +20,8 @@ from factory.data.rows import read_json, read_rows
 from factory.errors import InputError
 from factory.plugins import Registry, load_installed_registry
 from factory.serve.remember import Remembering
-from factory.stages.job import toolbox
-from factory.worker import describe
+from factory.stages.job import load_toolbox
+from factory.worker import describe_stage_error
 
 Say = Callable[[Mapping[str, Any]], None]
 HERE = "the question"
@@ -64,7 +64,7 @@ class Specialist:
 
     def toolbox(self) -> Any:
         """The kit, with its memory."""
-        self.kit = self.kit or Remembering(toolbox(), Path(self.told["cache"]) / f"{self.base.digest}.npz")
+        self.kit = self.kit or Remembering(load_toolbox(), Path(self.told["cache"]) / f"{self.base.digest}.npz")
         return self.kit
 
     def reply(self, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -136,7 +136,7 @@ def reply(specialist: Specialist, request: Mapping[str, Any], say: Say | None = 
         import traceback
 
         traceback.print_exc()
-        text, code = describe(error)
+        text, code = describe_stage_error(error)
         return {"failed": text, "exit_code": code}
 
 

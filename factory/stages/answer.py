@@ -9,21 +9,21 @@ from factory.api import TEST, TRAIN, VALIDATION, Answer, AnswerJob, Contender, E
 from factory.api.jobs import raise_no_validation_scorer
 from factory.data.rows import write_json, write_jsonl
 from factory.errors import PluginError
-from factory.stages.job import StageJob, boundary, each
+from factory.stages.job import StageJob, guard_plugin_call, iterate_checked_values
 
 
 def run(job: StageJob) -> None:
     """Write `answers.jsonl`, one line a test row in their order, and `answer.json`."""
-    contender = cast(Contender, job.make("contender", job.config["contender"]))
-    rows = job.rows("freeze", f"{TEST}.jsonl")
+    contender = cast(Contender, job.make_plugin("contender", job.config["contender"]))
+    rows = job.open_input_rows("freeze", f"{TEST}.jsonl")
     adapter = job.inputs["train"] / "adapter" if contender.uses_adapter else None
-    train, validation = job.rows("curate", f"{TRAIN}.jsonl"), job.rows("freeze", f"{VALIDATION}.jsonl")
+    train, validation = job.open_input_rows("curate", f"{TRAIN}.jsonl"), job.open_input_rows("freeze", f"{VALIDATION}.jsonl")
     work = AnswerJob(
-        **job.common(), rows=rows, train=train, validation=validation, base=job.base(), task=job.task(),
-        objective=job.objective(), adapter=adapter, validation_scorer=judge_of(job, train) if contender.uses_validation_score else raise_no_validation_scorer,
+        **job.build_job_fields(), rows=rows, train=train, validation=validation, base=job.load_base(), task=job.load_task(),
+        objective=job.load_objective(), adapter=adapter, validation_scorer=build_validation_judge(job, train) if contender.uses_validation_score else raise_no_validation_scorer,
     )
-    with boundary(contender, rows, train, validation, work.tables):
-        answers = list(each(contender, "answer", contender.answer(work), Answer))
+    with guard_plugin_call(contender, rows, train, validation, work.tables):
+        answers = list(iterate_checked_values(contender, "answer", contender.answer(work), Answer))
     by_id = {answer.id: answer for answer in answers}
     missing = [row.id for row in rows if row.id not in by_id]
     if missing or len(answers) != len(rows):
@@ -35,18 +35,18 @@ def run(job: StageJob) -> None:
     write_json(job.out / "answer.json", {"contender": contender.kind, "rows": len(rows), "facts": work.facts})
 
 
-def judge_of(job: StageJob, train: Sequence[Row]) -> ValidationScorer:
+def build_validation_judge(job: StageJob, train: Sequence[Row]) -> ValidationScorer:
     """What answers to validation rows are worth: the mean of the metric that the gate reads."""
-    judge = cast(Eval, job.make("eval", job.config["judge"]))
+    judge = cast(Eval, job.make_plugin("eval", job.config["judge"]))
     name = job.config["metric"] or judge.primary_metric
     metric = next(metric for metric in judge.metrics if metric.name == name)
-    common = job.common()
+    common = job.build_job_fields()
 
     def worth(rows: Sequence[Row], answers: Sequence[Answer]) -> float:
         said = {answer.id: answer for answer in answers}
-        with boundary(judge, rows):
+        with guard_plugin_call(judge, rows):
             work = ScoreJob(**common, rows=rows, answers=said, train=train)
-            scores = list(each(judge, "score", judge.score(work), Scores))
+            scores = list(iterate_checked_values(judge, "score", judge.score(work), Scores))
         mean = sum(each.values[metric.name] for each in scores) / len(scores)
         return mean if metric.higher_is_better else -mean
 

@@ -11,13 +11,13 @@ from factory.stages.job import StageJob
 def run(job: StageJob) -> None:
     """Write `model/` and `base.json`. Wheels stay in the home's cache, so that a rebuild needs no network."""
     facts = bases.resolve_base(
-        job.config["student"], job.root, job.out, job.report, cache=job.home / "cache" / "wheels", convert=_convert
+        job.config["student"], job.root, job.out, job.report, cache=job.home / "cache" / "wheels", convert=_convert_gguf_file
     )
     if facts["licence"] == "unknown":
         job.report.note(f"{facts['id']} states no licence; find out before anything made from it is used", warning=True)
 
 
-def _convert(file: Path, out: Path) -> None:
+def _convert_gguf_file(file: Path, out: Path) -> None:
     from factory.ml.gguf import convert_gguf
 
     convert_gguf(file, out)

@@ -10,33 +10,33 @@ from factory import bundle, identity
 from factory.api import TEST, TRAIN, ExportJob, ModelJob, Objective, Target, Task
 from factory.data.rows import read_json, read_jsonl
 from factory.errors import InputError
-from factory.stages.job import StageJob, boundary
+from factory.stages.job import StageJob, guard_plugin_call
 
-SAID = ("gather", "freeze", "curate", "train", "score", "gate")
+EVIDENCE_STAGES = ("gather", "freeze", "curate", "train", "score", "gate")
 """Stages whose JSON the bundle tells."""
 
 
 def run(job: StageJob) -> None:
     """Write the bundle's folder, sealed by its manifest."""
-    objective, task = job.objective(), job.task()
-    evidence = _evidence(job, objective, task)
+    objective, task = job.load_objective(), job.load_task()
+    evidence = _collect_bundle_evidence(job, objective, task)
     lines = read_jsonl(job.inputs[f"answer[{evidence.tuned}]"] / "answers.jsonl")
     answers = {line["id"]: line["output"] for line in lines}
     bundle.prepare(job.out, evidence)
-    with boundary(objective):
+    with guard_plugin_call(objective):
         objective.export_files(
-            ModelJob(**job.common(), rows=(), base=job.base(), task=task, adapter=evidence.adapter), job.out
+            ModelJob(**job.build_job_fields(), rows=(), base=job.load_base(), task=task, adapter=evidence.adapter), job.out
         )
-    facts = bundle.facts(job.out, evidence, job.rows("freeze", f"{TEST}.jsonl"), job.tables(), answers)
-    _export(job, facts)
+    facts = bundle.facts(job.out, evidence, job.open_input_rows("freeze", f"{TEST}.jsonl"), job.read_side_tables(), answers)
+    _export_to_targets(job, facts)
     private = [path for path in (job.out, job.home, job.root, *job.inputs.values()) if len(path.parts) > 2]
     sealed = bundle.finish(job.out, evidence, facts, private)
     job.report.note(f"bundle {sealed['digest'][:12]}: {len(sealed['files'])} files")
 
 
-def _evidence(job: StageJob, objective: Objective, task: Task) -> bundle.Evidence:
+def _collect_bundle_evidence(job: StageJob, objective: Objective, task: Task) -> bundle.Evidence:
     base = read_json(job.inputs["base"] / "base.json")
-    said = {role: read_json(job.inputs[role] / f"{role}.json") for role in SAID}
+    said = {role: read_json(job.inputs[role] / f"{role}.json") for role in EVIDENCE_STAGES}
     return bundle.Evidence(
         name=job.config["name"],
         task={"kind": task.kind, "version": task.version},
@@ -46,19 +46,19 @@ def _evidence(job: StageJob, objective: Objective, task: Task) -> bundle.Evidenc
         },
         settings={"rank": job.config["adapter"]["rank"], "alpha": job.config["adapter"]["alpha"]},
         templates=task.get_templates(),
-        spec=_spec(job.config["spec"], base),
+        spec=_pin_spec_base(job.config["spec"], base),
         tuned=job.config["tuned"],
         model=job.inputs["base"] / "model",
         adapter=job.inputs["train"] / "adapter",
         base=base,
         data={**said["freeze"]["digests"], TRAIN: identity.digest_file(job.inputs["curate"] / f"{TRAIN}.jsonl")},
         targets=tuple(block["kind"] for block in job.config["targets"]),
-        review=_review(job),
+        review=_summarise_expert_review(job),
         **said,
     )
 
 
-def _review(job: StageJob) -> dict[str, Any]:
+def _summarise_expert_review(job: StageJob) -> dict[str, Any]:
     """What experts said of the training rows; nothing where nobody was to be asked. Their names stay at home."""
     file = job.inputs["curate"] / "review.json"
     if not file.is_file():
@@ -68,24 +68,24 @@ def _review(job: StageJob) -> dict[str, Any]:
     return {**{name: value for name, value in facts.items() if name != "strata"}, "pairs": pairs}
 
 
-def _spec(spec: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any]:
+def _pin_spec_base(spec: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any]:
     """The resolved spec with its base named by content: a path means nothing elsewhere."""
     named = copy.deepcopy(dict(spec))
     named["models"] = {**named.get("models", {}), "student": base["source"]}
     return named
 
 
-def _export(job: StageJob, facts: Mapping[str, Any]) -> None:
+def _export_to_targets(job: StageJob, facts: Mapping[str, Any]) -> None:
     """Let every target write its folder. Raises InputError when one can not serve this bundle."""
     for block in job.config["targets"]:
-        target = cast(Target, job.make("target", block))
+        target = cast(Target, job.make_plugin("target", block))
         reason = target.explain_refusal(facts)
         if reason:
             raise InputError(f"target {target.kind!r}: {reason}")
         out = job.out / "exports" / target.kind
         out.mkdir(parents=True)
-        with boundary(target):
-            target.export(ExportJob(**job.common(), bundle=job.out, base=job.base(), manifest=facts, out=out))
+        with guard_plugin_call(target):
+            target.export(ExportJob(**job.build_job_fields(), bundle=job.out, base=job.load_base(), manifest=facts, out=out))
         if not any(out.iterdir()):
             out.rmdir()
             if not any(out.parent.iterdir()):

@@ -19,10 +19,10 @@ from factory.data.rows import read_json, write_json
 from factory.errors import FactoryError
 from factory.stages.job import StageJob
 
-TOLERANCE = 0.02
+NUMBER_TOLERANCE = 0.02
 """Largest difference that counts as the same answer, as a share of the largest number answered. The judged model may
 have run in bfloat16, whose 8 bits of precision add up to about 1 %; the plain library runs in float32."""
-TEXTS = 0.5
+TEXT_TOLERANCE = 0.5
 """How far texts may be from the judged ones, as a share of how far they are from the untuned base's. Where two tokens
 are almost equally likely a rounding chooses, and what follows is another text, though of the same model."""
 
@@ -38,13 +38,13 @@ def run(job: StageJob) -> None:
     if problems:
         raise CertificationError(f"the bundle changed since it was written: {problems[0]}")
     golden = bundle.read_golden(folder)
-    said = _ask(job, folder)
+    said = _answer_in_fresh_process(job, folder)
     gated = [golden.answers[row.id].output for row in golden.rows]
-    facts = judge(gated, said["tuned"], said["untuned"], said["modules"], bundle.load(folder)["modules"])
+    facts = certify_answers(gated, said["tuned"], said["untuned"], said["modules"], bundle.load(folder)["modules"])
     write_json(job.out / "certify.json", {**facts, "passed": True, "rows": len(gated), "library": said["library"]})
 
 
-def judge(
+def certify_answers(
     gated: Sequence[Any], tuned: Sequence[Any], untuned: Sequence[Any], modules: int, expected: int
 ) -> dict[str, Any]:
     """The facts of a certificate: `tuned` is what the bundle answers, `untuned` the base, `gated` what was judged.
@@ -52,8 +52,8 @@ def judge(
     Raises CertificationError when the bundle is not the judged model, or its adapter does nothing.
     """
     texts = all(isinstance(output, str) for output in gated)
-    gap, change = (_gap(one, other, gated, texts) for one, other in ((gated, tuned), (tuned, untuned)))
-    tolerance = TEXTS * change if texts else TOLERANCE
+    gap, change = (_measure_answer_gap(one, other, gated, texts) for one, other in ((gated, tuned), (tuned, untuned)))
+    tolerance = TEXT_TOLERANCE * change if texts else NUMBER_TOLERANCE
     if modules != expected:
         raise CertificationError(f"the plain library applied the adapter to {modules} layers, not to {expected}")
     if change == 0.0:
@@ -72,49 +72,49 @@ def judge(
     }
 
 
-def _gap(one: Sequence[Any], other: Sequence[Any], gated: Sequence[Any], texts: bool) -> float:
+def _measure_answer_gap(one: Sequence[Any], other: Sequence[Any], gated: Sequence[Any], texts: bool) -> float:
     """How far two lists of outputs are apart: texts by the mean share of their words that differ, others as a share of
     the largest number answered.
     """
     if texts:
-        return sum(map(apart, one, other)) / len(gated)
-    return float(difference(one, other)) / (_largest(gated) or 1.0)
+        return sum(map(compute_text_distance, one, other)) / len(gated)
+    return float(compute_answer_difference(one, other)) / (_find_largest_number(gated) or 1.0)
 
 
-def apart(one: str, other: str) -> float:
+def compute_text_distance(one: str, other: str) -> float:
     """The share of the words of two texts that are not in common, in order: 0 for equal texts, 1 for unlike ones."""
     return 1.0 - SequenceMatcher(None, one.split(), other.split(), autojunk=False).ratio() if one != other else 0.0
 
 
-def difference(one: Any, other: Any) -> float:
+def compute_answer_difference(one: Any, other: Any) -> float:
     """The largest difference of two answers: numbers by their distance, anything else by being equal (0) or not."""
     if isinstance(one, (int, float)) and isinstance(other, (int, float)):
         return abs(float(one) - float(other))
     if isinstance(one, Mapping) and isinstance(other, Mapping) and one.keys() == other.keys():
-        return max((difference(one[name], other[name]) for name in one), default=0.0)
-    if _is_list(one) and _is_list(other) and len(one) == len(other):
-        return max(map(difference, one, other), default=0.0)
-    return 0.0 if one == other else max(1.0, _largest(one), _largest(other))
+        return max((compute_answer_difference(one[name], other[name]) for name in one), default=0.0)
+    if _is_json_list(one) and _is_json_list(other) and len(one) == len(other):
+        return max(map(compute_answer_difference, one, other), default=0.0)
+    return 0.0 if one == other else max(1.0, _find_largest_number(one), _find_largest_number(other))
 
 
-def _is_list(value: Any) -> bool:
+def _is_json_list(value: Any) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, str)
 
 
-def _largest(value: Any) -> float:
+def _find_largest_number(value: Any) -> float:
     """The largest number, by size, in a JSON value; 0 when there is none."""
     if isinstance(value, (int, float)):
         return abs(float(value))
-    children = value.values() if isinstance(value, Mapping) else value if _is_list(value) else ()
-    return max(map(_largest, children), default=0.0)
+    children = value.values() if isinstance(value, Mapping) else value if _is_json_list(value) else ()
+    return max(map(_find_largest_number, children), default=0.0)
 
 
-def _ask(job: StageJob, folder: Path) -> dict[str, Any]:
+def _answer_in_fresh_process(job: StageJob, folder: Path) -> dict[str, Any]:
     """What a fresh interpreter says: outputs in the order of the golden rows, with and without the bundle."""
     work = job.work / "certify"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
-    base = job.base()
+    base = job.load_base()
     snapshot = bases.create_hub_cache(base.folder, base.id, work / "hub")
     request = {
         "config": dict(job.config), "bundle": str(folder.resolve()), "base": str(snapshot.resolve()),
@@ -126,7 +126,7 @@ def _ask(job: StageJob, folder: Path) -> dict[str, Any]:
     with (work / "log").open("wb") as log:
         code = subprocess.run(
             [sys.executable, "-m", "factory.stages.certify_child", str(work / "request.json")],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=work, env=_environment(work / "hub"), check=False,
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=work, env=_build_offline_environment(work / "hub"), check=False,
         ).returncode
     if code != 0:
         words = [line for line in (work / "log").read_text(errors="replace").splitlines() if line.strip()]
@@ -135,7 +135,7 @@ def _ask(job: StageJob, folder: Path) -> dict[str, Any]:
     return reply
 
 
-def _environment(hub: Path) -> dict[str, str]:
+def _build_offline_environment(hub: Path) -> dict[str, str]:
     """An environment in which hub ids resolve to our base and nothing can be fetched."""
     there = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     paths = [str(Path(factory.__file__).parents[1]), *(os.path.abspath(path) for path in there if path)]
@@ -146,7 +146,7 @@ def _environment(hub: Path) -> dict[str, str]:
     return {**{k: v for k, v in os.environ.items() if k != "SENTENCE_TRANSFORMERS_HOME"}, **ours}
 
 
-def outputs(answers: Sequence[Answer], ids: Sequence[str]) -> list[Any]:
+def order_golden_outputs(answers: Sequence[Answer], ids: Sequence[str]) -> list[Any]:
     """The outputs in the order of these row ids. Raises CertificationError for a row without an answer."""
     by_id = {answer.id: answer.output for answer in answers}
     missing = [name for name in ids if name not in by_id]

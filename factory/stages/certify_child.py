@@ -14,11 +14,11 @@ from factory.api import Base, ModelJob, Objective, NoOpReporter, Task
 from factory.bundle import read_golden
 from factory.data.rows import write_json
 from factory.plugins import Registry
-from factory.stages.certify import outputs
+from factory.stages.certify import order_golden_outputs
 from factory.teach import perimeter
 
 
-def answer(request: dict[str, Any], registry: Registry) -> dict[str, Any]:
+def answer_golden_rows(request: dict[str, Any], registry: Registry) -> dict[str, Any]:
     """Ask the bundle, then the base alone, for the golden rows."""
     config, folder = request["config"], Path(request["bundle"])
     golden = read_golden(folder)
@@ -35,12 +35,12 @@ def answer(request: dict[str, Any], registry: Registry) -> dict[str, Any]:
     ids = [row.id for row in golden.rows]
     tuned, untuned = plain(folder), plain(None)
     return {
-        "tuned": outputs(tuned.answers, ids), "untuned": outputs(untuned.answers, ids),
+        "tuned": order_golden_outputs(tuned.answers, ids), "untuned": order_golden_outputs(untuned.answers, ids),
         "modules": tuned.modules, "library": tuned.library,
     }
 
 
-def _end_with(parent: int) -> None:
+def _exit_with_parent(parent: int) -> None:
     """End when the worker does: a killed build leaves nobody behind."""
     while os.getppid() == parent:
         time.sleep(1)
@@ -49,11 +49,11 @@ def _end_with(parent: int) -> None:
 
 def main() -> None:
     """`python -m factory.stages.certify_child REQUEST.json`."""
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_exit_with_parent, args=(os.getppid(),), daemon=True).start()
     perimeter.install_audit_hook()
     perimeter.deny_all_hosts("certify")
     request = json.loads(Path(sys.argv[1]).read_text())
-    write_json(Path(request["reply"]), answer(request, Registry.load(map(Path, request["plugins"]))))
+    write_json(Path(request["reply"]), answer_golden_rows(request, Registry.load(map(Path, request["plugins"]))))
 
 
 if __name__ == "__main__":

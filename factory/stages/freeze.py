@@ -15,9 +15,9 @@ from factory.stages.job import StageJob
 
 def run(job: StageJob) -> None:
     """Write `train.jsonl`, `validation.jsonl`, `test.jsonl`, and `freeze.json` with counts and digests."""
-    rows = job.rows("prepare", "rows.jsonl")
+    rows = job.open_input_rows("prepare", "rows.jsonl")
     parts = split_rows(rows, Split(**job.config["split"]), job.config["text"])
-    counts = {name: _write(job, name, rows, parts[name]) for name in (TRAIN, VALIDATION, TEST)}
+    counts = {name: _write_frozen_part(job, name, rows, parts[name]) for name in (TRAIN, VALIDATION, TEST)}
     facts = {
         "counts": {name: len(part) for name, part in parts.items()},
         "groups": {name: groups for name, (groups, _) in counts.items()},
@@ -27,7 +27,7 @@ def run(job: StageJob) -> None:
     write_json(job.out / "freeze.json", facts)
 
 
-def _write(job: StageJob, name: str, rows: Sequence[Row], places: Iterable[int]) -> tuple[int, int]:
+def _write_frozen_part(job: StageJob, name: str, rows: Sequence[Row], places: Iterable[int]) -> tuple[int, int]:
     """Write the rows of a part; how many groups they are of, and how many brought their split."""
     groups, own = set[str](), 0
     with RowWriter(job.out / f"{name}.jsonl") as writer:

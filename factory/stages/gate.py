@@ -22,11 +22,11 @@ def run(job: StageJob) -> None:
     leaks = count_remaining_leaks(read_json(job.inputs["curate"] / "curate.json")["leakage"])
     metric = metrics[gate.metric or scored["primary"]]
     write_json(job.out / "gate.json", decide(
-        rows, metric, gate, prompted=job.config["prompted"], leaked=leaks, probes=probes, refused=_refused(job),
+        rows, metric, gate, prompted=job.config["prompted"], leaked=leaks, probes=probes, refused=_list_review_refusals(job),
     ))
 
 
-def _refused(job: StageJob) -> list[str]:
+def _list_review_refusals(job: StageJob) -> list[str]:
     """Why what experts said, or did not say, of the training rows keeps the gate shut, where the spec asks for it."""
     asked = job.config.get("review")
     if not asked:

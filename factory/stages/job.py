@@ -10,8 +10,8 @@ from typing import Any, cast
 from factory.api import Base, Endpoint, Kit, Objective, Plugin, Reporter, Row, Tables, Task, Teacher
 from factory.data.rows import open_rows, read_json, read_rows
 from factory.plugins import Registry
-from factory.stages.guard import boundary as boundary
-from factory.stages.guard import each as each
+from factory.stages.guard import guard_plugin_call as boundary
+from factory.stages.guard import iterate_checked_values as each
 from factory.teach import TeacherPool
 
 
@@ -28,69 +28,69 @@ class StageJob:
     home: Path
     report: Reporter
     registry: Registry
-    desk: TeacherPool | None = None
+    client_pool: TeacherPool | None = None
 
     @property
     def seed(self) -> int:
         return int(self.config["seed"])
 
-    def make(self, role: str, block: Mapping[str, Any]) -> Plugin:
+    def make_plugin(self, role: str, block: Mapping[str, Any]) -> Plugin:
         """The plugin that a block of the config describes."""
         return self.registry.make_plugin(role, block)
 
-    def task(self) -> Task:
-        return cast(Task, self.make("task", self.config["task"]))
+    def load_task(self) -> Task:
+        return cast(Task, self.make_plugin("task", self.config["task"]))
 
-    def objective(self) -> Objective:
-        return cast(Objective, self.make("objective", self.config["objective"]))
+    def load_objective(self) -> Objective:
+        return cast(Objective, self.make_plugin("objective", self.config["objective"]))
 
-    def rows(self, role: str, file: str) -> Sequence[Row]:
+    def open_input_rows(self, role: str, file: str) -> Sequence[Row]:
         """The rows of an upstream file, read as they are looked at when it is big."""
         return open_rows(self.inputs[role] / file)
 
-    def tables(self) -> Tables:
+    def read_side_tables(self) -> Tables:
         """The side tables that the sources filled."""
         if "gather" not in self.inputs:
             return {}
         files = sorted((self.inputs["gather"] / "tables").glob("*.jsonl"))
         return {file.stem: {row.id: row for row in read_rows(file)} for file in files}
 
-    def common(self) -> dict[str, Any]:
+    def build_job_fields(self) -> dict[str, Any]:
         """What every plugin's job carries."""
         return {
-            "seed": self.seed, "report": self.report, "root": self.root, "tables": self.tables(), "toolbox": toolbox,
-            "models": self.models(), "teachers": self.teacher,
+            "seed": self.seed, "report": self.report, "root": self.root, "tables": self.read_side_tables(), "toolbox": load_toolbox,
+            "models": self.load_further_models(), "teachers": self.open_teacher,
         }
 
-    def base(self) -> Base:
+    def load_base(self) -> Base:
         """The resolved base model."""
-        return _base(self.inputs["base"])
+        return _read_resolved_base(self.inputs["base"])
 
-    def models(self) -> dict[str, Base]:
+    def load_further_models(self) -> dict[str, Base]:
         """The further models of this stage, by their name in the spec."""
         named = {role[len("base["):-1]: folder for role, folder in self.inputs.items() if role.startswith("base[")}
-        return {name: _base(folder) for name, folder in named.items()}
+        return {name: _read_resolved_base(folder) for name, folder in named.items()}
 
-    def teacher(self, model: str | Endpoint) -> Teacher:
+    def open_teacher(self, model: str | Endpoint) -> Teacher:
         """Who answers to an alias of the spec, or at an endpoint of a plugin's own."""
-        if self.desk is None:
+        if self.client_pool is None:
             raise RuntimeError("this stage was given nobody to ask")
         if isinstance(model, Endpoint):
-            return self.desk.get_teacher(model)
+            return self.client_pool.get_teacher(model)
         if model in self.config.get("endpoints", {}):
-            return self.desk.get_teacher(Endpoint.model_validate(self.config["endpoints"][model]))
-        base = self.models().get(model)
+            return self.client_pool.get_teacher(Endpoint.model_validate(self.config["endpoints"][model]))
+        base = self.load_further_models().get(model)
         if base is None:
             raise ValueError(f"asks {model!r} without saying so: its uses() must name it")
-        return self.desk.get_teacher(base)
+        return self.client_pool.get_teacher(base)
 
 
-def _base(folder: Path) -> Base:
+def _read_resolved_base(folder: Path) -> Base:
     facts = read_json(folder / "base.json")
     return Base(folder / "model", facts["id"], facts["revision"], facts["digest"], facts["licence"])
 
 
-def toolbox() -> Kit:
+def load_toolbox() -> Kit:
     """The heavy toolbox; the first call imports torch."""
     from factory.ml.kit import TRANSFORMERS_KIT
 

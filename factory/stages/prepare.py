@@ -7,20 +7,20 @@ from collections.abc import Iterator, Sequence
 from factory.api import Row, RowsJob, Task
 from factory.data.rows import write_json, write_rows
 from factory.errors import PluginError
-from factory.stages.job import StageJob, boundary, each
+from factory.stages.job import StageJob, guard_plugin_call, iterate_checked_values
 
 
 def run(job: StageJob) -> None:
     """Write `rows.jsonl` with the task's prepared columns."""
-    task, rows = job.task(), job.rows("gather", "rows.jsonl")
-    work = RowsJob(**job.common(), rows=rows, base=job.base(), task=task)
-    with boundary(task, rows, work.tables):
-        prepared = each(task, "prepare", task.prepare(work), Row)
-        count = write_rows(job.out / "rows.jsonl", _same(task, rows, prepared))
+    task, rows = job.load_task(), job.open_input_rows("gather", "rows.jsonl")
+    work = RowsJob(**job.build_job_fields(), rows=rows, base=job.load_base(), task=task)
+    with guard_plugin_call(task, rows, work.tables):
+        prepared = iterate_checked_values(task, "prepare", task.prepare(work), Row)
+        count = write_rows(job.out / "rows.jsonl", _check_prepared_rows(task, rows, prepared))
     write_json(job.out / "prepare.json", {"rows": count, "columns": list(task.added_columns)})
 
 
-def _same(task: Task, rows: Sequence[Row], prepared: Iterator[Row]) -> Iterator[Row]:
+def _check_prepared_rows(task: Task, rows: Sequence[Row], prepared: Iterator[Row]) -> Iterator[Row]:
     """The prepared rows, as they come. Raises PluginError unless they are every row, in order."""
     count = 0
     for before, after in zip(rows, prepared, strict=False):

@@ -14,9 +14,9 @@ from factory.api import TRAIN, Row
 from factory.data.rows import read_json, read_jsonl, write_json, write_jsonl, write_rows
 from factory.stages.job import StageJob
 
-STEP = "review"
-HELD = "doubtful, and no expert has decided"
-WAITS = review.Outcome(review.REJECT, why=HELD)
+REVIEW_STEP = "review"
+HELD_BACK_REASON = "doubtful, and no expert has decided"
+HELD_BACK_OUTCOME = review.Outcome(review.REJECT, why=HELD_BACK_REASON)
 
 
 def run(job: StageJob) -> None:
@@ -24,25 +24,25 @@ def run(job: StageJob) -> None:
 
     A file of decisions that is not there yet means that nothing was decided.
     """
-    rows, content = job.rows("curate", f"{TRAIN}.jsonl"), review.Content.of(job.task())
+    rows, content = job.open_input_rows("curate", f"{TRAIN}.jsonl"), review.Content.of(job.load_task())
     words = review.read(job.root / job.config["file"])
     decided = words.decided()
-    fates = _Fates(rows, content, decided, hold=job.config["doubtful"] == "hold")
-    kept = write_rows(job.out / f"{TRAIN}.jsonl", fates.kept())
-    step = fates.step(kept)
-    held = step["reasons"].get(HELD, 0)
+    fates = _ReviewOutcomes(rows, content, decided, hold=job.config["doubtful"] == "hold")
+    kept = write_rows(job.out / f"{TRAIN}.jsonl", fates.iterate_kept_rows())
+    step = fates.build_funnel_step(kept)
+    held = step["reasons"].get(HELD_BACK_REASON, 0)
     facts = {**review.facts(rows, content, decided), "torn": words.torn, "held": held, "kept": kept}
-    write_jsonl(job.out / "dropped.jsonl", chain(read_jsonl(job.inputs["curate"] / "dropped.jsonl"), fates.dropped()))
+    write_jsonl(job.out / "dropped.jsonl", chain(read_jsonl(job.inputs["curate"] / "dropped.jsonl"), fates.iterate_rejected_rows()))
     curated = read_json(job.inputs["curate"] / "curate.json")
     curated["funnel"] = [*curated["funnel"], step]
     write_json(job.out / "curate.json", curated)
     write_json(job.out / "review.json", facts)
-    for file in _others(job.inputs["curate"]):
+    for file in _list_other_outputs(job.inputs["curate"]):
         shutil.copyfile(file, job.out / file.name)
-    _say(job, facts)
+    _report_review_outcome(job, facts)
 
 
-class _Fates:
+class _ReviewOutcomes:
     """What becomes of each row: what experts decided, and where `hold` says so a doubtful one waits for them."""
 
     def __init__(
@@ -52,42 +52,42 @@ class _Fates:
         self.rows, self.content, self.hold = rows, content, hold
         self.outcomes = {row: review.settle(said) for row, said in decided.items()}
 
-    def of(self, row: Row) -> review.Outcome | None:
+    def find_row_outcome(self, row: Row) -> review.Outcome | None:
         """None when the row goes on as it is."""
         found = self.outcomes.get(self.content.digest(row)) if self.outcomes else None
-        return WAITS if found is None and self.hold and row.doubt else found
+        return HELD_BACK_OUTCOME if found is None and self.hold and row.doubt else found
 
-    def kept(self) -> Iterator[Row]:
+    def iterate_kept_rows(self) -> Iterator[Row]:
         """The rows that go on, as they go on."""
         for row in self.rows:
-            left = review.applied(row, self.of(row))
+            left = review.applied(row, self.find_row_outcome(row))
             if left is not None:
                 yield left
 
-    def dropped(self) -> Iterator[dict[str, Any]]:
+    def iterate_rejected_rows(self) -> Iterator[dict[str, Any]]:
         """The rows that do not, as dropped.jsonl lists them."""
         for row in self.rows:
-            outcome = self.of(row)
+            outcome = self.find_row_outcome(row)
             if outcome is not None and outcome.verdict == review.REJECT:
-                yield {"row": row.to_json(), "step": STEP, "why": outcome.why, "twin": ""}
+                yield {"row": row.to_json(), "step": REVIEW_STEP, "why": outcome.why, "twin": ""}
 
-    def step(self, kept: int) -> dict[str, Any]:
+    def build_funnel_step(self, kept: int) -> dict[str, Any]:
         """The funnel's line. The reason counted is the outcome alone: a note is one expert's own words."""
-        found = [outcome for outcome in map(self.of, self.rows) if outcome is not None]
+        found = [outcome for outcome in map(self.find_row_outcome, self.rows) if outcome is not None]
         reasons = Counter(outcome.why.partition(":")[0] for outcome in found if outcome.verdict == review.REJECT)
         changed = sum(outcome.verdict == review.EDIT for outcome in found)
         reasons += Counter({"edited": changed})
-        return {"step": STEP, "in": len(self.rows), "dropped": len(self.rows) - kept, "changed": changed, "out": kept,
+        return {"step": REVIEW_STEP, "in": len(self.rows), "dropped": len(self.rows) - kept, "changed": changed, "out": kept,
                 "reasons": dict(sorted(reasons.items()))}
 
 
-def _others(curated: Path) -> list[Path]:
+def _list_other_outputs(curated: Path) -> list[Path]:
     """What else curate left, for whoever reads it through this stage."""
     ours = {f"{TRAIN}.jsonl", "dropped.jsonl", "curate.json"}
     return [file for file in sorted(curated.iterdir()) if file.is_file() and file.name not in ours]
 
 
-def _say(job: StageJob, facts: Mapping[str, Any]) -> None:
+def _report_review_outcome(job: StageJob, facts: Mapping[str, Any]) -> None:
     if facts["torn"]:
         job.report.note(f"{job.config['file']}: {facts['torn']} lines are no decision; passed over", warning=True)
     if facts["held"]:

@@ -10,28 +10,28 @@ from factory.api import TEST, TRAIN, VALIDATION, Answer, Eval, ScoreJob, Scores
 from factory.data.rows import read_jsonl, write_json, write_jsonl
 from factory.data.stats import DIGITS, mean_interval
 from factory.errors import PluginError
-from factory.stages.job import StageJob, boundary, each
+from factory.stages.job import StageJob, guard_plugin_call, iterate_checked_values
 
 CONFIDENCE = 0.95
 """Of the intervals shown beside each mean; the gate draws its own, at its own confidence."""
 
-Values = dict[str, dict[str, float]]
+RowMetricValues = dict[str, dict[str, float]]
 
 
 def run(job: StageJob) -> None:
     """Write a file of per-row values for each contender, and `score.json`."""
-    rows = job.rows("freeze", f"{TEST}.jsonl")
-    evals = [cast(Eval, job.make("eval", block)) for block in job.config["evals"]]
+    rows = job.open_input_rows("freeze", f"{TEST}.jsonl")
+    evals = [cast(Eval, job.make_plugin("eval", block)) for block in job.config["evals"]]
     metrics = [metric for plugin in evals for metric in plugin.metrics]
     contenders: dict[str, Any] = {}
     totals: dict[str, dict[str, float]] = {}
     tables: dict[str, dict[str, Any]] = {}
-    beside = {**job.common(), "rows": rows, "train": job.rows("curate", f"{TRAIN}.jsonl"),
-              "validation": job.rows("freeze", f"{VALIDATION}.jsonl")}
-    for name, answers in _answers(job):
+    beside = {**job.build_job_fields(), "rows": rows, "train": job.open_input_rows("curate", f"{TRAIN}.jsonl"),
+              "validation": job.open_input_rows("freeze", f"{VALIDATION}.jsonl")}
+    for name, answers in _iterate_contender_answers(job):
         work = ScoreJob(**beside, answers=answers)
-        values = _values(work, evals)
-        totals[name], tables[name] = _whole(work, evals)
+        values = _score_rows_by_metric(work, evals)
+        totals[name], tables[name] = _compute_totals_and_tables(work, evals)
         write_jsonl(
             job.out / f"{name}.jsonl", ({"id": row.id, "group": row.group, "values": values[row.id]} for row in rows)
         )
@@ -49,30 +49,30 @@ def run(job: StageJob) -> None:
     })
 
 
-def _whole(work: ScoreJob, evals: list[Eval]) -> tuple[dict[str, float], dict[str, Any]]:
+def _compute_totals_and_tables(work: ScoreJob, evals: list[Eval]) -> tuple[dict[str, float], dict[str, Any]]:
     """The numbers and tables of all evals that are about all rows together, rounded to what they can mean."""
     totals: dict[str, float] = {}
     tables: dict[str, Any] = {}
     for plugin in evals:
-        with boundary(plugin, work.rows):
+        with guard_plugin_call(plugin, work.rows):
             totals |= {name: round(float(value), DIGITS) for name, value in plugin.compute_totals(work).items()}
             tables |= {name: [dict(line) for line in lines] for name, lines in plugin.build_tables(work).items()}
     return totals, tables
 
 
-def _answers(job: StageJob) -> Iterator[tuple[str, dict[str, Answer]]]:
+def _iterate_contender_answers(job: StageJob) -> Iterator[tuple[str, dict[str, Answer]]]:
     for role, folder in job.inputs.items():
         if role.startswith("answer["):
             lines = read_jsonl(folder / "answers.jsonl")
             yield role[len("answer["):-1], {line["id"]: Answer(line["id"], line["output"]) for line in lines}
 
 
-def _values(work: ScoreJob, evals: list[Eval]) -> Values:
+def _score_rows_by_metric(work: ScoreJob, evals: list[Eval]) -> RowMetricValues:
     """Row id → metric → value, of all evals together."""
-    values: Values = {row.id: {} for row in work.rows}
+    values: RowMetricValues = {row.id: {} for row in work.rows}
     for plugin in evals:
-        with boundary(plugin, work.rows):
-            for scores in each(plugin, "score", plugin.score(work), Scores):
+        with guard_plugin_call(plugin, work.rows):
+            for scores in iterate_checked_values(plugin, "score", plugin.score(work), Scores):
                 values[scores.id].update(scores.values)
         wanted = {metric.name for metric in plugin.metrics}
         short = next((row.id for row in work.rows if not wanted <= values[row.id].keys()), None)

@@ -13,42 +13,42 @@ from factory.data.rows import read_json, write_json
 from factory.review import Content
 from factory.stages.job import StageJob
 
-MOST_LABELS = 500
+MAX_COUNTED_LABELS = 500
 """More different answers than these are texts."""
 
 
 def run(job: StageJob) -> None:
     """Write `survey.json`."""
-    task = job.task()
+    task = job.load_task()
     content = Content.of(task)
     inputs, answers, made, count = array("L"), array("L"), 0, 0
     labels: Counter[str] = Counter()
-    for count, row in enumerate(job.rows("curate", f"{TRAIN}.jsonl"), 1):  # noqa: B007
-        inputs.append(_words(content.given(row).values()))
-        answers.append(_words(content.answer(row).values()))
+    for count, row in enumerate(job.open_input_rows("curate", f"{TRAIN}.jsonl"), 1):  # noqa: B007
+        inputs.append(_count_nested_words(content.given(row).values()))
+        answers.append(_count_nested_words(content.answer(row).values()))
         made += bool(row.provenance.generator)
-        if task.output_type == "labels" or len(labels) <= MOST_LABELS:
+        if task.output_type == "labels" or len(labels) <= MAX_COUNTED_LABELS:
             labels["; ".join(map(str, content.answer(row).values()))] += 1
-    few = task.output_type == "labels" or (1 < len(labels) <= min(MOST_LABELS, count // 4))
+    few = task.output_type == "labels" or (1 < len(labels) <= min(MAX_COUNTED_LABELS, count // 4))
     counts = labels if few else Counter[str]()
     legs = [Leg(**read_json(folder / "trial.json")) for role, folder in job.inputs.items() if role.startswith("trial[")]
     write_json(job.out / "survey.json", Survey(
         rows=count, validation=read_json(job.inputs["freeze"] / "freeze.json")["counts"]["validation"],
         made=round(made / count, 6) if count else 0.0, labels=len(counts), rarest=min(counts.values(), default=0),
-        thin=sum(rows < THIN for rows in counts.values()), input_words=_spread(inputs), answer_words=_spread(answers),
+        thin=sum(rows < THIN for rows in counts.values()), input_words=_compute_length_quantiles(inputs), answer_words=_compute_length_quantiles(answers),
         change=job.config["change"], metric=job.config["metric"], higher_is_better=job.config["higher_is_better"],
         legs=tuple(legs),
     ).to_json())
 
 
-def _words(value: object) -> int:
+def _count_nested_words(value: object) -> int:
     """Words of a text, or of all texts in a list or another collection of them."""
     if isinstance(value, str):
         return len(value.split())
-    return sum(map(_words, value)) if isinstance(value, Iterable) else 0
+    return sum(map(_count_nested_words, value)) if isinstance(value, Iterable) else 0
 
 
-def _spread(lengths: Sequence[int]) -> tuple[int, int]:
+def _compute_length_quantiles(lengths: Sequence[int]) -> tuple[int, int]:
     """The median and the 95th percentile."""
     if not lengths:
         return (0, 0)

@@ -11,10 +11,10 @@ from typing import Any
 
 from factory import identity
 from factory.api import Contender, Curator, Eval, Objective, Plugin, Probe, Source, Synthesizer, Target, Task
-from factory.engine import build
+from factory.engine import run_build
 from factory.errors import FactoryError
 from factory.plugins import Registry, load_installed_registry
-from factory.resolve import resolve
+from factory.resolve import resolve_spec
 from factory.testing.case import Case
 from factory.testing.looks import run_trials
 from factory.testing.trying import MODEL_OUTPUT_TYPES, WORLD_FOLDER, shorten_fields, infer_output_type, write_files
@@ -30,9 +30,9 @@ def run_conformance_build(kind: type[Plugin], case: Case) -> str:
         registry = Registry.load(folders)
         spec = _write_conformance_project(kind, case, root)
         try:
-            first = build(resolve(spec, registry=registry), registry, root / "home")
+            first = run_build(resolve_spec(spec, registry=registry), registry, root / "home")
             heard: list[Any] = []
-            again = build(resolve(spec, registry=registry), registry, root / "home", listener=_build_event_collector(heard))
+            again = run_build(resolve_spec(spec, registry=registry), registry, root / "home", listener=_build_event_collector(heard))
         except FactoryError as error:
             raise AssertionError(f"a build with {kind.role} {kind.kind!r} failed: {error}{_read_worker_log(root)}") from error
     ran = [event.stage for event in heard if type(event).__name__ == "StageStarted"]
@@ -54,7 +54,7 @@ def _read_worker_log(root: Path) -> str:
 
 def _write_local_plugin(kind: type[Plugin], root: Path) -> list[Path]:
     """A project-local folder for a class that no installed package registers; nothing for one that is installed."""
-    found = {(one.role, one.kind) for one in load_installed_registry().classes()}
+    found = {(one.role, one.kind) for one in load_installed_registry().list_classes()}
     if (kind.role, kind.kind) in found:
         return []
     folder = root / "local"

@@ -81,7 +81,7 @@ class Trial:
         """The task of the trial: its own, the case's, or the kit's for the form of answers."""
         if isinstance(self.plugin, Task):
             return self.plugin
-        form = self.output_type if f"world-{self.output_type}" in {t.kind for t in self.registry.classes("task")} else "labels"
+        form = self.output_type if f"world-{self.output_type}" in {t.kind for t in self.registry.list_classes("task")} else "labels"
         return cast(Task, self.registry.make_plugin("task", {"kind": self.case.task or f"world-{form}"}))
 
     def run(self) -> Any:
@@ -128,7 +128,7 @@ def infer_output_type(plugin: Plugin | type[Plugin], case: Case, registry: Regis
         return said
     if case.task.startswith("world-"):
         return case.task.removeprefix("world-")
-    tasks = {kind.kind: str(getattr(kind, "answers", "")) for kind in registry.classes("task")}
+    tasks = {kind.kind: str(getattr(kind, "answers", "")) for kind in registry.list_classes("task")}
     return tasks.get(case.task, "") or "labels"
 
 

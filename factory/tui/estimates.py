@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from factory import runs
-from factory.estimate import estimate, total
+from factory.estimate import estimate_stage, sum_estimates
 from factory.report.words import seconds as spell
 from factory.runs import RunView
 from factory.tui.index import Index
@@ -64,8 +64,8 @@ def finish(view: RunView, before: Sequence[RunView], now: float) -> Finish | Non
     open_stages = [s for s in view.stages.values() if s.state in (runs.WAITING, runs.RUNNING)]
     if not open_stages:
         return None
-    costs = {s.name: estimate(s.name, view.name, view.profile, before) for s in open_stages}
-    whole = total(costs.values())
+    costs = {s.name: estimate_stage(s.name, view.name, view.profile, before) for s in open_stages}
+    whole = sum_estimates(costs.values())
     seconds, least, most = whole.seconds, whole.least, whole.most
     for stage in (s for s in open_stages if s.state == runs.RUNNING):
         cost, gone = costs[stage.name], max(0.0, now - stage.started)

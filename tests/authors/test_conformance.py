@@ -15,7 +15,7 @@ from factory.testing.imports import measure_package_imports
 from factory.testing.looks import Observation, observe_plugin, run_trials
 
 RECORD = Path(__file__).parent / "conformance.json"
-KINDS = [kind for kind in load_installed_registry().classes() if kind.kind not in SKIPPED]
+KINDS = [kind for kind in load_installed_registry().list_classes() if kind.kind not in SKIPPED]
 LIGHT = [kind for kind in KINDS if kind.kind not in LONG]
 FREE = [kind for kind in KINDS if kind.kind not in BOUND]
 WHOLE = [kind for kind in FREE if kind.kind not in SMALL]

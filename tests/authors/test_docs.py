@@ -18,7 +18,7 @@ from factory.docs.examples import checks, example
 from factory.docs.pages import page
 from factory.plugins import Registry, load_installed_registry
 
-KINDS = load_installed_registry().classes()
+KINDS = load_installed_registry().list_classes()
 TUTORIAL = ROOT / "templates" / "docs" / "tutorial.md"
 
 

@@ -81,9 +81,9 @@ def test_a_spec_from_data_maps_its_fields_and_says_what_it_saw(tickets: Path) ->
     assert run.returncode == 0 and factory(tickets, "check", "tickets.yaml").returncode == 0
 
 
-@pytest.mark.parametrize("task", [kind.kind for kind in load_installed_registry().classes("task")])
+@pytest.mark.parametrize("task", [kind.kind for kind in load_installed_registry().list_classes("task")])
 def test_a_spec_of_every_task_is_whole_but_for_its_data(task: str, tmp_path: Path) -> None:
-    text = drafting.written("mine", task, None, tmp_path / "mine.yaml", load_installed_registry())
+    text = drafting.render_new_spec("mine", task, None, tmp_path / "mine.yaml", load_installed_registry())
     (tmp_path / "mine.yaml").write_text(text)
     run = factory(tmp_path, "check", "mine.yaml")
     told = [line for line in run.stderr.splitlines() if "no such file or folder" not in line]
@@ -93,7 +93,7 @@ def test_a_spec_of_every_task_is_whole_but_for_its_data(task: str, tmp_path: Pat
 def test_data_that_can_not_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "rows.xls").write_text("")
     with pytest.raises(InputError, match=r"its form is not known by its name; \.jsonl, \.csv"):
-        looking.look(tmp_path / "rows.xls")
+        looking.summarise_record_file(tmp_path / "rows.xls")
     (tmp_path / "rows.jsonl").write_text(json.dumps({"text": "a"}) + "\nnot json\n")
     with pytest.raises(InputError, match=r"rows\.jsonl:2: not JSON"):
-        looking.look(tmp_path / "rows.jsonl")
+        looking.summarise_record_file(tmp_path / "rows.jsonl")

@@ -10,7 +10,7 @@ from toy_project import SPEC, resolved
 from factory.advise import FINE_TUNE, GET_MORE_DATA, PROMPT, RETRIEVE, Leg, Survey, advise
 from factory.cli import run as factory
 from factory.home import find_home
-from factory.plan import survey
+from factory.plan import compile_advice_plan
 from factory.store import Store
 
 WEAK, GOOD = Leg("tfidf", "baseline", 0.60, 0.50, 0.70, 80), Leg("prompted", "prompted", 0.97, 0.90, 0.99, 80)
@@ -89,7 +89,7 @@ def test_an_advice_tries_what_exists_on_validation_rows_alone(spec: Path, capsys
     assert (leg["name"], leg["sort"], leg["n"]) == ("commonest", "baseline", 20)
     assert leg["low"] < leg["mean"] < leg["high"]
     assert advice["costs"]["build"]["most"] > 0 and "commonest" in advice["costs"]["prompting"]
-    plan = survey(resolved(spec.parent)[0], 30)
+    plan = compile_advice_plan(resolved(spec.parent)[0], 30)
     answers = Store(find_home()).locate_output("trial", plan["trial[commonest]"].key).output / "answers.jsonl"
     asked = {json.loads(line)["id"] for line in answers.read_text().splitlines()}
     frozen = Store(find_home()).locate_output("freeze", plan["freeze"].key).output

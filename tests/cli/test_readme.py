@@ -14,7 +14,7 @@ from readme_parts import blocks, commands
 
 from factory.api import Answer, AnswerJob, Contender, Plugin, Provenance, Row
 from factory.plugins import Registry
-from factory.resolve import resolve
+from factory.resolve import resolve_spec
 
 SPECS = sorted((ROOT / "specs").glob("*.yaml"))
 
@@ -24,13 +24,13 @@ def test_every_spec_in_the_readme_checks(text: str, tmp_path: Path) -> None:
     for name in ("corpus", "queries", "qrels"):
         (tmp_path / f"{name}.jsonl").write_text(json.dumps({"id": "1", "text": "x"}) + "\n")
     (tmp_path / "spec.yaml").write_text(text)
-    assert resolve(tmp_path / "spec.yaml", registry=Registry.load()).spec.apiVersion == "factory/v1"
+    assert resolve_spec(tmp_path / "spec.yaml", registry=Registry.load()).spec.apiVersion == "factory/v1"
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda path: path.name)
 def test_every_spec_of_the_repository_checks_under_every_profile(spec: Path) -> None:
     for profile in ("", "smoke", "full"):
-        assert resolve(spec, profile=profile, registry=Registry.load()).spec.name
+        assert resolve_spec(spec, profile=profile, registry=Registry.load()).spec.name
 
 
 @pytest.mark.parametrize("line", commands())
@@ -68,7 +68,7 @@ def test_makefile_targets_of_the_readme_exist() -> None:
 
 
 def test_every_plugin_class_is_documented() -> None:
-    for kind in Registry.load().classes():
+    for kind in Registry.load().list_classes():
         assert issubclass(kind, Plugin)
         assert kind.__doc__ and kind.kind, kind
         undescribed = [name for name, field in kind.model_fields.items() if not field.description]

@@ -13,7 +13,7 @@ from factory.engine import StageError
 from factory.errors import BAD_INPUT, SpecError
 from factory.home import find_home
 from factory.plugins import Registry
-from factory.resolve import resolve
+from factory.resolve import resolve_spec
 
 
 def required(*tests: str) -> str:
@@ -49,17 +49,17 @@ def test_a_curator_with_fields_of_its_own_measures_where_the_spec_names_it(toy: 
         words: int
 
     _, registry = resolved(toy)
-    known = Registry.from_classes([*registry.classes(), Wordy])
+    known = Registry.from_classes([*registry.list_classes(), Wordy])
     test = required("{metric: wordy, max: 0}")
     with pytest.raises(SpecError, match=r"'wordy' measures it, and needs fields; add it to data\.curate"):
-        resolve(toy / "toy.yaml", overrides=[test], registry=known)
-    spec = resolve(toy / "toy.yaml", overrides=[test, "data.curate=[{kind: wordy, words: 9}]"], registry=known)
-    assert spec.measures == (Wordy(words=9),)
+        resolve_spec(toy / "toy.yaml", overrides=[test], registry=known)
+    spec = resolve_spec(toy / "toy.yaml", overrides=[test, "data.curate=[{kind: wordy, words: 9}]"], registry=known)
+    assert spec.metric_curators == (Wordy(words=9),)
 
 
 def test_labels_are_counted_only_where_there_are_some(tiny_retrieval: Path) -> None:
     with pytest.raises(SpecError, match="the task 'reranker' has no labels to count; remove this test"):
-        resolve(tiny_retrieval, overrides=[required("{metric: labels_min, min: 3}")], registry=Registry.load())
+        resolve_spec(tiny_retrieval, overrides=[required("{metric: labels_min, min: 3}")], registry=Registry.load())
 
 
 def test_tests_that_pass_are_kept_with_their_figures(toy: Path) -> None:

@@ -172,10 +172,10 @@ def test_certify_refuses_an_adapter_that_loads_as_nothing(
 )
 def test_certify_says_which_fact_failed(gated, tuned, untuned, modules, message) -> None:
     with pytest.raises(certify.CertificationError, match=message):
-        certify.judge(gated, tuned, untuned, modules, 13)
+        certify.certify_answers(gated, tuned, untuned, modules, 13)
 
 
 def test_texts_that_part_after_a_rounding_are_still_the_same_models() -> None:
     judged, said = ["a good day to you", "ships by noon"], ["a good day to all", "ships by ten"]
-    facts = certify.judge(judged, said, ["hello", "we post it"], 13, 13)
+    facts = certify.certify_answers(judged, said, ["hello", "we post it"], 13, 13)
     assert (facts["largest_difference"], facts["tolerance"], facts["change"]) == (0.26666667, 0.5, 1.0)

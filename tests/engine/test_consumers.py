@@ -18,9 +18,9 @@ import factory
 from factory.api import SpecBlock, Eval, Metric, Plugin, Probe, Runtime, Source
 from factory.api.plugin import has_marker
 from factory.errors import SpecError
-from factory.plan import compile
+from factory.plan import compile_plan
 from factory.plugins import Registry
-from factory.resolve import resolve
+from factory.resolve import resolve_spec
 from factory.spec import Spec
 
 CODE = Path(factory.__file__).parent
@@ -111,7 +111,7 @@ def unread_of_spec(model: type[BaseModel]) -> list[str]:
     ]
     taken = {read for file in files for read in reads(tree(file))}
     named = set().union(*(words(tree(file)) for file in files if file.parent.name == "resolve"))
-    packages = {Path(inspect.getfile(one)).parent for plugin in Registry.load().classes() for one in ours(plugin)}
+    packages = {Path(inspect.getfile(one)).parent for plugin in Registry.load().list_classes() for one in ours(plugin)}
     checks = {word for folder in packages for file in folder.glob("*.py") for word in words(tree(file))}
     left = []
     for path, _, name in blocks(model):
@@ -156,7 +156,7 @@ def test_every_field_of_a_spec_is_read() -> None:
     assert unread_of_spec(Spec) == []
 
 
-@pytest.mark.parametrize("kind", Registry.load().classes(), ids=lambda kind: f"{kind.role}-{kind.kind}")
+@pytest.mark.parametrize("kind", Registry.load().list_classes(), ids=lambda kind: f"{kind.role}-{kind.kind}")
 def test_every_field_of_a_plugin_is_read(kind: type[Plugin]) -> None:
     assert unread_of_plugin(kind) == []
 
@@ -240,7 +240,7 @@ def registry() -> Registry:
 
 
 def keys(spec: Path, registry: Registry, *overrides: str) -> dict[str, str]:
-    return {stage.name: stage.key for stage in compile(resolve(spec, overrides=overrides, registry=registry)).stages}
+    return {stage.name: stage.key for stage in compile_plan(resolve_spec(spec, overrides=overrides, registry=registry)).stages}
 
 
 def runtime(model: type[BaseModel]) -> set[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from engine_parts import ran, run
 
-from factory.engine import StageError, run_id
+from factory.engine import StageError, create_run_id
 from factory.events import StageCached, StageFinished, StageStarted
 from factory.home import find_home
 from factory.journal import JOURNAL_FILE, read_events
@@ -79,5 +79,5 @@ def test_a_failing_stage_names_its_plugin_and_keeps_what_is_finished(toy: Path) 
 
 
 def test_run_ids_of_one_second_sort_as_the_runs_began() -> None:
-    ids = [run_id("toy", 1_795_312_620 + n / 7) for n in range(7)]
+    ids = [create_run_id("toy", 1_795_312_620 + n / 7) for n in range(7)]
     assert ids == sorted(ids) and ids[0] == "20261122-015700-toy-0000"

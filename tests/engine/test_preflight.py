@@ -115,7 +115,7 @@ def test_clean_rows_pass_with_a_zero_for_every_check(tmp_path: Path, base: Path)
 @pytest.mark.parametrize("objective", ["bi-encoder", "cross-encoder"])
 def test_every_objective_sees_what_it_would_cut(tmp_path: Path, base: Path, objective: str) -> None:
     work = audited(tmp_path, base, dict.fromkeys(LIMITS, 1.0))
-    rows = [row.with_columns(signals={}) for row in work.rows("curate", "train.jsonl")]
+    rows = [row.with_columns(signals={}) for row in work.open_input_rows("curate", "train.jsonl")]
     write_rows(tmp_path / "curate" / "train.jsonl", rows)
     preflight.run(job(tmp_path, limits=work.config["limits"], objective={"kind": objective, "max_length": 16}))
     assert [e["row"] for e in checks(work)["truncated"]["examples"]] == ["long query", "long document"]
@@ -151,7 +151,7 @@ def test_freezing_takes_whole_groups_and_says_what_it_took(tmp_path: Path) -> No
 
 def test_what_leaks_by_group_text_or_parent_is_dropped_and_counted(tmp_path: Path) -> None:
     work, test = frozen(tmp_path)
-    clean = work.rows("freeze", "train.jsonl")
+    clean = work.open_input_rows("freeze", "train.jsonl")
     said = test[0]["query"]
     planted = [
         Row("same group", {"query": "something else entirely"}, HERE, test[0].group),

@@ -111,13 +111,13 @@ def test_an_unknown_specialist_or_version_is_refused(tmp_path):
 def test_an_estimate_comes_from_earlier_runs_and_says_how_sure_it_is(tmp_path):
     fake_run(tmp_path)
     earlier = list(runs.newest(tmp_path))
-    known = estimate.estimate("train", "icd", "smoke", earlier)
-    guess = estimate.estimate("train", "icd", "smoke", [])
+    known = estimate.estimate_stage("train", "icd", "smoke", earlier)
+    guess = estimate.estimate_stage("train", "icd", "smoke", [])
     assert (known.runs, known.seconds, known.mib) == (1, 20.5, 812.0)
     assert known.least < known.seconds < known.most
     assert guess.runs == 0
     assert guess.least < guess.seconds < guess.most
-    assert estimate.total([known, guess]).seconds == known.seconds + guess.seconds
+    assert estimate.sum_estimates([known, guess]).seconds == known.seconds + guess.seconds
 
 
 def test_runs_come_newest_first_whatever_their_names_and_one_by_one(tmp_path):

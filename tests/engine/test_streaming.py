@@ -10,9 +10,9 @@ from factory import identity
 from factory.api import Provenance, Row, RowsJob, Synthesizer, Task
 from factory.data.rows import read_json, read_rows, write_rows
 from factory.errors import PluginError
-from factory.plan import compile
+from factory.plan import compile_plan
 from factory.plugins import load_installed_registry
-from factory.resolve import resolve
+from factory.resolve import resolve_spec
 from factory.stages import prepare, synthesize
 from factory.stages.job import StageJob
 
@@ -42,12 +42,12 @@ def project(folder: Path) -> Path:
 
 
 def ran(folder: Path, out: Path) -> dict[str, str]:
-    plan = compile(resolve(folder / "spec.yaml", profile="", overrides=(), registry=load_installed_registry()))
+    plan = compile_plan(resolve_spec(folder / "spec.yaml", profile="", overrides=(), registry=load_installed_registry()))
     for name in STAGES:
         (out / name).mkdir(parents=True)
         inputs = {role: out / other for role, other in plan[name].inputs.items()}
         work = StageJob(name, plan[name].config, inputs, out / name, out, folder, folder, Voice(), load_installed_registry())
-        __import__(plan[name].run, fromlist=["run"]).run(work)
+        __import__(plan[name].module_name, fromlist=["run"]).run(work)
     return identity.digest_folder_files(out)
 
 
@@ -95,7 +95,7 @@ class Given(StageJob):
 
     __slots__ = ()
 
-    def make(self, role: str, block: dict):
+    def make_plugin(self, role: str, block: dict):
         return {"task": Odd, "synthesizer": Doubling}[role](**{k: v for k, v in block.items() if k != "kind"})
 
 

@@ -13,7 +13,7 @@ from tiny_decoder import tiny_decoder
 from tiny_parts import Voice
 
 from factory.api import Base, ProbeJob, read_numbered_jsonl
-from factory.stages.job import toolbox
+from factory.stages.job import load_toolbox
 from factory_general.general import OWN, PLAIN, General, right
 from factory_general.items import others, read_items
 
@@ -23,7 +23,7 @@ def write(path: Path, *records: dict[str, Any]) -> Path:
     return path
 
 
-def job(root: Path, base: Base, adapter: Path, kit: Any = toolbox) -> ProbeJob:
+def job(root: Path, base: Base, adapter: Path, kit: Any = load_toolbox) -> ProbeJob:
     return ProbeJob(seed=7, report=Voice(), root=root, kit_loader=kit, base=base, adapter=adapter)
 
 

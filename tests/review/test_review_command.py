@@ -18,7 +18,7 @@ from toy_project import SPEC, resolved
 from factory.bundle import load
 from factory.cli import run as factory
 from factory.home import find_home
-from factory.plan import compile
+from factory.plan import compile_plan
 from factory.store import Store
 
 REVIEW = "  review: {file: review.jsonl, share: 0.1, acceptance: 0.8}\n"
@@ -72,7 +72,7 @@ def piped(spec: Path, monkeypatch: pytest.MonkeyPatch, capsys):
 
 
 def output(folder: Path, stage: str, *overrides: str) -> Path:
-    plan = compile(resolved(folder, *overrides)[0])
+    plan = compile_plan(resolved(folder, *overrides)[0])
     return Store(find_home()).locate_output(stage, plan[stage].key).output
 
 
@@ -158,7 +158,7 @@ def test_the_gate_refuses_until_experts_accept_enough(spec: Path, capsys, piped)
 
 def test_a_demand_changes_the_gate_alone_and_a_decision_the_training(spec: Path, piped) -> None:
     def keys(*overrides: str) -> dict[str, str]:
-        return {stage.name: stage.key for stage in compile(resolved(spec.parent, *overrides)[0]).stages}
+        return {stage.name: stage.key for stage in compile_plan(resolved(spec.parent, *overrides)[0]).stages}
 
     before, asked = keys(), keys("data.review.share=0.5")
     changed = {name for name in before if before[name] != asked[name]}

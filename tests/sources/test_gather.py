@@ -14,7 +14,7 @@ from source_parts import ODD, gathered, lines
 
 from factory.errors import InputError
 from factory.plugins import load_installed_registry
-from factory.stages.gather import mixture
+from factory.stages.gather import compute_mixture_counts
 
 WRONG = ['{"text": "a"}', '{"text": ', '{"body": "b"}', '{"text": null}', {"text": ODD}]
 
@@ -77,9 +77,9 @@ def test_weights_are_the_largest_mixture_that_runs_out_of_nothing(tmp_path: Path
 
 
 def test_a_mixture_is_in_proportion() -> None:
-    assert mixture([(1, 10), (1, 20)]) == [10, 10]
-    assert mixture([(0.7, 700), (0.2, 300), (0.1, 1000), (0, 5)]) == [700, 200, 100, 5]
-    assert mixture([(1 / 3, 10), (2 / 3, 7)]) == [4, 7]
+    assert compute_mixture_counts([(1, 10), (1, 20)]) == [10, 10]
+    assert compute_mixture_counts([(0.7, 700), (0.2, 300), (0.1, 1000), (0, 5)]) == [700, 200, 100, 5]
+    assert compute_mixture_counts([(1 / 3, 10), (2 / 3, 7)]) == [4, 7]
 
 
 @pytest.mark.parametrize(("blocks", "said"), [
@@ -133,7 +133,7 @@ def test_a_weight_that_is_not_said_leaves_a_key_as_it_was(tmp_path: Path) -> Non
 
 
 def test_every_source_says_what_it_gives_and_describes_its_fields() -> None:
-    for kind in load_installed_registry().classes("source"):
+    for kind in load_installed_registry().list_classes("source"):
         described = {name: field.description for name, field in kind.model_fields.items()}
         assert all(described.values()), (kind.kind, described)
         assert hasattr(kind, "gives") and kind.__doc__, kind.kind

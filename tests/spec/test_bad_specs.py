@@ -12,7 +12,7 @@ import pytest
 
 from factory.errors import BAD_INPUT, SpecError
 from factory.plugins import Registry
-from factory.resolve import resolve
+from factory.resolve import resolve_spec
 from factory.source import read_spec_file
 
 FOLDER = Path(__file__).parent / "bad_specs"
@@ -44,7 +44,7 @@ def shipped() -> Registry:
 
 def words(name: str, registry: Registry) -> str:
     with pytest.raises(SpecError) as caught:
-        resolve(Path(name), registry=registry)
+        resolve_spec(Path(name), registry=registry)
     assert caught.value.exit_code == BAD_INPUT
     return f"{caught.value}\n"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from toy_project import resolved
 
-from factory.plan import Plan, compile
+from factory.plan import Plan, compile_plan
 
 SCRIPT = """
 import sys
@@ -20,7 +20,7 @@ print([(stage.name, stage.key) for stage in plan.stages])
 
 
 def plan(folder: Path, *overrides: str) -> Plan:
-    return compile(resolved(folder, *overrides)[0])
+    return compile_plan(resolved(folder, *overrides)[0])
 
 
 def keys(folder: Path, *overrides: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ from toy_kinds import REGISTRY, SPEC, Pairwise, Shelf, Sorting
 
 from factory.errors import PluginError, SpecError
 from factory.plugins import Registry
-from factory.resolve import Resolved, resolve
+from factory.resolve import ResolvedSpec, resolve_spec
 
 
 @pytest.fixture(autouse=True)
@@ -18,9 +18,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def settled(text: str, profile: str = "", options: Sequence[str] = ()) -> Resolved:
+def settled(text: str, profile: str = "", options: Sequence[str] = ()) -> ResolvedSpec:
     Path("s.yaml").write_text(text, encoding="utf-8")
-    return resolve(Path("s.yaml"), profile=profile, overrides=options, registry=REGISTRY)
+    return resolve_spec(Path("s.yaml"), profile=profile, overrides=options, registry=REGISTRY)
 
 
 def complaints(text: str, profile: str = "", options: Sequence[str] = ()) -> list[str]:
@@ -29,7 +29,7 @@ def complaints(text: str, profile: str = "", options: Sequence[str] = ()) -> lis
     return str(caught.value).splitlines()
 
 
-def said(resolved: Resolved, path: str) -> tuple[object, str, int | None]:
+def said(resolved: ResolvedSpec, path: str) -> tuple[object, str, int | None]:
     return next((v.value, v.origin, v.line) for v in resolved.values if v.path == path)
 
 
@@ -215,10 +215,10 @@ class Clumsy(Shelf):
 
 
 def test_a_plugin_that_raises_is_named(folder: Path) -> None:
-    registry = Registry.from_classes([*REGISTRY.classes(), Clumsy])
+    registry = Registry.from_classes([*REGISTRY.list_classes(), Clumsy])
     Path("s.yaml").write_text(SPEC + "targets: [clumsy]\n")
     with pytest.raises(PluginError, match=r"^target 'clumsy': KeyError: 'rank'$"):
-        resolve(Path("s.yaml"), registry=registry)
+        resolve_spec(Path("s.yaml"), registry=registry)
 
 
 class Untidy(Sorting):
@@ -232,10 +232,10 @@ class Untidy(Sorting):
 
 
 def test_a_default_that_is_wrong_is_the_tasks_fault() -> None:
-    registry = Registry.from_classes([*REGISTRY.classes(), Untidy])
+    registry = Registry.from_classes([*REGISTRY.list_classes(), Untidy])
     Path("s.yaml").write_text(SPEC.replace("sorting", "untidy"))
     with pytest.raises(SpecError) as caught:
-        resolve(Path("s.yaml"), registry=registry)
+        resolve_spec(Path("s.yaml"), registry=registry)
     assert str(caught.value) == (
         "s.yaml:3:1: adapter.rank: must be at least 1, got 0 (a default of the task 'untidy')"
     )

@@ -8,9 +8,9 @@ import pytest
 import yaml
 from toy_kinds import REGISTRY, SPEC
 
-from factory.schema import schema
+from factory.schema import build_json_schema
 
-VALIDATOR = jsonschema.Draft202012Validator(schema(REGISTRY))
+VALIDATOR = jsonschema.Draft202012Validator(build_json_schema(REGISTRY))
 
 
 def spec(**changed: object) -> dict[str, object]:
@@ -18,8 +18,8 @@ def spec(**changed: object) -> dict[str, object]:
 
 
 def test_the_schema_is_one() -> None:
-    jsonschema.Draft202012Validator.check_schema(schema(REGISTRY))
-    assert json.loads(json.dumps(schema(REGISTRY))) == schema(REGISTRY)
+    jsonschema.Draft202012Validator.check_schema(build_json_schema(REGISTRY))
+    assert json.loads(json.dumps(build_json_schema(REGISTRY))) == build_json_schema(REGISTRY)
 
 
 def test_a_spec_that_resolves_is_valid() -> None:
@@ -52,11 +52,11 @@ def test_what_is_not_a_spec_is_refused(changed: dict[str, object]) -> None:
 
 
 def test_every_field_of_a_plugin_is_described_to_editors() -> None:
-    lines = schema(REGISTRY)["$defs"]["source.lines"]
+    lines = build_json_schema(REGISTRY)["$defs"]["source.lines"]
     assert lines["properties"]["file"]["description"] == "JSONL of phrases"
     assert lines["required"] == ["kind", "file"]
-    assert schema(REGISTRY)["$defs"]["source"]["anyOf"][0]["enum"] == ["words"]
+    assert build_json_schema(REGISTRY)["$defs"]["source"]["anyOf"][0]["enum"] == ["words"]
 
 
 def test_a_field_that_no_task_brings_is_required() -> None:
-    assert schema(REGISTRY)["required"] == ["apiVersion", "name", "task", "models"]
+    assert build_json_schema(REGISTRY)["required"] == ["apiVersion", "name", "task", "models"]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from toy_project import resolved
 
-from factory.engine import BuildResult, build
+from factory.engine import BuildResult, run_build
 from factory.events import Event, StageStarted
 from factory.home import find_home
 
@@ -12,7 +12,7 @@ from factory.home import find_home
 def run(folder: Path, *overrides: str, force: tuple[str, ...] = ()) -> tuple[BuildResult, list[Event]]:
     events: list[Event] = []
     spec, registry = resolved(folder, *overrides)
-    result = build(spec, registry, find_home(), force=force, listener=lambda at, event: events.append(event))
+    result = run_build(spec, registry, find_home(), force=force, listener=lambda at, event: events.append(event))
     return result, events
 
 

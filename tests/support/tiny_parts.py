@@ -126,7 +126,7 @@ def _answers(inputs: dict[str, Path], rows: list[Row]) -> None:
 
     facts = read_json(inputs["base"] / "base.json")
     at = Base(inputs["base"] / "model", *(facts[name] for name in ("id", "revision", "digest", "licence")))
-    tables = job(inputs, inputs["gather"]).tables()
+    tables = job(inputs, inputs["gather"]).read_side_tables()
     asked = ModelJob(
         seed=7, report=Voice(), root=Path(), tables=tables, rows=rows, base=at, task=Tiny(),
         adapter=inputs["train"] / "adapter",

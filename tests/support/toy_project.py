@@ -36,7 +36,7 @@ def rows(count: int = 160, seed: int = 3) -> list[dict[str, str]]:
 def resolved(folder: Path, *overrides: str, profile: str = ""):
     """The toy's spec, resolved against what is installed and on the path."""
     from factory.plugins import Registry
-    from factory.resolve import resolve
+    from factory.resolve import resolve_spec
 
     registry = Registry.load()
-    return resolve(folder / "toy.yaml", profile=profile, overrides=overrides, registry=registry), registry
+    return resolve_spec(folder / "toy.yaml", profile=profile, overrides=overrides, registry=registry), registry

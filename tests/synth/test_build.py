@@ -93,12 +93,12 @@ def test_the_blocks_of_the_guide_are_blocks() -> None:
     guide = (ROOT / "plugins" / "README.md").read_text().partition("## Our synthesizers")[2]
     for block in yaml.safe_load(guide.split("```yaml\n")[1].split("```")[0]):
         assert load_installed_registry().make_plugin("synthesizer", block).kind == block["kind"]
-    for kind in load_installed_registry().classes("synthesizer"):
+    for kind in load_installed_registry().list_classes("synthesizer"):
         assert f"`{kind.kind}`" in guide or kind.__module__.partition(".")[0] != "factory_synth"
 
 
 def test_texts_enter_the_key_by_content(toy: Path) -> None:
-    from factory.plan import compile as planned
+    from factory.plan import compile_plan as planned
 
     unlabelled(toy)
     spec(toy, "http://localhost:1/v1", LABEL)
@@ -109,7 +109,7 @@ def test_texts_enter_the_key_by_content(toy: Path) -> None:
 
 
 def test_a_prompt_that_is_worded_anew_is_another_key(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from factory.plan import compile as planned
+    from factory.plan import compile_plan as planned
     from factory_synth.paraphrase import Paraphrase
 
     spec(toy, "http://localhost:1/v1", PARAPHRASE)

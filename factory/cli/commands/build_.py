@@ -30,19 +30,19 @@ def command(  # noqa: PLR0913 (one argument an option)
     from factory.cli.making import interrupt
     from factory.cli.plain import Plain
     from factory.cli.verdict import panel, summary
-    from factory.engine import build
+    from factory.engine import run_build
     from factory.evidence import Evidence
     from factory.home import find_home
-    from factory.plan import compile
+    from factory.plan import compile_plan
     from factory.plugins import load_installed_registry
 
     if force:
-        load.known(compile(resolved), force)
+        load.known(compile_plan(resolved), force)
     signal.signal(signal.SIGTERM, interrupt)
     display = Plain() if plain or not out.terminal() else Live()
     with display:
         registry = load_installed_registry(tuple(folders))
-        result = build(resolved, registry, find_home(), force=force, listener=display.hear, replay=replay)
+        result = run_build(resolved, registry, find_home(), force=force, listener=display.hear, replay=replay)
     evidence = Evidence(find_home(), display.run)
     if as_json:
         out.emit({**summary(evidence), "bundle": str(result.bundle or "")})

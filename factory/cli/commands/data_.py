@@ -12,7 +12,7 @@ from factory.cli import load, out
 
 if TYPE_CHECKING:
     from factory.portrait import History, Portrait
-    from factory.resolve import Resolved
+    from factory.resolve import ResolvedSpec
 
 
 @click.command()
@@ -50,20 +50,20 @@ def command(  # noqa: PLR0913  (each is an option of the command line)
             out.say(part)
 
 
-def _portrait(resolved: Resolved, folders: Sequence[Path], plain: bool) -> Portrait:
+def _portrait(resolved: ResolvedSpec, folders: Sequence[Path], plain: bool) -> Portrait:
     from factory.cli.making import made
     from factory.home import find_home
-    from factory.plan import compile
+    from factory.plan import compile_plan
     from factory.plugins import load_installed_registry
     from factory.portrait import portrait
 
-    plan = compile(resolved)
-    until = "review" if "review" in plan.names() else "curate"
+    plan = compile_plan(resolved)
+    until = "review" if "review" in plan.list_stage_names() else "curate"
     made(plan, until, resolved, load_installed_registry(tuple(folders)), plain=plain)
     return portrait(plan, resolved.task, find_home())
 
 
-def _history(portrait: Portrait, resolved: Resolved, name: str) -> History:
+def _history(portrait: Portrait, resolved: ResolvedSpec, name: str) -> History:
     from factory import review
     from factory.portrait import history
 

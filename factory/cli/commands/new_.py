@@ -26,7 +26,7 @@ def plugin(name: str, role: str, folder: Path | None) -> None:
     from factory.errors import InputError
     from factory.plugins import load_installed_registry
 
-    if name in {kind.kind for kind in load_installed_registry().classes(role)}:
+    if name in {kind.kind for kind in load_installed_registry().list_classes(role)}:
         raise InputError(f"there is a {role} {name!r} already; `factory plugins {name}` shows it; choose another name")
     target = folder or Path(name)
     files = scaffold.create_plugin_package(name, role, target)
@@ -43,14 +43,14 @@ def plugin(name: str, role: str, folder: Path | None) -> None:
 @load.plugins_option
 def spec(name: str, kind: str, data: Path | None, target: Path | None, folders: tuple[Path, ...]) -> None:
     """Write a commented spec. With --from, columns, group and split are proposed from what the file holds."""
-    from factory.drafting import written
+    from factory.drafting import render_new_spec
     from factory.errors import InputError
     from factory.plugins import load_installed_registry
 
     file = target or Path(f"{name}.yaml")
     if file.exists():
         raise InputError(f"{file} is there already; choose another name, or -o another file")
-    text = written(name, kind, data, file, load_installed_registry(tuple(folders)))
+    text = render_new_spec(name, kind, data, file, load_installed_registry(tuple(folders)))
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text, encoding="utf-8")
     out.say(str(file))

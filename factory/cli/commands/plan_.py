@@ -12,9 +12,9 @@ import click
 from factory.cli import load, out
 
 if TYPE_CHECKING:
-    from factory.estimate import Estimate
-    from factory.explain import Reason
-    from factory.resolve import Resolved
+    from factory.estimate import ResourceEstimate
+    from factory.explain import StageReason
+    from factory.resolve import ResolvedSpec
 
 
 @click.command()
@@ -34,15 +34,15 @@ def command(
     if values:
         _values(resolved, as_json)
         return
-    from factory.estimate import estimate
+    from factory.estimate import estimate_stage
     from factory.home import find_home
-    from factory.plan import compile
+    from factory.plan import compile_plan
     from factory.runs import newest
 
-    plan = compile(resolved)
+    plan = compile_plan(resolved)
     reasons = load.reasons(plan, force)
     earlier = list(newest(find_home(), brief=True))
-    costs = [estimate(stage.name, plan.name, profile, earlier) for stage in plan.stages]
+    costs = [estimate_stage(stage.name, plan.name, profile, earlier) for stage in plan.stages]
     if as_json:
         stages = zip(plan.stages, reasons, costs, strict=True)
         rows = [{**s.to_json(), "state": r.state, "detail": r.detail, "estimate": asdict(e)} for s, r, e in stages]
@@ -51,8 +51,8 @@ def command(
         _show(reasons, costs)
 
 
-def _show(reasons: Sequence[Reason], costs: Sequence[Estimate]) -> None:
-    from factory.estimate import total
+def _show(reasons: Sequence[StageReason], costs: Sequence[ResourceEstimate]) -> None:
+    from factory.estimate import sum_estimates
 
     rows = [_row(reason, cost) for reason, cost in zip(reasons, costs, strict=True)]
     out.say(out.table(["stage", "state", "time", "bounds", "memory", "why"], rows, right=(2, 4)))
@@ -60,7 +60,7 @@ def _show(reasons: Sequence[Reason], costs: Sequence[Estimate]) -> None:
     if not todo:
         out.say("\nall cached: a build would run no stage")
         return
-    whole = total(todo)
+    whole = sum_estimates(todo)
     guessed = sum(cost.runs == 0 for cost in todo)
     time, memory = _time(whole).removeprefix("? "), _memory(whole).removeprefix("? ")
     out.say(f"\n{len(todo)} of {len(costs)} stages would run: about {time} ({_bounds(whole)}), {memory}")
@@ -68,7 +68,7 @@ def _show(reasons: Sequence[Reason], costs: Sequence[Estimate]) -> None:
         out.say(out.dim(f"{guessed} of them never ran here: their numbers are wide guesses"))
 
 
-def _row(reason: Reason, cost: Estimate) -> list[str]:
+def _row(reason: StageReason, cost: ResourceEstimate) -> list[str]:
     from factory.report.words import clean
 
     if reason.state == "cached":
@@ -76,25 +76,25 @@ def _row(reason: Reason, cost: Estimate) -> list[str]:
     return [reason.stage, reason.state, _time(cost), _bounds(cost), _memory(cost), clean(reason.detail, 90)]
 
 
-def _time(cost: Estimate) -> str:
+def _time(cost: ResourceEstimate) -> str:
     from factory.report.words import seconds
 
     return f"{'' if cost.runs else '? '}{seconds(cost.seconds)}"
 
 
-def _bounds(cost: Estimate) -> str:
+def _bounds(cost: ResourceEstimate) -> str:
     from factory.report.words import seconds
 
     return f"{seconds(cost.least)} to {seconds(cost.most)}"
 
 
-def _memory(cost: Estimate) -> str:
+def _memory(cost: ResourceEstimate) -> str:
     from factory.report.words import size
 
     return f"{'' if cost.runs else '? '}{size(cost.mib * 2**20)}"
 
 
-def _values(resolved: Resolved, as_json: bool) -> None:
+def _values(resolved: ResolvedSpec, as_json: bool) -> None:
     import json
 
     if as_json:

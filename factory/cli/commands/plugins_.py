@@ -31,10 +31,10 @@ def command(what: str, doctor: bool, folders: Sequence[Path], as_json: bool) -> 
     registry = load_installed_registry(tuple(folders))
     if doctor:
         return _doctor(folders, as_json)
-    role = what if what in {kind.role for kind in registry.classes()} else ""
+    role = what if what in {kind.role for kind in registry.list_classes()} else ""
     if what and not role:
         return _explained(registry, what, as_json)
-    rows = [_row(registry, kind) for kind in registry.classes(role or None)]
+    rows = [_row(registry, kind) for kind in registry.list_classes(role or None)]
     if as_json:
         failures = [asdict(failure) for failure in registry.failures]
         out.emit({"plugins": rows, "failures": failures, "clashes": list(registry.clashes.values())})
@@ -92,9 +92,9 @@ def _explained(registry: Registry, word: str, as_json: bool) -> int:
     from factory.report.words import clean
     from factory.shown import render_plugin_help, list_kind_users
 
-    found = [kind for kind in registry.classes() if kind.kind == word]
+    found = [kind for kind in registry.list_classes() if kind.kind == word]
     if not found:
-        known = sorted({name for kind in registry.classes() for name in (kind.kind, kind.role)})
+        known = sorted({name for kind in registry.list_classes() for name in (kind.kind, kind.role)})
         near = difflib.get_close_matches(word, known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else "`factory plugins` lists them"
         raise InputError(f"no plugin plays the role {word!r}, and none is of that kind; {hint}")

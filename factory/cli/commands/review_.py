@@ -64,12 +64,12 @@ def _desk(
     from factory import reviewing
     from factory.cli.making import made
     from factory.home import find_home
-    from factory.plan import compile
+    from factory.plan import compile_plan
     from factory.plugins import load_installed_registry
     from factory.report.words import clean
 
     reviewing.asked(resolved)
-    plan = compile(resolved)
+    plan = compile_plan(resolved)
     made(plan, "curate", resolved, load_installed_registry(tuple(folders)))
     return reviewing.desk(resolved, plan, find_home(), clean(reviewer) or getpass.getuser(), rows)
 

@@ -18,9 +18,9 @@ def command(target: Path | None, folders: Sequence[Path]) -> None:
     import json
 
     from factory.plugins import load_installed_registry
-    from factory.schema import schema
+    from factory.schema import build_json_schema
 
-    text = json.dumps(schema(load_installed_registry(tuple(folders))), indent=1, ensure_ascii=False, sort_keys=False)
+    text = json.dumps(build_json_schema(load_installed_registry(tuple(folders))), indent=1, ensure_ascii=False, sort_keys=False)
     if target is None:
         out.say(text)
     else:

@@ -24,9 +24,9 @@ def command(
     as_json: bool,
 ) -> None:
     """Say why a stage would run."""
-    from factory.plan import compile
+    from factory.plan import compile_plan
 
-    plan = compile(load.resolved(spec, profile, overrides, folders))
+    plan = compile_plan(load.resolved(spec, profile, overrides, folders))
     chosen = [s.name for s in plan.stages if stage in (s.name, s.kind)]
     if not chosen:
         load.known(plan, [stage])

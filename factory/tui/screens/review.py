@@ -184,11 +184,11 @@ def desk_of(world: World, run: str) -> Desk:
     from pathlib import Path
 
     from factory import reviewing
-    from factory.plan import compile
+    from factory.plan import compile_plan
     from factory.plugins import load_installed_registry
-    from factory.resolve import resolve
+    from factory.resolve import resolve_spec
 
     view = world.evidence(run).run
-    resolved = resolve(Path(view.spec), profile=view.profile, registry=load_installed_registry())
+    resolved = resolve_spec(Path(view.spec), profile=view.profile, registry=load_installed_registry())
     reviewing.asked(resolved)
-    return reviewing.desk(resolved, compile(resolved), world.home, getpass.getuser())
+    return reviewing.desk(resolved, compile_plan(resolved), world.home, getpass.getuser())
