@@ -20,7 +20,7 @@ import numpy as np
 from factory import bases
 from factory.api import Adapter, Answer, Base, FitJob, ModelJob, Objective, Row, RowsJob, ScoreJob, NoOpReporter, TrainingArgs
 from factory.data.rows import read_rows, write_jsonl, write_rows
-from factory.data.verdict import decide
+from factory.data.verdict import decide_verdict
 from factory.ml.kit import TRANSFORMERS_KIT
 from factory.plugins import load_installed_registry
 from factory.spec import Gate
@@ -268,7 +268,7 @@ def verdict(runs: dict[str, list[list[dict[str, Any]]]], test: list[Row]) -> Non
         click.echo(f"{name}: nDCG@10 {mean(scores):.4f}")
     if "zelo" in table:
         renamed = {("tuned" if name == "zelo" else name): scores for name, scores in table.items() if name != "truth"}
-        found = decide(renamed, Ranking.metrics[0], Gate())
+        found = decide_verdict(renamed, Ranking.metrics[0], Gate())
         click.echo(f"{found['verdict']}: " + "; ".join(
             f"{one['baseline']} {one['difference']:+.4f} [{one['low']:+.4f}, {one['high']:+.4f}] p {one['p']:.3f}"
             for one in found["comparisons"]

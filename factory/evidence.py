@@ -13,13 +13,13 @@ from factory.store import Store
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class RunOutputs:
     """The read side of the store for one run. Nothing raises because something was not made, or was cleared."""
 
     home: Path
     run: runs.RunView
 
-    def folder(self, stage: str) -> Path | None:
+    def find_stage_folder(self, stage: str) -> Path | None:
         """The output folder of a stage, or None when this run did not come so far, or `gc` took it."""
         view = self.run.stages.get(stage)
         if view is None or view.state not in (runs.CACHED, runs.DONE):
@@ -27,21 +27,21 @@ class Evidence:
         place = Store(self.home).locate_output(stage, view.key)
         return place.output if place.is_complete else None
 
-    def facts(self, stage: str) -> dict[str, Any]:
+    def read_stage_json(self, stage: str) -> dict[str, Any]:
         """The JSON object that a stage wrote about itself, `train.json` of `train`."""
-        loaded = self._load(stage, f"{stage.partition('[')[0]}.json")
+        loaded = self._read_output_json(stage, f"{stage.partition('[')[0]}.json")
         return loaded if isinstance(loaded, dict) else {}
 
-    def _load(self, stage: str, name: str) -> Any:
-        folder = self.folder(stage)
+    def _read_output_json(self, stage: str, name: str) -> Any:
+        folder = self.find_stage_folder(stage)
         try:
             return json.loads((folder / name).read_text("utf-8")) if folder else None
         except (OSError, ValueError):
             return None
 
-    def lines(self, stage: str, name: str) -> Iterator[dict[str, Any]]:
+    def read_stage_lines(self, stage: str, name: str) -> Iterator[dict[str, Any]]:
         """The JSON objects of a JSONL file in a stage's output."""
-        folder = self.folder(stage)
+        folder = self.find_stage_folder(stage)
         path = folder / name if folder else None
         if path is None or not path.is_file():
             return
@@ -49,7 +49,7 @@ class Evidence:
             for line in file:
                 yield json.loads(line)
 
-    def made(self, stage: str) -> dict[str, Any]:
+    def read_stage_meta(self, stage: str) -> dict[str, Any]:
         """What the engine knew when the stage was made, maybe by an earlier run: seconds, memory, that run's id."""
         view = self.run.stages.get(stage)
         try:
@@ -57,17 +57,17 @@ class Evidence:
         except (OSError, ValueError):
             return {}
 
-    def curve(self) -> list[tuple[int, float]]:
+    def read_training_curve(self) -> list[tuple[int, float]]:
         """(step, loss) of training, from all runs that had a part in it: a resumed one began in another journal."""
         key = self.run.stages["train"].key if "train" in self.run.stages else ""
-        points = dict(self.run.curve())
+        points = dict(self.run.extract_curve())
         for path in journal.list_journals(self.home) if key else []:
-            if runs.name_of(path.parent.name) == self.run.name and path.parent.name != self.run.id:
-                other = runs.read(path)
+            if runs.extract_specialist_name(path.parent.name) == self.run.name and path.parent.name != self.run.id:
+                other = runs.read_run(path)
                 same = "train" in other.stages and other.stages["train"].key == key
-                points = {**dict(other.curve()), **points} if same else points
+                points = {**dict(other.extract_curve()), **points} if same else points
         return sorted(points.items())
 
-    def contenders(self) -> list[str]:
+    def list_contenders(self) -> list[str]:
         """The contenders of the plan, in its order."""
         return [name[len("answer[") : -1] for name in self.run.stages if name.startswith("answer[")]

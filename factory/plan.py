@@ -44,7 +44,7 @@ def _add_row_stages(draft: PlanBuilder, resolved: ResolvedSpec) -> None:
         seed=spec.data.split.seed,
     )
     if spec.data.review:
-        words, doubtful = review.read(resolved.root / spec.data.review.file).identity(), spec.data.review.doubtful
+        words, doubtful = review.read_decisions(resolved.root / spec.data.review.file).compute_decisions_key(), spec.data.review.doubtful
         draft.add_stage(
             "review", ["gather", "freeze", "curate"], same={"task": task, "decisions": words, "doubtful": doubtful},
             task=task, file=str(spec.data.review.file), doubtful=doubtful,

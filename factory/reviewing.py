@@ -15,7 +15,7 @@ from factory.spec import Review
 from factory.store import Store
 
 
-def asked(resolved: ResolvedSpec) -> Review:
+def require_review_settings(resolved: ResolvedSpec) -> Review:
     """What the spec asks of experts. Raises InputError, with what to write, when it asks nothing."""
     if resolved.spec.data.review is None:
         raise InputError(
@@ -25,27 +25,27 @@ def asked(resolved: ResolvedSpec) -> Review:
     return resolved.spec.data.review
 
 
-def desk(resolved: ResolvedSpec, plan: Plan, home: Path, reviewer: str, rows: int = 0) -> review.Desk:
+def open_review_session(resolved: ResolvedSpec, plan: Plan, home: Path, reviewer: str, rows: int = 0) -> review.ReviewSession:
     """The desk of one reviewer over rows that are made already; `rows` of them, or as many as the spec's share.
 
     Raises InputError when the spec asks for no review, or the rows are not there.
     """
-    settings, store = asked(resolved), Store(home)
+    settings, store = require_review_settings(resolved), Store(home)
     curated = store.locate_output("curate", plan["curate"].key)
     if not curated.is_complete:
         raise InputError(f"the training rows of {resolved.spec.name} are not made yet; `factory data SPEC` makes them")
     train = open_rows(curated.output / f"{TRAIN}.jsonl")
-    content = review.Content.of(resolved.task)
-    count = rows or review.sample_size(len(train), settings.share)
-    items = review.queue(train, content, count, resolved.spec.data.split.seed)
+    content = review.RowContent.from_task(resolved.task)
+    count = rows or review.compute_sample_size(len(train), settings.share)
+    items = review.build_review_queue(train, content, count, resolved.spec.data.split.seed)
     tables = store.locate_output("gather", plan["gather"].key).output / "tables"
-    return review.Desk(
+    return review.ReviewSession(
         resolved.root / settings.file, reviewer, items, resolved.task,
         {file.stem: {row.id: row for row in read_rows(file)} for file in sorted(tables.glob("*.jsonl"))}, content,
-        _choices(resolved.task, train, store.locate_output("freeze", plan["freeze"].key).output),
+        _collect_answer_choices(resolved.task, train, store.locate_output("freeze", plan["freeze"].key).output),
     )
 
 
-def _choices(task: Task, train: Sequence[Row], frozen: Path) -> frozenset[str]:
+def _collect_answer_choices(task: Task, train: Sequence[Row], frozen: Path) -> frozenset[str]:
     """The answers that there are, where they are few: an edited one must be among them."""
     return frozenset(task.list_choices(train)) | frozenset(task.list_choices(open_rows(frozen / f"{VALIDATION}.jsonl")))

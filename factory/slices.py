@@ -6,10 +6,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from factory.compare import RESAMPLES, SEED, Comparison, RowResult, Shelf
+from factory.compare import RESAMPLES, SEED, ContenderComparison, RowResult, FrozenRowViewer
 from factory.errors import FactoryError
 
-LEAST = 10
+MIN_SLICE_ROWS = 10
 """A slice of fewer rows says nothing."""
 
 
@@ -30,21 +30,21 @@ class Slice:
     lost: int
 
 
-def slices(found: Comparison, shelf: Shelf) -> list[Slice]:
+def compare_slices(found: ContenderComparison, shelf: FrozenRowViewer) -> list[Slice]:
     """Every slice of the task that has rows enough, in the task's order, the largest value first."""
     from factory.data import stats
 
     made = [
-        _slice(name, value, rows, found.confidence)
-        for name, values in _parts(found, shelf).items()
+        _compare_slice(name, value, rows, found.confidence)
+        for name, values in _group_rows_by_slice(found, shelf).items()
         for value, rows in sorted(values.items(), key=lambda each: (-len(each[1]), each[0]))
-        if len(rows) >= LEAST and len({row.group or row.id for row in rows}) > 1
+        if len(rows) >= MIN_SLICE_ROWS and len({row.group or row.id for row in rows}) > 1
     ]
-    adjusted = stats.holm([each.p for each in made])
+    adjusted = stats.adjust_p_values([each.p for each in made])
     return [replace(each, p=p) for each, p in zip(made, adjusted, strict=True)]
 
 
-def _parts(found: Comparison, shelf: Shelf) -> dict[str, dict[str, list[RowResult]]]:
+def _group_rows_by_slice(found: ContenderComparison, shelf: FrozenRowViewer) -> dict[str, dict[str, list[RowResult]]]:
     """Slice → value → rows; nothing when the task is not installed."""
     parts: dict[str, dict[str, list[RowResult]]] = defaultdict(lambda: defaultdict(list))
     if shelf.task is None:
@@ -60,12 +60,12 @@ def _parts(found: Comparison, shelf: Shelf) -> dict[str, dict[str, list[RowResul
     return parts
 
 
-def _slice(name: str, value: str, rows: Sequence[RowResult], confidence: float) -> Slice:
+def _compare_slice(name: str, value: str, rows: Sequence[RowResult], confidence: float) -> Slice:
     from factory.data import stats
 
-    data = stats.sample([row.difference for row in rows], [row.group or row.id for row in rows])
-    (means,) = stats.bootstrap([data], RESAMPLES, SEED)
-    drawn = stats.estimate(data, means, confidence).interval
+    data = stats.group_by_cluster([row.difference for row in rows], [row.group or row.id for row in rows])
+    (means,) = stats.bootstrap_means([data], RESAMPLES, SEED)
+    drawn = stats.estimate_mean(data, means, confidence).interval
     a, b = (round(sum(getattr(row, side) for row in rows) / len(rows), stats.DIGITS) for side in ("a", "b"))
     won, lost = (sum(row.result == result for row in rows) for result in ("won", "lost"))
-    return Slice(name, value, len(rows), a, b, drawn.mean, drawn.low, drawn.high, stats.p_value(data, means), won, lost)
+    return Slice(name, value, len(rows), a, b, drawn.mean, drawn.low, drawn.high, stats.compute_p_value(data, means), won, lost)

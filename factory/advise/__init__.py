@@ -1,6 +1,6 @@
 """Whether to fine-tune at all: rules over what a survey found, as a pure function."""
 
 from factory.advise.rules import FINE_TUNE, GET_MORE_DATA, PROMPT, RETRIEVE, Advice, advise
-from factory.advise.survey import Leg, Survey
+from factory.advise.survey import ContenderEstimate, Survey
 
-__all__ = ["FINE_TUNE", "GET_MORE_DATA", "PROMPT", "RETRIEVE", "Advice", "Leg", "Survey", "advise"]
+__all__ = ["FINE_TUNE", "GET_MORE_DATA", "PROMPT", "RETRIEVE", "Advice", "ContenderEstimate", "Survey", "advise"]

@@ -10,7 +10,7 @@ BASELINE, PROMPTED, TEACHER = "baseline", "prompted", "teacher"
 
 
 @dataclass(frozen=True, slots=True)
-class Leg:
+class ContenderEstimate:
     """One contender on `n` validation rows: the mean of the deciding metric with its interval.
 
     `sort` is baseline, prompted or teacher. `facts` is what answering took, such as tokens of a prompt; `why` says why
@@ -46,7 +46,7 @@ class Survey:
     change: str = ""
     metric: str = ""
     higher_is_better: bool = True
-    legs: tuple[Leg, ...] = ()
+    legs: tuple[ContenderEstimate, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As survey.json holds it."""
@@ -56,15 +56,15 @@ class Survey:
     def from_json(cls, payload: Mapping[str, Any]) -> Survey:
         """The survey that a survey.json holds."""
         lengths = {name: tuple(payload[name]) for name in ("input_words", "answer_words")}
-        return cls(**{**payload, **lengths, "legs": tuple(Leg(**leg) for leg in payload["legs"])})
+        return cls(**{**payload, **lengths, "legs": tuple(ContenderEstimate(**leg) for leg in payload["legs"])})
 
-    def tried(self, *sorts: str) -> list[Leg]:
+    def rank_contenders(self, *sorts: str) -> list[ContenderEstimate]:
         """The legs of these sorts that have numbers, the best first."""
         sign = 1 if self.higher_is_better else -1
         there = [leg for leg in self.legs if leg.n and leg.sort in sorts]
         return sorted(there, key=lambda leg: (-sign * leg.mean, leg.name))
 
     @property
-    def bounded(self) -> bool:
+    def is_share_metric(self) -> bool:
         """Whether the metric looks like a share, so that 1 is the best there can be."""
         return self.higher_is_better and all(0 <= leg.mean <= 1 for leg in self.legs)

@@ -8,9 +8,9 @@ from typing import Any
 
 from factory.api import render
 from factory.bundle import usage
-from factory.bundle.licences import of_source
+from factory.bundle.licences import format_source_licences
 
-VERDICTS = {
+VERDICT_SENTENCES = {
     "SHIP": "the tuned model beats every baseline, by more than chance explains.",
     "NO_SHIP": "the tuned model is not shown to beat the best baseline. Do not deploy it in its place.",
     "PROMPTING_IS_ENOUGH": "a prompted model does as well. Tuning buys nothing here.",
@@ -19,15 +19,15 @@ VERDICTS = {
 HUB_LICENCES = {"Apache-2.0": "apache-2.0", "MIT": "mit", "BSD-3-Clause": "bsd-3-clause", "CC-BY-4.0": "cc-by-4.0"}
 
 
-def card(manifest: Mapping[str, Any], score: Mapping[str, Any], gather: Mapping[str, Any]) -> str:
+def render_model_card(manifest: Mapping[str, Any], score: Mapping[str, Any], gather: Mapping[str, Any]) -> str:
     """The README.md of a bundle, with the metadata that the Hub reads."""
     gate = manifest["gate"]
     return render(files("factory.bundle").joinpath("card.md").read_text(encoding="utf-8"), {
-        "metadata": _metadata(manifest, score),
+        "metadata": _render_hub_metadata(manifest, score),
         "name": manifest["name"],
         "verdict": gate["verdict"],
-        "verdict_text": VERDICTS.get(gate["verdict"], "see the reasons."),
-        "reasons": _bullets(gate.get("reasons", [])),
+        "verdict_text": VERDICT_SENTENCES.get(gate["verdict"], "see the reasons."),
+        "reasons": _render_bullets(gate.get("reasons", [])),
         "rank": manifest["rank"],
         "modules": manifest["modules"],
         "base": manifest["base"]["id"],
@@ -36,22 +36,22 @@ def card(manifest: Mapping[str, Any], score: Mapping[str, Any], gather: Mapping[
         "test_rows": manifest["rows"]["test"],
         "confidence": f"{score.get('confidence', 0.95):.0%}",
         "metric": gate["metric"],
-        "table": _contenders(score, gate["metric"]),
+        "table": _render_contender_table(score, gate["metric"]),
         "tuned": manifest["tuned"],
-        "comparisons": _comparisons(gate.get("comparisons", [])),
-        "usage": usage.example(manifest["loader"], manifest["base"]["id"]),
-        "data": _data(manifest, gather),
-        "limits": _bullets(_limits(manifest)),
+        "comparisons": _render_comparison_table(gate.get("comparisons", [])),
+        "usage": usage.render_usage_example(manifest["loader"], manifest["base"]["id"]),
+        "data": _describe_training_data(manifest, gather),
+        "limits": _render_bullets(_list_limitations(manifest)),
     })
 
 
-def _metadata(manifest: Mapping[str, Any], score: Mapping[str, Any]) -> str:
+def _render_hub_metadata(manifest: Mapping[str, Any], score: Mapping[str, Any]) -> str:
     """The YAML block that the Hub indexes."""
     import yaml
 
     loader, means = manifest["loader"], score["contenders"][manifest["tuned"]]
     licence = manifest["base"]["licence"]
-    pipeline = usage.pipeline(loader)
+    pipeline = usage.get_pipeline_tag(loader)
     result = {
         "task": {"type": pipeline, "name": manifest["task"]["kind"]},
         "dataset": {"type": manifest["name"], "name": f"{manifest['name']}, frozen test rows", "split": "test"},
@@ -59,7 +59,7 @@ def _metadata(manifest: Mapping[str, Any], score: Mapping[str, Any]) -> str:
     }
     head = {
         "base_model": manifest["base"]["id"], "base_model_relation": "adapter",
-        "license": HUB_LICENCES.get(licence, "other"), "library_name": usage.library(loader), "pipeline_tag": pipeline,
+        "license": HUB_LICENCES.get(licence, "other"), "library_name": usage.get_library_name(loader), "pipeline_tag": pipeline,
         "tags": sorted({"lora", "peft", "specialist-factory", manifest["task"]["kind"]}),
         "model-index": [{"name": manifest["name"], "results": [result]}],
     }
@@ -68,41 +68,41 @@ def _metadata(manifest: Mapping[str, Any], score: Mapping[str, Any]) -> str:
     return str(yaml.safe_dump(head, sort_keys=True, allow_unicode=True, width=120)).rstrip()
 
 
-def _contenders(score: Mapping[str, Any], metric: str) -> str:
+def _render_contender_table(score: Mapping[str, Any], metric: str) -> str:
     """A line a contender, best first; the deciding metric leads."""
     names = [metric, *sorted(m["name"] for m in score["metrics"] if m["name"] != metric)]
     lower = {m["name"] for m in score["metrics"] if not m.get("higher_is_better", True)}
     sign = 1 if metric in lower else -1
     ranked = sorted(score["contenders"].items(), key=lambda item: (sign * item[1][metric]["mean"], item[0]))
-    rows = [[name, *(_interval(values.get(metric_)) for metric_ in names)] for name, values in ranked]
-    return _table(["contender", *names], rows)
+    rows = [[name, *(_format_mean_interval(values.get(metric_)) for metric_ in names)] for name, values in ranked]
+    return _render_markdown_table(["contender", *names], rows)
 
 
-def _interval(value: Mapping[str, Any] | None) -> str:
+def _format_mean_interval(value: Mapping[str, Any] | None) -> str:
     return f"{value['mean']:.3f} [{value['low']:.3f}, {value['high']:.3f}]" if value else "–"
 
 
-def _comparisons(comparisons: Iterable[Mapping[str, Any]]) -> str:
+def _render_comparison_table(comparisons: Iterable[Mapping[str, Any]]) -> str:
     rows = [
         [c["baseline"], f"{c['difference']:+.3f} [{c['low']:+.3f}, {c['high']:+.3f}]", f"{c['p']:.2g}",
          f"{c['won']} / {c['lost']} / {c['tied']}"]
         for c in comparisons
     ]
-    return _table(["baseline", "difference", "p", "won / lost / tied"], rows)
+    return _render_markdown_table(["baseline", "difference", "p", "won / lost / tied"], rows)
 
 
-def _table(head: list[str], rows: Iterable[list[str]]) -> str:
+def _render_markdown_table(head: list[str], rows: Iterable[list[str]]) -> str:
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}", *(f"| {' | '.join(row)} |" for row in rows)]
     return "\n".join(lines)
 
 
-def _bullets(texts: Iterable[str]) -> str:
+def _render_bullets(texts: Iterable[str]) -> str:
     return "\n".join(f"- {text}" for text in texts)
 
 
-def _data(manifest: Mapping[str, Any], gather: Mapping[str, Any]) -> str:
+def _describe_training_data(manifest: Mapping[str, Any], gather: Mapping[str, Any]) -> str:
     """Where the rows come from and what was checked between training and test rows."""
-    sources = [f"{source['kind']}: {source['rows']} rows ({of_source(source)})" for source in gather["sources"]]
+    sources = [f"{source['kind']}: {source['rows']} rows ({format_source_licences(source)})" for source in gather["sources"]]
     proof = manifest["leakage"]
     if proof:
         groups, exact, near = (proof.get(name, 0) for name in ("test_groups_in_training", "exact", "near"))
@@ -112,11 +112,11 @@ def _data(manifest: Mapping[str, Any], gather: Mapping[str, Any]) -> str:
             f"{meant} (`factory/leakage.json`)"
         )
     if manifest.get("review"):
-        sources.append(reviewed(manifest["review"]))
-    return _bullets(sources)
+        sources.append(describe_review(manifest["review"]))
+    return _render_bullets(sources)
 
 
-def reviewed(review: Mapping[str, Any]) -> str:
+def describe_review(review: Mapping[str, Any]) -> str:
     """What experts said of the training rows, in a sentence."""
     count, rows = review["reviewed"], review["rows"]
     if not count:
@@ -129,7 +129,7 @@ def reviewed(review: Mapping[str, Any]) -> str:
     )
 
 
-def _limits(manifest: Mapping[str, Any]) -> list[str]:
+def _list_limitations(manifest: Mapping[str, Any]) -> list[str]:
     gate, base = manifest["gate"], manifest["base"]
     metric = gate["metric"]
     change = manifest.get("facts", {}).get("change", "never")

@@ -11,12 +11,12 @@ from factory import identity
 from factory.api import Answer, Row, Tables
 from factory.data.rows import read_jsonl, write_jsonl
 
-FILE = "factory/golden.jsonl"
-COUNT = 16
+GOLDEN_FILE = "factory/golden.jsonl"
+GOLDEN_ROW_COUNT = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Golden:
+class GoldenRows:
     """The rows, the entries of side tables that they mention, and the gated answers by row id."""
 
     rows: tuple[Row, ...]
@@ -26,37 +26,37 @@ class Golden:
 
 def write_golden(bundle: Path, rows: Sequence[Row], tables: Tables, answers: Mapping[str, Any]) -> None:
     """Choose golden rows by the digest of their ids, so that their order plays no part, and write them."""
-    chosen = sorted(rows, key=lambda row: identity.compute_key(row.id))[:COUNT]
+    chosen = sorted(rows, key=lambda row: identity.compute_key(row.id))[:GOLDEN_ROW_COUNT]
     lines: list[dict[str, Any]] = [{"row": row.to_json(), "output": answers[row.id]} for row in chosen]
     for _, entries in sorted(tables.items()):
-        mentioned = {name for row in chosen for name in _names(dict(row.columns)) if name in entries}
+        mentioned = {name for row in chosen for name in _iterate_strings(dict(row.columns)) if name in entries}
         lines += [{"row": entries[name].to_json()} for name in sorted(mentioned)]
-    write_jsonl(bundle / FILE, lines)
+    write_jsonl(bundle / GOLDEN_FILE, lines)
 
 
-def _names(value: Any) -> Iterator[str]:
+def _iterate_strings(value: Any) -> Iterator[str]:
     """Every string in a JSON value, keys included: any of them may be the id of an entry."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
         for name, child in value.items():
             yield name
-            yield from _names(child)
+            yield from _iterate_strings(child)
     elif isinstance(value, (list, tuple)):
         for child in value:
-            yield from _names(child)
+            yield from _iterate_strings(child)
 
 
-def read_golden(bundle: Path) -> Golden:
+def read_golden(bundle: Path) -> GoldenRows:
     """The golden rows of a bundle."""
     rows: list[Row] = []
     tables: dict[str, dict[str, Row]] = {}
     answers: dict[str, Answer] = {}
-    for line in read_jsonl(bundle / FILE):
+    for line in read_jsonl(bundle / GOLDEN_FILE):
         row = Row.from_json(line["row"])
         if row.table:
             tables.setdefault(row.table, {})[row.id] = row
         else:
             rows.append(row)
             answers[row.id] = Answer(row.id, line["output"])
-    return Golden(tuple(rows), tables, answers)
+    return GoldenRows(tuple(rows), tables, answers)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-UNKNOWN = "unknown"
+UNKNOWN_LICENCE = "unknown"
 
 
-def of_source(source: Mapping[str, Any]) -> str:
+def format_source_licences(source: Mapping[str, Any]) -> str:
     """The licences that a source states, or `unknown`."""
-    said = source.get("licences") or [source.get("licence") or UNKNOWN]
+    said = source.get("licences") or [source.get("licence") or UNKNOWN_LICENCE]
     return ", ".join(said)
 
 
-def notes(base: Mapping[str, Any], gather: Mapping[str, Any], curate: Mapping[str, Any]) -> str:
+def render_licence_notes(base: Mapping[str, Any], gather: Mapping[str, Any], curate: Mapping[str, Any]) -> str:
     """Markdown: a line for the base, for each source, for each licence of training rows, and for what made some."""
     lines = [
         "# Licences", "",
@@ -22,7 +22,7 @@ def notes(base: Mapping[str, Any], gather: Mapping[str, Any], curate: Mapping[st
         "as far as they reach; `unknown` means that nothing was stated, not that anything is allowed.", "",
         "| what | which | licence |", "|---|---|---|",
         f"| base | {base['id']} ({base['source']}) | {base['licence']} |",
-        *(f"| rows | {source['kind']} | {of_source(source)} |" for source in gather["sources"]),
+        *(f"| rows | {source['kind']} | {format_source_licences(source)} |" for source in gather["sources"]),
         *(f"| training rows | {count:,} of them, or of what they were made from | {licence} |"
           for licence, count in curate.get("licences", {}).items()),
         *(f"| made rows | {count:,} by {generator} | see what they were made from, and the terms of the model |"

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-FOLDER = "PATH_OF_THIS_FOLDER"
+FOLDER_PLACEHOLDER = "PATH_OF_THIS_FOLDER"
 
-EXAMPLES = {
+LOADING_EXAMPLES = {
     "sentence_transformers:CrossEncoder": (
         "from sentence_transformers import CrossEncoder\n"
-        f'model = CrossEncoder("{FOLDER}")\n'
+        f'model = CrossEncoder("{FOLDER_PLACEHOLDER}")\n'
         'print(model.predict([("a query", "a document"), ("a query", "another document")]))'
     ),
     "sentence_transformers:SentenceTransformer": (
         "from sentence_transformers import SentenceTransformer\n"
-        f'model = SentenceTransformer("{FOLDER}")\n'
+        f'model = SentenceTransformer("{FOLDER_PLACEHOLDER}")\n'
         'print(model.similarity(model.encode(["a query"]), model.encode(["a document", "another document"])))'
     ),
     "sentence_transformers:MultiVectorEncoder": (
         "from sentence_transformers import MultiVectorEncoder\n"
-        f'model = MultiVectorEncoder("{FOLDER}")\n'
+        f'model = MultiVectorEncoder("{FOLDER_PLACEHOLDER}")\n'
         'documents = model.encode_document(["a document", "another document"])\n'
         'print(model.similarity(model.encode_query(["a query"]), documents))'
     ),
     "peft:AutoPeftModelForCausalLM": (
         "from peft import AutoPeftModelForCausalLM\n"
         "from transformers import AutoTokenizer\n"
-        f'folder = "{FOLDER}"\n'
+        f'folder = "{FOLDER_PLACEHOLDER}"\n'
         "model, tokenizer = AutoPeftModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)\n"
         "# factory/renderer.json has the templates of the system and the user message.\n"
         'messages = [{"role": "system", "content": "…"}, {"role": "user", "content": "…"}]\n'
@@ -36,14 +36,14 @@ EXAMPLES = {
     ),
     "transformers:AutoModelForSequenceClassification": (
         "from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, pipeline\n"
-        f'folder = "{FOLDER}"\n'
+        f'folder = "{FOLDER_PLACEHOLDER}"\n'
         'config = AutoConfig.from_pretrained(f"{folder}/labels")\n'
         "model = AutoModelForSequenceClassification.from_pretrained(folder, config=config)\n"
         'classify = pipeline("text-classification", model=model, tokenizer=AutoTokenizer.from_pretrained(folder))\n'
         'print(classify("a text", top_k=3))'
     ),
 }
-PIPELINES = {
+PIPELINE_TAGS = {
     "CrossEncoder": "text-ranking",
     "AutoModelForSequenceClassification": "text-classification",
     "SentenceTransformer": "sentence-similarity", "MultiVectorEncoder": "sentence-similarity",
@@ -51,20 +51,20 @@ PIPELINES = {
 }
 
 
-def example(loader: str, base: str) -> str:
+def render_usage_example(loader: str, base: str) -> str:
     """Python that loads the bundle by `loader`, a `module:Class`."""
-    if loader in EXAMPLES:
-        return EXAMPLES[loader]
+    if loader in LOADING_EXAMPLES:
+        return LOADING_EXAMPLES[loader]
     module, _, name = loader.partition(":")
-    return f'from {module} import {name}  # on {base}\nmodel = {name}.from_pretrained("{FOLDER}")\nprint(model)'
+    return f'from {module} import {name}  # on {base}\nmodel = {name}.from_pretrained("{FOLDER_PLACEHOLDER}")\nprint(model)'
 
 
-def library(loader: str) -> str:
+def get_library_name(loader: str) -> str:
     """The Hub's name of the library that loads the bundle."""
     module = loader.partition(":")[0].partition(".")[0]
     return module.replace("_", "-") or "peft"
 
 
-def pipeline(loader: str) -> str:
+def get_pipeline_tag(loader: str) -> str:
     """The Hub's name of what a model of this class does."""
-    return PIPELINES.get(loader.partition(":")[2], "feature-extraction")
+    return PIPELINE_TAGS.get(loader.partition(":")[2], "feature-extraction")

@@ -12,7 +12,7 @@ from factory.cli.out import dim, strong
 from factory.report.words import clean, count, listed, number
 
 if TYPE_CHECKING:
-    from factory.portrait import Counts, Histogram, History, Portrait, Sample, Spread, Step
+    from factory.portrait import ValueCounts, Histogram, RowLineage, DataProfile, RowSample, Distribution, FunnelStep
 
 BLOCKS = " ▏▎▍▌▋▊▉█"
 BAR, WIDTH = 28, 100
@@ -27,18 +27,18 @@ def bar(share: float, width: int = BAR) -> str:
     return "█" * full + (BLOCKS[rest] if rest else "")
 
 
-def drawn(portrait: Portrait) -> Iterator[str]:
+def drawn(portrait: DataProfile) -> Iterator[str]:
     """The whole portrait, part by part."""
-    yield f"{strong(portrait.evidence.run.name)} {dim(portrait.task.kind)}\n"
-    yield funnel(portrait.steps)
-    yield from proof(portrait.leakage, portrait.evidence.facts("curate").get("tests", []))
-    for spread in portrait.spreads:
+    yield f"{strong(portrait.run_outputs.run.name)} {dim(portrait.task.kind)}\n"
+    yield funnel(portrait.funnel)
+    yield from proof(portrait.leakage, portrait.run_outputs.read_stage_json("curate").get("tests", []))
+    for spread in portrait.distributions:
         yield f"\n{told(spread)}"
-    yield from _samples("rows that stay", portrait.kept)
-    yield from _samples("rows that went", portrait.dropped)
+    yield from _samples("rows that stay", portrait.training_samples)
+    yield from _samples("rows that went", portrait.removal_samples)
 
 
-def funnel(steps: Sequence[Step]) -> str:
+def funnel(steps: Sequence[FunnelStep]) -> str:
     """A line a step: what it took or added, what is there after it."""
     most = max([step.rows for step in steps] or [1]) or 1
     rows = [
@@ -48,13 +48,13 @@ def funnel(steps: Sequence[Step]) -> str:
     return out.table(["stage", "step", "change", "rows", "", "because"], rows, right=(2, 3))
 
 
-def _change(step: Step) -> str:
+def _change(step: FunnelStep) -> str:
     parts = [f"+{step.added:,}" if step.added else "", f"−{step.dropped:,}" if step.dropped else "",
              f"~{step.changed:,}" if step.changed else ""]
     return " ".join(part for part in parts if part) or "0"
 
 
-def _why(step: Step) -> str:
+def _why(step: FunnelStep) -> str:
     reasons = list(step.reasons.items())
     said = ", ".join(f"{clean(why, 60)} {rows:,}" for why, rows in reasons[:WHY])
     return f"{said}, {len(reasons) - WHY} more" if len(reasons) > WHY else said
@@ -74,7 +74,7 @@ def proof(leakage: Mapping[str, Any], tests: Sequence[Mapping[str, Any]]) -> Ite
         yield f"data.require {clean(test.get('metric', ''))}: {number(test.get('value'))} ({limits})"
 
 
-def told(spread: Spread) -> str:
+def told(spread: Distribution) -> str:
     """A histogram or counts, with a bar each."""
     from factory.portrait import Histogram
 
@@ -88,7 +88,7 @@ def _histogram(spread: Histogram) -> str:
     return "\n".join([head, *_bars([(each.name, each.rows) for each in spread.bins], most)])
 
 
-def _counts(spread: Counts) -> str:
+def _counts(spread: ValueCounts) -> str:
     values, (left, rows) = spread.values, spread.others
     head = f"{strong(clean(spread.title))}  {count(len(values) + left, 'value')}"
     more = [dim(f"  and {left} more values with {rows:,} rows")] if left else []
@@ -101,14 +101,14 @@ def _bars(lines: Sequence[tuple[str, int]], most: int) -> list[str]:
     return out.table(["", "", "", ""], cells, right=(2,)).splitlines()[1:]
 
 
-def _samples(title: str, samples: Sequence[Sample]) -> Iterator[str]:
+def _samples(title: str, samples: Sequence[RowSample]) -> Iterator[str]:
     if samples:
         yield f"\n{strong(title)}"
     for sample in samples:
         yield from _sample(sample)
 
 
-def _sample(sample: Sample) -> Iterator[str]:
+def _sample(sample: RowSample) -> Iterator[str]:
     why = f"{sample.step}: {sample.why}" if sample.why else ""
     yield f"{sample.id}  {dim(clean(sample.origin))}{f'  {clean(why, 90)}' if why else ''}"
     yield from paragraph(sample.text, "  ")
@@ -124,7 +124,7 @@ def paragraph(text: str, indent: str) -> Iterator[str]:
         yield textwrap.fill(clean(line), width, initial_indent=indent, subsequent_indent=indent)
 
 
-def story(history: History, depth: int = 0) -> Iterator[str]:
+def story(history: RowLineage, depth: int = 0) -> Iterator[str]:
     """One row with all that is known of it, and its parents below it."""
     row, made, pad = history.row, history.row.provenance, "  " * depth
     yield f"{pad}{strong(row.id)}  {history.state}"
@@ -135,7 +135,7 @@ def story(history: History, depth: int = 0) -> Iterator[str]:
         "source": f"{made.source}:{made.line}" if made.line else made.source, "licence": made.licence,
         "generator": made.generator, "group": row.group, "split": row.split, "content": history.key,
         **{name: _said(value) for name, value in made.detail.items()},
-        "reviewed": listed([f"{who} {word.verdict}" for who, word in sorted(history.said.items())]),
+        "reviewed": listed([f"{who} {word.verdict}" for who, word in sorted(history.decisions.items())]),
     }
     yield from (f"{pad}  {dim(name)} {clean(value)}" for name, value in facts.items() if value)
     for name, value in row.columns.items():

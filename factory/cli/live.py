@@ -103,7 +103,7 @@ def _stage(run: RunView, stage: StageView) -> Sequence[RenderableType]:
     }
     quiet = "dim" if stage.state in (WAITING, CACHED) else ""
     text = Text(detail.get(stage.state, ""), style=quiet or style)
-    points = run.curve(stage.name)
+    points = run.extract_curve(stage.name)
     if points:
         text.append(f"  loss {points[-1][1]:.3g} {spark([p[1] for p in points])}", style="dim")
     return Text(mark, style=style), Text(stage.name, style=quiet), text
@@ -115,7 +115,7 @@ def _running(run: RunView, stage: StageView) -> Sequence[RenderableType]:
     mark = SPIN[int(time.time() * 8) % len(SPIN)]
     since = words.seconds(max(0.0, time.time() - stage.started))
     text = Text.assemble((since, "cyan"), f"  {_bar(stage)}{far(stage) if stage.unit else words.clean(stage.why, 80)}")
-    points = run.curve(stage.name)
+    points = run.extract_curve(stage.name)
     if points:
         text.append(f"  loss {points[-1][1]:.3g} {spark([p[1] for p in points])}", style="magenta")
     return Text(mark, style="cyan"), Text(stage.name, style="bold"), text

@@ -66,12 +66,12 @@ def far(stage: StageView) -> str:
     parts = [f"{stage.done}{total} {words.clean(stage.unit)}"]
     if stage.rate > 0:
         parts.append(f"{stage.rate:.1f}/s" if stage.rate >= 1 else f"{words.seconds(1 / stage.rate)} each")
-    if stage.left is not None and stage.left > 0:
-        parts.append(f"{words.seconds(stage.left)} left")
+    if stage.remaining_seconds is not None and stage.remaining_seconds > 0:
+        parts.append(f"{words.seconds(stage.remaining_seconds)} left")
     return ", ".join(parts)
 
 
 def loss(run: RunView, stage: str) -> str:
     """The newest loss of a stage, if it has one."""
-    points = run.curve(stage)
+    points = run.extract_curve(stage)
     return f", loss {points[-1][1]:.4g}" if points else ""

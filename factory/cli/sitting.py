@@ -17,8 +17,8 @@ import click
 from factory.cli import out
 from factory.errors import InputError
 from factory.report.words import clean
-from factory.review import ACCEPT, EDIT, REJECT, SKIP, Desk, Item
-from factory.review.desk import parsed, text
+from factory.review import ACCEPT, EDIT, REJECT, SKIP, ReviewSession, ReviewItem
+from factory.review.desk import parse_edited_value, format_editable_value
 
 KEYS = {
     "a": "accept", "r": "reject", "n": "reject with a note", "e": "edit", "s": "skip", "b": "back", "q": "quit",
@@ -67,22 +67,22 @@ def edited(before: str) -> str | None:
 class Sitting:
     """One run of `factory review`: shows rows and hands decisions to the desk, each before the next row is shown."""
 
-    desk: Desk
+    desk: ReviewSession
     keys: Iterator[Key]
     edit: Callable[[str], str | None] = edited
     ask: Callable[[str], str] = lambda question: str(click.prompt(question, default="", show_default=False))
     say: Callable[[str], None] = out.say
-    queue: deque[Item] = field(default_factory=deque)
+    queue: deque[ReviewItem] = field(default_factory=deque)
 
     def run(self) -> None:
         """Until no row waits, the reviewer quits, or the pipe ends."""
-        self.queue.extend(self.desk.waiting())
+        self.queue.extend(self.desk.list_waiting_items())
         while self.queue:
             self._show(self.queue[0])
             if not self._act(self.queue[0]):
                 return
 
-    def _act(self, item: Item) -> bool:
+    def _act(self, item: ReviewItem) -> bool:
         """Hear keys until one decides on this row; False to stop."""
         for key, rest in self.keys:
             if key == "q":
@@ -97,7 +97,7 @@ class Sitting:
                 self.say(clean(error.message if isinstance(error, click.ClickException) else error))
         return False
 
-    def _decided(self, item: Item, key: str, rest: str) -> bool:
+    def _decided(self, item: ReviewItem, key: str, rest: str) -> bool:
         """Whether the key led to another row."""
         if key == "b":
             return self._back()
@@ -106,11 +106,11 @@ class Sitting:
             if answer is None:
                 self.say("nothing was changed; the row waits")
                 return False
-            self.desk.decide(item, EDIT, answer)
+            self.desk.record_decision(item, EDIT, answer)
         elif key == "n":
-            self.desk.decide(item, REJECT, note=rest or self.ask("why"))
+            self.desk.record_decision(item, REJECT, note=rest or self.ask("why"))
         else:
-            self.desk.decide(item, {"a": ACCEPT, "r": REJECT, "s": SKIP}[key])
+            self.desk.record_decision(item, {"a": ACCEPT, "r": REJECT, "s": SKIP}[key])
         self.queue.popleft()
         return True
 
@@ -122,23 +122,23 @@ class Sitting:
         self.queue = deque([before, *(item for item in self.queue if item.key != before.key)])
         return True
 
-    def _answer(self, item: Item, rest: str) -> Mapping[str, Any] | None:
+    def _answer(self, item: ReviewItem, rest: str) -> Mapping[str, Any] | None:
         """The answer as edited: a lone text as it is, anything else as JSON. None when nothing was changed."""
         if len(item.answer) == 1:
             name, value = next(iter(item.answer.items()))
-            written = rest or self.edit(text(value))
-            return None if written is None else {name: parsed(written, value)}
+            written = rest or self.edit(format_editable_value(value))
+            return None if written is None else {name: parse_edited_value(written, value)}
         whole = dict(item.answer)
         written = rest or self.edit(json.dumps(whole, ensure_ascii=False, indent=1))
-        found = None if written is None else parsed(written, whole)
+        found = None if written is None else parse_edited_value(written, whole)
         if found is not None and not isinstance(found, dict):
             raise InputError(f"an object {{…}} with {', '.join(whole)} is wanted")
         return found
 
-    def _show(self, item: Item) -> None:
-        done = self.desk.progress()
+    def _show(self, item: ReviewItem) -> None:
+        done = self.desk.measure_progress()
         told = ", ".join(f"{count} {name}" for name, count in done.counts.items() if count)
-        self.say(out.dim(f"\nrow {min(done.decided + 1, done.of)} of {done.of}{f' · {told}' if told else ''}"))
+        self.say(out.dim(f"\nrow {min(done.decided + 1, done.total)} of {done.total}{f' · {told}' if told else ''}"))
         for line in self.desk.show(item).splitlines():
             self.say(_wrapped(line))
         self.say(out.dim(_help()))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from factory.errors import InputError
-from factory.runs import RUNNING, WHOLE, RunView, newest
+from factory.runs import RUNNING, GATE_STAGE, RunView, iterate_newest_runs
 from factory.store import StageOutput, Store
 
 
@@ -32,7 +32,7 @@ def sweep(home: Path, keep: int, *, dry_run: bool = False) -> list[Gone]:
     """Take away what no kept run refers to; returns what went. What a build holds at this moment stays."""
     if keep < 1:
         raise InputError("--keep must be 1 or more: the newest run of each specialist is never taken apart")
-    store, wanted = Store(home), referred(newest(home, brief=True), keep)
+    store, wanted = Store(home), referred(iterate_newest_runs(home, brief=True), keep)
     gone: list[Gone] = []
     for place in _places(store):
         if (place.kind, place.key) in wanted:
@@ -51,7 +51,7 @@ def referred(runs: Iterable[RunView], keep: int) -> set[tuple[str, str]]:
     seen: dict[tuple[str, bool], int] = {}
     found: set[tuple[str, str]] = set()
     for run in runs:
-        sort = (run.name, WHOLE in run.stages)
+        sort = (run.name, GATE_STAGE in run.stages)
         seen[sort] = seen.get(sort, 0) + 1
         if seen[sort] <= keep or run.state == RUNNING:
             found |= {(name.partition("[")[0], stage.key) for name, stage in run.stages.items()}

@@ -12,7 +12,7 @@ from typing import Any
 
 from factory.cli import out
 from factory.cli.out import dim, strong, table
-from factory.evidence import Evidence
+from factory.evidence import RunOutputs
 from factory.report import words
 
 COLOURS = {words.SHIP: "green", words.NO_SHIP: "red", words.PROMPTING: "yellow", words.INSUFFICIENT: "yellow"}
@@ -22,23 +22,23 @@ TOTALS = 6
 """Columns of numbers of all rows together that fit beside each other; the report has all."""
 
 
-def summary(evidence: Evidence) -> dict[str, Any]:
+def summary(evidence: RunOutputs) -> dict[str, Any]:
     """The outcome of a run as data."""
-    run, gate = evidence.run, evidence.facts("gate")
-    bundle = evidence.folder("bundle")
+    run, gate = evidence.run, evidence.read_stage_json("gate")
+    bundle = evidence.find_stage_folder("bundle")
     return {
-        **run.heading(),
+        **run.summarise_run(),
         "exit_code": run.end.exit_code if run.end else None,
         "bundle": str(bundle) if bundle else "",
         "gate": gate,
-        "contenders": evidence.facts("score").get("contenders", {}),
-        "totals": evidence.facts("score").get("totals", {}),
+        "contenders": evidence.read_stage_json("score").get("contenders", {}),
+        "totals": evidence.read_stage_json("score").get("totals", {}),
     }
 
 
-def panel(evidence: Evidence) -> str:
+def panel(evidence: RunOutputs) -> str:
     """The verdict for a person; empty when the run did not reach one."""
-    gate = evidence.facts("gate")
+    gate = evidence.read_stage_json("gate")
     verdict = str(gate.get("verdict", ""))
     if not verdict:
         return ""
@@ -58,9 +58,9 @@ def _ceiling(gate: Mapping[str, Any]) -> list[str]:
     return [dim(f"no answer to these rows could score above {words.number(ceiling)}: their candidates end there")]
 
 
-def _totals(evidence: Evidence) -> list[str]:
+def _totals(evidence: RunOutputs) -> list[str]:
     """What is no mean of rows, a line a contender."""
-    totals = {name: found for name, found in evidence.facts("score").get("totals", {}).items() if found}
+    totals = {name: found for name, found in evidence.read_stage_json("score").get("totals", {}).items() if found}
     names = list(dict.fromkeys(each for found in totals.values() for each in found))[:TOTALS]
     if not names:
         return []
@@ -95,9 +95,9 @@ def _reasons(gate: Mapping[str, Any]) -> list[str]:
     return [*lines, ""] if lines else []
 
 
-def contenders(evidence: Evidence) -> str:
+def contenders(evidence: RunOutputs) -> str:
     """A table: each contender's mean and interval, drawn on one scale, and what tuned gains over it."""
-    gate, score = evidence.facts("gate"), evidence.facts("score")
+    gate, score = evidence.read_stage_json("gate"), evidence.read_stage_json("score")
     metric = gate.get("metric") or next(iter(m["name"] for m in score.get("metrics", [])), "")
     found = {c: values[metric] for c, values in score.get("contenders", {}).items() if metric in values}
     if not found:
@@ -139,8 +139,8 @@ def bar(value: Mapping[str, float], scale: tuple[float, float], width: int = BAR
     return "".join(line)
 
 
-def _bundle(evidence: Evidence) -> list[str]:
-    folder = evidence.folder("bundle")
+def _bundle(evidence: RunOutputs) -> list[str]:
+    folder = evidence.find_stage_folder("bundle")
     if folder is None:
         return []
     return [
@@ -158,11 +158,11 @@ def _near(path: Path) -> str:
         return str(path)
 
 
-def _try(evidence: Evidence) -> list[str]:
+def _try(evidence: RunOutputs) -> list[str]:
     """One line that asks the specialist something it was tested on."""
-    from factory.compare import Shelf
+    from factory.compare import FrozenRowViewer
 
-    asked = Shelf(evidence).example()
+    asked = FrozenRowViewer(evidence).build_example_question()
     query = words.clean(asked.pop("query", ""))
     more = [f"--with {shlex.quote(f'{name}={_value(value)}')}" for name, value in asked.items() if value]
     told = " ".join([f"factory try {evidence.run.name} --query {shlex.quote(query)}", *more])

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from factory.api.rows import Metric
 from factory.data import stats
-from factory.data.reasons import Case, Comparison, Forgotten, reasons
+from factory.data.reasons import VerdictBasis, BaselineComparison, SuiteRegression, explain_verdict
 
 if TYPE_CHECKING:
     from factory.spec import Gate
@@ -21,7 +21,7 @@ SHIP, NO_SHIP = "SHIP", "NO_SHIP"
 PROMPTING_IS_ENOUGH, INSUFFICIENT_EVIDENCE = "PROMPTING_IS_ENOUGH", "INSUFFICIENT_EVIDENCE"
 TUNED = "tuned"
 CEILING = "ceiling"
-NEAREST = 4
+SETTLE_EFFECT_DIVISOR = 4
 """`n_to_settle` is reckoned for no less than a fourth of what this comparison could detect: less needs endless rows."""
 
 ScoredRows = Sequence[Mapping[str, Any]]
@@ -29,7 +29,7 @@ ScoredRows = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Paired:
+class _PairedScores:
     """What every comparison shares: the tuned model's values by row, the rows' clusters, and how to compare."""
 
     values: Mapping[str, float]
@@ -37,34 +37,34 @@ class _Paired:
     metric: Metric
     gate: Gate
 
-    def against(self, baselines: Mapping[str, Mapping[str, float]]) -> list[Comparison]:
+    def compare_with_baselines(self, baselines: Mapping[str, Mapping[str, float]]) -> list[BaselineComparison]:
         """Tuned against each baseline, all on the same resamples."""
         sign = 1 if self.metric.higher_is_better else -1
-        differences = {name: stats.compared(self.values, other, sign) for name, other in baselines.items()}
-        samples = [stats.sample(list(each.values()), [self.clusters[i] for i in each]) for each in differences.values()]
-        drawn = stats.bootstrap(samples, self.gate.resamples, self.gate.seed)
-        return [self._one(*parts) for parts in zip(differences, differences.values(), samples, drawn, strict=True)]
+        differences = {name: stats.subtract_scores(self.values, other, sign) for name, other in baselines.items()}
+        samples = [stats.group_by_cluster(list(each.values()), [self.clusters[i] for i in each]) for each in differences.values()]
+        drawn = stats.bootstrap_means(samples, self.gate.resamples, self.gate.seed)
+        return [self._compare_with_baseline(*parts) for parts in zip(differences, differences.values(), samples, drawn, strict=True)]
 
-    def _one(
-        self, baseline: str, differences: Mapping[str, float], data: stats.Sample, means: stats.Floats
-    ) -> Comparison:
+    def _compare_with_baseline(
+        self, baseline: str, differences: Mapping[str, float], data: stats.ClusterSample, means: stats.Floats
+    ) -> BaselineComparison:
         """One comparison. Exact McNemar gives p for binary rows that share no group, else the bootstrap does."""
         won = sum(value > 0 for value in differences.values())
         lost = sum(value < 0 for value in differences.values())
         alone = self.metric.binary and len(data.sums) == len(differences)
-        p = stats.mcnemar(won, lost) if alone else stats.p_value(data, means)
-        found = stats.estimate(data, means, self.gate.confidence)
-        return Comparison(baseline, found, p, won, lost, len(differences) - won - lost)
+        p = stats.compute_mcnemar_p(won, lost) if alone else stats.compute_p_value(data, means)
+        found = stats.estimate_mean(data, means, self.gate.confidence)
+        return BaselineComparison(baseline, found, p, won, lost, len(differences) - won - lost)
 
-    def alone(self) -> stats.Interval:
+    def estimate_tuned_mean(self) -> stats.ConfidenceInterval:
         """Tuned's own mean with its interval."""
-        return stats.mean_interval(
+        return stats.compute_mean_interval(
             list(self.values.values()), [self.clusters[name] for name in self.values], self.gate.confidence,
             binary=self.metric.binary, resamples=self.gate.resamples, seed=self.gate.seed,
         )
 
 
-def decide(
+def decide_verdict(
     scores: Mapping[str, ScoredRows], metric: Metric, gate: Gate, *, prompted: Collection[str] = (), leaked: int = 0,
     probes: Sequence[Mapping[str, Any]] = (), refused: Sequence[str] = (),
 ) -> dict[str, Any]:
@@ -74,43 +74,43 @@ def decide(
 
     Raises ValueError when tuned or all baselines are absent, or contenders did not score the same rows.
     """
-    table = {name: _column(name, rows, metric.name) for name, rows in scores.items()}
+    table = {name: _extract_metric_column(name, rows, metric.name) for name, rows in scores.items()}
     if TUNED not in table or len(table) < 2:
         raise ValueError(f"a verdict compares {TUNED!r} with baselines; there are: {', '.join(sorted(table))}")
-    paired = _Paired(table[TUNED], {row["id"]: row.get("group") or row["id"] for row in scores[TUNED]}, metric, gate)
-    comparisons = paired.against({name: table[name] for name in sorted(table) if name != TUNED})
-    lost = forgotten(probes)
-    word, blocking = _judged(comparisons, gate.margin, prompted, bool(leaked or lost or refused))
-    effect = gate.margin + _beyond(comparisons, gate.confidence)
-    settle = _settle(blocking, gate) if word == INSUFFICIENT_EVIDENCE else None
-    case = Case(
+    paired = _PairedScores(table[TUNED], {row["id"]: row.get("group") or row["id"] for row in scores[TUNED]}, metric, gate)
+    comparisons = paired.compare_with_baselines({name: table[name] for name in sorted(table) if name != TUNED})
+    lost = find_regressed_suites(probes)
+    word, blocking = _choose_verdict(comparisons, gate.margin, prompted, bool(leaked or lost or refused))
+    effect = gate.margin + _compute_detectable_effect(comparisons, gate.confidence)
+    settle = _estimate_settling_rows(blocking, gate) if word == INSUFFICIENT_EVIDENCE else None
+    case = VerdictBasis(
         word, comparisons, blocking, metric.name, gate.margin, gate.confidence, leaked, effect, settle, lost, refused
     )
     return {
         "verdict": word, "metric": metric.name, "margin": gate.margin, "confidence": gate.confidence,
-        "tuned": asdict(paired.alone()), "comparisons": [comparison.to_json() for comparison in comparisons],
-        "best_baseline": min(comparisons, key=lambda c: (c.found.mean, c.baseline)).baseline,
-        "reasons": reasons(case), "minimum_detectable_effect": round(effect, stats.DIGITS), "n_to_settle": settle,
-        CEILING: _ceiling(scores[TUNED]), "probes": [dict(probe) for probe in probes],
+        "tuned": asdict(paired.estimate_tuned_mean()), "comparisons": [comparison.to_json() for comparison in comparisons],
+        "best_baseline": min(comparisons, key=lambda c: (c.difference_interval.mean, c.baseline)).baseline,
+        "reasons": explain_verdict(case), "minimum_detectable_effect": round(effect, stats.DIGITS), "n_to_settle": settle,
+        CEILING: _compute_mean_ceiling(scores[TUNED]), "probes": [dict(probe) for probe in probes],
         **({"refused": list(refused)} if refused else {}),
     }
 
 
-def forgotten(probes: Sequence[Mapping[str, Any]]) -> list[Forgotten]:
+def find_regressed_suites(probes: Sequence[Mapping[str, Any]]) -> list[SuiteRegression]:
     """The suites that fell by more than their tolerance, and by more than chance explains."""
     return [
-        Forgotten(suite["suite"], suite["base"], suite["tuned"], probe["tolerance"], suite["low"], suite["high"])
+        SuiteRegression(suite["suite"], suite["base"], suite["tuned"], probe["tolerance"], suite["low"], suite["high"])
         for probe in probes for suite in probe["suites"]
         if suite["difference"] < -probe["tolerance"] and suite["high"] < 0
     ]
 
 
-def _judged(
-    comparisons: Sequence[Comparison], margin: float, prompted: Collection[str], barred: bool
-) -> tuple[str, list[Comparison]]:
+def _choose_verdict(
+    comparisons: Sequence[BaselineComparison], margin: float, prompted: Collection[str], barred: bool
+) -> tuple[str, list[BaselineComparison]]:
     """The verdict, and the comparisons that stand in the way of a better one."""
-    failed = [c for c in comparisons if c.found.high <= margin]
-    unclear = [c for c in comparisons if c.found.low <= margin < c.found.high]
+    failed = [c for c in comparisons if c.difference_interval.high <= margin]
+    unclear = [c for c in comparisons if c.difference_interval.low <= margin < c.difference_interval.high]
     if barred:
         return NO_SHIP, failed
     if failed:
@@ -118,23 +118,23 @@ def _judged(
     return (INSUFFICIENT_EVIDENCE, unclear) if unclear else (SHIP, [])
 
 
-def _beyond(comparisons: Sequence[Comparison], confidence: float) -> float:
+def _compute_detectable_effect(comparisons: Sequence[BaselineComparison], confidence: float) -> float:
     """How far past the margin the truth must lie, against every baseline, for 80 % of such builds to ship."""
-    power = stats.joint_power(len(comparisons))
-    return max(c.estimate.error * stats.reach(c.estimate.clusters, confidence, power) for c in comparisons)
+    power = stats.compute_joint_power(len(comparisons))
+    return max(c.estimate.standard_error * stats.compute_detectable_errors(c.estimate.effective_clusters, confidence, power) for c in comparisons)
 
 
-def _settle(unclear: Sequence[Comparison], gate: Gate) -> int:
+def _estimate_settling_rows(unclear: Sequence[BaselineComparison], gate: Gate) -> int:
     """The test rows with which every unclear comparison would come down on one side, were the truth what was seen."""
     return max(
-        stats.rows_to_settle(
-            c.estimate, max(abs(c.found.mean - gate.margin), _beyond([c], gate.confidence) / NEAREST), gate.confidence
+        stats.estimate_rows_needed(
+            c.estimate, max(abs(c.difference_interval.mean - gate.margin), _compute_detectable_effect([c], gate.confidence) / SETTLE_EFFECT_DIVISOR), gate.confidence
         )
         for c in unclear
     )
 
 
-def _column(contender: str, rows: ScoredRows, metric: str) -> dict[str, float]:
+def _extract_metric_column(contender: str, rows: ScoredRows, metric: str) -> dict[str, float]:
     """Row id → value, in the order of ids."""
     found: dict[str, float] = {}
     for row in rows:
@@ -145,7 +145,7 @@ def _column(contender: str, rows: ScoredRows, metric: str) -> dict[str, float]:
     return {name: found[name] for name in sorted(found)}
 
 
-def _ceiling(rows: ScoredRows) -> float | None:
+def _compute_mean_ceiling(rows: ScoredRows) -> float | None:
     """What a perfect answer would get of the eval's primary metric, on average, where the eval says so."""
     found = [float(row["values"][CEILING]) for row in rows if CEILING in row["values"]]
     return round(sum(found) / len(found), stats.DIGITS) if found else None

@@ -10,17 +10,17 @@ from typing import Any
 
 from factory.api import Row
 from factory.errors import InputError
-from factory.evidence import Evidence
-from factory.portrait.steps import last
-from factory.review import Content, Said
+from factory.evidence import RunOutputs
+from factory.portrait.steps import find_final_stage
+from factory.review import RowContent, ReviewDecision
 
 TRAINING, DROPPED = "training", "dropped"
-DEPTH = 6
+MAX_PARENT_DEPTH = 6
 """Generations of parents that are followed."""
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class RowLineage:
     """One row. `state` is training, dropped, validation or test; `step` and `why` say why it went."""
 
     row: Row
@@ -29,57 +29,57 @@ class History:
     step: str = ""
     why: str = ""
     twin: str = ""
-    said: Mapping[str, Said] = field(default_factory=dict)
-    parents: tuple[History, ...] = ()
+    decisions: Mapping[str, ReviewDecision] = field(default_factory=dict)
+    parents: tuple[RowLineage, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As `--json` gives it; `key` is the digest by which decisions know the row."""
         told = {"state": self.state, "key": self.key, "step": self.step, "why": self.why, "twin": self.twin}
         return {
             **self.row.to_json(), **{name: value for name, value in told.items() if value},
-            "reviewed": {who: word.to_json() for who, word in self.said.items()},
+            "reviewed": {who: word.to_json() for who, word in self.decisions.items()},
             "parents": [parent.to_json() for parent in self.parents],
             "provenance": asdict(self.row.provenance),
         }
 
 
-def history(evidence: Evidence, name: str, content: Content, decided: Mapping[str, Mapping[str, Said]]) -> History:
+def trace_lineage(evidence: RunOutputs, name: str, content: RowContent, decided: Mapping[str, Mapping[str, ReviewDecision]]) -> RowLineage:
     """The history of the row with this id, or whose id alone begins so. Raises InputError when there is no such row."""
-    ids = _ids(evidence, name)
+    ids = _match_row_ids(evidence, name)
     if name not in ids and len(ids) != 1:
-        raise InputError(_unknown(name, ids))
-    return _told(evidence, name if name in ids else ids[0], content, decided, DEPTH)
+        raise InputError(_describe_unknown_row(name, ids))
+    return _build_lineage(evidence, name if name in ids else ids[0], content, decided, MAX_PARENT_DEPTH)
 
 
-def _told(
-    evidence: Evidence, name: str, content: Content, decided: Mapping[str, Mapping[str, Said]], depth: int
-) -> History:
-    found = next(_found(evidence, name), None)
+def _build_lineage(
+    evidence: RunOutputs, name: str, content: RowContent, decided: Mapping[str, Mapping[str, ReviewDecision]], depth: int
+) -> RowLineage:
+    found = next(_search_row_files(evidence, name), None)
     if found is None:
-        raise InputError(_unknown(name, []))
+        raise InputError(_describe_unknown_row(name, []))
     row, state, entry = found
-    key = content.digest(row)
+    key = content.compute_content_digest(row)
     named = [parent for parent in row.provenance.parents if parent != row.id] if depth else []
     parents = tuple(
-        _told(evidence, parent, content, decided, depth - 1) for parent in named if next(_found(evidence, parent), None)
+        _build_lineage(evidence, parent, content, decided, depth - 1) for parent in named if next(_search_row_files(evidence, parent), None)
     )
     gone = {part: str(entry.get(part, "")) for part in ("step", "why", "twin")}
-    return History(row, state, key, **gone, said=decided.get(key, {}), parents=parents)
+    return RowLineage(row, state, key, **gone, decisions=decided.get(key, {}), parents=parents)
 
 
-def _places(evidence: Evidence) -> Iterator[tuple[str, Path]]:
+def _list_row_files(evidence: RunOutputs) -> Iterator[tuple[str, Path]]:
     """State → the file that holds such rows, those that say most first."""
-    final, freeze = evidence.folder(last(evidence)), evidence.folder("freeze")
+    final, freeze = evidence.find_stage_folder(find_final_stage(evidence)), evidence.find_stage_folder("freeze")
     files = [(TRAINING, final, "train.jsonl"), (DROPPED, final, "dropped.jsonl"),
              ("test", freeze, "test.jsonl"), ("validation", freeze, "validation.jsonl"),
              ("gathered, and left out by data.limit", freeze, "train.jsonl")]
     yield from ((state, folder / name) for state, folder, name in files if folder and (folder / name).is_file())
 
 
-def _found(evidence: Evidence, name: str) -> Iterator[tuple[Row, str, Mapping[str, Any]]]:
+def _search_row_files(evidence: RunOutputs, name: str) -> Iterator[tuple[Row, str, Mapping[str, Any]]]:
     """The row of an id with its state, from each file that has it; lines without the id are not parsed."""
     mark = json.dumps(name, ensure_ascii=False).encode()
-    for state, path in _places(evidence):
+    for state, path in _list_row_files(evidence):
         with path.open("rb") as file:
             for line in file:
                 if mark in line:
@@ -89,11 +89,11 @@ def _found(evidence: Evidence, name: str) -> Iterator[tuple[Row, str, Mapping[st
                         yield Row.from_json(row), state, entry if state == DROPPED else {}
 
 
-def _ids(evidence: Evidence, start: str) -> list[str]:
+def _match_row_ids(evidence: RunOutputs, start: str) -> list[str]:
     """Ids that begin so, each once."""
     mark = f'"id":{json.dumps(start, ensure_ascii=False)[:-1]}'.encode()
     found: dict[str, None] = {}
-    for state, path in _places(evidence):
+    for state, path in _list_row_files(evidence):
         with path.open("rb") as file:
             for line in file:
                 if mark in line:
@@ -103,7 +103,7 @@ def _ids(evidence: Evidence, start: str) -> list[str]:
     return list(found)
 
 
-def _unknown(name: str, near: list[str]) -> str:
+def _describe_unknown_row(name: str, near: list[str]) -> str:
     if near:
         more = ", …" if len(near) > 5 else ""
         return f"{name!r} begins the ids of {len(near)} rows: {', '.join(near[:5])}{more}; say more of it"

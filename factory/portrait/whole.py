@@ -10,92 +10,92 @@ from typing import Any
 
 from factory.api import TRAIN, Row, Tables, Task
 from factory.data.rows import open_rows, read_rows
-from factory.evidence import Evidence
+from factory.evidence import RunOutputs
 from factory.graph import Plan
 from factory.portrait import samples
-from factory.portrait.samples import Sample
-from factory.portrait.spread import Spread, spreads
-from factory.portrait.steps import Step, last, steps
-from factory.review import Content
+from factory.portrait.samples import RowSample
+from factory.portrait.spread import Distribution, compute_distributions
+from factory.portrait.steps import FunnelStep, find_final_stage, read_funnel
+from factory.review import RowContent
 from factory.runs import CACHED, WAITING, RunView, StageView
 from factory.store import Store
 
 
-def planned(plan: Plan, home: Path) -> Evidence:
+def find_planned_outputs(plan: Plan, home: Path) -> RunOutputs:
     """What a plan finds in the store, whichever run made it."""
     store = Store(home)
     stages = {
         stage.name: StageView(stage.name, stage.key, CACHED if store.locate_output(stage.name, stage.key).is_complete else WAITING)
         for stage in plan.stages
     }
-    return Evidence(home, RunView(name=plan.name, task=plan.task, stages=stages))
+    return RunOutputs(home, RunView(name=plan.name, task=plan.task, stages=stages))
 
 
 @dataclass(frozen=True)
-class Portrait:
+class DataProfile:
     """What was made of the rows so far; each part is read when it is asked for."""
 
-    evidence: Evidence
+    run_outputs: RunOutputs
     task: Task
 
     @cached_property
     def rows(self) -> Sequence[Row]:
         """The rows that are learned from."""
-        folder = self.evidence.folder(last(self.evidence))
+        folder = self.run_outputs.find_stage_folder(find_final_stage(self.run_outputs))
         return open_rows(folder / f"{TRAIN}.jsonl") if folder else []
 
     @cached_property
-    def content(self) -> Content:
+    def content(self) -> RowContent:
         """Which columns are input, and which the answer."""
-        return Content.of(self.task)
+        return RowContent.from_task(self.task)
 
     @cached_property
     def tables(self) -> Tables:
         """The side tables, for what shows a row with its documents."""
-        folder = self.evidence.folder("gather")
+        folder = self.run_outputs.find_stage_folder("gather")
         files = sorted((folder / "tables").glob("*.jsonl")) if folder else []
         return {file.stem: {row.id: row for row in read_rows(file)} for file in files}
 
     @cached_property
-    def steps(self) -> list[Step]:
+    def funnel(self) -> list[FunnelStep]:
         """The funnel."""
-        return steps(self.evidence)
+        return read_funnel(self.run_outputs)
 
     @cached_property
-    def spreads(self) -> list[Spread]:
+    def distributions(self) -> list[Distribution]:
         """How the rows that are learned from are spread."""
-        return spreads(self.rows, self.content)
+        return compute_distributions(self.rows, self.content)
 
     @cached_property
-    def kept(self) -> list[Sample]:
+    def training_samples(self) -> list[RowSample]:
         """Some rows that stay."""
-        return samples.kept(self.rows, self.task, self.tables)
+        return samples.sample_kept_rows(self.rows, self.task, self.tables)
 
     @cached_property
-    def dropped(self) -> list[Sample]:
+    def removal_samples(self) -> list[RowSample]:
         """Some rows that went, of every reason."""
-        return samples.dropped(self.evidence, self.task, self.tables)
+        return samples.sample_dropped_rows(self.run_outputs, self.task, self.tables)
 
     @cached_property
     def leakage(self) -> Mapping[str, Any]:
         """The proof that nothing of the frozen rows is in training."""
-        found: Mapping[str, Any] = self.evidence.facts("curate").get("leakage", {})
+        found: Mapping[str, Any] = self.run_outputs.read_stage_json("curate").get("leakage", {})
         return found
 
     def to_json(self) -> dict[str, Any]:
         """All of it, for a program."""
-        curate, gather = self.evidence.facts("curate"), self.evidence.facts("gather")
+        curate, gather = self.run_outputs.read_stage_json("curate"), self.run_outputs.read_stage_json("gather")
         return {
-            "name": self.evidence.run.name, "task": self.task.kind, "rows": len(self.rows),
-            "sources": gather.get("sources", []), "splits": self.evidence.facts("freeze").get("counts", {}),
-            "funnel": [step.to_json() for step in self.steps], "leakage": dict(self.leakage),
-            "tests": curate.get("tests", []), "review": self.evidence.facts("review"),
-            "distributions": [spread.to_json() for spread in self.spreads],
-            "samples": {"kept": [each.to_json() for each in self.kept],
-                        "dropped": [each.to_json() for each in self.dropped]},
+            "name": self.run_outputs.run.name, "task": self.task.kind, "rows": len(self.rows),
+            "sources": gather.get("sources", []), "splits": self.run_outputs.read_stage_json("freeze").get("counts", {}),
+            "funnel": [step.to_json() for step in self.funnel], "leakage": dict(self.leakage),
+            "tests": curate.get("tests", []), "review": self.run_outputs.read_stage_json("review"),
+            "distributions": [spread.to_json() for spread in self.distributions],
+            "samples": {"kept": [each.to_json() for each in self.training_samples],
+                        "dropped": [each.to_json() for each in self.removal_samples]},
         }
 
 
-def portrait(plan: Plan, task: Task, home: Path) -> Portrait:
+def build_data_profile(plan: Plan, task: Task, home: Path) -> DataProfile:
     """The portrait of a plan's rows, as far as they are made."""
-    return Portrait(planned(plan, home), task)
+    return DataProfile(find_planned_outputs(plan, home), task)

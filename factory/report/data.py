@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from factory.evidence import Evidence
-from factory.portrait import steps
-from factory.portrait.steps import last
+from factory.evidence import RunOutputs
+from factory.portrait import read_funnel
+from factory.portrait.steps import find_final_stage
 from factory.report import words
 from factory.report.funnel import funnel
 from factory.report.html import Child, Markup, facts, join, section, table, tag
@@ -17,18 +17,18 @@ REASONS = 12
 """Dropped rows that are shown as examples."""
 
 
-def data(evidence: Evidence) -> Markup:
+def data(evidence: RunOutputs) -> Markup:
     """All about the rows, in the order in which the stages handled them."""
     return section(
         "The data",
         "data",
-        _sources(evidence.facts("gather")),
-        _base(evidence.facts("base")),
-        _splits(evidence.facts("freeze")),
+        _sources(evidence.read_stage_json("gather")),
+        _base(evidence.read_stage_json("base")),
+        _splits(evidence.read_stage_json("freeze")),
         _funnel(evidence),
-        _reviewed(evidence.facts("review")),
-        _leakage(evidence.facts("curate")),
-        _preflight(evidence.facts("preflight")),
+        _reviewed(evidence.read_stage_json("review")),
+        _leakage(evidence.read_stage_json("curate")),
+        _preflight(evidence.read_stage_json("preflight")),
     )
 
 
@@ -75,14 +75,14 @@ def _splits(freeze: Mapping[str, Any]) -> Markup:
     return join(tag("h3", "Split"), said, table(["split", "rows", "groups", "digest"], rows, numbers=(1, 2)))
 
 
-def _funnel(evidence: Evidence) -> Markup:
+def _funnel(evidence: RunOutputs) -> Markup:
     """Rows in and out of each step, from the sources to what was trained on, with some of those dropped."""
     drawn = funnel(steps(evidence))
     return join(tag("h3", "From rows to training rows"), drawn, _dropped(evidence)) if drawn else Markup("")
 
 
-def _dropped(evidence: Evidence) -> Markup:
-    found = [line for line, _ in zip(evidence.lines(last(evidence), "dropped.jsonl"), range(REASONS), strict=False)]
+def _dropped(evidence: RunOutputs) -> Markup:
+    found = [line for line, _ in zip(evidence.read_stage_lines(find_final_stage(evidence), "dropped.jsonl"), range(REASONS), strict=False)]
     if not found:
         return Markup("")
     rows: list[list[Child]] = [[d["row"]["id"], d.get("step", ""), d.get("why", ""), d.get("twin", "")] for d in found]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from factory.portrait import Step
+from factory.portrait import FunnelStep
 from factory.report import svg
 from factory.report.html import Child, Markup, join, table, tag
 
@@ -12,7 +12,7 @@ REASONS = 6
 """Reasons of a step that are named."""
 
 
-def funnel(steps: Sequence[Step]) -> Markup:
+def funnel(steps: Sequence[FunnelStep]) -> Markup:
     """A table of the steps; nothing when none was made."""
     most = max([step.rows for step in steps] or [1]) or 1
     rows: list[list[Child]] = [
@@ -23,7 +23,7 @@ def funnel(steps: Sequence[Step]) -> Markup:
     return table(["stage", "step", "change", "rows", "", "because"], rows, numbers=(2, 3)) if rows else Markup("")
 
 
-def _change(step: Step) -> Markup:
+def _change(step: FunnelStep) -> Markup:
     return join(
         tag("span", f"+{step.added:,} ", class_="good") if step.added else None,
         tag("span", f"−{step.dropped:,} ") if step.dropped else None,
@@ -32,7 +32,7 @@ def _change(step: Step) -> Markup:
     )
 
 
-def _why(step: Step) -> Markup:
+def _why(step: FunnelStep) -> Markup:
     reasons = [f"{why} {count:,}" for why, count in list(step.reasons.items())[:REASONS]]
     more = len(step.reasons) - REASONS
     return join("; ".join(reasons), tag("span", f"; {more} more reasons", class_="soft") if more > 0 else None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from factory.evidence import Evidence
+from factory.evidence import RunOutputs
 from factory.report import data, verdict, whole, work
 from factory.report.html import Markup, join, tag
 
@@ -23,7 +23,7 @@ PARTS = (
 )
 
 
-def page(evidence: Evidence) -> str:
+def page(evidence: RunOutputs) -> str:
     """The whole document. What a run did not reach is left out."""
     parts = [(anchor, title, part(evidence)) for anchor, title, part in PARTS]
     there = [(anchor, title, body) for anchor, title, body in parts if body]

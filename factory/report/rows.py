@@ -7,8 +7,8 @@ from itertools import groupby
 from typing import Any
 
 from factory import __version__
-from factory.portrait import Histogram, Portrait, Sample, Spread, Step
-from factory.portrait.steps import general
+from factory.portrait import Histogram, DataProfile, RowSample, Distribution, FunnelStep
+from factory.portrait.steps import generalise_reason
 from factory.report import svg, words
 from factory.report.funnel import funnel
 from factory.report.html import Child, Markup, facts, join, section, table, tag
@@ -16,33 +16,33 @@ from factory.report.page import document
 from factory.report.reviewed import review
 
 
-def page(portrait: Portrait) -> str:
+def page(portrait: DataProfile) -> str:
     """The whole document; what is not made yet is left out."""
     parts = {
         ("funnel", "From sources to training rows"): _funnel(portrait),
-        ("spread", "How the rows are spread"): _spreads(portrait.spreads),
-        ("kept", "Rows that stay"): join(*map(_card, portrait.kept)),
-        ("dropped", "Rows that went"): _dropped(portrait.dropped),
-        ("review", "What experts said"): review(portrait.evidence.facts("review")),
+        ("spread", "How the rows are spread"): _spreads(portrait.distributions),
+        ("kept", "Rows that stay"): join(*map(_card, portrait.training_samples)),
+        ("dropped", "Rows that went"): _dropped(portrait.removal_samples),
+        ("review", "What experts said"): review(portrait.run_outputs.read_stage_json("review")),
         ("leakage", "Test rows in training"): _leakage(portrait),
-        ("sources", "Sources and licences"): _sources(portrait.evidence.facts("gather").get("sources", [])),
+        ("sources", "Sources and licences"): _sources(portrait.run_outputs.read_stage_json("gather").get("sources", [])),
     }
     there = {name: body for name, body in parts.items() if body}
     links = tag("nav", *(tag("a", title, href=f"#{anchor}") for anchor, title in there))
     said = join(_head(portrait), links, *(section(title, anchor, body) for (anchor, title), body in there.items()))
-    return document(f"{portrait.evidence.run.name}: its rows", said, f"Made by factory {__version__} from the store.")
+    return document(f"{portrait.run_outputs.run.name}: its rows", said, f"Made by factory {__version__} from the store.")
 
 
-def _head(portrait: Portrait) -> Markup:
-    name, count = portrait.evidence.run.name, len(portrait.rows)
+def _head(portrait: DataProfile) -> Markup:
+    name, count = portrait.run_outputs.run.name, len(portrait.rows)
     return tag(
         "header",
         tag("h1", tag("b", name), tag("span", f"{portrait.task.kind} · its training rows", class_="meta")),
-        tag("p", _lead(portrait.steps, count), class_="lead"),
+        tag("p", _lead(portrait.funnel, count), class_="lead"),
     )
 
 
-def _lead(steps: Sequence[Step], count: int) -> str:
+def _lead(steps: Sequence[FunnelStep], count: int) -> str:
     """The funnel in a sentence."""
     gathered = sum(step.added for step in steps if step.stage == "gather")
     frozen = sum(step.dropped for step in steps if step.stage == "freeze")
@@ -55,9 +55,9 @@ def _lead(steps: Sequence[Step], count: int) -> str:
     return f"{words.listed([part for part in parts if part])}: {count:,} rows are left to learn from."
 
 
-def _funnel(portrait: Portrait) -> Markup:
-    tests = portrait.evidence.facts("curate").get("tests", [])
-    return join(funnel(portrait.steps), _tests(tests)) if portrait.steps else Markup("")
+def _funnel(portrait: DataProfile) -> Markup:
+    tests = portrait.run_outputs.read_stage_json("curate").get("tests", [])
+    return join(funnel(portrait.funnel), _tests(tests)) if portrait.funnel else Markup("")
 
 
 def _tests(tests: Sequence[Mapping[str, Any]]) -> Markup:
@@ -72,11 +72,11 @@ def _tests(tests: Sequence[Mapping[str, Any]]) -> Markup:
     return join(tag("h3", "What the spec asks of them"), table(heads, rows, numbers=(1,))) if rows else Markup("")
 
 
-def _spreads(spreads: Sequence[Spread]) -> Markup:
+def _spreads(spreads: Sequence[Distribution]) -> Markup:
     return tag("div", *map(_spread, spreads), class_="spreads") if spreads else Markup("")
 
 
-def _spread(spread: Spread) -> Markup:
+def _spread(spread: Distribution) -> Markup:
     if isinstance(spread, Histogram):
         unit = f" {spread.unit}" if spread.unit else ""
         said = f"median {spread.median:g}, 95 % up to {spread.p95:g}, most {spread.most:g}{unit}"
@@ -93,7 +93,7 @@ def _spread(spread: Spread) -> Markup:
     return tag("figure", caption, drawn)
 
 
-def _card(sample: Sample) -> Markup:
+def _card(sample: RowSample) -> Markup:
     """One row; beside it the row that it repeats, when there is one."""
     head = tag("h4", sample.id, " ", tag("span", sample.origin, class_="tag") if sample.origin else None)
     if not sample.twin:
@@ -103,17 +103,17 @@ def _card(sample: Sample) -> Markup:
     return tag("div", head, tag("div", own, twin, class_="pair"), class_="row")
 
 
-def _dropped(samples: Sequence[Sample]) -> Markup:
+def _dropped(samples: Sequence[RowSample]) -> Markup:
     """Samples under their step and reason."""
     parts = []
     for step, found in groupby(samples, key=lambda sample: sample.step):
         parts.append(tag("h3", step))
-        for why, same in groupby(found, key=lambda sample: general(sample.why)):
+        for why, same in groupby(found, key=lambda sample: generalise_reason(sample.why)):
             parts += [tag("p", why, class_="soft"), *map(_card, same)]
     return join(*parts)
 
 
-def _leakage(portrait: Portrait) -> Markup:
+def _leakage(portrait: DataProfile) -> Markup:
     proof = portrait.leakage
     if not proof:
         return Markup("")

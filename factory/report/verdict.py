@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from factory.evidence import Evidence
+from factory.evidence import RunOutputs
 from factory.report import svg, words
 from factory.report.html import Child, Markup, facts, join, section, table, tag
 
@@ -18,9 +18,9 @@ STATES = {
 }
 
 
-def head(evidence: Evidence) -> Markup:
+def head(evidence: RunOutputs) -> Markup:
     """Badge, the verdict in a sentence, and what run this is."""
-    run, gate = evidence.run, evidence.facts("gate")
+    run, gate = evidence.run, evidence.read_stage_json("gate")
     verdict = str(gate.get("verdict", "")) or run.state.upper()
     failed = next((f"{s.name}: {s.error}" for s in run.stages.values() if s.error), "")
     lead = words.headline(gate, run.task) if gate else join(STATES.get(run.state, "No verdict."), " ", failed)
@@ -40,9 +40,9 @@ def _badge(verdict: str) -> Markup:
     return tag("span", verdict.replace("_", " "), class_=f"badge {verdict}")
 
 
-def contenders(evidence: Evidence) -> Markup:
+def contenders(evidence: RunOutputs) -> Markup:
     """Every contender in the deciding metric, drawn on one scale; below, in all metrics."""
-    gate, score = evidence.facts("gate"), evidence.facts("score")
+    gate, score = evidence.read_stage_json("gate"), evidence.read_stage_json("score")
     found: Mapping[str, Mapping[str, Mapping[str, float]]] = score.get("contenders", {})
     names = [m["name"] for m in score.get("metrics", [])]
     metric = str(gate.get("metric") or score.get("primary") or (names[0] if names else ""))
@@ -94,9 +94,9 @@ def _mean(value: Mapping[str, float] | None) -> Child:
     return join(words.number(value["mean"]), tag("span", f" ±{words.number(half)}", class_="soft"))
 
 
-def reasoning(evidence: Evidence) -> Markup:
+def reasoning(evidence: RunOutputs) -> Markup:
     """How the gate decided: each paired difference against zero and the margin, and what it would take."""
-    gate = evidence.facts("gate")
+    gate = evidence.read_stage_json("gate")
     comparisons = gate.get("comparisons", [])
     if not comparisons:
         return Markup("")

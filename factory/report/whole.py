@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from factory.evidence import Evidence
+from factory.evidence import RunOutputs
 from factory.report import svg, words
 from factory.report.html import Child, Markup, join, section, table, tag
 
@@ -15,12 +15,12 @@ RELIABILITY = ("confidence", "accuracy")
 """A table with these columns is drawn as a reliability diagram."""
 
 
-def whole(evidence: Evidence) -> Markup:
+def whole(evidence: RunOutputs) -> Markup:
     """Totals of every contender, then the tables of the tuned one, then what contenders chose and spent."""
-    score = evidence.facts("score")
+    score = evidence.read_stage_json("score")
     totals = {name: found for name, found in score.get("totals", {}).items() if found}
     tables: Mapping[str, Any] = score.get("tables", {}).get("tuned", {})
-    spent = {name: evidence.facts(f"answer[{name}]").get("facts", {}) for name in evidence.contenders()}
+    spent = {name: evidence.read_stage_json(f"answer[{name}]").get("facts", {}) for name in evidence.list_contenders()}
     parts = [_totals(totals), *(_table(name, lines) for name, lines in tables.items()), _spent(spent)]
     return section("All rows together", "whole", *parts) if any(parts) else Markup("")
 
@@ -72,9 +72,9 @@ def _said(value: Any) -> Child:
     return _cell(value)
 
 
-def general(evidence: Evidence) -> Markup:
+def general(evidence: RunOutputs) -> Markup:
     """What training did to what nobody trained for."""
-    probes = evidence.facts("gate").get("probes", [])
+    probes = evidence.read_stage_json("gate").get("probes", [])
     suites = [suite for probe in probes for suite in probe.get("suites", [])]
     if not suites:
         return Markup("")

@@ -8,7 +8,7 @@ from typing import Any
 
 from factory import compare
 from factory.errors import FactoryError
-from factory.evidence import Evidence
+from factory.evidence import RunOutputs
 from factory.report import svg, words
 from factory.report.html import Child, Markup, facts, join, section, table, tag
 from factory.runs import CACHED, StageView
@@ -17,9 +17,9 @@ SHOWN = 6
 """Rows shown of each result."""
 
 
-def training(evidence: Evidence) -> Markup:
+def training(evidence: RunOutputs) -> Markup:
     """The loss by step, and what was trained."""
-    train, points = evidence.facts("train"), evidence.curve()
+    train, points = evidence.read_stage_json("train"), evidence.read_training_curve()
     if not train and not points:
         return Markup("")
     trainable, parameters = train.get("trainable"), train.get("parameters")
@@ -50,18 +50,18 @@ def _short(value: Any) -> str:
     return words.clean(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), 120)
 
 
-def rows(evidence: Evidence) -> Markup:
+def rows(evidence: RunOutputs) -> Markup:
     """Where tuned won and lost most against the best baseline, both answers beside each other."""
-    best = words.deciding(evidence.facts("gate")).get("baseline")
+    best = words.deciding(evidence.read_stage_json("gate")).get("baseline")
     if not best:
         return Markup("")
     try:
-        ours = compare.Side(evidence, compare.tuned(evidence.run))
-        found = compare.compare(ours, compare.Side(evidence, best))
+        ours = compare.ContenderResults(evidence, compare.find_tuned_contender(evidence.run))
+        found = compare.compare_contenders(ours, compare.ContenderResults(evidence, best))
     except (FactoryError, LookupError):
         return Markup("")
-    shelf = compare.Shelf(evidence)
-    counts = ", ".join(f"{word} {found.count(word)}" for word in (compare.WON, compare.LOST, compare.TIED))
+    shelf = compare.FrozenRowViewer(evidence)
+    counts = ", ".join(f"{word} {found.count_rows(word)}" for word in (compare.WON, compare.LOST, compare.TIED))
     return section(
         "Row by row",
         "rows",
@@ -71,13 +71,13 @@ def rows(evidence: Evidence) -> Markup:
     )
 
 
-def _results(title: str, result: str, found: compare.Comparison, shelf: compare.Shelf) -> Markup:
-    chosen = found.strongest(result, SHOWN)
+def _results(title: str, result: str, found: compare.ContenderComparison, shelf: compare.FrozenRowViewer) -> Markup:
+    chosen = found.select_strongest(result, SHOWN)
     return join(tag("h3", title), *(_row(row, found, shelf) for row in chosen)) if chosen else Markup("")
 
 
-def _row(row: compare.RowResult, found: compare.Comparison, shelf: compare.Shelf) -> Markup:
-    shared, left, right = shelf.beside(row.id, found.a, found.b)
+def _row(row: compare.RowResult, found: compare.ContenderComparison, shelf: compare.FrozenRowViewer) -> Markup:
+    shared, left, right = shelf.show_side_by_side(row.id, found.a, found.b)
     sides = [
         tag(
             "div", tag("span", f"{side.contender} {words.number(value)}", class_="side"), tag("pre", said or "the same")
@@ -94,7 +94,7 @@ def _row(row: compare.RowResult, found: compare.Comparison, shelf: compare.Shelf
     )
 
 
-def timing(evidence: Evidence) -> Markup:
+def timing(evidence: RunOutputs) -> Markup:
     """What each stage took in this run, and in the run that made it when it was cached."""
     stages = list(evidence.run.stages.values())
     if not stages:
@@ -114,10 +114,10 @@ def timing(evidence: Evidence) -> Markup:
     )
 
 
-def _took(evidence: Evidence, stage: StageView) -> Mapping[str, Any]:
+def _took(evidence: RunOutputs, stage: StageView) -> Mapping[str, Any]:
     """Seconds and memory of a stage: this run's, or those of the run that made what was cached. Empty when unknown."""
     if stage.state == CACHED:
-        made = evidence.made(stage.name)
+        made = evidence.read_stage_meta(stage.name)
         return made if "seconds" in made else {}
     if not stage.seconds:
         return {}
@@ -136,7 +136,7 @@ def _stage(stage: StageView, took: Mapping[str, Any], most: float) -> list[Child
     return [name, stage.state, drawn, words.seconds(took["seconds"]), cpu, peak, why]
 
 
-def spec(evidence: Evidence) -> Markup:
+def spec(evidence: RunOutputs) -> Markup:
     """Every value of the spec, and who said it."""
     cells: list[list[Child]] = [
         [tag("code", v.get("path", "")), tag("code", json.dumps(v.get("value"), ensure_ascii=False)), _origin(v)]

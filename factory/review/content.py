@@ -12,14 +12,14 @@ from factory.api.render import list_slots
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
+class RowContent:
     """The columns that are a row's content, and which of them are its answer."""
 
     columns: tuple[str, ...]
     target: tuple[str, ...]
 
     @classmethod
-    def of(cls, task: Task) -> Content:
+    def from_task(cls, task: Task) -> RowContent:
         """What sources must give and what templates read, but for columns that are computed.
 
         The answer is what the template `target` reads; without one, whatever no template reads.
@@ -32,19 +32,19 @@ class Content:
         answer = read.get("target") or [name for name in task.columns if name not in inputs]
         return cls(columns, tuple(name for name in columns if name in answer))
 
-    def digest(self, row: Row) -> str:
+    def compute_content_digest(self, row: Row) -> str:
         """The key of a decision: the same for the same input and answer, in any build."""
         return identity.compute_key({name: row.columns.get(name) for name in self.columns})
 
-    def given(self, row: Row) -> dict[str, Any]:
+    def select_inputs(self, row: Row) -> dict[str, Any]:
         """The columns of the input that the row has."""
         return {name: row[name] for name in self.columns if name not in self.target and name in row.columns}
 
-    def answer(self, row: Row) -> dict[str, Any]:
+    def select_answer(self, row: Row) -> dict[str, Any]:
         """The columns of the answer that the row has."""
         return {name: row[name] for name in self.target if name in row.columns}
 
-    def wrong(self, answer: Mapping[str, Any], like: Mapping[str, Any]) -> str:
+    def find_answer_problem(self, answer: Mapping[str, Any], like: Mapping[str, Any]) -> str:
         """Why an edited answer can not stand for the one that it is `like`, or nothing."""
         for name, value in answer.items():
             if name not in like:

@@ -16,12 +16,12 @@ from factory.disk import fsync_path
 from factory.errors import InputError
 
 ACCEPT, REJECT, EDIT, SKIP, UNDO = "accept", "reject", "edit", "skip", "undo"
-VERDICTS = (ACCEPT, REJECT, EDIT)
+DECIDING_VERDICTS = (ACCEPT, REJECT, EDIT)
 """What decides on a row; a skip only puts it off, and an undo takes the reviewer's last word on it back."""
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ReviewDecision:
     """One reviewer's word on one row. `row` is the digest of its content, `id` what it was called when it was shown.
 
     `target` holds the columns of the answer as edited; `at` is in seconds since the epoch.
@@ -43,39 +43,39 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class DecisionLog:
     """All that a file of decisions says, in its order. `torn` counts lines that are no decision."""
 
-    said: tuple[Said, ...] = ()
-    torn: int = 0
+    decisions: tuple[ReviewDecision, ...] = ()
+    torn_lines: int = 0
 
-    def standing(self) -> dict[str, dict[str, Said]]:
+    def find_standing_decisions(self) -> dict[str, dict[str, ReviewDecision]]:
         """Row → reviewer → the word that stands: the last one that was not taken back. Skips are among them."""
-        stacks: defaultdict[tuple[str, str], list[Said]] = defaultdict(list)
-        for word in self.said:
+        stacks: defaultdict[tuple[str, str], list[ReviewDecision]] = defaultdict(list)
+        for word in self.decisions:
             stack = stacks[word.row, word.reviewer]
             if word.verdict != UNDO:
                 stack.append(word)
             elif stack:
                 stack.pop()
-        found: dict[str, dict[str, Said]] = {}
+        found: dict[str, dict[str, ReviewDecision]] = {}
         for (row, reviewer), stack in stacks.items():
             if stack:
                 found.setdefault(row, {})[reviewer] = stack[-1]
         return found
 
-    def decided(self) -> dict[str, dict[str, Said]]:
+    def select_final_decisions(self) -> dict[str, dict[str, ReviewDecision]]:
         """The standing words that decide: without skips."""
         kept = {
-            row: {who: word for who, word in words.items() if word.verdict in VERDICTS}
-            for row, words in self.standing().items()
+            row: {who: word for who, word in words.items() if word.verdict in DECIDING_VERDICTS}
+            for row, words in self.find_standing_decisions().items()
         }
         return {row: words for row, words in kept.items() if words}
 
-    def last(self, reviewer: str) -> Said | None:
+    def find_last_decision(self, reviewer: str) -> ReviewDecision | None:
         """A reviewer's newest word that was not taken back; None when there is none."""
-        open_words: list[Said] = []
-        for word in self.said:
+        open_words: list[ReviewDecision] = []
+        for word in self.decisions:
             if word.reviewer != reviewer:
                 continue
             if word.verdict != UNDO:
@@ -86,34 +86,34 @@ class Words:
                 open_words.pop(place)
         return open_words[-1] if open_words else None
 
-    def identity(self) -> str:
+    def compute_decisions_key(self) -> str:
         """A key of what stands: times, notes, skips and the order of lines play no part."""
         rows = sorted(
             [row, who, word.verdict, dict(word.target)]
-            for row, words in self.decided().items() for who, word in words.items()
+            for row, words in self.select_final_decisions().items() for who, word in words.items()
         )
         return identity.compute_key(rows)
 
 
-def read(path: Path) -> Words:
+def read_decisions(path: Path) -> DecisionLog:
     """The decisions of a file; none when it is not there. What can not be read as one is counted, not fatal."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        return Words()
+        return DecisionLog()
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}; data.review.file names a file of decisions") from error
     lines = [line for line in data.split(b"\n") if line.strip()]
-    said = [word for word in map(_parsed, lines) if word is not None]
-    return Words(tuple(said), len(lines) - len(said))
+    said = [word for word in map(_parse_decision, lines) if word is not None]
+    return DecisionLog(tuple(said), len(lines) - len(said))
 
 
-def write(path: Path, words: Iterable[Said]) -> None:
+def append_decisions(path: Path, words: Iterable[ReviewDecision]) -> None:
     """Append words, each whole and synced before the next; a line that a kill tore is ended first."""
     new = not path.exists()
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab", buffering=0) as file:
-        if file.tell() and _torn(path):
+        if file.tell() and _has_torn_end(path):
             file.write(b"\n")
         for word in words:
             stamped = {**word.to_json(), "at": round(word.at or time.time(), 3)}
@@ -123,13 +123,13 @@ def write(path: Path, words: Iterable[Said]) -> None:
         fsync_path(path.parent)
 
 
-def _torn(path: Path) -> bool:
+def _has_torn_end(path: Path) -> bool:
     with path.open("rb") as file:
         file.seek(-1, os.SEEK_END)
         return file.read(1) != b"\n"
 
 
-def _parsed(line: bytes) -> Said | None:
+def _parse_decision(line: bytes) -> ReviewDecision | None:
     """The word on a line, or None when the line is torn or no word."""
     try:
         value = json.loads(line)
@@ -139,6 +139,6 @@ def _parsed(line: bytes) -> Said | None:
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
     named = all(isinstance(text, str) and text for text in (row, reviewer, verdict))
-    if not named or verdict not in (*VERDICTS, SKIP, UNDO) or not isinstance(target or {}, dict):
+    if not named or verdict not in (*DECIDING_VERDICTS, SKIP, UNDO) or not isinstance(target or {}, dict):
         return None
-    return Said(row, reviewer, verdict, target or {}, str(note), str(name), at)
+    return ReviewDecision(row, reviewer, verdict, target or {}, str(note), str(name), at)

@@ -8,20 +8,20 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from factory.api import Row
-from factory.data.stats import DIGITS, wilson
-from factory.review.agreement import agreement, disputed
-from factory.review.content import Content
-from factory.review.decisions import ACCEPT, EDIT, REJECT, Said
-from factory.review.strata import Strata
+from factory.data.stats import DIGITS, compute_wilson_interval
+from factory.review.agreement import measure_agreement, is_disputed
+from factory.review.content import RowContent
+from factory.review.decisions import ACCEPT, EDIT, REJECT, ReviewDecision
+from factory.review.strata import Stratifier
 
 CONFIDENCE = 0.95
-PAST = {ACCEPT: "accepted", REJECT: "rejected", EDIT: "edited"}
-LABELS = 40
+PAST_TENSES = {ACCEPT: "accepted", REJECT: "rejected", EDIT: "edited"}
+MAX_LISTED_STRATA = 40
 """Values of one part that review.json lists, those with most reviewed rows."""
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ReviewOutcome:
     """What becomes of a row: `accept`, `reject` or `edit` (then `target` replaces its answer), and why it goes."""
 
     verdict: str
@@ -29,7 +29,7 @@ class Outcome:
     why: str = ""
 
 
-def settle(words: Mapping[str, Said]) -> Outcome:
+def adjudicate_decisions(words: Mapping[str, ReviewDecision]) -> ReviewOutcome:
     """One outcome of all reviewers' words on a row. The strictest word wins: reject, then edit, then accept.
 
     A row that one expert refuses is not learned from; nor is one that two experts would write differently, until one
@@ -39,56 +39,56 @@ def settle(words: Mapping[str, Said]) -> Outcome:
     if REJECT in said:
         note = next((word.note for word in words.values() if word.verdict == REJECT and word.note), "")
         split = " by one reviewer, not by another" if len(said) > 1 else ""
-        return Outcome(REJECT, why=f"rejected{split}{f': {note}' if note else ''}")
+        return ReviewOutcome(REJECT, why=f"rejected{split}{f': {note}' if note else ''}")
     edits = [dict(word.target) for word in words.values() if word.verdict == EDIT]
     if any(edit != edits[0] for edit in edits[1:]):
-        return Outcome(REJECT, why="reviewers wrote different answers")
-    return Outcome(EDIT, edits[0]) if edits else Outcome(ACCEPT)
+        return ReviewOutcome(REJECT, why="reviewers wrote different answers")
+    return ReviewOutcome(EDIT, edits[0]) if edits else ReviewOutcome(ACCEPT)
 
 
-def applied(row: Row, outcome: Outcome | None) -> Row | None:
+def apply_outcome(row: Row, outcome: ReviewOutcome | None) -> Row | None:
     """The row as it goes on, its provenance saying what experts said; None when it does not."""
     if outcome is None:
         return row
     if outcome.verdict == REJECT:
         return None
-    detail = {**row.provenance.detail, "reviewed": PAST[outcome.verdict]}
+    detail = {**row.provenance.detail, "reviewed": PAST_TENSES[outcome.verdict]}
     return replace(row.with_columns(**outcome.target), provenance=replace(row.provenance, detail=detail))
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class _ReviewedRow:
     """One reviewed row, by the parts of its stratum."""
 
     parts: Mapping[str, str]
-    outcome: Outcome
+    outcome: ReviewOutcome
 
 
-def facts(rows: Sequence[Row], content: Content, decided: Mapping[str, Mapping[str, Said]]) -> dict[str, Any]:
+def summarise_review(rows: Sequence[Row], content: RowContent, decided: Mapping[str, Mapping[str, ReviewDecision]]) -> dict[str, Any]:
     """The content of review.json. Rows with one content count each; decisions on rows that are not here are counted."""
-    strata = Strata(rows, content)
-    seen: list[_Seen] = []
+    strata = Stratifier(rows, content)
+    seen: list[_ReviewedRow] = []
     doubtful: Counter[bool] = Counter()
-    here: dict[str, Mapping[str, Said]] = {}
+    here: dict[str, Mapping[str, ReviewDecision]] = {}
     for row in rows:
-        stratum, key = strata.of(row), content.digest(row)
+        stratum, key = strata.assign_stratum(row), content.compute_content_digest(row)
         doubtful[stratum.doubtful] += 1
         if key in decided:
             here[key] = decided[key]
-            seen.append(_Seen(stratum.parts(), settle(decided[key])))
-    counts = Counter(PAST[each.outcome.verdict] for each in seen)
+            seen.append(_ReviewedRow(stratum.list_parts(), adjudicate_decisions(decided[key])))
+    counts = Counter(PAST_TENSES[each.outcome.verdict] for each in seen)
     return {
-        "rows": len(rows), "reviewed": len(seen), "share": _share(len(seen), len(rows)),
-        **{word: counts[word] for word in PAST.values()},
-        "acceptance": _acceptance(seen, doubtful), "interval": _interval(counts["accepted"], len(seen)),
+        "rows": len(rows), "reviewed": len(seen), "share": _compute_review_share(len(seen), len(rows)),
+        **{word: counts[word] for word in PAST_TENSES.values()},
+        "acceptance": _estimate_acceptance(seen, doubtful), "interval": _compute_acceptance_interval(counts["accepted"], len(seen)),
         "reviewers": len({who for words in here.values() for who in words}),
-        "elsewhere": len(decided.keys() - here.keys()), "disputed": sum(map(disputed, here.values())),
-        **{name: value for name, value in agreement(here).to_json().items() if name != "disputes"},
-        "strata": list(_by_part(seen)), "confidence": CONFIDENCE,
+        "elsewhere": len(decided.keys() - here.keys()), "disputed": sum(map(is_disputed, here.values())),
+        **{name: value for name, value in measure_agreement(here).to_json().items() if name != "disputes"},
+        "strata": list(_summarise_strata(seen)), "confidence": CONFIDENCE,
     }
 
 
-def _acceptance(seen: Sequence[_Seen], doubtful: Mapping[bool, int]) -> float | None:
+def _estimate_acceptance(seen: Sequence[_ReviewedRow], doubtful: Mapping[bool, int]) -> float | None:
     """The share of all rows that experts would accept as they are; None before anything was reviewed.
 
     Doubtful rows are shown more often than others: where both were, each counts by how many there are.
@@ -102,7 +102,7 @@ def _acceptance(seen: Sequence[_Seen], doubtful: Mapping[bool, int]) -> float | 
     return round(sum(count * share for count, share in shares) / total, DIGITS) if total else None
 
 
-def _by_part(seen: Iterable[_Seen]) -> Iterator[dict[str, Any]]:
+def _summarise_strata(seen: Iterable[_ReviewedRow]) -> Iterator[dict[str, Any]]:
     """For each value of each part of a stratum: how many were reviewed and accepted, with Wilson's interval."""
     found: defaultdict[tuple[str, str], list[bool]] = defaultdict(list)
     for each in seen:
@@ -112,22 +112,22 @@ def _by_part(seen: Iterable[_Seen]) -> Iterator[dict[str, Any]]:
     listed: Counter[str] = Counter()
     for (part, value), said in ranked:
         listed[part] += 1
-        if listed[part] <= LABELS:
+        if listed[part] <= MAX_LISTED_STRATA:
             yield {"part": part, "value": value, "reviewed": len(said), "accepted": sum(said),
-                   "acceptance": _share(sum(said), len(said)), "interval": _interval(sum(said), len(said))}
+                   "acceptance": _compute_review_share(sum(said), len(said)), "interval": _compute_acceptance_interval(sum(said), len(said))}
 
 
-def _share(part: int, whole: int) -> float:
+def _compute_review_share(part: int, whole: int) -> float:
     return round(part / whole, DIGITS) if whole else 0.0
 
 
-def _interval(accepted: int, reviewed: int) -> list[float]:
+def _compute_acceptance_interval(accepted: int, reviewed: int) -> list[float]:
     if not reviewed:
         return []
-    return [round(end, DIGITS) for end in wilson(accepted, reviewed, CONFIDENCE)]
+    return [round(end, DIGITS) for end in compute_wilson_interval(accepted, reviewed, CONFIDENCE)]
 
 
-def refused(review: Mapping[str, Any], share: float, acceptance: float) -> list[str]:
+def find_review_refusals(review: Mapping[str, Any], share: float, acceptance: float) -> list[str]:
     """Why rows so reviewed may not ship, in words; nothing when they may."""
     reviewed, rows = review["reviewed"], review["rows"]
     if not reviewed and (share or acceptance):

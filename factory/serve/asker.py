@@ -12,11 +12,11 @@ from typing import Any
 
 from factory import specialists
 from factory.errors import BUG, FactoryError, InputError
-from factory.evidence import Evidence
-from factory.runs import find
+from factory.evidence import RunOutputs
+from factory.runs import find_run
 
 
-class AskError(FactoryError):
+class SpecialistServerError(FactoryError):
     """The answering process said no, or died."""
 
     def __init__(self, text: str, exit_code: int) -> None:
@@ -24,14 +24,14 @@ class AskError(FactoryError):
         self.exit_code = exit_code
 
 
-def told(home: Path, name: str) -> dict[str, Any]:
+def build_server_config(home: Path, name: str) -> dict[str, Any]:
     """What the answering process has to know of a specialist. Raises InputError when some of it was cleared away."""
-    version = specialists.find(home, name)
-    evidence = Evidence(home, find(home, version.run))
+    version = specialists.find_version(home, name)
+    evidence = RunOutputs(home, find_run(home, version.run))
     plan: Mapping[str, Any] = next((s["config"] for s in evidence.run.plan if s.get("name") == "train"), {})
-    folders = {stage: evidence.folder(stage) for stage in ("base", "gather")}
+    folders = {stage: evidence.find_stage_folder(stage) for stage in ("base", "gather")}
     lent = [stage for stage in evidence.run.stages if stage.startswith("base[")]
-    models = {stage[len("base["):-1]: folder for stage in lent if (folder := evidence.folder(stage)) is not None}
+    models = {stage[len("base["):-1]: folder for stage in lent if (folder := evidence.find_stage_folder(stage)) is not None}
     gone = [stage for stage, folder in folders.items() if folder is None]
     if gone or "objective" not in plan:
         raise InputError(
@@ -48,19 +48,19 @@ def told(home: Path, name: str) -> dict[str, Any]:
     return {**blocks, **named, "models": {name: str(folder) for name, folder in models.items()}}
 
 
-class Asker:
+class SpecialistClient:
     """A process that answers, as a context. It ends when its standard input does."""
 
     def __init__(self, home: Path, name: str, folders: Sequence[Path] = ()) -> None:
-        self.told = {**told(home, name), "plugins": [str(folder) for folder in folders]}
+        self.server_config = {**build_server_config(home, name), "plugins": [str(folder) for folder in folders]}
         self.log = home / "ask.log"
 
-    def __enter__(self) -> Asker:
+    def __enter__(self) -> SpecialistClient:
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "factory.serve.ask"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log
             )
-        self._send(self.told)
+        self._send_message(self.server_config)
         return self
 
     def __exit__(
@@ -79,28 +79,28 @@ class Asker:
         One that writes is heard while it does: `heard` gets all that was written so far, again and again.
         """
         asked = {"query": query, "documents": list(documents), "top": top, "fields": dict(fields or {})}
-        self._send({**asked, "aloud": heard is not None})
-        found = self._read()
+        self._send_message({**asked, "aloud": heard is not None})
+        found = self._read_reply()
         while "so_far" in found:
             if heard is not None:
                 heard(found["so_far"])
-            found = self._read()
+            found = self._read_reply()
         if "failed" in found:
-            raise AskError(found["failed"], int(found["exit_code"]))
+            raise SpecialistServerError(found["failed"], int(found["exit_code"]))
         return found
 
-    def _read(self) -> dict[str, Any]:
+    def _read_reply(self) -> dict[str, Any]:
         line = self.process.stdout.readline() if self.process.stdout else b""
         if not line:
-            raise AskError(f"the answering process died; its last words are in {self.log}", BUG)
+            raise SpecialistServerError(f"the answering process died; its last words are in {self.log}", BUG)
         found: dict[str, Any] = json.loads(line)
         return found
 
-    def _send(self, message: Mapping[str, Any]) -> None:
+    def _send_message(self, message: Mapping[str, Any]) -> None:
         if self.process.stdin is None:
             return
         try:
             self.process.stdin.write(json.dumps(message).encode() + b"\n")
             self.process.stdin.flush()
         except BrokenPipeError:
-            raise AskError(f"the answering process died; its last words are in {self.log}", BUG) from None
+            raise SpecialistServerError(f"the answering process died; its last words are in {self.log}", BUG) from None

@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
     from factory.api import Base, Reporter
 
-MANY = 100
+MIN_TEXTS_TO_SAVE = 100
 """So many new texts are a corpus, and worth remembering on disk."""
 
 
-class Remembering:
+class CachingKit:
     """A kit that remembers encoders, and embeddings of one base, those of a corpus also in `file`."""
 
     def __init__(self, kit: Any, file: Path) -> None:
         self.kit = kit
         self.file = file
         self.vectors: dict[str, Any] | None = None
-        self.heard: Callable[[str], None] | None = None
+        self.on_text: Callable[[str], None] | None = None
         """Who listens while an answer is written; None for nobody."""
         self.encoders: dict[tuple[Path | None, int], Any] = {}
 
@@ -44,7 +44,7 @@ class Remembering:
     def load_decoder(self, base: Base, adapter: Path | None = None) -> Any:
         """As the kit does; whoever listens hears it write."""
         found = self.kit.decoder(base, adapter)
-        return replace(found, heard=self.heard) if self.heard is not None else found
+        return replace(found, heard=self.on_text) if self.on_text is not None else found
 
     def embed(self, base: Base, texts: Sequence[str], report: Reporter | None = None) -> NDArray[np.float32]:
         """As the kit does, each text once; texts for another base than the file's are not remembered."""
@@ -54,16 +54,16 @@ class Remembering:
             found: NDArray[np.float32] = self.kit.embed(base, texts, report)
             return found
         if self.vectors is None:
-            self.vectors = self._load()
+            self.vectors = self._load_vectors()
         names = [identity.digest_bytes(text.encode("utf-8", "surrogatepass")) for text in texts]
         new = {name: text for name, text in zip(names, texts, strict=True) if name not in self.vectors}
         if new:
             self.vectors.update(zip(new, self.kit.embed(base, list(new.values()), report), strict=True))
-        if len(new) >= MANY:
-            self._save(self.vectors)
+        if len(new) >= MIN_TEXTS_TO_SAVE:
+            self._save_vectors(self.vectors)
         return np.stack([self.vectors[name] for name in names])
 
-    def _load(self) -> dict[str, Any]:
+    def _load_vectors(self) -> dict[str, Any]:
         """What an earlier process saved; nothing when there is none, or it is not whole."""
         import zipfile
 
@@ -75,7 +75,7 @@ class Remembering:
         except (OSError, ValueError, KeyError, zipfile.BadZipFile):
             return {}
 
-    def _save(self, vectors: dict[str, Any]) -> None:
+    def _save_vectors(self, vectors: dict[str, Any]) -> None:
         """Write by one rename, so that two at once do no harm."""
         import numpy as np
 

@@ -22,22 +22,22 @@ def run(job: StageJob) -> None:
     evidence = _collect_bundle_evidence(job, objective, task)
     lines = read_jsonl(job.inputs[f"answer[{evidence.tuned}]"] / "answers.jsonl")
     answers = {line["id"]: line["output"] for line in lines}
-    bundle.prepare(job.out, evidence)
+    bundle.copy_adapter_files(job.out, evidence)
     with guard_plugin_call(objective):
         objective.export_files(
             ModelJob(**job.build_job_fields(), rows=(), base=job.load_base(), task=task, adapter=evidence.adapter), job.out
         )
-    facts = bundle.facts(job.out, evidence, job.open_input_rows("freeze", f"{TEST}.jsonl"), job.read_side_tables(), answers)
+    facts = bundle.write_bundle_evidence(job.out, evidence, job.open_input_rows("freeze", f"{TEST}.jsonl"), job.read_side_tables(), answers)
     _export_to_targets(job, facts)
     private = [path for path in (job.out, job.home, job.root, *job.inputs.values()) if len(path.parts) > 2]
-    sealed = bundle.finish(job.out, evidence, facts, private)
+    sealed = bundle.finish_bundle(job.out, evidence, facts, private)
     job.report.note(f"bundle {sealed['digest'][:12]}: {len(sealed['files'])} files")
 
 
-def _collect_bundle_evidence(job: StageJob, objective: Objective, task: Task) -> bundle.Evidence:
+def _collect_bundle_evidence(job: StageJob, objective: Objective, task: Task) -> bundle.BundleInputs:
     base = read_json(job.inputs["base"] / "base.json")
     said = {role: read_json(job.inputs[role] / f"{role}.json") for role in EVIDENCE_STAGES}
-    return bundle.Evidence(
+    return bundle.BundleInputs(
         name=job.config["name"],
         task={"kind": task.kind, "version": task.version},
         objective={

@@ -34,13 +34,13 @@ class CertificationError(FactoryError):
 def run(job: StageJob) -> None:
     """Write `certify.json`; raise CertificationError with the fact that failed."""
     folder = job.inputs["bundle"]
-    problems = bundle.verify(folder)
+    problems = bundle.verify_bundle(folder)
     if problems:
         raise CertificationError(f"the bundle changed since it was written: {problems[0]}")
     golden = bundle.read_golden(folder)
     said = _answer_in_fresh_process(job, folder)
     gated = [golden.answers[row.id].output for row in golden.rows]
-    facts = certify_answers(gated, said["tuned"], said["untuned"], said["modules"], bundle.load(folder)["modules"])
+    facts = certify_answers(gated, said["tuned"], said["untuned"], said["modules"], bundle.load_manifest(folder)["modules"])
     write_json(job.out / "certify.json", {**facts, "passed": True, "rows": len(gated), "library": said["library"]})
 
 

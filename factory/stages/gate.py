@@ -5,8 +5,8 @@ from __future__ import annotations
 from factory.api import Metric
 from factory.data.leakage import count_remaining_leaks
 from factory.data.rows import read_json, read_jsonl, write_json
-from factory.data.verdict import decide
-from factory.review import refused
+from factory.data.verdict import decide_verdict
+from factory.review import find_review_refusals
 from factory.spec import Gate
 from factory.stages.job import StageJob
 
@@ -21,7 +21,7 @@ def run(job: StageJob) -> None:
     probes = [read_json(folder / "probe.json") for role, folder in job.inputs.items() if role.startswith("probe[")]
     leaks = count_remaining_leaks(read_json(job.inputs["curate"] / "curate.json")["leakage"])
     metric = metrics[gate.metric or scored["primary"]]
-    write_json(job.out / "gate.json", decide(
+    write_json(job.out / "gate.json", decide_verdict(
         rows, metric, gate, prompted=job.config["prompted"], leaked=leaks, probes=probes, refused=_list_review_refusals(job),
     ))
 
@@ -31,4 +31,4 @@ def _list_review_refusals(job: StageJob) -> list[str]:
     asked = job.config.get("review")
     if not asked:
         return []
-    return refused(read_json(job.inputs["curate"] / "review.json"), asked["share"], asked["acceptance"])
+    return find_review_refusals(read_json(job.inputs["curate"] / "review.json"), asked["share"], asked["acceptance"])

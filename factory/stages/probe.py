@@ -35,7 +35,7 @@ def run(job: StageJob) -> None:
 
 def _summarise_probe_suite(name: str, items: Sequence[ProbeResult], seed: int) -> dict[str, Any]:
     """The means of one suite, and tuned − base with its interval."""
-    found = stats.mean_interval(
+    found = stats.compute_mean_interval(
         [item.tuned - item.base for item in items], [item.id for item in items], CONFIDENCE, seed=seed
     )
     base, tuned = (sum(getattr(item, side) for item in items) / len(items) for side in ("base", "tuned"))

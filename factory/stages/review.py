@@ -16,7 +16,7 @@ from factory.stages.job import StageJob
 
 REVIEW_STEP = "review"
 HELD_BACK_REASON = "doubtful, and no expert has decided"
-HELD_BACK_OUTCOME = review.Outcome(review.REJECT, why=HELD_BACK_REASON)
+HELD_BACK_OUTCOME = review.ReviewOutcome(review.REJECT, why=HELD_BACK_REASON)
 
 
 def run(job: StageJob) -> None:
@@ -24,14 +24,14 @@ def run(job: StageJob) -> None:
 
     A file of decisions that is not there yet means that nothing was decided.
     """
-    rows, content = job.open_input_rows("curate", f"{TRAIN}.jsonl"), review.Content.of(job.load_task())
-    words = review.read(job.root / job.config["file"])
-    decided = words.decided()
+    rows, content = job.open_input_rows("curate", f"{TRAIN}.jsonl"), review.RowContent.from_task(job.load_task())
+    words = review.read_decisions(job.root / job.config["file"])
+    decided = words.select_final_decisions()
     fates = _ReviewOutcomes(rows, content, decided, hold=job.config["doubtful"] == "hold")
     kept = write_rows(job.out / f"{TRAIN}.jsonl", fates.iterate_kept_rows())
     step = fates.build_funnel_step(kept)
     held = step["reasons"].get(HELD_BACK_REASON, 0)
-    facts = {**review.facts(rows, content, decided), "torn": words.torn, "held": held, "kept": kept}
+    facts = {**review.summarise_review(rows, content, decided), "torn": words.torn_lines, "held": held, "kept": kept}
     write_jsonl(job.out / "dropped.jsonl", chain(read_jsonl(job.inputs["curate"] / "dropped.jsonl"), fates.iterate_rejected_rows()))
     curated = read_json(job.inputs["curate"] / "curate.json")
     curated["funnel"] = [*curated["funnel"], step]
@@ -46,21 +46,21 @@ class _ReviewOutcomes:
     """What becomes of each row: what experts decided, and where `hold` says so a doubtful one waits for them."""
 
     def __init__(
-        self, rows: Sequence[Row], content: review.Content, decided: Mapping[str, Mapping[str, review.Said]], *,
+        self, rows: Sequence[Row], content: review.RowContent, decided: Mapping[str, Mapping[str, review.ReviewDecision]], *,
         hold: bool,
     ) -> None:
         self.rows, self.content, self.hold = rows, content, hold
-        self.outcomes = {row: review.settle(said) for row, said in decided.items()}
+        self.outcomes = {row: review.adjudicate_decisions(said) for row, said in decided.items()}
 
-    def find_row_outcome(self, row: Row) -> review.Outcome | None:
+    def find_row_outcome(self, row: Row) -> review.ReviewOutcome | None:
         """None when the row goes on as it is."""
-        found = self.outcomes.get(self.content.digest(row)) if self.outcomes else None
+        found = self.outcomes.get(self.content.compute_content_digest(row)) if self.outcomes else None
         return HELD_BACK_OUTCOME if found is None and self.hold and row.doubt else found
 
     def iterate_kept_rows(self) -> Iterator[Row]:
         """The rows that go on, as they go on."""
         for row in self.rows:
-            left = review.applied(row, self.find_row_outcome(row))
+            left = review.apply_outcome(row, self.find_row_outcome(row))
             if left is not None:
                 yield left
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from factory.api import TEST, TRAIN, VALIDATION, Answer, Eval, ScoreJob, Scores
 from factory.data.rows import read_jsonl, write_json, write_jsonl
-from factory.data.stats import DIGITS, mean_interval
+from factory.data.stats import DIGITS, compute_mean_interval
 from factory.errors import PluginError
 from factory.stages.job import StageJob, guard_plugin_call, iterate_checked_values
 
@@ -37,7 +37,7 @@ def run(job: StageJob) -> None:
         )
         groups = [row.group or row.id for row in rows]
         contenders[name] = {
-            metric.name: asdict(mean_interval(
+            metric.name: asdict(compute_mean_interval(
                 [values[row.id][metric.name] for row in rows], groups, CONFIDENCE, binary=metric.binary
             ))
             for metric in metrics

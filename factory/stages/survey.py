@@ -6,11 +6,11 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from factory.advise.rules import THIN
-from factory.advise.survey import Leg, Survey
+from factory.advise.rules import MIN_ROWS_PER_LABEL
+from factory.advise.survey import ContenderEstimate, Survey
 from factory.api import TRAIN
 from factory.data.rows import read_json, write_json
-from factory.review import Content
+from factory.review import RowContent
 from factory.stages.job import StageJob
 
 MAX_COUNTED_LABELS = 500
@@ -20,22 +20,22 @@ MAX_COUNTED_LABELS = 500
 def run(job: StageJob) -> None:
     """Write `survey.json`."""
     task = job.load_task()
-    content = Content.of(task)
+    content = RowContent.from_task(task)
     inputs, answers, made, count = array("L"), array("L"), 0, 0
     labels: Counter[str] = Counter()
     for count, row in enumerate(job.open_input_rows("curate", f"{TRAIN}.jsonl"), 1):  # noqa: B007
-        inputs.append(_count_nested_words(content.given(row).values()))
-        answers.append(_count_nested_words(content.answer(row).values()))
+        inputs.append(_count_nested_words(content.select_inputs(row).values()))
+        answers.append(_count_nested_words(content.select_answer(row).values()))
         made += bool(row.provenance.generator)
         if task.output_type == "labels" or len(labels) <= MAX_COUNTED_LABELS:
-            labels["; ".join(map(str, content.answer(row).values()))] += 1
+            labels["; ".join(map(str, content.select_answer(row).values()))] += 1
     few = task.output_type == "labels" or (1 < len(labels) <= min(MAX_COUNTED_LABELS, count // 4))
     counts = labels if few else Counter[str]()
-    legs = [Leg(**read_json(folder / "trial.json")) for role, folder in job.inputs.items() if role.startswith("trial[")]
+    legs = [ContenderEstimate(**read_json(folder / "trial.json")) for role, folder in job.inputs.items() if role.startswith("trial[")]
     write_json(job.out / "survey.json", Survey(
         rows=count, validation=read_json(job.inputs["freeze"] / "freeze.json")["counts"]["validation"],
         made=round(made / count, 6) if count else 0.0, labels=len(counts), rarest=min(counts.values(), default=0),
-        thin=sum(rows < THIN for rows in counts.values()), input_words=_compute_length_quantiles(inputs), answer_words=_compute_length_quantiles(answers),
+        thin=sum(rows < MIN_ROWS_PER_LABEL for rows in counts.values()), input_words=_compute_length_quantiles(inputs), answer_words=_compute_length_quantiles(answers),
         change=job.config["change"], metric=job.config["metric"], higher_is_better=job.config["higher_is_better"],
         legs=tuple(legs),
     ).to_json())

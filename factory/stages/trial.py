@@ -7,11 +7,11 @@ from dataclasses import asdict
 from typing import Any, cast
 
 from factory import identity
-from factory.advise.survey import BASELINE, PROMPTED, TEACHER, Leg
+from factory.advise.survey import BASELINE, PROMPTED, TEACHER, ContenderEstimate
 from factory.api import TRAIN, VALIDATION, Answer, AnswerJob, ChatRequest, Contender, Eval, Row, ScoreJob, Scores
 from factory.api.jobs import raise_no_validation_scorer
 from factory.data.rows import write_json, write_jsonl
-from factory.data.stats import mean_interval
+from factory.data.stats import compute_mean_interval
 from factory.errors import InputError, PluginError
 from factory.stages.answer import build_validation_judge
 from factory.stages.job import StageJob, guard_plugin_call, iterate_checked_values
@@ -31,13 +31,13 @@ def run(job: StageJob) -> None:
     asked, known = _draw_trial_rows(job.open_input_rows("freeze", f"{VALIDATION}.jsonl"), job.config["rows"], job.seed)
     if len(asked) + len(known) < MIN_TRIAL_ROWS:
         why = f"{len(asked) + len(known)} validation rows; {MIN_TRIAL_ROWS} are needed (data.split.validation)"
-        write_json(job.out / "trial.json", asdict(Leg(name, sort, why=why)))
+        write_json(job.out / "trial.json", asdict(ContenderEstimate(name, sort, why=why)))
         write_jsonl(job.out / "answers.jsonl", [])
         return
     answers, facts = _answer_by_teacher(job, asked) if sort == TEACHER else _answer_by_contender(job, asked, known)
     leg = _score_trial_answers(job, asked, answers)
     write_jsonl(job.out / "answers.jsonl", ({"id": answer.id, "output": answer.output} for answer in answers))
-    write_json(job.out / "trial.json", asdict(Leg(name, sort, *leg, facts=facts)))
+    write_json(job.out / "trial.json", asdict(ContenderEstimate(name, sort, *leg, facts=facts)))
 
 
 def _identify_trial_subject(job: StageJob) -> tuple[str, str]:
@@ -115,7 +115,7 @@ def _score_trial_answers(job: StageJob, asked: list[Row], answers: list[Answer])
         values = {one.id: one.values[name] for one in iterate_checked_values(judge, "score", judge.score(work), Scores)}
     groups = [row.group or row.id for row in asked]
     try:
-        found = mean_interval([values[row.id] for row in asked], groups, CONFIDENCE, binary=metric.binary)
+        found = compute_mean_interval([values[row.id] for row in asked], groups, CONFIDENCE, binary=metric.binary)
     except InputError:  # all of one group: a mean, and no telling how sure
         mean = sum(values.values()) / len(values)
         return round(mean, 6), round(mean, 6), round(mean, 6), len(values)

@@ -10,7 +10,7 @@ from threading import Lock
 from typing import Any
 
 from factory.errors import FactoryError
-from factory.serve.asker import Asker
+from factory.serve.asker import SpecialistClient
 
 Heard = Callable[[str], None]
 
@@ -37,7 +37,7 @@ class Asking:
     """The processes, by specialist."""
 
     home: Path
-    askers: dict[str, Asker] = field(default_factory=dict)
+    askers: dict[str, SpecialistClient] = field(default_factory=dict)
     locks: dict[str, Lock] = field(default_factory=dict)
     ended: bool = False
 
@@ -60,11 +60,11 @@ class Asking:
                 reply.get("output"),
             )
 
-    def _asker(self, name: str) -> Asker:
+    def _asker(self, name: str) -> SpecialistClient:
         if self.ended:
             raise FactoryError("the screen was closed")
         if name not in self.askers:
-            self.askers[name] = Asker(self.home, name).__enter__()
+            self.askers[name] = SpecialistClient(self.home, name).__enter__()
         return self.askers[name]
 
     def _drop(self, name: str) -> None:

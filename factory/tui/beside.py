@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from factory import compare, runs
-from factory.compare import Comparison, Shelf, Side
+from factory.compare import ContenderComparison, FrozenRowViewer, ContenderResults
 from factory.errors import FactoryError, InputError
-from factory.evidence import Evidence
+from factory.evidence import RunOutputs
 from factory.report.words import deciding
 
 LEAST, MOST = 2, 6
@@ -34,7 +34,7 @@ class Score:
 
     metric: str
     means: tuple[float | None, ...]
-    against: tuple[Comparison | None, ...]
+    against: tuple[ContenderComparison | None, ...]
     higher: bool
     """Whether more is better."""
     winner: int | None
@@ -45,20 +45,20 @@ class Score:
 class Beside:
     """The sides, the first of which is the one that the others are held against."""
 
-    sides: Sequence[Side]
+    sides: Sequence[ContenderResults]
     scores: list[Score] = field(default_factory=list)
-    pairs: dict[tuple[int, int, str], Comparison] = field(default_factory=dict)
+    pairs: dict[tuple[int, int, str], ContenderComparison] = field(default_factory=dict)
 
     @cached_property
-    def shelf(self) -> Shelf:
+    def shelf(self) -> FrozenRowViewer:
         """The test rows in words."""
-        return Shelf(self.sides[0].evidence)
+        return FrozenRowViewer(self.sides[0].run_outputs)
 
     @cached_property
     def labels(self) -> list[str]:
         """What tells the sides apart: the contender alone when all are of one run, else the specialist too."""
-        ids = {side.evidence.run.id for side in self.sides}
-        names = [side.evidence.run.name for side in self.sides]
+        ids = {side.run_outputs.run.id for side in self.sides}
+        names = [side.run_outputs.run.name for side in self.sides]
         if len(ids) == 1:
             return [side.contender for side in self.sides]
         contenders = {side.contender for side in self.sides}
@@ -70,11 +70,11 @@ class Beside:
         """The deciding metric."""
         return compare_metric(self.sides[0])
 
-    def pair(self, a: int, b: int, metric: str = "") -> Comparison:
+    def pair(self, a: int, b: int, metric: str = "") -> ContenderComparison:
         """Side `a` against side `b`, remembered. Raises InputError when they have no row or metric in common."""
         key = (a, b, metric or self.metric)
         if key not in self.pairs:
-            self.pairs[key] = compare.compare(self.sides[a], self.sides[b], key[2])
+            self.pairs[key] = compare.compare_contenders(self.sides[a], self.sides[b], key[2])
         return self.pairs[key]
 
     def work(self) -> Iterator[Score]:
@@ -90,7 +90,7 @@ class Beside:
         against = tuple(None if b == 0 else self.maybe(0, b, metric) for b in range(len(self.sides)))
         return Score(metric, means, against, _higher(self.sides[0], metric), self._winner(metric, means))
 
-    def maybe(self, a: int, b: int, metric: str = "") -> Comparison | None:
+    def maybe(self, a: int, b: int, metric: str = "") -> ContenderComparison | None:
         """As `pair`; None when there is nothing to pair."""
         try:
             return self.pair(a, b, metric)
@@ -113,7 +113,7 @@ class Beside:
     @cached_property
     def fields(self) -> list[Field]:
         """Where the specs differ, in the order of the first."""
-        told = [{v.get("path", ""): v for v in side.evidence.run.resolved} for side in self.sides]
+        told = [{v.get("path", ""): v for v in side.run_outputs.run.resolved} for side in self.sides]
         paths = dict.fromkeys(path for values in told for path in values)
         rows = [Field(path, tuple(_said(values.get(path)) for values in told)) for path in paths]
         return [row for row in rows if len({value for value, _ in row.values}) > 1]
@@ -126,18 +126,18 @@ class Beside:
         return "\n".join(texts[0][:same]), ["\n".join(text[same:]).strip("\n") for text in texts]
 
 
-def _told(side: Side, by_name: bool) -> str:
-    run = side.evidence.run
+def _told(side: ContenderResults, by_name: bool) -> str:
+    run = side.run_outputs.run
     return run.name if by_name and run.name else f"{run.name} {run.id[9:15]}"
 
 
-def _mean(side: Side, metric: str) -> float | None:
+def _mean(side: ContenderResults, metric: str) -> float | None:
     found = [values[metric] for _, values in side.scores.values() if metric in values]
     return sum(found) / len(found) if found else None
 
 
-def _higher(side: Side, metric: str) -> bool:
-    metrics = side.evidence.facts("score").get("metrics", [])
+def _higher(side: ContenderResults, metric: str) -> bool:
+    metrics = side.run_outputs.read_stage_json("score").get("metrics", [])
     return all(m.get("higher_is_better", True) for m in metrics if m.get("name") == metric)
 
 
@@ -152,10 +152,10 @@ def _said(value: dict[str, Any] | None) -> tuple[str, str]:
     return text, f"{value.get('origin', '')}{where}"
 
 
-def compare_metric(side: Side) -> str:
+def compare_metric(side: ContenderResults) -> str:
     """The metric of the gate, or the first that was scored."""
     first = next(iter(next(iter(side.scores.values()), ("", {}))[1]), "")
-    return str(side.evidence.facts("gate").get("metric") or first)
+    return str(side.run_outputs.read_stage_json("gate").get("metric") or first)
 
 
 def beside(home: Path, texts: Sequence[str]) -> Beside:
@@ -165,21 +165,21 @@ def beside(home: Path, texts: Sequence[str]) -> Beside:
     """
     wanted = list(texts) or ["latest"]
     if len(wanted) == 1 and ":" not in wanted[0]:
-        first = compare.side(home, wanted[0])
-        return Beside([first, *(Side(first.evidence, name) for name in rivals(first.evidence, first.contender))])
+        first = compare.load_contender_results(home, wanted[0])
+        return Beside([first, *(ContenderResults(first.run_outputs, name) for name in rivals(first.run_outputs, first.contender))])
     if not LEAST <= len(wanted) <= MOST:
         raise InputError(f"{LEAST} to {MOST} runs or contenders can be compared, not {len(wanted)}")
-    return Beside([compare.side(home, text) for text in wanted])
+    return Beside([compare.load_contender_results(home, text) for text in wanted])
 
 
-def rivals(evidence: Evidence, tuned: str) -> list[str]:
+def rivals(evidence: RunOutputs, tuned: str) -> list[str]:
     """Whom to hold a run's own model against: what decided, the prompted, the untuned, then the rest; three at most."""
     known = [
         c
-        for c in evidence.contenders()
-        if c != tuned and (evidence.folder("score") or Path()).joinpath(f"{c}.jsonl").is_file()
+        for c in evidence.list_contenders()
+        if c != tuned and (evidence.find_stage_folder("score") or Path()).joinpath(f"{c}.jsonl").is_file()
     ]
-    first = str(deciding(evidence.facts("gate")).get("baseline", ""))
+    first = str(deciding(evidence.read_stage_json("gate")).get("baseline", ""))
     order = [first, *(c for c in known if c.startswith("prompted")), "untuned", *known]
     chosen = [c for c in dict.fromkeys(order) if c in known][:3]
     if not chosen:
@@ -206,8 +206,8 @@ def _tokens(text: str) -> list[str]:
     return re.findall(r"\w+|\s+|[^\w\s]", text)
 
 
-def evidence_of(home: Path, text: str) -> Evidence:
+def evidence_of(home: Path, text: str) -> RunOutputs:
     """The evidence of the run that a text means."""
     from factory import specialists
 
-    return Evidence(home, runs.find(home, specialists.find(home, text).run if "@" in text else text))
+    return RunOutputs(home, runs.find_run(home, specialists.find_version(home, text).run if "@" in text else text))

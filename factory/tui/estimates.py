@@ -53,7 +53,7 @@ def earlier(home: Path, name: str, index: Index) -> list[RunView]:
     found = []
     for one in chosen:
         try:
-            found.append(runs.read(home / "runs" / one.id / "journal.jsonl"))
+            found.append(runs.read_run(home / "runs" / one.id / "journal.jsonl"))
         except OSError:
             continue
     return found
@@ -69,7 +69,7 @@ def finish(view: RunView, before: Sequence[RunView], now: float) -> Finish | Non
     seconds, least, most = whole.seconds, whole.least, whole.most
     for stage in (s for s in open_stages if s.state == runs.RUNNING):
         cost, gone = costs[stage.name], max(0.0, now - stage.started)
-        left = stage.left
+        left = stage.remaining_seconds
         bounds = (
             (left * SLACK[0], left, left * SLACK[1])
             if left is not None

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from factory import events, journal
-from factory.runs import name_of, state_of
+from factory.runs import extract_specialist_name, derive_run_state
 from factory.store import Store
 from factory.tui.tail import parsed
 
@@ -68,7 +68,7 @@ class Summary:
     @property
     def state(self) -> str:
         """As `state_of` says."""
-        return state_of(self.exit_code, self.pid, self.started)
+        return derive_run_state(self.exit_code, self.pid, self.started)
 
     def share(self) -> float:
         """How much of its plan is behind it, 0 to 1, by stages."""
@@ -176,8 +176,8 @@ def summary(home: Path, path: Path, size: int) -> Summary:
     try:
         first, last, torn = _ends(path, size)
     except OSError as error:
-        return Summary(run, name=name_of(run), readable=False, error=error.strerror or str(error))
-    told: dict[str, Any] = {"id": run, "name": name_of(run), "torn": torn}
+        return Summary(run, name=extract_specialist_name(run), readable=False, error=error.strerror or str(error))
+    told: dict[str, Any] = {"id": run, "name": extract_specialist_name(run), "torn": torn}
     plan: list[dict[str, Any]] = []
     begun, newer = parsed(first)
     if begun is not None and isinstance(begun[1], events.RunStarted):

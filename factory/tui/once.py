@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from factory.compare import tuned
+from factory.compare import find_tuned_contender
 from factory.tui.beside import Beside, beside, evidence_of
 from factory.tui.estimates import earlier, finish
 from factory.tui.grid import drawn
@@ -88,7 +88,7 @@ def _verdict(home: Path, index: Index, asked: Sequence[str], now: float) -> Told
     from factory.tui.screens.verdict import slices_of
 
     evidence = evidence_of(home, asked[0] if asked else "latest")
-    gate = evidence.facts("gate")
+    gate = evidence.read_stage_json("gate")
     parts = slices_of(evidence) if gate else []
     other = str(deciding(gate).get("baseline", ""))
     share = float(gate.get("confidence", 0.95))
@@ -97,7 +97,7 @@ def _verdict(home: Path, index: Index, asked: Sequence[str], now: float) -> Told
         found = [*verdict.headline(evidence, room), line(), *drawn(verdict.contenders(evidence), room)]
         found += [*_title("why"), *verdict.reasoning(evidence, room)]
         found += [*_title(f"slices: tuned against {other}"), *drawn(verdict.slices(parts, share, other), room, 30)]
-        found += [line(), *whole.page(evidence, tuned(evidence.run), room)]
+        found += [line(), *whole.page(evidence, find_tuned_contender(evidence.run), room)]
         found += [*_title("forgetting"), *drawn(verdict.forgetting(evidence), room)]
         return [*found, *_title("cost"), *drawn(verdict.costs(evidence), room)]
 

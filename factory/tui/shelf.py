@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from factory.bundle.manifest import load
+from factory.bundle.manifest import load_manifest
 from factory.errors import FactoryError
-from factory.specialists import Version, aliases
+from factory.specialists import Version, collect_aliases
 from factory.store import Store
 from factory.tui.index import Index
 
@@ -43,7 +43,7 @@ def kept(home: Path, index: Index) -> list[Kept]:
         )
     names = sorted({name for name, _ in found})
     grouped = {name: [v for v in found.values() if v.name == name] for name in names}
-    return [_kept(v, aliases(home, mine).get(v.key, ())) for mine in grouped.values() for v in reversed(mine)]
+    return [_kept(v, collect_aliases(home, mine).get(v.key, ())) for mine in grouped.values() for v in reversed(mine)]
 
 
 def _kept(version: Version, called: tuple[str, ...]) -> Kept:
@@ -59,6 +59,6 @@ def _size(folder: Path) -> int:
 
 def _manifest(bundle: Path) -> Mapping[str, Any]:
     try:
-        return load(bundle)
+        return load_manifest(bundle)
     except (FactoryError, OSError, ValueError):
         return {}

@@ -46,7 +46,7 @@ class _Folded(RunView):
 
     def apply(self, at: float, event: events.Event) -> None:
         if isinstance(event, events.Measured):
-            self.seen = max(self.seen, at)
+            self.last_event_at = max(self.last_event_at, at)
         else:
             super().apply(at, event)
 
@@ -116,7 +116,7 @@ class Watch:
     @property
     def bounds(self) -> tuple[float, float]:
         """When it began, and when the last line was written."""
-        return self.run.started, max(self.run.started, self.run.seen)
+        return self.run.started, max(self.run.started, self.run.last_event_at)
 
     def at(self, moment: float) -> RunView:
         """The run as it stood at a moment of its past."""
@@ -130,7 +130,7 @@ class Watch:
     def settled(self) -> RunView:
         """The run now; the stages of one whose process died no longer run."""
         if self.run.end is None and self.run.state == DEAD:
-            self.run.stopped()
+            self.run.mark_running_stages_stopped()
         return self.run
 
     def curve(self, name: str, stage: str = "train", at: float | None = None) -> list[tuple[float, float]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 
-from factory.evidence import Evidence
+from factory.evidence import RunOutputs
 from factory.runs import RUNNING, RunView
 from factory.tui.estimates import Finish, earlier, finish
 from factory.tui.index import Index
@@ -48,12 +48,12 @@ class World:
             self.watches[run] = watch(self.home, run)
         return self.watches[run]
 
-    def evidence(self, run: str) -> Evidence:
+    def evidence(self, run: str) -> RunOutputs:
         """What the stages of a run left. Only stages and their keys are asked of its view."""
         held = self.watching(run)
         if not held.past:
             held.all()
-        return Evidence(self.home, held.settled())
+        return RunOutputs(self.home, held.settled())
 
     def look_ahead(self) -> dict[str, Finish]:
         """When the runs that are going on will be done. It reads journals of its own accord: call it from a thread."""

@@ -7,19 +7,19 @@ from pathlib import Path
 import pytest
 from toy_project import SPEC, resolved
 
-from factory.advise import FINE_TUNE, GET_MORE_DATA, PROMPT, RETRIEVE, Leg, Survey, advise
+from factory.advise import FINE_TUNE, GET_MORE_DATA, PROMPT, RETRIEVE, ContenderEstimate, Survey, advise
 from factory.cli import run as factory
 from factory.home import find_home
 from factory.plan import compile_advice_plan
 from factory.store import Store
 
-WEAK, GOOD = Leg("tfidf", "baseline", 0.60, 0.50, 0.70, 80), Leg("prompted", "prompted", 0.97, 0.90, 0.99, 80)
+WEAK, GOOD = ContenderEstimate("tfidf", "baseline", 0.60, 0.50, 0.70, 80), ContenderEstimate("prompted", "prompted", 0.97, 0.90, 0.99, 80)
 PLAIN = Survey(rows=2000, validation=200, metric="accuracy", change="never", legs=(WEAK,))
 MADE = replace(PLAIN, made=0.8)
 
 
-def teacher(mean: float) -> Leg:
-    return Leg("teacher", "teacher", mean, mean - 0.1, mean + 0.1, 80)
+def teacher(mean: float) -> ContenderEstimate:
+    return ContenderEstimate("teacher", "teacher", mean, mean - 0.1, mean + 0.1, 80)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_a_metric_that_has_no_best_value_is_no_share() -> None:
 
 
 def test_what_is_not_known_is_asked_for() -> None:
-    untried = Leg("knn", "baseline", why="no rows")
+    untried = ContenderEstimate("knn", "baseline", why="no rows")
     told = " ".join(advise(replace(PLAIN, change="", legs=(replace(WEAK, n=20), untried))).cautions)
     assert "add data.facts: {change: never|yearly|monthly|weekly|daily}" in told
     assert "20 validation rows tell little" in told and "knn was not tried: no rows" in told

@@ -9,7 +9,7 @@ import pytest
 from tiny_decoder import tiny_decoder
 
 from factory.data.rows import write_json
-from factory.serve.ask import Specialist, reply
+from factory.serve.ask import LoadedSpecialist, handle_request
 
 
 @pytest.fixture
@@ -38,17 +38,17 @@ def adapter(folder: Path) -> Path:
 
 def test_a_question_with_its_history_is_answered_in_words(told: dict[str, Any]) -> None:
     fields = {"history": ["Who was Ada Lovelace?", "A mathematician."]}
-    found = reply(Specialist(told), {"query": "When was she born?", "fields": fields})
+    found = handle_request(LoadedSpecialist(told), {"query": "When was she born?", "fields": fields})
     assert isinstance(found["reply"]["output"], str) and found["reply"]["shown"]
 
 
 def test_a_question_without_words_gets_one_clear_line(told: dict[str, Any]) -> None:
-    found = reply(Specialist(told), {"query": " "})
+    found = handle_request(LoadedSpecialist(told), {"query": " "})
     assert found["failed"].startswith("query-rewriter: ask something") and found["exit_code"] == 64
 
 
 def test_an_answer_is_heard_while_it_is_written(told: dict[str, Any]) -> None:
     heard: list[str] = []
-    found = reply(Specialist(told), {"query": "When was she born?"}, lambda message: heard.append(message["so_far"]))
+    found = handle_request(LoadedSpecialist(told), {"query": "When was she born?"}, lambda message: heard.append(message["so_far"]))
     assert len(heard) == 4 and [len(text) for text in heard] == sorted(len(text) for text in heard)
     assert found["reply"]["output"].strip() == heard[-1].strip()

@@ -8,7 +8,7 @@ from fake_runs import fake_run
 from factory import events, runs
 from factory.cli import run as factory
 from factory.cli.app import COMMANDS, app
-from factory.evidence import Evidence
+from factory.evidence import RunOutputs
 
 
 @pytest.fixture
@@ -84,8 +84,8 @@ def test_gc_keeps_what_recent_runs_refer_to(home, capsys):
     assert kinds == ["answer", "bundle", "gate", "score", "train", "train"]
     assert factory(["gc", "--keep", "1"]) == 0
     assert "freed" in capsys.readouterr().err
-    assert Evidence(home, runs.find(home, "bbbb")).facts("gate")
-    assert not Evidence(home, runs.find(home, "aaaa")).facts("gate")
+    assert RunOutputs(home, runs.find_run(home, "bbbb")).read_stage_json("gate")
+    assert not RunOutputs(home, runs.find_run(home, "aaaa")).read_stage_json("gate")
 
 
 def test_gc_leaves_alone_what_a_build_holds(home, capsys):
@@ -140,4 +140,4 @@ def test_the_events_are_enough_for_the_display(home):
         (3.0, events.Measured("train", 4, {"loss": 0.5})),
     ]:
         view.apply(at, event)
-    assert view.curve() == [(4, 0.5)]
+    assert view.extract_curve() == [(4, 0.5)]

@@ -15,14 +15,14 @@ from factory.cli.sweep import referred
 from factory.events import RunFinished, RunStarted
 from factory.home import find_home
 from factory.journal import Journal, find_last_plan
-from factory.portrait import Counts, Histogram, spreads
-from factory.portrait.spread import script
-from factory.portrait.steps import general
-from factory.review import Content
-from factory.runs import find, newest
+from factory.portrait import ValueCounts, Histogram, compute_distributions
+from factory.portrait.spread import detect_script
+from factory.portrait.steps import generalise_reason
+from factory.review import RowContent
+from factory.runs import find_run, iterate_newest_runs
 from factory_classify.task import Classifier
 
-CONTENT = Content.of(Classifier())
+CONTENT = RowContent.from_task(Classifier())
 
 
 @pytest.fixture
@@ -43,10 +43,10 @@ def portrait(spec: Path, capsys, *more: str) -> dict:
 
 def test_a_portrait_stops_after_curation_and_is_read_again_without_a_run(spec: Path, capsys) -> None:
     found = portrait(spec, capsys)
-    (run,) = newest(find_home())
+    (run,) = iterate_newest_runs(find_home())
     assert (run.plan[-1]["name"], run.state, run.verdict) == ("curate", "finished", "")
     assert portrait(spec, capsys) == found
-    assert len(list(newest(find_home()))) == 1
+    assert len(list(iterate_newest_runs(find_home()))) == 1
 
 
 def test_the_funnel_adds_up(spec: Path, capsys) -> None:
@@ -144,26 +144,26 @@ def made(texts: list[str], labels: list[str]) -> list[Row]:
 
 def test_spreads_count_every_row_once() -> None:
     texts = [" ".join(["word"] * (1 + n % 30)) for n in range(199)] + ["كلمة عربية"]
-    found = {each.title: each for each in spreads(made(texts, ["a", "b"] * 100), CONTENT)}
+    found = {each.title: each for each in compute_distributions(made(texts, ["a", "b"] * 100), CONTENT)}
     assert found.keys() == {"label", "length of text", "script", "source", "generator", "judge's score"}
     for each in found.values():
         counted = sum(b.rows for b in each.bins) if isinstance(each, Histogram) else sum(n for _, n in each.values)
         assert counted == each.rows == 200
     length, labels = found["length of text"], found["label"]
     assert isinstance(length, Histogram) and (length.median, length.most) == (15, 30)
-    assert isinstance(labels, Counts) and labels.values == (("a", 100), ("b", 100))
+    assert isinstance(labels, ValueCounts) and labels.values == (("a", 100), ("b", 100))
     assert dict(found["script"].values) == {"latin": 199, "arabic": 1}
 
 
 def test_answers_that_differ_in_every_row_are_texts_and_no_labels() -> None:
-    found = [each.title for each in spreads(made(["a b"] * 50, [f"an answer {n}" for n in range(50)]), CONTENT)]
+    found = [each.title for each in compute_distributions(made(["a b"] * 50, [f"an answer {n}" for n in range(50)]), CONTENT)]
     assert "label" not in found and "length of label" in found
 
 
 def test_reasons_count_together_whatever_their_numbers() -> None:
-    assert general("0.83 similar to a row") == general("0.9 similar to a row") == "similar to a row"
-    assert general("rejected: not a question") == "rejected"
-    assert general("90") == "90" and script("12 – 3") == "no letters"
+    assert generalise_reason("0.83 similar to a row") == generalise_reason("0.9 similar to a row") == "similar to a row"
+    assert generalise_reason("rejected: not a question") == "rejected"
+    assert generalise_reason("90") == "90" and detect_script("12 – 3") == "no letters"
 
 
 def test_a_name_means_a_build_though_rows_were_shown_since(tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_a_name_means_a_build_though_rows_were_shown_since(tmp_path: Path) -> No
     with Journal(tmp_path / "runs" / rows_alone / "journal.jsonl") as journal:
         journal.write(RunStarted(rows_alone, "icd", "reranker", "s.yaml", "", plan, [], "0.1", 1))
         journal.write(RunFinished(rows_alone, "", 0, 1.0))
-    assert find(tmp_path, "icd").id == build and find(tmp_path, "latest").id == rows_alone
-    kept = referred(newest(tmp_path), keep=1)
+    assert find_run(tmp_path, "icd").id == build and find_run(tmp_path, "latest").id == rows_alone
+    kept = referred(iterate_newest_runs(tmp_path), keep=1)
     assert ("curate", "k") in kept and len(kept) > 10, "gc keeps the build too"
     assert find_last_plan(tmp_path, "icd")["curate"]["key"] == "k" and "train" in find_last_plan(tmp_path, "icd")

@@ -11,7 +11,7 @@ import tiny_parts
 import yaml
 
 from factory import bundle
-from factory.bundle.manifest import seal
+from factory.bundle.manifest import write_manifest
 from factory.errors import InputError
 from factory.stages import bundle as bundle_stage
 from factory.stages import certify
@@ -54,7 +54,7 @@ def test_the_adapters_config_names_the_base_by_id_in_one_form(built: Path) -> No
 
 
 def test_the_manifest_tells_what_the_bundle_is(built: Path) -> None:
-    manifest = bundle.load(built)
+    manifest = bundle.load_manifest(built)
     assert manifest["base"]["id"] == "tiny/bert"
     assert (manifest["rank"], manifest["modules"], manifest["architecture"]) == (4, 11, "BertModel")
     assert manifest["gate"]["verdict"] == "SHIP"
@@ -72,12 +72,12 @@ def test_the_same_inputs_elsewhere_give_the_same_digest(stages: dict[str, Path],
     shuffled["base_model_name_or_path"] = "/another/machine"
     config.write_text(json.dumps(shuffled))
     bundle_stage.run(tiny_parts.job(moved, tmp_path / "again"))
-    assert bundle.digest(tmp_path / "again") == bundle.digest(built)
+    assert bundle.read_bundle_digest(tmp_path / "again") == bundle.read_bundle_digest(built)
 
 
 def test_a_copy_verifies(copied: Path) -> None:
     (copied / "README.md").chmod(0o600)
-    assert bundle.verify(copied) == []
+    assert bundle.verify_bundle(copied) == []
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_one_flipped_byte_is_seen(copied: Path, name: str) -> None:
     place = data.find(b"e", len(data) // 2)
     data[place] ^= 1
     (copied / name).write_bytes(data)
-    assert f"{name}: was changed" in bundle.verify(copied)
+    assert f"{name}: was changed" in bundle.verify_bundle(copied)
 
 
 def test_added_and_missing_files_are_seen(copied: Path) -> None:
@@ -96,16 +96,16 @@ def test_added_and_missing_files_are_seen(copied: Path) -> None:
     (copied / "extra" / "run.py").write_text("print()")
     (copied / "link").symlink_to("README.md")
     (copied / "LICENSES.md").unlink()
-    assert bundle.verify(copied) == ["LICENSES.md: is missing", "extra/run.py: was added", "link: was added"]
+    assert bundle.verify_bundle(copied) == ["LICENSES.md: is missing", "extra/run.py: was added", "link: was added"]
 
 
 def test_what_is_no_bundle_is_refused(tmp_path: Path, copied: Path) -> None:
     with pytest.raises(InputError, match="is no bundle"):
-        bundle.load(tmp_path)
-    manifest = bundle.load(copied)
+        bundle.load_manifest(tmp_path)
+    manifest = bundle.load_manifest(copied)
     (copied / "factory/manifest.json").write_text(json.dumps({**manifest, "schema": 9}))
     with pytest.raises(InputError, match="schema 9"):
-        bundle.verify(copied)
+        bundle.verify_bundle(copied)
 
 
 def test_the_card_has_the_verdict_first_and_the_hubs_metadata(built: Path) -> None:
@@ -151,8 +151,8 @@ def test_certify_refuses_an_adapter_that_loads_as_nothing(
 
     file = copied / "adapter_model.safetensors"
     save_file({name.replace("encoder", "encoded"): value for name, value in load_file(file).items()}, file)
-    manifest = bundle.load(copied)
-    seal(copied, {name: value for name, value in manifest.items() if name not in ("files", "digest", "schema")})
+    manifest = bundle.load_manifest(copied)
+    write_manifest(copied, {name: value for name, value in manifest.items() if name not in ("files", "digest", "schema")})
     with pytest.raises(certify.CertificationError):
         certify.run(tiny_parts.job({**stages, "bundle": copied}, tmp_path / "out"))
 

@@ -3,40 +3,40 @@ from fake_runs import fake_run
 
 from factory import compare, runs
 from factory.errors import InputError
-from factory.evidence import Evidence
+from factory.evidence import RunOutputs
 
 
 def test_two_contenders_of_one_run_row_by_row(tmp_path):
     run = fake_run(tmp_path, lift=0.2)
-    found = compare.compare(*compare.sides(tmp_path, run, f"{run}:bm25"))
+    found = compare.compare_contenders(*compare.load_contender_pair(tmp_path, run, f"{run}:bm25"))
     assert found.a.contender == "tuned"
-    assert sum(found.count(r) for r in (compare.WON, compare.LOST, compare.TIED)) == len(found.rows) == 40
-    assert found.difference == pytest.approx(found.mean("a") - found.mean("b"))
+    assert sum(found.count_rows(r) for r in (compare.WON, compare.LOST, compare.TIED)) == len(found.rows) == 40
+    assert found.difference == pytest.approx(found.compute_side_mean("a") - found.compute_side_mean("b"))
     assert found.low < found.difference < found.high
     assert all(row.a > row.b for row in found.rows if row.result == compare.WON)
 
 
 def test_the_strongest_rows_come_first(tmp_path):
     fake_run(tmp_path)
-    found = compare.compare(*compare.sides(tmp_path, "icd", "icd:bm25"))
-    shown = [abs(row.difference) for row in found.strongest(compare.LOST, 3)]
+    found = compare.compare_contenders(*compare.load_contender_pair(tmp_path, "icd", "icd:bm25"))
+    shown = [abs(row.difference) for row in found.select_strongest(compare.LOST, 3)]
     assert len(shown) == 3
     assert shown == sorted(shown, reverse=True)
 
 
 def test_a_contender_against_itself_is_tied_throughout(tmp_path):
     fake_run(tmp_path)
-    found = compare.compare(*compare.sides(tmp_path, "icd:bm25", "icd:bm25"))
-    assert found.count(compare.TIED) == 40
+    found = compare.compare_contenders(*compare.load_contender_pair(tmp_path, "icd:bm25", "icd:bm25"))
+    assert found.count_rows(compare.TIED) == 40
     assert (found.low, found.difference, found.high) == (0, 0, 0)
 
 
 def test_two_builds_are_compared_on_the_rows_they_share(tmp_path):
     fake_run(tmp_path, "20261120-010000-icd-aaaa", n=30)
     fake_run(tmp_path, "20261121-010000-icd-bbbb", n=40, salt="new", lift=0.3)
-    found = compare.compare(*compare.sides(tmp_path, "bbbb", "aaaa"))
+    found = compare.compare_contenders(*compare.load_contender_pair(tmp_path, "bbbb", "aaaa"))
     assert len(found.rows) == 30
-    assert found.left_out == 10
+    assert found.one_sided_rows == 10
     assert found.difference > 0
 
 
@@ -44,16 +44,16 @@ def test_what_can_not_be_compared_is_said(tmp_path):
     fake_run(tmp_path)
     fake_run(tmp_path, "20261121-010000-icd-dead", end=False, salt="new")
     with pytest.raises(InputError, match="no contender 'bm52'"):
-        compare.side(tmp_path, "0f3a:bm52")
+        compare.load_contender_results(tmp_path, "0f3a:bm52")
     with pytest.raises(InputError, match="has no scores"):
-        compare.side(tmp_path, "dead")
+        compare.load_contender_results(tmp_path, "dead")
     with pytest.raises(InputError, match="not scored by 'f1'"):
-        compare.compare(*compare.sides(tmp_path, "0f3a", "0f3a:bm25"), "f1")
+        compare.compare_contenders(*compare.load_contender_pair(tmp_path, "0f3a", "0f3a:bm25"), "f1")
 
 
 def test_a_row_shows_though_its_task_is_not_installed(tmp_path):
-    run = runs.find(tmp_path, fake_run(tmp_path))
-    shelf = compare.Shelf(Evidence(tmp_path, run))
+    run = runs.find_run(tmp_path, fake_run(tmp_path))
+    shelf = compare.FrozenRowViewer(RunOutputs(tmp_path, run))
     shelf.__dict__["task"] = None
     assert shelf.show("q0") == "Kinking and stricture of ureter"
     assert shelf.show("nobody") == "nobody"
@@ -61,10 +61,10 @@ def test_a_row_shows_though_its_task_is_not_installed(tmp_path):
 
 def test_what_both_sides_begin_with_is_said_once(tmp_path):
     run = fake_run(tmp_path)
-    a, b = compare.sides(tmp_path, run, f"{run}:bm25")
-    shelf = compare.Shelf(a.evidence)
+    a, b = compare.load_contender_pair(tmp_path, run, f"{run}:bm25")
+    shelf = compare.FrozenRowViewer(a.run_outputs)
     shelf.__dict__["task"] = None
-    shared, left, right = shelf.beside("q0", a, b)
+    shared, left, right = shelf.show_side_by_side("q0", a, b)
     assert shared == ""
     assert left != right
     assert left.startswith("Kinking and stricture of ureter → [")

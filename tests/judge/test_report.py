@@ -4,7 +4,7 @@ import pytest
 from fake_runs import fake_run
 
 from factory import runs
-from factory.evidence import Evidence
+from factory.evidence import RunOutputs
 from factory.report import words
 from factory.report.html import join, tag
 from factory.report.page import page
@@ -40,7 +40,7 @@ def read(text):
 
 
 def made(tmp_path, **how):
-    return page(Evidence(tmp_path, runs.find(tmp_path, fake_run(tmp_path, **how))))
+    return page(RunOutputs(tmp_path, runs.find_run(tmp_path, fake_run(tmp_path, **how))))
 
 
 def test_the_report_is_one_file_that_fetches_nothing(tmp_path):

@@ -10,8 +10,8 @@ from fake_runs import fake_run
 
 from factory import compare
 from factory.api import Answer, Provenance, Row, RowsJob, Task
-from factory.compare import Shelf
-from factory.slices import slices
+from factory.compare import FrozenRowViewer
+from factory.slices import compare_slices
 
 
 class Sliced(Task):
@@ -33,8 +33,8 @@ class Sliced(Task):
         return {"half": "first" if number < 20 else "second", "few": "rare" if number < 3 else "common"}
 
 
-def shelf(found: compare.Comparison) -> Shelf:
-    made = Shelf(found.a.evidence)
+def shelf(found: compare.ContenderComparison) -> FrozenRowViewer:
+    made = FrozenRowViewer(found.a.run_outputs)
     made.__dict__["task"] = Sliced()
     made.__dict__["rows"] = {
         result.id: Row(result.id, {"number": place}, Provenance("here")) for place, result in enumerate(found.rows)
@@ -44,8 +44,8 @@ def shelf(found: compare.Comparison) -> Shelf:
 
 def test_slices_have_paired_intervals_and_small_ones_are_left_out(tmp_path: Any) -> None:
     run = fake_run(tmp_path, lift=0.3)
-    found = compare.compare(*compare.sides(tmp_path, run, f"{run}:bm25"))
-    parts = slices(found, shelf(found))
+    found = compare.compare_contenders(*compare.load_contender_pair(tmp_path, run, f"{run}:bm25"))
+    parts = compare_slices(found, shelf(found))
     assert [(part.slice, part.value, part.n) for part in parts] == [
         ("half", "first", 20), ("half", "second", 20), ("few", "common", 37),
     ]
@@ -58,5 +58,5 @@ def test_slices_have_paired_intervals_and_small_ones_are_left_out(tmp_path: Any)
 
 def test_equal_answers_are_different_in_no_slice(tmp_path: Any) -> None:
     fake_run(tmp_path)
-    found = compare.compare(*compare.sides(tmp_path, "icd:bm25", "icd:bm25"))
-    assert {part.p for part in slices(found, shelf(found))} == {1.0}
+    found = compare.compare_contenders(*compare.load_contender_pair(tmp_path, "icd:bm25", "icd:bm25"))
+    assert {part.p for part in compare_slices(found, shelf(found))} == {1.0}

@@ -11,7 +11,7 @@ from scipy import stats as reference
 
 from factory.api import Metric
 from factory.data import stats
-from factory.data.verdict import decide
+from factory.data.verdict import decide_verdict
 from factory.errors import InputError
 from factory.spec import Gate
 
@@ -43,14 +43,14 @@ def build(
 
 def test_without_an_effect_the_gate_ships_in_at_most_one_of_twenty_builds() -> None:
     gate = Gate(resamples=500)
-    words = Counter(decide(build(seed, 0.0, weak=0.3), SCORE, gate)["verdict"] for seed in range(1000))
+    words = Counter(decide_verdict(build(seed, 0.0, weak=0.3), SCORE, gate)["verdict"] for seed in range(1000))
     assert 5 <= words["SHIP"] <= 50
 
 
 def test_the_stated_effect_ships_in_four_of_five_builds() -> None:
     gate = Gate(resamples=500)
-    effect = decide(build(0, 0.0), SCORE, gate)["minimum_detectable_effect"]
-    words = Counter(decide(build(seed, effect), SCORE, gate)["verdict"] for seed in range(200))
+    effect = decide_verdict(build(0, 0.0), SCORE, gate)["minimum_detectable_effect"]
+    words = Counter(decide_verdict(build(seed, effect), SCORE, gate)["verdict"] for seed in range(200))
     assert words["SHIP"] >= 160 and 0.05 < effect < 0.2
 
 
@@ -60,70 +60,70 @@ def test_an_interval_covers_the_truth_as_often_as_it_says(groups: int) -> None:
     for seed in range(600):
         sizes = draw.geometric(groups / 300, groups).astype(float)
         sums = draw.normal(0, 0.1, groups) * sizes + draw.normal(0, 0.3, groups) * np.sqrt(sizes)
-        sample = stats.Sample(sums, sizes)
-        found = stats.estimate(sample, stats.bootstrap([sample], 500, seed)[0], 0.95).interval
+        sample = stats.ClusterSample(sums, sizes)
+        found = stats.estimate_mean(sample, stats.bootstrap_means([sample], 500, seed)[0], 0.95).interval
         missed += not found.low <= 0 <= found.high
     assert missed / 600 <= 0.075
 
 
 def test_ten_thousand_resamples_of_three_hundred_rows_take_under_a_second() -> None:
-    sample = stats.sample(list(np.random.default_rng(0).normal(size=300)), [str(i) for i in range(300)])
+    sample = stats.group_by_cluster(list(np.random.default_rng(0).normal(size=300)), [str(i) for i in range(300)])
     began = time.process_time()
-    stats.bootstrap([sample], 10_000, 7)
+    stats.bootstrap_means([sample], 10_000, 7)
     assert time.process_time() - began < 1
 
 
 def test_the_interval_of_rows_alone_is_students() -> None:
     values = np.random.default_rng(1).normal(0.2, 1, 300)
-    found = stats.mean_interval(list(values), [str(i) for i in range(300)], 0.95)
+    found = stats.compute_mean_interval(list(values), [str(i) for i in range(300)], 0.95)
     low, high = reference.t.interval(0.95, 299, values.mean(), reference.sem(values))
     assert (found.low, found.high) == (pytest.approx(low, abs=0.01), pytest.approx(high, abs=0.01))
 
 
 def test_rows_that_repeat_their_group_widen_the_interval() -> None:
     values = list(np.repeat(np.random.default_rng(1).normal(0, 1, 30), 10))
-    alone = stats.mean_interval(values, [str(i) for i in range(300)], 0.95)
-    together = stats.mean_interval(values, [str(i // 10) for i in range(300)], 0.95)
+    alone = stats.compute_mean_interval(values, [str(i) for i in range(300)], 0.95)
+    together = stats.compute_mean_interval(values, [str(i // 10) for i in range(300)], 0.95)
     assert together.high - together.low > 2.5 * (alone.high - alone.low)
 
 
 def test_the_order_of_rows_plays_no_part() -> None:
     scores = build(3, 0.1)
     turned = {name: list(reversed(found)) for name, found in scores.items()}
-    assert decide(turned, SCORE, Gate()) == decide(scores, SCORE, Gate())
+    assert decide_verdict(turned, SCORE, Gate()) == decide_verdict(scores, SCORE, Gate())
 
 
 def test_rows_of_one_group_give_no_interval() -> None:
     with pytest.raises(InputError, match=r"all of one group \('N13'\): an interval needs rows of several groups"):
-        stats.mean_interval([0.1, 0.2], ["N13", "N13"], 0.95)
+        stats.compute_mean_interval([0.1, 0.2], ["N13", "N13"], 0.95)
 
 
 @pytest.mark.parametrize(("won", "lost"), [(9, 1), (0, 0), (5, 5), (1, 14), (30, 17)])
 def test_mcnemar_is_the_exact_binomial_test(won: int, lost: int) -> None:
     expected = reference.binomtest(won, won + lost).pvalue if won + lost else 1.0
-    assert stats.mcnemar(won, lost) == pytest.approx(expected)
+    assert stats.compute_mcnemar_p(won, lost) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(("successes", "n"), [(0, 20), (7, 50), (50, 50)])
 def test_wilson_is_the_reference_interval(successes: int, n: int) -> None:
     expected = reference.binomtest(successes, n).proportion_ci(0.95, method="wilson")
-    assert stats.wilson(successes, n, 0.95) == (pytest.approx(expected.low), pytest.approx(expected.high))
+    assert stats.compute_wilson_interval(successes, n, 0.95) == (pytest.approx(expected.low), pytest.approx(expected.high))
 
 
 def test_holm_steps_down() -> None:
-    assert stats.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert stats.adjust_p_values([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
 
 
 def test_p_agrees_with_the_paired_t_test() -> None:
     values = np.random.default_rng(5).normal(0.12, 1, 300)
-    sample = stats.sample(list(values), [str(i) for i in range(300)])
-    found = stats.p_value(sample, stats.bootstrap([sample], 20_000, 7)[0])
+    sample = stats.group_by_cluster(list(values), [str(i) for i in range(300)])
+    found = stats.compute_p_value(sample, stats.bootstrap_means([sample], 20_000, 7)[0])
     assert found == pytest.approx(reference.ttest_1samp(values, 0).pvalue, abs=0.01)
 
 
 def test_rows_to_settle_do_settle() -> None:
-    found = decide(build(1, 0.05, n=200), SCORE, Gate())
+    found = decide_verdict(build(1, 0.05, n=200), SCORE, Gate())
     assert found["verdict"] == "INSUFFICIENT_EVIDENCE" and found["n_to_settle"] > 200
     larger = [build(seed, 0.2, n=found["n_to_settle"], groups=400) for seed in range(3)]
-    assert [decide(scores, SCORE, Gate())["verdict"] for scores in larger] == ["SHIP"] * 3
+    assert [decide_verdict(scores, SCORE, Gate())["verdict"] for scores in larger] == ["SHIP"] * 3
     assert math.isclose(found["ceiling"], 0.75)

@@ -4,7 +4,7 @@ import pytest
 from verdict_parts import SCORE, N, rows, verdict
 
 from factory.api import Metric
-from factory.data.verdict import decide
+from factory.data.verdict import decide_verdict
 from factory.spec import Gate
 
 
@@ -27,7 +27,7 @@ def test_a_prompted_baseline_that_is_as_good_is_enough() -> None:
 
 
 def test_equal_answers_are_no_reason_to_ship() -> None:
-    found = decide({"tuned": rows(0), "untuned": rows(0)}, SCORE, Gate())
+    found = decide_verdict({"tuned": rows(0), "untuned": rows(0)}, SCORE, Gate())
     assert (found["verdict"], found["comparisons"][0]["tied"]) == ("NO_SHIP", N)
     assert found["reasons"][0] == "tuned equals untuned in nDCG@10 (95 % interval 0.000 to 0.000, n = 200)"
 
@@ -43,7 +43,7 @@ def test_a_wide_comparison_that_is_won_does_not_hide_how_many_rows_a_narrow_one_
     right = [1] * 197 + [0] * 3
     nearly = [1] * 195 + [0, 0] + [1] + [0] * 2  # three lost, one won
     scores = {"tuned": rows(-0.5, right), "tfidf": rows(-0.5, nearly), "majority": rows(-0.5, [1] * 90 + [0] * 110)}
-    found = decide(scores, SCORE, Gate())
+    found = decide_verdict(scores, SCORE, Gate())
     assert found["verdict"] == "INSUFFICIENT_EVIDENCE" and found["best_baseline"] == "tfidf"
     assert found["n_to_settle"] > 2 * N
 
@@ -67,15 +67,15 @@ def test_binary_rows_are_judged_by_mcnemar() -> None:
     scores = {
         "tuned": rows(-0.5, [1] * 60 + [0] * 40), "bm25": rows(-0.5, [1] * 40 + [0] * 60),
     }
-    found = decide(scores, Metric("nDCG@10", "right or wrong", binary=True), Gate())
+    found = decide_verdict(scores, Metric("nDCG@10", "right or wrong", binary=True), Gate())
     assert found["comparisons"][0]["p"] == pytest.approx(2 * 0.5**20, abs=1e-5)
     assert found["tuned"]["low"] == pytest.approx(0.502, abs=0.001)
 
 
 def test_contenders_must_have_answered_the_same_rows() -> None:
     with pytest.raises(ValueError, match="1 rows were answered by one of the two alone, such as 'r199'"):
-        decide({"tuned": rows(0), "bm25": rows(0)[:-1]}, SCORE, Gate())
+        decide_verdict({"tuned": rows(0), "bm25": rows(0)[:-1]}, SCORE, Gate())
     with pytest.raises(ValueError, match="a verdict compares 'tuned' with baselines; there are: bm25"):
-        decide({"bm25": rows(0)}, SCORE, Gate())
+        decide_verdict({"bm25": rows(0)}, SCORE, Gate())
     with pytest.raises(ValueError, match="tuned: row 'r000' has no 'mrr'; it has nDCG@10"):
-        decide({"tuned": rows(0), "bm25": rows(0)}, Metric("mrr", ""), Gate())
+        decide_verdict({"tuned": rows(0), "bm25": rows(0)}, Metric("mrr", ""), Gate())

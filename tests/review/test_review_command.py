@@ -15,7 +15,7 @@ import pytest
 import toy_builds as builds
 from toy_project import SPEC, resolved
 
-from factory.bundle import load
+from factory.bundle import load_manifest
 from factory.cli import run as factory
 from factory.home import find_home
 from factory.plan import compile_plan
@@ -150,7 +150,7 @@ def test_the_gate_refuses_until_experts_accept_enough(spec: Path, capsys, piped)
     assert "experts would accept 66.7% of the training rows as they are; 80.0% is asked" in " ".join(shown.split())
     assert factory(["build", str(spec), "--plain", "--set", "data.review.acceptance=0.5"]) == 0
     bundle = output(spec.parent, "bundle", "data.review.acceptance=0.5")
-    facts = load(bundle)["review"]
+    facts = load_manifest(bundle)["review"]
     assert (facts["reviewed"], facts["rejected"], facts["kept"], facts["reviewers"]) == (9, 3, 87, 1)
     assert "9 of 90 training rows were reviewed by experts" in (bundle / "README.md").read_text()
     assert "ana" not in (bundle / "factory" / "manifest.json").read_text()

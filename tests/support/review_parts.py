@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from factory.api import Provenance, Row
-from factory.review import Content, Desk, queue
+from factory.review import RowContent, ReviewSession, build_review_queue
 from factory_classify.task import Classifier
 
 LABELS = ("billing", "refund", "shipping")
@@ -24,9 +24,9 @@ def rows(count: int) -> list[Row]:
     return [row(number) for number in range(count)]
 
 
-def desk(folder: Path, made: Sequence[Row], reviewer: str = "ana", count: int = 0) -> Desk:
+def desk(folder: Path, made: Sequence[Row], reviewer: str = "ana", count: int = 0) -> ReviewSession:
     task = Classifier()
-    content = Content.of(task)
-    items = queue(made, content, count or len(made), 7)
+    content = RowContent.from_task(task)
+    items = build_review_queue(made, content, count or len(made), 7)
     choices = frozenset(str(each["label"]) for each in made)
-    return Desk(folder / "review.jsonl", reviewer, items, task, {}, content, choices)
+    return ReviewSession(folder / "review.jsonl", reviewer, items, task, {}, content, choices)

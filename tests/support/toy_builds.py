@@ -72,8 +72,8 @@ def digest(home: Path) -> str:
     last = events(home)[-1]
     assert isinstance(last, RunFinished) and last.bundle, last
     folder = home / "store" / "bundle" / last.bundle / "output"
-    assert bundle.verify(folder) == []
-    return bundle.digest(folder)
+    assert bundle.verify_bundle(folder) == []
+    return bundle.read_bundle_digest(folder)
 
 
 def until(happened: Callable[[], object], seconds: float = PATIENCE) -> None:

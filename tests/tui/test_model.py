@@ -97,7 +97,7 @@ def test_an_index_reads_two_ends_and_tells_what_reading_all_tells(tmp_path: Path
     one = Index(tmp_path).refresh().all()[0]
     view = Watch(path).all().run
     assert (one.stage, one.number, one.stages, one.done, one.total) == ("train", 2, 3, 2000, 2000)
-    assert one.rate == 10.0 and one.name == view.name and one.seen == view.seen
+    assert one.rate == 10.0 and one.name == view.name and one.seen == view.last_event_at
 
 
 def test_an_index_remembers_and_notices(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from review_parts import desk, rows
 from textual.widgets import Input
 from tui_parts import drive, home_of_three, settled, text_of
 
-from factory.review.decisions import read
+from factory.review.decisions import read_decisions
 from factory.tui.asking import Asking, Reply, fields_of, spelled
 from factory.tui.lines import text_of as plain
 from factory.tui.views import trying
@@ -28,7 +28,7 @@ def test_a_key_decides_and_the_next_row_comes(tmp_path: Path) -> None:
     async def story(app, pilot):
         first = app.screen.item
         await pilot.press("a", "r", "s")
-        said = [word.verdict for word in read(tmp_path / "review.jsonl").said]
+        said = [word.verdict for word in read_decisions(tmp_path / "review.jsonl").decisions]
         assert said == ["accept", "reject", "skip"] and app.screen.item.key != first.key
         assert "2 of 4 rows" in text_of(app) and "✓ accept 1" in text_of(app)
         await pilot.press("u", "u")
@@ -45,12 +45,12 @@ def test_an_answer_is_edited_and_a_wrong_one_refused(tmp_path: Path) -> None:
         app.screen.query_one(Input).value = "nonsense"
         await pilot.press("enter")
         await pilot.pause()
-        assert app.screen.item is item and not read(tmp_path / "review.jsonl").said
+        assert app.screen.item is item and not read_decisions(tmp_path / "review.jsonl").decisions
         await pilot.press("e")
         app.screen.query_one(Input).value = other
         await pilot.press("enter")
         await pilot.pause()
-        (word,) = read(tmp_path / "review.jsonl").said
+        (word,) = read_decisions(tmp_path / "review.jsonl").decisions
         assert word.verdict == "edit" and word.target == {"label": other}
 
     sat(home_of_three(tmp_path), story)

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from tui_parts import NOW, drive, home_of_three, settled, text_of
 
 from factory.cli.app import app as commands
-from factory.specialists import find
+from factory.specialists import find_version
 from factory.tui.once import SCREENS, once
 
 KEPT = Path(__file__).parent / "snapshots"
@@ -80,6 +80,6 @@ def test_a_version_is_called_by_a_word(tmp_path: Path, monkeypatch: pytest.Monke
     named = CliRunner().invoke(commands, ["specialists", "--alias", "icd@1=production", "--json"])
     assert [(one["version"], one["aliases"]) for one in json.loads(named.output)] == [
         (2, ["latest"]), (1, ["shipped", "production"])]
-    assert find(tmp_path, "icd@production").number == find(tmp_path, "icd@shipped").number == 1
+    assert find_version(tmp_path, "icd@production").number == find_version(tmp_path, "icd@shipped").number == 1
     assert "no alias" in str(CliRunner().invoke(commands, ["specialists", "--alias", "icd@1=v7"]).exception)
     assert "it has 1 to 2, latest" in str(CliRunner().invoke(commands, ["try", "icd@staging", "-q", "x"]).exception)

@@ -12,7 +12,7 @@ import click
 from factory.cli import load, out
 
 if TYPE_CHECKING:
-    from factory.advise import Advice, Leg, Survey
+    from factory.advise import Advice, ContenderEstimate, Survey
     from factory.graph import Plan
     from factory.resolve import ResolvedSpec
 
@@ -69,8 +69,8 @@ def _costs(survey: Survey, resolved: ResolvedSpec, plan: Plan) -> dict[str, Any]
     """What each way would cost: a build in time, prompting in tokens and seconds a question, the teacher in calls."""
     return {
         "build": _build(resolved),
-        "prompting": {leg.name: _prompting(leg, plan) for leg in survey.tried("prompted", "baseline")},
-        "teacher": next((dict(leg.facts) for leg in survey.tried("teacher")), {}),
+        "prompting": {leg.name: _prompting(leg, plan) for leg in survey.rank_contenders("prompted", "baseline")},
+        "teacher": next((dict(leg.facts) for leg in survey.rank_contenders("teacher")), {}),
     }
 
 
@@ -79,14 +79,14 @@ def _build(resolved: ResolvedSpec) -> dict[str, Any]:
     from factory.estimate import estimate_stage, sum_estimates
     from factory.home import find_home
     from factory.plan import compile_plan
-    from factory.runs import newest
+    from factory.runs import iterate_newest_runs
 
-    plan, earlier = compile_plan(resolved), list(newest(find_home(), brief=True))
+    plan, earlier = compile_plan(resolved), list(iterate_newest_runs(find_home(), brief=True))
     todo = [reason.stage for reason in load.reasons(plan) if reason.state != "cached"]
     return asdict(sum_estimates(estimate_stage(stage, plan.name, resolved.profile, earlier) for stage in todo))
 
 
-def _prompting(leg: Leg, plan: Plan) -> dict[str, Any]:
+def _prompting(leg: ContenderEstimate, plan: Plan) -> dict[str, Any]:
     """What one question takes, as it was seen: seconds include loading the model once."""
     from factory.home import find_home
     from factory.store import Store
@@ -126,7 +126,7 @@ def _legs(survey: Survey) -> str:
     from factory.cli.verdict import bar
     from factory.report.words import clean, number, scale
 
-    ranked = survey.tried("baseline", "prompted", "teacher")
+    ranked = survey.rank_contenders("baseline", "prompted", "teacher")
     spans = scale([(leg.low, leg.high) for leg in ranked]) if ranked else (0.0, 1.0)
     rows = [
         [clean(leg.name), leg.sort, number(leg.mean), f"{number(leg.low)} to {number(leg.high)}",
@@ -147,7 +147,7 @@ def _cost_lines(survey: Survey, advice: Advice, costs: dict[str, Any]) -> Iterat
         yield "a build has run already: `factory build` shows its verdict"
     else:
         yield f"a build would take about {seconds(build['seconds'])} ({span}), {size(build['mib'] * 2**20)}{guessed}"
-    for leg in survey.tried("prompted"):
+    for leg in survey.rank_contenders("prompted"):
         cost = costs["prompting"][leg.name]
         tokens = f", {cost['tokens_a_question']:g} tokens of prompt" if "tokens_a_question" in cost else ""
         yield f"{leg.name} takes about {seconds(cost['seconds_a_question'])} a question here{tokens}"

@@ -31,7 +31,7 @@ def command(  # noqa: PLR0913 (one argument an option)
     from factory.cli.plain import Plain
     from factory.cli.verdict import panel, summary
     from factory.engine import run_build
-    from factory.evidence import Evidence
+    from factory.evidence import RunOutputs
     from factory.home import find_home
     from factory.plan import compile_plan
     from factory.plugins import load_installed_registry
@@ -43,7 +43,7 @@ def command(  # noqa: PLR0913 (one argument an option)
     with display:
         registry = load_installed_registry(tuple(folders))
         result = run_build(resolved, registry, find_home(), force=force, listener=display.hear, replay=replay)
-    evidence = Evidence(find_home(), display.run)
+    evidence = RunOutputs(find_home(), display.run)
     if as_json:
         out.emit({**summary(evidence), "bundle": str(result.bundle or "")})
     else:

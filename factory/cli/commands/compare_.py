@@ -12,7 +12,7 @@ import click
 from factory.cli import load, out
 
 if TYPE_CHECKING:
-    from factory.compare import Comparison, RowResult, Shelf
+    from factory.compare import ContenderComparison, RowResult, FrozenRowViewer
 
 WIDTH = 100
 
@@ -36,12 +36,12 @@ def command(
     if more:
         _many([a, b, *more], as_json)
         return
-    from factory.compare import Shelf, compare, sides
+    from factory.compare import FrozenRowViewer, compare_contenders, load_contender_pair
     from factory.home import find_home
     from factory.plugins import load_installed_registry
 
-    found = compare(*sides(find_home(), a, b), metric)
-    shelf = Shelf(found.a.evidence, load_installed_registry(tuple(folders)))
+    found = compare_contenders(*load_contender_pair(find_home(), a, b), metric)
+    shelf = FrozenRowViewer(found.a.run_outputs, load_installed_registry(tuple(folders)))
     if as_json:
         out.emit(_data(found, shelf))
     else:
@@ -63,24 +63,24 @@ def _many(asked: Sequence[str], as_json: bool) -> None:
         out.say(told.text(shutil.get_terminal_size((WIDTH, 24)).columns))
 
 
-def _data(found: Comparison, shelf: Shelf) -> dict[str, Any]:
+def _data(found: ContenderComparison, shelf: FrozenRowViewer) -> dict[str, Any]:
     from factory.compare import LOST, TIED, WON
-    from factory.slices import slices
+    from factory.slices import compare_slices
 
     return {
         "a": found.a.label,
         "b": found.b.label,
         "metric": found.metric,
         "n": len(found.rows),
-        "mean_a": found.mean("a"),
-        "mean_b": found.mean("b"),
+        "mean_a": found.compute_side_mean("a"),
+        "mean_b": found.compute_side_mean("b"),
         "difference": found.difference,
         "low": found.low,
         "high": found.high,
         "confidence": found.confidence,
-        "left_out": found.left_out,
-        "slices": [asdict(each) for each in slices(found, shelf)],
-        **{name: found.count(name) for name in (WON, LOST, TIED)},
+        "left_out": found.one_sided_rows,
+        "slices": [asdict(each) for each in compare_slices(found, shelf)],
+        **{name: found.count_rows(name) for name in (WON, LOST, TIED)},
         "rows": [
             {**asdict(row), "shown_a": shelf.show(row.id, found.a), "shown_b": shelf.show(row.id, found.b)}
             for row in found.rows
@@ -88,33 +88,33 @@ def _data(found: Comparison, shelf: Shelf) -> dict[str, Any]:
     }
 
 
-def _show(found: Comparison, shelf: Shelf, limit: int) -> None:
+def _show(found: ContenderComparison, shelf: FrozenRowViewer, limit: int) -> None:
     from factory.compare import LOST, TIED, WON
     from factory.report import words
 
     interval = f"{words.percent(found.confidence)} interval {words.signed(found.low)} to {words.signed(found.high)}"
-    out.say(f"A  {found.a.label}  {found.metric} {words.number(found.mean('a'))}")
-    out.say(f"B  {found.b.label}  {found.metric} {words.number(found.mean('b'))}")
+    out.say(f"A  {found.a.label}  {found.metric} {words.number(found.compute_side_mean('a'))}")
+    out.say(f"B  {found.b.label}  {found.metric} {words.number(found.compute_side_mean('b'))}")
     out.say(f"A − B  {words.signed(found.difference)}, {interval}, on {len(found.rows)} rows")
-    out.say(f"A won {found.count(WON)}, lost {found.count(LOST)}, tied {found.count(TIED)}")
-    if found.left_out:
-        out.note(f"{found.left_out} rows that only one of them answered are left out")
+    out.say(f"A won {found.count_rows(WON)}, lost {found.count_rows(LOST)}, tied {found.count_rows(TIED)}")
+    if found.one_sided_rows:
+        out.note(f"{found.one_sided_rows} rows that only one of them answered are left out")
     _slices(found, shelf)
     for result in (LOST, WON, TIED):
-        chosen = found.strongest(result, limit)
+        chosen = found.select_strongest(result, limit)
         if chosen:
-            out.say(f"\n{out.strong(result)}, {len(chosen)} of {found.count(result)}")
+            out.say(f"\n{out.strong(result)}, {len(chosen)} of {found.count_rows(result)}")
             for row in chosen:
                 _row(row, found, shelf)
 
 
-def _slices(found: Comparison, shelf: Shelf) -> None:
+def _slices(found: ContenderComparison, shelf: FrozenRowViewer) -> None:
     """The parts of the test set, with a word where the difference is outside the noise."""
     from factory.report.words import clean, number, signed
-    from factory.slices import slices
+    from factory.slices import compare_slices
 
     rows = []
-    for each in slices(found, shelf):
+    for each in compare_slices(found, shelf):
         clear = "" if each.p > 1 - found.confidence else "A is better" if each.difference > 0 else "B is better"
         interval = f"{signed(each.low)} to {signed(each.high)}"
         rows.append([
@@ -125,10 +125,10 @@ def _slices(found: Comparison, shelf: Shelf) -> None:
         out.say("\n" + out.table(["slice", "rows", "A", "B", "A − B", "interval", ""], rows, right=(1, 2, 3, 4)))
 
 
-def _row(row: RowResult, found: Comparison, shelf: Shelf) -> None:
+def _row(row: RowResult, found: ContenderComparison, shelf: FrozenRowViewer) -> None:
     from factory.report.words import clean, number
 
-    shared, left, right = shelf.beside(row.id, found.a, found.b)
+    shared, left, right = shelf.show_side_by_side(row.id, found.a, found.b)
     out.say(f"  {out.dim(clean(row.id))}  {clean(shared, 160)}")
     for name, value, said in (("A", row.a, left), ("B", row.b, right)):
         for i, line in enumerate(said.splitlines() or [""]):

@@ -11,7 +11,7 @@ import click
 from factory.cli import load, out
 
 if TYPE_CHECKING:
-    from factory.portrait import History, Portrait
+    from factory.portrait import RowLineage, DataProfile
     from factory.resolve import ResolvedSpec
 
 
@@ -50,29 +50,29 @@ def command(  # noqa: PLR0913  (each is an option of the command line)
             out.say(part)
 
 
-def _portrait(resolved: ResolvedSpec, folders: Sequence[Path], plain: bool) -> Portrait:
+def _portrait(resolved: ResolvedSpec, folders: Sequence[Path], plain: bool) -> DataProfile:
     from factory.cli.making import made
     from factory.home import find_home
     from factory.plan import compile_plan
     from factory.plugins import load_installed_registry
-    from factory.portrait import portrait
+    from factory.portrait import build_data_profile
 
     plan = compile_plan(resolved)
     until = "review" if "review" in plan.list_stage_names() else "curate"
     made(plan, until, resolved, load_installed_registry(tuple(folders)), plain=plain)
-    return portrait(plan, resolved.task, find_home())
+    return build_data_profile(plan, resolved.task, find_home())
 
 
-def _history(portrait: Portrait, resolved: ResolvedSpec, name: str) -> History:
+def _history(portrait: DataProfile, resolved: ResolvedSpec, name: str) -> RowLineage:
     from factory import review
-    from factory.portrait import history
+    from factory.portrait import trace_lineage
 
     asked = resolved.spec.data.review
-    words = review.read(resolved.root / asked.file) if asked else review.Words()
-    return history(portrait.evidence, name, portrait.content, words.decided())
+    words = review.read_decisions(resolved.root / asked.file) if asked else review.DecisionLog()
+    return history(portrait.run_outputs, name, portrait.content, words.select_final_decisions())
 
 
-def _row(history: History, as_json: bool) -> None:
+def _row(history: RowLineage, as_json: bool) -> None:
     if as_json:
         out.emit(history.to_json())
         return

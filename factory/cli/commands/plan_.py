@@ -37,11 +37,11 @@ def command(
     from factory.estimate import estimate_stage
     from factory.home import find_home
     from factory.plan import compile_plan
-    from factory.runs import newest
+    from factory.runs import iterate_newest_runs
 
     plan = compile_plan(resolved)
     reasons = load.reasons(plan, force)
-    earlier = list(newest(find_home(), brief=True))
+    earlier = list(iterate_newest_runs(find_home(), brief=True))
     costs = [estimate_stage(stage.name, plan.name, profile, earlier) for stage in plan.stages]
     if as_json:
         stages = zip(plan.stages, reasons, costs, strict=True)

@@ -14,12 +14,12 @@ from factory.cli import out
 @click.option("-o", "--out", "target", type=click.Path(path_type=Path), help="The file; default RUN.html here.")
 def command(run: str, target: Path | None) -> None:
     """Write a run as one HTML file."""
-    from factory.evidence import Evidence
+    from factory.evidence import RunOutputs
     from factory.home import find_home
     from factory.report.page import page
-    from factory.runs import find
+    from factory.runs import find_run
 
-    evidence = Evidence(find_home(), find(find_home(), run))
+    evidence = RunOutputs(find_home(), find_run(find_home(), run))
     path = target or Path(f"{evidence.run.id}.html")
     path.write_text(page(evidence), encoding="utf-8")
     out.say(str(path))

@@ -13,7 +13,7 @@ import click
 from factory.cli import load, out
 
 if TYPE_CHECKING:
-    from factory.review import Desk, Item
+    from factory.review import ReviewSession, ReviewItem
 
 DISPUTES = 20
 """Rows on which reviewers differ that are listed."""
@@ -58,7 +58,7 @@ def command(  # noqa: PLR0913  (each is an option of the command line)
 
 def _desk(
     spec: Path, profile: str, overrides: Sequence[str], folders: Sequence[Path], reviewer: str, rows: int
-) -> Desk:
+) -> ReviewSession:
     """The desk over rows that are made when they are not there."""
     resolved = load.resolved(spec, profile, overrides, folders)
     from factory import reviewing
@@ -68,13 +68,13 @@ def _desk(
     from factory.plugins import load_installed_registry
     from factory.report.words import clean
 
-    reviewing.asked(resolved)
+    reviewing.require_review_settings(resolved)
     plan = compile_plan(resolved)
     made(plan, "curate", resolved, load_installed_registry(tuple(folders)))
-    return reviewing.desk(resolved, plan, find_home(), clean(reviewer) or getpass.getuser(), rows)
+    return reviewing.open_review_session(resolved, plan, find_home(), clean(reviewer) or getpass.getuser(), rows)
 
 
-def _sit(desk: Desk) -> None:
+def _sit(desk: ReviewSession) -> None:
     from factory.cli.sitting import Sitting, piped, pressed
 
     if sys.stdin.isatty():
@@ -83,10 +83,10 @@ def _sit(desk: Desk) -> None:
         Sitting(desk, piped(), edit=lambda text: None, ask=lambda question: "").run()
 
 
-def _write(desk: Desk, sheet: Path) -> None:
+def _write(desk: ReviewSession, sheet: Path) -> None:
     from factory.review import sheet as sheets
 
-    text = sheets.written(desk, desk.items)
+    text = sheets.render_review_sheet(desk, desk.items)
     if str(sheet) == "-":
         click.echo(text, nl=False)
         return
@@ -95,55 +95,55 @@ def _write(desk: Desk, sheet: Path) -> None:
              f"answer in its place), and give it back by --from {sheet}")
 
 
-def _take(desk: Desk, sheet: Path) -> None:
+def _take(desk: ReviewSession, sheet: Path) -> None:
     from factory.review import sheet as sheets
 
-    found = sheets.read(sheet, desk, desk.items)
-    desk.write(found.said)
-    out.note(f"{sheet}: {len(found.said)} decisions of {desk.reviewer} taken")
+    found = sheets.read_review_sheet(sheet, desk, desk.items)
+    desk.write_decisions(found.decisions)
+    out.note(f"{sheet}: {len(found.decisions)} decisions of {desk.reviewer} taken")
     for note in found.notes:
         out.note(note)
 
 
-def _state(desk: Desk) -> dict[str, Any]:
+def _state(desk: ReviewSession) -> dict[str, Any]:
     """The sitting as data: how far this reviewer is, what waits, and whether reviewers agree."""
-    done, agreed = desk.progress(), desk.agreement()
+    done, agreed = desk.measure_progress(), desk.compute_agreement()
     return {
-        "reviewer": desk.reviewer, "file": str(desk.file), "asked": done.of, "decided": done.decided,
+        "reviewer": desk.reviewer, "file": str(desk.file), "asked": done.total, "decided": done.decided,
         **{f"{name}s": count for name, count in done.counts.items()},
-        "waiting": [{"row": item.key, "given": item.given, "answer": item.answer} for item in desk.waiting()],
+        "waiting": [{"row": item.key, "given": item.inputs, "answer": item.answer} for item in desk.list_waiting_items()],
         **agreed.to_json(),
         "disputes": [
-            {"row": each.row, "words": {who: word.to_json() for who, word in sorted(each.words.items())}}
+            {"row": each.row, "words": {who: word.to_json() for who, word in sorted(each.decisions.items())}}
             for each in agreed.disputes
         ],
-        "torn": desk.words.torn,
+        "torn": desk.decision_log.torn_lines,
     }
 
 
-def _summary(desk: Desk) -> None:
+def _summary(desk: ReviewSession) -> None:
     """What stands now, and what to do next."""
     from factory.report.words import number
 
-    done, agreed = desk.progress(), desk.agreement()
+    done, agreed = desk.measure_progress(), desk.compute_agreement()
     told = ", ".join(f"{count} {name}" for name, count in done.counts.items() if count) or "nothing yet"
-    out.say(f"\n{out.strong(desk.reviewer)} {done.decided} of {done.of} rows: {told}")
+    out.say(f"\n{out.strong(desk.reviewer)} {done.decided} of {done.total} rows: {told}")
     for pair in agreed.pairs:
         kappa = number(pair.kappa, 2) if pair.kappa is not None else "not told: both always said the same word"
         out.say(f"{pair.a} and {pair.b}: {pair.agreed} of {pair.rows} alike, Cohen's κ {kappa}")
     items = {item.key: item for item in desk.items}
     for dispute in agreed.disputes[:DISPUTES]:
-        said = ", ".join(f"{who} {word.verdict}" for who, word in sorted(dispute.words.items()))
+        said = ", ".join(f"{who} {word.verdict}" for who, word in sorted(dispute.decisions.items()))
         out.say(f"  {said}: {_line(desk, items.get(dispute.row), dispute.row)}")
     if len(agreed.disputes) > DISPUTES:
         out.say(out.dim(f"  and {len(agreed.disputes) - DISPUTES} more on which they differ; --json lists all"))
-    if desk.words.torn:
-        out.note(f"{desk.file}: {desk.words.torn} lines are no decision; passed over")
-    if done.decided < done.of:
-        out.note(f"{done.of - done.decided} rows wait; the same command goes on there")
+    if desk.decision_log.torn_lines:
+        out.note(f"{desk.file}: {desk.decision_log.torn_lines} lines are no decision; passed over")
+    if done.decided < done.total:
+        out.note(f"{done.total - done.decided} rows wait; the same command goes on there")
 
 
-def _line(desk: Desk, item: Item | None, key: str) -> str:
+def _line(desk: ReviewSession, item: ReviewItem | None, key: str) -> str:
     from factory.report.words import clean
 
     return clean(desk.show(item), 90) if item else key[:12]

@@ -12,7 +12,7 @@ import click
 from factory.cli import out
 
 if TYPE_CHECKING:
-    from factory.evidence import Evidence
+    from factory.evidence import RunOutputs
 
 
 @click.command()
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 @out.json_option
 def command(limit: int, as_json: bool) -> None:
     """List the runs."""
-    from factory.evidence import Evidence
+    from factory.evidence import RunOutputs
     from factory.home import find_home
     from factory.journal import list_journals
-    from factory.runs import newest
+    from factory.runs import iterate_newest_runs
 
-    rows = [_row(Evidence(find_home(), run)) for run in islice(newest(find_home()), limit if limit > 0 else None)]
+    rows = [_row(RunOutputs(find_home(), run)) for run in islice(iterate_newest_runs(find_home()), limit if limit > 0 else None)]
     if as_json:
         out.emit(rows)
         return
@@ -40,10 +40,10 @@ def command(limit: int, as_json: bool) -> None:
         out.note(f"{older} older; --limit 0 lists all")
 
 
-def _row(evidence: Evidence) -> dict[str, Any]:
-    run, gate = evidence.run, evidence.facts("gate") if evidence.run.verdict else {}
+def _row(evidence: RunOutputs) -> dict[str, Any]:
+    run, gate = evidence.run, evidence.read_stage_json("gate") if evidence.run.verdict else {}
     return {
-        **run.heading(),
+        **run.summarise_run(),
         "metric": gate.get("metric", ""),
         "score": gate.get("tuned", {}).get("mean"),
         "started": run.started,

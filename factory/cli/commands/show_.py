@@ -9,7 +9,7 @@ import click
 from factory.cli import out
 
 if TYPE_CHECKING:
-    from factory.evidence import Evidence
+    from factory.evidence import RunOutputs
     from factory.runs import StageView
 
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 def command(run: str, as_json: bool) -> None:
     """Show a run, live or past. RUN is an id, the start of one, a specialist's name, or `latest`."""
     from factory.cli.verdict import panel, summary
-    from factory.evidence import Evidence
+    from factory.evidence import RunOutputs
     from factory.home import find_home
-    from factory.runs import find
+    from factory.runs import find_run
 
-    evidence = Evidence(find_home(), find(find_home(), run))
+    evidence = RunOutputs(find_home(), find_run(find_home(), run))
     if as_json:
         out.emit({**summary(evidence), **_details(evidence)})
         return
@@ -33,14 +33,14 @@ def command(run: str, as_json: bool) -> None:
         out.say(f"\n{verdict}")
 
 
-def _details(evidence: Evidence) -> dict[str, Any]:
+def _details(evidence: RunOutputs) -> dict[str, Any]:
     run = evidence.run
     stages = [stage.to_json() for stage in run.stages.values()]
     notes = [{"stage": stage, "level": level, "text": text} for stage, level, text in run.notes]
-    return {"started": run.started, "spec": run.spec, "stages": stages, "notes": notes, "curve": evidence.curve()}
+    return {"started": run.started, "spec": run.spec, "stages": stages, "notes": notes, "curve": evidence.read_training_curve()}
 
 
-def _show(evidence: Evidence) -> None:
+def _show(evidence: RunOutputs) -> None:
     from factory.report.words import clean, seconds
 
     run = evidence.run
@@ -67,9 +67,9 @@ def _stage(stage: StageView) -> list[str]:
     return [stage.name, stage.state, seconds(stage.seconds), seconds(stage.cpu_seconds), peak, detail]
 
 
-def _curve(evidence: Evidence) -> None:
+def _curve(evidence: RunOutputs) -> None:
     """The training curve, drawn when there are enough points to be one."""
-    points = evidence.curve()
+    points = evidence.read_training_curve()
     if len(points) < 3:
         return
     from factory.cli.curve import curve

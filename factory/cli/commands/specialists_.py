@@ -25,14 +25,14 @@ def command(names: Sequence[str], alias: str, as_json: bool) -> None:
     """
     from factory.errors import InputError
     from factory.home import find_home
-    from factory.specialists import name_it
+    from factory.specialists import assign_alias
     from factory.tui.once import once
 
     if alias:
         version, equals, word = alias.rpartition("=")
         if not equals:
             raise InputError(f"--alias {alias}: write NAME@VERSION=WORD")
-        name_it(find_home(), version, word)
+        assign_alias(find_home(), version, word)
     told = once(find_home(), "specialists", names, time.time())
     if names and not told.facts:
         raise InputError(f"no specialist {', '.join(names)}; `factory specialists` lists all")

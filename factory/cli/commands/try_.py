@@ -36,11 +36,11 @@ def command(  # noqa: PLR0913 (one for each option)
     such as the history of a conversation, is given by --with; a value that is JSON is read as such.
     """
     from factory.home import find_home
-    from factory.serve.asker import Asker
+    from factory.serve.asker import SpecialistClient
 
     fields = _fields(pairs)
     documents = [{"id": str(i), "text": text} for i, text in enumerate(texts, 1)] + (_read(file) if file else [])
-    with Asker(find_home(), name, folders) as asker:
+    with SpecialistClient(find_home(), name, folders) as asker:
         out.note("the model is loading; the first question about a corpus reads all of it")
         for asked in [query] if query else _queries():
             _show(asked, asker.ask(asked, documents, top, fields), as_json)

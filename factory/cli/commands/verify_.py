@@ -15,12 +15,12 @@ def command(bundle: str, as_json: bool) -> int:
     """Check that a bundle is what was built. BUNDLE is a folder, or a specialist's NAME or NAME@VERSION."""
     from pathlib import Path
 
-    from factory.bundle import verify
+    from factory.bundle import verify_bundle
     from factory.home import find_home
-    from factory.specialists import resolve
+    from factory.specialists import resolve_bundle
 
-    folder = Path(bundle) if Path(bundle).is_dir() else resolve(find_home(), bundle)
-    problems = [str(problem) for problem in verify(folder)]
+    folder = Path(bundle) if Path(bundle).is_dir() else resolve_bundle(find_home(), bundle)
+    problems = [str(problem) for problem in verify_bundle(folder)]
     if as_json:
         out.emit({"bundle": str(folder), "problems": problems})
     else:

@@ -10,7 +10,7 @@ from textual.binding import BindingType
 from textual.markup import escape
 from textual.widget import Widget
 
-from factory.compare import LOST, TIED, WON, Comparison
+from factory.compare import LOST, TIED, WON, ContenderComparison
 from factory.errors import FactoryError
 from factory.tui.beside import LETTERS, Beside, beside
 from factory.tui.broken import BROKEN, unreadable
@@ -110,7 +110,7 @@ class ComparePage(Page):
         self.found, self.failed = None, text
         self.fill()
 
-    def pair(self) -> Comparison | None:
+    def pair(self) -> ContenderComparison | None:
         """The two whose rows are shown; None when they have none in common."""
         try:
             return self.found.pair(0, self.other) if self.found else None
@@ -134,7 +134,7 @@ class ComparePage(Page):
         self._metrics()
         self._outputs()
 
-    def _head(self, found: Beside, pair: Comparison | None, room: int) -> list[Line]:
+    def _head(self, found: Beside, pair: ContenderComparison | None, room: int) -> list[Line]:
         said = [view.counts(pair)] if pair is not None else wrapped(self.failed, room, "warn", "! ")
         return [*view.legend(found, self.other, room)[:5], *said]
 

@@ -20,7 +20,7 @@ from factory.tui.widgets.pages import Pages
 from factory.tui.widgets.panel import ACTIVE, LARGE, MEDIUM, SMALL, Block, Slot
 
 if TYPE_CHECKING:
-    from factory.review.desk import Desk, Item
+    from factory.review.desk import ReviewSession, ReviewItem
     from factory.tui.world import World
 
 KEYS = (
@@ -51,8 +51,8 @@ class ReviewPage(Page):
 
     def __init__(self) -> None:
         super().__init__()
-        self.desk: Desk | None = None
-        self.item: Item | None = None
+        self.desk: ReviewSession | None = None
+        self.item: ReviewItem | None = None
         self.of = ""
         """The run whose spec asks."""
         self.failed = ""
@@ -85,7 +85,7 @@ class ReviewPage(Page):
         if run == self.of:
             tell(self._come, made)
 
-    def _come(self, made: Desk) -> None:
+    def _come(self, made: ReviewSession) -> None:
         self.desk = made
         self._next()
 
@@ -94,7 +94,7 @@ class ReviewPage(Page):
         self.fill()
 
     def _next(self) -> None:
-        waiting = self.desk.waiting() if self.desk else []
+        waiting = self.desk.list_waiting_items() if self.desk else []
         self.item = waiting[0] if waiting else None
         self.fill()
         self.pages("row").scroll_to(y=0, animate=False)
@@ -126,7 +126,7 @@ class ReviewPage(Page):
         if self.desk is None or self.item is None:
             return
         try:
-            self.desk.decide(self.item, word, answer, note)
+            self.desk.record_decision(self.item, word, answer, note)
         except (FactoryError, OSError) as error:
             self.notify(str(error), severity="error")
             return
@@ -156,7 +156,7 @@ class ReviewPage(Page):
             self._ask_for(list(self.item.answer), {})
 
     def _ask_for(self, left: list[str], answer: dict[str, Any]) -> None:
-        from factory.review.desk import parsed, text
+        from factory.review.desk import parse_edited_value, format_editable_value
 
         if self.item is None:
             return
@@ -169,14 +169,14 @@ class ReviewPage(Page):
             if not written:
                 return
             try:
-                self._ask_for(left[1:], {**answer, name: parsed(written, like)})
+                self._ask_for(left[1:], {**answer, name: parse_edited_value(written, like)})
             except FactoryError as error:
                 self.notify(str(error), severity="error")
 
-        self.app.push_screen(AskScreen(f"{name}: what should it be? esc leaves it.", text(like)), answered)
+        self.app.push_screen(AskScreen(f"{name}: what should it be? esc leaves it.", format_editable_value(like)), answered)
 
 
-def desk_of(world: World, run: str) -> Desk:
+def desk_of(world: World, run: str) -> ReviewSession:
     """The desk of this account over the rows that a run's spec asks about.
 
     Raises FactoryError when the spec is not there any more, asks for no review, or its rows are not made.
@@ -190,5 +190,5 @@ def desk_of(world: World, run: str) -> Desk:
 
     view = world.evidence(run).run
     resolved = resolve_spec(Path(view.spec), profile=view.profile, registry=load_installed_registry())
-    reviewing.asked(resolved)
-    return reviewing.desk(resolved, compile_plan(resolved), world.home, getpass.getuser())
+    reviewing.require_review_settings(resolved)
+    return reviewing.open_review_session(resolved, compile_plan(resolved), world.home, getpass.getuser())

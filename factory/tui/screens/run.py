@@ -187,7 +187,7 @@ class RunPage(Page):
         if self.held is None or stage is None or stage.state != CACHED:
             return self.held
         if self.held.path.parent.name not in self.makers:
-            made = self.world.evidence(self.held.path.parent.name).made("train")
+            made = self.world.evidence(self.held.path.parent.name).read_stage_meta("train")
             maker = str(made.get("made_by", made.get("run", "")))
             held = self.world.watching(maker) if maker else self.held
             self.makers[self.held.path.parent.name] = held.all()

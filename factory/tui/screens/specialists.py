@@ -10,7 +10,7 @@ from textual.binding import BindingType
 from textual.widget import Widget
 
 from factory import specialists
-from factory.bundle.manifest import verify
+from factory.bundle.manifest import verify_bundle
 from factory.tui.broken import BROKEN
 from factory.tui.keys import Key, bindings
 from factory.tui.lines import line
@@ -107,7 +107,7 @@ class SpecialistsPage(Page):
 
     def _verify(self, one: Kept) -> None:
         try:
-            found = verify(one.version.bundle)
+            found = verify_bundle(one.version.bundle)
         except BROKEN as error:
             found = [str(error)]
 
@@ -133,7 +133,7 @@ class SpecialistsPage(Page):
         def answered(word: str | None) -> None:
             if word:
                 try:
-                    specialists.name_it(self.world.home, one.label, word.strip())
+                    specialists.assign_alias(self.world.home, one.label, word.strip())
                 except BROKEN as error:
                     self.notify(str(error), severity="error")
                 self.fill()

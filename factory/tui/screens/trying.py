@@ -10,7 +10,7 @@ from textual.binding import BindingType
 from textual.widget import Widget
 from textual.widgets import Input
 
-from factory.compare import Shelf
+from factory.compare import FrozenRowViewer
 from factory.tui.asking import Asking, Reply, fields_of, spelled
 from factory.tui.keys import Key, bindings
 from factory.tui.lines import line
@@ -66,7 +66,7 @@ class TryPage(Page):
 
     def arrive(self) -> None:
         """Whom was asked for elsewhere, else the newest that may ship."""
-        shelf = [one for one in kept(self.world.home, self.world.index) if one.version.there]
+        shelf = [one for one in kept(self.world.home, self.world.index) if one.version.is_stored]
         known = [one.label for one in shelf]
         wanted, self.factory.to_try = self.factory.to_try, []
         mine = [one.label for one in shelf if one.version.run == self.world.chosen]
@@ -80,7 +80,7 @@ class TryPage(Page):
 
     def fill(self) -> None:
         """Who is marked, and what was said."""
-        shelf = [one for one in kept(self.world.home, self.world.index) if one.version.there]
+        shelf = [one for one in kept(self.world.home, self.world.index) if one.version.is_stored]
         self.listing("who").tell(view.specialists(shelf, self.asked))
         self._answers()
 
@@ -112,7 +112,7 @@ class TryPage(Page):
         one = next((k for k in kept(self.world.home, self.world.index) if current and k.label == current.key), None)
         if one is None:
             return
-        found = Shelf(self.world.evidence(one.version.run)).example()
+        found = FrozenRowViewer(self.world.evidence(one.version.run)).build_example_question()
         if not found:
             self.notify("its test rows, or its task, are not here", severity="warning")
             return

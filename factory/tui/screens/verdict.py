@@ -11,9 +11,9 @@ from textual.markup import escape
 from textual.widget import Widget
 
 from factory import compare
-from factory.evidence import Evidence
+from factory.evidence import RunOutputs
 from factory.report import words
-from factory.slices import Slice, slices
+from factory.slices import Slice, compare_slices
 from factory.tui.broken import BROKEN
 from factory.tui.keys import Key, bindings
 from factory.tui.lines import line
@@ -56,7 +56,7 @@ class VerdictPage(Page):
 
     def __init__(self) -> None:
         super().__init__()
-        self.evidence: Evidence | None = None
+        self.evidence: RunOutputs | None = None
         self.found: dict[str, list[Slice]] = {}
         """Run → slices."""
 
@@ -79,7 +79,7 @@ class VerdictPage(Page):
             return
         self.evidence = self.world.evidence(run)
         self.fill()
-        if run not in self.found and self.evidence.facts("gate"):
+        if run not in self.found and self.evidence.read_stage_json("gate"):
             self.run_worker(lambda: self._slices(run), thread=True, group="slices", exclusive=True)
 
     def fill(self) -> None:
@@ -87,7 +87,7 @@ class VerdictPage(Page):
         evidence = self.evidence
         if evidence is None:
             return
-        gate = evidence.facts("gate")
+        gate = evidence.read_stage_json("gate")
         self.headed(lambda room: view.headline(evidence, room))
         self.listing("contenders").tell(view.contenders(evidence))
         self.pages("why").tell(lambda room: view.reasoning(evidence, room))
@@ -95,7 +95,7 @@ class VerdictPage(Page):
         found = self.found.get(evidence.run.id) if gate else []
         self.listing("slices").border_title = escape(f"Slices: tuned against {other}" if other else "Slices")
         self.listing("slices").tell(view.slices(found, float(gate.get("confidence", 0.95)), other))
-        self.pages("whole").tell(lambda room: whole.page(evidence, compare.tuned(evidence.run), room))
+        self.pages("whole").tell(lambda room: whole.page(evidence, compare.find_tuned_contender(evidence.run), room))
         self.listing("elsewhere").tell(view.forgetting(evidence))
         self.listing("costs").tell(view.costs(evidence))
 
@@ -119,7 +119,7 @@ class VerdictPage(Page):
     @on(Listing.Chosen, "#contenders")
     def _against(self, event: Listing.Chosen) -> None:
         run = self.world.run()
-        mine = compare.tuned(self.world.evidence(run).run)
+        mine = compare.find_tuned_contender(self.world.evidence(run).run)
         if event.record.key != mine:
             self.world.sides = [f"{run}:{mine}", f"{run}:{event.record.key}"]
             self.factory.action_page("compare")
@@ -152,11 +152,11 @@ class VerdictPage(Page):
         self.factory.report(self.world.run())
 
 
-def slices_of(evidence: Evidence) -> list[Slice]:
+def slices_of(evidence: RunOutputs) -> list[Slice]:
     """The parts of the test set against what decided; none when rows or task are not there."""
     try:
-        other = str(words.deciding(evidence.facts("gate")).get("baseline", ""))
-        pair = compare.compare(compare.Side(evidence, compare.tuned(evidence.run)), compare.Side(evidence, other))
-        return slices(pair, compare.Shelf(evidence))
+        other = str(words.deciding(evidence.read_stage_json("gate")).get("baseline", ""))
+        pair = compare.compare_contenders(compare.ContenderResults(evidence, compare.find_tuned_contender(evidence.run)), compare.ContenderResults(evidence, other))
+        return compare_slices(pair, compare.FrozenRowViewer(evidence))
     except BROKEN:
         return []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from factory.compare import LOST, TIED, WON, Comparison, RowResult
+from factory.compare import LOST, TIED, WON, ContenderComparison, RowResult
 from factory.report import words
 from factory.tui import look
 from factory.tui.beside import LETTERS, Beside, Score, words_apart
@@ -31,12 +31,12 @@ SIDE = 26
 def legend(found: Beside, other: int, room: int) -> list[Line]:
     """Which letter is whom; the two that rows are told of are marked. All of one run stand on a line."""
     names = [_named(found, place, other) for place in range(len(found.sides))]
-    runs = [side.evidence.run for side in found.sides]
+    runs = [side.run_outputs.run for side in found.sides]
     if len({run.id for run in runs}) == 1:
         whole = (span for name in names for span in (*name, ("  ", "")))
         return wrap(line(*whole, (f"of {safe(runs[0].name)} {runs[0].id}", "dim")), room, 2)
     told = [
-        line(*name, (f"  {side.contender} of {side.evidence.run.id}", "dim"))
+        line(*name, (f"  {side.contender} of {side.run_outputs.run.id}", "dim"))
         for name, side in zip(names, found.sides, strict=True)
     ]
     return [each for one in told for each in wrap(one, room, 4)]
@@ -82,7 +82,7 @@ def _metric(found: Beside, score: Score) -> Any:
     return record(score.metric, *cells, values=values)
 
 
-def _gain(pair: Comparison | None, higher: bool) -> list[Line | str]:
+def _gain(pair: ContenderComparison | None, higher: bool) -> list[Line | str]:
     if pair is None:
         return [line(("–", "dim")), line(("no row in common", "dim"))]
     clear, better = pair.low > 0 or pair.high < 0, (pair.difference > 0) == higher
@@ -106,11 +106,11 @@ def fields(found: Beside) -> Grid:
                 values=(each.path, *(f"{v} ({s})" for v, s in each.values)),
             )
         )
-    one = len({side.evidence.run.id for side in found.sides}) == 1
+    one = len({side.run_outputs.run.id for side in found.sides}) == 1
     return Grid(tuple(columns), tuple(rows), "all are of one build: the same spec" if one else "the specs are the same")
 
 
-def rows(found: Beside, pair: Comparison | None, only: str = "") -> Grid:
+def rows(found: Beside, pair: ContenderComparison | None, only: str = "") -> Grid:
     """Row by row, the worst loss of A first."""
     if pair is None:
         return Grid(ROWS, (), "no row in common: nothing to hold against each other row by row")
@@ -148,7 +148,7 @@ def _about(found: Beside, row: str) -> str:
     return safe(" · ".join(texts), 160)
 
 
-def counts(pair: Comparison) -> Line:
+def counts(pair: ContenderComparison) -> Line:
     """`A won 374, lost 51, tied 41`."""
     return line(
         f"of {len(pair.rows)} rows A won ",
@@ -156,8 +156,8 @@ def counts(pair: Comparison) -> Line:
         ", lost ",
         (f"▼ {pair.count(LOST)}", "bad"),
         ", tied ",
-        (f"= {pair.count(TIED)}", "dim"),
-        (f"; {pair.left_out} that only one answered are left out" if pair.left_out else "", "dim"),
+        (f"= {pair.count_rows(TIED)}", "dim"),
+        (f"; {pair.one_sided_rows} that only one answered are left out" if pair.one_sided_rows else "", "dim"),
     )
 
 

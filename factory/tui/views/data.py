@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from factory.evidence import Evidence
+from factory.evidence import RunOutputs
 from factory.report import words
 from factory.tui import look
 from factory.tui.grid import Column, Grid, Record, drawn, record
@@ -29,7 +29,7 @@ BAR = 16
 REASONS = 3
 
 
-def funnel(evidence: Evidence) -> Grid:
+def funnel(evidence: RunOutputs) -> Grid:
     """Rows from where they come to what was trained on, each step with what it took or added."""
     rows = list(_steps(evidence))
     most = max([count for _, count, _, whole in rows if whole] or [1])
@@ -49,9 +49,9 @@ def _step(place: int, name: str, count: int, why: str, whole: bool, most: int) -
     return record(f"{place}", *cells, values=(name, count, "", why))
 
 
-def _steps(evidence: Evidence) -> Iterator[tuple[str, int, str, bool]]:
+def _steps(evidence: RunOutputs) -> Iterator[tuple[str, int, str, bool]]:
     """(step, rows or their change, why, whether the number is what there is)"""
-    gather, freeze = evidence.facts("gather"), evidence.facts("freeze")
+    gather, freeze = evidence.read_stage_json("gather"), evidence.read_stage_json("freeze")
     if gather:
         yield "gathered", int(gather.get("rows", 0)), ", ".join(map(_source, gather.get("sources", []))), True
     counts = freeze.get("counts", {})
@@ -65,10 +65,10 @@ def _steps(evidence: Evidence) -> Iterator[tuple[str, int, str, bool]]:
             )
     if "train" in counts:
         yield "for training", int(counts["train"]), "", True
-    for step in evidence.facts("synthesize").get("steps", []):
+    for step in evidence.read_stage_json("synthesize").get("steps", []):
         changed = f"{step['changed']} enriched" if step.get("changed") else ""
         yield str(step.get("kind", "")), int(step.get("added", 0)), changed, False
-    steps = evidence.facts("curate").get("funnel", [])
+    steps = evidence.read_stage_json("curate").get("funnel", [])
     for step in steps:
         reasons = list((step.get("reasons") or {}).items())
         why = ", ".join(f"{reason} ×{count}" for reason, count in reasons[:REASONS])
@@ -84,19 +84,19 @@ def _source(source: Mapping[str, Any]) -> str:
     return f"{source.get('kind')} {source.get('rows')} ({licences}{f'; {skipped} skipped' if skipped else ''})"
 
 
-def leakage(evidence: Evidence) -> str:
+def leakage(evidence: RunOutputs) -> str:
     """Whether anything of the test rows is in training, in words; empty when nobody looked."""
-    proof = evidence.facts("curate").get("leakage") or {}
+    proof = evidence.read_stage_json("curate").get("leakage") or {}
     if not proof:
         return ""
     leaked = sum(int(proof.get(k, 0)) for k in ("test_groups_in_training", "exact", "near"))
     return f"{leaked} rows too close to test rows" if leaked else "nothing of the test rows is in it"
 
 
-def preflight(evidence: Evidence) -> Grid:
+def preflight(evidence: RunOutputs) -> Grid:
     """What the audit looked for, what it found, and an example."""
     found = sorted(
-        evidence.facts("preflight").get("checks", []), key=lambda c: (c.get("passed", True), -c.get("rows", 0))
+        evidence.read_stage_json("preflight").get("checks", []), key=lambda c: (c.get("passed", True), -c.get("rows", 0))
     )
     return Grid(CHECKS, tuple(map(_check, found)), "preflight did not look at the rows yet")
 
@@ -125,9 +125,9 @@ def _check(check: Mapping[str, Any]) -> Record:
     return record(str(check.get("check", "")), *cells, values=values)
 
 
-def findings(evidence: Evidence, check: str, room: int) -> list[Line]:
+def findings(evidence: RunOutputs, check: str, room: int) -> list[Line]:
     """The rows that one check named."""
-    checks = evidence.facts("preflight").get("checks", [])
+    checks = evidence.read_stage_json("preflight").get("checks", [])
     one: Mapping[str, Any] = next((c for c in checks if c.get("check") == check), {})
     examples = one.get("examples") or []
     head = wrap(
@@ -145,10 +145,10 @@ def findings(evidence: Evidence, check: str, room: int) -> list[Line]:
     return [*head, *rows]
 
 
-def dropped(evidence: Evidence, room: int, most: int = 12) -> list[Line]:
+def dropped(evidence: RunOutputs, room: int, most: int = 12) -> list[Line]:
     """The first rows that were dropped, and why."""
     found: list[Line] = []
-    for entry, _ in zip(evidence.lines("curate", "dropped.jsonl"), range(most), strict=False):
+    for entry, _ in zip(evidence.read_stage_lines("curate", "dropped.jsonl"), range(most), strict=False):
         row = entry.get("row") or {}
         said = " · ".join(safe(v) for v in (row.get("columns") or {}).values() if isinstance(v, str))
         twin = f" ({entry['twin']})" if entry.get("twin") else ""
@@ -157,7 +157,7 @@ def dropped(evidence: Evidence, room: int, most: int = 12) -> list[Line]:
     return found
 
 
-def page(evidence: Evidence, room: int) -> list[Line]:
+def page(evidence: RunOutputs, room: int) -> list[Line]:
     """All of it below each other."""
     lost = dropped(evidence, room)
     return [
@@ -166,10 +166,10 @@ def page(evidence: Evidence, room: int) -> list[Line]:
     ]
 
 
-def facts(evidence: Evidence) -> dict[str, Any]:
+def facts(evidence: RunOutputs) -> dict[str, Any]:
     """The same as data."""
     return {
         "funnel": funnel(evidence).json(),
-        "leakage": evidence.facts("curate").get("leakage"),
-        "preflight": evidence.facts("preflight").get("checks", []),
+        "leakage": evidence.read_stage_json("curate").get("leakage"),
+        "preflight": evidence.read_stage_json("preflight").get("checks", []),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from factory.report.words import number, percent
-from factory.review.desk import Desk, Item, text
+from factory.review.desk import ReviewSession, ReviewItem, format_editable_value
 from factory.tui import look
 from factory.tui.lines import Line, line, paragraphs, safe, wrap, wrapped
 
@@ -19,16 +19,16 @@ SAID = {
 }
 
 
-def heading(desk: Desk, room: int) -> list[Line]:
+def heading(desk: ReviewSession, room: int) -> list[Line]:
     """How far this reviewer is."""
-    done = desk.progress()
-    share = done.decided / done.of if done.of else 1.0
+    done = desk.measure_progress()
+    share = done.decided / done.total if done.total else 1.0
     counts = [(f"  {SAID[name][0]} {count}", SAID[name][1]) for name, count in done.counts.items() if count]
-    torn = f"  ! {desk.words.torn} lines of the file are no decision" if desk.words.torn else ""
+    torn = f"  ! {desk.decision_log.torn_lines} lines of the file are no decision" if desk.decision_log.torn_lines else ""
     return wrap(
         line(
             (safe(desk.reviewer), "strong"),
-            f"  {done.decided} of {done.of} rows ",
+            f"  {done.decided} of {done.total} rows ",
             (look.bar(share, BAR), "run"),
             *counts,
             (torn, "warn"),
@@ -37,7 +37,7 @@ def heading(desk: Desk, room: int) -> list[Line]:
     )
 
 
-def row(desk: Desk, item: Item | None, room: int) -> list[Line]:
+def row(desk: ReviewSession, item: ReviewItem | None, room: int) -> list[Line]:
     """What is to be judged: what was given, and the answer that training would teach."""
     if item is None:
         return [
@@ -45,18 +45,18 @@ def row(desk: Desk, item: Item | None, room: int) -> list[Line]:
             line(("u takes the last word back", "dim")),
         ]
     found: list[Line] = []
-    for title, values in (("given", item.given), ("answer", item.answer)):
+    for title, values in (("given", item.inputs), ("answer", item.answer)):
         found.append(line((title, "title")))
         for name, value in values.items():
             found += _value(name, value, room, "strong" if title == "answer" else "", len(values) > 1)
         found.append(line())
-    said = desk.word(item)
+    said = desk.find_decision(item)
     return [*found, *([line("you said ", SAID.get(said.verdict, (said.verdict, "")))] if said else [])]
 
 
 def _value(name: str, value: Any, room: int, tone: str, named: bool) -> list[Line]:
     head = f"{safe(name)}: " if named else ""
-    lines = paragraphs(text(value))
+    lines = paragraphs(format_editable_value(value))
     return [
         each
         for place, one in enumerate(lines)
@@ -64,9 +64,9 @@ def _value(name: str, value: Any, room: int, tone: str, named: bool) -> list[Lin
     ]
 
 
-def agreement(desk: Desk, room: int) -> list[Line]:
+def agreement(desk: ReviewSession, room: int) -> list[Line]:
     """Every two reviewers, and the rows on which they differ."""
-    agreed = desk.agreement()
+    agreed = desk.compute_agreement()
     if not agreed.pairs:
         return wrapped("one reviewer alone so far; with a second one, their agreement stands here", room, "dim")
     found: list[Line] = []
@@ -83,7 +83,7 @@ def agreement(desk: Desk, room: int) -> list[Line]:
         )
     items = {item.key: item for item in desk.items}
     for dispute in agreed.disputes[:DISPUTES]:
-        words = ", ".join(f"{safe(who)} {word.verdict}" for who, word in sorted(dispute.words.items()))
+        words = ", ".join(f"{safe(who)} {word.verdict}" for who, word in sorted(dispute.decisions.items()))
         shown = safe(desk.show(items[dispute.row]), 160) if dispute.row in items else dispute.row[:12]
         found += wrap(line((f"≠ {words}  ", "warn"), (shown, "dim")), room, 2)
     more = len(agreed.disputes) - DISPUTES

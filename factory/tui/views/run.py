@@ -102,7 +102,7 @@ def _why(stage: StageView) -> Line:
     """What went wrong, how long it will take yet, or why it ran at all."""
     if stage.error:
         return line((safe(stage.error), "bad"))
-    left = f"{words.seconds(stage.left)} left; " if stage.state == RUNNING and stage.left else ""
+    left = f"{words.seconds(stage.remaining_seconds)} left; " if stage.state == RUNNING and stage.remaining_seconds else ""
     return line((left, "run"), (safe(stage.why), "dim"))
 
 
@@ -198,7 +198,7 @@ def facts(watch: Watch, finish: Finish | None) -> dict[str, Any]:
     """The run as data."""
     view = watch.settled()
     return {
-        **view.heading(),
+        **view.summarise_run(),
         "started": view.started,
         "spec": view.spec,
         "stages": [stage.to_json() for stage in view.stages.values()],

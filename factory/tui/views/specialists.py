@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from factory.evidence import Evidence
+from factory.evidence import RunOutputs
 from factory.report import words
 from factory.tui import look
 from factory.tui.grid import Column, Grid, Record, record
@@ -41,7 +41,7 @@ def grid(shelf: Sequence[Kept], index: Index, now: float, checked: Mapping[str, 
 def _record(one: Kept, index: Index, now: float, said: str) -> Record:
     version, run = one.version, index.found.get(one.version.run)
     base = str(one.manifest.get("base", {}).get("id", ""))
-    there = said or ("there" if version.there else "cleared")
+    there = said or ("there" if version.is_stored else "cleared")
     tone = "dim" if there == "there" else "warn" if there == "cleared" else "good" if there.startswith("✓") else "bad"
     gain = run.difference if run else None
     clear = run is not None and run.low is not None and run.high is not None and (run.low > 0 or run.high < 0)
@@ -66,7 +66,7 @@ def _record(one: Kept, index: Index, now: float, said: str) -> Record:
     return record(one.label, *cells, values=values)
 
 
-def lineage(one: Kept, evidence: Evidence, problems: Sequence[str] | None, room: int) -> list[Line]:
+def lineage(one: Kept, evidence: RunOutputs, problems: Sequence[str] | None, room: int) -> list[Line]:
     """What a version is made of, and how to use it."""
     rows = {record.values[0]: record.values for record in data.funnel(evidence).records}
     manifest, version = one.manifest, one.version
@@ -89,7 +89,7 @@ def lineage(one: Kept, evidence: Evidence, problems: Sequence[str] | None, room:
     found = [
         line((safe(one.label), "title"), "  ", look.verdict(version.verdict), (f"  {', '.join(one.aliases)}", "accent"))
     ]
-    if not version.there:
+    if not version.is_stored:
         found += wrapped("The bundle was cleared from the store; the same build command makes it again.", room, "warn")
     for label, value in pairs:
         found += wrapped(safe(value), room, "", f"{label:<{LABEL}}") if value else []
@@ -137,7 +137,7 @@ def facts(shelf: Sequence[Kept], index: Index) -> list[dict[str, Any]]:
                 "run": version.run,
                 "created": version.created,
                 "bytes": one.size,
-                "there": version.there,
+                "there": version.is_stored,
                 "bundle": str(version.bundle),
                 "base": one.manifest.get("base"),
                 "digests": one.manifest.get("digests"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from factory.evidence import Evidence
+from factory.evidence import RunOutputs
 from factory.report import words
 from factory.slices import Slice
 from factory.tui import look
@@ -53,9 +53,9 @@ BARS = 28
 SHORT = 60
 
 
-def headline(evidence: Evidence, room: int) -> list[Line]:
+def headline(evidence: RunOutputs, room: int) -> list[Line]:
     """The verdict, the sentence that says it, and what to do next."""
-    gate, run = evidence.facts("gate"), evidence.run
+    gate, run = evidence.read_stage_json("gate"), evidence.run
     verdict = str(gate.get("verdict", ""))
     if not verdict:
         return [line(look.state(run.state), "  no verdict yet: the build did not reach its gate")]
@@ -64,16 +64,16 @@ def headline(evidence: Evidence, room: int) -> list[Line]:
     found += wrapped(safe(words.headline(gate, run.task)), room)
     if words.advice(gate):
         found += wrapped(safe(words.advice(gate)), room, "warn")
-    if evidence.folder("bundle") is None and run.verdict:
+    if evidence.find_stage_folder("bundle") is None and run.verdict:
         found += wrapped(
             "The bundle is not in the store any more; the same build command makes it again.", room, "warn"
         )
     return found
 
 
-def contenders(evidence: Evidence) -> Grid:
+def contenders(evidence: RunOutputs) -> Grid:
     """Every contender in the deciding metric, the best first, on one scale; and what tuned gains over it."""
-    gate, score = evidence.facts("gate"), evidence.facts("score")
+    gate, score = evidence.read_stage_json("gate"), evidence.read_stage_json("score")
     metric = str(gate.get("metric") or score.get("primary") or "")
     found = {c: values[metric] for c, values in score.get("contenders", {}).items() if metric in values}
     if not found:
@@ -122,9 +122,9 @@ def _settled(gain: Mapping[str, Any], margin: float) -> tuple[str, str]:
     return ("▼ below the margin", "bad") if gain["high"] <= margin else ("= within the noise", "warn")
 
 
-def reasoning(evidence: Evidence, room: int) -> list[Line]:
+def reasoning(evidence: RunOutputs, room: int) -> list[Line]:
     """The gate's rule and its reasons in words."""
-    gate = evidence.facts("gate")
+    gate = evidence.read_stage_json("gate")
     if not gate.get("comparisons"):
         return [line(("the gate compared nothing", "dim"))]
     share, margin = words.percent(gate.get("confidence", 0.95)), float(gate.get("margin", 0.0))
@@ -170,9 +170,9 @@ def _slice(each: Slice, confidence: float, most: float) -> Record:
     return record(name, *cells, values=(name, each.n, each.mean_a, each.mean_b, each.difference, "", span, word))
 
 
-def forgetting(evidence: Evidence) -> Grid:
+def forgetting(evidence: RunOutputs) -> Grid:
     """What training did to what nobody trained for."""
-    probes = evidence.facts("gate").get("probes", [])
+    probes = evidence.read_stage_json("gate").get("probes", [])
     rows = [_suite(suite, float(probe.get("tolerance", 0.0))) for probe in probes for suite in probe.get("suites", [])]
     return Grid(SUITES, tuple(rows), "nobody asked what training cost elsewhere; `evaluate: [.., general]` would")
 
@@ -196,14 +196,14 @@ def _suite(suite: Mapping[str, Any], tolerance: float) -> Record:
     return record(str(suite["suite"]), *cells, values=values)
 
 
-def costs(evidence: Evidence) -> Grid:
+def costs(evidence: RunOutputs) -> Grid:
     """What answering took of each contender: time in all and a row, memory, tokens, money."""
-    return Grid(COSTS, tuple(_cost(evidence, name) for name in evidence.contenders()), "nobody answered yet")
+    return Grid(COSTS, tuple(_cost(evidence, name) for name in evidence.list_contenders()), "nobody answered yet")
 
 
-def _cost(evidence: Evidence, name: str) -> Record:
+def _cost(evidence: RunOutputs, name: str) -> Record:
     stage = f"answer[{name}]"
-    made, told = evidence.made(stage), evidence.facts(stage)
+    made, told = evidence.read_stage_meta(stage), evidence.read_stage_json(stage)
     rows, seconds, peak = told.get("rows"), made.get("seconds"), made.get("peak_mib")
     each = seconds / rows if seconds and rows else None
     spent = ", ".join(
@@ -232,14 +232,14 @@ def _short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else safe(value, SHORT)
 
 
-def facts(evidence: Evidence, found: Sequence[Slice] | None) -> dict[str, Any]:
+def facts(evidence: RunOutputs, found: Sequence[Slice] | None) -> dict[str, Any]:
     """The verdict as data."""
     from dataclasses import asdict
 
-    score = evidence.facts("score")
+    score = evidence.read_stage_json("score")
     return {
-        **evidence.run.heading(),
-        "gate": evidence.facts("gate"),
+        **evidence.run.summarise_run(),
+        "gate": evidence.read_stage_json("gate"),
         "contenders": score.get("contenders", {}),
         "totals": score.get("totals", {}),
         "tables": score.get("tables", {}),

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from factory.evidence import Evidence
+from factory.evidence import RunOutputs
 from factory.report import words
 from factory.tui.grid import Column, Grid, drawn, record
 from factory.tui.lines import Line, line, safe
@@ -17,7 +17,7 @@ MOST = 40
 """Rows of a table that are shown."""
 
 
-def page(evidence: Evidence, contender: str, room: int) -> list[Line]:
+def page(evidence: RunOutputs, contender: str, room: int) -> list[Line]:
     """Table after table."""
     found: list[Line] = []
     for title, grid, picture in tables(evidence, contender):
@@ -25,9 +25,9 @@ def page(evidence: Evidence, contender: str, room: int) -> list[Line]:
     return found or [line(("nothing was measured over all rows together", "dim"))]
 
 
-def tables(evidence: Evidence, contender: str = "tuned") -> Iterator[tuple[str, Grid, list[Line]]]:
+def tables(evidence: RunOutputs, contender: str = "tuned") -> Iterator[tuple[str, Grid, list[Line]]]:
     """Title, table, and drawing of everything that was measured over all rows: per class, per schema, calibration."""
-    found = evidence.facts("score")
+    found = evidence.read_stage_json("score")
     totals = {c: values for c, values in found.get("totals", {}).items() if values}
     names = list(dict.fromkeys(name for values in totals.values() for name in values))
     if names:
