@@ -19,18 +19,18 @@ from factory.ml.kit import TRANSFORMERS_KIT
 from factory_synth.spreading import spread
 
 INVERSE_PENALTY = 20.0
-POOL = 0.8
+POOL_SHARE = 0.8
 """The share of the training rows that a seed draws as the pool to choose from."""
 
 
-def embedded(data: Path, student: str, kept: Path | None) -> tuple[list[dict[str, str]], NDArray[np.float32]]:
+def load_or_embed_rows(data: Path, student: str, kept: Path | None) -> tuple[list[dict[str, str]], NDArray[np.float32]]:
     """The rows and their embeddings, which `kept` holds for the next time."""
     rows = [json.loads(line) for line in data.read_text().splitlines()]
     if kept is not None and kept.exists():
         return rows, np.load(kept)
     with TemporaryDirectory() as folder:
         out = Path(folder)
-        facts = bases.resolve_base(student, data.parent, out, NoOpReporter(), cache=out / "wheels", convert=_no_gguf)
+        facts = bases.resolve_base(student, data.parent, out, NoOpReporter(), cache=out / "wheels", convert=_reject_gguf)
         base = Base(out / "model", *(facts[name] for name in ("id", "revision", "digest", "licence")))
         vectors = TRANSFORMERS_KIT.embed(base, [row["text"] for row in rows])
     if kept is not None:
@@ -38,11 +38,11 @@ def embedded(data: Path, student: str, kept: Path | None) -> tuple[list[dict[str
     return rows, vectors
 
 
-def _no_gguf(file: Path, out: Path) -> None:
+def _reject_gguf(file: Path, out: Path) -> None:
     raise click.ClickException(f"{file.name}: an encoder is wanted")
 
 
-class Bench:
+class ActiveLearningBenchmark:
     """Pools, the labels that they hide, and the test rows."""
 
     def __init__(self, rows: list[dict[str, str]], vectors: NDArray[np.float32]) -> None:
@@ -50,17 +50,17 @@ class Bench:
         self.vectors, self.labels = vectors, labels
         self.train, self.test = np.flatnonzero(split == "train"), np.flatnonzero(split == "test")
 
-    def pool(self, seed: int) -> NDArray[np.int64]:
+    def draw_pool(self, seed: int) -> NDArray[np.int64]:
         """The rows that may be labelled, in a random order."""
-        return np.random.default_rng(seed).permutation(self.train)[: round(POOL * len(self.train))]
+        return np.random.default_rng(seed).permutation(self.train)[: round(POOL_SHARE * len(self.train))]
 
-    def accuracy(self, rows: NDArray[np.int64], labels: Sequence[str] = ()) -> float:
+    def compute_accuracy(self, rows: NDArray[np.int64], labels: Sequence[str] = ()) -> float:
         """Of a logistic regression on these labels, or the right ones, of these rows: on the test rows."""
         learned = np.array(labels) if len(labels) else self.labels[rows]
         model = LogisticRegression(C=INVERSE_PENALTY, max_iter=500).fit(self.vectors[rows], learned)
         return float((model.predict(self.vectors[self.test]) == self.labels[self.test]).mean())
 
-    def chosen(self, pool: NDArray[np.int64], count: int, rounds: int, seed: int) -> NDArray[np.int64]:
+    def choose_rows_actively(self, pool: NDArray[np.int64], count: int, rounds: int, seed: int) -> NDArray[np.int64]:
         """Rows chosen as `active` does: labels are given to what was chosen, round by round."""
         known: dict[int, str] = {}
         for done in range(rounds):
@@ -68,7 +68,7 @@ class Bench:
             known.update({place: str(self.labels[pool[place]]) for place in new})
         return pool[list(known)]
 
-    def spread(
+    def evaluate_label_spreading(
         self, pool: NDArray[np.int64], labelled: NDArray[np.int64], sure: Sequence[float]
     ) -> list[tuple[float, float, float]]:
         """What labels of a few rows are worth that spread over the pool as `spread-labels` does it, for each threshold:
@@ -80,7 +80,7 @@ class Bench:
         for least in sure:
             kept = np.flatnonzero(shares >= least)
             right = float((labels[kept] == self.labels[order[kept]]).mean())
-            found.append((self.accuracy(order[kept], labels[kept].tolist()), len(kept) / len(pool), right))
+            found.append((self.compute_accuracy(order[kept], labels[kept].tolist()), len(kept) / len(pool), right))
         return found
 
 
@@ -98,23 +98,23 @@ def main(  # noqa: PLR0913  (each is an option)
     sure: tuple[float, ...], seeds: int,
 ) -> None:
     """Print accuracies, and how many random labels the chosen ones are worth."""
-    bench = Bench(*embedded(data, student, kept))
-    pools = {seed: bench.pool(seed) for seed in range(1, seeds + 1)}
+    bench = ActiveLearningBenchmark(*load_or_embed_rows(data, student, kept))
+    pools = {seed: bench.draw_pool(seed) for seed in range(1, seeds + 1)}
     by_chance = {}
     for size in drawn:
-        found = [bench.accuracy(pool[:size]) for pool in pools.values()]
+        found = [bench.compute_accuracy(pool[:size]) for pool in pools.values()]
         by_chance[size] = statistics.mean(found)
         click.echo(f"random {size}: {by_chance[size]:.4f} ± {statistics.pstdev(found):.4f}")
     for times in rounds:
-        chosen = [bench.chosen(pool, count, times, seed) for seed, pool in pools.items()]
-        told(f"active {count}, rounds {times}", [bench.accuracy(rows) for rows in chosen], by_chance)
-        spreads = [bench.spread(pools[seed], rows, sure) for seed, rows in zip(pools, chosen, strict=True)]
+        chosen = [bench.choose_rows_actively(pool, count, times, seed) for seed, pool in pools.items()]
+        print_label_equivalent(f"active {count}, rounds {times}", [bench.compute_accuracy(rows) for rows in chosen], by_chance)
+        spreads = [bench.evaluate_label_spreading(pools[seed], rows, sure) for seed, rows in zip(pools, chosen, strict=True)]
         for accuracies, shares, rights in (zip(*worth, strict=True) for worth in zip(*spreads, strict=True)):
             share, right = statistics.mean(shares), statistics.mean(rights)
-            told(f"the same, spread to {share:.0%} of the pool ({right:.1%} right)", accuracies, by_chance)
+            print_label_equivalent(f"the same, spread to {share:.0%} of the pool ({right:.1%} right)", accuracies, by_chance)
 
 
-def told(what: str, found: Sequence[float], by_chance: Mapping[int, float]) -> None:
+def print_label_equivalent(what: str, found: Sequence[float], by_chance: Mapping[int, float]) -> None:
     """Print a mean accuracy, and how many random labels it takes to reach it."""
     mean = statistics.mean(found)
     worth = np.interp(mean, list(by_chance.values()), list(by_chance))

@@ -15,19 +15,19 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import click
 import torch
-from one_run import job_of
+from one_run import build_training_job
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from factory.api import Message, Row, Task
 from factory.ml import causal
 from factory.ml.decoder import TransformersDecoder
 
-NEW = 32
+MAX_NEW_TOKENS = 32
 LABELS = ("question about a person", "question about a place", "question about a time", "question about a number",
           "question about a reason", "question about a thing")
 
 
-def prompts_of(task: Task, shots: Sequence[Row], rows: Sequence[Row]) -> list[list[Message]]:
+def build_few_shot_prompts(task: Task, shots: Sequence[Row], rows: Sequence[Row]) -> list[list[Message]]:
     """Few-shot chats: the task's system message, the shots as turns, then the row."""
     found = []
     for row in rows:
@@ -37,20 +37,20 @@ def prompts_of(task: Task, shots: Sequence[Row], rows: Sequence[Row]) -> list[li
     return found
 
 
-def timed(work: Callable[[], Any]) -> tuple[float, Any]:
+def measure_cpu_time(work: Callable[[], Any]) -> tuple[float, Any]:
     """CPU seconds of some work, and what it made."""
     start = time.process_time()
     made = work()
     return time.process_time() - start, made
 
 
-def naive_texts(model: Any, tokenizer: Any, prompts: Sequence[Sequence[int]]) -> list[str]:
+def generate_naively(model: Any, tokenizer: Any, prompts: Sequence[Sequence[int]]) -> list[str]:
     """One prompt at a time, as most scripts do it."""
     found = []
     for ids in prompts:
         tokens = torch.tensor([list(ids)])
         made = model.generate(
-            tokens, attention_mask=torch.ones_like(tokens), do_sample=False, max_new_tokens=NEW,
+            tokens, attention_mask=torch.ones_like(tokens), do_sample=False, max_new_tokens=MAX_NEW_TOKENS,
             pad_token_id=tokenizer.eos_token_id,
         )
         found.append(tokenizer.decode(made[0, len(ids) :], skip_special_tokens=True))
@@ -58,7 +58,7 @@ def naive_texts(model: Any, tokenizer: Any, prompts: Sequence[Sequence[int]]) ->
 
 
 @torch.inference_mode()
-def naive_weights(model: Any, prompts: Sequence[Sequence[int]], choices: Sequence[Sequence[int]]) -> list[int]:
+def choose_naively(model: Any, prompts: Sequence[Sequence[int]], choices: Sequence[Sequence[int]]) -> list[int]:
     """The likeliest choice after each prompt, each choice read with its whole prompt."""
     found = []
     for prompt in prompts:
@@ -79,25 +79,25 @@ def main(spec: Path, rows: int, shots: int) -> None:
     from tempfile import TemporaryDirectory
 
     with TemporaryDirectory() as folder:
-        job = job_of(spec, Path(folder))
+        job = build_training_job(spec, Path(folder))
         task, train, test = job.load_task(), job.open_input_rows("curate", "train.jsonl"), job.open_input_rows("freeze", "validation.jsonl")
         base = job.load_base().folder
     tokenizer = AutoTokenizer.from_pretrained(base)
     plain = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32).eval()
     decoder = TransformersDecoder(causal.load_causal_model(base, torch.float32), tokenizer)
-    prompts = [decoder.chat(chat) for chat in prompts_of(task, train[:shots], test[:rows])]
-    slow, texts = timed(lambda: naive_texts(plain, tokenizer, prompts))
-    fast, ours = timed(lambda: decoder.write(prompts, NEW))
-    told("text", slow, fast, sum(a == b for a, b in zip(texts, ours, strict=True)), len(texts))
+    prompts = [decoder.chat(chat) for chat in build_few_shot_prompts(task, train[:shots], test[:rows])]
+    slow, texts = measure_cpu_time(lambda: generate_naively(plain, tokenizer, prompts))
+    fast, ours = measure_cpu_time(lambda: decoder.write(prompts, MAX_NEW_TOKENS))
+    print_speedup("text", slow, fast, sum(a == b for a, b in zip(texts, ours, strict=True)), len(texts))
     choices = [decoder.said(label) for label in LABELS]
-    slower, picked = timed(lambda: naive_weights(plain, prompts, choices))
-    faster, weights = timed(lambda: decoder.weigh(prompts, [choices] * len(prompts)))
+    slower, picked = measure_cpu_time(lambda: choose_naively(plain, prompts, choices))
+    faster, weights = measure_cpu_time(lambda: decoder.weigh(prompts, [choices] * len(prompts)))
     same = sum(a == max(range(len(b)), key=b.__getitem__) for a, b in zip(picked, weights, strict=True))
-    told("labels", slower, faster, same, len(picked))
+    print_speedup("labels", slower, faster, same, len(picked))
     click.echo(f"together: {(slow + slower) / (fast + faster):.1f}×")
 
 
-def told(what: str, slow: float, fast: float, same: int, count: int) -> None:
+def print_speedup(what: str, slow: float, fast: float, same: int, count: int) -> None:
     """Print one ratio, and how many answers are the same."""
     click.echo(f"{what}: {slow:.1f} s against {fast:.1f} s, {slow / fast:.1f}×; {same} of {count} answers identical")
 

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
-from one_run import fitted, job_of, measured
+from one_run import measure_fit, build_training_job, measure_in_subprocess
 
 from factory.api import Adapter, FitJob, Row, Task, TrainingArgs
 from factory.data.rows import read_rows
@@ -20,7 +20,7 @@ SCRIPTS = ("default", "tuned")
 RATE, BATCH, RANK = 1e-3, 8, 16
 
 
-def by_factory(job: StageJob, task: Task, rows: Sequence[Row]) -> Path:
+def train_with_factory(job: StageJob, task: Task, rows: Sequence[Row]) -> Path:
     """Fit by the factory; returns the adapter's folder."""
     job.load_objective().fit(FitJob(
         **job.build_job_fields(), rows=rows, validation=[], base=job.load_base(), task=task,
@@ -31,20 +31,20 @@ def by_factory(job: StageJob, task: Task, rows: Sequence[Row]) -> Path:
     return job.out
 
 
-def by_script(job: StageJob, task: Task, rows: Sequence[Row], *, tuned: bool) -> Path:
+def train_with_script(job: StageJob, task: Task, rows: Sequence[Row], *, tuned: bool) -> Path:
     """Fit as the library's own documentation does; returns the adapter's folder."""
     from plain_sft import train
 
-    return train(job.load_base().folder, [chat(task, row) for row in rows], RATE, BATCH, RANK, job.out, tuned=tuned)
+    return train(job.load_base().folder, [build_trl_example(task, row) for row in rows], RATE, BATCH, RANK, job.out, tuned=tuned)
 
 
-def chat(task: Task, row: Row) -> dict[str, Any]:
+def build_trl_example(task: Task, row: Row) -> dict[str, Any]:
     """A row in TRL's conversational prompt/completion form."""
     turns = [{"role": message.role, "content": message.content} for message in task.render_messages(row)]
     return {"prompt": turns, "completion": [{"role": "assistant", "content": task.render_target(row)}]}
 
 
-def held_out(job: StageJob, task: Task, rows: Sequence[Row], adapter: Path) -> float:
+def compute_test_loss(job: StageJob, task: Task, rows: Sequence[Row], adapter: Path) -> float:
     """Mean loss a token of the right answers to test rows."""
     from factory.ml import decoder
 
@@ -57,18 +57,18 @@ def held_out(job: StageJob, task: Task, rows: Sequence[Row], adapter: Path) -> f
 def train_once(spec: Path, how: str, count: int, tests: int) -> dict[str, float]:
     """Train once in this process and measure it."""
     with TemporaryDirectory() as folder:
-        job = job_of(spec, Path(folder))
+        job = build_training_job(spec, Path(folder))
         task, rows = job.load_task(), job.open_input_rows("curate", "train.jsonl")[:count]
 
         def fit(some: Sequence[Row]) -> Path:
-            return by_factory(job, task, some) if how == "factory" else by_script(job, task, some, tuned=how == "tuned")
+            return train_with_factory(job, task, some) if how == "factory" else train_with_script(job, task, some, tuned=how == "tuned")
 
-        adapter, found = fitted(job, rows, fit)
+        adapter, found = measure_fit(job, rows, fit)
         frozen = list(read_rows(job.inputs["freeze"] / "test.jsonl"))[:tests]
-        return {**found, "loss": held_out(job, task, frozen, adapter)}
+        return {**found, "loss": compute_test_loss(job, task, frozen, adapter)}
 
 
-def _said(name: str, found: dict[str, float]) -> str:
+def _format_training_result(name: str, found: dict[str, float]) -> str:
     speed = found["rows"] / found["cpu"]
     return f"{name} {speed:.2f} rows a CPU second, {found['peak']:.0f} MiB, held-out loss {found['loss']:.3f}"
 
@@ -89,9 +89,9 @@ def main(spec: Path, script: tuple[str, ...], pairs: int, rows: int, tests: int,
     for kind in script:
         ratios = []
         for pair in range(1, pairs + 1):
-            plain, ours = (measured(__file__, [how], *common, ours=how == "factory") for how in (kind, "factory"))
+            plain, ours = (measure_in_subprocess(__file__, [how], *common, ours=how == "factory") for how in (kind, "factory"))
             ratios.append(plain["cpu"] / ours["cpu"])
-            click.echo(f"{kind} pair {pair}: {_said('script', plain)}; {_said('factory', ours)}; {ratios[-1]:.2f}×")
+            click.echo(f"{kind} pair {pair}: {_format_training_result('script', plain)}; {_format_training_result('factory', ours)}; {ratios[-1]:.2f}×")
         click.echo(f"{kind}: median ratio {statistics.median(ratios):.2f}")
 
 

@@ -40,21 +40,21 @@ COPIES, NEAR = 0.02, 0.05
 LABELS = 20
 
 
-class Writer:
+class SyntheticTextWriter:
     """Writes texts of invented words, the common ones often."""
 
     def __init__(self, seed: int, words: int = 60_000) -> None:
         self.draw = random.Random(seed)
-        made = {"".join(self._syllable() for _ in range(self.draw.choice((1, 2, 2, 3, 3, 4)))) for _ in range(words)}
+        made = {"".join(self._draw_syllable() for _ in range(self.draw.choice((1, 2, 2, 3, 3, 4)))) for _ in range(words)}
         self.words = sorted(made)
         self.draw.shuffle(self.words)
         self.weights = list(accumulate(1 / (place + 3) for place in range(len(self.words))))
 
-    def _syllable(self) -> str:
+    def _draw_syllable(self) -> str:
         parts = ("bcdfghklmnprstvz", "aeiou", ("", "", "n", "r", "s"))
         return "".join(self.draw.choice(part) for part in parts)
 
-    def text(self) -> str:
+    def write_text(self) -> str:
         """Sentences of some sixty words in all, from eight to three hundred."""
         size = max(8, min(300, round(self.draw.lognormvariate(3.9, 0.6))))
         words = self.draw.choices(self.words, cum_weights=self.weights, k=size)
@@ -63,7 +63,7 @@ class Writer:
             words[min(start + 13, size - 1)] += "."
         return " ".join(words)
 
-    def near(self, text: str) -> str:
+    def write_near_duplicate(self, text: str) -> str:
         """The text with two words in a hundred changed, at least one."""
         words = text.split()
         for _ in range(max(1, len(words) // 50)):
@@ -71,15 +71,15 @@ class Writer:
         return " ".join(words)
 
 
-def plant(writer: Writer, count: int) -> Iterator[Row]:
+def generate_rows(writer: SyntheticTextWriter, count: int) -> Iterator[Row]:
     """Rows, of which some repeat an earlier one: their ids begin with `copy` or `near`."""
     texts: list[tuple[str, str]] = []
     for place in range(count):
         roll, name = writer.draw.random(), f"row{place}"
-        text, label = writer.text(), f"label{writer.draw.randrange(LABELS)}"
+        text, label = writer.write_text(), f"label{writer.draw.randrange(LABELS)}"
         if texts and roll < COPIES + NEAR:
             old, label = writer.draw.choice(texts)
-            text, name = (old.upper(), f"copy{place}") if roll < COPIES else (writer.near(old), f"near{place}")
+            text, name = (old.upper(), f"copy{place}") if roll < COPIES else (writer.write_near_duplicate(old), f"near{place}")
             both = ({"text": said, "label": label} for said in (old, text))
             alike = compute_jaccard(*(extract_shingles(normalise(join_text_columns(columns))) for columns in both))
             name = name if alike >= 0.9 else f"row{place}"
@@ -90,19 +90,19 @@ def plant(writer: Writer, count: int) -> Iterator[Row]:
 
 def prepare(folder: Path, count: int, frozen: int) -> None:
     """The folders that the stage reads."""
-    writer = Writer(7)
-    rows = list(plant(writer, count))
+    writer = SyntheticTextWriter(7)
+    rows = list(generate_rows(writer, count))
     write_rows(folder / "synthesize" / "train.jsonl", rows)
-    drawn = ({"text": writer.text(), "label": "label0"} for _ in range(frozen))
+    drawn = ({"text": writer.write_text(), "label": "label0"} for _ in range(frozen))
     test = [Row(f"t{i}", columns, Provenance("made"), split="test") for i, columns in enumerate(drawn)]
-    leaked = [Row(f"leaked{i}", {**row.columns, "text": writer.near(row["text"])}, row.provenance, split="test")
+    leaked = [Row(f"leaked{i}", {**row.columns, "text": writer.write_near_duplicate(row["text"])}, row.provenance, split="test")
               for i, row in enumerate(rows[:50])]
     write_rows(folder / "freeze" / "test.jsonl", [*test, *leaked])
     write_rows(folder / "freeze" / "validation.jsonl", [])
     write_json(folder / "base" / "base.json", dict.fromkeys(("id", "revision", "digest", "licence"), "none"))
 
 
-def child(folder: Path) -> None:
+def curate_in_process(folder: Path) -> None:
     """Curate in this process, and print what it took as JSON."""
     registry = Registry.load()
     inputs = {role: folder / role for role in ("base", "freeze", "synthesize")}
@@ -117,7 +117,7 @@ def child(folder: Path) -> None:
     print(json.dumps({"seconds": time.perf_counter() - start, "cpu": cpu, "mib": peak}))
 
 
-def measure(count: int, frozen: int) -> dict[str, Any]:
+def measure_curation(count: int, frozen: int) -> dict[str, Any]:
     """Seconds, MiB, and the shares of planted rows that were dropped."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -128,12 +128,12 @@ def measure(count: int, frozen: int) -> dict[str, Any]:
         facts: dict[str, Any] = json.loads(said.splitlines()[-1])
         dropped = {line["row"]["id"] for line in read_jsonl(folder / "curate" / "dropped.jsonl")}
         ids = [line["id"] for line in read_jsonl(folder / "synthesize" / "train.jsonl")]
-        facts |= {kind: found(ids, dropped, kind) for kind in ("copy", "near")}
+        facts |= {kind: compute_planted_recall(ids, dropped, kind) for kind in ("copy", "near")}
         facts["leaked"] = read_json(folder / "curate" / "curate.json")["leakage"]["dropped"]
         return facts
 
 
-def found(ids: Sequence[str], dropped: set[str], kind: str) -> float:
+def compute_planted_recall(ids: Sequence[str], dropped: set[str], kind: str) -> float:
     """The share of planted rows of a kind that were dropped."""
     planted = [name for name in ids if name.startswith(kind)]
     return sum(name in dropped for name in planted) / max(1, len(planted))
@@ -146,11 +146,11 @@ def found(ids: Sequence[str], dropped: set[str], kind: str) -> float:
 def main(rows: Sequence[int], frozen: int, folder: Path | None) -> None:
     """Print a line for each number of rows."""
     if folder:
-        child(folder)
+        curate_in_process(folder)
         return
     click.echo("   rows  seconds  CPU s  rows/s  peak MiB  copies found  near found  leaks dropped")
     for count in rows:
-        facts = measure(count, frozen)
+        facts = measure_curation(count, frozen)
         click.echo(
             f"{count:7d}  {facts['seconds']:7.1f}  {facts['cpu']:5.1f}  {count / facts['seconds']:6.0f}"
             f"  {facts['mib']:8.0f}  {facts['copy']:12.4f}  {facts['near']:10.4f}  {sum(facts['leaked'].values()):13d}"

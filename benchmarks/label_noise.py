@@ -27,7 +27,7 @@ from factory_curators.confident import Suspect, held_out, suspects, words
 THRESHOLDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
-def rows_of(path: Path, text: str, label: str, limit: int) -> tuple[list[str], list[str]]:
+def read_texts_and_labels(path: Path, text: str, label: str, limit: int) -> tuple[list[str], list[str]]:
     """Texts and labels of the training rows."""
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     rows = [row for row in rows if row.get("split", "train") == "train"]
@@ -36,7 +36,7 @@ def rows_of(path: Path, text: str, label: str, limit: int) -> tuple[list[str], l
     return [row[text] for row in chosen], [row[label] for row in chosen]
 
 
-def flipped(labels: list[str], share: float, seed: int) -> tuple[list[str], set[int]]:
+def flip_labels(labels: list[str], share: float, seed: int) -> tuple[list[str], set[int]]:
     """Labels of which a share is another one, drawn evenly, and the places of those."""
     draw = random.Random(seed)
     names = sorted(set(labels))
@@ -45,14 +45,14 @@ def flipped(labels: list[str], share: float, seed: int) -> tuple[list[str], set[
     return [draw.choice(others[label]) if i in places else label for i, label in enumerate(labels)], places
 
 
-def found_at(found: list[Suspect], places: set[int], threshold: float) -> tuple[float, float, int]:
+def compute_detection_rates(found: list[Suspect], places: set[int], threshold: float) -> tuple[float, float, int]:
     """Recall, precision and the number flagged at a threshold."""
     flagged = {suspect.place for suspect in found if suspect.margin >= threshold}
     right = len(flagged & places)
     return right / len(places), right / len(flagged) if flagged else 0.0, len(flagged)
 
 
-def embedded(texts: list[str], reference: str, cache: Path | None) -> Any:
+def load_or_embed_texts(texts: list[str], reference: str, cache: Path | None) -> Any:
     """Sentence embeddings, kept in a file between runs."""
     import numpy as np
 
@@ -60,7 +60,7 @@ def embedded(texts: list[str], reference: str, cache: Path | None) -> Any:
         return np.load(cache)
     with tempfile.TemporaryDirectory() as folder:
         out, wheels = Path(folder), find_home() / "cache" / "wheels"
-        facts = bases.resolve_base(reference, Path(), out, NoOpReporter(), cache=wheels, convert=_none)
+        facts = bases.resolve_base(reference, Path(), out, NoOpReporter(), cache=wheels, convert=_reject_gguf)
         base = Base(out / "model", *(facts[name] for name in ("id", "revision", "digest", "licence")))
         vectors = TRANSFORMERS_KIT.embed(base, texts, NoOpReporter())
     if cache:
@@ -68,7 +68,7 @@ def embedded(texts: list[str], reference: str, cache: Path | None) -> Any:
     return vectors
 
 
-def _none(file: Path, out: Path) -> None:
+def _reject_gguf(file: Path, out: Path) -> None:
     raise ValueError(f"{file.name} is no encoder")
 
 
@@ -85,20 +85,20 @@ def _none(file: Path, out: Path) -> None:
 @click.option("--cache", type=click.Path(path_type=Path), help="A .npy file for the embeddings.")
 def main(path: Path, text: str, label: str, share: float, folds: int, seeds: tuple[int, ...], **options: Any) -> None:
     """Print recall and precision at each threshold, for each seed."""
-    texts, labels = rows_of(path, text, label, options["limit"])
+    texts, labels = read_texts_and_labels(path, text, label, options["limit"])
     start = time.perf_counter()
     model = options["features"] == "embedder"
-    vectors = embedded(texts, options["embedder"], options["cache"]) if model else words(texts)
+    vectors = load_or_embed_texts(texts, options["embedder"], options["cache"]) if model else words(texts)
     click.echo(f"{len(texts)} rows, {len(set(labels))} labels, features in {time.perf_counter() - start:.0f} s")
     for seed in seeds:
-        said, places = flipped(labels, share, seed)
+        said, places = flip_labels(labels, share, seed)
         start = time.perf_counter()
         probabilities, names = held_out(vectors, said, folds, seed, lambda done, all: None)
         found = suspects(probabilities, said, names)
         click.echo(f"seed {seed}: {len(places)} flipped; {folds} folds in {time.perf_counter() - start:.0f} s")
         click.echo("threshold  recall  precision  flagged")
         for threshold in THRESHOLDS:
-            recall, precision, count = found_at(found, places, threshold)
+            recall, precision, count = compute_detection_rates(found, places, threshold)
             click.echo(f"{threshold:9.1f}  {recall:6.3f}  {precision:9.3f}  {count:7d}")
 
 

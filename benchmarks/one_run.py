@@ -23,11 +23,11 @@ from factory.resolve import resolve_spec
 from factory.stages.job import StageJob
 from factory.store import Store
 
-WARM = 16
+WARMUP_ROWS = 16
 """Rows of a first fit that is not measured: imports, kernels and the probe are paid there, on both sides."""
 
 
-def job_of(spec: Path, folder: Path, *overrides: str) -> StageJob:
+def build_training_job(spec: Path, folder: Path, *overrides: str) -> StageJob:
     """The training stage as a job over what a finished build left in the store; its files go into the folder."""
     store, plan = Store(find_home()), compile_plan(resolve_spec(spec, overrides=overrides, registry=load_installed_registry()))
     stage = plan["train"]
@@ -43,9 +43,9 @@ def job_of(spec: Path, folder: Path, *overrides: str) -> StageJob:
     )
 
 
-def fitted(job: StageJob, rows: Sequence[Row], fit: Callable[[Sequence[Row]], Path]) -> tuple[Path, dict[str, float]]:
+def measure_fit(job: StageJob, rows: Sequence[Row], fit: Callable[[Sequence[Row]], Path]) -> tuple[Path, dict[str, float]]:
     """The adapter that a warm `fit` of these rows leaves, with its rows, CPU seconds and peak memory in MiB."""
-    fit(rows[:WARM])
+    fit(rows[:WARMUP_ROWS])
     for used in (job.work, job.out):
         shutil.rmtree(used)
         used.mkdir()
@@ -55,7 +55,7 @@ def fitted(job: StageJob, rows: Sequence[Row], fit: Callable[[Sequence[Row]], Pa
     return adapter, {"rows": len(rows), "cpu": spent, "peak": peak}
 
 
-def measured(script: str, one: Sequence[str], *arguments: str, ours: bool) -> dict[str, float]:
+def measure_in_subprocess(script: str, one: Sequence[str], *arguments: str, ours: bool) -> dict[str, float]:
     """What `SCRIPT --one ONE…` prints in a fresh process with one thread; ours as its worker would be started."""
     one_thread = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
     environment = {**os.environ, **(WORKER_ENVIRONMENT if ours else {}), **one_thread}

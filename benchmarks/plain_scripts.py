@@ -17,7 +17,7 @@ LINEAR = ["query", "key", "value", "attention.output.dense", "intermediate.dense
 RANK = 32
 
 
-def cross_encoder(
+def train_plain_cross_encoder(
     base: Path, queries: list[str], right: list[str], wrong: list[list[str]], rate: float, batch: int, out: Path
 ) -> Path:
     """A listwise cross-encoder under LoRA with a fresh head; returns the folder of its adapter."""
@@ -38,7 +38,7 @@ def cross_encoder(
     return out / "model"
 
 
-def late_interaction(
+def train_plain_late_interaction(
     base: Path, queries: list[str], right: list[str], wrong: list[list[str]], rate: float, batch: int, out: Path
 ) -> Path:
     """A late-interaction encoder under LoRA, over the base's own token vectors; returns the folder of its adapter."""

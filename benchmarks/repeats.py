@@ -15,7 +15,7 @@ from factory.api import TEST, TRAIN, Provenance, Row
 from factory.data.leakage import LeakageCriteria, find_leaks, find_repeated_texts
 
 
-def rows_of(path: Path, on: tuple[str, ...]) -> list[Row]:
+def read_file_rows(path: Path, on: tuple[str, ...]) -> list[Row]:
     """The rows of a file, named by their lines."""
     found = []
     with path.open(encoding="utf-8") as file:
@@ -33,7 +33,7 @@ def rows_of(path: Path, on: tuple[str, ...]) -> list[Row]:
 @click.option("--show", default=100, show_default=True, help="Texts shown, at most.")
 def main(file: Path, on: tuple[str, ...], near: float, show: int) -> None:
     """Print each repeated text with the lines of both sides, then the counts."""
-    rows = rows_of(file, on)
+    rows = read_file_rows(file, on)
     train, test = ([row for row in rows if row.split == part] for part in (TRAIN, TEST))
     found = find_repeated_texts(train, test, on)
     for repeat in found[:show]:

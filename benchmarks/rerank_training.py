@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import click
-from one_run import fitted, job_of, measured
+from one_run import measure_fit, build_training_job, measure_in_subprocess
 
 from factory.api import Adapter, Answer, Eval, FitJob, ModelJob, Objective, Row, ScoreJob, Task, TrainingArgs
 from factory.data.rows import read_rows
@@ -21,13 +21,13 @@ BATCH = {"cross-encoder": 8, "late-interaction": 32}
 METRIC = "ndcg@10"
 
 
-def rows_of(job: StageJob, count: int) -> list[Row]:
+def select_training_rows(job: StageJob, count: int) -> list[Row]:
     """Training rows that have all their negatives, so that both sides see equal rows."""
     rows = [row for row in job.open_input_rows("curate", "train.jsonl") if len(row["negatives"]) >= NEGATIVES]
     return rows[:count]
 
 
-def by_factory(job: StageJob, objective: Objective, task: Task, rows: Sequence[Row], rate: float, batch: int) -> Path:
+def train_with_factory(job: StageJob, objective: Objective, task: Task, rows: Sequence[Row], rate: float, batch: int) -> Path:
     """Fit by the factory; returns the adapter's folder."""
     objective.fit(FitJob(
         **job.build_job_fields(), rows=rows, validation=[], base=job.load_base(), task=task, adapter=Adapter(),
@@ -36,12 +36,12 @@ def by_factory(job: StageJob, objective: Objective, task: Task, rows: Sequence[R
     return job.out
 
 
-def by_script(job: StageJob, objective: Objective, task: Task, rows: Sequence[Row], rate: float, batch: int) -> Path:
+def train_with_script(job: StageJob, objective: Objective, task: Task, rows: Sequence[Row], rate: float, batch: int) -> Path:
     """Fit as the library's own documentation does; returns the adapter's folder."""
-    from plain_scripts import cross_encoder, late_interaction
+    from plain_scripts import train_plain_cross_encoder, train_plain_late_interaction
 
     documents = {name: row["text"] for name, row in job.read_side_tables()["documents"].items()}
-    base, fit = job.load_base(), cross_encoder if objective.kind == "cross-encoder" else late_interaction
+    base, fit = job.load_base(), train_plain_cross_encoder if objective.kind == "cross-encoder" else train_plain_late_interaction
     right = [next(iter(row["relevant"])) for row in rows]
     wrong = [row["negatives"][: NEGATIVES] for row in rows]
     return fit(
@@ -54,18 +54,18 @@ def train_once(spec: Path, kind: str, how: str, count: int, tests: int) -> dict[
     """Train once in this process and measure it."""
     with TemporaryDirectory() as folder:
         # Stages above training are the same for all objectives.
-        job = job_of(spec, Path(folder), f"objective={{kind: {kind}, negatives: {NEGATIVES}}}")
-        objective, task, rows = job.load_objective(), job.load_task(), rows_of(job, count)
-        by = by_factory if how == "factory" else by_script
-        adapter, found = fitted(job, rows, lambda some: by(job, objective, task, some, RATE, BATCH[kind]))
+        job = build_training_job(spec, Path(folder), f"objective={{kind: {kind}, negatives: {NEGATIVES}}}")
+        objective, task, rows = job.load_objective(), job.load_task(), select_training_rows(job, count)
+        by = train_with_factory if how == "factory" else train_with_script
+        adapter, found = measure_fit(job, rows, lambda some: by(job, objective, task, some, RATE, BATCH[kind]))
         frozen = list(read_rows(job.inputs["freeze"] / "test.jsonl"))[:tests]
         answers = list(objective.answer(ModelJob(
             **job.build_job_fields(), rows=frozen, base=job.load_base(), task=task, adapter=adapter,
         )))
-        return {**found, "metric": scored(job, frozen, answers)}
+        return {**found, "metric": compute_mean_ndcg(job, frozen, answers)}
 
 
-def scored(job: StageJob, rows: list[Row], answers: list[Answer]) -> float:
+def compute_mean_ndcg(job: StageJob, rows: list[Row], answers: list[Answer]) -> float:
     """Mean nDCG@10 of some answers."""
     ranking = job.make_plugin("eval", {"kind": "ranking"})
     assert isinstance(ranking, Eval)
@@ -92,7 +92,7 @@ def main(
         ratios = []
         for pair in range(1, pairs + 1):
             script, ours = (
-                measured(__file__, [kind, how], *common, ours=how == "factory") for how in ("script", "factory")
+                measure_in_subprocess(__file__, [kind, how], *common, ours=how == "factory") for how in ("script", "factory")
             )
             ratios.append(script["cpu"] / ours["cpu"])
             click.echo(

@@ -29,7 +29,7 @@ data:
 """
 
 
-def project(folder: Path, count: int) -> None:
+def write_project(folder: Path, count: int) -> None:
     """A spec, a base that nobody loads, and the rows."""
     (folder / "base").mkdir()
     (folder / "base" / "config.json").write_text(json.dumps({"model_type": "bert"}))
@@ -43,7 +43,7 @@ def project(folder: Path, count: int) -> None:
             file.write(json.dumps({"text": text, "label": f"label {draw.randrange(20)}"}) + "\n")
 
 
-def measure(folder: Path) -> None:
+def measure_stages(folder: Path) -> None:
     """Run the stages one after another in this process, and print a line for each."""
     from factory.api import NoOpReporter
     from factory.plan import compile_plan
@@ -74,12 +74,12 @@ def measure(folder: Path) -> None:
 def main(counts: tuple[int, ...], inside: Path | None) -> None:
     """Measure files of COUNTS rows, by default 100,000 and 1,000,000."""
     if inside:
-        measure(inside)
+        measure_stages(inside)
         return
     for count in counts or (100_000, 1_000_000):
         with tempfile.TemporaryDirectory() as made:
             folder = Path(made).resolve()
-            project(folder, count)
+            write_project(folder, count)
             size = (folder / "rows.jsonl").stat().st_size / 2**20
             print(f"{count:,} rows, {size:.0f} MiB")
             run = [sys.executable, __file__, "--inside", str(folder)]

@@ -28,7 +28,7 @@ from factory import events
 from factory.journal import Journal
 from factory.tui.app import FactoryApp
 
-BEGIN = 1_795_000_000.0
+START_TIME = 1_795_000_000.0
 STAGES = (
     "base",
     "gather",
@@ -44,9 +44,9 @@ STAGES = (
     "certify",
 )
 KEYS = ("down", "down", "j", "pagedown", "up", "s", "space", "end", "home", "S")
-PAST = ("down", "left", "left", "right", "j", "left", "up", "m", "w", "L")
+PAST_RUN_KEYS = ("down", "left", "left", "right", "j", "left", "up", "m", "w", "L")
 SIZES = ((60, 20), (80, 24), (200, 60))
-RATE = 200
+EVENTS_PER_SECOND = 200
 """Events a second."""
 
 
@@ -57,7 +57,7 @@ def write_home(home: Path, runs: int, rows: int) -> None:
         for place, name in enumerate(STAGES)
     ]
     for number in range(runs):
-        at = BEGIN + number * 3600
+        at = START_TIME + number * 3600
         run = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(at))}-specialist-{number % 40:02d}-{number % 65536:04x}"
         folder = home / "runs" / run
         folder.mkdir(parents=True)
@@ -67,7 +67,7 @@ def write_home(home: Path, runs: int, rows: int) -> None:
         happened: list[tuple[float, events.Event]] = [(at, started)]
         happened += [(at + 1, events.StageCached(name, f"{i:032x}")) for i, name in enumerate(STAGES[:6])]
         happened.append((at + 2, events.StageStarted("train", f"{6:032x}", "missing: no earlier run")))
-        happened += _training(at + 3, rows)
+        happened += _build_training_events(at + 3, rows)
         if number % 10:
             happened.append(
                 (at + rows, events.RunFinished(run, "SHIP" if number % 3 else "NO_SHIP", 0, rows * 1.0, "b"))
@@ -76,7 +76,7 @@ def write_home(home: Path, runs: int, rows: int) -> None:
         (folder / "journal.jsonl").write_text("\n".join(lines) + "\n")
 
 
-def _training(at: float, rows: int) -> list[tuple[float, events.Event]]:
+def _build_training_events(at: float, rows: int) -> list[tuple[float, events.Event]]:
     found: list[tuple[float, events.Event]] = []
     for step in range(rows):
         loss = 2 * math.exp(-step / 200) + 0.3 + 0.1 * math.sin(step)
@@ -86,7 +86,7 @@ def _training(at: float, rows: int) -> list[tuple[float, events.Event]]:
     return found
 
 
-def first_screen(home: Path) -> float:
+def measure_first_screen(home: Path) -> float:
     """Seconds from the start of the interpreter until runs stand on the screen."""
     code = (
         "import asyncio, sys\nfrom pathlib import Path\nfrom factory.tui.start import made\n"
@@ -104,19 +104,19 @@ def first_screen(home: Path) -> float:
     return took
 
 
-class Timed(FactoryApp):
+class TimedFactoryApp(FactoryApp):
     """The app, which remembers when it first sent something to the terminal since it was asked."""
 
-    drawn = 0.0
+    first_display_at = 0.0
 
     def _display(self, screen: Screen[Any], renderable: Any) -> None:
         super()._display(screen, renderable)
-        self.drawn = self.drawn or time.perf_counter()
+        self.first_display_at = self.first_display_at or time.perf_counter()
 
 
-async def keys(home: Path, size: tuple[int, int], screen: str, pressed: Sequence[str] = KEYS) -> list[float]:
+async def measure_key_latency(home: Path, size: tuple[int, int], screen: str, pressed: Sequence[str] = KEYS) -> list[float]:
     """Seconds from each of many keys until the screen shows what it did."""
-    app = Timed(home, start=screen)
+    app = TimedFactoryApp(home, start=screen)
     took = []
     async with app.run_test(size=size) as pilot:
         while app.looking is not None or app.rounds == 0:
@@ -124,13 +124,13 @@ async def keys(home: Path, size: tuple[int, int], screen: str, pressed: Sequence
         await app.workers.wait_for_complete()
         for _ in range(8):
             for key in pressed:
-                app.drawn, begun = 0.0, time.perf_counter()
+                app.first_display_at, begun = 0.0, time.perf_counter()
                 await pilot.press(key)
-                took.append(max(0.0, app.drawn - begun))
+                took.append(max(0.0, app.first_display_at - begun))
     return took
 
 
-async def followed(home: Path, seconds: float) -> dict[str, Any]:
+async def measure_live_run(home: Path, seconds: float) -> dict[str, Any]:
     """A run that is written at `RATE` events a second while it is shown: drawings a second, and the slowest beat."""
     run = "20991231-000000-live-ffff"
     path = home / "runs" / run / "journal.jsonl"
@@ -142,9 +142,9 @@ async def followed(home: Path, seconds: float) -> dict[str, Any]:
             journal.write(events.RunStarted(run, "live", "t", "a.yaml", "", plan, [], "0", os.getpid()))
             journal.write(events.StageStarted("train", "k", "new"))
             written.set()
-            for step in range(int(seconds * RATE)):
+            for step in range(int(seconds * EVENTS_PER_SECOND)):
                 journal.write(events.Measured("train", step, {"loss": 2 / (1 + step / 50)}))
-                time.sleep(max(0.0, begun + step / RATE - time.perf_counter()))
+                time.sleep(max(0.0, begun + step / EVENTS_PER_SECOND - time.perf_counter()))
 
     begun = time.perf_counter()
     threading.Thread(target=write, daemon=True).start()
@@ -164,11 +164,11 @@ async def followed(home: Path, seconds: float) -> dict[str, Any]:
             "events_shown": shown,
             "beats_a_second": round((app.beats - beats) / seconds, 1),
             "longest_wait_ms": round(1000 * max(gaps), 1),
-            "p95_wait_ms": round(1000 * at(gaps, 0.95), 1),
+            "p95_wait_ms": round(1000 * compute_quantile(gaps, 0.95), 1),
         }
 
 
-def at(values: list[float], share: float) -> float:
+def compute_quantile(values: list[float], share: float) -> float:
     """The value below which a share of them lies."""
     return sorted(values)[min(len(values) - 1, int(share * len(values)))]
 
@@ -186,17 +186,17 @@ def main() -> None:
             write_home(home, chosen.runs, chosen.rows)
         (home / "cache" / "runs-index.json").unlink(missing_ok=True)
         report: dict[str, Any] = {"runs": chosen.runs, "rows": chosen.runs * chosen.rows}
-        report["first_screen_cold_s"] = round(first_screen(home), 3)
+        report["first_screen_cold_s"] = round(measure_first_screen(home), 3)
         for size in SIZES:
-            took = asyncio.run(keys(home, size, "runs"))
+            took = asyncio.run(measure_key_latency(home, size, "runs"))
             report[f"key_{size[0]}x{size[1]}_ms"] = {
-                "p50": round(1000 * at(took, 0.5), 1),
-                "p95": round(1000 * at(took, 0.95), 1),
+                "p50": round(1000 * compute_quantile(took, 0.5), 1),
+                "p95": round(1000 * compute_quantile(took, 0.95), 1),
             }
-        report["first_screen_s"] = round(first_screen(home), 3)
-        report["key_run_ms"] = round(1000 * at(asyncio.run(keys(home, (200, 60), "run", PAST)), 0.95), 1)
+        report["first_screen_s"] = round(measure_first_screen(home), 3)
+        report["key_run_ms"] = round(1000 * compute_quantile(asyncio.run(measure_key_latency(home, (200, 60), "run", PAST_RUN_KEYS)), 0.95), 1)
         report["memory_mib"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
-        report["followed"] = asyncio.run(followed(home, 8.0))
+        report["followed"] = asyncio.run(measure_live_run(home, 8.0))
     print(json.dumps(report, indent=1))
 
 

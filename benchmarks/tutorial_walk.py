@@ -20,17 +20,17 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 TUTORIAL = ROOT / "templates" / "docs" / "tutorial.md"
-ENDS = {0, 2, 3}
+VERDICT_EXIT_CODES = {0, 2, 3}
 """Exit codes of a build that came to a verdict."""
 
 
-def lines() -> Iterator[str]:
+def read_tutorial_commands() -> Iterator[str]:
     """The commands of the tutorial, in order."""
     for block in re.findall(r"```bash\n(.*?)```", TUTORIAL.read_text("utf-8"), re.DOTALL):
         yield from (line for line in block.splitlines() if line.strip())
 
 
-def made(work: Path, cached: str) -> Path:
+def create_venv(work: Path, cached: str) -> Path:
     """A fresh venv with the factory's wheel in it; returns its folder of commands."""
     place = work / "venv"
     venv.create(place, with_pip=True)
@@ -56,14 +56,14 @@ def walk(work: Path, commands: Path) -> float:
         **os.environ, "PATH": f"{commands}{os.pathsep}{os.environ['PATH']}", "FACTORY_HOME": str(work / "home"),
         "PYTHONPATH": "",
     }
-    for line in lines():
+    for line in read_tutorial_commands():
         began = time.monotonic()
         for part in line.split(" && "):
             if part.startswith("cd "):
                 here = here / part[3:]
                 continue
             run = subprocess.run(part, shell=True, cwd=here, env=environment, capture_output=True, text=True)
-            if run.returncode not in (ENDS if part.startswith("factory build") else {0}):
+            if run.returncode not in (VERDICT_EXIT_CODES if part.startswith("factory build") else {0}):
                 raise SystemExit(f"{part}\nended with {run.returncode}\n{run.stdout}\n{run.stderr}")
             if part.startswith("factory build"):
                 print(run.stdout)
@@ -79,7 +79,7 @@ def main() -> None:
     asked = parser.parse_args()
     asked.work.mkdir(parents=True)
     start = time.monotonic()
-    commands = made(asked.work, asked.cached)
+    commands = create_venv(asked.work, asked.cached)
     print(f"{time.monotonic() - start:6.1f} s  a venv with the factory in it", flush=True)
     print(f"{walk(asked.work, commands):6.1f} s  the tutorial")
 

@@ -31,9 +31,9 @@ from factory_zelo.contest import Contest
 from factory_zelo.graph import Pair
 from factory_zelo.zelo import Zelo
 
-TOP = 4.0
+MAX_GRADE = 4.0
 """The best grade."""
-OPINION = 0.3
+OPINION_STD = 0.3
 """Standard deviation of what the judge holds against or for a document, in every request alike."""
 SPEC = """\
 # Made by benchmarks/zelo.py: a reranker trained on targets that zELO fits to a noisy judge's comparisons.
@@ -68,16 +68,16 @@ class Settings:
     rate: float
 
 
-class Judge:
+class SimulatedJudge:
     """A judge with a known noise; worths are grades, 0 for what nobody judged."""
 
     def __init__(self, noise: float, drift: float, seed: int) -> None:
         self.noise, self.drift, self.draw = noise, drift, np.random.default_rng(seed)
 
-    def opinions(self, row: Row) -> np.ndarray:
+    def draw_opinions(self, row: Row) -> np.ndarray:
         """What each candidate of a row is worth to this judge."""
         grades = np.array([float(row["relevant"].get(name, 0)) for name in row["candidates"]])
-        return grades + self.draw.normal(0, OPINION, len(grades))
+        return grades + self.draw.normal(0, OPINION_STD, len(grades))
 
     def compare(self, worths: np.ndarray, pairs: Sequence[Pair]) -> list[float]:
         """Which of each pair is better: one request a pair."""
@@ -89,17 +89,17 @@ class Judge:
         strictness = self.draw.normal(0, self.drift)
         places = np.resize(self.draw.permutation(len(worths)), count)
         looks = worths[places] + self.draw.normal(0, self.noise, count) + self.draw.normal(0, self.drift, count)
-        grades = np.clip(np.round(looks + strictness), 0, TOP)
+        grades = np.clip(np.round(looks + strictness), 0, MAX_GRADE)
         asked = np.bincount(places, minlength=len(worths))
         return np.bincount(places, grades, len(worths)) / np.maximum(asked, 1)
 
 
-def prepared(settings: Settings) -> tuple[list[Row], dict[str, Row], Base]:
+def prepare_inputs(settings: Settings) -> tuple[list[Row], dict[str, Row], Base]:
     """All queries with their candidates, the documents, and the base; kept in the work folder."""
     settings.work.mkdir(parents=True, exist_ok=True)
     if not (settings.work / "base.json").exists():
         cache = settings.work / "wheels"
-        bases.resolve_base(settings.student, settings.work, settings.work, NoOpReporter(), cache=cache, convert=_no_gguf)
+        bases.resolve_base(settings.student, settings.work, settings.work, NoOpReporter(), cache=cache, convert=_reject_gguf_student)
     facts = json.loads((settings.work / "base.json").read_text())
     base = Base(settings.work / "model", *(facts[name] for name in ("id", "revision", "digest", "licence")))
     source = Retrieval(corpus=Path("corpus.jsonl"), queries=Path("queries.jsonl"), qrels=Path("qrels.jsonl"))
@@ -114,14 +114,14 @@ def prepared(settings: Settings) -> tuple[list[Row], dict[str, Row], Base]:
     return list(read_rows(kept)), documents, base
 
 
-def _no_gguf(file: Path, out: Path) -> None:
+def _reject_gguf_student(file: Path, out: Path) -> None:
     raise click.ClickException(f"{file.name}: an encoder is wanted")
 
 
-def compared(rows: Sequence[Row], judge: Judge, settings: Settings) -> Iterator[dict[str, Any]]:
+def simulate_comparisons(rows: Sequence[Row], judge: SimulatedJudge, settings: Settings) -> Iterator[dict[str, Any]]:
     """The comparisons of all rows in two stages, as a judgements file holds them."""
     for row in rows:
-        contest, worths = Contest(row, list(row["candidates"]), "simulated"), judge.opinions(row)
+        contest, worths = Contest(row, list(row["candidates"]), "simulated"), judge.draw_opinions(row)
         for stage in (1, 2):
             pairs = contest.first_stage(3, judge.draw) if stage == 1 else contest.second_stage(
                 settings.top, 4, judge.draw
@@ -133,42 +133,42 @@ def compared(rows: Sequence[Row], judge: Judge, settings: Settings) -> Iterator[
             yield {"query_id": row.id, "a": contest.names[a], "b": contest.names[b], "winner": "a" if share else "b"}
 
 
-def by_zelo(rows: Sequence[Row], documents: dict[str, Row], folder: Path) -> list[Row]:
+def build_zelo_targets(rows: Sequence[Row], documents: dict[str, Row], folder: Path) -> list[Row]:
     """Targets that the product fits to the file of comparisons."""
     job = RowsJob(7, NoOpReporter(), folder, {"documents": documents}, rows=rows, task=Reranker())
     return list(Zelo(judgements=Path("judgements.jsonl")).synthesize(job))
 
 
-def by_grades(rows: Sequence[Row], judge: Judge, requests: dict[str, int]) -> list[Row]:
+def build_grade_targets(rows: Sequence[Row], judge: SimulatedJudge, requests: dict[str, int]) -> list[Row]:
     """Targets that are mean grades, from as many requests a query."""
     made = []
     for row in rows:
-        grades = judge.grade(judge.opinions(row), requests[row.id]) / TOP
+        grades = judge.grade(judge.draw_opinions(row), requests[row.id]) / MAX_GRADE
         made.append(row.with_columns(targets=dict(zip(row["candidates"], grades.tolist(), strict=True))))
     return made
 
 
-def by_truth(rows: Iterable[Row]) -> list[Row]:
+def build_true_targets(rows: Iterable[Row]) -> list[Row]:
     """Targets that are the true grades: what no judge can beat."""
     return [
-        row.with_columns(targets={name: row["relevant"].get(name, 0) / TOP for name in row["candidates"]}) for row in rows
+        row.with_columns(targets={name: row["relevant"].get(name, 0) / MAX_GRADE for name in row["candidates"]}) for row in rows
     ]
 
 
-def ordered(rows: Sequence[Row]) -> float:
+def compute_target_ndcg(rows: Sequence[Row]) -> float:
     """Mean nDCG@10 on training rows of the order of the targets themselves, before any model."""
     answers = {row.id: Answer(row.id, [row["targets"].get(name, 0.0) for name in row["candidates"]]) for row in rows}
     scores = Ranking().score(ScoreJob(7, NoOpReporter(), Path(), rows=rows, answers=answers))
     return float(np.mean([score.values["ndcg@10"] / (score.values["ceiling"] or 1) for score in scores]))
 
 
-def scored(rows: Sequence[Row], answers: Iterable[Answer]) -> list[dict[str, Any]]:
+def score_test_rows(rows: Sequence[Row], answers: Iterable[Answer]) -> list[dict[str, Any]]:
     """Rows as the verdict reads them."""
     job = ScoreJob(7, NoOpReporter(), Path(), rows=rows, answers={answer.id: answer for answer in answers})
     return [{"id": score.id, "group": "", "values": dict(score.values)} for score in Ranking().score(job)]
 
 
-def trained(
+def train_and_score(
     rows: list[Row], test: list[Row], documents: dict[str, Row], base: Base, settings: Settings, seed: int, name: str
 ) -> list[dict[str, Any]]:
     """Train on targets and score the test rows; a finished arm is kept in the work folder."""
@@ -187,17 +187,17 @@ def trained(
         objective.fit(FitJob(**common, rows=rows, validation=[], adapter=Adapter(), train=train,
                              out=folder / "out", work=folder / "steps"))
         answers = objective.answer(ModelJob(**common, rows=test, adapter=folder / "out"))
-        kept.write_text(json.dumps(scored(test, answers)))
+        kept.write_text(json.dumps(score_test_rows(test, answers)))
     found: list[dict[str, Any]] = json.loads(kept.read_text())
     return found
 
 
-def mean(scores: Iterable[dict[str, Any]]) -> float:
+def compute_mean_score(scores: Iterable[dict[str, Any]]) -> float:
     """Mean nDCG@10."""
     return float(np.mean([score["values"]["ndcg@10"] for score in scores]))
 
 
-def together(runs: Sequence[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+def average_seeds(runs: Sequence[list[dict[str, Any]]]) -> list[dict[str, Any]]:
     """The mean of several seeds, row by row."""
     made = []
     for some in zip(*runs, strict=True):
@@ -224,29 +224,29 @@ def together(runs: Sequence[list[dict[str, Any]]]) -> list[dict[str, Any]]:
 def main(noise: float, drift: float, seeds: int, arm: tuple[str, ...], **asked: Any) -> None:
     """Print what each kind of judgement is worth, and the verdict of zELO against grades and the first stage."""
     settings = Settings(**{**asked, "work": asked["work"].resolve()})
-    rows, documents, base = prepared(settings)
+    rows, documents, base = prepare_inputs(settings)
     train, test = ([row for row in rows if row.split == split] for split in ("train", "test"))
     runs: dict[str, list[list[dict[str, Any]]]] = {name: [] for name in arm}
     for seed in range(1, seeds + 1):
-        judge = Judge(noise, drift, seed)
-        judgements = list(compared(train, judge, settings))
+        judge = SimulatedJudge(noise, drift, seed)
+        judgements = list(simulate_comparisons(train, judge, settings))
         folder = settings.work / f"judged-{noise}-{drift}-{seed}"
         folder.mkdir(exist_ok=True)
         write_jsonl(folder / "judgements.jsonl", judgements)
         write_spec(folder, settings)
         requests = {row.id: sum(one["query_id"] == row.id for one in judgements) for row in train}
-        made = {"zelo": lambda: by_zelo(train, documents, folder), "truth": lambda: by_truth(train),  # noqa: B023
-                "grades": lambda: by_grades(train, judge, requests)}  # noqa: B023
+        made = {"zelo": lambda: build_zelo_targets(train, documents, folder), "truth": lambda: build_true_targets(train),  # noqa: B023
+                "grades": lambda: build_grade_targets(train, judge, requests)}  # noqa: B023
         for name in arm:
             targeted = made[name]()
             setting = f"{settings.objective}-{settings.length}-{settings.epochs:g}-{settings.batch}-{settings.rate:g}"
-            found = trained(targeted, test, documents, base, settings, seed, f"{setting}/{folder.name}/{name}")
+            found = train_and_score(targeted, test, documents, base, settings, seed, f"{setting}/{folder.name}/{name}")
             runs[name].append(found)
             click.echo(
-                f"seed {seed}: {name}: {len(judgements)} requests, the targets' own order {ordered(targeted):.3f}, "
-                f"the reranker's nDCG@10 {mean(found):.4f}"
+                f"seed {seed}: {name}: {len(judgements)} requests, the targets' own order {compute_target_ndcg(targeted):.3f}, "
+                f"the reranker's nDCG@10 {compute_mean_score(found):.4f}"
             )
-    verdict(runs, test)
+    print_verdict(runs, test)
 
 
 def write_spec(folder: Path, settings: Settings) -> None:
@@ -259,13 +259,13 @@ def write_spec(folder: Path, settings: Settings) -> None:
     (folder / "zelo.yaml").write_text(SPEC.format(**fields))
 
 
-def verdict(runs: dict[str, list[list[dict[str, Any]]]], test: list[Row]) -> None:
+def print_verdict(runs: dict[str, list[list[dict[str, Any]]]], test: list[Row]) -> None:
     """The means over seeds, and the gate's own comparison of zELO with everything else."""
-    table = {name: together(each) for name, each in runs.items()}
+    table = {name: average_seeds(each) for name, each in runs.items()}
     for signal in ("bm25", "hybrid"):
-        table[signal] = scored(test, (Answer(row.id, list(row["signals"][signal])) for row in test))
+        table[signal] = score_test_rows(test, (Answer(row.id, list(row["signals"][signal])) for row in test))
     for name, scores in table.items():
-        click.echo(f"{name}: nDCG@10 {mean(scores):.4f}")
+        click.echo(f"{name}: nDCG@10 {compute_mean_score(scores):.4f}")
     if "zelo" in table:
         renamed = {("tuned" if name == "zelo" else name): scores for name, scores in table.items() if name != "truth"}
         found = decide_verdict(renamed, Ranking.metrics[0], Gate())

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit with its code."""
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+    sys.exit(run_command_line(sys.argv[1:] if arguments is None else arguments))
 
 
-def run(arguments: Sequence[str]) -> int:
+def run_command_line(arguments: Sequence[str]) -> int:
     """Run one command; returns its exit code, whatever happened. Prints at most one complaint, to standard error."""
     from factory.cli import failures
     from factory.cli.app import app
@@ -27,4 +27,4 @@ def run(arguments: Sequence[str]) -> int:
         sys.stdout.flush()
         return code or 0
     except BaseException as error:  # the boundary: nothing passes it but an exit code
-        return failures.tell(error)
+        return failures.report_error(error)

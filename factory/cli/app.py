@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-COMMANDS = {
+COMMAND_SUMMARIES = {
     "check": "Say all that is wrong with a spec.",
     "plan": "Show the stages of a spec: what is cached, what would run, how long it may take.",
     "data": "Make the rows of a spec, up to curation and no further, and show them.",
@@ -33,16 +33,16 @@ COMMANDS = {
 """Command → what it does; the module `factory.cli.commands.<name>_` holds it as `command`."""
 
 
-class LateGroup(click.Group):
+class LazyGroup(click.Group):
     """A group that knows its commands by name and imports the one that is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Their names, in the order of help."""
-        return list(COMMANDS)
+        return list(COMMAND_SUMMARIES)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of a name, imported now; None when there is none."""
-        if cmd_name not in COMMANDS:
+        if cmd_name not in COMMAND_SUMMARIES:
             return None
         module = importlib.import_module(f"factory.cli.commands.{cmd_name}_")
         command: click.Command = module.command
@@ -50,21 +50,21 @@ class LateGroup(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """The command that the arguments begin with. Raises UsageError with the nearest name."""
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+        if args and args[0] not in COMMAND_SUMMARIES and not args[0].startswith("-"):
             import difflib
 
-            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(COMMANDS)}"
+            near = difflib.get_close_matches(args[0], COMMAND_SUMMARIES, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(COMMAND_SUMMARIES)}"
             raise click.UsageError(f"no command {args[0]!r}; {hint}", ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing one."""
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl(list(COMMAND_SUMMARIES.items()))
 
 
-def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted:
         from factory import __version__
 
@@ -73,13 +73,13 @@ def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
 
 
 @click.command(
-    cls=LateGroup,
+    cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog="Exit codes: 0 shipped, 2 the gate said no, 3 insufficient evidence, 64 bad input, "
     "69 something is unavailable, 70 a bug, 130 interrupted.",
 )
 @click.option(
-    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version."
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version."
 )
 def app() -> None:
     """A factory of specialist models: a spec goes in, a verdict and a bundle come out."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
+BRAILLE_DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 """The bit of each dot of a braille letter, by row and column."""
 
 
-def curve(points: Sequence[tuple[float, float]], width: int = 72, height: int = 12) -> str:
+def plot_braille(points: Sequence[tuple[float, float]], width: int = 72, height: int = 12) -> str:
     """A line through (x, y), its highest and lowest value at the left, its first and last x below. Empty for none."""
     kept = [(x, y) for x, y in points if math.isfinite(y)]
     if not kept:
@@ -17,8 +17,8 @@ def curve(points: Sequence[tuple[float, float]], width: int = 72, height: int = 
     (left, right), (low, high) = ((min(v), max(v)) for v in zip(*kept, strict=True))
     across, down = (width * 2 - 1) / (right - left or 1), (height * 4 - 1) / (high - low or 1)
     cells = [[0] * width for _ in range(height)]
-    for x, y in _joined([(round((x - left) * across), round((high - y) * down)) for x, y in kept]):
-        cells[y // 4][x // 2] |= DOTS[y % 4][x % 2]
+    for x, y in _interpolate_dots([(round((x - left) * across), round((high - y) * down)) for x, y in kept]):
+        cells[y // 4][x // 2] |= BRAILLE_DOTS[y % 4][x % 2]
     labels = {0: f"{high:.3g}", height - 1: f"{low:.3g}"}
     room = max(map(len, labels.values()))
     lines = [f"{labels.get(i, ''):>{room}} │{''.join(chr(0x2800 + c) for c in row)}" for i, row in enumerate(cells)]
@@ -26,7 +26,7 @@ def curve(points: Sequence[tuple[float, float]], width: int = 72, height: int = 
     return "\n".join([*lines, f"{'':{room}} └{'─' * width}", f"{'':{room}}  {first}{last:>{width - len(first)}}"])
 
 
-def _joined(dots: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+def _interpolate_dots(dots: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     """The dots with those between neighbours."""
     previous = dots[0]
     for dot in dots:

@@ -10,13 +10,13 @@ import traceback
 import click
 
 from factory.errors import BAD_INPUT, BUG, INTERRUPTED, UNAVAILABLE, FactoryError
-from factory.report.words import clean
+from factory.report.words import clean_line
 
-FULL = (errno.ENOSPC, errno.EDQUOT)
-CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM)
+DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)
+PERMISSION_ERRNOS = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
-def tell(error: BaseException) -> int:
+def report_error(error: BaseException) -> int:
     """Print what a person should know about an error; returns the exit code."""
     match error:
         case click.exceptions.Exit():
@@ -24,60 +24,60 @@ def tell(error: BaseException) -> int:
         case SystemExit():
             return error.code if isinstance(error.code, int) else BUG
         case KeyboardInterrupt() | click.Abort():
-            return _say("interrupted", INTERRUPTED)
+            return _print_error("interrupted", INTERRUPTED)
         case BrokenPipeError():
-            return _quiet()
+            return _silence_stdout()
         case click.exceptions.NoArgsIsHelpError():
             click.echo(error.ctx.get_help() if error.ctx else "", color=None)
             return 0
         case click.ClickException():
-            return _say(_usage(error), BAD_INPUT)
+            return _print_error(_format_usage_error(error), BAD_INPUT)
         case FactoryError():
-            return _say("\n".join(clean(line) for line in str(error).splitlines()), error.exit_code)
+            return _print_error("\n".join(clean_line(line) for line in str(error).splitlines()), error.exit_code)
         case OSError():
-            return _system(error)
+            return _report_os_error(error)
         case ModuleNotFoundError() if not (error.name or "").startswith("factory"):
-            return _say(f"the package of {error.name!r} is not installed", UNAVAILABLE)
-    return _bug(error)
+            return _print_error(f"the package of {error.name!r} is not installed", UNAVAILABLE)
+    return _report_bug(error)
 
 
-def _say(text: str, code: int) -> int:
+def _print_error(text: str, code: int) -> int:
     click.echo(text, err=True)
     return code
 
 
-def _usage(error: click.ClickException) -> str:
+def _format_usage_error(error: click.ClickException) -> str:
     context = getattr(error, "ctx", None)
     hint = f" (`{context.command_path} --help` says more)" if context else ""
     return f"{error.format_message()}{hint}"
 
 
-def _system(error: OSError) -> int:
+def _report_os_error(error: OSError) -> int:
     """A full disk, a folder that may not be written, a file that is not there."""
     what = error.filename or "the store"
-    if error.errno in FULL:
-        return _say(f"no space left on the disk while writing {what}; free some and run again", UNAVAILABLE)
-    if error.errno in CLOSED:
+    if error.errno in DISK_FULL_ERRNOS:
+        return _print_error(f"no space left on the disk while writing {what}; free some and run again", UNAVAILABLE)
+    if error.errno in PERMISSION_ERRNOS:
         why = (error.strerror or "not permitted").lower()
-        return _say(f"{what}: {why}; FACTORY_HOME may name a folder where you can write", UNAVAILABLE)
+        return _print_error(f"{what}: {why}; FACTORY_HOME may name a folder where you can write", UNAVAILABLE)
     if error.errno == errno.ENOENT:
-        return _say(f"{what}: no such file", BAD_INPUT)
-    return _say(f"{what}: {error.strerror or error}", UNAVAILABLE)
+        return _print_error(f"{what}: no such file", BAD_INPUT)
+    return _print_error(f"{what}: {error.strerror or error}", UNAVAILABLE)
 
 
-def _quiet() -> int:
+def _silence_stdout() -> int:
     """Whoever read our output has gone; that is no failure, and nothing can be said to them."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     return 0
 
 
-def _bug(error: BaseException) -> int:
+def _report_bug(error: BaseException) -> int:
     traceback.print_exception(error)
-    return _say(f"this is a bug in the factory; {_journal()}", BUG)
+    return _print_error(f"this is a bug in the factory; {_describe_newest_journal()}", BUG)
 
 
-def _journal() -> str:
+def _describe_newest_journal() -> str:
     """Where the newest journal lies, for the report of a bug."""
     try:
         from factory.home import find_home

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from factory.cli.out import note
+from factory.cli.out import print_note
 from factory.errors import InputError
 
 if TYPE_CHECKING:
@@ -34,10 +34,10 @@ plugins_option: Decorator = click.option(
 )
 
 
-def resolved(spec: Path, profile: str, overrides: Sequence[str], folders: Sequence[Path] = ()) -> ResolvedSpec:
+def load_resolved_spec(spec: Path, profile: str, overrides: Sequence[str], folders: Sequence[Path] = ()) -> ResolvedSpec:
     """The spec with all defaults. Plugins that did not load are named on standard error when the spec is wrong."""
     from factory.plugins import load_installed_registry
-    from factory.report.words import clean
+    from factory.report.words import clean_line
     from factory.resolve import resolve_spec
 
     registry = load_installed_registry(tuple(folders))
@@ -46,22 +46,22 @@ def resolved(spec: Path, profile: str, overrides: Sequence[str], folders: Sequen
             return resolve_spec(spec, profile=profile, overrides=overrides, registry=registry)
     except InputError:
         for failure in registry.failures:
-            note(clean(f"note: the plugin package {failure.package} did not load: {failure.reason}; {failure.remedy}"))
+            print_note(clean_line(f"note: the plugin package {failure.package} did not load: {failure.reason}; {failure.remedy}"))
         raise
 
 
-def reasons(plan: Plan, force: Sequence[str] = ()) -> list[StageReason]:
+def collect_stage_reasons(plan: Plan, force: Sequence[str] = ()) -> list[StageReason]:
     """Why each stage of a plan would run, in its order."""
     from factory.explain import explain_plan
     from factory.home import find_home
     from factory.journal import find_last_plan
     from factory.store import Store
 
-    known(plan, force)
+    check_stage_names(plan, force)
     return explain_plan(plan, Store(find_home()), find_last_plan(find_home(), plan.name), force)
 
 
-def known(plan: Plan, stages: Sequence[str]) -> None:
+def check_stage_names(plan: Plan, stages: Sequence[str]) -> None:
     """Raise InputError for a stage that the plan does not have, with the nearest name."""
     import difflib
 

@@ -14,23 +14,23 @@ if TYPE_CHECKING:
     from factory.resolve import ResolvedSpec
 
 
-def made(plan: Plan, until: str, resolved: ResolvedSpec, registry: Registry, *, plain: bool = False) -> None:
+def make_until_stage(plan: Plan, until: str, resolved: ResolvedSpec, registry: Registry, *, plain: bool = False) -> None:
     """Make a stage, and what it stands on, unless it is there: then nothing runs and no run is journalled."""
     from factory.home import find_home
     from factory.store import Store
 
     if Store(find_home()).locate_output(until, plan[until].key).is_complete:
         return
-    from factory.cli.live import Live
-    from factory.cli.plain import Plain
+    from factory.cli.live import LiveProgress
+    from factory.cli.plain import PlainProgress
     from factory.engine import run_until
 
-    signal.signal(signal.SIGTERM, interrupt)
-    display = Plain() if plain or not out.terminal() else Live()
+    signal.signal(signal.SIGTERM, raise_keyboard_interrupt)
+    display = PlainProgress() if plain or not out.is_interactive() else LiveProgress()
     with display:
-        run_until(plan, until, resolved, registry, find_home(), listener=display.hear)
+        run_until(plan, until, resolved, registry, find_home(), listener=display.handle_event)
 
 
-def interrupt(number: int, frame: FrameType | None) -> None:
+def raise_keyboard_interrupt(number: int, frame: FrameType | None) -> None:
     """A request to end is heard as Ctrl-C is: the run says so in its journal."""
     raise KeyboardInterrupt

@@ -6,38 +6,38 @@ from collections.abc import Callable
 from types import TracebackType
 
 from factory import events
-from factory.cli.out import note
+from factory.cli.out import print_note
 from factory.report import words
 from factory.runs import RunView, StageView
 
-Kind = type[BaseException] | None
-QUIET = 10.0
+ExceptionType = type[BaseException] | None
+PROGRESS_INTERVAL = 10.0
 """Seconds between two progress lines."""
 
 
-class Plain:
+class PlainProgress:
     """Listens to a build and prints lines to standard error."""
 
-    def __init__(self, write: Callable[[str], None] = note) -> None:
+    def __init__(self, write: Callable[[str], None] = print_note) -> None:
         self.run = RunView()
         self.write = write
-        self.spoke = 0.0
+        self.last_line_at = 0.0
 
-    def __enter__(self) -> Plain:
+    def __enter__(self) -> PlainProgress:
         return self
 
-    def __exit__(self, kind: Kind, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, kind: ExceptionType, error: BaseException | None, trace: TracebackType | None) -> None:
         pass
 
-    def hear(self, at: float, event: events.Event) -> None:
+    def handle_event(self, at: float, event: events.Event) -> None:
         """Take one event in, and say it when it is worth a line."""
         self.run.apply(at, event)
-        line = self.line(at, event)
+        line = self.format_event_line(at, event)
         if line:
-            self.spoke = at
+            self.last_line_at = at
             self.write(line)
 
-    def line(self, at: float, event: events.Event) -> str:
+    def format_event_line(self, at: float, event: events.Event) -> str:
         """What to print for an event; empty for most."""
         match event:
             case events.RunStarted():
@@ -45,33 +45,33 @@ class Plain:
             case events.StageCached(stage=stage):
                 return f"{stage}: cached"
             case events.StageStarted():
-                self.spoke = at
-            case events.Progress(stage=stage) if at - self.spoke >= QUIET:
-                return f"{stage}: {far(self.run.stages[stage])}{loss(self.run, stage)}"
+                self.last_line_at = at
+            case events.Progress(stage=stage) if at - self.last_line_at >= PROGRESS_INTERVAL:
+                return f"{stage}: {format_stage_progress(self.run.stages[stage])}{format_latest_loss(self.run, stage)}"
             case events.StageFinished(stage=stage):
                 return (
-                    f"{stage}: done in {words.seconds(event.seconds)} ({words.clean(self.run.stages[stage].why, 100)})"
+                    f"{stage}: done in {words.format_seconds(event.seconds)} ({words.clean_line(self.run.stages[stage].why, 100)})"
                 )
             case events.StageFailed(stage=stage):
                 return f"{stage}: failed"
             case events.Noted(stage=stage, level=level, text=text):
                 said = "warning: " if level == "warning" else ""
-                return f"{stage or 'build'}: {said}{words.clean(text)}"
+                return f"{stage or 'build'}: {said}{words.clean_line(text)}"
         return ""
 
 
-def far(stage: StageView) -> str:
+def format_stage_progress(stage: StageView) -> str:
     """`120/300 steps, 4.1/s, 44 s left`."""
     total = f"/{stage.total}" if stage.total else ""
-    parts = [f"{stage.done}{total} {words.clean(stage.unit)}"]
+    parts = [f"{stage.done}{total} {words.clean_line(stage.unit)}"]
     if stage.rate > 0:
-        parts.append(f"{stage.rate:.1f}/s" if stage.rate >= 1 else f"{words.seconds(1 / stage.rate)} each")
+        parts.append(f"{stage.rate:.1f}/s" if stage.rate >= 1 else f"{words.format_seconds(1 / stage.rate)} each")
     if stage.remaining_seconds is not None and stage.remaining_seconds > 0:
-        parts.append(f"{words.seconds(stage.remaining_seconds)} left")
+        parts.append(f"{words.format_seconds(stage.remaining_seconds)} left")
     return ", ".join(parts)
 
 
-def loss(run: RunView, stage: str) -> str:
+def format_latest_loss(run: RunView, stage: str) -> str:
     """The newest loss of a stage, if it has one."""
     points = run.extract_curve(stage)
     return f", loss {points[-1][1]:.4g}" if points else ""

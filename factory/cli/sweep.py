@@ -16,7 +16,7 @@ from factory.store import StageOutput, Store
 
 
 @dataclass(frozen=True, slots=True)
-class Gone:
+class RemovedFolder:
     """One folder that was, or would be, taken away: its place in the store, its size, and why."""
 
     place: str
@@ -28,22 +28,22 @@ class Gone:
         return asdict(self)
 
 
-def sweep(home: Path, keep: int, *, dry_run: bool = False) -> list[Gone]:
+def collect_garbage(home: Path, keep: int, *, dry_run: bool = False) -> list[RemovedFolder]:
     """Take away what no kept run refers to; returns what went. What a build holds at this moment stays."""
     if keep < 1:
         raise InputError("--keep must be 1 or more: the newest run of each specialist is never taken apart")
-    store, wanted = Store(home), referred(iterate_newest_runs(home, brief=True), keep)
-    gone: list[Gone] = []
-    for place in _places(store):
+    store, wanted = Store(home), find_referenced_stages(iterate_newest_runs(home, brief=True), keep)
+    gone: list[RemovedFolder] = []
+    for place in _list_store_places(store):
         if (place.kind, place.key) in wanted:
             continue
-        with _held(place) as mine:
+        with _try_lock_place(place) as mine:
             if mine:
-                gone += _drop(store, place, dry_run)
+                gone += _delete_place(store, place, dry_run)
     return gone
 
 
-def referred(runs: Iterable[RunView], keep: int) -> set[tuple[str, str]]:
+def find_referenced_stages(runs: Iterable[RunView], keep: int) -> set[tuple[str, str]]:
     """(kind, key) of every stage of the last `keep` runs of each specialist, and of all runs that are going on.
 
     Builds are counted apart from runs that made rows alone or gave advice: looking at rows frees no bundle.
@@ -58,7 +58,7 @@ def referred(runs: Iterable[RunView], keep: int) -> set[tuple[str, str]]:
     return found
 
 
-def _places(store: Store) -> list[StageOutput]:
+def _list_store_places(store: Store) -> list[StageOutput]:
     """Every place with anything in it: complete, half-made, or half-deleted."""
     folders = sorted(p for p in store.root.glob("*/*") if p.is_dir())
     keys = dict.fromkeys((p.parent.name, p.name.partition(".")[0]) for p in folders)
@@ -66,7 +66,7 @@ def _places(store: Store) -> list[StageOutput]:
 
 
 @contextmanager
-def _held(place: StageOutput) -> Iterator[bool]:
+def _try_lock_place(place: StageOutput) -> Iterator[bool]:
     """Whether the place is ours alone for now; False when a build holds it."""
     with (place.work_folder.parent / f"{place.key}.lock").open("a") as file:
         try:
@@ -77,7 +77,7 @@ def _held(place: StageOutput) -> Iterator[bool]:
         yield True
 
 
-def _drop(store: Store, place: StageOutput, dry_run: bool) -> Iterator[Gone]:
+def _delete_place(store: Store, place: StageOutput, dry_run: bool) -> Iterator[RemovedFolder]:
     grave = place.final_folder.with_name(f"{place.key}.gone")
     reasons = {
         place.final_folder: "no recent run refers to it",
@@ -86,11 +86,11 @@ def _drop(store: Store, place: StageOutput, dry_run: bool) -> Iterator[Gone]:
     }
     there = [folder for folder in reasons if folder.is_dir()]
     for folder in there:
-        yield Gone(f"{place.kind}/{folder.name}", _bytes(folder), reasons[folder])
+        yield RemovedFolder(f"{place.kind}/{folder.name}", _compute_folder_bytes(folder), reasons[folder])
     if not dry_run:
         shutil.rmtree(grave, ignore_errors=True)
         store.forget(place)
 
 
-def _bytes(folder: Path) -> int:
+def _compute_folder_bytes(folder: Path) -> int:
     return sum(p.lstat().st_size for p in folder.rglob("*") if p.is_file() and not p.is_symlink())

@@ -6,19 +6,19 @@ from pathlib import Path
 
 from factory.errors import InputError
 
-MOST = 5000
+MAX_TEXTS = 5000
 """Texts that are read; more would not change a mean."""
 
 
-def texts_of(file: Path, column: str) -> list[str]:
+def read_texts(file: Path, column: str) -> list[str]:
     """The first texts of a file: lines, or of a `.jsonl` the field `column`. Raises InputError with file and line."""
-    texts = _objects(file, column) if file.suffix == ".jsonl" else _lines(file)
+    texts = _read_jsonl_column(file, column) if file.suffix == ".jsonl" else _read_text_lines(file)
     if not texts:
         raise InputError(f"{file}: there is no text in it")
     return texts
 
 
-def _objects(file: Path, column: str) -> list[str]:
+def _read_jsonl_column(file: Path, column: str) -> list[str]:
     from factory.api import read_numbered_jsonl
 
     texts: list[str] = []
@@ -28,14 +28,14 @@ def _objects(file: Path, column: str) -> list[str]:
             has = ", ".join(value)
             raise InputError(f"{file}:{number}: {column}: no such text; --column names another field: {has}")
         texts += [text] if text.strip() else []
-        if len(texts) == MOST:
+        if len(texts) == MAX_TEXTS:
             break
     return texts
 
 
-def _lines(file: Path) -> list[str]:
+def _read_text_lines(file: Path) -> list[str]:
     try:
-        return [line for line in file.read_text("utf-8").splitlines() if line.strip()][:MOST]
+        return [line for line in file.read_text("utf-8").splitlines() if line.strip()][:MAX_TEXTS]
     except OSError as error:
         raise InputError(f"{file}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:

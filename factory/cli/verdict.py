@@ -11,18 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from factory.cli import out
-from factory.cli.out import dim, strong, table
+from factory.cli.out import style_dim, style_bold, format_table
 from factory.evidence import RunOutputs
 from factory.report import words
 
-COLOURS = {words.SHIP: "green", words.NO_SHIP: "red", words.PROMPTING: "yellow", words.INSUFFICIENT: "yellow"}
+COLOURS = {words.SHIP: "green", words.NO_SHIP: "red", words.PROMPTING_IS_ENOUGH: "yellow", words.INSUFFICIENT_EVIDENCE: "yellow"}
 WIDTH = 100
-BAR = 28
-TOTALS = 6
+BAR_WIDTH = 28
+MAX_TOTAL_COLUMNS = 6
 """Columns of numbers of all rows together that fit beside each other; the report has all."""
 
 
-def summary(evidence: RunOutputs) -> dict[str, Any]:
+def build_run_summary(evidence: RunOutputs) -> dict[str, Any]:
     """The outcome of a run as data."""
     run, gate = evidence.run, evidence.read_stage_json("gate")
     bundle = evidence.find_stage_folder("bundle")
@@ -36,66 +36,66 @@ def summary(evidence: RunOutputs) -> dict[str, Any]:
     }
 
 
-def panel(evidence: RunOutputs) -> str:
+def format_verdict_panel(evidence: RunOutputs) -> str:
     """The verdict for a person; empty when the run did not reach one."""
     gate = evidence.read_stage_json("gate")
     verdict = str(gate.get("verdict", ""))
     if not verdict:
         return ""
-    badge = out.badge(f" {verdict} ", COLOURS.get(verdict, "white"))
+    badge = out.format_badge(f" {verdict} ", COLOURS.get(verdict, "white"))
     run = evidence.run
-    parts = [f"{badge} {strong(run.name)} {dim(run.id)}", _wrapped(words.headline(gate, run.task))]
-    parts += [_wrapped(line) for line in (words.advice(gate),) if line]
-    parts += ["", contenders(evidence), *_ceiling(gate), *_totals(evidence), *_probes(gate), ""]
-    return "\n".join([*parts, *_reasons(gate), *_bundle(evidence)])
+    parts = [f"{badge} {style_bold(run.name)} {style_dim(run.id)}", _wrap_panel_text(words.describe_verdict(gate, run.task))]
+    parts += [_wrap_panel_text(line) for line in (words.describe_next_step(gate),) if line]
+    parts += ["", format_contenders_table(evidence), *_format_ceiling_line(gate), *_format_totals_table(evidence), *_format_probes_table(gate), ""]
+    return "\n".join([*parts, *_format_gate_reasons(gate), *_format_bundle_lines(evidence)])
 
 
-def _ceiling(gate: Mapping[str, Any]) -> list[str]:
+def _format_ceiling_line(gate: Mapping[str, Any]) -> list[str]:
     """What the rows allow at best, where the eval knows it."""
     ceiling = gate.get("ceiling")
     if not isinstance(ceiling, int | float):
         return []
-    return [dim(f"no answer to these rows could score above {words.number(ceiling)}: their candidates end there")]
+    return [style_dim(f"no answer to these rows could score above {words.format_number(ceiling)}: their candidates end there")]
 
 
-def _totals(evidence: RunOutputs) -> list[str]:
+def _format_totals_table(evidence: RunOutputs) -> list[str]:
     """What is no mean of rows, a line a contender."""
     totals = {name: found for name, found in evidence.read_stage_json("score").get("totals", {}).items() if found}
-    names = list(dict.fromkeys(each for found in totals.values() for each in found))[:TOTALS]
+    names = list(dict.fromkeys(each for found in totals.values() for each in found))[:MAX_TOTAL_COLUMNS]
     if not names:
         return []
-    rows = [[words.clean(name), *(words.number(found.get(each, "")) for each in names)]
+    rows = [[words.clean_line(name), *(words.format_number(found.get(each, "")) for each in names)]
             for name, found in totals.items()]
-    return ["", table(["contender", *names], rows, right=tuple(range(1, len(names) + 1)))]
+    return ["", format_table(["contender", *names], rows, right=tuple(range(1, len(names) + 1)))]
 
 
-def _probes(gate: Mapping[str, Any]) -> list[str]:
+def _format_probes_table(gate: Mapping[str, Any]) -> list[str]:
     """What training did to what nobody trained for."""
     rows = [
-        [words.clean(suite["suite"]), str(suite["n"]), words.number(suite["base"]), words.number(suite["tuned"]),
-         words.signed(suite["difference"]), f"{words.signed(suite['low'])} to {words.signed(suite['high'])}"]
+        [words.clean_line(suite["suite"]), str(suite["n"]), words.format_number(suite["base"]), words.format_number(suite["tuned"]),
+         words.format_signed(suite["difference"]), f"{words.format_signed(suite['low'])} to {words.format_signed(suite['high'])}"]
         for probe in gate.get("probes", []) for suite in probe.get("suites", [])
     ]
-    drift = [f"{name} {words.number(value)}" for probe in gate.get("probes", [])
+    drift = [f"{name} {words.format_number(value)}" for probe in gate.get("probes", [])
              for name, value in probe.get("drift", {}).items()]
     if not rows:
         return []
     heads = ["general capability", "items", "base", "tuned", "change", "interval"]
-    return ["", table(heads, rows, right=(1, 2, 3, 4)), *([dim(", ".join(drift))] if drift else [])]
+    return ["", format_table(heads, rows, right=(1, 2, 3, 4)), *([style_dim(", ".join(drift))] if drift else [])]
 
 
-def _wrapped(text: str) -> str:
-    return textwrap.fill(words.clean(text), min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns))
+def _wrap_panel_text(text: str) -> str:
+    return textwrap.fill(words.clean_line(text), min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns))
 
 
-def _reasons(gate: Mapping[str, Any]) -> list[str]:
+def _format_gate_reasons(gate: Mapping[str, Any]) -> list[str]:
     if gate.get("verdict") == words.SHIP or not gate.get("reasons"):
         return []
-    lines = [textwrap.fill(words.clean(r), WIDTH, initial_indent="- ", subsequent_indent="  ") for r in gate["reasons"]]
+    lines = [textwrap.fill(words.clean_line(r), WIDTH, initial_indent="- ", subsequent_indent="  ") for r in gate["reasons"]]
     return [*lines, ""] if lines else []
 
 
-def contenders(evidence: RunOutputs) -> str:
+def format_contenders_table(evidence: RunOutputs) -> str:
     """A table: each contender's mean and interval, drawn on one scale, and what tuned gains over it."""
     gate, score = evidence.read_stage_json("gate"), evidence.read_stage_json("score")
     metric = gate.get("metric") or next(iter(m["name"] for m in score.get("metrics", [])), "")
@@ -103,31 +103,31 @@ def contenders(evidence: RunOutputs) -> str:
     if not found:
         return ""
     gains = {c["baseline"]: c for c in gate.get("comparisons", [])}
-    scale = words.scale([(v["low"], v["high"]) for v in found.values()])
+    scale = words.compute_scale([(v["low"], v["high"]) for v in found.values()])
     order = sorted(found, key=lambda c: -found[c]["mean"])
-    rows = [_row(name, found[name], gains.get(name), scale) for name in order]
-    share = words.percent(gate.get("confidence", score.get("confidence", 0.95)))
+    rows = [_build_contender_cells(name, found[name], gains.get(name), scale) for name in order]
+    share = words.format_percent(gate.get("confidence", score.get("confidence", 0.95)))
     heads = ["contender", metric, f"{share} interval", "", "tuned gains", "interval", "won/lost/tied"]
-    return table(heads, rows, right=(1, 4))
+    return format_table(heads, rows, right=(1, 4))
 
 
-def _row(
+def _build_contender_cells(
     name: str, value: Mapping[str, float], gain: Mapping[str, Any] | None, scale: tuple[float, float]
 ) -> list[str]:
-    span = f"{words.number(value['low'])} to {words.number(value['high'])}"
-    base = [words.clean(name), words.number(value["mean"]), span, bar(value, scale)]
+    span = f"{words.format_number(value['low'])} to {words.format_number(value['high'])}"
+    base = [words.clean_line(name), words.format_number(value["mean"]), span, format_interval_bar(value, scale)]
     if gain is None:
         return [*base, "", "", ""]
-    interval = f"{words.signed(gain['low'])} to {words.signed(gain['high'])}"
+    interval = f"{words.format_signed(gain['low'])} to {words.format_signed(gain['high'])}"
     return [
         *base,
-        words.signed(gain["difference"]),
+        words.format_signed(gain["difference"]),
         interval,
         "/".join(str(gain.get(k, "–")) for k in ("won", "lost", "tied")),
     ]
 
 
-def bar(value: Mapping[str, float], scale: tuple[float, float], width: int = BAR) -> str:
+def format_interval_bar(value: Mapping[str, float], scale: tuple[float, float], width: int = BAR_WIDTH) -> str:
     """`    ├──●──┤   `: a mean with its interval on a scale from lowest to highest."""
     bottom, top = scale
     step = (width - 1) / (top - bottom) if top > bottom else 0.0
@@ -139,18 +139,18 @@ def bar(value: Mapping[str, float], scale: tuple[float, float], width: int = BAR
     return "".join(line)
 
 
-def _bundle(evidence: RunOutputs) -> list[str]:
+def _format_bundle_lines(evidence: RunOutputs) -> list[str]:
     folder = evidence.find_stage_folder("bundle")
     if folder is None:
         return []
     return [
-        f"{strong('bundle')}  {_near(folder)}",
-        f"{strong('report')}  factory report {evidence.run.id}",
-        *_try(evidence),
+        f"{style_bold('bundle')}  {_shorten_path(folder)}",
+        f"{style_bold('report')}  factory report {evidence.run.id}",
+        *_format_try_command(evidence),
     ]
 
 
-def _near(path: Path) -> str:
+def _shorten_path(path: Path) -> str:
     """A path as one types it from here."""
     try:
         return str(path.relative_to(Path.cwd()))
@@ -158,16 +158,16 @@ def _near(path: Path) -> str:
         return str(path)
 
 
-def _try(evidence: RunOutputs) -> list[str]:
+def _format_try_command(evidence: RunOutputs) -> list[str]:
     """One line that asks the specialist something it was tested on."""
     from factory.compare import FrozenRowViewer
 
     asked = FrozenRowViewer(evidence).build_example_question()
-    query = words.clean(asked.pop("query", ""))
-    more = [f"--with {shlex.quote(f'{name}={_value(value)}')}" for name, value in asked.items() if value]
+    query = words.clean_line(asked.pop("query", ""))
+    more = [f"--with {shlex.quote(f'{name}={_format_option_value(value)}')}" for name, value in asked.items() if value]
     told = " ".join([f"factory try {evidence.run.name} --query {shlex.quote(query)}", *more])
-    return [f"{strong('try')}     {told}"] if query else []
+    return [f"{style_bold('try')}     {told}"] if query else []
 
 
-def _value(value: Any) -> str:
-    return words.clean(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+def _format_option_value(value: Any) -> str:
+    return words.clean_line(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))

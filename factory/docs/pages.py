@@ -8,37 +8,37 @@ from pathlib import Path
 from typing import Any
 
 from factory.api import Plugin
-from factory.docs.examples import example
+from factory.docs.examples import build_example_spec
 from factory.material import PACKAGE_FOLDER, find_resource
 from factory.plugins import ROLES, Registry
-from factory.report.words import clean
+from factory.report.words import clean_line
 from factory.shown import describe_class_facts, describe_fields, list_kind_users
 
-GUIDES = {
+GUIDE_FILES = {
     "index": ("The factory", "README.md"), "tutorial": ("Tutorial", "templates/docs/tutorial.md"),
     "plugins": ("Write a plugin", "plugins/README.md"), "engine": ("How it is built", ""),
 }
 """Page → its name in the menu, and the file that it is."""
 
 
-def pages(registry: Registry) -> dict[str, str]:
+def build_markdown_pages(registry: Registry) -> dict[str, str]:
     """Page name → Markdown. Raises UnavailableError when the installation lacks the guides."""
-    found = {name: _guide(file) for name, (_, file) in GUIDES.items()}
+    found = {name: _read_guide(file) for name, (_, file) in GUIDE_FILES.items()}
     for role in sorted(ROLES):
-        found[role] = _role(role, registry)
+        found[role] = _build_role_page(role, registry)
         for kind in registry.list_classes(role):
-            found[f"{role}-{kind.kind}"] = page(kind, registry)
+            found[f"{role}-{kind.kind}"] = build_kind_page(kind, registry)
     return found
 
 
-def _guide(file: str) -> str:
+def _read_guide(file: str) -> str:
     return (find_resource(file) if file else PACKAGE_FOLDER / "README.md").read_text("utf-8")
 
 
-def _role(role: str, registry: Registry) -> str:
+def _build_role_page(role: str, registry: Registry) -> str:
     """The page of a role: what it is, and its kinds."""
     base = ROLES[role]
-    rows = [f"| [{kind.kind}]({role}-{kind.kind}.md) | {_first(kind)} | {registry.get_package(kind).name} |"
+    rows = [f"| [{kind.kind}]({role}-{kind.kind}.md) | {_get_first_doc_line(kind)} | {registry.get_package(kind).name} |"
             for kind in registry.list_classes(role)]
     return "\n".join([
         f"# {role.title()}", "", inspect.cleandoc(base.__doc__ or ""), "",
@@ -46,7 +46,7 @@ def _role(role: str, registry: Registry) -> str:
     ])
 
 
-def page(kind: type[Plugin], registry: Registry) -> str:
+def build_kind_page(kind: type[Plugin], registry: Registry) -> str:
     """The page of a kind: what its class says, its fields, what it reads and gives, and a spec that uses it."""
     package = registry.get_package(kind)
     lines = [f"# {kind.kind}", "", f"*{kind.role}, version {kind.version}, of {package.name} {package.version}*", "",
@@ -54,8 +54,8 @@ def page(kind: type[Plugin], registry: Registry) -> str:
     lines += [f"- {name}: `{value}`" for name, value in describe_class_facts(kind).items()]
     metrics: Any = getattr(kind, "metrics", ())
     lines += [f"- metric `{one.name}`: {one.what}" for one in metrics] if isinstance(metrics, tuple) else []
-    lines += ["", *_fields(kind)]
-    spec = example(kind, registry)
+    lines += ["", *_build_fields_table(kind)]
+    spec = build_example_spec(kind, registry)
     if spec:
         lines += ["", "## Example", "", "```yaml", spec.rstrip(), "```"]
     users = list_kind_users(kind, registry, Path("nowhere"))
@@ -63,27 +63,27 @@ def page(kind: type[Plugin], registry: Registry) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _fields(kind: type[Plugin]) -> list[str]:
+def _build_fields_table(kind: type[Plugin]) -> list[str]:
     fields = describe_fields(kind)
     if not fields:
         return ["It has no fields."]
     rows = []
     for field in fields:
         default = "must be given" if field.required else f"`{json.dumps(field.default, ensure_ascii=False)}`"
-        rows.append(f"| `{field.name}` | {_cell(field.type)} | {_cell(default)} | {_cell(field.what)} |")
+        rows.append(f"| `{field.name}` | {_escape_table_cell(field.type)} | {_escape_table_cell(default)} | {_escape_table_cell(field.what)} |")
     return ["## Fields", "", "| field | type | default | what it is |", "|---|---|---|---|", *rows]
 
 
-def _cell(text: str) -> str:
-    return clean(text).replace("|", "\\|")
+def _escape_table_cell(text: str) -> str:
+    return clean_line(text).replace("|", "\\|")
 
 
-def _first(kind: type[Plugin]) -> str:
-    return _cell(next(iter((kind.__doc__ or "").strip().splitlines()), ""))
+def _get_first_doc_line(kind: type[Plugin]) -> str:
+    return _escape_table_cell(next(iter((kind.__doc__ or "").strip().splitlines()), ""))
 
 
-def menu(registry: Registry) -> list[tuple[str, str]]:
+def build_menu(registry: Registry) -> list[tuple[str, str]]:
     """What stands in the menu: page and name."""
-    return [*((name, title) for name, (title, _) in GUIDES.items()), *((role, f"{role}s") for role in sorted(ROLES))]
+    return [*((name, title) for name, (title, _) in GUIDE_FILES.items()), *((role, f"{role}s") for role in sorted(ROLES))]
 
 

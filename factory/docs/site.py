@@ -7,13 +7,13 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from factory.docs.pages import menu, pages
+from factory.docs.pages import build_menu, build_markdown_pages
 from factory.errors import InputError
 from factory.plugins import Registry
 
-LINK = re.compile(r'(href=")([\w-]+)\.md(#[\w-]*)?"')
-GUIDES = {"plugins/README.md": "plugins", "factory/README.md": "engine", "README.md": "index"}
-PAGE = """<!doctype html>
+PAGE_LINK = re.compile(r'(href=")([\w-]+)\.md(#[\w-]*)?"')
+GUIDE_PAGES = {"plugins/README.md": "plugins", "factory/README.md": "engine", "README.md": "index"}
+PAGE_TEMPLATE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
 <style>
@@ -28,30 +28,30 @@ th, td {{ text-align: left; vertical-align: top; padding: .3rem .7rem; border-bo
 """
 
 
-def write(folder: Path, registry: Registry, markdown: bool = False) -> int:
+def write_docs_site(folder: Path, registry: Registry, markdown: bool = False) -> int:
     """Write every page into a folder; returns how many. Raises InputError for a folder with other files in it."""
     there = folder.iterdir() if folder.is_dir() else iter(())
     strangers = [path.name for path in there if path.suffix not in (".html", ".md")]
     if strangers:
         raise InputError(f"{folder} holds {sorted(strangers)[0]!r}; name a new folder, or one of earlier pages")
     folder.mkdir(parents=True, exist_ok=True)
-    found = pages(registry)
+    found = build_markdown_pages(registry)
     for name, text in found.items():
         if markdown:
             (folder / f"{name}.md").write_text(text, encoding="utf-8")
         else:
-            (folder / f"{name}.html").write_text(rendered(text, menu(registry), found), encoding="utf-8")
+            (folder / f"{name}.html").write_text(render_markdown_page(text, build_menu(registry), found), encoding="utf-8")
     return len(found)
 
 
-def rendered(text: str, entries: Sequence[tuple[str, str]], known: Mapping[str, str]) -> str:
+def render_markdown_page(text: str, entries: Sequence[tuple[str, str]], known: Mapping[str, str]) -> str:
     """One page as HTML. Raw HTML in a docstring stays text; links to guides lead to their pages."""
     from markdown_it import MarkdownIt
 
-    for path, page in GUIDES.items():
+    for path, page in GUIDE_PAGES.items():
         text = text.replace(f"]({path})", f"]({page}.md)")
     body = MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
-    body = LINK.sub(lambda m: f'{m[1]}{m[2]}.html{m[3] or ""}"' if m[2] in known else m[0], body)
+    body = PAGE_LINK.sub(lambda m: f'{m[1]}{m[2]}.html{m[3] or ""}"' if m[2] in known else m[0], body)
     title = next((line.lstrip("# ") for line in text.splitlines() if line.startswith("# ")), "factory")
     links = "".join(f'<a href="{name}.html">{html.escape(said)}</a>' for name, said in entries)
-    return PAGE.format(title=html.escape(title), menu=links, body=body)
+    return PAGE_TEMPLATE.format(title=html.escape(title), menu=links, body=body)

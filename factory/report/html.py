@@ -5,9 +5,9 @@ from __future__ import annotations
 import html
 import unicodedata
 
-from factory.report.words import BIDI, ESCAPES
+from factory.report.words import BIDI_CONTROLS, ESCAPE_SEQUENCES
 
-VOID = frozenset({"meta", "br", "hr", "line", "circle", "rect", "path"})
+VOID_ELEMENTS = frozenset({"meta", "br", "hr", "line", "circle", "rect", "path"})
 
 
 class Markup(str):
@@ -20,56 +20,56 @@ Child = object
 """Markup goes in as it is; None and False leave nothing; anything else is escaped as text."""
 
 
-def text(value: Child) -> Markup:
+def escape_markup(value: Child) -> Markup:
     """Any value as safe HTML text: control sequences, control characters and changes of direction are dropped."""
     if isinstance(value, Markup):
         return value
     if value is None or value is False:
         return Markup("")
-    bare = ESCAPES.sub("", str(value))
-    kept = "".join(c for c in bare if c in "\n\t" or (unicodedata.category(c) not in ("Cc", "Cs") and c not in BIDI))
+    bare = ESCAPE_SEQUENCES.sub("", str(value))
+    kept = "".join(c for c in bare if c in "\n\t" or (unicodedata.category(c) not in ("Cc", "Cs") and c not in BIDI_CONTROLS))
     return Markup(html.escape(kept, quote=True))
 
 
-def join(*children: Child) -> Markup:
+def join_markup(*children: Child) -> Markup:
     """Children one after another."""
-    return Markup("".join(text(child) for child in children))
+    return Markup("".join(escape_markup(child) for child in children))
 
 
-def tag(name: str, /, *children: Child, **attributes: object) -> Markup:
+def render_element(name: str, /, *children: Child, **attributes: object) -> Markup:
     """An element. In an attribute's name a last underscore goes, others are dashes; None and False leave it out."""
     said = "".join(
-        f' {_attribute(key)}="{text(value)}"'
+        f' {_format_attribute_name(key)}="{escape_markup(value)}"'
         for key, value in attributes.items()
         if value is not None and value is not False
     )
-    if name in VOID:
+    if name in VOID_ELEMENTS:
         return Markup(f"<{name}{said}/>")
-    return Markup(f"<{name}{said}>{join(*children)}</{name}>")
+    return Markup(f"<{name}{said}>{join_markup(*children)}</{name}>")
 
 
-def _attribute(key: str) -> str:
+def _format_attribute_name(key: str) -> str:
     return key.rstrip("_").replace("_", "-") if key != "viewBox" else key
 
 
-def table(heads: list[Child], rows: list[list[Child]], numbers: tuple[int, ...] = ()) -> Markup:
+def render_html_table(heads: list[Child], rows: list[list[Child]], numbers: tuple[int, ...] = ()) -> Markup:
     """A table; the columns in `numbers` are set as numbers."""
 
     def cell(name: str, value: Child, column: int) -> Markup:
-        return tag(name, value, class_="n" if column in numbers else None)
+        return render_element(name, value, class_="n" if column in numbers else None)
 
-    top = tag("tr", *(cell("th", head, i) for i, head in enumerate(heads)))
-    body = [tag("tr", *(cell("td", value, i) for i, value in enumerate(row))) for row in rows]
-    return tag("div", tag("table", tag("thead", top), tag("tbody", *body)), class_="wide")
+    top = render_element("tr", *(cell("th", head, i) for i, head in enumerate(heads)))
+    body = [render_element("tr", *(cell("td", value, i) for i, value in enumerate(row))) for row in rows]
+    return render_element("div", render_element("table", render_element("thead", top), render_element("tbody", *body)), class_="wide")
 
 
-def section(title: str, anchor: str, *children: Child) -> Markup:
+def render_section(title: str, anchor: str, *children: Child) -> Markup:
     """A part of the page under a heading; nothing when nothing is in it."""
-    inner = join(*children)
-    return tag("section", tag("h2", title), inner, id=anchor) if inner else Markup("")
+    inner = join_markup(*children)
+    return render_element("section", render_element("h2", title), inner, id=anchor) if inner else Markup("")
 
 
-def facts(pairs: list[tuple[str, Child]]) -> Markup:
+def render_fact_list(pairs: list[tuple[str, Child]]) -> Markup:
     """Names and values, those without a value left out."""
     kept = [(name, value) for name, value in pairs if value not in (None, "")]
-    return tag("dl", *(tag("div", tag("dt", name), tag("dd", value)) for name, value in kept)) if kept else Markup("")
+    return render_element("dl", *(render_element("div", render_element("dt", name), render_element("dd", value)) for name, value in kept)) if kept else Markup("")

@@ -6,43 +6,43 @@ from pathlib import Path
 
 from factory.evidence import RunOutputs
 from factory.report import data, verdict, whole, work
-from factory.report.html import Markup, join, tag
+from factory.report.html import Markup, join_markup, render_element
 
-STYLE = Path(__file__).with_name("style.css")
-POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-PARTS = (
-    ("contenders", "Contenders", verdict.contenders),
-    ("gate", "Gate", verdict.reasoning),
-    ("whole", "All rows together", whole.whole),
-    ("general", "General capability", whole.general),
-    ("rows", "Row by row", work.rows),
-    ("training", "Training", work.training),
-    ("data", "Data", data.data),
-    ("work", "Work", work.timing),
-    ("spec", "Spec", work.spec),
+STYLESHEET = Path(__file__).with_name("style.css")
+CONTENT_SECURITY_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+SECTIONS = (
+    ("contenders", "Contenders", verdict.render_contenders_section),
+    ("gate", "Gate", verdict.render_gate_section),
+    ("whole", "All rows together", whole.render_totals_section),
+    ("general", "General capability", whole.render_capability_section),
+    ("rows", "Row by row", work.render_rows_section),
+    ("training", "Training", work.render_training_section),
+    ("data", "Data", data.render_data_section),
+    ("work", "Work", work.render_timing_section),
+    ("spec", "Spec", work.render_spec_section),
 )
 
 
-def page(evidence: RunOutputs) -> str:
+def render_run_page(evidence: RunOutputs) -> str:
     """The whole document. What a run did not reach is left out."""
-    parts = [(anchor, title, part(evidence)) for anchor, title, part in PARTS]
+    parts = [(anchor, title, part(evidence)) for anchor, title, part in SECTIONS]
     there = [(anchor, title, body) for anchor, title, body in parts if body]
-    links = tag("nav", *(tag("a", title, href=f"#{anchor}") for anchor, title, _ in there))
+    links = render_element("nav", *(render_element("a", title, href=f"#{anchor}") for anchor, title, _ in there))
     run = evidence.run
     foot = f"Made by factory {run.factory} from the journal and the store of {run.id}."
-    said = join(verdict.head(evidence), links, *(body for _, _, body in there))
-    return document(f"{run.name or run.id}: {run.verdict or run.state}", said, foot)
+    said = join_markup(verdict.render_verdict_header(evidence), links, *(body for _, _, body in there))
+    return render_html_document(f"{run.name or run.id}: {run.verdict or run.state}", said, foot)
 
 
-def document(title: str, said: Markup, foot: str) -> str:
+def render_html_document(title: str, said: Markup, foot: str) -> str:
     """A whole page in the house's style."""
-    head = tag(
+    head = render_element(
         "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        Markup(f'<meta http-equiv="Content-Security-Policy" content="{POLICY}"/>'),
-        tag("title", title),
-        tag("style", Markup(STYLE.read_text(encoding="utf-8"))),
+        render_element("meta", charset="utf-8"),
+        render_element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        Markup(f'<meta http-equiv="Content-Security-Policy" content="{CONTENT_SECURITY_POLICY}"/>'),
+        render_element("title", title),
+        render_element("style", Markup(STYLESHEET.read_text(encoding="utf-8"))),
     )
-    body = tag("main", said, tag("footer", foot, class_="meta"))
-    return f"<!doctype html>\n{tag('html', head, tag('body', body), lang='en')}\n"
+    body = render_element("main", said, render_element("footer", foot, class_="meta"))
+    return f"<!doctype html>\n{render_element('html', head, render_element('body', body), lang='en')}\n"

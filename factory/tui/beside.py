@@ -13,7 +13,7 @@ from factory import compare, runs
 from factory.compare import ContenderComparison, FrozenRowViewer, ContenderResults
 from factory.errors import FactoryError, InputError
 from factory.evidence import RunOutputs
-from factory.report.words import deciding
+from factory.report.words import find_deciding_comparison
 
 LEAST, MOST = 2, 6
 """Sets of answers that are compared at once."""
@@ -179,7 +179,7 @@ def rivals(evidence: RunOutputs, tuned: str) -> list[str]:
         for c in evidence.list_contenders()
         if c != tuned and (evidence.find_stage_folder("score") or Path()).joinpath(f"{c}.jsonl").is_file()
     ]
-    first = str(deciding(evidence.read_stage_json("gate")).get("baseline", ""))
+    first = str(find_deciding_comparison(evidence.read_stage_json("gate")).get("baseline", ""))
     order = [first, *(c for c in known if c.startswith("prompted")), "untuned", *known]
     chosen = [c for c in dict.fromkeys(order) if c in known][:3]
     if not chosen:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from factory import runs
 from factory.estimate import estimate_stage, sum_estimates
-from factory.report.words import seconds as spell
+from factory.report.words import format_seconds as spell
 from factory.runs import RunView
 from factory.tui.index import Index
 

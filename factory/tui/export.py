@@ -36,10 +36,10 @@ def report(folder: Path, home: Path, run: str) -> tuple[Path, bool]:
     import webbrowser
 
     from factory.evidence import RunOutputs
-    from factory.report.page import page
+    from factory.report.page import render_run_page
     from factory.runs import find_run
 
     path = free(folder, run, ".html")
-    path.write_text(page(RunOutputs(home, find_run(home, run))), encoding="utf-8")
+    path.write_text(render_run_page(RunOutputs(home, find_run(home, run))), encoding="utf-8")
     graphical = bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")) or os.uname().sysname == "Darwin"
     return path, graphical and webbrowser.open(path.as_uri())

@@ -244,11 +244,11 @@ def _ended(last: list[tuple[tuple[float, events.Event] | None, bool]], plan: lis
 
 def _gate(home: Path, key: str) -> dict[str, Any]:
     """What the gate said, when its output is still there: the comparison that decided."""
-    from factory.report.words import deciding
+    from factory.report.words import find_deciding_comparison
 
     try:
         gate = json.loads((Store(home).locate_output("gate", key).output / "gate.json").read_bytes())
-        one = deciding(gate)
+        one = find_deciding_comparison(gate)
         tuned = gate.get("tuned") or {}
         return {
             "metric": str(gate.get("metric", "")),

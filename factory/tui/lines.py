@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from rich.cells import cell_len, set_cell_size
 
-from factory.report.words import clean
+from factory.report.words import clean_line
 
 Span = tuple[str, str]
 """A text and its tone, a key of `look.TONES`; the empty tone is plain."""
@@ -24,7 +24,7 @@ def safe(text: object, limit: int = 0) -> str:
 
     At most `limit` cells, when that is not 0.
     """
-    bare = clean(text)
+    bare = clean_line(text)
     if not bare.isascii():
         bare = "".join(_letters(bare))
     return shorten(bare, limit) if limit else bare

@@ -69,8 +69,8 @@ RUNS: Mapping[str, tuple[str, str]] = {
 VERDICTS: Mapping[str, tuple[str, str, str]] = {
     words.SHIP: ("▲", "SHIP", "good"),
     words.NO_SHIP: ("✗", "NO SHIP", "bad"),
-    words.PROMPTING: ("≈", "PROMPT INSTEAD", "warn"),
-    words.INSUFFICIENT: ("?", "UNDECIDED", "warn"),
+    words.PROMPTING_IS_ENOUGH: ("≈", "PROMPT INSTEAD", "warn"),
+    words.INSUFFICIENT_EVIDENCE: ("?", "UNDECIDED", "warn"),
 }
 """The sign, the short word and the tone of a verdict."""
 RESULTS: Mapping[str, tuple[str, str]] = {"won": ("▲", "good"), "lost": ("▼", "bad"), "tied": ("=", "dim")}

@@ -84,13 +84,13 @@ def _run(home: Path, index: Index, asked: Sequence[str], now: float) -> Told:
 
 
 def _verdict(home: Path, index: Index, asked: Sequence[str], now: float) -> Told:
-    from factory.report.words import deciding
+    from factory.report.words import find_deciding_comparison
     from factory.tui.screens.verdict import slices_of
 
     evidence = evidence_of(home, asked[0] if asked else "latest")
     gate = evidence.read_stage_json("gate")
     parts = slices_of(evidence) if gate else []
-    other = str(deciding(gate).get("baseline", ""))
+    other = str(find_deciding_comparison(gate).get("baseline", ""))
     share = float(gate.get("confidence", 0.95))
 
     def lines(room: int) -> list[Line]:

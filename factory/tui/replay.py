@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from factory.report.words import seconds
+from factory.report.words import format_seconds
 from factory.tui.lines import Line, line
 
 SPEED = 16.0
@@ -45,7 +45,7 @@ class Replay:
         """`▶ 04:12 of 14:58 ━━━●────  ×16`."""
         low, high = bounds
         at = high if self.at is None else self.at
-        said = f"{'▶' if self.playing else '‖'} {seconds(at - low)} of {seconds(high - low)} "
+        said = f"{'▶' if self.playing else '‖'} {format_seconds(at - low)} of {format_seconds(high - low)} "
         tail = f" ×{self.speed:g}  L: back to now"
         wide = max(4, room - len(said) - len(tail) - 1)
         place = round((wide - 1) * ((at - low) / (high - low) if high > low else 1.0))

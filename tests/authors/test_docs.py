@@ -14,8 +14,8 @@ from places import ROOT
 
 from factory import scaffold
 from factory.api import Plugin
-from factory.docs.examples import checks, example
-from factory.docs.pages import page
+from factory.docs.examples import is_valid_spec, build_example_spec
+from factory.docs.pages import build_kind_page
 from factory.plugins import Registry, load_installed_registry
 
 KINDS = load_installed_registry().list_classes()
@@ -29,14 +29,14 @@ def registry() -> Registry:
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: f"{kind.role}-{kind.kind}")
 def test_the_example_of_a_kind_names_it_and_checks(kind: type[Plugin]) -> None:
-    text = example(kind, registry())
+    text = build_example_spec(kind, registry())
     assert text, f"no example: put the fields of '{kind.role} {kind.kind}' into templates/docs/examples.yaml"
     assert re.search(rf"(kind: |\[|- |, |: ){re.escape(kind.kind)}\b", text)
-    assert checks(yaml.safe_load(text), registry())
+    assert is_valid_spec(yaml.safe_load(text), registry())
 
 
 def test_a_page_tells_fields_with_type_default_and_meaning() -> None:
-    text = page(registry().find("objective", "cross-encoder"), registry())
+    text = build_kind_page(registry().find("objective", "cross-encoder"), registry())
     assert "| `negatives` | int, at least 1 | `7` | mined negatives a row, at most |" in text
     assert "- columns it reads: `query, relevant, candidates, negatives, signals`" in text
     assert text.startswith("# cross-encoder\n\n*objective, version 1, of specialist-factory")

@@ -8,7 +8,7 @@ import pytest
 from toy_project import SPEC, resolved
 
 from factory.advise import FINE_TUNE, GET_MORE_DATA, PROMPT, RETRIEVE, ContenderEstimate, Survey, advise
-from factory.cli import run as factory
+from factory.cli import run_command_line as factory
 from factory.home import find_home
 from factory.plan import compile_advice_plan
 from factory.store import Store

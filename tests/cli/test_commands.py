@@ -6,8 +6,8 @@ import pytest
 from fake_runs import fake_run
 
 from factory import events, runs
-from factory.cli import run as factory
-from factory.cli.app import COMMANDS, app
+from factory.cli import run_command_line as factory
+from factory.cli.app import COMMAND_SUMMARIES, app
 from factory.evidence import RunOutputs
 
 
@@ -103,7 +103,7 @@ def test_gc_leaves_alone_what_a_build_holds(home, capsys):
 
 
 def test_every_command_says_in_its_help_what_the_list_says(home, capsys):
-    for name, what in COMMANDS.items():
+    for name, what in COMMAND_SUMMARIES.items():
         command = app.get_command(None, name)
         assert command is not None
         assert (command.help or "").split("\n")[0].startswith(what), name

@@ -9,9 +9,9 @@ from fake_runs import fake_run
 from toy_project import SPEC, rows
 
 from factory.api import Provenance, Row
-from factory.cli import run as factory
-from factory.cli.drawn import bar
-from factory.cli.sweep import referred
+from factory.cli import run_command_line as factory
+from factory.cli.drawn import format_bar
+from factory.cli.sweep import find_referenced_stages
 from factory.events import RunFinished, RunStarted
 from factory.home import find_home
 from factory.journal import Journal, find_last_plan
@@ -94,7 +94,7 @@ def test_the_terminal_draws_what_json_says(spec: Path, capsys) -> None:
     assert "gather  labelled" in said and "█" in said and "\x1b" not in said
     assert "nothing of the frozen rows is in training" in said
     assert "rows that stay" in said and "repeats r" in said
-    assert [bar(share, 4) for share in (0, 0.001, 0.5, 0.53, 1, 7)] == ["", "▏", "██", "██▏", "████", "████"]
+    assert [format_bar(share, 4) for share in (0, 0.001, 0.5, 0.53, 1, 7)] == ["", "▏", "██", "██▏", "████", "████"]
 
 
 class Page(HTMLParser):
@@ -174,6 +174,6 @@ def test_a_name_means_a_build_though_rows_were_shown_since(tmp_path: Path) -> No
         journal.write(RunStarted(rows_alone, "icd", "reranker", "s.yaml", "", plan, [], "0.1", 1))
         journal.write(RunFinished(rows_alone, "", 0, 1.0))
     assert find_run(tmp_path, "icd").id == build and find_run(tmp_path, "latest").id == rows_alone
-    kept = referred(iterate_newest_runs(tmp_path), keep=1)
+    kept = find_referenced_stages(iterate_newest_runs(tmp_path), keep=1)
     assert ("curate", "k") in kept and len(kept) > 10, "gc keeps the build too"
     assert find_last_plan(tmp_path, "icd")["curate"]["key"] == "k" and "train" in find_last_plan(tmp_path, "icd")

@@ -5,11 +5,11 @@ import click
 from fake_runs import fake_run
 
 from factory import events, journal
-from factory.cli.curve import curve
-from factory.cli.live import Live, spark
-from factory.cli.out import table
-from factory.cli.plain import Plain
-from factory.cli.verdict import bar
+from factory.cli.curve import plot_braille
+from factory.cli.live import LiveProgress, format_sparkline
+from factory.cli.out import format_table
+from factory.cli.plain import PlainProgress
+from factory.cli.verdict import format_interval_bar
 
 
 def heard(tmp_path, **how):
@@ -18,9 +18,9 @@ def heard(tmp_path, **how):
 
 def test_plain_lines_are_one_a_stage(tmp_path):
     lines: list[str] = []
-    with Plain(lines.append) as plain:
+    with PlainProgress(lines.append) as plain:
         for at, event in heard(tmp_path):
-            plain.hear(at, event)
+            plain.handle_event(at, event)
     assert lines[0].startswith("run 2026")
     assert lines[1] == "base: cached"
     assert "curate: warning: 3 rows were dropped" in lines
@@ -30,10 +30,10 @@ def test_plain_lines_are_one_a_stage(tmp_path):
 
 def test_progress_speaks_every_ten_seconds_at_most():
     lines: list[str] = []
-    plain = Plain(lines.append)
-    plain.hear(0.0, events.StageStarted("train", "k", "new"))
+    plain = PlainProgress(lines.append)
+    plain.handle_event(0.0, events.StageStarted("train", "k", "new"))
     for second in range(35):
-        plain.hear(float(second), events.Progress("train", second * 2, 100, "steps"))
+        plain.handle_event(float(second), events.Progress("train", second * 2, 100, "steps"))
     assert lines == [
         "train: 20/100 steps, 2.0/s, 40 s left",
         "train: 40/100 steps, 2.0/s, 30 s left",
@@ -44,41 +44,41 @@ def test_progress_speaks_every_ten_seconds_at_most():
 def test_the_live_picture_shows_a_running_stage(tmp_path):
     from rich.console import Console
 
-    live = Live()
+    live = LiveProgress()
     for at, event in heard(tmp_path, end=False, pid=os.getpid()):
         live.run.apply(at, event)
     out = io.StringIO()
-    Console(file=out, width=120, force_terminal=False).print(live.draw())
+    Console(file=out, width=120, force_terminal=False).print(live.draw_frame())
     text = out.getvalue()
     assert "train" in text and "295/300 steps" in text and "loss 0." in text
     assert "answer[bm25]" in text
 
 
 def test_a_cached_build_draws_nothing():
-    live = Live()
-    live.hear(1.0, events.StageCached("base", "k"))
-    assert live.drawing is None
+    live = LiveProgress()
+    live.handle_event(1.0, events.StageCached("base", "k"))
+    assert live.live_display is None
 
 
 def test_a_spark_is_as_long_as_it_may_be():
-    assert spark([]) == ""
-    assert spark([3, 2, 1]) == "█▅▁"
-    assert len(spark(list(range(500)))) == 24
+    assert format_sparkline([]) == ""
+    assert format_sparkline([3, 2, 1]) == "█▅▁"
+    assert len(format_sparkline(list(range(500)))) == 24
 
 
 def test_a_curve_has_its_scale_and_survives_odd_values():
-    text = curve([(0, 2.0), (5, float("nan")), (10, 1.0)], width=10, height=3)
+    text = plot_braille([(0, 2.0), (5, float("nan")), (10, 1.0)], width=10, height=3)
     assert text.splitlines()[0].startswith("2 │⠑")
     assert text.splitlines()[-1].split() == ["0", "10"]
-    assert curve([]) == ""
-    assert curve([(1, 1.0)]).count("\n") == 13
+    assert plot_braille([]) == ""
+    assert plot_braille([(1, 1.0)]).count("\n") == 13
 
 
 def test_tables_align_wide_letters():
-    text = table(["名前", "n"], [["a", "1"], ["漢字漢字", "22"]], right=(1,))
+    text = format_table(["名前", "n"], [["a", "1"], ["漢字漢字", "22"]], right=(1,))
     assert click.unstyle(text).splitlines() == ["名前       n", "a          1", "漢字漢字  22"]
 
 
 def test_an_interval_is_drawn_to_scale():
-    assert bar({"low": 0.0, "mean": 0.5, "high": 1.0}, (0.0, 1.0), 9) == "├───●───┤"
-    assert bar({"low": 0.5, "mean": 0.5, "high": 0.5}, (0.0, 1.0), 3) == " ● "
+    assert format_interval_bar({"low": 0.0, "mean": 0.5, "high": 1.0}, (0.0, 1.0), 9) == "├───●───┤"
+    assert format_interval_bar({"low": 0.5, "mean": 0.5, "high": 0.5}, (0.0, 1.0), 3) == " ● "

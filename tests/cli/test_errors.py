@@ -6,7 +6,7 @@ import click
 import pytest
 
 from factory.cli import failures
-from factory.cli import run as factory
+from factory.cli import run_command_line as factory
 from factory.errors import InputError, Problem, SpecError, UnavailableError
 
 
@@ -28,7 +28,7 @@ from factory.errors import InputError, Problem, SpecError, UnavailableError
     ],
 )
 def test_each_failure_is_one_line_with_its_code(error, code, said, capsys):
-    assert failures.tell(error) == code
+    assert failures.report_error(error) == code
     err = capsys.readouterr().err
     assert err.startswith(said)
     assert err.count("\n") == 1
@@ -36,7 +36,7 @@ def test_each_failure_is_one_line_with_its_code(error, code, said, capsys):
 
 def test_only_a_bug_shows_a_traceback_and_says_where_the_journal_is(capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("FACTORY_HOME", str(tmp_path))
-    assert failures.tell(ValueError("oh")) == 70
+    assert failures.report_error(ValueError("oh")) == 70
     err = capsys.readouterr().err
     assert "ValueError: oh" in err
     assert err.splitlines()[-1] == "this is a bug in the factory; no run was journalled"
@@ -82,4 +82,4 @@ def test_a_reader_that_leaves_early_is_no_failure(tmp_path):
 
 
 def test_abort_of_a_prompt_is_an_interrupt(capsys):
-    assert failures.tell(click.Abort()) == 130
+    assert failures.report_error(click.Abort()) == 130

@@ -75,10 +75,10 @@ def test_the_answer_may_be_other_columns() -> None:
 @pytest.mark.skipif(not BANKING.is_file(), reason="the real data set is not here")
 def test_flipped_labels_of_a_real_data_set_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    from label_noise import flipped, found_at, rows_of
+    from label_noise import flip_labels, compute_detection_rates, read_texts_and_labels
 
-    texts, labels = rows_of(BANKING, "text", "label", 0)
-    said, places = flipped(labels, 0.05, 1)
+    texts, labels = read_texts_and_labels(BANKING, "text", "label", 0)
+    said, places = flip_labels(labels, 0.05, 1)
     probabilities, names = held_out(words(texts), said, 5, 1, lambda done, all: None)
-    recall, precision, _ = found_at(suspects(probabilities, said, names), places, LabelNoise().threshold)
+    recall, precision, _ = compute_detection_rates(suspects(probabilities, said, names), places, LabelNoise().threshold)
     assert recall >= 0.6 and precision >= 0.5

@@ -30,10 +30,10 @@ def test_a_text_is_one_repeat_however_many_rows_have_it() -> None:
 @pytest.mark.parametrize("name", KNOWN)
 def test_upstream_repeats_are_reported_with_exactly_these_rows(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    from repeats import rows_of
+    from repeats import read_file_rows
 
     on, count = KNOWN[name]
-    rows = rows_of(DATA / name / "data.jsonl", on)
+    rows = read_file_rows(DATA / name / "data.jsonl", on)
     sides = {part: [each for each in rows if each.split == part] for part in ("train", "test")}
     found = find_repeated_texts(sides["train"], sides["test"], on)
     assert len(found) == count

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from tiny_decoder import tiny_decoder
 
 from factory.cli.commands.bases_ import command
-from factory.cli.texts import texts_of
+from factory.cli.texts import read_texts
 from factory.errors import InputError
 from factory.ml.tokens import measure_tokenizer
 
@@ -38,4 +38,4 @@ def test_the_command_measures_a_local_base_on_a_column(
 def test_a_missing_column_is_named_with_its_line_and_the_others(tmp_path: Path) -> None:
     (tmp_path / "data.jsonl").write_text('{"tweet": "a"}\n')
     with pytest.raises(InputError, match=r"data.jsonl:1: text: no such text; --column names another field: tweet"):
-        texts_of(tmp_path / "data.jsonl", "text")
+        read_texts(tmp_path / "data.jsonl", "text")

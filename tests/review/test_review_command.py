@@ -16,7 +16,7 @@ import toy_builds as builds
 from toy_project import SPEC, resolved
 
 from factory.bundle import load_manifest
-from factory.cli import run as factory
+from factory.cli import run_command_line as factory
 from factory.home import find_home
 from factory.plan import compile_plan
 from factory.store import Store

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from loopback import Play, serving
 
-from factory.cli import run as factory
+from factory.cli import run_command_line as factory
 
 pytest.importorskip("openai")
 SPEC = """\

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from factory.resolve import ResolvedSpec
 
 COLOURS = {"FINE_TUNE": "green", "PROMPT": "yellow", "RETRIEVE": "yellow", "GET_MORE_DATA": "red"}
-MEANING = {
+ADVICE_MEANINGS = {
     "FINE_TUNE": "Fine-tuning is worth its time.",
     "PROMPT": "Do not fine-tune: what exists answers well enough.",
     "RETRIEVE": "Do not fine-tune the facts in: look them up.",
@@ -45,9 +45,9 @@ def command(
 
     if rows < 1:
         raise InputError("--rows must be 1 or more")
-    resolved = load.resolved(spec, profile, overrides, folders)
+    resolved = load.load_resolved_spec(spec, profile, overrides, folders)
     from factory.advise import Survey, advise
-    from factory.cli.making import made
+    from factory.cli.making import make_until_stage
     from factory.data.rows import read_json
     from factory.home import find_home
     from factory.plan import compile_advice_plan
@@ -55,26 +55,26 @@ def command(
     from factory.store import Store
 
     plan = compile_advice_plan(resolved, rows)
-    made(plan, "survey", resolved, load_installed_registry(tuple(folders)), plain=plain)
+    make_until_stage(plan, "survey", resolved, load_installed_registry(tuple(folders)), plain=plain)
     found = Survey.from_json(read_json(Store(find_home()).locate_output("survey", plan["survey"].key).output / "survey.json"))
-    advice, costs = advise(found), _costs(found, resolved, plan)
+    advice, costs = advise(found), _collect_advice_costs(found, resolved, plan)
     if as_json:
-        out.emit({"name": plan.name, "task": plan.task, **asdict(advice), "survey": found.to_json(), "costs": costs})
+        out.print_json({"name": plan.name, "task": plan.task, **asdict(advice), "survey": found.to_json(), "costs": costs})
         return
-    for line in _shown(plan.name, found, advice, costs):
-        out.say(line)
+    for line in _format_advice(plan.name, found, advice, costs):
+        out.print_line(line)
 
 
-def _costs(survey: Survey, resolved: ResolvedSpec, plan: Plan) -> dict[str, Any]:
+def _collect_advice_costs(survey: Survey, resolved: ResolvedSpec, plan: Plan) -> dict[str, Any]:
     """What each way would cost: a build in time, prompting in tokens and seconds a question, the teacher in calls."""
     return {
-        "build": _build(resolved),
-        "prompting": {leg.name: _prompting(leg, plan) for leg in survey.rank_contenders("prompted", "baseline")},
+        "build": _estimate_remaining_build(resolved),
+        "prompting": {leg.name: _measure_prompting_cost(leg, plan) for leg in survey.rank_contenders("prompted", "baseline")},
         "teacher": next((dict(leg.facts) for leg in survey.rank_contenders("teacher")), {}),
     }
 
 
-def _build(resolved: ResolvedSpec) -> dict[str, Any]:
+def _estimate_remaining_build(resolved: ResolvedSpec) -> dict[str, Any]:
     """Time and memory of what a build would still run, from earlier runs here or as a guess."""
     from factory.estimate import estimate_stage, sum_estimates
     from factory.home import find_home
@@ -82,11 +82,11 @@ def _build(resolved: ResolvedSpec) -> dict[str, Any]:
     from factory.runs import iterate_newest_runs
 
     plan, earlier = compile_plan(resolved), list(iterate_newest_runs(find_home(), brief=True))
-    todo = [reason.stage for reason in load.reasons(plan) if reason.state != "cached"]
+    todo = [reason.stage for reason in load.collect_stage_reasons(plan) if reason.state != "cached"]
     return asdict(sum_estimates(estimate_stage(stage, plan.name, resolved.profile, earlier) for stage in todo))
 
 
-def _prompting(leg: ContenderEstimate, plan: Plan) -> dict[str, Any]:
+def _measure_prompting_cost(leg: ContenderEstimate, plan: Plan) -> dict[str, Any]:
     """What one question takes, as it was seen: seconds include loading the model once."""
     from factory.home import find_home
     from factory.store import Store
@@ -96,68 +96,68 @@ def _prompting(leg: ContenderEstimate, plan: Plan) -> dict[str, Any]:
             **({"tokens_a_question": leg.facts["prompt_tokens"]} if "prompt_tokens" in leg.facts else {})}
 
 
-def _shown(name: str, survey: Survey, advice: Advice, costs: dict[str, Any]) -> Iterator[str]:
+def _format_advice(name: str, survey: Survey, advice: Advice, costs: dict[str, Any]) -> Iterator[str]:
     """The advice for a person: the verdict, why, what was tried, what it would cost."""
-    from factory.cli.drawn import paragraph
+    from factory.cli.drawn import wrap_paragraph
 
-    yield f"{out.badge(f' {advice.verdict} ', COLOURS[advice.verdict])} {out.strong(name)}"
-    yield from paragraph(MEANING[advice.verdict], "")
+    yield f"{out.format_badge(f' {advice.verdict} ', COLOURS[advice.verdict])} {out.style_bold(name)}"
+    yield from wrap_paragraph(ADVICE_MEANINGS[advice.verdict], "")
     yield ""
     for reason in advice.reasons:
-        yield from _point(reason)
+        yield from _format_bullet(reason)
     if survey.legs:
-        yield f"\n{_legs(survey)}"
+        yield f"\n{_format_trials_table(survey)}"
     yield ""
-    yield from _cost_lines(survey, advice, costs)
+    yield from _format_cost_lines(survey, advice, costs)
     for caution in advice.cautions:
-        yield from _point(caution)
+        yield from _format_bullet(caution)
 
 
-def _point(text: str) -> Iterator[str]:
-    from factory.cli.drawn import paragraph
+def _format_bullet(text: str) -> Iterator[str]:
+    from factory.cli.drawn import wrap_paragraph
 
-    first, *rest = paragraph(text, "  ")
+    first, *rest = wrap_paragraph(text, "  ")
     yield f"- {first.removeprefix('  ')}"
     yield from rest
 
 
-def _legs(survey: Survey) -> str:
+def _format_trials_table(survey: Survey) -> str:
     """What was tried on validation rows, best first, drawn on one scale."""
-    from factory.cli.verdict import bar
-    from factory.report.words import clean, number, scale
+    from factory.cli.verdict import format_interval_bar
+    from factory.report.words import clean_line, format_number, compute_scale
 
     ranked = survey.rank_contenders("baseline", "prompted", "teacher")
-    spans = scale([(leg.low, leg.high) for leg in ranked]) if ranked else (0.0, 1.0)
+    spans = compute_scale([(leg.low, leg.high) for leg in ranked]) if ranked else (0.0, 1.0)
     rows = [
-        [clean(leg.name), leg.sort, number(leg.mean), f"{number(leg.low)} to {number(leg.high)}",
-         bar({"low": leg.low, "mean": leg.mean, "high": leg.high}, spans), str(leg.n)]
+        [clean_line(leg.name), leg.sort, format_number(leg.mean), f"{format_number(leg.low)} to {format_number(leg.high)}",
+         format_interval_bar({"low": leg.low, "mean": leg.mean, "high": leg.high}, spans), str(leg.n)]
         for leg in ranked
     ]
-    rows += [[clean(leg.name), leg.sort, "–", clean(leg.why, 60), "", "0"] for leg in survey.legs if not leg.n]
-    return out.table(["tried", "", survey.metric, "95 % interval", "", "rows"], rows, right=(2, 5))
+    rows += [[clean_line(leg.name), leg.sort, "–", clean_line(leg.why, 60), "", "0"] for leg in survey.legs if not leg.n]
+    return out.format_table(["tried", "", survey.metric, "95 % interval", "", "rows"], rows, right=(2, 5))
 
 
-def _cost_lines(survey: Survey, advice: Advice, costs: dict[str, Any]) -> Iterator[str]:
-    from factory.report.words import seconds, size
+def _format_cost_lines(survey: Survey, advice: Advice, costs: dict[str, Any]) -> Iterator[str]:
+    from factory.report.words import format_seconds, format_bytes
 
     build, teacher = costs["build"], costs["teacher"]
     guessed = "" if build["runs"] else ", a wide guess: nothing like it ran here"
-    span = f"{seconds(build['least'])} to {seconds(build['most'])}"
+    span = f"{format_seconds(build['least'])} to {format_seconds(build['most'])}"
     if not build["most"]:
         yield "a build has run already: `factory build` shows its verdict"
     else:
-        yield f"a build would take about {seconds(build['seconds'])} ({span}), {size(build['mib'] * 2**20)}{guessed}"
+        yield f"a build would take about {format_seconds(build['seconds'])} ({span}), {format_bytes(build['mib'] * 2**20)}{guessed}"
     for leg in survey.rank_contenders("prompted"):
         cost = costs["prompting"][leg.name]
         tokens = f", {cost['tokens_a_question']:g} tokens of prompt" if "tokens_a_question" in cost else ""
-        yield f"{leg.name} takes about {seconds(cost['seconds_a_question'])} a question here{tokens}"
+        yield f"{leg.name} takes about {format_seconds(cost['seconds_a_question'])} a question here{tokens}"
     if teacher:
         yield (f"the teacher was asked {teacher['calls']} times: {teacher['tokens_in']:,} tokens in, "
                f"{teacher['tokens_out']:,} out, cost {teacher['cost']:g}")
     if advice.verdict == "GET_MORE_DATA" and teacher.get("calls"):
         missing = max(0, 500 - survey.rows)
-        yield f"a teacher's answer to {missing} more questions would cost about {missing * _each(teacher):.2g}"
+        yield f"a teacher's answer to {missing} more questions would cost about {missing * _compute_cost_per_call(teacher):.2g}"
 
 
-def _each(teacher: dict[str, Any]) -> float:
+def _compute_cost_per_call(teacher: dict[str, Any]) -> float:
     return float(teacher["cost"]) / int(teacher["calls"])

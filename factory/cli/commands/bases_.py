@@ -29,26 +29,26 @@ def command(references: Sequence[str], pin: str, data: Path | None, column: str,
     from factory import bases
 
     if pin:
-        out.say(_pin(pin))
+        out.print_line(_pin_base_reference(pin))
         return
     if data is not None:
-        _measured(references or [row["reference"] for row in bases.list_catalogue()], data, column, as_json)
+        _print_tokenizer_fits(references or [row["reference"] for row in bases.list_catalogue()], data, column, as_json)
         return
     rows = bases.list_catalogue()
     if as_json:
-        out.emit(rows)
+        out.print_json(rows)
         return
-    out.say(
-        out.table(
-            ["reference", "model", "kind", "parameters", "tokens", "licence"], [_cells(r) for r in rows], right=(3, 4)
+    out.print_line(
+        out.format_table(
+            ["reference", "model", "kind", "parameters", "tokens", "licence"], [_build_base_cells(r) for r in rows], right=(3, 4)
         )
     )
-    out.note(
+    out.print_note(
         "a base is also a hub id (org/name@COMMIT) or a local folder; `--pin wheel:NAME==VERSION` pins another wheel"
     )
 
 
-def _cells(row: Mapping[str, Any]) -> list[str]:
+def _build_base_cells(row: Mapping[str, Any]) -> list[str]:
     return [
         row["reference"],
         row["id"],
@@ -59,28 +59,28 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _measured(references: Sequence[str], data: Path, column: str, as_json: bool) -> None:
+def _print_tokenizer_fits(references: Sequence[str], data: Path, column: str, as_json: bool) -> None:
     """A line a base: its tokenizer on the texts of a file."""
     from dataclasses import asdict
 
-    from factory.cli.texts import texts_of
-    from factory.report.words import number, percent
+    from factory.cli.texts import read_texts
+    from factory.report.words import format_number, format_percent
 
-    texts = texts_of(data, column)
-    found = {reference: _fit(reference, texts) for reference in references}
+    texts = read_texts(data, column)
+    found = {reference: _measure_tokenizer_fit(reference, texts) for reference in references}
     if as_json:
-        out.emit([{"reference": reference, **asdict(fit)} for reference, fit in found.items()])
+        out.print_json([{"reference": reference, **asdict(fit)} for reference, fit in found.items()])
         return
     rows = [
-        [reference, number(fit.words, 2), number(fit.characters, 2), percent(fit.unknown), str(fit.longest)]
+        [reference, format_number(fit.words, 2), format_number(fit.characters, 2), format_percent(fit.unknown), str(fit.longest)]
         for reference, fit in sorted(found.items(), key=lambda each: each[1].words)
     ]
     heads = ["reference", "tokens a word", "characters a token", "unknown", "longest text"]
-    out.say(out.table(heads, rows, right=(1, 2, 3, 4)))
-    out.note(f"{len(texts)} texts of {data}; English is about 1.3 tokens a word for a base made for it")
+    out.print_line(out.format_table(heads, rows, right=(1, 2, 3, 4)))
+    out.print_note(f"{len(texts)} texts of {data}; English is about 1.3 tokens a word for a base made for it")
 
 
-def _fit(reference: str, texts: Sequence[str]) -> TokenizerStats:
+def _measure_tokenizer_fit(reference: str, texts: Sequence[str]) -> TokenizerStats:
     """The measure of one base, which is fetched and unpacked once."""
     from factory import bases, identity
     from factory.home import find_home
@@ -91,19 +91,19 @@ def _fit(reference: str, texts: Sequence[str]) -> TokenizerStats:
     place = find_home() / "cache" / "bases" / identity.compute_key(bases.compute_base_identity(reference, here))
     if not (place / "base.json").is_file():
         place.mkdir(parents=True, exist_ok=True)
-        bases.resolve_base(reference, here, place, Notes(), cache=find_home() / "cache" / "wheels", convert=convert_gguf)
+        bases.resolve_base(reference, here, place, StderrReporter(), cache=find_home() / "cache" / "wheels", convert=convert_gguf)
     return measure_tokenizer(place / "model", texts)
 
 
-def _pin(reference: str) -> str:
+def _pin_base_reference(reference: str) -> str:
     """The line that a spec writes for a base, with what fixes its bytes."""
     from factory.bases import pin_wheel
     from factory.home import find_home
 
-    return pin_wheel(reference, find_home() / "cache" / "wheels", Notes())
+    return pin_wheel(reference, find_home() / "cache" / "wheels", StderrReporter())
 
 
-class Notes:
+class StderrReporter:
     """A reporter that speaks to standard error."""
 
     def report_progress(self, done: int, total: int = 0, unit: str = "rows") -> None:
@@ -114,4 +114,4 @@ class Notes:
 
     def note(self, text: str, *, warning: bool = False) -> None:
         """Say it."""
-        out.note(text)
+        out.print_note(text)

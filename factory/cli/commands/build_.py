@@ -25,11 +25,11 @@ def command(  # noqa: PLR0913 (one argument an option)
     plain: bool, as_json: bool,
 ) -> int:
     """Build a specialist, from a spec to a verdict and a bundle. The exit code is the verdict's."""
-    resolved = load.resolved(spec, profile, overrides, folders)
-    from factory.cli.live import Live
-    from factory.cli.making import interrupt
-    from factory.cli.plain import Plain
-    from factory.cli.verdict import panel, summary
+    resolved = load.load_resolved_spec(spec, profile, overrides, folders)
+    from factory.cli.live import LiveProgress
+    from factory.cli.making import raise_keyboard_interrupt
+    from factory.cli.plain import PlainProgress
+    from factory.cli.verdict import format_verdict_panel, build_run_summary
     from factory.engine import run_build
     from factory.evidence import RunOutputs
     from factory.home import find_home
@@ -37,15 +37,15 @@ def command(  # noqa: PLR0913 (one argument an option)
     from factory.plugins import load_installed_registry
 
     if force:
-        load.known(compile_plan(resolved), force)
-    signal.signal(signal.SIGTERM, interrupt)
-    display = Plain() if plain or not out.terminal() else Live()
+        load.check_stage_names(compile_plan(resolved), force)
+    signal.signal(signal.SIGTERM, raise_keyboard_interrupt)
+    display = PlainProgress() if plain or not out.is_interactive() else LiveProgress()
     with display:
         registry = load_installed_registry(tuple(folders))
-        result = run_build(resolved, registry, find_home(), force=force, listener=display.hear, replay=replay)
+        result = run_build(resolved, registry, find_home(), force=force, listener=display.handle_event, replay=replay)
     evidence = RunOutputs(find_home(), display.run)
     if as_json:
-        out.emit({**summary(evidence), "bundle": str(result.bundle or "")})
+        out.print_json({**build_run_summary(evidence), "bundle": str(result.bundle or "")})
     else:
-        out.say(panel(evidence))
+        out.print_line(format_verdict_panel(evidence))
     return result.exit_code

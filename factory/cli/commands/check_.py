@@ -22,14 +22,14 @@ def command(spec: Path, profile: str, overrides: Sequence[str], folders: Sequenc
     from factory.errors import SpecError
 
     try:
-        resolved = load.resolved(spec, profile, overrides, folders)
+        resolved = load.load_resolved_spec(spec, profile, overrides, folders)
     except SpecError as error:
         if not as_json:
             raise
-        out.emit({"file": str(spec), "problems": [asdict(p) for p in error.problems]})
+        out.print_json({"file": str(spec), "problems": [asdict(p) for p in error.problems]})
         return error.exit_code
     if as_json:
-        out.emit({"file": str(spec), "name": resolved.spec.name, "task": resolved.task.kind, "problems": []})
+        out.print_json({"file": str(spec), "name": resolved.spec.name, "task": resolved.task.kind, "problems": []})
     else:
-        out.say(f"{spec}: {resolved.spec.name}, a {resolved.task.kind}: nothing is wrong")
+        out.print_line(f"{spec}: {resolved.spec.name}, a {resolved.task.kind}: nothing is wrong")
     return 0

@@ -34,7 +34,7 @@ def command(
     such as latest:bm25. With three to six: metric by metric, field by field, and A against B row by row.
     """
     if more:
-        _many([a, b, *more], as_json)
+        _compare_many([a, b, *more], as_json)
         return
     from factory.compare import FrozenRowViewer, compare_contenders, load_contender_pair
     from factory.home import find_home
@@ -43,12 +43,12 @@ def command(
     found = compare_contenders(*load_contender_pair(find_home(), a, b), metric)
     shelf = FrozenRowViewer(found.a.run_outputs, load_installed_registry(tuple(folders)))
     if as_json:
-        out.emit(_data(found, shelf))
+        out.print_json(_build_comparison_json(found, shelf))
     else:
-        _show(found, shelf, limit)
+        _print_comparison(found, shelf, limit)
 
 
-def _many(asked: Sequence[str], as_json: bool) -> None:
+def _compare_many(asked: Sequence[str], as_json: bool) -> None:
     """Three to six beside each other, as the terminal interface shows them."""
     import shutil
     import time
@@ -58,12 +58,12 @@ def _many(asked: Sequence[str], as_json: bool) -> None:
 
     told = once(find_home(), "compare", asked, time.time())
     if as_json:
-        out.emit(told.facts)
+        out.print_json(told.facts)
     else:
-        out.say(told.text(shutil.get_terminal_size((WIDTH, 24)).columns))
+        out.print_line(told.text(shutil.get_terminal_size((WIDTH, 24)).columns))
 
 
-def _data(found: ContenderComparison, shelf: FrozenRowViewer) -> dict[str, Any]:
+def _build_comparison_json(found: ContenderComparison, shelf: FrozenRowViewer) -> dict[str, Any]:
     from factory.compare import LOST, TIED, WON
     from factory.slices import compare_slices
 
@@ -88,49 +88,49 @@ def _data(found: ContenderComparison, shelf: FrozenRowViewer) -> dict[str, Any]:
     }
 
 
-def _show(found: ContenderComparison, shelf: FrozenRowViewer, limit: int) -> None:
+def _print_comparison(found: ContenderComparison, shelf: FrozenRowViewer, limit: int) -> None:
     from factory.compare import LOST, TIED, WON
     from factory.report import words
 
-    interval = f"{words.percent(found.confidence)} interval {words.signed(found.low)} to {words.signed(found.high)}"
-    out.say(f"A  {found.a.label}  {found.metric} {words.number(found.compute_side_mean('a'))}")
-    out.say(f"B  {found.b.label}  {found.metric} {words.number(found.compute_side_mean('b'))}")
-    out.say(f"A − B  {words.signed(found.difference)}, {interval}, on {len(found.rows)} rows")
-    out.say(f"A won {found.count_rows(WON)}, lost {found.count_rows(LOST)}, tied {found.count_rows(TIED)}")
+    interval = f"{words.format_percent(found.confidence)} interval {words.format_signed(found.low)} to {words.format_signed(found.high)}"
+    out.print_line(f"A  {found.a.label}  {found.metric} {words.format_number(found.compute_side_mean('a'))}")
+    out.print_line(f"B  {found.b.label}  {found.metric} {words.format_number(found.compute_side_mean('b'))}")
+    out.print_line(f"A − B  {words.format_signed(found.difference)}, {interval}, on {len(found.rows)} rows")
+    out.print_line(f"A won {found.count_rows(WON)}, lost {found.count_rows(LOST)}, tied {found.count_rows(TIED)}")
     if found.one_sided_rows:
-        out.note(f"{found.one_sided_rows} rows that only one of them answered are left out")
-    _slices(found, shelf)
+        out.print_note(f"{found.one_sided_rows} rows that only one of them answered are left out")
+    _print_slices_table(found, shelf)
     for result in (LOST, WON, TIED):
         chosen = found.select_strongest(result, limit)
         if chosen:
-            out.say(f"\n{out.strong(result)}, {len(chosen)} of {found.count_rows(result)}")
+            out.print_line(f"\n{out.style_bold(result)}, {len(chosen)} of {found.count_rows(result)}")
             for row in chosen:
-                _row(row, found, shelf)
+                _print_row_comparison(row, found, shelf)
 
 
-def _slices(found: ContenderComparison, shelf: FrozenRowViewer) -> None:
+def _print_slices_table(found: ContenderComparison, shelf: FrozenRowViewer) -> None:
     """The parts of the test set, with a word where the difference is outside the noise."""
-    from factory.report.words import clean, number, signed
+    from factory.report.words import clean_line, format_number, format_signed
     from factory.slices import compare_slices
 
     rows = []
     for each in compare_slices(found, shelf):
         clear = "" if each.p > 1 - found.confidence else "A is better" if each.difference > 0 else "B is better"
-        interval = f"{signed(each.low)} to {signed(each.high)}"
+        interval = f"{format_signed(each.low)} to {format_signed(each.high)}"
         rows.append([
-            clean(f"{each.slice}: {each.value}", 48), str(each.n), number(each.mean_a), number(each.mean_b),
-            signed(each.difference), interval, clear,
+            clean_line(f"{each.slice}: {each.value}", 48), str(each.n), format_number(each.mean_a), format_number(each.mean_b),
+            format_signed(each.difference), interval, clear,
         ])
     if rows:
-        out.say("\n" + out.table(["slice", "rows", "A", "B", "A − B", "interval", ""], rows, right=(1, 2, 3, 4)))
+        out.print_line("\n" + out.format_table(["slice", "rows", "A", "B", "A − B", "interval", ""], rows, right=(1, 2, 3, 4)))
 
 
-def _row(row: RowResult, found: ContenderComparison, shelf: FrozenRowViewer) -> None:
-    from factory.report.words import clean, number
+def _print_row_comparison(row: RowResult, found: ContenderComparison, shelf: FrozenRowViewer) -> None:
+    from factory.report.words import clean_line, format_number
 
     shared, left, right = shelf.show_side_by_side(row.id, found.a, found.b)
-    out.say(f"  {out.dim(clean(row.id))}  {clean(shared, 160)}")
+    out.print_line(f"  {out.style_dim(clean_line(row.id))}  {clean_line(shared, 160)}")
     for name, value, said in (("A", row.a, left), ("B", row.b, right)):
         for i, line in enumerate(said.splitlines() or [""]):
-            head = f"{name} {number(value)}" if i == 0 else ""
-            out.say(f"    {head:<8} {clean(line, 240)}".rstrip())
+            head = f"{name} {format_number(value)}" if i == 0 else ""
+            out.print_line(f"    {head:<8} {clean_line(line, 240)}".rstrip())

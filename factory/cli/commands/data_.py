@@ -32,26 +32,26 @@ def command(  # noqa: PLR0913  (each is an option of the command line)
 
     What is made already is not made again. ROWs go by their ids, or the start of one.
     """
-    resolved = load.resolved(spec, profile, overrides, folders)
-    portrait = _portrait(resolved, folders, plain)
+    resolved = load.load_resolved_spec(spec, profile, overrides, folders)
+    portrait = _make_data_profile(resolved, folders, plain)
     if page is not None:
-        from factory.report.rows import page as written
+        from factory.report.rows import render_rows_page as written
 
         page.write_text(written(portrait), encoding="utf-8")
-        out.note(f"{page} is written")
+        out.print_note(f"{page} is written")
     if name:
-        _row(_history(portrait, resolved, name), as_json)
+        _print_row_history(_load_row_history(portrait, resolved, name), as_json)
     elif as_json:
-        out.emit(portrait.to_json())
+        out.print_json(portrait.to_json())
     elif page is None:
-        from factory.cli.drawn import drawn
+        from factory.cli.drawn import format_data_profile
 
-        for part in drawn(portrait):
-            out.say(part)
+        for part in format_data_profile(portrait):
+            out.print_line(part)
 
 
-def _portrait(resolved: ResolvedSpec, folders: Sequence[Path], plain: bool) -> DataProfile:
-    from factory.cli.making import made
+def _make_data_profile(resolved: ResolvedSpec, folders: Sequence[Path], plain: bool) -> DataProfile:
+    from factory.cli.making import make_until_stage
     from factory.home import find_home
     from factory.plan import compile_plan
     from factory.plugins import load_installed_registry
@@ -59,11 +59,11 @@ def _portrait(resolved: ResolvedSpec, folders: Sequence[Path], plain: bool) -> D
 
     plan = compile_plan(resolved)
     until = "review" if "review" in plan.list_stage_names() else "curate"
-    made(plan, until, resolved, load_installed_registry(tuple(folders)), plain=plain)
+    make_until_stage(plan, until, resolved, load_installed_registry(tuple(folders)), plain=plain)
     return build_data_profile(plan, resolved.task, find_home())
 
 
-def _history(portrait: DataProfile, resolved: ResolvedSpec, name: str) -> RowLineage:
+def _load_row_history(portrait: DataProfile, resolved: ResolvedSpec, name: str) -> RowLineage:
     from factory import review
     from factory.portrait import trace_lineage
 
@@ -72,11 +72,11 @@ def _history(portrait: DataProfile, resolved: ResolvedSpec, name: str) -> RowLin
     return history(portrait.run_outputs, name, portrait.content, words.select_final_decisions())
 
 
-def _row(history: RowLineage, as_json: bool) -> None:
+def _print_row_history(history: RowLineage, as_json: bool) -> None:
     if as_json:
-        out.emit(history.to_json())
+        out.print_json(history.to_json())
         return
-    from factory.cli.drawn import story
+    from factory.cli.drawn import format_row_history
 
-    for line in story(history):
-        out.say(line)
+    for line in format_row_history(history):
+        out.print_line(line)

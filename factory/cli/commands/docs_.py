@@ -15,9 +15,9 @@ from factory.cli import load, out
 @load.plugins_option
 def command(folder: Path, markdown: bool, folders: tuple[Path, ...]) -> None:
     """Write the pages of all kinds, from the installed classes, and the guides, into FOLDER as HTML."""
-    from factory.docs.site import write
+    from factory.docs.site import write_docs_site
     from factory.plugins import load_installed_registry
 
-    count = write(folder, load_installed_registry(tuple(folders)), markdown)
-    out.say(str(folder / f"index.{'md' if markdown else 'html'}"))
-    out.note(f"{count} pages")
+    count = write_docs_site(folder, load_installed_registry(tuple(folders)), markdown)
+    out.print_line(str(folder / f"index.{'md' if markdown else 'html'}"))
+    out.print_note(f"{count} pages")

@@ -16,15 +16,15 @@ def command(keep: int, dry_run: bool, as_json: bool) -> None:
 
     Runs that are going on are kept whole, and so is a half-made output that a build holds, or may resume.
     """
-    from factory.cli.sweep import sweep
+    from factory.cli.sweep import collect_garbage
     from factory.home import find_home
-    from factory.report.words import size
+    from factory.report.words import format_bytes
 
-    gone = sweep(find_home(), keep, dry_run=dry_run)
+    gone = collect_garbage(find_home(), keep, dry_run=dry_run)
     if as_json:
-        out.emit({"freed": sum(g.bytes for g in gone), "dry_run": dry_run, "folders": [g.to_json() for g in gone]})
+        out.print_json({"freed": sum(g.bytes for g in gone), "dry_run": dry_run, "folders": [g.to_json() for g in gone]})
         return
     for one in gone:
-        out.say(f"{one.place}  {size(one.bytes)}  {one.why}")
+        out.print_line(f"{one.place}  {format_bytes(one.bytes)}  {one.why}")
     verb = "would free" if dry_run else "freed"
-    out.note(f"{verb} {size(sum(g.bytes for g in gone))} in {len(gone)} folders of {find_home()}")
+    out.print_note(f"{verb} {format_bytes(sum(g.bytes for g in gone))} in {len(gone)} folders of {find_home()}")

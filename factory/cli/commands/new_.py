@@ -20,7 +20,7 @@ def command() -> None:
 @click.argument("name")
 @click.option("--of", "role", required=True, type=click.Choice(ROLES), help="What the plugin is.")
 @click.option("--at", "folder", type=click.Path(path_type=Path), help="The folder to write; default NAME, here.")
-def plugin(name: str, role: str, folder: Path | None) -> None:
+def write_new_plugin(name: str, role: str, folder: Path | None) -> None:
     """Write an installable package of one plugin: a class, a test that means something, and a smoke spec."""
     from factory import scaffold
     from factory.errors import InputError
@@ -31,8 +31,8 @@ def plugin(name: str, role: str, folder: Path | None) -> None:
     target = folder or Path(name)
     files = scaffold.create_plugin_package(name, role, target)
     for file in files:
-        out.say(str(file))
-    out.note(f"\nnow: pip install -e {target} && factory plugins {name} && (cd {target} && python -m pytest)")
+        out.print_line(str(file))
+    out.print_note(f"\nnow: pip install -e {target} && factory plugins {name} && (cd {target} && python -m pytest)")
 
 
 @command.command("spec")
@@ -41,7 +41,7 @@ def plugin(name: str, role: str, folder: Path | None) -> None:
 @click.option("--from", "data", type=click.Path(path_type=Path), help="Your data: JSONL, CSV, TSV or Parquet.")
 @click.option("-o", "--out", "target", type=click.Path(path_type=Path), help="The file to write; default NAME.yaml.")
 @load.plugins_option
-def spec(name: str, kind: str, data: Path | None, target: Path | None, folders: tuple[Path, ...]) -> None:
+def write_new_spec(name: str, kind: str, data: Path | None, target: Path | None, folders: tuple[Path, ...]) -> None:
     """Write a commented spec. With --from, columns, group and split are proposed from what the file holds."""
     from factory.drafting import render_new_spec
     from factory.errors import InputError
@@ -53,5 +53,5 @@ def spec(name: str, kind: str, data: Path | None, target: Path | None, folders: 
     text = render_new_spec(name, kind, data, file, load_installed_registry(tuple(folders)))
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text, encoding="utf-8")
-    out.say(str(file))
-    out.note(f"\nnow: factory check {file} && factory plan {file}")
+    out.print_line(str(file))
+    out.print_note(f"\nnow: factory check {file} && factory plan {file}")

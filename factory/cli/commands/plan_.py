@@ -30,9 +30,9 @@ def command(
     as_json: bool,
 ) -> None:
     """Show the stages of a spec: what is cached, what would run, how long it may take."""
-    resolved = load.resolved(spec, profile, overrides, folders)
+    resolved = load.load_resolved_spec(spec, profile, overrides, folders)
     if values:
-        _values(resolved, as_json)
+        _print_resolved_values(resolved, as_json)
         return
     from factory.estimate import estimate_stage
     from factory.home import find_home
@@ -40,69 +40,69 @@ def command(
     from factory.runs import iterate_newest_runs
 
     plan = compile_plan(resolved)
-    reasons = load.reasons(plan, force)
+    reasons = load.collect_stage_reasons(plan, force)
     earlier = list(iterate_newest_runs(find_home(), brief=True))
     costs = [estimate_stage(stage.name, plan.name, profile, earlier) for stage in plan.stages]
     if as_json:
         stages = zip(plan.stages, reasons, costs, strict=True)
         rows = [{**s.to_json(), "state": r.state, "detail": r.detail, "estimate": asdict(e)} for s, r, e in stages]
-        out.emit({"name": plan.name, "task": plan.task, "profile": profile, "stages": rows})
+        out.print_json({"name": plan.name, "task": plan.task, "profile": profile, "stages": rows})
     else:
-        _show(reasons, costs)
+        _print_plan_table(reasons, costs)
 
 
-def _show(reasons: Sequence[StageReason], costs: Sequence[ResourceEstimate]) -> None:
+def _print_plan_table(reasons: Sequence[StageReason], costs: Sequence[ResourceEstimate]) -> None:
     from factory.estimate import sum_estimates
 
-    rows = [_row(reason, cost) for reason, cost in zip(reasons, costs, strict=True)]
-    out.say(out.table(["stage", "state", "time", "bounds", "memory", "why"], rows, right=(2, 4)))
+    rows = [_build_plan_cells(reason, cost) for reason, cost in zip(reasons, costs, strict=True)]
+    out.print_line(out.format_table(["stage", "state", "time", "bounds", "memory", "why"], rows, right=(2, 4)))
     todo = [cost for reason, cost in zip(reasons, costs, strict=True) if reason.state != "cached"]
     if not todo:
-        out.say("\nall cached: a build would run no stage")
+        out.print_line("\nall cached: a build would run no stage")
         return
     whole = sum_estimates(todo)
     guessed = sum(cost.runs == 0 for cost in todo)
-    time, memory = _time(whole).removeprefix("? "), _memory(whole).removeprefix("? ")
-    out.say(f"\n{len(todo)} of {len(costs)} stages would run: about {time} ({_bounds(whole)}), {memory}")
+    time, memory = _format_estimated_time(whole).removeprefix("? "), _format_estimated_memory(whole).removeprefix("? ")
+    out.print_line(f"\n{len(todo)} of {len(costs)} stages would run: about {time} ({_format_time_bounds(whole)}), {memory}")
     if guessed:
-        out.say(out.dim(f"{guessed} of them never ran here: their numbers are wide guesses"))
+        out.print_line(out.style_dim(f"{guessed} of them never ran here: their numbers are wide guesses"))
 
 
-def _row(reason: StageReason, cost: ResourceEstimate) -> list[str]:
-    from factory.report.words import clean
+def _build_plan_cells(reason: StageReason, cost: ResourceEstimate) -> list[str]:
+    from factory.report.words import clean_line
 
     if reason.state == "cached":
-        return [reason.stage, out.dim("cached"), "", "", "", ""]
-    return [reason.stage, reason.state, _time(cost), _bounds(cost), _memory(cost), clean(reason.detail, 90)]
+        return [reason.stage, out.style_dim("cached"), "", "", "", ""]
+    return [reason.stage, reason.state, _format_estimated_time(cost), _format_time_bounds(cost), _format_estimated_memory(cost), clean_line(reason.detail, 90)]
 
 
-def _time(cost: ResourceEstimate) -> str:
-    from factory.report.words import seconds
+def _format_estimated_time(cost: ResourceEstimate) -> str:
+    from factory.report.words import format_seconds
 
-    return f"{'' if cost.runs else '? '}{seconds(cost.seconds)}"
-
-
-def _bounds(cost: ResourceEstimate) -> str:
-    from factory.report.words import seconds
-
-    return f"{seconds(cost.least)} to {seconds(cost.most)}"
+    return f"{'' if cost.runs else '? '}{format_seconds(cost.seconds)}"
 
 
-def _memory(cost: ResourceEstimate) -> str:
-    from factory.report.words import size
+def _format_time_bounds(cost: ResourceEstimate) -> str:
+    from factory.report.words import format_seconds
 
-    return f"{'' if cost.runs else '? '}{size(cost.mib * 2**20)}"
+    return f"{format_seconds(cost.least)} to {format_seconds(cost.most)}"
 
 
-def _values(resolved: ResolvedSpec, as_json: bool) -> None:
+def _format_estimated_memory(cost: ResourceEstimate) -> str:
+    from factory.report.words import format_bytes
+
+    return f"{'' if cost.runs else '? '}{format_bytes(cost.mib * 2**20)}"
+
+
+def _print_resolved_values(resolved: ResolvedSpec, as_json: bool) -> None:
     import json
 
     if as_json:
-        out.emit([{"path": v.path, "value": v.value, "origin": v.origin, "line": v.line} for v in resolved.values])
+        out.print_json([{"path": v.path, "value": v.value, "origin": v.origin, "line": v.line} for v in resolved.values])
         return
-    rows = [[v.path, json.dumps(v.value, ensure_ascii=False), _origin(v.origin, v.line)] for v in resolved.values]
-    out.say(out.table(["field", "value", "from"], rows))
+    rows = [[v.path, json.dumps(v.value, ensure_ascii=False), _format_value_origin(v.origin, v.line)] for v in resolved.values]
+    out.print_line(out.format_table(["field", "value", "from"], rows))
 
 
-def _origin(origin: str, line: int | None) -> str:
+def _format_value_origin(origin: str, line: int | None) -> str:
     return f"{origin}, line {line}" if line else origin

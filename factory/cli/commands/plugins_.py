@@ -30,45 +30,45 @@ def command(what: str, doctor: bool, folders: Sequence[Path], as_json: bool) -> 
 
     registry = load_installed_registry(tuple(folders))
     if doctor:
-        return _doctor(folders, as_json)
+        return _diagnose_plugin_imports(folders, as_json)
     role = what if what in {kind.role for kind in registry.list_classes()} else ""
     if what and not role:
-        return _explained(registry, what, as_json)
-    rows = [_row(registry, kind) for kind in registry.list_classes(role or None)]
+        return _print_kind_description(registry, what, as_json)
+    rows = [_build_kind_record(registry, kind) for kind in registry.list_classes(role or None)]
     if as_json:
         failures = [asdict(failure) for failure in registry.failures]
-        out.emit({"plugins": rows, "failures": failures, "clashes": list(registry.clashes.values())})
+        out.print_json({"plugins": rows, "failures": failures, "clashes": list(registry.clashes.values())})
         return 0
-    cells = [[r["role"], r["kind"], r["package"], _fields(r["fields"]), r["what"]] for r in rows]
-    out.say(out.table(["role", "kind", "package", "fields", "what it is"], [_clean(row) for row in cells]))
-    _wrong(registry)
+    cells = [[r["role"], r["kind"], r["package"], _summarise_field_names(r["fields"]), r["what"]] for r in rows]
+    out.print_line(out.format_table(["role", "kind", "package", "fields", "what it is"], [_clean_cells(row) for row in cells]))
+    _print_load_failures(registry)
     return 0
 
 
-def _clean(cells: Sequence[str]) -> list[str]:
-    from factory.report.words import clean
+def _clean_cells(cells: Sequence[str]) -> list[str]:
+    from factory.report.words import clean_line
 
-    return [clean(cell, 90) for cell in cells]
+    return [clean_line(cell, 90) for cell in cells]
 
 
-def _fields(fields: Sequence[dict[str, Any]]) -> str:
+def _summarise_field_names(fields: Sequence[dict[str, Any]]) -> str:
     """The fields of a kind in a few words: the first three by name, and how many more there are."""
     names = [field["name"] for field in fields]
     return ", ".join(names[:3]) + (f" +{len(names) - 3}" if len(names) > 3 else "")
 
 
-def _wrong(registry: Registry) -> None:
+def _print_load_failures(registry: Registry) -> None:
     """Say what did not load, why, and what helps."""
-    from factory.report.words import clean
+    from factory.report.words import clean_line
 
     for failure in registry.failures:
         said = f"{failure.name} of {failure.package} did not load: {failure.reason}; {failure.remedy}"
-        out.note(clean(said))
+        out.print_note(clean_line(said))
     for clash in registry.clashes.values():
-        out.note(clean(clash))
+        out.print_note(clean_line(clash))
 
 
-def _row(registry: Registry, kind: type[Plugin]) -> dict[str, Any]:
+def _build_kind_record(registry: Registry, kind: type[Plugin]) -> dict[str, Any]:
     from factory.shown import describe_fields
 
     what = (kind.__doc__ or "").strip().splitlines()
@@ -83,13 +83,13 @@ def _row(registry: Registry, kind: type[Plugin]) -> dict[str, Any]:
     }
 
 
-def _explained(registry: Registry, word: str, as_json: bool) -> int:
+def _print_kind_description(registry: Registry, word: str, as_json: bool) -> int:
     """Print what a kind is, by its class. Raises InputError for a word that is neither a role nor a kind."""
     import difflib
 
     from factory.errors import InputError
     from factory.home import find_home
-    from factory.report.words import clean
+    from factory.report.words import clean_line
     from factory.shown import render_plugin_help, list_kind_users
 
     found = [kind for kind in registry.list_classes() if kind.kind == word]
@@ -99,29 +99,29 @@ def _explained(registry: Registry, word: str, as_json: bool) -> int:
         hint = f"did you mean {near[0]!r}?" if near else "`factory plugins` lists them"
         raise InputError(f"no plugin plays the role {word!r}, and none is of that kind; {hint}")
     if as_json:
-        out.emit([{**_row(registry, kind), "doc": kind.__doc__, "used": list_kind_users(kind, registry, find_home())}
+        out.print_json([{**_build_kind_record(registry, kind), "doc": kind.__doc__, "used": list_kind_users(kind, registry, find_home())}
                   for kind in found])
         return 0
     for kind in found:
         for line in render_plugin_help(kind, registry, find_home()).splitlines():
             indent = len(line) - len(line.lstrip())
-            out.say(" " * indent + clean(line))
-        out.say()
+            out.print_line(" " * indent + clean_line(line))
+        out.print_line()
     return 0
 
 
-def _doctor(folders: Sequence[Path], as_json: bool) -> int:
+def _diagnose_plugin_imports(folders: Sequence[Path], as_json: bool) -> int:
     """Import each package in a fresh interpreter, and say what that loads; 69 when one is heavy or fails."""
     from factory.errors import UNAVAILABLE
-    from factory.report.words import clean
+    from factory.report.words import clean_line
     from factory.testing.imports import measure_package_imports
 
     found = measure_package_imports(folders)
     sick = [one for one in found if one.heavy or one.failed or one.printed]
     if as_json:
-        out.emit([asdict(one) for one in found])
+        out.print_json([asdict(one) for one in found])
         return UNAVAILABLE if sick else 0
-    rows = [[clean(one.module), clean(one.package), f"{1000 * one.seconds:.0f} ms", clean(one.summary, 110)]
+    rows = [[clean_line(one.module), clean_line(one.package), f"{1000 * one.seconds:.0f} ms", clean_line(one.summary, 110)]
             for one in found]
-    out.say(out.table(["module", "package", "import", "verdict"], rows, right=(2,)))
+    out.print_line(out.format_table(["module", "package", "import", "verdict"], rows, right=(2,)))
     return UNAVAILABLE if sick else 0

@@ -16,10 +16,10 @@ def command(run: str, target: Path | None) -> None:
     """Write a run as one HTML file."""
     from factory.evidence import RunOutputs
     from factory.home import find_home
-    from factory.report.page import page
+    from factory.report.page import render_run_page
     from factory.runs import find_run
 
     evidence = RunOutputs(find_home(), find_run(find_home(), run))
     path = target or Path(f"{evidence.run.id}.html")
-    path.write_text(page(evidence), encoding="utf-8")
-    out.say(str(path))
+    path.write_text(render_run_page(evidence), encoding="utf-8")
+    out.print_line(str(path))

@@ -15,7 +15,7 @@ from factory.cli import load, out
 if TYPE_CHECKING:
     from factory.review import ReviewSession, ReviewItem
 
-DISPUTES = 20
+MAX_DISPUTES = 20
 """Rows on which reviewers differ that are listed."""
 
 
@@ -43,47 +43,47 @@ def command(  # noqa: PLR0913  (each is an option of the command line)
     """
     if sheet is not None and back is not None:
         raise click.UsageError("--csv writes a sheet and --from reads one; give one of them")
-    desk = _desk(spec, profile, overrides, folders, reviewer, rows)
+    desk = _open_review_session(spec, profile, overrides, folders, reviewer, rows)
     if sheet is not None:
-        _write(desk, sheet)
+        _export_review_sheet(desk, sheet)
     elif back is not None:
-        _take(desk, back)
+        _import_review_sheet(desk, back)
     elif not as_json:
-        _sit(desk)
+        _run_review_prompt(desk)
     if as_json:
-        out.emit(_state(desk))
+        out.print_json(_build_review_state(desk))
     elif sheet is None:
-        _summary(desk)
+        _print_review_summary(desk)
 
 
-def _desk(
+def _open_review_session(
     spec: Path, profile: str, overrides: Sequence[str], folders: Sequence[Path], reviewer: str, rows: int
 ) -> ReviewSession:
     """The desk over rows that are made when they are not there."""
-    resolved = load.resolved(spec, profile, overrides, folders)
+    resolved = load.load_resolved_spec(spec, profile, overrides, folders)
     from factory import reviewing
-    from factory.cli.making import made
+    from factory.cli.making import make_until_stage
     from factory.home import find_home
     from factory.plan import compile_plan
     from factory.plugins import load_installed_registry
-    from factory.report.words import clean
+    from factory.report.words import clean_line
 
     reviewing.require_review_settings(resolved)
     plan = compile_plan(resolved)
-    made(plan, "curate", resolved, load_installed_registry(tuple(folders)))
-    return reviewing.open_review_session(resolved, plan, find_home(), clean(reviewer) or getpass.getuser(), rows)
+    make_until_stage(plan, "curate", resolved, load_installed_registry(tuple(folders)))
+    return reviewing.open_review_session(resolved, plan, find_home(), clean_line(reviewer) or getpass.getuser(), rows)
 
 
-def _sit(desk: ReviewSession) -> None:
-    from factory.cli.sitting import Sitting, piped, pressed
+def _run_review_prompt(desk: ReviewSession) -> None:
+    from factory.cli.sitting import ReviewPrompt, read_piped_keys, read_key_presses
 
     if sys.stdin.isatty():
-        Sitting(desk, pressed()).run()
+        ReviewPrompt(desk, read_key_presses()).run()
     else:  # nobody is there whose editor could open
-        Sitting(desk, piped(), edit=lambda text: None, ask=lambda question: "").run()
+        ReviewPrompt(desk, read_piped_keys(), open_editor=lambda text: None, prompt_text=lambda question: "").run()
 
 
-def _write(desk: ReviewSession, sheet: Path) -> None:
+def _export_review_sheet(desk: ReviewSession, sheet: Path) -> None:
     from factory.review import sheet as sheets
 
     text = sheets.render_review_sheet(desk, desk.items)
@@ -91,21 +91,21 @@ def _write(desk: ReviewSession, sheet: Path) -> None:
         click.echo(text, nl=False)
         return
     sheet.write_text(text, encoding="utf-8", newline="")
-    out.note(f"{sheet}: {len(desk.items)} rows; fill the column decision with accept, reject or edit (and change the "
+    out.print_note(f"{sheet}: {len(desk.items)} rows; fill the column decision with accept, reject or edit (and change the "
              f"answer in its place), and give it back by --from {sheet}")
 
 
-def _take(desk: ReviewSession, sheet: Path) -> None:
+def _import_review_sheet(desk: ReviewSession, sheet: Path) -> None:
     from factory.review import sheet as sheets
 
     found = sheets.read_review_sheet(sheet, desk, desk.items)
     desk.write_decisions(found.decisions)
-    out.note(f"{sheet}: {len(found.decisions)} decisions of {desk.reviewer} taken")
+    out.print_note(f"{sheet}: {len(found.decisions)} decisions of {desk.reviewer} taken")
     for note in found.notes:
-        out.note(note)
+        out.print_note(note)
 
 
-def _state(desk: ReviewSession) -> dict[str, Any]:
+def _build_review_state(desk: ReviewSession) -> dict[str, Any]:
     """The sitting as data: how far this reviewer is, what waits, and whether reviewers agree."""
     done, agreed = desk.measure_progress(), desk.compute_agreement()
     return {
@@ -121,29 +121,29 @@ def _state(desk: ReviewSession) -> dict[str, Any]:
     }
 
 
-def _summary(desk: ReviewSession) -> None:
+def _print_review_summary(desk: ReviewSession) -> None:
     """What stands now, and what to do next."""
-    from factory.report.words import number
+    from factory.report.words import format_number
 
     done, agreed = desk.measure_progress(), desk.compute_agreement()
     told = ", ".join(f"{count} {name}" for name, count in done.counts.items() if count) or "nothing yet"
-    out.say(f"\n{out.strong(desk.reviewer)} {done.decided} of {done.total} rows: {told}")
+    out.print_line(f"\n{out.style_bold(desk.reviewer)} {done.decided} of {done.total} rows: {told}")
     for pair in agreed.pairs:
-        kappa = number(pair.kappa, 2) if pair.kappa is not None else "not told: both always said the same word"
-        out.say(f"{pair.a} and {pair.b}: {pair.agreed} of {pair.rows} alike, Cohen's κ {kappa}")
+        kappa = format_number(pair.kappa, 2) if pair.kappa is not None else "not told: both always said the same word"
+        out.print_line(f"{pair.a} and {pair.b}: {pair.agreed} of {pair.rows} alike, Cohen's κ {kappa}")
     items = {item.key: item for item in desk.items}
-    for dispute in agreed.disputes[:DISPUTES]:
+    for dispute in agreed.disputes[:MAX_DISPUTES]:
         said = ", ".join(f"{who} {word.verdict}" for who, word in sorted(dispute.decisions.items()))
-        out.say(f"  {said}: {_line(desk, items.get(dispute.row), dispute.row)}")
-    if len(agreed.disputes) > DISPUTES:
-        out.say(out.dim(f"  and {len(agreed.disputes) - DISPUTES} more on which they differ; --json lists all"))
+        out.print_line(f"  {said}: {_format_disputed_row(desk, items.get(dispute.row), dispute.row)}")
+    if len(agreed.disputes) > MAX_DISPUTES:
+        out.print_line(out.style_dim(f"  and {len(agreed.disputes) - MAX_DISPUTES} more on which they differ; --json lists all"))
     if desk.decision_log.torn_lines:
-        out.note(f"{desk.file}: {desk.decision_log.torn_lines} lines are no decision; passed over")
+        out.print_note(f"{desk.file}: {desk.decision_log.torn_lines} lines are no decision; passed over")
     if done.decided < done.total:
-        out.note(f"{done.total - done.decided} rows wait; the same command goes on there")
+        out.print_note(f"{done.total - done.decided} rows wait; the same command goes on there")
 
 
-def _line(desk: ReviewSession, item: ReviewItem | None, key: str) -> str:
-    from factory.report.words import clean
+def _format_disputed_row(desk: ReviewSession, item: ReviewItem | None, key: str) -> str:
+    from factory.report.words import clean_line
 
-    return clean(desk.show(item), 90) if item else key[:12]
+    return clean_line(desk.show(item), 90) if item else key[:12]

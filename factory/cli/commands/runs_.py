@@ -25,22 +25,22 @@ def command(limit: int, as_json: bool) -> None:
     from factory.journal import list_journals
     from factory.runs import iterate_newest_runs
 
-    rows = [_row(RunOutputs(find_home(), run)) for run in islice(iterate_newest_runs(find_home()), limit if limit > 0 else None)]
+    rows = [_build_run_record(RunOutputs(find_home(), run)) for run in islice(iterate_newest_runs(find_home()), limit if limit > 0 else None)]
     if as_json:
-        out.emit(rows)
+        out.print_json(rows)
         return
     if not rows:
-        out.note(f"no runs in {find_home()}; `factory build SPEC` makes one")
+        out.print_note(f"no runs in {find_home()}; `factory build SPEC` makes one")
         return
-    out.say(
-        out.table(["run", "task", "profile", "state", "verdict", "score", "took", "started"], _cells(rows), right=(6,))
+    out.print_line(
+        out.format_table(["run", "task", "profile", "state", "verdict", "score", "took", "started"], _build_run_cells(rows), right=(6,))
     )
     older = len(list_journals(find_home())) - len(rows)
     if older > 0:
-        out.note(f"{older} older; --limit 0 lists all")
+        out.print_note(f"{older} older; --limit 0 lists all")
 
 
-def _row(evidence: RunOutputs) -> dict[str, Any]:
+def _build_run_record(evidence: RunOutputs) -> dict[str, Any]:
     run, gate = evidence.run, evidence.read_stage_json("gate") if evidence.run.verdict else {}
     return {
         **run.summarise_run(),
@@ -50,16 +50,16 @@ def _row(evidence: RunOutputs) -> dict[str, Any]:
     }
 
 
-def _cells(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
-    from factory.report.words import ago, clean, number, seconds
+def _build_run_cells(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    from factory.report.words import format_ago, clean_line, format_number, format_seconds
 
     now = time.time()
     return [
         [
-            *(clean(r[name]) for name in ("run", "task", "profile", "state", "verdict")),
-            f"{r['metric']} {number(r['score'])}" if r["metric"] else "",
-            seconds(r["seconds"]),
-            ago(now - r["started"]),
+            *(clean_line(r[name]) for name in ("run", "task", "profile", "state", "verdict")),
+            f"{r['metric']} {format_number(r['score'])}" if r["metric"] else "",
+            format_seconds(r["seconds"]),
+            format_ago(now - r["started"]),
         ]
         for r in rows
     ]

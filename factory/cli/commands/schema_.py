@@ -22,7 +22,7 @@ def command(target: Path | None, folders: Sequence[Path]) -> None:
 
     text = json.dumps(build_json_schema(load_installed_registry(tuple(folders))), indent=1, ensure_ascii=False, sort_keys=False)
     if target is None:
-        out.say(text)
+        out.print_line(text)
     else:
         target.write_text(f"{text}\n", encoding="utf-8")
-        out.note(f"{target} is written; editors read it from `# yaml-language-server: $schema={target}`")
+        out.print_note(f"{target} is written; editors read it from `# yaml-language-server: $schema={target}`")

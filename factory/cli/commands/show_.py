@@ -18,60 +18,60 @@ if TYPE_CHECKING:
 @out.json_option
 def command(run: str, as_json: bool) -> None:
     """Show a run, live or past. RUN is an id, the start of one, a specialist's name, or `latest`."""
-    from factory.cli.verdict import panel, summary
+    from factory.cli.verdict import format_verdict_panel, build_run_summary
     from factory.evidence import RunOutputs
     from factory.home import find_home
     from factory.runs import find_run
 
     evidence = RunOutputs(find_home(), find_run(find_home(), run))
     if as_json:
-        out.emit({**summary(evidence), **_details(evidence)})
+        out.print_json({**build_run_summary(evidence), **_build_run_details(evidence)})
         return
-    _show(evidence)
-    verdict = panel(evidence) if evidence.run.verdict else ""
+    _print_run_overview(evidence)
+    verdict = format_verdict_panel(evidence) if evidence.run.verdict else ""
     if verdict:
-        out.say(f"\n{verdict}")
+        out.print_line(f"\n{verdict}")
 
 
-def _details(evidence: RunOutputs) -> dict[str, Any]:
+def _build_run_details(evidence: RunOutputs) -> dict[str, Any]:
     run = evidence.run
     stages = [stage.to_json() for stage in run.stages.values()]
     notes = [{"stage": stage, "level": level, "text": text} for stage, level, text in run.notes]
     return {"started": run.started, "spec": run.spec, "stages": stages, "notes": notes, "curve": evidence.read_training_curve()}
 
 
-def _show(evidence: RunOutputs) -> None:
-    from factory.report.words import clean, seconds
+def _print_run_overview(evidence: RunOutputs) -> None:
+    from factory.report.words import clean_line, format_seconds
 
     run = evidence.run
-    state = f"{run.state}, {seconds(run.seconds)}"
-    out.say(f"{out.strong(run.name or run.id)}  {clean(run.task)} {clean(run.profile)} {out.dim(run.id)}  {state}")
-    rows = [_stage(stage) for stage in run.stages.values()]
-    out.say(out.table(["stage", "state", "took", "cpu", "peak", ""], rows, right=(2, 3, 4)))
+    state = f"{run.state}, {format_seconds(run.seconds)}"
+    out.print_line(f"{out.style_bold(run.name or run.id)}  {clean_line(run.task)} {clean_line(run.profile)} {out.style_dim(run.id)}  {state}")
+    rows = [_build_stage_cells(stage) for stage in run.stages.values()]
+    out.print_line(out.format_table(["stage", "state", "took", "cpu", "peak", ""], rows, right=(2, 3, 4)))
     for stage, level, text in run.notes:
-        out.say(f"{'warning' if level == 'warning' else 'note'}: {stage or 'build'}: {clean(text)}")
-    _curve(evidence)
+        out.print_line(f"{'warning' if level == 'warning' else 'note'}: {stage or 'build'}: {clean_line(text)}")
+    _print_loss_curve(evidence)
 
 
-def _stage(stage: StageView) -> list[str]:
-    from factory.cli.plain import far
-    from factory.report.words import clean, seconds, size
+def _build_stage_cells(stage: StageView) -> list[str]:
+    from factory.cli.plain import format_stage_progress
+    from factory.report.words import clean_line, format_seconds, format_bytes
     from factory.runs import FAILED, RUNNING
 
-    detail = clean(stage.error, 160) if stage.state == FAILED else clean(stage.why, 80)
+    detail = clean_line(stage.error, 160) if stage.state == FAILED else clean_line(stage.why, 80)
     if stage.state == RUNNING and stage.unit:
-        detail = far(stage)
+        detail = format_stage_progress(stage)
     if not stage.seconds:
         return [stage.name, stage.state, "", "", "", detail]
-    peak = size(stage.peak_mib * 2**20) if stage.peak_mib else ""
-    return [stage.name, stage.state, seconds(stage.seconds), seconds(stage.cpu_seconds), peak, detail]
+    peak = format_bytes(stage.peak_mib * 2**20) if stage.peak_mib else ""
+    return [stage.name, stage.state, format_seconds(stage.seconds), format_seconds(stage.cpu_seconds), peak, detail]
 
 
-def _curve(evidence: RunOutputs) -> None:
+def _print_loss_curve(evidence: RunOutputs) -> None:
     """The training curve, drawn when there are enough points to be one."""
     points = evidence.read_training_curve()
     if len(points) < 3:
         return
-    from factory.cli.curve import curve
+    from factory.cli.curve import plot_braille
 
-    out.say(f"\n{out.strong('training loss by step')}\n{curve(points)}")
+    out.print_line(f"\n{out.style_bold('training loss by step')}\n{plot_braille(points)}")

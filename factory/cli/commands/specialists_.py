@@ -37,6 +37,6 @@ def command(names: Sequence[str], alias: str, as_json: bool) -> None:
     if names and not told.facts:
         raise InputError(f"no specialist {', '.join(names)}; `factory specialists` lists all")
     if as_json:
-        out.emit(told.facts)
+        out.print_json(told.facts)
     else:
-        out.say(told.text(shutil.get_terminal_size((WIDTH, 24)).columns))
+        out.print_line(told.text(shutil.get_terminal_size((WIDTH, 24)).columns))

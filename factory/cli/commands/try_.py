@@ -38,15 +38,15 @@ def command(  # noqa: PLR0913 (one for each option)
     from factory.home import find_home
     from factory.serve.asker import SpecialistClient
 
-    fields = _fields(pairs)
-    documents = [{"id": str(i), "text": text} for i, text in enumerate(texts, 1)] + (_read(file) if file else [])
+    fields = _parse_column_options(pairs)
+    documents = [{"id": str(i), "text": text} for i, text in enumerate(texts, 1)] + (_read_documents_file(file) if file else [])
     with SpecialistClient(find_home(), name, folders) as asker:
-        out.note("the model is loading; the first question about a corpus reads all of it")
-        for asked in [query] if query else _queries():
-            _show(asked, asker.ask(asked, documents, top, fields), as_json)
+        out.print_note("the model is loading; the first question about a corpus reads all of it")
+        for asked in [query] if query else _read_queries():
+            _print_answers(asked, asker.ask(asked, documents, top, fields), as_json)
 
 
-def _fields(pairs: Sequence[str]) -> dict[str, Any]:
+def _parse_column_options(pairs: Sequence[str]) -> dict[str, Any]:
     """`history=["Who was Ada?", "A mathematician."]` → the column and its value."""
     import json
 
@@ -64,21 +64,21 @@ def _fields(pairs: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def _show(query: str, found: Mapping[str, Any], as_json: bool) -> None:
-    from factory.report.words import clean, number
+def _print_answers(query: str, found: Mapping[str, Any], as_json: bool) -> None:
+    from factory.report.words import clean_line, format_number
 
     if as_json:
-        out.emit({"query": query, **found})
+        out.print_json({"query": query, **found})
         return
     if "reply" in found:
-        out.say("\n".join(clean(line) for line in str(found["reply"]["shown"]).splitlines()))
+        out.print_line("\n".join(clean_line(line) for line in str(found["reply"]["shown"]).splitlines()))
         return
     answers = found["answers"]
-    rows = [[str(i), clean(a["id"]), number(a["score"]), clean(a["text"], 100)] for i, a in enumerate(answers, 1)]
-    out.say(out.table(["", "document", "score", "text"], rows, right=(0, 2)))
+    rows = [[str(i), clean_line(a["id"]), format_number(a["score"]), clean_line(a["text"], 100)] for i, a in enumerate(answers, 1)]
+    out.print_line(out.format_table(["", "document", "score", "text"], rows, right=(0, 2)))
 
 
-def _queries() -> Iterator[str]:
+def _read_queries() -> Iterator[str]:
     """What a person types until an empty line, or the lines of a pipe."""
     if not sys.stdin.isatty():
         yield from (line.strip() for line in sys.stdin if line.strip())
@@ -93,14 +93,14 @@ def _queries() -> Iterator[str]:
         yield query
 
 
-def _read(file: Path) -> list[dict[str, str]]:
+def _read_documents_file(file: Path) -> list[dict[str, str]]:
     """The documents of a file: lines of text, or JSONL objects with `text` and maybe `id`."""
     from factory.errors import InputError
 
     if file.suffix == ".jsonl":
         from factory.data.rows import read_jsonl
 
-        return [_document(file, i, value) for i, value in enumerate(read_jsonl(file), 1)]
+        return [_parse_document_object(file, i, value) for i, value in enumerate(read_jsonl(file), 1)]
     try:
         lines = file.read_text("utf-8").splitlines()
     except UnicodeDecodeError as error:
@@ -108,7 +108,7 @@ def _read(file: Path) -> list[dict[str, str]]:
     return [{"id": str(i), "text": line} for i, line in enumerate(lines, 1) if line.strip()]
 
 
-def _document(file: Path, line: int, value: Mapping[str, Any]) -> dict[str, str]:
+def _parse_document_object(file: Path, line: int, value: Mapping[str, Any]) -> dict[str, str]:
     from factory.errors import InputError
 
     if not isinstance(value.get("text"), str):

@@ -14,14 +14,14 @@ from factory.cli import out
 from factory.errors import InputError
 
 SCREENS = ("runs", "run", "verdict", "compare", "try", "review", "specialists")
-ONCE = ("runs", "run", "verdict", "compare", "specialists")
+PRINTABLE_SCREENS = ("runs", "run", "verdict", "compare", "specialists")
 WIDTH = 100
 
 
 @click.command()
 @click.argument("runs", nargs=-1, metavar="[RUN]...")
 @click.option("--screen", type=click.Choice(SCREENS), default=None, help="Begin with this screen.")
-@click.option("--once", type=click.Choice(ONCE), default=None, help="Print one screen as text, and end.")
+@click.option("--once", type=click.Choice(PRINTABLE_SCREENS), default=None, help="Print one screen as text, and end.")
 @click.option("--width", default=0, help="Columns of --once; 0 for those of the terminal.")
 @click.option("--light", is_flag=True, help="Dark letters on light ground.")
 @out.json_option
@@ -34,7 +34,7 @@ def command(runs: Sequence[str], screen: str | None, once: str | None, width: in
     from factory.home import find_home
 
     if once is not None:
-        _once(find_home(), once, runs, width, as_json)
+        _print_screen_once(find_home(), once, runs, width, as_json)
         return
     if as_json:
         raise click.UsageError("--json goes with --once SCREEN")
@@ -45,11 +45,11 @@ def command(runs: Sequence[str], screen: str | None, once: str | None, width: in
     start(find_home(), screen or "", runs, light)
 
 
-def _once(home: Any, screen: str, runs: Sequence[str], width: int, as_json: bool) -> None:
+def _print_screen_once(home: Any, screen: str, runs: Sequence[str], width: int, as_json: bool) -> None:
     from factory.tui.once import once
 
     told = once(home, screen, runs, time.time())
     if as_json:
-        out.emit(told.facts)
+        out.print_json(told.facts)
     else:
-        out.say(told.text(width or shutil.get_terminal_size((WIDTH, 24)).columns))
+        out.print_line(told.text(width or shutil.get_terminal_size((WIDTH, 24)).columns))

@@ -22,9 +22,9 @@ def command(bundle: str, as_json: bool) -> int:
     folder = Path(bundle) if Path(bundle).is_dir() else resolve_bundle(find_home(), bundle)
     problems = [str(problem) for problem in verify_bundle(folder)]
     if as_json:
-        out.emit({"bundle": str(folder), "problems": problems})
+        out.print_json({"bundle": str(folder), "problems": problems})
     else:
         for problem in problems:
-            out.say(problem)
-        out.note(f"{folder}: {f'{len(problems)} problems' if problems else 'every file is as built'}")
+            out.print_line(problem)
+        out.print_note(f"{folder}: {f'{len(problems)} problems' if problems else 'every file is as built'}")
     return BAD_INPUT if problems else 0

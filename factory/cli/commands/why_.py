@@ -26,14 +26,14 @@ def command(
     """Say why a stage would run."""
     from factory.plan import compile_plan
 
-    plan = compile_plan(load.resolved(spec, profile, overrides, folders))
+    plan = compile_plan(load.load_resolved_spec(spec, profile, overrides, folders))
     chosen = [s.name for s in plan.stages if stage in (s.name, s.kind)]
     if not chosen:
-        load.known(plan, [stage])
-    reasons = [reason for reason in load.reasons(plan, force) if reason.stage in chosen]
+        load.check_stage_names(plan, [stage])
+    reasons = [reason for reason in load.collect_stage_reasons(plan, force) if reason.stage in chosen]
     if as_json:
-        out.emit([asdict(reason) for reason in reasons])
+        out.print_json([asdict(reason) for reason in reasons])
         return
     for reason in reasons:
         verb = "would not run" if reason.state == "cached" else "would run"
-        out.say(f"{reason.stage} {verb}: {reason}")
+        out.print_line(f"{reason.stage} {verb}: {reason}")

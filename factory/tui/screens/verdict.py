@@ -91,7 +91,7 @@ class VerdictPage(Page):
         self.headed(lambda room: view.headline(evidence, room))
         self.listing("contenders").tell(view.contenders(evidence))
         self.pages("why").tell(lambda room: view.reasoning(evidence, room))
-        other = str(words.deciding(gate).get("baseline", ""))
+        other = str(words.find_deciding_comparison(gate).get("baseline", ""))
         found = self.found.get(evidence.run.id) if gate else []
         self.listing("slices").border_title = escape(f"Slices: tuned against {other}" if other else "Slices")
         self.listing("slices").tell(view.slices(found, float(gate.get("confidence", 0.95)), other))
@@ -155,7 +155,7 @@ class VerdictPage(Page):
 def slices_of(evidence: RunOutputs) -> list[Slice]:
     """The parts of the test set against what decided; none when rows or task are not there."""
     try:
-        other = str(words.deciding(evidence.read_stage_json("gate")).get("baseline", ""))
+        other = str(words.find_deciding_comparison(evidence.read_stage_json("gate")).get("baseline", ""))
         pair = compare.compare_contenders(compare.ContenderResults(evidence, compare.find_tuned_contender(evidence.run)), compare.ContenderResults(evidence, other))
         return compare_slices(pair, compare.FrozenRowViewer(evidence))
     except BROKEN:

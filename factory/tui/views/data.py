@@ -110,8 +110,8 @@ def _check(check: Mapping[str, Any]) -> Record:
         line((word, tone)),
         safe(check.get("check", "")),
         str(count) if count else line(("0", "dim")),
-        words.percent(check.get("share")),
-        words.percent(check.get("limit")),
+        words.format_percent(check.get("share")),
+        words.format_percent(check.get("limit")),
         line((safe(first), "dim")),
     )
     values = (
@@ -133,7 +133,7 @@ def findings(evidence: RunOutputs, check: str, room: int) -> list[Line]:
     head = wrap(
         line(
             (safe(check), "strong"),
-            f": {one.get('rows', 0)} rows, {words.percent(one.get('share'))}, limit {words.percent(one.get('limit'))}",
+            f": {one.get('rows', 0)} rows, {words.format_percent(one.get('share'))}, limit {words.format_percent(one.get('limit'))}",
         ),
         room,
     )

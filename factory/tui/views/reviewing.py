@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from factory.report.words import number, percent
+from factory.report.words import format_number, format_percent
 from factory.review.desk import ReviewSession, ReviewItem, format_editable_value
 from factory.tui import look
 from factory.tui.lines import Line, line, paragraphs, safe, wrap, wrapped
@@ -71,8 +71,8 @@ def agreement(desk: ReviewSession, room: int) -> list[Line]:
         return wrapped("one reviewer alone so far; with a second one, their agreement stands here", room, "dim")
     found: list[Line] = []
     for pair in agreed.pairs:
-        kappa = f"Cohen's κ {number(pair.kappa, 2)}" if pair.kappa is not None else "κ not told: always the same word"
-        share = percent(pair.agreed / pair.rows)
+        kappa = f"Cohen's κ {format_number(pair.kappa, 2)}" if pair.kappa is not None else "κ not told: always the same word"
+        share = format_percent(pair.agreed / pair.rows)
         found += wrap(
             line(
                 (f"{safe(pair.a)} and {safe(pair.b)}", "strong"),

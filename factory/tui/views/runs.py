@@ -85,13 +85,13 @@ def _cells(one: Summary, state: str, values: Sequence[Any], finish: Finish | Non
         left,
         line(look.verdict(one.verdict)),
         safe(one.metric),
-        words.number(one.score) if one.score is not None else "",
+        words.format_number(one.score) if one.score is not None else "",
         _gain(one),
         safe(one.baseline),
         _interval(one),
         _drawn(one, most),
-        words.ago(age).removesuffix(" ago") if age is not None else "",
-        words.seconds(took) if took else "",
+        words.format_ago(age).removesuffix(" ago") if age is not None else "",
+        words.format_seconds(took) if took else "",
         safe(one.task),
         safe(one.profile),
         one.id,
@@ -110,18 +110,18 @@ def _left(one: Summary) -> str:
     """What remains of the stage alone, when the whole is not known."""
     if not one.total or one.rate <= 0:
         return ""
-    return f"{words.seconds((one.total - one.done) / one.rate)}+"
+    return f"{words.format_seconds((one.total - one.done) / one.rate)}+"
 
 
 def _gain(one: Summary) -> Line:
     if one.difference is None:
         return ()
     clear = one.low is not None and one.high is not None and (one.low > 0 or one.high < 0)
-    return line((words.signed(one.difference), ("good" if one.difference > 0 else "bad") if clear else "warn"))
+    return line((words.format_signed(one.difference), ("good" if one.difference > 0 else "bad") if clear else "warn"))
 
 
 def _interval(one: Summary) -> Line:
-    return line((f"{words.signed(one.low)} to {words.signed(one.high)}", "dim")) if one.low is not None else ()
+    return line((f"{words.format_signed(one.low)} to {words.format_signed(one.high)}", "dim")) if one.low is not None else ()
 
 
 def _drawn(one: Summary, most: float) -> Line:
@@ -137,8 +137,8 @@ def preview(one: Summary | None, room: int) -> list[Line]:
     said = {
         words.SHIP: "ship it: better than everything it was held against, outside the noise",
         words.NO_SHIP: "do not ship: see which rows it loses on Verdict (3) or Compare (4)",
-        words.PROMPTING: "do not ship: prompting the base does as well",
-        words.INSUFFICIENT: "not settled: more test rows are needed",
+        words.PROMPTING_IS_ENOUGH: "do not ship: prompting the base does as well",
+        words.INSUFFICIENT_EVIDENCE: "not settled: more test rows are needed",
     }.get(one.verdict, "")
     ended = {
         "dead": "its process is gone without a last word; the same build command goes on where it stopped",

@@ -56,7 +56,7 @@ def answers(replies: Mapping[str, Reply], room: int) -> list[Line]:
 
 
 def _block(reply: Reply, wide: int) -> list[Line]:
-    took = words.seconds(reply.seconds) if reply.done else "…"
+    took = words.format_seconds(reply.seconds) if reply.done else "…"
     head = line((safe(reply.name), "title"), (f"  {took}", "dim"))
     if reply.failed:
         return [head, *wrapped(safe(reply.failed), wide, "bad", "✗ ")]
@@ -72,7 +72,7 @@ def _block(reply: Reply, wide: int) -> list[Line]:
 
 
 def _ranked(place: int, answer: Mapping[str, object], wide: int) -> list[Line]:
-    score = words.number(answer.get("score"))
+    score = words.format_number(answer.get("score"))
     return wrap(
         line(
             (f"{place:>2} ", "dim"),

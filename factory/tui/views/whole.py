@@ -39,7 +39,7 @@ def tables(evidence: RunOutputs, contender: str = "tuned") -> Iterator[tuple[str
             record(
                 c,
                 safe(c),
-                *(words.number(v.get(n)) if n in v else "" for n in names),
+                *(words.format_number(v.get(n)) if n in v else "" for n in names),
                 values=(c, *(v.get(n) for n in names)),
             )
             for c, v in totals.items()
@@ -65,7 +65,7 @@ def _table(lines: Sequence[Mapping[str, Any]]) -> Grid:
 
 
 def _cell(value: Any) -> str:
-    return words.number(value) if isinstance(value, float) else safe("" if value is None else value)
+    return words.format_number(value) if isinstance(value, float) else safe("" if value is None else value)
 
 
 def _bare(value: Any) -> Any:
