@@ -22,7 +22,7 @@ from factory import bases
 from factory.api import Base, NoOpReporter
 from factory.home import find_home
 from factory.ml.kit import TRANSFORMERS_KIT
-from factory_curators.confident import Suspect, held_out, suspects, words
+from factory_curators.confident import LabelIssue, predict_out_of_fold, find_label_issues, vectorise_words
 
 THRESHOLDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
@@ -45,7 +45,7 @@ def flip_labels(labels: list[str], share: float, seed: int) -> tuple[list[str], 
     return [draw.choice(others[label]) if i in places else label for i, label in enumerate(labels)], places
 
 
-def compute_detection_rates(found: list[Suspect], places: set[int], threshold: float) -> tuple[float, float, int]:
+def compute_detection_rates(found: list[LabelIssue], places: set[int], threshold: float) -> tuple[float, float, int]:
     """Recall, precision and the number flagged at a threshold."""
     flagged = {suspect.place for suspect in found if suspect.margin >= threshold}
     right = len(flagged & places)
@@ -88,13 +88,13 @@ def main(path: Path, text: str, label: str, share: float, folds: int, seeds: tup
     texts, labels = read_texts_and_labels(path, text, label, options["limit"])
     start = time.perf_counter()
     model = options["features"] == "embedder"
-    vectors = load_or_embed_texts(texts, options["embedder"], options["cache"]) if model else words(texts)
+    vectors = load_or_embed_texts(texts, options["embedder"], options["cache"]) if model else vectorise_words(texts)
     click.echo(f"{len(texts)} rows, {len(set(labels))} labels, features in {time.perf_counter() - start:.0f} s")
     for seed in seeds:
         said, places = flip_labels(labels, share, seed)
         start = time.perf_counter()
-        probabilities, names = held_out(vectors, said, folds, seed, lambda done, all: None)
-        found = suspects(probabilities, said, names)
+        probabilities, names = predict_out_of_fold(vectors, said, folds, seed, lambda done, all: None)
+        found = find_label_issues(probabilities, said, names)
         click.echo(f"seed {seed}: {len(places)} flipped; {folds} folds in {time.perf_counter() - start:.0f} s")
         click.echo("threshold  recall  precision  flagged")
         for threshold in THRESHOLDS:

@@ -24,7 +24,7 @@ from factory.data.verdict import decide_verdict
 from factory.ml.kit import TRANSFORMERS_KIT
 from factory.plugins import load_installed_registry
 from factory.spec import Gate
-from factory_rerank.ranking import Ranking
+from factory_rerank.ranking import RankingMetrics
 from factory_rerank.task import Reranker
 from factory_sources.retrieval import Retrieval
 from factory_zelo.contest import Contest
@@ -158,14 +158,14 @@ def build_true_targets(rows: Iterable[Row]) -> list[Row]:
 def compute_target_ndcg(rows: Sequence[Row]) -> float:
     """Mean nDCG@10 on training rows of the order of the targets themselves, before any model."""
     answers = {row.id: Answer(row.id, [row["targets"].get(name, 0.0) for name in row["candidates"]]) for row in rows}
-    scores = Ranking().score(ScoreJob(7, NoOpReporter(), Path(), rows=rows, answers=answers))
+    scores = RankingMetrics().score(ScoreJob(7, NoOpReporter(), Path(), rows=rows, answers=answers))
     return float(np.mean([score.values["ndcg@10"] / (score.values["ceiling"] or 1) for score in scores]))
 
 
 def score_test_rows(rows: Sequence[Row], answers: Iterable[Answer]) -> list[dict[str, Any]]:
     """Rows as the verdict reads them."""
     job = ScoreJob(7, NoOpReporter(), Path(), rows=rows, answers={answer.id: answer for answer in answers})
-    return [{"id": score.id, "group": "", "values": dict(score.values)} for score in Ranking().score(job)]
+    return [{"id": score.id, "group": "", "values": dict(score.values)} for score in RankingMetrics().score(job)]
 
 
 def train_and_score(
@@ -268,7 +268,7 @@ def print_verdict(runs: dict[str, list[list[dict[str, Any]]]], test: list[Row]) 
         click.echo(f"{name}: nDCG@10 {compute_mean_score(scores):.4f}")
     if "zelo" in table:
         renamed = {("tuned" if name == "zelo" else name): scores for name, scores in table.items() if name != "truth"}
-        found = decide_verdict(renamed, Ranking.metrics[0], Gate())
+        found = decide_verdict(renamed, RankingMetrics.metrics[0], Gate())
         click.echo(f"{found['verdict']}: " + "; ".join(
             f"{one['baseline']} {one['difference']:+.4f} [{one['low']:+.4f}, {one['high']:+.4f}] p {one['p']:.3f}"
             for one in found["comparisons"]

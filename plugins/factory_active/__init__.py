@@ -6,6 +6,6 @@ from factory.api import Plugin, hookimpl
 @hookimpl
 def factory_plugins() -> list[type[Plugin]]:
     """The curator of this package."""
-    from factory_active.active import Active
+    from factory_active.active import ActiveLearning
 
-    return [Active]
+    return [ActiveLearning]

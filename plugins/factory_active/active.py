@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class Active(Curator):
+class ActiveLearning(Curator):
     """Of all rows, the `count` whose labels would teach most stay: typical ones first, then where a model is unsure.
 
     Works as if no row had a label until it is chosen, so that it shows what labelling so many would have been worth.
@@ -38,7 +38,7 @@ class Active(Curator):
     def curate(self, job: RowsJob) -> Iterator[Decision]:
         rows = [row for row in job.rows if row.columns.get(self.label) not in (None, "")]
         chosen: dict[int, str] = {}
-        vectors = self._vectors(job, [self._text(job, row) for row in rows])
+        vectors = self._embed_row_texts(job, [self._join_embedded_columns(job, row) for row in rows])
         for done in range(self.rounds):
             due = self.count * (done + 1) // self.rounds - len(chosen)
             new = select_for_labelling(vectors, chosen, due, self.seed) if due > 0 else []
@@ -50,7 +50,7 @@ class Active(Curator):
             why = "" if row.id in kept else "others teach more" if row.id in labelled else f"no {self.label}"
             yield Decision(row.id, not why, why)
 
-    def _text(self, job: RowsJob, row: Row) -> str:
+    def _join_embedded_columns(self, job: RowsJob, row: Row) -> str:
         """What is embedded of a row: never its label."""
         if self.on:
             return join_text_columns(row.columns, self.on)
@@ -58,5 +58,5 @@ class Active(Curator):
             return join_text_columns(row.columns, [job.task.text_column])
         return join_text_columns({name: value for name, value in row.columns.items() if name != self.label})
 
-    def _vectors(self, job: RowsJob, texts: list[str]) -> NDArray[np.float32]:
+    def _embed_row_texts(self, job: RowsJob, texts: list[str]) -> NDArray[np.float32]:
         return job.kit.embed(job.get_embedding_base(self.model), texts, report=job.report)

@@ -7,9 +7,9 @@ from factory.api import Plugin, hookimpl
 def factory_plugins() -> list[type[Plugin]]:
     """All that a classifier brings."""
     from factory_classify.baselines import Majority, TfIdf
-    from factory_classify.metrics import Classification as Metrics
+    from factory_classify.metrics import ClassificationMetrics as Metrics
     from factory_classify.neighbours import Centroid, Knn
-    from factory_classify.objective import Classification
+    from factory_classify.objective import ClassificationObjective
     from factory_classify.task import Classifier
 
-    return [Centroid, Classification, Classifier, Knn, Majority, Metrics, TfIdf]
+    return [Centroid, ClassificationObjective, Classifier, Knn, Majority, Metrics, TfIdf]

@@ -9,17 +9,17 @@ from typing import Any
 from pydantic import Field
 
 from factory.api import Answer, AnswerJob, Contender, Row, Task, render
-from factory_classify.calibration import fitted_temperature
-from factory_classify.labels import labelled, softmax
+from factory_classify.calibration import fit_temperature
+from factory_classify.labels import build_label_answer, compute_softmax
 
 
-def texts_of(task: Task, rows: Sequence[Row]) -> list[str]:
+def render_row_texts(task: Task, rows: Sequence[Row]) -> list[str]:
     """The text of each row as every contender reads it."""
     template = task.get_templates()["text"]
     return [render(template, row.columns) for row in rows]
 
 
-def places(task: Task, rows: Sequence[Row], labels: Sequence[str]) -> list[int]:
+def find_label_indices(task: Task, rows: Sequence[Row], labels: Sequence[str]) -> list[int]:
     """The place of each row's label among these; -1 where it is none of them."""
     at = {label: place for place, label in enumerate(labels)}
     return [at.get(task.render_target(row), -1) for row in rows]
@@ -34,9 +34,9 @@ class Majority(Contender):
 
     def answer(self, job: AnswerJob) -> Iterator[Answer]:
         labels = job.task.list_choices(job.train)
-        counts = Counter(places(job.task, job.train, labels))
+        counts = Counter(find_label_indices(job.task, job.train, labels))
         shares = [counts[place] / len(job.train) for place in range(len(labels))]
-        yield from (labelled(row.id, labels, shares) for row in job.rows)
+        yield from (build_label_answer(row.id, labels, shares) for row in job.rows)
 
 
 class TfIdf(Contender):
@@ -55,25 +55,25 @@ class TfIdf(Contender):
     def answer(self, job: AnswerJob) -> Iterator[Answer]:
         labels = job.task.list_choices(job.train)
         if len(labels) < 2:
-            yield from (labelled(row.id, labels, [1.0]) for row in job.rows)
+            yield from (build_label_answer(row.id, labels, [1.0]) for row in job.rows)
             return
-        right = places(job.task, job.validation, labels)
+        right = find_label_indices(job.task, job.validation, labels)
         known = [place >= 0 for place in right]
-        features = self._features()
-        train = features.fit_transform(texts_of(job.task, job.train))
-        tried = features.transform(texts_of(job.task, job.validation)) if any(known) else None
-        model, strength = self._best(train, places(job.task, job.train, labels), tried, right)
+        features = self._build_tfidf_features()
+        train = features.fit_transform(render_row_texts(job.task, job.train))
+        tried = features.transform(render_row_texts(job.task, job.validation)) if any(known) else None
+        model, strength = self._select_svm(train, find_label_indices(job.task, job.train, labels), tried, right)
         temperature = 1.0
         if tried is not None:
             import numpy as np
 
-            margins = _margins(model, tried)
-            temperature = fitted_temperature(margins[known], np.array(right)[known])
+            margins = _compute_margins(model, tried)
+            temperature = fit_temperature(margins[known], np.array(right)[known])
         job.record_facts(strength=strength, temperature=round(temperature, 4), features=int(train.shape[1]))
-        probabilities = softmax(_margins(model, features.transform(texts_of(job.task, job.rows))) / temperature)
-        yield from (labelled(row.id, labels, each) for row, each in zip(job.rows, probabilities, strict=True))
+        probabilities = compute_softmax(_compute_margins(model, features.transform(render_row_texts(job.task, job.rows))) / temperature)
+        yield from (build_label_answer(row.id, labels, each) for row, each in zip(job.rows, probabilities, strict=True))
 
-    def _features(self) -> Any:
+    def _build_tfidf_features(self) -> Any:
         from sklearn.feature_extraction.text import TfidfVectorizer
         from sklearn.pipeline import FeatureUnion
 
@@ -81,7 +81,7 @@ class TfIdf(Contender):
         pieces = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, self.pieces), sublinear_tf=True)
         return FeatureUnion([("words", words), ("pieces", pieces)])
 
-    def _best(self, train: Any, labels: Sequence[int], tried: Any, right: Sequence[int]) -> tuple[Any, float]:
+    def _select_svm(self, train: Any, labels: Sequence[int], tried: Any, right: Sequence[int]) -> tuple[Any, float]:
         """The machine that is most often right on validation rows, of equals the weaker; and its strength."""
         from sklearn.svm import LinearSVC
 
@@ -94,7 +94,7 @@ class TfIdf(Contender):
         return models[best], strengths[best]
 
 
-def _margins(model: Any, features: Any) -> Any:
+def _compute_margins(model: Any, features: Any) -> Any:
     """A column for each label; of two labels a machine gives the second one's alone."""
     import numpy as np
 

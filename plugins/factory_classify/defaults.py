@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-SPEC: dict[str, Any] = {
+CLASSIFIER_DEFAULTS: dict[str, Any] = {
     "objective": "classification",
     "data": {"curate": [{"kind": "exact", "on": ["text", "label"]}], "split": {"stratify": "label"}},
     "contenders": ["tuned", "centroid", "knn", "tfidf", "majority"],
@@ -13,7 +13,7 @@ SPEC: dict[str, Any] = {
     "train": {"epochs": 4, "batch_size": 32, "learning_rate": 1e-3},
 }
 
-PROFILES: dict[str, dict[str, Any]] = {
+CLASSIFIER_PROFILES: dict[str, dict[str, Any]] = {
     "smoke": {
         "data": {"limit": 200, "split": {"test": 100, "validation": 40}},
         "train": {"epochs": 1},

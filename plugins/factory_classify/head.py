@@ -17,35 +17,35 @@ from factory.api import Encoder, Reporter
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-CLASSIFIER = "classifier"
-POOLER = "pooler"
-SPREAD = 8.0
+CLASSIFIER_MODULE = "classifier"
+POOLER_MODULE = "pooler"
+POOLED_NORM = 8.0
 """Length of a pooled mean: its components stay where tanh is nearly a line."""
-SHARPNESS = 4.0
+CENTROID_NORM = 4.0
 """Length of a centroid in the head: the first steps are neither blind nor too sure."""
 RIDGE = 1e-4
-ENOUGH = 250_000
+MAX_INIT_TOKENS = 250_000
 """Tokens of texts to start from: a linear map of 400 × 400 and some centroids need no more."""
 
-Ids = Sequence[Sequence[int]]
+TokenIdLists = Sequence[Sequence[int]]
 
 
-def start(
-    model: nn.Module, plain: Encoder, headed: Encoder, ids: Ids, labels: Tensor, *, mean: bool,
+def initialise_head(
+    model: nn.Module, plain: Encoder, headed: Encoder, ids: TokenIdLists, labels: Tensor, *, mean: bool,
     report: Reporter | None = None,
 ) -> None:
     """Set the head of `model` by the training texts. `plain` is the base alone, `headed` one with a head to try on."""
-    chosen = some(ids, labels.tolist())
+    chosen = sample_texts_by_label(ids, labels.tolist())
     ids, labels = [ids[row] for row in chosen], labels[chosen]
-    if mean and _pooler(model) is not None:
-        weight, bias = _first_to_mean(plain.compute_token_vectors(ids, report))
+    if mean and _find_pooler(model) is not None:
+        weight, bias = _fit_first_to_mean(plain.compute_token_vectors(ids, report))
         for one in (model, headed.model):
-            _set(_pooler(one), weight, bias)
-    weight, bias = _centroids(_read(headed, ids, report), labels)
-    _set(_last(model), weight, bias)
+            _assign_linear(_find_pooler(one), weight, bias)
+    weight, bias = _compute_centroid_head(_compute_head_inputs(headed, ids, report), labels)
+    _assign_linear(_find_last_linear(model), weight, bias)
 
 
-def some(ids: Ids, labels: Sequence[int], enough: int = ENOUGH) -> list[int]:
+def sample_texts_by_label(ids: TokenIdLists, labels: Sequence[int], enough: int = MAX_INIT_TOKENS) -> list[int]:
     """The texts to start from, in order: all; or where they have too many tokens, every k-th of each label."""
     step, places = -(-sum(map(len, ids)) // enough), defaultdict[int, list[int]](list)
     for row, label in enumerate(labels):
@@ -53,19 +53,19 @@ def some(ids: Ids, labels: Sequence[int], enough: int = ENOUGH) -> list[int]:
     return sorted(row for rows in places.values() for row in rows[::step])
 
 
-def parts(model: nn.Module, heads: Sequence[str]) -> dict[str, Tensor]:
+def copy_head_parameters(model: nn.Module, heads: Sequence[str]) -> dict[str, Tensor]:
     """The parameters of these heads, by name, as they are now."""
     named = model.named_parameters()
     return {name: value.detach().clone() for name, value in named if set(name.split(".")) & set(heads)}
 
 
-def _first_to_mean(vectors: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+def _fit_first_to_mean(vectors: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     """Weight and bias of the ridge regression from each text's first token to the direction of its mean."""
     import torch
     from torch.nn.functional import normalize
 
     first = torch.stack([text[0] for text in vectors]).double()
-    mean = normalize(torch.stack([text.mean(0) for text in vectors]).double(), dim=1) * SPREAD
+    mean = normalize(torch.stack([text.mean(0) for text in vectors]).double(), dim=1) * POOLED_NORM
     inputs = torch.cat([first, torch.ones(len(first), 1, dtype=first.dtype)], dim=1)
     gram = inputs.T @ inputs
     gram += RIDGE * len(first) * torch.eye(len(gram), dtype=gram.dtype)
@@ -73,7 +73,7 @@ def _first_to_mean(vectors: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     return found[:-1].T.contiguous(), found[-1].contiguous()
 
 
-def _centroids(read: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+def _compute_centroid_head(read: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """Weight and bias by which the nearest centroid wins, seen from the mean of all."""
     import torch
     from torch.nn.functional import normalize
@@ -81,15 +81,15 @@ def _centroids(read: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     count = int(labels.max()) + 1
     means = torch.stack([read[labels == label].mean(0) for label in range(count)])
     middle = means.mean(0)
-    weight = normalize(means - middle, dim=1) * SHARPNESS
+    weight = normalize(means - middle, dim=1) * CENTROID_NORM
     return weight, -(weight @ middle)
 
 
-def _read(headed: Encoder, ids: Ids, report: Reporter | None) -> Tensor:
+def _compute_head_inputs(headed: Encoder, ids: TokenIdLists, report: Reporter | None) -> Tensor:
     """What the last layer reads of each text: (texts, width)."""
     from torch.nn import Identity
 
-    last = _last(headed.model)
+    last = _find_last_linear(headed.model)
     name = next(name for name, module in headed.model.named_modules() if module is last)
     parent, _, leaf = name.rpartition(".")
     owner = headed.model.get_submodule(parent)
@@ -100,19 +100,19 @@ def _read(headed: Encoder, ids: Ids, report: Reporter | None) -> Tensor:
         setattr(owner, leaf, last)
 
 
-def _last(model: nn.Module) -> Any:
+def _find_last_linear(model: nn.Module) -> Any:
     """The last linear layer of the head."""
     from torch.nn import Linear
 
-    return [module for module in model.get_submodule(CLASSIFIER).modules() if isinstance(module, Linear)][-1]
+    return [module for module in model.get_submodule(CLASSIFIER_MODULE).modules() if isinstance(module, Linear)][-1]
 
 
-def _pooler(model: nn.Module) -> Any:
+def _find_pooler(model: nn.Module) -> Any:
     """The linear layer between the first token and the head, where there is one."""
     body: Any = model.base_model
-    return getattr(getattr(body, POOLER, None), "dense", None)
+    return getattr(getattr(body, POOLER_MODULE, None), "dense", None)
 
 
-def _set(linear: Any, weight: Tensor, bias: Tensor) -> None:
+def _assign_linear(linear: Any, weight: Tensor, bias: Tensor) -> None:
     linear.weight.data.copy_(weight)
     linear.bias.data.copy_(bias)

@@ -13,23 +13,23 @@ if TYPE_CHECKING:
 
     Numbers = NDArray[np.float64]
 
-DIGITS = 6
+PROBABILITY_DIGITS = 6
 """Of a probability in an answer: more would show the last bits of a sum, which differ between machines."""
 
 
-def labelled(row: str, labels: Sequence[str], probabilities: Sequence[float]) -> Answer:
+def build_label_answer(row: str, labels: Sequence[str], probabilities: Sequence[float]) -> Answer:
     """An answer out of the probabilities of all labels, in their order."""
-    return Answer(row, {label: round(float(p), DIGITS) for label, p in zip(labels, probabilities, strict=True)})
+    return Answer(row, {label: round(float(p), PROBABILITY_DIGITS) for label, p in zip(labels, probabilities, strict=True)})
 
 
-def best(answer: Answer) -> tuple[str, float]:
+def pick_best_label(answer: Answer) -> tuple[str, float]:
     """The likeliest label and its probability; of equals the first by name."""
     output: Mapping[str, float] = answer.output
     label = min(output, key=lambda name: (-output[name], name))
     return label, output[label]
 
 
-def softmax(logits: Numbers) -> Numbers:
+def compute_softmax(logits: Numbers) -> Numbers:
     """Rows of logits to rows of probabilities."""
     import numpy as np
 

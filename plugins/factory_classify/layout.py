@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-CONFIG = "labels/config.json"
+LABEL_CONFIG_PATH = "labels/config.json"
 """In a folder of its own: beside an adapter, a config makes transformers take the folder for a whole model."""
 
 
-def write_config(base: Path, labels: Sequence[str], folder: Path, abstain_below: float | None = None) -> None:
+def write_label_config(base: Path, labels: Sequence[str], folder: Path, abstain_below: float | None = None) -> None:
     """Write the base's config with these labels, in their order, and the confidence below which to abstain."""
     config: dict[str, Any] = json.loads((base / "config.json").read_text())
     config.pop("_name_or_path", None)
@@ -20,20 +20,20 @@ def write_config(base: Path, labels: Sequence[str], folder: Path, abstain_below:
     config["problem_type"] = "single_label_classification"
     if abstain_below is not None:
         config["abstain_below"] = abstain_below
-    (folder / CONFIG).parent.mkdir(exist_ok=True)
-    (folder / CONFIG).write_text(json.dumps(config, sort_keys=True, indent=2, ensure_ascii=False) + "\n")
+    (folder / LABEL_CONFIG_PATH).parent.mkdir(exist_ok=True)
+    (folder / LABEL_CONFIG_PATH).write_text(json.dumps(config, sort_keys=True, indent=2, ensure_ascii=False) + "\n")
 
 
-def labels_of(folder: Path) -> tuple[str, ...]:
+def read_bundle_labels(folder: Path) -> tuple[str, ...]:
     """The labels of a fit, or of a bundle, in the order of the head's outputs."""
-    named: dict[str, str] = json.loads((folder / CONFIG).read_text())["id2label"]
+    named: dict[str, str] = json.loads((folder / LABEL_CONFIG_PATH).read_text())["id2label"]
     return tuple(named[str(place)] for place in range(len(named)))
 
 
-def load(bundle: Path) -> tuple[Any, Any]:
+def load_classifier(bundle: Path) -> tuple[Any, Any]:
     """Model and tokenizer, as the bundle's README says."""
     from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
-    config = AutoConfig.from_pretrained((bundle / CONFIG).parent)
+    config = AutoConfig.from_pretrained((bundle / LABEL_CONFIG_PATH).parent)
     model = AutoModelForSequenceClassification.from_pretrained(bundle, config=config)
     return model.eval(), AutoTokenizer.from_pretrained(bundle)

@@ -13,27 +13,27 @@ from pydantic import Field
 
 from factory.api import Answer, Encoder, Finding, FitJob, Kit, ModelJob, Objective, ReferenceAnswers, Fraction, TrainResult
 from factory_classify import head
-from factory_classify.baselines import places, texts_of
-from factory_classify.labels import labelled, softmax
-from factory_classify.layout import CONFIG, labels_of, load, write_config
-from factory_classify.neighbours import zero_shot
-from factory_classify.settle import settle
+from factory_classify.baselines import find_label_indices, render_row_texts
+from factory_classify.labels import build_label_answer, compute_softmax
+from factory_classify.layout import LABEL_CONFIG_PATH, read_bundle_labels, load_classifier, write_label_config
+from factory_classify.neighbours import classify_zero_shot
+from factory_classify.settle import tune_after_training
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-Example = tuple[list[int], int]
+LabelledTokens = tuple[list[int], int]
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class ClassificationBatch:
     """The texts of a batch, packed by the kit, and the places of their labels."""
 
     packed: Any
     labels: Tensor
 
 
-class Classification(Objective):
+class ClassificationObjective(Objective):
     """Cross-entropy over the labels of the training rows, by a head that starts from their centroids.
 
     Validation rows then choose how much of the training is kept (Wortsman et al. 2022), and a temperature (Guo et al.
@@ -62,10 +62,10 @@ class Classification(Objective):
     @property
     def modules_to_save(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
         """The modules that are saved whole."""
-        return (head.CLASSIFIER, head.POOLER) if self.pooling == "mean" else (head.CLASSIFIER,)
+        return (head.CLASSIFIER_MODULE, head.POOLER_MODULE) if self.pooling == "mean" else (head.CLASSIFIER_MODULE,)
 
     def audit(self, job: ModelJob) -> Iterator[Finding]:
-        texts = texts_of(job.task, job.rows)
+        texts = render_row_texts(job.task, job.rows)
         for row, ids in zip(job.rows, job.kit.load_encoder(job.base).tokenize_texts(texts, 10**6), strict=True):
             if len(ids) > self.max_length:
                 yield Finding("truncated", row.id, f"it has {len(ids)} tokens, {self.max_length} are read")
@@ -77,82 +77,82 @@ class Classification(Objective):
         if len(labels) < 2:
             raise ValueError(f"the training rows have {len(labels)} label; a classifier needs two")
         plain = kit.load_encoder(job.base)
-        ids = plain.tokenize_texts(texts_of(job.task, job.rows), self.max_length)
-        right = places(job.task, job.rows, labels)
+        ids = plain.tokenize_texts(render_row_texts(job.task, job.rows), self.max_length)
+        right = find_label_indices(job.task, job.rows, labels)
         learner = kit.create_learner(job, heads=self.modules_to_save, labels=len(labels))
         headed = kit.load_encoder(job.base, labels=len(labels))
         mean = self.pooling == "mean"
-        head.start(learner.model, plain, headed, ids, torch.tensor(right), mean=mean, report=job.report)
-        start = head.parts(learner.model, self.modules_to_save)
+        head.initialise_head(learner.model, plain, headed, ids, torch.tensor(right), mean=mean, report=job.report)
+        start = head.copy_head_parameters(learner.model, self.modules_to_save)
         result = kit.fit(
-            learner, list(zip(ids, right, strict=True)), collate(kit), self._loss(kit, right), job, heads=self.modules_to_save,
+            learner, list(zip(ids, right, strict=True)), build_classification_collator(kit), self._build_classification_loss(kit, right), job, heads=self.modules_to_save,
             task_type="SEQ_CLS",
         )
-        texts, known = texts_of(job.task, job.validation), places(job.task, job.validation, labels)
-        found = settle(
-            job, start, len(labels), known, lambda encoder: self._logits(encoder, texts), sorted(self.kept), self.wanted
+        texts, known = render_row_texts(job.task, job.validation), find_label_indices(job.task, job.validation, labels)
+        found = tune_after_training(
+            job, start, len(labels), known, lambda encoder: self._compute_text_logits(encoder, texts), sorted(self.kept), self.wanted
         )
-        write_config(job.base.folder, labels, job.out, found.get("abstain", {}).get("below"))
+        write_label_config(job.base.folder, labels, job.out, found.get("abstain", {}).get("below"))
         return replace(result, facts={**result.facts, "labels": len(labels), **found})
 
-    def _loss(self, kit: Kit, right: Sequence[int]) -> Callable[[nn.Module, Batch], Tensor]:
+    def _build_classification_loss(self, kit: Kit, right: Sequence[int]) -> Callable[[nn.Module, ClassificationBatch], Tensor]:
         import torch
 
         counts, weights = Counter(right), None
         if self.class_weights == "balanced":
             weights = torch.tensor([len(right) / (len(counts) * counts[place]) for place in range(len(counts))])
 
-        def value(model: nn.Module, batch: Batch) -> Tensor:
+        def value(model: nn.Module, batch: ClassificationBatch) -> Tensor:
             return torch.nn.functional.cross_entropy(
                 kit.compute_head_logits(model, batch.packed), batch.labels, weights, label_smoothing=self.label_smoothing
             )
 
         return value
 
-    def _logits(self, encoder: Encoder, texts: Sequence[str], report: Any = None) -> Any:
+    def _compute_text_logits(self, encoder: Encoder, texts: Sequence[str], report: Any = None) -> Any:
         ids = encoder.tokenize_texts(texts, self.max_length)
         return encoder.compute_pair_logits([(text, [0] * len(text)) for text in ids], report).double().numpy()
 
     def answer(self, job: ModelJob) -> Iterator[Answer]:
-        texts = texts_of(job.task, job.rows)
+        texts = render_row_texts(job.task, job.rows)
         if job.adapter is None:
             labels = job.task.list_choices(job.rows)
             vectors = job.kit.embed(job.base, [*texts, *labels], report=job.report)
-            answers = zero_shot(vectors[: len(texts)], vectors[len(texts) :])
+            answers = classify_zero_shot(vectors[: len(texts)], vectors[len(texts) :])
         else:
-            labels = labels_of(job.adapter)
+            labels = read_bundle_labels(job.adapter)
             encoder = job.kit.load_encoder(job.base, job.adapter, labels=len(labels))
-            answers = softmax(self._logits(encoder, texts, job.report)).tolist()
-        yield from (labelled(row.id, labels, each) for row, each in zip(job.rows, answers, strict=True))
+            answers = compute_softmax(self._compute_text_logits(encoder, texts, job.report)).tolist()
+        yield from (build_label_answer(row.id, labels, each) for row, each in zip(job.rows, answers, strict=True))
 
     def export_files(self, job: ModelJob, bundle: Path) -> None:
         if job.adapter is None:
             raise ValueError("a bundle without an adapter has no labels")
-        (bundle / CONFIG).parent.mkdir()
-        shutil.copyfile(job.adapter / CONFIG, bundle / CONFIG)
+        (bundle / LABEL_CONFIG_PATH).parent.mkdir()
+        shutil.copyfile(job.adapter / LABEL_CONFIG_PATH, bundle / LABEL_CONFIG_PATH)
 
     def generate_reference_answers(self, job: ModelJob) -> ReferenceAnswers:
         """The base by itself has no head in the plain library: it gives every label of the rows the same."""
-        texts, answers = texts_of(job.task, job.rows), []
+        texts, answers = render_row_texts(job.task, job.rows), []
         if job.adapter is None:
             labels = job.task.list_choices(job.rows)
             even = [1 / len(labels)] * len(labels)
-            return ReferenceAnswers(tuple(labelled(row.id, labels, even) for row in job.rows), 0, self.loader_class)
-        model, tokenizer = load(job.adapter)
+            return ReferenceAnswers(tuple(build_label_answer(row.id, labels, even) for row in job.rows), 0, self.loader_class)
+        model, tokenizer = load_classifier(job.adapter)
         for row, text in zip(job.rows, texts, strict=True):
             asked = tokenizer(text, truncation=True, max_length=self.max_length, return_tensors="pt")
             shares = model(**asked).logits[0].detach().softmax(-1).tolist()
-            answers.append(labelled(row.id, [model.config.id2label[place] for place in range(len(shares))], shares))
+            answers.append(build_label_answer(row.id, [model.config.id2label[place] for place in range(len(shares))], shares))
         adapted = sum(1 for module in model.modules() if hasattr(module, "lora_A"))
         return ReferenceAnswers(tuple(answers), adapted, self.loader_class)
 
 
-def collate(kit: Kit) -> Callable[[list[Example]], Batch]:
+def build_classification_collator(kit: Kit) -> Callable[[list[LabelledTokens]], ClassificationBatch]:
     """A collator over tokenised texts with the places of their labels."""
 
-    def batch(rows: list[Example]) -> Batch:
+    def batch(rows: list[LabelledTokens]) -> ClassificationBatch:
         import torch
 
-        return Batch(kit.pack_batch([ids for ids, _ in rows]), torch.tensor([label for _, label in rows]))
+        return ClassificationBatch(kit.pack_batch([ids for ids, _ in rows]), torch.tensor([label for _, label in rows]))
 
     return batch

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from factory.api import Encoder, FitJob
 from factory_classify import head
-from factory_classify.calibration import bins, expected_error, fitted_temperature, likelihood, sureness, threshold
+from factory_classify.calibration import split_equal_mass_bins, compute_ece, fit_temperature, compute_nll, compute_confidences, find_abstention_threshold
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
     Numbers = NDArray[np.float64]
 
-FILE = "adapter_model.safetensors"
-PREFIX = "base_model.model."
+ADAPTER_WEIGHTS_FILE = "adapter_model.safetensors"
+PEFT_NAME_PREFIX = "base_model.model."
 
-Read = Callable[[Encoder], "Numbers"]
+LogitsReader = Callable[[Encoder], "Numbers"]
 
 
-def settle(
-    job: FitJob, start: Mapping[str, Tensor], labels: int, right: Sequence[int], read: Read, shares: Sequence[float],
+def tune_after_training(
+    job: FitJob, start: Mapping[str, Tensor], labels: int, right: Sequence[int], read: LogitsReader, shares: Sequence[float],
     wanted: float,
 ) -> dict[str, Any]:
     """Rewrite the adapter in `job.out`, and say what was chosen.
@@ -46,23 +46,23 @@ def settle(
     if not known.any():
         job.report.note("no validation rows: the probabilities stay as they are learned", warning=True)
         return {}
-    targets, learned, tried = np.array(right)[known], _load(job.out), {}
+    targets, learned, tried = np.array(right)[known], _load_adapter_tensors(job.out), {}
     for share in shares:
-        _save(job.out, _kept(learned, start, share))
+        _save_adapter_tensors(job.out, _interpolate_weights(learned, start, share))
         logits = read(job.kit.load_encoder(job.base, job.out, labels=labels))[known]
-        temperature = fitted_temperature(logits, targets)
-        tried[share] = (likelihood(logits / temperature, targets), temperature, logits)
+        temperature = fit_temperature(logits, targets)
+        tried[share] = (compute_nll(logits / temperature, targets), temperature, logits)
     share = min(tried, key=lambda one: (round(tried[one][0], 4), one))
     _, temperature, logits = tried[share]
-    _save(job.out, _cooled(_kept(learned, start, share), temperature))
+    _save_adapter_tensors(job.out, _fold_temperature(_interpolate_weights(learned, start, share), temperature))
     facts = {"kept": share, "tried": {f"{one:g}": round(value[0], 4) for one, value in tried.items()}}
-    return {**facts, **_said(job, logits, targets, temperature, wanted)}
+    return {**facts, **_report_calibration(job, logits, targets, temperature, wanted)}
 
 
-def _said(job: FitJob, logits: Numbers, right: NDArray[np.int64], temperature: float, wanted: float) -> dict[str, Any]:
+def _report_calibration(job: FitJob, logits: Numbers, right: NDArray[np.int64], temperature: float, wanted: float) -> dict[str, Any]:
     """The facts of the temperature and of the threshold below which to abstain, also as a note."""
-    before, after = _facts(logits, right), _facts(logits / temperature, right)
-    least, coverage = threshold(*sureness(logits / temperature, right), wanted)
+    before, after = _measure_calibration(logits, right), _measure_calibration(logits / temperature, right)
+    least, coverage = find_abstention_threshold(*compute_confidences(logits / temperature, right), wanted)
     job.report.note(
         f"temperature {temperature:.3f}: calibration error {before['ece']:.3f} to {after['ece']:.3f} on {len(right)} "
         f"validation rows; abstaining below {least:.2f} answers {coverage:.0%} of them, at {wanted:.0%} accuracy"
@@ -73,18 +73,18 @@ def _said(job: FitJob, logits: Numbers, right: NDArray[np.int64], temperature: f
     }
 
 
-def _facts(logits: Numbers, right: NDArray[np.int64]) -> dict[str, float]:
-    sure, hits = sureness(logits, right)
-    error = expected_error(list(bins(sure, hits)))
-    return {"accuracy": round(sum(hits) / len(hits), 4), "nll": round(likelihood(logits, right), 4),
+def _measure_calibration(logits: Numbers, right: NDArray[np.int64]) -> dict[str, float]:
+    sure, hits = compute_confidences(logits, right)
+    error = compute_ece(list(split_equal_mass_bins(sure, hits)))
+    return {"accuracy": round(sum(hits) / len(hits), 4), "nll": round(compute_nll(logits, right), 4),
             "ece": round(error, 4)}
 
 
-def _kept(learned: Mapping[str, Tensor], start: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
+def _interpolate_weights(learned: Mapping[str, Tensor], start: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
     """So much of the way from the start: each update times the share, each head between its two ends."""
     kept = {}
     for name, value in learned.items():
-        before = start.get(name.removeprefix(PREFIX))
+        before = start.get(name.removeprefix(PEFT_NAME_PREFIX))
         if before is not None:
             kept[name] = (1 - share) * before + share * value
         else:
@@ -92,22 +92,22 @@ def _kept(learned: Mapping[str, Tensor], start: Mapping[str, Tensor], share: flo
     return kept
 
 
-def _cooled(saved: Mapping[str, Tensor], temperature: float) -> dict[str, Tensor]:
+def _fold_temperature(saved: Mapping[str, Tensor], temperature: float) -> dict[str, Tensor]:
     """The head's last layer divided by a temperature: every library then gives calibrated probabilities."""
     heads = [name.rpartition(".")[0] for name, value in saved.items()
-             if f".{head.CLASSIFIER}." in name and value.dim() == 2]
+             if f".{head.CLASSIFIER_MODULE}." in name and value.dim() == 2]
     last = {f"{heads[-1]}.weight", f"{heads[-1]}.bias"}
     return {name: value / temperature if name in last else value for name, value in saved.items()}
 
 
-def _load(adapter: Path) -> dict[str, Tensor]:
+def _load_adapter_tensors(adapter: Path) -> dict[str, Tensor]:
     from safetensors.torch import load_file
 
-    saved: dict[str, Tensor] = load_file(adapter / FILE)
+    saved: dict[str, Tensor] = load_file(adapter / ADAPTER_WEIGHTS_FILE)
     return saved
 
 
-def _save(adapter: Path, tensors: dict[str, Tensor]) -> None:
+def _save_adapter_tensors(adapter: Path, tensors: dict[str, Tensor]) -> None:
     from safetensors.torch import save_file
 
-    save_file(tensors, adapter / FILE, metadata={"format": "pt"})
+    save_file(tensors, adapter / ADAPTER_WEIGHTS_FILE, metadata={"format": "pt"})

@@ -11,11 +11,11 @@ from pydantic import Field
 
 from factory.api import Answer, Finding, Provenance, Row, RowsJob, Fraction, Task, normalise, render
 from factory_classify import defaults
-from factory_classify.labels import best
+from factory_classify.labels import pick_best_label
 
-INSTRUCTION = "Say to which class the text belongs."
-LENGTHS = ((5, "1 to 5 words"), (12, "6 to 12 words"), (30, "13 to 30 words"))
-LONGEST = "more than 30 words"
+CLASSIFIER_INSTRUCTION = "Say to which class the text belongs."
+LENGTH_SLICES = ((5, "1 to 5 words"), (12, "6 to 12 words"), (30, "13 to 30 words"))
+LONGEST_SLICE = "more than 30 words"
 
 
 class Classifier(Task):
@@ -27,17 +27,17 @@ class Classifier(Task):
     text_column = "text"
 
     text_template: str = Field("{text}", description="a text as the model reads it, over the row's columns")
-    instruction: str = Field(INSTRUCTION, description="the system message for a model that is prompted")
+    instruction: str = Field(CLASSIFIER_INSTRUCTION, description="the system message for a model that is prompted")
     few: int = Field(8, ge=1, description="a label of fewer training rows is named by the audit")
     abstain_below: Fraction = Field(0.0, description="`try` abstains when the best label is less probable; 0 for never")
 
     @classmethod
     def get_defaults(cls) -> dict[str, Any]:
-        return defaults.SPEC
+        return defaults.CLASSIFIER_DEFAULTS
 
     @classmethod
     def get_profiles(cls) -> dict[str, dict[str, Any]]:
-        return defaults.PROFILES
+        return defaults.CLASSIFIER_PROFILES
 
     def get_templates(self) -> dict[str, str]:
         template = self.text_template
@@ -51,9 +51,9 @@ class Classifier(Task):
         counts = Counter(self.render_target(row) for row in job.rows)
         labels: defaultdict[str, set[str]] = defaultdict(set)
         for row in job.rows:
-            labels[normalise(self._said(row))].add(self.render_target(row))
+            labels[normalise(self._render_classified_text(row))].add(self.render_target(row))
         for row in job.rows:
-            text, label = self._said(row), self.render_target(row)
+            text, label = self._render_classified_text(row), self.render_target(row)
             empty = [name for name, value in (("text", text), ("label", label)) if not value.strip()]
             others = sorted(labels[normalise(text)] - {label})
             if empty:
@@ -65,33 +65,33 @@ class Classifier(Task):
 
     def describe_row(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer | None) -> str:
         """The text, then what was said to it; a star is right, and what is right stands behind what is wrong."""
-        text, label = self._said(row), self.render_target(row)
+        text, label = self._render_classified_text(row), self.render_target(row)
         if answer is None:
             return f"{text}\n  *{label}"
-        said, probability = best(answer)
+        said, probability = pick_best_label(answer)
         right = f"*{said} {probability:.2f}" if said == label else f"{said} {probability:.2f}, it is *{label}"
         return f"{text}\n  {right}"
 
     def get_row_slices(self, row: Row) -> Mapping[str, str]:
-        words = len(self._said(row).split())
-        length = next((name for most, name in LENGTHS if words <= most), LONGEST)
-        return {"label": self.render_target(row), "length": length, "script": script(self._said(row))}
+        words = len(self._render_classified_text(row).split())
+        length = next((name for most, name in LENGTH_SLICES if words <= most), LONGEST_SLICE)
+        return {"label": self.render_target(row), "length": length, "script": name_dominant_script(self._render_classified_text(row))}
 
     def build_query_row(self, asked: Mapping[str, Any]) -> Row:
         return Row("question", {"label": "", **asked, self.text_column: asked["query"]}, Provenance("the question"))
 
     def format_answer(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer) -> str:
         """The label with its probability, or that it abstains."""
-        label, probability = best(answer)
+        label, probability = pick_best_label(answer)
         if probability < self.abstain_below:
             return f"abstains: {label} would be the best, at {probability:.2f}, under {self.abstain_below:g}"
         return f"{label} {probability:.2f}"
 
-    def _said(self, row: Row) -> str:
+    def _render_classified_text(self, row: Row) -> str:
         return render(self.text_template, row.columns)
 
 
-def script(text: str) -> str:
+def name_dominant_script(text: str) -> str:
     """The script that most letters of a text are of, by the first word of their Unicode names, such as `arabic`."""
     names = Counter(unicodedata.name(letter, "").partition(" ")[0] for letter in text if letter.isalpha())
     return min(names, key=lambda name: (-names[name], name)).lower() if names else "none"

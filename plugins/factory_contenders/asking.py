@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from factory.api import Answer, AnswerJob, Guide, Row
-from factory_contenders.shots import Shots
-from factory_contenders.speakers import Speaker, Weights, calibrated, softmax
-from factory_contenders.wording import Asked, Wording, bare
+from factory_contenders.shots import FewShotSelector
+from factory_contenders.speakers import ChatBackend, ChoiceLogprobs, calibrate_logprobs, exponentiate_logprobs
+from factory_contenders.wording import RenderedPrompt, PromptBuilder, strip_code_fence
 
-PLAIN, CALIBRATED = "plain", "calibrated"
+PLAIN_READING, CALIBRATED_READING = "plain", "calibrated"
 
 
 @dataclass(frozen=True, slots=True)
-class Arm:
+class PromptArm:
     """One way to prompt."""
 
     selection: str
@@ -26,95 +26,95 @@ class Arm:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ArmAnswers:
     """What was said under an arm: by variant of reading it, an answer to each row; and the prompts."""
 
     variants: Mapping[str, Sequence[Answer]]
-    asked: Sequence[Asked]
+    prompts: Sequence[RenderedPrompt]
 
-    def __add__(self, other: Told) -> Told:
+    def __add__(self, other: ArmAnswers) -> ArmAnswers:
         """The same arm on more rows."""
         both = {name: [*said, *other.variants[name]] for name, said in self.variants.items()}
-        return Told(both, [*self.asked, *other.asked])
+        return ArmAnswers(both, [*self.prompts, *other.prompts])
 
     @property
-    def tokens(self) -> float:
+    def mean_prompt_tokens(self) -> float:
         """Mean tokens of a prompt."""
-        return sum(each.tokens for each in self.asked) / max(len(self.asked), 1)
+        return sum(each.tokens for each in self.prompts) / max(len(self.prompts), 1)
 
     @property
-    def dropped(self) -> int:
+    def examples_left_out(self) -> int:
         """Examples that the budget cost, of all prompts together."""
-        return sum(each.dropped for each in self.asked)
+        return sum(each.examples_left_out for each in self.prompts)
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class PromptRunner:
     """All that is needed to ask: `limit` is in tokens of an answer, `budget` in tokens of a prompt."""
 
     job: AnswerJob
-    speaker: Speaker
-    wording: Wording
-    shots: Shots | None
-    budget: int
-    limit: int
+    backend: ChatBackend
+    prompt_builder: PromptBuilder
+    few_shot: FewShotSelector | None
+    prompt_budget: int
+    max_answer_tokens: int
 
-    def ask(self, rows: Sequence[Row], arm: Arm) -> Told:
+    def run_arm(self, rows: Sequence[Row], arm: PromptArm) -> ArmAnswers:
         """Ask every row under an arm."""
-        examples = self._examples(rows, arm)
-        asked = [self._prompt(row, shown) for row, shown in zip(rows, examples, strict=True)]
-        if self.wording.choices:
-            return Told(self._chosen(rows, asked, examples[0] if arm.selection != "nearest" else None), asked)
-        return Told({PLAIN: self._written(rows, asked)}, asked)
+        examples = self._select_arm_examples(rows, arm)
+        asked = [self._build_budgeted_prompt(row, shown) for row, shown in zip(rows, examples, strict=True)]
+        if self.prompt_builder.choices:
+            return ArmAnswers(self._answer_by_choice(rows, asked, examples[0] if arm.selection != "nearest" else None), asked)
+        return ArmAnswers({PLAIN_READING: self._generate_text_answers(rows, asked)}, asked)
 
-    def over(self, told: Told) -> int:
+    def count_over_budget(self, told: ArmAnswers) -> int:
         """Prompts that are longer than the budget without any example; they are asked as they are."""
-        return sum(each.tokens > self.budget for each in told.asked)
+        return sum(each.tokens > self.prompt_budget for each in told.prompts)
 
-    def _prompt(self, row: Row, examples: Sequence[Row]) -> Asked:
-        return self.wording.within(self.budget, self.speaker.size, row, examples)
+    def _build_budgeted_prompt(self, row: Row, examples: Sequence[Row]) -> RenderedPrompt:
+        return self.prompt_builder.fit_to_budget(self.prompt_budget, self.backend.count_chat_tokens, row, examples)
 
-    def _examples(self, rows: Sequence[Row], arm: Arm) -> list[list[Row]]:
-        if not arm.shots or self.shots is None:
+    def _select_arm_examples(self, rows: Sequence[Row], arm: PromptArm) -> list[list[Row]]:
+        if not arm.shots or self.few_shot is None:
             return [[] for _ in rows]
         if arm.selection == "nearest":
-            return self.shots.nearest(rows, arm.shots)
-        return [self.shots.fixed(arm.shots, self.job.task.render_target if self.wording.choices else None)] * len(rows)
+            return self.few_shot.select_nearest(rows, arm.shots)
+        return [self.few_shot.select_fixed(arm.shots, self.job.task.render_target if self.prompt_builder.choices else None)] * len(rows)
 
-    def _written(self, rows: Sequence[Row], asked: Sequence[Asked]) -> list[Answer]:
-        guides = [self._guide(row) for row in rows]
-        texts = self.speaker.say([each.chat for each in asked], guides, self.limit)
+    def _generate_text_answers(self, rows: Sequence[Row], asked: Sequence[RenderedPrompt]) -> list[Answer]:
+        guides = [self._build_row_guide(row) for row in rows]
+        texts = self.backend.generate_replies([each.chat for each in asked], guides, self.max_answer_tokens)
         return [
-            Answer(row.id, text if guide else bare(text)) for row, text, guide in zip(rows, texts, guides, strict=True)
+            Answer(row.id, text if guide else strip_code_fence(text)) for row, text, guide in zip(rows, texts, guides, strict=True)
         ]
 
-    def _guide(self, row: Row) -> Guide | None:
+    def _build_row_guide(self, row: Row) -> Guide | None:
         return self.job.task.build_guide(row, self.job.tables)
 
-    def _chosen(
-        self, rows: Sequence[Row], asked: Sequence[Asked], shared: Sequence[Row] | None
+    def _answer_by_choice(
+        self, rows: Sequence[Row], asked: Sequence[RenderedPrompt], shared: Sequence[Row] | None
     ) -> dict[str, list[Answer]]:
         """Answers by the weights of the choices. Examples that all rows share can be calibrated: one prompt more."""
-        empty = self.wording.empty(rows[0]) if shared is not None and self.speaker.calibrates else []
-        chats = [each.chat for each in (*asked, *(self._prompt(row, shared or ()) for row in empty))]
-        weights = self.speaker.weigh(chats, self.wording.choices)
+        empty = self.prompt_builder.build_content_free_rows(rows[0]) if shared is not None and self.backend.can_calibrate else []
+        chats = [each.chat for each in (*asked, *(self._build_budgeted_prompt(row, shared or ()) for row in empty))]
+        weights = self.backend.score_choices(chats, self.prompt_builder.choices)
         told, free = weights[: len(rows)], weights[len(rows):]
-        variants = {PLAIN: self._labelled(rows, told)}
+        variants = {PLAIN_READING: self._build_choice_answers(rows, told)}
         if free:
-            variants[CALIBRATED] = self._labelled(rows, [calibrated(each, free) for each in told])
+            variants[CALIBRATED_READING] = self._build_choice_answers(rows, [calibrate_logprobs(each, free) for each in told])
         return variants
 
-    def _labelled(self, rows: Sequence[Row], weights: Weights) -> list[Answer]:
-        choices = self.wording.choices
+    def _build_choice_answers(self, rows: Sequence[Row], weights: ChoiceLogprobs) -> list[Answer]:
+        choices = self.prompt_builder.choices
         if self.job.task.output_type == "labels":
             return [
-                Answer(row.id, dict(zip(choices, softmax(each), strict=True)))
+                Answer(row.id, dict(zip(choices, exponentiate_logprobs(each), strict=True)))
                 for row, each in zip(rows, weights, strict=True)
             ]
-        return [Answer(row.id, self._best(row, each)) for row, each in zip(rows, weights, strict=True)]
+        return [Answer(row.id, self._pick_allowed_choice(row, each)) for row, each in zip(rows, weights, strict=True)]
 
-    def _best(self, row: Row, weights: Sequence[float]) -> str:
+    def _pick_allowed_choice(self, row: Row, weights: Sequence[float]) -> str:
         """The likeliest choice that the row's guide allows."""
-        guide, choices = self._guide(row), self.wording.choices
+        guide, choices = self._build_row_guide(row), self.prompt_builder.choices
         allowed = [place for place, choice in enumerate(choices) if guide is None or guide(choice, True)]
         return choices[max(allowed or range(len(choices)), key=lambda place: weights[place])]

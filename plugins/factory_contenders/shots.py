@@ -8,19 +8,19 @@ from typing import Any
 
 from factory.api import Row
 
-POOL = 1000
+MAX_POOL_ROWS = 1000
 """Rows, at most, among which a fixed set is looked for."""
 
-CHUNK = 256
+SIMILARITY_CHUNK_ROWS = 256
 """Rows whose nearness to all others is held at the same time."""
 
 Vectors = Any
 """One row of unit length a text: a numpy array, or a sparse matrix of scipy's."""
 
-Embed = Callable[[Sequence[str]], Vectors]
+TextEmbedder = Callable[[Sequence[str]], Vectors]
 
 
-def tfidf(texts: Sequence[str]) -> Embed:
+def fit_tfidf_embedder(texts: Sequence[str]) -> TextEmbedder:
     """Texts as TF-IDF of their characters, two to four within a word, with the weights of `texts`."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
@@ -29,68 +29,68 @@ def tfidf(texts: Sequence[str]) -> Embed:
     return lambda asked: space.transform(list(asked))
 
 
-class Shots:
+class FewShotSelector:
     """Training rows that can be asked for examples: a few that are diverse, or those nearest to a row.
 
     Both come the least fitting first, so that the last one, next to the question, is the best one.
     """
 
-    def __init__(self, rows: Sequence[Row], text: Callable[[Row], str], embed: Embed, seed: int) -> None:
+    def __init__(self, rows: Sequence[Row], text: Callable[[Row], str], embed: TextEmbedder, seed: int) -> None:
         self._rows, self._text, self._embed, self._seed = rows, text, embed, seed
         self._vectors = embed([text(row) for row in rows])
 
-    def nearest(self, asked: Sequence[Row], count: int) -> list[list[Row]]:
+    def select_nearest(self, asked: Sequence[Row], count: int) -> list[list[Row]]:
         """For each row the `count` training rows whose texts are nearest to its own by cosine."""
         import numpy as np
 
         found = []
-        for at in range(0, len(asked), CHUNK):
-            texts = [self._text(row) for row in asked[at : at + CHUNK]]
-            near = _dense(self._embed(texts) @ self._vectors.T)
+        for at in range(0, len(asked), SIMILARITY_CHUNK_ROWS):
+            texts = [self._text(row) for row in asked[at : at + SIMILARITY_CHUNK_ROWS]]
+            near = _convert_to_dense(self._embed(texts) @ self._vectors.T)
             best = np.argsort(-np.round(near, 6), axis=1, kind="stable")[:, :count]
             found += [[self._rows[i] for i in reversed(order)] for order in best.tolist()]
         return found
 
-    def fixed(self, count: int, label: Callable[[Row], str] | None = None) -> list[Row]:
+    def select_fixed(self, count: int, label: Callable[[Row], str] | None = None) -> list[Row]:
         """The same `count` rows for every question: with labels, typical rows of each in turn, the frequent labels
         first; else the middles of `count` clusters of texts, the large clusters first."""
-        best = self._of_labels(label) if label else self._of_clusters(count)
+        best = self._rank_typical_by_label(label) if label else self._rank_typical_by_cluster(count)
         return [self._rows[i] for i in reversed(best[:count])]
 
-    def _of_labels(self, label: Callable[[Row], str]) -> list[int]:
+    def _rank_typical_by_label(self, label: Callable[[Row], str]) -> list[int]:
         members: defaultdict[str, list[int]] = defaultdict(list)
-        for place in self._pool():
+        for place in self._sample_pool():
             members[label(self._rows[place])].append(place)
         frequent = sorted(members, key=lambda name: (-len(members[name]), name))
-        typical = [self._by_nearness(members[name], self._mean(members[name])) for name in frequent]
+        typical = [self._sort_by_similarity(members[name], self._compute_mean_vector(members[name])) for name in frequent]
         return [order[turn] for turn in range(len(self._rows)) for order in typical if turn < len(order)]
 
-    def _of_clusters(self, count: int) -> list[int]:
+    def _rank_typical_by_cluster(self, count: int) -> list[int]:
         from sklearn.cluster import KMeans
 
-        pool = self._pool()
+        pool = self._sample_pool()
         clusters = KMeans(min(count, len(pool)), n_init=4, random_state=self._seed).fit(self._vectors[pool])
         members: defaultdict[int, list[int]] = defaultdict(list)
         for place, cluster in zip(pool, clusters.labels_.tolist(), strict=True):
             members[cluster].append(place)
         large = sorted(members, key=lambda cluster: (-len(members[cluster]), members[cluster]))
-        return [self._by_nearness(members[cluster], self._mean(members[cluster]))[0] for cluster in large]
+        return [self._sort_by_similarity(members[cluster], self._compute_mean_vector(members[cluster]))[0] for cluster in large]
 
-    def _pool(self) -> list[int]:
+    def _sample_pool(self) -> list[int]:
         from random import Random
 
         places = list(range(len(self._rows)))
-        return places if len(places) <= POOL else sorted(Random(self._seed).sample(places, POOL))
+        return places if len(places) <= MAX_POOL_ROWS else sorted(Random(self._seed).sample(places, MAX_POOL_ROWS))
 
-    def _mean(self, places: list[int]) -> Any:
+    def _compute_mean_vector(self, places: list[int]) -> Any:
         import numpy as np
 
         return np.asarray(self._vectors[places].mean(axis=0)).reshape(-1)
 
-    def _by_nearness(self, places: list[int], middle: Any) -> list[int]:
-        near = _dense(self._vectors[places] @ middle).reshape(-1).round(6).tolist()
+    def _sort_by_similarity(self, places: list[int], middle: Any) -> list[int]:
+        near = _convert_to_dense(self._vectors[places] @ middle).reshape(-1).round(6).tolist()
         return [place for _, place in sorted(zip(near, places, strict=True), key=lambda pair: (-pair[0], pair[1]))]
 
 
-def _dense(vectors: Vectors) -> Any:
+def _convert_to_dense(vectors: Vectors) -> Any:
     return vectors.toarray() if hasattr(vectors, "toarray") else vectors

@@ -9,58 +9,58 @@ from typing import Any, Protocol
 
 from factory.api import Decoder, Guide, Message, Reporter
 
-Chat = Sequence[Message]
-Weights = list[list[float]]
+ChatMessages = Sequence[Message]
+ChoiceLogprobs = list[list[float]]
 """For each chat the log-probability of each choice."""
 
 
-class Speaker(Protocol):
+class ChatBackend(Protocol):
     """Anything that goes on with a chat."""
 
     @property
-    def calibrates(self) -> bool:
+    def can_calibrate(self) -> bool:
         """Whether what it makes of choices are log-probabilities."""
 
-    def size(self, chat: Chat) -> int:
+    def count_chat_tokens(self, chat: ChatMessages) -> int:
         """Tokens of a chat."""
 
-    def say(self, chats: Sequence[Chat], guides: Sequence[Guide | None], limit: int) -> list[str]:
+    def generate_replies(self, chats: Sequence[ChatMessages], guides: Sequence[Guide | None], limit: int) -> list[str]:
         """What it says to each chat, of at most `limit` tokens."""
 
-    def weigh(self, chats: Sequence[Chat], choices: Sequence[str]) -> Weights:
+    def score_choices(self, chats: Sequence[ChatMessages], choices: Sequence[str]) -> ChoiceLogprobs:
         """How likely it is to say each choice."""
 
-    def facts(self) -> Mapping[str, Any]:
+    def collect_usage(self) -> Mapping[str, Any]:
         """What asking took, beyond the tokens of the prompts."""
 
 
 @dataclass(frozen=True, slots=True)
-class Local:
+class LocalChatBackend:
     """A causal model of this machine."""
 
     decoder: Decoder
     report: Reporter
 
     @property
-    def calibrates(self) -> bool:
+    def can_calibrate(self) -> bool:
         return True
 
-    def size(self, chat: Chat) -> int:
+    def count_chat_tokens(self, chat: ChatMessages) -> int:
         return len(self.decoder.tokenize_chat(chat))
 
-    def say(self, chats: Sequence[Chat], guides: Sequence[Guide | None], limit: int) -> list[str]:
+    def generate_replies(self, chats: Sequence[ChatMessages], guides: Sequence[Guide | None], limit: int) -> list[str]:
         return self.decoder.generate_texts([self.decoder.tokenize_chat(chat) for chat in chats], limit, guides, self.report)
 
-    def weigh(self, chats: Sequence[Chat], choices: Sequence[str]) -> Weights:
+    def score_choices(self, chats: Sequence[ChatMessages], choices: Sequence[str]) -> ChoiceLogprobs:
         said = [self.decoder.tokenize_answer(choice) for choice in choices]
         prompts = [self.decoder.tokenize_chat(chat) for chat in chats]
         return self.decoder.compute_choice_logprobs(prompts, [said] * len(prompts), self.report)
 
-    def facts(self) -> Mapping[str, Any]:
+    def collect_usage(self) -> Mapping[str, Any]:
         return {}
 
 
-def softmax(weights: Sequence[float]) -> list[float]:
+def exponentiate_logprobs(weights: Sequence[float]) -> list[float]:
     """Log-probabilities as probabilities that sum to 1."""
     highest = max(weights)
     raised = [math.exp(weight - highest) for weight in weights]
@@ -68,11 +68,11 @@ def softmax(weights: Sequence[float]) -> list[float]:
     return [value / total for value in raised]
 
 
-def calibrated(weights: Sequence[float], free: Sequence[Sequence[float]]) -> list[float]:
+def calibrate_logprobs(weights: Sequence[float], free: Sequence[Sequence[float]]) -> list[float]:
     """Weights less what the choices get when nothing was asked, as log of the mean probability over such questions.
 
     Contextual calibration (Zhao et al. 2021, arXiv:2102.09690): what a prompt prefers for its wording is taken out.
     """
-    chances = [softmax(each) for each in free]
+    chances = [exponentiate_logprobs(each) for each in free]
     means = [math.fsum(column) / len(chances) for column in zip(*chances, strict=True)]
     return [weight - math.log(max(mean, 1e-30)) for weight, mean in zip(weights, means, strict=True)]

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from factory.api import Curator, Decision, RowsJob, Fraction
-from factory_curators.parts import ON, text_of
+from factory_curators.parts import TEXT_COLUMNS_DESCRIPTION, get_row_text
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-BROKEN = ("Cc", "Co", "Cs")
+BROKEN_CATEGORIES = ("Cc", "Co", "Cs")
 """Unicode categories that no text needs: controls, private use, half a surrogate pair."""
-NEEDED = "\t\n\r"
-REPLACEMENT = "�"
-MISREAD = re.compile(r"Ã[\x80-\xbf¡-¿]|â€[\x80-\xbfœ™˜¦“”]|Â[\xa0-\xbf]|Ð[\x80-\xbf°-¿]Ñ")
+ALLOWED_CONTROLS = "\t\n\r"
+REPLACEMENT_CHARACTER = "�"
+MOJIBAKE_PATTERN = re.compile(r"Ã[\x80-\xbf¡-¿]|â€[\x80-\xbfœ™˜¦“”]|Â[\xa0-\xbf]|Ð[\x80-\xbf°-¿]Ñ")
 """UTF-8 that was read as Latin-1 or Windows-1252, such as `Ã©` for `é`."""
 PLAIN, ODD, LETTER, SPACE = range(4)
 
@@ -38,7 +38,7 @@ class Characters(Curator):
     odd: Fraction = Field(0.01, description="share of control, private and replacement characters, at most")
     letters: Fraction = Field(0.25, description="share of letters, marks and digits of any script, at least")
     misread: bool = Field(True, description="whether a text goes whose encoding was misread, such as `cafÃ©`")
-    on: list[str] = Field([], description=ON)
+    on: list[str] = Field([], description=TEXT_COLUMNS_DESCRIPTION)
 
     @property
     def columns(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
@@ -48,34 +48,34 @@ class Characters(Curator):
         import numpy as np
 
         for row in job.rows:
-            text = text_of(row, job, self.on)
+            text = get_row_text(row, job, self.on)
             codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-            why = self._objection(text, np.bincount(_table()[codes], minlength=4).tolist())
+            why = self._find_bad_characters(text, np.bincount(_build_category_table()[codes], minlength=4).tolist())
             yield Decision(row.id, not why, why)
 
-    def _objection(self, text: str, counts: list[int]) -> str:
+    def _find_bad_characters(self, text: str, counts: list[int]) -> str:
         size = counts[PLAIN] + counts[ODD] + counts[LETTER]
         if size and counts[ODD] > self.odd * size:
             return "has control, private or replacement characters"
         if size and counts[LETTER] < self.letters * size:
             return "has few letters and digits among its signs"
-        return "was read in the wrong encoding" if self.misread and MISREAD.search(text) else ""
+        return "was read in the wrong encoding" if self.misread and MOJIBAKE_PATTERN.search(text) else ""
 
 
 @cache
-def _table() -> NDArray[np.uint8]:
+def _build_category_table() -> NDArray[np.uint8]:
     """What kind of character each code point is."""
     import numpy as np
 
     kinds = np.zeros(0x110000, dtype=np.uint8)
     for code in range(0x110000):
         category = unicodedata.category(chr(code))
-        if category in BROKEN:
+        if category in BROKEN_CATEGORIES:
             kinds[code] = ODD
         elif category[0] in "LMN":
             kinds[code] = LETTER
         elif category[0] == "Z":
             kinds[code] = SPACE
-    kinds[ord(REPLACEMENT)] = ODD
-    kinds[[ord(sign) for sign in NEEDED]] = SPACE
+    kinds[ord(REPLACEMENT_CHARACTER)] = ODD
+    kinds[[ord(sign) for sign in ALLOWED_CONTROLS]] = SPACE
     return kinds

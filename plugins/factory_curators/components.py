@@ -9,21 +9,21 @@ from typing import Literal
 from factory.api import Decision, Row
 
 Prefer = Literal["first", "longest", "best"]
-PREFER = "which row of those alike stays: the first, the longest, or the best by the score of its generator or judge"
+PREFER_DESCRIPTION = "which row of those alike stays: the first, the longest, or the best by the score of its generator or judge"
 
 
-def components(size: int, pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
+def find_components(size: int, pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
     """The places that pairs connect, directly or by way of others: two or more each, in order."""
     parent = list(range(size))
     for one, other in pairs:
-        join(parent, one, other)
+        merge_components(parent, one, other)
     found: defaultdict[int, list[int]] = defaultdict(list)
     for place in range(size):
-        found[root(parent, place)].append(place)
+        found[find_root(parent, place)].append(place)
     return [members for members in found.values() if len(members) > 1]
 
 
-def root(parent: list[int], place: int) -> int:
+def find_root(parent: list[int], place: int) -> int:
     """The smallest place of a component, the way to it made short."""
     while parent[place] != place:
         parent[place] = parent[parent[place]]
@@ -31,14 +31,14 @@ def root(parent: list[int], place: int) -> int:
     return place
 
 
-def join(parent: list[int], one: int, other: int) -> None:
+def merge_components(parent: list[int], one: int, other: int) -> None:
     """Make two components one."""
-    one, other = root(parent, one), root(parent, other)
+    one, other = find_root(parent, one), find_root(parent, other)
     if one != other:
         parent[max(one, other)] = min(one, other)
 
 
-def decisions(
+def decide_duplicates(
     rows: Sequence[Row], groups: Iterable[Sequence[int]], prefer: Prefer, chains: bool, threshold: float,
     alike: Callable[[int, int], float],
 ) -> Iterator[Decision]:
@@ -48,29 +48,29 @@ def decisions(
     """
     gone: dict[int, Decision] = {}
     for group in groups:
-        for place, twin, value in _gone(sorted(group, key=preference(rows, prefer)), chains, threshold, alike):
-            gone[place] = Decision(rows[place].id, False, _why(value, threshold), rows[twin].id)
+        for place, twin, value in _find_repeated_rows(sorted(group, key=build_preference_key(rows, prefer)), chains, threshold, alike):
+            gone[place] = Decision(rows[place].id, False, _describe_similarity(value, threshold), rows[twin].id)
     for place, row in enumerate(rows):
         yield gone.get(place) or Decision(row.id, True)
 
 
-def preference(rows: Sequence[Row], prefer: Prefer) -> Callable[[int], tuple[float, int]]:
+def build_preference_key(rows: Sequence[Row], prefer: Prefer) -> Callable[[int], tuple[float, int]]:
     """A key that puts the row that is to stay first; of equals the first given. `best` reads `score` of provenance,
     which generators and judges set; a row without one is the least.
     """
     if prefer == "longest":
         return lambda place: (-float(sum(len(v) for v in rows[place].columns.values() if isinstance(v, str))), place)
     if prefer == "best":
-        return lambda place: (-_score(rows[place]), place)
+        return lambda place: (-_read_quality_score(rows[place]), place)
     return lambda place: (0.0, place)
 
 
-def _score(row: Row) -> float:
+def _read_quality_score(row: Row) -> float:
     score = row.provenance.detail.get("score")
     return float(score) if isinstance(score, int | float) else float("-inf")
 
 
-def _gone(
+def _find_repeated_rows(
     group: Sequence[int], chains: bool, threshold: float, alike: Callable[[int, int], float]
 ) -> Iterator[tuple[int, int, float]]:
     """Place, the kept place that it is held to repeat, and their similarity."""
@@ -83,5 +83,5 @@ def _gone(
             kept.append(place)
 
 
-def _why(value: float, threshold: float) -> str:
+def _describe_similarity(value: float, threshold: float) -> str:
     return f"{value:.2f} similar" if value >= threshold else f"{value:.2f} similar, and nearer by way of rows between"

@@ -13,27 +13,27 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Integers = NDArray[np.int64]
 
-STRENGTH = 10.0
+INVERSE_REGULARISATION = 10.0
 """Inverse of the regularisation of the logistic regression; of unit vectors."""
-STEPS = 300
+MAX_SOLVER_ITERATIONS = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Suspect:
+class LabelIssue:
     """A row whose label is contradicted: its place, the label that fits, and the probabilities of both."""
 
     place: int
-    label: str
-    likely: float
-    given: float
+    suggested_label: str
+    suggested_probability: float
+    given_probability: float
 
     @property
     def margin(self) -> float:
         """By how much the other label is more probable, 0 to 1."""
-        return self.likely - self.given
+        return self.suggested_probability - self.given_probability
 
 
-def suspects(probabilities: Floats, labels: Sequence[str], names: Sequence[str]) -> list[Suspect]:
+def find_label_issues(probabilities: Floats, labels: Sequence[str], names: Sequence[str]) -> list[LabelIssue]:
     """The rows off the diagonal of the confident joint, the surest first.
 
     `probabilities` are (rows, names), each by a model that did not see the row. A row counts as of the likeliest name
@@ -50,11 +50,11 @@ def suspects(probabilities: Floats, labels: Sequence[str], names: Sequence[str])
     sure = np.where(probabilities >= means, probabilities, 0.0)
     best = sure.argmax(axis=1)
     places = np.flatnonzero((sure[np.arange(len(given)), best] > own) & (best != given))
-    found = [Suspect(int(p), names[best[p]], float(probabilities[p, best[p]]), float(own[p])) for p in places]
+    found = [LabelIssue(int(p), names[best[p]], float(probabilities[p, best[p]]), float(own[p])) for p in places]
     return sorted(found, key=lambda suspect: (-suspect.margin, suspect.place))
 
 
-def held_out(
+def predict_out_of_fold(
     features: Any, labels: Sequence[str], folds: int, seed: int, progress: Callable[[int, int], None]
 ) -> tuple[Floats, list[str]]:
     """Probabilities of each label for each row by logistic regression on the other folds, (rows, names), and the names.
@@ -76,13 +76,13 @@ def held_out(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # labels of fewer rows than folds: said in the docstring
         for done, (known, asked) in enumerate(folding.split(np.zeros(len(given)), given), 1):
-            model = LogisticRegression(C=STRENGTH, max_iter=STEPS).fit(features[known], given[known])
+            model = LogisticRegression(C=INVERSE_REGULARISATION, max_iter=MAX_SOLVER_ITERATIONS).fit(features[known], given[known])
             probabilities[np.ix_(asked, model.classes_)] = model.predict_proba(features[asked])
             progress(done, folds)
     return probabilities, names
 
 
-def words(texts: Sequence[str]) -> Any:
+def vectorise_words(texts: Sequence[str]) -> Any:
     """TF-IDF of words and pairs of words, unit rows: a sparse matrix."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field
 
 from factory.api import Curator, Decision, Row, RowsJob, join_text_columns, normalise
-from factory_curators.parts import ON, objected, text_of
+from factory_curators.parts import TEXT_COLUMNS_DESCRIPTION, build_objection, get_row_text
 
 
 class Conflicts(Curator):
@@ -22,7 +22,7 @@ class Conflicts(Curator):
     kind = "conflicts"
     share_metric = "conflicts"
 
-    on: list[str] = Field([], description=ON)
+    on: list[str] = Field([], description=TEXT_COLUMNS_DESCRIPTION)
     answer: list[str] = Field([], description="columns of the answer; empty for what the task holds for its target")
     action: Literal["drop", "majority", "flag"] = Field("drop", description="what becomes of rows that disagree")
 
@@ -33,21 +33,21 @@ class Conflicts(Curator):
     def curate(self, job: RowsJob) -> Iterator[Decision]:
         inputs: defaultdict[str, list[int]] = defaultdict(list)
         for place, row in enumerate(job.rows):
-            if normal := normalise(text_of(row, job, self.on)):
+            if normal := normalise(get_row_text(row, job, self.on)):
                 inputs[normal].append(place)
-        answers = [self._answer(row, job) for row in job.rows]
+        answers = [self._read_compared_answer(row, job) for row in job.rows]
         said: dict[int, tuple[str, int]] = {}
         for places in inputs.values():
             if len({normalise(answers[place]) for place in places}) > 1:
-                said.update(self._said(places, answers))
+                said.update(self._explain_conflicts(places, answers))
         for place, row in enumerate(job.rows):
             if place not in said:
                 yield Decision(row.id, True)
                 continue
             why, twin = said[place]
-            yield objected(row, why, "flag" if self.action == "flag" else "drop", job.rows[twin].id)
+            yield build_objection(row, why, "flag" if self.action == "flag" else "drop", job.rows[twin].id)
 
-    def _said(self, places: list[int], answers: list[str]) -> Iterator[tuple[int, tuple[str, int]]]:
+    def _explain_conflicts(self, places: list[int], answers: list[str]) -> Iterator[tuple[int, tuple[str, int]]]:
         """Place → why it is objected to, and the place of a row that says otherwise."""
         counts = Counter(normalise(answers[place]) for place in places)
         (first, most), (_, second) = counts.most_common(2)
@@ -56,10 +56,10 @@ class Conflicts(Curator):
             if self.action == "majority" and most > second and mine == first:
                 continue
             other = next(each for each in places if normalise(answers[each]) != mine)
-            said = f"answered {_short(answers[place])} here, {_short(answers[other])} there"
+            said = f"answered {_shorten_answer(answers[place])} here, {_shorten_answer(answers[other])} there"
             yield place, (f"the same input, {said}", other)
 
-    def _answer(self, row: Row, job: RowsJob) -> str:
+    def _read_compared_answer(self, row: Row, job: RowsJob) -> str:
         if self.answer:
             return join_text_columns(row.columns, self.answer)
         if job.task is None or "target" not in job.task.get_templates():
@@ -67,5 +67,5 @@ class Conflicts(Curator):
         return job.task.render_target(row)
 
 
-def _short(answer: str) -> str:
+def _shorten_answer(answer: str) -> str:
     return repr(answer if len(answer) <= 40 else f"{answer[:39]}…")

@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from pydantic import Field
 
 from factory.api import Curator, Decision, RowsJob
-from factory_curators.parts import text_of
+from factory_curators.parts import get_row_text
 
-NOTHING = {"n/a", "na", "none", "null", "nan", "nil", "undefined", "-", "--", "?", ".", "...", "tbd", "todo"}
+PLACEHOLDER_WORDS = {"n/a", "na", "none", "null", "nan", "nil", "undefined", "-", "--", "?", ".", "...", "tbd", "todo"}
 """What stands in a field that has no value, as exports write it."""
-SIGNS = ("L", "N", "S")
+MEANINGFUL_CATEGORIES = ("L", "N", "S")
 """The first letters of Unicode categories that say something: letters, numbers, symbols."""
 
 
-class Empty(Curator):
+class EmptyRows(Curator):
     """Drops a row when one of its texts has no letter, number or symbol, or is a word for no value, such as `N/A`."""
 
     kind = "empty"
@@ -32,10 +32,10 @@ class Empty(Curator):
     def curate(self, job: RowsJob) -> Iterator[Decision]:
         for row in job.rows:
             names = self.on or [name for name, value in row.columns.items() if isinstance(value, str)]
-            bare = next((name for name in names if self._nothing(text_of(row, job, [name]))), None)
+            bare = next((name for name in names if self._is_blank_text(get_row_text(row, job, [name]))), None)
             yield Decision(row.id, bare is None, "" if bare is None else f"its {bare} says nothing")
 
-    def _nothing(self, text: str) -> bool:
-        if self.placeholders and text.strip().lower() in NOTHING:
+    def _is_blank_text(self, text: str) -> bool:
+        if self.placeholders and text.strip().lower() in PLACEHOLDER_WORDS:
             return True
-        return not any(letter.isalnum() or unicodedata.category(letter)[0] in SIGNS for letter in text)
+        return not any(letter.isalnum() or unicodedata.category(letter)[0] in MEANINGFUL_CATEGORIES for letter in text)

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pydantic import Field
 
 from factory.api import Curator, Decision, RowsJob, join_text_columns, normalise
-from factory_curators.components import PREFER, Prefer, preference
+from factory_curators.components import PREFER_DESCRIPTION, Prefer, build_preference_key
 
 
-class Exact(Curator):
+class ExactDuplicates(Curator):
     """Of rows whose text is the same but for case, punctuation and white space, one stays."""
 
     kind = "exact"
@@ -19,7 +19,7 @@ class Exact(Curator):
     share_metric = "duplicates"
 
     on: list[str] = Field([], description="columns that are compared; empty for every column that holds text")
-    prefer: Prefer = Field("first", description=PREFER)
+    prefer: Prefer = Field("first", description=PREFER_DESCRIPTION)
 
     @property
     def columns(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
@@ -30,7 +30,7 @@ class Exact(Curator):
         for place, row in enumerate(job.rows):
             if normal := normalise(join_text_columns(row.columns, self.on)):
                 same[normal].append(place)
-        order = preference(job.rows, self.prefer)
+        order = build_preference_key(job.rows, self.prefer)
         twins = {place: min(places, key=order) for places in same.values() if len(places) > 1 for place in places}
         for place, row in enumerate(job.rows):
             twin = twins.get(place, place)

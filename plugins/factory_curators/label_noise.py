@@ -10,8 +10,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from factory.api import Curator, Decision, RowsJob, Fraction, join_text_columns
-from factory_curators.confident import Suspect, held_out, suspects, words
-from factory_curators.parts import ON, Action, objected, text_of
+from factory_curators.confident import LabelIssue, predict_out_of_fold, find_label_issues, vectorise_words
+from factory_curators.parts import TEXT_COLUMNS_DESCRIPTION, Action, build_objection, get_row_text
 
 
 class LabelNoise(Curator):
@@ -25,13 +25,13 @@ class LabelNoise(Curator):
     share_metric = "label_noise"
 
     label: str = Field("label", description="the column that is doubted")
-    features: Literal["embedder", "student", "words"] = Field(
+    features: Literal["embedder", "student", "vectorise_words"] = Field(
         "words", description="sentence embeddings of a model or, without one, TF-IDF of words"
     )
     folds: int = Field(5, ge=2, le=20, description="parts that rows are cut into; each is judged by the others")
     threshold: Fraction = Field(0.5, description="by how much more probable another label must be")
     action: Action = Field("flag", description="drop such rows, or keep them flagged for review")
-    on: list[str] = Field([], description=ON)
+    on: list[str] = Field([], description=TEXT_COLUMNS_DESCRIPTION)
 
     @property
     def columns(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
@@ -45,19 +45,19 @@ class LabelNoise(Curator):
         if min(len(labels) - 1, len(set(labels))) < 2 or max(Counter(labels).values()) < self.folds:
             job.report.note(f"label-noise: {len(labels)} rows of {len(set(labels))} labels are too few to judge")
             return
-        texts = [text_of(row, job, self.on) for row in job.rows]
-        features, folds = self._features(texts, job), partial(job.report.report_progress, unit="folds")
-        probabilities, names = held_out(features, labels, self.folds, job.seed, folds)
-        found = {s.place: s for s in suspects(probabilities, labels, names) if s.margin >= self.threshold}
+        texts = [get_row_text(row, job, self.on) for row in job.rows]
+        features, folds = self._compute_label_features(texts, job), partial(job.report.report_progress, unit="folds")
+        probabilities, names = predict_out_of_fold(features, labels, self.folds, job.seed, folds)
+        found = {s.place: s for s in find_label_issues(probabilities, labels, names) if s.margin >= self.threshold}
         for place, row in enumerate(job.rows):
             suspect = found.get(place)
-            yield objected(row, _why(suspect, labels[place]), self.action) if suspect else Decision(row.id, True)
+            yield build_objection(row, _describe_label_issue(suspect, labels[place]), self.action) if suspect else Decision(row.id, True)
 
-    def _features(self, texts: Sequence[str], job: RowsJob) -> Any:
+    def _compute_label_features(self, texts: Sequence[str], job: RowsJob) -> Any:
         if self.features == "words":
-            return words(texts)
+            return vectorise_words(texts)
         return job.kit.embed(job.get_embedding_base(self.features), texts, job.report)
 
 
-def _why(suspect: Suspect, label: str) -> str:
-    return f"{label!r} is doubted: {suspect.label!r} is likelier ({suspect.likely:.2f} to {suspect.given:.2f})"
+def _describe_label_issue(suspect: LabelIssue, label: str) -> str:
+    return f"{label!r} is doubted: {suspect.suggested_label!r} is likelier ({suspect.suggested_probability:.2f} to {suspect.given_probability:.2f})"

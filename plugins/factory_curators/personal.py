@@ -7,18 +7,18 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-MAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?![\w-])")
-IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]{4}){2,7}(?:[ -]?[A-Z0-9]{1,3})?(?![A-Za-z0-9])")
-CARD = re.compile(r"(?<![\d.,-])\d(?:[ -]?\d){11,18}(?![\d-]|[.,]\d)")
-IP = re.compile(
+MAIL_PATTERN = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?![\w-])")
+IBAN_PATTERN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]{4}){2,7}(?:[ -]?[A-Z0-9]{1,3})?(?![A-Za-z0-9])")
+CARD_PATTERN = re.compile(r"(?<![\d.,-])\d(?:[ -]?\d){11,18}(?![\d-]|[.,]\d)")
+IP_PATTERN = re.compile(
     r"(?<![\w.:])(?:\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}(?!\.?\d)"
     r"|(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?:\.\d{1,3}){0,3})(?![\w:])"
 )
-PHONE = re.compile(
+PHONE_PATTERN = re.compile(
     r"(?<![\w.,/-])(?:\+\d{1,3}[ .-]?|00\d{1,3}[ .-]|0|(?=\())?"
     r"(?:\(\d{1,5}\)[ .-]?)?\d{1,5}(?:[ ./-]?\d{2,5}){1,4}(?![\w/-]|[.,]\d)"
 )
-LENGTHS = {
+IBAN_LENGTHS = {
     "AD": 24, "AE": 23, "AL": 28, "AT": 20, "AZ": 28, "BA": 20, "BE": 16, "BG": 22, "BH": 22, "BR": 29, "BY": 28,
     "CH": 21, "CR": 22, "CY": 28, "CZ": 24, "DE": 22, "DK": 18, "DO": 28, "EE": 20, "EG": 29, "ES": 24, "FI": 18,
     "FO": 18, "FR": 27, "GB": 22, "GE": 22, "GI": 23, "GL": 18, "GR": 27, "GT": 28, "HR": 21, "HU": 28, "IE": 22,
@@ -32,7 +32,7 @@ LENGTHS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class PiiMatch:
     """A piece of personal data in a text: from where to where, and of which type."""
 
     start: int
@@ -40,21 +40,21 @@ class Found:
     type: str
 
 
-def iban(text: str) -> bool:
+def is_valid_iban(text: str) -> bool:
     """Whether the check digits of an IBAN are right (ISO 7064, modulo 97) and it is as long as its country's are."""
     plain = re.sub(r"[ -]", "", text)
     number = "".join(str(int(letter, 36)) for letter in plain[4:] + plain[:4])
-    return LENGTHS.get(plain[:2]) == len(plain) and int(number) % 97 == 1
+    return IBAN_LENGTHS.get(plain[:2]) == len(plain) and int(number) % 97 == 1
 
 
-def card(text: str) -> bool:
+def is_payment_card(text: str) -> bool:
     """Whether a number is of a payment card: 12 to 19 digits, an issuer's first one, Luhn's check (ISO 7812)."""
     digits = [int(digit) for digit in text if digit.isdigit()]
     doubled = sum(sum(divmod(2 * digit, 10)) for digit in digits[-2::-2])
     return digits[0] in (2, 3, 4, 5, 6) and len(set(digits)) > 1 and (sum(digits[-1::-2]) + doubled) % 10 == 0
 
 
-def address(text: str) -> bool:
+def is_personal_ip_address(text: str) -> bool:
     """Whether it is an IP address of somebody: valid, neither all zeros nor a loopback, and no `a::b` of a program."""
     try:
         found = ipaddress.ip_address(text)
@@ -63,7 +63,7 @@ def address(text: str) -> bool:
     return not (found.is_unspecified or found.is_loopback) and len(text) >= 7 and any(map(str.isdigit, text))
 
 
-def phone(text: str) -> bool:
+def is_phone_number(text: str) -> bool:
     """Whether digits look dialled: seven to fifteen (ITU E.164), and no date, year range, amount or bare number.
 
     Without a `+`, a leading 0 or an area code in brackets, its groups must be as some country writes them.
@@ -81,37 +81,37 @@ def phone(text: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class PiiPattern:
     """A type of personal data with a form: its pattern, what it can not do without, and what checks a match."""
 
     type: str
     pattern: re.Pattern[str]
-    sign: re.Pattern[str]
-    check: Callable[[str], bool]
+    prefilter: re.Pattern[str]
+    validator: Callable[[str], bool]
 
 
-def _any(text: str) -> bool:
+def _accept_any_match(text: str) -> bool:
     return True
 
 
-FORMS = (
-    Form("mail", MAIL, re.compile("@"), _any),
-    Form("iban", IBAN, re.compile(r"[A-Z]{2}\d\d"), iban),
-    Form("card", CARD, re.compile(r"\d(?:[ -]?\d){11}"), card),
-    Form("ip", IP, re.compile(r"\d\.\d|[0-9A-Fa-f:]:[0-9A-Fa-f:]"), address),
-    Form("phone", PHONE, re.compile(r"\d\D{0,2}\d\D{0,2}\d"), phone),
+PII_PATTERNS = (
+    PiiPattern("mail", MAIL_PATTERN, re.compile("@"), _accept_any_match),
+    PiiPattern("iban", IBAN_PATTERN, re.compile(r"[A-Z]{2}\d\d"), is_valid_iban),
+    PiiPattern("card", CARD_PATTERN, re.compile(r"\d(?:[ -]?\d){11}"), is_payment_card),
+    PiiPattern("ip", IP_PATTERN, re.compile(r"\d\.\d|[0-9A-Fa-f:]:[0-9A-Fa-f:]"), is_personal_ip_address),
+    PiiPattern("phone", PHONE_PATTERN, re.compile(r"\d\D{0,2}\d\D{0,2}\d"), is_phone_number),
 )
 """In the order of trust: what one takes, a later one does not see."""
 
 
-def personal(text: str, types: frozenset[str]) -> Iterator[Found]:
+def find_personal_data(text: str, types: frozenset[str]) -> Iterator[PiiMatch]:
     """What these types find in a text; no two overlap."""
-    taken: list[Found] = []
-    for form in FORMS:
-        if form.type not in types or not form.sign.search(text):
+    taken: list[PiiMatch] = []
+    for form in PII_PATTERNS:
+        if form.type not in types or not form.prefilter.search(text):
             continue
         for match in form.pattern.finditer(text):
             free = all(match.end() <= found.start or match.start() >= found.end for found in taken)
-            if free and form.check(match.group()):
-                taken.append(Found(match.start(), match.end(), form.type))
+            if free and form.validator(match.group()):
+                taken.append(PiiMatch(match.start(), match.end(), form.type))
     yield from sorted(taken, key=lambda found: found.start)

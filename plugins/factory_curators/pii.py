@@ -11,11 +11,11 @@ from typing import Any, Literal
 from pydantic import Field
 
 from factory.api import Curator, Decision, Row, RowsJob
-from factory_curators.personal import Found, personal
+from factory_curators.personal import PiiMatch, find_personal_data
 
-Type = Literal["mail", "phone", "iban", "card", "ip"]
-EXTRA = "pip install 'specialist-factory[pii]'"
-PEOPLE = ("PERSON", "PER")
+PiiType = Literal["mail", "phone", "iban", "card", "ip"]
+PII_EXTRA = "pip install 'specialist-factory[pii]'"
+PERSON_ENTITY_LABELS = ("PERSON", "PER")
 """How pipelines of spaCy call people, by the corpus that they learned from."""
 
 
@@ -30,7 +30,7 @@ class Pii(Curator):
     kind = "pii"
     share_metric = "pii"
 
-    types: list[Type] = Field(["mail", "iban", "card", "ip", "phone"], min_length=1, description="what is looked for")
+    types: list[PiiType] = Field(["mail", "iban", "card", "ip", "phone"], min_length=1, description="what is looked for")
     fields: list[str] = Field([], description="columns scrubbed, lists and mappings in them too; empty for all")
     names: str = Field("", description="a spaCy pipeline that finds people's names; empty to leave names alone")
     action: Literal["replace", "drop", "flag"] = Field("replace", description="what becomes of rows with personal data")
@@ -47,54 +47,54 @@ class Pii(Curator):
             return None
 
     def curate(self, job: RowsJob) -> Iterator[Decision]:
-        people = _people(self.names) if self.names else None
+        people = _load_spacy_pipeline(self.names) if self.names else None
         for row in job.rows:
             counts: Counter[str] = Counter()
             chosen = self.fields or list(row.columns)
             if lacking := [name for name in chosen if name not in row.columns]:
                 raise ValueError(f"rows have no column {lacking[0]!r}; there are {', '.join(row.columns)}")
-            clean = {name: self._clean(row.columns[name], people, counts) for name in chosen}
-            yield self._decision(row, clean, counts) if counts else Decision(row.id, True)
+            clean = {name: self._scrub_value(row.columns[name], people, counts) for name in chosen}
+            yield self._decide_scrubbed_row(row, clean, counts) if counts else Decision(row.id, True)
 
-    def _decision(self, row: Row, clean: dict[str, Any], counts: Counter[str]) -> Decision:
+    def _decide_scrubbed_row(self, row: Row, clean: dict[str, Any], counts: Counter[str]) -> Decision:
         why = f"personal data: {', '.join(sorted(counts))}"
         if self.action == "replace":
             return Decision(row.id, True, why, "", row.with_columns(**clean))
         return Decision(row.id, self.action == "flag", why, "", row.with_doubt(why) if self.action == "flag" else None)
 
-    def _clean(self, value: Any, people: Any, counts: Counter[str]) -> Any:
+    def _scrub_value(self, value: Any, people: Any, counts: Counter[str]) -> Any:
         """A value without its personal data; what was found is counted by type."""
         if isinstance(value, str):
-            return self._scrubbed(value, people, counts)
+            return self._scrub_text(value, people, counts)
         if isinstance(value, list | tuple):
-            return [self._clean(item, people, counts) for item in value]
+            return [self._scrub_value(item, people, counts) for item in value]
         if isinstance(value, dict):
-            return {name: self._clean(item, people, counts) for name, item in value.items()}
+            return {name: self._scrub_value(item, people, counts) for name, item in value.items()}
         return value
 
-    def _scrubbed(self, text: str, people: Any, counts: Counter[str]) -> str:
-        found = list(personal(text, frozenset(self.types)))
+    def _scrub_text(self, text: str, people: Any, counts: Counter[str]) -> str:
+        found = list(find_personal_data(text, frozenset(self.types)))
         if people is not None:
-            found = _with_names(text, found, people)
+            found = _add_person_names(text, found, people)
         for piece in reversed(found):
             text = f"{text[: piece.start]}[{piece.type.upper()}]{text[piece.end :]}"
             counts[piece.type] += 1
         return text
 
 
-def _with_names(text: str, found: Sequence[Found], people: Any) -> list[Found]:
-    named = [Found(e.start_char, e.end_char, "name") for e in people(text).ents if e.label_ in PEOPLE]
+def _add_person_names(text: str, found: Sequence[PiiMatch], people: Any) -> list[PiiMatch]:
+    named = [PiiMatch(e.start_char, e.end_char, "name") for e in people(text).ents if e.label_ in PERSON_ENTITY_LABELS]
     free = [name for name in named if all(name.end <= each.start or name.start >= each.end for each in found)]
     return sorted([*found, *free], key=lambda piece: piece.start)
 
 
 @cache
-def _people(pipeline: str) -> Any:
+def _load_spacy_pipeline(pipeline: str) -> Any:
     """A spaCy pipeline. Raises ImportError that names what to install."""
     try:
         import spacy
     except ImportError as error:
-        raise ImportError(f"names are found by spaCy: {EXTRA}") from error
+        raise ImportError(f"names are found by spaCy: {PII_EXTRA}") from error
     try:
         return spacy.load(pipeline)
     except OSError as error:

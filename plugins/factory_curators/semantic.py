@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from factory.api import Curator, Decision, RowsJob
-from factory_curators.components import PREFER, Prefer, components, decisions
-from factory_curators.parts import ON, text_of
+from factory_curators.components import PREFER_DESCRIPTION, Prefer, find_components, decide_duplicates
+from factory_curators.parts import TEXT_COLUMNS_DESCRIPTION, get_row_text
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-BLOCK = 1024
+COSINE_BLOCK_ROWS = 1024
 """Rows held against all later ones at once."""
-Model = Literal["embedder", "student"]
-MODEL = "whose sentence embeddings: models.embedder or, when it is an encoder, the student"
+EmbeddingModel = Literal["embedder", "student"]
+EMBEDDING_MODEL_DESCRIPTION = "whose sentence embeddings: models.embedder or, when it is an encoder, the student"
 
 
-class Semantic(Curator):
+class SemanticDuplicates(Curator):
     """Of rows whose embeddings have a cosine of `threshold` and more, one stays (SemDeDup, arXiv:2303.09540).
 
     All pairs are compared; rows are connected when they are near, and a component is all that connections reach.
@@ -32,10 +32,10 @@ class Semantic(Curator):
     share_metric = "semantic_duplicates"
 
     threshold: float = Field(0.95, gt=0, le=1, description="cosine from which two texts are held to say the same")
-    on: list[str] = Field([], description=ON)
-    prefer: Prefer = Field("first", description=PREFER)
+    on: list[str] = Field([], description=TEXT_COLUMNS_DESCRIPTION)
+    prefer: Prefer = Field("first", description=PREFER_DESCRIPTION)
     chains: bool = Field(True, description="a row goes though only rows between connect it with the one that stays")
-    model: Model = Field("embedder", description=MODEL)
+    model: EmbeddingModel = Field("embedder", description=EMBEDDING_MODEL_DESCRIPTION)
 
     @property
     def columns(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
@@ -45,7 +45,7 @@ class Semantic(Curator):
         return ("embedder",) if self.model == "embedder" else ()
 
     def curate(self, job: RowsJob) -> Iterator[Decision]:
-        texts = [text_of(row, job, self.on) for row in job.rows]
+        texts = [get_row_text(row, job, self.on) for row in job.rows]
         different: dict[str, int] = {}
         at = [different.setdefault(text, len(different)) for text in texts]
         vectors = job.kit.embed(job.get_embedding_base(self.model), list(different), job.report) if texts else None
@@ -53,11 +53,11 @@ class Semantic(Curator):
         def alike(one: int, other: int) -> float:
             return 1.0 if vectors is None or at[one] == at[other] else float(vectors[at[one]] @ vectors[at[other]])
 
-        groups = components(len(texts), _connected(texts, at, vectors, self.threshold))
-        yield from decisions(job.rows, groups, self.prefer, self.chains, self.threshold, alike)
+        groups = find_components(len(texts), _iterate_similar_pairs(texts, at, vectors, self.threshold))
+        yield from decide_duplicates(job.rows, groups, self.prefer, self.chains, self.threshold, alike)
 
 
-def _connected(
+def _iterate_similar_pairs(
     texts: Sequence[str], at: Sequence[int], vectors: NDArray[np.float32] | None, threshold: float
 ) -> Iterator[tuple[int, int]]:
     """Pairs of places of rows: those of the same text, and those of texts whose vectors are near."""
@@ -67,15 +67,15 @@ def _connected(
             yield first[at[place]], place
     if vectors is not None and first:
         known = sorted(first)
-        for one, other in _near(vectors[known], threshold):
+        for one, other in _iterate_near_vectors(vectors[known], threshold):
             yield first[known[one]], first[known[other]]
 
 
-def _near(vectors: NDArray[np.float32], threshold: float) -> Iterator[tuple[int, int]]:
+def _iterate_near_vectors(vectors: NDArray[np.float32], threshold: float) -> Iterator[tuple[int, int]]:
     """Every pair of places whose unit vectors are near, the smaller place first."""
     import numpy as np
 
-    for start in range(0, len(vectors), BLOCK):
-        cosines = vectors[start : start + BLOCK] @ vectors[start:].T
+    for start in range(0, len(vectors), COSINE_BLOCK_ROWS):
+        cosines = vectors[start : start + COSINE_BLOCK_ROWS] @ vectors[start:].T
         ones, others = np.nonzero(np.triu(cosines >= threshold, k=1))
         yield from zip((ones + start).tolist(), (others + start).tolist(), strict=True)

@@ -13,57 +13,57 @@ from typing import TYPE_CHECKING
 
 from factory.api.grams import hash_shingles, split_into_hash_chunks
 from factory.api.texts import SIMILARITY_TOLERANCE, extract_shingles, compute_jaccard
-from factory_curators.components import join, root
+from factory_curators.components import merge_components, find_root
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 PERMUTATIONS = 64
-MISSED = 0.001
+MAX_MISS_RATE = 0.001
 """Of pairs at the threshold, at most: what the number of bands is chosen by."""
-CROWD = 200
+MAX_FULL_BUCKET = 200
 """Texts of a bucket that are each held against all others of it; in a larger one, each against the next so many."""
-HELD = 2048
+CACHED_SHINGLE_SETS = 2048
 """Sets of grams kept at hand, of some 30 KiB each."""
 
 
-class Alike:
+class ShingleSimilarity:
     """Similarity of normalised texts by their places, remembering sets of grams for a while."""
 
     def __init__(self, normals: Sequence[str]) -> None:
-        self._grams = lru_cache(HELD)(lambda place: extract_shingles(normals[place]))
+        self._grams = lru_cache(CACHED_SHINGLE_SETS)(lambda place: extract_shingles(normals[place]))
 
     def __call__(self, one: int, other: int) -> float:
         return compute_jaccard(self._grams(one), self._grams(other))
 
 
-def near(
+def find_near_pairs(
     normals: Sequence[str], threshold: float, alike: Callable[[int, int], float], progress: Callable[[int, int], None]
 ) -> Iterator[tuple[int, int]]:
     """Yield pairs of places whose texts are near, as many as connect all that are. Empty texts are near to nothing."""
-    rows, width = bands(threshold)
-    hashed = _signatures(normals, progress)
+    rows, width = choose_lsh_bands(threshold)
+    hashed = _compute_minhashes(normals, progress)
     parent = list(range(len(normals)))
     for band in range(rows):
-        for bucket in _buckets(hashed[:, band * width : (band + 1) * width], normals):
-            for one, other in _pairs(bucket):
-                apart = root(parent, one) != root(parent, other)
+        for bucket in _iterate_band_buckets(hashed[:, band * width : (band + 1) * width], normals):
+            for one, other in _pair_bucket_members(bucket):
+                apart = find_root(parent, one) != find_root(parent, other)
                 if apart and alike(one, other) + SIMILARITY_TOLERANCE >= threshold:
-                    join(parent, one, other)
+                    merge_components(parent, one, other)
                     yield one, other
 
 
-def bands(threshold: float) -> tuple[int, int]:
+def choose_lsh_bands(threshold: float) -> tuple[int, int]:
     """How many bands, of how many hashes each: the widest that miss few enough pairs at the threshold."""
     for width in range(PERMUTATIONS, 1, -1):
         count = PERMUTATIONS // width
-        if (1 - threshold**width) ** count <= MISSED:
+        if (1 - threshold**width) ** count <= MAX_MISS_RATE:
             return count, width
     return PERMUTATIONS, 1
 
 
-def _signatures(normals: Sequence[str], progress: Callable[[int, int], None]) -> NDArray[np.uint32]:
+def _compute_minhashes(normals: Sequence[str], progress: Callable[[int, int], None]) -> NDArray[np.uint32]:
     """MinHash of each text's grams: (texts, permutations)."""
     import numpy as np
     from datasketch import MinHash
@@ -81,7 +81,7 @@ def _signatures(normals: Sequence[str], progress: Callable[[int, int], None]) ->
     return signatures
 
 
-def _buckets(band: NDArray[np.uint32], normals: Sequence[str]) -> Iterator[list[int]]:
+def _iterate_band_buckets(band: NDArray[np.uint32], normals: Sequence[str]) -> Iterator[list[int]]:
     """Places whose hashes of one band are the same: two or more each, empty texts left out."""
     import numpy as np
 
@@ -97,8 +97,8 @@ def _buckets(band: NDArray[np.uint32], normals: Sequence[str]) -> Iterator[list[
         start = end
 
 
-def _pairs(bucket: Sequence[int]) -> Iterator[tuple[int, int]]:
-    reach = len(bucket) if len(bucket) <= CROWD else CROWD
+def _pair_bucket_members(bucket: Sequence[int]) -> Iterator[tuple[int, int]]:
+    reach = len(bucket) if len(bucket) <= MAX_FULL_BUCKET else MAX_FULL_BUCKET
     for at, one in enumerate(bucket):
         for other in bucket[at + 1 : at + 1 + reach]:
             yield one, other

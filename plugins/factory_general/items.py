@@ -11,15 +11,15 @@ from typing import Any
 
 from factory.api import read_numbered_jsonl
 
-STEP = re.compile(r"<<[^<>]*>>")
-OTHERS = 3
+CALCULATOR_MARK_PATTERN = re.compile(r"<<[^<>]*>>")
+WRONG_NUMBER_COUNT = 3
 """Wrong numbers beside the right one."""
 
-Record = Mapping[str, Any]
+SuiteRecord = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class MultipleChoiceItem:
     """`prefix` is what stands before the options, nothing for whole sentences; `right` is the place of the right one.
 
     `mean`: options are held against each other by log-probability per token, as they differ in length and sense; else
@@ -30,17 +30,17 @@ class Item:
     suite: str
     prefix: str
     options: Sequence[str]
-    right: int
-    mean: bool
+    correct_index: int
+    per_token: bool
 
 
-def read_items(path: Path, suite: str, count: int, seed: int) -> list[Item]:
+def read_items(path: Path, suite: str, count: int, seed: int) -> list[MultipleChoiceItem]:
     """At most `count` items of a file, drawn with a seed. Raises ValueError that names file, line and field."""
     items = []
     for line, record in read_numbered_jsonl(path, path.name):
         name = str(record.get("id", f"{suite}-{line}"))
         try:
-            item = _form(record)(record, name, suite, seed)
+            item = _choose_item_parser(record)(record, name, suite, seed)
         except (KeyError, TypeError, IndexError) as error:
             raise ValueError(f"{path.name}:{line}: not an item of a suite: {error!r}") from error
         if item is not None:
@@ -49,49 +49,49 @@ def read_items(path: Path, suite: str, count: int, seed: int) -> list[Item]:
     return [items[place] for place in chosen]
 
 
-def _form(record: Record) -> Callable[[Record, str, str, int], Item | None]:
+def _choose_item_parser(record: SuiteRecord) -> Callable[[SuiteRecord, str, str, int], MultipleChoiceItem | None]:
     if "good" in record:
-        return _pair
-    return _choice if "choices" in record else _sum
+        return _parse_sentence_pair
+    return _parse_choice_item if "choices" in record else _parse_number_item
 
 
-def _pair(record: Record, name: str, suite: str, seed: int) -> Item:
+def _parse_sentence_pair(record: SuiteRecord, name: str, suite: str, seed: int) -> MultipleChoiceItem:
     """Two sentences, as in BLiMP (Warstadt et al. 2020): which is likelier?"""
-    return Item(name, suite, "", (str(record["good"]), str(record["bad"])), 0, mean=False)
+    return MultipleChoiceItem(name, suite, "", (str(record["good"]), str(record["bad"])), 0, per_token=False)
 
 
-def _choice(record: Record, name: str, suite: str, seed: int) -> Item:
+def _parse_choice_item(record: SuiteRecord, name: str, suite: str, seed: int) -> MultipleChoiceItem:
     """A question with choices and the place of the right one, as in CommonsenseQA."""
     options = tuple(f" {choice}" for choice in record["choices"])
     options[record["answer"]]
-    return Item(name, suite, f"Question: {record['question']}\nAnswer:", options, int(record["answer"]), mean=True)
+    return MultipleChoiceItem(name, suite, f"Question: {record['question']}\nAnswer:", options, int(record["answer"]), per_token=True)
 
 
-def _sum(record: Record, name: str, suite: str, seed: int) -> Item | None:
+def _parse_number_item(record: SuiteRecord, name: str, suite: str, seed: int) -> MultipleChoiceItem | None:
     """A sum in words with its number, as in GSM8K: the last step of the solution up to its result, or the question
     alone; which number goes on? None for an answer that is no whole number above 0."""
     said = str(record["answer"]).replace(",", "")
     if not said.isdigit() or not int(said):
         return None
     prefix = f"Question: {record['question']}\nAnswer:"
-    worked = _worked(str(record.get("solution", "")), said)
+    worked = _trim_solution(str(record.get("solution", "")), said)
     prefix += f" {worked}" if worked else " The answer is "
     space = " " if prefix.endswith(" ") else ""
-    numbers = [int(said), *others(int(said), Random(f"{seed}:{name}"))]
-    return Item(name, suite, prefix.rstrip(" "), tuple(f"{space}{number}" for number in numbers), 0, mean=True)
+    numbers = [int(said), *draw_wrong_numbers(int(said), Random(f"{seed}:{name}"))]
+    return MultipleChoiceItem(name, suite, prefix.rstrip(" "), tuple(f"{space}{number}" for number in numbers), 0, per_token=True)
 
 
-def _worked(solution: str, said: str) -> str:
+def _trim_solution(solution: str, said: str) -> str:
     """A solution up to where its last step gives the answer, without the calculator's marks; else nothing."""
-    for step in reversed(list(STEP.finditer(solution))):
+    for step in reversed(list(CALCULATOR_MARK_PATTERN.finditer(solution))):
         if step.group()[2:-2].rpartition("=")[2].replace(",", "") == said:
-            return STEP.sub("", solution[: step.start()])
+            return CALCULATOR_MARK_PATTERN.sub("", solution[: step.start()])
     return ""
 
 
-def others(number: int, draw: Random) -> list[int]:
+def draw_wrong_numbers(number: int, draw: Random) -> list[int]:
     """Three wrong numbers near a right one, as long as it is where there are enough such."""
     near = {number + step for step in (-10, -2, -1, 1, 2, 10)} | {2 * number, number // 2, int(str(number)[::-1])}
     wrong = sorted(near - {number, 0} - {each for each in near if each < 0})
     alike = [each for each in wrong if len(str(each)) == len(str(number))]
-    return draw.sample(alike if len(alike) >= OTHERS else wrong, OTHERS)
+    return draw.sample(alike if len(alike) >= WRONG_NUMBER_COUNT else wrong, WRONG_NUMBER_COUNT)

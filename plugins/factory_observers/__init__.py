@@ -9,19 +9,19 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-NAMED = "FACTORY_OBSERVERS"
+OBSERVERS_VARIABLE = "FACTORY_OBSERVERS"
 
 
-def wanted(name: str) -> bool:
+def is_observer_enabled(name: str) -> bool:
     """Whether the environment names an observer."""
-    return name in os.environ.get(NAMED, "").replace(",", " ").split()
+    return name in os.environ.get(OBSERVERS_VARIABLE, "").replace(",", " ").split()
 
 
-def chosen(resolved: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def select_non_default_values(resolved: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The values of a spec that somebody chose: all that are no default."""
     return {str(value["path"]): value["value"] for value in resolved if value["origin"] != "default"}
 
 
-def flat(name: str) -> str:
+def flatten_stage_name(name: str) -> str:
     """A stage's name without brackets: `answer[tuned]` → `answer.tuned`."""
     return name.replace("[", ".").replace("]", "")

@@ -7,13 +7,13 @@ from factory.api import Plugin, hookimpl
 def factory_plugins() -> list[type[Plugin]]:
     """All that a reranker brings."""
     from factory_rerank.bi_encoder import BiEncoder, BiEncoderTargets
-    from factory_rerank.contenders import Bm25, Cosine, Hybrid
+    from factory_rerank.contenders import Bm25Baseline, CosineBaseline, HybridBaseline
     from factory_rerank.cross_encoder import CrossEncoder, CrossEncoderTargets
     from factory_rerank.late_interaction import LateInteraction, LateInteractionTargets
-    from factory_rerank.ranking import Ranking
+    from factory_rerank.ranking import RankingMetrics
     from factory_rerank.task import Reranker
 
     return [
-        BiEncoder, BiEncoderTargets, Bm25, Cosine, CrossEncoder, CrossEncoderTargets, Hybrid, LateInteraction,
-        LateInteractionTargets, Ranking, Reranker,
+        BiEncoder, BiEncoderTargets, Bm25Baseline, CosineBaseline, CrossEncoder, CrossEncoderTargets, HybridBaseline, LateInteraction,
+        LateInteractionTargets, RankingMetrics, Reranker,
     ]

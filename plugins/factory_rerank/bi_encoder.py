@@ -6,26 +6,26 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from factory_rerank.apart import Apart, Contrastive, Graded
+from factory_rerank.apart import DualEncoderObjective, ContrastiveDualEncoder, GradedDualEncoder
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class MeanCosine(Apart):
+class MeanPoolingCosine(DualEncoderObjective):
     """Cosine of mean-pooled token vectors (Sentence-BERT, arXiv:1908.10084). Loads as SentenceTransformer."""
 
     loader_class = "sentence_transformers:SentenceTransformer"
 
     scale: float = Field(20.0, gt=0, description="what a cosine is multiplied by in the loss")
 
-    def modules(self, width: int) -> list[object]:
+    def build_modules(self, width: int) -> list[object]:
         from sentence_transformers.base.modules import Normalize
         from sentence_transformers.sentence_transformer.modules import Pooling
 
         return [Pooling(width, pooling_mode="mean"), Normalize()]
 
-    def compare(self, queries: list[Tensor], documents: list[Tensor]) -> Tensor:
+    def score_token_vectors(self, queries: list[Tensor], documents: list[Tensor]) -> Tensor:
         import torch
 
         left, right = (
@@ -35,14 +35,14 @@ class MeanCosine(Apart):
         return left @ right.T
 
 
-class BiEncoder(MeanCosine, Contrastive):
+class BiEncoder(MeanPoolingCosine, ContrastiveDualEncoder):
     """Cosine of mean-pooled token vectors (arXiv:1908.10084), against mined negatives and the rest of a batch."""
 
     kind = "bi-encoder"
     version = 2
 
 
-class BiEncoderTargets(MeanCosine, Graded):
+class BiEncoderTargets(MeanPoolingCosine, GradedDualEncoder):
     """Cosine of mean-pooled token vectors (arXiv:1908.10084), regressed on `targets`, as `zelo` gives them."""
 
     kind = "bi-encoder-targets"

@@ -8,7 +8,7 @@ from typing import ClassVar
 from factory.api import Answer, AnswerJob, Contender
 
 
-class _Signal(Contender):
+class _FirstStageSignal(Contender):
     """Answers with one of the signals that the first stage left beside its candidates."""
 
     columns = ("candidates", "signals")
@@ -20,21 +20,21 @@ class _Signal(Contender):
             yield Answer(row.id, list(row["signals"][self.signal]))
 
 
-class Bm25(_Signal):
+class Bm25Baseline(_FirstStageSignal):
     """BM25 alone: the words that query and document share."""
 
     kind = "bm25"
     signal = "bm25"
 
 
-class Cosine(_Signal):
+class CosineBaseline(_FirstStageSignal):
     """The cosine of the base's own sentence embeddings alone."""
 
     kind = "cosine"
     signal = "cosine"
 
 
-class Hybrid(_Signal):
+class HybridBaseline(_FirstStageSignal):
     """The first stage's own order, of BM25 and cosine together."""
 
     kind = "hybrid"

@@ -11,47 +11,47 @@ from pydantic import Field
 
 from factory.api import Answer, Finding, FitJob, Kit, ModelJob, Objective, ReferenceAnswers, Row, Fraction, TrainResult
 from factory_rerank import graded
-from factory_rerank.graded import Targeted
-from factory_rerank.layout import copy_layout
-from factory_rerank.texts import documents_of, queries_of
+from factory_rerank.graded import TargetRegressionObjective
+from factory_rerank.layout import copy_sentence_transformers_files
+from factory_rerank.texts import render_side_documents, render_queries
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-HEAD = "classifier"
+HEAD_MODULE = "classifier"
 
-Pair = tuple[list[int], list[int]]
+TokenisedPair = tuple[list[int], list[int]]
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class CrossEncoderBatch:
     """The pairs of a batch, packed by the kit; `sizes` says how many belong to each row."""
 
     packed: Any
     sizes: Sequence[int]
 
 
-class Together(Objective):
+class CrossEncoderObjective(Objective):
     """A query and a document in one text, scored by a head. Loads as sentence-transformers' CrossEncoder.
 
     Untuned, whose head would be noise, the base answers by its own cosine.
     """
 
     output_type = "ranking"
-    modules_to_save = (HEAD,)
+    modules_to_save = (HEAD_MODULE,)
     loader_class = "sentence_transformers:CrossEncoder"
 
     max_length: int = Field(128, ge=16, le=8192, description="tokens of query and document together that are read")
 
-    def taught(self, row: Row) -> list[str]:
+    def list_training_documents(self, row: Row) -> list[str]:
         """The documents of a training row that must be read whole."""
         raise NotImplementedError
 
     def audit(self, job: ModelJob) -> Iterator[Finding]:
-        encoder, documents = job.kit.load_encoder(job.base), documents_of(job)
+        encoder, documents = job.kit.load_encoder(job.base), render_side_documents(job)
         pairs, owners = [], []
-        for row, query in zip(job.rows, queries_of(job), strict=True):
-            for name in self.taught(row):
+        for row, query in zip(job.rows, render_queries(job), strict=True):
+            for name in self.list_training_documents(row):
                 pairs.append((query, documents.get(name, "")))
                 owners.append((row.id, name))
         lengths = [len(ids) for ids, _ in encoder.tokenize_pairs(pairs, 10**6)]
@@ -63,8 +63,8 @@ class Together(Objective):
         if job.adapter is None:
             yield from (Answer(row.id, list(row["signals"]["cosine"])) for row in job.rows)
             return
-        encoder, documents = job.kit.load_encoder(job.base, job.adapter, labels=1), documents_of(job)
-        asked = zip(job.rows, queries_of(job), strict=True)
+        encoder, documents = job.kit.load_encoder(job.base, job.adapter, labels=1), render_side_documents(job)
+        asked = zip(job.rows, render_queries(job), strict=True)
         pairs = [(query, documents[name]) for row, query in asked for name in row["candidates"]]
         scores = encoder.compute_pair_logits(encoder.tokenize_pairs(pairs, self.max_length), job.report)[:, 0].tolist()
         start = 0
@@ -74,25 +74,25 @@ class Together(Objective):
             start = end
 
     def export_files(self, job: ModelJob, bundle: Path) -> None:
-        copy_layout(self._plain(str(job.base.folder)), bundle)
+        copy_sentence_transformers_files(self._load_cross_encoder(str(job.base.folder)), bundle)
 
     def generate_reference_answers(self, job: ModelJob) -> ReferenceAnswers:
         from torch.nn import Identity
 
-        model, documents, answers = self._plain(str(job.adapter or job.base.folder)), documents_of(job), []
-        for row, query in zip(job.rows, queries_of(job), strict=True):
+        model, documents, answers = self._load_cross_encoder(str(job.adapter or job.base.folder)), render_side_documents(job), []
+        for row, query in zip(job.rows, render_queries(job), strict=True):
             pairs = [(query, documents[name]) for name in row["candidates"]]
             answers.append(Answer(row.id, model.predict(pairs, activation_fn=Identity()).tolist()))
         adapted = sum(1 for module in model.modules() if hasattr(module, "lora_A"))
         return ReferenceAnswers(tuple(answers), adapted, self.loader_class)
 
-    def _plain(self, folder: str) -> Any:
+    def _load_cross_encoder(self, folder: str) -> Any:
         import sentence_transformers
 
         return sentence_transformers.CrossEncoder(folder, num_labels=1, max_length=self.max_length, device="cpu")
 
 
-class CrossEncoder(Together):
+class CrossEncoder(CrossEncoderObjective):
     """Listwise softmax (ListNet, Cao et al. 2007) over a query's right document and its mined negatives.
 
     The head is fresh and saved with the adapter, so an embedding base needs many steps to learn it: small batches
@@ -105,22 +105,22 @@ class CrossEncoder(Together):
 
     negatives: int = Field(7, ge=1, description="mined negatives a row, at most")
 
-    def taught(self, row: Row) -> list[str]:
+    def list_training_documents(self, row: Row) -> list[str]:
         return [*row["relevant"], *row["negatives"][: self.negatives]]
 
     def fit(self, job: FitJob) -> TrainResult:
-        kit, documents = job.kit, documents_of(job)
+        kit, documents = job.kit, render_side_documents(job)
         learner = kit.create_learner(job, heads=self.modules_to_save, labels=1)
         encoder = kit.load_encoder(job.base)
         rows = []
-        for row, query in zip(job.rows, queries_of(job), strict=True):
+        for row, query in zip(job.rows, render_queries(job), strict=True):
             wrong = [name for name in row["negatives"] if name in documents][: self.negatives]
             for right in (name for name in row["relevant"] if name in documents):
                 rows.append(encoder.tokenize_pairs([(query, documents[name]) for name in (right, *wrong)], self.max_length))
-        return kit.fit(learner, rows, collate(kit), listwise(kit), job, heads=self.modules_to_save, task_type="SEQ_CLS")
+        return kit.fit(learner, rows, build_cross_encoder_collator(kit), build_listwise_softmax_loss(kit), job, heads=self.modules_to_save, task_type="SEQ_CLS")
 
 
-class CrossEncoderTargets(Targeted, Together):
+class CrossEncoderTargets(TargetRegressionObjective, CrossEncoderObjective):
     """Regresses the score of query and document on `targets`, as `zelo` gives them.
 
     The sigmoid of a score learns its target by cross-entropy, so that scores compare across queries, and the softmax
@@ -133,31 +133,31 @@ class CrossEncoderTargets(Targeted, Together):
     pointwise: Fraction = Field(0.5, description="share of the loss that compares each score with its target alone")
 
     def fit(self, job: FitJob) -> TrainResult:
-        kit, documents = job.kit, documents_of(job)
+        kit, documents = job.kit, render_side_documents(job)
         learner = kit.create_learner(job, heads=self.modules_to_save, labels=1)
         encoder, rows = kit.load_encoder(job.base), []
-        for row, query in zip(job.rows, queries_of(job), strict=True):
-            for names in graded.lists(row, documents, self.documents):
+        for row, query in zip(job.rows, render_queries(job), strict=True):
+            for names in graded.split_into_lists(row, documents, self.documents):
                 pairs = encoder.tokenize_pairs([(query, documents[name]) for name in names], self.max_length)
                 rows.append((pairs, [row["targets"][name] for name in names]))
-        loss = graded.mixed(kit, self.sharpness, self.pointwise)
-        return kit.fit(learner, rows, graded.collate_pairs(kit), loss, job, heads=self.modules_to_save, task_type="SEQ_CLS")
+        loss = graded.build_mixed_loss(kit, self.sharpness, self.pointwise)
+        return kit.fit(learner, rows, graded.build_graded_pairs_collator(kit), loss, job, heads=self.modules_to_save, task_type="SEQ_CLS")
 
 
-def collate(kit: Kit) -> Callable[[list[list[Pair]]], Batch]:
+def build_cross_encoder_collator(kit: Kit) -> Callable[[list[list[TokenisedPair]]], CrossEncoderBatch]:
     """A collator over rows of tokenised pairs."""
 
-    def batch(rows: list[list[Pair]]) -> Batch:
+    def batch(rows: list[list[TokenisedPair]]) -> CrossEncoderBatch:
         pairs = [pair for row in rows for pair in row]
-        return Batch(kit.pack_batch([ids for ids, _ in pairs], [kinds for _, kinds in pairs]), [len(row) for row in rows])
+        return CrossEncoderBatch(kit.pack_batch([ids for ids, _ in pairs], [kinds for _, kinds in pairs]), [len(row) for row in rows])
 
     return batch
 
 
-def listwise(kit: Kit) -> Callable[[nn.Module, Batch], Tensor]:
+def build_listwise_softmax_loss(kit: Kit) -> Callable[[nn.Module, CrossEncoderBatch], Tensor]:
     """Cross-entropy of the first document of each row against the others, by the head's scores."""
 
-    def value(model: nn.Module, batch: Batch) -> Tensor:
+    def value(model: nn.Module, batch: CrossEncoderBatch) -> Tensor:
         import torch
 
         scores = kit.compute_head_logits(model, batch.packed)[:, 0]

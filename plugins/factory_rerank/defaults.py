@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-SPEC: dict[str, Any] = {
+RERANKER_DEFAULTS: dict[str, Any] = {
     "objective": "late-interaction",
     "data": {
         "synthesize": [{"kind": "hard-negatives", "count": 3}],
@@ -16,7 +16,7 @@ SPEC: dict[str, Any] = {
     "train": {"epochs": 1, "batch_size": 32, "learning_rate": 1e-3},
 }
 
-PROFILES: dict[str, dict[str, Any]] = {
+RERANKER_PROFILES: dict[str, dict[str, Any]] = {
     "smoke": {
         "data": {"limit": 160, "split": {"test": 100, "validation": 20}},
         "train": {"epochs": 1},

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from factory.api import Finding, Kit, ModelJob, Objective, Row
-from factory_rerank.contrast import Batch, Compare
+from factory_rerank.contrast import DualEncoderBatch, SimilarityFunction
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
-class Targeted(Objective):
+class TargetRegressionObjective(Objective):
     """An objective that learns from `targets`; stands before the class that says how a document is scored."""
 
     documents: int = Field(
@@ -30,7 +30,7 @@ class Targeted(Objective):
         "logits"
     )
 
-    def taught(self, row: Row) -> list[str]:
+    def list_training_documents(self, row: Row) -> list[str]:
         """The document with the highest target: the one that must be read whole."""
         targets = row["targets"]
         return [max(sorted(targets), key=targets.__getitem__)] if targets else []
@@ -51,7 +51,7 @@ class Targeted(Objective):
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
+class GradedExample:
     """A query and some of its documents, as numbers of texts, with the target of each."""
 
     query: int
@@ -60,14 +60,14 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
-class Pairs:
+class GradedPairsBatch:
     """Query and document together: the pairs of a batch, packed by the kit, and the targets of each example."""
 
     packed: Any
     targets: Sequence[Sequence[float]]
 
 
-def lists(row: Row, documents: Collection[str], size: int) -> list[list[str]]:
+def split_into_lists(row: Row, documents: Collection[str], size: int) -> list[list[str]]:
     """A row's documents with targets, dealt out into lists of at most `size`, so that each reaches from good to bad."""
     targets = row["targets"]
     names = sorted((name for name in targets if name in documents), key=lambda name: (-targets[name], name))
@@ -75,55 +75,55 @@ def lists(row: Row, documents: Collection[str], size: int) -> list[list[str]]:
     return [names[start::count] for start in range(count) if len(names[start::count]) > 1]
 
 
-def examples(rows: Sequence[Row], documents: Sequence[str], size: int) -> list[Example]:
+def build_graded_examples(rows: Sequence[Row], documents: Sequence[str], size: int) -> list[GradedExample]:
     """Examples of all rows. Texts are numbered: documents first, then queries by row."""
     number, found = {name: index for index, name in enumerate(documents)}, []
     for index, row in enumerate(rows):
-        for names in lists(row, number, size):
+        for names in split_into_lists(row, number, size):
             aims = tuple(row["targets"][name] for name in names)
-            found.append(Example(len(number) + index, tuple(number[name] for name in names), aims))
+            found.append(GradedExample(len(number) + index, tuple(number[name] for name in names), aims))
     return found
 
 
-def collate_pairs(kit: Kit) -> Callable[[list[Any]], Pairs]:
+def build_graded_pairs_collator(kit: Kit) -> Callable[[list[Any]], GradedPairsBatch]:
     """A collator over (tokenised pairs, their targets)."""
 
-    def batch(rows: list[Any]) -> Pairs:
+    def batch(rows: list[Any]) -> GradedPairsBatch:
         pairs = [pair for some, _ in rows for pair in some]
-        return Pairs(kit.pack_batch([ids for ids, _ in pairs], [kinds for _, kinds in pairs]), [one for _, one in rows])
+        return GradedPairsBatch(kit.pack_batch([ids for ids, _ in pairs], [kinds for _, kinds in pairs]), [one for _, one in rows])
 
     return batch
 
 
-def loss(compare: Compare, scale: float, sharpness: float, kit: Kit) -> Callable[[nn.Module, Batch[Example]], Tensor]:
+def build_listwise_loss(compare: SimilarityFunction, scale: float, sharpness: float, kit: Kit) -> Callable[[nn.Module, DualEncoderBatch[GradedExample]], Tensor]:
     """The listwise loss of each query's own documents, their scores multiplied by `scale`."""
 
-    def value(model: nn.Module, batch: Batch[Example]) -> Tensor:
+    def value(model: nn.Module, batch: DualEncoderBatch[GradedExample]) -> Tensor:
         vectors, own = kit.compute_hidden_states(model, batch.packed), []
         for row in batch.examples:
-            documents = [vectors[batch.place[text]] for text in row.documents]
-            own.append(compare([vectors[batch.place[row.query]]], documents)[0] * scale)
-        return listwise(own, [row.targets for row in batch.examples], sharpness)
+            documents = [vectors[batch.positions[text]] for text in row.documents]
+            own.append(compare([vectors[batch.positions[row.query]]], documents)[0] * scale)
+        return compute_listwise_loss(own, [row.targets for row in batch.examples], sharpness)
 
     return value
 
 
-def mixed(kit: Kit, sharpness: float, share: float) -> Callable[[nn.Module, Pairs], Tensor]:
+def build_mixed_loss(kit: Kit, sharpness: float, share: float) -> Callable[[nn.Module, GradedPairsBatch], Tensor]:
     """The listwise loss of a head's scores, and a `share` of cross-entropy of their sigmoids with the targets."""
 
-    def value(model: nn.Module, batch: Pairs) -> Tensor:
+    def value(model: nn.Module, batch: GradedPairsBatch) -> Tensor:
         import torch
 
         scores = kit.compute_head_logits(model, batch.packed)[:, 0]
         wanted = torch.tensor([target for one in batch.targets for target in one])
         apart = torch.nn.functional.binary_cross_entropy_with_logits(scores, wanted)
         own = list(torch.split(scores, [len(one) for one in batch.targets]))
-        return share * apart + (1 - share) * listwise(own, batch.targets, sharpness)
+        return share * apart + (1 - share) * compute_listwise_loss(own, batch.targets, sharpness)
 
     return value
 
 
-def listwise(scores: Sequence[Tensor], targets: Sequence[Sequence[float]], sharpness: float) -> Tensor:
+def compute_listwise_loss(scores: Sequence[Tensor], targets: Sequence[Sequence[float]], sharpness: float) -> Tensor:
     """Cross-entropy (ListNet, Cao et al. 2007) of the softmax of scores with that of targets times `sharpness`.
 
     Its minimum is scores that differ as the targets times `sharpness` do: a regression that leaves each query's own

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from factory_rerank.apart import Apart, Contrastive, Graded
+from factory_rerank.apart import DualEncoderObjective, ContrastiveDualEncoder, GradedDualEncoder
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class MaxSim(Apart):
+class MaxSim(DualEncoderObjective):
     """MaxSim over the base's own token vectors, L2-normalised (ColBERT, arXiv:2004.12832), with no projection.
 
     Loads as sentence-transformers' MultiVectorEncoder.
@@ -22,13 +22,13 @@ class MaxSim(Apart):
 
     scale: float = Field(8.0, gt=0, description="what a score, a sum over query tokens, is multiplied by in the loss")
 
-    def modules(self, width: int) -> list[object]:
+    def build_modules(self, width: int) -> list[object]:
         from sentence_transformers.base.modules import Normalize
         from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
 
         return [MultiVectorMask(), Normalize("token_embeddings")]
 
-    def compare(self, queries: list[Tensor], documents: list[Tensor]) -> Tensor:
+    def score_token_vectors(self, queries: list[Tensor], documents: list[Tensor]) -> Tensor:
         import torch
         from torch.nn.utils.rnn import pad_sequence
 
@@ -43,14 +43,14 @@ class MaxSim(Apart):
         return torch.zeros(len(queries), len(documents)).index_add(0, owner, best)
 
 
-class LateInteraction(MaxSim, Contrastive):
+class LateInteraction(MaxSim, ContrastiveDualEncoder):
     """MaxSim over token vectors (ColBERT, arXiv:2004.12832), against mined negatives and the rest of a batch."""
 
     kind = "late-interaction"
     version = 2
 
 
-class LateInteractionTargets(MaxSim, Graded):
+class LateInteractionTargets(MaxSim, GradedDualEncoder):
     """MaxSim over token vectors (ColBERT, arXiv:2004.12832), regressed on `targets`, as `zelo` gives them."""
 
     kind = "late-interaction-targets"

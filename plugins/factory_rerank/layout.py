@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 
-def copy_layout(model: Any, bundle: Path) -> None:
+def copy_sentence_transformers_files(model: Any, bundle: Path) -> None:
     """Save a whole model as the library does, and keep all but the weights and the config of the base."""
     with TemporaryDirectory() as folder:
         model.save_pretrained(folder, create_model_card=False)

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from factory.api import Answer, Eval, Metric, Row, ScoreJob, Scores
 
-DEPTH = 10
+RANK_CUTOFF = 10
 
 
-class Ranking(Eval):
+class RankingMetrics(Eval):
     """nDCG@10, MRR@10 and accuracy@1 of a ranking of candidates, beside what a perfect one would get.
 
     A grade is its own gain, as in trec_eval's `ndcg_cut` (linear, discount log2(rank + 1)). The ideal is over all
@@ -34,10 +34,10 @@ class Ranking(Eval):
             answer = job.answers.get(row.id)
             if answer is None:
                 raise ValueError(f"row {row.id!r} has no answer")
-            yield Scores(row.id, values(ranked(row, answer), row["relevant"]))
+            yield Scores(row.id, compute_ranking_metrics(rank_candidates(row, answer), row["relevant"]))
 
 
-def ranked(row: Row, answer: Answer) -> list[str]:
+def rank_candidates(row: Row, answer: Answer) -> list[str]:
     """The row's candidates, the highest score first, equal scores in the candidates' own order."""
     candidates: Sequence[str] = row["candidates"]
     scores = answer.output
@@ -49,20 +49,20 @@ def ranked(row: Row, answer: Answer) -> list[str]:
     return [candidates[i] for i in order]
 
 
-def values(ranking: Sequence[str], relevant: Mapping[str, float]) -> dict[str, float]:
+def compute_ranking_metrics(ranking: Sequence[str], relevant: Mapping[str, float]) -> dict[str, float]:
     """Every metric of one ranking; `relevant` is document → grade above 0, and holds at least one."""
     gains = [float(relevant.get(document, 0)) for document in ranking]
-    ideal = dcg(sorted(relevant.values(), reverse=True))
-    first = next((rank for rank, gain in enumerate(gains[:DEPTH], 1) if gain > 0), 0)
+    ideal = compute_dcg(sorted(relevant.values(), reverse=True))
+    first = next((rank for rank, gain in enumerate(gains[:RANK_CUTOFF], 1) if gain > 0), 0)
     return {
-        "ndcg@10": dcg(gains) / ideal,
+        "ndcg@10": compute_dcg(gains) / ideal,
         "mrr@10": 1 / first if first else 0.0,
         "accuracy@1": float(first == 1),
         "recall": sum(gain > 0 for gain in gains) / len(relevant),
-        "ceiling": dcg(sorted(gains, reverse=True)) / ideal,
+        "ceiling": compute_dcg(sorted(gains, reverse=True)) / ideal,
     }
 
 
-def dcg(gains: Sequence[float]) -> float:
+def compute_dcg(gains: Sequence[float]) -> float:
     """Discounted cumulative gain of the first ten."""
-    return sum(gain / math.log2(rank + 1) for rank, gain in enumerate(gains[:DEPTH], 1))
+    return sum(gain / math.log2(rank + 1) for rank, gain in enumerate(gains[:RANK_CUTOFF], 1))

@@ -9,10 +9,10 @@ from pydantic import Field
 
 from factory.api import Answer, Finding, Row, RowsJob, Fraction, Task, render
 from factory_rerank import defaults
-from factory_rerank.firststage import Fusion, search
-from factory_rerank.ranking import ranked
+from factory_rerank.firststage import Fusion, search_first_stage
+from factory_rerank.ranking import rank_candidates
 
-SHOWN = 3
+MAX_NAMES_LISTED = 3
 
 
 class Reranker(Task):
@@ -33,11 +33,11 @@ class Reranker(Task):
 
     @classmethod
     def get_defaults(cls) -> dict[str, Any]:
-        return defaults.SPEC
+        return defaults.RERANKER_DEFAULTS
 
     @classmethod
     def get_profiles(cls) -> dict[str, dict[str, Any]]:
-        return defaults.PROFILES
+        return defaults.RERANKER_PROFILES
 
     def get_templates(self) -> dict[str, str]:
         return {"query": self.query_template, "document": self.document_template}
@@ -51,7 +51,7 @@ class Reranker(Task):
         documents = [render(self.document_template, row.columns) for row in table.values()]
         queries = [render(self.query_template, row.columns) for row in job.rows]
         vectors = job.kit.embed(job.base, [*documents, *queries], report=job.report)
-        found = search(
+        found = search_first_stage(
             queries, documents, vectors[len(documents) :], vectors[: len(documents)],
             self.candidates_each, self.fusion, self.bm25_weight,
         )
@@ -62,42 +62,42 @@ class Reranker(Task):
     def audit(self, job: RowsJob) -> Iterator[Finding]:
         table = job.tables["documents"]
         for row in job.rows:
-            yield from self._audited(row, table)
+            yield from self._audit_reranker_row(row, table)
 
-    def _audited(self, row: Row, table: Mapping[str, Row]) -> Iterator[Finding]:
+    def _audit_reranker_row(self, row: Row, table: Mapping[str, Row]) -> Iterator[Finding]:
         relevant = row["relevant"]
         missing = [name for name in relevant if name not in table]
-        texts = {f"document {name!r}": self._document(table[name]) for name in relevant if name in table}
+        texts = {f"document {name!r}": self._render_candidate(table[name]) for name in relevant if name in table}
         empty = [what for what, text in {"its query": render(self.query_template, row.columns), **texts}.items()
                  if not text.strip()]
         if missing:
-            yield Finding("missing", row.id, f"{_some(missing)} is relevant to it and not in the documents")
+            yield Finding("missing", row.id, f"{_list_some_names(missing)} is relevant to it and not in the documents")
         if empty:
             yield Finding("empty", row.id, f"{', '.join(empty)} has no text")
         if not set(relevant) & set(row["candidates"]):
             size = len(row["candidates"])
-            yield Finding("unreachable", row.id, f"{_some(list(relevant))} is not among its {size} candidates")
+            yield Finding("unreachable", row.id, f"{_list_some_names(list(relevant))} is not among its {size} candidates")
 
-    def _document(self, row: Row) -> str:
+    def _render_candidate(self, row: Row) -> str:
         return render(self.document_template, row.columns)
 
     def describe_row(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer | None) -> str:
         """The query, then the first documents; a relevant one has a star, and one further down its rank."""
         table = tables["documents"]
-        order = ranked(row, answer) if answer else list(row["candidates"])
+        order = rank_candidates(row, answer) if answer else list(row["candidates"])
         firsts = [name for name in order if name in row["relevant"]][:1] if answer else list(row["relevant"])
-        shown = order[:SHOWN] if answer else []
+        shown = order[:MAX_NAMES_LISTED] if answer else []
         parts = []
         for name in dict.fromkeys([*shown, *firsts]):
             rank = f"{order.index(name) + 1}. " if name in order else ""
-            text = self._document(table[name]) if name in table else "not in the documents"
+            text = self._render_candidate(table[name]) if name in table else "not in the documents"
             parts.append(f"{rank}{'*' if name in row['relevant'] else ''}{name} {text[:80]}")
         if answer and not firsts:
-            parts.append(f"*{_some(list(row['relevant']))} is not among the candidates")
+            parts.append(f"*{_list_some_names(list(row['relevant']))} is not among the candidates")
         return "\n  ".join([render(self.query_template, row.columns), *parts])
 
 
-def _some(names: list[str]) -> str:
+def _list_some_names(names: list[str]) -> str:
     """The first names, and how many more there are."""
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(map(repr, names[:SHOWN])) + more
+    more = f" and {len(names) - MAX_NAMES_LISTED} more" if len(names) > MAX_NAMES_LISTED else ""
+    return ", ".join(map(repr, names[:MAX_NAMES_LISTED])) + more

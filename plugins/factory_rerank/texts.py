@@ -5,13 +5,13 @@ from __future__ import annotations
 from factory.api import FitJob, ModelJob, render
 
 
-def documents_of(job: ModelJob | FitJob) -> dict[str, str]:
+def render_side_documents(job: ModelJob | FitJob) -> dict[str, str]:
     """Document id → its rendered text, of the whole side table."""
     template = job.task.get_templates()["document"]
     return {name: render(template, row.columns) for name, row in job.tables["documents"].items()}
 
 
-def queries_of(job: ModelJob | FitJob) -> list[str]:
+def render_queries(job: ModelJob | FitJob) -> list[str]:
     """The rendered query of each row."""
     template = job.task.get_templates()["query"]
     return [render(template, row.columns) for row in job.rows]

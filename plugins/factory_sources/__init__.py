@@ -13,9 +13,9 @@ def factory_plugins() -> list[type[Plugin]]:
     from factory_sources.icd10 import Icd10
     from factory_sources.icd10_chapters import Icd10Chapters
     from factory_sources.jsonl import Jsonl
-    from factory_sources.package import Package
+    from factory_sources.package import PackageSource
     from factory_sources.parquet import Parquet
     from factory_sources.retrieval import Retrieval
     from factory_sources.sqlite import Sqlite
 
-    return [ChatLog, Csv, Dataset, Documents, Icd10, Icd10Chapters, Jsonl, Package, Parquet, Retrieval, Sqlite]
+    return [ChatLog, Csv, Dataset, Documents, Icd10, Icd10Chapters, Jsonl, PackageSource, Parquet, Retrieval, Sqlite]

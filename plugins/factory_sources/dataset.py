@@ -9,13 +9,13 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from factory.api import Input, Job, get_hub_hosts
-from factory_sources.records import Record, Records, lacking, plain
+from factory_sources.records import SourceRecord, RecordSource, require_columns, convert_to_json_value
 
-BATCH = 1000
+DATASET_BATCH_ROWS = 1000
 """Rows that are held at a time."""
 
 
-class Dataset(Records):
+class Dataset(RecordSource):
     """A row for each row of one split of a dataset. Names stand for the numbers of class labels. No code of a dataset
     is ever run: only its data files are read.
     """
@@ -31,7 +31,7 @@ class Dataset(Records):
     part: str = Field("train", description="which of the dataset's own splits to read")
 
     @model_validator(mode="after")
-    def _one_of_them(self) -> Dataset:
+    def _require_hub_or_folder(self) -> Dataset:
         if bool(self.name) == bool(self.folder):
             raise ValueError("name a dataset on the hub, or a `folder`: one of the two")
         if self.name and not self.revision:
@@ -42,26 +42,26 @@ class Dataset(Records):
         """The hub, where it must be asked."""
         return get_hub_hosts() if self.name else ()
 
-    def called(self) -> str:
+    def describe_source(self) -> str:
         return str(self.folder or self.name)
 
-    def plain(self, value: Any) -> Any:
-        return plain(value)
+    def convert_field_value(self, value: Any) -> Any:
+        return convert_to_json_value(value)
 
-    def records(self, job: Job) -> Iterator[Record]:
+    def read_records(self, job: Job) -> Iterator[SourceRecord]:
         shown = str(self.folder) if self.folder else f"{self.name}@{self.revision[:12]}"
-        data = self._loaded(job, shown)
-        lacking(self.fields(), data.column_names, shown)
-        data, names = data.select_columns(self.fields()), _labels(data.features)
+        data = self._load_dataset_split(job, shown)
+        require_columns(self.list_source_fields(), data.column_names, shown)
+        data, names = data.select_columns(self.list_source_fields()), _build_label_decoders(data.features)
         stem, number = (self.folder.name if self.folder else self.name.rpartition("/")[2]), 0
-        for batch in data.iter(batch_size=BATCH):
+        for batch in data.iter(batch_size=DATASET_BATCH_ROWS):
             for cells in zip(*batch.values(), strict=True):
                 number += 1
                 values = dict(zip(batch, cells, strict=True))
                 named = {field: name(values[field]) for field, name in names.items() if field in values}
-                yield Record(shown, number, {**values, **named}, f"{stem}#{number}")
+                yield SourceRecord(shown, number, {**values, **named}, f"{stem}#{number}")
 
-    def _loaded(self, job: Job, shown: str) -> Any:
+    def _load_dataset_split(self, job: Job, shown: str) -> Any:
         """The split, memory-mapped. Raises ValueError that says what is not there."""
         try:
             import datasets
@@ -69,19 +69,19 @@ class Dataset(Records):
             raise ModuleNotFoundError("this needs datasets: pip install 'specialist-factory[datasets]'") from error
         try:
             if self.folder is None:
-                return self._fetched(datasets)
+                return self._fetch_hub_split(datasets)
             found = datasets.load_from_disk(str(job.root / self.folder))
         except ConnectionError as error:
             raise ConnectionError(0, "the hub can not be reached", shown) from error
         except (FileNotFoundError, ValueError, RuntimeError) as error:
-            raise ValueError(f"{shown}: {_first(error)}") from error
+            raise ValueError(f"{shown}: {_read_first_error_line(error)}") from error
         if isinstance(found, datasets.DatasetDict):
             if self.part not in found:
                 raise ValueError(f"{shown}: {self.part}: no such split; there are {', '.join(found)}")
             return found[self.part]
         return found
 
-    def _fetched(self, datasets: Any) -> Any:
+    def _fetch_hub_split(self, datasets: Any) -> Any:
         """The split as it is at the revision. The library takes another that it has when it can not get this."""
         datasets.config.HF_UPDATE_DOWNLOAD_COUNTS = False  # it would tell a third party which data is read
         builder = datasets.load_dataset_builder(self.name, self.config or None, revision=self.revision)
@@ -93,7 +93,7 @@ class Dataset(Records):
         return builder.as_dataset(split=self.part)
 
 
-def _labels(features: Any) -> dict[str, Callable[[int | None], str | None]]:
+def _build_label_decoders(features: Any) -> dict[str, Callable[[int | None], str | None]]:
     """What turns a number into its name, for each field that holds class labels."""
     import datasets
 
@@ -103,5 +103,5 @@ def _labels(features: Any) -> dict[str, Callable[[int | None], str | None]]:
     return {field: named(kind) for field, kind in features.items() if isinstance(kind, datasets.ClassLabel)}
 
 
-def _first(error: Exception) -> str:
+def _read_first_error_line(error: Exception) -> str:
     return next(iter(str(error).splitlines()), type(error).__name__).rstrip(".")

@@ -13,18 +13,18 @@ from typing import Annotated, BinaryIO
 from pydantic import Field, field_validator
 
 from factory.api import Input, Job
-from factory_sources.records import Record, Records, lacking
+from factory_sources.records import SourceRecord, RecordSource, require_columns
 
 DELIMITERS = ",;\t|"
-SAMPLE = 64 * 2**10
+DELIMITER_SAMPLE_BYTES = 64 * 2**10
 """Bytes that are looked at to find the delimiter."""
-TRIED = 20
+DELIMITER_SAMPLE_RECORDS = 20
 """Records that are looked at."""
-LONGEST = 16 * 2**20
+MAX_CELL_CHARACTERS = 16 * 2**20
 """Characters of the longest cell: Python's own limit is 128 thousand, less than a long document."""
 
 
-class Csv(Records):
+class Csv(RecordSource):
     """A row for each record of a CSV or TSV file; every cell is text. Quoted cells may hold lines."""
 
     kind = "csv"
@@ -36,7 +36,7 @@ class Csv(Records):
 
     @field_validator("encoding")
     @classmethod
-    def _splits_into_lines(cls, encoding: str) -> str:
+    def _validate_encoding(cls, encoding: str) -> str:
         try:
             if "\n".encode(encoding) == b"\n":
                 return encoding
@@ -44,41 +44,41 @@ class Csv(Records):
             raise ValueError(f"no such encoding: {encoding!r}; utf-8 and cp1252 are the usual ones") from None
         raise ValueError(f"{encoding!r} can not be read line by line; save the file as UTF-8")
 
-    def called(self) -> str:
+    def describe_source(self) -> str:
         return str(self.file)
 
-    def records(self, job: Job) -> Iterator[Record]:
+    def read_records(self, job: Job) -> Iterator[SourceRecord]:
         path, shown = job.root / self.file, str(self.file)
-        csv.field_size_limit(LONGEST)
+        csv.field_size_limit(MAX_CELL_CHARACTERS)
         with path.open("rb") as file:
-            lines = _Lines(file, self.encoding)
-            reader = csv.reader(iter(lines), delimiter=self._delimiter(path), strict=True)
-            header = self.header or self._first(reader, lines)
-            lacking(self.fields(), header, shown)
-            while (cells := self._cells(reader, lines, len(header), job)) is not None:
+            lines = _DecodedLines(file, self.encoding)
+            reader = csv.reader(iter(lines), delimiter=self._choose_delimiter(path), strict=True)
+            header = self.header or self._read_csv_header(reader, lines)
+            require_columns(self.list_source_fields(), header, shown)
+            while (cells := self._read_csv_record(reader, lines, len(header), job)) is not None:
                 line, values = cells
                 if values:
-                    yield Record(shown, line, dict(zip(header, values, strict=True)), f"{self.file.stem}#{line}")
+                    yield SourceRecord(shown, line, dict(zip(header, values, strict=True)), f"{self.file.stem}#{line}")
 
-    def _first(self, reader: Iterator[list[str]], lines: _Lines) -> list[str]:
+    def _read_csv_header(self, reader: Iterator[list[str]], lines: _DecodedLines) -> list[str]:
         """The names of the columns. Raises ValueError for a file without, or with one twice."""
         try:
             header = [name.strip() for name in next(reader, [])]
         except csv.Error as error:
             raise ValueError(f"{self.file}:1: not CSV: {error}") from None
-        if lines.wrong:
-            raise ValueError(f"{self.file}:{lines.wrong}")
+        if lines.decoding_error:
+            raise ValueError(f"{self.file}:{lines.decoding_error}")
         if not any(header):
             raise ValueError(f"{self.file}:1: no names of columns; write them there, or say `header: [text, …]`")
         if twice := [name for number, name in enumerate(header) if name in header[:number]]:
             raise ValueError(f"{self.file}:1: {twice[0] or 'a column without a name'}: stands twice; rename one")
         return header
 
-    def _cells(
-        self, reader: Iterator[list[str]], lines: _Lines, width: int, job: Job
+    def _read_csv_record(
+        self, reader: Iterator[list[str]], lines: _DecodedLines, width: int, job: Job
     ) -> tuple[int, list[str]] | None:
         """The next record with its first line; without cells when it is empty or wrong; None when there is none."""
-        line, lines.wrong = lines.read + 1, ""
+        line, lines.decoding_error = lines.line_number + 1, ""
         try:
             cells = next(reader)
         except StopIteration:
@@ -86,47 +86,47 @@ class Csv(Records):
         except csv.Error as error:
             job.report_bad_record(f"{self.file}:{line}: not CSV: {error}; look at its quotes")
             return line, []
-        if cells and lines.wrong:
-            job.report_bad_record(f"{self.file}:{lines.wrong}")
+        if cells and lines.decoding_error:
+            job.report_bad_record(f"{self.file}:{lines.decoding_error}")
             return line, []
         if cells and len(cells) != width:
             job.report_bad_record(f"{self.file}:{line}: {len(cells)} cells under {width} names; quote cells with a delimiter")
             return line, []
         return line, cells
 
-    def _delimiter(self, path: Path) -> str:
+    def _choose_delimiter(self, path: Path) -> str:
         if self.delimiter or self.file.suffix == ".tsv":
             return self.delimiter or "\t"
         with path.open("rb") as file:
-            return sniffed(file.read(SAMPLE).decode(self.encoding, "replace"))
+            return sniff_delimiter(file.read(DELIMITER_SAMPLE_BYTES).decode(self.encoding, "replace"))
 
 
-class _Lines:
+class _DecodedLines:
     """A file's lines as text. `read` counts them; `wrong` says, as `line: why`, which is not of the encoding."""
 
     def __init__(self, file: BinaryIO, encoding: str) -> None:
-        self.read, self.wrong = 0, ""
+        self.line_number, self.decoding_error = 0, ""
         self._file, self._encoding = file, codecs.lookup(encoding).name
 
     def __iter__(self) -> Iterator[str]:
         for line in self._file:
-            self.read += 1
+            self.line_number += 1
             try:
                 text = line.decode(self._encoding)
             except UnicodeDecodeError as error:
                 why = f"{error.reason} at byte {error.start} of the line"
-                self.wrong = f"{self.read}: not {self._encoding.upper()}: {why}"
+                self.decoding_error = f"{self.line_number}: not {self._encoding.upper()}: {why}"
                 text = line.decode(self._encoding, "replace")
-            yield text.removeprefix("\ufeff") if self.read == 1 else text
+            yield text.removeprefix("\ufeff") if self.line_number == 1 else text
 
 
-def sniffed(sample: str) -> str:
+def sniff_delimiter(sample: str) -> str:
     """The delimiter that cuts the first records into as many cells each, the most cells of equals; else a comma."""
     best, delimiter = (0.0, 1), ","
     for tried in DELIMITERS:
         try:
             records = csv.reader(io.StringIO(sample, ""), delimiter=tried)
-            widths = [len(cells) for cells in islice(records, TRIED) if cells]
+            widths = [len(cells) for cells in islice(records, DELIMITER_SAMPLE_RECORDS) if cells]
         except csv.Error:
             continue
         if widths and widths[0] > 1:

@@ -9,12 +9,12 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from factory.api import Input, Job
-from factory_sources.chunks import passages, tokens
-from factory_sources.markup import READERS, Block, title
-from factory_sources.records import Record, Records
+from factory_sources.chunks import split_into_passages, count_approximate_tokens
+from factory_sources.markup import BLOCK_PARSERS, DocumentBlock, read_html_title
+from factory_sources.records import SourceRecord, RecordSource
 
 
-class Documents(Records):
+class Documents(RecordSource):
     """A row for each passage of the Markdown, text and HTML files below a folder, or an entry of a side table.
 
     Fields are `text`, `title`, `heading` and `file`; all but the last are columns unless others are named. A passage
@@ -22,8 +22,8 @@ class Documents(Records):
     """
 
     kind = "documents"
-    usual = ("text", "title", "heading")
-    known = ("text", "title", "heading", "file")
+    default_columns = ("text", "title", "heading")
+    known_fields = ("text", "title", "heading", "file")
 
     folder: Annotated[Path, Input()] = Field(description="the folder of .md, .txt and .html, relative to the spec")
     tokens: int = Field(200, ge=8, description="size of a passage at most, in words and signs")
@@ -38,47 +38,47 @@ class Documents(Records):
     @property
     def output_columns(self) -> tuple[str, ...]:  # type: ignore[override]  # a side table's entries are no rows
         """The columns that its rows have."""
-        return () if self.table else tuple(self.wanted)
+        return () if self.table else tuple(self.column_fields)
 
-    def fills(self) -> str:
+    def get_side_table(self) -> str:
         return self.table
 
-    def called(self) -> str:
+    def describe_source(self) -> str:
         return str(self.folder)
 
-    def records(self, job: Job) -> Iterator[Record]:
+    def read_records(self, job: Job) -> Iterator[SourceRecord]:
         folder = job.root / self.folder
-        files = sorted(path for path in folder.rglob("*") if _counts(path, folder))
+        files = sorted(path for path in folder.rglob("*") if _is_document_file(path, folder))
         if not files:
-            raise ValueError(f"{self.folder}: no {', '.join(READERS)} file in this folder")
+            raise ValueError(f"{self.folder}: no {', '.join(BLOCK_PARSERS)} file in this folder")
         small = 0
         for path in files:
             name = path.relative_to(folder).as_posix()
-            text = _read(path, f"{self.folder}/{name}", job)
-            for record in self._passages(name, path.suffix.lower(), text):
-                if tokens(record.values["text"]) < self.least:
+            text = _read_document_text(path, f"{self.folder}/{name}", job)
+            for record in self._read_passages(name, path.suffix.lower(), text):
+                if count_approximate_tokens(record.values["text"]) < self.least:
                     small += 1
                 else:
                     yield record
         if small:
             job.report.note(f"{self.folder}: {small} passages of fewer than {self.least} tokens left out")
 
-    def _passages(self, name: str, suffix: str, text: str) -> Iterator[Record]:
-        blocks = list(READERS[suffix](text))
-        called = (title(text) if "htm" in suffix else "") or _first_heading(blocks) or Path(name).stem
-        for number, passage in enumerate(passages(blocks, self.tokens), 1):
+    def _read_passages(self, name: str, suffix: str, text: str) -> Iterator[SourceRecord]:
+        blocks = list(BLOCK_PARSERS[suffix](text))
+        called = (read_html_title(text) if "htm" in suffix else "") or _find_first_heading(blocks) or Path(name).stem
+        for number, passage in enumerate(split_into_passages(blocks, self.tokens), 1):
             values = {"text": passage.text, "title": called, "heading": " > ".join(passage.headings), "file": name}
             detail = {"heading": list(passage.headings)}
-            yield Record(f"{self.folder}/{name}", passage.line, values, f"{name}#{number}", name, detail)
+            yield SourceRecord(f"{self.folder}/{name}", passage.line, values, f"{name}#{number}", name, detail)
 
 
-def _counts(path: Path, folder: Path) -> bool:
+def _is_document_file(path: Path, folder: Path) -> bool:
     """Whether it is a document; what is hidden is none."""
     shown = not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    return shown and path.suffix.lower() in READERS and path.is_file()
+    return shown and path.suffix.lower() in BLOCK_PARSERS and path.is_file()
 
 
-def _read(path: Path, shown: str, job: Job) -> str:
+def _read_document_text(path: Path, shown: str, job: Job) -> str:
     """A file's text. One that is not UTF-8 is told to the job by line, and reads as nothing."""
     content = path.read_bytes()
     try:
@@ -89,5 +89,5 @@ def _read(path: Path, shown: str, job: Job) -> str:
         return ""
 
 
-def _first_heading(blocks: list[Block]) -> str:
+def _find_first_heading(blocks: list[DocumentBlock]) -> str:
     return next((block.text for block in blocks if block.level == 1), "")

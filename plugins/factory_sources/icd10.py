@@ -13,19 +13,19 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from factory.api import Job, Provenance, Row, Source, normalise
-from factory_sources.icd10_tabular import Code, read_tabular
+from factory_sources.icd10_tabular import Icd10Code, read_tabular
 
-PACKAGE = "simple-icd-10-cm"
-LICENCE = "US public domain (CDC NCHS tabular list), packaged under MIT"
-Span = Annotated[str, Field(pattern=r"^([A-Z]|[A-Z][0-9][0-9A-Z])(-([A-Z]|[A-Z][0-9][0-9A-Z]))?$")]
-Context = Literal["none", "parent", "new-parent", "category", "path"]
+ICD10_PACKAGE = "simple-icd-10-cm"
+ICD10_LICENCE = "US public domain (CDC NCHS tabular list), packaged under MIT"
+CodeSpan = Annotated[str, Field(pattern=r"^([A-Z]|[A-Z][0-9][0-9A-Z])(-([A-Z]|[A-Z][0-9][0-9A-Z]))?$")]
+ParentContext = Literal["none", "parent", "new-parent", "category", "path"]
 
 
 @dataclass(frozen=True, slots=True)
-class Phrase:
+class InclusionTerm:
     """A clinician's phrase for a code: the `number`-th of the code, on a line of the tabular list."""
 
-    code: Code
+    code: Icd10Code
     number: int
     text: str
     line: int
@@ -38,32 +38,32 @@ class Icd10(Source):
     output_columns = ("query", "relevant")
     tables = ("documents",)
 
-    chapters: list[Span] = Field([], description="letters, categories, or ranges: E, A-B, H60-H95; empty for all")
-    context: Context = Field("parent", description="which parents' descriptions stand before a code's own")
+    chapters: list[CodeSpan] = Field([], description="letters, categories, or ranges: E, A-B, H60-H95; empty for all")
+    context: ParentContext = Field("parent", description="which parents' descriptions stand before a code's own")
     trivial: Literal["skip", "keep"] = Field("skip", description="phrases that repeat a code's description")
 
     def compute_fingerprint(self) -> str:
         """The version of the package that the tables come from. Raises ModuleNotFoundError when it is not installed."""
-        return package().version
+        return find_icd10_package().version
 
     def iter_rows(self, job: Job) -> Iterator[Row]:
-        path = tabular_path()
-        codes = [code for code in read_tabular(path) if wants(self.chapters, code.category)]
+        path = find_tabular_list()
+        codes = [code for code in read_tabular(path) if is_in_chapters(self.chapters, code.category)]
         if not codes:
             raise ValueError(f"{path.name}: no code lies in the chapters {', '.join(self.chapters)}")
-        origin = f"{PACKAGE} {package().version}: {path.name}"
+        origin = f"{ICD10_PACKAGE} {find_icd10_package().version}: {path.name}"
         for code in codes:
-            columns = {"text": document_text(code, self.context)}
-            yield Row(code.name, columns, Provenance(origin, code.line, LICENCE), code.category, table="documents")
-        for phrase in self._phrases(codes, job):
+            columns = {"text": render_code_document(code, self.context)}
+            yield Row(code.name, columns, Provenance(origin, code.line, ICD10_LICENCE), code.category, table="documents")
+        for phrase in self._iterate_unambiguous_terms(codes, job):
             yield Row(
                 f"{phrase.code.name}#{phrase.number}",
                 {"query": phrase.text, "relevant": {phrase.code.name: 1}},
-                Provenance(origin, phrase.line, LICENCE),
+                Provenance(origin, phrase.line, ICD10_LICENCE),
                 group=phrase.code.category,
             )
 
-    def _phrases(self, codes: list[Code], job: Job) -> Iterator[Phrase]:
+    def _iterate_unambiguous_terms(self, codes: list[Icd10Code], job: Job) -> Iterator[InclusionTerm]:
         """The phrases that make a question with one right answer; the others are counted and said."""
         meanings: defaultdict[str, set[str]] = defaultdict(set)
         for code in codes:
@@ -79,46 +79,46 @@ class Icd10(Source):
                 elif same in descriptions and self.trivial == "skip":
                     skipped["repeat a description"] += 1
                 else:
-                    yield Phrase(code, number, text, line)
+                    yield InclusionTerm(code, number, text, line)
         for why, count in sorted(skipped.items()):
             job.report.note(f"{count} phrases left out: they {why}")
 
 
-def wants(chapters: Sequence[str], category: str) -> bool:
+def is_in_chapters(chapters: Sequence[str], category: str) -> bool:
     """Whether a category lies in one of these letters, categories or ranges; in none means in all."""
     spans = (span.partition("-") for span in chapters)
     return not chapters or any(low <= category[: len(low)] and category[: len(high or low)] <= (high or low)
                                for low, _, high in spans)
 
 
-def document_text(code: Code, context: Context) -> str:
+def render_code_document(code: Icd10Code, context: ParentContext) -> str:
     """A code's description after those of the parents that the context asks for, colons between."""
     parents = code.parents
     chosen = {
         "none": (),
         "parent": parents[-1:],
-        "new-parent": tuple(parent for parent in parents[-1:] if not _words(parent) <= _words(code.description)),
+        "new-parent": tuple(parent for parent in parents[-1:] if not _split_normalised_words(parent) <= _split_normalised_words(code.description)),
         "category": parents[:1],
         "path": parents,
     }[context]
     return ": ".join((*chosen, code.description))
 
 
-def tabular_path() -> Path:
+def find_tabular_list() -> Path:
     """The newest tabular list in the installed package. Raises ModuleNotFoundError that says how to install it."""
-    found = [file for file in package().files or () if re.search(r"icd10c-tabular.*\.xml$", file.name)]
+    found = [file for file in find_icd10_package().files or () if re.search(r"icd10c-tabular.*\.xml$", file.name)]
     if not found:
-        raise ModuleNotFoundError(f"{PACKAGE} {package().version} holds no tabular list; pip install -U {PACKAGE}")
+        raise ModuleNotFoundError(f"{ICD10_PACKAGE} {find_icd10_package().version} holds no tabular list; pip install -U {ICD10_PACKAGE}")
     return Path(str(max(found, key=lambda file: file.name).locate()))
 
 
-def package() -> metadata.Distribution:
+def find_icd10_package() -> metadata.Distribution:
     """The installed package that holds the list. Raises ModuleNotFoundError that says how to install it."""
     try:
-        return metadata.distribution(PACKAGE)
+        return metadata.distribution(ICD10_PACKAGE)
     except metadata.PackageNotFoundError as error:
-        raise ModuleNotFoundError(f"the package {PACKAGE} is not installed: pip install {PACKAGE}") from error
+        raise ModuleNotFoundError(f"the package {ICD10_PACKAGE} is not installed: pip install {ICD10_PACKAGE}") from error
 
 
-def _words(text: str) -> frozenset[str]:
+def _split_normalised_words(text: str) -> frozenset[str]:
     return frozenset(normalise(text).split())

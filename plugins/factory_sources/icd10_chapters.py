@@ -9,10 +9,10 @@ from typing import Literal
 from pydantic import Field
 
 from factory.api import Job, Provenance, Row, Source, normalise
-from factory_sources.icd10 import LICENCE, PACKAGE, Span, package, tabular_path, wants
+from factory_sources.icd10 import ICD10_LICENCE, ICD10_PACKAGE, CodeSpan, find_icd10_package, find_tabular_list, is_in_chapters
 from factory_sources.icd10_tabular import read_tabular
 
-NAMES = (
+CHAPTER_SHORT_NAMES = (
     ("infectious", "infections"), ("neoplasms", "neoplasms"), ("blood", "blood"), ("endocrine", "endocrine"),
     ("mental", "mental"), ("nervous system", "nervous system"), ("eye", "eye"), ("ear", "ear"),
     ("circulatory", "circulation"), ("respiratory", "respiration"), ("digestive", "digestion"), ("skin", "skin"),
@@ -31,33 +31,33 @@ class Icd10Chapters(Source):
     kind = "icd10-chapters"
     output_columns = ("text", "label")
 
-    chapters: list[Span] = Field([], description="letters, categories, or ranges: E, A-B, H60-H95; empty for all")
-    names: Literal["short", "official"] = Field("short", description="how a chapter is called: eye, or by its title")
+    chapters: list[CodeSpan] = Field([], description="letters, categories, or ranges: E, A-B, H60-H95; empty for all")
+    names: Literal["shorten_chapter_title", "official"] = Field("short", description="how a chapter is called: eye, or by its title")
 
     def compute_fingerprint(self) -> str:
         """The version of the package that the tables come from. Raises ModuleNotFoundError when it is not installed."""
-        return package().version
+        return find_icd10_package().version
 
     def iter_rows(self, job: Job) -> Iterator[Row]:
-        path = tabular_path()
-        codes = [code for code in read_tabular(path) if wants(self.chapters, code.category)]
+        path = find_tabular_list()
+        codes = [code for code in read_tabular(path) if is_in_chapters(self.chapters, code.category)]
         found: defaultdict[str, set[str]] = defaultdict(set)
         for code in codes:
             for text, _ in code.phrases:
                 found[normalise(text)].add(code.chapter)
-        origin, skipped = f"{PACKAGE} {package().version}: {path.name}", 0
+        origin, skipped = f"{ICD10_PACKAGE} {find_icd10_package().version}: {path.name}", 0
         for code in codes:
             for number, (text, line) in enumerate(code.phrases, 1):
                 if len(found[normalise(text)]) > 1:
                     skipped += 1
                     continue
-                columns = {"text": text, "label": code.chapter if self.names == "official" else short(code.chapter)}
-                yield Row(f"{code.name}#{number}", columns, Provenance(origin, line, LICENCE), group=code.category)
+                columns = {"text": text, "label": code.chapter if self.names == "official" else shorten_chapter_title(code.chapter)}
+                yield Row(f"{code.name}#{number}", columns, Provenance(origin, line, ICD10_LICENCE), group=code.category)
         if skipped:
             job.report.note(f"{skipped} phrases left out: they stand in several chapters")
 
 
-def short(title: str) -> str:
+def shorten_chapter_title(title: str) -> str:
     """A chapter in a word or two; its title where no such word is known."""
     words = f" {normalise(title)} "
-    return next((name for sign, name in NAMES if f" {sign} " in words), title)
+    return next((name for sign, name in CHAPTER_SHORT_NAMES if f" {sign} " in words), title)

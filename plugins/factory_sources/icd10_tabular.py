@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import cast
 from xml.etree.ElementTree import Element, ParseError, XMLPullParser
 
-RANGE = re.compile(r"\s*\([A-Z]\w\w(-[A-Z]\w\w)?\)$")
+CODE_RANGE_PATTERN = re.compile(r"\s*\([A-Z]\w\w(-[A-Z]\w\w)?\)$")
 
 
 @dataclass(slots=True)
-class Code:
+class Icd10Code:
     """One code. `parents` are descriptions, the category's first; `phrases` are inclusion terms with their lines.
 
     `chapter` is the description of its chapter, without the range of codes.
@@ -32,15 +32,15 @@ class Code:
         return self.name[:3]
 
 
-def read_tabular(path: Path) -> list[Code]:
+def read_tabular(path: Path) -> list[Icd10Code]:
     """Every code of the list, in its order. Raises ValueError that names the line of broken XML."""
-    walk = _Walk()
-    for number, event, element in _events(path):
-        walk.take(number, event, element)
+    walk = _TabularListParser()
+    for number, event, element in _iterate_xml_events(path):
+        walk.handle_xml_event(number, event, element)
     return walk.codes
 
 
-def _events(path: Path) -> Iterator[tuple[int, str, Element]]:
+def _iterate_xml_events(path: Path) -> Iterator[tuple[int, str, Element]]:
     """Starts and ends of elements with their line: the file is fed line by line, which is what knows the number."""
     parser: XMLPullParser[Element] = XMLPullParser(("start", "end"))
     with path.open("rb") as file:
@@ -54,35 +54,35 @@ def _events(path: Path) -> Iterator[tuple[int, str, Element]]:
                 yield number, event, element
 
 
-class _Walk:
+class _TabularListParser:
     """Where the reading stands: the tags that are open, and the codes that are."""
 
     def __init__(self) -> None:
-        self.codes: list[Code] = []
-        self._tags: list[str] = []
-        self._open: list[Code] = []
+        self.codes: list[Icd10Code] = []
+        self._open_tags: list[str] = []
+        self._open_codes: list[Icd10Code] = []
         self._chapter = ""
 
-    def take(self, line: int, event: str, element: Element) -> None:
+    def handle_xml_event(self, line: int, event: str, element: Element) -> None:
         if event == "start":
-            self._tags.append(element.tag)
+            self._open_tags.append(element.tag)
             if element.tag == "diag":
-                self._open.append(Code(line, parents=tuple(code.description for code in self._open)))
-                self._open[-1].chapter = self._chapter
-                self.codes.append(self._open[-1])
+                self._open_codes.append(Icd10Code(line, parents=tuple(code.description for code in self._open_codes)))
+                self._open_codes[-1].chapter = self._chapter
+                self.codes.append(self._open_codes[-1])
             return
-        self._tags.pop()
+        self._open_tags.pop()
         if element.tag == "diag":
-            self._open.pop()
-        elif self._open:
-            self._fill(self._open[-1], line, element)
-        elif self._tags[-1:] == ["chapter"] and element.tag == "desc":
-            self._chapter = RANGE.sub("", _text(element))
+            self._open_codes.pop()
+        elif self._open_codes:
+            self._set_code_field(self._open_codes[-1], line, element)
+        elif self._open_tags[-1:] == ["chapter"] and element.tag == "desc":
+            self._chapter = CODE_RANGE_PATTERN.sub("", _read_element_text(element))
         element.clear()
 
-    def _fill(self, code: Code, line: int, element: Element) -> None:
-        text = _text(element)
-        match (self._tags[-1], element.tag):
+    def _set_code_field(self, code: Icd10Code, line: int, element: Element) -> None:
+        text = _read_element_text(element)
+        match (self._open_tags[-1], element.tag):
             case ("diag", "name"):
                 code.name = text
             case ("diag", "desc"):
@@ -91,6 +91,6 @@ class _Walk:
                 code.phrases.append((text, line))
 
 
-def _text(element: Element) -> str:
+def _read_element_text(element: Element) -> str:
     """What stands in an element, on one line."""
     return " ".join((element.text or "").split())

@@ -9,20 +9,20 @@ from typing import Annotated
 from pydantic import Field
 
 from factory.api import Input, Job, read_numbered_jsonl
-from factory_sources.records import Record, Records
+from factory_sources.records import SourceRecord, RecordSource
 
 
-class Jsonl(Records):
+class Jsonl(RecordSource):
     """A row for each line. A column holds whatever its field does: text, a number, a list of turns."""
 
     kind = "jsonl"
 
     file: Annotated[Path, Input()] = Field(description="the rows, JSONL, relative to the spec")
 
-    def records(self, job: Job) -> Iterator[Record]:
+    def read_records(self, job: Job) -> Iterator[SourceRecord]:
         shown, stem = str(self.file), self.file.stem
         for number, values in read_numbered_jsonl(job.root / self.file, shown, job.report_bad_record):
-            yield Record(shown, number, values, f"{stem}#{number}")
+            yield SourceRecord(shown, number, values, f"{stem}#{number}")
 
-    def called(self) -> str:
+    def describe_source(self) -> str:
         return str(self.file)

@@ -12,14 +12,14 @@ from factory.api import Job
 from factory_sources.delimited import Csv
 from factory_sources.jsonl import Jsonl
 from factory_sources.parquet import Parquet
-from factory_sources.records import Record, Records
+from factory_sources.records import SourceRecord, RecordSource
 
-READERS: Mapping[str, type[Csv | Jsonl | Parquet]] = {
+FILE_SOURCES: Mapping[str, type[Csv | Jsonl | Parquet]] = {
     ".jsonl": Jsonl, ".csv": Csv, ".tsv": Csv, ".parquet": Parquet,
 }
 
 
-class Package(Records):
+class PackageSource(RecordSource):
     """A row for each record of a data file inside an installed package. The package is not imported."""
 
     kind = "package"
@@ -29,35 +29,35 @@ class Package(Records):
 
     @field_validator("file")
     @classmethod
-    def _of_a_known_form(cls, file: str) -> str:
-        if PurePosixPath(file).suffix not in READERS:
-            raise ValueError(f"{file!r} is of no known form; there are {', '.join(READERS)}")
+    def _validate_file_suffix(cls, file: str) -> str:
+        if PurePosixPath(file).suffix not in FILE_SOURCES:
+            raise ValueError(f"{file!r} is of no known form; there are {', '.join(FILE_SOURCES)}")
         return file
 
     def compute_fingerprint(self) -> str:
         """The version of the package. Raises ModuleNotFoundError when it is not installed."""
-        return self._distribution().version
+        return self._find_distribution().version
 
-    def called(self) -> str:
+    def describe_source(self) -> str:
         return f"{self.package} {self.compute_fingerprint()}: {self.file}"
 
-    def records(self, job: Job) -> Iterator[Record]:
-        path, shown = self._path(), self.called()
-        reader = READERS[path.suffix](file=path, columns=self.fields())
-        for record in reader.records(job):
-            yield Record(shown, record.line, record.values, record.id)
+    def read_records(self, job: Job) -> Iterator[SourceRecord]:
+        path, shown = self._locate_package_file(), self.describe_source()
+        reader = FILE_SOURCES[path.suffix](file=path, columns=self.list_source_fields())
+        for record in reader.read_records(job):
+            yield SourceRecord(shown, record.line, record.values, record.id)
 
-    def _path(self) -> Path:
+    def _locate_package_file(self) -> Path:
         """Where the file lies. Raises ValueError when the package lists none of this name."""
-        files = self._distribution().files or ()
+        files = self._find_distribution().files or ()
         found = next((file for file in files if str(file) == self.file), None)
         if found is None:
             near = [str(file) for file in files if file.name == PurePosixPath(self.file).name]
-            known = near or [str(file) for file in files if file.suffix in READERS][:5]
-            raise ValueError(f"{self.called()}: no such file there; there are {', '.join(known) or 'none to read'}")
+            known = near or [str(file) for file in files if file.suffix in FILE_SOURCES][:5]
+            raise ValueError(f"{self.describe_source()}: no such file there; there are {', '.join(known) or 'none to read'}")
         return Path(str(found.locate()))
 
-    def _distribution(self) -> metadata.Distribution:
+    def _find_distribution(self) -> metadata.Distribution:
         try:
             return metadata.distribution(self.package)
         except metadata.PackageNotFoundError as error:

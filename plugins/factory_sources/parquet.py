@@ -9,50 +9,50 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from factory.api import Input, Job
-from factory_sources.records import Record, Records, lacking, plain
+from factory_sources.records import SourceRecord, RecordSource, require_columns, convert_to_json_value
 
-BATCH = 1024
+PARQUET_BATCH_ROWS = 1024
 """Rows that are held at a time."""
 
 
-class Parquet(Records):
+class Parquet(RecordSource):
     """A row for each row of a Parquet file, or of all `*.parquet` in a folder, by name. Only named fields are read."""
 
     kind = "parquet"
 
     file: Annotated[Path, Input()] = Field(description="a .parquet file, or a folder of them, relative to the spec")
 
-    def called(self) -> str:
+    def describe_source(self) -> str:
         return str(self.file)
 
-    def plain(self, value: Any) -> Any:
-        return plain(value)
+    def convert_field_value(self, value: Any) -> Any:
+        return convert_to_json_value(value)
 
-    def records(self, job: Job) -> Iterator[Record]:
+    def read_records(self, job: Job) -> Iterator[SourceRecord]:
         path = job.root / self.file
         files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
         if not files:
             raise ValueError(f"{self.file}: no .parquet file in this folder")
         for file in files:
             shown = str(self.file / file.name if path.is_dir() else self.file)
-            yield from self._shard(file, shown)
+            yield from self._read_shard(file, shown)
 
-    def _shard(self, path: Path, shown: str) -> Iterator[Record]:
-        pyarrow, parquet = _library()
+    def _read_shard(self, path: Path, shown: str) -> Iterator[SourceRecord]:
+        pyarrow, parquet = _import_pyarrow()
         try:
             with parquet.ParquetFile(path) as file:
-                lacking(self.fields(), file.schema_arrow.names, shown)
+                require_columns(self.list_source_fields(), file.schema_arrow.names, shown)
                 number = 0
-                for batch in file.iter_batches(batch_size=BATCH, columns=self.fields()):
+                for batch in file.iter_batches(batch_size=PARQUET_BATCH_ROWS, columns=self.list_source_fields()):
                     for values in batch.to_pylist():
                         number += 1
-                        yield Record(shown, number, values, f"{path.stem}#{number}")
+                        yield SourceRecord(shown, number, values, f"{path.stem}#{number}")
         except pyarrow.ArrowException as error:
             said = next(iter(str(error).splitlines()), "")
             raise ValueError(f"{shown}: not Parquet: {said.rstrip('.')}") from error
 
 
-def _library() -> tuple[Any, Any]:
+def _import_pyarrow() -> tuple[Any, Any]:
     try:
         import pyarrow
         from pyarrow import parquet

@@ -15,7 +15,7 @@ from factory.api import Job, Provenance, Row, NoOpReporter, Source
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class SourceRecord:
     """One record as it was read: where from, and its fields. `id` and `group` are what it is called by when no field
     says so.
     """
@@ -28,16 +28,16 @@ class Record:
     detail: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """As messages say it: `file:line`."""
         return f"{self.source}:{self.line}"
 
 
-class Records(Source):
+class RecordSource(Source):
     """A source that reads one record after another. A subclass writes `records`; `usual` are its columns by default."""
 
-    usual: ClassVar[tuple[str, ...]] = ()
-    known: ClassVar[tuple[str, ...]] = ()
+    default_columns: ClassVar[tuple[str, ...]] = ()
+    known_fields: ClassVar[tuple[str, ...]] = ()
     """All fields that a record can have, where the source knows that."""
 
     columns: list[str] = Field([], description="fields that become columns of the same name")
@@ -49,118 +49,118 @@ class Records(Source):
     licence: str = Field("", description="licence of the data, for the bundle's notes")
 
     @model_validator(mode="after")
-    def _some_columns(self) -> Records:
-        if not self.wanted:
+    def _validate_columns(self) -> RecordSource:
+        if not self.column_fields:
             raise ValueError("name the fields to read: `columns: [text, label]`, or `map: {text: their_name}`")
         if twice := sorted({*self.map} & {*self.columns}):
             raise ValueError(f"{twice[0]!r} is in columns and in map; keep one")
-        if self.known and (unknown := sorted({*self.fields()} - {*self.known})):
-            raise ValueError(f"no record has a field {unknown[0]!r}; there are {', '.join(self.known)}")
+        if self.known_fields and (unknown := sorted({*self.list_source_fields()} - {*self.known_fields})):
+            raise ValueError(f"no record has a field {unknown[0]!r}; there are {', '.join(self.known_fields)}")
         return self
 
     @property
-    def wanted(self) -> dict[str, str]:
+    def column_fields(self) -> dict[str, str]:
         """Column → field."""
-        columns = self.columns if self.columns or self.map else self.usual
+        columns = self.columns if self.columns or self.map else self.default_columns
         return {**self.map, **{name: name for name in columns}}
 
     @property
     def output_columns(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
         """The columns that its rows have."""
-        return tuple(self.wanted)
+        return tuple(self.column_fields)
 
-    def fields(self) -> list[str]:
+    def list_source_fields(self) -> list[str]:
         """Every field that is read, once."""
         named = (self.id, self.group, self.split)
-        return list(dict.fromkeys([*self.wanted.values(), *(name for name in named if name)]))
+        return list(dict.fromkeys([*self.column_fields.values(), *(name for name in named if name)]))
 
-    def records(self, job: Job) -> Iterator[Record]:
+    def read_records(self, job: Job) -> Iterator[SourceRecord]:
         """Yield the records in their order, telling `job.bad` of those that can not be read."""
         raise NotImplementedError
 
-    def fills(self) -> str:
+    def get_side_table(self) -> str:
         """The side table that the rows go to, or nothing."""
         return ""
 
-    def plain(self, value: Any) -> Any:
+    def convert_field_value(self, value: Any) -> Any:
         """A value as JSON has it. Raises ValueError with what it is instead."""
         return value
 
     def iter_rows(self, job: Job) -> Iterator[Row]:
         if not self.limit:
-            yield from self._rows(job)
+            yield from self._iterate_source_rows(job)
             return
-        count = sum(1 for _ in self._rows(job))
-        again = replace(job, bad_record_handler=_known_already, report=NoOpReporter())
+        count = sum(1 for _ in self._iterate_source_rows(job))
+        again = replace(job, bad_record_handler=_ignore_bad_record, report=NoOpReporter())
         if count <= self.limit:
-            yield from self._rows(again)
+            yield from self._iterate_source_rows(again)
             return
-        job.report.note(f"{self.called()}: {self.limit} of {count} rows drawn")
+        job.report.note(f"{self.describe_source()}: {self.limit} of {count} rows drawn")
         chosen = set(random.Random(job.seed).sample(range(count), self.limit))
-        yield from (row for number, row in enumerate(self._rows(again)) if number in chosen)
+        yield from (row for number, row in enumerate(self._iterate_source_rows(again)) if number in chosen)
 
-    def called(self) -> str:
+    def describe_source(self) -> str:
         """How messages call what is read."""
         return self.kind
 
-    def _rows(self, job: Job) -> Iterator[Row]:
-        wanted, table = self.wanted, self.fills()
-        for record in self.records(job):
+    def _iterate_source_rows(self, job: Job) -> Iterator[Row]:
+        wanted, table = self.column_fields, self.get_side_table()
+        for record in self.read_records(job):
             try:
-                row = self._row(record, wanted, table)
+                row = self._build_source_row(record, wanted, table)
             except ValueError as error:
                 job.report_bad_record(str(error))
             else:
                 yield row
 
-    def _row(self, record: Record, wanted: Mapping[str, str], table: str) -> Row:
-        columns = {column: self._value(record, name) for column, name in wanted.items()}
+    def _build_source_row(self, record: SourceRecord, wanted: Mapping[str, str], table: str) -> Row:
+        columns = {column: self._read_field_value(record, name) for column, name in wanted.items()}
         return Row(
-            self._text(record, self.id) or record.id, columns,
+            self._read_text_field(record, self.id) or record.id, columns,
             Provenance(record.source, record.line, self.licence, detail=record.detail),
-            group=self._text(record, self.group) or record.group, split=self._text(record, self.split), table=table,
+            group=self._read_text_field(record, self.group) or record.group, split=self._read_text_field(record, self.split), table=table,
         )
 
-    def _value(self, record: Record, name: str) -> Any:
+    def _read_field_value(self, record: SourceRecord, name: str) -> Any:
         """What a field holds. Raises ValueError `file:line: field: …` when there is nothing, or nothing that fits."""
         values = record.values
         if name not in values:
             has = ", ".join(sorted(values)) or "none"
-            raise ValueError(f"{record.place}: {name}: no such field; there are {has}")
+            raise ValueError(f"{record.location}: {name}: no such field; there are {has}")
         try:
-            value = self.plain(values[name])
+            value = self.convert_field_value(values[name])
         except ValueError as error:
-            raise ValueError(f"{record.place}: {name}: {error}") from None
+            raise ValueError(f"{record.location}: {name}: {error}") from None
         if value is None:
-            raise ValueError(f"{record.place}: {name}: is null; give it a value, or take the line out")
+            raise ValueError(f"{record.location}: {name}: is null; give it a value, or take the line out")
         return value
 
-    def _text(self, record: Record, name: str) -> str:
+    def _read_text_field(self, record: SourceRecord, name: str) -> str:
         """A field that names something, as text; nothing when no field is named."""
         if not name:
             return ""
-        value = self._value(record, name)
+        value = self._read_field_value(record, name)
         if isinstance(value, bool) or not isinstance(value, str | int):
-            raise ValueError(f"{record.place}: {name}: a {type(value).__name__} where text is wanted")
+            raise ValueError(f"{record.location}: {name}: a {type(value).__name__} where text is wanted")
         return str(value)
 
 
-def _known_already(text: str) -> None:
+def _ignore_bad_record(text: str) -> None:
     """Pass over a wrong record that was told of when the records were counted."""
 
 
-def lacking(fields: Iterable[str], have: Iterable[str], where: str) -> None:
+def require_columns(fields: Iterable[str], have: Iterable[str], where: str) -> None:
     """Raise ValueError that names the first of the fields that a table has no column for."""
     names = list(have)
     if missing := [name for name in fields if name not in names]:
         raise ValueError(f"{where}: {missing[0]}: no such column; there are {', '.join(names) or 'none'}")
 
 
-def plain(value: Any) -> Any:
+def convert_to_json_value(value: Any) -> Any:
     """A value of a typed table as JSON has it: times as ISO 8601. Raises ValueError for what has no such form."""
     match value:
         case str():
-            return _sound(value)
+            return _require_utf8(value)
         case None | bool() | int():
             return value
         case float():
@@ -170,13 +170,13 @@ def plain(value: Any) -> Any:
         case datetime() | date() | time():
             return value.isoformat()
         case list() | tuple():
-            return [plain(item) for item in value]
+            return [convert_to_json_value(item) for item in value]
         case dict():
-            return {str(name): plain(item) for name, item in value.items()}
+            return {str(name): convert_to_json_value(item) for name, item in value.items()}
     raise ValueError(f"a {type(value).__name__} has no JSON form; store it as text or as a number")
 
 
-def _sound(text: str) -> str:
+def _require_utf8(text: str) -> str:
     try:
         text.isascii() or text.encode()
     except UnicodeEncodeError:

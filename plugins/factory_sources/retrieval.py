@@ -12,11 +12,11 @@ from pydantic import Field
 from factory.api import SpecBlock, Input, Job, Provenance, Row, Source, read_numbered_jsonl
 
 MISSING = object()
-Record = Mapping[str, Any]
+JsonObject = Mapping[str, Any]
 T = TypeVar("T")
 
 
-class Names(SpecBlock):
+class RetrievalFieldNames(SpecBlock):
     """How the fields are called in the files; BEIR's are `_id`, `query-id`, `corpus-id` and `score`."""
 
     id: str = Field("id", description="id of a document or a query")
@@ -29,7 +29,7 @@ class Names(SpecBlock):
 
 
 @dataclass(slots=True)
-class Judged:
+class QueryJudgements:
     """What was judged of one query: document → grade above 0, and documents judged irrelevant."""
 
     relevant: dict[str, float] = field(default_factory=dict)
@@ -46,16 +46,16 @@ class Retrieval(Source):
     corpus: Annotated[Path, Input()] = Field(description="documents, JSONL, relative to the spec")
     queries: Annotated[Path, Input()] = Field(description="queries, JSONL, relative to the spec")
     qrels: Annotated[Path, Input()] = Field(description="judgements, JSONL, relative to the spec")
-    fields: Names = Field(Names(), description="how the files call their fields")
+    fields: RetrievalFieldNames = Field(RetrievalFieldNames(), description="how the files call their fields")
     licence: str = Field("", description="licence of the collection, for the bundle's notes")
 
     def iter_rows(self, job: Job) -> Iterator[Row]:
-        judged: dict[str, Judged] = {}
-        for _ in self._each(job, self.qrels, lambda record, line: self._judgement(record, line, judged)):
+        judged: dict[str, QueryJudgements] = {}
+        for _ in self._map_json_lines(job, self.qrels, lambda record, line: self._add_judgement(record, line, judged)):
             pass
-        yield from self._each(job, self.corpus, self._document)
+        yield from self._map_json_lines(job, self.corpus, self._build_corpus_row)
         unanswered = 0
-        for row in self._each(job, self.queries, lambda record, line: self._query(record, line, judged)):
+        for row in self._map_json_lines(job, self.queries, lambda record, line: self._build_query_row(record, line, judged)):
             if row["relevant"]:
                 yield row
             else:
@@ -66,29 +66,29 @@ class Retrieval(Source):
             some = ", ".join(sorted(judged)[:3])
             job.report.note(f"{self.qrels.name}: {len(judged)} judged queries are in no file ({some})", warning=True)
 
-    def _document(self, record: Record, line: str) -> Row:
-        columns = {"text": _text_of(record, self.fields.text, line, empty=True)}
+    def _build_corpus_row(self, record: JsonObject, line: str) -> Row:
+        columns = {"text": _read_required_text(record, self.fields.text, line, empty=True)}
         if self.fields.title in record:
-            columns["title"] = _text_of(record, self.fields.title, line, empty=True)
-        name = _text_of(record, self.fields.id, line)
-        return Row(name, columns, self._origin(self.corpus, line), table="documents")
+            columns["title"] = _read_required_text(record, self.fields.title, line, empty=True)
+        name = _read_required_text(record, self.fields.id, line)
+        return Row(name, columns, self._build_provenance(self.corpus, line), table="documents")
 
-    def _query(self, record: Record, line: str, judged: dict[str, Judged]) -> Row:
+    def _build_query_row(self, record: JsonObject, line: str, judged: dict[str, QueryJudgements]) -> Row:
         """A query with what was judged of it, which is taken out of `judged`."""
-        name = _text_of(record, self.fields.id, line)
-        found = judged.pop(name, Judged())
+        name = _read_required_text(record, self.fields.id, line)
+        found = judged.pop(name, QueryJudgements())
         columns: dict[str, Any] = {
-            "query": _text_of(record, self.fields.text, line, empty=True), "relevant": found.relevant,
+            "query": _read_required_text(record, self.fields.text, line, empty=True), "relevant": found.relevant,
         }
         if found.irrelevant:
             columns["irrelevant"] = found.irrelevant
         split = str(record.get(self.fields.split) or "")
-        return Row(name, columns, self._origin(self.queries, line), split=split)
+        return Row(name, columns, self._build_provenance(self.queries, line), split=split)
 
-    def _judgement(self, record: Record, line: str, judged: dict[str, Judged]) -> None:
+    def _add_judgement(self, record: JsonObject, line: str, judged: dict[str, QueryJudgements]) -> None:
         """Add a judgement to those of its query."""
-        found = judged.setdefault(_text_of(record, self.fields.query, line), Judged())
-        document = _text_of(record, self.fields.document, line)
+        found = judged.setdefault(_read_required_text(record, self.fields.query, line), QueryJudgements())
+        document = _read_required_text(record, self.fields.document, line)
         grade = record.get(self.fields.grade, 1)
         if isinstance(grade, bool) or not isinstance(grade, int | float):
             raise ValueError(f"{line}: {self.fields.grade}: {grade!r} is no number")
@@ -99,7 +99,7 @@ class Retrieval(Source):
         else:
             found.irrelevant.append(document)
 
-    def _each(self, job: Job, path: Path, made: Callable[[Record, str], T]) -> Iterator[T]:
+    def _map_json_lines(self, job: Job, path: Path, made: Callable[[JsonObject, str], T]) -> Iterator[T]:
         """What is made of each object of a file, with its place as messages say it; of a wrong one the job is told.
 
         Ids that repeat are the gathering's to refuse.
@@ -112,11 +112,11 @@ class Retrieval(Source):
             else:
                 yield value
 
-    def _origin(self, path: Path, line: str) -> Provenance:
+    def _build_provenance(self, path: Path, line: str) -> Provenance:
         return Provenance(str(path), int(line.rpartition(":")[2]), self.licence)
 
 
-def _text_of(record: Record, name: str, line: str, *, empty: bool = False) -> str:
+def _read_required_text(record: JsonObject, name: str, line: str, *, empty: bool = False) -> str:
     """A field that must hold text, or a number that stands for an id. Raises ValueError `file:line: field: …`."""
     value = record.get(name, MISSING)
     if value is MISSING:

@@ -12,16 +12,16 @@ from urllib.parse import quote
 from pydantic import Field, model_validator
 
 from factory.api import Input, Job
-from factory_sources.records import Record, Records, lacking, plain
+from factory_sources.records import SourceRecord, RecordSource, require_columns, convert_to_json_value
 
-READS = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE})
-CHANGING = frozenset({
+READ_ACTIONS = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE})
+NONDETERMINISTIC_FUNCTIONS = frozenset({
     "random", "randomblob", "load_extension", "current_timestamp", "current_date", "current_time",
 })
 """Functions that a query may not call: the same file would not give the same rows, or they reach outside it."""
 
 
-class Sqlite(Records):
+class Sqlite(RecordSource):
     """A row for each row of a table, or of a query. The file is opened so that nothing can be written to it."""
 
     kind = "sqlite"
@@ -31,32 +31,32 @@ class Sqlite(Records):
     query: str = Field("", description="or one SELECT, with an ORDER BY where the order matters")
 
     @model_validator(mode="after")
-    def _one_of_them(self) -> Sqlite:
+    def _require_table_or_query(self) -> Sqlite:
         if bool(self.table) == bool(self.query.strip()):
             raise ValueError("name the `table` to read, or write a `query`: one of the two")
         return self
 
-    def called(self) -> str:
+    def describe_source(self) -> str:
         return str(self.file)
 
-    def plain(self, value: Any) -> Any:
-        return plain(value)
+    def convert_field_value(self, value: Any) -> Any:
+        return convert_to_json_value(value)
 
-    def records(self, job: Job) -> Iterator[Record]:
-        shown, guard = str(self.file), _Guard()
-        with closing(_opened(job.root / self.file, shown)) as database:
+    def read_records(self, job: Job) -> Iterator[SourceRecord]:
+        shown, guard = str(self.file), _ReadOnlyAuthorizer()
+        with closing(_open_read_only(job.root / self.file, shown)) as database:
             database.text_factory = lambda text: text.decode(errors="surrogateescape")
             database.set_authorizer(guard)
             try:
-                cursor = database.execute(self._sql(shown, database))
+                cursor = database.execute(self._build_select(shown, database))
                 names = [column[0] for column in cursor.description or ()]
-                lacking(self.fields(), names, f"{shown}: {self.table or 'query'}")
+                require_columns(self.list_source_fields(), names, f"{shown}: {self.table or 'query'}")
                 for number, cells in enumerate(cursor, 1):
-                    yield Record(shown, number, dict(zip(names, cells, strict=True)), f"{self.file.stem}#{number}")
+                    yield SourceRecord(shown, number, dict(zip(names, cells, strict=True)), f"{self.file.stem}#{number}")
             except (sqlite3.Error, sqlite3.Warning) as error:
-                raise ValueError(f"{shown}: {'table' if self.table else 'query'}: {guard.refused or error}") from error
+                raise ValueError(f"{shown}: {'table' if self.table else 'query'}: {guard.refusal or error}") from error
 
-    def _sql(self, shown: str, database: sqlite3.Connection) -> str:
+    def _build_select(self, shown: str, database: sqlite3.Connection) -> str:
         if self.query:
             return self.query
         found = database.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view') ORDER BY name")
@@ -66,21 +66,21 @@ class Sqlite(Records):
         return f'SELECT * FROM "{self.table.replace(chr(34), chr(34) * 2)}"'
 
 
-class _Guard:
+class _ReadOnlyAuthorizer:
     """Lets a statement read, and nothing else; says what it refused."""
 
     def __init__(self) -> None:
-        self.refused = ""
+        self.refusal = ""
 
     def __call__(self, action: int, first: str | None, second: str | None, *_: str | None) -> int:
-        if action in READS or (action == sqlite3.SQLITE_FUNCTION and (second or "").lower() not in CHANGING):
+        if action in READ_ACTIONS or (action == sqlite3.SQLITE_FUNCTION and (second or "").lower() not in NONDETERMINISTIC_FUNCTIONS):
             return sqlite3.SQLITE_OK
         called = f"the function {second} may not be called" if action == sqlite3.SQLITE_FUNCTION else ""
-        self.refused = called or "only a SELECT may run here; this would change something, or reach outside the file"
+        self.refusal = called or "only a SELECT may run here; this would change something, or reach outside the file"
         return sqlite3.SQLITE_DENY
 
 
-def _opened(path: Path, shown: str) -> sqlite3.Connection:
+def _open_read_only(path: Path, shown: str) -> sqlite3.Connection:
     """The database, open for reading. Raises ValueError when it is none, or has changes not in the file yet."""
     log = path.with_name(f"{path.name}-wal")
     if log.exists() and log.stat().st_size:

@@ -6,8 +6,8 @@ from factory.api import Plugin, hookimpl
 @hookimpl
 def factory_plugins() -> list[type[Plugin]]:
     """The targets of this package."""
-    from factory_targets.merged import Merged
-    from factory_targets.peft import Peft
-    from factory_targets.vllm import Vllm
+    from factory_targets.merged import MergedModelTarget
+    from factory_targets.peft import PeftTarget
+    from factory_targets.vllm import VllmTarget
 
-    return [Merged, Peft, Vllm]
+    return [MergedModelTarget, PeftTarget, VllmTarget]

@@ -11,10 +11,10 @@ from typing import Any
 
 from factory.api import ExportJob, Target
 
-ADAPTER = frozenset({"adapter_config.json", "adapter_model.safetensors", "README.md"})
+ADAPTER_FILES = frozenset({"adapter_config.json", "adapter_model.safetensors", "README.md"})
 
 
-class Merged(Target):
+class MergedModelTarget(Target):
     """A whole model with the adapter merged in: larger, but any server loads it."""
 
     kind = "merged"
@@ -23,11 +23,11 @@ class Merged(Target):
         return ""
 
     def export(self, job: ExportJob) -> None:
-        model = _merge(job)
+        model = _merge_adapter(job)
         model.save_pretrained(job.out)
         for path in sorted(job.bundle.rglob("*")):
             relative = path.relative_to(job.bundle)
-            if path.is_file() and relative.parts[0] not in ADAPTER | {"exports", "factory", "labels"}:
+            if path.is_file() and relative.parts[0] not in ADAPTER_FILES | {"exports", "factory", "labels"}:
                 target = job.out / relative
                 target.parent.mkdir(parents=True, exist_ok=True)
                 if not target.exists():
@@ -37,21 +37,21 @@ class Merged(Target):
         (job.out / "config.json").write_text(json.dumps(config, sort_keys=True, indent=2) + "\n")
 
 
-def _merge(job: ExportJob) -> Any:
+def _merge_adapter(job: ExportJob) -> Any:
     """The base with the adapter folded into its weights. Raises ValueError when the adapter does not fit it whole."""
     import peft
 
     with warnings.catch_warnings():
         # peft only warns about keys that it did not find, and then serves the base.
         warnings.filterwarnings("error", message=".*missing adapter keys.*")
-        tuned = peft.PeftModel.from_pretrained(_base(job), str(job.bundle))
+        tuned = peft.PeftModel.from_pretrained(_load_merge_base(job), str(job.bundle))
     applied = sum(isinstance(module, peft.tuners.lora.LoraLayer) for module in tuned.modules())
     if applied != job.manifest["modules"]:
         raise ValueError(f"the adapter fits {applied} layers of the base, not {job.manifest['modules']}")
     return tuned.merge_and_unload()
 
 
-def _base(job: ExportJob) -> Any:
+def _load_merge_base(job: ExportJob) -> Any:
     """The base in float32, as the class that the adapter's task asks for."""
     import torch
     import transformers
@@ -65,13 +65,13 @@ def _base(job: ExportJob) -> Any:
         if (job.bundle / "labels").is_dir():
             options["config"] = transformers.AutoConfig.from_pretrained(job.bundle / "labels")
         else:
-            options["num_labels"] = _labels(job.bundle)
+            options["num_labels"] = _count_head_outputs(job.bundle)
     else:
         auto = transformers.AutoModel
     return auto.from_pretrained(job.base.folder, **options)
 
 
-def _labels(bundle: Path) -> int:
+def _count_head_outputs(bundle: Path) -> int:
     """How many outputs the head has: the rows of its weight."""
     from safetensors import safe_open
 

@@ -8,7 +8,7 @@ from typing import Any
 from factory.api import ExportJob, Target
 
 
-class Peft(Target):
+class PeftTarget(Target):
     """A PEFT folder, which peft and sentence-transformers load as it is."""
 
     kind = "peft"

@@ -10,12 +10,12 @@ from pydantic import Field
 
 from factory.api import ExportJob, Target
 
-HEADS = frozenset({"score", "classifier"})
-NO_LORA = ("Bert", "DistilBert", "Roberta", "XLMRoberta", "MPNet", "Electra")
+SERVABLE_HEADS = frozenset({"score", "classifier"})
+ARCHITECTURES_WITHOUT_LORA = ("Bert", "DistilBert", "Roberta", "XLMRoberta", "MPNet", "Electra")
 """Encoder architectures, by prefix, whose vLLM classes take no LoRA; decoders and ModernBERT do."""
 
 
-class Vllm(Target):
+class VllmTarget(Target):
     """vLLM with `--enable-lora`: writes the command that serves the bundle."""
 
     kind = "vllm"
@@ -26,7 +26,7 @@ class Vllm(Target):
     port: int = Field(8000, ge=1, le=65535, description="port of the server")
 
     def explain_refusal(self, manifest: Mapping[str, Any]) -> str:
-        rank, heads = int(manifest.get("rank", 0)), set(manifest.get("heads", ())) - HEADS
+        rank, heads = int(manifest.get("rank", 0)), set(manifest.get("heads", ())) - SERVABLE_HEADS
         architecture = str(manifest.get("architecture", ""))
         if rank > self.max_lora_rank:
             return f"vLLM is to take rank {self.max_lora_rank} at most, this is {rank}; raise max_lora_rank or lower it"
@@ -34,7 +34,7 @@ class Vllm(Target):
             return f"vLLM loads fresh heads named score or classifier alone, not {', '.join(sorted(heads))}"
         if str(manifest.get("loader", "")).endswith(":MultiVectorEncoder"):
             return "vLLM has no late interaction over an adapter; use the peft or the merged target"
-        if architecture.startswith(NO_LORA):
+        if architecture.startswith(ARCHITECTURES_WITHOUT_LORA):
             return f"vLLM takes no LoRA on a {architecture}; use the merged target"
         return ""
 

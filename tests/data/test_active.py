@@ -9,7 +9,7 @@ from tiny_parts import Voice
 
 from factory.api import Base, Provenance, Row, RowsJob, select_for_labelling
 from factory.api.choosing import _select_by_facility_location, compute_uncertainty
-from factory_active.active import Active
+from factory_active.active import ActiveLearning
 
 BASE = Base(Path("nowhere"), "points", "1", "0", "MIT")
 
@@ -39,7 +39,7 @@ def rows() -> list[Row]:
     return [Row(f"r{i}", {"text": str(i), "label": kind}, Provenance("blobs")) for i, kind in enumerate(blobs()[1])]
 
 
-def kept(curator: Active, some: list[Row]) -> list[str]:
+def kept(curator: ActiveLearning, some: list[Row]) -> list[str]:
     return [decision.id for decision in curator.curate(job(some)) if decision.kept]
 
 
@@ -72,21 +72,21 @@ def test_labels_move_the_next_choices_to_where_a_model_is_unsure() -> None:
 
 def test_no_label_is_looked_at_before_its_row_is_chosen() -> None:
     some = rows()
-    first = kept(Active(count=20, rounds=2), some)
+    first = kept(ActiveLearning(count=20, rounds=2), some)
     lied = [row if row.id in first else row.with_columns(label="another") for row in some]
-    assert len(first) == 20 and kept(Active(count=20, rounds=2), lied) == first
-    assert kept(Active(count=20, rounds=1), [row.with_columns(label="all") for row in some]) == kept(
-        Active(count=20, rounds=1), some
+    assert len(first) == 20 and kept(ActiveLearning(count=20, rounds=2), lied) == first
+    assert kept(ActiveLearning(count=20, rounds=1), [row.with_columns(label="all") for row in some]) == kept(
+        ActiveLearning(count=20, rounds=1), some
     )
 
 
 def test_rows_without_a_label_and_rows_that_teach_less_say_why() -> None:
     some = rows()
     some[3] = some[3].with_columns(label=None)
-    decisions = {decision.id: decision for decision in Active(count=30).curate(job(some))}
+    decisions = {decision.id: decision for decision in ActiveLearning(count=30).curate(job(some))}
     assert decisions["r3"].why == "no label" and not decisions["r3"].kept
     assert sorted({d.why for d in decisions.values()}) == ["", "no label", "others teach more"]
-    assert kept(Active(count=1000), some) == [row.id for row in some if row.id != "r3"]
+    assert kept(ActiveLearning(count=1000), some) == [row.id for row in some if row.id != "r3"]
 
 
 def test_more_texts_than_fit_are_stood_for_by_a_seeded_part(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,4 +99,4 @@ def test_more_texts_than_fit_are_stood_for_by_a_seeded_part(monkeypatch: pytest.
 
 def test_there_is_nothing_to_choose_by_without_a_model() -> None:
     with pytest.raises(ValueError, match="there is no embedder to embed them"):
-        list(Active(count=2).curate(replace(job(rows()), models={})))
+        list(ActiveLearning(count=2).curate(replace(job(rows()), models={})))

@@ -9,20 +9,20 @@ from pydantic import ValidationError
 from tiny_parts import Voice
 
 from factory_curators.characters import Characters
-from factory_curators.empty import Empty
+from factory_curators.empty import EmptyRows
 from factory_curators.language import Language
-from factory_curators.length import Length
+from factory_curators.length import LengthFilter
 from factory_curators.repetition import Repetition
-from factory_curators.truncated import Truncated
+from factory_curators.truncated import TruncatedTexts
 
 SENTENCES = [f"The card number {number} has not come yet." for number in range(80)]
 
 
 def test_length_is_counted_as_told() -> None:
-    assert dropped(Length(least=2), "one", "two words", "") == ["one", ""]
-    assert dropped(Length(unit="characters", least=3, most=5), "ab", "abcd", "abcdef") == ["ab", "abcdef"]
+    assert dropped(LengthFilter(least=2), "one", "two words", "") == ["one", ""]
+    assert dropped(LengthFilter(unit="characters", least=3, most=5), "ab", "abcd", "abcdef") == ["ab", "abcdef"]
     with pytest.raises(ValidationError, match="nothing would stay"):
-        Length(least=9, most=3)
+        LengthFilter(least=9, most=3)
 
 
 def test_tokens_are_those_of_the_base(tmp_path) -> None:
@@ -34,25 +34,25 @@ def test_tokens_are_those_of_the_base(tmp_path) -> None:
     tiny_parts.base(tmp_path)
     job = asked(rows_of("kidney", "kidney stone of left ureter"))
     job = replace(job, base=replace(job.base, folder=tmp_path / "model"))
-    found = list(Length(unit="tokens", most=3).curate(job))
+    found = list(LengthFilter(unit="tokens", most=3).curate(job))
     assert [(one.id, one.why) for one in found if not one.kept] == [("r1", "more than 3 tokens")]
 
 
 def test_what_says_nothing_goes_whatever_column_it_stands_in() -> None:
-    assert dropped(Empty(), "a", "  ", "?!", "N/A", "+", "😀") == ["  ", "?!", "N/A"]
+    assert dropped(EmptyRows(), "a", "  ", "?!", "N/A", "+", "😀") == ["  ", "?!", "N/A"]
     rows = rows_of("fine", "fine", label=("good", "null"))
-    assert decided(Empty(), rows)["r1"].why == "its label says nothing"
-    assert decided(Empty(placeholders=False), rows)["r1"].kept
+    assert decided(EmptyRows(), rows)["r1"].why == "its label says nothing"
+    assert decided(EmptyRows(placeholders=False), rows)["r1"].kept
 
 
 def test_texts_that_break_off_are_told_from_those_that_never_end() -> None:
     cut = ["My card was stolen,", "I want to speak to the", "The card number 7 has not come y"]
-    assert dropped(Truncated(), *SENTENCES, *cut) == cut
+    assert dropped(TruncatedTexts(), *SENTENCES, *cut) == cut
     queries = ["track my card", "lost card", "what is a pin", "where can I use it", "card fees", "card"]
-    assert dropped(Truncated(), *queries) == []
+    assert dropped(TruncatedTexts(), *queries) == []
     pieces = ["where is my subscription card"] * 3 + ["please cancel my subscr"]
-    assert dropped(Truncated(), *pieces) == ["please cancel my subscr"]
-    flagged = decided(Truncated(action="flag"), rows_of(*SENTENCES, *cut))["r81"]
+    assert dropped(TruncatedTexts(), *pieces) == ["please cancel my subscr"]
+    flagged = decided(TruncatedTexts(action="flag"), rows_of(*SENTENCES, *cut))["r81"]
     assert flagged.kept and flagged.row and flagged.row.provenance.detail["doubt"] == "breaks off after 'the'"
 
 
@@ -91,7 +91,7 @@ def test_languages_are_told_by_the_library_or_the_extra_is_named(monkeypatch: py
     assert dropped(Language(languages=["en"]), *texts) == [texts[1]]
     with pytest.raises(ValueError, match="knows no language 'english'"):
         dropped(Language(languages=["english"]), *texts)
-    language._identifier.cache_clear()
+    language._load_language_identifier.cache_clear()
     monkeypatch.setitem(sys.modules, "py3langid.langid", None)
     with pytest.raises(ImportError, match=r"specialist-factory\[language\]"):
         dropped(Language(languages=["en"]), *texts)

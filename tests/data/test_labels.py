@@ -9,7 +9,7 @@ from places import ROOT
 from tiny_parts import Voice
 
 from factory.api import Row
-from factory_curators.confident import held_out, suspects, words
+from factory_curators.confident import predict_out_of_fold, find_label_issues, vectorise_words
 from factory_curators.conflicts import Conflicts
 from factory_curators.label_noise import LabelNoise
 
@@ -46,8 +46,8 @@ def test_a_threshold_of_one_doubts_nothing() -> None:
 
 def test_the_confident_joint_asks_for_as_much_as_rows_of_a_label_usually_get() -> None:
     likely = np.array([[0.9, 0.1], [0.8, 0.2], [0.1, 0.9], [0.8, 0.2], [0.6, 0.4]])
-    (suspect,) = suspects(likely, ["a", "a", "b", "b", "a"], ["a", "b"])
-    assert (suspect.place, suspect.label) == (3, "a") and suspect.margin == pytest.approx(0.6)
+    (suspect,) = find_label_issues(likely, ["a", "a", "b", "b", "a"], ["a", "b"])
+    assert (suspect.place, suspect.suggested_label) == (3, "a") and suspect.margin == pytest.approx(0.6)
 
 
 def test_too_few_rows_are_said_to_be_too_few() -> None:
@@ -79,6 +79,6 @@ def test_flipped_labels_of_a_real_data_set_are_found(monkeypatch: pytest.MonkeyP
 
     texts, labels = read_texts_and_labels(BANKING, "text", "label", 0)
     said, places = flip_labels(labels, 0.05, 1)
-    probabilities, names = held_out(words(texts), said, 5, 1, lambda done, all: None)
-    recall, precision, _ = compute_detection_rates(suspects(probabilities, said, names), places, LabelNoise().threshold)
+    probabilities, names = predict_out_of_fold(vectorise_words(texts), said, 5, 1, lambda done, all: None)
+    recall, precision, _ = compute_detection_rates(find_label_issues(probabilities, said, names), places, LabelNoise().threshold)
     assert recall >= 0.6 and precision >= 0.5

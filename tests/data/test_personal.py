@@ -68,7 +68,7 @@ def test_names_are_found_by_a_pipeline_of_spacy(tmp_path: Path, monkeypatch: pyt
     assert said == "[NAME], [MAIL], asks Jane"
     with pytest.raises(ImportError, match="spacy download en_core_none"):
         scrubbed("x", Pii(names="en_core_none"))
-    pii._people.cache_clear()
+    pii._load_spacy_pipeline.cache_clear()
     monkeypatch.setitem(sys.modules, "spacy", None)
     with pytest.raises(ImportError, match=r"specialist-factory\[pii\]"):
         scrubbed("x", Pii(names="en_core_web_sm"))

@@ -14,8 +14,8 @@ from tiny_parts import Voice
 
 from factory.api import Base, ProbeJob, read_numbered_jsonl
 from factory.stages.job import load_toolbox
-from factory_general.general import OWN, PLAIN, General, right
-from factory_general.items import others, read_items
+from factory_general.general import OWN_SUITE_PATH, PLAIN_TEXTS_PATH, GeneralProbe, score_items
+from factory_general.items import draw_wrong_numbers, read_items
 
 
 def write(path: Path, *records: dict[str, Any]) -> Path:
@@ -44,7 +44,7 @@ def adapter(base: Base, folder: Path, scale: float) -> Path:
 
 
 def test_our_own_items_are_well_formed_and_balanced() -> None:
-    lines = [record for _, record in read_numbered_jsonl(OWN)]
+    lines = [record for _, record in read_numbered_jsonl(OWN_SUITE_PATH)]
     kinds = Counter(record["id"].partition("-")[0] for record in lines)
     assert sum(kinds.values()) == 120 == len({record["id"] for record in lines})
     assert min(kinds.values()) >= 20
@@ -52,7 +52,7 @@ def test_our_own_items_are_well_formed_and_balanced() -> None:
     assert all(len(set(record["choices"])) == 4 for record in asked)
     assert len({record["question"] for record in asked}) == len(asked)
     assert max(Counter(record["answer"] for record in asked).values()) < 0.4 * len(asked)
-    assert len(list(read_numbered_jsonl(PLAIN))) >= 12
+    assert len(list(read_numbered_jsonl(PLAIN_TEXTS_PATH))) >= 12
 
 
 def test_pairs_are_whole_sentences_and_choices_follow_a_question(tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_pairs_are_whole_sentences_and_choices_follow_a_question(tmp_path: Path)
         {"question": "Where?", "choices": ["here", "there"], "answer": 1},
     )
     pair, choice = read_items(path, "mixed", 10, 7)
-    assert (pair.prefix, pair.options, pair.right, pair.mean) == ("", ("He runs.", "He run."), 0, False)
+    assert (pair.prefix, pair.options, pair.correct_index, pair.per_token) == ("", ("He runs.", "He run."), 0, False)
     assert (choice.id, choice.prefix, choice.options) == ("mixed-2", "Question: Where?\nAnswer:", (" here", " there"))
 
 
@@ -79,7 +79,7 @@ def test_a_sum_stops_before_its_last_result(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [1, 2, 9, 10, 72, 99, 100, 1200])
 def test_wrong_numbers_are_near_positive_and_wrong(number: int) -> None:
-    wrong = others(number, Random(1))
+    wrong = draw_wrong_numbers(number, Random(1))
     assert len({number, *wrong}) == 4 and min(wrong) > 0
 
 
@@ -122,7 +122,7 @@ def test_choices_are_weighed_by_the_token_and_sentences_by_the_sum(tmp_path: Pat
     )
     items = read_items(path, "two", 10, 7)
     work = job(tmp_path, Base(tmp_path, "", "", "", ""), tmp_path)
-    assert right(Letters(a=-1.0, b=-2.0), items, work) == [1.0, 0.0]  # type: ignore[arg-type]
+    assert score_items(Letters(a=-1.0, b=-2.0), items, work) == [1.0, 0.0]  # type: ignore[arg-type]
 
 
 def test_a_model_that_forgot_falls(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_a_model_that_forgot_falls(tmp_path: Path) -> None:
 
     path = write(tmp_path / "pairs.jsonl", *({"good": f"a{n:02}", "bad": f"b{n:02}"} for n in range(10)))
     work = job(tmp_path, Base(tmp_path, "", "", "", ""), tmp_path, Forgetful)
-    found = list(General(own=False, blimp=path).probe(work))
+    found = list(GeneralProbe(own=False, blimp=path).probe(work))
     assert [(item.base, item.tuned) for item in found] == [(1.0, 0.0)] * 10
 
 
@@ -140,18 +140,18 @@ def test_equal_models_tie_and_a_broken_one_drifts(tmp_path: Path) -> None:
     base = tiny_decoder(tmp_path / "base")
     same = job(tmp_path, base, adapter(base, tmp_path / "same", 0.0))
     broken = job(tmp_path, base, adapter(base, tmp_path / "broken", 30.0))
-    items = list(General(items=40).probe(same))
+    items = list(GeneralProbe(items=40).probe(same))
     assert len(items) == 40 and all(item.base == item.tuned for item in items)
-    assert General().compute_drift(same)["kl"] == pytest.approx(0, abs=1e-6)
-    assert General().compute_drift(broken)["kl"] > 0.1
-    assert any(item.base != item.tuned for item in General(items=40).probe(broken))
+    assert GeneralProbe().compute_drift(same)["kl"] == pytest.approx(0, abs=1e-6)
+    assert GeneralProbe().compute_drift(broken)["kl"] > 0.1
+    assert any(item.base != item.tuned for item in GeneralProbe(items=40).probe(broken))
 
 
 def test_suites_come_by_path_relative_to_the_spec(tmp_path: Path) -> None:
     base = tiny_decoder(tmp_path / "base")
     write(tmp_path / "pairs.jsonl", *({"good": f"He runs {n}.", "bad": f"He run {n}."} for n in range(12)))
     work = job(tmp_path, base, adapter(base, tmp_path / "same", 0.0))
-    found = list(General(own=False, blimp=Path("pairs.jsonl")).probe(work))
+    found = list(GeneralProbe(own=False, blimp=Path("pairs.jsonl")).probe(work))
     assert {item.suite for item in found} == {"blimp"} and len(found) == 12
     with pytest.raises(ValueError, match="no suite to ask"):
-        list(General(own=False).probe(work))
+        list(GeneralProbe(own=False).probe(work))

@@ -9,9 +9,9 @@ from rerank_parts import Voice
 
 from factory.api import Job, Row
 from factory.errors import InputError
-from factory_sources.icd10 import Icd10, document_text, wants
-from factory_sources.icd10_chapters import Icd10Chapters, short
-from factory_sources.icd10_tabular import Code, read_tabular
+from factory_sources.icd10 import Icd10, render_code_document, is_in_chapters
+from factory_sources.icd10_chapters import Icd10Chapters, shorten_chapter_title
+from factory_sources.icd10_tabular import Icd10Code, read_tabular
 from factory_sources.retrieval import Retrieval
 
 CORPUS = [{"id": "d1", "text": "Calculus of kidney"}, {"id": "d2", "text": "Asthma", "title": "Lungs"}]
@@ -110,14 +110,14 @@ def test_the_tabular_list_is_walked_with_its_lines(tmp_path: Path) -> None:
 
 
 def test_parents_stand_before_a_description_as_asked() -> None:
-    code = Code(1, "J45.91", "Exercise asthma", ("Asthma", "Other asthma"))
-    texts = {context: document_text(code, context) for context in ("none", "parent", "new-parent", "category", "path")}
+    code = Icd10Code(1, "J45.91", "Exercise asthma", ("Asthma", "Other asthma"))
+    texts = {context: render_code_document(code, context) for context in ("none", "parent", "new-parent", "category", "path")}
     assert texts == {
         "none": "Exercise asthma", "parent": "Other asthma: Exercise asthma",
         "new-parent": "Other asthma: Exercise asthma",
         "category": "Asthma: Exercise asthma", "path": "Asthma: Other asthma: Exercise asthma",
     }
-    assert document_text(Code(1, "J45", "Other asthma", ("Asthma",)), "new-parent") == "Other asthma"
+    assert render_code_document(Icd10Code(1, "J45", "Other asthma", ("Asthma",)), "new-parent") == "Other asthma"
 
 
 def test_icd10_gives_phrases_for_codes_of_their_family() -> None:
@@ -136,7 +136,7 @@ def test_icd10_gives_phrases_for_codes_of_their_family() -> None:
 ])
 def test_chapters_are_letters_categories_or_ranges(span: str, inside: str, outside: str) -> None:
     source = Icd10(chapters=[span])
-    assert wants(source.chapters, inside) and not wants(source.chapters, outside)
+    assert is_in_chapters(source.chapters, inside) and not is_in_chapters(source.chapters, outside)
 
 
 def test_the_key_of_icd10_holds_the_package_version() -> None:
@@ -144,7 +144,7 @@ def test_the_key_of_icd10_holds_the_package_version() -> None:
 
 
 def test_a_package_that_is_missing_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("factory_sources.icd10.PACKAGE", "no-such-icd")
+    monkeypatch.setattr("factory_sources.icd10.ICD10_PACKAGE", "no-such-icd")
     with pytest.raises(ModuleNotFoundError, match="the package no-such-icd is not installed: pip install no-such-icd"):
         Icd10().compute_fingerprint()
 
@@ -153,5 +153,5 @@ def test_chapters_are_called_as_a_clinician_would_or_by_their_titles() -> None:
     for names, label in (("short", "eye"), ("official", "Diseases of the eye and adnexa")):
         found = read(Icd10Chapters(chapters=["H10"], names=names), Path(), Voice())
         assert {row["label"] for row in found} == {label}
-    assert short("Endocrine, nutritional and metabolic diseases") == "endocrine"
-    assert short("Codes of a chapter to come") == "Codes of a chapter to come"
+    assert shorten_chapter_title("Endocrine, nutritional and metabolic diseases") == "endocrine"
+    assert shorten_chapter_title("Codes of a chapter to come") == "Codes of a chapter to come"

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from source_parts import ODD, read
 
 from factory_sources.dataset import Dataset
-from factory_sources.delimited import Csv, sniffed
+from factory_sources.delimited import Csv, sniff_delimiter
 from factory_sources.parquet import Parquet
 from factory_sources.sqlite import Sqlite
 
@@ -42,7 +42,7 @@ def test_the_delimiter_is_found_or_given(tmp_path: Path, name: str, content: str
 
 
 def test_a_text_alone_has_commas_for_a_delimiter() -> None:
-    assert (sniffed("text\na;b\nc"), sniffed(""), sniffed("a;b,c;d\n1;2;3\n")) == (",", ",", ";")
+    assert (sniff_delimiter("text\na;b\nc"), sniff_delimiter(""), sniff_delimiter("a;b,c;d\n1;2;3\n")) == (",", ",", ";")
 
 
 @pytest.mark.parametrize(("content", "said"), [

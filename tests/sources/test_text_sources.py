@@ -10,10 +10,10 @@ from tiny_parts import Voice
 
 from factory.errors import InputError
 from factory_sources.chat_log import ChatLog
-from factory_sources.chunks import passages, tokens
+from factory_sources.chunks import split_into_passages, count_approximate_tokens
 from factory_sources.documents import Documents
-from factory_sources.markup import html, markdown
-from factory_sources.package import Package
+from factory_sources.markup import parse_html_blocks, parse_markdown_blocks
+from factory_sources.package import PackageSource
 
 GUIDE = f"""---
 draft: yes
@@ -76,8 +76,8 @@ def test_html_is_read_as_a_browser_shows_it(tmp_path: Path) -> None:
 
 def test_a_passage_is_no_longer_than_asked_and_loses_nothing() -> None:
     text = "\n".join(f"Sentence {number} is here. Another, longer one follows it; and ends." for number in range(40))
-    cut = list(passages(markdown(f"# Top\n\n{text}\n\n{'word ' * 50}\n\n漢字かな交じり文。{'長' * 30}"), 30))
-    assert max(tokens(passage.text) for passage in cut) <= 30 < tokens(text)
+    cut = list(split_into_passages(parse_markdown_blocks(f"# Top\n\n{text}\n\n{'word ' * 50}\n\n漢字かな交じり文。{'長' * 30}"), 30))
+    assert max(count_approximate_tokens(passage.text) for passage in cut) <= 30 < count_approximate_tokens(text)
     words = "".join(passage.text for passage in cut)
     assert "".join(words.split()) == "".join(f"{text}{'word' * 50}漢字かな交じり文。{'長' * 30}".split())
     lines_of = f"# Top\n\n{text}".splitlines()
@@ -103,8 +103,8 @@ def test_what_is_wrong_with_documents_is_named(tmp_path: Path) -> None:
 
 
 def test_unclosed_markup_ends_with_the_file() -> None:
-    assert [block.text for block in html("<head><title>x<body><p>kept<div>too")] == ["kept", "too"]
-    assert [block.text for block in markdown("```\nopen\n\n# still code")] == ["```\nopen\n\n# still code"]
+    assert [block.text for block in parse_html_blocks("<head><title>x<body><p>kept<div>too")] == ["kept", "too"]
+    assert [block.text for block in parse_markdown_blocks("```\nopen\n\n# still code")] == ["```\nopen\n\n# still code"]
 
 
 CHAT = {"id": "c", "messages": [
@@ -157,16 +157,16 @@ IRIS = {"package": "scikit-learn", "file": "sklearn/datasets/data/iris.csv", "co
 
 def test_a_file_of_an_installed_package_gives_rows() -> None:
     version = metadata.version("scikit-learn")
-    first, *others = read(Package(**IRIS), Path())
+    first, *others = read(PackageSource(**IRIS), Path())
     assert (first["setosa"], first.provenance.line, first.id, len(others)) == ("1.4", 2, "iris#2", 149)
     assert first.provenance.source == f"scikit-learn {version}: sklearn/datasets/data/iris.csv"
-    assert Package(**IRIS).compute_identity(Path())["fingerprint"] == version
+    assert PackageSource(**IRIS).compute_identity(Path())["fingerprint"] == version
 
 
 def test_a_package_or_a_file_of_it_that_is_not_there_is_named() -> None:
     with pytest.raises(ModuleNotFoundError, match="no-such-data is not installed: pip install no-such-data"):
-        Package(**{**IRIS, "package": "no-such-data"}).compute_fingerprint()
+        PackageSource(**{**IRIS, "package": "no-such-data"}).compute_fingerprint()
     with pytest.raises(ValueError, match=r"no such file there; there are sklearn/datasets/data/iris.csv$"):
-        read(Package(**{**IRIS, "file": "iris.csv"}), Path())
+        read(PackageSource(**{**IRIS, "file": "iris.csv"}), Path())
     with pytest.raises(ValidationError, match=r"'iris.pkl' is of no known form; there are .jsonl, .csv"):
-        Package(**{**IRIS, "file": "iris.pkl"})
+        PackageSource(**{**IRIS, "file": "iris.pkl"})

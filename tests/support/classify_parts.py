@@ -11,7 +11,7 @@ from rerank_parts import BASE, HashKit
 from tiny_parts import Voice
 
 from factory.api import Answer, AnswerJob, Provenance, Row, ScoreJob
-from factory_classify.objective import Classification
+from factory_classify.objective import ClassificationObjective
 from factory_classify.task import Classifier
 
 HERE = Provenance("parts")
@@ -56,7 +56,7 @@ def ask(kit: Any = HashKit) -> AnswerJob:
     every = rows(150)
     return AnswerJob(
         7, Voice(), Path(), kit_loader=kit, rows=every[:30], validation=every[30:60], train=every[60:], base=BASE,
-        task=Classifier(), objective=Classification(), adapter=None,
+        task=Classifier(), objective=ClassificationObjective(), adapter=None,
     )
 
 

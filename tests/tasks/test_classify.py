@@ -12,11 +12,11 @@ from tiny_parts import Voice
 
 from factory.api import Answer, Contender, Provenance, Row, RowsJob
 from factory_classify.baselines import Majority, TfIdf
-from factory_classify.calibration import bins, expected_error, fitted_temperature, likelihood, threshold
-from factory_classify.labels import best
-from factory_classify.metrics import Classification
+from factory_classify.calibration import split_equal_mass_bins, compute_ece, fit_temperature, compute_nll, find_abstention_threshold
+from factory_classify.labels import pick_best_label
+from factory_classify.metrics import ClassificationMetrics
 from factory_classify.neighbours import Centroid, Knn
-from factory_classify.task import Classifier, script
+from factory_classify.task import Classifier, name_dominant_script
 from factory_curators.balance import Balance
 
 HERE = Provenance("here")
@@ -48,7 +48,7 @@ def test_slices_say_length_and_script_also_of_arabic() -> None:
     assert Classifier().get_row_slices(row("هل ترى أن هذا صحيح ok", "NEU")) == {
         "label": "NEU", "length": "6 to 12 words", "script": "arabic",
     }
-    assert [script(text) for text in ("Kinking of ureter", "привет", "12 + 3")] == ["latin", "cyrillic", "none"]
+    assert [name_dominant_script(text) for text in ("Kinking of ureter", "привет", "12 + 3")] == ["latin", "cyrillic", "none"]
 
 
 @pytest.mark.parametrize("contender", [Centroid(), Knn(), TfIdf(), Knn(neighbours=[500])])
@@ -57,8 +57,8 @@ def test_every_baseline_that_learns_beats_the_majority(contender: Contender) -> 
     truth = {each.id: each["label"] for each in job.rows}
     answers = list(contender.answer(job))
     assert all(math.isclose(sum(answer.output.values()), 1, abs_tol=1e-5) for answer in answers)
-    assert sum(best(answer)[0] == truth[answer.id] for answer in answers) > 20
-    assert sum(best(answer)[0] == truth[answer.id] for answer in Majority().answer(job)) <= 10
+    assert sum(pick_best_label(answer)[0] == truth[answer.id] for answer in answers) > 20
+    assert sum(pick_best_label(answer)[0] == truth[answer.id] for answer in Majority().answer(job)) <= 10
 
 
 def test_labels_that_only_validation_has_do_not_stop_a_baseline() -> None:
@@ -77,50 +77,50 @@ def test_the_numbers_are_those_of_scikit_learn() -> None:
     right = [labels[i] for i in draw.integers(0, 3, 60)]
     said = [labels[i] for i in shares.argmax(axis=1)]
     job = scored([dict(zip(labels, each, strict=True)) for each in shares.tolist()], right)
-    values = [one.values for one in Classification().score(job)]
+    values = [one.values for one in ClassificationMetrics().score(job)]
     onehot = np.array([[label == one for label in labels] for one in right], dtype=float)
     assert np.mean([one["accuracy"] for one in values]) == pytest.approx(accuracy_score(right, said))
     assert np.mean([one["nll"] for one in values]) == pytest.approx(log_loss(right, shares, labels=labels), abs=1e-4)
     assert np.mean([one["brier"] for one in values]) == pytest.approx(((shares - onehot) ** 2).sum(axis=1).mean())
-    assert Classification().compute_totals(job)["macro_f1"] == pytest.approx(f1_score(right, said, average="macro"))
-    table = Classification().build_tables(job)["per_class"]
+    assert ClassificationMetrics().compute_totals(job)["macro_f1"] == pytest.approx(f1_score(right, said, average="macro"))
+    table = ClassificationMetrics().build_tables(job)["per_class"]
     theirs = np.array(precision_recall_fscore_support(right, said, labels=labels)[:3]).T
     assert np.allclose([[one["precision"], one["recall"], one["f1"]] for one in table], theirs, atol=1e-4)
 
 
 def test_an_answer_that_is_missing_or_sums_to_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match=r"'r0': the probabilities of its labels sum to 0\.500"):
-        list(Classification().score(scored([{"a": 0.5}], ["a"])))
+        list(ClassificationMetrics().score(scored([{"a": 0.5}], ["a"])))
 
 
 def test_a_label_that_training_lacks_counts_as_wrong_and_is_told() -> None:
     job = scored([{"a": 0.9, "b": 0.1}] * 2, ["a", "z"])
     found = replace(job, train=job.rows[:1])
-    assert [one.values["accuracy"] for one in Classification().score(found)] == [1.0, 0.0]
-    assert Classification().compute_totals(found)["unseen"] == 0.5
-    assert Classification().build_tables(found)["confusions"] == [{"label": "z", "said": "a", "n": 1}]
+    assert [one.values["accuracy"] for one in ClassificationMetrics().score(found)] == [1.0, 0.0]
+    assert ClassificationMetrics().compute_totals(found)["unseen"] == 0.5
+    assert ClassificationMetrics().build_tables(found)["confusions"] == [{"label": "z", "said": "a", "n": 1}]
 
 
 def test_a_temperature_lowers_the_likelihoods_loss_and_keeps_the_order() -> None:
     draw = np.random.default_rng(1)
     logits, right = draw.normal(size=(300, 4)) * 6, draw.integers(0, 4, 300)
     logits[np.arange(300), right] += 5
-    temperature = fitted_temperature(logits, right)
-    assert temperature > 1 and likelihood(logits / temperature, right) < likelihood(logits, right)
-    assert all(likelihood(logits / other, right) >= likelihood(logits / temperature, right) - 1e-6
+    temperature = fit_temperature(logits, right)
+    assert temperature > 1 and compute_nll(logits / temperature, right) < compute_nll(logits, right)
+    assert all(compute_nll(logits / other, right) >= compute_nll(logits / temperature, right) - 1e-6
                for other in (temperature * 0.9, temperature * 1.1))
 
 
 def test_bins_are_of_equal_mass_and_a_threshold_keeps_what_is_wanted() -> None:
     sure, hits = [0.5, 0.6, 0.7, 0.8, 0.9, 0.9], [False, True, False, True, True, True]
-    found = list(bins(sure, hits, 3))
+    found = list(split_equal_mass_bins(sure, hits, 3))
     assert [(round(one.confidence, 2), one.accuracy, one.n) for one in found] == [
         (0.55, 0.5, 2), (0.75, 0.5, 2), (0.9, 1, 2),
     ]
-    assert expected_error(found) == pytest.approx((0.05 + 0.25 + 0.1) / 3)
-    assert threshold(sure, hits, 1.0) == (0.8, 0.5)
-    assert threshold(sure, hits, 0.8) == (0.6, pytest.approx(5 / 6))
-    assert threshold([0.9], [False], 0.5) == (1.0, 0.0)
+    assert compute_ece(found) == pytest.approx((0.05 + 0.25 + 0.1) / 3)
+    assert find_abstention_threshold(sure, hits, 1.0) == (0.8, 0.5)
+    assert find_abstention_threshold(sure, hits, 0.8) == (0.6, pytest.approx(5 / 6))
+    assert find_abstention_threshold([0.9], [False], 0.5) == (1.0, 0.0)
 
 
 def test_labels_of_all_scripts_keep_their_form() -> None:

@@ -19,13 +19,13 @@ from tiny_parts import Voice
 from factory.api import Adapter, Base, FitJob, ModelJob, TrainingArgs
 from factory.ml.kit import TRANSFORMERS_KIT
 from factory_classify import head
-from factory_classify.labels import best
-from factory_classify.layout import labels_of
-from factory_classify.objective import Classification
-from factory_classify.settle import _cooled, _kept
+from factory_classify.labels import pick_best_label
+from factory_classify.layout import read_bundle_labels
+from factory_classify.objective import ClassificationObjective
+from factory_classify.settle import _fold_temperature, _interpolate_weights
 from factory_classify.task import Classifier
 
-OBJECTIVE = Classification(max_length=16)
+OBJECTIVE = ClassificationObjective(max_length=16)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_the_pooler_starts_as_the_mean_and_the_head_as_centroids(student: Base) 
     plain, headed, model = (TRANSFORMERS_KIT.load_encoder(student, labels=labels) for labels in (0, 3, 3))
     ids = plain.tokenize_texts([row["text"] for row in every], 16)
     labels = torch.tensor([number % 3 for number in range(60)])
-    head.start(model.model, plain, headed, ids, labels, mean=True)
+    head.initialise_head(model.model, plain, headed, ids, labels, mean=True)
     said = model.compute_pair_logits([(text, [0] * len(text)) for text in ids]).argmax(1)
     vectors = plain.compute_token_vectors(ids)
     pooled = model.model.bert.pooler.dense(torch.stack([text[0] for text in vectors]))
@@ -65,8 +65,8 @@ def test_the_pooler_starts_as_the_mean_and_the_head_as_centroids(student: Base) 
 
 def test_of_many_long_texts_a_part_of_each_label_is_enough_to_start_from() -> None:
     ids, labels = [[1] * 10] * 90, [number % 3 for number in range(89)] + [3]
-    assert head.some(ids, labels) == list(range(90))
-    chosen = head.some(ids, labels, enough=300)
+    assert head.sample_texts_by_label(ids, labels) == list(range(90))
+    chosen = head.sample_texts_by_label(ids, labels, enough=300)
     assert len(chosen) == 31 and [sum(labels[row] == label for row in chosen) for label in range(4)] == [10, 10, 10, 1]
 
 
@@ -74,8 +74,8 @@ def test_it_learns_and_its_answers_are_calibrated_probabilities(student: Base, f
     out, facts = fitted
     job = asked(student, out)
     answers = list(OBJECTIVE.answer(job))
-    assert sum(best(answer)[0] == row["label"] for answer, row in zip(answers, job.rows, strict=True)) >= 32
-    assert labels_of(out) == ("card", "money_transfer", "طقس")
+    assert sum(pick_best_label(answer)[0] == row["label"] for answer, row in zip(answers, job.rows, strict=True)) >= 32
+    assert read_bundle_labels(out) == ("card", "money_transfer", "طقس")
     assert facts["kept"] == float(min(facts["tried"], key=lambda share: facts["tried"][share]))
     assert facts["validation"]["after"]["nll"] <= facts["validation"]["before"]["nll"]
     assert 0 <= facts["abstain"]["coverage"] <= 1
@@ -107,12 +107,12 @@ def test_half_a_fit_is_half_an_update_and_the_mean_of_two_heads() -> None:
     names = [f"{name}.weight" for name in ("classifier", "bert.pooler.dense", "bert.layer.lora_A", "bert.layer.lora_B")]
     learned = {f"base_model.model.{name}": torch.full((2, 2), 4.0) for name in names}
     start = {name: torch.full((2, 2), 2.0) for name in names[:2]}
-    half = list(_cooled(_kept(learned, start, 0.5), 3.0).values())
+    half = list(_fold_temperature(_interpolate_weights(learned, start, 0.5), 3.0).values())
     assert [float(value[0, 0]) for value in half] == [1.0, 3.0, 4.0, 2.0]
 
 
 def test_long_texts_are_found_before_training(student: Base) -> None:
-    objective, job = Classification(max_length=8), asked(student, None)
+    objective, job = ClassificationObjective(max_length=8), asked(student, None)
     long = [row.with_columns(text=row["text"] + " card" * 9) for row in job.rows[:1]]
     assert not list(objective.audit(job))
     assert [each.text for each in objective.audit(replace(job, rows=long))] == ["it has 16 tokens, 8 are read"]

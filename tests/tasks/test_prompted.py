@@ -13,9 +13,9 @@ from tiny_decoder import tiny_decoder
 from factory.api import Guide, Message, Row
 from factory.stages.job import load_toolbox
 from factory_contenders.prompted import Prompted
-from factory_contenders.shots import Shots, tfidf
-from factory_contenders.speakers import calibrated, softmax
-from factory_contenders.wording import Wording, bare
+from factory_contenders.shots import FewShotSelector, fit_tfidf_embedder
+from factory_contenders.speakers import calibrate_logprobs, exponentiate_logprobs
+from factory_contenders.wording import PromptBuilder, strip_code_fence
 
 
 def last(prompt: str) -> str:
@@ -70,8 +70,8 @@ def test_of_many_arms_the_better_half_sees_all_rows() -> None:
 
 def test_nearest_examples_come_least_to_most_similar() -> None:
     train = shouted("r", "red apple", "green apple pie", "a motorway", "green apple")
-    shots = Shots(train, lambda row: row["text"], tfidf([row["text"] for row in train]), 7)
-    (near,) = shots.nearest(shouted("q", "green apple pie!"), 3)
+    shots = FewShotSelector(train, lambda row: row["text"], fit_tfidf_embedder([row["text"] for row in train]), 7)
+    (near,) = shots.select_nearest(shouted("q", "green apple pie!"), 3)
     assert [row["text"] for row in near] == ["red apple", "green apple", "green apple pie"]
 
 
@@ -85,16 +85,16 @@ def test_nearness_can_be_the_embedders() -> None:
 
 def test_fixed_examples_are_the_same_for_all_and_stand_for_clusters() -> None:
     train = shouted("r", "aaa aaa", "aaa aab", "aaa aac", "zzz zzz", "zzz zzy")
-    shots = Shots(train, lambda row: row["text"], tfidf([row["text"] for row in train]), 7)
-    far, near = (row["text"][0] for row in shots.fixed(2))
+    shots = FewShotSelector(train, lambda row: row["text"], fit_tfidf_embedder([row["text"] for row in train]), 7)
+    far, near = (row["text"][0] for row in shots.select_fixed(2))
     assert (far, near) == ("z", "a")
-    assert shots.fixed(2) == shots.fixed(2)
+    assert shots.select_fixed(2) == shots.select_fixed(2)
 
 
 def test_fixed_examples_of_labels_take_each_label_in_turn() -> None:
     train = rows("r", *((f"good {n}", "glad") for n in range(5)), *((f"bad {n}", "sad") for n in range(3)))
-    shots = Shots(train, lambda row: row["text"], tfidf([row["text"] for row in train]), 7)
-    assert [row["loud"] for row in shots.fixed(3, lambda row: row["loud"])] == ["glad", "sad", "glad"]
+    shots = FewShotSelector(train, lambda row: row["text"], fit_tfidf_embedder([row["text"] for row in train]), 7)
+    assert [row["loud"] for row in shots.select_fixed(3, lambda row: row["loud"])] == ["glad", "sad", "glad"]
 
 
 def test_the_budget_drops_the_least_similar_examples_and_counts_them() -> None:
@@ -116,9 +116,9 @@ def test_a_question_longer_than_the_budget_is_asked_and_said() -> None:
 def test_an_instruction_replaces_the_system_message(tmp_path: Path) -> None:
     (tmp_path / "how.txt").write_text("Louder, about {text}!\n")
     row = shouted("t", "owl")[0]
-    assert Wording(Shouting(), "Louder, about {text}!").chat(row)[0] == Message("system", "Louder, about owl!")
+    assert PromptBuilder(Shouting(), "Louder, about {text}!").build_prompt_chat(row)[0] == Message("system", "Louder, about owl!")
     with pytest.raises(ValueError, match=r"shows {words}; rows have the columns loud, text"):
-        Wording(Shouting(), "{words}").chat(row)
+        PromptBuilder(Shouting(), "{words}").build_prompt_chat(row)
     with pytest.raises(ValidationError, match="not both"):
         Prompted(instruction="a", instruction_file=Path("how.txt"))
 
@@ -137,7 +137,7 @@ class Schooled(Shouting):
 
 def test_an_example_brings_a_system_message_of_its_own() -> None:
     owl, pig = shouted("t", "owl", "pig")
-    said = Wording(Schooled()).chat(owl, [pig])
+    said = PromptBuilder(Schooled()).build_prompt_chat(owl, [pig])
     assert [message.content for message in said] == ["Of OWL.", "Of PIG.\n\npig", "PIG", "owl"]
 
 
@@ -171,12 +171,12 @@ def test_labels_are_weighed_and_calibration_takes_the_bias_out() -> None:
     work = job(Moody(), talker, **MOODS)
     (answer,) = Prompted(shots=[0]).answer(work)
     assert work.facts["reading"] == "calibrated" and sum(answer.output.values()) == pytest.approx(1)
-    assert answer.output["glad"] == pytest.approx(softmax([2, 0])[0])
+    assert answer.output["glad"] == pytest.approx(exponentiate_logprobs([2, 0])[0])
     assert "Answer with exactly one of these, and nothing else: glad; sad" in talker.prompts[0]
 
 
 def test_calibration_is_division_by_what_is_said_to_nothing() -> None:
-    chances = softmax(calibrated([-1.0, -2.0], [[-1.0, -2.0]]))
+    chances = exponentiate_logprobs(calibrate_logprobs([-1.0, -2.0], [[-1.0, -2.0]]))
     assert chances == pytest.approx([0.5, 0.5])
 
 
@@ -201,7 +201,7 @@ def test_rankings_can_not_be_prompted_for() -> None:
     [(" a b ", "a b"), ("```sql\nSELECT 1\n```", "SELECT 1"), ("```\nSELECT 1", "SELECT 1"), ("a ```b```",) * 2],
 )
 def test_a_fence_around_an_answer_is_none_of_it(said: str, meant: str) -> None:
-    assert bare(said) == meant
+    assert strip_code_fence(said) == meant
 
 
 def test_a_real_decoder_answers_both_forms_within_its_guide(tmp_path: Path) -> None:

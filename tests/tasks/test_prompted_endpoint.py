@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from factory.api import AnswerJob, Endpoint, Task
 from factory.errors import UnavailableError
 from factory.teach import TeacherPool, BudgetTerms
-from factory_contenders.endpoint import nearest
+from factory_contenders.endpoint import match_choice
 from factory_contenders.prompted import Frontier, Prompted
 
 pytest.importorskip("openai")
@@ -100,7 +100,7 @@ def test_labels_are_the_ones_that_are_named(server: Server, home: Path) -> None:
 )
 def test_an_answer_is_the_label_nearest_to_it(said: str, meant: str) -> None:
     choices = ["card", "card lost", "pin"]
-    assert choices[nearest(said, choices)] == meant
+    assert choices[match_choice(said, choices)] == meant
 
 
 def test_a_frontier_model_stands_beside_the_local_one_and_needs_an_endpoint(server: Server, home: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from rerank_parts import HERE, Voice
 
 from factory.api import Answer, Row, ScoreJob
-from factory_rerank.ranking import Ranking, ranked, values
+from factory_rerank.ranking import RankingMetrics, rank_candidates, compute_ranking_metrics
 
 
 def row(candidates: list[str], relevant: dict[str, float]) -> Row:
@@ -17,7 +17,7 @@ def row(candidates: list[str], relevant: dict[str, float]) -> Row:
 
 def score(candidates: list[str], relevant: dict[str, float], output: list[float]) -> dict[str, float]:
     work = ScoreJob(7, Voice(), Path(), rows=[row(candidates, relevant)], answers={"a": Answer("a", output)})
-    (scores,) = Ranking().score(work)
+    (scores,) = RankingMetrics().score(work)
     return dict(scores.values)
 
 
@@ -41,7 +41,7 @@ def test_no_candidate_at_all_is_worth_nothing() -> None:
 
 
 def test_equal_scores_keep_the_order_of_the_candidates() -> None:
-    assert ranked(row(["b", "a", "c"], {}), Answer("a", [1.0, 1.0, 2.0])) == ["c", "b", "a"]
+    assert rank_candidates(row(["b", "a", "c"], {}), Answer("a", [1.0, 1.0, 2.0])) == ["c", "b", "a"]
 
 
 def test_ndcg_is_scikit_learns() -> None:
@@ -52,7 +52,7 @@ def test_ndcg_is_scikit_learns() -> None:
         grades = [draw.choice([0, 0, 0, 1, 2, 3]) for _ in range(20)] + [1]
         scores = [draw.random() for _ in grades]
         order = [f"d{i}" for i in sorted(range(21), key=lambda i: -scores[i])]
-        found = values(order, {f"d{i}": grade for i, grade in enumerate(grades) if grade})
+        found = compute_ranking_metrics(order, {f"d{i}": grade for i, grade in enumerate(grades) if grade})
         assert found["ndcg@10"] == pytest.approx(ndcg_score([grades], [scores], k=10))
         assert found["ceiling"] == pytest.approx(1.0)
 

@@ -9,8 +9,8 @@ import pytest
 from rerank_parts import BASE, DOCUMENTS, HERE, HashKit, Voice, documents, job, queries
 
 from factory.api import Answer, AnswerJob, ChatRequest, ChatResponse, Row
-from factory_rerank.contenders import Bm25, Cosine, Hybrid
-from factory_rerank.firststage import Lexical, best, search
+from factory_rerank.contenders import Bm25Baseline, CosineBaseline, HybridBaseline
+from factory_rerank.firststage import Bm25Index, select_top_positions, search_first_stage
 from factory_rerank.task import Reranker
 from factory_synth.hard_negatives import HardNegatives
 
@@ -49,15 +49,15 @@ def test_templates_reach_the_search() -> None:
 
 
 def test_the_best_of_equal_scores_are_the_first() -> None:
-    assert best(np.array([1.0, 3.0, 3.0, 0.0, 3.0]), 2) == [1, 2]
-    assert best(np.array([0.5, 1.0]), 9) == [1, 0]
+    assert select_top_positions(np.array([1.0, 3.0, 3.0, 0.0, 3.0]), 2) == [1, 2]
+    assert select_top_positions(np.array([0.5, 1.0]), 9) == [1, 0]
 
 
 def test_texts_without_words_score_nothing() -> None:
-    assert Lexical(["", "the of"]).scores("stone").tolist() == [0.0, 0.0]
-    assert Lexical(["stone"]).scores("").tolist() == [0.0]
+    assert Bm25Index(["", "the of"]).score_documents("stone").tolist() == [0.0, 0.0]
+    assert Bm25Index(["stone"]).score_documents("").tolist() == [0.0]
     nothing = np.zeros((0, 4), dtype=np.float32)
-    assert list(search([], ["a"], nothing, np.ones((1, 4), dtype=np.float32), 5, "scores", 0.5)) == []
+    assert list(search_first_stage([], ["a"], nothing, np.ones((1, 4), dtype=np.float32), 5, "scores", 0.5)) == []
 
 
 def test_the_audit_names_what_is_missing_empty_and_out_of_reach() -> None:
@@ -90,7 +90,7 @@ def test_signals_answer_by_themselves() -> None:
         7, Voice(), Path(), {"documents": documents()}, HashKit, rows=rows, train=[], validation=[], base=BASE,  # type: ignore[arg-type]
         task=Reranker(), objective=None, adapter=None,
     )
-    for contender in (Bm25(), Cosine(), Hybrid()):
+    for contender in (Bm25Baseline(), CosineBaseline(), HybridBaseline()):
         answers = list(contender.answer(work))
         assert [answer.output for answer in answers] == [row["signals"][contender.kind] for row in rows]
 

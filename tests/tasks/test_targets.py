@@ -7,8 +7,8 @@ import tiny_parts
 
 from factory.errors import InputError
 from factory.stages import bundle as bundle_stage
-from factory_targets.peft import Peft
-from factory_targets.vllm import Vllm
+from factory_targets.peft import PeftTarget
+from factory_targets.vllm import VllmTarget
 
 DECODER = {"rank": 16, "heads": [], "loader": "peft:AutoPeftModelForCausalLM", "architecture": "LlamaForCausalLM"}
 
@@ -31,13 +31,13 @@ def stages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     ],
 )
 def test_vllm_says_what_it_can_not_serve(facts: dict, reason: str) -> None:
-    said = Vllm().explain_refusal({**DECODER, **facts})
+    said = VllmTarget().explain_refusal({**DECODER, **facts})
     assert (reason in said) if reason else said == ""
 
 
 def test_a_refusal_needs_the_planned_facts_alone() -> None:
-    assert Vllm(max_lora_rank=64).explain_refusal({"rank": 64}) == ""
-    assert Peft().explain_refusal({}) == ""
+    assert VllmTarget(max_lora_rank=64).explain_refusal({"rank": 64}) == ""
+    assert PeftTarget().explain_refusal({}) == ""
 
 
 def test_a_target_that_can_not_serve_stops_the_bundle(stages: dict[str, Path], tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_vllm_writes_the_command_that_serves_the_bundle(tmp_path: Path) -> None:
 
     facts = {**DECODER, "name": "sql", "base": {"id": "org/small"}}
     base = Base(tmp_path, "org/small", "", "", "MIT")
-    Vllm().export(ExportJob(
+    VllmTarget().export(ExportJob(
         seed=0, report=tiny_parts.Voice(), root=tmp_path, bundle=tmp_path, base=base, manifest=facts, out=tmp_path
     ))
     command = (tmp_path / "serve.sh").read_text()
