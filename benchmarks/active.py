@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from factory import bases
+from factory import models
 from factory.api import Base, NoOpReporter, select_for_labelling
 from factory.ml.kit import TRANSFORMERS_KIT
 from factory_synth.spreading import spread
@@ -30,7 +30,7 @@ def load_or_embed_rows(data: Path, student: str, kept: Path | None) -> tuple[lis
         return rows, np.load(kept)
     with TemporaryDirectory() as folder:
         out = Path(folder)
-        facts = bases.resolve_base(student, data.parent, out, NoOpReporter(), cache=out / "wheels", convert=_reject_gguf)
+        facts = models.resolve_base(student, data.parent, out, NoOpReporter(), cache=out / "wheels", convert=_reject_gguf)
         base = Base(out / "model", *(facts[name] for name in ("id", "revision", "digest", "licence")))
         vectors = TRANSFORMERS_KIT.embed(base, [row["text"] for row in rows])
     if kept is not None:

@@ -19,8 +19,8 @@ from one_run import build_training_job
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from factory.api import Message, Row, Task
-from factory.ml import causal
-from factory.ml.decoder import TransformersDecoder
+from factory.ml.cpu import packed_attention
+from factory.ml.cpu.decoder import TransformersDecoder
 
 MAX_NEW_TOKENS = 32
 LABELS = ("question about a person", "question about a place", "question about a time", "question about a number",
@@ -84,7 +84,7 @@ def main(spec: Path, rows: int, shots: int) -> None:
         base = job.load_base().folder
     tokenizer = AutoTokenizer.from_pretrained(base)
     plain = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32).eval()
-    decoder = TransformersDecoder(causal.load_causal_model(base, torch.float32), tokenizer)
+    decoder = TransformersDecoder(packed_attention.load_causal_model(base, torch.float32), tokenizer)
     prompts = [decoder.chat(chat) for chat in build_few_shot_prompts(task, train[:shots], test[:rows])]
     slow, texts = measure_cpu_time(lambda: generate_naively(plain, tokenizer, prompts))
     fast, ours = measure_cpu_time(lambda: decoder.write(prompts, MAX_NEW_TOKENS))

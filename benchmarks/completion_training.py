@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
-from one_run import measure_fit, build_training_job, measure_in_subprocess
+from one_run import build_training_job, measure_fit, measure_in_subprocess
 
 from factory.api import Adapter, FitJob, Row, Task, TrainingArgs
 from factory.data.rows import read_rows
@@ -46,7 +46,7 @@ def build_trl_example(task: Task, row: Row) -> dict[str, Any]:
 
 def compute_test_loss(job: StageJob, task: Task, rows: Sequence[Row], adapter: Path) -> float:
     """Mean loss a token of the right answers to test rows."""
-    from factory.ml import decoder
+    from factory.ml.cpu import decoder
 
     model = decoder.load_decoder(job.load_base().folder, adapter)
     said = [model.said(task.render_target(row)) for row in rows]

@@ -23,12 +23,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import click
 
-from factory.api import Provenance, Row, NoOpReporter, join_text_columns
-from factory.api.texts import extract_shingles, normalise, compute_jaccard
+from factory.api import NoOpReporter, Provenance, Row, join_text_columns
 from factory.data.rows import read_json, read_jsonl, write_json, write_rows
-from factory.plugins import Registry
+from factory.registry.registry import Registry
 from factory.stages import curate
 from factory.stages.job import StageJob
+from factory.text.near_duplicates import compute_jaccard, extract_shingles, normalise
 
 CURATORS: tuple[dict[str, Any], ...] = (
     {"kind": "empty"}, {"kind": "exact"}, {"kind": "near", "threshold": 0.9}, {"kind": "length", "least": 3},

@@ -18,11 +18,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import click
 
-from factory import bases
+from factory import models
 from factory.api import Base, NoOpReporter
-from factory.home import find_home
 from factory.ml.kit import TRANSFORMERS_KIT
-from factory_curators.confident import LabelIssue, predict_out_of_fold, find_label_issues, vectorise_words
+from factory.store.paths import find_home
+from factory_curators.confident_learning import LabelIssue, find_label_issues, predict_out_of_fold, vectorise_words
 
 THRESHOLDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
@@ -60,7 +60,7 @@ def load_or_embed_texts(texts: list[str], reference: str, cache: Path | None) ->
         return np.load(cache)
     with tempfile.TemporaryDirectory() as folder:
         out, wheels = Path(folder), find_home() / "cache" / "wheels"
-        facts = bases.resolve_base(reference, Path(), out, NoOpReporter(), cache=wheels, convert=_reject_gguf)
+        facts = models.resolve_base(reference, Path(), out, NoOpReporter(), cache=wheels, convert=_reject_gguf)
         base = Base(out / "model", *(facts[name] for name in ("id", "revision", "digest", "licence")))
         vectors = TRANSFORMERS_KIT.embed(base, texts, NoOpReporter())
     if cache:

@@ -14,14 +14,14 @@ from pathlib import Path
 
 import click
 
-from factory.api import Row, NoOpReporter
-from factory.home import find_home
-from factory.link import WORKER_ENVIRONMENT
-from factory.plan import compile_plan
-from factory.plugins import load_installed_registry
-from factory.resolve import resolve_spec
+from factory.api import NoOpReporter, Row
+from factory.engine.worker_client import WORKER_ENVIRONMENT
+from factory.plan.compiler import compile_plan
+from factory.registry.registry import load_installed_registry
+from factory.spec.layers import resolve_spec
 from factory.stages.job import StageJob
-from factory.store import Store
+from factory.store.outputs import Store
+from factory.store.paths import find_home
 
 WARMUP_ROWS = 16
 """Rows of a first fit that is not measured: imports, kernels and the probe are paid there, on both sides."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import click
-from one_run import measure_fit, build_training_job, measure_in_subprocess
+from one_run import build_training_job, measure_fit, measure_in_subprocess
 
 from factory.api import Adapter, Answer, Eval, FitJob, ModelJob, Objective, Row, ScoreJob, Task, TrainingArgs
 from factory.data.rows import read_rows

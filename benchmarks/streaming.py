@@ -46,9 +46,9 @@ def write_project(folder: Path, count: int) -> None:
 def measure_stages(folder: Path) -> None:
     """Run the stages one after another in this process, and print a line for each."""
     from factory.api import NoOpReporter
-    from factory.plan import compile_plan
-    from factory.plugins import Registry
-    from factory.resolve import resolve_spec
+    from factory.plan.compiler import compile_plan
+    from factory.registry.registry import Registry
+    from factory.spec.layers import resolve_spec
     from factory.stages.job import StageJob
 
     registry = Registry.load()

@@ -25,7 +25,7 @@ from typing import Any
 from textual.screen import Screen
 
 from factory import events
-from factory.journal import Journal
+from factory.store.journal import Journal
 from factory.tui.app import FactoryApp
 
 START_TIME = 1_795_000_000.0

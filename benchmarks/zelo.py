@@ -18,18 +18,30 @@ import click
 import numpy as np
 
 from factory import bases
-from factory.api import Adapter, Answer, Base, FitJob, ModelJob, Objective, Row, RowsJob, ScoreJob, NoOpReporter, TrainingArgs
+from factory.api import (
+    Adapter,
+    Answer,
+    Base,
+    FitJob,
+    ModelJob,
+    NoOpReporter,
+    Objective,
+    Row,
+    RowsJob,
+    ScoreJob,
+    TrainingArgs,
+)
 from factory.data.rows import read_rows, write_jsonl, write_rows
-from factory.data.verdict import decide_verdict
+from factory.evaluation.gate import decide_verdict
 from factory.ml.kit import TRANSFORMERS_KIT
-from factory.plugins import load_installed_registry
-from factory.spec import Gate
-from factory_rerank.ranking import RankingMetrics
+from factory.registry.registry import load_installed_registry
+from factory.spec.fields import Gate
+from factory_rerank.ranking_metrics import RankingMetrics
 from factory_rerank.task import Reranker
-from factory_sources.retrieval import Retrieval
-from factory_zelo.contest import Contest
-from factory_zelo.graph import Pair
-from factory_zelo.zelo import Zelo
+from factory_rerank.zelo.comparison_graph import Pair
+from factory_rerank.zelo.pairwise import Contest
+from factory_rerank.zelo.zelo import Zelo
+from factory_sources.retrieval_dataset import Retrieval
 
 MAX_GRADE = 4.0
 """The best grade."""

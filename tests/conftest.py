@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from toy_project import SPEC, TOY, rows
 
-from factory.plugins import load_installed_registry
+from factory.registry.registry import load_installed_registry
 
 
 @pytest.fixture

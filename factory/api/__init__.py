@@ -3,28 +3,26 @@
 import pluggy
 
 from factory import events as events
-from factory.api.asking import ChatRequest, Endpoint, ChatResponse, Teacher, get_hub_hosts
-from factory.api.choosing import select_for_labelling
+from factory.api.active_learning import select_for_labelling
+from factory.api.causal_lm.objective import CausalLMObjective
 from factory.api.jobs import (
     AnswerJob,
     Base,
     ExportJob,
     FitJob,
     Job,
-    ValidationScorer,
     ModelJob,
+    NoOpReporter,
     ProbeJob,
     Reporter,
     RowsJob,
     ScoreJob,
-    NoOpReporter,
     Tables,
+    ValidationScorer,
 )
-from factory.api.kit import Decoder, Encoder, Kit, TrainableModel, Generation
-from factory.api.lines import read_numbered_jsonl
-from factory.api.made import get_row_group, make_synthetic_row
+from factory.api.kit import Decoder, Encoder, Generation, Kit, TrainableModel
+from factory.api.llm import ChatRequest, ChatResponse, Endpoint, Teacher, get_hub_hosts
 from factory.api.plugin import CONTRACT, Input, Plugin, Runtime
-from factory.api.render import render
 from factory.api.roles import Contender, Curator, Eval, Objective, Probe, Source, Synthesizer, Target, Task
 from factory.api.rows import (
     TEST,
@@ -36,16 +34,18 @@ from factory.api.rows import (
     Guide,
     Message,
     Metric,
-    ReferenceAnswers,
     ProbeResult,
     Provenance,
+    ReferenceAnswers,
     Row,
     Scores,
     TrainResult,
 )
-from factory.api.settings import Adapter, SpecBlock, Fraction, TrainingArgs
-from factory.api.speaking.objective import CausalLMObjective
-from factory.api.texts import join_text_columns, normalise, find_duplicate_texts
+from factory.api.synthetic_rows import get_row_group, make_synthetic_row
+from factory.api.training_args import Adapter, Fraction, SpecBlock, TrainingArgs
+from factory.text.jsonl import read_numbered_jsonl
+from factory.text.near_duplicates import find_duplicate_texts, join_text_columns, normalise
+from factory.text.templates import render
 
 hookimpl = pluggy.HookimplMarker("factory")
 """Marks a function of a plugin package as one of the two hooks."""

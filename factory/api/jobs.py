@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from factory.api.asking import Endpoint, Teacher
+from factory.api.llm import Endpoint, Teacher
 from factory.api.rows import Answer, Row
 
 if TYPE_CHECKING:
     from factory.api.kit import Kit
     from factory.api.roles import Objective, Task
-    from factory.api.settings import Adapter, TrainingArgs
+    from factory.api.training_args import Adapter, TrainingArgs
 
 Tables = Mapping[str, Mapping[str, Row]]
 """Side tables: table → row id → row."""

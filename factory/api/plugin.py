@@ -62,7 +62,7 @@ class Plugin(BaseModel):
 
 def _iter_endpoint_hosts(value: Any) -> Iterator[str]:
     """The hosts of every endpoint in a value, however deep."""
-    from factory.api.asking import Endpoint
+    from factory.api.llm import Endpoint
 
     if isinstance(value, Endpoint):
         yield value.host

@@ -10,7 +10,6 @@ from pydantic import Field
 
 from factory.api.jobs import AnswerJob, ExportJob, FitJob, Job, ModelJob, ProbeJob, RowsJob, ScoreJob
 from factory.api.plugin import Plugin
-from factory.api.render import render
 from factory.api.rows import (
     Answer,
     Decision,
@@ -18,13 +17,14 @@ from factory.api.rows import (
     Guide,
     Message,
     Metric,
-    ReferenceAnswers,
     ProbeResult,
     Provenance,
+    ReferenceAnswers,
     Row,
     Scores,
     TrainResult,
 )
+from factory.text.templates import render
 
 Columns = tuple[str, ...]
 
@@ -45,7 +45,7 @@ class Source(Plugin):
 
     def compute_identity(self, root: Path) -> dict[str, Any]:
         """What this block adds to a key; a weight only where one is said."""
-        made = super().identity(root)
+        made = super().compute_identity(root)
         if not self.weight:
             del made["fields"]["weight"]
         return made

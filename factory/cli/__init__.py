@@ -14,7 +14,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run_command_line(arguments: Sequence[str]) -> int:
     """Run one command; returns its exit code, whatever happened. Prints at most one complaint, to standard error."""
-    from factory.cli import failures
+    from factory.cli import error_reporting
     from factory.cli.app import app
 
     if "_FACTORY_COMPLETE" in os.environ:
@@ -27,4 +27,4 @@ def run_command_line(arguments: Sequence[str]) -> int:
         sys.stdout.flush()
         return code or 0
     except BaseException as error:  # the boundary: nothing passes it but an exit code
-        return failures.report_error(error)
+        return error_reporting.report_error(error)

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from factory.api.grams import find_nearest_frozen
-from factory.api.made import get_row_group
 from factory.api.rows import TEST, Row
-from factory.api.texts import normalise
+from factory.api.synthetic_rows import get_row_group
+from factory.text.near_duplicates import normalise
+from factory.text.shingles import find_nearest_frozen
 
 if TYPE_CHECKING:
     import numpy as np

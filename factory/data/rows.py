@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, overload
 
 from factory import identity
-from factory.api.lines import refuse_json_constant, read_numbered_jsonl
 from factory.api.rows import Row
 from factory.errors import InputError
+from factory.text.jsonl import read_numbered_jsonl, refuse_json_constant
 
 LAZY_THRESHOLD_BYTES = 32 * 2**20
 """Bytes of a file from which on its rows are no longer held in memory."""

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from factory import identity
-from factory.api.made import get_row_group
 from factory.api.rows import TEST, TRAIN, VALIDATION, Row
+from factory.api.synthetic_rows import get_row_group
 from factory.data.rows import format_row_origin
 from factory.errors import InputError
 
 if TYPE_CHECKING:
-    from factory.spec import Split
+    from factory.spec.fields import Split
 
 SPLIT_PARTS = (TRAIN, VALIDATION, TEST)
 SPLIT_ALIASES = {

@@ -17,10 +17,11 @@ from transformers import AutoTokenizer
 
 from factory.api import Base, FitJob, Kit, Reporter, TrainResult
 from factory.api.kit import TokenIds
-from factory.ml import adapter_files, causal, decoder, encoder, packed, trainer
+from factory.ml import adapter_files, trainer
+from factory.ml.cpu import decoder, encoder, packed_attention, packing
 from factory.ml.lora import attach_lora
-from factory.ml.meter import METER
 from factory.ml.precision import choose_training_dtype
+from factory.ml.throughput import METER
 
 EMBED_MAX_TOKENS = 128
 """Tokens of a text that `embed` reads."""
@@ -30,12 +31,12 @@ class TransformersKit:
     """`factory.api.Kit`, for real."""
 
     def embed(self, base: Base, texts: Sequence[str], report: Reporter | None = None) -> NDArray[np.float32]:
-        plain = self.encoder(base)
-        vectors = plain.vectors(plain.tokens(texts, EMBED_MAX_TOKENS), report)
+        plain = self.load_encoder(base)
+        vectors = plain.compute_token_vectors(plain.tokenize_texts(texts, EMBED_MAX_TOKENS), report)
         means = torch.stack([functional.normalize(text.mean(0), dim=0) for text in vectors])
         return cast("NDArray[np.float32]", means.numpy())
 
-    def encoder(self, base: Base, adapter: Path | None = None, *, labels: int = 0) -> encoder.Encoder:
+    def load_encoder(self, base: Base, adapter: Path | None = None, *, labels: int = 0) -> encoder.TransformersEncoder:
         _reset_torch_state(0)
         if adapter is None and not labels:
             return _load_encoder_once(base)
@@ -44,11 +45,11 @@ class TransformersKit:
             encoder.merge_adapter(loaded.model, adapter)
         return loaded
 
-    def decoder(self, base: Base, adapter: Path | None = None) -> decoder.Decoder:
+    def load_decoder(self, base: Base, adapter: Path | None = None) -> decoder.TransformersDecoder:
         _reset_torch_state(0)
         return _load_decoder_once(base, adapter)
 
-    def learner(
+    def create_learner(
         self, job: FitJob, *, heads: tuple[str, ...] = (), labels: int = 0, causal: bool = False
     ) -> trainer.LoraLearner:
         _reset_torch_state(job.train.seed)
@@ -75,27 +76,27 @@ class TransformersKit:
         weights = sum(layer.weight.numel() for layer in learner.lora_layers.values())
         return TrainResult(steps, len(learner.lora_layers), trainable, trainable + frozen + weights, {"rows": len(rows)})
 
-    def pack(self, ids: TokenIds, segments: TokenIds | None = None) -> packed.PackedBatch:
+    def pack_batch(self, ids: TokenIds, segments: TokenIds | None = None) -> packing.PackedBatch:
         METER.count_tokens(ids)
-        return packed.pack_texts(ids, segments)
+        return packing.pack_texts(ids, segments)
 
-    def hidden(self, model: nn.Module, batch: packed.PackedBatch) -> list[Tensor]:
-        return packed.compute_packed_hidden(model, batch)
+    def compute_hidden_states(self, model: nn.Module, batch: packing.PackedBatch) -> list[Tensor]:
+        return packing.compute_packed_hidden(model, batch)
 
-    def logits(self, model: nn.Module, batch: packed.PackedBatch) -> Tensor:
-        return packed.compute_packed_logits(model, batch)
+    def compute_head_logits(self, model: nn.Module, batch: packing.PackedBatch) -> Tensor:
+        return packing.compute_packed_logits(model, batch)
 
-    def speech(self, ids: TokenIds, starts: Sequence[int]) -> causal.CompletionBatch:
+    def build_completion_batch(self, ids: TokenIds, starts: Sequence[int]) -> packed_attention.CompletionBatch:
         METER.count_tokens(ids)
-        return causal.build_completion_batch(ids, starts)
+        return packed_attention.build_completion_batch(ids, starts)
 
-    def spoken(self, model: nn.Module, batch: causal.CompletionBatch) -> tuple[Tensor, Tensor]:
-        return causal.compute_completion_logits(model, batch)
+    def compute_completion_logits(self, model: nn.Module, batch: packed_attention.CompletionBatch) -> tuple[Tensor, Tensor]:
+        return packed_attention.compute_completion_logits(model, batch)
 
 
 def _build_causal_learner(job: FitJob) -> trainer.LoraLearner:
     """A causal base with adapters below its own head, which stays as it is."""
-    model = causal.load_causal_model(job.base.folder, torch.float32)
+    model = packed_attention.load_causal_model(job.base.folder, torch.float32)
     head = next(name for name, module in model.named_modules() if module is model.get_output_embeddings())
     layers = attach_lora(model, job.adapter, choose_training_dtype(job.train.precision, job.work), bare=(head,))
     return trainer.LoraLearner(model.train(), layers, AutoTokenizer.from_pretrained(job.base.folder))

@@ -17,7 +17,7 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerContr
 from factory.api import Reporter, TrainingArgs
 from factory.ml.checkpoints import find_newest_checkpoint, seal_checkpoint
 from factory.ml.lora import LoraLinear
-from factory.ml.meter import METER
+from factory.ml.throughput import METER
 
 LossFunction = Callable[[nn.Module, Any], Tensor]
 CollateFunction = Callable[[list[Any]], Any]

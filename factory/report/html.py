@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import unicodedata
 
-from factory.report.words import BIDI_CONTROLS, ESCAPE_SEQUENCES
+from factory.views.formatting import BIDI_CONTROLS, ESCAPE_SEQUENCES
 
 VOID_ELEMENTS = frozenset({"meta", "br", "hr", "line", "circle", "rect", "path"})
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from factory.report.html import Markup, join_markup, render_element
-from factory.report.words import format_number
+from factory.views.formatting import format_number
 
 WIDTH, HEIGHT = 260, 22
 PAD = 6

@@ -8,7 +8,7 @@ from itertools import combinations
 from statistics import mean
 from typing import Any
 
-from factory.review.decisions import EDIT, ReviewDecision
+from factory.data.review_decisions import EDIT, ReviewDecision
 
 KAPPA_DIGITS = 6
 

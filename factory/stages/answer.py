@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-from factory.api import TEST, TRAIN, VALIDATION, Answer, AnswerJob, Contender, Eval, ValidationScorer, Row, ScoreJob, Scores
+from factory.api import (
+    TEST,
+    TRAIN,
+    VALIDATION,
+    Answer,
+    AnswerJob,
+    Contender,
+    Eval,
+    Row,
+    ScoreJob,
+    Scores,
+    ValidationScorer,
+)
 from factory.api.jobs import raise_no_validation_scorer
 from factory.data.rows import write_json, write_jsonl
 from factory.errors import PluginError

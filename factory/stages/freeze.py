@@ -9,7 +9,7 @@ from factory import identity
 from factory.api import TEST, TRAIN, VALIDATION, Row
 from factory.data.rows import RowWriter, write_json
 from factory.data.split import split_rows
-from factory.spec import Split
+from factory.spec.fields import Split
 from factory.stages.job import StageJob
 
 

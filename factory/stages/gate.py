@@ -5,9 +5,9 @@ from __future__ import annotations
 from factory.api import Metric
 from factory.data.leakage import count_remaining_leaks
 from factory.data.rows import read_json, read_jsonl, write_json
-from factory.data.verdict import decide_verdict
+from factory.evaluation.gate import decide_verdict
 from factory.review import find_review_refusals
-from factory.spec import Gate
+from factory.spec.fields import Gate
 from factory.stages.job import StageJob
 
 

@@ -9,10 +9,10 @@ from typing import Any, cast
 
 from factory.api import Base, Endpoint, Kit, Objective, Plugin, Reporter, Row, Tables, Task, Teacher
 from factory.data.rows import open_rows, read_json, read_rows
-from factory.plugins import Registry
-from factory.stages.guard import guard_plugin_call as boundary
-from factory.stages.guard import iterate_checked_values as each
-from factory.teach import TeacherPool
+from factory.llm import TeacherPool
+from factory.registry.registry import Registry
+from factory.stages.plugin_boundary import guard_plugin_call as guard_plugin_call
+from factory.stages.plugin_boundary import iterate_checked_values as iterate_checked_values
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from factory.api import TRAIN, Finding, ModelJob, Row, RowsJob
-from factory.data.require import describe_failed_requirements
+from factory.data.requirements import describe_failed_requirements
 from factory.data.rows import read_json, write_json
 from factory.errors import InputError
 from factory.stages.job import StageJob, guard_plugin_call, iterate_checked_values

@@ -8,8 +8,8 @@ from typing import Any, cast
 
 from factory.api import TEST, TRAIN, VALIDATION, Answer, Eval, ScoreJob, Scores
 from factory.data.rows import read_jsonl, write_json, write_jsonl
-from factory.data.stats import DIGITS, compute_mean_interval
 from factory.errors import PluginError
+from factory.evaluation.statistics import DIGITS, compute_mean_interval
 from factory.stages.job import StageJob, guard_plugin_call, iterate_checked_values
 
 CONFIDENCE = 0.95

@@ -10,7 +10,7 @@ A `Case` is only needed where a plugin has required fields, or reads columns tha
 """
 
 from factory.testing.case import Case
-from factory.testing.conform import Fault, assert_builds, assert_conforms, find_faults, build_conformance_suite
-from factory.testing.trying import create_trial
+from factory.testing.conformance import Fault, assert_builds, assert_conforms, build_conformance_suite, find_faults
+from factory.testing.sandbox import create_trial
 
 __all__ = ["Case", "Fault", "assert_builds", "assert_conforms", "find_faults", "build_conformance_suite", "create_trial"]

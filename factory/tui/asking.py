@@ -10,7 +10,7 @@ from threading import Lock
 from typing import Any
 
 from factory.errors import FactoryError
-from factory.serve.asker import SpecialistClient
+from factory.serve.client import SpecialistClient
 
 Heard = Callable[[str], None]
 

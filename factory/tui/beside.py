@@ -9,11 +9,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from factory import compare, runs
-from factory.compare import ContenderComparison, FrozenRowViewer, ContenderResults
 from factory.errors import FactoryError, InputError
-from factory.evidence import RunOutputs
-from factory.report.words import find_deciding_comparison
+from factory.evaluation import compare
+from factory.evaluation.compare import ContenderComparison, ContenderResults, FrozenRowViewer
+from factory.runs import run_view
+from factory.runs.run_outputs import RunOutputs
+from factory.views.formatting import find_deciding_comparison
 
 LEAST, MOST = 2, 6
 """Sets of answers that are compared at once."""
@@ -208,6 +209,6 @@ def _tokens(text: str) -> list[str]:
 
 def evidence_of(home: Path, text: str) -> RunOutputs:
     """The evidence of the run that a text means."""
-    from factory import specialists
+    from factory.runs import specialists
 
-    return RunOutputs(home, runs.find_run(home, specialists.find_version(home, text).run if "@" in text else text))
+    return RunOutputs(home, run_view.find_run(home, specialists.find_version(home, text).run if "@" in text else text))

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from factory import runs
-from factory.estimate import estimate_stage, sum_estimates
-from factory.report.words import format_seconds as spell
-from factory.runs import RunView
+from factory.plan.estimate import estimate_stage, sum_estimates
+from factory.runs import run_view
+from factory.runs.run_view import RunView
 from factory.tui.index import Index
+from factory.views.formatting import format_seconds as spell
 
 EARLIER = 5
 """Earlier runs that an estimate rests on; older ones were of another day."""
@@ -53,7 +53,7 @@ def earlier(home: Path, name: str, index: Index) -> list[RunView]:
     found = []
     for one in chosen:
         try:
-            found.append(runs.read_run(home / "runs" / one.id / "journal.jsonl"))
+            found.append(run_view.read_run(home / "runs" / one.id / "journal.jsonl"))
         except OSError:
             continue
     return found
@@ -61,13 +61,13 @@ def earlier(home: Path, name: str, index: Index) -> list[RunView]:
 
 def finish(view: RunView, before: Sequence[RunView], now: float) -> Finish | None:
     """When the stages that are left will be done; None when none is left."""
-    open_stages = [s for s in view.stages.values() if s.state in (runs.WAITING, runs.RUNNING)]
+    open_stages = [s for s in view.stages.values() if s.state in (run_view.WAITING, run_view.RUNNING)]
     if not open_stages:
         return None
     costs = {s.name: estimate_stage(s.name, view.name, view.profile, before) for s in open_stages}
     whole = sum_estimates(costs.values())
     seconds, least, most = whole.seconds, whole.least, whole.most
-    for stage in (s for s in open_stages if s.state == runs.RUNNING):
+    for stage in (s for s in open_stages if s.state == run_view.RUNNING):
         cost, gone = costs[stage.name], max(0.0, now - stage.started)
         left = stage.remaining_seconds
         bounds = (

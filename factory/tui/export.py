@@ -35,9 +35,9 @@ def report(folder: Path, home: Path, run: str) -> tuple[Path, bool]:
     """Write the HTML report of a run; returns where, and whether a browser was found to open it."""
     import webbrowser
 
-    from factory.evidence import RunOutputs
-    from factory.report.page import render_run_page
-    from factory.runs import find_run
+    from factory.report.run_page import render_run_page
+    from factory.runs.run_outputs import RunOutputs
+    from factory.runs.run_view import find_run
 
     path = free(folder, run, ".html")
     path.write_text(render_run_page(RunOutputs(home, find_run(home, run))), encoding="utf-8")

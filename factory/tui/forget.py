@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from factory.runs import RUNNING
+from factory.runs.run_view import RUNNING
 from factory.tui.index import Index
 
 NAMED = 6

@@ -10,9 +10,10 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from factory import events, journal
-from factory.runs import extract_specialist_name, derive_run_state
-from factory.store import Store
+from factory import events
+from factory.runs.run_view import derive_run_state, extract_specialist_name
+from factory.store import journal
+from factory.store.outputs import Store
 from factory.tui.tail import parsed
 
 WHOLE, END = 1 << 16, 1 << 14
@@ -244,7 +245,7 @@ def _ended(last: list[tuple[tuple[float, events.Event] | None, bool]], plan: lis
 
 def _gate(home: Path, key: str) -> dict[str, Any]:
     """What the gate said, when its output is still there: the comparison that decided."""
-    from factory.report.words import find_deciding_comparison
+    from factory.views.formatting import find_deciding_comparison
 
     try:
         gate = json.loads((Store(home).locate_output("gate", key).output / "gate.json").read_bytes())

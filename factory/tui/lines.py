@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from rich.cells import cell_len, set_cell_size
 
-from factory.report.words import clean_line
+from factory.views.formatting import clean_line
 
 Span = tuple[str, str]
 """A text and its tone, a key of `look.TONES`; the empty tone is plain."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from factory import runs
-from factory.report import words
+from factory.runs import run_view
 from factory.tui.lines import Span
+from factory.views import formatting
 
 DARK = {
     "ground": "#11151c",
@@ -52,25 +52,25 @@ TONES: Mapping[str, tuple[str, str]] = {
 }
 """Tone → colour and how the letters are set; a difference of words is underlined, as colour alone says nothing."""
 STAGES: Mapping[str, tuple[str, str]] = {
-    runs.WAITING: ("·", "dim"),
-    runs.CACHED: ("≡", "dim"),
-    runs.RUNNING: ("▶", "run"),
-    runs.DONE: ("✓", "good"),
-    runs.FAILED: ("✗", "bad"),
-    runs.STOPPED: ("■", "warn"),
+    run_view.WAITING: ("·", "dim"),
+    run_view.CACHED: ("≡", "dim"),
+    run_view.RUNNING: ("▶", "run"),
+    run_view.DONE: ("✓", "good"),
+    run_view.FAILED: ("✗", "bad"),
+    run_view.STOPPED: ("■", "warn"),
 }
 RUNS: Mapping[str, tuple[str, str]] = {
-    runs.RUNNING: ("▶", "run"),
-    runs.FINISHED: ("✓", "good"),
-    runs.FAILED: ("✗", "bad"),
-    runs.INTERRUPTED_RUN: ("■", "warn"),
-    runs.DEAD: ("†", "bad"),
+    run_view.RUNNING: ("▶", "run"),
+    run_view.FINISHED: ("✓", "good"),
+    run_view.FAILED: ("✗", "bad"),
+    run_view.INTERRUPTED_RUN: ("■", "warn"),
+    run_view.DEAD: ("†", "bad"),
 }
 VERDICTS: Mapping[str, tuple[str, str, str]] = {
-    words.SHIP: ("▲", "SHIP", "good"),
-    words.NO_SHIP: ("✗", "NO SHIP", "bad"),
-    words.PROMPTING_IS_ENOUGH: ("≈", "PROMPT INSTEAD", "warn"),
-    words.INSUFFICIENT_EVIDENCE: ("?", "UNDECIDED", "warn"),
+    formatting.SHIP: ("▲", "SHIP", "good"),
+    formatting.NO_SHIP: ("✗", "NO SHIP", "bad"),
+    formatting.PROMPTING_IS_ENOUGH: ("≈", "PROMPT INSTEAD", "warn"),
+    formatting.INSUFFICIENT_EVIDENCE: ("?", "UNDECIDED", "warn"),
 }
 """The sign, the short word and the tone of a verdict."""
 RESULTS: Mapping[str, tuple[str, str]] = {"won": ("▲", "good"), "lost": ("▼", "bad"), "tied": ("=", "dim")}

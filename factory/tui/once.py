@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from factory.compare import find_tuned_contender
+from factory.evaluation.compare import find_tuned_contender
 from factory.tui.beside import Beside, beside, evidence_of
 from factory.tui.estimates import earlier, finish
 from factory.tui.grid import drawn
@@ -84,8 +84,8 @@ def _run(home: Path, index: Index, asked: Sequence[str], now: float) -> Told:
 
 
 def _verdict(home: Path, index: Index, asked: Sequence[str], now: float) -> Told:
-    from factory.report.words import find_deciding_comparison
     from factory.tui.screens.verdict import slices_of
+    from factory.views.formatting import find_deciding_comparison
 
     evidence = evidence_of(home, asked[0] if asked else "latest")
     gate = evidence.read_stage_json("gate")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from factory.report.words import format_seconds
 from factory.tui.lines import Line, line
+from factory.views.formatting import format_seconds
 
 SPEED = 16.0
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from factory.bundle.manifest import load_manifest
 from factory.errors import FactoryError
-from factory.specialists import Version, collect_aliases
-from factory.store import Store
+from factory.runs.specialists import Version, collect_aliases
+from factory.store.outputs import Store
 from factory.tui.index import Index
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from factory import journal
 from factory.events import EVENT_VERSION, Event
+from factory.store import journal
 
 CHUNK = 1 << 20
 """Bytes that one look reads at most, so that a long journal does not hold up a key."""

@@ -7,8 +7,9 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from factory import events, journal
-from factory.runs import DEAD, RunView
+from factory import events
+from factory.runs.run_view import DEAD, RunView
+from factory.store import journal
 from factory.tui.tail import Tail
 
 CLOSE = 0.25

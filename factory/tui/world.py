@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 
-from factory.evidence import RunOutputs
-from factory.runs import RUNNING, RunView
+from factory.runs.run_outputs import RunOutputs
+from factory.runs.run_view import RUNNING, RunView
 from factory.tui.estimates import Finish, earlier, finish
 from factory.tui.index import Index
 from factory.tui.watch import Watch, watch

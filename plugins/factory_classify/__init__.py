@@ -6,10 +6,10 @@ from factory.api import Plugin, hookimpl
 @hookimpl
 def factory_plugins() -> list[type[Plugin]]:
     """All that a classifier brings."""
-    from factory_classify.baselines import Majority, TfIdf
-    from factory_classify.metrics import ClassificationMetrics as Metrics
-    from factory_classify.neighbours import Centroid, Knn
-    from factory_classify.objective import ClassificationObjective
+    from factory_classify.classification_metrics import ClassificationMetrics as Metrics
+    from factory_classify.classification_objective import ClassificationObjective
+    from factory_classify.embedding_baselines import Centroid, Knn
+    from factory_classify.lexical_baselines import Majority, TfIdf
     from factory_classify.task import Classifier
 
     return [Centroid, ClassificationObjective, Classifier, Knn, Majority, Metrics, TfIdf]

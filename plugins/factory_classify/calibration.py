@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from factory_classify.labels import compute_softmax
+from factory_classify.label_answers import compute_softmax
 
 if TYPE_CHECKING:
     import numpy as np

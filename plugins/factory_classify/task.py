@@ -9,9 +9,9 @@ from typing import Any
 
 from pydantic import Field
 
-from factory.api import Answer, Finding, Provenance, Row, RowsJob, Fraction, Task, normalise, render
-from factory_classify import defaults
-from factory_classify.labels import pick_best_label
+from factory.api import Answer, Finding, Fraction, Provenance, Row, RowsJob, Task, normalise, render
+from factory_classify import classifier_defaults
+from factory_classify.label_answers import pick_best_label
 
 CLASSIFIER_INSTRUCTION = "Say to which class the text belongs."
 LENGTH_SLICES = ((5, "1 to 5 words"), (12, "6 to 12 words"), (30, "13 to 30 words"))
@@ -33,11 +33,11 @@ class Classifier(Task):
 
     @classmethod
     def get_defaults(cls) -> dict[str, Any]:
-        return defaults.CLASSIFIER_DEFAULTS
+        return classifier_defaults.CLASSIFIER_DEFAULTS
 
     @classmethod
     def get_profiles(cls) -> dict[str, dict[str, Any]]:
-        return defaults.CLASSIFIER_PROFILES
+        return classifier_defaults.CLASSIFIER_PROFILES
 
     def get_templates(self) -> dict[str, str]:
         template = self.text_template

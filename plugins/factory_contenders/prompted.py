@@ -10,12 +10,12 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from factory.api import Answer, AnswerJob, Base, Contender, Endpoint, Input
-from factory_contenders.asking import PLAIN_READING, PromptArm, PromptRunner, ArmAnswers
-from factory_contenders.choosing import rank_prompt_arms
-from factory_contenders.endpoint import EndpointChatBackend
-from factory_contenders.shots import TextEmbedder, FewShotSelector, fit_tfidf_embedder
-from factory_contenders.speakers import LocalChatBackend, ChatBackend
-from factory_contenders.wording import PromptBuilder
+from factory_contenders.arm_selection import rank_prompt_arms
+from factory_contenders.chat_backends import ChatBackend, LocalChatBackend
+from factory_contenders.endpoint_backend import EndpointChatBackend
+from factory_contenders.few_shot import FewShotSelector, TextEmbedder, fit_tfidf_embedder
+from factory_contenders.prompt_builder import PromptBuilder
+from factory_contenders.prompt_runner import PLAIN_READING, ArmAnswers, PromptArm, PromptRunner
 
 DEFAULT_PROMPTED_TOKENS = 256
 """Tokens of an answer where neither a field nor the objective says more."""

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from factory.api import Curator, Decision, RowsJob, Fraction
-from factory_curators.parts import TEXT_COLUMNS_DESCRIPTION, get_row_text
+from factory.api import Curator, Decision, Fraction, RowsJob
+from factory_curators.common import TEXT_COLUMNS_DESCRIPTION, get_row_text
 
 if TYPE_CHECKING:
     import numpy as np

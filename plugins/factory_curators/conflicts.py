@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field
 
 from factory.api import Curator, Decision, Row, RowsJob, join_text_columns, normalise
-from factory_curators.parts import TEXT_COLUMNS_DESCRIPTION, build_objection, get_row_text
+from factory_curators.common import TEXT_COLUMNS_DESCRIPTION, build_objection, get_row_text
 
 
 class Conflicts(Curator):

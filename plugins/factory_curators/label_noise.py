@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from factory.api import Curator, Decision, RowsJob, Fraction, join_text_columns
-from factory_curators.confident import LabelIssue, predict_out_of_fold, find_label_issues, vectorise_words
-from factory_curators.parts import TEXT_COLUMNS_DESCRIPTION, Action, build_objection, get_row_text
+from factory.api import Curator, Decision, Fraction, RowsJob, join_text_columns
+from factory_curators.common import TEXT_COLUMNS_DESCRIPTION, Action, build_objection, get_row_text
+from factory_curators.confident_learning import LabelIssue, find_label_issues, predict_out_of_fold, vectorise_words
 
 
 class LabelNoise(Curator):
@@ -25,7 +25,7 @@ class LabelNoise(Curator):
     share_metric = "label_noise"
 
     label: str = Field("label", description="the column that is doubted")
-    features: Literal["embedder", "student", "vectorise_words"] = Field(
+    features: Literal["embedder", "student", "words"] = Field(
         "words", description="sentence embeddings of a model or, without one, TF-IDF of words"
     )
     folds: int = Field(5, ge=2, le=20, description="parts that rows are cut into; each is judged by the others")

@@ -11,8 +11,8 @@ from typing import Any
 
 from pydantic import Field
 
-from factory.api import Curator, Decision, RowsJob, Fraction
-from factory_curators.parts import TEXT_COLUMNS_DESCRIPTION, filter_by_text, get_row_text
+from factory.api import Curator, Decision, Fraction, RowsJob
+from factory_curators.common import TEXT_COLUMNS_DESCRIPTION, filter_by_text, get_row_text
 
 LANGUAGE_LIBRARY = "py3langid"
 LANGUAGE_EXTRA = "pip install 'specialist-factory[language]'"

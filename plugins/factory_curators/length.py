@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from factory.api import Curator, Decision, RowsJob
-from factory_curators.parts import TEXT_COLUMNS_DESCRIPTION, get_row_text
+from factory_curators.common import TEXT_COLUMNS_DESCRIPTION, get_row_text
 
 TOKENIZE_BATCH_ROWS = 4096
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from factory.api import Curator, Decision, Row, RowsJob
-from factory_curators.personal import PiiMatch, find_personal_data
+from factory_curators.pii_patterns import PiiMatch, find_personal_data
 
 PiiType = Literal["mail", "phone", "iban", "card", "ip"]
 PII_EXTRA = "pip install 'specialist-factory[pii]'"

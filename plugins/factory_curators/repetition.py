@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pydantic import Field
 
 from factory.api import Curator, Decision, RowsJob
-from factory_curators.parts import TEXT_COLUMNS_DESCRIPTION, filter_by_text
+from factory_curators.common import TEXT_COLUMNS_DESCRIPTION, filter_by_text
 
 TOP_NGRAM_LIMITS = {2: 0.20, 3: 0.18, 4: 0.16}
 """Length of an n-gram of words → share of characters that the commonest one may take."""

@@ -6,6 +6,6 @@ from factory.api import Plugin, hookimpl
 @hookimpl
 def factory_plugins() -> list[type[Plugin]]:
     """The probe of this package."""
-    from factory_general.general import GeneralProbe
+    from factory_general.general_probe import GeneralProbe
 
     return [GeneralProbe]

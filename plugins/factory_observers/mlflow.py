@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from factory.api import events, hookimpl
-from factory_observers import select_non_default_values, flatten_stage_name, is_observer_enabled
+from factory_observers import flatten_stage_name, is_observer_enabled, select_non_default_values
 
 MAX_PARAMETER_LENGTH = 500
 """Letters of a parameter that are kept; MLflow refuses endless ones."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from factory.api import events, hookimpl
-from factory_observers import select_non_default_values, flatten_stage_name, is_observer_enabled
+from factory_observers import flatten_stage_name, is_observer_enabled, select_non_default_values
 
 SHIP_VERDICT = "SHIP"
 

@@ -7,13 +7,14 @@ from factory.api import Plugin, hookimpl
 def factory_plugins() -> list[type[Plugin]]:
     """All that a reranker brings."""
     from factory_rerank.bi_encoder import BiEncoder, BiEncoderTargets
-    from factory_rerank.contenders import Bm25Baseline, CosineBaseline, HybridBaseline
     from factory_rerank.cross_encoder import CrossEncoder, CrossEncoderTargets
+    from factory_rerank.first_stage_baselines import Bm25Baseline, CosineBaseline, HybridBaseline
     from factory_rerank.late_interaction import LateInteraction, LateInteractionTargets
-    from factory_rerank.ranking import RankingMetrics
+    from factory_rerank.ranking_metrics import RankingMetrics
     from factory_rerank.task import Reranker
+    from factory_rerank.zelo.zelo import Zelo
 
     return [
-        BiEncoder, BiEncoderTargets, Bm25Baseline, CosineBaseline, CrossEncoder, CrossEncoderTargets, HybridBaseline, LateInteraction,
-        LateInteractionTargets, RankingMetrics, Reranker,
+        BiEncoder, BiEncoderTargets, Bm25Baseline, CosineBaseline, CrossEncoder, CrossEncoderTargets, HybridBaseline,
+        LateInteraction, LateInteractionTargets, RankingMetrics, Reranker, Zelo,
     ]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from factory_rerank.apart import DualEncoderObjective, ContrastiveDualEncoder, GradedDualEncoder
+from factory_rerank.dual_encoder import ContrastiveDualEncoder, DualEncoderObjective, GradedDualEncoder
 
 if TYPE_CHECKING:
     from torch import Tensor

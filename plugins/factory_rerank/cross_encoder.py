@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from factory.api import Answer, Finding, FitJob, Kit, ModelJob, Objective, ReferenceAnswers, Row, Fraction, TrainResult
-from factory_rerank import graded
-from factory_rerank.graded import TargetRegressionObjective
-from factory_rerank.layout import copy_sentence_transformers_files
-from factory_rerank.texts import render_side_documents, render_queries
+from factory.api import Answer, Finding, FitJob, Fraction, Kit, ModelJob, Objective, ReferenceAnswers, Row, TrainResult
+from factory_rerank import listwise_targets
+from factory_rerank.listwise_targets import TargetRegressionObjective
+from factory_rerank.rendered_texts import render_queries, render_side_documents
+from factory_rerank.sentence_transformers_files import copy_sentence_transformers_files
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -137,11 +137,11 @@ class CrossEncoderTargets(TargetRegressionObjective, CrossEncoderObjective):
         learner = kit.create_learner(job, heads=self.modules_to_save, labels=1)
         encoder, rows = kit.load_encoder(job.base), []
         for row, query in zip(job.rows, render_queries(job), strict=True):
-            for names in graded.split_into_lists(row, documents, self.documents):
+            for names in listwise_targets.split_into_lists(row, documents, self.documents):
                 pairs = encoder.tokenize_pairs([(query, documents[name]) for name in names], self.max_length)
                 rows.append((pairs, [row["targets"][name] for name in names]))
-        loss = graded.build_mixed_loss(kit, self.sharpness, self.pointwise)
-        return kit.fit(learner, rows, graded.build_graded_pairs_collator(kit), loss, job, heads=self.modules_to_save, task_type="SEQ_CLS")
+        loss = listwise_targets.build_mixed_loss(kit, self.sharpness, self.pointwise)
+        return kit.fit(learner, rows, listwise_targets.build_graded_pairs_collator(kit), loss, job, heads=self.modules_to_save, task_type="SEQ_CLS")
 
 
 def build_cross_encoder_collator(kit: Kit) -> Callable[[list[list[TokenisedPair]]], CrossEncoderBatch]:

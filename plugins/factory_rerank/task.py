@@ -7,10 +7,10 @@ from typing import Any
 
 from pydantic import Field
 
-from factory.api import Answer, Finding, Row, RowsJob, Fraction, Task, render
-from factory_rerank import defaults
-from factory_rerank.firststage import Fusion, search_first_stage
-from factory_rerank.ranking import rank_candidates
+from factory.api import Answer, Finding, Fraction, Row, RowsJob, Task, render
+from factory_rerank import reranker_defaults
+from factory_rerank.first_stage_retrieval import Fusion, search_first_stage
+from factory_rerank.ranking_metrics import rank_candidates
 
 MAX_NAMES_LISTED = 3
 
@@ -33,11 +33,11 @@ class Reranker(Task):
 
     @classmethod
     def get_defaults(cls) -> dict[str, Any]:
-        return defaults.RERANKER_DEFAULTS
+        return reranker_defaults.RERANKER_DEFAULTS
 
     @classmethod
     def get_profiles(cls) -> dict[str, dict[str, Any]]:
-        return defaults.RERANKER_PROFILES
+        return reranker_defaults.RERANKER_PROFILES
 
     def get_templates(self) -> dict[str, str]:
         return {"query": self.query_template, "document": self.document_template}

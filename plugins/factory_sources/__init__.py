@@ -12,10 +12,10 @@ def factory_plugins() -> list[type[Plugin]]:
     from factory_sources.documents import Documents
     from factory_sources.icd10 import Icd10
     from factory_sources.icd10_chapters import Icd10Chapters
+    from factory_sources.installed_package import PackageSource
     from factory_sources.jsonl import Jsonl
-    from factory_sources.package import PackageSource
     from factory_sources.parquet import Parquet
-    from factory_sources.retrieval import Retrieval
+    from factory_sources.retrieval_dataset import Retrieval
     from factory_sources.sqlite import Sqlite
 
     return [ChatLog, Csv, Dataset, Documents, Icd10, Icd10Chapters, Jsonl, PackageSource, Parquet, Retrieval, Sqlite]

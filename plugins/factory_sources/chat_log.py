@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from factory.api import Input, Job, read_numbered_jsonl
-from factory_sources.records import SourceRecord, RecordSource
+from factory_sources.records import RecordSource, SourceRecord
 
 CHAT_ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from factory.api import Input, Job, get_hub_hosts
-from factory_sources.records import SourceRecord, RecordSource, require_columns, convert_to_json_value
+from factory_sources.records import RecordSource, SourceRecord, convert_to_json_value, require_columns
 
 DATASET_BATCH_ROWS = 1000
 """Rows that are held at a time."""

@@ -13,7 +13,7 @@ from typing import Annotated, BinaryIO
 from pydantic import Field, field_validator
 
 from factory.api import Input, Job
-from factory_sources.records import SourceRecord, RecordSource, require_columns
+from factory_sources.records import RecordSource, SourceRecord, require_columns
 
 DELIMITERS = ",;\t|"
 DELIMITER_SAMPLE_BYTES = 64 * 2**10

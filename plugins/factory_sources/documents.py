@@ -9,9 +9,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from factory.api import Input, Job
-from factory_sources.chunks import split_into_passages, count_approximate_tokens
-from factory_sources.markup import BLOCK_PARSERS, DocumentBlock, read_html_title
-from factory_sources.records import SourceRecord, RecordSource
+from factory_sources.chunking import count_approximate_tokens, split_into_passages
+from factory_sources.document_blocks import BLOCK_PARSERS, DocumentBlock, read_html_title
+from factory_sources.records import RecordSource, SourceRecord
 
 
 class Documents(RecordSource):

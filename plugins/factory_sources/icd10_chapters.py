@@ -9,7 +9,14 @@ from typing import Literal
 from pydantic import Field
 
 from factory.api import Job, Provenance, Row, Source, normalise
-from factory_sources.icd10 import ICD10_LICENCE, ICD10_PACKAGE, CodeSpan, find_icd10_package, find_tabular_list, is_in_chapters
+from factory_sources.icd10 import (
+    ICD10_LICENCE,
+    ICD10_PACKAGE,
+    CodeSpan,
+    find_icd10_package,
+    find_tabular_list,
+    is_in_chapters,
+)
 from factory_sources.icd10_tabular import read_tabular
 
 CHAPTER_SHORT_NAMES = (
@@ -32,7 +39,7 @@ class Icd10Chapters(Source):
     output_columns = ("text", "label")
 
     chapters: list[CodeSpan] = Field([], description="letters, categories, or ranges: E, A-B, H60-H95; empty for all")
-    names: Literal["shorten_chapter_title", "official"] = Field("short", description="how a chapter is called: eye, or by its title")
+    names: Literal["short", "official"] = Field("short", description="how a chapter is called: eye, or by its title")
 
     def compute_fingerprint(self) -> str:
         """The version of the package that the tables come from. Raises ModuleNotFoundError when it is not installed."""

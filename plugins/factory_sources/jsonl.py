@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 from factory.api import Input, Job, read_numbered_jsonl
-from factory_sources.records import SourceRecord, RecordSource
+from factory_sources.records import RecordSource, SourceRecord
 
 
 class Jsonl(RecordSource):

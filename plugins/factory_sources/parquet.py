@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from factory.api import Input, Job
-from factory_sources.records import SourceRecord, RecordSource, require_columns, convert_to_json_value
+from factory_sources.records import RecordSource, SourceRecord, convert_to_json_value, require_columns
 
 PARQUET_BATCH_ROWS = 1024
 """Rows that are held at a time."""

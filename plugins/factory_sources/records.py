@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field, model_validator
 
-from factory.api import Job, Provenance, Row, NoOpReporter, Source
+from factory.api import Job, NoOpReporter, Provenance, Row, Source
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from pydantic import Field, model_validator
 
 from factory.api import Input, Job
-from factory_sources.records import SourceRecord, RecordSource, require_columns, convert_to_json_value
+from factory_sources.records import RecordSource, SourceRecord, convert_to_json_value, require_columns
 
 READ_ACTIONS = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE})
 NONDETERMINISTIC_FUNCTIONS = frozenset({

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from factory.api import SpecBlock, Input, Job, Provenance, Row, RowsJob, Source, Synthesizer, read_numbered_jsonl
+from factory.api import Input, Job, Provenance, Row, RowsJob, Source, SpecBlock, Synthesizer, read_numbered_jsonl
 from factory_sql.database import Database, RefusedError, database
 from factory_sql.grammar import SHARES, Pair, pairs
 from factory_sql.tables import DATABASES, entry, located, opened

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeVar
 
 from pydantic import Field
 
-from factory.api import ChatRequest, Message, ChatResponse, RowsJob, Synthesizer
+from factory.api import ChatRequest, ChatResponse, Message, RowsJob, Synthesizer
 from factory_synth.parts import Tally
 
 T = TypeVar("T")

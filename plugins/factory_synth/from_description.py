@@ -160,4 +160,4 @@ class FromDescription(Asking):
         columns = {
             **reply.value.model_dump(), **{name: order[name] for name in self.keep}, **dict.fromkeys(self.empty, ""),
         }
-        return made(self.kind, columns, shown, "", **self.detail(reply, order=dict(order)))
+        return make_synthetic_row(self.kind, columns, shown, "", **self.detail(reply, order=dict(order)))

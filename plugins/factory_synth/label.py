@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from factory.api import ChatRequest, Message, ChatResponse, Row, RowsJob, render
+from factory.api import ChatRequest, ChatResponse, Message, Row, RowsJob, render
 from factory_synth.asking import Asking, answered
 from factory_synth.nearest import POOL, nearest
 from factory_synth.parts import Tally, drawn, finished, tell_doubts, text_of

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from factory.api import RowsJob, normalise
-from factory.api.texts import extract_shingles, compute_jaccard
+from factory.text.near_duplicates import compute_jaccard, extract_shingles
 
 SAME = "are the same as a text that exists"
 NEAR = "are near to a text that exists"

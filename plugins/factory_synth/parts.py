@@ -55,7 +55,7 @@ def child(job: RowsJob, kind: str, columns: Mapping[str, Any], *parents: Row, **
     """A row made from others, on the first one's side of any split: of its group, or of the one that it is alone."""
     first = parents[0]
     own = f"{first.table}/{first.id}" if first.table else get_row_group(first, job.task.text_column if job.task else "")
-    return made(kind, columns, parents, first.group or own, **detail)
+    return make_synthetic_row(kind, columns, parents, first.group or own, **detail)
 
 
 def finished(job: RowsJob, rows: Iterable[Row]) -> Iterator[Row]:

@@ -127,7 +127,7 @@ class SelfInstruct(Asking):
             columns: dict[str, Any] = {self.instruction: instruction, self.output: task.output}
             if self.input:
                 columns[self.input] = task.input
-            yield made(self.kind, columns, shown, "", **self.detail(reply))
+            yield make_synthetic_row(self.kind, columns, shown, "", **self.detail(reply))
 
 
 def fault(task: Invented) -> str:

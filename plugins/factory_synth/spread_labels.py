@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from factory.api import Row, RowsJob, Fraction, Synthesizer
+from factory.api import Fraction, Row, RowsJob, Synthesizer
 from factory_synth.parts import Tally, finished, tell_doubts, text_of
 from factory_synth.spreading import NEIGHBOURS, spread
 from factory_synth.unfinished import Unfinished, completed, unseen

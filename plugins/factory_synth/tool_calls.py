@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from factory.api import Input, Provenance, Row, RowsJob, Fraction, make_synthetic_row
+from factory.api import Fraction, Input, Provenance, Row, RowsJob, make_synthetic_row
 from factory_synth.asking import Asking, answered, said
 from factory_synth.guards import added
 from factory_synth.parts import Tally, finished
@@ -93,7 +93,7 @@ class ToolCalls(Asking):
         }
         parent = Row(case.tool.name, {}, Provenance(str(self.tools)), table="tools")
         facts = {"case": case.why, "masked": case.masked, "seed": self.seed, **detail}
-        return made(self.kind, columns, [parent], f"tools/{case.tool.name}", **facts)
+        return make_synthetic_row(self.kind, columns, [parent], f"tools/{case.tool.name}", **facts)
 
     def _answer(self, case: Case, names: Mapping[str, tuple[str, dict[str, str]]]) -> str:
         if self.form == "name":

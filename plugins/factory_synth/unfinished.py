@@ -12,7 +12,17 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from factory.api import SpecBlock, Input, Job, Provenance, Row, RowsJob, make_synthetic_row, normalise, read_numbered_jsonl
+from factory.api import (
+    Input,
+    Job,
+    Provenance,
+    Row,
+    RowsJob,
+    SpecBlock,
+    make_synthetic_row,
+    normalise,
+    read_numbered_jsonl,
+)
 from factory_synth.parts import Tally
 
 
@@ -64,7 +74,7 @@ def unseen(
 
 def completed(kind: str, row: Row, columns: Mapping[str, Any], detail: Mapping[str, Any]) -> Row:
     """A line of the file as a row: named by its content, from its line, made by `kind`, with no row as its parent."""
-    new = made(kind, columns, group=row.group, **detail)
+    new = make_synthetic_row(kind, columns, group=row.group, **detail)
     origin = row.provenance
     return Row(
         new.id, new.columns, Provenance(origin.source, origin.line, origin.licence, kind, (), dict(detail)), row.group,

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from factory.api import Answer, Finding, Message, Provenance, Row, RowsJob, Task, render
-from factory.api.render import list_slots
+from factory.text.templates import list_slots
 from factory_voice import defaults
 from factory_voice.texts import figures, words
 
@@ -57,7 +57,7 @@ class BrandVoice(Task):
 
     def render_messages(self, row: Row) -> tuple[Message, ...]:
         """System message, the turns of the row's history when it has one, and the prompt."""
-        *system, prompt = super().messages(row)
+        *system, prompt = super().render_messages(row)
         return (*system, *history(row), prompt)
 
     def audit(self, job: RowsJob) -> Iterator[Finding]:

@@ -8,11 +8,11 @@ import pytest
 from conformance_cases import BOUND, CASES, LONG, SKIPPED, SMALL
 
 from factory.api import Plugin
-from factory.plugins import load_installed_registry
-from factory.testing import Case, assert_builds, facts
-from factory.testing.conform import find_trial_faults, compare_with_record
-from factory.testing.imports import measure_package_imports
-from factory.testing.looks import Observation, observe_plugin, run_trials
+from factory.registry.registry import load_installed_registry
+from factory.testing import Case, assert_builds, class_checks
+from factory.testing.conformance import compare_with_record, find_trial_faults
+from factory.testing.hash_seeds import Observation, observe_plugin, run_trials
+from factory.testing.import_cost import measure_package_imports
 
 RECORD = Path(__file__).parent / "conformance.json"
 KINDS = [kind for kind in load_installed_registry().list_classes() if kind.kind not in SKIPPED]
@@ -34,7 +34,7 @@ def seen() -> dict[type[Plugin], tuple[Observation, Observation]]:
 
 @each
 def test_a_class_says_what_it_is(kind: type[Plugin]) -> None:
-    assert list(facts.find_class_faults(kind, case(kind).fields)) == []
+    assert list(class_checks.find_class_faults(kind, case(kind).fields)) == []
 
 
 @pytest.mark.parametrize("kind", LIGHT, ids=lambda kind: f"{kind.role}-{kind.kind}")

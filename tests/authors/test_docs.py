@@ -12,11 +12,11 @@ import pytest
 import yaml
 from places import ROOT
 
-from factory import scaffold
 from factory.api import Plugin
-from factory.docs.examples import is_valid_spec, build_example_spec
-from factory.docs.pages import build_kind_page
-from factory.plugins import Registry, load_installed_registry
+from factory.registry import new_plugin
+from factory.registry.registry import Registry, load_installed_registry
+from factory.report.docs.example_specs import build_example_spec, is_valid_spec
+from factory.report.docs.markdown_pages import build_kind_page
 
 KINDS = load_installed_registry().list_classes()
 TUTORIAL = ROOT / "templates" / "docs" / "tutorial.md"
@@ -63,7 +63,7 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", re.findall(r"```yaml\n(.*?)```", TUTORIAL.read_text("utf-8"), re.DOTALL))
 def test_the_specs_of_the_tutorial_check(text: str, tmp_path: Path) -> None:
-    scaffold.create_plugin_package("ticket-cost", "eval", tmp_path / "ticket-cost")
+    new_plugin.create_plugin_package("ticket-cost", "eval", tmp_path / "ticket-cost")
     (tmp_path / "rows.jsonl").touch()
     (tmp_path / "tickets.yaml").write_text(text)
     command = [sys.executable, "-m", "factory", "check", "tickets.yaml", "--plugins", "ticket-cost"]

@@ -10,9 +10,9 @@ import bad_kinds as bad
 import pytest
 
 from factory.api import Plugin
-from factory.testing import Case, assert_builds, assert_conforms, facts, find_faults, create_trial
-from factory.testing.conform import find_trial_faults, compare_with_record
-from factory.testing.looks import run_trials
+from factory.testing import Case, assert_builds, assert_conforms, class_checks, create_trial, find_faults
+from factory.testing.conformance import compare_with_record, find_trial_faults
+from factory.testing.hash_seeds import run_trials
 
 STATIC = [
     (bad.Open, "frozen", "it changeable"), (bad.Open, "closed", "a typo in a spec is lost"),
@@ -53,7 +53,7 @@ def seen() -> dict[type[Plugin], list[str]]:
 
 @pytest.mark.parametrize(("kind", "check", "reason"), STATIC, ids=lambda value: getattr(value, "__name__", None))
 def test_a_class_that_is_wrong_is_told_why(kind: type[Plugin], check: str, reason: str) -> None:
-    assert any(name == check and reason in said for name, said in facts.find_class_faults(kind, {})), list(facts.find_class_faults(kind, {}))
+    assert any(name == check and reason in said for name, said in class_checks.find_class_faults(kind, {})), list(class_checks.find_class_faults(kind, {}))
 
 
 @pytest.mark.parametrize(("kind", "check", "reason"), BEHAVIOUR, ids=lambda value: getattr(value, "__name__", None))

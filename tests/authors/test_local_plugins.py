@@ -12,8 +12,8 @@ import pytest
 import strangers
 import toy_builds as builds
 
-from factory import local, scaffold
 from factory.errors import InputError
+from factory.registry import local_plugins, new_plugin
 
 LATER = """\
 from factory.api import Metric, Scores, Eval, hookimpl
@@ -79,7 +79,7 @@ def test_a_local_plugin_works_in_the_worker_and_its_files_are_in_the_key(own: Pa
 
 
 def test_a_package_that_is_not_installed_is_found_by_its_entry_points(toy: Path) -> None:
-    scaffold.create_plugin_package("far-off", "curator", toy / "far-off")
+    new_plugin.create_plugin_package("far-off", "curator", toy / "far-off")
     run = factory(toy, "plugins", "far-off", "--plugins", "far-off", "--json")
     (found,) = json.loads(run.stdout)
     assert found["role"] == "curator" and found["package"] == str(toy / "far-off")
@@ -88,10 +88,10 @@ def test_a_package_that_is_not_installed_is_found_by_its_entry_points(toy: Path)
 
 def test_a_folder_without_plugins_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such folder"):
-        local.find_local_modules(tmp_path / "none")
+        local_plugins.find_local_modules(tmp_path / "none")
     (tmp_path / "helper.py").write_text("WORTH = 1\n")
     with pytest.raises(InputError, match="it holds no plugins; it wants a module with a function factory_plugins"):
-        local.find_local_modules(tmp_path)
+        local_plugins.find_local_modules(tmp_path)
 
 
 def test_a_local_module_never_hides_an_installed_one(toy: Path) -> None:
@@ -104,7 +104,7 @@ def test_a_local_module_never_hides_an_installed_one(toy: Path) -> None:
 def test_check_stays_light_and_the_doctor_names_who_would_not(toy: Path, tmp_path: Path) -> None:
     site = tmp_path / "site"
     source = tmp_path / "leaden"
-    scaffold.create_plugin_package("leaden", "curator", source)
+    new_plugin.create_plugin_package("leaden", "curator", source)
     module = source / "leaden" / "curator.py"
     module.write_text(module.read_text().replace("from pydantic", "import torch  # noqa: F401\nfrom pydantic"))
     strangers.installed(site, [source])

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from factory import drafting, looking, scaffold
 from factory.errors import InputError
-from factory.plugins import load_installed_registry
+from factory.registry import new_plugin
+from factory.registry.registry import load_installed_registry
+from factory.spec.fields import infer_columns, new_spec
 
 
 def factory(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -21,9 +22,9 @@ def factory(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("role", scaffold.SCAFFOLD_ROLES)
+@pytest.mark.parametrize("role", new_plugin.SCAFFOLD_ROLES)
 def test_a_new_package_is_found_and_its_smoke_spec_checks(role: str, tmp_path: Path) -> None:
-    files = scaffold.create_plugin_package("fresh-one", role, tmp_path / "fresh-one")
+    files = new_plugin.create_plugin_package("fresh-one", role, tmp_path / "fresh-one")
     text = "".join(file.read_text("utf-8") for file in files)
     assert not any(word in text for word in ("my_plugin", "my-plugin", "MyPlugin", "MY_ROLE"))
     run = factory(tmp_path / "fresh-one", "check", "smoke.yaml", "--plugins", ".")
@@ -33,9 +34,9 @@ def test_a_new_package_is_found_and_its_smoke_spec_checks(role: str, tmp_path: P
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("role", scaffold.SCAFFOLD_ROLES)
+@pytest.mark.parametrize("role", new_plugin.SCAFFOLD_ROLES)
 def test_the_tests_of_a_new_package_pass(role: str, tmp_path: Path) -> None:
-    scaffold.create_plugin_package("fresh-one", role, tmp_path / "fresh-one")
+    new_plugin.create_plugin_package("fresh-one", role, tmp_path / "fresh-one")
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "fresh-one"), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path / "fresh-one")]
     run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
@@ -54,7 +55,7 @@ def test_a_name_that_would_not_do_is_refused(name: str, said: str, tmp_path: Pat
 def test_a_folder_that_is_there_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     with pytest.raises(InputError, match="is there already"):
-        scaffold.create_plugin_package("mine", "eval", tmp_path / "mine")
+        new_plugin.create_plugin_package("mine", "eval", tmp_path / "mine")
 
 
 @pytest.fixture
@@ -83,7 +84,7 @@ def test_a_spec_from_data_maps_its_fields_and_says_what_it_saw(tickets: Path) ->
 
 @pytest.mark.parametrize("task", [kind.kind for kind in load_installed_registry().list_classes("task")])
 def test_a_spec_of_every_task_is_whole_but_for_its_data(task: str, tmp_path: Path) -> None:
-    text = drafting.render_new_spec("mine", task, None, tmp_path / "mine.yaml", load_installed_registry())
+    text = new_spec.render_new_spec("mine", task, None, tmp_path / "mine.yaml", load_installed_registry())
     (tmp_path / "mine.yaml").write_text(text)
     run = factory(tmp_path, "check", "mine.yaml")
     told = [line for line in run.stderr.splitlines() if "no such file or folder" not in line]
@@ -93,7 +94,7 @@ def test_a_spec_of_every_task_is_whole_but_for_its_data(task: str, tmp_path: Pat
 def test_data_that_can_not_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "rows.xls").write_text("")
     with pytest.raises(InputError, match=r"its form is not known by its name; \.jsonl, \.csv"):
-        looking.summarise_record_file(tmp_path / "rows.xls")
+        infer_columns.summarise_record_file(tmp_path / "rows.xls")
     (tmp_path / "rows.jsonl").write_text(json.dumps({"text": "a"}) + "\nnot json\n")
     with pytest.raises(InputError, match=r"rows\.jsonl:2: not JSON"):
-        looking.summarise_record_file(tmp_path / "rows.jsonl")
+        infer_columns.summarise_record_file(tmp_path / "rows.jsonl")

@@ -9,9 +9,9 @@ from toy_project import SPEC, resolved
 
 from factory.advise import FINE_TUNE, GET_MORE_DATA, PROMPT, RETRIEVE, ContenderEstimate, Survey, advise
 from factory.cli import run_command_line as factory
-from factory.home import find_home
-from factory.plan import compile_advice_plan
-from factory.store import Store
+from factory.plan.compiler import compile_advice_plan
+from factory.store.outputs import Store
+from factory.store.paths import find_home
 
 WEAK, GOOD = ContenderEstimate("tfidf", "baseline", 0.60, 0.50, 0.70, 80), ContenderEstimate("prompted", "prompted", 0.97, 0.90, 0.99, 80)
 PLAIN = Survey(rows=2000, validation=200, metric="accuracy", change="never", legs=(WEAK,))

@@ -9,7 +9,7 @@ import pytest
 from tiny_decoder import tiny_decoder
 
 from factory.data.rows import write_json
-from factory.serve.ask import LoadedSpecialist, handle_request
+from factory.serve.server import LoadedSpecialist, handle_request
 
 
 @pytest.fixture

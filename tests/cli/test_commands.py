@@ -8,7 +8,7 @@ from fake_runs import fake_run
 from factory import events, runs
 from factory.cli import run_command_line as factory
 from factory.cli.app import COMMAND_SUMMARIES, app
-from factory.evidence import RunOutputs
+from factory.runs.run_outputs import RunOutputs
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_gc_keeps_what_recent_runs_refer_to(home, capsys):
 
 
 def test_gc_leaves_alone_what_a_build_holds(home, capsys):
-    from factory.store import Store
+    from factory.store.outputs import Store
 
     fake_run(home)
     store = Store(home)

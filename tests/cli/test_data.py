@@ -10,16 +10,16 @@ from toy_project import SPEC, rows
 
 from factory.api import Provenance, Row
 from factory.cli import run_command_line as factory
-from factory.cli.drawn import format_bar
-from factory.cli.sweep import find_referenced_stages
+from factory.cli.data_view import format_bar
+from factory.cli.gc import find_referenced_stages
 from factory.events import RunFinished, RunStarted
-from factory.home import find_home
-from factory.journal import Journal, find_last_plan
-from factory.portrait import ValueCounts, Histogram, compute_distributions
-from factory.portrait.spread import detect_script
-from factory.portrait.steps import generalise_reason
 from factory.review import RowContent
-from factory.runs import find_run, iterate_newest_runs
+from factory.runs.profile import Histogram, ValueCounts, compute_distributions
+from factory.runs.profile.distributions import detect_script
+from factory.runs.profile.funnel import generalise_reason
+from factory.runs.run_view import find_run, iterate_newest_runs
+from factory.store.journal import Journal, find_last_plan
+from factory.store.paths import find_home
 from factory_classify.task import Classifier
 
 CONTENT = RowContent.from_task(Classifier())

@@ -4,12 +4,13 @@ import os
 import click
 from fake_runs import fake_run
 
-from factory import events, journal
-from factory.cli.curve import plot_braille
-from factory.cli.live import LiveProgress, format_sparkline
-from factory.cli.out import format_table
-from factory.cli.plain import PlainProgress
-from factory.cli.verdict import format_interval_bar
+from factory import events
+from factory.cli.braille_plot import plot_braille
+from factory.cli.output import format_table
+from factory.cli.progress_live import LiveProgress, format_sparkline
+from factory.cli.progress_plain import PlainProgress
+from factory.cli.verdict_panel import format_interval_bar
+from factory.store import journal
 
 
 def heard(tmp_path, **how):

@@ -13,8 +13,8 @@ from places import ROOT
 from readme_parts import blocks, commands
 
 from factory.api import Answer, AnswerJob, Contender, Plugin, Provenance, Row
-from factory.plugins import Registry
-from factory.resolve import resolve_spec
+from factory.registry.registry import Registry
+from factory.spec.layers import resolve_spec
 
 SPECS = sorted((ROOT / "specs").glob("*.yaml"))
 

@@ -8,8 +8,8 @@ import pytest
 from tiny_parts import Voice
 
 from factory.api import Base, Provenance, Row, RowsJob, select_for_labelling
-from factory.api.choosing import _select_by_facility_location, compute_uncertainty
-from factory_active.active import ActiveLearning
+from factory.api.active_learning import _select_by_facility_location, compute_uncertainty
+from factory_curators.active_curator import ActiveLearning
 
 BASE = Base(Path("nowhere"), "points", "1", "0", "MIT")
 
@@ -91,7 +91,7 @@ def test_rows_without_a_label_and_rows_that_teach_less_say_why() -> None:
 
 def test_more_texts_than_fit_are_stood_for_by_a_seeded_part(monkeypatch: pytest.MonkeyPatch) -> None:
     points, _ = blobs()
-    monkeypatch.setattr("factory.api.choosing.MAX_SIMILARITIES", 240 * 60)
+    monkeypatch.setattr("factory.api.active_learning.MAX_SIMILARITIES", 240 * 60)
     one, other = select_for_labelling(points, {}, 20, 1), select_for_labelling(points, {}, 20, 2)
     assert one == select_for_labelling(points, {}, 20, 1) != other and len(set(one)) == 20
     assert select_for_labelling(points[:0], {}, 5, 1) == [] == select_for_labelling(points, {}, 0, 1)

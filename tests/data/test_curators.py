@@ -6,12 +6,12 @@ import pytest
 from curator_parts import decided, rows_of
 
 from factory.api import Curator, Row, normalise
-from factory.api.texts import extract_shingles, compute_jaccard
+from factory.text.near_duplicates import compute_jaccard, extract_shingles
 from factory_curators.balance import Balance
-from factory_curators.exact import ExactDuplicates
-from factory_curators.near import NearDuplicates
-from factory_curators.semantic import SemanticDuplicates
-from factory_curators.sketch import MAX_MISS_RATE, choose_lsh_bands
+from factory_curators.exact_duplicates import ExactDuplicates
+from factory_curators.minhash import MAX_MISS_RATE, choose_lsh_bands
+from factory_curators.near_duplicate_rows import NearDuplicates
+from factory_curators.semantic_duplicates import SemanticDuplicates
 
 URETER = "stricture of the left ureter, seen before and after the operation"
 

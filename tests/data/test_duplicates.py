@@ -4,9 +4,9 @@ import random
 
 import pytest
 
-from factory.api import normalise, find_duplicate_texts
-from factory.api.grams import hash_shingles, find_nearest_frozen
-from factory.api.texts import extract_shingles, compute_jaccard
+from factory.api import find_duplicate_texts, normalise
+from factory.text.near_duplicates import compute_jaccard, extract_shingles
+from factory.text.shingles import find_nearest_frozen, hash_shingles
 
 
 @pytest.mark.parametrize(

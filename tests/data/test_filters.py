@@ -9,11 +9,11 @@ from pydantic import ValidationError
 from tiny_parts import Voice
 
 from factory_curators.characters import Characters
-from factory_curators.empty import EmptyRows
+from factory_curators.empty_rows import EmptyRows
 from factory_curators.language import Language
 from factory_curators.length import LengthFilter
 from factory_curators.repetition import Repetition
-from factory_curators.truncated import TruncatedTexts
+from factory_curators.truncated_texts import TruncatedTexts
 
 SENTENCES = [f"The card number {number} has not come yet." for number in range(80)]
 

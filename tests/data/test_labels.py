@@ -9,7 +9,7 @@ from places import ROOT
 from tiny_parts import Voice
 
 from factory.api import Row
-from factory_curators.confident import predict_out_of_fold, find_label_issues, vectorise_words
+from factory_curators.confident_learning import find_label_issues, predict_out_of_fold, vectorise_words
 from factory_curators.conflicts import Conflicts
 from factory_curators.label_noise import LabelNoise
 
@@ -75,7 +75,7 @@ def test_the_answer_may_be_other_columns() -> None:
 @pytest.mark.skipif(not BANKING.is_file(), reason="the real data set is not here")
 def test_flipped_labels_of_a_real_data_set_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    from label_noise import flip_labels, compute_detection_rates, read_texts_and_labels
+    from label_noise import compute_detection_rates, flip_labels, read_texts_and_labels
 
     texts, labels = read_texts_and_labels(BANKING, "text", "label", 0)
     said, places = flip_labels(labels, 0.05, 1)

@@ -1,7 +1,7 @@
 """Leakage: every training row too close to a frozen one goes, and the counts afterwards prove it."""
 
 from factory.api import Provenance, Row
-from factory.data.leakage import LeakageCriteria, count_remaining_leaks, find_leaks, build_leakage_proof
+from factory.data.leakage import LeakageCriteria, build_leakage_proof, count_remaining_leaks, find_leaks
 
 
 def row(name: str, query: str, group: str = "", parents: tuple[str, ...] = ()) -> Row:

@@ -1,8 +1,8 @@
 """Licences of training rows: those of made rows follow from their parents, near and far, and reach the bundle."""
 
 from factory.api import Provenance, Row
-from factory.bundle.licences import render_licence_notes
-from factory.data.origins import count_generators, count_licences
+from factory.bundle.licence_notes import render_licence_notes
+from factory.data.licences import count_generators, count_licences
 
 
 def row(name: str, licence: str = "", parents: tuple[str, ...] = (), generator: str = "", **more: str) -> Row:

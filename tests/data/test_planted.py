@@ -13,7 +13,7 @@ from tiny_parts import Voice
 
 from factory.api import Provenance, Row
 from factory.data.rows import read_json, read_jsonl, read_rows, write_json, write_rows
-from factory.plugins import Registry
+from factory.registry.registry import Registry
 from factory.stages import curate
 from factory.stages.job import StageJob
 

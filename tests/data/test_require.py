@@ -9,11 +9,11 @@ from toy_project import resolved
 
 from factory.api import Curator
 from factory.data.rows import read_json
-from factory.engine import StageError
+from factory.engine.build import StageError
 from factory.errors import BAD_INPUT, SpecError
-from factory.home import find_home
-from factory.plugins import Registry
-from factory.resolve import resolve_spec
+from factory.registry.registry import Registry
+from factory.spec.layers import resolve_spec
+from factory.store.paths import find_home
 
 
 def required(*tests: str) -> str:

@@ -12,7 +12,7 @@ from factory.api import Provenance, Row
 from factory.data import split as splitting
 from factory.data.split import get_row_group
 from factory.errors import InputError
-from factory.spec import Split
+from factory.spec.fields import Split
 
 WANTED = Split(test=30, validation=10)
 
@@ -46,7 +46,7 @@ def test_the_order_of_rows_plays_no_part() -> None:
 def test_the_hash_seed_plays_no_part() -> None:
     code = (
         "from factory.api import Provenance, Row\n"
-        "from factory.data.split import split\nfrom factory.spec import Split\n"
+        "from factory.data.split import split\nfrom factory.spec.fields import Split\n"
         "rows = [Row(f'r{i}', {'t': str(i)}, Provenance('s'), f'g{i % 9}') for i in range(60)]\n"
         "print([rows[i].id for i in split(rows, Split(test=9, validation=3), 't')['test']])"
     )

@@ -15,13 +15,13 @@ from pydantic import BaseModel, Field
 from tiny_retrieval import SPEC, WORDS, collection, write
 
 import factory
-from factory.api import SpecBlock, Eval, Metric, Plugin, Probe, Runtime, Source
+from factory.api import Eval, Metric, Plugin, Probe, Runtime, Source, SpecBlock
 from factory.api.plugin import has_marker
 from factory.errors import SpecError
-from factory.plan import compile_plan
-from factory.plugins import Registry
-from factory.resolve import resolve_spec
-from factory.spec import Spec
+from factory.plan.compiler import compile_plan
+from factory.registry.registry import Registry
+from factory.spec.fields import Spec
+from factory.spec.layers import resolve_spec
 
 CODE = Path(factory.__file__).parent
 DEFINED = {CODE / "spec.py", CODE / "api" / "settings.py"}

@@ -9,7 +9,7 @@ import pytest
 import toy_builds as builds
 
 from factory.events import Measured
-from factory.journal import list_journals
+from factory.store.journal import list_journals
 
 WORLDS = (("0", "UTC"), ("1", "Asia/Tokyo"), ("4242", "America/Lima"))
 

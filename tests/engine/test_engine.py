@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from engine_parts import ran, run
 
-from factory.engine import StageError, create_run_id
+from factory.engine.build import StageError, create_run_id
 from factory.events import StageCached, StageFinished, StageStarted
-from factory.home import find_home
-from factory.journal import JOURNAL_FILE, read_events
+from factory.store.journal import JOURNAL_FILE, read_events
+from factory.store.paths import find_home
 
 
 def test_a_build_ends_in_a_verdict_and_a_bundle(toy: Path) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from factory.events import Measured, RunFinished, StageCached, UnknownEvent
-from factory.journal import Journal, read_events
+from factory.store.journal import Journal, read_events
 
 
 def test_events_come_back_as_they_were_written(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 import toy_builds as builds
 
 from factory.events import Measured, Noted, RunFinished
-from factory.store import Store
+from factory.store.outputs import Store
 
 KILLS = ["both:2", "both:35", "both:80", "both:60", "event:30", "both:120", "both:180", "both:40"]
 """One after the other in one store, so that each comes further than the last."""

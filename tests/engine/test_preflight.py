@@ -14,7 +14,7 @@ from tiny_parts import Voice
 from factory.api import Provenance, Row
 from factory.data.rows import read_json, read_jsonl, read_rows, write_json, write_rows
 from factory.errors import InputError
-from factory.plugins import load_installed_registry
+from factory.registry.registry import load_installed_registry
 from factory.stages import curate, freeze, preflight
 from factory.stages.job import StageJob
 

@@ -9,10 +9,10 @@ import numpy as np
 from tiny_parts import Voice
 from verdict_parts import verdict
 
-from factory.api import Probe, ProbeResult, ProbeJob
+from factory.api import Probe, ProbeJob, ProbeResult
 from factory.data.rows import read_json, read_jsonl, write_json
-from factory.plugins import Registry
-from factory.stages import probe
+from factory.registry.registry import Registry
+from factory.stages import forgetting
 from factory.stages.job import StageJob
 
 
@@ -38,7 +38,7 @@ def probed(folder: Path, **fields: object) -> dict[str, object]:
     write_json(folder / "base" / "base.json", facts)
     config = {"probe": {"kind": "sums", **fields}, "seed": 7}
     inputs = {"base": folder / "base", "train": folder / "train"}
-    probe.run(StageJob(
+    forgetting.run(StageJob(
         "probe[sums]", config, inputs, folder / "out", folder, folder, folder, Voice(), Registry.from_classes([Sums])
     ))
     assert len(list(read_jsonl(folder / "out" / "items.jsonl"))) == 40

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from factory.store import Store
+from factory.store.outputs import Store
 
 
 def test_an_output_appears_only_when_it_is_committed(tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ from factory import identity
 from factory.api import Provenance, Row, RowsJob, Synthesizer, Task
 from factory.data.rows import read_json, read_rows, write_rows
 from factory.errors import PluginError
-from factory.plan import compile_plan
-from factory.plugins import load_installed_registry
-from factory.resolve import resolve_spec
+from factory.plan.compiler import compile_plan
+from factory.registry.registry import load_installed_registry
+from factory.spec.layers import resolve_spec
 from factory.stages import prepare, synthesize
 from factory.stages.job import StageJob
 

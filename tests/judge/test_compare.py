@@ -1,9 +1,10 @@
 import pytest
 from fake_runs import fake_run
 
-from factory import compare, runs
 from factory.errors import InputError
-from factory.evidence import RunOutputs
+from factory.evaluation import compare
+from factory.runs import run_view
+from factory.runs.run_outputs import RunOutputs
 
 
 def test_two_contenders_of_one_run_row_by_row(tmp_path):
@@ -52,7 +53,7 @@ def test_what_can_not_be_compared_is_said(tmp_path):
 
 
 def test_a_row_shows_though_its_task_is_not_installed(tmp_path):
-    run = runs.find_run(tmp_path, fake_run(tmp_path))
+    run = run_view.find_run(tmp_path, fake_run(tmp_path))
     shelf = compare.FrozenRowViewer(RunOutputs(tmp_path, run))
     shelf.__dict__["task"] = None
     assert shelf.show("q0") == "Kinking and stricture of ureter"

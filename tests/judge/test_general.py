@@ -14,8 +14,8 @@ from tiny_parts import Voice
 
 from factory.api import Base, ProbeJob, read_numbered_jsonl
 from factory.stages.job import load_toolbox
-from factory_general.general import OWN_SUITE_PATH, PLAIN_TEXTS_PATH, GeneralProbe, score_items
-from factory_general.items import draw_wrong_numbers, read_items
+from factory_general.general_probe import OWN_SUITE_PATH, PLAIN_TEXTS_PATH, GeneralProbe, score_items
+from factory_general.multiple_choice_items import draw_wrong_numbers, read_items
 
 
 def write(path: Path, *records: dict[str, Any]) -> Path:
@@ -112,7 +112,7 @@ class Letters:
     def __init__(self, **likely: float) -> None:
         self.likely, self.tokenizer = likely, Letters.Tokenizer()
 
-    def weigh(self, prompts: Any, choices: Any, report: Any = None) -> list[list[float]]:
+    def compute_choice_logprobs(self, prompts: Any, choices: Any, report: Any = None) -> list[list[float]]:
         return [[sum(self.likely.get(chr(i), -5.0) for i in ids) for ids in each] for each in choices]
 
 

@@ -3,11 +3,11 @@ from html.parser import HTMLParser
 import pytest
 from fake_runs import fake_run
 
-from factory import runs
-from factory.evidence import RunOutputs
-from factory.report import words
 from factory.report.html import join_markup, render_element
-from factory.report.page import render_run_page
+from factory.report.run_page import render_run_page
+from factory.runs import run_view
+from factory.runs.run_outputs import RunOutputs
+from factory.views import formatting
 
 
 class Reader(HTMLParser):
@@ -40,7 +40,7 @@ def read(text):
 
 
 def made(tmp_path, **how):
-    return render_run_page(RunOutputs(tmp_path, runs.find_run(tmp_path, fake_run(tmp_path, **how))))
+    return render_run_page(RunOutputs(tmp_path, run_view.find_run(tmp_path, fake_run(tmp_path, **how))))
 
 
 def test_the_report_is_one_file_that_fetches_nothing(tmp_path):
@@ -88,7 +88,7 @@ def test_each_verdict_has_its_words(verdict, said):
         "comparisons": [best],
         "best_baseline": "bm25",
     }
-    text = words.describe_verdict({**gate, "confidence": 0.95}, "reranker")
+    text = formatting.describe_verdict({**gate, "confidence": 0.95}, "reranker")
     assert said in text
     assert "−0.020 to +0.040" in text
 
@@ -98,9 +98,9 @@ def test_each_verdict_has_its_words(verdict, said):
     [(0.44, "0.4 s"), (9.97, "10 s"), (59.7, "1 min 00 s"), (185, "3 min 05 s"), (7800, "2 h 10 min")],
 )
 def test_durations(given, shown):
-    assert words.format_seconds(given) == shown
+    assert formatting.format_seconds(given) == shown
 
 
 def test_terminal_text_is_one_harmless_line():
-    assert words.clean_line("a\x1b]0;title\x07b\nc\x1b[2J\u202ed\x9b") == "ab cd"
-    assert words.clean_line("abcdef", 4) == "abc…"
+    assert formatting.clean_line("a\x1b]0;title\x07b\nc\x1b[2J\u202ed\x9b") == "ab cd"
+    assert formatting.clean_line("abcdef", 4) == "abc…"

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from fake_runs import fake_run
 
-from factory import compare
 from factory.api import Answer, Provenance, Row, RowsJob, Task
-from factory.compare import FrozenRowViewer
-from factory.slices import compare_slices
+from factory.evaluation import compare
+from factory.evaluation.compare import FrozenRowViewer
+from factory.evaluation.slices import compare_slices
 
 
 class Sliced(Task):

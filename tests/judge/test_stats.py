@@ -10,10 +10,10 @@ import pytest
 from scipy import stats as reference
 
 from factory.api import Metric
-from factory.data import stats
-from factory.data.verdict import decide_verdict
 from factory.errors import InputError
-from factory.spec import Gate
+from factory.evaluation import statistics
+from factory.evaluation.gate import decide_verdict
+from factory.spec.fields import Gate
 
 SCORE = Metric("score", "a number")
 RIGHT = Metric("right", "0 or 1", binary=True)
@@ -60,30 +60,30 @@ def test_an_interval_covers_the_truth_as_often_as_it_says(groups: int) -> None:
     for seed in range(600):
         sizes = draw.geometric(groups / 300, groups).astype(float)
         sums = draw.normal(0, 0.1, groups) * sizes + draw.normal(0, 0.3, groups) * np.sqrt(sizes)
-        sample = stats.ClusterSample(sums, sizes)
-        found = stats.estimate_mean(sample, stats.bootstrap_means([sample], 500, seed)[0], 0.95).interval
+        sample = statistics.ClusterSample(sums, sizes)
+        found = statistics.estimate_mean(sample, statistics.bootstrap_means([sample], 500, seed)[0], 0.95).interval
         missed += not found.low <= 0 <= found.high
     assert missed / 600 <= 0.075
 
 
 def test_ten_thousand_resamples_of_three_hundred_rows_take_under_a_second() -> None:
-    sample = stats.group_by_cluster(list(np.random.default_rng(0).normal(size=300)), [str(i) for i in range(300)])
+    sample = statistics.group_by_cluster(list(np.random.default_rng(0).normal(size=300)), [str(i) for i in range(300)])
     began = time.process_time()
-    stats.bootstrap_means([sample], 10_000, 7)
+    statistics.bootstrap_means([sample], 10_000, 7)
     assert time.process_time() - began < 1
 
 
 def test_the_interval_of_rows_alone_is_students() -> None:
     values = np.random.default_rng(1).normal(0.2, 1, 300)
-    found = stats.compute_mean_interval(list(values), [str(i) for i in range(300)], 0.95)
+    found = statistics.compute_mean_interval(list(values), [str(i) for i in range(300)], 0.95)
     low, high = reference.t.interval(0.95, 299, values.mean(), reference.sem(values))
     assert (found.low, found.high) == (pytest.approx(low, abs=0.01), pytest.approx(high, abs=0.01))
 
 
 def test_rows_that_repeat_their_group_widen_the_interval() -> None:
     values = list(np.repeat(np.random.default_rng(1).normal(0, 1, 30), 10))
-    alone = stats.compute_mean_interval(values, [str(i) for i in range(300)], 0.95)
-    together = stats.compute_mean_interval(values, [str(i // 10) for i in range(300)], 0.95)
+    alone = statistics.compute_mean_interval(values, [str(i) for i in range(300)], 0.95)
+    together = statistics.compute_mean_interval(values, [str(i // 10) for i in range(300)], 0.95)
     assert together.high - together.low > 2.5 * (alone.high - alone.low)
 
 
@@ -95,29 +95,29 @@ def test_the_order_of_rows_plays_no_part() -> None:
 
 def test_rows_of_one_group_give_no_interval() -> None:
     with pytest.raises(InputError, match=r"all of one group \('N13'\): an interval needs rows of several groups"):
-        stats.compute_mean_interval([0.1, 0.2], ["N13", "N13"], 0.95)
+        statistics.compute_mean_interval([0.1, 0.2], ["N13", "N13"], 0.95)
 
 
 @pytest.mark.parametrize(("won", "lost"), [(9, 1), (0, 0), (5, 5), (1, 14), (30, 17)])
 def test_mcnemar_is_the_exact_binomial_test(won: int, lost: int) -> None:
     expected = reference.binomtest(won, won + lost).pvalue if won + lost else 1.0
-    assert stats.compute_mcnemar_p(won, lost) == pytest.approx(expected)
+    assert statistics.compute_mcnemar_p(won, lost) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(("successes", "n"), [(0, 20), (7, 50), (50, 50)])
 def test_wilson_is_the_reference_interval(successes: int, n: int) -> None:
     expected = reference.binomtest(successes, n).proportion_ci(0.95, method="wilson")
-    assert stats.compute_wilson_interval(successes, n, 0.95) == (pytest.approx(expected.low), pytest.approx(expected.high))
+    assert statistics.compute_wilson_interval(successes, n, 0.95) == (pytest.approx(expected.low), pytest.approx(expected.high))
 
 
 def test_holm_steps_down() -> None:
-    assert stats.adjust_p_values([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert statistics.adjust_p_values([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
 
 
 def test_p_agrees_with_the_paired_t_test() -> None:
     values = np.random.default_rng(5).normal(0.12, 1, 300)
-    sample = stats.group_by_cluster(list(values), [str(i) for i in range(300)])
-    found = stats.compute_p_value(sample, stats.bootstrap_means([sample], 20_000, 7)[0])
+    sample = statistics.group_by_cluster(list(values), [str(i) for i in range(300)])
+    found = statistics.compute_p_value(sample, statistics.bootstrap_means([sample], 20_000, 7)[0])
     assert found == pytest.approx(reference.ttest_1samp(values, 0).pvalue, abs=0.01)
 
 

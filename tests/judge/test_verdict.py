@@ -4,8 +4,8 @@ import pytest
 from verdict_parts import SCORE, N, rows, verdict
 
 from factory.api import Metric
-from factory.data.verdict import decide_verdict
-from factory.spec import Gate
+from factory.evaluation.gate import decide_verdict
+from factory.spec.fields import Gate
 
 
 def test_it_ships_when_every_baseline_is_beaten() -> None:

@@ -10,9 +10,9 @@ from click.testing import CliRunner
 from tiny_decoder import tiny_decoder
 
 from factory.cli.commands.bases_ import command
-from factory.cli.texts import read_texts
+from factory.cli.text_files import read_texts
 from factory.errors import InputError
-from factory.ml.tokens import measure_tokenizer
+from factory.ml.tokenizer_stats import measure_tokenizer
 
 
 def test_a_tokenizer_of_bytes_needs_two_tokens_for_an_arabic_letter(tmp_path: Path) -> None:

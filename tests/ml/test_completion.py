@@ -13,11 +13,24 @@ from peft import PeftModel
 from tiny_decoder import tiny_decoder
 from transformers import AutoModelForCausalLM
 
-from factory.api import Adapter, Answer, Base, FitJob, Guide, ModelJob, Provenance, Row, RowsJob, NoOpReporter, Task, TrainingArgs
-from factory.api.speaking import plain
-from factory.api.speaking.objective import build_completion_collator, tokenize_example
-from factory.ml import generate
+from factory.api import (
+    Adapter,
+    Answer,
+    Base,
+    FitJob,
+    Guide,
+    ModelJob,
+    NoOpReporter,
+    Provenance,
+    Row,
+    RowsJob,
+    Task,
+    TrainingArgs,
+)
+from factory.api.causal_lm import transformers_answers
+from factory.api.causal_lm.objective import build_completion_collator, tokenize_example
 from factory.ml.adapter_files import save_adapter
+from factory.ml.cpu import generation
 from factory.ml.kit import TRANSFORMERS_KIT
 from factory_objectives.completion import Completion
 
@@ -140,8 +153,8 @@ def test_it_learns_and_peft_says_the_same(base: Base, fitting: FitJob) -> None:
 
 
 def test_a_guide_holds_in_the_factory_and_in_the_plain_library(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(generate, "GUIDED_TOP_K", (16, 300))
-    monkeypatch.setattr(plain, "GUIDE_TOP_K", 300)
+    monkeypatch.setattr(generation, "GUIDED_TOP_K", (16, 300))
+    monkeypatch.setattr(transformers_answers, "GUIDE_TOP_K", 300)
     objective, task = Completion(max_new_tokens=8), Held()
     words = [row["word"] for row in ROWS[:6]]
     assert [answer.output for answer in objective.answer(asked(base, ROWS[:6], task=task))] == words

@@ -10,9 +10,9 @@ from tiny_decoder import tiny_decoder
 from transformers import AutoModelForCausalLM
 
 from factory.api import Base, Message
-from factory.ml import causal, generate
-from factory.ml.decoder import TransformersDecoder
-from factory.ml.weigh import compute_choice_logprobs
+from factory.ml.cpu import generation, packed_attention
+from factory.ml.cpu.choice_logprobs import compute_choice_logprobs
+from factory.ml.cpu.decoder import TransformersDecoder
 
 LIMIT = 12
 WORDS = ["a", "which one is larger, the sun or the moon?", "tell me", "say it again, more slowly please"]
@@ -27,7 +27,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Base:
 def decoder(base: Base) -> TransformersDecoder:
     from transformers import AutoTokenizer
 
-    return TransformersDecoder(causal.load_causal_model(base.folder, torch.float32), AutoTokenizer.from_pretrained(base.folder))
+    return TransformersDecoder(packed_attention.load_causal_model(base.folder, torch.float32), AutoTokenizer.from_pretrained(base.folder))
 
 
 @pytest.fixture(scope="module")
@@ -55,12 +55,12 @@ def naive(plain: Any, prompt: list[int], limit: int = LIMIT) -> list[int]:
 @pytest.mark.parametrize("system", ["", "You answer in one word, and never more than that."])
 def test_many_prompts_at_once_get_the_tokens_of_one_at_a_time(decoder: TransformersDecoder, plain: Any, system: str) -> None:
     prompts = chats(decoder, system)
-    assert bool(generate.find_shared_prefix(decoder.model, prompts)) == bool(system)
-    assert generate.generate_token_ids(decoder.build_decoding_context(), prompts, LIMIT) == [naive(plain, prompt) for prompt in prompts]
+    assert bool(generation.find_shared_prefix(decoder.model, prompts)) == bool(system)
+    assert generation.generate_token_ids(decoder.build_decoding_context(), prompts, LIMIT) == [naive(plain, prompt) for prompt in prompts]
 
 
 def test_a_guide_is_obeyed_and_else_changes_nothing(decoder: TransformersDecoder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(generate, "GUIDED_TOP_K", (16, 300))  # a random model may think the one right token the least likely
+    monkeypatch.setattr(generation, "GUIDED_TOP_K", (16, 300))  # a random model may think the one right token the least likely
     prompts = chats(decoder)
     free = decoder.write(prompts, LIMIT)
     assert decoder.write(prompts, LIMIT, [lambda text, ends: True] * len(prompts)) == free
@@ -98,9 +98,9 @@ def test_packed_rows_give_the_loss_and_gradients_of_rows_alone(decoder: Transfor
     prompts = chats(decoder, system)
     texts = [[*prompt, *decoder.said(text)] for prompt, text in zip(prompts, ["b", "no", "yes!", "c"], strict=True)]
     starts = [len(prompt) for prompt in prompts]
-    batch = causal.build_completion_batch(texts, starts)
+    batch = packed_attention.build_completion_batch(texts, starts)
     assert len(batch.prefix) > (len(system) or 5)
-    logits, tokens = causal.compute_completion_logits(decoder.model, batch)
+    logits, tokens = packed_attention.compute_completion_logits(decoder.model, batch)
     loss = torch.nn.functional.cross_entropy(logits, tokens, reduction="sum")
     weight = decoder.model.model.layers[0].self_attn.k_proj.weight
     (found,) = torch.autograd.grad(loss, weight)

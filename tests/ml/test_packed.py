@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from transformers import BertConfig, BertForSequenceClassification, BertModel
 
-from factory.ml import packed
-from factory.ml.encoder import pad_token_ids
+from factory.ml.cpu import packing
+from factory.ml.cpu.encoder import pad_token_ids
 
 SIZES = {
     "vocab_size": 50, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64,
@@ -24,7 +24,7 @@ KINDS = [[0, 0, 1, 1], [0, 1, 1], [0] * 6 + [1] * 4, [0, 0, 0, 1], [0, 1, 1]]
 def pair(make: Callable[..., nn.Module], **more: int) -> tuple[nn.Module, nn.Module]:
     """The same random model twice: with packed attention and with plain attention."""
     models = []
-    for attention in (packed.PACKED_ATTENTION, "eager"):
+    for attention in (packing.PACKED_ATTENTION, "eager"):
         torch.manual_seed(0)
         models.append(make(BertConfig(**SIZES, **more, attn_implementation=attention)))
     return models[0], models[1]
@@ -36,9 +36,9 @@ def gradients(model: nn.Module) -> dict[str, Tensor]:
 
 def test_token_vectors_and_gradients_are_those_of_padded_texts() -> None:
     ours, plain = pair(BertModel)
-    batch = packed.pack_texts(IDS)
+    batch = packing.pack_texts(IDS)
     tokens, mask = pad_token_ids(IDS)
-    row = packed.compute_packed_hidden(ours, batch)
+    row = packing.compute_packed_hidden(ours, batch)
     padded = plain(input_ids=tokens, attention_mask=mask).last_hidden_state
     aims = [torch.randn_like(vectors) for vectors in row]
     for vectors, text in zip(row, padded, strict=True):
@@ -52,17 +52,17 @@ def test_token_vectors_and_gradients_are_those_of_padded_texts() -> None:
 
 def test_a_classifier_scores_packed_pairs_as_padded_ones() -> None:
     ours, plain = pair(BertForSequenceClassification, num_labels=2)
-    packed.keep_first_tokens_only(ours)
+    packing.keep_first_tokens_only(ours)
     tokens, mask = pad_token_ids(IDS)
     kinds, _ = pad_token_ids(KINDS)
     wanted = plain(input_ids=tokens, attention_mask=mask, token_type_ids=kinds).logits
-    assert torch.allclose(packed.compute_packed_logits(ours, packed.pack_texts(IDS, KINDS)), wanted, atol=1e-5)
+    assert torch.allclose(packing.compute_packed_logits(ours, packing.pack_texts(IDS, KINDS)), wanted, atol=1e-5)
 
 
 def test_a_model_that_can_not_pack_gets_padded_texts() -> None:
     ours, plain = pair(BertModel)
-    batch = packed.pack_texts(IDS, KINDS)
-    pairs = zip(packed.compute_packed_hidden(ours, batch), packed.compute_packed_hidden(plain, batch), strict=True)
+    batch = packing.pack_texts(IDS, KINDS)
+    pairs = zip(packing.compute_packed_hidden(ours, batch), packing.compute_packed_hidden(plain, batch), strict=True)
     assert all(torch.allclose(one, other, atol=1e-5) for one, other in pairs)
 
 
@@ -75,14 +75,14 @@ def test_a_plain_call_of_a_packing_model_is_plain_attention_under_its_mask() -> 
 
 def test_a_row_holds_every_token_once_and_buckets_waste_little() -> None:
     lengths = [3, 60, 4, 5, 58, 5, 5, 9]
-    batch = packed.pack_texts([[7] * length for length in lengths])
-    assert batch.tokens.shape[1] % packed.ROW_MULTIPLE == 0
+    batch = packing.pack_texts([[7] * length for length in lengths])
+    assert batch.tokens.shape[1] % packing.ROW_MULTIPLE == 0
     assert sum(bucket.tokens for bucket in batch.buckets) == sum(lengths)
-    assert all(b.texts * b.longest <= packed.MAX_PADDING_RATIO * b.tokens for b in batch.buckets)
+    assert all(b.texts * b.longest <= packing.MAX_PADDING_RATIO * b.tokens for b in batch.buckets)
     assert [lengths[index] for index in batch.order] == sorted(lengths)
 
 
 @pytest.mark.parametrize("ids", [[], [[1], []]])
 def test_nothing_can_not_be_packed(ids: list[list[int]]) -> None:
     with pytest.raises(ValueError, match="must be some"):
-        packed.pack_texts(ids)
+        packing.pack_texts(ids)

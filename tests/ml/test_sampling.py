@@ -9,7 +9,7 @@ import torch
 from tiny_decoder import tiny_decoder
 
 from factory.api import Message
-from factory.ml.decoder import TransformersDecoder, load_decoder
+from factory.ml.cpu.decoder import TransformersDecoder, load_decoder
 
 PROMPT = "which one?"
 

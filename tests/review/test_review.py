@@ -8,9 +8,19 @@ from review_parts import LABELS, desk, row, rows
 
 from factory.api import Row
 from factory.errors import InputError
-from factory.review import RowContent, ReviewDecision, measure_agreement, apply_outcome, summarise_review, build_review_queue, read_decisions, find_review_refusals, compute_sample_size, adjudicate_decisions
+from factory.review import (
+    ReviewDecision,
+    RowContent,
+    adjudicate_decisions,
+    apply_outcome,
+    build_review_queue,
+    compute_sample_size,
+    find_review_refusals,
+    read_decisions,
+    summarise_review,
+)
 from factory.review.agreement import compute_kappa
-from factory.review.strata import Stratifier
+from factory.review.stratified_sampling import Stratifier
 from factory_classify.task import Classifier
 from factory_rewrite.task import QueryRewriter
 
@@ -125,7 +135,7 @@ def test_kappa_is_cohens_and_says_nothing_where_chance_is_all() -> None:
     assert compute_kappa(["accept"] * 5, ["accept"] * 5) is None
     words = {str(n): {"ana": said(str(n), "ana", a), "bob": said(str(n), "bob", b)}
              for n, (a, b) in enumerate(zip(ours, theirs, strict=True))}
-    found = agreement(words)
+    found = measure_agreement(words)
     assert (found.kappa, found.pairs[0].rows, found.pairs[0].agreed, len(found.disputes)) == (0.4, 50, 35, 15)
 
 

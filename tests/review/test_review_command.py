@@ -17,9 +17,9 @@ from toy_project import SPEC, resolved
 
 from factory.bundle import load_manifest
 from factory.cli import run_command_line as factory
-from factory.home import find_home
-from factory.plan import compile_plan
-from factory.store import Store
+from factory.plan.compiler import compile_plan
+from factory.store.outputs import Store
+from factory.store.paths import find_home
 
 REVIEW = "  review: {file: review.jsonl, share: 0.1, acceptance: 0.8}\n"
 

@@ -8,13 +8,13 @@ import pytest
 from review_parts import desk, row, rows
 
 from factory.errors import InputError
-from factory.review import sheet
+from factory.review import spreadsheet
 
 Cells = dict[str, str]
 
 
 def out(one) -> list[Cells]:
-    return list(csv.DictReader(io.StringIO(sheet.render_review_sheet(one, one.items).removeprefix("\ufeff"))))
+    return list(csv.DictReader(io.StringIO(spreadsheet.render_review_sheet(one, one.items).removeprefix("\ufeff"))))
 
 
 def save(path: Path, lines: list[Cells], delimiter: str = ",", encoding: str = "utf-8") -> Path:
@@ -32,11 +32,11 @@ def test_a_sheet_comes_back_with_its_decisions(tmp_path: Path) -> None:
     assert list(lines[0]) == ["row", "text", "label", "decision", "note"]
     lines[0]["decision"], lines[1]["decision"], lines[1]["note"] = "Accept", "no", "not a question"
     lines[2] |= {"decision": "edit", "label": "refund" if lines[2]["label"] != "refund" else "billing"}
-    found = sheet.read_review_sheet(save(tmp_path / "s.csv", lines), one, one.items)
+    found = spreadsheet.read_review_sheet(save(tmp_path / "s.csv", lines), one, one.items)
     one.write_decisions(found.decisions)
     assert [word.verdict for word in one.decision_log.decisions] == ["accept", "reject", "edit"]
     assert one.decision_log.decisions[1].note == "not a question" and len(one.list_waiting_items()) == 1
-    again = sheet.read_review_sheet(tmp_path / "s.csv", one, one.items)
+    again = spreadsheet.read_review_sheet(tmp_path / "s.csv", one, one.items)
     assert again.decisions == () and again.notes == ("3 decisions stand already",)
 
 
@@ -49,7 +49,7 @@ def test_other_separators_encodings_orders_and_columns_are_borne(
     made = [row(1, text="Où est ma carte; s'il vous plaît,\nmerci?"), row(2, text='a "quoted", text')]
     one = desk(tmp_path, made)
     lines = [{"mine": "x", " Decision ": "ok", "ROW": line["row"], "label": line["label"] + " "} for line in out(one)]
-    found = sheet.read_review_sheet(save(tmp_path / "s.csv", lines, delimiter, encoding), one, one.items)
+    found = spreadsheet.read_review_sheet(save(tmp_path / "s.csv", lines, delimiter, encoding), one, one.items)
     assert [word.verdict for word in found.decisions] == ["accept", "accept"]
 
 
@@ -57,7 +57,7 @@ def test_other_separators_encodings_orders_and_columns_are_borne(
     "text", ["=1+1", "+41", "-5", "@SUM(A1)", "'quoted", "'=x", "\t=1", "＝1", "plain", "it's", "", "'"]
 )
 def test_no_cell_is_a_formula_and_every_text_comes_back(tmp_path: Path, text: str) -> None:
-    assert sheet.unescape_formula(sheet.escape_formula(text)) == text
+    assert spreadsheet.unescape_formula(spreadsheet.escape_formula(text)) == text
     one = desk(tmp_path, [row(1, text=text or "none")])
     for name, cell in out(one)[0].items():
         assert name == "row" or not cell.startswith(("=", "+", "-", "@", "\t", "\r", "＝"))
@@ -80,7 +80,7 @@ def test_a_sheet_with_a_fault_is_taken_not_at_all(tmp_path: Path, change: Cells,
     lines[0] |= change
     lines[1]["decision"] = "accept"
     with pytest.raises(InputError) as error:
-        sheet.read_review_sheet(save(tmp_path / "s.csv", lines), one, one.items)
+        spreadsheet.read_review_sheet(save(tmp_path / "s.csv", lines), one, one.items)
     assert complaint in str(error.value)
     assert not one.file.exists()
 
@@ -90,7 +90,7 @@ def test_rows_that_are_not_here_and_changes_without_a_decision_are_told(tmp_path
     lines = out(one)
     lines[0]["label"] = "other"
     lines[1] |= {"row": "r0123", "decision": "accept"}
-    found = sheet.read_review_sheet(save(tmp_path / "s.csv", lines), one, one.items)
+    found = spreadsheet.read_review_sheet(save(tmp_path / "s.csv", lines), one, one.items)
     assert found.decisions == ()
     assert found.notes[0].startswith("1 decided rows are not among the present ones")
     assert found.notes[1].startswith("1 rows were changed without a decision")
@@ -100,18 +100,18 @@ def test_two_lines_of_one_row_must_say_the_same(tmp_path: Path) -> None:
     one = desk(tmp_path, rows(2))
     lines = out(one)
     twice = [{**lines[0], "decision": "accept"}, {**lines[0], "decision": "accept"}, {**lines[0], "decision": "reject"}]
-    assert len(sheet.read_review_sheet(save(tmp_path / "s.csv", twice[:2]), one, one.items).decisions) == 1
+    assert len(spreadsheet.read_review_sheet(save(tmp_path / "s.csv", twice[:2]), one, one.items).decisions) == 1
     with pytest.raises(InputError, match=r"s\.csv:4: a second line of this row decides otherwise"):
-        sheet.read_review_sheet(save(tmp_path / "s.csv", twice), one, one.items)
+        spreadsheet.read_review_sheet(save(tmp_path / "s.csv", twice), one, one.items)
 
 
 def test_what_is_no_sheet_of_ours_is_said(tmp_path: Path) -> None:
     one = desk(tmp_path, rows(2))
     (tmp_path / "a.csv").write_text("text,label\na,b\n")
     with pytest.raises(InputError, match=r"a.csv:1: no column 'row'; a sheet that --csv wrote has one"):
-        sheet.read_review_sheet(tmp_path / "a.csv", one, one.items)
+        spreadsheet.read_review_sheet(tmp_path / "a.csv", one, one.items)
     (tmp_path / "b.csv").write_bytes("row,decision\nr1,d\xe9j\xe0\n".encode("latin-1"))
     with pytest.raises(InputError, match="save it as 'CSV UTF-8'"):
-        sheet.read_review_sheet(tmp_path / "b.csv", one, one.items)
+        spreadsheet.read_review_sheet(tmp_path / "b.csv", one, one.items)
     with pytest.raises(InputError, match="No such file"):
-        sheet.read_review_sheet(tmp_path / "c.csv", one, one.items)
+        spreadsheet.read_review_sheet(tmp_path / "c.csv", one, one.items)

@@ -13,7 +13,7 @@ from places import SUPPORT
 from source_parts import ODD, gathered, lines
 
 from factory.errors import InputError
-from factory.plugins import load_installed_registry
+from factory.registry.registry import load_installed_registry
 from factory.stages.gather import compute_mixture_counts
 
 WRONG = ['{"text": "a"}', '{"text": ', '{"body": "b"}', '{"text": null}', {"text": ODD}]

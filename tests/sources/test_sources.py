@@ -9,10 +9,10 @@ from rerank_parts import Voice
 
 from factory.api import Job, Row
 from factory.errors import InputError
-from factory_sources.icd10 import Icd10, render_code_document, is_in_chapters
+from factory_sources.icd10 import Icd10, is_in_chapters, render_code_document
 from factory_sources.icd10_chapters import Icd10Chapters, shorten_chapter_title
 from factory_sources.icd10_tabular import Icd10Code, read_tabular
-from factory_sources.retrieval import Retrieval
+from factory_sources.retrieval_dataset import Retrieval
 
 CORPUS = [{"id": "d1", "text": "Calculus of kidney"}, {"id": "d2", "text": "Asthma", "title": "Lungs"}]
 QUERIES = [

@@ -10,10 +10,10 @@ from tiny_parts import Voice
 
 from factory.errors import InputError
 from factory_sources.chat_log import ChatLog
-from factory_sources.chunks import split_into_passages, count_approximate_tokens
+from factory_sources.chunking import count_approximate_tokens, split_into_passages
+from factory_sources.document_blocks import parse_html_blocks, parse_markdown_blocks
 from factory_sources.documents import Documents
-from factory_sources.markup import parse_html_blocks, parse_markdown_blocks
-from factory_sources.package import PackageSource
+from factory_sources.installed_package import PackageSource
 
 GUIDE = f"""---
 draft: yes

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from factory.errors import BAD_INPUT, SpecError
-from factory.plugins import Registry
-from factory.resolve import resolve_spec
-from factory.source import read_spec_file
+from factory.registry.registry import Registry
+from factory.spec.layers import resolve_spec
+from factory.yaml import read_spec_file
 
 FOLDER = Path(__file__).parent / "bad_specs"
 PACKAGES = ("contenders", "curators", "rerank", "sources", "synth", "targets")

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from toy_project import resolved
 
-from factory.plan import Plan, compile_plan
+from factory.plan.compiler import Plan, compile_plan
 
 SCRIPT = """
 import sys
 from pathlib import Path
-from factory.plan import compile
-from factory.plugins import Registry
-from factory.resolve import resolve
+from factory.plan.compiler import compile
+from factory.registry.registry import Registry
+from factory.spec.layers import resolve
 plan = compile(resolve(Path(sys.argv[1]), registry=Registry.load()))
 print([(stage.name, stage.key) for stage in plan.stages])
 """

@@ -7,8 +7,8 @@ import pytest
 from toy_kinds import REGISTRY, SPEC, Pairwise, Shelf, Sorting
 
 from factory.errors import PluginError, SpecError
-from factory.plugins import Registry
-from factory.resolve import ResolvedSpec, resolve_spec
+from factory.registry.registry import Registry
+from factory.spec.layers import ResolvedSpec, resolve_spec
 
 
 @pytest.fixture(autouse=True)

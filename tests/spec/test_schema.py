@@ -8,7 +8,7 @@ import pytest
 import yaml
 from toy_kinds import REGISTRY, SPEC
 
-from factory.schema import build_json_schema
+from factory.spec.json_schema import build_json_schema
 
 VALIDATOR = jsonschema.Draft202012Validator(build_json_schema(REGISTRY))
 

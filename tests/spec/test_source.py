@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from factory.errors import SpecError
-from factory.source import Node, format_path, parse_spec_text, parse_option_value, read_spec_file, format_value
+from factory.yaml import Node, format_path, format_value, parse_option_value, parse_spec_text, read_spec_file
 
 
 def complaint(text: str) -> str:

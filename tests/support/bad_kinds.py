@@ -27,7 +27,6 @@ from factory.api import (
     Scores,
     Source,
     Synthesizer,
-    make_synthetic_row,
 )
 
 
@@ -115,7 +114,7 @@ class Hashed(Synthesizer):
 
     def synthesize(self, job: RowsJob) -> Iterator[Row]:
         for row in job.rows:
-            yield made(self.kind, {**row.columns, "text": " ".join(set(str(row["text"]).split()))}, [row])
+            yield make_synthetic_row(self.kind, {**row.columns, "text": " ".join(set(str(row["text"]).split()))}, [row])
 
 
 class Remembering(Curator):

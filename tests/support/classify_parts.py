@@ -11,7 +11,7 @@ from rerank_parts import BASE, HashKit
 from tiny_parts import Voice
 
 from factory.api import Answer, AnswerJob, Provenance, Row, ScoreJob
-from factory_classify.objective import ClassificationObjective
+from factory_classify.classification_objective import ClassificationObjective
 from factory_classify.task import Classifier
 
 HERE = Provenance("parts")

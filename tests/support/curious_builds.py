@@ -9,7 +9,7 @@ from typing import Any
 import toy_builds as builds
 from places import PACKAGES, SUPPORT
 
-from factory.teach import LEDGER_FILE, read_ledger
+from factory.llm import LEDGER_FILE, read_ledger
 
 CURIOUS, AUDITED = PACKAGES / "curious", SUPPORT / "audited"
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from toy_project import resolved
 
-from factory.engine import BuildResult, run_build
+from factory.engine.build import BuildResult, run_build
 from factory.events import Event, StageStarted
-from factory.home import find_home
+from factory.store.paths import find_home
 
 
 def run(folder: Path, *overrides: str, force: tuple[str, ...] = ()) -> tuple[BuildResult, list[Event]]:

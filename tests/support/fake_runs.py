@@ -8,7 +8,7 @@ import random
 from pathlib import Path
 
 from factory import events, identity
-from factory.store import META_FILE, Store
+from factory.store.outputs import META_FILE, Store
 
 PHRASES = (
     "Kinking and stricture of ureter",

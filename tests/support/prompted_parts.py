@@ -45,19 +45,19 @@ class Talker:
         self.mind, self.weight = mind, weight or (lambda prompt, choice: 0.0)
         self.prompts: list[str] = []
 
-    def chat(self, messages: Sequence[Message]) -> list[int]:
+    def tokenize_chat(self, messages: Sequence[Message]) -> list[int]:
         return [ord(c) for c in "".join(f"\n{message.role[0].upper()}: {message.content}" for message in messages)]
 
-    def said(self, text: str) -> list[int]:
+    def tokenize_answer(self, text: str) -> list[int]:
         return [ord(c) for c in f"{text}."]
 
-    def write(self, prompts: Any, limit: int, guides: Any = (), report: Any = None) -> list[str]:
+    def generate_texts(self, prompts: Any, limit: int, guides: Any = (), report: Any = None) -> list[str]:
         texts = ["".join(map(chr, prompt)) for prompt in prompts]
         self.prompts += texts
         said = [self.mind(text)[:limit] for text in texts]
         return [text if guide is None else allowed(text, guide) for text, guide in zip(said, guides, strict=True)]
 
-    def weigh(self, prompts: Any, choices: Any, report: Any = None) -> list[list[float]]:
+    def compute_choice_logprobs(self, prompts: Any, choices: Any, report: Any = None) -> list[list[float]]:
         texts = ["".join(map(chr, prompt)) for prompt in prompts]
         self.prompts += texts
         named = [["".join(map(chr, ids[:-1])) for ids in each] for each in choices]
@@ -78,7 +78,7 @@ class TalkKit:
     def __init__(self, talker: Talker) -> None:
         self.talker = talker
 
-    def decoder(self, base: Base, adapter: Path | None = None) -> Talker:
+    def load_decoder(self, base: Base, adapter: Path | None = None) -> Talker:
         return self.talker
 
     def embed(self, base: Base, texts: Sequence[str], report: Any = None) -> Any:

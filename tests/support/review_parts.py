@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from factory.api import Provenance, Row
-from factory.review import RowContent, ReviewSession, build_review_queue
+from factory.review import ReviewSession, RowContent, build_review_queue
 from factory_classify.task import Classifier
 
 LABELS = ("billing", "refund", "shipping")

@@ -8,7 +8,7 @@ from tiny_parts import Voice
 
 from factory.api import Job, Row, Source
 from factory.data.rows import open_rows, read_json
-from factory.plugins import load_installed_registry
+from factory.registry.registry import load_installed_registry
 from factory.stages import gather
 from factory.stages.job import StageJob
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from places import ROOT
 
-from factory.api import Job, Row, RowsJob, NoOpReporter
+from factory.api import Job, NoOpReporter, Row, RowsJob
 
 SHOP = ROOT / "specs" / "sql-generator" / "shop.sql"
 LIBRARY = """\

@@ -9,7 +9,7 @@ from loopback import Server
 from pydantic import BaseModel
 
 from factory.api import ChatRequest, Endpoint, Message
-from factory.teach import LEDGER_FILE, TeacherPool, BudgetTerms, read_ledger
+from factory.llm import LEDGER_FILE, BudgetTerms, TeacherPool, read_ledger
 
 TERMS = BudgetTerms("test")
 

@@ -11,7 +11,7 @@ from places import PACKAGES
 
 from factory.api import Provenance, Row
 from factory.data.rows import read_json, write_json, write_jsonl, write_rows
-from factory.plugins import Registry
+from factory.registry.registry import Registry
 from factory.stages.job import StageJob
 
 PACKAGE = PACKAGES / "tiny"

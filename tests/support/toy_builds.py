@@ -14,7 +14,7 @@ from places import PACKAGES
 
 from factory import bundle
 from factory.events import Event, RunFinished, StageFinished, StageStarted
-from factory.journal import list_journals, read_events
+from factory.store.journal import list_journals, read_events
 
 FAULT = PACKAGES / "fault"
 PATIENCE = 120.0
@@ -94,5 +94,5 @@ def _works_for(process: Path, home: Path) -> bool:
         command, environment = (process / "cmdline").read_bytes(), (process / "environ").read_bytes()
     except OSError:
         return False
-    ours = b"factory.worker" in command or b"factory.stages.certify_child" in command
+    ours = b"factory.engine.worker" in command or b"factory.stages.certify_child" in command
     return ours and f"FACTORY_HOME={home}".encode() in environment.split(b"\0")

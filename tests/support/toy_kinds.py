@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from factory.api import (
-    SpecBlock,
     Contender,
     Curator,
     Eval,
@@ -17,11 +16,12 @@ from factory.api import (
     Metric,
     Objective,
     Source,
+    SpecBlock,
     Synthesizer,
     Target,
     Task,
 )
-from factory.plugins import Registry
+from factory.registry.registry import Registry
 
 
 class Sorting(Task):

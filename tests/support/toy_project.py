@@ -35,8 +35,8 @@ def rows(count: int = 160, seed: int = 3) -> list[dict[str, str]]:
 
 def resolved(folder: Path, *overrides: str, profile: str = ""):
     """The toy's spec, resolved against what is installed and on the path."""
-    from factory.plugins import Registry
-    from factory.resolve import resolve_spec
+    from factory.registry.registry import Registry
+    from factory.spec.layers import resolve_spec
 
     registry = Registry.load()
     return resolve_spec(folder / "toy.yaml", profile=profile, overrides=overrides, registry=registry), registry

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from factory.api import Metric
-from factory.data.verdict import decide_verdict
-from factory.spec import Gate
+from factory.evaluation.gate import decide_verdict
+from factory.spec.fields import Gate
 
 SCORE = Metric("nDCG@10", "a number")
 N = 200

@@ -17,7 +17,7 @@ from toy_project import resolved
 from factory.data.rows import read_rows
 from factory.errors import SpecError
 from factory.events import Noted, StageFinished
-from factory.plugins import load_installed_registry
+from factory.registry.registry import load_installed_registry
 
 LABEL = {"kind": "label", "texts": {"file": "raw.jsonl"}, "votes": 2}
 PARAPHRASE = {"kind": "paraphrase", "count": 5, "least": 0.0, "most": 1.0}
@@ -98,7 +98,7 @@ def test_the_blocks_of_the_guide_are_blocks() -> None:
 
 
 def test_texts_enter_the_key_by_content(toy: Path) -> None:
-    from factory.plan import compile_plan as planned
+    from factory.plan.compiler import compile_plan as planned
 
     unlabelled(toy)
     spec(toy, "http://localhost:1/v1", LABEL)
@@ -109,7 +109,7 @@ def test_texts_enter_the_key_by_content(toy: Path) -> None:
 
 
 def test_a_prompt_that_is_worded_anew_is_another_key(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from factory.plan import compile_plan as planned
+    from factory.plan.compiler import compile_plan as planned
     from factory_synth.paraphrase import Paraphrase
 
     spec(toy, "http://localhost:1/v1", PARAPHRASE)

@@ -11,8 +11,8 @@ from rerank_parts import BASE, HERE, Voice
 
 from factory.api import ChatRequest, ChatResponse, Row, RowsJob
 from factory_rerank.task import Reranker
-from factory_zelo.contest import Contest, adjust, anchor
-from factory_zelo.zelo import Zelo
+from factory_rerank.zelo.pairwise import Contest, adjust, anchor
+from factory_rerank.zelo.zelo import Zelo
 
 WORTHS = [0, 0, 0, 0, 0, 0, 1, 2, 3, 4]
 """Worth of the ten documents of a query: `w3` is a text that the judge below finds three times as good as `w1`."""

@@ -7,8 +7,8 @@ import pytest
 from scipy.optimize import minimize
 from scipy.special import expit, log_ndtr, ndtr
 
-from factory_zelo.fit import fit
-from factory_zelo.graph import components, cycles
+from factory_rerank.zelo.comparison_graph import components, cycles
+from factory_rerank.zelo.fit import fit
 
 BUDGET, SIZE = 400, 100
 
@@ -74,7 +74,7 @@ def test_many_items_are_fitted_as_few_are(monkeypatch: pytest.MonkeyPatch) -> No
     pairs = cycles(range(60), 4, draw)
     shares = draw.random(len(pairs)).round()
     dense = fit(60, pairs, shares)
-    monkeypatch.setattr("factory_zelo.fit.DENSE", 10)
+    monkeypatch.setattr("factory_rerank.zelo.fit.DENSE", 10)
     sparse = fit(60, pairs, shares)
     assert sparse.scores == pytest.approx(dense.scores, abs=1e-6)
     assert (sparse.errors <= dense.errors + 1e-12).all() and (sparse.errors > 0.5 * dense.errors).all()

@@ -11,11 +11,17 @@ from classify_parts import WORDS, ask, rows, scored
 from tiny_parts import Voice
 
 from factory.api import Answer, Contender, Provenance, Row, RowsJob
-from factory_classify.baselines import Majority, TfIdf
-from factory_classify.calibration import split_equal_mass_bins, compute_ece, fit_temperature, compute_nll, find_abstention_threshold
-from factory_classify.labels import pick_best_label
-from factory_classify.metrics import ClassificationMetrics
-from factory_classify.neighbours import Centroid, Knn
+from factory_classify.calibration import (
+    compute_ece,
+    compute_nll,
+    find_abstention_threshold,
+    fit_temperature,
+    split_equal_mass_bins,
+)
+from factory_classify.classification_metrics import ClassificationMetrics
+from factory_classify.embedding_baselines import Centroid, Knn
+from factory_classify.label_answers import pick_best_label
+from factory_classify.lexical_baselines import Majority, TfIdf
 from factory_classify.task import Classifier, name_dominant_script
 from factory_curators.balance import Balance
 

@@ -18,11 +18,11 @@ from tiny_parts import Voice
 
 from factory.api import Adapter, Base, FitJob, ModelJob, TrainingArgs
 from factory.ml.kit import TRANSFORMERS_KIT
-from factory_classify import head
-from factory_classify.labels import pick_best_label
-from factory_classify.layout import read_bundle_labels
-from factory_classify.objective import ClassificationObjective
-from factory_classify.settle import _fold_temperature, _interpolate_weights
+from factory_classify import head_init
+from factory_classify.after_training import _fold_temperature, _interpolate_weights
+from factory_classify.classification_objective import ClassificationObjective
+from factory_classify.label_answers import pick_best_label
+from factory_classify.label_config import read_bundle_labels
 from factory_classify.task import Classifier
 
 OBJECTIVE = ClassificationObjective(max_length=16)
@@ -54,7 +54,7 @@ def test_the_pooler_starts_as_the_mean_and_the_head_as_centroids(student: Base) 
     plain, headed, model = (TRANSFORMERS_KIT.load_encoder(student, labels=labels) for labels in (0, 3, 3))
     ids = plain.tokenize_texts([row["text"] for row in every], 16)
     labels = torch.tensor([number % 3 for number in range(60)])
-    head.initialise_head(model.model, plain, headed, ids, labels, mean=True)
+    head_init.initialise_head(model.model, plain, headed, ids, labels, mean=True)
     said = model.compute_pair_logits([(text, [0] * len(text)) for text in ids]).argmax(1)
     vectors = plain.compute_token_vectors(ids)
     pooled = model.model.bert.pooler.dense(torch.stack([text[0] for text in vectors]))
@@ -65,8 +65,8 @@ def test_the_pooler_starts_as_the_mean_and_the_head_as_centroids(student: Base) 
 
 def test_of_many_long_texts_a_part_of_each_label_is_enough_to_start_from() -> None:
     ids, labels = [[1] * 10] * 90, [number % 3 for number in range(89)] + [3]
-    assert head.sample_texts_by_label(ids, labels) == list(range(90))
-    chosen = head.sample_texts_by_label(ids, labels, enough=300)
+    assert head_init.sample_texts_by_label(ids, labels) == list(range(90))
+    chosen = head_init.sample_texts_by_label(ids, labels, enough=300)
     assert len(chosen) == 31 and [sum(labels[row] == label for row in chosen) for label in range(4)] == [10, 10, 10, 1]
 
 

@@ -12,10 +12,10 @@ from tiny_decoder import tiny_decoder
 
 from factory.api import Guide, Message, Row
 from factory.stages.job import load_toolbox
+from factory_contenders.chat_backends import calibrate_logprobs, exponentiate_logprobs
+from factory_contenders.few_shot import FewShotSelector, fit_tfidf_embedder
+from factory_contenders.prompt_builder import PromptBuilder, strip_code_fence
 from factory_contenders.prompted import Prompted
-from factory_contenders.shots import FewShotSelector, fit_tfidf_embedder
-from factory_contenders.speakers import calibrate_logprobs, exponentiate_logprobs
-from factory_contenders.wording import PromptBuilder, strip_code_fence
 
 
 def last(prompt: str) -> str:

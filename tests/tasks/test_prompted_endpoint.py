@@ -14,8 +14,8 @@ from pydantic import ValidationError
 
 from factory.api import AnswerJob, Endpoint, Task
 from factory.errors import UnavailableError
-from factory.teach import TeacherPool, BudgetTerms
-from factory_contenders.endpoint import match_choice
+from factory.llm import BudgetTerms, TeacherPool
+from factory_contenders.endpoint_backend import match_choice
 from factory_contenders.prompted import Frontier, Prompted
 
 pytest.importorskip("openai")

@@ -8,7 +8,7 @@ import pytest
 from rerank_parts import HERE, Voice
 
 from factory.api import Answer, Row, ScoreJob
-from factory_rerank.ranking import RankingMetrics, rank_candidates, compute_ranking_metrics
+from factory_rerank.ranking_metrics import RankingMetrics, compute_ranking_metrics, rank_candidates
 
 
 def row(candidates: list[str], relevant: dict[str, float]) -> Row:

@@ -15,7 +15,7 @@ from tiny_parts import Voice
 
 from factory.api import Adapter, Base, FitJob, ModelJob, Objective, Provenance, Row, TrainingArgs
 from factory.ml.kit import TRANSFORMERS_KIT
-from factory_rerank import graded
+from factory_rerank import listwise_targets
 from factory_rerank.bi_encoder import BiEncoderTargets
 from factory_rerank.cross_encoder import CrossEncoderTargets
 from factory_rerank.late_interaction import LateInteractionTargets
@@ -90,9 +90,9 @@ def test_graded_worth_is_learned_for_queries_never_seen(kind: str, student: Base
 
 def test_a_query_with_many_documents_is_dealt_into_lists_from_good_to_bad() -> None:
     row = Row("q", {"targets": {f"d{i}": i / 9 for i in range(9)} | {"gone": 1.0}}, HERE)
-    dealt = graded.split_into_lists(row, [f"d{i}" for i in range(9)], 4)
+    dealt = listwise_targets.split_into_lists(row, [f"d{i}" for i in range(9)], 4)
     assert dealt == [["d8", "d5", "d2"], ["d7", "d4", "d1"], ["d6", "d3", "d0"]]
-    assert graded.split_into_lists(row.with_columns(targets={"d1": 1.0}), ["d1"], 4) == []
+    assert listwise_targets.split_into_lists(row.with_columns(targets={"d1": 1.0}), ["d1"], 4) == []
 
 
 def test_the_listwise_loss_wants_the_targets_distances_and_no_level() -> None:
@@ -101,28 +101,28 @@ def test_the_listwise_loss_wants_the_targets_distances_and_no_level() -> None:
     optimizer = torch.optim.SGD([scores], lr=5.0)
     for _ in range(3000):
         optimizer.zero_grad()
-        graded.compute_listwise_loss([scores], [targets], sharpness).backward()
+        listwise_targets.compute_listwise_loss([scores], [targets], sharpness).backward()
         optimizer.step()
     gaps = (scores - scores[0]).detach().tolist()
     assert gaps == pytest.approx([0.0, 2.0, 8.0], abs=0.05)
-    level = [graded.compute_listwise_loss([scores + shift], [targets], sharpness).item() for shift in (0.0, 5.0)]
+    level = [listwise_targets.compute_listwise_loss([scores + shift], [targets], sharpness).item() for shift in (0.0, 5.0)]
     assert level[0] == pytest.approx(level[1], abs=1e-5)
 
 
 def test_lists_of_different_lengths_count_alike() -> None:
     scores = [torch.tensor([1.0, 0.0]), torch.tensor([0.0, 2.0, 1.0])]
     targets = [[1.0, 0.0], [0.2, 0.9, 0.1]]
-    apart = [graded.compute_listwise_loss([one], [aim], 8.0) for one, aim in zip(scores, targets, strict=True)]
-    assert graded.compute_listwise_loss(scores, targets, 8.0) == pytest.approx((apart[0] + apart[1]).item() / 2)
+    apart = [listwise_targets.compute_listwise_loss([one], [aim], 8.0) for one, aim in zip(scores, targets, strict=True)]
+    assert listwise_targets.compute_listwise_loss(scores, targets, 8.0) == pytest.approx((apart[0] + apart[1]).item() / 2)
 
 
 def test_the_pointwise_part_sets_the_level_of_scores(student: Base) -> None:
     encoder = TRANSFORMERS_KIT.load_encoder(student, labels=1)
     pairs = encoder.tokenize_pairs([("kalana", "mopira"), ("kalana", "zedosum")], 16)
-    batch = graded.build_graded_pairs_collator(TRANSFORMERS_KIT)([(pairs, [0.9, 0.3])])
+    batch = listwise_targets.build_graded_pairs_collator(TRANSFORMERS_KIT)([(pairs, [0.9, 0.3])])
     logits = TRANSFORMERS_KIT.compute_head_logits(encoder.model, batch.packed)[:, 0]
     wanted = torch.nn.functional.binary_cross_entropy_with_logits(logits, torch.tensor([0.9, 0.3]))
-    found = [graded.build_mixed_loss(TRANSFORMERS_KIT, 8.0, share)(encoder.model, batch).item() for share in (1.0, 0.0, 0.5)]
+    found = [listwise_targets.build_mixed_loss(TRANSFORMERS_KIT, 8.0, share)(encoder.model, batch).item() for share in (1.0, 0.0, 0.5)]
     assert found[0] == pytest.approx(wanted.item(), rel=1e-5)
     assert found[2] == pytest.approx((found[0] + found[1]) / 2, rel=1e-5)
 

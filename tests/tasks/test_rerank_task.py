@@ -9,8 +9,8 @@ import pytest
 from rerank_parts import BASE, DOCUMENTS, HERE, HashKit, Voice, documents, job, queries
 
 from factory.api import Answer, AnswerJob, ChatRequest, ChatResponse, Row
-from factory_rerank.contenders import Bm25Baseline, CosineBaseline, HybridBaseline
-from factory_rerank.firststage import Bm25Index, select_top_positions, search_first_stage
+from factory_rerank.first_stage_baselines import Bm25Baseline, CosineBaseline, HybridBaseline
+from factory_rerank.first_stage_retrieval import Bm25Index, search_first_stage, select_top_positions
 from factory_rerank.task import Reranker
 from factory_synth.hard_negatives import HardNegatives
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from sql_parts import library
 
-from factory.api import Answer, Provenance, Row, ScoreJob, NoOpReporter
+from factory.api import Answer, NoOpReporter, Provenance, Row, ScoreJob
 from factory_sql.database import database
 from factory_sql.execution import Execution
 from factory_sql.tables import entry

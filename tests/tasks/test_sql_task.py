@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from sql_parts import gathered, library, prepared
 
-from factory.api import TEST, Answer, AnswerJob, Base, ModelJob, RowsJob, NoOpReporter
-from factory.plugins import Registry
+from factory.api import TEST, Answer, AnswerJob, Base, ModelJob, NoOpReporter, RowsJob
+from factory.registry.registry import Registry
 from factory_contenders.tuned import Tuned
 from factory_sql.contenders import PromptedUnguarded, TunedUnguarded, unguarded
 from factory_sql.sources import MoreSql, SqlGrammar, SqlPairs

@@ -9,7 +9,7 @@ from places import ROOT
 from tiny_parts import Voice as Reporter
 from voice_parts import ROWS, auditing, scoring
 
-from factory.api import Answer, AnswerJob, Base, Message, normalise, find_duplicate_texts
+from factory.api import Answer, AnswerJob, Base, Message, find_duplicate_texts, normalise
 from factory_voice.contenders import Neutral
 from factory_voice.onbrand import Voice
 from factory_voice.task import BrandVoice

@@ -10,7 +10,7 @@ from loopback import Play, echo, serving
 from teach_parts import Mood, ask, statuses, teacher
 
 from factory.errors import UnavailableError
-from factory.teach import RESPONSES_FOLDER
+from factory.llm import RESPONSES_FOLDER
 
 pytest.importorskip("openai")
 

@@ -13,7 +13,7 @@ import pytest
 import toy_builds as builds
 from loopback import Play, Server, serving
 
-from factory.teach import RESPONSES_FOLDER
+from factory.llm import RESPONSES_FOLDER
 
 pytest.importorskip("openai")
 

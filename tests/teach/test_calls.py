@@ -14,10 +14,10 @@ from places import SUPPORT
 from teach_parts import ask, statuses, teacher
 
 from factory.errors import UnavailableError
-from factory.teach import RESPONSES_FOLDER, LEDGER_FILE, BudgetTerms, read_ledger
-from factory.teach.calls import ResponseCache
-from factory.teach.ledger import Ledger
-from factory.teach.pace import FIRST_BACKOFF, MAX_BACKOFF, compute_backoff, parse_retry_after
+from factory.llm import LEDGER_FILE, RESPONSES_FOLDER, BudgetTerms, read_ledger
+from factory.llm.ledger import Ledger
+from factory.llm.rate_limit import FIRST_BACKOFF, MAX_BACKOFF, compute_backoff, parse_retry_after
+from factory.llm.response_cache import ResponseCache
 
 KEY = "ab" * 16
 
@@ -27,7 +27,7 @@ from pathlib import Path
 sys.path.insert(0, {tests!r})
 from teach_parts import ask
 from factory.api import Endpoint
-from factory.teach import Desk, Terms
+from factory.llm import Desk, Terms
 desk = Desk(Path({home!r}), Terms("test"), lambda: None)
 teacher = desk.teacher(Endpoint(model="big", base_url={url!r}, price_in=1e6, price_out=2e6))
 print([reply.text for reply in teacher.ask(ask(str(n)) for n in range(12))])

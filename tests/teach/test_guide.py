@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, Field
 
-from factory.teach.guide import compile_schema_guide
+from factory.llm.schema_regex import compile_schema_guide
 
 
 class Kind(StrEnum):

@@ -14,11 +14,11 @@ from loopback import Play, Server, serving
 from toy_builds import events
 
 from factory.api import NoOpReporter
-from factory.bases import pip
 from factory.errors import UNAVAILABLE
 from factory.events import Noted
-from factory.teach import perimeter
-from factory.teach.perimeter import HostDeniedError, find_denial
+from factory.llm import perimeter
+from factory.models import pip
+from factory.network_policy import HostDeniedError, find_denial
 
 
 @pytest.fixture

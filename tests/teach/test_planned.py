@@ -10,9 +10,9 @@ from toy_kinds import REGISTRY, SPEC, Shuffle
 
 from factory.api import Endpoint
 from factory.errors import SpecError
-from factory.plan import Plan, compile_plan
-from factory.plugins import Registry
-from factory.resolve import resolve_spec
+from factory.plan.compiler import Plan, compile_plan
+from factory.registry.registry import Registry
+from factory.spec.layers import resolve_spec
 
 HERE = "{model: big, base_url: 'http://localhost:8000/v1'}"
 

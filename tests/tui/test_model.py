@@ -9,7 +9,7 @@ from fake_runs import fake_run
 from tui_parts import NOW, home_of_three, line
 
 from factory import events
-from factory.runs import DEAD, FINISHED, RUNNING, STOPPED
+from factory.runs.run_view import DEAD, FINISHED, RUNNING, STOPPED
 from factory.tui.estimates import earlier, finish, usage
 from factory.tui.forget import forget, losses
 from factory.tui.index import END, WHOLE, Index

@@ -6,7 +6,7 @@ from review_parts import desk, rows
 from textual.widgets import Input
 from tui_parts import drive, home_of_three, settled, text_of
 
-from factory.review.decisions import read_decisions
+from factory.data.review_decisions import read_decisions
 from factory.tui.asking import Asking, Reply, fields_of, spelled
 from factory.tui.lines import text_of as plain
 from factory.tui.views import trying

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from tui_parts import NOW, drive, home_of_three, settled, text_of
 
 from factory.cli.app import app as commands
-from factory.specialists import find_version
+from factory.runs.specialists import find_version
 from factory.tui.once import SCREENS, once
 
 KEPT = Path(__file__).parent / "snapshots"

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from factory.cli import load, out
+from factory.cli import output, spec_args
 
 if TYPE_CHECKING:
     from factory.advise import Advice, ContenderEstimate, Survey
-    from factory.graph import Plan
-    from factory.resolve import ResolvedSpec
+    from factory.plan.builder import Plan
+    from factory.spec.layers import ResolvedSpec
 
 COLOURS = {"FINE_TUNE": "green", "PROMPT": "yellow", "RETRIEVE": "yellow", "GET_MORE_DATA": "red"}
 ADVICE_MEANINGS = {
@@ -26,13 +26,13 @@ ADVICE_MEANINGS = {
 
 
 @click.command()
-@load.spec_argument
-@load.profile_option
-@load.set_option
-@load.plugins_option
+@spec_args.spec_argument
+@spec_args.profile_option
+@spec_args.set_option
+@spec_args.plugins_option
 @click.option("--rows", default=60, show_default=True, metavar="N", help="Validation rows to try what exists on.")
 @click.option("--plain", is_flag=True, help="Plain lines, even on a terminal.")
-@out.json_option
+@output.json_option
 def command(
     spec: Path, profile: str, overrides: Sequence[str], folders: Sequence[Path], rows: int, plain: bool, as_json: bool
 ) -> None:
@@ -45,24 +45,24 @@ def command(
 
     if rows < 1:
         raise InputError("--rows must be 1 or more")
-    resolved = load.load_resolved_spec(spec, profile, overrides, folders)
+    resolved = spec_args.load_resolved_spec(spec, profile, overrides, folders)
     from factory.advise import Survey, advise
-    from factory.cli.making import make_until_stage
+    from factory.cli.run_until import make_until_stage
     from factory.data.rows import read_json
-    from factory.home import find_home
-    from factory.plan import compile_advice_plan
-    from factory.plugins import load_installed_registry
-    from factory.store import Store
+    from factory.plan.compiler import compile_advice_plan
+    from factory.registry.registry import load_installed_registry
+    from factory.store.outputs import Store
+    from factory.store.paths import find_home
 
     plan = compile_advice_plan(resolved, rows)
     make_until_stage(plan, "survey", resolved, load_installed_registry(tuple(folders)), plain=plain)
     found = Survey.from_json(read_json(Store(find_home()).locate_output("survey", plan["survey"].key).output / "survey.json"))
     advice, costs = advise(found), _collect_advice_costs(found, resolved, plan)
     if as_json:
-        out.print_json({"name": plan.name, "task": plan.task, **asdict(advice), "survey": found.to_json(), "costs": costs})
+        output.print_json({"name": plan.name, "task": plan.task, **asdict(advice), "survey": found.to_json(), "costs": costs})
         return
     for line in _format_advice(plan.name, found, advice, costs):
-        out.print_line(line)
+        output.print_line(line)
 
 
 def _collect_advice_costs(survey: Survey, resolved: ResolvedSpec, plan: Plan) -> dict[str, Any]:
@@ -76,20 +76,20 @@ def _collect_advice_costs(survey: Survey, resolved: ResolvedSpec, plan: Plan) ->
 
 def _estimate_remaining_build(resolved: ResolvedSpec) -> dict[str, Any]:
     """Time and memory of what a build would still run, from earlier runs here or as a guess."""
-    from factory.estimate import estimate_stage, sum_estimates
-    from factory.home import find_home
-    from factory.plan import compile_plan
-    from factory.runs import iterate_newest_runs
+    from factory.plan.compiler import compile_plan
+    from factory.plan.estimate import estimate_stage, sum_estimates
+    from factory.runs.run_view import iterate_newest_runs
+    from factory.store.paths import find_home
 
     plan, earlier = compile_plan(resolved), list(iterate_newest_runs(find_home(), brief=True))
-    todo = [reason.stage for reason in load.collect_stage_reasons(plan) if reason.state != "cached"]
+    todo = [reason.stage for reason in spec_args.collect_stage_reasons(plan) if reason.state != "cached"]
     return asdict(sum_estimates(estimate_stage(stage, plan.name, resolved.profile, earlier) for stage in todo))
 
 
 def _measure_prompting_cost(leg: ContenderEstimate, plan: Plan) -> dict[str, Any]:
     """What one question takes, as it was seen: seconds include loading the model once."""
-    from factory.home import find_home
-    from factory.store import Store
+    from factory.store.outputs import Store
+    from factory.store.paths import find_home
 
     meta = Store(find_home()).locate_output(f"trial[{leg.name}]", plan[f"trial[{leg.name}]"].key).read_meta()
     return {"seconds_a_question": round(meta["seconds"] / leg.n, 4),
@@ -98,9 +98,9 @@ def _measure_prompting_cost(leg: ContenderEstimate, plan: Plan) -> dict[str, Any
 
 def _format_advice(name: str, survey: Survey, advice: Advice, costs: dict[str, Any]) -> Iterator[str]:
     """The advice for a person: the verdict, why, what was tried, what it would cost."""
-    from factory.cli.drawn import wrap_paragraph
+    from factory.cli.data_view import wrap_paragraph
 
-    yield f"{out.format_badge(f' {advice.verdict} ', COLOURS[advice.verdict])} {out.style_bold(name)}"
+    yield f"{output.format_badge(f' {advice.verdict} ', COLOURS[advice.verdict])} {output.style_bold(name)}"
     yield from wrap_paragraph(ADVICE_MEANINGS[advice.verdict], "")
     yield ""
     for reason in advice.reasons:
@@ -114,7 +114,7 @@ def _format_advice(name: str, survey: Survey, advice: Advice, costs: dict[str, A
 
 
 def _format_bullet(text: str) -> Iterator[str]:
-    from factory.cli.drawn import wrap_paragraph
+    from factory.cli.data_view import wrap_paragraph
 
     first, *rest = wrap_paragraph(text, "  ")
     yield f"- {first.removeprefix('  ')}"
@@ -123,8 +123,8 @@ def _format_bullet(text: str) -> Iterator[str]:
 
 def _format_trials_table(survey: Survey) -> str:
     """What was tried on validation rows, best first, drawn on one scale."""
-    from factory.cli.verdict import format_interval_bar
-    from factory.report.words import clean_line, format_number, compute_scale
+    from factory.cli.verdict_panel import format_interval_bar
+    from factory.views.formatting import clean_line, compute_scale, format_number
 
     ranked = survey.rank_contenders("baseline", "prompted", "teacher")
     spans = compute_scale([(leg.low, leg.high) for leg in ranked]) if ranked else (0.0, 1.0)
@@ -134,11 +134,11 @@ def _format_trials_table(survey: Survey) -> str:
         for leg in ranked
     ]
     rows += [[clean_line(leg.name), leg.sort, "–", clean_line(leg.why, 60), "", "0"] for leg in survey.legs if not leg.n]
-    return out.format_table(["tried", "", survey.metric, "95 % interval", "", "rows"], rows, right=(2, 5))
+    return output.format_table(["tried", "", survey.metric, "95 % interval", "", "rows"], rows, right=(2, 5))
 
 
 def _format_cost_lines(survey: Survey, advice: Advice, costs: dict[str, Any]) -> Iterator[str]:
-    from factory.report.words import format_seconds, format_bytes
+    from factory.views.formatting import format_bytes, format_seconds
 
     build, teacher = costs["build"], costs["teacher"]
     guessed = "" if build["runs"] else ", a wide guess: nothing like it ran here"

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from factory.cli import load, out
+from factory.cli import output, spec_args
 
 if TYPE_CHECKING:
-    from factory.compare import ContenderComparison, RowResult, FrozenRowViewer
+    from factory.evaluation.compare import ContenderComparison, FrozenRowViewer, RowResult
 
 WIDTH = 100
 
@@ -23,8 +23,8 @@ WIDTH = 100
 @click.argument("more", nargs=-1, metavar="[C ... F]")
 @click.option("--metric", default="", help="Another metric than the gate's.")
 @click.option("--rows", "limit", default=5, show_default=True, help="Rows to show of each result.")
-@load.plugins_option
-@out.json_option
+@spec_args.plugins_option
+@output.json_option
 def command(
     a: str, b: str, more: Sequence[str], metric: str, limit: int, folders: Sequence[Path], as_json: bool
 ) -> None:
@@ -36,14 +36,14 @@ def command(
     if more:
         _compare_many([a, b, *more], as_json)
         return
-    from factory.compare import FrozenRowViewer, compare_contenders, load_contender_pair
-    from factory.home import find_home
-    from factory.plugins import load_installed_registry
+    from factory.evaluation.compare import FrozenRowViewer, compare_contenders, load_contender_pair
+    from factory.registry.registry import load_installed_registry
+    from factory.store.paths import find_home
 
     found = compare_contenders(*load_contender_pair(find_home(), a, b), metric)
     shelf = FrozenRowViewer(found.a.run_outputs, load_installed_registry(tuple(folders)))
     if as_json:
-        out.print_json(_build_comparison_json(found, shelf))
+        output.print_json(_build_comparison_json(found, shelf))
     else:
         _print_comparison(found, shelf, limit)
 
@@ -53,19 +53,19 @@ def _compare_many(asked: Sequence[str], as_json: bool) -> None:
     import shutil
     import time
 
-    from factory.home import find_home
+    from factory.store.paths import find_home
     from factory.tui.once import once
 
     told = once(find_home(), "compare", asked, time.time())
     if as_json:
-        out.print_json(told.facts)
+        output.print_json(told.facts)
     else:
-        out.print_line(told.text(shutil.get_terminal_size((WIDTH, 24)).columns))
+        output.print_line(told.text(shutil.get_terminal_size((WIDTH, 24)).columns))
 
 
 def _build_comparison_json(found: ContenderComparison, shelf: FrozenRowViewer) -> dict[str, Any]:
-    from factory.compare import LOST, TIED, WON
-    from factory.slices import compare_slices
+    from factory.evaluation.compare import LOST, TIED, WON
+    from factory.evaluation.slices import compare_slices
 
     return {
         "a": found.a.label,
@@ -89,29 +89,29 @@ def _build_comparison_json(found: ContenderComparison, shelf: FrozenRowViewer) -
 
 
 def _print_comparison(found: ContenderComparison, shelf: FrozenRowViewer, limit: int) -> None:
-    from factory.compare import LOST, TIED, WON
-    from factory.report import words
+    from factory.evaluation.compare import LOST, TIED, WON
+    from factory.views import formatting
 
-    interval = f"{words.format_percent(found.confidence)} interval {words.format_signed(found.low)} to {words.format_signed(found.high)}"
-    out.print_line(f"A  {found.a.label}  {found.metric} {words.format_number(found.compute_side_mean('a'))}")
-    out.print_line(f"B  {found.b.label}  {found.metric} {words.format_number(found.compute_side_mean('b'))}")
-    out.print_line(f"A − B  {words.format_signed(found.difference)}, {interval}, on {len(found.rows)} rows")
-    out.print_line(f"A won {found.count_rows(WON)}, lost {found.count_rows(LOST)}, tied {found.count_rows(TIED)}")
+    interval = f"{formatting.format_percent(found.confidence)} interval {formatting.format_signed(found.low)} to {formatting.format_signed(found.high)}"
+    output.print_line(f"A  {found.a.label}  {found.metric} {formatting.format_number(found.compute_side_mean('a'))}")
+    output.print_line(f"B  {found.b.label}  {found.metric} {formatting.format_number(found.compute_side_mean('b'))}")
+    output.print_line(f"A − B  {formatting.format_signed(found.difference)}, {interval}, on {len(found.rows)} rows")
+    output.print_line(f"A won {found.count_rows(WON)}, lost {found.count_rows(LOST)}, tied {found.count_rows(TIED)}")
     if found.one_sided_rows:
-        out.print_note(f"{found.one_sided_rows} rows that only one of them answered are left out")
+        output.print_note(f"{found.one_sided_rows} rows that only one of them answered are left out")
     _print_slices_table(found, shelf)
     for result in (LOST, WON, TIED):
         chosen = found.select_strongest(result, limit)
         if chosen:
-            out.print_line(f"\n{out.style_bold(result)}, {len(chosen)} of {found.count_rows(result)}")
+            output.print_line(f"\n{output.style_bold(result)}, {len(chosen)} of {found.count_rows(result)}")
             for row in chosen:
                 _print_row_comparison(row, found, shelf)
 
 
 def _print_slices_table(found: ContenderComparison, shelf: FrozenRowViewer) -> None:
     """The parts of the test set, with a word where the difference is outside the noise."""
-    from factory.report.words import clean_line, format_number, format_signed
-    from factory.slices import compare_slices
+    from factory.evaluation.slices import compare_slices
+    from factory.views.formatting import clean_line, format_number, format_signed
 
     rows = []
     for each in compare_slices(found, shelf):
@@ -122,15 +122,15 @@ def _print_slices_table(found: ContenderComparison, shelf: FrozenRowViewer) -> N
             format_signed(each.difference), interval, clear,
         ])
     if rows:
-        out.print_line("\n" + out.format_table(["slice", "rows", "A", "B", "A − B", "interval", ""], rows, right=(1, 2, 3, 4)))
+        output.print_line("\n" + output.format_table(["slice", "rows", "A", "B", "A − B", "interval", ""], rows, right=(1, 2, 3, 4)))
 
 
 def _print_row_comparison(row: RowResult, found: ContenderComparison, shelf: FrozenRowViewer) -> None:
-    from factory.report.words import clean_line, format_number
+    from factory.views.formatting import clean_line, format_number
 
     shared, left, right = shelf.show_side_by_side(row.id, found.a, found.b)
-    out.print_line(f"  {out.style_dim(clean_line(row.id))}  {clean_line(shared, 160)}")
+    output.print_line(f"  {output.style_dim(clean_line(row.id))}  {clean_line(shared, 160)}")
     for name, value, said in (("A", row.a, left), ("B", row.b, right)):
         for i, line in enumerate(said.splitlines() or [""]):
             head = f"{name} {format_number(value)}" if i == 0 else ""
-            out.print_line(f"    {head:<8} {clean_line(line, 240)}".rstrip())
+            output.print_line(f"    {head:<8} {clean_line(line, 240)}".rstrip())

@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING
 
 import click
 
-from factory.cli import load, out
+from factory.cli import output, spec_args
 
 if TYPE_CHECKING:
-    from factory.portrait import RowLineage, DataProfile
-    from factory.resolve import ResolvedSpec
+    from factory.runs.profile import DataProfile, RowLineage
+    from factory.spec.layers import ResolvedSpec
 
 
 @click.command()
-@load.spec_argument
-@load.profile_option
-@load.set_option
-@load.plugins_option
+@spec_args.spec_argument
+@spec_args.profile_option
+@spec_args.set_option
+@spec_args.plugins_option
 @click.option("--row", "name", default="", metavar="ID", help="Show the history of one row instead.")
 @click.option("--html", "page", type=click.Path(path_type=Path), metavar="FILE", help="Write a page for an expert.")
 @click.option("--plain", is_flag=True, help="Plain lines, even on a terminal.")
-@out.json_option
+@output.json_option
 def command(  # noqa: PLR0913  (each is an option of the command line)
     spec: Path, profile: str, overrides: Sequence[str], folders: Sequence[Path], name: str, page: Path | None,
     plain: bool, as_json: bool,
@@ -32,30 +32,30 @@ def command(  # noqa: PLR0913  (each is an option of the command line)
 
     What is made already is not made again. ROWs go by their ids, or the start of one.
     """
-    resolved = load.load_resolved_spec(spec, profile, overrides, folders)
+    resolved = spec_args.load_resolved_spec(spec, profile, overrides, folders)
     portrait = _make_data_profile(resolved, folders, plain)
     if page is not None:
-        from factory.report.rows import render_rows_page as written
+        from factory.report.rows_page import render_rows_page as written
 
         page.write_text(written(portrait), encoding="utf-8")
-        out.print_note(f"{page} is written")
+        output.print_note(f"{page} is written")
     if name:
         _print_row_history(_load_row_history(portrait, resolved, name), as_json)
     elif as_json:
-        out.print_json(portrait.to_json())
+        output.print_json(portrait.to_json())
     elif page is None:
-        from factory.cli.drawn import format_data_profile
+        from factory.cli.data_view import format_data_profile
 
         for part in format_data_profile(portrait):
-            out.print_line(part)
+            output.print_line(part)
 
 
 def _make_data_profile(resolved: ResolvedSpec, folders: Sequence[Path], plain: bool) -> DataProfile:
-    from factory.cli.making import make_until_stage
-    from factory.home import find_home
-    from factory.plan import compile_plan
-    from factory.plugins import load_installed_registry
-    from factory.portrait import build_data_profile
+    from factory.cli.run_until import make_until_stage
+    from factory.plan.compiler import compile_plan
+    from factory.registry.registry import load_installed_registry
+    from factory.runs.profile import build_data_profile
+    from factory.store.paths import find_home
 
     plan = compile_plan(resolved)
     until = "review" if "review" in plan.list_stage_names() else "curate"
@@ -65,18 +65,18 @@ def _make_data_profile(resolved: ResolvedSpec, folders: Sequence[Path], plain: b
 
 def _load_row_history(portrait: DataProfile, resolved: ResolvedSpec, name: str) -> RowLineage:
     from factory import review
-    from factory.portrait import trace_lineage
+    from factory.runs.profile import trace_lineage
 
     asked = resolved.spec.data.review
     words = review.read_decisions(resolved.root / asked.file) if asked else review.DecisionLog()
-    return history(portrait.run_outputs, name, portrait.content, words.select_final_decisions())
+    return trace_lineage(portrait.run_outputs, name, portrait.content, words.select_final_decisions())
 
 
 def _print_row_history(history: RowLineage, as_json: bool) -> None:
     if as_json:
-        out.print_json(history.to_json())
+        output.print_json(history.to_json())
         return
-    from factory.cli.drawn import format_row_history
+    from factory.cli.data_view import format_row_history
 
     for line in format_row_history(history):
-        out.print_line(line)
+        output.print_line(line)

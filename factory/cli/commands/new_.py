@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from factory.cli import load, out
+from factory.cli import output, spec_args
 
 ROLES = ("source", "synthesizer", "curator", "objective", "contender", "eval", "target", "task")
 
@@ -22,17 +22,17 @@ def command() -> None:
 @click.option("--at", "folder", type=click.Path(path_type=Path), help="The folder to write; default NAME, here.")
 def write_new_plugin(name: str, role: str, folder: Path | None) -> None:
     """Write an installable package of one plugin: a class, a test that means something, and a smoke spec."""
-    from factory import scaffold
     from factory.errors import InputError
-    from factory.plugins import load_installed_registry
+    from factory.registry import new_plugin
+    from factory.registry.registry import load_installed_registry
 
     if name in {kind.kind for kind in load_installed_registry().list_classes(role)}:
         raise InputError(f"there is a {role} {name!r} already; `factory plugins {name}` shows it; choose another name")
     target = folder or Path(name)
-    files = scaffold.create_plugin_package(name, role, target)
+    files = new_plugin.create_plugin_package(name, role, target)
     for file in files:
-        out.print_line(str(file))
-    out.print_note(f"\nnow: pip install -e {target} && factory plugins {name} && (cd {target} && python -m pytest)")
+        output.print_line(str(file))
+    output.print_note(f"\nnow: pip install -e {target} && factory plugins {name} && (cd {target} && python -m pytest)")
 
 
 @command.command("spec")
@@ -40,12 +40,12 @@ def write_new_plugin(name: str, role: str, folder: Path | None) -> None:
 @click.option("--task", "kind", required=True, help="The task, such as classifier; `factory plugins task` lists them.")
 @click.option("--from", "data", type=click.Path(path_type=Path), help="Your data: JSONL, CSV, TSV or Parquet.")
 @click.option("-o", "--out", "target", type=click.Path(path_type=Path), help="The file to write; default NAME.yaml.")
-@load.plugins_option
+@spec_args.plugins_option
 def write_new_spec(name: str, kind: str, data: Path | None, target: Path | None, folders: tuple[Path, ...]) -> None:
     """Write a commented spec. With --from, columns, group and split are proposed from what the file holds."""
-    from factory.drafting import render_new_spec
     from factory.errors import InputError
-    from factory.plugins import load_installed_registry
+    from factory.registry.registry import load_installed_registry
+    from factory.spec.new_spec import render_new_spec
 
     file = target or Path(f"{name}.yaml")
     if file.exists():
@@ -53,5 +53,5 @@ def write_new_spec(name: str, kind: str, data: Path | None, target: Path | None,
     text = render_new_spec(name, kind, data, file, load_installed_registry(tuple(folders)))
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text, encoding="utf-8")
-    out.print_line(str(file))
-    out.print_note(f"\nnow: factory check {file} && factory plan {file}")
+    output.print_line(str(file))
+    output.print_note(f"\nnow: factory check {file} && factory plan {file}")

@@ -9,87 +9,87 @@ from typing import TYPE_CHECKING
 
 import click
 
-from factory.cli import load, out
+from factory.cli import output, spec_args
 
 if TYPE_CHECKING:
-    from factory.estimate import ResourceEstimate
-    from factory.explain import StageReason
-    from factory.resolve import ResolvedSpec
+    from factory.plan.estimate import ResourceEstimate
+    from factory.plan.explain import StageReason
+    from factory.spec.layers import ResolvedSpec
 
 
 @click.command()
-@load.spec_argument
-@load.profile_option
-@load.set_option
-@load.force_option
-@load.plugins_option
+@spec_args.spec_argument
+@spec_args.profile_option
+@spec_args.set_option
+@spec_args.force_option
+@spec_args.plugins_option
 @click.option("--resolved", "values", is_flag=True, help="Show every value of the spec and where it came from.")
-@out.json_option
+@output.json_option
 def command(
     spec: Path, profile: str, overrides: Sequence[str], force: Sequence[str], folders: Sequence[Path], values: bool,
     as_json: bool,
 ) -> None:
     """Show the stages of a spec: what is cached, what would run, how long it may take."""
-    resolved = load.load_resolved_spec(spec, profile, overrides, folders)
+    resolved = spec_args.load_resolved_spec(spec, profile, overrides, folders)
     if values:
         _print_resolved_values(resolved, as_json)
         return
-    from factory.estimate import estimate_stage
-    from factory.home import find_home
-    from factory.plan import compile_plan
-    from factory.runs import iterate_newest_runs
+    from factory.plan.compiler import compile_plan
+    from factory.plan.estimate import estimate_stage
+    from factory.runs.run_view import iterate_newest_runs
+    from factory.store.paths import find_home
 
     plan = compile_plan(resolved)
-    reasons = load.collect_stage_reasons(plan, force)
+    reasons = spec_args.collect_stage_reasons(plan, force)
     earlier = list(iterate_newest_runs(find_home(), brief=True))
     costs = [estimate_stage(stage.name, plan.name, profile, earlier) for stage in plan.stages]
     if as_json:
         stages = zip(plan.stages, reasons, costs, strict=True)
         rows = [{**s.to_json(), "state": r.state, "detail": r.detail, "estimate": asdict(e)} for s, r, e in stages]
-        out.print_json({"name": plan.name, "task": plan.task, "profile": profile, "stages": rows})
+        output.print_json({"name": plan.name, "task": plan.task, "profile": profile, "stages": rows})
     else:
         _print_plan_table(reasons, costs)
 
 
 def _print_plan_table(reasons: Sequence[StageReason], costs: Sequence[ResourceEstimate]) -> None:
-    from factory.estimate import sum_estimates
+    from factory.plan.estimate import sum_estimates
 
     rows = [_build_plan_cells(reason, cost) for reason, cost in zip(reasons, costs, strict=True)]
-    out.print_line(out.format_table(["stage", "state", "time", "bounds", "memory", "why"], rows, right=(2, 4)))
+    output.print_line(output.format_table(["stage", "state", "time", "bounds", "memory", "why"], rows, right=(2, 4)))
     todo = [cost for reason, cost in zip(reasons, costs, strict=True) if reason.state != "cached"]
     if not todo:
-        out.print_line("\nall cached: a build would run no stage")
+        output.print_line("\nall cached: a build would run no stage")
         return
     whole = sum_estimates(todo)
     guessed = sum(cost.runs == 0 for cost in todo)
     time, memory = _format_estimated_time(whole).removeprefix("? "), _format_estimated_memory(whole).removeprefix("? ")
-    out.print_line(f"\n{len(todo)} of {len(costs)} stages would run: about {time} ({_format_time_bounds(whole)}), {memory}")
+    output.print_line(f"\n{len(todo)} of {len(costs)} stages would run: about {time} ({_format_time_bounds(whole)}), {memory}")
     if guessed:
-        out.print_line(out.style_dim(f"{guessed} of them never ran here: their numbers are wide guesses"))
+        output.print_line(output.style_dim(f"{guessed} of them never ran here: their numbers are wide guesses"))
 
 
 def _build_plan_cells(reason: StageReason, cost: ResourceEstimate) -> list[str]:
-    from factory.report.words import clean_line
+    from factory.views.formatting import clean_line
 
     if reason.state == "cached":
-        return [reason.stage, out.style_dim("cached"), "", "", "", ""]
+        return [reason.stage, output.style_dim("cached"), "", "", "", ""]
     return [reason.stage, reason.state, _format_estimated_time(cost), _format_time_bounds(cost), _format_estimated_memory(cost), clean_line(reason.detail, 90)]
 
 
 def _format_estimated_time(cost: ResourceEstimate) -> str:
-    from factory.report.words import format_seconds
+    from factory.views.formatting import format_seconds
 
     return f"{'' if cost.runs else '? '}{format_seconds(cost.seconds)}"
 
 
 def _format_time_bounds(cost: ResourceEstimate) -> str:
-    from factory.report.words import format_seconds
+    from factory.views.formatting import format_seconds
 
     return f"{format_seconds(cost.least)} to {format_seconds(cost.most)}"
 
 
 def _format_estimated_memory(cost: ResourceEstimate) -> str:
-    from factory.report.words import format_bytes
+    from factory.views.formatting import format_bytes
 
     return f"{'' if cost.runs else '? '}{format_bytes(cost.mib * 2**20)}"
 
@@ -98,10 +98,10 @@ def _print_resolved_values(resolved: ResolvedSpec, as_json: bool) -> None:
     import json
 
     if as_json:
-        out.print_json([{"path": v.path, "value": v.value, "origin": v.origin, "line": v.line} for v in resolved.values])
+        output.print_json([{"path": v.path, "value": v.value, "origin": v.origin, "line": v.line} for v in resolved.values])
         return
     rows = [[v.path, json.dumps(v.value, ensure_ascii=False), _format_value_origin(v.origin, v.line)] for v in resolved.values]
-    out.print_line(out.format_table(["field", "value", "from"], rows))
+    output.print_line(output.format_table(["field", "value", "from"], rows))
 
 
 def _format_value_origin(origin: str, line: int | None) -> str:

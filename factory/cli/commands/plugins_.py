@@ -9,24 +9,24 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from factory.cli import load, out
+from factory.cli import output, spec_args
 
 if TYPE_CHECKING:
     from factory.api import Plugin
-    from factory.plugins import Registry
+    from factory.registry.registry import Registry
 
 
 @click.command()
 @click.argument("what", default="", metavar="[ROLE|KIND]")
 @click.option("--doctor", is_flag=True, help="Name the packages that are slow, or load heavy libraries, when imported.")
-@load.plugins_option
-@out.json_option
+@spec_args.plugins_option
+@output.json_option
 def command(what: str, doctor: bool, folders: Sequence[Path], as_json: bool) -> int:
     """List the kinds that a spec can name, and what failed to load.
 
     A ROLE such as objective narrows the list; a KIND such as cross-encoder prints its own documentation.
     """
-    from factory.plugins import load_installed_registry
+    from factory.registry.registry import load_installed_registry
 
     registry = load_installed_registry(tuple(folders))
     if doctor:
@@ -37,16 +37,16 @@ def command(what: str, doctor: bool, folders: Sequence[Path], as_json: bool) -> 
     rows = [_build_kind_record(registry, kind) for kind in registry.list_classes(role or None)]
     if as_json:
         failures = [asdict(failure) for failure in registry.failures]
-        out.print_json({"plugins": rows, "failures": failures, "clashes": list(registry.clashes.values())})
+        output.print_json({"plugins": rows, "failures": failures, "clashes": list(registry.clashes.values())})
         return 0
     cells = [[r["role"], r["kind"], r["package"], _summarise_field_names(r["fields"]), r["what"]] for r in rows]
-    out.print_line(out.format_table(["role", "kind", "package", "fields", "what it is"], [_clean_cells(row) for row in cells]))
+    output.print_line(output.format_table(["role", "kind", "package", "fields", "what it is"], [_clean_cells(row) for row in cells]))
     _print_load_failures(registry)
     return 0
 
 
 def _clean_cells(cells: Sequence[str]) -> list[str]:
-    from factory.report.words import clean_line
+    from factory.views.formatting import clean_line
 
     return [clean_line(cell, 90) for cell in cells]
 
@@ -59,17 +59,17 @@ def _summarise_field_names(fields: Sequence[dict[str, Any]]) -> str:
 
 def _print_load_failures(registry: Registry) -> None:
     """Say what did not load, why, and what helps."""
-    from factory.report.words import clean_line
+    from factory.views.formatting import clean_line
 
     for failure in registry.failures:
         said = f"{failure.name} of {failure.package} did not load: {failure.reason}; {failure.remedy}"
-        out.print_note(clean_line(said))
+        output.print_note(clean_line(said))
     for clash in registry.clashes.values():
-        out.print_note(clean_line(clash))
+        output.print_note(clean_line(clash))
 
 
 def _build_kind_record(registry: Registry, kind: type[Plugin]) -> dict[str, Any]:
-    from factory.shown import describe_fields
+    from factory.registry.describe import describe_fields
 
     what = (kind.__doc__ or "").strip().splitlines()
     package = registry.get_package(kind)
@@ -88,9 +88,9 @@ def _print_kind_description(registry: Registry, word: str, as_json: bool) -> int
     import difflib
 
     from factory.errors import InputError
-    from factory.home import find_home
-    from factory.report.words import clean_line
-    from factory.shown import render_plugin_help, list_kind_users
+    from factory.registry.describe import list_kind_users, render_plugin_help
+    from factory.store.paths import find_home
+    from factory.views.formatting import clean_line
 
     found = [kind for kind in registry.list_classes() if kind.kind == word]
     if not found:
@@ -99,29 +99,29 @@ def _print_kind_description(registry: Registry, word: str, as_json: bool) -> int
         hint = f"did you mean {near[0]!r}?" if near else "`factory plugins` lists them"
         raise InputError(f"no plugin plays the role {word!r}, and none is of that kind; {hint}")
     if as_json:
-        out.print_json([{**_build_kind_record(registry, kind), "doc": kind.__doc__, "used": list_kind_users(kind, registry, find_home())}
+        output.print_json([{**_build_kind_record(registry, kind), "doc": kind.__doc__, "used": list_kind_users(kind, registry, find_home())}
                   for kind in found])
         return 0
     for kind in found:
         for line in render_plugin_help(kind, registry, find_home()).splitlines():
             indent = len(line) - len(line.lstrip())
-            out.print_line(" " * indent + clean_line(line))
-        out.print_line()
+            output.print_line(" " * indent + clean_line(line))
+        output.print_line()
     return 0
 
 
 def _diagnose_plugin_imports(folders: Sequence[Path], as_json: bool) -> int:
     """Import each package in a fresh interpreter, and say what that loads; 69 when one is heavy or fails."""
     from factory.errors import UNAVAILABLE
-    from factory.report.words import clean_line
-    from factory.testing.imports import measure_package_imports
+    from factory.testing.import_cost import measure_package_imports
+    from factory.views.formatting import clean_line
 
     found = measure_package_imports(folders)
     sick = [one for one in found if one.heavy or one.failed or one.printed]
     if as_json:
-        out.print_json([asdict(one) for one in found])
+        output.print_json([asdict(one) for one in found])
         return UNAVAILABLE if sick else 0
     rows = [[clean_line(one.module), clean_line(one.package), f"{1000 * one.seconds:.0f} ms", clean_line(one.summary, 110)]
             for one in found]
-    out.print_line(out.format_table(["module", "package", "import", "verdict"], rows, right=(2,)))
+    output.print_line(output.format_table(["module", "package", "import", "verdict"], rows, right=(2,)))
     return UNAVAILABLE if sick else 0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from factory.cli import out
+from factory.cli import output
 
 
 @click.command()
@@ -14,12 +14,12 @@ from factory.cli import out
 @click.option("-o", "--out", "target", type=click.Path(path_type=Path), help="The file; default RUN.html here.")
 def command(run: str, target: Path | None) -> None:
     """Write a run as one HTML file."""
-    from factory.evidence import RunOutputs
-    from factory.home import find_home
-    from factory.report.page import render_run_page
-    from factory.runs import find_run
+    from factory.report.run_page import render_run_page
+    from factory.runs.run_outputs import RunOutputs
+    from factory.runs.run_view import find_run
+    from factory.store.paths import find_home
 
     evidence = RunOutputs(find_home(), find_run(find_home(), run))
     path = target or Path(f"{evidence.run.id}.html")
     path.write_text(render_run_page(evidence), encoding="utf-8")
-    out.print_line(str(path))
+    output.print_line(str(path))

@@ -10,27 +10,27 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from factory.cli import load, out
+from factory.cli import output, spec_args
 
 if TYPE_CHECKING:
-    from factory.review import ReviewSession, ReviewItem
+    from factory.review import ReviewItem, ReviewSession
 
 MAX_DISPUTES = 20
 """Rows on which reviewers differ that are listed."""
 
 
 @click.command()
-@load.spec_argument
-@load.profile_option
-@load.set_option
-@load.plugins_option
+@spec_args.spec_argument
+@spec_args.profile_option
+@spec_args.set_option
+@spec_args.plugins_option
 @click.option("--reviewer", default="", metavar="NAME", help="Who decides; default is the name of the account.")
 @click.option("--rows", default=0, metavar="N", type=click.IntRange(min=0),
               help="Rows to ask about; default is data.review.share of all.")
 @click.option("--csv", "sheet", type=click.Path(path_type=Path, allow_dash=True), metavar="OUT",
               help="Write the queue for a spreadsheet, and ask nothing; - for standard output.")
 @click.option("--from", "back", type=click.Path(path_type=Path), metavar="CSV", help="Take the decisions of a sheet.")
-@out.json_option
+@output.json_option
 def command(  # noqa: PLR0913  (each is an option of the command line)
     spec: Path, profile: str, overrides: Sequence[str], folders: Sequence[Path], reviewer: str, rows: int,
     sheet: Path | None, back: Path | None, as_json: bool,
@@ -51,7 +51,7 @@ def command(  # noqa: PLR0913  (each is an option of the command line)
     elif not as_json:
         _run_review_prompt(desk)
     if as_json:
-        out.print_json(_build_review_state(desk))
+        output.print_json(_build_review_state(desk))
     elif sheet is None:
         _print_review_summary(desk)
 
@@ -60,22 +60,22 @@ def _open_review_session(
     spec: Path, profile: str, overrides: Sequence[str], folders: Sequence[Path], reviewer: str, rows: int
 ) -> ReviewSession:
     """The desk over rows that are made when they are not there."""
-    resolved = load.load_resolved_spec(spec, profile, overrides, folders)
-    from factory import reviewing
-    from factory.cli.making import make_until_stage
-    from factory.home import find_home
-    from factory.plan import compile_plan
-    from factory.plugins import load_installed_registry
-    from factory.report.words import clean_line
+    resolved = spec_args.load_resolved_spec(spec, profile, overrides, folders)
+    from factory.cli.run_until import make_until_stage
+    from factory.plan.compiler import compile_plan
+    from factory.registry.registry import load_installed_registry
+    from factory.review import session_from_spec
+    from factory.store.paths import find_home
+    from factory.views.formatting import clean_line
 
-    reviewing.require_review_settings(resolved)
+    session_from_spec.require_review_settings(resolved)
     plan = compile_plan(resolved)
     make_until_stage(plan, "curate", resolved, load_installed_registry(tuple(folders)))
-    return reviewing.open_review_session(resolved, plan, find_home(), clean_line(reviewer) or getpass.getuser(), rows)
+    return session_from_spec.open_review_session(resolved, plan, find_home(), clean_line(reviewer) or getpass.getuser(), rows)
 
 
 def _run_review_prompt(desk: ReviewSession) -> None:
-    from factory.cli.sitting import ReviewPrompt, read_piped_keys, read_key_presses
+    from factory.cli.review_prompt import ReviewPrompt, read_key_presses, read_piped_keys
 
     if sys.stdin.isatty():
         ReviewPrompt(desk, read_key_presses()).run()
@@ -84,25 +84,25 @@ def _run_review_prompt(desk: ReviewSession) -> None:
 
 
 def _export_review_sheet(desk: ReviewSession, sheet: Path) -> None:
-    from factory.review import sheet as sheets
+    from factory.review import spreadsheet as sheets
 
     text = sheets.render_review_sheet(desk, desk.items)
     if str(sheet) == "-":
         click.echo(text, nl=False)
         return
     sheet.write_text(text, encoding="utf-8", newline="")
-    out.print_note(f"{sheet}: {len(desk.items)} rows; fill the column decision with accept, reject or edit (and change the "
+    output.print_note(f"{sheet}: {len(desk.items)} rows; fill the column decision with accept, reject or edit (and change the "
              f"answer in its place), and give it back by --from {sheet}")
 
 
 def _import_review_sheet(desk: ReviewSession, sheet: Path) -> None:
-    from factory.review import sheet as sheets
+    from factory.review import spreadsheet as sheets
 
     found = sheets.read_review_sheet(sheet, desk, desk.items)
     desk.write_decisions(found.decisions)
-    out.print_note(f"{sheet}: {len(found.decisions)} decisions of {desk.reviewer} taken")
+    output.print_note(f"{sheet}: {len(found.decisions)} decisions of {desk.reviewer} taken")
     for note in found.notes:
-        out.print_note(note)
+        output.print_note(note)
 
 
 def _build_review_state(desk: ReviewSession) -> dict[str, Any]:
@@ -123,27 +123,27 @@ def _build_review_state(desk: ReviewSession) -> dict[str, Any]:
 
 def _print_review_summary(desk: ReviewSession) -> None:
     """What stands now, and what to do next."""
-    from factory.report.words import format_number
+    from factory.views.formatting import format_number
 
     done, agreed = desk.measure_progress(), desk.compute_agreement()
     told = ", ".join(f"{count} {name}" for name, count in done.counts.items() if count) or "nothing yet"
-    out.print_line(f"\n{out.style_bold(desk.reviewer)} {done.decided} of {done.total} rows: {told}")
+    output.print_line(f"\n{output.style_bold(desk.reviewer)} {done.decided} of {done.total} rows: {told}")
     for pair in agreed.pairs:
         kappa = format_number(pair.kappa, 2) if pair.kappa is not None else "not told: both always said the same word"
-        out.print_line(f"{pair.a} and {pair.b}: {pair.agreed} of {pair.rows} alike, Cohen's κ {kappa}")
+        output.print_line(f"{pair.a} and {pair.b}: {pair.agreed} of {pair.rows} alike, Cohen's κ {kappa}")
     items = {item.key: item for item in desk.items}
     for dispute in agreed.disputes[:MAX_DISPUTES]:
         said = ", ".join(f"{who} {word.verdict}" for who, word in sorted(dispute.decisions.items()))
-        out.print_line(f"  {said}: {_format_disputed_row(desk, items.get(dispute.row), dispute.row)}")
+        output.print_line(f"  {said}: {_format_disputed_row(desk, items.get(dispute.row), dispute.row)}")
     if len(agreed.disputes) > MAX_DISPUTES:
-        out.print_line(out.style_dim(f"  and {len(agreed.disputes) - MAX_DISPUTES} more on which they differ; --json lists all"))
+        output.print_line(output.style_dim(f"  and {len(agreed.disputes) - MAX_DISPUTES} more on which they differ; --json lists all"))
     if desk.decision_log.torn_lines:
-        out.print_note(f"{desk.file}: {desk.decision_log.torn_lines} lines are no decision; passed over")
+        output.print_note(f"{desk.file}: {desk.decision_log.torn_lines} lines are no decision; passed over")
     if done.decided < done.total:
-        out.print_note(f"{done.total - done.decided} rows wait; the same command goes on there")
+        output.print_note(f"{done.total - done.decided} rows wait; the same command goes on there")
 
 
 def _format_disputed_row(desk: ReviewSession, item: ReviewItem | None, key: str) -> str:
-    from factory.report.words import clean_line
+    from factory.views.formatting import clean_line
 
     return clean_line(desk.show(item), 90) if item else key[:12]

@@ -9,35 +9,35 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from factory.cli import out
+from factory.cli import output
 
 if TYPE_CHECKING:
-    from factory.evidence import RunOutputs
+    from factory.runs.run_outputs import RunOutputs
 
 
 @click.command()
 @click.option("--limit", default=20, show_default=True, help="At most so many; 0 for all.")
-@out.json_option
+@output.json_option
 def command(limit: int, as_json: bool) -> None:
     """List the runs."""
-    from factory.evidence import RunOutputs
-    from factory.home import find_home
-    from factory.journal import list_journals
-    from factory.runs import iterate_newest_runs
+    from factory.runs.run_outputs import RunOutputs
+    from factory.runs.run_view import iterate_newest_runs
+    from factory.store.journal import list_journals
+    from factory.store.paths import find_home
 
     rows = [_build_run_record(RunOutputs(find_home(), run)) for run in islice(iterate_newest_runs(find_home()), limit if limit > 0 else None)]
     if as_json:
-        out.print_json(rows)
+        output.print_json(rows)
         return
     if not rows:
-        out.print_note(f"no runs in {find_home()}; `factory build SPEC` makes one")
+        output.print_note(f"no runs in {find_home()}; `factory build SPEC` makes one")
         return
-    out.print_line(
-        out.format_table(["run", "task", "profile", "state", "verdict", "score", "took", "started"], _build_run_cells(rows), right=(6,))
+    output.print_line(
+        output.format_table(["run", "task", "profile", "state", "verdict", "score", "took", "started"], _build_run_cells(rows), right=(6,))
     )
     older = len(list_journals(find_home())) - len(rows)
     if older > 0:
-        out.print_note(f"{older} older; --limit 0 lists all")
+        output.print_note(f"{older} older; --limit 0 lists all")
 
 
 def _build_run_record(evidence: RunOutputs) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def _build_run_record(evidence: RunOutputs) -> dict[str, Any]:
 
 
 def _build_run_cells(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
-    from factory.report.words import format_ago, clean_line, format_number, format_seconds
+    from factory.views.formatting import clean_line, format_ago, format_number, format_seconds
 
     now = time.time()
     return [

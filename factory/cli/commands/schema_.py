@@ -7,22 +7,22 @@ from pathlib import Path
 
 import click
 
-from factory.cli import load, out
+from factory.cli import output, spec_args
 
 
 @click.command()
-@load.plugins_option
+@spec_args.plugins_option
 @click.option("-o", "--out", "target", type=click.Path(path_type=Path), help="The file; default standard output.")
 def command(target: Path | None, folders: Sequence[Path]) -> None:
     """Write the JSON Schema of specs, with the installed plugins' fields."""
     import json
 
-    from factory.plugins import load_installed_registry
-    from factory.schema import build_json_schema
+    from factory.registry.registry import load_installed_registry
+    from factory.spec.json_schema import build_json_schema
 
     text = json.dumps(build_json_schema(load_installed_registry(tuple(folders))), indent=1, ensure_ascii=False, sort_keys=False)
     if target is None:
-        out.print_line(text)
+        output.print_line(text)
     else:
         target.write_text(f"{text}\n", encoding="utf-8")
-        out.print_note(f"{target} is written; editors read it from `# yaml-language-server: $schema={target}`")
+        output.print_note(f"{target} is written; editors read it from `# yaml-language-server: $schema={target}`")

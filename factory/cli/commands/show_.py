@@ -6,31 +6,31 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from factory.cli import out
+from factory.cli import output
 
 if TYPE_CHECKING:
-    from factory.evidence import RunOutputs
-    from factory.runs import StageView
+    from factory.runs.run_outputs import RunOutputs
+    from factory.runs.run_view import StageView
 
 
 @click.command()
 @click.argument("run", default="latest")
-@out.json_option
+@output.json_option
 def command(run: str, as_json: bool) -> None:
     """Show a run, live or past. RUN is an id, the start of one, a specialist's name, or `latest`."""
-    from factory.cli.verdict import format_verdict_panel, build_run_summary
-    from factory.evidence import RunOutputs
-    from factory.home import find_home
-    from factory.runs import find_run
+    from factory.cli.verdict_panel import build_run_summary, format_verdict_panel
+    from factory.runs.run_outputs import RunOutputs
+    from factory.runs.run_view import find_run
+    from factory.store.paths import find_home
 
     evidence = RunOutputs(find_home(), find_run(find_home(), run))
     if as_json:
-        out.print_json({**build_run_summary(evidence), **_build_run_details(evidence)})
+        output.print_json({**build_run_summary(evidence), **_build_run_details(evidence)})
         return
     _print_run_overview(evidence)
     verdict = format_verdict_panel(evidence) if evidence.run.verdict else ""
     if verdict:
-        out.print_line(f"\n{verdict}")
+        output.print_line(f"\n{verdict}")
 
 
 def _build_run_details(evidence: RunOutputs) -> dict[str, Any]:
@@ -41,22 +41,22 @@ def _build_run_details(evidence: RunOutputs) -> dict[str, Any]:
 
 
 def _print_run_overview(evidence: RunOutputs) -> None:
-    from factory.report.words import clean_line, format_seconds
+    from factory.views.formatting import clean_line, format_seconds
 
     run = evidence.run
     state = f"{run.state}, {format_seconds(run.seconds)}"
-    out.print_line(f"{out.style_bold(run.name or run.id)}  {clean_line(run.task)} {clean_line(run.profile)} {out.style_dim(run.id)}  {state}")
+    output.print_line(f"{output.style_bold(run.name or run.id)}  {clean_line(run.task)} {clean_line(run.profile)} {output.style_dim(run.id)}  {state}")
     rows = [_build_stage_cells(stage) for stage in run.stages.values()]
-    out.print_line(out.format_table(["stage", "state", "took", "cpu", "peak", ""], rows, right=(2, 3, 4)))
+    output.print_line(output.format_table(["stage", "state", "took", "cpu", "peak", ""], rows, right=(2, 3, 4)))
     for stage, level, text in run.notes:
-        out.print_line(f"{'warning' if level == 'warning' else 'note'}: {stage or 'build'}: {clean_line(text)}")
+        output.print_line(f"{'warning' if level == 'warning' else 'note'}: {stage or 'build'}: {clean_line(text)}")
     _print_loss_curve(evidence)
 
 
 def _build_stage_cells(stage: StageView) -> list[str]:
-    from factory.cli.plain import format_stage_progress
-    from factory.report.words import clean_line, format_seconds, format_bytes
-    from factory.runs import FAILED, RUNNING
+    from factory.cli.progress_plain import format_stage_progress
+    from factory.runs.run_view import FAILED, RUNNING
+    from factory.views.formatting import clean_line, format_bytes, format_seconds
 
     detail = clean_line(stage.error, 160) if stage.state == FAILED else clean_line(stage.why, 80)
     if stage.state == RUNNING and stage.unit:
@@ -72,6 +72,6 @@ def _print_loss_curve(evidence: RunOutputs) -> None:
     points = evidence.read_training_curve()
     if len(points) < 3:
         return
-    from factory.cli.curve import plot_braille
+    from factory.cli.braille_plot import plot_braille
 
-    out.print_line(f"\n{out.style_bold('training loss by step')}\n{plot_braille(points)}")
+    output.print_line(f"\n{output.style_bold('training loss by step')}\n{plot_braille(points)}")

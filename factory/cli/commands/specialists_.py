@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import click
 
-from factory.cli import out
+from factory.cli import output
 
 WIDTH = 100
 
@@ -16,7 +16,7 @@ WIDTH = 100
 @click.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--alias", default="", metavar="NAME@VERSION=WORD", help="Call a version by a word, such as production.")
-@out.json_option
+@output.json_option
 def command(names: Sequence[str], alias: str, as_json: bool) -> None:
     """List the specialists: versions, aliases, verdicts, what each is made of.
 
@@ -24,8 +24,8 @@ def command(names: Sequence[str], alias: str, as_json: bool) -> None:
     too. `latest` is the newest version, `shipped` the newest that may ship.
     """
     from factory.errors import InputError
-    from factory.home import find_home
-    from factory.specialists import assign_alias
+    from factory.runs.specialists import assign_alias
+    from factory.store.paths import find_home
     from factory.tui.once import once
 
     if alias:
@@ -37,6 +37,6 @@ def command(names: Sequence[str], alias: str, as_json: bool) -> None:
     if names and not told.facts:
         raise InputError(f"no specialist {', '.join(names)}; `factory specialists` lists all")
     if as_json:
-        out.print_json(told.facts)
+        output.print_json(told.facts)
     else:
-        out.print_line(told.text(shutil.get_terminal_size((WIDTH, 24)).columns))
+        output.print_line(told.text(shutil.get_terminal_size((WIDTH, 24)).columns))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from factory.cli import load, out
+from factory.cli import output, spec_args
 
 if TYPE_CHECKING:
     pass
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 )
 @click.option("--with", "pairs", multiple=True, metavar="COLUMN=VALUE", help="A further column of the question.")
 @click.option("--top", default=10, show_default=True, help="At most so many answers.")
-@load.plugins_option
-@out.json_option
+@spec_args.plugins_option
+@output.json_option
 def command(  # noqa: PLR0913 (one for each option)
     name: str, query: str, texts: Sequence[str], file: Path | None, pairs: Sequence[str], top: int,
     folders: Sequence[Path], as_json: bool,
@@ -35,13 +35,13 @@ def command(  # noqa: PLR0913 (one for each option)
     One that ranks searches the corpus that it was built with, when no documents are given. What else a question has,
     such as the history of a conversation, is given by --with; a value that is JSON is read as such.
     """
-    from factory.home import find_home
-    from factory.serve.asker import SpecialistClient
+    from factory.serve.client import SpecialistClient
+    from factory.store.paths import find_home
 
     fields = _parse_column_options(pairs)
     documents = [{"id": str(i), "text": text} for i, text in enumerate(texts, 1)] + (_read_documents_file(file) if file else [])
     with SpecialistClient(find_home(), name, folders) as asker:
-        out.print_note("the model is loading; the first question about a corpus reads all of it")
+        output.print_note("the model is loading; the first question about a corpus reads all of it")
         for asked in [query] if query else _read_queries():
             _print_answers(asked, asker.ask(asked, documents, top, fields), as_json)
 
@@ -65,17 +65,17 @@ def _parse_column_options(pairs: Sequence[str]) -> dict[str, Any]:
 
 
 def _print_answers(query: str, found: Mapping[str, Any], as_json: bool) -> None:
-    from factory.report.words import clean_line, format_number
+    from factory.views.formatting import clean_line, format_number
 
     if as_json:
-        out.print_json({"query": query, **found})
+        output.print_json({"query": query, **found})
         return
     if "reply" in found:
-        out.print_line("\n".join(clean_line(line) for line in str(found["reply"]["shown"]).splitlines()))
+        output.print_line("\n".join(clean_line(line) for line in str(found["reply"]["shown"]).splitlines()))
         return
     answers = found["answers"]
     rows = [[str(i), clean_line(a["id"]), format_number(a["score"]), clean_line(a["text"], 100)] for i, a in enumerate(answers, 1)]
-    out.print_line(out.format_table(["", "document", "score", "text"], rows, right=(0, 2)))
+    output.print_line(output.format_table(["", "document", "score", "text"], rows, right=(0, 2)))
 
 
 def _read_queries() -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from factory.cli import out
+from factory.cli import output
 from factory.errors import InputError
 
 SCREENS = ("runs", "run", "verdict", "compare", "try", "review", "specialists")
@@ -24,14 +24,14 @@ WIDTH = 100
 @click.option("--once", type=click.Choice(PRINTABLE_SCREENS), default=None, help="Print one screen as text, and end.")
 @click.option("--width", default=0, help="Columns of --once; 0 for those of the terminal.")
 @click.option("--light", is_flag=True, help="Dark letters on light ground.")
-@out.json_option
+@output.json_option
 def command(runs: Sequence[str], screen: str | None, once: str | None, width: int, light: bool, as_json: bool) -> None:
     """Watch runs and compare specialists on a terminal. RUN is what `show` takes; several are compared.
 
     It shows what builds wrote, live or past, and never builds itself: any number can look at the same time. `?` says
     what the keys of a screen do.
     """
-    from factory.home import find_home
+    from factory.store.paths import find_home
 
     if once is not None:
         _print_screen_once(find_home(), once, runs, width, as_json)
@@ -50,6 +50,6 @@ def _print_screen_once(home: Any, screen: str, runs: Sequence[str], width: int, 
 
     told = once(home, screen, runs, time.time())
     if as_json:
-        out.print_json(told.facts)
+        output.print_json(told.facts)
     else:
-        out.print_line(told.text(width or shutil.get_terminal_size((WIDTH, 24)).columns))
+        output.print_line(told.text(width or shutil.get_terminal_size((WIDTH, 24)).columns))

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import click
 
-from factory.cli import out
+from factory.cli import output
 from factory.errors import BAD_INPUT
 
 
 @click.command()
 @click.argument("bundle")
-@out.json_option
+@output.json_option
 def command(bundle: str, as_json: bool) -> int:
     """Check that a bundle is what was built. BUNDLE is a folder, or a specialist's NAME or NAME@VERSION."""
     from pathlib import Path
 
     from factory.bundle import verify_bundle
-    from factory.home import find_home
-    from factory.specialists import resolve_bundle
+    from factory.runs.specialists import resolve_bundle
+    from factory.store.paths import find_home
 
     folder = Path(bundle) if Path(bundle).is_dir() else resolve_bundle(find_home(), bundle)
     problems = [str(problem) for problem in verify_bundle(folder)]
     if as_json:
-        out.print_json({"bundle": str(folder), "problems": problems})
+        output.print_json({"bundle": str(folder), "problems": problems})
     else:
         for problem in problems:
-            out.print_line(problem)
-        out.print_note(f"{folder}: {f'{len(problems)} problems' if problems else 'every file is as built'}")
+            output.print_line(problem)
+        output.print_note(f"{folder}: {f'{len(problems)} problems' if problems else 'every file is as built'}")
     return BAD_INPUT if problems else 0

@@ -8,32 +8,32 @@ from pathlib import Path
 
 import click
 
-from factory.cli import load, out
+from factory.cli import output, spec_args
 
 
 @click.command()
-@load.spec_argument
+@spec_args.spec_argument
 @click.argument("stage")
-@load.profile_option
-@load.set_option
-@load.force_option
-@load.plugins_option
-@out.json_option
+@spec_args.profile_option
+@spec_args.set_option
+@spec_args.force_option
+@spec_args.plugins_option
+@output.json_option
 def command(
     spec: Path, stage: str, profile: str, overrides: Sequence[str], force: Sequence[str], folders: Sequence[Path],
     as_json: bool,
 ) -> None:
     """Say why a stage would run."""
-    from factory.plan import compile_plan
+    from factory.plan.compiler import compile_plan
 
-    plan = compile_plan(load.load_resolved_spec(spec, profile, overrides, folders))
+    plan = compile_plan(spec_args.load_resolved_spec(spec, profile, overrides, folders))
     chosen = [s.name for s in plan.stages if stage in (s.name, s.kind)]
     if not chosen:
-        load.check_stage_names(plan, [stage])
-    reasons = [reason for reason in load.collect_stage_reasons(plan, force) if reason.stage in chosen]
+        spec_args.check_stage_names(plan, [stage])
+    reasons = [reason for reason in spec_args.collect_stage_reasons(plan, force) if reason.stage in chosen]
     if as_json:
-        out.print_json([asdict(reason) for reason in reasons])
+        output.print_json([asdict(reason) for reason in reasons])
         return
     for reason in reasons:
         verb = "would not run" if reason.state == "cached" else "would run"
-        out.print_line(f"{reason.stage} {verb}: {reason}")
+        output.print_line(f"{reason.stage} {verb}: {reason}")

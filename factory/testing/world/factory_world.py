@@ -22,9 +22,9 @@ from factory.api import (
     Metric,
     ModelJob,
     Objective,
-    ReferenceAnswers,
     Plugin,
     Provenance,
+    ReferenceAnswers,
     Row,
     RowsJob,
     ScoreJob,
@@ -171,14 +171,14 @@ class AnswerLengthEval(Eval):
 
 
 def _make_output_type_class(base: type[Plugin], form: str, **more: Any) -> type[Plugin]:
-    made = {"kind": f"world-{form}", "answers": form, "__doc__": base.__doc__, "__module__": __name__, **more}
+    made = {"kind": f"world-{form}", "output_type": form, "__doc__": base.__doc__, "__module__": __name__, **more}
     return type(f"{base.__name__}{form.title()}", (base,), made)
 
 
 TEXT_COLUMNS = {"labels": "text", "ranking": "query", "text": "question"}
 PLUGIN_CLASSES = [WorldSource] + [
     kind for form in OUTPUT_TYPES for kind in (
-        _make_output_type_class(WorldTask, form, text=TEXT_COLUMNS[form]), _make_output_type_class(WordCountObjective, form), _make_output_type_class(ConstantContender, form), _make_output_type_class(AnswerLengthEval, form),
+        _make_output_type_class(WorldTask, form, text_column=TEXT_COLUMNS[form]), _make_output_type_class(WordCountObjective, form), _make_output_type_class(ConstantContender, form), _make_output_type_class(AnswerLengthEval, form),
     )
 ]
 

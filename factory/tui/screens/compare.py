@@ -10,8 +10,8 @@ from textual.binding import BindingType
 from textual.markup import escape
 from textual.widget import Widget
 
-from factory.compare import LOST, TIED, WON, ContenderComparison
 from factory.errors import FactoryError
+from factory.evaluation.compare import LOST, TIED, WON, ContenderComparison
 from factory.tui.beside import LETTERS, Beside, beside
 from factory.tui.broken import BROKEN, unreadable
 from factory.tui.grid import Grid

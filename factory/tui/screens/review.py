@@ -20,7 +20,7 @@ from factory.tui.widgets.pages import Pages
 from factory.tui.widgets.panel import ACTIVE, LARGE, MEDIUM, SMALL, Block, Slot
 
 if TYPE_CHECKING:
-    from factory.review.desk import ReviewSession, ReviewItem
+    from factory.review.session import ReviewItem, ReviewSession
     from factory.tui.world import World
 
 KEYS = (
@@ -156,7 +156,7 @@ class ReviewPage(Page):
             self._ask_for(list(self.item.answer), {})
 
     def _ask_for(self, left: list[str], answer: dict[str, Any]) -> None:
-        from factory.review.desk import parse_edited_value, format_editable_value
+        from factory.review.session import format_editable_value, parse_edited_value
 
         if self.item is None:
             return
@@ -183,12 +183,12 @@ def desk_of(world: World, run: str) -> ReviewSession:
     """
     from pathlib import Path
 
-    from factory import reviewing
-    from factory.plan import compile_plan
-    from factory.plugins import load_installed_registry
-    from factory.resolve import resolve_spec
+    from factory.plan.compiler import compile_plan
+    from factory.registry.registry import load_installed_registry
+    from factory.review import session_from_spec
+    from factory.spec.layers import resolve_spec
 
     view = world.evidence(run).run
     resolved = resolve_spec(Path(view.spec), profile=view.profile, registry=load_installed_registry())
-    reviewing.require_review_settings(resolved)
-    return reviewing.open_review_session(resolved, compile_plan(resolved), world.home, getpass.getuser())
+    session_from_spec.require_review_settings(resolved)
+    return session_from_spec.open_review_session(resolved, compile_plan(resolved), world.home, getpass.getuser())

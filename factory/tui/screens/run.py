@@ -10,7 +10,7 @@ from textual.binding import BindingType
 from textual.markup import escape
 from textual.widget import Widget
 
-from factory.runs import CACHED, FAILED, RUNNING, RunView
+from factory.runs.run_view import CACHED, FAILED, RUNNING, RunView
 from factory.tui.estimates import Usage, usage
 from factory.tui.keys import Key, bindings
 from factory.tui.lines import Line

@@ -9,8 +9,8 @@ from textual import on
 from textual.binding import BindingType
 from textual.widget import Widget
 
-from factory import specialists
 from factory.bundle.manifest import verify_bundle
+from factory.runs import specialists
 from factory.tui.broken import BROKEN
 from factory.tui.keys import Key, bindings
 from factory.tui.lines import line

@@ -10,7 +10,7 @@ from textual.binding import BindingType
 from textual.widget import Widget
 from textual.widgets import Input
 
-from factory.compare import FrozenRowViewer
+from factory.evaluation.compare import FrozenRowViewer
 from factory.tui.asking import Asking, Reply, fields_of, spelled
 from factory.tui.keys import Key, bindings
 from factory.tui.lines import line

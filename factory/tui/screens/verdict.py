@@ -10,10 +10,9 @@ from textual.binding import BindingType
 from textual.markup import escape
 from textual.widget import Widget
 
-from factory import compare
-from factory.evidence import RunOutputs
-from factory.report import words
-from factory.slices import Slice, compare_slices
+from factory.evaluation import compare
+from factory.evaluation.slices import Slice, compare_slices
+from factory.runs.run_outputs import RunOutputs
 from factory.tui.broken import BROKEN
 from factory.tui.keys import Key, bindings
 from factory.tui.lines import line
@@ -23,6 +22,7 @@ from factory.tui.views import whole
 from factory.tui.widgets.listing import Listing
 from factory.tui.widgets.pages import Pages
 from factory.tui.widgets.panel import ACTIVE, LARGE, MEDIUM, SMALL, Block, Slot
+from factory.views import formatting
 
 KEYS = (
     Key("w", "worst", "the rows where it got worse", "where it got worse"),
@@ -91,7 +91,7 @@ class VerdictPage(Page):
         self.headed(lambda room: view.headline(evidence, room))
         self.listing("contenders").tell(view.contenders(evidence))
         self.pages("why").tell(lambda room: view.reasoning(evidence, room))
-        other = str(words.find_deciding_comparison(gate).get("baseline", ""))
+        other = str(formatting.find_deciding_comparison(gate).get("baseline", ""))
         found = self.found.get(evidence.run.id) if gate else []
         self.listing("slices").border_title = escape(f"Slices: tuned against {other}" if other else "Slices")
         self.listing("slices").tell(view.slices(found, float(gate.get("confidence", 0.95)), other))
@@ -155,7 +155,7 @@ class VerdictPage(Page):
 def slices_of(evidence: RunOutputs) -> list[Slice]:
     """The parts of the test set against what decided; none when rows or task are not there."""
     try:
-        other = str(words.find_deciding_comparison(evidence.read_stage_json("gate")).get("baseline", ""))
+        other = str(formatting.find_deciding_comparison(evidence.read_stage_json("gate")).get("baseline", ""))
         pair = compare.compare_contenders(compare.ContenderResults(evidence, compare.find_tuned_contender(evidence.run)), compare.ContenderResults(evidence, other))
         return compare_slices(pair, compare.FrozenRowViewer(evidence))
     except BROKEN:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from factory.compare import LOST, TIED, WON, ContenderComparison, RowResult
-from factory.report import words
+from factory.evaluation.compare import LOST, TIED, WON, ContenderComparison, RowResult
 from factory.tui import look
 from factory.tui.beside import LETTERS, Beside, Score, words_apart
 from factory.tui.grid import Column, Grid, record
 from factory.tui.lines import Line, beside, line, paragraphs, plain, safe, wrap
+from factory.views import formatting
 
 ROWS = (
     Column("", least=6),
@@ -74,7 +74,7 @@ def _metric(found: Beside, score: Score) -> Any:
     cells: list[Line | str] = [line((safe(score.metric), "strong"), (mark, "dim")), who]
     values: list[Any] = [score.metric, name]
     for mean in score.means:
-        cells.append(words.format_number(mean))
+        cells.append(formatting.format_number(mean))
         values.append(mean)
     for pair in score.against[1:]:
         cells += _gain(pair, score.higher)
@@ -87,8 +87,8 @@ def _gain(pair: ContenderComparison | None, higher: bool) -> list[Line | str]:
         return [line(("–", "dim")), line(("no row in common", "dim"))]
     clear, better = pair.low > 0 or pair.high < 0, (pair.difference > 0) == higher
     sign, tone = (("▲", "good") if better else ("▼", "bad")) if clear else ("=", "dim")
-    span = f"{words.format_signed(pair.low)} to {words.format_signed(pair.high)}"
-    return [line((f"{sign} {words.format_signed(pair.difference)}", tone)), line((span, "dim"))]
+    span = f"{formatting.format_signed(pair.low)} to {formatting.format_signed(pair.high)}"
+    return [line((f"{sign} {formatting.format_signed(pair.difference)}", tone)), line((span, "dim"))]
 
 
 def fields(found: Beside) -> Grid:
@@ -127,9 +127,9 @@ def _row(found: Beside, row: RowResult) -> Any:
         line((f"{sign} {row.result}", tone)),
         line((safe(row.id), "dim")),
         "" if row.id.startswith(row.group) else safe(row.group),
-        words.format_number(row.a),
-        words.format_number(row.b),
-        line((words.format_signed(row.difference), tone)),
+        formatting.format_number(row.a),
+        formatting.format_number(row.b),
+        line((formatting.format_signed(row.difference), tone)),
         about,
     )
     return record(row.id, *cells, values=(row.result, row.id, row.group, row.a, row.b, row.difference, about))
@@ -152,9 +152,9 @@ def counts(pair: ContenderComparison) -> Line:
     """`A won 374, lost 51, tied 41`."""
     return line(
         f"of {len(pair.rows)} rows A won ",
-        (f"▲ {pair.count(WON)}", "good"),
+        (f"▲ {pair.count_rows(WON)}", "good"),
         ", lost ",
-        (f"▼ {pair.count(LOST)}", "bad"),
+        (f"▼ {pair.count_rows(LOST)}", "bad"),
         ", tied ",
         (f"= {pair.count_rows(TIED)}", "dim"),
         (f"; {pair.one_sided_rows} that only one answered are left out" if pair.one_sided_rows else "", "dim"),
@@ -187,7 +187,7 @@ def outputs(found: Beside, row: str, other: int, room: int) -> list[Line]:
 def _score(found: Beside, place: int, row: str) -> str:
     values = found.sides[place].scores.get(row, ("", {}))[1]
     value = values.get(found.metric)
-    return words.format_number(value) if value is not None else "not asked"
+    return formatting.format_number(value) if value is not None else "not asked"
 
 
 def _marked(texts: Sequence[str], other: int) -> list[list[Line]]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from factory.evidence import RunOutputs
-from factory.report import words
+from factory.runs.run_outputs import RunOutputs
 from factory.tui import look
 from factory.tui.grid import Column, Grid, Record, drawn, record
 from factory.tui.lines import Line, line, safe, wrap, wrapped
+from factory.views import formatting
 
 FUNNEL = (
     Column("step", least=18, most=24),
@@ -110,8 +110,8 @@ def _check(check: Mapping[str, Any]) -> Record:
         line((word, tone)),
         safe(check.get("check", "")),
         str(count) if count else line(("0", "dim")),
-        words.format_percent(check.get("share")),
-        words.format_percent(check.get("limit")),
+        formatting.format_percent(check.get("share")),
+        formatting.format_percent(check.get("limit")),
         line((safe(first), "dim")),
     )
     values = (
@@ -133,7 +133,7 @@ def findings(evidence: RunOutputs, check: str, room: int) -> list[Line]:
     head = wrap(
         line(
             (safe(check), "strong"),
-            f": {one.get('rows', 0)} rows, {words.format_percent(one.get('share'))}, limit {words.format_percent(one.get('limit'))}",
+            f": {one.get('rows', 0)} rows, {formatting.format_percent(one.get('share'))}, limit {formatting.format_percent(one.get('limit'))}",
         ),
         room,
     )

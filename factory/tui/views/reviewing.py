@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from factory.report.words import format_number, format_percent
-from factory.review.desk import ReviewSession, ReviewItem, format_editable_value
+from factory.review.session import ReviewItem, ReviewSession, format_editable_value
 from factory.tui import look
 from factory.tui.lines import Line, line, paragraphs, safe, wrap, wrapped
+from factory.views.formatting import format_number, format_percent
 
 BAR = 20
 DISPUTES = 12

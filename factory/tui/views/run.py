@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from factory.report import words
-from factory.runs import CACHED, DONE, FAILED, RUNNING, STOPPED, WAITING, RunView, StageView
+from factory.runs.run_view import CACHED, DONE, FAILED, RUNNING, STOPPED, WAITING, RunView, StageView
 from factory.tui import look
 from factory.tui.estimates import Finish, Usage
 from factory.tui.grid import Column, Grid, record
 from factory.tui.lines import Line, line, safe, wrap, wrapped
 from factory.tui.watch import Watch
+from factory.views import formatting
 
 COLUMNS = (
     Column("stage", least=20, most=34),
@@ -32,7 +32,7 @@ def heading(watch: Watch, view: RunView, now: float, finish: Finish | None = Non
         state,
         "  ",
         look.verdict("" if past else view.verdict),
-        f"  {words.format_seconds(gone)}" if view.started else "",
+        f"  {formatting.format_seconds(gone)}" if view.started else "",
         (_left(finish), "run"),
     )
     second = line((" · ".join(safe(p) for p in (view.task, view.profile, view.spec, view.id) if p), "dim"))
@@ -94,15 +94,15 @@ def _name(names: Sequence[str], place: int, stage: StageView) -> Line:
 
 def _took(stage: StageView, now: float) -> str:
     if stage.state == RUNNING:
-        return words.format_seconds(max(0.0, now - stage.started))
-    return words.format_seconds(stage.seconds) if stage.seconds else ""
+        return formatting.format_seconds(max(0.0, now - stage.started))
+    return formatting.format_seconds(stage.seconds) if stage.seconds else ""
 
 
 def _why(stage: StageView) -> Line:
     """What went wrong, how long it will take yet, or why it ran at all."""
     if stage.error:
         return line((safe(stage.error), "bad"))
-    left = f"{words.format_seconds(stage.remaining_seconds)} left; " if stage.state == RUNNING and stage.remaining_seconds else ""
+    left = f"{formatting.format_seconds(stage.remaining_seconds)} left; " if stage.state == RUNNING and stage.remaining_seconds else ""
     return line((left, "run"), (safe(stage.why), "dim"))
 
 
@@ -152,9 +152,9 @@ def detail(view: RunView, name: str, room: int) -> list[Line]:
         ("why it ran", stage.why),
         ("error", stage.error),
         ("stands on", ", ".join(map(str, (plan.get("inputs") or {}).values()))),
-        ("took", words.format_seconds(stage.seconds) if stage.seconds else ""),
-        ("CPU", words.format_seconds(stage.cpu_seconds) if stage.cpu_seconds else ""),
-        ("peak memory", words.format_bytes(stage.peak_mib * 2**20) if stage.peak_mib else ""),
+        ("took", formatting.format_seconds(stage.seconds) if stage.seconds else ""),
+        ("CPU", formatting.format_seconds(stage.cpu_seconds) if stage.cpu_seconds else ""),
+        ("peak memory", formatting.format_bytes(stage.peak_mib * 2**20) if stage.peak_mib else ""),
         ("far", f"{stage.done}/{stage.total or '?'} {stage.unit}" if stage.unit else ""),
         ("key", stage.key),
     ]
@@ -176,13 +176,13 @@ def gauges(watch: Watch, view: RunView, used: Usage | None, at: float | None, ro
     if train is not None and train.rate > 0:
         parts.append(("speed", _speed(train.rate, safe(train.unit))))
     if used is not None:
-        parts += [("memory", words.format_bytes(used.memory)), ("CPU time", words.format_seconds(used.cpu))]
+        parts += [("memory", formatting.format_bytes(used.memory)), ("CPU time", formatting.format_seconds(used.cpu))]
         parts += [("GPU", used.gpu)] if used.gpu else []
     else:
         peak = max((s.peak_mib for s in view.stages.values()), default=0.0)
         cpu = sum(s.cpu_seconds for s in view.stages.values())
-        parts += [("peak memory", words.format_bytes(peak * 2**20))] if peak else []
-        parts += [("CPU time", words.format_seconds(cpu))] if cpu else []
+        parts += [("peak memory", formatting.format_bytes(peak * 2**20))] if peak else []
+        parts += [("CPU time", formatting.format_seconds(cpu))] if cpu else []
     spans: list[tuple[str, str]] = []
     for name, text in parts:
         spans += [(f"{name} ".replace(" ", "\u00a0"), "dim"), (text.replace(" ", "\u00a0") + "  ", "strong")]
@@ -191,7 +191,7 @@ def gauges(watch: Watch, view: RunView, used: Usage | None, at: float | None, ro
 
 def _speed(rate: float, unit: str) -> str:
     """`4.1 steps/s`, or `12 s a step` for what takes longer."""
-    return f"{rate:.1f} {unit}/s" if rate >= 1 else f"{words.format_seconds(1 / rate)} a {unit.removesuffix('s')}"
+    return f"{rate:.1f} {unit}/s" if rate >= 1 else f"{formatting.format_seconds(1 / rate)} a {unit.removesuffix('s')}"
 
 
 def facts(watch: Watch, finish: Finish | None) -> dict[str, Any]:

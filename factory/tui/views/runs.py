@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from factory.report import words
-from factory.runs import RUNNING
+from factory.runs.run_view import RUNNING
 from factory.tui import look
 from factory.tui.estimates import Finish
 from factory.tui.grid import Cell, Column, Grid, Record
 from factory.tui.index import Summary
 from factory.tui.lines import Line, line, safe, wrap
+from factory.views import formatting
 
 COLUMNS = (
     Column("specialist", least=14, most=30),
@@ -85,13 +85,13 @@ def _cells(one: Summary, state: str, values: Sequence[Any], finish: Finish | Non
         left,
         line(look.verdict(one.verdict)),
         safe(one.metric),
-        words.format_number(one.score) if one.score is not None else "",
+        formatting.format_number(one.score) if one.score is not None else "",
         _gain(one),
         safe(one.baseline),
         _interval(one),
         _drawn(one, most),
-        words.format_ago(age).removesuffix(" ago") if age is not None else "",
-        words.format_seconds(took) if took else "",
+        formatting.format_ago(age).removesuffix(" ago") if age is not None else "",
+        formatting.format_seconds(took) if took else "",
         safe(one.task),
         safe(one.profile),
         one.id,
@@ -110,18 +110,18 @@ def _left(one: Summary) -> str:
     """What remains of the stage alone, when the whole is not known."""
     if not one.total or one.rate <= 0:
         return ""
-    return f"{words.format_seconds((one.total - one.done) / one.rate)}+"
+    return f"{formatting.format_seconds((one.total - one.done) / one.rate)}+"
 
 
 def _gain(one: Summary) -> Line:
     if one.difference is None:
         return ()
     clear = one.low is not None and one.high is not None and (one.low > 0 or one.high < 0)
-    return line((words.format_signed(one.difference), ("good" if one.difference > 0 else "bad") if clear else "warn"))
+    return line((formatting.format_signed(one.difference), ("good" if one.difference > 0 else "bad") if clear else "warn"))
 
 
 def _interval(one: Summary) -> Line:
-    return line((f"{words.format_signed(one.low)} to {words.format_signed(one.high)}", "dim")) if one.low is not None else ()
+    return line((f"{formatting.format_signed(one.low)} to {formatting.format_signed(one.high)}", "dim")) if one.low is not None else ()
 
 
 def _drawn(one: Summary, most: float) -> Line:
@@ -135,10 +135,10 @@ def preview(one: Summary | None, room: int) -> list[Line]:
     if one is None:
         return []
     said = {
-        words.SHIP: "ship it: better than everything it was held against, outside the noise",
-        words.NO_SHIP: "do not ship: see which rows it loses on Verdict (3) or Compare (4)",
-        words.PROMPTING_IS_ENOUGH: "do not ship: prompting the base does as well",
-        words.INSUFFICIENT_EVIDENCE: "not settled: more test rows are needed",
+        formatting.SHIP: "ship it: better than everything it was held against, outside the noise",
+        formatting.NO_SHIP: "do not ship: see which rows it loses on Verdict (3) or Compare (4)",
+        formatting.PROMPTING_IS_ENOUGH: "do not ship: prompting the base does as well",
+        formatting.INSUFFICIENT_EVIDENCE: "not settled: more test rows are needed",
     }.get(one.verdict, "")
     ended = {
         "dead": "its process is gone without a last word; the same build command goes on where it stopped",

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from factory.evidence import RunOutputs
-from factory.report import words
+from factory.runs.run_outputs import RunOutputs
 from factory.tui import look
 from factory.tui.grid import Column, Grid, Record, record
 from factory.tui.index import Index
 from factory.tui.lines import Line, line, safe, wrapped
 from factory.tui.shelf import Kept
 from factory.tui.views import data
+from factory.views import formatting
 
 COLUMNS = (
     Column("specialist", least=18, most=34),
@@ -54,11 +54,11 @@ def _record(one: Kept, index: Index, now: float, said: str) -> Record:
         line((safe(called), "accent")),
         line(look.verdict(version.verdict)),
         safe(metric),
-        words.format_number(score) if score is not None else "",
-        line((words.format_signed(gain), shade)) if gain is not None else "",
+        formatting.format_number(score) if score is not None else "",
+        line((formatting.format_signed(gain), shade)) if gain is not None else "",
         safe(baseline),
-        words.format_bytes(one.size) if one.size else "",
-        words.format_ago(age).removesuffix(" ago"),
+        formatting.format_bytes(one.size) if one.size else "",
+        formatting.format_ago(age).removesuffix(" ago"),
         safe(base),
         line((safe(there), tone)),
     )

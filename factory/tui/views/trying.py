@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from factory.report import words
 from factory.tui.asking import Reply
 from factory.tui.grid import Column, Grid, record
 from factory.tui.lines import Line, beside, line, paragraphs, safe, wrap, wrapped
 from factory.tui.shelf import Kept
+from factory.views import formatting
 
 COLUMNS = (
     Column("", least=3),
@@ -56,7 +56,7 @@ def answers(replies: Mapping[str, Reply], room: int) -> list[Line]:
 
 
 def _block(reply: Reply, wide: int) -> list[Line]:
-    took = words.format_seconds(reply.seconds) if reply.done else "…"
+    took = formatting.format_seconds(reply.seconds) if reply.done else "…"
     head = line((safe(reply.name), "title"), (f"  {took}", "dim"))
     if reply.failed:
         return [head, *wrapped(safe(reply.failed), wide, "bad", "✗ ")]
@@ -72,7 +72,7 @@ def _block(reply: Reply, wide: int) -> list[Line]:
 
 
 def _ranked(place: int, answer: Mapping[str, object], wide: int) -> list[Line]:
-    score = words.format_number(answer.get("score"))
+    score = formatting.format_number(answer.get("score"))
     return wrap(
         line(
             (f"{place:>2} ", "dim"),

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from factory.evidence import RunOutputs
-from factory.report import words
-from factory.slices import Slice
+from factory.evaluation.slices import Slice
+from factory.runs.run_outputs import RunOutputs
 from factory.tui import look
 from factory.tui.grid import Column, Grid, Record, record
 from factory.tui.lines import Line, line, safe, wrapped
+from factory.views import formatting
 
 CONTENDERS = (
     Column("contender", least=10, most=24),
@@ -61,9 +61,9 @@ def headline(evidence: RunOutputs, room: int) -> list[Line]:
         return [line(look.state(run.state), "  no verdict yet: the build did not reach its gate")]
     sign, word, tone = look.VERDICTS.get(verdict, ("?", verdict, "warn"))
     found = [line((f"{sign} {word.upper()}", tone), "  ", (safe(run.name), "strong"), (f"  {run.id}", "dim"))]
-    found += wrapped(safe(words.describe_verdict(gate, run.task)), room)
-    if words.describe_next_step(gate):
-        found += wrapped(safe(words.describe_next_step(gate)), room, "warn")
+    found += wrapped(safe(formatting.describe_verdict(gate, run.task)), room)
+    if formatting.describe_next_step(gate):
+        found += wrapped(safe(formatting.describe_next_step(gate)), room, "warn")
     if evidence.find_stage_folder("bundle") is None and run.verdict:
         found += wrapped(
             "The bundle is not in the store any more; the same build command makes it again.", room, "warn"
@@ -79,7 +79,7 @@ def contenders(evidence: RunOutputs) -> Grid:
     if not found:
         return Grid(CONTENDERS, (), "nothing was scored yet")
     higher = all(m.get("higher_is_better", True) for m in score.get("metrics", []) if m.get("name") == metric)
-    scale = words.compute_scale([(v["low"], v["high"]) for v in found.values()])
+    scale = formatting.compute_scale([(v["low"], v["high"]) for v in found.values()])
     gains = {c["baseline"]: c for c in gate.get("comparisons", [])}
     order = sorted(found, key=lambda c: found[c]["mean"], reverse=higher)
     margin = float(gate.get("margin", 0.0))
@@ -91,10 +91,10 @@ def _contender(
 ) -> Record:
     picture = look.interval(value["low"], value["mean"], value["high"], scale, BARS).replace("┊", " ")
     mine = gain is None
-    span = f"{words.format_number(value['low'])} to {words.format_number(value['high'])}"
+    span = f"{formatting.format_number(value['low'])} to {formatting.format_number(value['high'])}"
     cells: list[Line | str] = [
         line((safe(name), "strong" if mine else "")),
-        line((words.format_number(value["mean"]), "strong")),
+        line((formatting.format_number(value["mean"]), "strong")),
         line((picture, "accent" if mine else "dim")),
         line((span, "dim")),
     ]
@@ -103,9 +103,9 @@ def _contender(
         return record(name, *cells, "", "", "", "", values=[*values, None, "", "", ""])
     word, tone = _settled(gain, margin)
     counts = "/".join(str(gain.get(k, "–")) for k in ("won", "lost", "tied"))
-    between = f"{words.format_signed(gain['low'])} to {words.format_signed(gain['high'])}"
+    between = f"{formatting.format_signed(gain['low'])} to {formatting.format_signed(gain['high'])}"
     cells += [
-        line((words.format_signed(gain["difference"]), tone)),
+        line((formatting.format_signed(gain["difference"]), tone)),
         line((between, "dim")),
         line((counts, "dim")),
         line((word, tone)),
@@ -127,15 +127,15 @@ def reasoning(evidence: RunOutputs, room: int) -> list[Line]:
     gate = evidence.read_stage_json("gate")
     if not gate.get("comparisons"):
         return [line(("the gate compared nothing", "dim"))]
-    share, margin = words.format_percent(gate.get("confidence", 0.95)), float(gate.get("margin", 0.0))
-    bound = f"a margin of {words.format_number(margin)}" if margin else "zero"
+    share, margin = formatting.format_percent(gate.get("confidence", 0.95)), float(gate.get("margin", 0.0))
+    bound = f"a margin of {formatting.format_number(margin)}" if margin else "zero"
     rule = f"It ships when the lower end of the {share} interval of its gain over every other lies above {bound}."
     found = wrapped(rule, room, "dim")
     for reason in gate.get("reasons", []):
         found += wrapped(safe(reason), room, "", "• ")
     ceiling = gate.get("ceiling")
     if isinstance(ceiling, int | float):
-        found += wrapped(f"No answer to these rows could score above {words.format_number(ceiling)}.", room, "", "• ")
+        found += wrapped(f"No answer to these rows could score above {formatting.format_number(ceiling)}.", room, "", "• ")
     return found
 
 
@@ -155,14 +155,14 @@ def _slice(each: Slice, confidence: float, most: float) -> Record:
     clear = each.p <= 1 - confidence
     tone = ("good" if each.difference > 0 else "bad") if clear else "dim"
     word = ("▲ better" if each.difference > 0 else "▼ worse") if clear else "= within the noise"
-    span = f"{words.format_signed(each.low)} to {words.format_signed(each.high)}"
+    span = f"{formatting.format_signed(each.low)} to {formatting.format_signed(each.high)}"
     name = f"{each.slice}: {each.value}"
     cells = (
         safe(name),
         str(each.n),
-        words.format_number(each.mean_a),
-        words.format_number(each.mean_b),
-        line((words.format_signed(each.difference), tone)),
+        formatting.format_number(each.mean_a),
+        formatting.format_number(each.mean_b),
+        line((formatting.format_signed(each.difference), tone)),
         line((look.interval(each.low, each.difference, each.high, (-most, most), 25), tone)),
         line((span, "dim")),
         line((word, tone)),
@@ -179,16 +179,16 @@ def forgetting(evidence: RunOutputs) -> Grid:
 
 def _suite(suite: Mapping[str, Any], tolerance: float) -> Record:
     fell = suite["high"] < -tolerance
-    word, tone = ("▼ forgot", "bad") if fell else (f"✓ no fall of {words.format_number(tolerance, 2)}", "good")
+    word, tone = ("▼ forgot", "bad") if fell else (f"✓ no fall of {formatting.format_number(tolerance, 2)}", "good")
     if not fell and suite["low"] < -tolerance:
-        word, tone = f"? a fall of {words.format_number(tolerance, 2)} is possible", "warn"
-    span = f"{words.format_signed(suite['low'])} to {words.format_signed(suite['high'])}"
+        word, tone = f"? a fall of {formatting.format_number(tolerance, 2)} is possible", "warn"
+    span = f"{formatting.format_signed(suite['low'])} to {formatting.format_signed(suite['high'])}"
     cells = (
         safe(suite["suite"]),
         str(suite["n"]),
-        words.format_number(suite["base"]),
-        words.format_number(suite["tuned"]),
-        line((words.format_signed(suite["difference"]), tone)),
+        formatting.format_number(suite["base"]),
+        formatting.format_number(suite["tuned"]),
+        line((formatting.format_signed(suite["difference"]), tone)),
         line((span, "dim")),
         line((word, tone)),
     )
@@ -214,9 +214,9 @@ def _cost(evidence: RunOutputs, name: str) -> Record:
     cells = (
         safe(name),
         str(rows or ""),
-        words.format_seconds(seconds) if seconds else "",
+        formatting.format_seconds(seconds) if seconds else "",
         _brief(each),
-        words.format_bytes(peak * 2**20) if peak else "",
+        formatting.format_bytes(peak * 2**20) if peak else "",
         line((spent, "dim")),
     )
     return record(name, *cells, values=(name, rows, seconds, each, peak, spent))
@@ -225,7 +225,7 @@ def _cost(evidence: RunOutputs, name: str) -> Record:
 def _brief(value: float | None) -> str:
     if value is None:
         return ""
-    return f"{value * 1000:.1f} ms" if value < 1 else words.format_seconds(value)
+    return f"{value * 1000:.1f} ms" if value < 1 else formatting.format_seconds(value)
 
 
 def _short(value: Any) -> str:

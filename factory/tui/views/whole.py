@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from factory.evidence import RunOutputs
-from factory.report import words
+from factory.runs.run_outputs import RunOutputs
 from factory.tui.grid import Column, Grid, drawn, record
 from factory.tui.lines import Line, line, safe
+from factory.views import formatting
 
 CHART = (31, 11)
 """Cells of the calibration plot, across and down."""
@@ -39,7 +39,7 @@ def tables(evidence: RunOutputs, contender: str = "tuned") -> Iterator[tuple[str
             record(
                 c,
                 safe(c),
-                *(words.format_number(v.get(n)) if n in v else "" for n in names),
+                *(formatting.format_number(v.get(n)) if n in v else "" for n in names),
                 values=(c, *(v.get(n) for n in names)),
             )
             for c, v in totals.items()
@@ -65,7 +65,7 @@ def _table(lines: Sequence[Mapping[str, Any]]) -> Grid:
 
 
 def _cell(value: Any) -> str:
-    return words.format_number(value) if isinstance(value, float) else safe("" if value is None else value)
+    return formatting.format_number(value) if isinstance(value, float) else safe("" if value is None else value)
 
 
 def _bare(value: Any) -> Any:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from my_plugin.curator import MyPlugin
 
-from factory.api import Provenance, Row, RowsJob, NoOpReporter
+from factory.api import NoOpReporter, Provenance, Row, RowsJob
 from factory.testing import build_conformance_suite
 
 test_it_keeps_the_contract = build_conformance_suite("my_plugin", record=Path(__file__).with_name("recorded.json"))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
-from factory.api import Row, RowsJob, Fraction, Synthesizer, make_synthetic_row
+from factory.api import Fraction, Row, RowsJob, Synthesizer
 
 
 class MyPlugin(Synthesizer):
@@ -28,8 +28,8 @@ class MyPlugin(Synthesizer):
                 continue
             typo = swapped(str(row["text"]), draw)
             if typo != row["text"]:
-                # `made` gives the copy an id from its content, its parent's group, and a provenance.
-                yield made(self.kind, {**row.columns, "text": typo}, [row], seed=job.seed)
+                # `make_synthetic_row` gives the copy an id from its content, its parent's group, and a provenance.
+                yield make_synthetic_row(self.kind, {**row.columns, "text": typo}, [row], seed=job.seed)
 
 
 def swapped(text: str, draw: random.Random) -> str:

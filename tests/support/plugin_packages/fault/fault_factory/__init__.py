@@ -51,5 +51,5 @@ def _watch(name: str, arguments: tuple[Any, ...]) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-if WHO in ("both", "worker") and "factory.worker" in " ".join(sys.orig_argv):
+if WHO in ("both", "worker") and "factory.engine.worker" in " ".join(sys.orig_argv):
     sys.addaudithook(_watch)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from factory.api import Plugin, CausalLMObjective, hookimpl
+from factory.api import CausalLMObjective, Plugin, hookimpl
 
 if TYPE_CHECKING:
     from torch import Tensor

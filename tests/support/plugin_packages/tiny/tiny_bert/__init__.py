@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from factory.api import Answer, ModelJob, Objective, ReferenceAnswers, Plugin, Row, Task, hookimpl
+from factory.api import Answer, ModelJob, Objective, Plugin, ReferenceAnswers, Row, Task, hookimpl
 
 
 class Tiny(Task):

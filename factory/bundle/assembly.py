@@ -1,0 +1,161 @@
+"""Lay a bundle out from what the stages before wrote. Equal inputs, equal bytes: no time, path or set order."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from factory import __version__, identity
+from factory.api import Row, Tables
+from factory.bundle import golden, licence_notes, model_card
+from factory.bundle.manifest import write_manifest
+from factory.data.rows import read_json, write_json
+from factory.errors import FactoryError
+
+RECORDED_PACKAGES = ("peft", "safetensors", "sentence-transformers", "tokenizers", "torch", "transformers")
+TOKENIZER_PREFIXES = (
+    "tokenizer", "vocab", "merges", "special_tokens_map", "added_tokens", "chat_template", "spiece", "sentencepiece",
+)
+"""How the names of a tokenizer's files begin."""
+TEXT_SUFFIXES = frozenset({".json", ".jsonl", ".md", ".txt", ".jinja", ".sh"})
+
+
+@dataclass(frozen=True, slots=True)
+class BundleInputs:
+    """All that a bundle tells, as the stages left it. `task` and `objective` are facts about those plugins.
+
+    `base` … `gate` are the JSON files of those stages; `model` is the folder of the base, `adapter` that of training.
+    """
+
+    name: str
+    task: Mapping[str, Any]
+    objective: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    templates: Mapping[str, str]
+    spec: Mapping[str, Any]
+    tuned: str
+    model: Path
+    adapter: Path
+    base: Mapping[str, Any]
+    gather: Mapping[str, Any]
+    freeze: Mapping[str, Any]
+    curate: Mapping[str, Any]
+    train: Mapping[str, Any]
+    score: Mapping[str, Any]
+    gate: Mapping[str, Any]
+    data: Mapping[str, str] = field(default_factory=dict)
+    targets: tuple[str, ...] = ()
+    review: Mapping[str, Any] = field(default_factory=dict)
+
+
+def copy_adapter_files(bundle: Path, evidence: BundleInputs) -> None:
+    """Copy the adapter to the bundle; what a plain library needs beside it is the objective's to add."""
+    bundle.mkdir(parents=True, exist_ok=True)
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        if not (evidence.adapter / name).is_file():
+            raise FactoryError(f"training left no {name}")
+        shutil.copyfile(evidence.adapter / name, bundle / name)
+
+
+def write_bundle_evidence(
+    bundle: Path, evidence: BundleInputs, rows: Iterable[Row], tables: Tables, answers: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Write the evidence, and return what the manifest says. Call it when the objective has laid its files out."""
+    _canonicalise_adapter_config(bundle / "adapter_config.json", str(evidence.base["id"]))
+    _copy_base_tokenizer(bundle, evidence.model)
+    golden.write_golden(bundle, list(rows), tables, answers)
+    renderer = identity.compute_key(dict(evidence.templates))
+    write_json(bundle / "factory" / "renderer.json", {"templates": dict(evidence.templates), "digest": renderer})
+    write_json(bundle / "factory" / "gate.json", dict(evidence.gate))
+    write_json(bundle / "factory" / "leakage.json", _build_leakage_record(evidence))
+    write_json(bundle / "factory" / "spec.json", dict(evidence.spec))
+    return _build_manifest(bundle, evidence, renderer)
+
+
+def finish_bundle(bundle: Path, evidence: BundleInputs, manifest: Mapping[str, Any], private: Iterable[Path]) -> dict[str, Any]:
+    """Write the card and the licence notes, then seal: nothing may be added after this.
+
+    Raises FactoryError when a file names one of the `private` folders, for a bundle must not depend on a machine.
+    """
+    (bundle / "README.md").write_text(model_card.render_model_card(manifest, evidence.score, evidence.gather), encoding="utf-8")
+    terms = licence_notes.render_licence_notes(evidence.base, evidence.gather, evidence.curate)
+    (bundle / "LICENSES.md").write_text(terms, encoding="utf-8")
+    for path in sorted(bundle.rglob("*")):
+        if path.is_file():
+            path.chmod(0o644)
+            _require_no_private_path(path, bundle, private)
+    return write_manifest(bundle, manifest)
+
+
+def _canonicalise_adapter_config(file: Path, base: str) -> None:
+    """The adapter's config in one form: peft writes sets in hash order, a local path, and training mode."""
+    config = json.loads(file.read_text())
+    config.update(base_model_name_or_path=base, revision=None, inference_mode=True)
+    for name, value in config.items():
+        if isinstance(value, list) and all(isinstance(item, str) for item in value):
+            config[name] = sorted(set(value))
+    file.write_text(json.dumps(config, sort_keys=True, indent=2) + "\n")
+
+
+def _is_tokenizer_file(name: str) -> bool:
+    return "/" not in name and name.startswith(TOKENIZER_PREFIXES)
+
+
+def _copy_base_tokenizer(bundle: Path, model: Path) -> None:
+    """The base's tokenizer, where the objective brought none of its own."""
+    if any(_is_tokenizer_file(path.name) for path in bundle.iterdir()):
+        return
+    for path in sorted(model.iterdir()):
+        if path.is_file() and _is_tokenizer_file(path.name):
+            shutil.copyfile(path, bundle / path.name)
+
+
+def _build_leakage_record(evidence: BundleInputs) -> dict[str, Any]:
+    return {
+        "proof": evidence.curate.get("leakage", {}), "funnel": evidence.curate.get("funnel", []),
+        "counts": evidence.freeze["counts"], "groups": evidence.freeze["groups"], "digests": evidence.freeze["digests"],
+    }
+
+
+def _build_manifest(bundle: Path, evidence: BundleInputs, renderer: str) -> dict[str, Any]:
+    files = identity.digest_folder_files(bundle)
+    tokenizer = {name: digest for name, digest in files.items() if _is_tokenizer_file(name)}
+    config = read_json(evidence.model / "config.json")
+    return {
+        "name": evidence.name, "task": dict(evidence.task), **evidence.objective, **evidence.settings,
+        "base": dict(evidence.base), "architecture": (config.get("architectures") or [""])[0],
+        "digests": {
+            "base": evidence.base["digest"], "tokenizer": identity.compute_key(tokenizer), "data": dict(evidence.data),
+            "spec": identity.compute_key(dict(evidence.spec)), "renderer": renderer, "golden": files[golden.GOLDEN_FILE],
+            "adapter": files["adapter_model.safetensors"],
+        },
+        "rows": dict(evidence.freeze["counts"]), "leakage": evidence.curate.get("leakage", {}),
+        "modules": evidence.train["modules"], "training": dict(evidence.train), "tuned": evidence.tuned,
+        "gate": dict(evidence.gate), "targets": list(evidence.targets), "packages": _list_package_versions(),
+        **({"review": dict(evidence.review)} if evidence.review else {}),
+        **({"facts": facts} if (facts := evidence.spec.get("data", {}).get("facts")) else {}),
+    }
+
+
+def _list_package_versions() -> dict[str, str]:
+    found = {"specialist-factory": __version__}
+    for name in RECORDED_PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = ""
+    return found
+
+
+def _require_no_private_path(path: Path, bundle: Path, private: Iterable[Path]) -> None:
+    if path.suffix not in TEXT_SUFFIXES:
+        return
+    data = path.read_bytes()
+    for folder in private:
+        if str(folder).encode() in data:
+            raise FactoryError(f"{path.relative_to(bundle)} names {folder}: a bundle must not depend on this machine")

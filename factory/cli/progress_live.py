@@ -1,0 +1,140 @@
+"""A build on a terminal, alive. Rich is imported when the first stage runs; a cached build never needs it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from itertools import pairwise
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from factory import events
+from factory.cli.progress_plain import format_stage_progress
+from factory.runs.run_view import CACHED, DONE, FAILED, RUNNING, STOPPED, WAITING, RunView, StageView
+from factory.views import formatting
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.live import Live as RichLive
+    from rich.table import Table
+
+ExceptionType = type[BaseException] | None
+STATE_MARKS = {
+    WAITING: ("·", "dim"),
+    CACHED: ("✓", "dim green"),
+    DONE: ("✓", "green"),
+    FAILED: ("✗", "bold red"),
+    STOPPED: ("■", "yellow"),
+}
+SPINNER_FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+SPARK_BLOCKS = "▁▂▃▄▅▆▇█"
+
+
+class LiveProgress:
+    """Listens to a build and draws it on standard error."""
+
+    def __init__(self) -> None:
+        self.run = RunView()
+        self.live_display: RichLive | None = None
+        self.offset = 0.0
+
+    def __enter__(self) -> LiveProgress:
+        return self
+
+    def __exit__(self, kind: ExceptionType, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self.live_display is not None:
+            self.live_display.stop()
+
+    def handle_event(self, at: float, event: events.Event) -> None:
+        """Take one event in."""
+        self.run.apply(at, event)
+        if isinstance(event, events.StageStarted) and self.live_display is None:
+            self._start_live_display()
+        if isinstance(event, events.Noted) and event.level == "warning":
+            self._print_warning(event)
+
+    def _start_live_display(self) -> None:
+        from rich.console import Console
+        from rich.live import Live as RichLive
+
+        self.live_display = RichLive(console=Console(stderr=True), get_renderable=self.draw_frame, refresh_per_second=8)
+        self.live_display.start()
+
+    def _print_warning(self, event: events.Noted) -> None:
+        from rich.console import Console
+        from rich.text import Text
+
+        console = self.live_display.console if self.live_display else Console(stderr=True)
+        console.print(Text(f"{event.stage or 'build'}: {formatting.clean_line(event.text)}", style="yellow"))
+
+    def draw_frame(self) -> RenderableType:
+        """The picture of this moment."""
+        from rich.console import Group
+        from rich.text import Text
+
+        run = self.run
+        head = Text.assemble(
+            (run.name, "bold"),
+            (f"  {run.task}{f' · {run.profile}' if run.profile else ''}  ", "dim"),
+            (formatting.format_seconds(max(0.0, time.time() - run.started) if run.end is None else run.end.seconds), "cyan"),
+        )
+        return Group(head, self._build_stage_grid())
+
+    def _build_stage_grid(self) -> Table:
+        from rich.table import Table
+
+        grid = Table.grid(padding=(0, 1))
+        for stage in list(self.run.stages.values()):
+            grid.add_row(*_build_stage_line(self.run, stage))
+        return grid
+
+
+def _build_stage_line(run: RunView, stage: StageView) -> Sequence[RenderableType]:
+    from rich.text import Text
+
+    if stage.state == RUNNING:
+        return _build_running_line(run, stage)
+    mark, style = STATE_MARKS.get(stage.state, ("?", ""))
+    detail = {
+        CACHED: "cached",
+        DONE: formatting.format_seconds(stage.seconds),
+        FAILED: formatting.clean_line(stage.error, 100),
+        STOPPED: "stopped",
+    }
+    quiet = "dim" if stage.state in (WAITING, CACHED) else ""
+    text = Text(detail.get(stage.state, ""), style=quiet or style)
+    points = run.extract_curve(stage.name)
+    if points:
+        text.append(f"  loss {points[-1][1]:.3g} {format_sparkline([p[1] for p in points])}", style="dim")
+    return Text(mark, style=style), Text(stage.name, style=quiet), text
+
+
+def _build_running_line(run: RunView, stage: StageView) -> Sequence[RenderableType]:
+    from rich.text import Text
+
+    mark = SPINNER_FRAMES[int(time.time() * 8) % len(SPINNER_FRAMES)]
+    since = formatting.format_seconds(max(0.0, time.time() - stage.started))
+    text = Text.assemble((since, "cyan"), f"  {_format_progress_bar(stage)}{format_stage_progress(stage) if stage.unit else formatting.clean_line(stage.why, 80)}")
+    points = run.extract_curve(stage.name)
+    if points:
+        text.append(f"  loss {points[-1][1]:.3g} {format_sparkline([p[1] for p in points])}", style="magenta")
+    return Text(mark, style="cyan"), Text(stage.name, style="bold"), text
+
+
+def _format_progress_bar(stage: StageView, width: int = 20) -> str:
+    if not stage.total:
+        return ""
+    full = min(width, int(width * stage.done / stage.total))
+    return "━" * full + "╌" * (width - full) + " "
+
+
+def format_sparkline(values: Sequence[float], width: int = 24) -> str:
+    """The course of some values in a line of blocks, oldest left; each block the mean of its share."""
+    if not values:
+        return ""
+    count = min(width, len(values))
+    edges = [round(i * len(values) / count) for i in range(count + 1)]
+    means = [sum(values[a:b]) / (b - a) for a, b in pairwise(edges)]
+    low, high = min(means), max(means)
+    span = high - low or 1.0
+    return "".join(SPARK_BLOCKS[min(7, int((m - low) / span * 8))] for m in means)

@@ -1,0 +1,77 @@
+"""A build as plain lines: one a stage, and how far a long one is, at most every ten seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+
+from factory import events
+from factory.cli.output import print_note
+from factory.runs.run_view import RunView, StageView
+from factory.views import formatting
+
+ExceptionType = type[BaseException] | None
+PROGRESS_INTERVAL = 10.0
+"""Seconds between two progress lines."""
+
+
+class PlainProgress:
+    """Listens to a build and prints lines to standard error."""
+
+    def __init__(self, write: Callable[[str], None] = print_note) -> None:
+        self.run = RunView()
+        self.write = write
+        self.last_line_at = 0.0
+
+    def __enter__(self) -> PlainProgress:
+        return self
+
+    def __exit__(self, kind: ExceptionType, error: BaseException | None, trace: TracebackType | None) -> None:
+        pass
+
+    def handle_event(self, at: float, event: events.Event) -> None:
+        """Take one event in, and say it when it is worth a line."""
+        self.run.apply(at, event)
+        line = self.format_event_line(at, event)
+        if line:
+            self.last_line_at = at
+            self.write(line)
+
+    def format_event_line(self, at: float, event: events.Event) -> str:
+        """What to print for an event; empty for most."""
+        match event:
+            case events.RunStarted():
+                return f"run {event.run}: {len(event.plan)} stages"
+            case events.StageCached(stage=stage):
+                return f"{stage}: cached"
+            case events.StageStarted():
+                self.last_line_at = at
+            case events.Progress(stage=stage) if at - self.last_line_at >= PROGRESS_INTERVAL:
+                return f"{stage}: {format_stage_progress(self.run.stages[stage])}{format_latest_loss(self.run, stage)}"
+            case events.StageFinished(stage=stage):
+                return (
+                    f"{stage}: done in {formatting.format_seconds(event.seconds)} ({formatting.clean_line(self.run.stages[stage].why, 100)})"
+                )
+            case events.StageFailed(stage=stage):
+                return f"{stage}: failed"
+            case events.Noted(stage=stage, level=level, text=text):
+                said = "warning: " if level == "warning" else ""
+                return f"{stage or 'build'}: {said}{formatting.clean_line(text)}"
+        return ""
+
+
+def format_stage_progress(stage: StageView) -> str:
+    """`120/300 steps, 4.1/s, 44 s left`."""
+    total = f"/{stage.total}" if stage.total else ""
+    parts = [f"{stage.done}{total} {formatting.clean_line(stage.unit)}"]
+    if stage.rate > 0:
+        parts.append(f"{stage.rate:.1f}/s" if stage.rate >= 1 else f"{formatting.format_seconds(1 / stage.rate)} each")
+    if stage.remaining_seconds is not None and stage.remaining_seconds > 0:
+        parts.append(f"{formatting.format_seconds(stage.remaining_seconds)} left")
+    return ", ".join(parts)
+
+
+def format_latest_loss(run: RunView, stage: str) -> str:
+    """The newest loss of a stage, if it has one."""
+    points = run.extract_curve(stage)
+    return f", loss {points[-1][1]:.4g}" if points else ""

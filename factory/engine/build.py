@@ -1,0 +1,188 @@
+"""The walk of a plan: decides what need not run, sends the rest to a worker, and journals what it hears."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from factory import __version__
+from factory.data.rows import read_json
+from factory.engine.worker_client import WorkerClient
+from factory.errors import BUG, INSUFFICIENT, NOT_SHIPPED, SHIPPED, FactoryError, InterruptedByUserError
+from factory.events import Event, Noted, RunFinished, RunStarted, StageCached, StageFailed, from_json
+from factory.plan.compiler import Plan, Stage, compile_plan
+from factory.plan.explain import StageReason, explain_plan
+from factory.registry.registry import Registry
+from factory.spec.layers import ResolvedSpec
+from factory.store.journal import JOURNAL_FILE, Journal, find_last_plan, find_last_verdict_time
+from factory.store.outputs import Store
+
+Listener = Callable[[float, Event], None]
+
+PLUGIN_FIELD_BY_STAGE = {
+    "gather": "sources", "prepare": "task", "synthesize": "synthesizers", "curate": "curators",
+    "preflight": "objective", "train": "objective", "answer": "contender", "trial": "contender", "score": "evals",
+    "probe": "probe", "bundle": "targets",
+}
+"""Stage kind → where its config names the plugins that do its work."""
+
+EXIT_CODES = {
+    "": SHIPPED, "SHIP": SHIPPED, "NO_SHIP": NOT_SHIPPED, "PROMPTING_IS_ENOUGH": NOT_SHIPPED,
+    "INSUFFICIENT_EVIDENCE": INSUFFICIENT,
+}
+
+
+class StageError(FactoryError):
+    """A stage failed in the worker, which said why and with which exit code."""
+
+    def __init__(self, stage: str, text: str, exit_code: int) -> None:
+        super().__init__(f"{stage}: {text}")
+        self.exit_code = exit_code
+
+
+def _ignore_event(at: float, event: Event) -> None:
+    """The listener of a build that nobody watches."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuildResult:
+    """How a build ended: its run, the verdict, the exit code that says it, and the bundle's folder."""
+
+    run: str
+    verdict: str
+    exit_code: int
+    bundle: Path
+
+
+@dataclass
+class _PlanExecution:
+    """One build in progress."""
+
+    plan: Plan
+    resolved: ResolvedSpec
+    store: Store
+    registry: Registry
+    journal: Journal
+    listener: Listener
+    terms: Mapping[str, Any]
+    worker_client: WorkerClient | None = field(default=None)
+
+    def record_event(self, event: Event) -> None:
+        at = self.journal.write(event)
+        self.listener(at, event)
+        for complaint in self.registry.notify_observers(event):
+            note = Noted("", "warning", complaint)
+            self.listener(self.journal.write(note), note)
+
+    def run(self, reasons: Sequence[StageReason]) -> None:
+        for stage, reason in zip(self.plan.stages, reasons, strict=True):
+            if reason.state == "cached":
+                self.record_event(StageCached(stage.name, stage.key))
+            else:
+                self._run_in_worker(stage, reason)
+
+    def _run_in_worker(self, stage: Stage, reason: StageReason) -> None:
+        if self.worker_client is None:
+            self.worker_client = WorkerClient.start(self.resolved.spec.budget, self.journal.path.with_name("worker.log"))
+        for reply in self.worker_client.send_request(self._build_stage_request(stage, reason)):
+            if "event" in reply:
+                self.record_event(from_json(reply["event"]))
+            elif reply.get("done") == "cached":
+                self.record_event(StageCached(stage.name, stage.key))
+            elif "failed" in reply:
+                said = reply["failed"] + (_describe_stage_plugins(stage) if reply.get("ended") else "")
+                self.record_event(StageFailed(stage.name, stage.key, said, reply["exit_code"]))
+                raise StageError(stage.name, said, reply["exit_code"])
+
+    def _build_stage_request(self, stage: Stage, reason: StageReason) -> dict[str, Any]:
+        return {
+            "stage": stage.to_json(), "run": stage.module_name, "why": str(reason), "force": reason.state == "forced",
+            "inputs": {role: (name, self.plan[name].key) for role, name in stage.inputs.items()},
+            "home": str(self.store.home), "root": str(self.resolved.root), "journal": self.journal.path.parent.name,
+            "plugins": [str(folder) for folder in self.registry.folders], "terms": dict(self.terms),
+        }
+
+
+def _describe_stage_plugins(stage: Stage) -> str:
+    """Whose code a stage runs, for when the worker can not say it any more."""
+    found = stage.config.get(PLUGIN_FIELD_BY_STAGE.get(stage.kind, ""), [])
+    kinds = [block["kind"] for block in (found if isinstance(found, (list, tuple)) else [found])]
+    return f"; at work: {', '.join(map(repr, kinds))}" if kinds else ""
+
+
+def run_build(
+    resolved: ResolvedSpec, registry: Registry, home: Path, *, force: Sequence[str] = (), listener: Listener = _ignore_event,
+    replay: bool = False,
+) -> BuildResult:
+    """Walk the plan of a spec to its verdict. Raises FactoryError when a stage fails; what is finished stays.
+
+    With `replay` the network is off, and teachers answer from the cache alone.
+    """
+    return _execute_plan(compile_plan(resolved), resolved, registry, home, force, listener, replay)
+
+
+def run_until(
+    plan: Plan, until: str, resolved: ResolvedSpec, registry: Registry, home: Path, *, listener: Listener = _ignore_event
+) -> None:
+    """Walk a plan of a spec as far as one stage, to no verdict. Raises FactoryError when a stage fails."""
+    _execute_plan(plan.slice_until(until), resolved, registry, home, (), listener)
+
+
+def _execute_plan(
+    plan: Plan, resolved: ResolvedSpec, registry: Registry, home: Path, force: Sequence[str], listener: Listener,
+    replay: bool = False,
+) -> BuildResult:
+    store = Store(home)
+    reasons = explain_plan(plan, store, find_last_plan(home, plan.name), force)
+    run, start = create_run_id(plan.name, time.time()), time.monotonic()
+    with Journal(home / "runs" / run / JOURNAL_FILE) as journal:
+        walk = _PlanExecution(plan, resolved, store, registry, journal, listener, _build_llm_terms(resolved, home, replay))
+        walk.record_event(_build_run_started(plan, resolved, run))
+        verdict, code, bundle = "", BUG, ""
+        try:
+            walk.run(reasons)
+            verdict = _read_gate_verdict(plan, store)
+            code, bundle = EXIT_CODES[verdict], plan["bundle"].key if verdict else ""
+        except KeyboardInterrupt:
+            code = InterruptedByUserError.exit_code
+            raise InterruptedByUserError("interrupted; the same command goes on from here") from None
+        except FactoryError as error:
+            code = error.exit_code
+            raise
+        finally:
+            if walk.worker_client is not None:
+                walk.worker_client.close()
+            walk.record_event(RunFinished(run, verdict, code, round(time.monotonic() - start, 3), bundle))
+    return BuildResult(run, verdict, code, store.locate_output("bundle", bundle).output)
+
+
+def _read_gate_verdict(plan: Plan, store: Store) -> str:
+    """The gate's word; nothing where the plan ends before it."""
+    if "gate" not in plan.list_stage_names():
+        return ""
+    return str(read_json(store.locate_output("gate", plan["gate"].key).output / "gate.json")["verdict"])
+
+
+def create_run_id(name: str, at: float) -> str:
+    """`20261122-015700-icd-0f3a`: the four digits are the fraction of the second, so that ids sort as runs began."""
+    return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(at))}-{name}-{int(at % 1 * 0x10000):04x}"
+
+
+def _build_llm_terms(resolved: ResolvedSpec, home: Path, replay: bool) -> dict[str, Any]:
+    """Under which terms teachers may be asked: the budget is of one build, the runs that were interrupted included."""
+    budget, name = resolved.spec.budget, resolved.spec.name
+    since = find_last_verdict_time(home, name) if budget.tokens or budget.money else 0.0
+    return {"build": name, "tokens": budget.tokens, "money": budget.money, "since": since, "replay": replay}
+
+
+def _build_run_started(plan: Plan, resolved: ResolvedSpec, run: str) -> RunStarted:
+    return RunStarted(
+        run=run, name=plan.name, task=plan.task, spec=str(resolved.file), profile=resolved.profile,
+        plan=[stage.to_json() for stage in plan.stages],
+        resolved=[{"path": v.path, "value": v.value, "origin": v.origin, "line": v.line} for v in resolved.values],
+        factory=__version__, pid=os.getpid(),
+    )

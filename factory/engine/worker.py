@@ -1,0 +1,174 @@
+"""The process that runs stages. It outlives a stage: torch is imported once, and a base model loaded once a build.
+
+It reads one JSON request a line from one pipe and writes JSON replies to another; its standard output and error
+belong to the libraries it loads and go to a log. When the parent dies, the request pipe ends and so does the worker.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import json
+import os
+import queue
+import resource
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from factory import network_policy
+from factory.errors import BUG, INTERRUPTED, UNAVAILABLE, FactoryError
+from factory.events import Event, Measured, Noted, Progress, StageFinished, StageStarted, to_json
+from factory.llm import BudgetTerms, TeacherPool
+from factory.registry.registry import load_installed_registry
+from factory.stages.job import StageJob, load_toolbox
+from factory.store.outputs import StageOutput, Store
+
+PROGRESS_INTERVAL = 0.2
+"""Seconds between two progress events; a job may report far more often."""
+
+SendMessage = Callable[[Mapping[str, Any]], None]
+
+
+@dataclass
+class WorkerReporter:
+    """The reporter that jobs speak through."""
+
+    stage: str
+    send: SendMessage
+    _last_progress: float = field(default=0.0)
+
+    def send_event(self, event: Event) -> None:
+        self.send({"event": to_json(event)})
+
+    def report_progress(self, done: int, total: int = 0, unit: str = "rows") -> None:
+        now = time.monotonic()
+        if now - self._last_progress >= PROGRESS_INTERVAL or (total and done >= total):
+            self._last_progress = now
+            self.send_event(Progress(self.stage, done, total, unit))
+
+    def log_metrics(self, step: int, **values: float) -> None:
+        self.send_event(Measured(self.stage, step, {name: float(value) for name, value in values.items()}))
+
+    def note(self, text: str, *, warning: bool = False) -> None:
+        self.send_event(Noted(self.stage, "warning" if warning else "info", text))
+
+
+def main(requests: int, replies: int) -> None:
+    """Serve requests from a file descriptor until it ends."""
+    network_policy.install_audit_hook()
+    network_policy.deny_all_hosts("the worker")
+    waiting: queue.Queue[Mapping[str, Any]] = queue.Queue()
+    threading.Thread(target=_queue_worker_requests, args=(requests, waiting), daemon=True).start()
+    lock = threading.Lock()
+    with os.fdopen(replies, "w", buffering=1) as pipe:
+        while True:
+            request = waiting.get()
+            reply = _handle_stage_request(request, lambda message: _write_worker_message(pipe, lock, message))
+            _write_worker_message(pipe, lock, reply)
+
+
+def _queue_worker_requests(requests: int, waiting: queue.Queue[Mapping[str, Any]]) -> None:
+    with os.fdopen(requests) as pipe:
+        for line in pipe:
+            waiting.put(json.loads(line))
+    os._exit(INTERRUPTED)
+
+
+def _write_worker_message(pipe: IO[str], lock: threading.Lock, message: Mapping[str, Any]) -> None:
+    with lock:
+        pipe.write(json.dumps(message, ensure_ascii=True) + "\n")
+
+
+def _handle_stage_request(request: Mapping[str, Any], send: SendMessage) -> dict[str, Any]:
+    try:
+        return {"done": run_stage(request, send)}
+    except Exception as raised:
+        error = network_policy.find_denial(raised) or raised
+        with suppress(OSError):  # the log lies on the same disk, which may be what is full
+            traceback.print_exc()
+            sys.stderr.flush()
+        text, code = describe_stage_error(error)
+        return {"failed": text, "exit_code": code}
+
+
+def describe_stage_error(error: BaseException) -> tuple[str, int]:
+    """One line for a person, and the exit code, for anything that a stage raised."""
+    if isinstance(error, FactoryError):
+        return str(error), error.exit_code
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        place = error.filename or "the store"
+        return f"no space left on the disk while writing {place}; free some and run again", UNAVAILABLE
+    if isinstance(error, OSError):
+        return f"{error.strerror or error}: {error.filename or 'no file named'}", UNAVAILABLE
+    if isinstance(error, MemoryError):
+        return "out of memory; lower train.batch_size, or use a machine with more", UNAVAILABLE
+    if isinstance(error, ImportError):
+        return f"{error}; install what is missing", UNAVAILABLE
+    return f"{type(error).__name__}: {error}".splitlines()[0], BUG
+
+
+def run_stage(request: Mapping[str, Any], send: SendMessage) -> str:
+    """Run one stage unless its output is there; returns `ran` or `cached`."""
+    stage, home = request["stage"], Path(request["home"])
+    store, voice = Store(home), WorkerReporter(stage["name"], send)
+    place = store.locate_output(stage["name"], stage["key"])
+    with store.lock_output(place, lambda: voice.note("waiting: another build is making this")):
+        if place.is_complete and not request["force"]:
+            return "cached"
+        if request["force"]:
+            store.forget(place)
+        voice.send_event(StageStarted(stage["name"], stage["key"], request["why"]))
+        _execute_stage(request, store, place, voice)
+    return "ran"
+
+
+def _execute_stage(request: Mapping[str, Any], store: Store, place: StageOutput, voice: WorkerReporter) -> None:
+    stage = request["stage"]
+    out = store.begin(place)
+    terms = BudgetTerms(**request["terms"])
+    job = StageJob(
+        stage=stage["name"], config=stage["config"],
+        inputs={role: store.locate_output(name, key).output for role, (name, key) in request["inputs"].items()},
+        out=out, work=out.parent / "work", root=Path(request["root"]), home=store.home, report=voice,
+        registry=load_installed_registry(tuple(map(Path, request["plugins"]))), client_pool=TeacherPool(store.home, terms, load_toolbox),
+    )
+    start, cpu = time.monotonic(), _measure_cpu_seconds()
+    _run_stage_module(job, request["run"], stage["hosts"], terms)
+    finished = StageFinished(
+        stage["name"], place.key, round(time.monotonic() - start, 3), round(_measure_cpu_seconds() - cpu, 3), _measure_peak_mib()
+    )
+    store.commit(place, {**to_json(finished), "made_by": request["journal"], "identity": stage["identity"]})
+    voice.send_event(finished)
+
+
+def _run_stage_module(job: StageJob, module: str, hosts: Sequence[str], terms: BudgetTerms) -> None:
+    """Do the work, with no host in reach but these. What was asked is told in any case, and what was denied."""
+    with network_policy.enforce_network_policy(job.stage, hosts, replay=terms.replay) as reach:
+        try:
+            importlib.import_module(module).run(job)
+        finally:
+            if job.client_pool is not None:
+                job.client_pool.close(job.report)
+            for denial in reach.denials.values():
+                job.report.note(str(denial), warning=True)
+
+
+def _measure_cpu_seconds() -> float:
+    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+
+
+def _measure_peak_mib() -> float:
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 1)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))

@@ -1,0 +1,149 @@
+"""The parent's end of the worker: start it, ask it, keep it within the budget, and end it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from factory.errors import BUG, UNAVAILABLE
+from factory.spec.fields import Budget
+
+UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "MiB": 2.0**20, "GiB": 2.0**30}
+BUDGET_CHECK_INTERVAL = 0.5
+"""Seconds between two looks at the budget."""
+
+
+def parse_quantity(text: str) -> float:
+    """`15m` in seconds, `4GiB` in bytes."""
+    match = re.fullmatch(r"([\d.]+)([a-zA-Z]+)", text)
+    if match is None:
+        raise ValueError(f"{text!r} is no quantity")
+    return float(match.group(1)) * UNITS[match.group(2)]
+
+
+WORKER_ENVIRONMENT = {
+    # Threads that spin while they wait cost a machine with other work four times the time, and win nothing.
+    "OMP_WAIT_POLICY": "PASSIVE",
+    # Large tensors come and go every step: memory that is given back to the system is paid for again, page by page.
+    "MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(2**35), "MALLOC_TOP_PAD_": str(2**28),
+}
+"""What a worker's environment says unless a person's does."""
+
+
+@dataclass
+class WorkerClient:
+    """A running worker and the two pipes to it."""
+
+    process: subprocess.Popen[bytes]
+    requests: int
+    replies: int
+    wall_limit: float
+    memory_limit: float
+    log: Path
+    start_time: float = field(default_factory=time.monotonic)
+    last_budget_check: float = 0.0
+    is_closed: bool = False
+
+    @classmethod
+    def start(cls, budget: Budget, log: Path) -> WorkerClient:
+        """Start a worker in a session of its own, so that Ctrl-C reaches the parent alone."""
+        theirs_in, ours_out = os.pipe()
+        ours_in, theirs_out = os.pipe()
+        threads = str(budget.threads or os.cpu_count() or 1)
+        environment = {
+            **WORKER_ENVIRONMENT, **os.environ, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads,
+            "TOKENIZERS_PARALLELISM": "false", "HF_HUB_DISABLE_TELEMETRY": "1", "PYTHONUNBUFFERED": "1",
+        }
+        with log.open("ab") as file:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "factory.engine.worker", str(theirs_in), str(theirs_out)],
+                pass_fds=(theirs_in, theirs_out), stdin=subprocess.DEVNULL, stdout=file, stderr=file,
+                env=environment, start_new_session=True,
+            )
+        os.close(theirs_in)
+        os.close(theirs_out)
+        return cls(process, ours_out, ours_in, parse_quantity(budget.wall), parse_quantity(budget.memory), log)
+
+    def send_request(self, request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """Send a request and yield what comes back; the last one is `done` or `failed`. A death is a `failed`."""
+        try:
+            os.write(self.requests, json.dumps(request).encode() + b"\n")
+        except BrokenPipeError:
+            yield self._build_death_reply()
+            return
+        pending = b""
+        while True:
+            data = self._read_reply_bytes()
+            if isinstance(data, dict):
+                yield data
+                return
+            *lines, pending = (pending + data).split(b"\n")
+            for line in lines:
+                reply: dict[str, Any] = json.loads(line)
+                yield reply
+                if "event" not in reply:
+                    return
+
+    def _read_reply_bytes(self) -> bytes | dict[str, Any]:
+        """Some bytes, or a `failed` reply when the worker died or outgrew the budget."""
+        while True:
+            over = self._check_budget_limits()
+            if over:
+                self.close()
+                return {"failed": over, "exit_code": UNAVAILABLE, "ended": True}
+            ready, _, _ = select.select([self.replies], [], [], BUDGET_CHECK_INTERVAL)
+            if ready:
+                return os.read(self.replies, 1 << 16) or self._build_death_reply()
+
+    def _check_budget_limits(self) -> str:
+        """What part of the budget is spent, in words; looks at most every `LOOK` seconds."""
+        now = time.monotonic()
+        if now - self.last_budget_check < BUDGET_CHECK_INTERVAL:
+            return ""
+        self.last_budget_check = now
+        spent, used = now - self.start_time, _measure_resident_bytes(self.process.pid)
+        if spent > self.wall_limit:
+            return f"budget.wall is spent ({spent:.0f} s); raise it and run again: finished stages stay"
+        if used > self.memory_limit:
+            return f"the worker holds {used / 2**30:.1f} GiB, over budget.memory; lower train.batch_size or raise it"
+        return ""
+
+    def _build_death_reply(self) -> dict[str, Any]:
+        code = self.process.wait()
+        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        return {"failed": f"the worker died ({how}); its last words are in {self.log}", "exit_code": BUG, "ended": True}
+
+    def close(self) -> None:
+        """End the worker: politely, then not. Closing twice is harmless."""
+        if self.is_closed:
+            return
+        self.is_closed = True
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        for pipe in (self.requests, self.replies):
+            os.close(pipe)
+
+
+def _measure_resident_bytes(pid: int) -> float:
+    """Bytes of memory that a process holds; 0 where the system does not say."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (OSError, IndexError, ValueError):
+        return 0.0
+    return float(pages * os.sysconf("SC_PAGE_SIZE"))

@@ -1,0 +1,95 @@
+"""Ask pip for one wheel, and say in a line why it did not come."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from factory.api import Reporter
+from factory.errors import FactoryError, InputError, UnavailableError
+from factory.models.model_folder import build_disk_full_error
+
+PROGRESS_INTERVAL = 0.5
+"""Seconds between two reports of progress."""
+
+PACKAGE_INDEX = "the package index"
+"""How the perimeter calls where pip fetches from, which pip alone knows."""
+
+UNREACHABLE_PATTERN = re.compile(
+    r"NewConnectionError|NameResolutionError|name resolution|ConnectTimeout|Read timed out|ConnectionError"
+    r"|Connection refused|ProxyError"
+    r"|Network is unreachable|SSLError|CERTIFICATE_VERIFY|Connection reset|Retrying \(|\b(50[234]|40[137]) ",
+    re.IGNORECASE,
+)
+
+
+def download_wheel(name: str, version: str, folder: Path, report: Reporter, size: int) -> Path:
+    """Let pip fetch exactly this wheel into `folder`. Raises UnavailableError or InputError with the way out.
+
+    `size`, in bytes, is for the display; 0 when nobody knows.
+    """
+    if importlib.util.find_spec("pip") is None:
+        raise UnavailableError(f"this Python has no pip to fetch {name} with; `{sys.executable} -m ensurepip` adds it")
+    sys.audit("factory.fetch", PACKAGE_INDEX)  # pip is a process of its own, which no perimeter of ours would hear
+    command = [
+        sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--disable-pip-version-check",
+        "--no-input", "--progress-bar", "off", "--dest", str(folder), f"{name}=={version}",
+    ]
+    log = folder / "pip.log"
+    # pip unpacks and buffers in TMPDIR: on the same disk it can be watched, and a full disk shows where it matters.
+    environment = {**os.environ, "TMPDIR": str(folder)}
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, env=environment
+        )
+        try:
+            code = _watch_pip_download(process, folder, report, size)
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+    wheels = sorted(folder.glob("*.whl"))
+    if code != 0 or len(wheels) != 1:
+        raise _explain_pip_error(name, version, log.read_text(errors="replace"), folder)
+    return wheels[0]
+
+
+def _watch_pip_download(process: subprocess.Popen[bytes], folder: Path, report: Reporter, size: int) -> int:
+    """Wait for pip, saying how much has come."""
+    while True:
+        try:
+            return process.wait(PROGRESS_INTERVAL)
+        except subprocess.TimeoutExpired:
+            report.report_progress(min(_measure_folder_size(folder), size or sys.maxsize) >> 20, size >> 20, "MiB fetched")
+
+
+def _measure_folder_size(folder: Path) -> int:
+    """Bytes below a folder; files may vanish while it is counted."""
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            total += path.stat().st_size if path.is_file() else 0
+        except FileNotFoundError:
+            continue
+    return total
+
+
+def _explain_pip_error(name: str, version: str, log: str, folder: Path) -> FactoryError:
+    what = f"wheel:{name}=={version}"
+    if "No space left on device" in log:
+        return build_disk_full_error(folder)
+    versions = re.search(r"\(from versions: ([^)]*)\)", log)
+    if versions and versions[1] not in ("", "none"):
+        return InputError(f"{what}: the package index has no such version as a wheel; it has {versions[1]}")
+    if UNREACHABLE_PATTERN.search(log):
+        return UnavailableError(
+            f"{what}: the package index can not be reached; check the network or pip's index-url, then run again"
+        )
+    if "No matching distribution" in log or "Could not find a version" in log:
+        return InputError(f"{what}: the package index knows no such package, or has no wheel of it")
+    last = next((line for line in reversed(log.splitlines()) if line.strip()), "pip said nothing")
+    return UnavailableError(f"{what}: pip failed: {last.strip()}")

@@ -1,0 +1,83 @@
+"""What a spec may write where it names a base model."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from factory.errors import InputError
+from factory.models.catalogue import CATALOGUE, find_entry_by_version
+
+WHEEL_PATTERN = re.compile(r"wheel:(?P<name>[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)==(?P<version>[A-Za-z0-9.!+_-]+)")
+HUB_PATTERN = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@(?P<version>[\w./-]+))?")
+SHA256_PATTERN = re.compile(r"[0-9a-f]{64}")
+MODEL_ID_PATTERN = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+FRAGMENTS = {"wheel": {"sha256", "id"}, "hub": set[str](), "local": {"id"}}
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A parsed reference. `name` is a distribution, a hub id or a path; `version` a version or a revision.
+
+    `sha256` pins a wheel; `id` is what a bundle calls this base, where the writer said it.
+    """
+
+    kind: Literal["wheel", "hub", "local"]
+    name: str
+    version: str = ""
+    sha256: str = ""
+    id: str = ""
+
+
+def parse_reference(reference: str, root: Path | None = None) -> Reference:
+    """Read a reference; paths are relative to `root`, and a folder that is there wins over a hub id.
+
+    Raises InputError that says what a reference looks like.
+    """
+    body, _, fragment = reference.strip().partition("#")
+    if body.startswith("wheel:"):
+        return _parse_wheel_reference(body, fragment)
+    if body.startswith((".", "/", "~")) or (body and ((root or Path()) / body).is_dir()):
+        return Reference("local", body, id=_parse_fragments("local", fragment).get("id", ""))
+    match = HUB_PATTERN.fullmatch(body)
+    if match is None:
+        raise InputError(f"{reference!r} names no base model; {_describe_reference_forms(body)}")
+    _parse_fragments("hub", fragment)
+    return Reference("hub", match["name"], match["version"] or "main")
+
+
+def _parse_wheel_reference(body: str, fragment: str) -> Reference:
+    match = WHEEL_PATTERN.fullmatch(body)
+    if match is None:
+        raise InputError(f"{body!r} is not wheel:NAME==VERSION; a version is needed, for a base must not drift")
+    name = re.sub(r"[-_.]+", "-", match["name"]).lower()
+    said = _parse_fragments("wheel", fragment)
+    entry = find_entry_by_version(name, match["version"])
+    sha256 = said.get("sha256", entry.sha256 if entry else "")
+    return Reference("wheel", name, match["version"], sha256, said.get("id", ""))
+
+
+def _parse_fragments(kind: str, fragment: str) -> dict[str, str]:
+    """`sha256=…&id=…` as a mapping, checked."""
+    if not fragment:
+        return {}
+    said: dict[str, str] = {}
+    for part in fragment.split("&"):
+        name, _, value = part.partition("=")
+        if name not in FRAGMENTS[kind]:
+            takes = " or ".join(f"#{known}=…" for known in sorted(FRAGMENTS[kind])) or "no fragment"
+            raise InputError(f"#{part}: a {kind} reference takes {takes}")
+        if not (SHA256_PATTERN if name == "sha256" else MODEL_ID_PATTERN).fullmatch(value):
+            wanted = "64 lower-case hexadecimal digits" if name == "sha256" else "org/name"
+            raise InputError(f"#{part}: {name} is {wanted}")
+        said[name] = value
+    return said
+
+
+def _describe_reference_forms(body: str) -> str:
+    near = difflib.get_close_matches(body, [entry.name for entry in CATALOGUE], n=1, cutoff=0.5)
+    hint = next((f"did you mean {entry.reference!r}? " for entry in CATALOGUE if entry.name in near), "")
+    return f"{hint}a base is wheel:NAME==VERSION, a hub id org/name[@revision], or a path such as ./model"

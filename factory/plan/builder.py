@@ -1,0 +1,155 @@
+"""Stages with their keys, and a plan while it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from factory import identity
+from factory.api import Endpoint, Plugin
+from factory.api.plugin import compute_fields_identity
+from factory.spec.fields import Models
+
+STAGE_VERSIONS = {
+    "base": 1, "gather": 1, "prepare": 1, "freeze": 1, "synthesize": 1, "curate": 2, "review": 1,
+    "preflight": 1, "train": 1, "answer": 1, "score": 2, "probe": 1, "gate": 2, "bundle": 1, "certify": 2,
+    "trial": 1, "survey": 1,
+}
+"""Bumped by hand when a stage's output would change though its fields do not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One unit of work. `config` is what the worker gets, `identity` the part of it that the output depends on.
+
+    `inputs` maps a role to the stage whose output folder plays it; `after` names stages that must have passed
+    first though nothing of theirs is read. `hosts` are those that it may speak to.
+    """
+
+    name: str
+    config: Mapping[str, Any]
+    identity: Mapping[str, Any]
+    inputs: Mapping[str, str]
+    key: str
+    after: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        return self.name.partition("[")[0]
+
+    @property
+    def module_name(self) -> str:
+        """The dotted name of the module whose `run` does the work."""
+        return f"factory.stages.{self.kind}"
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "name": self.name, "key": self.key, "inputs": dict(self.inputs), "after": list(self.after),
+            "config": dict(self.config), "identity": dict(self.identity), "hosts": list(self.hosts),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The stages in an order in which they can run."""
+
+    name: str
+    task: str
+    stages: tuple[Stage, ...]
+
+    def __getitem__(self, name: str) -> Stage:
+        return next(stage for stage in self.stages if stage.name == name)
+
+    def list_stage_names(self) -> list[str]:
+        return [stage.name for stage in self.stages]
+
+    def slice_until(self, name: str) -> Plan:
+        """This stage and those that it stands on, as a plan of its own."""
+        wanted = {name}
+        for stage in reversed(self.stages):
+            if stage.name in wanted:
+                wanted.update(stage.inputs.values(), stage.after)
+        return Plan(self.name, self.task, tuple(stage for stage in self.stages if stage.name in wanted))
+
+    def find_dependents(self, name: str) -> set[str]:
+        """The stages that stand on this one, itself included."""
+        found = {name}
+        for stage in self.stages:
+            if found & ({*stage.inputs.values(), *stage.after}):
+                found.add(stage.name)
+        return found
+
+
+@dataclass
+class PlanBuilder:
+    """A plan being written: adds stages and works out their keys."""
+
+    root: Path
+    models: Models
+    stages: dict[str, Stage] = field(default_factory=dict)
+    role_overrides: dict[str, str] = field(default_factory=dict)
+    """Role → the stage that plays it from here on, where it is not the one of that name."""
+
+    def add_stage(
+        self, stage: str, inputs: Sequence[str] = (), /, *, after: Sequence[str] = (), uses: Sequence[Plugin] = (),
+        hosts: Sequence[str] = (), same: Mapping[str, Any] | None = None, **parts: Any,
+    ) -> None:
+        """Add a stage. `parts` hold plugins, lists of them, models and values; `same` stands in for the identity.
+
+        The further models of the plugins in `uses` are its inputs or, where they are endpoints, part of its config.
+        """
+        named = {alias: self.models.get_named_model(alias) for plugin in uses for alias in plugin.get_required_models()}
+        inputs = [*inputs, *sorted(f"base[{alias}]" for alias, model in named.items() if isinstance(model, str))]
+        if endpoints := {alias: model for alias, model in named.items() if isinstance(model, Endpoint)}:
+            parts["endpoints"] = {**parts.get("endpoints", {}), **endpoints}
+        hosts = sorted({*hosts, *(host for value in parts.values() for host in iterate_config_hosts(value))})
+        chosen = parts if same is None else same
+        known = {part: compute_part_identity(value, self.root) for part, value in chosen.items()}
+        settings = {part: serialise_stage_config(value) for part, value in parts.items()}
+        kind = stage.partition("[")[0]
+        key = identity.compute_key({
+            "stage": kind, "version": STAGE_VERSIONS[kind], "fields": known,
+            "inputs": {role: self.stages[self.role_overrides.get(role, role)].key for role in inputs},
+        })
+        roles = {role: self.role_overrides.get(role, role) for role in inputs}
+        self.stages[stage] = Stage(stage, settings, known, roles, key, tuple(after), tuple(hosts))
+
+
+def iterate_config_hosts(value: Any) -> Iterator[str]:
+    """The hosts that a part of a config names."""
+    if isinstance(value, Plugin):
+        yield from value.list_hosts()
+    elif isinstance(value, Endpoint):
+        yield value.host
+    elif isinstance(value, (list, tuple, Mapping)):
+        for item in value.values() if isinstance(value, Mapping) else value:
+            yield from iterate_config_hosts(item)
+
+
+def compute_part_identity(value: Any, root: Path) -> Any:
+    """What a part of a stage adds to its key."""
+    if isinstance(value, Plugin):
+        return value.compute_identity(root)
+    if isinstance(value, Endpoint):
+        return value.build_cache_identity()
+    if isinstance(value, Mapping):
+        return {name: compute_part_identity(item, root) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [compute_part_identity(item, root) for item in value]
+    return compute_fields_identity(value, root) if isinstance(value, BaseModel) else value
+
+
+def serialise_stage_config(value: Any) -> Any:
+    """A part of a stage as the worker gets it, in JSON."""
+    if isinstance(value, Plugin):
+        return value.to_block()
+    if isinstance(value, Mapping):
+        return {name: serialise_stage_config(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [serialise_stage_config(item) for item in value]
+    return value.model_dump(mode="json") if hasattr(value, "model_dump") else value

@@ -1,0 +1,1 @@
+"""Plugin discovery: entry points, local plugin folders, and descriptions of plugin classes."""

@@ -1,0 +1,140 @@
+"""A plugin class in words: its fields with types and defaults, what it reads and gives, and where it is used."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from pydantic_core import to_jsonable_python
+
+from factory.api import Input, Plugin, Runtime, Task
+from factory.api.plugin import has_marker
+from factory.registry.block_paths import BLOCK_LISTS, SINGLE_BLOCKS
+from factory.registry.registry import Registry
+from factory.store.journal import find_last_run_start, list_journals
+
+CLASS_FACT_LABELS = {
+    "columns": "columns it reads", "output_columns": "columns it gives", "added_columns": "columns it adds", "tables": "side tables",
+    "output_type": "output type", "modules_to_save": "modules to save", "loader_class": "loads by",
+}
+"""What a class may declare beside its fields, and how that is called."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldDescription:
+    """A field of a plugin: its type in words, its default (None: it must be given), and what it says of itself."""
+
+    name: str
+    type: str
+    default: Any
+    required: bool
+    what: str
+    marks: tuple[str, ...] = ()
+
+
+def describe_fields(kind: type[Plugin]) -> list[FieldDescription]:
+    """The fields of a class, in their order."""
+    schema = kind.model_json_schema()
+    return [
+        FieldDescription(
+            name, describe_type(schema["properties"].get(name, {}), schema.get("$defs", {})),
+            None if field.is_required() else to_jsonable_python(field.get_default(call_default_factory=True)),
+            field.is_required(), field.description or "",
+            tuple(mark.__name__.lower() for mark in (Input, Runtime) if has_marker(kind, name, mark)),
+        )
+        for name, field in kind.model_fields.items()
+    ]
+
+
+def describe_type(schema: Mapping[str, Any], known: Mapping[str, Any]) -> str:
+    """A JSON Schema in a few words: `int, 1 to 512`, `mean | first`, `list of text`."""
+    if "$ref" in schema:
+        inner = known.get(schema["$ref"].rpartition("/")[2], {})
+        return "{" + ", ".join(inner.get("properties", {})) + "}" if "properties" in inner else describe_type(inner, known)
+    if "enum" in schema or "const" in schema:
+        return " | ".join(str(value) for value in schema.get("enum", [schema.get("const")]))
+    if "anyOf" in schema:
+        return " or ".join(dict.fromkeys(describe_type(part, known) for part in schema["anyOf"]))
+    names = {"string": "text", "integer": "int", "number": "number", "boolean": "true | false", "null": "nothing"}
+    form = str(schema.get("type", "anything"))
+    if form == "array":
+        return f"list of {describe_type(schema['items'], known)}" if "items" in schema else "list"
+    if form == "object":
+        return "mapping"
+    if schema.get("format") in ("path", "file-path"):
+        return "path"
+    return names.get(form, form) + _describe_number_bounds(schema)
+
+
+def _describe_number_bounds(schema: Mapping[str, Any]) -> str:
+    low = schema.get("minimum", schema.get("exclusiveMinimum"))
+    high = schema.get("maximum", schema.get("exclusiveMaximum"))
+    above = f"above {low:g}" if "exclusiveMinimum" in schema else f"at least {low:g}" if low is not None else ""
+    if low is not None and high is not None and "exclusiveMinimum" not in schema:
+        return f", {low:g} to {high:g}"
+    below = f"at most {high:g}" if high is not None else ""
+    return "".join(f", {bound}" for bound in (above, below) if bound)
+
+
+def describe_class_facts(kind: type[Plugin]) -> dict[str, str]:
+    """What a class declares beside its fields, in words; what only its fields decide is left out."""
+    said = {name: getattr(kind, attribute, "") for attribute, name in CLASS_FACT_LABELS.items()}
+    found = {name: ", ".join(value) if isinstance(value, tuple) else value for name, value in said.items()}
+    return {name: value for name, value in found.items() if isinstance(value, str) and value}
+
+
+def list_kind_users(kind: type[Plugin], registry: Registry, home: Path) -> list[str]:
+    """Who uses a kind: tasks whose defaults name it, and specialists whose newest run did."""
+    tasks = [cast("type[Task]", task) for task in registry.list_classes("task")]
+    by_default = [
+        f"the task {task.kind}{'' if not name else f', profile {name}'}"
+        for task in tasks for name, said in {"": task.get_defaults(), **task.get_profiles()}.items()
+        if kind.kind in _collect_spec_kinds(said, kind.role)
+    ]
+    return [*by_default, *(f"the specialist {name}" for name in _iter_specialists_using(kind, home))]
+
+
+def _collect_spec_kinds(spec: Mapping[str, Any], role: str) -> set[str]:
+    """The kinds of a role that a partial spec names."""
+    found = set()
+    for steps, plays in {**SINGLE_BLOCKS, **BLOCK_LISTS}.items():
+        value: Any = spec
+        for step in steps:
+            value = value.get(step) if isinstance(value, Mapping) else None
+        for block in value if isinstance(value, list) else [value]:
+            if plays == role and block:
+                found.add(str(block.get("kind") if isinstance(block, Mapping) else block))
+    return found
+
+
+def _iter_specialists_using(kind: type[Plugin], home: Path) -> Iterator[str]:
+    """The names of specialists whose newest run named a kind."""
+    places = tuple(".".join(map(str, steps)) for steps, role in {**SINGLE_BLOCKS, **BLOCK_LISTS}.items() if role == kind.role)
+    names = {path.parent.name.split("-", 2)[-1].rpartition("-")[0] for path in list_journals(home)}
+    for name in sorted(names):
+        run = find_last_run_start(home, name)
+        values = run.resolved if run else []
+        if any(v["path"].startswith(places) and v["path"].endswith("kind") and v["value"] == kind.kind for v in values):
+            yield name
+
+
+def render_plugin_help(kind: type[Plugin], registry: Registry, home: Path) -> str:
+    """The documentation of a class, as its help."""
+    package = registry.get_package(kind)
+    lines = [f"{kind.kind}: {kind.role}, version {kind.version}, of {package.name} {package.version}".rstrip(), ""]
+    lines += [f"  {line}".rstrip() for line in inspect.cleandoc(kind.__doc__ or "").splitlines()] + [""]
+    lines += [f"  {name}: {value}" for name, value in describe_class_facts(kind).items()]
+    metrics: Any = getattr(kind, "metrics", ())
+    lines += [f"  metric {one.name}: {one.what}" for one in metrics if isinstance(metrics, tuple)]
+    fields = describe_fields(kind)
+    lines += ["", "fields:"] if fields else ["", "no fields"]
+    for field in fields:
+        default = "must be given" if field.required else f"default {json.dumps(field.default, ensure_ascii=False)}"
+        marks = "".join(f", {mark}" for mark in field.marks)
+        lines += [f"  {field.name} ({field.type}; {default}{marks})", f"      {field.what}"]
+    found = list_kind_users(kind, registry, home)
+    return "\n".join([*lines, "", f"used by {', '.join(found)}" if found else "used by no task's defaults, and no run"])

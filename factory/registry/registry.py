@@ -1,0 +1,251 @@
+"""Discover plugins, find one by kind, and remember what failed to load and why."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field
+from functools import cache, partial
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import pluggy
+from pydantic import ValidationError
+
+from factory.api import CONTRACT, Contender, Curator, Eval, Objective, Plugin, Source, Synthesizer, Target, Task
+from factory.errors import InputError
+from factory.events import Event
+from factory.registry import hookspecs, local_plugins
+from factory.registry.heavy_imports import should_defer_import
+from factory.registry.local_plugins import ENTRY_POINT_GROUP
+
+PLUGINS_HOOK = "factory_plugins"
+OWN_DISTRIBUTION = "specialist-factory"
+KIND_PATTERN = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*")
+ROLES = {base.role: base for base in (Contender, Curator, Eval, Objective, Source, Synthesizer, Target, Task)}
+"""Role → the class that plugins of the role subclass."""
+
+
+class UnknownKindError(InputError):
+    """A spec names a kind that nobody registered."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadFailure:
+    """A plugin package, or one class of it, that did not load: its name, where it comes from, why, and what helps."""
+
+    name: str
+    package: str
+    reason: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PluginPackage:
+    """What brought a class: a distribution and its version, or a project's own folder and no version."""
+
+    name: str
+    version: str = ""
+    digest: str = ""
+
+
+@dataclass
+class Registry:
+    """All plugin classes by role and kind. Make one with `load` or, from classes alone, with `of`.
+
+    `failures` did not load; `clashes` says of a role and kind which two classes claim it, and neither is found.
+    """
+
+    folders: tuple[Path, ...] = ()
+    failures: list[LoadFailure] = field(default_factory=list)
+    clashes: dict[tuple[str, str], str] = field(default_factory=dict)
+    _classes: dict[tuple[str, str], type[Plugin]] = field(default_factory=dict)
+    _packages: dict[type[Plugin], PluginPackage] = field(default_factory=dict)
+    _deferred: list[Callable[[], None]] = field(default_factory=list)
+    _manager: pluggy.PluginManager = field(default_factory=lambda: pluggy.PluginManager("factory"))
+
+    @classmethod
+    def load(cls, folders: Iterable[Path] = ()) -> Registry:
+        """Load every installed entry point, then these project-local folders; what fails is remembered, the rest goes
+        on. Raises InputError for a folder that is none.
+        """
+        registry = cls(tuple(folders))
+        registry._manager.add_hookspecs(hookspecs)
+        for point in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda p: p.name):
+            dist = point.dist
+            package = PluginPackage(dist.name, dist.version) if dist else PluginPackage(point.value)
+            load = partial(registry._load_package, point.name, point.load, package)
+            if package.name != OWN_DISTRIBUTION and should_defer_import(point.module):
+                registry._deferred.append(load)
+            else:
+                load()
+        for folder in registry.folders:
+            for module in local_plugins.find_local_modules(folder):
+                registry._load_package(module.name, module.import_module, PluginPackage(str(folder), digest=module.digest))
+        return registry
+
+    @classmethod
+    def from_classes(cls, classes: Iterable[type[Plugin]]) -> Registry:
+        """A registry of these classes alone."""
+        registry = cls()
+        registry._manager.add_hookspecs(hookspecs)
+        for kind in classes:
+            registry.add(kind)
+        return registry
+
+    def _load_package(self, name: str, load: Callable[[], Any], package: PluginPackage) -> None:
+        """Import a module and register its classes; whatever is wrong with it is remembered, by class where it can."""
+        try:
+            with redirect_stdout(sys.stderr):  # standard output is data
+                module = load()
+                self._manager.register(module, f"{package.name}:{name}")
+                for kind in self._call_plugins_hook(module):
+                    self._admit_class(kind, package)
+        except (Exception, SystemExit) as error:  # a stranger's import may raise anything
+            self._record_load_failure(name, package, error)
+
+    def _call_plugins_hook(self, module: object) -> list[Any]:
+        """What a module's hook returns. Raises TypeError when that is no list, or the hook is not marked."""
+        if hasattr(module, PLUGINS_HOOK) and PLUGINS_HOOK not in _list_implemented_hooks(self._manager, module):
+            raise TypeError(f"its {PLUGINS_HOOK} is not marked with @hookimpl")
+        others = [plugin for plugin in self._manager.get_plugins() if plugin is not module]
+        found: list[Any] = []
+        for kinds in self._manager.subset_hook_caller(PLUGINS_HOOK, others)():
+            if not isinstance(kinds, list | tuple):
+                raise TypeError(f"its {PLUGINS_HOOK} gave a {type(kinds).__name__}, a list of classes is wanted")
+            found += kinds
+        return found
+
+    def _admit_class(self, kind: Any, package: PluginPackage) -> None:
+        """Register one class of a package; one that is wrong does not take the others with it."""
+        try:
+            self.add(kind, package)
+        except InputError as clash:
+            place = (kind.role, kind.kind)
+            self.clashes[place] = str(clash)
+            del self._classes[place]
+        except (TypeError, ValueError) as error:
+            self._record_load_failure(getattr(kind, "__name__", repr(kind)), package, error)
+
+    def _record_load_failure(self, name: str, package: PluginPackage, error: BaseException) -> None:
+        said = next(iter(str(error).splitlines()), "")
+        reason = f"{type(error).__name__}: {said}"
+        self.failures.append(LoadFailure(name, package.name, reason, _suggest_load_remedy(error, package)))
+
+    def add(self, kind: type[Plugin], package: PluginPackage | None = None) -> None:
+        """Register one class. Raises TypeError or ValueError for what is no plugin of this contract, and InputError
+        when its role and kind are taken, naming both classes.
+        """
+        check_plugin_class(kind)
+        place = (kind.role, kind.kind)
+        taken = self._classes.get(place)
+        if place in self.clashes:
+            raise InputError(f"{self.clashes[place]}; {_format_class_path(kind)} claims it too")
+        if taken is not None and taken is not kind:
+            raise InputError(
+                f"two plugins claim the {kind.role} {kind.kind!r}: {_format_class_path(taken)} and {_format_class_path(kind)}; uninstall one"
+            )
+        if package and package.digest and _is_defined_in_folder(kind, package.name):
+            kind.local_digest = package.digest
+        self._classes[place] = kind
+        self._packages[kind] = package or PluginPackage("")
+
+    def find(self, role: str, kind: str) -> type[Plugin]:
+        """The class of a kind. Raises UnknownKindError with the nearest name, or with what failed to load."""
+        if (role, kind) in self.clashes:
+            raise InputError(self.clashes[role, kind])
+        found = self._classes.get((role, kind))
+        if found is None and self._deferred:
+            self._load_deferred_packages()
+            return self.find(role, kind)
+        if found is None:
+            raise UnknownKindError(self._describe_unknown_kind(role, kind))
+        return found
+
+    def _load_deferred_packages(self) -> None:
+        """Load the packages that import something heavy: only who names their kinds, or lists all, waits for them."""
+        late, self._deferred = self._deferred, []
+        for load in late:
+            load()
+
+    def _describe_unknown_kind(self, role: str, kind: str) -> str:
+        known = [k for r, k in self._classes if r == role]
+        near = difflib.get_close_matches(kind, known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(known)) or 'none'}"
+        failed = "".join(f"; {f.package} did not load ({f.reason})" for f in self.failures)
+        return f"no such {role}: {kind!r}; {hint}{failed}"
+
+    def make_plugin(self, role: str, block: Mapping[str, Any]) -> Plugin:
+        """The plugin that a block describes. Raises InputError when its fields are wrong."""
+        fields = {name: value for name, value in block.items() if name != "kind"}
+        try:
+            return self.find(role, str(block.get("kind", "")))(**fields)
+        except ValidationError as error:
+            raise InputError(f"{role} {block.get('kind')!r}: {error.errors()[0]['msg']}") from error
+
+    def list_classes(self, role: str | None = None) -> list[type[Plugin]]:
+        """Every class, or those of one role, by role and kind."""
+        self._load_deferred_packages()
+        return [kind for place, kind in sorted(self._classes.items(), key=lambda i: i[0]) if role in (None, place[0])]
+
+    def get_package(self, kind: type[Plugin]) -> PluginPackage:
+        """What brought a class; a package without a name when it was registered by hand."""
+        return self._packages.get(kind, PluginPackage(""))
+
+    def notify_observers(self, event: Event) -> list[str]:
+        """Give an event to every observer; what they raised comes back as text."""
+        complaints = []
+        for implementation in self._manager.hook.factory_event.get_hookimpls():
+            try:
+                with redirect_stdout(sys.stderr):
+                    implementation.function(event=event)
+            except Exception as error:  # an observer never stops a build
+                complaints.append(f"observer {implementation.plugin_name}: {type(error).__name__}: {error}")
+        return complaints
+
+
+def check_plugin_class(kind: Any) -> None:
+    """Raise TypeError or ValueError for what can not be registered: no plugin, no name, another contract."""
+    if not (isinstance(kind, type) and issubclass(kind, Plugin)):
+        raise TypeError(f"{kind!r} is no plugin class")
+    if kind.contract != CONTRACT:
+        raise ValueError(f"{kind.__name__} is written for contract {kind.contract}; this factory speaks {CONTRACT}")
+    if kind.role not in ROLES:
+        raise ValueError(f"{kind.__name__} plays no role; subclass one of {', '.join(sorted(ROLES))}")
+    if not KIND_PATTERN.fullmatch(kind.kind):
+        raise ValueError(f"{kind.__name__}: its kind is {kind.kind!r}; small letters, digits and hyphens are wanted")
+
+
+def _suggest_load_remedy(error: BaseException, package: PluginPackage) -> str:
+    """What a person can do about a package that does not load."""
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return f"install {error.name.partition('.')[0]}, or uninstall {package.name}"
+    if isinstance(error, ImportError):
+        return f"install a version of {package.name} made for this factory, or uninstall it"
+    if "contract" in str(error):
+        return f"install a version of {package.name} for contract {CONTRACT}, or uninstall it"
+    return f"tell whoever wrote {package.name}, or uninstall it"
+
+
+def _is_defined_in_folder(kind: type[Plugin], folder: str) -> bool:
+    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+    return bool(file) and Path(str(file)).resolve().is_relative_to(Path(folder).resolve())
+
+
+def _list_implemented_hooks(manager: pluggy.PluginManager, module: object) -> list[str]:
+    """The names of the hooks that a module really implements."""
+    return [caller.name for caller in manager.get_hookcallers(module) or ()]
+
+
+def _format_class_path(kind: type[Plugin]) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+@cache
+def load_installed_registry(folders: tuple[Path, ...] = ()) -> Registry:
+    """The registry of what is installed and of these project-local folders, loaded once a process."""
+    return Registry.load(folders)

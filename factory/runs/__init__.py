@@ -1,0 +1,1 @@
+"""The read side of builds: journals as runs, their outputs, specialists with versions and aliases, data profiles."""

@@ -1,0 +1,1 @@
+"""What is kept on disk: content-addressed outputs, append-only journals, and where both live."""

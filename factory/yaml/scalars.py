@@ -1,0 +1,40 @@
+"""Scalars as the YAML 1.2 core schema has them: `no`, `1:30` and `2024-01-01` are the text that they look like."""
+
+from __future__ import annotations
+
+import math
+import re
+import sys
+from typing import Any
+
+from factory.yaml.nodes import format_value
+
+NULL = re.compile(r"|~|null|Null|NULL")
+BOOL = re.compile(r"true|True|TRUE|false|False|FALSE")
+INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+
+
+def resolve_scalar(text: str, wanted: str) -> Any:
+    """A scalar as the YAML 1.2 core schema has it. Raises ValueError when it is no such thing, or not finite."""
+    found, value = _resolve_untagged(text) if wanted != "str" else ("str", text)
+    if wanted not in ("", found):
+        raise ValueError(f"{format_value(text)} is not a !!{wanted}; remove the tag")
+    return value
+
+
+def _resolve_untagged(text: str) -> tuple[str, Any]:
+    if NULL.fullmatch(text):
+        return "null", None
+    if BOOL.fullmatch(text):
+        return "bool", text.lower() == "true"
+    if len(text) > 40 or not (INT.fullmatch(text) or FLOAT.fullmatch(text) or NOT_FINITE.fullmatch(text)):
+        return "str", text
+    if NOT_FINITE.fullmatch(text):
+        raise ValueError(f"{text} is refused; give a finite number")
+    whole = INT.fullmatch(text)
+    number = (int(text, 0) if text[:2] in ("0o", "0x") else int(text)) if whole else float(text)
+    if abs(number) > sys.maxsize if whole else math.isinf(number):
+        raise ValueError(f"{text} is too large for a number; quote it if it is text")
+    return "int" if whole else "float", number

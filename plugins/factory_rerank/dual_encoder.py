@@ -1,0 +1,128 @@
+"""What the objectives share that encode queries and documents apart: they differ in how vectors are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from factory.api import Answer, Finding, FitJob, ModelJob, Objective, ReferenceAnswers, Row, TrainResult
+from factory_rerank import contrastive_loss, listwise_targets
+from factory_rerank.listwise_targets import TargetRegressionObjective
+from factory_rerank.rendered_texts import render_queries, render_side_documents
+from factory_rerank.sentence_transformers_files import copy_sentence_transformers_files
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+DualEncoderLoss = Callable[["nn.Module", Any], "Tensor"]
+
+TASK_TYPE = "FEATURE_EXTRACTION"
+
+
+class DualEncoderObjective(Objective):
+    """An objective over vectors of queries and vectors of documents."""
+
+    output_type = "ranking"
+
+    max_length: int = Field(64, ge=8, le=8192, description="tokens of a query or a document that are read")
+    scale: float = Field(1.0, gt=0, description="what a score is multiplied by in the loss")
+
+    def build_modules(self, width: int) -> list[object]:
+        """The sentence-transformers modules that follow the transformer; `width` is that of a token vector."""
+        raise NotImplementedError
+
+    def score_token_vectors(self, queries: list[Tensor], documents: list[Tensor]) -> Tensor:
+        """Scores (queries, documents) from token vectors, one (tokens, hidden) tensor a text."""
+        raise NotImplementedError
+
+    def list_training_documents(self, row: Row) -> list[str]:
+        """The documents of a training row that must be read whole."""
+        raise NotImplementedError
+
+    def build_examples_and_loss(self, job: FitJob, documents: list[str]) -> tuple[list[Any], DualEncoderLoss]:
+        """What is learned from, examples whose texts are numbers (documents first, then queries), and the loss."""
+        raise NotImplementedError
+
+    def fit(self, job: FitJob) -> TrainResult:
+        kit, documents = job.kit, render_side_documents(job)
+        learner = kit.create_learner(job)
+        ids = kit.load_encoder(job.base).tokenize_texts([*documents.values(), *render_queries(job)], self.max_length)
+        examples, loss = self.build_examples_and_loss(job, [*documents])
+        return kit.fit(learner, examples, contrastive_loss.build_dual_encoder_collator(ids, kit), loss, job, task_type=TASK_TYPE)
+
+    def audit(self, job: ModelJob) -> Iterator[Finding]:
+        encoder, documents = job.kit.load_encoder(job.base), render_side_documents(job)
+        long = {
+            name for (name, _), ids in zip(documents.items(), encoder.tokenize_texts([*documents.values()], 10**6), strict=True)
+            if len(ids) > self.max_length
+        }
+        for row, ids in zip(job.rows, encoder.tokenize_texts(render_queries(job), 10**6), strict=True):
+            cut = sorted(long & {*self.list_training_documents(row)})
+            if len(ids) > self.max_length:
+                yield Finding("truncated", row.id, f"its query has {len(ids)} tokens, {self.max_length} are read")
+            elif cut:
+                yield Finding("truncated", row.id, f"its document {cut[0]!r} has more than {self.max_length} tokens")
+
+    def answer(self, job: ModelJob) -> Iterator[Answer]:
+        encoder, documents = job.kit.load_encoder(job.base, job.adapter), render_side_documents(job)
+        wanted = dict.fromkeys(name for row in job.rows for name in row["candidates"])
+        texts = [documents[name] for name in wanted]
+        vectors = encoder.compute_token_vectors(encoder.tokenize_texts([*texts, *render_queries(job)], self.max_length), job.report)
+        place = {name: index for index, name in enumerate(wanted)}
+        for index, row in enumerate(job.rows):
+            chosen = [vectors[place[name]] for name in row["candidates"]]
+            yield Answer(row.id, self.score_token_vectors([vectors[len(texts) + index]], chosen)[0].tolist())
+
+    def export_files(self, job: ModelJob, bundle: Path) -> None:
+        copy_sentence_transformers_files(self._build_untrained_model(job), bundle)
+
+    def generate_reference_answers(self, job: ModelJob) -> ReferenceAnswers:
+        model = self._import_loader_class()(str(job.adapter), device="cpu") if job.adapter else self._build_untrained_model(job)
+        documents, answers = render_side_documents(job), []
+        for row, query in zip(job.rows, render_queries(job), strict=True):
+            texts = [documents[name] for name in row["candidates"]]
+            scores = model.similarity(model.encode_query([query]), model.encode_document(texts))
+            answers.append(Answer(row.id, scores[0].tolist()))
+        adapted = sum(1 for module in model.modules() if hasattr(module, "lora_A"))
+        return ReferenceAnswers(tuple(answers), adapted, self.loader_class)
+
+    def _import_loader_class(self) -> Any:
+        module, _, name = self.loader_class.partition(":")
+        return getattr(import_module(module), name)
+
+    def _build_untrained_model(self, job: ModelJob) -> Any:
+        from sentence_transformers.base.modules import Transformer
+
+        transformer = Transformer(str(job.base.folder), max_seq_length=self.max_length)
+        tail = self.build_modules(transformer.get_embedding_dimension())
+        return self._import_loader_class()(modules=[transformer, *tail], device="cpu")
+
+
+class ContrastiveDualEncoder(DualEncoderObjective):
+    """Learns from right documents against mined negatives and the other documents of a batch."""
+
+    columns = ("query", "relevant", "candidates", "negatives")
+
+    negatives: int = Field(3, ge=0, description="mined negatives a row, at most; their order decides which")
+    in_batch: bool = Field(True, description="whether the other documents of a batch are negatives too")
+
+    def list_training_documents(self, row: Row) -> list[str]:
+        return [*row["relevant"]]
+
+    def build_examples_and_loss(self, job: FitJob, documents: list[str]) -> tuple[list[Any], DualEncoderLoss]:
+        loss = contrastive_loss.build_contrastive_loss(self.score_token_vectors, self.scale, self.in_batch, job.kit)
+        return contrastive_loss.build_contrastive_examples(job.rows, documents, self.negatives), loss
+
+
+class GradedDualEncoder(TargetRegressionObjective, DualEncoderObjective):
+    """Learns the order and the distances of a query's documents from their targets, 0 to 1."""
+
+    columns = ("query", "candidates", "targets")
+
+    def build_examples_and_loss(self, job: FitJob, documents: list[str]) -> tuple[list[Any], DualEncoderLoss]:
+        loss = listwise_targets.build_listwise_loss(self.score_token_vectors, self.scale, self.sharpness, job.kit)
+        return listwise_targets.build_graded_examples(job.rows, documents, self.documents), loss
