@@ -16,6 +16,7 @@ from factory.review import (
     build_review_queue,
     compute_sample_size,
     find_review_refusals,
+    measure_agreement,
     read_decisions,
     summarise_review,
 )

@@ -27,6 +27,7 @@ from factory.api import (
     Scores,
     Source,
     Synthesizer,
+    make_synthetic_row,
 )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
-from factory.api import Fraction, Row, RowsJob, Synthesizer
+from factory.api import Fraction, Row, RowsJob, Synthesizer, make_synthetic_row
 
 
 class MyPlugin(Synthesizer):
