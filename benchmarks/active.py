@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from factory import models
 from factory.api import Base, NoOpReporter, select_for_labelling
 from factory.ml.kit import TRANSFORMERS_KIT
-from factory_synth.spreading import spread
+from factory_synth.label_spreading import propagate_labels
 
 INVERSE_PENALTY = 20.0
 POOL_SHARE = 0.8
@@ -75,7 +75,7 @@ class ActiveLearningBenchmark:
         the accuracy of what learns them, the share of the pool that got one, and the share of these that are right."""
         order = np.concatenate([labelled, np.setdiff1d(pool, labelled)])
         known = {place: str(self.labels[row]) for place, row in enumerate(labelled)}
-        names, shares = spread(self.vectors[order], known)
+        names, shares = propagate_labels(self.vectors[order], known)
         labels, found = np.array(names), []
         for least in sure:
             kept = np.flatnonzero(shares >= least)

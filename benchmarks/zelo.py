@@ -38,8 +38,8 @@ from factory.registry.registry import load_installed_registry
 from factory.spec.fields import Gate
 from factory_rerank.ranking_metrics import RankingMetrics
 from factory_rerank.task import Reranker
-from factory_rerank.zelo.comparison_graph import Pair
-from factory_rerank.zelo.pairwise import Contest
+from factory_rerank.zelo.comparison_graph import PlacePair
+from factory_rerank.zelo.pairwise import QueryComparisons
 from factory_rerank.zelo.zelo import Zelo
 from factory_sources.retrieval_dataset import Retrieval
 
@@ -91,7 +91,7 @@ class SimulatedJudge:
         grades = np.array([float(row["relevant"].get(name, 0)) for name in row["candidates"]])
         return grades + self.draw.normal(0, OPINION_STD, len(grades))
 
-    def compare(self, worths: np.ndarray, pairs: Sequence[Pair]) -> list[float]:
+    def compare(self, worths: np.ndarray, pairs: Sequence[PlacePair]) -> list[float]:
         """Which of each pair is better: one request a pair."""
         looks = worths[np.array(pairs, dtype=int)] + self.draw.normal(0, self.noise, (len(pairs), 2))
         return [float(a > b) for a, b in looks.tolist()]
@@ -133,15 +133,15 @@ def _reject_gguf_student(file: Path, out: Path) -> None:
 def simulate_comparisons(rows: Sequence[Row], judge: SimulatedJudge, settings: Settings) -> Iterator[dict[str, Any]]:
     """The comparisons of all rows in two stages, as a judgements file holds them."""
     for row in rows:
-        contest, worths = Contest(row, list(row["candidates"]), "simulated"), judge.draw_opinions(row)
+        contest, worths = QueryComparisons(row, list(row["candidates"]), "simulated"), judge.draw_opinions(row)
         for stage in (1, 2):
-            pairs = contest.first_stage(3, judge.draw) if stage == 1 else contest.second_stage(
+            pairs = contest.draw_first_cycles(3, judge.draw) if stage == 1 else contest.draw_second_cycles(
                 settings.top, 4, judge.draw
             )
             for pair, share in zip(pairs, judge.compare(worths, pairs), strict=True):
-                contest.add(pair, share)
-            contest.settle("thurstone")
-        for (a, b), share in zip(contest.pairs, contest.shares, strict=True):
+                contest.add_judgement(pair, share)
+            contest.fit_scores("thurstone")
+        for (a, b), share in zip(contest.pairs, contest.win_shares, strict=True):
             yield {"query_id": row.id, "a": contest.names[a], "b": contest.names[b], "winner": "a" if share else "b"}
 
 

@@ -11,11 +11,11 @@ from pydantic import Field
 
 from factory.api import Input, Job, Provenance, Row, Source, read_numbered_jsonl
 
-Openings = Literal["skip", "keep"]
+OpeningPolicy = Literal["skip", "keep"]
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class DialogueTurn:
     """One exchange: the question as asked, as it would be asked without what came before, and the answer."""
 
     question: str
@@ -29,7 +29,7 @@ class Dialogue:
 
     id: str
     topic: str
-    turns: tuple[Turn, ...]
+    turns: tuple[DialogueTurn, ...]
     split: str
     origin: Provenance
 
@@ -46,21 +46,21 @@ class Conversations(Source):
     tables = ("passages",)
 
     file: Annotated[Path, Input()] = Field(description="dialogues, JSONL, relative to the spec")
-    openings: Openings = Field("skip", description="whether the first question of a dialogue is a row")
+    openings: OpeningPolicy = Field("skip", description="whether the first question of a dialogue is a row")
     licence: str = Field("", description="licence of the dialogues, for the bundle's notes")
 
     def iter_rows(self, job: Job) -> Iterator[Row]:
         for number, record in read_numbered_jsonl(job.root / self.file, str(self.file), job.report_bad_record):
             origin = Provenance(str(self.file), number, self.licence)
             try:
-                dialogue = _dialogue(record, f"{self.file}:{number}", origin)
+                dialogue = _parse_dialogue(record, f"{self.file}:{number}", origin)
             except ValueError as error:
                 job.report_bad_record(str(error))
                 continue
-            yield from _passages(dialogue)
-            yield from self._questions(dialogue)
+            yield from _iter_passage_rows(dialogue)
+            yield from self._iter_question_rows(dialogue)
 
-    def _questions(self, dialogue: Dialogue) -> Iterator[Row]:
+    def _iter_question_rows(self, dialogue: Dialogue) -> Iterator[Row]:
         history: list[str] = []
         for number, turn in enumerate(dialogue.turns, 1):
             name = f"{dialogue.id}#{number}"
@@ -72,31 +72,31 @@ class Conversations(Source):
             history += [turn.question, turn.answer]
 
 
-def _passages(dialogue: Dialogue) -> Iterator[Row]:
+def _iter_passage_rows(dialogue: Dialogue) -> Iterator[Row]:
     for number, turn in enumerate(dialogue.turns, 1):
         columns = {"title": dialogue.topic, "text": turn.answer}
         yield Row(f"{dialogue.id}#{number}", columns, dialogue.origin, dialogue.id, table="passages")
 
 
-def _dialogue(record: Mapping[str, Any], where: str, origin: Provenance) -> Dialogue:
+def _parse_dialogue(record: Mapping[str, Any], where: str, origin: Provenance) -> Dialogue:
     """The record as a dialogue. Raises ValueError `file:line: field: …` when something is not as it should be."""
     turns = record.get("turns")
     if not isinstance(turns, list) or not turns:
         raise ValueError(f"{where}: turns: a list of turns is wanted, each with question, rewrite and answer")
     return Dialogue(
-        _text(record, "id", where), _text(record, "topic", where),
-        tuple(_turn(turn, f"{where}: turns[{number}]") for number, turn in enumerate(turns)),
-        _text(record, "split", where) if record.get("split") else "", origin,
+        _require_dialogue_text(record, "id", where), _require_dialogue_text(record, "topic", where),
+        tuple(_parse_dialogue_turn(turn, f"{where}: turns[{number}]") for number, turn in enumerate(turns)),
+        _require_dialogue_text(record, "split", where) if record.get("split") else "", origin,
     )
 
 
-def _turn(turn: Any, where: str) -> Turn:
+def _parse_dialogue_turn(turn: Any, where: str) -> DialogueTurn:
     if not isinstance(turn, dict):
         raise ValueError(f"{where}: a {type(turn).__name__} where an object {{…}} is wanted")
-    return Turn(*(_text(turn, name, where) for name in ("question", "rewrite", "answer")))
+    return DialogueTurn(*(_require_dialogue_text(turn, name, where) for name in ("question", "rewrite", "answer")))
 
 
-def _text(record: Mapping[str, Any], name: str, where: str) -> str:
+def _require_dialogue_text(record: Mapping[str, Any], name: str, where: str) -> str:
     if name not in record:
         raise ValueError(f"{where}: {name}: no such field; there are {', '.join(sorted(record)) or 'none'}")
     value = record[name]

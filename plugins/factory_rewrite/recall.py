@@ -8,9 +8,9 @@ from importlib.metadata import version
 from pydantic import Field
 
 from factory.api import Eval, Metric, Row, ScoreJob, Scores
-from factory_rewrite.rewriting import rewrite
+from factory_rewrite.rewrite_metrics import get_rewrite
 
-WORD = r"(?u)\b\w+\b"
+WORD_PATTERN = r"(?u)\b\w+\b"
 
 
 class Recall(Eval):
@@ -41,16 +41,16 @@ class Recall(Eval):
         entries = job.tables.get(self.table)
         if not entries:
             raise ValueError(f"no table {self.table!r} to search; there are: {', '.join(sorted(job.tables)) or 'none'}")
-        search = Search(entries, self.depth)
+        search = PassageSearch(entries, self.depth)
         for row in job.rows:
             right: Mapping[str, float] = row["relevant"]
             if not right:
                 raise ValueError(f"row {row.id!r} has no relevant passage; leave this eval or this row out")
-            queries = {"recall": rewrite(job, row), "recall_without": row["question"], "recall_gold": row["rewrite"]}
-            yield Scores(row.id, {name: search.found(query, right) for name, query in queries.items()})
+            queries = {"recall": get_rewrite(job, row), "recall_without": row["question"], "recall_gold": row["rewrite"]}
+            yield Scores(row.id, {name: search.compute_passage_recall(query, right) for name, query in queries.items()})
 
 
-class Search:
+class PassageSearch:
     """BM25 (Lucene's variant, k1 1.5, b 0.75, English stop words) over passages, of which the first `depth` count."""
 
     def __init__(self, passages: Mapping[str, Row], depth: int) -> None:
@@ -60,28 +60,28 @@ class Search:
         self._depth = depth
         self._index = bm25s.BM25(k1=1.5, b=0.75)
         texts = [" ".join(v for v in row.columns.values() if isinstance(v, str)) for row in passages.values()]
-        tokens = _tokens(texts)
+        tokens = _tokenize_passages(texts)
         if not any(tokens):
             raise ValueError("the passages hold no words to search for")
         self._index.index(tokens, show_progress=False)
 
-    def first(self, query: str) -> list[str]:
+    def find_top_passages(self, query: str) -> list[str]:
         """The best passages that share a word with the query, the best first; of equals the one that stands first."""
-        words = _tokens([query])[0]
+        words = _tokenize_passages([query])[0]
         if not words:
             return []
         scores = self._index.get_scores(words)
         order = sorted((place for place in range(len(scores)) if scores[place] > 0), key=lambda i: (-scores[i], i))
         return [self._names[place] for place in order[: self._depth]]
 
-    def found(self, query: str, right: Mapping[str, float]) -> float:
+    def compute_passage_recall(self, query: str, right: Mapping[str, float]) -> float:
         """The share of the right passages that are among the first."""
-        return sum(name in right for name in self.first(query)) / min(len(right), self._depth)
+        return sum(name in right for name in self.find_top_passages(query)) / min(len(right), self._depth)
 
 
-def _tokens(texts: Sequence[str]) -> list[list[str]]:
+def _tokenize_passages(texts: Sequence[str]) -> list[list[str]]:
     import bm25s
 
     return bm25s.tokenize(  # type: ignore[no-any-return]
-        list(texts), token_pattern=WORD, stopwords="en", return_ids=False, show_progress=False
+        list(texts), token_pattern=WORD_PATTERN, stopwords="en", return_ids=False, show_progress=False
     )

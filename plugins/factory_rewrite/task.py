@@ -9,18 +9,18 @@ from typing import Any
 from pydantic import Field
 
 from factory.api import Answer, Finding, Provenance, Row, RowsJob, Task, normalise
-from factory_rewrite import defaults
+from factory_rewrite import rewriter_defaults
 
 INSTRUCTION = (
     "Rewrite the last question so that it can be understood without the conversation before it. Keep its words and add"
     " only what is missing. If nothing is missing, repeat it. Reply with the question alone."
 )
-ASKS, ANSWERS = "Q: ", "A: "
-SPEAKER = re.compile(r"(?:^|\s+)[QA]:\s+")
+QUESTION_MARKER, ANSWER_MARKER = "Q: ", "A: "
+SPEAKER_MARKER = re.compile(r"(?:^|\s+)[QA]:\s+")
 ELLIPSIS = re.compile(r"(and|or|what about|how about|why|why not|since when|how so)\b", re.IGNORECASE)
-POINTS = re.compile(r"\b(this|that|these|those|there|then|ones?|other|first|second|third|last|latter|same)\b", re.I)
+POINTER_WORD = re.compile(r"\b(this|that|these|those|there|then|ones?|other|first|second|third|last|latter|same)\b", re.I)
 PRONOUN = re.compile(r"\b(it|its|he|him|his|she|her|hers|they|them|their|theirs|itself|themselves)\b", re.IGNORECASE)
-SHORT = 3
+MAX_ELLIPSIS_WORDS = 3
 """Words of a question that, without a pronoun, lacks something."""
 
 
@@ -43,11 +43,11 @@ class QueryRewriter(Task):
 
     @classmethod
     def get_defaults(cls) -> dict[str, Any]:
-        return defaults.SPEC
+        return rewriter_defaults.SPEC
 
     @classmethod
     def get_profiles(cls) -> dict[str, dict[str, Any]]:
-        return defaults.PROFILES
+        return rewriter_defaults.PROFILES
 
     def get_templates(self) -> dict[str, str]:
         return {"system": self.instruction, "prompt": "{conversation}", "target": "{rewrite}"}
@@ -55,19 +55,19 @@ class QueryRewriter(Task):
     def prepare(self, job: RowsJob) -> Iterator[Row]:
         """Every row with what the model reads: the history as far as it counts, and the question under it."""
         for row in job.rows:
-            history = _history(row["history"], f"row {row.id!r}")
-            yield row.with_columns(conversation=self.conversation(history, row["question"]))
+            history = _parse_history(row["history"], f"row {row.id!r}")
+            yield row.with_columns(conversation=self.render_conversation(history, row["question"]))
 
-    def conversation(self, history: Sequence[str], question: str) -> str:
+    def render_conversation(self, history: Sequence[str], question: str) -> str:
         """A line for each turn. Of a long history the opening and the last turns are kept, counted from the end, so
         that it always ends with the answer before the question."""
         last = max(self.opening, len(history) - self.turns)
         kept = [number for number in range(len(history)) if number < self.opening or number >= last]
         asked = len(history) % 2
-        lines = [(ASKS if number % 2 == asked else ANSWERS) + self._cut(history[number]) for number in kept]
-        return "\n".join([*lines, ASKS + _line(question)])
+        lines = [(QUESTION_MARKER if number % 2 == asked else ANSWER_MARKER) + self._cut_turn(history[number]) for number in kept]
+        return "\n".join([*lines, QUESTION_MARKER + _collapse_turn_spaces(question)])
 
-    def _cut(self, turn: str) -> str:
+    def _cut_turn(self, turn: str) -> str:
         words = turn.split()
         return " ".join(words[: self.words]) + (" …" if len(words) > self.words else "")
 
@@ -96,41 +96,41 @@ class QueryRewriter(Task):
         return {
             "history": ("none", "1 exchange", "2–3 exchanges", "2–3 exchanges", "4 or more")[min(turns, 4)],
             "needs": "nothing" if same else "a rewrite",
-            "refers by": "nothing" if same else phenomenon(row["question"]),
+            "refers by": "nothing" if same else classify_reference(row["question"]),
         }
 
     def build_query_row(self, asked: Mapping[str, Any]) -> Row:
         """`query` after `history`: a list of turns, or text with a turn a line. Without one, a query that reads
         "Q: … A: … Q: …" is a whole conversation, any other has no history."""
         query, given = str(asked.get("query", "")).strip(), asked.get("history") or []
-        if not given and query.startswith((ASKS, ANSWERS)):
-            *given, query = [turn for turn in SPEAKER.split(query) if turn]
+        if not given and query.startswith((QUESTION_MARKER, ANSWER_MARKER)):
+            *given, query = [turn for turn in SPEAKER_MARKER.split(query) if turn]
         if not query:
             raise ValueError("ask something: the query has no text")
         turns = [line for line in given.splitlines() if line.strip()] if isinstance(given, str) else given
-        history = _history(turns, "the question")
+        history = _parse_history(turns, "the question")
         columns = {"history": history, "question": query, "rewrite": ""}
-        return Row("question", {**columns, "conversation": self.conversation(history, query)}, Provenance("question"))
+        return Row("question", {**columns, "conversation": self.render_conversation(history, query)}, Provenance("question"))
 
     def extract_query(self, row: Row) -> Mapping[str, Any]:
         return {"query": row["question"], "history": list(row["history"])}
 
 
-def phenomenon(question: str) -> str:
+def classify_reference(question: str) -> str:
     """How a question leans on what came before, by its words alone: a guess that is right more often than not."""
     if PRONOUN.search(question):
         return "a pronoun"
-    if ELLIPSIS.match(question) or len(question.split()) <= SHORT:
+    if ELLIPSIS.match(question) or len(question.split()) <= MAX_ELLIPSIS_WORDS:
         return "an ellipsis"
-    return "a pointer" if POINTS.search(question) else "something unsaid"
+    return "a pointer" if POINTER_WORD.search(question) else "something unsaid"
 
 
-def _history(turns: Any, where: str) -> list[str]:
+def _parse_history(turns: Any, where: str) -> list[str]:
     """The turns as lines. Raises ValueError when they are no list of texts."""
     if not isinstance(turns, list) or not all(isinstance(turn, str) for turn in turns):
         raise ValueError(f"{where}: history: a list of texts is wanted, questions and answers in turn")
-    return [_line(turn) for turn in turns]
+    return [_collapse_turn_spaces(turn) for turn in turns]
 
 
-def _line(text: str) -> str:
+def _collapse_turn_spaces(text: str) -> str:
     return " ".join(text.split())

@@ -6,9 +6,9 @@ from factory.api import Plugin, hookimpl
 @hookimpl
 def factory_plugins() -> list[type[Plugin]]:
     """The plugins of this package."""
-    from factory_sql.contenders import PromptedUnguarded, TunedUnguarded
-    from factory_sql.execution import Execution
-    from factory_sql.sources import MoreSql, SqlGrammar, SqlPairs
+    from factory_sql.execution_accuracy import ExecutionAccuracy
+    from factory_sql.sources import SqlGrammarSource, SqlGrammarSynthesizer, SqlPairSource
     from factory_sql.task import SqlGenerator
+    from factory_sql.unguarded_contenders import PromptedUnguarded, TunedUnguarded
 
-    return [SqlGenerator, SqlGrammar, SqlPairs, MoreSql, Execution, TunedUnguarded, PromptedUnguarded]
+    return [SqlGenerator, SqlGrammarSource, SqlPairSource, SqlGrammarSynthesizer, ExecutionAccuracy, TunedUnguarded, PromptedUnguarded]

@@ -5,63 +5,70 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from factory_sql.database import ALLOWED, ROWS, STEPS, Database, RefusedError, Result
-from factory_sql.schema import Schema
+from factory_sql.database import (
+    ALLOWED_FUNCTIONS,
+    MAX_RESULT_ROWS,
+    MAX_VM_STEPS,
+    QueryRefusedError,
+    QueryResult,
+    SqliteDatabase,
+)
+from factory_sql.schema import DatabaseSchema
 
 if TYPE_CHECKING:
     from sqlglot import exp
 
-    from factory_sql.parse import Scope
+    from factory_sql.sql_parser import SelectScope
 
-FENCE = re.compile(r"```(?:\w+\n|\n)?(.*?)(?:```|$)", re.DOTALL)
+CODE_FENCE = re.compile(r"```(?:\w+\n|\n)?(.*?)(?:```|$)", re.DOTALL)
 
 
-def extract(text: str) -> str:
+def extract_sql(text: str) -> str:
     """The statement in what a model said: out of its fence, if it has one, and without the last semicolon."""
-    fenced = FENCE.search(text)
+    fenced = CODE_FENCE.search(text)
     return (fenced.group(1) if fenced else text).strip().rstrip(";").strip()
 
 
-def check(sql: str, schema: Schema) -> str:
+def check_sql(sql: str, schema: DatabaseSchema) -> str:
     """The statement as it may be run. Raises RefusedError, with the reason in one line."""
     from sqlglot import exp
 
-    from factory_sql import parse
+    from factory_sql import sql_parser
 
-    tree = parse.parse(sql)
-    found = parse.scopes(tree, schema)
-    parse.strings(tree, found)
+    tree = sql_parser.parse_select(sql)
+    found = sql_parser.collect_select_scopes(tree, schema)
+    sql_parser.convert_quoted_strings(tree, found)
     for scope in found:
         for column in scope.columns:
-            _check_column(scope, column)
+            _check_column_exists(scope, column)
     for function in tree.find_all(exp.Func):
-        _check_function(function)
+        _check_function_allowed(function)
     return sql
 
 
-def _check_column(scope: Scope, column: exp.Column) -> None:
-    from factory_sql.parse import find
+def _check_column_exists(scope: SelectScope, column: exp.Column) -> None:
+    from factory_sql.sql_parser import resolve_column
 
-    if column.name == "*" or find(scope, column) is not None:
+    if column.name == "*" or resolve_column(scope, column) is not None:
         return
-    if column.table and not any(column.table.lower() in around.sources for around in scope.chain()):
-        raise RefusedError(f"{column.table} stands in no FROM here")
-    if column.table or not any(column.name.lower() in around.aliases for around in scope.chain()):
+    if column.table and not any(column.table.lower() in around.sources for around in scope.iter_enclosing_scopes()):
+        raise QueryRefusedError(f"{column.table} stands in no FROM here")
+    if column.table or not any(column.name.lower() in around.aliases for around in scope.iter_enclosing_scopes()):
         names = " or ".join(scope.tables.values()) or "what it reads"
-        raise RefusedError(f"there is no column {column.sql('sqlite')} in {names}")
+        raise QueryRefusedError(f"there is no column {column.sql('sqlite')} in {names}")
 
 
-def _check_function(function: exp.Func) -> None:
+def _check_function_allowed(function: exp.Func) -> None:
     from sqlglot import exp
 
     if isinstance(function, exp.Connector | exp.Binary | exp.Case | exp.Cast | exp.Exists | exp.If | exp.Collate):
         return
     written = function.sql("sqlite")
     name = written.partition("(")[0].strip().lower()
-    if re.fullmatch(r"\w+", name) and name not in ALLOWED and "(" in written:
-        raise RefusedError(f"the function {name} is not allowed")
+    if re.fullmatch(r"\w+", name) and name not in ALLOWED_FUNCTIONS and "(" in written:
+        raise QueryRefusedError(f"the function {name} is not allowed")
 
 
-def run(sql: str, database: Database, rows: int = ROWS, steps: int = STEPS) -> Result:
+def run_guarded_sql(sql: str, database: SqliteDatabase, rows: int = MAX_RESULT_ROWS, steps: int = MAX_VM_STEPS) -> QueryResult:
     """Run a statement that the guard lets pass. Raises RefusedError, with the reason in one line."""
-    return database.run(check(extract(sql), database.schema), rows, steps)
+    return database.run(check_sql(extract_sql(sql), database.schema), rows, steps)

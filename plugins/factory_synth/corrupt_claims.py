@@ -9,15 +9,22 @@ from random import Random
 from pydantic import Field
 
 from factory.api import Row, RowsJob, Synthesizer
-from factory_synth.corruptions import Corrupted, Kind, date, drop, entity, number
-from factory_synth.names import Names
-from factory_synth.negation import negation
-from factory_synth.parts import Tally, child, finished, text_of
+from factory_synth.corruptions import (
+    ClaimCorruption,
+    CorruptionKind,
+    change_date,
+    change_number,
+    drop_evidence,
+    swap_entity,
+)
+from factory_synth.entity_names import EntityIndex
+from factory_synth.negation import negate_claim
+from factory_synth.synthesis_common import Tally, get_column_text, make_child_row, prepare_made_rows
 
-WAYS: dict[Kind, Callable[[str, str, Names, Random], Corrupted | None]] = {
-    "entity": entity, "number": number, "date": date, "negation": negation, "drop": drop,
+CORRUPTERS: dict[CorruptionKind, Callable[[str, str, EntityIndex, Random], ClaimCorruption | None]] = {
+    "entity": swap_entity, "number": change_number, "date": change_date, "negation": negate_claim, "drop": drop_evidence,
 }
-LOPSIDED = 0.8
+MAX_KIND_SHARE = 0.8
 """The share of one kind from which on a model may learn that kind's mark instead of reading the evidence."""
 
 
@@ -38,7 +45,7 @@ class CorruptClaims(Synthesizer):
     supported: str = Field("supported", description="its value for a supported claim; only such rows are corrupted")
     unsupported: str = Field("unsupported", description="its value for a claim that was changed")
     missing: str = Field("", description="its value where the support was taken out; empty for `unsupported`")
-    kinds: list[Kind] = Field(list(WAYS), min_length=1, description="the corruptions to choose from")
+    kinds: list[CorruptionKind] = Field(list(CORRUPTERS), min_length=1, description="the corruptions to choose from")
     per_claim: int = Field(1, ge=1, le=5, description="corrupted rows for each supported one, at most; one a kind")
     seed: int = Field(7, ge=0, description="seed of every choice")
 
@@ -51,41 +58,41 @@ class CorruptClaims(Synthesizer):
         parents = [row for row in job.rows if row[self.label] == self.supported]
         if not parents:
             raise ValueError(f"no training row has {self.label} {self.supported!r}: there is no claim to corrupt")
-        names = Names.of(text_of(row, self.evidence) for row in job.rows)
-        used: Counter[Kind] = Counter(dict.fromkeys(self.kinds, 0))
+        names = EntityIndex.from_texts(get_column_text(row, self.evidence) for row in job.rows)
+        used: Counter[CorruptionKind] = Counter(dict.fromkeys(self.kinds, 0))
         tally, rows = Tally(), list[Row]()
         for done, row in enumerate(parents, 1):
-            chosen = self._chosen(row, names, used)
-            rows += [self._row(job, row, one) for one in chosen]
+            chosen = self._choose_corruptions(row, names, used)
+            rows += [self._build_corrupted_row(job, row, one) for one in chosen]
             if not chosen:
-                tally.refuse("claims allow no sure corruption", text_of(row, self.claim))
+                tally.count_refusal("claims allow no sure corruption", get_column_text(row, self.claim))
             job.report.report_progress(done, len(parents), "claims")
-        tally.made = len(rows)
-        tally.tell(job.report, f"unsupported claims ({_counted(used)}) from {len(parents)} supported")
-        if len(self.kinds) > 1 and used and max(used.values()) > LOPSIDED * max(len(rows), 1):
+        tally.made_count = len(rows)
+        tally.report_tally(job.report, f"unsupported claims ({_render_kind_counts(used)}) from {len(parents)} supported")
+        if len(self.kinds) > 1 and used and max(used.values()) > MAX_KIND_SHARE * max(len(rows), 1):
             job.report.note(f"nearly all are of the kind {max(used, key=lambda kind: used[kind])!r}: a model may "
                             "learn its mark instead of reading the evidence", warning=True)
-        yield from finished(job, rows)
+        yield from prepare_made_rows(job, rows)
 
-    def _chosen(self, row: Row, names: Names, used: Counter[Kind]) -> list[Corrupted]:
+    def _choose_corruptions(self, row: Row, names: EntityIndex, used: Counter[CorruptionKind]) -> list[ClaimCorruption]:
         """The corruptions of one claim, of the kinds that were used least."""
-        claim, evidence = text_of(row, self.claim), text_of(row, self.evidence)
-        chosen: list[Corrupted] = []
+        claim, evidence = get_column_text(row, self.claim), get_column_text(row, self.evidence)
+        chosen: list[ClaimCorruption] = []
         for kind in sorted(used, key=lambda kind: (used[kind], self.kinds.index(kind))):
             if len(chosen) == self.per_claim:
                 break
-            found = WAYS[kind](claim, evidence, names, Random(f"{self.seed} {row.id} {kind}"))
+            found = CORRUPTERS[kind](claim, evidence, names, Random(f"{self.seed} {row.id} {kind}"))
             if found:
                 chosen.append(found)
                 used[kind] += 1
         return chosen
 
-    def _row(self, job: RowsJob, row: Row, one: Corrupted) -> Row:
+    def _build_corrupted_row(self, job: RowsJob, row: Row, one: ClaimCorruption) -> Row:
         label = self.missing or self.unsupported if one.kind == "drop" else self.unsupported
         columns = {**row.columns, self.claim: one.claim, self.evidence: one.evidence, self.label: label}
-        change = {"corruption": one.kind, "was": one.was, "now": one.now, "seed": self.seed}
-        return child(job, self.kind, columns, row, **change)
+        change = {"corruption": one.kind, "was": one.original, "now": one.replacement, "seed": self.seed}
+        return make_child_row(job, self.kind, columns, row, **change)
 
 
-def _counted(used: Counter[Kind]) -> str:
+def _render_kind_counts(used: Counter[CorruptionKind]) -> str:
     return ", ".join(f"{count} {kind}" for kind, count in used.items())

@@ -13,17 +13,17 @@ from pydantic import Field
 from factory.api import ChatRequest, Message, Row, RowsJob, Synthesizer, render
 
 YES, NO = "yes", "no"
-GUARD = "You judge search results. Say whether the document answers the query. Answer with yes or no alone."
-QUESTION = "Query: {query}\n\nDocument:\n{document}\n\nDoes the document answer the query, yes or no?"
+JUDGE_SYSTEM = "You judge search results. Say whether the document answers the query. Answer with yes or no alone."
+JUDGE_PROMPT = "Query: {query}\n\nDocument:\n{document}\n\nDoes the document answer the query, yes or no?"
 
 
 @dataclass(frozen=True, slots=True)
-class _Taker:
+class _NegativeSelection:
     """A row, the negatives it has so far, and the candidates that it may still take, the best first."""
 
     row: Row
     chosen: list[str]
-    rest: Iterator[str]
+    remaining: Iterator[str]
 
 
 class HardNegatives(Synthesizer):
@@ -52,32 +52,32 @@ class HardNegatives(Synthesizer):
         return ("judge",) if self.guard else ()
 
     def compute_fingerprint(self) -> Any:
-        return (GUARD, QUESTION) if self.guard else None
+        return (JUDGE_SYSTEM, JUDGE_PROMPT) if self.guard else None
 
     def synthesize(self, job: RowsJob) -> Iterator[Row]:
-        positives, barred, tally = _positive_cosines(job), self._barred(job), Counter[str]()
+        positives, barred, tally = _compute_positive_cosines(job), self._find_unseen_documents(job), Counter[str]()
         takers = []
         for row in job.rows:
             judged = [name for name in row.columns.get("irrelevant", []) if name not in row["relevant"]][: self.count]
-            rest = self._allowed(row, self.margin * positives[row.id], {*barred, *row["relevant"], *judged}, tally)
-            takers.append(_Taker(row, judged, rest))
+            rest = self._iter_allowed_candidates(row, self.margin * positives[row.id], {*barred, *row["relevant"], *judged}, tally)
+            takers.append(_NegativeSelection(row, judged, rest))
         while due := [
-            (taker, name) for taker in takers for name in islice(taker.rest, self.count - len(taker.chosen))
+            (taker, name) for taker in takers for name in islice(taker.remaining, self.count - len(taker.chosen))
         ]:
-            for (taker, name), taken in zip(due, self._guarded(job, due, tally), strict=True):
+            for (taker, name), taken in zip(due, self._judge_candidates(job, due, tally), strict=True):
                 if taken:
                     taker.chosen.append(name)
         for taker in takers:
             yield taker.row.with_columns(negatives=taker.chosen)
-        self._told(job, tally, sum(len(taker.chosen) < self.count for taker in takers))
+        self._report_negative_counts(job, tally, sum(len(taker.chosen) < self.count for taker in takers))
 
-    def _barred(self, job: RowsJob) -> set[str]:
+    def _find_unseen_documents(self, job: RowsJob) -> set[str]:
         """Documents of groups that training does not know: test rows' answers are among them."""
         known = {row.group for row in job.rows}
         documents = job.tables["documents"] if self.unseen == "skip" else {}
         return {name for name, document in documents.items() if document.group and document.group not in known}
 
-    def _allowed(self, row: Row, limit: float, barred: set[str], tally: Counter[str]) -> Iterator[str]:
+    def _iter_allowed_candidates(self, row: Row, limit: float, barred: set[str], tally: Counter[str]) -> Iterator[str]:
         """The row's candidates that keep their distance, by the signal that is asked for; the others are counted."""
         cosines = dict(zip(row["candidates"], row["signals"]["cosine"], strict=True))
         names = list(cosines)
@@ -92,7 +92,7 @@ class HardNegatives(Synthesizer):
             else:
                 yield name
 
-    def _guarded(self, job: RowsJob, due: Sequence[tuple[_Taker, str]], tally: Counter[str]) -> Iterator[bool]:
+    def _judge_candidates(self, job: RowsJob, due: Sequence[tuple[_NegativeSelection, str]], tally: Counter[str]) -> Iterator[bool]:
         """Whether each candidate may be taken: a judge that says yes, or nothing that counts, keeps it out."""
         if not self.guard:
             yield from (True for _ in due)
@@ -101,7 +101,7 @@ class HardNegatives(Synthesizer):
             raise ValueError("a judge is shown texts by the task's templates, and there is no task")
         templates, documents = job.task.get_templates(), job.tables["documents"]
         asks = (
-            _ask(
+            _build_relevance_request(
                 render(templates["query"], taker.row.columns),
                 render(templates["document"], documents[name].columns)[: self.reads],
             )
@@ -112,7 +112,7 @@ class HardNegatives(Synthesizer):
             tally[said] += 1
             yield said == NO
 
-    def _told(self, job: RowsJob, tally: Counter[str], short: int) -> None:
+    def _report_negative_counts(self, job: RowsJob, tally: Counter[str], short: int) -> None:
         job.report.note(
             f"{tally['close']} candidates refused as negatives: above {self.margin:.2f} of the positive's cosine; "
             f"{short} of {len(job.rows)} rows have fewer than {self.count}"
@@ -125,24 +125,24 @@ class HardNegatives(Synthesizer):
             )
 
 
-def _ask(query: str, document: str) -> ChatRequest:
-    said = Message("user", QUESTION.format(query=query, document=document))
-    return ChatRequest((Message("system", GUARD), said), choices=(YES, NO), max_tokens=4)
+def _build_relevance_request(query: str, document: str) -> ChatRequest:
+    said = Message("user", JUDGE_PROMPT.format(query=query, document=document))
+    return ChatRequest((Message("system", JUDGE_SYSTEM), said), choices=(YES, NO), max_tokens=4)
 
 
-def _positive_cosines(job: RowsJob) -> dict[str, float]:
+def _compute_positive_cosines(job: RowsJob) -> dict[str, float]:
     """Row id → the cosine of its nearest relevant document; computed where the first stage did not find one."""
-    known = {row.id: _listed(row) for row in job.rows}
+    known = {row.id: _get_listed_cosine(row) for row in job.rows}
     absent = [row for row in job.rows if known[row.id] is None]
-    return {**{name: value for name, value in known.items() if value is not None}, **_computed(job, absent)}
+    return {**{name: value for name, value in known.items() if value is not None}, **_compute_missing_cosines(job, absent)}
 
 
-def _listed(row: Row) -> float | None:
+def _get_listed_cosine(row: Row) -> float | None:
     signals = dict(zip(row["candidates"], row["signals"]["cosine"], strict=True))
     return max((signals[name] for name in row["relevant"] if name in signals), default=None)
 
 
-def _computed(job: RowsJob, rows: list[Row]) -> dict[str, float]:
+def _compute_missing_cosines(job: RowsJob, rows: list[Row]) -> dict[str, float]:
     """The same by embedding queries and relevant documents, for rows whose relevant documents no list holds."""
     documents = job.tables["documents"]
     pairs = [(row, documents[name]) for row in rows for name in row["relevant"] if name in documents]

@@ -10,22 +10,28 @@ from typing import Literal
 from pydantic import Field
 
 from factory.api import ChatRequest, ChatResponse, Message, Row, RowsJob, render
-from factory_synth.asking import Asking, answered
-from factory_synth.nearest import POOL, nearest
-from factory_synth.parts import Tally, drawn, finished, tell_doubts, text_of
-from factory_synth.unfinished import Unfinished, completed, unseen
-from factory_synth.voting import Outcome, counted
+from factory_synth.majority_vote import VoteOutcome, count_votes
+from factory_synth.nearest_examples import MAX_LABELLED_POOL, find_nearest_examples
+from factory_synth.synthesis_common import (
+    Tally,
+    get_column_text,
+    prepare_made_rows,
+    report_doubtful_labels,
+    sample_rows_by_id,
+)
+from factory_synth.teacher_synthesizer import TeacherSynthesizer, ask_teacher
+from factory_synth.unlabelled import UnlabelledTexts, build_completed_row, read_unseen_rows
 
 SYSTEM = """\
 {about} Read the text and say to which of these classes it belongs. Reply with the name of the class alone, as it is \
 written here.
 
 {choices}"""
-ABOUT = "You sort texts into classes."
+DEFAULT_ABOUT = "You sort texts into classes."
 USER = "Text: {text}\nClass:"
 
 
-class Label(Asking):
+class TeacherLabeller(TeacherSynthesizer):
     """Gives a label to every text of a file or, without one, to rows that another synthesizer left unlabelled.
 
     Each text is put to the teacher `votes` times, with the classes in another order each time, for what stands first
@@ -35,10 +41,10 @@ class Label(Asking):
     """
 
     kind = "label"
-    prompts = (SYSTEM, ABOUT, USER)
+    prompts = (SYSTEM, DEFAULT_ABOUT, USER)
 
     column: str = Field("label", min_length=1, description="column that gets the label")
-    texts: Unfinished | None = Field(None, description="the unlabelled texts; none for made rows without a label")
+    texts: UnlabelledTexts | None = Field(None, description="the unlabelled texts; none for made rows without a label")
     prompt: str = Field("", description="the text as it is put to the teacher, over the columns; empty for the task's")
     choices: list[str] | dict[str, str] = Field(
         [], description="the labels, or each with what it means; empty for those of the training rows"
@@ -57,29 +63,29 @@ class Label(Asking):
 
     def synthesize(self, job: RowsJob) -> Iterator[Row]:
         labelled = [row for row in job.rows if str(row[self.column]).strip()]
-        names, tally = self._names(labelled), Tally()
+        names, tally = self._collect_label_meanings(labelled), Tally()
         if self.texts:
-            rows = list(unseen(job, self.texts, self.column, labelled, lambda row: self._text(job, row), tally))
+            rows = list(read_unseen_rows(job, self.texts, self.column, labelled, lambda row: self._render_label_text(job, row), tally))
         else:
-            rows = list(self._of_made(job))
+            rows = list(self._select_unlabelled_rows(job))
         replies: defaultdict[str, list[ChatResponse]] = defaultdict(list)
-        for name, reply in answered(job, self._asks(job, rows, labelled, names), tally):
+        for name, reply in ask_teacher(job, self._build_vote_requests(job, rows, labelled, names), tally):
             replies[name].append(reply)
         made, doubtful = [], 0
         for row in rows:
-            outcome = counted((each.text for each in replies[row.id]), self.votes, self.agree)
+            outcome = count_votes((each.text for each in replies[row.id]), self.votes, self.agree)
             if outcome is None:
-                tally.refuse("texts got no answer", self._text(job, row))
+                tally.count_refusal("texts got no answer", self._render_label_text(job, row))
                 continue
             doubtful += bool(outcome.doubt)
             if not outcome.doubt or self.unsure == "review":
-                made.append(self._labelled(row, outcome, replies[row.id][0]))
-        tally.made = len(made)
-        tally.tell(job.report, "labels")
-        tell_doubts(job.report, doubtful, len(rows), self.unsure)
-        yield from finished(job, made)
+                made.append(self._build_labelled_row(row, outcome, replies[row.id][0]))
+        tally.made_count = len(made)
+        tally.report_tally(job.report, "labels")
+        report_doubtful_labels(job.report, doubtful, len(rows), self.unsure)
+        yield from prepare_made_rows(job, made)
 
-    def _names(self, labelled: Sequence[Row]) -> dict[str, str]:
+    def _collect_label_meanings(self, labelled: Sequence[Row]) -> dict[str, str]:
         """Label → what it means, or nothing."""
         given = self.choices or sorted({str(row[self.column]) for row in labelled})
         names = dict(given) if isinstance(given, dict) else dict.fromkeys(given, "")
@@ -87,7 +93,7 @@ class Label(Asking):
             raise ValueError(f"{len(names)} labels to choose from; give `choices`, or rows that have labels")
         return names
 
-    def _of_made(self, job: RowsJob) -> Iterator[Row]:
+    def _select_unlabelled_rows(self, job: RowsJob) -> Iterator[Row]:
         """The rows without a label. Raises ValueError for one of a source: others of it may be in the test set."""
         for row in job.rows:
             if not str(row[self.column]).strip():
@@ -98,41 +104,41 @@ class Label(Asking):
                     )
                 yield row
 
-    def _text(self, job: RowsJob, row: Row) -> str:
-        return render(self.prompt, row.columns) if self.prompt else text_of(row, job.task.text_column if job.task else "text")
+    def _render_label_text(self, job: RowsJob, row: Row) -> str:
+        return render(self.prompt, row.columns) if self.prompt else get_column_text(row, job.task.text_column if job.task else "text")
 
-    def _shots(self, job: RowsJob, rows: Sequence[Row], labelled: Sequence[Row]) -> Iterator[list[Message]]:
+    def _build_label_shots(self, job: RowsJob, rows: Sequence[Row], labelled: Sequence[Row]) -> Iterator[list[Message]]:
         """For each row the worked examples as turns: the labelled rows that read most like it."""
-        pool = drawn(labelled, POOL, self.seed) if self.shots else []
-        known = [self._text(job, row) for row in pool]
-        for found in nearest([self._text(job, row) for row in rows], pool, known, self.shots):
+        pool = sample_rows_by_id(labelled, MAX_LABELLED_POOL, self.seed) if self.shots else []
+        known = [self._render_label_text(job, row) for row in pool]
+        for found in find_nearest_examples([self._render_label_text(job, row) for row in rows], pool, known, self.shots):
             yield [
                 message for row in found for message in (
-                    Message("user", USER.replace("{text}", self._text(job, row))),
+                    Message("user", USER.replace("{text}", self._render_label_text(job, row))),
                     Message("assistant", str(row[self.column])),
                 )
             ]
 
-    def _asks(
+    def _build_vote_requests(
         self, job: RowsJob, rows: Sequence[Row], labelled: Sequence[Row], names: dict[str, str]
     ) -> Iterator[tuple[str, ChatRequest]]:
         """The votes of each row: its id, and the request with the classes in an order of its own."""
-        for row, shots in zip(rows, self._shots(job, rows, labelled), strict=True):
-            text = self._text(job, row)
+        for row, shots in zip(rows, self._build_label_shots(job, rows, labelled), strict=True):
+            text = self._render_label_text(job, row)
             for vote in range(self.votes):
                 order = Random(f"{self.seed} {vote} {text}").sample(sorted(names), len(names))
                 told = "\n".join(f"- {name}: {names[name]}" if names[name] else f"- {name}" for name in order)
-                system = SYSTEM.replace("{about}", self.about or ABOUT).replace("{choices}", told)
-                yield row.id, self.request(
+                system = SYSTEM.replace("{about}", self.about or DEFAULT_ABOUT).replace("{choices}", told)
+                yield row.id, self.build_teacher_request(
                     system, USER.replace("{text}", text), vote, shots, choices=tuple(order),
                     temperature=self.temperature if self.votes > 1 else 0.0,
                 )
 
-    def _labelled(self, row: Row, outcome: Outcome, reply: ChatResponse) -> Row:
+    def _build_labelled_row(self, row: Row, outcome: VoteOutcome, reply: ChatResponse) -> Row:
         """The row with its label, its votes and, where they are too divided, the doubt."""
-        detail = self.detail(reply, votes=outcome.votes)
+        detail = self.build_provenance_detail(reply, votes=outcome.votes)
         columns = {**row.columns, self.column: outcome.label}
-        new = completed(self.kind, row, columns, detail) if self.texts else row.with_columns(**columns).with_provenance_detail(
+        new = build_completed_row(self.kind, row, columns, detail) if self.texts else row.with_columns(**columns).with_provenance_detail(
             votes=outcome.votes, labelled={name: detail[name] for name in ("model", "prompt", "seed")}
         )
         return new.with_doubt(outcome.doubt) if outcome.doubt else new

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Sequence
 from factory.api import normalise
 
 
-def words(text: str) -> list[str]:
+def split_normal_words(text: str) -> list[str]:
     """The words of a text in its normal form."""
     return normalise(text).split()
 
 
-def rouge_l(one: Sequence[str], other: Sequence[str]) -> float:
+def compute_rouge_l(one: Sequence[str], other: Sequence[str]) -> float:
     """F1 of the longest common subsequence of two lists of words: 0 nothing shared, 1 the same."""
     if not one or not other:
         return 0.0
@@ -26,7 +26,7 @@ def rouge_l(one: Sequence[str], other: Sequence[str]) -> float:
     return 2 * before[-1] / (len(one) + len(other))
 
 
-class Pool:
+class RougePool:
     """Texts by their words, that can be asked whether another is near to any of them."""
 
     def __init__(self, texts: Iterable[str] = ()) -> None:
@@ -35,14 +35,14 @@ class Pool:
             self.add(text)
 
     def add(self, text: str) -> None:
-        found = words(text)
+        found = split_normal_words(text)
         self._texts.append((found, Counter(found)))
 
-    def holds(self, text: str, limit: float) -> bool:
+    def has_near_text(self, text: str, limit: float) -> bool:
         """Whether the ROUGE-L with one of the texts is `limit` or more. Shared words bound it: counted first."""
-        found = words(text)
+        found = split_normal_words(text)
         bag = Counter(found)
         return any(
-            2 * (bag & theirs).total() >= limit * (len(found) + len(other)) and rouge_l(found, other) >= limit
+            2 * (bag & theirs).total() >= limit * (len(found) + len(other)) and compute_rouge_l(found, other) >= limit
             for other, theirs in self._texts
         )

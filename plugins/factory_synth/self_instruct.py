@@ -11,9 +11,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from factory.api import ChatRequest, ChatResponse, Row, RowsJob, make_synthetic_row, normalise
-from factory_synth.asking import Asking, answered
-from factory_synth.parts import Tally, finished, text_of
-from factory_synth.rouge import Pool
+from factory_synth.rouge import RougePool
+from factory_synth.synthesis_common import Tally, get_column_text, prepare_made_rows
+from factory_synth.teacher_synthesizer import TeacherSynthesizer, ask_teacher
 
 SYSTEM = """\
 You invent tasks for a writing assistant that has nothing but text: no images, no sound, no files, no web. Vary the \
@@ -27,23 +27,23 @@ Tasks that exist:
 {tasks}
 
 Write {count} more, unlike all of these. Reply with a JSON object as above."""
-UNABLE = re.compile(
+NON_TEXT_WORDS = re.compile(
     r"\b(?:images?|pictures?|photos?|graphs?|plots?|charts?|maps?|draw|video|audio|files?|website|url)\b", re.IGNORECASE
 )
-SHORTEST, LONGEST = 3, 150
+MIN_INSTRUCTION_WORDS, MAX_INSTRUCTION_WORDS = 3, 150
 """Words of an instruction."""
 
-BATCH = 32
+REQUESTS_PER_ROUND = 32
 """Requests of one round: those of the next one show what this one made."""
 
-SHOWN = 300
+MAX_SHOWN_CHARACTERS = 300
 """Characters of each part of a task that a prompt shows."""
 
-HUMAN, OWN = 6, 2
+HUMAN_TASKS, GENERATED_TASKS = 6, 2
 """Tasks that a prompt shows: of people, and of those made before (as in the paper)."""
 
 
-class Invented(BaseModel):
+class InventedTask(BaseModel):
     """A task with its answer."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
@@ -53,15 +53,15 @@ class Invented(BaseModel):
     output: str = Field(min_length=1)
 
 
-class Tasks(BaseModel):
+class InventedTasks(BaseModel):
     """What the teacher writes for one request."""
 
     model_config = ConfigDict(extra="forbid")
 
-    tasks: list[Invented] = Field(min_length=1)
+    tasks: list[InventedTask] = Field(min_length=1)
 
 
-class SelfInstruct(Asking):
+class SelfInstruct(TeacherSynthesizer):
     """Adds instruction rows, from the training rows as seeds (Self-Instruct, arXiv:2212.10560).
 
     A request shows eight tasks, two of them made before, and asks for a few more. Those stay whose instruction has a
@@ -90,52 +90,52 @@ class SelfInstruct(Asking):
         seeds, tally, rows = list(job.rows), Tally(), list[Row]()
         if not seeds:
             raise ValueError("self-instruct begins with seed tasks, and there are no training rows")
-        pool = Pool(text_of(row, self.instruction) for row in seeds)
+        pool = RougePool(get_column_text(row, self.instruction) for row in seeds)
         asked, most = 0, int(-(-self.count // self.each) * self.tries)
         while len(rows) < self.count and asked < most:
-            batch = min(-(-(self.count - len(rows)) // self.each), most - asked, BATCH)
-            asks = [self._ask(seeds, rows, asked + place) for place in range(batch)]
+            batch = min(-(-(self.count - len(rows)) // self.each), most - asked, REQUESTS_PER_ROUND)
+            asks = [self._build_tasks_request(seeds, rows, asked + place) for place in range(batch)]
             asked += batch
-            for shown, reply in answered(job, asks, tally):
-                rows += self._new(shown, reply, pool, tally)
-        tally.made = len(rows[: self.count])
-        tally.tell(job.report, "tasks", self.count)
-        yield from finished(job, rows[: self.count])
+            for shown, reply in ask_teacher(job, asks, tally):
+                rows += self._iter_new_rows(shown, reply, pool, tally)
+        tally.made_count = len(rows[: self.count])
+        tally.report_tally(job.report, "tasks", self.count)
+        yield from prepare_made_rows(job, rows[: self.count])
 
-    def _ask(self, seeds: Sequence[Row], rows: Sequence[Row], number: int) -> tuple[list[Row], ChatRequest]:
+    def _build_tasks_request(self, seeds: Sequence[Row], rows: Sequence[Row], number: int) -> tuple[list[Row], ChatRequest]:
         """A request with the tasks that it shows, those of people first."""
         draw = Random(f"{self.seed} {number}")
-        own = draw.sample(rows, min(OWN, len(rows)))
-        shown = [*draw.sample(seeds, min(HUMAN + OWN - len(own), len(seeds))), *own]
-        told = "\n".join(f"{place}. {self._told(row)}" for place, row in enumerate(shown, 1))
+        own = draw.sample(rows, min(GENERATED_TASKS, len(rows)))
+        shown = [*draw.sample(seeds, min(HUMAN_TASKS + GENERATED_TASKS - len(own), len(seeds))), *own]
+        told = "\n".join(f"{place}. {self._render_task_line(row)}" for place, row in enumerate(shown, 1))
         user = USER.replace("{count}", str(self.each)).replace("{tasks}", told)
-        return shown, self.request(SYSTEM, user, number, schema=Tasks, temperature=self.temperature)
+        return shown, self.build_teacher_request(SYSTEM, user, number, schema=InventedTasks, temperature=self.temperature)
 
-    def _told(self, row: Row) -> str:
+    def _render_task_line(self, row: Row) -> str:
         """A task in one line, long parts cut."""
         given = {"Input": str(row[self.input]) if self.input else "", "Output": str(row[self.output])}
         parts = [str(row[self.instruction]), *(f"{name}: {text}" for name, text in given.items() if text.strip())]
-        return " | ".join(textwrap.shorten(part, SHOWN, placeholder=" …") for part in parts)
+        return " | ".join(textwrap.shorten(part, MAX_SHOWN_CHARACTERS, placeholder=" …") for part in parts)
 
-    def _new(self, shown: Sequence[Row], reply: ChatResponse, pool: Pool, tally: Tally) -> Iterator[Row]:
+    def _iter_new_rows(self, shown: Sequence[Row], reply: ChatResponse, pool: RougePool, tally: Tally) -> Iterator[Row]:
         for task in reply.value.tasks[: self.each]:
             instruction = task.instruction if self.input or not task.input else f"{task.instruction}\n\n{task.input}"
-            if why := fault(task) or ("are near to a task that exists" if pool.holds(instruction, self.rouge) else ""):
-                tally.refuse(why, task.instruction)
+            if why := find_task_fault(task) or ("are near to a task that exists" if pool.has_near_text(instruction, self.rouge) else ""):
+                tally.count_refusal(why, task.instruction)
                 continue
             pool.add(instruction)
             columns: dict[str, Any] = {self.instruction: instruction, self.output: task.output}
             if self.input:
                 columns[self.input] = task.input
-            yield make_synthetic_row(self.kind, columns, shown, "", **self.detail(reply))
+            yield make_synthetic_row(self.kind, columns, shown, "", **self.build_provenance_detail(reply))
 
 
-def fault(task: Invented) -> str:
+def find_task_fault(task: InventedTask) -> str:
     """What is wrong with a task by itself, in words; nothing when it may stand."""
     count = len(normalise(task.instruction).split())
-    if not SHORTEST <= count <= LONGEST:
+    if not MIN_INSTRUCTION_WORDS <= count <= MAX_INSTRUCTION_WORDS:
         return "are too short or too long"
-    if UNABLE.search(task.instruction):
+    if NON_TEXT_WORDS.search(task.instruction):
         return "need more than text"
     given = (normalise(task.input), normalise(task.instruction))
     return "repeat their input" if normalise(task.output) in given else ""

@@ -10,12 +10,12 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from factory.api import Fraction, Input, Provenance, Row, RowsJob, make_synthetic_row
-from factory_synth.asking import Asking, answered, said
-from factory_synth.guards import added
-from factory_synth.parts import Tally, finished
-from factory_synth.tool_cases import Case, Plan, cases, shown_names
-from factory_synth.tool_words import stands
-from factory_synth.tools import read_tools
+from factory_synth.rewording_checks import describe_added_facts
+from factory_synth.synthesis_common import Tally, prepare_made_rows
+from factory_synth.teacher_synthesizer import TeacherSynthesizer, ask_teacher, strip_chat_wrapping
+from factory_synth.tool_cases import ToolCase, ToolCaseSettings, choose_shown_names, generate_tool_cases
+from factory_synth.tool_queries import is_value_in_text
+from factory_synth.tool_schemas import read_tools
 
 SYSTEM = """\
 You reword requests to an assistant as people type them: now short, now chatty, now with a reason. Keep the wish, and \
@@ -25,9 +25,9 @@ request alone.
 Request: Please get the opening hours, with branch Halden and day Sunday.
 Reworded: hey, is the Halden branch open at all on Sunday?"""
 USER = "Request: {query}\nReworded:"
-LEAD = "Reworded:"
+ANSWER_PREFIX = "Reworded:"
 
-class ToolCalls(Asking):
+class ToolCalls(TeacherSynthesizer):
     """Writes queries to calls from a file of tools in OpenAI's function format.
 
     Values are drawn from the schemas: enums, ranges, formats, examples. Beside the right tool stand the nearest others
@@ -60,48 +60,48 @@ class ToolCalls(Asking):
         tools, tally = read_tools(job.root / self.tools, str(self.tools)), Tally()
         if len(tools) < 2:
             raise ValueError(f"{self.tools}: two tools at least are wanted, so that there is one to choose")
-        plan = Plan(self.at_hand, self.abstain, self.mask, self.values, self.seed)
-        made_up = list(cases(tools, plan, self.count, tally))
-        plain = (self._row(case, case.query) for case in made_up)
-        rows = list({row.id: row for row in (self._reworded(job, made_up, tally) if self.reword else plain)}.values())
-        tally.made = len(rows)
-        tally.tell(job.report, "queries", self.count)
-        yield from finished(job, rows)
+        plan = ToolCaseSettings(self.at_hand, self.abstain, self.mask, self.values, self.seed)
+        made_up = list(generate_tool_cases(tools, plan, self.count, tally))
+        plain = (self._build_tool_row(case, case.query) for case in made_up)
+        rows = list({row.id: row for row in (self._reword_cases(job, made_up, tally) if self.reword else plain)}.values())
+        tally.made_count = len(rows)
+        tally.report_tally(job.report, "queries", self.count)
+        yield from prepare_made_rows(job, rows)
 
-    def _reworded(self, job: RowsJob, found: Sequence[Case], tally: Tally) -> Iterator[Row]:
+    def _reword_cases(self, job: RowsJob, found: Sequence[ToolCase], tally: Tally) -> Iterator[Row]:
         asks = [
-            (case, self.request(SYSTEM, USER.replace("{query}", case.query), temperature=self.temperature))
+            (case, self.build_teacher_request(SYSTEM, USER.replace("{query}", case.query), temperature=self.temperature))
             for case in found
         ]
-        for case, reply in answered(job, asks, tally):
-            query = said(reply.text, LEAD)
-            if not query or not all(stands(value, query) for value in case.given.values()):
-                tally.refuse("lose a value of the call", query)
-            elif added(case.query, query):
-                tally.refuse("add a value", query)
+        for case, reply in ask_teacher(job, asks, tally):
+            query = strip_chat_wrapping(reply.text, ANSWER_PREFIX)
+            if not query or not all(is_value_in_text(value, query) for value in case.arguments.values()):
+                tally.count_refusal("lose a value of the call", query)
+            elif describe_added_facts(case.query, query):
+                tally.count_refusal("add a value", query)
             else:
-                yield self._row(case, query, **self.detail(reply))
+                yield self._build_tool_row(case, query, **self.build_provenance_detail(reply))
 
-    def _row(self, case: Case, query: str, **detail: Any) -> Row:
+    def _build_tool_row(self, case: ToolCase, query: str, **detail: Any) -> Row:
         """The row, of the group of its tool; its names masked when it is one of those."""
-        names = shown_names(case, f"{self.seed} {query}")
-        hand = [tool.renamed(*names[tool.name]) for tool in case.offered]
+        names = choose_shown_names(case, f"{self.seed} {query}")
+        hand = [tool.with_masked_names(*names[tool.name]) for tool in case.offered_tools]
         columns = {
             self.query: query,
             self.offered: "\n".join(json.dumps(tool.to_json(), ensure_ascii=False) for tool in hand),
-            self.answer: self._answer(case, names),
+            self.answer: self._render_tool_answer(case, names),
         }
         parent = Row(case.tool.name, {}, Provenance(str(self.tools)), table="tools")
-        facts = {"case": case.why, "masked": case.masked, "seed": self.seed, **detail}
+        facts = {"case": case.case_type, "masked": case.is_masked, "seed": self.seed, **detail}
         return make_synthetic_row(self.kind, columns, [parent], f"tools/{case.tool.name}", **facts)
 
-    def _answer(self, case: Case, names: Mapping[str, tuple[str, dict[str, str]]]) -> str:
+    def _render_tool_answer(self, case: ToolCase, names: Mapping[str, tuple[str, dict[str, str]]]) -> str:
         if self.form == "name":
-            return names[case.tool.name][0] if case.why == "call" else "none"
-        if case.why == "none":
+            return names[case.tool.name][0] if case.case_type == "call" else "none"
+        if case.case_type == "none":
             return json.dumps({"name": None})
         name, renamed = names[case.tool.name]
-        if case.why == "missing":
-            return json.dumps({"name": None, "missing": [renamed[each] for each in case.missing]}, ensure_ascii=False)
-        given = {renamed[each]: value for each, value in case.given.items()}
+        if case.case_type == "missing":
+            return json.dumps({"name": None, "missing": [renamed[each] for each in case.missing_arguments]}, ensure_ascii=False)
+        given = {renamed[each]: value for each, value in case.arguments.items()}
         return json.dumps({"name": name, "arguments": given}, ensure_ascii=False)

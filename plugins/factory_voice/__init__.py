@@ -6,8 +6,8 @@ from factory.api import Plugin, hookimpl
 @hookimpl
 def factory_plugins() -> list[type[Plugin]]:
     """All that a brand's voice brings."""
-    from factory_voice.contenders import Neutral
-    from factory_voice.onbrand import Voice
+    from factory_voice.neutral_baseline import NeutralBaseline
     from factory_voice.task import BrandVoice
+    from factory_voice.voice_metrics import VoiceMetrics
 
-    return [BrandVoice, Neutral, Voice]
+    return [BrandVoice, NeutralBaseline, VoiceMetrics]

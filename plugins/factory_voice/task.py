@@ -9,11 +9,11 @@ from pydantic import Field
 
 from factory.api import Answer, Finding, Message, Provenance, Row, RowsJob, Task, render
 from factory.text.templates import list_slots
-from factory_voice import defaults
-from factory_voice.texts import figures, words
+from factory_voice import voice_defaults
+from factory_voice.text_tokens import extract_written_figures, split_folded_words
 
-SPEAKERS = ("user", "assistant")
-SHORT = 25
+CHAT_ROLES = ("user", "assistant")
+MAX_SHORT_WORDS = 25
 """Words of a plain answer up to which it is called short."""
 
 
@@ -46,11 +46,11 @@ class BrandVoice(Task):
 
     @classmethod
     def get_defaults(cls) -> dict[str, Any]:
-        return defaults.SPEC
+        return voice_defaults.SPEC
 
     @classmethod
     def get_profiles(cls) -> dict[str, dict[str, Any]]:
-        return defaults.PROFILES
+        return voice_defaults.PROFILES
 
     def get_templates(self) -> dict[str, str]:
         return {"system": self.system_template, "prompt": self.prompt_template, "target": self.target_template}
@@ -58,18 +58,18 @@ class BrandVoice(Task):
     def render_messages(self, row: Row) -> tuple[Message, ...]:
         """System message, the turns of the row's history when it has one, and the prompt."""
         *system, prompt = super().render_messages(row)
-        return (*system, *history(row), prompt)
+        return (*system, *get_history_messages(row), prompt)
 
     def audit(self, job: RowsJob) -> Iterator[Finding]:
         """Empty texts are findings; rows that teach little or drop figures are only told of."""
         plain, dropped = [], []
         for row in job.rows:
-            history(row)
+            get_history_messages(row)
             if empty := [name for name in self.columns if not str(row[name]).strip()]:
                 yield Finding("empty", row.id, f"{', '.join(empty)} has no text")
-            if words(row["answer"]) == words(row["neutral"]):
+            if split_folded_words(row["answer"]) == split_folded_words(row["neutral"]):
                 plain.append(row.id)
-            if lost := sorted(figures(row["neutral"]) ^ figures(row["answer"])):
+            if lost := sorted(extract_written_figures(row["neutral"]) ^ extract_written_figures(row["answer"])):
                 dropped.append(f"{row.id} ({', '.join(lost)})")
         if plain:
             job.report.note(f"{len(plain)} answers are the plain answer, such as {plain[0]}", warning=True)
@@ -84,7 +84,7 @@ class BrandVoice(Task):
 
     def get_row_slices(self, row: Row) -> dict[str, str]:
         """By customer moment, where rows have one, and by the length of the plain answer."""
-        length = f"to {SHORT} words" if len(words(row["neutral"])) <= SHORT else f"over {SHORT} words"
+        length = f"to {MAX_SHORT_WORDS} words" if len(split_folded_words(row["neutral"])) <= MAX_SHORT_WORDS else f"over {MAX_SHORT_WORDS} words"
         moment = {"moment": str(row["moment"])} if "moment" in row.columns else {}
         return {**moment, "length": length}
 
@@ -101,13 +101,13 @@ class BrandVoice(Task):
         return {"query": row["question"], **{name: row[name] for name in (*shown, "history") if name in row.columns}}
 
 
-def history(row: Row) -> tuple[Message, ...]:
+def get_history_messages(row: Row) -> tuple[Message, ...]:
     """The earlier turns of a row's chat. Raises ValueError when they are no turns."""
     turns = row.columns.get("history") or ()
     if not isinstance(turns, list | tuple):
         raise ValueError(f"row {row.id!r}: its history is no list of turns")
     for turn in turns:
-        said = turn.get("content") if isinstance(turn, Mapping) and turn.get("role") in SPEAKERS else None
+        said = turn.get("content") if isinstance(turn, Mapping) and turn.get("role") in CHAT_ROLES else None
         if not isinstance(said, str):
             raise ValueError(f"row {row.id!r}: a turn of its history is no {{role: user or assistant, content: text}}")
     return tuple(Message(turn["role"], turn["content"]) for turn in turns)

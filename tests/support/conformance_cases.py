@@ -12,7 +12,7 @@ import synth_cases
 
 from factory.testing import Case
 from factory.testing.case import generate_example_columns
-from factory_sql.database import database
+from factory_sql.database import open_database
 
 PLACES = ("Oslo", "Bergen", "Tromso", "Narvik", "Molde", "Alta")
 PASSAGES = {f"p{n}": {"title": place, "text": f"The ferry to {place} runs at {n + 6} in winter."}
@@ -76,7 +76,7 @@ def shop() -> Case:
     """Questions to a database of two tables, whose file and schema stand in the side table."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "shop.sql").write_text(SHOP)
-        schema = json.dumps(database(Path(folder) / "shop.sql").schema.to_json())
+        schema = json.dumps(open_database(Path(folder) / "shop.sql").schema.to_json())
     tables = {"databases": {"shop": {"file": "shop.sql", "schema": schema}}}
     said = [row["sql"] if n % 2 else "SELECT 1" for n, row in enumerate(SQL)]
     return Case(rows=SQL, tables=tables, files={"shop.sql": SHOP}, answers=said, task="sql-generator")

@@ -10,9 +10,9 @@ from synth_parts import Plain, asking, lines, row, run
 from tiny_parts import Voice
 
 from factory.api import RowsJob, Task
-from factory_synth.label import Label
-from factory_synth.nearest import nearest
-from factory_synth.voting import counted
+from factory_synth.label import TeacherLabeller
+from factory_synth.majority_vote import count_votes
+from factory_synth.nearest_examples import find_nearest_examples
 
 ROWS = [row("a", text="it is shut", label="hours"), row("b", text="card gone", label="card")]
 FILE = {"file": "raw.jsonl"}
@@ -25,7 +25,7 @@ class Sorted(Plain):
     columns = ("text", "label")
 
 
-def voting(server: Server, home: Path, synthesizer: Label, voice: Voice | None = None, rows: Any = ROWS) -> list[Any]:
+def voting(server: Server, home: Path, synthesizer: TeacherLabeller, voice: Voice | None = None, rows: Any = ROWS) -> list[Any]:
     return run(synthesizer, rows, voice, root=home, task=Sorted(), **asking(server, home, concurrency=1))
 
 
@@ -49,7 +49,7 @@ def test_the_frequent_answer_is_the_label_and_division_is_a_doubt(tmp_path: Path
     raw(tmp_path, "open on Sunday?", "lost my card")
     voice = Voice()
     with serving(otherwise=says(open="hours card hours", lost="card card card")) as server:
-        sunday, card = voting(server, tmp_path, Label(texts=FILE), voice)
+        sunday, card = voting(server, tmp_path, TeacherLabeller(texts=FILE), voice)
     assert (sunday["label"], card["label"]) == ("hours", "card")
     assert sunday.provenance.detail["votes"] == {"hours": 2, "card": 1}
     assert sunday.provenance.detail["doubt"] == "votes 2:1" and "doubt" not in card.provenance.detail
@@ -60,8 +60,8 @@ def test_the_frequent_answer_is_the_label_and_division_is_a_doubt(tmp_path: Path
 def test_doubtful_rows_may_be_left_out_and_two_of_three_may_do(tmp_path: Path) -> None:
     raw(tmp_path, "open on Sunday?")
     with serving(otherwise=says(open="hours card hours")) as server:
-        assert voting(server, tmp_path, Label(texts=FILE, unsure="drop")) == []
-        sure, = voting(server, tmp_path, Label(texts=FILE, unsure="drop", agree=0.66))
+        assert voting(server, tmp_path, TeacherLabeller(texts=FILE, unsure="drop")) == []
+        sure, = voting(server, tmp_path, TeacherLabeller(texts=FILE, unsure="drop", agree=0.66))
     assert "doubt" not in sure.provenance.detail and len(server.asked) == 3
 
 
@@ -69,7 +69,7 @@ def test_the_prompt_names_the_classes_in_another_order_each_time_with_examples(t
     raw(tmp_path, "open on Sunday?")
     choices = {"hours": "when it is open", "card": "a lost card", "other": ""}
     with serving(otherwise=says(open="hours " * 9)) as server:
-        voting(server, tmp_path, Label(texts=FILE, choices=choices, votes=9, shots=2, about="You sort mail."))
+        voting(server, tmp_path, TeacherLabeller(texts=FILE, choices=choices, votes=9, shots=2, about="You sort mail."))
     systems = [asked.body["messages"][0]["content"] for asked in server.asked]
     assert len(set(systems)) > 2 and all(one.startswith("You sort mail. Read") for one in systems)
     assert all("- hours: when it is open" in one and "- other" in one for one in systems)
@@ -80,27 +80,27 @@ def test_the_prompt_names_the_classes_in_another_order_each_time_with_examples(t
 def test_examples_are_the_rows_most_like_the_text_the_nearest_last() -> None:
     rows = [row(f"r{n}", text=text) for n, text in enumerate(["my card", "open now", "are you open", "lost"])]
     texts = [one["text"] for one in rows]
-    near, far = nearest(["are you open on Sunday", "!"], rows, texts, 2)
+    near, far = find_nearest_examples(["are you open on Sunday", "!"], rows, texts, 2)
     assert [one.id for one in near] == ["r1", "r2"] and [one.id for one in far] == ["r1", "r0"]
-    assert nearest(["x"], rows, texts, 0) == [[]] == nearest(["x"], [], [], 3)
+    assert find_nearest_examples(["x"], rows, texts, 0) == [[]] == find_nearest_examples(["x"], [], [], 3)
 
 
 def test_texts_that_rows_have_already_are_not_paid_for(tmp_path: Path) -> None:
     raw(tmp_path, "It is shut!", "open on Sunday?", "open  on sunday")
     voice = Voice()
     with serving(otherwise=says(open="hours " * 3)) as server:
-        assert len(voting(server, tmp_path, Label(texts=FILE), voice)) == 1
+        assert len(voting(server, tmp_path, TeacherLabeller(texts=FILE), voice)) == 1
     assert len(server.asked) == 3 and "2 refused: 2 texts are there already" in voice.notes[0]
 
 
 def test_rows_that_were_made_without_a_label_get_one_in_their_place(tmp_path: Path) -> None:
     bare = row("m", "g", text="open on Sunday?", label="")
     with pytest.raises(ValueError, match="put unlabelled texts into a file and name it in `texts`"):
-        voting(serving, tmp_path, Label(), rows=[*ROWS, bare])  # type: ignore[arg-type]
+        voting(serving, tmp_path, TeacherLabeller(), rows=[*ROWS, bare])  # type: ignore[arg-type]
     made = bare.with_provenance_detail(order="x")
     made = type(made)(**{**made.to_json(), "provenance": type(made.provenance)("s", generator="from-description")})
     with serving(otherwise=says(open="hours " * 3)) as server:
-        one, = voting(server, tmp_path, Label(), rows=[*ROWS, made])
+        one, = voting(server, tmp_path, TeacherLabeller(), rows=[*ROWS, made])
     assert (one.id, one["label"], one.provenance.generator) == ("m", "hours", "from-description")
     assert one.provenance.detail["votes"] == {"hours": 3} and one.provenance.detail["labelled"]["model"] == "big"
 
@@ -109,32 +109,32 @@ def test_an_answer_that_is_no_class_is_a_vote_lost(tmp_path: Path) -> None:
     raw(tmp_path, "open on Sunday?")
     voice = Voice()
     with serving(otherwise=says(open="hours dunno dunno dunno dunno")) as server:
-        one, = voting(server, tmp_path, Label(texts=FILE, votes=3), voice)
+        one, = voting(server, tmp_path, TeacherLabeller(texts=FILE, votes=3), voice)
     assert one["label"] == "hours" and one.provenance.detail["doubt"] == "votes 1, 2 failed"
     assert "answers failed" in voice.notes[0]
 
 
 def test_votes_are_counted_alike_whatever_their_order() -> None:
-    assert counted([], 3, 1.0) is None
-    tied = counted(["b", "a"], 2, 0.5)
+    assert count_votes([], 3, 1.0) is None
+    tied = count_votes(["b", "a"], 2, 0.5)
     assert tied is not None and (tied.label, tied.doubt) == ("a", "votes 1:1")
-    lost = counted(["a", "a"], 3, 0.7)
+    lost = count_votes(["a", "a"], 3, 0.7)
     assert lost is not None and lost.doubt == "votes 2, 1 failed"
 
 
 def test_a_file_that_is_wrong_is_told_by_line(tmp_path: Path) -> None:
     lines(tmp_path / "raw.jsonl", {"text": "open"}, {"body": "shut"})
     with pytest.raises(ValueError, match=r"raw.jsonl:2: text: text is wanted; there are body"):
-        voting(serving, tmp_path, Label(texts=FILE))  # type: ignore[arg-type]
+        voting(serving, tmp_path, TeacherLabeller(texts=FILE))  # type: ignore[arg-type]
 
 
 def test_plain_text_files_and_choices_are_enough_without_training_rows(tmp_path: Path) -> None:
     (tmp_path / "raw.txt").write_text("open on Sunday?\n\nlost my card\n")
     with serving(otherwise=says(open="hours", lost="card")) as server:
-        made = voting(server, tmp_path, Label(texts={"file": "raw.txt"}, votes=1, choices=["hours", "card"]), rows=[])
+        made = voting(server, tmp_path, TeacherLabeller(texts={"file": "raw.txt"}, votes=1, choices=["hours", "card"]), rows=[])
         assert [one["label"] for one in made] == ["hours", "card"] and server.asked[0].body["temperature"] == 0
         with pytest.raises(ValueError, match="0 labels to choose from"):
-            voting(server, tmp_path, Label(texts={"file": "raw.txt"}), rows=[])
+            voting(server, tmp_path, TeacherLabeller(texts={"file": "raw.txt"}), rows=[])
 
 
 def test_the_task_says_what_texts_need(tmp_path: Path) -> None:
@@ -145,4 +145,4 @@ def test_the_task_says_what_texts_need(tmp_path: Path) -> None:
     raw(tmp_path, "open on Sunday?")
     assert isinstance(job.task, Task)
     with pytest.raises(ValueError, match="context: text is wanted"):
-        list(Label(texts=FILE, prompt="{text}").synthesize(job))
+        list(TeacherLabeller(texts=FILE, prompt="{text}").synthesize(job))

@@ -12,10 +12,10 @@ from pydantic import ValidationError
 from synth_parts import Plain, asking, printed, row, run
 from tiny_parts import Voice
 
-from factory_synth.dealing import deal
 from factory_synth.from_description import FromDescription
-from factory_synth.rouge import Pool, rouge_l, words
+from factory_synth.rouge import RougePool, compute_rouge_l, split_normal_words
 from factory_synth.self_instruct import SelfInstruct
+from factory_synth.stratified_attributes import draw_stratified_values
 
 ABOUT = "Messages of customers of a small bank."
 SEEDS = [row("s1", text="my card is gone", label="card"), row("s2", text="are you open today", label="hours")]
@@ -126,10 +126,10 @@ def test_a_column_that_the_task_needs_has_to_come_from_somewhere(tmp_path: Path)
 
 
 def test_deals_keep_to_their_weights_at_every_length_and_do_not_bind_each_other() -> None:
-    first = list(islice(deal({"a": 2, "b": 1, "c": 0}, "x"), 300))
+    first = list(islice(draw_stratified_values({"a": 2, "b": 1, "c": 0}, "x"), 300))
     for length in (3, 30, 300):
         assert abs(Counter(first[:length])["a"] - length * 2 / 3) <= 1.5
-    both = Counter(islice(zip(deal({"a": 1, "b": 1}, "x"), deal({"a": 1, "b": 1}, "y"), strict=False), 400))
+    both = Counter(islice(zip(draw_stratified_values({"a": 1, "b": 1}, "x"), draw_stratified_values({"a": 1, "b": 1}, "y"), strict=False), 400))
     assert min(both.values()) > 60 and "c" not in first
 
 
@@ -170,10 +170,10 @@ def test_an_input_may_be_part_of_the_instruction(tmp_path: Path) -> None:
 
 
 def test_rouge_l_is_of_the_longest_common_subsequence() -> None:
-    assert rouge_l(words("The cat sat on the mat."), words("the cat on a mat")) == pytest.approx(2 * 4 / 11)
-    assert rouge_l([], ["a"]) == 0 and rouge_l(["a"], ["a"]) == 1
-    pool = Pool(["Write a haiku about rain."])
-    assert pool.holds("write a HAIKU about rain", 0.7) and not pool.holds("rain about haiku a write", 0.7)
+    assert compute_rouge_l(split_normal_words("The cat sat on the mat."), split_normal_words("the cat on a mat")) == pytest.approx(2 * 4 / 11)
+    assert compute_rouge_l([], ["a"]) == 0 and compute_rouge_l(["a"], ["a"]) == 1
+    pool = RougePool(["Write a haiku about rain."])
+    assert pool.has_near_text("write a HAIKU about rain", 0.7) and not pool.has_near_text("rain about haiku a write", 0.7)
 
 
 def test_orders_do_not_depend_on_the_order_of_hashes() -> None:

@@ -13,7 +13,7 @@ from tiny_parts import Voice
 
 from factory.api import Provenance, Row
 from factory_rerank.task import Reranker
-from factory_synth.questions import QuestionsFromDocuments, span
+from factory_synth.questions_from_documents import QuestionsFromDocuments, find_answer_span
 
 FERRY = "The Halden ferry sails hourly from 6 to 22. Bicycles are free; dogs need a ticket for 4 euros (one way)."
 TOWER = "Halden's tower was built in 1702 by Ole Krag. It has 81 steps, and the view is of two countries."
@@ -95,8 +95,8 @@ def test_columns_that_earlier_steps_added_are_missed(tmp_path: Path) -> None:
 
 
 def test_spans_are_found_in_the_passages_own_words() -> None:
-    assert span("ole krag", TOWER) == "Ole Krag" and span("81 steps and", TOWER) == "81 steps, and"
-    assert span("170", TOWER) == span("", TOWER) == span("...", TOWER) == ""
+    assert find_answer_span("ole krag", TOWER) == "Ole Krag" and find_answer_span("81 steps and", TOWER) == "81 steps, and"
+    assert find_answer_span("170", TOWER) == find_answer_span("", TOWER) == find_answer_span("...", TOWER) == ""
 
 
 def test_a_question_has_to_point_somewhere(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from synth_parts import Plain, lines, row, run
 from tiny_parts import Voice
 
 from factory.api import Base, Row
+from factory_synth.label_spreading import propagate_labels
 from factory_synth.spread_labels import SpreadLabels
-from factory_synth.spreading import spread
 
 ROWS = [row("a", text="open hours sunday", label="hours"), row("b", text="card gone lost", label="card")]
 TEXTS = ("open hours monday", "card lost again", "hours sunday morning", "gone card today", "zebra")
@@ -60,7 +60,7 @@ def test_labels_go_along_a_chain_that_no_jump_could_take() -> None:
     angle = np.linspace(0, np.pi / 2, 21)
     arc = np.stack([np.cos(angle), np.sin(angle)], axis=1)
     moons = np.concatenate([np.hstack([arc, np.zeros((21, 1))]), np.hstack([arc * 0.6, np.full((21, 1), 0.8)])])
-    labels, shares = spread(moons, {0: "low", 41: "high"}, neighbours=2)
+    labels, shares = propagate_labels(moons, {0: "low", 41: "high"}, neighbours=2)
     assert labels == ["low"] * 21 + ["high"] * 21 and shares[0] == shares[41] == 1.0
     with pytest.raises(ValueError, match="two or more are needed"):
-        spread(moons, {0: "low", 1: "low"})
+        propagate_labels(moons, {0: "low", 1: "low"})

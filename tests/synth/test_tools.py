@@ -10,10 +10,10 @@ import pytest
 from synth_parts import Plain, asking, printed, run, scripted
 from tiny_parts import Voice
 
-from factory_synth.arguments import arguments, sample
+from factory_synth.argument_values import draw_arguments, draw_schema_value
 from factory_synth.tool_calls import ToolCalls
-from factory_synth.tool_words import asked, stands
-from factory_synth.tools import Tool, nearness, read_tools
+from factory_synth.tool_queries import is_value_in_text, phrase_tool_query
+from factory_synth.tool_schemas import Tool, rank_similar_tools, read_tools
 
 WEATHER = {"type": "function", "function": {
     "name": "get_weather", "description": "Returns the current weather in a given city.",
@@ -55,7 +55,7 @@ def test_a_call_says_every_value_and_its_tool_is_at_hand(tmp_path: Path) -> None
         at_hand = {one["name"]: one for one in map(json.loads, row["tools"].splitlines())}
         schema = at_hand[call["name"]]["parameters"]
         assert set(schema["required"]) <= set(call["arguments"]) <= set(schema["properties"])
-        assert all(stands(value, row["query"]) for value in call["arguments"].values())
+        assert all(is_value_in_text(value, row["query"]) for value in call["arguments"].values())
         assert row.group == f"tools/{call['name']}" and row.provenance.source == "tools.json"
     assert Counter(json.loads(row["answer"])["name"] for row in rows).most_common()[-1][1] >= 8
 
@@ -85,7 +85,7 @@ def test_masked_rows_have_names_without_meaning_that_agree(tmp_path: Path) -> No
 def test_near_misses_stand_beside_a_tool_and_its_like_does_not(tmp_path: Path) -> None:
     like = {**TABLE, "name": "reserve_table"}
     tools = read_tools(_written(tmp_path, WEATHER, FORECAST, TABLE, PAY, like), "tools.json")
-    assert nearness(tools)["get_weather"][0][1] == "get_forecast"
+    assert rank_similar_tools(tools)["get_weather"][0][1] == "get_forecast"
     for row in made(tmp_path, WEATHER, FORECAST, TABLE, PAY, like, abstain=0, mask=0, at_hand=2):
         at_hand = [json.loads(line)["name"] for line in row["tools"].splitlines()]
         assert {"book_table", "reserve_table"} - set(at_hand)
@@ -130,21 +130,21 @@ def test_a_teacher_rewords_and_what_loses_or_adds_a_value_is_refused(tmp_path: P
 ])
 def test_values_obey_their_schema(schema: dict[str, Any], holds: Any) -> None:
     for seed in range(20):
-        assert holds(sample("code", schema, Random(seed)))
+        assert holds(draw_schema_value("code", schema, Random(seed)))
 
 
 def test_a_text_that_nothing_is_known_of_is_asked_for_and_may_be_given() -> None:
     tool = Tool("track", "Tracks a parcel.", {"required": ["code"], "properties": {"code": {"type": "string"}}})
     with pytest.raises(ValueError, match=r"no value is known for 'code'; give its schema `examples`"):
-        arguments(tool, {}, Random(1))
-    assert arguments(tool, {"code": ["Z9"]}, Random(1)) == {"code": "Z9"}
+        draw_arguments(tool, {}, Random(1))
+    assert draw_arguments(tool, {"code": ["Z9"]}, Random(1)) == {"code": "Z9"}
 
 
 def test_values_take_their_place_in_the_description() -> None:
     tool = Tool("w", "Returns the weather in a given city. Free.", {"properties": {"city": {}, "unit": {}}})
-    said = {asked(tool, {"city": "Lima", "unit": "celsius"}, Random(seed)) for seed in range(20)}
+    said = {phrase_tool_query(tool, {"city": "Lima", "unit": "celsius"}, Random(seed)) for seed in range(20)}
     assert "Get the weather in Lima: unit celsius." in said and len(said) > 4
-    assert asked(tool, {}, Random(1)).lower().rstrip(".?").endswith("get the weather")
+    assert phrase_tool_query(tool, {}, Random(1)).lower().rstrip(".?").endswith("get the weather")
 
 
 def _written(folder: Path, *tools: Any) -> Path:

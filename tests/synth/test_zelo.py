@@ -11,7 +11,7 @@ from rerank_parts import BASE, HERE, Voice
 
 from factory.api import ChatRequest, ChatResponse, Row, RowsJob
 from factory_rerank.task import Reranker
-from factory_rerank.zelo.pairwise import Contest, adjust, anchor
+from factory_rerank.zelo.pairwise import QueryComparisons, adjust_levels, anchor_levels
 from factory_rerank.zelo.zelo import Zelo
 
 WORTHS = [0, 0, 0, 0, 0, 0, 1, 2, 3, 4]
@@ -104,16 +104,16 @@ def test_comparisons_between_queries_lift_the_one_whose_documents_are_all_better
 
 
 def test_the_floor_of_a_query_stays_put_however_many_good_documents_it_has() -> None:
-    few, many = (Contest(queries(1)[0], [f"d{i}" for i in range(40)]) for _ in range(2))
+    few, many = (QueryComparisons(queries(1)[0], [f"d{i}" for i in range(40)]) for _ in range(2))
     few.scores, many.scores = [0.0] * 35 + [3.0] * 5, [0.0] * 20 + [3.0] * 20
     for contest in (few, many):
         mean = float(np.mean(contest.scores))
         contest.scores = [score - mean for score in contest.scores]
         contest.pairs = [(i, i + 1) for i in range(39)]
-    anchor([few, many])
-    assert few.worth(0) == pytest.approx(many.worth(0)) and few.worth(39) == pytest.approx(many.worth(39))
-    adjust([few, many], [((0, 39), (1, 39))] * 9, [1.0] * 9, "thurstone")
-    assert few.worth(39) > many.worth(39)
+    anchor_levels([few, many])
+    assert few.compute_global_score(0) == pytest.approx(many.compute_global_score(0)) and few.compute_global_score(39) == pytest.approx(many.compute_global_score(39))
+    adjust_levels([few, many], [((0, 39), (1, 39))] * 9, [1.0] * 9, "thurstone")
+    assert few.compute_global_score(39) > many.compute_global_score(39)
 
 
 def test_requests_that_fail_are_counted_and_judgements_go_without() -> None:

@@ -7,34 +7,34 @@ import pytest
 from scipy.optimize import minimize
 from scipy.special import expit, log_ndtr, ndtr
 
-from factory_rerank.zelo.comparison_graph import components, cycles
-from factory_rerank.zelo.fit import fit
+from factory_rerank.zelo.comparison_graph import draw_cycles, find_connected_items
+from factory_rerank.zelo.score_fitting import fit_pairwise_scores
 
 BUDGET, SIZE = 400, 100
 
 
 def test_a_cycle_holds_every_item_twice_and_joins_all() -> None:
-    pairs = cycles(range(10, 60), 3, np.random.default_rng(0))
+    pairs = draw_cycles(range(10, 60), 3, np.random.default_rng(0))
     assert len(pairs) == 150 and len({frozenset(pair) for pair in pairs}) >= 145
     assert {sum(item in pair for pair in pairs) for item in range(10, 60)} == {6}
-    assert len(components(60, pairs)[0]) == 50
-    firsts = [a for a, _ in cycles(range(500), 1, np.random.default_rng(1))]
+    assert len(find_connected_items(60, pairs)[0]) == 50
+    firsts = [a for a, _ in draw_cycles(range(500), 1, np.random.default_rng(1))]
     assert len(set(firsts)) < 450  # no item stands first always: directions are drawn
 
 
 def test_two_items_make_one_pair_and_one_makes_none() -> None:
     draw = np.random.default_rng(0)
-    assert len(cycles([4, 7], 1, draw)) == 1 and cycles([4], 3, draw) == []
+    assert len(draw_cycles([4, 7], 1, draw)) == 1 and draw_cycles([4], 3, draw) == []
 
 
 def test_parts_that_nothing_connects_are_told_apart() -> None:
-    assert components(6, [(0, 1), (4, 3), (3, 5)]) == [[3, 4, 5], [0, 1], [2]]
+    assert find_connected_items(6, [(0, 1), (4, 3), (3, 5)]) == [[3, 4, 5], [0, 1], [2]]
 
 
 @pytest.mark.parametrize(("link", "unit"), [("thurstone", 1.0), ("bradley-terry", 1.702)])
 def test_the_fit_is_the_penalised_maximum(link: str, unit: float) -> None:
     draw = np.random.default_rng(3)
-    pairs = cycles(range(8), 4, draw)
+    pairs = draw_cycles(range(8), 4, draw)
     shares = draw.choice([0, 0.5, 1, 0.8], len(pairs))
     a, b = np.array(pairs).T
     log = log_ndtr if link == "thurstone" else lambda x: np.log(expit(x))
@@ -43,41 +43,41 @@ def test_the_fit_is_the_penalised_maximum(link: str, unit: float) -> None:
         margin = (scores[a] - scores[b]) * unit
         return float(-(shares * log(margin) + (1 - shares) * log(-margin)).sum() + (scores**2).sum() / (2 * 4))
 
-    found = fit(8, pairs, shares, link, spread=2.0)  # type: ignore[arg-type]
+    found = fit_pairwise_scores(8, pairs, shares, link, spread=2.0)  # type: ignore[arg-type]
     assert found.scores == pytest.approx(minimize(loss, np.zeros(8)).x, abs=1e-3)
     assert found.scores.mean() == pytest.approx(0, abs=1e-9)
 
 
 def test_errors_are_the_inverse_hessians() -> None:
     pairs, width = [(0, 1)] * 6, 2.0
-    found = fit(3, pairs, [0.5] * 6, spread=width)
+    found = fit_pairwise_scores(3, pairs, [0.5] * 6, spread=width)
     curve = 6 * 4 * math.exp(0) / (2 * math.pi)  # of six ties: density² / (½ · ½) each
     hessian = np.array([[curve, -curve, 0], [-curve, curve, 0], [0, 0, 0]]) + np.eye(3) / width**2
-    assert found.errors == pytest.approx(np.sqrt(np.diag(np.linalg.inv(hessian))))
-    assert found.scores == pytest.approx([0, 0, 0]) and found.errors[2] == pytest.approx(width)
+    assert found.standard_errors == pytest.approx(np.sqrt(np.diag(np.linalg.inv(hessian))))
+    assert found.scores == pytest.approx([0, 0, 0]) and found.standard_errors[2] == pytest.approx(width)
 
 
 def test_an_item_that_always_wins_stays_finite_and_ties_draw_together() -> None:
-    won = fit(3, [(0, 1), (0, 2), (1, 2)] * 3, [1.0] * 9)
+    won = fit_pairwise_scores(3, [(0, 1), (0, 2), (1, 2)] * 3, [1.0] * 9)
     assert won.scores[0] > won.scores[1] > won.scores[2] and won.scores[0] < 6
-    assert abs(fit(2, [(0, 1)] * 4, [0.6] * 4).scores[0]) < abs(fit(2, [(0, 1)] * 4, [0.9] * 4).scores[0])
+    assert abs(fit_pairwise_scores(2, [(0, 1)] * 4, [0.6] * 4).scores[0]) < abs(fit_pairwise_scores(2, [(0, 1)] * 4, [0.9] * 4).scores[0])
 
 
 def test_a_known_difference_explains_what_it_can() -> None:
     pairs, shares = [(0, 1)] * 50, [float(ndtr(1.5))] * 50
-    explained = fit(2, pairs, shares, offsets=[1.5] * 50)
+    explained = fit_pairwise_scores(2, pairs, shares, offsets=[1.5] * 50)
     assert explained.scores == pytest.approx([0, 0], abs=1e-6)
 
 
 def test_many_items_are_fitted_as_few_are(monkeypatch: pytest.MonkeyPatch) -> None:
     draw = np.random.default_rng(5)
-    pairs = cycles(range(60), 4, draw)
+    pairs = draw_cycles(range(60), 4, draw)
     shares = draw.random(len(pairs)).round()
-    dense = fit(60, pairs, shares)
-    monkeypatch.setattr("factory_rerank.zelo.fit.DENSE", 10)
-    sparse = fit(60, pairs, shares)
+    dense = fit_pairwise_scores(60, pairs, shares)
+    monkeypatch.setattr("factory_rerank.zelo.score_fitting.MAX_DENSE_ITEMS", 10)
+    sparse = fit_pairwise_scores(60, pairs, shares)
     assert sparse.scores == pytest.approx(dense.scores, abs=1e-6)
-    assert (sparse.errors <= dense.errors + 1e-12).all() and (sparse.errors > 0.5 * dense.errors).all()
+    assert (sparse.standard_errors <= dense.standard_errors + 1e-12).all() and (sparse.standard_errors > 0.5 * dense.standard_errors).all()
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_many_items_are_fitted_as_few_are(monkeypatch: pytest.MonkeyPatch) -> No
 )
 def test_what_is_no_judgement_is_refused(pairs: list[tuple[int, int]], shares: list[float], said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        fit(2, pairs, shares)
+        fit_pairwise_scores(2, pairs, shares)
 
 
 def world(kind: str, draw: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -112,15 +112,15 @@ def recovered(kind: str, seed: int, staged: bool, link: str = "thurstone") -> tu
     def judged(pairs: list[tuple[int, int]]) -> list[float]:
         return [float(draw.random() < ndtr(worths[a] - worths[b])) for a, b in pairs]
 
-    pairs = cycles(range(SIZE), 3 if staged else 4, draw)
+    pairs = draw_cycles(range(SIZE), 3 if staged else 4, draw)
     shares = judged(pairs)
     if staged:
-        first = fit(SIZE, pairs, shares, link)  # type: ignore[arg-type]
-        more = cycles(np.argsort(-first.scores, kind="stable")[:25].tolist(), 4, draw, pairs)
+        first = fit_pairwise_scores(SIZE, pairs, shares, link)  # type: ignore[arg-type]
+        more = draw_cycles(np.argsort(-first.scores, kind="stable")[:25].tolist(), 4, draw, pairs)
         pairs, shares = pairs + more, shares + judged(more)
     assert len(pairs) == BUDGET
-    found = fit(SIZE, pairs, shares, link)  # type: ignore[arg-type]
-    inside = np.abs(found.scores - (worths - worths.mean())) < 1.96 * found.errors
+    found = fit_pairwise_scores(SIZE, pairs, shares, link)  # type: ignore[arg-type]
+    inside = np.abs(found.scores - (worths - worths.mean())) < 1.96 * found.standard_errors
     return ndcg(gains, found.scores), float(inside.mean())
 
 

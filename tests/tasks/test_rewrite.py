@@ -7,9 +7,9 @@ import pytest
 from tiny_parts import Voice
 
 from factory.api import Answer, AnswerJob, Job, Message, Provenance, Row, RowsJob
-from factory_rewrite.contenders import Concatenate, Copy
 from factory_rewrite.conversations import Conversations
-from factory_rewrite.task import INSTRUCTION, QueryRewriter, phenomenon
+from factory_rewrite.rewrite_baselines import ConcatenateBaseline, CopyBaseline
+from factory_rewrite.task import INSTRUCTION, QueryRewriter, classify_reference
 
 FERRY = {
     "id": "ferry", "topic": "The ferry", "turns": [
@@ -109,10 +109,10 @@ def test_slices_say_how_long_the_history_is_and_what_the_question_leans_on() -> 
     task = QueryRewriter()
     assert task.get_row_slices(asked(["q", "a"])) == {"history": "1 exchange", "needs": "a rewrite", "refers by": "an ellipsis"}
     assert task.get_row_slices(asked([], "Who?", "who"))["refers by"] == "nothing"
-    assert phenomenon("Where was it built?") == phenomenon("And him?") == "a pronoun"
-    assert phenomenon("What about the red one in the corner?") == "an ellipsis"
-    assert phenomenon("Does the second room have a bath?") == "a pointer"
-    assert phenomenon("Is breakfast included in the price?") == "something unsaid"
+    assert classify_reference("Where was it built?") == classify_reference("And him?") == "a pronoun"
+    assert classify_reference("What about the red one in the corner?") == "an ellipsis"
+    assert classify_reference("Does the second room have a bath?") == "a pointer"
+    assert classify_reference("Is breakfast included in the price?") == "something unsaid"
 
 
 def test_a_person_asks_with_or_without_a_history() -> None:
@@ -134,7 +134,7 @@ def test_copying_and_concatenating_answer_without_a_model() -> None:
         7, Voice(), Path(), rows=rows, train=[], validation=[], base=None, task=QueryRewriter(), objective=None,  # type: ignore[arg-type]
         adapter=None,
     )
-    assert [answer.output for answer in Copy().answer(work)] == ["And in winter?", "Who?"]
-    assert [answer.output for answer in Concatenate().answer(work)] == [
+    assert [answer.output for answer in CopyBaseline().answer(work)] == ["And in winter?", "Who?"]
+    assert [answer.output for answer in ConcatenateBaseline().answer(work)] == [
         "When does it run? From April. And in winter?", "Who?",
     ]

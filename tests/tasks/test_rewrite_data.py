@@ -9,7 +9,7 @@ from tiny_parts import Voice
 from factory.api import Job, Row, normalise
 from factory.data.rows import read_jsonl
 from factory_rewrite.conversations import Conversations
-from factory_rewrite.task import phenomenon
+from factory_rewrite.task import classify_reference
 
 SPECS = ROOT / "specs"
 FILE = "query-rewriter/dialogues.jsonl"
@@ -48,7 +48,7 @@ def test_every_dialogue_opens_with_a_question_that_stands_by_itself() -> None:
 
 def test_about_one_in_eight_needs_nothing_and_every_kind_of_lack_occurs() -> None:
     assert 0.10 <= sum(map(standalone, rows())) / len(rows()) <= 0.16
-    kinds = Counter(phenomenon(row["question"]) for row in rows() if not standalone(row))
+    kinds = Counter(classify_reference(row["question"]) for row in rows() if not standalone(row))
     assert len(kinds) == 4 and min(kinds.values()) >= 50
 
 

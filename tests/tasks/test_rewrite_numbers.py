@@ -7,8 +7,8 @@ import pytest
 from tiny_parts import Voice
 
 from factory.api import Answer, Provenance, Row, ScoreJob, Tables
-from factory_rewrite.recall import Recall, Search
-from factory_rewrite.rewriting import Rewriting
+from factory_rewrite.recall import PassageSearch, Recall
+from factory_rewrite.rewrite_metrics import RewriteMetrics
 
 HERE = Provenance("parts")
 GOLD = {"a": "When does the ferry run in winter?", "b": "Who built the castle?"}
@@ -34,49 +34,49 @@ def passages() -> dict[str, Row]:
 
 def test_the_reference_itself_gets_everything() -> None:
     work = job(GOLD)
-    assert [scores.values for scores in Rewriting().score(work)] == [
+    assert [scores.values for scores in RewriteMetrics().score(work)] == [
         {"chrf": pytest.approx(1), "bleu": pytest.approx(1), "exact": 1.0}
     ] * 2
-    assert Rewriting().compute_totals(work) == {"corpus_bleu": pytest.approx(100), "corpus_chrf": pytest.approx(100)}
+    assert RewriteMetrics().compute_totals(work) == {"corpus_bleu": pytest.approx(100), "corpus_chrf": pytest.approx(100)}
 
 
 def test_values_are_sacrebleus_own() -> None:
     from sacrebleu import corpus_bleu, corpus_chrf, sentence_bleu, sentence_chrf
 
     said = {"a": "When does the boat run in winter?", "b": "who built the Castle"}
-    first, second = (scores.values for scores in Rewriting().score(job(said)))
+    first, second = (scores.values for scores in RewriteMetrics().score(job(said)))
     assert first["bleu"] == pytest.approx(sentence_bleu(said["a"], [GOLD["a"]]).score / 100) and first["exact"] == 0
     assert first["chrf"] == pytest.approx(sentence_chrf(said["a"], [GOLD["a"]]).score / 100)
     assert second["exact"] == 1 and second["chrf"] < 1
     both, references = list(said.values()), [list(GOLD.values())]
-    assert Rewriting().compute_totals(job(said)) == {
+    assert RewriteMetrics().compute_totals(job(said)) == {
         "corpus_bleu": pytest.approx(corpus_bleu(both, references).score),
         "corpus_chrf": pytest.approx(corpus_chrf(both, references).score),
     }
 
 
 def test_bleu_of_a_sentence_by_hand() -> None:
-    (scores, _) = Rewriting().score(job({"a": "When does the ferry run in spring?", "b": ""}))
+    (scores, _) = RewriteMetrics().score(job({"a": "When does the ferry run in spring?", "b": ""}))
     precisions = [7 / 8, 5 / 7, 4 / 6, 3 / 5]  # of the eight tokens, the question mark is one
     product = precisions[0] * precisions[1] * precisions[2] * precisions[3]
     assert scores.values["bleu"] == pytest.approx(product**0.25, abs=1e-6)
 
 
 def test_saying_nothing_is_worth_nothing() -> None:
-    assert all(set(scores.values.values()) == {0.0} for scores in Rewriting().score(job({"a": "", "b": ""})))
+    assert all(set(scores.values.values()) == {0.0} for scores in RewriteMetrics().score(job({"a": "", "b": ""})))
 
 
 def test_signatures_say_how_the_corpus_was_scored() -> None:
-    lines = Rewriting().build_tables(job(GOLD))["signatures"]
+    lines = RewriteMetrics().build_tables(job(GOLD))["signatures"]
     assert [line["number"] for line in lines] == ["corpus_bleu", "corpus_chrf"]
     assert "tok:13a" in lines[0]["signature"] and "nc:6" in lines[1]["signature"]
-    assert Rewriting().compute_identity(Path())["fingerprint"]
+    assert RewriteMetrics().compute_identity(Path())["fingerprint"]
 
 
 @pytest.mark.parametrize(("answers", "said"), [({"a": "x"}, "row 'b' has no answer"), ({"a": [1.0]}, "is a list")])
 def test_an_answer_that_is_none_or_no_text_is_refused(answers: dict[str, object], said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        list(Rewriting().score(job(answers)))
+        list(RewriteMetrics().score(job(answers)))
 
 
 def test_a_rewrite_finds_what_the_bare_question_does_not() -> None:
@@ -87,17 +87,17 @@ def test_a_rewrite_finds_what_the_bare_question_does_not() -> None:
 
 
 def test_a_search_names_only_passages_that_share_a_word() -> None:
-    search = Search(passages(), depth=3)
-    assert search.first("the castle") == ["b"] and search.first("zebra") == [] and search.first("") == []
-    assert search.first("built")[:2] in (["b", "d"], ["d", "b"]) and len(search.first("winter built")) == 3
-    assert search.found("castle", {"b": 1, "d": 1}) == 0.5
+    search = PassageSearch(passages(), depth=3)
+    assert search.find_top_passages("the castle") == ["b"] and search.find_top_passages("zebra") == [] and search.find_top_passages("") == []
+    assert search.find_top_passages("built")[:2] in (["b", "d"], ["d", "b"]) and len(search.find_top_passages("winter built")) == 3
+    assert search.compute_passage_recall("castle", {"b": 1, "d": 1}) == 0.5
 
 
 def test_what_can_not_be_searched_is_said() -> None:
     with pytest.raises(ValueError, match="no table 'passages' to search; there are: none"):
         list(Recall().score(job(GOLD)))
     with pytest.raises(ValueError, match="hold no words"):
-        Search({"a": Row("a", {"text": "…"}, HERE)}, 3)
+        PassageSearch({"a": Row("a", {"text": "…"}, HERE)}, 3)
     empty = job(GOLD, {"passages": passages()})
     blank = ScoreJob(7, Voice(), Path(), empty.tables, rows=[empty.rows[0].with_columns(relevant={})], answers=empty.answers)
     with pytest.raises(ValueError, match="row 'a' has no relevant passage"):

@@ -6,9 +6,9 @@ import pytest
 from sql_parts import library
 
 from factory.api import Answer, NoOpReporter, Provenance, Row, ScoreJob
-from factory_sql.database import database
-from factory_sql.execution import Execution
-from factory_sql.tables import entry
+from factory_sql.database import open_database
+from factory_sql.databases_table import build_database_row
+from factory_sql.execution_accuracy import ExecutionAccuracy
 
 SAME = [
     ("SELECT title FROM books", "SELECT title FROM books ORDER BY price DESC", 1),
@@ -29,7 +29,7 @@ def job(folder: Path, pairs: list[tuple[str, str]]) -> ScoreJob:
     rows = [Row(f"r{n}", {"question": "?", "sql": gold, "db": "library"}, Provenance("t"))
             for n, (gold, _) in enumerate(pairs)]
     answers = {f"r{n}": Answer(f"r{n}", said) for n, (_, said) in enumerate(pairs)}
-    tables = {"databases": {"library": entry("library", Path(path.name), database(path), "")}}
+    tables = {"databases": {"library": build_database_row("library", Path(path.name), open_database(path), "")}}
     return ScoreJob(seed=7, report=NoOpReporter(), root=folder, tables=tables, rows=rows, answers=answers)
 
 
@@ -37,20 +37,20 @@ def job(folder: Path, pairs: list[tuple[str, str]]) -> ScoreJob:
 def test_results_are_equal_as_multisets_and_in_order_where_the_gold_orders(
     gold: str, said: str, met: int, tmp_path: Path
 ) -> None:
-    (scores,) = Execution().score(job(tmp_path, [(gold, said)]))
+    (scores,) = ExecutionAccuracy().score(job(tmp_path, [(gold, said)]))
     assert scores.values["execution"] == met
 
 
 def test_an_empty_gold_is_counted_apart(tmp_path: Path) -> None:
     work = job(tmp_path, [SAME[-1][:2], SAME[0][:2], SAME[7][:2]])
-    assert Execution().compute_totals(work) == {"empty_gold": 1, "execution_nonempty": 0.5}
+    assert ExecutionAccuracy().compute_totals(work) == {"empty_gold": 1, "execution_nonempty": 0.5}
 
 
 def test_valid_and_exact_stand_beside_execution(tmp_path: Path) -> None:
     said = "select T1.Title from Books T1 where T1.price > 10;"
     gold = "SELECT title FROM books WHERE price > 10"
     work = job(tmp_path, [(gold, said), (gold, "DROP TABLE books")])
-    first, second = Execution().score(work)
+    first, second = ExecutionAccuracy().score(work)
     assert first.values == {"execution": 1, "valid": 1, "exact": 1}
     assert second.values == {"execution": 0, "valid": 0, "exact": 0}
 
@@ -58,8 +58,8 @@ def test_valid_and_exact_stand_beside_execution(tmp_path: Path) -> None:
 def test_tables_tell_constructs_and_reasons(tmp_path: Path) -> None:
     work = job(tmp_path, [("SELECT MAX(price) FROM books", "SELECT MAX(cost) FROM books"),
                           ("SELECT year FROM books GROUP BY year", "SELECT year FROM books GROUP BY 1")])
-    tables = Execution().build_tables(work)
+    tables = ExecutionAccuracy().build_tables(work)
     assert [line["construct"] for line in tables["constructs"]] == ["group", "simple"]
     assert tables["refused"] == [{"reason": "there is no column", "rows": 1}]
     with pytest.raises(ValueError, match="the right statement"):
-        list(Execution().score(job(tmp_path, [("SELECT nothing FROM books", "SELECT 1")])))
+        list(ExecutionAccuracy().score(job(tmp_path, [("SELECT nothing FROM books", "SELECT 1")])))

@@ -7,7 +7,7 @@ import pytest
 from sql_parts import LIBRARY, SHOP, library
 
 from factory_sql import guard
-from factory_sql.database import Database, RefusedError, database
+from factory_sql.database import QueryRefusedError, SqliteDatabase, open_database
 
 BOMB = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT COUNT(*) FROM n"
 ATTACKS = {
@@ -36,14 +36,14 @@ ATTACKS = {
 
 
 @pytest.fixture
-def books(tmp_path: Path) -> Database:
-    return database(library(tmp_path))
+def books(tmp_path: Path) -> SqliteDatabase:
+    return open_database(library(tmp_path))
 
 
 @pytest.mark.parametrize("sql", ATTACKS, ids=lambda sql: sql[:30] or "nothing")
-def test_the_guard_refuses_with_the_reason_in_one_line(sql: str, books: Database) -> None:
-    with pytest.raises(RefusedError) as refused:
-        guard.run(sql, books)
+def test_the_guard_refuses_with_the_reason_in_one_line(sql: str, books: SqliteDatabase) -> None:
+    with pytest.raises(QueryRefusedError) as refused:
+        guard.run_guarded_sql(sql, books)
     assert ATTACKS[sql] in str(refused.value) and "\n" not in str(refused.value)
 
 
@@ -53,36 +53,36 @@ def test_the_connection_refuses_by_itself_what_the_guard_might_miss(sql: str, tm
     with sqlite3.connect(path) as connection:
         connection.executescript(LIBRARY)
     before = path.read_bytes()
-    with pytest.raises(RefusedError):
-        database(path).run(sql)
+    with pytest.raises(QueryRefusedError):
+        open_database(path).run(sql)
     assert path.read_bytes() == before
 
 
-def test_a_statement_that_never_ends_is_stopped_at_the_same_step(books: Database) -> None:
-    with pytest.raises(RefusedError, match="too long"):
-        guard.run(BOMB, books)
-    assert guard.run(BOMB.replace("FROM n) S", "FROM n WHERE i < 500) S"), books).rows == ((500,),)
+def test_a_statement_that_never_ends_is_stopped_at_the_same_step(books: SqliteDatabase) -> None:
+    with pytest.raises(QueryRefusedError, match="too long"):
+        guard.run_guarded_sql(BOMB, books)
+    assert guard.run_guarded_sql(BOMB.replace("FROM n) S", "FROM n WHERE i < 500) S"), books).rows == ((500,),)
 
 
-def test_a_huge_result_is_cut_at_the_limit(books: Database) -> None:
-    result = guard.run("SELECT a.id FROM books AS a CROSS JOIN books AS b CROSS JOIN books AS c", books, rows=10)
-    assert len(result.rows) == 10 and result.cut
+def test_a_huge_result_is_cut_at_the_limit(books: SqliteDatabase) -> None:
+    result = guard.run_guarded_sql("SELECT a.id FROM books AS a CROSS JOIN books AS b CROSS JOIN books AS c", books, rows=10)
+    assert len(result.rows) == 10 and result.truncated
 
 
-def test_what_only_reads_passes(books: Database) -> None:
+def test_what_only_reads_passes(books: SqliteDatabase) -> None:
     said = "```sql\nSELECT b.title FROM books b JOIN authors a ON b.author_id = a.id WHERE a.country = \"Norway\";\n```"
-    assert {title for (title,) in guard.run(said, books).rows} == {"Fjord", "Delta"}
+    assert {title for (title,) in guard.run_guarded_sql(said, books).rows} == {"Fjord", "Delta"}
     nested = "SELECT name FROM authors WHERE NOT EXISTS (SELECT 1 FROM books WHERE books.author_id = authors.id)"
-    assert guard.run(nested, books).rows == (("Rosa Vidal",),)
+    assert guard.run_guarded_sql(nested, books).rows == (("Rosa Vidal",),)
     common = "WITH dear AS (SELECT title AS t FROM books WHERE price > 10) SELECT t FROM dear ORDER BY t"
-    assert guard.run(common, books).rows == (("Fjord",), ("Quartz",))
-    assert guard.run("SELECT RANK() OVER (ORDER BY price) FROM books", books).rows == ((1,), (2,), (3,))
+    assert guard.run_guarded_sql(common, books).rows == (("Fjord",), ("Quartz",))
+    assert guard.run_guarded_sql("SELECT RANK() OVER (ORDER BY price) FROM books", books).rows == ((1,), (2,), (3,))
 
 
 def test_a_script_opens_no_other_file(tmp_path: Path) -> None:
     script = tmp_path / "sly.sql"
     script.write_text(f"ATTACH '{tmp_path / 'other.db'}' AS other; CREATE TABLE other.t (a);")
     with pytest.raises(ValueError, match=r"sly\.sql"):
-        database(script)
+        open_database(script)
     assert not (tmp_path / "other.db").exists()
-    assert database(SHOP).schema.tables["orders"].keys[0].table == "customers"
+    assert open_database(SHOP).schema.tables["orders"].foreign_keys[0].table == "customers"

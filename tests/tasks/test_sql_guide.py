@@ -6,8 +6,8 @@ from random import Random
 import pytest
 from sql_parts import library
 
-from factory_sql.database import database
-from factory_sql.guide import SqlGuide
+from factory_sql.constrained_decoding import SqlDecodingGuide
+from factory_sql.database import open_database
 
 BEGUN = [
     "", "SEL", "SELECT ti", "SELECT title, pri", "SELECT COUNT(*) FR", "SELECT AVG(price) FROM boo",
@@ -31,32 +31,32 @@ UNFINISHED = [
 
 
 @pytest.fixture
-def guide(tmp_path: Path) -> SqlGuide:
-    return SqlGuide(database(library(tmp_path)).schema)
+def guide(tmp_path: Path) -> SqlDecodingGuide:
+    return SqlDecodingGuide(open_database(library(tmp_path)).schema)
 
 
 @pytest.mark.parametrize("text", BEGUN)
-def test_a_statement_may_begin_so(text: str, guide: SqlGuide) -> None:
+def test_a_statement_may_begin_so(text: str, guide: SqlDecodingGuide) -> None:
     assert guide(text, False)
 
 
 @pytest.mark.parametrize("text", INVENTED)
-def test_what_the_schema_or_the_language_has_not_is_not_begun(text: str, guide: SqlGuide) -> None:
+def test_what_the_schema_or_the_language_has_not_is_not_begun(text: str, guide: SqlDecodingGuide) -> None:
     assert not guide(text, False)
 
 
 @pytest.mark.parametrize("text", UNFINISHED)
-def test_it_ends_only_where_it_parses_and_every_name_is_there(text: str, guide: SqlGuide) -> None:
+def test_it_ends_only_where_it_parses_and_every_name_is_there(text: str, guide: SqlDecodingGuide) -> None:
     assert not guide(text, True)
 
 
-def test_it_ends_when_it_is_whole(guide: SqlGuide) -> None:
+def test_it_ends_when_it_is_whole(guide: SqlDecodingGuide) -> None:
     assert guide("SELECT title FROM books WHERE price = (SELECT MAX(price) FROM books)", True)
     assert guide("SELECT T1.name FROM authors AS T1 JOIN books AS T2 ON T2.author_id = T1.id GROUP BY T1.name", True)
     assert guide("SELECT title FROM books ORDER BY year DESC, title LIMIT 3", True)
 
 
-def test_whatever_is_said_the_guide_answers(guide: SqlGuide) -> None:
+def test_whatever_is_said_the_guide_answers(guide: SqlDecodingGuide) -> None:
     """Random walks over pieces of SQL: no text makes the guide fail, and what it lets end runs."""
     pieces = ["SELECT", " ", "title", "name", ",", "(", ")", "FROM", "books", "authors", ".", "WHERE", "=", "'x'", "3",
               "AS", "JOIN", "ON", "id", "COUNT", "*", "IN", "NOT", "ORDER BY", "DESC", "LIMIT", "T1", "UNION", "-"]

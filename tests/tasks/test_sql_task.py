@@ -10,9 +10,9 @@ from sql_parts import gathered, library, prepared
 from factory.api import TEST, Answer, AnswerJob, Base, ModelJob, NoOpReporter, RowsJob
 from factory.registry.registry import Registry
 from factory_contenders.tuned import Tuned
-from factory_sql.contenders import PromptedUnguarded, TunedUnguarded, unguarded
-from factory_sql.sources import MoreSql, SqlGrammar, SqlPairs
+from factory_sql.sources import SqlGrammarSource, SqlGrammarSynthesizer, SqlPairSource
 from factory_sql.task import SqlGenerator
+from factory_sql.unguarded_contenders import PromptedUnguarded, TunedUnguarded, disable_guard
 
 ASKED = [
     {"question": "Which books cost more than 10?", "sql": "select T.title from BOOKS T where T.price > 10",
@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def pairs_of(folder: Path, **fields: object):
-    return gathered(SqlPairs(file="asked.jsonl", databases=".", splits={"dev": "test"}, **fields), folder)
+    return gathered(SqlPairSource(file="asked.jsonl", databases=".", splits={"dev": "test"}, **fields), folder)
 
 
 def test_rows_of_people_come_in_one_style_with_their_split_and_database(folder: Path) -> None:
@@ -51,10 +51,10 @@ def test_a_database_that_is_not_there_is_named_with_its_line(folder: Path) -> No
 
 
 def test_rows_of_the_grammar_are_grouped_by_their_sql_and_the_same_anywhere(folder: Path) -> None:
-    rows, tables = gathered(SqlGrammar(database="library.sql", count=40), folder)
+    rows, tables = gathered(SqlGrammarSource(database="library.sql", count=40), folder)
     assert len({row.group for row in rows}) == len(rows) == 40
     assert str(folder) not in json.dumps([row.to_json() for row in [*rows, *tables["databases"].values()]])
-    again, _ = gathered(SqlGrammar(database="library.sql", count=40), folder)
+    again, _ = gathered(SqlGrammarSource(database="library.sql", count=40), folder)
     assert again == rows
 
 
@@ -63,7 +63,7 @@ def test_the_synthesizer_adds_prepared_rows_for_the_databases_of_training(folder
     task = SqlGenerator()
     rows = prepared(task, rows, tables, folder)
     work = RowsJob(seed=7, report=NoOpReporter(), root=folder, tables=tables, rows=rows, task=task)
-    made = list(MoreSql(count=12).synthesize(work))
+    made = list(SqlGrammarSynthesizer(count=12).synthesize(work))
     assert len(made) == 12 and {row["db"] for row in made} == {"library"}
     assert all("books(" in row["schema"] and not {row.id} & {each.id for each in rows} for row in made)
 
@@ -102,10 +102,10 @@ def test_the_guard_can_be_left_out_of_a_task_that_has_one(folder: Path) -> None:
     (row, _) = prepared(SqlGenerator(), rows, tables, folder)
     guide = SqlGenerator().build_guide(row, tables)
     assert guide is not None and guide("SELECT title FROM books", True) and not guide("SELECT salary", False)
-    assert unguarded(SqlGenerator()).build_guide(row, tables) is None
+    assert disable_guard(SqlGenerator()).build_guide(row, tables) is None
     reranker = Registry.load().make_plugin("task", {"kind": "reranker"})
     with pytest.raises(ValueError, match="no guard"):
-        unguarded(reranker)  # type: ignore[arg-type]
+        disable_guard(reranker)  # type: ignore[arg-type]
 
 
 def test_a_reply_shows_the_first_rows(folder: Path) -> None:

@@ -7,11 +7,16 @@ import pytest
 from voice_parts import TEST, TRAIN, VALIDATION, scoring
 
 from factory.api import Row
-from factory_voice.onbrand import Voice, agreement, copied, length_off
-from factory_voice.style import Style
-from factory_voice.texts import figures, runs, words
+from factory_voice.style_classifier import StyleClassifier
+from factory_voice.text_tokens import collect_word_ngrams, extract_written_figures, split_folded_words
+from factory_voice.voice_metrics import (
+    VoiceMetrics,
+    compute_copied_share,
+    compute_figure_agreement,
+    compute_length_error,
+)
 
-EVAL = Voice(unrelated=0.1, same=0.7)
+EVAL = VoiceMetrics(unrelated=0.1, same=0.7)
 
 
 def mean(metric: str, said: Callable[[Row], str]) -> float:
@@ -35,45 +40,45 @@ def test_nothing_said_is_worth_nothing() -> None:
 
 
 def test_a_changed_figure_counts_though_the_meaning_is_near() -> None:
-    wrong = [row["answer"].replace(*sorted(figures(row["answer"])), "99") for row in TEST]  # type: ignore[call-arg]
+    wrong = [row["answer"].replace(*sorted(extract_written_figures(row["answer"])), "99") for row in TEST]  # type: ignore[call-arg]
     scores = [each.values for each in EVAL.score(scoring(wrong))]
     assert [each["figures"] for each in scores] == [0, 0] == [each["on_brand"] for each in scores]
     assert min(each["meaning"] for each in scores) > 0.5
 
 
 def test_figures_agree_when_none_is_lost_and_none_is_added() -> None:
-    assert figures("0 to 1,200.50 m at 9:30, then 3.") == {"0", "1,200.50", "9:30", "3"}
-    assert agreement(frozenset(), frozenset()) == 1 and agreement(frozenset("12"), frozenset("1")) == 0.5
+    assert extract_written_figures("0 to 1,200.50 m at 9:30, then 3.") == {"0", "1,200.50", "9:30", "3"}
+    assert compute_figure_agreement(frozenset(), frozenset()) == 1 and compute_figure_agreement(frozenset("12"), frozenset("1")) == 0.5
 
 
 def test_style_is_fitted_on_training_rows_and_shown_with_its_auc() -> None:
     totals = EVAL.compute_totals(scoring([row["answer"] for row in TEST]))
-    assert totals["style_auc"] == Style(TRAIN).auc(VALIDATION) == 1.0
+    assert totals["style_auc"] == StyleClassifier(TRAIN).compute_style_auc(VALIDATION) == 1.0
     assert totals["length_ratio"] == 1.0 and totals["reference"] > 0.7
     assert "style_auc" not in EVAL.compute_totals(replace(scoring([row["answer"] for row in TEST]), validation=()))
 
 
 def test_a_greeting_around_plain_sentences_is_less_voice_than_sentences_in_it() -> None:
-    row, style = TEST[0], Style(TRAIN)
-    plain, costume, whole = style.voice([row["neutral"], f"Ahoy, friend. {row['neutral']}", row["answer"]])
+    row, style = TEST[0], StyleClassifier(TRAIN)
+    plain, costume, whole = style.predict_voice([row["neutral"], f"Ahoy, friend. {row['neutral']}", row["answer"]])
     assert plain < costume < whole and costume < 0.5
 
 
 def test_copying_is_the_share_of_long_runs_that_training_answers_have() -> None:
-    known = runs(words(TRAIN[0]["answer"]), 8)
-    assert copied(TRAIN[0]["answer"].upper(), known) == 1
-    assert copied("Ahoy, friend.", known) == copied("", known) == 0
+    known = collect_word_ngrams(split_folded_words(TRAIN[0]["answer"]), 8)
+    assert compute_copied_share(TRAIN[0]["answer"].upper(), known) == 1
+    assert compute_copied_share("Ahoy, friend.", known) == compute_copied_share("", known) == 0
     assert mean("copied", lambda row: row["answer"]) < 0.2 < mean("copied", lambda row: TRAIN[0]["answer"])
 
 
 def test_length_is_held_against_the_reference() -> None:
-    assert length_off("a b c", "a b c d") == 0.25 == length_off("a b c d e", "a b c d")
+    assert compute_length_error("a b c", "a b c d") == 0.25 == compute_length_error("a b c d e", "a b c d")
 
 
 def test_a_range_that_is_none_and_rows_without_answers_are_refused() -> None:
     with pytest.raises(ValueError, match=r"unrelated \(0.9\) has to be below same"):
-        Voice(unrelated=0.9)
+        VoiceMetrics(unrelated=0.9)
     with pytest.raises(ValueError, match="'knife-1' has no answer"):
         list(EVAL.score(replace(scoring(["", ""]), answers={})))
     with pytest.raises(ValueError, match="needs training rows"):
-        Style([])
+        StyleClassifier([])

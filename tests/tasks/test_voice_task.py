@@ -10,10 +10,10 @@ from tiny_parts import Voice as Reporter
 from voice_parts import ROWS, auditing, scoring
 
 from factory.api import Answer, AnswerJob, Base, Message, find_duplicate_texts, normalise
-from factory_voice.contenders import Neutral
-from factory_voice.onbrand import Voice
+from factory_voice.neutral_baseline import NeutralBaseline
 from factory_voice.task import BrandVoice
-from factory_voice.texts import figures, words
+from factory_voice.text_tokens import extract_written_figures, split_folded_words
+from factory_voice.voice_metrics import VoiceMetrics
 
 ROW, TASK = ROWS[0], BrandVoice()
 DATA = ROOT / "specs" / "brand-voice" / "rows.jsonl"
@@ -70,8 +70,8 @@ def test_the_plain_answer_is_a_contender_that_keeps_all_and_has_no_voice() -> No
     base = Base(Path("nowhere"), "none", "1", "0", "MIT")
     job = AnswerJob(7, Reporter(), Path(), rows=ROWS[8:], train=[], validation=[], base=base, task=TASK,
                     objective=None, adapter=None)  # type: ignore[arg-type]
-    said = [answer.output for answer in Neutral().answer(job)]
-    scores = [each.values for each in Voice().score(scoring(said))]
+    said = [answer.output for answer in NeutralBaseline().answer(job)]
+    scores = [each.values for each in VoiceMetrics().score(scoring(said))]
     assert said == [row["neutral"] for row in ROWS[8:]]
     assert all(each["meaning"] > 0.999 and each["figures"] == 1 and each["voice"] < 0.3 for each in scores)
 
@@ -89,8 +89,8 @@ def test_the_repositorys_rows_are_many_of_three_moments_and_no_two_alike() -> No
 
 def test_the_repositorys_answers_keep_every_figure_and_the_guide() -> None:
     rows = [json.loads(line) for line in DATA.read_text(encoding="utf-8").splitlines()]
-    assert [row["id"] for row in rows if figures(row["answer"]) != figures(row["neutral"])] == []
+    assert [row["id"] for row in rows if extract_written_figures(row["answer"]) != extract_written_figures(row["neutral"])] == []
     assert all(25 <= len(row["answer"].split()) <= 60 and "!" not in row["answer"] for row in rows)
-    assert all(words(row["answer"]).count("friend") == 1 for row in rows)
-    sorry = [words(row["answer"]).count("sorry") for row in rows if row["moment"] == "complaint"]
+    assert all(split_folded_words(row["answer"]).count("friend") == 1 for row in rows)
+    sorry = [split_folded_words(row["answer"]).count("sorry") for row in rows if row["moment"] == "complaint"]
     assert {*sorry} == {1}

@@ -1,0 +1,127 @@
+"""Values for a tool's arguments, drawn from their JSON schemas."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from random import Random
+from typing import Any
+
+from factory_synth.tool_schemas import Tool
+
+EXAMPLE_PATTERN = re.compile(r"(?:e\.?g\.?,?|for example,?|such as|like)\s+(.+?)\s*[.)]*$", re.IGNORECASE)
+FIRST_DATE = date(2025, 1, 6)
+OPTIONAL_CHANCE = 0.4
+"""Chance of an argument that need not be there."""
+
+COMMON_VALUES: Mapping[str, Sequence[str]] = {
+    "city": ("Oslo", "Nairobi", "Lima", "Hanoi", "Porto", "Leeds"),
+    "location": ("Oslo", "Nairobi", "Lima", "Hanoi", "Porto", "Leeds"),
+    "place": ("Oslo", "Nairobi", "Lima", "Hanoi", "Porto", "Leeds"),
+    "origin": ("Bergen", "Accra", "Quito", "Turin"), "destination": ("Ghent", "Tunis", "Osaka", "Perth"),
+    "from": ("Bergen", "Accra", "Quito", "Turin"), "to": ("Ghent", "Tunis", "Osaka", "Perth"),
+    "country": ("Norway", "Kenya", "Peru", "Vietnam", "Portugal"),
+    "language": ("French", "Swahili", "Spanish", "Vietnamese"),
+    "currency": ("EUR", "NOK", "KES", "JPY", "USD"),
+    "name": ("Amina Odhiambo", "Jonas Berg", "Lucía Flores", "Minh Tran"),
+    "person": ("Amina Odhiambo", "Jonas Berg", "Lucía Flores", "Minh Tran"),
+    "recipient": ("Amina Odhiambo", "Jonas Berg", "Lucía Flores", "Minh Tran"),
+    "email": ("amina@example.com", "jonas@example.org", "lucia@example.net"),
+    "phone": ("+47 555 0142", "+254 555 0190", "+51 555 0117"),
+    "title": ("Quarterly review", "Team lunch", "Dentist", "Roof repair"),
+    "subject": ("Quarterly review", "Team lunch", "Dentist", "Roof repair"),
+    "query": ("wool socks", "night trains to Vienna", "how to prune roses", "second-hand cellos"),
+    "keyword": ("wool", "night trains", "roses", "cellos"),
+    "message": ("I will be late", "the keys are under the mat", "call me after lunch"),
+    "text": ("I will be late", "the keys are under the mat", "call me after lunch"),
+    "url": ("https://example.com/a", "https://example.org/news"),
+}
+"""Values of common arguments, for schemas that give no example."""
+
+
+def draw_arguments(tool: Tool, values: Mapping[str, Sequence[str]], draw: Random) -> dict[str, Any]:
+    """Every required argument of a tool, and some of the others.
+
+    `values` are a person's own, by the argument's name. Raises ValueError, with the remedy, for a required argument
+    that is free text with no example.
+    """
+    found: dict[str, Any] = {}
+    for name, schema in tool.properties.items():
+        if name in tool.mandatory_arguments or draw.random() < OPTIONAL_CHANCE:
+            value = draw.choice(list(values[name])) if values.get(name) else draw_schema_value(name, schema, draw)
+            if value is not None:
+                found[name] = value
+            elif name in tool.mandatory_arguments:
+                raise ValueError(
+                    f"tool {tool.name!r}: no value is known for {name!r}; give its schema `examples` or an `enum`, "
+                    f"or name some as `values: {{{name}: […]}}`"
+                )
+    return found
+
+
+def draw_schema_value(name: str, schema: Mapping[str, Any], draw: Random) -> Any:
+    """A value that the schema allows; None when nothing is known about a text."""
+    for chosen in ("const", "enum", "examples"):
+        if chosen in schema:
+            return schema[chosen] if chosen == "const" else draw.choice(list(schema[chosen]))
+    for union in ("anyOf", "oneOf"):
+        if union in schema:
+            return draw_schema_value(name, draw.choice([each for each in schema[union] if each.get("type") != "null"]), draw)
+    kind = schema.get("type", "string")
+    kind = next((each for each in kind if each != "null"), "string") if isinstance(kind, list) else kind
+    if kind == "boolean":
+        return draw.random() < 0.5
+    if kind in ("integer", "number"):
+        return _draw_schema_number(schema, 1 if kind == "integer" else 0.5, draw)
+    if kind == "array":
+        return _draw_schema_array(name, schema, draw)
+    if kind == "object":
+        found = {each: draw_schema_value(each, inner, draw) for each, inner in schema.get("properties", {}).items()}
+        return {each: value for each, value in found.items() if value is not None}
+    return _draw_schema_text(name, schema, draw)
+
+
+def _draw_schema_number(schema: Mapping[str, Any], usual: float, draw: Random) -> int | float:
+    low = schema.get("minimum", schema.get("exclusiveMinimum", 1))
+    high = schema.get("maximum", schema.get("exclusiveMaximum", max(low, 1) * 20))
+    step = schema.get("multipleOf", usual)
+    first = int(-(-low // step)) + ("exclusiveMinimum" in schema and low % step == 0)
+    last = max(int(high // step) - ("exclusiveMaximum" in schema and high % step == 0), first)
+    value = draw.randint(first, last) * step
+    return int(value) if value == int(value) else round(float(value), 6)
+
+
+def _draw_schema_array(name: str, schema: Mapping[str, Any], draw: Random) -> list[Any] | None:
+    least = schema.get("minItems", 1)
+    size = draw.randint(least, max(min(schema.get("maxItems", least + 1), least + 2), least))
+    single = name[:-1] if name.endswith("s") else name
+    found = [draw_schema_value(single, schema.get("items", {}), draw) for _ in range(size * 3)]
+    different = list(dict.fromkeys(each for each in found if each is not None and not isinstance(each, dict | list)))
+    return different[:size] or None
+
+
+def _draw_schema_text(name: str, schema: Mapping[str, Any], draw: Random) -> str | None:
+    day = FIRST_DATE + timedelta(days=draw.randrange(700))
+    formats = {
+        "date": day.isoformat(), "time": f"{draw.randint(6, 22):02}:{draw.choice(('00', '15', '30'))}",
+        "date-time": f"{day.isoformat()}T{draw.randint(6, 22):02}:00:00", "email": draw.choice(COMMON_VALUES["email"]),
+        "uri": draw.choice(COMMON_VALUES["url"]), "uuid": "".join(draw.choices("0123456789abcdef", k=32)),
+    }
+    if schema.get("format") in formats:
+        return formats[schema["format"]]
+    given = EXAMPLE_PATTERN.search(str(schema.get("description", "")))
+    examples = _parse_listed_examples(given.group(1)) if given else []
+    if "pattern" in schema or len(examples) > 1:
+        return draw.choice(examples) if examples else None
+    words = re.split(r"[_\W]+", re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower())
+    if "date" in words or "day" in words:
+        return day.isoformat()
+    common = next((COMMON_VALUES[word] for word in reversed(words) if word in COMMON_VALUES), ())
+    return draw.choice([*examples, *common]) if examples or common else schema.get("default")
+
+
+def _parse_listed_examples(text: str) -> list[str]:
+    """The examples that a description lists. "San Francisco, CA" is one, "'a', 'b'" and "a or b" are two."""
+    quoted = re.findall(r"['\"`“]([^'\"`”]+)['\"`”]", text)
+    return quoted or [part.strip() for part in re.split(r"\s+or\s+|;\s*", text) if part.strip()]

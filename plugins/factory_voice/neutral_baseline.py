@@ -1,0 +1,19 @@
+"""What a brand's voice must beat: the plain answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from factory.api import Answer, AnswerJob, Contender
+
+
+class NeutralBaseline(Contender):
+    """Says the plain answer as it stands: all of the meaning, none of the voice."""
+
+    kind = "neutral"
+    output_type = "text"
+    columns = ("neutral",)
+
+    def answer(self, job: AnswerJob) -> Iterator[Answer]:
+        for row in job.rows:
+            yield Answer(row.id, row["neutral"])
