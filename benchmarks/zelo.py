@@ -193,7 +193,7 @@ def train_and_score(
             (folder / part).mkdir(parents=True, exist_ok=True)
         common: dict[str, Any] = {
             "seed": seed, "report": NoOpReporter(), "root": settings.data, "tables": {"documents": documents},
-            "toolbox": lambda: TRANSFORMERS_KIT, "base": base, "task": Reranker(candidates_each=settings.each),
+            "kit_loader": lambda: TRANSFORMERS_KIT, "base": base, "task": Reranker(candidates_each=settings.each),
         }
         train = TrainingArgs(epochs=settings.epochs, batch_size=settings.batch, learning_rate=settings.rate, seed=seed)
         objective.fit(FitJob(**common, rows=rows, validation=[], adapter=Adapter(), train=train,

@@ -97,7 +97,7 @@ class LoadedSpecialist:
             "report": NoOpReporter(),
             "root": root,
             "tables": tables,
-            "toolbox": self.load_caching_kit,
+            "kit_loader": self.load_caching_kit,
         }
 
     def _build_question_row(self, query: str, **columns: Any) -> Row:

@@ -107,8 +107,8 @@ class Trial:
     def build_job_fields(self) -> dict[str, Any]:
         """What every job carries."""
         return {
-            "seed": SEED, "report": NoOpReporter(), "root": self.root, "tables": self.tables, "toolbox": self.kit_loader,
-            "models": {name: self.get_further_base(name) for name in self.plugin.get_required_models()}, "teachers": self.make_teacher,
+            "seed": SEED, "report": NoOpReporter(), "root": self.root, "tables": self.tables, "kit_loader": self.kit_loader,
+            "models": {name: self.get_further_base(name) for name in self.plugin.get_required_models()}, "teacher_factory": self.make_teacher,
         }
 
     def get_base(self) -> Base:

@@ -33,8 +33,8 @@ class Node:
     def to_plain(self) -> Any:
         """The value without places, as JSON has it."""
         if isinstance(self.value, dict):
-            return {name: child.plain() for name, child in self.value.items()}
-        return [child.plain() for child in self.value] if isinstance(self.value, list) else self.value
+            return {name: child.to_plain() for name, child in self.value.items()}
+        return [child.to_plain() for child in self.value] if isinstance(self.value, list) else self.value
 
     def get_child(self, step: str | int) -> Node | None:
         """The node one step down, or None."""

@@ -87,7 +87,7 @@ def test_a_file_that_can_not_be_read_is_one_line(tmp_path: Path, name: str, why:
 
 
 def test_an_option_is_yaml_on_one_line() -> None:
-    assert [parse_option_value(text, "--set a=…").plain() for text in ("[1, x]", "", "{b: no}", "1e-3", "a b")] == [
+    assert [parse_option_value(text, "--set a=…").to_plain() for text in ("[1, x]", "", "{b: no}", "1e-3", "a b")] == [
         [1, "x"], "", {"b": "no"}, 0.001, "a b",
     ]
     with pytest.raises(SpecError, match=r"^--set a=\[: not YAML: .*a bracket is not closed"):

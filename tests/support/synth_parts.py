@@ -37,7 +37,7 @@ def row(name: str, group: str = "", **columns: Any) -> Row:
 
 
 def job(rows: Sequence[Row], voice: Voice | None = None, **more: Any) -> RowsJob:
-    given = {"toolbox": HashKit, "models": {"embedder": EMBEDDER}, "task": Plain(), "root": STORIES}
+    given = {"kit_loader": HashKit, "models": {"embedder": EMBEDDER}, "task": Plain(), "root": STORIES}
     return RowsJob(**{"seed": 7, "report": voice or Voice(), "rows": rows, **given, **more})
 
 
@@ -47,7 +47,7 @@ def run(synthesizer: Synthesizer, rows: Sequence[Row], voice: Voice | None = Non
 
 def asking(server: Server, home: Path, **changed: Any) -> dict[str, Any]:
     """A job's way to the server as its teacher."""
-    return {"teachers": lambda alias: teacher(server, home, **changed)}
+    return {"teacher_factory": lambda alias: teacher(server, home, **changed)}
 
 
 def scripted(say: Callable[[str], str]) -> Any:

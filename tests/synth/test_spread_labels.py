@@ -35,7 +35,7 @@ class Words:
 def spreading(folder: Path, voice: Voice | None = None, **fields: Any) -> list[Row]:
     lines(folder / "raw.jsonl", *({"text": text} for text in (*TEXTS, "Open hours Sunday")))
     synthesizer = SpreadLabels(texts={"file": "raw.jsonl"}, neighbours=2, **fields)
-    return run(synthesizer, ROWS, voice, root=folder, task=Sorted(), toolbox=Words)
+    return run(synthesizer, ROWS, voice, root=folder, task=Sorted(), kit_loader=Words)
 
 
 def test_every_text_gets_the_label_of_what_it_is_like(tmp_path: Path) -> None:

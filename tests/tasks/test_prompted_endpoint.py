@@ -35,7 +35,7 @@ def home(tmp_path: Path) -> Path:
 def job(task: Task, home: Path, **changed: Any) -> AnswerJob:
     """A job whose endpoints keep their answers in a home."""
     desk = TeacherPool(home, BudgetTerms("test"), lambda: None)  # type: ignore[arg-type, return-value]
-    return prompted_job(task, teachers=desk.get_teacher, **changed)
+    return prompted_job(task, teacher_factory=desk.get_teacher, **changed)
 
 
 def endpoint(server: Server, **changed: Any) -> Endpoint:
