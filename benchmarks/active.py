@@ -30,7 +30,9 @@ def load_or_embed_rows(data: Path, student: str, kept: Path | None) -> tuple[lis
         return rows, np.load(kept)
     with TemporaryDirectory() as folder:
         out = Path(folder)
-        facts = models.resolve_base(student, data.parent, out, NoOpReporter(), cache=out / "wheels", convert=_reject_gguf)
+        facts = models.resolve_base(
+            student, data.parent, out, NoOpReporter(), cache=out / "wheels", convert=_reject_gguf
+        )
         base = Base(out / "model", *(facts[name] for name in ("id", "revision", "digest", "licence")))
         vectors = TRANSFORMERS_KIT.embed(base, [row["text"] for row in rows])
     if kept is not None:
@@ -107,11 +109,17 @@ def main(  # noqa: PLR0913  (each is an option)
         click.echo(f"random {size}: {by_chance[size]:.4f} ± {statistics.pstdev(found):.4f}")
     for times in rounds:
         chosen = [bench.choose_rows_actively(pool, count, times, seed) for seed, pool in pools.items()]
-        print_label_equivalent(f"active {count}, rounds {times}", [bench.compute_accuracy(rows) for rows in chosen], by_chance)
-        spreads = [bench.evaluate_label_spreading(pools[seed], rows, sure) for seed, rows in zip(pools, chosen, strict=True)]
+        print_label_equivalent(
+            f"active {count}, rounds {times}", [bench.compute_accuracy(rows) for rows in chosen], by_chance
+        )
+        spreads = [
+            bench.evaluate_label_spreading(pools[seed], rows, sure) for seed, rows in zip(pools, chosen, strict=True)
+        ]
         for accuracies, shares, rights in (zip(*worth, strict=True) for worth in zip(*spreads, strict=True)):
             share, right = statistics.mean(shares), statistics.mean(rights)
-            print_label_equivalent(f"the same, spread to {share:.0%} of the pool ({right:.1%} right)", accuracies, by_chance)
+            print_label_equivalent(
+                f"the same, spread to {share:.0%} of the pool ({right:.1%} right)", accuracies, by_chance
+            )
 
 
 def print_label_equivalent(what: str, found: Sequence[float], by_chance: Mapping[int, float]) -> None:

@@ -32,7 +32,10 @@ def build_few_shot_prompts(task: Task, shots: Sequence[Row], rows: Sequence[Row]
     found = []
     for row in rows:
         system, *own = task.render_messages(row)
-        turns = [turn for shot in shots for turn in (*task.render_messages(shot)[1:], Message("assistant", task.render_target(shot)))]
+        turns = [
+            turn for shot in shots
+            for turn in (*task.render_messages(shot)[1:], Message("assistant", task.render_target(shot)))
+        ]
         found.append([system, *turns, *own])
     return found
 
@@ -80,7 +83,9 @@ def main(spec: Path, rows: int, shots: int) -> None:
 
     with TemporaryDirectory() as folder:
         job = build_training_job(spec, Path(folder))
-        task, train, test = job.load_task(), job.open_input_rows("curate", "train.jsonl"), job.open_input_rows("freeze", "validation.jsonl")
+        task, train, test = job.load_task(), job.open_input_rows("curate", "train.jsonl"), job.open_input_rows(
+            "freeze", "validation.jsonl"
+        )
         base = job.load_base().folder
     tokenizer = AutoTokenizer.from_pretrained(base)
     plain = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32).eval()

@@ -26,7 +26,7 @@ def train_with_factory(job: StageJob, task: Task, rows: Sequence[Row]) -> Path:
         **job.build_job_fields(), rows=rows, validation=[], base=job.load_base(), task=task,
         adapter=Adapter(rank=RANK, alpha=RANK), out=job.out, work=job.work,
         # As the plain script's defaults have it: no warm-up.
-        train=TrainingArgs(epochs=1, batch_size=BATCH, learning_rate=RATE, warmup=0.0, checkpoint_every=10**6),
+        train=TrainingArgs(epochs=1, batch_size=BATCH, learning_rate=RATE, warmup_ratio=0.0, checkpoint_every=10**6),
     ))
     return job.out
 
@@ -35,7 +35,9 @@ def train_with_script(job: StageJob, task: Task, rows: Sequence[Row], *, tuned: 
     """Fit as the library's own documentation does; returns the adapter's folder."""
     from plain_sft import train
 
-    return train(job.load_base().folder, [build_trl_example(task, row) for row in rows], RATE, BATCH, RANK, job.out, tuned=tuned)
+    return train(
+        job.load_base().folder, [build_trl_example(task, row) for row in rows], RATE, BATCH, RANK, job.out, tuned=tuned
+    )
 
 
 def build_trl_example(task: Task, row: Row) -> dict[str, Any]:
@@ -61,7 +63,9 @@ def train_once(spec: Path, how: str, count: int, tests: int) -> dict[str, float]
         task, rows = job.load_task(), job.open_input_rows("curate", "train.jsonl")[:count]
 
         def fit(some: Sequence[Row]) -> Path:
-            return train_with_factory(job, task, some) if how == "factory" else train_with_script(job, task, some, tuned=how == "tuned")
+            return train_with_factory(job, task, some) if how == "factory" else train_with_script(
+                job, task, some, tuned=how == "tuned"
+            )
 
         adapter, found = measure_fit(job, rows, fit)
         frozen = list(read_rows(job.inputs["freeze"] / "test.jsonl"))[:tests]
@@ -89,9 +93,13 @@ def main(spec: Path, script: tuple[str, ...], pairs: int, rows: int, tests: int,
     for kind in script:
         ratios = []
         for pair in range(1, pairs + 1):
-            plain, ours = (measure_in_subprocess(__file__, [how], *common, ours=how == "factory") for how in (kind, "factory"))
+            plain, ours = (
+                measure_in_subprocess(__file__, [how], *common, ours=how == "factory") for how in (kind, "factory")
+            )
             ratios.append(plain["cpu"] / ours["cpu"])
-            click.echo(f"{kind} pair {pair}: {_format_training_result('script', plain)}; {_format_training_result('factory', ours)}; {ratios[-1]:.2f}×")
+            click.echo(
+                f"{kind} pair {pair}: {_format_training_result('script', plain)}; {_format_training_result('factory', ours)}; {ratios[-1]:.2f}×"
+            )
         click.echo(f"{kind}: median ratio {statistics.median(ratios):.2f}")
 
 

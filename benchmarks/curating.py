@@ -28,7 +28,8 @@ from factory.data.rows import read_json, read_jsonl, write_json, write_rows
 from factory.registry.registry import Registry
 from factory.stages import curate
 from factory.stages.job import StageJob
-from factory.text.near_duplicates import compute_jaccard, extract_shingles, normalise
+from factory.text.normalise import normalise
+from factory.text.shingles import compute_jaccard, extract_shingles
 
 CURATORS: tuple[dict[str, Any], ...] = (
     {"kind": "empty"}, {"kind": "exact"}, {"kind": "near", "threshold": 0.9}, {"kind": "length", "least": 3},
@@ -45,7 +46,9 @@ class SyntheticTextWriter:
 
     def __init__(self, seed: int, words: int = 60_000) -> None:
         self.draw = random.Random(seed)
-        made = {"".join(self._draw_syllable() for _ in range(self.draw.choice((1, 2, 2, 3, 3, 4)))) for _ in range(words)}
+        made = {
+            "".join(self._draw_syllable() for _ in range(self.draw.choice((1, 2, 2, 3, 3, 4)))) for _ in range(words)
+        }
         self.words = sorted(made)
         self.draw.shuffle(self.words)
         self.weights = list(accumulate(1 / (place + 3) for place in range(len(self.words))))
@@ -79,7 +82,9 @@ def generate_rows(writer: SyntheticTextWriter, count: int) -> Iterator[Row]:
         text, label = writer.write_text(), f"label{writer.draw.randrange(LABELS)}"
         if texts and roll < COPIES + NEAR:
             old, label = writer.draw.choice(texts)
-            text, name = (old.upper(), f"copy{place}") if roll < COPIES else (writer.write_near_duplicate(old), f"near{place}")
+            text, name = (old.upper(), f"copy{place}") if roll < COPIES else (
+                writer.write_near_duplicate(old), f"near{place}"
+            )
             both = ({"text": said, "label": label} for said in (old, text))
             alike = compute_jaccard(*(extract_shingles(normalise(join_text_columns(columns))) for columns in both))
             name = name if alike >= 0.9 else f"row{place}"
@@ -106,7 +111,7 @@ def curate_in_process(folder: Path) -> None:
     """Curate in this process, and print what it took as JSON."""
     registry = Registry.load()
     inputs = {role: folder / role for role in ("base", "freeze", "synthesize")}
-    config = {"task": {"kind": "classifier"}, "curators": list(CURATORS), "leakage": {"near": 0.8}, "text": "text",
+    config = {"task": {"kind": "classifier"}, "curators": list(CURATORS), "leakage": {"jaccard": 0.8}, "text": "text",
               "require": [], "measures": [], "seed": 7}
     out = folder / "curate"
     out.mkdir()

@@ -29,7 +29,9 @@ WARMUP_ROWS = 16
 
 def build_training_job(spec: Path, folder: Path, *overrides: str) -> StageJob:
     """The training stage as a job over what a finished build left in the store; its files go into the folder."""
-    store, plan = Store(find_home()), compile_plan(resolve_spec(spec, overrides=overrides, registry=load_installed_registry()))
+    store, plan = Store(find_home()), compile_plan(
+        resolve_spec(spec, overrides=overrides, registry=load_installed_registry())
+    )
     stage = plan["train"]
     places = {role: store.locate_output(name, plan[name].key) for role, name in stage.inputs.items()}
     missing = [role for role, place in places.items() if not place.is_complete]
@@ -39,11 +41,14 @@ def build_training_job(spec: Path, folder: Path, *overrides: str) -> StageJob:
         (folder / name).mkdir()
     return StageJob(
         stage="train", config=stage.config, inputs={role: place.output for role, place in places.items()},
-        out=folder / "out", work=folder / "work", root=spec.parent, home=find_home(), report=NoOpReporter(), registry=load_installed_registry(),
+        out=folder / "out", work=folder / "work", root=spec.parent, home=find_home(), report=NoOpReporter(),
+        registry=load_installed_registry(),
     )
 
 
-def measure_fit(job: StageJob, rows: Sequence[Row], fit: Callable[[Sequence[Row]], Path]) -> tuple[Path, dict[str, float]]:
+def measure_fit(
+    job: StageJob, rows: Sequence[Row], fit: Callable[[Sequence[Row]], Path]
+) -> tuple[Path, dict[str, float]]:
     """The adapter that a warm `fit` of these rows leaves, with its rows, CPU seconds and peak memory in MiB."""
     fit(rows[:WARMUP_ROWS])
     for used in (job.work, job.out):

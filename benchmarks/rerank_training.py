@@ -27,21 +27,29 @@ def select_training_rows(job: StageJob, count: int) -> list[Row]:
     return rows[:count]
 
 
-def train_with_factory(job: StageJob, objective: Objective, task: Task, rows: Sequence[Row], rate: float, batch: int) -> Path:
+def train_with_factory(
+    job: StageJob, objective: Objective, task: Task, rows: Sequence[Row], rate: float, batch: int
+) -> Path:
     """Fit by the factory; returns the adapter's folder."""
     objective.fit(FitJob(
         **job.build_job_fields(), rows=rows, validation=[], base=job.load_base(), task=task, adapter=Adapter(),
-        train=TrainingArgs(epochs=1, batch_size=batch, learning_rate=rate, checkpoint_every=10**6), out=job.out, work=job.work,
+        train=TrainingArgs(epochs=1, batch_size=batch, learning_rate=rate, checkpoint_every=10**6), out=job.out,
+        work=job.work,
     ))
     return job.out
 
 
-def train_with_script(job: StageJob, objective: Objective, task: Task, rows: Sequence[Row], rate: float, batch: int) -> Path:
+def train_with_script(
+    job: StageJob, objective: Objective, task: Task, rows: Sequence[Row], rate: float, batch: int
+) -> Path:
     """Fit as the library's own documentation does; returns the adapter's folder."""
     from plain_scripts import train_plain_cross_encoder, train_plain_late_interaction
 
     documents = {name: row["text"] for name, row in job.read_side_tables()["documents"].items()}
-    base, fit = job.load_base(), train_plain_cross_encoder if objective.kind == "cross-encoder" else train_plain_late_interaction
+    base, fit = (
+        job.load_base(), train_plain_cross_encoder
+        if objective.kind == "cross-encoder" else train_plain_late_interaction
+    )
     right = [next(iter(row["relevant"])) for row in rows]
     wrong = [row["negatives"][: NEGATIVES] for row in rows]
     return fit(
@@ -92,7 +100,8 @@ def main(
         ratios = []
         for pair in range(1, pairs + 1):
             script, ours = (
-                measure_in_subprocess(__file__, [kind, how], *common, ours=how == "factory") for how in ("script", "factory")
+                measure_in_subprocess(__file__, [kind, how], *common, ours=how == "factory")
+                for how in ("script", "factory")
             )
             ratios.append(script["cpu"] / ours["cpu"])
             click.echo(

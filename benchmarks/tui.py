@@ -89,10 +89,10 @@ def _build_training_events(at: float, rows: int) -> list[tuple[float, events.Eve
 def measure_first_screen(home: Path) -> float:
     """Seconds from the start of the interpreter until runs stand on the screen."""
     code = (
-        "import asyncio, sys\nfrom pathlib import Path\nfrom factory.tui.start import made\n"
-        "async def main():\n    app = made(Path(sys.argv[1]), '', [])\n"
+        "import asyncio, sys\nfrom pathlib import Path\nfrom factory.tui.main import create_app\n"
+        "async def main():\n    app = create_app(Path(sys.argv[1]), '', [])\n"
         "    async with app.run_test(size=(80, 24)) as pilot:\n"
-        "        while len(app.screen.listing('list').grid.records) < 10:\n            await pilot.pause(0)\n"
+        "        while len(app.screen.listing('list').grid.rows) < 10:\n            await pilot.pause(0)\n"
         "        print('up', flush=True)\n        import os; os._exit(0)\nasyncio.run(main())"
     )
     begun = time.perf_counter()
@@ -114,12 +114,14 @@ class TimedFactoryApp(FactoryApp):
         self.first_display_at = self.first_display_at or time.perf_counter()
 
 
-async def measure_key_latency(home: Path, size: tuple[int, int], screen: str, pressed: Sequence[str] = KEYS) -> list[float]:
+async def measure_key_latency(
+    home: Path, size: tuple[int, int], screen: str, pressed: Sequence[str] = KEYS
+) -> list[float]:
     """Seconds from each of many keys until the screen shows what it did."""
-    app = TimedFactoryApp(home, start=screen)
+    app = TimedFactoryApp(home, start_screen=screen)
     took = []
     async with app.run_test(size=size) as pilot:
-        while app.looking is not None or app.rounds == 0:
+        while app.refresh_steps is not None or app.refresh_count == 0:
             await pilot.pause(0.05)
         await app.workers.wait_for_complete()
         for _ in range(8):
@@ -149,20 +151,20 @@ async def measure_live_run(home: Path, seconds: float) -> dict[str, Any]:
     begun = time.perf_counter()
     threading.Thread(target=write, daemon=True).start()
     written.wait()
-    app = FactoryApp(home, start="run")
-    app.world.chosen = run
+    app = FactoryApp(home, start_screen="run")
+    app.state.selected_run = run
     gaps, last = [], time.perf_counter()
     async with app.run_test(size=(200, 60)) as pilot:
-        beats = app.beats
+        beats = app.tick_count
         while time.perf_counter() - begun < seconds:
             await asyncio.sleep(0.005)
             gaps.append(time.perf_counter() - last - 0.005)
             last = time.perf_counter()
-        shown = len(app.world.watching(run).curve("loss"))
+        shown = len(app.state.get_watcher(run).get_curve("loss"))
         await pilot.pause(0)
         return {
             "events_shown": shown,
-            "beats_a_second": round((app.beats - beats) / seconds, 1),
+            "beats_a_second": round((app.tick_count - beats) / seconds, 1),
             "longest_wait_ms": round(1000 * max(gaps), 1),
             "p95_wait_ms": round(1000 * compute_quantile(gaps, 0.95), 1),
         }
@@ -194,7 +196,9 @@ def main() -> None:
                 "p95": round(1000 * compute_quantile(took, 0.95), 1),
             }
         report["first_screen_s"] = round(measure_first_screen(home), 3)
-        report["key_run_ms"] = round(1000 * compute_quantile(asyncio.run(measure_key_latency(home, (200, 60), "run", PAST_RUN_KEYS)), 0.95), 1)
+        report["key_run_ms"] = round(
+            1000 * compute_quantile(asyncio.run(measure_key_latency(home, (200, 60), "run", PAST_RUN_KEYS)), 0.95), 1
+        )
         report["memory_mib"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
         report["followed"] = asyncio.run(measure_live_run(home, 8.0))
     print(json.dumps(report, indent=1))

@@ -17,7 +17,7 @@ from typing import Any
 import click
 import numpy as np
 
-from factory import bases
+from factory import models
 from factory.api import (
     Adapter,
     Answer,
@@ -111,7 +111,9 @@ def prepare_inputs(settings: Settings) -> tuple[list[Row], dict[str, Row], Base]
     settings.work.mkdir(parents=True, exist_ok=True)
     if not (settings.work / "base.json").exists():
         cache = settings.work / "wheels"
-        bases.resolve_base(settings.student, settings.work, settings.work, NoOpReporter(), cache=cache, convert=_reject_gguf_student)
+        models.resolve_base(
+            settings.student, settings.work, settings.work, NoOpReporter(), cache=cache, convert=_reject_gguf_student
+        )
     facts = json.loads((settings.work / "base.json").read_text())
     base = Base(settings.work / "model", *(facts[name] for name in ("id", "revision", "digest", "licence")))
     source = Retrieval(corpus=Path("corpus.jsonl"), queries=Path("queries.jsonl"), qrels=Path("qrels.jsonl"))
@@ -163,7 +165,8 @@ def build_grade_targets(rows: Sequence[Row], judge: SimulatedJudge, requests: di
 def build_true_targets(rows: Iterable[Row]) -> list[Row]:
     """Targets that are the true grades: what no judge can beat."""
     return [
-        row.with_columns(targets={name: row["relevant"].get(name, 0) / MAX_GRADE for name in row["candidates"]}) for row in rows
+        row.with_columns(targets={name: row["relevant"].get(name, 0) / MAX_GRADE for name in row["candidates"]})
+        for row in rows
     ]
 
 
@@ -187,7 +190,9 @@ def train_and_score(
     folder = settings.work / "arms" / name
     kept = folder / "scores.json"
     if not kept.exists():
-        objective = load_installed_registry().make_plugin("objective", {"kind": settings.objective, "max_length": settings.length})
+        objective = load_installed_registry().make_plugin(
+            "objective", {"kind": settings.objective, "max_length": settings.length}
+        )
         assert isinstance(objective, Objective)
         for part in ("out", "steps"):
             (folder / part).mkdir(parents=True, exist_ok=True)

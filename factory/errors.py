@@ -1,7 +1,4 @@
-"""What can go wrong, as a vocabulary: each error knows its exit code, and one place prints it.
-
-The codes follow sysexits.h where it has a word for the case.
-"""
+"""The exceptions of the factory and their exit codes, which follow sysexits.h where it has one for the case."""
 
 from __future__ import annotations
 
@@ -18,38 +15,38 @@ INTERRUPTED = 130
 
 
 class FactoryError(Exception):
-    """Anything the factory says no to; its text is one clear line for a person."""
+    """Base class of expected errors; the text is one line for the user."""
 
     exit_code = BUG
 
 
 class InputError(FactoryError):
-    """The spec, or data that it points to, is wrong."""
+    """The spec, or the data that it refers to, is invalid."""
 
     exit_code = BAD_INPUT
 
 
 class UnavailableError(FactoryError):
-    """Something outside is missing: a package, a disk, a network, a permission."""
+    """Something outside the factory is unavailable: a package, disk space, the network, a permission."""
 
     exit_code = UNAVAILABLE
 
 
 class PluginError(FactoryError):
-    """A plugin raised, or broke its contract; the text names the plugin."""
+    """A plugin raised an exception or violated its contract; the text names the plugin."""
 
     exit_code = BUG
 
 
 class InterruptedByUserError(FactoryError):
-    """Ctrl-C, or a request to end; what is finished stays in the store."""
+    """Ctrl-C or a termination request; finished stages stay in the store."""
 
     exit_code = INTERRUPTED
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong in a spec, where a person finds it. Line 0: the whole file, or an option of the command line."""
+    """One problem in a spec and its position. Line 0 means the whole file, or a command-line option."""
 
     file: str
     line: int
@@ -63,7 +60,7 @@ class Problem:
 
 
 class SpecError(InputError):
-    """All that is wrong in one spec, in the order of its lines."""
+    """All problems of one spec, ordered by line."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(sorted(problems, key=lambda p: (p.line, p.column, p.field)))

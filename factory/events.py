@@ -1,4 +1,4 @@
-"""What can happen in a run: one frozen type each. The journal is a list of these, and all readers read nothing else."""
+"""The events of a run, one frozen type each. The journal is a list of them, and the only source for every display."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ EVENT_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """The parent of all. When it happened is the journal's to say."""
-
+    """Base class of all events; the journal adds the time."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunStarted(Event):
-    """A walk of a plan begins; `plan` holds its stages and `resolved` the spec's values with their origin."""
+    """A run starts; `plan` lists its stages, `resolved` the values of the spec with their origin."""
 
     run: str
     name: str
@@ -32,7 +31,7 @@ class RunStarted(Event):
 
 @dataclass(frozen=True, slots=True)
 class StageCached(Event):
-    """The stage's output was there already."""
+    """The stage's output was already in the store."""
 
     stage: str
     key: str
@@ -40,7 +39,7 @@ class StageCached(Event):
 
 @dataclass(frozen=True, slots=True)
 class StageStarted(Event):
-    """The stage runs, because of `why`."""
+    """The stage starts; `why` is the reason it was not cached."""
 
     stage: str
     key: str
@@ -49,7 +48,7 @@ class StageStarted(Event):
 
 @dataclass(frozen=True, slots=True)
 class Progress(Event):
-    """How far a stage is: `done` of `total` (0 when nobody knows) `unit`."""
+    """Progress of a stage: `done` of `total` (0: unknown) `unit`."""
 
     stage: str
     done: int
@@ -59,7 +58,7 @@ class Progress(Event):
 
 @dataclass(frozen=True, slots=True)
 class Measured(Event):
-    """Numbers at a step: loss, learning rate, tokens per second."""
+    """Metrics at a step: loss, learning rate, tokens per second."""
 
     stage: str
     step: int
@@ -68,7 +67,7 @@ class Measured(Event):
 
 @dataclass(frozen=True, slots=True)
 class Noted(Event):
-    """Something a person should know; level is `info` or `warning`."""
+    """A note for the user; level is `info` or `warning`."""
 
     stage: str
     level: str
@@ -77,7 +76,7 @@ class Noted(Event):
 
 @dataclass(frozen=True, slots=True)
 class StageFinished(Event):
-    """The stage's output is complete in the store. Memory is the worker's peak so far, in MiB."""
+    """The stage's output is complete in the store; `peak_mib` is the worker's peak memory so far in MiB."""
 
     stage: str
     key: str
@@ -88,7 +87,7 @@ class StageFinished(Event):
 
 @dataclass(frozen=True, slots=True)
 class StageFailed(Event):
-    """The stage ended without an output."""
+    """The stage failed and has no output."""
 
     stage: str
     key: str
@@ -98,7 +97,7 @@ class StageFailed(Event):
 
 @dataclass(frozen=True, slots=True)
 class RunFinished(Event):
-    """The walk ended. `verdict` and `bundle` are empty unless it reached them."""
+    """The run ended. `verdict` and `bundle` are empty if it did not get that far."""
 
     run: str
     verdict: str
@@ -109,7 +108,7 @@ class RunFinished(Event):
 
 @dataclass(frozen=True, slots=True)
 class UnknownEvent(Event):
-    """A line of a newer factory: kept, shown as what it is, never a reason to stop."""
+    """An event written by a newer version: kept and shown by name, never an error."""
 
     type: str
     payload: Mapping[str, Any] = field(default_factory=dict)
@@ -124,12 +123,12 @@ EVENT_TYPES: dict[str, type[Event]] = {
 
 
 def to_json(event: Event) -> dict[str, Any]:
-    """The event as a JSON object with its type and the version of this vocabulary."""
+    """Return the event as a JSON object with its type and EVENT_VERSION."""
     return {"type": type(event).__name__, "v": EVENT_VERSION, **asdict(event)}
 
 
 def from_json(payload: Mapping[str, Any]) -> Event:
-    """The event a JSON object holds; extra fields are ignored, and what can not be read becomes `Unknown`."""
+    """Read an event from JSON; extra fields are ignored, an unreadable event becomes an UnknownEvent."""
     name = str(payload.get("type", ""))
     kind = EVENT_TYPES.get(name)
     if kind is None:

@@ -1,7 +1,7 @@
-"""Who may be spoken to: in a stage, the hosts that its spec names, and none else; between stages, nobody.
+"""The network policy of a process: a stage reaches only the hosts that its spec names; between stages none.
 
-Python says so itself, by its audit events (PEP 578), whatever library opens the connection. It is a guard against
-accidents, not against malice: a plugin runs with all rights, and processes that it starts are not heard.
+Enforced through Python's audit events (PEP 578), whatever library opens the connection. It guards against accidents,
+not malice: a plugin runs with full rights, and processes that it starts are not covered.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from urllib.request import getproxies
 from factory.errors import UnavailableError
 
 Port = int | None
-"""A port, or None for all."""
+"""A port; None for all ports."""
 LOCAL_FAMILIES = frozenset({"AF_UNIX", "AF_NETLINK"})
-"""Families of sockets that lead to no other machine."""
+"""Socket families that do not leave this machine."""
 FETCH_EVENT = "factory.fetch"
-"""The audit event with which our own code says that a process it starts will use the network."""
+"""The audit event that our code raises before it starts a process that uses the network."""
 
 
 class HostDeniedError(UnavailableError, OSError):
-    """A host that no spec names. It is an OSError, as what a firewall does is: libraries know how to go on without."""
+    """A host that the spec does not name. Also an OSError, like a firewall's, so that libraries can fall back."""
 
 
 @dataclass
 class NetworkPolicy:
-    """What one stage may reach; `replay` says why it is nothing. `heard` are the denials, each once."""
+    """The hosts that one stage may reach, none with `replay`. `denials` holds each denied target once."""
 
     where: str
     declared_hosts: frozenset[str] = frozenset()
@@ -44,39 +44,41 @@ class NetworkPolicy:
 
     @classmethod
     def from_hosts(cls, where: str, hosts: Sequence[str], replay: bool) -> NetworkPolicy:
-        """The perimeter of hosts given as `host`, `host:port`, `[v6]:port` or `.suffix`; a proxy that the environment
-        names is within when any host is."""
+        """Return the policy of hosts given as `host`, `host:port`, `[v6]:port` or `.suffix`.
+
+        If there is any host, the proxies of the environment are allowed too.
+        """
         hosts = [] if replay else list(hosts)
-        made = cls(where, frozenset(hosts), replay)
+        policy = cls(where, frozenset(hosts), replay)
         for entry in [*hosts, *(_list_proxies() if hosts else ())]:
             parts = urlsplit(f"//{entry}")
-            made.host_ports[str(parts.hostname or entry).lower()].add(parts.port)
-        return made
+            policy.host_ports[str(parts.hostname or entry).lower()].add(parts.port)
+        return policy
 
     def find_allowed_ports(self, host: str) -> set[Port]:
-        """The ports on which a host may be spoken to; none when it may not."""
+        """Return the allowed ports of a host; empty when the host is denied."""
         host = host.lower().rstrip(".")
-        found = set(self.host_ports.get(host, ()))
+        allowed = set(self.host_ports.get(host, ()))
         for entry, ports in self.host_ports.items():
             if entry.startswith(".") and host.endswith(entry):
-                found |= ports
-        return found
+                allowed |= ports
+        return allowed
 
     def can_reach(self, host: str, port: Port) -> bool:
-        """Whether a connection may go there; an address is judged by the names that led to it."""
+        """Return whether a connection is allowed; an address is as good as the host names that resolved to it."""
         ports = self.find_allowed_ports(host) | self.address_ports.get(host, set())
         return None in ports or port in ports
 
-    def record_denial(self, what: str) -> HostDeniedError:
-        """The one line for a person."""
+    def record_denial(self, target: str) -> HostDeniedError:
+        """Record a denied target and return its error, the same one each time."""
         if self.replay:
-            text = f"{get_current_actor()} tried to reach {what}, and --replay has the network off; build once without it"
+            text = f"{get_current_actor()} tried to reach {target}, but --replay has no network; build without it first"
         else:
             text = (
-                f"{get_current_actor()} tried to reach {what}, which the spec does not name, so it was denied; "
-                "name it as the base_url of an endpoint, or leave the plugin out"
+                f"{get_current_actor()} tried to reach {target}, which the spec does not name; "
+                "add an endpoint with this base_url, or remove the plugin from the spec"
             )
-        return self.denials.setdefault(what, HostDeniedError(text))
+        return self.denials.setdefault(target, HostDeniedError(text))
 
 
 _current_policy: NetworkPolicy | None = None
@@ -84,13 +86,13 @@ _actors: list[str] = []
 
 
 def get_current_actor() -> str:
-    """Who is at work: the plugin, else the stage."""
+    """Return the name of the running plugin, else of the stage."""
     return _actors[-1] if _actors else _current_policy.where if _current_policy else "the factory"
 
 
 @contextmanager
 def name_actor(plugin: str) -> Iterator[None]:
-    """Name the plugin that is at work, for whoever must be told about it."""
+    """Name the running plugin in errors and ledger lines."""
     _actors.append(plugin)
     try:
         yield
@@ -100,30 +102,33 @@ def name_actor(plugin: str) -> Iterator[None]:
 
 @contextmanager
 def enforce_network_policy(where: str, hosts: Sequence[str], *, replay: bool = False) -> Iterator[NetworkPolicy]:
-    """Let this process reach these hosts and no other, until the end."""
+    """Within the context, let this process reach only these hosts."""
     global _current_policy
-    before, _current_policy = _current_policy, NetworkPolicy.from_hosts(where, hosts, replay)
+    previous, _current_policy = _current_policy, NetworkPolicy.from_hosts(where, hosts, replay)
     try:
         yield _current_policy
     finally:
-        _current_policy = before
+        _current_policy = previous
 
 
 def install_audit_hook() -> None:
-    """Listen, for the rest of this process. Nothing is denied before the first `within`, or `close`."""
+    """Install the audit hook of this process; it denies nothing until a policy is set.
+
+    An audit hook can not be removed, so it is installed once.
+    """
     if socket.getaddrinfo is not _resolve_host:
         sys.addaudithook(_handle_audit_event)
         socket.getaddrinfo = _resolve_host
 
 
 def deny_all_hosts(where: str) -> None:
-    """Deny everything until a stage begins, and whenever none is at work."""
+    """Deny all hosts until a stage begins, and between stages."""
     global _current_policy
     _current_policy = NetworkPolicy(where)
 
 
 def find_denial(error: BaseException | None) -> HostDeniedError | None:
-    """The denial that an error comes from, however libraries have wrapped it."""
+    """Return the denial among the causes of an error, however libraries wrapped it; None when there is none."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         if isinstance(error, HostDeniedError):
@@ -134,56 +139,57 @@ def find_denial(error: BaseException | None) -> HostDeniedError | None:
 
 
 def _list_proxies() -> list[str]:
-    """`host:port` of every proxy that the environment names: what is said to others goes through it."""
+    """Return `host:port` of every proxy in the environment: requests to allowed hosts go through it."""
     urls = [url if "://" in url else f"//{url}" for scheme, url in getproxies().items() if scheme != "no"]
-    return [place for url in urls if (place := urlsplit(url).netloc.rpartition("@")[2])]
+    return [host for url in urls if (host := urlsplit(url).netloc.rpartition("@")[2])]
 
 
 _original_getaddrinfo = socket.getaddrinfo
 
 
 def _resolve_host(host: Any, port: Any, *args: Any, **kwargs: Any) -> Any:
-    """`socket.getaddrinfo`, remembering the addresses of a host that may be spoken to."""
-    found = _original_getaddrinfo(host, port, *args, **kwargs)
+    """Wrap `socket.getaddrinfo`: remember the addresses of allowed hosts, since a connection names only an address."""
+    addresses = _original_getaddrinfo(host, port, *args, **kwargs)
     if _current_policy is not None and (ports := _current_policy.find_allowed_ports(_decode_host(host))):
-        for *_, address in found:
+        for *_, address in addresses:
             _current_policy.address_ports[str(address[0])] |= ports
-    return found
+    return addresses
 
 
 def _handle_audit_event(event: str, args: tuple[Any, ...]) -> None:
-    judge = _EVENT_CHECKS.get(event)
-    if judge is not None and _current_policy is not None:
-        judge(_current_policy, args)
+    check = _EVENT_CHECKS.get(event)
+    if check is not None and _current_policy is not None:
+        check(_current_policy, args)
 
 
-def _check_lookup(now: NetworkPolicy, args: tuple[Any, ...]) -> None:
-    """A name is looked up. Addresses pass: whoever connects to one is heard then."""
+def _check_lookup(policy: NetworkPolicy, args: tuple[Any, ...]) -> None:
+    """Deny the lookup of a host name. Numeric addresses pass: their connection is checked instead."""
     host = _decode_host(args[0])
-    if host and not _is_ip_address(host) and not now.find_allowed_ports(host):
-        raise now.record_denial(host)
+    if host and not _is_ip_address(host) and not policy.find_allowed_ports(host):
+        raise policy.record_denial(host)
 
 
-def _check_connection(now: NetworkPolicy, args: tuple[Any, ...]) -> None:
-    """A connection is opened, or a datagram sent."""
+def _check_connection(policy: NetworkPolicy, args: tuple[Any, ...]) -> None:
+    """Deny a connection or a datagram."""
     connection, address = args[0], args[1]
     if address is None or connection.family.name in LOCAL_FAMILIES:
         return
     if not isinstance(address, tuple) or len(address) < 2:
-        raise now.record_denial(f"{address!r}")
+        raise policy.record_denial(f"{address!r}")
     host, port = _decode_host(address[0]), address[1]
-    if not now.can_reach(host, port):
-        raise now.record_denial(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+    if not policy.can_reach(host, port):
+        raise policy.record_denial(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
 
 
-def _check_fetch(now: NetworkPolicy, args: tuple[Any, ...]) -> None:
-    if args[0] not in now.declared_hosts:
-        raise now.record_denial(args[0])
+def _check_fetch(policy: NetworkPolicy, args: tuple[Any, ...]) -> None:
+    if args[0] not in policy.declared_hosts:
+        raise policy.record_denial(args[0])
 
 
 _EVENT_CHECKS: dict[str, Callable[[NetworkPolicy, tuple[Any, ...]], None]] = {
     "socket.connect": _check_connection, "socket.sendto": _check_connection, "socket.sendmsg": _check_connection,
-    "socket.getaddrinfo": _check_lookup, "socket.gethostbyname": _check_lookup, "socket.gethostbyaddr": _check_lookup, FETCH_EVENT: _check_fetch,
+    "socket.getaddrinfo": _check_lookup, "socket.gethostbyname": _check_lookup, "socket.gethostbyaddr": _check_lookup,
+    FETCH_EVENT: _check_fetch,
 }
 
 

@@ -39,7 +39,9 @@ AdviceRule = Callable[[Survey], Iterator[tuple[str, str]]]
 
 def advise(survey: Survey) -> Advice:
     """The advice that a survey leads to."""
-    verdict, why = next((found for rule in ADVICE_RULES for found in rule(survey)), (FINE_TUNE, _describe_row_count(survey)))
+    verdict, why = next(
+        (found for rule in ADVICE_RULES for found in rule(survey)), (FINE_TUNE, _describe_row_count(survey))
+    )
     return Advice(verdict, (why, *_list_other_reasons(survey, why)), tuple(_list_cautions(survey, verdict)))
 
 
@@ -77,7 +79,9 @@ def _check_thin_labels(survey: Survey) -> Iterator[tuple[str, str]]:
 def _check_poor_teacher(survey: Survey) -> Iterator[tuple[str, str]]:
     teacher, best = next(iter(survey.rank_contenders(TEACHER)), None), _find_best_contender(survey)
     perfect = best and survey.is_share_metric and best.mean >= 1 - NEAR_CEILING_TOLERANCE
-    if teacher and best and survey.made > SYNTHETIC_MAJORITY and not perfect and _is_at_least_as_good(best, teacher, survey):
+    if teacher and best and survey.made > SYNTHETIC_MAJORITY and not perfect and _is_at_least_as_good(
+        best, teacher, survey
+    ):
         yield GET_MORE_DATA, (
             f"most training rows are made, and {best.name} answers better ({_describe_contender_score(best, survey)}) than the teacher "
             f"({_describe_contender_score(teacher, survey)}): such rows teach nothing; gather real ones, or ask a better teacher"
@@ -108,7 +112,10 @@ def _check_headroom(survey: Survey) -> Iterator[tuple[str, str]]:
         )
 
 
-ADVICE_RULES: tuple[AdviceRule, ...] = (_check_fast_change, _check_poor_teacher, _check_near_ceiling, _check_too_few_rows, _check_thin_labels, _check_no_baseline, _check_headroom)
+ADVICE_RULES: tuple[AdviceRule, ...] = (
+    _check_fast_change, _check_poor_teacher, _check_near_ceiling, _check_too_few_rows, _check_thin_labels,
+    _check_no_baseline, _check_headroom
+)
 
 
 def _list_other_reasons(survey: Survey, why: str) -> Iterator[str]:

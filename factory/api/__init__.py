@@ -1,4 +1,4 @@
-"""All that a plugin may import."""
+"""The public API: everything that a plugin may import."""
 
 import pluggy
 
@@ -44,18 +44,19 @@ from factory.api.rows import (
 from factory.api.synthetic_rows import get_row_group, make_synthetic_row
 from factory.api.training_args import Adapter, Fraction, SpecBlock, TrainingArgs
 from factory.text.jsonl import read_numbered_jsonl
-from factory.text.near_duplicates import find_duplicate_texts, join_text_columns, normalise
+from factory.text.normalise import join_text_columns, normalise
 from factory.text.templates import render
 
 hookimpl = pluggy.HookimplMarker("factory")
-"""Marks a function of a plugin package as one of the two hooks."""
+"""Decorator for the two hooks of a plugin package, `factory_plugins` and `factory_event`."""
 
 __all__ = [
-    "CONTRACT", "TEST", "TRAIN", "VALIDATION", "Adapter", "Answer", "AnswerJob", "ChatRequest", "Base", "SpecBlock",
-    "Contender", "Curator", "Decision", "Decoder", "Encoder", "Endpoint", "Eval", "ExportJob", "Finding", "FitJob",
-    "Guide", "Input", "Job", "ValidationScorer", "Kit", "TrainableModel", "Message", "Metric", "ModelJob", "Objective",
-    "ReferenceAnswers", "Plugin", "Probe", "ProbeJob", "ProbeResult", "Provenance", "ChatResponse", "Reporter", "Row", "RowsJob",
-    "Runtime", "ScoreJob", "Scores", "Fraction", "NoOpReporter", "Source", "CausalLMObjective", "Synthesizer", "Tables", "Target", "Task",
-    "Teacher", "TrainingArgs", "TrainResult", "Generation", "select_for_labelling", "events", "get_row_group", "hookimpl", "get_hub_hosts", "join_text_columns",
-    "make_synthetic_row", "normalise", "read_numbered_jsonl", "render", "find_duplicate_texts",
+    "CONTRACT", "TEST", "TRAIN", "VALIDATION", "Adapter", "Answer", "AnswerJob", "Base", "CausalLMObjective",
+    "ChatRequest", "ChatResponse", "Contender", "Curator", "Decision", "Decoder", "Encoder", "Endpoint", "Eval",
+    "ExportJob", "Finding", "FitJob", "Fraction", "Generation", "Guide", "Input", "Job", "Kit", "Message", "Metric",
+    "ModelJob", "NoOpReporter", "Objective", "Plugin", "Probe", "ProbeJob", "ProbeResult", "Provenance",
+    "ReferenceAnswers", "Reporter", "Row", "RowsJob", "Runtime", "ScoreJob", "Scores", "Source", "SpecBlock",
+    "Synthesizer", "Tables", "Target", "Task", "Teacher", "TrainResult", "TrainableModel", "TrainingArgs",
+    "ValidationScorer", "events", "get_hub_hosts", "get_row_group", "hookimpl", "join_text_columns",
+    "make_synthetic_row", "normalise", "read_numbered_jsonl", "render", "select_for_labelling",
 ]

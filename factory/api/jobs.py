@@ -1,4 +1,4 @@
-"""What a plugin is given for one piece of work: a small frozen job, never the whole spec."""
+"""Jobs: the small frozen objects that a plugin receives for one piece of work, instead of the whole spec."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ Tables = Mapping[str, Mapping[str, Row]]
 
 
 class Reporter(Protocol):
-    """How a job speaks: everything goes to the journal, nothing to the terminal."""
+    """Progress, metrics and notes of a job. They go to the journal of the run, never to the terminal."""
 
     def report_progress(self, done: int, total: int = 0, unit: str = "rows") -> None:
-        """Say how far the job is. Cheap: call it as often as you like."""
+        """Report how far the job is; `total` 0 means unknown. Cheap enough to call for every row."""
 
     def log_metrics(self, step: int, **values: float) -> None:
-        """Record numbers at a step, such as a loss."""
+        """Log numbers at a step, such as the loss."""
 
     def note(self, text: str, *, warning: bool = False) -> None:
-        """Say one thing that a person should know."""
+        """Record a note for the user."""
 
 
 class NoOpReporter:
-    """A reporter that says nothing."""
+    """A reporter that discards everything."""
 
     def report_progress(self, done: int, total: int = 0, unit: str = "rows") -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def log_metrics(self, step: int, **values: float) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def note(self, text: str, *, warning: bool = False) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """A resolved base model: its folder here, and what names it everywhere."""
+    """A resolved base model: its local folder, and the id, revision and digest that identify it on any machine."""
 
     folder: Path
     id: str
@@ -57,11 +57,11 @@ class Base:
 
 
 def _raise_no_kit() -> Kit:
-    raise RuntimeError("this job was given no toolbox")
+    raise RuntimeError("this job has no kit")
 
 
 def _raise_no_teacher(alias: str | Endpoint) -> Teacher:
-    raise RuntimeError("this job was given no teacher")
+    raise RuntimeError("this job has no teacher")
 
 
 def _raise_bad_record(text: str) -> None:
@@ -69,19 +69,19 @@ def _raise_bad_record(text: str) -> None:
 
 
 def raise_no_validation_scorer(rows: Sequence[Row], answers: Sequence[Answer]) -> float:
-    """Refuse: the contender did not ask for a judge."""
-    raise RuntimeError("only a contender that says `chooses` may ask what answers are worth")
+    """Raise RuntimeError: the contender does not declare `uses_validation_score`."""
+    raise RuntimeError("only a contender that sets `uses_validation_score = True` may call compute_validation_score")
 
 
 ValidationScorer = Callable[[Sequence[Row], Sequence[Answer]], float]
-"""Rows and answers to them → the mean of the deciding metric, its sign such that higher is better."""
+"""(rows, answers) → mean of the gate's metric, with its sign such that higher is better."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What every job carries: a seed, a voice, the spec's folder, side tables, and a way to the heavy toolbox.
+    """The fields of every job: seed, reporter, the spec's folder (`root`), side tables, and access to models.
 
-    `models` are the further models that the plugin `uses`, by their name in the spec.
+    `models` are the models named by the plugin's `get_required_models`, by their name in the spec.
     """
 
     seed: int
@@ -94,41 +94,41 @@ class Job:
     bad_record_handler: Callable[[str], None] = _raise_bad_record
 
     def report_bad_record(self, text: str) -> None:
-        """Say that one record is wrong, as `file:line: field: what; remedy`.
+        """Report an invalid record, as `file:line: field: problem; remedy`, and leave it out.
 
-        Raises ValueError, unless the spec says to skip such records: then it is counted, and the record left out.
+        Raises ValueError unless the spec skips invalid records; skipped records are counted.
         """
         self.bad_record_handler(text)
 
     @property
     def kit(self) -> Kit:
-        """Models, adapters, batches and the one trainer. Touching it imports torch."""
+        """The training and inference library. The first access imports torch."""
         return self.kit_loader()
 
     def get_teacher(self, alias: str | Endpoint = "teacher") -> Teacher:
-        """The model to ask: `teacher` or `judge` of the spec, which the plugin `uses`, or an endpoint of its own."""
+        """Return a chat model: the spec's `teacher` or `judge` (see `get_required_models`), or a plugin's endpoint."""
         return self.teacher_factory(alias)
 
 
 @dataclass(frozen=True, slots=True)
 class RowsJob(Job):
-    """Rows to enrich, extend or judge, with the task that renders them: for `Task`, synthesizers and curators."""
+    """Rows to prepare, extend or filter, with the task that renders them: for tasks, synthesizers and curators."""
 
     rows: Sequence[Row] = ()
     base: Base | None = None
     task: Task | None = None
 
     def get_embedding_base(self, model: str) -> Base:
-        """The base that embeds: `embedder` or, when it is an encoder, the `student`. Raises ValueError for none."""
-        found = self.models.get(model) if model != "student" else self.base
-        if found is None:
-            raise ValueError(f"there is no {model} to embed them")
-        return found
+        """Return the base for embeddings: `embedder` or `student`. Raises ValueError if the spec has no such model."""
+        base = self.models.get(model) if model != "student" else self.base
+        if base is None:
+            raise ValueError(f"embeddings need the model {model!r}, which this job does not have")
+        return base
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelJob(Job):
-    """Rows for a model: the base, the adapter's folder (None: the base alone), and the task that renders."""
+    """Rows for a model to answer: the base, the adapter's folder (None: the untuned base), and the task."""
 
     rows: Sequence[Row]
     base: Base
@@ -138,7 +138,7 @@ class ModelJob(Job):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitJob(Job):
-    """Rows to learn from. `out` gets the adapter; `work` survives a kill, for checkpoints."""
+    """Rows to train on. The adapter goes to `out`; `work` survives a kill and is for checkpoints."""
 
     rows: Sequence[Row]
     validation: Sequence[Row]
@@ -152,7 +152,7 @@ class FitJob(Job):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerJob(Job):
-    """The frozen test rows to answer, and what a contender may know: training and validation rows, the adapter."""
+    """The held-out test rows (frozen) to answer, and what a contender may use: train and validation rows, adapter."""
 
     rows: Sequence[Row]
     train: Sequence[Row]
@@ -165,24 +165,28 @@ class AnswerJob(Job):
     facts: dict[str, Any] = field(default_factory=dict)
 
     def compute_validation_score(self, rows: Sequence[Row], answers: Sequence[Answer]) -> float:
-        """What answers to validation rows are worth by the deciding metric; higher is better. Needs `chooses`."""
+        """Score answers to validation rows by the gate's metric; higher is better.
+
+        Raises RuntimeError unless the contender sets `uses_validation_score`.
+        """
         return self.validation_scorer(rows, answers)
 
     def record_facts(self, **facts: Any) -> None:
-        """Say what answering took or chose (tokens, shots), as JSON: it stands beside the answers."""
+        """Store JSON values beside the answers, such as tokens used or shots selected."""
         self.facts.update(facts)
 
     def build_model_job(self, adapter: Path | None) -> ModelJob:
-        """The same rows as a job for the objective, with this adapter or (None) the base alone."""
+        """Return a job for the objective over the same rows, with an adapter or (None) the untuned base."""
         return ModelJob(
             seed=self.seed, report=self.report, root=self.root, tables=self.tables, kit_loader=self.kit_loader,
-            models=self.models, teacher_factory=self.teacher_factory, rows=self.rows, base=self.base, task=self.task, adapter=adapter,
+            models=self.models, teacher_factory=self.teacher_factory, rows=self.rows, base=self.base, task=self.task,
+            adapter=adapter,
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreJob(Job):
-    """The frozen test rows and one contender's answers to them, by row id; training and validation rows beside them."""
+    """The held-out test rows (frozen), one contender's answers by row id, and the training and validation rows."""
 
     rows: Sequence[Row]
     answers: Mapping[str, Answer]
@@ -192,7 +196,7 @@ class ScoreJob(Job):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeJob(Job):
-    """The base and the adapter, to be asked what has nothing to do with the task."""
+    """The base and the adapter, for a probe of capabilities unrelated to the task."""
 
     base: Base
     adapter: Path
@@ -200,7 +204,7 @@ class ProbeJob(Job):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportJob(Job):
-    """A finished bundle and the folder that a target writes to."""
+    """A finished bundle, and the folder `out` that a target writes to."""
 
     bundle: Path
     base: Base

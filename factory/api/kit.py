@@ -1,4 +1,4 @@
-"""The heavy toolbox that a job hands to a plugin: what it does, without importing what it needs."""
+"""Protocols of the training and inference library that a job gives to a plugin; importing them loads no torch."""
 
 from __future__ import annotations
 
@@ -21,27 +21,29 @@ TextPairs = Sequence[tuple[str, str]]
 
 
 class Encoder(Protocol):
-    """A transformers encoder in evaluation mode, and the tokenizer of its base."""
+    """A transformers encoder in evaluation mode, with its tokenizer."""
 
     model: nn.Module
     tokenizer: Any
 
     def tokenize_texts(self, texts: Sequence[str], limit: int) -> list[list[int]]:
-        """Token ids of each text, special tokens included, cut to `limit`."""
+        """Return the token ids of each text with special tokens, truncated to `limit`."""
 
     def tokenize_pairs(self, pairs: TextPairs, limit: int) -> list[tuple[list[int], list[int]]]:
-        """Token ids and segment ids of each pair of texts, the longer text cut first to `limit` in all."""
+        """Return (token ids, segment ids) of each pair, truncated to `limit` in total from the longer text first."""
 
     def compute_token_vectors(self, ids: TokenIds, report: Reporter | None = None) -> list[Tensor]:
-        """Token vectors of the last layer, one (tokens, hidden) tensor in fp32 for each text."""
+        """Return the last hidden states of each text: one (tokens, hidden) tensor in fp32."""
 
-    def compute_pair_logits(self, pairs: Sequence[tuple[list[int], list[int]]], report: Reporter | None = None) -> Tensor:
-        """The head's outputs for tokenised pairs: (pairs, labels)."""
+    def compute_pair_logits(
+        self, pairs: Sequence[tuple[list[int], list[int]]], report: Reporter | None = None
+    ) -> Tensor:
+        """Return the logits of the classification head for tokenised pairs: (pairs, labels)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """What a decoder wrote: its text, its tokens, and whether it came to an end by itself."""
+    """A generated text, its number of tokens, and whether it ended with an end-of-turn token (not at the limit)."""
 
     text: str
     tokens: int
@@ -55,76 +57,77 @@ class Decoder(Protocol):
     tokenizer: Any
 
     def tokenize_chat(self, messages: Sequence[Message]) -> list[int]:
-        """Token ids of a chat, by the base's own template, up to where the assistant begins to speak."""
+        """Return the token ids of a chat in the base's own template, with the generation prompt."""
 
     def tokenize_answer(self, text: str) -> list[int]:
-        """Token ids of what the assistant says, its end of turn included."""
+        """Return the token ids of an assistant message with its end-of-turn token."""
 
     def generate_texts(
         self, prompts: TokenIds, limit: int, guides: Sequence[Guide | None] = (), report: Reporter | None = None
     ) -> list[str]:
-        """The greedy continuation of each prompt, at most `limit` tokens, under its guide if it has one."""
+        """Generate greedily up to `limit` tokens for each prompt, constrained by its guide if there is one."""
 
     def sample_texts(
         self, prompts: TokenIds, limit: int, guides: Sequence[Guide | None] = (), temperature: float = 0.0,
         seeds: Sequence[int] = (),
     ) -> list[Generation]:
-        """A continuation of each prompt, drawn from its seed, or greedy at temperature 0."""
+        """Sample a continuation of each prompt with its seed; greedy at temperature 0."""
 
     def compute_choice_logprobs(
         self, prompts: TokenIds, choices: Sequence[TokenIds], report: Reporter | None = None
     ) -> list[list[float]]:
-        """The log-probability of each choice after its prompt: a list of choices for each prompt, sums over tokens."""
+        """Return the log-probability (summed over tokens) of each choice after its prompt; `choices` per prompt."""
 
     def compute_token_logits(self, ids: TokenIds) -> list[Tensor]:
-        """The logits after every token of each text: (tokens, vocabulary) in fp32."""
+        """Return the logits after every token of each text: one (tokens, vocabulary) tensor in fp32."""
 
 
 class TrainableModel(Protocol):
-    """A model with fresh adapters in training mode, and the tokenizer of its base."""
+    """A model with new adapters in training mode, with its tokenizer."""
 
     model: nn.Module
     tokenizer: Any
 
 
 class Kit(Protocol):
-    """Models, adapters, batches and the one trainer. Its first use imports torch."""
+    """Loading, training and running models with LoRA adapters. Its first use imports torch."""
 
     def embed(self, base: Base, texts: Sequence[str], report: Reporter | None = None) -> NDArray[np.float32]:
-        """Mean-pooled, L2-normalised sentence embeddings of the base alone: (len(texts), hidden)."""
+        """Return mean-pooled, L2-normalised sentence embeddings of the untuned base: (len(texts), hidden)."""
 
     def load_encoder(self, base: Base, adapter: Path | None = None, *, labels: int = 0) -> Encoder:
-        """The base in fp32, with a saved adapter added to its weights; with `labels`, under its saved head."""
+        """Load the base in fp32 with a saved adapter merged in; with `labels`, also its saved classification head."""
 
     def load_decoder(self, base: Base, adapter: Path | None = None) -> Decoder:
-        """A causal base, with a saved adapter added to its weights."""
+        """Load a causal base with a saved adapter merged in."""
 
     def create_learner(
-        self, job: FitJob, *, heads: tuple[str, ...] = (), labels: int = 0, causal: bool = False
+        self, job: FitJob, *, modules_to_save: tuple[str, ...] = (), labels: int = 0, causal: bool = False
     ) -> TrainableModel:
-        """The base with a fresh adapter on every linear layer; with `labels`, under a fresh head named in `heads`.
+        """Create the base with a new adapter on every linear layer; with `labels`, a new head in `modules_to_save`.
 
-        A `causal` one predicts the next token, and its own head stays as it is.
+        With `causal` the model predicts the next token and keeps its language-model head frozen.
         """
 
     def fit(
         self, learner: TrainableModel, rows: Sequence[Any], collate: Callable[[list[Any]], Any],
-        loss: Callable[[nn.Module, Any], Tensor], job: FitJob, *, heads: tuple[str, ...] = (), task_type: str = "",
+        loss: Callable[[nn.Module, Any], Tensor], job: FitJob, *, modules_to_save: tuple[str, ...] = (),
+        task_type: str = "",
     ) -> TrainResult:
-        """Train to the end, resuming where an interrupted fit was, and write the adapter to `job.out` as PEFT does."""
+        """Train to the end, resuming from a checkpoint if there is one, and save a PEFT adapter to `job.out`."""
 
     def pack_batch(self, ids: TokenIds, segments: TokenIds | None = None) -> Any:
-        """A batch of tokenised texts without padding, for `hidden` and `logits`."""
+        """Pack tokenised texts without padding, for `compute_hidden_states` and `compute_head_logits`."""
 
     def compute_hidden_states(self, model: nn.Module, batch: Any) -> list[Tensor]:
-        """Token vectors of each text of a batch, (tokens, hidden) in fp32, with gradients."""
+        """Return the last hidden states of each text of a batch: (tokens, hidden) in fp32, with gradients."""
 
     def compute_head_logits(self, model: nn.Module, batch: Any) -> Tensor:
-        """The head's outputs for each text of a batch, (texts, labels) in fp32, with gradients."""
+        """Return the logits of the head for each text of a batch: (texts, labels) in fp32, with gradients."""
 
     def build_completion_batch(self, ids: TokenIds, starts: Sequence[int]) -> Any:
-        """A batch of tokenised texts for `spoken`, without padding; what all begin with is held, and read, once."""
+        """Pack tokenised texts for `compute_completion_logits`; a prefix that all texts share is computed once."""
 
     def compute_completion_logits(self, model: nn.Module, batch: Any) -> tuple[Tensor, Tensor]:
-        """What a causal model makes of the tokens from `starts` of each text on: logits (tokens, vocabulary) in fp32,
-        with gradients, and the tokens themselves."""
+        """Return (logits, targets) of all completion tokens, those from `starts` on: (tokens, vocabulary) in fp32 with
+        gradients, and (tokens,)."""

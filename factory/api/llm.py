@@ -1,4 +1,4 @@
-"""Asking another model: what is asked, what comes back, and where a teacher is that is not on this machine."""
+"""Chat requests and responses, the teacher protocol, and OpenAI-compatible endpoints."""
 
 from __future__ import annotations
 
@@ -21,52 +21,54 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def get_hub_hosts() -> tuple[str, ...]:
-    """The hosts of the model and data hub, for a source or a base that is fetched from it."""
-    named = urlsplit(os.environ.get("HF_ENDPOINT", "")).hostname
-    return (named, f".{named}") if named else ("huggingface.co", ".huggingface.co", ".hf.co")
+    """Return the hosts of the Hugging Face hub, or of the mirror named by `HF_ENDPOINT`."""
+    mirror = urlsplit(os.environ.get("HF_ENDPOINT", "")).hostname
+    return (mirror, f".{mirror}") if mirror else ("huggingface.co", ".huggingface.co", ".hf.co")
 
 
 class Endpoint(SpecBlock):
-    """A model behind an OpenAI-compatible endpoint. What is asked leaves this machine for it, and for nowhere else."""
+    """A model behind an OpenAI-compatible endpoint. Requests leave this machine for this host only."""
 
-    model: str = Field(min_length=1, description="the model's name at the endpoint")
+    model: str = Field(min_length=1, description="model name at the endpoint")
     base_url: str = Field(
-        pattern=r"^https?://[^\s/?#]+[^\s?#]*$", description="the endpoint, such as http://localhost:8000/v1"
+        pattern=r"^https?://[^\s/?#]+[^\s?#]*$", description="the base URL of the API, such as http://localhost:8000/v1"
     )
     key_env: Annotated[str, Runtime] = Field(
-        "", pattern=r"^([A-Za-z_]\w*)?$", description="name of the environment variable that holds the key, if any"
+        "", pattern=r"^([A-Za-z_]\w*)?$", description="environment variable that holds the API key, if any"
     )
-    price_in: float = Field(0.0, ge=0, description="price of a million tokens of prompt")
-    price_out: float = Field(0.0, ge=0, description="price of a million tokens of answer")
-    body: dict[str, Any] = Field({}, description="fields of the request to add or replace; null leaves one out")
-    timeout: Annotated[float, Runtime] = Field(60.0, gt=0, description="seconds for one request")
-    retries: Annotated[int, Runtime] = Field(4, ge=0, description="further tries of a request that failed in passing")
-    concurrency: Annotated[int, Runtime] = Field(4, ge=1, le=64, description="requests at the same time")
-    rate: Annotated[float, Runtime] = Field(0.0, ge=0, description="requests a second, at most; 0 for no limit")
+    price_in: float = Field(0.0, ge=0, description="price of a million prompt tokens")
+    price_out: float = Field(0.0, ge=0, description="price of a million completion tokens")
+    extra_body: dict[str, Any] = Field({}, description="fields of the request to add or replace; null leaves one out")
+    timeout: Annotated[float, Runtime] = Field(60.0, gt=0, description="timeout of a request in seconds")
+    retries: Annotated[int, Runtime] = Field(4, ge=0, description="retries of a request after a transient failure")
+    concurrency: Annotated[int, Runtime] = Field(4, ge=1, le=64, description="concurrent requests")
+    requests_per_second: Annotated[float, Runtime] = Field(
+        0.0, ge=0, description="maximum rate of requests; 0 for no limit"
+    )
 
     @field_validator("base_url")
     @classmethod
     def _validate_base_url(cls, url: str) -> str:
         parts = urlsplit(url)
         if "@" in parts.netloc:
-            raise ValueError("holds a user or a key; name the variable of the environment that holds it in key_env")
+            raise ValueError("contains credentials; put the key in an environment variable and name it in key_env")
         if not parts.hostname or (parts.port is not None and not parts.port):
-            raise ValueError("names no host")
+            raise ValueError("has no host")
         return url
 
     @property
     def host(self) -> str:
-        """`host:port`, as the perimeter names it."""
+        """`host:port`, as the network policy lists it."""
         parts = urlsplit(self.base_url)
         name = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
         return f"{name}:{parts.port or DEFAULT_PORTS[parts.scheme.lower()]}"
 
     def build_cache_identity(self) -> dict[str, Any]:
-        """What an answer depends on. Prices, keys, and how patiently one asks are no part of it."""
-        return {"model": self.model, "base_url": self.base_url, "body": self.body}
+        """Return the fields that an answer depends on; prices, keys, timeouts and rates are not among them."""
+        return {"model": self.model, "base_url": self.base_url, "extra_body": self.extra_body}
 
     def compute_cost(self, tokens_in: int, tokens_out: int) -> float:
-        """What so many tokens cost, in the currency of the prices."""
+        """Return the cost of a request in the currency of the prices."""
         return (tokens_in * self.price_in + tokens_out * self.price_out) / 1e6
 
 
@@ -74,9 +76,8 @@ class Endpoint(SpecBlock):
 class ChatRequest:
     """One request to a teacher or judge.
 
-    With a `schema` the answer must validate against it; one that does not is shown its fault and asked once more.
-    With `choices` the answer is one of these. `draw` tells independent draws of the same request apart, and seeds
-    sampling where the temperature is above 0.
+    With `schema`, an answer that does not validate is sent back once with its error. With `choices`, the answer is one
+    of them. `sample_index` distinguishes independent samples of one request and seeds sampling above temperature 0.
     """
 
     messages: tuple[Message, ...]
@@ -88,17 +89,17 @@ class ChatRequest:
 
     def __post_init__(self) -> None:
         if self.schema is not None and self.choices:
-            raise ValueError("an answer follows a schema or is one of some choices, not both")
+            raise ValueError("a request takes a schema or choices, not both")
         if not self.messages:
-            raise ValueError("a request needs a message")
+            raise ValueError("a request needs at least one message")
 
 
 @dataclass(frozen=True, slots=True)
 class ChatResponse:
-    """What came back. `value` is the validated object when a schema was given.
+    """The response to a request. `value` is the validated object if the request had a schema.
 
-    `failed` says why there is no valid answer; the text may then be partial, and `value` is None. `prompt` is the
-    digest of the request, for provenance. `cost` and `seconds` are of the answer when it was paid for, `cached` or not.
+    `error` says why there is no valid answer; `text` may then be partial and `value` is None. `prompt_digest` is the
+    digest of the request, for provenance. `cost` and `seconds` are those of the original call, also `from_cache`.
     """
 
     text: str
@@ -121,7 +122,7 @@ class Teacher(Protocol):
         """The model's name, for provenance."""
 
     def ask(self, asks: Iterable[ChatRequest], report: Reporter | None = None) -> Iterator[ChatResponse]:
-        """Yield one reply for each request, in their order; what was asked before comes from the cache.
+        """Yield one response for each request, in order; repeated requests are answered from the cache.
 
-        Raises UnavailableError when the endpoint does not answer or the budget is spent. What was answered stays.
+        Raises UnavailableError if the endpoint does not answer or the budget is spent; earlier answers stay cached.
         """

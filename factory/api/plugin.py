@@ -1,4 +1,4 @@
-"""The class that every plugin is: its own config, frozen and closed, its fields being the spec's fields."""
+"""The base class of plugins: a frozen pydantic model whose fields are the fields of its block in the spec."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from pydantic import BaseModel, ConfigDict
 
 from factory import identity
 
-CONTRACT = 1
+CONTRACT = 2
+"""Version of the plugin API; a plugin class written for another version is refused at discovery."""
 
 
 class Runtime:
-    """Marks a field that does not change the output (workers, inference batch size, device): it stays out of keys."""
+    """Marks a field that does not change the output (workers, inference batch size, device): keys ignore it."""
 
 
 class Input:
-    """Marks a path, relative to the spec's folder: a key holds the digest of its content, never its name."""
+    """Marks a path relative to the spec's folder: keys hold the digest of its content, never its name."""
 
 
 class Plugin(BaseModel):
-    """A kind that a spec can name. Subclass one of the roles, not this."""
+    """A kind that a spec can name. Subclass one of the roles instead of this class."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
 
@@ -31,22 +32,22 @@ class Plugin(BaseModel):
     version: ClassVar[int] = 1
     contract: ClassVar[int] = CONTRACT
     local_digest: ClassVar[str] = ""
-    """The digest of the project-local folder that the class was loaded from; the registry sets it."""
+    """Digest of the project-local folder that the class was loaded from; set by the registry."""
 
     def compute_fingerprint(self) -> Any:
-        """What else the output depends on, as JSON: say, the version of a package the data comes from."""
+        """Return a JSON value that the output also depends on, such as the version of a data package."""
         return None
 
     def get_required_models(self) -> tuple[str, ...]:
-        """Which further models of the spec it needs, by their field in `models`, such as `embedder`."""
+        """Return the fields of the spec's `models` that the plugin needs besides the student, such as `embedder`."""
         return ()
 
     def list_hosts(self) -> tuple[str, ...]:
-        """The hosts it may speak to, as `host:port`, `host`, or `.suffix`: those of its endpoints. No other answers."""
+        """Return the hosts that the plugin may connect to, as `host:port`, `host` or `.suffix`; others are blocked."""
         return tuple(sorted(set(_iter_endpoint_hosts(self))))
 
     def compute_identity(self, root: Path) -> dict[str, Any]:
-        """What this block adds to a key. Raises FileNotFoundError when an `Input` is not there."""
+        """Return what this block contributes to a key. Raises FileNotFoundError if an `Input` does not exist."""
         return {
             "kind": self.kind,
             "version": self.version,
@@ -56,12 +57,12 @@ class Plugin(BaseModel):
         }
 
     def to_block(self) -> dict[str, Any]:
-        """The JSON form that makes this plugin again."""
+        """Return the block of a spec that creates this plugin again."""
         return {"kind": self.kind, **self.model_dump(mode="json")}
 
 
 def _iter_endpoint_hosts(value: Any) -> Iterator[str]:
-    """The hosts of every endpoint in a value, however deep."""
+    """Yield the host of every endpoint in a value, at any depth."""
     from factory.api.llm import Endpoint
 
     if isinstance(value, Endpoint):
@@ -73,19 +74,18 @@ def _iter_endpoint_hosts(value: Any) -> Iterator[str]:
 
 
 def has_marker(model: type[BaseModel], name: str, marker: type) -> bool:
-    """Whether a field carries a marker such as `Runtime` or `Input`."""
+    """Return whether a field is annotated with a marker such as `Runtime` or `Input` (the class or an instance)."""
     return any(m is marker or isinstance(m, marker) for m in model.model_fields[name].metadata)
 
 
 def compute_fields_identity(model: BaseModel, root: Path) -> dict[str, Any]:
-    """The fields of a model that change the output: runtime fields left out, inputs by content."""
-    dumped = model.model_dump(mode="json")
+    """Return the fields of a model that change its output: without runtime fields, inputs as content digests."""
     kind = type(model)
-    kept = {name: value for name, value in dumped.items() if not has_marker(kind, name, Runtime)}
-    for name, value in kept.items():
+    fields = {n: value for n, value in model.model_dump(mode="json").items() if not has_marker(kind, n, Runtime)}
+    for name, value in fields.items():
         child = getattr(model, name)
         if value is not None and has_marker(kind, name, Input):
-            kept[name] = identity.digest_path(root / value)
+            fields[name] = identity.digest_path(root / value)
         elif isinstance(child, BaseModel):
-            kept[name] = compute_fields_identity(child, root)
-    return kept
+            fields[name] = compute_fields_identity(child, root)
+    return fields

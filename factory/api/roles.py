@@ -1,4 +1,4 @@
-"""What a plugin can be. Each role is one class with one method, or two, to write."""
+"""The roles of plugins. Subclass one of these and implement its one or two methods."""
 
 from __future__ import annotations
 
@@ -30,29 +30,29 @@ Columns = tuple[str, ...]
 
 
 class Source(Plugin):
-    """Reads rows from somewhere; `gives` names the columns of its rows, `tables` the side tables it fills."""
+    """Reads rows; `output_columns` are the columns of its rows, `tables` the side tables that it fills."""
 
     role = "source"
     output_columns: ClassVar[Columns] = ()
     tables: ClassVar[Columns] = ()
 
-    weight: float = Field(0, ge=0, description="its part in a mixture, beside other weights; 0 to take all its rows")
+    weight: float = Field(0, ge=0, description="share in a mixture, relative to the other weights; 0 takes all rows")
 
     def iter_rows(self, job: Job) -> Iterator[Row]:
-        """Yield rows with their provenance, as they are read. A record that is wrong is told to `job.bad`, by file,
-        line and field; anything else that is wrong raises ValueError."""
+        """Yield rows with their provenance. Report an invalid record with `job.report_bad_record`, by file, line and
+        field; raise ValueError for any other problem."""
         raise NotImplementedError
 
     def compute_identity(self, root: Path) -> dict[str, Any]:
-        """What this block adds to a key; a weight only where one is said."""
-        made = super().compute_identity(root)
+        """Return what this block contributes to a key; an unset weight is left out."""
+        identity = super().compute_identity(root)
         if not self.weight:
-            del made["fields"]["weight"]
-        return made
+            del identity["fields"]["weight"]
+        return identity
 
 
 class Synthesizer(Plugin):
-    """Makes training rows. A yielded row whose id exists replaces it, any other is added; the rest stay."""
+    """Generates training rows. A yielded row replaces the row of the same id, or is added; other rows stay."""
 
     role = "synthesizer"
     columns: ClassVar[Columns] = ()
@@ -64,9 +64,9 @@ class Synthesizer(Plugin):
 
 
 class Curator(Plugin):
-    """Says which training rows stay, and may change those that do.
+    """Filters training rows, and may change or flag those that stay.
 
-    `measures` names the share of rows that it would drop, change or doubt: `data.require` may set limits to it.
+    `share_metric` names the share of rows that it would drop, change or flag, for limits in `data.require`.
     """
 
     role = "curator"
@@ -74,15 +74,15 @@ class Curator(Plugin):
     share_metric: ClassVar[str] = ""
 
     def curate(self, job: RowsJob) -> Iterator[Decision]:
-        """Yield a decision for each row; one without a decision stays as it is."""
+        """Yield a decision for each row; a row without a decision stays as it is."""
         raise NotImplementedError
 
 
 class Objective(Plugin):
-    """What is learned: the loss, and how a model with this adapter answers.
+    """A training objective: the loss, and how the trained model answers.
 
-    `answers` is the form of its answers; `heads` the fresh modules saved whole beside the adapter; `loader` the
-    class of a plain library that loads its bundle, as `module:Class`.
+    `output_type` is the type of its answers; `modules_to_save` are new modules saved in full beside the adapter;
+    `loader_class` is the class of a public library that loads its bundle, as `module:Class`.
     """
 
     role = "objective"
@@ -92,32 +92,32 @@ class Objective(Plugin):
     loader_class: ClassVar[str] = ""
 
     def audit(self, job: ModelJob) -> Iterator[Finding]:
-        """Yield what is wrong with the tokenised training rows, before an hour is spent on them."""
+        """Yield preflight findings: problems of the tokenised training rows, checked before training starts."""
         raise NotImplementedError
 
     def fit(self, job: FitJob) -> TrainResult:
-        """Learn from the job's rows and write the adapter, in the PEFT layout, to `job.out`."""
+        """Train on the job's rows and save the adapter to `job.out` in the PEFT format."""
         raise NotImplementedError
 
     def answer(self, job: ModelJob) -> Iterator[Answer]:
-        """Answer the job's rows with the adapter, or without one as the untuned base would."""
+        """Answer the job's rows with the adapter, or with the untuned base if there is none."""
         raise NotImplementedError
 
     def export_files(self, job: ModelJob, bundle: Path) -> None:
-        """Write what the plain library needs beside the adapter in `bundle`: module folders, tokenizer, config."""
+        """Write what the public library needs beside the adapter in `bundle`: module folders, tokenizer, config."""
         raise NotImplementedError
 
     def generate_reference_answers(self, job: ModelJob) -> ReferenceAnswers:
-        """Answer by the plain library alone: `job.adapter` is the bundle, or None for the base by itself."""
+        """Answer with the public library alone: `job.adapter` is the bundle, or None for the untuned base."""
         raise NotImplementedError
 
 
 class Contender(Plugin):
-    """Anything that can answer the test rows; `answers` is the form of its answers, empty when it is the objective's.
+    """A contender (baseline or candidate): anything that can answer the test rows.
 
-    `prompted` marks one that only prompts a model: when tuned does not clear it, prompting is enough. One that is not
-    `compared` is only shown: a variant of tuned, which the gate does not hold it against. One that `chooses` its
-    settings on validation rows may ask `job.worth`.
+    `output_type` is the type of its answers, empty for the objective's. `is_prompt_only` marks one that only prompts a
+    model: if tuned is not better, the verdict is PROMPTING_IS_ENOUGH. Without `in_gate` it is reported but the gate
+    does not compare it. With `uses_validation_score` it may tune its settings by `job.compute_validation_score`.
     """
 
     role = "contender"
@@ -134,7 +134,7 @@ class Contender(Plugin):
 
 
 class Eval(Plugin):
-    """Turns answers into numbers; `metrics` says what each means, `primary` which one the gate reads by default."""
+    """Scores answers; `metrics` describes the values, `primary_metric` is the gate's default metric."""
 
     role = "eval"
     columns: ClassVar[Columns] = ()
@@ -147,28 +147,28 @@ class Eval(Plugin):
         raise NotImplementedError
 
     def compute_totals(self, job: ScoreJob) -> Mapping[str, float]:
-        """Numbers of all rows together that are no means of them: macro F1, calibration error, corpus BLEU."""
+        """Return corpus-level numbers that are no mean over rows: macro F1, calibration error, corpus BLEU."""
         return {}
 
     def build_tables(self, job: ScoreJob) -> Mapping[str, Sequence[Mapping[str, Any]]]:
-        """What a person would rather see than read, as rows of named cells: per class, reliability bins."""
+        """Return tables for the report, as rows of named cells: scores per class, reliability bins."""
         return {}
 
 
 class Probe(Eval):
-    """An eval of the models rather than of their answers: what training did to what nobody trained for.
+    """An eval of the model itself for forgetting: capabilities outside the task, before and after training.
 
-    Stands among the evals of a spec. `tolerance` is the fall of any suite's mean at which the gate says no.
+    A spec lists it in `evaluate`. The gate fails if the mean of a suite falls by more than `tolerance`.
     """
 
-    tolerance: float = Field(0.05, ge=0, le=1, description="the fall of a suite's mean that is borne")
+    tolerance: float = Field(0.05, ge=0, le=1, description="largest accepted fall of a suite's mean")
 
     def probe(self, job: ProbeJob) -> Iterator[ProbeResult]:
-        """Ask the base and the tuned model the same; the stage pairs them by suite."""
+        """Yield paired results of the base and the tuned model on the same questions."""
         raise NotImplementedError
 
     def compute_drift(self, job: ProbeJob) -> Mapping[str, float]:
-        """Distances of the tuned model's predictions from the base's, such as a KL divergence, by name."""
+        """Return distances between predictions of the tuned model and the base, such as a KL divergence, by name."""
         return {}
 
     def score(self, job: ScoreJob) -> Iterator[Scores]:
@@ -176,24 +176,24 @@ class Probe(Eval):
 
 
 class Target(Plugin):
-    """A place where the bundle is to run."""
+    """A deployment target for the bundle."""
 
     role = "target"
 
     def explain_refusal(self, manifest: Mapping[str, Any]) -> str:
-        """Why this target can not serve such a bundle, or nothing. At check time only the planned facts are there:
-        `heads`, `rank`, `loader`, `base`."""
+        """Return why this target can not serve such a bundle, or "". At check time the manifest has only the planned
+        facts `heads`, `rank`, `loader` and `base`."""
         raise NotImplementedError
 
     def export(self, job: ExportJob) -> None:
-        """Write what the target needs to `job.out`; nothing when it takes the bundle as it is."""
+        """Write what the target needs to `job.out`; nothing if it serves the bundle as it is."""
 
 
 class Task(Plugin):
     """The kind of specialist: the columns of its rows, how they are rendered, and the defaults of every block.
 
-    `columns` are what sources must give, `prepared` what `prepare` adds; `tables` are the side tables;
-    `answers` is the form in which contenders answer.
+    `columns` are required of sources and `added_columns` are added by `prepare`; `tables` are the side tables;
+    `output_type` is the type of the contenders' answers.
     """
 
     role = "task"
@@ -202,67 +202,67 @@ class Task(Plugin):
     tables: ClassVar[Columns] = ()
     output_type: ClassVar[str] = ""
     text_column: ClassVar[str] = ""
-    """The column that identifies a row for duplicates and leakage: what a person would call its input."""
+    """The input column, which identifies a row when looking for duplicates and leakage."""
 
     @classmethod
     def get_defaults(cls) -> dict[str, Any]:
-        """A partial spec: what a spec of this task says when it says nothing."""
+        """Return a partial spec with the defaults for specs of this task."""
         raise NotImplementedError
 
     @classmethod
     def get_profiles(cls) -> dict[str, dict[str, Any]]:
-        """Named partial specs that this task brings, such as `smoke`."""
+        """Return the named partial specs of this task, such as `smoke`."""
         return {}
 
     def get_templates(self) -> dict[str, str]:
-        """The renderer as data: name → template over columns. Recorded in the bundle with its digest."""
+        """Return name → template over columns. The bundle records the templates with their digest."""
         raise NotImplementedError
 
     def render_messages(self, row: Row) -> tuple[Message, ...]:
-        """The chat up to where the specialist speaks, for generative bases: the templates `system` and `prompt`."""
+        """Render the chat up to the specialist's turn, for generative bases: the templates `system` and `prompt`."""
         templates = self.get_templates()
-        said = [("system", templates.get("system", "")), ("user", templates["prompt"])]
-        return tuple(Message(role, render(text, row.columns)) for role, text in said if text)
+        turns = [("system", templates.get("system", "")), ("user", templates["prompt"])]
+        return tuple(Message(role, render(text, row.columns)) for role, text in turns if text)
 
     def render_target(self, row: Row) -> str:
-        """What the specialist should say: the template `target`."""
+        """Render the expected answer: the template `target`."""
         return render(self.get_templates()["target"], row.columns)
 
     def list_choices(self, rows: Sequence[Row]) -> tuple[str, ...]:
-        """All answers that there are, when they are few (labels, as `target` writes them); none for free text."""
+        """Return the closed set of answers (labels, as `target` renders them); empty for free text."""
         return ()
 
     def build_guide(self, row: Row, tables: Mapping[str, Mapping[str, Row]]) -> Guide | None:
-        """What constrains the decoding of an answer to this row, for every contender that generates."""
+        """Return the decoding constraint for this row's answer, which applies to every contender that generates."""
         return None
 
     def prepare(self, job: RowsJob) -> Iterator[Row]:
-        """Yield every row with the columns that are computed and not given (a reranker's candidates). Label-free."""
+        """Yield every row with its computed columns (a reranker's candidates), without looking at labels."""
         yield from job.rows
 
     def audit(self, job: RowsJob) -> Iterator[Finding]:
-        """Yield what is wrong with the training rows as data."""
+        """Yield problems of the training rows as data, before tokenisation."""
         raise NotImplementedError
 
     def describe_row(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer | None) -> str:
-        """One row, and what a contender said to it, in a line or two for a person."""
+        """Format one row, and a contender's answer if given, in a line or two for a reader."""
         raise NotImplementedError
 
     def get_row_slices(self, row: Row) -> Mapping[str, str]:
-        """The parts of the test set that a row belongs to: slice → value, such as a label, a schema, a language."""
+        """Return slice → value for the parts of the test set that a row belongs to: its label, schema or language."""
         return {}
 
     def build_query_row(self, asked: Mapping[str, Any]) -> Row:
-        """The row that a person's question makes: `query` is what they typed, the rest are columns by name.
+        """Build the row of a user's query: `query` is the typed text, other entries are columns by name.
 
-        Raises ValueError with what is missing.
+        Raises ValueError that names what is missing.
         """
         return Row("question", {self.text_column: asked["query"], **asked}, Provenance("the question"))
 
     def extract_query(self, row: Row) -> Mapping[str, Any]:
-        """The question that would make this row: what `question` takes. Shown to a person as an example."""
+        """Return an example query: the argument from which `build_query_row` builds this row."""
         return {"query": row[self.text_column]}
 
     def format_answer(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer) -> str:
-        """The answer as the person who asked reads it."""
+        """Format the answer for the user who asked."""
         return str(answer.output)

@@ -1,4 +1,4 @@
-"""The values that stages and plugins hand to each other. All are frozen, and all have one JSON form."""
+"""The values that stages and plugins exchange. All are frozen and have one JSON form."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TRAIN, VALIDATION, TEST = "train", "validation", "test"
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Where a row comes from: the source and its line, or the generator that made it and from which rows."""
+    """The origin of a row: its source and line, or the generator that made it and the parent rows."""
 
     source: str
     line: int = 0
@@ -24,9 +24,9 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One example, or one entry of a side table (a document of a corpus) when `table` names it.
+    """One example, or one entry of the side table `table` (a document of a corpus).
 
-    Rows of one `group` never stand on both sides of a split. `split` is empty unless the source brought its own.
+    Rows of one `group` are never separated by the split. `split` is empty unless the source has its own split.
     """
 
     id: str
@@ -40,25 +40,25 @@ class Row:
         return self.columns[column]
 
     def with_columns(self, **columns: Any) -> Row:
-        """The same row with these columns added or replaced."""
+        """Return the row with these columns added or replaced."""
         return replace(self, columns={**self.columns, **columns})
 
     def with_provenance_detail(self, **detail: Any) -> Row:
-        """The same row with these facts added to what its provenance tells."""
+        """Return the row with these entries added to its provenance detail."""
         return replace(self, provenance=replace(self.provenance, detail={**self.provenance.detail, **detail}))
 
     @property
     def doubt(self) -> str:
-        """Why a person should look at it; empty for most rows."""
+        """Why the row is flagged for review; empty for most rows."""
         return str(self.provenance.detail.get("doubt", ""))
 
     def with_doubt(self, why: str) -> Row:
-        """The same row with one more reason why a person should look at it."""
+        """Return the row flagged for review, with one more reason."""
         before = self.doubt
         return self.with_provenance_detail(doubt=f"{before}; {why}" if before and why not in before else why)
 
     def to_json(self) -> dict[str, Any]:
-        """The row as JSON; its columns are shared, not copied."""
+        """Return the row as JSON; its columns are shared, not copied."""
         origin = self.provenance
         return {
             "id": self.id, "columns": self.columns, "group": self.group, "split": self.split, "table": self.table,
@@ -70,12 +70,10 @@ class Row:
 
     @classmethod
     def from_json(cls, payload: Mapping[str, Any]) -> Row:
-        """The row of a JSON value. Raises KeyError or TypeError when it is none.
-
-        What many rows have in common (names of columns, source, split) is held once.
-        """
+        """Read the row from JSON. Raises KeyError or TypeError if the value is not a row."""
         origin = dict(payload["provenance"])
         origin["parents"] = tuple(origin.get("parents", ()))
+        # Interning stores the strings that many rows share (column names, source, split) once.
         origin["source"] = intern(origin["source"])
         columns = {intern(name): value for name, value in payload["columns"].items()}
         split = intern(payload.get("split", ""))
@@ -91,14 +89,14 @@ class Message:
 
 
 Guide = Callable[[str, bool], bool]
-"""Constrained decoding: (text so far, whether it ends here) → whether an answer may begin, or end, so."""
+"""Decoding constraint: (text so far, whether it ends here) → whether an answer may start with, or be, this text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a contender says to one row. The output's form is the task's `answers`.
+    """A contender's answer to one row, in the task's `output_type`.
 
-    `ranking`: a score for each candidate. `labels`: label → probability, of every label. `text`: the text.
+    `ranking`: a score per candidate. `labels`: label → probability for every label. `text`: a string.
     """
 
     id: str
@@ -107,7 +105,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What one answer is worth: metric → value, for one row."""
+    """The scores of one answer: metric → value for one row."""
 
     id: str
     values: Mapping[str, float]
@@ -115,7 +113,7 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """One question to the base and to the tuned model that has nothing to do with the task: what each got, 0 to 1."""
+    """The scores (0 to 1) of the base and the tuned model on one question unrelated to the task."""
 
     id: str
     suite: str
@@ -125,9 +123,9 @@ class ProbeResult:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A curator's word on one row, with the reason and, for a duplicate, the row it repeats.
+    """A curator's decision on one row, with the reason and, for a duplicate, the id of the row it repeats (`twin`).
 
-    `row` is the row as it goes on, of the same id, when the curator keeps it but changes it.
+    `row` is the changed row, of the same id, if the curator keeps it but changes or flags it.
     """
 
     id: str
@@ -139,7 +137,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something preflight saw in one row: the name of the check and the fact, in words."""
+    """A preflight finding on one row: the name of the check and a description."""
 
     check: str
     row: str
@@ -148,7 +146,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """What a number means. The values of a `binary` metric are 0 or 1, so that McNemar applies."""
+    """The description of a metric. A `binary` one has only the values 0 and 1, so that McNemar's test applies."""
 
     name: str
     what: str
@@ -158,7 +156,7 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class TrainResult:
-    """What a fit did. `modules` counts the layers that carry an adapter; `facts` go into the manifest."""
+    """The result of training. `modules` counts the layers with an adapter; `facts` go into the manifest."""
 
     steps: int
     modules: int
@@ -169,7 +167,7 @@ class TrainResult:
 
 @dataclass(frozen=True, slots=True)
 class ReferenceAnswers:
-    """What a bundle answered through a plain library, and how many of its layers carried the adapter there."""
+    """Answers of a bundle loaded by a public library, and the number of layers that had the adapter there."""
 
     answers: tuple[Answer, ...]
     modules: int

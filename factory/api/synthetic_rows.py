@@ -1,4 +1,4 @@
-"""A row that a synthesizer made: an id from its content, its parents' group, and what made it."""
+"""Synthetic rows: an id derived from the content, the parents' group, and provenance of the generator."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import Any
 
 from factory import identity
 from factory.api.rows import Provenance, Row
-from factory.text.near_duplicates import normalise
+from factory.text.normalise import normalise
 
 ROW_ID_DIGITS = 12
-"""Hexadecimal digits of a made row's id: at a million rows, one in 560 sets has two alike."""
+"""Hexadecimal digits of a synthetic row's id: among a million rows a collision has a chance of 1 in 560."""
 
 
 def make_synthetic_row(
     kind: str, columns: Mapping[str, Any], parents: Sequence[Row] = (), group: str | None = None, **detail: Any
 ) -> Row:
-    """A new row of the generator `kind`. Equal content from equal parents is the same row.
+    """Create a row of the generator `kind`. Equal content from equal parents gives the same id.
 
-    It takes its source, its licence and (unless `group` says otherwise) its group from the first parent; `detail` is
-    what made it, as JSON: model, prompt, seed, score, doubt. An entry of a side table is a parent as `table/id`, so
-    that it is never taken for a row of that id.
+    Source, licence and (unless `group` is given) group come from the first parent. `detail` is JSON about the
+    generation: model, prompt, seed, score, doubt. A parent in a side table is recorded as `table/id`, so that it can
+    not be mistaken for a row of that id.
     """
     names = tuple(f"{parent.table}/{parent.id}" if parent.table else parent.id for parent in parents)
     name = f"{kind}-{identity.compute_key([kind, columns, names])[:ROW_ID_DIGITS]}"
@@ -31,6 +31,6 @@ def make_synthetic_row(
 
 
 def get_row_group(row: Row, text: str = "") -> str:
-    """The group of a row: its own, else its normalised text, else its id."""
+    """Return the group of a row: its own, else its normalised text, else its id."""
     value = row.columns.get(text) if text else None
     return row.group or (normalise(value) if isinstance(value, str) else "") or row.id

@@ -1,4 +1,4 @@
-"""The two blocks of a spec that an objective reads as they are."""
+"""The `adapter` and `train` blocks of a spec, which objectives read directly."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
 class SpecBlock(BaseModel):
-    """A block of the spec: frozen, and no field is accepted that it does not name."""
+    """A block of the spec: frozen, unknown fields are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
 
@@ -20,22 +20,24 @@ class SpecBlock(BaseModel):
 class Adapter(SpecBlock):
     """The low-rank adapter (LoRA, arXiv:2106.09685), on all linear layers of the base."""
 
-    rank: int = Field(32, ge=1, le=512, description="rank of the update of each linear layer")
+    rank: int = Field(32, ge=1, le=512, description="rank of the low-rank update of each linear layer")
     alpha: float = Field(32, gt=0, description="the update is scaled by alpha / rank")
     dropout: Fraction = Field(0.0, description="dropout before the update, in training")
 
 
 class TrainingArgs(SpecBlock):
-    """How long and how fast to learn; every objective reads all of it."""
+    """Training hyperparameters, read by every objective."""
 
     epochs: float = Field(2, gt=0, description="passes over the training rows")
-    batch_size: int = Field(16, ge=1, description="rows a step")
-    learning_rate: float = Field(1e-3, gt=0, le=1, description="peak rate of AdamW; ten times a full fine-tune's")
-    warmup: Fraction = Field(0.1, description="share of the steps over which the rate rises")
-    schedule: Literal["linear", "cosine", "constant"] = Field("linear", description="how the rate falls after warm-up")
+    batch_size: int = Field(16, ge=1, description="rows per step")
+    learning_rate: float = Field(1e-3, gt=0, le=1, description="peak rate of AdamW; ten times that of full fine-tuning")
+    warmup_ratio: Fraction = Field(0.1, description="share of the steps over which the learning rate rises")
+    lr_scheduler: Literal["linear", "cosine", "constant"] = Field(
+        "linear", description="how the learning rate falls after warm-up"
+    )
     weight_decay: float = Field(0.0, ge=0, description="decoupled weight decay of AdamW")
-    seed: int = Field(7, ge=0, description="seed of everything that is drawn while training")
+    seed: int = Field(7, ge=0, description="random seed of training")
     precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="of the frozen base; auto takes the faster one here. The adapter itself is fp32"
+        "auto", description="precision of the frozen base (the adapter is fp32); auto picks the faster one here"
     )
     checkpoint_every: Annotated[int, Runtime] = Field(20, ge=1, description="steps between checkpoints")

@@ -4,4 +4,7 @@ from factory.bundle.assembly import BundleInputs, copy_adapter_files, finish_bun
 from factory.bundle.golden import GoldenRows, read_golden
 from factory.bundle.manifest import MANIFEST_SCHEMA, load_manifest, read_bundle_digest, verify_bundle
 
-__all__ = ["MANIFEST_SCHEMA", "BundleInputs", "GoldenRows", "read_bundle_digest", "write_bundle_evidence", "finish_bundle", "load_manifest", "copy_adapter_files", "read_golden", "verify_bundle"]
+__all__ = [
+    "MANIFEST_SCHEMA", "BundleInputs", "GoldenRows", "read_bundle_digest", "write_bundle_evidence", "finish_bundle",
+    "load_manifest", "copy_adapter_files", "read_golden", "verify_bundle"
+]

@@ -77,12 +77,16 @@ def write_bundle_evidence(
     return _build_manifest(bundle, evidence, renderer)
 
 
-def finish_bundle(bundle: Path, evidence: BundleInputs, manifest: Mapping[str, Any], private: Iterable[Path]) -> dict[str, Any]:
+def finish_bundle(
+    bundle: Path, evidence: BundleInputs, manifest: Mapping[str, Any], private: Iterable[Path]
+) -> dict[str, Any]:
     """Write the card and the licence notes, then seal: nothing may be added after this.
 
     Raises FactoryError when a file names one of the `private` folders, for a bundle must not depend on a machine.
     """
-    (bundle / "README.md").write_text(model_card.render_model_card(manifest, evidence.score, evidence.gather), encoding="utf-8")
+    (bundle / "README.md").write_text(
+        model_card.render_model_card(manifest, evidence.score, evidence.gather), encoding="utf-8"
+    )
     terms = licence_notes.render_licence_notes(evidence.base, evidence.gather, evidence.curate)
     (bundle / "LICENSES.md").write_text(terms, encoding="utf-8")
     for path in sorted(bundle.rglob("*")):
@@ -131,7 +135,8 @@ def _build_manifest(bundle: Path, evidence: BundleInputs, renderer: str) -> dict
         "base": dict(evidence.base), "architecture": (config.get("architectures") or [""])[0],
         "digests": {
             "base": evidence.base["digest"], "tokenizer": identity.compute_key(tokenizer), "data": dict(evidence.data),
-            "spec": identity.compute_key(dict(evidence.spec)), "renderer": renderer, "golden": files[golden.GOLDEN_FILE],
+            "spec": identity.compute_key(dict(evidence.spec)), "renderer": renderer,
+            "golden": files[golden.GOLDEN_FILE],
             "adapter": files["adapter_model.safetensors"],
         },
         "rows": dict(evidence.freeze["counts"]), "leakage": evidence.curate.get("leakage", {}),

@@ -59,7 +59,8 @@ def _render_hub_metadata(manifest: Mapping[str, Any], score: Mapping[str, Any]) 
     }
     head = {
         "base_model": manifest["base"]["id"], "base_model_relation": "adapter",
-        "license": HUB_LICENCES.get(licence, "other"), "library_name": usage_examples.get_library_name(loader), "pipeline_tag": pipeline,
+        "license": HUB_LICENCES.get(licence, "other"), "library_name": usage_examples.get_library_name(loader),
+        "pipeline_tag": pipeline,
         "tags": sorted({"lora", "peft", "specialist-factory", manifest["task"]["kind"]}),
         "model-index": [{"name": manifest["name"], "results": [result]}],
     }
@@ -102,7 +103,9 @@ def _render_bullets(texts: Iterable[str]) -> str:
 
 def _describe_training_data(manifest: Mapping[str, Any], gather: Mapping[str, Any]) -> str:
     """Where the rows come from and what was checked between training and test rows."""
-    sources = [f"{source['kind']}: {source['rows']} rows ({format_source_licences(source)})" for source in gather["sources"]]
+    sources = [
+        f"{source['kind']}: {source['rows']} rows ({format_source_licences(source)})" for source in gather["sources"]
+    ]
     proof = manifest["leakage"]
     if proof:
         groups, exact, near = (proof.get(name, 0) for name in ("test_groups_in_training", "exact", "near"))

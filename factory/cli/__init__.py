@@ -1,4 +1,4 @@
-"""The command line. One place prints what went wrong; everything else raises."""
+"""The command-line interface. Commands raise errors; `run_command_line` alone reports them and sets the exit code."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def run_command_line(arguments: Sequence[str]) -> int:
-    """Run one command; returns its exit code, whatever happened. Prints at most one complaint, to standard error."""
+    """Run one command and return its exit code. Never raises; prints at most one error, to standard error."""
     from factory.cli import error_reporting
     from factory.cli.app import app
 
-    if "_FACTORY_COMPLETE" in os.environ:
+    if "_FACTORY_COMPLETE" in os.environ:  # called by the completion script of a shell, not by a person
         from click.shell_completion import shell_complete
 
         return shell_complete(app, {}, "factory", "_FACTORY_COMPLETE", os.environ["_FACTORY_COMPLETE"])
@@ -26,5 +26,5 @@ def run_command_line(arguments: Sequence[str]) -> int:
             code = app.invoke(context)
         sys.stdout.flush()
         return code or 0
-    except BaseException as error:  # the boundary: nothing passes it but an exit code
+    except BaseException as error:  # the process boundary: every exception becomes an exit code
         return error_reporting.report_error(error)

@@ -1,4 +1,4 @@
-"""The commands by name. Each lives in a module that is imported when it is called, so that help is instant."""
+"""The command table. A command's module is imported only when the command runs, which keeps `--help` fast."""
 
 from __future__ import annotations
 
@@ -8,40 +8,40 @@ from typing import Any
 import click
 
 COMMAND_SUMMARIES = {
-    "check": "Say all that is wrong with a spec.",
-    "plan": "Show the stages of a spec: what is cached, what would run, how long it may take.",
-    "data": "Make the rows of a spec, up to curation and no further, and show them.",
+    "check": "Validate a spec and report every error.",
+    "plan": "Show the stages of a spec: what is cached, what would run, and the estimated time.",
+    "data": "Build the rows of a spec, up to curation, and show them.",
     "review": "Let a subject expert accept, reject or edit training rows.",
-    "advise": "Say whether to fine-tune at all, from the rows and a quick ladder of what exists.",
-    "build": "Build a specialist, from a spec to a verdict and a bundle.",
-    "why": "Say why a stage would run.",
-    "runs": "List the runs.",
-    "show": "Show a run, live or past.",
-    "compare": "Compare two builds, two specialists or two contenders, row by row.",
-    "report": "Write a run as one HTML file.",
-    "specialists": "List the specialists: versions, aliases, verdicts, what each is made of.",
-    "tui": "Watch runs and compare specialists on a terminal.",
-    "try": "Ask a specialist.",
-    "verify": "Check that a bundle is what was built.",
-    "bases": "List the base models that are known by digest.",
-    "plugins": "List the kinds that a spec can name, and what failed to load.",
-    "new": "Write a plugin package, or a commented spec, to begin with.",
-    "docs": "Write the pages of all kinds, from the installed classes, and the guides, into FOLDER as HTML.",
-    "schema": "Write the JSON Schema of specs, with the installed plugins' fields.",
-    "gc": "Free the disk of what no recent run refers to.",
+    "advise": "Advise whether fine-tuning is worthwhile, by trying contenders that need no training.",
+    "build": "Build a specialist from a spec: train, evaluate, decide and bundle.",
+    "why": "Explain why a stage would run.",
+    "runs": "List runs, newest first.",
+    "show": "Show a run, live or finished.",
+    "compare": "Compare two builds, specialists or contenders (baselines or candidates), row by row.",
+    "report": "Write a run as one self-contained HTML file.",
+    "specialists": "List specialists with their versions, aliases and verdicts.",
+    "tui": "Open the terminal interface: watch runs, compare and query specialists.",
+    "try": "Query a specialist.",
+    "verify": "Check the files of a bundle against its manifest.",
+    "bases": "List the base models in the catalogue, or compare tokenizers.",
+    "plugins": "List the plugin kinds a spec can use, and plugins that failed to load.",
+    "new": "Create a plugin package or a commented spec.",
+    "docs": "Write the reference of all installed kinds, and the guides, into FOLDER as HTML.",
+    "schema": "Write the JSON Schema of specs, including the fields of installed plugins.",
+    "gc": "Delete stage outputs that no recent run uses.",
 }
-"""Command → what it does; the module `factory.cli.commands.<name>_` holds it as `command`."""
+"""Command name → summary. Module `factory.cli.commands.<name>_` defines it as `command`."""
 
 
 class LazyGroup(click.Group):
-    """A group that knows its commands by name and imports the one that is called."""
+    """A Click group that imports only the command that is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Their names, in the order of help."""
+        """Return the command names, in help order."""
         return list(COMMAND_SUMMARIES)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of a name, imported now; None when there is none."""
+        """Import and return a command; None if the name is unknown."""
         if cmd_name not in COMMAND_SUMMARIES:
             return None
         module = importlib.import_module(f"factory.cli.commands.{cmd_name}_")
@@ -49,23 +49,23 @@ class LazyGroup(click.Group):
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        """The command that the arguments begin with. Raises UsageError with the nearest name."""
+        """Resolve the first argument to a command. Raises UsageError with the closest name."""
         if args and args[0] not in COMMAND_SUMMARIES and not args[0].startswith("-"):
             import difflib
 
             near = difflib.get_close_matches(args[0], COMMAND_SUMMARIES, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(COMMAND_SUMMARIES)}"
-            raise click.UsageError(f"no command {args[0]!r}; {hint}", ctx)
+            hint = f"did you mean {near[0]!r}?" if near else f"commands: {', '.join(COMMAND_SUMMARIES)}"
+            raise click.UsageError(f"unknown command {args[0]!r}; {hint}", ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands without importing one."""
+        """Write the command list from the summaries, without importing any command."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMAND_SUMMARIES.items()))
 
 
-def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
-    if wanted:
+def _print_version(context: click.Context, _: click.Parameter, value: bool) -> None:
+    if value:
         from factory import __version__
 
         click.echo(f"factory {__version__}")
@@ -75,11 +75,12 @@ def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> 
 @click.command(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-    epilog="Exit codes: 0 shipped, 2 the gate said no, 3 insufficient evidence, 64 bad input, "
-    "69 something is unavailable, 70 a bug, 130 interrupted.",
+    epilog="Exit codes: 0 success (SHIP), 2 rejected by the gate, 3 insufficient evidence, 64 invalid input, "
+    "69 a resource is unavailable, 70 internal error, 130 interrupted.",
 )
 @click.option(
-    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version."
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version,
+    help="Print the version and exit.",
 )
 def app() -> None:
-    """A factory of specialist models: a spec goes in, a verdict and a bundle come out."""
+    """Build, evaluate and serve specialist models from declarative YAML specs."""

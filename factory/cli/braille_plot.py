@@ -1,4 +1,4 @@
-"""A curve in braille: eight dots a letter, so that fourteen lines of terminal show a shape."""
+"""Line plots in braille characters: each character cell holds 2 × 4 dots."""
 
 from __future__ import annotations
 
@@ -6,35 +6,35 @@ import math
 from collections.abc import Iterator, Sequence
 
 BRAILLE_DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
-"""The bit of each dot of a braille letter, by row and column."""
+"""The bit of each dot in a braille character (offset from U+2800), by row and column."""
 
 
 def plot_braille(points: Sequence[tuple[float, float]], width: int = 72, height: int = 12) -> str:
-    """A line through (x, y), its highest and lowest value at the left, its first and last x below. Empty for none."""
-    kept = [(x, y) for x, y in points if math.isfinite(y)]
-    if not kept:
+    """Plot (x, y) as a line: y range at the left, x range below. Non-finite y are skipped; empty without points."""
+    finite = [(x, y) for x, y in points if math.isfinite(y)]
+    if not finite:
         return ""
-    (left, right), (low, high) = ((min(v), max(v)) for v in zip(*kept, strict=True))
-    across, down = (width * 2 - 1) / (right - left or 1), (height * 4 - 1) / (high - low or 1)
+    (left, right), (low, high) = ((min(v), max(v)) for v in zip(*finite, strict=True))
+    x_scale, y_scale = (width * 2 - 1) / (right - left or 1), (height * 4 - 1) / (high - low or 1)
     cells = [[0] * width for _ in range(height)]
-    for x, y in _interpolate_dots([(round((x - left) * across), round((high - y) * down)) for x, y in kept]):
+    for x, y in _interpolate_dots([(round((x - left) * x_scale), round((high - y) * y_scale)) for x, y in finite]):
         cells[y // 4][x // 2] |= BRAILLE_DOTS[y % 4][x % 2]
     labels = {0: f"{high:.3g}", height - 1: f"{low:.3g}"}
-    room = max(map(len, labels.values()))
-    lines = [f"{labels.get(i, ''):>{room}} │{''.join(chr(0x2800 + c) for c in row)}" for i, row in enumerate(cells)]
+    margin = max(map(len, labels.values()))
+    lines = [f"{labels.get(i, ''):>{margin}} │{''.join(chr(0x2800 + c) for c in row)}" for i, row in enumerate(cells)]
     first, last = f"{left:g}", f"{right:g}"
-    return "\n".join([*lines, f"{'':{room}} └{'─' * width}", f"{'':{room}}  {first}{last:>{width - len(first)}}"])
+    return "\n".join([*lines, f"{'':{margin}} └{'─' * width}", f"{'':{margin}}  {first}{last:>{width - len(first)}}"])
 
 
 def _interpolate_dots(dots: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """The dots with those between neighbours."""
+    """Yield every dot on the straight lines between neighbouring dots."""
     previous = dots[0]
     for dot in dots:
         steps = max(abs(dot[0] - previous[0]), abs(dot[1] - previous[1]), 1)
         for i in range(1, steps + 1):
-            share = i / steps
+            fraction = i / steps
             yield (
-                round(previous[0] + (dot[0] - previous[0]) * share),
-                round(previous[1] + (dot[1] - previous[1]) * share),
+                round(previous[0] + (dot[0] - previous[0]) * fraction),
+                round(previous[1] + (dot[1] - previous[1]) * fraction),
             )
         previous = dot

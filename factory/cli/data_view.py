@@ -1,4 +1,4 @@
-"""Rows on a terminal: the funnel, spreads as bars, samples, and the history of one row."""
+"""Rows as terminal text: the data funnel, distributions as bars, samples, and the history of one row."""
 
 from __future__ import annotations
 
@@ -25,83 +25,89 @@ if TYPE_CHECKING:
 BAR_BLOCKS = " ▏▎▍▌▋▊▉█"
 BAR_WIDTH, WIDTH = 28, 100
 MAX_REASONS = 3
-"""Reasons of a step that are shown."""
+"""Reasons shown per funnel step."""
 
 
 def format_bar(share: float, width: int = BAR_WIDTH) -> str:
-    """A filled part of a line, to an eighth of a letter; what is not nothing is seen."""
+    """Return a bar for a fraction of `width`, to an eighth of a character; any positive share is visible."""
     eighths = round(max(0.0, min(1.0, share)) * width * 8)
     full, rest = divmod(max(eighths, 1 if share > 0 else 0), 8)
     return "█" * full + (BAR_BLOCKS[rest] if rest else "")
 
 
-def format_data_profile(portrait: DataProfile) -> Iterator[str]:
-    """The whole portrait, part by part."""
-    yield f"{style_bold(portrait.run_outputs.run.name)} {style_dim(portrait.task.kind)}\n"
-    yield format_funnel_table(portrait.funnel)
-    yield from format_leakage_proof(portrait.leakage, portrait.run_outputs.read_stage_json("curate").get("tests", []))
-    for spread in portrait.distributions:
-        yield f"\n{format_distribution(spread)}"
-    yield from _format_sample_list("rows that stay", portrait.training_samples)
-    yield from _format_sample_list("rows that went", portrait.removal_samples)
+def format_data_profile(profile: DataProfile) -> Iterator[str]:
+    """Yield every section of a data profile."""
+    yield f"{style_bold(profile.run_outputs.run.name)} {style_dim(profile.task.kind)}\n"
+    yield format_funnel_table(profile.funnel)
+    yield from format_leakage_proof(profile.leakage, profile.run_outputs.read_stage_json("curate").get("tests", []))
+    for distribution in profile.distributions:
+        yield f"\n{format_distribution(distribution)}"
+    yield from _format_sample_list("kept rows (sample)", profile.training_samples)
+    yield from _format_sample_list("dropped rows (sample)", profile.removal_samples)
 
 
 def format_funnel_table(steps: Sequence[FunnelStep]) -> str:
-    """A line a step: what it took or added, what is there after it."""
+    """Return a table with a line per step: rows added, dropped or changed, and rows left after it."""
     most = max([step.rows for step in steps] or [1]) or 1
     rows = [
-        [step.stage, clean_line(step.step, 30), _format_step_change(step), f"{step.rows:,}", format_bar(step.rows / most), _format_step_reasons(step)]
+        [step.stage, clean_line(step.step, 30), _format_step_change(step), f"{step.rows:,}",
+         format_bar(step.rows / most), _format_step_reasons(step)]
         for step in steps
     ]
-    return output.format_table(["stage", "step", "change", "rows", "", "because"], rows, right=(2, 3))
+    return output.format_table(["stage", "step", "change", "rows", "", "reasons"], rows, right=(2, 3))
 
 
 def _format_step_change(step: FunnelStep) -> str:
-    parts = [f"+{step.added:,}" if step.added else "", f"−{step.dropped:,}" if step.dropped else "",
+    changes = [f"+{step.added:,}" if step.added else "", f"−{step.dropped:,}" if step.dropped else "",
              f"~{step.changed:,}" if step.changed else ""]
-    return " ".join(part for part in parts if part) or "0"
+    return " ".join(change for change in changes if change) or "0"
 
 
 def _format_step_reasons(step: FunnelStep) -> str:
     reasons = list(step.reasons.items())
-    said = ", ".join(f"{clean_line(why, 60)} {rows:,}" for why, rows in reasons[:MAX_REASONS])
-    return f"{said}, {len(reasons) - MAX_REASONS} more" if len(reasons) > MAX_REASONS else said
+    shown = ", ".join(f"{clean_line(why, 60)} {count:,}" for why, count in reasons[:MAX_REASONS])
+    return f"{shown}, {len(reasons) - MAX_REASONS} more" if len(reasons) > MAX_REASONS else shown
 
 
 def format_leakage_proof(leakage: Mapping[str, Any], tests: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Whether anything of the frozen rows is in training, and what the spec's own tests of data found."""
+    """Yield the result of the leakage check, and those of the data requirements of the spec (`data.require`)."""
     if leakage:
-        left = sum(int(leakage.get(name, 0)) for name in ("test_groups_in_training", "exact", "near", "semantic"))
-        gone = sum((leakage.get("dropped") or {}).values())
-        yield "\n" + (f"{left} training rows are too close to frozen rows" if left else
-                      f"nothing of the frozen rows is in training ({gone} rows were dropped for it)")
+        leaks = sum(int(leakage.get(name, 0)) for name in ("test_groups_in_training", "exact", "near", "semantic"))
+        dropped = sum((leakage.get("dropped") or {}).values())
+        passed = f"no leakage: no training row matches a held-out row (frozen); {format_count(dropped, 'row')} dropped"
+        failed = f"leakage: {format_count(leaks, 'training row')} too similar to held-out rows (frozen)"
+        yield f"\n{failed if leaks else passed}"
     if leakage.get("repeats"):
-        yield f"{leakage['repeats']} texts of frozen rows stood word for word in training rows, as they came"
+        repeats = format_count(leakage["repeats"], "text")
+        yield f"{repeats} of held-out rows also occurred in training rows before curation"
     for test in tests:
         limits = ", ".join(f"{name} {test[name]:g}" for name in ("min", "max") if test.get(name) is not None)
         yield f"data.require {clean_line(test.get('metric', ''))}: {format_number(test.get('value'))} ({limits})"
 
 
-def format_distribution(spread: Distribution) -> str:
-    """A histogram or counts, with a bar each."""
+def format_distribution(distribution: Distribution) -> str:
+    """Return a histogram or value counts, with a bar per line."""
     from factory.runs.profile import Histogram
 
-    return _format_histogram(spread) if isinstance(spread, Histogram) else _format_value_counts(spread)
+    if isinstance(distribution, Histogram):
+        return _format_histogram(distribution)
+    return _format_value_counts(distribution)
 
 
-def _format_histogram(spread: Histogram) -> str:
-    facts = f"median {spread.median:g}, 95 % up to {spread.p95:g}, most {spread.most:g} {spread.unit}"
-    head = f"{style_bold(clean_line(spread.title))}  {facts.rstrip()}"
-    most = max(each.rows for each in spread.bins) or 1
-    return "\n".join([head, *_format_bar_lines([(each.name, each.rows) for each in spread.bins], most)])
+def _format_histogram(histogram: Histogram) -> str:
+    summary = f"median {histogram.median:g}, p95 {histogram.p95:g}, max {histogram.most:g} {histogram.unit}"
+    head = f"{style_bold(clean_line(histogram.title))}  {summary.rstrip()}"
+    most = max(bin.rows for bin in histogram.bins) or 1
+    return "\n".join([head, *_format_bar_lines([(bin.name, bin.rows) for bin in histogram.bins], most)])
 
 
-def _format_value_counts(spread: ValueCounts) -> str:
-    values, (left, rows) = spread.values, spread.others
-    head = f"{style_bold(clean_line(spread.title))}  {format_count(len(values) + left, 'value')}"
-    more = [style_dim(f"  and {left} more values with {rows:,} rows")] if left else []
-    most = max([each for _, each in values] or [1])
-    return "\n".join([head, *_format_bar_lines([(clean_line(name, 40), each) for name, each in values], most), *more])
+def _format_value_counts(counts: ValueCounts) -> str:
+    values, (hidden, hidden_rows) = counts.values, counts.others
+    head = f"{style_bold(clean_line(counts.title))}  {format_count(len(values) + hidden, 'value')}"
+    rest = f"  and {format_count(hidden, 'more value')} in {format_count(hidden_rows, 'row')}"
+    most = max([rows for _, rows in values] or [1])
+    lines = _format_bar_lines([(clean_line(name, 40), rows) for name, rows in values], most)
+    return "\n".join([head, *lines, *([style_dim(rest)] if hidden else [])])
 
 
 def _format_bar_lines(lines: Sequence[tuple[str, int]], most: int) -> list[str]:
@@ -121,36 +127,37 @@ def _format_sample(sample: RowSample) -> Iterator[str]:
     yield f"{sample.id}  {style_dim(clean_line(sample.origin))}{f'  {clean_line(why, 90)}' if why else ''}"
     yield from wrap_paragraph(sample.text, "  ")
     if sample.twin:
-        yield f"  {style_dim(f'repeats {clean_line(sample.twin)}')}"
+        yield f"  {style_dim(f'matches {clean_line(sample.twin)}')}"
         yield from wrap_paragraph(sample.twin_text, "    ")
 
 
 def wrap_paragraph(text: str, indent: str) -> Iterator[str]:
-    """The lines of a text, wrapped, without what could steer the terminal."""
+    """Yield the wrapped lines of a text, without terminal control sequences."""
     width = min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns)
     for line in text.splitlines():
         yield textwrap.fill(clean_line(line), width, initial_indent=indent, subsequent_indent=indent)
 
 
 def format_row_history(history: RowLineage, depth: int = 0) -> Iterator[str]:
-    """One row with all that is known of it, and its parents below it."""
-    row, made, pad = history.row, history.row.provenance, "  " * depth
-    yield f"{pad}{style_bold(row.id)}  {history.state}"
+    """Yield everything recorded about a row, then the rows it was derived from, indented."""
+    row, provenance, indent = history.row, history.row.provenance, "  " * depth
+    yield f"{indent}{style_bold(row.id)}  {history.state}"
     if history.why:
         twin = f" ({clean_line(history.twin)})" if history.twin else ""
-        yield f"{pad}  dropped by {history.step}: {clean_line(history.why)}{twin}"
+        yield f"{indent}  dropped by {history.step}: {clean_line(history.why)}{twin}"
     facts = {
-        "source": f"{made.source}:{made.line}" if made.line else made.source, "licence": made.licence,
-        "generator": made.generator, "group": row.group, "split": row.split, "content": history.key,
-        **{name: _format_column_value(value) for name, value in made.detail.items()},
-        "reviewed": join_names([f"{who} {word.verdict}" for who, word in sorted(history.decisions.items())]),
+        "source": f"{provenance.source}:{provenance.line}" if provenance.line else provenance.source,
+        "licence": provenance.licence, "generator": provenance.generator, "group": row.group, "split": row.split,
+        "content": history.key,
+        **{name: _format_column_value(value) for name, value in provenance.detail.items()},
+        "reviewed": join_names([f"{who} {decision.verdict}" for who, decision in sorted(history.decisions.items())]),
     }
-    yield from (f"{pad}  {style_dim(name)} {clean_line(value)}" for name, value in facts.items() if value)
+    yield from (f"{indent}  {style_dim(name)} {clean_line(value)}" for name, value in facts.items() if value)
     for name, value in row.columns.items():
-        yield f"{pad}  {style_dim(name)}"
-        yield from wrap_paragraph(_format_column_value(value), f"{pad}    ")
+        yield f"{indent}  {style_dim(name)}"
+        yield from wrap_paragraph(_format_column_value(value), f"{indent}    ")
     if history.parents:
-        yield f"{pad}  {style_dim('made from')}"
+        yield f"{indent}  {style_dim('derived from')}"
     for parent in history.parents:
         yield from format_row_history(parent, depth + 2)
 

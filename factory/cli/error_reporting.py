@@ -1,4 +1,4 @@
-"""What a person is told when a command fails: one line and an exit code; a traceback only for a bug of ours."""
+"""Maps exceptions to a one-line message and an exit code. Only internal errors print a traceback."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PERMISSION_ERRNOS = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 def report_error(error: BaseException) -> int:
-    """Print what a person should know about an error; returns the exit code."""
+    """Print the message of an error and return the exit code."""
     match error:
         case click.exceptions.Exit():
             return error.exit_code
@@ -37,7 +37,8 @@ def report_error(error: BaseException) -> int:
         case OSError():
             return _report_os_error(error)
         case ModuleNotFoundError() if not (error.name or "").startswith("factory"):
-            return _print_error(f"the package of {error.name!r} is not installed", UNAVAILABLE)
+            message = f"Python module {error.name!r} is not installed; install the package that provides it"
+            return _print_error(message, UNAVAILABLE)
     return _report_bug(error)
 
 
@@ -48,37 +49,39 @@ def _print_error(text: str, code: int) -> int:
 
 def _format_usage_error(error: click.ClickException) -> str:
     context = getattr(error, "ctx", None)
-    hint = f" (`{context.command_path} --help` says more)" if context else ""
+    hint = f" (see `{context.command_path} --help`)" if context else ""
     return f"{error.format_message()}{hint}"
 
 
 def _report_os_error(error: OSError) -> int:
-    """A full disk, a folder that may not be written, a file that is not there."""
-    what = error.filename or "the store"
+    """Report a full disk, missing permissions, a missing file, or another operating system error."""
+    path = error.filename or "the store"
     if error.errno in DISK_FULL_ERRNOS:
-        return _print_error(f"no space left on the disk while writing {what}; free some and run again", UNAVAILABLE)
+        message = f"no space left on the disk while writing {path}; free some space and run again"
+        return _print_error(message, UNAVAILABLE)
     if error.errno in PERMISSION_ERRNOS:
         why = (error.strerror or "not permitted").lower()
-        return _print_error(f"{what}: {why}; FACTORY_HOME may name a folder where you can write", UNAVAILABLE)
+        return _print_error(f"{path}: {why}; set FACTORY_HOME to a folder that you can write to", UNAVAILABLE)
     if error.errno == errno.ENOENT:
-        return _print_error(f"{what}: no such file", BAD_INPUT)
-    return _print_error(f"{what}: {error.strerror or error}", UNAVAILABLE)
+        return _print_error(f"{path}: no such file", BAD_INPUT)
+    return _print_error(f"{path}: {error.strerror or error}", UNAVAILABLE)
 
 
 def _silence_stdout() -> int:
-    """Whoever read our output has gone; that is no failure, and nothing can be said to them."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
+    """Redirect standard output to /dev/null after the reader closed the pipe; returns exit code 0."""
+    # Otherwise the interpreter would fail again when it flushes standard output at exit.
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
     return 0
 
 
 def _report_bug(error: BaseException) -> int:
     traceback.print_exception(error)
-    return _print_error(f"this is a bug in the factory; {_describe_newest_journal()}", BUG)
+    return _print_error(f"internal error: this is a bug in factory; {_describe_newest_journal()}", BUG)
 
 
 def _describe_newest_journal() -> str:
-    """Where the newest journal lies, for the report of a bug."""
+    """Return where the newest journal is, for a bug report."""
     try:
         from factory.store.journal import list_journals
         from factory.store.paths import find_home

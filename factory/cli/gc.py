@@ -1,4 +1,4 @@
-"""What `factory gc` takes away: outputs that no recent run refers to, and half-made ones that nobody holds."""
+"""Garbage collection of the store: outputs that no recent run uses, and incomplete ones that no build holds."""
 
 from __future__ import annotations
 
@@ -17,58 +17,62 @@ from factory.store.outputs import StageOutput, Store
 
 @dataclass(frozen=True, slots=True)
 class RemovedFolder:
-    """One folder that was, or would be, taken away: its place in the store, its size, and why."""
+    """A folder that was, or would be, deleted: its path in the store, its size in bytes, and the reason."""
 
     place: str
     bytes: int
     why: str
 
     def to_json(self) -> dict[str, Any]:
-        """As `--json` lists it."""
+        """Return the folder as `--json` prints it."""
         return asdict(self)
 
 
 def collect_garbage(home: Path, keep: int, *, dry_run: bool = False) -> list[RemovedFolder]:
-    """Take away what no kept run refers to; returns what went. What a build holds at this moment stays."""
+    """Delete outputs that none of the last `keep` runs uses; returns what was deleted.
+
+    Outputs that a build has locked are kept. Raises InputError if `keep` is less than 1.
+    """
     if keep < 1:
-        raise InputError("--keep must be 1 or more: the newest run of each specialist is never taken apart")
-    store, wanted = Store(home), find_referenced_stages(iterate_newest_runs(home, brief=True), keep)
-    gone: list[RemovedFolder] = []
-    for place in _list_store_places(store):
-        if (place.kind, place.key) in wanted:
+        raise InputError("--keep must be 1 or more: the newest run of each specialist is always kept")
+    store, used = Store(home), find_referenced_stages(iterate_newest_runs(home, brief=True), keep)
+    deleted: list[RemovedFolder] = []
+    for output in _list_outputs(store):
+        if (output.kind, output.key) in used:
             continue
-        with _try_lock_place(place) as mine:
-            if mine:
-                gone += _delete_place(store, place, dry_run)
-    return gone
+        with _try_lock_output(output) as locked:
+            if locked:
+                deleted += _delete_output(store, output, dry_run)
+    return deleted
 
 
 def find_referenced_stages(runs: Iterable[RunView], keep: int) -> set[tuple[str, str]]:
-    """(kind, key) of every stage of the last `keep` runs of each specialist, and of all runs that are going on.
+    """Return (kind, key) of every stage of running runs and of the last `keep` runs of each specialist.
 
-    Builds are counted apart from runs that made rows alone or gave advice: looking at rows frees no bundle.
+    Builds are counted separately from runs of `data` and `advise`, so that those never displace a bundle.
     """
-    seen: dict[tuple[str, bool], int] = {}
-    found: set[tuple[str, str]] = set()
+    counts: dict[tuple[str, bool], int] = {}
+    stages: set[tuple[str, str]] = set()
     for run in runs:
-        sort = (run.name, GATE_STAGE in run.stages)
-        seen[sort] = seen.get(sort, 0) + 1
-        if seen[sort] <= keep or run.state == RUNNING:
-            found |= {(name.partition("[")[0], stage.key) for name, stage in run.stages.items()}
-    return found
+        group = (run.name, GATE_STAGE in run.stages)
+        counts[group] = counts.get(group, 0) + 1
+        if counts[group] <= keep or run.state == RUNNING:
+            stages |= {(name.partition("[")[0], stage.key) for name, stage in run.stages.items()}
+    return stages
 
 
-def _list_store_places(store: Store) -> list[StageOutput]:
-    """Every place with anything in it: complete, half-made, or half-deleted."""
+def _list_outputs(store: Store) -> list[StageOutput]:
+    """Return every output with a folder in the store: complete, incomplete, or partly deleted."""
     folders = sorted(p for p in store.root.glob("*/*") if p.is_dir())
+    # Folders of one output share the key before the first dot: KEY, KEY.part, KEY.gone.
     keys = dict.fromkeys((p.parent.name, p.name.partition(".")[0]) for p in folders)
     return [StageOutput(store.root, kind, key) for kind, key in keys]
 
 
 @contextmanager
-def _try_lock_place(place: StageOutput) -> Iterator[bool]:
-    """Whether the place is ours alone for now; False when a build holds it."""
-    with (place.work_folder.parent / f"{place.key}.lock").open("a") as file:
+def _try_lock_output(output: StageOutput) -> Iterator[bool]:
+    """Try to lock an output; yields False if a build holds it."""
+    with (output.work_folder.parent / f"{output.key}.lock").open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -77,19 +81,19 @@ def _try_lock_place(place: StageOutput) -> Iterator[bool]:
         yield True
 
 
-def _delete_place(store: Store, place: StageOutput, dry_run: bool) -> Iterator[RemovedFolder]:
-    grave = place.final_folder.with_name(f"{place.key}.gone")
+def _delete_output(store: Store, output: StageOutput, dry_run: bool) -> Iterator[RemovedFolder]:
+    trash = output.final_folder.with_name(f"{output.key}.gone")
     reasons = {
-        place.final_folder: "no recent run refers to it",
-        place.work_folder: "half-made, and nobody is making it",
-        grave: "half deleted",
+        output.final_folder: "not used by a recent run",
+        output.work_folder: "incomplete, and no build is writing it",
+        trash: "left over from an interrupted deletion",
     }
-    there = [folder for folder in reasons if folder.is_dir()]
-    for folder in there:
-        yield RemovedFolder(f"{place.kind}/{folder.name}", _compute_folder_bytes(folder), reasons[folder])
+    existing = [folder for folder in reasons if folder.is_dir()]
+    for folder in existing:
+        yield RemovedFolder(f"{output.kind}/{folder.name}", _compute_folder_bytes(folder), reasons[folder])
     if not dry_run:
-        shutil.rmtree(grave, ignore_errors=True)
-        store.forget(place)
+        shutil.rmtree(trash, ignore_errors=True)
+        store.forget(output)
 
 
 def _compute_folder_bytes(folder: Path) -> int:

@@ -1,4 +1,4 @@
-"""A build on a terminal, alive. Rich is imported when the first stage runs; a cached build never needs it."""
+"""Live build display on a terminal. Rich is imported when the first stage runs; a fully cached build skips it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SPARK_BLOCKS = "▁▂▃▄▅▆▇█"
 
 
 class LiveProgress:
-    """Listens to a build and draws it on standard error."""
+    """Event listener that redraws the state of a build on standard error."""
 
     def __init__(self) -> None:
         self.run = RunView()
@@ -46,7 +46,7 @@ class LiveProgress:
             self.live_display.stop()
 
     def handle_event(self, at: float, event: events.Event) -> None:
-        """Take one event in."""
+        """Apply one event to the view; the display redraws itself."""
         self.run.apply(at, event)
         if isinstance(event, events.StageStarted) and self.live_display is None:
             self._start_live_display()
@@ -68,15 +68,16 @@ class LiveProgress:
         console.print(Text(f"{event.stage or 'build'}: {formatting.clean_line(event.text)}", style="yellow"))
 
     def draw_frame(self) -> RenderableType:
-        """The picture of this moment."""
+        """Return the current frame: a header and a line per stage."""
         from rich.console import Group
         from rich.text import Text
 
         run = self.run
+        seconds = max(0.0, time.time() - run.started) if run.end is None else run.end.seconds
         head = Text.assemble(
             (run.name, "bold"),
             (f"  {run.task}{f' · {run.profile}' if run.profile else ''}  ", "dim"),
-            (formatting.format_seconds(max(0.0, time.time() - run.started) if run.end is None else run.end.seconds), "cyan"),
+            (formatting.format_seconds(seconds), "cyan"),
         )
         return Group(head, self._build_stage_grid())
 
@@ -84,7 +85,7 @@ class LiveProgress:
         from rich.table import Table
 
         grid = Table.grid(padding=(0, 1))
-        for stage in list(self.run.stages.values()):
+        for stage in list(self.run.stages.values()):  # a copy: Rich draws in its own thread while events arrive
             grid.add_row(*_build_stage_line(self.run, stage))
         return grid
 
@@ -101,12 +102,12 @@ def _build_stage_line(run: RunView, stage: StageView) -> Sequence[RenderableType
         FAILED: formatting.clean_line(stage.error, 100),
         STOPPED: "stopped",
     }
-    quiet = "dim" if stage.state in (WAITING, CACHED) else ""
-    text = Text(detail.get(stage.state, ""), style=quiet or style)
+    dim = "dim" if stage.state in (WAITING, CACHED) else ""
+    text = Text(detail.get(stage.state, ""), style=dim or style)
     points = run.extract_curve(stage.name)
     if points:
         text.append(f"  loss {points[-1][1]:.3g} {format_sparkline([p[1] for p in points])}", style="dim")
-    return Text(mark, style=style), Text(stage.name, style=quiet), text
+    return Text(mark, style=style), Text(stage.name, style=dim), text
 
 
 def _build_running_line(run: RunView, stage: StageView) -> Sequence[RenderableType]:
@@ -114,7 +115,8 @@ def _build_running_line(run: RunView, stage: StageView) -> Sequence[RenderableTy
 
     mark = SPINNER_FRAMES[int(time.time() * 8) % len(SPINNER_FRAMES)]
     since = formatting.format_seconds(max(0.0, time.time() - stage.started))
-    text = Text.assemble((since, "cyan"), f"  {_format_progress_bar(stage)}{format_stage_progress(stage) if stage.unit else formatting.clean_line(stage.why, 80)}")
+    detail = format_stage_progress(stage) if stage.unit else formatting.clean_line(stage.why, 80)
+    text = Text.assemble((since, "cyan"), f"  {_format_progress_bar(stage)}{detail}")
     points = run.extract_curve(stage.name)
     if points:
         text.append(f"  loss {points[-1][1]:.3g} {format_sparkline([p[1] for p in points])}", style="magenta")
@@ -129,7 +131,7 @@ def _format_progress_bar(stage: StageView, width: int = 20) -> str:
 
 
 def format_sparkline(values: Sequence[float], width: int = 24) -> str:
-    """The course of some values in a line of blocks, oldest left; each block the mean of its share."""
+    """Return the values as a line of blocks, oldest first; each block is the mean of an equal slice."""
     if not values:
         return ""
     count = min(width, len(values))

@@ -1,4 +1,4 @@
-"""A build as plain lines: one a stage, and how far a long one is, at most every ten seconds."""
+"""Plain build display: a line per stage, and progress of long stages at most every ten seconds."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from factory.views import formatting
 
 ExceptionType = type[BaseException] | None
 PROGRESS_INTERVAL = 10.0
-"""Seconds between two progress lines."""
+"""Minimum seconds between two progress lines."""
 
 
 class PlainProgress:
-    """Listens to a build and prints lines to standard error."""
+    """Event listener that prints lines to standard error."""
 
     def __init__(self, write: Callable[[str], None] = print_note) -> None:
         self.run = RunView()
@@ -30,7 +30,7 @@ class PlainProgress:
         pass
 
     def handle_event(self, at: float, event: events.Event) -> None:
-        """Take one event in, and say it when it is worth a line."""
+        """Apply one event to the view, and print it if it is worth a line."""
         self.run.apply(at, event)
         line = self.format_event_line(at, event)
         if line:
@@ -38,7 +38,7 @@ class PlainProgress:
             self.write(line)
 
     def format_event_line(self, at: float, event: events.Event) -> str:
-        """What to print for an event; empty for most."""
+        """Return the line to print for an event; empty for most events."""
         match event:
             case events.RunStarted():
                 return f"run {event.run}: {len(event.plan)} stages"
@@ -49,19 +49,18 @@ class PlainProgress:
             case events.Progress(stage=stage) if at - self.last_line_at >= PROGRESS_INTERVAL:
                 return f"{stage}: {format_stage_progress(self.run.stages[stage])}{format_latest_loss(self.run, stage)}"
             case events.StageFinished(stage=stage):
-                return (
-                    f"{stage}: done in {formatting.format_seconds(event.seconds)} ({formatting.clean_line(self.run.stages[stage].why, 100)})"
-                )
+                why = formatting.clean_line(self.run.stages[stage].why, 100)
+                return f"{stage}: done in {formatting.format_seconds(event.seconds)} ({why})"
             case events.StageFailed(stage=stage):
                 return f"{stage}: failed"
             case events.Noted(stage=stage, level=level, text=text):
-                said = "warning: " if level == "warning" else ""
-                return f"{stage or 'build'}: {said}{formatting.clean_line(text)}"
+                prefix = "warning: " if level == "warning" else ""
+                return f"{stage or 'build'}: {prefix}{formatting.clean_line(text)}"
         return ""
 
 
 def format_stage_progress(stage: StageView) -> str:
-    """`120/300 steps, 4.1/s, 44 s left`."""
+    """Return the progress of a stage, such as `120/300 steps, 4.1/s, 44 s left`."""
     total = f"/{stage.total}" if stage.total else ""
     parts = [f"{stage.done}{total} {formatting.clean_line(stage.unit)}"]
     if stage.rate > 0:
@@ -72,6 +71,6 @@ def format_stage_progress(stage: StageView) -> str:
 
 
 def format_latest_loss(run: RunView, stage: str) -> str:
-    """The newest loss of a stage, if it has one."""
+    """Return the latest loss of a stage, such as `, loss 0.31`; empty if it has none."""
     points = run.extract_curve(stage)
     return f", loss {points[-1][1]:.4g}" if points else ""

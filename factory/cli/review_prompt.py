@@ -1,4 +1,4 @@
-"""A reviewer at a plain terminal: a row, a key, the next row. From a pipe, a line is a key with what belongs to it."""
+"""Interactive review at a plain terminal, one key per row. From a pipe, a line is a key and its argument."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ KEY_ACTIONS = {
 }
 WIDTH = 100
 KeyPress = tuple[str, str]
-"""A key, and what followed it on its line: the edited answer, or the note."""
+"""A key and its argument, the rest of the line: the edited answer, or the note."""
 
 
 def read_key_presses() -> Iterator[KeyPress]:
-    """Single keys of a terminal, until Ctrl-D. What was typed while a row was written is not lost."""
+    """Yield single keys from a terminal until Ctrl-D. Keys typed while a decision is saved are not lost."""
     import select
     import termios
     import tty
@@ -38,10 +38,11 @@ def read_key_presses() -> Iterator[KeyPress]:
     while True:
         before = termios.tcgetattr(handle)
         try:
+            # TCSADRAIN, not the default TCSAFLUSH: that would discard keys typed ahead.
             tty.setcbreak(handle, termios.TCSADRAIN)
             key = os.read(handle, 1)
             while key == b"\x1b" and select.select([handle], [], [], 0)[0]:
-                os.read(handle, 1)  # the rest of an arrow or another key that writes several
+                os.read(handle, 1)  # skip the rest of an escape sequence, such as an arrow key
         finally:
             termios.tcsetattr(handle, termios.TCSADRAIN, before)
         if key in (b"", b"\x04"):
@@ -50,7 +51,7 @@ def read_key_presses() -> Iterator[KeyPress]:
 
 
 def read_piped_keys() -> Iterator[KeyPress]:
-    """The lines of a pipe, such as `a`, or `e A better answer`."""
+    """Yield the lines of a pipe as keys, such as `a`, or `e A better answer`."""
     for line in sys.stdin:
         if line.strip():
             key, _, rest = line.rstrip("\n").partition(" ")
@@ -58,14 +59,14 @@ def read_piped_keys() -> Iterator[KeyPress]:
 
 
 def edit_in_editor(before: str) -> str | None:
-    """What a person made of a text in their $EDITOR; None when they left it as it was."""
+    """Open a text in $EDITOR and return the edited text; None if it was not saved."""
     after = click.edit(before, extension=".txt")
     return None if after is None else after.rstrip("\n") if not before.endswith("\n") else after
 
 
 @dataclass
 class ReviewPrompt:
-    """One run of `factory review`: shows rows and hands decisions to the desk, each before the next row is shown."""
+    """The prompt of `factory review`. Each decision is recorded in the session before the next row is shown."""
 
     session: ReviewSession
     key_presses: Iterator[KeyPress]
@@ -75,7 +76,7 @@ class ReviewPrompt:
     queue: deque[ReviewItem] = field(default_factory=deque)
 
     def run(self) -> None:
-        """Until no row waits, the reviewer quits, or the pipe ends."""
+        """Show rows until none is left, the reviewer quits, or the input ends."""
         self.queue.extend(self.session.list_waiting_items())
         while self.queue:
             self._print_item(self.queue[0])
@@ -83,7 +84,7 @@ class ReviewPrompt:
                 return
 
     def _handle_keys(self, item: ReviewItem) -> bool:
-        """Hear keys until one decides on this row; False to stop."""
+        """Process keys until one moves to another row; returns False to stop."""
         for key, rest in self.key_presses:
             if key == "q":
                 return False
@@ -98,54 +99,55 @@ class ReviewPrompt:
         return False
 
     def _apply_key(self, item: ReviewItem, key: str, rest: str) -> bool:
-        """Whether the key led to another row."""
+        """Apply a key to the row; returns whether to move to another row."""
         if key == "b":
             return self._undo_last_decision()
         if key == "e":
             answer = self._edit_answer(item, rest)
             if answer is None:
-                self.write_line("nothing was changed; the row waits")
+                self.write_line("nothing changed; the row is still undecided")
                 return False
             self.session.record_decision(item, EDIT, answer)
         elif key == "n":
-            self.session.record_decision(item, REJECT, note=rest or self.prompt_text("why"))
+            self.session.record_decision(item, REJECT, note=rest or self.prompt_text("reason"))
         else:
             self.session.record_decision(item, {"a": ACCEPT, "r": REJECT, "s": SKIP}[key])
         self.queue.popleft()
         return True
 
     def _undo_last_decision(self) -> bool:
-        before = self.session.undo()
-        if before is None:
-            self.write_line("there is nothing to take back")
+        previous = self.session.undo()
+        if previous is None:
+            self.write_line("nothing to undo")
             return False
-        self.queue = deque([before, *(item for item in self.queue if item.key != before.key)])
+        self.queue = deque([previous, *(item for item in self.queue if item.key != previous.key)])
         return True
 
     def _edit_answer(self, item: ReviewItem, rest: str) -> Mapping[str, Any] | None:
-        """The answer as edited: a lone text as it is, anything else as JSON. None when nothing was changed."""
+        """Return the edited answer; None if unchanged. One column is edited as text, several as a JSON object."""
         if len(item.answer) == 1:
             name, value = next(iter(item.answer.items()))
-            written = rest or self.open_editor(format_editable_value(value))
-            return None if written is None else {name: parse_edited_value(written, value)}
-        whole = dict(item.answer)
-        written = rest or self.open_editor(json.dumps(whole, ensure_ascii=False, indent=1))
-        found = None if written is None else parse_edited_value(written, whole)
-        if found is not None and not isinstance(found, dict):
-            raise InputError(f"an object {{…}} with {', '.join(whole)} is wanted")
-        return found
+            edited = rest or self.open_editor(format_editable_value(value))
+            return None if edited is None else {name: parse_edited_value(edited, value)}
+        before = dict(item.answer)
+        edited = rest or self.open_editor(json.dumps(before, ensure_ascii=False, indent=1))
+        answer = None if edited is None else parse_edited_value(edited, before)
+        if answer is not None and not isinstance(answer, dict):
+            raise InputError(f"expected a JSON object with the fields {', '.join(before)}")
+        return answer
 
     def _print_item(self, item: ReviewItem) -> None:
-        done = self.session.measure_progress()
-        told = ", ".join(f"{count} {name}" for name, count in done.counts.items() if count)
-        self.write_line(output.style_dim(f"\nrow {min(done.decided + 1, done.total)} of {done.total}{f' · {told}' if told else ''}"))
+        progress = self.session.measure_progress()
+        counts = ", ".join(f"{count} {name}" for name, count in progress.counts.items() if count)
+        position = f"\nrow {min(progress.decided + 1, progress.total)} of {progress.total}"
+        self.write_line(output.style_dim(f"{position}{f' · {counts}' if counts else ''}"))
         for line in self.session.show(item).splitlines():
             self.write_line(_wrap_indented_line(line))
         self.write_line(output.style_dim(_format_key_help()))
 
 
 def _wrap_indented_line(line: str) -> str:
-    """A line of a row, its indent kept, without what could steer the terminal."""
+    """Return a line wrapped with its indent, without terminal control sequences."""
     indent = " " * (len(line) - len(line.lstrip(" ")))
     width = min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns)
     return textwrap.fill(clean_line(line), width, initial_indent=indent, subsequent_indent=indent + "  ") or ""

@@ -1,4 +1,4 @@
-"""Making what a command needs to show: a plan walked as far as one stage, with the display of a build."""
+"""Runs a plan up to one stage, with the display of a build, for commands that show its output."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from factory.spec.layers import ResolvedSpec
 
 
-def make_until_stage(plan: Plan, until: str, resolved: ResolvedSpec, registry: Registry, *, plain: bool = False) -> None:
-    """Make a stage, and what it stands on, unless it is there: then nothing runs and no run is journalled."""
+def make_until_stage(
+    plan: Plan, until: str, resolved: ResolvedSpec, registry: Registry, *, plain: bool = False
+) -> None:
+    """Run a stage and the stages it depends on. If its output is complete, nothing runs and no run is journalled."""
     from factory.store.outputs import Store
     from factory.store.paths import find_home
 
@@ -32,5 +34,5 @@ def make_until_stage(plan: Plan, until: str, resolved: ResolvedSpec, registry: R
 
 
 def raise_keyboard_interrupt(number: int, frame: FrameType | None) -> None:
-    """A request to end is heard as Ctrl-C is: the run says so in its journal."""
+    """Signal handler: treat SIGTERM like Ctrl-C, so that the journal records the run as interrupted."""
     raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""From a spec on disk to its plan and the reasons of its stages: what `plan`, `why` and `build` have in common."""
+"""Arguments, options and loading steps shared by the commands that take a spec."""
 
 from __future__ import annotations
 
@@ -21,37 +21,41 @@ if TYPE_CHECKING:
 Decorator = Callable[[Any], Any]
 
 spec_argument: Decorator = click.argument("spec", type=click.Path(path_type=Path))
-profile_option: Decorator = click.option("--profile", default="", help="A named partial spec, such as smoke.")
+profile_option: Decorator = click.option("--profile", default="", help="Apply a profile of the spec, such as smoke.")
 set_option: Decorator = click.option(
-    "--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Set one value, such as train.epochs=3."
+    "--set", "overrides", multiple=True, metavar="PATH=VALUE",
+    help="Override a field, such as train.epochs=3; repeatable.",
 )
 force_option: Decorator = click.option(
-    "--force", multiple=True, metavar="STAGE", help="Run this stage, and all that stands on it, though it is cached."
+    "--force", multiple=True, metavar="STAGE", help="Rerun a stage and its dependants, even if cached; repeatable."
 )
 plugins_option: Decorator = click.option(
     "--plugins", "folders", multiple=True, metavar="DIR", type=click.Path(path_type=Path, resolve_path=True),
-    help="A folder of this project's own plugins; they count for this command alone.",
+    help="Also load the plugins of a folder, for this command only; repeatable.",
 )
 
 
-def load_resolved_spec(spec: Path, profile: str, overrides: Sequence[str], folders: Sequence[Path] = ()) -> ResolvedSpec:
-    """The spec with all defaults. Plugins that did not load are named on standard error when the spec is wrong."""
+def load_resolved_spec(
+    spec: Path, profile: str, overrides: Sequence[str], folders: Sequence[Path] = ()
+) -> ResolvedSpec:
+    """Return the spec with all defaults. If it is invalid, plugins that failed to load are noted on standard error."""
     from factory.registry.registry import load_installed_registry
     from factory.spec.layers import resolve_spec
     from factory.views.formatting import clean_line
 
     registry = load_installed_registry(tuple(folders))
     try:
-        with redirect_stdout(sys.stderr):  # what a plugin prints is no result
+        with redirect_stdout(sys.stderr):  # standard output is for results; plugins may print on import
             return resolve_spec(spec, profile=profile, overrides=overrides, registry=registry)
     except InputError:
         for failure in registry.failures:
-            print_note(clean_line(f"note: the plugin package {failure.package} did not load: {failure.reason}; {failure.remedy}"))
+            text = f"plugin package {failure.package} failed to load: {failure.reason}; {failure.remedy}"
+            print_note(clean_line(f"note: {text}"))
         raise
 
 
 def collect_stage_reasons(plan: Plan, force: Sequence[str] = ()) -> list[StageReason]:
-    """Why each stage of a plan would run, in its order."""
+    """Return, for each stage in plan order, whether and why it would run."""
     from factory.plan.explain import explain_plan
     from factory.store.journal import find_last_plan
     from factory.store.outputs import Store
@@ -62,11 +66,11 @@ def collect_stage_reasons(plan: Plan, force: Sequence[str] = ()) -> list[StageRe
 
 
 def check_stage_names(plan: Plan, stages: Sequence[str]) -> None:
-    """Raise InputError for a stage that the plan does not have, with the nearest name."""
+    """Raise InputError for a stage that is not in the plan, with the closest name."""
     import difflib
 
     for stage in stages:
         if stage not in plan.list_stage_names():
             near = difflib.get_close_matches(stage, plan.list_stage_names(), n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(plan.list_stage_names())}"
-            raise InputError(f"no stage {stage!r}; {hint}")
+            hint = f"did you mean {near[0]!r}?" if near else f"stages: {', '.join(plan.list_stage_names())}"
+            raise InputError(f"unknown stage {stage!r}; {hint}")

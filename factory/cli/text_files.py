@@ -1,4 +1,4 @@
-"""Texts that a command reads from a file: lines, or one field of JSON objects."""
+"""Reads texts from a file given to a command: lines, or one field of JSONL objects."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from pathlib import Path
 from factory.errors import InputError
 
 MAX_TEXTS = 5000
-"""Texts that are read; more would not change a mean."""
+"""Maximum number of texts read: enough for a stable mean."""
 
 
 def read_texts(file: Path, column: str) -> list[str]:
-    """The first texts of a file: lines, or of a `.jsonl` the field `column`. Raises InputError with file and line."""
+    """Return up to MAX_TEXTS texts: lines, or the field `column` of `.jsonl`. Raises InputError with file and line."""
     texts = _read_jsonl_column(file, column) if file.suffix == ".jsonl" else _read_text_lines(file)
     if not texts:
-        raise InputError(f"{file}: there is no text in it")
+        raise InputError(f"{file}: contains no text")
     return texts
 
 
@@ -25,8 +25,8 @@ def _read_jsonl_column(file: Path, column: str) -> list[str]:
     for number, value in read_numbered_jsonl(file):
         text = value.get(column)
         if not isinstance(text, str):
-            has = ", ".join(value)
-            raise InputError(f"{file}:{number}: {column}: no such text; --column names another field: {has}")
+            columns = ", ".join(value)
+            raise InputError(f"{file}:{number}: {column}: missing or not text; set --column to one of: {columns}")
         texts += [text] if text.strip() else []
         if len(texts) == MAX_TEXTS:
             break

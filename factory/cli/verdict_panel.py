@@ -1,4 +1,4 @@
-"""The end of a build as text: the verdict in words, the contenders with their intervals, a line to try the bundle."""
+"""The result of a build as terminal text: verdict, contenders with intervals, and how to try the bundle."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ from factory.cli.output import format_table, style_bold, style_dim
 from factory.runs.run_outputs import RunOutputs
 from factory.views import formatting
 
-COLOURS = {formatting.SHIP: "green", formatting.NO_SHIP: "red", formatting.PROMPTING_IS_ENOUGH: "yellow", formatting.INSUFFICIENT_EVIDENCE: "yellow"}
+COLOURS = {
+    formatting.SHIP: "green", formatting.NO_SHIP: "red", formatting.PROMPTING_IS_ENOUGH: "yellow",
+    formatting.INSUFFICIENT_EVIDENCE: "yellow",
+}
 WIDTH = 100
 BAR_WIDTH = 28
 MAX_TOTAL_COLUMNS = 6
-"""Columns of numbers of all rows together that fit beside each other; the report has all."""
+"""Maximum number of aggregate metrics shown side by side; the report has all."""
 
 
 def build_run_summary(evidence: RunOutputs) -> dict[str, Any]:
-    """The outcome of a run as data."""
+    """Return the outcome of a run as JSON data."""
     run, gate = evidence.run, evidence.read_stage_json("gate")
     bundle = evidence.find_stage_folder("bundle")
     return {
@@ -37,43 +40,50 @@ def build_run_summary(evidence: RunOutputs) -> dict[str, Any]:
 
 
 def format_verdict_panel(evidence: RunOutputs) -> str:
-    """The verdict for a person; empty when the run did not reach one."""
+    """Return the verdict with its evidence as text; empty if the run did not reach a verdict."""
     gate = evidence.read_stage_json("gate")
     verdict = str(gate.get("verdict", ""))
     if not verdict:
         return ""
     badge = output.format_badge(f" {verdict} ", COLOURS.get(verdict, "white"))
-    run = evidence.run
-    parts = [f"{badge} {style_bold(run.name)} {style_dim(run.id)}", _wrap_panel_text(formatting.describe_verdict(gate, run.task))]
-    parts += [_wrap_panel_text(line) for line in (formatting.describe_next_step(gate),) if line]
-    parts += ["", format_contenders_table(evidence), *_format_ceiling_line(gate), *_format_totals_table(evidence), *_format_probes_table(gate), ""]
-    return "\n".join([*parts, *_format_gate_reasons(gate), *_format_bundle_lines(evidence)])
+    run, next_step = evidence.run, formatting.describe_next_step(gate)
+    lines = [
+        f"{badge} {style_bold(run.name)} {style_dim(run.id)}",
+        _wrap_panel_text(formatting.describe_verdict(gate, run.task)),
+        *([_wrap_panel_text(next_step)] if next_step else []),
+        "", style_dim("contenders (baselines and candidates) on the held-out test rows (frozen)"),
+        format_contenders_table(evidence), *_format_ceiling_line(gate), *_format_totals_table(evidence),
+        *_format_probes_table(gate), "", *_format_gate_reasons(gate), *_format_bundle_lines(evidence),
+    ]
+    return "\n".join(lines)
 
 
 def _format_ceiling_line(gate: Mapping[str, Any]) -> list[str]:
-    """What the rows allow at best, where the eval knows it."""
+    """Return the upper bound of the metric on these rows, if the eval reports one."""
     ceiling = gate.get("ceiling")
     if not isinstance(ceiling, int | float):
         return []
-    return [style_dim(f"no answer to these rows could score above {formatting.format_number(ceiling)}: their candidates end there")]
+    bound = formatting.format_number(ceiling)
+    return [style_dim(f"upper bound on these rows: {bound}, the best score that their candidates allow")]
 
 
 def _format_totals_table(evidence: RunOutputs) -> list[str]:
-    """What is no mean of rows, a line a contender."""
-    totals = {name: found for name, found in evidence.read_stage_json("score").get("totals", {}).items() if found}
-    names = list(dict.fromkeys(each for found in totals.values() for each in found))[:MAX_TOTAL_COLUMNS]
+    """Return the table of aggregate metrics (not means over rows), a line per contender."""
+    totals = {name: values for name, values in evidence.read_stage_json("score").get("totals", {}).items() if values}
+    names = list(dict.fromkeys(metric for values in totals.values() for metric in values))[:MAX_TOTAL_COLUMNS]
     if not names:
         return []
-    rows = [[formatting.clean_line(name), *(formatting.format_number(found.get(each, "")) for each in names)]
-            for name, found in totals.items()]
+    rows = [[formatting.clean_line(name), *(formatting.format_number(values.get(metric, "")) for metric in names)]
+            for name, values in totals.items()]
     return ["", format_table(["contender", *names], rows, right=tuple(range(1, len(names) + 1)))]
 
 
 def _format_probes_table(gate: Mapping[str, Any]) -> list[str]:
-    """What training did to what nobody trained for."""
+    """Return the table of general-capability probes: base against tuned model, and drift."""
     rows = [
-        [formatting.clean_line(suite["suite"]), str(suite["n"]), formatting.format_number(suite["base"]), formatting.format_number(suite["tuned"]),
-         formatting.format_signed(suite["difference"]), f"{formatting.format_signed(suite['low'])} to {formatting.format_signed(suite['high'])}"]
+        [formatting.clean_line(suite["suite"]), str(suite["n"]), formatting.format_number(suite["base"]),
+         formatting.format_number(suite["tuned"]), formatting.format_signed(suite["difference"]),
+         f"{formatting.format_signed(suite['low'])} to {formatting.format_signed(suite['high'])}"]
         for probe in gate.get("probes", []) for suite in probe.get("suites", [])
     ]
     drift = [f"{name} {formatting.format_number(value)}" for probe in gate.get("probes", [])
@@ -91,23 +101,23 @@ def _wrap_panel_text(text: str) -> str:
 def _format_gate_reasons(gate: Mapping[str, Any]) -> list[str]:
     if gate.get("verdict") == formatting.SHIP or not gate.get("reasons"):
         return []
-    lines = [textwrap.fill(formatting.clean_line(r), WIDTH, initial_indent="- ", subsequent_indent="  ") for r in gate["reasons"]]
-    return [*lines, ""] if lines else []
+    reasons = [formatting.clean_line(reason) for reason in gate["reasons"]]
+    return [*(textwrap.fill(r, WIDTH, initial_indent="- ", subsequent_indent="  ") for r in reasons), ""]
 
 
 def format_contenders_table(evidence: RunOutputs) -> str:
-    """A table: each contender's mean and interval, drawn on one scale, and what tuned gains over it."""
+    """Return a table of each contender's mean and interval on one scale, and the gain of tuned over it."""
     gate, score = evidence.read_stage_json("gate"), evidence.read_stage_json("score")
     metric = gate.get("metric") or next(iter(m["name"] for m in score.get("metrics", [])), "")
-    found = {c: values[metric] for c, values in score.get("contenders", {}).items() if metric in values}
-    if not found:
+    scores = {c: values[metric] for c, values in score.get("contenders", {}).items() if metric in values}
+    if not scores:
         return ""
     gains = {c["baseline"]: c for c in gate.get("comparisons", [])}
-    scale = formatting.compute_scale([(v["low"], v["high"]) for v in found.values()])
-    order = sorted(found, key=lambda c: -found[c]["mean"])
-    rows = [_build_contender_cells(name, found[name], gains.get(name), scale) for name in order]
+    scale = formatting.compute_scale([(v["low"], v["high"]) for v in scores.values()])
+    ranked = sorted(scores, key=lambda c: -scores[c]["mean"])
+    rows = [_build_contender_cells(name, scores[name], gains.get(name), scale) for name in ranked]
     share = formatting.format_percent(gate.get("confidence", score.get("confidence", 0.95)))
-    heads = ["contender", metric, f"{share} interval", "", "tuned gains", "interval", "won/lost/tied"]
+    heads = ["contender", metric, f"{share} interval", "", "gain of tuned", "interval", "won/lost/tied"]
     return format_table(heads, rows, right=(1, 4))
 
 
@@ -115,20 +125,17 @@ def _build_contender_cells(
     name: str, value: Mapping[str, float], gain: Mapping[str, Any] | None, scale: tuple[float, float]
 ) -> list[str]:
     span = f"{formatting.format_number(value['low'])} to {formatting.format_number(value['high'])}"
-    base = [formatting.clean_line(name), formatting.format_number(value["mean"]), span, format_interval_bar(value, scale)]
+    mean, bar = formatting.format_number(value["mean"]), format_interval_bar(value, scale)
+    base = [formatting.clean_line(name), mean, span, bar]
     if gain is None:
         return [*base, "", "", ""]
     interval = f"{formatting.format_signed(gain['low'])} to {formatting.format_signed(gain['high'])}"
-    return [
-        *base,
-        formatting.format_signed(gain["difference"]),
-        interval,
-        "/".join(str(gain.get(k, "–")) for k in ("won", "lost", "tied")),
-    ]
+    counts = "/".join(str(gain.get(k, "–")) for k in ("won", "lost", "tied"))
+    return [*base, formatting.format_signed(gain["difference"]), interval, counts]
 
 
 def format_interval_bar(value: Mapping[str, float], scale: tuple[float, float], width: int = BAR_WIDTH) -> str:
-    """`    ├──●──┤   `: a mean with its interval on a scale from lowest to highest."""
+    """Return a mean with its interval on a scale (lowest, highest), such as `    ├──●──┤   `."""
     bottom, top = scale
     step = (width - 1) / (top - bottom) if top > bottom else 0.0
     low, mean, high = (round((value[k] - bottom) * step) for k in ("low", "mean", "high"))
@@ -151,7 +158,7 @@ def _format_bundle_lines(evidence: RunOutputs) -> list[str]:
 
 
 def _shorten_path(path: Path) -> str:
-    """A path as one types it from here."""
+    """Return the path relative to the current folder if it is below it."""
     try:
         return str(path.relative_to(Path.cwd()))
     except ValueError:
@@ -159,14 +166,15 @@ def _shorten_path(path: Path) -> str:
 
 
 def _format_try_command(evidence: RunOutputs) -> list[str]:
-    """One line that asks the specialist something it was tested on."""
+    """Return a `factory try` command with an example from the test rows; empty if the task has no query."""
     from factory.evaluation.compare import FrozenRowViewer
 
-    asked = FrozenRowViewer(evidence).build_example_question()
-    query = formatting.clean_line(asked.pop("query", ""))
-    more = [f"--with {shlex.quote(f'{name}={_format_option_value(value)}')}" for name, value in asked.items() if value]
-    told = " ".join([f"factory try {evidence.run.name} --query {shlex.quote(query)}", *more])
-    return [f"{style_bold('try')}     {told}"] if query else []
+    question = FrozenRowViewer(evidence).build_example_question()
+    query = formatting.clean_line(question.pop("query", ""))
+    columns = [f"{name}={_format_option_value(value)}" for name, value in question.items() if value]
+    options = [f"--with {shlex.quote(column)}" for column in columns]
+    line = " ".join([f"factory try {evidence.run.name} --query {shlex.quote(query)}", *options])
+    return [f"{style_bold('try')}     {line}"] if query else []
 
 
 def _format_option_value(value: Any) -> str:

@@ -1,1 +1,1 @@
-"""Rows without ML: files of rows, the split, duplicates, leakage, and the statistics of the gate."""
+"""Data handling without ML: row files, the split, leakage, licences, requirements and review decisions."""

@@ -1,4 +1,4 @@
-"""Training rows against frozen rows: who shares a group, a text or a meaning, and the proof that none is left."""
+"""Leakage: training rows that share a group, a text or a meaning with frozen rows, and the proof that none is left."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from factory.api.rows import TEST, Row
 from factory.api.synthetic_rows import get_row_group
-from factory.text.near_duplicates import normalise
-from factory.text.shingles import find_nearest_frozen
+from factory.text.near_duplicates import find_nearest_frozen
+from factory.text.normalise import normalise
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,16 +21,18 @@ if TYPE_CHECKING:
 
 GROUP, EXACT, NEAR, SEMANTIC = "group", "exact", "near", "semantic"
 COSINE_TOLERANCE = 1e-5
-"""Two products of the same vectors may differ by so much: the proof is no stricter than what dropped rows was."""
+"""Rounding differences between two matrix products of the same vectors: the proof must not be stricter than the
+search that dropped rows."""
 COSINE_BLOCK_ROWS = 2048
-"""Rows whose vectors are held against all frozen ones at once."""
+"""Training rows that are compared with all frozen rows at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class LeakageCriteria:
-    """How near is too near. `on` are the columns that are compared, as one text.
+    """The columns to compare, joined to one text, and the similarities from which on a row leaks.
 
-    `near` is a Jaccard similarity of character 5-grams, `semantic` a cosine of what `embed` gives; 0 for none.
+    `near_threshold` is a Jaccard similarity of character 5-grams, `semantic_threshold` a cosine of the embeddings that
+    `embed` returns (0: not compared).
     """
 
     text_columns: tuple[str, ...]
@@ -39,14 +41,14 @@ class LeakageCriteria:
     embed: EmbedFunction | None = None
 
     def extract_compared_text(self, row: Row) -> str:
-        """What is compared of a row; nothing when it has no text there."""
-        found = [row.columns.get(column) for column in self.text_columns]
-        return "\n".join(value for value in found if isinstance(value, str))
+        """Return the text to compare; empty if none of the columns holds text."""
+        values = [row.columns.get(column) for column in self.text_columns]
+        return "\n".join(value for value in values if isinstance(value, str))
 
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """A training row too close to a frozen one, its `twin`. `similarity` is of their texts; 0 for a shared group."""
+    """A training row that leaks a frozen row. `similarity` is that of their texts; 0 for a shared group."""
 
     row: str
     frozen_row: str
@@ -55,93 +57,95 @@ class Leak:
 
     @property
     def reason(self) -> str:
-        """In words, for the list of dropped rows."""
+        """The reason in words, for the list of dropped rows."""
         if self.match_type == GROUP:
-            return "of the same group as a frozen row"
-        if self.match_type == SEMANTIC:
-            return f"{self.similarity:.2f} alike in meaning to a frozen row"
-        same = "the same text as a frozen row"
-        return same if self.match_type == EXACT else f"{self.similarity:.2f} similar to a frozen row"
+            return "same group as a frozen row"
+        if self.match_type == EXACT:
+            return "same text as a frozen row"
+        measure = "cosine similarity" if self.match_type == SEMANTIC else "text similarity"
+        return f"{measure} {self.similarity:.2f} to a frozen row"
 
 
-def find_leaks(train: Sequence[Row], frozen: Sequence[Row], nearness: LeakageCriteria) -> list[Leak]:
-    """Every training row that must go, in their order: by group first, then by equal, near and like-meaning text.
+def find_leaks(train: Sequence[Row], frozen: Sequence[Row], criteria: LeakageCriteria) -> list[Leak]:
+    """Return every training row that leaks, in row order: by group, else by equal, near or semantically similar text.
 
-    A row made from others (its parents) goes when one of those is frozen, as if it were of its group.
+    A synthetic row with a frozen parent leaks as if it had the parent's group.
     """
-    by_group = {get_row_group(row, nearness.text_columns[0] if nearness.text_columns else ""): row.id for row in reversed(frozen)}
+    first_column = criteria.text_columns[0] if criteria.text_columns else ""
+    # Reversed, so that the first frozen row of a group is the one reported.
+    by_group = {get_row_group(row, first_column): row.id for row in reversed(frozen)}
     frozen_ids = {row.id for row in frozen}
-    found: dict[str, Leak] = {}
+    leaks: dict[str, Leak] = {}
     for row in train:
         parents = [parent for parent in row.provenance.parents if parent in frozen_ids]
-        twin = by_group.get(row.group) if row.group else None
-        if twin or parents:
-            found[row.id] = Leak(row.id, twin or parents[0], GROUP, 0.0)
-    kept = {row.id: nearness.extract_compared_text(row) for row in train if row.id not in found}
-    held = {row.id: nearness.extract_compared_text(row) for row in frozen}
-    for name, twin, alike in find_nearest_frozen(kept, held, nearness.near_threshold):
-        same = normalise(kept[name]) == normalise(held[twin])
-        found[name] = Leak(name, twin, EXACT if same else NEAR, alike)
-    if nearness.semantic_threshold and nearness.embed:
-        left = {name: text for name, text in kept.items() if name not in found and text.strip()}
-        for name, twin, alike in _find_semantic_matches(left, held, nearness.semantic_threshold, nearness.embed):
-            found[name] = Leak(name, twin, SEMANTIC, alike)
-    return [found[row.id] for row in train if row.id in found]
+        match = by_group.get(row.group) if row.group else None
+        if match or parents:
+            leaks[row.id] = Leak(row.id, match or parents[0], GROUP, 0.0)
+    texts = {row.id: criteria.extract_compared_text(row) for row in train if row.id not in leaks}
+    frozen_texts = {row.id: criteria.extract_compared_text(row) for row in frozen}
+    for name, match, similarity in find_nearest_frozen(texts, frozen_texts, criteria.near_threshold):
+        same = normalise(texts[name]) == normalise(frozen_texts[match])
+        leaks[name] = Leak(name, match, EXACT if same else NEAR, similarity)
+    if criteria.semantic_threshold and criteria.embed:
+        left = {name: text for name, text in texts.items() if name not in leaks and text.strip()}
+        matches = _find_semantic_matches(left, frozen_texts, criteria.semantic_threshold, criteria.embed)
+        leaks |= {name: Leak(name, match, SEMANTIC, similarity) for name, match, similarity in matches}
+    return [leaks[row.id] for row in train if row.id in leaks]
 
 
 def _find_semantic_matches(
     texts: Mapping[str, str], frozen: Mapping[str, str], threshold: float, embed: EmbedFunction
 ) -> Iterator[tuple[str, str, float]]:
-    """Yield (name, frozen name, cosine) for each text as near as `threshold` in meaning to a frozen one, its nearest.
+    """Yield (name, frozen name, cosine) of the nearest frozen text for each text that reaches `threshold`.
 
-    No pair is missed: all are compared, a block at a time.
+    The search is exhaustive: all pairs are compared, in blocks of rows.
     """
-    names, held = list(texts), [name for name, text in frozen.items() if text.strip()]
-    if not names or not held:
+    names, frozen_names = list(texts), [name for name, text in frozen.items() if text.strip()]
+    if not names or not frozen_names:
         return
-    others = embed([frozen[name] for name in held])
+    frozen_vectors = embed([frozen[name] for name in frozen_names])
     for start in range(0, len(names), COSINE_BLOCK_ROWS):
-        some = names[start : start + COSINE_BLOCK_ROWS]
-        cosines = embed([texts[name] for name in some]) @ others.T
+        block = names[start : start + COSINE_BLOCK_ROWS]
+        cosines = embed([texts[name] for name in block]) @ frozen_vectors.T
         best = cosines.argmax(axis=1)
-        for place, name in enumerate(some):
-            alike = float(cosines[place, best[place]])
-            if alike >= threshold:
-                yield name, held[best[place]], min(alike, 1.0)
+        for index, name in enumerate(block):
+            cosine = float(cosines[index, best[index]])
+            if cosine >= threshold:
+                yield name, frozen_names[best[index]], min(cosine, 1.0)
 
 
 def build_leakage_proof(
-    train: Sequence[Row], frozen: Sequence[Row], nearness: LeakageCriteria, dropped: Iterable[Leak] = ()
+    train: Sequence[Row], frozen: Sequence[Row], criteria: LeakageCriteria, dropped: Iterable[Leak] = ()
 ) -> dict[str, Any]:
-    """The counts that a bundle carries: what still leaks (zeros, or the build is wrong), and what was dropped.
+    """Count what still leaks (all zero, or the build is wrong) and what was dropped, for the bundle.
 
-    Computed anew from the rows, not from what was dropped; `compared` is the number of pairs of rows.
+    Computed again from the rows, independently of `dropped`; `compared` is the number of pairs of rows.
     """
-    strict = replace(nearness, semantic_threshold=nearness.semantic_threshold and nearness.semantic_threshold + COSINE_TOLERANCE)
+    semantic_threshold = criteria.semantic_threshold
+    strict = replace(criteria, semantic_threshold=semantic_threshold and semantic_threshold + COSINE_TOLERANCE)
     left = Counter(leak.match_type for leak in find_leaks(train, frozen, strict))
     gone = Counter(leak.match_type for leak in dropped)
-    hows = (GROUP, EXACT, NEAR, *((SEMANTIC,) if nearness.semantic_threshold else ()))
-    semantic = {"semantic": left[SEMANTIC], "semantic_threshold": nearness.semantic_threshold} if nearness.semantic_threshold else {}
+    match_types = (GROUP, EXACT, NEAR, *((SEMANTIC,) if semantic_threshold else ()))
+    semantic = {"semantic": left[SEMANTIC], "semantic_threshold": semantic_threshold} if semantic_threshold else {}
     return {
         "test_groups_in_training": left[GROUP],
         "exact": left[EXACT],
         "near": left[NEAR],
         **semantic,
-        "dropped": {how: gone[how] for how in hows},
+        "dropped": {match_type: gone[match_type] for match_type in match_types},
         "compared": len(train) * len(frozen),
-        "threshold": nearness.near_threshold,
+        "threshold": criteria.near_threshold,
     }
 
 
 def count_remaining_leaks(evidence: Mapping[str, Any]) -> int:
-    """How many training rows still leak, by a `proof`."""
-    named = ("test_groups_in_training", "exact", "near", "semantic")
-    return sum(int(evidence.get(name, 0)) for name in named)
+    """Return how many training rows still leak according to a leakage proof."""
+    return sum(int(evidence.get(name, 0)) for name in ("test_groups_in_training", "exact", "near", "semantic"))
 
 
 @dataclass(frozen=True, slots=True)
 class RepeatedText:
-    """One text that stands on both sides of a split, and the ids of the rows that have it."""
+    """A text that occurs in training and test rows, with the ids of the rows."""
 
     text: str
     train: tuple[str, ...]
@@ -151,18 +155,20 @@ class RepeatedText:
         return {"text": self.text, "train": list(self.train), "test": list(self.test)}
 
 
-def find_repeated_texts(train: Iterable[Row], frozen: Iterable[Row], on: Sequence[str]) -> list[RepeatedText]:
-    """The different texts that test rows share with training rows word for word, letter case aside: what upstream left.
+def find_repeated_texts(train: Iterable[Row], frozen: Iterable[Row], columns: Sequence[str]) -> list[RepeatedText]:
+    """Return the texts that test rows of the source's own split share with training rows, ignoring case.
 
-    Stricter than what `leaks` calls the same text, and counted by text: a text in ten rows is one repeat.
+    Compared character by character, without normalisation as in `find_leaks`; a text of ten rows is one repeat.
     """
-    nearness = LeakageCriteria(tuple(on), 1.0)
+    criteria = LeakageCriteria(tuple(columns), 1.0)
     sides: list[defaultdict[str, list[Row]]] = [defaultdict(list), defaultdict(list)]
     for side, rows in zip(sides, (train, (row for row in frozen if row.split == TEST)), strict=True):
         for row in rows:
-            side[nearness.extract_compared_text(row).lower()].append(row)
-    ours, theirs = sides
+            side[criteria.extract_compared_text(row).lower()].append(row)
+    in_train, in_test = sides
     return [
-        RepeatedText(nearness.extract_compared_text(rows[0]), tuple(r.id for r in ours[text]), tuple(r.id for r in rows))
-        for text, rows in theirs.items() if text.strip() and text in ours
+        RepeatedText(
+            criteria.extract_compared_text(rows[0]), tuple(r.id for r in in_train[text]), tuple(r.id for r in rows)
+        )
+        for text, rows in in_test.items() if text.strip() and text in in_train
     ]

@@ -1,4 +1,4 @@
-"""Under which licences training rows came, those made from others included, and what made those."""
+"""The licences of training rows, including those of the rows they were made from, and the generators used."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ UNKNOWN_LICENCE = "unknown"
 
 
 def count_licences(rows: Sequence[Row], others: Iterable[Row] = ()) -> dict[str, int]:
-    """Licence → how many rows came under it, a row under several counted for each; `unknown` where none is stated.
+    """Return licence → number of rows; a row with several licences counts for each, one without for `unknown`.
 
-    A made row comes under its own licence and those of its parents, and theirs, which are looked up in `rows` and
-    `others`; a parent in a side table is named `table/id`.
+    A synthetic row has its own licence and those of its ancestors, which are looked up in `rows` and `others`; a parent
+    in a side table is named `table/id`.
     """
     known = {_format_row_reference(row): row for row in (*others, *rows)}
     counts = Counter(licence for row in rows for licence in _collect_licences(row, known) or {UNKNOWN_LICENCE})
@@ -22,7 +22,7 @@ def count_licences(rows: Sequence[Row], others: Iterable[Row] = ()) -> dict[str,
 
 
 def count_generators(rows: Iterable[Row]) -> dict[str, int]:
-    """What made rows → how many: the generator and, where a model wrote them, the model."""
+    """Return generator (with the model, if one was used) → number of synthetic rows."""
     counts: Counter[str] = Counter()
     for row in rows:
         if row.provenance.generator:
@@ -36,12 +36,13 @@ def _format_row_reference(row: Row) -> str:
 
 
 def _collect_licences(row: Row, known: Mapping[str, Row]) -> set[str]:
-    """All licences above a row. Parents may be anything a plugin wrote: unknown ones and circles are passed over."""
-    found, seen, left = set[str](), {_format_row_reference(row)}, [row]
-    while left:
-        origin = left.pop().provenance
-        found |= {origin.licence} if origin.licence else set()
-        fresh = [name for name in origin.parents if name in known and name not in seen]
-        seen.update(fresh)
-        left += [known[name] for name in fresh]
-    return found
+    """Return the licences of a row and all its ancestors."""
+    licences, seen, queue = set[str](), {_format_row_reference(row)}, [row]
+    while queue:
+        origin = queue.pop().provenance
+        licences |= {origin.licence} if origin.licence else set()
+        # Parents are written by plugins: ignore unknown ids, and do not loop on cycles.
+        parents = [name for name in origin.parents if name in known and name not in seen]
+        seen.update(parents)
+        queue += [known[name] for name in parents]
+    return licences

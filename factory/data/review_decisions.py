@@ -1,4 +1,4 @@
-"""What experts said, as an append-only file: a line a decision, on the disk before the next row is shown."""
+"""Review decisions of experts in an append-only JSONL file; each line is on disk before the next row is shown."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from factory.store.fsync import fsync_path
 
 ACCEPT, REJECT, EDIT, SKIP, UNDO = "accept", "reject", "edit", "skip", "undo"
 DECIDING_VERDICTS = (ACCEPT, REJECT, EDIT)
-"""What decides on a row; a skip only puts it off, and an undo takes the reviewer's last word on it back."""
+"""Verdicts that decide on a row; a skip postpones it, an undo takes back the reviewer's last decision on it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewDecision:
-    """One reviewer's word on one row. `row` is the digest of its content, `id` what it was called when it was shown.
+    """One reviewer's decision on one row. `row` is the digest of its content, `id` its id at the time of the review.
 
-    `target` holds the columns of the answer as edited; `at` is in seconds since the epoch.
+    `target` holds the edited columns of the answer; `at` is in seconds since the epoch.
     """
 
     row: str
@@ -36,87 +36,89 @@ class ReviewDecision:
     at: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
-        """As it stands in the file; what is empty is left out."""
+        """Return the decision as a line of the file; empty optional fields are left out."""
         optional = {"target": dict(self.target), "note": self.note, "id": self.id}
-        said = {"row": self.row, "reviewer": self.reviewer, "verdict": self.verdict, "at": round(self.at, 3)}
-        return {**said, **{name: value for name, value in optional.items() if value}}
+        required = {"row": self.row, "reviewer": self.reviewer, "verdict": self.verdict, "at": round(self.at, 3)}
+        return {**required, **{name: value for name, value in optional.items() if value}}
 
 
 @dataclass(frozen=True, slots=True)
 class DecisionLog:
-    """All that a file of decisions says, in its order. `torn` counts lines that are no decision."""
+    """The decisions of a file in order; `torn_lines` counts lines that are not a decision."""
 
     decisions: tuple[ReviewDecision, ...] = ()
     torn_lines: int = 0
 
     def find_standing_decisions(self) -> dict[str, dict[str, ReviewDecision]]:
-        """Row → reviewer → the word that stands: the last one that was not taken back. Skips are among them."""
+        """Return row → reviewer → the last decision that was not undone, including skips."""
         stacks: defaultdict[tuple[str, str], list[ReviewDecision]] = defaultdict(list)
-        for word in self.decisions:
-            stack = stacks[word.row, word.reviewer]
-            if word.verdict != UNDO:
-                stack.append(word)
+        for decision in self.decisions:
+            stack = stacks[decision.row, decision.reviewer]
+            if decision.verdict != UNDO:
+                stack.append(decision)
             elif stack:
                 stack.pop()
-        found: dict[str, dict[str, ReviewDecision]] = {}
+        standing: dict[str, dict[str, ReviewDecision]] = {}
         for (row, reviewer), stack in stacks.items():
             if stack:
-                found.setdefault(row, {})[reviewer] = stack[-1]
-        return found
+                standing.setdefault(row, {})[reviewer] = stack[-1]
+        return standing
 
     def select_final_decisions(self) -> dict[str, dict[str, ReviewDecision]]:
-        """The standing words that decide: without skips."""
-        kept = {
-            row: {who: word for who, word in words.items() if word.verdict in DECIDING_VERDICTS}
-            for row, words in self.find_standing_decisions().items()
+        """Return the standing decisions without skips."""
+        final = {
+            row: {reviewer: one for reviewer, one in decisions.items() if one.verdict in DECIDING_VERDICTS}
+            for row, decisions in self.find_standing_decisions().items()
         }
-        return {row: words for row, words in kept.items() if words}
+        return {row: decisions for row, decisions in final.items() if decisions}
 
     def find_last_decision(self, reviewer: str) -> ReviewDecision | None:
-        """A reviewer's newest word that was not taken back; None when there is none."""
-        open_words: list[ReviewDecision] = []
-        for word in self.decisions:
-            if word.reviewer != reviewer:
+        """Return a reviewer's newest decision that was not undone, or None."""
+        standing: list[ReviewDecision] = []
+        for decision in self.decisions:
+            if decision.reviewer != reviewer:
                 continue
-            if word.verdict != UNDO:
-                open_words.append(word)
+            if decision.verdict != UNDO:
+                standing.append(decision)
                 continue
-            place = next((i for i in range(len(open_words) - 1, -1, -1) if open_words[i].row == word.row), None)
-            if place is not None:
-                open_words.pop(place)
-        return open_words[-1] if open_words else None
+            # An undo removes the newest decision on its row, which need not be the newest of all.
+            index = next((i for i in range(len(standing) - 1, -1, -1) if standing[i].row == decision.row), None)
+            if index is not None:
+                standing.pop(index)
+        return standing[-1] if standing else None
 
     def compute_decisions_key(self) -> str:
-        """A key of what stands: times, notes, skips and the order of lines play no part."""
+        """Return a key of the final decisions; times, notes, skips and the order of lines do not matter."""
         rows = sorted(
-            [row, who, word.verdict, dict(word.target)]
-            for row, words in self.select_final_decisions().items() for who, word in words.items()
+            [row, reviewer, decision.verdict, dict(decision.target)]
+            for row, decisions in self.select_final_decisions().items() for reviewer, decision in decisions.items()
         )
         return identity.compute_key(rows)
 
 
 def read_decisions(path: Path) -> DecisionLog:
-    """The decisions of a file; none when it is not there. What can not be read as one is counted, not fatal."""
+    """Read a file of decisions, which need not exist; unreadable lines are counted, not fatal."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
         return DecisionLog()
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}; data.review.file names a file of decisions") from error
+        raise InputError(f"{path}: {error.strerror or error}; data.review.file must be a file of decisions") from error
     lines = [line for line in data.split(b"\n") if line.strip()]
-    said = [word for word in map(_parse_decision, lines) if word is not None]
-    return DecisionLog(tuple(said), len(lines) - len(said))
+    decisions = [decision for decision in map(_parse_decision, lines) if decision is not None]
+    return DecisionLog(tuple(decisions), len(lines) - len(decisions))
 
 
-def append_decisions(path: Path, words: Iterable[ReviewDecision]) -> None:
-    """Append words, each whole and synced before the next; a line that a kill tore is ended first."""
+def append_decisions(path: Path, decisions: Iterable[ReviewDecision]) -> None:
+    """Append decisions, each written in one piece and synced before the next."""
     new = not path.exists()
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab", buffering=0) as file:
+        # A kill may have left an incomplete last line: end it, so that it spoils only itself.
         if file.tell() and _has_torn_end(path):
             file.write(b"\n")
-        for word in words:
-            stamped = {**word.to_json(), "at": round(word.at or time.time(), 3)}
+        for decision in decisions:
+            stamped = {**decision.to_json(), "at": round(decision.at or time.time(), 3)}
             file.write(identity.encode_canonical(stamped) + b"\n")
             os.fsync(file.fileno())
     if new:
@@ -130,7 +132,7 @@ def _has_torn_end(path: Path) -> bool:
 
 
 def _parse_decision(line: bytes) -> ReviewDecision | None:
-    """The word on a line, or None when the line is torn or no word."""
+    """Parse a line; None if it is incomplete or not a decision."""
     try:
         value = json.loads(line)
         row, reviewer, verdict = (value[name] for name in ("row", "reviewer", "verdict"))
@@ -138,7 +140,7 @@ def _parse_decision(line: bytes) -> ReviewDecision | None:
         at = float(value.get("at", 0.0))
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
-    named = all(isinstance(text, str) and text for text in (row, reviewer, verdict))
-    if not named or verdict not in (*DECIDING_VERDICTS, SKIP, UNDO) or not isinstance(target or {}, dict):
+    complete = all(isinstance(text, str) and text for text in (row, reviewer, verdict))
+    if not complete or verdict not in (*DECIDING_VERDICTS, SKIP, UNDO) or not isinstance(target or {}, dict):
         return None
     return ReviewDecision(row, reviewer, verdict, target or {}, str(note), str(name), at)

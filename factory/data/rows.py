@@ -1,4 +1,4 @@
-"""Files of JSON: one canonical object a line for rows, indented and sorted for what a person reads too."""
+"""Reading and writing rows as canonical JSONL, and other values as indented, sorted JSON."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from factory.errors import InputError
 from factory.text.jsonl import read_numbered_jsonl, refuse_json_constant
 
 LAZY_THRESHOLD_BYTES = 32 * 2**20
-"""Bytes of a file from which on its rows are no longer held in memory."""
+"""Size of a file from which on its rows are not kept in memory."""
 
 
 def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the objects of a file, one a line; empty lines are passed over.
+    """Yield the object on each line of a file, skipping empty lines.
 
-    Raises InputError `file:line: …` for what is not UTF-8, not JSON, or not an object.
+    Raises InputError `file:line: …` for a line that is not UTF-8, not JSON, or not an object.
     """
     for _, value in read_numbered_jsonl(path):
         yield value
 
 
 def write_jsonl(path: Path, values: Iterable[Any]) -> int:
-    """Write one canonical JSON value a line, making the folder; returns how many. Equal values give equal bytes."""
+    """Write one canonical JSON value per line, creating the folder, and return the count. Equal values, equal bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     count = 0
     with path.open("wb") as file:
@@ -40,7 +40,7 @@ def write_jsonl(path: Path, values: Iterable[Any]) -> int:
 
 
 def read_rows(path: Path) -> Iterator[Row]:
-    """Yield the rows of a file. Raises InputError `file:line: …` for a line that is no row, or an id seen before."""
+    """Yield the rows of a file. Raises InputError `file:line: …` for a line that is not a row or a duplicate id."""
     seen: dict[tuple[str, str], int] = {}
     for number, value in read_numbered_jsonl(path):
         try:
@@ -49,18 +49,18 @@ def read_rows(path: Path) -> Iterator[Row]:
             raise InputError(f"{path}:{number}: not a row: {error}") from error
         first = seen.setdefault((row.table, row.id), number)
         if first != number:
-            raise InputError(f"{path}:{number}: the id {row.id!r} is on line {first} already")
+            raise InputError(f"{path}:{number}: duplicate id {row.id!r}, first used on line {first}")
         yield row
 
 
 class LazyRows(Sequence[Row]):
-    """The rows of a file that factory wrote, as a sequence that holds none of them: eight bytes a row say where it is.
+    """The rows of a file that this module wrote, as a sequence that keeps only their offsets (8 bytes each) in memory.
 
-    Every look reads and parses a line anew, so walk it in order where you can. A slice is a list.
+    Every access reads and parses a line, so prefer iterating in order. A slice is a list.
     """
 
     def __init__(self, path: Path) -> None:
-        """Reads the file once. Raises FileNotFoundError when it is not there."""
+        """Index the file. Raises FileNotFoundError if it does not exist."""
         self.path = path
         self._starts = array("Q", [0])
         with path.open("rb") as file:
@@ -83,14 +83,14 @@ class LazyRows(Sequence[Row]):
     def __getitem__(self, index: slice) -> list[Row]: ...
     def __getitem__(self, index: int | slice) -> Row | list[Row]:
         if isinstance(index, slice):
-            return [self[place] for place in range(*index.indices(len(self)))]
-        place = range(len(self))[index]
-        return self._parse_row_line(self.read_line_bytes(place), place + 1)
+            return [self[position] for position in range(*index.indices(len(self)))]
+        position = range(len(self))[index]
+        return self._parse_row_line(self.read_line_bytes(position), position + 1)
 
-    def read_line_bytes(self, place: int) -> bytes:
-        """The bytes of a row, its newline included; `place` counts from 0."""
-        start = self._starts[place]
-        return os.pread(self._file, self._starts[place + 1] - start, start)
+    def read_line_bytes(self, position: int) -> bytes:
+        """Return the line of a row with its newline; `position` counts from 0."""
+        start = self._starts[position]
+        return os.pread(self._file, self._starts[position + 1] - start, start)
 
     def _parse_row_line(self, line: bytes, number: int) -> Row:
         try:
@@ -100,12 +100,12 @@ class LazyRows(Sequence[Row]):
 
 
 def open_rows(path: Path) -> Sequence[Row]:
-    """The rows of a file: in memory while that is small, else read as they are looked at."""
+    """Return the rows of a file: as a list if it is small, else as LazyRows."""
     return LazyRows(path) if path.stat().st_size > LAZY_THRESHOLD_BYTES else list(read_rows(path))
 
 
 class RowWriter:
-    """Rows going to a file as they come, one a line. Holds eight bytes of each id, to refuse one that comes twice."""
+    """Writes rows to a file one by one. Keeps an 8-byte hash of each id in memory to detect duplicates."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -119,25 +119,26 @@ class RowWriter:
         self._file.close()
 
     def write(self, row: Row) -> None:
-        """Write one row. Raises InputError, with where both come from, when a row of its table has its id."""
-        mark = hash((row.table, row.id))
-        if mark in self._seen:
+        """Write one row. Raises InputError, with the origin of both rows, if its table already has a row of this id."""
+        id_hash = hash((row.table, row.id))
+        if id_hash in self._seen:
             self._file.flush()
             _refuse_duplicate_id(self.path, row)
-        self._seen.add(mark)
+        self._seen.add(id_hash)
         self._file.write(identity.encode_canonical(row.to_json()) + b"\n")
         self.count += 1
 
 
 def _refuse_duplicate_id(path: Path, row: Row) -> None:
-    """Raise if a row of the file has this id. That only hashes agree is possible, and no fault."""
+    """Raise InputError if a row of the file really has this id: equal hashes may be a collision."""
     for other in LazyRows(path):
         if (other.table, other.id) == (row.table, row.id):
-            raise InputError(f"{format_row_origin(row)}: the id {row.id!r} was given to another row already ({format_row_origin(other)})")
+            first = format_row_origin(other)
+            raise InputError(f"{format_row_origin(row)}: duplicate id {row.id!r}, first used at {first}")
 
 
 def write_rows(path: Path, rows: Iterable[Row]) -> int:
-    """Write rows, one a line; returns how many. Raises InputError when two rows of a table share an id."""
+    """Write one row per line and return the count. Raises InputError if two rows of a table have the same id."""
     with RowWriter(path) as writer:
         for row in rows:
             writer.write(row)
@@ -145,14 +146,14 @@ def write_rows(path: Path, rows: Iterable[Row]) -> int:
 
 
 def format_row_origin(row: Row) -> str:
-    """Where a row comes from, for a message: `source:line`, or the source alone."""
+    """Format the origin of a row for a message: `source:line`, or the source only."""
     origin = row.provenance
     name = origin.source or origin.generator or "a source"
     return f"{name}:{origin.line}" if origin.line else name
 
 
 def read_json(path: Path) -> Any:
-    """The value in a JSON file. Raises InputError that names the file and the line."""
+    """Read a JSON file. Raises InputError with the file and line if it is invalid."""
     try:
         return json.loads(path.read_bytes(), parse_constant=refuse_json_constant)
     except UnicodeDecodeError as error:
@@ -164,7 +165,7 @@ def read_json(path: Path) -> Any:
 
 
 def write_json(path: Path, value: Mapping[str, Any] | list[Any]) -> None:
-    """Write a JSON file that also reads well: sorted keys, one space of indent, a newline at the end."""
+    """Write a JSON file with sorted keys, an indent of one space and a final newline."""
     path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
     path.write_bytes(text.encode() + b"\n")

@@ -1,4 +1,4 @@
-"""The split: whole groups to validation and test, the same ones on any machine and for any order of the rows."""
+"""The split into train, validation and test by whole groups, independent of the machine and the order of rows."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ SPLIT_ALIASES = {
 
 @dataclass(frozen=True, slots=True)
 class _SplitGroup:
-    """Rows that stay together, by their places, with what the draw needs to know of them."""
+    """Rows that stay together, by position, with their random sort key and stratum."""
 
     key: str
-    places: Sequence[int]
+    positions: Sequence[int]
     stratum: str
 
 
 @dataclass(slots=True)
 class _SplitIndex:
-    """All that a split has to know of rows, so that none is held: ids, and of those that may be drawn the groups."""
+    """What the split needs to know of rows, so that no row stays in memory: ids, groups and strata by position."""
 
     ids: list[str] = field(default_factory=list)
     parts: dict[str, list[int]] = field(default_factory=lambda: {part: [] for part in SPLIT_PARTS})
@@ -44,61 +44,62 @@ class _SplitIndex:
     strata: dict[int, str] = field(default_factory=dict)
 
     def add(self, row: Row, settings: Split, text: str) -> None:
-        place = len(self.ids)
+        position = len(self.ids)
         self.ids.append(row.id)
         part = resolve_split_part(row) if row.split else ""
         if part:
-            self.parts[part].append(place)
+            self.parts[part].append(position)
         if part in ("", TRAIN):
-            self.groups[identity.compute_key(["split", settings.seed, get_row_group(row, text)])].append(place)
+            # Sorting groups by a seeded hash is a shuffle that depends on neither row order nor other groups.
+            self.groups[identity.compute_key(["split", settings.seed, get_row_group(row, text)])].append(position)
             if settings.stratify:
-                self.strata[place] = sys.intern(_read_stratum(row, settings.stratify))
+                self.strata[position] = sys.intern(_read_stratum(row, settings.stratify))
 
     def build_split_group(self, key: str) -> _SplitGroup:
-        """A group with the stratum of most of its rows, the first by name of equals."""
-        places = self.groups[key]
-        values = Counter(self.strata[place] for place in places) if self.strata else {"": 1}
-        return _SplitGroup(key, places, min(values, key=lambda value: (-values[value], value)))
+        """Return a group with the most frequent stratum of its rows, the first by name on a tie."""
+        positions = self.groups[key]
+        values = Counter(self.strata[position] for position in positions) if self.strata else {"": 1}
+        return _SplitGroup(key, positions, min(values, key=lambda value: (-values[value], value)))
 
 
 def split_rows(rows: Iterable[Row], settings: Split, text: str = "") -> dict[str, list[int]]:
-    """The places of every row in one of `train`, `validation`, `test`, in the order of their ids. Walks the rows once.
+    """Return the positions of the rows of `train`, `validation` and `test`, ordered by id. Iterates over rows once.
 
-    A row that carries its own split keeps it. A part that no row claims is drawn, whole groups at a time, from the
-    rows of training or of none. A row without a group is grouped by its normalised `text` column, so that copies
-    never straddle. Raises InputError for an unknown split, and for a source too small for what is asked.
+    A row keeps its own split. A part without such rows is drawn by whole groups from the rows of train or of no split.
+    A row without a group is grouped by its normalised `text` column, so that copies stay in one part. Raises
+    InputError for an unknown split, or if the sources are too small.
     """
-    told = _SplitIndex()
+    index = _SplitIndex()
     for row in rows:
-        told.add(row, settings, text)
-    wanted = {TEST: settings.test, VALIDATION: settings.validation}
-    missing = {part: count for part, count in wanted.items() if count and not told.parts[part]}
-    parts = {**told.parts, **_draw_parts([told.build_split_group(key) for key in sorted(told.groups)], missing)}
-    return {part: sorted(parts[part], key=told.ids.__getitem__) for part in SPLIT_PARTS}
+        index.add(row, settings, text)
+    sizes = {TEST: settings.test, VALIDATION: settings.validation}
+    missing = {part: count for part, count in sizes.items() if count and not index.parts[part]}
+    parts = {**index.parts, **_draw_parts([index.build_split_group(key) for key in sorted(index.groups)], missing)}
+    return {part: sorted(parts[part], key=index.ids.__getitem__) for part in SPLIT_PARTS}
 
 
 def resolve_split_part(row: Row) -> str:
-    """The part that a row's own split means. Raises InputError, with the row and its source, for an unknown one."""
+    """Return the part for a row's own split. Raises InputError, with the row and its source, for an unknown one."""
     part = SPLIT_ALIASES.get(row.split.strip().lower())
     if part is None:
-        raise InputError(
-            f"{format_row_origin(row)}: row {row.id!r} has the split {row.split!r}; known are {', '.join(sorted(SPLIT_ALIASES))}"
-        )
+        known = ", ".join(sorted(SPLIT_ALIASES))
+        raise InputError(f"{format_row_origin(row)}: row {row.id!r} has an unknown split {row.split!r}; known: {known}")
     return part
 
 
-def _draw_parts(pool: Sequence[_SplitGroup], wanted: Mapping[str, int]) -> dict[str, list[int]]:
-    """The free rows over training and the wanted parts. Test draws first, so that validation can not move it."""
+def _draw_parts(pool: Sequence[_SplitGroup], sizes: Mapping[str, int]) -> dict[str, list[int]]:
+    """Draw the missing parts from the groups and leave the others to train."""
     parts: dict[str, list[int]] = {}
     left = pool
-    for part, count in wanted.items():
+    # Test comes first in `sizes`: changing the size of validation does not change the test rows.
+    for part, count in sizes.items():
         taken = _take_groups(left, count)
-        if sum(len(group.places) for group in taken) < count or len(taken) == len(left):
-            raise _build_too_small_error(pool, wanted)
+        if sum(len(group.positions) for group in taken) < count or len(taken) == len(left):
+            raise _build_too_small_error(pool, sizes)
         keys = {group.key for group in taken}
-        parts[part] = [place for group in taken for place in group.places]
+        parts[part] = [position for group in taken for position in group.positions]
         left = [group for group in left if group.key not in keys]
-    parts[TRAIN] = [place for group in left for place in group.places]
+    parts[TRAIN] = [position for group in left for position in group.positions]
     return parts
 
 
@@ -109,24 +110,26 @@ def _read_stratum(row: Row, column: str) -> str:
 
 
 def _take_groups(pool: Sequence[_SplitGroup], count: int) -> list[_SplitGroup]:
-    """Groups in drawn order until each stratum has its share of `count`; one larger than a share only at need."""
+    """Take groups in shuffled order until each stratum has its share of `count` rows."""
     shares = _allot_stratum_shares(pool, count)
-    got: Counter[str] = Counter()
+    row_counts: Counter[str] = Counter()
     taken: dict[str, _SplitGroup] = {}
+    # Groups larger than the whole share of their stratum are a last resort, for the second pass.
     for any_size in (False, True):
         for group in pool:
-            want = shares[group.stratum]
-            if got[group.stratum] < want and group.key not in taken and (any_size or len(group.places) <= want):
+            share = shares[group.stratum]
+            open_share = row_counts[group.stratum] < share and group.key not in taken
+            if open_share and (any_size or len(group.positions) <= share):
                 taken[group.key] = group
-                got[group.stratum] += len(group.places)
+                row_counts[group.stratum] += len(group.positions)
     return list(taken.values())
 
 
 def _allot_stratum_shares(pool: Sequence[_SplitGroup], count: int) -> dict[str, int]:
-    """How many rows each stratum gives, by largest remainder; they sum to `count`."""
+    """Return how many of `count` rows each stratum gives, by the largest remainder method."""
     sizes: Counter[str] = Counter()
     for group in pool:
-        sizes[group.stratum] += len(group.places)
+        sizes[group.stratum] += len(group.positions)
     total = sum(sizes.values())
     exact = {stratum: count * size / total for stratum, size in sizes.items()}
     shares = {stratum: int(value) for stratum, value in exact.items()}
@@ -136,11 +139,11 @@ def _allot_stratum_shares(pool: Sequence[_SplitGroup], count: int) -> dict[str, 
     return shares
 
 
-def _build_too_small_error(pool: Sequence[_SplitGroup], wanted: Mapping[str, int]) -> InputError:
-    rows = sum(len(group.places) for group in pool)
-    asked = " and ".join(f"{count} {part} rows" for part, count in wanted.items())
-    lower = " and ".join(f"data.split.{part}" for part in wanted)
+def _build_too_small_error(pool: Sequence[_SplitGroup], sizes: Mapping[str, int]) -> InputError:
+    rows = sum(len(group.positions) for group in pool)
+    requested = " and ".join(f"{count} {part} rows" for part, count in sizes.items())
+    fields = " and ".join(f"data.split.{part}" for part in sizes)
     return InputError(
-        f"the sources give {rows} rows in {len(pool)} groups: {asked} can not be drawn, whole groups at a time, "
-        f"with any left to train on; lower {lower}, or add rows"
+        f"the sources have {rows} rows in {len(pool)} groups, too few for {requested} in whole groups "
+        f"with training rows left; lower {fields}, or add rows"
     )

@@ -25,8 +25,8 @@ Listener = Callable[[float, Event], None]
 
 PLUGIN_FIELD_BY_STAGE = {
     "gather": "sources", "prepare": "task", "synthesize": "synthesizers", "curate": "curators",
-    "preflight": "objective", "train": "objective", "answer": "contender", "trial": "contender", "score": "evals",
-    "probe": "probe", "bundle": "targets",
+    "preflight": "objective", "train": "objective", "answer": "contender", "baseline_trial": "contender", "score": "evals",
+    "forgetting": "probe", "bundle": "targets",
 }
 """Stage kind → where its config names the plugins that do its work."""
 
@@ -175,8 +175,8 @@ def create_run_id(name: str, at: float) -> str:
 def _build_llm_terms(resolved: ResolvedSpec, home: Path, replay: bool) -> dict[str, Any]:
     """Under which terms teachers may be asked: the budget is of one build, the runs that were interrupted included."""
     budget, name = resolved.spec.budget, resolved.spec.name
-    since = find_last_verdict_time(home, name) if budget.tokens or budget.money else 0.0
-    return {"build": name, "tokens": budget.tokens, "money": budget.money, "since": since, "replay": replay}
+    since = find_last_verdict_time(home, name) if budget.tokens or budget.cost else 0.0
+    return {"build": name, "tokens": budget.tokens, "money": budget.cost, "since": since, "replay": replay}
 
 
 def _build_run_started(plan: Plan, resolved: ResolvedSpec, run: str) -> RunStarted:

@@ -73,7 +73,7 @@ class WorkerClient:
             )
         os.close(theirs_in)
         os.close(theirs_out)
-        return cls(process, ours_out, ours_in, parse_quantity(budget.wall), parse_quantity(budget.memory), log)
+        return cls(process, ours_out, ours_in, parse_quantity(budget.wall_time), parse_quantity(budget.memory), log)
 
     def send_request(self, request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Send a request and yield what comes back; the last one is `done` or `failed`. A death is a `failed`."""
@@ -114,7 +114,7 @@ class WorkerClient:
         self.last_budget_check = now
         spent, used = now - self.start_time, _measure_resident_bytes(self.process.pid)
         if spent > self.wall_limit:
-            return f"budget.wall is spent ({spent:.0f} s); raise it and run again: finished stages stay"
+            return f"budget.wall_time is spent ({spent:.0f} s); raise it and run again: finished stages stay"
         if used > self.memory_limit:
             return f"the worker holds {used / 2**30:.1f} GiB, over budget.memory; lower train.batch_size or raise it"
         return ""

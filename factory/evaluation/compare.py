@@ -49,7 +49,10 @@ class ContenderResults:
     @cached_property
     def answers(self) -> dict[str, Any]:
         """Row id → what the contender put out."""
-        return {r["id"]: r["output"] for r in self.run_outputs.read_stage_lines(f"answer[{self.contender}]", "answers.jsonl")}
+        return {
+            r["id"]: r["output"]
+            for r in self.run_outputs.read_stage_lines(f"answer[{self.contender}]", "answers.jsonl")
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +144,9 @@ def compare_contenders(a: ContenderResults, b: ContenderResults, metric: str = "
     return ContenderComparison(a, b, chosen, rows, found.mean, found.low, found.high, confidence, left_out)
 
 
-def _estimate_paired_difference(a: ContenderResults, rows: Sequence[RowResult], confidence: float) -> ConfidenceInterval:
+def _estimate_paired_difference(
+    a: ContenderResults, rows: Sequence[RowResult], confidence: float
+) -> ConfidenceInterval:
     """The mean difference with its interval, drawn as the gate of A's run draws its own: the same numbers come out."""
     from factory.evaluation import statistics
 

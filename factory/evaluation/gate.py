@@ -41,9 +41,15 @@ class _PairedScores:
         """Tuned against each baseline, all on the same resamples."""
         sign = 1 if self.metric.higher_is_better else -1
         differences = {name: statistics.subtract_scores(self.values, other, sign) for name, other in baselines.items()}
-        samples = [statistics.group_by_cluster(list(each.values()), [self.clusters[i] for i in each]) for each in differences.values()]
+        samples = [
+            statistics.group_by_cluster(list(each.values()), [self.clusters[i] for i in each])
+            for each in differences.values()
+        ]
         drawn = statistics.bootstrap_means(samples, self.gate.resamples, self.gate.seed)
-        return [self._compare_with_baseline(*parts) for parts in zip(differences, differences.values(), samples, drawn, strict=True)]
+        return [
+            self._compare_with_baseline(*parts)
+            for parts in zip(differences, differences.values(), samples, drawn, strict=True)
+        ]
 
     def _compare_with_baseline(
         self, baseline: str, differences: Mapping[str, float], data: statistics.ClusterSample, means: statistics.Floats
@@ -77,7 +83,9 @@ def decide_verdict(
     table = {name: _extract_metric_column(name, rows, metric.name) for name, rows in scores.items()}
     if TUNED not in table or len(table) < 2:
         raise ValueError(f"a verdict compares {TUNED!r} with baselines; there are: {', '.join(sorted(table))}")
-    paired = _PairedScores(table[TUNED], {row["id"]: row.get("group") or row["id"] for row in scores[TUNED]}, metric, gate)
+    paired = _PairedScores(
+        table[TUNED], {row["id"]: row.get("group") or row["id"] for row in scores[TUNED]}, metric, gate
+    )
     comparisons = paired.compare_with_baselines({name: table[name] for name in sorted(table) if name != TUNED})
     lost = find_regressed_suites(probes)
     word, blocking = _choose_verdict(comparisons, gate.margin, prompted, bool(leaked or lost or refused))
@@ -88,9 +96,11 @@ def decide_verdict(
     )
     return {
         "verdict": word, "metric": metric.name, "margin": gate.margin, "confidence": gate.confidence,
-        "tuned": asdict(paired.estimate_tuned_mean()), "comparisons": [comparison.to_json() for comparison in comparisons],
+        "tuned": asdict(paired.estimate_tuned_mean()),
+        "comparisons": [comparison.to_json() for comparison in comparisons],
         "best_baseline": min(comparisons, key=lambda c: (c.difference_interval.mean, c.baseline)).baseline,
-        "reasons": explain_verdict(case), "minimum_detectable_effect": round(effect, statistics.DIGITS), "n_to_settle": settle,
+        "reasons": explain_verdict(case), "minimum_detectable_effect": round(effect, statistics.DIGITS),
+        "n_to_settle": settle,
         CEILING: _compute_mean_ceiling(scores[TUNED]), "probes": [dict(probe) for probe in probes],
         **({"refused": list(refused)} if refused else {}),
     }
@@ -121,14 +131,22 @@ def _choose_verdict(
 def _compute_detectable_effect(comparisons: Sequence[BaselineComparison], confidence: float) -> float:
     """How far past the margin the truth must lie, against every baseline, for 80 % of such builds to ship."""
     power = statistics.compute_joint_power(len(comparisons))
-    return max(c.estimate.standard_error * statistics.compute_detectable_errors(c.estimate.effective_clusters, confidence, power) for c in comparisons)
+    return max(
+        c.estimate.standard_error * statistics.compute_detectable_errors(
+            c.estimate.effective_clusters, confidence, power
+        ) for c in comparisons
+    )
 
 
 def _estimate_settling_rows(unclear: Sequence[BaselineComparison], gate: Gate) -> int:
     """The test rows with which every unclear comparison would come down on one side, were the truth what was seen."""
     return max(
         statistics.estimate_rows_needed(
-            c.estimate, max(abs(c.difference_interval.mean - gate.margin), _compute_detectable_effect([c], gate.confidence) / SETTLE_EFFECT_DIVISOR), gate.confidence
+            c.estimate,
+            max(
+                abs(c.difference_interval.mean - gate.margin),
+                _compute_detectable_effect([c], gate.confidence) / SETTLE_EFFECT_DIVISOR
+            ), gate.confidence
         )
         for c in unclear
     )

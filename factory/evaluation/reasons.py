@@ -72,7 +72,9 @@ def explain_verdict(case: VerdictBasis) -> list[str]:
     others = [c for c in case.comparisons if c not in case.blocking]
     lines += [_describe_comparison(c, case) for c in (*case.blocking, *others)]
     if case.verdict == "PROMPTING_IS_ENOUGH":
-        lines.append(f"prompting is enough: the fine-tune does not do better than {_join_baseline_names(case.blocking)}")
+        lines.append(
+            f"prompting is enough: the fine-tune does not do better than {_join_baseline_names(case.blocking)}"
+        )
     if case.rows_needed is not None:
         lines.append(_describe_rows_needed(case, case.rows_needed))
     effect = f"a true difference of {case.detectable_effect:.3f} {case.metric} to every baseline"

@@ -68,4 +68,7 @@ def _compare_slice(name: str, value: str, rows: Sequence[RowResult], confidence:
     drawn = statistics.estimate_mean(data, means, confidence).interval
     a, b = (round(sum(getattr(row, side) for row in rows) / len(rows), statistics.DIGITS) for side in ("a", "b"))
     won, lost = (sum(row.result == result for row in rows) for result in ("won", "lost"))
-    return Slice(name, value, len(rows), a, b, drawn.mean, drawn.low, drawn.high, statistics.compute_p_value(data, means), won, lost)
+    return Slice(
+        name, value, len(rows), a, b, drawn.mean, drawn.low, drawn.high, statistics.compute_p_value(data, means), won,
+        lost
+    )

@@ -130,7 +130,9 @@ def estimate_mean(data: ClusterSample, means: Floats, confidence: float) -> Clus
 
     tail = _compute_tail_share(data, confidence)
     mean, low, high = (round(float(x), DIGITS) + 0.0 for x in (data.mean, *np.quantile(means, [tail, 1 - tail])))
-    return ClusteredEstimate(ConfidenceInterval(mean, low, high, int(data.sizes.sum())), data.standard_error, data.effective_clusters)
+    return ClusteredEstimate(
+        ConfidenceInterval(mean, low, high, int(data.sizes.sum())), data.standard_error, data.effective_clusters
+    )
 
 
 def compute_p_value(data: ClusterSample, means: Floats) -> float:
@@ -188,7 +190,9 @@ def compute_joint_power(comparisons: int) -> float:
 
 def estimate_rows_needed(found: ClusteredEstimate, distance: float, confidence: float, power: float = POWER) -> int:
     """Rows with which the interval would clear a point so far from the mean: n · (reach · error / distance)²."""
-    factor = (compute_detectable_errors(found.effective_clusters, confidence, power) * found.standard_error / distance) ** 2
+    factor = (
+        compute_detectable_errors(found.effective_clusters, confidence, power) * found.standard_error / distance
+    ) ** 2
     return max(found.interval.n, math.ceil(found.interval.n * factor))
 
 

@@ -1,4 +1,4 @@
-"""The teachers of one stage, from their models: made when a plugin first asks, one of each."""
+"""The teacher clients of one stage, created on first use and closed with a note of their usage."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LEDGER_FILE = RESPONSES_FOLDER / "ledger.jsonl"
 
 
 class TeacherPool:
-    """Where a stage's plugins find whom to ask."""
+    """Creates one client per model and shares the response cache and the ledger among them."""
 
     def __init__(self, home: Path, terms: BudgetTerms, kit: Callable[[], Kit]) -> None:
         self._response_cache, self._ledger = ResponseCache(home / RESPONSES_FOLDER), Ledger(home / LEDGER_FILE, terms)
@@ -25,11 +25,11 @@ class TeacherPool:
         self._teachers: dict[str, EndpointTeacher | LocalTeacher] = {}
 
     def get_teacher(self, model: Base | Endpoint) -> Teacher:
-        """The teacher that a base, or an endpoint, is."""
-        name = model.digest if isinstance(model, Base) else compute_key(model.model_dump(mode="json"))
-        if name not in self._teachers:
-            self._teachers[name] = self._create_teacher(model)
-        return self._teachers[name]
+        """Return the client of a base or an endpoint; the same one each time."""
+        key = model.digest if isinstance(model, Base) else compute_key(model.model_dump(mode="json"))
+        if key not in self._teachers:
+            self._teachers[key] = self._create_teacher(model)
+        return self._teachers[key]
 
     def _create_teacher(self, model: Base | Endpoint) -> EndpointTeacher | LocalTeacher:
         if isinstance(model, Endpoint):
@@ -37,7 +37,7 @@ class TeacherPool:
         return LocalTeacher(model, self._kit, self._response_cache, self._ledger)
 
     def close(self, report: Reporter) -> None:
-        """Say what was asked, and let go of connections and files."""
+        """Report the usage of each teacher; close connections and files."""
         for teacher in self._teachers.values():
             if any((teacher.stats.answered, teacher.stats.failed, teacher.stats.cached)):
                 report.note(f"{teacher.model}: {teacher.stats}")

@@ -1,4 +1,4 @@
-"""Work done many at a time and given back in order."""
+"""Concurrent work whose results are yielded in order."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ PROGRESS_INTERVAL = 0.5
 
 
 class BatchStoppedError(Exception):
-    """Another piece of work has ended the batch; its error is the one to tell."""
+    """Another item has failed and stopped the batch; the error of that item is the one that is raised."""
 
 
 class ConcurrentBatch:
-    """One batch: the first error ends it for all, and whoever waits hears of it by `stop`."""
+    """A batch of items in threads. The first error stops all of them; `stop` also wakes those that sleep."""
 
     def __init__(self) -> None:
         self.stop = threading.Event()
@@ -28,7 +28,7 @@ class ConcurrentBatch:
         self._error: BaseException | None = None
 
     def sleep(self, seconds: float) -> None:
-        """Wait so long. Raises StoppedError when the batch has ended meanwhile."""
+        """Sleep for `seconds`. Raises BatchStoppedError when the batch stops meanwhile."""
         if self.stop.wait(max(seconds, 0.0)):
             raise BatchStoppedError
 
@@ -36,9 +36,9 @@ class ConcurrentBatch:
         self, work: Callable[[str, T, ConcurrentBatch], R], items: Mapping[str, T], order: Sequence[str], workers: int,
         report: Reporter,
     ) -> Iterator[R]:
-        """Do every piece of work once, and yield the results in an order in which a name may come again.
+        """Run `work` once per item; yield the results in `order`, in which a name may occur more than once.
 
-        What is at work when the batch ends, or nobody wants more of it, is heard to its end: it is paid for.
+        Requests in flight when the batch stops, or its consumer does, are completed, since they are paid for.
         """
         pool = ThreadPoolExecutor(workers, thread_name_prefix="teacher")
         try:
@@ -60,15 +60,15 @@ class ConcurrentBatch:
             raise
 
     def _yield_in_order(self, futures: Sequence[Future[R]], report: Reporter) -> Iterator[R]:
-        for place, future in enumerate(futures):
+        for index, future in enumerate(futures):
             while not future.done():
                 wait([future], PROGRESS_INTERVAL)
-                done = place + sum(each.done() for each in futures[place:])
+                done = index + sum(later.done() for later in futures[index:])
                 report.report_progress(done, len(futures), "answers")
-                self._raise_first_error()
+                self._raise_first_error()  # a later item may fail while this one is still waiting
             self._raise_first_error()
             yield future.result()
-            report.report_progress(place + 1, len(futures), "answers")
+            report.report_progress(index + 1, len(futures), "answers")
 
     def _raise_first_error(self) -> None:
         with self._lock:

@@ -1,4 +1,4 @@
-"""A teacher behind an endpoint: many requests at once, answered in order, each paid for once."""
+"""A teacher behind an OpenAI-compatible endpoint: concurrent requests, replies in order, each request paid for once."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from factory.llm.response_cache import ResponseCache
 from factory.llm.retries import RetryingClient
 
 MAX_REJECTIONS = 3
-"""So many requests refused, and none answered: it is not the requests that are wrong."""
+"""After this many rejected requests and no answer, the endpoint itself is taken to be unusable."""
 
 
 @dataclass
 class EndpointTeacher:
-    """The endpoint of a spec as a teacher."""
+    """A teacher that sends requests to an endpoint of the spec."""
 
     endpoint: Endpoint
     response_cache: ResponseCache
@@ -37,22 +37,23 @@ class EndpointTeacher:
         return self.endpoint.model
 
     def ask(self, asks: Iterable[ChatRequest], report: Reporter | None = None) -> Iterator[ChatResponse]:
-        """Yield one reply for each request, in their order. Requests that are alike are asked once."""
-        who = {"kind": "endpoint", **self.endpoint.build_cache_identity()}
-        asked = list(asks)
-        order = [prompts.compute_request_key(each, who) for each in asked]
-        items = dict(zip(order, asked, strict=True))
-        yield from ConcurrentBatch().run_each(self._answer_request, items, order, self.endpoint.concurrency, report or NoOpReporter())
+        """Yield one reply per request, in order. Identical requests are sent once."""
+        identity = {"kind": "endpoint", **self.endpoint.build_cache_identity()}
+        requests = list(asks)
+        order = [prompts.compute_request_key(request, identity) for request in requests]
+        items, workers = dict(zip(order, requests, strict=True)), self.endpoint.concurrency
+        yield from ConcurrentBatch().run_each(self._answer_request, items, order, workers, report or NoOpReporter())
 
     def _answer_request(self, key: str, ask: ChatRequest, batch: ConcurrentBatch) -> ChatResponse:
-        found = find_cached_reply(self.response_cache, ask, key)
-        if found is None and self.ledger.terms.replay:
+        reply = find_cached_reply(self.response_cache, ask, key)
+        if reply is None and self.ledger.terms.replay:
             raise build_replay_error(self.model, ask, key)
-        if found is None:
+        if reply is None:
             with self.response_cache.lock_request(key):
-                found = find_cached_reply(self.response_cache, ask, key) or self._request_uncached(ask, key, batch)
-        self.stats.add(cached=int(found.from_cache))
-        return found
+                # Look again: another process may have answered it while this one waited for the lock.
+                reply = find_cached_reply(self.response_cache, ask, key) or self._request_uncached(ask, key, batch)
+        self.stats.add(cached=int(reply.from_cache))
+        return reply
 
     def _request_uncached(self, ask: ChatRequest, key: str, batch: ConcurrentBatch) -> ChatResponse:
         try:
@@ -63,21 +64,25 @@ class EndpointTeacher:
         return reply
 
     def _handle_rejection(self, error: RequestRejectedError, key: str) -> ChatResponse:
-        """A request that the server will not answer has failed; when it answers none, so has the build."""
-        if isinstance(error, EndpointRejectedError) or (self.stats.failed + 1 >= MAX_REJECTIONS and not self.stats.answered):
-            raise UnavailableError(f"{self.endpoint.base_url} refuses {self.model}: {error}") from None
-        return ChatResponse("", error=f"the endpoint refuses it: {error}", model=self.model, prompt_digest=key)
+        """Return a failed reply. Raises UnavailableError when the endpoint rejects every request."""
+        all_rejected = self.stats.failed + 1 >= MAX_REJECTIONS and not self.stats.answered
+        if isinstance(error, EndpointRejectedError) or all_rejected:
+            raise UnavailableError(f"{self.endpoint.base_url} rejects requests to {self.model}: {error}") from None
+        fault = f"the endpoint rejected the request: {error}"
+        return ChatResponse("", error=fault, model=self.model, prompt_digest=key)
 
     def _connect_endpoint(self) -> RetryingClient:
         with self._lock:
             if self._retrying_client is None:
-                pace = RateLimiter(self.endpoint.rate)
-                wire = OpenAIClient(self.endpoint)
-                self._retrying_client = RetryingClient(self.endpoint, wire, self.response_cache, self.ledger, self.stats, pace)
+                limiter = RateLimiter(self.endpoint.requests_per_second)
+                client = OpenAIClient(self.endpoint)
+                self._retrying_client = RetryingClient(
+                    self.endpoint, client, self.response_cache, self.ledger, self.stats, limiter
+                )
             return self._retrying_client
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         if self._retrying_client is not None:
             self._retrying_client.client.close()
             self._retrying_client = None

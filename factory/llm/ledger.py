@@ -1,6 +1,6 @@
-"""What was asked and what it cost: one line when a request leaves, one when it is over. No line holds a text.
+"""The ledger of requests and their cost: one line when an attempt is sent, one when it ends, neither with any text.
 
-An attempt that left and has no second line was in flight when its process died: it may have been paid for.
+An attempt without a second line was in flight when its process died; it may have been charged.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ ROUNDING_TOLERANCE = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class BudgetTerms:
-    """Under which terms a build may ask: `tokens` and `money` are limits (0: none) on all that was spent for `build`
-    after `since`, in seconds since the epoch; `replay` allows what is in the cache alone.
+    """The limits of a build's requests: `tokens` and `money` (0: no limit) count what `build` has spent after `since`
+    (seconds since the epoch); `replay` allows cached answers only.
     """
 
     build: str = ""
@@ -36,7 +36,7 @@ class BudgetTerms:
 
 @dataclass(slots=True)
 class BudgetUsage:
-    """What was spent."""
+    """Tokens, money and answers of a build so far."""
 
     tokens: int = 0
     money: float = 0.0
@@ -44,7 +44,7 @@ class BudgetUsage:
 
 
 class Ledger:
-    """The append-only file of attempts, and what one build has spent by it, whichever process spent it."""
+    """The append-only file of attempts, and the usage of one build over all its processes."""
 
     def __init__(self, path: Path, terms: BudgetTerms) -> None:
         self.path, self.terms = path, terms
@@ -53,34 +53,34 @@ class Ledger:
         self._read_offset = 0
         self._file: int | None = None
 
-    def record_attempt(self, **facts: Any) -> str:
-        """Write that an attempt leaves; gives its id."""
+    def record_attempt(self, **fields: Any) -> str:
+        """Append the start of an attempt; return its id."""
         attempt = uuid.uuid4().hex[:16]
-        self._append_entry(id=attempt, status=SENT_STATUS, **facts)
+        self._append_entry(id=attempt, status=SENT_STATUS, **fields)
         return attempt
 
-    def record_attempt_end(self, attempt: str, status: str | int, **facts: Any) -> None:
-        """Write how an attempt ended."""
-        self._append_entry(id=attempt, status=status, **facts)
+    def record_attempt_end(self, attempt: str, status: str | int, **fields: Any) -> None:
+        """Append the end of an attempt."""
+        self._append_entry(id=attempt, status=status, **fields)
 
     def check_budget(self) -> None:
-        """Raise UnavailableError when the budget is spent, with what was spent and how to go on."""
+        """Raise UnavailableError when the budget is spent, with the amount and the remedy."""
         if not (self.terms.tokens or self.terms.money):
             return
-        spent = self.compute_budget_usage()
-        if self.terms.tokens and spent.tokens >= self.terms.tokens:
-            raise self._build_budget_error("tokens", f"{spent.tokens:,} of {self.terms.tokens:,} tokens", spent)
-        if self.terms.money and spent.money >= self.terms.money * (1 - ROUNDING_TOLERANCE):
-            raise self._build_budget_error("money", f"{spent.money:.4f} of {self.terms.money:g}", spent)
+        usage = self.compute_budget_usage()
+        if self.terms.tokens and usage.tokens >= self.terms.tokens:
+            raise self._build_budget_error("tokens", f"{usage.tokens:,} of {self.terms.tokens:,} tokens", usage)
+        if self.terms.money and usage.money >= self.terms.money * (1 - ROUNDING_TOLERANCE):
+            raise self._build_budget_error("cost", f"{usage.money:.4f} of {self.terms.money:g}", usage)
 
-    def _build_budget_error(self, name: str, amount: str, spent: BudgetUsage) -> UnavailableError:
+    def _build_budget_error(self, name: str, amount: str, usage: BudgetUsage) -> UnavailableError:
         return UnavailableError(
-            f"budget.{name} is spent: {amount}, on {spent.answers:,} answers, which are kept; "
-            f"raise it, as by --set budget.{name}=…, and run again: nothing is paid twice"
+            f"budget.{name} is spent: {amount}, on {usage.answers:,} answers, which stay cached; "
+            f"raise it with --set budget.{name}=… and run again: cached answers are not paid for again"
         )
 
     def compute_budget_usage(self) -> BudgetUsage:
-        """What this build has spent so far, interrupted runs included."""
+        """Return what this build has spent so far, interrupted runs included."""
         with self._lock:
             for line in self._read_new_entries():
                 if line.get("build") == self.terms.build and line.get("at", 0) >= self.terms.since:
@@ -90,21 +90,22 @@ class Ledger:
             return self._usage
 
     def _read_new_entries(self) -> Iterator[dict[str, Any]]:
-        """The whole lines that were written since the last look, by anybody."""
+        """Yield the complete lines that any process has appended since the last call."""
         try:
             with self.path.open("rb") as file:
                 file.seek(self._read_offset)
                 for line in file:
                     if not line.endswith(b"\n"):
-                        return
+                        return  # still being written by another process: read it next time
                     self._read_offset += len(line)
                     yield from _parse_ledger_line(line)
         except FileNotFoundError:
             return
 
-    def _append_entry(self, **facts: Any) -> None:
-        line = json.dumps({"at": round(time.time(), 3), "build": self.terms.build, **facts}, separators=(",", ":"))
+    def _append_entry(self, **fields: Any) -> None:
+        line = json.dumps({"at": round(time.time(), 3), "build": self.terms.build, **fields}, separators=(",", ":"))
         with self._lock:
+            # A single write with O_APPEND keeps lines of concurrent processes whole.
             os.write(self._open_ledger_file(), line.encode() + b"\n")
 
     def _open_ledger_file(self) -> int:
@@ -113,7 +114,7 @@ class Ledger:
             self._file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
             size = os.fstat(self._file).st_size
             if size and os.pread(self._file, 1, size - 1) != b"\n":
-                os.write(self._file, b"\n")  # a disk that was full has torn the last line
+                os.write(self._file, b"\n")  # the last line was torn, as by a full disk
         return self._file
 
     def close(self) -> None:
@@ -124,7 +125,7 @@ class Ledger:
 
 
 def read_ledger(path: Path) -> Iterator[dict[str, Any]]:
-    """Every line of a ledger; a torn one is passed over."""
+    """Yield every line of a ledger; skip torn ones."""
     if path.is_file():
         with path.open("rb") as file:
             for line in file:

@@ -1,4 +1,4 @@
-"""One attempt of one request over HTTP, through the `openai` SDK: what came back, or what kind of failure it was."""
+"""One attempt of one request over HTTP through the `openai` SDK, with failures classified for the retry logic."""
 
 from __future__ import annotations
 
@@ -18,22 +18,19 @@ if TYPE_CHECKING:
     from openai import APIStatusError, OpenAI
 
 TRANSIENT_STATUSES = frozenset({408, 409, 425, 429})
-"""Statuses that may be gone the next time; so may all from 500 on, but for those of a server that can not."""
+"""Statuses worth a retry, as are all from 500 on except UNSUPPORTED_STATUSES."""
 UNSUPPORTED_STATUSES = frozenset({501, 505})
 REQUEST_STATUSES = frozenset({400, 413, 422})
-"""Statuses that speak of one request: the next one may be answered."""
+"""Statuses that concern one request; others may still succeed."""
 
 TIMEOUT_ERRORS = frozenset({"APITimeoutError", "TimeoutException", "TimeoutError"})
 CONNECTION_ERRORS = frozenset({"APIConnectionError", "TransportError", "OSError"})
-"""Errors of the SDK and, while a reply is read, of the HTTP library below it, whose name changes with the SDK."""
+"""Names of classes: while a reply is read, errors come from the HTTP library below the SDK, and it varies."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChatCompletionResult:
-    """What a model said: its text, why it ended, what it read and wrote in tokens, and how long that took.
-
-    `refusal` says in words that it would not answer.
-    """
+    """A completion: text, finish reason, tokens in and out, seconds; `refusal` says why the model did not answer."""
 
     text: str
     finish: str
@@ -44,15 +41,15 @@ class ChatCompletionResult:
 
 
 class TransientEndpointError(Exception):
-    """A failure that may not be there the next time. `after`: the seconds to wait, where the server says so."""
+    """A failure that a retry may overcome. `retry_after`: the seconds that the server asks to wait, if it does."""
 
-    def __init__(self, status: str | int, text: str, after: float | None = None) -> None:
+    def __init__(self, status: str | int, text: str, retry_after: float | None = None) -> None:
         super().__init__(text)
-        self.status, self.retry_after = status, after
+        self.status, self.retry_after = status, retry_after
 
 
 class RequestRejectedError(Exception):
-    """The server will not answer this request, however often it is asked."""
+    """The server rejects this request; a retry would not help."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
@@ -60,11 +57,11 @@ class RequestRejectedError(Exception):
 
 
 class EndpointRejectedError(RequestRejectedError):
-    """The server will answer no request: a wrong key, no such model, an empty account."""
+    """The server rejects every request: a wrong key, an unknown model, an exhausted quota."""
 
 
 class OpenAIClient:
-    """The way to an endpoint. The key is read when the first request leaves, and stands in no text of an error."""
+    """The connection to an endpoint. The API key comes from the environment and is redacted from every error."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
@@ -72,7 +69,10 @@ class OpenAIClient:
         self._client = _create_openai_client(endpoint, self._api_key)
 
     def complete_chat(self, messages: Sequence[Message], body: Mapping[str, Any]) -> ChatCompletionResult:
-        """One attempt. Raises PassingError, RefusedError or LastingError; a denied host raises as it is."""
+        """Send one attempt.
+
+        Raises TransientEndpointError, RequestRejectedError, EndpointRejectedError, or HostDeniedError as it is.
+        """
         from openai import APIStatusError
 
         start = time.monotonic()
@@ -81,25 +81,26 @@ class OpenAIClient:
         except APIStatusError as error:
             raise self._classify_status_error(error) from None
         except Exception as error:
-            broken = self._classify_connection_error(error)
-            if broken is None:
+            failure = self._classify_connection_error(error)
+            if failure is None:
                 raise
-            raise broken from error
+            raise failure from error
         return _parse_completion(content, time.monotonic() - start)
 
     def _read_response_bytes(self, messages: Sequence[Message], body: Mapping[str, Any], deadline: float) -> bytes:
-        """The reply's bytes. A server that drips them is given up at the deadline, as one that is silent is."""
-        said: Any = [{"role": message.role, "content": message.content} for message in messages]
-        fields = {name: value for name, value in {**body, **self.endpoint.body}.items() if value is not None}
+        """Read the whole reply. Raises TimeoutError at the deadline, also while bytes are still arriving."""
+        chat: Any = [{"role": message.role, "content": message.content} for message in messages]
+        fields = {name: value for name, value in {**body, **self.endpoint.extra_body}.items() if value is not None}
         with self._client.chat.completions.with_streaming_response.create(
-            model=self.endpoint.model, messages=said, extra_body=fields
+            model=self.endpoint.model, messages=chat, extra_body=fields
         ) as response:
-            parts = []
-            for part in response.iter_bytes():
-                parts.append(part)
+            chunks = []
+            for chunk in response.iter_bytes():
+                chunks.append(chunk)
+                # The SDK's timeout is per read: a server that drips its reply would never reach it.
                 if time.monotonic() > deadline:
                     raise TimeoutError
-            return b"".join(parts)
+            return b"".join(chunks)
 
     def _classify_status_error(self, error: APIStatusError) -> Exception:
         status, body = error.status_code, error.body if isinstance(error.body, dict) else {}
@@ -111,36 +112,36 @@ class OpenAIClient:
         return RequestRejectedError(status, text) if status in REQUEST_STATUSES else EndpointRejectedError(status, text)
 
     def _classify_connection_error(self, error: Exception) -> Exception | None:
-        """What a failure of the connection means; None for an error that is none."""
-        if found := find_denial(error):
-            return found
+        """Return the classified connection failure; None for any other error."""
+        if denial := find_denial(error):
+            return denial
         kinds = {kind.__name__ for kind in type(error).__mro__}
         if kinds & TIMEOUT_ERRORS:
             return TransientEndpointError("timeout", f"no answer within {self.endpoint.timeout:g} s")
         if kinds & CONNECTION_ERRORS:
-            return TransientEndpointError("lost", f"the connection failed: {self._redact_api_key(_find_root_cause(error))}")
+            cause = self._redact_api_key(_find_root_cause(error))
+            return TransientEndpointError("lost", f"the connection failed: {cause}")
         return None
 
     def _redact_api_key(self, text: str) -> str:
-        """One line, without the key, which some servers repeat."""
+        """Return the text as one line with the API key redacted: some servers repeat it in errors."""
         line = " ".join(text.split())
         return line.replace(self._api_key, f"${self.endpoint.key_env}") if self.endpoint.key_env else line
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self._client.close()
 
 
 def _read_api_key(endpoint: Endpoint) -> str:
-    """The key that the environment holds. Raises UnavailableError that names the variable, never its value."""
+    """Read the API key from the environment. Raises UnavailableError with the variable's name, never its value."""
     if not endpoint.key_env:
         return "none"
     key = os.environ.get(endpoint.key_env, "").strip()
     if not key:
-        said = f"set the environment variable {endpoint.key_env}, which holds the key of {endpoint.base_url}"
-        raise UnavailableError(said)
+        raise UnavailableError(f"set {endpoint.key_env} in the environment to the API key of {endpoint.base_url}")
     if not (key.isascii() and key.isprintable() and " " not in key):
-        raise UnavailableError(f"the environment variable {endpoint.key_env} holds no key: one is of visible ASCII")
+        raise UnavailableError(f"{endpoint.key_env} in the environment is not an API key: keys are ASCII without spaces")
     return key
 
 
@@ -148,29 +149,29 @@ def _create_openai_client(endpoint: Endpoint, key: str) -> OpenAI:
     try:
         from openai import OpenAI
     except ImportError as error:
-        raise UnavailableError("an endpoint needs the extra: pip install 'specialist-factory[endpoint]'") from error
+        raise UnavailableError("endpoints need an extra: pip install 'specialist-factory[endpoint]'") from error
     return OpenAI(api_key=key, base_url=endpoint.base_url, timeout=endpoint.timeout, max_retries=0)
 
 
 def _parse_completion(content: bytes, seconds: float) -> ChatCompletionResult:
-    """The message of a reply. Raises PassingError for what is no reply: cut off, or of something in between."""
+    """Parse a reply. Raises TransientEndpointError for bytes that are no chat completion: cut off, or from a proxy."""
     try:
         reply = json.loads(content)
         choice, usage = reply["choices"][0], reply.get("usage") or {}
         message = choice["message"]
         text, finish = message.get("content") or "", str(choice.get("finish_reason") or "")
-        refusal = f"the model refuses: {message['refusal']}" if message.get("refusal") else ""
+        refusal = f"the model refused: {message['refusal']}" if message.get("refusal") else ""
         tokens = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
     except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-        raise TransientEndpointError("broken", f"the reply holds no message: {content[:80]!r}") from error
+        raise TransientEndpointError("broken", f"the reply is not a chat completion: {content[:80]!r}") from error
     if not isinstance(text, str):
-        raise TransientEndpointError("broken", f"the reply's message is no text: {content[:80]!r}")
-    refusal = "the endpoint's filter stopped the answer" if finish == "content_filter" else refusal
+        raise TransientEndpointError("broken", f"the reply's content is not text: {content[:80]!r}")
+    refusal = "the endpoint's content filter stopped the answer" if finish == "content_filter" else refusal
     return ChatCompletionResult(text, finish, *tokens, round(seconds, 3), refusal)
 
 
 def _find_root_cause(error: BaseException) -> str:
-    """What is at the bottom of an error, in one line."""
+    """Return the first line of the innermost cause of an error."""
     while error.__cause__ is not None or (error.__context__ is not None and not error.__suppress_context__):
         error = error.__cause__ or error.__context__ or error
     return next(iter(str(error).splitlines()), "") or type(error).__name__

@@ -1,4 +1,4 @@
-"""One request: its key, how it is put to a model, and whether an answer is one."""
+"""Request keys, format instructions, and parsing and repair of answers."""
 
 from __future__ import annotations
 
@@ -14,24 +14,25 @@ from factory import identity
 from factory.api import ChatRequest, Message, normalise
 
 PROMPT_VERSION = 1
-"""Bumped by hand when the same request would be put to a model in other words."""
+"""Part of every request key: bump it by hand when the wording of format or repair instructions changes."""
 
 ANSWER_FIELD = "answer"
-"""The field that a choice stands in, where a server takes a schema."""
+"""The JSON field of a choice, for servers that accept a schema."""
 
 CODE_FENCE = re.compile(r"```(?:json)?\s*(.*?)```", re.DOTALL)
 MAX_FAULTS_SHOWN = 4
-"""Faults of an answer that the model is told; more only confuse."""
+"""Validation errors that a repair prompt lists."""
 
 
 class InvalidAnswerError(ValueError):
-    """What is wrong with an answer, in words that its writer can act on."""
+    """An invalid answer; the text is part of the repair prompt, so the model must be able to act on it."""
 
 
-def compute_request_key(ask: ChatRequest, who: Mapping[str, Any]) -> str:
-    """The digest of a request to somebody: of all that its answer depends on."""
+def compute_request_key(ask: ChatRequest, model_identity: Mapping[str, Any]) -> str:
+    """Return the cache key of a request to a model: a digest of everything that its answer depends on."""
     return identity.compute_key({
-        "version": PROMPT_VERSION, "who": dict(who), "messages": [[each.role, each.content] for each in ask.messages],
+        "version": PROMPT_VERSION, "who": dict(model_identity),
+        "messages": [[message.role, message.content] for message in ask.messages],
         "schema": _get_json_schema(ask.schema) if ask.schema else None, "choices": list(ask.choices),
         "temperature": ask.temperature, "max_tokens": ask.max_tokens, "draw": ask.sample_index,
     })
@@ -39,12 +40,12 @@ def compute_request_key(ask: ChatRequest, who: Mapping[str, Any]) -> str:
 
 @cache
 def _get_json_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """The JSON Schema of a model, made once: whole batches share it."""
+    """Return the JSON Schema of a model; cached, since whole batches share it."""
     return model.model_json_schema()
 
 
 def parse_answer(ask: ChatRequest, text: str) -> tuple[str, Any]:
-    """The text and the value of a valid answer. Raises InvalidAnswerError."""
+    """Return the text and, for a schema, the validated value of an answer. Raises InvalidAnswerError."""
     if ask.choices:
         return _match_choice(text, ask.choices), None
     if ask.schema is None:
@@ -62,69 +63,70 @@ def _validate_answer(text: str, schema: type[BaseModel]) -> BaseModel:
 
 
 def _extract_json(text: str) -> str:
-    """The JSON in an answer: what a fence holds, else from the first bracket to the last, else all of it."""
+    """Return the JSON in an answer: the content of a code fence, else first to last bracket, else all of it."""
     fenced = CODE_FENCE.search(text)
     body = (fenced[1] if fenced else text).strip()
-    starts = [place for place in (body.find("{"), body.find("[")) if place >= 0]
+    starts = [start for start in (body.find("{"), body.find("[")) if start >= 0]
     end = max(body.rfind("}"), body.rfind("]"))
     return body[min(starts) : end + 1] if starts and end > min(starts) else body
 
 
 def _describe_validation_errors(error: ValidationError) -> list[str]:
     details = error.errors(include_url=False, include_context=False)
-    told = [(".".join(map(str, each["loc"])), str(each["msg"])) for each in details[:MAX_FAULTS_SHOWN]]
-    return [f"{where}: {what}" if where else what for where, what in told]
+    faults = [(".".join(map(str, detail["loc"])), str(detail["msg"])) for detail in details[:MAX_FAULTS_SHOWN]]
+    return [f"{path}: {message}" if path else message for path, message in faults]
 
 
 def _match_choice(text: str, choices: tuple[str, ...]) -> str:
-    """The choice that an answer is, in any case and punctuation, alone or as JSON."""
-    said = text.strip()
+    """Return the choice that an answer names, plainly or as JSON; case and punctuation are ignored."""
+    answer = text.strip()
     try:
-        value = json.loads(_extract_json(said))
-        said = str(value.get(ANSWER_FIELD, said)) if isinstance(value, dict) else said
+        value = json.loads(_extract_json(answer))
+        answer = str(value.get(ANSWER_FIELD, answer)) if isinstance(value, dict) else answer
     except ValueError:
         pass
-    if said in choices:
-        return said
-    alike = [choice for choice in choices if normalise(choice) == normalise(said)]
-    if len(alike) != 1:
+    if answer in choices:
+        return answer
+    matches = [choice for choice in choices if normalise(choice) == normalise(answer)]
+    if len(matches) != 1:
         raise InvalidAnswerError(f"it is none of: {', '.join(choices)}")
-    return alike[0]
+    return matches[0]
 
 
 def build_answer_schema(ask: ChatRequest) -> dict[str, Any] | None:
-    """The JSON Schema of an answer, in the strict form that servers take; None for free text."""
+    """Return the JSON Schema of an answer in the strict form of the OpenAI API; None for free text."""
     if ask.choices:
-        enum = {"type": "string", "enum": list(ask.choices)}
-        return {"type": "object", "properties": {ANSWER_FIELD: enum}, "required": [ANSWER_FIELD], "additionalProperties": False}
+        fields = {ANSWER_FIELD: {"type": "string", "enum": list(ask.choices)}}
+        return {"type": "object", "properties": fields, "required": [ANSWER_FIELD], "additionalProperties": False}
     return _close_schema_objects(_get_json_schema(ask.schema)) if ask.schema else None
 
 
-def _close_schema_objects(part: Any) -> Any:
-    """A schema whose objects all name every field, as constrained decoding wants them; open mappings stay open."""
-    if isinstance(part, list):
-        return [_close_schema_objects(item) for item in part]
-    if not isinstance(part, dict):
-        return part
-    closed = {name: _close_schema_objects(value) for name, value in part.items() if name != "default"}
+def _close_schema_objects(node: Any) -> Any:
+    """Return a schema whose objects require every field and allow no other, as strict mode demands; mappings stay."""
+    if isinstance(node, list):
+        return [_close_schema_objects(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    closed = {name: _close_schema_objects(value) for name, value in node.items() if name != "default"}
     fields = closed.get("properties")
-    if isinstance(fields, dict) and isinstance(part.get("type"), str):
+    # A field may itself be called "properties": only a node with a "type" is a schema.
+    if isinstance(fields, dict) and isinstance(node.get("type"), str):
         closed |= {"required": list(fields), "additionalProperties": False}
     return closed
 
 
 def add_format_instructions(ask: ChatRequest) -> tuple[Message, ...]:
-    """The messages with the form of the answer said in words, for a model that nothing constrains."""
+    """Return the messages with format instructions appended to the last user turn, for unconstrained models."""
     if ask.choices:
-        said = f"Answer with one of these, and nothing else: {' | '.join(ask.choices)}"
+        instructions = f"Answer with one of these, and nothing else: {' | '.join(ask.choices)}"
     elif ask.schema:
-        said = _describe_schema(ask.schema)
+        instructions = _describe_schema(ask.schema)
     else:
         return ask.messages
     *before, last = ask.messages
     if last.role != "user":
-        return (*ask.messages, Message("user", said))
-    return (*before, Message("user", f"{last.content}\n\n{said}"))
+        return (*ask.messages, Message("user", instructions))
+    return (*before, Message("user", f"{last.content}\n\n{instructions}"))
 
 
 def _describe_schema(model: type[BaseModel]) -> str:
@@ -133,7 +135,7 @@ def _describe_schema(model: type[BaseModel]) -> str:
 
 
 def build_repair_messages(ask: ChatRequest, text: str, fault: str) -> tuple[Message, ...]:
-    """The messages of the one repair round: the answer, what is wrong with it, and its form in words."""
+    """Return the messages of the repair round: the answer, its fault, and the format instructions."""
     form = f"Answer with one of: {' | '.join(ask.choices)}" if ask.choices else ""
     form = _describe_schema(ask.schema) if ask.schema else form
     return (
@@ -143,6 +145,6 @@ def build_repair_messages(ask: ChatRequest, text: str, fault: str) -> tuple[Mess
 
 
 def excerpt_request(ask: ChatRequest, width: int = 60) -> str:
-    """How a person recognises a request: the beginning of its last message."""
+    """Return the beginning of the last message, by which a user recognises the request."""
     text = " ".join(ask.messages[-1].content.split())
     return text if len(text) <= width else f"{text[: width - 1]}…"

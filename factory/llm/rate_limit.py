@@ -1,4 +1,4 @@
-"""How fast to ask, and how long to wait before asking again."""
+"""Request rate limits, exponential backoff, and `Retry-After`."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 
 FIRST_BACKOFF, MAX_BACKOFF = 0.5, 30.0
-"""Seconds: the longest first wait, which doubles with every try, and the longest of all."""
+"""Seconds: upper bound of the first wait, which doubles with every retry, and of all waits."""
 
 
 class RateLimiter:
-    """Spaces requests `1 / rate` seconds apart (0: no limit), and holds all of them back when the server says so."""
+    """Spaces requests `1 / rate` seconds apart (0: no limit); `delay_all` holds all of them back."""
 
     def __init__(self, rate: float) -> None:
         self._interval = 1 / rate if rate else 0.0
@@ -21,7 +21,7 @@ class RateLimiter:
         self._lock = threading.Lock()
 
     def reserve_turn(self) -> float:
-        """Take the next turn: it comes in so many seconds."""
+        """Reserve the next slot; return the seconds until it begins."""
         with self._lock:
             now = time.monotonic()
             turn = max(now, self._next)
@@ -29,31 +29,31 @@ class RateLimiter:
             return turn - now
 
     def delay_all(self, seconds: float) -> None:
-        """Let nobody begin within so many seconds."""
+        """Start no request within the next `seconds`."""
         with self._lock:
             self._next = max(self._next, time.monotonic() + seconds)
 
 
-def compute_backoff(tries: int, after: float | None) -> float:
-    """Seconds to wait after so many failed tries: exponential with full jitter, on top of what the server asked for.
+def compute_backoff(tries: int, retry_after: float | None) -> float:
+    """Return the seconds to wait after `tries` failures: exponential with full jitter, on top of `retry_after`.
 
     "Exponential Backoff And Jitter", AWS Architecture Blog, 2015: full jitter needs the fewest calls.
     """
     jitter = random.uniform(0, min(MAX_BACKOFF, FIRST_BACKOFF * 2 ** (tries - 1)))
-    return jitter if after is None else after + min(jitter, FIRST_BACKOFF)
+    return jitter if retry_after is None else retry_after + min(jitter, FIRST_BACKOFF)
 
 
 def parse_retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that a reply asks to wait: a number, or the time until a date; None when it does not say."""
+    """Return the seconds that a reply asks to wait, given as a number or a date; None when it does not ask."""
     exact = _parse_seconds(headers.get("retry-after-ms", ""))
     if exact is not None:
         return exact / 1000
-    said = headers.get("retry-after", "")
-    number = _parse_seconds(said)
+    header = headers.get("retry-after", "")
+    number = _parse_seconds(header)
     if number is not None:
         return number
     try:
-        return max(parsedate_to_datetime(said).timestamp() - time.time(), 0.0)
+        return max(parsedate_to_datetime(header).timestamp() - time.time(), 0.0)
     except (TypeError, ValueError):
         return None
 

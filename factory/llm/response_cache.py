@@ -1,4 +1,4 @@
-"""Answers on disk, by the digest of their request: a file each, whole or not there, shared by all builds of a home."""
+"""The response cache: one file per answer, named by the request's digest, written atomically and shared by builds."""
 
 from __future__ import annotations
 
@@ -15,62 +15,64 @@ from pathlib import Path
 from typing import Any
 
 LOCK_POLL_INTERVAL = 0.05
-"""Seconds between two looks whether another process has the answer that it is asking for."""
+"""Seconds between two tries to lock a request that another process holds."""
 
 
 class ResponseCache:
-    """The cache of answers in a folder."""
+    """A response cache in a folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def locate_response(self, key: str) -> Path:
-        """Where the answer to a request lies."""
+        """Return the path of the answer to a request."""
         return self.folder / key[:2] / f"{key}.json"
 
     def read_response(self, key: str) -> dict[str, Any] | None:
-        """An answer; None when there is none. What can not be read was never paid for twice by believing it."""
+        """Return a cached answer; None when there is none or the file is unreadable."""
         try:
-            found = json.loads(self.locate_response(key).read_bytes())
+            answer = json.loads(self.locate_response(key).read_bytes())
         except (OSError, ValueError):
             return None
-        return found if isinstance(found, dict) and isinstance(found.get("text"), str) else None
+        return answer if isinstance(answer, dict) and isinstance(answer.get("text"), str) else None
 
     def write_response(self, key: str, answer: Mapping[str, Any]) -> None:
-        """Keep an answer: it is on the disk when this returns."""
-        place = self.locate_response(key)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        part = place.with_name(f".{key}.{os.getpid()}.{threading.get_ident()}")
+        """Write an answer atomically; it is on disk (fsync) on return."""
+        path = self.locate_response(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{key}.{os.getpid()}.{threading.get_ident()}")
         try:
-            with part.open("w", encoding="utf-8") as file:
+            with temporary.open("w", encoding="utf-8") as file:
                 json.dump(dict(answer), file, ensure_ascii=True, sort_keys=True)
                 file.flush()
                 os.fsync(file.fileno())
-            part.replace(place)
+            temporary.replace(path)
         finally:
-            part.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
 
     @contextmanager
     def lock_request(self, key: str) -> Iterator[None]:
-        """Hold a request, so that no other process of this home asks the same meanwhile. A killed holder lets go."""
+        """Lock a request among all threads and processes of this home; the kernel unlocks it when the holder dies."""
         with _lock_among_threads(str(self.folder), key):
-            file, place = _open_lock_file(str(self.folder)), int(key[:15], 16)
+            file, offset = _open_lock_file(str(self.folder)), int(key[:15], 16)
             while True:
                 try:
-                    fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
+                    fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, offset)
                     break
                 except OSError:
                     time.sleep(LOCK_POLL_INTERVAL)
             try:
                 yield
             finally:
-                fcntl.lockf(file, fcntl.LOCK_UN, 1, place)
+                fcntl.lockf(file, fcntl.LOCK_UN, 1, offset)
 
 
 @cache
 def _open_lock_file(folder: str) -> int:
-    """The descriptor of a folder's lock file: a byte of it for each request. It stays open as long as the process,
-    for closing one would let go of all."""
+    """Open a folder's lock file, one byte of which stands for each request.
+
+    It stays open as long as the process: POSIX drops all locks of a process when any descriptor of the file is closed.
+    """
     Path(folder).mkdir(parents=True, exist_ok=True)
     return os.open(Path(folder) / "locks", os.O_RDWR | os.O_CREAT, 0o644)
 
@@ -82,7 +84,7 @@ _LOCK_USERS: defaultdict[tuple[str, str], int] = defaultdict(int)
 
 @contextmanager
 def _lock_among_threads(folder: str, key: str) -> Iterator[None]:
-    """The same among the threads of this process, to which a file's locks say nothing."""
+    """Lock a request among threads: file locks are per process and do not exclude them."""
     name = (folder, key)
     with _LOCKS_GUARD:
         _LOCK_USERS[name] += 1

@@ -1,4 +1,4 @@
-"""One request from its key to its reply: tried again when a failure may pass, repaired once when it is not valid."""
+"""One request from its key to its reply: retries of transient failures and one repair round for an invalid answer."""
 
 from __future__ import annotations
 
@@ -24,15 +24,16 @@ from factory.llm.response_cache import ResponseCache
 from factory.network_policy import get_current_actor
 
 MAX_RETRY_AFTER = 600.0
-"""Seconds: when a server asks to wait longer, a person is told instead."""
+"""Seconds; a server that asks to wait longer ends the build with an error."""
 LENGTH_FINISH_REASON = "length"
-"""How a server says that an answer ends because it is too long."""
+"""The `finish_reason` of an answer that was cut off at `max_tokens`."""
 
 
 @dataclass
 class RetryingClient:
-    """How to ask one endpoint, and keep what it says. `in_words`: it takes no schema, so that the form of an answer is
-    said in words.
+    """Sends requests to one endpoint and caches its answers.
+
+    `schema_in_prompt`: the endpoint rejects `response_format`, so the prompt describes the schema.
     """
 
     endpoint: Endpoint
@@ -44,51 +45,55 @@ class RetryingClient:
     schema_in_prompt: bool = field(default=False)
 
     def request_reply(self, ask: ChatRequest, key: str, batch: ConcurrentBatch) -> ChatResponse:
-        """Ask, and once more with its fault when the answer is not valid."""
+        """Return the reply to a request, after one repair round if the answer is not valid."""
         first, attempt = self._send_first_round(ask, key, batch)
         reply = self._build_endpoint_reply(ask, key, [first])
         self._record_reply(attempt, first, reply)
         if not reply.error or not (ask.schema or ask.choices) or first.finish == LENGTH_FINISH_REASON or first.refusal:
-            return reply
+            return reply  # a repair would run into the same limit, or the same refusal
         self.stats.add(repaired=1)
         body = self._build_request_body(ask, None if self.schema_in_prompt else prompts.build_answer_schema(ask))
-        second, attempt = self._send_with_retries(prompts.build_repair_messages(ask, first.text, reply.error), body, key, batch)
+        messages = prompts.build_repair_messages(ask, first.text, reply.error)
+        second, attempt = self._send_with_retries(messages, body, key, batch)
         reply = self._build_endpoint_reply(ask, key, [first, second])
         self._record_reply(attempt, second, reply)
         return reply
 
     def _send_first_round(self, ask: ChatRequest, key: str, batch: ConcurrentBatch) -> tuple[ChatCompletionResult, str]:
-        """The first round: with the form as a schema or, where the server refuses that, in words from then on."""
-        form = prompts.build_answer_schema(ask)
-        if form is None or self.schema_in_prompt:
-            return self._send_with_retries(prompts.add_format_instructions(ask), self._build_request_body(ask, None), key, batch)
+        """Send with the schema as `response_format`; once the server has rejected that, describe it in the prompt."""
+        schema = prompts.build_answer_schema(ask)
+        plain_body = self._build_request_body(ask, None)
+        if schema is None or self.schema_in_prompt:
+            return self._send_with_retries(prompts.add_format_instructions(ask), plain_body, key, batch)
         try:
-            return self._send_with_retries(ask.messages, self._build_request_body(ask, form), key, batch)
+            return self._send_with_retries(ask.messages, self._build_request_body(ask, schema), key, batch)
         except EndpointRejectedError:
             raise
         except RequestRejectedError:
-            found = self._send_with_retries(prompts.add_format_instructions(ask), self._build_request_body(ask, None), key, batch)
-            self.schema_in_prompt = True
-            return found
+            result = self._send_with_retries(prompts.add_format_instructions(ask), plain_body, key, batch)
+            self.schema_in_prompt = True  # only now: the rejection may have had another cause
+            return result
 
-    def _build_request_body(self, ask: ChatRequest, form: Mapping[str, Any] | None) -> dict[str, Any]:
+    def _build_request_body(self, ask: ChatRequest, schema: Mapping[str, Any] | None) -> dict[str, Any]:
         body: dict[str, Any] = {"temperature": ask.temperature, "max_tokens": ask.max_tokens}
         if ask.temperature > 0:
             body["seed"] = ask.sample_index
-        if form is not None:
-            shape = {"name": "answer", "strict": True, "schema": form}
-            body["response_format"] = {"type": "json_schema", "json_schema": shape}
+        if schema is not None:
+            strict_schema = {"name": "answer", "strict": True, "schema": schema}
+            body["response_format"] = {"type": "json_schema", "json_schema": strict_schema}
         return body
 
     def _send_with_retries(
         self, messages: Sequence[Message], body: Mapping[str, Any], key: str, batch: ConcurrentBatch
     ) -> tuple[ChatCompletionResult, str]:
-        """What was said, and the attempt of the ledger that is still open: its caller knows how good the answer is."""
+        """Return the completion and its ledger attempt, which the caller ends once it knows if the answer is valid."""
         tries = 0
         while True:
             batch.sleep(self.rate_limiter.reserve_turn())
             self.ledger.check_budget()
-            attempt = self.ledger.record_attempt(key=key, model=self.endpoint.model, host=self.endpoint.host, by=get_current_actor())
+            attempt = self.ledger.record_attempt(
+                key=key, model=self.endpoint.model, host=self.endpoint.host, by=get_current_actor()
+            )
             try:
                 return self.client.complete_chat(messages, body), attempt
             except TransientEndpointError as error:
@@ -96,45 +101,49 @@ class RetryingClient:
                 tries += 1
                 self._wait_before_retry(error, tries, batch)
             except (RequestRejectedError, FactoryError) as error:
-                self.ledger.record_attempt_end(attempt, error.status if isinstance(error, RequestRejectedError) else "denied", key=key)
+                status = error.status if isinstance(error, RequestRejectedError) else "denied"
+                self.ledger.record_attempt_end(attempt, status, key=key)
                 raise
 
     def _wait_before_retry(self, error: TransientEndpointError, tries: int, batch: ConcurrentBatch) -> None:
         if tries > self.endpoint.retries or (error.retry_after or 0) > MAX_RETRY_AFTER:
-            asked = f", and asks to wait {error.retry_after:.0f} s" if error.retry_after else ""
+            delay = f", retry after {error.retry_after:.0f} s" if error.retry_after else ""
             raise UnavailableError(
-                f"{self.endpoint.base_url} does not answer: {error} (tried {tries} times{asked}); "
-                "what was answered is kept, and the same command goes on from there"
+                f"{self.endpoint.base_url} does not answer: {error} (tried {tries} times{delay}); "
+                "answers so far are cached; run the same command again to continue"
             ) from error
         self.stats.add(retried=1)
         if error.retry_after:
             self.rate_limiter.delay_all(error.retry_after)
         batch.sleep(compute_backoff(tries, error.retry_after))
 
-    def _build_endpoint_reply(self, ask: ChatRequest, key: str, said: Sequence[ChatCompletionResult]) -> ChatResponse:
-        """The reply that the last answer makes, with what all rounds took."""
-        last = said[-1]
-        tokens_in, tokens_out = sum(each.tokens_in for each in said), sum(each.tokens_out for each in said)
-        facts: dict[str, Any] = {
-            "model": self.endpoint.model, "prompt": key, "tokens_in": tokens_in, "tokens_out": tokens_out,
-            "cost": self.endpoint.compute_cost(tokens_in, tokens_out), "seconds": round(sum(each.seconds for each in said), 3),
+    def _build_endpoint_reply(self, ask: ChatRequest, key: str, rounds: Sequence[ChatCompletionResult]) -> ChatResponse:
+        """Return the reply of the last round with the tokens, cost and seconds of all rounds."""
+        last = rounds[-1]
+        tokens_in, tokens_out = sum(result.tokens_in for result in rounds), sum(result.tokens_out for result in rounds)
+        seconds = round(sum(result.seconds for result in rounds), 3)
+        usage: dict[str, Any] = {
+            "model": self.endpoint.model, "prompt_digest": key, "input_tokens": tokens_in, "output_tokens": tokens_out,
+            "cost": self.endpoint.compute_cost(tokens_in, tokens_out), "seconds": seconds,
         }
-        fault = f"the answer was cut off at {ask.max_tokens} tokens" if last.finish == LENGTH_FINISH_REASON else last.refusal
+        fault = last.refusal
+        if last.finish == LENGTH_FINISH_REASON:
+            fault = f"the answer was cut off at {ask.max_tokens} tokens"
         if fault:
-            return ChatResponse(last.text, error=fault, **facts)
+            return ChatResponse(last.text, error=fault, **usage)
         try:
             text, value = prompts.parse_answer(ask, last.text)
         except prompts.InvalidAnswerError as error:
-            return ChatResponse(last.text, error=str(error), **facts)
-        return ChatResponse(text, value, **facts)
+            return ChatResponse(last.text, error=str(error), **usage)
+        return ChatResponse(text, value, **usage)
 
-    def _record_reply(self, attempt: str, said: ChatCompletionResult, reply: ChatResponse) -> None:
-        """Keep a valid answer, and then say in the ledger that it is there: killed in between, nobody pays again."""
+    def _record_reply(self, attempt: str, result: ChatCompletionResult, reply: ChatResponse) -> None:
+        """Cache a valid answer, then end its ledger attempt; in that order, a kill in between costs no second call."""
         if not reply.error:
             cache_reply(self.response_cache, reply, host=self.endpoint.host)
-        status = "ok" if not reply.error else "truncated" if said.finish == LENGTH_FINISH_REASON else "invalid"
-        cost = self.endpoint.compute_cost(said.tokens_in, said.tokens_out)
+        status = "ok" if not reply.error else "truncated" if result.finish == LENGTH_FINISH_REASON else "invalid"
+        cost = self.endpoint.compute_cost(result.tokens_in, result.tokens_out)
         self.ledger.record_attempt_end(
-            attempt, status, key=reply.prompt_digest, tokens_in=said.tokens_in, tokens_out=said.tokens_out,
-            cost=round(cost, 9), seconds=said.seconds,
+            attempt, status, key=reply.prompt_digest, tokens_in=result.tokens_in, tokens_out=result.tokens_out,
+            cost=round(cost, 9), seconds=result.seconds,
         )

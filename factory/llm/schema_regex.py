@@ -1,6 +1,6 @@
-"""What constrains a local model to JSON of a schema: every beginning of an answer must be one of a valid answer.
+"""Constrains a local model to the JSON of a schema: every prefix of an answer must be a prefix of a valid answer.
 
-A schema without recursion is a regular language, so that a regular expression with partial matching is all it takes
+A schema without recursion is a regular language, so a regular expression with partial matching is enough
 (Willard and Louf 2023, "Efficient Guided Generation for Large Language Models").
 """
 
@@ -24,16 +24,16 @@ PRIMITIVE_REGEXES = {
     "boolean": "(?:true|false)", "null": "null",
 }
 MAX_SCHEMA_DEPTH = 8
-"""Levels of a schema; a deeper one, or one that contains itself, is not guided."""
+"""Nesting levels of a schema; deeper or recursive schemas are not constrained."""
 
 
 class UnsupportedSchemaError(ValueError):
-    """The schema says what no expression here can."""
+    """The schema has a feature that these regular expressions do not cover."""
 
 
 @cache
 def compile_schema_guide(model: type[BaseModel]) -> Guide | None:
-    """The guide of a schema; None when it can not be one, and the answer is only checked afterwards."""
+    """Return the guide of a schema; None for an unsupported one, whose answers are only validated afterwards."""
     import regex
 
     schema = model.model_json_schema()
@@ -42,15 +42,14 @@ def compile_schema_guide(model: type[BaseModel]) -> Guide | None:
     except UnsupportedSchemaError:
         return None
 
-    def may(text: str, ends: bool) -> bool:
-        found = pattern.fullmatch(text, partial=not ends)
-        return found is not None
+    def is_allowed(text: str, ends: bool) -> bool:
+        return pattern.fullmatch(text, partial=not ends) is not None
 
-    return may
+    return is_allowed
 
 
 def _build_value_regex(part: Mapping[str, Any], defined: Mapping[str, Any], depth: int) -> str:
-    """The expression of one value."""
+    """Return the regular expression of one value."""
     if depth > MAX_SCHEMA_DEPTH:
         raise UnsupportedSchemaError
     if "$ref" in part:
@@ -82,21 +81,22 @@ def _build_array_regex(part: Mapping[str, Any], defined: Mapping[str, Any], dept
     if not isinstance(part.get("items"), Mapping):
         raise UnsupportedSchemaError
     item = _build_value_regex(part["items"], defined, depth + 1)
-    least, most = int(part.get("minItems", 0)), part.get("maxItems")
-    if most == 0:
+    minimum, maximum = int(part.get("minItems", 0)), part.get("maxItems")
+    if maximum == 0:
         return rf"\[{WHITESPACE_REGEX}\]"
-    more = rf"(?:,{WHITESPACE_REGEX}{item}){{{max(least - 1, 0)},{'' if most is None else most - 1}}}"
+    more = rf"(?:,{WHITESPACE_REGEX}{item}){{{max(minimum - 1, 0)},{'' if maximum is None else maximum - 1}}}"
     inner = rf"{item}{more}"
-    return rf"\[{WHITESPACE_REGEX}{inner if least else f'(?:{inner})?'}{WHITESPACE_REGEX}\]"
+    return rf"\[{WHITESPACE_REGEX}{inner if minimum else f'(?:{inner})?'}{WHITESPACE_REGEX}\]"
 
 
 def _build_object_regex(part: Mapping[str, Any], defined: Mapping[str, Any], depth: int) -> str:
-    """All fields, in the order of the schema: what a model may leave out it may as well say."""
+    """Return the expression of an object with all its fields, optional ones included, in the order of the schema."""
+    colon, comma = (f"{WHITESPACE_REGEX}{mark}{WHITESPACE_REGEX}" for mark in ":,")
     fields = [
-        rf"{_escape_json_literal(name)}{WHITESPACE_REGEX}:{WHITESPACE_REGEX}{_build_value_regex(value, defined, depth + 1)}"
+        f"{_escape_json_literal(name)}{colon}{_build_value_regex(value, defined, depth + 1)}"
         for name, value in part["properties"].items()
     ]
-    return rf"\{{{WHITESPACE_REGEX}{f'{WHITESPACE_REGEX},{WHITESPACE_REGEX}'.join(fields)}{WHITESPACE_REGEX}\}}"
+    return rf"\{{{WHITESPACE_REGEX}{comma.join(fields)}{WHITESPACE_REGEX}\}}"
 
 
 def _join_regex_options(options: list[str]) -> str:

@@ -16,14 +16,14 @@ PEFT_PREFIX = "base_model.model."
 
 
 def save_adapter(
-    learner: LoraLearner, adapter: Adapter, folder: Path, *, base: str, heads: tuple[str, ...], task_type: str
+    learner: LoraLearner, adapter: Adapter, folder: Path, *, base: str, modules_to_save: tuple[str, ...], task_type: str
 ) -> None:
     """Write the two files. `base` is the id that the adapter goes on; `task_type` is PEFT's word, such as `SEQ_CLS`."""
     tensors = {f"{PEFT_PREFIX}{_convert_to_peft_name(name)}": value.detach().contiguous() for name, value in learner.collect_trainable_parameters().items()}
     save_file(tensors, folder / "adapter_model.safetensors", metadata={"format": "pt"})
     config = LoraConfig(
         r=adapter.rank, lora_alpha=_convert_whole_number(adapter.alpha), lora_dropout=adapter.dropout, task_type=task_type or None,
-        target_modules=_list_target_modules(learner, task_type), modules_to_save=list(heads) or None, base_model_name_or_path=base,
+        target_modules=_list_target_modules(learner, task_type), modules_to_save=list(modules_to_save) or None, base_model_name_or_path=base,
         inference_mode=True, bias="none",
     )
     said = {key: sorted(value) if isinstance(value, set) else value for key, value in config.to_dict().items()}

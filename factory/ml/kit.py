@@ -50,7 +50,7 @@ class TransformersKit:
         return _load_decoder_once(base, adapter)
 
     def create_learner(
-        self, job: FitJob, *, heads: tuple[str, ...] = (), labels: int = 0, causal: bool = False
+        self, job: FitJob, *, modules_to_save: tuple[str, ...] = (), labels: int = 0, causal: bool = False
     ) -> trainer.LoraLearner:
         _reset_torch_state(job.train.seed)
         if causal:
@@ -59,7 +59,7 @@ class TransformersKit:
         model: Any = loaded.model
         if not labels and hasattr(model, "pooler"):
             model.pooler = None  # token vectors are read before it: an adapter there would learn nothing
-        layers = attach_lora(loaded.model, job.adapter, choose_training_dtype(job.train.precision, job.work), heads)
+        layers = attach_lora(loaded.model, job.adapter, choose_training_dtype(job.train.precision, job.work), modules_to_save)
         for module in loaded.model.modules():
             if isinstance(module, nn.Dropout):
                 module.p = 0.0
@@ -67,10 +67,10 @@ class TransformersKit:
 
     def fit(
         self, learner: trainer.LoraLearner, rows: Sequence[Any], collate: Callable[[list[Any]], Any],
-        loss: Callable[[nn.Module, Any], Tensor], job: FitJob, *, heads: tuple[str, ...] = (), task_type: str = "",
+        loss: Callable[[nn.Module, Any], Tensor], job: FitJob, *, modules_to_save: tuple[str, ...] = (), task_type: str = "",
     ) -> TrainResult:
         steps = trainer.train_learner(learner, rows, collate, loss, job.train, work=job.work, report=job.report)
-        adapter_files.save_adapter(learner, job.adapter, job.out, base=job.base.id, heads=heads, task_type=task_type)
+        adapter_files.save_adapter(learner, job.adapter, job.out, base=job.base.id, modules_to_save=modules_to_save, task_type=task_type)
         trainable = sum(parameter.numel() for parameter in learner.collect_trainable_parameters().values())
         frozen = sum(p.numel() for p in learner.model.parameters() if not p.requires_grad)
         weights = sum(layer.weight.numel() for layer in learner.lora_layers.values())

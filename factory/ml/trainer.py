@@ -119,8 +119,8 @@ def train_learner(
     steps = math.ceil(math.ceil(len(rows) / settings.batch_size) * settings.epochs)
     arguments = TrainingArguments(
         str(work), num_train_epochs=settings.epochs, per_device_train_batch_size=settings.batch_size,
-        learning_rate=settings.learning_rate, lr_scheduler_type=settings.schedule,
-        warmup_steps=round(settings.warmup * steps), weight_decay=settings.weight_decay, seed=settings.seed,
+        learning_rate=settings.learning_rate, lr_scheduler_type=settings.lr_scheduler,
+        warmup_steps=round(settings.warmup_ratio * steps), weight_decay=settings.weight_decay, seed=settings.seed,
         data_seed=settings.seed, optim="adamw_torch_fused", report_to=[], remove_unused_columns=False,
         save_steps=settings.checkpoint_every, save_total_limit=2, logging_steps=max(1, steps // LOSS_CURVE_POINTS),
         disable_tqdm=True, dataloader_pin_memory=False, use_cpu=not torch.cuda.is_available(),

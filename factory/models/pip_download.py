@@ -1,4 +1,4 @@
-"""Ask pip for one wheel, and say in a line why it did not come."""
+"""Download one wheel with pip, and explain failures in one line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PROGRESS_INTERVAL = 0.5
 """Seconds between two reports of progress."""
 
 PACKAGE_INDEX = "the package index"
-"""How the perimeter calls where pip fetches from, which pip alone knows."""
+"""The name of pip's index in the network policy; only pip knows its URL."""
 
 UNREACHABLE_PATTERN = re.compile(
     r"NewConnectionError|NameResolutionError|name resolution|ConnectTimeout|Read timed out|ConnectionError"
@@ -28,19 +28,19 @@ UNREACHABLE_PATTERN = re.compile(
 
 
 def download_wheel(name: str, version: str, folder: Path, report: Reporter, size: int) -> Path:
-    """Let pip fetch exactly this wheel into `folder`. Raises UnavailableError or InputError with the way out.
+    """Download exactly this wheel into `folder`. Raises UnavailableError or InputError with a remedy.
 
-    `size`, in bytes, is for the display; 0 when nobody knows.
+    `size` in bytes is for the progress display; 0 when unknown.
     """
     if importlib.util.find_spec("pip") is None:
-        raise UnavailableError(f"this Python has no pip to fetch {name} with; `{sys.executable} -m ensurepip` adds it")
-    sys.audit("factory.fetch", PACKAGE_INDEX)  # pip is a process of its own, which no perimeter of ours would hear
+        raise UnavailableError(f"pip is needed to fetch {name}; install it with `{sys.executable} -m ensurepip`")
+    sys.audit("factory.fetch", PACKAGE_INDEX)  # pip runs in a process that our audit hook does not see
     command = [
         sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--disable-pip-version-check",
         "--no-input", "--progress-bar", "off", "--dest", str(folder), f"{name}=={version}",
     ]
     log = folder / "pip.log"
-    # pip unpacks and buffers in TMPDIR: on the same disk it can be watched, and a full disk shows where it matters.
+    # pip buffers in TMPDIR: in `folder` its progress can be measured, and a full disk is reported for the right one.
     environment = {**os.environ, "TMPDIR": str(folder)}
     with log.open("wb") as file:
         process = subprocess.Popen(
@@ -59,16 +59,17 @@ def download_wheel(name: str, version: str, folder: Path, report: Reporter, size
 
 
 def _watch_pip_download(process: subprocess.Popen[bytes], folder: Path, report: Reporter, size: int) -> int:
-    """Wait for pip, saying how much has come."""
+    """Wait for pip and report the downloaded MiB; return its exit code."""
     while True:
         try:
             return process.wait(PROGRESS_INTERVAL)
         except subprocess.TimeoutExpired:
-            report.report_progress(min(_measure_folder_size(folder), size or sys.maxsize) >> 20, size >> 20, "MiB fetched")
+            done = min(_measure_folder_size(folder), size or sys.maxsize)
+            report.report_progress(done >> 20, size >> 20, "MiB fetched")
 
 
 def _measure_folder_size(folder: Path) -> int:
-    """Bytes below a folder; files may vanish while it is counted."""
+    """Return the bytes below a folder; pip may delete files meanwhile."""
     total = 0
     for path in folder.rglob("*"):
         try:
@@ -79,17 +80,17 @@ def _measure_folder_size(folder: Path) -> int:
 
 
 def _explain_pip_error(name: str, version: str, log: str, folder: Path) -> FactoryError:
-    what = f"wheel:{name}=={version}"
+    wheel = f"wheel:{name}=={version}"
     if "No space left on device" in log:
         return build_disk_full_error(folder)
     versions = re.search(r"\(from versions: ([^)]*)\)", log)
     if versions and versions[1] not in ("", "none"):
-        return InputError(f"{what}: the package index has no such version as a wheel; it has {versions[1]}")
+        return InputError(f"{wheel}: the package index has no such version as a wheel; available: {versions[1]}")
     if UNREACHABLE_PATTERN.search(log):
         return UnavailableError(
-            f"{what}: the package index can not be reached; check the network or pip's index-url, then run again"
+            f"{wheel}: the package index can not be reached; check the network or pip's index-url, then run again"
         )
     if "No matching distribution" in log or "Could not find a version" in log:
-        return InputError(f"{what}: the package index knows no such package, or has no wheel of it")
-    last = next((line for line in reversed(log.splitlines()) if line.strip()), "pip said nothing")
-    return UnavailableError(f"{what}: pip failed: {last.strip()}")
+        return InputError(f"{wheel}: the package index has no such package, or no wheel of it")
+    last = next((line for line in reversed(log.splitlines()) if line.strip()), "no output")
+    return UnavailableError(f"{wheel}: pip failed: {last.strip()}")

@@ -1,4 +1,4 @@
-"""What a spec may write where it names a base model."""
+"""Parsing of the references by which a spec names a base model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from typing import Literal
 from factory.errors import InputError
 from factory.models.catalogue import CATALOGUE, find_entry_by_version
 
-WHEEL_PATTERN = re.compile(r"wheel:(?P<name>[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)==(?P<version>[A-Za-z0-9.!+_-]+)")
+WHEEL_PATTERN = re.compile(
+    r"wheel:(?P<name>[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)==(?P<version>[A-Za-z0-9.!+_-]+)"
+)
 HUB_PATTERN = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@(?P<version>[\w./-]+))?")
 SHA256_PATTERN = re.compile(r"[0-9a-f]{64}")
 MODEL_ID_PATTERN = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -22,7 +24,7 @@ FRAGMENTS = {"wheel": {"sha256", "id"}, "hub": set[str](), "local": {"id"}}
 class Reference:
     """A parsed reference. `name` is a distribution, a hub id or a path; `version` a version or a revision.
 
-    `sha256` pins a wheel; `id` is what a bundle calls this base, where the writer said it.
+    `sha256` pins a wheel; `id` is the model id that bundles record, if the reference gives one.
     """
 
     kind: Literal["wheel", "hub", "local"]
@@ -33,9 +35,9 @@ class Reference:
 
 
 def parse_reference(reference: str, root: Path | None = None) -> Reference:
-    """Read a reference; paths are relative to `root`, and a folder that is there wins over a hub id.
+    """Parse a reference; paths are relative to `root`, and an existing folder takes precedence over a hub id.
 
-    Raises InputError that says what a reference looks like.
+    Raises InputError with the accepted forms.
     """
     body, _, fragment = reference.strip().partition("#")
     if body.startswith("wheel:"):
@@ -44,7 +46,7 @@ def parse_reference(reference: str, root: Path | None = None) -> Reference:
         return Reference("local", body, id=_parse_fragments("local", fragment).get("id", ""))
     match = HUB_PATTERN.fullmatch(body)
     if match is None:
-        raise InputError(f"{reference!r} names no base model; {_describe_reference_forms(body)}")
+        raise InputError(f"{reference!r} is not a base model; {_describe_reference_forms(body)}")
     _parse_fragments("hub", fragment)
     return Reference("hub", match["name"], match["version"] or "main")
 
@@ -52,29 +54,29 @@ def parse_reference(reference: str, root: Path | None = None) -> Reference:
 def _parse_wheel_reference(body: str, fragment: str) -> Reference:
     match = WHEEL_PATTERN.fullmatch(body)
     if match is None:
-        raise InputError(f"{body!r} is not wheel:NAME==VERSION; a version is needed, for a base must not drift")
+        raise InputError(f"{body!r} is not wheel:NAME==VERSION; a version is needed to pin the base")
     name = re.sub(r"[-_.]+", "-", match["name"]).lower()
-    said = _parse_fragments("wheel", fragment)
+    fields = _parse_fragments("wheel", fragment)
     entry = find_entry_by_version(name, match["version"])
-    sha256 = said.get("sha256", entry.sha256 if entry else "")
-    return Reference("wheel", name, match["version"], sha256, said.get("id", ""))
+    sha256 = fields.get("sha256", entry.sha256 if entry else "")
+    return Reference("wheel", name, match["version"], sha256, fields.get("id", ""))
 
 
 def _parse_fragments(kind: str, fragment: str) -> dict[str, str]:
-    """`sha256=…&id=…` as a mapping, checked."""
+    """Parse and validate `sha256=…&id=…`."""
     if not fragment:
         return {}
-    said: dict[str, str] = {}
+    fields: dict[str, str] = {}
     for part in fragment.split("&"):
         name, _, value = part.partition("=")
         if name not in FRAGMENTS[kind]:
             takes = " or ".join(f"#{known}=…" for known in sorted(FRAGMENTS[kind])) or "no fragment"
             raise InputError(f"#{part}: a {kind} reference takes {takes}")
         if not (SHA256_PATTERN if name == "sha256" else MODEL_ID_PATTERN).fullmatch(value):
-            wanted = "64 lower-case hexadecimal digits" if name == "sha256" else "org/name"
-            raise InputError(f"#{part}: {name} is {wanted}")
-        said[name] = value
-    return said
+            expected = "64 lower-case hexadecimal digits" if name == "sha256" else "org/name"
+            raise InputError(f"#{part}: {name} must be {expected}")
+        fields[name] = value
+    return fields
 
 
 def _describe_reference_forms(body: str) -> str:

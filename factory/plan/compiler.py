@@ -73,9 +73,9 @@ def compile_advice_plan(resolved: ResolvedSpec, rows: int) -> Plan:
     if isinstance(spec.models.teacher, Endpoint) and resolved.task.output_type in ("labels", "text"):
         ways["teacher"] = {"endpoints": {"teacher": spec.models.teacher}, "uses": [resolved.task, judge]}
     for name, way in ways.items():
-        draft.add_stage(f"trial[{name}]", ["base", "gather", "freeze", "curate"], **asked, **way)
+        draft.add_stage(f"baseline_trial[{name}]", ["base", "gather", "freeze", "curate"], **asked, **way)
     draft.add_stage(
-        "survey", ["freeze", "curate", *(f"trial[{name}]" for name in ways)], task=resolved.task, metric=metric.name,
+        "advice", ["freeze", "curate", *(f"baseline_trial[{name}]" for name in ways)], task=resolved.task, metric=metric.name,
         higher_is_better=metric.higher_is_better, change=spec.data.facts.change if spec.data.facts else "",
     )
     return Plan(spec.name, resolved.task.kind, tuple(draft.stages.values()))
@@ -84,7 +84,7 @@ def compile_advice_plan(resolved: ResolvedSpec, rows: int) -> Plan:
 def _list_leakage_models(resolved: ResolvedSpec) -> list[str]:
     """The embedder, when leakage is looked for in meaning too and the spec names one."""
     spec = resolved.spec
-    return ["embedder"] if spec.data.leakage.semantic and spec.models.embedder else []
+    return ["embedder"] if spec.data.leakage.cosine and spec.models.embedder else []
 
 
 def _build_review_requirement(data: Data) -> dict[str, Any]:
@@ -153,8 +153,8 @@ def _add_evaluation_stages(draft: PlanBuilder, resolved: ResolvedSpec) -> None:
         "score", ["gather", "freeze", "curate", *answers], uses=evals, evals=evals, seed=spec.gate.seed
     )
     for probe in probes:
-        draft.add_stage(f"probe[{probe.kind}]", ["base", "train"], uses=[probe], probe=probe, seed=spec.gate.seed)
-    probed = [f"probe[{probe.kind}]" for probe in probes]
+        draft.add_stage(f"forgetting[{probe.kind}]", ["base", "train"], uses=[probe], probe=probe, seed=spec.gate.seed)
+    probed = [f"forgetting[{probe.kind}]" for probe in probes]
     draft.add_stage(
         "gate", ["score", "curate", *probed], gate=spec.gate,
         prompted=[each.kind for each in resolved.contenders if each.is_prompt_only],

@@ -21,8 +21,8 @@ DEFAULT_ESTIMATES: dict[str, tuple[float, float, float, float]] = {
     "score": (0.2, 120, 100, 2000),
     "gate": (0.5, 60, 100, 1000),
     "bundle": (1, 120, 300, 4000),
-    "trial": (0.5, 600, 300, 8000),
-    "survey": (0.1, 30, 100, 2000),
+    "baseline_trial": (0.5, 600, 300, 8000),
+    "advice": (0.1, 30, 100, 2000),
     "certify": (5, 300, 500, 4000),
 }
 """Kind of stage → least and most seconds, least and most MiB, where nothing was measured yet."""

@@ -1,4 +1,4 @@
-"""Where a spec names plugins: the path of every plugin block, with the role that may stand there."""
+"""The paths of plugin blocks in a spec, with the role that each takes."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""A plugin class in words: its fields with types and defaults, what it reads and gives, and where it is used."""
+"""Descriptions of plugin classes: fields with types and defaults, columns, and the tasks and runs that use them."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ from factory.registry.registry import Registry
 from factory.store.journal import find_last_run_start, list_journals
 
 CLASS_FACT_LABELS = {
-    "columns": "columns it reads", "output_columns": "columns it gives", "added_columns": "columns it adds", "tables": "side tables",
-    "output_type": "output type", "modules_to_save": "modules to save", "loader_class": "loads by",
+    "columns": "columns read", "output_columns": "columns produced", "added_columns": "columns added",
+    "tables": "side tables", "output_type": "output type", "modules_to_save": "modules to save",
+    "loader_class": "loaded with",
 }
-"""What a class may declare beside its fields, and how that is called."""
+"""Class attribute → its label in help and documentation."""
 
 
 @dataclass(frozen=True, slots=True)
 class FieldDescription:
-    """A field of a plugin: its type in words, its default (None: it must be given), and what it says of itself."""
+    """A field of a plugin: its type in words, its default (None if required) and its description (`what`)."""
 
     name: str
     type: str
@@ -37,7 +38,7 @@ class FieldDescription:
 
 
 def describe_fields(kind: type[Plugin]) -> list[FieldDescription]:
-    """The fields of a class, in their order."""
+    """Describe the fields of a class, in order."""
     schema = kind.model_json_schema()
     return [
         FieldDescription(
@@ -51,10 +52,12 @@ def describe_fields(kind: type[Plugin]) -> list[FieldDescription]:
 
 
 def describe_type(schema: Mapping[str, Any], known: Mapping[str, Any]) -> str:
-    """A JSON Schema in a few words: `int, 1 to 512`, `mean | first`, `list of text`."""
+    """Describe a JSON Schema in a few words: `int, 1 to 512`, `mean | first`, `list of text`."""
     if "$ref" in schema:
         inner = known.get(schema["$ref"].rpartition("/")[2], {})
-        return "{" + ", ".join(inner.get("properties", {})) + "}" if "properties" in inner else describe_type(inner, known)
+        if "properties" in inner:
+            return "{" + ", ".join(inner["properties"]) + "}"
+        return describe_type(inner, known)
     if "enum" in schema or "const" in schema:
         return " | ".join(str(value) for value in schema.get("enum", [schema.get("const")]))
     if "anyOf" in schema:
@@ -81,60 +84,62 @@ def _describe_number_bounds(schema: Mapping[str, Any]) -> str:
 
 
 def describe_class_facts(kind: type[Plugin]) -> dict[str, str]:
-    """What a class declares beside its fields, in words; what only its fields decide is left out."""
-    said = {name: getattr(kind, attribute, "") for attribute, name in CLASS_FACT_LABELS.items()}
-    found = {name: ", ".join(value) if isinstance(value, tuple) else value for name, value in said.items()}
-    return {name: value for name, value in found.items() if isinstance(value, str) and value}
+    """Return label → text for what a class declares besides its fields; values that depend on fields are left out."""
+    values = {label: getattr(kind, attribute, "") for attribute, label in CLASS_FACT_LABELS.items()}
+    texts = {label: ", ".join(value) if isinstance(value, tuple) else value for label, value in values.items()}
+    return {label: text for label, text in texts.items() if isinstance(text, str) and text}
 
 
 def list_kind_users(kind: type[Plugin], registry: Registry, home: Path) -> list[str]:
-    """Who uses a kind: tasks whose defaults name it, and specialists whose newest run did."""
+    """Return the users of a kind: tasks whose defaults name it, and specialists whose newest run used it."""
     tasks = [cast("type[Task]", task) for task in registry.list_classes("task")]
     by_default = [
         f"the task {task.kind}{'' if not name else f', profile {name}'}"
-        for task in tasks for name, said in {"": task.get_defaults(), **task.get_profiles()}.items()
-        if kind.kind in _collect_spec_kinds(said, kind.role)
+        for task in tasks for name, spec in {"": task.get_defaults(), **task.get_profiles()}.items()
+        if kind.kind in _collect_spec_kinds(spec, kind.role)
     ]
     return [*by_default, *(f"the specialist {name}" for name in _iter_specialists_using(kind, home))]
 
 
 def _collect_spec_kinds(spec: Mapping[str, Any], role: str) -> set[str]:
-    """The kinds of a role that a partial spec names."""
-    found = set()
-    for steps, plays in {**SINGLE_BLOCKS, **BLOCK_LISTS}.items():
+    """Return the kinds of a role in a partial spec."""
+    kinds = set()
+    for steps, block_role in {**SINGLE_BLOCKS, **BLOCK_LISTS}.items():
         value: Any = spec
         for step in steps:
             value = value.get(step) if isinstance(value, Mapping) else None
         for block in value if isinstance(value, list) else [value]:
-            if plays == role and block:
-                found.add(str(block.get("kind") if isinstance(block, Mapping) else block))
-    return found
+            if block_role == role and block:
+                kinds.add(str(block.get("kind") if isinstance(block, Mapping) else block))
+    return kinds
 
 
 def _iter_specialists_using(kind: type[Plugin], home: Path) -> Iterator[str]:
-    """The names of specialists whose newest run named a kind."""
-    places = tuple(".".join(map(str, steps)) for steps, role in {**SINGLE_BLOCKS, **BLOCK_LISTS}.items() if role == kind.role)
+    """Yield the names of specialists whose newest run used a kind."""
+    blocks = {**SINGLE_BLOCKS, **BLOCK_LISTS}.items()
+    paths = tuple(".".join(map(str, steps)) for steps, role in blocks if role == kind.role)
     names = {path.parent.name.split("-", 2)[-1].rpartition("-")[0] for path in list_journals(home)}
     for name in sorted(names):
         run = find_last_run_start(home, name)
         values = run.resolved if run else []
-        if any(v["path"].startswith(places) and v["path"].endswith("kind") and v["value"] == kind.kind for v in values):
+        if any(v["path"].startswith(paths) and v["path"].endswith("kind") and v["value"] == kind.kind for v in values):
             yield name
 
 
 def render_plugin_help(kind: type[Plugin], registry: Registry, home: Path) -> str:
-    """The documentation of a class, as its help."""
+    """Render the help text of a class."""
     package = registry.get_package(kind)
     lines = [f"{kind.kind}: {kind.role}, version {kind.version}, of {package.name} {package.version}".rstrip(), ""]
     lines += [f"  {line}".rstrip() for line in inspect.cleandoc(kind.__doc__ or "").splitlines()] + [""]
     lines += [f"  {name}: {value}" for name, value in describe_class_facts(kind).items()]
     metrics: Any = getattr(kind, "metrics", ())
-    lines += [f"  metric {one.name}: {one.what}" for one in metrics if isinstance(metrics, tuple)]
+    lines += [f"  metric {metric.name}: {metric.what}" for metric in metrics if isinstance(metrics, tuple)]
     fields = describe_fields(kind)
     lines += ["", "fields:"] if fields else ["", "no fields"]
     for field in fields:
-        default = "must be given" if field.required else f"default {json.dumps(field.default, ensure_ascii=False)}"
+        default = "required" if field.required else f"default {json.dumps(field.default, ensure_ascii=False)}"
         marks = "".join(f", {mark}" for mark in field.marks)
         lines += [f"  {field.name} ({field.type}; {default}{marks})", f"      {field.what}"]
-    found = list_kind_users(kind, registry, home)
-    return "\n".join([*lines, "", f"used by {', '.join(found)}" if found else "used by no task's defaults, and no run"])
+    users = list_kind_users(kind, registry, home)
+    usage = f"used by {', '.join(users)}" if users else "not used by any task's defaults or any run"
+    return "\n".join([*lines, "", usage])

@@ -1,4 +1,4 @@
-"""Libraries that no command should wait for only because a plugin is installed, and who imports them at once."""
+"""Detection of plugin packages that import heavy libraries at module level, so that loading them can be deferred."""
 
 from __future__ import annotations
 
@@ -14,24 +14,25 @@ HEAVY_LIBRARIES = frozenset({
 HEAVY_IMPORT_PATTERN = re.compile(rf"^(?:import|from)[ \t]+(?:{'|'.join(sorted(HEAVY_LIBRARIES))})\b", re.MULTILINE)
 OBSERVER_HOOK = "factory_event"
 MAX_PACKAGE_FILES = 200
-"""Files of a package that are looked at; a larger one is no plugin of eighty lines."""
+"""Number of files of a package that are searched; plugin packages are much smaller."""
 
 
 def should_defer_import(module: str) -> bool:
-    """Whether the package of a module imports a heavy library at module level, in any file; read, not run.
+    """Return whether any file of a module's package imports a heavy library at module level, without importing it.
 
-    One that may observe events has to be there from the start, and is never deferred.
+    Packages that may observe events are needed from the start and never deferred.
     """
     texts = [path.read_text("utf-8", "replace") for path in _list_package_files(module.partition(".")[0])]
     return any(HEAVY_IMPORT_PATTERN.search(text) for text in texts) and not any(OBSERVER_HOOK in text for text in texts)
 
 
 def _list_package_files(package: str) -> list[Path]:
+    """Return the Python files of a package or module; empty if it can not be found or is not Python source."""
     try:
-        found = find_spec(package)
+        spec = find_spec(package)
     except (ImportError, ValueError):
         return []
-    if found is None or not found.origin or not found.origin.endswith(".py"):
+    if spec is None or not spec.origin or not spec.origin.endswith(".py"):
         return []
-    origin = Path(found.origin)
-    return sorted(origin.parent.rglob("*.py"))[:MAX_PACKAGE_FILES] if found.submodule_search_locations else [origin]
+    origin = Path(spec.origin)
+    return sorted(origin.parent.rglob("*.py"))[:MAX_PACKAGE_FILES] if spec.submodule_search_locations else [origin]

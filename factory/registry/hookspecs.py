@@ -1,4 +1,4 @@
-"""The two hooks of a plugin package: what it brings, and what it wants to hear."""
+"""The two hooks of a plugin package: one returns its plugin classes, one receives events."""
 
 from __future__ import annotations
 
@@ -21,4 +21,4 @@ def factory_plugins() -> list[type[Plugin]]:  # type: ignore[empty-body]
 
 @hookspec
 def factory_event(event: Event) -> None:
-    """Hear an event after it was journalled. What is raised here is noted and never stops a build."""
+    """Receive an event after it was journalled. An exception becomes a note and never stops a build."""

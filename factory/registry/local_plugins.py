@@ -1,8 +1,7 @@
-"""A project's own folder of plugins, which counts only where a command line names it: `--plugins DIR`.
+"""Project-local plugins, loaded only from folders named on the command line with `--plugins DIR`.
 
-A folder with a `pyproject.toml` is a package that is not installed: its entry points count. In any other folder every
-module, or package, that has one of the two hooks counts. What such a folder holds has no version that a key could
-rest on, so the digest of its files stands in every key of its plugins.
+In a folder with a `pyproject.toml` (a package that is not installed) its entry points are loaded; in any other folder,
+every module or package with one of the two hooks. Local code has no version, so keys hold the digest of its files.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ IGNORED_FOLDERS = frozenset({"__pycache__", "tests", "build", "dist"})
 
 @dataclass(frozen=True, slots=True)
 class LocalModule:
-    """A module of a project-local folder; `root` is what must be on the path to import it, `digest` of its files."""
+    """A module of a project-local folder: `root` must be on the path to import it, `digest` is that of its files."""
 
     name: str
     folder: Path
@@ -32,51 +31,55 @@ class LocalModule:
     digest: str
 
     def import_module(self) -> ModuleType:
-        """Import it. Raises ImportError when another module of its name comes first."""
+        """Import the module. Raises ImportError if another module of the same name is found first."""
         if str(self.root) not in sys.path:
             sys.path.append(str(self.root))
         importlib.invalidate_caches()
         module = importlib.import_module(self.name)
         if not _is_module_below(module, self.root):
-            raise ImportError(f"another module is called {self.name!r}, and comes first; rename the one in {self.root}")
+            raise ImportError(f"another module named {self.name!r} is found first; rename the one in {self.root}")
         return module
 
 
 def find_local_modules(folder: Path) -> list[LocalModule]:
-    """The plugin modules of a folder, by name. Raises InputError when it is no folder, or holds none."""
+    """Return the plugin modules of a folder by name. Raises InputError if it does not exist or has none."""
     if not folder.is_dir():
         raise InputError(f"--plugins {folder}: no such folder")
     project = folder / "pyproject.toml"
-    found = _read_entry_points(folder, project) if project.is_file() else {name: folder for name in _find_hook_modules(folder)}
-    if not found:
-        wants = f"an entry point {ENTRY_POINT_GROUP!r}" if project.is_file() else f"a module with a function {HOOK_NAMES[0]}"
-        raise InputError(f"--plugins {folder}: it holds no plugins; it wants {wants}")
-    return [LocalModule(name, folder, root, _digest_local_module(name, root)) for name, root in sorted(found.items())]
+    if project.is_file():
+        roots, expected = _read_entry_points(folder, project), f"an entry point in the group {ENTRY_POINT_GROUP!r}"
+    else:
+        roots, expected = dict.fromkeys(_find_hook_modules(folder), folder), f"a module with a function {HOOK_NAMES[0]}"
+    if not roots:
+        raise InputError(f"--plugins {folder}: no plugins found; expected {expected}")
+    return [LocalModule(name, folder, root, _digest_local_module(name, root)) for name, root in sorted(roots.items())]
 
 
 def _read_entry_points(folder: Path, project: Path) -> dict[str, Path]:
-    """Module → the folder that it is imported from, of a package that is not installed."""
+    """Return module → folder to import it from, for a package that is not installed."""
     try:
-        points = tomllib.loads(project.read_text("utf-8")).get("project", {}).get("entry-points", {}).get(ENTRY_POINT_GROUP, {})
+        metadata = tomllib.loads(project.read_text("utf-8")).get("project", {})
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{project}: {error}") from error
-    named = [str(value).partition(":")[0] for value in points.values()]
-    return {name: folder / "src" if (folder / "src").is_dir() else folder for name in named}
+    points = metadata.get("entry-points", {}).get(ENTRY_POINT_GROUP, {})
+    root = folder / "src" if (folder / "src").is_dir() else folder
+    return {str(value).partition(":")[0]: root for value in points.values()}
 
 
 def _find_hook_modules(folder: Path) -> list[str]:
-    """The modules of a folder whose text names a hook: the others are their helpers, and are not imported here."""
+    """Return the modules of a folder whose text contains the name of a hook; the others are helpers."""
     files = [*folder.glob("*.py"), *folder.glob("*/__init__.py")]
-    named = [file for file in files if any(hook in file.read_text("utf-8", "replace") for hook in HOOK_NAMES)]
-    return sorted(file.stem if file.parent == folder else file.parent.name for file in named)
+    with_hook = [file for file in files if any(hook in file.read_text("utf-8", "replace") for hook in HOOK_NAMES)]
+    return sorted(file.stem if file.parent == folder else file.parent.name for file in with_hook)
 
 
 def _digest_local_module(name: str, root: Path) -> str:
-    """The digest of a module's files, or of all beside it when it is a file alone: it may import any of them."""
+    """Return the digest of a package's files, or, for a single module, of all files beside it, which it may import."""
     package = root.joinpath(*name.split("."))
-    place = package if package.is_dir() else root
-    files = [path for path in sorted(place.rglob("*")) if path.is_file() and _is_module_file(path.relative_to(place))]
-    return identity.compute_key({path.relative_to(place).as_posix(): identity.digest_file(path) for path in files})
+    folder = package if package.is_dir() else root
+    relative = (path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file())
+    files = {p.as_posix(): identity.digest_file(folder / p) for p in relative if _is_module_file(p)}
+    return identity.compute_key(files)
 
 
 def _is_module_file(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""A new plugin package from the templates: one class, one test, a README, a smoke spec."""
+"""Scaffolding of a new plugin package from the templates: one class, one test, a README, a smoke spec."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ from factory.registry.resources import find_resource
 PACKAGE_NAME_PATTERN = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 SCAFFOLD_ROLES = ("source", "synthesizer", "curator", "objective", "contender", "eval", "target", "task")
 ROLES_WITH_ROWS = frozenset({"synthesizer", "curator", "contender", "eval", "target"})
-"""Roles whose smoke spec reads the common rows."""
+"""Roles whose smoke spec uses the common `rows.jsonl`."""
 
 
 def create_plugin_package(name: str, role: str, folder: Path) -> list[Path]:
-    """Write a package of one plugin; returns its files. Raises InputError for a bad name, or a folder that is there."""
+    """Write the package of one plugin and return its files. Raises InputError for a bad name or an existing folder."""
     if not PACKAGE_NAME_PATTERN.fullmatch(name):
-        raise InputError(f"{name!r} is no name of a plugin; use small letters, digits and hyphens, such as my-metric")
+        raise InputError(f"invalid plugin name {name!r}; use lowercase letters, digits and hyphens, such as my-metric")
     if name.replace("-", "_") in _list_reserved_modules():
-        raise InputError(f"a module is called {name.replace('-', '_')!r} already; choose another name")
+        raise InputError(f"a module named {name.replace('-', '_')!r} already exists; choose another name")
     if folder.exists():
-        raise InputError(f"{folder} is there already; choose another name, or --at another folder")
-    words = {
-        "my_plugin": name.replace("-", "_"), "my-plugin": name, "MyPlugin": _to_camel_case(name), "MY_ROLE": role,
-    }
+        raise InputError(f"{folder} already exists; choose another name, or another folder with --at")
+    class_name = "".join(part.title() for part in name.split("-"))
+    words = {"my_plugin": name.replace("-", "_"), "my-plugin": name, "MyPlugin": class_name, "MY_ROLE": role}
     common, own = find_resource("templates/plugin/common"), find_resource(f"templates/plugin/{role}")
-    sources = {path.relative_to(place): path for place in (common, own) for path in sorted(place.rglob("*"))
-               if path.is_file() and "__pycache__" not in path.parts}
+    sources = {
+        path.relative_to(template): path for template in (common, own) for path in sorted(template.rglob("*"))
+        if path.is_file() and "__pycache__" not in path.parts
+    }
     written = []
     for relative, path in sorted(sources.items()):
         if relative.name == "rows.jsonl" and role not in ROLES_WITH_ROWS:
@@ -41,17 +42,13 @@ def create_plugin_package(name: str, role: str, folder: Path) -> list[Path]:
 
 
 def _substitute_words(text: str, words: Mapping[str, str]) -> str:
-    for word, stands in words.items():
-        text = text.replace(word, stands)
+    for placeholder, value in words.items():
+        text = text.replace(placeholder, value)
     return text
 
 
-def _to_camel_case(name: str) -> str:
-    return "".join(part.title() for part in name.split("-"))
-
-
 def _list_reserved_modules() -> frozenset[str]:
-    """Modules that a package of this name would hide, or be hidden by."""
+    """Return modules that a new package would shadow, or that would shadow it."""
     import sys
 
     return frozenset(sys.stdlib_module_names) | {"factory", "tests", "torch", "numpy", "pydantic"}

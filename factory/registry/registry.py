@@ -1,4 +1,4 @@
-"""Discover plugins, find one by kind, and remember what failed to load and why."""
+"""Plugin discovery: load plugin classes, find them by kind, and record what failed to load and why."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from factory.api import CONTRACT, Contender, Curator, Eval, Objective, Plugin, S
 from factory.errors import InputError
 from factory.events import Event
 from factory.registry import hookspecs, local_plugins
+from factory.registry.contract import check_contract, translate_contract_error
 from factory.registry.heavy_imports import should_defer_import
 from factory.registry.local_plugins import ENTRY_POINT_GROUP
 
@@ -27,16 +28,16 @@ PLUGINS_HOOK = "factory_plugins"
 OWN_DISTRIBUTION = "specialist-factory"
 KIND_PATTERN = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*")
 ROLES = {base.role: base for base in (Contender, Curator, Eval, Objective, Source, Synthesizer, Target, Task)}
-"""Role → the class that plugins of the role subclass."""
+"""Role → base class of its plugins."""
 
 
 class UnknownKindError(InputError):
-    """A spec names a kind that nobody registered."""
+    """A spec names a kind that is not registered."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadFailure:
-    """A plugin package, or one class of it, that did not load: its name, where it comes from, why, and what helps."""
+    """A plugin package, or a class in it, that did not load: its name, its package, the reason and a remedy."""
 
     name: str
     package: str
@@ -46,7 +47,7 @@ class LoadFailure:
 
 @dataclass(frozen=True, slots=True)
 class PluginPackage:
-    """What brought a class: a distribution and its version, or a project's own folder and no version."""
+    """The origin of a class: a distribution with its version, or a project-local folder without one."""
 
     name: str
     version: str = ""
@@ -55,9 +56,9 @@ class PluginPackage:
 
 @dataclass
 class Registry:
-    """All plugin classes by role and kind. Make one with `load` or, from classes alone, with `of`.
+    """All plugin classes by role and kind. Create one with `load`, or from classes with `from_classes`.
 
-    `failures` did not load; `clashes` says of a role and kind which two classes claim it, and neither is found.
+    `failures` lists what did not load; `clashes` maps a (role, kind) that two classes claim to the error message.
     """
 
     folders: tuple[Path, ...] = ()
@@ -70,8 +71,8 @@ class Registry:
 
     @classmethod
     def load(cls, folders: Iterable[Path] = ()) -> Registry:
-        """Load every installed entry point, then these project-local folders; what fails is remembered, the rest goes
-        on. Raises InputError for a folder that is none.
+        """Load all installed entry points, then project-local folders. A package that fails to load is recorded in
+        `failures` and does not affect the others. Raises InputError for a folder without plugins.
         """
         registry = cls(tuple(folders))
         registry._manager.add_hookspecs(hookspecs)
@@ -85,12 +86,13 @@ class Registry:
                 load()
         for folder in registry.folders:
             for module in local_plugins.find_local_modules(folder):
-                registry._load_package(module.name, module.import_module, PluginPackage(str(folder), digest=module.digest))
+                package = PluginPackage(str(folder), digest=module.digest)
+                registry._load_package(module.name, module.import_module, package)
         return registry
 
     @classmethod
     def from_classes(cls, classes: Iterable[type[Plugin]]) -> Registry:
-        """A registry of these classes alone."""
+        """Return a registry of these classes only."""
         registry = cls()
         registry._manager.add_hookspecs(hookspecs)
         for kind in classes:
@@ -98,30 +100,32 @@ class Registry:
         return registry
 
     def _load_package(self, name: str, load: Callable[[], Any], package: PluginPackage) -> None:
-        """Import a module and register its classes; whatever is wrong with it is remembered, by class where it can."""
+        """Import a module and register its classes; record a failure for the module, or for single classes."""
         try:
-            with redirect_stdout(sys.stderr):  # standard output is data
+            with redirect_stdout(sys.stderr):  # stdout is reserved for the output of commands
                 module = load()
                 self._manager.register(module, f"{package.name}:{name}")
                 for kind in self._call_plugins_hook(module):
                     self._admit_class(kind, package)
-        except (Exception, SystemExit) as error:  # a stranger's import may raise anything
-            self._record_load_failure(name, package, error)
+        except (Exception, SystemExit) as error:  # importing third-party code may raise anything
+            self._record_load_failure(name, package, translate_contract_error(error))
 
     def _call_plugins_hook(self, module: object) -> list[Any]:
-        """What a module's hook returns. Raises TypeError when that is no list, or the hook is not marked."""
-        if hasattr(module, PLUGINS_HOOK) and PLUGINS_HOOK not in _list_implemented_hooks(self._manager, module):
-            raise TypeError(f"its {PLUGINS_HOOK} is not marked with @hookimpl")
+        """Call a module's hook and return its classes. Raises TypeError if it is not marked, or returns no list."""
+        implemented = [caller.name for caller in self._manager.get_hookcallers(module) or ()]
+        if hasattr(module, PLUGINS_HOOK) and PLUGINS_HOOK not in implemented:
+            raise TypeError(f"{PLUGINS_HOOK} is not marked with @hookimpl")
+        # pluggy can only call a hook on all plugins but some: exclude the others to call it on this module alone.
         others = [plugin for plugin in self._manager.get_plugins() if plugin is not module]
-        found: list[Any] = []
+        classes: list[Any] = []
         for kinds in self._manager.subset_hook_caller(PLUGINS_HOOK, others)():
             if not isinstance(kinds, list | tuple):
-                raise TypeError(f"its {PLUGINS_HOOK} gave a {type(kinds).__name__}, a list of classes is wanted")
-            found += kinds
-        return found
+                raise TypeError(f"{PLUGINS_HOOK} returned {type(kinds).__name__}, expected a list of classes")
+            classes += kinds
+        return classes
 
     def _admit_class(self, kind: Any, package: PluginPackage) -> None:
-        """Register one class of a package; one that is wrong does not take the others with it."""
+        """Register one class of a package; a failure does not affect its other classes."""
         try:
             self.add(kind, package)
         except InputError as clash:
@@ -132,13 +136,12 @@ class Registry:
             self._record_load_failure(getattr(kind, "__name__", repr(kind)), package, error)
 
     def _record_load_failure(self, name: str, package: PluginPackage, error: BaseException) -> None:
-        said = next(iter(str(error).splitlines()), "")
-        reason = f"{type(error).__name__}: {said}"
+        reason = f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
         self.failures.append(LoadFailure(name, package.name, reason, _suggest_load_remedy(error, package)))
 
     def add(self, kind: type[Plugin], package: PluginPackage | None = None) -> None:
-        """Register one class. Raises TypeError or ValueError for what is no plugin of this contract, and InputError
-        when its role and kind are taken, naming both classes.
+        """Register one class. Raises TypeError or ValueError if it is not a plugin of this contract, and InputError,
+        naming both classes, if its role and kind are taken.
         """
         check_plugin_class(kind)
         place = (kind.role, kind.kind)
@@ -146,30 +149,29 @@ class Registry:
         if place in self.clashes:
             raise InputError(f"{self.clashes[place]}; {_format_class_path(kind)} claims it too")
         if taken is not None and taken is not kind:
-            raise InputError(
-                f"two plugins claim the {kind.role} {kind.kind!r}: {_format_class_path(taken)} and {_format_class_path(kind)}; uninstall one"
-            )
+            claimants = f"{_format_class_path(taken)} and {_format_class_path(kind)}"
+            raise InputError(f"two plugins claim the {kind.role} {kind.kind!r}: {claimants}; uninstall one")
         if package and package.digest and _is_defined_in_folder(kind, package.name):
             kind.local_digest = package.digest
         self._classes[place] = kind
         self._packages[kind] = package or PluginPackage("")
 
     def find(self, role: str, kind: str) -> type[Plugin]:
-        """The class of a kind. Raises UnknownKindError with the nearest name, or with what failed to load."""
+        """Return the class of a kind. Raises UnknownKindError with the closest name and with what failed to load."""
         if (role, kind) in self.clashes:
             raise InputError(self.clashes[role, kind])
-        found = self._classes.get((role, kind))
-        if found is None and self._deferred:
+        plugin_class = self._classes.get((role, kind))
+        if plugin_class is None and self._deferred:
             self._load_deferred_packages()
             return self.find(role, kind)
-        if found is None:
+        if plugin_class is None:
             raise UnknownKindError(self._describe_unknown_kind(role, kind))
-        return found
+        return plugin_class
 
     def _load_deferred_packages(self) -> None:
-        """Load the packages that import something heavy: only who names their kinds, or lists all, waits for them."""
-        late, self._deferred = self._deferred, []
-        for load in late:
+        """Load the packages with heavy imports, whose import was deferred until a kind is not found otherwise."""
+        deferred, self._deferred = self._deferred, []
+        for load in deferred:
             load()
 
     def _describe_unknown_kind(self, role: str, kind: str) -> str:
@@ -180,7 +182,7 @@ class Registry:
         return f"no such {role}: {kind!r}; {hint}{failed}"
 
     def make_plugin(self, role: str, block: Mapping[str, Any]) -> Plugin:
-        """The plugin that a block describes. Raises InputError when its fields are wrong."""
+        """Create the plugin of a block. Raises InputError if its fields are invalid."""
         fields = {name: value for name, value in block.items() if name != "kind"}
         try:
             return self.find(role, str(block.get("kind", "")))(**fields)
@@ -188,16 +190,16 @@ class Registry:
             raise InputError(f"{role} {block.get('kind')!r}: {error.errors()[0]['msg']}") from error
 
     def list_classes(self, role: str | None = None) -> list[type[Plugin]]:
-        """Every class, or those of one role, by role and kind."""
+        """Return all classes, or those of one role, sorted by role and kind."""
         self._load_deferred_packages()
         return [kind for place, kind in sorted(self._classes.items(), key=lambda i: i[0]) if role in (None, place[0])]
 
     def get_package(self, kind: type[Plugin]) -> PluginPackage:
-        """What brought a class; a package without a name when it was registered by hand."""
+        """Return the package of a class; one without a name if it was registered directly."""
         return self._packages.get(kind, PluginPackage(""))
 
     def notify_observers(self, event: Event) -> list[str]:
-        """Give an event to every observer; what they raised comes back as text."""
+        """Pass an event to every observer and return the errors that they raised as text."""
         complaints = []
         for implementation in self._manager.hook.factory_event.get_hookimpls():
             try:
@@ -209,36 +211,29 @@ class Registry:
 
 
 def check_plugin_class(kind: Any) -> None:
-    """Raise TypeError or ValueError for what can not be registered: no plugin, no name, another contract."""
+    """Raise TypeError or ValueError for a class that can not be registered: not a plugin, bad kind, other contract."""
     if not (isinstance(kind, type) and issubclass(kind, Plugin)):
-        raise TypeError(f"{kind!r} is no plugin class")
-    if kind.contract != CONTRACT:
-        raise ValueError(f"{kind.__name__} is written for contract {kind.contract}; this factory speaks {CONTRACT}")
+        raise TypeError(f"{kind!r} is not a plugin class")
+    check_contract(kind)
     if kind.role not in ROLES:
-        raise ValueError(f"{kind.__name__} plays no role; subclass one of {', '.join(sorted(ROLES))}")
+        raise ValueError(f"{kind.__name__} has no role; subclass one of {', '.join(sorted(ROLES))}")
     if not KIND_PATTERN.fullmatch(kind.kind):
-        raise ValueError(f"{kind.__name__}: its kind is {kind.kind!r}; small letters, digits and hyphens are wanted")
+        raise ValueError(f"{kind.__name__} has the kind {kind.kind!r}; use lowercase letters, digits, dots and hyphens")
 
 
 def _suggest_load_remedy(error: BaseException, package: PluginPackage) -> str:
-    """What a person can do about a package that does not load."""
+    """Return what the user can do about a package that does not load."""
     if isinstance(error, ModuleNotFoundError) and error.name:
         return f"install {error.name.partition('.')[0]}, or uninstall {package.name}"
-    if isinstance(error, ImportError):
-        return f"install a version of {package.name} made for this factory, or uninstall it"
-    if "contract" in str(error):
+    if isinstance(error, ImportError) or "contract" in str(error):
         return f"install a version of {package.name} for contract {CONTRACT}, or uninstall it"
-    return f"tell whoever wrote {package.name}, or uninstall it"
+    return f"report it to the author of {package.name}, or uninstall it"
 
 
 def _is_defined_in_folder(kind: type[Plugin], folder: str) -> bool:
     file = getattr(sys.modules.get(kind.__module__), "__file__", None)
     return bool(file) and Path(str(file)).resolve().is_relative_to(Path(folder).resolve())
 
-
-def _list_implemented_hooks(manager: pluggy.PluginManager, module: object) -> list[str]:
-    """The names of the hooks that a module really implements."""
-    return [caller.name for caller in manager.get_hookcallers(module) or ()]
 
 
 def _format_class_path(kind: type[Plugin]) -> str:
@@ -247,5 +242,5 @@ def _format_class_path(kind: type[Plugin]) -> str:
 
 @cache
 def load_installed_registry(folders: tuple[Path, ...] = ()) -> Registry:
-    """The registry of what is installed and of these project-local folders, loaded once a process."""
+    """Return the registry of installed plugins and project-local folders, loaded once per process."""
     return Registry.load(folders)

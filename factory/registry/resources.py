@@ -1,4 +1,4 @@
-"""Where templates and guides lie: in the wheel beside this package, in a clone at its root."""
+"""Locations of templates and guides: inside the package in a wheel, at the root of a clone."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ RESOURCE_FOLDERS = (PACKAGE_FOLDER / "_material", PACKAGE_FOLDER.parent)
 
 
 def find_resource(name: str) -> Path:
-    """The file or folder of a name, such as `templates/plugin`. Raises UnavailableError when the install lacks it."""
-    for place in RESOURCE_FOLDERS:
-        if (place / name).exists():
-            return place / name
-    raise UnavailableError(f"{name} is not part of this installation; install the factory again, or use a clone")
+    """Return a file or folder such as `templates/plugin`. Raises UnavailableError if the installation lacks it."""
+    for folder in RESOURCE_FOLDERS:
+        if (folder / name).exists():
+            return folder / name
+    raise UnavailableError(f"{name} is not part of this installation; reinstall the factory, or use a clone")

@@ -1,1 +1,1 @@
-"""A run in words, and as one HTML file."""
+"""HTML reports: of a run, of the rows of a spec, and the reference of plugin kinds."""

@@ -1,8 +1,9 @@
-"""The report's account of the data: where rows come from, what was dropped, that nothing leaked, what preflight saw."""
+"""Data section of the run report: sources, splits, data funnel, expert review, leakage and preflight checks."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 from factory.report.funnel_table import render_funnel_table
@@ -22,19 +23,20 @@ from factory.runs.run_outputs import RunOutputs
 from factory.views import formatting
 
 MAX_DROPPED_EXAMPLES = 12
-"""Dropped rows that are shown as examples."""
+"""Maximum number of dropped rows shown as examples."""
 
 
 def render_data_section(evidence: RunOutputs) -> Markup:
-    """All about the rows, in the order in which the stages handled them."""
+    """Render the data section, in the order of the stages."""
+    review = evidence.read_stage_json("review")
     return render_section(
-        "The data",
+        "Data",
         "data",
         _render_licences_table(evidence.read_stage_json("gather")),
         _render_base_facts(evidence.read_stage_json("base")),
         _render_splits_table(evidence.read_stage_json("freeze")),
         _render_data_funnel(evidence),
-        _render_expert_review(evidence.read_stage_json("review")),
+        join_markup(render_element("h3", "Expert review"), render_review_summary(review)) if review else None,
         _render_leakage_proof(evidence.read_stage_json("curate")),
         _render_preflight_checks(evidence.read_stage_json("preflight")),
     )
@@ -44,9 +46,8 @@ def _render_licences_table(gather: Mapping[str, Any]) -> Markup:
     rows = [_build_source_cells(source) for source in gather.get("sources", [])]
     if not rows:
         return Markup("")
-    return join_markup(
-        render_element("h3", "Sources and licences"), render_html_table(["source", "rows", "side tables", "licence"], rows, numbers=(1,))
-    )
+    table = render_html_table(["source", "rows", "side tables", "licence"], rows, numbers=(1,))
+    return join_markup(render_element("h3", "Sources and licences"), table)
 
 
 def _build_source_cells(source: Mapping[str, Any]) -> list[Child]:
@@ -61,7 +62,7 @@ def _render_base_facts(base: Mapping[str, Any]) -> Markup:
     pairs: list[tuple[str, Child]] = [
         ("base model", base.get("id")),
         ("revision", base.get("revision")),
-        ("its licence", base.get("licence")),
+        ("base licence", base.get("licence")),
     ]
     return render_fact_list([*pairs, ("digest", render_element("code", str(base.get("digest", ""))[:16]))])
 
@@ -75,37 +76,31 @@ def _render_splits_table(freeze: Mapping[str, Any]) -> Markup:
     ]
     if not rows:
         return Markup("")
-    said = render_element(
-        "p",
-        "Test and validation rows were taken first, by group, and hashed; nothing was added to them since.",
-        class_="soft",
+    text = (
+        "Held-out test and validation rows (frozen) were split off first, by group, and their digests recorded; "
+        "no rows were added to them afterwards."
     )
-    return join_markup(render_element("h3", "Split"), said, render_html_table(["split", "rows", "groups", "digest"], rows, numbers=(1, 2)))
+    table = render_html_table(["split", "rows", "groups", "digest"], rows, numbers=(1, 2))
+    return join_markup(render_element("h3", "Split"), render_element("p", text, class_="soft"), table)
 
 
 def _render_data_funnel(evidence: RunOutputs) -> Markup:
-    """Rows in and out of each step, from the sources to what was trained on, with some of those dropped."""
-    drawn = render_funnel_table(read_funnel(evidence))
-    return join_markup(render_element("h3", "From rows to training rows"), drawn, _render_dropped_examples(evidence)) if drawn else Markup("")
+    """Render rows in and out of each step, with examples of dropped rows."""
+    table = render_funnel_table(read_funnel(evidence))
+    if not table:
+        return Markup("")
+    return join_markup(render_element("h3", "Data funnel"), table, _render_dropped_examples(evidence))
 
 
 def _render_dropped_examples(evidence: RunOutputs) -> Markup:
-    found = [line for line, _ in zip(evidence.read_stage_lines(find_final_stage(evidence), "dropped.jsonl"), range(MAX_DROPPED_EXAMPLES), strict=False)]
-    if not found:
+    lines = evidence.read_stage_lines(find_final_stage(evidence), "dropped.jsonl")
+    dropped = list(islice(lines, MAX_DROPPED_EXAMPLES))
+    if not dropped:
         return Markup("")
-    rows: list[list[Child]] = [[d["row"]["id"], d.get("step", ""), d.get("why", ""), d.get("twin", "")] for d in found]
-    return render_element(
-        "details",
-        render_element(
-            "summary",
-            "Rows that were dropped" if len(found) < MAX_DROPPED_EXAMPLES else f"The first {MAX_DROPPED_EXAMPLES} rows that were dropped",
-        ),
-        render_html_table(["row", "step", "why", "twin"], rows),
-    )
-
-
-def _render_expert_review(facts: Mapping[str, Any]) -> Markup:
-    return join_markup(render_element("h3", "What experts said"), render_review_summary(facts)) if facts else Markup("")
+    rows: list[list[Child]] = [[d["row"]["id"], d.get("step", ""), d.get("why", ""), d.get("twin", "")] for d in dropped]
+    title = "Dropped rows" if len(dropped) < MAX_DROPPED_EXAMPLES else f"First {MAX_DROPPED_EXAMPLES} dropped rows"
+    table = render_html_table(["row", "step", "reason", "matches"], rows)
+    return render_element("details", render_element("summary", title), table)
 
 
 def _render_leakage_proof(curate: Mapping[str, Any]) -> Markup:
@@ -113,24 +108,21 @@ def _render_leakage_proof(curate: Mapping[str, Any]) -> Markup:
     if not proof:
         return Markup("")
     leaked = sum(int(proof.get(k, 0)) for k in ("test_groups_in_training", "exact", "near", "semantic"))
-    said = (
-        "Nothing of the test rows is in training."
-        if leaked == 0
-        else f"{leaked} training rows are too close to test rows."
-    )
+    passed = "No training row matches a held-out row (frozen)."
+    failed = f"{leaked} training rows are too similar to held-out rows (frozen)."
     dropped = ", ".join(f"{name} {count}" for name, count in (proof.get("dropped") or {}).items())
     return join_markup(
         render_element("h3", "Leakage"),
-        render_element("p", said, class_="good" if leaked == 0 else "bad"),
+        render_element("p", failed if leaked else passed, class_="bad" if leaked else "good"),
         render_fact_list(
             [
                 ("test groups in training", proof.get("test_groups_in_training", 0)),
                 ("exact duplicates", proof.get("exact", 0)),
-                (f"near duplicates (similarity ≥ {proof.get('threshold', '')})", proof.get("near", 0)),
-                (f"like in meaning (cosine ≥ {proof.get('semantic_threshold', '')})", proof.get("semantic")),
-                ("texts of test rows in training rows, as they came", proof.get("repeats")),
+                (f"near duplicates (Jaccard ≥ {proof.get('threshold', '')})", proof.get("near", 0)),
+                (f"semantic duplicates (cosine ≥ {proof.get('semantic_threshold', '')})", proof.get("semantic")),
+                ("held-out texts in training rows before curation", proof.get("repeats")),
                 ("pairs compared", proof.get("compared")),
-                ("dropped on the way", dropped),
+                ("dropped for leakage", dropped),
             ]
         ),
     )
@@ -141,25 +133,22 @@ def _render_preflight_checks(preflight: Mapping[str, Any]) -> Markup:
     if not checks:
         return Markup("")
     rows: list[list[Child]] = [
-        [
-            check["check"],
-            check["rows"],
-            formatting.format_percent(check["share"]),
-            formatting.format_percent(check["limit"]),
-            render_element("span", "passed" if check["passed"] else "failed", class_="good" if check["passed"] else "bad"),
-        ]
+        [check["check"], check["rows"], formatting.format_percent(check["share"]),
+         formatting.format_percent(check["limit"]),
+         render_element("span", "passed", class_="good") if check["passed"] else
+         render_element("span", "failed", class_="bad")]
         for check in checks
     ]
     examples = [e for check in checks for e in (_render_check_examples(check),) if e]
-    said = render_element("p", f"{preflight.get('rows', '')} tokenised training rows were audited before training.", class_="soft")
-    heads: list[Child] = ["check", "rows that fail it", "share", "limit", ""]
-    return join_markup(render_element("h3", "Preflight"), said, render_html_table(heads, rows, numbers=(1, 2, 3)), *examples)
+    text = f"{preflight.get('rows', '')} tokenised training rows were checked before training."
+    heads: list[Child] = ["check", "failing rows", "share", "limit", ""]
+    intro = render_element("p", text, class_="soft")
+    return join_markup(render_element("h3", "Preflight"), intro, render_html_table(heads, rows, numbers=(1, 2, 3)), *examples)
 
 
 def _render_check_examples(check: Mapping[str, Any]) -> Markup:
     rows: list[list[Child]] = [[e.get("row", ""), e.get("text", "")] for e in check.get("examples", [])]
-    return (
-        render_element("details", render_element("summary", f"Rows of “{check['check']}”"), render_html_table(["row", "what"], rows))
-        if rows
-        else Markup("")
-    )
+    if not rows:
+        return Markup("")
+    title = render_element("summary", f"Rows that fail {check['check']}")
+    return render_element("details", title, render_html_table(["row", "text"], rows))

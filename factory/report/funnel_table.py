@@ -1,4 +1,4 @@
-"""From what sources gave to what is learned from, a line a step."""
+"""The data funnel as an HTML table: rows after each step, from the sources to the training rows."""
 
 from __future__ import annotations
 
@@ -9,18 +9,20 @@ from factory.report.html import Child, Markup, join_markup, render_element, rend
 from factory.runs.profile import FunnelStep
 
 MAX_STEP_REASONS = 6
-"""Reasons of a step that are named."""
+"""Maximum number of reasons shown per step."""
 
 
 def render_funnel_table(steps: Sequence[FunnelStep]) -> Markup:
-    """A table of the steps; nothing when none was made."""
+    """Render a table of the steps; empty without steps."""
     most = max([step.rows for step in steps] or [1]) or 1
     rows: list[list[Child]] = [
-        [render_element("span", step.stage, class_="soft"), render_element("span", step.step, class_="step"), _render_step_change(step), f"{step.rows:,}",
+        [render_element("span", step.stage, class_="soft"), render_element("span", step.step, class_="step"),
+         _render_step_change(step), f"{step.rows:,}",
          svg.draw_bar(step.rows / most, f"{step.rows:,} rows", width=160), _render_step_reasons(step)]
         for step in steps
     ]
-    return render_html_table(["stage", "step", "change", "rows", "", "because"], rows, numbers=(2, 3)) if rows else Markup("")
+    heads: list[Child] = ["stage", "step", "change", "rows", "", "reasons"]
+    return render_html_table(heads, rows, numbers=(2, 3)) if rows else Markup("")
 
 
 def _render_step_change(step: FunnelStep) -> Markup:
@@ -35,4 +37,5 @@ def _render_step_change(step: FunnelStep) -> Markup:
 def _render_step_reasons(step: FunnelStep) -> Markup:
     reasons = [f"{why} {count:,}" for why, count in list(step.reasons.items())[:MAX_STEP_REASONS]]
     more = len(step.reasons) - MAX_STEP_REASONS
-    return join_markup("; ".join(reasons), render_element("span", f"; {more} more reasons", class_="soft") if more > 0 else None)
+    rest = render_element("span", f"; {more} more reasons", class_="soft") if more > 0 else None
+    return join_markup("; ".join(reasons), rest)

@@ -1,51 +1,54 @@
-"""HTML that can not be injected into: text is escaped unless it was made here."""
+"""HTML builder that is safe against injection: everything but `Markup` is escaped."""
 
 from __future__ import annotations
 
 import html
-import unicodedata
 
-from factory.views.formatting import BIDI_CONTROLS, ESCAPE_SEQUENCES
+from factory.views.formatting import ESCAPE_SEQUENCES, is_control_character
 
 VOID_ELEMENTS = frozenset({"meta", "br", "hr", "line", "circle", "rect", "path"})
 
 
 class Markup(str):
-    """Text that is HTML already."""
+    """A string that is already HTML and is not escaped again."""
 
     __slots__ = ()
 
 
 Child = object
-"""Markup goes in as it is; None and False leave nothing; anything else is escaped as text."""
+"""A child of an element: Markup is kept as it is, None and False are skipped, anything else is escaped."""
 
 
 def escape_markup(value: Child) -> Markup:
-    """Any value as safe HTML text: control sequences, control characters and changes of direction are dropped."""
+    """Return any value as safe HTML; control sequences, control characters and bidi controls are removed."""
     if isinstance(value, Markup):
         return value
     if value is None or value is False:
         return Markup("")
     bare = ESCAPE_SEQUENCES.sub("", str(value))
-    kept = "".join(c for c in bare if c in "\n\t" or (unicodedata.category(c) not in ("Cc", "Cs") and c not in BIDI_CONTROLS))
-    return Markup(html.escape(kept, quote=True))
+    text = "".join(c for c in bare if c in "\n\t" or not is_control_character(c))
+    return Markup(html.escape(text, quote=True))
 
 
 def join_markup(*children: Child) -> Markup:
-    """Children one after another."""
+    """Concatenate children."""
     return Markup("".join(escape_markup(child) for child in children))
 
 
 def render_element(name: str, /, *children: Child, **attributes: object) -> Markup:
-    """An element. In an attribute's name a last underscore goes, others are dashes; None and False leave it out."""
-    said = "".join(
+    """Render an element.
+
+    In attribute names a trailing underscore is removed and others become dashes (`class_`, `aria_label`); attributes
+    that are None or False are omitted.
+    """
+    rendered = "".join(
         f' {_format_attribute_name(key)}="{escape_markup(value)}"'
         for key, value in attributes.items()
         if value is not None and value is not False
     )
     if name in VOID_ELEMENTS:
-        return Markup(f"<{name}{said}/>")
-    return Markup(f"<{name}{said}>{join_markup(*children)}</{name}>")
+        return Markup(f"<{name}{rendered}/>")
+    return Markup(f"<{name}{rendered}>{join_markup(*children)}</{name}>")
 
 
 def _format_attribute_name(key: str) -> str:
@@ -53,23 +56,27 @@ def _format_attribute_name(key: str) -> str:
 
 
 def render_html_table(heads: list[Child], rows: list[list[Child]], numbers: tuple[int, ...] = ()) -> Markup:
-    """A table; the columns in `numbers` are set as numbers."""
+    """Render a table; columns whose index is in `numbers` are right-aligned."""
 
     def cell(name: str, value: Child, column: int) -> Markup:
         return render_element(name, value, class_="n" if column in numbers else None)
 
     top = render_element("tr", *(cell("th", head, i) for i, head in enumerate(heads)))
     body = [render_element("tr", *(cell("td", value, i) for i, value in enumerate(row))) for row in rows]
-    return render_element("div", render_element("table", render_element("thead", top), render_element("tbody", *body)), class_="wide")
+    table = render_element("table", render_element("thead", top), render_element("tbody", *body))
+    return render_element("div", table, class_="wide")
 
 
 def render_section(title: str, anchor: str, *children: Child) -> Markup:
-    """A part of the page under a heading; nothing when nothing is in it."""
+    """Render a section with a heading; empty if it has no content."""
     inner = join_markup(*children)
     return render_element("section", render_element("h2", title), inner, id=anchor) if inner else Markup("")
 
 
 def render_fact_list(pairs: list[tuple[str, Child]]) -> Markup:
-    """Names and values, those without a value left out."""
-    kept = [(name, value) for name, value in pairs if value not in (None, "")]
-    return render_element("dl", *(render_element("div", render_element("dt", name), render_element("dd", value)) for name, value in kept)) if kept else Markup("")
+    """Render names and values as a description list; pairs with an empty value are omitted."""
+    items = [
+        render_element("div", render_element("dt", name), render_element("dd", value))
+        for name, value in pairs if value not in (None, "")
+    ]
+    return render_element("dl", *items) if items else Markup("")

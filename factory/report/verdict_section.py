@@ -1,4 +1,4 @@
-"""The first part of the report: the verdict, the contenders, and how the gate came to it."""
+"""First part of the run report: the verdict, the contenders, and how the gate decided."""
 
 from __future__ import annotations
 
@@ -20,54 +20,53 @@ from factory.runs.run_outputs import RunOutputs
 from factory.views import formatting
 
 STATE_MESSAGES = {
-    "running": "This build is still going on.",
-    "dead": "This build ended without a last word: its process is gone. The same command goes on where it stopped.",
-    "interrupted": "This build was interrupted. The same command goes on where it stopped.",
+    "running": "This build is still running.",
+    "dead": "This build ended without a final event: its process is gone. Run the same command again to resume.",
+    "interrupted": "This build was interrupted. Run the same command again to resume.",
     "failed": "This build failed.",
 }
 
 
 def render_verdict_header(evidence: RunOutputs) -> Markup:
-    """Badge, the verdict in a sentence, and what run this is."""
+    """Render the verdict badge, the verdict in a sentence, the next step, and the facts of the run."""
     run, gate = evidence.run, evidence.read_stage_json("gate")
     verdict = str(gate.get("verdict", "")) or run.state.upper()
     failed = next((f"{s.name}: {s.error}" for s in run.stages.values() if s.error), "")
-    lead = formatting.describe_verdict(gate, run.task) if gate else join_markup(STATE_MESSAGES.get(run.state, "No verdict."), " ", failed)
+    unfinished = join_markup(STATE_MESSAGES.get(run.state, "No verdict."), " ", failed)
+    lead = formatting.describe_verdict(gate, run.task) if gate else unfinished
+    next_step = formatting.describe_next_step(gate)
     day = time.strftime("%d %B %Y, %H:%M UTC", time.gmtime(run.started))
     profile = f"profile {run.profile}" if run.profile else ""
     meta = [run.task, profile, day, formatting.format_seconds(run.seconds), f"factory {run.factory}"]
+    badge = render_element("span", verdict.replace("_", " "), class_=f"badge {verdict}")
     return render_element(
         "header",
-        render_element("h1", _render_verdict_badge(verdict), render_element("b", run.name), render_element("span", run.id, class_="meta")),
+        render_element("h1", badge, render_element("b", run.name), render_element("span", run.id, class_="meta")),
         render_element("p", lead, class_="lead"),
-        render_element("p", formatting.describe_next_step(gate)) if formatting.describe_next_step(gate) else None,
+        render_element("p", next_step) if next_step else None,
         render_element("p", " · ".join(part for part in meta if part), class_="meta"),
     )
 
 
-def _render_verdict_badge(verdict: str) -> Markup:
-    return render_element("span", verdict.replace("_", " "), class_=f"badge {verdict}")
-
-
 def render_contenders_section(evidence: RunOutputs) -> Markup:
-    """Every contender in the deciding metric, drawn on one scale; below, in all metrics."""
+    """Render every contender in the deciding metric on one scale, then in all metrics."""
     gate, score = evidence.read_stage_json("gate"), evidence.read_stage_json("score")
-    found: Mapping[str, Mapping[str, Mapping[str, float]]] = score.get("contenders", {})
+    scores: Mapping[str, Mapping[str, Mapping[str, float]]] = score.get("contenders", {})
     names = [m["name"] for m in score.get("metrics", [])]
     metric = str(gate.get("metric") or score.get("primary") or (names[0] if names else ""))
-    ranked = sorted((c for c in found if metric in found[c]), key=lambda c: -found[c][metric]["mean"])
+    ranked = sorted((c for c in scores if metric in scores[c]), key=lambda c: -scores[c][metric]["mean"])
     if not ranked:
         return Markup("")
-    scale = formatting.compute_scale([(found[c][metric]["low"], found[c][metric]["high"]) for c in ranked])
-    tuned = {c["baseline"] for c in gate.get("comparisons", [])}
-    rows = [_build_contender_row(name, found[name][metric], scale, name not in tuned) for name in ranked]
+    scale = formatting.compute_scale([(scores[c][metric]["low"], scores[c][metric]["high"]) for c in ranked])
+    baselines = {c["baseline"] for c in gate.get("comparisons", [])}
+    rows = [_build_contender_row(name, scores[name][metric], scale, name not in baselines) for name in ranked]
     share = formatting.format_percent(score.get("confidence", 0.95))
     return render_section(
-        "Who answered best",
+        "Contenders (baselines and candidates)",
         "contenders",
         _render_metric_meaning(score, metric),
         render_html_table(["contender", metric, "", f"{share} interval", "rows"], rows, numbers=(1, 4)),
-        _render_all_metrics(found, names, ranked),
+        _render_all_metrics(scores, names, ranked),
     )
 
 
@@ -77,34 +76,29 @@ def _render_metric_meaning(score: Mapping[str, Any], metric: str) -> Markup:
 
 
 def _build_contender_row(name: str, value: Mapping[str, float], scale: tuple[float, float], strong: bool) -> list[Child]:
-    drawn = svg.draw_interval(value["low"], value["mean"], value["high"], scale, strong=strong)
+    chart = svg.draw_interval(value["low"], value["mean"], value["high"], scale, strong=strong)
     span = f"{formatting.format_number(value['low'])} to {formatting.format_number(value['high'])}"
-    title = render_element("b", name) if strong else name
-    return [
-        title,
-        render_element("b", formatting.format_number(value["mean"])),
-        drawn,
-        render_element("span", span, class_="keep soft"),
-        value.get("n", ""),
-    ]
+    mean, interval = formatting.format_number(value["mean"]), render_element("span", span, class_="keep soft")
+    return [render_element("b", name) if strong else name, render_element("b", mean), chart, interval, value.get("n", "")]
 
 
-def _render_all_metrics(found: Mapping[str, Any], names: list[str], ranked: list[str]) -> Markup:
+def _render_all_metrics(scores: Mapping[str, Any], names: list[str], ranked: list[str]) -> Markup:
     if len(names) < 2:
         return Markup("")
-    rows: list[list[Child]] = [[c, *(_render_mean(found[c].get(name)) for name in names)] for c in ranked]
-    return join_markup(render_element("h3", "All metrics"), render_html_table(["contender", *names], rows, numbers=tuple(range(1, len(names) + 1))))
+    rows: list[list[Child]] = [[c, *(_render_mean(scores[c].get(name)) for name in names)] for c in ranked]
+    table = render_html_table(["contender", *names], rows, numbers=tuple(range(1, len(names) + 1)))
+    return join_markup(render_element("h3", "All metrics"), table)
 
 
 def _render_mean(value: Mapping[str, float] | None) -> Child:
     if value is None:
         return "–"
-    half = (value["high"] - value["low"]) / 2
-    return join_markup(formatting.format_number(value["mean"]), render_element("span", f" ±{formatting.format_number(half)}", class_="soft"))
+    half = formatting.format_number((value["high"] - value["low"]) / 2)
+    return join_markup(formatting.format_number(value["mean"]), render_element("span", f" ±{half}", class_="soft"))
 
 
 def render_gate_section(evidence: RunOutputs) -> Markup:
-    """How the gate decided: each paired difference against zero and the margin, and what it would take."""
+    """Render how the gate decided: each paired difference against zero and the margin, and the power of the test."""
     gate = evidence.read_stage_json("gate")
     comparisons = gate.get("comparisons", [])
     if not comparisons:
@@ -112,33 +106,34 @@ def render_gate_section(evidence: RunOutputs) -> Markup:
     margin = float(gate.get("margin", 0.0))
     scale = formatting.compute_scale([(c["low"], c["high"]) for c in comparisons], 0.0, margin)
     rows = [_build_comparison_row(c, scale, margin, c["baseline"] == gate.get("best_baseline")) for c in comparisons]
+    reasons = [render_element("li", reason) for reason in gate.get("reasons", [])]
     share = formatting.format_percent(gate.get("confidence", 0.95))
-    heads: list[Child] = ["tuned against", "gains", f"0 and the {share} interval", "", "p", "won", "lost", "tied"]
+    heads: list[Child] = ["tuned against", "difference", f"{share} interval (line at 0)", "", "p", "won", "lost", "tied"]
     return render_section(
         "How the gate decided",
         "gate",
         _render_gate_rule(gate),
         render_html_table(heads, rows, numbers=(1, 4, 5, 6, 7)),
-        render_element("ul", *(render_element("li", reason) for reason in gate.get("reasons", []))) if gate.get("reasons") else None,
+        render_element("ul", *reasons) if reasons else None,
         _render_gate_limits(gate),
     )
 
 
 def _build_comparison_row(c: Mapping[str, Any], scale: tuple[float, float], margin: float, best: bool) -> list[Child]:
-    drawn = svg.draw_interval(
+    chart = svg.draw_interval(
         c["low"], c["difference"], c["high"], scale, strong=c["low"] > margin, marks=sorted({0.0, margin})
     )
-    name = join_markup(c["baseline"], render_element("span", " the best of them", class_="soft")) if best else c["baseline"]
+    name = join_markup(c["baseline"], render_element("span", " best baseline", class_="soft")) if best else c["baseline"]
     colour = "good" if c["low"] > margin else "bad" if c["high"] < margin else "warn"
-    span = render_element("span", f"{formatting.format_signed(c['low'])} to {formatting.format_signed(c['high'])}", class_="keep soft")
+    interval = f"{formatting.format_signed(c['low'])} to {formatting.format_signed(c['high'])}"
     p = c.get("p")
-    shown = "–" if p is None else "<0.001" if p < 0.001 else formatting.format_number(p)
+    p_text = "–" if p is None else "<0.001" if p < 0.001 else formatting.format_number(p)
     return [
         name,
         render_element("b", formatting.format_signed(c["difference"]), class_=colour),
-        drawn,
-        span,
-        shown,
+        chart,
+        render_element("span", interval, class_="keep soft"),
+        p_text,
         *(c.get(k, "–") for k in ("won", "lost", "tied")),
     ]
 
@@ -148,8 +143,8 @@ def _render_gate_rule(gate: Mapping[str, Any]) -> Markup:
     bound = f"a margin of {formatting.format_number(margin)}" if margin else "zero"
     return render_element(
         "p",
-        f"Every contender answered the same frozen rows. The rule: the lower end of the {share} interval of the paired "
-        f"difference to each of the others must lie above {bound}.",
+        f"Every contender answered the same held-out test rows (frozen). To ship, the lower bound of the {share} "
+        f"interval of the paired difference to every other contender must lie above {bound}.",
         class_="soft",
     )
 
@@ -158,9 +153,9 @@ def _render_gate_limits(gate: Mapping[str, Any]) -> Markup:
     effect, needed, ceiling = gate.get("minimum_detectable_effect"), gate.get("n_to_settle"), gate.get("ceiling")
     return render_fact_list(
         [
-            ("detectable effect", formatting.format_signed(effect) if effect is not None else ""),
-            ("rows to settle it", f"about {int(needed)}" if needed else ""),
-            ("ceiling of any answer", _format_ceiling_values(ceiling)),
+            ("minimum detectable effect", formatting.format_signed(effect) if effect is not None else ""),
+            ("test rows needed to decide", f"about {int(needed)}" if needed else ""),
+            ("upper bound on these rows", _format_ceiling_values(ceiling)),
         ]
     )
 

@@ -1,4 +1,4 @@
-"""The report's account of the work: training, the rows won and lost, the time each stage took, the resolved spec."""
+"""Sections of the run report on training, rows won and lost, the time of each stage, and the resolved spec."""
 
 from __future__ import annotations
 
@@ -23,25 +23,26 @@ from factory.runs.run_view import CACHED, StageView
 from factory.views import formatting
 
 MAX_EXAMPLE_ROWS = 6
-"""Rows shown of each result."""
+"""Maximum number of rows shown per result (won, lost)."""
 
 
 def render_training_section(evidence: RunOutputs) -> Markup:
-    """The loss by step, and what was trained."""
+    """Render the training loss by step, and the size of the trained part."""
     train, points = evidence.read_stage_json("train"), evidence.read_training_curve()
     if not train and not points:
         return Markup("")
     trainable, parameters = train.get("trainable"), train.get("parameters")
     share = f" of {parameters:,} ({formatting.format_percent(trainable / parameters)})" if trainable and parameters else ""
-    extra = [(name.replace("_", " "), _format_training_fact(value)) for name, value in (train.get("facts") or {}).items()]
-    drawn = [
+    facts = (train.get("facts") or {}).items()
+    extra = [(name.replace("_", " "), _format_training_fact(value)) for name, value in facts]
+    chart = [
         svg.draw_curve(points, "training loss"),
-        render_element("p", "Training loss by step, with its running mean.", class_="meta"),
+        render_element("p", "Training loss by step, with its moving average.", class_="meta"),
     ]
     return render_section(
         "Training",
         "training",
-        *(drawn if len(points) > 1 else []),
+        *(chart if len(points) > 1 else []),
         render_fact_list(
             [
                 ("steps", train.get("steps")),
@@ -60,38 +61,38 @@ def _format_training_fact(value: Any) -> str:
 
 
 def render_rows_section(evidence: RunOutputs) -> Markup:
-    """Where tuned won and lost most against the best baseline, both answers beside each other."""
-    best = formatting.find_deciding_comparison(evidence.read_stage_json("gate")).get("baseline")
-    if not best:
+    """Render the largest wins and losses of tuned against the deciding baseline, with both answers side by side."""
+    baseline = formatting.find_deciding_comparison(evidence.read_stage_json("gate")).get("baseline")
+    if not baseline:
         return Markup("")
     try:
-        ours = compare.ContenderResults(evidence, compare.find_tuned_contender(evidence.run))
-        found = compare.compare_contenders(ours, compare.ContenderResults(evidence, best))
+        tuned = compare.ContenderResults(evidence, compare.find_tuned_contender(evidence.run))
+        comparison = compare.compare_contenders(tuned, compare.ContenderResults(evidence, baseline))
     except (FactoryError, LookupError):
         return Markup("")
-    shelf = compare.FrozenRowViewer(evidence)
-    counts = ", ".join(f"{word} {found.count_rows(word)}" for word in (compare.WON, compare.LOST, compare.TIED))
+    viewer = compare.FrozenRowViewer(evidence)
+    counts = ", ".join(f"{word} {comparison.count_rows(word)}" for word in (compare.WON, compare.LOST, compare.TIED))
     return render_section(
         "Row by row",
         "rows",
-        render_element("p", f"Tuned against {best} on {len(found.rows)} rows: {counts}.", class_="soft"),
-        _render_result_rows("Won by most", compare.WON, found, shelf),
-        _render_result_rows("Lost by most", compare.LOST, found, shelf),
+        render_element("p", f"Tuned against {baseline} on {len(comparison.rows)} rows: {counts}.", class_="soft"),
+        _render_result_rows("Largest wins", compare.WON, comparison, viewer),
+        _render_result_rows("Largest losses", compare.LOST, comparison, viewer),
     )
 
 
-def _render_result_rows(title: str, result: str, found: compare.ContenderComparison, shelf: compare.FrozenRowViewer) -> Markup:
-    chosen = found.select_strongest(result, MAX_EXAMPLE_ROWS)
-    return join_markup(render_element("h3", title), *(_render_compared_row(row, found, shelf) for row in chosen)) if chosen else Markup("")
+def _render_result_rows(title: str, result: str, comparison: compare.ContenderComparison, viewer: compare.FrozenRowViewer) -> Markup:
+    rows = comparison.select_strongest(result, MAX_EXAMPLE_ROWS)
+    return join_markup(render_element("h3", title), *(_render_compared_row(row, comparison, viewer) for row in rows)) if rows else Markup("")
 
 
-def _render_compared_row(row: compare.RowResult, found: compare.ContenderComparison, shelf: compare.FrozenRowViewer) -> Markup:
-    shared, left, right = shelf.show_side_by_side(row.id, found.a, found.b)
+def _render_compared_row(row: compare.RowResult, comparison: compare.ContenderComparison, viewer: compare.FrozenRowViewer) -> Markup:
+    shared, left, right = viewer.show_side_by_side(row.id, comparison.a, comparison.b)
     sides = [
         render_element(
-            "div", render_element("span", f"{side.contender} {formatting.format_number(value)}", class_="side"), render_element("pre", said or "the same")
+            "div", render_element("span", f"{side.contender} {formatting.format_number(value)}", class_="side"), render_element("pre", answer or "(identical)")
         )
-        for side, value, said in ((found.a, row.a, left), (found.b, row.b, right))
+        for side, value, answer in ((comparison.a, row.a, left), (comparison.b, row.b, right))
     ]
     group = f" · group {row.group}" if row.group else ""
     return render_element(
@@ -104,54 +105,54 @@ def _render_compared_row(row: compare.RowResult, found: compare.ContenderCompari
 
 
 def render_timing_section(evidence: RunOutputs) -> Markup:
-    """What each stage took in this run, and in the run that made it when it was cached."""
+    """Render time and memory of each stage; for a cached stage, those of the run that produced it."""
     stages = list(evidence.run.stages.values())
     if not stages:
         return Markup("")
-    took = {s.name: _find_stage_cost(evidence, s) for s in stages}
-    most = max([float(t["seconds"]) for t in took.values() if t] + [0.001])
-    cells = [_build_timing_cells(stage, took[stage.name], most) for stage in stages]
+    costs = {s.name: _find_stage_cost(evidence, s) for s in stages}
+    most = max([float(t["seconds"]) for t in costs.values() if t] + [0.001])
+    cells = [_build_timing_cells(stage, costs[stage.name], most) for stage in stages]
     notes = [
         render_element("li", f"{stage or 'build'}: {text}", class_="warn" if level == "warning" else None)
         for stage, level, text in evidence.run.notes
     ]
     return render_section(
-        "The work",
+        "Stages",
         "work",
-        render_html_table(["stage", "state", "", "wall", "CPU", "peak memory", "why it ran"], cells, numbers=(3, 4, 5)),
+        render_html_table(["stage", "state", "", "time", "CPU", "peak memory", "reason"], cells, numbers=(3, 4, 5)),
         join_markup(render_element("h3", "Notes"), render_element("ul", *notes)) if notes else None,
     )
 
 
 def _find_stage_cost(evidence: RunOutputs, stage: StageView) -> Mapping[str, Any]:
-    """Seconds and memory of a stage: this run's, or those of the run that made what was cached. Empty when unknown."""
+    """Return seconds and memory of a stage, of the producing run if it was cached; empty if unknown."""
     if stage.state == CACHED:
-        made = evidence.read_stage_meta(stage.name)
-        return made if "seconds" in made else {}
+        meta = evidence.read_stage_meta(stage.name)
+        return meta if "seconds" in meta else {}
     if not stage.seconds:
         return {}
     return {"seconds": stage.seconds, "cpu_seconds": stage.cpu_seconds, "peak_mib": stage.peak_mib}
 
 
-def _build_timing_cells(stage: StageView, took: Mapping[str, Any], most: float) -> list[Child]:
+def _build_timing_cells(stage: StageView, cost: Mapping[str, Any], most: float) -> list[Child]:
     name = render_element("code", stage.name, title=stage.key, class_="keep")
-    made = f"made by {took['made_by']}" if "made_by" in took else ""
-    why = stage.error or stage.why or made
-    if not took:
+    origin = f"from run {cost['made_by']}" if "made_by" in cost else ""
+    why = stage.error or stage.why or origin
+    if not cost:
         return [name, stage.state, "", "", "", "", why]
-    drawn = svg.draw_bar(took["seconds"] / most, formatting.format_seconds(took["seconds"]), width=120)
-    peak = formatting.format_bytes(took["peak_mib"] * 2**20) if took.get("peak_mib") else ""
-    cpu = formatting.format_seconds(took.get("cpu_seconds", 0.0))
-    return [name, stage.state, drawn, formatting.format_seconds(took["seconds"]), cpu, peak, why]
+    bar = svg.draw_bar(cost["seconds"] / most, formatting.format_seconds(cost["seconds"]), width=120)
+    peak = formatting.format_bytes(cost["peak_mib"] * 2**20) if cost.get("peak_mib") else ""
+    cpu = formatting.format_seconds(cost.get("cpu_seconds", 0.0))
+    return [name, stage.state, bar, formatting.format_seconds(cost["seconds"]), cpu, peak, why]
 
 
 def render_spec_section(evidence: RunOutputs) -> Markup:
-    """Every value of the spec, and who said it."""
+    """Render every field of the resolved spec with its value and origin."""
     cells: list[list[Child]] = [
         [render_element("code", v.get("path", "")), render_element("code", json.dumps(v.get("value"), ensure_ascii=False)), _render_value_origin(v)]
         for v in evidence.run.resolved
     ]
-    return render_section("The resolved spec", "spec", render_html_table(["field", "value", "from"], cells)) if cells else Markup("")
+    return render_section("Resolved spec", "spec", render_html_table(["field", "value", "from"], cells)) if cells else Markup("")
 
 
 def _render_value_origin(value: Mapping[str, Any]) -> Markup:

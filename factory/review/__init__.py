@@ -16,6 +16,8 @@ from factory.review.row_content import RowContent
 from factory.review.session import ReviewItem, ReviewProgress, ReviewSession, build_review_queue, compute_sample_size
 
 __all__ = [
-    "ACCEPT", "EDIT", "REJECT", "SKIP", "UNDO", "Agreement", "RowContent", "ReviewSession", "Dispute", "ReviewItem", "ReviewOutcome", "ReviewerPair",
-    "ReviewProgress", "ReviewDecision", "DecisionLog", "measure_agreement", "apply_outcome", "summarise_review", "build_review_queue", "read_decisions", "find_review_refusals", "compute_sample_size", "adjudicate_decisions",
+    "ACCEPT", "EDIT", "REJECT", "SKIP", "UNDO", "Agreement", "RowContent", "ReviewSession", "Dispute", "ReviewItem",
+    "ReviewOutcome", "ReviewerPair",
+    "ReviewProgress", "ReviewDecision", "DecisionLog", "measure_agreement", "apply_outcome", "summarise_review",
+    "build_review_queue", "read_decisions", "find_review_refusals", "compute_sample_size", "adjudicate_decisions",
 ]

@@ -65,7 +65,9 @@ class _ReviewedRow:
     outcome: ReviewOutcome
 
 
-def summarise_review(rows: Sequence[Row], content: RowContent, decided: Mapping[str, Mapping[str, ReviewDecision]]) -> dict[str, Any]:
+def summarise_review(
+    rows: Sequence[Row], content: RowContent, decided: Mapping[str, Mapping[str, ReviewDecision]]
+) -> dict[str, Any]:
     """The content of review.json. Rows with one content count each; decisions on rows that are not here are counted."""
     strata = Stratifier(rows, content)
     seen: list[_ReviewedRow] = []
@@ -81,7 +83,8 @@ def summarise_review(rows: Sequence[Row], content: RowContent, decided: Mapping[
     return {
         "rows": len(rows), "reviewed": len(seen), "share": _compute_review_share(len(seen), len(rows)),
         **{word: counts[word] for word in PAST_TENSES.values()},
-        "acceptance": _estimate_acceptance(seen, doubtful), "interval": _compute_acceptance_interval(counts["accepted"], len(seen)),
+        "acceptance": _estimate_acceptance(seen, doubtful),
+        "interval": _compute_acceptance_interval(counts["accepted"], len(seen)),
         "reviewers": len({who for words in here.values() for who in words}),
         "elsewhere": len(decided.keys() - here.keys()), "disputed": sum(map(is_disputed, here.values())),
         **{name: value for name, value in measure_agreement(here).to_json().items() if name != "disputes"},
@@ -115,7 +118,8 @@ def _summarise_strata(seen: Iterable[_ReviewedRow]) -> Iterator[dict[str, Any]]:
         listed[part] += 1
         if listed[part] <= MAX_LISTED_STRATA:
             yield {"part": part, "value": value, "reviewed": len(said), "accepted": sum(said),
-                   "acceptance": _compute_review_share(sum(said), len(said)), "interval": _compute_acceptance_interval(sum(said), len(said))}
+                   "acceptance": _compute_review_share(sum(said), len(said)),
+                   "interval": _compute_acceptance_interval(sum(said), len(said))}
 
 
 def _compute_review_share(part: int, whole: int) -> float:

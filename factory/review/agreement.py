@@ -68,7 +68,9 @@ def _is_conflicting(one: ReviewDecision, other: ReviewDecision) -> bool:
 def _compare_reviewers(a: str, b: str, decided: Mapping[str, Mapping[str, ReviewDecision]]) -> ReviewerPair:
     both = [(words[a], words[b]) for words in decided.values() if a in words and b in words]
     agreed = sum(not _is_conflicting(one, other) for one, other in both)
-    return ReviewerPair(a, b, len(both), agreed, compute_kappa([one.verdict for one, _ in both], [other.verdict for _, other in both]))
+    return ReviewerPair(
+        a, b, len(both), agreed, compute_kappa([one.verdict for one, _ in both], [other.verdict for _, other in both])
+    )
 
 
 def compute_kappa(ours: Sequence[str], theirs: Sequence[str]) -> float | None:

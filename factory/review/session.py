@@ -104,15 +104,21 @@ class ReviewSession:
             return self.task.describe_row(item.row, self.tables, None)
         except Exception:  # a stranger's task must not end a sitting
             said = {**item.inputs, **item.answer}
-            return "\n".join(f"{name}: {format_editable_value(value)}" for name, value in said.items())[:MAX_ITEM_LETTERS]
+            return "\n".join(
+                f"{name}: {format_editable_value(value)}" for name, value in said.items()
+            )[:MAX_ITEM_LETTERS]
 
-    def record_decision(self, item: ReviewItem, verdict: str, answer: Mapping[str, Any] | None = None, note: str = "") -> ReviewDecision:
+    def record_decision(
+        self, item: ReviewItem, verdict: str, answer: Mapping[str, Any] | None = None, note: str = ""
+    ) -> ReviewDecision:
         """Write a decision, on the disk when this returns. Raises InputError when an edited answer can not be one."""
         word = self.build_decision(item, verdict, answer, note)
         self.write_decisions([word])
         return word
 
-    def build_decision(self, item: ReviewItem, verdict: str, answer: Mapping[str, Any] | None = None, note: str = "") -> ReviewDecision:
+    def build_decision(
+        self, item: ReviewItem, verdict: str, answer: Mapping[str, Any] | None = None, note: str = ""
+    ) -> ReviewDecision:
         """The decision that would be written. An edit that changes nothing accepts."""
         if verdict not in (*DECIDING_VERDICTS, SKIP):
             raise InputError(f"no such decision: {verdict!r}; there are {', '.join((*DECIDING_VERDICTS, SKIP))}")
@@ -149,7 +155,10 @@ class ReviewSession:
         return agree(self.decision_log.select_final_decisions())
 
     def _select_own_decisions(self) -> dict[str, ReviewDecision]:
-        return {row: words[self.reviewer] for row, words in self.decision_log.find_standing_decisions().items() if self.reviewer in words}
+        return {
+            row: words[self.reviewer] for row,
+            words in self.decision_log.find_standing_decisions().items() if self.reviewer in words
+        }
 
     def _find_edit_problem(self, item: ReviewItem, answer: Mapping[str, Any]) -> str:
         """Why an answer can not stand: of another form, or none of the few that there are."""

@@ -25,7 +25,9 @@ def require_review_settings(resolved: ResolvedSpec) -> Review:
     return resolved.spec.data.review
 
 
-def open_review_session(resolved: ResolvedSpec, plan: Plan, home: Path, reviewer: str, rows: int = 0) -> review.ReviewSession:
+def open_review_session(
+    resolved: ResolvedSpec, plan: Plan, home: Path, reviewer: str, rows: int = 0
+) -> review.ReviewSession:
     """The desk of one reviewer over rows that are made already; `rows` of them, or as many as the spec's share.
 
     Raises InputError when the spec asks for no review, or the rows are not there.

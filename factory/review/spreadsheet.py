@@ -55,7 +55,9 @@ class _SheetReader:
         """One line of the sheet."""
         word = cells[DECISION].strip().lower()
         if word not in DECISION_WORDS:
-            self._add_line_problem(line, f"{DECISION}: {cells[DECISION].strip()!r}; write accept, reject, edit or nothing")
+            self._add_line_problem(
+                line, f"{DECISION}: {cells[DECISION].strip()!r}; write accept, reject, edit or nothing"
+            )
             return
         item = self.items.get(cells[ROW].strip().removeprefix(DIGEST_PREFIX))
         if item is None:
@@ -71,7 +73,10 @@ class _SheetReader:
 
     def _parse_line_decision(self, item: ReviewItem, verdict: str, cells: Mapping[str, str]) -> ReviewDecision | None:
         written = {name: _normalise_cell(cells[name]) for name in item.answer if name in cells}
-        changed = {name: value for name, value in written.items() if value != _normalise_cell(format_editable_value(item.answer[name]))}
+        changed = {
+            name: value for name,
+            value in written.items() if value != _normalise_cell(format_editable_value(item.answer[name]))
+        }
         if verdict == SKIP:
             self.edits_without_decision += bool(changed)
             return None
@@ -112,7 +117,9 @@ def read_review_sheet(file: Path, desk: ReviewSession, items: Sequence[ReviewIte
         reading.parse_sheet_line(line, cells)
     if reading.problems:
         more = len(reading.problems) - MAX_SHEET_PROBLEMS
-        raise InputError("\n".join([*reading.problems[:MAX_SHEET_PROBLEMS], *([f"and {more} more"] if more > 0 else [])]))
+        raise InputError(
+            "\n".join([*reading.problems[:MAX_SHEET_PROBLEMS], *([f"and {more} more"] if more > 0 else [])])
+        )
     standing = {item.key: desk.find_decision(item) for item in items}
     fresh = [word for word in reading.decisions.values() if not _is_same_decision(word, standing[word.row])]
     told = [
@@ -136,7 +143,9 @@ def _read_sheet_lines(file: Path, answer: set[str]) -> Iterator[tuple[int, dict[
         lines = csv.reader(io.StringIO(content, newline=""), delimiter=separator, strict=True)
         names = [unescape_formula(name).strip() for name in next(lines, [])]
         _check_sheet_columns(file, names)
-        columns = {**{name: name for name in (ROW, DECISION, NOTE)}, **{_name_sheet_column(name): name for name in answer}}
+        columns = {
+            **{name: name for name in (ROW, DECISION, NOTE)}, **{_name_sheet_column(name): name for name in answer}
+        }
         known = {shown.lower(): name for shown, name in columns.items()}
         places = {known[name.lower()]: place for place, name in enumerate(names) if name.lower() in known}
         for cells in lines:

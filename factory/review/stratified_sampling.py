@@ -56,7 +56,10 @@ class Stratifier:
     def assign_stratum(self, row: Row) -> Stratum:
         """The stratum of one of the rows."""
         score = _get_judge_score(row)
-        quarter = "" if score is None else f"quarter {bisect.bisect_right(self.quartile_edges, score) + 1} of {SCORE_QUARTERS}"
+        quarter = (
+            ""
+            if score is None else f"quarter {bisect.bisect_right(self.quartile_edges, score) + 1} of {SCORE_QUARTERS}"
+        )
         origin = row.provenance
         label = self._join_answer(row) if self.has_labels else ""
         return Stratum(label, origin.source, origin.generator, quarter, bool(row.doubt))

@@ -201,7 +201,9 @@ def find_run(home: Path, text: str) -> RunView:
         return read_run(paths[text])
     named = [run for run in paths if extract_specialist_name(run) == text]
     if named:
-        return read_run(paths[next((run for run in named if GATE_STAGE in read_run(paths[run], brief=True).stages), named[0])])
+        return read_run(
+            paths[next((run for run in named if GATE_STAGE in read_run(paths[run], brief=True).stages), named[0])]
+        )
     near = [run for run in paths if text and (run.startswith(text) or run.endswith(f"-{text}"))]
     if len(near) != 1:
         raise InputError(_describe_missing_run(text, near, list(paths)))

@@ -31,7 +31,9 @@ def build_server_config(home: Path, name: str) -> dict[str, Any]:
     plan: Mapping[str, Any] = next((s["config"] for s in evidence.run.plan if s.get("name") == "train"), {})
     folders = {stage: evidence.find_stage_folder(stage) for stage in ("base", "gather")}
     lent = [stage for stage in evidence.run.stages if stage.startswith("base[")]
-    models = {stage[len("base["):-1]: folder for stage in lent if (folder := evidence.find_stage_folder(stage)) is not None}
+    models = {
+        stage[len("base["):-1]: folder for stage in lent if (folder := evidence.find_stage_folder(stage)) is not None
+    }
     gone = [stage for stage, folder in folders.items() if folder is None]
     if gone or "objective" not in plan:
         raise InputError(
@@ -58,7 +60,8 @@ class SpecialistClient:
     def __enter__(self) -> SpecialistClient:
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "factory.serve.server"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log
+                [sys.executable, "-m", "factory.serve.server"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                stderr=log
             )
         self._send_message(self.server_config)
         return self

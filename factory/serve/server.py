@@ -77,15 +77,20 @@ class LoadedSpecialist:
         models = {name: _load_base_folder(Path(folder)) for name, folder in self.server_config["models"].items()}
         common = {**self._build_job_fields(self.corpus), "models": models}
         row = next(iter(self.task.prepare(RowsJob(**common, rows=[row], base=self.base, task=self.task))))
-        work = ModelJob(**common, rows=[row], base=self.base, task=self.task, adapter=Path(self.server_config["bundle"]))
+        work = ModelJob(
+            **common, rows=[row], base=self.base, task=self.task, adapter=Path(self.server_config["bundle"])
+        )
         answer = next(iter(self.objective.answer(work)))
         return {"output": answer.output, "shown": self.task.format_answer(row, self.corpus, answer)}
 
     def rank_documents(self, query: str, documents: Sequence[Mapping[str, str]], top: int) -> list[dict[str, Any]]:
         """The best documents for a query, best first: of those given, or of the corpus by way of the first stage."""
-        row, tables = self._build_row_from_documents(query, documents) if documents else self._build_row_from_corpus(query)
+        row, tables = self._build_row_from_documents(
+            query, documents
+        ) if documents else self._build_row_from_corpus(query)
         job = ModelJob(
-            **self._build_job_fields(tables), rows=[row], base=self.base, task=self.task, adapter=Path(self.server_config["bundle"])
+            **self._build_job_fields(tables), rows=[row], base=self.base, task=self.task,
+            adapter=Path(self.server_config["bundle"])
         )
         answer = next(iter(self.objective.answer(job)))
         return self._sort_documents_by_score(row, tables, answer)[:top]
@@ -125,14 +130,18 @@ def _load_base_folder(folder: Path) -> Base:
     return Base(folder / "model", facts["id"], facts["revision"], facts["digest"], facts["licence"])
 
 
-def handle_request(specialist: LoadedSpecialist, request: Mapping[str, Any], say: SendReply | None = None) -> dict[str, Any]:
+def handle_request(
+    specialist: LoadedSpecialist, request: Mapping[str, Any], say: SendReply | None = None
+) -> dict[str, Any]:
     """The answer to one request, or what went wrong with it. `say` is told of an answer while it is written."""
     try:
         if say is not None:
             specialist.load_caching_kit().on_text = lambda text: say({"so_far": text})
         if specialist.task.output_type != RANKING:
             return {"reply": specialist.answer_question({"query": request["query"], **request.get("fields", {})})}
-        return {"answers": specialist.rank_documents(request["query"], request.get("documents") or [], int(request["top"]))}
+        return {
+            "answers": specialist.rank_documents(request["query"], request.get("documents") or [], int(request["top"]))
+        }
     except Exception as error:  # a boundary: the asker gets one line, the log the rest
         import traceback
 

@@ -1,9 +1,10 @@
-"""What no single field can know: whether the parts of a spec fit each other."""
+"""Checks across fields: inputs exist, models are used, columns and output types match, contenders make a gate."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,7 +23,7 @@ from factory.yaml import NodePath, format_value
 
 
 def check_spec(draft: SpecDraft, root: Path, registry: PluginLookup) -> None:
-    """Say all that does not fit together."""
+    """Add the problems of a draft whose fields are valid one by one."""
     for steps, kind in draft.plugin_classes.items():
         _check_input_paths(draft, steps, kind, root)
     for model in Models.model_fields:
@@ -43,7 +44,7 @@ def check_spec(draft: SpecDraft, root: Path, registry: PluginLookup) -> None:
 
 
 def _check_input_paths(draft: SpecDraft, steps: NodePath, model: type[BaseModel], root: Path) -> None:
-    """Say which inputs are not there; their block may have other faults, so this looks at what was written."""
+    """Report missing input files. Reads the nodes, as a block with other errors has no plugin."""
     for name, field in model.model_fields.items():
         node = draft.tree.find((*steps, name))
         for inner in iterate_annotation_models(field.annotation):
@@ -54,7 +55,8 @@ def _check_input_paths(draft: SpecDraft, steps: NodePath, model: type[BaseModel]
         if node and not value and field.is_required():
             draft.add_problem((*steps, name), "empty; name a file or folder, relative to the spec's folder")
         elif value and isinstance(value, str | Path) and not os.path.exists(root / value):
-            draft.add_problem((*steps, name), f"no such file or folder: {format_value(str(value))}, relative to the spec's folder")
+            text = f"no such file or folder: {format_value(str(value))}, relative to the spec's folder"
+            draft.add_problem((*steps, name), text)
 
 
 def _check_model_reference(draft: SpecDraft, root: Path, name: str) -> None:
@@ -67,75 +69,80 @@ def _check_model_reference(draft: SpecDraft, root: Path, name: str) -> None:
         draft.add_problem(("models", name), str(error))
         return
     except OSError:
-        draft.add_problem(("models", name), f"{format_value(reference)} can not be the name of a folder, nor of a model")
+        draft.add_problem(("models", name), f"{format_value(reference)} is not a valid folder or model name")
         return
     if base.kind == "local" and not os.path.exists(root / os.path.expanduser(base.name)):
         draft.add_problem(("models", name), f"no such folder: {format_value(base.name)}, relative to the spec's folder")
 
 
 def _check_model_usage(draft: SpecDraft) -> None:
-    """Say which further models a plugin needs and the spec does not name, and which it names and nobody uses."""
+    """Report models that a plugin needs and the spec does not set, and models that nothing uses."""
     for steps, plugin in draft.plugins.items():
-        lacking = [name for name in plugin.get_required_models() if not (name in ALIASES_WITH_DEFAULT or _has_model_field(draft, name))]
-        if lacking:
-            draft.add_problem(steps, f"{plugin.kind!r} needs the model {lacking[0]!r}; name one as models.{lacking[0]}")
-    used = {name for plugin in (*draft.plugins.values(), *draft.metric_curators.values()) for name in plugin.get_required_models()}
-    semantic = draft.tree.find(("data", "leakage", "semantic"))
-    used |= {"embedder"} if semantic and semantic.value else set()
+        required = [name for name in plugin.get_required_models() if name not in ALIASES_WITH_DEFAULT]
+        if missing := [name for name in required if not _has_model_field(draft, name)]:
+            draft.add_problem(steps, f"{plugin.kind!r} needs the model {missing[0]!r}; set models.{missing[0]}")
+    plugins = (*draft.plugins.values(), *draft.metric_curators.values())
+    used = {"student", *(name for plugin in plugins for name in plugin.get_required_models())}
+    cosine = draft.tree.find(("data", "leakage", "cosine"))
+    used |= {"embedder"} if cosine and cosine.value else set()
     teacher = draft.tree.find(("models", "teacher"))
-    used |= {"teacher"} if teacher and isinstance(teacher.value, dict) else set()  # `factory advise` asks an endpoint
+    used |= {"teacher"} if teacher and isinstance(teacher.value, dict) else set()  # `factory advise` asks it
+    if len(draft.plugins) < len(draft.plugin_classes):
+        return  # a block with errors may be the one that uses a model
     for name in Models.model_fields:
-        if name not in {"student", *used} and _has_model_field(draft, name) and len(draft.plugins) == len(draft.plugin_classes):
-            draft.add_problem(("models", name), "nothing here uses it; remove it, or select a plugin that does")
+        if name not in used and _has_model_field(draft, name):
+            draft.add_problem(("models", name), "unused; remove it, or add a plugin that uses it")
 
 
 def _has_model_field(draft: SpecDraft, name: str) -> bool:
-    """Whether a field of `models` says anything: a reference, or an endpoint."""
+    """Return whether a field of `models` is set."""
     node = draft.tree.find(("models", name))
     return node is not None and node.value not in ("", {})
 
 
 def _check_endpoint_prices(draft: SpecDraft) -> None:
-    """Say whose answers a budget of money could not count."""
-    money = draft.tree.find(("budget", "money"))
-    for name in ALIASES_WITH_DEFAULT if money and money.value else ():
+    """Report endpoints without prices, whose answers `budget.cost` could not limit."""
+    cost = draft.tree.find(("budget", "cost"))
+    for name in ALIASES_WITH_DEFAULT if cost and cost.value else ():
         node = draft.tree.find(("models", name))
         if node and isinstance(node.value, dict) and not (node.get_child("price_in") or node.get_child("price_out")):
-            draft.add_problem(("models", name), "budget.money can not count it; give price_in and price_out, a million tokens")
+            draft.add_problem(
+                ("models", name), "budget.cost needs prices; set price_in and price_out, per million tokens"
+            )
 
 
 def _check_output_types(draft: SpecDraft, task: Task, registry: PluginLookup) -> None:
     for steps, plugin in draft.plugins.items():
-        form = getattr(plugin, "output_type", "")
-        if plugin is not task and form and form != task.output_type:
-            others = [kind.kind for kind in registry.list_classes(plugin.role) if _is_output_type_compatible(kind, task)]
-            clash = f"{plugin.kind!r} is made for {form!r} answers, the task {task.kind!r} has {task.output_type!r}"
+        output_type = getattr(plugin, "output_type", "")
+        if plugin is not task and output_type and output_type != task.output_type:
+            compatible = ("", task.output_type)
+            kinds = registry.list_classes(plugin.role)
+            others = [kind.kind for kind in kinds if getattr(kind, "output_type", "") in compatible]
+            clash = f"{plugin.kind!r} is for {output_type!r} answers, the task {task.kind!r} has {task.output_type!r}"
             draft.add_problem(steps, f"{clash}; use: {', '.join(others) or 'none is installed'}")
-
-
-def _is_output_type_compatible(kind: type[Plugin], task: Task) -> bool:
-    return getattr(kind, "output_type", "") in ("", task.output_type)
 
 
 def _check_source_columns(draft: SpecDraft, task: Task) -> None:
     sources = [(steps, cast(Source, plugin)) for steps, plugin in draft.list_plugins_below("data", "sources")]
-    some = any(source.output_columns for _, source in sources)
+    has_row_source = any(source.output_columns for _, source in sources)
     for steps, source in sources:
-        if some and source.tables and not source.output_columns:
-            continue  # it fills a side table, and another one gives the rows
+        if has_row_source and source.tables and not source.output_columns:
+            continue  # it fills a side table; another source provides the rows
         if lacking := _list_missing_names(task.columns, source.output_columns):
             draft.add_problem(steps, f"the task {task.kind!r} needs {_format_column_names(lacking)}; "
-                             f"{source.kind!r} gives {', '.join(source.output_columns) or 'none'}")
+                             f"{source.kind!r} provides {', '.join(source.output_columns) or 'none'}")
     tables = [table for _, source in sources for table in source.tables]
-    if sources and draft.has_only_valid_blocks("data", "sources") and (lacking := _list_missing_names(task.tables, tables)):
-        needed = f"the task {task.kind!r} needs the table {', '.join(lacking)}"
-        draft.add_problem(("data", "sources"), f"{needed}; add a source that fills it")
+    lacking = _list_missing_names(task.tables, tables)
+    if lacking and sources and draft.has_only_valid_blocks("data", "sources"):
+        text = f"the task {task.kind!r} needs the table {', '.join(lacking)}; add a source that fills it"
+        draft.add_problem(("data", "sources"), text)
 
 
 def _check_required_columns(draft: SpecDraft, task: Task) -> None:
-    every = [cast(Source, plugin).output_columns for _, plugin in draft.list_plugins_below("data", "sources")]
-    sources = [gives for gives in every if gives]
-    shared = [column for column in sources[0] if all(column in gives for gives in sources)] if sources else []
+    sources = [cast(Source, plugin) for _, plugin in draft.list_plugins_below("data", "sources")]
+    outputs = [source.output_columns for source in sources if source.output_columns]
+    shared = [column for column in outputs[0] if all(column in columns for columns in outputs)] if outputs else []
+    # Synthesizers add columns to training rows only: contenders and evals see the frozen rows, without these.
     frozen = [*task.columns, *task.added_columns, *shared]
     training = list(frozen)
     for steps, plugin in draft.list_plugins_below("data", "synthesize"):
@@ -145,25 +152,25 @@ def _check_required_columns(draft: SpecDraft, task: Task) -> None:
         _check_plugin_columns(draft, steps, plugin, training)
     for steps, plugin in [*draft.list_plugins_below("contenders"), *draft.list_plugins_below("evaluate")]:
         _check_plugin_columns(draft, steps, plugin, frozen)
-    column = draft.get_field_text("data", "split", "stratify")
+    column, steps = draft.get_field_text("data", "split", "stratify"), ("data", "split", "stratify")
     if column and column not in frozen:
-        draft.add_problem(("data", "split", "stratify"), f"rows have no column {column!r}; {suggest_known_name(column, frozen)}")
-    compared = draft.tree.find(("data", "leakage", "on"))
+        draft.add_problem(steps, f"rows have no column {column!r}; {suggest_known_name(column, frozen)}")
+    compared = draft.tree.find(("data", "leakage", "columns"))
     for number, item in enumerate(compared.value if compared and isinstance(compared.value, list) else ()):
         if isinstance(item.value, str) and item.value not in frozen:
-            said = f"rows have no column {item.value!r}; {suggest_known_name(item.value, frozen)}"
-            draft.add_problem(("data", "leakage", "on", number), said)
+            text = f"rows have no column {item.value!r}; {suggest_known_name(item.value, frozen)}"
+            draft.add_problem(("data", "leakage", "columns", number), text)
 
 
 def _check_plugin_columns(draft: SpecDraft, steps: NodePath, plugin: Plugin, known: list[str]) -> None:
     if lacking := _list_missing_names(getattr(plugin, "columns", ()), known):
         has = ", ".join(dict.fromkeys(known)) or "none"
-        draft.add_problem(steps, f"{plugin.kind!r} needs {_format_column_names(lacking)}; the rows it sees have {has}")
+        draft.add_problem(steps, f"{plugin.kind!r} needs {_format_column_names(lacking)}; its rows have {has}")
 
 
-def _list_missing_names(needed: Iterable[str], given: Iterable[str]) -> list[str]:
-    have = set(given)
-    return [name for name in needed if name not in have]
+def _list_missing_names(needed: Iterable[str], available: Iterable[str]) -> list[str]:
+    known = set(available)
+    return [name for name in needed if name not in known]
 
 
 def _format_column_names(names: list[str]) -> str:
@@ -176,19 +183,19 @@ def _check_contender_set(draft: SpecDraft) -> None:
         draft.add_problem(steps, text)
     tuned = [(steps, contender) for steps, contender in contenders if contender.uses_adapter and contender.in_gate]
     if not tuned:
-        draft.add_problem(("contenders",), "none uses the adapter; add 'tuned'")
+        draft.add_problem(("contenders",), "no contender uses the adapter; add 'tuned'")
     for steps, contender in tuned[1:]:
         if contender.kind != tuned[0][1].kind:
-            draft.add_problem(steps, f"{contender.kind!r} uses the adapter, and so does {tuned[0][1].kind!r}; keep one")
+            draft.add_problem(steps, f"{contender.kind!r} uses the adapter, so does {tuned[0][1].kind!r}; keep one")
     if not any(contender.in_gate and not contender.uses_adapter for _, contender in contenders):
-        draft.add_problem(("contenders",), "no baseline; baselines may be loosened, never omitted: add one, such as 'untuned'")
+        draft.add_problem(("contenders",), "no baseline to compare with; add one, such as 'untuned'")
 
 
 def _find_duplicate_contenders(contenders: list[tuple[NodePath, Contender]]) -> Iterator[tuple[NodePath, str]]:
     seen: set[str] = set()
     for steps, contender in contenders:
         if contender.kind in seen:
-            yield steps, f"a second {contender.kind!r}; answers are told apart by kind, keep one"
+            yield steps, f"duplicate contender {contender.kind!r}; keep one, as answers are stored by kind"
         seen.add(contender.kind)
 
 
@@ -196,18 +203,21 @@ def _check_eval_metrics(draft: SpecDraft, registry: PluginLookup) -> None:
     owners: dict[str, str] = {}
     for steps, plugin in draft.list_plugins_below("evaluate"):
         names = _list_metric_names(plugin)
-        if again := [name for name in names if name in owners]:
-            draft.add_problem(steps, f"{plugin.kind!r} gives {', '.join(again)}, so does {owners[again[0]]!r}; keep one")
+        if repeated := [name for name in names if name in owners]:
+            text = f"{plugin.kind!r} reports {', '.join(repeated)}, so does {owners[repeated[0]]!r}; keep one"
+            draft.add_problem(steps, text)
         owners |= dict.fromkeys(names, plugin.kind)
-    wanted = draft.get_field_text("gate", "metric")
-    if wanted and owners and wanted not in owners:
-        others = [kind.kind for kind in registry.list_classes("eval") if wanted in _list_metric_names(kind)]
-        belongs = f"it belongs to the eval {others[0]!r}, which is not in evaluate; " if others else ""
-        draft.add_problem(("gate", "metric"), f"no eval here gives {format_value(wanted)}; {belongs}{suggest_known_name(wanted, owners)}")
+    metric = draft.get_field_text("gate", "metric")
+    if metric and owners and metric not in owners:
+        others = [kind.kind for kind in registry.list_classes("eval") if metric in _list_metric_names(kind)]
+        hint = f"the eval {others[0]!r} does, add it to evaluate; " if others else ""
+        text = f"no eval reports {format_value(metric)}; {hint}{suggest_known_name(metric, owners)}"
+        draft.add_problem(("gate", "metric"), text)
 
 
 def _list_metric_names(plugin: Plugin | type[Plugin]) -> list[str]:
-    metrics: Any = getattr(plugin, "metrics", ())  # a property, of a class: says nothing before its fields are known
+    # on a class it may be a property, which is unknown before the fields are
+    metrics: Any = getattr(plugin, "metrics", ())
     return [metric.name for metric in metrics] if isinstance(metrics, tuple) else []
 
 
@@ -217,10 +227,11 @@ def _check_target_support(draft: SpecDraft) -> None:
         return
     rank = draft.tree.find(("adapter", "rank"))
     facts = {
-        "heads": list(objective.modules_to_save), "rank": rank.value if rank and isinstance(rank.value, int) else Adapter().rank,
+        "heads": list(objective.modules_to_save),
+        "rank": rank.value if rank and isinstance(rank.value, int) else Adapter().rank,
         "loader": objective.loader_class, "base": draft.get_field_text("models", "student"),
     }
     for steps, plugin in draft.list_plugins_below("targets"):
         target = cast(Target, plugin)
-        if reason := call_plugin_method(f"target {target.kind!r}", lambda target=target: target.explain_refusal(facts)):  # type: ignore[misc]
+        if reason := call_plugin_method(f"target {target.kind!r}", partial(target.explain_refusal, facts)):
             draft.add_problem(steps, reason)

@@ -1,4 +1,4 @@
-"""A look at a user's file: which fields its records have, what they hold, and which of them could play which part."""
+"""Guesses about a user's data file: its fields and their values, and which fields fit the columns of a task."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from factory.api import normalise, read_numbered_jsonl
 from factory.errors import InputError
 
 MAX_INSPECTED_RECORDS = 5000
-"""Records that are read; of a larger file the first ones."""
+"""Number of records read from the start of a file."""
 KIND_BY_SUFFIX = {".jsonl": "jsonl", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet"}
 SPLIT_WORDS = frozenset({"train", "training", "dev", "valid", "validation", "test", "testing"})
-GROUP_NAME_HINTS = ("group", "family", "dialog", "conversation", "thread", "session", "customer", "user", "author", "doc",
-              "document", "topic", "about", "source", "title", "db")
+GROUP_NAME_HINTS = (
+    "group", "family", "dialog", "conversation", "thread", "session", "customer", "user", "author", "doc", "document",
+    "topic", "about", "source", "title", "db",
+)
 MAX_LABEL_VALUES = 60
-"""More different values than this are no labels."""
+"""Fields with more distinct values are not labels."""
 COLUMN_SYNONYMS: Mapping[str, Sequence[str]] = {
     "text": ("text", "sentence", "phrase", "utterance", "content", "body", "message", "input", "title", "question"),
     "label": ("label", "category", "class", "intent", "tag", "topic", "target", "type", "department", "sentiment"),
@@ -32,12 +34,12 @@ COLUMN_SYNONYMS: Mapping[str, Sequence[str]] = {
     "db": ("db", "db_id", "database"), "claim": ("claim", "hypothesis", "statement"),
     "evidence": ("evidence", "premise", "context", "document"), "summary": ("summary", "highlights"),
 }
-"""Column of a task → how people call it."""
+"""Column of a task → common field names for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordFieldSummary:
-    """One field: how many records fill it, with what, how many different values, words in the mean, an example."""
+    """One field: its type, counts of non-empty and distinct values, mean number of words, and an example."""
 
     name: str
     value_type: str
@@ -49,7 +51,7 @@ class RecordFieldSummary:
 
 @dataclass(frozen=True, slots=True)
 class RecordFileSummary:
-    """A file in short. `whole` says whether all of it was read; `repeats` counts records whose text stood before."""
+    """Summary of a file. `is_complete`: all of it was read. `duplicate_count`: records that repeat an earlier text."""
 
     kind: str
     record_total: int
@@ -59,26 +61,29 @@ class RecordFileSummary:
     duplicate_count: int = 0
 
     def get_field_summary(self, name: str) -> RecordFieldSummary:
-        """The field of a name."""
-        return next(one for one in self.fields if one.name == name)
+        """Return the field of a name."""
+        return next(field for field in self.fields if field.name == name)
 
 
 def summarise_record_file(file: Path) -> RecordFileSummary:
-    """Read the first records of a file. Raises InputError for a form that is not known, or a file without records."""
+    """Summarise the first records of a file. Raises InputError for an unknown format or an empty file."""
     kind = KIND_BY_SUFFIX.get(file.suffix.lower())
     if kind is None:
-        raise InputError(f"{file}: its form is not known by its name; {', '.join(KIND_BY_SUFFIX)} are")
+        raise InputError(f"{file}: unknown file type; supported: {', '.join(KIND_BY_SUFFIX)}")
     if not file.is_file():
         raise InputError(f"{file}: no such file")
     records = list(itertools.islice(_iterate_file_records(file, kind), MAX_INSPECTED_RECORDS + 1))
     if not records:
-        raise InputError(f"{file}: it has no records")
-    whole, records = len(records) <= MAX_INSPECTED_RECORDS, records[:MAX_INSPECTED_RECORDS]
+        raise InputError(f"{file}: the file has no records")
+    is_complete, records = len(records) <= MAX_INSPECTED_RECORDS, records[:MAX_INSPECTED_RECORDS]
     names = list(dict.fromkeys(name for record in records for name in record))
     fields = tuple(_summarise_record_field(name, [record.get(name) for record in records]) for name in names)
-    labels = {one.name: dict(Counter(str(record.get(one.name)) for record in records).most_common())
-              for one in fields if one.value_type == "text" and 2 <= one.distinct_count <= MAX_LABEL_VALUES}
-    return RecordFileSummary(kind, len(records), whole, fields, labels, _count_duplicate_records(records, fields))
+    value_counts = {
+        field.name: dict(Counter(str(record.get(field.name)) for record in records).most_common())
+        for field in fields if field.value_type == "text" and 2 <= field.distinct_count <= MAX_LABEL_VALUES
+    }
+    duplicates = _count_duplicate_records(records, fields)
+    return RecordFileSummary(kind, len(records), is_complete, fields, value_counts, duplicates)
 
 
 def _iterate_file_records(file: Path, kind: str) -> Iterator[Mapping[str, Any]]:
@@ -95,7 +100,7 @@ def _read_csv_records(file: Path) -> Iterator[Mapping[str, Any]]:
         with file.open(encoding="utf-8-sig", newline="") as lines:
             head = lines.readline()
             lines.seek(0)
-            delimiter = max(",;|\t", key=head.count)
+            delimiter = max(",;|\t", key=head.count)  # the most frequent one of the header
             yield from csv.DictReader(lines, delimiter=delimiter)
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{file}: {error}") from error
@@ -113,56 +118,64 @@ def _read_parquet_records(file: Path) -> Iterator[Mapping[str, Any]]:
 def _summarise_record_field(name: str, values: Sequence[Any]) -> RecordFieldSummary:
     filled = [value for value in values if value not in (None, "", [], {})]
     kinds = {type(value) for value in filled}
-    form = "list" if kinds == {list} else "mapping" if kinds == {dict} else "number" if kinds and kinds <= {
-        int, float, bool} else "text"
+    is_number = bool(kinds) and kinds <= {int, float, bool}
+    value_type = "list" if kinds == {list} else "mapping" if kinds == {dict} else "number" if is_number else "text"
     texts = [str(value) for value in filled]
     words = sum(len(text.split()) for text in texts) / len(texts) if texts else 0.0
-    return RecordFieldSummary(name, form, len(filled), len(set(texts)), round(words, 1), texts[0] if texts else "")
+    example = texts[0] if texts else ""
+    return RecordFieldSummary(name, value_type, len(filled), len(set(texts)), round(words, 1), example)
 
 
 def _count_duplicate_records(records: Sequence[Mapping[str, Any]], fields: Sequence[RecordFieldSummary]) -> int:
-    """How many records repeat the longest text of one before, but for case and punctuation."""
-    long = max((one for one in fields if one.value_type == "text"), key=lambda one: one.mean_words, default=None)
-    if long is None:
+    """Count records whose longest text field repeats an earlier one, ignoring case and punctuation."""
+    texts_only = (field for field in fields if field.value_type == "text")
+    longest = max(texts_only, key=lambda field: field.mean_words, default=None)
+    if longest is None:
         return 0
-    texts = [normalise(str(record.get(long.name) or "")) for record in records]
+    texts = [normalise(str(record.get(longest.name) or "")) for record in records]
     return len(texts) - len(set(texts))
 
 
-def infer_column_field(seen: RecordFileSummary, column: str, taken: Sequence[str]) -> str:
-    """The field that could play a column of the task: by its name, else by what it holds; empty for none."""
-    free = [one for one in seen.fields if one.name not in taken and one.non_empty_count]
-    named = {one.name.lower(): one.name for one in free}
+def infer_column_field(summary: RecordFileSummary, column: str, taken: Sequence[str]) -> str:
+    """Return the field that fits a column of the task, by name or else by its values; empty for none."""
+    free = [field for field in summary.fields if field.name not in taken and field.non_empty_count]
+    by_name = {field.name.lower(): field.name for field in free}
     for word in (column, *COLUMN_SYNONYMS.get(column, ())):
-        if word in named:
-            return named[word]
+        if word in by_name:
+            return by_name[word]
     if column == "label":
-        few = [one for one in free if one.name in seen.value_counts and one.mean_words <= 6]
-        return min(few, key=lambda one: one.distinct_count).name if few else ""
-    if column in ("text", "question", "query"):
-        return max((one for one in free if one.value_type == "text"), key=lambda one: one.mean_words).name if free else ""
+        labels = [field for field in free if field.name in summary.value_counts and field.mean_words <= 6]
+        return min(labels, key=lambda field: field.distinct_count).name if labels else ""
+    if column in ("text", "question", "query") and free:
+        return max((field for field in free if field.value_type == "text"), key=lambda field: field.mean_words).name
     return ""
 
 
-def infer_split_field(seen: RecordFileSummary) -> str:
-    """The field that says train, validation or test; empty for none."""
-    for one in seen.fields:
-        values = seen.value_counts.get(one.name, {})
+def infer_split_field(summary: RecordFileSummary) -> str:
+    """Return the field with values such as train, validation and test; empty for none."""
+    for field in summary.fields:
+        values = summary.value_counts.get(field.name, {})
         if values and {value.lower() for value in values} <= SPLIT_WORDS:
-            return one.name
+            return field.name
     return ""
 
 
-def infer_group_field(seen: RecordFileSummary, taken: Sequence[str]) -> str:
-    """The field whose values tie several records together; empty for none. Names decide before counts do."""
-    tied = [one for one in seen.fields if one.name not in taken and one.value_type == "text"
-            and 4 < one.distinct_count <= 0.7 * one.non_empty_count and one.non_empty_count == seen.record_total and one.mean_words <= 8]
-    named = [one for one in tied if any(word in one.name.lower() for word in GROUP_NAME_HINTS)]
-    return (named or tied)[0].name if (named or tied) else ""
+def infer_group_field(summary: RecordFileSummary, taken: Sequence[str]) -> str:
+    """Return the field whose values group several records; empty for none. A telling name wins over counts."""
+    groups = [
+        field.name for field in summary.fields
+        if field.name not in taken and field.value_type == "text" and field.mean_words <= 8
+        and 4 < field.distinct_count <= 0.7 * field.non_empty_count and field.non_empty_count == summary.record_total
+    ]
+    named = [name for name in groups if any(word in name.lower() for word in GROUP_NAME_HINTS)]
+    return next(iter([*named, *groups]), "")
 
 
-def infer_id_field(seen: RecordFileSummary) -> str:
-    """The field that names a record: different in each, and called so."""
-    found = [one.name for one in seen.fields if one.distinct_count == one.non_empty_count == seen.record_total
-             and (one.name.lower() in ("id", "key", "uid", "guid") or one.name.lower().endswith("_id"))]
-    return found[0] if found else ""
+def infer_id_field(summary: RecordFileSummary) -> str:
+    """Return the field that identifies a record, by its name and its distinct values; empty for none."""
+    for field in summary.fields:
+        name = field.name.lower()
+        is_unique = field.distinct_count == field.non_empty_count == summary.record_total
+        if is_unique and (name in ("id", "key", "uid", "guid") or name.endswith("_id")):
+            return field.name
+    return ""

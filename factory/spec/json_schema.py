@@ -1,7 +1,7 @@
-"""The JSON Schema (draft 2020-12) of a spec, the fields of every installed plugin included, for editors to complete by.
+"""The JSON Schema (draft 2020-12) of a spec and of every installed plugin, for completion in editors.
 
-It refuses nothing that `check` accepts. What a task's defaults may bring is therefore not required here, and a single
-block (the objective) may leave out its kind, for it may only change fields of the task's own.
+It accepts every spec that `check` accepts: fields with a task default are not required, and a single block such as the
+objective may omit its kind, as it may only change fields of the task's default.
 """
 
 from __future__ import annotations
@@ -21,12 +21,16 @@ Json = dict[str, Any]
 
 
 def build_json_schema(registry: PluginLookup) -> Json:
-    """The schema of `specs/*.yaml`."""
+    """Return the schema of a spec file."""
     top: Json = Spec.model_json_schema()
-    defined: Json = {f"spec.{name}": _drop_required_list(_prefix_schema_references(part, "spec")) for name, part in top.pop("$defs").items()}
+    defined: Json = {
+        f"spec.{name}": _drop_required_list(_prefix_schema_references(part, "spec"))
+        for name, part in top.pop("$defs").items()
+    }
     top = _prefix_schema_references(top, "spec")
     for role in SINGLE_BLOCKS.values():
-        defined |= {name: _drop_required_list(part) for name, part in _build_role_definitions(role, registry.list_classes(role), partial=True).items()}
+        parts = _build_role_definitions(role, registry.list_classes(role), partial=True)
+        defined |= {name: _drop_required_list(part) for name, part in parts.items()}
     for role in BLOCK_LISTS.values():
         defined |= _build_role_definitions(role, registry.list_classes(role))
     _fill_plugin_blocks(top, defined)
@@ -38,29 +42,29 @@ def build_json_schema(registry: PluginLookup) -> Json:
 
 
 def _build_role_definitions(role: str, classes: list[type[Plugin]], partial: bool = False) -> Json:
-    """The definitions of one role: any of its kinds, and each kind's own fields."""
+    """Return the definitions of a role: the choice of its kinds, and the fields of each."""
     defined: Json = {}
-    for found in classes:
-        name = f"{role}.{found.kind}"
-        made = found.model_json_schema()
-        defined |= {f"{name}.{inner}": _prefix_schema_references(part, name) for inner, part in made.pop("$defs", {}).items()}
-        fields = _prefix_schema_references(made, name)
-        kind = {"const": found.kind, "description": (found.__doc__ or "").strip().partition("\n")[0]}
+    for plugin_class in classes:
+        name = f"{role}.{plugin_class.kind}"
+        schema = plugin_class.model_json_schema()
+        inner = schema.pop("$defs", {})
+        defined |= {f"{name}.{model}": _prefix_schema_references(part, name) for model, part in inner.items()}
+        fields = _prefix_schema_references(schema, name)
+        description = (plugin_class.__doc__ or "").strip().partition("\n")[0]
+        kind = {"const": plugin_class.kind, "description": description}
         fields["properties"] = {"kind": kind, **fields["properties"]}
         fields["required"] = ["kind", *fields.get("required", [])]
         defined[name] = fields
-    bare = [found.kind for found in classes if partial or not _has_required_fields(found)]
+    bare = [
+        each.kind for each in classes if partial or not any(field.is_required() for field in each.model_fields.values())
+    ]
     alone = [{"enum": bare, "description": "a kind alone: all its fields keep their defaults"}] if bare else []
-    kinds = [{"$ref": f"#/$defs/{role}.{found.kind}"} for found in classes]
+    kinds = [{"$ref": f"#/$defs/{role}.{plugin_class.kind}"} for plugin_class in classes]
     return {**defined, role: {"anyOf": [*alone, *kinds]} if classes else {"not": {}}}
 
 
-def _has_required_fields(found: type[Plugin]) -> bool:
-    return any(field.is_required() for field in found.model_fields.values())
-
-
 def _prefix_schema_references(part: Json, owner: str) -> Json:
-    """A schema whose references lead to definitions that carry their owner's name."""
+    """Prefix the references of a schema with the owner of their definitions, as all share one `$defs`."""
     text = json.dumps(part).replace('"$ref": "#/$defs/', f'"$ref": "#/$defs/{owner}.')
     return cast(Json, json.loads(text))
 
@@ -70,7 +74,7 @@ def _drop_required_list(part: Json) -> Json:
 
 
 def _fill_plugin_blocks(top: Json, defined: Json) -> None:
-    """Put the kinds of each role where `Spec` left a raw block."""
+    """Replace the raw blocks of `Spec` by the kinds of their role."""
     for steps, role in {**SINGLE_BLOCKS, **BLOCK_LISTS}.items():
         holder = top if len(steps) == 1 else defined["spec.Data"]
         field = holder["properties"][steps[-1]]
@@ -82,17 +86,17 @@ def _fill_plugin_blocks(top: Json, defined: Json) -> None:
 
 
 def _define_profile_schema(top: Json) -> Json:
-    """The definition of a profile: the same fields, none of them required. Makes the profiles of `top` be such."""
+    """Return the definition of a profile, the same fields with none required, and refer to it in `top`."""
     profiles = top["properties"]["profiles"]
     profiles["additionalProperties"] = {"$ref": "#/$defs/profile"}
-    profiles["description"] += f"; {FULL_PROFILE!r} needs no words: it changes nothing"
+    profiles["description"] += f"; {FULL_PROFILE!r} always exists and changes nothing unless defined"
     fields = {name: dict(part) for name, part in top["properties"].items() if name not in ("profiles", "apiVersion")}
     return {
-        "title": "Profile", "description": "a partial spec, chosen by --profile",
+        "title": "Profile", "description": "a partial spec, chosen with --profile",
         "type": "object", "additionalProperties": False, "properties": fields,
     }
 
 
 def _list_required_fields(fields: list[str], registry: PluginLookup) -> list[str]:
-    brought = {name for task in registry.list_classes("task") for name in cast("type[Task]", task).get_defaults()}
-    return [name for name in fields if name not in brought]
+    defaults = {name for task in registry.list_classes("task") for name in cast("type[Task]", task).get_defaults()}
+    return [name for name in fields if name not in defaults]

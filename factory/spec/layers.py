@@ -1,4 +1,7 @@
-"""The layers of a spec, lowest first: fields' defaults, the task's, its profile, the spec, its profile, the options."""
+"""Resolution of a spec from its layers.
+
+Lowest first: field defaults, task defaults, the task's profile, the spec, the spec's profile, `--set` options.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from factory.spec.validation import SpecDraft, build_problem_at, call_plugin_met
 from factory.yaml import Node, NodePath, SourceLocation, build_node, format_path, read_spec_file
 
 FULL_PROFILE = "full"
-"""The profile that every spec has; it changes nothing unless the spec or its task says otherwise."""
+"""Profile that every spec has; it changes nothing unless the spec or its task defines it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ class ResolvedValue:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedSpec:
-    """A spec with nothing left open. `root` is its folder, to which `Input` paths are relative."""
+    """A spec with all values set and all plugins created. `Input` paths are relative to `root`, its folder."""
 
     spec: Spec
     file: Path
@@ -44,15 +47,17 @@ class ResolvedSpec:
     synthesizers: tuple[Synthesizer, ...]
     curators: tuple[Curator, ...]
     metric_curators: tuple[Curator, ...]
-    """The curators that measure what `data.require` names, as the spec sets them or by their defaults."""
+    """The curators that measure metrics of `data.require`, as `data.curate` sets them or with their defaults."""
     objective: Objective
     contenders: tuple[Contender, ...]
     evals: tuple[Eval, ...]
     targets: tuple[Target, ...]
 
 
-def resolve_spec(path: Path, *, profile: str = "", overrides: Sequence[str] = (), registry: PluginLookup) -> ResolvedSpec:
-    """Read a spec and settle every value. Raises SpecError with all that is wrong, profiles not chosen included."""
+def resolve_spec(
+    path: Path, *, profile: str = "", overrides: Sequence[str] = (), registry: PluginLookup
+) -> ResolvedSpec:
+    """Read and validate a spec. Raises SpecError with all problems, those of unselected profiles included."""
     written = expand_bare_kinds(read_spec_file(path))
     options, problems = _parse_spec_overrides(overrides)
     layers = _SpecLayers(str(path), written, _find_task_class(written, registry), options)
@@ -66,14 +71,15 @@ def resolve_spec(path: Path, *, profile: str = "", overrides: Sequence[str] = ()
 
 
 def _merge_profile_problems(drafts: Mapping[str, SpecDraft], chosen: str) -> list[Problem]:
-    """The problems of all profiles, each once; what the options do to a profile that was not chosen is left unsaid."""
+    """List the problems of all profiles, each once; `--set` options count for the chosen profile only."""
     seen: set[Problem] = set()
-    told: list[Problem] = []
+    problems: list[Problem] = []
     for name, draft in drafts.items():
-        fresh = [found for found in draft.problems if found not in seen and (found.line or name == chosen)]
-        told += [replace(found, message=found.message + draft.problems[found] * bool(found.line)) for found in fresh]
-        seen.update(fresh)
-    return told
+        # Problems of options have no line in the file.
+        new = [problem for problem in draft.problems if problem not in seen and (problem.line or name == chosen)]
+        problems += [replace(p, message=p.message + draft.problems[p] * bool(p.line)) for p in new]
+        seen.update(new)
+    return problems
 
 
 def _parse_spec_overrides(overrides: Sequence[str]) -> tuple[list[SpecOverride], list[Problem]]:
@@ -92,11 +98,11 @@ def _find_task_class(written: Node, registry: PluginLookup) -> type[Task] | None
     try:
         return cast("type[Task]", registry.find("task", kind.value)) if kind and isinstance(kind.value, str) else None
     except FactoryError:
-        return None  # said where all blocks are narrowed
+        return None  # reported by instantiate_blocks
 
 
 class _SpecLayers:
-    """The layers of one spec, and what they come to under a profile."""
+    """The layers of one spec, and their merge under a profile."""
 
     def __init__(self, file: str, written: Node, task: type[Task] | None, options: Sequence[SpecOverride]) -> None:
         self.file, self.spec_node, self.task, self.overrides = file, written, task, options
@@ -104,32 +110,39 @@ class _SpecLayers:
         self.task_defaults = call_plugin_method(f"task {self.task_kind!r}", task.get_defaults) if task else {}
         self.task_profiles = call_plugin_method(f"task {self.task_kind!r}", task.get_profiles) if task else {}
         profiles = written.get_child("profiles")
-        found = profiles.value if profiles and isinstance(profiles.value, dict) else {}
-        self.spec_profiles: dict[str, Node] = {name: node for name, node in found.items() if isinstance(node.value, dict)}
+        nodes = profiles.value if profiles and isinstance(profiles.value, dict) else {}
+        self.spec_profiles: dict[str, Node] = {
+            name: node for name, node in nodes.items() if isinstance(node.value, dict)
+        }
 
     def has_profile(self, profile: str) -> bool:
-        """Whether the task or the spec says what a profile is."""
+        """Return whether the task or the spec defines a profile."""
         return profile in self.task_profiles or profile in self.spec_profiles
 
     def find_profile_problems(self, profile: str) -> list[Problem]:
-        """What can be said of the profiles without merging them."""
-        text = "a profile can not say this; only the spec itself can"
-        told = [
+        """List the problems of profiles that show without merging them."""
+        text = "not allowed in a profile; set it at the top level of the spec"
+        problems = [
             build_problem_at(self.file, self.spec_node, ("profiles", name, field), text)
-            for name, node in self.spec_profiles.items() for field in ("profiles", "apiVersion") if field in node.value
+            for name, node in self.spec_profiles.items()
+            for field in ("profiles", "apiVersion")
+            if field in node.value
         ]
         known = {FULL_PROFILE, *self.task_profiles, *self.spec_profiles}
         if self.task and profile and profile not in known:
-            told.append(Problem(f"--profile {profile}", 0, 0, "", f"no such profile; {suggest_known_name(profile, known)}"))
-        return told
+            text = f"no such profile; {suggest_known_name(profile, known)}"
+            problems.append(Problem(f"--profile {profile}", 0, 0, "", text))
+        return problems
 
     def merge_layers(self, profile: str) -> tuple[Node, list[Problem]]:
-        """All layers as one tree, and what is wrong with options that lead nowhere."""
+        """Return the merged layers, and the problems of options whose path does not exist."""
         top = expand_bare_kinds(build_node(self.task_defaults, SourceLocation("task")))
-        top = overlay_nodes(top, expand_bare_kinds(build_node(self.task_profiles.get(profile, {}), SourceLocation("profile"))))
+        task_profile = build_node(self.task_profiles.get(profile, {}), SourceLocation("profile"))
+        top = overlay_nodes(top, expand_bare_kinds(task_profile))
         top = overlay_nodes(top, self.spec_node)
         if profile in self.spec_profiles:
-            fields = Node({n: c for n, c in self.spec_profiles[profile].value.items() if n != "profiles"}, top.location)
+            nodes = self.spec_profiles[profile].value
+            fields = Node({name: node for name, node in nodes.items() if name != "profiles"}, top.location)
             top = overlay_nodes(top, expand_bare_kinds(_mark_profile_origin(fields, f"profiles.{profile}")))
         problems: list[Problem] = []
         for option in self.overrides:
@@ -141,7 +154,7 @@ class _SpecLayers:
 
 
 def _mark_profile_origin(node: Node, profile: str) -> Node:
-    """The nodes of a profile, each knowing so."""
+    """Copy nodes with `profile` as their origin."""
     value = node.value
     if isinstance(value, dict):
         value = {name: _mark_profile_origin(child, profile) for name, child in value.items()}
@@ -153,36 +166,38 @@ def _mark_profile_origin(node: Node, profile: str) -> Node:
 def _draft_profile(layers: _SpecLayers, profile: str, root: Path, registry: PluginLookup) -> SpecDraft:
     top, problems = layers.merge_layers(profile)
     draft = SpecDraft(layers.file, top, layers.task_kind, profile, problems=dict.fromkeys(problems, ""))
-    draft.spec = validate_node(Spec, top, draft, skip=_is_reported_elsewhere if layers.task else _is_reported_or_task_default)
+    skip = _is_reported_elsewhere if layers.task else _is_reported_or_task_default
+    draft.spec = validate_node(Spec, top, draft, skip=skip)
     instantiate_blocks(draft, registry)
     check_spec(draft, root, registry)
     return draft
 
 
 def _is_reported_elsewhere(steps: NodePath, kind: str) -> bool:
-    """Whether a check says the same in better words: which contender is lacking, rather than how many."""
+    """Return whether a check reports the same in more detail: which contender is missing, not how many."""
     return steps == ("contenders",) and kind == "too_short"
 
 
 def _is_reported_or_task_default(steps: NodePath, kind: str) -> bool:
-    """The same, or whether a field may only be missing because the task, which brings defaults, is not known."""
-    here = (("apiVersion",), ("name",), ("task",), ("models",))
-    return _is_reported_elsewhere(steps, kind) or (kind == "missing" and steps not in here)
+    """Like `_is_reported_elsewhere`, for an unknown task: its defaults might provide a missing field."""
+    without_default = (("apiVersion",), ("name",), ("task",), ("models",))
+    return _is_reported_elsewhere(steps, kind) or (kind == "missing" and steps not in without_default)
 
 
 def _build_resolved_spec(draft: SpecDraft, path: Path, profile: str) -> ResolvedSpec:
     spec, plugins = cast(Spec, draft.spec), draft.plugins
 
-    def some(*steps: str) -> tuple[Any, ...]:
+    def list_plugins(*steps: str) -> tuple[Any, ...]:
         return tuple(plugin for _, plugin in draft.list_plugins_below(*steps))
 
     return ResolvedSpec(
         spec=spec, file=path, root=path.parent, profile=profile,
         values=tuple(_list_resolved_values(spec, plugins, draft.tree)),
         task=cast(Task, plugins[("task",)]), objective=cast(Objective, plugins[("objective",)]),
-        sources=some("data", "sources"), synthesizers=some("data", "synthesize"), curators=some("data", "curate"),
+        sources=list_plugins("data", "sources"), synthesizers=list_plugins("data", "synthesize"),
+        curators=list_plugins("data", "curate"),
         metric_curators=tuple(draft.metric_curators.values()),
-        contenders=some("contenders"), evals=some("evaluate"), targets=some("targets"),
+        contenders=list_plugins("contenders"), evals=list_plugins("evaluate"), targets=list_plugins("targets"),
     )
 
 
@@ -191,7 +206,9 @@ def _list_resolved_values(spec: Spec, plugins: Mapping[NodePath, Plugin], top: N
         yield from _walk_leaf_values((name,), value, plugins, top)
 
 
-def _walk_leaf_values(steps: NodePath, value: Any, plugins: Mapping[NodePath, Plugin], top: Node) -> Iterator[ResolvedValue]:
+def _walk_leaf_values(
+    steps: NodePath, value: Any, plugins: Mapping[NodePath, Plugin], top: Node
+) -> Iterator[ResolvedValue]:
     if find_role_at(steps):
         value = plugins[steps].to_block()
     if isinstance(value, dict) and value:
@@ -206,8 +223,8 @@ def _walk_leaf_values(steps: NodePath, value: Any, plugins: Mapping[NodePath, Pl
 
 
 def _find_leaf_place(node: Node | None) -> SourceLocation:
-    """Who said a leaf; one item of a list that the command line changed speaks for the list."""
+    """Return where a leaf was set. A list with an item from the command line counts as set there."""
     if node is None:
         return SourceLocation("default")
     items = node.value if isinstance(node.value, list) else []
-    return next((item.place for item in items if item.place.origin == "command line"), node.location)
+    return next((item.location for item in items if item.location.origin == "command line"), node.location)

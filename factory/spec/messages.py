@@ -1,4 +1,4 @@
-"""pydantic's errors as short lines of our own: what is wrong, and what to write instead."""
+"""Error messages for invalid specs: pydantic errors as one line each, with the remedy."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from factory.api import Endpoint, Plugin
+from factory.spec.renamed_keys import RENAMED_KEYS
 from factory.yaml import NodePath, format_path, format_value
 
 EXPECTED_FORMS = {
@@ -26,21 +28,22 @@ NUMBER_PATTERN = re.compile(r"[-+]?[0-9]*\.?[0-9]+([eE][-+]?[0-9]+)?")
 
 
 def suggest_known_name(name: str, known: Iterable[str], none: str = "none") -> str:
-    """The nearest known name as a question, or all that are known."""
+    """Return `did you mean …?` for the closest known name, else the list of known names."""
     names = sorted(set(known))
-    near = difflib.get_close_matches(name, names, n=1) or difflib.get_close_matches(name.lower(), names, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names) or none}"
+    matches = difflib.get_close_matches(name, names, n=1) or difflib.get_close_matches(name.lower(), names, n=1)
+    return f"did you mean {matches[0]!r}?" if matches else f"known: {', '.join(names) or none}"
 
 
 def get_expected_form(error: Mapping[str, Any]) -> str:
-    """The form of value that a type error asks for, or nothing when it is no type error."""
+    """Return the expected form of a value, such as `a list`; empty if the error is not about its type."""
     name, _, what = str(error["type"]).partition("_")
-    return EXPECTED_FORMS.get(name, "") if what.endswith(("type", "parsing", "from_float", "required", "parsing_size")) else ""
+    is_type_error = what.endswith(("type", "parsing", "from_float", "required", "parsing_size"))
+    return EXPECTED_FORMS.get(name, "") if is_type_error else ""
 
 
-def format_expectation(wants: Iterable[str], value: Any) -> str:
-    """`expected a whole number, got '400'; remove the quotes`"""
-    forms = [form for form in dict.fromkeys(wants) if form]
+def format_expectation(expected: Iterable[str], value: Any) -> str:
+    """Return a message such as `expected a whole number, got '400'; remove the quotes`."""
+    forms = [form for form in dict.fromkeys(expected) if form]
     if "a number" in forms:
         forms = [form for form in forms if form != "a whole number"]
     hint = ""
@@ -51,36 +54,56 @@ def format_expectation(wants: Iterable[str], value: Any) -> str:
     elif isinstance(value, bool | int | float | dict) and "text" in forms:
         hint = "; put it in quotes"
     elif isinstance(value, str | dict) and forms == ["a list"]:
-        hint = "; put it in [ ] or after a `- `"
+        hint = "; write it in [ ] or after `- `"
     elif value is None:
         block = "a mapping of fields" in forms
-        hint = "; its fields stand below it, indented" if block else "; give a value or remove it"
+        hint = "; indent its fields below it" if block else "; give a value or remove it"
     return f"expected {' or '.join(forms)}, got {format_value(value)}{hint}"
 
 
 def translate_validation_error(error: Mapping[str, Any], model: type[BaseModel], steps: NodePath) -> str:
-    """One validation error of a model in our words; `steps` lead from the model to the value."""
+    """Return the message of a validation error; `steps` is the path from the model to the value."""
     what, value, context = str(error["type"]), error["input"], error.get("ctx", {})
     if what == "missing":
-        return "missing" + (_suggest_only_value(model, steps) or _suggest_required_subfields(model, steps) or _format_field_description(model, steps, "; add it: "))
+        hints = (_suggest_only_value, _suggest_required_subfields)
+        hint = next(filter(None, (suggest(model, steps) for suggest in hints)), "")
+        return f"missing{hint or _format_field_description(model, steps, '; add it: ')}"
     if what == "extra_forbidden":
-        return f"no such field; {suggest_known_name(str(steps[-1]), list_fields_at(model, steps[:-1]), 'no fields')}"
+        return _describe_unknown_field(model, steps)
     if what in ("literal_error", "enum"):
-        return f"expected {context['expected']}, got {format_value(value)}{_suggest_nearest_choice(value, context['expected'])}"
+        choices = context["expected"]
+        return f"expected {choices}, got {format_value(value)}{_suggest_nearest_choice(value, choices)}"
     if what in LIMIT_WORDS:
         name, words = LIMIT_WORDS[what]
         return f"must be {words} {context[name]:g}, got {format_value(value)}"
     if what == "string_pattern_mismatch":
-        return f"expected {_format_field_description(model, steps, '') or 'text like ' + context['pattern']}, got {format_value(value)}"
+        expected = _format_field_description(model, steps, "") or f"text matching {context['pattern']}"
+        return f"expected {expected}, got {format_value(value)}"
     if what.endswith(("too_short", "too_long")):
         return _describe_length_error(what, context, value) + _format_field_description(model, steps, ": ")
     if what in ("value_error", "assertion_error"):
         return str(context["error"]).splitlines()[0]
-    return format_expectation([get_expected_form(error)], value) if get_expected_form(error) else _format_plain_error(error)
+    if form := get_expected_form(error):
+        return format_expectation([form], value)
+    text = str(error["msg"]).splitlines()[0]
+    return f"{text[:1].lower()}{text[1:]}, got {format_value(value)}"
+
+
+def _describe_unknown_field(model: type[BaseModel], steps: NodePath) -> str:
+    """Return the new name of a renamed field, else the closest known field."""
+    *parents, name = (step for step in steps if isinstance(step, str))
+    owner = find_field_at(model, tuple(parents))
+    if owner and Endpoint in iterate_annotation_models(owner.annotation):
+        place = "endpoint"
+    else:
+        place = ".".join([f"{model.role}:{model.kind}", *parents] if issubclass(model, Plugin) else parents)
+    if new_name := RENAMED_KEYS.get((place, name)):
+        return f"unknown field; it is called {new_name!r} now"
+    return f"unknown field; {suggest_known_name(name, list_fields_at(model, steps[:-1]), 'no fields')}"
 
 
 def find_field_at(model: type[BaseModel], steps: NodePath) -> FieldInfo | None:
-    """The field that some steps lead to; list indices are stepped over."""
+    """Return the field at a path, ignoring list indices; None if there is none."""
     names = [step for step in steps if isinstance(step, str)]
     for name in names[:-1]:
         field = model.model_fields.get(name)
@@ -92,7 +115,7 @@ def find_field_at(model: type[BaseModel], steps: NodePath) -> FieldInfo | None:
 
 
 def list_fields_at(model: type[BaseModel], steps: NodePath) -> list[str]:
-    """The names of the fields that may stand below some steps."""
+    """List the field names of the model at a path."""
     field = find_field_at(model, steps)
     inner = next(iterate_annotation_models(field.annotation), None) if field else None
     if not any(isinstance(step, str) for step in steps):
@@ -101,7 +124,7 @@ def list_fields_at(model: type[BaseModel], steps: NodePath) -> list[str]:
 
 
 def iterate_annotation_models(annotation: Any) -> Iterator[type[BaseModel]]:
-    """The models that an annotation names: one in `Names`, one in `list[Names] | None`."""
+    """Yield the models in an annotation, such as `Names` in `list[Names] | None`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for inner in get_args(annotation):
@@ -122,15 +145,16 @@ def _suggest_only_value(model: type[BaseModel], steps: NodePath) -> str:
 def _suggest_required_subfields(model: type[BaseModel], steps: NodePath) -> str:
     field = find_field_at(model, steps)
     inner = next(iterate_annotation_models(field.annotation), None) if field else None
-    needed = inner.model_fields.items() if inner else ()
-    below = [f"{format_path(steps)}.{name}: {one.description}" for name, one in needed if one.is_required()]
-    return f"; add {', '.join(below)}" if below else ""
+    subfields = inner.model_fields.items() if inner else ()
+    path = format_path(steps)
+    required = [f"{path}.{name}: {subfield.description}" for name, subfield in subfields if subfield.is_required()]
+    return f"; add {', '.join(required)}" if required else ""
 
 
 def _suggest_nearest_choice(value: Any, choices: str) -> str:
     names = re.findall(r"'([^']*)'", choices)
-    near = difflib.get_close_matches(str(value).lower(), names, n=1) if len(names) > 1 else []
-    return f"; did you mean {near[0]!r}?" if near else ""
+    matches = difflib.get_close_matches(str(value).lower(), names, n=1) if len(names) > 1 else []
+    return f"; did you mean {matches[0]!r}?" if matches else ""
 
 
 def _describe_length_error(what: str, context: Mapping[str, Any], value: Any) -> str:
@@ -138,8 +162,3 @@ def _describe_length_error(what: str, context: Mapping[str, Any], value: Any) ->
     words = "at least" if what.endswith("short") else "at most"
     unit = "character" if isinstance(value, str) else "item"
     return f"needs {words} {limit} {unit}{'' if limit == 1 else 's'}, has {len(value)}"
-
-
-def _format_plain_error(error: Mapping[str, Any]) -> str:
-    text = str(error["msg"]).splitlines()[0]
-    return f"{text[:1].lower()}{text[1:]}, got {format_value(error['input'])}"

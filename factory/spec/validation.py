@@ -1,4 +1,4 @@
-"""One spec on its way: the merged nodes, what is wrong with them, and the plugins that their blocks became."""
+"""Validation of a merged spec: its problems with their positions, and the plugins made from its blocks."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from factory.errors import FactoryError, PluginError, Problem
 from factory.spec.blocks import PluginLookup, find_role_at, iterate_plugin_blocks
 from factory.spec.fields import Spec
 from factory.spec.messages import format_expectation, get_expected_form, suggest_known_name, translate_validation_error
+from factory.spec.renamed_keys import RENAMED_KEYS
 from factory.yaml import Node, NodePath, SourceLocation, format_path
 
 M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
 ErrorFilter = Callable[[NodePath, str], bool]
-"""Whether an error at some steps, of some pydantic type, is better left unsaid."""
+"""Whether to skip an error, given its path and pydantic error type."""
 
 
 @dataclass
 class SpecDraft:
-    """A merged spec under one profile. `say` finds the place of a problem; `kinds` holds the class of every block that
-    names one, `plugins` the blocks that are well.
+    """A merged spec under one profile: the class of every block with a known kind, the plugins of the valid blocks, and
+    the problems found so far.
     """
 
     file: str
@@ -38,34 +39,36 @@ class SpecDraft:
     metric_curators: dict[str, Curator] = field(default_factory=dict)
     """Metric of `data.require` → the curator that measures it."""
     problems: dict[Problem, str] = field(default_factory=dict)
-    """Problem → what to add to its message when only this profile has it."""
+    """Problem → suffix of its message if only this profile has it."""
 
     def add_problem(self, steps: NodePath, text: str) -> None:
-        """Record a problem at the deepest of these steps that a person has written."""
+        """Record a problem at the deepest step of the path that the spec contains."""
         place = find_nearest_place(self.tree, steps)
         if place.origin == "task":
             text = f"{text} (a default of the task {self.task!r})"
-        inside = not self.profile or (place.origin == "profile" and place.line)
-        told = build_problem_at(self.file, self.tree, steps, text)
-        self.problems.setdefault(told, "" if inside else f" (with profile {self.profile!r})")
+        # A problem inside `profiles.NAME` names the profile by its path already.
+        has_profile_path = not self.profile or (place.origin == "profile" and place.line)
+        problem = build_problem_at(self.file, self.tree, steps, text)
+        self.problems.setdefault(problem, "" if has_profile_path else f" (with profile {self.profile!r})")
 
     def list_plugins_below(self, *steps: str | int) -> list[tuple[NodePath, Plugin]]:
-        """The plugins below some steps, in order."""
-        return [(place, plugin) for place, plugin in self.plugins.items() if place[: len(steps)] == steps]
+        """List paths and plugins below a path, in order."""
+        return [(path, plugin) for path, plugin in self.plugins.items() if path[: len(steps)] == steps]
 
     def get_field_text(self, *steps: str) -> str:
-        """The text that some layer gives a field, or nothing."""
+        """Return the text of a field; empty if it is not set, or is not text."""
         node = self.tree.find(steps)
         return node.value if node and isinstance(node.value, str) else ""
 
     def has_only_valid_blocks(self, *steps: str) -> bool:
-        """Whether there is such a list and every block of it became a plugin."""
+        """Return whether there is a list at this path and all its blocks are valid."""
         node = self.tree.find(steps)
-        return node is not None and isinstance(node.value, list) and len(self.list_plugins_below(*steps)) == len(node.value)
+        blocks = node.value if node else None
+        return isinstance(blocks, list) and len(self.list_plugins_below(*steps)) == len(blocks)
 
 
 def find_nearest_place(top: Node, steps: NodePath) -> SourceLocation:
-    """Where these steps stand or, when nothing is there, the deepest of them that a person has written."""
+    """Return the location of a path or, if it does not exist, of its deepest step that does."""
     node, place = top, top.location
     for step in steps:
         child = node.get_child(step)
@@ -76,19 +79,21 @@ def find_nearest_place(top: Node, steps: NodePath) -> SourceLocation:
 
 
 def build_problem_at(file: str, top: Node, steps: NodePath, text: str) -> Problem:
-    """A problem with its position: in the file, in a profile of the file, or in an option of the command line."""
+    """Return a problem with its position in the file, in a profile of the file, or in a command-line option."""
     place, name = find_nearest_place(top, steps), format_path(steps)
     if place.origin == "command line":
-        same = place.within.startswith(f"--set {name}=")
-        return Problem(place.within, 0, 0, "" if same else name, text)
-    if not place.line:  # the task said it
+        is_option_path = place.within.startswith(f"--set {name}=")
+        return Problem(place.within, 0, 0, "" if is_option_path else name, text)
+    if not place.line:  # a default of the task: point at the task
         place = find_nearest_place(top, ("task",))
     within = f"{place.within}." if place.within else ""
     return Problem(file, place.line, place.column, within + name, text)
 
 
-def validate_node(model: type[M], node: Node, draft: SpecDraft, at: NodePath = (), skip: ErrorFilter | None = None) -> M | None:
-    """A model of a node's value, or None after its problems were said."""
+def validate_node(
+    model: type[M], node: Node, draft: SpecDraft, at: NodePath = (), skip: ErrorFilter | None = None
+) -> M | None:
+    """Return a model of a node's value, or None after adding its problems to the draft."""
     try:
         return model.model_validate_json(identity.encode_canonical(node.to_plain()), strict=True)
     except ValidationError as error:
@@ -98,26 +103,29 @@ def validate_node(model: type[M], node: Node, draft: SpecDraft, at: NodePath = (
         return None
 
 
-def _group_validation_errors(error: ValidationError, model: type[BaseModel], node: Node, at: NodePath) -> list[tuple[NodePath, str, str]]:
-    """Errors by place; what the members of a union each ask for becomes one line."""
-    found: dict[NodePath, list[Mapping[str, Any]]] = {}
+def _group_validation_errors(
+    error: ValidationError, model: type[BaseModel], node: Node, at: NodePath
+) -> list[tuple[NodePath, str, str]]:
+    """List path, message and pydantic error type, one per path: the members of a union report an error each."""
+    errors_by_path: dict[NodePath, list[Mapping[str, Any]]] = {}
     for detail in error.errors(include_url=False):
-        found.setdefault(_locate_error_steps(detail, node), []).append(detail)
-    told = []
-    for steps, details in found.items():
-        wants = [get_expected_form(detail) for detail in details]
-        if find_role_at((*at, *steps)) and all(wants):
+        errors_by_path.setdefault(_locate_error_steps(detail, node), []).append(detail)
+    messages = []
+    for steps, details in errors_by_path.items():
+        expected = [get_expected_form(detail) for detail in details]
+        if find_role_at((*at, *steps)) and all(expected):
             text = format_expectation(["a kind, alone or in a mapping with its fields"], details[0]["input"])
-        elif len(details) > 1 and all(wants):
-            text = format_expectation(wants, details[0]["input"])
+        elif len(details) > 1 and all(expected):
+            text = format_expectation(expected, details[0]["input"])
         else:
             text = translate_validation_error(details[0], model, steps)
-        told.append((steps, text, str(details[0]["type"])))
-    return told
+        messages.append((steps, text, str(details[0]["type"])))
+    return messages
 
 
 def _locate_error_steps(detail: Mapping[str, Any], node: Node) -> NodePath:
-    """The place of an error: pydantic's location without the names of union members and validators."""
+    """Return pydantic's location of an error without the names of union members and validators."""
+    # Those names are steps that lead to no child of the node; a missing or extra field is always the last step.
     steps: list[str | int] = []
     at: Node | None = node
     last = len(detail["loc"]) - 1
@@ -130,7 +138,7 @@ def _locate_error_steps(detail: Mapping[str, Any], node: Node) -> NodePath:
 
 
 def instantiate_blocks(draft: SpecDraft, registry: PluginLookup) -> None:
-    """Make every block the plugin that it names, or say why it can not be."""
+    """Create the plugin of every block, or add the problems that prevent it."""
     for steps, role, node in iterate_plugin_blocks(draft.tree):
         if isinstance(node.value, dict):
             plugin = _instantiate_block(draft, steps, role, node, registry)
@@ -138,25 +146,29 @@ def instantiate_blocks(draft: SpecDraft, registry: PluginLookup) -> None:
                 draft.plugins[steps] = plugin
 
 
-def _instantiate_block(draft: SpecDraft, steps: NodePath, role: str, node: Node, registry: PluginLookup) -> Plugin | None:
+def _instantiate_block(
+    draft: SpecDraft, steps: NodePath, role: str, node: Node, registry: PluginLookup
+) -> Plugin | None:
     kind = node.get_child("kind")
     if kind is None or not isinstance(kind.value, str):
-        known = suggest_known_name("", (found.kind for found in registry.list_classes(role)))
-        text = f"missing; say which {role}; {known}" if kind is None else format_expectation(["text"], kind.to_plain())
+        known = suggest_known_name("", (plugin_class.kind for plugin_class in registry.list_classes(role)))
+        text = f"missing; name the {role}; {known}" if kind is None else format_expectation(["text"], kind.to_plain())
         draft.add_problem((*steps, "kind"), text)
         return None
     try:
-        found = registry.find(role, kind.value)
+        plugin_class = registry.find(role, kind.value)
     except FactoryError as error:
-        draft.add_problem((*steps, "kind"), str(error))
+        new_name = RENAMED_KEYS.get((role, kind.value))
+        text = f"no such {role}: {kind.value!r}; it is called {new_name!r} now" if new_name else str(error)
+        draft.add_problem((*steps, "kind"), text)
         return None
-    draft.plugin_classes[steps] = found
+    draft.plugin_classes[steps] = plugin_class
     fields = Node({name: child for name, child in node.value.items() if name != "kind"}, node.location)
-    return validate_node(found, fields, draft, steps)
+    return validate_node(plugin_class, fields, draft, steps)
 
 
 def call_plugin_method(plugin: str, call: Callable[[], T]) -> T:
-    """What a plugin's method returns; what it raises becomes a PluginError that names it."""
+    """Call a plugin's method. Raises PluginError that names the plugin for any error but a FactoryError."""
     try:
         return call()
     except FactoryError:

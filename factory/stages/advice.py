@@ -18,7 +18,7 @@ MAX_COUNTED_LABELS = 500
 
 
 def run(job: StageJob) -> None:
-    """Write `survey.json`."""
+    """Write `advice.json`."""
     task = job.load_task()
     content = RowContent.from_task(task)
     inputs, answers, made, count = array("L"), array("L"), 0, 0
@@ -31,8 +31,8 @@ def run(job: StageJob) -> None:
             labels["; ".join(map(str, content.select_answer(row).values()))] += 1
     few = task.output_type == "labels" or (1 < len(labels) <= min(MAX_COUNTED_LABELS, count // 4))
     counts = labels if few else Counter[str]()
-    legs = [ContenderEstimate(**read_json(folder / "trial.json")) for role, folder in job.inputs.items() if role.startswith("trial[")]
-    write_json(job.out / "survey.json", Survey(
+    legs = [ContenderEstimate(**read_json(folder / "baseline_trial.json")) for role, folder in job.inputs.items() if role.startswith("baseline_trial[")]
+    write_json(job.out / "advice.json", Survey(
         rows=count, validation=read_json(job.inputs["freeze"] / "freeze.json")["counts"]["validation"],
         made=round(made / count, 6) if count else 0.0, labels=len(counts), rarest=min(counts.values(), default=0),
         thin=sum(rows < MIN_ROWS_PER_LABEL for rows in counts.values()), input_words=_compute_length_quantiles(inputs), answer_words=_compute_length_quantiles(answers),

@@ -26,18 +26,18 @@ DEFAULT_ANSWER_TOKENS = 256
 
 
 def run(job: StageJob) -> None:
-    """Write `trial.json`, and `answers.jsonl` with what was said to each row."""
+    """Write `baseline_trial.json`, and `answers.jsonl` with what was said to each row."""
     name, sort = _identify_trial_subject(job)
     asked, known = _draw_trial_rows(job.open_input_rows("freeze", f"{VALIDATION}.jsonl"), job.config["rows"], job.seed)
     if len(asked) + len(known) < MIN_TRIAL_ROWS:
         why = f"{len(asked) + len(known)} validation rows; {MIN_TRIAL_ROWS} are needed (data.split.validation)"
-        write_json(job.out / "trial.json", asdict(ContenderEstimate(name, sort, why=why)))
+        write_json(job.out / "baseline_trial.json", asdict(ContenderEstimate(name, sort, why=why)))
         write_jsonl(job.out / "answers.jsonl", [])
         return
     answers, facts = _answer_by_teacher(job, asked) if sort == TEACHER else _answer_by_contender(job, asked, known)
     leg = _score_trial_answers(job, asked, answers)
     write_jsonl(job.out / "answers.jsonl", ({"id": answer.id, "output": answer.output} for answer in answers))
-    write_json(job.out / "trial.json", asdict(ContenderEstimate(name, sort, *leg, facts=facts)))
+    write_json(job.out / "baseline_trial.json", asdict(ContenderEstimate(name, sort, *leg, facts=facts)))
 
 
 def _identify_trial_subject(job: StageJob) -> tuple[str, str]:

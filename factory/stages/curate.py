@@ -112,11 +112,11 @@ def _record_passed_steps(curation: _CurationState) -> list[Row]:
 def _build_leakage_nearness(job: StageJob) -> LeakageCriteria:
     """What leakage means here; a text is embedded once, for the drop and for the proof."""
     leakage = Leakage.model_validate(job.config["leakage"])
-    on = tuple(leakage.on) or (job.config["text"],)
-    if not leakage.semantic:
-        return LeakageCriteria(on, leakage.near)
+    on = tuple(leakage.columns) or (job.config["text"],)
+    if not leakage.cosine:
+        return LeakageCriteria(on, leakage.jaccard)
     base = job.load_further_models().get("embedder") or job.load_base()
-    return LeakageCriteria(on, leakage.near, leakage.semantic, partial(_embed_with_cache, load_toolbox(), base, {}))
+    return LeakageCriteria(on, leakage.jaccard, leakage.cosine, partial(_embed_with_cache, load_toolbox(), base, {}))
 
 
 def _embed_with_cache(

@@ -15,7 +15,7 @@ CONFIDENCE = 0.95
 
 
 def run(job: StageJob) -> None:
-    """Write `items.jsonl`, a line an item, and `probe.json` with each suite's means and their paired difference."""
+    """Write `items.jsonl`, a line an item, and `forgetting.json` with each suite's means and their paired difference."""
     probe = cast(Probe, job.make_plugin("eval", job.config["probe"]))
     work = ProbeJob(**job.build_job_fields(), base=job.load_base(), adapter=job.inputs["train"] / "adapter")
     with guard_plugin_call(probe):
@@ -28,7 +28,7 @@ def run(job: StageJob) -> None:
     ))
     suites = [_summarise_probe_suite(name, [item for item in items if item.suite == name], job.seed)
               for name in dict.fromkeys(item.suite for item in items)]
-    write_json(job.out / "probe.json", {
+    write_json(job.out / "forgetting.json", {
         "kind": probe.kind, "suites": suites, "drift": drift, "tolerance": probe.tolerance, "confidence": CONFIDENCE,
     })
 

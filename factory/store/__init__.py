@@ -1,1 +1,1 @@
-"""What is kept on disk: content-addressed outputs, append-only journals, and where both live."""
+"""Persistent state: content-addressed stage outputs, append-only journals, and the folder of both."""

@@ -1,4 +1,4 @@
-"""Bytes that are to outlast a crash."""
+"""Durable writes: flush files and folders to disk."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def fsync_path(path: Path) -> None:
-    """Have the disk hold a file, or a folder's list of names, before this returns."""
+    """Flush a file, or the directory entries of a folder, to disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

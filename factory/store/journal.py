@@ -1,4 +1,4 @@
-"""A run as an append-only file of events. One process writes it; any number read it."""
+"""The journal of a run: an append-only file of events with one writer and any number of readers."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from factory.events import Event, Progress, RunFinished, RunStarted, from_json, 
 JOURNAL_FILE = "journal.jsonl"
 FREQUENT_EVENT_TYPES = (b'"Progress"', b'"Measured"')
 TYPE_PREFIX_BYTES = 64
-"""Bytes of a line within which its type stands."""
+"""The event type is within these first bytes of a line."""
 FINAL_STAGE = "certify"
-"""The stage that every whole plan ends with."""
+"""The last stage of every complete plan."""
 
 
 class Journal:
-    """The writing end. A line is whole or it is not there: each is one `write` to a file opened for appending."""
+    """The writer of a journal. Each line is a single `write` to a file opened for appending."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -29,11 +29,11 @@ class Journal:
         self._file: IO[bytes] = path.open("ab", buffering=0)
 
     def write(self, event: Event) -> float:
-        """Append an event; returns its time, in seconds since the epoch. Progress is not worth a sync, the rest is."""
+        """Append an event and return its time in seconds since the epoch."""
         at = time.time()
         line = json.dumps({"at": round(at, 3), **to_json(event)}, ensure_ascii=False, separators=(",", ":"))
         self._file.write(line.encode() + b"\n")
-        if not isinstance(event, Progress):
+        if not isinstance(event, Progress):  # progress is frequent, and losing it in a crash does no harm
             os.fdatasync(self._file.fileno())
         return at
 
@@ -47,12 +47,10 @@ class Journal:
 
 
 def read_events(path: Path, *, brief: bool = False) -> Iterator[tuple[float, Event]]:
-    """Every event with its time. A torn last line, or a line that is no event, is passed over.
-
-    Nearly all lines of a long run are progress and measurements: a `brief` look passes them over unread.
-    """
+    """Yield every event with its time, skipping incomplete and invalid lines; `brief` skips progress and metrics."""
     with path.open("rb") as file:
         for line in file:
+            # Nearly all lines of a long run are progress and metrics: skip them without parsing.
             if brief and any(kind in line[:TYPE_PREFIX_BYTES] for kind in FREQUENT_EVENT_TYPES):
                 continue
             parsed = parse_event_line(line)
@@ -61,7 +59,7 @@ def read_events(path: Path, *, brief: bool = False) -> Iterator[tuple[float, Eve
 
 
 def parse_event_line(line: bytes) -> tuple[float, Event] | None:
-    """The event on one line, or None when the line is torn or no event."""
+    """Parse one line; None if it is incomplete or not an event."""
     try:
         payload = json.loads(line)
         return float(payload["at"]), from_json(payload)
@@ -70,16 +68,17 @@ def parse_event_line(line: bytes) -> tuple[float, Event] | None:
 
 
 def list_journals(home: Path) -> list[Path]:
-    """The journals of all runs, oldest first: by the second in a run's id, then by the part of it that stands last."""
-    return sorted((home / "runs").glob(f"*/{JOURNAL_FILE}"), key=lambda path: _compute_run_sort_key(path.parent.name))
+    """Return the journals of all runs, oldest first."""
 
+    def sort_key(path: Path) -> tuple[str, ...]:
+        run = path.parent.name  # DATE-TIME-NAME-SEQUENCE: by second, then by sequence, whatever the name
+        return (*run.split("-")[:2], run.rpartition("-")[2], run)
 
-def _compute_run_sort_key(run: str) -> tuple[str, ...]:
-    return (*run.split("-")[:2], run.rpartition("-")[2], run)
+    return sorted((home / "runs").glob(f"*/{JOURNAL_FILE}"), key=sort_key)
 
 
 def _read_events_if_present(path: Path) -> Iterator[tuple[float, Event]]:
-    """The events of a journal, or none when it vanished meanwhile."""
+    """Yield the events of a journal, or none if it was deleted in the meantime."""
     try:
         yield from read_events(path)
     except OSError:
@@ -87,20 +86,20 @@ def _read_events_if_present(path: Path) -> Iterator[tuple[float, Event]]:
 
 
 def find_last_plan(home: Path, name: str) -> dict[str, dict[str, Any]]:
-    """What was planned for a specialist last, by stage name; empty when nothing was.
+    """Return the most recently planned stages of a specialist by stage name; empty if there was no run.
 
-    A run that made rows alone, or gave advice, did not plan the rest: that is looked for in the runs before it.
+    A partial run (`--until`, or advice) does not plan all stages: the others come from earlier runs.
     """
-    found: dict[str, dict[str, Any]] = {}
+    stages: dict[str, dict[str, Any]] = {}
     for started in _iter_run_starts(home, name):
-        found = {stage["name"]: stage for stage in started.plan} | found
+        stages = {stage["name"]: stage for stage in started.plan} | stages
         if any(stage["name"] == FINAL_STAGE for stage in started.plan):
             break
-    return found
+    return stages
 
 
 def find_last_verdict_time(home: Path, name: str) -> float:
-    """When the newest run of a specialist that came to a verdict ended, in seconds since the epoch; 0 for never."""
+    """Return the end time (seconds since the epoch) of a specialist's newest run with a verdict; 0 if there is none."""
     for path in reversed(list_journals(home)):
         events = list(_read_events_if_present(path))
         if events and isinstance(events[0][1], RunStarted) and events[0][1].name == name:
@@ -111,12 +110,12 @@ def find_last_verdict_time(home: Path, name: str) -> float:
 
 
 def find_last_run_start(home: Path, name: str) -> RunStarted | None:
-    """How the newest run of a specialist began; None when there was none."""
+    """Return the start event of the newest run of a specialist, or None."""
     return next(_iter_run_starts(home, name), None)
 
 
 def _iter_run_starts(home: Path, name: str) -> Iterator[RunStarted]:
-    """How the runs of a specialist began, newest first."""
+    """Yield the start events of a specialist's runs, newest first."""
     for path in reversed(list_journals(home)):
         first = next((event for _, event in _read_events_if_present(path)), None)
         if isinstance(first, RunStarted) and first.name == name:

@@ -1,4 +1,4 @@
-"""Content-addressed folders. Presence means complete: a folder appears by one rename, after its bytes are on disk."""
+"""Content-addressed output folders. A folder that exists is complete: it appears by a rename after its fsync."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OUTPUT_FOLDER, META_FILE = "output", "stage.json"
 
 @dataclass(frozen=True, slots=True)
 class StageOutput:
-    """Where one stage's output stands, whether it is there or not."""
+    """The location of one stage's output, which need not exist."""
 
     root: Path
     kind: str
@@ -30,12 +30,12 @@ class StageOutput:
 
     @property
     def output(self) -> Path:
-        """The folder that the stage wrote."""
+        """The folder that the stage has written."""
         return self.final_folder / OUTPUT_FOLDER
 
     @property
     def work_folder(self) -> Path:
-        """The unfinished folder beside the final one; it survives a kill, so that a stage can resume."""
+        """The unfinished folder next to the final one; it survives a kill, so that the stage can resume."""
         return self.root / self.kind / f"{self.key}.part"
 
     @property
@@ -43,14 +43,14 @@ class StageOutput:
         return (self.final_folder / META_FILE).is_file()
 
     def read_meta(self) -> dict[str, Any]:
-        """What the engine knew when the stage finished. Raises FileNotFoundError when it has not."""
+        """Return the metadata that the engine wrote on completion. Raises FileNotFoundError if it is not complete."""
         loaded: dict[str, Any] = json.loads((self.final_folder / META_FILE).read_text())
         return loaded
 
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """All outputs below one home folder."""
+    """All stage outputs below one home folder."""
 
     home: Path
 
@@ -59,20 +59,20 @@ class Store:
         return self.home / "store"
 
     def locate_output(self, stage: str, key: str) -> StageOutput:
-        """The place of a stage by its name and key; `answer[bm25]` lies with its kind, `answer`."""
+        """Return the location for a stage's name and key; `answer[bm25]` is stored under its kind, `answer`."""
         return StageOutput(self.root, stage.partition("[")[0], key)
 
     def iter_complete_outputs(self) -> Iterator[StageOutput]:
-        """Every complete output."""
+        """Yield every complete output."""
         for meta in sorted(self.root.glob(f"*/*/{META_FILE}")):
             if not meta.parent.suffix:
                 yield StageOutput(self.root, meta.parent.parent.name, meta.parent.name)
 
     @contextmanager
     def lock_output(self, place: StageOutput, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
-        """Hold a place against every other builder; `waiting` is called once when another one has it.
+        """Hold an exclusive lock on an output; `waiting` is called once if another process holds it.
 
-        The lock dies with the process, so a kill leaves none behind.
+        The kernel releases the lock when the process ends, so a kill leaves no stale lock.
         """
         place.work_folder.parent.mkdir(parents=True, exist_ok=True)
         with (place.work_folder.parent / f"{place.key}.lock").open("a") as file:
@@ -84,7 +84,7 @@ class Store:
             yield
 
     def begin(self, place: StageOutput) -> Path:
-        """A fresh folder to write the output to. What an earlier try left is dropped, but for its `work` folder."""
+        """Create an empty folder for the output, deleting an earlier attempt except for its `work` folder."""
         fresh = place.work_folder / OUTPUT_FOLDER
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(parents=True)
@@ -92,27 +92,30 @@ class Store:
         return fresh
 
     def commit(self, place: StageOutput, meta: Mapping[str, Any]) -> None:
-        """Make a finished folder appear: sync its bytes, then rename. Until then a kill costs no checkpoint."""
-        resumable, grave = place.work_folder / "work", place.final_folder.with_name(f"{place.key}.gone")
-        (place.work_folder / META_FILE).write_text(json.dumps(meta, sort_keys=True, indent=1) + "\n")
-        for path in sorted({place.work_folder / META_FILE, place.work_folder / OUTPUT_FOLDER, *(place.work_folder / OUTPUT_FOLDER).rglob("*")}):
+        """Publish a finished output: fsync its files, then rename the folder to its final name."""
+        checkpoints, trash = place.work_folder / "work", place.final_folder.with_name(f"{place.key}.gone")
+        meta_file, output = place.work_folder / META_FILE, place.work_folder / OUTPUT_FOLDER
+        meta_file.write_text(json.dumps(meta, sort_keys=True, indent=1) + "\n")
+        for path in sorted({meta_file, output, *output.rglob("*")}):
             if path.is_file() and not path.is_symlink():
                 path.chmod(0o644)
             fsync_path(path)
         fsync_path(place.work_folder)
         shutil.rmtree(place.final_folder, ignore_errors=True)
-        shutil.rmtree(grave, ignore_errors=True)
-        if resumable.exists():
-            resumable.rename(grave)
+        shutil.rmtree(trash, ignore_errors=True)
+        # Checkpoints are moved away only now: a kill at any earlier point can still resume from them.
+        if checkpoints.exists():
+            checkpoints.rename(trash)
         place.work_folder.rename(place.final_folder)
         fsync_path(place.final_folder.parent)
-        shutil.rmtree(grave, ignore_errors=True)
+        shutil.rmtree(trash, ignore_errors=True)
 
     def forget(self, place: StageOutput) -> None:
-        """Drop an output, complete or not. The rename makes a kill half-way harmless."""
+        """Delete an output, complete or not."""
         if place.final_folder.exists():
-            grave = place.final_folder.with_name(f"{place.key}.gone")
-            shutil.rmtree(grave, ignore_errors=True)
-            place.final_folder.rename(grave)
-            shutil.rmtree(grave)
+            # Rename first: a kill during the deletion must not leave a damaged folder that looks complete.
+            trash = place.final_folder.with_name(f"{place.key}.gone")
+            shutil.rmtree(trash, ignore_errors=True)
+            place.final_folder.rename(trash)
+            shutil.rmtree(trash)
         shutil.rmtree(place.work_folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Where runs and the store live: `$FACTORY_HOME`, else the nearest `.factory` above, else one here."""
+"""The home folder of runs and store: `$FACTORY_HOME`, else the nearest `.factory` here or above, else one here."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ HOME_FOLDER_NAME = ".factory"
 
 
 def find_home() -> Path:
-    """The home folder; it need not exist yet."""
-    named = os.environ.get("FACTORY_HOME")
-    if named:
-        return Path(named).expanduser().absolute()
+    """Return the home folder, which need not exist yet."""
+    configured = os.environ.get("FACTORY_HOME")
+    if configured:
+        return Path(configured).expanduser().absolute()
     here = Path.cwd()
-    return next((p / HOME_FOLDER_NAME for p in (here, *here.parents) if (p / HOME_FOLDER_NAME).is_dir()), here / HOME_FOLDER_NAME)
+    candidates = (folder / HOME_FOLDER_NAME for folder in (here, *here.parents))
+    return next((folder for folder in candidates if folder.is_dir()), here / HOME_FOLDER_NAME)

@@ -1,4 +1,4 @@
-"""Rows that hear which of their columns are looked at, and by whom."""
+"""Rows that record which of their columns are read, and by which code."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from factory.api import Row
 
 @dataclass
 class ColumnAccess:
-    """What was read of the rows that were lent: by the plugin's own code, by anyone, and whether all at once."""
+    """The columns that were read: by the plugin's own package (with [] or .get), by any code, or all at once."""
 
     package: str
     plugin_reads: set[str] = field(default_factory=set)
@@ -21,28 +21,29 @@ class ColumnAccess:
     reads_everything: bool = False
 
     def track_row(self, row: Row) -> Row:
-        """The same row with columns that tell."""
+        """Return the row with columns that record every read."""
         return replace(row, columns=_TrackedColumns(row.columns, self))
 
-    def record_read(self, column: str, asking: bool) -> None:
-        """A column was read by the code two frames above; `asking` means that it may be missing."""
+    def record_read(self, column: str, optional: bool) -> None:
+        """Record a read by the code two frames above; `optional` means that the column may be missing."""
         self.all_reads.add(column)
         frame = sys._getframe(2)
+        # `row[column]` reads through Row.__getitem__: attribute the read to its caller.
         while frame.f_back is not None and frame.f_code.co_filename.endswith("api/rows.py"):
             frame = frame.f_back
-        if frame.f_code.co_filename.endswith("api/texts.py"):
-            self.reads_everything = True  # `joined` takes whatever text there is
+        if frame.f_code.co_filename.endswith("text/normalise.py"):
+            self.reads_everything = True  # join_text_columns reads whatever text columns exist
         module = str(frame.f_globals.get("__name__", ""))
         if module.partition(".")[0] == self.package:
-            (self.optional_reads if asking else self.plugin_reads).add(column)
+            (self.optional_reads if optional else self.plugin_reads).add(column)
 
 
 class _TrackedColumns(dict[str, Any]):
-    """Columns that say when one is read. A copy by `{**columns}` is a plain mapping, and no reading."""
+    """Columns that record reads. A copy by `{**columns}` is a plain dict and does not count as a read."""
 
-    def __init__(self, columns: Any = (), reading: ColumnAccess | None = None) -> None:
+    def __init__(self, columns: Any = (), column_access: ColumnAccess | None = None) -> None:
         super().__init__(columns)
-        self._column_access = reading or ColumnAccess("")
+        self._column_access = column_access or ColumnAccess("")
 
     def __getitem__(self, column: str) -> Any:
         self._column_access.record_read(column, False)
@@ -70,5 +71,5 @@ class _TrackedColumns(dict[str, Any]):
 
 
 def copy_row_columns(rows: Iterator[Row] | list[Row]) -> list[dict[str, Any]]:
-    """The columns of rows as they are now, without being heard."""
+    """Copy the current columns of rows without recording reads."""
     return [dict(row.columns) for row in rows]

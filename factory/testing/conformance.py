@@ -1,4 +1,4 @@
-"""Whether a plugin keeps its contract: each check says what is wrong and what to do about it."""
+"""Conformance of a plugin to the contract: each fault names the check, the problem and the remedy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from factory.testing.import_cost import measure_import
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One promise that a plugin does not keep: the check's name, and the reason with its remedy."""
+    """A failed check: its name, and the reason with a remedy."""
 
     check: str
     reason: str
@@ -28,80 +28,80 @@ class Fault:
 
 
 def assert_conforms(kind: type[Plugin], case: Case | None = None, *, record: Path | None = None) -> None:
-    """Raise AssertionError that lists all that is wrong with a plugin class. `record` is a file that remembers outputs,
-    so that one which changes under the same `version` is noticed.
+    """Raise AssertionError that lists all faults of a plugin class. `record` is a JSON file of earlier outputs, to
+    detect an output that changes while `version` does not.
     """
-    found = find_faults(kind, case, record=record)
-    assert not found, f"{kind.__name__} does not conform:\n" + "\n".join(f"  {fault}" for fault in found)
+    faults = find_faults(kind, case, record=record)
+    assert not faults, f"{kind.__name__} does not conform:\n" + "\n".join(f"  {fault}" for fault in faults)
 
 
 def find_faults(kind: type[Plugin], case: Case | None = None, *, record: Path | None = None) -> list[Fault]:
-    """All that is wrong with a plugin class: as a class, as it is imported, and as it behaves."""
+    """Return all faults of a plugin class: of its definition, its import and its behaviour."""
     case = case or Case()
-    static = [Fault(check, reason) for check, reason in class_checks.find_class_faults(kind, case.fields)]
-    light = class_checks.find_import_faults(kind, measure_import(kind.__module__, paths=sys.path))
-    found = static + [Fault(check, reason) for check, reason in light]
-    if any(fault.check in ("made", "class", "loads") for fault in found):
-        return found
-    seen = observe_plugin(kind, case)
-    return found + find_trial_faults(kind, case, seen) + compare_with_record(kind, case, seen, record)
+    reasons = [*class_checks.find_class_faults(kind, case.fields)]
+    reasons += class_checks.find_import_faults(kind, measure_import(kind.__module__, paths=sys.path))
+    faults = [Fault(check, reason) for check, reason in reasons]
+    if any(fault.check in ("made", "class", "loads") for fault in faults):
+        return faults  # it can not be run
+    observations = observe_plugin(kind, case)
+    return faults + find_trial_faults(kind, case, observations) + compare_with_record(kind, case, observations, record)
 
 
-def find_trial_faults(kind: type[Plugin], case: Case, seen: tuple[Observation, Observation]) -> list[Fault]:
-    """What the two trials say against a plugin."""
-    one, other = seen
-    for name, check in (("ended", "ends well"), ("raised", "runs"), ("off", "contract")):
-        if name in one:
-            return [Fault(check, _add_case_hint(check, one[name]))]
-    if "model" in one:
+def find_trial_faults(kind: type[Plugin], case: Case, observations: tuple[Observation, Observation]) -> list[Fault]:
+    """Return the faults that show in the two trials of a plugin, under two hash seeds."""
+    first, second = observations
+    if "raised" in first:
+        return [Fault("runs", f"{first['raised']} (pass a Case with the rows, files or fields that it needs)")]
+    for name, check in (("ended", "ends well"), ("violation", "contract")):
+        if name in first:
+            return [Fault(check, first[name])]
+    if "needs_model" in first:
         return []
-    found = list(_find_behaviour_faults(one))
-    if one["same"] and one["digest"] != other.get("digest"):
-        found.append(Fault("deterministic", "its output depends on PYTHONHASHSEED; sort what comes out of a set"))
-    return found + [Fault("columns", reason) for reason in class_checks.find_column_faults(kind, case.fields, one)]
+    faults = _find_behaviour_faults(first)
+    if first["same"] and first["digest"] != second.get("digest"):
+        faults.append(Fault("deterministic", "its output depends on PYTHONHASHSEED; sort the elements of sets"))
+    return faults + [Fault("columns", reason) for reason in class_checks.find_column_faults(kind, case.fields, first)]
 
 
-def _add_case_hint(check: str, said: str) -> str:
-    return f"{said} (give it a Case with the rows, files or fields that it needs)" if check == "runs" else said
+def _find_behaviour_faults(observed: Observation) -> list[Fault]:
+    error = observed["unexpected_error"]
+    checks = (
+        (observed["mutated"], "leaves its input",
+         "it modifies the rows or tables of its job; use row.with_columns(…), or work on a copy"),
+        (not observed["same"], "deterministic",
+         "two runs with the same seed give different outputs; use random.Random(job.seed)"),
+        (observed["same"] and not observed["resumed"], "resumable",
+         "an interrupted run changes the next one; keep no state on the class, in the module or on disk"),
+        (bool(error), "plain errors",
+         f"on rows without usable values it raises {error}; raise ValueError, or do not catch the KeyError"),
+    )
+    return [Fault(check, reason) for failed, check, reason in checks if failed]
 
 
-def _find_behaviour_faults(one: Observation) -> list[Fault]:
-    reasons = {
-        "mutated": "it changes the rows or tables that it is lent; use row.having(…), or work on a copy",
-        "unlike": "two runs with the same seed give different outputs; draw from random.Random(job.seed)",
-        "kept": "a run that was broken off changes the next one; keep nothing on the class, the module or the disk",
-        "poor": f"on rows that it can not use it raises {one['poor']}; raise ValueError, or let the KeyError through",
-    }
-    wrong = {
-        "mutated": one["mutated"], "unlike": not one["same"], "kept": one["same"] and not one["resumed"],
-        "poor": bool(one["poor"]),
-    }
-    names = {"mutated": "leaves its input", "unlike": "deterministic", "kept": "resumable", "poor": "plain errors"}
-    return [Fault(names[name], reasons[name]) for name, is_wrong in wrong.items() if is_wrong]
-
-
-def compare_with_record(kind: type[Plugin], case: Case, seen: tuple[Observation, Observation], file: Path | None) -> list[Fault]:
-    """Compare an output with what a file remembers, or have the file remember it. A newer version may differ."""
-    if file is None or "digest" not in seen[0] or class_checks.is_model_plugin(kind):
+def compare_with_record(
+    kind: type[Plugin], case: Case, observations: tuple[Observation, Observation], file: Path | None
+) -> list[Fault]:
+    """Compare an output with the record file, and add it if the kind or its version is new."""
+    if file is None or "digest" not in observations[0] or class_checks.is_model_plugin(kind):
         return []
     known = json.loads(file.read_text()) if file.is_file() else {}
     name = f"{kind.role} {kind.kind}"
-    now = {"version": kind.version, "output": seen[0]["digest"][:16]}
+    now = {"version": kind.version, "output": observations[0]["digest"][:16]}
     before = known.get(name)
     if before == now:
         return []
     if before and before["version"] == kind.version:
-        reason = f"its output changed and version is still {kind.version}; bump it, for it is part of every key"
-        return [Fault("version", f"{reason} (or, if the case changed, take {name!r} out of {file.name})")]
+        reason = f"its output changed but version is still {kind.version}; bump it, it is part of every key"
+        return [Fault("version", f"{reason} (or, if the case changed, remove {name!r} from {file.name})")]
     file.write_text(json.dumps({**known, name: now}, indent=1, sort_keys=True) + "\n")
     return []
 
 
 def assert_builds(kind: type[Plugin], case: Case | None = None) -> str:
-    """Run a plugin in a real build, in a worker, to a verdict, and again from the cache; returns the verdict.
+    """Run a plugin in a real build with a worker, and again from the cache; return the verdict.
 
-    Raises AssertionError with what the build said. Its rows are the case's, its task the kit's own for the form of
-    answers; an objective learns on a random model of two layers.
+    Rows and fields come from the case, the task is the kit's own for the output type; an objective trains a random
+    model of two layers. Raises AssertionError with the error of the build.
     """
     return run_conformance_build(kind, case or Case())
 
@@ -109,20 +109,19 @@ def assert_builds(kind: type[Plugin], case: Case | None = None) -> str:
 def build_conformance_suite(
     module: str | Sequence[type[Plugin]], cases: Mapping[str, Case] | None = None, *, record: Path | None = None
 ) -> Callable[..., None]:
-    """A test function, parametrised over every class of a plugin module (or of a list) and what is to be shown of it.
+    """Return a pytest function that checks conformance and a real build of every class of a module (or list).
 
-    `cases` are by kind. Assign it to a name that pytest collects: `test_conforms = suite("my_package")`.
+    `cases` are by kind. Assign it to a name that pytest collects: `test_conforms = build_conformance_suite("package")`.
     """
     import pytest
 
     kinds = class_checks.load_plugin_classes(module) if isinstance(module, str) else list(module)
-    given = cases or {}
 
     @pytest.mark.parametrize("kind", kinds, ids=lambda kind: f"{kind.role}-{kind.kind}")
-    @pytest.mark.parametrize("shown", ["conforms", "builds"])
-    def test(kind: type[Plugin], shown: str) -> None:
-        case = given.get(kind.kind, Case())
-        if shown == "conforms":
+    @pytest.mark.parametrize("check", ["conforms", "builds"])
+    def test(kind: type[Plugin], check: str) -> None:
+        case = (cases or {}).get(kind.kind, Case())
+        if check == "conforms":
             assert_conforms(kind, case, record=record)
         else:
             assert_builds(kind, case)

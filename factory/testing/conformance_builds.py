@@ -1,4 +1,4 @@
-"""A real build with one plugin in its place: worker, stages, verdict, and again from the cache."""
+"""A real build with one plugin: worker, stages, verdict, and a second build that must be fully cached."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from factory import identity
 from factory.api import Contender, Curator, Eval, Objective, Plugin, Probe, Source, Synthesizer, Target, Task
 from factory.engine.build import run_build
 from factory.errors import FactoryError
+from factory.events import Event, StageStarted
 from factory.registry.registry import Registry, load_installed_registry
 from factory.spec.layers import resolve_spec
 from factory.testing.case import Case
@@ -23,7 +24,7 @@ VERDICT_EXIT_CODES = frozenset({0, 2, 3})
 
 
 def run_conformance_build(kind: type[Plugin], case: Case) -> str:
-    """Build twice; returns the verdict. Raises AssertionError with what went wrong, in the words of the build."""
+    """Build twice and return the verdict. Raises AssertionError with the error of the build."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         folders = (WORLD_FOLDER, *_write_local_plugin(kind, root))
@@ -31,31 +32,35 @@ def run_conformance_build(kind: type[Plugin], case: Case) -> str:
         spec = _write_conformance_project(kind, case, root)
         try:
             first = run_build(resolve_spec(spec, registry=registry), registry, root / "home")
-            heard: list[Any] = []
-            again = run_build(resolve_spec(spec, registry=registry), registry, root / "home", listener=_build_event_collector(heard))
+            started: list[str] = []
+
+            def collect_started(at: float, event: Event) -> None:
+                if isinstance(event, StageStarted):
+                    started.append(event.stage)
+
+            resolved = resolve_spec(spec, registry=registry)
+            second = run_build(resolved, registry, root / "home", listener=collect_started)
         except FactoryError as error:
-            raise AssertionError(f"a build with {kind.role} {kind.kind!r} failed: {error}{_read_worker_log(root)}") from error
-    ran = [event.stage for event in heard if type(event).__name__ == "StageStarted"]
+            message = f"a build with {kind.role} {kind.kind!r} failed: {error}{_read_worker_log(root)}"
+            raise AssertionError(message) from error
     assert first.exit_code in VERDICT_EXIT_CODES, first
-    assert again.verdict == first.verdict and not ran, f"a second build ran {ran}: its key changes from run to run"
+    assert second.verdict == first.verdict and not started, (
+        f"the second build ran {started} again: a key changes between runs"
+    )
     return first.verdict
 
 
-def _build_event_collector(heard: list[Any]) -> Any:
-    return lambda at, event: heard.append(event)
-
-
 def _read_worker_log(root: Path) -> str:
-    """The last line that the worker wrote, which says more than the error."""
+    """Return the last line of the worker's log, which says more than the error."""
     logs = sorted(root.glob("home/runs/*/worker.log"))
-    words = logs[-1].read_text(errors="replace").strip().splitlines() if logs else []
-    return f"\n  {words[-1]}" if words else ""
+    lines = logs[-1].read_text(errors="replace").strip().splitlines() if logs else []
+    return f"\n  {lines[-1]}" if lines else ""
 
 
 def _write_local_plugin(kind: type[Plugin], root: Path) -> list[Path]:
-    """A project-local folder for a class that no installed package registers; nothing for one that is installed."""
-    found = {(one.role, one.kind) for one in load_installed_registry().list_classes()}
-    if (kind.role, kind.kind) in found:
+    """Write a project-local folder for a class that is not installed; return it, or nothing for an installed one."""
+    installed = {(other.role, other.kind) for other in load_installed_registry().list_classes()}
+    if (kind.role, kind.kind) in installed:
         return []
     folder = root / "local"
     folder.mkdir()
@@ -69,7 +74,7 @@ def _write_local_plugin(kind: type[Plugin], root: Path) -> list[Path]:
 
 
 def _find_import_paths(kind: type[Plugin]) -> list[str]:
-    """The folder from which a class's module is imported."""
+    """Return the folder from which the module of a class is imported."""
     import sys
 
     file = Path(str(sys.modules[kind.__module__].__file__))
@@ -78,7 +83,7 @@ def _find_import_paths(kind: type[Plugin]) -> list[str]:
 
 
 def _write_conformance_project(kind: type[Plugin], case: Case, root: Path) -> Path:
-    """The project: a spec with the plugin in its place, the rows, the tables, and the case's own files."""
+    """Write the spec with the plugin, the rows, the side tables and the files of the case; return the spec's path."""
     write_files(case, root)
     rows = case.build_example_rows()
     lines = [{"id": row.id, "columns": dict(row.columns), "group": row.group} for row in rows]
@@ -91,34 +96,37 @@ def _write_conformance_project(kind: type[Plugin], case: Case, root: Path) -> Pa
 
 
 def _build_conformance_spec(kind: type[Plugin], case: Case, root: Path) -> dict[str, Any]:
-    form = infer_output_type(kind, case, load_installed_registry())
-    own, count = issubclass(kind, Task), len(case.build_example_rows())
-    task = {"kind": kind.kind, **case.fields} if own else {"kind": case.task or f"world-{form}"}
+    output_type = infer_output_type(kind, case, load_installed_registry())
+    is_task, count = issubclass(kind, Task), len(case.build_example_rows())
+    task = {"kind": kind.kind, **case.fields} if is_task else {"kind": case.task or f"world-{output_type}"}
     rows = {
         "kind": "world-rows", "file": "world.jsonl", "columns": sorted(case.build_example_rows()[0].columns),
-        "holds": sorted(case.build_side_tables()),
+        "side_tables": sorted(case.build_side_tables()),
     }
     spec: dict[str, Any] = {
         "apiVersion": "factory/v1", "name": "conformance", "task": task,
-        "models": _write_conformance_models(kind, case, form, root),
+        "models": _write_conformance_models(kind, case, output_type, root),
         "data": {
             "sources": [rows], "split": {"test": max(2 * count // 5, 2), "validation": max(count // 6, 1)},
-            "leakage": {"near": 1.0},
+            "leakage": {"jaccard": 1.0},
         },
     }
-    _insert_plugin_block(spec, kind, {"kind": kind.kind, **shorten_fields(kind, case)}, kind.kind if own else f"world-{form}")
+    block = {"kind": kind.kind, **shorten_fields(kind, case)}
+    _insert_plugin_block(spec, kind, block, kind.kind if is_task else f"world-{output_type}")
     return {**spec, **case.spec}
 
 
-def _write_conformance_models(kind: type[Plugin], case: Case, form: str, root: Path) -> dict[str, str]:
-    """A random model for what learns or asks one, and the further ones that it uses; else one that nobody loads."""
-    if issubclass(kind, Objective | Probe | Task) or "model" in run_trials([(kind, case)], models=False)[0][0]:
+def _write_conformance_models(kind: type[Plugin], case: Case, output_type: str, root: Path) -> dict[str, str]:
+    """Write the models of the spec: random ones for a plugin that needs models, else an empty one that nobody loads."""
+    if issubclass(kind, Objective | Probe | Task) or "needs_model" in run_trials([(kind, case)], models=False)[0][0]:
         from factory.testing.random_models import build_random_base
 
-        lent = {alias: build_random_base(root / "models", MODEL_OUTPUT_TYPES.get(alias, form)) for alias in kind(**case.fields).get_required_models()}
-        student = build_random_base(root / "models", form)
-        return {name: f"./{one.folder.relative_to(root)}" for name, one in {"student": student, **lent}.items()
-                if name in ("student", *MODEL_OUTPUT_TYPES)}
+        output_types = {"student": output_type} | {
+            name: MODEL_OUTPUT_TYPES[name] for name in kind(**case.fields).get_required_models()
+            if name in MODEL_OUTPUT_TYPES
+        }
+        bases = {name: build_random_base(root / "models", each) for name, each in output_types.items()}
+        return {name: f"./{base.folder.relative_to(root)}" for name, base in bases.items()}
     folder = root / "base"
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps({"model_type": "world", "architectures": ["World"]}))
@@ -126,8 +134,8 @@ def _write_conformance_models(kind: type[Plugin], case: Case, form: str, root: P
     return {"student": "./base"}
 
 
-def _insert_plugin_block(spec: dict[str, Any], kind: type[Plugin], block: Mapping[str, Any], form: str) -> None:
-    """Put a plugin's block where its role stands, beside the world's own for this form of answers."""
+def _insert_plugin_block(spec: dict[str, Any], kind: type[Plugin], block: Mapping[str, Any], kit_kind: str) -> None:
+    """Insert a plugin's block at the place of its role, beside the kit's own plugins for this output type."""
     if issubclass(kind, Source):
         spec["data"]["sources"] = [dict(block)]
     elif issubclass(kind, Synthesizer):
@@ -135,14 +143,12 @@ def _insert_plugin_block(spec: dict[str, Any], kind: type[Plugin], block: Mappin
     elif issubclass(kind, Curator):
         spec["data"]["curate"] = [dict(block)]
     elif issubclass(kind, Contender):
-        others = [form] if kind.uses_adapter and kind.in_gate else ["tuned", form]
+        others = [kit_kind] if kind.uses_adapter and kind.in_gate else ["tuned", kit_kind]
         spec["contenders"] = [dict(block), *others]
     elif issubclass(kind, Eval):
-        spec["evaluate"] = [form, dict(block)] if issubclass(kind, Probe) else [dict(block)]
+        spec["evaluate"] = [kit_kind, dict(block)] if issubclass(kind, Probe) else [dict(block)]
     elif issubclass(kind, Objective):
         spec["objective"] = dict(block)
         spec |= {"train": {"epochs": 1, "batch_size": 8, "precision": "fp32"}, "adapter": {"rank": 2}}
     elif issubclass(kind, Target):
         spec["targets"] = [dict(block)]
-
-

@@ -1,6 +1,7 @@
-"""A fresh interpreter in which plugins are tried, one fork each: what one of them does can not touch the next.
+"""Trials of plugins in a fresh interpreter, each in a fork of its own, so that they can not affect each other.
 
-`python -m factory.testing.forked_trials REQUEST REPLY`: a request is a pickled list of trials, a reply says what was seen.
+`python -m factory.testing.forked_trials REQUEST REPLY`: the request is a pickled list of trials, the reply a JSON list
+of observations.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from factory import identity
 from factory.api import Objective, Plugin
@@ -36,74 +37,73 @@ from factory.testing.sandbox import (
 )
 
 SIGNIFICANT_DIGITS = 6
-"""Significant digits of a number that count: the last ones differ between machines."""
+"""Significant digits of compared numbers: the last digits differ between machines."""
 
 
 def main() -> None:
-    """Try every plugin of the request."""
-    request, reply = (Path(argument) for argument in sys.argv[1:3])
-    asked = pickle.loads(request.read_bytes())
-    sys.path[:0] = [path for path in asked["path"] if path not in sys.path]
-    load_world_registry()  # once, for all forks
-    reply.write_text(json.dumps([run_trial_in_fork(trial) for trial in asked["trials"]]))
+    """Run every trial of the request."""
+    request_file, reply_file = (Path(argument) for argument in sys.argv[1:3])
+    request = pickle.loads(request_file.read_bytes())
+    sys.path[:0] = [path for path in request["path"] if path not in sys.path]
+    load_world_registry()  # before the forks, which share it
+    reply_file.write_text(json.dumps([run_trial_in_fork(trial) for trial in request["trials"]]))
 
 
-def run_trial_in_fork(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """What a fork of this process saw of one plugin; how it ended, when it did not come back."""
-    ours, theirs = os.pipe()
+def run_trial_in_fork(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Run a trial in a fork and return its observation, or how the fork ended if it returned none."""
+    read_end, write_end = os.pipe()
     child = os.fork()
     if child == 0:
-        os.close(ours)
-        _write_observation(theirs, asked)
-    os.close(theirs)
-    said, late = _read_pipe_until(ours, float(asked["patience"]))
+        os.close(read_end)
+        _write_observation(write_end, request)
+    os.close(write_end)
+    data, late = _read_pipe_until(read_end, float(request["timeout"]))
     if late:
         os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     if late:
-        return {"ended": f"it did not come back within {asked['patience']:g} s"}
-    if not said:
+        return {"ended": f"it did not finish within {request['timeout']:g} s"}
+    if not data:
         return {"ended": f"it ended the process (status {os.waitstatus_to_exitcode(status)}); raise an error instead"}
-    found: dict[str, Any] = json.loads(said)
-    return found
+    observation: dict[str, Any] = json.loads(data)
+    return observation
 
 
-def _write_observation(pipe: int, asked: Mapping[str, Any]) -> None:
-    """Write what was seen to a pipe and end, whatever happens."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
+def _write_observation(pipe: int, request: Mapping[str, Any]) -> None:
+    """Run a trial, write its observation to a pipe and exit, whatever happens."""
+    # What the plugin prints must not mix with the output of the test run.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     try:
-        seen = json.dumps(observe_trial(asked))
-    except BaseException as error:  # a trial may raise anything, SystemExit included
-        seen = json.dumps({"raised": _format_exception(error)})
+        observation = json.dumps(observe_trial(request))
+    except BaseException as error:  # a trial may raise anything, including SystemExit
+        observation = json.dumps({"raised": _format_exception(error)})
     with os.fdopen(pipe, "w") as out:
-        out.write(seen)
+        out.write(observation)
     os._exit(0)
 
 
-def _read_pipe_until(pipe: int, patience: float) -> tuple[bytes, bool]:
-    """What came through a pipe until it was closed, and whether that took too long."""
-    end, said = time.monotonic() + patience, b""
+def _read_pipe_until(pipe: int, timeout: float) -> tuple[bytes, bool]:
+    """Read a pipe until it is closed; return the data and whether the timeout was reached."""
+    end, data = time.monotonic() + timeout, b""
     with os.fdopen(pipe, "rb", buffering=0) as source:
         while True:
             ready, _, _ = select.select([source], [], [], max(end - time.monotonic(), 0))
             if not ready:
-                return said, True
-            data = source.read(1 << 16)
-            if not data:
-                return said, False
-            said += data
+                return data, True
+            chunk = source.read(1 << 16)
+            if not chunk:
+                return data, False
+            data += chunk
 
 
 def _format_exception(error: BaseException) -> str:
-    said = next(iter(str(error).splitlines()), "")
-    return f"{type(error).__name__}: {said}"
+    return f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
 
 
-def observe_trial(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """Try one plugin: its output, what it read and changed; then, unless `brief`, the rest of what can go wrong."""
-    kind = _import_plugin_class(asked["module"], asked["name"])
-    case, models, start = asked["case"], bool(asked["models"]), time.monotonic()
+def observe_trial(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Run one plugin and observe its output, reads and mutations; unless `brief`, also repeat and interrupt it."""
+    kind = _import_plugin_class(request["module"], request["name"])
+    case, models, start = request["case"], bool(request["models"]), time.monotonic()
     registry = load_world_registry()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
@@ -112,28 +112,29 @@ def observe_trial(asked: Mapping[str, Any]) -> dict[str, Any]:
             return first
         output = first.pop("output")
         more: dict[str, Any] = {}
-        if not asked["brief"] and not issubclass(kind, Objective):
-            broken = _run_after_interruption(kind, case, registry, root / "broken", models)
-            same = broken == output
-            again = same or _run_observed_trial(kind, case, registry, root / "again", models).get("output") == output
-            more = {"same": again, "resumed": same, "poor": _run_on_empty_columns(kind, case, registry, root / "poor", models)}
+        if not request["brief"] and not issubclass(kind, Objective):
+            resumed = _run_after_interruption(kind, case, registry, root / "resumed", models) == output
+            # If the interrupted run gave the same output, so would a plain second run.
+            same = resumed or _run_observed_trial(kind, case, registry, root / "again", models).get("output") == output
+            error = _run_on_empty_columns(kind, case, registry, root / "empty", models)
+            more = {"same": same, "resumed": resumed, "unexpected_error": error}
     digest = identity.digest_bytes(identity.encode_canonical(output))
-    return {"same": True, "resumed": True, "poor": "", **first, **more, "digest": digest,
+    return {"same": True, "resumed": True, "unexpected_error": "", **first, **more, "digest": digest,
             "seconds": round(time.monotonic() - start, 2)}
 
 
 def _import_plugin_class(module: str, name: str) -> type[Plugin]:
-    found: Any = importlib.import_module(module)
+    kind: Any = importlib.import_module(module)
     for part in name.split("."):
-        found = getattr(found, part)
-    kind: type[Plugin] = found
-    return kind
+        kind = getattr(kind, part)
+    return cast("type[Plugin]", kind)
 
 
 def _prepare_trial(kind: type[Plugin], case: Case, registry: Registry, root: Path, models: bool = False) -> Trial:
     root.mkdir()
     write_files(case, root)
-    trial = Trial(kind(**shorten_fields(kind, case)), case, root, registry, ColumnAccess(kind.__module__.partition(".")[0]))
+    package = kind.__module__.partition(".")[0]
+    trial = Trial(kind(**shorten_fields(kind, case)), case, root, registry, ColumnAccess(package))
     if models:
         from factory.ml.kit import TRANSFORMERS_KIT
         from factory.testing.random_models import build_random_base
@@ -143,30 +144,30 @@ def _prepare_trial(kind: type[Plugin], case: Case, registry: Registry, root: Pat
     return trial
 
 
-def _run_observed_trial(kind: type[Plugin], case: Case, registry: Registry, root: Path, models: bool) -> dict[str, Any]:
-    """One run of a plugin, and what was seen meanwhile."""
+def _run_observed_trial(
+    kind: type[Plugin], case: Case, registry: Registry, root: Path, models: bool
+) -> dict[str, Any]:
+    """Run a plugin once and return its output, the columns it read, and whether it modified its input."""
     trial = _prepare_trial(kind, case, registry, root, models)
     before = identity.encode_canonical([copy_row_columns(trial.rows), _copy_side_tables(trial)])
     try:
         output = json.loads(json.dumps(round_numbers(trial.run())))
     except ModelNeededError as error:
-        return {"model": str(error)}
+        return {"needs_model": str(error)}
     except OffContractError as error:
-        return {"off": str(error)}
+        return {"violation": str(error)}
     except Exception as error:
         return {"raised": _format_exception(error)}
-    read = trial.column_access
-    theirs = {trial.make_task().text_column}
-    changed = identity.encode_canonical([copy_row_columns(trial.rows), _copy_side_tables(trial)]) != before
+    access = trial.column_access
+    after = identity.encode_canonical([copy_row_columns(trial.rows), _copy_side_tables(trial)])
+    text_columns = {name for name, value in copy_row_columns(trial.rows[:1])[0].items() if isinstance(value, str)}
     return {
-        "output": output, "own": sorted(read.plugin_reads - theirs), "asked": sorted(read.optional_reads), "anyone": sorted(read.all_reads),
-        "whole": read.reads_everything or _list_text_columns(trial) <= set(read.plugin_reads), "mutated": changed,
+        "output": output, "mutated": after != before,
+        "plugin_reads": sorted(access.plugin_reads - {trial.make_task().text_column}),
+        "optional_reads": sorted(access.optional_reads), "all_reads": sorted(access.all_reads),
+        # A plugin that reads all text columns works with whatever columns there are.
+        "reads_everything": access.reads_everything or (text_columns or {""}) <= access.plugin_reads,
     }
-
-
-def _list_text_columns(trial: Trial) -> set[str]:
-    """The columns that hold text: a plugin that reads all of them takes whatever there is."""
-    return {name for name, value in copy_row_columns(trial.rows[:1])[0].items() if isinstance(value, str)} or {""}
 
 
 def _copy_side_tables(trial: Trial) -> Any:
@@ -174,27 +175,26 @@ def _copy_side_tables(trial: Trial) -> Any:
 
 
 def _run_after_interruption(kind: type[Plugin], case: Case, registry: Registry, root: Path, models: bool) -> Any:
-    """The output of a run that follows one which was broken off: nothing of that may be left."""
+    """Interrupt a run after two values and return the output of the next run, which must not be affected."""
     trial = _prepare_trial(kind, case, registry, root, models)
     method = INTERRUPTIBLE_CALLS.get(kind.role)
     if method is not None:
-        with suppress(Exception):  # what a run that is broken off says is nobody's business
+        with suppress(Exception):  # errors are reported by the complete run
             started = method(trial)
             next(started, None)
             next(started, None)
             started.close()
-    whole = replace(trial)
-    return json.loads(json.dumps(round_numbers(whole.run())))
+    return json.loads(json.dumps(round_numbers(replace(trial).run())))
 
 
 def _run_on_empty_columns(kind: type[Plugin], case: Case, registry: Registry, root: Path, models: bool) -> str:
-    """How a plugin fails on rows whose declared columns hold nothing; empty for an ordinary Python error, or none."""
+    """Return the error of a plugin on rows whose declared columns are None; "" for an ordinary exception or none."""
     trial = _prepare_trial(kind, case, registry, root, models)
     columns = dict.fromkeys(getattr(trial.plugin, "columns", ()))
     trial.rows = [row.with_columns(**columns) for row in trial.rows]
     try:
         trial.run()
-    except Exception:  # an ordinary error is what is wanted
+    except Exception:  # an ordinary exception is expected here
         return ""
     except BaseException as error:
         return _format_exception(error)
@@ -202,7 +202,7 @@ def _run_on_empty_columns(kind: type[Plugin], case: Case, registry: Registry, ro
 
 
 def round_numbers(value: Any) -> Any:
-    """A JSON value with numbers to a few significant digits, whole ones as they are."""
+    """Round the floats in a JSON value to SIGNIFICANT_DIGITS."""
     if isinstance(value, dict):
         return {str(name): round_numbers(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):

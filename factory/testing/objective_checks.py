@@ -1,4 +1,4 @@
-"""An objective learns a little on a random model: twice the same, and once with an interruption half-way."""
+"""Checks of objectives: train a small random model, and again with an interruption, to the same adapter."""
 
 from __future__ import annotations
 
@@ -14,77 +14,78 @@ if TYPE_CHECKING:
     from factory.testing.sandbox import Trial
 
 ADAPTER_WEIGHTS_FILE = "adapter_model.safetensors"
+TRAIN_ROW_COUNT = 40
 TRAIN_SETTINGS = {"epochs": 2, "batch_size": 8, "learning_rate": 1e-3, "precision": "fp32", "checkpoint_every": 1}
 
 
 class SimulatedKillError(Exception):
-    """A kill, as far as an objective can tell."""
+    """Stands in for a kill of the process."""
 
 
 @dataclass
 class KillingReporter:
-    """A reporter that ends the fit at a step; 0 for never."""
+    """A reporter that interrupts training at a step; 0 means never."""
 
     kill_at_step: int = 0
     steps: int = 0
 
     def report_progress(self, done: int, total: int = 0, unit: str = "rows") -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def log_metrics(self, step: int, **values: float) -> None:
-        """Count a step, and end there if this is the one."""
+        """Count a step. Raises SimulatedKillError at the step to interrupt."""
         self.steps += 1
         if self.kill_at_step and self.steps >= self.kill_at_step:
             raise SimulatedKillError
 
     def note(self, text: str, *, warning: bool = False) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 def check_learning(objective: Objective, trial: Trial) -> Any:
-    """What an objective says to rows that it did not learn from; raises OffContractError when it breaks a promise."""
+    """Train, audit and answer; return the adapter's digest and the answers to unseen rows. Raises OffContractError."""
     from factory.testing.role_checks import check_output_type, check_yielded_values
     from factory.testing.sandbox import OffContractError
 
-    rows = trial.rows[:40]
-    whole, killed = KillingReporter(), KillingReporter()
-    result = objective.fit(_build_fit_job(trial, "whole", whole))
-    _check_adapter_files(result, trial.root / "whole", OffContractError)
-    first = identity.digest_file(trial.root / "whole" / ADAPTER_WEIGHTS_FILE)
-    killed.kill_at_step = max(whole.steps // 2, 1)
+    unseen = trial.rows[TRAIN_ROW_COUNT:]
+    complete, interrupted = trial.root / "complete", trial.root / "interrupted"
+    reporter = KillingReporter()
+    result = objective.fit(_build_fit_job(trial, complete, reporter))
+    _check_adapter_files(result, complete, OffContractError)
+    digest = identity.digest_file(complete / ADAPTER_WEIGHTS_FILE)
     try:
-        objective.fit(_build_fit_job(trial, "killed", killed))
+        objective.fit(_build_fit_job(trial, interrupted, KillingReporter(max(reporter.steps // 2, 1))))
     except SimulatedKillError:
-        shutil.rmtree(trial.root / "killed")
-        objective.fit(_build_fit_job(trial, "killed", KillingReporter(), keep=True))
-    if identity.digest_file(trial.root / "killed" / ADAPTER_WEIGHTS_FILE) != first:
-        raise OffContractError("a fit that was interrupted and run again ends in another adapter; resume from job.work")
-    asked = ModelJob(
-        **trial.build_job_fields(), rows=trial.rows[40:], base=trial.get_base(), task=trial.make_task(), adapter=trial.root / "whole"
-    )
-    list(check_yielded_values(objective.audit(_build_answering_job(trial, rows, None)), Finding, "audit"))
-    answers = list(check_yielded_values(objective.answer(asked), Answer, "answer"))
-    for row, answer in zip(asked.rows, answers, strict=True):
+        shutil.rmtree(interrupted)
+        objective.fit(_build_fit_job(trial, interrupted, KillingReporter(), resume=True))
+    if identity.digest_file(interrupted / ADAPTER_WEIGHTS_FILE) != digest:
+        raise OffContractError("an interrupted and resumed fit gives a different adapter; resume from job.work")
+    audit_job = _build_model_job(trial, trial.rows[:TRAIN_ROW_COUNT], None)
+    list(check_yielded_values(objective.audit(audit_job), Finding, "audit"))
+    answers = list(check_yielded_values(objective.answer(_build_model_job(trial, unseen, complete)), Answer, "answer"))
+    for row, answer in zip(unseen, answers, strict=True):
         check_output_type(objective.output_type, row, answer)
-    list(check_yielded_values(objective.answer(_build_answering_job(trial, trial.rows[40:], None)), Answer, "answer"))
-    return [first, [[answer.id, answer.output] for answer in answers]]
+    list(check_yielded_values(objective.answer(_build_model_job(trial, unseen, None)), Answer, "answer"))
+    return [digest, [[answer.id, answer.output] for answer in answers]]
 
 
-def _build_answering_job(trial: Trial, rows: Any, adapter: Path | None) -> ModelJob:
-    return ModelJob(**trial.build_job_fields(), rows=rows, base=trial.get_base(), task=trial.make_task(), adapter=adapter)
+def _build_model_job(trial: Trial, rows: Any, adapter: Path | None) -> ModelJob:
+    fields = trial.build_job_fields()
+    return ModelJob(**fields, rows=rows, base=trial.get_base(), task=trial.make_task(), adapter=adapter)
 
 
-def _build_fit_job(trial: Trial, name: str, report: KillingReporter, keep: bool = False) -> FitJob:
-    """A fit of forty rows into the folder `name`; its work folder is kept from an interrupted one."""
-    out, work = trial.root / name, trial.root / f"{name}.work"
-    if not keep:
+def _build_fit_job(trial: Trial, out: Path, report: KillingReporter, resume: bool = False) -> FitJob:
+    """Build a fit job that writes to `out`; with `resume`, the work folder of an interrupted fit is kept."""
+    work = out.with_name(f"{out.name}.work")
+    if not resume:
         for folder in (out, work):
             shutil.rmtree(folder, ignore_errors=True)
     out.mkdir()
     work.mkdir(exist_ok=True)
     return FitJob(
-        **{**trial.build_job_fields(), "report": report}, rows=trial.rows[:40], validation=trial.rows[40:], base=trial.get_base(),
-        task=trial.make_task(), adapter=Adapter(rank=2), train=TrainingArgs.model_validate(TRAIN_SETTINGS), out=out, work=work,
+        **{**trial.build_job_fields(), "report": report}, rows=trial.rows[:TRAIN_ROW_COUNT],
+        validation=trial.rows[TRAIN_ROW_COUNT:], base=trial.get_base(), task=trial.make_task(), adapter=Adapter(rank=2),
+        train=TrainingArgs.model_validate(TRAIN_SETTINGS), out=out, work=work,
     )
 
 
@@ -93,6 +94,4 @@ def _check_adapter_files(result: Any, folder: Path, off: type[Exception]) -> Non
         raise off(f"fit must return a TrainResult, not {type(result).__name__}")
     for name in (ADAPTER_WEIGHTS_FILE, "adapter_config.json"):
         if not (folder / name).is_file():
-            raise off(f"fit left no {name} in job.out")
-
-
+            raise off(f"fit did not write {name} to job.out")

@@ -1,4 +1,4 @@
-"""Random models of two layers that read any text: enough for an objective to learn on, in seconds, from no network."""
+"""Random models of two layers that accept any text, so that objectives can be tested in seconds without network."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ CHAT_TEMPLATE = (
 )
 
 
-def build_random_base(folder: Path, form: str) -> Base:
-    """The tiny base for a form of answers, made on the first call: a decoder for texts, else an encoder."""
-    kind = "decoder" if form == "text" else "encoder"
-    place = folder / kind
-    if not (place / "config.json").is_file():
-        place.mkdir(parents=True, exist_ok=True)
-        (_write_random_decoder if kind == "decoder" else _write_random_encoder)(place)
-    return Base(place, f"example/{kind}", "1", "0" * 64, "CC0-1.0")
+def build_random_base(folder: Path, output_type: str) -> Base:
+    """Return a tiny base for an output type, created on the first call: a decoder for text, else an encoder."""
+    kind = "decoder" if output_type == "text" else "encoder"
+    base_folder = folder / kind
+    if not (base_folder / "config.json").is_file():
+        base_folder.mkdir(parents=True, exist_ok=True)
+        (_write_random_decoder if kind == "decoder" else _write_random_encoder)(base_folder)
+    return Base(base_folder, f"example/{kind}", "1", "0" * 64, "CC0-1.0")
 
 
 def _write_random_encoder(folder: Path) -> None:
-    """A random BERT whose vocabulary is the kit's words, and all letters by themselves for any others."""
+    """Write a random BERT whose vocabulary is the kit's words, and single letters for all others."""
     import torch
     from transformers import BertConfig, BertModel, BertTokenizerFast
 
@@ -38,13 +38,13 @@ def _write_random_encoder(folder: Path) -> None:
         vocab_size=len(vocabulary), hidden_size=HIDDEN_SIZE, num_hidden_layers=2, num_attention_heads=2,
         intermediate_size=2 * HIDDEN_SIZE, max_position_embeddings=256,
     )).save_pretrained(folder)
-    listed = folder / "vocab.txt"
-    listed.write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
-    BertTokenizerFast(vocab=str(listed)).save_pretrained(folder)
+    vocabulary_file = folder / "vocab.txt"
+    vocabulary_file.write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
+    BertTokenizerFast(vocab=str(vocabulary_file)).save_pretrained(folder)
 
 
 def _write_random_decoder(folder: Path) -> None:
-    """A random Llama over bytes, with a chat template."""
+    """Write a random byte-level Llama with a chat template."""
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast

@@ -1,4 +1,4 @@
-"""One plugin on trial: its job, its world, its teacher, and what it reads meanwhile."""
+"""The environment of a trial: a plugin with its jobs, files, a scripted teacher, and tracking of column reads."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ from factory.testing.column_access import ColumnAccess
 
 HERE = Path(__file__).parent
 WORLD_FOLDER = HERE / "world"
-"""The project-local folder that holds the kit's own tasks."""
+"""Project-local plugin folder with the kit's own tasks."""
 SEED = 7
 SHORT_ANSWER_TOKENS = 13
 MODEL_OUTPUT_TYPES = {"embedder": "labels", "prompter": "text"}
-"""Further model → the form of answers that its kind of base is for."""
+"""Name of a further model → output type that selects its random base."""
 
 
 class ModelNeededError(Exception):
-    """The plugin asks for a model, and this trial has none."""
+    """The plugin needs a model, and this trial has none."""
 
 
 class OffContractError(Exception):
-    """The plugin gave something that its role does not allow."""
+    """The plugin returned something that its role does not allow."""
 
 
 def _raise_model_needed() -> Kit:
@@ -50,19 +50,19 @@ def _raise_model_needed() -> Kit:
 
 @dataclass
 class ScriptedTeacher:
-    """A teacher whose answers are known before: one reply after another, from the first again after the last."""
+    """A teacher that returns the given replies in turn, starting over after the last."""
 
     replies: tuple[str, ...]
     model: str = "scripted"
     reply_count: int = 0
 
     def ask(self, asks: Iterable[ChatRequest], report: Reporter | None = None) -> Iterator[ChatResponse]:
-        """A reply to each, in order; one that does not fit the schema has failed."""
-        for ask in asks:
+        """Yield a reply to each request; one that does not validate against the schema has an `error`."""
+        for request in asks:
             text = self.replies[self.reply_count % len(self.replies)]
             self.reply_count += 1
             try:
-                value = ask.schema.model_validate_json(text) if ask.schema else None
+                value = request.schema.model_validate_json(text) if request.schema else None
             except ValueError as error:
                 yield ChatResponse(text, error=str(error).splitlines()[0], model=self.model)
                 continue
@@ -71,7 +71,7 @@ class ScriptedTeacher:
 
 @dataclass
 class Trial:
-    """One plugin, its case, and where its files lie. `reading` hears which columns it looks at."""
+    """One plugin with its case and folder; `column_access` records the columns that it reads."""
 
     plugin: Plugin
     case: Case
@@ -87,58 +87,60 @@ class Trial:
 
     @property
     def output_type(self) -> str:
-        """The form of answers that the trial is about."""
+        """The output type of the trial."""
         return infer_output_type(self.plugin, self.case, self.registry)
 
     def make_task(self) -> Task:
-        """The task of the trial: its own, the case's, or the kit's for the form of answers."""
+        """Return the task of the trial: the plugin itself, the case's, or the kit's for the output type."""
         if isinstance(self.plugin, Task):
             return self.plugin
-        form = self.output_type if f"world-{self.output_type}" in {t.kind for t in self.registry.list_classes("task")} else "labels"
-        return cast(Task, self.registry.make_plugin("task", {"kind": self.case.task or f"world-{form}"}))
+        known = {kind.kind for kind in self.registry.list_classes("task")}
+        default = f"world-{self.output_type}" if f"world-{self.output_type}" in known else "world-labels"
+        return cast(Task, self.registry.make_plugin("task", {"kind": self.case.task or default}))
 
     def run(self) -> Any:
-        """What the plugin makes of the case."""
+        """Call the plugin on the case and return its output as JSON values. Raises OffContractError."""
         from factory.testing.role_checks import ROLE_CHECKS
 
-        drive = next(drive for role, drive in ROLE_CHECKS if isinstance(self.plugin, role))
-        return drive(self)
+        check = next(check for role, check in ROLE_CHECKS if isinstance(self.plugin, role))
+        return check(self)
 
     def build_job_fields(self) -> dict[str, Any]:
-        """What every job carries."""
+        """Return the fields that all jobs have."""
         return {
-            "seed": SEED, "report": NoOpReporter(), "root": self.root, "tables": self.tables, "kit_loader": self.kit_loader,
-            "models": {name: self.get_further_base(name) for name in self.plugin.get_required_models()}, "teacher_factory": self.make_teacher,
+            "seed": SEED, "report": NoOpReporter(), "root": self.root, "tables": self.tables,
+            "kit_loader": self.kit_loader, "teacher_factory": self.make_teacher,
+            "models": {name: self.get_further_base(name) for name in self.plugin.get_required_models()},
         }
 
     def get_base(self) -> Base:
-        """The base model; a folder that nobody may look into when the trial has none."""
+        """Return the base model; a missing folder if the trial has none."""
         return self.base or Base(self.root / "no-model", "example/base", "1", "0" * 64, "MIT")
 
     def make_teacher(self, alias: Any = "teacher") -> Teacher:
-        """One that says what the case says, in turn. Raises ModelNeededError when the case says nothing."""
+        """Return a teacher with the case's replies. Raises ModelNeededError if it has none."""
         if not self.case.replies:
-            raise ModelNeededError("it asks a teacher; say what that answers by Case(replies=[…])")
+            raise ModelNeededError("it asks a teacher; pass its replies with Case(replies=[…])")
         return ScriptedTeacher(tuple(self.case.replies))
 
     def get_further_base(self, alias: str) -> Base:
-        """A model beside the base, of the kind that its name in the spec promises."""
+        """Return a model besides the base, of the architecture that suits its name in the spec."""
         if self.base is None:
             return self.get_base()
         from factory.testing.random_models import build_random_base
 
         return build_random_base(self.root / "models", MODEL_OUTPUT_TYPES.get(alias, self.output_type))
 
-    def rows_job(self, rows: Sequence[Row]) -> RowsJob:
-        """A job over rows."""
+    def build_rows_job(self, rows: Sequence[Row]) -> RowsJob:
+        """Build a job over rows."""
         return RowsJob(**self.build_job_fields(), rows=rows, base=self.get_base(), task=self.make_task())
 
 
 def infer_output_type(plugin: Plugin | type[Plugin], case: Case, registry: Registry) -> str:
-    """The form of answers that a plugin is about: what it says itself, else that of the case's task, else labels."""
-    said = getattr(plugin, "output_type", "")
-    if isinstance(said, str) and said:
-        return said
+    """Return the output type of a plugin: its own, else that of the case's task, else labels."""
+    declared = getattr(plugin, "output_type", "")
+    if isinstance(declared, str) and declared:
+        return declared
     if case.task.startswith("world-"):
         return case.task.removeprefix("world-")
     tasks = {kind.kind: str(getattr(kind, "output_type", "")) for kind in registry.list_classes("task")}
@@ -146,9 +148,9 @@ def infer_output_type(plugin: Plugin | type[Plugin], case: Case, registry: Regis
 
 
 def create_trial(plugin: Plugin, case: Case | None = None, root: Path | None = None) -> Trial:
-    """A trial of one plugin in this process: `trial(MyEval(), Case(rows=…)).run()` gives what it says, as JSON values.
+    """Create a trial in this process: `create_trial(MyEval(), Case(rows=…)).run()` returns its output as JSON values.
 
-    The case's files lie in `root`, a fresh temporary folder by default.
+    The files of the case are written to `root`, by default a new temporary folder.
     """
     case = case or Case()
     folder = root or Path(tempfile.mkdtemp(prefix="factory-trial-"))
@@ -158,13 +160,13 @@ def create_trial(plugin: Plugin, case: Case | None = None, root: Path | None = N
 
 
 def shorten_fields(kind: type[Plugin], case: Case) -> dict[str, Any]:
-    """The fields of a case, with short answers where nobody said how long: a random model never ends its turn."""
+    """Return the fields of a case; by default with short answers, because a random model never ends its turn."""
     short = {} if case.rows or "max_new_tokens" not in kind.model_fields else {"max_new_tokens": SHORT_ANSWER_TOKENS}
     return {**short, **case.fields}
 
 
 def write_files(case: Case, root: Path) -> None:
-    """Lay the files of a case into a folder."""
+    """Write the files of a case to a folder."""
     for name, content in case.files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(content.encode() if isinstance(content, str) else content)
@@ -172,5 +174,5 @@ def write_files(case: Case, root: Path) -> None:
 
 @cache
 def load_world_registry() -> Registry:
-    """What is installed, and the kit's own tasks."""
+    """Return the registry of installed plugins and the kit's own."""
     return Registry.load([WORLD_FOLDER])

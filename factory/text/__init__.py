@@ -1,1 +1,1 @@
-"""Text utilities without dependencies on the rest: normal form, shingles, near duplicates, JSONL, templates."""
+"""Text utilities without other dependencies: normalisation, shingles, near duplicates, JSONL, templates."""

@@ -1,4 +1,4 @@
-"""Reading JSON, one object a line, with the line's number for whoever must be told about it."""
+"""Reading JSONL files with line numbers, so that errors can name the line."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from factory.errors import InputError
 def read_numbered_jsonl(
     path: Path, shown: str = "", bad: Callable[[str], None] | None = None
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield (line number, object); empty lines are passed over. `shown` is how messages call the file.
+    """Yield (line number, object), skipping empty lines. `shown` is the name of the file in messages.
 
-    Raises InputError `file:line: …` for what is not UTF-8, not JSON, or not an object; with `bad` (a job's own) that
-    is told of it, and the line left out when it does not raise.
+    Raises InputError `file:line: …` for a line that is not UTF-8, not JSON, or not an object. With `bad` (such as
+    `job.report_bad_record`) the message goes there instead, and the line is skipped unless that raises.
     """
     shown = shown or str(path)
     try:
@@ -38,23 +38,23 @@ def read_numbered_jsonl(
 
 
 def refuse_json_constant(name: str) -> NoReturn:
-    """Refuse NaN and Infinity, which Python's parser would take."""
-    raise ValueError(f"{name} has no JSON form")
+    """Raise ValueError for NaN and Infinity, which Python's JSON parser accepts."""
+    raise ValueError(f"{name} is not valid JSON")
 
 
 def _parse_json_object(line: bytes, where: str) -> dict[str, Any]:
     try:
         value = json.loads(line.rstrip().decode("utf-8-sig"), parse_constant=refuse_json_constant)
         if b"\\ud" in line.lower():
-            json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair could never be written again
+            json.dumps(value, ensure_ascii=False).encode()  # a lone surrogate could never be written as UTF-8
     except UnicodeDecodeError as error:
         raise InputError(f"{where}: not UTF-8: {error.reason} at byte {error.start} of the line") from error
     except json.JSONDecodeError as error:
         raise InputError(f"{where}: not JSON: {error.msg} at column {error.colno}") from error
     except UnicodeEncodeError as error:
-        raise InputError(f"{where}: half of a surrogate pair is no text") from error
+        raise InputError(f"{where}: contains a lone surrogate, which is not valid text") from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"{where}: not JSON: {error}") from error
     if not isinstance(value, dict):
-        raise InputError(f"{where}: a {type(value).__name__} where an object {{…}} is wanted")
+        raise InputError(f"{where}: expected a JSON object {{…}}, got {type(value).__name__}")
     return value

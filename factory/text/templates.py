@@ -1,4 +1,4 @@
-"""The one renderer: a template over a row's columns becomes model input, in training, answering and serving alike."""
+"""The only template renderer: it turns columns into model input for training, contenders, bundle and serving."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ SLOT_PATTERN = re.compile(r"\{([A-Za-z_]\w*)\}")
 
 
 def list_slots(template: str) -> tuple[str, ...]:
-    """The columns that a template reads, in order of appearance."""
+    """Return the columns that a template reads, in order of appearance."""
     return tuple(dict.fromkeys(SLOT_PATTERN.findall(template)))
 
 
 def render(template: str, columns: Mapping[str, Any]) -> str:
-    """Fill `{column}` slots; nothing else has a meaning. Raises KeyError for a column that is not there."""
+    """Replace each `{column}` slot by the column's value; there is no other syntax. Raises KeyError if missing."""
     return SLOT_PATTERN.sub(lambda match: str(columns[match.group(1)]), template)

@@ -1,1 +1,1 @@
-"""The terminal interface: a pure function of what builds wrote. It never trains, and killing it changes nothing."""
+"""Terminal interface: shows what builds wrote. It never builds, so closing it changes nothing."""

@@ -1,4 +1,4 @@
-"""The app: screens by number, one clock for all of them, themes, the palette of commands."""
+"""The Textual app: one mode per screen, one timer for all of them, themes and the command palette."""
 
 from __future__ import annotations
 
@@ -16,26 +16,25 @@ from textual.screen import Screen
 from textual.theme import Theme
 
 from factory.tui import export
-from factory.tui.broken import BROKEN
-from factory.tui.index import Summary
-from factory.tui.keys import COMMON
-from factory.tui.lines import safe
-from factory.tui.look import DARK, LIGHT
+from factory.tui.keys import COMMON_KEYS, SCREENS
+from factory.tui.read_errors import READ_ERRORS
+from factory.tui.rich_text import sanitise
 from factory.tui.screens.base import Page
 from factory.tui.screens.help import HelpScreen
-from factory.tui.widgets.bars import SCREENS
-from factory.tui.world import World
+from factory.tui.state import AppState
+from factory.tui.theme import DARK, LIGHT
 
-BEAT = 0.1
-"""Seconds between two looks at what is shown: many events are one picture."""
-ROUND = 1.0
-"""Seconds between two looks at the folder of runs."""
-SLICE = 0.012
-"""Seconds that reading runs may hold up a key."""
+TICK_SECONDS = 0.1
+"""Seconds between two redraws: events that arrive in between are drawn together."""
+REFRESH_SECONDS = 1.0
+"""Seconds between two scans of the runs folder."""
+READ_SLICE_SECONDS = 0.012
+"""Seconds that reading journals may delay a key press."""
+MAX_PALETTE_RUNS = 50
 
 
-def theme(name: str, colours: dict[str, str], dark: bool) -> Theme:
-    """Textual's theme of one of the two sets of colours."""
+def build_theme(name: str, colours: dict[str, str], dark: bool) -> Theme:
+    """Return the Textual theme of one of our two palettes."""
     return Theme(
         name=name,
         dark=dark,
@@ -52,76 +51,74 @@ def theme(name: str, colours: dict[str, str], dark: bool) -> Theme:
     )
 
 
-PAGES = {
+PAGE_CLASSES = {
     "runs": "runs.RunsPage",
     "run": "run.RunPage",
     "verdict": "verdict.VerdictPage",
     "compare": "compare.ComparePage",
-    "try": "trying.TryPage",
+    "try": "try_specialist.TryPage",
     "review": "review.ReviewPage",
     "specialists": "specialists.SpecialistsPage",
 }
-"""Screen → module and class. Each is imported when it is first shown: the list of runs is up in half the time."""
+"""Screen → module and class, imported when first shown: this halves the time until the list of runs appears."""
 
 
-def page_of(name: str) -> Screen[Any]:
-    """A screen by its name."""
-    module, _, kind = PAGES[name].partition(".")
-    made: Screen[Any] = getattr(import_module(f"factory.tui.screens.{module}"), kind)()
-    return made
+def load_page(name: str) -> Screen[Any]:
+    """Import and create a screen by its name."""
+    module, _, class_name = PAGE_CLASSES[name].partition(".")
+    page: Screen[Any] = getattr(import_module(f"factory.tui.screens.{module}"), class_name)()
+    return page
 
 
 class FactoryApp(App[None]):
-    """`factory tui`."""
+    """The app behind `factory tui`."""
 
     TITLE = "factory"
     CSS_PATH = Path(__file__).with_name("style.tcss")
     ENABLE_COMMAND_PALETTE = True
-    MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {name: partial(page_of, name) for name in PAGES}
+    MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {n: partial(load_page, n) for n in PAGE_CLASSES}
     DEFAULT_MODE = "runs"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(str(i), f"page('{name}')", name, show=False) for i, name in enumerate(SCREENS, 1)
     ]
 
     def __init__(
-        self, home: Path, *, clock: Callable[[], float] = time.time, start: str = "runs", light: bool = False
+        self, home: Path, *, clock: Callable[[], float] = time.time, start_screen: str = "runs", light: bool = False
     ) -> None:
         super().__init__()
-        self.world = World(home, clock)
-        self.start = start
+        self.state = AppState(home, clock)
+        self.start_screen = start_screen
+        # The palette lists all registered themes: keep only those whose colours the screens know.
         for name in list(self.available_themes):
             self.unregister_theme(name)
-        self.register_theme(theme("factory-dark", DARK, True))
-        self.register_theme(theme("factory-light", LIGHT, False))
+        self.register_theme(build_theme("factory-dark", DARK, True))
+        self.register_theme(build_theme("factory-light", LIGHT, False))
         self.theme = "factory-light" if light else "factory-dark"
-        self.looking: Iterator[bool] | None = None
-        self.rounds = self.beats = 0
+        self.refresh_steps: Iterator[bool] | None = None
+        self.refresh_count = self.tick_count = 0
         self.stale = False
-        """Whether the index knows more than the screen shows."""
-        self.worst_first = False
-        """Whether Compare is to begin with the rows that were lost."""
-        self.to_try: list[str] = []
-        """Specialists that Try is to ask."""
+        """Whether the index has changes that the screen does not show yet."""
 
     @property
     def page(self) -> Page | None:
-        """The screen that is shown; None while a sheet lies over it, or while it is changed for another."""
+        """The current screen; None while a dialog covers it or another one is being pushed."""
         try:
-            found = self.screen
+            screen = self.screen
+        # Textual's stack is empty for a moment while it switches modes.
         except ScreenStackError:
             return None
-        return found if isinstance(found, Page) else None
+        return screen if isinstance(screen, Page) else None
 
     def on_mount(self) -> None:
-        """The first look is at the newest runs alone; the others come while the screen is up already."""
-        self.look(first=True)
-        self.action_page(self.start)
-        self.set_interval(BEAT, self._beat)
-        self.set_interval(ROUND, self.look)
+        """Read the newest runs, show the first screen, and read the rest while it is up."""
+        self.start_refresh(first=True)
+        self.action_page(self.start_screen)
+        self.set_interval(TICK_SECONDS, self._tick)
+        self.set_interval(REFRESH_SECONDS, self.start_refresh)
 
     def on_unmount(self) -> None:
-        """Remember what was read."""
-        self.world.index.save()
+        """Save the run index."""
+        self.state.index.save()
 
     def notify(
         self,
@@ -132,75 +129,77 @@ class FactoryApp(App[None]):
         timeout: float | None = None,
         markup: bool = False,
     ) -> None:
-        """Say something for a moment; what stands in brackets is text, not markup."""
-        super().notify(safe(message), title=title, severity=severity, timeout=timeout, markup=markup)
+        """Show a toast. Markup is off by default, so that brackets in names are shown as they are."""
+        super().notify(sanitise(message), title=title, severity=severity, timeout=timeout, markup=markup)
 
-    def look(self, first: bool = False) -> None:
-        """Begin another look at the folder of runs, when the last one is through."""
-        if self.looking is None:
-            self.looking = self.world.steps()
-            self._go_on(first)
+    def start_refresh(self, first: bool = False) -> None:
+        """Start scanning the runs folder, unless a scan is still going on."""
+        if self.refresh_steps is None:
+            self.refresh_steps = self.state.index.iter_refresh()
+            self._continue_refresh(first)
 
-    def _go_on(self, first: bool = False) -> None:
-        """Read runs for a moment, the rest at the next beat."""
-        if self.looking is None:
+    def _continue_refresh(self, first: bool = False) -> None:
+        """Read runs for one time slice; the next tick continues."""
+        if self.refresh_steps is None:
             return
-        until, changed, through = time.perf_counter() + SLICE * (4 if first else 1), False, True
-        for one in self.looking:
-            changed = changed or one
-            if time.perf_counter() > until:
-                through = False
+        deadline = time.perf_counter() + READ_SLICE_SECONDS * (4 if first else 1)
+        complete = True
+        for changed in self.refresh_steps:
+            self.stale = self.stale or changed
+            if time.perf_counter() > deadline:
+                complete = False
                 break
-        if through:
-            self.looking = None
-            self.rounds += 1
-            self.world.index.save()
-        self.stale = self.stale or changed
+        if complete:
+            self.refresh_steps = None
+            self.refresh_count += 1
+            self.state.index.save()
+        # A scan of a large home spans many ticks: redraw only now and then until it is complete.
         page = self.page
-        if self.stale and page is not None and page.is_mounted and (through or first or self.beats % 5 == 0):
+        if self.stale and page is not None and page.is_mounted and (complete or first or self.tick_count % 5 == 0):
             self.stale = False
             page.index_changed()
 
-    def look_ahead(self) -> None:
-        """Work out, beside everything else, when the runs that are going on will be done."""
-        self.run_worker(self._ahead, thread=True, group="ahead", exclusive=True)
+    def estimate_remaining_times(self) -> None:
+        """Estimate in a thread when the active runs will finish, then tell the current screen."""
+        self.run_worker(self._estimate_remaining_times, thread=True, group="ahead", exclusive=True)
 
-    def _ahead(self) -> None:
-        found = self.world.look_ahead()
+    def _estimate_remaining_times(self) -> None:
+        estimates = self.state.estimate_remaining_times()
 
-        def tell() -> None:
-            self.world.finishes = found
+        def publish() -> None:
+            self.state.remaining_times = estimates
             if self.page is not None:
-                self.page.looked_ahead()
+                self.page.estimates_changed()
 
-        self.call_from_thread(tell)
+        # Widgets may be changed on the app's thread only.
+        self.call_from_thread(publish)
 
-    def _beat(self) -> None:
-        self.beats += 1
-        self._go_on()
+    def _tick(self) -> None:
+        self.tick_count += 1
+        self._continue_refresh()
         page = self.page
         if page is not None and page.is_mounted:
             page.tick()
 
     def action_page(self, name: str) -> None:
-        """Go to a screen."""
+        """Switch to a screen, or update it when it is current already."""
         if name in self.MODES and self.current_mode != name:
             self.switch_mode(name)
         elif name in self.MODES and self.page is not None:
             self.page.arrive()
 
     def open_run(self, run: str, page: str = "run") -> None:
-        """Look at a run on one of the screens."""
-        self.world.chosen = run
+        """Select a run and switch to one of the screens."""
+        self.state.selected_run = run
         self.action_page(page)
 
     def action_help(self) -> None:
-        """What the keys of this screen do."""
+        """Show the keys of the current screen."""
         if self.page is not None:
             self.push_screen(HelpScreen(self.page))
 
-    def action_turn_theme(self) -> None:
-        """Light or dark."""
+    def action_toggle_theme(self) -> None:
+        """Switch between the light and the dark theme."""
         self.theme = "factory-light" if self.current_theme.dark else "factory-dark"
         if self.page is not None:
             self.page.fill()
@@ -209,50 +208,44 @@ class FactoryApp(App[None]):
         """Write the active table as CSV."""
         table = self.page.table() if self.page is not None else None
         if table is None:
-            self.notify("there is no table here", severity="warning")
+            self.notify("this screen has no table to export", severity="warning")
             return
-        self._written(lambda: export.csv(Path.cwd(), f"{self.current_mode}-{table.id}", table.grid))
+        self._notify_written(lambda: export.export_csv(Path.cwd(), f"{self.current_mode}-{table.id}", table.grid))
 
     def action_export_svg(self) -> None:
-        """Write the screen as it is as SVG."""
-        self._written(lambda: export.svg(Path.cwd(), self.current_mode or "screen", self.export_screenshot()))
+        """Write a picture of the screen as SVG."""
+        name = self.current_mode or "screen"
+        self._notify_written(lambda: export.export_svg(Path.cwd(), name, self.export_screenshot()))
 
-    def report(self, run: str) -> None:
-        """Write the HTML report of a run and open it where there is a browser."""
+    def write_report(self, run: str) -> None:
+        """Write the HTML report of a run in a thread, and open it where there is a browser."""
         self.notify("writing the report …", timeout=2)
-        self.run_worker(lambda: self._report(run), thread=True, group="report")
+        self.run_worker(lambda: self._write_report(run), thread=True, group="report")
 
-    def _report(self, run: str) -> None:
+    def _write_report(self, run: str) -> None:
         try:
-            path, opened = export.report(Path.cwd(), self.world.home, run)
-        except BROKEN as error:
-            self.call_from_thread(self.notify, f"no report: {error}", severity="error")
+            path, opened = export.export_report(Path.cwd(), self.state.home, run)
+        except READ_ERRORS as error:
+            self.call_from_thread(self.notify, f"cannot write the report: {error}", severity="error")
             return
         self.call_from_thread(self.notify, f"{'opened' if opened else 'wrote'} {path}")
 
-    def _written(self, write: Callable[[], Path]) -> None:
+    def _notify_written(self, write: Callable[[], Path]) -> None:
         try:
             self.notify(f"wrote {write()}")
         except OSError as error:
-            self.notify(f"not written: {error.strerror or error}", severity="error")
+            self.notify(f"cannot write the file: {error.strerror or error}", severity="error")
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterator[SystemCommand]:
-        """Every command by name: screens, keys of this screen, and the newest runs."""
+        """Yield the palette's commands: the screens, the keys of this screen, and the newest runs."""
         for name in SCREENS:
             if name in self.MODES:
                 yield SystemCommand(f"Go to {name.capitalize()}", "screen", lambda name=name: self.action_page(name))
         if isinstance(screen, Page):
-            for key in (*screen.KEYS, *COMMON):
-                yield SystemCommand(key.said.capitalize(), f"key {key.first}", self._doing(screen, key.action))
-        for one in self.world.index.all()[:50]:
-            yield SystemCommand(*_open(one), lambda run=one.id: self.open_run(run))
-
-    def _doing(self, screen: Screen[Any], action: str) -> Callable[[], None]:
-        def do() -> None:
-            self.call_later(screen.run_action, action)
-
-        return do
-
-
-def _open(one: Summary) -> tuple[str, str]:
-    return f"Open run {one.name} {one.id}", f"{one.state} {one.verdict}"
+            for key in (*screen.KEYS, *COMMON_KEYS):
+                # Deferred, so that the palette has closed before the screen receives the action.
+                run_action = partial(self.call_later, screen.run_action, key.action)
+                yield SystemCommand(key.description.capitalize(), f"key {key.first_label}", run_action)
+        for run in self.state.index.list_runs()[:MAX_PALETTE_RUNS]:
+            title, hint = f"Open run {run.name} {run.id}", f"{run.state} {run.verdict}"
+            yield SystemCommand(title, hint, lambda run_id=run.id: self.open_run(run_id))

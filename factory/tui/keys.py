@@ -1,4 +1,4 @@
-"""A key, what it does, and how that is said: bindings, the line of hints, help and the palette are made of these."""
+"""Key bindings with their descriptions, shared by the bindings, the footer, the help and the command palette."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from textual.binding import Binding, BindingType
 
-from factory.tui.lines import Line, line, width
+from factory.tui.rich_text import Line, make_line, measure_width
 
-NAMES = {
+SCREENS = ("runs", "run", "verdict", "compare", "try", "review", "specialists")
+"""The screens in the order of their number keys, from 1."""
+KEY_LABELS = {
     "question_mark": "?",
     "slash": "/",
     "space": "space",
@@ -24,63 +26,65 @@ NAMES = {
     "right": "→",
     "plus": "+",
 }
+"""Textual's key name → label on the keyboard."""
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One or several keys of one action. `hint` is how the bottom line says it, empty for not at all."""
+    """One or several keys of an action. `hint` is its label in the footer; without one it is not shown there."""
 
     keys: str
     action: str
-    said: str
+    description: str
     hint: str = ""
 
     @property
-    def shown(self) -> str:
-        """As it stands on the keyboard."""
-        return " ".join(NAMES.get(key, key) for key in self.keys.split(","))
+    def label(self) -> str:
+        """All keys as labelled on the keyboard."""
+        return " ".join(KEY_LABELS.get(key, key) for key in self.keys.split(","))
 
     @property
-    def first(self) -> str:
-        """The first of them, as it stands on the keyboard."""
+    def first_label(self) -> str:
+        """The first key as labelled on the keyboard."""
         key = self.keys.split(",")[0]
-        return NAMES.get(key, key)
+        return KEY_LABELS.get(key, key)
 
 
-COMMON = (
+COMMON_KEYS = (
     Key("question_mark,f1", "app.help", "help on this screen", "help"),
     Key("tab", "panel(1)", "next panel"),
     Key("shift+tab", "panel(-1)", "previous panel"),
-    Key("slash", "search", "filter the table, or search the text, of the active panel"),
-    Key("ctrl+p", "app.command_palette", "every command by name"),
-    Key("e", "app.export_csv", "write the active table as CSV"),
-    Key("E", "app.export_svg", "write the screen as SVG"),
-    Key("T", "app.turn_theme", "light or dark"),
+    Key("slash", "search", "filter the active table, or search the active text"),
+    Key("ctrl+p", "app.command_palette", "command palette"),
+    Key("e", "app.export_csv", "export the active table as CSV"),
+    Key("E", "app.export_svg", "export the screen as SVG"),
+    Key("T", "app.toggle_theme", "switch between the light and the dark theme"),
     Key("escape", "back", "clear the filter, or go back"),
-    Key("q", "app.quit", "leave; builds go on"),
+    Key("q", "app.quit", "quit; builds keep running"),
 )
-"""Keys that every screen has."""
-MOVING = (
-    ("↑ ↓ j k", "move"),
-    ("pageup pagedown home end", "move far"),
-    ("enter", "open what is under the cursor"),
-    ("s S", "sort the table by the next column; the other way round"),
+"""Keys of every screen."""
+MOVEMENT_KEYS = (
+    ("↑ ↓ j k", "move the cursor"),
+    ("pageup pagedown home end", "move by a page, or to the start or the end"),
+    ("enter", "open the selected row"),
+    ("s S", "sort by the next column; reverse the order"),
     ("1 … 7", "go to a screen"),
 )
 
 
-def bindings(keys: Sequence[Key]) -> list[BindingType]:
-    """As Textual wants them."""
-    return [Binding(key.keys, key.action, key.said, show=False) for key in keys]
+def make_bindings(keys: Sequence[Key]) -> list[BindingType]:
+    """Return Textual bindings for keys."""
+    return [Binding(key.keys, key.action, key.description, show=False) for key in keys]
 
 
-def hints(keys: Sequence[Key], room: int) -> Line:
-    """As many as fit, the first ones first; help always."""
-    last: Line = line((" ? ", "accent"), ("help", "dim"))
+def render_hints(keys: Sequence[Key], width: int) -> Line:
+    """Return the footer: as many hints as fit, in order, and always the one for help."""
+    help_hint: Line = make_line((" ? ", "accent"), ("help", "dim"))
     spans: list[tuple[str, str]] = []
-    for key in (k for k in keys if k.hint):
-        more = [(f" {key.first} ", "accent"), (f"{key.hint} ", "dim")]
-        if width(line(*spans, *more, *last)) > room:
+    for key in (key for key in keys if key.hint):
+        hint = [(f" {key.first_label} ", "accent"), (f"{key.hint} ", "dim")]
+        # Room for the help hint is reserved, as it leads to all other keys.
+        if measure_width(make_line(*spans, *hint, *help_hint)) > width:
             break
-        spans += more
-    return line(*spans, *last)
+        spans += hint
+    return make_line(*spans, *help_hint)

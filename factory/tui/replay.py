@@ -1,54 +1,54 @@
-"""Going through the past of a run: where one is, and how fast it plays."""
+"""Replay of a finished or running build: the position in its past, and the playback speed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from factory.tui.lines import Line, line
+from factory.tui.rich_text import Line, make_line
 from factory.views.formatting import format_seconds
 
-SPEED = 16.0
+DEFAULT_SPEED = 16.0
 
 
 @dataclass
 class Replay:
-    """A moment of the past in seconds since the epoch, or None for now."""
+    """The moment shown, in seconds since the epoch; None is now. `updated_at` is the clock at the last advance."""
 
-    at: float | None = None
-    speed: float = SPEED
+    moment: float | None = None
+    speed: float = DEFAULT_SPEED
     playing: bool = False
-    looked: float = 0.0
+    updated_at: float = 0.0
 
-    def step(self, share: float, bounds: tuple[float, float]) -> None:
-        """Move by a share of the whole; from now, the end is where one starts. It no longer plays."""
+    def seek(self, share: float, bounds: tuple[float, float]) -> None:
+        """Move by a share of the whole duration, from the end when now is shown, and pause."""
         low, high = bounds
-        here = high if self.at is None else self.at
-        self.at = min(high, max(low, here + share * (high - low)))
+        current = high if self.moment is None else self.moment
+        self.moment = min(high, max(low, current + share * (high - low)))
         self.playing = False
 
     def toggle(self, now: float, bounds: tuple[float, float]) -> None:
-        """Play or stop; from now, or from the end, it plays from the beginning."""
-        self.playing, self.looked = not self.playing, now
-        if self.at is None or self.at >= bounds[1]:
-            self.at = bounds[0] if self.playing else self.at
+        """Play or pause; from now, or from the end, playback starts at the beginning."""
+        self.playing, self.updated_at = not self.playing, now
+        if self.moment is None or self.moment >= bounds[1]:
+            self.moment = bounds[0] if self.playing else self.moment
 
-    def beat(self, now: float, bounds: tuple[float, float]) -> bool:
-        """Time passed; whether another moment is shown now."""
-        if not self.playing or self.at is None:
+    def advance(self, now: float, bounds: tuple[float, float]) -> bool:
+        """Advance by the time that passed. Returns whether the moment changed."""
+        if not self.playing or self.moment is None:
             return False
-        self.at = min(bounds[1], self.at + (now - self.looked) * self.speed)
-        self.looked = now
-        self.playing = self.at < bounds[1]
+        self.moment = min(bounds[1], self.moment + (now - self.updated_at) * self.speed)
+        # Stop at the end rather than switch to now, which may be much later.
+        self.updated_at = now
+        self.playing = self.moment < bounds[1]
         return True
 
-    def line(self, bounds: tuple[float, float], room: int) -> Line:
-        """`▶ 04:12 of 14:58 ━━━●────  ×16`."""
+    def render(self, bounds: tuple[float, float], width: int) -> Line:
+        """Return `▶ 04:12 of 14:58 ━━━●────  ×16`."""
         low, high = bounds
-        at = high if self.at is None else self.at
-        said = f"{'▶' if self.playing else '‖'} {format_seconds(at - low)} of {format_seconds(high - low)} "
-        tail = f" ×{self.speed:g}  L: back to now"
-        wide = max(4, room - len(said) - len(tail) - 1)
-        place = round((wide - 1) * ((at - low) / (high - low) if high > low else 1.0))
-        return line(
-            (said, "accent"), ("━" * place, "run"), ("●", "strong"), ("─" * (wide - 1 - place), "dim"), (tail, "dim")
-        )
+        at = high if self.moment is None else self.moment
+        head = f"{'▶' if self.playing else '‖'} {format_seconds(at - low)} of {format_seconds(high - low)} "
+        tail = f" ×{self.speed:g}  L: back to live"
+        cells = max(4, width - len(head) - len(tail) - 1)
+        knob = round((cells - 1) * ((at - low) / (high - low) if high > low else 1.0))
+        rail = (("━" * knob, "run"), ("●", "strong"), ("─" * (cells - 1 - knob), "dim"))
+        return make_line((head, "accent"), *rail, (tail, "dim"))

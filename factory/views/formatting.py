@@ -16,12 +16,13 @@ BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u206
 def clean_line(text: object, limit: int = 0) -> str:
     """One safe line for a terminal: no control sequence, line break or change of direction; at most `limit` letters."""
     bare = ESCAPE_SEQUENCES.sub("", str(text))
-    line = "".join(" " if c in "\n\r\t" else c for c in bare if c in "\n\r\t" or not _is_control_character(c))
+    line = "".join(" " if c in "\n\r\t" else c for c in bare if c in "\n\r\t" or not is_control_character(c))
     line = " ".join(line.split())
     return line[: limit - 1].rstrip() + "…" if 0 < limit < len(line) else line
 
 
-def _is_control_character(character: str) -> bool:
+def is_control_character(character: str) -> bool:
+    """Return whether a character is a control character, a surrogate, or changes the text direction."""
     return character in BIDI_CONTROLS or unicodedata.category(character) in ("Cc", "Cs")
 
 

@@ -1,6 +1,9 @@
-"""YAML with the line and column of every key and list item."""
+"""YAML parsing that keeps the line and column of every key and list item."""
 
 from factory.yaml.nodes import Node, NodePath, SourceLocation, build_node, format_name, format_path, format_value
 from factory.yaml.reader import parse_option_value, parse_spec_text, read_spec_file
 
-__all__ = ["Node", "SourceLocation", "NodePath", "format_path", "format_name", "build_node", "parse_spec_text", "parse_option_value", "read_spec_file", "format_value"]
+__all__ = [
+    "Node", "NodePath", "SourceLocation", "build_node", "format_name", "format_path", "format_value",
+    "parse_option_value", "parse_spec_text", "read_spec_file",
+]

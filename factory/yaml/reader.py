@@ -1,8 +1,8 @@
-"""YAML with the line and column of every key and list item, read as the YAML 1.2 core schema says and nothing more.
+"""A strict YAML reader: the YAML 1.2 core schema, with the line and column of every key and list item.
 
-A spec is data that a stranger may have sent. So there are no anchors (an alias bomb needs one), no tags but the core
-schema's, no second document; depth, size and count are bounded before anything is built; and `no`, `1:30` and
-`2024-01-01` are the text that they look like.
+A spec may come from an untrusted source. There are no anchors (an alias bomb needs one), no tags outside the core
+schema and no second document; depth, size and number of nodes are limited before anything is built; and `no`, `1:30`
+and `2024-01-01` are strings.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MAX_BYTES = 1 << 20
 MAX_DEPTH = 30
 MAX_NODES = 3_000
 MAX_PROBLEMS = 50
-SPEC_SIZE_HINT = "a spec names its data, it does not hold it"
+SPEC_SIZE_HINT = "a spec refers to data files and does not contain the data"
 CORE_TAGS = {f"tag:yaml.org,2002:{name}": name for name in ("str", "int", "float", "bool", "null", "map", "seq")}
 YAML_REMEDIES = {
     "mapping values are not allowed": "check the indentation, or quote text that holds ': '",
@@ -37,13 +37,13 @@ YAML_REMEDIES = {
 
 CONTROL_CHARACTER = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 REFUSED_PATTERNS = (
-    (CONTROL_CHARACTER, "a control character; remove it"),
+    (CONTROL_CHARACTER, "contains a control character; remove it"),
     (re.compile(r"^ *\t[ \t]*[^\s#]", re.MULTILINE), "a tab in the indentation; use spaces"),
 )
 
 
 def read_spec_file(path: Path) -> Node:
-    """The spec file as nodes. Raises SpecError that names every problem, with the path as it was given."""
+    """Read a spec file as nodes. Raises SpecError with every problem; messages show the path as given."""
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
@@ -56,34 +56,35 @@ def read_spec_file(path: Path) -> Node:
     except UnicodeDecodeError as error:
         before = raw[: error.start].decode("utf-8", errors="replace")
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
-        raise SpecError([Problem(str(path), line, column, "", "not UTF-8; save the file in that encoding")]) from None
+        raise SpecError([Problem(str(path), line, column, "", "not UTF-8; save the file as UTF-8")]) from None
     return parse_spec_text(text, str(path))
 
 
 def parse_spec_text(text: str, file: str) -> Node:
-    """The text of a spec as nodes; its top is a mapping. Raises SpecError."""
+    """Parse the text of a spec, whose top level must be a mapping. Raises SpecError with every problem."""
     reader = _YamlReader(text, file)
     top = reader.parse_document(SourceLocation("spec", 1, 1))
     if top is not None and not isinstance(top.value, dict):
-        reader.add_problem("a spec is a mapping of fields, such as `name: my-specialist`", top.location.line, top.location.column)
+        message = "a spec is a mapping of fields, such as `name: my-specialist`"
+        reader.add_problem(message, top.location.line, top.location.column)
     return reader.get_result(top)
 
 
 def parse_option_value(text: str, option: str) -> Node:
-    """The value of a command-line option, as YAML on one line; nothing at all is the empty text. Raises SpecError."""
-    place = SourceLocation("command line", within=option)
+    """Parse the value of a command-line option as one-line YAML; no text is the empty string. Raises SpecError."""
+    location = SourceLocation("command line", within=option)
     if not text:
-        return Node("", place)
-    reader = _YamlReader(text, option, fixed_location=place)
-    return reader.get_result(reader.parse_document(place))
+        return Node("", location)
+    reader = _YamlReader(text, option, fixed_location=location)
+    return reader.get_result(reader.parse_document(location))
 
 
 class _StopReadingError(Exception):
-    """Reading on would only cost time or mislead."""
+    """Raised to stop parsing when further problems would be too many or misleading."""
 
 
 class _YamlReader:
-    """Builds nodes from parser events; collects problems, and goes on where going on makes sense."""
+    """Builds nodes from parser events and collects problems, continuing after those that allow it."""
 
     def __init__(self, text: str, file: str, fixed_location: SourceLocation | None = None) -> None:
         self.text, self.file, self.fixed_location = text, file, fixed_location
@@ -106,54 +107,57 @@ class _YamlReader:
             raise SpecError(self.problems)
         return top
 
-    def parse_document(self, place: SourceLocation) -> Node | None:
-        """The one document of the text, or None after something was said."""
+    def parse_document(self, location: SourceLocation) -> Node | None:
+        """Parse the only document of the text; None if a problem stopped the parser."""
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         try:
             self._check_characters()
             self.events = yaml.parse(self.text, Loader=loader)
-            return self._parse_single_document(place)
+            return self._parse_single_document(location)
         except _StopReadingError:
             return None
         except yaml.MarkedYAMLError as error:
             self.problems.append(self._build_syntax_problem(error))
         return None
 
-    def _parse_single_document(self, place: SourceLocation) -> Node | None:
-        next(self.events)
+    def _parse_single_document(self, location: SourceLocation) -> Node | None:
+        next(self.events)  # stream start
         start = next(self.events)
         if not isinstance(start, yaml.DocumentStartEvent):
-            self.add_problem("empty; a spec starts with `apiVersion: factory/v1`", place.line, place.column)
+            self.add_problem("empty; a spec starts with `apiVersion: factory/v1`", location.line, location.column)
             return None
         if start.version or start.tags:
-            self.add_problem_at(start.start_mark, "a spec has no % directives; remove the line")
-        top = self._parse_node(next(self.events), (), place)
-        next(self.events)
+            self.add_problem_at(start.start_mark, "% directives are not supported; remove the line")
+        top = self._parse_node(next(self.events), (), location)
+        next(self.events)  # document end
         after = next(self.events)
         if isinstance(after, yaml.DocumentStartEvent):
-            self.add_problem_at(after.start_mark, "a second document; one file is one spec, remove the `---`")
+            self.add_problem_at(after.start_mark, "a second document; keep one spec per file and remove the `---`")
         return top
 
-    def _parse_node(self, event: Any, steps: NodePath, place: SourceLocation) -> Node:
+    def _parse_node(self, event: Any, steps: NodePath, location: SourceLocation) -> Node:
         self._check_size_limits(event, steps)
         if isinstance(event, yaml.AliasEvent):
             anchor = format_name(str(event.anchor))
+            # One problem per anchor is enough: an alias is reported only if its anchor was not.
             if event.anchor not in self.anchors:
-                self.add_problem_at(event.start_mark, f"the alias *{anchor} is refused; write the value out", steps)
-            return Node(None, place)
+                text = f"the alias *{anchor} is not supported; write out the value"
+                self.add_problem_at(event.start_mark, text, steps)
+            return Node(None, location)
         if event.anchor is not None:
             anchor = format_name(str(event.anchor))
             self.anchors.add(event.anchor)
-            text = f"the anchor &{anchor} is refused; write the value where *{anchor} stands"
+            text = f"the anchor &{anchor} is not supported; write out the value at each *{anchor}"
             self.add_problem_at(event.start_mark, text, steps)
         if event.tag is not None and event.tag != "!" and event.tag not in CORE_TAGS:
             tag = format_name(event.tag.replace("tag:yaml.org,2002:", "!!"))
-            self.add_problem_at(event.start_mark, f"the tag {tag} is refused; a spec is plain data, remove it", steps)
+            text = f"the tag {tag} is not supported; a spec is plain data, remove it"
+            self.add_problem_at(event.start_mark, text, steps)
         if isinstance(event, yaml.MappingStartEvent):
-            return Node(self._parse_mapping(steps), place)
+            return Node(self._parse_mapping(steps), location)
         if isinstance(event, yaml.SequenceStartEvent):
-            return Node(self._parse_sequence(steps), place)
-        return Node(self._parse_scalar(event, steps), place)
+            return Node(self._parse_sequence(steps), location)
+        return Node(self._parse_scalar(event, steps), location)
 
     def _check_size_limits(self, event: Any, steps: NodePath) -> None:
         self.node_count += 1
@@ -161,35 +165,37 @@ class _YamlReader:
             self.add_problem_at(event.start_mark, f"more than {MAX_NODES} values; {SPEC_SIZE_HINT}")
             raise _StopReadingError
         if len(steps) > MAX_DEPTH:
-            self.add_problem_at(event.start_mark, f"nested deeper than {MAX_DEPTH} levels; nothing in a spec is")
+            self.add_problem_at(event.start_mark, f"nested deeper than {MAX_DEPTH} levels; no field of a spec is")
             raise _StopReadingError
 
     def _parse_mapping(self, steps: NodePath) -> dict[str, Node]:
-        found: dict[str, Node] = {}
+        fields: dict[str, Node] = {}
         while not isinstance(event := next(self.events), yaml.MappingEndEvent):
             name = self._parse_mapping_key(event, steps)
             value = self._parse_node(next(self.events), (*steps, name), self._locate_event(event))
-            if name in found:
-                first = found[name].location.line
+            if name in fields:
+                first = fields[name].location.line
                 where = f", first in line {first}" if first else ""
-                self.add_problem_at(event.start_mark, f"written twice{where}; keep one", (*steps, name))
-            found.setdefault(name, value)
-        return found
+                self.add_problem_at(event.start_mark, f"duplicate field{where}; keep one", (*steps, name))
+            fields.setdefault(name, value)
+        return fields
 
     def _parse_mapping_key(self, event: Any, steps: NodePath) -> str:
         if not isinstance(event, yaml.ScalarEvent):
-            self.add_problem_at(event.start_mark, "a field's name is one plain word; quote a value that starts with this", steps)
+            message = "a field name must be plain text; quote a value that starts with this character"
+            self.add_problem_at(event.start_mark, message, steps)
             raise _StopReadingError
         value = self._parse_node(event, steps, self._locate_event(event)).value
         if not isinstance(value, str):
-            self.add_problem_at(event.start_mark, f"a field's name is text; quote it: '{format_name(event.value)}'", steps)
+            message = f"a field name must be text; quote it: '{format_name(event.value)}'"
+            self.add_problem_at(event.start_mark, message, steps)
         return str(event.value)
 
     def _parse_sequence(self, steps: NodePath) -> list[Node]:
-        found: list[Node] = []
+        items: list[Node] = []
         while not isinstance(event := next(self.events), yaml.SequenceEndEvent):
-            found.append(self._parse_node(event, (*steps, len(found)), self._locate_event(event)))
-        return found
+            items.append(self._parse_node(event, (*steps, len(items)), self._locate_event(event)))
+        return items
 
     def _parse_scalar(self, event: Any, steps: NodePath) -> Any:
         try:
@@ -203,15 +209,15 @@ class _YamlReader:
 
     def _check_characters(self) -> None:
         for pattern, message in REFUSED_PATTERNS:
-            if found := pattern.search(self.text):
-                before = self.text[: found.start()]
-                self.add_problem(message, before.count("\n") + 1, found.start() - before.rfind("\n"))
+            if match := pattern.search(self.text):
+                before = self.text[: match.start()]
+                self.add_problem(message, before.count("\n") + 1, match.start() - before.rfind("\n"))
                 raise _StopReadingError
 
     def _build_syntax_problem(self, error: yaml.MarkedYAMLError) -> Problem:
         what, mark = error.problem or "can not be parsed", error.problem_mark or error.context_mark
         if mark is not None and mark.index >= len(self.text.rstrip()):
-            mark = error.context_mark or mark  # what was never closed, rather than the end of the file
+            mark = error.context_mark or mark  # point to the unclosed bracket or quote, not to the end of the file
         remedy = next((text for part, text in YAML_REMEDIES.items() if part in f"{error.context} {what}"), "")
         at = (0, 0) if self.fixed_location or mark is None else (mark.line + 1, mark.column + 1)
         return Problem(self.file, *at, "", f"not YAML: {what}" + (f"; {remedy}" if remedy else ""))

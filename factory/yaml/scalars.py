@@ -1,4 +1,4 @@
-"""Scalars as the YAML 1.2 core schema has them: `no`, `1:30` and `2024-01-01` are the text that they look like."""
+"""Scalars of the YAML 1.2 core schema: unlike in YAML 1.1, `no`, `1:30` and `2024-01-01` are strings."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 
-def resolve_scalar(text: str, wanted: str) -> Any:
-    """A scalar as the YAML 1.2 core schema has it. Raises ValueError when it is no such thing, or not finite."""
-    found, value = _resolve_untagged(text) if wanted != "str" else ("str", text)
-    if wanted not in ("", found):
-        raise ValueError(f"{format_value(text)} is not a !!{wanted}; remove the tag")
+def resolve_scalar(text: str, tag: str) -> Any:
+    """Convert a scalar to its Python value; `tag` is its explicit core type, or "". Raises ValueError for a value of
+    another type, a number that is not finite, or one that is too large.
+    """
+    resolved, value = _resolve_untagged(text) if tag != "str" else ("str", text)
+    if tag not in ("", resolved):
+        raise ValueError(f"{format_value(text)} is not a !!{tag}; remove the tag")
     return value
 
 
@@ -32,9 +34,9 @@ def _resolve_untagged(text: str) -> tuple[str, Any]:
     if len(text) > 40 or not (INT.fullmatch(text) or FLOAT.fullmatch(text) or NOT_FINITE.fullmatch(text)):
         return "str", text
     if NOT_FINITE.fullmatch(text):
-        raise ValueError(f"{text} is refused; give a finite number")
+        raise ValueError(f"{text} is not supported; use a finite number")
     whole = INT.fullmatch(text)
     number = (int(text, 0) if text[:2] in ("0o", "0x") else int(text)) if whole else float(text)
     if abs(number) > sys.maxsize if whole else math.isinf(number):
-        raise ValueError(f"{text} is too large for a number; quote it if it is text")
+        raise ValueError(f"{text} is too large a number; quote it if it is text")
     return "int" if whole else "float", number

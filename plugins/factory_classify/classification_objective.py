@@ -90,13 +90,13 @@ class ClassificationObjective(Objective):
         plain = kit.load_encoder(job.base)
         ids = plain.tokenize_texts(render_row_texts(job.task, job.rows), self.max_length)
         right = find_label_indices(job.task, job.rows, labels)
-        learner = kit.create_learner(job, heads=self.modules_to_save, labels=len(labels))
+        learner = kit.create_learner(job, modules_to_save=self.modules_to_save, labels=len(labels))
         headed = kit.load_encoder(job.base, labels=len(labels))
         mean = self.pooling == "mean"
         head_init.initialise_head(learner.model, plain, headed, ids, torch.tensor(right), mean=mean, report=job.report)
         start = head_init.copy_head_parameters(learner.model, self.modules_to_save)
         result = kit.fit(
-            learner, list(zip(ids, right, strict=True)), build_classification_collator(kit), self._build_classification_loss(kit, right), job, heads=self.modules_to_save,
+            learner, list(zip(ids, right, strict=True)), build_classification_collator(kit), self._build_classification_loss(kit, right), job, modules_to_save=self.modules_to_save,
             task_type="SEQ_CLS",
         )
         texts, known = render_row_texts(job.task, job.validation), find_label_indices(job.task, job.validation, labels)

@@ -59,9 +59,9 @@ class Classifier(Task):
             if empty:
                 yield Finding("empty", row.id, f"its {' and its '.join(empty)} has nothing in it")
             elif others:
-                yield Finding("conflict", row.id, f"{text[:60]!r} is {label!r} here and {others[0]!r} elsewhere")
+                yield Finding("conflicting_answers", row.id, f"{text[:60]!r} is {label!r} here and {others[0]!r} elsewhere")
             if counts[label] < self.few:
-                yield Finding("rare", row.id, f"{label!r} has {counts[label]} training rows, fewer than {self.few}")
+                yield Finding("rare_label", row.id, f"{label!r} has {counts[label]} training rows, fewer than {self.few}")
 
     def describe_row(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer | None) -> str:
         """The text, then what was said to it; a star is right, and what is right stands behind what is wrong."""

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from factory.text.near_duplicates import SIMILARITY_TOLERANCE, compute_jaccard, extract_shingles
-from factory.text.shingles import hash_shingles, split_into_hash_chunks
+from factory.text.near_duplicates import SIMILARITY_TOLERANCE
+from factory.text.shingles import compute_jaccard, extract_shingles, hash_shingles, split_into_hash_chunks
 from factory_curators.connected_components import find_root, merge_components
 
 if TYPE_CHECKING:

@@ -72,7 +72,9 @@ def score_items(decoder: Decoder, items: Sequence[MultipleChoiceItem], job: Prob
     prompts = [encode_with_start_token(decoder, item.prefix) for item in items]
     options = [[_encode_plain_text(decoder, option) for option in item.options] for item in items]
     found = []
-    for item, sizes, weights in zip(items, options, decoder.compute_choice_logprobs(prompts, options, job.report), strict=True):
+    for item, sizes, weights in zip(
+        items, options, decoder.compute_choice_logprobs(prompts, options, job.report), strict=True
+    ):
         worth = [weight / (len(ids) if item.per_token else 1) for weight, ids in zip(weights, sizes, strict=True)]
         wrong = max(each for place, each in enumerate(worth) if place != item.correct_index)
         found.append(float(worth[item.correct_index] > wrong))

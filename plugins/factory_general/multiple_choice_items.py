@@ -64,7 +64,9 @@ def _parse_choice_item(record: SuiteRecord, name: str, suite: str, seed: int) ->
     """A question with choices and the place of the right one, as in CommonsenseQA."""
     options = tuple(f" {choice}" for choice in record["choices"])
     options[record["answer"]]
-    return MultipleChoiceItem(name, suite, f"Question: {record['question']}\nAnswer:", options, int(record["answer"]), per_token=True)
+    return MultipleChoiceItem(
+        name, suite, f"Question: {record['question']}\nAnswer:", options, int(record["answer"]), per_token=True
+    )
 
 
 def _parse_number_item(record: SuiteRecord, name: str, suite: str, seed: int) -> MultipleChoiceItem | None:
@@ -78,7 +80,9 @@ def _parse_number_item(record: SuiteRecord, name: str, suite: str, seed: int) ->
     prefix += f" {worked}" if worked else " The answer is "
     space = " " if prefix.endswith(" ") else ""
     numbers = [int(said), *draw_wrong_numbers(int(said), Random(f"{seed}:{name}"))]
-    return MultipleChoiceItem(name, suite, prefix.rstrip(" "), tuple(f"{space}{number}" for number in numbers), 0, per_token=True)
+    return MultipleChoiceItem(
+        name, suite, prefix.rstrip(" "), tuple(f"{space}{number}" for number in numbers), 0, per_token=True
+    )
 
 
 def _trim_solution(solution: str, said: str) -> str:

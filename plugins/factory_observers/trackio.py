@@ -33,7 +33,10 @@ def factory_event(event: events.Event) -> None:
 
 def _log_trackio_event(event: events.Event) -> None:
     if isinstance(event, events.Measured):
-        _TrackioState.run.log({f"{flatten_stage_name(event.stage)}.{name}": value for name, value in event.values.items()}, step=event.step)
+        _TrackioState.run.log(
+            {f"{flatten_stage_name(event.stage)}.{name}": value for name, value in event.values.items()},
+            step=event.step
+        )
     elif isinstance(event, events.StageFinished):
         _TrackioState.seconds[f"seconds.{flatten_stage_name(event.stage)}"] = event.seconds
     elif isinstance(event, events.RunFinished):

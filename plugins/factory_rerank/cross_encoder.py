@@ -110,14 +110,14 @@ class CrossEncoder(CrossEncoderObjective):
 
     def fit(self, job: FitJob) -> TrainResult:
         kit, documents = job.kit, render_side_documents(job)
-        learner = kit.create_learner(job, heads=self.modules_to_save, labels=1)
+        learner = kit.create_learner(job, modules_to_save=self.modules_to_save, labels=1)
         encoder = kit.load_encoder(job.base)
         rows = []
         for row, query in zip(job.rows, render_queries(job), strict=True):
             wrong = [name for name in row["negatives"] if name in documents][: self.negatives]
             for right in (name for name in row["relevant"] if name in documents):
                 rows.append(encoder.tokenize_pairs([(query, documents[name]) for name in (right, *wrong)], self.max_length))
-        return kit.fit(learner, rows, build_cross_encoder_collator(kit), build_listwise_softmax_loss(kit), job, heads=self.modules_to_save, task_type="SEQ_CLS")
+        return kit.fit(learner, rows, build_cross_encoder_collator(kit), build_listwise_softmax_loss(kit), job, modules_to_save=self.modules_to_save, task_type="SEQ_CLS")
 
 
 class CrossEncoderTargets(TargetRegressionObjective, CrossEncoderObjective):
@@ -134,14 +134,14 @@ class CrossEncoderTargets(TargetRegressionObjective, CrossEncoderObjective):
 
     def fit(self, job: FitJob) -> TrainResult:
         kit, documents = job.kit, render_side_documents(job)
-        learner = kit.create_learner(job, heads=self.modules_to_save, labels=1)
+        learner = kit.create_learner(job, modules_to_save=self.modules_to_save, labels=1)
         encoder, rows = kit.load_encoder(job.base), []
         for row, query in zip(job.rows, render_queries(job), strict=True):
             for names in listwise_targets.split_into_lists(row, documents, self.documents):
                 pairs = encoder.tokenize_pairs([(query, documents[name]) for name in names], self.max_length)
                 rows.append((pairs, [row["targets"][name] for name in names]))
         loss = listwise_targets.build_mixed_loss(kit, self.sharpness, self.pointwise)
-        return kit.fit(learner, rows, listwise_targets.build_graded_pairs_collator(kit), loss, job, heads=self.modules_to_save, task_type="SEQ_CLS")
+        return kit.fit(learner, rows, listwise_targets.build_graded_pairs_collator(kit), loss, job, modules_to_save=self.modules_to_save, task_type="SEQ_CLS")
 
 
 def build_cross_encoder_collator(kit: Kit) -> Callable[[list[list[TokenisedPair]]], CrossEncoderBatch]:

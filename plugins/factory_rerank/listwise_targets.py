@@ -46,7 +46,7 @@ class TargetRegressionObjective(Objective):
             if beyond:
                 yield Finding("missing", row.id, f"the target of {beyond[0]!r} is {targets[beyond[0]]}, beyond 0 to 1")
             if len(targets) - len(missing) < 2:
-                yield Finding("unsupervised", row.id, "it has fewer than two targets, so there is nothing to compare")
+                yield Finding("no_supervised_tokens", row.id, "it has fewer than two targets, so there is nothing to compare")
         yield from super().audit(job)
 
 

@@ -1,11 +1,11 @@
-"""Query rewriters: the task, a source of conversations, its baselines and its metrics."""
+"""Query rewriting: the task, a source of dialogues, baselines and metrics."""
 
 from factory.api import Plugin, hookimpl
 
 
 @hookimpl
 def factory_plugins() -> list[type[Plugin]]:
-    """All that a query rewriter brings."""
+    """Return the plugins of this package."""
     from factory_rewrite.conversations import Conversations
     from factory_rewrite.recall import Recall
     from factory_rewrite.rewrite_baselines import ConcatenateBaseline, CopyBaseline

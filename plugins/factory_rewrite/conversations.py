@@ -1,4 +1,4 @@
-"""Dialogues, one JSON object a line: a topic, and turns with a question, its standalone form and an answer."""
+"""Source of dialogues, one JSON object per line: a topic, and turns of question, standalone rewrite and answer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OpeningPolicy = Literal["skip", "keep"]
 
 @dataclass(frozen=True, slots=True)
 class DialogueTurn:
-    """One exchange: the question as asked, as it would be asked without what came before, and the answer."""
+    """One exchange: the question as asked, its standalone rewrite, and the answer."""
 
     question: str
     rewrite: str
@@ -25,7 +25,7 @@ class DialogueTurn:
 
 @dataclass(frozen=True, slots=True)
 class Dialogue:
-    """One conversation, and where it stands."""
+    """One conversation with its provenance."""
 
     id: str
     topic: str
@@ -35,10 +35,10 @@ class Dialogue:
 
 
 class Conversations(Source):
-    """A row for each question of a dialogue; every answer is a passage, and the right one for its own question.
+    """Reads dialogues: each question becomes a row, each answer a passage that is relevant to its own question.
 
-    `history` holds the turns before, questions and answers in turn. The first question of a dialogue has none, and
-    nothing to resolve: by default it is history only.
+    `history` holds the turns before, questions and answers alternating. The first question of a dialogue needs no
+    rewrite, so by default it only becomes part of the history.
     """
 
     kind = "conversations"
@@ -46,7 +46,7 @@ class Conversations(Source):
     tables = ("passages",)
 
     file: Annotated[Path, Input()] = Field(description="dialogues, JSONL, relative to the spec")
-    openings: OpeningPolicy = Field("skip", description="whether the first question of a dialogue is a row")
+    openings: OpeningPolicy = Field("skip", description="keep or skip the first question of each dialogue as a row")
     licence: str = Field("", description="licence of the dialogues, for the bundle's notes")
 
     def iter_rows(self, job: Job) -> Iterator[Row]:
@@ -79,10 +79,10 @@ def _iter_passage_rows(dialogue: Dialogue) -> Iterator[Row]:
 
 
 def _parse_dialogue(record: Mapping[str, Any], where: str, origin: Provenance) -> Dialogue:
-    """The record as a dialogue. Raises ValueError `file:line: field: …` when something is not as it should be."""
+    """Parse a record. Raises ValueError `file:line: field: …` if it is invalid."""
     turns = record.get("turns")
     if not isinstance(turns, list) or not turns:
-        raise ValueError(f"{where}: turns: a list of turns is wanted, each with question, rewrite and answer")
+        raise ValueError(f"{where}: turns: expected a list of turns, each with question, rewrite and answer")
     return Dialogue(
         _require_dialogue_text(record, "id", where), _require_dialogue_text(record, "topic", where),
         tuple(_parse_dialogue_turn(turn, f"{where}: turns[{number}]") for number, turn in enumerate(turns)),
@@ -92,14 +92,14 @@ def _parse_dialogue(record: Mapping[str, Any], where: str, origin: Provenance) -
 
 def _parse_dialogue_turn(turn: Any, where: str) -> DialogueTurn:
     if not isinstance(turn, dict):
-        raise ValueError(f"{where}: a {type(turn).__name__} where an object {{…}} is wanted")
+        raise ValueError(f"{where}: expected an object {{…}}, got a {type(turn).__name__}")
     return DialogueTurn(*(_require_dialogue_text(turn, name, where) for name in ("question", "rewrite", "answer")))
 
 
 def _require_dialogue_text(record: Mapping[str, Any], name: str, where: str) -> str:
     if name not in record:
-        raise ValueError(f"{where}: {name}: no such field; there are {', '.join(sorted(record)) or 'none'}")
+        raise ValueError(f"{where}: {name}: no such field; available: {', '.join(sorted(record)) or 'none'}")
     value = record[name]
     if not isinstance(value, str) or not value.strip():
-        raise ValueError(f"{where}: {name}: {value!r} where text is wanted")
+        raise ValueError(f"{where}: {name}: expected a text, got {value!r}")
     return value

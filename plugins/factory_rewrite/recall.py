@@ -1,4 +1,4 @@
-"""What a rewrite is for: whether a search by its words finds the passage that answers the question."""
+"""Retrieval recall of rewrites: whether a BM25 search with the rewrite finds the passage that answers the question."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ WORD_PATTERN = r"(?u)\b\w+\b"
 
 
 class Recall(Eval):
-    """Recall of BM25 over the passages, with the rewrite, with the bare question, and with a person's rewrite.
+    """Recall@`depth` of BM25 over the passages, searching with the rewrite, the question, and the reference rewrite.
 
-    The right passage counts as found when it is among the first `depth` that share a word with the query. The last
-    two numbers are the same for every contender: what searching gets without a rewriter, and what a perfect one gives.
+    Only passages that share a word with the query count. The last two values are the same for every contender: what
+    search achieves without a rewriter, and with a perfect one.
     """
 
     kind = "recall"
@@ -25,33 +25,37 @@ class Recall(Eval):
     output_type = "text"
     primary_metric = "recall"
     metrics = (
-        Metric("recall", "share of the right passages among the first, searching with the rewrite"),
-        Metric("recall_without", "the same with the question as it was asked: the same for every contender"),
-        Metric("recall_gold", "the same with the reference rewrite: the same for every contender"),
+        Metric("recall", "share of relevant passages among the first results, searching with the rewrite"),
+        Metric("recall_without", "the same with the original question; equal for all contenders"),
+        Metric("recall_gold", "the same with the reference rewrite; equal for all contenders"),
     )
 
-    depth: int = Field(3, ge=1, description="how many passages of a search count")
-    table: str = Field("passages", description="the side table that is searched: all text of its columns")
+    depth: int = Field(3, ge=1, description="number of search results that count")
+    table: str = Field("passages", description="side table to search, by all its text columns")
 
     def compute_fingerprint(self) -> str:
-        """The version of bm25s, whose tokens and scores the search rests on."""
+        """Return the version of bm25s, on which tokens and scores depend."""
         return version("bm25s")
 
     def score(self, job: ScoreJob) -> Iterator[Scores]:
         entries = job.tables.get(self.table)
         if not entries:
-            raise ValueError(f"no table {self.table!r} to search; there are: {', '.join(sorted(job.tables)) or 'none'}")
+            available = ", ".join(sorted(job.tables)) or "none"
+            raise ValueError(f"table: no side table {self.table!r}; available: {available}")
         search = PassageSearch(entries, self.depth)
         for row in job.rows:
-            right: Mapping[str, float] = row["relevant"]
-            if not right:
-                raise ValueError(f"row {row.id!r} has no relevant passage; leave this eval or this row out")
-            queries = {"recall": get_rewrite(job, row), "recall_without": row["question"], "recall_gold": row["rewrite"]}
-            yield Scores(row.id, {name: search.compute_passage_recall(query, right) for name, query in queries.items()})
+            relevant: Mapping[str, float] = row["relevant"]
+            if not relevant:
+                raise ValueError(f"row {row.id!r} has no relevant passage; remove the row or this eval")
+            queries = {
+                "recall": get_rewrite(job, row), "recall_without": row["question"], "recall_gold": row["rewrite"],
+            }
+            recalls = {name: search.compute_passage_recall(query, relevant) for name, query in queries.items()}
+            yield Scores(row.id, recalls)
 
 
 class PassageSearch:
-    """BM25 (Lucene's variant, k1 1.5, b 0.75, English stop words) over passages, of which the first `depth` count."""
+    """BM25 index (Lucene's variant, k1 1.5, b 0.75, English stop words) that returns the first `depth` passages."""
 
     def __init__(self, passages: Mapping[str, Row], depth: int) -> None:
         import bm25s
@@ -62,21 +66,21 @@ class PassageSearch:
         texts = [" ".join(v for v in row.columns.values() if isinstance(v, str)) for row in passages.values()]
         tokens = _tokenize_passages(texts)
         if not any(tokens):
-            raise ValueError("the passages hold no words to search for")
+            raise ValueError("the passages contain no words to search for")
         self._index.index(tokens, show_progress=False)
 
     def find_top_passages(self, query: str) -> list[str]:
-        """The best passages that share a word with the query, the best first; of equals the one that stands first."""
+        """Return the best passages that share a word with the query, best first; ties keep the table's order."""
         words = _tokenize_passages([query])[0]
         if not words:
             return []
         scores = self._index.get_scores(words)
-        order = sorted((place for place in range(len(scores)) if scores[place] > 0), key=lambda i: (-scores[i], i))
-        return [self._names[place] for place in order[: self._depth]]
+        order = sorted((i for i in range(len(scores)) if scores[i] > 0), key=lambda i: (-scores[i], i))
+        return [self._names[i] for i in order[: self._depth]]
 
-    def compute_passage_recall(self, query: str, right: Mapping[str, float]) -> float:
-        """The share of the right passages that are among the first."""
-        return sum(name in right for name in self.find_top_passages(query)) / min(len(right), self._depth)
+    def compute_passage_recall(self, query: str, relevant: Mapping[str, float]) -> float:
+        """Compute the share of relevant passages among the first results."""
+        return sum(name in relevant for name in self.find_top_passages(query)) / min(len(relevant), self._depth)
 
 
 def _tokenize_passages(texts: Sequence[str]) -> list[list[str]]:

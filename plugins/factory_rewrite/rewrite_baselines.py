@@ -1,4 +1,4 @@
-"""What a rewriter must beat: doing nothing, and giving the search everything."""
+"""Baselines of a query rewriter: the unchanged question, and history and question together."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from factory.api import Answer, AnswerJob, Contender
 
 
 class CopyBaseline(Contender):
-    """The question as it was asked."""
+    """Answers with the question as asked."""
 
     kind = "copy"
     columns = ("question",)
@@ -20,7 +20,7 @@ class CopyBaseline(Contender):
 
 
 class ConcatenateBaseline(Contender):
-    """The whole history and the question in one line: nothing is missing, and much is too much."""
+    """Answers with the whole history and the question in one line: complete, but far too long."""
 
     kind = "concatenate"
     columns = ("history", "question")

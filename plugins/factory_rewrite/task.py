@@ -1,4 +1,4 @@
-"""The query rewriter: says a question of a conversation so that it stands by itself."""
+"""The query rewriting task: make a question of a conversation understandable on its own."""
 
 from __future__ import annotations
 
@@ -18,16 +18,18 @@ INSTRUCTION = (
 QUESTION_MARKER, ANSWER_MARKER = "Q: ", "A: "
 SPEAKER_MARKER = re.compile(r"(?:^|\s+)[QA]:\s+")
 ELLIPSIS = re.compile(r"(and|or|what about|how about|why|why not|since when|how so)\b", re.IGNORECASE)
-POINTER_WORD = re.compile(r"\b(this|that|these|those|there|then|ones?|other|first|second|third|last|latter|same)\b", re.I)
+POINTER_WORD = re.compile(
+    r"\b(this|that|these|those|there|then|ones?|other|first|second|third|last|latter|same)\b", re.I
+)
 PRONOUN = re.compile(r"\b(it|its|he|him|his|she|her|hers|they|them|their|theirs|itself|themselves)\b", re.IGNORECASE)
 MAX_ELLIPSIS_WORDS = 3
-"""Words of a question that, without a pronoun, lacks something."""
+"""Questions of at most this many words, without a pronoun, count as elliptic."""
 
 
 class QueryRewriter(Task):
-    """Turns a question and what was said before into one question that a search engine, or a stranger, understands.
+    """Rewrites a question with its history as one standalone question.
 
-    `history` is a list of turns, questions and answers in turn, the last one an answer.
+    `history` is a list of turns, questions and answers alternating, ending with an answer.
     """
 
     kind = "query-rewriter"
@@ -36,10 +38,10 @@ class QueryRewriter(Task):
     output_type = "text"
     text_column = "conversation"
 
-    instruction: str = Field(INSTRUCTION, description="the system message")
-    turns: int = Field(6, ge=0, description="the last turns that the model reads, questions and answers counted singly")
-    opening: int = Field(2, ge=0, description="first turns that it always reads: they tend to name the topic")
-    words: int = Field(60, ge=1, description="words of each earlier turn that it reads")
+    instruction: str = Field(INSTRUCTION, description="system message")
+    turns: int = Field(6, ge=0, description="number of last turns in the prompt; a question and its answer are two")
+    opening: int = Field(2, ge=0, description="number of first turns always in the prompt; they tend to name the topic")
+    words: int = Field(60, ge=1, description="maximum number of words per earlier turn")
 
     @classmethod
     def get_defaults(cls) -> dict[str, Any]:
@@ -53,18 +55,21 @@ class QueryRewriter(Task):
         return {"system": self.instruction, "prompt": "{conversation}", "target": "{rewrite}"}
 
     def prepare(self, job: RowsJob) -> Iterator[Row]:
-        """Every row with what the model reads: the history as far as it counts, and the question under it."""
+        """Add the prompt's conversation: the shortened history with the question below it."""
         for row in job.rows:
             history = _parse_history(row["history"], f"row {row.id!r}")
             yield row.with_columns(conversation=self.render_conversation(history, row["question"]))
 
     def render_conversation(self, history: Sequence[str], question: str) -> str:
-        """A line for each turn. Of a long history the opening and the last turns are kept, counted from the end, so
-        that it always ends with the answer before the question."""
+        """Render one line per turn: the opening and the last turns of the history, then the question."""
         last = max(self.opening, len(history) - self.turns)
-        kept = [number for number in range(len(history)) if number < self.opening or number >= last]
-        asked = len(history) % 2
-        lines = [(QUESTION_MARKER if number % 2 == asked else ANSWER_MARKER) + self._cut_turn(history[number]) for number in kept]
+        shown = [number for number in range(len(history)) if number < self.opening or number >= last]
+        # Counted from the end, so that the turn before the question is always an answer.
+        parity = len(history) % 2
+        lines = [
+            (QUESTION_MARKER if number % 2 == parity else ANSWER_MARKER) + self._cut_turn(history[number])
+            for number in shown
+        ]
         return "\n".join([*lines, QUESTION_MARKER + _collapse_turn_spaces(question)])
 
     def _cut_turn(self, turn: str) -> str:
@@ -75,14 +80,14 @@ class QueryRewriter(Task):
         for row in job.rows:
             empty = [name for name in ("question", "rewrite") if not str(row[name]).strip()]
             if empty:
-                yield Finding("empty", row.id, f"its {' and its '.join(empty)} has no text")
+                yield Finding("empty", row.id, f"{' and '.join(empty)} {'is' if len(empty) == 1 else 'are'} empty")
             passages = job.tables.get("passages", {})
             missing = [name for name in row.columns.get("relevant", {}) if name not in passages]
             if passages and missing:
-                yield Finding("missing", row.id, f"{missing[0]!r} is relevant to it and not in the passages")
+                yield Finding("missing", row.id, f"relevant passage {missing[0]!r} is not in the side table")
 
     def describe_row(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer | None) -> str:
-        """The conversation, what was answered, and the reference where it differs."""
+        """Describe a row by its conversation, the answer, and the reference if it differs."""
         lines = row["conversation"].splitlines()
         rewrite = row.columns.get("rewrite", "")
         if answer is None:
@@ -100,24 +105,29 @@ class QueryRewriter(Task):
         }
 
     def build_query_row(self, asked: Mapping[str, Any]) -> Row:
-        """`query` after `history`: a list of turns, or text with a turn a line. Without one, a query that reads
-        "Q: … A: … Q: …" is a whole conversation, any other has no history."""
-        query, given = str(asked.get("query", "")).strip(), asked.get("history") or []
-        if not given and query.startswith((QUESTION_MARKER, ANSWER_MARKER)):
-            *given, query = [turn for turn in SPEAKER_MARKER.split(query) if turn]
+        """Build a row from `query` and `history`, a list of turns or a text with one turn per line.
+
+        Without a history, a query that reads "Q: … A: … Q: …" is parsed as a whole conversation.
+        """
+        query, history_value = str(asked.get("query", "")).strip(), asked.get("history") or []
+        if not history_value and query.startswith((QUESTION_MARKER, ANSWER_MARKER)):
+            *history_value, query = [turn for turn in SPEAKER_MARKER.split(query) if turn]
         if not query:
-            raise ValueError("ask something: the query has no text")
-        turns = [line for line in given.splitlines() if line.strip()] if isinstance(given, str) else given
+            raise ValueError("query: expected a text")
+        turns = history_value
+        if isinstance(history_value, str):
+            turns = [line for line in history_value.splitlines() if line.strip()]
         history = _parse_history(turns, "the question")
         columns = {"history": history, "question": query, "rewrite": ""}
-        return Row("question", {**columns, "conversation": self.render_conversation(history, query)}, Provenance("question"))
+        conversation = self.render_conversation(history, query)
+        return Row("question", {**columns, "conversation": conversation}, Provenance("question"))
 
     def extract_query(self, row: Row) -> Mapping[str, Any]:
         return {"query": row["question"], "history": list(row["history"])}
 
 
 def classify_reference(question: str) -> str:
-    """How a question leans on what came before, by its words alone: a guess that is right more often than not."""
+    """Guess from its words how a question refers to what came before; a heuristic, right more often than not."""
     if PRONOUN.search(question):
         return "a pronoun"
     if ELLIPSIS.match(question) or len(question.split()) <= MAX_ELLIPSIS_WORDS:
@@ -126,9 +136,9 @@ def classify_reference(question: str) -> str:
 
 
 def _parse_history(turns: Any, where: str) -> list[str]:
-    """The turns as lines. Raises ValueError when they are no list of texts."""
+    """Return the turns as single lines. Raises ValueError if they are not a list of texts."""
     if not isinstance(turns, list) or not all(isinstance(turn, str) for turn in turns):
-        raise ValueError(f"{where}: history: a list of texts is wanted, questions and answers in turn")
+        raise ValueError(f"{where}: history: expected a list of texts, questions and answers alternating")
     return [_collapse_turn_spaces(turn) for turn in turns]
 
 

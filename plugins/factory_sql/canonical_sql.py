@@ -1,4 +1,4 @@
-"""One way to write each statement, so that equal ones look equal and a small model learns one style."""
+"""Canonical SQL: equal statements are written equally, and a small model has one style to learn."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ from factory_sql.sql_parser import (
 
 
 def canonicalise_sql(sql: str, schema: DatabaseSchema) -> str:
-    """The statement in the one style. Raises RefusedError for what does not parse or names what is not there."""
+    """Rewrite a statement in the canonical style. Raises QueryRefusedError if it is invalid."""
     tree = parse_select(sql)
-    found = collect_select_scopes(tree, schema)
-    convert_quoted_strings(tree, found)
-    owners = {id(column): resolve_column(scope, column) for scope in found for column in scope.columns}
-    renamed = {} if _has_shadowed_reference(found, owners) else _map_aliases_to_tables(found)
-    for scope in found:
+    scopes = collect_select_scopes(tree, schema)
+    convert_quoted_strings(tree, scopes)
+    owners = {id(column): resolve_column(scope, column) for scope in scopes for column in scope.columns}
+    renamed = {} if _has_shadowed_reference(scopes, owners) else _map_aliases_to_tables(scopes)
+    for scope in scopes:
         _qualify_columns(scope, owners, renamed, schema)
-    for scope in found:
+    for scope in scopes:
         _unalias_tables(scope, renamed, schema)
     _drop_redundant_syntax(tree)
     return render_sql(tree)
 
 
-def is_same_statement(one: str, other: str, schema: DatabaseSchema) -> bool:
-    """Whether two statements are one tree but for case, aliases and quotes."""
+def is_same_statement(first: str, second: str, schema: DatabaseSchema) -> bool:
+    """Whether two statements are equal except for case, aliases and quotes."""
     try:
-        return canonicalise_sql(one, schema).lower() == canonicalise_sql(other, schema).lower()
+        return canonicalise_sql(first, schema).lower() == canonicalise_sql(second, schema).lower()
     except QueryRefusedError:
         return False
 
 
 def classify_construct(sql: str) -> str:
-    """What kind of statement it is: nested (a set operation too), join, group, or simple."""
+    """Classify a statement as nested (set operations included), join, group, simple, or none if it does not parse."""
     try:
         tree = parse_select(sql)
     except QueryRefusedError:
@@ -54,13 +54,13 @@ def classify_construct(sql: str) -> str:
 
 
 def has_row_order(sql: str) -> bool:
-    """Whether the order of its rows is part of the answer."""
+    """Whether the statement orders its rows, so that their order is part of the answer."""
     return bool(parse_select(sql).args.get("order"))
 
 
-def _has_shadowed_reference(found: list[SelectScope], owners: dict[int, tuple[SelectScope, str] | None]) -> bool:
-    """Whether an inner SELECT asks for a column of an outer one whose table it has as well: aliases must stay."""
-    for scope in found:
+def _has_shadowed_reference(scopes: list[SelectScope], owners: dict[int, tuple[SelectScope, str] | None]) -> bool:
+    """Whether an inner SELECT refers to an outer table that it reads itself; aliases must then stay."""
+    for scope in scopes:
         inner = set(scope.tables.values())
         for column in scope.columns:
             owner = owners[id(column)]
@@ -69,33 +69,35 @@ def _has_shadowed_reference(found: list[SelectScope], owners: dict[int, tuple[Se
     return False
 
 
-def _map_aliases_to_tables(found: list[SelectScope]) -> dict[tuple[int, str], str]:
-    """(scope, alias) → the table's own name, where the table stands once in its FROM."""
+def _map_aliases_to_tables(scopes: list[SelectScope]) -> dict[tuple[int, str], str]:
+    """Map (scope id, alias) to the table's own name, for tables that occur once in their FROM."""
     renamed = {}
-    for scope in found:
+    for scope in scopes:
         names = list(scope.tables.values())
         renamed.update({(id(scope), alias): name for alias, name in scope.tables.items() if names.count(name) == 1})
     return renamed
 
 
 def _qualify_columns(
-    scope: SelectScope, owners: dict[int, tuple[SelectScope, str] | None], renamed: dict[tuple[int, str], str], schema: DatabaseSchema
+    scope: SelectScope, owners: dict[int, tuple[SelectScope, str] | None], renamed: dict[tuple[int, str], str],
+    schema: DatabaseSchema,
 ) -> None:
-    """Spell every column of a scope; say its table where there is a choice."""
+    """Spell the columns of a scope like the schema, qualified only where several sources are in scope."""
     for column in scope.columns:
         owner = owners[id(column)]
         if owner is None:
             continue
-        around, source = owner
-        table = around.tables.get(source)
+        owner_scope, source = owner
+        table = owner_scope.tables.get(source)
         if table and column.name != "*":
             set_identifier_name(column.this, schema.get_spelled_column(table, column.name))
-        alone = around is scope and len(scope.sources) == 1
-        column.set("table", None if alone else _build_identifier(renamed.get((id(around), source), source)))
+        is_only_source = owner_scope is scope and len(scope.sources) == 1
+        qualifier = _build_identifier(renamed.get((id(owner_scope), source), source))
+        column.set("table", None if is_only_source else qualifier)
 
 
 def _unalias_tables(scope: SelectScope, renamed: dict[tuple[int, str], str], schema: DatabaseSchema) -> None:
-    """Spell every table of a scope, without its alias where the name will do."""
+    """Spell the tables of a scope like the schema, without aliases where the name is enough."""
     for node in scope.select.find_all(exp.Table):
         alias = (node.alias or node.name).lower()
         if node.find_ancestor(exp.Select) is not scope.select or alias not in scope.tables:
@@ -106,19 +108,19 @@ def _unalias_tables(scope: SelectScope, renamed: dict[tuple[int, str], str], sch
 
 
 def _build_identifier(name: str) -> exp.Identifier:
-    made = exp.Identifier(this=name, quoted=False)
-    set_identifier_name(made, name)
-    return made
+    identifier = exp.Identifier(this=name, quoted=False)
+    set_identifier_name(identifier, name)
+    return identifier
 
 
 def _drop_redundant_syntax(tree: exp.Expression) -> None:
-    """Leave out what says nothing, INNER and ASC; a join on nothing is a cross join."""
+    """Drop INNER and ASC, and turn a join without a condition into a cross join."""
     for join in tree.find_all(exp.Join):
         if join.args.get("kind") == "INNER":
             join.set("kind", None)
         if join.args.get("on") == exp.true() and not join.side:
             join.set("on", None)
             join.set("kind", "CROSS")
-    for one in tree.find_all(exp.Ordered):
-        if one.args.get("desc") is False:
-            one.set("desc", None)
+    for ordered in tree.find_all(exp.Ordered):
+        if ordered.args.get("desc") is False:
+            ordered.set("desc", None)

@@ -1,9 +1,9 @@
-"""Constrained decoding for SQL: a text may go on only where a statement over the schema could still come of it.
+"""Constrained decoding for SQL: a prefix is allowed only if a valid statement over the schema can still follow.
 
-Every complete word is a keyword that can stand there, an allowed function, or a name of the schema; a last word that is
-not complete begins one of those. After FROM and JOIN stand tables, after `table.` that table's columns, and once a FROM
-is known, bare columns are of its tables. Quotes and brackets pair up, and the end is where the guard lets it pass. It
-says no to what is surely wrong; what is merely unlikely is the model's to know.
+Every complete word must be a keyword allowed at its position, an allowed function, or a name of the schema; an
+incomplete last word must be a prefix of one. FROM and JOIN take tables, `table.` takes that table's columns, and once a
+FROM is known, bare columns must belong to its tables. Quotes and brackets must match, and the end must pass the guard.
+Only certain errors are rejected; what is merely unlikely is left to the model.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ PARTIAL_TOKEN = re.compile(r"""'(?:[^']|'')*|"[^"]*|[!|]""")
 MAX_QUOTED_LENGTH = 80
 MAX_NUMBER_LENGTH = 12
 PREFIX_CACHE_SIZE = 512
-"""Beginnings of texts that a guide remembers."""
+"""Maximum number of parsed prefixes that a guide caches."""
 
 
 @dataclass(slots=True)
 class _BracketLevel:
-    """What is known between a pair of brackets: its clause, and for a SELECT what it names and reads."""
+    """State between a pair of brackets: the clause, and for a SELECT its tables, aliases and columns."""
 
     clause: str = ""
     is_query: bool = False
@@ -49,12 +49,12 @@ class _BracketLevel:
     columns: list[tuple[str, str]] = field(default_factory=list)
 
     def copy(self) -> _BracketLevel:
-        """Another with the same."""
+        """Return an independent copy."""
         return _BracketLevel(self.clause, self.is_query, [*self.tables], {**self.aliases}, [*self.columns])
 
 
 class SqlDecodingGuide:
-    """A guide over one schema: (text so far, whether it ends here) → whether an answer may begin, or end, so."""
+    """Decoding guide for one schema: (text, ends) → whether an answer may start with, or be, the text."""
 
     def __init__(self, schema: DatabaseSchema) -> None:
         self._schema = schema
@@ -67,8 +67,8 @@ class SqlDecodingGuide:
     def __call__(self, text: str, ends: bool) -> bool:
         if not ends:
             return self._can_continue(text)
-        walk = _SqlPrefixParser(self)
-        if not (walk.feed_text(text, whole=True) and walk.is_complete):
+        parser = _SqlPrefixParser(self)
+        if not (parser.feed_text(text, whole=True) and parser.is_complete):
             return False
         try:
             check_sql(text, self._schema)
@@ -77,24 +77,24 @@ class SqlDecodingGuide:
         return True
 
     def _can_continue(self, text: str) -> bool:
-        """Whether a statement can still come of the text. What stands before its last space is read once: a decoder
-        asks of many tokens after the same text."""
+        """Whether a statement can still follow. The part up to the last space is parsed once and cached, since a
+        decoder tries many tokens after the same text."""
         cut = text.rfind(" ")
         if cut <= 0:
             return bool(_SqlPrefixParser(self).feed_text(text))
         if text[:cut] not in self._prefix_cache:
             if len(self._prefix_cache) >= PREFIX_CACHE_SIZE:
                 self._prefix_cache.clear()
-            walk = _SqlPrefixParser(self)
-            self._prefix_cache[text[:cut]] = (walk.feed_text(text[:cut], whole=True), walk)
-        fits, walk = self._prefix_cache[text[:cut]]
-        if fits is None:  # the space is inside quotes
+            parser = _SqlPrefixParser(self)
+            self._prefix_cache[text[:cut]] = (parser.feed_text(text[:cut], whole=True), parser)
+        fits, parser = self._prefix_cache[text[:cut]]
+        if fits is None:  # the last space is inside quotes, so the cached state ends inside a token
             return bool(_SqlPrefixParser(self).feed_text(text))
-        return fits and bool(walk.copy().feed_text(text[cut:]))
+        return fits and bool(parser.copy().feed_text(text[cut:]))
 
 
 class _SqlPrefixParser:
-    """One reading of a text from its start."""
+    """Parser of a statement's prefix, token by token."""
 
     def __init__(self, guide: SqlDecodingGuide) -> None:
         self._guide = guide
@@ -103,15 +103,16 @@ class _SqlPrefixParser:
         self._after_operand, self._after_space = False, True
 
     def copy(self) -> _SqlPrefixParser:
-        """The same place in the same text, from where to go on in another way."""
-        made = _SqlPrefixParser(self._guide)
-        made._levels = [level.copy() for level in self._levels]
-        made._last_token, made._token_before, made._after_operand, made._after_space = self._last_token, self._token_before, self._after_operand, self._after_space
-        return made
+        """Return an independent copy of the parser's state."""
+        other = _SqlPrefixParser(self._guide)
+        other._levels = [level.copy() for level in self._levels]
+        other._last_token, other._token_before = self._last_token, self._token_before
+        other._after_operand, other._after_space = self._after_operand, self._after_space
+        return other
 
     def feed_text(self, text: str, whole: bool = False) -> bool | None:
-        """Whether a statement can still come of what was read and this text. Its last word may go on, unless it is
-        `whole`; then a quote that stays open is None."""
+        """Whether a statement can still follow after this text. Its last word may be incomplete, unless it is `whole`;
+        then the result is None inside an open quote."""
         at = 0
         while at < len(text):
             match = TOKEN_PATTERN.match(text, at)
@@ -130,24 +131,27 @@ class _SqlPrefixParser:
 
     @property
     def is_complete(self) -> bool:
-        """Whether it stands after a value or a name, with every bracket closed."""
+        """Whether the prefix ends after a value or a name, with every bracket closed."""
         return self._after_operand and len(self._levels) == 1
 
     def _is_valid_partial_token(self, rest: str) -> bool:
-        """A quoted text or name that is not closed yet, or half of a sign."""
+        """Whether the rest is an open quoted text or name, or the first half of an operator."""
         if not PARTIAL_TOKEN.fullmatch(rest) or len(rest) > MAX_QUOTED_LENGTH:
             return False
         if rest[0] == '"':
-            return any(each.startswith(rest[1:].lower()) for each in self._list_allowed_words() - DECODING_KEYWORDS)
+            names = self._list_allowed_words() - DECODING_KEYWORDS
+            return any(name.startswith(rest[1:].lower()) for name in names)
         return self._after_operand if rest in "!|" else self._can_start_value()
 
     def _can_start_value(self) -> bool:
-        """Whether a number or a text can stand here."""
-        return (not self._after_operand and self._last_token not in ("", ".", "from", "join", "by", "is", *REQUIRED_NEXT_KEYWORDS)) \
-            or self._last_token in ("limit", "offset")
+        """Whether a number or a string can stand here."""
+        if self._last_token in ("limit", "offset"):
+            return True
+        no_value_after = ("", ".", "from", "join", "by", "is", *REQUIRED_NEXT_KEYWORDS)
+        return not self._after_operand and self._last_token not in no_value_after
 
     def _take_token(self, token: str, last: bool) -> bool:
-        """Read a token; one that is `last` may still go on."""
+        """Consume a token; the `last` one may be incomplete."""
         first = token[0]
         if self._last_token in self._guide.function_names and token != "(":
             return False
@@ -167,23 +171,27 @@ class _SqlPrefixParser:
         return True
 
     def _accept_sign(self, token: str) -> bool:
+        clause = self._levels[-1].clause
         if token == "*" and not self._after_operand:
             return self._last_token in ("select", "(", ",", ".") and self._accept_token(token, True)
         if token == ".":
-            named = self._can_qualify_column(self._last_token) and self._token_before not in (".", "from", "join")
-            return named and self._accept_token(token, False)
+            # The call comes first: it also forgets a column that turned out to be a table's name.
+            qualifies = self._can_qualify_column(self._last_token) and self._token_before not in (".", "from", "join")
+            return qualifies and self._accept_token(token, False)
         if token == "-" and not self._after_operand:
             return self._can_start_value() and self._accept_token(token, False)
-        if token == ",":
-            return self._after_operand and self._levels[-1].clause not in ("limit", "join") and self._accept_token(token, False)
-        return self._after_operand and self._levels[-1].clause not in ("from", "join") and self._accept_token(token, False)
+        barred_clauses = ("limit", "join") if token == "," else ("from", "join")
+        return self._after_operand and clause not in barred_clauses and self._accept_token(token, False)
 
     def _open_bracket(self) -> bool:
-        """An opening bracket: of a function, of values after IN, of a nested SELECT or of a part."""
-        if (self._after_operand and self._last_token not in NON_WINDOW_FUNCTIONS) or self._last_token in ("", ".", "limit", "join", "is"):
+        """Open a bracket of a function, of the values after IN, of a nested SELECT or of a subexpression."""
+        if self._after_operand and self._last_token not in NON_WINDOW_FUNCTIONS:
             return False
-        place = "whole" if self._last_token in ("from", "exists") else self._levels[-1].clause
-        self._levels.append(_BracketLevel(place))
+        if self._last_token in ("", ".", "limit", "join", "is"):
+            return False
+        # "whole" marks a bracket that must hold a SELECT.
+        clause = "whole" if self._last_token in ("from", "exists") else self._levels[-1].clause
+        self._levels.append(_BracketLevel(clause))
         return self._accept_token("(", False)
 
     def _close_bracket(self) -> bool:
@@ -191,7 +199,7 @@ class _SqlPrefixParser:
         return self._accept_token(")", True)
 
     def _can_qualify_column(self, name: str) -> bool:
-        """Whether a point can follow a name; one that is a column's as well was not the column."""
+        """Whether a point can follow a name; a name recorded as a column is removed, since it was not one."""
         for level in self._levels:
             if level.columns[-1:] == [("", name)]:
                 level.columns.pop()
@@ -199,12 +207,12 @@ class _SqlPrefixParser:
             or bool(re.fullmatch(r"t\d", name))
 
     def _accept_word(self, word: str, last: bool, quoted: bool) -> bool:
-        """A name or a keyword, perhaps not whole yet."""
+        """Consume a name or keyword, possibly incomplete."""
         if self._last_token == "as":
             return (last and len(word) <= MAX_QUOTED_LENGTH // 4) or self._accept_alias(word)
         allowed = self._list_allowed_words()
         if last:
-            return any(each.startswith(word) for each in allowed)
+            return any(candidate.startswith(word) for candidate in allowed)
         if word not in allowed:
             return False
         keyword = word in DECODING_KEYWORDS and not quoted
@@ -212,13 +220,13 @@ class _SqlPrefixParser:
         return self._accept_token(word, not keyword or word in OPERAND_KEYWORDS)
 
     def _accept_alias(self, word: str) -> bool:
-        """A name given by AS to a table, or to a column of the result, or the type of a CAST."""
+        """Consume a name after AS: of a table, of a result column, or the type of a CAST."""
         level = self._levels[-1]
         level.aliases[word] = level.tables[-1] if level.clause in ("from", "join") and level.tables else ""
         return word not in DECODING_KEYWORDS and self._accept_token(word, True)
 
     def _list_allowed_words(self) -> frozenset[str]:
-        """The words that may stand here."""
+        """Return the words allowed at this position."""
         level, last = self._levels[-1], self._last_token
         if not last:
             return frozenset(("select",))
@@ -229,8 +237,12 @@ class _SqlPrefixParser:
         if last in ("from", "join") or (last == "," and level.clause == "from"):
             return self._list_from_tables(level)
         if self._after_operand and last not in ("asc", "desc"):
-            more = KEYWORDS_AFTER_CLAUSE.get(level.clause, EXPRESSION_KEYWORDS) if level.is_query else EXPRESSION_KEYWORDS | {"as"}
-            return more - FROM_END_KEYWORDS if level.clause in ("from", "on") and self._has_missing_table(level) else more
+            more = EXPRESSION_KEYWORDS | {"as"}
+            if level.is_query:
+                more = KEYWORDS_AFTER_CLAUSE.get(level.clause, EXPRESSION_KEYWORDS)
+            if level.clause in ("from", "on") and self._has_missing_table(level):
+                return more - FROM_END_KEYWORDS  # a FROM reads every table that the SELECT names before it ends
+            return more
         if last in REQUIRED_NEXT_KEYWORDS:
             return REQUIRED_NEXT_KEYWORDS[last]
         also = {"select": {"distinct"}, "not": AFTER_NOT_KEYWORDS, "(": {"distinct"}}.get(last, frozenset())
@@ -241,8 +253,8 @@ class _SqlPrefixParser:
         return self._guide.columns.get(table, self._guide.all_columns)
 
     def _list_from_tables(self, level: _BracketLevel) -> frozenset[str]:
-        """Tables for a FROM: the first one has a bare column that the SELECT names, when it names only such. None
-        stands twice without a name of its own."""
+        """Return the tables allowed in a FROM, none twice without an alias. If the SELECT names only bare columns,
+        the first table must have one of them."""
         tables = self._guide.tables - (set(level.tables) - set(level.aliases.values()))
         if level.tables or not level.columns or any(owner for owner, _ in level.columns):
             return tables
@@ -251,26 +263,26 @@ class _SqlPrefixParser:
 
     def _has_missing_table(self, level: _BracketLevel) -> bool:
         """Whether the SELECT names a column of a table that its FROM does not read yet."""
-        read = {level.aliases.get(name, name) for name in (*level.tables, *level.aliases)}
-        around = {name for other in self._levels if other is not level for name in (*other.tables, *other.aliases)}
+        visible = {level.aliases.get(name, name) for name in (*level.tables, *level.aliases)}
+        visible |= {name for other in self._levels if other is not level for name in (*other.tables, *other.aliases)}
         for owner, column in level.columns:
-            if owner and owner not in level.aliases and owner not in read | around:
+            if owner and owner not in level.aliases and owner not in visible:
                 return True
-            if not owner and not any(column in self._guide.columns.get(name, ()) for name in read | around):
+            if not owner and not any(column in self._guide.columns.get(name, ()) for name in visible):
                 return True
         return False
 
     def _list_visible_names(self) -> frozenset[str]:
-        """Columns that may stand bare here, tables whose columns may stand here, and names given by AS."""
-        given = {name for level in self._levels for name in level.aliases}
+        """Return bare columns, tables that can qualify a column, and aliases allowed at this position."""
+        aliases = {name for level in self._levels for name in level.aliases}
         query = next((level for level in reversed(self._levels) if level.is_query), self._levels[0])
         if query.clause == "select":
-            return self._guide.all_columns | self._guide.tables | given | {"t1", "t2", "t3", "t4"}
+            return self._guide.all_columns | self._guide.tables | aliases | {"t1", "t2", "t3", "t4"}
         tables = {name for level in self._levels for name in level.tables}
-        return frozenset(tables.union(given, *(self._guide.columns[name] for name in tables)))
+        return frozenset(tables.union(aliases, *(self._guide.columns[name] for name in tables)))
 
     def _record_word(self, word: str, keyword: bool) -> None:
-        """Remember what a whole word says of the statement."""
+        """Update the bracket's state with a complete word."""
         level = self._levels[-1]
         if keyword and word == "select":
             self._levels[-1] = _BracketLevel("select", True)
@@ -279,12 +291,12 @@ class _SqlPrefixParser:
         elif level.clause in ("from", "join") and word in self._guide.tables:
             level.tables.append(word)
         else:
-            query = next((each for each in reversed(self._levels) if each.is_query), level)
+            query = next((outer for outer in reversed(self._levels) if outer.is_query), level)
             if query.clause == "select" and word in self._guide.all_columns and not keyword:
                 query.columns.append((self._token_before if self._last_token == "." else "", word))
 
 
 @lru_cache(maxsize=256)
 def get_sql_guide(schema: str) -> SqlDecodingGuide:
-    """The guide over a schema in its JSON text, made once a process."""
+    """Return the guide for a schema in JSON, built once per process."""
     return SqlDecodingGuide(DatabaseSchema.from_json(json.loads(schema)))

@@ -1,7 +1,7 @@
-"""A SQLite database that nobody can change: opened read-only, asked with limits on work, rows and functions.
+"""Read-only SQLite databases, with limits on work, rows and functions.
 
-The limit on work is counted in steps of SQLite's machine, not in seconds, so that the same statement is stopped at the
-same place on any computer; a clock stands behind it for what counts little and takes long.
+Work is limited in steps of SQLite's virtual machine and not in seconds, so that a statement stops at the same point on
+any computer; a clock also stops statements that take few steps and much time.
 """
 
 from __future__ import annotations
@@ -26,21 +26,23 @@ NON_WINDOW_FUNCTIONS = frozenset({
     "julianday", "length", "like", "lower", "ltrim", "max", "min", "nullif", "replace", "round", "rtrim",
     "strftime", "substr", "substring", "sum", "time", "total", "trim", "typeof", "upper",
 })
-"""What a statement may call. Whatever reads or writes files, loads code, or makes long strings is not among them."""
+"""Functions that a statement may call; none reads or writes files, loads code, or builds long strings."""
 
-ALLOWED_FUNCTIONS = NON_WINDOW_FUNCTIONS | {"dense_rank", "first_value", "lag", "last_value", "lead", "ntile", "rank", "row_number"}
-"""The same with those that need a window."""
+ALLOWED_FUNCTIONS = NON_WINDOW_FUNCTIONS | {
+    "dense_rank", "first_value", "lag", "last_value", "lead", "ntile", "rank", "row_number",
+}
+"""The same with window functions."""
 
 READ_ACTIONS = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, getattr(sqlite3, "SQLITE_RECURSIVE", 33)}
 
 
 class QueryRefusedError(ValueError):
-    """A statement that was not run, or not to its end; the text says why, in one line."""
+    """A statement that was not run, or was stopped; the message gives the reason in one line."""
 
 
 @dataclass(frozen=True, slots=True)
 class QueryResult:
-    """What a statement gave; `cut` when there was more than the limit."""
+    """Columns and rows of a result; `truncated` if there were more rows than the limit."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
@@ -48,11 +50,11 @@ class QueryResult:
 
 
 class SqliteDatabase:
-    """One database of one process, with its schema."""
+    """A read-only database with its schema, for one process."""
 
     def __init__(self, path: Path) -> None:
         if not path.is_file():
-            raise FileNotFoundError(f"{path.name}: no such database; a .sqlite file or a .sql script is wanted")
+            raise FileNotFoundError(f"{path.name}: no such database; expected a .sqlite file or a .sql script")
         self._connection = _connect_read_only(path)
         self._connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
         try:
@@ -64,27 +66,28 @@ class SqliteDatabase:
         self._connection.set_authorizer(_authorize_reading)
 
     def run(self, sql: str, rows: int = MAX_RESULT_ROWS, steps: int = MAX_VM_STEPS) -> QueryResult:
-        """Run one reading statement. Raises RefusedError for anything else, and when it is too much work."""
-        clock = time.monotonic() + MAX_QUERY_SECONDS
-        left = steps // STEPS_PER_CHECK
+        """Run one read-only statement. Raises QueryRefusedError for anything else, and when a limit is exceeded."""
+        deadline = time.monotonic() + MAX_QUERY_SECONDS
+        checks_left = steps // STEPS_PER_CHECK
 
         def stop() -> bool:
-            nonlocal left
-            left -= 1
-            return left < 0 or time.monotonic() > clock
+            nonlocal checks_left
+            checks_left -= 1
+            return checks_left < 0 or time.monotonic() > deadline
 
         self._connection.set_progress_handler(stop, STEPS_PER_CHECK)
         try:
             cursor = self._connection.execute(sql)
-            found = cursor.fetchmany(rows + 1)
+            fetched = cursor.fetchmany(rows + 1)
         except (sqlite3.Error, sqlite3.Warning) as error:
-            raise QueryRefusedError("it takes too long" if left < 0 else " ".join(str(error).split())) from error
+            reason = "the query takes too long" if checks_left < 0 else " ".join(str(error).split())
+            raise QueryRefusedError(reason) from error
         except (ValueError, UnicodeError, OverflowError, MemoryError) as error:
-            raise QueryRefusedError(f"it can not be run: {type(error).__name__}") from error
+            raise QueryRefusedError(f"the query cannot be run: {type(error).__name__}") from error
         finally:
             self._connection.set_progress_handler(None, 0)
         columns = tuple(name for name, *_ in cursor.description or ())
-        return QueryResult(columns, tuple(found[:rows]), len(found) > rows)
+        return QueryResult(columns, tuple(fetched[:rows]), len(fetched) > rows)
 
 
 def _connect_read_only(path: Path) -> sqlite3.Connection:
@@ -101,12 +104,12 @@ def _connect_read_only(path: Path) -> sqlite3.Connection:
 
 
 def _authorize_script(action: int, *_: Any) -> int:
-    """A script makes its own tables; it opens no other file."""
+    """Authorizer for scripts: they may create tables, but not open other files."""
     return sqlite3.SQLITE_DENY if action in (sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH) else sqlite3.SQLITE_OK
 
 
 def _authorize_reading(action: int, first: str | None, second: str | None, *_: Any) -> int:
-    """Reading alone, of no table of SQLite's own, with none but the known functions."""
+    """Authorizer for queries: read only, no internal tables, known functions only."""
     if action == sqlite3.SQLITE_FUNCTION:
         return sqlite3.SQLITE_OK if (second or "").lower() in ALLOWED_FUNCTIONS else sqlite3.SQLITE_DENY
     if action == sqlite3.SQLITE_READ and (first or "").lower().startswith(("sqlite_", "pragma_")):
@@ -115,7 +118,7 @@ def _authorize_reading(action: int, first: str | None, second: str | None, *_: A
 
 
 def open_database(path: Path) -> SqliteDatabase:
-    """The database of a file, opened once a process as long as the file stays the same."""
+    """Open a database once per process, and again when its file changes."""
     stamp = path.stat().st_mtime_ns if path.is_file() else 0
     return _open_cached_database(path, stamp)
 

@@ -1,4 +1,4 @@
-"""The side table of databases: a row for each, with its file relative to the spec and its schema."""
+"""Side table of databases: one row each, with the file (relative to the spec) and the schema."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from factory_sql.database import DATABASE_SUFFIXES, SqliteDatabase, open_databas
 DATABASES_TABLE = "databases"
 
 
-def build_database_row(name: str, file: Path, found: SqliteDatabase, licence: str) -> Row:
-    """The row of one database."""
-    schema = json.dumps(found.schema.to_json(), ensure_ascii=False, separators=(",", ":"))
+def build_database_row(name: str, file: Path, database: SqliteDatabase, licence: str) -> Row:
+    """Build the side-table row of a database."""
+    schema = json.dumps(database.schema.to_json(), ensure_ascii=False, separators=(",", ":"))
     return Row(name, {"file": file.as_posix(), "schema": schema}, Provenance(file.as_posix(), licence=licence),
                table=DATABASES_TABLE)
 
 
 def locate_database(root: Path, where: Path, name: str) -> Path:
-    """The file of a database, relative to `root`: `where` itself, or the one of that name in the folder `where`.
+    """Locate a database file relative to `root`: `where` itself, or the file called `name` in the folder `where`.
 
-    Raises ValueError when there is none.
+    Raises ValueError if there is none.
     """
     if (root / where).is_file():
         return where
@@ -29,18 +29,18 @@ def locate_database(root: Path, where: Path, name: str) -> Path:
         for file in (where / f"{name}{suffix}", where / name / f"{name}{suffix}"):
             if (root / file).is_file():
                 return file
-    raise ValueError(f"{where}: there is no database {name!r} here; {name}.sqlite or {name}.sql is looked for")
+    raise ValueError(f"{where}: no database {name!r}; expected {name}.sqlite or {name}.sql in this folder")
 
 
 def open_row_database(root: Path, row: Row) -> SqliteDatabase:
-    """The database of a row of the side table, whose file is relative to `root`."""
-    found = open_database(root / str(row["file"]))
-    _OPENED_DATABASES[row["file"], row["schema"]] = found
-    return found
+    """Open the database of a side-table row, whose file is relative to `root`."""
+    database = open_database(root / str(row["file"]))
+    _OPENED_DATABASES[row["file"], row["schema"]] = database
+    return database
 
 
 def get_opened_database(row: Row) -> SqliteDatabase | None:
-    """The same where nobody knows the root: the one that this process opened last, if it did."""
+    """Return the database of a row if this process has opened it; for callers that do not know the root."""
     return _OPENED_DATABASES.get((row["file"], row["schema"]))
 
 

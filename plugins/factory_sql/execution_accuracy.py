@@ -1,4 +1,4 @@
-"""What SQL is worth: whether it gives what the right one gives."""
+"""Execution accuracy: whether generated SQL returns the rows of the reference SQL."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from factory_sql.databases_table import DATABASES_TABLE
 
 @dataclass(frozen=True, slots=True)
 class ExecutionJudgement:
-    """One answer against its gold: each of the three is 0 or 1; `empty` when the gold gives no rows."""
+    """Scores of one answer, each 0 or 1; `gold_is_empty` if the reference returns no rows."""
 
     execution: float
     valid: float
@@ -26,10 +26,10 @@ class ExecutionJudgement:
 
 
 class ExecutionAccuracy(Eval):
-    """Runs the statement that was said and the right one, both under the guard, and compares their rows.
+    """Runs the generated and the reference statement under the guard and compares their rows.
 
-    Rows are compared with how often they stand, in order only where the right statement orders. A right statement that
-    gives no rows is easily met by a wrong one: such rows are counted apart.
+    Rows are compared as multisets, and in order only if the reference orders them. A wrong statement easily matches
+    an empty reference result, so those rows are also counted separately.
     """
 
     kind = "execution"
@@ -37,30 +37,32 @@ class ExecutionAccuracy(Eval):
     output_type = "text"
     primary_metric = "execution"
     metrics = (
-        Metric("execution", "whether it gives the rows that the right statement gives", binary=True),
-        Metric("valid", "whether the guard lets it pass and it runs", binary=True),
-        Metric("exact", "whether it is the right statement, but for case, aliases and quotes", binary=True),
+        Metric("execution", "whether the query returns the rows of the reference query", binary=True),
+        Metric("valid", "whether the query passes the guard and runs", binary=True),
+        Metric("exact", "whether the query equals the reference, ignoring case, aliases and quotes", binary=True),
     )
 
     def score(self, job: ScoreJob) -> Iterator[Scores]:
-        for row, judged in self._judge_rows(job):
-            yield Scores(row.id, {"execution": judged.execution, "valid": judged.valid, "exact": judged.exact})
+        for row, judgement in self._judge_rows(job):
+            yield Scores(row.id, {"execution": judgement.execution, "valid": judgement.valid, "exact": judgement.exact})
 
     def compute_totals(self, job: ScoreJob) -> Mapping[str, float]:
-        found = [judged for _, judged in self._judge_rows(job)]
-        filled = [judged.execution for judged in found if not judged.gold_is_empty]
-        return {"empty_gold": len(found) - len(filled), "execution_nonempty": sum(filled) / max(len(filled), 1)}
+        judgements = [judgement for _, judgement in self._judge_rows(job)]
+        nonempty = [judgement.execution for judgement in judgements if not judgement.gold_is_empty]
+        return {
+            "empty_gold": len(judgements) - len(nonempty), "execution_nonempty": sum(nonempty) / max(len(nonempty), 1),
+        }
 
     def build_tables(self, job: ScoreJob) -> Mapping[str, Sequence[Mapping[str, Any]]]:
         from factory_sql.canonical_sql import classify_construct
 
         kinds: dict[str, list[ExecutionJudgement]] = defaultdict(list)
         reasons: dict[str, int] = defaultdict(int)
-        for row, judged in self._judge_rows(job):
-            kinds[classify_construct(row["sql"])].append(judged)
-            if judged.reason:
-                reasons[judged.reason] += 1
-        refused = sorted(reasons.items(), key=lambda each: (-each[1], each[0]))[:10]
+        for row, judgement in self._judge_rows(job):
+            kinds[classify_construct(row["sql"])].append(judgement)
+            if judgement.reason:
+                reasons[judgement.reason] += 1
+        refused = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))[:10]
         return {
             "constructs": [_summarise_construct(kind, kinds[kind]) for kind in sorted(kinds)],
             "refused": [{"reason": reason, "rows": count} for reason, count in refused],
@@ -71,40 +73,37 @@ class ExecutionAccuracy(Eval):
             answer = job.answers.get(row.id)
             if answer is None:
                 raise ValueError(f"row {row.id!r} has no answer")
-            yield row, judge_sql(job.root / job.tables[DATABASES_TABLE][row["db"]]["file"], row["sql"], str(answer.output))
+            database = job.root / job.tables[DATABASES_TABLE][row["db"]]["file"]
+            yield row, judge_sql(database, row["sql"], str(answer.output))
 
 
-def _summarise_construct(kind: str, found: Sequence[ExecutionJudgement]) -> dict[str, Any]:
-    means = {name: round(sum(getattr(each, name) for each in found) / len(found), 4) for name in ("execution", "valid")}
-    return {"construct": kind, "rows": len(found), **means}
+def _summarise_construct(kind: str, judgements: Sequence[ExecutionJudgement]) -> dict[str, Any]:
+    count = len(judgements)
+    means = {name: round(sum(getattr(item, name) for item in judgements) / count, 4) for name in ("execution", "valid")}
+    return {"construct": kind, "rows": count, **means}
 
 
 @lru_cache(maxsize=100_000)
-def judge_sql(file: Path, gold: str, said: str) -> ExecutionJudgement:
-    """One statement against the right one, run once a process. Raises ValueError when the right one does not run."""
+def judge_sql(file: Path, gold: str, answer: str) -> ExecutionJudgement:
+    """Judge an answer by the reference statement, once per process. Raises ValueError if the reference does not run."""
     from factory_sql import guard
     from factory_sql.canonical_sql import has_row_order, is_same_statement
     from factory_sql.query_results import has_same_rows
 
-    found: SqliteDatabase = open_database(file)
+    database: SqliteDatabase = open_database(file)
     try:
-        right = _run_cached_query(file, gold)
-    except QueryRefusedError as reason:
-        raise ValueError(f"the right statement {gold!r} does not run: {reason}") from reason
-    sql = guard.extract_sql(said)
+        expected = _run_cached_query(file, gold)
+    except QueryRefusedError as error:
+        raise ValueError(f"the reference query {gold!r} does not run: {error}") from error
+    sql = guard.extract_sql(answer)
     try:
-        got = guard.run_guarded_sql(sql, found)
-    except QueryRefusedError as reason:
-        return ExecutionJudgement(0.0, 0.0, 0.0, not right.rows, _generalise_reason(str(reason)))
-    met = float(has_same_rows(right, got, has_row_order(gold)))
-    return ExecutionJudgement(met, 1.0, float(is_same_statement(gold, sql, found.schema)), not right.rows)
-
-
-def _generalise_reason(reason: str) -> str:
-    """A reason without the names in it, so that equal ones can be counted."""
-    if reason.startswith("there is no "):
-        return " ".join(reason.split()[:4])
-    return reason.split(":")[0][:60]
+        result = guard.run_guarded_sql(sql, database)
+    except QueryRefusedError as error:
+        # Names follow the colon; without them equal reasons can be counted.
+        return ExecutionJudgement(0.0, 0.0, 0.0, not expected.rows, str(error).split(":")[0][:60])
+    matches = float(has_same_rows(expected, result, has_row_order(gold)))
+    exact = float(is_same_statement(gold, sql, database.schema))
+    return ExecutionJudgement(matches, 1.0, exact, not expected.rows)
 
 
 @lru_cache(maxsize=10_000)

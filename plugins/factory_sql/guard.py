@@ -1,4 +1,4 @@
-"""The one guard of evaluation, trying and serving: SQL is parsed, its names are checked, then it runs under limits."""
+"""Guard of evaluation, trying and serving: SQL is parsed, its names are checked, and it runs under limits."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ CODE_FENCE = re.compile(r"```(?:\w+\n|\n)?(.*?)(?:```|$)", re.DOTALL)
 
 
 def extract_sql(text: str) -> str:
-    """The statement in what a model said: out of its fence, if it has one, and without the last semicolon."""
+    """Extract the statement from a model's answer, without code fence and final semicolon."""
     fenced = CODE_FENCE.search(text)
     return (fenced.group(1) if fenced else text).strip().rstrip(";").strip()
 
 
 def check_sql(sql: str, schema: DatabaseSchema) -> str:
-    """The statement as it may be run. Raises RefusedError, with the reason in one line."""
+    """Return the statement if it may be run. Raises QueryRefusedError with the reason in one line."""
     from sqlglot import exp
 
     from factory_sql import sql_parser
 
     tree = sql_parser.parse_select(sql)
-    found = sql_parser.collect_select_scopes(tree, schema)
-    sql_parser.convert_quoted_strings(tree, found)
-    for scope in found:
+    scopes = sql_parser.collect_select_scopes(tree, schema)
+    sql_parser.convert_quoted_strings(tree, scopes)
+    for scope in scopes:
         for column in scope.columns:
             _check_column_exists(scope, column)
     for function in tree.find_all(exp.Func):
@@ -52,10 +52,10 @@ def _check_column_exists(scope: SelectScope, column: exp.Column) -> None:
     if column.name == "*" or resolve_column(scope, column) is not None:
         return
     if column.table and not any(column.table.lower() in around.sources for around in scope.iter_enclosing_scopes()):
-        raise QueryRefusedError(f"{column.table} stands in no FROM here")
+        raise QueryRefusedError(f"not in FROM: {column.table}")
     if column.table or not any(column.name.lower() in around.aliases for around in scope.iter_enclosing_scopes()):
-        names = " or ".join(scope.tables.values()) or "what it reads"
-        raise QueryRefusedError(f"there is no column {column.sql('sqlite')} in {names}")
+        names = " or ".join(scope.tables.values()) or "its sources"
+        raise QueryRefusedError(f"no such column: {column.sql('sqlite')} in {names}")
 
 
 def _check_function_allowed(function: exp.Func) -> None:
@@ -63,12 +63,14 @@ def _check_function_allowed(function: exp.Func) -> None:
 
     if isinstance(function, exp.Connector | exp.Binary | exp.Case | exp.Cast | exp.Exists | exp.If | exp.Collate):
         return
-    written = function.sql("sqlite")
-    name = written.partition("(")[0].strip().lower()
-    if re.fullmatch(r"\w+", name) and name not in ALLOWED_FUNCTIONS and "(" in written:
-        raise QueryRefusedError(f"the function {name} is not allowed")
+    sql = function.sql("sqlite")
+    name = sql.partition("(")[0].strip().lower()
+    if re.fullmatch(r"\w+", name) and name not in ALLOWED_FUNCTIONS and "(" in sql:
+        raise QueryRefusedError(f"function not allowed: {name}")
 
 
-def run_guarded_sql(sql: str, database: SqliteDatabase, rows: int = MAX_RESULT_ROWS, steps: int = MAX_VM_STEPS) -> QueryResult:
-    """Run a statement that the guard lets pass. Raises RefusedError, with the reason in one line."""
+def run_guarded_sql(
+    sql: str, database: SqliteDatabase, rows: int = MAX_RESULT_ROWS, steps: int = MAX_VM_STEPS
+) -> QueryResult:
+    """Run a statement if it passes the guard. Raises QueryRefusedError with the reason in one line."""
     return database.run(check_sql(extract_sql(sql), database.schema), rows, steps)

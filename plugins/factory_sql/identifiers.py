@@ -1,4 +1,4 @@
-"""Names as people say them: `order_date` is an order date, `Customers` are customers, one of them a customer."""
+"""Identifiers as English: `order_date` is "order date", a row of `Customers` is a "customer"."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ import re
 
 IDENTIFIER_PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\dA-Za-z_]+")
 WORD_PATTERN = re.compile(r"[^\W_]+")
-IRREGULAR_PLURALS = {"person": "people", "child": "children", "man": "men", "woman": "women", "staff": "staff", "mouse": "mice"}
-IRREGULAR_SINGULARS = {many: one for one, many in IRREGULAR_PLURALS.items()}
+IRREGULAR_PLURALS = {
+    "person": "people", "child": "children", "man": "men", "woman": "women", "staff": "staff", "mouse": "mice",
+}
+IRREGULAR_SINGULARS = {plural: singular for singular, plural in IRREGULAR_PLURALS.items()}
 INVARIABLE_ENDINGS = ("ss", "us", "is", "news", "series", "species")
 
 
 def split_identifier(name: str) -> list[str]:
-    """The words of an identifier, in small letters: `OrderDate`, `order_date` and `ORDER DATE` have the same two."""
+    """Split an identifier into lower-case words: `OrderDate`, `order_date` and `ORDER DATE` give the same two."""
     return [part.lower() for part in IDENTIFIER_PART.findall(name)] or [name.lower()]
 
 
 def singularise_word(word: str) -> str:
-    """One of them; a word that already is one stays."""
+    """Return the singular of an English noun; a singular stays as it is."""
     if word in IRREGULAR_SINGULARS:
         return IRREGULAR_SINGULARS[word]
     if len(word) < 4 or word.endswith(INVARIABLE_ENDINGS) or not word.endswith("s"):
@@ -30,27 +32,27 @@ def singularise_word(word: str) -> str:
 
 
 def pluralise_word(word: str) -> str:
-    """Many of them; a word that already is many stays."""
-    one = singularise_word(word)
-    if one in IRREGULAR_PLURALS:
-        return IRREGULAR_PLURALS[one]
-    if one.endswith(("news", "series", "species")):
-        return one
-    if one.endswith("y") and one[-2:-1] not in "aeiou":
-        return one[:-1] + "ies"
-    if one.endswith(("s", "x", "ch", "sh", "z")):
-        return one + "es"
-    return one + "s"
+    """Return the plural of an English noun; a plural stays as it is."""
+    singular = singularise_word(word)
+    if singular in IRREGULAR_PLURALS:
+        return IRREGULAR_PLURALS[singular]
+    if singular.endswith(("news", "series", "species")):
+        return singular
+    if singular.endswith("y") and singular[-2:-1] not in "aeiou":
+        return singular[:-1] + "ies"
+    if singular.endswith(("s", "x", "ch", "sh", "z")):
+        return singular + "es"
+    return singular + "s"
 
 
 def verbalise_identifier(name: str, last: str = "") -> str:
-    """An identifier in words; `last` says whether its last word is to be `one` or `many`."""
-    parts = split_identifier(name)
+    """Write an identifier as words; `last` makes its last word singular (`one`) or plural (`many`)."""
+    words = split_identifier(name)
     if last:
-        parts[-1] = singularise_word(parts[-1]) if last == "one" else pluralise_word(parts[-1])
-    return " ".join(parts)
+        words[-1] = singularise_word(words[-1]) if last == "one" else pluralise_word(words[-1])
+    return " ".join(words)
 
 
 def singularise_words(text: str) -> list[str]:
-    """The words of a text, in small letters and in the singular, for comparing."""
-    return [singularise_word(part.lower()) for part in WORD_PATTERN.findall(text)]
+    """Split a text into lower-case words in the singular, for comparison."""
+    return [singularise_word(word.lower()) for word in WORD_PATTERN.findall(text)]

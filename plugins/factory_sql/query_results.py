@@ -1,4 +1,4 @@
-"""Whether two results are the same answer, and a result as a person reads it."""
+"""Comparison of query results, and results as text tables."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ SIGNIFICANT_DIGITS = 6
 MAX_CELL_WIDTH = 28
 
 
-def has_same_rows(gold: QueryResult, said: QueryResult, ordered: bool) -> bool:
-    """Whether they hold the same rows as often; in the same order, when the question orders. Names do not count."""
-    if gold.truncated != said.truncated or len(gold.rows) != len(said.rows):
+def has_same_rows(gold: QueryResult, result: QueryResult, is_ordered: bool) -> bool:
+    """Whether two results hold the same rows equally often, in the same order if ordered; column names do not count."""
+    if gold.truncated != result.truncated or len(gold.rows) != len(result.rows):
         return False
-    one, other = [_round_result_row(row) for row in gold.rows], [_round_result_row(row) for row in said.rows]
-    return one == other if ordered else Counter(one) == Counter(other)
+    expected, actual = ([_round_result_row(row) for row in rows] for rows in (gold.rows, result.rows))
+    return expected == actual if is_ordered else Counter(expected) == Counter(actual)
 
 
 def _round_result_row(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    """A row with its numbers rounded, so that 2, 2.0 and the last bits of a sum are one."""
+    """Round the floats of a row, so that 2 equals 2.0 and the last bits of a sum do not matter."""
     return tuple(float(f"{value:.{SIGNIFICANT_DIGITS}g}") if isinstance(value, float) else value for value in row)
 
 
-def render_result_table(result: QueryResult, most: int) -> str:
-    """The first rows under the names of the columns."""
-    lines = [result.columns, *result.rows[:most]]
+def render_result_table(result: QueryResult, max_rows: int) -> str:
+    """Render the first rows as a text table under the column names."""
+    lines = [result.columns, *result.rows[:max_rows]]
     cells = [[_render_result_cell(value) for value in line] for line in lines]
-    widths = [max(len(line[place]) for line in cells) for place in range(len(result.columns))]
+    widths = [max(len(line[index]) for line in cells) for index in range(len(result.columns))]
     text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
-    left = len(result.rows) - most
-    more = [f"… and {left}{' or more' if result.truncated else ''} more rows"] if left > 0 else []
+    hidden = len(result.rows) - max_rows
+    more = [f"… and {hidden}{' or more' if result.truncated else ''} more rows"] if hidden > 0 else []
     return "\n".join([*text, *(more or ([] if result.rows else ["no rows"]))])
 
 

@@ -1,4 +1,4 @@
-"""Questions about one table: what is listed, counted, averaged, grouped, ordered."""
+"""Question templates over one table: lists, counts, aggregates, groups, and orders."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ AGGREGATE_WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class QuestionDraft:
-    """A question and the SQL that answers it. `ties` gives the keys that order its rows: equal ones would make the
-    answer a matter of luck."""
+    """A question with its SQL. `tie_check_sql` returns the sort keys of its rows; equal keys leave the answer open."""
 
     question: str
     sql: str
@@ -30,117 +29,126 @@ QueryTemplate = Callable[[Random, DatabaseProfile], QuestionDraft | None]
 ColumnQueryTemplate = Callable[[Random, TableProfile, ColumnProfile], QuestionDraft | None]
 
 
-def pick_profile_table(draw: Random, facts: DatabaseProfile) -> TableProfile:
-    """A table, one with more to ask about more often."""
-    tables = list(facts.tables.values())
-    return draw.choices(tables, [1 + len(table.get_columns_of_kind("category", "number", "date", "name")) for table in tables])[0]
+def pick_profile_table(draw: Random, profile: DatabaseProfile) -> TableProfile:
+    """Draw a table, preferring those with more columns to ask about."""
+    tables = list(profile.tables.values())
+    kinds: tuple[ColumnKind, ...] = ("category", "number", "date", "name")
+    return draw.choices(tables, [1 + len(table.get_columns_of_kind(*kinds)) for table in tables])[0]
 
 
-def pick_output_columns(draw: Random, table: TableProfile, most: int = 2) -> list[ColumnProfile]:
-    """Columns worth showing, names before all."""
+def pick_output_columns(draw: Random, table: TableProfile, max_columns: int = 2) -> list[ColumnProfile]:
+    """Draw columns to show, preferring names."""
     names, others = table.get_columns_of_kind("name"), table.get_columns_of_kind("category", "number", "date", "other")
     pool = names * 2 + others or list(table.columns)
-    count = draw.choice((1, 1, 2)) if most > 1 else 1
+    count = draw.choice((1, 1, 2)) if max_columns > 1 else 1
     chosen = dict.fromkeys(draw.sample(pool, min(count, len(pool))))
     return list(chosen)
 
 
 def render_column_list(columns: list[ColumnProfile]) -> str:
-    """Columns as a SELECT lists them."""
+    """Render columns as the list of a SELECT."""
     return ", ".join(column.sql for column in columns)
 
 
 def draw_where_clause(draw: Random, table: TableProfile, share: float) -> tuple[str, str]:
-    """` WHERE …` and the rows in words; without a condition, nothing and all rows."""
-    found = draw_compound_condition(draw, table) if draw.random() < share else None
-    return (f" WHERE {found.sql}", f"{table.plural_noun} {found.text}") if found else ("", table.plural_noun)
+    """Draw ` WHERE …` and the rows in English; with probability 1 - `share`, no condition and all rows."""
+    condition = draw_compound_condition(draw, table) if draw.random() < share else None
+    if condition is None:
+        return "", table.plural_noun
+    return f" WHERE {condition.sql}", f"{table.plural_noun} {condition.text}"
 
 
 def require_column_kind(*kinds: ColumnKind) -> Callable[[ColumnQueryTemplate], QueryTemplate]:
-    """Makes a shape of what is asked about one column of these kinds; a table without one has no such question."""
+    """Decorate a template over one column of these kinds; it drafts nothing for a table without such a column."""
 
-    def shape(ask: ColumnQueryTemplate) -> QueryTemplate:
-        @wraps(ask)
-        def drafted(draw: Random, facts: DatabaseProfile) -> QuestionDraft | None:
-            table = pick_profile_table(draw, facts)
+    def decorate(template: ColumnQueryTemplate) -> QueryTemplate:
+        @wraps(template)
+        def draft_for_column(draw: Random, profile: DatabaseProfile) -> QuestionDraft | None:
+            table = pick_profile_table(draw, profile)
             pool = table.get_columns_of_kind(*kinds)
-            return ask(draw, table, draw.choice(pool)) if pool else None
+            return template(draw, table, draw.choice(pool)) if pool else None
 
-        return drafted
+        return draft_for_column
 
-    return shape
+    return decorate
 
 
-def draft_rows(draw: Random, facts: DatabaseProfile) -> QuestionDraft | None:
-    """Columns of the rows under a condition."""
-    table = pick_profile_table(draw, facts)
-    shown = pick_output_columns(draw, table)
-    where, said = draw_where_clause(draw, table, 0.85)
-    return QuestionDraft(phrase_request(draw, phrase_columns(draw, shown, said)), f"SELECT {render_column_list(shown)} FROM {table.sql}{where}")
+def draft_rows(draw: Random, profile: DatabaseProfile) -> QuestionDraft | None:
+    """Draft a question for columns of the rows under a condition."""
+    table = pick_profile_table(draw, profile)
+    columns = pick_output_columns(draw, table)
+    where, phrase = draw_where_clause(draw, table, 0.85)
+    question = phrase_request(draw, phrase_columns(draw, columns, phrase))
+    return QuestionDraft(question, f"SELECT {render_column_list(columns)} FROM {table.sql}{where}")
 
 
 @require_column_kind("category")
 def draft_distinct_values(draw: Random, table: TableProfile, column: ColumnProfile) -> QuestionDraft | None:
-    """The different values of a column."""
-    where, said = draw_where_clause(draw, table, 0.5)
+    """Draft a question for the distinct values of a column."""
+    where, phrase = draw_where_clause(draw, table, 0.5)
     word = draw.choice(("different", "distinct", "unique"))
-    return QuestionDraft(phrase_request(draw, f"the {word} {column.plural_noun} of {said}"),
+    return QuestionDraft(phrase_request(draw, f"the {word} {column.plural_noun} of {phrase}"),
                  f"SELECT DISTINCT {column.sql} FROM {table.sql}{where}")
 
 
-def draft_count(draw: Random, facts: DatabaseProfile) -> QuestionDraft | None:
-    """How many rows there are."""
-    table = pick_profile_table(draw, facts)
-    where, said = draw_where_clause(draw, table, 0.9)
-    forms = [f"How many {said} are there?", f"Count the {said}.", phrase_request(draw, f"the number of {said}", VALUE_OPENERS)]
+def draft_count(draw: Random, profile: DatabaseProfile) -> QuestionDraft | None:
+    """Draft a question for the number of rows."""
+    table = pick_profile_table(draw, profile)
+    where, phrase = draw_where_clause(draw, table, 0.9)
+    number = phrase_request(draw, f"the number of {phrase}", VALUE_OPENERS)
+    forms = [f"How many {phrase} are there?", f"Count the {phrase}.", number]
     return QuestionDraft(draw.choice(forms), f"SELECT COUNT(*) FROM {table.sql}{where}")
 
 
 @require_column_kind("category")
 def draft_distinct_count(draw: Random, table: TableProfile, column: ColumnProfile) -> QuestionDraft | None:
-    """How many different values there are."""
-    where, said = draw_where_clause(draw, table, 0.4)
-    forms = (f"How many different {column.plural_noun} do {said} have?", f"Count the distinct {column.plural_noun} of {said}.")
+    """Draft a question for the number of distinct values."""
+    where, phrase = draw_where_clause(draw, table, 0.4)
+    forms = (f"How many different {column.plural_noun} do {phrase} have?",
+             f"Count the distinct {column.plural_noun} of {phrase}.")
     return QuestionDraft(draw.choice(forms), f"SELECT COUNT(DISTINCT {column.sql}) FROM {table.sql}{where}")
 
 
 @require_column_kind("number")
 def draft_aggregate(draw: Random, table: TableProfile, column: ColumnProfile) -> QuestionDraft | None:
-    """The average, sum or end of a number."""
+    """Draft a question for an aggregate of a number."""
     name = draw.choice(list(AGGREGATE_WORDS))
-    where, said = draw_where_clause(draw, table, 0.7)
-    what = f"the {draw.choice(AGGREGATE_WORDS[name])} {column.singular_noun} of {said}"
-    return QuestionDraft(phrase_request(draw, what, VALUE_OPENERS), f"SELECT {name}({column.sql}) FROM {table.sql}{where}")
+    where, phrase = draw_where_clause(draw, table, 0.7)
+    what = f"the {draw.choice(AGGREGATE_WORDS[name])} {column.singular_noun} of {phrase}"
+    question = phrase_request(draw, what, VALUE_OPENERS)
+    return QuestionDraft(question, f"SELECT {name}({column.sql}) FROM {table.sql}{where}")
 
 
 @require_column_kind("number", "date")
 def draft_extremes(draw: Random, table: TableProfile, column: ColumnProfile) -> QuestionDraft | None:
-    """Both ends of a number or a date."""
-    where, said = draw_where_clause(draw, table, 0.5)
+    """Draft a question for the minimum and maximum of a number or date."""
+    where, phrase = draw_where_clause(draw, table, 0.5)
     ends = draw.choice((("minimum", "maximum"), ("lowest", "highest")))
     first, last = ("earliest", "latest") if column.kind == "date" else ends
-    return QuestionDraft(phrase_request(draw, f"the {first} and {last} {column.singular_noun} of {said}"),
+    return QuestionDraft(phrase_request(draw, f"the {first} and {last} {column.singular_noun} of {phrase}"),
                  f"SELECT MIN({column.sql}), MAX({column.sql}) FROM {table.sql}{where}")
 
 
 @require_column_kind("category")
 def draft_group_count(draw: Random, table: TableProfile, column: ColumnProfile) -> QuestionDraft | None:
-    """How many rows for each value of a column."""
-    where, said = draw_where_clause(draw, table, 0.4)
-    forms = (f"For each {column.singular_noun}, how many {said} are there?", f"How many {said} are there for each {column.singular_noun}?",
-             f"Show each {column.singular_noun} and the number of {said}.", f"Count the {said} by {column.singular_noun}.")
-    return QuestionDraft(draw.choice(forms), f"SELECT {column.sql}, COUNT(*) FROM {table.sql}{where} GROUP BY {column.sql}")
+    """Draft a question for the number of rows per value of a column."""
+    where, phrase = draw_where_clause(draw, table, 0.4)
+    noun = column.singular_noun
+    forms = (f"For each {noun}, how many {phrase} are there?", f"How many {phrase} are there for each {noun}?",
+             f"Show each {noun} and the number of {phrase}.", f"Count the {phrase} by {noun}.")
+    sql = f"SELECT {column.sql}, COUNT(*) FROM {table.sql}{where} GROUP BY {column.sql}"
+    return QuestionDraft(draw.choice(forms), sql)
 
 
-def draft_group_aggregate(draw: Random, facts: DatabaseProfile) -> QuestionDraft | None:
-    """What of a number for each value of a column."""
-    table = pick_profile_table(draw, facts)
+def draft_group_aggregate(draw: Random, profile: DatabaseProfile) -> QuestionDraft | None:
+    """Draft a question for an aggregate of a number per value of a column."""
+    table = pick_profile_table(draw, profile)
     by, numbers = table.get_columns_of_kind("category"), table.get_columns_of_kind("number")
     if not by or not numbers:
         return None
     column, number, name = draw.choice(by), draw.choice(numbers), draw.choice(list(AGGREGATE_WORDS))
-    where, said = draw_where_clause(draw, table, 0.3)
-    what = f"the {draw.choice(AGGREGATE_WORDS[name])} {number.singular_noun} of {said}"
+    where, phrase = draw_where_clause(draw, table, 0.3)
+    what = f"the {draw.choice(AGGREGATE_WORDS[name])} {number.singular_noun} of {phrase}"
     forms = (f"For each {column.singular_noun}, what is {what}?", f"Show each {column.singular_noun} and {what}.",
              f"What is {what} for each {column.singular_noun}?")
     return QuestionDraft(draw.choice(forms),
@@ -149,18 +157,18 @@ def draft_group_aggregate(draw: Random, facts: DatabaseProfile) -> QuestionDraft
 
 @require_column_kind("category")
 def draft_having(draw: Random, table: TableProfile, column: ColumnProfile) -> QuestionDraft | None:
-    """Values that more or fewer rows have."""
+    """Draft a question for values with more or fewer rows than a limit."""
     usual = max(1, table.row_count // column.distinct_count)
-    least = draw.choice((max(1, usual // 2), usual, usual + max(1, usual // 3)))
+    limit = draw.choice((max(1, usual // 2), usual, usual + max(1, usual // 3)))
     sign, word = draw.choice(((">", "more than"), (">=", "at least"), ("<", "fewer than")))
-    forms = (f"Which {column.plural_noun} have {word} {least} {table.plural_noun}?",
-             f"List the {column.plural_noun} with {word} {least} {table.plural_noun}.")
+    forms = (f"Which {column.plural_noun} have {word} {limit} {table.plural_noun}?",
+             f"List the {column.plural_noun} with {word} {limit} {table.plural_noun}.")
     return QuestionDraft(draw.choice(forms),
-                 f"SELECT {column.sql} FROM {table.sql} GROUP BY {column.sql} HAVING COUNT(*) {sign} {least}")
+                 f"SELECT {column.sql} FROM {table.sql} GROUP BY {column.sql} HAVING COUNT(*) {sign} {limit}")
 
 
 def draw_superlative(draw: Random, column: ColumnProfile) -> tuple[str, str]:
-    """` DESC` or nothing, and the word for the first row in that order."""
+    """Draw ` DESC` or nothing, and the word for the first row in that order."""
     if column.kind == "date":
         return draw.choice(((" DESC", "latest"), ("", "earliest")))
     return draw.choice(((" DESC", draw.choice(("highest", "largest"))), ("", draw.choice(("lowest", "smallest")))))
@@ -168,40 +176,45 @@ def draw_superlative(draw: Random, column: ColumnProfile) -> tuple[str, str]:
 
 @require_column_kind("number", "date")
 def draft_top_rows(draw: Random, table: TableProfile, column: ColumnProfile) -> QuestionDraft | None:
-    """The first row, or the first few, by a number or a date."""
-    most = draw.choice((1, 1, 3, 5, 10))
-    shown = [each for each in pick_output_columns(draw, table) if each != column]
-    if not shown:
+    """Draft a question for the first row, or the first few, ordered by a number or date."""
+    limit = draw.choice((1, 1, 3, 5, 10))
+    columns = [other for other in pick_output_columns(draw, table) if other != column]
+    if not columns:
         return None
-    where, said = draw_where_clause(draw, table, 0.35)
-    way, word = draw_superlative(draw, column)
-    noun = said.replace(table.plural_noun, f"{most} {table.plural_noun}" if most > 1 else table.singular_noun, 1)
-    one = [each.singular_noun if most == 1 else each.plural_noun for each in shown]
-    what = f"the {' and '.join(one)} of the {noun} with the {word} {column.singular_noun}"
-    tail = f" FROM {table.sql}{where} ORDER BY {column.sql}{way} LIMIT "
-    return QuestionDraft(phrase_request(draw, what, VALUE_OPENERS if most == 1 else LIST_OPENERS), f"SELECT {render_column_list(shown)}{tail}{most}",
-                 f"SELECT {column.sql}{tail}{most + 1}")
+    where, phrase = draw_where_clause(draw, table, 0.35)
+    direction, word = draw_superlative(draw, column)
+    rows = f"{limit} {table.plural_noun}" if limit > 1 else table.singular_noun
+    noun = phrase.replace(table.plural_noun, rows, 1)
+    names = [other.singular_noun if limit == 1 else other.plural_noun for other in columns]
+    what = f"the {' and '.join(names)} of the {noun} with the {word} {column.singular_noun}"
+    tail = f" FROM {table.sql}{where} ORDER BY {column.sql}{direction} LIMIT "
+    question = phrase_request(draw, what, VALUE_OPENERS if limit == 1 else LIST_OPENERS)
+    # One row more than shown: a tie across the limit would make the answer ambiguous.
+    tie_check = f"SELECT {column.sql}{tail}{limit + 1}"
+    return QuestionDraft(question, f"SELECT {render_column_list(columns)}{tail}{limit}", tie_check)
 
 
 @require_column_kind("category")
 def draft_top_group(draw: Random, table: TableProfile, column: ColumnProfile) -> QuestionDraft | None:
-    """The value that most rows have, or fewest."""
-    where, said = draw_where_clause(draw, table, 0.5)
-    way, word = draw.choice(((" DESC", "most"), ("", "fewest")))
-    forms = (f"Which {column.singular_noun} has the {word} {said}?", f"Find the {column.singular_noun} with the {word} {said}.")
-    tail = f" FROM {table.sql}{where} GROUP BY {column.sql} ORDER BY COUNT(*){way} LIMIT "
+    """Draft a question for the value with the most or fewest rows."""
+    where, phrase = draw_where_clause(draw, table, 0.5)
+    direction, word = draw.choice(((" DESC", "most"), ("", "fewest")))
+    forms = (f"Which {column.singular_noun} has the {word} {phrase}?",
+             f"Find the {column.singular_noun} with the {word} {phrase}.")
+    tail = f" FROM {table.sql}{where} GROUP BY {column.sql} ORDER BY COUNT(*){direction} LIMIT "
     return QuestionDraft(draw.choice(forms), f"SELECT {column.sql}{tail}1", f"SELECT COUNT(*){tail}2")
 
 
 @require_column_kind("number", "date", "name")
 def draft_sorted_rows(draw: Random, table: TableProfile, column: ColumnProfile) -> QuestionDraft | None:
-    """Rows in an order."""
-    shown = pick_output_columns(draw, table)
-    where, said = draw_where_clause(draw, table, 0.6)
-    way, word = draw.choice((("", "ascending"), (" DESC", "descending")))
-    plain = ["sorted by", "ordered by"] if not way else []
+    """Draft a question for rows in an order."""
+    columns = pick_output_columns(draw, table)
+    where, phrase = draw_where_clause(draw, table, 0.6)
+    direction, word = draw.choice((("", "ascending"), (" DESC", "descending")))
+    plain = ["sorted by", "ordered by"] if not direction else []
     how = draw.choice([*[f"{start} {column.singular_noun}" for start in plain],
-                       f"in {word} order of {column.singular_noun}", f"sorted by {column.singular_noun} in {word} order"])
-    tail = f" FROM {table.sql}{where} ORDER BY {column.sql}{way}"
-    return QuestionDraft(phrase_request(draw, f"{phrase_columns(draw, shown, said)}, {how}"), f"SELECT {render_column_list(shown)}{tail}",
-                 f"SELECT {column.sql}{tail}")
+                       f"in {word} order of {column.singular_noun}",
+                       f"sorted by {column.singular_noun} in {word} order"])
+    tail = f" FROM {table.sql}{where} ORDER BY {column.sql}{direction}"
+    question = phrase_request(draw, f"{phrase_columns(draw, columns, phrase)}, {how}")
+    return QuestionDraft(question, f"SELECT {render_column_list(columns)}{tail}", f"SELECT {column.sql}{tail}")

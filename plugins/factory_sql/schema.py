@@ -1,4 +1,4 @@
-"""What a database holds, as the guard, the guide, the grammar and the prompt see it."""
+"""Schema of a database: tables, columns and keys, as the guard, the decoder, the grammar and the prompt use them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from factory_sql.identifiers import singularise_word, split_identifier
 
 @dataclass(frozen=True, slots=True)
 class ForeignKey:
-    """A column that points to a column of another table; `guessed` when the names say so and the database does not."""
+    """A reference to a column of another table; `guessed` if inferred from names and not declared."""
 
     column: str
     table: str
@@ -22,7 +22,7 @@ class ForeignKey:
 
 @dataclass(frozen=True, slots=True)
 class TableSchema:
-    """A table or a view: its columns with their declared types, its primary key, and its keys to other tables."""
+    """A table or view: columns with their declared types, primary key, and foreign keys."""
 
     name: str
     columns: Mapping[str, str]
@@ -32,7 +32,7 @@ class TableSchema:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseSchema:
-    """Tables by name, in the database's order. Names are found whatever their case."""
+    """Tables by name, in the database's order; lookups ignore case."""
 
     tables: Mapping[str, TableSchema]
     lowered: Mapping[str, TableSchema] = field(init=False, compare=False, repr=False)
@@ -47,17 +47,17 @@ class DatabaseSchema:
         return self.lowered.get(name.lower())
 
     def get_spelled_column(self, table: str, name: str) -> str:
-        """The column's name as the database spells it, or nothing when the table has none such."""
+        """Return a column's name as the database spells it, or an empty string if the table lacks it."""
         return self.columns.get(table.lower(), {}).get(name.lower(), "")
 
     def iter_foreign_keys(self) -> Iterator[tuple[TableSchema, ForeignKey]]:
-        """Every key, with the table that has it."""
+        """Yield every foreign key with its table."""
         for table in self.tables.values():
             for key in table.foreign_keys:
                 yield table, key
 
     def to_json(self) -> dict[str, Any]:
-        """The form that a side table holds."""
+        """Return the JSON form stored in the side table."""
         return {
             name: {
                 "columns": dict(table.columns), "primary": table.primary_key,
@@ -70,18 +70,18 @@ class DatabaseSchema:
     def from_json(cls, payload: Mapping[str, Any], order: list[str] | None = None) -> DatabaseSchema:
         tables = {
             name: TableSchema(name, payload[name]["columns"], payload[name]["primary"],
-                        tuple(ForeignKey(*key) for key in payload[name]["keys"]))
+                              tuple(ForeignKey(*key) for key in payload[name]["keys"]))
             for name in order or payload
         }
         return cls(tables)
 
 
 def read_database_schema(connection: sqlite3.Connection) -> DatabaseSchema:
-    """The schema of an open database. Keys come from the database; where it declares none at all, from names."""
-    listed = connection.execute(
+    """Read the schema of an open database. If no table declares a foreign key, keys are guessed from names."""
+    names = connection.execute(
         "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%' ORDER BY rowid"
     )
-    tables = {name: _read_table_schema(connection, name) for (name,) in listed.fetchall()}
+    tables = {name: _read_table_schema(connection, name) for (name,) in names.fetchall()}
     if any(table.foreign_keys for table in tables.values()):
         return DatabaseSchema(tables)
     return DatabaseSchema({name: _add_guessed_keys(table, tables) for name, table in tables.items()})
@@ -89,13 +89,15 @@ def read_database_schema(connection: sqlite3.Connection) -> DatabaseSchema:
 
 def _read_table_schema(connection: sqlite3.Connection, name: str) -> TableSchema:
     quoted = name.replace('"', '""')
-    facts = connection.execute(f'PRAGMA table_info("{quoted}")').fetchall()
-    primary = [column for _, column, _, _, _, place in facts if place]
-    columns = {column: kind.upper() for _, column, kind, _, _, _ in facts}
+    info = connection.execute(f'PRAGMA table_info("{quoted}")').fetchall()
+    primary = [column for _, column, _, _, _, position in info if position]
+    columns = {column: kind.upper() for _, column, kind, _, _, _ in info}
     keys = connection.execute(f'PRAGMA foreign_key_list("{quoted}")').fetchall()
+    # SQLite lists a composite key as one row per column, with the same id.
     single = [key for key in keys if sum(other[0] == key[0] for other in keys) == 1]
-    found = [ForeignKey(_match_column_case(columns, key[3]), key[2], key[4] or "") for key in reversed(single)]
-    return TableSchema(name, columns, primary[0] if len(primary) == 1 else "", tuple(_resolve_key_targets(connection, found)))
+    declared = [ForeignKey(_match_column_case(columns, key[3]), key[2], key[4] or "") for key in reversed(single)]
+    foreign_keys = tuple(_resolve_key_targets(connection, declared))
+    return TableSchema(name, columns, primary[0] if len(primary) == 1 else "", foreign_keys)
 
 
 def _match_column_case(columns: Mapping[str, str], name: str) -> str:
@@ -103,37 +105,41 @@ def _match_column_case(columns: Mapping[str, str], name: str) -> str:
 
 
 def _resolve_key_targets(connection: sqlite3.Connection, keys: list[ForeignKey]) -> Iterator[ForeignKey]:
-    """The keys whose table and column are really there, a key without a column pointing to the primary key."""
+    """Yield keys whose target exists; a key without a target column points to the primary key."""
     for key in keys:
         real = connection.execute("SELECT name FROM sqlite_master WHERE lower(name) = lower(?)", [key.table]).fetchone()
         if real is None:
             continue
         quoted = real[0].replace('"', '""')
-        facts = connection.execute(f'PRAGMA table_info("{quoted}")').fetchall()
-        named = [column for _, column, *_ in facts if column.lower() == key.target_column.lower()]
-        target = named or [column for _, column, _, _, _, place in facts if place]
+        info = connection.execute(f'PRAGMA table_info("{quoted}")').fetchall()
+        declared = [column for _, column, *_ in info if column.lower() == key.target_column.lower()]
+        target = declared or [column for _, column, _, _, _, position in info if position]
         if target:
             yield ForeignKey(key.column, real[0], target[0])
 
 
 def _add_guessed_keys(table: TableSchema, tables: Mapping[str, TableSchema]) -> TableSchema:
-    """A column called as another table's primary key, or as that table and `id`, points to it."""
+    """Guess foreign keys: a column named like another table's primary key, or like that table and `id`."""
     keys = []
     for column in table.columns:
-        found = next((other for other in tables.values() if other is not table and _is_named_like_key(column, other)), None)
-        if found is not None and column != table.primary_key:
-            keys.append(ForeignKey(column, found.name, _get_key_column(found), guessed=True))
+        others = (other for other in tables.values() if other is not table)
+        target = next((other for other in others if _is_named_like_key(column, other)), None)
+        if target is not None and column != table.primary_key:
+            keys.append(ForeignKey(column, target.name, _get_key_column(target), guessed=True))
     return TableSchema(table.name, table.columns, table.primary_key, tuple(keys))
 
 
 def _get_key_column(table: TableSchema) -> str:
-    """The column by which others know a table: its primary key, else its first column."""
+    """Return the primary key of a table, or its first column."""
     return table.primary_key or next(iter(table.columns))
 
 
 def _is_named_like_key(column: str, table: TableSchema) -> bool:
-    """Whether a column is called as the key of a table: `customer_id`, or as its own name for it."""
+    """Whether a column is named like the key of a table: `customer_id`, or the name of its key column."""
     noun = [*split_identifier(table.name)[:-1], singularise_word(split_identifier(table.name)[-1])]
+    if split_identifier(column) == [*noun, "id"]:
+        return True
     target = _get_key_column(table)
-    own = column.lower() == target.lower() != "id"
-    return split_identifier(column) == [*noun, "id"] or (own and (bool(table.primary_key) or split_identifier(target)[: len(noun)] == noun))
+    # Without a primary key, the first column is only trusted if it begins with the table's name.
+    is_key = bool(table.primary_key) or split_identifier(target)[: len(noun)] == noun
+    return column.lower() == target.lower() != "id" and is_key

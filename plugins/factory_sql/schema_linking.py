@@ -1,4 +1,4 @@
-"""The schema as a prompt has it: short, and of a large one the tables that the question speaks of."""
+"""Schema linking: render the schema for a prompt, reduced to the tables that matter to the question."""
 
 from __future__ import annotations
 
@@ -15,25 +15,24 @@ from factory_sql.sql_parser import quote_identifier_if_needed
 MAX_COLUMN_VALUES = 2000
 MAX_MATCH_LENGTH = 40
 TABLE_NAME_WEIGHT, COLUMN_NAME_WEIGHT, VALUE_WEIGHT = 3.0, 1.0, 2.0
-"""What a word of the question is worth when it is in a table's name, in a column's, or a value of one."""
+"""Weight of a question word in a table name, in a column name, and as a value."""
 
 
 def render_schema_prompt(database: SqliteDatabase, question: str, tokens: int, values: bool = True) -> str:
-    """The tables that matter to a question, within about so many tokens, in the database's order.
+    """Render the tables most relevant to a question, within about `tokens` tokens, in the database's order.
 
-    The two that matter most may take twice as many.
-
-    `customers(id, name, city 'Berlin') orders(id, customer_id -> customers)`: an arrow is a key, a text after a column
-    is a value of it that the question holds.
+    The two most relevant tables may take twice as many. In `customers(id, name, city 'Berlin') orders(id, customer_id
+    -> customers)` an arrow is a foreign key, and a text after a column is one of its values that the question mentions.
     """
-    found = match_question_values(database, question) if values else {}
-    texts = {name: _render_table_schema(table, database.schema, found) for name, table in database.schema.tables.items()}
+    matches = match_question_values(database, question) if values else {}
+    schema = database.schema
+    texts = {name: _render_table_schema(table, schema, matches) for name, table in schema.tables.items()}
     if sum(map(estimate_schema_tokens, texts.values())) <= tokens:
         return " ".join(texts.values())
     chosen: set[str] = set()
     spent = 0
-    for place, name in enumerate(_rank_tables(database.schema, question, found)):
-        if chosen and spent + estimate_schema_tokens(texts[name]) > (tokens if place > 1 else 2 * tokens):
+    for rank, name in enumerate(_rank_tables(schema, question, matches)):
+        if chosen and spent + estimate_schema_tokens(texts[name]) > (tokens if rank > 1 else 2 * tokens):
             break
         chosen.add(name)
         spent += estimate_schema_tokens(texts[name])
@@ -41,18 +40,18 @@ def render_schema_prompt(database: SqliteDatabase, question: str, tokens: int, v
 
 
 def estimate_schema_tokens(text: str) -> int:
-    """About how many tokens a text has: a piece of a word for every six letters, one for every sign."""
+    """Estimate the tokens of a text: one per six letters of a word, and one per digit or sign."""
     return sum(1 + (len(part) - 1) // 6 for part in re.findall(r"[A-Za-z]+|\d|[^\w\s]", text))
 
 
 def match_question_values(database: SqliteDatabase, question: str) -> dict[tuple[str, str], str]:
-    """(table, column) → its longest text value that stands in the question as whole words, whatever the case."""
-    asked = f" {_join_lowercase_words(question)} "
-    found: dict[tuple[str, str], str] = {}
-    for place, value, spaced in read_text_values(database):
-        if f" {spaced} " in asked and len(value) > len(found.get(place, "")):
-            found[place] = value
-    return found
+    """Map (table, column) to its longest text value that the question contains as whole words, ignoring case."""
+    words = f" {_join_lowercase_words(question)} "
+    matches: dict[tuple[str, str], str] = {}
+    for column, value, normal in read_text_values(database):
+        if f" {normal} " in words and len(value) > len(matches.get(column, "")):
+            matches[column] = value
+    return matches
 
 
 def _join_lowercase_words(text: str) -> str:
@@ -61,51 +60,55 @@ def _join_lowercase_words(text: str) -> str:
 
 @lru_cache(maxsize=256)
 def read_text_values(database: SqliteDatabase) -> tuple[tuple[tuple[str, str], str, str], ...]:
-    """The text values of a database, each with its table and column, and with nothing but spaces between its words."""
-    found = []
+    """Read the text values of a database as ((table, column), value, lower-case words)."""
+    rows = []
     for table in database.schema.tables.values():
         for column in table.columns:
             name = quote_identifier(column)
-            sql = f"SELECT DISTINCT {name} FROM {quote_identifier(table.name)} WHERE typeof({name}) = 'text' ORDER BY {name}"
+            source = quote_identifier(table.name)
+            sql = f"SELECT DISTINCT {name} FROM {source} WHERE typeof({name}) = 'text' ORDER BY {name}"
             try:
                 values = [value for (value,) in database.run(sql, MAX_COLUMN_VALUES).rows]
             except QueryRefusedError:
                 values = []
-            found += [((table.name, column), value, _join_lowercase_words(value)) for value in values
-                      if 1 < len(value) <= MAX_MATCH_LENGTH and re.search("[^\\W\\d]", value)]
-    return tuple(found)
+            rows += [((table.name, column), value, _join_lowercase_words(value)) for value in values
+                     if 1 < len(value) <= MAX_MATCH_LENGTH and re.search("[^\\W\\d]", value)]
+    return tuple(rows)
 
 
-def _rank_tables(schema: DatabaseSchema, question: str, found: dict[tuple[str, str], str]) -> list[str]:
-    """Tables, the most spoken of first; a word that many tables have says little of each."""
-    asked = set(singularise_words(question))
+def _rank_tables(schema: DatabaseSchema, question: str, matches: dict[tuple[str, str], str]) -> list[str]:
+    """Rank tables by the question's words in their name, columns and values, weighted by how rare a word is."""
+    words = set(singularise_words(question))
     names = {name: set(singularise_words(" ".join(split_identifier(name)))) for name in schema.tables}
-    held = {name: {stem for column in table.columns for stem in singularise_words(" ".join(split_identifier(column)))}
-            for name, table in schema.tables.items()}
-    common = Counter(word for name in names for word in names[name] | held[name])
+    columns = {
+        name: set(singularise_words(" ".join(word for column in table.columns for word in split_identifier(column))))
+        for name, table in schema.tables.items()
+    }
+    frequency = Counter(word for name in names for word in names[name] | columns[name])
     scores = {}
-    for place, name in enumerate(schema.tables):
-        named = sum(TABLE_NAME_WEIGHT / common[word] ** 0.5 for word in names[name] & asked) / len(names[name]) ** 0.5
-        inside = sum(COLUMN_NAME_WEIGHT / common[word] for word in held[name] & asked)
-        valued = sum(VALUE_WEIGHT for table, _ in found if table == name)
-        scores[name] = (-(named + inside + valued), place)
+    for position, (name, stems) in enumerate(names.items()):
+        in_name = sum(TABLE_NAME_WEIGHT / frequency[word] ** 0.5 for word in stems & words) / len(stems) ** 0.5
+        in_columns = sum(COLUMN_NAME_WEIGHT / frequency[word] for word in columns[name] & words)
+        in_values = sum(VALUE_WEIGHT for table, _ in matches if table == name)
+        scores[name] = (-(in_name + in_columns + in_values), position)
     ranked = sorted(scores, key=lambda name: scores[name])
-    return _promote_bridge_tables(schema, ranked, sum(1 for name in ranked if scores[name][0] < -TABLE_NAME_WEIGHT / 2))
+    relevant = sum(1 for name in ranked if scores[name][0] < -TABLE_NAME_WEIGHT / 2)
+    return _promote_bridge_tables(schema, ranked, relevant)
 
 
-def _promote_bridge_tables(schema: DatabaseSchema, ranked: list[str], spoken: int) -> list[str]:
-    """The ranking with a table that joins two spoken-of ones right after them."""
-    near: dict[str, set[str]] = {name: set() for name in schema.tables}
+def _promote_bridge_tables(schema: DatabaseSchema, ranked: list[str], relevant: int) -> list[str]:
+    """Move tables that join two relevant ones right behind the `relevant` first tables."""
+    neighbours: dict[str, set[str]] = {name: set() for name in schema.tables}
     for table, key in schema.iter_foreign_keys():
-        near[table.name].add(key.table)
-        near.setdefault(key.table, set()).add(table.name)
-    heads = ranked[:spoken]
-    bridges = [name for name in ranked[spoken:] if len(near[name] & set(heads[:3])) > 1]
-    return [*heads, *bridges, *(name for name in ranked[spoken:] if name not in bridges)]
+        neighbours[table.name].add(key.table)
+        neighbours.setdefault(key.table, set()).add(table.name)
+    heads = ranked[:relevant]
+    bridges = [name for name in ranked[relevant:] if len(neighbours[name] & set(heads[:3])) > 1]
+    return [*heads, *bridges, *(name for name in ranked[relevant:] if name not in bridges)]
 
 
-def _render_table_schema(table: TableSchema, schema: DatabaseSchema, found: dict[tuple[str, str], str]) -> str:
-    """One table: `orders(id, customer_id -> customers, status 'shipped')`."""
+def _render_table_schema(table: TableSchema, schema: DatabaseSchema, matches: dict[tuple[str, str], str]) -> str:
+    """Render one table: `orders(id, customer_id -> customers, status 'shipped')`."""
     keys = {key.column: key for key in table.foreign_keys}
     parts = []
     for column in table.columns:
@@ -113,9 +116,10 @@ def _render_table_schema(table: TableSchema, schema: DatabaseSchema, found: dict
         if column in keys:
             key = keys[column]
             target = schema.get_table_schema(key.table)
-            whole = target is None or target.primary_key != key.target_column
-            text += f" -> {quote_identifier_if_needed(key.table)}{f'.{quote_identifier_if_needed(key.target_column)}' if whole else ''}"
-        if (table.name, column) in found:
-            text += f" '{found[table.name, column]}'"
+            text += f" -> {quote_identifier_if_needed(key.table)}"
+            if target is None or target.primary_key != key.target_column:
+                text += f".{quote_identifier_if_needed(key.target_column)}"
+        if (table.name, column) in matches:
+            text += f" '{matches[table.name, column]}'"
         parts.append(text)
     return f"{quote_identifier_if_needed(table.name)}({', '.join(parts)})"

@@ -1,7 +1,7 @@
-"""SQL as a tree: parsed, its names found in the schema, and written in one style.
+"""SQL as a syntax tree: parsing, resolution of names in the schema, and rendering in the canonical style.
 
-The style is short, for a small model must learn it: capitals for keywords, names as the database spells them, no alias
-where the table's name will do, a column's table said only where there is more than one.
+The style is short, so that a small model can learn it: upper-case keywords, names as the database spells them, no alias
+where the table's name is enough, and columns qualified only where there are several sources.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ RESERVED_WORDS = SQL_KEYWORDS | frozenset((
 
 @dataclass(slots=True)
 class SelectScope:
-    """One SELECT: the names in its FROM → the columns of each (None: any), its own column nodes, the SELECT around."""
+    """One SELECT: its sources with their columns (None: any), tables by alias, own column nodes, and outer SELECT."""
 
     select: exp.Expression
     sources: dict[str, frozenset[str] | None]
@@ -46,7 +46,7 @@ class SelectScope:
     parent: SelectScope | None = None
 
     def iter_enclosing_scopes(self) -> Iterator[SelectScope]:
-        """This scope and those around it, from the inside out."""
+        """Yield this scope and the enclosing ones, from the inside out."""
         scope: SelectScope | None = self
         while scope is not None:
             yield scope
@@ -54,7 +54,7 @@ class SelectScope:
 
 
 class _SqlStyleGenerator(SQLite.Generator):  # type: ignore[misc]
-    """`x NOT IN (…)` and `x IS NOT NULL`, as people write them, not `NOT x IN (…)`."""
+    """Renders `x NOT IN (…)` and `x IS NOT NULL`, as people write them, and not `NOT x IN (…)`."""
 
     def not_sql(self, expression: exp.Not) -> str:
         inner = expression.this
@@ -62,87 +62,86 @@ class _SqlStyleGenerator(SQLite.Generator):  # type: ignore[misc]
             if isinstance(inner, kind):
                 head = str(self.sql(inner, "this"))
                 rest = str(self.sql(inner))[len(head):]
-                said = rest.replace(sign, f"{sign}NOT " if kind is exp.Is else f" NOT{sign}", 1)
-                return head + said
+                return head + rest.replace(sign, f"{sign}NOT " if kind is exp.Is else f" NOT{sign}", 1)
         return str(super().not_sql(expression))
 
 
 def parse_select(sql: str) -> exp.Expression:
-    """The tree of one reading statement. Raises RefusedError for what does not parse, for two, and for other kinds."""
+    """Parse one read-only statement. Raises QueryRefusedError if it is invalid, not alone, or of another kind."""
     try:
         trees = [tree for tree in sqlglot.parse(sql, dialect="sqlite") if tree is not None]
     except (SqlglotError, RecursionError, ValueError) as error:
-        raise QueryRefusedError(f"it does not parse: {_shorten_parser_error(error)}") from error
+        message = re.sub(r"\x1b\[\d*m", "", str(error)).split("\n")[0].rstrip(".")[:120]
+        raise QueryRefusedError(f"not valid SQL: {message}") from error
     if len(trees) != 1:
-        raise QueryRefusedError(f"{len(trees)} statements where one is wanted" if trees else "no statement at all")
+        raise QueryRefusedError(f"expected one statement, got {len(trees) or 'none'}")
     tree: exp.Expression = trees[0]
     while isinstance(tree, exp.Subquery):
         tree = tree.this
     if not isinstance(tree, QUERY_TYPES):
-        raise QueryRefusedError(f"{tree.key.upper()} where only SELECT is allowed")
+        raise QueryRefusedError(f"only SELECT is allowed, got {tree.key.upper()}")
     bad = next((node for node in tree.walk() if isinstance(node, exp.DDL | exp.DML | exp.Command | exp.Pragma)
                 and not isinstance(node, QUERY_TYPES)), None)
     if bad is not None or tree.find(exp.Into):
-        raise QueryRefusedError(f"{bad.key.upper() if bad is not None else 'INTO'} where only reading is allowed")
+        raise QueryRefusedError(f"only reading is allowed, got {bad.key.upper() if bad is not None else 'INTO'}")
     return tree
 
 
-def _shorten_parser_error(error: Exception) -> str:
-    return re.sub(r"\x1b\[\d*m", "", str(error)).split("\n")[0].rstrip(".")[:120]
-
-
 def collect_select_scopes(tree: exp.Expression, schema: DatabaseSchema) -> list[SelectScope]:
-    """Every SELECT of a statement, the outer ones first, with what its columns can mean."""
-    common = {cte.alias.lower(): _list_output_names(cte.this) if not cte.args["alias"].columns else None
-              for cte in tree.find_all(exp.CTE)}
-    found: dict[int, SelectScope] = {}
+    """Collect the scopes of all SELECTs of a statement, outer ones first, with their sources and columns."""
+    ctes = {cte.alias.lower(): _list_output_names(cte.this) if not cte.args["alias"].columns else None
+            for cte in tree.find_all(exp.CTE)}
+    scopes: dict[int, SelectScope] = {}
+    # Breadth first, so that the enclosing scope exists before the inner one refers to it.
     for select in tree.find_all(exp.Select, bfs=True):
-        around = select.find_ancestor(exp.Select)
-        aliases = frozenset(one.alias.lower() for one in select.expressions if isinstance(one, exp.Alias))
-        found[id(select)] = SelectScope(select, {}, {}, [], aliases, found.get(id(around)))
+        outer = select.find_ancestor(exp.Select)
+        aliases = frozenset(output.alias.lower() for output in select.expressions if isinstance(output, exp.Alias))
+        scopes[id(select)] = SelectScope(select, {}, {}, [], aliases, scopes.get(id(outer)))
     for node in tree.find_all(exp.Table, exp.Subquery):
-        scope = found.get(id(node.find_ancestor(exp.Select)))
+        scope = scopes.get(id(node.find_ancestor(exp.Select)))
         if scope is not None:
-            _add_scope_source(scope, node, common, schema)
+            _add_scope_source(scope, node, ctes, schema)
     for column in tree.find_all(exp.Column):
-        scope = found.get(id(column.find_ancestor(exp.Select)))
+        scope = scopes.get(id(column.find_ancestor(exp.Select)))
         if scope is not None and not _is_set_order_column(column):
             scope.columns.append(column)
-    return list(found.values())
+    return list(scopes.values())
 
 
 def _is_set_order_column(column: exp.Column) -> bool:
-    """Whether a column stands in the ORDER BY of a UNION, whose names are those of its first SELECT."""
+    """Whether a column is in the ORDER BY of a set operation, which uses the output names of its first SELECT."""
     near = column.find_ancestor(exp.Select, exp.SetOperation)
     return isinstance(near, exp.SetOperation)
 
 
-def _add_scope_source(scope: SelectScope, node: exp.Expression, common: Mapping[str, frozenset[str] | None], schema: DatabaseSchema) -> None:
-    """Put a table or a derived table of the FROM into the scope."""
+def _add_scope_source(
+    scope: SelectScope, node: exp.Expression, ctes: Mapping[str, frozenset[str] | None], schema: DatabaseSchema
+) -> None:
+    """Add a table or derived table of the FROM to its scope."""
     if isinstance(node, exp.Subquery):
         if isinstance(node.parent, exp.From | exp.Join):
             scope.sources[node.alias.lower()] = _list_output_names(node.this)
         return
     name, alias = node.name.lower(), (node.alias or node.name).lower()
     table = schema.get_table_schema(name)
-    if name in common:
-        scope.sources[alias] = common[name]
+    if name in ctes:
+        scope.sources[alias] = ctes[name]
     elif table is None or node.args.get("db"):
-        raise QueryRefusedError(f"there is no table {node.sql('sqlite')}")
+        raise QueryRefusedError(f"no such table: {node.sql('sqlite')}")
     else:
         scope.sources[alias] = frozenset(schema.columns[name])
         scope.tables[alias] = table.name
 
 
 def _list_output_names(query: exp.Expression) -> frozenset[str] | None:
-    """The names of what a query gives; None when a star hides them."""
+    """Return the output names of a query; None if a star hides them."""
     if not isinstance(query, QUERY_TYPES) or query.is_star:
         return None
     return frozenset(name.lower() for name in query.named_selects)
 
 
 def resolve_column(scope: SelectScope, column: exp.Column) -> tuple[SelectScope, str] | None:
-    """Where a column comes from: the scope and the name in its FROM; None when nowhere."""
+    """Resolve a column to a scope and the name of its source there; None if it does not exist."""
     table, name = column.table.lower(), column.name.lower()
     for around in scope.iter_enclosing_scopes():
         for source, columns in around.sources.items():
@@ -153,9 +152,9 @@ def resolve_column(scope: SelectScope, column: exp.Column) -> tuple[SelectScope,
     return None
 
 
-def convert_quoted_strings(tree: exp.Expression, found: list[SelectScope]) -> None:
-    """Make text of every name in double quotes that no table has, as SQLite does."""
-    for scope in found:
+def convert_quoted_strings(tree: exp.Expression, scopes: list[SelectScope]) -> None:
+    """Turn double-quoted names that no source has into string literals, as SQLite does."""
+    for scope in scopes:
         for column in list(scope.columns):
             if not column.table and column.this.args.get("quoted") and resolve_column(scope, column) is None \
                     and column.name.lower() not in scope.aliases:
@@ -164,16 +163,17 @@ def convert_quoted_strings(tree: exp.Expression, found: list[SelectScope]) -> No
 
 
 def render_sql(tree: exp.Expression) -> str:
-    """The statement of a tree, in the one style."""
+    """Render a tree as a statement in the canonical style."""
     return str(_SqlStyleGenerator(dialect="sqlite").generate(tree, copy=True))
 
 
 def quote_identifier_if_needed(name: str) -> str:
-    """A name as SQL has it: in double quotes where it needs them."""
-    return name if PLAIN_IDENTIFIER.fullmatch(name) and name.lower() not in RESERVED_WORDS else '"' + name.replace('"', '""') + '"'
+    """Return a name as SQL needs it, in double quotes only if necessary."""
+    is_plain = PLAIN_IDENTIFIER.fullmatch(name) and name.lower() not in RESERVED_WORDS
+    return name if is_plain else '"' + name.replace('"', '""') + '"'
 
 
 def set_identifier_name(identifier: exp.Expression, name: str) -> None:
-    """Spell an identifier so, with quotes only where it needs them."""
+    """Set the name of an identifier, with quotes only if necessary."""
     identifier.set("this", name)
     identifier.set("quoted", quote_identifier_if_needed(name) != name)

@@ -1,4 +1,4 @@
-"""The SQL generator: writes the query that answers a question to a SQLite database."""
+"""The text-to-SQL task: write the query that answers a question about a SQLite database."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from pydantic import Field
 
 from factory.api import Answer, Finding, Guide, Provenance, Row, RowsJob, Tables, Task
 from factory_sql import sql_defaults
-from factory_sql.database import QueryRefusedError, SqliteDatabase
+from factory_sql.database import QueryRefusedError
 from factory_sql.databases_table import DATABASES_TABLE, get_opened_database, open_row_database
 from factory_sql.schema import DatabaseSchema
 
 MAX_SHOWN_RESULT_ROWS = 8
-"""Rows of a result that a person is shown."""
+"""Maximum number of result rows shown with an answer."""
 
 
 class SqlGenerator(Task):
-    """Answers a question with one SELECT, over the schema that stands before the question in the prompt.
+    """Answers a question with one SELECT, given the relevant schema in the prompt.
 
-    Under its guard, decoding is held to the names of the schema and to statements that parse. Every statement is run
+    When guarded, decoding is constrained to names of the schema and to statements that parse. Every statement runs
     read-only, with limits on work and rows.
     """
 
@@ -33,13 +33,13 @@ class SqlGenerator(Task):
     text_column = "input"
 
     schema_tokens: int = Field(
-        160, ge=16, description="about so many tokens of schema in a prompt; of a larger one the tables asked about"
+        160, ge=16, description="approximate token budget of the schema; of a larger one, the relevant tables are shown"
     )
-    values: bool = Field(True, description="show the values that stand in the question beside their columns")
-    guarded: bool = Field(True, description="hold decoding to the schema and to what parses")
-    system_template: str = Field(sql_defaults.SYSTEM, description="the system message, over the row's columns")
-    prompt_template: str = Field(sql_defaults.PROMPT, description="what is asked, over the row's columns")
-    target_template: str = Field(sql_defaults.TARGET, description="what is to be said, over the row's columns")
+    values: bool = Field(True, description="show column values that the question mentions")
+    guarded: bool = Field(True, description="constrain decoding to the schema and to valid SQL")
+    system_template: str = Field(sql_defaults.SYSTEM, description="template of the system message")
+    prompt_template: str = Field(sql_defaults.PROMPT, description="template of the prompt, over the row's columns")
+    target_template: str = Field(sql_defaults.TARGET, description="template of the target, over the row's columns")
 
     @classmethod
     def get_defaults(cls) -> dict[str, Any]:
@@ -53,13 +53,13 @@ class SqlGenerator(Task):
         return {"system": self.system_template, "prompt": self.prompt_template, "target": self.target_template}
 
     def prepare(self, job: RowsJob) -> Iterator[Row]:
-        """Every row with its schema, cut to the question, and the input that tells it from others."""
+        """Add the schema, reduced to the question, and an input that is unique per question and database."""
         from factory_sql.schema_linking import render_schema_prompt
 
         for done, row in enumerate(job.rows, 1):
             name = _choose_database_name(row, job.tables)
-            found = open_row_database(job.root, job.tables[DATABASES_TABLE][name])
-            schema = render_schema_prompt(found, row["question"], self.schema_tokens, self.values)
+            database = open_row_database(job.root, job.tables[DATABASES_TABLE][name])
+            schema = render_schema_prompt(database, row["question"], self.schema_tokens, self.values)
             job.report.report_progress(done, len(job.rows))
             yield row.with_columns(db=name, schema=schema, input=f"{name}: {row['question']}")
 
@@ -76,19 +76,21 @@ class SqlGenerator(Task):
 
         for row in job.rows:
             if not row["question"].strip() or not row["sql"].strip():
-                yield Finding("empty", row.id, f"its {'SQL' if row['question'].strip() else 'question'} has no text")
+                yield Finding("empty", row.id, f"{'sql' if row['question'].strip() else 'question'} is empty")
                 continue
             try:
-                run_guarded_sql(row["sql"], _open_question_database(job, row))
+                database = open_row_database(job.root, job.tables[DATABASES_TABLE][row["db"]])
+                run_guarded_sql(row["sql"], database)
             except QueryRefusedError as reason:
                 yield Finding("missing", row.id, f"its SQL does not run: {reason}")
-            if estimate_schema_tokens(row["schema"]) > 2 * self.schema_tokens:
-                yield Finding("truncated", row.id, f"a single table takes about {estimate_schema_tokens(row['schema'])} tokens of schema")
+            tokens = estimate_schema_tokens(row["schema"])
+            if tokens > 2 * self.schema_tokens:
+                yield Finding("truncated", row.id, f"the schema of a single table takes about {tokens} tokens")
 
     def describe_row(self, row: Row, tables: Tables, answer: Answer | None) -> str:
-        """The question with its database, then the SQL that is right and what was said."""
-        parts = [f"{row['db']}: {row['question']}", f"right: {row['sql']}"]
-        return "\n  ".join([*parts, f"said:  {answer.output}"] if answer else parts)
+        """Describe a row by its question and database, the reference SQL, and the answer."""
+        lines = [f"{row['db']}: {row['question']}", f"right: {row['sql']}"]
+        return "\n  ".join([*lines, f"said:  {answer.output}"] if answer else lines)
 
     def get_row_slices(self, row: Row) -> Mapping[str, str]:
         from factory_sql.canonical_sql import classify_construct
@@ -103,33 +105,31 @@ class SqlGenerator(Task):
         return {"query": row["question"], "db": row["db"]}
 
     def format_answer(self, row: Row, tables: Tables, answer: Answer) -> str:
-        """The SQL with the first rows that it gives, or the reason why the guard does not let it pass.
+        """Return the SQL with the first rows of its result, or with the reason why the guard refuses it.
 
-        It is run on the database that the question was prepared with.
+        It runs on the database that this process opened to prepare the question.
         """
         from factory_sql.guard import check_sql, extract_sql, run_guarded_sql
         from factory_sql.query_results import render_result_table
 
         sql, entry = extract_sql(str(answer.output)), tables[DATABASES_TABLE][row["db"]]
-        found = get_opened_database(entry)
+        database = get_opened_database(entry)
         try:
             check_sql(sql, DatabaseSchema.from_json(json.loads(entry["schema"])))
-            return f"{sql}\n\n{render_result_table(run_guarded_sql(sql, found), MAX_SHOWN_RESULT_ROWS)}" if found else sql
+            if database is None:
+                return sql
+            return f"{sql}\n\n{render_result_table(run_guarded_sql(sql, database), MAX_SHOWN_RESULT_ROWS)}"
         except QueryRefusedError as reason:
             return f"{sql}\nrefused: {reason}"
 
 
-def _open_question_database(job: RowsJob, row: Row) -> SqliteDatabase:
-    return open_row_database(job.root, job.tables[DATABASES_TABLE][row["db"]])
-
-
 def _choose_database_name(row: Row, tables: Tables) -> str:
-    """The row's database, or the only one there is. Raises ValueError with those that there are."""
+    """Return the row's database, or the only one. Raises ValueError that lists the available ones."""
     known = tables[DATABASES_TABLE]
     name = str(row.columns.get("db", ""))
     if not name and len(known) == 1:
         return next(iter(known))
     if name not in known:
-        said = f"there is no database {name!r}" if name else "say which database is asked, by db"
-        raise ValueError(f"{said}; there are {', '.join(sorted(known)[:10])}")
+        problem = f"no database {name!r}" if name else "several databases; set `db`"
+        raise ValueError(f"{problem}; available: {', '.join(sorted(known)[:10])}")
     return name

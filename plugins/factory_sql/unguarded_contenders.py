@@ -1,4 +1,4 @@
-"""The same contenders without the guard on their decoding: what it is worth."""
+"""Contenders (baselines) without constrained decoding, to measure what the guard contributes."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from factory_contenders.prompted import Prompted
 
 
 def disable_guard(task: Task) -> Task:
-    """The task as it would be without a guide. Raises ValueError for a task that has none to leave out."""
+    """Return the task with constrained decoding off. Raises ValueError for a task without a guard."""
     if "guarded" not in type(task).model_fields:
-        raise ValueError(f"the task {task.kind!r} has no guard to leave out")
+        raise ValueError(f"the task {task.kind!r} has no guard to disable")
     return task.model_copy(update={"guarded": False})
 
 
 class TunedUnguarded(Contender):
-    """The fine-tune, decoding whatever it likes. Shown beside tuned, not compared with it."""
+    """The fine-tuned model with unconstrained decoding; reported beside `tuned`, not part of the gate."""
 
     kind = "tuned-unguarded"
     uses_adapter = True
     in_gate = False
 
     def answer(self, job: AnswerJob) -> Iterator[Answer]:
-        free = replace(job, task=disable_guard(job.task))
-        yield from job.objective.answer(free.build_model_job(job.adapter))
+        unguarded = replace(job, task=disable_guard(job.task))
+        yield from job.objective.answer(unguarded.build_model_job(job.adapter))
 
 
 class PromptedUnguarded(Prompted):
-    """Prompting as a plain script does it: the model may say what it likes. A prompted leg like any other."""
+    """Prompting with unconstrained decoding, as in a plain script; a baseline like any other prompted contender."""
 
     kind = "prompted-unguarded"
 
     def answer(self, job: AnswerJob) -> Iterator[Answer]:
-        free = replace(job, task=disable_guard(job.task))
-        yield from super().answer(free)
+        unguarded = replace(job, task=disable_guard(job.task))
+        yield from super().answer(unguarded)

@@ -1,11 +1,11 @@
-"""What makes training rows: one synthesizer a file."""
+"""Synthesizers: plugins that generate training rows, one module each."""
 
 from factory.api import Plugin, hookimpl
 
 
 @hookimpl
 def factory_plugins() -> list[type[Plugin]]:
-    """The synthesizers of this package."""
+    """Return the synthesizers of this package."""
     from factory_synth.backtranslate import BacktranslateStyle
     from factory_synth.corrupt_claims import CorruptClaims
     from factory_synth.from_description import FromDescription
@@ -18,6 +18,6 @@ def factory_plugins() -> list[type[Plugin]]:
     from factory_synth.tool_calls import ToolCalls
 
     return [
-        BacktranslateStyle, CorruptClaims, FromDescription, HardNegatives, TeacherLabeller, Paraphrase, QuestionsFromDocuments,
-        SelfInstruct, SpreadLabels, ToolCalls,
+        BacktranslateStyle, CorruptClaims, FromDescription, HardNegatives, TeacherLabeller, Paraphrase,
+        QuestionsFromDocuments, SelfInstruct, SpreadLabels, ToolCalls,
     ]

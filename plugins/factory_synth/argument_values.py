@@ -1,4 +1,4 @@
-"""Values for a tool's arguments, drawn from their JSON schemas."""
+"""Draw values for a tool's arguments from their JSON schemas."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from factory_synth.tool_schemas import Tool
 EXAMPLE_PATTERN = re.compile(r"(?:e\.?g\.?,?|for example,?|such as|like)\s+(.+?)\s*[.)]*$", re.IGNORECASE)
 FIRST_DATE = date(2025, 1, 6)
 OPTIONAL_CHANCE = 0.4
-"""Chance of an argument that need not be there."""
+"""Probability that an optional argument is filled in."""
 
 COMMON_VALUES: Mapping[str, Sequence[str]] = {
     "city": ("Oslo", "Nairobi", "Lima", "Hanoi", "Porto", "Leeds"),
@@ -37,39 +37,40 @@ COMMON_VALUES: Mapping[str, Sequence[str]] = {
     "text": ("I will be late", "the keys are under the mat", "call me after lunch"),
     "url": ("https://example.com/a", "https://example.org/news"),
 }
-"""Values of common arguments, for schemas that give no example."""
+"""Values of common argument names, used when the schema gives no examples."""
 
 
 def draw_arguments(tool: Tool, values: Mapping[str, Sequence[str]], draw: Random) -> dict[str, Any]:
-    """Every required argument of a tool, and some of the others.
+    """Draw a value for every required argument of a tool and for some optional ones.
 
-    `values` are a person's own, by the argument's name. Raises ValueError, with the remedy, for a required argument
-    that is free text with no example.
+    `values` are the user's own candidates by argument name. Raises ValueError for a required free-text argument
+    whose schema gives no examples.
     """
-    found: dict[str, Any] = {}
+    drawn: dict[str, Any] = {}
     for name, schema in tool.properties.items():
         if name in tool.mandatory_arguments or draw.random() < OPTIONAL_CHANCE:
             value = draw.choice(list(values[name])) if values.get(name) else draw_schema_value(name, schema, draw)
             if value is not None:
-                found[name] = value
+                drawn[name] = value
             elif name in tool.mandatory_arguments:
                 raise ValueError(
-                    f"tool {tool.name!r}: no value is known for {name!r}; give its schema `examples` or an `enum`, "
-                    f"or name some as `values: {{{name}: […]}}`"
+                    f"tool {tool.name!r}: no values to draw for {name!r}; add `examples` or an `enum` to its schema, "
+                    f"or set `values: {{{name}: […]}}`"
                 )
-    return found
+    return drawn
 
 
 def draw_schema_value(name: str, schema: Mapping[str, Any], draw: Random) -> Any:
-    """A value that the schema allows; None when nothing is known about a text."""
-    for chosen in ("const", "enum", "examples"):
-        if chosen in schema:
-            return schema[chosen] if chosen == "const" else draw.choice(list(schema[chosen]))
+    """Draw a value that the schema allows; None for a text whose values are unknown."""
+    for keyword in ("const", "enum", "examples"):
+        if keyword in schema:
+            return schema[keyword] if keyword == "const" else draw.choice(list(schema[keyword]))
     for union in ("anyOf", "oneOf"):
         if union in schema:
-            return draw_schema_value(name, draw.choice([each for each in schema[union] if each.get("type") != "null"]), draw)
+            options = [option for option in schema[union] if option.get("type") != "null"]
+            return draw_schema_value(name, draw.choice(options), draw)
     kind = schema.get("type", "string")
-    kind = next((each for each in kind if each != "null"), "string") if isinstance(kind, list) else kind
+    kind = next((name for name in kind if name != "null"), "string") if isinstance(kind, list) else kind
     if kind == "boolean":
         return draw.random() < 0.5
     if kind in ("integer", "number"):
@@ -77,8 +78,8 @@ def draw_schema_value(name: str, schema: Mapping[str, Any], draw: Random) -> Any
     if kind == "array":
         return _draw_schema_array(name, schema, draw)
     if kind == "object":
-        found = {each: draw_schema_value(each, inner, draw) for each, inner in schema.get("properties", {}).items()}
-        return {each: value for each, value in found.items() if value is not None}
+        drawn = {key: draw_schema_value(key, inner, draw) for key, inner in schema.get("properties", {}).items()}
+        return {key: value for key, value in drawn.items() if value is not None}
     return _draw_schema_text(name, schema, draw)
 
 
@@ -86,6 +87,7 @@ def _draw_schema_number(schema: Mapping[str, Any], usual: float, draw: Random) -
     low = schema.get("minimum", schema.get("exclusiveMinimum", 1))
     high = schema.get("maximum", schema.get("exclusiveMaximum", max(low, 1) * 20))
     step = schema.get("multipleOf", usual)
+    # Work in multiples of the step: an exclusive bound that is itself a multiple must be skipped.
     first = int(-(-low // step)) + ("exclusiveMinimum" in schema and low % step == 0)
     last = max(int(high // step) - ("exclusiveMaximum" in schema and high % step == 0), first)
     value = draw.randint(first, last) * step
@@ -93,16 +95,18 @@ def _draw_schema_number(schema: Mapping[str, Any], usual: float, draw: Random) -
 
 
 def _draw_schema_array(name: str, schema: Mapping[str, Any], draw: Random) -> list[Any] | None:
-    least = schema.get("minItems", 1)
-    size = draw.randint(least, max(min(schema.get("maxItems", least + 1), least + 2), least))
-    single = name[:-1] if name.endswith("s") else name
-    found = [draw_schema_value(single, schema.get("items", {}), draw) for _ in range(size * 3)]
-    different = list(dict.fromkeys(each for each in found if each is not None and not isinstance(each, dict | list)))
-    return different[:size] or None
+    min_items = schema.get("minItems", 1)
+    size = draw.randint(min_items, max(min(schema.get("maxItems", min_items + 1), min_items + 2), min_items))
+    singular = name[:-1] if name.endswith("s") else name
+    # Draw three times as many as needed, since duplicates and nested values are dropped.
+    drawn = [draw_schema_value(singular, schema.get("items", {}), draw) for _ in range(size * 3)]
+    distinct = list(dict.fromkeys(value for value in drawn if value is not None and not isinstance(value, dict | list)))
+    return distinct[:size] or None
 
 
 def _draw_schema_text(name: str, schema: Mapping[str, Any], draw: Random) -> str | None:
     day = FIRST_DATE + timedelta(days=draw.randrange(700))
+    # Every format draws, used or not, so that the random stream does not depend on the schema's format.
     formats = {
         "date": day.isoformat(), "time": f"{draw.randint(6, 22):02}:{draw.choice(('00', '15', '30'))}",
         "date-time": f"{day.isoformat()}T{draw.randint(6, 22):02}:00:00", "email": draw.choice(COMMON_VALUES["email"]),
@@ -110,8 +114,8 @@ def _draw_schema_text(name: str, schema: Mapping[str, Any], draw: Random) -> str
     }
     if schema.get("format") in formats:
         return formats[schema["format"]]
-    given = EXAMPLE_PATTERN.search(str(schema.get("description", "")))
-    examples = _parse_listed_examples(given.group(1)) if given else []
+    quoted = EXAMPLE_PATTERN.search(str(schema.get("description", "")))
+    examples = _parse_listed_examples(quoted.group(1)) if quoted else []
     if "pattern" in schema or len(examples) > 1:
         return draw.choice(examples) if examples else None
     words = re.split(r"[_\W]+", re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower())
@@ -122,6 +126,6 @@ def _draw_schema_text(name: str, schema: Mapping[str, Any], draw: Random) -> str
 
 
 def _parse_listed_examples(text: str) -> list[str]:
-    """The examples that a description lists. "San Francisco, CA" is one, "'a', 'b'" and "a or b" are two."""
+    """Split the examples listed in a description: "San Francisco, CA" is one, "'a', 'b'" and "a or b" are two."""
     quoted = re.findall(r"['\"`“]([^'\"`”]+)['\"`”]", text)
     return quoted or [part.strip() for part in re.split(r"\s+or\s+|;\s*", text) if part.strip()]

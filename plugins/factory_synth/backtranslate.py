@@ -1,4 +1,4 @@
-"""Pairs for a voice from the voice alone: a teacher says plainly what a voiced text says."""
+"""Build neutral → voiced pairs from voiced texts alone: a teacher writes the neutral side."""
 
 from __future__ import annotations
 
@@ -21,79 +21,86 @@ Text: Kettle on, friend! Your lantern sets sail from Bergen on Friday and lands 
 the crew.
 Plain: The lantern is sent from Bergen on Friday and arrives within 3 days. Please be careful with the glass."""
 PLAIN_ONLY_INSTRUCTION = "Reply with the plain text alone."
-JSON_INSTRUCTION = "Reply with a JSON object: `{neutral}` is the plain text, `{asked}` the message of a customer whom it answers."
+JSON_INSTRUCTION = (
+    "Reply with a JSON object: `{neutral}` is the plain text, `{asked}` the message of a customer whom it answers."
+)
 USER = "Text: {text}\nPlain:"
 ANSWER_PREFIX = "Plain:"
 MAX_SHORTENING = 5.0
-"""How many times shorter the plain text may be: voices are fond of words."""
+"""How many times shorter than the voiced text the plain one may be; voiced texts tend to be wordy."""
 
 
 class BacktranslateStyle(TeacherSynthesizer):
-    """Makes neutral ← voiced pairs: a teacher writes the plain text for a voiced one, and the voiced one is the target.
+    """Back-translates style: a teacher writes the neutral text for a voiced one, which is the target.
 
-    The voiced texts are a file (posts, letters, old replies) or, without one, the training rows, which then get a
-    second plain wording. Refused are plain texts that lose or add a number or a name, or stay with the voiced wording
+    The voiced texts come from a file (posts, letters, old replies) or from the training rows, which then get a second
+    neutral wording. Neutral texts that lose or add a number or name, or that keep the voiced wording, are rejected
     (after back-translation for style, arXiv:1804.09000).
     """
 
     kind = "backtranslate-style"
     prompts = (SYSTEM, PLAIN_ONLY_INSTRUCTION, JSON_INSTRUCTION, USER)
 
-    voiced: str = Field("answer", min_length=1, description="column of the text in the voice")
-    neutral: str = Field("neutral", min_length=1, description="column of the plain text, which the teacher writes")
-    texts: UnlabelledTexts | None = Field(None, description="voiced texts; none for the training rows'")
-    asked: str = Field("", description="column of the customer's message, for the teacher to invent too")
-    count: int = Field(0, ge=0, description="texts that are made plain, drawn by seed; 0 for all")
-    names: list[str] = Field([], description="words that belong to the voice, such as the brand's name: they may go")
-    keep_names: bool = Field(True, description="words with a capital must stay; not for languages that write nouns so")
-    temperature: float = Field(0.3, ge=0, le=2, description="of the teacher")
-    most: float = Field(0.8, gt=0, le=1, description="likeness (Jaccard of trigrams) at which the voice is still there")
+    voiced: str = Field("answer", min_length=1, description="column of the voiced text")
+    neutral: str = Field("neutral", min_length=1, description="column of the neutral text, written by the teacher")
+    texts: UnlabelledTexts | None = Field(None, description="file of voiced texts; by default those of training rows")
+    message: str = Field("", description="column of a customer message that the teacher also invents; empty for none")
+    count: int = Field(0, ge=0, description="texts to back-translate, sampled by seed; 0 for all")
+    voice_names: list[str] = Field([], description="names that belong to the voice, such as the brand; may be dropped")
+    keep_names: bool = Field(True, description="require capitalised words to stay; off for languages such as German")
+    temperature: float = Field(0.3, ge=0, le=2, description="sampling temperature of the teacher")
+    max_jaccard: float = Field(0.8, gt=0, le=1, description="trigram Jaccard with the voiced text that is too close")
 
     @property
     def columns(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
-        """What rows must have."""
+        """Columns that rows must have."""
         return () if self.texts else (self.voiced,)
 
     def synthesize(self, job: RowsJob) -> Iterator[Row]:
-        rows = sample_rows_by_id(list(self.texts.iter_file_rows(job, self._list_read_columns(job))) if self.texts else job.rows, self.count, self.seed)
-        tally, made = Tally(), []
+        texts = list(self.texts.iter_file_rows(job, self._list_read_columns(job))) if self.texts else job.rows
+        rows = sample_rows_by_id(texts, self.count, self.seed)
+        tally, generated = Tally(), []
         for row, reply in ask_teacher(job, [(row, self._build_plain_request(row)) for row in rows], tally):
-            written = reply.value.model_dump() if self.asked else {self.neutral: strip_chat_wrapping(reply.text, ANSWER_PREFIX)}
-            if why := self._find_plain_fault(row[self.voiced], written[self.neutral]):
-                tally.count_refusal(why, written[self.neutral])
+            plain = strip_chat_wrapping(reply.text, ANSWER_PREFIX)
+            written = reply.value.model_dump() if self.message else {self.neutral: plain}
+            if reason := self._find_plain_fault(row[self.voiced], written[self.neutral]):
+                tally.count_refusal(reason, written[self.neutral])
                 continue
-            made.append(self._build_voiced_row(job, row, written, reply))
-        tally.made_count = len({row.id for row in made})
+            generated.append(self._build_voiced_row(job, row, written, reply))
+        tally.made_count = len({row.id for row in generated})
         tally.report_tally(job.report, "plain texts", len(rows))
-        yield from prepare_made_rows(job, made)
+        yield from prepare_made_rows(job, generated)
 
     def _list_read_columns(self, job: RowsJob) -> tuple[str, ...]:
-        """The columns that the file gives, the voiced text first."""
+        """List the columns to read from the file, the voiced text first."""
         task = job.task.columns if job.task else ()
-        return (self.voiced, *(name for name in task if name not in (self.voiced, self.neutral, self.asked)))
+        return (self.voiced, *(name for name in task if name not in (self.voiced, self.neutral, self.message)))
 
     def _build_plain_request(self, row: Row) -> ChatRequest:
-        form = JSON_INSTRUCTION.replace("{neutral}", self.neutral).replace("{asked}", self.asked) if self.asked else PLAIN_ONLY_INSTRUCTION
+        form, schema = PLAIN_ONLY_INSTRUCTION, None
+        if self.message:
+            form = JSON_INSTRUCTION.replace("{neutral}", self.neutral).replace("{asked}", self.message)
+            schema = self._build_plain_schema()
         user = USER.replace("{text}", get_column_text(row, self.voiced))
-        schema = self._build_plain_schema() if self.asked else None
         return self.build_teacher_request(f"{SYSTEM}\n\n{form}", user, schema=schema, temperature=self.temperature)
 
     def _build_plain_schema(self) -> type[BaseModel]:
-        fields: Any = {name: (str, Field(min_length=1)) for name in (self.neutral, self.asked)}
+        fields: Any = {name: (str, Field(min_length=1)) for name in (self.neutral, self.message)}
         return create_model("Plain", __config__=ConfigDict(extra="forbid", str_strip_whitespace=True), **fields)
 
     def _find_plain_fault(self, voiced: str, plain: str) -> str:
-        size = len(plain) / max(len(voiced), 1)
+        """Return why a neutral text is rejected, or an empty string."""
+        length_ratio = len(plain) / max(len(voiced), 1)
         if not normalise(plain):
             return "are empty"
-        if compute_trigram_similarity(voiced, plain) >= self.most:
+        if compute_trigram_similarity(voiced, plain) >= self.max_jaccard:
             return "keep the voice"
-        return "are much longer or shorter" if not 1 / MAX_SHORTENING <= size <= MAX_LENGTH_RATIO else describe_changed_facts(
-            voiced, plain, self.names, self.keep_names
-        )
+        if not 1 / MAX_SHORTENING <= length_ratio <= MAX_LENGTH_RATIO:
+            return "are much longer or shorter"
+        return describe_changed_facts(voiced, plain, self.voice_names, self.keep_names)
 
     def _build_voiced_row(self, job: RowsJob, row: Row, written: dict[str, str], reply: ChatResponse) -> Row:
         columns, detail = {**row.columns, **written}, self.build_provenance_detail(reply)
-        return build_completed_row(self.kind, row, columns, detail) if self.texts else make_child_row(
-            job, self.kind, columns, row, **detail
-        )
+        if self.texts:
+            return build_completed_row(self.kind, row, columns, detail)
+        return make_child_row(job, self.kind, columns, row, **detail)

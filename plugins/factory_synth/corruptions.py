@@ -1,4 +1,4 @@
-"""Ways to make a supported claim false by its structure alone: each finds the places, and what may stand there."""
+"""Rules that make a supported claim false by changing its text alone, each with what may replace what."""
 
 from __future__ import annotations
 
@@ -20,28 +20,30 @@ DATE_PATTERN = re.compile(
     rf"|(?<=\b[Ii]n )(?:{'|'.join(MONTHS)})\b|(?<![\w.,/:-])(?:1[5-9]|20)\d\d(?![\w/:%-]|[.,]\d)"
 )
 MIN_NUMBER_CHANGE = 0.2
-"""By how much of itself a number is changed at least: less could be called rounding."""
+"""Minimum relative change of a number; a smaller one could be rounding."""
 
 BOUND_PREFIX = re.compile(
     r"\b(?:since|until|till|before|after|by|from|between|least|most|than|over|under|above|below|to|within|nearly|almost)"
     r"(?: the| a| an)? $|\d ?(?:to|and|or|[-–—]) ?$", re.IGNORECASE,
 )
-"""Before a value that only bounds another: what is so since 1970 is so since 1976, and over 5 % is over 3 %."""
+"""Text before a value that only bounds another: true since 1970 implies true since 1976, over 5 % implies over 3 %."""
 
 BOUND_SUFFIX = re.compile(
     r"\+| ?(?:to|and|[-–—]) ?\d| or (?:older|younger|more|less|fewer|above|below|over|under|higher|lower)\b"
 )
-NUMBERED_KIND = re.compile(r"\b(type|grade|stage|phase|level|class|version|chapter|section|part|group|number|no\.?) $", re.I)
+NUMBERED_KIND = re.compile(
+    r"\b(type|grade|stage|phase|level|class|version|chapter|section|part|group|number|no\.?) $", re.I
+)
 
 PERCENT_PATTERN = re.compile(r" ?(?:%|per ?cent)")
 
 SAME_MATTER_COVERAGE = 0.5
-"""A sentence with this share of a claim's other content words speaks of the same matter."""
+"""Share of a claim's other content words from which a sentence counts as about the same matter."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimCorruption:
-    """A claim and evidence that does not support it, what was changed, and into what."""
+    """A claim with evidence that does not support it, and the text that was replaced."""
 
     kind: CorruptionKind
     claim: str
@@ -51,9 +53,9 @@ class ClaimCorruption:
 
 
 def swap_entity(claim: str, evidence: str, known: EntityIndex, draw: Random) -> ClaimCorruption | None:
-    """Another name in the place of one that the evidence has, one of the evidence first.
+    """Replace a name that the evidence has by another name, preferably from the evidence.
 
-    A place is swapped for one from elsewhere: of two places in one text, one may lie in the other.
+    A place is replaced by one from outside the evidence: of two places in one text, one may contain the other.
     """
     places = [(at, name) for at, name in find_entities(claim) if has_phrase(evidence, name)]
     for at, name in draw.sample(places, len(places)):
@@ -68,19 +70,22 @@ def swap_entity(claim: str, evidence: str, known: EntityIndex, draw: Random) -> 
 
 
 def change_number(claim: str, evidence: str, known: EntityIndex, draw: Random) -> ClaimCorruption | None:
-    """Another figure, or a greater count in words: what holds of five holds of two, so no smaller one."""
-    places = [(m.start(), m.group()) for m in NUMBER_PATTERN.finditer(claim) if not DATE_PATTERN.match(claim, m.start())]
+    """Change a figure, or raise a count in words: what holds for five also holds for two."""
+    places = [
+        (m.start(), m.group()) for m in NUMBER_PATTERN.finditer(claim) if not DATE_PATTERN.match(claim, m.start())
+    ]
     places += [(m.start(), m.group()) for m in NUMBER_WORD_PATTERN.finditer(claim)]
     places = [(at, was) for at, was in places if has_phrase(evidence, was) and not _is_bound_value(claim, at, was)]
     for at, was in draw.sample(places, len(places)):
-        for now in _draw_greater_counts(was, draw) if was.lower() in NUMBER_WORDS else _draw_other_numbers(claim, at, was, evidence, draw):
+        in_words = was.lower() in NUMBER_WORDS
+        for now in _draw_greater_counts(was, draw) if in_words else _draw_other_numbers(claim, at, was, evidence, draw):
             if not has_phrase(claim, now) and not is_still_supported(claim, evidence, was, now):
                 return ClaimCorruption("number", _replace_at_place(claim, at, was, now), evidence, was, now)
     return None
 
 
 def change_date(claim: str, evidence: str, known: EntityIndex, draw: Random) -> ClaimCorruption | None:
-    """Another year, month or weekday."""
+    """Change a year, month or weekday."""
     places = [(m.start(), m.group()) for m in DATE_PATTERN.finditer(claim)]
     places = [(at, was) for at, was in places if has_phrase(evidence, was) and not _is_bound_value(claim, at, was)]
     for at, was in draw.sample(places, len(places)):
@@ -91,29 +96,34 @@ def change_date(claim: str, evidence: str, known: EntityIndex, draw: Random) -> 
 
 
 def drop_evidence(claim: str, evidence: str, known: EntityIndex, draw: Random) -> ClaimCorruption | None:
-    """The evidence without the sentences that speak of the claim's matter; two sentences at least must be left.
+    """Remove the sentences about the claim's matter from the evidence, leaving at least two.
 
-    Refused when what is left still has most of the claim's words between its sentences, or too little is lost. Not
-    for questions: the sentence that is most like one asks it too ("the aim was to…"), and does not answer it.
+    None if the rest still covers most of the claim's words, or if too much would be removed. Not for questions: the
+    sentence most like a question often asks it too ("the aim was to…") without answering it.
     """
     if claim.rstrip().endswith("?"):
         return None
-    wanted, parts = extract_content_stems(claim), split_sentences(evidence)
-    shares = [compute_stem_coverage(wanted, part) for part in parts]
-    if len(wanted) < 3 or not shares or max(shares) < SAME_MATTER_COVERAGE:
+    stems, sentences = extract_content_stems(claim), split_sentences(evidence)
+    shares = [compute_stem_coverage(stems, sentence) for sentence in sentences]
+    if len(stems) < 3 or not shares or max(shares) < SAME_MATTER_COVERAGE:
         return None
-    gone = [part for part, share in zip(parts, shares, strict=True) if share >= SAME_MATTER_COVERAGE * max(shares)]
-    left = " ".join(part for part in parts if part not in gone)
-    if len(gone) > max(1, len(parts) // 3) or len(parts) - len(gone) < 2 or compute_stem_coverage(wanted, left) > SAME_MATTER_COVERAGE:
+    # Relative to the best sentence: paraphrases of the support must go as well.
+    limit = SAME_MATTER_COVERAGE * max(shares)
+    removed = [sentence for sentence, share in zip(sentences, shares, strict=True) if share >= limit]
+    rest = " ".join(sentence for sentence in sentences if sentence not in removed)
+    if len(removed) > max(1, len(sentences) // 3) or len(sentences) - len(removed) < 2:
         return None
-    return ClaimCorruption("drop", claim, left, " ".join(gone), "")
+    if compute_stem_coverage(stems, rest) > SAME_MATTER_COVERAGE:
+        return None
+    return ClaimCorruption("drop", claim, rest, " ".join(removed), "")
 
 
 def is_still_supported(claim: str, evidence: str, was: str, now: str) -> bool:
     """Whether a sentence of the evidence has the new value beside half of the claim's other content words."""
     others = extract_content_stems(claim) - extract_content_stems(was)
     return any(
-        has_phrase(part, now) and compute_stem_coverage(others, part) >= SAME_MATTER_COVERAGE for part in split_sentences(evidence)
+        has_phrase(sentence, now) and compute_stem_coverage(others, sentence) >= SAME_MATTER_COVERAGE
+        for sentence in split_sentences(evidence)
     )
 
 
@@ -133,21 +143,22 @@ def _is_bound_value(claim: str, at: int, was: str) -> bool:
 
 
 def _draw_other_numbers(claim: str, at: int, was: str, evidence: str, draw: Random) -> list[str]:
-    """Figures of the same form: those of the evidence first, then ones near by size; no share above 100 %.
+    """Draw figures of the same format: those of the evidence first, then scaled ones; no share above 100 %.
 
-    What numbers a sort ("type 2") is changed only into another of that sort that the evidence has.
+    A number that names a kind ("type 2") is only replaced by another such number of the evidence.
     """
-    if sort := NUMBERED_KIND.search(claim[:at]):
-        others = re.findall(rf"\b{sort.group(1)} (\d+)\b", evidence, re.IGNORECASE)
+    if kind := NUMBERED_KIND.search(claim[:at]):
+        others = re.findall(rf"\b{kind.group(1)} (\d+)\b", evidence, re.IGNORECASE)
         return [other for other in dict.fromkeys(others) if other != was]
-    value, form = _parse_figure(was), _get_figure_format(was)
-    alike = [each for each in dict.fromkeys(NUMBER_PATTERN.findall(evidence)) if _get_figure_format(each) == form]
-    far = [each for each in alike if value / 4 < _parse_figure(each) < 4 * value]
+    value, (decimals, grouped) = _parse_figure(was), _get_figure_format(was)
+    figures = [figure for figure in dict.fromkeys(NUMBER_PATTERN.findall(evidence))
+               if _get_figure_format(figure) == (decimals, grouped) and value / 4 < _parse_figure(figure) < 4 * value]
     scaled = [value * factor for factor in draw.sample([0.25, 0.5, 0.7, 1.4, 2.0, 3.0], 6)]
-    near = [f"{each:,.{form[0]}f}" if form[1] else f"{each:.{form[0]}f}" for each in scaled]
-    most = 100 if PERCENT_PATTERN.match(claim[at + len(was) :]) else float("inf")
-    found = [*draw.sample(far, len(far)), *near]
-    return [each for each in found if abs(_parse_figure(each) - value) > MIN_NUMBER_CHANGE * max(value, 1) and _parse_figure(each) <= most]
+    generated = [f"{number:,.{decimals}f}" if grouped else f"{number:.{decimals}f}" for number in scaled]
+    maximum = 100 if PERCENT_PATTERN.match(claim[at + len(was) :]) else float("inf")
+    min_change = MIN_NUMBER_CHANGE * max(value, 1)
+    return [figure for figure in [*draw.sample(figures, len(figures)), *generated]
+            if abs(_parse_figure(figure) - value) > min_change and _parse_figure(figure) <= maximum]
 
 
 def _parse_figure(figure: str) -> float:
@@ -155,7 +166,7 @@ def _parse_figure(figure: str) -> float:
 
 
 def _get_figure_format(figure: str) -> tuple[int, bool]:
-    """Places behind the point, and whether thousands are set apart."""
+    """Return the number of decimals, and whether thousands are separated."""
     return len(figure.partition(".")[2]), "," in figure
 
 

@@ -1,4 +1,4 @@
-"""Which names of a collection of texts may stand for each other: found by where they stand, without a model."""
+"""Find names in English texts and which of them are interchangeable, by their contexts and without a model."""
 
 from __future__ import annotations
 
@@ -17,26 +17,28 @@ MONTHS = (
 )
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 WIDE_REGIONS = frozenset(("Europe", "Asia", "Africa", "America", "Americas", "Oceania", "Earth", "World"))
-"""What holds of a place in them holds of them too."""
+"""Regions never used as replacements: a claim about a place may also hold for a region that contains it."""
 
 CAPITALISED_WORD = r"[A-Z](?:[\w&]|[-’'](?=[A-Z\d]))*"
-ENTITY_PATTERN = re.compile(rf"(?<![\w/-]){CAPITALISED_WORD}(?: (?:(?:of|the|de|von|van) )?{CAPITALISED_WORD})*(?![\w/-])")
+ENTITY_PATTERN = re.compile(
+    rf"(?<![\w/-]){CAPITALISED_WORD}(?: (?:(?:of|the|de|von|van) )?{CAPITALISED_WORD})*(?![\w/-])"
+)
 LIST_SEPARATOR = re.compile(r"^(?:,|,? and|,? or|,? nor| versus| vs\.?| than) $")
 PLACE_PREPOSITIONS = frozenset(("in", "at", "from", "near"))
 WORD_BEFORE, WORD_AFTER = re.compile(r"([A-Za-z]+) $"), re.compile(r"^(?:['’]s)? ([a-z]+)")
 COMMON_PREFIX_LETTERS = 5
-"""Letters from which on two words are taken for forms of one: Antarctic, Antarctica."""
+"""Words that share this many first letters count as forms of one word: Antarctic, Antarctica."""
 
 MIN_PLACE_COUNT = 2
-"""One occurrence after `in` makes no place: "in Google we trust"."""
+"""Occurrences after a preposition that make a name a place; a single one may be "in Google we trust"."""
 
 NameContext = tuple[str, str]
 
 
 def find_entities(text: str) -> Iterator[tuple[int, str]]:
-    """Names and where they stand, without months and weekdays.
+    """Yield (offset, name), without months and weekdays.
 
-    The first word of a sentence counts only within a longer name or in capitals. Function words in front are cut off.
+    The first word of a sentence counts only inside a longer name or in capitals; leading stop words are cut off.
     """
     starts = {0, *(match.end() for match in SENTENCE_END.finditer(text))}
     for match in ENTITY_PATTERN.finditer(text):
@@ -52,49 +54,52 @@ def find_entities(text: str) -> Iterator[tuple[int, str]]:
 
 @dataclass(frozen=True, slots=True)
 class EntityIndex:
-    """The names in some texts: what each stands beside, and with which it stands in one list."""
+    """Names of a text collection, by their contexts and by the names listed beside them."""
 
     names_by_context: dict[NameContext, list[str]]
     list_neighbours: dict[str, list[str]]
 
     @classmethod
     def from_texts(cls, texts: Iterable[str]) -> EntityIndex:
-        """Read the texts. A name all of whose words also stand without a capital somewhere is none."""
-        read = list(dict.fromkeys(texts))
-        plain = {word for text in read for word in re.findall(r"(?<![\w-])[a-z]+(?![\w-])", text)}
-        beside: defaultdict[NameContext, Counter[str]] = defaultdict(Counter)
+        """Index the texts. A name whose words all occur in lower case somewhere is not a name."""
+        unique_texts = list(dict.fromkeys(texts))
+        lowercase = {word for text in unique_texts for word in re.findall(r"(?<![\w-])[a-z]+(?![\w-])", text)}
+        counts: defaultdict[NameContext, Counter[str]] = defaultdict(Counter)
         listed: defaultdict[str, dict[str, None]] = defaultdict(dict)
-        for text in read:
-            found = [each for each in find_entities(text) if not all(word.lower() in plain for word in each[1].split())]
-            for at, name in found:
+        for text in unique_texts:
+            entities = [(at, name) for at, name in find_entities(text)
+                        if not all(word.lower() in lowercase for word in name.split())]
+            for at, name in entities:
                 for context in _find_name_contexts(text, at, name):
-                    beside[context][name] += 1
-            for one, other in _iter_list_neighbours(text, found):
-                listed[one][other] = listed[other][one] = None
+                    counts[context][name] += 1
+            for name, other in _iter_list_neighbours(text, entities):
+                listed[name][other] = listed[other][name] = None
         return cls(
             {context: sorted(name for name, count in names.items() if count >= MIN_PLACE_COUNT or context[0] != "place")
-             for context, names in sorted(beside.items())},
+             for context, names in sorted(counts.items())},
             {name: sorted(others) for name, others in sorted(listed.items())},
         )
 
     def find_replacements(self, text: str, at: int, name: str) -> list[str]:
-        """Names that may stand in this one's place: of one list with it, or beside the same word elsewhere."""
-        beside = [other for context in _find_name_contexts(text, at, name) for other in self.names_by_context.get(context, ())]
-        found = dict.fromkeys([*self.list_neighbours.get(name, ()), *beside])
-        return [other for other in found if _get_name_shape(other) == _get_name_shape(name) and not can_be_same_name(name, other)]
+        """Find names of the same shape that are listed with this one, or occur in the same context elsewhere."""
+        contexts = _find_name_contexts(text, at, name)
+        in_context = [other for context in contexts for other in self.names_by_context.get(context, ())]
+        candidates = dict.fromkeys([*self.list_neighbours.get(name, ()), *in_context])
+        return [other for other in candidates
+                if _get_name_shape(other) == _get_name_shape(name) and not can_be_same_name(name, other)]
 
 
-def can_be_same_name(one: str, other: str) -> bool:
-    """Whether two names may mean the same: words that begin alike, initials of the other, or one within the other."""
-    first, second = (_fold_entity_name(name) for name in (one, other))
+def can_be_same_name(name: str, other: str) -> bool:
+    """Whether two names may mean the same: a shared prefix, initials of the other, or one inside the other."""
+    first, second = (_fold_entity_name(text) for text in (name, other))
     if other in WIDE_REGIONS or first in second or second in first:
         return True
-    mine, theirs = ({word[:COMMON_PREFIX_LETTERS] for word in name.split()} for name in (first, second))
-    return bool(mine & theirs) or _extract_initials(one) == other or _extract_initials(other) == one
+    prefixes, other_prefixes = ({word[:COMMON_PREFIX_LETTERS] for word in text.split()} for text in (first, second))
+    return bool(prefixes & other_prefixes) or _extract_initials(name) == other or _extract_initials(other) == name
 
 
 def _fold_entity_name(name: str) -> str:
-    """In one form: small letters, no subscripts, and the digit that is often typed for a letter as that letter."""
+    """Case-fold a name, resolve subscripts, and read a zero as the letter it is often typed for."""
     return unicodedata.normalize("NFKC", name).casefold().replace("0", "o")
 
 
@@ -103,26 +108,27 @@ def _extract_initials(name: str) -> str:
 
 
 def _get_name_shape(name: str) -> tuple[int, bool, bool, bool]:
-    """Words, whether all are capitals or some within a word, whether a digit is in it."""
+    """Return (words, all capitals, capitals inside a word, contains a digit)."""
     inner = any(letter.isupper() for word in name.split() for letter in word[1:])
     return len(name.split()), name.isupper(), inner, any(letter.isdigit() for letter in name)
 
 
 def _find_name_contexts(text: str, at: int, name: str) -> list[NameContext]:
-    """The content word before a name and after it, or the preposition that makes it a place."""
-    left, right = WORD_BEFORE.search(text[max(at - 30, 0) : at]), WORD_AFTER.match(text[at + len(name) : at + len(name) + 30])
-    found = []
+    """Find the content words around a name, or the preposition that makes it a place."""
+    left = WORD_BEFORE.search(text[max(at - 30, 0) : at])
+    right = WORD_AFTER.match(text[at + len(name) : at + len(name) + 30])
+    contexts = []
     if left and left.group(1) in PLACE_PREPOSITIONS:
-        found.append(("place", ""))
+        contexts.append(("place", ""))
     elif left and left.group(1).islower() and left.group(1) not in STOP_WORDS and left.group(1) != "degrees":
-        found.append(("left", left.group(1)))
+        contexts.append(("left", left.group(1)))
     if right and right.group(1) not in STOP_WORDS:
-        found.append(("right", right.group(1)))
-    return found
+        contexts.append(("right", right.group(1)))
+    return contexts
 
 
 def _iter_list_neighbours(text: str, found: list[tuple[int, str]]) -> Iterator[tuple[str, str]]:
-    """Names that stand in one list: only a comma or `and` is between them."""
-    for (at, one), (after, other) in pairwise(found):
-        if LIST_SEPARATOR.match(text[at + len(one) : after]):
-            yield one, other
+    """Yield pairs of names with only a comma or conjunction between them."""
+    for (at, name), (after, other) in pairwise(found):
+        if LIST_SEPARATOR.match(text[at + len(name) : after]):
+            yield name, other

@@ -1,4 +1,4 @@
-"""Hard negatives: documents that the first stage took for answers."""
+"""Mine hard negatives: documents that the first stage ranks high and that are not relevant."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ JUDGE_PROMPT = "Query: {query}\n\nDocument:\n{document}\n\nDoes the document ans
 
 @dataclass(frozen=True, slots=True)
 class _NegativeSelection:
-    """A row, the negatives it has so far, and the candidates that it may still take, the best first."""
+    """A row, its negatives so far, and an iterator over the remaining candidates, best first."""
 
     row: Row
     chosen: list[str]
@@ -27,114 +27,122 @@ class _NegativeSelection:
 
 
 class HardNegatives(Synthesizer):
-    """Adds `negatives` to training rows: candidates that are not relevant, the first stage's best first.
+    """Adds `negatives` to training rows: candidates that are not relevant, in the first stage's order.
 
-    Unjudged is not irrelevant, so a candidate that comes too near to the positive's own cosine is refused (the
-    positive-aware margin of NV-Retriever, arXiv:2407.15831); and, with `guard`, one that a judge takes for an answer.
-    Documents that a person judged irrelevant come first, and need neither. A row may get fewer than `count`.
+    Unjudged is not irrelevant: candidates too close to the positive's own cosine are rejected (the positive-aware
+    margin of NV-Retriever, arXiv:2407.15831), and with `ask_judge` also those that a judge takes for an answer.
+    Documents judged irrelevant by people come first and need neither check. A row may get fewer than `count`.
     """
 
     kind = "hard-negatives"
     columns = ("relevant", "candidates", "signals")
     output_columns = ("negatives",)
 
-    count: int = Field(7, ge=1, le=100, description="negatives a row, at most")
-    by: Literal["hybrid", "bm25", "cosine"] = Field(
-        "hybrid", description="whose best candidates come first: words, embeddings, or the list of both as it is"
+    count: int = Field(7, ge=1, le=100, description="maximum number of negatives per row")
+    rank_by: Literal["hybrid", "bm25", "cosine"] = Field(
+        "hybrid", description="signal that orders the candidates; hybrid keeps the first stage's order"
     )
-    margin: float = Field(0.95, gt=0, le=2, description="share of the positive's cosine that a negative may reach")
-    skip: int = Field(0, ge=0, description="first candidates of the list that are never taken")
-    unseen: Literal["skip", "use"] = Field("skip", description="documents of a group that no training row has")
-    guard: bool = Field(False, description="whether a judge is asked that a candidate does not answer the query")
-    reads: int = Field(2000, ge=50, description="characters of a document that the judge reads")
+    margin: float = Field(0.95, gt=0, le=2, description="maximum cosine of a negative, relative to the positive's")
+    skip: int = Field(0, ge=0, description="top candidates to skip")
+    unseen: Literal["skip", "use"] = Field("skip", description="documents of groups that no training row has")
+    ask_judge: bool = Field(False, description="let a judge reject candidates that answer the query")
+    max_document_chars: int = Field(2000, ge=50, description="characters of a document shown to the judge")
 
     def get_required_models(self) -> tuple[str, ...]:
-        return ("judge",) if self.guard else ()
+        return ("judge",) if self.ask_judge else ()
 
     def compute_fingerprint(self) -> Any:
-        return (JUDGE_SYSTEM, JUDGE_PROMPT) if self.guard else None
+        return (JUDGE_SYSTEM, JUDGE_PROMPT) if self.ask_judge else None
 
     def synthesize(self, job: RowsJob) -> Iterator[Row]:
-        positives, barred, tally = _compute_positive_cosines(job), self._find_unseen_documents(job), Counter[str]()
-        takers = []
+        positives, excluded, tally = _compute_positive_cosines(job), self._find_unseen_documents(job), Counter[str]()
+        selections = []
         for row in job.rows:
             judged = [name for name in row.columns.get("irrelevant", []) if name not in row["relevant"]][: self.count]
-            rest = self._iter_allowed_candidates(row, self.margin * positives[row.id], {*barred, *row["relevant"], *judged}, tally)
-            takers.append(_NegativeSelection(row, judged, rest))
-        while due := [
-            (taker, name) for taker in takers for name in islice(taker.remaining, self.count - len(taker.chosen))
+            remaining = self._iter_allowed_candidates(
+                row, self.margin * positives[row.id], {*excluded, *row["relevant"], *judged}, tally,
+            )
+            selections.append(_NegativeSelection(row, judged, remaining))
+        # Judge all rows at once, round by round: each round replaces the candidates rejected in the one before.
+        while pending := [
+            (selection, name)
+            for selection in selections for name in islice(selection.remaining, self.count - len(selection.chosen))
         ]:
-            for (taker, name), taken in zip(due, self._judge_candidates(job, due, tally), strict=True):
-                if taken:
-                    taker.chosen.append(name)
-        for taker in takers:
-            yield taker.row.with_columns(negatives=taker.chosen)
-        self._report_negative_counts(job, tally, sum(len(taker.chosen) < self.count for taker in takers))
+            for (selection, name), accepted in zip(pending, self._judge_candidates(job, pending, tally), strict=True):
+                if accepted:
+                    selection.chosen.append(name)
+        for selection in selections:
+            yield selection.row.with_columns(negatives=selection.chosen)
+        self._report_negative_counts(job, tally, sum(len(selection.chosen) < self.count for selection in selections))
 
     def _find_unseen_documents(self, job: RowsJob) -> set[str]:
-        """Documents of groups that training does not know: test rows' answers are among them."""
+        """Return documents of groups without training rows; they may answer held-out test rows."""
         known = {row.group for row in job.rows}
         documents = job.tables["documents"] if self.unseen == "skip" else {}
         return {name for name, document in documents.items() if document.group and document.group not in known}
 
-    def _iter_allowed_candidates(self, row: Row, limit: float, barred: set[str], tally: Counter[str]) -> Iterator[str]:
-        """The row's candidates that keep their distance, by the signal that is asked for; the others are counted."""
+    def _iter_allowed_candidates(
+        self, row: Row, limit: float, excluded: set[str], tally: Counter[str]
+    ) -> Iterator[str]:
+        """Yield candidates within the cosine limit, ordered by the chosen signal; count the others."""
         cosines = dict(zip(row["candidates"], row["signals"]["cosine"], strict=True))
         names = list(cosines)
-        if self.by != "hybrid":
-            signal = dict(zip(row["candidates"], row["signals"][self.by], strict=True))
+        if self.rank_by != "hybrid":
+            signal = dict(zip(row["candidates"], row["signals"][self.rank_by], strict=True))
             names.sort(key=lambda name: -signal[name])
         for name in names[self.skip :]:
-            if name in barred:
+            if name in excluded:
                 continue
             if cosines[name] > limit:
                 tally["close"] += 1
             else:
                 yield name
 
-    def _judge_candidates(self, job: RowsJob, due: Sequence[tuple[_NegativeSelection, str]], tally: Counter[str]) -> Iterator[bool]:
-        """Whether each candidate may be taken: a judge that says yes, or nothing that counts, keeps it out."""
-        if not self.guard:
-            yield from (True for _ in due)
+    def _judge_candidates(
+        self, job: RowsJob, pending: Sequence[tuple[_NegativeSelection, str]], tally: Counter[str]
+    ) -> Iterator[bool]:
+        """Yield whether each candidate is accepted; a judge's yes, or a failed answer, rejects it."""
+        if not self.ask_judge:
+            yield from (True for _ in pending)
             return
         if job.task is None:
-            raise ValueError("a judge is shown texts by the task's templates, and there is no task")
+            raise ValueError("the judge needs the task's templates, and this job has no task")
         templates, documents = job.task.get_templates(), job.tables["documents"]
-        asks = (
+        requests = (
             _build_relevance_request(
-                render(templates["query"], taker.row.columns),
-                render(templates["document"], documents[name].columns)[: self.reads],
+                render(templates["query"], selection.row.columns),
+                render(templates["document"], documents[name].columns)[: self.max_document_chars],
             )
-            for taker, name in due
+            for selection, name in pending
         )
-        for reply in job.get_teacher("judge").ask(asks, job.report):
-            said = "failed" if reply.error else reply.text.strip()
-            tally[said] += 1
-            yield said == NO
+        for reply in job.get_teacher("judge").ask(requests, job.report):
+            vote = "failed" if reply.error else reply.text.strip()
+            tally[vote] += 1
+            yield vote == NO
 
     def _report_negative_counts(self, job: RowsJob, tally: Counter[str], short: int) -> None:
         job.report.note(
-            f"{tally['close']} candidates refused as negatives: above {self.margin:.2f} of the positive's cosine; "
-            f"{short} of {len(job.rows)} rows have fewer than {self.count}"
+            f"{tally['close']} candidates were rejected: their cosine exceeds {self.margin:.2f} of the positive's; "
+            f"{short} of {len(job.rows)} rows have fewer than {self.count} negatives"
         )
-        if self.guard:
-            asked = tally[YES] + tally[NO] + tally["failed"]
+        if self.ask_judge:
+            judged = tally[YES] + tally[NO] + tally["failed"]
             job.report.note(
-                f"{tally[YES]} of {asked} candidates refused as negatives: the judge takes them for answers; "
-                f"{tally['failed']} more, as it gave no answer", warning=tally["failed"] > 0,
+                f"{tally[YES]} of {judged} candidates were rejected because the judge takes them for answers, and "
+                f"{tally['failed']} because it gave no answer", warning=tally["failed"] > 0,
             )
 
 
 def _build_relevance_request(query: str, document: str) -> ChatRequest:
-    said = Message("user", JUDGE_PROMPT.format(query=query, document=document))
-    return ChatRequest((Message("system", JUDGE_SYSTEM), said), choices=(YES, NO), max_tokens=4)
+    question = Message("user", JUDGE_PROMPT.format(query=query, document=document))
+    return ChatRequest((Message("system", JUDGE_SYSTEM), question), choices=(YES, NO), max_tokens=4)
 
 
 def _compute_positive_cosines(job: RowsJob) -> dict[str, float]:
-    """Row id → the cosine of its nearest relevant document; computed where the first stage did not find one."""
-    known = {row.id: _get_listed_cosine(row) for row in job.rows}
-    absent = [row for row in job.rows if known[row.id] is None]
-    return {**{name: value for name, value in known.items() if value is not None}, **_compute_missing_cosines(job, absent)}
+    """Map row ids to the cosine of the nearest relevant document, computed where the first stage did not list one."""
+    listed = {row.id: _get_listed_cosine(row) for row in job.rows}
+    missing = _compute_missing_cosines(job, [row for row in job.rows if listed[row.id] is None])
+    return {**{name: cosine for name, cosine in listed.items() if cosine is not None}, **missing}
 
 
 def _get_listed_cosine(row: Row) -> float | None:
@@ -143,22 +151,22 @@ def _get_listed_cosine(row: Row) -> float | None:
 
 
 def _compute_missing_cosines(job: RowsJob, rows: list[Row]) -> dict[str, float]:
-    """The same by embedding queries and relevant documents, for rows whose relevant documents no list holds."""
+    """Embed queries and relevant documents of rows whose relevant documents are not among the candidates."""
     documents = job.tables["documents"]
     pairs = [(row, documents[name]) for row in rows for name in row["relevant"] if name in documents]
-    found = {row.id: -1.0 for row in rows}
+    cosines = {row.id: -1.0 for row in rows}
     if not pairs:
-        return found
+        return cosines
     if job.base is None or job.task is None:
-        raise ValueError("hard negatives need the base model: it gives the cosine of documents that no list holds")
+        raise ValueError("hard negatives need a base model to embed relevant documents that are not candidates")
     templates = job.task.get_templates()
-    read = [
+    rendered = [
         (row.id, render(templates["query"], row.columns), render(templates["document"], document.columns))
         for row, document in pairs
     ]
-    texts = list(dict.fromkeys(text for _, *both in read for text in both))
+    texts = list(dict.fromkeys(text for _, *both in rendered for text in both))
     vectors = job.kit.embed(job.base, texts, report=job.report)
-    at = {text: vectors[i] for i, text in enumerate(texts)}
-    for name, query, document in read:
-        found[name] = max(found[name], float(at[query] @ at[document]))
-    return found
+    index = {text: vectors[i] for i, text in enumerate(texts)}
+    for name, query, document in rendered:
+        cosines[name] = max(cosines[name], float(index[query] @ index[document]))
+    return cosines

@@ -1,4 +1,4 @@
-"""Negating an English claim, or taking its negation away, where that surely turns its truth over; else nothing."""
+"""Negate an English claim, or remove its negation, where that certainly reverses its truth."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ AUXILIARY_VERB = re.compile(
 PERFECT_TENSE = re.compile(
     r"\b(has|have|had) (?=(?:been|become|\w+ed|shown|found|given|taken|made|won|led|grown|risen|fallen)\b)"
 )
-NEGATED_VERB = re.compile(r"\b(is|are|was|were|will|would|does|do|did|can|could|should|has|have|had) ?(?:not|n['’]t)\b ")
+NEGATED_VERB = re.compile(
+    r"\b(is|are|was|were|will|would|does|do|did|can|could|should|has|have|had) ?(?:not|n['’]t)\b "
+)
 CANNOT = re.compile(r"\bcannot\b")
 THERE_IS_NO = re.compile(r"^There (is|was) no (?=([a-z]))")
 THERE_ARE_NO = re.compile(r"^There (are|were) no ")
@@ -22,7 +24,8 @@ NO_SUBJECT = re.compile(r"^No (?=[a-z])")
 NEGATIVE_PRONOUNS = {"Nobody": "Somebody", "No one": "Someone", "Nothing": "Something"}
 UNSURE_SCOPE = re.compile(
     r"\b(?:all|every|each|both|some|most|many|few|several|any|less|fewer|none|nothing|nobody|no one|only|just|may"
-    r"|might|could|if|unless|whether|because|although|though|but|or|never|hardly|rarely|neither|nor|without|except|instead)\b|\?\s*$|[\[\]…;]"
+    r"|might|could|if|unless|whether|because|although|though|but|or|never|hardly|rarely|neither|nor|without|except"
+    r"|instead)\b|\?\s*$|[\[\]…;]"
     r"|^\W*(?:while|since|when|as|despite|given|gone)\b|(?<!^)\bthere (?:is|are|was|were|has|have|will)\b",
     re.IGNORECASE,
 )
@@ -30,23 +33,24 @@ CLAUSE_START = re.compile(r"\b(?:who|which|that|whose|where|when|while)\b|,")
 
 
 def negate_claim(claim: str, evidence: str, known: EntityIndex, draw: Random) -> ClaimCorruption | None:
-    """The claim with its first main verb negated, or with its one negation gone.
+    """Negate the first main verb of a claim, or remove its only negation.
 
-    Nothing where the scope is in doubt: questions, quantifiers ("all birds can not fly"), possibilities ("may not"
-    goes with "may"), conditions, and verbs inside a clause of their own.
+    None where the scope is in doubt: questions, quantifiers ("all birds can not fly"), possibilities ("may not" is
+    compatible with "may"), conditions, and verbs inside a subordinate clause.
     """
-    for turned, was, now in (_remove_negation(claim), _insert_negation(claim)):
-        if turned:
-            return ClaimCorruption("negation", turned, evidence, was, now)
+    for changed, was, now in (_remove_negation(claim), _insert_negation(claim)):
+        if changed:
+            return ClaimCorruption("negation", changed, evidence, was, now)
     return None
 
 
 def _remove_negation(claim: str) -> tuple[str, str, str]:
-    if found := THERE_IS_NO.match(claim):
-        article = "an" if found.group(2) in "aeiou" else "a"
-        return f"There {found.group(1)} {article} {claim[found.end():]}", "no", article
-    if found := THERE_ARE_NO.match(claim):
-        return f"There {found.group(1)} some {claim[found.end():]}", "no", "some"
+    """Return (claim without its negation, removed words, new words), or three empty strings."""
+    if match := THERE_IS_NO.match(claim):
+        article = "an" if match.group(2) in "aeiou" else "a"
+        return f"There {match.group(1)} {article} {claim[match.end():]}", "no", article
+    if match := THERE_ARE_NO.match(claim):
+        return f"There {match.group(1)} some {claim[match.end():]}", "no", "some"
     for no, some in NEGATIVE_PRONOUNS.items():
         if claim.startswith(f"{no} "):
             return f"{some}{claim[len(no):]}", no, some
@@ -56,18 +60,22 @@ def _remove_negation(claim: str) -> tuple[str, str, str]:
         return "", "", ""
     if CANNOT.search(claim):
         return CANNOT.sub("can", claim, count=1), "cannot", "can"
-    found = NEGATED_VERB.search(claim)
-    if found and found.group(1) not in ("does", "do", "did"):
-        verb = found.group(1)
-        return f"{claim[: found.start()]}{verb} {claim[found.end() :]}", found.group().strip(), verb
+    match = NEGATED_VERB.search(claim)
+    # "does not run" would need its verb inflected: "runs".
+    if match and match.group(1) not in ("does", "do", "did"):
+        verb = match.group(1)
+        return f"{claim[: match.start()]}{verb} {claim[match.end() :]}", match.group().strip(), verb
     return "", "", ""
 
 
 def _insert_negation(claim: str) -> tuple[str, str, str]:
-    if UNSURE_SCOPE.search(claim) or NEGATED_VERB.search(claim) or CANNOT.search(claim) or re.search(r"\bno\b", claim, re.IGNORECASE):
+    """Return (negated claim, replaced words, new words), or three empty strings."""
+    patterns = (UNSURE_SCOPE, NEGATED_VERB, CANNOT)
+    if any(pattern.search(claim) for pattern in patterns) or re.search(r"\bno\b", claim, re.IGNORECASE):
         return "", "", ""
-    places = [found for found in (AUXILIARY_VERB.search(claim), PERFECT_TENSE.search(claim)) if found]
-    first = min(places, key=lambda found: found.start(), default=None)
+    verbs = [match for match in (AUXILIARY_VERB.search(claim), PERFECT_TENSE.search(claim)) if match]
+    first = min(verbs, key=lambda match: match.start(), default=None)
+    # A verb at the very start makes a question; one after a clause mark is not the main verb.
     if first is None or not first.start() or CLAUSE_START.search(claim[: first.start()]):
         return "", "", ""
     verb = first.group(1)

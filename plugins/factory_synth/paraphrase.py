@@ -1,4 +1,4 @@
-"""The same in other words: training rows whose text a teacher rewords, and whose answer stays."""
+"""Paraphrase training rows: a teacher rewords the text, the answer stays."""
 
 from __future__ import annotations
 
@@ -31,79 +31,85 @@ MANNERS = ("in other words", "in a casual tone", "shorter", "more politely", "wi
 
 
 class Paraphrase(TeacherSynthesizer):
-    """Adds rows that say what a training row says in other words; every other column stays as it is.
+    """Adds paraphrases of training rows; every other column stays as it is.
 
-    Refused are rewordings that repeat the text, lose or add a number or a name, are much longer or shorter, or are
-    too far from the text: by their letters or, with `cosine`, by the embedder.
+    Rejected are rewordings that repeat the text, lose or add a number or name, are much longer or shorter, or drift
+    from the text by their trigrams or, with `min_cosine`, by their embeddings.
     """
 
     kind = "paraphrase"
     prompts = (SYSTEM, USER, *MANNERS)
 
-    column: str = Field("", description="column that is reworded; empty for the task's text")
-    copies: int = Field(1, ge=1, le=20, description="rewordings of each row, each in another manner")
-    count: int = Field(0, ge=0, description="rows that are reworded, drawn by seed; 0 for all")
-    temperature: float = Field(0.8, ge=0, le=2, description="of the teacher")
-    keep_names: bool = Field(True, description="words with a capital must stay; not for languages that write nouns so")
-    most: float = Field(0.85, gt=0, le=1, description="likeness to the text (Jaccard of trigrams) that is a copy")
-    least: float = Field(0.1, ge=0, lt=1, description="likeness under which a rewording has drifted")
-    cosine: float = Field(0.0, ge=0, lt=1, description="cosine under which it has drifted; 0 for no embedder")
+    column: str = Field("", description="column to reword; empty for the task's text column")
+    copies: int = Field(1, ge=1, le=20, description="paraphrases per row, each in another style")
+    count: int = Field(0, ge=0, description="rows to paraphrase, sampled by seed; 0 for all")
+    temperature: float = Field(0.8, ge=0, le=2, description="sampling temperature of the teacher")
+    keep_names: bool = Field(True, description="require capitalised words to stay; off for languages such as German")
+    max_jaccard: float = Field(0.85, gt=0, le=1, description="trigram Jaccard with the text from which it is a copy")
+    min_jaccard: float = Field(0.1, ge=0, lt=1, description="trigram Jaccard below which a paraphrase has drifted")
+    min_cosine: float = Field(0.0, ge=0, lt=1, description="cosine below which it has drifted; 0 uses no embedder")
 
     @property
     def columns(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
-        """What rows must have."""
+        """Columns that rows must have."""
         return (self.column,) if self.column else ()
 
     def get_required_models(self) -> tuple[str, ...]:
-        return ("teacher", "embedder") if self.cosine else ("teacher",)
+        return ("teacher", "embedder") if self.min_cosine else ("teacher",)
 
     def synthesize(self, job: RowsJob) -> Iterator[Row]:
         column, tally = self.column or (job.task.text_column if job.task else ""), Tally()
         parents = sample_rows_by_id(job.rows, self.count, self.seed)
-        asks = [(row, self._build_rewording_request(row, column, copy)) for row in parents for copy in range(self.copies)]
-        found = list(self._iter_sound_rewordings(ask_teacher(job, asks, tally), column, tally))
-        near = compute_pair_cosines(job, [(row[column], text) for row, text, _ in found]) if self.cosine else [1.0] * len(found)
-        made = []
-        for (row, text, detail), cosine in zip(found, near, strict=True):
-            if cosine < self.cosine:
-                tally.count_refusal(f"drift: their cosine is under {self.cosine:g}", text)
+        requests = [
+            (row, self._build_rewording_request(row, column, copy)) for row in parents for copy in range(self.copies)
+        ]
+        rewordings = list(self._iter_sound_rewordings(ask_teacher(job, requests, tally), column, tally))
+        cosines = [1.0] * len(rewordings)
+        if self.min_cosine:
+            cosines = compute_pair_cosines(job, [(row[column], text) for row, text, _ in rewordings])
+        generated = []
+        for (row, text, detail), cosine in zip(rewordings, cosines, strict=True):
+            if cosine < self.min_cosine:
+                tally.count_refusal(f"drift from the text: cosine below {self.min_cosine:g}", text)
             else:
-                made.append(make_child_row(job, self.kind, {**row.columns, column: text}, row, **detail))
-        tally.made_count = len({row.id for row in made})
-        tally.report_tally(job.report, f"rewordings of {len(parents)} rows", len(asks))
-        yield from prepare_made_rows(job, made)
+                generated.append(make_child_row(job, self.kind, {**row.columns, column: text}, row, **detail))
+        tally.made_count = len({row.id for row in generated})
+        tally.report_tally(job.report, f"paraphrases of {len(parents)} rows", len(requests))
+        yield from prepare_made_rows(job, generated)
 
     def _build_rewording_request(self, row: Row, column: str, copy: int) -> ChatRequest:
         text = get_column_text(row, column)
-        hows = Random(f"{self.seed} {text}").sample(MANNERS, len(MANNERS))
-        user = USER.replace("{how}", hows[copy % len(hows)]).replace("{text}", text)
+        # Seeded by the text, so that a row keeps its requests whatever other rows there are.
+        manners = Random(f"{self.seed} {text}").sample(MANNERS, len(MANNERS))
+        user = USER.replace("{how}", manners[copy % len(manners)]).replace("{text}", text)
         return self.build_teacher_request(SYSTEM, user, copy, temperature=self.temperature)
 
     def _iter_sound_rewordings(
         self, replies: Iterator[tuple[Row, ChatResponse]], column: str, tally: Tally
     ) -> Iterator[tuple[Row, str, dict[str, Any]]]:
-        """The rewordings that may stand: row, text, and what made it. Each text once for a row."""
+        """Yield (row, paraphrase, provenance detail) for accepted paraphrases, each text once per row."""
         seen: set[tuple[str, str]] = set()
         for row, reply in replies:
             text = strip_chat_wrapping(reply.text, ANSWER_PREFIX)
-            why = self._find_rewording_fault(row[column], text)
-            if not why and (row.id, normalise(text)) in seen:
-                why = "repeat another rewording"
-            if why:
-                tally.count_refusal(why, text)
+            reason = self._find_rewording_fault(row[column], text)
+            if not reason and (row.id, normalise(text)) in seen:
+                reason = "repeat another paraphrase"
+            if reason:
+                tally.count_refusal(reason, text)
                 continue
             seen.add((row.id, normalise(text)))
             yield row, text, self.build_provenance_detail(reply)
 
     def _find_rewording_fault(self, text: str, new: str) -> str:
-        near = compute_trigram_similarity(text, new)
-        size = len(new) / max(len(text), 1)
+        similarity = compute_trigram_similarity(text, new)
         if not normalise(new):
             return "are empty"
         if new.count("\n") > text.count("\n"):
-            return "are more than the text"
-        if near >= self.most:
+            return "have more lines than the text"
+        if similarity >= self.max_jaccard:
             return "repeat the text"
-        if not 1 / MAX_LENGTH_RATIO <= size <= MAX_LENGTH_RATIO:
+        if not 1 / MAX_LENGTH_RATIO <= len(new) / max(len(text), 1) <= MAX_LENGTH_RATIO:
             return "are much longer or shorter"
-        return "drift from the text" if near < self.least else describe_changed_facts(text, new, named=self.keep_names)
+        if similarity < self.min_jaccard:
+            return "drift from the text"
+        return describe_changed_facts(text, new, check_names=self.keep_names)

@@ -1,4 +1,4 @@
-"""ROUGE-L between two texts: the longest common subsequence of their words, as an F1 (Lin 2004)."""
+"""ROUGE-L: the longest common subsequence of the words of two texts, as an F1 (Lin 2004)."""
 
 from __future__ import annotations
 
@@ -9,25 +9,26 @@ from factory.api import normalise
 
 
 def split_normal_words(text: str) -> list[str]:
-    """The words of a text in its normal form."""
+    """Split the normal form of a text into words."""
     return normalise(text).split()
 
 
-def compute_rouge_l(one: Sequence[str], other: Sequence[str]) -> float:
-    """F1 of the longest common subsequence of two lists of words: 0 nothing shared, 1 the same."""
-    if not one or not other:
+def compute_rouge_l(first: Sequence[str], second: Sequence[str]) -> float:
+    """Compute the F1 of the longest common subsequence of two word lists: 0 nothing shared, 1 the same."""
+    if not first or not second:
         return 0.0
-    before = [0] * (len(other) + 1)
-    for word in one:
+    # Dynamic programme over two rows: previous[j] is the LCS of the words so far and second[:j].
+    previous = [0] * (len(second) + 1)
+    for word in first:
         row = [0]
-        for place, theirs in enumerate(other):
-            row.append(before[place] + 1 if word == theirs else max(before[place + 1], row[place]))
-        before = row
-    return 2 * before[-1] / (len(one) + len(other))
+        for j, other in enumerate(second):
+            row.append(previous[j] + 1 if word == other else max(previous[j + 1], row[j]))
+        previous = row
+    return 2 * previous[-1] / (len(first) + len(second))
 
 
 class RougePool:
-    """Texts by their words, that can be asked whether another is near to any of them."""
+    """Texts as words, to look up whether another text is near to one of them."""
 
     def __init__(self, texts: Iterable[str] = ()) -> None:
         self._texts: list[tuple[list[str], Counter[str]]] = []
@@ -35,14 +36,16 @@ class RougePool:
             self.add(text)
 
     def add(self, text: str) -> None:
-        found = split_normal_words(text)
-        self._texts.append((found, Counter(found)))
+        words = split_normal_words(text)
+        self._texts.append((words, Counter(words)))
 
     def has_near_text(self, text: str, limit: float) -> bool:
-        """Whether the ROUGE-L with one of the texts is `limit` or more. Shared words bound it: counted first."""
-        found = split_normal_words(text)
-        bag = Counter(found)
+        """Whether the ROUGE-L with one of the texts is `limit` or more."""
+        words = split_normal_words(text)
+        counts = Counter(words)
+        # Shared words bound the subsequence and are cheap to count, so they are tested first.
         return any(
-            2 * (bag & theirs).total() >= limit * (len(found) + len(other)) and compute_rouge_l(found, other) >= limit
-            for other, theirs in self._texts
+            2 * (counts & others).total() >= limit * (len(words) + len(other))
+            and compute_rouge_l(words, other) >= limit
+            for other, others in self._texts
         )

@@ -1,4 +1,4 @@
-"""Instructions from instructions: a teacher adds to a pool of tasks what is unlike all that is in it."""
+"""Generate instructions from instructions: a teacher extends a pool of tasks with new ones."""
 
 from __future__ import annotations
 
@@ -31,19 +31,20 @@ NON_TEXT_WORDS = re.compile(
     r"\b(?:images?|pictures?|photos?|graphs?|plots?|charts?|maps?|draw|video|audio|files?|website|url)\b", re.IGNORECASE
 )
 MIN_INSTRUCTION_WORDS, MAX_INSTRUCTION_WORDS = 3, 150
-"""Words of an instruction."""
+"""Allowed number of words of an instruction."""
 
 REQUESTS_PER_ROUND = 32
-"""Requests of one round: those of the next one show what this one made."""
+"""Requests sent at once; the next round shows tasks generated in this one."""
 
 MAX_SHOWN_CHARACTERS = 300
-"""Characters of each part of a task that a prompt shows."""
+"""Maximum number of characters of each field of a task in a prompt."""
 
 HUMAN_TASKS, GENERATED_TASKS = 6, 2
-"""Tasks that a prompt shows: of people, and of those made before (as in the paper)."""
+"""Tasks shown per prompt: written by people, and generated before (as in the paper)."""
 
 
-class InventedTask(BaseModel):
+# The class names and docstrings are part of the JSON schema in the prompt, and so of its cache key.
+class Invented(BaseModel):
     """A task with its answer."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
@@ -53,75 +54,83 @@ class InventedTask(BaseModel):
     output: str = Field(min_length=1)
 
 
-class InventedTasks(BaseModel):
+class Tasks(BaseModel):
     """What the teacher writes for one request."""
 
     model_config = ConfigDict(extra="forbid")
 
-    tasks: list[InventedTask] = Field(min_length=1)
+    tasks: list[Invented] = Field(min_length=1)
 
 
 class SelfInstruct(TeacherSynthesizer):
-    """Adds instruction rows, from the training rows as seeds (Self-Instruct, arXiv:2212.10560).
+    """Adds instruction rows, with the training rows as seed tasks (Self-Instruct, arXiv:2212.10560).
 
-    A request shows eight tasks, two of them made before, and asks for a few more. Those stay whose instruction has a
-    ROUGE-L under `rouge` with every other, that text alone can answer, and whose output is not the input again.
+    A request shows eight tasks, two of them generated, and asks for a few more. A task is accepted if its instruction
+    has a ROUGE-L below `max_rouge_l` with all others, text alone can solve it, and its output is not its input.
     """
 
     kind = "self-instruct"
     prompts = (SYSTEM, USER)
 
     instruction: str = Field("instruction", min_length=1, description="column of the instruction")
-    input: str = Field("input", description="column of the input; empty where it is part of the instruction")
+    input: str = Field("input", description="column of the input; empty if it is part of the instruction")
     output: str = Field("output", min_length=1, description="column of the output")
-    count: int = Field(ge=1, le=100_000, description="rows that are wanted")
-    each: int = Field(4, ge=1, le=10, description="tasks that one request asks for")
-    tries: float = Field(3.0, ge=1, le=20, description="requests at most, as a multiple of those that would do")
-    rouge: float = Field(0.7, gt=0, le=1, description="ROUGE-L with another instruction at which one is not new")
-    temperature: float = Field(0.9, ge=0, le=2, description="of the teacher")
-    max_tokens: int = Field(1024, ge=1, description="tokens of one answer, at most")
+    count: int = Field(ge=1, le=100_000, description="rows to generate")
+    tasks_per_request: int = Field(4, ge=1, le=10, description="tasks per request")
+    max_request_ratio: float = Field(
+        3.0, ge=1, le=20, description="maximum number of requests, as a multiple of those needed without rejections"
+    )
+    max_rouge_l: float = Field(0.7, gt=0, le=1, description="ROUGE-L from which an instruction is not new")
+    temperature: float = Field(0.9, ge=0, le=2, description="sampling temperature of the teacher")
+    max_tokens: int = Field(1024, ge=1, description="maximum number of tokens per answer")
 
     @property
     def columns(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
-        """What rows must have."""
+        """Columns that rows must have."""
         return tuple(name for name in (self.instruction, self.input, self.output) if name)
 
     def synthesize(self, job: RowsJob) -> Iterator[Row]:
         seeds, tally, rows = list(job.rows), Tally(), list[Row]()
         if not seeds:
-            raise ValueError("self-instruct begins with seed tasks, and there are no training rows")
+            raise ValueError("self-instruct needs training rows as seed tasks, and there are none")
         pool = RougePool(get_column_text(row, self.instruction) for row in seeds)
-        asked, most = 0, int(-(-self.count // self.each) * self.tries)
-        while len(rows) < self.count and asked < most:
-            batch = min(-(-(self.count - len(rows)) // self.each), most - asked, REQUESTS_PER_ROUND)
-            asks = [self._build_tasks_request(seeds, rows, asked + place) for place in range(batch)]
-            asked += batch
-            for shown, reply in ask_teacher(job, asks, tally):
+        sent, budget = 0, int(-(-self.count // self.tasks_per_request) * self.max_request_ratio)
+        while len(rows) < self.count and sent < budget:
+            batch = min(-(-(self.count - len(rows)) // self.tasks_per_request), budget - sent, REQUESTS_PER_ROUND)
+            requests = [self._build_tasks_request(seeds, rows, sent + offset) for offset in range(batch)]
+            sent += batch
+            for shown, reply in ask_teacher(job, requests, tally):
                 rows += self._iter_new_rows(shown, reply, pool, tally)
         tally.made_count = len(rows[: self.count])
         tally.report_tally(job.report, "tasks", self.count)
         yield from prepare_made_rows(job, rows[: self.count])
 
-    def _build_tasks_request(self, seeds: Sequence[Row], rows: Sequence[Row], number: int) -> tuple[list[Row], ChatRequest]:
-        """A request with the tasks that it shows, those of people first."""
+    def _build_tasks_request(
+        self, seeds: Sequence[Row], rows: Sequence[Row], number: int
+    ) -> tuple[list[Row], ChatRequest]:
+        """Build a request, with the tasks that it shows, seed tasks first."""
         draw = Random(f"{self.seed} {number}")
-        own = draw.sample(rows, min(GENERATED_TASKS, len(rows)))
-        shown = [*draw.sample(seeds, min(HUMAN_TASKS + GENERATED_TASKS - len(own), len(seeds))), *own]
-        told = "\n".join(f"{place}. {self._render_task_line(row)}" for place, row in enumerate(shown, 1))
-        user = USER.replace("{count}", str(self.each)).replace("{tasks}", told)
-        return shown, self.build_teacher_request(SYSTEM, user, number, schema=InventedTasks, temperature=self.temperature)
+        generated = draw.sample(rows, min(GENERATED_TASKS, len(rows)))
+        seed_count = min(HUMAN_TASKS + GENERATED_TASKS - len(generated), len(seeds))
+        shown = [*draw.sample(seeds, seed_count), *generated]
+        listing = "\n".join(f"{place}. {self._render_task_line(row)}" for place, row in enumerate(shown, 1))
+        user = USER.replace("{count}", str(self.tasks_per_request)).replace("{tasks}", listing)
+        return shown, self.build_teacher_request(SYSTEM, user, number, schema=Tasks, temperature=self.temperature)
 
     def _render_task_line(self, row: Row) -> str:
-        """A task in one line, long parts cut."""
-        given = {"Input": str(row[self.input]) if self.input else "", "Output": str(row[self.output])}
-        parts = [str(row[self.instruction]), *(f"{name}: {text}" for name, text in given.items() if text.strip())]
-        return " | ".join(textwrap.shorten(part, MAX_SHOWN_CHARACTERS, placeholder=" …") for part in parts)
+        """Render a task in one line, with long fields shortened."""
+        fields = {"Input": str(row[self.input]) if self.input else "", "Output": str(row[self.output])}
+        texts = [str(row[self.instruction]), *(f"{name}: {text}" for name, text in fields.items() if text.strip())]
+        return " | ".join(textwrap.shorten(text, MAX_SHOWN_CHARACTERS, placeholder=" …") for text in texts)
 
     def _iter_new_rows(self, shown: Sequence[Row], reply: ChatResponse, pool: RougePool, tally: Tally) -> Iterator[Row]:
-        for task in reply.value.tasks[: self.each]:
+        for task in reply.value.tasks[: self.tasks_per_request]:
             instruction = task.instruction if self.input or not task.input else f"{task.instruction}\n\n{task.input}"
-            if why := find_task_fault(task) or ("are near to a task that exists" if pool.has_near_text(instruction, self.rouge) else ""):
-                tally.count_refusal(why, task.instruction)
+            reason = find_task_fault(task)
+            if not reason and pool.has_near_text(instruction, self.max_rouge_l):
+                reason = "are near duplicates of a known task"
+            if reason:
+                tally.count_refusal(reason, task.instruction)
                 continue
             pool.add(instruction)
             columns: dict[str, Any] = {self.instruction: instruction, self.output: task.output}
@@ -130,12 +139,12 @@ class SelfInstruct(TeacherSynthesizer):
             yield make_synthetic_row(self.kind, columns, shown, "", **self.build_provenance_detail(reply))
 
 
-def find_task_fault(task: InventedTask) -> str:
-    """What is wrong with a task by itself, in words; nothing when it may stand."""
+def find_task_fault(task: Invented) -> str:
+    """Return why a task is rejected on its own, or an empty string."""
     count = len(normalise(task.instruction).split())
     if not MIN_INSTRUCTION_WORDS <= count <= MAX_INSTRUCTION_WORDS:
         return "are too short or too long"
     if NON_TEXT_WORDS.search(task.instruction):
         return "need more than text"
-    given = (normalise(task.input), normalise(task.instruction))
-    return "repeat their input" if normalise(task.output) in given else ""
+    inputs = (normalise(task.input), normalise(task.instruction))
+    return "repeat their input" if normalise(task.output) in inputs else ""

@@ -1,4 +1,4 @@
-"""Attributes dealt out by their weights: every beginning of the deal is as near to the weights as whole cards allow."""
+"""Draw attribute values by weight, so that every prefix of the sequence is close to the weights."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ ROUNDING_ERROR = 1e-9
 
 
 def draw_stratified_values(weights: Mapping[T, float], seed: str) -> Iterator[T]:
-    """Yield values without end. After n of them a value of weight w (of all weights) came n·w times, but for about one.
+    """Yield values without end; after n of them a value of relative weight w occurred n·w times, to within about one.
 
-    The next is drawn among those that are behind, by how far they are: so that two deals of other seeds are
-    independent, where turns taken in order would bind the values of two attributes to each other. A longer deal begins
-    as a shorter one.
+    The next value is drawn among those that lag behind their weight, in proportion to the lag. Sequences of different
+    seeds are therefore independent, whereas round-robin order would couple two attributes. A longer sequence begins
+    like a shorter one.
     """
     total = sum(weights.values())
     shares = {value: weights[value] / total for value in sorted(weights, key=str) if weights[value] > 0}
-    dealt = dict.fromkeys(shares, 0)
-    place = 0
+    drawn = dict.fromkeys(shares, 0)
+    step = 0
     while True:
-        place += 1
-        behind = {value: place * share - dealt[value] for value, share in shares.items()}
-        chances = {value: lack for value, lack in behind.items() if lack > ROUNDING_ERROR}
-        value = Random(f"{seed} {place}").choices(list(chances), list(chances.values()))[0]
-        dealt[value] += 1
+        step += 1
+        lags = {value: step * share - drawn[value] for value, share in shares.items()}
+        lagging = {value: lag for value, lag in lags.items() if lag > ROUNDING_ERROR}
+        value = Random(f"{seed} {step}").choices(list(lagging), list(lagging.values()))[0]
+        drawn[value] += 1
         yield value

@@ -1,4 +1,4 @@
-"""What synthesizers share: rows made from rows, refusals counted, and what is said at the end."""
+"""Helpers shared by synthesizers: derived rows, counted rejections, and the closing note."""
 
 from __future__ import annotations
 
@@ -11,90 +11,95 @@ from typing import Any
 from factory.api import Reporter, Row, RowsJob, get_row_group, make_synthetic_row
 
 MAX_SHOWN_REASONS = 3
-"""Reasons that a note tells, the frequent ones first."""
+"""Maximum number of reasons listed in a note, most frequent first."""
 
 
 @dataclass(slots=True)
 class Tally:
-    """How much was made, and what was refused and why. One example a reason is kept to be shown."""
+    """Counts of generated and rejected rows, with one example per reason."""
 
     made_count: int = 0
     refusal_counts: Counter[str] = field(default_factory=Counter)
     examples: dict[str, str] = field(default_factory=dict)
 
-    def count_refusal(self, why: str, example: str = "") -> None:
-        self.refusal_counts[why] += 1
-        self.examples.setdefault(why, " ".join(example.split())[:80])
+    def count_refusal(self, reason: str, example: str = "") -> None:
+        self.refusal_counts[reason] += 1
+        self.examples.setdefault(reason, " ".join(example.split())[:80])
 
     def report_tally(self, report: Reporter, what: str, wanted: int = 0) -> None:
-        """One note, a warning when less came than was `wanted`."""
-        lacking = f" of {wanted}" if wanted else ""
-        report.note(f"{self.made_count}{lacking} {what} made{self._render_refusals()}", warning=self.made_count < wanted)
+        """Write one note, as a warning if fewer rows were generated than `wanted`."""
+        total = f" of {wanted}" if wanted else ""
+        report.note(
+            f"{self.made_count}{total} {what} generated{self._render_refusals()}", warning=self.made_count < wanted,
+        )
 
     def _render_refusals(self) -> str:
         if not self.refusal_counts:
             return ""
         ordered = sorted(self.refusal_counts.items(), key=lambda item: (-item[1], item[0]))
-        told = [f"{count} {why}{self._render_refusal_example(why)}" for why, count in ordered[:MAX_SHOWN_REASONS]]
+        reasons = [
+            f"{count} {reason}" + (f" ({self.examples[reason]!r})" if self.examples.get(reason) else "")
+            for reason, count in ordered[:MAX_SHOWN_REASONS]
+        ]
         rest = sum(count for _, count in ordered[MAX_SHOWN_REASONS:])
         more = [f"{rest} for other reasons"] if rest else []
-        return f"; {self.refusal_counts.total()} refused: {', '.join([*told, *more])}"
-
-    def _render_refusal_example(self, why: str) -> str:
-        return f" ({self.examples[why]!r})" if self.examples.get(why) else ""
+        return f"; {self.refusal_counts.total()} rejected: {', '.join([*reasons, *more])}"
 
 
 def report_doubtful_labels(report: Reporter, doubtful: int, count: int, unsure: str) -> None:
-    """Say how many labels are doubtful, and what becomes of these rows: `review` or `drop`."""
+    """Report how many labels are doubtful and what happens to these rows: `review` or `drop`."""
     if doubtful:
-        fate = "kept for a reviewer to see first" if unsure == "review" else "left out of training"
-        report.note(f"{doubtful} of {count} labels are doubtful, and {fate}")
+        fate = "kept and queued first for review" if unsure == "review" else "dropped"
+        report.note(f"{doubtful} of {count} labels are doubtful; their rows were {fate}")
 
 
 def make_child_row(job: RowsJob, kind: str, columns: Mapping[str, Any], *parents: Row, **detail: Any) -> Row:
-    """A row made from others, on the first one's side of any split: of its group, or of the one that it is alone."""
+    """Make a row derived from others, in the group of the first parent, so that no split separates them."""
     first = parents[0]
-    own = f"{first.table}/{first.id}" if first.table else get_row_group(first, job.task.text_column if job.task else "")
-    return make_synthetic_row(kind, columns, parents, first.group or own, **detail)
+    group = first.group
+    if not group:
+        text_column = job.task.text_column if job.task else ""
+        group = f"{first.table}/{first.id}" if first.table else get_row_group(first, text_column)
+    return make_synthetic_row(kind, columns, parents, group, **detail)
 
 
 def prepare_made_rows(job: RowsJob, rows: Iterable[Row]) -> Iterator[Row]:
-    """Made rows, each once, with the columns that the task computes; says which columns of the other rows they lack.
+    """Deduplicate generated rows, let the task prepare them, and warn about columns that only other rows have.
 
-    Raises ValueError for a column that the task itself needs, and without a task: nobody could say what a row needs.
+    Raises ValueError without a task, or for rows that lack a column of the task.
     """
     if job.task is None:
-        raise ValueError("made rows are prepared by the task, and there is none")
+        raise ValueError("synthetic rows are prepared by the task, and this job has no task")
     rows = list({row.id: row for row in rows}.values())
-    if lacking := sorted({*job.task.columns} - _list_shared_columns(rows)) if rows else []:
-        raise ValueError(f"made rows lack {', '.join(lacking)}, which the task {job.task.kind!r} needs")
-    ready = list(job.task.prepare(replace(job, rows=rows)))
-    if lacking := sorted(_list_shared_columns(job.rows) - _list_shared_columns(ready)) if ready else []:
+    if missing := sorted({*job.task.columns} - _list_shared_columns(rows)) if rows else []:
+        raise ValueError(f"synthetic rows lack {', '.join(missing)}, required by the task {job.task.kind!r}")
+    prepared = list(job.task.prepare(replace(job, rows=rows)))
+    if missing := sorted(_list_shared_columns(job.rows) - _list_shared_columns(prepared)) if prepared else []:
         job.report.note(
-            f"made rows lack {', '.join(lacking)}, which the other rows have; "
-            "a synthesizer that adds columns stands after those that add rows", warning=True,
+            f"synthetic rows lack {', '.join(missing)}, which the other rows have; "
+            "list synthesizers that add columns after those that add rows", warning=True,
         )
-    yield from ready
+    yield from prepared
 
 
 def _list_shared_columns(rows: Sequence[Row]) -> set[str]:
-    """The columns that all of these rows have."""
+    """Return the columns that all rows have."""
     return set(rows[0].columns).intersection(*(row.columns for row in rows)) if rows else set()
 
 
 def get_column_text(row: Row, column: str) -> str:
-    """The text in a column. Raises ValueError for a row that has none there."""
+    """Return the text of a column. Raises ValueError if the column is missing or not a text."""
     value = row.columns.get(column)
     if not isinstance(value, str):
-        there = ", ".join(sorted(row.columns)) or "none"
-        raise ValueError(f"row {row.id!r}: {column!r} holds no text; it has the columns {there}")
+        available = ", ".join(sorted(row.columns)) or "none"
+        raise ValueError(f"row {row.id!r}: column {column!r} is missing or not a text; available columns: {available}")
     return value
 
 
 def sample_rows_by_id(rows: Sequence[Row], count: int, seed: int) -> list[Row]:
-    """`count` of the rows (0: all) in their order. A row is drawn by its own id, so that others may come and go."""
+    """Sample `count` rows (0: all), in their order; a row's draw depends on its id alone, not on the other rows."""
     if not count or len(rows) <= count:
         return list(rows)
-    lots = {row.id: Random(f"{seed} {row.id}").random() for row in rows}
-    chosen = set(sorted(lots, key=lambda name: (lots[name], name))[:count])
+    draws = {row.id: Random(f"{seed} {row.id}").random() for row in rows}
+    chosen = set(sorted(draws, key=lambda name: (draws[name], name))[:count])
     return [row for row in rows if row.id in chosen]

@@ -1,4 +1,4 @@
-"""What is read out of a text: its sentences, figures, names and content words. Rules for English, no model."""
+"""Sentences, figures, names and content words of English texts, by rules and without a model."""
 
 from __future__ import annotations
 
@@ -21,54 +21,53 @@ STEM_SUFFIXES = ("ingly", "edly", "ation", "ing", "ies", "ed", "es", "ly", "s")
 
 
 def split_sentences(text: str) -> list[str]:
-    """The sentences of a text; a full stop after a short form or an initial ends none."""
-    parts = SENTENCE_END.split(text.strip())
-    whole: list[str] = []
-    for part in parts:
-        if whole and ABBREVIATION.search(whole[-1]):
-            whole[-1] = f"{whole[-1]} {part}"
+    """Split a text into sentences; a full stop after an abbreviation or initial does not end one."""
+    sentences: list[str] = []
+    for part in SENTENCE_END.split(text.strip()):
+        if sentences and ABBREVIATION.search(sentences[-1]):
+            sentences[-1] = f"{sentences[-1]} {part}"
         else:
-            whole.append(part)
-    return [part for part in whole if part.strip()]
+            sentences.append(part)
+    return [sentence for sentence in sentences if sentence.strip()]
 
 
 def extract_figures(text: str) -> frozenset[str]:
-    """The numbers that stand in a text in digits, as they are written but for commas between thousands."""
-    return frozenset(re.sub(r",(?=\d{3}\b)", "", found) for found in FIGURE_PATTERN.findall(text))
+    """Extract the numbers written in digits, as written but without thousands separators."""
+    return frozenset(re.sub(r",(?=\d{3}\b)", "", figure) for figure in FIGURE_PATTERN.findall(text))
 
 
 def extract_capitalised_words(text: str) -> list[str]:
-    """The words of a text that are written with a capital and begin no sentence, in order."""
-    found = []
+    """Extract capitalised words that do not start a sentence, in order."""
+    words = []
     for sentence in split_sentences(text):
         start = len(sentence) - len(sentence.lstrip("\"'([ "))
         for match in NAME_PATTERN.finditer(sentence):
             word = match.group().removesuffix("'s").removesuffix("’s")
             if word[0].isupper() and word != "I" and (match.start() > start or word[1:] != word[1:].lower()):
-                found.append(word)
-    return found
+                words.append(word)
+    return words
 
 
 def stem_word(word: str) -> str:
-    """A word in lower case without the commonest English ending: enough to see that two words are one."""
+    """Lower-case a word and strip a common English suffix: enough to match forms of one word."""
     word = word.casefold()
-    for ending in STEM_SUFFIXES:
-        if word.endswith(ending) and len(word) - len(ending) >= 3:
-            return word[: -len(ending)]
+    for suffix in STEM_SUFFIXES:
+        if word.endswith(suffix) and len(word) - len(suffix) >= 3:
+            return word[: -len(suffix)]
     return word
 
 
 def extract_content_stems(text: str) -> frozenset[str]:
-    """The stems of the words that carry meaning."""
+    """Extract the stems of all words that are not stop words."""
     return frozenset(stem_word(word) for word in WORD_PATTERN.findall(text) if word.casefold() not in STOP_WORDS)
 
 
-def compute_stem_coverage(wanted: Iterable[str], text: str) -> float:
-    """How many of these stems a text has, as a share; 1 when none is wanted."""
-    stems, there = set(wanted), extract_content_stems(text)
-    return len(stems & there) / len(stems) if stems else 1.0
+def compute_stem_coverage(stems: Iterable[str], text: str) -> float:
+    """Compute the share of stems that a text contains; 1 for no stems."""
+    expected, present = set(stems), extract_content_stems(text)
+    return len(expected & present) / len(expected) if expected else 1.0
 
 
 def has_phrase(text: str, phrase: str) -> bool:
-    """Whether a phrase stands in a text as whole words, in any case."""
+    """Whether a text contains a phrase as whole words, ignoring case."""
     return re.search(rf"(?<!\w){re.escape(phrase)}(?!\w)", text, re.IGNORECASE) is not None

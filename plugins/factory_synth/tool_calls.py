@@ -1,4 +1,4 @@
-"""Rows for a tool caller, from the schemas of the tools: who wants what, which tools are at hand, the right call."""
+"""Generate rows for a tool caller from tool schemas: a query, the offered tools, and the right call."""
 
 from __future__ import annotations
 
@@ -27,31 +27,32 @@ Reworded: hey, is the Halden branch open at all on Sunday?"""
 USER = "Request: {query}\nReworded:"
 ANSWER_PREFIX = "Reworded:"
 
-class ToolCalls(TeacherSynthesizer):
-    """Writes queries to calls from a file of tools in OpenAI's function format.
 
-    Values are drawn from the schemas: enums, ranges, formats, examples. Beside the right tool stand the nearest others
-    that do something else. In `abstain` of the rows no tool at hand fits, or a required argument is not said; the
-    answer is then `{"name": null}`, with what is `missing`. In `mask` of them tools and arguments have made-up
-    names, so that descriptions are read and names are not learned (function masking, arXiv:2410.04587). Queries are in
-    the words of the descriptions; with `reword`, a teacher puts them as people would.
+class ToolCalls(TeacherSynthesizer):
+    """Writes queries for calls of the tools in a file, in OpenAI's function format.
+
+    Argument values are drawn from the schemas: enums, ranges, formats, examples. The right tool is offered among
+    similar ones with another purpose. In a share `abstain` of the rows no offered tool fits or a required argument is
+    missing; the answer is then `{"name": null}`, with the `missing` arguments. In a share `mask` the names of tools
+    and arguments are random, so that the model reads descriptions (function masking, arXiv:2410.04587). Queries use
+    the words of the descriptions; with `reword` a teacher rewords them.
     """
 
     kind = "tool-calls"
     prompts = (SYSTEM, USER)
 
-    tools: Annotated[Path, Input()] = Field(description="the tools, a JSON list of functions, relative to the spec")
-    count: int = Field(ge=1, le=100_000, description="rows that are wanted")
+    tools: Annotated[Path, Input()] = Field(description="JSON list of functions, relative to the spec")
+    count: int = Field(ge=1, le=100_000, description="rows to generate")
     query: str = Field("query", min_length=1, description="column of the query")
-    offered: str = Field("tools", min_length=1, description="column of the tools at hand: text, a JSON object a line")
+    offered: str = Field("tools", min_length=1, description="column of the offered tools, one JSON object per line")
     answer: str = Field("answer", min_length=1, description="column of the right answer")
-    form: Literal["call", "name"] = Field("call", description="an answer is the call as JSON, or the tool's name alone")
-    at_hand: int = Field(4, ge=1, le=64, description="tools that stand beside a query")
-    abstain: Fraction = Field(0.2, description="rows to which no call is right, half of them for want of an argument")
-    mask: Fraction = Field(0.33, description="rows whose tools and arguments have made-up names")
-    values: dict[str, list[str]] = Field({}, description="values of arguments by name, where schemas give no example")
-    reword: bool = Field(False, description="have the teacher reword each query")
-    temperature: float = Field(0.9, ge=0, le=2, description="of the teacher")
+    form: Literal["call", "name"] = Field("call", description="answer with the call as JSON, or with the tool's name")
+    tools_per_query: int = Field(4, ge=1, le=64, description="tools offered per query")
+    abstain: Fraction = Field(0.2, description="share of rows without a right call, half for a missing argument")
+    mask: Fraction = Field(0.33, description="share of rows with random names of tools and arguments")
+    values: dict[str, list[str]] = Field({}, description="argument values by name, for schemas without examples")
+    reword: bool = Field(False, description="let the teacher reword each query")
+    temperature: float = Field(0.9, ge=0, le=2, description="sampling temperature of the teacher")
 
     def get_required_models(self) -> tuple[str, ...]:
         return ("teacher",) if self.reword else ()
@@ -59,21 +60,24 @@ class ToolCalls(TeacherSynthesizer):
     def synthesize(self, job: RowsJob) -> Iterator[Row]:
         tools, tally = read_tools(job.root / self.tools, str(self.tools)), Tally()
         if len(tools) < 2:
-            raise ValueError(f"{self.tools}: two tools at least are wanted, so that there is one to choose")
-        plan = ToolCaseSettings(self.at_hand, self.abstain, self.mask, self.values, self.seed)
-        made_up = list(generate_tool_cases(tools, plan, self.count, tally))
-        plain = (self._build_tool_row(case, case.query) for case in made_up)
-        rows = list({row.id: row for row in (self._reword_cases(job, made_up, tally) if self.reword else plain)}.values())
+            raise ValueError(f"{self.tools}: at least two tools are needed, so that there is a choice")
+        settings = ToolCaseSettings(self.tools_per_query, self.abstain, self.mask, self.values, self.seed)
+        cases = list(generate_tool_cases(tools, settings, self.count, tally))
+        unreworded = (self._build_tool_row(case, case.query) for case in cases)
+        new_rows = self._reword_cases(job, cases, tally) if self.reword else unreworded
+        rows = list({row.id: row for row in new_rows}.values())
         tally.made_count = len(rows)
         tally.report_tally(job.report, "queries", self.count)
         yield from prepare_made_rows(job, rows)
 
-    def _reword_cases(self, job: RowsJob, found: Sequence[ToolCase], tally: Tally) -> Iterator[Row]:
-        asks = [
-            (case, self.build_teacher_request(SYSTEM, USER.replace("{query}", case.query), temperature=self.temperature))
-            for case in found
+    def _reword_cases(self, job: RowsJob, cases: Sequence[ToolCase], tally: Tally) -> Iterator[Row]:
+        requests = [
+            (case, self.build_teacher_request(
+                SYSTEM, USER.replace("{query}", case.query), temperature=self.temperature,
+            ))
+            for case in cases
         ]
-        for case, reply in ask_teacher(job, asks, tally):
+        for case, reply in ask_teacher(job, requests, tally):
             query = strip_chat_wrapping(reply.text, ANSWER_PREFIX)
             if not query or not all(is_value_in_text(value, query) for value in case.arguments.values()):
                 tally.count_refusal("lose a value of the call", query)
@@ -83,25 +87,26 @@ class ToolCalls(TeacherSynthesizer):
                 yield self._build_tool_row(case, query, **self.build_provenance_detail(reply))
 
     def _build_tool_row(self, case: ToolCase, query: str, **detail: Any) -> Row:
-        """The row, of the group of its tool; its names masked when it is one of those."""
+        """Build a row in the group of its tool, with masked names if the case says so."""
         names = choose_shown_names(case, f"{self.seed} {query}")
-        hand = [tool.with_masked_names(*names[tool.name]) for tool in case.offered_tools]
+        offered = [tool.with_masked_names(*names[tool.name]) for tool in case.offered_tools]
         columns = {
             self.query: query,
-            self.offered: "\n".join(json.dumps(tool.to_json(), ensure_ascii=False) for tool in hand),
+            self.offered: "\n".join(json.dumps(tool.to_json(), ensure_ascii=False) for tool in offered),
             self.answer: self._render_tool_answer(case, names),
         }
         parent = Row(case.tool.name, {}, Provenance(str(self.tools)), table="tools")
-        facts = {"case": case.case_type, "masked": case.is_masked, "seed": self.seed, **detail}
-        return make_synthetic_row(self.kind, columns, [parent], f"tools/{case.tool.name}", **facts)
+        detail = {"case": case.case_type, "masked": case.is_masked, "seed": self.seed, **detail}
+        return make_synthetic_row(self.kind, columns, [parent], f"tools/{case.tool.name}", **detail)
 
     def _render_tool_answer(self, case: ToolCase, names: Mapping[str, tuple[str, dict[str, str]]]) -> str:
         if self.form == "name":
             return names[case.tool.name][0] if case.case_type == "call" else "none"
         if case.case_type == "none":
             return json.dumps({"name": None})
-        name, renamed = names[case.tool.name]
+        name, argument_names = names[case.tool.name]
         if case.case_type == "missing":
-            return json.dumps({"name": None, "missing": [renamed[each] for each in case.missing_arguments]}, ensure_ascii=False)
-        given = {renamed[each]: value for each, value in case.arguments.items()}
-        return json.dumps({"name": name, "arguments": given}, ensure_ascii=False)
+            missing = [argument_names[argument] for argument in case.missing_arguments]
+            return json.dumps({"name": None, "missing": missing}, ensure_ascii=False)
+        arguments = {argument_names[argument]: value for argument, value in case.arguments.items()}
+        return json.dumps({"name": name, "arguments": arguments}, ensure_ascii=False)

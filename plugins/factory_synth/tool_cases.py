@@ -1,4 +1,4 @@
-"""The rows of a tool caller before they are worded: what is wanted, what is said, what is at hand, what is right."""
+"""Cases of a tool caller: the tool, its arguments, the offered tools, and the expected answer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from factory_synth.tool_queries import is_value_in_text, phrase_tool_query
 from factory_synth.tool_schemas import Tool, rank_similar_tools
 
 SAME_TOOL_SIMILARITY = 0.5
-"""Tools this near (Jaccard of their words) may do the same: neither is a wrong answer to the other's query."""
+"""Jaccard of their words from which two tools may serve the same purpose; neither is then a distractor of the other."""
 
 MASK_LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
 ToolCaseType = Literal["call", "none", "missing"]
@@ -23,9 +23,9 @@ ToolNeighbours = Mapping[str, Sequence[tuple[float, str]]]
 
 @dataclass(frozen=True, slots=True)
 class ToolCaseSettings:
-    """How many tools stand beside a query, the shares of rows of each kind, and a person's own values by argument."""
+    """Tools offered per query, shares of abstaining and masked rows, and the user's values by argument name."""
 
-    at_hand: int
+    tools_per_query: int
     abstain: float
     mask: float
     values: Mapping[str, Sequence[str]]
@@ -34,7 +34,7 @@ class ToolCaseSettings:
 
 @dataclass(frozen=True, slots=True)
 class ToolCase:
-    """The tool that is meant, the arguments that are said, the tools at hand, and why the answer is what it is."""
+    """A tool with drawn arguments, the offered tools, and the type of the expected answer."""
 
     tool: Tool
     arguments: dict[str, Any]
@@ -45,63 +45,77 @@ class ToolCase:
     query: str
 
 
-def generate_tool_cases(tools: Sequence[Tool], plan: ToolCaseSettings, count: int, tally: Tally) -> Iterator[ToolCase]:
-    """Every tool in turn, with kinds of rows by their shares. What can not be made of a tool is made of the next."""
-    near, by_name = rank_similar_tools(tools), {tool.name: tool for tool in tools}
-    chances: dict[ToolCaseType, float] = {"call": 1 - plan.abstain, "none": plan.abstain / 2, "missing": plan.abstain / 2}
-    kinds, masks = draw_stratified_values(chances, f"{plan.seed} why"), draw_stratified_values({True: plan.mask, False: 1 - plan.mask}, f"{plan.seed} mask")
-    turns = draw_stratified_values({tool.name: 1.0 for tool in tools}, f"{plan.seed} tool")
+def generate_tool_cases(
+    tools: Sequence[Tool], settings: ToolCaseSettings, count: int, tally: Tally
+) -> Iterator[ToolCase]:
+    """Yield cases of all tools in turn, with case types by their shares; an impossible case passes to the next tool."""
+    neighbours, by_name = rank_similar_tools(tools), {tool.name: tool for tool in tools}
+    abstain = settings.abstain
+    chances: dict[ToolCaseType, float] = {"call": 1 - abstain, "none": abstain / 2, "missing": abstain / 2}
+    case_types = draw_stratified_values(chances, f"{settings.seed} why")
+    masks = draw_stratified_values({True: settings.mask, False: 1 - settings.mask}, f"{settings.seed} mask")
+    turns = draw_stratified_values({tool.name: 1.0 for tool in tools}, f"{settings.seed} tool")
     seen: set[tuple[ToolCaseType, str]] = set()
     for place in range(count):
-        why, masked = next(kinds), next(masks)
+        case_type, masked = next(case_types), next(masks)
         for turn in range(2 * len(tools)):
-            case = _build_tool_case(by_name[next(turns)], by_name, near, plan, why, masked, Random(f"{plan.seed} {place} {turn}"))
+            tool, draw = by_name[next(turns)], Random(f"{settings.seed} {place} {turn}")
+            case = _build_tool_case(tool, by_name, neighbours, settings, case_type, masked, draw)
             if case and (case.case_type, case.query) not in seen:
                 seen.add((case.case_type, case.query))
                 yield case
                 break
         else:
-            tally.count_refusal("could not be made anew: the schemas allow too few values")
+            tally.count_refusal("would repeat others: the schemas allow too few values")
 
 
 def _build_tool_case(
-    tool: Tool, tools: Mapping[str, Tool], near: ToolNeighbours, plan: ToolCaseSettings, why: ToolCaseType, masked: bool, draw: Random
+    tool: Tool, tools: Mapping[str, Tool], neighbours: ToolNeighbours, settings: ToolCaseSettings,
+    case_type: ToolCaseType, masked: bool, draw: Random,
 ) -> ToolCase | None:
-    """A case of this tool; None when it can have none of the kind."""
-    given, missing = draw_arguments(tool, plan.values, draw), ""
+    """Build a case of this tool; None if the tool cannot have one of this type."""
+    arguments, missing = draw_arguments(tool, settings.values, draw), ""
     value: Any = None
-    if why == "missing":
-        lacking = [name for name in tool.mandatory_arguments if not isinstance(given[name], bool)]
-        if not lacking:
+    if case_type == "missing":
+        removable = [name for name in tool.mandatory_arguments if not isinstance(arguments[name], bool)]
+        if not removable:
             return None
-        missing = draw.choice(lacking)
-        value = given.pop(missing)
-    query = phrase_tool_query(tool, given, draw)
+        missing = draw.choice(removable)
+        value = arguments.pop(missing)
+    query = phrase_tool_query(tool, arguments, draw)
+    # The removed value may still be in the query, as the value of another argument.
     if missing and is_value_in_text(value, query):
         return None
-    hand = [*_choose_other_tools(tool, tools, near, plan.at_hand - (why != "none"), draw), *([tool] if why != "none" else [])]
-    if not hand:
+    distractors = settings.tools_per_query - (case_type != "none")
+    offered = _choose_other_tools(tool, tools, neighbours, distractors, draw)
+    if case_type != "none":
+        offered.append(tool)
+    if not offered:
         return None
-    named = (missing,) if missing else ()
-    return ToolCase(tool, given, tuple(draw.sample(hand, len(hand))), why, named, masked, query)
+    missing_arguments = (missing,) if missing else ()
+    shuffled = tuple(draw.sample(offered, len(offered)))
+    return ToolCase(tool, arguments, shuffled, case_type, missing_arguments, masked, query)
 
 
-def _choose_other_tools(tool: Tool, tools: Mapping[str, Tool], near: ToolNeighbours, count: int, draw: Random) -> list[Tool]:
-    """Other tools to stand at hand: half of them the nearest that do something else, the rest any."""
-    others = [name for alike, name in near[tool.name] if alike < SAME_TOOL_SIMILARITY]
-    wanted = min(count, len(others))
-    closest = others[: (wanted + 1) // 2]
-    return [tools[name] for name in (*closest, *draw.sample(others[len(closest) :], wanted - len(closest)))]
+def _choose_other_tools(
+    tool: Tool, tools: Mapping[str, Tool], neighbours: ToolNeighbours, count: int, draw: Random
+) -> list[Tool]:
+    """Choose distractors: half of them the most similar tools with another purpose, the rest at random."""
+    others = [name for similarity, name in neighbours[tool.name] if similarity < SAME_TOOL_SIMILARITY]
+    size = min(count, len(others))
+    closest = others[: (size + 1) // 2]
+    return [tools[name] for name in (*closest, *draw.sample(others[len(closest) :], size - len(closest)))]
 
 
 def choose_shown_names(case: ToolCase, seed: str) -> dict[str, tuple[str, dict[str, str]]]:
-    """Tool → the name it has in a row, and those of its arguments: its own, or made up without meaning."""
+    """Map each tool to its name in the row and those of its arguments: its own, or random ones if masked."""
     draw = Random(seed)
 
-    def new(lead: str, name: str) -> str:
-        return f"{lead}_{''.join(draw.choices(MASK_LETTERS, k=5))}" if case.is_masked else name
+    def choose_name(prefix: str, name: str) -> str:
+        return f"{prefix}_{''.join(draw.choices(MASK_LETTERS, k=5))}" if case.is_masked else name
 
     tools = {tool.name: tool for tool in (case.tool, *case.offered_tools)}
     return {
-        name: (new("tool", name), {each: new("arg", each) for each in tool.properties}) for name, tool in tools.items()
+        name: (choose_name("tool", name), {argument: choose_name("arg", argument) for argument in tool.properties})
+        for name, tool in tools.items()
     }

@@ -1,4 +1,4 @@
-"""How a person might ask for a call, from the tool's description and the arguments alone."""
+"""Phrase a query for a tool call from the tool's description and arguments, without a model."""
 
 from __future__ import annotations
 
@@ -10,8 +10,12 @@ from typing import Any
 
 from factory_synth.tool_schemas import Tool
 
-SLOT_PATTERN = r"(?:an?|the|your|some|any) (?:(?:given|specified|specific|particular|certain|desired|requested) )?{name}s?\b"
-UNFILLED_PHRASE = re.compile(r" (?:in|for|of|at|on|to|from|by) (?:an?|the) (?:given|specified|specific|particular|desired) \w+")
+SLOT_PATTERN = (
+    r"(?:an?|the|your|some|any) (?:(?:given|specified|specific|particular|certain|desired|requested) )?{name}s?\b"
+)
+UNFILLED_PHRASE = re.compile(
+    r" (?:in|for|of|at|on|to|from|by) (?:an?|the) (?:given|specified|specific|particular|desired) \w+"
+)
 SERVICE_PREAMBLE = re.compile(
     r"^(?:(?:this|it|the|an?) )?(?:(?:tool|plugin|function|api|app|service)s? )?(?:(?:is|can be) )?"
     r"(?:allow|let|help|enable|use|assist)(?:s|d)? (?:(?:you|users?|the user|people) )?(?:to |with )?", re.IGNORECASE,
@@ -36,77 +40,81 @@ toggle track transcribe transfer translate trigger trim turn type unblock unfoll
 upvote use validate verify view vote wake watch write
 """))
 RETRIEVAL_VERBS = frozenset(("return", "retrieve", "fetch", "obtain", "provide", "offer", "give"))
-FIRST_PERSON_WORDS = ((r"\byour\b", "my"), (r"\byou are\b", "I am"), (r"\bto you\b", "to me"), (r"\byou\b", "I"), (r"\bour\b", "the"))
+FIRST_PERSON_WORDS = (
+    (r"\byour\b", "my"), (r"\byou are\b", "I am"), (r"\bto you\b", "to me"), (r"\byou\b", "I"), (r"\bour\b", "the"),
+)
 ACTION_FORMS = (
     "{do}{rest}.", "Please {do_}{rest}.", "Can you {do_}{rest}?", "I need you to {do_}{rest}.",
     "Could you {do_}{rest}?", "I would like to {do_}{rest}.",
 )
-"""How a deed is asked for; the first two go with a colon."""
+"""Query templates for actions; the first two can end with a colon and arguments."""
 
-THING_FORMS = ("{do}{rest}, please.", "I need this: {do_}{rest}.", "I am looking for {do_}{rest}.", "Do you have {do_}{rest}?")
-"""How a thing is: for descriptions that say what a tool is, and not what it does."""
+THING_FORMS = (
+    "{do}{rest}, please.", "I need this: {do_}{rest}.", "I am looking for {do_}{rest}.", "Do you have {do_}{rest}?",
+)
+"""Query templates for descriptions that say what a tool is and not what it does."""
 
 
-def phrase_tool_query(tool: Tool, given: Mapping[str, Any], draw: Random) -> str:
-    """A request for a call with these arguments: every value stands in it, in the words of the description."""
-    (do, deed), left = _parse_tool_purpose(tool.description), dict(given)
-    for name, value in given.items():
-        place = re.search(SLOT_PATTERN.format(name=re.escape(split_code_name(name))), do, re.IGNORECASE)
-        if place and not isinstance(value, bool | list | dict):
-            do = do[: place.start()] + phrase_argument_value(value) + do[place.end() :]
-            del left[name]
-    do = UNFILLED_PHRASE.sub("", do)
-    rest = ", ".join(f"{split_code_name(name)} {phrase_argument_value(value)}" for name, value in left.items())
+def phrase_tool_query(tool: Tool, arguments: Mapping[str, Any], draw: Random) -> str:
+    """Phrase a query in the words of the description that contains every argument value."""
+    (purpose, is_action), remaining = _parse_tool_purpose(tool.description), dict(arguments)
+    for name, value in arguments.items():
+        slot = re.search(SLOT_PATTERN.format(name=re.escape(split_code_name(name))), purpose, re.IGNORECASE)
+        if slot and not isinstance(value, bool | list | dict):
+            purpose = purpose[: slot.start()] + phrase_argument_value(value) + purpose[slot.end() :]
+            del remaining[name]
+    purpose = UNFILLED_PHRASE.sub("", purpose)
+    rest = ", ".join(f"{split_code_name(name)} {phrase_argument_value(value)}" for name, value in remaining.items())
     lead = draw.choice((", with ", " – ", ": ")) if rest else ""
-    forms = ACTION_FORMS if deed else THING_FORMS
-    lower = do if do[1:2].isupper() else do[:1].lower() + do[1:]
-    text = draw.choice(forms[:2] if lead == ": " else forms).format(do=do, do_=lower, rest=f"{lead}{rest}")
+    forms = ACTION_FORMS if is_action else THING_FORMS
+    lower = purpose if purpose[1:2].isupper() else purpose[:1].lower() + purpose[1:]
+    text = draw.choice(forms[:2] if lead == ": " else forms).format(do=purpose, do_=lower, rest=f"{lead}{rest}")
     return text[:1].upper() + text[1:]
 
 
 def phrase_argument_value(value: Any) -> str:
-    """A value as a person writes it."""
+    """Write a value as a person would."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
-        return " and ".join(phrase_argument_value(each) for each in value)
+        return " and ".join(phrase_argument_value(item) for item in value)
     if isinstance(value, dict):
-        return ", ".join(f"{split_code_name(name)} {phrase_argument_value(each)}" for name, each in value.items())
+        return ", ".join(f"{split_code_name(name)} {phrase_argument_value(item)}" for name, item in value.items())
     return value if isinstance(value, str) else json.dumps(value)
 
 
 def is_value_in_text(value: Any, text: str) -> bool:
-    """Whether a value can be read in a text: each text and number of it, as it is. A yes or no is not looked for."""
+    """Whether a text contains every word and number of a value verbatim; booleans are not checked."""
     if isinstance(value, bool):
         return True
     if isinstance(value, list | dict):
-        return all(is_value_in_text(each, text) for each in (value.values() if isinstance(value, dict) else value))
+        return all(is_value_in_text(item, text) for item in (value.values() if isinstance(value, dict) else value))
     return re.search(rf"(?<![\w]){re.escape(phrase_argument_value(value))}(?![\w])", text, re.IGNORECASE) is not None
 
 
 def split_code_name(name: str) -> str:
-    """A name of code as words: `maxPrice` and `max_price` are `max price`."""
+    """Split an identifier into words: `maxPrice` and `max_price` become `max price`."""
     return re.sub(r"[_\W]+", " ", re.sub(r"([a-z])([A-Z])", r"\1 \2", name)).lower().strip()
 
 
 def _parse_tool_purpose(description: str) -> tuple[str, bool]:
-    """The first sentence of a description as what a person wants, and whether that is a deed or a thing.
+    """Turn the first sentence of a description into a request; also return whether it names an action.
 
     `Returns the weather.` becomes `Get the weather`, `Lets you plan your day` becomes `Plan my day`.
     """
     first = re.split(r"(?<=[\w)])[.!](?:\s|$)|;|\n", description, maxsplit=1)[0].strip()
     first = SERVICE_PREAMBLE.sub("", first) if not first.lower().startswith(("use ", "help ")) else first
     verb, _, rest = first.partition(" ")
-    plain = next((each for each in (verb.lower(), *_guess_base_forms(verb.lower())) if each in ACTION_VERBS), "")
-    for pattern, mine in FIRST_PERSON_WORDS:
-        rest = re.sub(pattern, mine, rest, flags=re.IGNORECASE)
-    if not plain:
+    base = next((form for form in (verb.lower(), *_guess_base_forms(verb.lower())) if form in ACTION_VERBS), "")
+    for pattern, replacement in FIRST_PERSON_WORDS:
+        rest = re.sub(pattern, replacement, rest, flags=re.IGNORECASE)
+    if not base:
         return f"{verb} {rest}".strip(), False
-    deed = "Get" if plain in RETRIEVAL_VERBS else plain.capitalize()
-    return f"{deed} {rest}".strip(), True
+    action = "Get" if base in RETRIEVAL_VERBS else base.capitalize()
+    return f"{action} {rest}".strip(), True
 
 
 def _guess_base_forms(verb: str) -> list[str]:
-    """What a verb of the third person may be without its ending."""
-    found = THIRD_PERSON_VERB.match(verb)
-    return [found.group(1), f"{verb[:-3]}y"] if found else []
+    """Return possible base forms of a third-person verb."""
+    match = THIRD_PERSON_VERB.match(verb)
+    return [match.group(1), f"{verb[:-3]}y"] if match else []

@@ -1,11 +1,11 @@
-"""Brand voice: the task, what says how much of the voice and of the meaning an answer has, and the plain answer."""
+"""Brand voice: the task, its metrics, and the neutral baseline."""
 
 from factory.api import Plugin, hookimpl
 
 
 @hookimpl
 def factory_plugins() -> list[type[Plugin]]:
-    """All that a brand's voice brings."""
+    """Return the plugins of this package."""
     from factory_voice.neutral_baseline import NeutralBaseline
     from factory_voice.task import BrandVoice
     from factory_voice.voice_metrics import VoiceMetrics

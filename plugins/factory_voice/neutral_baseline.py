@@ -1,4 +1,4 @@
-"""What a brand's voice must beat: the plain answer."""
+"""Baseline of a brand voice: the neutral answer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from factory.api import Answer, AnswerJob, Contender
 
 
 class NeutralBaseline(Contender):
-    """Says the plain answer as it stands: all of the meaning, none of the voice."""
+    """Answers with the neutral text: all of the meaning, none of the voice."""
 
     kind = "neutral"
     output_type = "text"

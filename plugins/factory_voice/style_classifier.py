@@ -1,4 +1,4 @@
-"""How much a text sounds like the brand: a classifier fitted on answers in the voice against plain ones."""
+"""Style classifier: how much a text sounds like the brand, fitted on voiced against neutral answers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from factory.api import Row
 
 MAX_CLASSIFIER_ROWS = 2000
-"""Rows that the classifier is fitted on, at most: a voice shows in far fewer."""
+"""Maximum number of rows to fit on; a voice shows in far fewer."""
 
 SENTENCE_BREAK = re.compile(r"(?<=[.!?…])\s+")
 
@@ -17,19 +17,22 @@ SENTENCE_BREAK = re.compile(r"(?<=[.!?…])\s+")
 class StyleClassifier:
     """Logistic regression on TF-IDF of words, word pairs and character 2- to 4-grams of single sentences.
 
-    A text has the voice that its sentences have, each counting by its length: a greeting and a farewell in the
-    voice around plain sentences give such a text little, where a classifier of whole texts would be content.
+    A text's score is the mean over its sentences, weighted by length. Plain sentences between a voiced greeting and
+    farewell therefore score low, where a classifier of whole texts would be satisfied.
     """
 
     def __init__(self, rows: Sequence[Row]) -> None:
-        """Fit on the `answer` of these rows as voice and their `neutral` as none. Raises ValueError without rows."""
+        """Fit on the `answer` of these rows as voiced and their `neutral` as plain. Raises ValueError without rows."""
         if not rows:
             raise ValueError("the style classifier needs training rows")
         from sklearn.linear_model import LogisticRegression
         from sklearn.pipeline import make_pipeline, make_union
 
-        some = rows[:: -(-len(rows) // MAX_CLASSIFIER_ROWS)]
-        voiced, plain = ([part for row in some for part in split_style_sentences(row[name])] for name in ("answer", "neutral"))
+        sample = rows[:: -(-len(rows) // MAX_CLASSIFIER_ROWS)]
+        voiced, plain = (
+            [sentence for row in sample for sentence in split_style_sentences(row[name])]
+            for name in ("answer", "neutral")
+        )
         self._model: Any = make_pipeline(
             make_union(_build_tfidf_vectorizer("word", (1, 2)), _build_tfidf_vectorizer("char_wb", (2, 4))),
             LogisticRegression(C=10, max_iter=1000, class_weight="balanced"),
@@ -37,23 +40,26 @@ class StyleClassifier:
         self._model.fit([*voiced, *plain], [1] * len(voiced) + [0] * len(plain))
 
     def predict_voice(self, texts: Sequence[str]) -> list[float]:
-        """The probability of each text to be in the voice, as the mean over its words; 0 for a blank one."""
-        parts = [split_style_sentences(text) for text in texts]
-        flat = [part for each in parts for part in each]
-        chances = iter(self._model.predict_proba(flat)[:, 1].tolist() if flat else [])
-        return [_compute_weighted_mean([(next(chances), len(part.split())) for part in each]) for each in parts]
+        """Return the probability that each text is in the voice, averaged over its words; 0 for a blank text."""
+        sentences = [split_style_sentences(text) for text in texts]
+        flat = [sentence for group in sentences for sentence in group]
+        probabilities = iter(self._model.predict_proba(flat)[:, 1].tolist() if flat else [])
+        return [
+            _compute_weighted_mean([(next(probabilities), len(sentence.split())) for sentence in group])
+            for group in sentences
+        ]
 
     def compute_style_auc(self, rows: Sequence[Row]) -> float:
-        """The chance that of an answer and a plain answer of these rows, drawn at random, the answer gets more."""
+        """Compute the AUC of answers against neutral answers of these rows."""
         from sklearn.metrics import roc_auc_score
 
-        chances = self.predict_voice([*(row["answer"] for row in rows), *(row["neutral"] for row in rows)])
-        return float(roc_auc_score([1] * len(rows) + [0] * len(rows), chances))
+        scores = self.predict_voice([*(row["answer"] for row in rows), *(row["neutral"] for row in rows)])
+        return float(roc_auc_score([1] * len(rows) + [0] * len(rows), scores))
 
 
 def split_style_sentences(text: str) -> list[str]:
-    """A text cut after every full stop, question mark or exclamation mark that white space follows."""
-    return [part for part in SENTENCE_BREAK.split(text.strip()) if part]
+    """Split a text after every full stop, question mark or exclamation mark followed by white space."""
+    return [sentence for sentence in SENTENCE_BREAK.split(text.strip()) if sentence]
 
 
 def _compute_weighted_mean(weighted: Sequence[tuple[float, int]]) -> float:

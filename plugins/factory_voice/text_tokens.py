@@ -1,4 +1,4 @@
-"""What is read out of a text: its words, its figures, its runs of words."""
+"""Words, figures and word n-grams of texts."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ FIGURE_PATTERN = re.compile(r"\d+(?:[.,:/]\d+)*")
 
 
 def split_folded_words(text: str) -> list[str]:
-    """The words of a text, case folded."""
+    """Split a text into case-folded words."""
     return WORD_PATTERN.findall(text.casefold())
 
 
 def extract_written_figures(text: str) -> frozenset[str]:
-    """The numbers that stand in a text in digits, as they are written."""
+    """Extract the numbers written in digits, as written."""
     return frozenset(FIGURE_PATTERN.findall(text))
 
 
-def collect_word_ngrams(said: Sequence[str], length: int) -> set[tuple[str, ...]]:
-    """Every run of `length` words."""
-    return {tuple(said[place : place + length]) for place in range(len(said) - length + 1)}
+def collect_word_ngrams(words: Sequence[str], length: int) -> set[tuple[str, ...]]:
+    """Collect all n-grams of `length` words."""
+    return {tuple(words[start : start + length]) for start in range(len(words) - length + 1)}

@@ -1,4 +1,4 @@
-"""What a brand voice's spec says when it says nothing, and its profiles."""
+"""Default spec blocks and profiles of the brand voice task."""
 
 from __future__ import annotations
 
@@ -20,4 +20,4 @@ PROFILES: dict[str, dict[str, Any]] = {
         "gate": {"resamples": 2000},
     },
 }
-"""`smoke` shows that a spec runs to its end; its verdict means nothing."""
+"""`smoke` only checks that a spec runs through; its verdict is meaningless."""

@@ -67,13 +67,13 @@ def test_a_contender_that_breaks_its_contract_is_named_and_what_was_finished_sta
 def test_a_plugin_that_hangs_is_ended_by_the_budget(toy: Path, tmp_path: Path) -> None:
     path = mine(tmp_path, "Commonest", f"{ANSWER}        time.sleep(600)\n")
     start = time.monotonic()
-    code, told = complaint(toy / "toy.yaml", tmp_path / "home", *CONTENDERS, "--set", "budget.wall=9s", PYTHONPATH=path)
+    code, told = complaint(toy / "toy.yaml", tmp_path / "home", *CONTENDERS, "--set", "budget.wall_time=9s", PYTHONPATH=path)
     assert code == 69 and time.monotonic() - start < 60
-    assert told.startswith("answer[mine]: budget.wall is spent") and told.endswith("at work: 'mine'"), told
+    assert told.startswith("answer[mine]: budget.wall_time is spent") and told.endswith("at work: 'mine'"), told
 
 
 def test_what_a_plugin_prints_in_check_is_no_output_and_its_colours_are_not_shown(toy: Path, tmp_path: Path) -> None:
-    body = "    def uses(self):\n        print('noise')\n        return ()\n"
+    body = "    def get_required_models(self):\n        print('noise')\n        return ()\n"
     path = mine(tmp_path, "Commonest", body)
     run = listed(tmp_path, path, "check", str(toy / "toy.yaml"), *CONTENDERS, "--json")
     assert run.returncode == 0 and "noise" not in run.stdout and "noise" in run.stderr
@@ -84,16 +84,16 @@ def test_what_a_plugin_prints_in_check_is_no_output_and_its_colours_are_not_show
 def test_an_older_contract_is_said_in_words_and_takes_nothing_else_with_it(toy: Path, tmp_path: Path) -> None:
     path = mine(tmp_path, "Commonest", "    contract = 0\n")
     run = listed(tmp_path, path, "plugins")
-    assert "Mine of stranger did not load: ValueError: Mine is written for contract 0; this factory speaks 1; " \
-           "install a version of stranger for contract 1, or uninstall it" in run.stderr
+    assert "Mine of stranger did not load: ValueError: Mine is written for contract 0, this factory needs contract 2; " \
+           "adapt it and declare `contract = 2`; install a version of stranger for contract 2, or uninstall it" in run.stderr
     code, said = builds.build(toy / "toy.yaml", tmp_path / "home", *CONTENDERS, PYTHONPATH=path)
     assert code == 64 and any("no such contender: 'mine'" in line for line in said)
     assert builds.build(toy / "toy.yaml", tmp_path / "home", PYTHONPATH=path)[0] == 0
 
 
 @pytest.mark.parametrize(("body", "said"), [
-    ("    kind = 'Not A Name'\n", "its kind is 'Not A Name'; small letters, digits and hyphens are wanted"),
-    ("    role = 'chef'\n", "Mine plays no role; subclass one of contender, curator"),
+    ("    kind = 'Not A Name'\n", "Mine has the kind 'Not A Name'; use lowercase letters, digits, dots and hyphens"),
+    ("    role = 'chef'\n", "Mine has no role; subclass one of contender, curator"),
 ])
 def test_a_class_that_no_spec_could_name_is_said(toy: Path, tmp_path: Path, body: str, said: str) -> None:
     assert said in listed(tmp_path, mine(tmp_path, "Commonest", body), "plugins").stderr
@@ -102,7 +102,7 @@ def test_a_class_that_no_spec_could_name_is_said(toy: Path, tmp_path: Path, body
 def test_a_kind_explains_itself(toy: Path, tmp_path: Path) -> None:
     shown = listed(tmp_path, str(TOY), "plugins", "counting").stdout
     assert shown.startswith("counting: objective, version 1, of toy-factory 1.0\n")
-    assert "columns it reads: text, label" in shown and "pause (number; default 0.0)" in shown
+    assert "columns read: text, label" in shown and "pause (number; default 0.0)" in shown
     assert "used by the task toy" in shown
     lost = listed(tmp_path, str(TOY), "plugins", "countin")
     assert lost.returncode == 64 and "did you mean 'counting'?" in lost.stderr

@@ -24,10 +24,10 @@ class Later(Eval):
     \"\"\"Is the label right, said by a project of its own.\"\"\"
 
     kind = "later"
-    answers = "label"
+    output_type = "label"
     columns = ("label",)
     metrics = (Metric("later", "share of right labels"),)
-    primary = "later"
+    primary_metric = "later"
 
     def score(self, job):
         for row in job.rows:
@@ -90,7 +90,7 @@ def test_a_folder_without_plugins_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such folder"):
         local_plugins.find_local_modules(tmp_path / "none")
     (tmp_path / "helper.py").write_text("WORTH = 1\n")
-    with pytest.raises(InputError, match="it holds no plugins; it wants a module with a function factory_plugins"):
+    with pytest.raises(InputError, match="no plugins found; expected a module with a function factory_plugins"):
         local_plugins.find_local_modules(tmp_path)
 
 
@@ -98,7 +98,7 @@ def test_a_local_module_never_hides_an_installed_one(toy: Path) -> None:
     (toy / "own").mkdir()
     (toy / "own" / "json.py").write_text("def factory_plugins(): ...\n")
     run = factory(toy, "plugins", "--plugins", "own")
-    assert run.returncode == 0 and "another module is called 'json', and comes first" in run.stderr
+    assert run.returncode == 0 and "another module named 'json' is found first" in run.stderr
 
 
 def test_check_stays_light_and_the_doctor_names_who_would_not(toy: Path, tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_check_stays_light_and_the_doctor_names_who_would_not(toy: Path, tmp_pat
     module.write_text(module.read_text().replace("from pydantic", "import torch  # noqa: F401\nfrom pydantic"))
     strangers.installed(site, [source])
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), os.environ["PYTHONPATH"]])}
-    script = "import sys; from factory.cli import run; run(sys.argv[1:]); print('torch' in sys.modules)"
+    script = "import sys; from factory.cli import run_command_line; run_command_line(sys.argv[1:]); print('torch' in sys.modules)"
     for spec, heavy in (("toy.yaml", "False"), ("named.yaml", "True")):
         (toy / "named.yaml").write_text((toy / "toy.yaml").read_text().replace("data:", "data:\n  curate: [leaden]"))
         command = [sys.executable, "-c", script, "check", spec]

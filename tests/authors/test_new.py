@@ -14,7 +14,7 @@ import yaml
 from factory.errors import InputError
 from factory.registry import new_plugin
 from factory.registry.registry import load_installed_registry
-from factory.spec.fields import infer_columns, new_spec
+from factory.spec import infer_columns, new_spec
 
 
 def factory(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -44,8 +44,8 @@ def test_the_tests_of_a_new_package_pass(role: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "said"), [
-    ("My-Plugin", "is no name of a plugin; use small letters, digits and hyphens"),
-    ("json", "a module is called 'json' already"), ("near", "there is a curator 'near' already"),
+    ("My-Plugin", "invalid plugin name 'My-Plugin'; use lowercase letters, digits and hyphens"),
+    ("json", "a module named 'json' already exists"), ("near", "there is a curator 'near' already"),
 ])
 def test_a_name_that_would_not_do_is_refused(name: str, said: str, tmp_path: Path) -> None:
     run = factory(tmp_path, "new", "plugin", name, "--of", "curator")
@@ -54,7 +54,7 @@ def test_a_name_that_would_not_do_is_refused(name: str, said: str, tmp_path: Pat
 
 def test_a_folder_that_is_there_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
-    with pytest.raises(InputError, match="is there already"):
+    with pytest.raises(InputError, match="already exists"):
         new_plugin.create_plugin_package("mine", "eval", tmp_path / "mine")
 
 

@@ -13,7 +13,9 @@ from factory.plan.compiler import compile_advice_plan
 from factory.store.outputs import Store
 from factory.store.paths import find_home
 
-WEAK, GOOD = ContenderEstimate("tfidf", "baseline", 0.60, 0.50, 0.70, 80), ContenderEstimate("prompted", "prompted", 0.97, 0.90, 0.99, 80)
+WEAK, GOOD = ContenderEstimate("tfidf", "baseline", 0.60, 0.50, 0.70, 80), ContenderEstimate(
+    "prompted", "prompted", 0.97, 0.90, 0.99, 80
+)
 PLAIN = Survey(rows=2000, validation=200, metric="accuracy", change="never", legs=(WEAK,))
 MADE = replace(PLAIN, made=0.8)
 
@@ -90,7 +92,7 @@ def test_an_advice_tries_what_exists_on_validation_rows_alone(spec: Path, capsys
     assert leg["low"] < leg["mean"] < leg["high"]
     assert advice["costs"]["build"]["most"] > 0 and "commonest" in advice["costs"]["prompting"]
     plan = compile_advice_plan(resolved(spec.parent)[0], 30)
-    answers = Store(find_home()).locate_output("trial", plan["trial[commonest]"].key).output / "answers.jsonl"
+    answers = Store(find_home()).locate_output("baseline_trial", plan["baseline_trial[commonest]"].key).output / "answers.jsonl"
     asked = {json.loads(line)["id"] for line in answers.read_text().splitlines()}
     frozen = Store(find_home()).locate_output("freeze", plan["freeze"].key).output
     test, validation = (
@@ -103,13 +105,13 @@ def test_an_advice_tries_what_exists_on_validation_rows_alone(spec: Path, capsys
 def test_an_advice_is_cached_and_changes_only_what_a_build_would_not_share(spec: Path, capsys) -> None:
     assert factory(["advise", str(spec)]) == 0
     said = capsys.readouterr()
-    assert "GET_MORE_DATA" in said.out and "trial[commonest]: done" in said.err
+    assert "GET_MORE_DATA" in said.out and "baseline_trial[commonest]: done" in said.err
     assert "a build would take about" in said.out
     assert factory(["advise", str(spec)]) == 0
     assert capsys.readouterr().err == ""
     assert factory(["advise", str(spec), "--set", "data.facts.change=daily"]) == 0
     again = capsys.readouterr()
-    assert "RETRIEVE" in again.out and "trial[commonest]: cached" in again.err
+    assert "RETRIEVE" in again.out and "baseline_trial[commonest]: cached" in again.err
 
 
 def test_an_advice_loads_no_torch(spec: Path) -> None:

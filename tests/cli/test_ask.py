@@ -49,6 +49,8 @@ def test_a_question_without_words_gets_one_clear_line(told: dict[str, Any]) -> N
 
 def test_an_answer_is_heard_while_it_is_written(told: dict[str, Any]) -> None:
     heard: list[str] = []
-    found = handle_request(LoadedSpecialist(told), {"query": "When was she born?"}, lambda message: heard.append(message["so_far"]))
+    found = handle_request(
+        LoadedSpecialist(told), {"query": "When was she born?"}, lambda message: heard.append(message["so_far"])
+    )
     assert len(heard) == 4 and [len(text) for text in heard] == sorted(len(text) for text in heard)
     assert found["reply"]["output"].strip() == heard[-1].strip()

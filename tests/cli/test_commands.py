@@ -5,7 +5,8 @@ import sys
 import pytest
 from fake_runs import fake_run
 
-from factory import events, runs
+from factory import events
+from factory.runs import run_view
 from factory.cli import run_command_line as factory
 from factory.cli.app import COMMAND_SUMMARIES, app
 from factory.runs.run_outputs import RunOutputs
@@ -84,8 +85,8 @@ def test_gc_keeps_what_recent_runs_refer_to(home, capsys):
     assert kinds == ["answer", "bundle", "gate", "score", "train", "train"]
     assert factory(["gc", "--keep", "1"]) == 0
     assert "freed" in capsys.readouterr().err
-    assert RunOutputs(home, runs.find_run(home, "bbbb")).read_stage_json("gate")
-    assert not RunOutputs(home, runs.find_run(home, "aaaa")).read_stage_json("gate")
+    assert RunOutputs(home, run_view.find_run(home, "bbbb")).read_stage_json("gate")
+    assert not RunOutputs(home, run_view.find_run(home, "aaaa")).read_stage_json("gate")
 
 
 def test_gc_leaves_alone_what_a_build_holds(home, capsys):
@@ -110,7 +111,7 @@ def test_every_command_says_in_its_help_what_the_list_says(home, capsys):
 
 
 def test_help_imports_neither_pydantic_nor_rich_nor_numpy():
-    code = "import sys; from factory.cli import run; run(['--help']); print([m for m in sys.modules if m in BAD])"
+    code = "import sys; from factory.cli import run_command_line; run_command_line(['--help']); print([m for m in sys.modules if m in BAD])"
     done = subprocess.run(
         [sys.executable, "-c", f"BAD = {{'pydantic', 'torch', 'rich', 'numpy', 'yaml', 'pluggy'}}; {code}"],
         capture_output=True,
@@ -127,14 +128,14 @@ def test_help_imports_neither_pydantic_nor_rich_nor_numpy():
 def test_reading_never_loads_torch(home, command):
     fake_run(home)
     code = (
-        f"import sys; from factory.cli import run; code = run({command.split()!r}); print(code, 'torch' in sys.modules)"
+        f"import sys; from factory.cli import run_command_line; code = run_command_line({command.split()!r}); print(code, 'torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "0 False", done.stderr
 
 
 def test_the_events_are_enough_for_the_display(home):
-    view = runs.RunView()
+    view = run_view.RunView()
     for at, event in [
         (1.0, events.StageStarted("train", "k", "missing")),
         (3.0, events.Measured("train", 4, {"loss": 0.5})),

@@ -156,7 +156,9 @@ def test_spreads_count_every_row_once() -> None:
 
 
 def test_answers_that_differ_in_every_row_are_texts_and_no_labels() -> None:
-    found = [each.title for each in compute_distributions(made(["a b"] * 50, [f"an answer {n}" for n in range(50)]), CONTENT)]
+    found = [
+        each.title for each in compute_distributions(made(["a b"] * 50, [f"an answer {n}" for n in range(50)]), CONTENT)
+    ]
     assert "label" not in found and "length of label" in found
 
 

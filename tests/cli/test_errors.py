@@ -5,7 +5,7 @@ import sys
 import click
 import pytest
 
-from factory.cli import failures
+from factory.cli import error_reporting
 from factory.cli import run_command_line as factory
 from factory.errors import InputError, Problem, SpecError, UnavailableError
 
@@ -28,7 +28,7 @@ from factory.errors import InputError, Problem, SpecError, UnavailableError
     ],
 )
 def test_each_failure_is_one_line_with_its_code(error, code, said, capsys):
-    assert failures.report_error(error) == code
+    assert error_reporting.report_error(error) == code
     err = capsys.readouterr().err
     assert err.startswith(said)
     assert err.count("\n") == 1
@@ -36,7 +36,7 @@ def test_each_failure_is_one_line_with_its_code(error, code, said, capsys):
 
 def test_only_a_bug_shows_a_traceback_and_says_where_the_journal_is(capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("FACTORY_HOME", str(tmp_path))
-    assert failures.report_error(ValueError("oh")) == 70
+    assert error_reporting.report_error(ValueError("oh")) == 70
     err = capsys.readouterr().err
     assert "ValueError: oh" in err
     assert err.splitlines()[-1] == "this is a bug in the factory; no run was journalled"
@@ -73,8 +73,8 @@ def test_version(capsys):
 def test_a_reader_that_leaves_early_is_no_failure(tmp_path):
     script = tmp_path / "talk.py"
     script.write_text(
-        "import sys\nfrom factory.cli import failures, out\n"
-        "try:\n    out.emit(list(range(100000)))\nexcept OSError as error:\n    sys.exit(failures.tell(error))\n"
+        "import sys\nfrom factory.cli import error_reporting, output\n"
+        "try:\n    output.print_json(list(range(100000)))\nexcept OSError as error:\n    sys.exit(error_reporting.report_error(error))\n"
     )
     line = f"PYTHONPATH='{':'.join(sys.path)}' '{sys.executable}' '{script}' | head -n 1; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", line], capture_output=True, text=True)
@@ -82,4 +82,4 @@ def test_a_reader_that_leaves_early_is_no_failure(tmp_path):
 
 
 def test_abort_of_a_prompt_is_an_interrupt(capsys):
-    assert failures.report_error(click.Abort()) == 130
+    assert error_reporting.report_error(click.Abort()) == 130

@@ -32,7 +32,9 @@ class Points:
 
 
 def job(rows: list[Row]) -> RowsJob:
-    return RowsJob(7, Voice(), Path(), kit_loader=Points, rows=rows, base=BASE, models={"embedder": BASE})  # type: ignore[arg-type]
+    return RowsJob(
+        7, Voice(), Path(), kit_loader=Points, rows=rows, base=BASE, models={"embedder": BASE}
+    )  # type: ignore[arg-type]
 
 
 def rows() -> list[Row]:
@@ -67,7 +69,9 @@ def test_labels_move_the_next_choices_to_where_a_model_is_unsure() -> None:
     unsure = compute_uncertainty(points, known)
     more = select_for_labelling(points, known, 10, 7)
     assert not set(more) & set(known)
-    assert unsure[more].mean() > unsure.mean() and more != select_for_labelling(points, dict.fromkeys(known, "same"), 10, 7)
+    assert unsure[more].mean() > unsure.mean() and more != select_for_labelling(
+        points, dict.fromkeys(known, "same"), 10, 7
+    )
 
 
 def test_no_label_is_looked_at_before_its_row_is_chosen() -> None:
@@ -98,5 +102,5 @@ def test_more_texts_than_fit_are_stood_for_by_a_seeded_part(monkeypatch: pytest.
 
 
 def test_there_is_nothing_to_choose_by_without_a_model() -> None:
-    with pytest.raises(ValueError, match="there is no embedder to embed them"):
+    with pytest.raises(ValueError, match="embeddings need the model 'embedder'"):
         list(ActiveLearning(count=2).curate(replace(job(rows()), models={})))

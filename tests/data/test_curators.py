@@ -6,7 +6,7 @@ import pytest
 from curator_parts import decided, rows_of
 
 from factory.api import Curator, Row, normalise
-from factory.text.near_duplicates import compute_jaccard, extract_shingles
+from factory.text.shingles import compute_jaccard, extract_shingles
 from factory_curators.balance import Balance
 from factory_curators.exact_duplicates import ExactDuplicates
 from factory_curators.minhash import MAX_MISS_RATE, choose_lsh_bands
@@ -39,7 +39,9 @@ def test_which_row_stays_is_a_rule() -> None:
 
 def test_near_texts_go_at_the_threshold() -> None:
     rows = rows_of("stricture of the left ureter", "stricture of the left ureters")
-    assert gone(NearDuplicates(threshold=0.8), rows) == {"r1": "r0"} and gone(NearDuplicates(threshold=0.99), rows) == {}
+    assert gone(NearDuplicates(threshold=0.8), rows) == {"r1": "r0"} and gone(
+        NearDuplicates(threshold=0.99), rows
+    ) == {}
 
 
 def test_a_chain_of_near_texts_is_one_component_unless_told() -> None:
@@ -75,7 +77,9 @@ def test_the_same_meaning_in_other_words_goes() -> None:
 
 
 def test_the_embedder_is_asked_for_only_where_it_embeds() -> None:
-    assert SemanticDuplicates().get_required_models() == ("embedder",) and SemanticDuplicates(model="student").get_required_models() == ()
+    assert SemanticDuplicates().get_required_models() == ("embedder",) and SemanticDuplicates(
+        model="student"
+    ).get_required_models() == ()
 
 
 def test_balance_keeps_so_many_of_each_label() -> None:

@@ -80,5 +80,7 @@ def test_flipped_labels_of_a_real_data_set_are_found(monkeypatch: pytest.MonkeyP
     texts, labels = read_texts_and_labels(BANKING, "text", "label", 0)
     said, places = flip_labels(labels, 0.05, 1)
     probabilities, names = predict_out_of_fold(vectorise_words(texts), said, 5, 1, lambda done, all: None)
-    recall, precision, _ = compute_detection_rates(find_label_issues(probabilities, said, names), places, LabelNoise().threshold)
+    recall, precision, _ = compute_detection_rates(
+        find_label_issues(probabilities, said, names), places, LabelNoise().threshold
+    )
     assert recall >= 0.6 and precision >= 0.5

@@ -73,7 +73,7 @@ def curated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, dict
         write_json(tmp_path / base / "base.json", dict.fromkeys(("id", "revision", "digest", "licence"), "tiny"))
     inputs = {role: tmp_path / role for role in ("base", "base[embedder]", "freeze", "synthesize")}
     config = {"task": {"kind": "classifier"}, "curators": CURATORS, "text": "text", "seed": 7, "require": [],
-              "measures": [], "leakage": {"near": 0.7, "semantic": 0.95}}
+              "measures": [], "leakage": {"jaccard": 0.7, "cosine": 0.95}}
     out = tmp_path / "curate"
     curate.run(StageJob("curate", config, inputs, out, tmp_path, tmp_path, tmp_path, Voice(), Registry.load()))
     return out, faults
@@ -96,9 +96,9 @@ def test_each_planted_fault_is_found_by_its_step(curated: tuple[Path, dict[str, 
 def test_a_dropped_row_names_its_twin_and_why(curated: tuple[Path, dict[str, list[Row]]]) -> None:
     lines = {line["row"]["id"]: (line["twin"], line["why"]) for line in read_jsonl(curated[0] / "dropped.jsonl")}
     assert lines["copy"] == ("good20", "the same text") and lines["twin"][0] == "good21"
-    assert lines["verbatim"] == ("t1", "the same text as a frozen row")
-    assert lines["edited"][0] == "t1" and lines["edited"][1].endswith("similar to a frozen row")
-    assert lines["reworded"] == ("t2", "1.00 alike in meaning to a frozen row")
+    assert lines["verbatim"] == ("t1", "same text as a frozen row")
+    assert lines["edited"][0] == "t1" and lines["edited"][1].startswith("text similarity 0.")
+    assert lines["reworded"] == ("t2", "cosine similarity 1.00 to a frozen row")
 
 
 def test_the_funnel_the_proof_and_the_rows_say_the_same(curated: tuple[Path, dict[str, list[Row]]]) -> None:

@@ -45,7 +45,7 @@ def test_a_curator_with_fields_of_its_own_measures_where_the_spec_names_it(toy: 
         """Too many words."""
 
         kind = "wordy"
-        measures = "wordy"
+        share_metric = "wordy"
         words: int
 
     _, registry = resolved(toy)
@@ -67,7 +67,7 @@ def test_tests_that_pass_are_kept_with_their_figures(toy: Path) -> None:
     found = {each["metric"]: (each["value"], each["facts"], each["passed"]) for each in curated()["tests"]}
     count = int(found["rows"][0])
     assert found == {
-        "rows": (count, f"of {count} that came to curation", True),
+        "rows": (count, f"of {count} before curation", True),
         "duplicates": (0, f"0 of {count} rows", True), "pii": (0, f"0 of {count} rows", True),
     }
 
@@ -82,8 +82,8 @@ def test_a_build_stops_after_curation_with_a_line_for_each_failure(toy: Path) ->
     lines = str(caught.value).removeprefix("preflight: ").splitlines()
     assert len(lines) == 2 and lines[0].startswith("data.require: pii is 0.")
     mend = "let the curator 'pii' drop or mend them (data.curate), or raise its max"
-    assert lines[0].endswith(f"above the 0.02 required; {mend}")
-    assert "below the 1000 required; add sources, synthesize, or drop fewer, or lower its min" in lines[1]
+    assert lines[0].endswith(f"above the allowed 0.02; {mend}")
+    assert "below the required 1000; add sources, synthesize rows, or drop fewer, or lower its min" in lines[1]
     assert [each["passed"] for each in curated()["tests"]] == [False, False, True]
     _, events = run(toy, required("{metric: pii, max: 0.02}"), "data.curate=[pii]")
     assert "gather" not in ran(events) and "train" in ran(events)
@@ -91,5 +91,5 @@ def test_a_build_stops_after_curation_with_a_line_for_each_failure(toy: Path) ->
 
 def test_a_curator_of_the_spec_measures_by_its_own_settings(toy: Path) -> None:
     spec, _ = resolved(toy, required("{metric: near_duplicates, max: 0}"), "data.curate=[{kind: near, threshold: 0.7}]")
-    (curator,) = spec.measures
+    (curator,) = spec.metric_curators
     assert isinstance(curator, Curator) and curator.to_block()["threshold"] == 0.7

@@ -36,9 +36,9 @@ def test_json_for_people_is_sorted_and_indented(tmp_path: Path) -> None:
     [
         (b'{"a": 1', ":2: not JSON: Expecting ',' delimiter at column 8"),
         (b'{"a": "\xff"}', ":2: not UTF-8: invalid start byte at byte 7 of the line"),
-        (b"[1]", ":2: a list where an object {…} is wanted"),
-        (b'{"a": NaN}', ":2: not JSON: NaN has no JSON form"),
-        (b'{"a": "\\ud800"}', ":2: half of a surrogate pair is no text"),
+        (b"[1]", ":2: expected a JSON object {…}, got list"),
+        (b'{"a": NaN}', ":2: not JSON: NaN is not valid JSON"),
+        (b'{"a": "\\ud800"}', ":2: contains a lone surrogate, which is not valid text"),
         (b"[" * 100_000, ":2: not JSON: "),
     ],
 )
@@ -56,10 +56,10 @@ def test_empty_lines_and_a_byte_order_mark_are_no_harm(tmp_path: Path) -> None:
 
 
 def test_an_id_given_twice_is_refused_with_both_places(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"^s.jsonl:3: the id 'a' was given to another row already \(s.jsonl:3\)"):
+    with pytest.raises(InputError, match=r"^s.jsonl:3: duplicate id 'a', first used at s.jsonl:3"):
         write_rows(tmp_path / "y", [row("a"), row("b"), row("a")])
     write_jsonl(tmp_path / "x", [row("a").to_json(), row("a").to_json()])
-    with pytest.raises(InputError, match=r"x:2: the id 'a' is on line 1 already"):
+    with pytest.raises(InputError, match=r"x:2: duplicate id 'a', first used on line 1"):
         list(read_rows(tmp_path / "x"))
 
 

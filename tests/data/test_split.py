@@ -27,7 +27,9 @@ def grouped(count: int = 200, groups: int = 40) -> list[Row]:
 
 def split(rows: list[Row], wanted: Split, text: str) -> dict[str, list[Row]]:
     """The rows of each part."""
-    return {part: [rows[place] for place in places] for part, places in splitting.split_rows(rows, wanted, text).items()}
+    return {
+        part: [rows[place] for place in places] for part, places in splitting.split_rows(rows, wanted, text).items()
+    }
 
 
 def test_groups_stay_whole_and_parts_are_large_enough() -> None:
@@ -46,9 +48,9 @@ def test_the_order_of_rows_plays_no_part() -> None:
 def test_the_hash_seed_plays_no_part() -> None:
     code = (
         "from factory.api import Provenance, Row\n"
-        "from factory.data.split import split\nfrom factory.spec.fields import Split\n"
+        "from factory.data.split import split_rows\nfrom factory.spec.fields import Split\n"
         "rows = [Row(f'r{i}', {'t': str(i)}, Provenance('s'), f'g{i % 9}') for i in range(60)]\n"
-        "print([rows[i].id for i in split(rows, Split(test=9, validation=3), 't')['test']])"
+        "print([rows[i].id for i in split_rows(rows, Split(test=9, validation=3), 't')['test']])"
     )
     def drawn(seed: str) -> str:
         run = [sys.executable, "-c", code]
@@ -92,7 +94,7 @@ def test_strata_keep_their_proportion() -> None:
 
 
 def test_an_unknown_split_names_the_row_and_its_line() -> None:
-    with pytest.raises(InputError, match=r"^s:3: row 'r003' has the split 'holdout'; known are dev, test"):
+    with pytest.raises(InputError, match=r"^s:3: row 'r003' has an unknown split 'holdout'; known: dev, test"):
         split([row(3, part="holdout")], WANTED, "text")
 
 
@@ -100,6 +102,6 @@ def test_a_source_too_small_says_how_small_and_what_to_do() -> None:
     with pytest.raises(InputError) as caught:
         split(grouped(40, 8), WANTED, "text")
     assert str(caught.value) == (
-        "the sources give 40 rows in 8 groups: 30 test rows and 10 validation rows can not be drawn, whole groups at a "
-        "time, with any left to train on; lower data.split.test and data.split.validation, or add rows"
+        "the sources have 40 rows in 8 groups, too few for 30 test rows and 10 validation rows in whole groups "
+        "with training rows left; lower data.split.test and data.split.validation, or add rows"
     )

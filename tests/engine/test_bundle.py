@@ -152,7 +152,9 @@ def test_certify_refuses_an_adapter_that_loads_as_nothing(
     file = copied / "adapter_model.safetensors"
     save_file({name.replace("encoder", "encoded"): value for name, value in load_file(file).items()}, file)
     manifest = bundle.load_manifest(copied)
-    write_manifest(copied, {name: value for name, value in manifest.items() if name not in ("files", "digest", "schema")})
+    write_manifest(
+        copied, {name: value for name, value in manifest.items() if name not in ("files", "digest", "schema")}
+    )
     with pytest.raises(certify.CertificationError):
         certify.run(tiny_parts.job({**stages, "bundle": copied}, tmp_path / "out"))
 

@@ -39,24 +39,24 @@ CHANGES = {
     "data.sources": "[{kind: retrieval, corpus: corpus.jsonl, queries: queries.jsonl, qrels: qrels.jsonl}]",
     "data.split.test": "31", "data.split.validation": "11", "data.split.stratify": "query", "data.split.seed": "8",
     "data.limit": "9", "data.synthesize": "[{kind: hard-negatives, count: 2}]", "data.curate": "[near]",
-    "data.leakage.near": "0.7", "data.leakage.semantic": "0.9", "data.leakage.on": "[query]",
+    "data.leakage.jaccard": "0.7", "data.leakage.cosine": "0.9", "data.leakage.columns": "[query]",
     "data.require": "[{metric: rows, min: 1}]", "data.preflight.truncated": "0.3", "data.preflight.empty": "0.3",
     "data.preflight.missing": "0.3", "data.preflight.unreachable": "0.3", "objective": "bi-encoder",
     "adapter.rank": "5", "adapter.alpha": "5", "adapter.dropout": "0.1", "train.epochs": "4", "train.batch_size": "9",
-    "train.learning_rate": "0.01", "train.warmup": "0.2", "train.schedule": "cosine", "train.weight_decay": "0.1",
+    "train.learning_rate": "0.01", "train.warmup_ratio": "0.2", "train.lr_scheduler": "cosine", "train.weight_decay": "0.1",
     "train.seed": "8", "train.precision": "bf16", "contenders": "[tuned, bm25]", "evaluate": "[ranking, halved]",
     "gate.metric": "ndcg@10", "gate.margin": "0.1", "gate.confidence": "0.9", "gate.resamples": "501",
     "gate.seed": "8", "targets": "[]",
-    "data.preflight.rare": "0.3", "data.preflight.lost": "0.3", "data.preflight.unsupervised": "0.3",
-    "data.preflight.unended": "0.3",
-    "data.preflight.unlike": "0.3", "data.preflight.conflict": "0.3",
+    "data.preflight.rare_label": "0.3", "data.preflight.answer_truncated": "0.3", "data.preflight.no_supervised_tokens": "0.3",
+    "data.preflight.missing_eos": "0.3",
+    "data.preflight.prompt_mismatch": "0.3", "data.preflight.conflicting_answers": "0.3",
     "data.on_error": "skip", "data.review": "{file: decisions.jsonl}", "data.facts": "{change: daily}",
 }
 """Another value for every field that the output depends on."""
 
 RUNTIME = {
-    "budget.wall": "1h", "budget.memory": "2GiB", "budget.threads": "2", "train.checkpoint_every": "7",
-    "budget.tokens": "9", "budget.money": "2",
+    "budget.wall_time": "1h", "budget.memory": "2GiB", "budget.threads": "2", "train.checkpoint_every": "7",
+    "budget.tokens": "9", "budget.cost": "2",
 }
 LENT = {"models.embedder", "models.prompter", "models.teacher", "models.judge"}
 """Models that are there for a plugin that uses them."""
@@ -240,7 +240,10 @@ def registry() -> Registry:
 
 
 def keys(spec: Path, registry: Registry, *overrides: str) -> dict[str, str]:
-    return {stage.name: stage.key for stage in compile_plan(resolve_spec(spec, overrides=overrides, registry=registry)).stages}
+    return {
+        stage.name: stage.key
+        for stage in compile_plan(resolve_spec(spec, overrides=overrides, registry=registry)).stages
+    }
 
 
 def runtime(model: type[BaseModel]) -> set[str]:
@@ -274,7 +277,7 @@ def test_a_further_model_counts_where_it_is_used_and_is_refused_where_it_is_not(
     assert changed == {f"base[{name}]", "score", "gate", "bundle", "certify"}
     with pytest.raises(SpecError, match=f"needs the model '{name}'"):
         lent(spec, registry, "[ranking, borrowed]", **{n: v for n, v in both.items() if n != name})
-    with pytest.raises(SpecError, match="nothing here uses it"):
+    with pytest.raises(SpecError, match="unused; remove it"):
         lent(spec, registry, "[ranking]", **{name: "./base"})
 
 

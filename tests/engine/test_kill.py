@@ -44,7 +44,9 @@ def test_kills_at_many_moments_change_nothing(spec: Path, tmp_path: Path) -> Non
         assert code == -signal.SIGKILL, kill
         nobody_left(home)
         died += builds.ran(home)[-1:]
-        assert all((place.output).is_dir() and place.read_meta()["stage"] for place in Store(home).iter_complete_outputs())
+        assert all(
+            (place.output).is_dir() and place.read_meta()["stage"] for place in Store(home).iter_complete_outputs()
+        )
     assert len(set(died)) >= 4, died
     assert builds.build(spec, home)[0] == 0
     assert builds.digest(home) == undisturbed(spec, tmp_path)

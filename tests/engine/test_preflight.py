@@ -133,7 +133,7 @@ def frozen(tmp_path: Path) -> tuple[StageJob, list[Row]]:
     freeze.run(work)
     work.out.rename(tmp_path / "freeze")
     (tmp_path / "gather").mkdir()
-    leakage = {"curators": [], "leakage": {"near": 0.8}, "text": "query"}
+    leakage = {"curators": [], "leakage": {"jaccard": 0.8}, "text": "query"}
     return job(tmp_path, **leakage), list(read_rows(tmp_path / "freeze" / "test.jsonl"))
 
 

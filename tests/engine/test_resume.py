@@ -50,7 +50,7 @@ class Lesson:
             learner, ROWS, lambda rows: rows, loss, SETTINGS, work=self.folder / work, report=self.voice,
         )
         assert steps == STEPS
-        return {name: value.detach().clone() for name, value in learner.trainable().items()}
+        return {name: value.detach().clone() for name, value in learner.collect_trainable_parameters().items()}
 
     def job(self) -> FitJob:
         there = Base(self.folder / "base" / "model", "tiny", "1", "d", "MIT")

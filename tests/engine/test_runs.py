@@ -67,7 +67,9 @@ def test_runs_are_found_by_id_start_end_name_and_latest(tmp_path):
     old = fake_run(tmp_path, "20261120-010000-icd-aaaa", at=1000.0)
     new = fake_run(tmp_path, "20261121-010000-icd-bbbb", at=2000.0)
     other = fake_run(tmp_path, "20261119-010000-my-news-cccc", at=500.0)
-    found = {text: run_view.find_run(tmp_path, text).id for text in (old, "20261120", "aaaa", "icd", "latest", "my-news")}
+    found = {
+        text: run_view.find_run(tmp_path, text).id for text in (old, "20261120", "aaaa", "icd", "latest", "my-news")
+    }
     assert found == {old: old, "20261120": old, "aaaa": old, "icd": new, "latest": new, "my-news": other}
 
 

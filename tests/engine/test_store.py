@@ -19,7 +19,7 @@ def test_an_output_appears_only_when_it_is_committed(tmp_path: Path) -> None:
     assert place.is_complete
     assert (place.output / "answers.jsonl").read_text() == "{}\n"
     assert place.read_meta() == {"seconds": 1}
-    assert [found.key for found in store.places()] == ["k1"]
+    assert [found.key for found in store.iter_complete_outputs()] == ["k1"]
 
 
 def test_what_a_killed_try_wrote_is_dropped_but_its_work_stays(tmp_path: Path) -> None:

@@ -42,11 +42,15 @@ def project(folder: Path) -> Path:
 
 
 def ran(folder: Path, out: Path) -> dict[str, str]:
-    plan = compile_plan(resolve_spec(folder / "spec.yaml", profile="", overrides=(), registry=load_installed_registry()))
+    plan = compile_plan(
+        resolve_spec(folder / "spec.yaml", profile="", overrides=(), registry=load_installed_registry())
+    )
     for name in STAGES:
         (out / name).mkdir(parents=True)
         inputs = {role: out / other for role, other in plan[name].inputs.items()}
-        work = StageJob(name, plan[name].config, inputs, out / name, out, folder, folder, Voice(), load_installed_registry())
+        work = StageJob(
+            name, plan[name].config, inputs, out / name, out, folder, folder, Voice(), load_installed_registry()
+        )
         __import__(plan[name].module_name, fromlist=["run"]).run(work)
     return identity.digest_folder_files(out)
 
@@ -106,7 +110,9 @@ def given(folder: Path, config: dict) -> StageJob:
     (folder / "base" / "model").mkdir(parents=True)
     (folder / "base" / "base.json").write_text('{"id": "x", "revision": "1", "digest": "", "licence": ""}')
     inputs = {role: folder / role for role in ("gather", "freeze", "base")}
-    return Given("any", {"seed": 7, **config}, inputs, folder / "out", folder, folder, folder, Voice(), load_installed_registry())
+    return Given(
+        "any", {"seed": 7, **config}, inputs, folder / "out", folder, folder, folder, Voice(), load_installed_registry()
+    )
 
 
 @pytest.mark.parametrize("how", ["loses", "adds", "swaps"])

@@ -70,7 +70,9 @@ def test_a_dead_run_has_a_report_too(tmp_path):
 
 
 def test_text_is_escaped_unless_it_was_made_here():
-    assert render_element("p", "<i>", render_element("b", 'a"b'), title='">') == '<p title="&quot;&gt;">&lt;i&gt;<b>a&quot;b</b></p>'
+    assert render_element(
+        "p", "<i>", render_element("b", 'a"b'), title='">'
+    ) == '<p title="&quot;&gt;">&lt;i&gt;<b>a&quot;b</b></p>'
     assert join_markup(None, False, 0) == "0"
     assert join_markup("a\x1b[31mb\u202ec\x07") == "abc"
 

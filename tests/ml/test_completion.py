@@ -80,7 +80,8 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Base:
 
 def asked(base: Base, rows: list[Row], adapter: Path | None = None, task: Task | None = None) -> ModelJob:
     return ModelJob(
-        seed=7, report=NoOpReporter(), root=Path(), kit_loader=lambda: TRANSFORMERS_KIT, rows=rows, base=base, task=task or Echo(),
+        seed=7, report=NoOpReporter(), root=Path(), kit_loader=lambda: TRANSFORMERS_KIT, rows=rows, base=base,
+        task=task or Echo(),
         adapter=adapter,
     )
 
@@ -90,7 +91,8 @@ def fitting(base: Base, tmp_path: Path) -> FitJob:
     for name in ("out", "work"):
         (tmp_path / name).mkdir()
     return FitJob(
-        seed=7, report=NoOpReporter(), root=Path(), kit_loader=lambda: TRANSFORMERS_KIT, rows=ROWS, validation=[], base=base, task=Echo(),
+        seed=7, report=NoOpReporter(), root=Path(), kit_loader=lambda: TRANSFORMERS_KIT, rows=ROWS, validation=[],
+        base=base, task=Echo(),
         adapter=RANK, out=tmp_path / "out", work=tmp_path / "work",
         train=TrainingArgs(epochs=30, batch_size=8, learning_rate=0.02, precision="fp32"),
     )
@@ -111,12 +113,12 @@ def test_rows_in_order_have_nothing_to_find(base: Base) -> None:
 @pytest.mark.parametrize(
     ("rows", "fields", "checks"),
     [
-        ([row("long", "x" * 100, "sun")], {"max_length": 64}, {"lost": ["long"]}),
-        ([row("cut", "say", "sun" * 20)], {"max_length": 90}, {"truncated": ["cut"], "unended": ["cut"]}),
+        ([row("long", "x" * 100, "sun")], {"max_length": 64}, {"answer_truncated": ["long"]}),
+        ([row("cut", "say", "sun" * 20)], {"max_length": 90}, {"truncated": ["cut"], "missing_eos": ["cut"]}),
         ([row("wordy", "say", "sun" * 20)], {"max_new_tokens": 32}, {"truncated": ["wordy"]}),
-        ([row("silent", "say", " ")], {}, {"unsupervised": ["silent"]}),
-        ([row("stops", "say", "sun<|im_end|>moon")], {}, {"unended": ["stops"]}),
-        ([row("a", "say", "sun"), row("b", "say", "moon")], {}, {"conflict": ["b"]}),
+        ([row("silent", "say", " ")], {}, {"no_supervised_tokens": ["silent"]}),
+        ([row("stops", "say", "sun<|im_end|>moon")], {}, {"missing_eos": ["stops"]}),
+        ([row("a", "say", "sun"), row("b", "say", "moon")], {}, {"conflicting_answers": ["b"]}),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) and value else "",
 )
@@ -130,11 +132,11 @@ def test_a_prompt_that_holds_the_answer_in_training_is_found(base: Base) -> None
     class Leaky(Echo):
         kind = "leaky"
 
-        def messages(self, row: Row) -> Any:
-            system, user = super().messages(row)
+        def render_messages(self, row: Row) -> Any:
+            system, user = super().render_messages(row)
             return system, replace(user, content=user.content + (" (short)" if len(row["word"]) > 3 else ""))
 
-    assert found(base, ROWS[:2], task=Leaky()) == {"unlike": ["r1"]}
+    assert found(base, ROWS[:2], task=Leaky()) == {"prompt_mismatch": ["r1"]}
 
 
 def test_it_learns_and_peft_says_the_same(base: Base, fitting: FitJob) -> None:
@@ -158,14 +160,18 @@ def test_a_guide_holds_in_the_factory_and_in_the_plain_library(base: Base, monke
     objective, task = Completion(max_new_tokens=8), Held()
     words = [row["word"] for row in ROWS[:6]]
     assert [answer.output for answer in objective.answer(asked(base, ROWS[:6], task=task))] == words
-    assert [answer.output for answer in objective.generate_reference_answers(asked(base, ROWS[:6], task=task)).answers] == words
+    assert [
+        answer.output for answer in objective.generate_reference_answers(asked(base, ROWS[:6], task=task)).answers
+    ] == words
 
 
 def test_the_loss_is_on_the_answer_and_its_end_alone(base: Base) -> None:
     decoder = TRANSFORMERS_KIT.load_decoder(base)
     made = tokenize_example(ROWS[0], Echo(), decoder, 512)
-    assert decoder.text(made.ids[made.start :]) == "sun" and made.ids[-1] == decoder.tokenizer.eos_token_id
-    value = Completion().compute_loss(*TRANSFORMERS_KIT.compute_completion_logits(decoder.model, build_completion_collator(TRANSFORMERS_KIT)([made])))
+    assert decoder.decode_ids(made.ids[made.start :]) == "sun" and made.ids[-1] == decoder.tokenizer.eos_token_id
+    value = Completion().compute_loss(
+        *TRANSFORMERS_KIT.compute_completion_logits(decoder.model, build_completion_collator(TRANSFORMERS_KIT)([made]))
+    )
     assert value.item() * len(made.ids[made.start :]) == pytest.approx(
         -decoder.compute_choice_logprobs([made.ids[: made.start]], [[made.ids[made.start :]]])[0][0], rel=0.02
     )
@@ -173,19 +179,21 @@ def test_the_loss_is_on_the_answer_and_its_end_alone(base: Base) -> None:
 
 def test_gradients_of_a_decoder_equal_pefts(base: Base, fitting: FitJob, tmp_path: Path) -> None:
     learner = TRANSFORMERS_KIT.create_learner(fitting, causal=True)
-    for layer in learner.layers.values():
+    for layer in learner.lora_layers.values():
         torch.nn.init.normal_(layer.lora_B, std=0.1)
         layer.stack.refresh()
-    save_adapter(learner, RANK, tmp_path, base="tiny/decoder", heads=(), task_type="CAUSAL_LM")
+    save_adapter(learner, RANK, tmp_path, base="tiny/decoder", modules_to_save=(), task_type="CAUSAL_LM")
     bare = AutoModelForCausalLM.from_pretrained(base.folder, dtype=torch.float32)
     theirs = PeftModel.from_pretrained(bare, str(tmp_path), is_trainable=True)
     rows = [tokenize_example(each, Echo(), TRANSFORMERS_KIT.load_decoder(base), 512) for each in ROWS[:4]]
-    Completion().compute_loss(*TRANSFORMERS_KIT.compute_completion_logits(learner.model, build_completion_collator(TRANSFORMERS_KIT)(rows))).backward()
+    Completion().compute_loss(
+        *TRANSFORMERS_KIT.compute_completion_logits(learner.model, build_completion_collator(TRANSFORMERS_KIT)(rows))
+    ).backward()
     tables = [theirs(input_ids=torch.tensor([each.ids])).logits[0, each.start - 1 : -1] for each in rows]
     wanted = torch.cat([torch.tensor(each.ids[each.start :]) for each in rows])
     torch.nn.functional.cross_entropy(torch.cat(tables), wanted).backward()
     named = dict(theirs.named_parameters())
-    for name, layer in learner.layers.items():
+    for name, layer in learner.lora_layers.items():
         for side in ("A", "B"):
             aim = named[f"base_model.model.{name}.lora_{side}.default.weight"].grad
             assert (getattr(layer, f"lora_{side}").grad - aim).norm() / aim.norm() <= 1e-5, (name, side)

@@ -27,7 +27,9 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Base:
 def decoder(base: Base) -> TransformersDecoder:
     from transformers import AutoTokenizer
 
-    return TransformersDecoder(packed_attention.load_causal_model(base.folder, torch.float32), AutoTokenizer.from_pretrained(base.folder))
+    return TransformersDecoder(
+        packed_attention.load_causal_model(base.folder, torch.float32), AutoTokenizer.from_pretrained(base.folder)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +39,7 @@ def plain(base: Base) -> Any:
 
 def chats(decoder: TransformersDecoder, system: str = "") -> list[list[int]]:
     first = [Message("system", system)] if system else []
-    return [decoder.chat([*first, Message("user", text)]) for text in WORDS]
+    return [decoder.tokenize_chat([*first, Message("user", text)]) for text in WORDS]
 
 
 def naive(plain: Any, prompt: list[int], limit: int = LIMIT) -> list[int]:
@@ -53,29 +55,36 @@ def naive(plain: Any, prompt: list[int], limit: int = LIMIT) -> list[int]:
 
 
 @pytest.mark.parametrize("system", ["", "You answer in one word, and never more than that."])
-def test_many_prompts_at_once_get_the_tokens_of_one_at_a_time(decoder: TransformersDecoder, plain: Any, system: str) -> None:
+def test_many_prompts_at_once_get_the_tokens_of_one_at_a_time(
+    decoder: TransformersDecoder, plain: Any, system: str
+) -> None:
     prompts = chats(decoder, system)
     assert bool(generation.find_shared_prefix(decoder.model, prompts)) == bool(system)
-    assert generation.generate_token_ids(decoder.build_decoding_context(), prompts, LIMIT) == [naive(plain, prompt) for prompt in prompts]
+    assert generation.generate_token_ids(
+        decoder.build_decoding_context(), prompts, LIMIT
+    ) == [naive(plain, prompt) for prompt in prompts]
 
 
-def test_a_guide_is_obeyed_and_else_changes_nothing(decoder: TransformersDecoder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(generation, "GUIDED_TOP_K", (16, 300))  # a random model may think the one right token the least likely
+def test_a_guide_is_obeyed_and_else_changes_nothing(
+    decoder: TransformersDecoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # a random model may think the one right token the least likely
+    monkeypatch.setattr(generation, "GUIDED_TOP_K", (16, 300))
     prompts = chats(decoder)
-    free = decoder.write(prompts, LIMIT)
-    assert decoder.write(prompts, LIMIT, [lambda text, ends: True] * len(prompts)) == free
+    free = decoder.generate_texts(prompts, LIMIT)
+    assert decoder.generate_texts(prompts, LIMIT, [lambda text, ends: True] * len(prompts)) == free
     only = "moonmoon"
     guides = [lambda text, ends: text == only if ends else only.startswith(text)] * len(prompts)
-    assert decoder.write(prompts, LIMIT, guides) == [only] * len(prompts)
+    assert decoder.generate_texts(prompts, LIMIT, guides) == [only] * len(prompts)
 
 
 def test_an_answer_ends_where_its_guide_allows_nothing_likely(decoder: TransformersDecoder) -> None:
-    assert decoder.write(chats(decoder), LIMIT, [lambda text, ends: False] * len(WORDS)) == [""] * len(WORDS)
+    assert decoder.generate_texts(chats(decoder), LIMIT, [lambda text, ends: False] * len(WORDS)) == [""] * len(WORDS)
 
 
 def test_weighing_answers_as_a_tree_equals_reading_each_alone(decoder: TransformersDecoder, plain: Any) -> None:
     prompts, answers = chats(decoder, "Pick one."), ["sun", "sunny", "moon", "m"]
-    choices = [decoder.said(answer) for answer in answers]
+    choices = [decoder.tokenize_answer(answer) for answer in answers]
     found = compute_choice_logprobs(decoder.model, prompts, [choices] * len(prompts))
     for prompt, weights in zip(prompts, found, strict=True):
         for choice, weight in zip(choices, weights, strict=True):
@@ -87,16 +96,25 @@ def test_weighing_answers_as_a_tree_equals_reading_each_alone(decoder: Transform
 
 def test_different_answers_to_each_prompt_can_be_weighed(decoder: TransformersDecoder) -> None:
     prompts = chats(decoder)
-    choices = [[decoder.said("x" * (1 + place)), decoder.said("y")] for place in range(len(prompts))]
+    choices = [
+        [decoder.tokenize_answer("x" * (1 + place)), decoder.tokenize_answer("y")] for place in range(len(prompts))
+    ]
     together = compute_choice_logprobs(decoder.model, prompts, choices)
     for place, prompt in enumerate(prompts):
-        assert together[place] == pytest.approx(compute_choice_logprobs(decoder.model, [prompt], [choices[place]])[0], abs=1e-4)
+        assert together[place] == pytest.approx(
+            compute_choice_logprobs(decoder.model, [prompt], [choices[place]])[0], abs=1e-4
+        )
 
 
 @pytest.mark.parametrize("system", ["", "You answer in one word, and never more than that."])
-def test_packed_rows_give_the_loss_and_gradients_of_rows_alone(decoder: TransformersDecoder, plain: Any, system: str) -> None:
+def test_packed_rows_give_the_loss_and_gradients_of_rows_alone(
+    decoder: TransformersDecoder, plain: Any, system: str
+) -> None:
     prompts = chats(decoder, system)
-    texts = [[*prompt, *decoder.said(text)] for prompt, text in zip(prompts, ["b", "no", "yes!", "c"], strict=True)]
+    texts = [
+        [*prompt, *decoder.tokenize_answer(text)] for prompt,
+        text in zip(prompts, ["b", "no", "yes!", "c"], strict=True)
+    ]
     starts = [len(prompt) for prompt in prompts]
     batch = packed_attention.build_completion_batch(texts, starts)
     assert len(batch.prefix) > (len(system) or 5)
@@ -114,6 +132,6 @@ def test_packed_rows_give_the_loss_and_gradients_of_rows_alone(decoder: Transfor
 
 
 def test_a_prompt_is_the_same_ids_before_any_answer(decoder: TransformersDecoder) -> None:
-    prompt, said = decoder.chat([Message("user", "hello")]), decoder.said("hi")
+    prompt, said = decoder.tokenize_chat([Message("user", "hello")]), decoder.tokenize_answer("hi")
     assert decoder.tokenizer.decode([*prompt, *said]).endswith("assistant\nhi<|im_end|>")
     assert said[-1] == decoder.tokenizer.eos_token_id

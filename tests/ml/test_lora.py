@@ -43,7 +43,9 @@ def ours(model: nn.Module) -> dict[str, LoraLinear]:
 
 
 def saved(model: nn.Module, layers: dict[str, LoraLinear], folder: Path, task_type: str = "FEATURE_EXTRACTION") -> Path:
-    save_adapter(LoraLearner(model, layers, None), ADAPTER, folder, base="org/tiny", heads=(), task_type=task_type)
+    save_adapter(
+        LoraLearner(model, layers, None), ADAPTER, folder, base="org/tiny", modules_to_save=(), task_type=task_type
+    )
     return folder
 
 

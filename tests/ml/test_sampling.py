@@ -20,7 +20,7 @@ def decoder(tmp_path_factory: pytest.TempPathFactory) -> TransformersDecoder:
 
 
 def prompt(decoder: TransformersDecoder) -> list[int]:
-    return decoder.chat([Message("user", PROMPT)])
+    return decoder.tokenize_chat([Message("user", PROMPT)])
 
 
 def letters(decoder: TransformersDecoder, chances: torch.Tensor) -> list[int]:
@@ -32,10 +32,10 @@ def letters(decoder: TransformersDecoder, chances: torch.Tensor) -> list[int]:
 @pytest.mark.parametrize("temperature", [0.5, 1.0])
 def test_first_tokens_come_as_often_as_the_model_says(decoder: TransformersDecoder, temperature: float) -> None:
     ids, draws = prompt(decoder), 600
-    chances = (decoder.logits([ids])[0][-1] / temperature).softmax(-1)
+    chances = (decoder.compute_token_logits([ids])[0][-1] / temperature).softmax(-1)
     chances = torch.where(chances < 0.05 * chances.max(), 0.0, chances)
     chances /= chances.sum()
-    written = decoder.sample([ids] * draws, 1, (), temperature, range(draws))
+    written = decoder.sample_texts([ids] * draws, 1, (), temperature, range(draws))
     counts = Counter(said.text for said in written)
     for token in letters(decoder, chances)[:3]:
         p = float(chances[token])
@@ -45,10 +45,10 @@ def test_first_tokens_come_as_often_as_the_model_says(decoder: TransformersDecod
 
 def test_a_guide_draws_from_what_it_allows(decoder: TransformersDecoder) -> None:
     ids, draws = prompt(decoder), 600
-    chances = decoder.logits([ids])[0][-1].softmax(-1)
+    chances = decoder.compute_token_logits([ids])[0][-1].softmax(-1)
     two = letters(decoder, chances)[1:3]
     texts = [decoder.decode_ids([token]) for token in two]
-    written = decoder.sample([ids] * draws, 1, [lambda text, ends: text in texts] * draws, 1.0, range(draws))
+    written = decoder.sample_texts([ids] * draws, 1, [lambda text, ends: text in texts] * draws, 1.0, range(draws))
     counts = Counter(said.text for said in written)
     share = float(chances[two[0]] / (chances[two[0]] + chances[two[1]]))
     assert counts[texts[0]] / sum(counts[text] for text in texts) == pytest.approx(share, abs=0.1)
@@ -56,5 +56,5 @@ def test_a_guide_draws_from_what_it_allows(decoder: TransformersDecoder) -> None
 
 def test_at_temperature_0_it_is_greedy_and_says_whether_it_came_to_an_end(decoder: TransformersDecoder) -> None:
     ids = prompt(decoder)
-    (said,) = decoder.sample([ids], 5)
-    assert said.text == decoder.write([ids], 5)[0] and said.tokens <= 5 and said.finished == (said.tokens < 5)
+    (said,) = decoder.sample_texts([ids], 5)
+    assert said.text == decoder.generate_texts([ids], 5)[0] and said.tokens <= 5 and said.finished == (said.tokens < 5)

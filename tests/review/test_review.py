@@ -44,7 +44,9 @@ def test_every_beginning_of_the_queue_is_a_stratified_sample() -> None:
     made = rows(300)
     first = [item.row for item in build_review_queue(made, CONTENT, 60, 7)]
     strata = Stratifier(made, CONTENT)
-    assert len({strata.assign_stratum(each) for each in first[:9]}) == len({strata.assign_stratum(each) for each in made})
+    assert len(
+        {strata.assign_stratum(each) for each in first[:9]}
+    ) == len({strata.assign_stratum(each) for each in made})
     for label in LABELS:
         assert 17 <= sum(each["label"] == label for each in first) <= 23
     assert sum(each.provenance.generator == "" for each in first) in range(17, 24)
@@ -61,7 +63,9 @@ def test_doubtful_rows_come_first_and_leave_room_for_others() -> None:
 def test_judges_scores_are_strata_by_quarters() -> None:
     made = [row(n, label="refund", score=n / 40) for n in range(40)]
     strata = Stratifier(made, CONTENT)
-    assert [strata.assign_stratum(made[n]).score for n in (0, 15, 25, 39)] == [f"quarter {n} of 4" for n in (1, 2, 3, 4)]
+    assert [
+        strata.assign_stratum(made[n]).score for n in (0, 15, 25, 39)
+    ] == [f"quarter {n} of 4" for n in (1, 2, 3, 4)]
 
 
 def test_the_same_content_is_shown_once_and_an_item_names_no_maker() -> None:
@@ -121,7 +125,9 @@ def test_the_strictest_word_wins_and_two_edits_that_differ_teach_nothing() -> No
     accept, edit = said("k", "ana", "accept"), said("k", "bob", "edit", label="refund")
     other = said("k", "cid", "edit", label="billing")
     assert adjudicate_decisions({"ana": accept, "bob": edit}).target == {"label": "refund"}
-    assert adjudicate_decisions({"ana": accept, "bob": said("k", "bob", "reject")}).why == "rejected by one reviewer, not by another"
+    assert adjudicate_decisions(
+        {"ana": accept, "bob": said("k", "bob", "reject")}
+    ).why == "rejected by one reviewer, not by another"
     assert adjudicate_decisions({"bob": edit, "cid": other}).why == "reviewers wrote different answers"
     assert apply_outcome(row(1), adjudicate_decisions({"bob": edit, "cid": other})) is None
     edited = apply_outcome(row(1), adjudicate_decisions({"bob": edit}))
@@ -154,7 +160,9 @@ def test_acceptance_is_of_all_rows_though_doubtful_ones_were_seen_more_often() -
 def test_the_gate_asks_for_a_share_and_for_acceptance() -> None:
     made = rows(40)
     none = summarise_review(made, CONTENT, {})
-    assert "no expert has looked" in find_review_refusals(none, 0.1, 0.9)[0] and find_review_refusals(none, 0.0, 0.0) == []
+    assert "no expert has looked" in find_review_refusals(
+        none, 0.1, 0.9
+    )[0] and find_review_refusals(none, 0.0, 0.0) == []
     keys = [CONTENT.compute_content_digest(each) for each in made]
     words = dict(zip(keys, ("reject", "accept", "accept"), strict=False))
     some = summarise_review(made, CONTENT, {key: {"ana": said(key, "ana", word)} for key, word in words.items()})
@@ -179,4 +187,6 @@ def test_what_a_file_means_changes_with_decisions_and_not_with_times_skips_or_or
 
 
 def test_a_share_is_rounded_up_and_never_more_than_all() -> None:
-    assert [compute_sample_size(*each) for each in ((100, 0.05), (101, 0.05), (3, 1.0), (0, 0.5), (30, 0.1))] == [5, 6, 3, 0, 3]
+    assert [
+        compute_sample_size(*each) for each in ((100, 0.05), (101, 0.05), (3, 1.0), (0, 0.5), (30, 0.1))
+    ] == [5, 6, 3, 0, 3]

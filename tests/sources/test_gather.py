@@ -115,7 +115,7 @@ def test_the_hash_seed_plays_no_part(tmp_path: Path) -> None:
 
 def test_an_id_of_two_sources_is_refused_with_both_places(tmp_path: Path) -> None:
     block = many(tmp_path, "a", 3)
-    with pytest.raises(InputError, match=r"^a.jsonl:1: the id 'a#1' was given to another row already \(a.jsonl:1\)$"):
+    with pytest.raises(InputError, match=r"^a.jsonl:1: duplicate id 'a#1', first used at a.jsonl:1$"):
         gathered(tmp_path, block, block)
 
 
@@ -127,7 +127,10 @@ def test_licences_of_all_sources_are_carried(tmp_path: Path) -> None:
 
 def test_a_weight_that_is_not_said_leaves_a_key_as_it_was(tmp_path: Path) -> None:
     block = many(tmp_path, "a", 2)
-    bare, weighed = (load_installed_registry().make_plugin("source", {**block, **more}).compute_identity(tmp_path) for more in ({}, {"weight": 2}))
+    bare, weighed = (
+        load_installed_registry().make_plugin("source", {**block, **more}).compute_identity(tmp_path)
+        for more in ({}, {"weight": 2})
+    )
     assert set(bare["fields"]) == {"file", "columns", "map", "id", "group", "split", "limit", "licence"}
     assert weighed["fields"]["weight"] == 2
 
@@ -136,7 +139,7 @@ def test_every_source_says_what_it_gives_and_describes_its_fields() -> None:
     for kind in load_installed_registry().list_classes("source"):
         described = {name: field.description for name, field in kind.model_fields.items()}
         assert all(described.values()), (kind.kind, described)
-        assert hasattr(kind, "gives") and kind.__doc__, kind.kind
+        assert hasattr(kind, "output_columns") and kind.__doc__, kind.kind
 
 
 def test_sources_of_specialists_skip_too(tmp_path: Path) -> None:

@@ -111,7 +111,9 @@ def test_the_tabular_list_is_walked_with_its_lines(tmp_path: Path) -> None:
 
 def test_parents_stand_before_a_description_as_asked() -> None:
     code = Icd10Code(1, "J45.91", "Exercise asthma", ("Asthma", "Other asthma"))
-    texts = {context: render_code_document(code, context) for context in ("none", "parent", "new-parent", "category", "path")}
+    texts = {
+        context: render_code_document(code, context) for context in ("none", "parent", "new-parent", "category", "path")
+    }
     assert texts == {
         "none": "Exercise asthma", "parent": "Other asthma: Exercise asthma",
         "new-parent": "Other asthma: Exercise asthma",

@@ -42,7 +42,9 @@ def test_the_delimiter_is_found_or_given(tmp_path: Path, name: str, content: str
 
 
 def test_a_text_alone_has_commas_for_a_delimiter() -> None:
-    assert (sniff_delimiter("text\na;b\nc"), sniff_delimiter(""), sniff_delimiter("a;b,c;d\n1;2;3\n")) == (",", ",", ";")
+    assert (
+        sniff_delimiter("text\na;b\nc"), sniff_delimiter(""), sniff_delimiter("a;b,c;d\n1;2;3\n")
+    ) == (",", ",", ";")
 
 
 @pytest.mark.parametrize(("content", "said"), [

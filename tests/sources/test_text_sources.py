@@ -76,7 +76,9 @@ def test_html_is_read_as_a_browser_shows_it(tmp_path: Path) -> None:
 
 def test_a_passage_is_no_longer_than_asked_and_loses_nothing() -> None:
     text = "\n".join(f"Sentence {number} is here. Another, longer one follows it; and ends." for number in range(40))
-    cut = list(split_into_passages(parse_markdown_blocks(f"# Top\n\n{text}\n\n{'word ' * 50}\n\n漢字かな交じり文。{'長' * 30}"), 30))
+    cut = list(
+        split_into_passages(parse_markdown_blocks(f"# Top\n\n{text}\n\n{'word ' * 50}\n\n漢字かな交じり文。{'長' * 30}"), 30)
+    )
     assert max(count_approximate_tokens(passage.text) for passage in cut) <= 30 < count_approximate_tokens(text)
     words = "".join(passage.text for passage in cut)
     assert "".join(words.split()) == "".join(f"{text}{'word' * 50}漢字かな交じり文。{'長' * 30}".split())

@@ -47,9 +47,9 @@ def broken(file: Path, number: int, line: bytes) -> None:
     [
         ("corpus", b'{"id": "d2", "text": ', "corpus.jsonl:3: not JSON: "),
         ("queries", b'{"id": "q2", "text": "\xff\xfe"}', "queries.jsonl:3: not UTF-8: "),
-        ("qrels", b"[1, 2]", "qrels.jsonl:3: a list where an object {…} is wanted"),
+        ("qrels", b"[1, 2]", "qrels.jsonl:3: expected a JSON object {…}, got list"),
         ("corpus", b'{"id": "d2"}', "corpus.jsonl:3: text: no such field; there are id"),
-        ("corpus", b'{"id": "d1", "text": "again"}', "the id 'd1' was given to another row already (corpus.jsonl:2)"),
+        ("corpus", b'{"id": "d1", "text": "again"}', "duplicate id 'd1', first used at corpus.jsonl:2"),
     ],
 )
 def test_a_bad_line_is_named_and_what_was_finished_stays(
@@ -79,7 +79,7 @@ def test_a_file_that_is_not_there_is_known_before_anything_runs(ranker: Path, tm
 
 @pytest.mark.parametrize(("how", "said"), [
     ("empty", "source 'odd-labelled' is empty; look at its fields and its file"),
-    ("twice", "the id 'r1' was given to another row already"),
+    ("twice", "duplicate id 'r1', first used at"),
 ])
 def test_a_source_that_gives_nothing_or_a_row_twice_is_named(odd: Path, tmp_path: Path, how: str, said: str) -> None:
     odd.write_text(odd.read_text().replace("kind: labelled,", f"kind: odd-labelled, how: {how},"))
@@ -142,7 +142,7 @@ def test_a_contender_that_answers_wrongly_is_named(odd: Path, tmp_path: Path, ho
 @pytest.mark.parametrize(("source", "reason"), [
     ("import no_such_package_anywhere", "ModuleNotFoundError: No module named 'no_such_package_anywhere'"),
     ("raise SystemExit(3)", "SystemExit: 3"),
-    ("def factory_plugins(): return 7", "TypeError: its factory_plugins is not marked with @hookimpl"),
+    ("def factory_plugins(): return 7", "TypeError: factory_plugins is not marked with @hookimpl"),
 ])
 def test_a_package_that_does_not_load_hurts_only_who_names_it(
     toy: Path, tmp_path: Path, source: str, reason: str

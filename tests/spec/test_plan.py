@@ -11,10 +11,10 @@ from factory.plan.compiler import Plan, compile_plan
 SCRIPT = """
 import sys
 from pathlib import Path
-from factory.plan.compiler import compile
+from factory.plan.compiler import compile_plan
 from factory.registry.registry import Registry
-from factory.spec.layers import resolve
-plan = compile(resolve(Path(sys.argv[1]), registry=Registry.load()))
+from factory.spec.layers import resolve_spec
+plan = compile_plan(resolve_spec(Path(sys.argv[1]), registry=Registry.load()))
 print([(stage.name, stage.key) for stage in plan.stages])
 """
 

@@ -77,7 +77,7 @@ def test_another_kind_and_a_list_replace_as_a_whole() -> None:
         ("data.sources[0].fields.phrase=text", "data.sources[0].fields.phrase", "text"),
         ("objective.margin=1e-1", "objective.margin", 0.1),
         ("gate.metric=", "gate.metric", ""),
-        ("budget.wall=90s", "budget.wall", "90s"),
+        ("budget.wall_time=90s", "budget.wall_time", "90s"),
         ("targets=[shelf]", "targets[0].kind", "shelf"),
         ("contenders[2]={kind: alphabet, reverse: true}", "contenders[2].reverse", True),
     ],
@@ -89,15 +89,15 @@ def test_an_option_reaches_any_value(option: str, path: str, value: object) -> N
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        ("train.epoch=3", "no such field; did you mean 'epochs'?"),
-        ("trian.epochs=3", "trian: no such field; did you mean 'train'?"),
+        ("train.epoch=3", "unknown field; did you mean 'epochs'?"),
+        ("trian.epochs=3", "trian: unknown field; did you mean 'train'?"),
         ("train.epochs=x", "expected a number, got 'x'"),
         ("train.epochs", "write path=value, such as data.split.test=400 or data.sources[0].kind=icd10"),
         ("data.sources[2].file=x", "data.sources has no item [2]; its last item is [0]"),
-        ("data.curate[0].at_least=2", "data.curate has no item [0]; it is empty here; give the whole list"),
-        ("name.first=x", "name is no mapping; it has no 'first'"),
-        ("task=other", "the task is the spec's own; write another spec for another task"),
-        ("profiles.a.name=x", "profiles are the spec's own; choose one by --profile"),
+        ("data.curate[0].at_least=2", "data.curate has no item [0]; the list is empty; set the whole list"),
+        ("name.first=x", "name is not a mapping and has no field 'first'"),
+        ("task=other", "the task cannot be overridden; write another spec for another task"),
+        ("profiles.a.name=x", "profiles cannot be overridden; choose one with --profile"),
         ("data.sources[0].file=no.jsonl", "no such file or folder: 'no.jsonl', relative to the spec's folder"),
     ],
 )
@@ -119,10 +119,10 @@ def test_full_changes_nothing_unless_the_spec_says_so() -> None:
 def test_a_profile_that_is_not_chosen_is_checked_too() -> None:
     text = SPEC + "profiles:\n  tiny:\n    train:\n      epoch: 1\n    objective: contrast\n    profiles: {}\n"
     assert complaints(text) == [
-        "s.yaml:13:7: profiles.tiny.train.epoch: no such field; did you mean 'epochs'?",
+        "s.yaml:13:7: profiles.tiny.train.epoch: unknown field; did you mean 'epochs'?",
         "s.yaml:14:5: profiles.tiny.objective: 'contrast' needs the column wrong; "
-        "the rows it sees have phrase, order, length",
-        "s.yaml:15:5: profiles.tiny.profiles: a profile can not say this; only the spec itself can",
+        "its rows have phrase, order, length",
+        "s.yaml:15:5: profiles.tiny.profiles: not allowed in a profile; set it at the top level of the spec",
     ]
 
 
@@ -135,7 +135,7 @@ def test_what_a_profile_breaks_elsewhere_says_which_profile() -> None:
 
 def test_a_problem_of_every_profile_is_told_once() -> None:
     text = SPEC + "trian: {}\nprofiles: {a: {}, b: {name: c}}\n"
-    assert complaints(text, "smoke") == ["s.yaml:10:1: trian: no such field; did you mean 'train'?"]
+    assert complaints(text, "smoke") == ["s.yaml:10:1: trian: unknown field; did you mean 'train'?"]
 
 
 def test_an_option_does_not_complain_of_profiles_that_were_not_chosen() -> None:
@@ -146,7 +146,7 @@ def test_an_option_does_not_complain_of_profiles_that_were_not_chosen() -> None:
 def test_a_task_that_is_not_known_hides_no_other_mistake() -> None:
     assert complaints(SPEC.replace("sorting", "sortin") + "train: {epoch: 1}\n") == [
         "s.yaml:3:1: task.kind: no such task: 'sortin'; did you mean 'sorting'?",
-        "s.yaml:10:9: train.epoch: no such field; did you mean 'epochs'?",
+        "s.yaml:10:9: train.epoch: unknown field; did you mean 'epochs'?",
     ]
 
 
@@ -155,11 +155,11 @@ def test_every_problem_of_a_spec_comes_at_once() -> None:
     text += "adapter: {rank: '8', alpha: 0}\ngate: {metric: ta}\n"
     assert [line.removeprefix("s.yaml:") for line in complaints(text)] == [
         "10:21: data.sources[1].file: no such file or folder: 'no.jsonl', relative to the spec's folder",
-        "10:46: data.sources[1].fields.phrases: no such field; did you mean 'phrase'?",
-        "10:59: data.sources[1].letters: expected a list, got 'a'; put it in [ ] or after a `- `",
+        "10:46: data.sources[1].fields.phrases: unknown field; did you mean 'phrase'?",
+        "10:59: data.sources[1].letters: expected a list, got 'a'; write it in [ ] or after `- `",
         "11:11: adapter.rank: expected a whole number, got '8'; remove the quotes",
         "11:22: adapter.alpha: must be above 0, got 0",
-        "12:8: gate.metric: no eval here gives 'ta'; did you mean 'tau'?",
+        "12:8: gate.metric: no eval reports 'ta'; did you mean 'tau'?",
     ]
 
 
@@ -173,16 +173,16 @@ def test_a_path_that_no_disk_can_hold_is_just_not_there(name: str) -> None:
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ("evaluate: [ordering, classes]", "10:22: evaluate[1]: 'classes' is made for 'label' answers, "
+        ("evaluate: [ordering, classes]", "10:22: evaluate[1]: 'classes' is for 'label' answers, "
          "the task 'sorting' has 'order'; use: ordering"),
-        ("evaluate: [ordering, ordering]", "10:22: evaluate[1]: 'ordering' gives tau, exact, "
+        ("evaluate: [ordering, ordering]", "10:22: evaluate[1]: 'ordering' reports tau, exact, "
          "so does 'ordering'; keep one"),
-        ("gate: {metric: f1}", "10:8: gate.metric: no eval here gives 'f1'; it belongs to the eval 'classes', "
-         "which is not in evaluate; known: exact, tau"),
-        ("contenders: [tuned, tuned]", "10:1: contenders: no baseline; baselines may be loosened, never omitted: "
+        ("gate: {metric: f1}", "10:8: gate.metric: no eval reports 'f1'; the eval 'classes' does, "
+         "add it to evaluate; known: exact, tau"),
+        ("contenders: [tuned, tuned]", "10:1: contenders: no baseline to compare with; "
          "add one, such as 'untuned'"),
-        ("contenders: [alphabet, untuned]", "10:1: contenders: none uses the adapter; add 'tuned'"),
-        ("    - words", "10:7: data.sources[1]: the task 'sorting' needs the column order; 'words' gives phrase"),
+        ("contenders: [alphabet, untuned]", "10:1: contenders: no contender uses the adapter; add 'tuned'"),
+        ("    - words", "10:7: data.sources[1]: the task 'sorting' needs the column order; 'words' provides phrase"),
         ("objective: contrast\ntargets: [shelf]", "11:11: targets[0]: can not serve the head 'scorer'; "
          "use another objective"),
         ("  split: {stratify: lenght}", "10:11: data.split.stratify: rows have no column 'lenght'; "
@@ -196,7 +196,7 @@ def test_parts_that_do_not_fit_are_told_where_they_stand(lines: str, message: st
 def test_columns_are_there_from_the_step_that_gives_them_on() -> None:
     settled(SPEC + "  synthesize: [shuffle]\n  curate: [short]\nobjective: contrast\n")
     assert complaints(SPEC + "objective: contrast\n") == [
-        "s.yaml:10:1: objective: 'contrast' needs the column wrong; the rows it sees have phrase, order, length"
+        "s.yaml:10:1: objective: 'contrast' needs the column wrong; its rows have phrase, order, length"
     ]
 
 
@@ -228,7 +228,7 @@ class Untidy(Sorting):
 
     @classmethod
     def get_defaults(cls) -> dict[str, object]:
-        return {**super().defaults(), "adapter": {"rank": 0}}
+        return {**super().get_defaults(), "adapter": {"rank": 0}}
 
 
 def test_a_default_that_is_wrong_is_the_tasks_fault() -> None:

@@ -38,17 +38,17 @@ def test_core_tags_are_read_and_must_be_true() -> None:
     [
         ("", "1:1: empty; a spec starts with `apiVersion: factory/v1`"),
         ("- a", "1:1: a spec is a mapping of fields, such as `name: my-specialist`"),
-        ("a: 1\na: 2", "2:1: a: written twice, first in line 1; keep one"),
-        ("a: &x 1", "1:4: a: the anchor &x is refused; write the value where *x stands"),
-        ("a: !!python/x", "1:4: a: the tag !!python/x is refused; a spec is plain data, remove it"),
-        ("a: 1\n---\nb: 2", "2:1: a second document; one file is one spec, remove the `---`"),
-        ("%YAML 1.1\n---\na: 1", "1:1: a spec has no % directives; remove the line"),
+        ("a: 1\na: 2", "2:1: a: duplicate field, first in line 1; keep one"),
+        ("a: &x 1", "1:4: a: the anchor &x is not supported; write out the value at each *x"),
+        ("a: !!python/x", "1:4: a: the tag !!python/x is not supported; a spec is plain data, remove it"),
+        ("a: 1\n---\nb: 2", "2:1: a second document; keep one spec per file and remove the `---`"),
+        ("%YAML 1.1\n---\na: 1", "1:1: % directives are not supported; remove the line"),
         ("a:\n\tb: 1", "2:1: a tab in the indentation; use spaces"),
-        ("a: \x1b[31m", "1:4: a control character; remove it"),
-        ("1: 2", "1:1: a field's name is text; quote it: '1'"),
-        ("[a]: 2", "1:1: a field's name is one plain word; quote a value that starts with this"),
-        ("a: -.inf", "1:4: a: -.inf is refused; give a finite number"),
-        ("a: 1e999", "1:4: a: 1e999 is too large for a number; quote it if it is text"),
+        ("a: \x1b[31m", "1:4: contains a control character; remove it"),
+        ("1: 2", "1:1: a field name must be text; quote it: '1'"),
+        ("[a]: 2", "1:1: a field name must be plain text; quote a value that starts with this character"),
+        ("a: -.inf", "1:4: a: -.inf is not supported; use a finite number"),
+        ("a: 1e999", "1:4: a: 1e999 is too large a number; quote it if it is text"),
         ("a: [1, 2\n\n", "1:4: not YAML: did not find expected ',' or ']'; "
          "a bracket is not closed, or a comma is missing"),
     ],
@@ -69,7 +69,7 @@ def test_a_name_can_not_write_to_the_terminal() -> None:
 def test_bytes_that_are_not_utf8_are_located(tmp_path: Path) -> None:
     path = tmp_path / "s.yaml"
     path.write_bytes("a: 1\nb: é".encode("latin-1"))
-    with pytest.raises(SpecError, match=r"s\.yaml:2:4: not UTF-8; save the file in that encoding"):
+    with pytest.raises(SpecError, match=r"s\.yaml:2:4: not UTF-8; save the file as UTF-8"):
         read_spec_file(path)
 
 

@@ -28,7 +28,7 @@ def package(folder: Path, name: str, source: str) -> str:
     """An installed plugin package, for PYTHONPATH."""
     facts = folder / f"{name}-1.0.dist-info"
     facts.mkdir(parents=True)
-    (facts / "entry_points.txt").write_text(f"[factory.registry.registry]\n{name} = {name}\n")
+    (facts / "entry_points.txt").write_text(f"[factory.plugins]\n{name} = {name}\n")
     (facts / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
     (folder / f"{name}.py").write_text(source)
     return str(folder)

@@ -24,7 +24,7 @@ def library(folder: Path) -> Path:
 
 def gathered(source, root: Path) -> tuple[list[Row], dict[str, dict[str, Row]]]:
     """What a source gives: rows, and side tables."""
-    rows = list(source.rows(Job(7, NoOpReporter(), root)))
+    rows = list(source.iter_rows(Job(7, NoOpReporter(), root)))
     tables: dict[str, dict[str, Row]] = {}
     for row in rows:
         if row.table:

@@ -41,7 +41,7 @@ def cases() -> dict[str, Case]:
         "backtranslate-style": Case(rows=VOICED, replies=[f"The boat to {town} leaves at {n + 6}."
                                                           for n, town in enumerate(TOWNS * 2)]),
         "from-description": Case(
-            fields={"about": "Messages to a ferry company.", "count": 4, "writes": {"text": "the message"},
+            fields={"description": "Messages to a ferry company.", "count": 4, "writes": {"text": "the message"},
                     "attributes": {"label": {"animal": 1, "plant": 1}}, "keep": ["label"]},
             replies=[json.dumps({"text": f"My dog was sick on the boat to {town}."}) for town in TOWNS],
         ),
@@ -50,12 +50,13 @@ def cases() -> dict[str, Case]:
             replies=["animal", "animal", "plant"],
         ),
         "spread-labels": Case(
-            fields={"texts": {"file": "raw.jsonl"}, "sure": 0.0}, files={"raw.jsonl": raw},
+            fields={"texts": {"file": "raw.jsonl"}, "min_confidence": 0.0}, files={"raw.jsonl": raw},
         ),
         "paraphrase": Case(
-            fields={"column": "text", "count": 4, "least": 0.0}, replies=["some wet stone", "grey fern by the old oak"],
+            fields={"column": "text", "count": 4, "min_jaccard": 0.0},
+            replies=["some wet stone", "grey fern by the old oak"],
         ),
-        "questions-from-documents": Case(fields={"count": 3, "least": 1}, replies=[
+        "questions-from-documents": Case(fields={"count": 3, "min_chars": 1}, replies=[
             json.dumps({"questions": [{"question": f"Where do {word} live?", "answer": word}]}) for word in TOWNS]),
         "self-instruct": Case(fields={"count": 2}, rows=TASKS, replies=[json.dumps({"tasks": [
             {"instruction": "Name the days of the week.", "output": "Monday to Sunday."},

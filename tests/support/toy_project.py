@@ -16,7 +16,7 @@ data:
   sources:
     - {kind: labelled, file: rows.jsonl}
   split: {test: 60, validation: 10}
-  leakage: {near: 0.95}
+  leakage: {jaccard: 0.95}
 """
 
 

@@ -31,8 +31,8 @@ def drive(home: Path, story: Story, size: tuple[int, int] = (80, 24), start: str
     """Open the app on a home, wait until everything is read, and let a story press keys."""
 
     async def main() -> None:
-        app = FactoryApp(home, clock=lambda: NOW, start=start)
-        app.world.chosen = run
+        app = FactoryApp(home, clock=lambda: NOW, start_screen=start)
+        app.state.selected_run = run
         async with app.run_test(size=size) as pilot:
             await settled(app, pilot)
             await story(app, pilot)
@@ -43,7 +43,7 @@ def drive(home: Path, story: Story, size: tuple[int, int] = (80, 24), start: str
 async def settled(app: FactoryApp, pilot: Pilot) -> None:
     """Until all runs are read and all work in threads is told."""
     for _ in range(2000):
-        if app.rounds and app.looking is None:
+        if app.refresh_count and app.refresh_steps is None:
             break
         await pilot.pause(0.01)
     await pilot.pause()

@@ -20,7 +20,7 @@ from factory.events import Noted, StageFinished
 from factory.registry.registry import load_installed_registry
 
 LABEL = {"kind": "label", "texts": {"file": "raw.jsonl"}, "votes": 2}
-PARAPHRASE = {"kind": "paraphrase", "count": 5, "least": 0.0, "most": 1.0}
+PARAPHRASE = {"kind": "paraphrase", "count": 5, "min_jaccard": 0.0, "max_jaccard": 1.0}
 
 
 def spec(folder: Path, url: str, *blocks: dict[str, Any]) -> Path:
@@ -70,7 +70,7 @@ def test_a_build_labels_and_rewords_and_pays_once_though_it_is_interrupted(toy: 
 
 
 @pytest.mark.parametrize(("block", "told"), [
-    ({"kind": "paraphrase", "column": "body"}, "'paraphrase' needs the column body; the rows it sees have text, label"),
+    ({"kind": "paraphrase", "column": "body"}, "'paraphrase' needs the column body; its rows have text, label"),
     ({"kind": "label", "column": "class", "texts": {"file": "rows.jsonl"}}, "'label' needs the column class"),
     ({"kind": "corrupt-claims"}, "'corrupt-claims' needs the columns claim, evidence"),
     ({"kind": "self-instruct", "count": 3}, "'self-instruct' needs the columns instruction, input, output"),
@@ -79,8 +79,8 @@ def test_a_build_labels_and_rewords_and_pays_once_though_it_is_interrupted(toy: 
      "'questions-from-documents' needs the column page"),
     ({"kind": "label", "texts": {"file": "none.jsonl"}}, "no such file or folder: 'none.jsonl'"),
     ({"kind": "tool-calls", "count": 3, "tools": "none.json"}, "no such file or folder: 'none.json'"),
-    ({"kind": "paraphrase", "cosine": 0.5}, "needs the model 'embedder'"),
-    ({"kind": "from-description", "about": "x", "count": 3, "writes": {"text": "x"}, "keep": ["y"]}, "keep names 'y'"),
+    ({"kind": "paraphrase", "min_cosine": 0.5}, "needs the model 'embedder'"),
+    ({"kind": "from-description", "description": "x", "count": 3, "writes": {"text": "x"}, "keep": ["y"]}, "keep: 'y' is not an attribute"),
 ])
 def test_what_a_synthesizer_needs_is_said_before_a_build(block: dict[str, Any], told: str, toy: Path) -> None:
     spec(toy, "http://localhost:1/v1", block)

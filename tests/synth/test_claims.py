@@ -100,7 +100,7 @@ def test_support_is_dropped_only_where_it_stands_alone() -> None:
 def test_what_can_not_be_is_said() -> None:
     voice = Voice()
     assert run(CorruptClaims(kinds=["date"]), ROWS[1:], voice) == []
-    assert "2 refused: 2 claims allow no sure corruption ('Lise Meitner" in voice.notes[0]
+    assert "2 rejected: 2 claims allow no safe corruption ('Lise Meitner" in voice.notes[0]
     with pytest.raises(ValueError, match="no training row has label 'yes'"):
         run(CorruptClaims(supported="yes"), ROWS)
 
@@ -108,7 +108,7 @@ def test_what_can_not_be_is_said() -> None:
 def test_one_kind_alone_is_warned_of() -> None:
     voice = Voice()
     run(CorruptClaims(kinds=["date", "negation"]), ROWS[:2], voice)
-    assert "may learn its mark" in voice.notes[-1]
+    assert "may learn to spot that kind" in voice.notes[-1]
 
 
 def test_the_same_rows_whatever_the_order_of_hashes() -> None:

@@ -25,7 +25,9 @@ class Sorted(Plain):
     columns = ("text", "label")
 
 
-def voting(server: Server, home: Path, synthesizer: TeacherLabeller, voice: Voice | None = None, rows: Any = ROWS) -> list[Any]:
+def voting(
+    server: Server, home: Path, synthesizer: TeacherLabeller, voice: Voice | None = None, rows: Any = ROWS
+) -> list[Any]:
     return run(synthesizer, rows, voice, root=home, task=Sorted(), **asking(server, home, concurrency=1))
 
 
@@ -54,14 +56,14 @@ def test_the_frequent_answer_is_the_label_and_division_is_a_doubt(tmp_path: Path
     assert sunday.provenance.detail["votes"] == {"hours": 2, "card": 1}
     assert sunday.provenance.detail["doubt"] == "votes 2:1" and "doubt" not in card.provenance.detail
     assert (card.provenance.source, card.provenance.line, card.provenance.generator) == ("raw.jsonl", 2, "label")
-    assert "1 of 2 labels are doubtful, and kept for a reviewer to see first" in voice.notes
+    assert "1 of 2 labels are doubtful; their rows were kept and queued first for review" in voice.notes
 
 
 def test_doubtful_rows_may_be_left_out_and_two_of_three_may_do(tmp_path: Path) -> None:
     raw(tmp_path, "open on Sunday?")
     with serving(otherwise=says(open="hours card hours")) as server:
         assert voting(server, tmp_path, TeacherLabeller(texts=FILE, unsure="drop")) == []
-        sure, = voting(server, tmp_path, TeacherLabeller(texts=FILE, unsure="drop", agree=0.66))
+        sure, = voting(server, tmp_path, TeacherLabeller(texts=FILE, unsure="drop", min_agreement=0.66))
     assert "doubt" not in sure.provenance.detail and len(server.asked) == 3
 
 
@@ -69,7 +71,10 @@ def test_the_prompt_names_the_classes_in_another_order_each_time_with_examples(t
     raw(tmp_path, "open on Sunday?")
     choices = {"hours": "when it is open", "card": "a lost card", "other": ""}
     with serving(otherwise=says(open="hours " * 9)) as server:
-        voting(server, tmp_path, TeacherLabeller(texts=FILE, choices=choices, votes=9, shots=2, about="You sort mail."))
+        voting(
+            server, tmp_path,
+            TeacherLabeller(texts=FILE, choices=choices, votes=9, shots=2, description="You sort mail.")
+        )
     systems = [asked.body["messages"][0]["content"] for asked in server.asked]
     assert len(set(systems)) > 2 and all(one.startswith("You sort mail. Read") for one in systems)
     assert all("- hours: when it is open" in one and "- other" in one for one in systems)
@@ -90,12 +95,12 @@ def test_texts_that_rows_have_already_are_not_paid_for(tmp_path: Path) -> None:
     voice = Voice()
     with serving(otherwise=says(open="hours " * 3)) as server:
         assert len(voting(server, tmp_path, TeacherLabeller(texts=FILE), voice)) == 1
-    assert len(server.asked) == 3 and "2 refused: 2 texts are there already" in voice.notes[0]
+    assert len(server.asked) == 3 and "2 rejected: 2 repeat a known text" in voice.notes[0]
 
 
 def test_rows_that_were_made_without_a_label_get_one_in_their_place(tmp_path: Path) -> None:
     bare = row("m", "g", text="open on Sunday?", label="")
-    with pytest.raises(ValueError, match="put unlabelled texts into a file and name it in `texts`"):
+    with pytest.raises(ValueError, match="move unlabelled texts to a file and set `texts`"):
         voting(serving, tmp_path, TeacherLabeller(), rows=[*ROWS, bare])  # type: ignore[arg-type]
     made = bare.with_provenance_detail(order="x")
     made = type(made)(**{**made.to_json(), "provenance": type(made.provenance)("s", generator="from-description")})
@@ -111,7 +116,7 @@ def test_an_answer_that_is_no_class_is_a_vote_lost(tmp_path: Path) -> None:
     with serving(otherwise=says(open="hours dunno dunno dunno dunno")) as server:
         one, = voting(server, tmp_path, TeacherLabeller(texts=FILE, votes=3), voice)
     assert one["label"] == "hours" and one.provenance.detail["doubt"] == "votes 1, 2 failed"
-    assert "answers failed" in voice.notes[0]
+    assert "requests failed" in voice.notes[0]
 
 
 def test_votes_are_counted_alike_whatever_their_order() -> None:
@@ -124,16 +129,18 @@ def test_votes_are_counted_alike_whatever_their_order() -> None:
 
 def test_a_file_that_is_wrong_is_told_by_line(tmp_path: Path) -> None:
     lines(tmp_path / "raw.jsonl", {"text": "open"}, {"body": "shut"})
-    with pytest.raises(ValueError, match=r"raw.jsonl:2: text: text is wanted; there are body"):
+    with pytest.raises(ValueError, match=r"raw.jsonl:2: text: expected a text; available fields: body"):
         voting(serving, tmp_path, TeacherLabeller(texts=FILE))  # type: ignore[arg-type]
 
 
 def test_plain_text_files_and_choices_are_enough_without_training_rows(tmp_path: Path) -> None:
     (tmp_path / "raw.txt").write_text("open on Sunday?\n\nlost my card\n")
     with serving(otherwise=says(open="hours", lost="card")) as server:
-        made = voting(server, tmp_path, TeacherLabeller(texts={"file": "raw.txt"}, votes=1, choices=["hours", "card"]), rows=[])
+        made = voting(
+            server, tmp_path, TeacherLabeller(texts={"file": "raw.txt"}, votes=1, choices=["hours", "card"]), rows=[]
+        )
         assert [one["label"] for one in made] == ["hours", "card"] and server.asked[0].body["temperature"] == 0
-        with pytest.raises(ValueError, match="0 labels to choose from"):
+        with pytest.raises(ValueError, match="at least two labels are needed, got 0"):
             voting(server, tmp_path, TeacherLabeller(texts={"file": "raw.txt"}), rows=[])
 
 
@@ -144,5 +151,5 @@ def test_the_task_says_what_texts_need(tmp_path: Path) -> None:
     job: RowsJob = RowsJob(7, Voice(), tmp_path, task=Both(), rows=ROWS)
     raw(tmp_path, "open on Sunday?")
     assert isinstance(job.task, Task)
-    with pytest.raises(ValueError, match="context: text is wanted"):
+    with pytest.raises(ValueError, match="context: expected a text"):
         list(TeacherLabeller(texts=FILE, prompt="{text}").synthesize(job))

@@ -25,7 +25,7 @@ WORDS = [
 
 
 def orders(**changed: Any) -> FromDescription:
-    fields: dict[str, Any] = {"about": ABOUT, "count": 6, "writes": {"text": "the message"}, **changed}
+    fields: dict[str, Any] = {"description": ABOUT, "count": 6, "writes": {"text": "the message"}, **changed}
     return FromDescription(**fields)
 
 
@@ -67,25 +67,27 @@ def test_what_is_not_new_is_ordered_again_until_the_tries_are_spent(tmp_path: Pa
     with serving(otherwise=writer) as server:
         made = run(orders(count=3), SEEDS, voice, **asking(server, tmp_path, concurrency=1))
     assert len(made) == 3 and len(server.asked) == 5
-    assert "3 of 3 rows made; 2 refused: 2 are the same as a text that exists ('My card is gone!!')" in voice.notes
+    assert "3 of 3 rows generated; 2 rejected: 2 repeat a known text ('My card is gone!!')" in voice.notes
     with serving(otherwise=lambda body: Play('{"text": "are you open todays"}')) as server:
-        assert run(orders(count=2, tries=2), SEEDS, voice, **asking(server, tmp_path / "b")) == []
-    assert len(server.asked) == 4 and voice.notes[-1].startswith("0 of 2 rows made; 4 refused: 4 are near to a text")
+        assert run(orders(count=2, requests_per_row=2), SEEDS, voice, **asking(server, tmp_path / "b")) == []
+    assert len(server.asked) == 4 and voice.notes[-1].startswith(
+        "0 of 2 rows generated; 4 rejected: 4 are near duplicates"
+    )
 
 
 def test_with_an_embedder_the_same_in_other_words_is_not_new(tmp_path: Path) -> None:
     voice, said = Voice(), {"text": "gone is the card that was mine my"}
     with serving(otherwise=lambda body: Play(json.dumps(said))) as server:
-        assert len(run(orders(count=1, tries=1), SEEDS, **asking(server, tmp_path))) == 1
-        assert run(orders(count=1, tries=1, cosine=0.7), SEEDS, voice, **asking(server, tmp_path)) == []
-    assert "mean what a text that exists means" in voice.notes[-1]
+        assert len(run(orders(count=1, requests_per_row=1), SEEDS, **asking(server, tmp_path))) == 1
+        assert run(orders(count=1, requests_per_row=1, max_cosine=0.7), SEEDS, voice, **asking(server, tmp_path)) == []
+    assert "mean the same as a known text" in voice.notes[-1]
 
 
 def test_an_answer_of_another_form_is_counted(tmp_path: Path) -> None:
     voice = Voice()
     with serving(otherwise=lambda body: Play('{"message": "hello"}')) as server:
-        assert run(orders(count=1, tries=1), [], voice, **asking(server, tmp_path)) == []
-    assert "answers failed" in voice.notes[-1]
+        assert run(orders(count=1, requests_per_row=1), [], voice, **asking(server, tmp_path)) == []
+    assert "requests failed" in voice.notes[-1]
 
 
 def test_more_rows_cost_only_the_difference(tmp_path: Path) -> None:
@@ -107,8 +109,9 @@ def test_of_several_columns_the_task_s_text_is_the_one_that_must_be_new(tmp_path
 
 def test_fields_that_do_not_fit_are_refused() -> None:
     for wrong, told in (
-        ({"keep": ["label"]}, "keep names 'label'"), ({"attributes": {"topic": ["x"]}}, "no name for an attribute"),
-        ({"attributes": {"a": {"x": 0}}}, "not all 0"), ({"empty": ["text"]}, "a column twice"),
+        ({"keep": ["label"]}, "keep: 'label' is not an attribute"),
+        ({"attributes": {"topic": ["x"]}}, "is reserved; use"),
+        ({"attributes": {"a": {"x": 0}}}, "at least one positive weight"), ({"empty": ["text"]}, "is listed twice"),
     ):
         with pytest.raises(ValidationError, match=told):
             orders(**wrong)
@@ -119,7 +122,7 @@ def test_a_column_that_the_task_needs_has_to_come_from_somewhere(tmp_path: Path)
         columns = ("text", "label")
 
     with serving(otherwise=Writer()) as server:
-        with pytest.raises(ValueError, match="made rows lack label, which the task"):
+        with pytest.raises(ValueError, match="synthetic rows lack label, required by the task"):
             run(orders(), SEEDS, task=Sorted(), **asking(server, tmp_path))
         made = run(orders(empty=["label"]), SEEDS, task=Sorted(), **asking(server, tmp_path))
     assert [one["label"] for one in made] == [""] * 6
@@ -129,7 +132,14 @@ def test_deals_keep_to_their_weights_at_every_length_and_do_not_bind_each_other(
     first = list(islice(draw_stratified_values({"a": 2, "b": 1, "c": 0}, "x"), 300))
     for length in (3, 30, 300):
         assert abs(Counter(first[:length])["a"] - length * 2 / 3) <= 1.5
-    both = Counter(islice(zip(draw_stratified_values({"a": 1, "b": 1}, "x"), draw_stratified_values({"a": 1, "b": 1}, "y"), strict=False), 400))
+    both = Counter(
+        islice(
+            zip(
+                draw_stratified_values({"a": 1, "b": 1}, "x"), draw_stratified_values({"a": 1, "b": 1}, "y"),
+                strict=False
+            ), 400
+        )
+    )
     assert min(both.values()) > 60 and "c" not in first
 
 
@@ -147,19 +157,24 @@ def test_tasks_that_are_new_join_the_pool_and_are_shown_in_later_requests(tmp_pa
     first = invents({}, {"instruction": "Write a haiku about the rain."}, {"instruction": "Draw a map of Norway."},
                     {"instruction": "Name three rivers of Norway, please."})
     with serving(first, otherwise=invents({"instruction": "Explain why bread rises in an oven."})) as server:
-        made = run(SelfInstruct(count=2, each=4), TASKS, voice, **asking(server, tmp_path, concurrency=1))
+        made = run(SelfInstruct(count=2, tasks_per_request=4), TASKS, voice, **asking(server, tmp_path, concurrency=1))
     assert [one["instruction"] for one in made] == [TASK["instruction"], "Explain why bread rises in an oven."]
     shown = server.asked[1].text
     assert "Sum these numbers. | Input: 1 2 3 | Output: 6" in shown and TASK["instruction"] in shown
     assert set(made[1].provenance.parents) == {"t1", "t2", made[0].id}
-    assert "2 of 2 tasks made; 3 refused: 2 are near to a task that exists" in voice.notes[-1]
+    assert "2 of 2 tasks generated; 3 rejected: 2 are near duplicates of a known task" in voice.notes[-1]
 
 
 def test_a_teacher_that_repeats_itself_is_asked_no_further_than_said(tmp_path: Path) -> None:
     voice = Voice()
     with serving(otherwise=invents({})) as server:
-        assert len(run(SelfInstruct(count=8, each=2, tries=2), TASKS, voice, **asking(server, tmp_path))) == 1
-    assert len(server.asked) == 8 and voice.notes[-1].startswith("1 of 8 tasks made; 7 refused")
+        assert len(
+            run(
+                SelfInstruct(count=8, tasks_per_request=2, max_request_ratio=2), TASKS, voice,
+                **asking(server, tmp_path)
+            )
+        ) == 1
+    assert len(server.asked) == 8 and voice.notes[-1].startswith("1 of 8 tasks generated; 7 rejected")
 
 
 def test_an_input_may_be_part_of_the_instruction(tmp_path: Path) -> None:
@@ -170,10 +185,14 @@ def test_an_input_may_be_part_of_the_instruction(tmp_path: Path) -> None:
 
 
 def test_rouge_l_is_of_the_longest_common_subsequence() -> None:
-    assert compute_rouge_l(split_normal_words("The cat sat on the mat."), split_normal_words("the cat on a mat")) == pytest.approx(2 * 4 / 11)
+    assert compute_rouge_l(
+        split_normal_words("The cat sat on the mat."), split_normal_words("the cat on a mat")
+    ) == pytest.approx(2 * 4 / 11)
     assert compute_rouge_l([], ["a"]) == 0 and compute_rouge_l(["a"], ["a"]) == 1
     pool = RougePool(["Write a haiku about rain."])
-    assert pool.has_near_text("write a HAIKU about rain", 0.7) and not pool.has_near_text("rain about haiku a write", 0.7)
+    assert pool.has_near_text(
+        "write a HAIKU about rain", 0.7
+    ) and not pool.has_near_text("rain about haiku a write", 0.7)
 
 
 def test_orders_do_not_depend_on_the_order_of_hashes() -> None:
@@ -181,6 +200,6 @@ def test_orders_do_not_depend_on_the_order_of_hashes() -> None:
 from test_made import *
 from synth_parts import job
 made_by = orders(count=30, attributes={"a": ["x", "y", "z"], "b": {"u": 2, "v": 1}})
-dealt = list(made_by._orders())
-print(dealt, [[row.id for row in shown] for shown in made_by._shown(job(SEEDS), dealt)])"""
+dealt = list(made_by._draw_orders())
+print(dealt, [[row.id for row in shown] for shown in made_by._draw_shown_examples(job(SEEDS), dealt)])"""
     assert printed(program, "1") == printed(program, "2") != ""

@@ -40,20 +40,20 @@ def spreading(folder: Path, voice: Voice | None = None, **fields: Any) -> list[R
 
 def test_every_text_gets_the_label_of_what_it_is_like(tmp_path: Path) -> None:
     voice = Voice()
-    made = spreading(tmp_path, voice, unsure="review", sure=0.6)
+    made = spreading(tmp_path, voice, unsure="review", min_confidence=0.6)
     assert [new["label"] for new in made[:4]] == ["hours", "card", "hours", "card"]
     assert all(new.provenance.detail["share"] > 0.6 and "doubt" not in new.provenance.detail for new in made[:4])
     assert (made[0].provenance.source, made[0].provenance.line, made[0].provenance.generator) == (
         "raw.jsonl", 1, "spread-labels",
     )
     assert "doubt" in made[4].provenance.detail, "nothing that has a label is like a zebra"
-    assert any("5 labels made; 1 refused: 1 texts are there already" in note for note in voice.notes)
+    assert any("5 labels generated; 1 rejected: 1 repeat a known text" in note for note in voice.notes)
 
 
 def test_what_little_speaks_for_is_left_out(tmp_path: Path) -> None:
     voice = Voice()
-    assert len(spreading(tmp_path, voice, sure=0.6)) == 4
-    assert "1 of 5 labels are doubtful, and left out of training" in voice.notes
+    assert len(spreading(tmp_path, voice, min_confidence=0.6)) == 4
+    assert "1 of 5 labels are doubtful; their rows were dropped" in voice.notes
 
 
 def test_labels_go_along_a_chain_that_no_jump_could_take() -> None:
@@ -62,5 +62,5 @@ def test_labels_go_along_a_chain_that_no_jump_could_take() -> None:
     moons = np.concatenate([np.hstack([arc, np.zeros((21, 1))]), np.hstack([arc * 0.6, np.full((21, 1), 0.8)])])
     labels, shares = propagate_labels(moons, {0: "low", 41: "high"}, neighbours=2)
     assert labels == ["low"] * 21 + ["high"] * 21 and shares[0] == shares[41] == 1.0
-    with pytest.raises(ValueError, match="two or more are needed"):
+    with pytest.raises(ValueError, match="at least two different labels are needed"):
         propagate_labels(moons, {0: "low", 1: "low"})

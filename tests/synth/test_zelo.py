@@ -69,17 +69,17 @@ def test_targets_follow_the_judge_and_stay_between_0_and_1() -> None:
 def test_every_pair_is_asked_in_both_orders_and_a_bias_to_a_place_is_a_tie() -> None:
     judge = Worth()
     work = job(judge, queries(1))
-    (row,) = made(Zelo(cycles=2, top_cycles=0, across=0), work)
+    (row,) = made(Zelo(cycles=2, top_cycles=0, cross_query_cycles=0), work)
     assert len(judge.asked) == 2 * 2 * 10 and row.provenance.detail["targets"]["judgements"] == 20
     assert all(said.replace("Document A", "Document _").count("Document") == 2 for said in judge.asked)
     useless = [row["targets"][f"q0-{i}"] for i in range(6)]
     assert max(useless) - min(useless) < 0.15  # all alike to the judge, though it always says A
-    assert any("decided by place alone" in note for note in work.report.notes)
+    assert any("decided by position alone" in note for note in work.report.notes)
 
 
 def test_the_second_stage_compares_the_provisional_best() -> None:
     judge = Worth()
-    made(Zelo(cycles=3, top=5, top_cycles=2, across=0), job(judge, queries(1)))
+    made(Zelo(cycles=3, top=5, top_cycles=2, cross_query_cycles=0), job(judge, queries(1)))
     last = judge.asked[60:]
     assert len(last) == 2 * 2 * 5
     seen = {word.partition("-")[2] for said in last for word in said.split() if word.startswith("q0-")}
@@ -89,15 +89,15 @@ def test_the_second_stage_compares_the_provisional_best() -> None:
 def test_an_edit_of_one_row_asks_nothing_new_of_the_others() -> None:
     one, other = Worth(), Worth()
     rows = queries()
-    made(Zelo(across=0), job(one, rows))
-    made(Zelo(across=0), job(other, [rows[0], rows[1].with_columns(query="edited"), rows[2]]))
+    made(Zelo(cross_query_cycles=0), job(one, rows))
+    made(Zelo(cross_query_cycles=0), job(other, [rows[0], rows[1].with_columns(query="edited"), rows[2]]))
     fresh = set(other.asked) - set(one.asked)
     assert fresh and all("edited" in said for said in fresh)
 
 
 def test_comparisons_between_queries_lift_the_one_whose_documents_are_all_better() -> None:
     rows = queries(6, bonus={2: 9})
-    blind, seeing = (made(Zelo(across=count), job(Worth(), rows)) for count in (0, 6))
+    blind, seeing = (made(Zelo(cross_query_cycles=count), job(Worth(), rows)) for count in (0, 6))
     gaps = [np.mean([*some[2]["targets"].values()]) - np.mean([*some[1]["targets"].values()])
             for some in (blind, seeing)]
     assert abs(gaps[0]) < 0.1 < gaps[1]
@@ -111,17 +111,19 @@ def test_the_floor_of_a_query_stays_put_however_many_good_documents_it_has() -> 
         contest.scores = [score - mean for score in contest.scores]
         contest.pairs = [(i, i + 1) for i in range(39)]
     anchor_levels([few, many])
-    assert few.compute_global_score(0) == pytest.approx(many.compute_global_score(0)) and few.compute_global_score(39) == pytest.approx(many.compute_global_score(39))
+    assert few.compute_global_score(0) == pytest.approx(
+        many.compute_global_score(0)
+    ) and few.compute_global_score(39) == pytest.approx(many.compute_global_score(39))
     adjust_levels([few, many], [((0, 39), (1, 39))] * 9, [1.0] * 9, "thurstone")
     assert few.compute_global_score(39) > many.compute_global_score(39)
 
 
 def test_requests_that_fail_are_counted_and_judgements_go_without() -> None:
     work = job(Worth(failing="q0-9"), queries(1))
-    (row,) = made(Zelo(across=0), work)
+    (row,) = made(Zelo(cross_query_cycles=0), work)
     assert "q0-9" not in row["targets"] and len(row["targets"]) == 9  # nothing that was judged connects it
     assert any("of which failed" in note for note in work.report.notes)
-    assert work.report.notes[-1].endswith("1 documents have none, as nothing connects them with the rest")
+    assert work.report.notes[-1].endswith("1 documents have no target, as no judgement connects them")
 
 
 def write(folder: Path, *records: dict[str, object]) -> Zelo:
@@ -141,20 +143,20 @@ def test_a_file_of_judgements_needs_no_judge(tmp_path: Path) -> None:
     assert sorted(first["targets"], key=first["targets"].get) == ["q0-0", "q0-1", "q0-2", "q0-3"]
     assert second["targets"]["q1-0"] > second["targets"]["q1-1"] and third["targets"] == {}
     assert work.report.notes[0] == (
-        "pairs.jsonl: 1 judgements between queries; left out: 1 of queries that no training row has, 0 of documents "
-        "that the collection does not have"
+        "pairs.jsonl: 1 judgements across queries; skipped 1 about queries that are not training rows and 0 about "
+        "unknown documents"
     )
 
 
 @pytest.mark.parametrize(
     ("record", "said"),
     [
-        ({"query_id": "q0", "a": "x"}, "b: no such field; there are a, query_id"),
-        ({"query_id": "q0", "a": "x", "b": "y", "p": 1.2}, "p: 1.2 where a share from 0 to 1 is wanted"),
+        ({"query_id": "q0", "a": "x"}, "b: no such field; available: a, query_id"),
+        ({"query_id": "q0", "a": "x", "b": "y", "p": 1.2}, "p: expected a share from 0 to 1, got 1.2"),
         ({"query_id": "q0", "a": "x", "b": "y", "winner": "z"}, "winner: 'z' is neither 'x' nor 'y' nor tie"),
         ({"query_id": "q0", "a": "x", "b": "y"}, "p: no such field, and no winner either"),
         ({"query_id": "q0", "a": "x", "b": "x", "p": 1}, "b: 'x' is compared with itself"),
-        ({"query_id": True, "a": "x", "b": "y", "p": 1}, "query_id: True where an id is wanted"),
+        ({"query_id": True, "a": "x", "b": "y", "p": 1}, "query_id: expected an id, got True"),
     ],
 )
 def test_a_wrong_judgement_is_named_by_its_line(tmp_path: Path, record: dict[str, object], said: str) -> None:

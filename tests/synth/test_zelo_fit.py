@@ -60,7 +60,9 @@ def test_errors_are_the_inverse_hessians() -> None:
 def test_an_item_that_always_wins_stays_finite_and_ties_draw_together() -> None:
     won = fit_pairwise_scores(3, [(0, 1), (0, 2), (1, 2)] * 3, [1.0] * 9)
     assert won.scores[0] > won.scores[1] > won.scores[2] and won.scores[0] < 6
-    assert abs(fit_pairwise_scores(2, [(0, 1)] * 4, [0.6] * 4).scores[0]) < abs(fit_pairwise_scores(2, [(0, 1)] * 4, [0.9] * 4).scores[0])
+    assert abs(
+        fit_pairwise_scores(2, [(0, 1)] * 4, [0.6] * 4).scores[0]
+    ) < abs(fit_pairwise_scores(2, [(0, 1)] * 4, [0.9] * 4).scores[0])
 
 
 def test_a_known_difference_explains_what_it_can() -> None:
@@ -77,7 +79,9 @@ def test_many_items_are_fitted_as_few_are(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("factory_rerank.zelo.score_fitting.MAX_DENSE_ITEMS", 10)
     sparse = fit_pairwise_scores(60, pairs, shares)
     assert sparse.scores == pytest.approx(dense.scores, abs=1e-6)
-    assert (sparse.standard_errors <= dense.standard_errors + 1e-12).all() and (sparse.standard_errors > 0.5 * dense.standard_errors).all()
+    assert (
+        sparse.standard_errors <= dense.standard_errors + 1e-12
+    ).all() and (sparse.standard_errors > 0.5 * dense.standard_errors).all()
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def test_the_audit_names_conflicts_empty_texts_and_rare_labels() -> None:
     job = ask()
     found = list(Classifier(few=2).audit(RowsJob(7, job.report, job.root, rows=mine)))
     assert [(each.check, each.row) for each in found] == [
-        ("conflict", "a"), ("conflict", "b"), ("rare", "b"), ("empty", "c"),
+        ("conflicting_answers", "a"), ("conflicting_answers", "b"), ("rare_label", "b"), ("empty", "c"),
     ]
     assert found[0].text == "'Lost card!' is 'card' here and 'money' elsewhere"
 
@@ -45,7 +45,9 @@ def test_the_audit_names_conflicts_empty_texts_and_rare_labels() -> None:
 def test_a_row_is_shown_asked_and_answered_in_words() -> None:
     task, answer = Classifier(abstain_below=0.6), Answer("r", {"card": 0.55, "money": 0.45})
     assert task.describe_row(row("lost it", "money"), {}, answer) == "lost it\n  card 0.55, it is *money"
-    assert task.format_answer(task.build_query_row({"query": "hm"}), {}, answer).startswith("abstains: card would be the best, at")
+    assert task.format_answer(
+        task.build_query_row({"query": "hm"}), {}, answer
+    ).startswith("abstains: card would be the best, at")
     assert Classifier().format_answer(row("x", ""), {}, answer) == "card 0.55"
     assert [message.content for message in task.render_messages(row("lost it", ""))][-1] == "lost it"
 
@@ -54,7 +56,9 @@ def test_slices_say_length_and_script_also_of_arabic() -> None:
     assert Classifier().get_row_slices(row("هل ترى أن هذا صحيح ok", "NEU")) == {
         "label": "NEU", "length": "6 to 12 words", "script": "arabic",
     }
-    assert [name_dominant_script(text) for text in ("Kinking of ureter", "привет", "12 + 3")] == ["latin", "cyrillic", "none"]
+    assert [
+        name_dominant_script(text) for text in ("Kinking of ureter", "привет", "12 + 3")
+    ] == ["latin", "cyrillic", "none"]
 
 
 @pytest.mark.parametrize("contender", [Centroid(), Knn(), TfIdf(), Knn(neighbours=[500])])
@@ -88,7 +92,9 @@ def test_the_numbers_are_those_of_scikit_learn() -> None:
     assert np.mean([one["accuracy"] for one in values]) == pytest.approx(accuracy_score(right, said))
     assert np.mean([one["nll"] for one in values]) == pytest.approx(log_loss(right, shares, labels=labels), abs=1e-4)
     assert np.mean([one["brier"] for one in values]) == pytest.approx(((shares - onehot) ** 2).sum(axis=1).mean())
-    assert ClassificationMetrics().compute_totals(job)["macro_f1"] == pytest.approx(f1_score(right, said, average="macro"))
+    assert ClassificationMetrics().compute_totals(job)["macro_f1"] == pytest.approx(
+        f1_score(right, said, average="macro")
+    )
     table = ClassificationMetrics().build_tables(job)["per_class"]
     theirs = np.array(precision_recall_fscore_support(right, said, labels=labels)[:3]).T
     assert np.allclose([[one["precision"], one["recall"], one["f1"]] for one in table], theirs, atol=1e-4)

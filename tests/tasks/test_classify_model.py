@@ -91,7 +91,9 @@ def test_transformers_loads_it_with_its_labels_and_answers_alike(
     OBJECTIVE.export_files(asked(student, fitted[0]), bundle)
     named = json.loads((bundle / "adapter_config.json").read_text())
     (bundle / "adapter_config.json").write_text(json.dumps({**named, "base_model_name_or_path": str(student.folder)}))
-    theirs, ours = OBJECTIVE.generate_reference_answers(asked(student, bundle)), list(OBJECTIVE.answer(asked(student, fitted[0])))
+    theirs, ours = OBJECTIVE.generate_reference_answers(asked(student, bundle)), list(
+        OBJECTIVE.answer(asked(student, fitted[0]))
+    )
     assert theirs.modules == 12
     for one, other in zip(theirs.answers, ours, strict=True):
         assert one.output == pytest.approx(other.output, abs=1e-4)

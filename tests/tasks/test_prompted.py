@@ -116,7 +116,9 @@ def test_a_question_longer_than_the_budget_is_asked_and_said() -> None:
 def test_an_instruction_replaces_the_system_message(tmp_path: Path) -> None:
     (tmp_path / "how.txt").write_text("Louder, about {text}!\n")
     row = shouted("t", "owl")[0]
-    assert PromptBuilder(Shouting(), "Louder, about {text}!").build_prompt_chat(row)[0] == Message("system", "Louder, about owl!")
+    assert PromptBuilder(
+        Shouting(), "Louder, about {text}!"
+    ).build_prompt_chat(row)[0] == Message("system", "Louder, about owl!")
     with pytest.raises(ValueError, match=r"shows {words}; rows have the columns loud, text"):
         PromptBuilder(Shouting(), "{words}").build_prompt_chat(row)
     with pytest.raises(ValidationError, match="not both"):

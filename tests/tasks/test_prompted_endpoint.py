@@ -58,7 +58,7 @@ def test_what_is_sent_is_the_chat_greedily_with_the_key(
 ) -> None:
     monkeypatch.setenv("THE_KEY", "opensesame")
     body = {"max_tokens": None, "max_completion_tokens": 9}
-    asked = endpoint(server, key_env="THE_KEY", concurrency=1, body=body)
+    asked = endpoint(server, key_env="THE_KEY", concurrency=1, extra_body=body)
     list(Prompted(endpoint=asked, shots=[0]).answer(job(Shouting(), home)))
     assert server.asked[-1].headers["authorization"] == "Bearer opensesame"
     assert server.asked[-1].body == {

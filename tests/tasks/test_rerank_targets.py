@@ -77,7 +77,8 @@ def test_graded_worth_is_learned_for_queries_never_seen(kind: str, student: Base
     objective, rate, wanted = OBJECTIVES[kind]
     rows, documents = world()
     fit = FitJob(
-        7, Voice(), tmp_path, {"documents": documents}, lambda: TRANSFORMERS_KIT, rows=rows[:48], validation=[], base=student,
+        7, Voice(), tmp_path, {"documents": documents}, lambda: TRANSFORMERS_KIT, rows=rows[:48], validation=[],
+        base=student,
         task=Reranker(), adapter=Adapter(rank=4), train=TrainingArgs(epochs=4, batch_size=8, learning_rate=rate,
         precision="fp32"), out=tmp_path, work=tmp_path / "work",
     )
@@ -105,15 +106,21 @@ def test_the_listwise_loss_wants_the_targets_distances_and_no_level() -> None:
         optimizer.step()
     gaps = (scores - scores[0]).detach().tolist()
     assert gaps == pytest.approx([0.0, 2.0, 8.0], abs=0.05)
-    level = [listwise_targets.compute_listwise_loss([scores + shift], [targets], sharpness).item() for shift in (0.0, 5.0)]
+    level = [
+        listwise_targets.compute_listwise_loss([scores + shift], [targets], sharpness).item() for shift in (0.0, 5.0)
+    ]
     assert level[0] == pytest.approx(level[1], abs=1e-5)
 
 
 def test_lists_of_different_lengths_count_alike() -> None:
     scores = [torch.tensor([1.0, 0.0]), torch.tensor([0.0, 2.0, 1.0])]
     targets = [[1.0, 0.0], [0.2, 0.9, 0.1]]
-    apart = [listwise_targets.compute_listwise_loss([one], [aim], 8.0) for one, aim in zip(scores, targets, strict=True)]
-    assert listwise_targets.compute_listwise_loss(scores, targets, 8.0) == pytest.approx((apart[0] + apart[1]).item() / 2)
+    apart = [
+        listwise_targets.compute_listwise_loss([one], [aim], 8.0) for one, aim in zip(scores, targets, strict=True)
+    ]
+    assert listwise_targets.compute_listwise_loss(scores, targets, 8.0) == pytest.approx(
+        (apart[0] + apart[1]).item() / 2
+    )
 
 
 def test_the_pointwise_part_sets_the_level_of_scores(student: Base) -> None:
@@ -122,7 +129,10 @@ def test_the_pointwise_part_sets_the_level_of_scores(student: Base) -> None:
     batch = listwise_targets.build_graded_pairs_collator(TRANSFORMERS_KIT)([(pairs, [0.9, 0.3])])
     logits = TRANSFORMERS_KIT.compute_head_logits(encoder.model, batch.packed)[:, 0]
     wanted = torch.nn.functional.binary_cross_entropy_with_logits(logits, torch.tensor([0.9, 0.3]))
-    found = [listwise_targets.build_mixed_loss(TRANSFORMERS_KIT, 8.0, share)(encoder.model, batch).item() for share in (1.0, 0.0, 0.5)]
+    found = [
+        listwise_targets.build_mixed_loss(TRANSFORMERS_KIT, 8.0, share)(encoder.model, batch).item()
+        for share in (1.0, 0.0, 0.5)
+    ]
     assert found[0] == pytest.approx(wanted.item(), rel=1e-5)
     assert found[2] == pytest.approx((found[0] + found[1]) / 2, rel=1e-5)
 
@@ -136,4 +146,4 @@ def test_the_audit_names_rows_that_teach_nothing(kind: str, student: Base) -> No
     ]
     work = replace(job(student, some, documents))
     found = [(finding.check, finding.row) for finding in OBJECTIVES[kind][0].audit(work)]
-    assert found == [("unsupervised", "q0"), ("missing", "q1"), ("missing", "q2")]
+    assert found == [("no_supervised_tokens", "q0"), ("missing", "q1"), ("missing", "q2")]

@@ -63,7 +63,8 @@ def test_texts_without_words_score_nothing() -> None:
 def test_the_audit_names_what_is_missing_empty_and_out_of_reach() -> None:
     rows = prepared()
     broken = [
-        rows[0].with_columns(relevant={"N99.9": 1}), rows[1].with_columns(query=" "), rows[3].with_columns(candidates=["E11.9"]), rows[2],
+        rows[0].with_columns(relevant={"N99.9": 1}), rows[1].with_columns(query=" "),
+        rows[3].with_columns(candidates=["E11.9"]), rows[2],
     ]
     found = [(finding.check, finding.row, finding.text) for finding in Reranker().audit(job(broken))]
     assert found == [
@@ -79,7 +80,9 @@ def test_a_row_is_shown_with_its_best_documents() -> None:
     shown = Reranker().describe_row(row, {"documents": documents()}, Answer("b", [0.9, 0.1]))
     assert shown == f"Kidney stone\n  1. E11.9 {DOCUMENTS['E11.9']}\n  2. *N20.0 {DOCUMENTS['N20.0']}"
     assert "*N20.0 is not among the candidates" not in shown
-    assert Reranker().describe_row(row.with_columns(candidates=["E11.9"]), {"documents": documents()}, Answer("b", [1.0])).endswith(
+    assert Reranker().describe_row(
+        row.with_columns(candidates=["E11.9"]), {"documents": documents()}, Answer("b", [1.0])
+    ).endswith(
         "  *'N20.0' is not among the candidates"
     )
 
@@ -87,7 +90,8 @@ def test_a_row_is_shown_with_its_best_documents() -> None:
 def test_signals_answer_by_themselves() -> None:
     rows = prepared()
     work = AnswerJob(
-        7, Voice(), Path(), {"documents": documents()}, HashKit, rows=rows, train=[], validation=[], base=BASE,  # type: ignore[arg-type]
+        7, Voice(), Path(), {"documents": documents()}, HashKit, rows=rows, train=[], validation=[], base=BASE,
+        # type: ignore[arg-type]
         task=Reranker(), objective=None, adapter=None,
     )
     for contender in (Bm25Baseline(), CosineBaseline(), HybridBaseline()):
@@ -115,7 +119,7 @@ def test_negatives_keep_their_distance_from_the_positive() -> None:
     (made,) = HardNegatives(count=2, unseen="use").synthesize(job([listed("a", {"N20.0": 1}, cosines)], voice))
     assert made["negatives"] == ["E11.9", "J45.9"]
     assert voice.notes == [
-        "2 candidates refused as negatives: above 0.95 of the positive's cosine; 0 of 1 rows have fewer than 2"
+        "2 candidates were rejected: their cosine exceeds 0.95 of the positive's; 0 of 1 rows have fewer than 2 negatives"
     ]
 
 
@@ -141,7 +145,9 @@ def test_negatives_can_come_by_words_or_by_meaning() -> None:
     cosines = {"N13.5": 0.5, "N20.0": 0.8, "N13.1": 0.2, "E11.9": 0.7}
     row = listed("a", {"N20.0": 1}, cosines)
     row = row.with_columns(signals={"cosine": list(cosines.values()), "bm25": [1.0, 9.0, 3.0, 2.0]})
-    found = {by: HardNegatives(by=by, unseen="use").synthesize(job([row])) for by in ("hybrid", "bm25", "cosine")}  # type: ignore[arg-type]
+    found = {
+        by: HardNegatives(rank_by=by, unseen="use").synthesize(job([row])) for by in ("hybrid", "bm25", "cosine")
+    }  # type: ignore[arg-type]
     assert {by: next(made)["negatives"] for by, made in found.items()} == {
         "hybrid": ["N13.5", "N13.1", "E11.9"], "bm25": ["N13.1", "E11.9", "N13.5"],
         "cosine": ["E11.9", "N13.5", "N13.1"],
@@ -168,9 +174,11 @@ def test_a_guard_keeps_answers_from_being_negatives() -> None:
     cosines = {"N20.0": 0.9, "E11.9": 0.6, "N13.5": 0.5, "J45.9": 0.4, "E10.9": 0.3, "N13.1": 0.2}
     row = listed("a", {"N20.0": 1}, cosines, irrelevant=["E10.9"])
     work = replace(job([row], voice), teacher_factory=lambda alias: judge)
-    (made,) = HardNegatives(count=3, unseen="use", guard=True).synthesize(work)
+    (made,) = HardNegatives(count=3, unseen="use", ask_judge=True).synthesize(work)
     assert made["negatives"] == ["E10.9", "N13.5", "N13.1"]  # the first was judged by a person: nobody is asked
-    assert judge.asked == 4 and HardNegatives(guard=True).get_required_models() == ("judge",) and HardNegatives().get_required_models() == ()
+    assert judge.asked == 4 and HardNegatives(
+        ask_judge=True
+    ).get_required_models() == ("judge",) and HardNegatives().get_required_models() == ()
     assert voice.notes[1] == (
-        "1 of 4 candidates refused as negatives: the judge takes them for answers; 1 more, as it gave no answer"
+        "1 of 4 candidates were rejected because the judge takes them for answers, and 1 because it gave no answer"
     )

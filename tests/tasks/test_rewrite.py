@@ -22,7 +22,9 @@ FERRY = {
 
 def gathered(folder: Path, *records: object, **fields: object) -> list[Row]:
     (folder / "d.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
-    return list(Conversations(**{"file": "d.jsonl", **fields}).iter_rows(Job(7, Voice(), folder)))  # type: ignore[arg-type]
+    return list(
+        Conversations(**{"file": "d.jsonl", **fields}).iter_rows(Job(7, Voice(), folder))
+    )  # type: ignore[arg-type]
 
 
 def asked(
@@ -53,10 +55,10 @@ def test_the_first_question_is_a_row_on_request(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("record", "said"), [
-    ({"id": "x", "topic": "t"}, "d.jsonl:1: turns: a list of turns is wanted"),
-    ({"topic": "t", "turns": FERRY["turns"]}, "d.jsonl:1: id: no such field; there are topic, turns"),
-    ({"id": "x", "topic": " ", "turns": FERRY["turns"]}, "d.jsonl:1: topic: ' ' where text is wanted"),
-    ({"id": "x", "topic": "t", "turns": ["no"]}, "turns[0]: a str where an object"),
+    ({"id": "x", "topic": "t"}, "d.jsonl:1: turns: expected a list of turns"),
+    ({"topic": "t", "turns": FERRY["turns"]}, "d.jsonl:1: id: no such field; available: topic, turns"),
+    ({"id": "x", "topic": " ", "turns": FERRY["turns"]}, "d.jsonl:1: topic: expected a text, got ' '"),
+    ({"id": "x", "topic": "t", "turns": ["no"]}, "turns[0]: expected an object {…}, got a str"),
     ({"id": "x", "topic": "t", "turns": [{"question": "q", "answer": "a"}]}, "turns[0]: rewrite: no such field"),
 ])
 def test_what_is_wrong_in_the_file_is_named_with_its_place(record: object, said: str, tmp_path: Path) -> None:
@@ -68,7 +70,9 @@ def test_what_is_wrong_in_the_file_is_named_with_its_place(record: object, said:
 def test_the_model_reads_a_line_for_each_turn_and_the_question_last() -> None:
     row = prepared(asked(["When does\nit run?", "From April."]))
     assert row["conversation"] == "Q: When does it run?\nA: From April.\nQ: And in winter?"
-    assert QueryRewriter().render_messages(row) == (Message("system", INSTRUCTION), Message("user", row["conversation"]))
+    assert QueryRewriter().render_messages(row) == (
+        Message("system", INSTRUCTION), Message("user", row["conversation"])
+    )
     assert QueryRewriter().render_target(row) == "When in winter?"
 
 
@@ -83,7 +87,7 @@ def test_of_a_long_history_the_opening_and_the_last_turns_stay() -> None:
 
 
 def test_a_history_that_is_no_list_of_texts_is_refused() -> None:
-    with pytest.raises(ValueError, match="row 'a': history: a list of texts is wanted"):
+    with pytest.raises(ValueError, match="row 'a': history: expected a list of texts"):
         prepared(asked("When? From April."))  # type: ignore[arg-type]
 
 
@@ -92,7 +96,7 @@ def test_the_audit_names_empty_rewrites_and_passages_that_are_not_there() -> Non
     passages = {"p1": Row("p1", {"text": "x"}, Provenance("parts"), table="passages")}
     found = list(QueryRewriter().audit(RowsJob(7, Voice(), Path(), {"passages": passages}, rows=rows)))
     assert [(each.check, each.text) for each in found] == [
-        ("empty", "its rewrite has no text"), ("missing", "'p9' is relevant to it and not in the passages"),
+        ("empty", "rewrite is empty"), ("missing", "relevant passage 'p9' is not in the side table"),
     ]
 
 
@@ -107,7 +111,9 @@ def test_a_row_is_shown_with_the_reference_where_the_answer_differs() -> None:
 
 def test_slices_say_how_long_the_history_is_and_what_the_question_leans_on() -> None:
     task = QueryRewriter()
-    assert task.get_row_slices(asked(["q", "a"])) == {"history": "1 exchange", "needs": "a rewrite", "refers by": "an ellipsis"}
+    assert task.get_row_slices(asked(["q", "a"])) == {
+        "history": "1 exchange", "needs": "a rewrite", "refers by": "an ellipsis"
+    }
     assert task.get_row_slices(asked([], "Who?", "who"))["refers by"] == "nothing"
     assert classify_reference("Where was it built?") == classify_reference("And him?") == "a pronoun"
     assert classify_reference("What about the red one in the corner?") == "an ellipsis"
@@ -123,7 +129,7 @@ def test_a_person_asks_with_or_without_a_history() -> None:
     assert task.build_query_row({"query": "Who?"})["conversation"] == "Q: Who?"
     assert task.build_query_row({"query": "Who?", "history": ["q", "a"]})["history"] == ["q", "a"]
     assert next(iter(task.prepare(RowsJob(7, Voice(), Path(), rows=[row])))) == row
-    with pytest.raises(ValueError, match="the query has no text"):
+    with pytest.raises(ValueError, match="query: expected a text"):
         task.build_query_row({"query": " "})
     assert task.format_answer(row, {}, Answer("question", "When in winter?")) == "When in winter?"
 
@@ -131,7 +137,8 @@ def test_a_person_asks_with_or_without_a_history() -> None:
 def test_copying_and_concatenating_answer_without_a_model() -> None:
     rows = [asked(["When does it run?", "From April."]), asked([], "Who?")]
     work = AnswerJob(
-        7, Voice(), Path(), rows=rows, train=[], validation=[], base=None, task=QueryRewriter(), objective=None,  # type: ignore[arg-type]
+        7, Voice(), Path(), rows=rows, train=[], validation=[], base=None, task=QueryRewriter(), objective=None,
+        # type: ignore[arg-type]
         adapter=None,
     )
     assert [answer.output for answer in CopyBaseline().answer(work)] == ["And in winter?", "Who?"]

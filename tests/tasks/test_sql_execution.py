@@ -60,6 +60,6 @@ def test_tables_tell_constructs_and_reasons(tmp_path: Path) -> None:
                           ("SELECT year FROM books GROUP BY year", "SELECT year FROM books GROUP BY 1")])
     tables = ExecutionAccuracy().build_tables(work)
     assert [line["construct"] for line in tables["constructs"]] == ["group", "simple"]
-    assert tables["refused"] == [{"reason": "there is no column", "rows": 1}]
-    with pytest.raises(ValueError, match="the right statement"):
+    assert tables["refused"] == [{"reason": "no such column", "rows": 1}]
+    with pytest.raises(ValueError, match="the reference query"):
         list(ExecutionAccuracy().score(job(tmp_path, [("SELECT nothing FROM books", "SELECT 1")])))

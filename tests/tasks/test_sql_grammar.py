@@ -68,7 +68,9 @@ def test_sql_of_people_is_brought_into_one_style(tmp_path: Path) -> None:
     assert canonicalise_sql(theirs, schema) == ours and is_same_statement(theirs, ours, schema)
     twice = "SELECT a.title FROM books AS a JOIN books AS b ON a.year = b.year WHERE b.title = 'Delta'"
     assert canonicalise_sql(twice, schema) == twice
-    said = canonicalise_sql("select title from books where id not in (select 1) and year is not null order by id asc", schema)
+    said = canonicalise_sql(
+        "select title from books where id not in (select 1) and year is not null order by id asc", schema
+    )
     assert said == "SELECT title FROM books WHERE id NOT IN (SELECT 1) AND year IS NOT NULL ORDER BY id"
     with pytest.raises(QueryRefusedError):
         canonicalise_sql("select title from magazines", schema)

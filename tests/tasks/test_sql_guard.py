@@ -19,19 +19,19 @@ ATTACKS = {
     "PRAGMA query_only = OFF": "PRAGMA",
     "ATTACH DATABASE '/tmp/other.db' AS other": "ATTACH",
     "VACUUM INTO '/tmp/copy.db'": "SELECT is allowed",
-    "SELECT 1; DROP TABLE books": "2 statements",
+    "SELECT 1; DROP TABLE books": "expected one statement, got 2",
     "WITH gone AS (DELETE FROM books RETURNING *) SELECT * FROM gone": "reading",
     "SELECT load_extension('/tmp/evil.so')": "load_extension",
     "SELECT writefile('/tmp/x', 'y')": "writefile",
     "SELECT randomblob(1000000000)": "randomblob",
-    "SELECT sql FROM sqlite_master": "no table sqlite_master",
-    "SELECT name FROM pragma_table_info('books')": "no table",
-    "SELECT salary FROM authors": "no column salary",
-    "SELECT books.name FROM books": "no column books.name",
-    "SELECT authors.name FROM books": "authors stands in no FROM",
-    "SELECT title FROM magazines": "no table magazines",
+    "SELECT sql FROM sqlite_master": "no such table: sqlite_master",
+    "SELECT name FROM pragma_table_info('books')": "no such table",
+    "SELECT salary FROM authors": "no such column: salary",
+    "SELECT books.name FROM books": "no such column: books.name",
+    "SELECT authors.name FROM books": "not in FROM: authors",
+    "SELECT title FROM magazines": "no such table: magazines",
     "SELEC title FROM books": "",
-    "": "no statement",
+    "": "expected one statement, got none",
 }
 
 
@@ -65,7 +65,9 @@ def test_a_statement_that_never_ends_is_stopped_at_the_same_step(books: SqliteDa
 
 
 def test_a_huge_result_is_cut_at_the_limit(books: SqliteDatabase) -> None:
-    result = guard.run_guarded_sql("SELECT a.id FROM books AS a CROSS JOIN books AS b CROSS JOIN books AS c", books, rows=10)
+    result = guard.run_guarded_sql(
+        "SELECT a.id FROM books AS a CROSS JOIN books AS b CROSS JOIN books AS c", books, rows=10
+    )
     assert len(result.rows) == 10 and result.truncated
 
 

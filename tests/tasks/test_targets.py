@@ -56,7 +56,8 @@ def test_the_merged_model_answers_as_the_adapter_does(stages: dict[str, Path], t
     assert [path.name for path in (job.out / "exports").iterdir()] == ["merged"]
     rows = job.open_input_rows("freeze", "test.jsonl")[:1]
     asked = ModelJob(
-        seed=7, report=job.report, root=tmp_path, tables=job.read_side_tables(), rows=rows, base=job.load_base(), task=Tiny(),
+        seed=7, report=job.report, root=tmp_path, tables=job.read_side_tables(), rows=rows, base=job.load_base(),
+        task=Tiny(),
         adapter=stages["train"] / "adapter",
     )
     said = next(iter(TinyCosine().answer(asked))).output

@@ -16,7 +16,7 @@ from factory_voice.voice_metrics import (
     compute_length_error,
 )
 
-EVAL = VoiceMetrics(unrelated=0.1, same=0.7)
+EVAL = VoiceMetrics(unrelated_cosine=0.1, same_cosine=0.7)
 
 
 def mean(metric: str, said: Callable[[Row], str]) -> float:
@@ -40,7 +40,9 @@ def test_nothing_said_is_worth_nothing() -> None:
 
 
 def test_a_changed_figure_counts_though_the_meaning_is_near() -> None:
-    wrong = [row["answer"].replace(*sorted(extract_written_figures(row["answer"])), "99") for row in TEST]  # type: ignore[call-arg]
+    wrong = [
+        row["answer"].replace(*sorted(extract_written_figures(row["answer"])), "99") for row in TEST
+    ]  # type: ignore[call-arg]
     scores = [each.values for each in EVAL.score(scoring(wrong))]
     assert [each["figures"] for each in scores] == [0, 0] == [each["on_brand"] for each in scores]
     assert min(each["meaning"] for each in scores) > 0.5
@@ -48,7 +50,9 @@ def test_a_changed_figure_counts_though_the_meaning_is_near() -> None:
 
 def test_figures_agree_when_none_is_lost_and_none_is_added() -> None:
     assert extract_written_figures("0 to 1,200.50 m at 9:30, then 3.") == {"0", "1,200.50", "9:30", "3"}
-    assert compute_figure_agreement(frozenset(), frozenset()) == 1 and compute_figure_agreement(frozenset("12"), frozenset("1")) == 0.5
+    assert compute_figure_agreement(frozenset(), frozenset()) == 1 and compute_figure_agreement(
+        frozenset("12"), frozenset("1")
+    ) == 0.5
 
 
 def test_style_is_fitted_on_training_rows_and_shown_with_its_auc() -> None:
@@ -76,8 +80,8 @@ def test_length_is_held_against_the_reference() -> None:
 
 
 def test_a_range_that_is_none_and_rows_without_answers_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"unrelated \(0.9\) has to be below same"):
-        VoiceMetrics(unrelated=0.9)
+    with pytest.raises(ValueError, match=r"unrelated_cosine \(0.9\) must be below same_cosine"):
+        VoiceMetrics(unrelated_cosine=0.9)
     with pytest.raises(ValueError, match="'knife-1' has no answer"):
         list(EVAL.score(replace(scoring(["", ""]), answers={})))
     with pytest.raises(ValueError, match="needs training rows"):

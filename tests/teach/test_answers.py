@@ -20,9 +20,9 @@ def test_a_wrong_schema_is_repaired_once_with_its_fault(tmp_path: Path) -> None:
         (reply,) = teacher(server, tmp_path).ask([ask("how?", schema=Mood)])
         (again,) = teacher(server, tmp_path).ask([ask("how?", schema=Mood)])
     first, second = server.asked
-    assert reply.value == Mood(mood="sad", sure=1) == again.value and again.cached
+    assert reply.value == Mood(mood="sad", sure=1) == again.value and again.from_cache
     assert first.body["response_format"]["json_schema"]["schema"]["required"] == ["mood", "sure"]
-    assert "mood: Input should be 'glad' or 'sad'" in second.text and reply.tokens_in == 20
+    assert "mood: Input should be 'glad' or 'sad'" in second.text and reply.input_tokens == 20
     assert statuses(tmp_path) == ["invalid", "ok"]
 
 
@@ -38,7 +38,9 @@ def test_a_wrong_schema_is_repaired_once_with_its_fault(tmp_path: Path) -> None:
 def test_failures_say_why_and_are_never_cached(tmp_path: Path, script: list[Play], fault: str, ends: list[str]) -> None:
     with serving(*script, otherwise=Play('{"mood": "glad", "sure": 2}')) as server:
         (failed,) = teacher(server, tmp_path).ask([ask("how?", schema=Mood)])
-        assert fault in failed.failed and failed.value is None and not list((tmp_path / RESPONSES_FOLDER).glob("*/*.json"))
+        assert fault in failed.error and failed.value is None and not list(
+            (tmp_path / RESPONSES_FOLDER).glob("*/*.json")
+        )
         assert statuses(tmp_path) == ends
         (reply,) = teacher(server, tmp_path).ask([ask("how?", schema=Mood)])
     assert reply.value == Mood(mood="glad", sure=2)
@@ -69,8 +71,8 @@ def test_a_request_that_is_refused_has_failed_and_a_refused_key_ends_it(tmp_path
 
     with serving(otherwise=judge) as server:
         replies = list(teacher(server, tmp_path).ask(ask(text) for text in "abc"))
-        assert [reply.failed for reply in replies] == ["", "the endpoint refuses it: 400: too long", ""]
+        assert [reply.error for reply in replies] == ["", "the endpoint rejected the request: 400: too long", ""]
         server.otherwise = Play(status=401, error={"message": "no such key"})
-        with pytest.raises(UnavailableError, match="refuses big: 401: no such key"):
+        with pytest.raises(UnavailableError, match="rejects requests to big: 401: no such key"):
             list(teacher(server, tmp_path).ask([ask("d")]))
     assert statuses(tmp_path).count("ok") == 2

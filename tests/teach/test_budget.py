@@ -22,8 +22,8 @@ def test_a_budget_stops_cleanly_and_goes_on_where_it_stopped(toy: Path, tmp_path
             code, said = curious.build(spec, home)
             assert code == UNAVAILABLE and "budget.tokens is spent: " in said[-1] and "are kept" in said[-1]
             assert 20 <= len(server.asked) < 20 + 4, "12 tokens an answer; never over by more than what is in flight"
-        code, said = curious.build(spec, home, "--set", "budget.tokens=0", "--set", "budget.money=30")
-        assert code == UNAVAILABLE and "budget.money is spent: " in said[-1]
+        code, said = curious.build(spec, home, "--set", "budget.tokens=0", "--set", "budget.cost=30")
+        assert code == UNAVAILABLE and "budget.cost is spent: " in said[-1]
         assert 25 <= len(server.asked) < 25 + 4, "1.2 an answer"
         code, said = curious.build(spec, home, "--set", "budget.tokens=500")
         assert code == 0, said

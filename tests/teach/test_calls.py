@@ -27,9 +27,9 @@ from pathlib import Path
 sys.path.insert(0, {tests!r})
 from teach_parts import ask
 from factory.api import Endpoint
-from factory.llm import Desk, Terms
-desk = Desk(Path({home!r}), Terms("test"), lambda: None)
-teacher = desk.teacher(Endpoint(model="big", base_url={url!r}, price_in=1e6, price_out=2e6))
+from factory.llm import BudgetTerms, TeacherPool
+desk = TeacherPool(Path({home!r}), BudgetTerms("test"), lambda: None)
+teacher = desk.get_teacher(Endpoint(model="big", base_url={url!r}, price_in=1e6, price_out=2e6))
 print([reply.text for reply in teacher.ask(ask(str(n)) for n in range(12))])
 """
 
@@ -94,9 +94,13 @@ def test_a_torn_line_harms_no_other(tmp_path: Path) -> None:
 
 def test_waits_grow_with_jitter_and_keep_what_the_server_asks() -> None:
     waits = [[compute_backoff(tries, None) for _ in range(200)] for tries in (1, 3, 20)]
-    assert [max(each) <= most for each, most in zip(waits, (FIRST_BACKOFF, 4 * FIRST_BACKOFF, MAX_BACKOFF), strict=True)] == [True] * 3
+    assert [
+        max(each) <= most for each, most in zip(waits, (FIRST_BACKOFF, 4 * FIRST_BACKOFF, MAX_BACKOFF), strict=True)
+    ] == [True] * 3
     assert min(waits[2]) < MAX_BACKOFF / 4 < MAX_BACKOFF / 2 < max(waits[2])
     assert all(5 <= compute_backoff(9, 5.0) <= 5 + FIRST_BACKOFF for _ in range(50))
     assert parse_retry_after({"retry-after": "2.5"}) == 2.5 and parse_retry_after({"retry-after-ms": "40"}) == 0.04
     assert parse_retry_after({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}) == 0.0
-    assert parse_retry_after({}) is parse_retry_after({"retry-after": "soon"}) is parse_retry_after({"retry-after": "nan"}) is None
+    assert parse_retry_after({}) is parse_retry_after(
+        {"retry-after": "soon"}
+    ) is parse_retry_after({"retry-after": "nan"}) is None

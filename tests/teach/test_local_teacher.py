@@ -44,21 +44,26 @@ def test_a_choice_is_the_likeliest_one(base: Base, tmp_path: Path) -> None:
     replies = list(teacher(base, tmp_path).ask(ask(text, choices=MOODS) for text in ["how?", "why?", "how?"]))
     decoder = TRANSFORMERS_KIT.load_decoder(base)
     said = f"how?\n\nAnswer with one of these, and nothing else: {' | '.join(MOODS)}"
-    weights = decoder.compute_choice_logprobs([decoder.tokenize_chat(ask(said).messages)], [[decoder.tokenize_answer(mood) for mood in MOODS]])[0]
+    weights = decoder.compute_choice_logprobs(
+        [decoder.tokenize_chat(ask(said).messages)], [[decoder.tokenize_answer(mood) for mood in MOODS]]
+    )[0]
     assert replies[0].text == MOODS[weights.index(max(weights))]
-    assert replies[0] == replies[2] and replies[0].tokens_in > 20 and replies[0].model == base.id
+    assert replies[0] == replies[2] and replies[0].input_tokens > 20 and replies[0].model == base.id
     assert statuses(tmp_path) == ["ok", "ok"]
 
 
 def test_votes_differ_by_draw_and_are_drawn_alike_again(base: Base, tmp_path: Path) -> None:
-    votes = [ask("how?", choices=MOODS, temperature=40.0, draw=draw) for draw in range(40)]
+    votes = [ask("how?", choices=MOODS, temperature=40.0, sample_index=draw) for draw in range(40)]
     first = [reply.text for reply in teacher(base, tmp_path / "one").ask(votes)]
     again = [reply.text for reply in teacher(base, tmp_path / "other").ask(reversed(votes))]
     assert again[::-1] == first and len(Counter(first)) == 3
 
 
 def test_texts_are_drawn_from_their_seed_whoever_is_beside_them(base: Base, tmp_path: Path) -> None:
-    asks = [ask(text, temperature=1.0, draw=draw, max_tokens=6) for text in ["how?", "why not now?"] for draw in (0, 1)]
+    asks = [
+        ask(text, temperature=1.0, sample_index=draw, max_tokens=6) for text in ["how?", "why not now?"]
+        for draw in (0, 1)
+    ]
     together = [reply.text for reply in teacher(base, tmp_path / "one").ask(asks)]
     alone = [next(iter(teacher(base, tmp_path / f"alone{n}").ask([each]))).text for n, each in enumerate(asks)]
     assert together == alone and len(set(together)) == 4
@@ -67,7 +72,8 @@ def test_texts_are_drawn_from_their_seed_whoever_is_beside_them(base: Base, tmp_
 def test_a_schema_is_followed_by_a_model_of_noise(
     base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(generation, "GUIDED_TOP_K", (16, 300))  # a random model may think the one right token the least likely
+    # a random model may think the one right token the least likely
+    monkeypatch.setattr(generation, "GUIDED_TOP_K", (16, 300))
     asks = [ask(text, schema=Small, max_tokens=60, temperature=1.0) for text in ("how?", "why?")]
     replies = list(teacher(base, tmp_path).ask(asks))
     assert all(isinstance(reply.value, Small) for reply in replies), replies
@@ -76,9 +82,9 @@ def test_a_schema_is_followed_by_a_model_of_noise(
 def test_what_was_said_is_kept_and_what_was_cut_off_is_not(base: Base, tmp_path: Path) -> None:
     right, cut = ask("how?", choices=MOODS), ask("how?", max_tokens=2)
     first = list(teacher(base, tmp_path).ask([right, cut]))
-    assert first[1].failed == "the answer was cut off at 2 tokens" and statuses(tmp_path) == ["ok", "truncated"]
+    assert first[1].error == "the answer was cut off at 2 tokens" and statuses(tmp_path) == ["ok", "truncated"]
     again = list(teacher(base, tmp_path, nobody).ask([right]))
-    assert again[0].text == first[0].text and again[0].cached
+    assert again[0].text == first[0].text and again[0].from_cache
     with pytest.raises(UnavailableError, match="--replay: no answer to request"):
         list(teacher(base, tmp_path, nobody, replay=True).ask([right, cut]))
 
@@ -86,7 +92,7 @@ def test_what_was_said_is_kept_and_what_was_cut_off_is_not(base: Base, tmp_path:
 def test_what_the_model_can_not_read_to_its_end_is_not_asked(base: Base, tmp_path: Path) -> None:
     asks = [ask("how?" * 900, max_tokens=4), ask("how?", choices=MOODS), ask("why?" * 900, choices=MOODS)]
     replies = list(teacher(base, tmp_path).ask(asks))
-    assert ["too long" in reply.failed for reply in replies] == [True, False, True]
+    assert ["too long" in reply.error for reply in replies] == [True, False, True]
 
 
 def test_a_budget_holds_for_it_too(base: Base, tmp_path: Path) -> None:

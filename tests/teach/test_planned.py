@@ -64,10 +64,10 @@ def test_an_endpoint_is_known_by_what_its_answers_depend_on(spec: Path, registry
 
     first = synthesize()
     assert "base[teacher]" not in first.inputs and first.hosts == ("localhost:8000",)
-    patience = {"key_env": "KEY", "price_in": 3, "timeout": 5, "retries": 1, "concurrency": 9, "rate": 2}
+    patience = {"key_env": "KEY", "price_in": 3, "timeout": 5, "retries": 1, "concurrency": 9, "requests_per_second": 2}
     for name, value in patience.items():
         assert synthesize(**{name: value}).key == first.key, name
-    for other in ({"model": "bigger"}, {"base_url": "http://localhost:8001/v1"}, {"body": {"top_p": 0.5}}):
+    for other in ({"model": "bigger"}, {"base_url": "http://localhost:8001/v1"}, {"extra_body": {"top_p": 0.5}}):
         assert synthesize(**other).key != first.key, other
 
 
@@ -81,16 +81,16 @@ def test_only_the_stages_that_name_a_host_may_speak_to_it(spec: Path, registry: 
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
-        ("models.teacher={model: big, base_url: 'http://me:secret@host/v1'}", "holds a user or a key"),
-        ("models.teacher={model: big, base_url: 'ftp://host'}", "expected the endpoint, such as"),
+        ("models.teacher={model: big, base_url: 'http://me:secret@host/v1'}", "contains credentials"),
+        ("models.teacher={model: big, base_url: 'ftp://host'}", "expected the base URL of the API, such as"),
         ("models.teacher={model: big, base_url: 'http://host', retrys: 1}", "did you mean 'retries'"),
         ("models.teacher={model: big}", "base_url: missing"),
         ("models.teacher=3", "expected text"),
-        (f"models.judge={HERE}", "nothing here uses it"),
-        (f"models.teacher={HERE}", "budget.money can not count it"),
+        (f"models.judge={HERE}", "unused; remove it"),
+        (f"models.teacher={HERE}", "budget.cost needs prices"),
     ],
 )
 def test_what_is_wrong_with_a_teacher_is_said(spec: Path, registry: Registry, change: str, fault: str) -> None:
     with pytest.raises(SpecError, match=fault) as caught:
-        planned(spec, registry, change, "budget.money=3")
+        planned(spec, registry, change, "budget.cost=3")
     assert "secret" not in str(caught.value).replace(change, "")

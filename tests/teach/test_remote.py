@@ -21,8 +21,8 @@ def test_replies_come_in_order_though_answers_do_not(tmp_path: Path) -> None:
         replies = list(teacher(server, tmp_path).ask(ask(text) for text in "abcdef"))
     assert [reply.text for reply in replies] == list("ABCDEF")
     assert [each.text for each in server.asked][-1] == "a" and 1 < server.most_at_once <= 4
-    assert replies[0].model == "big" and (replies[0].tokens_in, replies[0].tokens_out) == (10, 2)
-    assert replies[0].cost == pytest.approx(14) and len({reply.prompt for reply in replies}) == 6
+    assert replies[0].model == "big" and (replies[0].input_tokens, replies[0].output_tokens) == (10, 2)
+    assert replies[0].cost == pytest.approx(14) and len({reply.prompt_digest for reply in replies}) == 6
 
 
 def test_what_was_asked_is_not_asked_again_and_one_change_is_one_call(tmp_path: Path) -> None:
@@ -31,12 +31,13 @@ def test_what_was_asked_is_not_asked_again_and_one_change_is_one_call(tmp_path: 
         assert sum(server.served.values()) == 3 and first[0] == first[2]
         again = list(teacher(server, tmp_path).ask(ask(text) for text in ["a", "b", "a", "d"]))
         assert server.served == {"a": 1, "b": 1, "c": 1, "d": 1}
-    assert [reply.cached for reply in again] == [True, True, True, False]
+    assert [reply.from_cache for reply in again] == [True, True, True, False]
     assert [reply.text for reply in again] == ["A", "B", "A", "D"] and again[0].cost == first[0].cost
 
 
 @pytest.mark.parametrize(
-    "change", [{"temperature": 0.5}, {"max_tokens": 7}, {"draw": 1}, {"schema": Mood}, {"choices": ("X",)}], ids=str
+    "change", [{"temperature": 0.5}, {"max_tokens": 7}, {"sample_index": 1}, {"schema": Mood}, {"choices": ("X",)}],
+    ids=str
 )
 def test_whatever_an_answer_depends_on_is_another_request(tmp_path: Path, change: dict[str, Any]) -> None:
     with serving(otherwise=Play("X")) as server:
@@ -59,7 +60,7 @@ def test_whatever_an_answer_depends_on_is_another_request(tmp_path: Path, change
 def test_what_passes_is_tried_again_and_paid_once(tmp_path: Path, trouble: Play, status: Any) -> None:
     with serving(trouble) as server:
         (reply,) = teacher(server, tmp_path, timeout=0.5).ask([ask("a")])
-    assert reply.text == "A" and not reply.failed
+    assert reply.text == "A" and not reply.error
     assert statuses(tmp_path) == [status, "ok"]
 
 
@@ -73,7 +74,7 @@ def test_retry_after_is_honoured_and_holds_everybody_back(tmp_path: Path) -> Non
 def test_a_rate_is_kept(tmp_path: Path) -> None:
     with serving() as server:
         start = time.monotonic()
-        list(teacher(server, tmp_path, rate=20.0, concurrency=8).ask(ask(str(n)) for n in range(11)))
+        list(teacher(server, tmp_path, requests_per_second=20.0, concurrency=8).ask(ask(str(n)) for n in range(11)))
         assert time.monotonic() - start >= 0.5
         times = sorted(each.at for each in server.asked)
     assert all(times[n + 4] - times[n] > 0.1 for n in range(len(times) - 4))

@@ -10,11 +10,11 @@ from tui_parts import NOW, home_of_three, line
 
 from factory import events
 from factory.runs.run_view import DEAD, FINISHED, RUNNING, STOPPED
-from factory.tui.estimates import earlier, finish, usage
-from factory.tui.forget import forget, losses
-from factory.tui.index import END, WHOLE, Index
-from factory.tui.tail import AGAIN, Tail
-from factory.tui.watch import Watch
+from factory.tui.delete_runs import delete_runs, plan_deletion
+from factory.tui.estimates import estimate_remaining_time, load_earlier_runs, measure_process_usage
+from factory.tui.follow import TORN_AFTER, JournalFollower
+from factory.tui.run_index import MAX_WHOLE_BYTES, TAIL_BYTES, RunIndex
+from factory.tui.run_watcher import RunWatcher
 
 PLAN = [{"name": name, "key": f"{i:032x}"} for i, name in enumerate(("gather", "train", "gate"))]
 
@@ -32,38 +32,39 @@ def journal(home: Path, *lines: bytes, run: str = "20261122-010000-icd-0001") ->
 
 def test_a_tail_gives_each_event_once(tmp_path: Path) -> None:
     path = journal(tmp_path, line(1, begun()))
-    tail = Tail(path)
-    assert len(tail.look()[1]) == 1 and tail.look()[1] == []
+    tail = JournalFollower(path)
+    assert len(tail.read_new_events()[1]) == 1 and tail.read_new_events()[1] == []
     with path.open("ab") as file:
         file.write(line(2, events.StageStarted("train", "k", "new"))[:20])
         file.flush()
-        assert tail.look()[1] == [] and not tail.torn
+        assert tail.read_new_events()[1] == [] and not tail.torn
         file.write(line(2, events.StageStarted("train", "k", "new"))[20:])
-    assert [type(event).__name__ for _, event in tail.look()[1]] == ["StageStarted"]
+    assert [type(event).__name__ for _, event in tail.read_new_events()[1]] == ["StageStarted"]
 
 
 def test_half_a_line_that_nobody_finishes_is_torn(tmp_path: Path) -> None:
-    tail = Tail(journal(tmp_path, line(1, begun()), b'{"at": 17953'))
-    for _ in range(AGAIN + 1):
-        tail.look()
-    assert tail.torn and not tail.newer and tail.spoilt == 0
+    tail = JournalFollower(journal(tmp_path, line(1, begun()), b'{"at": 17953'))
+    for _ in range(TORN_AFTER + 1):
+        tail.read_new_events()
+    assert tail.torn and not tail.newer_version and tail.invalid_lines == 0
 
 
 def test_a_journal_that_was_replaced_is_read_anew(tmp_path: Path) -> None:
     path = journal(tmp_path, line(1, begun()), *(line(2, events.Noted("train", "info", f"{i}")) for i in range(9)))
-    watch = Watch(path).all()
+    watch = RunWatcher(path).read_all()
     assert len(watch.notes) == 9
     journal(tmp_path, line(1, begun()), line(3, events.Noted("train", "info", "other")))
-    watch.all()
+    watch.read_all()
     assert [text for *_, text in watch.notes] == ["other"]
 
 
 def test_a_newer_factory_is_named_and_not_obeyed(tmp_path: Path) -> None:
     newer = b'{"at": 2, "type": "TeleportStarted", "v": 9, "stage": "train"}\n'
-    watch = Watch(journal(tmp_path, line(1, begun()), newer, b"not json\n")).all()
-    assert watch.tail.newer and watch.strange == {"TeleportStarted": 1} and watch.tail.spoilt == 1
-    summary = Index(tmp_path).refresh().all()[0]
-    assert summary.newer and summary.name == "icd"
+    watch = RunWatcher(journal(tmp_path, line(1, begun()), newer, b"not json\n")).read_all()
+    assert watch.follower.newer_version and watch.follower.invalid_lines == 1
+    assert watch.unknown_events == {"TeleportStarted": 1}
+    summary = RunIndex(tmp_path).refresh().list_runs()[0]
+    assert summary.newer_version and summary.name == "icd"
 
 
 def test_a_process_that_is_gone_leaves_a_dead_run(tmp_path: Path) -> None:
@@ -71,77 +72,81 @@ def test_a_process_that_is_gone_leaves_a_dead_run(tmp_path: Path) -> None:
     gone.wait()
     started = line(1, events.StageStarted("train", "k", "new"))
     path = journal(tmp_path, line(1, begun(gone.pid)), started)
-    view = Watch(path).all().settled()
+    view = RunWatcher(path).read_all().get_view()
     assert view.state == DEAD and view.stages["train"].state == STOPPED
-    assert Index(tmp_path).refresh().all()[0].state == DEAD
+    assert RunIndex(tmp_path).refresh().list_runs()[0].state == DEAD
     path.write_bytes(line(4e9, begun(os.getpid())) + started)
-    assert Index(tmp_path).refresh().all()[0].state == RUNNING
+    assert RunIndex(tmp_path).refresh().list_runs()[0].state == RUNNING
 
 
 def test_every_moment_of_the_past_can_be_shown(tmp_path: Path) -> None:
     run = fake_run(tmp_path)
-    watch = Watch(tmp_path / "runs" / run / "journal.jsonl").all()
-    start, end = watch.bounds
-    half = watch.at(start + 23)
+    watch = RunWatcher(tmp_path / "runs" / run / "journal.jsonl").read_all()
+    start, end = watch.time_range
+    half = watch.view_at(start + 23)
     assert half.stages["train"].state == RUNNING and half.stages["gate"].state == "waiting" and half.end is None
-    assert watch.at(end).stages["gate"].state == "done"
-    assert 0 < len(watch.curve("loss", at=start + 22.5)) < len(watch.curve("loss")) == 60
+    assert watch.view_at(end).stages["gate"].state == "done"
+    assert 0 < len(watch.get_curve("loss", at=start + 22.5)) < len(watch.get_curve("loss")) == 60
 
 
 def test_an_index_reads_two_ends_and_tells_what_reading_all_tells(tmp_path: Path) -> None:
     many = [line(10 + i, events.Measured("train", i, {"loss": 1.0})) for i in range(2000)]
-    ends = [line(9, events.StageStarted("train", "k", "new")), *many,
-            *(line(3000 + n, events.Progress("train", 1900 + 10 * n, 2000, "steps")) for n in (0, 10))]
+    ends = [
+        line(9, events.StageStarted("train", "k", "new")),
+        *many,
+        *(line(3000 + n, events.Progress("train", 1900 + 10 * n, 2000, "steps")) for n in (0, 10)),
+    ]
     path = journal(tmp_path, line(1, begun()), *ends)
-    assert path.stat().st_size > WHOLE > END
-    one = Index(tmp_path).refresh().all()[0]
-    view = Watch(path).all().run
-    assert (one.stage, one.number, one.stages, one.done, one.total) == ("train", 2, 3, 2000, 2000)
-    assert one.rate == 10.0 and one.name == view.name and one.seen == view.last_event_at
+    assert path.stat().st_size > MAX_WHOLE_BYTES > TAIL_BYTES
+    one = RunIndex(tmp_path).refresh().list_runs()[0]
+    view = RunWatcher(path).read_all().view
+    assert (one.stage, one.stage_number, one.stage_count, one.done, one.total) == ("train", 2, 3, 2000, 2000)
+    assert one.rate == 10.0 and one.name == view.name and one.last_event_at == view.last_event_at
 
 
 def test_an_index_remembers_and_notices(tmp_path: Path) -> None:
     home = home_of_three(tmp_path)
-    first = Index(home).refresh()
+    first = RunIndex(home).refresh()
     first.save()
-    again = Index(home).load()
-    assert [one.id for one in again.all()] == [one.id for one in first.all()] and not any(again.steps())
-    oldest = again.all()[2]
+    again = RunIndex(home).load()
+    assert [run.id for run in again.list_runs()] == [run.id for run in first.list_runs()]
+    assert not any(again.iter_refresh())
+    oldest = again.list_runs()[2]
     assert (oldest.verdict, oldest.state, oldest.baseline) == ("SHIP", FINISHED, "untuned")
-    forget(home, [oldest.id])
-    assert any(again.steps()) and len(again.all()) == 2
-    again.file.write_text("{torn")
-    assert Index(home).load().found == {} and len(Index(home).load().refresh().found) == 2
+    delete_runs(home, [oldest.id])
+    assert any(again.iter_refresh()) and len(again.list_runs()) == 2
+    again.path.write_text("{torn")
+    assert RunIndex(home).load().summaries == {} and len(RunIndex(home).load().refresh().summaries) == 2
 
 
 def test_a_file_that_can_not_be_read_is_shown_as_such(tmp_path: Path) -> None:
     (tmp_path / "runs" / "20261122-010000-icd-0001" / "journal.jsonl").mkdir(parents=True)
-    (one,) = Index(tmp_path).refresh().all()
+    (one,) = RunIndex(tmp_path).refresh().list_runs()
     assert not one.readable and one.name == "icd" and one.error
 
 
 def test_deleting_says_what_is_lost_and_spares_what_runs(tmp_path: Path) -> None:
     home = home_of_three(tmp_path)
     fake_run(home, "20261122-030000-live-aaaa", end=False, pid=os.getpid(), at=4e9)
-    index = Index(home).refresh()
-    lost = losses(index, [one.id for one in index.all()])
-    assert len(lost.runs) == 3 and any("is going on and stays" in text for text in lost.said)
-    assert any("A version of icd leaves the shelf" in text for text in lost.said)
-    assert sorted(forget(home, lost.runs)) == sorted(lost.runs)
+    index = RunIndex(home).refresh()
+    lost = plan_deletion(index, [one.id for one in index.list_runs()])
+    assert len(lost.runs) == 3 and any("is still running and will not be deleted" in text for text in lost.messages)
+    assert any("A version of icd disappears" in text for text in lost.messages)
+    assert sorted(delete_runs(home, lost.runs)) == sorted(lost.runs)
     assert os.listdir(home / "runs") == ["20261122-030000-live-aaaa"]
 
 
 def test_an_end_is_foretold_from_earlier_runs(tmp_path: Path) -> None:
     home = home_of_three(tmp_path)
     fake_run(home, "20261122-030000-icd-aaaa", end=False, pid=os.getpid(), at=NOW)
-    index = Index(home).refresh()
-    view = Watch(home / "runs" / "20261122-030000-icd-aaaa" / "journal.jsonl").all().run
-    found = finish(view, earlier(home, "icd", index), NOW + 30)
-    assert found is not None and found.runs == 2
-    assert 0 < found.least < found.seconds < found.most
+    index = RunIndex(home).refresh()
+    view = RunWatcher(home / "runs" / "20261122-030000-icd-aaaa" / "journal.jsonl").read_all().view
+    found = estimate_remaining_time(view, load_earlier_runs(home, "icd", index), NOW + 30)
+    assert found is not None and found.earlier_runs == 2
+    assert 0 < found.low < found.seconds < found.high
 
 
 def test_a_process_is_weighed_with_all_below_it() -> None:
-    mine = usage(os.getpid())
-    assert mine is not None and mine.memory > 2**20 and mine.cpu > 0
-    assert usage(2**30) is None
+    mine = measure_process_usage(os.getpid())
+    assert mine is not None and mine.memory_bytes > 2**20 and mine.cpu_seconds > 0
+    assert measure_process_usage(2**30) is None

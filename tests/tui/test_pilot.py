@@ -8,13 +8,12 @@ from fake_runs import fake_run
 from textual.widgets import Input
 from tui_parts import SHIPPED, drive, home_of_three, settled, text_of
 
-from factory.tui.keys import COMMON
-from factory.tui.look import LIGHT
+from factory.tui.keys import COMMON_KEYS, SCREENS
 from factory.tui.screens.compare import ComparePage
 from factory.tui.screens.help import ConfirmScreen, HelpScreen
 from factory.tui.screens.runs import RunsPage
 from factory.tui.screens.verdict import VerdictPage
-from factory.tui.widgets.bars import SCREENS
+from factory.tui.theme import LIGHT
 
 
 def test_a_newcomer_finds_what_to_ship_and_where_it_got_worse(three: Path) -> None:
@@ -25,7 +24,7 @@ def test_a_newcomer_finds_what_to_ship_and_where_it_got_worse(three: Path) -> No
         assert isinstance(app.screen, VerdictPage) and "answers these 40 test rows better than untuned" in text_of(app)
         await pilot.press("w")
         await settled(app, pilot)
-        rows = app.screen.listing("rows").grid.records
+        rows = app.screen.listing("rows").grid.rows
         assert isinstance(app.screen, ComparePage) and rows and {r.values[0] for r in rows} == {"lost"}
         assert rows[0].values[5] == min(r.values[5] for r in rows)
 
@@ -49,11 +48,11 @@ def test_typing_filters_and_escape_brings_all_back(three: Path) -> None:
         listing = app.screen.listing("list")
         await pilot.press("slash", *"voice")
         await pilot.pause()
-        assert [r.values[0] for r in listing.grid.records] == ["voice"]
+        assert [r.values[0] for r in listing.grid.rows] == ["voice"]
         await pilot.press("enter")
         assert app.focused is listing
         await pilot.press("escape")
-        assert len(listing.grid.records) == 3 and app.screen.query_one("#search", Input).has_class("hidden")
+        assert len(listing.grid.rows) == 3 and app.screen.query_one("#search", Input).has_class("hidden")
 
     drive(three, story)
 
@@ -66,9 +65,9 @@ def test_any_column_sorts_and_the_cursor_stays_with_its_run(three: Path) -> None
         gain = [c.name for c in listing.grid.columns].index("gain")
         while listing.by != gain:
             await pilot.press("s")
-        assert listing.grid.records[0].values[gain] > 0 and listing.current.key == here
+        assert listing.grid.rows[0].values[gain] > 0 and listing.current.key == here
         await pilot.press("S")
-        assert listing.grid.records[0].values[gain] < 0
+        assert listing.grid.rows[0].values[gain] < 0
 
     drive(three, story, size=(200, 60))
 
@@ -78,13 +77,13 @@ def test_marked_runs_are_compared_and_the_next_worse_row_is_a_key_away(three: Pa
         await pilot.press("down", "space", "space", "c")
         await settled(app, pilot)
         page = app.screen
-        assert isinstance(page, ComparePage) and page.found is not None and len(page.found.sides) == 2
+        assert isinstance(page, ComparePage) and page.comparison is not None and len(page.comparison.sides) == 2
         rows = page.listing("rows")
         await pilot.press("end", "n")
         assert rows.current.values[0] == "lost" and rows.cursor == 0
         await pilot.press("n")
         assert rows.cursor == 1
-        assert any(r.values[1] for r in page.listing("metrics").grid.records), "a clear winner is named"
+        assert any(r.values[1] for r in page.listing("metrics").grid.rows), "a clear winner is named"
 
     drive(three, story, size=(200, 60))
 
@@ -92,15 +91,15 @@ def test_marked_runs_are_compared_and_the_next_worse_row_is_a_key_away(three: Pa
 def test_one_run_is_taken_apart_into_its_contenders(three: Path) -> None:
     async def story(app, pilot):
         page = app.screen
-        assert [side.contender for side in page.found.sides] == ["tuned", "untuned", "bm25", "hybrid"]
+        assert [side.contender for side in page.comparison.sides] == ["tuned", "untuned", "bm25", "hybrid"]
         assert "A tuned" in text_of(app)
-        before = page.listing("rows").grid.records[0].values[3:6]
+        before = page.listing("rows").grid.rows[0].values[3:6]
         await pilot.press("b")
         await pilot.pause()
-        assert page.other == 2 and page.listing("rows").grid.records[0].values[3:6] != before
+        assert page.other == 2 and page.listing("rows").grid.rows[0].values[3:6] != before
         await pilot.press("x")
         await settled(app, pilot)
-        assert page.found.sides[0].contender == "bm25"
+        assert page.comparison.sides[0].contender == "bm25"
 
     drive(three, story, start="compare", run=SHIPPED)
 
@@ -110,12 +109,12 @@ def test_deleting_asks_and_only_y_deletes(tmp_path: Path) -> None:
 
     async def story(app, pilot):
         await pilot.press("d")
-        assert isinstance(app.screen, ConfirmScreen) and "Lost for good" in text_of(app)
+        assert isinstance(app.screen, ConfirmScreen) and "permanently deletes" in text_of(app)
         await pilot.press("enter")
         assert isinstance(app.screen, RunsPage) and len(list((home / "runs").iterdir())) == 3
         await pilot.press("d", "y")
         await pilot.pause()
-        assert len(list((home / "runs").iterdir())) == 2 and len(app.screen.listing("list").grid.records) == 2
+        assert len(list((home / "runs").iterdir())) == 2 and len(app.screen.listing("list").grid.rows) == 2
 
     drive(home, story)
 
@@ -127,7 +126,7 @@ def test_help_names_every_key_of_a_screen(three: Path, screen: str) -> None:
         await pilot.press("question_mark")
         assert isinstance(app.screen, HelpScreen)
         said = re.sub(r"\s+", " ", app.screen.query_one("#help").text())
-        assert [k.said for k in (*keys, *COMMON) if re.sub(r"\s+", " ", k.said) not in said] == []
+        assert [k.description for k in (*keys, *COMMON_KEYS) if re.sub(r"\s+", " ", k.description) not in said] == []
         await pilot.press("escape")
         assert not isinstance(app.screen, HelpScreen)
 
@@ -139,12 +138,12 @@ def test_the_past_of_a_run_is_gone_through_and_left_again(three: Path) -> None:
         page = app.screen
         await pilot.press(*["less_than_sign"] * 6, "left", "left", "left")
         assert page.moment is not None and "replay" in text_of(app)
-        states = [r.values[2] for r in page.listing("stages").grid.records]
+        states = [r.values[2] for r in page.listing("stages").grid.rows]
         assert "waiting" in states and "running" in states
         await pilot.press("space")
         assert page.replay.playing
         await pilot.press("L")
-        assert page.moment is None and "waiting" not in [r.values[2] for r in page.listing("stages").grid.records]
+        assert page.moment is None and "waiting" not in [r.values[2] for r in page.listing("stages").grid.rows]
 
     drive(three, story, start="run", run=SHIPPED)
 
@@ -156,7 +155,7 @@ def test_a_stage_tells_why_it_ran(three: Path) -> None:
         await pilot.press("enter")
         assert page.deck.active == "detail" and "no earlier run of this spec" in page.pages("detail").text()
         await pilot.press("m", "l", "w")
-        assert page.name_shown == "learning_rate" and page.how.log
+        assert page.metric == "learning_rate" and page.how.log
 
     drive(three, story, start="run", run=SHIPPED)
 
@@ -170,7 +169,10 @@ def test_tables_and_screens_are_taken_along(three: Path, tmp_path: Path, monkeyp
 
     drive(three, story, size=(60, 20))
     assert sorted(p.name for p in tmp_path.iterdir()) == [
-        "factory-runs-list-2.csv", "factory-runs-list.csv", "factory-runs.svg"]
+        "factory-runs-list-2.csv",
+        "factory-runs-list.csv",
+        "factory-runs.svg",
+    ]
     assert (tmp_path / "factory-runs-list.csv").read_text().splitlines()[0].startswith("specialist,state,stage")
 
 
@@ -188,13 +190,13 @@ def test_the_shelf_names_versions_and_verifies(tmp_path: Path) -> None:
 
     async def story(app, pilot):
         shelf = app.screen.listing("shelf")
-        assert [(r.values[0], r.values[1]) for r in shelf.grid.records] == [("icd@2", "latest"), ("icd@1", "shipped")]
+        assert [(r.values[0], r.values[1]) for r in shelf.grid.rows] == [("icd@2", "latest"), ("icd@1", "shipped")]
         await pilot.press("v")
         await settled(app, pilot)
-        assert "problems" in shelf.grid.records[0].values[-1]
+        assert "problems" in shelf.grid.rows[0].values[-1]
         await pilot.press("a", *"production", "enter")
         await pilot.pause()
-        assert shelf.grid.records[0].values[1] == "latest, production"
+        assert shelf.grid.rows[0].values[1] == "latest, production"
 
     drive(home, story, start="specialists")
 
@@ -205,7 +207,7 @@ def test_runs_that_come_are_shown_at_once(tmp_path: Path) -> None:
     async def story(app, pilot):
         fake_run(home, "20261122-050000-sql-abcd", at=1_795_400_000.0)
         await pilot.pause(1.3)
-        assert app.screen.listing("list").grid.records[0].values[0] == "sql"
+        assert app.screen.listing("list").grid.rows[0].values[0] == "sql"
 
     drive(home, story)
 

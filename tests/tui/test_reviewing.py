@@ -7,9 +7,9 @@ from textual.widgets import Input
 from tui_parts import drive, home_of_three, settled, text_of
 
 from factory.data.review_decisions import read_decisions
-from factory.tui.asking import Asking, Reply, fields_of, spelled
-from factory.tui.lines import text_of as plain
-from factory.tui.views import trying
+from factory.tui.rich_text import render_plain_text as plain
+from factory.tui.specialist_client import Reply, SpecialistPool, format_fields, parse_fields
+from factory.tui.views import replies_view
 
 
 def sat(home: Path, story, reviewer: str = "ana", count: int = 4) -> None:
@@ -17,7 +17,7 @@ def sat(home: Path, story, reviewer: str = "ana", count: int = 4) -> None:
 
     async def begin(app, pilot):
         await settled(app, pilot)
-        app.screen._come(desk(home, rows(12), reviewer, count))
+        app.screen._show_session(desk(home, rows(12), reviewer, count))
         await pilot.pause()
         await story(app, pilot)
 
@@ -32,7 +32,7 @@ def test_a_key_decides_and_the_next_row_comes(tmp_path: Path) -> None:
         assert said == ["accept", "reject", "skip"] and app.screen.item.key != first.key
         assert "2 of 4 rows" in text_of(app) and "✓ accept 1" in text_of(app)
         await pilot.press("u", "u")
-        assert app.screen.desk.progress().decided == 1
+        assert app.screen.session.measure_progress().decided == 1
 
     sat(home_of_three(tmp_path), story)
 
@@ -59,7 +59,7 @@ def test_an_answer_is_edited_and_a_wrong_one_refused(tmp_path: Path) -> None:
 def test_two_reviewers_see_how_they_agree(tmp_path: Path) -> None:
     async def first(app, pilot):
         await pilot.press("a", "a", "r", "a")
-        assert "nothing waits" in text_of(app) and "one reviewer alone" in text_of(app)
+        assert "all rows are reviewed" in text_of(app) and "only one reviewer" in text_of(app)
 
     async def second(app, pilot):
         await pilot.press("a", "a", "a", "a")
@@ -92,21 +92,22 @@ def test_what_can_not_be_asked_is_said_beside_the_others(tmp_path: Path) -> None
 def test_answers_stand_beside_each_other_and_can_not_harm_the_terminal() -> None:
     replies = {
         "a@1": Reply("a@1", "\x1b[2Jwhen was 👩\u200d👧 born?\nهنا", seconds=1.5),
-        "b@1": Reply("b@1", "half an ans"), "c@1": Reply("c@1", failed="it died", seconds=0.2),
+        "b@1": Reply("b@1", "half an ans"),
+        "c@1": Reply("c@1", error="it died", seconds=0.2),
         "d@1": Reply("d@1", answers=({"id": "N1", "score": 0.5, "text": "kidney"},), seconds=0.1),
     }
-    shown = plain(trying.answers(replies, 140))
+    shown = plain(replies_view.render_replies(replies, 140))
     assert "\x1b" not in shown and "\u200d" not in shown and "when was 👩 born?" in shown
     assert shown.splitlines()[0].split()[:4] == ["a@1", "1.5", "s", "b@1"] and "✗ it died" in shown and "▌" in shown
-    assert len(plain(trying.answers(replies, 40)).splitlines()) > len(shown.splitlines())
+    assert len(plain(replies_view.render_replies(replies, 40)).splitlines()) > len(shown.splitlines())
 
 
 def test_further_columns_are_typed_as_on_the_command_line() -> None:
     fields = {"history": ["Who was Ada?"], "language": "en"}
-    assert fields_of(spelled(fields)) == fields and fields_of("") == {}
+    assert parse_fields(format_fields(fields)) == fields and parse_fields("") == {}
 
 
 def test_closing_leaves_no_process(tmp_path: Path) -> None:
-    asking = Asking(home_of_three(tmp_path))
+    asking = SpecialistPool(home_of_three(tmp_path))
     asking.close()
-    assert asking.ask("icd", "why?", {}).failed and not asking.askers
+    assert asking.ask("icd", "why?", {}).error and not asking.clients

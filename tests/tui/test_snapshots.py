@@ -12,14 +12,19 @@ from tui_parts import NOW, drive, home_of_three, settled, text_of
 
 from factory.cli.app import app as commands
 from factory.runs.specialists import find_version
-from factory.tui.once import SCREENS, once
+from factory.tui.snapshot import PRINTABLE_SCREENS, take_snapshot
 
 KEPT = Path(__file__).parent / "snapshots"
 SHIPPED = "20261122-015700-icd-0f3a"
 PICTURES = {
-    "runs-60x20": ((60, 20), "runs"), "runs-200x60": ((200, 60), "runs"), "run-80x24": ((80, 24), "run"),
-    "run-200x60": ((200, 60), "run"), "verdict-60x20": ((60, 20), "verdict"), "verdict-200x60": ((200, 60), "verdict"),
-    "compare-80x24": ((80, 24), "compare"), "specialists-80x24": ((80, 24), "specialists"),
+    "runs-60x20": ((60, 20), "runs"),
+    "runs-200x60": ((200, 60), "runs"),
+    "run-80x24": ((80, 24), "run"),
+    "run-200x60": ((200, 60), "run"),
+    "verdict-60x20": ((60, 20), "verdict"),
+    "verdict-200x60": ((200, 60), "verdict"),
+    "compare-80x24": ((80, 24), "compare"),
+    "specialists-80x24": ((80, 24), "specialists"),
 }
 
 
@@ -58,11 +63,11 @@ def test_a_screen_looks_as_it_did(three: Path, name: str, monkeypatch: pytest.Mo
     same(name, shown[0], three)
 
 
-@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("screen", PRINTABLE_SCREENS)
 def test_a_screen_is_told_as_text_and_as_data(three: Path, screen: str) -> None:
-    told = once(three, screen, [] if screen in ("runs", "specialists") else [SHIPPED], NOW)
-    same(f"once-{screen}", told.text(100), three)
-    assert json.loads(json.dumps(told.facts, default=str))
+    told = take_snapshot(three, screen, [] if screen in ("runs", "specialists") else [SHIPPED], NOW)
+    same(f"once-{screen}", told.render(100), three)
+    assert json.loads(json.dumps(told.data, default=str))
 
 
 def test_the_command_prints_without_a_terminal(three: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,7 +84,9 @@ def test_a_version_is_called_by_a_word(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("FACTORY_HOME", str(home_of_three(tmp_path)))
     named = CliRunner().invoke(commands, ["specialists", "--alias", "icd@1=production", "--json"])
     assert [(one["version"], one["aliases"]) for one in json.loads(named.output)] == [
-        (2, ["latest"]), (1, ["shipped", "production"])]
+        (2, ["latest"]),
+        (1, ["shipped", "production"]),
+    ]
     assert find_version(tmp_path, "icd@production").number == find_version(tmp_path, "icd@shipped").number == 1
     assert "no alias" in str(CliRunner().invoke(commands, ["specialists", "--alias", "icd@1=v7"]).exception)
     assert "it has 1 to 2, latest" in str(CliRunner().invoke(commands, ["try", "icd@staging", "-q", "x"]).exception)

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 from tui_parts import SHIPPED, drive, home_of_three, settled, text_of
 
-from factory.tui.widgets.bars import SCREENS
+from factory.tui.keys import SCREENS
 
 
 def test_a_dead_run_says_so_and_so_does_a_torn_line(three: Path) -> None:
     async def story(app, pilot):
-        app.screen.held.tail.idle = 9
+        app.screen.watcher.follower.idle = 9
         app.screen.fill()
         await pilot.pause()
-        assert "† dead" in text_of(app) and "the last line is torn" in text_of(app)
+        assert "† dead" in text_of(app) and "the last line is incomplete" in text_of(app)
 
     drive(three, story, start="run", run="20261122-023000-voice-9d41")
 
@@ -33,10 +33,10 @@ def test_what_vanishes_while_it_is_shown_is_said_to_be_gone(tmp_path: Path) -> N
         shutil.rmtree(home / "runs" / SHIPPED)
         await pilot.press("2")
         await pilot.pause(0.3)
-        assert "the journal is gone" in text_of(app)
+        assert "the journal was deleted" in text_of(app)
         await pilot.press("1")
         await pilot.pause(1.2)
-        assert len(app.screen.listing("list").grid.records) == 2
+        assert len(app.screen.listing("list").grid.rows) == 2
 
     drive(home, story, size=(80, 24), start="verdict", run=SHIPPED)
 
@@ -86,8 +86,8 @@ def test_an_empty_home_says_how_to_begin(tmp_path: Path) -> None:
 
 def test_no_torch_in_its_process(three: Path) -> None:
     code = (
-        "import asyncio, sys\nfrom pathlib import Path\nfrom factory.tui.start import made\n"
-        "async def main():\n    app = made(Path(sys.argv[1]), '', [])\n"
+        "import asyncio, sys\nfrom pathlib import Path\nfrom factory.tui.main import create_app\n"
+        "async def main():\n    app = create_app(Path(sys.argv[1]), '', [])\n"
         "    async with app.run_test(size=(80, 24)) as pilot:\n"
         "        for key in '1234567':\n            await pilot.press(key)\n"
         "            await app.workers.wait_for_complete()\n            await pilot.pause()\n"
@@ -99,7 +99,9 @@ def test_no_torch_in_its_process(three: Path) -> None:
 
 
 STRANGE = {
-    "list": "[1, 2]", "bare": '{"verdict": "SHIP", "comparisons": [{"baseline": "x"}]}', "number": '{"verdict": 7}',
+    "list": "[1, 2]",
+    "bare": '{"verdict": "SHIP", "comparisons": [{"baseline": "x"}]}',
+    "number": '{"verdict": 7}',
     "torn": "{",
 }
 

@@ -1,1 +1,1 @@
-"""Objectives that learn to speak: prompt in, answer out."""
+"""Base class of causal language-model objectives: prompt in, completion out."""

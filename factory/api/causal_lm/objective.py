@@ -1,6 +1,6 @@
-"""An objective over rows that are prompt and answer, whole but for its loss: what any causal model can learn by.
+"""Base class of objectives that fine-tune a causal model on prompt and answer; a subclass adds the loss.
 
-Only the answer's tokens and its end of turn are learned, never the prompt's.
+Only the tokens of the answer and its end of turn are supervised, never those of the prompt.
 """
 
 from __future__ import annotations
@@ -27,27 +27,27 @@ TASK_TYPE = "CAUSAL_LM"
 
 @dataclass(frozen=True, slots=True)
 class TokenizedCompletion:
-    """A prompt and its answer as token ids; the answer begins at `start`."""
+    """A prompt and its answer as token ids; the answer starts at index `start`."""
 
     ids: list[int]
     start: int
 
 
 class CausalLMObjective(Objective):
-    """Fine-tuning on prompt and answer, through the base's own chat template: subclass it, and write `loss`.
+    """Fine-tunes on prompt and answer in the base's own chat template. Subclass it and implement `compute_loss`.
 
-    Answers are greedy, under the task's guide where it has one. Loads as a PEFT adapter over a causal base.
+    Decoding is greedy, constrained by the task's guide if it has one. The bundle loads as a PEFT adapter.
     """
 
     output_type = "text"
     loader_class = "peft:AutoPeftModelForCausalLM"
 
-    max_length: int = Field(1024, ge=32, le=131072, description="tokens of prompt and answer together that are learned")
-    max_new_tokens: int = Field(128, ge=1, le=8192, description="tokens of an answer, at most")
+    max_length: int = Field(1024, ge=32, le=131072, description="maximum tokens of prompt and answer in training")
+    max_new_tokens: int = Field(128, ge=1, le=8192, description="maximum tokens of a generated answer")
 
     def compute_loss(self, logits: Tensor, tokens: Tensor) -> Tensor:
-        """The loss of a batch, a scalar: `logits` (tokens, vocabulary) in fp32 at every place of an answer, and the
-        `tokens` (tokens,) that stand there.
+        """Return the scalar loss of a batch: `logits` (tokens, vocabulary) in fp32 for every answer token, and the
+        target ids `tokens` (tokens,).
         """
         raise NotImplementedError
 
@@ -58,18 +58,19 @@ class CausalLMObjective(Objective):
         decoder = job.kit.load_decoder(job.base)
         examples = [tokenize_example(row, job.task, decoder, self.max_length) for row in job.rows]
         learner = job.kit.create_learner(job, causal=True)
-        return job.kit.fit(learner, examples, build_completion_collator(job.kit), self._build_loss_function(job.kit), job, task_type=TASK_TYPE)
 
-    def _build_loss_function(self, kit: Kit) -> Callable[[nn.Module, Any], Tensor]:
-        """The loss of a batch as the trainer wants it."""
-        return lambda model, batch: self.compute_loss(*kit.compute_completion_logits(model, batch))
+        def compute_batch_loss(model: nn.Module, batch: Any) -> Tensor:
+            return self.compute_loss(*job.kit.compute_completion_logits(model, batch))
+
+        collate = build_completion_collator(job.kit)
+        return job.kit.fit(learner, examples, collate, compute_batch_loss, job, task_type=TASK_TYPE)
 
     def answer(self, job: ModelJob) -> Iterator[Answer]:
         decoder = job.kit.load_decoder(job.base, job.adapter)
         prompts = [decoder.tokenize_chat(job.task.render_messages(row)) for row in job.rows]
         guides = [job.task.build_guide(row, job.tables) for row in job.rows]
-        said = decoder.generate_texts(prompts, self.max_new_tokens, guides, job.report)
-        yield from (Answer(row.id, text) for row, text in zip(job.rows, said, strict=True))
+        texts = decoder.generate_texts(prompts, self.max_new_tokens, guides, job.report)
+        yield from (Answer(row.id, text) for row, text in zip(job.rows, texts, strict=True))
 
     def export_files(self, job: ModelJob, bundle: Path) -> None:
         transformers_answers.copy_generation_files(job.base.folder, bundle)
@@ -79,15 +80,19 @@ class CausalLMObjective(Objective):
 
 
 def tokenize_example(row: Row, task: Task, decoder: Decoder, limit: int) -> TokenizedCompletion:
-    """A row as token ids, its answer cut to the limit. Prompts are never cut: preflight refuses rows that lose all."""
+    """Tokenize a row and truncate its answer to `limit` tokens in total.
+
+    Prompts are never truncated and at least one answer token remains: preflight reports rows that lose the answer.
+    """
     prompt = decoder.tokenize_chat(task.render_messages(row))
-    return TokenizedCompletion([*prompt, *decoder.tokenize_answer(task.render_target(row))][: max(limit, len(prompt) + 1)], len(prompt))
+    ids = [*prompt, *decoder.tokenize_answer(task.render_target(row))]
+    return TokenizedCompletion(ids[: max(limit, len(prompt) + 1)], len(prompt))
 
 
 def build_completion_collator(kit: Kit) -> Callable[[list[TokenizedCompletion]], Any]:
-    """A collator: the examples of a batch, of which the answers are learned."""
+    """Return a collator for batches whose answers are supervised."""
 
-    def batch(rows: list[TokenizedCompletion]) -> Any:
+    def collate(rows: list[TokenizedCompletion]) -> Any:
         return kit.build_completion_batch([row.ids for row in rows], [row.start for row in rows])
 
-    return batch
+    return collate

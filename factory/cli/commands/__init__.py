@@ -1,1 +1,1 @@
-"""One module a command, named after it with an underscore; each holds a `command`."""
+"""One module per command, named after it with a trailing underscore; each defines `command`."""

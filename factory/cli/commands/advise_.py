@@ -1,4 +1,4 @@
-"""`factory advise`: whether to fine-tune at all, before anybody waits for it."""
+"""`factory advise`: whether fine-tuning is worthwhile, before a build is paid for."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 COLOURS = {"FINE_TUNE": "green", "PROMPT": "yellow", "RETRIEVE": "yellow", "GET_MORE_DATA": "red"}
 ADVICE_MEANINGS = {
-    "FINE_TUNE": "Fine-tuning is worth its time.",
-    "PROMPT": "Do not fine-tune: what exists answers well enough.",
-    "RETRIEVE": "Do not fine-tune the facts in: look them up.",
-    "GET_MORE_DATA": "Do not fine-tune yet: the rows do not suffice.",
+    "FINE_TUNE": "Fine-tuning is worthwhile.",
+    "PROMPT": "Do not fine-tune: an existing contender (baseline or candidate) is good enough.",
+    "RETRIEVE": "Do not fine-tune on facts that change: retrieve them at query time.",
+    "GET_MORE_DATA": "Do not fine-tune yet: there is too little training data.",
 }
 
 
@@ -30,16 +30,16 @@ ADVICE_MEANINGS = {
 @spec_args.profile_option
 @spec_args.set_option
 @spec_args.plugins_option
-@click.option("--rows", default=60, show_default=True, metavar="N", help="Validation rows to try what exists on.")
-@click.option("--plain", is_flag=True, help="Plain lines, even on a terminal.")
+@click.option("--rows", default=60, show_default=True, metavar="N", help="Validation rows that each contender answers.")
+@click.option("--plain", is_flag=True, help="Print plain progress lines, even on a terminal.")
 @output.json_option
 def command(
     spec: Path, profile: str, overrides: Sequence[str], folders: Sequence[Path], rows: int, plain: bool, as_json: bool
 ) -> None:
-    """Say whether to fine-tune at all, from the rows and a quick ladder of what exists.
+    """Advise whether fine-tuning is worthwhile, by trying contenders that need no training.
 
-    The spec's contenders that need no training, and its teacher where that is an endpoint, answer a few validation
-    rows; test rows stay unseen. What was tried once is not tried again.
+    These contenders of the spec, and its teacher if that is an endpoint, answer a few validation rows; the test rows
+    are never read. Results are cached.
     """
     from factory.errors import InputError
 
@@ -55,27 +55,30 @@ def command(
     from factory.store.paths import find_home
 
     plan = compile_advice_plan(resolved, rows)
-    make_until_stage(plan, "survey", resolved, load_installed_registry(tuple(folders)), plain=plain)
-    found = Survey.from_json(read_json(Store(find_home()).locate_output("survey", plan["survey"].key).output / "survey.json"))
-    advice, costs = advise(found), _collect_advice_costs(found, resolved, plan)
+    make_until_stage(plan, "advice", resolved, load_installed_registry(tuple(folders)), plain=plain)
+    folder = Store(find_home()).locate_output("advice", plan["advice"].key).output
+    survey = Survey.from_json(read_json(folder / "advice.json"))
+    advice, costs = advise(survey), _collect_advice_costs(survey, resolved, plan)
     if as_json:
-        output.print_json({"name": plan.name, "task": plan.task, **asdict(advice), "survey": found.to_json(), "costs": costs})
+        head = {"name": plan.name, "task": plan.task}
+        output.print_json({**head, **asdict(advice), "survey": survey.to_json(), "costs": costs})
         return
-    for line in _format_advice(plan.name, found, advice, costs):
+    for line in _format_advice(plan.name, survey, advice, costs):
         output.print_line(line)
 
 
 def _collect_advice_costs(survey: Survey, resolved: ResolvedSpec, plan: Plan) -> dict[str, Any]:
-    """What each way would cost: a build in time, prompting in tokens and seconds a question, the teacher in calls."""
+    """Return the cost of each option: build time, prompting time and tokens per question, and teacher calls."""
+    trials = survey.rank_contenders("prompted", "baseline")
     return {
         "build": _estimate_remaining_build(resolved),
-        "prompting": {leg.name: _measure_prompting_cost(leg, plan) for leg in survey.rank_contenders("prompted", "baseline")},
-        "teacher": next((dict(leg.facts) for leg in survey.rank_contenders("teacher")), {}),
+        "prompting": {trial.name: _measure_prompting_cost(trial, plan) for trial in trials},
+        "teacher": next((dict(trial.facts) for trial in survey.rank_contenders("teacher")), {}),
     }
 
 
 def _estimate_remaining_build(resolved: ResolvedSpec) -> dict[str, Any]:
-    """Time and memory of what a build would still run, from earlier runs here or as a guess."""
+    """Estimate time and memory of the stages that a build would still run, from earlier runs or as a guess."""
     from factory.plan.compiler import compile_plan
     from factory.plan.estimate import estimate_stage, sum_estimates
     from factory.runs.run_view import iterate_newest_runs
@@ -86,18 +89,19 @@ def _estimate_remaining_build(resolved: ResolvedSpec) -> dict[str, Any]:
     return asdict(sum_estimates(estimate_stage(stage, plan.name, resolved.profile, earlier) for stage in todo))
 
 
-def _measure_prompting_cost(leg: ContenderEstimate, plan: Plan) -> dict[str, Any]:
-    """What one question takes, as it was seen: seconds include loading the model once."""
+def _measure_prompting_cost(trial: ContenderEstimate, plan: Plan) -> dict[str, Any]:
+    """Return the measured seconds (model loading included) and prompt tokens per question."""
     from factory.store.outputs import Store
     from factory.store.paths import find_home
 
-    meta = Store(find_home()).locate_output(f"trial[{leg.name}]", plan[f"trial[{leg.name}]"].key).read_meta()
-    return {"seconds_a_question": round(meta["seconds"] / leg.n, 4),
-            **({"tokens_a_question": leg.facts["prompt_tokens"]} if "prompt_tokens" in leg.facts else {})}
+    stage = f"baseline_trial[{trial.name}]"
+    meta = Store(find_home()).locate_output(stage, plan[stage].key).read_meta()
+    return {"seconds_a_question": round(meta["seconds"] / trial.n, 4),
+            **({"tokens_a_question": trial.facts["prompt_tokens"]} if "prompt_tokens" in trial.facts else {})}
 
 
 def _format_advice(name: str, survey: Survey, advice: Advice, costs: dict[str, Any]) -> Iterator[str]:
-    """The advice for a person: the verdict, why, what was tried, what it would cost."""
+    """Yield the advice as text: verdict, reasons, trial results, costs and cautions."""
     from factory.cli.data_view import wrap_paragraph
 
     yield f"{output.format_badge(f' {advice.verdict} ', COLOURS[advice.verdict])} {output.style_bold(name)}"
@@ -122,42 +126,44 @@ def _format_bullet(text: str) -> Iterator[str]:
 
 
 def _format_trials_table(survey: Survey) -> str:
-    """What was tried on validation rows, best first, drawn on one scale."""
+    """Return a table of the trials on validation rows, best first, on one scale."""
     from factory.cli.verdict_panel import format_interval_bar
     from factory.views.formatting import clean_line, compute_scale, format_number
 
     ranked = survey.rank_contenders("baseline", "prompted", "teacher")
-    spans = compute_scale([(leg.low, leg.high) for leg in ranked]) if ranked else (0.0, 1.0)
+    scale = compute_scale([(trial.low, trial.high) for trial in ranked]) if ranked else (0.0, 1.0)
     rows = [
-        [clean_line(leg.name), leg.sort, format_number(leg.mean), f"{format_number(leg.low)} to {format_number(leg.high)}",
-         format_interval_bar({"low": leg.low, "mean": leg.mean, "high": leg.high}, spans), str(leg.n)]
-        for leg in ranked
+        [clean_line(trial.name), trial.sort, format_number(trial.mean),
+         f"{format_number(trial.low)} to {format_number(trial.high)}",
+         format_interval_bar({"low": trial.low, "mean": trial.mean, "high": trial.high}, scale), str(trial.n)]
+        for trial in ranked
     ]
-    rows += [[clean_line(leg.name), leg.sort, "–", clean_line(leg.why, 60), "", "0"] for leg in survey.legs if not leg.n]
-    return output.format_table(["tried", "", survey.metric, "95 % interval", "", "rows"], rows, right=(2, 5))
+    rows += [
+        [clean_line(trial.name), trial.sort, "–", clean_line(trial.why, 60), "", "0"]
+        for trial in survey.legs if not trial.n
+    ]
+    return output.format_table(["contender", "type", survey.metric, "95 % interval", "", "rows"], rows, right=(2, 5))
 
 
 def _format_cost_lines(survey: Survey, advice: Advice, costs: dict[str, Any]) -> Iterator[str]:
     from factory.views.formatting import format_bytes, format_seconds
 
     build, teacher = costs["build"], costs["teacher"]
-    guessed = "" if build["runs"] else ", a wide guess: nothing like it ran here"
+    guessed = "" if build["runs"] else " (rough guess: no earlier run on this machine)"
     span = f"{format_seconds(build['least'])} to {format_seconds(build['most'])}"
     if not build["most"]:
-        yield "a build has run already: `factory build` shows its verdict"
+        yield "every stage of the build is cached: `factory build` prints its verdict"
     else:
-        yield f"a build would take about {format_seconds(build['seconds'])} ({span}), {format_bytes(build['mib'] * 2**20)}{guessed}"
-    for leg in survey.rank_contenders("prompted"):
-        cost = costs["prompting"][leg.name]
-        tokens = f", {cost['tokens_a_question']:g} tokens of prompt" if "tokens_a_question" in cost else ""
-        yield f"{leg.name} takes about {format_seconds(cost['seconds_a_question'])} a question here{tokens}"
+        seconds, memory = format_seconds(build["seconds"]), format_bytes(build["mib"] * 2**20)
+        yield f"a build would take about {seconds} ({span}), {memory}{guessed}"
+    for trial in survey.rank_contenders("prompted"):
+        cost = costs["prompting"][trial.name]
+        tokens = f", {cost['tokens_a_question']:g} prompt tokens" if "tokens_a_question" in cost else ""
+        seconds = format_seconds(cost["seconds_a_question"])
+        yield f"{trial.name} takes about {seconds} per question on this machine{tokens}"
     if teacher:
-        yield (f"the teacher was asked {teacher['calls']} times: {teacher['tokens_in']:,} tokens in, "
-               f"{teacher['tokens_out']:,} out, cost {teacher['cost']:g}")
+        yield (f"teacher: {teacher['calls']} calls, {teacher['tokens_in']:,} input tokens, "
+               f"{teacher['tokens_out']:,} output tokens, cost {teacher['cost']:g}")
     if advice.verdict == "GET_MORE_DATA" and teacher.get("calls"):
-        missing = max(0, 500 - survey.rows)
-        yield f"a teacher's answer to {missing} more questions would cost about {missing * _compute_cost_per_call(teacher):.2g}"
-
-
-def _compute_cost_per_call(teacher: dict[str, Any]) -> float:
-    return float(teacher["cost"]) / int(teacher["calls"])
+        missing, cost_per_call = max(0, 500 - survey.rows), float(teacher["cost"]) / int(teacher["calls"])
+        yield f"labelling {missing} more rows with the teacher would cost about {missing * cost_per_call:.2g}"

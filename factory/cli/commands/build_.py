@@ -1,4 +1,4 @@
-"""`factory build`: from a spec to a verdict and a bundle."""
+"""`factory build`: run every stage of a spec, up to the verdict and the bundle."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from factory.cli import output, spec_args
 @spec_args.set_option
 @spec_args.force_option
 @spec_args.plugins_option
-@click.option("--replay", is_flag=True, help="Network off: teachers answer from the cache alone, or the build ends.")
-@click.option("--plain", is_flag=True, help="Plain lines, even on a terminal.")
+@click.option("--replay", is_flag=True, help="Run offline: use cached teacher responses, and fail if one is missing.")
+@click.option("--plain", is_flag=True, help="Print plain progress lines, even on a terminal.")
 @output.json_option
-def command(  # noqa: PLR0913 (one argument an option)
+def command(  # noqa: PLR0913 (one argument per option)
     spec: Path, profile: str, overrides: Sequence[str], force: Sequence[str], folders: Sequence[Path], replay: bool,
     plain: bool, as_json: bool,
 ) -> int:
-    """Build a specialist, from a spec to a verdict and a bundle. The exit code is the verdict's."""
+    """Build a specialist from a spec: train, evaluate, decide and bundle. The exit code tells the verdict."""
     resolved = spec_args.load_resolved_spec(spec, profile, overrides, folders)
     from factory.cli.progress_live import LiveProgress
     from factory.cli.progress_plain import PlainProgress

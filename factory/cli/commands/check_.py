@@ -1,4 +1,4 @@
-"""`factory check`: all that is wrong with a spec, or one line that says it is right."""
+"""`factory check`: every error of a spec, or one line that says that it is valid."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from factory.cli import output, spec_args
 @spec_args.plugins_option
 @output.json_option
 def command(spec: Path, profile: str, overrides: Sequence[str], folders: Sequence[Path], as_json: bool) -> int:
-    """Say all that is wrong with a spec."""
+    """Validate a spec and report every error."""
     from factory.errors import SpecError
 
     try:
@@ -31,5 +31,5 @@ def command(spec: Path, profile: str, overrides: Sequence[str], folders: Sequenc
     if as_json:
         output.print_json({"file": str(spec), "name": resolved.spec.name, "task": resolved.task.kind, "problems": []})
     else:
-        output.print_line(f"{spec}: {resolved.spec.name}, a {resolved.task.kind}: nothing is wrong")
+        output.print_line(f"{spec}: valid ({resolved.spec.name}, task {resolved.task.kind})")
     return 0

@@ -1,4 +1,4 @@
-"""`factory compare`: two sets of answers to the same rows, row by row."""
+"""`factory compare`: paired comparison of the answers of two or more contenders to the same rows."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ WIDTH = 100
 @click.argument("a")
 @click.argument("b")
 @click.argument("more", nargs=-1, metavar="[C ... F]")
-@click.option("--metric", default="", help="Another metric than the gate's.")
-@click.option("--rows", "limit", default=5, show_default=True, help="Rows to show of each result.")
+@click.option("--metric", default="", help="Metric to compare; defaults to that of the gate.")
+@click.option("--rows", "limit", default=5, show_default=True, help="Rows to show per result (won, lost, tied).")
 @spec_args.plugins_option
 @output.json_option
 def command(
     a: str, b: str, more: Sequence[str], metric: str, limit: int, folders: Sequence[Path], as_json: bool
 ) -> None:
-    """Compare two builds, two specialists or two contenders, row by row.
+    """Compare two builds, specialists or contenders (baselines or candidates), row by row.
 
-    A and B are each a run or a specialist (NAME, NAME@VERSION), which stands for its tuned model, or RUN:contender,
-    such as latest:bm25. With three to six: metric by metric, field by field, and A against B row by row.
+    A and B are each a run or a specialist (NAME, NAME@VERSION), meaning its tuned model, or RUN:CONTENDER, such as
+    latest:bm25. Three to six are compared by metric and by field of the spec, and A and B also row by row.
     """
     if more:
         _compare_many([a, b, *more], as_json)
@@ -40,97 +40,102 @@ def command(
     from factory.registry.registry import load_installed_registry
     from factory.store.paths import find_home
 
-    found = compare_contenders(*load_contender_pair(find_home(), a, b), metric)
-    shelf = FrozenRowViewer(found.a.run_outputs, load_installed_registry(tuple(folders)))
+    comparison = compare_contenders(*load_contender_pair(find_home(), a, b), metric)
+    viewer = FrozenRowViewer(comparison.a.run_outputs, load_installed_registry(tuple(folders)))
     if as_json:
-        output.print_json(_build_comparison_json(found, shelf))
+        output.print_json(_build_comparison_json(comparison, viewer))
     else:
-        _print_comparison(found, shelf, limit)
+        _print_comparison(comparison, viewer, limit)
 
 
-def _compare_many(asked: Sequence[str], as_json: bool) -> None:
-    """Three to six beside each other, as the terminal interface shows them."""
+def _compare_many(names: Sequence[str], as_json: bool) -> None:
+    """Print three to six side by side, as the terminal interface shows them."""
     import shutil
     import time
 
     from factory.store.paths import find_home
-    from factory.tui.once import once
+    from factory.tui.snapshot import take_snapshot
 
-    told = once(find_home(), "compare", asked, time.time())
+    snapshot = take_snapshot(find_home(), "compare", names, time.time())
     if as_json:
-        output.print_json(told.facts)
+        output.print_json(snapshot.data)
     else:
-        output.print_line(told.text(shutil.get_terminal_size((WIDTH, 24)).columns))
+        output.print_line(snapshot.render(shutil.get_terminal_size((WIDTH, 24)).columns))
 
 
-def _build_comparison_json(found: ContenderComparison, shelf: FrozenRowViewer) -> dict[str, Any]:
+def _build_comparison_json(comparison: ContenderComparison, viewer: FrozenRowViewer) -> dict[str, Any]:
     from factory.evaluation.compare import LOST, TIED, WON
     from factory.evaluation.slices import compare_slices
 
     return {
-        "a": found.a.label,
-        "b": found.b.label,
-        "metric": found.metric,
-        "n": len(found.rows),
-        "mean_a": found.compute_side_mean("a"),
-        "mean_b": found.compute_side_mean("b"),
-        "difference": found.difference,
-        "low": found.low,
-        "high": found.high,
-        "confidence": found.confidence,
-        "left_out": found.one_sided_rows,
-        "slices": [asdict(each) for each in compare_slices(found, shelf)],
-        **{name: found.count_rows(name) for name in (WON, LOST, TIED)},
+        "a": comparison.a.label,
+        "b": comparison.b.label,
+        "metric": comparison.metric,
+        "n": len(comparison.rows),
+        "mean_a": comparison.compute_side_mean("a"),
+        "mean_b": comparison.compute_side_mean("b"),
+        "difference": comparison.difference,
+        "low": comparison.low,
+        "high": comparison.high,
+        "confidence": comparison.confidence,
+        "left_out": comparison.one_sided_rows,
+        "slices": [asdict(part) for part in compare_slices(comparison, viewer)],
+        **{name: comparison.count_rows(name) for name in (WON, LOST, TIED)},
         "rows": [
-            {**asdict(row), "shown_a": shelf.show(row.id, found.a), "shown_b": shelf.show(row.id, found.b)}
-            for row in found.rows
+            {**asdict(row), "shown_a": viewer.show(row.id, comparison.a), "shown_b": viewer.show(row.id, comparison.b)}
+            for row in comparison.rows
         ],
     }
 
 
-def _print_comparison(found: ContenderComparison, shelf: FrozenRowViewer, limit: int) -> None:
+def _print_comparison(comparison: ContenderComparison, viewer: FrozenRowViewer, limit: int) -> None:
     from factory.evaluation.compare import LOST, TIED, WON
-    from factory.views import formatting
+    from factory.views.formatting import format_number, format_percent, format_signed
 
-    interval = f"{formatting.format_percent(found.confidence)} interval {formatting.format_signed(found.low)} to {formatting.format_signed(found.high)}"
-    output.print_line(f"A  {found.a.label}  {found.metric} {formatting.format_number(found.compute_side_mean('a'))}")
-    output.print_line(f"B  {found.b.label}  {found.metric} {formatting.format_number(found.compute_side_mean('b'))}")
-    output.print_line(f"A − B  {formatting.format_signed(found.difference)}, {interval}, on {len(found.rows)} rows")
-    output.print_line(f"A won {found.count_rows(WON)}, lost {found.count_rows(LOST)}, tied {found.count_rows(TIED)}")
-    if found.one_sided_rows:
-        output.print_note(f"{found.one_sided_rows} rows that only one of them answered are left out")
-    _print_slices_table(found, shelf)
+    interval = f"{format_percent(comparison.confidence)} interval {format_signed(comparison.low)} to "
+    interval += format_signed(comparison.high)
+    for name, side in (("a", comparison.a), ("b", comparison.b)):
+        mean = format_number(comparison.compute_side_mean(name))
+        output.print_line(f"{name.upper()}  {side.label}  {comparison.metric} {mean}")
+    output.print_line(f"A − B  {format_signed(comparison.difference)}, {interval}, on {len(comparison.rows)} rows")
+    won, lost, tied = (comparison.count_rows(result) for result in (WON, LOST, TIED))
+    output.print_line(f"A won {won}, lost {lost}, tied {tied}")
+    if comparison.one_sided_rows:
+        output.print_note(f"{comparison.one_sided_rows} rows were skipped because only one side answered them")
+    _print_slices_table(comparison, viewer)
     for result in (LOST, WON, TIED):
-        chosen = found.select_strongest(result, limit)
+        chosen = comparison.select_strongest(result, limit)
         if chosen:
-            output.print_line(f"\n{output.style_bold(result)}, {len(chosen)} of {found.count_rows(result)}")
+            output.print_line(f"\n{output.style_bold(result)}, {len(chosen)} of {comparison.count_rows(result)}")
             for row in chosen:
-                _print_row_comparison(row, found, shelf)
+                _print_row_comparison(row, comparison, viewer)
 
 
-def _print_slices_table(found: ContenderComparison, shelf: FrozenRowViewer) -> None:
-    """The parts of the test set, with a word where the difference is outside the noise."""
+def _print_slices_table(comparison: ContenderComparison, viewer: FrozenRowViewer) -> None:
+    """Print the comparison per slice of the test set, marking significant differences."""
     from factory.evaluation.slices import compare_slices
     from factory.views.formatting import clean_line, format_number, format_signed
 
     rows = []
-    for each in compare_slices(found, shelf):
-        clear = "" if each.p > 1 - found.confidence else "A is better" if each.difference > 0 else "B is better"
-        interval = f"{format_signed(each.low)} to {format_signed(each.high)}"
+    for part in compare_slices(comparison, viewer):
+        better = "A is better" if part.difference > 0 else "B is better"
+        interval = f"{format_signed(part.low)} to {format_signed(part.high)}"
         rows.append([
-            clean_line(f"{each.slice}: {each.value}", 48), str(each.n), format_number(each.mean_a), format_number(each.mean_b),
-            format_signed(each.difference), interval, clear,
+            clean_line(f"{part.slice}: {part.value}", 48), str(part.n), format_number(part.mean_a),
+            format_number(part.mean_b), format_signed(part.difference), interval,
+            "" if part.p > 1 - comparison.confidence else better,
         ])
     if rows:
-        output.print_line("\n" + output.format_table(["slice", "rows", "A", "B", "A − B", "interval", ""], rows, right=(1, 2, 3, 4)))
+        heads = ["slice", "rows", "A", "B", "A − B", "interval", ""]
+        output.print_line("\n" + output.format_table(heads, rows, right=(1, 2, 3, 4)))
 
 
-def _print_row_comparison(row: RowResult, found: ContenderComparison, shelf: FrozenRowViewer) -> None:
+def _print_row_comparison(row: RowResult, comparison: ContenderComparison, viewer: FrozenRowViewer) -> None:
     from factory.views.formatting import clean_line, format_number
 
-    shared, left, right = shelf.show_side_by_side(row.id, found.a, found.b)
+    shared, left, right = viewer.show_side_by_side(row.id, comparison.a, comparison.b)
     output.print_line(f"  {output.style_dim(clean_line(row.id))}  {clean_line(shared, 160)}")
-    for name, value, said in (("A", row.a, left), ("B", row.b, right)):
-        for i, line in enumerate(said.splitlines() or [""]):
+    for name, value, answer in (("A", row.a, left), ("B", row.b, right)):
+        for i, line in enumerate(answer.splitlines() or [""]):
             head = f"{name} {format_number(value)}" if i == 0 else ""
             output.print_line(f"    {head:<8} {clean_line(line, 240)}".rstrip())

@@ -1,4 +1,4 @@
-"""`factory data`: the rows of a spec before any training: what came, what went and why, and how the rest is spread."""
+"""`factory data`: the rows of a spec before training: the data funnel, dropped rows, and distributions."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ if TYPE_CHECKING:
 @spec_args.profile_option
 @spec_args.set_option
 @spec_args.plugins_option
-@click.option("--row", "name", default="", metavar="ID", help="Show the history of one row instead.")
-@click.option("--html", "page", type=click.Path(path_type=Path), metavar="FILE", help="Write a page for an expert.")
-@click.option("--plain", is_flag=True, help="Plain lines, even on a terminal.")
+@click.option("--row", "name", default="", metavar="ID", help="Show the history of one row (id or prefix) instead.")
+@click.option("--html", "page", type=click.Path(path_type=Path), metavar="FILE", help="Write an HTML page of the rows.")
+@click.option("--plain", is_flag=True, help="Print plain progress lines, even on a terminal.")
 @output.json_option
-def command(  # noqa: PLR0913  (each is an option of the command line)
+def command(  # noqa: PLR0913  (one argument per option)
     spec: Path, profile: str, overrides: Sequence[str], folders: Sequence[Path], name: str, page: Path | None,
     plain: bool, as_json: bool,
 ) -> None:
-    """Make the rows of a spec, up to curation and no further, and show them.
+    """Build the rows of a spec, up to curation, and show them.
 
-    What is made already is not made again. ROWs go by their ids, or the start of one.
+    Cached stages are not run again. Shown are the data funnel, distributions, and samples of kept and dropped rows.
     """
     resolved = spec_args.load_resolved_spec(spec, profile, overrides, folders)
-    portrait = _make_data_profile(resolved, folders, plain)
+    data_profile = _make_data_profile(resolved, folders, plain)
     if page is not None:
-        from factory.report.rows_page import render_rows_page as written
+        from factory.report.rows_page import render_rows_page
 
-        page.write_text(written(portrait), encoding="utf-8")
-        output.print_note(f"{page} is written")
+        page.write_text(render_rows_page(data_profile), encoding="utf-8")
+        output.print_note(f"wrote {page}")
     if name:
-        _print_row_history(_load_row_history(portrait, resolved, name), as_json)
+        _print_row_history(_load_row_history(data_profile, resolved, name), as_json)
     elif as_json:
-        output.print_json(portrait.to_json())
+        output.print_json(data_profile.to_json())
     elif page is None:
         from factory.cli.data_view import format_data_profile
 
-        for part in format_data_profile(portrait):
-            output.print_line(part)
+        for section in format_data_profile(data_profile):
+            output.print_line(section)
 
 
 def _make_data_profile(resolved: ResolvedSpec, folders: Sequence[Path], plain: bool) -> DataProfile:
@@ -63,13 +63,13 @@ def _make_data_profile(resolved: ResolvedSpec, folders: Sequence[Path], plain: b
     return build_data_profile(plan, resolved.task, find_home())
 
 
-def _load_row_history(portrait: DataProfile, resolved: ResolvedSpec, name: str) -> RowLineage:
+def _load_row_history(data_profile: DataProfile, resolved: ResolvedSpec, name: str) -> RowLineage:
     from factory import review
     from factory.runs.profile import trace_lineage
 
-    asked = resolved.spec.data.review
-    words = review.read_decisions(resolved.root / asked.file) if asked else review.DecisionLog()
-    return trace_lineage(portrait.run_outputs, name, portrait.content, words.select_final_decisions())
+    settings = resolved.spec.data.review
+    decisions = review.read_decisions(resolved.root / settings.file) if settings else review.DecisionLog()
+    return trace_lineage(data_profile.run_outputs, name, data_profile.content, decisions.select_final_decisions())
 
 
 def _print_row_history(history: RowLineage, as_json: bool) -> None:

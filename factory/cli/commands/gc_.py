@@ -1,4 +1,4 @@
-"""`factory gc`: free the disk of what no recent run refers to."""
+"""`factory gc`: delete stage outputs that no recent run uses."""
 
 from __future__ import annotations
 
@@ -8,23 +8,24 @@ from factory.cli import output
 
 
 @click.command()
-@click.option("--keep", default=5, show_default=True, help="Of each specialist, keep what so many runs refer to.")
-@click.option("--dry-run", is_flag=True, help="Say what would go, and leave it.")
+@click.option("--keep", default=5, show_default=True, help="Recent runs per specialist whose outputs are kept.")
+@click.option("--dry-run", is_flag=True, help="List what would be deleted, without deleting it.")
 @output.json_option
 def command(keep: int, dry_run: bool, as_json: bool) -> None:
-    """Free the disk of what no recent run refers to.
+    """Delete stage outputs that no recent run uses.
 
-    Runs that are going on are kept whole, and so is a half-made output that a build holds, or may resume.
+    Outputs of running builds are kept, and so are incomplete outputs that a build holds or may resume.
     """
     from factory.cli.gc import collect_garbage
     from factory.store.paths import find_home
     from factory.views.formatting import format_bytes
 
-    gone = collect_garbage(find_home(), keep, dry_run=dry_run)
+    removed = collect_garbage(find_home(), keep, dry_run=dry_run)
+    freed = sum(folder.bytes for folder in removed)
     if as_json:
-        output.print_json({"freed": sum(g.bytes for g in gone), "dry_run": dry_run, "folders": [g.to_json() for g in gone]})
+        output.print_json({"freed": freed, "dry_run": dry_run, "folders": [folder.to_json() for folder in removed]})
         return
-    for one in gone:
-        output.print_line(f"{one.place}  {format_bytes(one.bytes)}  {one.why}")
+    for folder in removed:
+        output.print_line(f"{folder.place}  {format_bytes(folder.bytes)}  {folder.why}")
     verb = "would free" if dry_run else "freed"
-    output.print_note(f"{verb} {format_bytes(sum(g.bytes for g in gone))} in {len(gone)} folders of {find_home()}")
+    output.print_note(f"{verb} {format_bytes(freed)} in {len(removed)} folders of {find_home()}")

@@ -1,4 +1,4 @@
-"""`factory new`: a plugin package, or a commented spec, to begin with."""
+"""`factory new`: create a plugin package or a commented spec."""
 
 from __future__ import annotations
 
@@ -13,45 +13,45 @@ ROLES = ("source", "synthesizer", "curator", "objective", "contender", "eval", "
 
 @click.group()
 def command() -> None:
-    """Write a plugin package, or a commented spec, to begin with."""
+    """Create a plugin package or a commented spec."""
 
 
 @command.command("plugin")
 @click.argument("name")
-@click.option("--of", "role", required=True, type=click.Choice(ROLES), help="What the plugin is.")
-@click.option("--at", "folder", type=click.Path(path_type=Path), help="The folder to write; default NAME, here.")
+@click.option("--of", "role", required=True, type=click.Choice(ROLES), help="Role of the plugin.")
+@click.option("--at", "folder", type=click.Path(path_type=Path), help="Folder to create; default ./NAME.")
 def write_new_plugin(name: str, role: str, folder: Path | None) -> None:
-    """Write an installable package of one plugin: a class, a test that means something, and a smoke spec."""
+    """Create an installable package with one plugin class, a test and a smoke spec."""
     from factory.errors import InputError
     from factory.registry import new_plugin
     from factory.registry.registry import load_installed_registry
 
     if name in {kind.kind for kind in load_installed_registry().list_classes(role)}:
-        raise InputError(f"there is a {role} {name!r} already; `factory plugins {name}` shows it; choose another name")
+        raise InputError(f"a {role} named {name!r} already exists (see `factory plugins {name}`); choose another name")
     target = folder or Path(name)
     files = new_plugin.create_plugin_package(name, role, target)
     for file in files:
         output.print_line(str(file))
-    output.print_note(f"\nnow: pip install -e {target} && factory plugins {name} && (cd {target} && python -m pytest)")
+    output.print_note(f"\nnext: pip install -e {target} && factory plugins {name} && (cd {target} && python -m pytest)")
 
 
 @command.command("spec")
 @click.argument("name")
-@click.option("--task", "kind", required=True, help="The task, such as classifier; `factory plugins task` lists them.")
-@click.option("--from", "data", type=click.Path(path_type=Path), help="Your data: JSONL, CSV, TSV or Parquet.")
-@click.option("-o", "--out", "target", type=click.Path(path_type=Path), help="The file to write; default NAME.yaml.")
+@click.option("--task", "kind", required=True, help="Task, such as classifier; `factory plugins task` lists them.")
+@click.option("--from", "data", type=click.Path(path_type=Path), help="Data to inspect: JSONL, CSV, TSV or Parquet.")
+@click.option("-o", "--out", "target", type=click.Path(path_type=Path), help="File to write; default NAME.yaml.")
 @spec_args.plugins_option
 def write_new_spec(name: str, kind: str, data: Path | None, target: Path | None, folders: tuple[Path, ...]) -> None:
-    """Write a commented spec. With --from, columns, group and split are proposed from what the file holds."""
+    """Create a commented spec. With --from, columns, group and split are inferred from the data."""
     from factory.errors import InputError
     from factory.registry.registry import load_installed_registry
     from factory.spec.new_spec import render_new_spec
 
     file = target or Path(f"{name}.yaml")
     if file.exists():
-        raise InputError(f"{file} is there already; choose another name, or -o another file")
+        raise InputError(f"{file} already exists; choose another name, or another file with -o")
     text = render_new_spec(name, kind, data, file, load_installed_registry(tuple(folders)))
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text, encoding="utf-8")
     output.print_line(str(file))
-    output.print_note(f"\nnow: factory check {file} && factory plan {file}")
+    output.print_note(f"\nnext: factory check {file} && factory plan {file}")

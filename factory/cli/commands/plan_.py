@@ -1,4 +1,4 @@
-"""`factory plan`: the stages of a spec before anything runs; with `--resolved`, every value and where it came from."""
+"""`factory plan`: the stages of a spec before anything runs, or every resolved value and its origin."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 @spec_args.set_option
 @spec_args.force_option
 @spec_args.plugins_option
-@click.option("--resolved", "values", is_flag=True, help="Show every value of the spec and where it came from.")
+@click.option("--resolved", "values", is_flag=True, help="Show every field of the spec with its value and origin.")
 @output.json_option
 def command(
     spec: Path, profile: str, overrides: Sequence[str], force: Sequence[str], folders: Sequence[Path], values: bool,
     as_json: bool,
 ) -> None:
-    """Show the stages of a spec: what is cached, what would run, how long it may take."""
+    """Show the stages of a spec: what is cached, what would run, and the estimated time."""
     resolved = spec_args.load_resolved_spec(spec, profile, overrides, folders)
     if values:
         _print_resolved_values(resolved, as_json)
@@ -55,7 +55,7 @@ def _print_plan_table(reasons: Sequence[StageReason], costs: Sequence[ResourceEs
     from factory.plan.estimate import sum_estimates
 
     rows = [_build_plan_cells(reason, cost) for reason, cost in zip(reasons, costs, strict=True)]
-    output.print_line(output.format_table(["stage", "state", "time", "bounds", "memory", "why"], rows, right=(2, 4)))
+    output.print_line(output.format_table(["stage", "state", "time", "range", "memory", "why"], rows, right=(2, 4)))
     todo = [cost for reason, cost in zip(reasons, costs, strict=True) if reason.state != "cached"]
     if not todo:
         output.print_line("\nall cached: a build would run no stage")
@@ -63,9 +63,11 @@ def _print_plan_table(reasons: Sequence[StageReason], costs: Sequence[ResourceEs
     whole = sum_estimates(todo)
     guessed = sum(cost.runs == 0 for cost in todo)
     time, memory = _format_estimated_time(whole).removeprefix("? "), _format_estimated_memory(whole).removeprefix("? ")
-    output.print_line(f"\n{len(todo)} of {len(costs)} stages would run: about {time} ({_format_time_bounds(whole)}), {memory}")
+    estimate = f"about {time} ({_format_time_bounds(whole)}), {memory}"
+    output.print_line(f"\n{len(todo)} of {len(costs)} stages would run: {estimate}")
     if guessed:
-        output.print_line(output.style_dim(f"{guessed} of them never ran here: their numbers are wide guesses"))
+        text = f"estimates marked ? ({guessed} stages) are rough guesses: no earlier run here"
+        output.print_line(output.style_dim(text))
 
 
 def _build_plan_cells(reason: StageReason, cost: ResourceEstimate) -> list[str]:
@@ -73,7 +75,8 @@ def _build_plan_cells(reason: StageReason, cost: ResourceEstimate) -> list[str]:
 
     if reason.state == "cached":
         return [reason.stage, output.style_dim("cached"), "", "", "", ""]
-    return [reason.stage, reason.state, _format_estimated_time(cost), _format_time_bounds(cost), _format_estimated_memory(cost), clean_line(reason.detail, 90)]
+    estimates = [_format_estimated_time(cost), _format_time_bounds(cost), _format_estimated_memory(cost)]
+    return [reason.stage, reason.state, *estimates, clean_line(reason.detail, 90)]
 
 
 def _format_estimated_time(cost: ResourceEstimate) -> str:
@@ -98,11 +101,11 @@ def _print_resolved_values(resolved: ResolvedSpec, as_json: bool) -> None:
     import json
 
     if as_json:
-        output.print_json([{"path": v.path, "value": v.value, "origin": v.origin, "line": v.line} for v in resolved.values])
+        values = resolved.values
+        output.print_json([{"path": v.path, "value": v.value, "origin": v.origin, "line": v.line} for v in values])
         return
-    rows = [[v.path, json.dumps(v.value, ensure_ascii=False), _format_value_origin(v.origin, v.line)] for v in resolved.values]
+    rows = [
+        [v.path, json.dumps(v.value, ensure_ascii=False), f"{v.origin}, line {v.line}" if v.line else v.origin]
+        for v in resolved.values
+    ]
     output.print_line(output.format_table(["field", "value", "from"], rows))
-
-
-def _format_value_origin(origin: str, line: int | None) -> str:
-    return f"{origin}, line {line}" if line else origin

@@ -1,4 +1,4 @@
-"""`factory plugins`: the kinds that a spec can name, what failed to load and why, and a kind's own documentation."""
+"""`factory plugins`: the kinds a spec can use, plugins that failed to load, and the documentation of a kind."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("what", default="", metavar="[ROLE|KIND]")
-@click.option("--doctor", is_flag=True, help="Name the packages that are slow, or load heavy libraries, when imported.")
+@click.option("--doctor", is_flag=True, help="Measure imports: find packages that are slow or load heavy libraries.")
 @spec_args.plugins_option
 @output.json_option
 def command(what: str, doctor: bool, folders: Sequence[Path], as_json: bool) -> int:
-    """List the kinds that a spec can name, and what failed to load.
+    """List the plugin kinds a spec can use, and plugins that failed to load.
 
-    A ROLE such as objective narrows the list; a KIND such as cross-encoder prints its own documentation.
+    A ROLE, such as objective, filters the list. A KIND, such as cross-encoder, prints its documentation.
     """
     from factory.registry.registry import load_installed_registry
+    from factory.views.formatting import clean_line
 
     registry = load_installed_registry(tuple(folders))
     if doctor:
@@ -40,30 +41,25 @@ def command(what: str, doctor: bool, folders: Sequence[Path], as_json: bool) -> 
         output.print_json({"plugins": rows, "failures": failures, "clashes": list(registry.clashes.values())})
         return 0
     cells = [[r["role"], r["kind"], r["package"], _summarise_field_names(r["fields"]), r["what"]] for r in rows]
-    output.print_line(output.format_table(["role", "kind", "package", "fields", "what it is"], [_clean_cells(row) for row in cells]))
+    heads = ["role", "kind", "package", "fields", "description"]
+    output.print_line(output.format_table(heads, [[clean_line(cell, 90) for cell in row] for row in cells]))
     _print_load_failures(registry)
     return 0
 
 
-def _clean_cells(cells: Sequence[str]) -> list[str]:
-    from factory.views.formatting import clean_line
-
-    return [clean_line(cell, 90) for cell in cells]
-
-
 def _summarise_field_names(fields: Sequence[dict[str, Any]]) -> str:
-    """The fields of a kind in a few words: the first three by name, and how many more there are."""
+    """Return the first three field names and the number of the others, such as `a, b, c +2`."""
     names = [field["name"] for field in fields]
     return ", ".join(names[:3]) + (f" +{len(names) - 3}" if len(names) > 3 else "")
 
 
 def _print_load_failures(registry: Registry) -> None:
-    """Say what did not load, why, and what helps."""
+    """Print which plugins failed to load, why, and the remedy; then kinds that two packages define."""
     from factory.views.formatting import clean_line
 
     for failure in registry.failures:
-        said = f"{failure.name} of {failure.package} did not load: {failure.reason}; {failure.remedy}"
-        output.print_note(clean_line(said))
+        text = f"{failure.name} of {failure.package} failed to load: {failure.reason}; {failure.remedy}"
+        output.print_note(clean_line(text))
     for clash in registry.clashes.values():
         output.print_note(clean_line(clash))
 
@@ -84,7 +80,7 @@ def _build_kind_record(registry: Registry, kind: type[Plugin]) -> dict[str, Any]
 
 
 def _print_kind_description(registry: Registry, word: str, as_json: bool) -> int:
-    """Print what a kind is, by its class. Raises InputError for a word that is neither a role nor a kind."""
+    """Print the documentation of a kind. Raises InputError if `word` is neither a role nor a kind."""
     import difflib
 
     from factory.errors import InputError
@@ -92,17 +88,20 @@ def _print_kind_description(registry: Registry, word: str, as_json: bool) -> int
     from factory.store.paths import find_home
     from factory.views.formatting import clean_line
 
-    found = [kind for kind in registry.list_classes() if kind.kind == word]
-    if not found:
+    kinds = [kind for kind in registry.list_classes() if kind.kind == word]
+    if not kinds:
         known = sorted({name for kind in registry.list_classes() for name in (kind.kind, kind.role)})
         near = difflib.get_close_matches(word, known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else "`factory plugins` lists them"
-        raise InputError(f"no plugin plays the role {word!r}, and none is of that kind; {hint}")
+        raise InputError(f"unknown role or kind {word!r}; {hint}")
     if as_json:
-        output.print_json([{**_build_kind_record(registry, kind), "doc": kind.__doc__, "used": list_kind_users(kind, registry, find_home())}
-                  for kind in found])
+        output.print_json([
+            {**_build_kind_record(registry, kind), "doc": kind.__doc__,
+             "used": list_kind_users(kind, registry, find_home())}
+            for kind in kinds
+        ])
         return 0
-    for kind in found:
+    for kind in kinds:
         for line in render_plugin_help(kind, registry, find_home()).splitlines():
             indent = len(line) - len(line.lstrip())
             output.print_line(" " * indent + clean_line(line))
@@ -111,17 +110,20 @@ def _print_kind_description(registry: Registry, word: str, as_json: bool) -> int
 
 
 def _diagnose_plugin_imports(folders: Sequence[Path], as_json: bool) -> int:
-    """Import each package in a fresh interpreter, and say what that loads; 69 when one is heavy or fails."""
+    """Import each package in a fresh interpreter and print the cost; returns 69 if one is heavy or fails."""
     from factory.errors import UNAVAILABLE
     from factory.testing.import_cost import measure_package_imports
     from factory.views.formatting import clean_line
 
-    found = measure_package_imports(folders)
-    sick = [one for one in found if one.heavy or one.failed or one.printed]
+    costs = measure_package_imports(folders)
+    bad = [cost for cost in costs if cost.heavy or cost.failed or cost.printed]
     if as_json:
-        output.print_json([asdict(one) for one in found])
-        return UNAVAILABLE if sick else 0
-    rows = [[clean_line(one.module), clean_line(one.package), f"{1000 * one.seconds:.0f} ms", clean_line(one.summary, 110)]
-            for one in found]
+        output.print_json([asdict(cost) for cost in costs])
+        return UNAVAILABLE if bad else 0
+    rows = [
+        [clean_line(cost.module), clean_line(cost.package), f"{1000 * cost.seconds:.0f} ms",
+         clean_line(cost.summary, 110)]
+        for cost in costs
+    ]
     output.print_line(output.format_table(["module", "package", "import", "verdict"], rows, right=(2,)))
-    return UNAVAILABLE if sick else 0
+    return UNAVAILABLE if bad else 0

@@ -1,4 +1,4 @@
-"""`factory report`: a run as one HTML file that needs nothing else."""
+"""`factory report`: write a run as one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from factory.cli import output
 
 @click.command()
 @click.argument("run", default="latest")
-@click.option("-o", "--out", "target", type=click.Path(path_type=Path), help="The file; default RUN.html here.")
+@click.option("-o", "--out", "target", type=click.Path(path_type=Path), help="File to write; default ./RUN.html.")
 def command(run: str, target: Path | None) -> None:
-    """Write a run as one HTML file."""
+    """Write a run as one self-contained HTML file. RUN is what `show` takes."""
     from factory.report.run_page import render_run_page
     from factory.runs.run_outputs import RunOutputs
     from factory.runs.run_view import find_run

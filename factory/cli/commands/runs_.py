@@ -1,4 +1,4 @@
-"""`factory runs`: every run, newest first."""
+"""`factory runs`: list runs, newest first."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--limit", default=20, show_default=True, help="At most so many; 0 for all.")
+@click.option("--limit", default=20, show_default=True, help="Maximum number of runs; 0 for all.")
 @output.json_option
 def command(limit: int, as_json: bool) -> None:
-    """List the runs."""
+    """List runs, newest first."""
     from factory.runs.run_outputs import RunOutputs
     from factory.runs.run_view import iterate_newest_runs
     from factory.store.journal import list_journals
     from factory.store.paths import find_home
 
-    rows = [_build_run_record(RunOutputs(find_home(), run)) for run in islice(iterate_newest_runs(find_home()), limit if limit > 0 else None)]
+    runs = islice(iterate_newest_runs(find_home()), limit if limit > 0 else None)
+    rows = [_build_run_record(RunOutputs(find_home(), run)) for run in runs]
     if as_json:
         output.print_json(rows)
         return
     if not rows:
-        output.print_note(f"no runs in {find_home()}; `factory build SPEC` makes one")
+        output.print_note(f"no runs in {find_home()}; start one with `factory build SPEC`")
         return
-    output.print_line(
-        output.format_table(["run", "task", "profile", "state", "verdict", "score", "took", "started"], _build_run_cells(rows), right=(6,))
-    )
+    heads = ["run", "task", "profile", "state", "verdict", "score", "time", "started"]
+    output.print_line(output.format_table(heads, _build_run_cells(rows), right=(6,)))
     older = len(list_journals(find_home())) - len(rows)
     if older > 0:
-        output.print_note(f"{older} older; --limit 0 lists all")
+        output.print_note(f"{older} older runs not shown; --limit 0 lists all")
 
 
 def _build_run_record(evidence: RunOutputs) -> dict[str, Any]:

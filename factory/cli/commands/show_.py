@@ -1,4 +1,4 @@
-"""`factory show`: one run, live or past: its stages, its curve, its verdict."""
+"""`factory show`: the stages, training curve and verdict of one run, live or finished."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.argument("run", default="latest")
 @output.json_option
 def command(run: str, as_json: bool) -> None:
-    """Show a run, live or past. RUN is an id, the start of one, a specialist's name, or `latest`."""
+    """Show a run, live or finished. RUN is a run id or its prefix, a specialist's name, or `latest`."""
     from factory.cli.verdict_panel import build_run_summary, format_verdict_panel
     from factory.runs.run_outputs import RunOutputs
     from factory.runs.run_view import find_run
@@ -37,17 +37,18 @@ def _build_run_details(evidence: RunOutputs) -> dict[str, Any]:
     run = evidence.run
     stages = [stage.to_json() for stage in run.stages.values()]
     notes = [{"stage": stage, "level": level, "text": text} for stage, level, text in run.notes]
-    return {"started": run.started, "spec": run.spec, "stages": stages, "notes": notes, "curve": evidence.read_training_curve()}
+    curve = evidence.read_training_curve()
+    return {"started": run.started, "spec": run.spec, "stages": stages, "notes": notes, "curve": curve}
 
 
 def _print_run_overview(evidence: RunOutputs) -> None:
     from factory.views.formatting import clean_line, format_seconds
 
     run = evidence.run
-    state = f"{run.state}, {format_seconds(run.seconds)}"
-    output.print_line(f"{output.style_bold(run.name or run.id)}  {clean_line(run.task)} {clean_line(run.profile)} {output.style_dim(run.id)}  {state}")
+    head = f"{output.style_bold(run.name or run.id)}  {clean_line(run.task)} {clean_line(run.profile)}"
+    output.print_line(f"{head} {output.style_dim(run.id)}  {run.state}, {format_seconds(run.seconds)}")
     rows = [_build_stage_cells(stage) for stage in run.stages.values()]
-    output.print_line(output.format_table(["stage", "state", "took", "cpu", "peak", ""], rows, right=(2, 3, 4)))
+    output.print_line(output.format_table(["stage", "state", "time", "cpu", "peak", ""], rows, right=(2, 3, 4)))
     for stage, level, text in run.notes:
         output.print_line(f"{'warning' if level == 'warning' else 'note'}: {stage or 'build'}: {clean_line(text)}")
     _print_loss_curve(evidence)
@@ -68,7 +69,7 @@ def _build_stage_cells(stage: StageView) -> list[str]:
 
 
 def _print_loss_curve(evidence: RunOutputs) -> None:
-    """The training curve, drawn when there are enough points to be one."""
+    """Print the training loss as a plot if there are at least three points."""
     points = evidence.read_training_curve()
     if len(points) < 3:
         return

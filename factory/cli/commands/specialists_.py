@@ -1,4 +1,4 @@
-"""`factory specialists`: the shelf: versions, aliases, sizes, verdicts, what each is made of."""
+"""`factory specialists`: list specialists with their versions, aliases, sizes and verdicts, or set an alias."""
 
 from __future__ import annotations
 
@@ -15,28 +15,29 @@ WIDTH = 100
 
 @click.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("--alias", default="", metavar="NAME@VERSION=WORD", help="Call a version by a word, such as production.")
+@click.option("--alias", default="", metavar="NAME@VERSION=ALIAS",
+              help="Point an alias, such as production, to a version.")
 @output.json_option
 def command(names: Sequence[str], alias: str, as_json: bool) -> None:
-    """List the specialists: versions, aliases, verdicts, what each is made of.
+    """List specialists with their versions, aliases and verdicts.
 
-    With NAME or NAME@VERSION: what it is made of, with digests. Every command that takes a specialist takes NAME@WORD
-    too. `latest` is the newest version, `shipped` the newest that may ship.
+    With NAME or NAME@VERSION, show what it was built from, with digests. Every command that takes a specialist also
+    takes NAME@ALIAS. `latest` is the newest version, `shipped` the newest with the verdict SHIP.
     """
     from factory.errors import InputError
     from factory.runs.specialists import assign_alias
     from factory.store.paths import find_home
-    from factory.tui.once import once
+    from factory.tui.snapshot import take_snapshot
 
     if alias:
         version, equals, word = alias.rpartition("=")
         if not equals:
-            raise InputError(f"--alias {alias}: write NAME@VERSION=WORD")
+            raise InputError(f"--alias {alias}: expected NAME@VERSION=ALIAS")
         assign_alias(find_home(), version, word)
-    told = once(find_home(), "specialists", names, time.time())
-    if names and not told.facts:
+    snapshot = take_snapshot(find_home(), "specialists", names, time.time())
+    if names and not snapshot.data:
         raise InputError(f"no specialist {', '.join(names)}; `factory specialists` lists all")
     if as_json:
-        output.print_json(told.facts)
+        output.print_json(snapshot.data)
     else:
-        output.print_line(told.text(shutil.get_terminal_size((WIDTH, 24)).columns))
+        output.print_line(snapshot.render(shutil.get_terminal_size((WIDTH, 24)).columns))

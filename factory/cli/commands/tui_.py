@@ -1,4 +1,4 @@
-"""`factory tui`: watch runs, see why a specialist may ship, compare, ask, review."""
+"""`factory tui`: the terminal interface, or one of its screens as text."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ WIDTH = 100
 
 @click.command()
 @click.argument("runs", nargs=-1, metavar="[RUN]...")
-@click.option("--screen", type=click.Choice(SCREENS), default=None, help="Begin with this screen.")
-@click.option("--once", type=click.Choice(PRINTABLE_SCREENS), default=None, help="Print one screen as text, and end.")
-@click.option("--width", default=0, help="Columns of --once; 0 for those of the terminal.")
-@click.option("--light", is_flag=True, help="Dark letters on light ground.")
+@click.option("--screen", type=click.Choice(SCREENS), default=None, help="Screen to open first.")
+@click.option("--once", type=click.Choice(PRINTABLE_SCREENS), default=None, help="Print one screen as text and exit.")
+@click.option("--width", default=0, help="Width of --once in columns; 0 for the terminal's.")
+@click.option("--light", is_flag=True, help="Use the light theme.")
 @output.json_option
 def command(runs: Sequence[str], screen: str | None, once: str | None, width: int, light: bool, as_json: bool) -> None:
-    """Watch runs and compare specialists on a terminal. RUN is what `show` takes; several are compared.
+    """Open the terminal interface: watch runs, compare and query specialists.
 
-    It shows what builds wrote, live or past, and never builds itself: any number can look at the same time. `?` says
-    what the keys of a screen do.
+    RUN is what `show` takes; several are compared. The interface only reads what builds wrote and never builds itself,
+    so any number can run at the same time. Press ? for the keys of a screen.
     """
     from factory.store.paths import find_home
 
@@ -37,19 +37,19 @@ def command(runs: Sequence[str], screen: str | None, once: str | None, width: in
         _print_screen_once(find_home(), once, runs, width, as_json)
         return
     if as_json:
-        raise click.UsageError("--json goes with --once SCREEN")
+        raise click.UsageError("--json requires --once SCREEN")
     if not sys.stdout.isatty() or not sys.stdin.isatty():
-        raise InputError("this is no terminal; `factory tui --once SCREEN` prints a screen as text")
-    from factory.tui.start import start
+        raise InputError("not a terminal; `factory tui --once SCREEN` prints a screen as text")
+    from factory.tui.main import run_app
 
-    start(find_home(), screen or "", runs, light)
+    run_app(find_home(), screen or "", runs, light)
 
 
 def _print_screen_once(home: Any, screen: str, runs: Sequence[str], width: int, as_json: bool) -> None:
-    from factory.tui.once import once
+    from factory.tui.snapshot import take_snapshot
 
-    told = once(home, screen, runs, time.time())
+    snapshot = take_snapshot(home, screen, runs, time.time())
     if as_json:
-        output.print_json(told.facts)
+        output.print_json(snapshot.data)
     else:
-        output.print_line(told.text(width or shutil.get_terminal_size((WIDTH, 24)).columns))
+        output.print_line(snapshot.render(width or shutil.get_terminal_size((WIDTH, 24)).columns))

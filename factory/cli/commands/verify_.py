@@ -1,4 +1,4 @@
-"""`factory verify`: whether a bundle is, byte for byte, what was built."""
+"""`factory verify`: check that a bundle is, byte for byte, what was built."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from factory.errors import BAD_INPUT
 @click.argument("bundle")
 @output.json_option
 def command(bundle: str, as_json: bool) -> int:
-    """Check that a bundle is what was built. BUNDLE is a folder, or a specialist's NAME or NAME@VERSION."""
+    """Check the files of a bundle against its manifest. BUNDLE is a folder, or a specialist's NAME or NAME@VERSION."""
     from pathlib import Path
 
     from factory.bundle import verify_bundle
@@ -26,5 +26,5 @@ def command(bundle: str, as_json: bool) -> int:
     else:
         for problem in problems:
             output.print_line(problem)
-        output.print_note(f"{folder}: {f'{len(problems)} problems' if problems else 'every file is as built'}")
+        output.print_note(f"{folder}: {f'{len(problems)} problems' if problems else 'all files match the manifest'}")
     return BAD_INPUT if problems else 0

@@ -1,4 +1,4 @@
-"""`factory why`: why one stage would run, or each stage of a kind."""
+"""`factory why`: explain why a stage, or each stage of a kind, would run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def command(
     spec: Path, stage: str, profile: str, overrides: Sequence[str], force: Sequence[str], folders: Sequence[Path],
     as_json: bool,
 ) -> None:
-    """Say why a stage would run."""
+    """Explain why a stage would run. STAGE is a stage of the plan, or a kind of stage."""
     from factory.plan.compiler import compile_plan
 
     plan = compile_plan(spec_args.load_resolved_spec(spec, profile, overrides, folders))

@@ -7,6 +7,7 @@ from factory.runs.profile.samples import RowSample
 from factory.runs.profile.summary import DataProfile, build_data_profile, find_planned_outputs
 
 __all__ = [
-    "HistogramBin", "ValueCounts", "Histogram", "RowLineage", "DataProfile", "RowSample", "Distribution", "FunnelStep", "trace_lineage", "find_planned_outputs", "build_data_profile",
+    "HistogramBin", "ValueCounts", "Histogram", "RowLineage", "DataProfile", "RowSample", "Distribution", "FunnelStep",
+    "trace_lineage", "find_planned_outputs", "build_data_profile",
     "compute_distributions", "read_funnel",
 ]

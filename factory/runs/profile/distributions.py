@@ -136,7 +136,9 @@ class _DistributionCounter:
 def _build_value_counts(title: str, counts: Mapping[str, int]) -> ValueCounts:
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     left = ranked[MAX_LISTED_VALUES:]
-    return ValueCounts(title, sum(counts.values()), tuple(ranked[:MAX_LISTED_VALUES]), (len(left), sum(rows for _, rows in left)))
+    return ValueCounts(
+        title, sum(counts.values()), tuple(ranked[:MAX_LISTED_VALUES]), (len(left), sum(rows for _, rows in left))
+    )
 
 
 def _build_histogram(title: str, unit: str, values: Sequence[float]) -> Histogram:
@@ -149,11 +151,15 @@ def _build_histogram(title: str, unit: str, values: Sequence[float]) -> Histogra
     rows = Counter(min(bins - 1, math.floor((value - start) / width + 1e-9)) for value in ordered)
     edges = [_round_bin_edge(start + i * width) for i in range(bins + 1)]
     made = tuple(
-        HistogramBin(_format_bin_name(low, high, beyond=i == bins - 1 and ordered[-1] >= high, whole=bool(unit)), low, high, rows[i])
+        HistogramBin(
+            _format_bin_name(low, high, beyond=i == bins - 1 and ordered[-1] >= high, whole=bool(unit)), low, high,
+            rows[i]
+        )
         for i, (low, high) in enumerate(pairwise(edges))
     )
     return Histogram(
-        title, unit, count, round(sum(ordered) / count, 3), _compute_quantile(ordered, 0.5), _compute_quantile(ordered, 0.95),
+        title, unit, count, round(sum(ordered) / count, 3), _compute_quantile(ordered, 0.5),
+        _compute_quantile(ordered, 0.95),
         ordered[-1], made,
     )
 

@@ -36,7 +36,10 @@ def find_final_stage(evidence: RunOutputs) -> str:
 
 def read_funnel(evidence: RunOutputs) -> list[FunnelStep]:
     """All steps that were made so far, in their order."""
-    return [*_read_gather_steps(evidence), *_read_freeze_steps(evidence), *_read_synthesis_steps(evidence), *_read_curation_steps(evidence)]
+    return [
+        *_read_gather_steps(evidence), *_read_freeze_steps(evidence), *_read_synthesis_steps(evidence),
+        *_read_curation_steps(evidence)
+    ]
 
 
 def _read_gather_steps(evidence: RunOutputs) -> Iterator[FunnelStep]:
@@ -71,7 +74,9 @@ def _read_synthesis_steps(evidence: RunOutputs) -> Iterator[FunnelStep]:
         yield FunnelStep("synthesize", LIMIT_STEP, rows, dropped=there - rows)
     for step in made.get("steps", []):
         rows += int(step["added"])
-        yield FunnelStep("synthesize", str(step["kind"]), rows, added=int(step["added"]), changed=int(step.get("changed", 0)))
+        yield FunnelStep(
+            "synthesize", str(step["kind"]), rows, added=int(step["added"]), changed=int(step.get("changed", 0))
+        )
 
 
 def _read_curation_steps(evidence: RunOutputs) -> Iterator[FunnelStep]:

@@ -43,7 +43,9 @@ class RowLineage:
         }
 
 
-def trace_lineage(evidence: RunOutputs, name: str, content: RowContent, decided: Mapping[str, Mapping[str, ReviewDecision]]) -> RowLineage:
+def trace_lineage(
+    evidence: RunOutputs, name: str, content: RowContent, decided: Mapping[str, Mapping[str, ReviewDecision]]
+) -> RowLineage:
     """The history of the row with this id, or whose id alone begins so. Raises InputError when there is no such row."""
     ids = _match_row_ids(evidence, name)
     if name not in ids and len(ids) != 1:
@@ -52,7 +54,8 @@ def trace_lineage(evidence: RunOutputs, name: str, content: RowContent, decided:
 
 
 def _build_lineage(
-    evidence: RunOutputs, name: str, content: RowContent, decided: Mapping[str, Mapping[str, ReviewDecision]], depth: int
+    evidence: RunOutputs, name: str, content: RowContent, decided: Mapping[str, Mapping[str, ReviewDecision]],
+    depth: int
 ) -> RowLineage:
     found = next(_search_row_files(evidence, name), None)
     if found is None:
@@ -61,7 +64,8 @@ def _build_lineage(
     key = content.compute_content_digest(row)
     named = [parent for parent in row.provenance.parents if parent != row.id] if depth else []
     parents = tuple(
-        _build_lineage(evidence, parent, content, decided, depth - 1) for parent in named if next(_search_row_files(evidence, parent), None)
+        _build_lineage(evidence, parent, content, decided, depth - 1) for parent in named
+        if next(_search_row_files(evidence, parent), None)
     )
     gone = {part: str(entry.get(part, "")) for part in ("step", "why", "twin")}
     return RowLineage(row, state, key, **gone, decisions=decided.get(key, {}), parents=parents)

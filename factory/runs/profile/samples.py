@@ -51,7 +51,8 @@ def sample_dropped_rows(evidence: RunOutputs, task: Task, tables: Tables) -> lis
         row, twin = Row.from_json(entry["row"]), str(entry.get("twin", ""))
         text = render_sample_text(twins[twin], task, tables) if twin in twins else ""
         samples.append(RowSample(
-            row.id, render_sample_text(row, task, tables), describe_origin(row), str(entry["step"]), str(entry["why"]), twin, text
+            row.id, render_sample_text(row, task, tables), describe_origin(row), str(entry["step"]), str(entry["why"]),
+            twin, text
         ))
     return samples
 
@@ -74,7 +75,9 @@ def find_rows_by_id(evidence: RunOutputs, wanted: set[str]) -> dict[str, Row]:
         return got
     places = [(find_final_stage(evidence), "train.jsonl"), *FROZEN_FILES]
     for stage, name in places:
-        got |= {line["id"]: Row.from_json(line) for line in evidence.read_stage_lines(stage, name) if line["id"] in wanted}
+        got |= {
+            line["id"]: Row.from_json(line) for line in evidence.read_stage_lines(stage, name) if line["id"] in wanted
+        }
     gone = (entry["row"] for entry in evidence.read_stage_lines(find_final_stage(evidence), "dropped.jsonl"))
     return {line["id"]: Row.from_json(line) for line in gone if line["id"] in wanted} | got
 

@@ -25,7 +25,9 @@ def find_planned_outputs(plan: Plan, home: Path) -> RunOutputs:
     """What a plan finds in the store, whichever run made it."""
     store = Store(home)
     stages = {
-        stage.name: StageView(stage.name, stage.key, CACHED if store.locate_output(stage.name, stage.key).is_complete else WAITING)
+        stage.name: StageView(
+            stage.name, stage.key, CACHED if store.locate_output(stage.name, stage.key).is_complete else WAITING
+        )
         for stage in plan.stages
     }
     return RunOutputs(home, RunView(name=plan.name, task=plan.task, stages=stages))
@@ -87,7 +89,8 @@ class DataProfile:
         curate, gather = self.run_outputs.read_stage_json("curate"), self.run_outputs.read_stage_json("gather")
         return {
             "name": self.run_outputs.run.name, "task": self.task.kind, "rows": len(self.rows),
-            "sources": gather.get("sources", []), "splits": self.run_outputs.read_stage_json("freeze").get("counts", {}),
+            "sources": gather.get("sources", []),
+            "splits": self.run_outputs.read_stage_json("freeze").get("counts", {}),
             "funnel": [step.to_json() for step in self.funnel], "leakage": dict(self.leakage),
             "tests": curate.get("tests", []), "review": self.run_outputs.read_stage_json("review"),
             "distributions": [spread.to_json() for spread in self.distributions],

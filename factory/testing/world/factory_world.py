@@ -1,4 +1,4 @@
-"""The small world that conformance builds run in: a task for each form of answers, without any model."""
+"""Plugins for conformance builds: a source, and a task with its plugins for each output type, without any model."""
 
 from __future__ import annotations
 
@@ -36,7 +36,6 @@ from factory.api import (
     read_numbered_jsonl,
 )
 
-OUTPUT_TYPES = ("labels", "ranking", "text")
 TEMPLATES = {
     "labels": {"text": "{text}", "system": "Say what it is.", "prompt": "{text}", "target": "{label}"},
     "ranking": {"query": "{query}", "document": "{text}", "text": "{query}"},
@@ -45,13 +44,13 @@ TEMPLATES = {
 
 
 class WorldSource(Source):
-    """Reads rows and side tables as the kit wrote them."""
+    """Reads rows and side tables in the kit's format."""
 
     kind = "world-rows"
 
-    file: Annotated[Path, Input()] = Field(description="the rows")
-    columns: list[str] = Field(description="the columns that they have")
-    holds: list[str] = Field([], description="the side tables that they fill")
+    file: Annotated[Path, Input()] = Field(description="JSONL file with the rows")
+    columns: list[str] = Field(description="columns of the rows")
+    side_tables: list[str] = Field([], description="side tables in the file")
 
     @property
     def output_columns(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -61,7 +60,7 @@ class WorldSource(Source):
     @property
     def tables(self) -> tuple[str, ...]:  # type: ignore[override]
         """The side tables that it fills."""
-        return tuple(self.holds)
+        return tuple(self.side_tables)
 
     def iter_rows(self, job: Job) -> Iterator[Row]:
         for number, value in read_numbered_jsonl(job.root / self.file, str(self.file)):
@@ -70,7 +69,7 @@ class WorldSource(Source):
 
 
 class WorldTask(Task):
-    """One of the forms of answers over the kit's rows."""
+    """A task of one output type over the kit's rows."""
 
     columns: ClassVar[tuple[str, ...]] = ()
 
@@ -85,7 +84,7 @@ class WorldTask(Task):
         return {
             "objective": {"kind": f"world-{cls.output_type}"}, "contenders": ["tuned", f"world-{cls.output_type}"],
             "evaluate": [f"world-{cls.output_type}"], "train": {"epochs": 1}, "gate": {"resamples": 500},
-            "data": {"split": {"test": 24, "validation": 10}, "leakage": {"near": 1.0}},
+            "data": {"split": {"test": 24, "validation": 10}, "leakage": {"jaccard": 1.0}},
         }
 
     def audit(self, job: RowsJob) -> Iterator[Finding]:
@@ -96,7 +95,7 @@ class WorldTask(Task):
 
 
 class WordCountObjective(Objective):
-    """Learns nothing but what was commonest, and answers so: an adapter that any machine can make in a moment."""
+    """Counts which label each word occurs with: an adapter that any machine can train in a moment."""
 
     loader_class = "json:loads"
 
@@ -128,7 +127,7 @@ class WordCountObjective(Objective):
 
 
 def _count_label_words(job: FitJob) -> dict[str, Any]:
-    """Which label each word goes with, and what is said most."""
+    """Return word → label → number of training rows."""
     words: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for row in job.rows:
         for word in str(row.columns.get("text", "")).split():
@@ -136,23 +135,24 @@ def _count_label_words(job: FitJob) -> dict[str, Any]:
     return {word: dict(sorted(counts.items())) for word, counts in sorted(words.items())} or {"nothing": {}}
 
 
-def _predict_output(form: str, row: Row, learned: Mapping[str, Mapping[str, int]]) -> Any:
+def _predict_output(output_type: str, row: Row, learned: Mapping[str, Mapping[str, int]]) -> Any:
+    """Return an output of the given type by a vote of the row's words."""
     votes: Counter[str] = Counter()
     for word in str(row.columns.get("text", "")).split():
         votes.update(learned.get(word, {}))
     best = max(sorted(votes), key=lambda label: votes[label]) if votes else ""
-    if form == "labels":
+    if output_type == "labels":
         labels = ("animal", "plant", "stone")
-        votes[labels[0]] += bool(learned)  # an adapter that learned nothing must change the answers all the same
+        votes[labels[0]] += bool(learned)  # even an adapter that learned nothing must change the answers
         total = sum(votes[label] + 1 for label in labels)
         return {label: round((votes[label] + 1) / total, 6) for label in labels}
-    if form == "ranking":
+    if output_type == "ranking":
         return [float(n * (1 if learned else -1)) for n, _ in enumerate(row.columns.get("candidates", ()))]
     return f"it is {best}" if best else "learned" if learned else ""
 
 
 class ConstantContender(Contender):
-    """Says the same to every row."""
+    """Answers every row without training."""
 
     def answer(self, job: AnswerJob) -> Iterator[Answer]:
         for row in job.rows:
@@ -160,30 +160,32 @@ class ConstantContender(Contender):
 
 
 class AnswerLengthEval(Eval):
-    """How long an answer is when written down: a number for any form."""
+    """Scores the length of an answer as JSON, which exists for any output type."""
 
     primary_metric = "length"
-    metrics = (Metric("length", "letters of the answer as JSON"),)
+    metrics = (Metric("length", "characters of the answer as JSON"),)
 
     def score(self, job: ScoreJob) -> Iterator[Scores]:
         for row in job.rows:
             yield Scores(row.id, {"length": float(len(json.dumps(job.answers[row.id].output)))})
 
 
-def _make_output_type_class(base: type[Plugin], form: str, **more: Any) -> type[Plugin]:
-    made = {"kind": f"world-{form}", "output_type": form, "__doc__": base.__doc__, "__module__": __name__, **more}
-    return type(f"{base.__name__}{form.title()}", (base,), made)
+def _make_output_type_class(base: type[Plugin], output_type: str) -> type[Plugin]:
+    members = {
+        "kind": f"world-{output_type}", "output_type": output_type, "__doc__": base.__doc__, "__module__": __name__,
+        **({"text_column": TEXT_COLUMNS[output_type]} if base is WorldTask else {}),
+    }
+    return type(f"{base.__name__}{output_type.title()}", (base,), members)
 
 
 TEXT_COLUMNS = {"labels": "text", "ranking": "query", "text": "question"}
 PLUGIN_CLASSES = [WorldSource] + [
-    kind for form in OUTPUT_TYPES for kind in (
-        _make_output_type_class(WorldTask, form, text_column=TEXT_COLUMNS[form]), _make_output_type_class(WordCountObjective, form), _make_output_type_class(ConstantContender, form), _make_output_type_class(AnswerLengthEval, form),
-    )
+    _make_output_type_class(base, output_type)
+    for output_type in TEXT_COLUMNS for base in (WorldTask, WordCountObjective, ConstantContender, AnswerLengthEval)
 ]
 
 
 @hookimpl
 def factory_plugins() -> list[type[Plugin]]:
-    """The tasks, and the least that each needs to be built."""
+    """Return the source, and for each output type a task with the plugins that a build needs."""
     return PLUGIN_CLASSES

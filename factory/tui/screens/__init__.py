@@ -1,1 +1,1 @@
-"""The screens: each lays panels out and fills them with what its view says."""
+"""The screens: each arranges panels and fills them from its view."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import Any, ClassVar, Protocol, cast
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -13,34 +13,47 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input
 
-from factory.tui.broken import BROKEN, unreadable
-from factory.tui.keys import COMMON, Key, bindings
-from factory.tui.lines import wrapped
+from factory.tui.keys import COMMON_KEYS, Key, make_bindings
+from factory.tui.read_errors import READ_ERRORS, describe_read_error
+from factory.tui.rich_text import wrap_text
+from factory.tui.state import AppState
 from factory.tui.widgets.bars import Bar, Hints, Tabs
 from factory.tui.widgets.listing import Listing
 from factory.tui.widgets.pages import Pages, Source
-from factory.tui.widgets.panel import LARGE, MEDIUM, SMALL, Arrangement, Deck, size_of
+from factory.tui.widgets.panel import LARGE, MEDIUM, SMALL, Arrangement, Deck, choose_layout
 
-if TYPE_CHECKING:
-    from factory.tui.app import FactoryApp
-    from factory.tui.world import World
-
-MOST = 6
-"""Lines that the head of a screen takes at most."""
+MAX_HEAD_LINES = 6
+"""Maximum lines of the head."""
 
 
-def guarded(fill: Callable[[Any], None]) -> Callable[[Any], None]:
-    """A `fill` that says what it could not show."""
+class AppActions(Protocol):
+    """What screens use of the app: a screen may not import `factory.tui.app`, which imports the screens."""
+
+    state: AppState
+    tick_count: int
+    refresh_steps: Iterator[bool] | None
+
+    def action_page(self, name: str) -> None: ...
+
+    def open_run(self, run: str, page: str = "run") -> None: ...
+
+    def write_report(self, run: str) -> None: ...
+
+    def estimate_remaining_times(self) -> None: ...
+
+
+def report_read_errors(fill: Callable[[Any], None]) -> Callable[[Any], None]:
+    """Wrap `fill` so that read errors are shown in the head instead of ending the app."""
 
     @wraps(fill)
-    def filled(page: Page) -> None:
+    def fill_safely(page: Page) -> None:
         try:
             fill(page)
-        except BROKEN as error:
-            said = unreadable(error)
-            page.headed(lambda room: wrapped(said, room, "warn", "! "))
+        except READ_ERRORS as error:
+            said = describe_read_error(error)
+            page.show_head(lambda room: wrap_text(said, room, "warn", "! "))
 
-    return filled
+    return fill_safely
 
 
 class Page(Screen[None]):
@@ -51,17 +64,17 @@ class Page(Screen[None]):
     """What the screen is for, in a sentence or two; the first thing that help says."""
     ARRANGEMENTS: ClassVar[Mapping[str, Arrangement]] = {SMALL: (), MEDIUM: (), LARGE: ()}
     AUTO_FOCUS = ""
-    BINDINGS: ClassVar[list[BindingType]] = bindings(COMMON)
+    BINDINGS: ClassVar[list[BindingType]] = make_bindings(COMMON_KEYS)
 
     def __init_subclass__(cls, **settings: Any) -> None:
-        """What builds left may be of a newer factory, torn or gone: `fill` never ends in a traceback."""
+        """Guard `fill`: files of a run may be newer than this version, torn or gone."""
         super().__init_subclass__(**settings)
         if "fill" in cls.__dict__:
-            setattr(cls, "fill", guarded(cls.fill))  # noqa: B010  (an assignment would change the type of a method)
+            setattr(cls, "fill", report_read_errors(cls.fill))  # noqa: B010  (an assignment would change the type of a method)
 
     def compose(self) -> ComposeResult:
-        """Top to bottom."""
-        yield Bar()
+        """Yield the widgets from top to bottom."""
+        yield Bar(self.state.home)
         head = Pages("head", "")
         head.can_focus = False
         yield head
@@ -69,25 +82,25 @@ class Page(Screen[None]):
         yield from self.above()
         yield Deck(*self.panels(), arrangements=self.ARRANGEMENTS)
         yield Input(id="search", compact=True, classes="hidden")
-        yield Hints()
+        yield Hints(self.KEYS)
 
     def panels(self) -> Sequence[Widget]:
-        """The panels in the order of Tab."""
+        """Return the panels in Tab order."""
         return ()
 
     def above(self) -> Sequence[Widget]:
-        """What stands over the panels, in every layout."""
+        """Return the widgets above the panels, the same in every layout."""
         return ()
 
     @property
-    def factory(self) -> FactoryApp:
-        """The app, by its own type."""
-        return cast("FactoryApp", self.app)
+    def factory(self) -> AppActions:
+        """The app, as far as screens use it."""
+        return cast("AppActions", self.app)
 
     @property
-    def world(self) -> World:
+    def state(self) -> AppState:
         """What all screens share."""
-        return self.factory.world
+        return self.factory.state
 
     @property
     def deck(self) -> Deck:
@@ -97,7 +110,7 @@ class Page(Screen[None]):
     @property
     def small(self) -> bool:
         """Whether this is the layout for small terminals."""
-        return size_of(*self.app.size) == SMALL
+        return choose_layout(*self.app.size) == SMALL
 
     def listing(self, name: str) -> Listing:
         """A table by its id."""
@@ -112,47 +125,47 @@ class Page(Screen[None]):
         self.deck.turn(self.deck.active)
 
     def on_screen_resume(self) -> None:
-        """Shown again: what is told may have changed, and the colours too."""
+        """Shown again: the data may have changed, and the colours too."""
         self.arrive()
         self.query_one(Bar).refresh()
 
     def arrive(self) -> None:
-        """Shown, or asked to show something else."""
+        """Called when the screen is shown or its selection changes."""
         self.fill()
 
     def fill(self) -> None:
-        """Tell the panels anew, from the read model."""
+        """Fill the panels from the read model."""
 
     def tick(self) -> None:
-        """Ten times a second while shown: take in what is new."""
+        """Take in new data; called ten times a second while shown."""
 
-    told: Source | None = None
-    """What the head says, for any width."""
+    head_source: Source | None = None
+    """Source of the head's lines for any width."""
 
     def on_resize(self) -> None:
-        """Another width: the head is broken anew, and may take more rows."""
-        if self.told is not None:
-            self.headed(self.told)
+        """Rewrap the head for the new width."""
+        if self.head_source is not None:
+            self.show_head(self.head_source)
 
     def index_changed(self) -> None:
-        """Runs came, went or moved on."""
+        """Called when runs were added, removed or changed."""
 
-    def looked_ahead(self) -> None:
-        """When runs will be done is known anew."""
+    def estimates_changed(self) -> None:
+        """Called when the estimates of remaining time changed."""
 
-    def headed(self, source: Source) -> None:
+    def show_head(self, source: Source) -> None:
         """Show the lines above the panels, in as many rows as they need."""
-        self.told = source
+        self.head_source = source
         head = self.query_one("#head", Pages)
         room = self.app.size.width - 2
-        lines = list(source(max(20, room)))[: max(1, min(MOST, self.app.size.height // 5))]
+        lines = list(source(max(20, room)))[: max(1, min(MAX_HEAD_LINES, self.app.size.height // 5))]
         head.styles.height = max(1, len(lines))
         head.display = bool(lines)
-        head.tell(lambda _: lines)
+        head.set_content(lambda _: lines)
 
     def on_deck_turned(self) -> None:
         """Other panels are to be seen: their names stand above them where not all are."""
-        self.query_one(Tabs).again()
+        self.query_one(Tabs).update_visibility()
         self.query_one(Hints).refresh()
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
@@ -186,12 +199,12 @@ class Page(Screen[None]):
         box.focus()
 
     @on(Input.Changed, "#search")
-    def _typed(self, event: Input.Changed) -> None:
+    def _handle_search_change(self, event: Input.Changed) -> None:
         if not event.input.has_class("hidden"):
-            self.look_for(event.value)
+            self.filter_or_search(event.value)
 
-    def look_for(self, text: str) -> None:
-        """Filter or search as one types."""
+    def filter_or_search(self, text: str) -> None:
+        """Filter the active table, or search the active text, while typing."""
         panel = self.active()
         if isinstance(panel, Listing):
             panel.narrow(text)
@@ -199,7 +212,7 @@ class Page(Screen[None]):
             panel.search(text)
 
     @on(Input.Submitted, "#search")
-    def _kept(self) -> None:
+    def _handle_search_submit(self) -> None:
         self._close_search()
 
     def _close_search(self) -> None:
@@ -211,7 +224,7 @@ class Page(Screen[None]):
         panel = self.active()
         words = panel.words if isinstance(panel, Listing) else panel.word if isinstance(panel, Pages) else ""
         if not self.query_one("#search", Input).has_class("hidden") or words:
-            self.look_for("")
+            self.filter_or_search("")
             self._close_search()
         else:
             self.factory.action_page("runs")

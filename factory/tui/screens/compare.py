@@ -12,27 +12,27 @@ from textual.widget import Widget
 
 from factory.errors import FactoryError
 from factory.evaluation.compare import LOST, TIED, WON, ContenderComparison
-from factory.tui.beside import LETTERS, Beside, beside
-from factory.tui.broken import BROKEN, unreadable
-from factory.tui.grid import Grid
-from factory.tui.keys import Key, bindings
-from factory.tui.lines import Line, line, wrapped
+from factory.tui.comparison import LETTERS, Comparison, load_comparison
+from factory.tui.keys import Key, make_bindings
+from factory.tui.read_errors import READ_ERRORS, describe_read_error
+from factory.tui.rich_text import Line, make_line, wrap_text
 from factory.tui.screens.base import Page
-from factory.tui.views import compare as view
+from factory.tui.table import Table
+from factory.tui.views import compare_view as view
 from factory.tui.widgets.listing import Listing
 from factory.tui.widgets.pages import Pages
 from factory.tui.widgets.panel import ACTIVE, LARGE, MEDIUM, SMALL, Block, Slot
 
 KEYS = (
     Key("n", "regression(1)", "the next row where A got worse", "next worse row"),
-    Key("p,N", "regression(-1)", "the row before where A got worse", "previous"),
-    Key("b", "opponent", "hold A against another one, row by row", "other side"),
+    Key("p,N", "regression(-1)", "the previous row where A got worse", "previous"),
+    Key("b", "opponent", "compare A with the next contender, row by row", "other side"),
     Key("r", "only", "show lost, won, tied or all rows", "lost/won/tied"),
-    Key("x", "swap", "put the other side in the place of A", "swap"),
+    Key("x", "swap", "make the other side A", "swap"),
 )
 ABOUT = (
-    "Two to six sets of answers to the same rows. A winner is named only where its lead over every other is "
-    "outside the noise. Rows that A lost come first; `n` jumps from one to the next. Mark runs on Runs (1) with "
+    "Two to six contenders on the same test rows. A winner is named only where its lead over every "
+    "other is outside the noise. Rows that A lost come first; `n` jumps from one to the next. Mark runs on Runs (1) with "
     "space to compare them."
 )
 KINDS = ("", LOST, WON, TIED)
@@ -43,7 +43,7 @@ class ComparePage(Page):
 
     KEYS = KEYS
     ABOUT = ABOUT
-    BINDINGS: ClassVar[list[BindingType]] = bindings(KEYS)
+    BINDINGS: ClassVar[list[BindingType]] = make_bindings(KEYS)
     ARRANGEMENTS: ClassVar = {
         SMALL: (Block((Slot(ACTIVE),)),),
         MEDIUM: (Block((Slot("rows", 0.8), Slot(ACTIVE, 1.0))),),
@@ -55,8 +55,8 @@ class ComparePage(Page):
 
     def __init__(self) -> None:
         super().__init__()
-        self.found: Beside | None = None
-        self.asked: list[str] = []
+        self.comparison: Comparison | None = None
+        self.requested: list[str] = []
         self.other = 1
         self.kind = ""
         self.failed = ""
@@ -72,103 +72,103 @@ class ComparePage(Page):
 
     def arrive(self) -> None:
         """Other sides, maybe."""
-        wanted = self.world.to_compare()
-        worst, self.factory.worst_first = self.factory.worst_first, False
+        wanted = self.state.list_compared()
+        worst, self.state.worst_first = self.state.worst_first, False
         if worst:
             self.kind = LOST
-        if wanted == self.asked and self.found is not None:
+        if wanted == self.requested and self.comparison is not None:
             self.fill()
         elif wanted != [""]:
-            self.asked, self.found, self.failed, self.other = wanted, None, "", 1
-            self.headed(lambda room: [line(("comparing …", "run"))])
-            self.run_worker(lambda: self._work(wanted), thread=True, group="compare", exclusive=True)
+            self.requested, self.comparison, self.failed, self.other = wanted, None, "", 1
+            self.show_head(lambda room: [make_line(("comparing …", "run"))])
+            self.run_worker(lambda: self._load(wanted), thread=True, group="compare", exclusive=True)
         else:
-            self._fail("there is no run yet; `factory build SPEC` makes one")
+            self._show_error("no runs yet: start one with `factory build SPEC`")
         if worst:
             self.deck.turn("rows")
 
-    def _work(self, wanted: list[str]) -> None:
+    def _load(self, wanted: list[str]) -> None:
         """In a thread: pair the rows, then metric after metric."""
         tell = self.app.call_from_thread
         try:
-            made = beside(self.world.home, wanted)
-            _ = made.shelf.rows, made.shelf.task, made.shelf.tables, made.fields
-            if wanted == self.asked:
-                tell(self._come, made)
-            for _ in made.work():
-                if wanted != self.asked:
+            made = load_comparison(self.state.home, wanted)
+            _ = made.row_viewer.rows, made.row_viewer.task, made.row_viewer.tables, made.spec_differences
+            if wanted == self.requested:
+                tell(self._show_comparison, made)
+            for _ in made.score_metrics():
+                if wanted != self.requested:
                     return
-                tell(self._metrics)
-        except BROKEN as error:
-            tell(self._fail, unreadable(error))
+                tell(self._show_metrics)
+        except READ_ERRORS as error:
+            tell(self._show_error, describe_read_error(error))
 
-    def _come(self, made: Beside) -> None:
-        self.found = made
+    def _show_comparison(self, made: Comparison) -> None:
+        self.comparison = made
         self.fill()
 
-    def _fail(self, text: str) -> None:
-        self.found, self.failed = None, text
+    def _show_error(self, text: str) -> None:
+        self.comparison, self.failed = None, text
         self.fill()
 
-    def pair(self) -> ContenderComparison | None:
+    def get_pair(self) -> ContenderComparison | None:
         """The two whose rows are shown; None when they have none in common."""
         try:
-            return self.found.pair(0, self.other) if self.found else None
+            return self.comparison.compare_pair(0, self.other) if self.comparison else None
         except FactoryError as error:
             self.failed = str(error)
             return None
 
     def fill(self) -> None:
         """All panels."""
-        found, pair = self.found, self.pair()
+        found, pair = self.comparison, self.get_pair()
         if found is None:
-            self.headed(lambda room: wrapped(self.failed or "comparing …", room, "warn" if self.failed else "run"))
+            self.show_head(lambda room: wrap_text(self.failed or "comparing …", room, "warn" if self.failed else "run"))
             for name in ("rows", "metrics", "spec"):
-                self.listing(name).tell(Grid((), (), "nothing to compare" if self.failed else "comparing …"))
+                self.listing(name).set_content(Table((), (), "nothing to compare" if self.failed else "comparing …"))
             return
-        self.headed(lambda room: self._head(found, pair, room))
+        self.show_head(lambda room: self._render_head(found, pair, room))
         title = f"{self.kind or 'all'} rows: A against {LETTERS[self.other]}, {found.metric}"
         self.listing("rows").border_title = escape(title[0].upper() + title[1:])
-        self.listing("rows").tell(view.rows(found, pair, self.kind))
-        self.listing("spec").tell(view.fields(found))
-        self._metrics()
-        self._outputs()
+        self.listing("rows").set_content(view.build_rows_table(found, pair, self.kind))
+        self.listing("spec").set_content(view.build_spec_table(found))
+        self._show_metrics()
+        self._show_answers()
 
-    def _head(self, found: Beside, pair: ContenderComparison | None, room: int) -> list[Line]:
-        said = [view.counts(pair)] if pair is not None else wrapped(self.failed, room, "warn", "! ")
-        return [*view.legend(found, self.other, room)[:5], *said]
+    def _render_head(self, found: Comparison, pair: ContenderComparison | None, room: int) -> list[Line]:
+        said = [view.render_counts(pair)] if pair is not None else wrap_text(self.failed, room, "warn", "! ")
+        return [*view.render_legend(found, self.other, room)[:5], *said]
 
-    def _metrics(self) -> None:
-        if self.found is not None:
-            self.listing("metrics").tell(view.metrics(self.found, self.found.scores))
+    def _show_metrics(self) -> None:
+        if self.comparison is not None:
+            self.listing("metrics").set_content(view.build_metrics_table(self.comparison, self.comparison.scores))
 
     @on(Listing.Moved, "#rows")
-    def _outputs(self) -> None:
-        found, current, other = self.found, self.listing("rows").current, self.other
+    def _show_answers(self) -> None:
+        found, current, other = self.comparison, self.listing("rows").current, self.other
         if found is None or current is None:
-            self.pages("outputs").tell(lambda room: [line(("no row is chosen", "dim"))])
+            self.pages("outputs").set_content(lambda room: [make_line(("no row is selected", "dim"))])
             return
-        self.pages("outputs").tell(lambda room: view.outputs(found, current.key, other, room))
+        self.pages("outputs").set_content(lambda room: view.render_answers(found, current.key, other, room))
         self.pages("outputs").scroll_to(y=0, animate=False)
 
     @on(Listing.Chosen, "#rows")
-    def _opened(self) -> None:
+    def _handle_row_chosen(self) -> None:
         self.deck.turn("outputs")
 
     def action_regression(self, by: int) -> None:
         """The next row that A lost, around the end."""
         rows = self.listing("rows")
-        lost = [i for i, r in enumerate(rows.grid.records) if r.values[0] == LOST]
+        lost = [i for i, r in enumerate(rows.grid.rows) if r.values[0] == LOST]
         if not lost:
-            self.notify("A lost none of these rows")
+            self.notify("A lost none of the rows shown")
             return
         later = [i for i in lost if i > rows.cursor] if by > 0 else [i for i in lost if i < rows.cursor]
         rows.go((later or lost)[0 if by > 0 else -1])
 
     def action_opponent(self) -> None:
         """The next of the others."""
-        if self.found is not None:
-            self.other = self.other % (len(self.found.sides) - 1) + 1
+        if self.comparison is not None:
+            self.other = self.other % (len(self.comparison.sides) - 1) + 1
             self.fill()
 
     def action_only(self) -> None:
@@ -178,8 +178,8 @@ class ComparePage(Page):
 
     def action_swap(self) -> None:
         """The other in the place of A."""
-        if self.found is not None:
-            labels = [side.label for side in self.found.sides]
+        if self.comparison is not None:
+            labels = [side.label for side in self.comparison.sides]
             labels.insert(0, labels.pop(self.other))
-            self.world.sides = labels
+            self.state.compared = labels
             self.arrive()

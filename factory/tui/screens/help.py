@@ -12,9 +12,9 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
-from factory.tui import look
-from factory.tui.keys import COMMON, MOVING
-from factory.tui.lines import Line, line, wrapped
+from factory.tui import theme
+from factory.tui.keys import COMMON_KEYS, MOVEMENT_KEYS
+from factory.tui.rich_text import Line, make_line, wrap_text
 from factory.tui.widgets.pages import Pages
 
 if TYPE_CHECKING:
@@ -23,33 +23,39 @@ if TYPE_CHECKING:
 LABEL = 26
 
 
-def lines_of(page: Page, room: int) -> list[Line]:
-    """What a screen is for, its keys, the keys of every screen, and what the signs mean."""
-    found = [*wrapped(page.ABOUT, room), line()]
-    own = [(key.shown, key.said) for key in page.KEYS]
-    common = [(key.shown, key.said) for key in COMMON]
-    for title, pairs in (("Here", own), ("Everywhere", [*MOVING, *common])):
-        found += [line((title, "title")), *(each for pair in pairs for each in _key(*pair, room)), line()]
-    return [*found, line(("Signs", "title")), *_signs(room)]
+def render_help(page: Page, room: int) -> list[Line]:
+    """Return the help lines: purpose, keys of the screen, common keys and the meaning of the signs."""
+    found = [*wrap_text(page.ABOUT, room), make_line()]
+    own = [(key.label, key.description) for key in page.KEYS]
+    common = [(key.label, key.description) for key in COMMON_KEYS]
+    for title, pairs in (("Here", own), ("Everywhere", [*MOVEMENT_KEYS, *common])):
+        found += [
+            make_line((title, "title")),
+            *(each for pair in pairs for each in _render_key(*pair, room)),
+            make_line(),
+        ]
+    return [*found, make_line(("Signs", "title")), *_render_signs(room)]
 
 
-def _key(key: str, said: str, room: int) -> list[Line]:
+def _render_key(key: str, message: str, room: int) -> list[Line]:
     label = min(LABEL, room // 3)
-    first, *rest = wrapped(said, room - label - 2)
-    lines = [line((f"{key:<{label}}", "accent"), "  ", *first)]
-    return [*lines, *(line(" " * (label + 2), *one) for one in rest)]
+    first, *rest = wrap_text(message, room - label - 2)
+    lines = [make_line((f"{key:<{label}}", "accent"), "  ", *first)]
+    return [*lines, *(make_line(" " * (label + 2), *one) for one in rest)]
 
 
-def _signs(room: int) -> list[Line]:
-    stages = [((f"{sign} ", tone), f"{name}  ") for name, (sign, tone) in look.STAGES.items()]
-    runs = [((f"{sign} ", tone), f"{name}  ") for name, (sign, tone) in look.RUNS.items()]
-    verdicts = [((f"{sign} {word}", tone), "  ") for sign, word, tone in look.VERDICTS.values()]
-    from factory.tui.lines import wrap
+def _render_signs(room: int) -> list[Line]:
+    stages = [((f"{sign} ", tone), f"{name}  ") for name, (sign, tone) in theme.STAGE_SIGNS.items()]
+    runs = [((f"{sign} ", tone), f"{name}  ") for name, (sign, tone) in theme.RUN_SIGNS.items()]
+    verdicts = [((f"{sign} {word}", tone), "  ") for sign, word, tone in theme.VERDICT_SIGNS.values()]
+    from factory.tui.rich_text import wrap_line
 
     rows = (("stages  ", stages), ("runs  ", runs), ("verdicts  ", verdicts))
-    made = [wrap(line((name, "dim"), *(part for pair in pairs for part in pair)), room, 2) for name, pairs in rows]
-    picture = line(("├──●──┤", "accent"), "  a mean with its interval; ", ("┊", "dim"), " marks zero")
-    return [*(one for each in made for one in each), *wrap(picture, room, 2)]
+    made = [
+        wrap_line(make_line((name, "dim"), *(part for pair in pairs for part in pair)), room, 2) for name, pairs in rows
+    ]
+    picture = make_line(("├──●──┤", "accent"), "  a mean with its interval; ", ("┊", "dim"), " marks zero")
+    return [*(one for each in made for one in each), *wrap_line(picture, room, 2)]
 
 
 class HelpScreen(ModalScreen[None]):
@@ -72,21 +78,21 @@ class HelpScreen(ModalScreen[None]):
 
     def on_mount(self) -> None:
         """Fill it."""
-        self.query_one(Pages).tell(lambda room: lines_of(self.page, room))
+        self.query_one(Pages).set_content(lambda room: render_help(self.page, room))
         self.query_one(Pages).focus()
 
 
 class ConfirmScreen(ModalScreen[bool]):
-    """A question: `y` does it, every other way out does not."""
+    """Ask a yes/no question; only `y` confirms."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "answer(True)", "yes"),
         Binding("n,escape,q,enter", "answer(False)", "no"),
     ]
 
-    def __init__(self, said: Sequence[Line]) -> None:
+    def __init__(self, message: Sequence[Line]) -> None:
         super().__init__()
-        self.said = said
+        self.message = message
 
     def compose(self) -> ComposeResult:
         """What is asked."""
@@ -95,11 +101,11 @@ class ConfirmScreen(ModalScreen[bool]):
 
     def on_mount(self) -> None:
         """Say it, and which keys answer."""
-        keys = line(("y ", "accent"), "yes   ", ("n ", "accent"), "no, leave everything as it is")
+        keys = make_line(("y ", "accent"), "yes   ", ("n ", "accent"), "no, leave everything as it is")
         sheet = self.query_one(Pages)
-        rows = [*self.said, line(), keys]
+        rows = [*self.message, make_line(), keys]
         sheet.styles.height = len(rows)
-        sheet.tell(lambda room: rows)
+        sheet.set_content(lambda room: rows)
         sheet.focus()
 
     def action_answer(self, yes: bool) -> None:
@@ -108,13 +114,13 @@ class ConfirmScreen(ModalScreen[bool]):
 
 
 class AskScreen(ModalScreen[str]):
-    """One line that is asked for; empty when a person thought better of it."""
+    """Ask for one line of text; returns an empty string when cancelled."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss('')", "leave it")]
 
-    def __init__(self, said: str, value: str = "") -> None:
+    def __init__(self, message: str, value: str = "") -> None:
         super().__init__()
-        self.said, self.value = said, value
+        self.message, self.value = message, value
 
     def compose(self) -> ComposeResult:
         """The question and a line to answer on."""
@@ -126,9 +132,9 @@ class AskScreen(ModalScreen[str]):
         """Say it."""
         sheet = self.query_one(Pages)
         sheet.styles.height = 2
-        sheet.tell(lambda room: wrapped(self.said, room))
+        sheet.set_content(lambda room: wrap_text(self.message, room))
         self.query_one(Input).focus()
 
     @on(Input.Submitted)
-    def _answered(self, event: Input.Submitted) -> None:
+    def _handle_submit(self, event: Input.Submitted) -> None:
         self.dismiss(event.value)

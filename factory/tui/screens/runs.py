@@ -9,12 +9,12 @@ from textual import on
 from textual.binding import BindingType
 from textual.widget import Widget
 
-from factory.tui import forget
-from factory.tui.keys import Key, bindings
-from factory.tui.lines import Line, line, wrap
+from factory.tui import delete_runs
+from factory.tui.keys import Key, make_bindings
+from factory.tui.rich_text import Line, make_line, wrap_line
 from factory.tui.screens.base import Page
 from factory.tui.screens.help import ConfirmScreen
-from factory.tui.views import runs as view
+from factory.tui.views import runs_view as view
 from factory.tui.widgets.listing import Listing
 from factory.tui.widgets.pages import Pages
 from factory.tui.widgets.panel import LARGE, MEDIUM, SMALL, Block, Slot
@@ -29,7 +29,7 @@ KEYS = (
     Key("d", "delete", "delete the marked runs, or this one", "delete"),
 )
 ABOUT = (
-    "Every run, the newest first. A run that says ▲ SHIP beat everything it was held against, outside the noise: "
+    "Every run, the newest first. A run marked ▲ SHIP beat every baseline, outside the noise: "
     "`gain` says by how much and over whom. Enter shows why, and where it got worse."
 )
 
@@ -39,7 +39,9 @@ class RunsPage(Page):
 
     KEYS = KEYS
     ABOUT = ABOUT
-    BINDINGS: ClassVar[list[BindingType]] = bindings([k for k in KEYS if k.action not in ("open", "search", "sort")])
+    BINDINGS: ClassVar[list[BindingType]] = make_bindings(
+        [k for k in KEYS if k.action not in ("open", "search", "sort")]
+    )
     ARRANGEMENTS: ClassVar = {name: (Block((Slot("list"), Slot("about", rows=3))),) for name in (SMALL, MEDIUM, LARGE)}
 
     def __init__(self) -> None:
@@ -55,31 +57,31 @@ class RunsPage(Page):
 
     def arrive(self) -> None:
         """The cursor is on the run that was looked at elsewhere."""
-        self.wanted = self.world.chosen
+        self.wanted = self.state.selected_run
         self.fill()
 
     def fill(self) -> None:
         """From the index."""
-        world = self.world
-        every = world.index.all()
-        self.headed(self._counts)
-        self.listing("list").marked = world.marked
-        self.listing("list").tell(view.grid(every, world.clock(), world.finishes))
+        state = self.state
+        every = state.index.list_runs()
+        self.show_head(self._render_counts)
+        self.listing("list").marked = state.marked_runs
+        self.listing("list").set_content(view.build_runs_table(every, state.clock(), state.remaining_times))
         if self.wanted and self.listing("list").go_to(self.wanted):
             self.wanted = ""
-        self._about()
+        self._show_preview()
 
-    def _counts(self, room: int) -> list[Line]:
-        every = self.world.index.all()
+    def _render_counts(self, room: int) -> list[Line]:
+        every = self.state.index.list_runs()
         running = sum(one.state == "running" for one in every)
         ships = sum(one.verdict == "SHIP" for one in every)
-        there = len(self.world.index._folders()) if self.factory.looking is not None else len(every)
-        return wrap(
-            line(
+        there = len(self.state.index.list_run_ids()) if self.factory.refresh_steps is not None else len(every)
+        return wrap_line(
+            make_line(
                 f"{len(every)} runs" if there <= len(every) else f"{len(every)} of {there} runs read",
                 (f"   ▶ {running} running", "run" if running else "dim"),
                 (f"   ▲ {ships} may ship", "good" if ships else "dim"),
-                (f"   ● {len(self.world.marked)} marked" if self.world.marked else "", "accent"),
+                (f"   ● {len(self.state.marked_runs)} marked" if self.state.marked_runs else "", "accent"),
             ),
             room,
         )
@@ -90,10 +92,10 @@ class RunsPage(Page):
 
     def tick(self) -> None:
         """Once in a while: times, and how long those that run will take."""
-        if self.factory.beats % 20 == 1 and self.world.running():
-            self.factory.look_ahead()
+        if self.factory.tick_count % 20 == 1 and self.state.list_running():
+            self.factory.estimate_remaining_times()
 
-    def looked_ahead(self) -> None:
+    def estimates_changed(self) -> None:
         """How long those that run will take is known."""
         self.fill()
 
@@ -102,19 +104,19 @@ class RunsPage(Page):
         found = self.listing("list").current
         return found.key if found else ""
 
-    def _about(self) -> None:
-        one = self.world.index.found.get(self.current())
-        self.pages("about").tell(lambda room: view.preview(one, room))
+    def _show_preview(self) -> None:
+        one = self.state.index.summaries.get(self.current())
+        self.pages("about").set_content(lambda room: view.render_preview(one, room))
 
     @on(Listing.Moved)
-    def _moved(self, event: Listing.Moved) -> None:
+    def _handle_move(self, event: Listing.Moved) -> None:
         if event.by_hand:
-            self.world.chosen, self.wanted = self.current(), ""
-        self._about()
+            self.state.selected_run, self.wanted = self.current(), ""
+        self._show_preview()
 
     @on(Listing.Chosen)
-    def _opened(self, event: Listing.Chosen) -> None:
-        one = self.world.index.found.get(event.record.key)
+    def _handle_chosen(self, event: Listing.Chosen) -> None:
+        one = self.state.index.summaries.get(event.record.key)
         self.factory.open_run(event.record.key, "verdict" if one is not None and one.verdict else "run")
 
     def action_show(self) -> None:
@@ -126,37 +128,37 @@ class RunsPage(Page):
         """Mark, and go on to the next."""
         listing = self.listing("list")
         if listing.current is not None:
-            self.world.marked ^= {listing.current.key}
-            listing.marked = self.world.marked
+            self.state.marked_runs ^= {listing.current.key}
+            listing.marked = self.state.marked_runs
             listing.action_move(1)
-            self.headed(self._counts)
+            self.show_head(self._render_counts)
 
     def action_compare(self) -> None:
         """The marked runs beside each other."""
-        self.world.sides, self.world.chosen = [], self.current()
+        self.state.compared, self.state.selected_run = [], self.current()
         self.factory.action_page("compare")
 
     def action_delete(self) -> None:
         """Ask first, and say what would be lost."""
-        world = self.world
-        wanted = [one.id for one in world.index.all() if one.id in world.marked] or [self.current()]
-        lost = forget.losses(world.index, [run for run in wanted if run])
+        state = self.state
+        wanted = [one.id for one in state.index.list_runs() if one.id in state.marked_runs] or [self.current()]
+        lost = delete_runs.plan_deletion(state.index, [run for run in wanted if run])
         if not lost.runs:
-            why = "; ".join(lost.said) or "nothing is chosen"
+            why = "; ".join(lost.messages) or "nothing is selected"
             self.notify(f"nothing to delete: {why}", severity="warning")
             return
         room = min(90, self.app.size.width * 7 // 10 - 4)
-        said = [each for text in lost.said for each in wrap(line(text), room)]
+        said = [each for text in lost.messages for each in wrap_line(make_line(text), room)]
 
-        def answered(yes: bool | None) -> None:
+        def handle_answer(yes: bool | None) -> None:
             if yes:
                 self._delete(lost.runs)
 
-        self.app.push_screen(ConfirmScreen(said), answered)
+        self.app.push_screen(ConfirmScreen(said), handle_answer)
 
     def _delete(self, runs: Sequence[str]) -> None:
-        gone = forget.forget(self.world.home, runs)
-        self.world.forget(gone)
-        self.world.index.refresh()
+        gone = delete_runs.delete_runs(self.state.home, runs)
+        self.state.drop_runs(gone)
+        self.state.index.refresh()
         self.fill()
         self.notify(f"deleted {len(gone)} of {len(runs)} runs")

@@ -11,13 +11,13 @@ from textual.widget import Widget
 
 from factory.bundle.manifest import verify_bundle
 from factory.runs import specialists
-from factory.tui.broken import BROKEN
-from factory.tui.keys import Key, bindings
-from factory.tui.lines import line
+from factory.tui.keys import Key, make_bindings
+from factory.tui.read_errors import READ_ERRORS
+from factory.tui.rich_text import make_line
 from factory.tui.screens.base import Page
 from factory.tui.screens.help import AskScreen
-from factory.tui.shelf import Kept, kept
-from factory.tui.views import specialists as view
+from factory.tui.specialist_list import SpecialistEntry, list_specialists
+from factory.tui.views import specialists_view as view
 from factory.tui.widgets.listing import Listing
 from factory.tui.widgets.pages import Pages
 from factory.tui.widgets.panel import ACTIVE, LARGE, MEDIUM, SMALL, Block, Slot
@@ -41,7 +41,7 @@ class SpecialistsPage(Page):
 
     KEYS = KEYS
     ABOUT = ABOUT
-    BINDINGS: ClassVar[list[BindingType]] = bindings(KEYS[1:])
+    BINDINGS: ClassVar[list[BindingType]] = make_bindings(KEYS[1:])
     ARRANGEMENTS: ClassVar = {
         SMALL: (Block((Slot(ACTIVE),)),),
         MEDIUM: (Block((Slot("shelf", 1.0), Slot("lineage", 1.0))),),
@@ -50,7 +50,7 @@ class SpecialistsPage(Page):
 
     def __init__(self) -> None:
         super().__init__()
-        self.kept: list[Kept] = []
+        self.entries: list[SpecialistEntry] = []
         self.problems: dict[str, list[str]] = {}
 
     def panels(self) -> Sequence[Widget]:
@@ -59,41 +59,47 @@ class SpecialistsPage(Page):
 
     def fill(self) -> None:
         """From the index and the bundles."""
-        self.kept = kept(self.world.home, self.world.index)
+        self.entries = list_specialists(self.state.home, self.state.index)
         said = {
             name: "✓ as built" if not found else f"✗ {len(found)} problems" for name, found in self.problems.items()
         }
-        names = len({one.version.name for one in self.kept})
-        self.headed(lambda room: [line(f"{_many(names, 'specialist')}, {_many(len(self.kept), 'version')}")])
-        self.listing("shelf").tell(view.grid(self.kept, self.world.index, self.world.clock(), said))
-        self._lineage()
+        names = len({one.version.name for one in self.entries})
+        self.show_head(
+            lambda room: [
+                make_line(f"{_format_count(names, 'specialist')}, {_format_count(len(self.entries), 'version')}")
+            ]
+        )
+        self.listing("shelf").set_content(
+            view.build_specialists_table(self.entries, self.state.index, self.state.clock(), said)
+        )
+        self._show_lineage()
 
     def index_changed(self) -> None:
         """A run may have brought a version."""
         self.fill()
 
-    def current(self) -> Kept | None:
+    def current(self) -> SpecialistEntry | None:
         """The version under the cursor."""
         chosen = self.listing("shelf").current
-        return next((one for one in self.kept if chosen and one.label == chosen.key), None)
+        return next((one for one in self.entries if chosen and one.label == chosen.key), None)
 
     @on(Listing.Moved)
-    def _moved(self, event: Listing.Moved) -> None:
+    def _handle_move(self, event: Listing.Moved) -> None:
         one = self.current()
         if event.by_hand and one is not None:
-            self.world.chosen = one.version.run
-        self._lineage()
+            self.state.selected_run = one.version.run
+        self._show_lineage()
 
-    def _lineage(self) -> None:
+    def _show_lineage(self) -> None:
         one = self.current()
         if one is None:
-            self.pages("lineage").tell(lambda room: [])
+            self.pages("lineage").set_content(lambda room: [])
             return
-        found, evidence = self.problems.get(one.label), self.world.evidence(one.version.run)
-        self.pages("lineage").tell(lambda room: view.lineage(one, evidence, found, room))
+        found, evidence = self.problems.get(one.label), self.state.get_run_outputs(one.version.run)
+        self.pages("lineage").set_content(lambda room: view.render_lineage(one, evidence, found, room))
 
     @on(Listing.Chosen)
-    def _opened(self) -> None:
+    def _handle_chosen(self) -> None:
         one = self.current()
         if one is not None:
             self.factory.open_run(one.version.run, "verdict")
@@ -105,10 +111,10 @@ class SpecialistsPage(Page):
             self.notify(f"reading every file of {one.label} …", timeout=2)
             self.run_worker(lambda: self._verify(one), thread=True, group="verify")
 
-    def _verify(self, one: Kept) -> None:
+    def _verify(self, one: SpecialistEntry) -> None:
         try:
             found = verify_bundle(one.version.bundle)
-        except BROKEN as error:
+        except READ_ERRORS as error:
             found = [str(error)]
 
         def tell() -> None:
@@ -121,7 +127,7 @@ class SpecialistsPage(Page):
         """Ask it."""
         one = self.current()
         if one is not None:
-            self.factory.to_try = [one.label]
+            self.state.to_try = [one.label]
             self.factory.action_page("try")
 
     def action_alias(self) -> None:
@@ -130,32 +136,36 @@ class SpecialistsPage(Page):
         if one is None:
             return
 
-        def answered(word: str | None) -> None:
+        def handle_answer(word: str | None) -> None:
             if word:
                 try:
-                    specialists.assign_alias(self.world.home, one.label, word.strip())
-                except BROKEN as error:
+                    specialists.assign_alias(self.state.home, one.label, word.strip())
+                except READ_ERRORS as error:
                     self.notify(str(error), severity="error")
                 self.fill()
 
-        self.app.push_screen(AskScreen(f"Call {one.label} by which alias? An older bearer loses it."), answered)
+        self.app.push_screen(
+            AskScreen(f"Call {one.label} by which alias? The alias moves from any other version."), handle_answer
+        )
 
     def action_report(self) -> None:
         """The HTML report of its run."""
         one = self.current()
         if one is not None:
-            self.factory.report(one.version.run)
+            self.factory.write_report(one.version.run)
 
     def action_compare(self) -> None:
         """With the version before it."""
         one = self.current()
         older = [
-            k for k in self.kept if one and k.version.name == one.version.name and k.version.number < one.version.number
+            k
+            for k in self.entries
+            if one and k.version.name == one.version.name and k.version.number < one.version.number
         ]
         if one is not None:
-            self.world.sides = [one.version.run, older[0].version.run] if older else [one.version.run]
+            self.state.compared = [one.version.run, older[0].version.run] if older else [one.version.run]
             self.factory.action_page("compare")
 
 
-def _many(count: int, what: str) -> str:
+def _format_count(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"

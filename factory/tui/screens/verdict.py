@@ -11,26 +11,26 @@ from textual.markup import escape
 from textual.widget import Widget
 
 from factory.evaluation import compare
-from factory.evaluation.slices import Slice, compare_slices
+from factory.evaluation.slices import Slice
 from factory.runs.run_outputs import RunOutputs
-from factory.tui.broken import BROKEN
-from factory.tui.keys import Key, bindings
-from factory.tui.lines import line
+from factory.tui.comparison import compute_slices
+from factory.tui.keys import Key, make_bindings
+from factory.tui.rich_text import make_line
 from factory.tui.screens.base import Page
-from factory.tui.views import verdict as view
-from factory.tui.views import whole
+from factory.tui.views import totals_view
+from factory.tui.views import verdict_view as view
 from factory.tui.widgets.listing import Listing
 from factory.tui.widgets.pages import Pages
 from factory.tui.widgets.panel import ACTIVE, LARGE, MEDIUM, SMALL, Block, Slot
 from factory.views import formatting
 
 KEYS = (
-    Key("w", "worst", "the rows where it got worse", "where it got worse"),
-    Key("c", "compare", "its contenders beside each other, row by row", "compare"),
+    Key("w", "worst", "the rows where the tuned model got worse", "where it got worse"),
+    Key("c", "compare", "compare its contenders row by row", "compare"),
     Key("o", "app.page('run')", "the run itself", "run"),
-    Key("t", "try_it", "ask it something", "try"),
+    Key("t", "try_it", "try the specialist", "try"),
     Key("n", "other(1)", "the verdict of the next run in the list", "next"),
-    Key("p", "other(-1)", "the verdict of the run before", "previous"),
+    Key("p", "other(-1)", "the verdict of the previous run", "previous"),
     Key("r", "report", "write the HTML report and open it", "report"),
 )
 ABOUT = (
@@ -44,7 +44,7 @@ class VerdictPage(Page):
 
     KEYS = KEYS
     ABOUT = ABOUT
-    BINDINGS: ClassVar[list[BindingType]] = bindings(KEYS)
+    BINDINGS: ClassVar[list[BindingType]] = make_bindings(KEYS)
     ARRANGEMENTS: ClassVar = {
         SMALL: (Block((Slot(ACTIVE),)),),
         MEDIUM: (Block((Slot("contenders", 0.8), Slot(ACTIVE, 1.0))),),
@@ -73,14 +73,14 @@ class VerdictPage(Page):
 
     def arrive(self) -> None:
         """Another run, maybe."""
-        run = self.world.run()
+        run = self.state.get_run_id()
         if not run:
-            self.headed(lambda room: [line(("there is no run yet; `factory build SPEC` makes one", "dim"))])
+            self.show_head(lambda room: [make_line(("no runs yet: start one with `factory build SPEC`", "dim"))])
             return
-        self.evidence = self.world.evidence(run)
+        self.evidence = self.state.get_run_outputs(run)
         self.fill()
         if run not in self.found and self.evidence.read_stage_json("gate"):
-            self.run_worker(lambda: self._slices(run), thread=True, group="slices", exclusive=True)
+            self.run_worker(lambda: self._compute_slices(run), thread=True, group="slices", exclusive=True)
 
     def fill(self) -> None:
         """All panels."""
@@ -88,27 +88,29 @@ class VerdictPage(Page):
         if evidence is None:
             return
         gate = evidence.read_stage_json("gate")
-        self.headed(lambda room: view.headline(evidence, room))
-        self.listing("contenders").tell(view.contenders(evidence))
-        self.pages("why").tell(lambda room: view.reasoning(evidence, room))
+        self.show_head(lambda room: view.render_headline(evidence, room))
+        self.listing("contenders").set_content(view.build_contenders_table(evidence))
+        self.pages("why").set_content(lambda room: view.render_reasons(evidence, room))
         other = str(formatting.find_deciding_comparison(gate).get("baseline", ""))
         found = self.found.get(evidence.run.id) if gate else []
         self.listing("slices").border_title = escape(f"Slices: tuned against {other}" if other else "Slices")
-        self.listing("slices").tell(view.slices(found, float(gate.get("confidence", 0.95)), other))
-        self.pages("whole").tell(lambda room: whole.page(evidence, compare.find_tuned_contender(evidence.run), room))
-        self.listing("elsewhere").tell(view.forgetting(evidence))
-        self.listing("costs").tell(view.costs(evidence))
+        self.listing("slices").set_content(view.build_slices_table(found, float(gate.get("confidence", 0.95)), other))
+        self.pages("whole").set_content(
+            lambda room: totals_view.render_page(evidence, compare.find_tuned_contender(evidence.run), room)
+        )
+        self.listing("elsewhere").set_content(view.build_forgetting_table(evidence))
+        self.listing("costs").set_content(view.build_costs_table(evidence))
 
     def index_changed(self) -> None:
         """The run may have come to its verdict."""
-        run = self.world.run()
-        if self.evidence is None or (run and self.world.watching(run).look()):
+        run = self.state.get_run_id()
+        if self.evidence is None or (run and self.state.get_watcher(run).poll()):
             self.arrive()
 
-    def _slices(self, run: str) -> None:
+    def _compute_slices(self, run: str) -> None:
         """In a thread: the parts of the test set, against what decided."""
         assert self.evidence is not None
-        made = slices_of(self.evidence)
+        made = compute_slices(self.evidence)
 
         def tell() -> None:
             self.found[run] = made
@@ -117,22 +119,22 @@ class VerdictPage(Page):
         self.app.call_from_thread(tell)
 
     @on(Listing.Chosen, "#contenders")
-    def _against(self, event: Listing.Chosen) -> None:
-        run = self.world.run()
-        mine = compare.find_tuned_contender(self.world.evidence(run).run)
+    def _handle_contender_chosen(self, event: Listing.Chosen) -> None:
+        run = self.state.get_run_id()
+        mine = compare.find_tuned_contender(self.state.get_run_outputs(run).run)
         if event.record.key != mine:
-            self.world.sides = [f"{run}:{mine}", f"{run}:{event.record.key}"]
+            self.state.compared = [f"{run}:{mine}", f"{run}:{event.record.key}"]
             self.factory.action_page("compare")
 
     def action_worst(self) -> None:
         """The rows where it got worse, against what decided."""
-        self.world.sides = [self.world.run()]
-        self.factory.worst_first = True
+        self.state.compared = [self.state.get_run_id()]
+        self.state.worst_first = True
         self.factory.action_page("compare")
 
     def action_compare(self) -> None:
         """Its contenders beside each other."""
-        self.world.sides = [self.world.run()]
+        self.state.compared = [self.state.get_run_id()]
         self.factory.action_page("compare")
 
     def action_try_it(self) -> None:
@@ -141,22 +143,12 @@ class VerdictPage(Page):
 
     def action_other(self, by: int) -> None:
         """The next run with a verdict, as the list of runs stands."""
-        every = [one.id for one in self.world.index.all() if one.verdict]
-        here = every.index(self.world.run()) if self.world.run() in every else -1
+        every = [one.id for one in self.state.index.list_runs() if one.verdict]
+        here = every.index(self.state.get_run_id()) if self.state.get_run_id() in every else -1
         if every:
-            self.world.chosen = every[(here + by) % len(every)]
+            self.state.selected_run = every[(here + by) % len(every)]
             self.arrive()
 
     def action_report(self) -> None:
         """The HTML report."""
-        self.factory.report(self.world.run())
-
-
-def slices_of(evidence: RunOutputs) -> list[Slice]:
-    """The parts of the test set against what decided; none when rows or task are not there."""
-    try:
-        other = str(formatting.find_deciding_comparison(evidence.read_stage_json("gate")).get("baseline", ""))
-        pair = compare.compare_contenders(compare.ContenderResults(evidence, compare.find_tuned_contender(evidence.run)), compare.ContenderResults(evidence, other))
-        return compare_slices(pair, compare.FrozenRowViewer(evidence))
-    except BROKEN:
-        return []
+        self.factory.write_report(self.state.get_run_id())

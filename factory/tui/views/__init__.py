@@ -1,1 +1,1 @@
-"""What each screen says, as functions of what builds wrote: lines and tables, without a widget."""
+"""Screen contents as functions of run outputs: lines and tables, without widgets."""

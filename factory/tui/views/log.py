@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from factory.tui.lines import Line, line, safe, wrap
+from factory.tui.rich_text import Line, make_line, sanitise, wrap_line
 
 LAST = 200
 """Lines of the log that are kept."""
@@ -22,7 +22,7 @@ class LogTail:
     seen: tuple[int, int] = (-1, -1)
     lines: list[str] = field(default_factory=list)
 
-    def look(self) -> bool:
+    def poll(self) -> bool:
         """Read the end again if the file changed; whether it did."""
         try:
             now = self.path.stat()
@@ -36,22 +36,24 @@ class LogTail:
             changed, self.seen, self.lines = bool(self.lines), (-1, -1), []
             return changed
         self.seen = print_of
-        self.lines = [safe(each.rstrip("\r").rsplit("\r", 1)[-1]) for each in data.split("\n") if each.strip()][-LAST:]
+        self.lines = [sanitise(each.rstrip("\r").rsplit("\r", 1)[-1]) for each in data.split("\n") if each.strip()][
+            -LAST:
+        ]
         return True
 
 
-def page(notes: Iterable[tuple[float, str, str, str]], log: Iterable[str], room: int) -> list[Line]:
+def render_page(notes: Iterable[tuple[float, str, str, str]], log: Iterable[str], room: int) -> list[Line]:
     """Notes first, each with its time, then the log."""
     found: list[Line] = []
     for at, stage, level, text in notes:
         when = time.strftime("%H:%M:%S", time.localtime(at))
         sign, tone = ("!", "warn") if level == "warning" else ("·", "")
-        head = line(
+        head = make_line(
             (f"{when} {sign} ", tone or "dim"),
-            (f"{safe(stage) or 'build'}: ", "head"),
-            (safe(text), tone),
+            (f"{sanitise(stage) or 'build'}: ", "head"),
+            (sanitise(text), tone),
         )
-        found += wrap(head, room, 11)
+        found += wrap_line(head, room, 11)
     for text in log:
-        found += wrap(line((text, "dim")), room, 2)
-    return found or [line(("nothing was said yet", "dim"))]
+        found += wrap_line(make_line((text, "dim")), room, 2)
+    return found or [make_line(("no messages yet", "dim"))]

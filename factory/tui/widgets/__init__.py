@@ -1,1 +1,1 @@
-"""The few widgets that the screens are made of; each draws lines that a view made."""
+"""The widgets of the screens; each draws lines that a view produced."""

@@ -10,9 +10,9 @@ from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from factory.tui.broken import BROKEN, unreadable
-from factory.tui.lines import Line, plain, wrapped
-from factory.tui.widgets.paint import brush_of, strip
+from factory.tui.read_errors import READ_ERRORS, describe_read_error
+from factory.tui.rich_text import Line, to_plain_text, wrap_text
+from factory.tui.widgets.paint import get_brush, render_strip
 
 Source = Callable[[int], Sequence[Line]]
 """Lines for a width."""
@@ -40,24 +40,24 @@ class Pages(ScrollView, can_focus=True):
         self.word = ""
         self.made_for = -1
 
-    def tell(self, source: Source) -> None:
+    def set_content(self, source: Source) -> None:
         """Show other lines."""
         before = self.useful
         self.source, self.made_for = source, -1
-        self._make()
+        self._rebuild()
         if self.useful != before and self.parent is not None:
             self.parent.refresh(layout=True)
 
     def on_resize(self) -> None:
         """Another width, other lines."""
-        self._make()
+        self._rebuild()
 
     @property
     def useful(self) -> int:
         """Rows that there is something to show in: the edge, the lines and a blank."""
         return max(4, len(self.lines) + 2)
 
-    def _make(self) -> None:
+    def _rebuild(self) -> None:
         room = self.scrollable_content_region.width
         if room <= 0 or room == self.made_for:
             return
@@ -65,8 +65,8 @@ class Pages(ScrollView, can_focus=True):
         self.made_for = room
         try:
             self.lines = self.source(room)
-        except BROKEN as error:
-            self.lines = wrapped(unreadable(error), room, "warn")
+        except READ_ERRORS as error:
+            self.lines = wrap_text(describe_read_error(error), room, "warn")
         self.virtual_size = Size(room, len(self.lines))
         if self.follow and at_end:
             self.scroll_end(animate=False, immediate=True)
@@ -74,26 +74,26 @@ class Pages(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """One line of what is to be seen."""
-        styles, place = brush_of(self.app), self.scroll_offset.y + y
+        styles, place = get_brush(self.app), self.scroll_offset.y + y
         one = self.lines[place] if place < len(self.lines) else ()
-        return strip(one, self.size.width, styles, styles["ground"], self.word)
+        return render_strip(one, self.size.width, styles, styles["ground"], self.word)
 
     def search(self, word: str) -> int:
         """Mark a word and go to where it is next; returns how many lines have it."""
         self.word = word
-        hits = self.hits()
+        hits = self.find_hits()
         if hits:
-            self.to_hit(0)
+            self.go_to_hit(0)
         self.refresh()
         return len(hits)
 
-    def hits(self) -> list[int]:
+    def find_hits(self) -> list[int]:
         """Lines that hold the word."""
-        return [i for i, one in enumerate(self.lines) if self.word and self.word.lower() in plain(one).lower()]
+        return [i for i, one in enumerate(self.lines) if self.word and self.word.lower() in to_plain_text(one).lower()]
 
-    def to_hit(self, by: int) -> None:
+    def go_to_hit(self, by: int) -> None:
         """Go to the hit after the first line in sight, or the one before; around the end."""
-        hits, here = self.hits(), self.scroll_offset.y
+        hits, here = self.find_hits(), self.scroll_offset.y
         if not hits:
             return
         after = [h for h in hits if h > here] if by > 0 else [h for h in hits if h >= here]
@@ -103,7 +103,7 @@ class Pages(ScrollView, can_focus=True):
 
     def text(self) -> str:
         """All of it, as plain text."""
-        return "\n".join(plain(one).rstrip() for one in self.lines)
+        return "\n".join(to_plain_text(one).rstrip() for one in self.lines)
 
     def action_scroll_up(self) -> None:
         """A line up, at once."""

@@ -9,8 +9,8 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from factory.tui.lines import Line, cut
-from factory.tui.look import DARK, LIGHT, TONES
+from factory.tui.rich_text import Line, truncate_line
+from factory.tui.theme import DARK, LIGHT, TONES
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -18,37 +18,37 @@ if TYPE_CHECKING:
 Brush = Mapping[str, Style]
 
 
-def brush(dark: bool) -> Brush:
+def make_brush(dark: bool) -> Brush:
     """Tone → style, with `ground` and `cursor` as backgrounds."""
     colours = DARK if dark else LIGHT
     styles = {tone: Style.parse(f"{how} {colours[name]}") for tone, (name, how) in TONES.items()}
     return {**styles, "ground": Style(bgcolor=colours["ground"]), "cursor": Style(bgcolor=colours["cursor"])}
 
 
-BRUSHES = {True: brush(True), False: brush(False)}
+BRUSHES = {True: make_brush(True), False: make_brush(False)}
 
 
-def brush_of(app: App[object]) -> Brush:
+def get_brush(app: App[object]) -> Brush:
     """The styles of the theme in use."""
     return BRUSHES[app.current_theme.dark]
 
 
-def strip(one: Line, wide: int, styles: Brush, base: Style, found: str = "") -> Strip:
+def render_strip(one: Line, wide: int, styles: Brush, base: Style, found: str = "") -> Strip:
     """A line in exactly so many cells; what was searched for is reversed."""
-    spans = cut(one, wide)
+    spans = truncate_line(one, wide)
     if found:
-        spans = _marked(spans, found.lower())
-    segments = [Segment(text, base + _style(styles, tone)) for text, tone in spans]
+        spans = _reverse_matches(spans, found.lower())
+    segments = [Segment(text, base + _get_style(styles, tone)) for text, tone in spans]
     return Strip(segments).adjust_cell_length(wide, base)
 
 
-def _style(styles: Brush, tone: str) -> Style:
+def _get_style(styles: Brush, tone: str) -> Style:
     if tone.startswith("!"):
-        return _style(styles, tone[1:]) + Style(reverse=True)
+        return _get_style(styles, tone[1:]) + Style(reverse=True)
     return styles.get(tone, styles[""])
 
 
-def _marked(spans: Line, word: str) -> Line:
+def _reverse_matches(spans: Line, word: str) -> Line:
     """The occurrences of a word, within a span, under a tone of their own."""
     made: list[tuple[str, str]] = []
     for text, tone in spans:

@@ -17,7 +17,7 @@ ACTIVE = "*"
 WIDE, NARROW, LOW = 140, 76, 22
 
 
-def size_of(width: int, height: int) -> str:
+def choose_layout(width: int, height: int) -> str:
     """Which of the three layouts a terminal gets."""
     if width >= WIDE and height >= 30:
         return LARGE
@@ -45,7 +45,7 @@ Arrangement = Sequence[Block]
 
 
 class Tiles(Layout):
-    """Puts panels where the deck says."""
+    """Layout that places panels in the regions of their deck."""
 
     name = "tiles"
 
@@ -81,9 +81,9 @@ class Deck(Container):
     @property
     def arrangement(self) -> Arrangement:
         """That of the present size."""
-        return self.arrangements[size_of(*self.app.size)]
+        return self.arrangements[choose_layout(*self.app.size)]
 
-    def shown(self) -> list[str]:
+    def list_shown(self) -> list[str]:
         """The panels that are to be seen, the active one in its place."""
         named = [slot.panel for block in self.arrangement for slot in block.slots]
         rest = [p for p in self.panels if p not in named]
@@ -93,7 +93,7 @@ class Deck(Container):
     def regions(self, size: Size) -> dict[str | None, Region]:
         """Where each panel that is shown stands."""
         found, left = {}, 0
-        names_left = list(self.shown())
+        names_left = list(self.list_shown())
         whole = sum(block.share for block in self.arrangement)
         for place, block in enumerate(self.arrangement):
             last = place == len(self.arrangement) - 1
@@ -133,8 +133,8 @@ class Deck(Container):
         return int(getattr(self.get_child_by_id(name), "useful", 0))
 
     def arrange_now(self) -> None:
-        """Show what the size and the active panel want."""
-        there = self.shown()
+        """Show the panels of the current arrangement."""
+        there = self.list_shown()
         for panel in self.children:
             panel.display = panel.id in there
         self.refresh(layout=True)

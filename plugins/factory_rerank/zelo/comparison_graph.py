@@ -1,4 +1,4 @@
-"""Which documents are compared: random cycles, so that every document is judged equally often and all are connected."""
+"""Comparison graph: random cycles, so that every document is judged equally often and all are connected."""
 
 from __future__ import annotations
 
@@ -11,22 +11,24 @@ if TYPE_CHECKING:
 PlacePair = tuple[int, int]
 
 
-def draw_cycles(items: Sequence[int], count: int, draw: np.random.Generator, known: Iterable[PlacePair] = ()) -> list[PlacePair]:
-    """The edges of `count` random cycles through all items, each in a random direction.
+def draw_cycles(
+    items: Sequence[int], count: int, draw: np.random.Generator, known: Iterable[PlacePair] = ()
+) -> list[PlacePair]:
+    """Draw the edges of `count` random cycles through all items, each edge in a random direction.
 
-    Every item is in two edges a cycle, and one cycle alone connects all. A pair that an earlier cycle or `known` has
-    is drawn again a few times before it is taken twice: a new pair tells more than a repeated one.
+    Each cycle gives every item two edges and connects all items. Cycles that repeat known pairs are drawn again a few
+    times, since a new pair is more informative than a repeated one.
     """
     if len(items) < 2:
         return []
-    found: list[PlacePair] = []
+    edges_drawn: list[PlacePair] = []
     seen = {frozenset(pair) for pair in known}
     for _ in range(count):
         tries = [_draw_cycle(items, draw) for _ in range(4)]
         best = min(tries, key=lambda edges: sum(frozenset(edge) in seen for edge in edges))
         seen.update(map(frozenset, best))
-        found += [(a, b) if draw.random() < 0.5 else (b, a) for a, b in best]
-    return found
+        edges_drawn += [(a, b) if draw.random() < 0.5 else (b, a) for a, b in best]
+    return edges_drawn
 
 
 def _draw_cycle(items: Sequence[int], draw: np.random.Generator) -> list[PlacePair]:
@@ -36,18 +38,18 @@ def _draw_cycle(items: Sequence[int], draw: np.random.Generator) -> list[PlacePa
 
 
 def find_connected_items(size: int, pairs: Iterable[PlacePair]) -> list[list[int]]:
-    """The connected parts of the graph over items 0 to size − 1, the largest first, of equals the first."""
+    """Find the connected components of the graph over items 0 to size − 1, largest first."""
     parent = list(range(size))
 
-    def root(item: int) -> int:
+    def find_root(item: int) -> int:
         while parent[item] != item:
-            parent[item] = parent[parent[item]]
+            parent[item] = parent[parent[item]]  # path halving keeps the trees flat
             item = parent[item]
         return item
 
     for a, b in pairs:
-        parent[root(a)] = root(b)
-    parts: dict[int, list[int]] = {}
+        parent[find_root(a)] = find_root(b)
+    components: dict[int, list[int]] = {}
     for item in range(size):
-        parts.setdefault(root(item), []).append(item)
-    return sorted(parts.values(), key=lambda part: (-len(part), part[0]))
+        components.setdefault(find_root(item), []).append(item)
+    return sorted(components.values(), key=lambda items: (-len(items), items[0]))

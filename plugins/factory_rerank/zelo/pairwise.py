@@ -1,4 +1,4 @@
-"""The documents of one query, what was judged between them, and what follows from it."""
+"""Pairwise comparisons of a query's documents, their fitted scores, and alignment of scores across queries."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FLOOR_QUANTILE = 0.25
-"""The quantile of a query's scores that is taken to be equally bad for every query."""
+"""Quantile of a query's scores that is assumed equally bad for every query."""
 LEVEL_SPREAD = 0.3
-"""Prior standard deviation of what the floor leaves open of a query's level: in simulations the best of 0.2 to 1."""
+"""Prior standard deviation of a query's level around its floor; the best of 0.2 to 1 in simulations."""
 BEST_PER_QUERY = 10
-"""Best documents of a query, of which one is drawn for a comparison with another query's."""
+"""Number of best documents from which one is drawn for a comparison across queries."""
 
 
 @dataclass
 class QueryComparisons:
-    """A row, its documents by id, who judges, and the judgements so far.
+    """A row with its documents, the judge, and the judgements so far.
 
-    A pair holds places in `names`; its share is that of the first.
+    A pair holds two indices into `names`; its share is the first one's probability of winning.
     """
 
     row: Row
@@ -43,104 +43,107 @@ class QueryComparisons:
         self._place_by_name = {name: place for place, name in enumerate(self.names)}
 
     def get_or_add_place(self, name: str) -> int:
-        """The place of a document, which is added when it is new."""
+        """Return the index of a document, adding it if it is new."""
         if name not in self._place_by_name:
             self._place_by_name[name] = len(self.names)
             self.names.append(name)
         return self._place_by_name[name]
 
     def add_judgement(self, pair: PlacePair, share: float | None) -> None:
-        """Take a judgement in; one that failed has no share and counts for nothing."""
+        """Record a judgement; a failed one has no share and is ignored."""
         if share is not None:
             self.pairs.append(pair)
             self.win_shares.append(share)
 
     def draw_first_cycles(self, count: int, draw: np.random.Generator) -> list[PlacePair]:
-        """Random cycles over all documents."""
+        """Draw random cycles over all documents."""
         return draw_cycles(range(len(self.names)), count, draw)
 
     def draw_second_cycles(self, top: int, count: int, draw: np.random.Generator) -> list[PlacePair]:
-        """Random cycles over the provisional best, where the order matters."""
+        """Draw random cycles over the provisional best, where the order matters."""
         return draw_cycles(self.rank_best_places(top), count, draw, self.pairs)
 
     def rank_best_places(self, count: int) -> list[int]:
-        """Places of the documents with the highest scores, of equals the first."""
+        """Return the indices of the documents with the highest scores, ties by index."""
         return sorted(range(len(self.names)), key=lambda i: (-self.scores[i], i))[:count]
 
     def fit_scores(self, link: LinkFunction) -> None:
         """Fit scores, with mean 0, and their standard errors to the judgements."""
-        found = fit_pairwise_scores(len(self.names), self.pairs, self.win_shares, link)
-        self.scores, self.standard_errors = found.scores.tolist(), found.standard_errors.tolist()
+        fit = fit_pairwise_scores(len(self.names), self.pairs, self.win_shares, link)
+        self.scores, self.standard_errors = fit.scores.tolist(), fit.standard_errors.tolist()
 
     def compute_global_score(self, place: int) -> float:
-        """A document's score on the scale of all queries."""
+        """Return a document's score on the scale shared by all queries."""
         return self.scores[place] + self.level
 
     def list_connected_places(self) -> list[int]:
-        """Places of the largest part that is connected by judgements: only there do scores compare."""
+        """Return the documents of the largest connected component; only there are scores comparable."""
         return sorted(find_connected_items(len(self.names), self.pairs)[0]) if self.pairs else []
 
 
-def draw_cross_query_pairs(contests: Sequence[QueryComparisons], count: int, draw: np.random.Generator) -> list[tuple[PlacePair, PlacePair]]:
-    """Comparisons between queries: random cycles over the queries, with one of the best documents of each.
+def draw_cross_query_pairs(
+    queries: Sequence[QueryComparisons], count: int, draw: np.random.Generator
+) -> list[tuple[PlacePair, PlacePair]]:
+    """Draw comparisons across queries: random cycles over the queries, with one of the best documents of each.
 
-    Each is ((contest, document), (contest, document)).
+    Each is ((query, document), (query, document)), as indices.
     """
-    if len(contests) < 2:
+    if len(queries) < 2:
         return []
-    close = [contest.rank_best_places(BEST_PER_QUERY) for contest in contests]
+    best = [query.rank_best_places(BEST_PER_QUERY) for query in queries]
     return [
-        ((a, close[a][int(draw.integers(len(close[a])))]), (b, close[b][int(draw.integers(len(close[b])))]))
-        for a, b in draw_cycles(range(len(contests)), count, draw)
+        ((a, best[a][int(draw.integers(len(best[a])))]), (b, best[b][int(draw.integers(len(best[b])))]))
+        for a, b in draw_cycles(range(len(queries)), count, draw)
     ]
 
 
-def anchor_levels(contests: Sequence[QueryComparisons]) -> None:
-    """Set each query's level, to be added to its scores, so that its floor is at 0.
+def anchor_levels(queries: Sequence[QueryComparisons]) -> None:
+    """Set each query's level, which is added to its scores, so that its floor is at 0.
 
-    Comparisons within a query leave open how good its documents are as a whole. Their mean is no anchor, as it rises
-    with the number of good ones; but the worst candidates of any query are of no use to it, and so of the same worth.
+    Comparisons within a query do not determine how good its documents are overall. Their mean is no anchor, since it
+    rises with the number of good ones; but the worst candidates of any query are equally useless.
     """
     import numpy as np
 
-    for contest in contests:
-        mine = [contest.scores[place] for place in contest.list_connected_places()]
-        contest.level = -float(np.quantile(mine, FLOOR_QUANTILE)) if mine else 0.0
+    for query in queries:
+        scores = [query.scores[place] for place in query.list_connected_places()]
+        query.level = -float(np.quantile(scores, FLOOR_QUANTILE)) if scores else 0.0
 
 
 def adjust_levels(
-    contests: Sequence[QueryComparisons], edges: Sequence[tuple[PlacePair, PlacePair]], shares: Sequence[float], link: LinkFunction
+    queries: Sequence[QueryComparisons], edges: Sequence[tuple[PlacePair, PlacePair]], shares: Sequence[float],
+    link: LinkFunction,
 ) -> None:
-    """Correct the levels by comparisons between queries: one more fit, whose items are the queries.
+    """Correct the levels by comparisons across queries, with one more fit whose items are the queries.
 
-    Scores and floors are held fixed, and what they leave open is the cross-query bias of zELO.
+    Scores and floors are held fixed; the fitted rest is zELO's cross-query bias.
     """
     pairs = [(a, b) for (a, _), (b, _) in edges]
-    known = [contests[a].compute_global_score(i) - contests[b].compute_global_score(j) for (a, i), (b, j) in edges]
-    found = fit_pairwise_scores(len(contests), pairs, shares, link, offsets=known, spread=LEVEL_SPREAD)
-    for contest, value in zip(contests, found.scores.tolist(), strict=True):
-        contest.level += value
+    known = [queries[a].compute_global_score(i) - queries[b].compute_global_score(j) for (a, i), (b, j) in edges]
+    fit = fit_pairwise_scores(len(queries), pairs, shares, link, offsets=known, spread=LEVEL_SPREAD)
+    for query, value in zip(queries, fit.scores.tolist(), strict=True):
+        query.level += value
 
 
-def compute_reliability(contests: Sequence[QueryComparisons]) -> float:
-    """The share of the variance of scores that is no error, 0 to 1, over all queries."""
+def compute_reliability(queries: Sequence[QueryComparisons]) -> float:
+    """Compute the share of the variance of scores that is not error, 0 to 1, over all queries."""
     import numpy as np
 
-    spread = [float(np.var(contest.scores)) for contest in contests]
-    noise = [float(np.mean(np.square(contest.standard_errors))) for contest in contests]
+    spread = [float(np.var(query.scores)) for query in queries]
+    noise = [float(np.mean(np.square(query.standard_errors))) for query in queries]
     total = sum(spread)
     return max(0.0, 1 - sum(noise) / total) if total else 0.0
 
 
-def compute_score_range(contests: Sequence[QueryComparisons]) -> tuple[float, float]:
-    """The scores, level included, that become 0 and 1: the same for all queries, so that targets compare.
+def compute_score_range(queries: Sequence[QueryComparisons]) -> tuple[float, float]:
+    """Return the global scores that map to 0 and 1, the same for all queries.
 
-    Quantiles and not extremes, so that one lucky document does not press all others together.
+    Quantiles instead of extremes, so that one outlier does not compress all other targets.
     """
     import numpy as np
 
     values: NDArray[np.float64] = np.array([
-        contest.compute_global_score(place) for contest in contests for place in contest.list_connected_places()
+        query.compute_global_score(place) for query in queries for place in query.list_connected_places()
     ])
     low, high = np.quantile(values, [0.05, 0.995])
     return float(low), float(max(high, low + 1e-9))

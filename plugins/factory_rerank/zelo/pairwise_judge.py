@@ -1,4 +1,4 @@
-"""Who judges: a model that is shown two documents in both orders, or a file of judgements that others made."""
+"""Pairwise judgements: from a model that sees two documents in both orders, or from a file."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ PROMPTS = (SYSTEM, WITHIN_QUERY_PROMPT, BETWEEN_QUERIES_PROMPT)
 
 @dataclass(frozen=True, slots=True)
 class JudgedDocument:
-    """One of two documents, as the judge reads it, and the query that it should answer."""
+    """A document as shown to the judge, with the query that it should answer."""
 
     query: str
     document: str
@@ -46,7 +46,7 @@ class JudgedDocument:
 
 @dataclass(frozen=True, slots=True)
 class PairJudgement:
-    """The share of document `a` against `b`; `other` is the query of `b`, where that is not `query`."""
+    """The winning share of document `a` against `b`; `other_query` is the query of `b` if it differs from `query`."""
 
     query: str
     a: str
@@ -57,7 +57,7 @@ class PairJudgement:
 
 @dataclass(slots=True)
 class PairwiseJudge:
-    """A model that judges, and what it did: requests, how many failed, and pairs that it decided by place alone."""
+    """A judge model, with counts of requests, failures, judged pairs, and pairs decided by position alone."""
 
     teacher: Teacher
     report: Reporter
@@ -67,11 +67,12 @@ class PairwiseJudge:
     position_decided_count: int = 0
 
     def judge(self, pairs: Sequence[tuple[JudgedDocument, JudgedDocument]]) -> Iterator[float | None]:
-        """Yield the share of the first of each pair: both orders are asked, and their mean cancels a bias to a place.
+        """Yield the first document's share for each pair; asking both orders cancels position bias.
 
-        A pair whose requests both failed has no share.
+        The share is None if both requests failed.
         """
-        replies = self.teacher.ask((ask for pair in pairs for ask in build_both_orders(*pair)), self.report)
+        requests = (request for pair in pairs for request in build_both_orders(*pair))
+        replies = self.teacher.ask(requests, self.report)
         for _ in pairs:
             votes = [_parse_judge_vote(next(replies), wins) for wins in (FIRST, SECOND)]
             valid = [vote for vote in votes if vote is not None]
@@ -82,25 +83,25 @@ class PairwiseJudge:
             yield sum(valid) / len(valid) if valid else None
 
 
-def build_both_orders(one: JudgedDocument, other: JudgedDocument) -> tuple[ChatRequest, ChatRequest]:
-    """The two requests of a pair: `one` stands first, then second."""
-    return _build_comparison_request(one, other), _build_comparison_request(other, one)
+def build_both_orders(first: JudgedDocument, second: JudgedDocument) -> tuple[ChatRequest, ChatRequest]:
+    """Build the two requests of a pair, one per order."""
+    return _build_comparison_request(first, second), _build_comparison_request(second, first)
 
 
 def _build_comparison_request(first: JudgedDocument, second: JudgedDocument) -> ChatRequest:
     template = WITHIN_QUERY_PROMPT if first.query == second.query else BETWEEN_QUERIES_PROMPT
-    said = template.format(query=first.query, other=second.query, a=first.document, b=second.document)
-    return ChatRequest((Message("system", SYSTEM), Message("user", said)), choices=(FIRST, SECOND), max_tokens=4)
+    question = template.format(query=first.query, other=second.query, a=first.document, b=second.document)
+    return ChatRequest((Message("system", SYSTEM), Message("user", question)), choices=(FIRST, SECOND), max_tokens=4)
 
 
 def _parse_judge_vote(reply: Any, wins: str) -> float | None:
-    return None if reply.failed else float(reply.text.strip() == wins)
+    return None if reply.error else float(reply.text.strip() == wins)
 
 
 def read_judgements(path: Path, job: Job) -> Iterator[PairJudgement]:
-    """Judgements from a file: `query_id`, `a`, `b`, and `p`, the share of a, or `winner`, one of both or `tie`.
+    """Read judgements: `query_id`, `a`, `b`, and `p` (the share of a) or `winner` (a document or `tie`).
 
-    `b_query_id` says that b was judged for another query. A record that is wrong is told to `job.bad`.
+    `b_query_id` is set if b was judged for another query. An invalid record is reported as a bad record.
     """
     for number, record in read_numbered_jsonl(job.root / path, str(path)):
         where = f"{path}:{number}"
@@ -109,19 +110,19 @@ def read_judgements(path: Path, job: Job) -> Iterator[PairJudgement]:
             other = _require_record_id(record, "b_query_id") if "b_query_id" in record else ""
             if (query, a) == (other or query, b):
                 raise ValueError(f"b: {b!r} is compared with itself")
-            found = PairJudgement(query, a, b, _parse_win_share(record, a, b), "" if other == query else other)
+            judgement = PairJudgement(query, a, b, _parse_win_share(record, a, b), "" if other == query else other)
         except ValueError as error:
             job.report_bad_record(f"{where}: {error}")
             continue
-        yield found
+        yield judgement
 
 
 def _require_record_id(record: dict[str, Any], field: str) -> str:
     if field not in record:
-        raise ValueError(f"{field}: no such field; there are {', '.join(sorted(record)) or 'none'}")
+        raise ValueError(f"{field}: no such field; available: {', '.join(sorted(record)) or 'none'}")
     value = record[field]
     if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
-        raise ValueError(f"{field}: {value!r} where an id is wanted")
+        raise ValueError(f"{field}: expected an id, got {value!r}")
     return str(value)
 
 
@@ -129,7 +130,7 @@ def _parse_win_share(record: dict[str, Any], a: str, b: str) -> float:
     if "p" in record:
         share = record["p"]
         if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
-            raise ValueError(f"p: {share!r} where a share from 0 to 1 is wanted")
+            raise ValueError(f"p: expected a share from 0 to 1, got {share!r}")
         return float(share)
     if "winner" not in record:
         raise ValueError("p: no such field, and no winner either")
@@ -141,9 +142,9 @@ def _parse_win_share(record: dict[str, Any], a: str, b: str) -> float:
 
 
 def describe_judge_work(judge: PairwiseJudge, model: str) -> str:
-    """What a judge did, in words."""
+    """Summarise the judge's requests in one line."""
     return (
-        f"{judge.judged_count} pairs judged by {model} in {judge.request_count} requests, {judge.failed_count} of which failed; "
-        f"{judge.position_decided_count} pairs were decided by place alone and count as ties"
+        f"{judge.judged_count} pairs judged by {model} in {judge.request_count} requests, "
+        f"{judge.failed_count} of which failed; {judge.position_decided_count} pairs were decided by position alone "
+        "and count as ties"
     )
-

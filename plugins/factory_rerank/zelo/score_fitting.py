@@ -65,7 +65,7 @@ def _check_comparisons(size: int, ends: NDArray[np.int64], share: FloatArray, kn
     if len(share) and not (share.min() >= 0 and share.max() <= 1):
         raise ValueError("a judgement is a share from 0 to 1")
     if len(ends) and not (ends.min() >= 0 and ends.max() < size):
-        raise ValueError(f"a pair names an item beyond the {size} that there are")
+        raise ValueError(f"a pair names an item beyond the {size} items")
 
 
 def _maximise_likelihood(

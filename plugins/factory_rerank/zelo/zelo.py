@@ -1,4 +1,4 @@
-"""zELO: pairwise judgements become a target for each candidate, on one scale for all queries."""
+"""zELO: fit a target for each candidate from pairwise judgements, on one scale for all queries."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ DIGITS = 6
 
 
 class Zelo(Synthesizer):
-    """Adds `targets` to training rows: how good each candidate is, 0 to 1, from comparisons (arXiv:2509.12541).
+    """Adds `targets` to training rows: the quality of each candidate, 0 to 1, from comparisons (arXiv:2509.12541).
 
-    A judge says which of two documents answers the query better, in both orders. Random cycles over all candidates come
-    first, then cycles over the provisional best. A Thurstone or Bradley-Terry model turns the comparisons of a query
-    into scores; comparisons between queries put those on one scale. An objective whose kind ends in `-targets` learns
-    from them. With a file of `judgements` no judge is asked, and all that it says of the training rows is used.
+    A judge says which of two documents answers the query better, in both orders: first over random cycles of all
+    candidates, then over cycles of the provisional best. A Thurstone or Bradley-Terry model turns the comparisons of a
+    query into scores, and comparisons across queries align their scales. Objectives whose kind ends in `-targets` learn
+    from them. With a file of `judgements` no judge is asked, and every judgement about training rows is used.
     """
 
     kind = "zelo"
@@ -49,15 +49,15 @@ class Zelo(Synthesizer):
     output_columns = ("targets",)
 
     judgements: Annotated[Path | None, Input()] = Field(
-        None, description="judgements that were already made, JSONL with query_id, a, b and p or winner; none: ask"
+        None, description="existing judgements, JSONL with query_id, a, b and p or winner; by default a judge is asked"
     )
-    link: LinkFunction = Field("thurstone", description="how a difference of scores becomes a chance to win")
-    documents: int = Field(100, ge=2, le=1000, description="first candidates of a row that are judged")
-    cycles: int = Field(3, ge=1, description="random cycles over all documents: a judgement a document each")
-    top: int = Field(25, ge=2, description="provisionally best documents that are judged further")
-    top_cycles: int = Field(4, ge=0, description="random cycles over those")
-    across: int = Field(4, ge=0, description="random cycles over the queries: comparisons between queries")
-    reads: int = Field(2000, ge=50, description="characters of a document that the judge reads")
+    link: LinkFunction = Field("thurstone", description="model of the winning probability, given two scores")
+    max_documents: int = Field(100, ge=2, le=1000, description="maximum number of candidates judged per row")
+    cycles: int = Field(3, ge=1, description="random cycles over all documents; each is one judgement per document")
+    top: int = Field(25, ge=2, description="number of provisionally best documents that are judged further")
+    top_cycles: int = Field(4, ge=0, description="random cycles over the provisionally best documents")
+    cross_query_cycles: int = Field(4, ge=0, description="random cycles of comparisons across queries")
+    max_document_chars: int = Field(2000, ge=50, description="characters of a document shown to the judge")
 
     def get_required_models(self) -> tuple[str, ...]:
         return () if self.judgements else ("judge",)
@@ -66,131 +66,149 @@ class Zelo(Synthesizer):
         return None if self.judgements else PROMPTS
 
     def synthesize(self, job: RowsJob) -> Iterator[Row]:
-        contests = self._load_given_judgements(job) if self.judgements else self._collect_judgements(job)
-        contests = [contest for contest in contests if contest.pairs]
-        low, high = compute_score_range(contests) if contests else (0.0, 1.0)
-        found = {contest.row.id: contest for contest in contests}
+        queries = self._load_given_judgements(job) if self.judgements else self._collect_judgements(job)
+        queries = [query for query in queries if query.pairs]
+        low, high = compute_score_range(queries) if queries else (0.0, 1.0)
+        by_row = {query.row.id: query for query in queries}
         for row in job.rows:
-            yield self._add_targets(row, found.get(row.id), low, high - low)
-        judged = sum(len(contest.pairs) for contest in contests)
-        lost = sum(len(contest.names) - len(contest.list_connected_places()) for contest in contests)
+            yield self._add_targets(row, by_row.get(row.id), low, high - low)
+        judged = sum(len(query.pairs) for query in queries)
+        lost = sum(len(query.names) - len(query.list_connected_places()) for query in queries)
         job.report.note(
-            f"targets of {len(contests)} of {len(job.rows)} queries from {judged} judgements, reliability "
-            f"{compute_reliability(contests):.2f}; {lost} documents have none, as nothing connects them with the rest",
-            warning=bool(lost) or len(contests) < len(job.rows),
+            f"targets for {len(queries)} of {len(job.rows)} queries from {judged} judgements, reliability "
+            f"{compute_reliability(queries):.2f}; {lost} documents have no target, as no judgement connects them",
+            warning=bool(lost) or len(queries) < len(job.rows),
         )
 
-    def _add_targets(self, row: Row, contest: QueryComparisons | None, low: float, width: float) -> Row:
-        if contest is None:
+    def _add_targets(self, row: Row, query: QueryComparisons | None, low: float, width: float) -> Row:
+        if query is None:
             return row.with_columns(targets={})
-        places = contest.list_connected_places()
-        shares = {contest.names[i]: min(max((contest.compute_global_score(i) - low) / width, 0.0), 1.0) for i in places}
-        error = sum(contest.standard_errors[i] for i in places) / len(places) / width
-        facts = {"judge": contest.judge_name, "judgements": len(contest.pairs), "error": round(error, DIGITS)}
+        places = query.list_connected_places()
+        scores = {i: (query.compute_global_score(i) - low) / width for i in places}
+        shares = {query.names[i]: min(max(score, 0.0), 1.0) for i, score in scores.items()}
+        error = sum(query.standard_errors[i] for i in places) / len(places) / width
+        facts = {"judge": query.judge_name, "judgements": len(query.pairs), "error": round(error, DIGITS)}
         origin = replace(row.provenance, detail={**row.provenance.detail, "targets": facts})
         ordered = {name: round(shares[name], DIGITS) for name in sorted(shares)}
         return replace(row.with_columns(targets=ordered), provenance=origin)
 
     def _collect_judgements(self, job: RowsJob) -> list[QueryComparisons]:
-        """Ask the judge, all queries at once: one stage of comparisons after the other."""
+        """Ask the judge about all queries at once, one stage of comparisons after the other."""
         teacher = job.get_teacher("judge")
-        judge, panel, known = PairwiseJudge(teacher, job.report), _JudgeDocumentRenderer(job, self.reads), job.tables["documents"]
-        contests = [
-            QueryComparisons(row, [name for name in row["candidates"] if name in known][: self.documents], teacher.model)
+        judge, renderer = PairwiseJudge(teacher, job.report), _JudgeDocumentRenderer(job, self.max_document_chars)
+        known = job.tables["documents"]
+        queries = [
+            QueryComparisons(
+                row, [name for name in row["candidates"] if name in known][: self.max_documents], teacher.model,
+            )
             for row in job.rows
         ]
-        draws = [_seed_query_generator(job.seed, contest.row.id) for contest in contests]
-        first = [contest.draw_first_cycles(self.cycles, draw) for contest, draw in zip(contests, draws, strict=True)]
-        self._judge_pairs(contests, first, judge, panel)
-        drawn = zip(contests, draws, strict=True)
-        second = [contest.draw_second_cycles(self.top, self.top_cycles, draw) for contest, draw in drawn]
-        self._judge_pairs(contests, second, judge, panel)
-        between = draw_cross_query_pairs(contests, self.across, _seed_query_generator(job.seed, ""))
-        pairs = [(panel.render_document_side(contests[a], i), panel.render_document_side(contests[b], j)) for (a, i), (b, j) in between]
-        _align_levels(contests, between, list(judge.judge(pairs)), self.link)
+        draws = [_seed_query_generator(job.seed, query.row.id) for query in queries]
+        first = [query.draw_first_cycles(self.cycles, draw) for query, draw in zip(queries, draws, strict=True)]
+        self._judge_pairs(queries, first, judge, renderer)
+        # Only now are there scores by which to choose the provisional best.
+        second = [
+            query.draw_second_cycles(self.top, self.top_cycles, draw)
+            for query, draw in zip(queries, draws, strict=True)
+        ]
+        self._judge_pairs(queries, second, judge, renderer)
+        between = draw_cross_query_pairs(queries, self.cross_query_cycles, _seed_query_generator(job.seed, ""))
+        pairs = [
+            (renderer.render_document_side(queries[a], i), renderer.render_document_side(queries[b], j))
+            for (a, i), (b, j) in between
+        ]
+        _align_levels(queries, between, list(judge.judge(pairs)), self.link)
         job.report.note(describe_judge_work(judge, teacher.model), warning=judge.failed_count > 0)
-        return contests
+        return queries
 
     def _judge_pairs(
-        self, contests: Sequence[QueryComparisons], pairs: Sequence[Sequence[PlacePair]], judge: PairwiseJudge, panel: _JudgeDocumentRenderer
+        self, queries: Sequence[QueryComparisons], pairs: Sequence[Sequence[PlacePair]], judge: PairwiseJudge,
+        renderer: _JudgeDocumentRenderer,
     ) -> None:
-        """Have the pairs of each contest judged, and fit its scores anew."""
-        asked = [(contest, pair) for contest, some in zip(contests, pairs, strict=True) for pair in some]
-        sides = [(panel.render_document_side(contest, a), panel.render_document_side(contest, b)) for contest, (a, b) in asked]
-        for (contest, pair), share in zip(asked, judge.judge(sides), strict=True):
-            contest.add_judgement(pair, share)
-        _fit_all_scores(contests, self.link)
+        """Judge the pairs of each query and fit its scores again."""
+        items = [(query, pair) for query, group in zip(queries, pairs, strict=True) for pair in group]
+        sides = [(renderer.render_document_side(query, a), renderer.render_document_side(query, b))
+                 for query, (a, b) in items]
+        for (query, pair), share in zip(items, judge.judge(sides), strict=True):
+            query.add_judgement(pair, share)
+        _fit_all_scores(queries, self.link)
 
     def _load_given_judgements(self, job: RowsJob) -> list[QueryComparisons]:
-        """Take judgements from the file; what it says of other queries than the training rows is left alone."""
+        """Load judgements from the file, skipping queries that are not training rows."""
         assert self.judgements is not None
         rows, known = {row.id: row for row in job.rows}, job.tables["documents"]
-        contests: dict[str, QueryComparisons] = {}
+        queries: dict[str, QueryComparisons] = {}
         between: list[PairJudgement] = []
-        elsewhere = strange = 0
-        for one in read_judgements(self.judgements, job):
-            if not {one.query, one.other_query or one.query} <= set(rows):
-                elsewhere += 1
-            elif one.a not in known or one.b not in known:
-                strange += 1
-            elif one.other_query:
-                between.append(one)
+        other_queries = unknown_documents = 0
+        for item in read_judgements(self.judgements, job):
+            if not {item.query, item.other_query or item.query} <= set(rows):
+                other_queries += 1
+            elif item.a not in known or item.b not in known:
+                unknown_documents += 1
+            elif item.other_query:
+                between.append(item)
             else:
-                contest = contests.setdefault(one.query, QueryComparisons(rows[one.query], [], str(self.judgements)))
-                contest.add_judgement((contest.get_or_add_place(one.a), contest.get_or_add_place(one.b)), one.share)
-        found = list(contests.values())
-        _fit_all_scores(found, self.link)
-        edges, shares = _locate_cross_query_pairs(found, between)
-        _align_levels(found, edges, shares, self.link)
+                query = queries.setdefault(item.query, QueryComparisons(rows[item.query], [], str(self.judgements)))
+                query.add_judgement((query.get_or_add_place(item.a), query.get_or_add_place(item.b)), item.share)
+        comparisons = list(queries.values())
+        _fit_all_scores(comparisons, self.link)
+        edges, shares = _locate_cross_query_pairs(comparisons, between)
+        _align_levels(comparisons, edges, shares, self.link)
         job.report.note(
-            f"{self.judgements}: {len(between)} judgements between queries; left out: {elsewhere} of queries that no "
-            f"training row has, {strange} of documents that the collection does not have", warning=strange > 0,
+            f"{self.judgements}: {len(between)} judgements across queries; skipped {other_queries} about "
+            f"queries that are not training rows and {unknown_documents} about unknown documents",
+            warning=unknown_documents > 0,
         )
-        return found
+        return comparisons
 
 
 class _JudgeDocumentRenderer:
-    """Renders what a judge is shown, by the task's own templates."""
+    """Renders queries and documents for the judge, with the task's own templates."""
 
-    def __init__(self, job: RowsJob, reads: int) -> None:
+    def __init__(self, job: RowsJob, max_characters: int) -> None:
         if job.task is None:
-            raise ValueError("a judge is shown texts by the task's templates, and there is no task")
-        self._templates, self._documents, self._max_characters = job.task.get_templates(), job.tables["documents"], reads
+            raise ValueError("the judge needs the task's templates, and this job has no task")
+        self._templates, self._documents = job.task.get_templates(), job.tables["documents"]
+        self._max_characters = max_characters
 
-    def render_document_side(self, contest: QueryComparisons, place: int) -> JudgedDocument:
-        document = self._documents[contest.names[place]].columns
+    def render_document_side(self, query: QueryComparisons, place: int) -> JudgedDocument:
+        document = self._documents[query.names[place]].columns
         text = render(self._templates["document"], document)
-        return JudgedDocument(render(self._templates["query"], contest.row.columns), text[: self._max_characters])
+        return JudgedDocument(render(self._templates["query"], query.row.columns), text[: self._max_characters])
 
 
 def _seed_query_generator(seed: int, name: str) -> np.random.Generator:
-    """The draws of one query, whatever other rows there are: an edit of one row asks nothing new of the others."""
+    """Seed a generator per query, so that editing one row does not change the comparisons of others."""
     import numpy as np
 
     return np.random.default_rng([seed, *name.encode()])
 
 
-def _fit_all_scores(contests: Sequence[QueryComparisons], link: LinkFunction) -> None:
-    for contest in contests:
-        contest.fit_scores(link)
+def _fit_all_scores(queries: Sequence[QueryComparisons], link: LinkFunction) -> None:
+    for query in queries:
+        query.fit_scores(link)
 
 
-def _align_levels(contests: Sequence[QueryComparisons], edges: Sequence[Any], shares: Sequence[float | None], link: LinkFunction) -> None:
-    """Put all queries on one scale: by their floors, then by what was judged between them."""
-    judged = [contest for contest in contests if contest.pairs]
+def _align_levels(
+    queries: Sequence[QueryComparisons], edges: Sequence[Any], shares: Sequence[float | None], link: LinkFunction
+) -> None:
+    """Put all queries on one scale: by their floors, then by judgements across queries."""
+    judged = [query for query in queries if query.pairs]
     anchor_levels(judged)
     valid = [(edge, share) for edge, share in zip(edges, shares, strict=True) if share is not None]
     if valid:
-        adjust_levels(contests, [edge for edge, _ in valid], [share for _, share in valid], link)
+        adjust_levels(queries, [edge for edge, _ in valid], [share for _, share in valid], link)
 
 
-def _locate_cross_query_pairs(contests: Sequence[QueryComparisons], judged: Sequence[PairJudgement]) -> tuple[list[Any], list[float]]:
-    """Comparisons between queries as places, of documents that have a score."""
-    at = {contest.row.id: index for index, contest in enumerate(contests)}
+def _locate_cross_query_pairs(
+    queries: Sequence[QueryComparisons], judgements: Sequence[PairJudgement]
+) -> tuple[list[Any], list[float]]:
+    """Turn judgements across queries into pairs of (query, document) indices, for documents with a score."""
+    index = {query.row.id: position for position, query in enumerate(queries)}
     edges, shares = [], []
-    for one in judged:
-        a, b = at.get(one.query), at.get(one.other_query)
-        if a is not None and b is not None and one.a in contests[a].names and one.b in contests[b].names:
-            edges.append(((a, contests[a].names.index(one.a)), (b, contests[b].names.index(one.b))))
-            shares.append(one.share)
+    for item in judgements:
+        a, b = index.get(item.query), index.get(item.other_query)
+        if a is not None and b is not None and item.a in queries[a].names and item.b in queries[b].names:
+            edges.append(((a, queries[a].names.index(item.a)), (b, queries[b].names.index(item.b))))
+            shares.append(item.share)
     return edges, shares

@@ -1,4 +1,4 @@
-"""Another rival: what a fine-tune must beat to be worth having."""
+"""A contender: a simple baseline that a fine-tuned model must beat."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from factory.api import Answer, AnswerJob, Contender
 
 
 class MyPlugin(Contender):
-    """Lets the words of a text vote: each has one voice a label for every training row in which both stand."""
+    """Predicts by a vote of words: a word votes for a label once for every training row that has both."""
 
     kind = "my-plugin"
-    contract = 1
+    contract = 2
     columns = ("text", "label")
     output_type = "labels"
 
     def answer(self, job: AnswerJob) -> Iterator[Answer]:
         labels = job.task.list_choices(job.train)
-        voices: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
         for row in job.train:
             for word in set(str(row["text"]).lower().split()):
-                voices[word][str(row["label"])] += 1
+                counts[word][str(row["label"])] += 1
         for row in job.rows:
-            votes: Counter[str] = Counter(labels)  # one voice each, so that none has probability 0
+            votes: Counter[str] = Counter(labels)  # add-one smoothing: no label has probability 0
             for word in set(str(row["text"]).lower().split()):
-                votes.update(voices.get(word, {}))
+                votes.update(counts.get(word, {}))
             total = sum(votes[label] for label in labels)
             yield Answer(row.id, {label: votes[label] / total for label in labels})

@@ -1,4 +1,4 @@
-"""What the contender owes whoever builds with it, and what it is for."""
+"""Tests of the contender: the plugin contract, and its own behaviour."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from my_plugin.contender import MyPlugin
 
 from factory.testing import Case, build_conformance_suite, create_trial
 
-test_it_keeps_the_contract = build_conformance_suite("my_plugin", record=Path(__file__).with_name("recorded.json"))
+test_conforms = build_conformance_suite("my_plugin", record=Path(__file__).with_name("recorded.json"))
 
 
 def test_words_of_one_label_decide() -> None:

@@ -1,4 +1,4 @@
-"""Fewer training rows: those that say too little go."""
+"""A curator: drop training rows whose text says too little."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from factory.api import Curator, Decision, RowsJob
 
 
 class MyPlugin(Curator):
-    """Drops rows whose text has fewer than `words` different words."""
+    """Drops rows whose text has fewer than `min_words` different words."""
 
     kind = "my-plugin"
-    contract = 1
+    contract = 2
     columns = ("text",)
 
-    words: int = Field(3, ge=1, description="different words that a text needs")
+    min_words: int = Field(3, ge=1, description="minimum of different words in a text")
 
     def curate(self, job: RowsJob) -> Iterator[Decision]:
         for row in job.rows:
-            count = len(set(str(row["text"]).lower().split()))
-            # The reason is shown in the report's funnel, beside how many rows it took.
-            yield Decision(row.id, count >= self.words, "" if count >= self.words else f"fewer than {self.words} words")
+            kept = len(set(str(row["text"]).lower().split())) >= self.min_words
+            # The report shows each reason with the number of rows that were dropped for it.
+            yield Decision(row.id, kept, "" if kept else f"fewer than {self.min_words} different words")

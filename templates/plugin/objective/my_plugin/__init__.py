@@ -1,11 +1,11 @@
-"""What this package brings to the factory."""
+"""The plugins of this package."""
 
 from factory.api import Plugin, hookimpl
 
 
 @hookimpl
 def factory_plugins() -> list[type[Plugin]]:
-    """Its plugin classes."""
+    """Return the plugin classes of this package."""
     from my_plugin.objective import MyPlugin
 
     return [MyPlugin]

@@ -1,4 +1,4 @@
-"""Another loss: the focal loss, which looks away from what the model knows already."""
+"""An objective: the focal loss, which gives less weight to tokens that the model already predicts well."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
 
 class MyPlugin(CausalLMObjective):
-    """Prompt and answer by the focal loss (Lin et al. 2017, arXiv:1708.02002): a token counts (1 - p) to the gamma."""
+    """Fine-tunes with the focal loss (Lin et al. 2017, arXiv:1708.02002): a token has the weight (1 - p) ** gamma."""
 
     kind = "my-plugin"
-    contract = 1
+    contract = 2
 
-    gamma: float = Field(2.0, ge=0, le=10, description="how fast a token loses weight as it is known; 0 for none")
+    gamma: float = Field(2.0, ge=0, le=10, description="how fast the weight falls; 0 is cross-entropy")
 
     def compute_loss(self, logits: Tensor, tokens: Tensor) -> Tensor:
-        # Heavy libraries are imported where they are needed: `factory check` must not wait for torch.
+        # Import heavy libraries inside methods: `factory check` must not wait for torch.
         from torch.nn import functional
 
-        each = functional.cross_entropy(logits, tokens, reduction="none")
-        return ((1 - (-each).exp()) ** self.gamma * each).mean()
+        losses = functional.cross_entropy(logits, tokens, reduction="none")
+        return ((1 - (-losses).exp()) ** self.gamma * losses).mean()

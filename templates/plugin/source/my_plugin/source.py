@@ -1,4 +1,4 @@
-"""Rows from a text file of `label: text` lines."""
+"""A source: rows from a text file of `label: text` lines."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from factory.api import Input, Job, Provenance, Row, Source
 
 
 class MyPlugin(Source):
-    """A row for each `label: text` line of a file; empty lines, and those that begin with #, are passed over."""
+    """Reads a row from each `label: text` line of a file; skips empty lines and those that start with #."""
 
     kind = "my-plugin"
-    contract = 1
+    contract = 2
     output_columns = ("text", "label")
 
-    # `Input` makes the file's content part of the key: change the file, and what stands on it runs again.
-    file: Annotated[Path, Input()] = Field(description="the lines, relative to the spec")
-    licence: str = Field("", description="licence of the file, for the bundle's notes")
+    # `Input` makes the file's content part of the key: if the file changes, all stages that depend on it run again.
+    file: Annotated[Path, Input()] = Field(description="text file, relative to the spec")
+    licence: str = Field("", description="licence of the file, for the bundle's card")
 
     def iter_rows(self, job: Job) -> Iterator[Row]:
         lines = (job.root / self.file).read_text("utf-8").splitlines()
@@ -29,10 +29,10 @@ class MyPlugin(Source):
                 continue
             label, colon, text = line.partition(":")
             if not colon or not text.strip():
-                # Says what is wrong and where; a spec may choose to skip such lines, which are then counted.
-                job.report_bad_record(f"{self.file}:{number}: no `label: text`; write a colon after the label")
+                # Fails the build, or, with `data.on_error: skip`, skips and counts the line.
+                job.report_bad_record(f"{self.file}:{number}: expected `label: text`; add a colon after the label")
                 continue
-            # The group keeps what belongs together on one side of the split: here, all lines of the same last word.
+            # Rows of one group are never separated by the split: here, all lines with the same last word.
             yield Row(
                 f"{self.file.stem}#{number}", {"text": text.strip(), "label": label.strip()},
                 Provenance(str(self.file), number, self.licence), group=text.split()[-1],

@@ -1,4 +1,4 @@
-"""More training rows: the same texts as people write them in a hurry."""
+"""A synthesizer: copies of training rows with typing errors."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from factory.api import Fraction, Row, RowsJob, Synthesizer, make_synthetic_row
 
 
 class MyPlugin(Synthesizer):
-    """Adds a copy of some rows with two neighbouring letters of one word swapped; the label stays."""
+    """Adds copies of rows in which two neighbouring letters of a word are swapped; the label stays."""
 
     kind = "my-plugin"
-    contract = 1
+    contract = 2
     columns = ("text",)
 
     share: Fraction = Field(0.5, description="share of the rows that get a copy")
@@ -22,23 +22,23 @@ class MyPlugin(Synthesizer):
     def synthesize(self, job: RowsJob) -> Iterator[Row]:
         for done, row in enumerate(job.rows, 1):
             job.report.report_progress(done, len(job.rows))
-            # Seeded by the spec's seed and the row's id: the same rows come out whatever their order is.
+            # Seeded with the spec's seed and the row's id: the output does not depend on the order of rows.
             draw = random.Random(f"{job.seed} {row.id}")
             if draw.random() >= self.share:
                 continue
-            typo = swapped(str(row["text"]), draw)
+            typo = swap_letters(str(row["text"]), draw)
             if typo != row["text"]:
-                # `make_synthetic_row` gives the copy an id from its content, its parent's group, and a provenance.
+                # `make_synthetic_row` sets an id derived from the content, the parent's group, and the provenance.
                 yield make_synthetic_row(self.kind, {**row.columns, "text": typo}, [row], seed=job.seed)
 
 
-def swapped(text: str, draw: random.Random) -> str:
-    """The text with two letters inside one of its longer words swapped; itself when no word is long enough."""
+def swap_letters(text: str, draw: random.Random) -> str:
+    """Swap two letters inside a word of four or more letters; return the text unchanged if there is none."""
     words = text.split(" ")
-    long = [place for place, word in enumerate(words) if len(word) > 3]
+    long = [index for index, word in enumerate(words) if len(word) > 3]
     if not long:
         return text
-    place = draw.choice(long)
-    word, at = words[place], draw.randrange(1, len(words[place]) - 2)
-    words[place] = word[:at] + word[at + 1] + word[at] + word[at + 2 :]
+    index = draw.choice(long)
+    word, at = words[index], draw.randrange(1, len(words[index]) - 2)
+    words[index] = word[:at] + word[at + 1] + word[at] + word[at + 2 :]
     return " ".join(words)

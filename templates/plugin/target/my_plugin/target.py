@@ -1,4 +1,4 @@
-"""Another place to run: a folder that a container serves."""
+"""A deployment target: a folder from which a container image can be built."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from factory.api import ExportJob, Target
 
 
 class MyPlugin(Target):
-    """Writes a Dockerfile that puts the bundle into an image with its plain library. It builds nothing itself."""
+    """Writes a Dockerfile for an image with the bundle and its public library; it does not build the image."""
 
     kind = "my-plugin"
-    contract = 1
+    contract = 2
 
-    image: str = Field("python:3.11-slim", description="the image that it starts from")
+    image: str = Field("python:3.11-slim", description="base image")
 
     def explain_refusal(self, manifest: Mapping[str, Any]) -> str:
-        # Asked by `factory check`, long before there is a bundle: a reason here saves an hour of training.
-        return "" if manifest.get("loader") else "the objective names no plain library that could load the bundle"
+        # `factory check` calls this long before there is a bundle: a reason here saves an hour of training.
+        return "" if manifest.get("loader") else "the objective declares no loader_class to load the bundle with"
 
     def export(self, job: ExportJob) -> None:
         library = str(job.manifest["loader"]).partition(":")[0].replace("_", "-")

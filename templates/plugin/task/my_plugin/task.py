@@ -1,4 +1,4 @@
-"""Another kind of specialist: does the evidence support the claim?"""
+"""A task: does the evidence support the claim?"""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from factory.api import Answer, Finding, Provenance, Row, RowsJob, Task, render
 
 
 class MyPlugin(Task):
-    """Says whether a piece of evidence supports a claim: every label gets a probability."""
+    """Classifies whether a piece of evidence supports a claim, with a probability for every label."""
 
     kind = "my-plugin"
-    contract = 1
+    contract = 2
     columns = ("claim", "evidence", "label")
     added_columns = ("text",)
     output_type = "labels"
     text_column = "text"
 
-    template: str = Field("{evidence} → {claim}", description="a pair as the model reads it, over the row's columns")
+    template: str = Field("{evidence} → {claim}", description="text that the model reads, over the columns of a row")
 
     @classmethod
     def get_defaults(cls) -> dict[str, Any]:
-        """What a spec of this task says when it says nothing: kinds that answer in `labels`."""
+        """Return the default plugins of a spec: kinds whose answers are `labels`."""
         return {
             "objective": {"kind": "classification"}, "contenders": ["tuned", "centroid", "majority"],
             "evaluate": ["classification"], "train": {"epochs": 3}, "adapter": {"rank": 8},
@@ -41,7 +41,7 @@ class MyPlugin(Task):
         return tuple(sorted({self.render_target(row) for row in rows}))
 
     def prepare(self, job: RowsJob) -> Iterator[Row]:
-        """Every row with what the model reads. Test rows pass here too: the label must not be looked at."""
+        """Add the text that the model reads. Test rows are prepared too, so this must not use the label."""
         for row in job.rows:
             yield row.with_columns(text=render(self.template, row.columns))
 
@@ -49,22 +49,22 @@ class MyPlugin(Task):
         for row in job.rows:
             empty = [name for name in ("claim", "evidence", "label") if not str(row[name]).strip()]
             if empty:
-                yield Finding("empty", row.id, f"its {' and its '.join(empty)} has nothing in it")
+                yield Finding("empty", row.id, f"empty {', '.join(empty)}")
 
     def describe_row(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer | None) -> str:
-        said = max(sorted(answer.output), key=answer.output.get) if answer else row["label"]
-        right = "" if said == row["label"] else f", not {row['label']}"
-        return f"{row['evidence']} → {row['claim']}\n  {said}{right}"
+        label = max(sorted(answer.output), key=answer.output.get) if answer else row["label"]
+        correction = "" if label == row["label"] else f", not {row['label']}"
+        return f"{row['evidence']} → {row['claim']}\n  {label}{correction}"
 
     def get_row_slices(self, row: Row) -> Mapping[str, str]:
         return {"label": str(row["label"])}
 
     def build_query_row(self, asked: Mapping[str, Any]) -> Row:
-        """`factory try NAME --query CLAIM --with evidence=…`; the query may also be the whole text."""
+        """For `factory try NAME --query CLAIM --with evidence=…`; the query may also be the complete text."""
         columns = {"claim": asked["query"], "evidence": "", "label": "", **asked}
         text = asked["query"] if not columns["evidence"] else render(self.template, columns)
         return Row("question", {**columns, "text": text}, Provenance("the question"))
 
     def format_answer(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer) -> str:
-        said = max(sorted(answer.output), key=answer.output.get)
-        return f"{said} {answer.output[said]:.2f}"
+        label = max(sorted(answer.output), key=answer.output.get)
+        return f"{label} {answer.output[label]:.2f}"

@@ -38,12 +38,15 @@ class Retold(Synthesizer):
     def synthesize(self, job: RowsJob) -> Iterator[Row]:
         rows = [row for row in job.rows[: self.first] for _ in range(self.draws)]
         asks = [
-            ChatRequest((Message("user", f"Retell: {row['text']}"),), sample_index=n % self.draws) for n, row in enumerate(rows)
+            ChatRequest((Message("user", f"Retell: {row['text']}"),), sample_index=n % self.draws) for n,
+            row in enumerate(rows)
         ]
         replies = job.get_teacher(self.endpoint or self.who).ask(asks, job.report)
         for number, (row, reply) in enumerate(zip(rows, replies, strict=True)):
             if not reply.error:
-                made = Provenance(self.kind, generator=self.kind, parents=(row.id,), detail={"prompt": reply.prompt_digest})
+                made = Provenance(
+                    self.kind, generator=self.kind, parents=(row.id,), detail={"prompt": reply.prompt_digest}
+                )
                 yield Row(f"{row.id}-{number}", {**row.columns, "text": reply.text}, made, group=row.group)
 
 

@@ -14,7 +14,7 @@ class FirstHit(Eval):
     """Reading effort: 1 when the first document is relevant, less for each one read before, 0 beyond `depth`."""
 
     kind = "first-hit"
-    contract = 1
+    contract = 2
     columns = ("relevant", "candidates")
     output_type = "ranking"
     primary_metric = "effort"

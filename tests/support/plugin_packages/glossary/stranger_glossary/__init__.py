@@ -20,7 +20,7 @@ class Glossary(Synthesizer):
     """
 
     kind = "glossary"
-    contract = 1
+    contract = 2
 
     file: Annotated[Path, Input()] = Field(description="the glossary, CSV, relative to the spec")
     column: str = Field("text", description="the column whose terms are replaced")
@@ -35,7 +35,9 @@ class Glossary(Synthesizer):
             found = pattern.search(text)
             for other in words[found.group().lower()][: self.most] if found else ():
                 said = text[: found.start()] + other + text[found.end() :]
-                yield make_synthetic_row(self.kind, {**row.columns, self.column: said}, [row], term=found.group().lower())
+                yield make_synthetic_row(
+                    self.kind, {**row.columns, self.column: said}, [row], term=found.group().lower()
+                )
 
     def _words(self, job: RowsJob) -> dict[str, list[str]]:
         """Term → the other words of its line. Raises ValueError with the line that has no two words."""

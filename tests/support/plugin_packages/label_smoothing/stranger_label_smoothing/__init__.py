@@ -16,7 +16,7 @@ class Smoothed(CausalLMObjective):
     """Prompt and answer by smoothed cross-entropy (Szegedy et al. 2016): each token shares some weight with all."""
 
     kind = "smoothed"
-    contract = 1
+    contract = 2
 
     smoothing: float = Field(0.1, ge=0, lt=1, description="share of a token's weight that goes to all tokens alike")
 

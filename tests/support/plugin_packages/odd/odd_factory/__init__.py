@@ -69,8 +69,8 @@ class OddSource(Labelled):
     kind = "odd-labelled"
     how: Literal["empty", "twice"]
 
-    def rows(self, job: Job) -> Iterator[Row]:
-        rows = list(super().rows(job))
+    def iter_rows(self, job: Job) -> Iterator[Row]:
+        rows = list(super().iter_rows(job))
         yield from [] if self.how == "empty" else [*rows, rows[0]]
 
 

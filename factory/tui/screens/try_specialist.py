@@ -11,20 +11,20 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from factory.evaluation.compare import FrozenRowViewer
-from factory.tui.asking import Asking, Reply, fields_of, spelled
-from factory.tui.keys import Key, bindings
-from factory.tui.lines import line
+from factory.tui.keys import Key, make_bindings
+from factory.tui.rich_text import make_line
 from factory.tui.screens.base import Page
-from factory.tui.shelf import kept
-from factory.tui.views import trying as view
+from factory.tui.specialist_client import Reply, SpecialistPool, format_fields, parse_fields
+from factory.tui.specialist_list import list_specialists
+from factory.tui.views import replies_view as view
 from factory.tui.widgets.listing import Listing
 from factory.tui.widgets.pages import Pages
 from factory.tui.widgets.panel import ACTIVE, LARGE, MEDIUM, SMALL, Block, Slot
 
 KEYS = (
     Key("i", "type", "type a question", "type"),
-    Key("space", "mark", "ask this one too, or no longer", "mark"),
-    Key("x", "example", "fill in something that it was tested on", "example"),
+    Key("space", "mark", "mark or unmark this specialist", "mark"),
+    Key("x", "example", "fill in a held-out test row", "example"),
     Key("enter", "ask", "ask those that are marked", "ask"),
 )
 ABOUT = (
@@ -39,7 +39,7 @@ class TryPage(Page):
 
     KEYS = KEYS
     ABOUT = ABOUT
-    BINDINGS: ClassVar[list[BindingType]] = bindings(KEYS[:3])
+    BINDINGS: ClassVar[list[BindingType]] = make_bindings(KEYS[:3])
     ARRANGEMENTS: ClassVar = {
         SMALL: (Block((Slot(ACTIVE),)),),
         MEDIUM: (Block((Slot("who", 0.6), Slot("answers", 1.0))),),
@@ -48,7 +48,7 @@ class TryPage(Page):
 
     def __init__(self) -> None:
         super().__init__()
-        self.asking: Asking | None = None
+        self.pool: SpecialistPool | None = None
         self.asked: list[str] = []
         self.replies: dict[str, Reply] = {}
         self.changed = False
@@ -66,33 +66,33 @@ class TryPage(Page):
 
     def arrive(self) -> None:
         """Whom was asked for elsewhere, else the newest that may ship."""
-        shelf = [one for one in kept(self.world.home, self.world.index) if one.version.is_stored]
+        shelf = [one for one in list_specialists(self.state.home, self.state.index) if one.version.is_stored]
         known = [one.label for one in shelf]
-        wanted, self.factory.to_try = self.factory.to_try, []
-        mine = [one.label for one in shelf if one.version.run == self.world.chosen]
+        wanted, self.state.to_try = self.state.to_try, []
+        mine = [one.label for one in shelf if one.version.run == self.state.selected_run]
         first = [one.label for one in shelf if "shipped" in one.aliases] or known
         self.asked = [name for name in wanted or self.asked or mine or first[:1] if name in known]
-        self.headed(lambda room: [line("the same question to each of them; they stay loaded while this runs")])
-        self.listing("who").tell(view.specialists(shelf, self.asked))
+        self.show_head(lambda room: [make_line("the same question to each of them; they stay loaded while this runs")])
+        self.listing("who").set_content(view.build_choice_table(shelf, self.asked))
         if self.asked:
             self.listing("who").go_to(self.asked[0])
-        self._answers()
+        self._show_replies()
 
     def fill(self) -> None:
         """Who is marked, and what was said."""
-        shelf = [one for one in kept(self.world.home, self.world.index) if one.version.is_stored]
-        self.listing("who").tell(view.specialists(shelf, self.asked))
-        self._answers()
+        shelf = [one for one in list_specialists(self.state.home, self.state.index) if one.version.is_stored]
+        self.listing("who").set_content(view.build_choice_table(shelf, self.asked))
+        self._show_replies()
 
-    def _answers(self) -> None:
+    def _show_replies(self) -> None:
         replies = dict(self.replies)
-        self.pages("answers").tell(lambda room: view.answers(replies, room))
+        self.pages("answers").set_content(lambda room: view.render_replies(replies, room))
 
     def tick(self) -> None:
         """Words come as they are said, but no faster than one can see."""
         if self.changed:
             self.changed = False
-            self._answers()
+            self._show_replies()
 
     def action_type(self) -> None:
         """To the question."""
@@ -109,24 +109,26 @@ class TryPage(Page):
     def action_example(self) -> None:
         """Something that the one under the cursor was tested on."""
         current = self.listing("who").current
-        one = next((k for k in kept(self.world.home, self.world.index) if current and k.label == current.key), None)
+        one = next(
+            (k for k in list_specialists(self.state.home, self.state.index) if current and k.label == current.key), None
+        )
         if one is None:
             return
-        found = FrozenRowViewer(self.world.evidence(one.version.run)).build_example_question()
+        found = FrozenRowViewer(self.state.get_run_outputs(one.version.run)).build_example_question()
         if not found:
-            self.notify("its test rows, or its task, are not here", severity="warning")
+            self.notify("the test rows or the task of this specialist are not available", severity="warning")
             return
         self.query_one("#query", Input).value = str(found.pop("query", ""))
-        self.query_one("#fields", Input).value = spelled({k: v for k, v in found.items() if v})
+        self.query_one("#fields", Input).value = format_fields({k: v for k, v in found.items() if v})
         self.action_type()
 
     @on(Input.Submitted, "#query")
     @on(Input.Submitted, "#fields")
     @on(Listing.Chosen, "#who")
-    def _ask(self) -> None:
+    def _handle_submit(self) -> None:
         query = self.query_one("#query", Input).value.strip()
         try:
-            fields = fields_of(self.query_one("#fields", Input).value)
+            fields = parse_fields(self.query_one("#fields", Input).value)
         except ValueError as error:
             self.notify(str(error), severity="error")
             return
@@ -134,24 +136,24 @@ class TryPage(Page):
             self.action_type()
             return
         if not self.asked:
-            self.notify("nobody is marked: space marks whom to ask", severity="warning")
+            self.notify("no specialist is marked: mark one with space", severity="warning")
             return
-        self.asking = self.asking or Asking(self.world.home)
+        self.pool = self.pool or SpecialistPool(self.state.home)
         self.replies = {name: Reply(name) for name in self.asked}
         self.deck.turn("answers", focus=False)
-        self._answers()
+        self._show_replies()
         for name in self.asked:
-            self.run_worker(lambda name=name: self._one(name, query, fields), thread=True, group=name)
+            self.run_worker(lambda name=name: self._ask_specialist(name, query, fields), thread=True, group=name)
 
-    def _one(self, name: str, query: str, fields: dict[str, Any]) -> None:
+    def _ask_specialist(self, name: str, query: str, fields: dict[str, Any]) -> None:
         """In a thread: one specialist answers."""
-        assert self.asking is not None
+        assert self.pool is not None
 
-        def heard(text: str) -> None:
+        def show_partial_reply(text: str) -> None:
             self.replies[name] = Reply(name, text)
             self.changed = True
 
-        self.replies[name] = self.asking.ask(name, query, fields, heard)
+        self.replies[name] = self.pool.ask(name, query, fields, show_partial_reply)
         self.changed = True
 
     def action_back(self) -> None:
@@ -163,5 +165,5 @@ class TryPage(Page):
 
     def on_unmount(self) -> None:
         """The processes end with the screen."""
-        if self.asking is not None:
-            self.asking.close()
+        if self.pool is not None:
+            self.pool.close()

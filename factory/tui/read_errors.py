@@ -1,0 +1,26 @@
+"""Errors that reading another process's files may raise; screens show them instead of crashing."""
+
+from __future__ import annotations
+
+from factory.errors import FactoryError
+from factory.tui.rich_text import sanitise
+
+READ_ERRORS = (
+    FactoryError,
+    OSError,
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    ArithmeticError,
+    AssertionError,
+    StopIteration,
+)
+"""Raised for files that are missing, truncated, of another shape, or written by a newer factory."""
+
+
+def describe_read_error(error: BaseException) -> str:
+    """Return a one-line message."""
+    if isinstance(error, FactoryError):
+        return sanitise(error)
+    return sanitise(f"cannot show the files of this run: {type(error).__name__}: {error}")

@@ -1,0 +1,150 @@
+"""Print a screen once, as text or data, for dumb terminals, scripts and tests. Needs neither app nor terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from factory.evaluation.compare import find_tuned_contender
+from factory.runs.run_view import RUNNING
+from factory.tui.comparison import compute_slices, load_comparison, load_run_outputs
+from factory.tui.estimates import estimate_remaining_time, load_earlier_runs
+from factory.tui.rich_text import Line, make_line, render_plain_text
+from factory.tui.run_index import RunIndex
+from factory.tui.run_watcher import watch_run
+from factory.tui.specialist_list import list_specialists
+from factory.tui.table import render_table
+from factory.tui.views import compare_view, data, log, run, runs_view, specialists_view, totals_view, verdict_view
+from factory.tui.widgets.curves import CurveStyle, render_text
+from factory.views.formatting import find_deciding_comparison
+
+PRINTABLE_SCREENS = ("runs", "run", "verdict", "compare", "specialists")
+MAX_COMPARED_ROWS = 10
+MAX_EXAMPLES = 3
+"""Compared rows whose answers are printed."""
+MAX_SLICES = 30
+CURVE_WIDTH, CURVE_HEIGHT = 100, 14
+MAX_LOG_LINES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenSnapshot:
+    """A screen: its lines for a given width, and its content as JSON data."""
+
+    lines: Callable[[int], Sequence[Line]]
+    data: Any
+
+    def render(self, width: int) -> str:
+        """Return the screen as plain text."""
+        return render_plain_text(self.lines(width))
+
+
+def take_snapshot(home: Path, screen: str, names: Sequence[str], now: float) -> ScreenSnapshot:
+    """Return one screen, limited to the named runs or specialists. Raises InputError for an unknown run."""
+    index = RunIndex(home).load().refresh()
+    # The app and the next snapshot start faster with what was read here.
+    index.save()
+    return {
+        "runs": _snapshot_runs,
+        "run": _snapshot_run,
+        "verdict": _snapshot_verdict,
+        "compare": _snapshot_comparison,
+        "specialists": _snapshot_specialists,
+    }[screen](home, index, list(names), now)
+
+
+def _make_title(title: str) -> list[Line]:
+    return [make_line(), make_line((title, "title"))]
+
+
+def _snapshot_runs(home: Path, index: RunIndex, names: Sequence[str], now: float) -> ScreenSnapshot:
+    summaries = [run for run in index.list_runs() if not names or run.id in names or run.name in names]
+    return ScreenSnapshot(
+        lambda width: render_table(runs_view.build_runs_table(summaries, now), width), runs_view.to_json(summaries)
+    )
+
+
+def _snapshot_run(home: Path, index: RunIndex, names: Sequence[str], now: float) -> ScreenSnapshot:
+    outputs = load_run_outputs(home, names[0] if names else "latest")
+    watcher = watch_run(home, outputs.run.id).read_all()
+    view = watcher.get_view()
+    remaining = None
+    if view.state == RUNNING:
+        remaining = estimate_remaining_time(view, load_earlier_runs(home, view.name, index), now)
+    tail = log.LogTail(watcher.path.with_name("worker.log"))
+    tail.poll()
+
+    def render(width: int) -> list[Line]:
+        lines = [*run.render_heading(watcher, view, now, remaining), *run.render_failures(view, width)]
+        lines += [*run.render_measurements(watcher, view, None, None, width), make_line()]
+        lines += render_table(run.build_stages_table(view, now), width)
+        for name in watcher.list_metrics()[:1]:
+            plot = render_text({name: watcher.get_curve(name)}, CurveStyle(), min(width, CURVE_WIDTH), CURVE_HEIGHT)
+            lines += _make_title(f"{name.replace('_', ' ')} by step, smoothed")
+            lines += [make_line(row) for row in plot.splitlines()]
+        lines += [*_make_title("data"), *data.render_page(outputs, width)]
+        lines += [*_make_title("preflight"), *render_table(data.build_preflight_table(outputs), width)]
+        return [*lines, *_make_title("log"), *log.render_page(watcher.notes, tail.lines[-MAX_LOG_LINES:], width)]
+
+    return ScreenSnapshot(render, {**run.to_json(watcher, remaining), **data.to_json(outputs)})
+
+
+def _snapshot_verdict(home: Path, index: RunIndex, names: Sequence[str], now: float) -> ScreenSnapshot:
+    outputs = load_run_outputs(home, names[0] if names else "latest")
+    gate = outputs.read_stage_json("gate")
+    slices = compute_slices(outputs) if gate else []
+    other = str(find_deciding_comparison(gate).get("baseline", ""))
+    confidence = float(gate.get("confidence", 0.95))
+
+    def render(width: int) -> list[Line]:
+        lines = [
+            *verdict_view.render_headline(outputs, width),
+            make_line(),
+            *render_table(verdict_view.build_contenders_table(outputs), width),
+        ]
+        lines += [*_make_title("why"), *verdict_view.render_reasons(outputs, width)]
+        lines += _make_title(f"slices: tuned against {other}")
+        lines += render_table(verdict_view.build_slices_table(slices, confidence, other), width, MAX_SLICES)
+        lines += [make_line(), *totals_view.render_page(outputs, find_tuned_contender(outputs.run), width)]
+        lines += [*_make_title("forgetting"), *render_table(verdict_view.build_forgetting_table(outputs), width)]
+        return [*lines, *_make_title("cost"), *render_table(verdict_view.build_costs_table(outputs), width)]
+
+    return ScreenSnapshot(render, verdict_view.to_json(outputs, slices))
+
+
+def _snapshot_comparison(home: Path, index: RunIndex, names: Sequence[str], now: float) -> ScreenSnapshot:
+    comparison = load_comparison(home, names)
+    for _ in comparison.score_metrics():
+        pass
+    pair = comparison.find_pair(0, 1)
+
+    def render(width: int) -> list[Line]:
+        rows = compare_view.build_rows_table(comparison, pair)
+        lines = [
+            *compare_view.render_legend(comparison, 1, width),
+            *([compare_view.render_counts(pair)] if pair else []),
+            make_line(),
+        ]
+        lines += render_table(compare_view.build_metrics_table(comparison, comparison.scores), width)
+        lines += [*_make_title("spec differences"), *render_table(compare_view.build_spec_table(comparison), width)]
+        lines += [*_make_title("rows, largest losses of A first"), *render_table(rows, width, MAX_COMPARED_ROWS)]
+        for row in rows.rows[:MAX_EXAMPLES]:
+            lines += [make_line(), *compare_view.render_answers(comparison, row.key, 1, width)]
+        return lines
+
+    return ScreenSnapshot(render, compare_view.to_json(comparison, 1))
+
+
+def _snapshot_specialists(home: Path, index: RunIndex, names: Sequence[str], now: float) -> ScreenSnapshot:
+    entries = [e for e in list_specialists(home, index) if not names or e.version.name in names or e.label in names]
+
+    def render(width: int) -> list[Line]:
+        lines = list(render_table(specialists_view.build_specialists_table(entries, index, now), width))
+        for entry in entries if names else ():
+            outputs = load_run_outputs(home, entry.version.run)
+            lines += [make_line(), *specialists_view.render_lineage(entry, outputs, None, width)]
+        return lines
+
+    return ScreenSnapshot(render, specialists_view.to_json(entries, index))

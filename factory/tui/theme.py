@@ -1,0 +1,121 @@
+"""Theme: the colours of the dark and the light palette, the tones of text, and the signs of states and verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from factory.runs import run_view
+from factory.tui.rich_text import Span
+from factory.views import formatting
+
+DARK = {
+    "ground": "#11151c",
+    "panel": "#1a202a",
+    "cursor": "#2d3a50",
+    "text": "#e6e9ef",
+    "head": "#a9b4c6",
+    "accent": "#c9a7ff",
+    "good": "#2ee6c0",
+    "bad": "#f0532d",
+    "warn": "#f7e463",
+    "run": "#4d94f0",
+    "dim": "#828790",
+}
+LIGHT = {
+    "ground": "#fbfaf7",
+    "panel": "#efede6",
+    "cursor": "#cfdcf2",
+    "text": "#1b1e24",
+    "head": "#4c5566",
+    "accent": "#6a3fb5",
+    "good": "#054f46",
+    "bad": "#820208",
+    "warn": "#8e6c1a",
+    "run": "#2643d6",
+    "dim": "#707279",
+}
+"""Colours by meaning. Those of `STATE_COLOURS` stay apart under protan, deutan and tritan colour blindness."""
+STATE_COLOURS = ("good", "bad", "warn", "run", "dim")
+TONES: Mapping[str, tuple[str, str]] = {
+    "": ("text", ""),
+    "strong": ("text", "bold"),
+    "head": ("head", "bold"),
+    "accent": ("accent", ""),
+    "title": ("accent", "bold"),
+    "good": ("good", ""),
+    "bad": ("bad", "bold"),
+    "warn": ("warn", ""),
+    "run": ("run", "bold"),
+    "dim": ("dim", ""),
+    "more": ("good", "bold underline"),
+    "less": ("bad", "bold underline"),
+}
+"""Tone → colour and text style. Word differences are underlined too, so that they do not rest on colour alone."""
+STAGE_SIGNS: Mapping[str, tuple[str, str]] = {
+    run_view.WAITING: ("·", "dim"),
+    run_view.CACHED: ("≡", "dim"),
+    run_view.RUNNING: ("▶", "run"),
+    run_view.DONE: ("✓", "good"),
+    run_view.FAILED: ("✗", "bad"),
+    run_view.STOPPED: ("■", "warn"),
+}
+RUN_SIGNS: Mapping[str, tuple[str, str]] = {
+    run_view.RUNNING: ("▶", "run"),
+    run_view.FINISHED: ("✓", "good"),
+    run_view.FAILED: ("✗", "bad"),
+    run_view.INTERRUPTED_RUN: ("■", "warn"),
+    run_view.DEAD: ("†", "bad"),
+}
+VERDICT_SIGNS: Mapping[str, tuple[str, str, str]] = {
+    formatting.SHIP: ("▲", "SHIP", "good"),
+    formatting.NO_SHIP: ("✗", "NO SHIP", "bad"),
+    formatting.PROMPTING_IS_ENOUGH: ("≈", "PROMPT INSTEAD", "warn"),
+    formatting.INSUFFICIENT_EVIDENCE: ("?", "UNDECIDED", "warn"),
+}
+"""Verdict → sign, short word, tone."""
+RESULT_SIGNS: Mapping[str, tuple[str, str]] = {"won": ("▲", "good"), "lost": ("▼", "bad"), "tied": ("=", "dim")}
+UNKNOWN_SIGN = ("?", "warn")
+BAR_BLOCKS = " ▏▎▍▌▋▊▉█"
+"""Zero to eight eighths of a cell."""
+
+
+def get_stage_sign(state: str) -> Span:
+    """Return the sign of a stage's state."""
+    return STAGE_SIGNS.get(state, UNKNOWN_SIGN)
+
+
+def format_run_state(state: str) -> Span:
+    """Return sign and word of a run's state."""
+    sign, tone = RUN_SIGNS.get(state, UNKNOWN_SIGN)
+    return f"{sign} {state}", tone
+
+
+def format_verdict(verdict: str) -> Span:
+    """Return sign and word of a verdict; empty for none."""
+    if not verdict:
+        return "", ""
+    sign, word, tone = VERDICT_SIGNS.get(verdict, ("?", verdict, "warn"))
+    return f"{sign} {word}", tone
+
+
+def render_bar(share: float, width: int) -> str:
+    """Return a progress bar of `width` cells, in steps of an eighth of a cell."""
+    # The rail of dots shows the length of the bar where colours are missing.
+    eighths = round(min(1.0, max(0.0, share)) * width * 8)
+    full, rest = divmod(eighths, 8)
+    return "█" * full + (BAR_BLOCKS[rest] if rest else "") + "·" * (width - full - bool(rest))
+
+
+def render_interval(low: float, mean: float, high: float, scale: tuple[float, float], width: int) -> str:
+    """Return `   ├──●──┤  ` on a scale (lowest, highest); `┊` marks zero when the scale includes it."""
+    bottom, top = scale
+    step = (width - 1) / (top - bottom) if top > bottom else 0.0
+    cells = [" "] * width
+    if bottom < 0 < top:
+        cells[round(-bottom * step)] = "┊"
+    # Values beyond the scale are drawn at its ends.
+    left, middle, right = (min(width - 1, max(0, round((value - bottom) * step))) for value in (low, mean, high))
+    cells[left : right + 1] = "─" * (right - left + 1)
+    cells[left], cells[right] = ("├", "┤") if right > left else ("│", "│")
+    cells[middle] = "●"
+    return "".join(cells)
