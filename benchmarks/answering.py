@@ -1,6 +1,6 @@
-"""Answering by prompts: naive loops over `generate` and over forward passes against the factory's decoder, same tokens.
+"""Answering prompts: naive loops over `generate` and forward passes against the factory's decoder.
 
-One base, one thread, fp32 on both sides, so that greedy answers must be identical.
+Same base, one thread and fp32 on both sides, so that greedy answers must be identical.
 """
 
 from __future__ import annotations
@@ -28,49 +28,49 @@ LABELS = ("question about a person", "question about a place", "question about a
 
 
 def build_few_shot_prompts(task: Task, shots: Sequence[Row], rows: Sequence[Row]) -> list[list[Message]]:
-    """Few-shot chats: the task's system message, the shots as turns, then the row."""
-    found = []
+    """Return few-shot chats: the task's system message, the shots as turns, then the row."""
+    prompts = []
     for row in rows:
-        system, *own = task.render_messages(row)
+        system, *question = task.render_messages(row)
         turns = [
             turn for shot in shots
             for turn in (*task.render_messages(shot)[1:], Message("assistant", task.render_target(shot)))
         ]
-        found.append([system, *turns, *own])
-    return found
+        prompts.append([system, *turns, *question])
+    return prompts
 
 
-def measure_cpu_time(work: Callable[[], Any]) -> tuple[float, Any]:
-    """CPU seconds of some work, and what it made."""
+def measure_cpu_time(call: Callable[[], Any]) -> tuple[float, Any]:
+    """Return the CPU seconds of a call, and its result."""
     start = time.process_time()
-    made = work()
-    return time.process_time() - start, made
+    result = call()
+    return time.process_time() - start, result
 
 
 def generate_naively(model: Any, tokenizer: Any, prompts: Sequence[Sequence[int]]) -> list[str]:
-    """One prompt at a time, as most scripts do it."""
-    found = []
+    """Generate one prompt at a time, as most scripts do."""
+    texts = []
     for ids in prompts:
         tokens = torch.tensor([list(ids)])
-        made = model.generate(
+        output = model.generate(
             tokens, attention_mask=torch.ones_like(tokens), do_sample=False, max_new_tokens=MAX_NEW_TOKENS,
             pad_token_id=tokenizer.eos_token_id,
         )
-        found.append(tokenizer.decode(made[0, len(ids) :], skip_special_tokens=True))
-    return found
+        texts.append(tokenizer.decode(output[0, len(ids) :], skip_special_tokens=True))
+    return texts
 
 
 @torch.inference_mode()
 def choose_naively(model: Any, prompts: Sequence[Sequence[int]], choices: Sequence[Sequence[int]]) -> list[int]:
-    """The likeliest choice after each prompt, each choice read with its whole prompt."""
-    found = []
+    """Return the index of the most likely choice per prompt; each choice is scored with its whole prompt."""
+    chosen = []
     for prompt in prompts:
         sums = []
         for choice in choices:
-            table = model(torch.tensor([[*prompt, *choice]])).logits[0].log_softmax(-1)
-            sums.append(sum(float(table[len(prompt) - 1 + i, token]) for i, token in enumerate(choice)))
-        found.append(max(range(len(choices)), key=sums.__getitem__))
-    return found
+            logprobs = model(torch.tensor([[*prompt, *choice]])).logits[0].log_softmax(-1)
+            sums.append(sum(float(logprobs[len(prompt) - 1 + i, token]) for i, token in enumerate(choice)))
+        chosen.append(max(range(len(choices)), key=sums.__getitem__))
+    return chosen
 
 
 @click.command()
@@ -90,20 +90,20 @@ def main(spec: Path, rows: int, shots: int) -> None:
     tokenizer = AutoTokenizer.from_pretrained(base)
     plain = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32).eval()
     decoder = TransformersDecoder(packed_attention.load_causal_model(base, torch.float32), tokenizer)
-    prompts = [decoder.chat(chat) for chat in build_few_shot_prompts(task, train[:shots], test[:rows])]
+    prompts = [decoder.tokenize_chat(chat) for chat in build_few_shot_prompts(task, train[:shots], test[:rows])]
     slow, texts = measure_cpu_time(lambda: generate_naively(plain, tokenizer, prompts))
-    fast, ours = measure_cpu_time(lambda: decoder.write(prompts, MAX_NEW_TOKENS))
+    fast, ours = measure_cpu_time(lambda: decoder.generate_texts(prompts, MAX_NEW_TOKENS))
     print_speedup("text", slow, fast, sum(a == b for a, b in zip(texts, ours, strict=True)), len(texts))
-    choices = [decoder.said(label) for label in LABELS]
+    choices = [decoder.tokenize_answer(label) for label in LABELS]
     slower, picked = measure_cpu_time(lambda: choose_naively(plain, prompts, choices))
-    faster, weights = measure_cpu_time(lambda: decoder.weigh(prompts, [choices] * len(prompts)))
+    faster, weights = measure_cpu_time(lambda: decoder.compute_choice_logprobs(prompts, [choices] * len(prompts)))
     same = sum(a == max(range(len(b)), key=b.__getitem__) for a, b in zip(picked, weights, strict=True))
     print_speedup("labels", slower, faster, same, len(picked))
     click.echo(f"together: {(slow + slower) / (fast + faster):.1f}×")
 
 
 def print_speedup(what: str, slow: float, fast: float, same: int, count: int) -> None:
-    """Print one ratio, and how many answers are the same."""
+    """Print one ratio and the number of identical answers."""
     click.echo(f"{what}: {slow:.1f} s against {fast:.1f} s, {slow / fast:.1f}×; {same} of {count} answers identical")
 
 

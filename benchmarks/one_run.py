@@ -1,4 +1,4 @@
-"""What the training benchmarks share: a fit over a finished build, measured in a process of its own."""
+"""Shared by the training benchmarks: a fit on the outputs of a finished build, measured in its own process."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ from factory.store.outputs import Store
 from factory.store.paths import find_home
 
 WARMUP_ROWS = 16
-"""Rows of a first fit that is not measured: imports, kernels and the probe are paid there, on both sides."""
+"""Rows of an unmeasured first fit, which absorbs imports, kernel set-up and throughput probing on both sides."""
 
 
 def build_training_job(spec: Path, folder: Path, *overrides: str) -> StageJob:
-    """The training stage as a job over what a finished build left in the store; its files go into the folder."""
+    """Return the training stage as a job on the outputs of a finished build; its own files go into the folder."""
     store, plan = Store(find_home()), compile_plan(
         resolve_spec(spec, overrides=overrides, registry=load_installed_registry())
     )
     stage = plan["train"]
-    places = {role: store.locate_output(name, plan[name].key) for role, name in stage.inputs.items()}
-    missing = [role for role, place in places.items() if not place.is_complete]
+    outputs = {role: store.locate_output(name, plan[name].key) for role, name in stage.inputs.items()}
+    missing = [role for role, stage_output in outputs.items() if not stage_output.is_complete]
     if missing:
         raise click.ClickException(f"no output of {', '.join(missing)}; run `factory build {spec}` first")
     for name in ("out", "work"):
         (folder / name).mkdir()
     return StageJob(
-        stage="train", config=stage.config, inputs={role: place.output for role, place in places.items()},
+        stage="train", config=stage.config, inputs={role: stage_output.output for role, stage_output in outputs.items()},
         out=folder / "out", work=folder / "work", root=spec.parent, home=find_home(), report=NoOpReporter(),
         registry=load_installed_registry(),
     )
@@ -49,24 +49,27 @@ def build_training_job(spec: Path, folder: Path, *overrides: str) -> StageJob:
 def measure_fit(
     job: StageJob, rows: Sequence[Row], fit: Callable[[Sequence[Row]], Path]
 ) -> tuple[Path, dict[str, float]]:
-    """The adapter that a warm `fit` of these rows leaves, with its rows, CPU seconds and peak memory in MiB."""
+    """Fit twice and return the adapter of the second fit, with rows, CPU seconds and peak memory in MiB."""
     fit(rows[:WARMUP_ROWS])
-    for used in (job.work, job.out):
-        shutil.rmtree(used)
-        used.mkdir()
+    for folder in (job.work, job.out):
+        shutil.rmtree(folder)
+        folder.mkdir()
     start = time.process_time()
     adapter = fit(rows)
-    spent, peak = time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-    return adapter, {"rows": len(rows), "cpu": spent, "peak": peak}
+    cpu, peak = time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    return adapter, {"rows": len(rows), "cpu": cpu, "peak": peak}
 
 
 def measure_in_subprocess(script: str, one: Sequence[str], *arguments: str, ours: bool) -> dict[str, float]:
-    """What `SCRIPT --one ONE…` prints in a fresh process with one thread; ours as its worker would be started."""
+    """Return the JSON that `SCRIPT --one ONE…` prints in a new process with one thread.
+
+    `ours` adds the environment in which the factory starts its workers.
+    """
     one_thread = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
     environment = {**os.environ, **(WORKER_ENVIRONMENT if ours else {}), **one_thread}
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, script, "--one", *one, *arguments], env=environment, stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL, text=True, check=True,
     )
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    measures: dict[str, float] = json.loads(process.stdout.splitlines()[-1])
+    return measures

@@ -1,4 +1,4 @@
-"""Rerankers as sentence-transformers 6.2 documents their training: its trainers, its losses, its defaults."""
+"""Plain scripts: rerankers trained as sentence-transformers 6.2 documents it, with its trainers, losses and defaults."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ RANK = 32
 def train_plain_cross_encoder(
     base: Path, queries: list[str], right: list[str], wrong: list[list[str]], rate: float, batch: int, out: Path
 ) -> Path:
-    """A listwise cross-encoder under LoRA with a fresh head; returns the folder of its adapter."""
+    """Train a listwise cross-encoder with LoRA and a new head; returns the folder of the adapter."""
     model = CrossEncoder(str(base), num_labels=1, max_length=128, device="cpu")
     model.add_adapter(LoraConfig(
         task_type="SEQ_CLS", r=RANK, lora_alpha=RANK, target_modules=LINEAR, modules_to_save=["classifier"]
     ))
     rows = Dataset.from_dict({
-        "query": queries, "docs": [[one, *others] for one, others in zip(right, wrong, strict=True)],
+        "query": queries, "docs": [[positive, *others] for positive, others in zip(right, wrong, strict=True)],
         "labels": [[1.0] + [0.0] * len(others) for others in wrong],
     })
     arguments = CrossEncoderTrainingArguments(
@@ -41,11 +41,11 @@ def train_plain_cross_encoder(
 def train_plain_late_interaction(
     base: Path, queries: list[str], right: list[str], wrong: list[list[str]], rate: float, batch: int, out: Path
 ) -> Path:
-    """A late-interaction encoder under LoRA, over the base's own token vectors; returns the folder of its adapter."""
+    """Train a late-interaction encoder with LoRA on the base's token vectors; returns the folder of the adapter."""
     modules = [Transformer(str(base), max_seq_length=64), MultiVectorMask(), Normalize("token_embeddings")]
     model = MultiVectorEncoder(modules=modules, device="cpu")
     model.add_adapter(LoraConfig(task_type="FEATURE_EXTRACTION", r=RANK, lora_alpha=RANK, target_modules=LINEAR))
-    negatives = {f"negative_{place}": list(texts) for place, texts in enumerate(zip(*wrong, strict=True))}
+    negatives = {f"negative_{index}": list(texts) for index, texts in enumerate(zip(*wrong, strict=True))}
     rows = Dataset.from_dict({"query": queries, "positive": right, **negatives})
     arguments = MultiVectorEncoderTrainingArguments(
         str(out / "run"), num_train_epochs=1, per_device_train_batch_size=batch, learning_rate=rate,

@@ -1,4 +1,4 @@
-"""Completions as TRL 1.16 documents their training: SFTTrainer on prompt/completion rows, at its defaults or tuned."""
+"""Plain script: completions trained as TRL 1.16 documents it, with SFTTrainer at its defaults or tuned."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from peft import LoraConfig
 from trl import SFTConfig, SFTTrainer
 
 TUNED: dict[str, Any] = {"gradient_checkpointing": False, "train_sampling_strategy": "group_by_length"}
-"""What a person who knows the trainer would set on a machine with memory to spare."""
+"""Settings that an experienced user would choose on a machine with enough memory."""
 
 
 def train(

@@ -22,7 +22,7 @@ METRIC = "ndcg@10"
 
 
 def select_training_rows(job: StageJob, count: int) -> list[Row]:
-    """Training rows that have all their negatives, so that both sides see equal rows."""
+    """Return training rows with a full set of negatives, so that both sides see the same rows."""
     rows = [row for row in job.open_input_rows("curate", "train.jsonl") if len(row["negatives"]) >= NEGATIVES]
     return rows[:count]
 
@@ -30,7 +30,7 @@ def select_training_rows(job: StageJob, count: int) -> list[Row]:
 def train_with_factory(
     job: StageJob, objective: Objective, task: Task, rows: Sequence[Row], rate: float, batch: int
 ) -> Path:
-    """Fit by the factory; returns the adapter's folder."""
+    """Train with the factory; returns the adapter's folder."""
     objective.fit(FitJob(
         **job.build_job_fields(), rows=rows, validation=[], base=job.load_base(), task=task, adapter=Adapter(),
         train=TrainingArgs(epochs=1, batch_size=batch, learning_rate=rate, checkpoint_every=10**6), out=job.out,
@@ -42,18 +42,15 @@ def train_with_factory(
 def train_with_script(
     job: StageJob, objective: Objective, task: Task, rows: Sequence[Row], rate: float, batch: int
 ) -> Path:
-    """Fit as the library's own documentation does; returns the adapter's folder."""
+    """Train as the documentation of sentence-transformers does; returns the adapter's folder."""
     from plain_scripts import train_plain_cross_encoder, train_plain_late_interaction
 
     documents = {name: row["text"] for name, row in job.read_side_tables()["documents"].items()}
-    base, fit = (
-        job.load_base(), train_plain_cross_encoder
-        if objective.kind == "cross-encoder" else train_plain_late_interaction
-    )
+    fit = train_plain_cross_encoder if objective.kind == "cross-encoder" else train_plain_late_interaction
     right = [next(iter(row["relevant"])) for row in rows]
     wrong = [row["negatives"][: NEGATIVES] for row in rows]
     return fit(
-        base.folder, [row["query"] for row in rows], [documents[name] for name in right],
+        job.load_base().folder, [row["query"] for row in rows], [documents[name] for name in right],
         [[documents[name] for name in names] for names in wrong], rate, batch, job.out,
     )
 
@@ -61,20 +58,20 @@ def train_with_script(
 def train_once(spec: Path, kind: str, how: str, count: int, tests: int) -> dict[str, float]:
     """Train once in this process and measure it."""
     with TemporaryDirectory() as folder:
-        # Stages above training are the same for all objectives.
+        # The stages before training are the same for all objectives, so that one build serves both.
         job = build_training_job(spec, Path(folder), f"objective={{kind: {kind}, negatives: {NEGATIVES}}}")
         objective, task, rows = job.load_objective(), job.load_task(), select_training_rows(job, count)
-        by = train_with_factory if how == "factory" else train_with_script
-        adapter, found = measure_fit(job, rows, lambda some: by(job, objective, task, some, RATE, BATCH[kind]))
-        frozen = list(read_rows(job.inputs["freeze"] / "test.jsonl"))[:tests]
+        train = train_with_factory if how == "factory" else train_with_script
+        adapter, measures = measure_fit(job, rows, lambda rows_to_fit: train(job, objective, task, rows_to_fit, RATE, BATCH[kind]))
+        test_rows = list(read_rows(job.inputs["freeze"] / "test.jsonl"))[:tests]
         answers = list(objective.answer(ModelJob(
-            **job.build_job_fields(), rows=frozen, base=job.load_base(), task=task, adapter=adapter,
+            **job.build_job_fields(), rows=test_rows, base=job.load_base(), task=task, adapter=adapter,
         )))
-        return {**found, "metric": compute_mean_ndcg(job, frozen, answers)}
+        return {**measures, "metric": compute_mean_ndcg(job, test_rows, answers)}
 
 
 def compute_mean_ndcg(job: StageJob, rows: list[Row], answers: list[Answer]) -> float:
-    """Mean nDCG@10 of some answers."""
+    """Return the mean nDCG@10 of answers."""
     ranking = job.make_plugin("eval", {"kind": "ranking"})
     assert isinstance(ranking, Eval)
     scores = ranking.score(ScoreJob(**job.build_job_fields(), rows=rows, answers={a.id: a for a in answers}))

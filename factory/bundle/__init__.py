@@ -5,6 +5,14 @@ from factory.bundle.golden import GoldenRows, read_golden
 from factory.bundle.manifest import MANIFEST_SCHEMA, load_manifest, read_bundle_digest, verify_bundle
 
 __all__ = [
-    "MANIFEST_SCHEMA", "BundleInputs", "GoldenRows", "read_bundle_digest", "write_bundle_evidence", "finish_bundle",
-    "load_manifest", "copy_adapter_files", "read_golden", "verify_bundle"
+    "MANIFEST_SCHEMA",
+    "BundleInputs",
+    "GoldenRows",
+    "copy_adapter_files",
+    "finish_bundle",
+    "load_manifest",
+    "read_bundle_digest",
+    "read_golden",
+    "verify_bundle",
+    "write_bundle_evidence"
 ]

@@ -1,1 +1,1 @@
-"""Running a plan: the build loop, the worker process, and the client that talks to it."""
+"""Execution of a plan: the build loop, the worker process and its client."""

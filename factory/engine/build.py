@@ -1,4 +1,4 @@
-"""The walk of a plan: decides what need not run, sends the rest to a worker, and journals what it hears."""
+"""Execution of a plan: skips stages with an output, sends the others to a worker, and journals their events."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ Listener = Callable[[float, Event], None]
 
 PLUGIN_FIELD_BY_STAGE = {
     "gather": "sources", "prepare": "task", "synthesize": "synthesizers", "curate": "curators",
-    "preflight": "objective", "train": "objective", "answer": "contender", "baseline_trial": "contender", "score": "evals",
+    "preflight": "objective", "train": "objective", "answer": "contender", "baseline_trial": "contender",
+    "score": "evals",
     "forgetting": "probe", "bundle": "targets",
 }
-"""Stage kind → where its config names the plugins that do its work."""
+"""Stage kind → field of its config with the plugins that it runs."""
 
 EXIT_CODES = {
     "": SHIPPED, "SHIP": SHIPPED, "NO_SHIP": NOT_SHIPPED, "PROMPTING_IS_ENOUGH": NOT_SHIPPED,
@@ -37,7 +38,7 @@ EXIT_CODES = {
 
 
 class StageError(FactoryError):
-    """A stage failed in the worker, which said why and with which exit code."""
+    """A stage failed in the worker, with its message and exit code."""
 
     def __init__(self, stage: str, text: str, exit_code: int) -> None:
         super().__init__(f"{stage}: {text}")
@@ -45,12 +46,12 @@ class StageError(FactoryError):
 
 
 def _ignore_event(at: float, event: Event) -> None:
-    """The listener of a build that nobody watches."""
+    """No-op listener."""
 
 
 @dataclass(frozen=True, slots=True)
 class BuildResult:
-    """How a build ended: its run, the verdict, the exit code that says it, and the bundle's folder."""
+    """Result of a build: run id, verdict, exit code of the verdict, and folder of the bundle."""
 
     run: str
     verdict: str
@@ -87,16 +88,18 @@ class _PlanExecution:
 
     def _run_in_worker(self, stage: Stage, reason: StageReason) -> None:
         if self.worker_client is None:
-            self.worker_client = WorkerClient.start(self.resolved.spec.budget, self.journal.path.with_name("worker.log"))
+            log = self.journal.path.with_name("worker.log")
+            self.worker_client = WorkerClient.start(self.resolved.spec.budget, log)
         for reply in self.worker_client.send_request(self._build_stage_request(stage, reason)):
             if "event" in reply:
                 self.record_event(from_json(reply["event"]))
             elif reply.get("done") == "cached":
                 self.record_event(StageCached(stage.name, stage.key))
             elif "failed" in reply:
-                said = reply["failed"] + (_describe_stage_plugins(stage) if reply.get("ended") else "")
-                self.record_event(StageFailed(stage.name, stage.key, said, reply["exit_code"]))
-                raise StageError(stage.name, said, reply["exit_code"])
+                # A worker that ended can no longer name the plugin that was running.
+                text = reply["failed"] + (_describe_stage_plugins(stage) if reply.get("ended") else "")
+                self.record_event(StageFailed(stage.name, stage.key, text, reply["exit_code"]))
+                raise StageError(stage.name, text, reply["exit_code"])
 
     def _build_stage_request(self, stage: Stage, reason: StageReason) -> dict[str, Any]:
         return {
@@ -108,27 +111,28 @@ class _PlanExecution:
 
 
 def _describe_stage_plugins(stage: Stage) -> str:
-    """Whose code a stage runs, for when the worker can not say it any more."""
-    found = stage.config.get(PLUGIN_FIELD_BY_STAGE.get(stage.kind, ""), [])
-    kinds = [block["kind"] for block in (found if isinstance(found, (list, tuple)) else [found])]
-    return f"; at work: {', '.join(map(repr, kinds))}" if kinds else ""
+    """Return the plugins of a stage, for the message of a worker that ended."""
+    blocks = stage.config.get(PLUGIN_FIELD_BY_STAGE.get(stage.kind, ""), [])
+    kinds = [block["kind"] for block in (blocks if isinstance(blocks, (list, tuple)) else [blocks])]
+    return f"; running: {', '.join(map(repr, kinds))}" if kinds else ""
 
 
 def run_build(
-    resolved: ResolvedSpec, registry: Registry, home: Path, *, force: Sequence[str] = (), listener: Listener = _ignore_event,
-    replay: bool = False,
+    resolved: ResolvedSpec, registry: Registry, home: Path, *, force: Sequence[str] = (),
+    listener: Listener = _ignore_event, replay: bool = False,
 ) -> BuildResult:
-    """Walk the plan of a spec to its verdict. Raises FactoryError when a stage fails; what is finished stays.
+    """Build a spec. Raises FactoryError if a stage fails; finished stages are kept.
 
-    With `replay` the network is off, and teachers answer from the cache alone.
+    With `replay` the network is off and teachers answer from the cache only.
     """
     return _execute_plan(compile_plan(resolved), resolved, registry, home, force, listener, replay)
 
 
 def run_until(
-    plan: Plan, until: str, resolved: ResolvedSpec, registry: Registry, home: Path, *, listener: Listener = _ignore_event
+    plan: Plan, until: str, resolved: ResolvedSpec, registry: Registry, home: Path, *,
+    listener: Listener = _ignore_event,
 ) -> None:
-    """Walk a plan of a spec as far as one stage, to no verdict. Raises FactoryError when a stage fails."""
+    """Run a stage and the stages that it depends on, without a verdict. Raises FactoryError if a stage fails."""
     _execute_plan(plan.slice_until(until), resolved, registry, home, (), listener)
 
 
@@ -140,41 +144,43 @@ def _execute_plan(
     reasons = explain_plan(plan, store, find_last_plan(home, plan.name), force)
     run, start = create_run_id(plan.name, time.time()), time.monotonic()
     with Journal(home / "runs" / run / JOURNAL_FILE) as journal:
-        walk = _PlanExecution(plan, resolved, store, registry, journal, listener, _build_llm_terms(resolved, home, replay))
-        walk.record_event(_build_run_started(plan, resolved, run))
+        terms = _build_llm_terms(resolved, home, replay)
+        execution = _PlanExecution(plan, resolved, store, registry, journal, listener, terms)
+        execution.record_event(_build_run_started(plan, resolved, run))
         verdict, code, bundle = "", BUG, ""
         try:
-            walk.run(reasons)
+            execution.run(reasons)
             verdict = _read_gate_verdict(plan, store)
             code, bundle = EXIT_CODES[verdict], plan["bundle"].key if verdict else ""
         except KeyboardInterrupt:
             code = InterruptedByUserError.exit_code
-            raise InterruptedByUserError("interrupted; the same command goes on from here") from None
+            raise InterruptedByUserError("interrupted; run the same command to resume") from None
         except FactoryError as error:
             code = error.exit_code
             raise
         finally:
-            if walk.worker_client is not None:
-                walk.worker_client.close()
-            walk.record_event(RunFinished(run, verdict, code, round(time.monotonic() - start, 3), bundle))
+            if execution.worker_client is not None:
+                execution.worker_client.close()
+            execution.record_event(RunFinished(run, verdict, code, round(time.monotonic() - start, 3), bundle))
     return BuildResult(run, verdict, code, store.locate_output("bundle", bundle).output)
 
 
 def _read_gate_verdict(plan: Plan, store: Store) -> str:
-    """The gate's word; nothing where the plan ends before it."""
+    """Return the verdict of the gate; empty if the plan has no gate."""
     if "gate" not in plan.list_stage_names():
         return ""
     return str(read_json(store.locate_output("gate", plan["gate"].key).output / "gate.json")["verdict"])
 
 
 def create_run_id(name: str, at: float) -> str:
-    """`20261122-015700-icd-0f3a`: the four digits are the fraction of the second, so that ids sort as runs began."""
+    """Return an id such as `20261122-015700-icd-0f3a`; the hex digits are the fraction of the second, for sorting."""
     return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(at))}-{name}-{int(at % 1 * 0x10000):04x}"
 
 
 def _build_llm_terms(resolved: ResolvedSpec, home: Path, replay: bool) -> dict[str, Any]:
-    """Under which terms teachers may be asked: the budget is of one build, the runs that were interrupted included."""
+    """Return the terms for requests to teachers."""
     budget, name = resolved.spec.budget, resolved.spec.name
+    # The budget is per build: interrupted runs since the last verdict count.
     since = find_last_verdict_time(home, name) if budget.tokens or budget.cost else 0.0
     return {"build": name, "tokens": budget.tokens, "money": budget.cost, "since": since, "replay": replay}
 

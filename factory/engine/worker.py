@@ -1,7 +1,7 @@
-"""The process that runs stages. It outlives a stage: torch is imported once, and a base model loaded once a build.
+"""The worker process that runs stages, one per build: torch is imported once, and a base model loaded once.
 
-It reads one JSON request a line from one pipe and writes JSON replies to another; its standard output and error
-belong to the libraries it loads and go to a log. When the parent dies, the request pipe ends and so does the worker.
+It reads one JSON request per line from a pipe and writes JSON replies to another; stdout and stderr are left to
+libraries and go to a log. When the parent dies, the request pipe closes and the worker exits.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from factory.stages.job import StageJob, load_toolbox
 from factory.store.outputs import StageOutput, Store
 
 PROGRESS_INTERVAL = 0.2
-"""Seconds between two progress events; a job may report far more often."""
+"""Minimum seconds between two progress events; jobs may report more often."""
 
 SendMessage = Callable[[Mapping[str, Any]], None]
 
 
 @dataclass
 class WorkerReporter:
-    """The reporter that jobs speak through."""
+    """Reporter of a stage that sends its events to the parent."""
 
     stage: str
     send: SendMessage
@@ -61,23 +61,24 @@ class WorkerReporter:
 
 
 def main(requests: int, replies: int) -> None:
-    """Serve requests from a file descriptor until it ends."""
+    """Handle requests from a file descriptor until it is closed."""
     network_policy.install_audit_hook()
     network_policy.deny_all_hosts("the worker")
-    waiting: queue.Queue[Mapping[str, Any]] = queue.Queue()
-    threading.Thread(target=_queue_worker_requests, args=(requests, waiting), daemon=True).start()
+    # A thread reads the pipe, so that the worker notices the death of its parent in the middle of a stage.
+    pending: queue.Queue[Mapping[str, Any]] = queue.Queue()
+    threading.Thread(target=_queue_worker_requests, args=(requests, pending), daemon=True).start()
     lock = threading.Lock()
     with os.fdopen(replies, "w", buffering=1) as pipe:
         while True:
-            request = waiting.get()
+            request = pending.get()
             reply = _handle_stage_request(request, lambda message: _write_worker_message(pipe, lock, message))
             _write_worker_message(pipe, lock, reply)
 
 
-def _queue_worker_requests(requests: int, waiting: queue.Queue[Mapping[str, Any]]) -> None:
+def _queue_worker_requests(requests: int, pending: queue.Queue[Mapping[str, Any]]) -> None:
     with os.fdopen(requests) as pipe:
         for line in pipe:
-            waiting.put(json.loads(line))
+            pending.put(json.loads(line))
     os._exit(INTERRUPTED)
 
 
@@ -91,7 +92,7 @@ def _handle_stage_request(request: Mapping[str, Any], send: SendMessage) -> dict
         return {"done": run_stage(request, send)}
     except Exception as raised:
         error = network_policy.find_denial(raised) or raised
-        with suppress(OSError):  # the log lies on the same disk, which may be what is full
+        with suppress(OSError):  # the log is on the same disk, which may be full
             traceback.print_exc()
             sys.stderr.flush()
         text, code = describe_stage_error(error)
@@ -99,64 +100,69 @@ def _handle_stage_request(request: Mapping[str, Any], send: SendMessage) -> dict
 
 
 def describe_stage_error(error: BaseException) -> tuple[str, int]:
-    """One line for a person, and the exit code, for anything that a stage raised."""
+    """Return a one-line message and the exit code for an exception of a stage."""
     if isinstance(error, FactoryError):
         return str(error), error.exit_code
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         place = error.filename or "the store"
-        return f"no space left on the disk while writing {place}; free some and run again", UNAVAILABLE
+        return f"no space left on the disk while writing {place}; free some space and run again", UNAVAILABLE
     if isinstance(error, OSError):
-        return f"{error.strerror or error}: {error.filename or 'no file named'}", UNAVAILABLE
+        return f"{error.strerror or error}: {error.filename or 'unknown file'}", UNAVAILABLE
     if isinstance(error, MemoryError):
-        return "out of memory; lower train.batch_size, or use a machine with more", UNAVAILABLE
+        return "out of memory; lower train.batch_size, or use a machine with more memory", UNAVAILABLE
     if isinstance(error, ImportError):
-        return f"{error}; install what is missing", UNAVAILABLE
+        return f"{error}; install the missing package", UNAVAILABLE
     return f"{type(error).__name__}: {error}".splitlines()[0], BUG
 
 
 def run_stage(request: Mapping[str, Any], send: SendMessage) -> str:
-    """Run one stage unless its output is there; returns `ran` or `cached`."""
+    """Run a stage unless its output exists. Return `ran` or `cached`."""
     stage, home = request["stage"], Path(request["home"])
-    store, voice = Store(home), WorkerReporter(stage["name"], send)
+    store, reporter = Store(home), WorkerReporter(stage["name"], send)
     place = store.locate_output(stage["name"], stage["key"])
-    with store.lock_output(place, lambda: voice.note("waiting: another build is making this")):
+    with store.lock_output(place, lambda: reporter.note("waiting for another build that runs this stage")):
+        # Another build may have run the stage while this one waited for the lock.
         if place.is_complete and not request["force"]:
             return "cached"
         if request["force"]:
             store.forget(place)
-        voice.send_event(StageStarted(stage["name"], stage["key"], request["why"]))
-        _execute_stage(request, store, place, voice)
+        reporter.send_event(StageStarted(stage["name"], stage["key"], request["why"]))
+        _execute_stage(request, store, place, reporter)
     return "ran"
 
 
-def _execute_stage(request: Mapping[str, Any], store: Store, place: StageOutput, voice: WorkerReporter) -> None:
+def _execute_stage(
+    request: Mapping[str, Any], store: Store, place: StageOutput, reporter: WorkerReporter
+) -> None:
     stage = request["stage"]
     out = store.begin(place)
     terms = BudgetTerms(**request["terms"])
     job = StageJob(
         stage=stage["name"], config=stage["config"],
         inputs={role: store.locate_output(name, key).output for role, (name, key) in request["inputs"].items()},
-        out=out, work=out.parent / "work", root=Path(request["root"]), home=store.home, report=voice,
-        registry=load_installed_registry(tuple(map(Path, request["plugins"]))), client_pool=TeacherPool(store.home, terms, load_toolbox),
+        out=out, work=out.parent / "work", root=Path(request["root"]), home=store.home, report=reporter,
+        registry=load_installed_registry(tuple(map(Path, request["plugins"]))),
+        client_pool=TeacherPool(store.home, terms, load_toolbox),
     )
     start, cpu = time.monotonic(), _measure_cpu_seconds()
     _run_stage_module(job, request["run"], stage["hosts"], terms)
+    seconds, cpu_seconds = time.monotonic() - start, _measure_cpu_seconds() - cpu
     finished = StageFinished(
-        stage["name"], place.key, round(time.monotonic() - start, 3), round(_measure_cpu_seconds() - cpu, 3), _measure_peak_mib()
+        stage["name"], place.key, round(seconds, 3), round(cpu_seconds, 3), _measure_peak_mib()
     )
     store.commit(place, {**to_json(finished), "made_by": request["journal"], "identity": stage["identity"]})
-    voice.send_event(finished)
+    reporter.send_event(finished)
 
 
 def _run_stage_module(job: StageJob, module: str, hosts: Sequence[str], terms: BudgetTerms) -> None:
-    """Do the work, with no host in reach but these. What was asked is told in any case, and what was denied."""
-    with network_policy.enforce_network_policy(job.stage, hosts, replay=terms.replay) as reach:
+    """Run the module of a stage with access to these hosts only, then report requests and denied connections."""
+    with network_policy.enforce_network_policy(job.stage, hosts, replay=terms.replay) as policy:
         try:
             importlib.import_module(module).run(job)
         finally:
             if job.client_pool is not None:
                 job.client_pool.close(job.report)
-            for denial in reach.denials.values():
+            for denial in policy.denials.values():
                 job.report.note(str(denial), warning=True)
 
 
@@ -166,7 +172,7 @@ def _measure_cpu_seconds() -> float:
 
 
 def _measure_peak_mib() -> float:
-    unit = 2**20 if sys.platform == "darwin" else 2**10
+    unit = 2**20 if sys.platform == "darwin" else 2**10  # ru_maxrss: bytes on macOS, KiB on Linux
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 1)
 
 

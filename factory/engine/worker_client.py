@@ -1,4 +1,4 @@
-"""The parent's end of the worker: start it, ask it, keep it within the budget, and end it."""
+"""Client of the worker process: starts it, sends requests, enforces the budget, and stops it."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ from factory.spec.fields import Budget
 
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "MiB": 2.0**20, "GiB": 2.0**30}
 BUDGET_CHECK_INTERVAL = 0.5
-"""Seconds between two looks at the budget."""
+"""Seconds between two checks of the budget."""
 
 
 def parse_quantity(text: str) -> float:
-    """`15m` in seconds, `4GiB` in bytes."""
+    """Convert `15m` to seconds, `4GiB` to bytes. Raises ValueError for other text."""
     match = re.fullmatch(r"([\d.]+)([a-zA-Z]+)", text)
     if match is None:
-        raise ValueError(f"{text!r} is no quantity")
+        raise ValueError(f"{text!r} is not a quantity")
     return float(match.group(1)) * UNITS[match.group(2)]
 
 
 WORKER_ENVIRONMENT = {
-    # Threads that spin while they wait cost a machine with other work four times the time, and win nothing.
+    # Spinning threads made builds four times slower on a busy machine, and no faster on an idle one.
     "OMP_WAIT_POLICY": "PASSIVE",
-    # Large tensors come and go every step: memory that is given back to the system is paid for again, page by page.
+    # Large tensors are freed and allocated every step: returning their memory to the system costs page faults.
     "MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": str(2**35), "MALLOC_TOP_PAD_": str(2**28),
 }
-"""What a worker's environment says unless a person's does."""
+"""Defaults of the worker's environment; variables of the user win."""
 
 
 @dataclass
 class WorkerClient:
-    """A running worker and the two pipes to it."""
+    """A running worker and its two pipes."""
 
     process: subprocess.Popen[bytes]
     requests: int
@@ -57,9 +57,9 @@ class WorkerClient:
 
     @classmethod
     def start(cls, budget: Budget, log: Path) -> WorkerClient:
-        """Start a worker in a session of its own, so that Ctrl-C reaches the parent alone."""
-        theirs_in, ours_out = os.pipe()
-        ours_in, theirs_out = os.pipe()
+        """Start a worker in its own session, so that Ctrl-C reaches the parent only."""
+        worker_in, requests = os.pipe()
+        replies, worker_out = os.pipe()
         threads = str(budget.threads or os.cpu_count() or 1)
         environment = {
             **WORKER_ENVIRONMENT, **os.environ, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads,
@@ -67,16 +67,17 @@ class WorkerClient:
         }
         with log.open("ab") as file:
             process = subprocess.Popen(
-                [sys.executable, "-m", "factory.engine.worker", str(theirs_in), str(theirs_out)],
-                pass_fds=(theirs_in, theirs_out), stdin=subprocess.DEVNULL, stdout=file, stderr=file,
+                [sys.executable, "-m", "factory.engine.worker", str(worker_in), str(worker_out)],
+                pass_fds=(worker_in, worker_out), stdin=subprocess.DEVNULL, stdout=file, stderr=file,
                 env=environment, start_new_session=True,
             )
-        os.close(theirs_in)
-        os.close(theirs_out)
-        return cls(process, ours_out, ours_in, parse_quantity(budget.wall_time), parse_quantity(budget.memory), log)
+        # The parent must not hold the worker's ends: a pipe closes, and its reader sees the end, with the last holder.
+        os.close(worker_in)
+        os.close(worker_out)
+        return cls(process, requests, replies, parse_quantity(budget.wall_time), parse_quantity(budget.memory), log)
 
     def send_request(self, request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-        """Send a request and yield what comes back; the last one is `done` or `failed`. A death is a `failed`."""
+        """Send a request and yield the replies; the last one is `done` or `failed`, also if the worker dies."""
         try:
             os.write(self.requests, json.dumps(request).encode() + b"\n")
         except BrokenPipeError:
@@ -96,36 +97,36 @@ class WorkerClient:
                     return
 
     def _read_reply_bytes(self) -> bytes | dict[str, Any]:
-        """Some bytes, or a `failed` reply when the worker died or outgrew the budget."""
+        """Read bytes, or return a `failed` reply if the worker died or exceeded the budget."""
         while True:
-            over = self._check_budget_limits()
-            if over:
+            excess = self._check_budget_limits()
+            if excess:
                 self.close()
-                return {"failed": over, "exit_code": UNAVAILABLE, "ended": True}
+                return {"failed": excess, "exit_code": UNAVAILABLE, "ended": True}
             ready, _, _ = select.select([self.replies], [], [], BUDGET_CHECK_INTERVAL)
             if ready:
                 return os.read(self.replies, 1 << 16) or self._build_death_reply()
 
     def _check_budget_limits(self) -> str:
-        """What part of the budget is spent, in words; looks at most every `LOOK` seconds."""
+        """Return which limit is exceeded, or nothing; checks at most every `BUDGET_CHECK_INTERVAL` seconds."""
         now = time.monotonic()
         if now - self.last_budget_check < BUDGET_CHECK_INTERVAL:
             return ""
         self.last_budget_check = now
         spent, used = now - self.start_time, _measure_resident_bytes(self.process.pid)
         if spent > self.wall_limit:
-            return f"budget.wall_time is spent ({spent:.0f} s); raise it and run again: finished stages stay"
+            return f"budget.wall_time is spent ({spent:.0f} s); raise it and run again, finished stages are kept"
         if used > self.memory_limit:
-            return f"the worker holds {used / 2**30:.1f} GiB, over budget.memory; lower train.batch_size or raise it"
+            return f"the worker uses {used / 2**30:.1f} GiB, over budget.memory; raise it or lower train.batch_size"
         return ""
 
     def _build_death_reply(self) -> dict[str, Any]:
         code = self.process.wait()
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        return {"failed": f"the worker died ({how}); its last words are in {self.log}", "exit_code": BUG, "ended": True}
+        return {"failed": f"the worker died ({how}); see {self.log}", "exit_code": BUG, "ended": True}
 
     def close(self) -> None:
-        """End the worker: politely, then not. Closing twice is harmless."""
+        """Terminate the worker, and kill it after 5 seconds. May be called twice."""
         if self.is_closed:
             return
         self.is_closed = True
@@ -141,7 +142,7 @@ class WorkerClient:
 
 
 def _measure_resident_bytes(pid: int) -> float:
-    """Bytes of memory that a process holds; 0 where the system does not say."""
+    """Return the resident memory of a process in bytes; 0 without /proc."""
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     except (OSError, IndexError, ValueError):

@@ -153,7 +153,7 @@ class LocalTeacher:
         reserved = [0 if pending.ask.choices else pending.ask.max_tokens for pending in group]
         fits = [len(prompt) + tokens <= window for prompt, tokens in zip(prompts, reserved, strict=True)]
         fitting = [index for index, fit in enumerate(fits) if fit]
-        too_long = _RawCompletion("", 0, 0, fault=f"prompt and max_tokens exceed the context window of {window} tokens")
+        too_long = _RawCompletion("", 0, 0, fault=f"too long: prompt and answer exceed the context of {window} tokens")
         complete = self._pick_choices if group[0].ask.choices else self._sample_completions
         completions = iter(
             complete(decoder, [group[n] for n in fitting], [prompts[n] for n in fitting]) if fitting else ()

@@ -139,9 +139,9 @@ def _read_api_key(endpoint: Endpoint) -> str:
         return "none"
     key = os.environ.get(endpoint.key_env, "").strip()
     if not key:
-        raise UnavailableError(f"set {endpoint.key_env} in the environment to the API key of {endpoint.base_url}")
+        raise UnavailableError(f"set the environment variable {endpoint.key_env} to the API key of {endpoint.base_url}")
     if not (key.isascii() and key.isprintable() and " " not in key):
-        raise UnavailableError(f"{endpoint.key_env} in the environment is not an API key: keys are ASCII without spaces")
+        raise UnavailableError(f"the value of {endpoint.key_env} is not an API key: keys are ASCII without spaces")
     return key
 
 

@@ -1,1 +1,1 @@
-"""Models, adapters, batches and the one trainer: the only place that imports torch at module level."""
+"""Models, adapters, batches and the trainer: the only package that imports torch at module level."""

@@ -1,4 +1,4 @@
-"""A chat as token ids, by the base's own template: the same ids when learning and when answering."""
+"""Chats as token ids by the base's own template, equal in training and inference."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from factory.api import Message
 
 
 def encode_chat_prompt(tokenizer: Any, messages: Sequence[Message]) -> list[int]:
-    """Ids of a chat up to where the assistant begins to speak. Raises ValueError for a base without a template."""
+    """Return the ids of a chat with its generation prompt. Raises ValueError for a base without a chat template."""
     ids: list[int] = tokenizer(_apply_chat_template(tokenizer, messages), add_special_tokens=False)["input_ids"]
     return ids
 
 
 def encode_assistant_turn(tokenizer: Any, text: str) -> list[int]:
-    """Ids of what the assistant says and of its end of turn; never joined with what stands before."""
+    """Return the ids of an assistant message and its EOS token, tokenised apart so that none merges with the prompt."""
     ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
     return [*ids, tokenizer.eos_token_id]
 
 
 def find_end_ids(tokenizer: Any, model: Any) -> frozenset[int]:
-    """The ids at which an answer ends."""
-    named = getattr(model.generation_config, "eos_token_id", None)
-    several = named if isinstance(named, list) else [named]
-    return frozenset(one for one in (tokenizer.eos_token_id, *several) if one is not None)
+    """Return the ids that end an answer: EOS of the tokenizer and of the generation config."""
+    configured = getattr(model.generation_config, "eos_token_id", None)
+    end_ids = configured if isinstance(configured, list) else [configured]
+    return frozenset(token for token in (tokenizer.eos_token_id, *end_ids) if token is not None)
 
 
 def _apply_chat_template(tokenizer: Any, messages: Sequence[Message]) -> str:

@@ -1,4 +1,4 @@
-"""Checkpoints that a kill can not spoil: complete ones carry a seal, written last; torn ones are set aside."""
+"""Crash-safe checkpoints: a complete one has a seal, written last; incomplete ones are moved aside."""
 
 from __future__ import annotations
 
@@ -15,33 +15,34 @@ TORN_FOLDER = "torn"
 
 
 def seal_checkpoint(checkpoint: Path) -> None:
-    """Mark a checkpoint complete: sync its files, then write their digests."""
+    """Mark a checkpoint complete: fsync its files, then write a seal with their digests."""
     digests = identity.digest_folder_files(checkpoint)
     for name in digests:
         with (checkpoint / name).open("rb") as file:
             os.fsync(file.fileno())
-    spare = checkpoint / f"{SEAL_FILE}.new"
-    spare.write_text(json.dumps(digests, sort_keys=True))
-    with spare.open("rb") as file:
+    temporary = checkpoint / f"{SEAL_FILE}.new"
+    temporary.write_text(json.dumps(digests, sort_keys=True))
+    with temporary.open("rb") as file:
         os.fsync(file.fileno())
-    spare.rename(checkpoint / SEAL_FILE)
+    temporary.rename(checkpoint / SEAL_FILE)
 
 
 def find_newest_checkpoint(folder: Path, report: Reporter) -> Path | None:
-    """The newest complete checkpoint below a folder; torn ones are moved to `torn/` and named in a note."""
+    """Return the newest complete checkpoint; move newer incomplete ones to `torn/`, with a warning."""
     for checkpoint in sorted(folder.glob("checkpoint-*"), key=_parse_checkpoint_step, reverse=True):
         if is_checkpoint_complete(checkpoint):
             return checkpoint
-        grave = folder / TORN_FOLDER / checkpoint.name
-        shutil.rmtree(grave, ignore_errors=True)
-        grave.parent.mkdir(exist_ok=True)
-        checkpoint.rename(grave)
-        report.note(f"{checkpoint.name} is torn; it is set aside in {TORN_FOLDER}/, the one before is taken", warning=True)
+        destination = folder / TORN_FOLDER / checkpoint.name
+        shutil.rmtree(destination, ignore_errors=True)
+        destination.parent.mkdir(exist_ok=True)
+        checkpoint.rename(destination)
+        text = f"{checkpoint.name} is incomplete and was moved to {TORN_FOLDER}/; using an earlier one"
+        report.note(text, warning=True)
     return None
 
 
 def is_checkpoint_complete(checkpoint: Path) -> bool:
-    """Whether every file that the seal names is there with the bytes it had."""
+    """Return whether the files match the digests in the seal."""
     try:
         sealed = json.loads((checkpoint / SEAL_FILE).read_text())
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""A GGUF file becomes a folder that every library loads: safetensors, config, tokenizer with its chat template."""
+"""Converts a GGUF file to a model folder: safetensors, config, and tokenizer with its chat template."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 from factory.errors import InputError
 
 QUANTIZER_ATTRIBUTES = ("hf_quantizer", "is_quantized", "quantization_method")
-"""Attributes by which a model refuses to be saved, though its weights are plain by then."""
+"""Attributes for which transformers refuses to save a model, although its weights are dequantised by then."""
 
 
 def convert_gguf(file: Path, out: Path) -> None:
-    """Write the causal language model in a GGUF file to a folder. Equal files give equal bytes on one software stack.
+    """Write the causal language model of a GGUF file to a folder. Equal files give equal bytes on one software stack.
 
-    The weights become bfloat16: more bits than any GGUF quantisation keeps, and the type that small models ship in.
+    Weights become bfloat16: more precise than GGUF quantisations, and the usual type of small models.
     """
     folder, name = str(file.parent), file.name
     try:
@@ -29,8 +29,8 @@ def convert_gguf(file: Path, out: Path) -> None:
     except OSError:
         raise
     except Exception as error:  # a parser over foreign bytes may raise anything
-        said = (str(error).splitlines() or [""])[0]
-        raise InputError(f"{name}: transformers can not read this GGUF: {type(error).__name__}: {said}") from error
+        reason = (str(error).splitlines() or [""])[0]
+        raise InputError(f"{name}: transformers can not read this GGUF: {type(error).__name__}: {reason}") from error
     for attribute in QUANTIZER_ATTRIBUTES:
         model.__dict__.pop(attribute, None)
     for attribute in ("quantization_config", "_model_name_or_path"):
@@ -42,7 +42,7 @@ def convert_gguf(file: Path, out: Path) -> None:
 
 
 def _canonicalise_files(out: Path) -> None:
-    """Give the files their canonical form: sorted keys, one mode."""
+    """Sort the keys of JSON files and set one file mode, so that equal models have equal digests."""
     for path in sorted(out.rglob("*")):
         if path.name in ("config.json", "generation_config.json", "tokenizer_config.json"):
             value = json.loads(path.read_text())

@@ -1,4 +1,4 @@
-"""The toolbox that jobs hand to plugins: the public face of this package."""
+"""The implementation of `factory.api.Kit` that jobs give to plugins."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from factory.ml.precision import choose_training_dtype
 from factory.ml.throughput import METER
 
 EMBED_MAX_TOKENS = 128
-"""Tokens of a text that `embed` reads."""
+"""Maximum tokens per text in `embed`; longer texts are truncated."""
 
 
 class TransformersKit:
-    """`factory.api.Kit`, for real."""
+    """`factory.api.Kit` on transformers."""
 
     def embed(self, base: Base, texts: Sequence[str], report: Reporter | None = None) -> NDArray[np.float32]:
-        plain = self.load_encoder(base)
-        vectors = plain.compute_token_vectors(plain.tokenize_texts(texts, EMBED_MAX_TOKENS), report)
+        untuned = self.load_encoder(base)
+        vectors = untuned.compute_token_vectors(untuned.tokenize_texts(texts, EMBED_MAX_TOKENS), report)
         means = torch.stack([functional.normalize(text.mean(0), dim=0) for text in vectors])
         return cast("NDArray[np.float32]", means.numpy())
 
@@ -58,8 +58,9 @@ class TransformersKit:
         loaded = encoder.load_encoder(job.base.folder, labels=labels, training=True)
         model: Any = loaded.model
         if not labels and hasattr(model, "pooler"):
-            model.pooler = None  # token vectors are read before it: an adapter there would learn nothing
-        layers = attach_lora(loaded.model, job.adapter, choose_training_dtype(job.train.precision, job.work), modules_to_save)
+            model.pooler = None  # token vectors bypass it: an adapter there would get no gradient
+        dtype = choose_training_dtype(job.train.precision, job.work)
+        layers = attach_lora(loaded.model, job.adapter, dtype, modules_to_save)
         for module in loaded.model.modules():
             if isinstance(module, nn.Dropout):
                 module.p = 0.0
@@ -67,14 +68,19 @@ class TransformersKit:
 
     def fit(
         self, learner: trainer.LoraLearner, rows: Sequence[Any], collate: Callable[[list[Any]], Any],
-        loss: Callable[[nn.Module, Any], Tensor], job: FitJob, *, modules_to_save: tuple[str, ...] = (), task_type: str = "",
+        loss: Callable[[nn.Module, Any], Tensor], job: FitJob, *, modules_to_save: tuple[str, ...] = (),
+        task_type: str = "",
     ) -> TrainResult:
         steps = trainer.train_learner(learner, rows, collate, loss, job.train, work=job.work, report=job.report)
-        adapter_files.save_adapter(learner, job.adapter, job.out, base=job.base.id, modules_to_save=modules_to_save, task_type=task_type)
+        adapter_files.save_adapter(
+            learner, job.adapter, job.out, base=job.base.id, modules_to_save=modules_to_save, task_type=task_type
+        )
         trainable = sum(parameter.numel() for parameter in learner.collect_trainable_parameters().values())
         frozen = sum(p.numel() for p in learner.model.parameters() if not p.requires_grad)
         weights = sum(layer.weight.numel() for layer in learner.lora_layers.values())
-        return TrainResult(steps, len(learner.lora_layers), trainable, trainable + frozen + weights, {"rows": len(rows)})
+        return TrainResult(
+            steps, len(learner.lora_layers), trainable, trainable + frozen + weights, {"rows": len(rows)}
+        )
 
     def pack_batch(self, ids: TokenIds, segments: TokenIds | None = None) -> packing.PackedBatch:
         METER.count_tokens(ids)
@@ -90,36 +96,40 @@ class TransformersKit:
         METER.count_tokens(ids)
         return packed_attention.build_completion_batch(ids, starts)
 
-    def compute_completion_logits(self, model: nn.Module, batch: packed_attention.CompletionBatch) -> tuple[Tensor, Tensor]:
+    def compute_completion_logits(
+        self, model: nn.Module, batch: packed_attention.CompletionBatch
+    ) -> tuple[Tensor, Tensor]:
         return packed_attention.compute_completion_logits(model, batch)
 
 
 def _build_causal_learner(job: FitJob) -> trainer.LoraLearner:
-    """A causal base with adapters below its own head, which stays as it is."""
+    """Create a causal base with adapters on all linear layers except its head, which stays frozen."""
     model = packed_attention.load_causal_model(job.base.folder, torch.float32)
     head = next(name for name, module in model.named_modules() if module is model.get_output_embeddings())
-    layers = attach_lora(model, job.adapter, choose_training_dtype(job.train.precision, job.work), bare=(head,))
+    layers = attach_lora(
+        model, job.adapter, choose_training_dtype(job.train.precision, job.work), frozen_modules=(head,)
+    )
     return trainer.LoraLearner(model.train(), layers, AutoTokenizer.from_pretrained(job.base.folder))
 
 
 @lru_cache(maxsize=2)
 def _load_decoder_once(base: Base, adapter: Path | None) -> decoder.TransformersDecoder:
-    """A causal base, alone or with an adapter, loaded once a process: preflight and contenders ask for it."""
+    """Load a causal base once per process: preflight and contenders share it."""
     return decoder.load_decoder(base.folder, adapter)
 
 
 @lru_cache(maxsize=2)
 def _load_encoder_once(base: Base) -> encoder.TransformersEncoder:
-    """The base by itself, loaded once a process: preflight, tokenising, first stages and `untuned` all ask for it."""
+    """Load the untuned base once per process: preflight, tokenisation, retrieval and `untuned` share it."""
     return encoder.load_encoder(base.folder)
 
 
 def _reset_torch_state(seed: int) -> None:
-    """The same start whatever ran in this process before: seeds, threads, deterministic kernels."""
+    """Reset seeds, threads and deterministic kernels, whatever ran in this process before."""
     torch.manual_seed(seed)
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "0")) or os.cpu_count() or 1)
     torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # all is written
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # no kernel here reads uninitialised memory
 
 
 TRANSFORMERS_KIT: Kit = cast(Kit, TransformersKit())

@@ -1,9 +1,10 @@
 """Low-rank adapters (LoRA, arXiv:2106.09685) on every linear layer of a frozen model.
 
-A layer keeps its frozen weight W in fp32 and a resident sum W + (alpha / rank) B A in the working precision, brought
-up to date once a step: the forward pass is then one plain matrix product, however many chunks a batch has, and the
-backward pass computes the gradients of A and B alone. They equal PEFT's to rounding. Layers that read the same input
-(query, key and value) are stacked into one product.
+A layer keeps its frozen weight W in fp32 and the merged weight W + (alpha / rank) B A in the working precision, which
+is
+refreshed once per step. The forward pass is then one matrix product, however many chunks a batch has; the backward
+pass computes only the gradients of A and B, equal to PEFT's up to rounding. Layers with the same input (query, key and
+value) are stacked into one product.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ from torch.nn import functional
 from factory.api import Adapter
 
 SIBLING_LAYERS = (("query", "key", "value"), ("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"))
-"""Names under which a parent holds layers that read the same input."""
+"""Names of sibling layers that read the same input."""
 
 
 class _StackedLoraFunction(torch.autograd.Function):
-    """x W' + b for stacked layers W' = W + s B A, whose gradients reach x, every A and every B but never W."""
+    """x W' + b for stacked layers W' = W + s B A; gradients flow to x, every A and every B, never to W."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, summed: Tensor, bias: Tensor | None, scale: float, *updates: Tensor) -> Tensor:
@@ -40,10 +41,11 @@ class _StackedLoraFunction(torch.autograd.Function):
         low = inputs @ _concatenate_tensors(downs, 0).to(inputs.dtype).t()
         parts = torch.split(outputs, [len(up) for up in ups], 1)
         ranks = [len(down) for down in downs]
+        # dL/dA = s (g B)ᵀ x and dL/dB = s gᵀ (x Aᵀ): the full-size gradient of W is never formed.
         low_grad = _concatenate_tensors([part @ up.to(part.dtype) for part, up in zip(parts, ups, strict=True)], 1)
         grad_downs = torch.split((low_grad.t() @ inputs).float().mul_(ctx.scale), ranks)
         lows = zip(parts, torch.split(low, ranks, 1), strict=True)
-        grad_ups = [(part.t() @ mine).float().mul_(ctx.scale) for part, mine in lows]
+        grad_ups = [(part.t() @ low_part).float().mul_(ctx.scale) for part, low_part in lows]
         grad_x = (outputs @ summed).view(x.shape) if ctx.needs_input_grad[0] else None
         return grad_x, None, None, None, *chain.from_iterable(zip(grad_downs, grad_ups, strict=True))
 
@@ -53,7 +55,7 @@ def _concatenate_tensors(tensors: Sequence[Tensor], dimension: int) -> Tensor:
 
 
 class LoraLinear(nn.Module):
-    """A frozen linear layer with a trainable low-rank update; A (rank, in) and B (out, rank) are fp32 masters."""
+    """A frozen linear layer with a trainable low-rank update: A (rank, in) and B (out, rank), both fp32."""
 
     weight: Tensor
     bias: Tensor | None
@@ -74,14 +76,14 @@ class LoraLinear(nn.Module):
         return self._forward_with_dropout(x) if self.training and self.dropout else self.stack(self, x)
 
     def _forward_with_dropout(self, x: Tensor) -> Tensor:
-        """As PEFT does it: dropout before A, so the update can not be summed into the weight."""
+        """Apply dropout before A, as PEFT does; the update can then not be merged into the weight."""
         low = functional.dropout(x, self.dropout) @ self.lora_A.to(x.dtype).t()
         update = low @ self.lora_B.to(x.dtype).t() * self.scale
         return functional.linear(x, self.weight.to(x.dtype), self.bias) + update
 
 
 class LoraStack:
-    """Layers that read the same input: the first one asked computes for all, the others take their part."""
+    """Layers that read the same input: the first one called computes the outputs of all of them."""
 
     def __init__(self, layers: list[LoraLinear]) -> None:
         self.layers = layers
@@ -92,7 +94,7 @@ class LoraStack:
 
     @torch.no_grad()
     def refresh(self) -> None:
-        """Bring the resident sum up to date with every A and B."""
+        """Recompute the merged weight from W, A and B of every layer."""
         first = self.layers[0]
         sizes = [len(layer.weight) for layer in self.layers]
         if self.merged_weight.device != first.weight.device or not len(self.merged_weight):
@@ -103,38 +105,41 @@ class LoraStack:
             part.copy_(torch.addmm(layer.weight, layer.lora_B, layer.lora_A, alpha=layer.scale))
 
     def __call__(self, layer: LoraLinear, x: Tensor) -> Tensor:
-        """The output of one layer of the stack for x."""
+        """Return the output of one layer of the stack for x."""
         if self._input is not x or layer not in self._parts:
-            updates = chain.from_iterable((one.lora_A, one.lora_B) for one in self.layers)
-            made: Tensor = _StackedLoraFunction.apply(x, self.merged_weight, self.bias, layer.scale, *updates)  # type: ignore[no-untyped-call]
-            sizes = [len(one.weight) for one in self.layers]
-            self._input, self._parts = x, dict(zip(self.layers, torch.split(made, sizes, -1), strict=True))
+            updates = chain.from_iterable((sibling.lora_A, sibling.lora_B) for sibling in self.layers)
+            stacked: Tensor = _StackedLoraFunction.apply(
+                x, self.merged_weight, self.bias, layer.scale, *updates
+            )  # type: ignore[no-untyped-call]
+            sizes = [len(sibling.weight) for sibling in self.layers]
+            self._input, self._parts = x, dict(zip(self.layers, torch.split(stacked, sizes, -1), strict=True))
         part = self._parts.pop(layer)
         if not self._parts:
-            self._input = None
+            self._input = None  # all parts are taken: release the activations
         return part
 
 
 def attach_lora(
-    model: nn.Module, adapter: Adapter, dtype: torch.dtype, heads: tuple[str, ...] = (), *, bare: tuple[str, ...] = ()
+    model: nn.Module, adapter: Adapter, dtype: torch.dtype, modules_to_save: tuple[str, ...] = (), *,
+    frozen_modules: tuple[str, ...] = (),
 ) -> dict[str, LoraLinear]:
-    """Freeze a model, put an adapter on every linear layer outside `heads` and `bare`, and hold the rest in `dtype`.
+    """Freeze a model in `dtype` and put an adapter on every linear layer; return the adapted layers by name.
 
-    Heads stay fp32 and trainable, what is bare stays frozen. Returns the adapted layers by their name in the model.
+    `modules_to_save` get no adapter and train in fp32; `frozen_modules` get no adapter and stay frozen.
     """
     for parameter in model.parameters():
         parameter.requires_grad_(False)
     adapted: dict[str, LoraLinear] = {}
     for name, linear in list(model.named_modules()):
-        if isinstance(linear, nn.Linear) and not {*heads, *bare} & {*name.split(".")}:
+        if isinstance(linear, nn.Linear) and not {*modules_to_save, *frozen_modules} & {*name.split(".")}:
             parent, _, leaf = name.rpartition(".")
             adapted[name] = LoraLinear(linear, adapter, dtype)
             setattr(model.get_submodule(parent), leaf, adapted[name])
     for name, module in model.named_modules():
-        if name.rpartition(".")[2] in heads:
+        if name.rpartition(".")[2] in modules_to_save:
             module.register_forward_pre_hook(_cast_head_inputs)
     for name, parameter in model.named_parameters():
-        if any(part in name.split(".") for part in heads):
+        if any(part in name.split(".") for part in modules_to_save):
             parameter.requires_grad_(True)
         elif not parameter.requires_grad:
             parameter.data = parameter.data.to(dtype)
@@ -143,17 +148,17 @@ def attach_lora(
 
 
 def _stack_sibling_layers(adapted: dict[str, LoraLinear]) -> None:
-    """Let layers of one parent that read the same input share a stack."""
+    """Let sibling layers that read the same input share a stack."""
     for parent in dict.fromkeys(name.rpartition(".")[0] for name in adapted):
         for names in SIBLING_LAYERS:
             layers = [adapted[f"{parent}.{name}"] for name in names if f"{parent}.{name}" in adapted]
-            alike = len({layer.bias is None for layer in layers}) == 1
-            if len(layers) == len(names) and alike:
-                shared = LoraStack(layers)
+            uniform_bias = len({layer.bias is None for layer in layers}) == 1
+            if len(layers) == len(names) and uniform_bias:
+                stack = LoraStack(layers)
                 for layer in layers:
-                    layer.stack = shared
+                    layer.stack = stack
 
 
 def _cast_head_inputs(_: nn.Module, arguments: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """What a head reads, in the precision of its own weights."""
+    """Cast the inputs of a head to fp32, the precision of its weights."""
     return tuple(argument.float() for argument in arguments)

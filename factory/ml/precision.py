@@ -1,7 +1,7 @@
-"""Which precision the frozen base should be held in on this machine: measured, not assumed.
+"""The precision of the frozen base on this machine, chosen by measurement.
 
-Some CPUs multiply bf16 four to ten times faster than fp32, others slower. The answer changes the adapter's last
-digits, so a build that must be equal on unlike machines sets `train.precision`.
+Some CPUs multiply bf16 four to ten times faster than fp32, others slower. The choice changes the last digits of the
+adapter; set `train.precision` for equal builds on different machines.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from torch.nn import functional
 BENCHMARK_ROWS, BENCHMARK_WIDTH, BENCHMARK_ROUNDS = 1024, 768, 5
 
 
-def choose_training_dtype(wanted: str, work: Path) -> torch.dtype:
-    """`fp32` and `bf16` as asked; `auto` is bf16 on a GPU that has it, and on a CPU where it wins by a fifth.
+def choose_training_dtype(precision: str, work: Path) -> torch.dtype:
+    """Return the dtype of `fp32`, `bf16` or `auto`: bf16 on GPUs that support it, and on CPUs where it saves a fifth.
 
-    What `auto` found is kept in `work`, so that a fit that was killed goes on as it began.
+    The choice of `auto` is stored in `work`, so that a resumed training run uses the same precision.
     """
-    kept = work / "precision"
-    if wanted == "auto":
-        if not kept.is_file():
-            kept.write_text("bf16" if _is_bf16_faster() else "fp32")
-        wanted = kept.read_text()
-    return torch.bfloat16 if wanted == "bf16" else torch.float32
+    choice = work / "precision"
+    if precision == "auto":
+        if not choice.is_file():
+            choice.write_text("bf16" if _is_bf16_faster() else "fp32")
+        precision = choice.read_text()
+    return torch.bfloat16 if precision == "bf16" else torch.float32
 
 
 def choose_inference_dtype() -> torch.dtype:
-    """The type in which a large model answers fastest here."""
+    """Return the dtype in which a large model runs fastest on this machine."""
     return torch.bfloat16 if _is_bf16_faster() else torch.float32
 
 
@@ -42,9 +42,10 @@ def _is_bf16_faster() -> bool:
 
 
 def _time_matmul(dtype: torch.dtype) -> float:
-    """The best of a few rounds of a matrix product of the size that a small encoder meets."""
-    x, weight = torch.ones(BENCHMARK_ROWS, BENCHMARK_WIDTH, dtype=dtype), torch.ones(BENCHMARK_WIDTH, BENCHMARK_WIDTH, dtype=dtype)
-    functional.linear(x, weight)
+    """Return the best time of a matrix product of a small encoder's size, in seconds."""
+    x = torch.ones(BENCHMARK_ROWS, BENCHMARK_WIDTH, dtype=dtype)
+    weight = torch.ones(BENCHMARK_WIDTH, BENCHMARK_WIDTH, dtype=dtype)
+    functional.linear(x, weight)  # warm-up: the first call sets up the kernel
     rounds = []
     for _ in range(BENCHMARK_ROUNDS):
         start = time.perf_counter()

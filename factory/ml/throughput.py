@@ -1,4 +1,4 @@
-"""How many tokens this process packed for a model: what a fit reads its speed off."""
+"""Training throughput: the tokens that this process has packed into batches."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from collections.abc import Sequence
 
 
 class ThroughputMeter:
-    """Tokens so far, and how many a second since it was last asked."""
+    """Counts tokens and measures tokens per second."""
 
     def __init__(self) -> None:
         self.tokens = 0
         self._last_reading = (time.monotonic(), 0)
 
     def count_tokens(self, ids: Sequence[Sequence[int]]) -> None:
-        """Count the tokens of some texts."""
+        """Add the tokens of tokenised texts."""
         self.tokens += sum(map(len, ids))
 
     def measure_rate(self) -> float:
-        """Tokens a second since the last call, or since the beginning; 0.0 when there was no time between."""
-        (then, before), now = self._last_reading, time.monotonic()
+        """Return tokens per second since the previous call (at first, since creation); 0.0 when no time has passed."""
+        (last_time, last_tokens), now = self._last_reading, time.monotonic()
         self._last_reading = (now, self.tokens)
-        return (self.tokens - before) / (now - then) if now > then else 0.0
+        return (self.tokens - last_tokens) / (now - last_time) if now > last_time else 0.0
 
 
 METER = ThroughputMeter()
-"""Of this process: batches are packed one fit at a time."""
+"""The meter of this process, which trains one model at a time."""

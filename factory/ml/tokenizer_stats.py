@@ -1,4 +1,4 @@
-"""How well the tokenizer of a base suits a text: tokens a word say what a language costs, in length and in learning."""
+"""How well the tokenizer of a base suits a language: more tokens per word cost input length and accuracy."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from transformers import AutoTokenizer
 
 @dataclass(frozen=True, slots=True)
 class TokenizerStats:
-    """Of some texts: tokens a word (split at white space), characters a token, the share of tokens that stand for
-    something unknown, and the tokens of the longest text."""
+    """Tokens per word (split at white space), characters per token, the share of unknown tokens, and the tokens of
+    the longest text."""
 
     words: float
     characters: float
@@ -21,13 +21,13 @@ class TokenizerStats:
 
 
 def measure_tokenizer(model: Path, texts: Sequence[str]) -> TokenizerStats:
-    """Measure the tokenizer of a model folder on texts, special tokens left out. Raises ValueError for no words."""
+    """Measure a tokenizer on texts, without special tokens. Raises ValueError when there are no words."""
     tokenizer = AutoTokenizer.from_pretrained(model)
     ids = tokenizer(list(texts), add_special_tokens=False)["input_ids"]
     tokens, words = sum(map(len, ids)), sum(len(text.split()) for text in texts)
     if not words:
-        raise ValueError("the texts have no words")
-    unknown = tokenizer.unk_token_id
-    lost = sum(text.count(unknown) for text in ids) if unknown is not None else 0
+        raise ValueError("the texts contain no words")
+    unknown_id = tokenizer.unk_token_id
+    unknown = sum(text.count(unknown_id) for text in ids) if unknown_id is not None else 0
     characters = sum(map(len, texts)) / tokens
-    return TokenizerStats(tokens / words, characters, lost / tokens, max(map(len, ids)))
+    return TokenizerStats(tokens / words, characters, unknown / tokens, max(map(len, ids)))

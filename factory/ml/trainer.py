@@ -1,4 +1,4 @@
-"""The one training loop: `transformers.Trainer`, fed by an objective's collation and loss."""
+"""The training loop: `transformers.Trainer` with the collation and loss of an objective."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ CollateFunction = Callable[[list[Any]], Any]
 TRAINABLE_FILE = "trainable.safetensors"
 BATCH_KEY = "batch"
 LOSS_CURVE_POINTS = 60
-"""Points of the loss curve of one fit, about."""
+"""Approximate number of points of a loss curve."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoraLearner:
-    """A model with fresh adapters in training mode, and the adapted layers by name."""
+    """A model with new adapters in training mode, and the adapted layers by name."""
 
     model: nn.Module
     lora_layers: dict[str, LoraLinear]
     tokenizer: Any
 
     def collect_trainable_parameters(self) -> dict[str, nn.Parameter]:
-        """What is learned, by name: A and B of each layer, and heads."""
+        """Return the trainable parameters by name: A and B of each layer, and `modules_to_save`."""
         return {name: value for name, value in self.model.named_parameters() if value.requires_grad}
 
 
@@ -52,7 +52,7 @@ class _ListDataset(Dataset[Any]):
 
 
 class _LoraTrainer(Trainer):  # type: ignore[misc]
-    """Trainer with the loss handed in, adapters summed once a step, and checkpoints of what is trainable alone."""
+    """Trainer with a given loss, one adapter merge per step, and checkpoints of trainable parameters only."""
 
     def __init__(self, learner: LoraLearner, loss: LossFunction, **settings: Any) -> None:
         super().__init__(model=learner.model, **settings)
@@ -66,7 +66,7 @@ class _LoraTrainer(Trainer):  # type: ignore[misc]
         return self.loss(model, inputs[BATCH_KEY]).to(self.args.device)
 
     def _prepare_inputs(self, inputs: Any) -> Any:
-        return inputs
+        return inputs  # a packed batch is no mapping of tensors; the forward pass moves it to the device
 
     def floating_point_ops(self, inputs: Any) -> int:
         return 0
@@ -74,7 +74,8 @@ class _LoraTrainer(Trainer):  # type: ignore[misc]
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         folder = Path(output_dir or self.args.output_dir)
         folder.mkdir(parents=True, exist_ok=True)
-        save_file({name: value.detach() for name, value in self.learner.collect_trainable_parameters().items()}, folder / TRAINABLE_FILE)
+        tensors = {name: value.detach() for name, value in self.learner.collect_trainable_parameters().items()}
+        save_file(tensors, folder / TRAINABLE_FILE)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         saved = load_file(Path(resume_from_checkpoint) / TRAINABLE_FILE)
@@ -87,13 +88,13 @@ class _LoraTrainer(Trainer):  # type: ignore[misc]
 
 
 class _ReportCallback(TrainerCallback):  # type: ignore[misc]
-    """Tells the journal how far the fit is, its loss and its speed."""
+    """Reports progress, loss, learning rate and tokens per second to the journal."""
 
     def __init__(self, report: Reporter) -> None:
         self.report = report
 
     def on_train_begin(self, *_: Any, **__: Any) -> None:
-        METER.measure_rate()  # what was packed before is not of this fit
+        METER.measure_rate()  # restart the meter: tokens packed before belong to another fit
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self.report.report_progress(state.global_step, state.max_steps, "steps")
@@ -108,13 +109,13 @@ class _ReportCallback(TrainerCallback):  # type: ignore[misc]
 
 
 def train_learner(
-    learner: LoraLearner, rows: Sequence[Any], collate: CollateFunction, loss: LossFunction, settings: TrainingArgs, *, work: Path,
-    report: Reporter,
+    learner: LoraLearner, rows: Sequence[Any], collate: CollateFunction, loss: LossFunction, settings: TrainingArgs, *,
+    work: Path, report: Reporter,
 ) -> int:
-    """Train to the end, from the newest complete checkpoint in `work` if there is one; returns the steps taken in all.
+    """Train to the end, from the newest complete checkpoint in `work` if there is one; return the total steps.
 
     `collate` turns `batch_size` rows into a batch, `loss` a model and a batch into a scalar. Equal rows and settings
-    give equal parameters, interrupted or not.
+    give equal parameters, also after interruptions.
     """
     steps = math.ceil(math.ceil(len(rows) / settings.batch_size) * settings.epochs)
     arguments = TrainingArguments(
@@ -126,12 +127,13 @@ def train_learner(
         disable_tqdm=True, dataloader_pin_memory=False, use_cpu=not torch.cuda.is_available(),
     )
     loop = _LoraTrainer(
-        learner, loss, args=arguments, train_dataset=_ListDataset(rows), data_collator=lambda some: {BATCH_KEY: collate(some)},
+        learner, loss, args=arguments, train_dataset=_ListDataset(rows),
+        data_collator=lambda batch: {BATCH_KEY: collate(batch)},
         callbacks=[_ReportCallback(report)],
     )
     loop.remove_callback(PrinterCallback)
     resumed = find_newest_checkpoint(work, report)
     if resumed is not None:
-        report.note(f"training goes on from step {resumed.name.rpartition('-')[2]} of {steps}")
+        report.note(f"resuming training from step {resumed.name.rpartition('-')[2]} of {steps}")
     loop.train(resume_from_checkpoint=str(resumed) if resumed else None)
     return int(loop.state.global_step)

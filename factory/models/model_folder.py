@@ -47,7 +47,7 @@ def check_model_files(names: Iterable[str], where: str) -> None:
     safe = {str(PurePosixPath(name).parent) for name in relevant if name.endswith(".safetensors")}
     pickled = {str(PurePosixPath(name).parent) for name in relevant if PurePosixPath(name).suffix == ".bin"}
     if "." not in safe or pickled - safe:
-        raise InputError(f"{where}: the weights are not safetensors; convert them by loading the model and save_pretrained")
+        raise InputError(f"{where}: weights are not safetensors; load the model and save_pretrained it to convert them")
 
 
 def compute_files_digest(files: dict[str, Path]) -> str:

@@ -1,4 +1,4 @@
-"""Stages with their keys, and a plan while it is written."""
+"""Stages with their content keys, and the builder of a plan."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ STAGE_VERSIONS = {
     "preflight": 1, "train": 1, "answer": 1, "score": 2, "forgetting": 1, "gate": 2, "bundle": 1, "certify": 2,
     "baseline_trial": 1, "advice": 1,
 }
-"""Bumped by hand when a stage's output would change though its fields do not."""
+"""Bump when the output of a stage changes though its fields do not."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One unit of work. `config` is what the worker gets, `identity` the part of it that the output depends on.
+    """One unit of work. `config` is sent to the worker; `identity` is the part of it that the output depends on.
 
-    `inputs` maps a role to the stage whose output folder plays it; `after` names stages that must have passed
-    first though nothing of theirs is read. `hosts` are those that it may speak to.
+    `inputs` maps a role to the stage that provides its folder; `after` lists stages that must pass first although their
+    output is not read. `hosts` are the only network hosts the stage may contact.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Stage:
 
     @property
     def module_name(self) -> str:
-        """The dotted name of the module whose `run` does the work."""
+        """Dotted name of the module whose `run` executes the stage."""
         return f"factory.stages.{self.kind}"
 
     def to_json(self) -> dict[str, Any]:
@@ -56,7 +56,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The stages in an order in which they can run."""
+    """The stages of a build in execution order."""
 
     name: str
     task: str
@@ -69,59 +69,60 @@ class Plan:
         return [stage.name for stage in self.stages]
 
     def slice_until(self, name: str) -> Plan:
-        """This stage and those that it stands on, as a plan of its own."""
-        wanted = {name}
+        """Return the plan of this stage and all stages that it depends on."""
+        names = {name}
         for stage in reversed(self.stages):
-            if stage.name in wanted:
-                wanted.update(stage.inputs.values(), stage.after)
-        return Plan(self.name, self.task, tuple(stage for stage in self.stages if stage.name in wanted))
+            if stage.name in names:
+                names.update(stage.inputs.values(), stage.after)
+        return Plan(self.name, self.task, tuple(stage for stage in self.stages if stage.name in names))
 
     def find_dependents(self, name: str) -> set[str]:
-        """The stages that stand on this one, itself included."""
-        found = {name}
+        """Return the stages that depend on this one, itself included."""
+        names = {name}
         for stage in self.stages:
-            if found & ({*stage.inputs.values(), *stage.after}):
-                found.add(stage.name)
-        return found
+            if names & ({*stage.inputs.values(), *stage.after}):
+                names.add(stage.name)
+        return names
 
 
 @dataclass
 class PlanBuilder:
-    """A plan being written: adds stages and works out their keys."""
+    """Builder of a plan: adds stages and computes their keys."""
 
     root: Path
     models: Models
     stages: dict[str, Stage] = field(default_factory=dict)
     role_overrides: dict[str, str] = field(default_factory=dict)
-    """Role → the stage that plays it from here on, where it is not the one of that name."""
+    """Role → the stage that provides it from now on, if it is not the stage of that name."""
 
     def add_stage(
         self, stage: str, inputs: Sequence[str] = (), /, *, after: Sequence[str] = (), uses: Sequence[Plugin] = (),
-        hosts: Sequence[str] = (), same: Mapping[str, Any] | None = None, **parts: Any,
+        hosts: Sequence[str] = (), identity_parts: Mapping[str, Any] | None = None, **parts: Any,
     ) -> None:
-        """Add a stage. `parts` hold plugins, lists of them, models and values; `same` stands in for the identity.
+        """Add a stage. `parts` are plugins, models and plain values; `identity_parts` replaces them in the key.
 
-        The further models of the plugins in `uses` are its inputs or, where they are endpoints, part of its config.
+        The further models of the plugins in `uses` become inputs or, if they are endpoints, part of the config.
         """
-        named = {alias: self.models.get_named_model(alias) for plugin in uses for alias in plugin.get_required_models()}
-        inputs = [*inputs, *sorted(f"base[{alias}]" for alias, model in named.items() if isinstance(model, str))]
-        if endpoints := {alias: model for alias, model in named.items() if isinstance(model, Endpoint)}:
+        aliases = [alias for plugin in uses for alias in plugin.get_required_models()]
+        further = {alias: self.models.get_named_model(alias) for alias in aliases}
+        inputs = [*inputs, *sorted(f"base[{alias}]" for alias, model in further.items() if isinstance(model, str))]
+        if endpoints := {alias: model for alias, model in further.items() if isinstance(model, Endpoint)}:
             parts["endpoints"] = {**parts.get("endpoints", {}), **endpoints}
         hosts = sorted({*hosts, *(host for value in parts.values() for host in iterate_config_hosts(value))})
-        chosen = parts if same is None else same
-        known = {part: compute_part_identity(value, self.root) for part, value in chosen.items()}
-        settings = {part: serialise_stage_config(value) for part, value in parts.items()}
+        keyed = parts if identity_parts is None else identity_parts
+        fields = {part: compute_part_identity(value, self.root) for part, value in keyed.items()}
+        config = {part: serialise_stage_config(value) for part, value in parts.items()}
         kind = stage.partition("[")[0]
         key = identity.compute_key({
-            "stage": kind, "version": STAGE_VERSIONS[kind], "fields": known,
+            "stage": kind, "version": STAGE_VERSIONS[kind], "fields": fields,
             "inputs": {role: self.stages[self.role_overrides.get(role, role)].key for role in inputs},
         })
         roles = {role: self.role_overrides.get(role, role) for role in inputs}
-        self.stages[stage] = Stage(stage, settings, known, roles, key, tuple(after), tuple(hosts))
+        self.stages[stage] = Stage(stage, config, fields, roles, key, tuple(after), tuple(hosts))
 
 
 def iterate_config_hosts(value: Any) -> Iterator[str]:
-    """The hosts that a part of a config names."""
+    """Yield the hosts of a part of a config, nested values included."""
     if isinstance(value, Plugin):
         yield from value.list_hosts()
     elif isinstance(value, Endpoint):
@@ -132,7 +133,7 @@ def iterate_config_hosts(value: Any) -> Iterator[str]:
 
 
 def compute_part_identity(value: Any, root: Path) -> Any:
-    """What a part of a stage adds to its key."""
+    """Return what a part of a stage contributes to its key, as JSON data."""
     if isinstance(value, Plugin):
         return value.compute_identity(root)
     if isinstance(value, Endpoint):
@@ -145,7 +146,7 @@ def compute_part_identity(value: Any, root: Path) -> Any:
 
 
 def serialise_stage_config(value: Any) -> Any:
-    """A part of a stage as the worker gets it, in JSON."""
+    """Return a part of a stage as JSON data for the worker."""
     if isinstance(value, Plugin):
         return value.to_block()
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""What a stage will take: time and memory from earlier runs here, with bounds; wide guesses when there are none."""
+"""Estimates of time and memory of a stage: from earlier runs, or wide defaults if there are none."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ DEFAULT_ESTIMATES: dict[str, tuple[float, float, float, float]] = {
     "advice": (0.1, 30, 100, 2000),
     "certify": (5, 300, 500, 4000),
 }
-"""Kind of stage → least and most seconds, least and most MiB, where nothing was measured yet."""
+"""Stage kind → (min seconds, max seconds, min MiB, max MiB) before the first run."""
 UNCERTAINTY_FACTOR = 2.0
-"""How far one measurement alone is trusted, as a factor each way; it narrows with the root of their number."""
+"""Bounds after a single run, as a factor each way; they narrow with the square root of the number of runs."""
 
 
 class PastStage(Protocol):
-    """One stage of an earlier run: how it ended, and what it took."""
+    """One stage of an earlier run: its state, time and peak memory."""
 
     state: str
     seconds: float
@@ -39,7 +39,7 @@ class PastStage(Protocol):
 
 
 class PastRun(Protocol):
-    """An earlier run: `factory.runs.run_view.RunView`, which stands above this layer."""
+    """An earlier run; implemented by `factory.runs.run_view.RunView`, which this layer may not import."""
 
     name: str
     profile: str
@@ -50,7 +50,7 @@ class PastRun(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ResourceEstimate:
-    """Seconds and MiB with their bounds. `runs` earlier runs stand behind it; 0 makes it a guess."""
+    """Seconds and MiB with bounds, from `runs` earlier runs (0: a default)."""
 
     seconds: float
     least: float
@@ -62,46 +62,37 @@ class ResourceEstimate:
 
 
 def estimate_stage(stage: str, name: str, profile: str, earlier: Sequence[PastRun]) -> ResourceEstimate:
-    """Of one stage, from runs of the same specialist and profile if there are any, else of any that had this stage."""
+    """Estimate a stage from runs of the same specialist and profile, else of the specialist, else of any."""
     done = [(run, run.stages[stage]) for run in earlier if stage in run.stages and run.stages[stage].state == "done"]
-    alike = {
+    # Factor by which the bounds widen → runs: the less similar the runs, the wider.
+    runs_by_factor = {
         1.0: [view for run, view in done if (run.name, run.profile) == (name, profile)],
         2.0: [view for run, view in done if run.name == name],
         5.0: [view for _, view in done],
     }
-    for strange, same in alike.items():
-        if same:
-            return _estimate_from_runs(same, strange)
+    for factor, views in runs_by_factor.items():
+        if views:
+            return _estimate_from_runs(views, factor)
     least, most, mib_least, mib_most = DEFAULT_ESTIMATES.get(stage.partition("[")[0], (0.5, 3600, 100, 8000))
+    # The geometric mean, as the bounds are orders of magnitude apart.
     return ResourceEstimate((least * most) ** 0.5, least, most, (mib_least * mib_most) ** 0.5, mib_least, mib_most, 0)
 
 
-def _estimate_from_runs(views: Sequence[PastStage], strange: float) -> ResourceEstimate:
-    """The median, and bounds that are the wider the fewer the runs and the less they are like this one."""
-    times, sizes = [v.seconds for v in views], [v.peak_mib for v in views]
-    factor = strange * (1 + (UNCERTAINTY_FACTOR - 1) / len(views) ** 0.5)
+def _estimate_from_runs(views: Sequence[PastStage], dissimilarity: float) -> ResourceEstimate:
+    """Return medians, with bounds that widen for few and dissimilar runs."""
+    times, sizes = [view.seconds for view in views], [view.peak_mib for view in views]
+    factor = dissimilarity * (1 + (UNCERTAINTY_FACTOR - 1) / len(views) ** 0.5)
     return ResourceEstimate(
-        median(times),
-        min(times) / factor,
-        max(times) * factor,
-        median(sizes),
-        min(sizes) / factor,
-        max(sizes) * factor,
-        len(views),
+        median(times), min(times) / factor, max(times) * factor,
+        median(sizes), min(sizes) / factor, max(sizes) * factor, len(views),
     )
 
 
 def sum_estimates(estimates: Iterable[ResourceEstimate]) -> ResourceEstimate:
-    """All stages one after another in one worker: times add up, memory is that of the largest."""
-    every = list(estimates)
-    if not every:
+    """Combine stages that run one after another in one worker: sum of times, maximum of memory."""
+    stages = list(estimates)
+    if not stages:
         return ResourceEstimate(0, 0, 0, 0, 0, 0, 0)
-    return ResourceEstimate(
-        sum(e.seconds for e in every),
-        sum(e.least for e in every),
-        sum(e.most for e in every),
-        max(e.mib for e in every),
-        max(e.mib_least for e in every),
-        max(e.mib_most for e in every),
-        min(e.runs for e in every),
-    )
+    seconds, least, most = (sum(getattr(e, name) for e in stages) for name in ("seconds", "least", "most"))
+    mib, mib_least, mib_most = (max(getattr(e, name) for e in stages) for name in ("mib", "mib_least", "mib_most"))
+    return ResourceEstimate(seconds, least, most, mib, mib_least, mib_most, min(e.runs for e in stages))

@@ -97,7 +97,9 @@ def _render_dropped_examples(evidence: RunOutputs) -> Markup:
     dropped = list(islice(lines, MAX_DROPPED_EXAMPLES))
     if not dropped:
         return Markup("")
-    rows: list[list[Child]] = [[d["row"]["id"], d.get("step", ""), d.get("why", ""), d.get("twin", "")] for d in dropped]
+    rows: list[list[Child]] = [
+        [d["row"]["id"], d.get("step", ""), d.get("why", ""), d.get("twin", "")] for d in dropped
+    ]
     title = "Dropped rows" if len(dropped) < MAX_DROPPED_EXAMPLES else f"First {MAX_DROPPED_EXAMPLES} dropped rows"
     table = render_html_table(["row", "step", "reason", "matches"], rows)
     return render_element("details", render_element("summary", title), table)
@@ -143,7 +145,8 @@ def _render_preflight_checks(preflight: Mapping[str, Any]) -> Markup:
     text = f"{preflight.get('rows', '')} tokenised training rows were checked before training."
     heads: list[Child] = ["check", "failing rows", "share", "limit", ""]
     intro = render_element("p", text, class_="soft")
-    return join_markup(render_element("h3", "Preflight"), intro, render_html_table(heads, rows, numbers=(1, 2, 3)), *examples)
+    table = render_html_table(heads, rows, numbers=(1, 2, 3))
+    return join_markup(render_element("h3", "Preflight"), intro, table, *examples)
 
 
 def _render_check_examples(check: Mapping[str, Any]) -> Markup:

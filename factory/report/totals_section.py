@@ -21,7 +21,8 @@ def render_totals_section(evidence: RunOutputs) -> Markup:
     score = evidence.read_stage_json("score")
     totals = {name: values for name, values in score.get("totals", {}).items() if values}
     tables: Mapping[str, Any] = score.get("tables", {}).get("tuned", {})
-    records = {name: evidence.read_stage_json(f"answer[{name}]").get("facts", {}) for name in evidence.list_contenders()}
+    contenders = evidence.list_contenders()
+    records = {name: evidence.read_stage_json(f"answer[{name}]").get("facts", {}) for name in contenders}
     parts = [
         _render_totals_table(totals), *(_render_eval_table(name, lines) for name, lines in tables.items()),
         _render_contender_records(records),

@@ -75,11 +75,14 @@ def _render_metric_meaning(score: Mapping[str, Any], metric: str) -> Markup:
     return render_element("p", render_element("b", metric), f": {what}" if what else "", class_="soft")
 
 
-def _build_contender_row(name: str, value: Mapping[str, float], scale: tuple[float, float], strong: bool) -> list[Child]:
+def _build_contender_row(
+    name: str, value: Mapping[str, float], scale: tuple[float, float], strong: bool
+) -> list[Child]:
     chart = svg.draw_interval(value["low"], value["mean"], value["high"], scale, strong=strong)
     span = f"{formatting.format_number(value['low'])} to {formatting.format_number(value['high'])}"
     mean, interval = formatting.format_number(value["mean"]), render_element("span", span, class_="keep soft")
-    return [render_element("b", name) if strong else name, render_element("b", mean), chart, interval, value.get("n", "")]
+    title = render_element("b", name) if strong else name
+    return [title, render_element("b", mean), chart, interval, value.get("n", "")]
 
 
 def _render_all_metrics(scores: Mapping[str, Any], names: list[str], ranked: list[str]) -> Markup:
@@ -98,7 +101,7 @@ def _render_mean(value: Mapping[str, float] | None) -> Child:
 
 
 def render_gate_section(evidence: RunOutputs) -> Markup:
-    """Render how the gate decided: each paired difference against zero and the margin, and the power of the test."""
+    """Render how the gate decided: each paired difference against zero and the margin, and its limits."""
     gate = evidence.read_stage_json("gate")
     comparisons = gate.get("comparisons", [])
     if not comparisons:
@@ -108,7 +111,7 @@ def render_gate_section(evidence: RunOutputs) -> Markup:
     rows = [_build_comparison_row(c, scale, margin, c["baseline"] == gate.get("best_baseline")) for c in comparisons]
     reasons = [render_element("li", reason) for reason in gate.get("reasons", [])]
     share = formatting.format_percent(gate.get("confidence", 0.95))
-    heads: list[Child] = ["tuned against", "difference", f"{share} interval (line at 0)", "", "p", "won", "lost", "tied"]
+    heads: list[Child] = ["tuned against", "difference", f"{share} interval (0 marked)", "", "p", "won", "lost", "tied"]
     return render_section(
         "How the gate decided",
         "gate",
@@ -123,13 +126,13 @@ def _build_comparison_row(c: Mapping[str, Any], scale: tuple[float, float], marg
     chart = svg.draw_interval(
         c["low"], c["difference"], c["high"], scale, strong=c["low"] > margin, marks=sorted({0.0, margin})
     )
-    name = join_markup(c["baseline"], render_element("span", " best baseline", class_="soft")) if best else c["baseline"]
+    tag = render_element("span", " best baseline", class_="soft") if best else None
     colour = "good" if c["low"] > margin else "bad" if c["high"] < margin else "warn"
     interval = f"{formatting.format_signed(c['low'])} to {formatting.format_signed(c['high'])}"
     p = c.get("p")
     p_text = "–" if p is None else "<0.001" if p < 0.001 else formatting.format_number(p)
     return [
-        name,
+        join_markup(c["baseline"], tag),
         render_element("b", formatting.format_signed(c["difference"]), class_=colour),
         chart,
         render_element("span", interval, class_="keep soft"),

@@ -32,7 +32,8 @@ def render_training_section(evidence: RunOutputs) -> Markup:
     if not train and not points:
         return Markup("")
     trainable, parameters = train.get("trainable"), train.get("parameters")
-    share = f" of {parameters:,} ({formatting.format_percent(trainable / parameters)})" if trainable and parameters else ""
+    known = trainable and parameters
+    share = f" of {parameters:,} ({formatting.format_percent(trainable / parameters)})" if known else ""
     facts = (train.get("facts") or {}).items()
     extra = [(name.replace("_", " "), _format_training_fact(value)) for name, value in facts]
     chart = [
@@ -81,16 +82,23 @@ def render_rows_section(evidence: RunOutputs) -> Markup:
     )
 
 
-def _render_result_rows(title: str, result: str, comparison: compare.ContenderComparison, viewer: compare.FrozenRowViewer) -> Markup:
+def _render_result_rows(
+    title: str, result: str, comparison: compare.ContenderComparison, viewer: compare.FrozenRowViewer
+) -> Markup:
     rows = comparison.select_strongest(result, MAX_EXAMPLE_ROWS)
-    return join_markup(render_element("h3", title), *(_render_compared_row(row, comparison, viewer) for row in rows)) if rows else Markup("")
+    if not rows:
+        return Markup("")
+    return join_markup(render_element("h3", title), *(_render_compared_row(row, comparison, viewer) for row in rows))
 
 
-def _render_compared_row(row: compare.RowResult, comparison: compare.ContenderComparison, viewer: compare.FrozenRowViewer) -> Markup:
+def _render_compared_row(
+    row: compare.RowResult, comparison: compare.ContenderComparison, viewer: compare.FrozenRowViewer
+) -> Markup:
     shared, left, right = viewer.show_side_by_side(row.id, comparison.a, comparison.b)
     sides = [
         render_element(
-            "div", render_element("span", f"{side.contender} {formatting.format_number(value)}", class_="side"), render_element("pre", answer or "(identical)")
+            "div", render_element("span", f"{side.contender} {formatting.format_number(value)}", class_="side"),
+            render_element("pre", answer or "(identical)"),
         )
         for side, value, answer in ((comparison.a, row.a, left), (comparison.b, row.b, right))
     ]
@@ -149,12 +157,16 @@ def _build_timing_cells(stage: StageView, cost: Mapping[str, Any], most: float) 
 def render_spec_section(evidence: RunOutputs) -> Markup:
     """Render every field of the resolved spec with its value and origin."""
     cells: list[list[Child]] = [
-        [render_element("code", v.get("path", "")), render_element("code", json.dumps(v.get("value"), ensure_ascii=False)), _render_value_origin(v)]
+        [render_element("code", v.get("path", "")),
+         render_element("code", json.dumps(v.get("value"), ensure_ascii=False)), _render_value_origin(v)]
         for v in evidence.run.resolved
     ]
-    return render_section("Resolved spec", "spec", render_html_table(["field", "value", "from"], cells)) if cells else Markup("")
+    if not cells:
+        return Markup("")
+    return render_section("Resolved spec", "spec", render_html_table(["field", "value", "from"], cells))
 
 
 def _render_value_origin(value: Mapping[str, Any]) -> Markup:
     line = f", line {value['line']}" if value.get("line") else ""
-    return render_element("span", f"{value.get('origin', '')}{line}", class_="soft" if value.get("origin") == "default" else None)
+    origin = value.get("origin", "")
+    return render_element("span", f"{origin}{line}", class_="soft" if origin == "default" else None)

@@ -1,1 +1,1 @@
-"""One module a kind of stage, each a function from folders to a folder: `run(job)`."""
+"""One module per stage kind, each with a `run(job)` that reads input folders and writes an output folder."""

@@ -1,4 +1,4 @@
-"""Collect what advice rests on: the training rows in numbers, and the trials of what exists already."""
+"""Collect the basis of `factory advise`: statistics of the training rows, and the baseline trials."""
 
 from __future__ import annotations
 
@@ -14,42 +14,46 @@ from factory.review import RowContent
 from factory.stages.job import StageJob
 
 MAX_COUNTED_LABELS = 500
-"""More different answers than these are texts."""
+"""With more distinct answers, they are counted as texts, not labels."""
 
 
 def run(job: StageJob) -> None:
     """Write `advice.json`."""
     task = job.load_task()
     content = RowContent.from_task(task)
-    inputs, answers, made, count = array("L"), array("L"), 0, 0
+    inputs, answers, synthetic, count = array("L"), array("L"), 0, 0
     labels: Counter[str] = Counter()
     for count, row in enumerate(job.open_input_rows("curate", f"{TRAIN}.jsonl"), 1):  # noqa: B007
         inputs.append(_count_nested_words(content.select_inputs(row).values()))
         answers.append(_count_nested_words(content.select_answer(row).values()))
-        made += bool(row.provenance.generator)
+        synthetic += bool(row.provenance.generator)
         if task.output_type == "labels" or len(labels) <= MAX_COUNTED_LABELS:
             labels["; ".join(map(str, content.select_answer(row).values()))] += 1
-    few = task.output_type == "labels" or (1 < len(labels) <= min(MAX_COUNTED_LABELS, count // 4))
-    counts = labels if few else Counter[str]()
-    legs = [ContenderEstimate(**read_json(folder / "baseline_trial.json")) for role, folder in job.inputs.items() if role.startswith("baseline_trial[")]
+    has_labels = task.output_type == "labels" or (1 < len(labels) <= min(MAX_COUNTED_LABELS, count // 4))
+    counts = labels if has_labels else Counter[str]()
+    trials = [
+        ContenderEstimate(**read_json(folder / "baseline_trial.json"))
+        for role, folder in job.inputs.items() if role.startswith("baseline_trial[")
+    ]
     write_json(job.out / "advice.json", Survey(
         rows=count, validation=read_json(job.inputs["freeze"] / "freeze.json")["counts"]["validation"],
-        made=round(made / count, 6) if count else 0.0, labels=len(counts), rarest=min(counts.values(), default=0),
-        thin=sum(rows < MIN_ROWS_PER_LABEL for rows in counts.values()), input_words=_compute_length_quantiles(inputs), answer_words=_compute_length_quantiles(answers),
+        made=round(synthetic / count, 6) if count else 0.0, labels=len(counts), rarest=min(counts.values(), default=0),
+        thin=sum(rows < MIN_ROWS_PER_LABEL for rows in counts.values()),
+        input_words=_compute_length_quantiles(inputs), answer_words=_compute_length_quantiles(answers),
         change=job.config["change"], metric=job.config["metric"], higher_is_better=job.config["higher_is_better"],
-        legs=tuple(legs),
+        legs=tuple(trials),
     ).to_json())
 
 
 def _count_nested_words(value: object) -> int:
-    """Words of a text, or of all texts in a list or another collection of them."""
+    """Count the words of a text, or of all texts in a nested collection."""
     if isinstance(value, str):
         return len(value.split())
     return sum(map(_count_nested_words, value)) if isinstance(value, Iterable) else 0
 
 
 def _compute_length_quantiles(lengths: Sequence[int]) -> tuple[int, int]:
-    """The median and the 95th percentile."""
+    """Return the median and the 95th percentile; zeros for no lengths."""
     if not lengths:
         return (0, 0)
     ordered = sorted(lengths)

@@ -1,38 +1,28 @@
-"""One contender answers the frozen test rows."""
+"""Let one contender answer the held-out test rows (frozen)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import cast
 
-from factory.api import (
-    TEST,
-    TRAIN,
-    VALIDATION,
-    Answer,
-    AnswerJob,
-    Contender,
-    Eval,
-    Row,
-    ScoreJob,
-    Scores,
-    ValidationScorer,
-)
-from factory.api.jobs import raise_no_validation_scorer
+from factory.api import TEST, TRAIN, VALIDATION, Answer, AnswerJob, Contender, Eval, Row, ScoreJob, Scores
+from factory.api.jobs import ValidationScorer, raise_no_validation_scorer
 from factory.data.rows import write_json, write_jsonl
 from factory.errors import PluginError
 from factory.stages.job import StageJob, guard_plugin_call, iterate_checked_values
 
 
 def run(job: StageJob) -> None:
-    """Write `answers.jsonl`, one line a test row in their order, and `answer.json`."""
+    """Write `answers.jsonl`, one line per test row in their order, and `answer.json`."""
     contender = cast(Contender, job.make_plugin("contender", job.config["contender"]))
     rows = job.open_input_rows("freeze", f"{TEST}.jsonl")
     adapter = job.inputs["train"] / "adapter" if contender.uses_adapter else None
-    train, validation = job.open_input_rows("curate", f"{TRAIN}.jsonl"), job.open_input_rows("freeze", f"{VALIDATION}.jsonl")
+    train = job.open_input_rows("curate", f"{TRAIN}.jsonl")
+    validation = job.open_input_rows("freeze", f"{VALIDATION}.jsonl")
+    scorer = build_validation_scorer(job, train) if contender.uses_validation_score else raise_no_validation_scorer
     work = AnswerJob(
-        **job.build_job_fields(), rows=rows, train=train, validation=validation, base=job.load_base(), task=job.load_task(),
-        objective=job.load_objective(), adapter=adapter, validation_scorer=build_validation_judge(job, train) if contender.uses_validation_score else raise_no_validation_scorer,
+        **job.build_job_fields(), rows=rows, train=train, validation=validation, base=job.load_base(),
+        task=job.load_task(), objective=job.load_objective(), adapter=adapter, validation_scorer=scorer,
     )
     with guard_plugin_call(contender, rows, train, validation, work.tables):
         answers = list(iterate_checked_values(contender, "answer", contender.answer(work), Answer))
@@ -41,25 +31,25 @@ def run(job: StageJob) -> None:
     if missing or len(answers) != len(rows):
         raise PluginError(
             f"contender {contender.kind!r}: {len(answers)} answers to {len(rows)} rows"
-            + (f"; none to {missing[0]!r}" if missing else "")
+            + (f"; none to row {missing[0]!r}" if missing else "")
         )
     write_jsonl(job.out / "answers.jsonl", ({"id": row.id, "output": by_id[row.id].output} for row in rows))
     write_json(job.out / "answer.json", {"contender": contender.kind, "rows": len(rows), "facts": work.facts})
 
 
-def build_validation_judge(job: StageJob, train: Sequence[Row]) -> ValidationScorer:
-    """What answers to validation rows are worth: the mean of the metric that the gate reads."""
+def build_validation_scorer(job: StageJob, train: Sequence[Row]) -> ValidationScorer:
+    """Return a function that scores answers to validation rows: the mean of the gate's metric, higher is better."""
     judge = cast(Eval, job.make_plugin("eval", job.config["judge"]))
     name = job.config["metric"] or judge.primary_metric
     metric = next(metric for metric in judge.metrics if metric.name == name)
     common = job.build_job_fields()
 
-    def worth(rows: Sequence[Row], answers: Sequence[Answer]) -> float:
-        said = {answer.id: answer for answer in answers}
+    def compute_score(rows: Sequence[Row], answers: Sequence[Answer]) -> float:
+        by_id = {answer.id: answer for answer in answers}
         with guard_plugin_call(judge, rows):
-            work = ScoreJob(**common, rows=rows, answers=said, train=train)
+            work = ScoreJob(**common, rows=rows, answers=by_id, train=train)
             scores = list(iterate_checked_values(judge, "score", judge.score(work), Scores))
-        mean = sum(each.values[metric.name] for each in scores) / len(scores)
+        mean = sum(row_scores.values[metric.name] for row_scores in scores) / len(scores)
         return mean if metric.higher_is_better else -mean
 
-    return worth
+    return compute_score

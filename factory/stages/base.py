@@ -9,12 +9,13 @@ from factory.stages.job import StageJob
 
 
 def run(job: StageJob) -> None:
-    """Write `model/` and `base.json`. Wheels stay in the home's cache, so that a rebuild needs no network."""
+    """Write `model/` and `base.json`. Wheels are kept in the cache, so that a rebuild needs no network."""
     facts = models.resolve_base(
-        job.config["student"], job.root, job.out, job.report, cache=job.home / "cache" / "wheels", convert=_convert_gguf_file
+        job.config["student"], job.root, job.out, job.report,
+        cache=job.home / "cache" / "wheels", convert=_convert_gguf_file,
     )
     if facts["licence"] == "unknown":
-        job.report.note(f"{facts['id']} states no licence; find out before anything made from it is used", warning=True)
+        job.report.note(f"{facts['id']} states no licence; check it before you use the result", warning=True)
 
 
 def _convert_gguf_file(file: Path, out: Path) -> None:

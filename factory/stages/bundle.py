@@ -1,4 +1,4 @@
-"""Lay the bundle out: the adapter as plain libraries load it, with its card, its evidence, and what targets need."""
+"""Write the bundle: the adapter in the layout of plain libraries, model card, evidence, and target exports."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from factory.errors import InputError
 from factory.stages.job import StageJob, guard_plugin_call
 
 EVIDENCE_STAGES = ("gather", "freeze", "curate", "train", "score", "gate")
-"""Stages whose JSON the bundle tells."""
+"""Stages whose JSON goes into the bundle."""
 
 
 def run(job: StageJob) -> None:
-    """Write the bundle's folder, sealed by its manifest."""
+    """Write the bundle; its manifest lists the digest of every file."""
     objective, task = job.load_objective(), job.load_task()
     evidence = _collect_bundle_evidence(job, objective, task)
     lines = read_jsonl(job.inputs[f"answer[{evidence.tuned}]"] / "answers.jsonl")
@@ -25,24 +25,28 @@ def run(job: StageJob) -> None:
     bundle.copy_adapter_files(job.out, evidence)
     with guard_plugin_call(objective):
         objective.export_files(
-            ModelJob(**job.build_job_fields(), rows=(), base=job.load_base(), task=task, adapter=evidence.adapter), job.out
+            ModelJob(**job.build_job_fields(), rows=(), base=job.load_base(), task=task, adapter=evidence.adapter),
+            job.out
         )
-    facts = bundle.write_bundle_evidence(job.out, evidence, job.open_input_rows("freeze", f"{TEST}.jsonl"), job.read_side_tables(), answers)
+    test_rows = job.open_input_rows("freeze", f"{TEST}.jsonl")
+    facts = bundle.write_bundle_evidence(job.out, evidence, test_rows, job.read_side_tables(), answers)
     _export_to_targets(job, facts)
+    # Paths that must not occur in the bundle's files; short ones such as /tmp are not telling.
     private = [path for path in (job.out, job.home, job.root, *job.inputs.values()) if len(path.parts) > 2]
-    sealed = bundle.finish_bundle(job.out, evidence, facts, private)
-    job.report.note(f"bundle {sealed['digest'][:12]}: {len(sealed['files'])} files")
+    manifest = bundle.finish_bundle(job.out, evidence, facts, private)
+    job.report.note(f"bundle {manifest['digest'][:12]}: {len(manifest['files'])} files")
 
 
 def _collect_bundle_evidence(job: StageJob, objective: Objective, task: Task) -> bundle.BundleInputs:
     base = read_json(job.inputs["base"] / "base.json")
-    said = {role: read_json(job.inputs[role] / f"{role}.json") for role in EVIDENCE_STAGES}
+    outputs = {role: read_json(job.inputs[role] / f"{role}.json") for role in EVIDENCE_STAGES}
     return bundle.BundleInputs(
         name=job.config["name"],
         task={"kind": task.kind, "version": task.version},
         objective={
-            "objective": {"kind": objective.kind, "version": objective.version}, "answers": objective.output_type,
-            "loader": objective.loader_class, "heads": sorted(objective.modules_to_save),
+            "objective": {"kind": objective.kind, "version": objective.version},
+            "answers": objective.output_type, "loader": objective.loader_class,
+            "heads": sorted(objective.modules_to_save),
         },
         settings={"rank": job.config["adapter"]["rank"], "alpha": job.config["adapter"]["alpha"]},
         templates=task.get_templates(),
@@ -51,15 +55,15 @@ def _collect_bundle_evidence(job: StageJob, objective: Objective, task: Task) ->
         model=job.inputs["base"] / "model",
         adapter=job.inputs["train"] / "adapter",
         base=base,
-        data={**said["freeze"]["digests"], TRAIN: identity.digest_file(job.inputs["curate"] / f"{TRAIN}.jsonl")},
+        data={**outputs["freeze"]["digests"], TRAIN: identity.digest_file(job.inputs["curate"] / f"{TRAIN}.jsonl")},
         targets=tuple(block["kind"] for block in job.config["targets"]),
         review=_summarise_expert_review(job),
-        **said,
+        **outputs,
     )
 
 
 def _summarise_expert_review(job: StageJob) -> dict[str, Any]:
-    """What experts said of the training rows; nothing where nobody was to be asked. Their names stay at home."""
+    """Return the review without the names of reviewers; empty without a review."""
     file = job.inputs["curate"] / "review.json"
     if not file.is_file():
         return {}
@@ -69,14 +73,14 @@ def _summarise_expert_review(job: StageJob) -> dict[str, Any]:
 
 
 def _pin_spec_base(spec: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any]:
-    """The resolved spec with its base named by content: a path means nothing elsewhere."""
-    named = copy.deepcopy(dict(spec))
-    named["models"] = {**named.get("models", {}), "student": base["source"]}
-    return named
+    """Return the spec with the resolved source of its base, as a local path means nothing elsewhere."""
+    pinned = copy.deepcopy(dict(spec))
+    pinned["models"] = {**pinned.get("models", {}), "student": base["source"]}
+    return pinned
 
 
 def _export_to_targets(job: StageJob, facts: Mapping[str, Any]) -> None:
-    """Let every target write its folder. Raises InputError when one can not serve this bundle."""
+    """Let every target write its export. Raises InputError if one cannot serve this bundle."""
     for block in job.config["targets"]:
         target = cast(Target, job.make_plugin("target", block))
         reason = target.explain_refusal(facts)
@@ -85,7 +89,8 @@ def _export_to_targets(job: StageJob, facts: Mapping[str, Any]) -> None:
         out = job.out / "exports" / target.kind
         out.mkdir(parents=True)
         with guard_plugin_call(target):
-            target.export(ExportJob(**job.build_job_fields(), bundle=job.out, base=job.load_base(), manifest=facts, out=out))
+            fields = job.build_job_fields()
+            target.export(ExportJob(**fields, bundle=job.out, base=job.load_base(), manifest=facts, out=out))
         if not any(out.iterdir()):
             out.rmdir()
             if not any(out.parent.iterdir()):

@@ -1,4 +1,4 @@
-"""Reload the bundle in a fresh process by a plain library, and compare it with the model that was judged."""
+"""Certification: load the bundle with a plain library in a fresh process, and compare it with the judged model."""
 
 from __future__ import annotations
 
@@ -20,36 +20,38 @@ from factory.errors import FactoryError
 from factory.stages.job import StageJob
 
 NUMBER_TOLERANCE = 0.02
-"""Largest difference that counts as the same answer, as a share of the largest number answered. The judged model may
-have run in bfloat16, whose 8 bits of precision add up to about 1 %; the plain library runs in float32."""
+"""Largest accepted difference of numbers, as a share of the largest number. The judged model may have run in bfloat16,
+whose 8 bits of precision add up to about 1 %; the plain library runs in float32."""
 TEXT_TOLERANCE = 0.5
-"""How far texts may be from the judged ones, as a share of how far they are from the untuned base's. Where two tokens
-are almost equally likely a rounding chooses, and what follows is another text, though of the same model."""
+"""Largest accepted distance of texts, as a share of their distance from the untuned base's. If two tokens are almost
+equally likely, rounding decides, and the texts differ from there on although the model is the same."""
 
 
 class CertificationError(FactoryError):
-    """The bundle does not answer as the model that was judged."""
+    """The bundle does not answer like the judged model."""
 
 
 def run(job: StageJob) -> None:
-    """Write `certify.json`; raise CertificationError with the fact that failed."""
+    """Write `certify.json`. Raises CertificationError with the first check that failed."""
     folder = job.inputs["bundle"]
     problems = bundle.verify_bundle(folder)
     if problems:
-        raise CertificationError(f"the bundle changed since it was written: {problems[0]}")
+        raise CertificationError(f"the bundle was changed after it was written: {problems[0]}")
     golden = bundle.read_golden(folder)
-    said = _answer_in_fresh_process(job, folder)
+    reply = _answer_in_fresh_process(job, folder)
     gated = [golden.answers[row.id].output for row in golden.rows]
-    facts = certify_answers(gated, said["tuned"], said["untuned"], said["modules"], bundle.load_manifest(folder)["modules"])
-    write_json(job.out / "certify.json", {**facts, "passed": True, "rows": len(gated), "library": said["library"]})
+    modules = bundle.load_manifest(folder)["modules"]
+    facts = certify_answers(gated, reply["tuned"], reply["untuned"], reply["modules"], modules)
+    write_json(job.out / "certify.json", {**facts, "passed": True, "rows": len(gated), "library": reply["library"]})
 
 
 def certify_answers(
     gated: Sequence[Any], tuned: Sequence[Any], untuned: Sequence[Any], modules: int, expected: int
 ) -> dict[str, Any]:
-    """The facts of a certificate: `tuned` is what the bundle answers, `untuned` the base, `gated` what was judged.
+    """Return the facts of a certificate from the answers of the bundle, the untuned base, and the judged model
+    (`gated`).
 
-    Raises CertificationError when the bundle is not the judged model, or its adapter does nothing.
+    Raises CertificationError if the bundle is not the judged model, or its adapter has no effect.
     """
     texts = all(isinstance(output, str) for output in gated)
     gap, change = (_measure_answer_gap(one, other, gated, texts) for one, other in ((gated, tuned), (tuned, untuned)))
@@ -60,7 +62,7 @@ def certify_answers(
         raise CertificationError("the adapter does not change the answers: the plain library loaded the base alone")
     if gap > tolerance:
         raise CertificationError(
-            f"the bundle answers the golden rows differently from the judged model: by {gap:.2%}, over {tolerance:.0%}"
+            f"the bundle's answers to the golden rows differ from the judged model's by {gap:.2%}, over {tolerance:.0%}"
         )
     if gap > change:
         raise CertificationError(
@@ -73,8 +75,8 @@ def certify_answers(
 
 
 def _measure_answer_gap(one: Sequence[Any], other: Sequence[Any], gated: Sequence[Any], texts: bool) -> float:
-    """How far two lists of outputs are apart: texts by the mean share of their words that differ, others as a share of
-    the largest number answered.
+    """Return the distance of two lists of outputs: for texts the mean share of words that differ, else the largest
+    difference as a share of the largest number.
     """
     if texts:
         return sum(map(compute_text_distance, one, other)) / len(gated)
@@ -82,12 +84,12 @@ def _measure_answer_gap(one: Sequence[Any], other: Sequence[Any], gated: Sequenc
 
 
 def compute_text_distance(one: str, other: str) -> float:
-    """The share of the words of two texts that are not in common, in order: 0 for equal texts, 1 for unlike ones."""
+    """Return the share of words that two texts do not have in common, in order: 0 for equal texts, at most 1."""
     return 1.0 - SequenceMatcher(None, one.split(), other.split(), autojunk=False).ratio() if one != other else 0.0
 
 
 def compute_answer_difference(one: Any, other: Any) -> float:
-    """The largest difference of two answers: numbers by their distance, anything else by being equal (0) or not."""
+    """Return the largest difference of two answers. Values that are not numbers count 0 if equal, else at least 1."""
     if isinstance(one, (int, float)) and isinstance(other, (int, float)):
         return abs(float(one) - float(other))
     if isinstance(one, Mapping) and isinstance(other, Mapping) and one.keys() == other.keys():
@@ -102,7 +104,7 @@ def _is_json_list(value: Any) -> bool:
 
 
 def _find_largest_number(value: Any) -> float:
-    """The largest number, by size, in a JSON value; 0 when there is none."""
+    """Return the largest absolute number in a JSON value; 0 if there is none."""
     if isinstance(value, (int, float)):
         return abs(float(value))
     children = value.values() if isinstance(value, Mapping) else value if _is_json_list(value) else ()
@@ -110,7 +112,7 @@ def _find_largest_number(value: Any) -> float:
 
 
 def _answer_in_fresh_process(job: StageJob, folder: Path) -> dict[str, Any]:
-    """What a fresh interpreter says: outputs in the order of the golden rows, with and without the bundle."""
+    """Answer the golden rows in a fresh interpreter, with and without the adapter."""
     work = job.work / "certify"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
@@ -126,28 +128,30 @@ def _answer_in_fresh_process(job: StageJob, folder: Path) -> dict[str, Any]:
     with (work / "log").open("wb") as log:
         code = subprocess.run(
             [sys.executable, "-m", "factory.stages.certify_child", str(work / "request.json")],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=work, env=_build_offline_environment(work / "hub"), check=False,
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=work,
+            env=_build_offline_environment(work / "hub"), check=False,
         ).returncode
     if code != 0:
-        words = [line for line in (work / "log").read_text(errors="replace").splitlines() if line.strip()]
-        raise CertificationError(f"the plain library could not load and ask the bundle: {words[-1] if words else code}")
+        lines = [line for line in (work / "log").read_text(errors="replace").splitlines() if line.strip()]
+        raise CertificationError(f"the plain library could not load the bundle: {lines[-1] if lines else code}")
     reply: dict[str, Any] = read_json(work / "reply.json")
     return reply
 
 
 def _build_offline_environment(hub: Path) -> dict[str, str]:
-    """An environment in which hub ids resolve to our base and nothing can be fetched."""
-    there = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    paths = [str(Path(factory.__file__).parents[1]), *(os.path.abspath(path) for path in there if path)]
-    ours = {
+    """Return an environment in which hub ids resolve to the resolved base, and downloads are off."""
+    # The child runs in another folder: relative entries must become absolute.
+    entries = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    paths = [str(Path(factory.__file__).parents[1]), *(os.path.abspath(path) for path in entries if path)]
+    offline = {
         "HF_HUB_CACHE": str(hub), "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false",
         "PYTHONPATH": os.pathsep.join(filter(None, paths)),
     }
-    return {**{k: v for k, v in os.environ.items() if k != "SENTENCE_TRANSFORMERS_HOME"}, **ours}
+    return {**{k: v for k, v in os.environ.items() if k != "SENTENCE_TRANSFORMERS_HOME"}, **offline}
 
 
 def order_golden_outputs(answers: Sequence[Answer], ids: Sequence[str]) -> list[Any]:
-    """The outputs in the order of these row ids. Raises CertificationError for a row without an answer."""
+    """Return the outputs in the order of the row ids. Raises CertificationError for a row without an answer."""
     by_id = {answer.id: answer.output for answer in answers}
     missing = [name for name in ids if name not in by_id]
     if missing:

@@ -1,4 +1,4 @@
-"""The fresh process of certify: load the bundle by its plain library, answer the golden rows, write them down."""
+"""The fresh process of certify: loads the bundle with its plain library and writes its answers to the golden rows."""
 
 from __future__ import annotations
 
@@ -19,29 +19,30 @@ from factory.stages.certify import order_golden_outputs
 
 
 def answer_golden_rows(request: dict[str, Any], registry: Registry) -> dict[str, Any]:
-    """Ask the bundle, then the base alone, for the golden rows."""
+    """Answer the golden rows with the bundle, then with the base alone."""
     config, folder = request["config"], Path(request["bundle"])
     golden = read_golden(folder)
     task = cast(Task, registry.make_plugin("task", config["task"]))
     objective = cast(Objective, registry.make_plugin("objective", config["objective"]))
     base = Base(Path(request["base"]), **request["base_facts"])
 
-    def plain(adapter: Path | None) -> Any:
+    def answer(adapter: Path | None) -> Any:
         return objective.generate_reference_answers(ModelJob(
             seed=int(config["seed"]), report=NoOpReporter(), root=Path(request["root"]), tables=golden.tables,
             rows=golden.rows, base=base, task=task, adapter=adapter,
         ))
 
     ids = [row.id for row in golden.rows]
-    tuned, untuned = plain(folder), plain(None)
+    tuned, untuned = answer(folder), answer(None)
     return {
-        "tuned": order_golden_outputs(tuned.answers, ids), "untuned": order_golden_outputs(untuned.answers, ids),
+        "tuned": order_golden_outputs(tuned.answers, ids),
+        "untuned": order_golden_outputs(untuned.answers, ids),
         "modules": tuned.modules, "library": tuned.library,
     }
 
 
 def _exit_with_parent(parent: int) -> None:
-    """End when the worker does: a killed build leaves nobody behind."""
+    """Exit when the worker exits, so that a killed build leaves no process behind."""
     while os.getppid() == parent:
         time.sleep(1)
     os._exit(1)

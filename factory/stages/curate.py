@@ -40,7 +40,9 @@ class _CurationState:
         """Let the rows that stay go on, changed where a decision says so."""
         said = {decision.id: decision for decision in decisions}
         gone = {name: decision for name, decision in said.items() if not decision.kept}
-        came, self.rows = self.rows, [_apply_row_decision(said.get(row.id), row) for row in self.rows if row.id not in gone]
+        came, self.rows = self.rows, [
+            _apply_row_decision(said.get(row.id), row) for row in self.rows if row.id not in gone
+        ]
         changed = Counter(decision.why for decision in said.values() if decision.kept and decision.row is not None)
         for row in came:
             if row.id in gone:
@@ -58,7 +60,9 @@ def run(job: StageJob) -> None:
     """
     curation = _CurationState(list(job.open_input_rows("synthesize", f"{TRAIN}.jsonl")))
     frozen = [row for part in (TEST, VALIDATION) for row in job.open_input_rows("freeze", f"{part}.jsonl")]
-    offered, nearness = cache(lambda: RowsJob(**job.build_job_fields(), base=job.load_base(), task=job.load_task())), _build_leakage_nearness(job)
+    offered, nearness = cache(
+        lambda: RowsJob(**job.build_job_fields(), base=job.load_base(), task=job.load_task())
+    ), _build_leakage_nearness(job)
     came, shared = len(curation.rows), find_repeated_texts(curation.rows, frozen, nearness.text_columns)
     for block in job.config["curators"]:
         curator = cast(Curator, job.make_plugin("curator", block))
@@ -146,7 +150,9 @@ def _summarise_row_origins(job: StageJob, rows: Sequence[Row]) -> dict[str, Any]
     """Licences and generators of the rows that stay; where rows were made from others, of those too."""
     made = any(row.provenance.parents for row in rows)
     tables = [row for table in job.read_side_tables().values() for row in table.values()] if made else []
-    others = [*job.open_input_rows("freeze", f"{TRAIN}.jsonl"), *job.open_input_rows("synthesize", f"{TRAIN}.jsonl"), *tables] if made else []
+    others = [
+        *job.open_input_rows("freeze", f"{TRAIN}.jsonl"), *job.open_input_rows("synthesize", f"{TRAIN}.jsonl"), *tables
+    ] if made else []
     return {"licences": count_licences(rows, others), "generators": count_generators(rows)}
 
 

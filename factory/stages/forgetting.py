@@ -15,7 +15,8 @@ CONFIDENCE = 0.95
 
 
 def run(job: StageJob) -> None:
-    """Write `items.jsonl`, a line an item, and `forgetting.json` with each suite's means and their paired difference."""
+    """Write `items.jsonl`, a line an item, and `forgetting.json` with each suite's means and their paired
+    difference."""
     probe = cast(Probe, job.make_plugin("eval", job.config["probe"]))
     work = ProbeJob(**job.build_job_fields(), base=job.load_base(), adapter=job.inputs["train"] / "adapter")
     with guard_plugin_call(probe):
@@ -40,6 +41,7 @@ def _summarise_probe_suite(name: str, items: Sequence[ProbeResult], seed: int) -
     )
     base, tuned = (sum(getattr(item, side) for item in items) / len(items) for side in ("base", "tuned"))
     return {
-        "suite": name, "n": len(items), "base": round(base, statistics.DIGITS), "tuned": round(tuned, statistics.DIGITS),
+        "suite": name, "n": len(items), "base": round(base, statistics.DIGITS),
+        "tuned": round(tuned, statistics.DIGITS),
         "difference": found.mean, "low": found.low, "high": found.high,
     }

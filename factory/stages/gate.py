@@ -18,11 +18,14 @@ def run(job: StageJob) -> None:
     metrics = {metric["name"]: Metric(**metric) for metric in scored["metrics"]}
     compared = [name for name in scored["contenders"] if name not in job.config["shown"]]
     rows = {name: list(read_jsonl(job.inputs["score"] / f"{name}.jsonl")) for name in compared}
-    probes = [read_json(folder / "forgetting.json") for role, folder in job.inputs.items() if role.startswith("forgetting[")]
+    probes = [
+        read_json(folder / "forgetting.json") for role, folder in job.inputs.items() if role.startswith("forgetting[")
+    ]
     leaks = count_remaining_leaks(read_json(job.inputs["curate"] / "curate.json")["leakage"])
     metric = metrics[gate.metric or scored["primary"]]
     write_json(job.out / "gate.json", decide_verdict(
-        rows, metric, gate, prompted=job.config["prompted"], leaked=leaks, probes=probes, refused=_list_review_refusals(job),
+        rows, metric, gate, prompted=job.config["prompted"], leaked=leaks, probes=probes,
+        refused=_list_review_refusals(job),
     ))
 
 

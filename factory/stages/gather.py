@@ -67,7 +67,10 @@ def _gather_source(job: StageJob, source: Source, files: dict[str, RowWriter], s
     counts: Counter[str] = Counter()
     licences: set[str] = set()
     skipped = SkippedRecords() if job.config.get("on_error") == "skip" else None
-    work = Job(job.seed, job.report, job.root, kit_loader=load_toolbox, models=job.load_further_models(), teacher_factory=job.open_teacher)
+    work = Job(
+        job.seed, job.report, job.root, kit_loader=load_toolbox, models=job.load_further_models(),
+        teacher_factory=job.open_teacher
+    )
     if skipped is not None:
         work = replace(work, bad_record_handler=skipped.add_skipped)
     with guard_plugin_call(source):

@@ -58,7 +58,8 @@ class StageJob:
     def build_job_fields(self) -> dict[str, Any]:
         """What every plugin's job carries."""
         return {
-            "seed": self.seed, "report": self.report, "root": self.root, "tables": self.read_side_tables(), "kit_loader": load_toolbox,
+            "seed": self.seed, "report": self.report, "root": self.root, "tables": self.read_side_tables(),
+            "kit_loader": load_toolbox,
             "models": self.load_further_models(), "teacher_factory": self.open_teacher,
         }
 

@@ -48,10 +48,14 @@ def iterate_checked_values(plugin: Plugin, method: str, values: Any, wanted: typ
     """
     name = f"{plugin.role} {plugin.kind!r}"
     if not isinstance(values, Iterable):
-        raise PluginError(f"{name}: {method} gave {_describe_value_type(values)}; it must yield a {wanted.__name__} for each row")
+        raise PluginError(
+            f"{name}: {method} gave {_describe_value_type(values)}; it must yield a {wanted.__name__} for each row"
+        )
     for value in values:
         if not isinstance(value, wanted):
-            raise PluginError(f"{name}: {method} gave {_describe_value_type(value)} where a {wanted.__name__} is wanted")
+            raise PluginError(
+                f"{name}: {method} gave {_describe_value_type(value)} where a {wanted.__name__} is wanted"
+            )
         yield value
 
 

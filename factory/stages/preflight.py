@@ -26,7 +26,10 @@ def run(job: StageJob) -> None:
         raise InputError("no training rows are left after curation; look at its funnel")
     findings = _collect_audit_findings(job, rows)
     limits: Mapping[str, float] = job.config["limits"]
-    checks = [_evaluate_preflight_check(name, findings, limits.get(name, 0.0), len(rows)) for name in sorted({*limits, *_collect_check_names(findings)})]
+    checks = [
+        _evaluate_preflight_check(name, findings, limits.get(name, 0.0), len(rows))
+        for name in sorted({*limits, *_collect_check_names(findings)})
+    ]
     for check in checks:
         if check["rows"]:
             job.report.note(_describe_failed_check(check, len(rows)), warning=not check["passed"])

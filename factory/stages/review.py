@@ -32,7 +32,10 @@ def run(job: StageJob) -> None:
     step = fates.build_funnel_step(kept)
     held = step["reasons"].get(HELD_BACK_REASON, 0)
     facts = {**review.summarise_review(rows, content, decided), "torn": words.torn_lines, "held": held, "kept": kept}
-    write_jsonl(job.out / "dropped.jsonl", chain(read_jsonl(job.inputs["curate"] / "dropped.jsonl"), fates.iterate_rejected_rows()))
+    write_jsonl(
+        job.out / "dropped.jsonl",
+        chain(read_jsonl(job.inputs["curate"] / "dropped.jsonl"), fates.iterate_rejected_rows())
+    )
     curated = read_json(job.inputs["curate"] / "curate.json")
     curated["funnel"] = [*curated["funnel"], step]
     write_json(job.out / "curate.json", curated)
@@ -46,7 +49,8 @@ class _ReviewOutcomes:
     """What becomes of each row: what experts decided, and where `hold` says so a doubtful one waits for them."""
 
     def __init__(
-        self, rows: Sequence[Row], content: review.RowContent, decided: Mapping[str, Mapping[str, review.ReviewDecision]], *,
+        self, rows: Sequence[Row], content: review.RowContent,
+        decided: Mapping[str, Mapping[str, review.ReviewDecision]], *,
         hold: bool,
     ) -> None:
         self.rows, self.content, self.hold = rows, content, hold

@@ -42,7 +42,9 @@ def run(job: StageJob) -> None:
             ))
             for metric in metrics
         }
-        job.report.report_progress(len(contenders), sum(role.startswith("answer[") for role in job.inputs), "contenders")
+        job.report.report_progress(
+            len(contenders), sum(role.startswith("answer[") for role in job.inputs), "contenders"
+        )
     write_json(job.out / "score.json", {
         "metrics": [asdict(metric) for metric in metrics], "contenders": contenders, "confidence": CONFIDENCE,
         "primary": evals[0].primary_metric, "totals": totals, "tables": tables,

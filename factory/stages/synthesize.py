@@ -32,7 +32,9 @@ def run(job: StageJob) -> None:
     write_json(job.out / "synthesize.json", {"steps": steps, "rows": len(open_rows(job.out / TRAIN_FILE))})
 
 
-def _run_synthesis_step(synthesizer: Synthesizer, given: Mapping[str, Any], before: Path, after: Path) -> dict[str, Any]:
+def _run_synthesis_step(
+    synthesizer: Synthesizer, given: Mapping[str, Any], before: Path, after: Path
+) -> dict[str, Any]:
     """Have one synthesizer read the rows of a file, and write them with its own to another; what it did."""
     rows = open_rows(before)
     with guard_plugin_call(synthesizer, rows, given["tables"]):

@@ -17,7 +17,8 @@ def run(job: StageJob) -> None:
     out.mkdir()
     work = FitJob(
         **job.build_job_fields(),
-        rows=job.open_input_rows("curate", f"{TRAIN}.jsonl"), validation=job.open_input_rows("freeze", f"{VALIDATION}.jsonl"),
+        rows=job.open_input_rows("curate", f"{TRAIN}.jsonl"),
+        validation=job.open_input_rows("freeze", f"{VALIDATION}.jsonl"),
         base=job.load_base(), task=job.load_task(), adapter=Adapter(**job.config["adapter"]),
         train=TrainingArgs(**job.config["train"]), out=out, work=job.work,
     )

@@ -1,1 +1,1 @@
-"""What every renderer shows, said once; the command line, the TUI and the HTML report draw it."""
+"""Presentation shared by the command line, the terminal interface and the HTML reports."""

@@ -36,7 +36,8 @@ LogitsReader = Callable[[Encoder], "Numbers"]
 
 
 def tune_after_training(
-    job: FitJob, start: Mapping[str, Tensor], labels: int, right: Sequence[int], read: LogitsReader, shares: Sequence[float],
+    job: FitJob, start: Mapping[str, Tensor], labels: int, right: Sequence[int], read: LogitsReader,
+    shares: Sequence[float],
     wanted: float,
 ) -> dict[str, Any]:
     """Rewrite the adapter in `job.out`, and say what was chosen.
@@ -66,7 +67,9 @@ def tune_after_training(
     return {**facts, **_report_calibration(job, logits, targets, temperature, wanted)}
 
 
-def _report_calibration(job: FitJob, logits: Numbers, right: NDArray[np.int64], temperature: float, wanted: float) -> dict[str, Any]:
+def _report_calibration(
+    job: FitJob, logits: Numbers, right: NDArray[np.int64], temperature: float, wanted: float
+) -> dict[str, Any]:
     """The facts of the temperature and of the threshold below which to abstain, also as a note."""
     before, after = _measure_calibration(logits, right), _measure_calibration(logits / temperature, right)
     least, coverage = find_abstention_threshold(*compute_confidences(logits / temperature, right), wanted)

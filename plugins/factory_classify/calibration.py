@@ -42,7 +42,9 @@ def fit_temperature(logits: Numbers, right: Whole) -> float:
     def loss(power: float) -> float:
         return compute_nll(logits / exp(power), right)
 
-    found = minimize_scalar(loss, bounds=(-MAX_LOG_TEMPERATURE, MAX_LOG_TEMPERATURE), method="bounded", options={"xatol": 1e-4})
+    found = minimize_scalar(
+        loss, bounds=(-MAX_LOG_TEMPERATURE, MAX_LOG_TEMPERATURE), method="bounded", options={"xatol": 1e-4}
+    )
     return float(exp(found.x))
 
 
@@ -61,7 +63,9 @@ def compute_confidences(logits: Numbers, right: Whole) -> tuple[list[float], lis
     return probabilities.max(axis=1).tolist(), (probabilities.argmax(axis=1) == right).tolist()
 
 
-def split_equal_mass_bins(confidences: Sequence[float], hits: Sequence[bool], count: int = BIN_COUNT) -> Iterator[CalibrationBin]:
+def split_equal_mass_bins(
+    confidences: Sequence[float], hits: Sequence[bool], count: int = BIN_COUNT
+) -> Iterator[CalibrationBin]:
     """Bins of equally many answers, the least sure first; fewer answers than bins make a bin each."""
     order = sorted(range(len(hits)), key=lambda i: (confidences[i], hits[i]))
     count = min(count, len(order))
@@ -77,7 +81,9 @@ def compute_ece(found: Sequence[CalibrationBin]) -> float:
     return sum(one.n * abs(one.confidence - one.accuracy) for one in found) / total if total else 0.0
 
 
-def find_abstention_threshold(confidences: Sequence[float], hits: Sequence[bool], accuracy: float) -> tuple[float, float]:
+def find_abstention_threshold(
+    confidences: Sequence[float], hits: Sequence[bool], accuracy: float
+) -> tuple[float, float]:
     """The least confidence such that answers at least so sure are right that often, and the share that is so sure.
 
     (1.0, 0.0) when no threshold is enough: then it would always abstain.

@@ -71,7 +71,9 @@ class ClassificationMetrics(Eval):
         pairs = Counter((str(row["label"]), pick_best_label(_get_checked_answer(job, row))[0]) for row in job.rows)
         wrong = sorted((-n, right, said) for (right, said), n in pairs.items() if right != said)
         return {
-            "per_class": [{name: _round_float(value) for name, value in one.items()} for one in _compute_per_class(job)],
+            "per_class": [
+                {name: _round_float(value) for name, value in one.items()} for one in _compute_per_class(job)
+            ],
             "reliability": [
                 {"bin": number, "confidence": round(one.confidence, 4), "accuracy": round(one.accuracy, 4), "n": one.n}
                 for number, one in enumerate(split_equal_mass_bins(sure, hits), 1)

@@ -73,7 +73,9 @@ class ClassificationObjective(Objective):
     @property
     def modules_to_save(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
         """The modules that are saved whole."""
-        return (head_init.CLASSIFIER_MODULE, head_init.POOLER_MODULE) if self.pooling == "mean" else (head_init.CLASSIFIER_MODULE,)
+        return (
+            head_init.CLASSIFIER_MODULE, head_init.POOLER_MODULE
+        ) if self.pooling == "mean" else (head_init.CLASSIFIER_MODULE,)
 
     def audit(self, job: ModelJob) -> Iterator[Finding]:
         texts = render_row_texts(job.task, job.rows)
@@ -96,17 +98,21 @@ class ClassificationObjective(Objective):
         head_init.initialise_head(learner.model, plain, headed, ids, torch.tensor(right), mean=mean, report=job.report)
         start = head_init.copy_head_parameters(learner.model, self.modules_to_save)
         result = kit.fit(
-            learner, list(zip(ids, right, strict=True)), build_classification_collator(kit), self._build_classification_loss(kit, right), job, modules_to_save=self.modules_to_save,
+            learner, list(zip(ids, right, strict=True)), build_classification_collator(kit),
+            self._build_classification_loss(kit, right), job, modules_to_save=self.modules_to_save,
             task_type="SEQ_CLS",
         )
         texts, known = render_row_texts(job.task, job.validation), find_label_indices(job.task, job.validation, labels)
         found = tune_after_training(
-            job, start, len(labels), known, lambda encoder: self._compute_text_logits(encoder, texts), sorted(self.kept), self.wanted
+            job, start, len(labels), known, lambda encoder: self._compute_text_logits(encoder, texts),
+            sorted(self.kept), self.wanted
         )
         write_label_config(job.base.folder, labels, job.out, found.get("abstain", {}).get("below"))
         return replace(result, facts={**result.facts, "labels": len(labels), **found})
 
-    def _build_classification_loss(self, kit: Kit, right: Sequence[int]) -> Callable[[nn.Module, ClassificationBatch], Tensor]:
+    def _build_classification_loss(self, kit: Kit, right: Sequence[int]) -> Callable[
+        [nn.Module, ClassificationBatch], Tensor
+    ]:
         import torch
 
         counts, weights = Counter(right), None
@@ -115,7 +121,8 @@ class ClassificationObjective(Objective):
 
         def value(model: nn.Module, batch: ClassificationBatch) -> Tensor:
             return torch.nn.functional.cross_entropy(
-                kit.compute_head_logits(model, batch.packed), batch.labels, weights, label_smoothing=self.label_smoothing
+                kit.compute_head_logits(model, batch.packed), batch.labels, weights,
+                label_smoothing=self.label_smoothing
             )
 
         return value
@@ -148,12 +155,16 @@ class ClassificationObjective(Objective):
         if job.adapter is None:
             labels = job.task.list_choices(job.rows)
             even = [1 / len(labels)] * len(labels)
-            return ReferenceAnswers(tuple(build_label_answer(row.id, labels, even) for row in job.rows), 0, self.loader_class)
+            return ReferenceAnswers(
+                tuple(build_label_answer(row.id, labels, even) for row in job.rows), 0, self.loader_class
+            )
         model, tokenizer = load_classifier(job.adapter)
         for row, text in zip(job.rows, texts, strict=True):
             asked = tokenizer(text, truncation=True, max_length=self.max_length, return_tensors="pt")
             shares = model(**asked).logits[0].detach().softmax(-1).tolist()
-            answers.append(build_label_answer(row.id, [model.config.id2label[place] for place in range(len(shares))], shares))
+            answers.append(
+                build_label_answer(row.id, [model.config.id2label[place] for place in range(len(shares))], shares)
+            )
         adapted = sum(1 for module in model.modules() if hasattr(module, "lora_A"))
         return ReferenceAnswers(tuple(answers), adapted, self.loader_class)
 

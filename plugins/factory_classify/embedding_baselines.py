@@ -114,7 +114,9 @@ class Knn(_EmbeddingBaseline):
         return np.log(shares + MIN_VOTE_SHARE)
 
 
-def classify_zero_shot(texts: Vectors, names: Vectors, temperature: float = _EmbeddingBaseline.default_temperature) -> Sequence[Sequence[float]]:
+def classify_zero_shot(
+    texts: Vectors, names: Vectors, temperature: float = _EmbeddingBaseline.default_temperature
+) -> Sequence[Sequence[float]]:
     """Probabilities of labels (rows, labels) by the cosine of a text and a label's own name."""
     import numpy as np
 

@@ -19,7 +19,9 @@ PROBABILITY_DIGITS = 6
 
 def build_label_answer(row: str, labels: Sequence[str], probabilities: Sequence[float]) -> Answer:
     """An answer out of the probabilities of all labels, in their order."""
-    return Answer(row, {label: round(float(p), PROBABILITY_DIGITS) for label, p in zip(labels, probabilities, strict=True)})
+    return Answer(
+        row, {label: round(float(p), PROBABILITY_DIGITS) for label, p in zip(labels, probabilities, strict=True)}
+    )
 
 
 def pick_best_label(answer: Answer) -> tuple[str, float]:

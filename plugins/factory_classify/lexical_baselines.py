@@ -70,7 +70,9 @@ class TfIdf(Contender):
             margins = _compute_margins(model, tried)
             temperature = fit_temperature(margins[known], np.array(right)[known])
         job.record_facts(strength=strength, temperature=round(temperature, 4), features=int(train.shape[1]))
-        probabilities = compute_softmax(_compute_margins(model, features.transform(render_row_texts(job.task, job.rows))) / temperature)
+        probabilities = compute_softmax(
+            _compute_margins(model, features.transform(render_row_texts(job.task, job.rows))) / temperature
+        )
         yield from (build_label_answer(row.id, labels, each) for row, each in zip(job.rows, probabilities, strict=True))
 
     def _build_tfidf_features(self) -> Any:

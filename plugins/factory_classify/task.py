@@ -59,9 +59,13 @@ class Classifier(Task):
             if empty:
                 yield Finding("empty", row.id, f"its {' and its '.join(empty)} has nothing in it")
             elif others:
-                yield Finding("conflicting_answers", row.id, f"{text[:60]!r} is {label!r} here and {others[0]!r} elsewhere")
+                yield Finding(
+                    "conflicting_answers", row.id, f"{text[:60]!r} is {label!r} here and {others[0]!r} elsewhere"
+                )
             if counts[label] < self.few:
-                yield Finding("rare_label", row.id, f"{label!r} has {counts[label]} training rows, fewer than {self.few}")
+                yield Finding(
+                    "rare_label", row.id, f"{label!r} has {counts[label]} training rows, fewer than {self.few}"
+                )
 
     def describe_row(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer | None) -> str:
         """The text, then what was said to it; a star is right, and what is right stands behind what is wrong."""
@@ -75,7 +79,10 @@ class Classifier(Task):
     def get_row_slices(self, row: Row) -> Mapping[str, str]:
         words = len(self._render_classified_text(row).split())
         length = next((name for most, name in LENGTH_SLICES if words <= most), LONGEST_SLICE)
-        return {"label": self.render_target(row), "length": length, "script": name_dominant_script(self._render_classified_text(row))}
+        return {
+            "label": self.render_target(row), "length": length,
+            "script": name_dominant_script(self._render_classified_text(row))
+        }
 
     def build_query_row(self, asked: Mapping[str, Any]) -> Row:
         return Row("question", {"label": "", **asked, self.text_column: asked["query"]}, Provenance("the question"))

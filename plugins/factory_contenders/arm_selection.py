@@ -63,6 +63,9 @@ def rank_prompt_arms(asking: PromptRunner, arms: Sequence[PromptArm], rows: Sequ
 
 def _score_prompt_arm(asking: PromptRunner, arm: PromptArm, told: ArmAnswers, rows: Sequence[Row]) -> list[ArmResult]:
     return [
-        ArmResult(arm, reading, asking.job.compute_validation_score(rows, answers), len(rows), told.mean_prompt_tokens, told.examples_left_out)
+        ArmResult(
+            arm, reading, asking.job.compute_validation_score(rows, answers), len(rows), told.mean_prompt_tokens,
+            told.examples_left_out
+        )
         for reading, answers in told.variants.items()
     ]

@@ -49,7 +49,9 @@ class LocalChatBackend:
         return len(self.decoder.tokenize_chat(chat))
 
     def generate_replies(self, chats: Sequence[ChatMessages], guides: Sequence[Guide | None], limit: int) -> list[str]:
-        return self.decoder.generate_texts([self.decoder.tokenize_chat(chat) for chat in chats], limit, guides, self.report)
+        return self.decoder.generate_texts(
+            [self.decoder.tokenize_chat(chat) for chat in chats], limit, guides, self.report
+        )
 
     def score_choices(self, chats: Sequence[ChatMessages], choices: Sequence[str]) -> ChoiceLogprobs:
         said = [self.decoder.tokenize_answer(choice) for choice in choices]

@@ -38,7 +38,9 @@ class EndpointChatBackend:
 
     def generate_replies(self, chats: Sequence[ChatMessages], guides: Sequence[Guide | None], limit: int) -> list[str]:
         texts = self._request_texts(chats, limit)
-        self._outside_guide_count += sum(1 for text, guide in zip(texts, guides, strict=True) if guide and not guide(text, True))
+        self._outside_guide_count += sum(
+            1 for text, guide in zip(texts, guides, strict=True) if guide and not guide(text, True)
+        )
         return texts
 
     def score_choices(self, chats: Sequence[ChatMessages], choices: Sequence[str]) -> ChoiceLogprobs:

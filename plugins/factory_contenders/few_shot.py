@@ -62,7 +62,9 @@ class FewShotSelector:
         for place in self._sample_pool():
             members[label(self._rows[place])].append(place)
         frequent = sorted(members, key=lambda name: (-len(members[name]), name))
-        typical = [self._sort_by_similarity(members[name], self._compute_mean_vector(members[name])) for name in frequent]
+        typical = [
+            self._sort_by_similarity(members[name], self._compute_mean_vector(members[name])) for name in frequent
+        ]
         return [order[turn] for turn in range(len(self._rows)) for order in typical if turn < len(order)]
 
     def _rank_typical_by_cluster(self, count: int) -> list[int]:
@@ -74,7 +76,10 @@ class FewShotSelector:
         for place, cluster in zip(pool, clusters.labels_.tolist(), strict=True):
             members[cluster].append(place)
         large = sorted(members, key=lambda cluster: (-len(members[cluster]), members[cluster]))
-        return [self._sort_by_similarity(members[cluster], self._compute_mean_vector(members[cluster]))[0] for cluster in large]
+        return [
+            self._sort_by_similarity(members[cluster], self._compute_mean_vector(members[cluster]))[0]
+            for cluster in large
+        ]
 
     def _sample_pool(self) -> list[int]:
         from random import Random

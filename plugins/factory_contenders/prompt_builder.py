@@ -36,7 +36,9 @@ class PromptBuilder:
 
     def get_comparison_text(self, row: Row) -> str:
         """What a row is known by when rows are held against each other."""
-        return str(row[self.task.text_column]) if self.task.text_column else self._split_system_message(row)[1][-1].content
+        return str(
+            row[self.task.text_column]
+        ) if self.task.text_column else self._split_system_message(row)[1][-1].content
 
     def build_prompt_chat(self, row: Row, shots: Sequence[Row] = ()) -> PromptChat:
         """System message, examples in their order, question. What the system message of an example says otherwise
@@ -50,7 +52,9 @@ class PromptBuilder:
             turns += [*asked, Message("assistant", self.task.render_target(shot))]
         return (*((Message("system", system),) if system else ()), *turns, *question)
 
-    def fit_to_budget(self, budget: int, size: Callable[[PromptChat], int], row: Row, shots: Sequence[Row]) -> RenderedPrompt:
+    def fit_to_budget(
+        self, budget: int, size: Callable[[PromptChat], int], row: Row, shots: Sequence[Row]
+    ) -> RenderedPrompt:
         """The prompt with as many of the examples as the budget takes, the first ones dropped first."""
         for dropped in range(len(shots) + 1):
             chat = self.build_prompt_chat(row, shots[dropped:])

@@ -64,7 +64,9 @@ class PromptRunner:
         examples = self._select_arm_examples(rows, arm)
         asked = [self._build_budgeted_prompt(row, shown) for row, shown in zip(rows, examples, strict=True)]
         if self.prompt_builder.choices:
-            return ArmAnswers(self._answer_by_choice(rows, asked, examples[0] if arm.selection != "nearest" else None), asked)
+            return ArmAnswers(
+                self._answer_by_choice(rows, asked, examples[0] if arm.selection != "nearest" else None), asked
+            )
         return ArmAnswers({PLAIN_READING: self._generate_text_answers(rows, asked)}, asked)
 
     def count_over_budget(self, told: ArmAnswers) -> int:
@@ -79,13 +81,16 @@ class PromptRunner:
             return [[] for _ in rows]
         if arm.selection == "nearest":
             return self.few_shot.select_nearest(rows, arm.shots)
-        return [self.few_shot.select_fixed(arm.shots, self.job.task.render_target if self.prompt_builder.choices else None)] * len(rows)
+        return [
+            self.few_shot.select_fixed(arm.shots, self.job.task.render_target if self.prompt_builder.choices else None)
+        ] * len(rows)
 
     def _generate_text_answers(self, rows: Sequence[Row], asked: Sequence[RenderedPrompt]) -> list[Answer]:
         guides = [self._build_row_guide(row) for row in rows]
         texts = self.backend.generate_replies([each.chat for each in asked], guides, self.max_answer_tokens)
         return [
-            Answer(row.id, text if guide else strip_code_fence(text)) for row, text, guide in zip(rows, texts, guides, strict=True)
+            Answer(row.id, text if guide else strip_code_fence(text)) for row, text,
+            guide in zip(rows, texts, guides, strict=True)
         ]
 
     def _build_row_guide(self, row: Row) -> Guide | None:
@@ -95,13 +100,17 @@ class PromptRunner:
         self, rows: Sequence[Row], asked: Sequence[RenderedPrompt], shared: Sequence[Row] | None
     ) -> dict[str, list[Answer]]:
         """Answers by the weights of the choices. Examples that all rows share can be calibrated: one prompt more."""
-        empty = self.prompt_builder.build_content_free_rows(rows[0]) if shared is not None and self.backend.can_calibrate else []
+        empty = self.prompt_builder.build_content_free_rows(
+            rows[0]
+        ) if shared is not None and self.backend.can_calibrate else []
         chats = [each.chat for each in (*asked, *(self._build_budgeted_prompt(row, shared or ()) for row in empty))]
         weights = self.backend.score_choices(chats, self.prompt_builder.choices)
         told, free = weights[: len(rows)], weights[len(rows):]
         variants = {PLAIN_READING: self._build_choice_answers(rows, told)}
         if free:
-            variants[CALIBRATED_READING] = self._build_choice_answers(rows, [calibrate_logprobs(each, free) for each in told])
+            variants[CALIBRATED_READING] = self._build_choice_answers(
+                rows, [calibrate_logprobs(each, free) for each in told]
+            )
         return variants
 
     def _build_choice_answers(self, rows: Sequence[Row], weights: ChoiceLogprobs) -> list[Answer]:

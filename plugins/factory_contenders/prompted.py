@@ -65,7 +65,9 @@ class Prompted(Contender):
 
     def answer(self, job: AnswerJob) -> Iterator[Answer]:
         if job.task.output_type not in ("text", "labels"):
-            raise ValueError(f"a model can not be prompted for {job.task.output_type!r} answers; leave this contender out")
+            raise ValueError(
+                f"a model can not be prompted for {job.task.output_type!r} answers; leave this contender out"
+            )
         asking = self._build_prompt_runner(job)
         arm, variant, tried = self._choose_prompt_arm(job, asking)
         told = asking.run_arm(job.rows, arm)
@@ -78,7 +80,9 @@ class Prompted(Contender):
             raise ValueError(f"the task {job.task.kind!r} names no choices, so that no label can be weighed")
         wording = PromptBuilder(job.task, self._read_instruction(job), choices)
         limit = self.new_tokens or int(getattr(job.objective, "max_new_tokens", DEFAULT_PROMPTED_TOKENS))
-        return PromptRunner(job, self._build_chat_backend(job), wording, self._build_few_shot_selector(job, wording), self.budget, limit)
+        return PromptRunner(
+            job, self._build_chat_backend(job), wording, self._build_few_shot_selector(job, wording), self.budget, limit
+        )
 
     def _read_instruction(self, job: AnswerJob) -> str:
         if self.instruction_file is None:
@@ -102,7 +106,9 @@ class Prompted(Contender):
             return None
         if not job.train:
             raise ValueError("no training rows to show as examples; set shots: [0]")
-        return FewShotSelector(job.train, wording.get_comparison_text, self._build_text_embedder(job, wording), job.seed)
+        return FewShotSelector(
+            job.train, wording.get_comparison_text, self._build_text_embedder(job, wording), job.seed
+        )
 
     def _build_text_embedder(self, job: AnswerJob, wording: PromptBuilder) -> TextEmbedder:
         if self.similarity == "embedder":
@@ -131,8 +137,10 @@ class Prompted(Contender):
     def _record_prompting(self, job: AnswerJob, asking: PromptRunner, told: ArmAnswers, chosen: dict[str, Any]) -> None:
         named = self.endpoint.model if self.endpoint else self._choose_prompted_base(job).id
         job.record_facts(
-            model=named, **chosen, tries=min(self.tries, len(job.validation)), prompt_tokens=round(told.mean_prompt_tokens, 1),
-            dropped=told.examples_left_out, over_budget=asking.count_over_budget(told), budget=self.budget, **asking.backend.collect_usage(),
+            model=named, **chosen, tries=min(self.tries, len(job.validation)),
+            prompt_tokens=round(told.mean_prompt_tokens, 1),
+            dropped=told.examples_left_out, over_budget=asking.count_over_budget(told), budget=self.budget,
+            **asking.backend.collect_usage(),
         )
         if over := asking.count_over_budget(told):
             job.report.note(f"{over} prompts exceed the budget of {self.budget} without any example", warning=True)

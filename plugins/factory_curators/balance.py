@@ -29,7 +29,10 @@ class Balance(Curator):
             if self.column not in row.columns:
                 raise ValueError(f"row {row.id!r} has no column {self.column!r}; there are {', '.join(row.columns)}")
             found[str(row[self.column])].append(row.id)
-        kept = {name for value, names in sorted(found.items()) for name in self._sample_row_ids(names, f"{job.seed} {value}")}
+        kept = {
+            name for value,
+            names in sorted(found.items()) for name in self._sample_row_ids(names, f"{job.seed} {value}")
+        }
         for row in job.rows:
             why = "" if row.id in kept else f"beyond {self.count} of its {self.column}"
             yield Decision(row.id, not why, why)

@@ -76,7 +76,9 @@ def predict_out_of_fold(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # labels of fewer rows than folds: said in the docstring
         for done, (known, asked) in enumerate(folding.split(np.zeros(len(given)), given), 1):
-            model = LogisticRegression(C=INVERSE_REGULARISATION, max_iter=MAX_SOLVER_ITERATIONS).fit(features[known], given[known])
+            model = LogisticRegression(
+                C=INVERSE_REGULARISATION, max_iter=MAX_SOLVER_ITERATIONS
+            ).fit(features[known], given[known])
             probabilities[np.ix_(asked, model.classes_)] = model.predict_proba(features[asked])
             progress(done, folds)
     return probabilities, names

@@ -48,7 +48,9 @@ def decide_duplicates(
     """
     gone: dict[int, Decision] = {}
     for group in groups:
-        for place, twin, value in _find_repeated_rows(sorted(group, key=build_preference_key(rows, prefer)), chains, threshold, alike):
+        for place, twin, value in _find_repeated_rows(
+            sorted(group, key=build_preference_key(rows, prefer)), chains, threshold, alike
+        ):
             gone[place] = Decision(rows[place].id, False, _describe_similarity(value, threshold), rows[twin].id)
     for place, row in enumerate(rows):
         yield gone.get(place) or Decision(row.id, True)

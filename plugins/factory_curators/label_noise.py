@@ -51,7 +51,9 @@ class LabelNoise(Curator):
         found = {s.place: s for s in find_label_issues(probabilities, labels, names) if s.margin >= self.threshold}
         for place, row in enumerate(job.rows):
             suspect = found.get(place)
-            yield build_objection(row, _describe_label_issue(suspect, labels[place]), self.action) if suspect else Decision(row.id, True)
+            yield build_objection(
+                row, _describe_label_issue(suspect, labels[place]), self.action
+            ) if suspect else Decision(row.id, True)
 
     def _compute_label_features(self, texts: Sequence[str], job: RowsJob) -> Any:
         if self.features == "words":

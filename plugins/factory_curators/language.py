@@ -47,7 +47,9 @@ class Language(Curator):
     def curate(self, job: RowsJob) -> Iterator[Decision]:
         known = set(_load_language_identifier().nb_classes) if self.languages else set(self.languages)
         if strange := [name for name in self.languages if name not in known]:
-            raise ValueError(f"{LANGUAGE_LIBRARY} knows no language {strange[0]!r}; it knows {', '.join(sorted(known))}")
+            raise ValueError(
+                f"{LANGUAGE_LIBRARY} knows no language {strange[0]!r}; it knows {', '.join(sorted(known))}"
+            )
         by = f"{LANGUAGE_LIBRARY} {version(LANGUAGE_LIBRARY)}" if self.languages else "the script of their letters"
         job.report.note(f"language: texts are told apart by {by}")
         scripts = self.scripts or ([] if self.languages else _find_commonest_script(job, self.on))

@@ -30,7 +30,9 @@ class Pii(Curator):
     kind = "pii"
     share_metric = "pii"
 
-    types: list[PiiType] = Field(["mail", "iban", "card", "ip", "phone"], min_length=1, description="what is looked for")
+    types: list[PiiType] = Field(
+        ["mail", "iban", "card", "ip", "phone"], min_length=1, description="what is looked for"
+    )
     fields: list[str] = Field([], description="columns scrubbed, lists and mappings in them too; empty for all")
     names: str = Field("", description="a spaCy pipeline that finds people's names; empty to leave names alone")
     action: Literal["replace", "drop", "flag"] = Field("replace", description="what becomes of rows with personal data")

@@ -56,7 +56,9 @@ class Repetition(Curator):
         for line in lines:
             again += len(line) * (line in seen)
             seen.add(line)
-        return "repeats lines" if again > self.scale * MAX_REPEATED_LINE_CHARACTERS * max(1, sum(map(len, lines))) else ""
+        return "repeats lines" if again > self.scale * MAX_REPEATED_LINE_CHARACTERS * max(
+            1, sum(map(len, lines))
+        ) else ""
 
     def _find_repeated_ngrams(self, words: Sequence[str]) -> str:
         characters = sum(map(len, words))

@@ -15,7 +15,9 @@ FINISHED_END_PATTERN = re.compile(r"""[.!?…。！？؟۔।:;)\]}"'”’»>*`
 """How a finished text ends: a sentence's end, a closing mark, or the end of a list, a table or code."""
 CUT_END_PATTERN = re.compile(r"(?:\s-|\w-|,|(?<![:;=8xX-])[(\[{“«])\s*$")
 """How a text ends that was cut: after a dash, a comma, or an opening mark."""
-UNFINISHED_LAST_WORDS = {"an", "the", "and", "or", "but", "because", "than", "if", "und", "oder", "et", "el", "los", "les"}
+UNFINISHED_LAST_WORDS = {
+    "an", "the", "and", "or", "but", "because", "than", "if", "und", "oder", "et", "el", "los", "les"
+}
 """Words that hardly a sentence ends with."""
 LETTERS_PATTERN = re.compile(r"[^\W\d_]+")
 LAST_WORD_PATTERN = re.compile(r"(?:^|\s)([^\W\d_]+)$")
@@ -71,7 +73,10 @@ def _find_word_fragments(texts: list[str]) -> set[str]:
     for text in texts:
         counts.update(LETTERS_PATTERN.findall(text.lower()))
     lasts = {word for text in texts if len(word := _read_last_word(text)) >= MIN_FRAGMENT_LETTERS and counts[word] == 1}
-    whole = {word[:size] for word, count in counts.items() if count >= MIN_WORD_COUNT for size in range(MIN_FRAGMENT_LETTERS, len(word))}
+    whole = {
+        word[:size] for word,
+        count in counts.items() if count >= MIN_WORD_COUNT for size in range(MIN_FRAGMENT_LETTERS, len(word))
+    }
     return lasts & whole
 
 

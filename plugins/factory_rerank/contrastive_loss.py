@@ -49,7 +49,9 @@ class DualEncoderBatch(Generic[E]):
     positions: dict[int, int]
 
 
-def build_contrastive_examples(rows: Sequence[Row], documents: Sequence[str], negatives: int) -> list[ContrastiveExample]:
+def build_contrastive_examples(
+    rows: Sequence[Row], documents: Sequence[str], negatives: int
+) -> list[ContrastiveExample]:
     """One example for each right document of each row. Texts are numbered: documents first, then queries by row."""
     number = {name: index for index, name in enumerate(documents)}
     made = []
@@ -65,12 +67,16 @@ def build_dual_encoder_collator(ids: Sequence[Sequence[int]], kit: Kit) -> Calla
 
     def batch(rows: list[E]) -> DualEncoderBatch[E]:
         texts = sorted({text for row in rows for text in (row.query, *row.documents)})
-        return DualEncoderBatch(rows, kit.pack_batch([ids[text] for text in texts]), {text: place for place, text in enumerate(texts)})
+        return DualEncoderBatch(
+            rows, kit.pack_batch([ids[text] for text in texts]), {text: place for place, text in enumerate(texts)}
+        )
 
     return batch
 
 
-def build_contrastive_loss(compare: SimilarityFunction, scale: float, in_batch: bool, kit: Kit) -> Callable[[nn.Module, DualEncoderBatch[ContrastiveExample]], Tensor]:
+def build_contrastive_loss(
+    compare: SimilarityFunction, scale: float, in_batch: bool, kit: Kit
+) -> Callable[[nn.Module, DualEncoderBatch[ContrastiveExample]], Tensor]:
     """Cross-entropy of the right document (InfoNCE, arXiv:1807.03748), its scores multiplied by `scale`.
 
     A document that is right for a query is never a negative of it, in whichever row of the batch it stands.
@@ -89,7 +95,9 @@ def build_contrastive_loss(compare: SimilarityFunction, scale: float, in_batch: 
             if not in_batch:
                 barred[index] = True
                 barred[index, [column[text] for text in row.documents]] = False
-            barred[index, [column[text] for text in row.positives if text in column and text != row.documents[0]]] = True
+            barred[
+                index, [column[text] for text in row.positives if text in column and text != row.documents[0]]
+            ] = True
         gold = torch.tensor([column[row.documents[0]] for row in batch.examples])
         return torch.nn.functional.cross_entropy((scores * scale).masked_fill(barred, float("-inf")), gold)
 

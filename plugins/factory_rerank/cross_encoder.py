@@ -79,7 +79,9 @@ class CrossEncoderObjective(Objective):
     def generate_reference_answers(self, job: ModelJob) -> ReferenceAnswers:
         from torch.nn import Identity
 
-        model, documents, answers = self._load_cross_encoder(str(job.adapter or job.base.folder)), render_side_documents(job), []
+        model, documents, answers = self._load_cross_encoder(
+            str(job.adapter or job.base.folder)
+        ), render_side_documents(job), []
         for row, query in zip(job.rows, render_queries(job), strict=True):
             pairs = [(query, documents[name]) for name in row["candidates"]]
             answers.append(Answer(row.id, model.predict(pairs, activation_fn=Identity()).tolist()))
@@ -116,8 +118,13 @@ class CrossEncoder(CrossEncoderObjective):
         for row, query in zip(job.rows, render_queries(job), strict=True):
             wrong = [name for name in row["negatives"] if name in documents][: self.negatives]
             for right in (name for name in row["relevant"] if name in documents):
-                rows.append(encoder.tokenize_pairs([(query, documents[name]) for name in (right, *wrong)], self.max_length))
-        return kit.fit(learner, rows, build_cross_encoder_collator(kit), build_listwise_softmax_loss(kit), job, modules_to_save=self.modules_to_save, task_type="SEQ_CLS")
+                rows.append(
+                    encoder.tokenize_pairs([(query, documents[name]) for name in (right, *wrong)], self.max_length)
+                )
+        return kit.fit(
+            learner, rows, build_cross_encoder_collator(kit), build_listwise_softmax_loss(kit), job,
+            modules_to_save=self.modules_to_save, task_type="SEQ_CLS"
+        )
 
 
 class CrossEncoderTargets(TargetRegressionObjective, CrossEncoderObjective):
@@ -141,7 +148,10 @@ class CrossEncoderTargets(TargetRegressionObjective, CrossEncoderObjective):
                 pairs = encoder.tokenize_pairs([(query, documents[name]) for name in names], self.max_length)
                 rows.append((pairs, [row["targets"][name] for name in names]))
         loss = listwise_targets.build_mixed_loss(kit, self.sharpness, self.pointwise)
-        return kit.fit(learner, rows, listwise_targets.build_graded_pairs_collator(kit), loss, job, modules_to_save=self.modules_to_save, task_type="SEQ_CLS")
+        return kit.fit(
+            learner, rows, listwise_targets.build_graded_pairs_collator(kit), loss, job,
+            modules_to_save=self.modules_to_save, task_type="SEQ_CLS"
+        )
 
 
 def build_cross_encoder_collator(kit: Kit) -> Callable[[list[list[TokenisedPair]]], CrossEncoderBatch]:
@@ -149,7 +159,9 @@ def build_cross_encoder_collator(kit: Kit) -> Callable[[list[list[TokenisedPair]
 
     def batch(rows: list[list[TokenisedPair]]) -> CrossEncoderBatch:
         pairs = [pair for row in rows for pair in row]
-        return CrossEncoderBatch(kit.pack_batch([ids for ids, _ in pairs], [kinds for _, kinds in pairs]), [len(row) for row in rows])
+        return CrossEncoderBatch(
+            kit.pack_batch([ids for ids, _ in pairs], [kinds for _, kinds in pairs]), [len(row) for row in rows]
+        )
 
     return batch
 

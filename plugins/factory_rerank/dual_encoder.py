@@ -52,12 +52,15 @@ class DualEncoderObjective(Objective):
         learner = kit.create_learner(job)
         ids = kit.load_encoder(job.base).tokenize_texts([*documents.values(), *render_queries(job)], self.max_length)
         examples, loss = self.build_examples_and_loss(job, [*documents])
-        return kit.fit(learner, examples, contrastive_loss.build_dual_encoder_collator(ids, kit), loss, job, task_type=TASK_TYPE)
+        return kit.fit(
+            learner, examples, contrastive_loss.build_dual_encoder_collator(ids, kit), loss, job, task_type=TASK_TYPE
+        )
 
     def audit(self, job: ModelJob) -> Iterator[Finding]:
         encoder, documents = job.kit.load_encoder(job.base), render_side_documents(job)
         long = {
-            name for (name, _), ids in zip(documents.items(), encoder.tokenize_texts([*documents.values()], 10**6), strict=True)
+            name for (name, _),
+            ids in zip(documents.items(), encoder.tokenize_texts([*documents.values()], 10**6), strict=True)
             if len(ids) > self.max_length
         }
         for row, ids in zip(job.rows, encoder.tokenize_texts(render_queries(job), 10**6), strict=True):
@@ -71,7 +74,9 @@ class DualEncoderObjective(Objective):
         encoder, documents = job.kit.load_encoder(job.base, job.adapter), render_side_documents(job)
         wanted = dict.fromkeys(name for row in job.rows for name in row["candidates"])
         texts = [documents[name] for name in wanted]
-        vectors = encoder.compute_token_vectors(encoder.tokenize_texts([*texts, *render_queries(job)], self.max_length), job.report)
+        vectors = encoder.compute_token_vectors(
+            encoder.tokenize_texts([*texts, *render_queries(job)], self.max_length), job.report
+        )
         place = {name: index for index, name in enumerate(wanted)}
         for index, row in enumerate(job.rows):
             chosen = [vectors[place[name]] for name in row["candidates"]]
@@ -81,7 +86,9 @@ class DualEncoderObjective(Objective):
         copy_sentence_transformers_files(self._build_untrained_model(job), bundle)
 
     def generate_reference_answers(self, job: ModelJob) -> ReferenceAnswers:
-        model = self._import_loader_class()(str(job.adapter), device="cpu") if job.adapter else self._build_untrained_model(job)
+        model = self._import_loader_class()(
+            str(job.adapter), device="cpu"
+        ) if job.adapter else self._build_untrained_model(job)
         documents, answers = render_side_documents(job), []
         for row, query in zip(job.rows, render_queries(job), strict=True):
             texts = [documents[name] for name in row["candidates"]]

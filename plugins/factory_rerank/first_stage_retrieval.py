@@ -84,13 +84,17 @@ class Bm25Index:
         )
 
 
-def _fuse_candidates(words: NDArray[np.float64], cosine: NDArray[np.float64], each: int, fusion: Fusion, weight: float) -> FirstStageCandidates:
+def _fuse_candidates(
+    words: NDArray[np.float64], cosine: NDArray[np.float64], each: int, fusion: Fusion, weight: float
+) -> FirstStageCandidates:
     import numpy as np
 
     lexical = [i for i in select_top_positions(words, each) if words[i] > 0]
     union = np.array(sorted({*lexical, *select_top_positions(cosine, each)}), dtype=np.int64)
     if fusion == "ranks":
-        mixed = weight * _compute_reciprocal_ranks(words, union) + (1 - weight) * _compute_reciprocal_ranks(cosine, union)
+        mixed = weight * _compute_reciprocal_ranks(words, union) + (1 - weight) * _compute_reciprocal_ranks(
+            cosine, union
+        )
     else:
         mixed = weight * words[union] / max(words.max(initial=0.0), 1e-9) + (1 - weight) * cosine[union]
     mixed = np.round(mixed, SIGNAL_DIGITS)

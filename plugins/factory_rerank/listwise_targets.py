@@ -46,7 +46,9 @@ class TargetRegressionObjective(Objective):
             if beyond:
                 yield Finding("missing", row.id, f"the target of {beyond[0]!r} is {targets[beyond[0]]}, beyond 0 to 1")
             if len(targets) - len(missing) < 2:
-                yield Finding("no_supervised_tokens", row.id, "it has fewer than two targets, so there is nothing to compare")
+                yield Finding(
+                    "no_supervised_tokens", row.id, "it has fewer than two targets, so there is nothing to compare"
+                )
         yield from super().audit(job)
 
 
@@ -90,12 +92,16 @@ def build_graded_pairs_collator(kit: Kit) -> Callable[[list[Any]], GradedPairsBa
 
     def batch(rows: list[Any]) -> GradedPairsBatch:
         pairs = [pair for some, _ in rows for pair in some]
-        return GradedPairsBatch(kit.pack_batch([ids for ids, _ in pairs], [kinds for _, kinds in pairs]), [one for _, one in rows])
+        return GradedPairsBatch(
+            kit.pack_batch([ids for ids, _ in pairs], [kinds for _, kinds in pairs]), [one for _, one in rows]
+        )
 
     return batch
 
 
-def build_listwise_loss(compare: SimilarityFunction, scale: float, sharpness: float, kit: Kit) -> Callable[[nn.Module, DualEncoderBatch[GradedExample]], Tensor]:
+def build_listwise_loss(
+    compare: SimilarityFunction, scale: float, sharpness: float, kit: Kit
+) -> Callable[[nn.Module, DualEncoderBatch[GradedExample]], Tensor]:
     """The listwise loss of each query's own documents, their scores multiplied by `scale`."""
 
     def value(model: nn.Module, batch: DualEncoderBatch[GradedExample]) -> Tensor:

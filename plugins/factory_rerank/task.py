@@ -76,7 +76,9 @@ class Reranker(Task):
             yield Finding("empty", row.id, f"{', '.join(empty)} has no text")
         if not set(relevant) & set(row["candidates"]):
             size = len(row["candidates"])
-            yield Finding("unreachable", row.id, f"{_list_some_names(list(relevant))} is not among its {size} candidates")
+            yield Finding(
+                "unreachable", row.id, f"{_list_some_names(list(relevant))} is not among its {size} candidates"
+            )
 
     def _render_candidate(self, row: Row) -> str:
         return render(self.document_template, row.columns)

@@ -90,7 +90,9 @@ class Csv(RecordSource):
             job.report_bad_record(f"{self.file}:{lines.decoding_error}")
             return line, []
         if cells and len(cells) != width:
-            job.report_bad_record(f"{self.file}:{line}: {len(cells)} cells under {width} names; quote cells with a delimiter")
+            job.report_bad_record(
+                f"{self.file}:{line}: {len(cells)} cells under {width} names; quote cells with a delimiter"
+            )
             return line, []
         return line, cells
 

@@ -87,7 +87,8 @@ def read_html_title(text: str) -> str:
 
 
 BLOCK_PARSERS: Mapping[str, Callable[[str], Iterator[DocumentBlock]]] = {
-    ".md": parse_markdown_blocks, ".markdown": parse_markdown_blocks, ".txt": parse_plain_text_blocks, ".html": parse_html_blocks, ".htm": parse_html_blocks,
+    ".md": parse_markdown_blocks, ".markdown": parse_markdown_blocks, ".txt": parse_plain_text_blocks,
+    ".html": parse_html_blocks, ".htm": parse_html_blocks,
 }
 
 

@@ -54,7 +54,9 @@ class Icd10(Source):
         origin = f"{ICD10_PACKAGE} {find_icd10_package().version}: {path.name}"
         for code in codes:
             columns = {"text": render_code_document(code, self.context)}
-            yield Row(code.name, columns, Provenance(origin, code.line, ICD10_LICENCE), code.category, table="documents")
+            yield Row(
+                code.name, columns, Provenance(origin, code.line, ICD10_LICENCE), code.category, table="documents"
+            )
         for phrase in self._iterate_unambiguous_terms(codes, job):
             yield Row(
                 f"{phrase.code.name}#{phrase.number}",
@@ -97,7 +99,10 @@ def render_code_document(code: Icd10Code, context: ParentContext) -> str:
     chosen = {
         "none": (),
         "parent": parents[-1:],
-        "new-parent": tuple(parent for parent in parents[-1:] if not _split_normalised_words(parent) <= _split_normalised_words(code.description)),
+        "new-parent": tuple(
+            parent for parent in parents[-1:]
+            if not _split_normalised_words(parent) <= _split_normalised_words(code.description)
+        ),
         "category": parents[:1],
         "path": parents,
     }[context]
@@ -108,7 +113,9 @@ def find_tabular_list() -> Path:
     """The newest tabular list in the installed package. Raises ModuleNotFoundError that says how to install it."""
     found = [file for file in find_icd10_package().files or () if re.search(r"icd10c-tabular.*\.xml$", file.name)]
     if not found:
-        raise ModuleNotFoundError(f"{ICD10_PACKAGE} {find_icd10_package().version} holds no tabular list; pip install -U {ICD10_PACKAGE}")
+        raise ModuleNotFoundError(
+            f"{ICD10_PACKAGE} {find_icd10_package().version} holds no tabular list; pip install -U {ICD10_PACKAGE}"
+        )
     return Path(str(max(found, key=lambda file: file.name).locate()))
 
 
@@ -117,7 +124,9 @@ def find_icd10_package() -> metadata.Distribution:
     try:
         return metadata.distribution(ICD10_PACKAGE)
     except metadata.PackageNotFoundError as error:
-        raise ModuleNotFoundError(f"the package {ICD10_PACKAGE} is not installed: pip install {ICD10_PACKAGE}") from error
+        raise ModuleNotFoundError(
+            f"the package {ICD10_PACKAGE} is not installed: pip install {ICD10_PACKAGE}"
+        ) from error
 
 
 def _split_normalised_words(text: str) -> frozenset[str]:

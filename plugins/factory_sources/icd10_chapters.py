@@ -58,8 +58,13 @@ class Icd10Chapters(Source):
                 if len(found[normalise(text)]) > 1:
                     skipped += 1
                     continue
-                columns = {"text": text, "label": code.chapter if self.names == "official" else shorten_chapter_title(code.chapter)}
-                yield Row(f"{code.name}#{number}", columns, Provenance(origin, line, ICD10_LICENCE), group=code.category)
+                columns = {
+                    "text": text,
+                    "label": code.chapter if self.names == "official" else shorten_chapter_title(code.chapter)
+                }
+                yield Row(
+                    f"{code.name}#{number}", columns, Provenance(origin, line, ICD10_LICENCE), group=code.category
+                )
         if skipped:
             job.report.note(f"{skipped} phrases left out: they stand in several chapters")
 

@@ -54,7 +54,9 @@ class PackageSource(RecordSource):
         if found is None:
             near = [str(file) for file in files if file.name == PurePosixPath(self.file).name]
             known = near or [str(file) for file in files if file.suffix in FILE_SOURCES][:5]
-            raise ValueError(f"{self.describe_source()}: no such file there; there are {', '.join(known) or 'none to read'}")
+            raise ValueError(
+                f"{self.describe_source()}: no such file there; there are {', '.join(known) or 'none to read'}"
+            )
         return Path(str(found.locate()))
 
     def _find_distribution(self) -> metadata.Distribution:

@@ -118,7 +118,8 @@ class RecordSource(Source):
         return Row(
             self._read_text_field(record, self.id) or record.id, columns,
             Provenance(record.source, record.line, self.licence, detail=record.detail),
-            group=self._read_text_field(record, self.group) or record.group, split=self._read_text_field(record, self.split), table=table,
+            group=self._read_text_field(record, self.group) or record.group,
+            split=self._read_text_field(record, self.split), table=table,
         )
 
     def _read_field_value(self, record: SourceRecord, name: str) -> Any:

@@ -55,7 +55,9 @@ class Retrieval(Source):
             pass
         yield from self._map_json_lines(job, self.corpus, self._build_corpus_row)
         unanswered = 0
-        for row in self._map_json_lines(job, self.queries, lambda record, line: self._build_query_row(record, line, judged)):
+        for row in self._map_json_lines(
+            job, self.queries, lambda record, line: self._build_query_row(record, line, judged)
+        ):
             if row["relevant"]:
                 yield row
             else:

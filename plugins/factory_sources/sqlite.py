@@ -52,7 +52,9 @@ class Sqlite(RecordSource):
                 names = [column[0] for column in cursor.description or ()]
                 require_columns(self.list_source_fields(), names, f"{shown}: {self.table or 'query'}")
                 for number, cells in enumerate(cursor, 1):
-                    yield SourceRecord(shown, number, dict(zip(names, cells, strict=True)), f"{self.file.stem}#{number}")
+                    yield SourceRecord(
+                        shown, number, dict(zip(names, cells, strict=True)), f"{self.file.stem}#{number}"
+                    )
             except (sqlite3.Error, sqlite3.Warning) as error:
                 raise ValueError(f"{shown}: {'table' if self.table else 'query'}: {guard.refusal or error}") from error
 
@@ -73,7 +75,9 @@ class _ReadOnlyAuthorizer:
         self.refusal = ""
 
     def __call__(self, action: int, first: str | None, second: str | None, *_: str | None) -> int:
-        if action in READ_ACTIONS or (action == sqlite3.SQLITE_FUNCTION and (second or "").lower() not in NONDETERMINISTIC_FUNCTIONS):
+        if action in READ_ACTIONS or (
+            action == sqlite3.SQLITE_FUNCTION and (second or "").lower() not in NONDETERMINISTIC_FUNCTIONS
+        ):
             return sqlite3.SQLITE_OK
         called = f"the function {second} may not be called" if action == sqlite3.SQLITE_FUNCTION else ""
         self.refusal = called or "only a SELECT may run here; this would change something, or reach outside the file"

@@ -44,7 +44,7 @@ CONTENDERS = ("--set", "contenders=[tuned, mine]")
 @pytest.mark.parametrize(("body", "code", "said"), [
     ("        return ['a']\n", 70, "answer[mine]: contender 'mine': answer gave a str where a Answer is wanted"),
     ("        pass\n", 70, "contender 'mine': answer gave nothing; it must yield a Answer for each row"),
-    ("        os._exit(9)\n", 70, "the worker died (exit code 9); its last words are in "),
+    ("        os._exit(9)\n", 70, "the worker died (exit code 9); see "),
     ("        job.rows[3].columns['text'] = ''\n        yield from super().answer(job)\n", 70,
      "contender 'mine': changed the row 'r"),
     ("        job.rows.reverse()\n        yield from super().answer(job)\n", 70,
@@ -61,15 +61,17 @@ def test_a_contender_that_breaks_its_contract_is_named_and_what_was_finished_sta
     assert got == code and said in told and "\x1b" not in told, told
     assert "answer[tuned]" in builds.finished(home)
     if "_exit" in body:
-        assert told.endswith("at work: 'mine'")
+        assert told.endswith("running: 'mine'")
 
 
 def test_a_plugin_that_hangs_is_ended_by_the_budget(toy: Path, tmp_path: Path) -> None:
     path = mine(tmp_path, "Commonest", f"{ANSWER}        time.sleep(600)\n")
     start = time.monotonic()
-    code, told = complaint(toy / "toy.yaml", tmp_path / "home", *CONTENDERS, "--set", "budget.wall_time=9s", PYTHONPATH=path)
+    code, told = complaint(
+        toy / "toy.yaml", tmp_path / "home", *CONTENDERS, "--set", "budget.wall_time=9s", PYTHONPATH=path
+    )
     assert code == 69 and time.monotonic() - start < 60
-    assert told.startswith("answer[mine]: budget.wall_time is spent") and told.endswith("at work: 'mine'"), told
+    assert told.startswith("answer[mine]: budget.wall_time is spent") and told.endswith("running: 'mine'"), told
 
 
 def test_what_a_plugin_prints_in_check_is_no_output_and_its_colours_are_not_shown(toy: Path, tmp_path: Path) -> None:
@@ -84,7 +86,7 @@ def test_what_a_plugin_prints_in_check_is_no_output_and_its_colours_are_not_show
 def test_an_older_contract_is_said_in_words_and_takes_nothing_else_with_it(toy: Path, tmp_path: Path) -> None:
     path = mine(tmp_path, "Commonest", "    contract = 0\n")
     run = listed(tmp_path, path, "plugins")
-    assert "Mine of stranger did not load: ValueError: Mine is written for contract 0, this factory needs contract 2; " \
+    assert "Mine of stranger failed to load: ValueError: Mine is written for contract 0, this factory needs contract 2; " \
            "adapt it and declare `contract = 2`; install a version of stranger for contract 2, or uninstall it" in run.stderr
     code, said = builds.build(toy / "toy.yaml", tmp_path / "home", *CONTENDERS, PYTHONPATH=path)
     assert code == 64 and any("no such contender: 'mine'" in line for line in said)

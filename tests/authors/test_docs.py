@@ -68,4 +68,4 @@ def test_the_specs_of_the_tutorial_check(text: str, tmp_path: Path) -> None:
     (tmp_path / "tickets.yaml").write_text(text)
     command = [sys.executable, "-m", "factory", "check", "tickets.yaml", "--plugins", "ticket-cost"]
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert run.stdout == "tickets.yaml: tickets, a classifier: nothing is wrong\n", run.stderr
+    assert run.stdout == "tickets.yaml: valid (tickets, task classifier)\n", run.stderr

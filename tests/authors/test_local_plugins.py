@@ -114,7 +114,7 @@ def test_check_stays_light_and_the_doctor_names_who_would_not(toy: Path, tmp_pat
         (toy / "named.yaml").write_text((toy / "toy.yaml").read_text().replace("data:", "data:\n  curate: [leaden]"))
         command = [sys.executable, "-c", script, "check", spec]
         run = subprocess.run(command, cwd=toy, env=environment, capture_output=True, text=True, check=True)
-        assert run.stdout.splitlines() == [f"{spec}: toy, a toy: nothing is wrong", heavy], run.stderr
+        assert run.stdout.splitlines() == [f"{spec}: valid (toy, task toy)", heavy], run.stderr
     doctor = subprocess.run(
         [sys.executable, "-m", "factory", "plugins", "--doctor", "--json"], env=environment, capture_output=True,
         text=True, check=False,

@@ -92,7 +92,9 @@ def test_an_advice_tries_what_exists_on_validation_rows_alone(spec: Path, capsys
     assert leg["low"] < leg["mean"] < leg["high"]
     assert advice["costs"]["build"]["most"] > 0 and "commonest" in advice["costs"]["prompting"]
     plan = compile_advice_plan(resolved(spec.parent)[0], 30)
-    answers = Store(find_home()).locate_output("baseline_trial", plan["baseline_trial[commonest]"].key).output / "answers.jsonl"
+    answers = Store(find_home()).locate_output(
+        "baseline_trial", plan["baseline_trial[commonest]"].key
+    ).output / "answers.jsonl"
     asked = {json.loads(line)["id"] for line in answers.read_text().splitlines()}
     frozen = Store(find_home()).locate_output("freeze", plan["freeze"].key).output
     test, validation = (

@@ -57,7 +57,7 @@ def test_a_teacher_is_asked_once_and_what_it_cost_is_told(tmp_path: Path, monkey
     assert found["costs"]["teacher"] == legs["teacher"]["facts"] | {"model": "wise"}
     assert found["costs"]["teacher"]["cost"] == pytest.approx(20 * (10 * 100 + 2 * 1000) / 1e6)
     assert found["verdict"] == "FINE_TUNE" and "the teacher shows what can be reached" in " ".join(found["reasons"])
-    assert "the teacher was asked 20 times: 200 tokens in, 40 out" in capsys.readouterr().out
+    assert "teacher: 20 calls, 200 input tokens, 40 output tokens" in capsys.readouterr().out
 
 
 def test_a_prompted_leg_that_is_right_is_enough(tmp_path: Path, monkeypatch, capsys) -> None:

@@ -6,9 +6,9 @@ import pytest
 from fake_runs import fake_run
 
 from factory import events
-from factory.runs import run_view
 from factory.cli import run_command_line as factory
 from factory.cli.app import COMMAND_SUMMARIES, app
+from factory.runs import run_view
 from factory.runs.run_outputs import RunOutputs
 
 

@@ -92,8 +92,8 @@ def test_the_terminal_draws_what_json_says(spec: Path, capsys) -> None:
     assert factory(["data", str(spec), "--plain"]) == 0
     said = capsys.readouterr().out
     assert "gather  labelled" in said and "█" in said and "\x1b" not in said
-    assert "nothing of the frozen rows is in training" in said
-    assert "rows that stay" in said and "repeats r" in said
+    assert "no leakage: no training row matches a held-out row (frozen)" in said
+    assert "kept rows (sample)" in said and "matches r" in said
     assert [format_bar(share, 4) for share in (0, 0.001, 0.5, 0.53, 1, 7)] == ["", "▏", "██", "██▏", "████", "████"]
 
 

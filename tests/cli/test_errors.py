@@ -21,10 +21,10 @@ from factory.errors import InputError, Problem, SpecError, UnavailableError
             "a.yaml:3:5: train.epoch: no such field\n",
         ),
         (KeyboardInterrupt(), 130, "interrupted\n"),
-        (OSError(errno.ENOSPC, "No space left on device", "/x/y"), 69, "no space left on the disk while writing /x/y"),
+        (OSError(errno.ENOSPC, "No space left on device", "/x/y"), 69, "no space left on the disk while writing /x/y; free some space"),
         (OSError(errno.EROFS, "Read-only file system", "/x"), 69, "/x: read-only file system"),
         (FileNotFoundError(errno.ENOENT, "No such file", "a.yaml"), 64, "a.yaml: no such file\n"),
-        (ModuleNotFoundError("No module named 'torch'", name="torch"), 69, "the package of 'torch' is not installed\n"),
+        (ModuleNotFoundError("No module named 'torch'", name="torch"), 69, "Python module 'torch' is not installed; install the package that provides it\n"),
     ],
 )
 def test_each_failure_is_one_line_with_its_code(error, code, said, capsys):
@@ -39,7 +39,7 @@ def test_only_a_bug_shows_a_traceback_and_says_where_the_journal_is(capsys, tmp_
     assert error_reporting.report_error(ValueError("oh")) == 70
     err = capsys.readouterr().err
     assert "ValueError: oh" in err
-    assert err.splitlines()[-1] == "this is a bug in the factory; no run was journalled"
+    assert err.splitlines()[-1] == "internal error: this is a bug in factory; no run was journalled"
 
 
 @pytest.mark.parametrize(

@@ -28,10 +28,10 @@ def curated() -> dict[str, object]:
 @pytest.mark.parametrize(
     ("test", "words"),
     [
-        ("{metric: near_duplicate, max: 0}", "no metric is called 'near_duplicate'; did you mean 'near_duplicates'?"),
-        ("{metric: rows}", "without a limit nothing is tested; add max, the most that passes, or min, the least"),
-        ("{metric: rows, min: 9, max: 3}", "nothing passes: min is 9, above max, which is 3"),
-        ("{metric: semantic_duplicates, max: 0}", "'semantic' needs the model 'embedder'; name one as models.embedder"),
+        ("{metric: near_duplicate, max: 0}", "unknown metric 'near_duplicate'; did you mean 'near_duplicates'?"),
+        ("{metric: rows}", "no limit; add max, min or both"),
+        ("{metric: rows, min: 9, max: 3}", "no value can pass: min 9 is above max 3"),
+        ("{metric: semantic_duplicates, max: 0}", "'semantic' needs the model 'embedder'; set models.embedder"),
     ],
 )
 def test_what_can_not_be_tested_is_refused_before_anything_runs(toy: Path, test: str, words: str) -> None:
@@ -51,14 +51,16 @@ def test_a_curator_with_fields_of_its_own_measures_where_the_spec_names_it(toy: 
     _, registry = resolved(toy)
     known = Registry.from_classes([*registry.list_classes(), Wordy])
     test = required("{metric: wordy, max: 0}")
-    with pytest.raises(SpecError, match=r"'wordy' measures it, and needs fields; add it to data\.curate"):
+    with pytest.raises(
+        SpecError, match=r"the curator 'wordy' measures this and has required fields; add it to data\.curate"
+    ):
         resolve_spec(toy / "toy.yaml", overrides=[test], registry=known)
     spec = resolve_spec(toy / "toy.yaml", overrides=[test, "data.curate=[{kind: wordy, words: 9}]"], registry=known)
     assert spec.metric_curators == (Wordy(words=9),)
 
 
 def test_labels_are_counted_only_where_there_are_some(tiny_retrieval: Path) -> None:
-    with pytest.raises(SpecError, match="the task 'reranker' has no labels to count; remove this test"):
+    with pytest.raises(SpecError, match="the task 'reranker' has no labels; remove this test"):
         resolve_spec(tiny_retrieval, overrides=[required("{metric: labels_min, min: 3}")], registry=Registry.load())
 
 

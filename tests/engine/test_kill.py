@@ -107,7 +107,7 @@ def test_ctrl_c_is_said_in_one_line_and_the_next_command_goes_on(spec: Path, tmp
     builds.until(lambda: (home / "runs").is_dir() and list((home / "runs").iterdir()) and len(steps(home)) > 3)
     os.kill(process.pid, signal.SIGINT)
     code, said = builds.ended(process)
-    assert (code, said[-1]) == (130, "interrupted; the same command goes on from here")
+    assert (code, said[-1]) == (130, "interrupted; run the same command to resume")
     assert not any("Traceback" in line for line in said)
     last = builds.events(home)[-1]
     assert isinstance(last, RunFinished) and last.exit_code == 130
@@ -134,7 +134,7 @@ def test_a_second_build_waits_for_the_first_and_says_so(spec: Path, tmp_path: Pa
     second = builds.start(spec, home, *SLOW)
     assert [builds.ended(process)[0] for process in (first, second)] == [0, 0]
     notes = [event.text for event in builds.events(home, 1) if isinstance(event, Noted)]
-    assert "waiting: another build is making this" in notes
+    assert "waiting for another build that runs this stage" in notes
     assert "train" not in builds.ran(home, 1)
 
 
@@ -142,7 +142,7 @@ def test_a_worker_that_dies_alone_is_said_in_one_line(spec: Path, tmp_path: Path
     home = tmp_path / "home"
     code, said = builds.faulty(spec, home, "worker:300")
     assert code == 70
-    assert said[-1].startswith("train: the worker died (SIGKILL); its last words are in ")
+    assert said[-1].startswith("train: the worker died (SIGKILL); see ")
     assert not any("Traceback" in line for line in said)
     last = builds.events(home)[-1]
     assert isinstance(last, RunFinished) and last.exit_code == 70

@@ -39,7 +39,8 @@ def probed(folder: Path, **fields: object) -> dict[str, object]:
     config = {"probe": {"kind": "sums", **fields}, "seed": 7}
     inputs = {"base": folder / "base", "train": folder / "train"}
     forgetting.run(StageJob(
-        "forgetting[sums]", config, inputs, folder / "out", folder, folder, folder, Voice(), Registry.from_classes([Sums])
+        "forgetting[sums]", config, inputs, folder / "out", folder, folder, folder, Voice(),
+        Registry.from_classes([Sums])
     ))
     assert len(list(read_jsonl(folder / "out" / "items.jsonl"))) == 40
     found: dict[str, object] = read_json(folder / "out" / "forgetting.json")

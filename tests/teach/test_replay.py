@@ -40,7 +40,7 @@ def test_a_replay_names_the_request_that_it_lacks_and_opens_no_socket(toy: Path,
     spec = curious.asking(toy / "toy.yaml", "http://127.0.0.1:9/v1")
     code, said = curious.build(spec, tmp_path / "home", "--replay")
     assert code == UNAVAILABLE
-    assert said[-1].startswith("synthesize: --replay: no answer to request ")
-    assert " of synthesizer 'retold' to big is in the cache ('Retell: " in said[-1]
-    assert said[-1].endswith("build once without --replay")
+    assert said[-1].startswith("synthesize: --replay: no cached answer to request ")
+    assert " from synthesizer 'retold' to big ('Retell: " in said[-1]
+    assert said[-1].endswith("build without --replay first")
     assert curious.sockets(spec) == []

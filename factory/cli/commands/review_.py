@@ -29,7 +29,8 @@ MAX_DISPUTES = 20
               help="Number of rows to review; default: data.review.share of all.")
 @click.option("--csv", "sheet", type=click.Path(path_type=Path, allow_dash=True), metavar="OUT",
               help="Export the rows as CSV instead of prompting; - for standard output.")
-@click.option("--from", "back", type=click.Path(path_type=Path), metavar="CSV", help="Import the decisions of an exported CSV.")
+@click.option("--from", "back", type=click.Path(path_type=Path), metavar="CSV",
+              help="Import the decisions of an exported CSV.")
 @output.json_option
 def command(  # noqa: PLR0913  (one argument per option)
     spec: Path, profile: str, overrides: Sequence[str], folders: Sequence[Path], reviewer: str, rows: int,

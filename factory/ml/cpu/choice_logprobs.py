@@ -1,6 +1,6 @@
-"""How likely each of a few answers is: one reading of the prompt, and one of all answers together as a tree.
+"""Log-probabilities of a few given answers: one forward pass over the prompt and one over all answers as a trie.
 
-Answers that begin alike share the tokens of their beginning; each token sees the prompt and its own ancestors.
+Answers with a common prefix share its tokens; each token attends to the prompt and its own ancestors.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from factory.ml.cpu.generation import (
 from factory.ml.cpu.packed_attention import MASKED_SCORE, use_prefix_key_values
 
 MAX_PROMPT_TOKENS = 6144
-"""Padded tokens of prompts that are read together."""
+"""Padded tokens of a batch of prompts."""
 ROOT = -1
 
 
 @dataclass
 class ChoiceTrie:
-    """The beginnings of some answers, each once: `tokens` with their `parents` (ROOT: the prompt) and depths.
+    """A trie of answers: `tokens` of its nodes with their `parents` (ROOT: the prompt) and `depths`.
 
-    `steps` holds for each answer its tokens with the node that each follows.
+    `steps` lists for each answer its (parent node, token) pairs. Last tokens have no node: nothing follows them.
     """
 
     tokens: list[int] = field(default_factory=list)
@@ -42,89 +42,91 @@ class ChoiceTrie:
 
     @classmethod
     def from_choices(cls, choices: Ids) -> ChoiceTrie:
-        """The tree of some answers. Raises ValueError for an empty one."""
-        tree = cls()
+        """Build the trie of tokenised answers. Raises ValueError for an empty answer."""
+        trie = cls()
         known: dict[tuple[int, int], int] = {}
         for choice in choices:
             if not choice:
-                raise ValueError("an answer to weigh has no token")
+                raise ValueError("an answer to score has no tokens")
             node, steps = ROOT, []
-            for place, token in enumerate(choice):
+            for depth, token in enumerate(choice):
                 steps.append((node, token))
-                if place + 1 < len(choice):
+                if depth + 1 < len(choice):
                     key = (node, token)
                     if key not in known:
-                        known[key] = len(tree.tokens)
-                        tree.tokens.append(token)
-                        tree.parents.append(node)
-                        tree.depths.append(place)
+                        known[key] = len(trie.tokens)
+                        trie.tokens.append(token)
+                        trie.parents.append(node)
+                        trie.depths.append(depth)
                     node = known[key]
-            tree.steps.append(steps)
-        return tree
+            trie.steps.append(steps)
+        return trie
 
     def build_trie_mask(self, size: int) -> Tensor:
-        """The additive mask between its nodes, padded to (size, size): each sees its ancestors and itself."""
-        bars = torch.full((size, size), MASKED_SCORE)
+        """Return the additive mask between nodes, padded to (size, size): a node sees itself and its ancestors."""
+        mask = torch.full((size, size), MASKED_SCORE)
         for node, parent in enumerate(self.parents):
             if parent != ROOT:
-                bars[node] = bars[parent]
-            bars[node, node] = 0.0
-        return bars
+                mask[node] = mask[parent]
+            mask[node, node] = 0.0
+        return mask
 
 
 @torch.inference_mode()
 def compute_choice_logprobs(
     model: Any, prompts: Ids, choices: Sequence[Ids], report: Reporter | None = None
 ) -> list[list[float]]:
-    """The log-probability of each choice after its prompt: the sum over its tokens."""
-    found: list[list[float]] = [[] for _ in prompts]
+    """Return the log-probability of each choice after its prompt, summed over its tokens."""
+    logprobs: list[list[float]] = [[] for _ in prompts]
     prefix = find_shared_prefix(model, prompts)
-    read = prefill_prefix(model, prefix)
-    rest = [prompt[len(prefix) :] for prompt in prompts]
-    trees: dict[int, ChoiceTrie] = {}
-    sizes = [sum(map(len, each)) for each in choices]
+    prefix_key_values = prefill_prefix(model, prefix)
+    suffixes = [prompt[len(prefix) :] for prompt in prompts]
+    tries: dict[int, ChoiceTrie] = {}
+    sizes = [len(suffix) + sum(map(len, own)) for suffix, own in zip(suffixes, choices, strict=True)]
     done = 0
-    for chunk in batch_by_length([len(own) + size for own, size in zip(rest, sizes, strict=True)], MAX_PROMPT_TOKENS):
-        for index in chunk:
-            if id(choices[index]) not in trees:
-                trees[id(choices[index])] = ChoiceTrie.from_choices(choices[index])
-        mine = [trees[id(choices[index])] for index in chunk]
-        with use_prefix_key_values(read):
-            begun = prefill_batch(model, len(prefix), [rest[index] for index in chunk], max(len(t.tokens) for t in mine))
-            weighed = _score_choices(model, begun, mine)
-        for index, weights in zip(chunk, weighed, strict=True):
-            found[index] = weights
+    for chunk in batch_by_length(sizes, MAX_PROMPT_TOKENS):
+        for index in chunk:  # prompts often share one list of choices, and so one trie
+            if id(choices[index]) not in tries:
+                tries[id(choices[index])] = ChoiceTrie.from_choices(choices[index])
+        chunk_tries = [tries[id(choices[index])] for index in chunk]
+        room = max(len(trie.tokens) for trie in chunk_tries)
+        with use_prefix_key_values(prefix_key_values):
+            batch = prefill_batch(model, len(prefix), [suffixes[index] for index in chunk], room)
+            scores = _score_choices(model, batch, chunk_tries)
+        for index, row in zip(chunk, scores, strict=True):
+            logprobs[index] = row
         done += len(chunk)
         if report is not None:
             report.report_progress(done, len(prompts), "answers")
-    return found
+    return logprobs
 
 
-def _score_choices(model: Any, begun: PrefilledBatch, trees: Sequence[ChoiceTrie]) -> list[list[float]]:
+def _score_choices(model: Any, batch: PrefilledBatch, tries: Sequence[ChoiceTrie]) -> list[list[float]]:
     head = model.get_output_embeddings()
-    hidden = _compute_node_hidden(model, begun, trees)
-    found = []
-    for row, tree in enumerate(trees):
-        vectors = torch.cat([begun.last_hidden[row : row + 1], hidden[row, : len(tree.tokens)]])
+    hidden = _compute_node_hidden(model, batch, tries)
+    scores = []
+    for row, trie in enumerate(tries):
+        vectors = torch.cat([batch.last_hidden[row : row + 1], hidden[row, : len(trie.tokens)]])
+        # Row 0 predicts the first tokens of answers, row n + 1 the tokens after node n.
         table = head(vectors).float().log_softmax(-1)
-        found.append([float(sum(table[node + 1, token] for node, token in steps)) for steps in tree.steps])
-    return found
+        scores.append([float(sum(table[node + 1, token] for node, token in steps)) for steps in trie.steps])
+    return scores
 
 
-def _compute_node_hidden(model: Any, begun: PrefilledBatch, trees: Sequence[ChoiceTrie]) -> Tensor:
-    """Vectors of every node of each tree: (rows, most nodes, hidden)."""
-    size = max(len(tree.tokens) for tree in trees)
+def _compute_node_hidden(model: Any, batch: PrefilledBatch, tries: Sequence[ChoiceTrie]) -> Tensor:
+    """Return the last hidden states of every node of each trie: (rows, largest trie, hidden)."""
+    size = max(len(trie.tokens) for trie in tries)
     if not size:
-        return begun.last_hidden.new_zeros(len(trees), 0, begun.last_hidden.shape[-1])
+        return batch.last_hidden.new_zeros(len(tries), 0, batch.last_hidden.shape[-1])
     device, dtype = model.device, model.dtype
-    tokens = torch.tensor([tree.tokens + [0] * (size - len(tree.tokens)) for tree in trees], device=device)
-    depths = torch.tensor([tree.depths + [0] * (size - len(tree.depths)) for tree in trees], device=device)
-    past = begun.key_mask.shape[1] - size
-    before = begun.key_mask[:, None, None, :past].expand(-1, 1, size, -1)
-    alike = {id(tree): tree.build_trie_mask(size) for tree in trees}
-    among = torch.stack([alike[id(tree)] for tree in trees])[:, None].to(device, dtype)
+    tokens = torch.tensor([trie.tokens + [0] * (size - len(trie.tokens)) for trie in tries], device=device)
+    depths = torch.tensor([trie.depths + [0] * (size - len(trie.depths)) for trie in tries], device=device)
+    past = batch.key_mask.shape[1] - size
+    prompt_mask = batch.key_mask[:, None, None, :past].expand(-1, 1, size, -1)
+    masks = {id(trie): trie.build_trie_mask(size) for trie in tries}
+    trie_mask = torch.stack([masks[id(trie)] for trie in tries])[:, None].to(device, dtype)
     hidden: Tensor = model.get_decoder()(
-        input_ids=tokens, position_ids=begun.positions[:, None] + depths, past_key_values=begun.cache, use_cache=True,
-        attention_mask=torch.cat([before, among], -1),
+        input_ids=tokens, position_ids=batch.positions[:, None] + depths, past_key_values=batch.cache, use_cache=True,
+        attention_mask=torch.cat([prompt_mask, trie_mask], -1),
     ).last_hidden_state
     return hidden

@@ -1,4 +1,4 @@
-"""A causal base that answers: free text, or how likely each of a few answers is."""
+"""A causal language model for inference: text generation and log-probabilities of choices."""
 
 from __future__ import annotations
 
@@ -26,57 +26,64 @@ class TransformersDecoder:
     model: Any
     tokenizer: Any
     on_text: Callable[[str], None] | None = None
-    """Is told what an answer says while it is written, when one alone is."""
+    """Called with the text so far after every token when a single prompt is decoded."""
 
     def tokenize_chat(self, messages: Sequence[Message]) -> list[int]:
-        """Token ids of a chat, by the base's own template, up to where the assistant begins to speak."""
+        """Return the token ids of a chat in the base's own template, with the generation prompt."""
         return chat_template.encode_chat_prompt(self.tokenizer, messages)
 
     def tokenize_answer(self, text: str) -> list[int]:
-        """Token ids of what the assistant says, its end of turn included."""
+        """Return the token ids of an assistant message with its EOS token."""
         return chat_template.encode_assistant_turn(self.tokenizer, text)
 
     def decode_ids(self, ids: list[int]) -> str:
-        """What ids say, special tokens left out."""
+        """Return the text of token ids without special tokens."""
         return str(self.tokenizer.decode(ids, skip_special_tokens=True))
 
     def generate_texts(
         self, prompts: Ids, limit: int, guides: Sequence[Guide | None] = (), report: Reporter | None = None
     ) -> list[str]:
-        """The greedy continuation of each prompt, at most `limit` tokens, under its guide if it has one."""
-        return [self.decode_ids(ids) for ids in generation.generate_token_ids(self.build_decoding_context(), prompts, limit, guides, report)]
+        """Generate greedily up to `limit` tokens for each prompt, constrained by its guide if there is one."""
+        context = self.build_decoding_context()
+        generated = generation.generate_token_ids(context, prompts, limit, guides, report)
+        return [self.decode_ids(ids) for ids in generated]
 
     def sample_texts(
         self, prompts: Ids, limit: int, guides: Sequence[Guide | None] = (), temperature: float = 0.0,
         seeds: Sequence[int] = (),
     ) -> list[Generation]:
-        """A continuation of each prompt, drawn from its seed, or greedy at temperature 0."""
-        found = generation.generate_token_ids(self.build_decoding_context(), prompts, limit, guides, temperature=temperature, seeds=seeds)
-        return [Generation(self.decode_ids(ids), len(ids), len(ids) < limit) for ids in found]
+        """Sample a continuation of each prompt with its seed; greedy at temperature 0."""
+        generated = generation.generate_token_ids(
+            self.build_decoding_context(), prompts, limit, guides, temperature=temperature, seeds=seeds
+        )
+        return [Generation(self.decode_ids(ids), len(ids), len(ids) < limit) for ids in generated]
 
     def build_decoding_context(self) -> generation.DecodingContext:
-        """What decoding needs to know."""
-        ends = chat_template.find_end_ids(self.tokenizer, self.model)
-        return generation.DecodingContext(self.model, ends, self.decode_ids, frozenset(self.tokenizer.all_special_ids), self.on_text)
+        """Return the model, end ids and decoding functions for `generate_token_ids`."""
+        end_ids = chat_template.find_end_ids(self.tokenizer, self.model)
+        special_ids = frozenset(self.tokenizer.all_special_ids)
+        return generation.DecodingContext(self.model, end_ids, self.decode_ids, special_ids, self.on_text)
 
-    def compute_choice_logprobs(self, prompts: Ids, choices: Sequence[Ids], report: Reporter | None = None) -> list[list[float]]:
-        """The log-probability of each choice after its prompt: a list of choices for each prompt, sums over tokens."""
+    def compute_choice_logprobs(
+        self, prompts: Ids, choices: Sequence[Ids], report: Reporter | None = None
+    ) -> list[list[float]]:
+        """Return the log-probability of each choice after its prompt, summed over tokens; `choices` per prompt."""
         return choice_logprobs.compute_choice_logprobs(self.model, prompts, choices, report)
 
     @torch.inference_mode()
     def compute_token_logits(self, ids: Ids) -> list[Tensor]:
-        """The logits after every token of each text: (tokens, vocabulary) in fp32."""
-        found: list[Tensor] = []
+        """Return the logits after every token of each text: one (tokens, vocabulary) tensor in fp32."""
+        logits: list[Tensor] = []
         for text in ids:
             tokens = torch.tensor([list(text)], device=self.model.device)
-            found.append(self.model(input_ids=tokens, use_cache=False).logits[0].float().cpu())
-        return found
+            logits.append(self.model(input_ids=tokens, use_cache=False).logits[0].float().cpu())
+        return logits
 
 
 def load_decoder(folder: Path, adapter: Path | None = None) -> TransformersDecoder:
-    """The base in the type in which it answers fastest here, with a saved adapter added to its weights.
+    """Load a base in the dtype that runs fastest on this machine, with a saved adapter merged in.
 
-    Raises ValueError for a base that is no causal language model, or an adapter that does not fit it.
+    Raises ValueError for a base that is not a causal language model, or an adapter that does not fit it.
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = packed_attention.load_causal_model(folder, choose_inference_dtype())

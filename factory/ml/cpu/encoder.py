@@ -1,4 +1,4 @@
-"""An encoder and its tokenizer: texts to token ids, ids to padded chunks of like length, chunks to vectors."""
+"""A transformers encoder and its tokenizer: tokenisation, padded chunks of similar length, vectors and logits."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from factory.ml.cpu.packing import PACKED_ATTENTION, keep_first_tokens_only
 
 Ids = Sequence[Sequence[int]]
 MAX_CHUNK_TOKENS = 1024
-"""Padded tokens of one forward pass without gradients: what a small encoder makes of so many stays in the cache."""
+"""Padded tokens of one forward pass without gradients: the activations of a small encoder then fit the CPU cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,45 +29,47 @@ class TransformersEncoder:
     tokenizer: Any
 
     def tokenize_texts(self, texts: Sequence[str], limit: int) -> list[list[int]]:
-        """Token ids of each text, special tokens included, cut to `limit`."""
+        """Return the token ids of each text with special tokens, truncated to `limit`."""
         if not texts:
             return []
         ids: list[list[int]] = self.tokenizer(list(texts), truncation=True, max_length=limit)["input_ids"]
         return ids
 
     def tokenize_pairs(self, pairs: Sequence[tuple[str, str]], limit: int) -> list[tuple[list[int], list[int]]]:
-        """Token ids and segment ids of each pair of texts, the longer text cut first to `limit` in all."""
+        """Return (token ids, segment ids) of each pair, truncated to `limit` in total from the longer text first."""
         first, second = [a for a, _ in pairs], [b for _, b in pairs]
-        made = self.tokenizer(first, second, truncation=True, max_length=limit, return_token_type_ids=True)
-        return list(zip(made["input_ids"], made["token_type_ids"], strict=True))
+        encoded = self.tokenizer(first, second, truncation=True, max_length=limit, return_token_type_ids=True)
+        return list(zip(encoded["input_ids"], encoded["token_type_ids"], strict=True))
 
     @torch.inference_mode()
     def compute_token_vectors(self, ids: Ids, report: Reporter | None = None) -> list[Tensor]:
-        """Token vectors of the last layer, one (tokens, hidden) tensor in fp32 for each text, in order."""
-        found: list[Tensor] = [torch.empty(0)] * len(ids)
+        """Return the last hidden states of each text: one (tokens, hidden) tensor in fp32."""
+        vectors: list[Tensor] = [torch.empty(0)] * len(ids)
         for chunk in _iterate_chunks(ids, report, "texts"):
             tokens, mask = pad_token_ids([ids[index] for index in chunk])
             hidden = self.model(input_ids=tokens, attention_mask=mask).last_hidden_state.float()
             for row, index in enumerate(chunk):
-                found[index] = hidden[row, : len(ids[index])].clone()
-        return found
+                vectors[index] = hidden[row, : len(ids[index])].clone()  # a view would keep the chunk alive
+        return vectors
 
     @torch.inference_mode()
-    def compute_pair_logits(self, pairs: Sequence[tuple[list[int], list[int]]], report: Reporter | None = None) -> Tensor:
-        """The head's outputs for tokenised pairs: (pairs, labels)."""
-        found: list[Tensor] = [torch.empty(0)] * len(pairs)
+    def compute_pair_logits(
+        self, pairs: Sequence[tuple[list[int], list[int]]], report: Reporter | None = None
+    ) -> Tensor:
+        """Return the logits of the classification head for tokenised pairs: (pairs, labels)."""
+        logits: list[Tensor] = [torch.empty(0)] * len(pairs)
         for chunk in _iterate_chunks([ids for ids, _ in pairs], report, "pairs"):
             tokens, mask = pad_token_ids([pairs[index][0] for index in chunk])
             segments, _ = pad_token_ids([pairs[index][1] for index in chunk])
             kinds = {"token_type_ids": segments} if bool(segments.any()) else {}
             outputs = self.model(input_ids=tokens, attention_mask=mask, **kinds).logits.float()
             for index, output in zip(chunk, outputs, strict=True):
-                found[index] = output
-        return torch.stack(found)
+                logits[index] = output
+        return torch.stack(logits)
 
 
 def _iterate_chunks(ids: Ids, report: Reporter | None, unit: str) -> Iterator[list[int]]:
-    """The chunks of tokenised texts, each reported when it is done."""
+    """Yield chunks of indices of similar length; report progress after each."""
     done = 0
     for chunk in chunk_by_length([len(text) for text in ids], MAX_CHUNK_TOKENS):
         yield chunk
@@ -77,7 +79,7 @@ def _iterate_chunks(ids: Ids, report: Reporter | None, unit: str) -> Iterator[li
 
 
 def chunk_by_length(lengths: Sequence[int], tokens: int) -> Iterator[list[int]]:
-    """Indices of texts of like length, shortest first, each chunk at most `tokens` when padded."""
+    """Yield chunks of indices of similar length, shortest first, of at most `tokens` tokens when padded."""
     chunk: list[int] = []
     for index in sorted(range(len(lengths)), key=lambda i: (lengths[i], i)):
         if chunk and lengths[index] * (len(chunk) + 1) > tokens:
@@ -89,7 +91,7 @@ def chunk_by_length(lengths: Sequence[int], tokens: int) -> Iterator[list[int]]:
 
 
 def pad_token_ids(ids: Ids) -> tuple[Tensor, Tensor]:
-    """Token ids (n, longest) padded with 0 on the right, and the mask of what is not padding."""
+    """Return token ids (n, longest), right-padded with 0, and their attention mask."""
     tokens = np.zeros((len(ids), max(map(len, ids))), dtype=np.int64)
     mask = np.zeros_like(tokens)
     for row, text in enumerate(ids):
@@ -99,10 +101,10 @@ def pad_token_ids(ids: Ids) -> tuple[Tensor, Tensor]:
 
 
 def load_encoder(folder: Path, *, labels: int = 0, training: bool = False) -> TransformersEncoder:
-    """The base in fp32; with `labels`, under a fresh classification head of so many outputs.
+    """Load a base in fp32; with `labels`, with a new classification head of that many outputs.
 
-    In training a BERT reads packed rows, and any other model padded ones with plain attention, whose backward pass
-    is the fastest at short lengths.
+    In training, BERT models use packed rows; others use padded batches with eager attention, whose backward pass is
+    the fastest at short lengths.
     """
     bert = AutoConfig.from_pretrained(folder).model_type == "bert"
     attention = (PACKED_ATTENTION if bert else "eager") if training else "sdpa"
@@ -118,9 +120,9 @@ def load_encoder(folder: Path, *, labels: int = 0, training: bool = False) -> Tr
 
 @torch.no_grad()
 def merge_adapter(model: nn.Module, adapter: Path) -> int:
-    """Add a saved adapter to a model's own weights, heads included; returns how many layers it changed.
+    """Merge a saved adapter, with its saved modules, into a model's weights; return the number of merged layers.
 
-    Raises ValueError when the adapter names a layer that the model does not have: PEFT would only warn.
+    Raises ValueError for a layer that the model does not have; PEFT would only warn.
     """
     from peft import LoraConfig
 
@@ -142,5 +144,5 @@ def merge_adapter(model: nn.Module, adapter: Path) -> int:
 
 def _get_parameter(state: dict[str, nn.Parameter], name: str) -> nn.Parameter:
     if name not in state:
-        raise ValueError(f"the adapter holds {name!r}, which this base does not have")
+        raise ValueError(f"the adapter has weights for {name!r}, which this base does not have")
     return state[name]

@@ -55,7 +55,8 @@ class _ActiveSequence:
 
 @torch.inference_mode()
 def generate_token_ids(
-    reader: DecodingContext, prompts: Ids, limit: int, guides: Sequence[Guide | None] = (), report: Reporter | None = None,
+    reader: DecodingContext, prompts: Ids, limit: int, guides: Sequence[Guide | None] = (),
+    report: Reporter | None = None,
     *, temperature: float = 0.0, seeds: Sequence[int] = (),
 ) -> list[list[int]]:
     """The continuation of each prompt, without the id that ends it; one of `limit` ids was cut off.
@@ -102,7 +103,9 @@ def prefill_prefix(model: Any, prefix: Sequence[int]) -> Sequence[LayerKeyValues
     return [(layer.keys, layer.values) for layer in cache.layers]
 
 
-def batch_by_length(lengths: Sequence[int], tokens: int = MAX_BATCH_TOKENS, rows: int = MAX_BATCH_ROWS) -> list[list[int]]:
+def batch_by_length(
+    lengths: Sequence[int], tokens: int = MAX_BATCH_TOKENS, rows: int = MAX_BATCH_ROWS
+) -> list[list[int]]:
     """Indices of prompts that are read together, of like length."""
     found = [part[at : at + rows] for part in chunk_by_length(lengths, tokens) for at in range(0, len(part), rows)]
     return found
@@ -135,10 +138,14 @@ def prefill_batch(model: Any, past: int, prompts: Ids, room: int) -> PrefilledBa
         input_ids=tokens.to(model.device), attention_mask=mask.to(model.device, model.dtype),
         position_ids=positions.to(model.device), past_key_values=cache, use_cache=True,
     ).last_hidden_state
-    return PrefilledBatch(cache, seen.to(model.device, model.dtype), positions[:, -1].to(model.device) + 1, hidden[:, -1])
+    return PrefilledBatch(
+        cache, seen.to(model.device, model.dtype), positions[:, -1].to(model.device) + 1, hidden[:, -1]
+    )
 
 
-def _decode_batch(reader: DecodingContext, past: int, prompts: Ids, rows: list[_ActiveSequence], limit: int, temperature: float) -> None:
+def _decode_batch(
+    reader: DecodingContext, past: int, prompts: Ids, rows: list[_ActiveSequence], limit: int, temperature: float
+) -> None:
     """Let every row speak to its end."""
     model, head = reader.model, reader.model.get_output_embeddings()
     begun = prefill_batch(model, past, prompts, limit)

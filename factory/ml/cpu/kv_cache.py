@@ -1,4 +1,4 @@
-"""Keys and values of what a decoder has read: buffers with room, so that a step copies its own tokens alone."""
+"""A preallocated key-value cache: a decoding step writes only the keys and values of its own tokens."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from transformers import Cache, DynamicLayer
 
 
 class PreallocatedCacheLayer(DynamicLayer):  # type: ignore[misc]
-    """One layer's keys and values (rows, heads, room, width), of which the first `length` places are filled."""
+    """Keys and values of one layer, (rows, heads, room, width), filled up to `length`."""
 
     def __init__(self, model: Any, rows: int, heads: int, room: int, width: int) -> None:
         super().__init__()
@@ -20,7 +20,7 @@ class PreallocatedCacheLayer(DynamicLayer):  # type: ignore[misc]
         )
 
     def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
-        """Add the keys and values of new tokens; returns all so far, as views."""
+        """Append the keys and values of new tokens; return views of all so far."""
         end = self.length + key_states.shape[-2]
         self.keys[:, :, self.length : end] = key_states
         self.values[:, :, self.length : end] = value_states
@@ -28,19 +28,20 @@ class PreallocatedCacheLayer(DynamicLayer):  # type: ignore[misc]
         return self.keys[:, :, :end], self.values[:, :, :end]
 
     def get_seq_length(self) -> int:
-        """Places that are filled."""
+        """Return the number of cached tokens."""
         return self.length
 
 
 def allocate_kv_cache(model: Any, rows: int, room: int) -> Cache:
-    """An empty cache for so many rows, with room for so many tokens."""
+    """Return an empty cache for `rows` sequences of up to `room` tokens."""
     config = model.config
     width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-    return Cache(layers=[PreallocatedCacheLayer(model, rows, heads, room, width) for _ in range(config.num_hidden_layers)])
+    layers = range(config.num_hidden_layers)
+    return Cache(layers=[PreallocatedCacheLayer(model, rows, heads, room, width) for _ in layers])
 
 
 def select_cache_rows(cache: Cache, rows: Tensor) -> None:
-    """Keep these rows of a cache alone."""
+    """Keep only these rows of a cache."""
     for layer in cache.layers:
         layer.keys, layer.values = layer.keys.index_select(0, rows), layer.values.index_select(0, rows)

@@ -61,7 +61,9 @@ def load_causal_model(folder: Path, dtype: torch.dtype) -> Any:
     if not any(name.endswith(("ForCausalLM", "LMHeadModel")) for name in config.architectures or ()):
         raise ValueError(f"the base is a {config.model_type} without a language model's head; choose a generative base")
     plain = has_plain_attention(config)
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, attn_implementation=CAUSAL_ATTENTION if plain else "eager")
+    model = AutoModelForCausalLM.from_pretrained(
+        folder, dtype=dtype, attn_implementation=CAUSAL_ATTENTION if plain else "eager"
+    )
     if plain:
         replace_norms(model)
     return model.eval()
@@ -87,7 +89,9 @@ def attend_causal(
         return _attend_packed_completions(row, query, key, value, scaling), None
     read = _prefix_key_values.get()
     if read is not None and query.shape[2] < FUSED_ATTENTION_MIN_QUERIES:
-        return _attend_grouped_after_prefix(read[module.layer_idx], query * scaling, key, value, attention_mask).transpose(1, 2), None
+        return _attend_grouped_after_prefix(
+            read[module.layer_idx], query * scaling, key, value, attention_mask
+        ).transpose(1, 2), None
     if read is not None:
         key, value = (torch.cat([shared.expand(len(own), -1, -1, -1), own], 2)
                       for shared, own in zip(read[module.layer_idx], (key, value), strict=True))
@@ -99,7 +103,9 @@ def attend_causal(
     return _attend_grouped(query * scaling, key, value, attention_mask).transpose(1, 2), None
 
 
-def _attend_packed_completions(row: CompletionBatch, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
+def _attend_packed_completions(
+    row: CompletionBatch, query: Tensor, key: Tensor, value: Tensor, scaling: float
+) -> Tensor:
     """What all share attends to itself; the rest of each text to what all share, and to itself."""
     begun, rest = len(row.prefix), row.suffixes
     first, later = ([each[:, :, cut] for each in (query, key, value)] for cut in (slice(begun), slice(begun, None)))
@@ -115,7 +121,9 @@ def _attend_packed_completions(row: CompletionBatch, query: Tensor, key: Tensor,
     return torch.cat([*found, torch.zeros_like(queries[-1])]).unsqueeze(0)
 
 
-def _attend_after_prefix(read: tuple[Tensor, Tensor] | None, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
+def _attend_after_prefix(
+    read: tuple[Tensor, Tensor] | None, query: Tensor, key: Tensor, value: Tensor, scaling: float
+) -> Tensor:
     """Causal attention (texts, heads, longest, width), after the keys and values of what all texts share.
 
     What pads a text bars nothing: it comes later.
@@ -141,7 +149,9 @@ def _attend_grouped(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | No
     return mixed.view(batch, heads, queries, width)
 
 
-def _attend_grouped_after_prefix(read: LayerKeyValues, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Tensor:
+def _attend_grouped_after_prefix(
+    read: LayerKeyValues, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None
+) -> Tensor:
     """The same over own keys and, before them, keys that all rows share, which are read once for all rows.
 
     The first columns of `bias` are of the shared keys, which every row may see (Hydragen,
@@ -189,7 +199,9 @@ def build_completion_batch(ids: Sequence[Sequence[int]], starts: Sequence[int]) 
     for text in ids:
         alike = alike[: next((i for i, (a, b) in enumerate(zip(alike, text, strict=False)) if a != b), len(alike))]
     cut = len(alike)
-    return CompletionBatch(tuple(alike), packing.pack_texts([text[cut:] for text in ids]), tuple(start - cut for start in starts))
+    return CompletionBatch(
+        tuple(alike), packing.pack_texts([text[cut:] for text in ids]), tuple(start - cut for start in starts)
+    )
 
 
 def compute_completion_logits(model: nn.Module, row: CompletionBatch) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""RMS norm (arXiv:1910.07467) as one step of the graph: its backward pass reads two saved tensors instead of seven."""
+"""RMS norm (arXiv:1910.07467) as one autograd function, whose backward pass needs two activations instead of seven."""
 
 from __future__ import annotations
 
@@ -24,25 +24,26 @@ class _RmsNormFunction(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         normed, scale, weight = ctx.saved_tensors
         grad = grad * weight
+        # d(x / rms)/dx projects the gradient off the direction of the normalised vector.
         share = (grad * normed).float().mean(-1, keepdim=True)
         return grad.float().addcmul_(normed.float(), share, value=-1).mul_(scale).to(grad.dtype), None, None
 
 
 class RmsNorm(nn.Module):
-    """Stands in for transformers' RMS norms of the Llama form, over their weight, which is not learned."""
+    """Replaces transformers' RMS norms of the Llama form; shares their weight, which stays frozen."""
 
     def __init__(self, norm: Any) -> None:
         super().__init__()
         self.weight, self.epsilon = norm.weight, float(norm.variance_epsilon)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(…, width) → the same."""
-        made: Tensor = _RmsNormFunction.apply(x, self.weight, self.epsilon)  # type: ignore[no-untyped-call]
-        return made
+        """(…, width) → (…, width)."""
+        output: Tensor = _RmsNormFunction.apply(x, self.weight, self.epsilon)  # type: ignore[no-untyped-call]
+        return output
 
 
 def replace_norms(model: nn.Module) -> None:
-    """Put `RmsNorm` where a model has a norm of this form; the names of its weights stay."""
+    """Replace the norms of this form in a model by `RmsNorm`; parameter names do not change."""
     for name, module in list(model.named_modules()):
         if type(module).__name__.endswith("RMSNorm") and hasattr(module, "variance_epsilon"):
             parent, _, leaf = name.rpartition(".")

@@ -1,1 +1,1 @@
-"""The pages of all kinds, from their classes, and the guides, as HTML: `factory docs DIR`."""
+"""Documentation site: reference pages generated from plugin classes, and the guides (`factory docs FOLDER`)."""

@@ -1,4 +1,4 @@
-"""The pages as Markdown: one for each kind, one for each role, and the guides as they stand in the repository."""
+"""The documentation pages as Markdown: one per kind, one per role, and the guides of the repository."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from factory.report.docs.example_specs import build_example_spec
 from factory.views.formatting import clean_line
 
 GUIDE_FILES = {
-    "index": ("The factory", "README.md"), "tutorial": ("Tutorial", "templates/docs/tutorial.md"),
-    "plugins": ("Write a plugin", "plugins/README.md"), "engine": ("How it is built", ""),
+    "index": ("Overview", "README.md"), "tutorial": ("Tutorial", "templates/docs/tutorial.md"),
+    "plugins": ("Write a plugin", "plugins/README.md"), "engine": ("Architecture", ""),
 }
-"""Page → its name in the menu, and the file that it is."""
+"""Page name → its title in the menu, and its file (empty: README.md of the package)."""
 
 
 def build_markdown_pages(registry: Registry) -> dict[str, str]:
-    """Page name → Markdown. Raises UnavailableError when the installation lacks the guides."""
+    """Return page name → Markdown. Raises UnavailableError if the installation lacks the guides."""
     found = {name: _read_guide(file) for name, (_, file) in GUIDE_FILES.items()}
     for role in sorted(ROLES):
         found[role] = _build_role_page(role, registry)
@@ -36,18 +36,20 @@ def _read_guide(file: str) -> str:
 
 
 def _build_role_page(role: str, registry: Registry) -> str:
-    """The page of a role: what it is, and its kinds."""
+    """Return the page of a role: its description and a table of its kinds."""
     base = ROLES[role]
-    rows = [f"| [{kind.kind}]({role}-{kind.kind}.md) | {_get_first_doc_line(kind)} | {registry.get_package(kind).name} |"
-            for kind in registry.list_classes(role)]
+    rows = [
+        f"| [{kind.kind}]({role}-{kind.kind}.md) | {_get_first_doc_line(kind)} | {registry.get_package(kind).name} |"
+        for kind in registry.list_classes(role)
+    ]
     return "\n".join([
         f"# {role.title()}", "", inspect.cleandoc(base.__doc__ or ""), "",
-        "| kind | what it is | package |", "|---|---|---|", *rows, "",
+        "| kind | description | package |", "|---|---|---|", *rows, "",
     ])
 
 
 def build_kind_page(kind: type[Plugin], registry: Registry) -> str:
-    """The page of a kind: what its class says, its fields, what it reads and gives, and a spec that uses it."""
+    """Return the page of a kind: docstring, columns, metrics, fields, an example spec, and the tasks that use it."""
     package = registry.get_package(kind)
     lines = [f"# {kind.kind}", "", f"*{kind.role}, version {kind.version}, of {package.name} {package.version}*", "",
              inspect.cleandoc(kind.__doc__ or ""), ""]
@@ -66,12 +68,13 @@ def build_kind_page(kind: type[Plugin], registry: Registry) -> str:
 def _build_fields_table(kind: type[Plugin]) -> list[str]:
     fields = describe_fields(kind)
     if not fields:
-        return ["It has no fields."]
+        return ["This kind has no fields."]
     rows = []
     for field in fields:
-        default = "must be given" if field.required else f"`{json.dumps(field.default, ensure_ascii=False)}`"
-        rows.append(f"| `{field.name}` | {_escape_table_cell(field.type)} | {_escape_table_cell(default)} | {_escape_table_cell(field.what)} |")
-    return ["## Fields", "", "| field | type | default | what it is |", "|---|---|---|---|", *rows]
+        default = "required" if field.required else f"`{json.dumps(field.default, ensure_ascii=False)}`"
+        cells = (_escape_table_cell(text) for text in (field.type, default, field.what))
+        rows.append(f"| `{field.name}` | {' | '.join(cells)} |")
+    return ["## Fields", "", "| field | type | default | description |", "|---|---|---|---|", *rows]
 
 
 def _escape_table_cell(text: str) -> str:
@@ -83,7 +86,8 @@ def _get_first_doc_line(kind: type[Plugin]) -> str:
 
 
 def build_menu(registry: Registry) -> list[tuple[str, str]]:
-    """What stands in the menu: page and name."""
-    return [*((name, title) for name, (title, _) in GUIDE_FILES.items()), *((role, f"{role}s") for role in sorted(ROLES))]
+    """Return the menu: (page name, title) of the guides and roles."""
+    guides = [(name, title) for name, (title, _) in GUIDE_FILES.items()]
+    return [*guides, *((role, f"{role}s") for role in sorted(ROLES))]
 
 

@@ -1,4 +1,4 @@
-"""Markdown pages as HTML, in a folder that opens from the disk."""
+"""Writes the documentation pages as HTML or Markdown into a folder that works without a server."""
 
 from __future__ import annotations
 
@@ -29,23 +29,24 @@ th, td {{ text-align: left; vertical-align: top; padding: .3rem .7rem; border-bo
 
 
 def write_docs_site(folder: Path, registry: Registry, markdown: bool = False) -> int:
-    """Write every page into a folder; returns how many. Raises InputError for a folder with other files in it."""
-    there = folder.iterdir() if folder.is_dir() else iter(())
-    strangers = [path.name for path in there if path.suffix not in (".html", ".md")]
-    if strangers:
-        raise InputError(f"{folder} holds {sorted(strangers)[0]!r}; name a new folder, or one of earlier pages")
+    """Write every page and return their number. Raises InputError if the folder holds other files."""
+    existing = folder.iterdir() if folder.is_dir() else iter(())
+    others = [path.name for path in existing if path.suffix not in (".html", ".md")]
+    if others:
+        raise InputError(f"{folder} contains {sorted(others)[0]!r}; choose an empty folder, or one with earlier pages")
     folder.mkdir(parents=True, exist_ok=True)
-    found = build_markdown_pages(registry)
-    for name, text in found.items():
+    pages = build_markdown_pages(registry)
+    for name, text in pages.items():
         if markdown:
             (folder / f"{name}.md").write_text(text, encoding="utf-8")
         else:
-            (folder / f"{name}.html").write_text(render_markdown_page(text, build_menu(registry), found), encoding="utf-8")
-    return len(found)
+            page = render_markdown_page(text, build_menu(registry), pages)
+            (folder / f"{name}.html").write_text(page, encoding="utf-8")
+    return len(pages)
 
 
 def render_markdown_page(text: str, entries: Sequence[tuple[str, str]], known: Mapping[str, str]) -> str:
-    """One page as HTML. Raw HTML in a docstring stays text; links to guides lead to their pages."""
+    """Render a page as HTML. Raw HTML in Markdown is escaped; links to guides are redirected to their pages."""
     from markdown_it import MarkdownIt
 
     for path, page in GUIDE_PAGES.items():
@@ -53,5 +54,5 @@ def render_markdown_page(text: str, entries: Sequence[tuple[str, str]], known: M
     body = MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
     body = PAGE_LINK.sub(lambda m: f'{m[1]}{m[2]}.html{m[3] or ""}"' if m[2] in known else m[0], body)
     title = next((line.lstrip("# ") for line in text.splitlines() if line.startswith("# ")), "factory")
-    links = "".join(f'<a href="{name}.html">{html.escape(said)}</a>' for name, said in entries)
+    links = "".join(f'<a href="{name}.html">{html.escape(label)}</a>' for name, label in entries)
     return PAGE_TEMPLATE.format(title=html.escape(title), menu=links, body=body)

@@ -7,7 +7,17 @@ from factory.runs.profile.samples import RowSample
 from factory.runs.profile.summary import DataProfile, build_data_profile, find_planned_outputs
 
 __all__ = [
-    "HistogramBin", "ValueCounts", "Histogram", "RowLineage", "DataProfile", "RowSample", "Distribution", "FunnelStep",
-    "trace_lineage", "find_planned_outputs", "build_data_profile",
-    "compute_distributions", "read_funnel",
+    "DataProfile",
+    "Distribution",
+    "FunnelStep",
+    "Histogram",
+    "HistogramBin",
+    "RowLineage",
+    "RowSample",
+    "ValueCounts",
+    "build_data_profile",
+    "compute_distributions",
+    "find_planned_outputs",
+    "read_funnel",
+    "trace_lineage",
 ]
