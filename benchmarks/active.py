@@ -23,7 +23,9 @@ POOL_SHARE = 0.8
 """Share of the training rows that each seed draws as the pool."""
 
 
-def load_or_embed_rows(data: Path, student: str, cache: Path | None) -> tuple[list[dict[str, str]], NDArray[np.float32]]:
+def load_or_embed_rows(
+    data: Path, student: str, cache: Path | None
+) -> tuple[list[dict[str, str]], NDArray[np.float32]]:
     """Return the rows and their embeddings, cached in the file `cache`."""
     rows = [json.loads(line) for line in data.read_text().splitlines()]
     if cache is not None and cache.exists():
@@ -63,7 +65,7 @@ class ActiveLearningBenchmark:
         return float((model.predict(self.vectors[self.test]) == self.labels[self.test]).mean())
 
     def choose_rows_actively(self, pool: NDArray[np.int64], count: int, rounds: int, seed: int) -> NDArray[np.int64]:
-        """Choose rows as the `active` synthesizer does: their labels are revealed round by round."""
+        """Choose rows with `select_for_labelling`; the labels of chosen rows are revealed round by round."""
         known: dict[int, str] = {}
         for done in range(rounds):
             new = select_for_labelling(self.vectors[pool], known, count * (done + 1) // rounds - len(known), seed)
@@ -85,7 +87,8 @@ class ActiveLearningBenchmark:
         for threshold in thresholds:
             confident = np.flatnonzero(shares >= threshold)
             precision = float((labels[confident] == self.labels[order[confident]]).mean())
-            results.append((self.compute_accuracy(order[confident], labels[confident].tolist()), len(confident) / len(pool), precision))
+            accuracy = self.compute_accuracy(order[confident], labels[confident].tolist())
+            results.append((accuracy, len(confident) / len(pool), precision))
         return results
 
 
@@ -96,41 +99,45 @@ class ActiveLearningBenchmark:
 @click.option("--count", default=250)
 @click.option("--random", "sizes", multiple=True, type=int, default=(250, 500, 750, 1000, 1250))
 @click.option("--rounds", multiple=True, type=int, default=(1, 4))
-@click.option("--sure", multiple=True, type=float, default=(0.0, 0.3), help="confidence thresholds of spread labels")
+@click.option("--sure", "thresholds", multiple=True, type=float, default=(0.0, 0.3), help="confidence of spread labels")
 @click.option("--seeds", default=5)
 def main(  # noqa: PLR0913  (one argument per option)
     data: Path, student: str, cache: Path | None, count: int, sizes: tuple[int, ...], rounds: tuple[int, ...],
-    sure: tuple[float, ...], seeds: int,
+    thresholds: tuple[float, ...], seeds: int,
 ) -> None:
     """Print accuracies, and the number of random labels with the same accuracy."""
     bench = ActiveLearningBenchmark(*load_or_embed_rows(data, student, cache))
     pools = {seed: bench.draw_pool(seed) for seed in range(1, seeds + 1)}
-    by_chance = {}
+    random_accuracies = {}
     for size in sizes:
-        found = [bench.compute_accuracy(pool[:size]) for pool in pools.values()]
-        by_chance[size] = statistics.mean(found)
-        click.echo(f"random {size}: {by_chance[size]:.4f} ± {statistics.pstdev(found):.4f}")
-    for times in rounds:
-        chosen = [bench.choose_rows_actively(pool, count, times, seed) for seed, pool in pools.items()]
-        print_label_equivalent(
-            f"active {count}, rounds {times}", [bench.compute_accuracy(rows) for rows in chosen], by_chance
-        )
+        accuracies = [bench.compute_accuracy(pool[:size]) for pool in pools.values()]
+        random_accuracies[size] = statistics.mean(accuracies)
+        click.echo(f"random {size}: {random_accuracies[size]:.4f} ± {statistics.pstdev(accuracies):.4f}")
+    for count_rounds in rounds:
+        chosen = [bench.choose_rows_actively(pool, count, count_rounds, seed) for seed, pool in pools.items()]
+        active_accuracies = [bench.compute_accuracy(rows) for rows in chosen]
+        print_label_equivalent(f"active {count}, rounds {count_rounds}", active_accuracies, random_accuracies)
         spreads = [
-            bench.evaluate_label_spreading(pools[seed], rows, sure) for seed, rows in zip(pools, chosen, strict=True)
+            bench.evaluate_label_spreading(pools[seed], rows, thresholds)
+            for seed, rows in zip(pools, chosen, strict=True)
         ]
-        for accuracies, shares, rights in (zip(*worth, strict=True) for worth in zip(*spreads, strict=True)):
-            share, right = statistics.mean(shares), statistics.mean(rights)
+        for spread_accuracies, shares, precisions in (
+            zip(*results, strict=True) for results in zip(*spreads, strict=True)
+        ):
+            share, precision = statistics.mean(shares), statistics.mean(precisions)
             print_label_equivalent(
-                f"the same, spread to {share:.0%} of the pool ({right:.1%} right)", accuracies, by_chance
+                f"the same, spread to {share:.0%} of the pool ({precision:.1%} "
+                f"right)", spread_accuracies, random_accuracies
             )
 
 
-def print_label_equivalent(what: str, found: Sequence[float], by_chance: Mapping[int, float]) -> None:
+def print_label_equivalent(title: str, accuracies: Sequence[float], random_accuracies: Mapping[int, float]) -> None:
     """Print a mean accuracy and the number of random labels needed to reach it (interpolated)."""
-    mean = statistics.mean(found)
-    worth = np.interp(mean, list(by_chance.values()), list(by_chance))
-    more = "more than " if worth == max(by_chance) else ""
-    click.echo(f"{what}: {mean:.4f} ± {statistics.pstdev(found):.4f}, as good as {more}{worth:.0f} random labels")
+    mean = statistics.mean(accuracies)
+    labels = np.interp(mean, list(random_accuracies.values()), list(random_accuracies))
+    more = "more than " if labels == max(random_accuracies) else ""
+    spread = statistics.pstdev(accuracies)
+    click.echo(f"{title}: {mean:.4f} ± {spread:.4f}, as good as {more}{labels:.0f} random labels")
 
 
 if __name__ == "__main__":

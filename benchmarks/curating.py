@@ -46,10 +46,11 @@ class SyntheticTextWriter:
 
     def __init__(self, seed: int, words: int = 60_000) -> None:
         self.draw = random.Random(seed)
-        made = {
+        vocabulary = {
             "".join(self._draw_syllable() for _ in range(self.draw.choice((1, 2, 2, 3, 3, 4)))) for _ in range(words)
         }
-        self.words = sorted(made)
+        # Sorted before the shuffle: the order of a set of strings changes between processes.
+        self.words = sorted(vocabulary)
         self.draw.shuffle(self.words)
         self.weights = list(accumulate(1 / (place + 3) for place in range(len(self.words))))
 
@@ -99,8 +100,8 @@ def prepare(folder: Path, count: int, frozen: int) -> None:
     writer = SyntheticTextWriter(7)
     rows = list(generate_rows(writer, count))
     write_rows(folder / "synthesize" / "train.jsonl", rows)
-    drawn = ({"text": writer.write_text(), "label": "label0"} for _ in range(frozen))
-    test = [Row(f"t{i}", columns, Provenance("made"), split="test") for i, columns in enumerate(drawn)]
+    texts = ({"text": writer.write_text(), "label": "label0"} for _ in range(frozen))
+    test = [Row(f"t{i}", columns, Provenance("made"), split="test") for i, columns in enumerate(texts)]
     leaked = [
         Row(f"leaked{i}", {**row.columns, "text": writer.write_near_duplicate(row["text"])}, row.provenance,
             split="test")

@@ -37,10 +37,11 @@ def build_training_job(spec: Path, folder: Path, *overrides: str) -> StageJob:
     missing = [role for role, stage_output in outputs.items() if not stage_output.is_complete]
     if missing:
         raise click.ClickException(f"no output of {', '.join(missing)}; run `factory build {spec}` first")
+    inputs = {role: stage_output.output for role, stage_output in outputs.items()}
     for name in ("out", "work"):
         (folder / name).mkdir()
     return StageJob(
-        stage="train", config=stage.config, inputs={role: stage_output.output for role, stage_output in outputs.items()},
+        stage="train", config=stage.config, inputs=inputs,
         out=folder / "out", work=folder / "work", root=spec.parent, home=find_home(), report=NoOpReporter(),
         registry=load_installed_registry(),
     )

@@ -1,4 +1,4 @@
-"""Plain scripts: rerankers trained as sentence-transformers 6.2 documents it, with its trainers, losses and defaults."""
+"""Plain scripts: rerankers trained as sentence-transformers 6.2 documents, with its trainers, losses and defaults."""
 
 from __future__ import annotations
 

@@ -62,7 +62,9 @@ def train_once(spec: Path, kind: str, how: str, count: int, tests: int) -> dict[
         job = build_training_job(spec, Path(folder), f"objective={{kind: {kind}, negatives: {NEGATIVES}}}")
         objective, task, rows = job.load_objective(), job.load_task(), select_training_rows(job, count)
         train = train_with_factory if how == "factory" else train_with_script
-        adapter, measures = measure_fit(job, rows, lambda rows_to_fit: train(job, objective, task, rows_to_fit, RATE, BATCH[kind]))
+        adapter, measures = measure_fit(
+            job, rows, lambda some: train(job, objective, task, some, RATE, BATCH[kind])
+        )
         test_rows = list(read_rows(job.inputs["freeze"] / "test.jsonl"))[:tests]
         answers = list(objective.answer(ModelJob(
             **job.build_job_fields(), rows=test_rows, base=job.load_base(), task=task, adapter=adapter,

@@ -1,6 +1,6 @@
-"""Rows from a file to a training set: seconds and peak memory of the stages before training, run as a worker does.
+"""Streaming: time and peak memory of the stages before training, run as in a worker process.
 
-The rows are made up: classified texts of a dozen words, a few of them repeated. No model is loaded.
+The rows are synthetic: labelled texts of a dozen words, without a model.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ data:
 
 
 def write_project(folder: Path, count: int) -> None:
-    """A spec, a base that nobody loads, and the rows."""
+    """Write a spec, a base that is never loaded, and the rows."""
     (folder / "base").mkdir()
     (folder / "base" / "config.json").write_text(json.dumps({"model_type": "bert"}))
     (folder / "base" / "model.safetensors").write_bytes(b"")
@@ -44,7 +44,7 @@ def write_project(folder: Path, count: int) -> None:
 
 
 def measure_stages(folder: Path) -> None:
-    """Run the stages one after another in this process, and print a line for each."""
+    """Run the stages one after another in this process and print a line of JSON for each."""
     from factory.api import NoOpReporter
     from factory.plan.compiler import compile_plan
     from factory.registry.registry import Registry
@@ -70,26 +70,26 @@ def measure_stages(folder: Path) -> None:
 
 @click.command()
 @click.argument("counts", type=int, nargs=-1)
-@click.option("--inside", type=click.Path(path_type=Path), hidden=True, help="a folder that is ready: measure in it")
+@click.option("--inside", type=click.Path(path_type=Path), hidden=True, help="measure in this prepared folder")
 def main(counts: tuple[int, ...], inside: Path | None) -> None:
     """Measure files of COUNTS rows, by default 100,000 and 1,000,000."""
     if inside:
         measure_stages(inside)
         return
     for count in counts or (100_000, 1_000_000):
-        with tempfile.TemporaryDirectory() as made:
-            folder = Path(made).resolve()
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name).resolve()
             write_project(folder, count)
             size = (folder / "rows.jsonl").stat().st_size / 2**20
             print(f"{count:,} rows, {size:.0f} MiB")
-            run = [sys.executable, __file__, "--inside", str(folder)]
-            with subprocess.Popen(run, stdout=subprocess.PIPE, text=True) as process:
+            command = [sys.executable, __file__, "--inside", str(folder)]
+            with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
                 total = cpu = 0.0
                 for line in process.stdout or ():
-                    said = json.loads(line)
-                    total, cpu = total + said["seconds"], cpu + said["cpu"]
-                    spent = f"{said['seconds']:7.1f} s {said['cpu']:7.1f} CPU s"
-                    print(f"  {said['stage']:<11} {spent}   peak so far {said['peak']:7.0f} MiB", flush=True)
+                    measures = json.loads(line)
+                    total, cpu = total + measures["seconds"], cpu + measures["cpu"]
+                    times = f"{measures['seconds']:7.1f} s {measures['cpu']:7.1f} CPU s"
+                    print(f"  {measures['stage']:<11} {times}   peak so far {measures['peak']:7.0f} MiB", flush=True)
             if process.returncode:
                 raise SystemExit(process.returncode)
             rate = f"{count / total:,.0f} rows a second, {count / cpu:,.0f} a CPU second"

@@ -57,13 +57,17 @@ def _check_near_ceiling(survey: Survey) -> Iterator[tuple[str, str]]:
     best, ceiling = _find_best_contender(survey), _estimate_ceiling(survey)
     if best and ceiling is not None and best.mean >= ceiling - NEAR_CEILING_TOLERANCE:
         what = "prompting" if best.sort == PROMPTED else f"{best.name}, which needs no training of a model,"
-        yield PROMPT, f"{what} is about as good as can be: {_describe_contender_score(best, survey)}, where {_describe_ceiling(survey)}"
+        yield PROMPT, (
+            f"{what} is about as good as can be: {_describe_contender_score(best, survey)}, where "
+            f"{_describe_ceiling(survey)}"
+        )
 
 
 def _check_too_few_rows(survey: Survey) -> Iterator[tuple[str, str]]:
     if survey.rows < MIN_TRAINING_ROWS:
         yield GET_MORE_DATA, (
-            f"{survey.rows} training rows are fewer than {MIN_TRAINING_ROWS}: show them in a prompt, and gather or make "
+            f"{survey.rows} training rows are fewer than {MIN_TRAINING_ROWS}: show them in a prompt, and gather or "
+            f"make "
             f"{ENOUGH_TRAINING_ROWS - survey.rows:,} more"
         )
 
@@ -83,15 +87,18 @@ def _check_poor_teacher(survey: Survey) -> Iterator[tuple[str, str]]:
         best, teacher, survey
     ):
         yield GET_MORE_DATA, (
-            f"most training rows are made, and {best.name} answers better ({_describe_contender_score(best, survey)}) than the teacher "
-            f"({_describe_contender_score(teacher, survey)}): such rows teach nothing; gather real ones, or ask a better teacher"
+            f"most training rows are made, and {best.name} answers better ({_describe_contender_score(best, survey)}) "
+            f"than the teacher "
+            f"({_describe_contender_score(teacher, survey)}): such rows teach nothing; gather real ones, or ask a "
+            f"better teacher"
         )
 
 
 def _check_no_baseline(survey: Survey) -> Iterator[tuple[str, str]]:
     if survey.rows < ENOUGH_TRAINING_ROWS and not survey.rank_contenders(BASELINE, PROMPTED):
         yield GET_MORE_DATA, (
-            f"{survey.rows} training rows are fewer than {ENOUGH_TRAINING_ROWS}, and {survey.validation} validation rows are too few "
+            f"{survey.rows} training rows are fewer than {ENOUGH_TRAINING_ROWS}, and {survey.validation} validation "
+            f"rows are too few "
             "to say what already works"
         )
 
@@ -102,12 +109,14 @@ def _check_headroom(survey: Survey) -> Iterator[tuple[str, str]]:
     best, ceiling = _find_best_contender(survey), _estimate_ceiling(survey)
     if best and ceiling is not None and ceiling - best.mean >= MIN_HEADROOM:
         yield FINE_TUNE, (
-            f"{survey.rows} training rows are few ({MIN_TRAINING_ROWS} to {ENOUGH_TRAINING_ROWS}), but there is room: the best that exists is "
+            f"{survey.rows} training rows are few ({MIN_TRAINING_ROWS} to {ENOUGH_TRAINING_ROWS}), but there is room: "
+            f"the best that exists is "
             f"{_describe_contender_score(best, survey)}, where {_describe_ceiling(survey)}"
         )
     else:
         yield GET_MORE_DATA, (
-            f"{survey.rows} training rows are few ({MIN_TRAINING_ROWS} to {ENOUGH_TRAINING_ROWS}), and there is no room for so few to show: "
+            f"{survey.rows} training rows are few ({MIN_TRAINING_ROWS} to {ENOUGH_TRAINING_ROWS}), and there is no "
+            f"room for so few to show: "
             f"the best that exists is {_describe_contender_score(best, survey) if best else 'not known'}"
         )
 
@@ -136,7 +145,10 @@ def _list_other_reasons(survey: Survey, why: str) -> Iterator[str]:
 def _describe_row_count(survey: Survey) -> str:
     if survey.rows >= ENOUGH_TRAINING_ROWS:
         return f"{survey.rows} training rows are enough to learn from: {ENOUGH_TRAINING_ROWS} or more"
-    return f"{survey.rows} training rows are {f'few: {MIN_TRAINING_ROWS} to {ENOUGH_TRAINING_ROWS}' if survey.rows >= MIN_TRAINING_ROWS else f'fewer than {MIN_TRAINING_ROWS}'}"
+    return (
+        f"{survey.rows} training rows are "
+        f"{f'few: {MIN_TRAINING_ROWS} to {ENOUGH_TRAINING_ROWS}' if survey.rows >= MIN_TRAINING_ROWS else f'fewer than {MIN_TRAINING_ROWS}'}"
+    )
 
 
 def _list_cautions(survey: Survey, verdict: str) -> Iterator[str]:

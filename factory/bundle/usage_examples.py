@@ -56,7 +56,10 @@ def render_usage_example(loader: str, base: str) -> str:
     if loader in LOADING_EXAMPLES:
         return LOADING_EXAMPLES[loader]
     module, _, name = loader.partition(":")
-    return f'from {module} import {name}  # on {base}\nmodel = {name}.from_pretrained("{FOLDER_PLACEHOLDER}")\nprint(model)'
+    return (
+        f'from {module} import {name}  # on {base}\nmodel = '
+        f'{name}.from_pretrained("{FOLDER_PLACEHOLDER}")\nprint(model)'
+    )
 
 
 def get_library_name(loader: str) -> str:

@@ -148,8 +148,7 @@ def format_row_history(history: RowLineage, depth: int = 0) -> Iterator[str]:
     facts = {
         "source": f"{provenance.source}:{provenance.line}" if provenance.line else provenance.source,
         "licence": provenance.licence, "generator": provenance.generator, "group": row.group, "split": row.split,
-        "content": history.key,
-        **{name: _format_column_value(value) for name, value in provenance.detail.items()},
+        "content": history.key, **{name: _format_column_value(value) for name, value in provenance.detail.items()},
         "reviewed": join_names([f"{who} {decision.verdict}" for who, decision in sorted(history.decisions.items())]),
     }
     yield from (f"{indent}  {style_dim(name)} {clean_line(value)}" for name, value in facts.items() if value)

@@ -27,7 +27,7 @@ def report_error(error: BaseException) -> int:
             return _print_error("interrupted", INTERRUPTED)
         case BrokenPipeError():
             return _silence_stdout()
-        case click.exceptions.NoArgsIsHelpError():
+        case click.exceptions.NoArgsIsHelpError():  # a group without a subcommand: not an error here
             click.echo(error.ctx.get_help() if error.ctx else "", color=None)
             return 0
         case click.ClickException():

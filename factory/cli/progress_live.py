@@ -20,10 +20,7 @@ if TYPE_CHECKING:
 
 ExceptionType = type[BaseException] | None
 STATE_MARKS = {
-    WAITING: ("·", "dim"),
-    CACHED: ("✓", "dim green"),
-    DONE: ("✓", "green"),
-    FAILED: ("✗", "bold red"),
+    WAITING: ("·", "dim"), CACHED: ("✓", "dim green"), DONE: ("✓", "green"), FAILED: ("✗", "bold red"),
     STOPPED: ("■", "yellow"),
 }
 SPINNER_FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
@@ -48,6 +45,7 @@ class LiveProgress:
     def handle_event(self, at: float, event: events.Event) -> None:
         """Apply one event to the view; the display redraws itself."""
         self.run.apply(at, event)
+        # Started late, so that a fully cached build neither imports Rich nor flickers.
         if isinstance(event, events.StageStarted) and self.live_display is None:
             self._start_live_display()
         if isinstance(event, events.Noted) and event.level == "warning":
@@ -75,8 +73,7 @@ class LiveProgress:
         run = self.run
         seconds = max(0.0, time.time() - run.started) if run.end is None else run.end.seconds
         head = Text.assemble(
-            (run.name, "bold"),
-            (f"  {run.task}{f' · {run.profile}' if run.profile else ''}  ", "dim"),
+            (run.name, "bold"), (f"  {run.task}{f' · {run.profile}' if run.profile else ''}  ", "dim"),
             (formatting.format_seconds(seconds), "cyan"),
         )
         return Group(head, self._build_stage_grid())
@@ -97,10 +94,8 @@ def _build_stage_line(run: RunView, stage: StageView) -> Sequence[RenderableType
         return _build_running_line(run, stage)
     mark, style = STATE_MARKS.get(stage.state, ("?", ""))
     detail = {
-        CACHED: "cached",
-        DONE: formatting.format_seconds(stage.seconds),
-        FAILED: formatting.clean_line(stage.error, 100),
-        STOPPED: "stopped",
+        CACHED: "cached", DONE: formatting.format_seconds(stage.seconds),
+        FAILED: formatting.clean_line(stage.error, 100), STOPPED: "stopped",
     }
     dim = "dim" if stage.state in (WAITING, CACHED) else ""
     text = Text(detail.get(stage.state, ""), style=dim or style)

@@ -45,7 +45,7 @@ class PlainProgress:
             case events.StageCached(stage=stage):
                 return f"{stage}: cached"
             case events.StageStarted():
-                self.last_line_at = at
+                self.last_line_at = at  # the first progress line comes one interval after the start
             case events.Progress(stage=stage) if at - self.last_line_at >= PROGRESS_INTERVAL:
                 return f"{stage}: {format_stage_progress(self.run.stages[stage])}{format_latest_loss(self.run, stage)}"
             case events.StageFinished(stage=stage):

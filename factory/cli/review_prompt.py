@@ -120,6 +120,7 @@ class ReviewPrompt:
         if previous is None:
             self.write_line("nothing to undo")
             return False
+        # The undone row comes first again; a skipped row may still be in the queue.
         self.queue = deque([previous, *(item for item in self.queue if item.key != previous.key)])
         return True
 

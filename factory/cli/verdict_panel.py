@@ -30,10 +30,8 @@ def build_run_summary(evidence: RunOutputs) -> dict[str, Any]:
     run, gate = evidence.run, evidence.read_stage_json("gate")
     bundle = evidence.find_stage_folder("bundle")
     return {
-        **run.summarise_run(),
-        "exit_code": run.end.exit_code if run.end else None,
-        "bundle": str(bundle) if bundle else "",
-        "gate": gate,
+        **run.summarise_run(), "exit_code": run.end.exit_code if run.end else None,
+        "bundle": str(bundle) if bundle else "", "gate": gate,
         "contenders": evidence.read_stage_json("score").get("contenders", {}),
         "totals": evidence.read_stage_json("score").get("totals", {}),
     }
@@ -142,7 +140,7 @@ def format_interval_bar(value: Mapping[str, float], scale: tuple[float, float], 
     line = [" "] * width
     line[low : high + 1] = "─" * (high - low + 1)
     line[low], line[high] = ("├", "┤") if high > low else ("│", "│")
-    line[mean] = "●"
+    line[mean] = "●"  # last, so that it stays visible on a narrow interval
     return "".join(line)
 
 
@@ -152,8 +150,7 @@ def _format_bundle_lines(evidence: RunOutputs) -> list[str]:
         return []
     return [
         f"{style_bold('bundle')}  {_shorten_path(folder)}",
-        f"{style_bold('report')}  factory report {evidence.run.id}",
-        *_format_try_command(evidence),
+        f"{style_bold('report')}  factory report {evidence.run.id}", *_format_try_command(evidence),
     ]
 
 

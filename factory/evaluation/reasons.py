@@ -113,7 +113,10 @@ def _describe_rows_needed(case: VerdictBasis, rows: int) -> str:
             f"what was seen against {_join_baseline_names(behind)} does not pass the margin of {case.margin:g}: "
             f"about {rows} test rows would settle it, and NO_SHIP is the likelier end"
         )
-    return f"if the true difference is what was seen, about {rows} test rows would settle {_join_baseline_names(case.blocking)}"
+    return (
+        f"if the true difference is what was seen, about {rows} test rows would settle "
+        f"{_join_baseline_names(case.blocking)}"
+    )
 
 
 def _join_baseline_names(comparisons: Sequence[BaselineComparison]) -> str:

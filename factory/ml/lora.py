@@ -1,7 +1,6 @@
 """Low-rank adapters (LoRA, arXiv:2106.09685) on every linear layer of a frozen model.
 
-A layer keeps its frozen weight W in fp32 and the merged weight W + (alpha / rank) B A in the working precision, which
-is
+A layer keeps its frozen weight W in fp32 and the merged weight W + (alpha / rank) B A in the working precision,
 refreshed once per step. The forward pass is then one matrix product, however many chunks a batch has; the backward
 pass computes only the gradients of A and B, equal to PEFT's up to rounding. Layers with the same input (query, key and
 value) are stacked into one product.

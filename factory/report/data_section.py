@@ -30,12 +30,9 @@ def render_data_section(evidence: RunOutputs) -> Markup:
     """Render the data section, in the order of the stages."""
     review = evidence.read_stage_json("review")
     return render_section(
-        "Data",
-        "data",
-        _render_licences_table(evidence.read_stage_json("gather")),
+        "Data", "data", _render_licences_table(evidence.read_stage_json("gather")),
         _render_base_facts(evidence.read_stage_json("base")),
-        _render_splits_table(evidence.read_stage_json("freeze")),
-        _render_data_funnel(evidence),
+        _render_splits_table(evidence.read_stage_json("freeze")), _render_data_funnel(evidence),
         join_markup(render_element("h3", "Expert review"), render_review_summary(review)) if review else None,
         _render_leakage_proof(evidence.read_stage_json("curate")),
         _render_preflight_checks(evidence.read_stage_json("preflight")),
@@ -60,9 +57,7 @@ def _render_base_facts(base: Mapping[str, Any]) -> Markup:
     if not base:
         return Markup("")
     pairs: list[tuple[str, Child]] = [
-        ("base model", base.get("id")),
-        ("revision", base.get("revision")),
-        ("base licence", base.get("licence")),
+        ("base model", base.get("id")), ("revision", base.get("revision")), ("base licence", base.get("licence")),
     ]
     return render_fact_list([*pairs, ("digest", render_element("code", str(base.get("digest", ""))[:16]))])
 
@@ -123,8 +118,7 @@ def _render_leakage_proof(curate: Mapping[str, Any]) -> Markup:
                 (f"near duplicates (Jaccard ≥ {proof.get('threshold', '')})", proof.get("near", 0)),
                 (f"semantic duplicates (cosine ≥ {proof.get('semantic_threshold', '')})", proof.get("semantic")),
                 ("held-out texts in training rows before curation", proof.get("repeats")),
-                ("pairs compared", proof.get("compared")),
-                ("dropped for leakage", dropped),
+                ("pairs compared", proof.get("compared")), ("dropped for leakage", dropped),
             ]
         ),
     )

@@ -50,8 +50,7 @@ def _render_rows_header(profile: DataProfile) -> Markup:
     name, count = profile.run_outputs.run.name, len(profile.rows)
     subtitle = render_element("span", f"{profile.task.kind} · training rows", class_="meta")
     return render_element(
-        "header",
-        render_element("h1", render_element("b", name), subtitle),
+        "header", render_element("h1", render_element("b", name), subtitle),
         render_element("p", _describe_funnel(profile.funnel, count), class_="lead"),
     )
 

@@ -37,8 +37,7 @@ def render_run_page(evidence: RunOutputs) -> str:
 def render_html_document(title: str, content: Markup, footer: str) -> str:
     """Render a whole page with the report style sheet inlined."""
     head = render_element(
-        "head",
-        render_element("meta", charset="utf-8"),
+        "head", render_element("meta", charset="utf-8"),
         render_element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         # Defence in depth: row texts are untrusted; if escaping failed, the browser still runs and fetches nothing.
         Markup(f'<meta http-equiv="Content-Security-Policy" content="{CONTENT_SECURITY_POLICY}"/>'),

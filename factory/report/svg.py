@@ -29,8 +29,7 @@ def draw_interval(
         for x in (_project_to_x(mark, scale) for mark in marks)
     ]
     content = join_markup(
-        *lines,
-        render_element("line", x1=a, x2=c, y1=middle, y2=middle, class_="span"),
+        *lines, render_element("line", x1=a, x2=c, y1=middle, y2=middle, class_="span"),
         render_element("line", x1=a, x2=a, y1=middle - 4, y2=middle + 4, class_="span"),
         render_element("line", x1=c, x2=c, y1=middle - 4, y2=middle + 4, class_="span"),
         render_element("circle", cx=b, cy=middle, r=4.5, class_="mean"),
@@ -46,15 +45,10 @@ def _project_to_x(value: float, scale: tuple[float, float]) -> float:
 
 
 def _wrap_svg(content: Markup, width: float, height: float, title: str, kind: str) -> Markup:
+    # The title is read by screen readers and shown as a tooltip.
     return render_element(
-        "svg",
-        render_element("title", title),
-        content,
-        viewBox=f"0 0 {width:g} {height:g}",
-        width=f"{width:g}",
-        height=f"{height:g}",
-        class_=kind,
-        role="img",
+        "svg", render_element("title", title), content, viewBox=f"0 0 {width:g} {height:g}", width=f"{width:g}",
+        height=f"{height:g}", class_=kind, role="img",
     )
 
 

@@ -42,8 +42,7 @@ def render_verdict_header(evidence: RunOutputs) -> Markup:
     return render_element(
         "header",
         render_element("h1", badge, render_element("b", run.name), render_element("span", run.id, class_="meta")),
-        render_element("p", lead, class_="lead"),
-        render_element("p", next_step) if next_step else None,
+        render_element("p", lead, class_="lead"), render_element("p", next_step) if next_step else None,
         render_element("p", " · ".join(part for part in meta if part), class_="meta"),
     )
 
@@ -62,9 +61,7 @@ def render_contenders_section(evidence: RunOutputs) -> Markup:
     rows = [_build_contender_row(name, scores[name][metric], scale, name not in baselines) for name in ranked]
     share = formatting.format_percent(score.get("confidence", 0.95))
     return render_section(
-        "Contenders (baselines and candidates)",
-        "contenders",
-        _render_metric_meaning(score, metric),
+        "Contenders (baselines and candidates)", "contenders", _render_metric_meaning(score, metric),
         render_html_table(["contender", metric, "", f"{share} interval", "rows"], rows, numbers=(1, 4)),
         _render_all_metrics(scores, names, ranked),
     )
@@ -113,12 +110,9 @@ def render_gate_section(evidence: RunOutputs) -> Markup:
     share = formatting.format_percent(gate.get("confidence", 0.95))
     heads: list[Child] = ["tuned against", "difference", f"{share} interval (0 marked)", "", "p", "won", "lost", "tied"]
     return render_section(
-        "How the gate decided",
-        "gate",
-        _render_gate_rule(gate),
+        "How the gate decided", "gate", _render_gate_rule(gate),
         render_html_table(heads, rows, numbers=(1, 4, 5, 6, 7)),
-        render_element("ul", *reasons) if reasons else None,
-        _render_gate_limits(gate),
+        render_element("ul", *reasons) if reasons else None, _render_gate_limits(gate),
     )
 
 
@@ -133,10 +127,8 @@ def _build_comparison_row(c: Mapping[str, Any], scale: tuple[float, float], marg
     p_text = "–" if p is None else "<0.001" if p < 0.001 else formatting.format_number(p)
     return [
         join_markup(c["baseline"], tag),
-        render_element("b", formatting.format_signed(c["difference"]), class_=colour),
-        chart,
-        render_element("span", interval, class_="keep soft"),
-        p_text,
+        render_element("b", formatting.format_signed(c["difference"]), class_=colour), chart,
+        render_element("span", interval, class_="keep soft"), p_text,
         *(c.get(k, "–") for k in ("won", "lost", "tied")),
     ]
 

@@ -32,8 +32,9 @@ def render_training_section(evidence: RunOutputs) -> Markup:
     if not train and not points:
         return Markup("")
     trainable, parameters = train.get("trainable"), train.get("parameters")
-    known = trainable and parameters
-    share = f" of {parameters:,} ({formatting.format_percent(trainable / parameters)})" if known else ""
+    share = ""
+    if trainable and parameters:
+        share = f" of {parameters:,} ({formatting.format_percent(trainable / parameters)})"
     facts = (train.get("facts") or {}).items()
     extra = [(name.replace("_", " "), _format_training_fact(value)) for name, value in facts]
     chart = [
@@ -41,15 +42,11 @@ def render_training_section(evidence: RunOutputs) -> Markup:
         render_element("p", "Training loss by step, with its moving average.", class_="meta"),
     ]
     return render_section(
-        "Training",
-        "training",
-        *(chart if len(points) > 1 else []),
+        "Training", "training", *(chart if len(points) > 1 else []),
         render_fact_list(
             [
-                ("steps", train.get("steps")),
-                ("layers with an adapter", train.get("modules")),
-                ("trained parameters", f"{trainable:,}{share}" if trainable else ""),
-                *extra,
+                ("steps", train.get("steps")), ("layers with an adapter", train.get("modules")),
+                ("trained parameters", f"{trainable:,}{share}" if trainable else ""), *extra,
             ]
         ),
     )
@@ -74,8 +71,7 @@ def render_rows_section(evidence: RunOutputs) -> Markup:
     viewer = compare.FrozenRowViewer(evidence)
     counts = ", ".join(f"{word} {comparison.count_rows(word)}" for word in (compare.WON, compare.LOST, compare.TIED))
     return render_section(
-        "Row by row",
-        "rows",
+        "Row by row", "rows",
         render_element("p", f"Tuned against {baseline} on {len(comparison.rows)} rows: {counts}.", class_="soft"),
         _render_result_rows("Largest wins", compare.WON, comparison, viewer),
         _render_result_rows("Largest losses", compare.LOST, comparison, viewer),
@@ -104,11 +100,8 @@ def _render_compared_row(
     ]
     group = f" · group {row.group}" if row.group else ""
     return render_element(
-        "div",
-        render_element("h4", f"{row.id}{group}"),
-        render_element("pre", shared) if shared else None,
-        render_element("div", *sides, class_="pair"),
-        class_="row",
+        "div", render_element("h4", f"{row.id}{group}"), render_element("pre", shared) if shared else None,
+        render_element("div", *sides, class_="pair"), class_="row",
     )
 
 
@@ -125,8 +118,7 @@ def render_timing_section(evidence: RunOutputs) -> Markup:
         for stage, level, text in evidence.run.notes
     ]
     return render_section(
-        "Stages",
-        "work",
+        "Stages", "work",
         render_html_table(["stage", "state", "", "time", "CPU", "peak memory", "reason"], cells, numbers=(3, 4, 5)),
         join_markup(render_element("h3", "Notes"), render_element("ul", *notes)) if notes else None,
     )

@@ -1,4 +1,4 @@
-"""Drop what should not be learned from: what curators refuse, then what is too close to a frozen row; and prove it."""
+"""Drop training rows that curators reject or that are too similar to frozen rows, and prove that no leak remains."""
 
 from __future__ import annotations
 
@@ -25,141 +25,135 @@ if TYPE_CHECKING:
 
 LEAKAGE_STEP = "leakage"
 MAX_NAMED_REASONS = 12
-"""Reasons that the funnel counts by name."""
+"""Number of reasons that the funnel counts by name."""
 
 
 @dataclass
 class _CurationState:
-    """The rows on their way, what became of the others, and the counts of each step."""
+    """The remaining rows, the dropped ones, and the counts of each step."""
 
     rows: list[Row]
     dropped: list[dict[str, Any]] = field(default_factory=list)
     funnel: list[dict[str, Any]] = field(default_factory=list)
 
     def apply_decisions(self, decisions: Sequence[Decision], step: str) -> None:
-        """Let the rows that stay go on, changed where a decision says so."""
-        said = {decision.id: decision for decision in decisions}
-        gone = {name: decision for name, decision in said.items() if not decision.kept}
-        came, self.rows = self.rows, [
-            _apply_row_decision(said.get(row.id), row) for row in self.rows if row.id not in gone
-        ]
-        changed = Counter(decision.why for decision in said.values() if decision.kept and decision.row is not None)
-        for row in came:
-            if row.id in gone:
-                why = gone[row.id]
-                self.dropped.append({"row": row.to_json(), "step": step, "why": why.why, "twin": why.twin})
+        """Drop and change rows as decided, and add a step to the funnel."""
+        by_id = {decision.id: decision for decision in decisions}
+        rejections = {name: decision for name, decision in by_id.items() if not decision.kept}
+        edits = {name: decision.row for name, decision in by_id.items() if decision.kept and decision.row is not None}
+        before, self.rows = self.rows, [edits.get(row.id, row) for row in self.rows if row.id not in rejections]
+        for row in before:
+            if rejection := rejections.get(row.id):
+                self.dropped.append({"row": row.to_json(), "step": step, "why": rejection.why, "twin": rejection.twin})
+        reasons = Counter(decision.why for name, decision in by_id.items() if name in rejections or name in edits)
         self.funnel.append({
-            "step": step, "in": len(came), "dropped": len(gone), "changed": changed.total(), "out": len(self.rows),
-            "reasons": _count_top_reasons(Counter(decision.why for decision in gone.values()) + changed),
+            "step": step, "in": len(before), "dropped": len(rejections), "changed": len(edits), "out": len(self.rows),
+            "reasons": _count_top_reasons(reasons),
         })
 
 
 def run(job: StageJob) -> None:
-    """Write `train.jsonl`, `dropped.jsonl` with the reasons, `repeats.jsonl` with the texts that test rows share with
-    training rows as they came, and `curate.json` with the funnel, the proof and the tests.
+    """Write `train.jsonl`, `dropped.jsonl` with reasons, `repeats.jsonl` with texts of test rows that occurred in the
+    training rows before curation, and `curate.json` with the funnel, the leakage proof and the data tests.
     """
     curation = _CurationState(list(job.open_input_rows("synthesize", f"{TRAIN}.jsonl")))
     frozen = [row for part in (TEST, VALIDATION) for row in job.open_input_rows("freeze", f"{part}.jsonl")]
-    offered, nearness = cache(
-        lambda: RowsJob(**job.build_job_fields(), base=job.load_base(), task=job.load_task())
-    ), _build_leakage_nearness(job)
-    came, shared = len(curation.rows), find_repeated_texts(curation.rows, frozen, nearness.text_columns)
+    # Built on first use: without curators, neither the side tables nor the base are read.
+    load_job = cache(lambda: RowsJob(**job.build_job_fields(), base=job.load_base(), task=job.load_task()))
+    criteria = _build_leakage_criteria(job)
+    total, repeats = len(curation.rows), find_repeated_texts(curation.rows, frozen, criteria.text_columns)
     for block in job.config["curators"]:
         curator = cast(Curator, job.make_plugin("curator", block))
-        curation.apply_decisions(_collect_curator_decisions(offered(), curator, curation.rows), curator.kind)
-    found = find_leaks(curation.rows, frozen, nearness)
-    curation.apply_decisions([Decision(leak.row, False, leak.reason, leak.frozen_row) for leak in found], LEAKAGE_STEP)
-    curation.rows = _record_passed_steps(curation)
-    proven = {**build_leakage_proof(curation.rows, frozen, nearness, found), "repeats": len(shared)}
-    curated = CuratedRows(curation.rows, came, len(found), len(shared), job.load_task())
-    tests = [_run_data_test(job, require, curated, offered) for require in job.config.get("require", ())]
+        curation.apply_decisions(_collect_curator_decisions(load_job(), curator, curation.rows), curator.kind)
+    leaks = find_leaks(curation.rows, frozen, criteria)
+    curation.apply_decisions([Decision(leak.row, False, leak.reason, leak.frozen_row) for leak in leaks], LEAKAGE_STEP)
+    passed = list(dict.fromkeys(step["step"] for step in curation.funnel))
+    curation.rows = [row.with_provenance_detail(passed=passed) for row in curation.rows]
+    proof = {**build_leakage_proof(curation.rows, frozen, criteria, leaks), "repeats": len(repeats)}
+    curated = CuratedRows(curation.rows, total, len(leaks), len(repeats), job.load_task())
+    tests = [_run_data_test(job, require, curated, load_job) for require in job.config.get("require", ())]
     write_rows(job.out / f"{TRAIN}.jsonl", curation.rows)
     write_jsonl(job.out / "dropped.jsonl", curation.dropped)
-    write_jsonl(job.out / "repeats.jsonl", (repeat.to_json() for repeat in shared))
+    write_jsonl(job.out / "repeats.jsonl", (repeat.to_json() for repeat in repeats))
     write_json(job.out / "curate.json", {
-        "funnel": curation.funnel, "leakage": proven, "tests": tests, **_summarise_row_origins(job, curation.rows),
+        "funnel": curation.funnel, "leakage": proof, "tests": tests, **_summarise_row_origins(job, curation.rows),
     })
-    _report_leaked_rows(job, found, len(shared))
+    _report_leaked_rows(job, leaks, len(repeats))
 
 
-def _collect_curator_decisions(offered: RowsJob, curator: Curator, rows: Sequence[Row]) -> list[Decision]:
-    """What a curator says of these rows. Raises PluginError when it speaks of another row."""
-    with guard_plugin_call(curator, rows, offered.tables):
-        decisions = list(iterate_checked_values(curator, "keep", curator.curate(replace(offered, rows=rows)), Decision))
+def _collect_curator_decisions(job: RowsJob, curator: Curator, rows: Sequence[Row]) -> list[Decision]:
+    """Return a curator's decisions on these rows. Raises PluginError for a decision on another row."""
+    with guard_plugin_call(curator, rows, job.tables):
+        decisions = list(iterate_checked_values(curator, "curate", curator.curate(replace(job, rows=rows)), Decision))
     unknown = {decision.id for decision in decisions} - {row.id for row in rows}
     if unknown:
-        raise PluginError(f"curator {curator.kind!r}: decided on {min(unknown)!r}, which is no row")
-    strange = [decision.id for decision in decisions if decision.row is not None and decision.row.id != decision.id]
-    if strange:
-        raise PluginError(f"curator {curator.kind!r}: gave {strange[0]!r} another id; a changed row keeps its own")
+        raise PluginError(f"curator {curator.kind!r}: decided on {min(unknown)!r}, which is not a row")
+    renamed = [decision.id for decision in decisions if decision.row is not None and decision.row.id != decision.id]
+    if renamed:
+        raise PluginError(f"curator {curator.kind!r}: changed the id of row {renamed[0]!r}; a changed row keeps its id")
     return decisions
 
 
-def _apply_row_decision(decision: Decision | None, row: Row) -> Row:
-    return decision.row if decision is not None and decision.row is not None else row
-
-
 def _count_top_reasons(counts: Counter[str]) -> dict[str, int]:
-    """The commonest reasons by name, and the rest in one number."""
-    most = sorted(counts, key=lambda why: (-counts[why], why))
-    shown = {why: counts[why] for why in most[:MAX_NAMED_REASONS]}
+    """Count the most frequent reasons by name, and the others together."""
+    names = sorted(counts, key=lambda why: (-counts[why], why))[:MAX_NAMED_REASONS]
+    shown = {why: counts[why] for why in names}
     rest = counts.total() - sum(shown.values())
     return dict(sorted({**shown, **({"other reasons": rest} if rest else {})}.items()))
 
 
-def _record_passed_steps(curation: _CurationState) -> list[Row]:
-    """The rows with the steps that they passed in their provenance."""
-    steps = list(dict.fromkeys(step["step"] for step in curation.funnel))
-    return [row.with_provenance_detail(passed=steps) for row in curation.rows]
-
-
-def _build_leakage_nearness(job: StageJob) -> LeakageCriteria:
-    """What leakage means here; a text is embedded once, for the drop and for the proof."""
+def _build_leakage_criteria(job: StageJob) -> LeakageCriteria:
+    """Return the criteria of leakage; embeddings are cached, as both the drop and the proof need them."""
     leakage = Leakage.model_validate(job.config["leakage"])
-    on = tuple(leakage.columns) or (job.config["text"],)
+    columns = tuple(leakage.columns) or (job.config["text"],)
     if not leakage.cosine:
-        return LeakageCriteria(on, leakage.jaccard)
+        return LeakageCriteria(columns, leakage.jaccard)
     base = job.load_further_models().get("embedder") or job.load_base()
-    return LeakageCriteria(on, leakage.jaccard, leakage.cosine, partial(_embed_with_cache, load_toolbox(), base, {}))
+    embed = partial(_embed_with_cache, load_toolbox(), base, {})
+    return LeakageCriteria(columns, leakage.jaccard, leakage.cosine, embed)
 
 
 def _embed_with_cache(
-    kit: Kit, base: Base, known: dict[str, NDArray[np.float32]], texts: Sequence[str]
+    kit: Kit, base: Base, embeddings: dict[str, NDArray[np.float32]], texts: Sequence[str]
 ) -> NDArray[np.float32]:
     import numpy as np
 
-    fresh = [text for text in dict.fromkeys(texts) if text not in known]
-    if fresh:
-        known.update(zip(fresh, kit.embed(base, fresh), strict=True))
-    return np.stack([known[text] for text in texts])
+    new = [text for text in dict.fromkeys(texts) if text not in embeddings]
+    if new:
+        embeddings.update(zip(new, kit.embed(base, new), strict=True))
+    return np.stack([embeddings[text] for text in texts])
 
 
 def _run_data_test(
-    job: StageJob, require: Mapping[str, Any], curated: CuratedRows, offered: Callable[[], RowsJob]
+    job: StageJob, require: Mapping[str, Any], curated: CuratedRows, load_job: Callable[[], RowsJob]
 ) -> dict[str, Any]:
-    """One required metric of the rows that stay: a built-in one, or the share that a curator objects to."""
+    """Evaluate one test of the curated rows: a built-in metric, or the share of rows that a curator rejects."""
     if require["metric"] in REQUIREMENT_METRICS:
         return evaluate_requirement(require, REQUIREMENT_METRICS[require["metric"]](curated))
-    made = [cast(Curator, job.make_plugin("curator", block)) for block in job.config["measures"]]
-    curator = next(each for each in made if each.share_metric == require["metric"])
-    found = measure_curator_share(curator, curated.rows, _collect_curator_decisions(offered(), curator, curated.rows))
-    return evaluate_requirement(require, found, f"let the curator {curator.kind!r} drop or mend them (data.curate)")
+    curators = [cast(Curator, job.make_plugin("curator", block)) for block in job.config["measures"]]
+    curator = next(curator for curator in curators if curator.share_metric == require["metric"])
+    share = measure_curator_share(curator, curated.rows, _collect_curator_decisions(load_job(), curator, curated.rows))
+    return evaluate_requirement(require, share, f"let the curator {curator.kind!r} drop or fix them (data.curate)")
 
 
 def _summarise_row_origins(job: StageJob, rows: Sequence[Row]) -> dict[str, Any]:
-    """Licences and generators of the rows that stay; where rows were made from others, of those too."""
-    made = any(row.provenance.parents for row in rows)
-    tables = [row for table in job.read_side_tables().values() for row in table.values()] if made else []
-    others = [
-        *job.open_input_rows("freeze", f"{TRAIN}.jsonl"), *job.open_input_rows("synthesize", f"{TRAIN}.jsonl"), *tables
-    ] if made else []
-    return {"licences": count_licences(rows, others), "generators": count_generators(rows)}
+    """Count licences and generators of the rows, those of parent rows included."""
+    parents: list[Row] = []
+    if any(row.provenance.parents for row in rows):
+        parents += [
+            *job.open_input_rows("freeze", f"{TRAIN}.jsonl"), *job.open_input_rows("synthesize", f"{TRAIN}.jsonl")
+        ]
+        parents += [row for table in job.read_side_tables().values() for row in table.values()]
+    return {"licences": count_licences(rows, parents), "generators": count_generators(rows)}
 
 
-def _report_leaked_rows(job: StageJob, found: Sequence[Leak], shared: int) -> None:
-    """Tell a person what came too close to frozen rows."""
-    if shared:
-        job.report.note(f"{shared} texts of test rows stood word for word in training rows: repeats.jsonl names both")
-    if found:
-        job.report.note(f"{len(found)} training rows dropped, too close to frozen rows, such as {found[0].row}: "
-                        f"{found[0].reason} ({found[0].frozen_row})")
+def _report_leaked_rows(job: StageJob, leaks: Sequence[Leak], repeats: int) -> None:
+    if repeats:
+        job.report.note(f"{repeats} texts of test rows occurred verbatim in training rows; repeats.jsonl lists both")
+    if leaks:
+        leak = leaks[0]
+        job.report.note(
+            f"{len(leaks)} training rows were dropped because they are too similar to test or validation rows "
+            f"(frozen), "
+            f"such as {leak.row}: {leak.reason} ({leak.frozen_row})"
+        )

@@ -1,4 +1,4 @@
-"""Take the test and validation rows first, by group, and hash them. Nothing later may add to them."""
+"""Split off test and validation rows by group and record their digests; later stages cannot change them (frozen)."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def run(job: StageJob) -> None:
     write_json(job.out / "freeze.json", facts)
 
 
-def _write_frozen_part(job: StageJob, name: str, rows: Sequence[Row], places: Iterable[int]) -> tuple[int, int]:
-    """Write the rows of a part; how many groups they are of, and how many brought their split."""
+def _write_frozen_part(job: StageJob, name: str, rows: Sequence[Row], indices: Iterable[int]) -> tuple[int, int]:
+    """Write the rows of a part. Return its number of groups, and of rows with a split of their own."""
     groups, own = set[str](), 0
     with RowWriter(job.out / f"{name}.jsonl") as writer:
-        for place in places:
-            row = rows[place]
+        for index in indices:
+            row = rows[index]
             groups.add(row.group or row.id)
             own += bool(row.split)
             writer.write(replace(row, split=name))

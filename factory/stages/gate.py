@@ -1,4 +1,4 @@
-"""Compare the tuned model with every baseline on the same rows: the verdict."""
+"""Compare the tuned model with every baseline on the same rows, and decide the verdict."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from factory.stages.job import StageJob
 
 
 def run(job: StageJob) -> None:
-    """Write `gate.json`: the verdict, the comparisons that it rests on, and the reasons in words."""
+    """Write `gate.json`: the verdict, its comparisons and its reasons."""
     gate = Gate(**job.config["gate"])
     scored = read_json(job.inputs["score"] / "score.json")
     metrics = {metric["name"]: Metric(**metric) for metric in scored["metrics"]}
@@ -30,8 +30,9 @@ def run(job: StageJob) -> None:
 
 
 def _list_review_refusals(job: StageJob) -> list[str]:
-    """Why what experts said, or did not say, of the training rows keeps the gate shut, where the spec asks for it."""
-    asked = job.config.get("review")
-    if not asked:
+    """List why the review of training rows blocks shipping, if the spec requires one."""
+    required = job.config.get("review")
+    if not required:
         return []
-    return find_review_refusals(read_json(job.inputs["curate"] / "review.json"), asked["share"], asked["acceptance"])
+    review = read_json(job.inputs["curate"] / "review.json")
+    return find_review_refusals(review, required["share"], required["acceptance"])

@@ -1,4 +1,4 @@
-"""What a stage is given: its config, the folders it reads, the folder it writes, and a voice."""
+"""The job of a stage: its config, input folders, output folder and reporter."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from factory.stages.plugin_boundary import iterate_checked_values as iterate_che
 
 @dataclass(frozen=True, slots=True)
 class StageJob:
-    """One run of one stage. `out` is fresh; `work` survives a kill, for a stage that can resume."""
+    """One execution of a stage. `out` is empty; `work` survives a kill, for stages that can resume."""
 
     stage: str
     config: Mapping[str, Any]
@@ -35,7 +35,7 @@ class StageJob:
         return int(self.config["seed"])
 
     def make_plugin(self, role: str, block: Mapping[str, Any]) -> Plugin:
-        """The plugin that a block of the config describes."""
+        """Create the plugin of a config block."""
         return self.registry.make_plugin(role, block)
 
     def load_task(self) -> Task:
@@ -45,44 +45,45 @@ class StageJob:
         return cast(Objective, self.make_plugin("objective", self.config["objective"]))
 
     def open_input_rows(self, role: str, file: str) -> Sequence[Row]:
-        """The rows of an upstream file, read as they are looked at when it is big."""
+        """Open the rows of an input file; those of a large file are read lazily."""
         return open_rows(self.inputs[role] / file)
 
     def read_side_tables(self) -> Tables:
-        """The side tables that the sources filled."""
+        """Read the side tables of the sources: table name → row id → row."""
         if "gather" not in self.inputs:
             return {}
         files = sorted((self.inputs["gather"] / "tables").glob("*.jsonl"))
         return {file.stem: {row.id: row for row in read_rows(file)} for file in files}
 
     def build_job_fields(self) -> dict[str, Any]:
-        """What every plugin's job carries."""
+        """Return the fields that the jobs of all plugins share."""
         return {
             "seed": self.seed, "report": self.report, "root": self.root, "tables": self.read_side_tables(),
-            "kit_loader": load_toolbox,
-            "models": self.load_further_models(), "teacher_factory": self.open_teacher,
+            "kit_loader": load_toolbox, "models": self.load_further_models(), "teacher_factory": self.open_teacher,
         }
 
     def load_base(self) -> Base:
-        """The resolved base model."""
+        """Return the resolved base model."""
         return _read_resolved_base(self.inputs["base"])
 
     def load_further_models(self) -> dict[str, Base]:
-        """The further models of this stage, by their name in the spec."""
-        named = {role[len("base["):-1]: folder for role, folder in self.inputs.items() if role.startswith("base[")}
-        return {name: _read_resolved_base(folder) for name, folder in named.items()}
+        """Return the other models of this stage, by alias."""
+        return {
+            role.removeprefix("base[").removesuffix("]"): _read_resolved_base(folder)
+            for role, folder in self.inputs.items() if role.startswith("base[")
+        }
 
     def open_teacher(self, model: str | Endpoint) -> Teacher:
-        """Who answers to an alias of the spec, or at an endpoint of a plugin's own."""
+        """Return the teacher for an alias of the spec or an endpoint. Raises ValueError for an undeclared alias."""
         if self.client_pool is None:
-            raise RuntimeError("this stage was given nobody to ask")
+            raise RuntimeError("this stage has no teacher pool")
         if isinstance(model, Endpoint):
             return self.client_pool.get_teacher(model)
         if model in self.config.get("endpoints", {}):
             return self.client_pool.get_teacher(Endpoint.model_validate(self.config["endpoints"][model]))
         base = self.load_further_models().get(model)
         if base is None:
-            raise ValueError(f"asks {model!r} without saying so: its uses() must name it")
+            raise ValueError(f"asks {model!r}, which get_required_models() does not list")
         return self.client_pool.get_teacher(base)
 
 
@@ -92,7 +93,7 @@ def _read_resolved_base(folder: Path) -> Base:
 
 
 def load_toolbox() -> Kit:
-    """The heavy toolbox; the first call imports torch."""
+    """Return the kit for models; the first call imports torch."""
     from factory.ml.kit import TRANSFORMERS_KIT
 
     return TRANSFORMERS_KIT

@@ -1,4 +1,4 @@
-"""What stands between a stage and a plugin: names it in all that goes wrong, and sees that it leaves its input."""
+"""Plugin boundary: names the plugin in errors, checks what it yields, and that it did not mutate its inputs."""
 
 from __future__ import annotations
 
@@ -13,49 +13,46 @@ from factory.errors import FactoryError, InputError, PluginError, UnavailableErr
 
 T = TypeVar("T")
 RowsOrTables = Sequence[Row] | Mapping[str, Mapping[str, Row]]
-"""Rows, or side tables, that a plugin is lent."""
+"""Rows or side tables that a plugin may read but not change."""
 
 
 @contextmanager
-def guard_plugin_call(plugin: Plugin, *given: RowsOrTables) -> Iterator[None]:
-    """Name the plugin in whatever it raises, and say whose fault that is by the exit code.
+def guard_plugin_call(plugin: Plugin, *inputs: RowsOrTables) -> Iterator[None]:
+    """Convert exceptions of a plugin to errors that name it, and check that the inputs are unchanged.
 
-    A ValueError of a source is about the user's data; a missing package or file is about the machine. Rows and tables
-    that are `given` must come out as they went in.
+    The error type sets the exit code: a ValueError of a source concerns the user's data (InputError), a missing package
+    the machine (UnavailableError), an OSError passes as it is, anything else is a PluginError.
     """
     name = f"{plugin.role} {plugin.kind!r}"
-    lent = MutationGuard(*given)
+    guard = MutationGuard(*inputs)
     try:
         with network_policy.name_actor(name):
             yield
     except FactoryError:
         raise
     except ImportError as error:
-        raise UnavailableError(f"{name}: {error}; install what it needs") from error
+        raise UnavailableError(f"{name}: {error}; install the missing package") from error
     except OSError:
         raise
     except Exception as error:
-        said = next(iter(str(error).splitlines()), "")
-        text = said if isinstance(error, ValueError) and said else f"{type(error).__name__}: {said}"
+        line = next(iter(str(error).splitlines()), "")
+        text = line if isinstance(error, ValueError) and line else f"{type(error).__name__}: {line}"
         kind = InputError if plugin.role == "source" and isinstance(error, ValueError) else PluginError
         raise kind(f"{name}: {text}") from error
-    lent.check_unchanged(name)
+    guard.check_unchanged(name)
 
 
-def iterate_checked_values(plugin: Plugin, method: str, values: Any, wanted: type[T]) -> Iterator[T]:
-    """The values that a method yields. Raises PluginError that names both when one is of another type, or it yields
-    none at all but returns something.
-    """
+def iterate_checked_values(plugin: Plugin, method: str, values: Any, expected: type[T]) -> Iterator[T]:
+    """Yield the values of a plugin's method. Raises PluginError if it is no iterable, or for a value of another
+    type."""
     name = f"{plugin.role} {plugin.kind!r}"
     if not isinstance(values, Iterable):
-        raise PluginError(
-            f"{name}: {method} gave {_describe_value_type(values)}; it must yield a {wanted.__name__} for each row"
-        )
+        actual = _describe_value_type(values)
+        raise PluginError(f"{name}: {method} returned {actual}; it must yield a {expected.__name__} for each row")
     for value in values:
-        if not isinstance(value, wanted):
-            raise PluginError(
-                f"{name}: {method} gave {_describe_value_type(value)} where a {wanted.__name__} is wanted"
-            )
+        if not isinstance(value, expected):
+            actual = _describe_value_type(value)
+            raise PluginError(f"{name}: {method} yielded {actual} instead of a {expected.__name__}")
         yield value
 
 
@@ -64,30 +61,30 @@ def _describe_value_type(value: object) -> str:
 
 
 class MutationGuard:
-    """Rows as they were when they were lent. A row that is read anew at every look can not be harmed, and is free."""
+    """Fingerprints of rows before a plugin call. Lazy rows are read anew on each access and need none."""
 
-    def __init__(self, *given: RowsOrTables) -> None:
-        self._row_lists = [rows for one in given for rows in _iterate_mutable_rows(one)]
+    def __init__(self, *inputs: RowsOrTables) -> None:
+        self._row_lists = [rows for each in inputs for rows in _iterate_mutable_rows(each)]
         self._fingerprints = [_fingerprint_row_list(rows) for rows in self._row_lists]
 
-    def check_unchanged(self, who: str) -> None:
-        """Raise PluginError that names whoever changed a row, and the row."""
+    def check_unchanged(self, plugin: str) -> None:
+        """Raise PluginError that names the plugin and the row that it changed."""
         for rows, before in zip(self._row_lists, self._fingerprints, strict=True):
             after = _fingerprint_row_list(rows)
             if before == after:
                 continue
-            if [mark[0] for mark in before] != [mark[0] for mark in after]:
-                raise PluginError(f"{who}: changed the list of rows that it was lent; work on a copy")
-            name = next(one[0] for one, other in zip(before, after, strict=True) if one != other)
-            raise PluginError(f"{who}: changed the row {name!r} that it was lent; use row.having(…), or a copy")
+            if [row for row, _ in before] != [row for row, _ in after]:
+                raise PluginError(f"{plugin}: changed its input list of rows; work on a copy")
+            name = next(old[0] for old, new in zip(before, after, strict=True) if old != new)
+            raise PluginError(f"{plugin}: changed its input row {name!r}; use row.with_columns(…) or a copy")
 
 
-def _iterate_mutable_rows(given: RowsOrTables) -> Iterator[Sequence[Row]]:
-    """The lists of rows that can be changed at all: those that lie in memory."""
-    if isinstance(given, Mapping):
-        yield from (list(table.values()) for table in given.values() if isinstance(table, dict))
-    elif isinstance(given, list):
-        yield given
+def _iterate_mutable_rows(rows: RowsOrTables) -> Iterator[Sequence[Row]]:
+    """Yield the lists of rows in memory, which are the only ones that can be changed."""
+    if isinstance(rows, Mapping):
+        yield from (list(table.values()) for table in rows.values() if isinstance(table, dict))
+    elif isinstance(rows, list):
+        yield rows
 
 
 def _fingerprint_row_list(rows: Sequence[Row]) -> list[tuple[str, int]]:
@@ -95,8 +92,9 @@ def _fingerprint_row_list(rows: Sequence[Row]) -> list[tuple[str, int]]:
 
 
 def _fingerprint_row(row: Row) -> int:
-    """A number that changes with a row's columns; what is not plain JSON goes by how it is written."""
+    """Return a hash of a row's columns; values that are not plain data are hashed by their repr."""
     columns: Any = row.columns
+    # marshal is several times faster than JSON. Version 2: without references, which depend on object identity.
     try:
         return hash(marshal.dumps(columns, 2))
     except ValueError:

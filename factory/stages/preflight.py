@@ -72,4 +72,7 @@ def _describe_failed_check(check: Mapping[str, Any], rows: int) -> str:
 
 def _describe_check_remedy(check: Mapping[str, Any], rows: int) -> str:
     name = check["check"]
-    return f"{_describe_failed_check(check, rows)}; mend the rows, or raise data.preflight.{name} above {check['limit']:g}"
+    return (
+        f"{_describe_failed_check(check, rows)}; mend the rows, or raise data.preflight.{name} above "
+        f"{check['limit']:g}"
+    )

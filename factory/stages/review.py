@@ -81,7 +81,8 @@ class _ReviewOutcomes:
         reasons = Counter(outcome.why.partition(":")[0] for outcome in found if outcome.verdict == review.REJECT)
         changed = sum(outcome.verdict == review.EDIT for outcome in found)
         reasons += Counter({"edited": changed})
-        return {"step": REVIEW_STEP, "in": len(self.rows), "dropped": len(self.rows) - kept, "changed": changed, "out": kept,
+        return {"step": REVIEW_STEP, "in": len(self.rows), "dropped": len(self.rows) - kept, "changed": changed,
+            "out": kept,
                 "reasons": dict(sorted(reasons.items()))}
 
 

@@ -18,6 +18,7 @@ BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u206
 def clean_line(text: object, limit: int = 0) -> str:
     """Return text as one safe line, without control sequences, line breaks and bidi controls; 0: no `limit`."""
     bare = ESCAPE_SEQUENCES.sub("", str(text))
+    # Line breaks become spaces before other control characters are dropped, so that words stay apart.
     line = "".join(" " if c in "\n\r\t" else c for c in bare if c in "\n\r\t" or not is_control_character(c))
     line = " ".join(line.split())
     return line[: limit - 1].rstrip() + "…" if 0 < limit < len(line) else line
@@ -93,6 +94,7 @@ def compute_scale(intervals: Sequence[tuple[float, float]], *also: float) -> tup
 def find_deciding_comparison(gate: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the deciding comparison: the strongest obstacle to shipping, else the best baseline; empty if none."""
     comparisons, margin = list(gate.get("comparisons", [])), gate.get("margin", 0.0)
+    # Without SHIP, a contender that tuned does not beat explains the verdict better than an inconclusive one.
     beaten_by = [c for c in comparisons if c["high"] <= margin]
     unsettled = [c for c in comparisons if c["low"] <= margin]
     best = [c for c in comparisons if c["baseline"] == gate.get("best_baseline")]

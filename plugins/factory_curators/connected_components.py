@@ -9,7 +9,10 @@ from typing import Literal
 from factory.api import Decision, Row
 
 Prefer = Literal["first", "longest", "best"]
-PREFER_DESCRIPTION = "which row of those alike stays: the first, the longest, or the best by the score of its generator or judge"
+PREFER_DESCRIPTION = (
+    "which row of those alike stays: the first, the longest, or the best by the score of its "
+    "generator or judge"
+)
 
 
 def find_components(size: int, pairs: Iterable[tuple[int, int]]) -> list[list[int]]:

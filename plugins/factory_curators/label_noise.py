@@ -62,4 +62,7 @@ class LabelNoise(Curator):
 
 
 def _describe_label_issue(suspect: LabelIssue, label: str) -> str:
-    return f"{label!r} is doubted: {suspect.suggested_label!r} is likelier ({suspect.suggested_probability:.2f} to {suspect.given_probability:.2f})"
+    return (
+        f"{label!r} is doubted: {suspect.suggested_label!r} is likelier ({suspect.suggested_probability:.2f} to "
+        f"{suspect.given_probability:.2f})"
+    )

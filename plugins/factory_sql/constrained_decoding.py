@@ -284,12 +284,9 @@ class _SqlPrefixParser:
     def _record_word(self, word: str, keyword: bool) -> None:
         """Update the bracket's state with a complete word."""
         level = self._levels[-1]
-        if keyword and word == "select":
-            self._levels[-1] = _BracketLevel("select", True)
-        elif keyword and word in CLAUSE_KEYWORDS:
-            level.clause = "from" if self._last_token == "cross" else word
-        elif level.clause in ("from", "join") and word in self._guide.tables:
-            level.tables.append(word)
+        if keyword and word == "select": self._levels[-1] = _BracketLevel("select", True)
+        elif keyword and word in CLAUSE_KEYWORDS: level.clause = "from" if self._last_token == "cross" else word
+        elif level.clause in ("from", "join") and word in self._guide.tables: level.tables.append(word)
         else:
             query = next((outer for outer in reversed(self._levels) if outer.is_query), level)
             if query.clause == "select" and word in self._guide.all_columns and not keyword:

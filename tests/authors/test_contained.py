@@ -86,7 +86,8 @@ def test_what_a_plugin_prints_in_check_is_no_output_and_its_colours_are_not_show
 def test_an_older_contract_is_said_in_words_and_takes_nothing_else_with_it(toy: Path, tmp_path: Path) -> None:
     path = mine(tmp_path, "Commonest", "    contract = 0\n")
     run = listed(tmp_path, path, "plugins")
-    assert "Mine of stranger failed to load: ValueError: Mine is written for contract 0, this factory needs contract 2; " \
+    assert "Mine of stranger failed to load: ValueError: Mine is written for contract 0, this factory needs " \
+           "contract 2; " \
            "adapt it and declare `contract = 2`; install a version of stranger for contract 2, or uninstall it" in run.stderr
     code, said = builds.build(toy / "toy.yaml", tmp_path / "home", *CONTENDERS, PYTHONPATH=path)
     assert code == 64 and any("no such contender: 'mine'" in line for line in said)

@@ -109,7 +109,10 @@ def test_check_stays_light_and_the_doctor_names_who_would_not(toy: Path, tmp_pat
     module.write_text(module.read_text().replace("from pydantic", "import torch  # noqa: F401\nfrom pydantic"))
     strangers.installed(site, [source])
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), os.environ["PYTHONPATH"]])}
-    script = "import sys; from factory.cli import run_command_line; run_command_line(sys.argv[1:]); print('torch' in sys.modules)"
+    script = (
+        "import sys; from factory.cli import run_command_line; run_command_line(sys.argv[1:]); print('torch' in "
+        "sys.modules)"
+    )
     for spec, heavy in (("toy.yaml", "False"), ("named.yaml", "True")):
         (toy / "named.yaml").write_text((toy / "toy.yaml").read_text().replace("data:", "data:\n  curate: [leaden]"))
         command = [sys.executable, "-c", script, "check", spec]

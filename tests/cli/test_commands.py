@@ -111,7 +111,10 @@ def test_every_command_says_in_its_help_what_the_list_says(home, capsys):
 
 
 def test_help_imports_neither_pydantic_nor_rich_nor_numpy():
-    code = "import sys; from factory.cli import run_command_line; run_command_line(['--help']); print([m for m in sys.modules if m in BAD])"
+    code = (
+        "import sys; from factory.cli import run_command_line; run_command_line(['--help']); print([m for m in "
+        "sys.modules if m in BAD])"
+    )
     done = subprocess.run(
         [sys.executable, "-c", f"BAD = {{'pydantic', 'torch', 'rich', 'numpy', 'yaml', 'pluggy'}}; {code}"],
         capture_output=True,
@@ -128,7 +131,8 @@ def test_help_imports_neither_pydantic_nor_rich_nor_numpy():
 def test_reading_never_loads_torch(home, command):
     fake_run(home)
     code = (
-        f"import sys; from factory.cli import run_command_line; code = run_command_line({command.split()!r}); print(code, 'torch' in sys.modules)"
+        f"import sys; from factory.cli import run_command_line; code = run_command_line({command.split()!r}); "
+        f"print(code, 'torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "0 False", done.stderr

@@ -21,10 +21,12 @@ from factory.errors import InputError, Problem, SpecError, UnavailableError
             "a.yaml:3:5: train.epoch: no such field\n",
         ),
         (KeyboardInterrupt(), 130, "interrupted\n"),
-        (OSError(errno.ENOSPC, "No space left on device", "/x/y"), 69, "no space left on the disk while writing /x/y; free some space"),
+        (OSError(errno.ENOSPC, "No space left on device", "/x/y"), 69, "no space left on the disk while writing /x/y; "
+        "free some space"),
         (OSError(errno.EROFS, "Read-only file system", "/x"), 69, "/x: read-only file system"),
         (FileNotFoundError(errno.ENOENT, "No such file", "a.yaml"), 64, "a.yaml: no such file\n"),
-        (ModuleNotFoundError("No module named 'torch'", name="torch"), 69, "Python module 'torch' is not installed; install the package that provides it\n"),
+        (ModuleNotFoundError("No module named 'torch'", name="torch"), 69, "Python module 'torch' is not installed; "
+        "install the package that provides it\n"),
     ],
 )
 def test_each_failure_is_one_line_with_its_code(error, code, said, capsys):
@@ -74,7 +76,8 @@ def test_a_reader_that_leaves_early_is_no_failure(tmp_path):
     script = tmp_path / "talk.py"
     script.write_text(
         "import sys\nfrom factory.cli import error_reporting, output\n"
-        "try:\n    output.print_json(list(range(100000)))\nexcept OSError as error:\n    sys.exit(error_reporting.report_error(error))\n"
+        "try:\n    output.print_json(list(range(100000)))\nexcept OSError as error:\n    "
+        "sys.exit(error_reporting.report_error(error))\n"
     )
     line = f"PYTHONPATH='{':'.join(sys.path)}' '{sys.executable}' '{script}' | head -n 1; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", line], capture_output=True, text=True)

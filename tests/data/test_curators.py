@@ -88,5 +88,5 @@ def test_balance_keeps_so_many_of_each_label() -> None:
 
 
 def test_a_column_that_is_not_there_is_named() -> None:
-    with pytest.raises(ValueError, match="no column 'title'; there are text"):
+    with pytest.raises(ValueError, match="no column 'title'; they have text"):
         decided(ExactDuplicates(on=["title"]), rows_of("a"))

@@ -24,8 +24,8 @@ from factory.spec.fields import Spec
 from factory.spec.layers import resolve_spec
 
 CODE = Path(factory.__file__).parent
-DEFINED = {CODE / "spec.py", CODE / "api" / "settings.py"}
-SHOWING = {"cli", "report", "serve", "evidence.py", "compare.py", "runs.py", "specialists.py"}
+DEFINED = {CODE / "spec" / "fields.py", CODE / "api" / "training_args.py"}
+SHOWING = {"cli", "tui", "report", "serve", "runs"}
 """Code that only shows what was read is no consumer."""
 
 ROLES = (Probe, Source)
@@ -44,13 +44,11 @@ CHANGES = {
     "data.preflight.missing": "0.3", "data.preflight.unreachable": "0.3", "objective": "bi-encoder",
     "adapter.rank": "5", "adapter.alpha": "5", "adapter.dropout": "0.1", "train.epochs": "4", "train.batch_size": "9",
     "train.learning_rate": "0.01", "train.warmup_ratio": "0.2", "train.lr_scheduler": "cosine",
-    "train.weight_decay": "0.1",
-    "train.seed": "8", "train.precision": "bf16", "contenders": "[tuned, bm25]", "evaluate": "[ranking, halved]",
+    "train.weight_decay": "0.1", "train.seed": "8", "train.precision": "bf16", "contenders": "[tuned, "
+    "bm25]", "evaluate": "[ranking, halved]",
     "gate.metric": "ndcg@10", "gate.margin": "0.1", "gate.confidence": "0.9", "gate.resamples": "501",
-    "gate.seed": "8", "targets": "[]",
-    "data.preflight.rare_label": "0.3", "data.preflight.answer_truncated": "0.3",
-    "data.preflight.no_supervised_tokens": "0.3",
-    "data.preflight.missing_eos": "0.3",
+    "gate.seed": "8", "targets": "[]", "data.preflight.rare_label": "0.3", "data.preflight.answer_truncated": "0.3",
+    "data.preflight.no_supervised_tokens": "0.3", "data.preflight.missing_eos": "0.3",
     "data.preflight.prompt_mismatch": "0.3", "data.preflight.conflicting_answers": "0.3",
     "data.on_error": "skip", "data.review": "{file: decisions.jsonl}", "data.facts": "{change: daily}",
 }
@@ -112,7 +110,7 @@ def unread_of_spec(model: type[BaseModel]) -> list[str]:
         if file not in DEFINED and file.relative_to(CODE).parts[0] not in SHOWING
     ]
     taken = {read for file in files for read in reads(tree(file))}
-    named = set().union(*(words(tree(file)) for file in files if file.parent.name == "resolve"))
+    named = set().union(*(words(tree(file)) for file in files if file.parent.name == "spec"))
     packages = {Path(inspect.getfile(one)).parent for plugin in Registry.load().list_classes() for one in ours(plugin)}
     checks = {word for folder in packages for file in folder.glob("*.py") for word in words(tree(file))}
     left = []
@@ -244,8 +242,7 @@ def registry() -> Registry:
 def keys(spec: Path, registry: Registry, *overrides: str) -> dict[str, str]:
     return {
         stage.name: stage.key
-        for stage in compile_plan(resolve_spec(spec, overrides=overrides, registry=registry)).stages
-    }
+        for stage in compile_plan(resolve_spec(spec, overrides=overrides, registry=registry)).stages}
 
 
 def runtime(model: type[BaseModel]) -> set[str]:
@@ -270,8 +267,7 @@ def lent(spec: Path, registry: Registry, evals: str, **models: str) -> dict[str,
 
 @pytest.mark.parametrize("name", ["embedder", "prompter"])
 def test_a_further_model_counts_where_it_is_used_and_is_refused_where_it_is_not(
-    spec: Path, registry: Registry, name: str
-) -> None:
+    spec: Path, registry: Registry, name: str) -> None:
     both = {"embedder": "./base", "prompter": "./base"}
     one = lent(spec, registry, "[ranking, borrowed]", **both)
     other = lent(spec, registry, "[ranking, borrowed]", **{**both, name: "./other"})
@@ -279,8 +275,7 @@ def test_a_further_model_counts_where_it_is_used_and_is_refused_where_it_is_not(
     assert changed == {f"base[{name}]", "score", "gate", "bundle", "certify"}
     with pytest.raises(SpecError, match=f"needs the model '{name}'"):
         lent(spec, registry, "[ranking, borrowed]", **{n: v for n, v in both.items() if n != name})
-    with pytest.raises(SpecError, match="unused; remove it"):
-        lent(spec, registry, "[ranking]", **{name: "./base"})
+    with pytest.raises(SpecError, match="unused; remove it"): lent(spec, registry, "[ranking]", **{name: "./base"})
 
 
 @pytest.mark.parametrize("path", RUNTIME)
@@ -298,8 +293,7 @@ class Counted(Source):
 
 
 def test_a_plugins_fields_enter_its_identity_but_for_runtime_ones(tmp_path: Path) -> None:
-    def known(**fields: Any) -> Any:
-        return Counted(**fields).compute_identity(tmp_path)
+    def known(**fields: Any) -> Any: return Counted(**fields).compute_identity(tmp_path)
 
     assert known(workers=9) == known()
     assert known(rows_=4) != known() != known(file="b")

@@ -32,7 +32,8 @@ def test_a_second_build_runs_nothing_and_says_the_same(toy: Path) -> None:
 
 @pytest.mark.parametrize(
     ("override", "first"),
-    [("gate.margin=0.01", "gate"), ("train.epochs=2", "train"), ("data.limit=9", "synthesize"), ("budget.wall_time=1h", "")],
+    [("gate.margin=0.01", "gate"), ("train.epochs=2", "train"), ("data.limit=9", "synthesize"),
+     ("budget.wall_time=1h", "")],
 )
 def test_a_field_reruns_what_reads_it_and_all_below(toy: Path, override: str, first: str) -> None:
     run(toy)

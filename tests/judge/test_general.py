@@ -127,7 +127,7 @@ def test_choices_are_weighed_by_the_token_and_sentences_by_the_sum(tmp_path: Pat
 
 def test_a_model_that_forgot_falls(tmp_path: Path) -> None:
     class Forgetful:
-        def decoder(self, base: Base, adapter: Path | None = None) -> Letters:
+        def load_decoder(self, base: Base, adapter: Path | None = None) -> Letters:
             return Letters(a=-9.0) if adapter else Letters(a=-1.0)
 
     path = write(tmp_path / "pairs.jsonl", *({"good": f"a{n:02}", "bad": f"b{n:02}"} for n in range(10)))

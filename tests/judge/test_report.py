@@ -79,7 +79,8 @@ def test_text_is_escaped_unless_it_was_made_here():
 
 @pytest.mark.parametrize(
     ("verdict", "said"),
-    [("SHIP", "better than"), ("NO_SHIP", "only marginally better than"), ("INSUFFICIENT_EVIDENCE", "is not significantly different")],
+    [("SHIP", "better than"), ("NO_SHIP", "only marginally better than"), ("INSUFFICIENT_EVIDENCE", "is not "
+    "significantly different")],
 )
 def test_each_verdict_has_its_words(verdict, said):
     best = {"baseline": "bm25", "difference": 0.01, "low": -0.02, "high": 0.04, "n": 300}

@@ -32,7 +32,10 @@ def test_a_folder_is_its_names_and_bytes(tmp_path: Path) -> None:
 
 
 def test_a_key_is_the_same_under_any_hash_seed() -> None:
-    code = "from factory.identity import compute_key; print(compute_key({'b': 1.5, 'ä': [True, None], 'a': {'y': 1, 'x': 2}}))"
+    code = (
+        "from factory.identity import compute_key; print(compute_key({'b': 1.5, 'ä': [True, None], 'a': {'y': 1, "
+        "'x': 2}}))"
+    )
     keys = {
         subprocess.run(
             [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True,

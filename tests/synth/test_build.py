@@ -80,7 +80,8 @@ def test_a_build_labels_and_rewords_and_pays_once_though_it_is_interrupted(toy: 
     ({"kind": "label", "texts": {"file": "none.jsonl"}}, "no such file or folder: 'none.jsonl'"),
     ({"kind": "tool-calls", "count": 3, "tools": "none.json"}, "no such file or folder: 'none.json'"),
     ({"kind": "paraphrase", "min_cosine": 0.5}, "needs the model 'embedder'"),
-    ({"kind": "from-description", "description": "x", "count": 3, "writes": {"text": "x"}, "keep": ["y"]}, "keep: 'y' is not an attribute"),
+    ({"kind": "from-description", "description": "x", "count": 3, "writes": {"text": "x"}, "keep": ["y"]}, "keep: 'y' "
+    "is not an attribute"),
 ])
 def test_what_a_synthesizer_needs_is_said_before_a_build(block: dict[str, Any], told: str, toy: Path) -> None:
     spec(toy, "http://localhost:1/v1", block)

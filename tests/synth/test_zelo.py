@@ -41,7 +41,8 @@ def job(judge: Worth, rows: list[Row], root: Path = Path()) -> RowsJob:
         f"{row.id}-{i}": Row(f"{row.id}-{i}", {"text": f"w{worth + row['bonus']} {row.id}-{i}"}, HERE)
         for row in rows for i, worth in enumerate(WORTHS)
     }
-    return RowsJob(7, Voice(), root, {"documents": documents}, teacher_factory=lambda alias: judge, rows=rows, base=BASE,
+    return RowsJob(7, Voice(), root, {"documents": documents}, teacher_factory=lambda alias: judge, rows=rows,
+                   base=BASE,
                    task=Reranker())
 
 

@@ -119,7 +119,8 @@ def test_negatives_keep_their_distance_from_the_positive() -> None:
     (made,) = HardNegatives(count=2, unseen="use").synthesize(job([listed("a", {"N20.0": 1}, cosines)], voice))
     assert made["negatives"] == ["E11.9", "J45.9"]
     assert voice.notes == [
-        "2 candidates were rejected: their cosine exceeds 0.95 of the positive's; 0 of 1 rows have fewer than 2 negatives"
+        "2 candidates were rejected: their cosine exceeds 0.95 of the positive's; 0 of 1 rows have fewer than 2 "
+        "negatives"
     ]
 
 

@@ -68,17 +68,10 @@ def _build_comparison_json(comparison: ContenderComparison, viewer: FrozenRowVie
     from factory.evaluation.slices import compare_slices
 
     return {
-        "a": comparison.a.label,
-        "b": comparison.b.label,
-        "metric": comparison.metric,
-        "n": len(comparison.rows),
-        "mean_a": comparison.compute_side_mean("a"),
-        "mean_b": comparison.compute_side_mean("b"),
-        "difference": comparison.difference,
-        "low": comparison.low,
-        "high": comparison.high,
-        "confidence": comparison.confidence,
-        "left_out": comparison.one_sided_rows,
+        "a": comparison.a.label, "b": comparison.b.label, "metric": comparison.metric, "n": len(comparison.rows),
+        "mean_a": comparison.compute_side_mean("a"), "mean_b": comparison.compute_side_mean("b"),
+        "difference": comparison.difference, "low": comparison.low, "high": comparison.high,
+        "confidence": comparison.confidence, "left_out": comparison.one_sided_rows,
         "slices": [asdict(part) for part in compare_slices(comparison, viewer)],
         **{name: comparison.count_rows(name) for name in (WON, LOST, TIED)},
         "rows": [

@@ -60,10 +60,11 @@ def _print_plan_table(reasons: Sequence[StageReason], costs: Sequence[ResourceEs
     if not todo:
         output.print_line("\nall cached: a build would run no stage")
         return
-    whole = sum_estimates(todo)
+    total = sum_estimates(todo)
     guessed = sum(cost.runs == 0 for cost in todo)
-    time, memory = _format_estimated_time(whole).removeprefix("? "), _format_estimated_memory(whole).removeprefix("? ")
-    estimate = f"about {time} ({_format_time_bounds(whole)}), {memory}"
+    # The sum counts as a guess as soon as one stage does; that is told in the next line instead.
+    time, memory = _format_estimated_time(total).removeprefix("? "), _format_estimated_memory(total).removeprefix("? ")
+    estimate = f"about {time} ({_format_time_bounds(total)}), {memory}"
     output.print_line(f"\n{len(todo)} of {len(costs)} stages would run: {estimate}")
     if guessed:
         text = f"estimates marked ? ({guessed} stages) are rough guesses: no earlier run here"

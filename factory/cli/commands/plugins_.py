@@ -70,11 +70,8 @@ def _build_kind_record(registry: Registry, kind: type[Plugin]) -> dict[str, Any]
     what = (kind.__doc__ or "").strip().splitlines()
     package = registry.get_package(kind)
     return {
-        "role": kind.role,
-        "kind": kind.kind,
-        "version": kind.version,
-        "package": f"{package.name} {package.version}".strip(),
-        "what": what[0] if what else "",
+        "role": kind.role, "kind": kind.kind, "version": kind.version,
+        "package": f"{package.name} {package.version}".strip(), "what": what[0] if what else "",
         "fields": [asdict(field) for field in describe_fields(kind)],
     }
 

@@ -43,9 +43,7 @@ def command(limit: int, as_json: bool) -> None:
 def _build_run_record(evidence: RunOutputs) -> dict[str, Any]:
     run, gate = evidence.run, evidence.read_stage_json("gate") if evidence.run.verdict else {}
     return {
-        **run.summarise_run(),
-        "metric": gate.get("metric", ""),
-        "score": gate.get("tuned", {}).get("mean"),
+        **run.summarise_run(), "metric": gate.get("metric", ""), "score": gate.get("tuned", {}).get("mean"),
         "started": run.started,
     }
 
@@ -57,8 +55,7 @@ def _build_run_cells(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     return [
         [
             *(clean_line(r[name]) for name in ("run", "task", "profile", "state", "verdict")),
-            f"{r['metric']} {format_number(r['score'])}" if r["metric"] else "",
-            format_seconds(r["seconds"]),
+            f"{r['metric']} {format_number(r['score'])}" if r["metric"] else "", format_seconds(r["seconds"]),
             format_ago(now - r["started"]),
         ]
         for r in rows

@@ -1,6 +1,6 @@
-"""A causal language model whose attention knows packed rows in training, and grouped keys and masks in answering.
+"""Attention of causal language models: packed rows with a shared prefix in training, masked batches in inference.
 
-Plugged into transformers as an attention implementation, by name. Keys and values are never copied for the query
+Registered with transformers as an attention implementation. Short queries do not copy keys and values for the query
 heads that share them (grouped-query attention, arXiv:2305.13245).
 """
 
@@ -20,24 +20,24 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import AttentionInterface, AttentionMaskInterface, AutoConfig, AutoModelForCausalLM
 from transformers.masking_utils import eager_mask
 
-from factory.ml.cpu import packing as packing
+from factory.ml.cpu import packing
 from factory.ml.cpu.packing import PackedBatch
 from factory.ml.cpu.rms_norm import replace_norms
 
 CAUSAL_ATTENTION = "causal"
 PLAIN_ATTENTION_MODELS = frozenset({"llama", "mistral", "qwen2", "qwen3", "smollm3"})
-"""Decoders whose attention is plain causal attention with rotary positions; they are read in packed rows."""
+"""Model types with plain causal attention and rotary positions; only these use packed rows."""
 FUSED_ATTENTION_MIN_QUERIES = 16
-"""From so many queries on, the library's fused attention beats two products and a softmax."""
+"""From this many queries on, fused attention is faster than two products and a softmax."""
 MASKED_SCORE = -1e9
 
 
 @dataclass(frozen=True, slots=True)
 class CompletionBatch:
-    """Texts to learn from: the tokens with which all of them begin, once; the rest of each in one row; and where in
-    its rest each text, as handed in, begins to be learned.
+    """Training texts: the prefix that all share, their packed suffixes, and the start of the targets in each suffix.
 
-    What all share is the same for every text whatever follows, in a causal model: its gradient is the sum of theirs.
+    In a causal model the hidden states of a prefix do not depend on the suffix, so it is computed once; its gradient
+    is the sum over all texts. `target_starts` is in the original order.
     """
 
     prefix: tuple[int, ...]
@@ -46,31 +46,30 @@ class CompletionBatch:
 
 
 LayerKeyValues = tuple[Tensor, Tensor]
-"""Keys and values that a layer made of what all rows begin with: (1, key heads, tokens, width) each."""
+"""Keys and values of a shared prefix in one layer: (1, key heads, tokens, width) each."""
 
-_current_completions: ContextVar[CompletionBatch | None] = ContextVar("speech", default=None)
-_prefix_key_values: ContextVar[Sequence[LayerKeyValues] | None] = ContextVar("read", default=None)
+_current_completions: ContextVar[CompletionBatch | None] = ContextVar("completions", default=None)
+_prefix_key_values: ContextVar[Sequence[LayerKeyValues] | None] = ContextVar("prefix", default=None)
 
 
 def load_causal_model(folder: Path, dtype: torch.dtype) -> Any:
-    """The causal base in evaluation mode. Raises ValueError for a base that is none, or has attention of other kinds.
+    """Load a causal base in evaluation mode. Raises ValueError for a base without a language-model head.
 
-    A decoder that is not known to be plain is read in padded batches by transformers' own attention.
+    Model types that are not in PLAIN_ATTENTION_MODELS use padded batches and transformers' eager attention.
     """
     config = AutoConfig.from_pretrained(folder)
     if not any(name.endswith(("ForCausalLM", "LMHeadModel")) for name in config.architectures or ()):
-        raise ValueError(f"the base is a {config.model_type} without a language model's head; choose a generative base")
+        raise ValueError(f"the base is a {config.model_type} without a language-model head; choose a generative base")
     plain = has_plain_attention(config)
-    model = AutoModelForCausalLM.from_pretrained(
-        folder, dtype=dtype, attn_implementation=CAUSAL_ATTENTION if plain else "eager"
-    )
+    attention = CAUSAL_ATTENTION if plain else "eager"
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, attn_implementation=attention)
     if plain:
         replace_norms(model)
     return model.eval()
 
 
 def has_plain_attention(config: Any) -> bool:
-    """Whether every layer attends to all earlier tokens and does nothing else."""
+    """Return whether every layer has full causal attention: no sliding window and no other layer type."""
     kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
     window = getattr(config, "sliding_window", None) if getattr(config, "use_sliding_window", True) else None
     return config.model_type in PLAIN_ATTENTION_MODELS and kinds == {"full_attention"} and not window
@@ -80,21 +79,20 @@ def attend_causal(
     module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, scaling: float,
     **_: Any,
 ) -> tuple[Tensor, None]:
-    """Within each text of the announced row, or under an additive mask (batch, 1, queries, keys).
+    """Attention within each text of a completion batch, else under an additive mask (batch, 1, queries, keys).
 
-    (batch, heads, queries, width) with fewer key heads → (batch, queries, heads, width).
+    (batch, heads, queries, width), with fewer key heads → (batch, queries, heads, width).
     """
     row = _current_completions.get()
     if row is not None:
         return _attend_packed_completions(row, query, key, value, scaling), None
-    read = _prefix_key_values.get()
-    if read is not None and query.shape[2] < FUSED_ATTENTION_MIN_QUERIES:
-        return _attend_grouped_after_prefix(
-            read[module.layer_idx], query * scaling, key, value, attention_mask
-        ).transpose(1, 2), None
-    if read is not None:
+    layers = _prefix_key_values.get()
+    if layers is not None and query.shape[2] < FUSED_ATTENTION_MIN_QUERIES:
+        prefix = layers[module.layer_idx]
+        return _attend_grouped_after_prefix(prefix, query * scaling, key, value, attention_mask).transpose(1, 2), None
+    if layers is not None:
         key, value = (torch.cat([shared.expand(len(own), -1, -1, -1), own], 2)
-                      for shared, own in zip(read[module.layer_idx], (key, value), strict=True))
+                      for shared, own in zip(layers[module.layer_idx], (key, value), strict=True))
     if query.shape[2] >= FUSED_ATTENTION_MIN_QUERIES:
         groups = query.shape[1] // key.shape[1]
         key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
@@ -106,76 +104,76 @@ def attend_causal(
 def _attend_packed_completions(
     row: CompletionBatch, query: Tensor, key: Tensor, value: Tensor, scaling: float
 ) -> Tensor:
-    """What all share attends to itself; the rest of each text to what all share, and to itself."""
-    begun, rest = len(row.prefix), row.suffixes
-    first, later = ([each[:, :, cut] for each in (query, key, value)] for cut in (slice(begun), slice(begun, None)))
-    found = [_attend_after_prefix(None, first[0], first[1], first[2], scaling).transpose(1, 2)[0]] if begun else []
-    sizes = [bucket.tokens for bucket in rest.buckets]
-    filler = later[0].shape[2] - sum(sizes)
-    queries, keys, values = (torch.split(each[0].transpose(0, 1), [*sizes, filler]) for each in later)
-    for bucket, *three in zip(rest.buckets, queries, keys, values, strict=False):
+    """Attention of a completion batch: the prefix sees itself, each suffix sees the prefix and itself."""
+    cut, suffixes = len(row.prefix), row.suffixes
+    prefix, rest = ([x[:, :, part] for x in (query, key, value)] for part in (slice(cut), slice(cut, None)))
+    outputs = [_attend_after_prefix(None, prefix[0], prefix[1], prefix[2], scaling).transpose(1, 2)[0]] if cut else []
+    sizes = [bucket.tokens for bucket in suffixes.buckets]
+    filler = rest[0].shape[2] - sum(sizes)
+    queries, keys, values = (torch.split(x[0].transpose(0, 1), [*sizes, filler]) for x in rest)
+    for bucket, *tensors in zip(suffixes.buckets, queries, keys, values, strict=False):
         shape = (bucket.texts, bucket.longest)
-        q, k, v = (packing.pad_bucket(each, bucket).view(*shape, *each.shape[1:]).transpose(1, 2) for each in three)
-        mixed = _attend_after_prefix((first[1], first[2]) if begun else None, q, k, v, scaling)
-        found.append(packing.unpad_bucket(mixed.transpose(1, 2).reshape(-1, *queries[0].shape[1:]), bucket))
-    return torch.cat([*found, torch.zeros_like(queries[-1])]).unsqueeze(0)
+        q, k, v = (packing.pad_bucket(x, bucket).view(*shape, *x.shape[1:]).transpose(1, 2) for x in tensors)
+        mixed = _attend_after_prefix((prefix[1], prefix[2]) if cut else None, q, k, v, scaling)
+        outputs.append(packing.unpad_bucket(mixed.transpose(1, 2).reshape(-1, *queries[0].shape[1:]), bucket))
+    return torch.cat([*outputs, torch.zeros_like(queries[-1])]).unsqueeze(0)
 
 
 def _attend_after_prefix(
-    read: tuple[Tensor, Tensor] | None, query: Tensor, key: Tensor, value: Tensor, scaling: float
+    prefix: LayerKeyValues | None, query: Tensor, key: Tensor, value: Tensor, scaling: float
 ) -> Tensor:
-    """Causal attention (texts, heads, longest, width), after the keys and values of what all texts share.
+    """Causal attention (texts, heads, longest, width) after the keys and values of a shared prefix.
 
-    What pads a text bars nothing: it comes later.
+    Right padding needs no mask: causal attention never sees it.
     """
-    texts, longest, before = query.shape[0], query.shape[2], 0
-    if read is not None:
-        before = read[0].shape[2]
+    texts, longest, past = query.shape[0], query.shape[2], 0
+    if prefix is not None:
+        past = prefix[0].shape[2]
         key, value = (torch.cat([shared.expand(texts, -1, -1, -1), own], 2)
-                      for shared, own in zip(read, (key, value), strict=True))
-    later = torch.ones(longest, before + longest, dtype=torch.bool, device=query.device).triu(before + 1)
-    bias = torch.zeros(later.shape, dtype=query.dtype, device=query.device).masked_fill_(later, MASKED_SCORE)
+                      for shared, own in zip(prefix, (key, value), strict=True))
+    future = torch.ones(longest, past + longest, dtype=torch.bool, device=query.device).triu(past + 1)
+    bias = torch.zeros(future.shape, dtype=query.dtype, device=query.device).masked_fill_(future, MASKED_SCORE)
     return _attend_grouped(query * scaling, key, value, bias)
 
 
 def _attend_grouped(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Tensor:
-    """Softmax attention (…, heads, queries, width) over fewer key heads, each for a group of query heads."""
+    """Softmax attention (batch, heads, queries, width) over fewer key heads, each shared by a group of query heads."""
     batch, heads, queries, width = query.shape
-    shared, keys = key.shape[1], key.shape[2]
-    weights = query.reshape(batch, shared, -1, width) @ key.transpose(-1, -2)
+    key_heads, keys = key.shape[1], key.shape[2]
+    weights = query.reshape(batch, key_heads, -1, width) @ key.transpose(-1, -2)
     if bias is not None:
-        weights = (weights.view(batch, shared, -1, queries, keys) + bias.unsqueeze(-3)).view(weights.shape)
+        weights = (weights.view(batch, key_heads, -1, queries, keys) + bias.unsqueeze(-3)).view(weights.shape)
     mixed = weights.softmax(-1) @ value
     return mixed.view(batch, heads, queries, width)
 
 
 def _attend_grouped_after_prefix(
-    read: LayerKeyValues, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None
+    prefix: LayerKeyValues, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None
 ) -> Tensor:
-    """The same over own keys and, before them, keys that all rows share, which are read once for all rows.
+    """Grouped attention over the keys of a shared prefix and then each row's own (Hydragen, arXiv:2402.05099).
 
-    The first columns of `bias` are of the shared keys, which every row may see (Hydragen,
-    arXiv:2402.05099).
+    The first columns of `bias` belong to the prefix, which every row sees; they are ignored.
     """
     batch, heads, queries, width = query.shape
-    many, began = key.shape[1], read[0].shape[2]
-    own = query.reshape(batch, many, -1, width)
-    weights = own @ key.transpose(-1, -2)
+    key_heads, past = key.shape[1], prefix[0].shape[2]
+    grouped = query.reshape(batch, key_heads, -1, width)
+    weights = grouped @ key.transpose(-1, -2)
     if bias is not None:
-        own_bias = bias[..., began:].unsqueeze(-3)
-        weights = (weights.view(batch, many, -1, queries, key.shape[2]) + own_bias).view(weights.shape)
-    together = own.transpose(0, 1).reshape(many, -1, width)
-    first = (together @ read[0][0].transpose(-1, -2)).view(many, batch, -1, began).transpose(0, 1)
-    shares = torch.cat([first, weights], -1).softmax(-1)
-    mixed = shares[..., :began].transpose(0, 1).reshape(many, -1, began) @ read[1][0]
-    found = mixed.view(many, batch, -1, width).transpose(0, 1) + shares[..., began:] @ value
-    return found.reshape(batch, heads, queries, width)
+        own_bias = bias[..., past:].unsqueeze(-3)
+        weights = (weights.view(batch, key_heads, -1, queries, key.shape[2]) + own_bias).view(weights.shape)
+    # The queries of all rows become one matrix, so that the prefix's keys and values are read once, not once a row.
+    stacked = grouped.transpose(0, 1).reshape(key_heads, -1, width)
+    prefix_weights = (stacked @ prefix[0][0].transpose(-1, -2)).view(key_heads, batch, -1, past).transpose(0, 1)
+    probabilities = torch.cat([prefix_weights, weights], -1).softmax(-1)
+    mixed = probabilities[..., :past].transpose(0, 1).reshape(key_heads, -1, past) @ prefix[1][0]
+    output = mixed.view(key_heads, batch, -1, width).transpose(0, 1) + probabilities[..., past:] @ value
+    return output.reshape(batch, heads, queries, width)
 
 
 @contextmanager
-def use_prefix_key_values(read: Sequence[LayerKeyValues] | None) -> Iterator[None]:
-    """Let what goes through a model next come after what was read once: keys and values of each layer."""
-    token = _prefix_key_values.set(read)
+def use_prefix_key_values(layers: Sequence[LayerKeyValues] | None) -> Iterator[None]:
+    """Within the context, every row follows a shared prefix with these keys and values of each layer."""
+    token = _prefix_key_values.set(layers)
     try:
         yield
     finally:
@@ -183,7 +181,7 @@ def use_prefix_key_values(read: Sequence[LayerKeyValues] | None) -> Iterator[Non
 
 
 def build_causal_attention_mask(*arguments: Any, **settings: Any) -> Tensor | None:
-    """The additive mask of a padded batch; a row that was announced needs none."""
+    """Return the additive mask of a padded batch; None for a completion batch, which masks by bucket."""
     return None if _current_completions.get() is not None else eager_mask(*arguments, **settings)
 
 
@@ -192,52 +190,51 @@ AttentionMaskInterface.register(CAUSAL_ATTENTION, build_causal_attention_mask)
 
 
 def build_completion_batch(ids: Sequence[Sequence[int]], starts: Sequence[int]) -> CompletionBatch:
-    """Texts of which the tokens from `starts` on are learned. Raises ValueError for a start that is not within."""
+    """Pack texts whose tokens from `starts` on are the targets. Raises ValueError for a start outside its text."""
     if any(not 0 < start < len(text) for start, text in zip(starts, ids, strict=True)):
-        raise ValueError("what is learned must begin after a text's first token, and within the text")
-    alike = [token for token in ids[0][: min(starts) - 1]] if len(ids) > 1 else []
+        raise ValueError("completions must start after the first token and before the end of their text")
+    # The prefix ends before the token that predicts the first target, which must be in the suffix.
+    prefix = list(ids[0][: min(starts) - 1]) if len(ids) > 1 else []
     for text in ids:
-        alike = alike[: next((i for i, (a, b) in enumerate(zip(alike, text, strict=False)) if a != b), len(alike))]
-    cut = len(alike)
-    return CompletionBatch(
-        tuple(alike), packing.pack_texts([text[cut:] for text in ids]), tuple(start - cut for start in starts)
-    )
+        prefix = prefix[: next((i for i, (a, b) in enumerate(zip(prefix, text, strict=False)) if a != b), len(prefix))]
+    cut = len(prefix)
+    suffixes = packing.pack_texts([text[cut:] for text in ids])
+    return CompletionBatch(tuple(prefix), suffixes, tuple(start - cut for start in starts))
 
 
 def compute_completion_logits(model: nn.Module, row: CompletionBatch) -> tuple[Tensor, Tensor]:
-    """Logits (tokens, vocabulary) in fp32 of what is learned of each text, and those tokens: (tokens,).
+    """Return (logits, targets) of all target tokens: (tokens, vocabulary) in fp32, and (tokens,).
 
-    The head sees the places that predict them and no other: most of a row is prompt.
+    The head is applied only to positions that predict a target, since most of a row is prompt.
     """
     causal: Any = model
-    rest = row.suffixes.to(causal.device)
-    hidden = _compute_suffix_hidden(causal, replace(row, suffixes=rest))
-    first = [row.target_starts[index] for index in rest.order]
-    begins = rest.compute_text_starts().tolist()
-    wanted = [torch.arange(at + start, at + length) for at, start, length in
-              zip(begins, first, rest.lengths, strict=True)]
-    places = torch.cat(wanted).to(hidden.device)
-    logits = causal.get_output_embeddings()(hidden.index_select(0, places - 1))
-    return logits.float(), rest.tokens[0, places]
+    suffixes = row.suffixes.to(causal.device)
+    hidden = _compute_suffix_hidden(causal, replace(row, suffixes=suffixes))
+    target_starts = [row.target_starts[index] for index in suffixes.order]
+    text_starts = suffixes.compute_text_starts().tolist()
+    spans = zip(text_starts, target_starts, suffixes.lengths, strict=True)
+    targets = torch.cat([torch.arange(text + start, text + length) for text, start, length in spans]).to(hidden.device)
+    logits = causal.get_output_embeddings()(hidden.index_select(0, targets - 1))
+    return logits.float(), suffixes.tokens[0, targets]
 
 
 def _compute_suffix_hidden(model: Any, row: CompletionBatch) -> Tensor:
-    """The last layer's vectors of the rest of each text, in the row's order: (tokens, hidden)."""
-    body, rest, begun = model.get_decoder(), row.suffixes, len(row.prefix)
+    """Return the last hidden states of all suffixes in the row's order: (tokens, hidden)."""
+    body, rest, past = model.get_decoder(), row.suffixes, len(row.prefix)
     shared = torch.tensor([row.prefix], dtype=rest.tokens.dtype, device=rest.tokens.device)
     if model.config._attn_implementation == CAUSAL_ATTENTION:
-        positions = torch.cat([torch.arange(begun, device=shared.device)[None], rest.positions + begun], 1)
+        positions = torch.cat([torch.arange(past, device=shared.device)[None], rest.positions + past], 1)
         token = _current_completions.set(row)
         try:
             out = body(input_ids=torch.cat([shared, rest.tokens], 1), position_ids=positions, use_cache=False)
         finally:
             _current_completions.reset(token)
-        hidden: Tensor = out.last_hidden_state[0, begun:]
+        hidden: Tensor = out.last_hidden_state[0, past:]
         return hidden
     texts = torch.split(rest.tokens[0, : sum(rest.lengths)], list(rest.lengths))
     tokens = pad_sequence([torch.cat([shared[0], text]) for text in texts], batch_first=True)
-    lengths = begun + torch.tensor(rest.lengths, device=tokens.device)
-    place = torch.arange(tokens.shape[1], device=tokens.device)
-    out = body(input_ids=tokens, attention_mask=(place < lengths[:, None]).long(), use_cache=False)
-    own: Tensor = out.last_hidden_state[(place >= begun) & (place < lengths[:, None])]
-    return own
+    lengths = past + torch.tensor(rest.lengths, device=tokens.device)
+    position = torch.arange(tokens.shape[1], device=tokens.device)
+    out = body(input_ids=tokens, attention_mask=(position < lengths[:, None]).long(), use_cache=False)
+    suffix_hidden: Tensor = out.last_hidden_state[(position >= past) & (position < lengths[:, None])]
+    return suffix_hidden

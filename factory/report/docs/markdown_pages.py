@@ -23,12 +23,12 @@ GUIDE_FILES = {
 
 def build_markdown_pages(registry: Registry) -> dict[str, str]:
     """Return page name → Markdown. Raises UnavailableError if the installation lacks the guides."""
-    found = {name: _read_guide(file) for name, (_, file) in GUIDE_FILES.items()}
+    pages = {name: _read_guide(file) for name, (_, file) in GUIDE_FILES.items()}
     for role in sorted(ROLES):
-        found[role] = _build_role_page(role, registry)
+        pages[role] = _build_role_page(role, registry)
         for kind in registry.list_classes(role):
-            found[f"{role}-{kind.kind}"] = build_kind_page(kind, registry)
-    return found
+            pages[f"{role}-{kind.kind}"] = build_kind_page(kind, registry)
+    return pages
 
 
 def _read_guide(file: str) -> str:
@@ -55,7 +55,7 @@ def build_kind_page(kind: type[Plugin], registry: Registry) -> str:
              inspect.cleandoc(kind.__doc__ or ""), ""]
     lines += [f"- {name}: `{value}`" for name, value in describe_class_facts(kind).items()]
     metrics: Any = getattr(kind, "metrics", ())
-    lines += [f"- metric `{one.name}`: {one.what}" for one in metrics] if isinstance(metrics, tuple) else []
+    lines += [f"- metric `{metric.name}`: {metric.what}" for metric in metrics] if isinstance(metrics, tuple) else []
     lines += ["", *_build_fields_table(kind)]
     spec = build_example_spec(kind, registry)
     if spec:

@@ -51,6 +51,7 @@ def render_markdown_page(text: str, entries: Sequence[tuple[str, str]], known: M
 
     for path, page in GUIDE_PAGES.items():
         text = text.replace(f"]({path})", f"]({page}.md)")
+    # Docstrings come from installed packages, so that raw HTML in them is not trusted.
     body = MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
     body = PAGE_LINK.sub(lambda m: f'{m[1]}{m[2]}.html{m[3] or ""}"' if m[2] in known else m[0], body)
     title = next((line.lstrip("# ") for line in text.splitlines() if line.startswith("# ")), "factory")

@@ -32,7 +32,8 @@ KEYS = (
 )
 ABOUT = (
     "Two to six contenders on the same test rows. A winner is named only where its lead over every "
-    "other is outside the noise. Rows that A lost come first; `n` jumps from one to the next. Mark runs on Runs (1) with "
+    "other is outside the noise. Rows that A lost come first; `n` jumps from one to the next. Mark runs on Runs (1) "
+    "with "
     "space to compare them."
 )
 KINDS = ("", LOST, WON, TIED)

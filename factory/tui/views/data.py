@@ -136,7 +136,8 @@ def render_findings(evidence: RunOutputs, check: str, room: int) -> list[Line]:
     head = wrap_line(
         make_line(
             (sanitise(check), "strong"),
-            f": {one.get('rows', 0)} rows, {formatting.format_percent(one.get('share'))}, limit {formatting.format_percent(one.get('limit'))}",
+            f": {one.get('rows', 0)} rows, {formatting.format_percent(one.get('share'))}, limit "
+            f"{formatting.format_percent(one.get('limit'))}",
         ),
         room,
     )
