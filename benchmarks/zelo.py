@@ -265,11 +265,9 @@ def main(noise: float, drift: float, seeds: int, arm: tuple[str, ...], **options
             setting = f"{settings.objective}-{settings.length}-{settings.epochs:g}-{settings.batch}-{settings.rate:g}"
             scores = train_and_score(targeted, test, documents, base, settings, seed, f"{setting}/{folder.name}/{name}")
             runs[name].append(scores)
-            click.echo(
-                f"seed {seed}: {name}: {len(judgements)} requests, "
+            click.echo(f"seed {seed}: {name}: {len(judgements)} requests, "
                 f"nDCG@10 of targets {compute_target_ndcg(targeted):.3f}, of the reranker "
-                f"{compute_mean_score(scores):.4f}"
-            )
+                f"{compute_mean_score(scores):.4f}")
     print_verdict(runs, test)
 
 
@@ -277,7 +275,8 @@ def write_spec(folder: Path, settings: Settings) -> None:
     """Write a spec and its data next to the judgements, so that `factory build` can repeat the arm."""
     for name in ("corpus", "queries", "qrels"):
         link = folder / f"{name}.jsonl"
-        if not link.exists(): link.write_bytes((settings.data / link.name).read_bytes())
+        if not link.exists():
+            link.write_bytes((settings.data / link.name).read_bytes())
     fields = {name: getattr(settings, name) for name in Settings.__dataclass_fields__}
     (folder / "zelo.yaml").write_text(SPEC.format(**fields))
 
@@ -287,7 +286,8 @@ def print_verdict(runs: dict[str, list[list[dict[str, Any]]]], test: list[Row]) 
     table = {name: average_seeds(seeds) for name, seeds in runs.items()}
     for signal in ("bm25", "hybrid"):
         table[signal] = score_test_rows(test, (Answer(row.id, list(row["signals"][signal])) for row in test))
-    for name, scores in table.items(): click.echo(f"{name}: nDCG@10 {compute_mean_score(scores):.4f}")
+    for name, scores in table.items():
+        click.echo(f"{name}: nDCG@10 {compute_mean_score(scores):.4f}")
     if "zelo" in table:
         renamed = {("tuned" if name == "zelo" else name): scores for name, scores in table.items() if name != "truth"}
         gate = decide_verdict(renamed, RankingMetrics.metrics[0], Gate())
@@ -296,4 +296,5 @@ def print_verdict(runs: dict[str, list[list[dict[str, Any]]]], test: list[Row]) 
             for c in gate["comparisons"]))
 
 
-if __name__ == "__main__": main()
+if __name__ == "__main__":
+    main()

@@ -145,10 +145,9 @@ def _list_other_reasons(survey: Survey, why: str) -> Iterator[str]:
 def _describe_row_count(survey: Survey) -> str:
     if survey.rows >= ENOUGH_TRAINING_ROWS:
         return f"{survey.rows} training rows are enough to learn from: {ENOUGH_TRAINING_ROWS} or more"
-    return (
-        f"{survey.rows} training rows are "
-        f"{f'few: {MIN_TRAINING_ROWS} to {ENOUGH_TRAINING_ROWS}' if survey.rows >= MIN_TRAINING_ROWS else f'fewer than {MIN_TRAINING_ROWS}'}"
-    )
+    few = f"few: {MIN_TRAINING_ROWS} to {ENOUGH_TRAINING_ROWS}"
+    size = few if survey.rows >= MIN_TRAINING_ROWS else f"fewer than {MIN_TRAINING_ROWS}"
+    return f"{survey.rows} training rows are {size}"
 
 
 def _list_cautions(survey: Survey, verdict: str) -> Iterator[str]:

@@ -147,7 +147,7 @@ def _execute_plan(
         terms = _build_llm_terms(resolved, home, replay)
         execution = _PlanExecution(plan, resolved, store, registry, journal, listener, terms)
         execution.record_event(_build_run_started(plan, resolved, run))
-        verdict, code, bundle = "", BUG, ""
+        verdict, code, bundle = "", BUG, ""  # BUG stays for an exception that is no FactoryError
         try:
             execution.run(reasons)
             verdict = _read_gate_verdict(plan, store)

@@ -125,7 +125,7 @@ def run_stage(request: Mapping[str, Any], send: SendMessage) -> str:
         if place.is_complete and not request["force"]:
             return "cached"
         if request["force"]:
-            store.forget(place)
+            store.forget(place)  # under the lock: nobody else may be writing it
         reporter.send_event(StageStarted(stage["name"], stage["key"], request["why"]))
         _execute_stage(request, store, place, reporter)
     return "ran"

@@ -89,7 +89,7 @@ class WorkerClient:
             if isinstance(data, dict):
                 yield data
                 return
-            *lines, pending = (pending + data).split(b"\n")
+            *lines, pending = (pending + data).split(b"\n")  # a read may end in the middle of a line
             for line in lines:
                 reply: dict[str, Any] = json.loads(line)
                 yield reply

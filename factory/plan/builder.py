@@ -71,7 +71,7 @@ class Plan:
     def slice_until(self, name: str) -> Plan:
         """Return the plan of this stage and all stages that it depends on."""
         names = {name}
-        for stage in reversed(self.stages):
+        for stage in reversed(self.stages):  # in execution order, so one backward pass finds all inputs
             if stage.name in names:
                 names.update(stage.inputs.values(), stage.after)
         return Plan(self.name, self.task, tuple(stage for stage in self.stages if stage.name in names))
@@ -109,6 +109,7 @@ class PlanBuilder:
         if endpoints := {alias: model for alias, model in further.items() if isinstance(model, Endpoint)}:
             parts["endpoints"] = {**parts.get("endpoints", {}), **endpoints}
         hosts = sorted({*hosts, *(host for value in parts.values() for host in iterate_config_hosts(value))})
+        # The worker gets all of the config; the key leaves out Runtime fields, such as threads or a price.
         keyed = parts if identity_parts is None else identity_parts
         fields = {part: compute_part_identity(value, self.root) for part, value in keyed.items()}
         config = {part: serialise_stage_config(value) for part, value in parts.items()}

@@ -200,6 +200,7 @@ def _find_duplicate_contenders(contenders: list[tuple[NodePath, Contender]]) -> 
 
 
 def _check_eval_metrics(draft: SpecDraft, registry: PluginLookup) -> None:
+    # Scores are stored by metric name: two evals with one metric would overwrite each other.
     owners: dict[str, str] = {}
     for steps, plugin in draft.list_plugins_below("evaluate"):
         names = _list_metric_names(plugin)

@@ -36,6 +36,7 @@ def build_json_schema(registry: PluginLookup) -> Json:
     _fill_plugin_blocks(top, defined)
     defined["profile"] = _define_profile_schema(top)
     top["required"] = _list_required_fields(top["required"], registry)
+    # A bare task kind is a string; a mapping must name its kind, as no default could.
     top["properties"]["task"]["if"] = {"type": "object"}
     top["properties"]["task"]["then"] = {"required": ["kind"]}
     return {"$schema": JSON_SCHEMA_DIALECT, **top, "$defs": dict(sorted(defined.items()))}

@@ -63,6 +63,7 @@ def resolve_spec(
     layers = _SpecLayers(str(path), written, _find_task_class(written, registry), options)
     problems += layers.find_profile_problems(profile)
     chosen = "" if profile == FULL_PROFILE and not layers.has_profile(FULL_PROFILE) else profile
+    # Every profile is checked: a mistake in one should not wait until somebody selects it.
     drafts = {name: _draft_profile(layers, name, path.parent, registry) for name in ("", chosen, *layers.spec_profiles)}
     problems += _merge_profile_problems(drafts, chosen)
     if problems:

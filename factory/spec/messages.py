@@ -44,7 +44,7 @@ def get_expected_form(error: Mapping[str, Any]) -> str:
 def format_expectation(expected: Iterable[str], value: Any) -> str:
     """Return a message such as `expected a whole number, got '400'; remove the quotes`."""
     forms = [form for form in dict.fromkeys(expected) if form]
-    if "a number" in forms:
+    if "a number" in forms:  # a union of int and float reports both
         forms = [form for form in forms if form != "a whole number"]
     hint = ""
     if isinstance(value, str) and value.lower() in BOOLEAN_WORDS and "true or false" in forms:

@@ -94,6 +94,7 @@ def validate_node(
     model: type[M], node: Node, draft: SpecDraft, at: NodePath = (), skip: ErrorFilter | None = None
 ) -> M | None:
     """Return a model of a node's value, or None after adding its problems to the draft."""
+    # JSON mode is strict about types, yet accepts a list for a tuple and text for a path or an enum.
     try:
         return model.model_validate_json(identity.encode_canonical(node.to_plain()), strict=True)
     except ValidationError as error:

@@ -56,6 +56,7 @@ def certify_answers(
     texts = all(isinstance(output, str) for output in gated)
     gap, change = (_measure_answer_gap(one, other, gated, texts) for one, other in ((gated, tuned), (tuned, untuned)))
     tolerance = TEXT_TOLERANCE * change if texts else NUMBER_TOLERANCE
+    # An adapter that was not applied at all, or not to every layer, can still give close answers: check it first.
     if modules != expected:
         raise CertificationError(f"the plain library applied the adapter to {modules} layers, not to {expected}")
     if change == 0.0:
@@ -64,6 +65,7 @@ def certify_answers(
         raise CertificationError(
             f"the bundle's answers to the golden rows differ from the judged model's by {gap:.2%}, over {tolerance:.0%}"
         )
+    # A weak adapter changes answers less than the tolerance: within it, the base itself would pass.
     if gap > change:
         raise CertificationError(
             f"the bundle's answers are nearer to the untuned base ({change:.2%}) than to the judged model ({gap:.2%})"

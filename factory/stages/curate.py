@@ -140,9 +140,8 @@ def _summarise_row_origins(job: StageJob, rows: Sequence[Row]) -> dict[str, Any]
     """Count licences and generators of the rows, those of parent rows included."""
     parents: list[Row] = []
     if any(row.provenance.parents for row in rows):
-        parents += [
-            *job.open_input_rows("freeze", f"{TRAIN}.jsonl"), *job.open_input_rows("synthesize", f"{TRAIN}.jsonl")
-        ]
+        parents += job.open_input_rows("freeze", f"{TRAIN}.jsonl")
+        parents += job.open_input_rows("synthesize", f"{TRAIN}.jsonl")
         parents += [row for table in job.read_side_tables().values() for row in table.values()]
     return {"licences": count_licences(rows, parents), "generators": count_generators(rows)}
 
@@ -154,6 +153,5 @@ def _report_leaked_rows(job: StageJob, leaks: Sequence[Leak], repeats: int) -> N
         leak = leaks[0]
         job.report.note(
             f"{len(leaks)} training rows were dropped because they are too similar to test or validation rows "
-            f"(frozen), "
-            f"such as {leak.row}: {leak.reason} ({leak.frozen_row})"
+            f"(frozen), such as {leak.row}: {leak.reason} ({leak.frozen_row})"
         )

@@ -33,7 +33,7 @@ def _write_frozen_part(job: StageJob, name: str, rows: Sequence[Row], indices: I
     with RowWriter(job.out / f"{name}.jsonl") as writer:
         for index in indices:
             row = rows[index]
-            groups.add(row.group or row.id)
+            groups.add(row.group or row.id)  # a row without a group is its own group
             own += bool(row.split)
             writer.write(replace(row, split=name))
     return len(groups), own

@@ -81,6 +81,7 @@ class StageJob:
             return self.client_pool.get_teacher(model)
         if model in self.config.get("endpoints", {}):
             return self.client_pool.get_teacher(Endpoint.model_validate(self.config["endpoints"][model]))
+        # Only declared models are inputs of the stage, and so part of its key.
         base = self.load_further_models().get(model)
         if base is None:
             raise ValueError(f"asks {model!r}, which get_required_models() does not list")

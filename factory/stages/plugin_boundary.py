@@ -43,8 +43,7 @@ def guard_plugin_call(plugin: Plugin, *inputs: RowsOrTables) -> Iterator[None]:
 
 
 def iterate_checked_values(plugin: Plugin, method: str, values: Any, expected: type[T]) -> Iterator[T]:
-    """Yield the values of a plugin's method. Raises PluginError if it is no iterable, or for a value of another
-    type."""
+    """Yield the values of a plugin's method. Raises PluginError for another type, or if it is no iterable."""
     name = f"{plugin.role} {plugin.kind!r}"
     if not isinstance(values, Iterable):
         actual = _describe_value_type(values)

@@ -1,4 +1,4 @@
-"""Audit the training rows as data and as tokens; fail, with the rows that show why, before an hour is spent."""
+"""Preflight: check the training rows as data and as tokens, and fail with example rows before training starts."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from factory.errors import InputError
 from factory.stages.job import StageJob, guard_plugin_call, iterate_checked_values
 
 MAX_FINDING_EXAMPLES = 5
-"""Examples kept of each check."""
+"""Number of examples kept per check."""
 
 
 def run(job: StageJob) -> None:
-    """Write `preflight.json`; raise InputError when a required test of the data failed, a line for each, or when a
-    check fails more rows than the spec tolerates.
+    """Write `preflight.json`. Raises InputError for failed tests of `data.require`, one per line, and for checks that
+    more rows fail than `data.preflight` allows.
     """
     if failed := describe_failed_requirements(read_json(job.inputs["curate"] / "curate.json").get("tests", [])):
         raise InputError("\n".join(failed))
     rows = job.open_input_rows("curate", f"{TRAIN}.jsonl")
     if not rows:
-        raise InputError("no training rows are left after curation; look at its funnel")
+        raise InputError("no training rows are left after curation; see the funnel in `factory data`")
     findings = _collect_audit_findings(job, rows)
     limits: Mapping[str, float] = job.config["limits"]
     checks = [
         _evaluate_preflight_check(name, findings, limits.get(name, 0.0), len(rows))
-        for name in sorted({*limits, *_collect_check_names(findings)})
+        for name in sorted({*limits, *(finding.check for finding in findings)})
     ]
-    for check in checks:
+    for check in checks:  # report all checks, passed ones too, before the first failure stops the build
         if check["rows"]:
             job.report.note(_describe_failed_check(check, len(rows)), warning=not check["passed"])
-    wrong = [check for check in checks if not check["passed"]]
-    if wrong:
-        raise InputError("; ".join(_describe_check_remedy(check, len(rows)) for check in wrong))
+    failed_checks = [check for check in checks if not check["passed"]]
+    if failed_checks:
+        raise InputError("; ".join(_describe_check_remedy(check, len(rows)) for check in failed_checks))
     write_json(job.out / "preflight.json", {"rows": len(rows), "checks": checks})
 
 
@@ -43,25 +43,21 @@ def _collect_audit_findings(job: StageJob, rows: Sequence[Row]) -> list[Finding]
     task, objective, common, base = job.load_task(), job.load_objective(), job.build_job_fields(), job.load_base()
     with guard_plugin_call(task, rows, common["tables"]):
         work = RowsJob(**common, rows=rows, base=base, task=task)
-        found = list(iterate_checked_values(task, "audit", task.audit(work), Finding))
+        findings = list(iterate_checked_values(task, "audit", task.audit(work), Finding))
     with guard_plugin_call(objective, rows, common["tables"]):
-        asked = ModelJob(**common, rows=rows, base=base, task=task)
-        found += iterate_checked_values(objective, "audit", objective.audit(asked), Finding)
-    return found
-
-
-def _collect_check_names(findings: Iterable[Finding]) -> set[str]:
-    return {finding.check for finding in findings}
+        model_job = ModelJob(**common, rows=rows, base=base, task=task)
+        findings += iterate_checked_values(objective, "audit", objective.audit(model_job), Finding)
+    return findings
 
 
 def _evaluate_preflight_check(name: str, findings: Iterable[Finding], limit: float, rows: int) -> dict[str, Any]:
-    """One check: the rows that fail it, their share, and whether the spec tolerates that."""
-    mine = [finding for finding in findings if finding.check == name]
-    failing = list(dict.fromkeys(finding.row for finding in mine))
+    """Return the number and share of rows that fail a check, whether it passed, and examples."""
+    matching = [finding for finding in findings if finding.check == name]
+    failing = list(dict.fromkeys(finding.row for finding in matching))  # a row may have several findings of a check
     share = len(failing) / rows
     return {
         "check": name, "rows": len(failing), "share": round(share, 6), "limit": limit, "passed": share <= limit,
-        "examples": [{"row": finding.row, "text": finding.text} for finding in mine[:MAX_FINDING_EXAMPLES]],
+        "examples": [{"row": finding.row, "text": finding.text} for finding in matching[:MAX_FINDING_EXAMPLES]],
     }
 
 
@@ -71,8 +67,5 @@ def _describe_failed_check(check: Mapping[str, Any], rows: int) -> str:
 
 
 def _describe_check_remedy(check: Mapping[str, Any], rows: int) -> str:
-    name = check["check"]
-    return (
-        f"{_describe_failed_check(check, rows)}; mend the rows, or raise data.preflight.{name} above "
-        f"{check['limit']:g}"
-    )
+    remedy = f"fix the rows, or raise data.preflight.{check['check']} above {check['limit']:g}"
+    return f"{_describe_failed_check(check, rows)}; {remedy}"

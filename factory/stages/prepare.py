@@ -1,4 +1,4 @@
-"""Add the columns that are computed and not given, to every row alike, before anything is split."""
+"""Add the task's computed columns to all rows, before the split."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ def run(job: StageJob) -> None:
 
 
 def _check_prepared_rows(task: Task, rows: Sequence[Row], prepared: Iterator[Row]) -> Iterator[Row]:
-    """The prepared rows, as they come. Raises PluginError unless they are every row, in order."""
+    """Yield the prepared rows. Raises PluginError unless they are all rows, in order."""
     count = 0
+    # Checked while streaming: the rows may be too many to hold.
     for before, after in zip(rows, prepared, strict=False):
         if before.id != after.id:
             break
         count += 1
         yield after
     if count < len(rows) or next(prepared, None) is not None:
-        raise PluginError(f"task {task.kind!r}: prepare must give back every row, in order")
+        raise PluginError(f"task {task.kind!r}: prepare must yield every row, in order")

@@ -1,4 +1,4 @@
-"""Let experts' decisions stand: what they rejected goes, what they edited is replaced; and count what they said."""
+"""Apply the decisions of reviewers: drop rejected rows, replace edited ones, and summarise the review."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 from factory import review
@@ -20,87 +19,84 @@ HELD_BACK_OUTCOME = review.ReviewOutcome(review.REJECT, why=HELD_BACK_REASON)
 
 
 def run(job: StageJob) -> None:
-    """Write what curate writes, after the decisions: `train.jsonl`, `dropped.jsonl`, `curate.json`; and `review.json`.
-
-    A file of decisions that is not there yet means that nothing was decided.
+    """Write the files of curate with the decisions applied (`train.jsonl`, `dropped.jsonl`, `curate.json`), and
+    `review.json`. Without a file of decisions, nothing is decided yet.
     """
     rows, content = job.open_input_rows("curate", f"{TRAIN}.jsonl"), review.RowContent.from_task(job.load_task())
-    words = review.read_decisions(job.root / job.config["file"])
-    decided = words.select_final_decisions()
-    fates = _ReviewOutcomes(rows, content, decided, hold=job.config["doubtful"] == "hold")
-    kept = write_rows(job.out / f"{TRAIN}.jsonl", fates.iterate_kept_rows())
-    step = fates.build_funnel_step(kept)
+    journal = review.read_decisions(job.root / job.config["file"])
+    decisions = journal.select_final_decisions()
+    outcomes = _ReviewOutcomes(rows, content, decisions, hold=job.config["doubtful"] == "hold")
+    kept = write_rows(job.out / f"{TRAIN}.jsonl", outcomes.iterate_kept_rows())
+    step = outcomes.build_funnel_step(kept)
     held = step["reasons"].get(HELD_BACK_REASON, 0)
-    facts = {**review.summarise_review(rows, content, decided), "torn": words.torn_lines, "held": held, "kept": kept}
-    write_jsonl(
-        job.out / "dropped.jsonl",
-        chain(read_jsonl(job.inputs["curate"] / "dropped.jsonl"), fates.iterate_rejected_rows())
-    )
+    summary = review.summarise_review(rows, content, decisions)
+    facts = {**summary, "torn": journal.torn_lines, "held": held, "kept": kept}
+    dropped = chain(read_jsonl(job.inputs["curate"] / "dropped.jsonl"), outcomes.iterate_rejected_rows())
+    write_jsonl(job.out / "dropped.jsonl", dropped)
     curated = read_json(job.inputs["curate"] / "curate.json")
     curated["funnel"] = [*curated["funnel"], step]
     write_json(job.out / "curate.json", curated)
     write_json(job.out / "review.json", facts)
-    for file in _list_other_outputs(job.inputs["curate"]):
-        shutil.copyfile(file, job.out / file.name)
+    # Later stages read this folder in the place of curate's: copy the files that the review does not change.
+    for file in sorted(job.inputs["curate"].iterdir()):
+        if file.is_file() and not (job.out / file.name).exists():
+            shutil.copyfile(file, job.out / file.name)
     _report_review_outcome(job, facts)
 
 
 class _ReviewOutcomes:
-    """What becomes of each row: what experts decided, and where `hold` says so a doubtful one waits for them."""
+    """The outcome of each row: the reviewers' decision; with `hold`, doubtful rows without one are held back."""
 
     def __init__(
         self, rows: Sequence[Row], content: review.RowContent,
-        decided: Mapping[str, Mapping[str, review.ReviewDecision]], *,
-        hold: bool,
+        decisions: Mapping[str, Mapping[str, review.ReviewDecision]], *, hold: bool,
     ) -> None:
         self.rows, self.content, self.hold = rows, content, hold
-        self.outcomes = {row: review.adjudicate_decisions(said) for row, said in decided.items()}
+        self.outcomes = {digest: review.adjudicate_decisions(by_reviewer) for digest, by_reviewer in decisions.items()}
 
     def find_row_outcome(self, row: Row) -> review.ReviewOutcome | None:
-        """None when the row goes on as it is."""
-        found = self.outcomes.get(self.content.compute_content_digest(row)) if self.outcomes else None
-        return HELD_BACK_OUTCOME if found is None and self.hold and row.doubt else found
+        """Return the outcome of a row; None if it is kept unchanged."""
+        outcome = self.outcomes.get(self.content.compute_content_digest(row)) if self.outcomes else None
+        return HELD_BACK_OUTCOME if outcome is None and self.hold and row.doubt else outcome
 
     def iterate_kept_rows(self) -> Iterator[Row]:
-        """The rows that go on, as they go on."""
+        """Yield the rows that are kept, with their edits."""
         for row in self.rows:
-            left = review.apply_outcome(row, self.find_row_outcome(row))
-            if left is not None:
-                yield left
+            kept = review.apply_outcome(row, self.find_row_outcome(row))
+            if kept is not None:
+                yield kept
 
     def iterate_rejected_rows(self) -> Iterator[dict[str, Any]]:
-        """The rows that do not, as dropped.jsonl lists them."""
+        """Yield the dropped rows as lines of dropped.jsonl."""
         for row in self.rows:
             outcome = self.find_row_outcome(row)
             if outcome is not None and outcome.verdict == review.REJECT:
                 yield {"row": row.to_json(), "step": REVIEW_STEP, "why": outcome.why, "twin": ""}
 
     def build_funnel_step(self, kept: int) -> dict[str, Any]:
-        """The funnel's line. The reason counted is the outcome alone: a note is one expert's own words."""
-        found = [outcome for outcome in map(self.find_row_outcome, self.rows) if outcome is not None]
-        reasons = Counter(outcome.why.partition(":")[0] for outcome in found if outcome.verdict == review.REJECT)
-        changed = sum(outcome.verdict == review.EDIT for outcome in found)
+        """Return the funnel step of the review."""
+        outcomes = [outcome for outcome in map(self.find_row_outcome, self.rows) if outcome is not None]
+        # Text after the colon is a reviewer's note, which differs from row to row.
+        reasons = Counter(outcome.why.partition(":")[0] for outcome in outcomes if outcome.verdict == review.REJECT)
+        changed = sum(outcome.verdict == review.EDIT for outcome in outcomes)
         reasons += Counter({"edited": changed})
-        return {"step": REVIEW_STEP, "in": len(self.rows), "dropped": len(self.rows) - kept, "changed": changed,
-            "out": kept,
-                "reasons": dict(sorted(reasons.items()))}
-
-
-def _list_other_outputs(curated: Path) -> list[Path]:
-    """What else curate left, for whoever reads it through this stage."""
-    ours = {f"{TRAIN}.jsonl", "dropped.jsonl", "curate.json"}
-    return [file for file in sorted(curated.iterdir()) if file.is_file() and file.name not in ours]
+        return {
+            "step": REVIEW_STEP, "in": len(self.rows), "dropped": len(self.rows) - kept, "changed": changed,
+            "out": kept, "reasons": dict(sorted(reasons.items())),
+        }
 
 
 def _report_review_outcome(job: StageJob, facts: Mapping[str, Any]) -> None:
     if facts["torn"]:
-        job.report.note(f"{job.config['file']}: {facts['torn']} lines are no decision; passed over", warning=True)
+        job.report.note(f"{job.config['file']}: {facts['torn']} invalid lines were skipped", warning=True)
     if facts["held"]:
-        job.report.note(f"{facts['held']} doubtful rows wait for an expert; `factory review SPEC` shows them first")
+        job.report.note(
+            f"{facts['held']} doubtful rows are held back until reviewed; `factory review SPEC` shows them first"
+        )
     if not facts["reviewed"]:
-        there = (job.root / job.config["file"]).exists()
-        said = "none of its decisions is about the present rows" if there else "nobody has reviewed a row yet"
-        job.report.note(f"{job.config['file']}: {said}; `factory review SPEC` begins", warning=True)
+        exists = (job.root / job.config["file"]).exists()
+        state = "no decision applies to the current rows" if exists else "no row has been reviewed yet"
+        job.report.note(f"{job.config['file']}: {state}; start with `factory review SPEC`", warning=True)
         return
     edited, rejected = facts["edited"], facts["rejected"]
     job.report.note(f"{facts['reviewed']} of {facts['rows']} rows reviewed, {edited} edited and {rejected} dropped")

@@ -1,4 +1,4 @@
-"""Make training rows: each synthesizer sees the rows so far, and enriches them or adds to them."""
+"""Run the synthesizers in order: each reads the training rows so far, and changes or adds rows."""
 
 from __future__ import annotations
 
@@ -16,44 +16,47 @@ TRAIN_FILE = f"{TRAIN}.jsonl"
 
 
 def run(job: StageJob) -> None:
-    """Write `train.jsonl` and `synthesize.json` with what each step added and changed."""
+    """Write `train.jsonl`, and `synthesize.json` with the rows that each step added and changed."""
     latest = job.inputs["freeze"] / TRAIN_FILE
     rows = job.open_input_rows("freeze", TRAIN_FILE)
     if 0 < job.config["limit"] < len(rows):
         latest = job.work / "limited.jsonl"
         write_rows(latest, _sample_row_limit(rows, job.config["limit"], job.seed))
     steps, blocks = [], job.config["synthesizers"]
-    given = {**job.build_job_fields(), "base": job.load_base(), "task": job.load_task()} if blocks else {}
+    fields = {**job.build_job_fields(), "base": job.load_base(), "task": job.load_task()} if blocks else {}
     for number, block in enumerate(blocks, 1):
-        synthesizer, after = cast(Synthesizer, job.make_plugin("synthesizer", block)), job.work / f"step-{number}.jsonl"
-        steps.append(_run_synthesis_step(synthesizer, given, latest, after))
-        latest = after
+        synthesizer = cast(Synthesizer, job.make_plugin("synthesizer", block))
+        # Steps pass files, not lists: rows need not fit into memory.
+        output = job.work / f"step-{number}.jsonl"
+        steps.append(_run_synthesis_step(synthesizer, fields, latest, output))
+        latest = output
     shutil.copyfile(latest, job.out / TRAIN_FILE)
     write_json(job.out / "synthesize.json", {"steps": steps, "rows": len(open_rows(job.out / TRAIN_FILE))})
 
 
 def _run_synthesis_step(
-    synthesizer: Synthesizer, given: Mapping[str, Any], before: Path, after: Path
+    synthesizer: Synthesizer, fields: Mapping[str, Any], source: Path, output: Path
 ) -> dict[str, Any]:
-    """Have one synthesizer read the rows of a file, and write them with its own to another; what it did."""
-    rows = open_rows(before)
-    with guard_plugin_call(synthesizer, rows, given["tables"]):
-        yielded = synthesizer.synthesize(RowsJob(**given, rows=rows))
-        made = {row.id: row for row in iterate_checked_values(synthesizer, "synthesize", yielded, Row)}
-    changed = len(made)
-    added = write_rows(after, _merge_synthesized_rows(rows, made)) - len(rows)
-    return {"kind": synthesizer.kind, "added": added, "changed": changed - added}
+    """Run a synthesizer on the rows of a file, write all rows to another, and return the counts."""
+    rows = open_rows(source)
+    with guard_plugin_call(synthesizer, rows, fields["tables"]):
+        yielded = synthesizer.synthesize(RowsJob(**fields, rows=rows))
+        by_id = {row.id: row for row in iterate_checked_values(synthesizer, "synthesize", yielded, Row)}
+    count = len(by_id)
+    added = write_rows(output, _merge_synthesized_rows(rows, by_id)) - len(rows)
+    return {"kind": synthesizer.kind, "added": added, "changed": count - added}
 
 
-def _merge_synthesized_rows(rows: Sequence[Row], made: dict[str, Row]) -> Iterator[Row]:
-    """The rows in their order, those made anew in the place of their namesakes, then the new ones. Empties `made`."""
+def _merge_synthesized_rows(rows: Sequence[Row], by_id: dict[str, Row]) -> Iterator[Row]:
+    """Yield the rows with replacements of the same id, then the new rows. Removes the replacements from `by_id`."""
     for row in rows:
-        yield made.pop(row.id, row)
-    yield from made.values()
+        yield by_id.pop(row.id, row)
+    yield from by_id.values()
 
 
 def _sample_row_limit(rows: Sequence[Row], limit: int, seed: int) -> Iterator[Row]:
-    """At most `limit` rows, drawn by a hash of seed and id, in their first order."""
-    order = [identity.compute_key([seed, row.id]) for row in rows]
-    drawn = sorted(range(len(order)), key=order.__getitem__)[:limit]
-    yield from (rows[place] for place in sorted(drawn))
+    """Sample `limit` rows by a hash of seed and id, keeping their order."""
+    # By hash, not by position: a row added to the source changes the sample by one row at most.
+    hashes = [identity.compute_key([seed, row.id]) for row in rows]
+    sample = sorted(range(len(hashes)), key=hashes.__getitem__)[:limit]
+    yield from (rows[index] for index in sorted(sample))

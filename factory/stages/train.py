@@ -1,4 +1,4 @@
-"""Learn: the objective writes an adapter."""
+"""Train: the objective fits an adapter to the training rows."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""Where rows come from: one source a file."""
+"""Sources of rows: files, databases, datasets and installed packages; one source per module."""
 
 from factory.api import Plugin, hookimpl
 
 
 @hookimpl
 def factory_plugins() -> list[type[Plugin]]:
-    """The sources of this package."""
+    """Return the sources of this package."""
     from factory_sources.chat_log import ChatLog
     from factory_sources.dataset import Dataset
     from factory_sources.delimited import Csv

@@ -1,4 +1,4 @@
-"""Blocks of a document put together to passages of a size, none of them across a heading."""
+"""Chunking: blocks of a document are joined to passages of limited size that never cross a heading."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SENTENCE_END_PATTERN = re.compile(r"(?<=[.!?؟…])\s+|(?<=[。！？])|\n")
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A passage: where it begins, the headings that it stands under, outermost first, and its text."""
+    """A passage: its first line, the headings above it from the outermost on, and its text."""
 
     line: int
     headings: tuple[str, ...]
@@ -24,7 +24,7 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class _ChunkPiece:
-    """What is not cut further; `before` parts it from the piece before."""
+    """A piece that is not split further; `separator` joins it to the piece before."""
 
     line: int
     text: str
@@ -33,29 +33,29 @@ class _ChunkPiece:
 
 
 def count_approximate_tokens(text: str) -> int:
-    """The size of a text: words, signs, and each character of Chinese, Japanese and Korean.
+    """Count words, punctuation marks, and single characters of Chinese, Japanese and Korean.
 
-    A model's tokenizer makes about four tokens of three of these; none is loaded to read documents.
+    A model's tokenizer makes about four tokens of three of these; loading one only to read documents is not worth it.
     """
     return sum(1 for _ in CHUNK_TOKEN_PATTERN.finditer(text))
 
 
-def split_into_passages(blocks: Iterable[DocumentBlock], most: int) -> Iterator[Passage]:
-    """Passages of at most `most` tokens. Blocks stay whole where they fit, then sentences, then runs of words."""
-    path: list[DocumentBlock] = []
-    held: list[_ChunkPiece] = []
+def split_into_passages(blocks: Iterable[DocumentBlock], max_tokens: int) -> Iterator[Passage]:
+    """Yield passages of at most `max_tokens`: whole blocks where they fit, else sentences, else runs of words."""
+    headings: list[DocumentBlock] = []
+    pieces: list[_ChunkPiece] = []
     for block in blocks:
         if block.level:
-            yield from _join_passage(held, path)
-            held = []
-            path = [*(above for above in path if above.level < block.level), block]
+            yield from _join_passage(pieces, headings)
+            pieces = []
+            headings = [*(above for above in headings if above.level < block.level), block]
             continue
-        for piece in _split_block(block, most):
-            if held and sum(one.tokens for one in held) + piece.tokens > most:
-                yield from _join_passage(held, path)
-                held = []
-            held.append(piece)
-    yield from _join_passage(held, path)
+        for piece in _split_block(block, max_tokens):
+            if pieces and sum(other.tokens for other in pieces) + piece.tokens > max_tokens:
+                yield from _join_passage(pieces, headings)
+                pieces = []
+            pieces.append(piece)
+    yield from _join_passage(pieces, headings)
 
 
 def _join_passage(pieces: list[_ChunkPiece], path: list[DocumentBlock]) -> Iterator[Passage]:
@@ -64,31 +64,31 @@ def _join_passage(pieces: list[_ChunkPiece], path: list[DocumentBlock]) -> Itera
         yield Passage(pieces[0].line, tuple(block.text for block in path if block.text), text)
 
 
-def _split_block(block: DocumentBlock, most: int) -> Iterator[_ChunkPiece]:
+def _split_block(block: DocumentBlock, max_tokens: int) -> Iterator[_ChunkPiece]:
     size = count_approximate_tokens(block.text)
-    if size <= most:
+    if size <= max_tokens:
         yield _ChunkPiece(block.line, block.text, size, "\n\n")
         return
-    before = "\n\n"
-    for start, end in _find_text_spans(block.text, most):
+    before = "\n\n"  # pieces of one block keep the white space that was between them
+    for start, end in _find_text_spans(block.text, max_tokens):
         text = block.text[start:end]
         yield _ChunkPiece(block.line + block.text.count("\n", 0, start), text, count_approximate_tokens(text), before)
         after = block.text[end : end + 1]
         before = after if after.isspace() else ""
 
 
-def _find_text_spans(text: str, most: int) -> Iterator[tuple[int, int]]:
-    """Where to cut a text that is too long: after sentences and lines, and within one that is too long itself."""
+def _find_text_spans(text: str, max_tokens: int) -> Iterator[tuple[int, int]]:
+    """Yield the spans of a long text: its sentences and lines, and pieces of those that are too long themselves."""
     start = 0
     ends = [(match.start(), match.end()) for match in SENTENCE_END_PATTERN.finditer(text)]
     for end, after in [*ends, (len(text), len(text))]:
         if text[start:end].strip():
-            yield from _split_long_span(text, start, end, most)
+            yield from _split_long_span(text, start, end, max_tokens)
         start = after
 
 
-def _split_long_span(text: str, start: int, end: int, most: int) -> Iterator[tuple[int, int]]:
-    found = list(CHUNK_TOKEN_PATTERN.finditer(text, start, end))
-    for place in range(0, len(found), most):
-        last = place + most >= len(found)
-        yield (start if place == 0 else found[place].start()), (end if last else found[place + most - 1].end())
+def _split_long_span(text: str, start: int, end: int, max_tokens: int) -> Iterator[tuple[int, int]]:
+    tokens = list(CHUNK_TOKEN_PATTERN.finditer(text, start, end))
+    for first in range(0, len(tokens), max_tokens):
+        last = first + max_tokens >= len(tokens)
+        yield (start if first == 0 else tokens[first].start()), (end if last else tokens[first + max_tokens - 1].end())

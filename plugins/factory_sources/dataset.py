@@ -1,4 +1,4 @@
-"""Datasets of the Hugging Face hub, and folders that `datasets` saved."""
+"""Datasets of the Hugging Face hub, and folders written by `save_to_disk`."""
 
 from __future__ import annotations
 
@@ -12,34 +12,35 @@ from factory.api import Input, Job, get_hub_hosts
 from factory_sources.records import RecordSource, SourceRecord, convert_to_json_value, require_columns
 
 DATASET_BATCH_ROWS = 1000
-"""Rows that are held at a time."""
+"""Rows held in memory at a time."""
 
 
 class Dataset(RecordSource):
-    """A row for each row of one split of a dataset. Names stand for the numbers of class labels. No code of a dataset
-    is ever run: only its data files are read.
+    """Reads one split of a dataset, one row per row. Class labels are replaced by their names.
+
+    Only data files are read; code in a dataset is never run.
     """
 
     kind = "dataset"
 
-    name: str = Field("", pattern=r"^([\w.-]+(/[\w.-]+)?)?$", description="id on the hub, such as owner/name")
-    revision: str = Field("", pattern=r"^([0-9a-f]{40})?$", description="its commit on the hub, in full: tags may move")
-    config: str = Field("", description="which configuration, where a dataset on the hub has several")
+    name: str = Field("", pattern=r"^([\w.-]+(/[\w.-]+)?)?$", description="dataset id on the hub, such as owner/name")
+    revision: str = Field("", pattern=r"^([0-9a-f]{40})?$", description="full commit hash on the hub; tags may move")
+    config: str = Field("", description="configuration of a dataset on the hub that has several")
     folder: Annotated[Path | None, Input()] = Field(
-        None, description="or a folder that save_to_disk wrote, relative to the spec"
+        None, description="folder written by save_to_disk, relative to the spec; instead of `name`"
     )
-    part: str = Field("train", description="which of the dataset's own splits to read")
+    dataset_split: str = Field("train", description="split of the dataset to read")
 
     @model_validator(mode="after")
     def _require_hub_or_folder(self) -> Dataset:
         if bool(self.name) == bool(self.folder):
-            raise ValueError("name a dataset on the hub, or a `folder`: one of the two")
+            raise ValueError("give either `name`, a dataset on the hub, or `folder`")
         if self.name and not self.revision:
-            raise ValueError(f"say which `revision` of {self.name}: the commit, as its page on the hub has it")
+            raise ValueError(f"{self.name} needs a `revision`: the full commit hash from its page on the hub")
         return self
 
     def list_hosts(self) -> tuple[str, ...]:
-        """The hub, where it must be asked."""
+        """Return the hosts of the hub, unless a local folder is read."""
         return get_hub_hosts() if self.name else ()
 
     def describe_source(self) -> str:
@@ -52,17 +53,17 @@ class Dataset(RecordSource):
         shown = str(self.folder) if self.folder else f"{self.name}@{self.revision[:12]}"
         data = self._load_dataset_split(job, shown)
         require_columns(self.list_source_fields(), data.column_names, shown)
-        data, names = data.select_columns(self.list_source_fields()), _build_label_decoders(data.features)
+        data, decoders = data.select_columns(self.list_source_fields()), _build_label_decoders(data.features)
         stem, number = (self.folder.name if self.folder else self.name.rpartition("/")[2]), 0
         for batch in data.iter(batch_size=DATASET_BATCH_ROWS):
             for cells in zip(*batch.values(), strict=True):
                 number += 1
                 values = dict(zip(batch, cells, strict=True))
-                named = {field: name(values[field]) for field, name in names.items() if field in values}
-                yield SourceRecord(shown, number, {**values, **named}, f"{stem}#{number}")
+                class_names = {field: decode(values[field]) for field, decode in decoders.items() if field in values}
+                yield SourceRecord(shown, number, {**values, **class_names}, f"{stem}#{number}")
 
     def _load_dataset_split(self, job: Job, shown: str) -> Any:
-        """The split, memory-mapped. Raises ValueError that says what is not there."""
+        """Load the split, memory-mapped. Raises ValueError if the dataset, commit or split does not exist."""
         try:
             import datasets
         except ModuleNotFoundError as error:
@@ -70,37 +71,38 @@ class Dataset(RecordSource):
         try:
             if self.folder is None:
                 return self._fetch_hub_split(datasets)
-            found = datasets.load_from_disk(str(job.root / self.folder))
+            data = datasets.load_from_disk(str(job.root / self.folder))
         except ConnectionError as error:
-            raise ConnectionError(0, "the hub can not be reached", shown) from error
+            raise ConnectionError(0, "cannot reach the hub", shown) from error
         except (FileNotFoundError, ValueError, RuntimeError) as error:
             raise ValueError(f"{shown}: {_read_first_error_line(error)}") from error
-        if isinstance(found, datasets.DatasetDict):
-            if self.part not in found:
-                raise ValueError(f"{shown}: {self.part}: no such split; there are {', '.join(found)}")
-            return found[self.part]
-        return found
+        if isinstance(data, datasets.DatasetDict):
+            if self.dataset_split not in data:
+                raise ValueError(f"{shown}: {self.dataset_split}: no such split; there are {', '.join(data)}")
+            return data[self.dataset_split]
+        return data
 
     def _fetch_hub_split(self, datasets: Any) -> Any:
-        """The split as it is at the revision. The library takes another that it has when it can not get this."""
-        datasets.config.HF_UPDATE_DOWNLOAD_COUNTS = False  # it would tell a third party which data is read
+        """Load the split at the revision."""
+        datasets.config.HF_UPDATE_DOWNLOAD_COUNTS = False  # do not report downloads to the hub
         builder = datasets.load_dataset_builder(self.name, self.config or None, revision=self.revision)
+        # When the commit is unavailable, the library silently falls back to another one from its cache.
         if builder.hash != self.revision:
-            raise ValueError("can not be read at this commit; only another one lies in the cache")
+            raise ValueError("this commit cannot be downloaded, and the cache only has another one")
         builder.download_and_prepare()
-        if self.part not in builder.info.splits:
-            raise ValueError(f"{self.part}: no such split; there are {', '.join(builder.info.splits)}")
-        return builder.as_dataset(split=self.part)
+        if self.dataset_split not in builder.info.splits:
+            raise ValueError(f"{self.dataset_split}: no such split; there are {', '.join(builder.info.splits)}")
+        return builder.as_dataset(split=self.dataset_split)
 
 
 def _build_label_decoders(features: Any) -> dict[str, Callable[[int | None], str | None]]:
-    """What turns a number into its name, for each field that holds class labels."""
+    """Return field → function from class number to class name, for every field of class labels."""
     import datasets
 
-    def named(label: Any) -> Callable[[int | None], str | None]:
+    def build_decoder(label: Any) -> Callable[[int | None], str | None]:
         return lambda number: None if number is None or number < 0 else label.int2str(number)
 
-    return {field: named(kind) for field, kind in features.items() if isinstance(kind, datasets.ClassLabel)}
+    return {field: build_decoder(kind) for field, kind in features.items() if isinstance(kind, datasets.ClassLabel)}
 
 
 def _read_first_error_line(error: Exception) -> str:

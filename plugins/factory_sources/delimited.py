@@ -1,4 +1,4 @@
-"""Tables as text: CSV, TSV, and what else spreadsheets export."""
+"""Delimited text files: CSV, TSV, and other exports of spreadsheets."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from factory_sources.records import RecordSource, SourceRecord, require_columns
 
 DELIMITERS = ",;\t|"
 DELIMITER_SAMPLE_BYTES = 64 * 2**10
-"""Bytes that are looked at to find the delimiter."""
+"""Bytes read to detect the delimiter."""
 DELIMITER_SAMPLE_RECORDS = 20
-"""Records that are looked at."""
+"""Records parsed to detect the delimiter."""
 MAX_CELL_CHARACTERS = 16 * 2**20
-"""Characters of the longest cell: Python's own limit is 128 thousand, less than a long document."""
+"""Longest cell; Python's own limit of 128 thousand characters is less than a long document."""
 
 
 class Csv(RecordSource):
-    """A row for each record of a CSV or TSV file; every cell is text. Quoted cells may hold lines."""
+    """Reads a CSV or TSV file, one row per record; every cell is text. Quoted cells may contain line breaks."""
 
     kind = "csv"
 
-    file: Annotated[Path, Input()] = Field(description="the table, CSV or TSV, relative to the spec")
-    delimiter: str = Field("", max_length=1, description="what stands between cells; empty to find it: , ; | or a tab")
-    header: list[str] = Field([], description="names of the columns of a file whose first line does not say them")
+    file: Annotated[Path, Input()] = Field(description="CSV or TSV file, relative to the spec")
+    delimiter: str = Field("", max_length=1, description="cell delimiter; empty to detect it among , ; | and tab")
+    header: list[str] = Field([], description="column names of a file without a header line")
     encoding: str = Field("utf-8", description="encoding of the file, such as utf-8 or cp1252")
 
     @field_validator("encoding")
@@ -41,8 +41,8 @@ class Csv(RecordSource):
             if "\n".encode(encoding) == b"\n":
                 return encoding
         except LookupError:
-            raise ValueError(f"no such encoding: {encoding!r}; utf-8 and cp1252 are the usual ones") from None
-        raise ValueError(f"{encoding!r} can not be read line by line; save the file as UTF-8")
+            raise ValueError(f"unknown encoding {encoding!r}; the usual ones are utf-8 and cp1252") from None
+        raise ValueError(f"{encoding!r} cannot be read line by line; save the file as UTF-8")
 
     def describe_source(self) -> str:
         return str(self.file)
@@ -55,13 +55,13 @@ class Csv(RecordSource):
             reader = csv.reader(iter(lines), delimiter=self._choose_delimiter(path), strict=True)
             header = self.header or self._read_csv_header(reader, lines)
             require_columns(self.list_source_fields(), header, shown)
-            while (cells := self._read_csv_record(reader, lines, len(header), job)) is not None:
-                line, values = cells
-                if values:
-                    yield SourceRecord(shown, line, dict(zip(header, values, strict=True)), f"{self.file.stem}#{line}")
+            while (record := self._read_csv_record(reader, lines, len(header), job)) is not None:
+                line, cells = record
+                if cells:
+                    yield SourceRecord(shown, line, dict(zip(header, cells, strict=True)), f"{self.file.stem}#{line}")
 
     def _read_csv_header(self, reader: Iterator[list[str]], lines: _DecodedLines) -> list[str]:
-        """The names of the columns. Raises ValueError for a file without, or with one twice."""
+        """Return the column names. Raises ValueError if there are none, or one occurs twice."""
         try:
             header = [name.strip() for name in next(reader, [])]
         except csv.Error as error:
@@ -69,29 +69,30 @@ class Csv(RecordSource):
         if lines.decoding_error:
             raise ValueError(f"{self.file}:{lines.decoding_error}")
         if not any(header):
-            raise ValueError(f"{self.file}:1: no names of columns; write them there, or say `header: [text, …]`")
+            raise ValueError(f"{self.file}:1: no column names; add a header line, or set `header: [text, …]`")
         if twice := [name for number, name in enumerate(header) if name in header[:number]]:
-            raise ValueError(f"{self.file}:1: {twice[0] or 'a column without a name'}: stands twice; rename one")
+            raise ValueError(f"{self.file}:1: duplicate column {twice[0]!r}; rename one")
         return header
 
     def _read_csv_record(
         self, reader: Iterator[list[str]], lines: _DecodedLines, width: int, job: Job
     ) -> tuple[int, list[str]] | None:
-        """The next record with its first line; without cells when it is empty or wrong; None when there is none."""
+        """Return (first line, cells) of the next record: no cells if it is empty or invalid, None at the end."""
+        # A quoted cell may span lines: the record begins on the line after the last one consumed.
         line, lines.decoding_error = lines.line_number + 1, ""
         try:
             cells = next(reader)
         except StopIteration:
             return None
         except csv.Error as error:
-            job.report_bad_record(f"{self.file}:{line}: not CSV: {error}; look at its quotes")
+            job.report_bad_record(f"{self.file}:{line}: not CSV: {error}; check the quotes of this record")
             return line, []
         if cells and lines.decoding_error:
             job.report_bad_record(f"{self.file}:{lines.decoding_error}")
             return line, []
         if cells and len(cells) != width:
             job.report_bad_record(
-                f"{self.file}:{line}: {len(cells)} cells under {width} names; quote cells with a delimiter"
+                f"{self.file}:{line}: {len(cells)} cells for {width} columns; quote cells that contain the delimiter"
             )
             return line, []
         return line, cells
@@ -104,7 +105,7 @@ class Csv(RecordSource):
 
 
 class _DecodedLines:
-    """A file's lines as text. `read` counts them; `wrong` says, as `line: why`, which is not of the encoding."""
+    """Iterates over the lines of a file as text; `decoding_error` describes a line that is not in the encoding."""
 
     def __init__(self, file: BinaryIO, encoding: str) -> None:
         self.line_number, self.decoding_error = 0, ""
@@ -123,15 +124,15 @@ class _DecodedLines:
 
 
 def sniff_delimiter(sample: str) -> str:
-    """The delimiter that cuts the first records into as many cells each, the most cells of equals; else a comma."""
+    """Return the delimiter with the most consistent cell count per record; of equals, the one with the most cells."""
     best, delimiter = (0.0, 1), ","
-    for tried in DELIMITERS:
+    for candidate in DELIMITERS:
         try:
-            records = csv.reader(io.StringIO(sample, ""), delimiter=tried)
+            records = csv.reader(io.StringIO(sample, ""), delimiter=candidate)
             widths = [len(cells) for cells in islice(records, DELIMITER_SAMPLE_RECORDS) if cells]
         except csv.Error:
             continue
         if widths and widths[0] > 1:
-            found = (widths.count(widths[0]) / len(widths), widths[0])
-            best, delimiter = max((best, delimiter), (found, tried), key=lambda pair: pair[0])
+            score = (widths.count(widths[0]) / len(widths), widths[0])
+            best, delimiter = max((best, delimiter), (score, candidate), key=lambda pair: pair[0])
     return delimiter

@@ -1,6 +1,6 @@
-"""Documents as blocks: paragraphs and headings, each with the line where it begins. Markdown, plain text, HTML.
+"""Parsers of Markdown, plain text and HTML into blocks: paragraphs and headings with their first lines.
 
-Lines end with a line feed alone, as editors count them: other separators that Unicode knows are text.
+Only a line feed ends a line, as editors count them; other Unicode line separators are text.
 """
 
 from __future__ import annotations
@@ -31,48 +31,50 @@ class DocumentBlock:
 
 
 def parse_markdown_blocks(text: str) -> Iterator[DocumentBlock]:
-    """Paragraphs stay as they are written; a fenced block of code is one. Front matter is left out."""
+    """Yield paragraphs as written, and headings; a fenced code block is a paragraph. Front matter is skipped."""
     lines = text.split("\n")
-    found: list[str] = []
+    paragraph: list[str] = []
     start, fence = _find_front_matter_end(lines), ""
-    for place in range(start, len(lines)):
-        line, mark = lines[place], CODE_FENCE_PATTERN.match(lines[place])
+    for number in range(start, len(lines)):
+        line, mark = lines[number], CODE_FENCE_PATTERN.match(lines[number])
         if fence:
-            found.append(line)
+            paragraph.append(line)
+            # A fence closes with at least as many of its own marks, and nothing else on the line.
             fence = "" if line.strip().startswith(fence) and not line.strip().strip(fence[0]) else fence
         elif mark:
             fence = mark[1]
-            found.append(line)
+            paragraph.append(line)
         elif heading := MARKDOWN_HEADING_PATTERN.fullmatch(line):
-            yield from _build_paragraph(found, place)
-            yield DocumentBlock(place + 1, heading[2] or "", len(heading[1]))
-            found = []
-        elif len(found) == 1 and SETEXT_UNDERLINE_PATTERN.fullmatch(line):
-            yield DocumentBlock(place, found[0].strip(), 1 if "=" in line else 2)
-            found = []
+            yield from _build_paragraph(paragraph, number)
+            yield DocumentBlock(number + 1, heading[2] or "", len(heading[1]))
+            paragraph = []
+        # Underlined heading: only the single line above it is the heading.
+        elif len(paragraph) == 1 and SETEXT_UNDERLINE_PATTERN.fullmatch(line):
+            yield DocumentBlock(number, paragraph[0].strip(), 1 if "=" in line else 2)
+            paragraph = []
         elif line.strip():
-            found.append(line)
+            paragraph.append(line)
         else:
-            yield from _build_paragraph(found, place)
-            found = []
-    yield from _build_paragraph(found, len(lines))
+            yield from _build_paragraph(paragraph, number)
+            paragraph = []
+    yield from _build_paragraph(paragraph, len(lines))
 
 
 def parse_plain_text_blocks(text: str) -> Iterator[DocumentBlock]:
-    """Paragraphs are what empty lines part."""
-    found: list[str] = []
+    """Yield paragraphs, separated by empty lines."""
+    paragraph: list[str] = []
     lines = text.split("\n")
-    for place, line in enumerate(lines):
+    for number, line in enumerate(lines):
         if line.strip():
-            found.append(line)
+            paragraph.append(line)
         else:
-            yield from _build_paragraph(found, place)
-            found = []
-    yield from _build_paragraph(found, len(lines))
+            yield from _build_paragraph(paragraph, number)
+            paragraph = []
+    yield from _build_paragraph(paragraph, len(lines))
 
 
 def parse_html_blocks(text: str) -> Iterator[DocumentBlock]:
-    """What a browser shows, without tags. The title comes first, as a heading of level 0 would: see `title`."""
+    """Yield the visible text without tags; `read_html_title` returns the title."""
     reader = _HtmlBlockParser()
     reader.feed(text)
     reader.close()
@@ -81,9 +83,9 @@ def parse_html_blocks(text: str) -> Iterator[DocumentBlock]:
 
 
 def read_html_title(text: str) -> str:
-    """The title of an HTML document, or nothing."""
-    found = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
-    return " ".join(_unescape_html(found[1]).split()) if found else ""
+    """Return the title of an HTML document, or an empty text."""
+    title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
+    return " ".join(_unescape_html(title[1]).split()) if title else ""
 
 
 BLOCK_PARSERS: Mapping[str, Callable[[str], Iterator[DocumentBlock]]] = {
@@ -103,7 +105,7 @@ class _HtmlBlockParser(HTMLParser):
         if tag in HIDDEN_TAGS:
             self._hidden_depth += 1
         elif tag == "body":
-            self._hidden_depth = 0  # the head may never have been closed
+            self._hidden_depth = 0  # the closing tag of head is optional
         if tag in BLOCK_TAGS or _parse_heading_level(tag):
             self.flush_block()
             self._level = _parse_heading_level(tag)
@@ -122,6 +124,7 @@ class _HtmlBlockParser(HTMLParser):
         if self._hidden_depth:
             return
         if not self._text:
+            # The first data of a block may start with blank lines: its line is that of the first visible character.
             bare = data if self._preformatted_depth else data.lstrip()
             self._line = self.getpos()[0] + data[: len(data) - len(bare)].count("\n")
             data = bare
@@ -129,7 +132,7 @@ class _HtmlBlockParser(HTMLParser):
             self._text.append(data)
 
     def flush_block(self) -> None:
-        """End the block that is being read."""
+        """End the current block, and start the next one."""
         text = "".join(self._text)
         text = text.strip("\n") if self._preformatted_depth else " ".join(text.split())
         if text.strip():
@@ -148,7 +151,7 @@ def _unescape_html(text: str) -> str:
 
 
 def _build_paragraph(lines: list[str], end: int) -> Iterator[DocumentBlock]:
-    """The lines before the line `end`, counted from 0, as one block; nothing when there are none."""
+    """Yield the lines that end before line `end`, counted from 0, as one block; nothing if there are none."""
     if lines:
         yield DocumentBlock(end - len(lines) + 1, "\n".join(lines).strip())
 

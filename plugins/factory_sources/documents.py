@@ -1,4 +1,4 @@
-"""A folder of documents, cut into passages."""
+"""Folders of documents, split into passages."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from factory_sources.records import RecordSource, SourceRecord
 
 
 class Documents(RecordSource):
-    """A row for each passage of the Markdown, text and HTML files below a folder, or an entry of a side table.
+    """Splits the Markdown, text and HTML files below a folder into passages: rows, or entries of a side table.
 
-    Fields are `text`, `title`, `heading` and `file`; all but the last are columns unless others are named. A passage
-    never crosses a heading; `heading` is the path of headings above it. Passages of one file are a group.
+    Fields are `text`, `title`, `heading` and `file`; by default, all but the last become columns. A passage never
+    crosses a heading; `heading` is the path of headings above it. Passages of one file are a group.
     """
 
     kind = "documents"
     default_columns = ("text", "title", "heading")
     known_fields = ("text", "title", "heading", "file")
 
-    folder: Annotated[Path, Input()] = Field(description="the folder of .md, .txt and .html, relative to the spec")
-    tokens: int = Field(200, ge=8, description="size of a passage at most, in words and signs")
-    least: int = Field(0, ge=0, description="passages of fewer are left out and counted")
-    table: Literal["", "documents"] = Field("", description="the side table to fill; empty to make rows")
+    folder: Annotated[Path, Input()] = Field(description="folder of .md, .txt and .html files, relative to the spec")
+    max_tokens: int = Field(200, ge=8, description="longest passage, in words and punctuation marks")
+    min_tokens: int = Field(0, ge=0, description="shorter passages are skipped and counted")
+    table: Literal["", "documents"] = Field("", description="side table to fill; empty to yield rows")
 
     @property
     def tables(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the field is
-        """The side table that it fills."""
+        """Side table that the source fills."""
         return (self.table,) if self.table else ()
 
     @property
     def output_columns(self) -> tuple[str, ...]:  # type: ignore[override]  # a side table's entries are no rows
-        """The columns that its rows have."""
+        """Columns of its rows; none if a side table is filled."""
         return () if self.table else tuple(self.column_fields)
 
     def get_side_table(self) -> str:
@@ -50,36 +50,36 @@ class Documents(RecordSource):
         folder = job.root / self.folder
         files = sorted(path for path in folder.rglob("*") if _is_document_file(path, folder))
         if not files:
-            raise ValueError(f"{self.folder}: no {', '.join(BLOCK_PARSERS)} file in this folder")
-        small = 0
+            raise ValueError(f"{self.folder}: no {', '.join(BLOCK_PARSERS)} files in this folder")
+        skipped = 0
         for path in files:
             name = path.relative_to(folder).as_posix()
             text = _read_document_text(path, f"{self.folder}/{name}", job)
             for record in self._read_passages(name, path.suffix.lower(), text):
-                if count_approximate_tokens(record.values["text"]) < self.least:
-                    small += 1
+                if count_approximate_tokens(record.values["text"]) < self.min_tokens:
+                    skipped += 1
                 else:
                     yield record
-        if small:
-            job.report.note(f"{self.folder}: {small} passages of fewer than {self.least} tokens left out")
+        if skipped:
+            job.report.note(f"{self.folder}: skipped {skipped} passages of fewer than {self.min_tokens} tokens")
 
     def _read_passages(self, name: str, suffix: str, text: str) -> Iterator[SourceRecord]:
         blocks = list(BLOCK_PARSERS[suffix](text))
-        called = (read_html_title(text) if "htm" in suffix else "") or _find_first_heading(blocks) or Path(name).stem
-        for number, passage in enumerate(split_into_passages(blocks, self.tokens), 1):
-            values = {"text": passage.text, "title": called, "heading": " > ".join(passage.headings), "file": name}
+        title = (read_html_title(text) if "htm" in suffix else "") or _find_first_heading(blocks) or Path(name).stem
+        for number, passage in enumerate(split_into_passages(blocks, self.max_tokens), 1):
+            values = {"text": passage.text, "title": title, "heading": " > ".join(passage.headings), "file": name}
             detail = {"heading": list(passage.headings)}
             yield SourceRecord(f"{self.folder}/{name}", passage.line, values, f"{name}#{number}", name, detail)
 
 
 def _is_document_file(path: Path, folder: Path) -> bool:
-    """Whether it is a document; what is hidden is none."""
-    shown = not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    return shown and path.suffix.lower() in BLOCK_PARSERS and path.is_file()
+    """Return whether a file is a document that is not hidden, nor in a hidden folder."""
+    is_visible = not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    return is_visible and path.suffix.lower() in BLOCK_PARSERS and path.is_file()
 
 
 def _read_document_text(path: Path, shown: str, job: Job) -> str:
-    """A file's text. One that is not UTF-8 is told to the job by line, and reads as nothing."""
+    """Return the text of a file; report one that is not UTF-8 to the job by line, and return an empty text."""
     content = path.read_bytes()
     try:
         return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")

@@ -1,4 +1,4 @@
-"""ICD-10-CM once more: clinicians' phrases, and the chapter of the classification that each belongs to."""
+"""ICD-10-CM as a classification dataset: inclusion terms, and the chapter that each belongs to."""
 
 from __future__ import annotations
 
@@ -27,49 +27,46 @@ CHAPTER_SHORT_NAMES = (
     ("perinatal", "newborn"), ("congenital", "congenital"), ("symptoms", "symptoms"), ("injury", "injury"),
     ("external causes", "external cause"), ("health services", "health services"), ("special", "special"),
 )
-"""What an official name holds → what a clinician says. The first that fits counts: injury comes before its causes."""
+"""(words of an official title, short name). The first match counts: injury precedes external causes of injury."""
 
 
 class Icd10Chapters(Source):
-    """The inclusion terms of ICD-10-CM as texts, their chapters as labels. Rows of one three-character category are a
-    group: the families of the test rows are unseen in training.
+    """Reads the inclusion terms of ICD-10-CM as texts, and their chapters as labels.
+
+    Rows of one three-character category are a group, so that the categories of the test rows are unseen in training.
     """
 
     kind = "icd10-chapters"
     output_columns = ("text", "label")
 
-    chapters: list[CodeSpan] = Field([], description="letters, categories, or ranges: E, A-B, H60-H95; empty for all")
-    names: Literal["short", "official"] = Field("short", description="how a chapter is called: eye, or by its title")
+    chapters: list[CodeSpan] = Field([], description="letters, categories or ranges: E, A-B, H60-H95; empty for all")
+    names: Literal["short", "official"] = Field("short", description="labels: a short name such as eye, or the title")
 
     def compute_fingerprint(self) -> str:
-        """The version of the package that the tables come from. Raises ModuleNotFoundError when it is not installed."""
+        """Return the version of the ICD-10 package. Raises ModuleNotFoundError if it is not installed."""
         return find_icd10_package().version
 
     def iter_rows(self, job: Job) -> Iterator[Row]:
         path = find_tabular_list()
         codes = [code for code in read_tabular(path) if is_in_chapters(self.chapters, code.category)]
-        found: defaultdict[str, set[str]] = defaultdict(set)
+        chapters: defaultdict[str, set[str]] = defaultdict(set)
         for code in codes:
             for text, _ in code.phrases:
-                found[normalise(text)].add(code.chapter)
+                chapters[normalise(text)].add(code.chapter)
         origin, skipped = f"{ICD10_PACKAGE} {find_icd10_package().version}: {path.name}", 0
         for code in codes:
             for number, (text, line) in enumerate(code.phrases, 1):
-                if len(found[normalise(text)]) > 1:
+                if len(chapters[normalise(text)]) > 1:
                     skipped += 1
                     continue
-                columns = {
-                    "text": text,
-                    "label": code.chapter if self.names == "official" else shorten_chapter_title(code.chapter)
-                }
-                yield Row(
-                    f"{code.name}#{number}", columns, Provenance(origin, line, ICD10_LICENCE), group=code.category
-                )
+                label = code.chapter if self.names == "official" else shorten_chapter_title(code.chapter)
+                provenance = Provenance(origin, line, ICD10_LICENCE)
+                yield Row(f"{code.name}#{number}", {"text": text, "label": label}, provenance, group=code.category)
         if skipped:
-            job.report.note(f"{skipped} phrases left out: they stand in several chapters")
+            job.report.note(f"skipped {skipped} inclusion terms that belong to several chapters")
 
 
 def shorten_chapter_title(title: str) -> str:
-    """A chapter in a word or two; its title where no such word is known."""
-    words = f" {normalise(title)} "
-    return next((name for sign, name in CHAPTER_SHORT_NAMES if f" {sign} " in words), title)
+    """Return the short name of a chapter, or its title if it has none."""
+    normalised = f" {normalise(title)} "
+    return next((name for words, name in CHAPTER_SHORT_NAMES if f" {words} " in normalised), title)

@@ -1,4 +1,4 @@
-"""The tabular list of ICD-10-CM as XML: its codes, in order, each with its parents and its inclusion terms."""
+"""Parser of the XML tabular list of ICD-10-CM: codes in order, each with its parents and inclusion terms."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ CODE_RANGE_PATTERN = re.compile(r"\s*\([A-Z]\w\w(-[A-Z]\w\w)?\)$")
 
 @dataclass(slots=True)
 class Icd10Code:
-    """One code. `parents` are descriptions, the category's first; `phrases` are inclusion terms with their lines.
+    """A code: `parents` are descriptions from the category down, `phrases` inclusion terms with their lines.
 
-    `chapter` is the description of its chapter, without the range of codes.
+    `chapter` is the title of its chapter, without the range of codes.
     """
 
     line: int
@@ -28,34 +28,34 @@ class Icd10Code:
 
     @property
     def category(self) -> str:
-        """The three characters that a family of codes shares."""
+        """First three characters, shared by related codes."""
         return self.name[:3]
 
 
 def read_tabular(path: Path) -> list[Icd10Code]:
-    """Every code of the list, in its order. Raises ValueError that names the line of broken XML."""
-    walk = _TabularListParser()
+    """Return every code of the list, in order. Raises ValueError with the line of malformed XML."""
+    parser = _TabularListParser()
     for number, event, element in _iterate_xml_events(path):
-        walk.handle_xml_event(number, event, element)
-    return walk.codes
+        parser.handle_xml_event(number, event, element)
+    return parser.codes
 
 
 def _iterate_xml_events(path: Path) -> Iterator[tuple[int, str, Element]]:
-    """Starts and ends of elements with their line: the file is fed line by line, which is what knows the number."""
+    """Yield (line, event, element). The parser reports no lines, so the file is fed to it line by line."""
     parser: XMLPullParser[Element] = XMLPullParser(("start", "end"))
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             try:
                 parser.feed(line)
-                found = cast(list[tuple[str, Element]], list(parser.read_events()))
+                events = cast(list[tuple[str, Element]], list(parser.read_events()))
             except ParseError as error:
                 raise ValueError(f"{path.name}:{number}: {error}") from error
-            for event, element in found:
+            for event, element in events:
                 yield number, event, element
 
 
 class _TabularListParser:
-    """Where the reading stands: the tags that are open, and the codes that are."""
+    """Builds codes from XML events; keeps the stacks of open tags and open codes."""
 
     def __init__(self) -> None:
         self.codes: list[Icd10Code] = []
@@ -78,7 +78,7 @@ class _TabularListParser:
             self._set_code_field(self._open_codes[-1], line, element)
         elif self._open_tags[-1:] == ["chapter"] and element.tag == "desc":
             self._chapter = CODE_RANGE_PATTERN.sub("", _read_element_text(element))
-        element.clear()
+        element.clear()  # a finished element is not needed again: keeps memory small
 
     def _set_code_field(self, code: Icd10Code, line: int, element: Element) -> None:
         text = _read_element_text(element)
@@ -92,5 +92,5 @@ class _TabularListParser:
 
 
 def _read_element_text(element: Element) -> str:
-    """What stands in an element, on one line."""
+    """Return the text of an element on one line."""
     return " ".join((element.text or "").split())

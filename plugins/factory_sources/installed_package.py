@@ -1,4 +1,4 @@
-"""Data that lies in an installed package, as many small reference sets do."""
+"""Data files of installed packages."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ FILE_SOURCES: Mapping[str, type[Csv | Jsonl | Parquet]] = {
 
 
 class PackageSource(RecordSource):
-    """A row for each record of a data file inside an installed package. The package is not imported."""
+    """Reads a data file inside an installed package, one row per record. The package is not imported."""
 
     kind = "package"
 
-    package: str = Field(pattern=r"^[A-Za-z0-9][\w.-]*$", description="name of the package, as pip has it")
-    file: str = Field(description="the file inside it, .jsonl, .csv, .tsv or .parquet, as pip lists it")
+    package: str = Field(pattern=r"^[A-Za-z0-9][\w.-]*$", description="name of the installed package, as in pip list")
+    file: str = Field(description="data file in it (.jsonl, .csv, .tsv or .parquet), as listed by pip show -f")
 
     @field_validator("file")
     @classmethod
     def _validate_file_suffix(cls, file: str) -> str:
         if PurePosixPath(file).suffix not in FILE_SOURCES:
-            raise ValueError(f"{file!r} is of no known form; there are {', '.join(FILE_SOURCES)}")
+            raise ValueError(f"unsupported file type {file!r}; use one of {', '.join(FILE_SOURCES)}")
         return file
 
     def compute_fingerprint(self) -> str:
-        """The version of the package. Raises ModuleNotFoundError when it is not installed."""
+        """Return the version of the package. Raises ModuleNotFoundError if it is not installed."""
         return self._find_distribution().version
 
     def describe_source(self) -> str:
@@ -48,16 +48,16 @@ class PackageSource(RecordSource):
             yield SourceRecord(shown, record.line, record.values, record.id)
 
     def _locate_package_file(self) -> Path:
-        """Where the file lies. Raises ValueError when the package lists none of this name."""
+        """Return the path of the file. Raises ValueError if the package does not list it."""
         files = self._find_distribution().files or ()
-        found = next((file for file in files if str(file) == self.file), None)
-        if found is None:
-            near = [str(file) for file in files if file.name == PurePosixPath(self.file).name]
-            known = near or [str(file) for file in files if file.suffix in FILE_SOURCES][:5]
+        match = next((file for file in files if str(file) == self.file), None)
+        if match is None:
+            same_name = [str(file) for file in files if file.name == PurePosixPath(self.file).name]
+            known = same_name or [str(file) for file in files if file.suffix in FILE_SOURCES][:5]
             raise ValueError(
-                f"{self.describe_source()}: no such file there; there are {', '.join(known) or 'none to read'}"
+                f"{self.describe_source()}: no such file in the package; it has {', '.join(known) or 'no data files'}"
             )
-        return Path(str(found.locate()))
+        return Path(str(match.locate()))
 
     def _find_distribution(self) -> metadata.Distribution:
         try:

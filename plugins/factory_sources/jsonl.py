@@ -1,4 +1,4 @@
-"""Any file of JSON objects, one a line: which of their fields become the columns of a row."""
+"""JSONL files: one JSON object per line."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from factory_sources.records import RecordSource, SourceRecord
 
 
 class Jsonl(RecordSource):
-    """A row for each line. A column holds whatever its field does: text, a number, a list of turns."""
+    """Reads a JSONL file, one row per line. Columns keep the JSON values of their fields."""
 
     kind = "jsonl"
 
-    file: Annotated[Path, Input()] = Field(description="the rows, JSONL, relative to the spec")
+    file: Annotated[Path, Input()] = Field(description="JSONL file, relative to the spec")
 
     def read_records(self, job: Job) -> Iterator[SourceRecord]:
         shown, stem = str(self.file), self.file.stem

@@ -1,4 +1,4 @@
-"""Parquet files: one, or a folder of shards."""
+"""Parquet files, and folders of Parquet shards."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from factory.api import Input, Job
 from factory_sources.records import RecordSource, SourceRecord, convert_to_json_value, require_columns
 
 PARQUET_BATCH_ROWS = 1024
-"""Rows that are held at a time."""
+"""Rows held in memory at a time."""
 
 
 class Parquet(RecordSource):
-    """A row for each row of a Parquet file, or of all `*.parquet` in a folder, by name. Only named fields are read."""
+    """Reads a Parquet file, or all `*.parquet` in a folder in order of name. Only the named columns are read."""
 
     kind = "parquet"
 
-    file: Annotated[Path, Input()] = Field(description="a .parquet file, or a folder of them, relative to the spec")
+    file: Annotated[Path, Input()] = Field(description=".parquet file or folder of them, relative to the spec")
 
     def describe_source(self) -> str:
         return str(self.file)
@@ -32,7 +32,7 @@ class Parquet(RecordSource):
         path = job.root / self.file
         files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
         if not files:
-            raise ValueError(f"{self.file}: no .parquet file in this folder")
+            raise ValueError(f"{self.file}: no .parquet files in this folder")
         for file in files:
             shown = str(self.file / file.name if path.is_dir() else self.file)
             yield from self._read_shard(file, shown)
@@ -48,8 +48,8 @@ class Parquet(RecordSource):
                         number += 1
                         yield SourceRecord(shown, number, values, f"{path.stem}#{number}")
         except pyarrow.ArrowException as error:
-            said = next(iter(str(error).splitlines()), "")
-            raise ValueError(f"{shown}: not Parquet: {said.rstrip('.')}") from error
+            reason = next(iter(str(error).splitlines()), "")
+            raise ValueError(f"{shown}: not Parquet: {reason.rstrip('.')}") from error
 
 
 def _import_pyarrow() -> tuple[Any, Any]:

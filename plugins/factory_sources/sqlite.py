@@ -1,4 +1,4 @@
-"""A SQLite file: a table, or what a query that only reads gives."""
+"""SQLite files: a table, or the result of a read-only query."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ READ_ACTIONS = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQ
 NONDETERMINISTIC_FUNCTIONS = frozenset({
     "random", "randomblob", "load_extension", "current_timestamp", "current_date", "current_time",
 })
-"""Functions that a query may not call: the same file would not give the same rows, or they reach outside it."""
+"""Functions that a query may not call: their results vary, or they reach outside the file."""
 
 
 class Sqlite(RecordSource):
-    """A row for each row of a table, or of a query. The file is opened so that nothing can be written to it."""
+    """Reads a table or the result of a query, one row per row. The file is opened read-only."""
 
     kind = "sqlite"
 
-    file: Annotated[Path, Input()] = Field(description="the database, relative to the spec")
-    table: str = Field("", description="the table to read")
-    query: str = Field("", description="or one SELECT, with an ORDER BY where the order matters")
+    file: Annotated[Path, Input()] = Field(description="SQLite file, relative to the spec")
+    table: str = Field("", description="table to read")
+    query: str = Field("", description="SELECT statement to run instead; add ORDER BY if the order matters")
 
     @model_validator(mode="after")
     def _require_table_or_query(self) -> Sqlite:
         if bool(self.table) == bool(self.query.strip()):
-            raise ValueError("name the `table` to read, or write a `query`: one of the two")
+            raise ValueError("give either `table` or `query`")
         return self
 
     def describe_source(self) -> str:
@@ -45,6 +45,7 @@ class Sqlite(RecordSource):
     def read_records(self, job: Job) -> Iterator[SourceRecord]:
         shown, guard = str(self.file), _ReadOnlyAuthorizer()
         with closing(_open_read_only(job.root / self.file, shown)) as database:
+            # Text that is not UTF-8 becomes lone surrogates, which convert_to_json_value reports by row and column.
             database.text_factory = lambda text: text.decode(errors="surrogateescape")
             database.set_authorizer(guard)
             try:
@@ -61,34 +62,35 @@ class Sqlite(RecordSource):
     def _build_select(self, shown: str, database: sqlite3.Connection) -> str:
         if self.query:
             return self.query
-        found = database.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view') ORDER BY name")
-        names = [str(name) for (name,) in found]
+        listing = "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') ORDER BY name"
+        names = [str(name) for (name,) in database.execute(listing)]
         if self.table not in names:
-            raise ValueError(f"{shown}: {self.table}: no such table; there are {', '.join(names) or 'none'}")
+            has = ", ".join(names) or "no tables"
+            raise ValueError(f"{shown}: {self.table}: no such table; the database has {has}")
         return f'SELECT * FROM "{self.table.replace(chr(34), chr(34) * 2)}"'
 
 
 class _ReadOnlyAuthorizer:
-    """Lets a statement read, and nothing else; says what it refused."""
+    """SQLite authorizer that only permits reads; `refusal` describes what it denied."""
 
     def __init__(self) -> None:
         self.refusal = ""
 
     def __call__(self, action: int, first: str | None, second: str | None, *_: str | None) -> int:
-        if action in READ_ACTIONS or (
-            action == sqlite3.SQLITE_FUNCTION and (second or "").lower() not in NONDETERMINISTIC_FUNCTIONS
-        ):
+        is_call = action == sqlite3.SQLITE_FUNCTION
+        if action in READ_ACTIONS or (is_call and (second or "").lower() not in NONDETERMINISTIC_FUNCTIONS):
             return sqlite3.SQLITE_OK
-        called = f"the function {second} may not be called" if action == sqlite3.SQLITE_FUNCTION else ""
-        self.refusal = called or "only a SELECT may run here; this would change something, or reach outside the file"
+        refused_call = f"the function {second} is not allowed" if is_call else ""
+        self.refusal = refused_call or "only SELECT is allowed; this statement writes, or reaches outside the file"
         return sqlite3.SQLITE_DENY
 
 
 def _open_read_only(path: Path, shown: str) -> sqlite3.Connection:
-    """The database, open for reading. Raises ValueError when it is none, or has changes not in the file yet."""
+    """Open a database for reading. Raises ValueError if it is not one, or has unmerged changes in its log."""
+    # `immutable` below skips locks and the write-ahead log, so committed changes in a log would be missed.
     log = path.with_name(f"{path.name}-wal")
     if log.exists() and log.stat().st_size:
-        raise ValueError(f"{shown}: {log.name} holds changes that are not in the file yet; close what writes to it")
+        raise ValueError(f"{shown}: {log.name} has unmerged changes; close the program that writes to it")
     database = sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1", uri=True)
     try:
         database.execute("SELECT count(*) FROM sqlite_master").fetchone()

@@ -188,8 +188,7 @@ class _SqlPrefixParser:
         if self._after_operand and self._last_token not in NON_WINDOW_FUNCTIONS:
             return False
         if self._last_token in ("", ".", "limit", "join", "is"):
-            return False
-        # "whole" marks a bracket that must hold a SELECT.
+            return False # "whole" marks a bracket that must hold a SELECT.
         clause = "whole" if self._last_token in ("from", "exists") else self._levels[-1].clause
         self._levels.append(_BracketLevel(clause))
         return self._accept_token("(", False)
@@ -284,9 +283,12 @@ class _SqlPrefixParser:
     def _record_word(self, word: str, keyword: bool) -> None:
         """Update the bracket's state with a complete word."""
         level = self._levels[-1]
-        if keyword and word == "select": self._levels[-1] = _BracketLevel("select", True)
-        elif keyword and word in CLAUSE_KEYWORDS: level.clause = "from" if self._last_token == "cross" else word
-        elif level.clause in ("from", "join") and word in self._guide.tables: level.tables.append(word)
+        if keyword and word == "select":
+            self._levels[-1] = _BracketLevel("select", True)
+        elif keyword and word in CLAUSE_KEYWORDS:
+            level.clause = "from" if self._last_token == "cross" else word
+        elif level.clause in ("from", "join") and word in self._guide.tables:
+            level.tables.append(word)
         else:
             query = next((outer for outer in reversed(self._levels) if outer.is_query), level)
             if query.clause == "select" and word in self._guide.all_columns and not keyword:

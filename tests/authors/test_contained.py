@@ -42,13 +42,13 @@ CONTENDERS = ("--set", "contenders=[tuned, mine]")
 
 
 @pytest.mark.parametrize(("body", "code", "said"), [
-    ("        return ['a']\n", 70, "answer[mine]: contender 'mine': answer gave a str where a Answer is wanted"),
-    ("        pass\n", 70, "contender 'mine': answer gave nothing; it must yield a Answer for each row"),
+    ("        return ['a']\n", 70, "answer[mine]: contender 'mine': answer yielded a str instead of a Answer"),
+    ("        pass\n", 70, "contender 'mine': answer returned nothing; it must yield a Answer for each row"),
     ("        os._exit(9)\n", 70, "the worker died (exit code 9); see "),
     ("        job.rows[3].columns['text'] = ''\n        yield from super().answer(job)\n", 70,
      "contender 'mine': changed the row 'r"),
     ("        job.rows.reverse()\n        yield from super().answer(job)\n", 70,
-     "contender 'mine': changed the list of rows that it was lent"),
+     "contender 'mine': changed its input list of rows"),
     ("        job.train[0]['text'].nothing\n        yield from super().answer(job)\n", 70,
      "contender 'mine': AttributeError: 'str' object has no attribute 'nothing'"),
     ("        raise ValueError('\\x1b[31mred\\x1b[0m\\nand more')\n", 70, "contender 'mine': red"),
@@ -87,8 +87,8 @@ def test_an_older_contract_is_said_in_words_and_takes_nothing_else_with_it(toy: 
     path = mine(tmp_path, "Commonest", "    contract = 0\n")
     run = listed(tmp_path, path, "plugins")
     assert "Mine of stranger failed to load: ValueError: Mine is written for contract 0, this factory needs " \
-           "contract 2; " \
-           "adapt it and declare `contract = 2`; install a version of stranger for contract 2, or uninstall it" in run.stderr
+           "contract 2; adapt it and declare `contract = 2`; " \
+           "install a version of stranger for contract 2, or uninstall it" in run.stderr
     code, said = builds.build(toy / "toy.yaml", tmp_path / "home", *CONTENDERS, PYTHONPATH=path)
     assert code == 64 and any("no such contender: 'mine'" in line for line in said)
     assert builds.build(toy / "toy.yaml", tmp_path / "home", PYTHONPATH=path)[0] == 0

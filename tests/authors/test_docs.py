@@ -58,7 +58,7 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     command = [sys.executable, "-m", "factory", "docs", str(tmp_path)]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert run.returncode == 64 and "holds 'notes.txt'" in run.stderr
+    assert run.returncode == 64 and "contains 'notes.txt'" in run.stderr
 
 
 @pytest.mark.parametrize("text", re.findall(r"```yaml\n(.*?)```", TUTORIAL.read_text("utf-8"), re.DOTALL))

@@ -45,7 +45,7 @@ def test_the_tests_of_a_new_package_pass(role: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("name", "said"), [
     ("My-Plugin", "invalid plugin name 'My-Plugin'; use lowercase letters, digits and hyphens"),
-    ("json", "a module named 'json' already exists"), ("near", "there is a curator 'near' already"),
+    ("json", "a module named 'json' already exists"), ("near", "a curator named 'near' already exists"),
 ])
 def test_a_name_that_would_not_do_is_refused(name: str, said: str, tmp_path: Path) -> None:
     run = factory(tmp_path, "new", "plugin", name, "--of", "curator")

@@ -164,12 +164,12 @@ def test_certify_refuses_an_adapter_that_loads_as_nothing(
     [
         ([[1.0, 2.0]], [[1.0, 2.0]], [[2.0, 1.0]], 12, "to 12 layers, not to 13"),
         ([[1.0, 2.0]], [[1.0, 2.0]], [[1.0, 2.0]], 13, "does not change the answers"),
-        ([[1.0, 2.0]], [[1.0, 2.2]], [[2.0, 1.0]], 13, "differently from the judged model: by 10.00%"),
+        ([[1.0, 2.0]], [[1.0, 2.2]], [[2.0, 1.0]], 13, "differ from the judged model's by 10.00%"),
         ([[1.0, 2.0]], [[1.0, 2.02]], [[1.0, 2.03]], 13, "nearer to the untuned base"),
-        (["yes"], ["no"], ["yes"], 13, "differently"),
+        (["yes"], ["no"], ["yes"], 13, "golden rows differ"),
         (["a", "b", "c", "d"], ["a", "b", "c", "d"], ["a", "b", "c", "d"], 13, "does not change the answers"),
-        (["a", "b", "c", "d"], ["a", "t", "x", "y"], ["x", "y", "z", "u"], 13, "differently .*: by 75.00%, over 50%"),
-        (["a b", "c d"], ["a b", "x d"], ["a b", "x y"], 13, "differently .*: by 25.00%, over 12%"),
+        (["a", "b", "c", "d"], ["a", "t", "x", "y"], ["x", "y", "z", "u"], 13, "differ .* by 75.00%, over 50%"),
+        (["a b", "c d"], ["a b", "x d"], ["a b", "x y"], 13, "differ .* by 25.00%, over 12%"),
     ],
 )
 def test_certify_says_which_fact_failed(gated, tuned, untuned, modules, message) -> None:

@@ -240,8 +240,7 @@ def registry() -> Registry:
 
 
 def keys(spec: Path, registry: Registry, *overrides: str) -> dict[str, str]:
-    return {
-        stage.name: stage.key
+    return {stage.name: stage.key
         for stage in compile_plan(resolve_spec(spec, overrides=overrides, registry=registry)).stages}
 
 
@@ -275,7 +274,8 @@ def test_a_further_model_counts_where_it_is_used_and_is_refused_where_it_is_not(
     assert changed == {f"base[{name}]", "score", "gate", "bundle", "certify"}
     with pytest.raises(SpecError, match=f"needs the model '{name}'"):
         lent(spec, registry, "[ranking, borrowed]", **{n: v for n, v in both.items() if n != name})
-    with pytest.raises(SpecError, match="unused; remove it"): lent(spec, registry, "[ranking]", **{name: "./base"})
+    with pytest.raises(SpecError, match="unused; remove it"):
+        lent(spec, registry, "[ranking]", **{name: "./base"})
 
 
 @pytest.mark.parametrize("path", RUNTIME)
@@ -293,7 +293,8 @@ class Counted(Source):
 
 
 def test_a_plugins_fields_enter_its_identity_but_for_runtime_ones(tmp_path: Path) -> None:
-    def known(**fields: Any) -> Any: return Counted(**fields).compute_identity(tmp_path)
+    def known(**fields: Any) -> Any:
+        return Counted(**fields).compute_identity(tmp_path)
 
     assert known(workers=9) == known()
     assert known(rows_=4) != known() != known(file="b")

@@ -99,7 +99,7 @@ def test_a_fault_stops_the_build_until_the_spec_tolerates_it(
     name = said.partition(":")[0]
     with pytest.raises(InputError) as caught:
         preflight.run(work)
-    assert str(caught.value) == f"{said}; mend the rows, or raise data.preflight.{name} above 0"
+    assert str(caught.value) == f"{said}; fix the rows, or raise data.preflight.{name} above 0"
     assert not (work.out / "preflight.json").exists()
     tolerant = job(tmp_path, limits={**LIMITS, name: 0.5}, objective=work.config["objective"])
     preflight.run(tolerant)

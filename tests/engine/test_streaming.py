@@ -117,7 +117,7 @@ def given(folder: Path, config: dict) -> StageJob:
 
 @pytest.mark.parametrize("how", ["loses", "adds", "swaps"])
 def test_prepare_must_give_every_row_back_in_order(tmp_path: Path, how: str) -> None:
-    with pytest.raises(PluginError, match="task 'odd-prepare': prepare must give back every row, in order"):
+    with pytest.raises(PluginError, match="task 'odd-prepare': prepare must yield every row, in order"):
         prepare.run(given(tmp_path, {"task": {"kind": "odd-prepare", "how": how}}))
 
 

@@ -28,8 +28,8 @@ def test_wrong_records_are_counted_and_the_first_ones_kept(tmp_path: Path) -> No
     rows, facts, voice = gathered(tmp_path, block, on_error="skip")
     assert [(row.provenance.line, row["text"]) for row in rows] == [(1, "a"), (5, ODD)]
     assert facts["sources"][0]["skipped"]["rows"] == 3 and facts["rows"] == 2
-    assert facts["sources"][0]["skipped"]["first"][1] == "rows.jsonl:3: text: no such field; there are body"
-    assert voice.notes[0].startswith("source 'jsonl': 3 wrong records skipped; first rows.jsonl:2: not JSON: ")
+    assert facts["sources"][0]["skipped"]["first"][1] == "rows.jsonl:3: text: no such field; the record has body"
+    assert voice.notes[0].startswith("source 'jsonl': 3 invalid records skipped; first rows.jsonl:2: not JSON: ")
     _, facts, _ = gathered(tmp_path, {**block, "limit": 1}, on_error="skip")
     assert facts["sources"][0]["skipped"]["rows"] == 3
 
@@ -38,7 +38,7 @@ def test_a_wrong_record_stops_the_build_where_nothing_else_is_said(tmp_path: Pat
     block = lines(tmp_path / "rows.jsonl", *WRONG)
     with pytest.raises(InputError, match=r"^source 'jsonl': rows.jsonl:2: not JSON: Expecting value at column 9$"):
         gathered(tmp_path, block)
-    with pytest.raises(InputError, match=r"^source 'jsonl' is empty; 4 wrong records skipped; first rows.jsonl:1"):
+    with pytest.raises(InputError, match=r"^source 'jsonl' has no rows; 4 invalid records skipped; first rows.jsonl:1"):
         gathered(tmp_path, lines(tmp_path / "rows.jsonl", *[{"body": 1}] * 4), on_error="skip")
 
 
@@ -71,7 +71,7 @@ def test_weights_are_the_largest_mixture_that_runs_out_of_nothing(tmp_path: Path
     rows, facts, voice = gathered(tmp_path, *blocks)
     assert Counter(row["text"][0] for row in rows) == {"a": 240, "b": 80, "c": 7}
     assert [(source["rows"], source.get("given")) for source in facts["sources"]] == [(240, 300), (80, None), (7, None)]
-    assert voice.notes == ["source 'jsonl': 240 of 300 rows drawn, by its weight"]
+    assert voice.notes == ["source 'jsonl': 240 of 300 rows sampled, according to its weight"]
     assert [row.provenance.line for row in rows[:240]] == sorted(row.provenance.line for row in rows[:240])
     assert rows == gathered(tmp_path, *blocks)[0] != gathered(tmp_path, *blocks, seed=8)[0]
 
@@ -83,7 +83,7 @@ def test_a_mixture_is_in_proportion() -> None:
 
 
 @pytest.mark.parametrize(("blocks", "said"), [
-    ([("a", 5, 1), ("b", 1000, 0.0001)], "source 'jsonl': by its weight none of its rows is taken; raise it"),
+    ([("a", 5, 1), ("b", 1000, 0.0001)], "source 'jsonl': its weight is too small to use any of its rows; raise it"),
     ([("a", 5, -1)], "greater than or equal to 0"),
 ])
 def test_a_weight_that_means_nothing_is_refused(tmp_path: Path, blocks: list, said: str) -> None:
@@ -95,7 +95,7 @@ def test_a_weight_of_a_source_that_fills_a_table_alone_is_refused(tmp_path: Path
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "a.txt").write_text("text")
     table = {"kind": "documents", "folder": "docs", "table": "documents", "weight": 1}
-    with pytest.raises(InputError, match=r"^source 'documents' has a weight, but gave no rows; take the weight out$"):
+    with pytest.raises(InputError, match=r"^source 'documents' has a weight but no rows; remove the weight$"):
         gathered(tmp_path, many(tmp_path, "a", 3), table)
 
 

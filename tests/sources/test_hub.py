@@ -54,7 +54,7 @@ def test_a_commit_of_a_dataset_gives_rows_and_never_those_of_another(tmp_path: P
     assert coded == f"ValueError: owner/name@{commit('coded')[:12]}: {other}" and not (tmp_path / "ran").exists()
     assert unknown.startswith(f"ValueError: owner/name@{commit('v9')[:12]}: Revision ")
     assert part == f"ValueError: {place}: dev: no such split; there are train, test"
-    assert column == f"ValueError: {place}: body: no such column; there are text, label"
+    assert column == f"ValueError: {place}: body: no such column; the table has text, label"
     assert not any("/main" in path for path in asked) and others == ""
 
 

@@ -42,14 +42,14 @@ def test_rows_may_be_drawn_the_same_ones_for_a_seed(tmp_path: Path) -> None:
     made = source(tmp_path, many, limit=5)
     drawn = [row.id for row in read(made, tmp_path, voice)]
     assert len(drawn) == 5 and drawn == [row.id for row in read(made, tmp_path)]
-    assert voice.notes == ["rows.jsonl: 5 of 50 rows drawn"]
+    assert voice.notes == ["rows.jsonl: sampled 5 of 50 rows"]
 
 
 @pytest.mark.parametrize(("line", "fields", "said"), [
-    ({"body": "a"}, {}, "rows.jsonl:1: text: no such field; there are body"),
-    ({"text": None}, {}, "rows.jsonl:1: text: is null; give it a value, or take the line out"),
-    ({"text": "a", "who": [1]}, {"group": "who"}, "rows.jsonl:1: who: a list where text is wanted"),
-    ({"text": "a"}, {"split": "part"}, "rows.jsonl:1: part: no such field; there are text"),
+    ({"body": "a"}, {}, "rows.jsonl:1: text: no such field; the record has body"),
+    ({"text": None}, {}, "rows.jsonl:1: text: is null; set a value, or remove the row"),
+    ({"text": "a", "who": [1]}, {"group": "who"}, "rows.jsonl:1: who: expected text, got list"),
+    ({"text": "a"}, {"split": "part"}, "rows.jsonl:1: part: no such field; the record has text"),
     ('{"text": ', {}, "rows.jsonl:1: not JSON: Expecting value"),
 ])
 def test_a_bad_line_is_named(tmp_path: Path, line: object, fields: dict, said: str) -> None:
@@ -59,7 +59,7 @@ def test_a_bad_line_is_named(tmp_path: Path, line: object, fields: dict, said: s
 
 
 @pytest.mark.parametrize(("fields", "said"), [
-    ({"columns": []}, "name the fields to read"), ({"map": {"text": "body"}}, "'text' is in columns and in map"),
+    ({"columns": []}, "no fields to read"), ({"map": {"text": "body"}}, "'text' is in both `columns` and `map`"),
 ])
 def test_fields_that_mean_nothing_are_refused(tmp_path: Path, fields: dict, said: str) -> None:
     with pytest.raises(ValidationError, match=said):

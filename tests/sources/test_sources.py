@@ -54,13 +54,13 @@ def test_a_collection_becomes_rows_and_documents(tmp_path: Path) -> None:
     assert (documents[1]["title"], documents[1].provenance.line) == ("Lungs", 2)
     assert (first.id, first["relevant"], first["irrelevant"], first.split) == ("q1", {"d1": 2}, ["d2"], "test")
     assert (second.id, second["relevant"]) == ("2", {"d9": 1})  # not in the corpus: preflight's to find
-    assert voice.notes == ["queries.jsonl: 1 queries left out: they have no relevant document"]
+    assert voice.notes == ["queries.jsonl: skipped 1 queries without a relevant document"]
 
 
 def test_judgements_of_unknown_queries_are_said(tmp_path: Path) -> None:
     voice = Voice()
     read(collection(tmp_path, qrels=[*QRELS, {"query_id": "q7", "doc_id": "d1"}]), tmp_path, voice)
-    assert "qrels.jsonl: 1 judged queries are in no file (q7)" in voice.notes
+    assert "qrels.jsonl: 1 judged queries are not in queries.jsonl (q7)" in voice.notes
 
 
 def test_fields_may_have_other_names(tmp_path: Path) -> None:
@@ -72,10 +72,10 @@ def test_fields_may_have_other_names(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "record", "said"),
     [
-        ("corpus", {"id": "d1"}, "corpus.jsonl:1: text: no such field; there are id"),
+        ("corpus", {"id": "d1"}, "corpus.jsonl:1: text: no such field; the record has id"),
         ("corpus", {"id": "", "text": "a"}, "corpus.jsonl:1: id: is empty"),
-        ("queries", {"id": ["q"], "text": "a"}, "queries.jsonl:1: id: a list where text is wanted"),
-        ("qrels", {"query_id": "q", "doc_id": "d", "relevance": "x"}, "qrels.jsonl:1: relevance: 'x' is no number"),
+        ("queries", {"id": ["q"], "text": "a"}, "queries.jsonl:1: id: expected text, got list"),
+        ("qrels", {"query_id": "q", "doc_id": "d", "relevance": "x"}, "qrels.jsonl:1: relevance: expected a number, got 'x'"),
         ("qrels", '{"query_id": ', "qrels.jsonl:1: not JSON: Expecting value at column 13"),
     ],
 )
@@ -86,7 +86,7 @@ def test_wrong_data_is_named_by_file_line_and_field(tmp_path: Path, file: str, r
 
 
 def test_a_document_judged_twice_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"qrels.jsonl:5: doc_id: 'd1' is judged twice for this query"):
+    with pytest.raises(ValueError, match=r"qrels.jsonl:5: doc_id: duplicate judgement of 'd1' for this query"):
         read(collection(tmp_path, qrels=[*QRELS, QRELS[0]]), tmp_path)
 
 
@@ -147,7 +147,7 @@ def test_the_key_of_icd10_holds_the_package_version() -> None:
 
 def test_a_package_that_is_missing_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("factory_sources.icd10.ICD10_PACKAGE", "no-such-icd")
-    with pytest.raises(ModuleNotFoundError, match="the package no-such-icd is not installed: pip install no-such-icd"):
+    with pytest.raises(ModuleNotFoundError, match="no-such-icd is not installed: pip install no-such-icd"):
         Icd10().compute_fingerprint()
 
 

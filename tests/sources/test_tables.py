@@ -48,13 +48,13 @@ def test_a_text_alone_has_commas_for_a_delimiter() -> None:
 
 
 @pytest.mark.parametrize(("content", "said"), [
-    ("body,label\na,b", "rows.csv: text: no such column; there are body, label"),
-    ("text,label\na,b\nc\n", "rows.csv:3: 1 cells under 2 names; quote cells with a delimiter"),
+    ("body,label\na,b", "rows.csv: text: no such column; the table has body, label"),
+    ("text,label\na,b\nc\n", "rows.csv:3: 1 cells for 2 columns; quote cells that contain the delimiter"),
     (b"text,label\n\na,b\nc\xff,d\n", "rows.csv:4: not UTF-8: invalid start byte at byte 1 of the line"),
-    ('text,label\na,b\n"c,d\ne,f\n', "rows.csv:3: not CSV: unexpected end of data; look at its quotes"),
-    ('text,label\n"c"x,d\n', "rows.csv:2: not CSV: ',' expected after '\"'; look at its quotes"),
-    ("text,text\na,b", "rows.csv:1: text: stands twice; rename one"),
-    ("", "rows.csv:1: no names of columns; write them there, or say `header: [text, …]`"),
+    ('text,label\na,b\n"c,d\ne,f\n', "rows.csv:3: not CSV: unexpected end of data; check the quotes of this record"),
+    ('text,label\n"c"x,d\n', "rows.csv:2: not CSV: ',' expected after '\"'; check the quotes of this record"),
+    ("text,text\na,b", "rows.csv:1: duplicate column 'text'; rename one"),
+    ("", "rows.csv:1: no column names; add a header line, or set `header: [text, …]`"),
 ])
 def test_a_wrong_csv_is_named_by_line(tmp_path: Path, content: str | bytes, said: str) -> None:
     with pytest.raises(ValueError) as caught:
@@ -62,7 +62,7 @@ def test_a_wrong_csv_is_named_by_line(tmp_path: Path, content: str | bytes, said
     assert str(caught.value) == said
 
 
-@pytest.mark.parametrize(("encoding", "said"), [("utf-16", "can not be read line by line"), ("ut-8", "no such")])
+@pytest.mark.parametrize(("encoding", "said"), [("utf-16", "cannot be read line by line"), ("ut-8", "no such")])
 def test_an_encoding_that_can_not_be_is_refused(tmp_path: Path, encoding: str, said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         table(tmp_path, "", encoding=encoding)
@@ -86,9 +86,9 @@ def test_parquet_shards_are_read_by_name_with_times_as_text(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(("columns", "said"), [
-    ({"body": ["a"]}, "x.parquet: text: no such column; there are body"),
-    ({"text": ["a", None]}, "x.parquet:2: text: is null; give it a value, or take the line out"),
-    ({"text": [1.5, float("nan")]}, "x.parquet:2: text: nan has no JSON form; give it a number, or leave the row out"),
+    ({"body": ["a"]}, "x.parquet: text: no such column; the table has body"),
+    ({"text": ["a", None]}, "x.parquet:2: text: is null; set a value, or remove the row"),
+    ({"text": [1.5, float("nan")]}, "x.parquet:2: text: nan is not valid JSON; use a finite number, or remove the row"),
     ({"text": [Decimal("1.5")]}, "x.parquet:1: text: a Decimal has no JSON form; store it as text or as a number"),
 ])
 def test_a_wrong_parquet_is_named_by_row(tmp_path: Path, columns: dict, said: str) -> None:
@@ -129,7 +129,7 @@ def test_a_table_or_a_query_gives_rows(tmp_path: Path) -> None:
     ({"query": "SELECT text FROM said ORDER BY random()"}, "x.db: query: the function random may not be called"),
     ({"query": "SELECT txt FROM said"}, "x.db: query: no such column: txt"),
     ({"table": "says"}, "x.db: says: no such table; there are said"),
-    ({"query": "SELECT n FROM said"}, "x.db: query: text: no such column; there are n"),
+    ({"query": "SELECT n FROM said"}, "x.db: query: text: no such column; the table has n"),
     ({"query": "SELECT CAST(x'ff' AS TEXT) AS text"}, "x.db:1: text: is not UTF-8; store it as such"),
 ])
 def test_a_query_that_does_more_than_read_is_refused(tmp_path: Path, fields: dict, said: str) -> None:
@@ -172,7 +172,7 @@ def test_a_saved_dataset_gives_rows_with_the_names_of_labels(saved: Path) -> Non
     first, second = read(Dataset(folder=Path("saved"), columns=["text", "label"]), saved)
     assert first.columns == {"text": ODD, "label": "yes"} and second["label"] == "no"
     assert (second.id, second.provenance.source, second.provenance.line) == ("saved#2", "saved", 2)
-    (third,) = read(Dataset(folder=Path("saved"), part="test", columns=["text"]), saved)
+    (third,) = read(Dataset(folder=Path("saved"), dataset_split="test", columns=["text"]), saved)
     assert third["text"] == "three"
     assert len(read(Dataset(folder=Path("alone"), columns=["label"]), saved)) == 1
 
@@ -181,7 +181,7 @@ def test_what_a_dataset_has_not_is_named(saved: Path) -> None:
     (saved / "bare").mkdir()
     for fields, said in (
         ({"folder": "saved", "part": "dev", "columns": ["text"]}, "saved: dev: no such split; there are train, test"),
-        ({"folder": "saved", "columns": ["body"]}, "saved: body: no such column; there are text, label"),
+        ({"folder": "saved", "columns": ["body"]}, "saved: body: no such column; the table has text, label"),
         ({"folder": "bare", "columns": ["text"]}, "bare: "),
     ):
         with pytest.raises(ValueError) as caught:

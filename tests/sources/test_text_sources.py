@@ -76,9 +76,8 @@ def test_html_is_read_as_a_browser_shows_it(tmp_path: Path) -> None:
 
 def test_a_passage_is_no_longer_than_asked_and_loses_nothing() -> None:
     text = "\n".join(f"Sentence {number} is here. Another, longer one follows it; and ends." for number in range(40))
-    cut = list(
-        split_into_passages(parse_markdown_blocks(f"# Top\n\n{text}\n\n{'word ' * 50}\n\n漢字かな交じり文。{'長' * 30}"), 30)
-    )
+    source = f"# Top\n\n{text}\n\n{'word ' * 50}\n\n漢字かな交じり文。{'長' * 30}"
+    cut = list(split_into_passages(parse_markdown_blocks(source), 30))
     assert max(count_approximate_tokens(passage.text) for passage in cut) <= 30 < count_approximate_tokens(text)
     words = "".join(passage.text for passage in cut)
     assert "".join(words.split()) == "".join(f"{text}{'word' * 50}漢字かな交じり文。{'長' * 30}".split())
@@ -87,7 +86,7 @@ def test_a_passage_is_no_longer_than_asked_and_loses_nothing() -> None:
 
 
 def test_documents_may_fill_a_side_table_and_small_passages_are_counted(tmp_path: Path) -> None:
-    voice, made = Voice(), Documents(folder=Path("docs"), table="documents", least=3, tokens=8)
+    voice, made = Voice(), Documents(folder=Path("docs"), table="documents", min_tokens=3, max_tokens=8)
     first, *_ = read(made, folder(tmp_path, a_txt="one\n\ntwo words more and more and more and on.", b_txt="x"), voice)
     assert (made.output_columns, made.tables, first.table) == ((), ("documents",), "documents")
     assert (first.provenance.line, voice.notes) == (3, ["docs: 3 passages of fewer than 3 tokens left out"])

@@ -48,7 +48,7 @@ def broken(file: Path, number: int, line: bytes) -> None:
         ("corpus", b'{"id": "d2", "text": ', "corpus.jsonl:3: not JSON: "),
         ("queries", b'{"id": "q2", "text": "\xff\xfe"}', "queries.jsonl:3: not UTF-8: "),
         ("qrels", b"[1, 2]", "qrels.jsonl:3: expected a JSON object {…}, got list"),
-        ("corpus", b'{"id": "d2"}', "corpus.jsonl:3: text: no such field; there are id"),
+        ("corpus", b'{"id": "d2"}', "corpus.jsonl:3: text: no such field; the record has id"),
         ("corpus", b'{"id": "d1", "text": "again"}', "duplicate id 'd1', first used at corpus.jsonl:2"),
     ],
 )
@@ -66,7 +66,7 @@ def test_an_empty_file_is_named(ranker: Path, tmp_path: Path, file: str) -> None
     ranker.with_name(f"{file}.jsonl").write_text("\n")
     code, told = complaint(ranker, tmp_path / "home")
     assert code == 64 and told.startswith("gather: "), told
-    assert any(said in told for said in ("is empty; look at", "gave no rows", "gave nothing for the table 'documents'"))
+    assert any(said in told for said in ("has no rows; check", "have no rows; check", "has no rows for the table 'documents'"))
 
 
 def test_a_file_that_is_not_there_is_known_before_anything_runs(ranker: Path, tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_file_that_is_not_there_is_known_before_anything_runs(ranker: Path, tm
 
 
 @pytest.mark.parametrize(("how", "said"), [
-    ("empty", "source 'odd-labelled' is empty; look at its fields and its file"),
+    ("empty", "source 'odd-labelled' has no rows; check its fields and files"),
     ("twice", "duplicate id 'r1', first used at"),
 ])
 def test_a_source_that_gives_nothing_or_a_row_twice_is_named(odd: Path, tmp_path: Path, how: str, said: str) -> None:
@@ -129,7 +129,7 @@ def test_a_plugin_that_prints_or_talks_oddly_disturbs_nobody(odd: Path, tmp_path
 
 
 @pytest.mark.parametrize(("how", "said"), [
-    ("few", "contender 'odd-commonest': 58 answers to 60 rows; none to "),
+    ("few", "contender 'odd-commonest': 58 answers to 60 rows; none to row "),
     ("twice", "contender 'odd-commonest': 61 answers to 60 rows"),
     ("number", "answer[odd-commonest]: "),
 ])

@@ -146,6 +146,7 @@ def _format_trials_table(survey: Survey) -> str:
 
 
 def _format_cost_lines(survey: Survey, advice: Advice, costs: dict[str, Any]) -> Iterator[str]:
+    from factory.advise.rules import ENOUGH_TRAINING_ROWS
     from factory.views.formatting import format_bytes, format_seconds
 
     build, teacher = costs["build"], costs["teacher"]
@@ -165,6 +166,7 @@ def _format_cost_lines(survey: Survey, advice: Advice, costs: dict[str, Any]) ->
         yield (f"teacher: {teacher['calls']} calls, {teacher['tokens_in']:,} input tokens, "
                f"{teacher['tokens_out']:,} output tokens, cost {teacher['cost']:g}")
     if advice.verdict == "GET_MORE_DATA" and teacher.get("calls"):
-        # 500 rows are enough for FINE_TUNE without further conditions.
-        missing, cost_per_call = max(0, 500 - survey.rows), float(teacher["cost"]) / int(teacher["calls"])
+        missing, cost_per_call = max(
+            0, ENOUGH_TRAINING_ROWS - survey.rows
+        ), float(teacher["cost"]) / int(teacher["calls"])
         yield f"labelling {missing} more rows with the teacher would cost about {missing * cost_per_call:.2g}"

@@ -62,7 +62,7 @@ def _print_plan_table(reasons: Sequence[StageReason], costs: Sequence[ResourceEs
         return
     total = sum_estimates(todo)
     guessed = sum(cost.runs == 0 for cost in todo)
-    # The sum counts as a guess as soon as one stage does; that is told in the next line instead.
+    # The total is marked as a guess if any stage is; the last line reports guesses instead.
     time, memory = _format_estimated_time(total).removeprefix("? "), _format_estimated_memory(total).removeprefix("? ")
     estimate = f"about {time} ({_format_time_bounds(total)}), {memory}"
     output.print_line(f"\n{len(todo)} of {len(costs)} stages would run: {estimate}")

@@ -28,8 +28,8 @@ WIDTH = 100
 def command(runs: Sequence[str], screen: str | None, once: str | None, width: int, light: bool, as_json: bool) -> None:
     """Open the terminal interface: watch runs, compare and query specialists.
 
-    RUN is what `show` takes; several are compared. The interface only reads what builds wrote and never builds itself,
-    so any number can run at the same time. Press ? for the keys of a screen.
+    RUN is what `show` takes; several are compared. The interface shows what builds wrote and never builds itself, so
+    any number can run at the same time. Press ? for the keys of a screen.
     """
     from factory.store.paths import find_home
 

@@ -229,8 +229,7 @@ class RunPage(Page):
         self.pages("findings").set_content(
             lambda room: (
                 data.render_findings(evidence, current.key, room)
-                if current
-                else data.render_dropped_rows(evidence, room)))
+                if current else data.render_dropped_rows(evidence, room)))
 
     @on(Listing.Moved, "#stages")
     def _handle_stage_move(self, event: Listing.Moved) -> None:
@@ -244,10 +243,12 @@ class RunPage(Page):
             self.pages("detail").set_content(lambda room: run.render_stage(view, current.key, room))
 
     @on(Listing.Chosen, "#stages")
-    def _handle_stage_chosen(self) -> None: self.deck.turn("detail")
+    def _handle_stage_chosen(self) -> None:
+        self.deck.turn("detail")
 
     @on(Listing.Chosen, "#preflight")
-    def _handle_check_chosen(self) -> None: self.deck.turn("findings")
+    def _handle_check_chosen(self) -> None:
+        self.deck.turn("findings")
 
     def action_scrub(self, by: float) -> None:
         """Through the past, by a share of its length."""
