@@ -32,8 +32,7 @@ TOKEN_PATTERN = re.compile(
     r"""\s|'(?:[^']|'')*'(?!')|"[^"]*"|\d+(?:\.\d*)?(?![A-Za-z_])|[^\W\d]\w*|<>|<=|>=|!=|\|\||[(),.*<>=+/%-]"""
 )
 PARTIAL_TOKEN = re.compile(r"""'(?:[^']|'')*|"[^"]*|[!|]""")
-MAX_QUOTED_LENGTH = 80
-MAX_NUMBER_LENGTH = 12
+MAX_QUOTED_LENGTH, MAX_NUMBER_LENGTH = 80, 12
 PREFIX_CACHE_SIZE = 512
 """Maximum number of parsed prefixes that a guide caches."""
 

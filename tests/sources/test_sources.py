@@ -75,7 +75,8 @@ def test_fields_may_have_other_names(tmp_path: Path) -> None:
         ("corpus", {"id": "d1"}, "corpus.jsonl:1: text: no such field; the record has id"),
         ("corpus", {"id": "", "text": "a"}, "corpus.jsonl:1: id: is empty"),
         ("queries", {"id": ["q"], "text": "a"}, "queries.jsonl:1: id: expected text, got list"),
-        ("qrels", {"query_id": "q", "doc_id": "d", "relevance": "x"}, "qrels.jsonl:1: relevance: expected a number, got 'x'"),
+        ("qrels", {"query_id": "q", "doc_id": "d", "relevance": "x"}, "qrels.jsonl:1: relevance: expected a number, "
+        "got 'x'"),
         ("qrels", '{"query_id": ', "qrels.jsonl:1: not JSON: Expecting value at column 13"),
     ],
 )

@@ -66,7 +66,8 @@ def test_an_empty_file_is_named(ranker: Path, tmp_path: Path, file: str) -> None
     ranker.with_name(f"{file}.jsonl").write_text("\n")
     code, told = complaint(ranker, tmp_path / "home")
     assert code == 64 and told.startswith("gather: "), told
-    assert any(said in told for said in ("has no rows; check", "have no rows; check", "has no rows for the table 'documents'"))
+    assert any(said in told for said in ("has no rows; check", "have no rows; check", "has no rows for the table "
+        "'documents'"))
 
 
 def test_a_file_that_is_not_there_is_known_before_anything_runs(ranker: Path, tmp_path: Path) -> None:
