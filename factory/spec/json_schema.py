@@ -35,7 +35,9 @@ def build_json_schema(registry: PluginLookup) -> Json:
         defined |= _build_role_definitions(role, registry.list_classes(role))
     _fill_plugin_blocks(top, defined)
     defined["profile"] = _define_profile_schema(top)
-    top["required"] = _list_required_fields(top["required"], registry)
+    tasks = cast("list[type[Task]]", registry.list_classes("task"))
+    defaults = {name for task in tasks for name in task.get_defaults()}
+    top["required"] = [name for name in top["required"] if name not in defaults]
     # A bare task kind is a string; a mapping must name its kind, as no default could.
     top["properties"]["task"]["if"] = {"type": "object"}
     top["properties"]["task"]["then"] = {"required": ["kind"]}
@@ -96,8 +98,3 @@ def _define_profile_schema(top: Json) -> Json:
         "title": "Profile", "description": "a partial spec, chosen with --profile",
         "type": "object", "additionalProperties": False, "properties": fields,
     }
-
-
-def _list_required_fields(fields: list[str], registry: PluginLookup) -> list[str]:
-    defaults = {name for task in registry.list_classes("task") for name in cast("type[Task]", task).get_defaults()}
-    return [name for name in fields if name not in defaults]

@@ -111,10 +111,8 @@ class _SpecLayers:
         self.task_defaults = call_plugin_method(f"task {self.task_kind!r}", task.get_defaults) if task else {}
         self.task_profiles = call_plugin_method(f"task {self.task_kind!r}", task.get_profiles) if task else {}
         profiles = written.get_child("profiles")
-        nodes = profiles.value if profiles and isinstance(profiles.value, dict) else {}
-        self.spec_profiles: dict[str, Node] = {
-            name: node for name, node in nodes.items() if isinstance(node.value, dict)
-        }
+        nodes: dict[str, Node] = profiles.value if profiles and isinstance(profiles.value, dict) else {}
+        self.spec_profiles = {name: node for name, node in nodes.items() if isinstance(node.value, dict)}
 
     def has_profile(self, profile: str) -> bool:
         """Return whether the task or the spec defines a profile."""
@@ -125,9 +123,7 @@ class _SpecLayers:
         text = "not allowed in a profile; set it at the top level of the spec"
         problems = [
             build_problem_at(self.file, self.spec_node, ("profiles", name, field), text)
-            for name, node in self.spec_profiles.items()
-            for field in ("profiles", "apiVersion")
-            if field in node.value
+            for name, node in self.spec_profiles.items() for field in ("profiles", "apiVersion") if field in node.value
         ]
         known = {FULL_PROFILE, *self.task_profiles, *self.spec_profiles}
         if self.task and profile and profile not in known:
@@ -193,18 +189,12 @@ def _build_resolved_spec(draft: SpecDraft, path: Path, profile: str) -> Resolved
 
     return ResolvedSpec(
         spec=spec, file=path, root=path.parent, profile=profile,
-        values=tuple(_list_resolved_values(spec, plugins, draft.tree)),
+        values=tuple(_walk_leaf_values((), spec.model_dump(mode="json", exclude={"profiles"}), plugins, draft.tree)),
         task=cast(Task, plugins[("task",)]), objective=cast(Objective, plugins[("objective",)]),
         sources=list_plugins("data", "sources"), synthesizers=list_plugins("data", "synthesize"),
-        curators=list_plugins("data", "curate"),
-        metric_curators=tuple(draft.metric_curators.values()),
+        curators=list_plugins("data", "curate"), metric_curators=tuple(draft.metric_curators.values()),
         contenders=list_plugins("contenders"), evals=list_plugins("evaluate"), targets=list_plugins("targets"),
     )
-
-
-def _list_resolved_values(spec: Spec, plugins: Mapping[NodePath, Plugin], top: Node) -> Iterator[ResolvedValue]:
-    for name, value in spec.model_dump(mode="json", exclude={"profiles"}).items():
-        yield from _walk_leaf_values((name,), value, plugins, top)
 
 
 def _walk_leaf_values(

@@ -35,7 +35,10 @@ def run(job: StageJob) -> None:
             job.report.note(_describe_failed_check(check, len(rows)), warning=not check["passed"])
     failed_checks = [check for check in checks if not check["passed"]]
     if failed_checks:
-        raise InputError("; ".join(_describe_check_remedy(check, len(rows)) for check in failed_checks))
+        raise InputError("; ".join(
+            f"{_describe_failed_check(check, len(rows))}; fix the rows, or raise data.preflight.{check['check']} "
+            f"above {check['limit']:g}" for check in failed_checks
+        ))
     write_json(job.out / "preflight.json", {"rows": len(rows), "checks": checks})
 
 
@@ -64,8 +67,3 @@ def _evaluate_preflight_check(name: str, findings: Iterable[Finding], limit: flo
 def _describe_failed_check(check: Mapping[str, Any], rows: int) -> str:
     example = check["examples"][0]
     return f"{check['check']}: {check['rows']} of {rows} training rows, such as {example['row']}: {example['text']}"
-
-
-def _describe_check_remedy(check: Mapping[str, Any], rows: int) -> str:
-    remedy = f"fix the rows, or raise data.preflight.{check['check']} above {check['limit']:g}"
-    return f"{_describe_failed_check(check, rows)}; {remedy}"

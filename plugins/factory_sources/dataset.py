@@ -78,7 +78,7 @@ class Dataset(RecordSource):
             raise ValueError(f"{shown}: {_read_first_error_line(error)}") from error
         if isinstance(data, datasets.DatasetDict):
             if self.dataset_split not in data:
-                raise ValueError(f"{shown}: {self.dataset_split}: no such split; there are {', '.join(data)}")
+                raise ValueError(f"{shown}: {self.dataset_split}: no such split; the dataset has {', '.join(data)}")
             return data[self.dataset_split]
         return data
 
@@ -91,7 +91,7 @@ class Dataset(RecordSource):
             raise ValueError("this commit cannot be downloaded, and the cache only has another one")
         builder.download_and_prepare()
         if self.dataset_split not in builder.info.splits:
-            raise ValueError(f"{self.dataset_split}: no such split; there are {', '.join(builder.info.splits)}")
+            raise ValueError(f"{self.dataset_split}: no such split; the dataset has {', '.join(builder.info.splits)}")
         return builder.as_dataset(split=self.dataset_split)
 
 

@@ -75,4 +75,4 @@ def test_a_prompted_leg_that_is_right_is_enough(tmp_path: Path, monkeypatch, cap
         assert factory(["advise", str(spec), "--rows", "30"]) == 0
     said = capsys.readouterr().out
     assert " PROMPT " in said and "prompting is about as good as can be: frontier with accuracy 1.000" in said
-    assert "frontier takes about" in said and "tokens of prompt" in said
+    assert "frontier takes about" in said and "prompt tokens" in said

@@ -43,8 +43,8 @@ def test_a_commit_of_a_dataset_gives_rows_and_never_those_of_another(tmp_path: P
     files = {"v1": FILES, "v2": {"data/train.csv": b"text\nnew\n"}, "coded": {**FILES, "name.py": script}}
     with hub(files) as (at, asked):
         rows, late, second, coded, unknown, part, column, others = said(
-            tmp_path, at, {"columns": ["text", "label"]}, {"part": "test"}, {"revision": commit("v2")},
-            {"revision": commit("coded")}, {"revision": commit("v9")}, {"part": "dev"}, {"columns": ["body"]},
+            tmp_path, at, {"columns": ["text", "label"]}, {"dataset_split": "test"}, {"revision": commit("v2")},
+            {"revision": commit("coded")}, {"revision": commit("v9")}, {"dataset_split": "dev"}, {"columns": ["body"]},
         )
     place = f"owner/name@{commit('v1')[:12]}"
     assert json.loads(rows) == [["name#1", {"text": "hello 👋🏽", "label": "a"}, place],
@@ -60,4 +60,4 @@ def test_a_commit_of_a_dataset_gives_rows_and_never_those_of_another(tmp_path: P
 
 def test_a_hub_that_can_not_be_reached_is_said(tmp_path: Path) -> None:
     place = f"owner/name@{commit('v1')[:12]}"
-    assert said(tmp_path, "", {}) == [f"ConnectionError: [Errno 0] the hub can not be reached: {place!r}", ""]
+    assert said(tmp_path, "", {}) == [f"ConnectionError: [Errno 0] cannot reach the hub: {place!r}", ""]

@@ -89,17 +89,17 @@ def test_documents_may_fill_a_side_table_and_small_passages_are_counted(tmp_path
     voice, made = Voice(), Documents(folder=Path("docs"), table="documents", min_tokens=3, max_tokens=8)
     first, *_ = read(made, folder(tmp_path, a_txt="one\n\ntwo words more and more and more and on.", b_txt="x"), voice)
     assert (made.output_columns, made.tables, first.table) == ((), ("documents",), "documents")
-    assert (first.provenance.line, voice.notes) == (3, ["docs: 3 passages of fewer than 3 tokens left out"])
+    assert (first.provenance.line, voice.notes) == (3, ["docs: skipped 3 passages of fewer than 3 tokens"])
 
 
 def test_what_is_wrong_with_documents_is_named(tmp_path: Path) -> None:
     made = Documents(folder=Path("docs"))
-    with pytest.raises(ValueError, match=r"^docs: no .md, .markdown, .txt, .html, .htm file in this folder$"):
+    with pytest.raises(ValueError, match=r"^docs: no .md, .markdown, .txt, .html, .htm files in this folder$"):
         read(made, folder(tmp_path, a_pdf=b"%PDF"))
     (tmp_path / "docs" / "b.txt").write_bytes(b"one\n\ntw\xff")
     with pytest.raises(ValueError, match=r"^docs/b.txt:3: not UTF-8: invalid start byte at byte 7 of the file$"):
         read(made, tmp_path)
-    with pytest.raises(ValidationError, match="no record has a field 'txt'; there are text, title, heading, file"):
+    with pytest.raises(ValidationError, match="unknown field 'txt'; records have text, title, heading, file"):
         Documents(folder=Path("docs"), map={"text": "txt"})
 
 
@@ -141,8 +141,8 @@ def test_each_answer_may_be_a_row_of_one_group(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("record", "said"), [
-    ({"chat": []}, "messages: a list of turns is wanted; each is {role, content}"),
-    ({"messages": [{"role": "user", "content": "a"}]}, "messages: no assistant's turn with text answers a user; take"),
+    ({"chat": []}, "messages: expected a non-empty list of {role, content}"),
+    ({"messages": [{"role": "user", "content": "a"}]}, "messages: no assistant turn with text follows a user turn; remove"),
     ({"messages": [{"role": "bot", "content": "a"}]}, "messages: turn 1 has no role; there are system, developer"),
     ({"messages": [{"role": "user", "content": 3}]}, "messages: turn 1: content: a int where text is wanted"),
     ({"messages": [{"role": "user", "content": [{"type": "image"}]}]}, "messages: turn 1: content: a part of"),
@@ -167,7 +167,7 @@ def test_a_file_of_an_installed_package_gives_rows() -> None:
 def test_a_package_or_a_file_of_it_that_is_not_there_is_named() -> None:
     with pytest.raises(ModuleNotFoundError, match="no-such-data is not installed: pip install no-such-data"):
         PackageSource(**{**IRIS, "package": "no-such-data"}).compute_fingerprint()
-    with pytest.raises(ValueError, match=r"no such file there; there are sklearn/datasets/data/iris.csv$"):
+    with pytest.raises(ValueError, match=r"no such file in the package; it has sklearn/datasets/data/iris.csv$"):
         read(PackageSource(**{**IRIS, "file": "iris.csv"}), Path())
-    with pytest.raises(ValidationError, match=r"'iris.pkl' is of no known form; there are .jsonl, .csv"):
+    with pytest.raises(ValidationError, match=r"unsupported file type 'iris.pkl'; use one of .jsonl, .csv"):
         PackageSource(**{**IRIS, "file": "iris.pkl"})
