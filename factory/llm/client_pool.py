@@ -28,13 +28,11 @@ class TeacherPool:
         """Return the client of a base or an endpoint; the same one each time."""
         key = model.digest if isinstance(model, Base) else compute_key(model.model_dump(mode="json"))
         if key not in self._teachers:
-            self._teachers[key] = self._create_teacher(model)
+            self._teachers[key] = (
+                EndpointTeacher(model, self._response_cache, self._ledger) if isinstance(model, Endpoint)
+                else LocalTeacher(model, self._kit, self._response_cache, self._ledger)
+            )
         return self._teachers[key]
-
-    def _create_teacher(self, model: Base | Endpoint) -> EndpointTeacher | LocalTeacher:
-        if isinstance(model, Endpoint):
-            return EndpointTeacher(model, self._response_cache, self._ledger)
-        return LocalTeacher(model, self._kit, self._response_cache, self._ledger)
 
     def close(self, report: Reporter) -> None:
         """Report the usage of each teacher; close connections and files."""

@@ -59,7 +59,10 @@ def _validate_answer(text: str, schema: type[BaseModel]) -> BaseModel:
     try:
         return schema.model_validate_json(_extract_json(text))
     except ValidationError as error:
-        raise InvalidAnswerError("; ".join(_describe_validation_errors(error))) from None
+        details = error.errors(include_url=False, include_context=False)[:MAX_FAULTS_SHOWN]
+        faults = [(".".join(map(str, detail["loc"])), str(detail["msg"])) for detail in details]
+        text = "; ".join(f"{path}: {message}" if path else message for path, message in faults)
+        raise InvalidAnswerError(text) from None
 
 
 def _extract_json(text: str) -> str:
@@ -69,12 +72,6 @@ def _extract_json(text: str) -> str:
     starts = [start for start in (body.find("{"), body.find("[")) if start >= 0]
     end = max(body.rfind("}"), body.rfind("]"))
     return body[min(starts) : end + 1] if starts and end > min(starts) else body
-
-
-def _describe_validation_errors(error: ValidationError) -> list[str]:
-    details = error.errors(include_url=False, include_context=False)
-    faults = [(".".join(map(str, detail["loc"])), str(detail["msg"])) for detail in details[:MAX_FAULTS_SHOWN]]
-    return [f"{path}: {message}" if path else message for path, message in faults]
 
 
 def _match_choice(text: str, choices: tuple[str, ...]) -> str:

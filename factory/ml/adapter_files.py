@@ -20,12 +20,13 @@ def save_adapter(
 ) -> None:
     """Write the two files. `base` is the id of the base model; `task_type` is PEFT's, such as `SEQ_CLS`."""
     tensors = {
-        f"{PEFT_PREFIX}{_convert_to_peft_name(name)}": value.detach().contiguous()
+        f"{PEFT_PREFIX}{name}{'.weight' if name.endswith(('.lora_A', '.lora_B')) else ''}": value.detach().contiguous()
         for name, value in learner.collect_trainable_parameters().items()
     }
     save_file(tensors, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+    alpha = int(adapter.alpha) if adapter.alpha.is_integer() else adapter.alpha  # PEFT writes 32, not 32.0
     config = LoraConfig(
-        r=adapter.rank, lora_alpha=_convert_whole_number(adapter.alpha), lora_dropout=adapter.dropout, bias="none",
+        r=adapter.rank, lora_alpha=alpha, lora_dropout=adapter.dropout, bias="none",
         target_modules=_list_target_modules(learner, task_type), modules_to_save=list(modules_to_save) or None,
         base_model_name_or_path=base, task_type=task_type or None, inference_mode=True,
     )
@@ -42,13 +43,3 @@ def _list_target_modules(learner: LoraLearner, task_type: str) -> list[str]:
     modules = learner.model.named_modules()
     unadapted = {name.rpartition(".")[2] for name, module in modules if isinstance(module, nn.Linear)}
     return sorted(learner.lora_layers) if last & unadapted or task_type != "CAUSAL_LM" else sorted(last)
-
-
-def _convert_to_peft_name(parameter: str) -> str:
-    """Return PEFT's name of a parameter: `….lora_A` becomes `….lora_A.weight`."""
-    return f"{parameter}.weight" if parameter.endswith((".lora_A", ".lora_B")) else parameter
-
-
-def _convert_whole_number(number: float) -> float:
-    """Return `32` for `32.0`, as PEFT writes it."""
-    return int(number) if number.is_integer() else number

@@ -81,7 +81,7 @@ class Preflight(SpecBlock):
 class Leakage(SpecBlock):
     """Removal of training rows that are too similar to a test or validation row (frozen row)."""
 
-    jaccard: float = Field(0.8, gt=0, le=1, description="drop rows of at least this Jaccard similarity (character 5-grams)")
+    jaccard: float = Field(0.8, gt=0, le=1, description="drop rows of at least this Jaccard similarity of 5-grams")
     cosine: Fraction = Field(
         0.0, description="drop rows of at least this cosine (models.embedder, else the student); 0 turns it off"
     )

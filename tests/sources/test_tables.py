@@ -62,7 +62,9 @@ def test_a_wrong_csv_is_named_by_line(tmp_path: Path, content: str | bytes, said
     assert str(caught.value) == said
 
 
-@pytest.mark.parametrize(("encoding", "said"), [("utf-16", "cannot be read line by line"), ("ut-8", "unknown encoding")])
+@pytest.mark.parametrize(
+    ("encoding", "said"), [("utf-16", "cannot be read line by line"), ("ut-8", "unknown encoding")]
+)
 def test_an_encoding_that_can_not_be_is_refused(tmp_path: Path, encoding: str, said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         table(tmp_path, "", encoding=encoding)
@@ -180,7 +182,8 @@ def test_a_saved_dataset_gives_rows_with_the_names_of_labels(saved: Path) -> Non
 def test_what_a_dataset_has_not_is_named(saved: Path) -> None:
     (saved / "bare").mkdir()
     for fields, said in (
-        ({"folder": "saved", "dataset_split": "dev", "columns": ["text"]}, "saved: dev: no such split; the dataset has train, test"),
+        ({"folder": "saved", "dataset_split": "dev", "columns": ["text"]}, "saved: dev: no such split; the dataset "
+        "has train, test"),
         ({"folder": "saved", "columns": ["body"]}, "saved: body: no such column; the table has text, label"),
         ({"folder": "bare", "columns": ["text"]}, "bare: "),
     ):

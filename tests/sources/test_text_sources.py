@@ -142,7 +142,8 @@ def test_each_answer_may_be_a_row_of_one_group(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("record", "said"), [
     ({"chat": []}, "messages: expected a non-empty list of {role, content}"),
-    ({"messages": [{"role": "user", "content": "a"}]}, "messages: no assistant turn with text follows a user turn; remove"),
+    ({"messages": [{"role": "user", "content": "a"}]}, "messages: no assistant turn with text follows a user turn; "
+    "remove"),
     ({"messages": [{"role": "bot", "content": "a"}]}, "messages: turn 1 has no role; there are system, developer"),
     ({"messages": [{"role": "user", "content": 3}]}, "messages: turn 1: content: a int where text is wanted"),
     ({"messages": [{"role": "user", "content": [{"type": "image"}]}]}, "messages: turn 1: content: a part of"),
