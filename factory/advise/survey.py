@@ -49,12 +49,12 @@ class Survey:
     legs: tuple[ContenderEstimate, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """As survey.json holds it."""
+        """As advice.json holds it."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, payload: Mapping[str, Any]) -> Survey:
-        """The survey that a survey.json holds."""
+        """The survey that an advice.json holds."""
         lengths = {name: tuple(payload[name]) for name in ("input_words", "answer_words")}
         return cls(**{**payload, **lengths, "legs": tuple(ContenderEstimate(**leg) for leg in payload["legs"])})
 

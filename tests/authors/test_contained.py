@@ -46,7 +46,7 @@ CONTENDERS = ("--set", "contenders=[tuned, mine]")
     ("        pass\n", 70, "contender 'mine': answer returned nothing; it must yield a Answer for each row"),
     ("        os._exit(9)\n", 70, "the worker died (exit code 9); see "),
     ("        job.rows[3].columns['text'] = ''\n        yield from super().answer(job)\n", 70,
-     "contender 'mine': changed the row 'r"),
+     "contender 'mine': changed its input row 'r"),
     ("        job.rows.reverse()\n        yield from super().answer(job)\n", 70,
      "contender 'mine': changed its input list of rows"),
     ("        job.train[0]['text'].nothing\n        yield from super().answer(job)\n", 70,

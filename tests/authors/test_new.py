@@ -77,8 +77,8 @@ def test_a_spec_from_data_maps_its_fields_and_says_what_it_saw(tickets: Path) ->
         "kind": "csv", "file": "tickets.csv", "map": {"text": "message", "label": "department"}, "id": "ticket_id",
         "group": "customer", "split": "part",
     }
-    assert "#   message: text, 50 different, 6 words, such as \"my bill number 0 is lost\"" in text
-    assert "10 repeat the text of another" in text and "48 train, 12 test" in text
+    assert "#   message: text, 50 distinct, 6 words, such as \"my bill number 0 is lost\"" in text
+    assert "10 duplicate texts" in text and "48 train, 12 test" in text
     assert run.returncode == 0 and factory(tickets, "check", "tickets.yaml").returncode == 0
 
 
@@ -93,7 +93,7 @@ def test_a_spec_of_every_task_is_whole_but_for_its_data(task: str, tmp_path: Pat
 
 def test_data_that_can_not_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "rows.xls").write_text("")
-    with pytest.raises(InputError, match=r"its form is not known by its name; \.jsonl, \.csv"):
+    with pytest.raises(InputError, match=r"unknown file type; supported: \.jsonl, \.csv"):
         infer_columns.summarise_record_file(tmp_path / "rows.xls")
     (tmp_path / "rows.jsonl").write_text(json.dumps({"text": "a"}) + "\nnot json\n")
     with pytest.raises(InputError, match=r"rows\.jsonl:2: not JSON"):

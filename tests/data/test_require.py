@@ -83,7 +83,7 @@ def test_a_build_stops_after_curation_with_a_line_for_each_failure(toy: Path) ->
     assert caught.value.exit_code == BAD_INPUT
     lines = str(caught.value).removeprefix("preflight: ").splitlines()
     assert len(lines) == 2 and lines[0].startswith("data.require: pii is 0.")
-    mend = "let the curator 'pii' drop or mend them (data.curate), or raise its max"
+    mend = "let the curator 'pii' drop or fix them (data.curate), or raise its max"
     assert lines[0].endswith(f"above the allowed 0.02; {mend}")
     assert "below the required 1000; add sources, synthesize rows, or drop fewer, or lower its min" in lines[1]
     assert [each["passed"] for each in curated()["tests"]] == [False, False, True]

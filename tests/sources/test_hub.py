@@ -50,10 +50,10 @@ def test_a_commit_of_a_dataset_gives_rows_and_never_those_of_another(tmp_path: P
     assert json.loads(rows) == [["name#1", {"text": "hello 👋🏽", "label": "a"}, place],
                                 ["name#2", {"text": "world", "label": "b"}, place]]
     assert [row[1]["text"] for row in (*json.loads(late), *json.loads(second))] == ["late", "new"]
-    other = "can not be read at this commit; only another one lies in the cache"
+    other = "this commit cannot be downloaded, and the cache only has another one"
     assert coded == f"ValueError: owner/name@{commit('coded')[:12]}: {other}" and not (tmp_path / "ran").exists()
     assert unknown.startswith(f"ValueError: owner/name@{commit('v9')[:12]}: Revision ")
-    assert part == f"ValueError: {place}: dev: no such split; there are train, test"
+    assert part == f"ValueError: {place}: dev: no such split; the dataset has train, test"
     assert column == f"ValueError: {place}: body: no such column; the table has text, label"
     assert not any("/main" in path for path in asked) and others == ""
 

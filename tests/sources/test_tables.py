@@ -152,7 +152,7 @@ def test_a_file_that_is_no_database_or_lags_behind_is_named(tmp_path: Path) -> N
     (tmp_path / "x.db").write_text("text,label\n" * 100)
     with pytest.raises(ValueError, match=r"^x.db: not a SQLite database: file is not a database"):
         read(source, tmp_path)
-    with pytest.raises(ValidationError, match="one of the two"):
+    with pytest.raises(ValidationError, match="give either `table` or `query`"):
         Sqlite(file=Path("x.db"), columns=["text"], table="said", query="SELECT 1")
 
 
@@ -195,7 +195,7 @@ def test_what_a_dataset_has_not_is_named(saved: Path) -> None:
 def test_a_dataset_of_the_hub_needs_a_revision_and_names_its_hosts() -> None:
     with pytest.raises(ValidationError, match="owner/name needs a `revision`"):
         Dataset(name="owner/name", columns=["text"])
-    with pytest.raises(ValidationError, match="one of the two"):
+    with pytest.raises(ValidationError, match="give either `name`, a dataset on the hub, or `folder`"):
         Dataset(columns=["text"])
     with pytest.raises(ValidationError, match="should match pattern"):
         Dataset(name="owner/name", revision="main", columns=["text"])
