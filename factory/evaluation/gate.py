@@ -75,8 +75,9 @@ def decide_verdict(
     probes: Sequence[Mapping[str, Any]] = (), refused: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The content of gate.json. `scores` holds `tuned` and the baselines; `prompted` names those that only prompt a
-    model; `leaked` counts training rows too close to test rows; `probes` are the forgetting.json of each probe; `refused`
-    says why experts' review of the training rows does not allow to ship. A positive difference always favours tuned.
+    model; `leaked` counts training rows too close to test rows; `probes` are the forgetting.json of each probe;
+    `refused` says why experts' review of the training rows does not allow to ship. A positive difference always
+    favours tuned.
 
     Raises ValueError when tuned or all baselines are absent, or contenders did not score the same rows.
     """

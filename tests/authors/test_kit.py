@@ -100,7 +100,7 @@ def test_an_output_may_change_with_its_version_alone(tmp_path: Path, monkeypatch
 
 
 def test_a_build_that_fails_says_why_in_the_words_of_the_build() -> None:
-    with pytest.raises(AssertionError, match="curator 'loose': keep gave a str where a Decision is wanted"):
+    with pytest.raises(AssertionError, match="curator 'loose': curate yielded a str instead of a Decision"):
         assert_builds(bad.Loose)
 
 

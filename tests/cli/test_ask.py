@@ -44,7 +44,7 @@ def test_a_question_with_its_history_is_answered_in_words(told: dict[str, Any]) 
 
 def test_a_question_without_words_gets_one_clear_line(told: dict[str, Any]) -> None:
     found = handle_request(LoadedSpecialist(told), {"query": " "})
-    assert found["failed"].startswith("query-rewriter: ask something") and found["exit_code"] == 64
+    assert found["failed"].startswith("query-rewriter: query: expected a text") and found["exit_code"] == 64
 
 
 def test_an_answer_is_heard_while_it_is_written(told: dict[str, Any]) -> None:

@@ -144,9 +144,11 @@ def test_each_answer_may_be_a_row_of_one_group(tmp_path: Path) -> None:
     ({"chat": []}, "messages: expected a non-empty list of {role, content}"),
     ({"messages": [{"role": "user", "content": "a"}]}, "messages: no assistant turn with text follows a user turn; "
     "remove"),
-    ({"messages": [{"role": "bot", "content": "a"}]}, "messages: turn 1: missing or unknown role; choose one of system, developer"),
+    ({"messages": [{"role": "bot", "content": "a"}]}, "messages: turn 1: missing or unknown role; choose one of "
+    "system, developer"),
     ({"messages": [{"role": "user", "content": 3}]}, "messages: turn 1: content: expected text, got int"),
-    ({"messages": [{"role": "user", "content": [{"type": "image"}]}]}, "messages: turn 1: content: expected text, got a part of"),
+    ({"messages": [{"role": "user", "content": [{"type": "image"}]}]}, "messages: turn 1: content: expected text, got "
+    "a part of"),
 ])
 def test_a_chat_that_is_none_is_named(tmp_path: Path, record: object, said: str) -> None:
     with pytest.raises((ValueError, InputError)) as caught:

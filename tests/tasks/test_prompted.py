@@ -150,7 +150,7 @@ def test_the_guide_constrains_prompting_too() -> None:
 
 def test_a_guide_that_raises_is_an_error() -> None:
     class Broken(Schooled):
-        def guide(self, row: Row, tables: object) -> Guide:
+        def build_guide(self, row: Row, tables: object) -> Guide:
             return lambda text, ended: 1 / 0 > 0
 
     with pytest.raises(ZeroDivisionError):
@@ -184,7 +184,7 @@ def test_calibration_is_division_by_what_is_said_to_nothing() -> None:
 
 def test_a_text_of_few_is_weighed_not_written() -> None:
     class Told(Moody):
-        answers = "text"
+        output_type = "text"
 
     (answer,) = Prompted(shots=[0, 2]).answer(job(Told(), Talker(str, mood), **MOODS))
     assert answer.output == "glad"
@@ -192,7 +192,7 @@ def test_a_text_of_few_is_weighed_not_written() -> None:
 
 def test_rankings_can_not_be_prompted_for() -> None:
     class Ranks(Shouting):
-        answers = "ranking"
+        output_type = "ranking"
 
     with pytest.raises(ValueError, match="'ranking' answers"):
         list(Prompted().answer(job(Ranks())))
