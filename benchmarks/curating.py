@@ -32,7 +32,7 @@ from factory.text.normalise import normalise
 from factory.text.shingles import compute_jaccard, extract_shingles
 
 CURATORS: tuple[dict[str, Any], ...] = (
-    {"kind": "empty"}, {"kind": "exact"}, {"kind": "near", "threshold": 0.9}, {"kind": "length", "least": 3},
+    {"kind": "empty"}, {"kind": "exact"}, {"kind": "near", "threshold": 0.9}, {"kind": "length", "min": 3},
     {"kind": "characters"}, {"kind": "repetition"}, {"kind": "truncated"}, {"kind": "language", "scripts": ["latin"]},
     {"kind": "conflicts"}, {"kind": "pii"},
 )

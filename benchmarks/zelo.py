@@ -51,7 +51,7 @@ SPEC = """\
 # Made by benchmarks/zelo.py: a reranker trained on targets that zELO fits to a noisy judge's comparisons.
 apiVersion: factory/v1
 name: cranfield-zelo
-task: {{kind: reranker, candidates_each: {each}}}
+task: {{kind: reranker, top_k: {each}}}
 models: {{student: "{student}"}}
 data:
   sources: [{{kind: retrieval, corpus: corpus.jsonl, queries: queries.jsonl, qrels: qrels.jsonl}}]
@@ -121,7 +121,7 @@ def prepare_inputs(settings: Settings) -> tuple[list[Row], dict[str, Row], Base]
     documents = {row.id: row for row in source_rows if row.table}
     cache_file = settings.work / f"rows-{settings.each}.jsonl"
     if not cache_file.exists():
-        task = Reranker(candidates_each=settings.each)
+        task = Reranker(top_k=settings.each)
         job = RowsJob(
             7, NoOpReporter(), settings.data, {"documents": documents}, lambda: TRANSFORMERS_KIT, base=base, task=task,
             rows=[row for row in source_rows if not row.table],
@@ -201,7 +201,7 @@ def train_and_score(
             (folder / part).mkdir(parents=True, exist_ok=True)
         common: dict[str, Any] = {
             "seed": seed, "report": NoOpReporter(), "root": settings.data, "tables": {"documents": documents},
-            "kit_loader": lambda: TRANSFORMERS_KIT, "base": base, "task": Reranker(candidates_each=settings.each),
+            "kit_loader": lambda: TRANSFORMERS_KIT, "base": base, "task": Reranker(top_k=settings.each),
         }
         train = TrainingArgs(epochs=settings.epochs, batch_size=settings.batch, learning_rate=settings.rate, seed=seed)
         objective.fit(FitJob(**common, rows=rows, validation=[], adapter=Adapter(), train=train,

@@ -70,7 +70,7 @@ class Curator(Plugin):
     """
 
     role = "curator"
-    columns: ClassVar[Columns] = ()
+    columns: ClassVar[Columns]  # without a value: a subclass may make it a field
     share_metric: ClassVar[str] = ""
 
     def curate(self, job: RowsJob) -> Iterator[Decision]:

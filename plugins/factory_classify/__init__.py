@@ -5,7 +5,7 @@ from factory.api import Plugin, hookimpl
 
 @hookimpl
 def factory_plugins() -> list[type[Plugin]]:
-    """All that a classifier brings."""
+    """Return the plugins of this package."""
     from factory_classify.classification_metrics import ClassificationMetrics as Metrics
     from factory_classify.classification_objective import ClassificationObjective
     from factory_classify.embedding_baselines import Centroid, Knn

@@ -1,8 +1,7 @@
-"""What is settled when a fit is over, on validation rows: how much of it is kept, its temperature, when to abstain.
+"""After training, on validation rows: weight interpolation (WiSE-FT), temperature scaling, abstention threshold.
 
-A model half way between where it started and where training took it errs less on texts unlike those it learned from
-(WiSE-FT, Wortsman et al. 2022). With low-rank updates and a head that starts from centroids, half way is a number by
-which B is multiplied, and a mean of two heads.
+Weights between those before and after training are more accurate on texts unlike the training rows (Wortsman et al.
+2022). With low-rank updates and a head initialised from centroids, interpolation scales B and averages two heads.
 """
 
 from __future__ import annotations
@@ -32,89 +31,91 @@ if TYPE_CHECKING:
 ADAPTER_WEIGHTS_FILE = "adapter_model.safetensors"
 PEFT_NAME_PREFIX = "base_model.model."
 
-LogitsReader = Callable[[Encoder], "Numbers"]
+LogitsFunction = Callable[[Encoder], "Numbers"]
 
 
 def tune_after_training(
-    job: FitJob, start: Mapping[str, Tensor], labels: int, right: Sequence[int], read: LogitsReader,
+    job: FitJob, start: Mapping[str, Tensor], labels: int, right: Sequence[int], compute_logits: LogitsFunction,
     shares: Sequence[float],
-    wanted: float,
+    target_accuracy: float,
 ) -> dict[str, Any]:
-    """Rewrite the adapter in `job.out`, and say what was chosen.
+    """Rewrite the adapter in `job.out`, and return what was chosen.
 
-    `start` is the head before training, by parameter; `right` the places of the validation rows' labels, -1 for one
-    that training lacks; `read` gives the logits (rows, labels) of the validation rows. Of the `shares` of the training
-    that may be kept the one with the least negative log-likelihood, each at its own temperature, is taken.
+    `start` has the parameters of the head before training, `right` the label indices of the validation rows (-1 for a
+    label without training rows); `compute_logits` returns their logits (rows, labels). Of the interpolation weights in
+    `shares`, the one with the lowest negative log-likelihood, each at its own temperature, is taken.
     """
     import numpy as np
 
     known = np.array(right) >= 0
     if not known.all():
-        job.report.note(f"{(~known).sum()} validation rows have labels that no training row has", warning=True)
+        job.report.note(f"{(~known).sum()} validation rows have labels without training rows", warning=True)
     if not known.any():
-        job.report.note("no validation rows: the probabilities stay as they are learned", warning=True)
+        job.report.note("no validation rows: the probabilities are not calibrated", warning=True)
         return {}
-    targets, learned, tried = np.array(right)[known], _load_adapter_tensors(job.out), {}
+    targets, trained, trials = np.array(right)[known], _load_adapter_tensors(job.out), {}
     for share in shares:
-        _save_adapter_tensors(job.out, _interpolate_weights(learned, start, share))
-        logits = read(job.kit.load_encoder(job.base, job.out, labels=labels))[known]
+        _save_adapter_tensors(job.out, _interpolate_weights(trained, start, share))
+        logits = compute_logits(job.kit.load_encoder(job.base, job.out, labels=labels))[known]
         temperature = fit_temperature(logits, targets)
-        tried[share] = (compute_nll(logits / temperature, targets), temperature, logits)
-    share = min(tried, key=lambda one: (round(tried[one][0], 4), one))
-    _, temperature, logits = tried[share]
-    _save_adapter_tensors(job.out, _fold_temperature(_interpolate_weights(learned, start, share), temperature))
-    facts = {"kept": share, "tried": {f"{one:g}": round(value[0], 4) for one, value in tried.items()}}
-    return {**facts, **_report_calibration(job, logits, targets, temperature, wanted)}
+        trials[share] = (compute_nll(logits / temperature, targets), temperature, logits)
+    share = min(trials, key=lambda candidate: (round(trials[candidate][0], 4), candidate))
+    _, temperature, logits = trials[share]
+    _save_adapter_tensors(job.out, _fold_temperature(_interpolate_weights(trained, start, share), temperature))
+    record = {"kept": share, "tried": {f"{candidate:g}": round(value[0], 4) for candidate, value in trials.items()}}
+    return {**record, **_report_calibration(job, logits, targets, temperature, target_accuracy)}
 
 
 def _report_calibration(
-    job: FitJob, logits: Numbers, right: NDArray[np.int64], temperature: float, wanted: float
+    job: FitJob, logits: Numbers, right: NDArray[np.int64], temperature: float, target_accuracy: float
 ) -> dict[str, Any]:
-    """The facts of the temperature and of the threshold below which to abstain, also as a note."""
+    """Return temperature, calibration and abstention threshold, and note them."""
     before, after = _measure_calibration(logits, right), _measure_calibration(logits / temperature, right)
-    least, coverage = find_abstention_threshold(*compute_confidences(logits / temperature, right), wanted)
+    threshold, coverage = find_abstention_threshold(*compute_confidences(logits / temperature, right), target_accuracy)
     job.report.note(
-        f"temperature {temperature:.3f}: calibration error {before['ece']:.3f} to {after['ece']:.3f} on {len(right)} "
-        f"validation rows; abstaining below {least:.2f} answers {coverage:.0%} of them, at {wanted:.0%} accuracy"
+        f"temperature {temperature:.3f}: calibration error (ECE) {before['ece']:.3f} to {after['ece']:.3f} on "
+        f"{len(right)} validation rows; abstaining below {threshold:.2f} answers {coverage:.0%} of them at "
+        f"{target_accuracy:.0%} accuracy"
     )
     return {
         "temperature": round(temperature, 4), "validation": {"rows": len(right), "before": before, "after": after},
-        "abstain": {"wanted": wanted, "below": round(least, 4), "coverage": round(coverage, 4)},
+        "abstain": {"wanted": target_accuracy, "below": round(threshold, 4), "coverage": round(coverage, 4)},
     }
 
 
 def _measure_calibration(logits: Numbers, right: NDArray[np.int64]) -> dict[str, float]:
-    sure, hits = compute_confidences(logits, right)
-    error = compute_ece(list(split_equal_mass_bins(sure, hits)))
+    confidences, hits = compute_confidences(logits, right)
+    error = compute_ece(list(split_equal_mass_bins(confidences, hits)))
     return {"accuracy": round(sum(hits) / len(hits), 4), "nll": round(compute_nll(logits, right), 4),
             "ece": round(error, 4)}
 
 
-def _interpolate_weights(learned: Mapping[str, Tensor], start: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
-    """So much of the way from the start: each update times the share, each head between its two ends."""
-    kept = {}
-    for name, value in learned.items():
+def _interpolate_weights(trained: Mapping[str, Tensor], start: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
+    """Interpolate between the weights before (share 0) and after training (share 1)."""
+    weights = {}
+    for name, value in trained.items():
         before = start.get(name.removeprefix(PEFT_NAME_PREFIX))
         if before is not None:
-            kept[name] = (1 - share) * before + share * value
+            weights[name] = (1 - share) * before + share * value
         else:
-            kept[name] = value * share if name.endswith(".lora_B.weight") else value
-    return kept
+            # A LoRA update is B @ A, and zero before training: scaling B alone scales the update.
+            weights[name] = value * share if name.endswith(".lora_B.weight") else value
+    return weights
 
 
-def _fold_temperature(saved: Mapping[str, Tensor], temperature: float) -> dict[str, Tensor]:
-    """The head's last layer divided by a temperature: every library then gives calibrated probabilities."""
-    heads = [name.rpartition(".")[0] for name, value in saved.items()
+def _fold_temperature(tensors: Mapping[str, Tensor], temperature: float) -> dict[str, Tensor]:
+    """Divide the last layer of the head by a temperature, so that every library returns calibrated probabilities."""
+    heads = [name.rpartition(".")[0] for name, value in tensors.items()
              if f".{head_init.CLASSIFIER_MODULE}." in name and value.dim() == 2]
     last = {f"{heads[-1]}.weight", f"{heads[-1]}.bias"}
-    return {name: value / temperature if name in last else value for name, value in saved.items()}
+    return {name: value / temperature if name in last else value for name, value in tensors.items()}
 
 
 def _load_adapter_tensors(adapter: Path) -> dict[str, Tensor]:
     from safetensors.torch import load_file
 
-    saved: dict[str, Tensor] = load_file(adapter / ADAPTER_WEIGHTS_FILE)
-    return saved
+    tensors: dict[str, Tensor] = load_file(adapter / ADAPTER_WEIGHTS_FILE)
+    return tensors
 
 
 def _save_adapter_tensors(adapter: Path, tensors: dict[str, Tensor]) -> None:

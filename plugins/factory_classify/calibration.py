@@ -1,7 +1,7 @@
-"""How far probabilities can be believed: a temperature fitted on validation rows, and numbers that say how well.
+"""Calibration of probabilities: temperature scaling, expected calibration error (ECE), abstention threshold.
 
-Temperature scaling and ECE: Guo et al. 2017, "On Calibration of Modern Neural Networks"; equal-mass bins: Nguyen and
-O'Connor 2015, which no empty bin can flatter.
+Temperature scaling and ECE: Guo et al. 2017, "On Calibration of Modern Neural Networks"; equal-mass bins, which are
+never empty: Nguyen and O'Connor 2015.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 BIN_COUNT = 15
 MAX_LOG_TEMPERATURE = 3.0
-"""A temperature is looked for between e^-3 and e^3."""
+"""Temperatures are searched between e^-3 and e^3."""
 
 
 @dataclass(frozen=True, slots=True)
 class CalibrationBin:
-    """Answers of like confidence: the means of how sure they were and of how often they were right."""
+    """Answers of similar confidence: their mean confidence, accuracy and number."""
 
     confidence: float
     accuracy: float
@@ -34,22 +34,22 @@ class CalibrationBin:
 
 
 def fit_temperature(logits: Numbers, right: Whole) -> float:
-    """The number by which logits (rows, labels) are divided for the least negative log-likelihood of the right ones."""
+    """Return the temperature of logits (rows, labels) that minimises the negative log-likelihood."""
     from math import exp
 
     from scipy.optimize import minimize_scalar
 
-    def loss(power: float) -> float:
+    def compute_loss(power: float) -> float:
         return compute_nll(logits / exp(power), right)
 
-    found = minimize_scalar(
-        loss, bounds=(-MAX_LOG_TEMPERATURE, MAX_LOG_TEMPERATURE), method="bounded", options={"xatol": 1e-4}
+    minimum = minimize_scalar(
+        compute_loss, bounds=(-MAX_LOG_TEMPERATURE, MAX_LOG_TEMPERATURE), method="bounded", options={"xatol": 1e-4}
     )
-    return float(exp(found.x))
+    return float(exp(minimum.x))
 
 
 def compute_nll(logits: Numbers, right: Whole) -> float:
-    """The mean negative log-likelihood of the right labels."""
+    """Return the mean negative log-likelihood of the right labels."""
     import numpy as np
 
     shifted = logits - logits.max(axis=1, keepdims=True)
@@ -58,7 +58,7 @@ def compute_nll(logits: Numbers, right: Whole) -> float:
 
 
 def compute_confidences(logits: Numbers, right: Whole) -> tuple[list[float], list[bool]]:
-    """How sure the best label of each row is, and whether it is the right one."""
+    """Return the probability of the best label of each row, and whether it is the right one."""
     probabilities = compute_softmax(logits)
     return probabilities.max(axis=1).tolist(), (probabilities.argmax(axis=1) == right).tolist()
 
@@ -66,33 +66,34 @@ def compute_confidences(logits: Numbers, right: Whole) -> tuple[list[float], lis
 def split_equal_mass_bins(
     confidences: Sequence[float], hits: Sequence[bool], count: int = BIN_COUNT
 ) -> Iterator[CalibrationBin]:
-    """Bins of equally many answers, the least sure first; fewer answers than bins make a bin each."""
+    """Yield bins of equally many answers, the least confident first; at most one bin per answer."""
     order = sorted(range(len(hits)), key=lambda i: (confidences[i], hits[i]))
     count = min(count, len(order))
     for number in range(count):
-        mine = order[number * len(order) // count : (number + 1) * len(order) // count]
-        sure, right = sum(confidences[i] for i in mine), sum(hits[i] for i in mine)
-        yield CalibrationBin(sure / len(mine), right / len(mine), len(mine))
+        members = order[number * len(order) // count : (number + 1) * len(order) // count]
+        confidence, correct = sum(confidences[i] for i in members), sum(hits[i] for i in members)
+        yield CalibrationBin(confidence / len(members), correct / len(members), len(members))
 
 
-def compute_ece(found: Sequence[CalibrationBin]) -> float:
-    """Expected calibration error: the mean distance of confidence and accuracy over the bins, by their size."""
-    total = sum(one.n for one in found)
-    return sum(one.n * abs(one.confidence - one.accuracy) for one in found) / total if total else 0.0
+def compute_ece(bins: Sequence[CalibrationBin]) -> float:
+    """Return the expected calibration error: the mean |confidence - accuracy| of the bins, weighted by size."""
+    total = sum(b.n for b in bins)
+    return sum(b.n * abs(b.confidence - b.accuracy) for b in bins) / total if total else 0.0
 
 
 def find_abstention_threshold(
     confidences: Sequence[float], hits: Sequence[bool], accuracy: float
 ) -> tuple[float, float]:
-    """The least confidence such that answers at least so sure are right that often, and the share that is so sure.
+    """Return the lowest confidence threshold with this accuracy above it, and the share of answers above it (coverage).
 
-    (1.0, 0.0) when no threshold is enough: then it would always abstain.
+    Returns (1.0, 0.0), which always abstains, if no threshold reaches the accuracy.
     """
     order = sorted(range(len(hits)), key=lambda i: -confidences[i])
-    found, right = (1.0, 0.0), 0
+    best, correct = (1.0, 0.0), 0
     for count, index in enumerate(order, 1):
-        right += hits[index]
-        more = count < len(order) and confidences[order[count]] == confidences[index]
-        if not more and right / count >= accuracy:
-            found = (confidences[index], count / len(order))
-    return found
+        correct += hits[index]
+        # A threshold cannot separate answers of equal confidence: only the last of them is a candidate.
+        has_equal = count < len(order) and confidences[order[count]] == confidences[index]
+        if not has_equal and correct / count >= accuracy:
+            best = (confidences[index], count / len(order))
+    return best

@@ -1,4 +1,4 @@
-"""An encoder with a head: a text is read once, and every label gets a calibrated probability."""
+"""Training objective of classifiers: an encoder with a classification head and calibrated probabilities."""
 
 from __future__ import annotations
 
@@ -38,19 +38,18 @@ LabelledTokens = tuple[list[int], int]
 
 @dataclass(frozen=True, slots=True)
 class ClassificationBatch:
-    """The texts of a batch, packed by the kit, and the places of their labels."""
+    """Packed texts of a batch, and the indices of their labels."""
 
     packed: Any
     labels: Tensor
 
 
 class ClassificationObjective(Objective):
-    """Cross-entropy over the labels of the training rows, by a head that starts from their centroids.
+    """Cross-entropy over the labels of the training rows, with a head initialised from their centroids.
 
-    Validation rows then choose how much of the training is kept (Wortsman et al. 2022), and a temperature (Guo et al.
-    2017), which is folded into the head. Untuned, which has no head, the
-    base answers by the cosine of a text and the names of the labels that the rows have. Loads as transformers'
-    AutoModelForSequenceClassification.
+    Validation rows then select the weight interpolation (Wortsman et al. 2022) and a temperature (Guo et al. 2017),
+    which is folded into the head. The untuned base, which has no head, answers by the cosine of a text and the label
+    names. Loads as transformers' AutoModelForSequenceClassification.
     """
 
     kind = "classification"
@@ -58,21 +57,21 @@ class ClassificationObjective(Objective):
     output_type = "labels"
     loader_class = "transformers:AutoModelForSequenceClassification"
 
-    max_length: int = Field(128, ge=8, le=8192, description="tokens of a text that are read")
+    max_length: int = Field(128, ge=8, le=8192, description="longest text in tokens; the rest is truncated")
     pooling: Literal["mean", "first"] = Field(
-        "mean", description="the head reads the mean of all tokens, as sentence encoders are trained; or first, what "
-        "the base has there, adapted like any layer"
+        "mean", description="input of the head: the mean of all tokens, as in sentence encoders, or the first token"
     )
-    label_smoothing: Fraction = Field(0.0, description="share of each label's weight that goes to all labels alike")
-    class_weights: Literal["none", "balanced"] = Field("none", description="balanced: rare labels weigh more")
-    kept: list[Fraction] = Field(
-        [0.4, 0.5, 0.6, 0.7, 0.85, 1.0], min_length=1, description="shares of the training to try; validation picks"
+    label_smoothing: Fraction = Field(0.0, description="share of the target probability spread evenly over all labels")
+    class_weights: Literal["none", "balanced"] = Field("none", description="`balanced`: weights by inverse frequency")
+    interpolation: list[Fraction] = Field(
+        [0.4, 0.5, 0.6, 0.7, 0.85, 1.0], min_length=1,
+        description="WiSE-FT weights to try, 1 for the trained model alone; selected on validation rows",
     )
-    wanted: Fraction = Field(0.95, description="accuracy on validation rows at which the threshold to abstain is set")
+    target_accuracy: Fraction = Field(0.95, description="validation accuracy that sets the abstention threshold")
 
     @property
     def modules_to_save(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
-        """The modules that are saved whole."""
+        """Modules saved in full beside the adapter."""
         return (
             head_init.CLASSIFIER_MODULE, head_init.POOLER_MODULE
         ) if self.pooling == "mean" else (head_init.CLASSIFIER_MODULE,)
@@ -81,14 +80,14 @@ class ClassificationObjective(Objective):
         texts = render_row_texts(job.task, job.rows)
         for row, ids in zip(job.rows, job.kit.load_encoder(job.base).tokenize_texts(texts, 10**6), strict=True):
             if len(ids) > self.max_length:
-                yield Finding("truncated", row.id, f"it has {len(ids)} tokens, {self.max_length} are read")
+                yield Finding("truncated", row.id, f"{len(ids)} tokens exceed max_length ({self.max_length})")
 
     def fit(self, job: FitJob) -> TrainResult:
         import torch
 
         kit, labels = job.kit, job.task.list_choices(job.rows)
         if len(labels) < 2:
-            raise ValueError(f"the training rows have {len(labels)} label; a classifier needs two")
+            raise ValueError(f"the training rows have {len(labels)} distinct labels; a classifier needs at least 2")
         plain = kit.load_encoder(job.base)
         ids = plain.tokenize_texts(render_row_texts(job.task, job.rows), self.max_length)
         right = find_label_indices(job.task, job.rows, labels)
@@ -103,12 +102,12 @@ class ClassificationObjective(Objective):
             task_type="SEQ_CLS",
         )
         texts, known = render_row_texts(job.task, job.validation), find_label_indices(job.task, job.validation, labels)
-        found = tune_after_training(
+        tuning = tune_after_training(
             job, start, len(labels), known, lambda encoder: self._compute_text_logits(encoder, texts),
-            sorted(self.kept), self.wanted
+            sorted(self.interpolation), self.target_accuracy
         )
-        write_label_config(job.base.folder, labels, job.out, found.get("abstain", {}).get("below"))
-        return replace(result, facts={**result.facts, "labels": len(labels), **found})
+        write_label_config(job.base.folder, labels, job.out, tuning.get("abstain", {}).get("below"))
+        return replace(result, facts={**result.facts, "labels": len(labels), **tuning})
 
     def _build_classification_loss(self, kit: Kit, right: Sequence[int]) -> Callable[
         [nn.Module, ClassificationBatch], Tensor
@@ -119,13 +118,13 @@ class ClassificationObjective(Objective):
         if self.class_weights == "balanced":
             weights = torch.tensor([len(right) / (len(counts) * counts[place]) for place in range(len(counts))])
 
-        def value(model: nn.Module, batch: ClassificationBatch) -> Tensor:
+        def compute_loss(model: nn.Module, batch: ClassificationBatch) -> Tensor:
             return torch.nn.functional.cross_entropy(
                 kit.compute_head_logits(model, batch.packed), batch.labels, weights,
                 label_smoothing=self.label_smoothing
             )
 
-        return value
+        return compute_loss
 
     def _compute_text_logits(self, encoder: Encoder, texts: Sequence[str], report: Any = None) -> Any:
         ids = encoder.tokenize_texts(texts, self.max_length)
@@ -141,16 +140,17 @@ class ClassificationObjective(Objective):
             labels = read_bundle_labels(job.adapter)
             encoder = job.kit.load_encoder(job.base, job.adapter, labels=len(labels))
             answers = compute_softmax(self._compute_text_logits(encoder, texts, job.report)).tolist()
-        yield from (build_label_answer(row.id, labels, each) for row, each in zip(job.rows, answers, strict=True))
+        for row, probabilities in zip(job.rows, answers, strict=True):
+            yield build_label_answer(row.id, labels, probabilities)
 
     def export_files(self, job: ModelJob, bundle: Path) -> None:
         if job.adapter is None:
-            raise ValueError("a bundle without an adapter has no labels")
+            raise ValueError("a bundle of a classifier needs an adapter")
         (bundle / LABEL_CONFIG_PATH).parent.mkdir()
         shutil.copyfile(job.adapter / LABEL_CONFIG_PATH, bundle / LABEL_CONFIG_PATH)
 
     def generate_reference_answers(self, job: ModelJob) -> ReferenceAnswers:
-        """The base by itself has no head in the plain library: it gives every label of the rows the same."""
+        """Return the answers of plain transformers; without an adapter there is no head, and all labels are equal."""
         texts, answers = render_row_texts(job.task, job.rows), []
         if job.adapter is None:
             labels = job.task.list_choices(job.rows)
@@ -160,21 +160,20 @@ class ClassificationObjective(Objective):
             )
         model, tokenizer = load_classifier(job.adapter)
         for row, text in zip(job.rows, texts, strict=True):
-            asked = tokenizer(text, truncation=True, max_length=self.max_length, return_tensors="pt")
-            shares = model(**asked).logits[0].detach().softmax(-1).tolist()
-            answers.append(
-                build_label_answer(row.id, [model.config.id2label[place] for place in range(len(shares))], shares)
-            )
+            inputs = tokenizer(text, truncation=True, max_length=self.max_length, return_tensors="pt")
+            probabilities = model(**inputs).logits[0].detach().softmax(-1).tolist()
+            names = [model.config.id2label[index] for index in range(len(probabilities))]
+            answers.append(build_label_answer(row.id, names, probabilities))
         adapted = sum(1 for module in model.modules() if hasattr(module, "lora_A"))
         return ReferenceAnswers(tuple(answers), adapted, self.loader_class)
 
 
 def build_classification_collator(kit: Kit) -> Callable[[list[LabelledTokens]], ClassificationBatch]:
-    """A collator over tokenised texts with the places of their labels."""
+    """Return a collator of (token ids, label index)."""
 
-    def batch(rows: list[LabelledTokens]) -> ClassificationBatch:
+    def collate(rows: list[LabelledTokens]) -> ClassificationBatch:
         import torch
 
         return ClassificationBatch(kit.pack_batch([ids for ids, _ in rows]), torch.tensor([label for _, label in rows]))
 
-    return batch
+    return collate

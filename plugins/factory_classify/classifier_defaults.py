@@ -1,4 +1,4 @@
-"""What a classifier's spec says when it says nothing, and its profiles."""
+"""Default spec of classifiers, and its profiles."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 CLASSIFIER_DEFAULTS: dict[str, Any] = {
     "objective": "classification",
-    "data": {"curate": [{"kind": "exact", "on": ["text", "label"]}], "split": {"stratify": "label"}},
+    "data": {"curate": [{"kind": "exact", "columns": ["text", "label"]}], "split": {"stratify": "label"}},
     "contenders": ["tuned", "centroid", "knn", "tfidf", "majority"],
     "evaluate": ["classification"],
     "targets": ["peft"],
@@ -20,4 +20,4 @@ CLASSIFIER_PROFILES: dict[str, dict[str, Any]] = {
         "gate": {"resamples": 2000},
     },
 }
-"""`smoke` shows that a spec runs to its end; its verdict means nothing."""
+"""`smoke` checks that a spec runs from start to end; its verdict is meaningless."""

@@ -1,9 +1,9 @@
-"""The head of a classifier: where it starts, so that little is left to learn.
+"""Initialisation of a classification head, so that little is left to learn.
 
-BERT's head reads the first token through a pooler, a sentence encoder was trained on the mean of all tokens. The
-pooler starts as the linear map that best turns the first into the second, on the training texts; the last layer as
-the labels' centroids there. An all-MiniLM-L6-v2 so started is right on 79 % of BANKING77 with ten texts a label,
-before any training; a fresh head needs most of the training to get there.
+BERT's head reads the first token through a pooler, while sentence encoders are trained on the mean of all tokens. The
+pooler is initialised as the linear map from the first token to the mean, fitted on the training texts, and the last
+layer with the centroids of the labels. An all-MiniLM-L6-v2 initialised in this way has an accuracy of 79 % on BANKING77
+with ten texts per label before any training; a random head needs most of the training to reach it.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 CLASSIFIER_MODULE = "classifier"
 POOLER_MODULE = "pooler"
 POOLED_NORM = 8.0
-"""Length of a pooled mean: its components stay where tanh is nearly a line."""
+"""Norm of a pooled mean: keeps its components where tanh is almost linear."""
 CENTROID_NORM = 4.0
-"""Length of a centroid in the head: the first steps are neither blind nor too sure."""
+"""Norm of a centroid in the head: the initial probabilities are neither flat nor overconfident."""
 RIDGE = 1e-4
 MAX_INIT_TOKENS = 250_000
-"""Tokens of texts to start from: a linear map of 400 × 400 and some centroids need no more."""
+"""Tokens of texts for initialisation: enough for a 400 × 400 linear map and the centroids."""
 
 TokenIdLists = Sequence[Sequence[int]]
 
@@ -34,33 +34,33 @@ def initialise_head(
     model: nn.Module, plain: Encoder, headed: Encoder, ids: TokenIdLists, labels: Tensor, *, mean: bool,
     report: Reporter | None = None,
 ) -> None:
-    """Set the head of `model` by the training texts. `plain` is the base alone, `headed` one with a head to try on."""
+    """Initialise the head of `model` from training texts; `plain` is the base, `headed` one with a scratch head."""
     chosen = sample_texts_by_label(ids, labels.tolist())
     ids, labels = [ids[row] for row in chosen], labels[chosen]
     if mean and _find_pooler(model) is not None:
         weight, bias = _fit_first_to_mean(plain.compute_token_vectors(ids, report))
-        for one in (model, headed.model):
-            _assign_linear(_find_pooler(one), weight, bias)
+        for target in (model, headed.model):
+            _assign_linear(_find_pooler(target), weight, bias)
     weight, bias = _compute_centroid_head(_compute_head_inputs(headed, ids, report), labels)
     _assign_linear(_find_last_linear(model), weight, bias)
 
 
-def sample_texts_by_label(ids: TokenIdLists, labels: Sequence[int], enough: int = MAX_INIT_TOKENS) -> list[int]:
-    """The texts to start from, in order: all; or where they have too many tokens, every k-th of each label."""
-    step, places = -(-sum(map(len, ids)) // enough), defaultdict[int, list[int]](list)
+def sample_texts_by_label(ids: TokenIdLists, labels: Sequence[int], max_tokens: int = MAX_INIT_TOKENS) -> list[int]:
+    """Return the indices of the texts to use: all, or every k-th of each label if they have too many tokens."""
+    step, places = -(-sum(map(len, ids)) // max_tokens), defaultdict[int, list[int]](list)
     for row, label in enumerate(labels):
         places[label].append(row)
     return sorted(row for rows in places.values() for row in rows[::step])
 
 
 def copy_head_parameters(model: nn.Module, heads: Sequence[str]) -> dict[str, Tensor]:
-    """The parameters of these heads, by name, as they are now."""
-    named = model.named_parameters()
-    return {name: value.detach().clone() for name, value in named if set(name.split(".")) & set(heads)}
+    """Return a copy of the parameters of these modules, by name."""
+    parameters = model.named_parameters()
+    return {name: value.detach().clone() for name, value in parameters if set(name.split(".")) & set(heads)}
 
 
 def _fit_first_to_mean(vectors: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Weight and bias of the ridge regression from each text's first token to the direction of its mean."""
+    """Fit a ridge regression from the first token of a text to its normalised mean; return weight and bias."""
     import torch
     from torch.nn.functional import normalize
 
@@ -69,8 +69,8 @@ def _fit_first_to_mean(vectors: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     inputs = torch.cat([first, torch.ones(len(first), 1, dtype=first.dtype)], dim=1)
     gram = inputs.T @ inputs
     gram += RIDGE * len(first) * torch.eye(len(gram), dtype=gram.dtype)
-    found = torch.linalg.solve(gram, inputs.T @ mean).float()
-    return found[:-1].T.contiguous(), found[-1].contiguous()
+    solution = torch.linalg.solve(gram, inputs.T @ mean).float()
+    return solution[:-1].T.contiguous(), solution[-1].contiguous()
 
 
 def _compute_centroid_head(read: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -86,13 +86,14 @@ def _compute_centroid_head(read: Tensor, labels: Tensor) -> tuple[Tensor, Tensor
 
 
 def _compute_head_inputs(headed: Encoder, ids: TokenIdLists, report: Reporter | None) -> Tensor:
-    """What the last layer reads of each text: (texts, width)."""
+    """Return the inputs of the last layer for each text, (texts, width)."""
     from torch.nn import Identity
 
     last = _find_last_linear(headed.model)
     name = next(name for name, module in headed.model.named_modules() if module is last)
     parent, _, leaf = name.rpartition(".")
     owner = headed.model.get_submodule(parent)
+    # Replace the last layer for a moment, so that the logits are its inputs.
     setattr(owner, leaf, Identity())
     try:
         return headed.compute_pair_logits([(list(text), [0] * len(text)) for text in ids], report)
@@ -101,14 +102,14 @@ def _compute_head_inputs(headed: Encoder, ids: TokenIdLists, report: Reporter | 
 
 
 def _find_last_linear(model: nn.Module) -> Any:
-    """The last linear layer of the head."""
+    """Return the last linear layer of the head."""
     from torch.nn import Linear
 
     return [module for module in model.get_submodule(CLASSIFIER_MODULE).modules() if isinstance(module, Linear)][-1]
 
 
 def _find_pooler(model: nn.Module) -> Any:
-    """The linear layer between the first token and the head, where there is one."""
+    """Return the linear layer between the first token and the head, or None."""
     body: Any = model.base_model
     return getattr(getattr(body, POOLER_MODULE, None), "dense", None)
 

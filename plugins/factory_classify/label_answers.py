@@ -1,4 +1,4 @@
-"""Answers of the form `labels`: label → probability. What all who give or read them share."""
+"""Answers of the output type `labels`: mappings of label to probability."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ if TYPE_CHECKING:
     Numbers = NDArray[np.float64]
 
 PROBABILITY_DIGITS = 6
-"""Of a probability in an answer: more would show the last bits of a sum, which differ between machines."""
+"""Digits of probabilities in answers; more would expose the last bits of sums, which differ between machines."""
 
 
 def build_label_answer(row: str, labels: Sequence[str], probabilities: Sequence[float]) -> Answer:
-    """An answer out of the probabilities of all labels, in their order."""
+    """Build an answer from the probabilities of all labels, in their order."""
     return Answer(
         row, {label: round(float(p), PROBABILITY_DIGITS) for label, p in zip(labels, probabilities, strict=True)}
     )
 
 
 def pick_best_label(answer: Answer) -> tuple[str, float]:
-    """The likeliest label and its probability; of equals the first by name."""
+    """Return the most probable label and its probability; of equals, the first by name."""
     output: Mapping[str, float] = answer.output
     label = min(output, key=lambda name: (-output[name], name))
     return label, output[label]
 
 
 def compute_softmax(logits: Numbers) -> Numbers:
-    """Rows of logits to rows of probabilities."""
+    """Convert logits (rows, labels) to probabilities."""
     import numpy as np
 
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    found: Numbers = powers / powers.sum(axis=1, keepdims=True)
-    return found
+    probabilities: Numbers = powers / powers.sum(axis=1, keepdims=True)
+    return probabilities

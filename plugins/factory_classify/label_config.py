@@ -1,4 +1,4 @@
-"""The config of a classifier's bundle: PEFT's own has no place for labels, so they go where transformers reads them."""
+"""Model config with the labels of a classifier: PEFT's config has no field for them, transformers' has."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 LABEL_CONFIG_PATH = "labels/config.json"
-"""In a folder of its own: beside an adapter, a config makes transformers take the folder for a whole model."""
+"""In its own folder: with a config beside an adapter, transformers would load the folder as a full model."""
 
 
 def write_label_config(base: Path, labels: Sequence[str], folder: Path, abstain_below: float | None = None) -> None:
@@ -25,13 +25,13 @@ def write_label_config(base: Path, labels: Sequence[str], folder: Path, abstain_
 
 
 def read_bundle_labels(folder: Path) -> tuple[str, ...]:
-    """The labels of a fit, or of a bundle, in the order of the head's outputs."""
-    named: dict[str, str] = json.loads((folder / LABEL_CONFIG_PATH).read_text())["id2label"]
-    return tuple(named[str(place)] for place in range(len(named)))
+    """Return the labels of an artifact or bundle, in the order of the head's outputs."""
+    id2label: dict[str, str] = json.loads((folder / LABEL_CONFIG_PATH).read_text())["id2label"]
+    return tuple(id2label[str(place)] for place in range(len(id2label)))
 
 
 def load_classifier(bundle: Path) -> tuple[Any, Any]:
-    """Model and tokenizer, as the bundle's README says."""
+    """Load model and tokenizer, as documented in the bundle's README."""
     from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
     config = AutoConfig.from_pretrained((bundle / LABEL_CONFIG_PATH).parent)

@@ -1,4 +1,4 @@
-"""The classifier: says which of a few labels a text belongs to, and how sure it is."""
+"""The classifier task: labels of texts, with probabilities."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ LONGEST_SLICE = "more than 30 words"
 
 
 class Classifier(Task):
-    """Gives every label a probability. The labels are those of the training rows, as they are written there."""
+    """Assigns a probability to every label. The labels are those of the training rows."""
 
     kind = "classifier"
     columns = ("text", "label")
     output_type = "labels"
     text_column = "text"
 
-    text_template: str = Field("{text}", description="a text as the model reads it, over the row's columns")
-    instruction: str = Field(CLASSIFIER_INSTRUCTION, description="the system message for a model that is prompted")
-    few: int = Field(8, ge=1, description="a label of fewer training rows is named by the audit")
-    abstain_below: Fraction = Field(0.0, description="`try` abstains when the best label is less probable; 0 for never")
+    text_template: str = Field("{text}", description="template of the model input, over the columns of a row")
+    instruction: str = Field(CLASSIFIER_INSTRUCTION, description="system message for prompted models")
+    min_label_rows: int = Field(8, ge=1, description="labels with fewer training rows are reported as rare")
+    abstain_below: Fraction = Field(0.0, description="best probability below which `try` abstains; 0 for never")
 
     @classmethod
     def get_defaults(cls) -> dict[str, Any]:
@@ -44,7 +44,7 @@ class Classifier(Task):
         return {"text": template, "system": self.instruction, "prompt": template, "target": "{label}"}
 
     def list_choices(self, rows: Sequence[Row]) -> tuple[str, ...]:
-        """The labels of these rows, sorted."""
+        """Return the labels of these rows, sorted."""
         return tuple(sorted({self.render_target(row) for row in rows}))
 
     def audit(self, job: RowsJob) -> Iterator[Finding]:
@@ -57,28 +57,30 @@ class Classifier(Task):
             empty = [name for name, value in (("text", text), ("label", label)) if not value.strip()]
             others = sorted(labels[normalise(text)] - {label})
             if empty:
-                yield Finding("empty", row.id, f"its {' and its '.join(empty)} has nothing in it")
+                yield Finding("empty", row.id, f"empty {' and '.join(empty)}")
             elif others:
                 yield Finding(
                     "conflicting_answers", row.id, f"{text[:60]!r} is {label!r} here and {others[0]!r} elsewhere"
                 )
-            if counts[label] < self.few:
+            if counts[label] < self.min_label_rows:
                 yield Finding(
-                    "rare_label", row.id, f"{label!r} has {counts[label]} training rows, fewer than {self.few}"
+                    "rare_label", row.id,
+                    f"label {label!r} has {counts[label]} training rows, fewer than {self.min_label_rows}",
                 )
 
     def describe_row(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer | None) -> str:
-        """The text, then what was said to it; a star is right, and what is right stands behind what is wrong."""
+        """Return the text and the answer; a star marks the right label, which follows a wrong one."""
         text, label = self._render_classified_text(row), self.render_target(row)
         if answer is None:
             return f"{text}\n  *{label}"
-        said, probability = pick_best_label(answer)
-        right = f"*{said} {probability:.2f}" if said == label else f"{said} {probability:.2f}, it is *{label}"
-        return f"{text}\n  {right}"
+        predicted, probability = pick_best_label(answer)
+        outcome = f"{predicted} {probability:.2f}"
+        outcome = f"*{outcome}" if predicted == label else f"{outcome}, right: *{label}"
+        return f"{text}\n  {outcome}"
 
     def get_row_slices(self, row: Row) -> Mapping[str, str]:
         words = len(self._render_classified_text(row).split())
-        length = next((name for most, name in LENGTH_SLICES if words <= most), LONGEST_SLICE)
+        length = next((name for limit, name in LENGTH_SLICES if words <= limit), LONGEST_SLICE)
         return {
             "label": self.render_target(row), "length": length,
             "script": name_dominant_script(self._render_classified_text(row))
@@ -88,10 +90,10 @@ class Classifier(Task):
         return Row("question", {"label": "", **asked, self.text_column: asked["query"]}, Provenance("the question"))
 
     def format_answer(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer) -> str:
-        """The label with its probability, or that it abstains."""
+        """Return the label with its probability, or that the model abstains."""
         label, probability = pick_best_label(answer)
         if probability < self.abstain_below:
-            return f"abstains: {label} would be the best, at {probability:.2f}, under {self.abstain_below:g}"
+            return f"abstains: the best label, {label}, has {probability:.2f}, below {self.abstain_below:g}"
         return f"{label} {probability:.2f}"
 
     def _render_classified_text(self, row: Row) -> str:
@@ -99,6 +101,6 @@ class Classifier(Task):
 
 
 def name_dominant_script(text: str) -> str:
-    """The script that most letters of a text are of, by the first word of their Unicode names, such as `arabic`."""
+    """Return the script of most letters, by the first word of their Unicode names, such as `arabic`."""
     names = Counter(unicodedata.name(letter, "").partition(" ")[0] for letter in text if letter.isalpha())
     return min(names, key=lambda name: (-names[name], name)).lower() if names else "none"

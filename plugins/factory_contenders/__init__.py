@@ -1,11 +1,11 @@
-"""Who answers the test rows, whatever the task."""
+"""Contenders for any task: the fine-tuned model, its base, and prompted models."""
 
 from factory.api import Plugin, hookimpl
 
 
 @hookimpl
 def factory_plugins() -> list[type[Plugin]]:
-    """The contenders of this package."""
+    """Return the contenders of this package."""
     from factory_contenders.prompted import Frontier, Prompted
     from factory_contenders.tuned import Tuned
     from factory_contenders.untuned import Untuned

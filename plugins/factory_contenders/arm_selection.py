@@ -1,4 +1,4 @@
-"""Which way to prompt is the best, by what its answers to validation rows are worth."""
+"""Selection of the best way to prompt (arm) by its score on validation rows."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from factory.api import Row
 from factory_contenders.prompt_runner import ArmAnswers, PromptArm, PromptRunner
 
 FEW_ARMS, MANY_ROWS = 3, 24
-"""With more arms than these, and so many rows, a third of the rows says which half of the arms sees the others."""
+"""With more arms and at least this many rows, a third of the rows decides which half of the arms gets the rest."""
 
 
 @dataclass(frozen=True, slots=True)
 class ArmResult:
-    """An arm, one reading of what it said, and what that was worth on so many rows."""
+    """An arm, one reading of its outputs, and the score of that reading on a number of rows."""
 
     arm: PromptArm
     reading: str
@@ -26,11 +26,11 @@ class ArmResult:
 
     @property
     def rank(self) -> tuple[int, float, float]:
-        """Higher is better: seen on more rows, worth more, asked with less."""
+        """Sort key, higher is better: more rows, then a higher score, then shorter prompts."""
         return self.rows, self.validation_score, -self.mean_prompt_tokens
 
     def build_report_entry(self) -> dict[str, Any]:
-        """What a report says of it."""
+        """Return the entry of the report."""
         selection = self.arm.selection if self.arm.shots else "none"
         return {
             "arm": self.arm.name, "shots": self.arm.shots, "selection": selection, "reading": self.reading,
@@ -39,33 +39,36 @@ class ArmResult:
         }
 
 
-def rank_prompt_arms(asking: PromptRunner, arms: Sequence[PromptArm], rows: Sequence[Row]) -> list[ArmResult]:
-    """What every arm was worth, the best one first. Many arms are halved once, as in successive halving."""
+def rank_prompt_arms(runner: PromptRunner, arms: Sequence[PromptArm], rows: Sequence[Row]) -> list[ArmResult]:
+    """Score every arm, the best first. Many arms are halved once, as in successive halving."""
+    # One halving saves a third of the prompts; a second would leave too few rows to tell arms apart.
     halved = len(arms) > FEW_ARMS and len(rows) >= MANY_ROWS
-    first = rows[: len(rows) // 3] if halved else rows
+    first_rows = rows[: len(rows) // 3] if halved else rows
     total = len(arms) + (len(arms) + 1) // 2 * halved
-    told: dict[PromptArm, ArmAnswers] = {}
+    answers: dict[PromptArm, ArmAnswers] = {}
     for arm in arms:
-        told[arm] = asking.run_arm(first, arm)
-        asking.job.report.report_progress(len(told), total, "arms")
-    tried = [each for arm in arms for each in _score_prompt_arm(asking, arm, told[arm], first)]
+        answers[arm] = runner.run_arm(first_rows, arm)
+        runner.job.report.report_progress(len(answers), total, "arms")
+    results = [result for arm in arms for result in _score_prompt_arm(runner, arm, answers[arm], first_rows)]
     if not halved:
-        return sorted(tried, key=lambda each: each.rank, reverse=True)
-    order = dict.fromkeys(each.arm for each in sorted(tried, key=lambda each: each.rank, reverse=True))
-    kept = list(order)[: total - len(arms)]
-    left = [each for each in tried if each.arm not in kept]
-    for done, arm in enumerate(kept, len(arms) + 1):
-        whole = told[arm] + asking.run_arm(rows[len(first):], arm)
-        left += _score_prompt_arm(asking, arm, whole, rows)
-        asking.job.report.report_progress(done, total, "arms")
-    return sorted(left, key=lambda each: each.rank, reverse=True)
+        return sorted(results, key=lambda result: result.rank, reverse=True)
+    order = dict.fromkeys(result.arm for result in sorted(results, key=lambda result: result.rank, reverse=True))
+    finalists = list(order)[: total - len(arms)]
+    ranked = [result for result in results if result.arm not in finalists]
+    for number, arm in enumerate(finalists, len(arms) + 1):
+        all_answers = answers[arm] + runner.run_arm(rows[len(first_rows):], arm)
+        ranked += _score_prompt_arm(runner, arm, all_answers, rows)
+        runner.job.report.report_progress(number, total, "arms")
+    return sorted(ranked, key=lambda result: result.rank, reverse=True)
 
 
-def _score_prompt_arm(asking: PromptRunner, arm: PromptArm, told: ArmAnswers, rows: Sequence[Row]) -> list[ArmResult]:
+def _score_prompt_arm(
+    runner: PromptRunner, arm: PromptArm, arm_answers: ArmAnswers, rows: Sequence[Row]
+) -> list[ArmResult]:
     return [
         ArmResult(
-            arm, reading, asking.job.compute_validation_score(rows, answers), len(rows), told.mean_prompt_tokens,
-            told.examples_left_out
+            arm, reading, runner.job.compute_validation_score(rows, answers), len(rows), arm_answers.mean_prompt_tokens,
+            arm_answers.examples_left_out
         )
-        for reading, answers in told.variants.items()
+        for reading, answers in arm_answers.variants.items()
     ]

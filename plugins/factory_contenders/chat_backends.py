@@ -1,4 +1,4 @@
-"""Whom a prompt is put to. A local model is one, an endpoint (`endpoint.py`) another."""
+"""Backends that answer prompts: the protocol, and local models; `endpoint_backend` has remote ones."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from factory.api import Decoder, Guide, Message, Reporter
 
 ChatMessages = Sequence[Message]
 ChoiceLogprobs = list[list[float]]
-"""For each chat the log-probability of each choice."""
+"""Log-probabilities, one list of choices per chat."""
 
 
 class ChatBackend(Protocol):
-    """Anything that goes on with a chat."""
+    """A model that can continue a chat."""
 
     @property
     def can_calibrate(self) -> bool:
-        """Whether what it makes of choices are log-probabilities."""
+        """Whether the scores of choices are log-probabilities, which calibration needs."""
 
     def count_chat_tokens(self, chat: ChatMessages) -> int:
-        """Tokens of a chat."""
+        """Count the tokens of a chat."""
 
     def generate_replies(self, chats: Sequence[ChatMessages], guides: Sequence[Guide | None], limit: int) -> list[str]:
-        """What it says to each chat, of at most `limit` tokens."""
+        """Generate a reply of at most `limit` tokens to each chat."""
 
     def score_choices(self, chats: Sequence[ChatMessages], choices: Sequence[str]) -> ChoiceLogprobs:
-        """How likely it is to say each choice."""
+        """Compute the log-probability of each choice as the reply."""
 
     def collect_usage(self) -> Mapping[str, Any]:
-        """What asking took, beyond the tokens of the prompts."""
+        """Return what the requests have cost, for the report."""
 
 
 @dataclass(frozen=True, slots=True)
 class LocalChatBackend:
-    """A causal model of this machine."""
+    """A causal model on this machine."""
 
     decoder: Decoder
     report: Reporter
@@ -54,27 +54,27 @@ class LocalChatBackend:
         )
 
     def score_choices(self, chats: Sequence[ChatMessages], choices: Sequence[str]) -> ChoiceLogprobs:
-        said = [self.decoder.tokenize_answer(choice) for choice in choices]
+        answers = [self.decoder.tokenize_answer(choice) for choice in choices]
         prompts = [self.decoder.tokenize_chat(chat) for chat in chats]
-        return self.decoder.compute_choice_logprobs(prompts, [said] * len(prompts), self.report)
+        return self.decoder.compute_choice_logprobs(prompts, [answers] * len(prompts), self.report)
 
     def collect_usage(self) -> Mapping[str, Any]:
         return {}
 
 
 def exponentiate_logprobs(weights: Sequence[float]) -> list[float]:
-    """Log-probabilities as probabilities that sum to 1."""
+    """Convert log-probabilities to probabilities that sum to 1."""
     highest = max(weights)
-    raised = [math.exp(weight - highest) for weight in weights]
-    total = math.fsum(raised)
-    return [value / total for value in raised]
+    powers = [math.exp(weight - highest) for weight in weights]
+    total = math.fsum(powers)
+    return [value / total for value in powers]
 
 
 def calibrate_logprobs(weights: Sequence[float], free: Sequence[Sequence[float]]) -> list[float]:
-    """Weights less what the choices get when nothing was asked, as log of the mean probability over such questions.
+    """Subtract the log of each choice's mean probability for content-free inputs (`free`).
 
-    Contextual calibration (Zhao et al. 2021, arXiv:2102.09690): what a prompt prefers for its wording is taken out.
+    Contextual calibration (Zhao et al. 2021, arXiv:2102.09690) removes the bias of the prompt's wording.
     """
-    chances = [exponentiate_logprobs(each) for each in free]
-    means = [math.fsum(column) / len(chances) for column in zip(*chances, strict=True)]
+    probabilities = [exponentiate_logprobs(logprobs) for logprobs in free]
+    means = [math.fsum(column) / len(probabilities) for column in zip(*probabilities, strict=True)]
     return [weight - math.log(max(mean, 1e-30)) for weight, mean in zip(weights, means, strict=True)]

@@ -1,4 +1,4 @@
-"""A model behind an OpenAI-compatible endpoint, as somebody to prompt, with what that costs."""
+"""Chat backend for a model behind an OpenAI-compatible endpoint, with its usage and cost."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from factory_contenders.chat_backends import ChatMessages, ChoiceLogprobs
 from factory_contenders.prompt_builder import strip_code_fence
 
 BYTES_PER_TOKEN = 4
-"""Roughly; what a prompt will cost is known only afterwards."""
+"""Rough estimate: the endpoint reports the exact number only afterwards."""
 
 MAX_LABEL_TOKENS = 64
-"""Tokens for an answer that is one of few."""
+"""Token limit of an answer that is one of a few choices."""
 
 
 @dataclass(slots=True)
 class EndpointChatBackend:
-    """The endpoint as a speaker. It can not be held to a guide; what it said once is not asked, nor paid, again."""
+    """A chat backend that asks an endpoint. Decoding is not constrained; replies are cached, and paid once."""
 
     endpoint: Endpoint
     teacher: Teacher
@@ -44,24 +44,25 @@ class EndpointChatBackend:
         return texts
 
     def score_choices(self, chats: Sequence[ChatMessages], choices: Sequence[str]) -> ChoiceLogprobs:
-        named = [match_choice(text, choices) for text in self._request_texts(chats, MAX_LABEL_TOKENS)]
-        return [[0.0 if place == said else float("-inf") for place in range(len(choices))] for said in named]
+        matches = [match_choice(text, choices) for text in self._request_texts(chats, MAX_LABEL_TOKENS)]
+        return [[0.0 if place == match else float("-inf") for place in range(len(choices))] for match in matches]
 
     def collect_usage(self) -> Mapping[str, Any]:
-        """Calls, tokens, money and latency, of choosing and answering together, as they were when they were paid."""
-        heard = self._replies_by_prompt.values()
-        tokens_in, tokens_out = sum(each.input_tokens for each in heard), sum(each.output_tokens for each in heard)
-        ordered = sorted(each.seconds for each in heard)
+        """Return calls, tokens, cost and latency of selection and answers together, as when they were first paid."""
+        replies = self._replies_by_prompt.values()
+        tokens_in = sum(reply.input_tokens for reply in replies)
+        tokens_out = sum(reply.output_tokens for reply in replies)
+        seconds = sorted(reply.seconds for reply in replies)
         return {
-            "endpoint": self.endpoint.base_url, "calls": len(ordered), "tokens_in": tokens_in,
+            "endpoint": self.endpoint.base_url, "calls": len(seconds), "tokens_in": tokens_in,
             "tokens_out": tokens_out, "cost": round(self.endpoint.compute_cost(tokens_in, tokens_out), 6),
-            "outside_guide": self._outside_guide_count, "unanswered": sum(1 for each in heard if each.error),
-            "seconds_median": round(statistics.median(ordered), 3) if ordered else 0.0,
-            "seconds_p95": round(ordered[max(-(-95 * len(ordered) // 100) - 1, 0)], 3) if ordered else 0.0,
+            "outside_guide": self._outside_guide_count, "unanswered": sum(1 for reply in replies if reply.error),
+            "seconds_median": round(statistics.median(seconds), 3) if seconds else 0.0,
+            "seconds_p95": round(seconds[max(-(-95 * len(seconds) // 100) - 1, 0)], 3) if seconds else 0.0,
         }
 
     def _request_texts(self, chats: Sequence[ChatMessages], limit: int) -> list[str]:
-        """The text of every answer: one that was cut off as far as it goes, of one that was refused nothing."""
+        """Request the text of every reply; a truncated one as far as it goes, a failed one is empty."""
         texts = []
         for reply in self.teacher.ask([ChatRequest(tuple(chat), max_tokens=limit) for chat in chats], self.report):
             self._replies_by_prompt[reply.prompt_digest] = reply
@@ -70,13 +71,13 @@ class EndpointChatBackend:
 
 
 def match_choice(text: str, choices: Sequence[str]) -> int:
-    """The place of the choice that a text names: the equal one, else the longest in it, else the most alike."""
-    said = normalise(text)
+    """Return the index of the choice that a text names: an equal one, else the longest in it, else the closest."""
+    normal_text = normalise(text)
     normals = [normalise(choice) for choice in choices]
-    if said in normals:
-        return normals.index(said)
-    within = [place for place, normal in enumerate(normals) if f" {normal} " in f" {said} "]
+    if normal_text in normals:
+        return normals.index(normal_text)
+    within = [place for place, normal in enumerate(normals) if f" {normal} " in f" {normal_text} "]
     if within:
         return max(within, key=lambda place: len(normals[place]))
-    alike = [difflib.SequenceMatcher(None, said, normal, autojunk=False).ratio() for normal in normals]
-    return max(range(len(choices)), key=lambda place: alike[place])
+    ratios = [difflib.SequenceMatcher(None, normal_text, normal, autojunk=False).ratio() for normal in normals]
+    return max(range(len(choices)), key=lambda place: ratios[place])

@@ -1,4 +1,4 @@
-"""Which training rows stand in a prompt as worked examples, and in what order."""
+"""Few-shot examples: which training rows a prompt shows, and in what order."""
 
 from __future__ import annotations
 
@@ -9,53 +9,54 @@ from typing import Any
 from factory.api import Row
 
 MAX_POOL_ROWS = 1000
-"""Rows, at most, among which a fixed set is looked for."""
+"""Largest number of rows from which a fixed set of examples is chosen."""
 
 SIMILARITY_CHUNK_ROWS = 256
-"""Rows whose nearness to all others is held at the same time."""
+"""Rows compared with all training rows at a time."""
 
 Vectors = Any
-"""One row of unit length a text: a numpy array, or a sparse matrix of scipy's."""
+"""One unit vector per text: a numpy array or a scipy sparse matrix."""
 
 TextEmbedder = Callable[[Sequence[str]], Vectors]
 
 
 def fit_tfidf_embedder(texts: Sequence[str]) -> TextEmbedder:
-    """Texts as TF-IDF of their characters, two to four within a word, with the weights of `texts`."""
+    """Fit TF-IDF of character 2- to 4-grams within words on `texts`."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     space = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True, max_features=50_000)
-    space.fit([*texts, "empty"])  # a vocabulary needs one character at least
-    return lambda asked: space.transform(list(asked))
+    space.fit([*texts, "empty"])  # the vocabulary must not be empty
+    return lambda batch: space.transform(list(batch))
 
 
 class FewShotSelector:
-    """Training rows that can be asked for examples: a few that are diverse, or those nearest to a row.
+    """Selects examples among training rows: a diverse fixed set, or the nearest neighbours of a row.
 
-    Both come the least fitting first, so that the last one, next to the question, is the best one.
+    Examples are in ascending order of fit, so that the best one is last, next to the question.
     """
 
     def __init__(self, rows: Sequence[Row], text: Callable[[Row], str], embed: TextEmbedder, seed: int) -> None:
         self._rows, self._text, self._embed, self._seed = rows, text, embed, seed
         self._vectors = embed([text(row) for row in rows])
 
-    def select_nearest(self, asked: Sequence[Row], count: int) -> list[list[Row]]:
-        """For each row the `count` training rows whose texts are nearest to its own by cosine."""
+    def select_nearest(self, rows: Sequence[Row], count: int) -> list[list[Row]]:
+        """Return for each row the `count` training rows with the most similar texts, by cosine."""
         import numpy as np
 
-        found = []
-        for at in range(0, len(asked), SIMILARITY_CHUNK_ROWS):
-            texts = [self._text(row) for row in asked[at : at + SIMILARITY_CHUNK_ROWS]]
-            near = _convert_to_dense(self._embed(texts) @ self._vectors.T)
-            best = np.argsort(-np.round(near, 6), axis=1, kind="stable")[:, :count]
-            found += [[self._rows[i] for i in reversed(order)] for order in best.tolist()]
-        return found
+        examples = []
+        for start in range(0, len(rows), SIMILARITY_CHUNK_ROWS):
+            texts = [self._text(row) for row in rows[start : start + SIMILARITY_CHUNK_ROWS]]
+            similarities = _convert_to_dense(self._embed(texts) @ self._vectors.T)
+            # Rounded, so that the order of equals does not depend on the last bits of a sum.
+            best = np.argsort(-np.round(similarities, 6), axis=1, kind="stable")[:, :count]
+            examples += [[self._rows[i] for i in reversed(order)] for order in best.tolist()]
+        return examples
 
     def select_fixed(self, count: int, label: Callable[[Row], str] | None = None) -> list[Row]:
-        """The same `count` rows for every question: with labels, typical rows of each in turn, the frequent labels
-        first; else the middles of `count` clusters of texts, the large clusters first."""
-        best = self._rank_typical_by_label(label) if label else self._rank_typical_by_cluster(count)
-        return [self._rows[i] for i in reversed(best[:count])]
+        """Return `count` rows for all questions: typical rows of each label in turn, the frequent labels first; without
+        labels, the rows nearest to the centres of `count` k-means clusters, the large clusters first."""
+        ranking = self._rank_typical_by_label(label) if label else self._rank_typical_by_cluster(count)
+        return [self._rows[i] for i in reversed(ranking[:count])]
 
     def _rank_typical_by_label(self, label: Callable[[Row], str]) -> list[int]:
         members: defaultdict[str, list[int]] = defaultdict(list)
@@ -92,9 +93,10 @@ class FewShotSelector:
 
         return np.asarray(self._vectors[places].mean(axis=0)).reshape(-1)
 
-    def _sort_by_similarity(self, places: list[int], middle: Any) -> list[int]:
-        near = _convert_to_dense(self._vectors[places] @ middle).reshape(-1).round(6).tolist()
-        return [place for _, place in sorted(zip(near, places, strict=True), key=lambda pair: (-pair[0], pair[1]))]
+    def _sort_by_similarity(self, places: list[int], centre: Any) -> list[int]:
+        similarities = _convert_to_dense(self._vectors[places] @ centre).reshape(-1).round(6).tolist()
+        ranked = sorted(zip(similarities, places, strict=True), key=lambda pair: (-pair[0], pair[1]))
+        return [place for _, place in ranked]
 
 
 def _convert_to_dense(vectors: Vectors) -> Any:

@@ -1,4 +1,4 @@
-"""Rows put to a speaker under one arm: so many examples, chosen so; and what it says to them as answers."""
+"""Runs an arm (number and selection of examples) on rows, and converts the replies to answers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PLAIN_READING, CALIBRATED_READING = "plain", "calibrated"
 
 @dataclass(frozen=True, slots=True)
 class PromptArm:
-    """One way to prompt."""
+    """A way to prompt: the number of examples (shots), and how they are selected."""
 
     selection: str
     shots: int
@@ -27,30 +27,30 @@ class PromptArm:
 
 @dataclass(frozen=True, slots=True)
 class ArmAnswers:
-    """What was said under an arm: by variant of reading it, an answer to each row; and the prompts."""
+    """The answers of an arm to each row, by reading (plain or calibrated), and the prompts."""
 
     variants: Mapping[str, Sequence[Answer]]
     prompts: Sequence[RenderedPrompt]
 
     def __add__(self, other: ArmAnswers) -> ArmAnswers:
-        """The same arm on more rows."""
-        both = {name: [*said, *other.variants[name]] for name, said in self.variants.items()}
+        """Append the answers of the same arm to more rows."""
+        both = {name: [*answers, *other.variants[name]] for name, answers in self.variants.items()}
         return ArmAnswers(both, [*self.prompts, *other.prompts])
 
     @property
     def mean_prompt_tokens(self) -> float:
-        """Mean tokens of a prompt."""
-        return sum(each.tokens for each in self.prompts) / max(len(self.prompts), 1)
+        """Mean number of tokens per prompt."""
+        return sum(prompt.tokens for prompt in self.prompts) / max(len(self.prompts), 1)
 
     @property
     def examples_left_out(self) -> int:
-        """Examples that the budget cost, of all prompts together."""
+        """Total number of examples that did not fit into the budget."""
         return sum(each.examples_left_out for each in self.prompts)
 
 
 @dataclass(frozen=True, slots=True)
 class PromptRunner:
-    """All that is needed to ask: `limit` is in tokens of an answer, `budget` in tokens of a prompt."""
+    """Runs arms on a backend. `prompt_budget` and `max_answer_tokens` are in tokens."""
 
     job: AnswerJob
     backend: ChatBackend
@@ -60,18 +60,18 @@ class PromptRunner:
     max_answer_tokens: int
 
     def run_arm(self, rows: Sequence[Row], arm: PromptArm) -> ArmAnswers:
-        """Ask every row under an arm."""
+        """Answer every row under an arm."""
         examples = self._select_arm_examples(rows, arm)
-        asked = [self._build_budgeted_prompt(row, shown) for row, shown in zip(rows, examples, strict=True)]
+        prompts = [self._build_budgeted_prompt(row, shots) for row, shots in zip(rows, examples, strict=True)]
         if self.prompt_builder.choices:
             return ArmAnswers(
-                self._answer_by_choice(rows, asked, examples[0] if arm.selection != "nearest" else None), asked
+                self._answer_by_choice(rows, prompts, examples[0] if arm.selection != "nearest" else None), prompts
             )
-        return ArmAnswers({PLAIN_READING: self._generate_text_answers(rows, asked)}, asked)
+        return ArmAnswers({PLAIN_READING: self._generate_text_answers(rows, prompts)}, prompts)
 
-    def count_over_budget(self, told: ArmAnswers) -> int:
-        """Prompts that are longer than the budget without any example; they are asked as they are."""
-        return sum(each.tokens > self.prompt_budget for each in told.prompts)
+    def count_over_budget(self, answers: ArmAnswers) -> int:
+        """Count the prompts that exceed the budget even without examples; they are sent as they are."""
+        return sum(prompt.tokens > self.prompt_budget for prompt in answers.prompts)
 
     def _build_budgeted_prompt(self, row: Row, examples: Sequence[Row]) -> RenderedPrompt:
         return self.prompt_builder.fit_to_budget(self.prompt_budget, self.backend.count_chat_tokens, row, examples)
@@ -85,9 +85,9 @@ class PromptRunner:
             self.few_shot.select_fixed(arm.shots, self.job.task.render_target if self.prompt_builder.choices else None)
         ] * len(rows)
 
-    def _generate_text_answers(self, rows: Sequence[Row], asked: Sequence[RenderedPrompt]) -> list[Answer]:
+    def _generate_text_answers(self, rows: Sequence[Row], prompts: Sequence[RenderedPrompt]) -> list[Answer]:
         guides = [self._build_row_guide(row) for row in rows]
-        texts = self.backend.generate_replies([each.chat for each in asked], guides, self.max_answer_tokens)
+        texts = self.backend.generate_replies([prompt.chat for prompt in prompts], guides, self.max_answer_tokens)
         return [
             Answer(row.id, text if guide else strip_code_fence(text)) for row, text,
             guide in zip(rows, texts, guides, strict=True)
@@ -97,33 +97,36 @@ class PromptRunner:
         return self.job.task.build_guide(row, self.job.tables)
 
     def _answer_by_choice(
-        self, rows: Sequence[Row], asked: Sequence[RenderedPrompt], shared: Sequence[Row] | None
+        self, rows: Sequence[Row], prompts: Sequence[RenderedPrompt], shared: Sequence[Row] | None
     ) -> dict[str, list[Answer]]:
-        """Answers by the weights of the choices. Examples that all rows share can be calibrated: one prompt more."""
-        empty = self.prompt_builder.build_content_free_rows(
-            rows[0]
-        ) if shared is not None and self.backend.can_calibrate else []
-        chats = [each.chat for each in (*asked, *(self._build_budgeted_prompt(row, shared or ()) for row in empty))]
-        weights = self.backend.score_choices(chats, self.prompt_builder.choices)
-        told, free = weights[: len(rows)], weights[len(rows):]
-        variants = {PLAIN_READING: self._build_choice_answers(rows, told)}
-        if free:
+        """Answer by the log-probabilities of the choices; also calibrated, if all rows share their examples."""
+        calibrates = shared is not None and self.backend.can_calibrate
+        free_rows = self.prompt_builder.build_content_free_rows(rows[0]) if calibrates else []
+        free_prompts = [self._build_budgeted_prompt(row, shared or ()) for row in free_rows]
+        chats = [prompt.chat for prompt in (*prompts, *free_prompts)]
+        logprobs = self.backend.score_choices(chats, self.prompt_builder.choices)
+        scores, baseline = logprobs[: len(rows)], logprobs[len(rows):]
+        variants = {PLAIN_READING: self._build_choice_answers(rows, scores)}
+        if baseline:
             variants[CALIBRATED_READING] = self._build_choice_answers(
-                rows, [calibrate_logprobs(each, free) for each in told]
+                rows, [calibrate_logprobs(item, baseline) for item in scores]
             )
         return variants
 
-    def _build_choice_answers(self, rows: Sequence[Row], weights: ChoiceLogprobs) -> list[Answer]:
+    def _build_choice_answers(self, rows: Sequence[Row], logprobs: ChoiceLogprobs) -> list[Answer]:
         choices = self.prompt_builder.choices
         if self.job.task.output_type == "labels":
             return [
-                Answer(row.id, dict(zip(choices, exponentiate_logprobs(each), strict=True)))
-                for row, each in zip(rows, weights, strict=True)
+                Answer(row.id, dict(zip(choices, exponentiate_logprobs(row_logprobs), strict=True)))
+                for row, row_logprobs in zip(rows, logprobs, strict=True)
             ]
-        return [Answer(row.id, self._pick_allowed_choice(row, each)) for row, each in zip(rows, weights, strict=True)]
+        return [
+            Answer(row.id, self._pick_allowed_choice(row, row_logprobs))
+            for row, row_logprobs in zip(rows, logprobs, strict=True)
+        ]
 
-    def _pick_allowed_choice(self, row: Row, weights: Sequence[float]) -> str:
-        """The likeliest choice that the row's guide allows."""
+    def _pick_allowed_choice(self, row: Row, logprobs: Sequence[float]) -> str:
+        """Return the most probable choice that the row's guide allows."""
         guide, choices = self._build_row_guide(row), self.prompt_builder.choices
-        allowed = [place for place, choice in enumerate(choices) if guide is None or guide(choice, True)]
-        return choices[max(allowed or range(len(choices)), key=lambda place: weights[place])]
+        allowed = [index for index, choice in enumerate(choices) if guide is None or guide(choice, True)]
+        return choices[max(allowed or range(len(choices)), key=lambda index: logprobs[index])]

@@ -1,4 +1,4 @@
-"""Prompting, as well as a good engineer would do it: what a fine-tune has to be worth more than."""
+"""Prompting with few-shot selection: the baseline that a fine-tuned model must beat."""
 
 from __future__ import annotations
 
@@ -18,45 +18,47 @@ from factory_contenders.prompt_builder import PromptBuilder
 from factory_contenders.prompt_runner import PLAIN_READING, ArmAnswers, PromptArm, PromptRunner
 
 DEFAULT_PROMPTED_TOKENS = 256
-"""Tokens of an answer where neither a field nor the objective says more."""
+"""Token limit of an answer if neither the field nor the objective sets one."""
 
 ShotSelection = Literal["fixed", "nearest"]
 ShotCount = Annotated[int, Field(ge=0, le=64)]
 
 
 class Prompted(Contender):
-    """The base under its instruction, with examples chosen on validation rows and decoding constrained as tuned's is.
+    """Prompts the base model, with few-shot examples selected on validation rows and the same constrained decoding.
 
-    Every arm (a number of examples, chosen in one of the ways) answers the same validation rows, of many arms the
-    better half all of them; the best by the deciding metric, of equals the one with the shorter prompts, answers the
-    test rows. Where the answer is one of few it is the likeliest, by log-probability, also calibrated by what the
-    prompt prefers when nothing is asked.
+    Every arm (number and selection of examples) answers the same validation rows; of many arms, only the better half
+    sees all of them. The arm with the best deciding metric, of equals the one with the shortest prompts, answers the
+    test rows. If the answer is one of a few choices, the most probable one is taken, with and without calibration for
+    the bias of the prompt.
     """
 
     kind = "prompted"
     is_prompt_only = True
     uses_validation_score = True
 
-    model: Literal["student", "prompter"] = Field("student", description="which model of the spec is prompted")
-    endpoint: Endpoint | None = Field(None, description="a model behind an OpenAI-compatible endpoint instead")
-    instruction: str = Field("", description="in the place of the task's system message; may show {column}")
-    instruction_file: Annotated[Path | None, Input()] = Field(None, description="the instruction as a file of text")
-    shots: list[ShotCount] = Field([0, 2, 4], min_length=1, description="numbers of worked examples to try")
+    model: Literal["student", "prompter"] = Field("student", description="model of the spec to prompt")
+    endpoint: Endpoint | None = Field(None, description="OpenAI-compatible endpoint to prompt instead")
+    instruction: str = Field("", description="replaces the system message of the task; may contain {column}")
+    instruction_file: Annotated[Path | None, Input()] = Field(None, description="text file with the instruction")
+    shots: list[ShotCount] = Field([0, 2, 4], min_length=1, description="numbers of few-shot examples to try")
     selection: list[ShotSelection] = Field(
         ["fixed", "nearest"], min_length=1,
-        description="how examples are chosen: the same diverse ones for every row, or those nearest to it",
+        description="selection of examples: a fixed diverse set for all rows, or the nearest to each row",
     )
     similarity: Literal["characters", "embedder"] = Field(
-        "characters", description="what is near: TF-IDF of characters, or the embeddings of models.embedder"
+        "characters", description="similarity of texts: TF-IDF of characters, or embeddings by models.embedder"
     )
-    budget: int = Field(1024, ge=16, description="tokens of a prompt; examples that do not fit are left out")
-    tries: int = Field(24, ge=1, description="validation rows on which every arm is tried")
-    new_tokens: int | None = Field(None, ge=1, description="tokens of an answer, at most; by default the objective's")
+    max_prompt_tokens: int = Field(1024, ge=16, description="prompt token limit; examples beyond it are dropped")
+    validation_rows: int = Field(24, ge=1, description="validation rows on which arms are compared")
+    max_new_tokens: int | None = Field(
+        None, ge=1, description="token limit of an answer; by default that of the objective"
+    )
 
     @model_validator(mode="after")
     def _require_one_instruction(self) -> Self:
         if self.instruction and self.instruction_file is not None:
-            raise ValueError("give instruction or instruction_file, not both")
+            raise ValueError("give either `instruction` or `instruction_file`")
         return self
 
     def get_required_models(self) -> tuple[str, ...]:
@@ -65,24 +67,21 @@ class Prompted(Contender):
 
     def answer(self, job: AnswerJob) -> Iterator[Answer]:
         if job.task.output_type not in ("text", "labels"):
-            raise ValueError(
-                f"a model can not be prompted for {job.task.output_type!r} answers; leave this contender out"
-            )
-        asking = self._build_prompt_runner(job)
-        arm, variant, tried = self._choose_prompt_arm(job, asking)
-        told = asking.run_arm(job.rows, arm)
-        self._record_prompting(job, asking, told, {"arm": arm.name, "reading": variant, "tried": tried})
-        yield from told.variants[variant]
+            raise ValueError(f"cannot prompt for {job.task.output_type!r} answers; remove this contender")
+        runner = self._build_prompt_runner(job)
+        arm, variant, entries = self._choose_prompt_arm(job, runner)
+        answers = runner.run_arm(job.rows, arm)
+        self._record_prompting(job, runner, answers, {"arm": arm.name, "reading": variant, "tried": entries})
+        yield from answers.variants[variant]
 
     def _build_prompt_runner(self, job: AnswerJob) -> PromptRunner:
         choices = job.task.list_choices(job.train)
         if job.task.output_type == "labels" and not choices:
-            raise ValueError(f"the task {job.task.kind!r} names no choices, so that no label can be weighed")
-        wording = PromptBuilder(job.task, self._read_instruction(job), choices)
-        limit = self.new_tokens or int(getattr(job.objective, "max_new_tokens", DEFAULT_PROMPTED_TOKENS))
-        return PromptRunner(
-            job, self._build_chat_backend(job), wording, self._build_few_shot_selector(job, wording), self.budget, limit
-        )
+            raise ValueError(f"the task {job.task.kind!r} lists no choices for its labels")
+        builder = PromptBuilder(job.task, self._read_instruction(job), choices)
+        max_tokens = self.max_new_tokens or int(getattr(job.objective, "max_new_tokens", DEFAULT_PROMPTED_TOKENS))
+        backend, few_shot = self._build_chat_backend(job), self._build_few_shot_selector(job, builder)
+        return PromptRunner(job, backend, builder, few_shot, self.max_prompt_tokens, max_tokens)
 
     def _read_instruction(self, job: AnswerJob) -> str:
         if self.instruction_file is None:
@@ -98,61 +97,65 @@ class Prompted(Contender):
         return job.models["prompter"] if self.model == "prompter" else job.base
 
     def _has_shots(self) -> bool:
-        """Whether texts are compared at all."""
+        """Return whether any arm shows examples."""
         return any(self.shots)
 
-    def _build_few_shot_selector(self, job: AnswerJob, wording: PromptBuilder) -> FewShotSelector | None:
+    def _build_few_shot_selector(self, job: AnswerJob, builder: PromptBuilder) -> FewShotSelector | None:
         if not self._has_shots():
             return None
         if not job.train:
-            raise ValueError("no training rows to show as examples; set shots: [0]")
+            raise ValueError("there are no training rows to use as examples; set `shots: [0]`")
         return FewShotSelector(
-            job.train, wording.get_comparison_text, self._build_text_embedder(job, wording), job.seed
+            job.train, builder.get_comparison_text, self._build_text_embedder(job, builder), job.seed
         )
 
-    def _build_text_embedder(self, job: AnswerJob, wording: PromptBuilder) -> TextEmbedder:
+    def _build_text_embedder(self, job: AnswerJob, builder: PromptBuilder) -> TextEmbedder:
         if self.similarity == "embedder":
             return lambda texts: job.kit.embed(job.models["embedder"], texts)
-        return fit_tfidf_embedder([wording.get_comparison_text(row) for row in job.train])
+        return fit_tfidf_embedder([builder.get_comparison_text(row) for row in job.train])
 
     def _list_prompt_arms(self) -> list[PromptArm]:
         counts = sorted(set(self.shots))
         zero = [PromptArm("fixed", 0)] if 0 in counts else []
         return [*zero, *(PromptArm(how, count) for how in dict.fromkeys(self.selection) for count in counts if count)]
 
-    def _choose_prompt_arm(self, job: AnswerJob, asking: PromptRunner) -> tuple[PromptArm, str, list[dict[str, Any]]]:
-        """The best arm and reading on validation rows, and what each was worth there."""
+    def _choose_prompt_arm(self, job: AnswerJob, runner: PromptRunner) -> tuple[PromptArm, str, list[dict[str, Any]]]:
+        """Return the best arm and reading on validation rows, and the report entries of all."""
         arms = self._list_prompt_arms()
-        rows = Random(job.seed).sample(job.validation, min(self.tries, len(job.validation)))
-        readings = bool(asking.prompt_builder.choices) and asking.backend.can_calibrate
-        if len(arms) == 1 and not (readings and rows):
+        rows = Random(job.seed).sample(job.validation, min(self.validation_rows, len(job.validation)))
+        has_readings = bool(runner.prompt_builder.choices) and runner.backend.can_calibrate
+        if len(arms) == 1 and not (has_readings and rows):
             return arms[0], PLAIN_READING, []
         if not rows:
-            raise ValueError("no validation rows to choose the prompt on; set data.split.validation to 50 or more")
-        tried = rank_prompt_arms(asking, arms, rows)
-        best = tried[0]
-        job.report.note(f"prompting: {best.arm.name} was the best of {len(arms)} ways on {len(rows)} validation rows")
-        return best.arm, best.reading, [each.build_report_entry() for each in tried]
+            raise ValueError("no validation rows to select the prompt on; set `data.split.validation` to 50 or more")
+        results = rank_prompt_arms(runner, arms, rows)
+        best = results[0]
+        job.report.note(f"prompting: selected {best.arm.name} of {len(arms)} arms on {len(rows)} validation rows")
+        return best.arm, best.reading, [result.build_report_entry() for result in results]
 
-    def _record_prompting(self, job: AnswerJob, asking: PromptRunner, told: ArmAnswers, chosen: dict[str, Any]) -> None:
-        named = self.endpoint.model if self.endpoint else self._choose_prompted_base(job).id
+    def _record_prompting(
+        self, job: AnswerJob, runner: PromptRunner, answers: ArmAnswers, chosen: dict[str, Any]
+    ) -> None:
+        model = self.endpoint.model if self.endpoint else self._choose_prompted_base(job).id
+        limit, over_budget = self.max_prompt_tokens, runner.count_over_budget(answers)
         job.record_facts(
-            model=named, **chosen, tries=min(self.tries, len(job.validation)),
-            prompt_tokens=round(told.mean_prompt_tokens, 1),
-            dropped=told.examples_left_out, over_budget=asking.count_over_budget(told), budget=self.budget,
-            **asking.backend.collect_usage(),
+            model=model, **chosen, tries=min(self.validation_rows, len(job.validation)),
+            prompt_tokens=round(answers.mean_prompt_tokens, 1),
+            dropped=answers.examples_left_out, over_budget=over_budget, budget=limit,
+            **runner.backend.collect_usage(),
         )
-        if over := asking.count_over_budget(told):
-            job.report.note(f"{over} prompts exceed the budget of {self.budget} without any example", warning=True)
+        if over_budget:
+            text = f"{over_budget} prompts exceed max_prompt_tokens ({limit}) even without examples"
+            job.report.note(text, warning=True)
 
 
 class Frontier(Prompted):
-    """The same asked of an endpoint, to stand beside the local one: contenders are told apart by kind."""
+    """`prompted` on an endpoint, under a kind of its own, so that a spec can have both."""
 
     kind = "frontier"
 
     @model_validator(mode="after")
     def _require_endpoint(self) -> Self:
         if self.endpoint is None:
-            raise ValueError("needs endpoint: {model: …, base_url: …}")
+            raise ValueError("set `endpoint: {model: …, base_url: …}`")
         return self

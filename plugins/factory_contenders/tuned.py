@@ -1,4 +1,4 @@
-"""The fine-tune itself."""
+"""The fine-tuned model."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from factory.api import Answer, AnswerJob, Contender
 
 
 class Tuned(Contender):
-    """The base with the adapter, as the objective answers. The gate asks whether it beats all the others."""
+    """The base model with the trained adapter. The gate decides whether it beats all other contenders."""
 
     kind = "tuned"
     uses_adapter = True
 
     def answer(self, job: AnswerJob) -> Iterator[Answer]:
         if job.adapter is None:
-            raise ValueError("the tuned contender was given no adapter")
+            raise ValueError("the tuned contender needs an adapter; train one first")
         yield from job.objective.answer(job.build_model_job(job.adapter))

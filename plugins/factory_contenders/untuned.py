@@ -8,7 +8,7 @@ from factory.api import Answer, AnswerJob, Contender
 
 
 class Untuned(Contender):
-    """The base alone, as the objective answers without an adapter: what the training must have added to."""
+    """The base model without an adapter, which training must improve on."""
 
     kind = "untuned"
 

@@ -1,11 +1,11 @@
-"""What drops, changes or doubts training rows: one curator a file."""
+"""Curators: filters of training rows, which drop, change or flag them; one curator per module."""
 
 from factory.api import Plugin, hookimpl
 
 
 @hookimpl
 def factory_plugins() -> list[type[Plugin]]:
-    """The curators of this package."""
+    """Return the curators of this package."""
     from factory_curators.active_curator import ActiveLearning
     from factory_curators.balance import Balance
     from factory_curators.characters import Characters

@@ -1,4 +1,4 @@
-"""Keep so many rows of each value of a column: few-shot settings, and sets where one label drowns the others."""
+"""Limit the rows per value of a column, for few-shot experiments and for imbalanced labels."""
 
 from __future__ import annotations
 
@@ -12,30 +12,27 @@ from factory.api import Curator, Decision, RowsJob
 
 
 class Balance(Curator):
-    """Of the rows with one value, at most `count` stay, drawn by the spec's seed."""
+    """Keeps at most `count` rows per value of a column, sampled by the spec's seed."""
 
     kind = "balance"
 
-    column: str = Field("label", description="column whose values are counted")
-    count: int = Field(ge=1, description="rows that stay of each value, at most")
+    column: str = Field("label", description="column whose values are balanced")
+    count: int = Field(ge=1, description="maximum number of rows per value")
 
     @property
     def columns(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
         return (self.column,)
 
     def curate(self, job: RowsJob) -> Iterator[Decision]:
-        found: defaultdict[str, list[str]] = defaultdict(list)
+        ids_by_value: defaultdict[str, list[str]] = defaultdict(list)
         for row in job.rows:
             if self.column not in row.columns:
-                raise ValueError(f"row {row.id!r} has no column {self.column!r}; there are {', '.join(row.columns)}")
-            found[str(row[self.column])].append(row.id)
-        kept = {
-            name for value,
-            names in sorted(found.items()) for name in self._sample_row_ids(names, f"{job.seed} {value}")
-        }
+                raise ValueError(f"row {row.id!r} has no column {self.column!r}; it has {', '.join(row.columns)}")
+            ids_by_value[str(row[self.column])].append(row.id)
+        sampled: set[str] = set()
+        for value, ids in ids_by_value.items():
+            # Seeded by value: a row's fate does not depend on the other values.
+            sampled.update(random.Random(f"{job.seed} {value}").sample(sorted(ids), min(self.count, len(ids))))
         for row in job.rows:
-            why = "" if row.id in kept else f"beyond {self.count} of its {self.column}"
+            why = "" if row.id in sampled else f"more than {self.count} rows have this {self.column}"
             yield Decision(row.id, not why, why)
-
-    def _sample_row_ids(self, names: list[str], seed: str) -> list[str]:
-        return sorted(random.Random(seed).sample(sorted(names), min(self.count, len(names))))

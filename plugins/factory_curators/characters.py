@@ -1,4 +1,4 @@
-"""Drop rows with characters that no writer meant."""
+"""Drop rows with broken or meaningless characters."""
 
 from __future__ import annotations
 
@@ -10,61 +10,59 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from factory.api import Curator, Decision, Fraction, RowsJob
-from factory_curators.common import TEXT_COLUMNS_DESCRIPTION, get_row_text
+from factory.api import Decision, Fraction, RowsJob
+from factory_curators.common import TextCurator, get_row_text
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 BROKEN_CATEGORIES = ("Cc", "Co", "Cs")
-"""Unicode categories that no text needs: controls, private use, half a surrogate pair."""
+"""Unicode categories that do not occur in sound text: controls, private use, lone surrogates."""
 ALLOWED_CONTROLS = "\t\n\r"
 REPLACEMENT_CHARACTER = "�"
 MOJIBAKE_PATTERN = re.compile(r"Ã[\x80-\xbf¡-¿]|â€[\x80-\xbfœ™˜¦“”]|Â[\xa0-\xbf]|Ð[\x80-\xbf°-¿]Ñ")
-"""UTF-8 that was read as Latin-1 or Windows-1252, such as `Ã©` for `é`."""
+"""UTF-8 decoded as Latin-1 or Windows-1252, such as `Ã©` for `é`."""
 PLAIN, ODD, LETTER, SPACE = range(4)
 
 
-class Characters(Curator):
-    """Drops a text with control, private or replacement characters, misread encodings, or too few letters.
+class Characters(TextCurator):
+    """Drops texts with non-printable characters, mojibake, or too few letters.
 
-    Shares are of the characters that are no white space.
+    Ratios refer to the characters other than white space.
     """
 
     kind = "characters"
     share_metric = "odd_characters"
 
-    odd: Fraction = Field(0.01, description="share of control, private and replacement characters, at most")
-    letters: Fraction = Field(0.25, description="share of letters, marks and digits of any script, at least")
-    misread: bool = Field(True, description="whether a text goes whose encoding was misread, such as `cafÃ©`")
-    on: list[str] = Field([], description=TEXT_COLUMNS_DESCRIPTION)
-
-    @property
-    def columns(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
-        return tuple(self.on)
+    max_nonprintable_ratio: Fraction = Field(
+        0.01, description="maximum share of control, private-use and replacement characters"
+    )
+    min_letter_ratio: Fraction = Field(0.25, description="minimum share of letters, marks and digits of any script")
+    drop_mojibake: bool = Field(True, description="drop texts decoded with the wrong encoding, such as `cafÃ©`")
 
     def curate(self, job: RowsJob) -> Iterator[Decision]:
         import numpy as np
 
         for row in job.rows:
-            text = get_row_text(row, job, self.on)
+            text = get_row_text(row, job, self.columns)
+            # Classify all code points of a text with one table lookup: a loop over characters is far slower.
             codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
             why = self._find_bad_characters(text, np.bincount(_build_category_table()[codes], minlength=4).tolist())
             yield Decision(row.id, not why, why)
 
     def _find_bad_characters(self, text: str, counts: list[int]) -> str:
         size = counts[PLAIN] + counts[ODD] + counts[LETTER]
-        if size and counts[ODD] > self.odd * size:
-            return "has control, private or replacement characters"
-        if size and counts[LETTER] < self.letters * size:
-            return "has few letters and digits among its signs"
-        return "was read in the wrong encoding" if self.misread and MOJIBAKE_PATTERN.search(text) else ""
+        if size and counts[ODD] > self.max_nonprintable_ratio * size:
+            return "has control, private-use or replacement characters"
+        if size and counts[LETTER] < self.min_letter_ratio * size:
+            return "has too few letters and digits"
+        return "was decoded with the wrong encoding" if self.drop_mojibake and MOJIBAKE_PATTERN.search(text) else ""
 
 
 @cache
 def _build_category_table() -> NDArray[np.uint8]:
-    """What kind of character each code point is."""
+    """Return the class of each code point: PLAIN, ODD, LETTER or SPACE."""
     import numpy as np
 
     kinds = np.zeros(0x110000, dtype=np.uint8)

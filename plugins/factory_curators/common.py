@@ -1,31 +1,41 @@
-"""What several curators share: which text of a row they look at, and how they speak of a doubt."""
+"""Shared by several curators: the text of a row, and decisions about rows with a fault."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
-from factory.api import Decision, Row, RowsJob, join_text_columns
+from pydantic import Field
+
+from factory.api import Curator, Decision, Row, RowsJob, join_text_columns
 
 Action = Literal["drop", "flag"]
-TEXT_COLUMNS_DESCRIPTION = "columns that are looked at; empty for the one that the task calls its text"
+EmbeddingModel = Literal["embedder", "student"]
+EMBEDDING_MODEL_DESCRIPTION = "model of the embeddings: models.embedder, or the student if it is an encoder"
+TEXT_COLUMNS_DESCRIPTION = "columns to look at; empty for the text column of the task"
 
 
-def get_row_text(row: Row, job: RowsJob, on: Sequence[str]) -> str:
-    """The text of some columns, or of the task's text column, or of all columns that hold text."""
-    own = row.columns.get(job.task.text_column) if job.task is not None and not on else None
-    return own if isinstance(own, str) else join_text_columns(row.columns, on)
+class TextCurator(Curator):
+    """A curator that looks at the text of some columns."""
+
+    columns: tuple[str, ...] = Field((), description=TEXT_COLUMNS_DESCRIPTION)  # type: ignore[misc]  # chosen by the spec
 
 
-def filter_by_text(job: RowsJob, on: Sequence[str], objection: Callable[[str], str]) -> Iterator[Decision]:
-    """A decision for each row by its text: what objects to it drops it, nothing keeps it."""
+def get_row_text(row: Row, job: RowsJob, columns: Sequence[str]) -> str:
+    """Return the text of these columns; if there are none, of the task's text column, or of all text columns."""
+    text = row.columns.get(job.task.text_column) if job.task is not None and not columns else None
+    return text if isinstance(text, str) else join_text_columns(row.columns, columns)
+
+
+def filter_by_text(job: RowsJob, columns: Sequence[str], find_fault: Callable[[str], str]) -> Iterator[Decision]:
+    """Drop each row whose text has a fault: `find_fault` returns the reason, or an empty text to keep the row."""
     for row in job.rows:
-        why = objection(get_row_text(row, job, on))
+        why = find_fault(get_row_text(row, job, columns))
         yield Decision(row.id, not why, why)
 
 
 def build_objection(row: Row, why: str, action: Action, twin: str = "") -> Decision:
-    """A row that is dropped or, to be looked at by a person, kept with the doubt in its provenance."""
+    """Return the decision to drop a row, or to keep it flagged for review, with the doubt in its provenance."""
     if action == "drop":
         return Decision(row.id, False, why, twin)
     return Decision(row.id, True, why, twin, row.with_doubt(why))

@@ -1,4 +1,4 @@
-"""Confident learning: which labels the other rows contradict (Northcutt, Jiang & Chuang 2021, arXiv:1911.00068)."""
+"""Confident learning: find labels that are probably wrong (Northcutt, Jiang & Chuang 2021, arXiv:1911.00068)."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     Integers = NDArray[np.int64]
 
 INVERSE_REGULARISATION = 10.0
-"""Inverse of the regularisation of the logistic regression; of unit vectors."""
+"""Inverse regularisation strength (C) of the logistic regression, for unit vectors."""
 MAX_SOLVER_ITERATIONS = 300
 
 
 @dataclass(frozen=True, slots=True)
 class LabelIssue:
-    """A row whose label is contradicted: its place, the label that fits, and the probabilities of both."""
+    """A row whose label is probably wrong: its place, the suggested label, and the probabilities of both."""
 
     place: int
     suggested_label: str
@@ -29,38 +29,41 @@ class LabelIssue:
 
     @property
     def margin(self) -> float:
-        """By how much the other label is more probable, 0 to 1."""
+        """Difference of the probabilities of the suggested and the given label, 0 to 1."""
         return self.suggested_probability - self.given_probability
 
 
 def find_label_issues(probabilities: Floats, labels: Sequence[str], names: Sequence[str]) -> list[LabelIssue]:
-    """The rows off the diagonal of the confident joint, the surest first.
+    """Return the rows off the diagonal of the confident joint, the largest margin first.
 
-    `probabilities` are (rows, names), each by a model that did not see the row. A row counts as of the likeliest name
-    among those whose probability reaches the mean that rows of that name give it; nothing counts below it.
+    `probabilities` (rows, names) are out-of-fold. A row is counted under the most probable of the names that reach
+    their threshold: the mean probability that the rows labelled with a name give to it.
     """
     import numpy as np
 
-    at = {name: i for i, name in enumerate(names)}
-    given = np.array([at[label] for label in labels])
+    column = {name: i for i, name in enumerate(names)}
+    given = np.array([column[label] for label in labels])
     own = probabilities[np.arange(len(given)), given]
     counts = np.bincount(given, minlength=len(names))
     means = np.bincount(given, weights=own, minlength=len(names)) / np.maximum(counts, 1)
-    means[counts == 0] = np.inf
-    sure = np.where(probabilities >= means, probabilities, 0.0)
-    best = sure.argmax(axis=1)
-    places = np.flatnonzero((sure[np.arange(len(given)), best] > own) & (best != given))
-    found = [LabelIssue(int(p), names[best[p]], float(probabilities[p, best[p]]), float(own[p])) for p in places]
-    return sorted(found, key=lambda suspect: (-suspect.margin, suspect.place))
+    means[counts == 0] = np.inf  # a name without rows never reaches its threshold
+    confident = np.where(probabilities >= means, probabilities, 0.0)
+    best = confident.argmax(axis=1)
+    places = np.flatnonzero((confident[np.arange(len(given)), best] > own) & (best != given))
+    issues = [
+        LabelIssue(place, names[best[place]], float(probabilities[place, best[place]]), float(own[place]))
+        for place in places.tolist()
+    ]
+    return sorted(issues, key=lambda issue: (-issue.margin, issue.place))
 
 
 def predict_out_of_fold(
     features: Any, labels: Sequence[str], folds: int, seed: int, progress: Callable[[int, int], None]
 ) -> tuple[Floats, list[str]]:
-    """Probabilities of each label for each row by logistic regression on the other folds, (rows, names), and the names.
+    """Return out-of-fold probabilities (rows, names) of a logistic regression, and the names of the labels.
 
-    `features` are a matrix or sparse matrix of rows. Labels with fewer rows than folds stay out of some folds' models,
-    and are improbable there.
+    `features` is a dense or sparse matrix. Labels with fewer rows than folds are missing from the models of some folds
+    and get the probability 0 there.
     """
     import warnings
 
@@ -69,23 +72,22 @@ def predict_out_of_fold(
     from sklearn.model_selection import StratifiedKFold
 
     names = sorted(set(labels))
-    at = {name: i for i, name in enumerate(names)}
-    given: Integers = np.array([at[label] for label in labels])
+    column = {name: i for i, name in enumerate(names)}
+    given: Integers = np.array([column[label] for label in labels])
     probabilities = np.zeros((len(given), len(names)))
     folding = StratifiedKFold(folds, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # labels of fewer rows than folds: said in the docstring
-        for done, (known, asked) in enumerate(folding.split(np.zeros(len(given)), given), 1):
-            model = LogisticRegression(
-                C=INVERSE_REGULARISATION, max_iter=MAX_SOLVER_ITERATIONS
-            ).fit(features[known], given[known])
-            probabilities[np.ix_(asked, model.classes_)] = model.predict_proba(features[asked])
-            progress(done, folds)
+        warnings.simplefilter("ignore")  # scikit-learn warns of labels with fewer rows than folds: see above
+        for number, (train_rows, test_rows) in enumerate(folding.split(np.zeros(len(given)), given), 1):
+            model = LogisticRegression(C=INVERSE_REGULARISATION, max_iter=MAX_SOLVER_ITERATIONS)
+            model.fit(features[train_rows], given[train_rows])
+            probabilities[np.ix_(test_rows, model.classes_)] = model.predict_proba(features[test_rows])
+            progress(number, folds)
     return probabilities, names
 
 
 def vectorise_words(texts: Sequence[str]) -> Any:
-    """TF-IDF of words and pairs of words, unit rows: a sparse matrix."""
+    """Return TF-IDF vectors of words and word pairs: a sparse matrix with rows of unit length."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     return TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2).fit_transform(texts)

@@ -1,4 +1,4 @@
-"""Rows that give different answers to the same input."""
+"""Find rows that give different answers to the same input."""
 
 from __future__ import annotations
 
@@ -9,61 +9,61 @@ from typing import Literal
 from pydantic import Field
 
 from factory.api import Curator, Decision, Row, RowsJob, join_text_columns, normalise
-from factory_curators.common import TEXT_COLUMNS_DESCRIPTION, build_objection, get_row_text
+from factory_curators.common import build_objection, get_row_text
 
 
 class Conflicts(Curator):
-    """Of rows whose inputs are the same and whose answers are not: all go, or those against the majority, or none.
+    """Drops or flags rows with the same input and different answers.
 
-    `majority` drops what most rows of an input contradict, and all of them where no answer has more rows than every
-    other. `flag` keeps all, for review.
+    `drop` removes all of them; `majority` keeps the rows with the most frequent answer, if there is a single one;
+    `flag` keeps all for review.
     """
 
     kind = "conflicts"
     share_metric = "conflicts"
 
-    on: list[str] = Field([], description=TEXT_COLUMNS_DESCRIPTION)
-    answer: list[str] = Field([], description="columns of the answer; empty for what the task holds for its target")
-    action: Literal["drop", "majority", "flag"] = Field("drop", description="what becomes of rows that disagree")
+    input_columns: list[str] = Field([], description="columns of the input; empty for the text column of the task")
+    answer_columns: list[str] = Field([], description="columns of the answer; empty for the target of the task")
+    action: Literal["drop", "majority", "flag"] = Field("drop", description="what to do with rows that disagree")
 
     @property
     def columns(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
-        return (*self.on, *self.answer)
+        return (*self.input_columns, *self.answer_columns)
 
     def curate(self, job: RowsJob) -> Iterator[Decision]:
         inputs: defaultdict[str, list[int]] = defaultdict(list)
         for place, row in enumerate(job.rows):
-            if normal := normalise(get_row_text(row, job, self.on)):
+            if normal := normalise(get_row_text(row, job, self.input_columns)):
                 inputs[normal].append(place)
         answers = [self._read_compared_answer(row, job) for row in job.rows]
-        said: dict[int, tuple[str, int]] = {}
+        conflicts: dict[int, tuple[str, int]] = {}
         for places in inputs.values():
             if len({normalise(answers[place]) for place in places}) > 1:
-                said.update(self._explain_conflicts(places, answers))
+                conflicts.update(self._explain_conflicts(places, answers))
         for place, row in enumerate(job.rows):
-            if place not in said:
+            if place not in conflicts:
                 yield Decision(row.id, True)
                 continue
-            why, twin = said[place]
+            why, twin = conflicts[place]
             yield build_objection(row, why, "flag" if self.action == "flag" else "drop", job.rows[twin].id)
 
     def _explain_conflicts(self, places: list[int], answers: list[str]) -> Iterator[tuple[int, tuple[str, int]]]:
-        """Place → why it is objected to, and the place of a row that says otherwise."""
+        """Yield place → (reason, place of a row with another answer) for the rows of one input."""
         counts = Counter(normalise(answers[place]) for place in places)
-        (first, most), (_, second) = counts.most_common(2)
+        (first, first_count), (_, second_count) = counts.most_common(2)
         for place in places:
             mine = normalise(answers[place])
-            if self.action == "majority" and most > second and mine == first:
+            if self.action == "majority" and first_count > second_count and mine == first:
                 continue
-            other = next(each for each in places if normalise(answers[each]) != mine)
-            said = f"answered {_shorten_answer(answers[place])} here, {_shorten_answer(answers[other])} there"
-            yield place, (f"the same input, {said}", other)
+            other = next(candidate for candidate in places if normalise(answers[candidate]) != mine)
+            both = f"{_shorten_answer(answers[place])} here, {_shorten_answer(answers[other])} there"
+            yield place, (f"same input, different answers: {both}", other)
 
     def _read_compared_answer(self, row: Row, job: RowsJob) -> str:
-        if self.answer:
-            return join_text_columns(row.columns, self.answer)
+        if self.answer_columns:
+            return join_text_columns(row.columns, self.answer_columns)
         if job.task is None or "target" not in job.task.get_templates():
-            raise ValueError("the task has no target to compare: name the columns of the answer")
+            raise ValueError("the task has no target to compare; set `answer_columns`")
         return job.task.render_target(row)
 
 

@@ -1,4 +1,4 @@
-"""Rows whose label the other rows contradict."""
+"""Find rows whose label is probably wrong."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from factory_curators.confident_learning import LabelIssue, find_label_issues, p
 
 
 class LabelNoise(Curator):
-    """Finds labels that a classifier which did not see the row is sure are others: confident learning.
+    """Flags labels that out-of-fold predictions contradict (confident learning).
 
-    Out-of-fold logistic regression on sentence embeddings or on TF-IDF (Northcutt et al. 2021, arXiv:1911.00068). Of
-    the rows that its confident joint suspects, those go whose other label is by `threshold` more probable.
+    Logistic regression on sentence embeddings or TF-IDF (Northcutt et al. 2021, arXiv:1911.00068). Of the rows off the
+    diagonal of the confident joint, those are flagged whose other label is more probable by at least `threshold`.
     """
 
     kind = "label-noise"
     share_metric = "label_noise"
 
-    label: str = Field("label", description="the column that is doubted")
+    label: str = Field("label", description="label column")
     features: Literal["embedder", "student", "words"] = Field(
-        "words", description="sentence embeddings of a model or, without one, TF-IDF of words"
+        "words", description="features: sentence embeddings of a model, or TF-IDF of words"
     )
-    folds: int = Field(5, ge=2, le=20, description="parts that rows are cut into; each is judged by the others")
-    threshold: Fraction = Field(0.5, description="by how much more probable another label must be")
+    folds: int = Field(5, ge=2, le=20, description="cross-validation folds")
+    threshold: Fraction = Field(0.5, description="minimum lead in probability of another label over the given one")
     action: Action = Field("flag", description="drop such rows, or keep them flagged for review")
-    on: list[str] = Field([], description=TEXT_COLUMNS_DESCRIPTION)
+    text_columns: list[str] = Field([], description=TEXT_COLUMNS_DESCRIPTION)
 
     @property
     def columns(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
-        return (self.label, *self.on)
+        return (self.label, *self.text_columns)
 
     def get_required_models(self) -> tuple[str, ...]:
         return ("embedder",) if self.features == "embedder" else ()
@@ -43,17 +43,18 @@ class LabelNoise(Curator):
     def curate(self, job: RowsJob) -> Iterator[Decision]:
         labels = [join_text_columns(row.columns, [self.label]) for row in job.rows]
         if min(len(labels) - 1, len(set(labels))) < 2 or max(Counter(labels).values()) < self.folds:
-            job.report.note(f"label-noise: {len(labels)} rows of {len(set(labels))} labels are too few to judge")
+            job.report.note(f"label-noise: skipped, {len(labels)} rows with {len(set(labels))} labels are too few")
             return
-        texts = [get_row_text(row, job, self.on) for row in job.rows]
-        features, folds = self._compute_label_features(texts, job), partial(job.report.report_progress, unit="folds")
-        probabilities, names = predict_out_of_fold(features, labels, self.folds, job.seed, folds)
-        found = {s.place: s for s in find_label_issues(probabilities, labels, names) if s.margin >= self.threshold}
+        texts = [get_row_text(row, job, self.text_columns) for row in job.rows]
+        features, progress = self._compute_label_features(texts, job), partial(job.report.report_progress, unit="folds")
+        probabilities, names = predict_out_of_fold(features, labels, self.folds, job.seed, progress)
+        issues = {issue.place: issue for issue in find_label_issues(probabilities, labels, names)}
         for place, row in enumerate(job.rows):
-            suspect = found.get(place)
-            yield build_objection(
-                row, _describe_label_issue(suspect, labels[place]), self.action
-            ) if suspect else Decision(row.id, True)
+            issue = issues.get(place)
+            if issue and issue.margin >= self.threshold:
+                yield build_objection(row, _describe_label_issue(issue, labels[place]), self.action)
+            else:
+                yield Decision(row.id, True)
 
     def _compute_label_features(self, texts: Sequence[str], job: RowsJob) -> Any:
         if self.features == "words":
@@ -61,8 +62,8 @@ class LabelNoise(Curator):
         return job.kit.embed(job.get_embedding_base(self.features), texts, job.report)
 
 
-def _describe_label_issue(suspect: LabelIssue, label: str) -> str:
+def _describe_label_issue(issue: LabelIssue, label: str) -> str:
     return (
-        f"{label!r} is doubted: {suspect.suggested_label!r} is likelier ({suspect.suggested_probability:.2f} to "
-        f"{suspect.given_probability:.2f})"
+        f"label {label!r} is doubtful: {issue.suggested_label!r} is more probable "
+        f"({issue.suggested_probability:.2f} vs {issue.given_probability:.2f})"
     )

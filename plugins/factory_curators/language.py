@@ -1,4 +1,4 @@
-"""Keep rows of some languages, or of some scripts."""
+"""Keep rows in some languages or scripts."""
 
 from __future__ import annotations
 
@@ -11,34 +11,29 @@ from typing import Any
 
 from pydantic import Field
 
-from factory.api import Curator, Decision, Fraction, RowsJob
-from factory_curators.common import TEXT_COLUMNS_DESCRIPTION, filter_by_text, get_row_text
+from factory.api import Decision, Fraction, RowsJob
+from factory_curators.common import TextCurator, filter_by_text, get_row_text
 
 LANGUAGE_LIBRARY = "py3langid"
 LANGUAGE_EXTRA = "pip install 'specialist-factory[language]'"
 
 
-class Language(Curator):
-    """Drops texts of other languages, by py3langid (the extra `language`), or of other scripts, which needs nothing.
+class Language(TextCurator):
+    """Drops texts in other languages (detected by py3langid, the extra `language`) or in other scripts.
 
-    Where neither is named, the script of most rows stays. A short text says little about its language: one goes when
-    another language is at least `sure`. Scripts are named as Unicode names its letters: latin, arabic, cyrillic, cjk.
+    Without `languages` and `scripts`, the most frequent script stays. Detection is unreliable on short texts: a text is
+    dropped only if another language has at least `min_confidence`. Scripts are named as in Unicode: latin, arabic, cjk.
     """
 
     kind = "language"
     share_metric = "other_language"
 
-    languages: list[str] = Field([], description="languages that stay, such as en or ar, told by py3langid")
-    scripts: list[str] = Field([], description="scripts that stay, such as latin or arabic, told by the letters")
-    sure: Fraction = Field(0.9, description="probability of another language from which a text goes")
-    on: list[str] = Field([], description=TEXT_COLUMNS_DESCRIPTION)
-
-    @property
-    def columns(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
-        return tuple(self.on)
+    languages: list[str] = Field([], description="languages to keep, such as en or ar, detected by py3langid")
+    scripts: list[str] = Field([], description="scripts to keep, such as latin or arabic")
+    min_confidence: Fraction = Field(0.9, description="probability of another language from which a text is dropped")
 
     def compute_fingerprint(self) -> Any:
-        """The library whose model tells languages."""
+        """Return the version of the library, whose model detects languages."""
         try:
             return version(LANGUAGE_LIBRARY) if self.languages else None
         except PackageNotFoundError:
@@ -46,42 +41,43 @@ class Language(Curator):
 
     def curate(self, job: RowsJob) -> Iterator[Decision]:
         known = set(_load_language_identifier().nb_classes) if self.languages else set(self.languages)
-        if strange := [name for name in self.languages if name not in known]:
+        if unsupported := [name for name in self.languages if name not in known]:
             raise ValueError(
-                f"{LANGUAGE_LIBRARY} knows no language {strange[0]!r}; it knows {', '.join(sorted(known))}"
+                f"{LANGUAGE_LIBRARY} does not support {unsupported[0]!r}; it supports {', '.join(sorted(known))}"
             )
-        by = f"{LANGUAGE_LIBRARY} {version(LANGUAGE_LIBRARY)}" if self.languages else "the script of their letters"
-        job.report.note(f"language: texts are told apart by {by}")
-        scripts = self.scripts or ([] if self.languages else _find_commonest_script(job, self.on))
-        yield from filter_by_text(job, self.on, partial(self._find_foreign_text, scripts))
+        detector = f"{LANGUAGE_LIBRARY} {version(LANGUAGE_LIBRARY)}" if self.languages else "script"
+        job.report.note(f"language: detected by {detector}")
+        scripts = self.scripts or ([] if self.languages else _find_commonest_script(job, self.columns))
+        yield from filter_by_text(job, self.columns, partial(self._find_foreign_text, scripts))
 
     def _find_foreign_text(self, scripts: Sequence[str], text: str) -> str:
-        if scripts and (found := find_main_script(text)) and found not in scripts:
-            return f"is written in {found}"
+        if scripts and (script := find_main_script(text)) and script not in scripts:
+            return f"is in {script} script"
         if not self.languages or not any(map(str.isalpha, text)):
             return ""
         language, probability = _load_language_identifier().classify(text)
-        return f"is in {language!r}" if language not in self.languages and probability >= self.sure else ""
+        is_foreign = language not in self.languages and probability >= self.min_confidence
+        return f"is in language {language!r}" if is_foreign else ""
 
 
 @cache
 def _load_language_identifier() -> Any:
-    """The model of py3langid. Raises ImportError that names the extra."""
+    """Load the model of py3langid. Raises ImportError that names the extra."""
     try:
         from py3langid.langid import MODEL_FILE, LanguageIdentifier
     except ImportError as error:
-        raise ImportError(f"languages are told by {LANGUAGE_LIBRARY}: {LANGUAGE_EXTRA}, or name scripts") from error
+        raise ImportError(f"`languages` needs {LANGUAGE_LIBRARY}: {LANGUAGE_EXTRA}; or use `scripts`") from error
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
 
 
-def _find_commonest_script(job: RowsJob, on: Sequence[str]) -> list[str]:
-    """The script that most rows are written in, or none when no row has a letter."""
-    counts = Counter(found for row in job.rows if (found := find_main_script(get_row_text(row, job, on))))
+def _find_commonest_script(job: RowsJob, columns: Sequence[str]) -> list[str]:
+    """Return the most frequent script of the rows, in a list; an empty list if no row has a letter."""
+    counts = Counter(script for row in job.rows if (script := find_main_script(get_row_text(row, job, columns))))
     return sorted(counts, key=lambda name: (-counts[name], name))[:1]
 
 
 def find_main_script(text: str) -> str:
-    """The script that most letters are of, in lower case; nothing when there is no letter."""
+    """Return the script of most letters, in lower case; an empty text if there is no letter."""
     counts: Counter[str] = Counter()
     for letter, count in Counter(text).items():
         if letter.isalpha():

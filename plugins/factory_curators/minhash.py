@@ -1,8 +1,8 @@
-"""Near duplicates among many texts: MinHash finds pairs that may be near, their grams say which are.
+"""Near duplicates among many texts: MinHash with LSH bands proposes pairs, and their Jaccard similarity decides.
 
 Broder 1997, "On the resemblance and containment of documents"; bands as in Leskovec, Rajaraman & Ullman, "Mining of
-Massive Datasets", ch. 3. A pair at the threshold is missed with a chance of one in a thousand, and no pair is
-taken for near that is not.
+Massive Datasets", ch. 3. A pair at the threshold is missed with a probability of one in a thousand; there are no false
+positives.
 """
 
 from __future__ import annotations
@@ -21,41 +21,43 @@ if TYPE_CHECKING:
 
 PERMUTATIONS = 64
 MAX_MISS_RATE = 0.001
-"""Of pairs at the threshold, at most: what the number of bands is chosen by."""
+"""Highest share of missed pairs at the threshold; determines the number of bands."""
 MAX_FULL_BUCKET = 200
-"""Texts of a bucket that are each held against all others of it; in a larger one, each against the next so many."""
+"""Largest bucket whose texts are all compared; in a larger one, each is compared with the next so many."""
 CACHED_SHINGLE_SETS = 2048
-"""Sets of grams kept at hand, of some 30 KiB each."""
+"""Shingle sets kept in memory, of about 30 KiB each."""
 
 
 class ShingleSimilarity:
-    """Similarity of normalised texts by their places, remembering sets of grams for a while."""
+    """Jaccard similarity of normalised texts by their places; caches shingle sets."""
 
-    def __init__(self, normals: Sequence[str]) -> None:
-        self._grams = lru_cache(CACHED_SHINGLE_SETS)(lambda place: extract_shingles(normals[place]))
+    def __init__(self, texts: Sequence[str]) -> None:
+        self._grams = lru_cache(CACHED_SHINGLE_SETS)(lambda place: extract_shingles(texts[place]))
 
-    def __call__(self, one: int, other: int) -> float:
-        return compute_jaccard(self._grams(one), self._grams(other))
+    def __call__(self, a: int, b: int) -> float:
+        return compute_jaccard(self._grams(a), self._grams(b))
 
 
 def find_near_pairs(
-    normals: Sequence[str], threshold: float, alike: Callable[[int, int], float], progress: Callable[[int, int], None]
+    texts: Sequence[str], threshold: float, similarity: Callable[[int, int], float],
+    progress: Callable[[int, int], None],
 ) -> Iterator[tuple[int, int]]:
-    """Yield pairs of places whose texts are near, as many as connect all that are. Empty texts are near to nothing."""
-    rows, width = choose_lsh_bands(threshold)
-    hashed = _compute_minhashes(normals, progress)
-    parent = list(range(len(normals)))
-    for band in range(rows):
-        for bucket in _iterate_band_buckets(hashed[:, band * width : (band + 1) * width], normals):
-            for one, other in _pair_bucket_members(bucket):
-                apart = find_root(parent, one) != find_root(parent, other)
-                if apart and alike(one, other) + SIMILARITY_TOLERANCE >= threshold:
-                    merge_components(parent, one, other)
-                    yield one, other
+    """Yield the pairs of similar texts that connect each component. Empty texts are similar to nothing."""
+    bands, width = choose_lsh_bands(threshold)
+    signatures = _compute_minhashes(texts, progress)
+    parent = list(range(len(texts)))
+    for band in range(bands):
+        for bucket in _iterate_band_buckets(signatures[:, band * width : (band + 1) * width], texts):
+            for a, b in _pair_bucket_members(bucket):
+                apart = find_root(parent, a) != find_root(parent, b)
+                # Skip pairs already in one component: their similarity would change nothing, and is costly.
+                if apart and similarity(a, b) + SIMILARITY_TOLERANCE >= threshold:
+                    merge_components(parent, a, b)
+                    yield a, b
 
 
 def choose_lsh_bands(threshold: float) -> tuple[int, int]:
-    """How many bands, of how many hashes each: the widest that miss few enough pairs at the threshold."""
+    """Return (bands, hashes per band): the widest bands that miss at most MAX_MISS_RATE of pairs at the threshold."""
     for width in range(PERMUTATIONS, 1, -1):
         count = PERMUTATIONS // width
         if (1 - threshold**width) ** count <= MAX_MISS_RATE:
@@ -63,35 +65,36 @@ def choose_lsh_bands(threshold: float) -> tuple[int, int]:
     return PERMUTATIONS, 1
 
 
-def _compute_minhashes(normals: Sequence[str], progress: Callable[[int, int], None]) -> NDArray[np.uint32]:
-    """MinHash of each text's grams: (texts, permutations)."""
+def _compute_minhashes(texts: Sequence[str], progress: Callable[[int, int], None]) -> NDArray[np.uint32]:
+    """Return the MinHash signatures of all texts, (texts, permutations)."""
     import numpy as np
     from datasketch import MinHash
 
     sketch = MinHash(num_perm=PERMUTATIONS, seed=1, hashfunc=int)
-    signatures = np.zeros((len(normals), PERMUTATIONS), dtype=np.uint32)
-    for places in split_into_hash_chunks(normals):
-        hashes, starts = hash_shingles(normals[places.start : places.stop])
-        words = (hashes & np.uint64(0xFFFFFFFF)).tolist()
+    signatures = np.zeros((len(texts), PERMUTATIONS), dtype=np.uint32)
+    for places in split_into_hash_chunks(texts):
+        hashes, starts = hash_shingles(texts[places.start : places.stop])
+        hashes32 = (hashes & np.uint64(0xFFFFFFFF)).tolist()
         for place, start, end in zip(places, starts[:-1].tolist(), starts[1:].tolist(), strict=True):
             sketch.clear()
-            sketch.update_batch(words[start:end])
+            sketch.update_batch(hashes32[start:end])
             signatures[place] = sketch.hashvalues
-        progress(places.stop, len(normals))
+        progress(places.stop, len(texts))
     return signatures
 
 
-def _iterate_band_buckets(band: NDArray[np.uint32], normals: Sequence[str]) -> Iterator[list[int]]:
-    """Places whose hashes of one band are the same: two or more each, empty texts left out."""
+def _iterate_band_buckets(band: NDArray[np.uint32], texts: Sequence[str]) -> Iterator[list[int]]:
+    """Yield the places of non-empty texts that share the hashes of one band, two or more at a time."""
     import numpy as np
 
+    # View each row of hashes as one opaque value, so that sorting groups equal bands.
     keys = np.ascontiguousarray(band).view(np.dtype((np.void, band.shape[1] * band.itemsize))).ravel()
     order = np.argsort(keys, kind="stable")
     ends = np.flatnonzero(np.append(keys[order][1:] != keys[order][:-1], True)) + 1
     start = 0
     for end in ends.tolist():
         if end - start > 1:
-            bucket = [place for place in order[start:end].tolist() if normals[place]]
+            bucket = [place for place in order[start:end].tolist() if texts[place]]
             if len(bucket) > 1:
                 yield bucket
         start = end
@@ -99,6 +102,6 @@ def _iterate_band_buckets(band: NDArray[np.uint32], normals: Sequence[str]) -> I
 
 def _pair_bucket_members(bucket: Sequence[int]) -> Iterator[tuple[int, int]]:
     reach = len(bucket) if len(bucket) <= MAX_FULL_BUCKET else MAX_FULL_BUCKET
-    for at, one in enumerate(bucket):
-        for other in bucket[at + 1 : at + 1 + reach]:
-            yield one, other
+    for at, a in enumerate(bucket):
+        for b in bucket[at + 1 : at + 1 + reach]:
+            yield a, b

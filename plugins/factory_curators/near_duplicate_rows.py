@@ -1,4 +1,4 @@
-"""Drop rows that nearly repeat another row."""
+"""Drop near duplicates."""
 
 from __future__ import annotations
 
@@ -12,27 +12,25 @@ from factory_curators.minhash import ShingleSimilarity, find_near_pairs
 
 
 class NearDuplicates(Curator):
-    """Of rows whose texts share most of their character 5-grams (Jaccard, found by MinHash), one stays.
+    """Keeps one of the rows whose texts share most of their character 5-grams: MinHash finds pairs, Jaccard decides.
 
-    Rows are connected when they are near, and a component is all that connections reach.
+    Similar rows are connected, and one row of each connected component stays.
     """
 
     kind = "near"
     version = 2
     share_metric = "near_duplicates"
 
-    threshold: float = Field(0.9, gt=0, le=1, description="similarity from which two texts are near duplicates")
-    on: list[str] = Field([], description="columns that are compared; empty for every column that holds text")
+    threshold: float = Field(0.9, gt=0, le=1, description="Jaccard similarity from which two texts are near duplicates")
+    columns: tuple[str, ...] = Field(  # type: ignore[misc]  # chosen by the spec
+        (), description="columns to compare; empty for all text columns"
+    )
     prefer: Prefer = Field("first", description=PREFER_DESCRIPTION)
-    chains: bool = Field(True, description="a row goes though only rows between connect it with the one that stays")
-
-    @property
-    def columns(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
-        return tuple(self.on)
+    transitive: bool = Field(True, description="drop rows that are connected to the kept row only through others")
 
     def curate(self, job: RowsJob) -> Iterator[Decision]:
-        normals = [normalise(join_text_columns(row.columns, self.on)) for row in job.rows]
-        alike = ShingleSimilarity(normals)
-        pairs = find_near_pairs(normals, self.threshold, alike, job.report.report_progress)
-        groups = find_components(len(normals), pairs)
-        yield from decide_duplicates(job.rows, groups, self.prefer, self.chains, self.threshold, alike)
+        texts = [normalise(join_text_columns(row.columns, self.columns)) for row in job.rows]
+        similarity = ShingleSimilarity(texts)
+        pairs = find_near_pairs(texts, self.threshold, similarity, job.report.report_progress)
+        groups = find_components(len(texts), pairs)
+        yield from decide_duplicates(job.rows, groups, self.prefer, self.transitive, self.threshold, similarity)

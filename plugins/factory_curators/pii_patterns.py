@@ -1,4 +1,4 @@
-"""Personal data that has a form: how it is recognised, and what checks that it is what it looks like."""
+"""Patterns of personal data, and the checks that a match must pass."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ IBAN_LENGTHS = {
     "SE": 24, "SI": 19, "SK": 24, "SM": 27, "ST": 25, "SV": 28, "TL": 23, "TN": 24, "TR": 26, "UA": 29, "VA": 22,
     "VG": 24, "XK": 20,
 }
-"""Country → characters of its IBANs, by the registry of ISO 13616."""
+"""Country → length of its IBANs, from the ISO 13616 registry."""
 
 
 @dataclass(frozen=True, slots=True)
 class PiiMatch:
-    """A piece of personal data in a text: from where to where, and of which type."""
+    """A piece of personal data in a text: its span and type."""
 
     start: int
     end: int
@@ -43,32 +43,32 @@ class PiiMatch:
 
 
 def is_valid_iban(text: str) -> bool:
-    """Whether the check digits of an IBAN are right (ISO 7064, modulo 97) and it is as long as its country's are."""
+    """Return whether an IBAN has valid check digits (ISO 7064, modulo 97) and the length of its country."""
     plain = re.sub(r"[ -]", "", text)
     number = "".join(str(int(letter, 36)) for letter in plain[4:] + plain[:4])
     return IBAN_LENGTHS.get(plain[:2]) == len(plain) and int(number) % 97 == 1
 
 
 def is_payment_card(text: str) -> bool:
-    """Whether a number is of a payment card: 12 to 19 digits, an issuer's first one, Luhn's check (ISO 7812)."""
+    """Return whether a number has the first digit of a card issuer and passes the Luhn check (ISO 7812)."""
     digits = [int(digit) for digit in text if digit.isdigit()]
     doubled = sum(sum(divmod(2 * digit, 10)) for digit in digits[-2::-2])
     return digits[0] in (2, 3, 4, 5, 6) and len(set(digits)) > 1 and (sum(digits[-1::-2]) + doubled) % 10 == 0
 
 
 def is_personal_ip_address(text: str) -> bool:
-    """Whether it is an IP address of somebody: valid, neither all zeros nor a loopback, and no `a::b` of a program."""
+    """Return whether an IP address is valid and neither unspecified, loopback, nor code such as `a::b`."""
     try:
-        found = ipaddress.ip_address(text)
+        address = ipaddress.ip_address(text)
     except ValueError:
         return False
-    return not (found.is_unspecified or found.is_loopback) and len(text) >= 7 and any(map(str.isdigit, text))
+    return not (address.is_unspecified or address.is_loopback) and len(text) >= 7 and any(map(str.isdigit, text))
 
 
 def is_phone_number(text: str) -> bool:
-    """Whether digits look dialled: seven to fifteen (ITU E.164), and no date, year range, amount or bare number.
+    """Return whether a text is a phone number: 7 to 15 digits (ITU E.164), no date, year range or amount.
 
-    Without a `+`, a leading 0 or an area code in brackets, its groups must be as some country writes them.
+    Without `+`, leading 0 or bracketed area code, the groups of digits must follow the format of some country.
     """
     groups = re.findall(r"\d+", text)
     count = sum(map(len, groups))
@@ -84,7 +84,7 @@ def is_phone_number(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class PiiPattern:
-    """A type of personal data with a form: its pattern, what it can not do without, and what checks a match."""
+    """A type of personal data: its pattern, a cheap pattern that every match contains, and a check of matches."""
 
     type: str
     pattern: re.Pattern[str]
@@ -103,17 +103,18 @@ PII_PATTERNS = (
     PiiPattern("ip", IP_PATTERN, re.compile(r"\d\.\d|[0-9A-Fa-f:]:[0-9A-Fa-f:]"), is_personal_ip_address),
     PiiPattern("phone", PHONE_PATTERN, re.compile(r"\d\D{0,2}\d\D{0,2}\d"), is_phone_number),
 )
-"""In the order of trust: what one takes, a later one does not see."""
+"""From the most to the least reliable: later patterns cannot match what an earlier one has taken."""
 
 
 def find_personal_data(text: str, types: frozenset[str]) -> Iterator[PiiMatch]:
-    """What these types find in a text; no two overlap."""
-    taken: list[PiiMatch] = []
-    for form in PII_PATTERNS:
-        if form.type not in types or not form.prefilter.search(text):
+    """Yield the matches of these types in a text, in order and without overlaps."""
+    matches: list[PiiMatch] = []
+    for pii in PII_PATTERNS:
+        # The prefilter avoids the costly pattern on the many texts that cannot match.
+        if pii.type not in types or not pii.prefilter.search(text):
             continue
-        for match in form.pattern.finditer(text):
-            free = all(match.end() <= found.start or match.start() >= found.end for found in taken)
-            if free and form.validator(match.group()):
-                taken.append(PiiMatch(match.start(), match.end(), form.type))
-    yield from sorted(taken, key=lambda found: found.start)
+        for match in pii.pattern.finditer(text):
+            is_free = all(match.end() <= other.start or match.start() >= other.end for other in matches)
+            if is_free and pii.validator(match.group()):
+                matches.append(PiiMatch(match.start(), match.end(), pii.type))
+    yield from sorted(matches, key=lambda match: match.start)

@@ -5,7 +5,7 @@ from factory.api import Plugin, hookimpl
 
 @hookimpl
 def factory_plugins() -> list[type[Plugin]]:
-    """All that a reranker brings."""
+    """Return the plugins of this package."""
     from factory_rerank.bi_encoder import BiEncoder, BiEncoderTargets
     from factory_rerank.cross_encoder import CrossEncoder, CrossEncoderTargets
     from factory_rerank.first_stage_baselines import Bm25Baseline, CosineBaseline, HybridBaseline

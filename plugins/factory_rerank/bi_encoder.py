@@ -1,4 +1,4 @@
-"""Bi-encoder: one vector a text, compared by cosine."""
+"""Bi-encoder: one vector per text, compared by cosine."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class MeanPoolingCosine(DualEncoderObjective):
 
     loader_class = "sentence_transformers:SentenceTransformer"
 
-    scale: float = Field(20.0, gt=0, description="what a cosine is multiplied by in the loss")
+    scale: float = Field(20.0, gt=0, description="factor of cosines in the loss")
 
     def build_modules(self, width: int) -> list[object]:
         from sentence_transformers.base.modules import Normalize
@@ -36,13 +36,13 @@ class MeanPoolingCosine(DualEncoderObjective):
 
 
 class BiEncoder(MeanPoolingCosine, ContrastiveDualEncoder):
-    """Cosine of mean-pooled token vectors (arXiv:1908.10084), against mined negatives and the rest of a batch."""
+    """Cosine of mean-pooled token vectors (arXiv:1908.10084), trained on mined and in-batch negatives."""
 
     kind = "bi-encoder"
     version = 2
 
 
 class BiEncoderTargets(MeanPoolingCosine, GradedDualEncoder):
-    """Cosine of mean-pooled token vectors (arXiv:1908.10084), regressed on `targets`, as `zelo` gives them."""
+    """Cosine of mean-pooled token vectors (arXiv:1908.10084), trained on the `targets` of `zelo`."""
 
     kind = "bi-encoder-targets"

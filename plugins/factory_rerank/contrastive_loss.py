@@ -1,7 +1,4 @@
-"""Contrastive learning of a query's document against mined negatives and the other documents of its batch.
-
-Shared by the objectives that encode queries and documents apart: they differ in how two texts are compared.
-"""
+"""Contrastive loss (InfoNCE) with mined and in-batch negatives, for separate encodings of queries and documents."""
 
 from __future__ import annotations
 
@@ -15,11 +12,11 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 SimilarityFunction = Callable[[list["Tensor"], list["Tensor"]], "Tensor"]
-"""Token vectors of queries and of documents, one (tokens, hidden) tensor each → scores (queries, documents)."""
+"""Maps token vectors of queries and documents, one (tokens, hidden) tensor each, to scores (queries, documents)."""
 
 
 class TextIndices(Protocol):
-    """A query and its documents, as numbers of texts."""
+    """A query and its documents, as indices of texts."""
 
     @property
     def query(self) -> int: ...
@@ -33,7 +30,7 @@ E = TypeVar("E", bound=TextIndices)
 
 @dataclass(frozen=True, slots=True)
 class ContrastiveExample:
-    """A query and its documents, as numbers of texts: a right one first, then wrong ones; `right` all right ones."""
+    """Indices of a query and its documents: a positive, then negatives; `positives` has all positives of the query."""
 
     query: int
     documents: tuple[int, ...]
@@ -42,7 +39,7 @@ class ContrastiveExample:
 
 @dataclass(frozen=True, slots=True)
 class DualEncoderBatch(Generic[E]):
-    """Examples, and their texts once each, packed by the kit. `place` says which one a text is there."""
+    """Examples and their packed, distinct texts; `positions` maps the index of a text to its position in the pack."""
 
     examples: Sequence[E]
     packed: Any
@@ -52,37 +49,38 @@ class DualEncoderBatch(Generic[E]):
 def build_contrastive_examples(
     rows: Sequence[Row], documents: Sequence[str], negatives: int
 ) -> list[ContrastiveExample]:
-    """One example for each right document of each row. Texts are numbered: documents first, then queries by row."""
-    number = {name: index for index, name in enumerate(documents)}
-    made = []
+    """Build one example per relevant document of each row. Indices: documents first, then queries by row."""
+    index_by_name = {name: index for index, name in enumerate(documents)}
+    examples = []
     for index, row in enumerate(rows):
-        right = frozenset(number[name] for name in row["relevant"] if name in number)
-        wrong = tuple(number[name] for name in row["negatives"] if name in number)[:negatives]
-        made += [ContrastiveExample(len(number) + index, (one, *wrong), right) for one in sorted(right)]
-    return made
+        positives = frozenset(index_by_name[name] for name in row["relevant"] if name in index_by_name)
+        negative_ids = tuple(index_by_name[name] for name in row["negatives"] if name in index_by_name)[:negatives]
+        query = len(index_by_name) + index
+        examples += [ContrastiveExample(query, (one, *negative_ids), positives) for one in sorted(positives)]
+    return examples
 
 
 def build_dual_encoder_collator(ids: Sequence[Sequence[int]], kit: Kit) -> Callable[[list[E]], DualEncoderBatch[E]]:
-    """A collator over tokenised texts: each text of a batch is encoded once."""
+    """Return a collator over tokenised texts, which encodes each text of a batch once."""
 
-    def batch(rows: list[E]) -> DualEncoderBatch[E]:
+    def collate(rows: list[E]) -> DualEncoderBatch[E]:
         texts = sorted({text for row in rows for text in (row.query, *row.documents)})
         return DualEncoderBatch(
-            rows, kit.pack_batch([ids[text] for text in texts]), {text: place for place, text in enumerate(texts)}
+            rows, kit.pack_batch([ids[text] for text in texts]), {text: position for position, text in enumerate(texts)}
         )
 
-    return batch
+    return collate
 
 
 def build_contrastive_loss(
     compare: SimilarityFunction, scale: float, in_batch: bool, kit: Kit
 ) -> Callable[[nn.Module, DualEncoderBatch[ContrastiveExample]], Tensor]:
-    """Cross-entropy of the right document (InfoNCE, arXiv:1807.03748), its scores multiplied by `scale`.
+    """Return the cross-entropy of the positive document (InfoNCE, arXiv:1807.03748) over scores × `scale`.
 
-    A document that is right for a query is never a negative of it, in whichever row of the batch it stands.
+    All positives of a query are excluded from its negatives, including those of other rows in the batch.
     """
 
-    def value(model: nn.Module, batch: DualEncoderBatch[ContrastiveExample]) -> Tensor:
+    def compute_loss(model: nn.Module, batch: DualEncoderBatch[ContrastiveExample]) -> Tensor:
         import torch
 
         vectors = kit.compute_hidden_states(model, batch.packed)
@@ -90,15 +88,16 @@ def build_contrastive_loss(
         column = {text: index for index, text in enumerate(names)}
         queries = [vectors[batch.positions[row.query]] for row in batch.examples]
         scores = compare(queries, [vectors[batch.positions[text]] for text in names])
-        barred = torch.zeros_like(scores, dtype=torch.bool)
+        excluded = torch.zeros_like(scores, dtype=torch.bool)
         for index, row in enumerate(batch.examples):
+            # -inf removes a document from the softmax: others' documents, and the query's other positives.
             if not in_batch:
-                barred[index] = True
-                barred[index, [column[text] for text in row.documents]] = False
-            barred[
+                excluded[index] = True
+                excluded[index, [column[text] for text in row.documents]] = False
+            excluded[
                 index, [column[text] for text in row.positives if text in column and text != row.documents[0]]
             ] = True
         gold = torch.tensor([column[row.documents[0]] for row in batch.examples])
-        return torch.nn.functional.cross_entropy((scores * scale).masked_fill(barred, float("-inf")), gold)
+        return torch.nn.functional.cross_entropy((scores * scale).masked_fill(excluded, float("-inf")), gold)
 
-    return value
+    return compute_loss

@@ -1,4 +1,4 @@
-"""Cross-encoder: query and document are read together, and a fresh head gives the score."""
+"""Cross-encoder: query and document are encoded together, and a head scores them."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ TokenisedPair = tuple[list[int], list[int]]
 
 @dataclass(frozen=True, slots=True)
 class CrossEncoderBatch:
-    """The pairs of a batch, packed by the kit; `sizes` says how many belong to each row."""
+    """Packed pairs of a batch; `sizes` has the number of pairs per row."""
 
     packed: Any
     sizes: Sequence[int]
 
 
 class CrossEncoderObjective(Objective):
-    """A query and a document in one text, scored by a head. Loads as sentence-transformers' CrossEncoder.
+    """Scores a query and a document in one text by a head. Loads as sentence-transformers' CrossEncoder.
 
-    Untuned, whose head would be noise, the base answers by its own cosine.
+    The untuned base, whose head would be random, answers by its cosine.
     """
 
     output_type = "ranking"
     modules_to_save = (HEAD_MODULE,)
     loader_class = "sentence_transformers:CrossEncoder"
 
-    max_length: int = Field(128, ge=16, le=8192, description="tokens of query and document together that are read")
+    max_length: int = Field(128, ge=16, le=8192, description="longest query and document together, in tokens")
 
     def list_training_documents(self, row: Row) -> list[str]:
-        """The documents of a training row that must be read whole."""
+        """Return the documents of a training row that should not be truncated."""
         raise NotImplementedError
 
     def audit(self, job: ModelJob) -> Iterator[Finding]:
@@ -57,15 +57,16 @@ class CrossEncoderObjective(Objective):
         lengths = [len(ids) for ids, _ in encoder.tokenize_pairs(pairs, 10**6)]
         for (owner, name), length in zip(owners, lengths, strict=True):
             if length > self.max_length:
-                yield Finding("truncated", owner, f"with {name!r} it has {length} tokens, {self.max_length} are read")
+                text = f"with document {name!r}: {length} tokens exceed max_length ({self.max_length})"
+                yield Finding("truncated", owner, text)
 
     def answer(self, job: ModelJob) -> Iterator[Answer]:
         if job.adapter is None:
             yield from (Answer(row.id, list(row["signals"]["cosine"])) for row in job.rows)
             return
         encoder, documents = job.kit.load_encoder(job.base, job.adapter, labels=1), render_side_documents(job)
-        asked = zip(job.rows, render_queries(job), strict=True)
-        pairs = [(query, documents[name]) for row, query in asked for name in row["candidates"]]
+        queries = zip(job.rows, render_queries(job), strict=True)
+        pairs = [(query, documents[name]) for row, query in queries for name in row["candidates"]]
         scores = encoder.compute_pair_logits(encoder.tokenize_pairs(pairs, self.max_length), job.report)[:, 0].tolist()
         start = 0
         for row in job.rows:
@@ -95,17 +96,17 @@ class CrossEncoderObjective(Objective):
 
 
 class CrossEncoder(CrossEncoderObjective):
-    """Listwise softmax (ListNet, Cao et al. 2007) over a query's right document and its mined negatives.
+    """Listwise softmax (ListNet, Cao et al. 2007) over a relevant document of a query and its mined negatives.
 
-    The head is fresh and saved with the adapter, so an embedding base needs many steps to learn it: small batches
-    (8) and more negatives (`hard-negatives` with `count: 7, margin: 1`) serve it best. Untuned, whose head would be
-    noise, the base answers by its own cosine. Loads as sentence-transformers' CrossEncoder.
+    The head is trained from random weights and needs many steps: small batches (8) and more negatives (`hard-negatives`
+    with `count: 7, margin: 1`) work best. The untuned base, whose head would be random, answers by its cosine. Loads as
+    sentence-transformers' CrossEncoder.
     """
 
     kind = "cross-encoder"
     columns = ("query", "relevant", "candidates", "negatives", "signals")
 
-    negatives: int = Field(7, ge=1, description="mined negatives a row, at most")
+    negatives: int = Field(7, ge=1, description="maximum number of mined negatives per row")
 
     def list_training_documents(self, row: Row) -> list[str]:
         return [*row["relevant"], *row["negatives"][: self.negatives]]
@@ -116,11 +117,10 @@ class CrossEncoder(CrossEncoderObjective):
         encoder = kit.load_encoder(job.base)
         rows = []
         for row, query in zip(job.rows, render_queries(job), strict=True):
-            wrong = [name for name in row["negatives"] if name in documents][: self.negatives]
-            for right in (name for name in row["relevant"] if name in documents):
-                rows.append(
-                    encoder.tokenize_pairs([(query, documents[name]) for name in (right, *wrong)], self.max_length)
-                )
+            negatives = [name for name in row["negatives"] if name in documents][: self.negatives]
+            for positive in (name for name in row["relevant"] if name in documents):
+                pairs = [(query, documents[name]) for name in (positive, *negatives)]
+                rows.append(encoder.tokenize_pairs(pairs, self.max_length))
         return kit.fit(
             learner, rows, build_cross_encoder_collator(kit), build_listwise_softmax_loss(kit), job,
             modules_to_save=self.modules_to_save, task_type="SEQ_CLS"
@@ -128,26 +128,26 @@ class CrossEncoder(CrossEncoderObjective):
 
 
 class CrossEncoderTargets(TargetRegressionObjective, CrossEncoderObjective):
-    """Regresses the score of query and document on `targets`, as `zelo` gives them.
+    """Trains the score of query and document on the `targets` of `zelo`.
 
-    The sigmoid of a score learns its target by cross-entropy, so that scores compare across queries, and the softmax
-    over a query's documents learns their order.
+    Binary cross-entropy of each score with its target makes scores comparable across queries; a listwise softmax over
+    the documents of a query trains their order.
     """
 
     kind = "cross-encoder-targets"
     columns = ("query", "candidates", "signals", "targets")
 
-    pointwise: Fraction = Field(0.5, description="share of the loss that compares each score with its target alone")
+    pointwise_weight: Fraction = Field(0.5, description="weight of the pointwise loss against the listwise loss")
 
     def fit(self, job: FitJob) -> TrainResult:
         kit, documents = job.kit, render_side_documents(job)
         learner = kit.create_learner(job, modules_to_save=self.modules_to_save, labels=1)
         encoder, rows = kit.load_encoder(job.base), []
         for row, query in zip(job.rows, render_queries(job), strict=True):
-            for names in listwise_targets.split_into_lists(row, documents, self.documents):
+            for names in listwise_targets.split_into_lists(row, documents, self.list_size):
                 pairs = encoder.tokenize_pairs([(query, documents[name]) for name in names], self.max_length)
                 rows.append((pairs, [row["targets"][name] for name in names]))
-        loss = listwise_targets.build_mixed_loss(kit, self.sharpness, self.pointwise)
+        loss = listwise_targets.build_mixed_loss(kit, self.inverse_temperature, self.pointwise_weight)
         return kit.fit(
             learner, rows, listwise_targets.build_graded_pairs_collator(kit), loss, job,
             modules_to_save=self.modules_to_save, task_type="SEQ_CLS"
@@ -155,21 +155,21 @@ class CrossEncoderTargets(TargetRegressionObjective, CrossEncoderObjective):
 
 
 def build_cross_encoder_collator(kit: Kit) -> Callable[[list[list[TokenisedPair]]], CrossEncoderBatch]:
-    """A collator over rows of tokenised pairs."""
+    """Return a collator over rows of tokenised pairs."""
 
-    def batch(rows: list[list[TokenisedPair]]) -> CrossEncoderBatch:
+    def collate(rows: list[list[TokenisedPair]]) -> CrossEncoderBatch:
         pairs = [pair for row in rows for pair in row]
         return CrossEncoderBatch(
             kit.pack_batch([ids for ids, _ in pairs], [kinds for _, kinds in pairs]), [len(row) for row in rows]
         )
 
-    return batch
+    return collate
 
 
 def build_listwise_softmax_loss(kit: Kit) -> Callable[[nn.Module, CrossEncoderBatch], Tensor]:
-    """Cross-entropy of the first document of each row against the others, by the head's scores."""
+    """Return the cross-entropy of the first document of each row against the others."""
 
-    def value(model: nn.Module, batch: CrossEncoderBatch) -> Tensor:
+    def compute_loss(model: nn.Module, batch: CrossEncoderBatch) -> Tensor:
         import torch
 
         scores = kit.compute_head_logits(model, batch.packed)[:, 0]
@@ -178,4 +178,4 @@ def build_listwise_softmax_loss(kit: Kit) -> Callable[[nn.Module, CrossEncoderBa
         )
         return torch.nn.functional.cross_entropy(rows, torch.zeros(len(rows), dtype=torch.long))
 
-    return value
+    return compute_loss

@@ -1,4 +1,4 @@
-"""What the objectives share that encode queries and documents apart: they differ in how vectors are compared."""
+"""Base classes of objectives that encode queries and documents apart; subclasses compare the vectors."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ TASK_TYPE = "FEATURE_EXTRACTION"
 
 
 class DualEncoderObjective(Objective):
-    """An objective over vectors of queries and vectors of documents."""
+    """An objective that encodes queries and documents apart, and compares their vectors."""
 
     output_type = "ranking"
 
-    max_length: int = Field(64, ge=8, le=8192, description="tokens of a query or a document that are read")
-    scale: float = Field(1.0, gt=0, description="what a score is multiplied by in the loss")
+    max_length: int = Field(64, ge=8, le=8192, description="longest query or document in tokens; the rest is truncated")
+    scale: float = Field(1.0, gt=0, description="factor of scores in the loss")
 
     def build_modules(self, width: int) -> list[object]:
-        """The sentence-transformers modules that follow the transformer; `width` is that of a token vector."""
+        """Return the sentence-transformers modules after the transformer; `width` is the size of a token vector."""
         raise NotImplementedError
 
     def score_token_vectors(self, queries: list[Tensor], documents: list[Tensor]) -> Tensor:
-        """Scores (queries, documents) from token vectors, one (tokens, hidden) tensor a text."""
+        """Return scores (queries, documents) from token vectors, one (tokens, hidden) tensor per text."""
         raise NotImplementedError
 
     def list_training_documents(self, row: Row) -> list[str]:
-        """The documents of a training row that must be read whole."""
+        """Return the documents of a training row that should not be truncated."""
         raise NotImplementedError
 
     def build_examples_and_loss(self, job: FitJob, documents: list[str]) -> tuple[list[Any], DualEncoderLoss]:
-        """What is learned from, examples whose texts are numbers (documents first, then queries), and the loss."""
+        """Return the training examples, with indices of texts (documents first, then queries), and the loss."""
         raise NotImplementedError
 
     def fit(self, job: FitJob) -> TrainResult:
@@ -58,29 +58,29 @@ class DualEncoderObjective(Objective):
 
     def audit(self, job: ModelJob) -> Iterator[Finding]:
         encoder, documents = job.kit.load_encoder(job.base), render_side_documents(job)
-        long = {
+        too_long = {
             name for (name, _),
             ids in zip(documents.items(), encoder.tokenize_texts([*documents.values()], 10**6), strict=True)
             if len(ids) > self.max_length
         }
         for row, ids in zip(job.rows, encoder.tokenize_texts(render_queries(job), 10**6), strict=True):
-            cut = sorted(long & {*self.list_training_documents(row)})
+            truncated = sorted(too_long & {*self.list_training_documents(row)})
             if len(ids) > self.max_length:
-                yield Finding("truncated", row.id, f"its query has {len(ids)} tokens, {self.max_length} are read")
-            elif cut:
-                yield Finding("truncated", row.id, f"its document {cut[0]!r} has more than {self.max_length} tokens")
+                yield Finding("truncated", row.id, f"query: {len(ids)} tokens exceed max_length ({self.max_length})")
+            elif truncated:
+                yield Finding("truncated", row.id, f"document {truncated[0]!r} exceeds max_length ({self.max_length})")
 
     def answer(self, job: ModelJob) -> Iterator[Answer]:
         encoder, documents = job.kit.load_encoder(job.base, job.adapter), render_side_documents(job)
-        wanted = dict.fromkeys(name for row in job.rows for name in row["candidates"])
-        texts = [documents[name] for name in wanted]
+        names = dict.fromkeys(name for row in job.rows for name in row["candidates"])
+        texts = [documents[name] for name in names]
         vectors = encoder.compute_token_vectors(
             encoder.tokenize_texts([*texts, *render_queries(job)], self.max_length), job.report
         )
-        place = {name: index for index, name in enumerate(wanted)}
+        position = {name: index for index, name in enumerate(names)}
         for index, row in enumerate(job.rows):
-            chosen = [vectors[place[name]] for name in row["candidates"]]
-            yield Answer(row.id, self.score_token_vectors([vectors[len(texts) + index]], chosen)[0].tolist())
+            candidates = [vectors[position[name]] for name in row["candidates"]]
+            yield Answer(row.id, self.score_token_vectors([vectors[len(texts) + index]], candidates)[0].tolist())
 
     def export_files(self, job: ModelJob, bundle: Path) -> None:
         copy_sentence_transformers_files(self._build_untrained_model(job), bundle)
@@ -110,26 +110,28 @@ class DualEncoderObjective(Objective):
 
 
 class ContrastiveDualEncoder(DualEncoderObjective):
-    """Learns from right documents against mined negatives and the other documents of a batch."""
+    """Trains relevant documents against mined negatives and the other documents of a batch."""
 
     columns = ("query", "relevant", "candidates", "negatives")
 
-    negatives: int = Field(3, ge=0, description="mined negatives a row, at most; their order decides which")
-    in_batch: bool = Field(True, description="whether the other documents of a batch are negatives too")
+    negatives: int = Field(3, ge=0, description="maximum number of mined negatives per row, from the first on")
+    in_batch_negatives: bool = Field(True, description="use the other documents of a batch as negatives too")
 
     def list_training_documents(self, row: Row) -> list[str]:
         return [*row["relevant"]]
 
     def build_examples_and_loss(self, job: FitJob, documents: list[str]) -> tuple[list[Any], DualEncoderLoss]:
-        loss = contrastive_loss.build_contrastive_loss(self.score_token_vectors, self.scale, self.in_batch, job.kit)
+        compare, in_batch = self.score_token_vectors, self.in_batch_negatives
+        loss = contrastive_loss.build_contrastive_loss(compare, self.scale, in_batch, job.kit)
         return contrastive_loss.build_contrastive_examples(job.rows, documents, self.negatives), loss
 
 
 class GradedDualEncoder(TargetRegressionObjective, DualEncoderObjective):
-    """Learns the order and the distances of a query's documents from their targets, 0 to 1."""
+    """Trains the order and distances of the documents of a query on their targets, 0 to 1."""
 
     columns = ("query", "candidates", "targets")
 
     def build_examples_and_loss(self, job: FitJob, documents: list[str]) -> tuple[list[Any], DualEncoderLoss]:
-        loss = listwise_targets.build_listwise_loss(self.score_token_vectors, self.scale, self.sharpness, job.kit)
-        return listwise_targets.build_graded_examples(job.rows, documents, self.documents), loss
+        compare, factor = self.score_token_vectors, self.inverse_temperature
+        loss = listwise_targets.build_listwise_loss(compare, self.scale, factor, job.kit)
+        return listwise_targets.build_graded_examples(job.rows, documents, self.list_size), loss

@@ -1,4 +1,4 @@
-"""What a reranker must beat: the signals of the first stage, each as a ranking of its own."""
+"""Baselines of rerankers: rankings by the signals of the first stage."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from factory.api import Answer, AnswerJob, Contender
 
 
 class _FirstStageSignal(Contender):
-    """Answers with one of the signals that the first stage left beside its candidates."""
+    """Ranks by one of the signals that the first stage stores beside its candidates."""
 
     columns = ("candidates", "signals")
     output_type = "ranking"
@@ -21,21 +21,21 @@ class _FirstStageSignal(Contender):
 
 
 class Bm25Baseline(_FirstStageSignal):
-    """BM25 alone: the words that query and document share."""
+    """Ranks by BM25: the words that query and document share."""
 
     kind = "bm25"
     signal = "bm25"
 
 
 class CosineBaseline(_FirstStageSignal):
-    """The cosine of the base's own sentence embeddings alone."""
+    """Ranks by the cosine of sentence embeddings by the untrained base."""
 
     kind = "cosine"
     signal = "cosine"
 
 
 class HybridBaseline(_FirstStageSignal):
-    """The first stage's own order, of BM25 and cosine together."""
+    """Ranks by the hybrid of BM25 and cosine: the order of the first stage."""
 
     kind = "hybrid"
     signal = "hybrid"

@@ -1,4 +1,4 @@
-"""Late interaction: every token of a query finds its best token of a document, and the best matches are added up."""
+"""Late interaction: the score is the sum over query tokens of the best cosine with a document token."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 class MaxSim(DualEncoderObjective):
-    """MaxSim over the base's own token vectors, L2-normalised (ColBERT, arXiv:2004.12832), with no projection.
+    """MaxSim over the L2-normalised token vectors of the base (ColBERT, arXiv:2004.12832), without a projection.
 
     Loads as sentence-transformers' MultiVectorEncoder.
     """
 
     loader_class = "sentence_transformers:MultiVectorEncoder"
 
-    scale: float = Field(8.0, gt=0, description="what a score, a sum over query tokens, is multiplied by in the loss")
+    scale: float = Field(8.0, gt=0, description="factor of scores, which are sums over query tokens, in the loss")
 
     def build_modules(self, width: int) -> list[object]:
         from sentence_transformers.base.modules import Normalize
@@ -36,21 +36,22 @@ class MaxSim(DualEncoderObjective):
         tokens = normalize(torch.cat(queries), dim=-1)
         padded = normalize(pad_sequence(documents, batch_first=True), dim=-1)
         lengths = torch.tensor([len(document) for document in documents])
-        filler = torch.arange(padded.shape[1]) >= lengths.unsqueeze(1)
-        alike = (tokens @ padded.flatten(0, 1).T).view(len(tokens), *padded.shape[:2])
-        best = alike.masked_fill(filler, -2.0).amax(-1)
+        is_padding = torch.arange(padded.shape[1]) >= lengths.unsqueeze(1)
+        cosines = (tokens @ padded.flatten(0, 1).T).view(len(tokens), *padded.shape[:2])
+        # -2 is below any cosine, so that padding never wins.
+        best = cosines.masked_fill(is_padding, -2.0).amax(-1)
         owner = torch.repeat_interleave(torch.arange(len(queries)), torch.tensor([len(query) for query in queries]))
         return torch.zeros(len(queries), len(documents)).index_add(0, owner, best)
 
 
 class LateInteraction(MaxSim, ContrastiveDualEncoder):
-    """MaxSim over token vectors (ColBERT, arXiv:2004.12832), against mined negatives and the rest of a batch."""
+    """MaxSim over token vectors (ColBERT, arXiv:2004.12832), trained on mined and in-batch negatives."""
 
     kind = "late-interaction"
     version = 2
 
 
 class LateInteractionTargets(MaxSim, GradedDualEncoder):
-    """MaxSim over token vectors (ColBERT, arXiv:2004.12832), regressed on `targets`, as `zelo` gives them."""
+    """MaxSim over token vectors (ColBERT, arXiv:2004.12832), trained on the `targets` of `zelo`."""
 
     kind = "late-interaction-targets"

@@ -1,6 +1,6 @@
-"""Learning from targets: how good each document of a query is, 0 to 1, and not only which one is right.
+"""Listwise training on targets: graded relevance of the documents of a query, 0 to 1.
 
-Shared by the objectives that regress on the column `targets`: they differ in how a query and a document are scored.
+Shared by the objectives that learn from the column `targets`; they differ in how they score documents.
 """
 
 from __future__ import annotations
@@ -19,19 +19,13 @@ if TYPE_CHECKING:
 
 
 class TargetRegressionObjective(Objective):
-    """An objective that learns from `targets`; stands before the class that says how a document is scored."""
+    """Mixin of objectives that learn from `targets`; list it before the class that scores documents."""
 
-    documents: int = Field(
-        16, ge=2, description="documents of a query in one example, best to worst; a query with more makes several "
-        "examples"
-    )
-    sharpness: float = Field(
-        8.0, gt=0, description="by how much the best target outweighs the worst in the softmax, as a difference of "
-        "logits"
-    )
+    list_size: int = Field(16, ge=2, description="documents per example; a query with more has several examples")
+    inverse_temperature: float = Field(8.0, gt=0, description="factor of targets in the softmax")
 
     def list_training_documents(self, row: Row) -> list[str]:
-        """The document with the highest target: the one that must be read whole."""
+        """Return the document with the highest target, which should not be truncated."""
         targets = row["targets"]
         return [max(sorted(targets), key=targets.__getitem__)] if targets else []
 
@@ -40,21 +34,22 @@ class TargetRegressionObjective(Objective):
         for row in job.rows:
             targets = row["targets"]
             missing = sorted(name for name in targets if name not in documents)
-            beyond = sorted(name for name, value in targets.items() if not 0 <= value <= 1)
+            invalid = sorted(name for name, value in targets.items() if not 0 <= value <= 1)
             if missing:
-                yield Finding("missing", row.id, f"{missing[0]!r} has a target and is not in the documents")
-            if beyond:
-                yield Finding("missing", row.id, f"the target of {beyond[0]!r} is {targets[beyond[0]]}, beyond 0 to 1")
+                yield Finding("missing", row.id, f"document {missing[0]!r} has a target, but is not in the corpus")
+            if invalid:
+                text = f"target {targets[invalid[0]]} of document {invalid[0]!r} is not in 0 to 1"
+                yield Finding("missing", row.id, text)
             if len(targets) - len(missing) < 2:
                 yield Finding(
-                    "no_supervised_tokens", row.id, "it has fewer than two targets, so there is nothing to compare"
+                    "no_supervised_tokens", row.id, "fewer than two targets, so there is nothing to compare"
                 )
         yield from super().audit(job)
 
 
 @dataclass(frozen=True, slots=True)
 class GradedExample:
-    """A query and some of its documents, as numbers of texts, with the target of each."""
+    """Indices of a query and some of its documents, with their targets."""
 
     query: int
     documents: tuple[int, ...]
@@ -63,14 +58,14 @@ class GradedExample:
 
 @dataclass(frozen=True, slots=True)
 class GradedPairsBatch:
-    """Query and document together: the pairs of a batch, packed by the kit, and the targets of each example."""
+    """Packed pairs of query and document of a batch, and the targets of each example."""
 
     packed: Any
     targets: Sequence[Sequence[float]]
 
 
 def split_into_lists(row: Row, documents: Collection[str], size: int) -> list[list[str]]:
-    """A row's documents with targets, dealt out into lists of at most `size`, so that each reaches from good to bad."""
+    """Deal the documents with targets out to lists of at most `size`, each with the whole range of targets."""
     targets = row["targets"]
     names = sorted((name for name in targets if name in documents), key=lambda name: (-targets[name], name))
     count = -(-len(names) // size)
@@ -78,67 +73,72 @@ def split_into_lists(row: Row, documents: Collection[str], size: int) -> list[li
 
 
 def build_graded_examples(rows: Sequence[Row], documents: Sequence[str], size: int) -> list[GradedExample]:
-    """Examples of all rows. Texts are numbered: documents first, then queries by row."""
-    number, found = {name: index for index, name in enumerate(documents)}, []
+    """Build the examples of all rows. Indices: documents first, then queries by row."""
+    index_by_name, examples = {name: index for index, name in enumerate(documents)}, []
     for index, row in enumerate(rows):
-        for names in split_into_lists(row, number, size):
-            aims = tuple(row["targets"][name] for name in names)
-            found.append(GradedExample(len(number) + index, tuple(number[name] for name in names), aims))
-    return found
+        for names in split_into_lists(row, index_by_name, size):
+            targets = tuple(row["targets"][name] for name in names)
+            documents_of_list = tuple(index_by_name[name] for name in names)
+            examples.append(GradedExample(len(index_by_name) + index, documents_of_list, targets))
+    return examples
 
 
 def build_graded_pairs_collator(kit: Kit) -> Callable[[list[Any]], GradedPairsBatch]:
-    """A collator over (tokenised pairs, their targets)."""
+    """Return a collator over (tokenised pairs, their targets)."""
 
-    def batch(rows: list[Any]) -> GradedPairsBatch:
-        pairs = [pair for some, _ in rows for pair in some]
+    def collate(rows: list[Any]) -> GradedPairsBatch:
+        pairs = [pair for pairs_of_row, _ in rows for pair in pairs_of_row]
         return GradedPairsBatch(
-            kit.pack_batch([ids for ids, _ in pairs], [kinds for _, kinds in pairs]), [one for _, one in rows]
+            kit.pack_batch([ids for ids, _ in pairs], [kinds for _, kinds in pairs]), [targets for _, targets in rows]
         )
 
-    return batch
+    return collate
 
 
 def build_listwise_loss(
-    compare: SimilarityFunction, scale: float, sharpness: float, kit: Kit
+    compare: SimilarityFunction, scale: float, inverse_temperature: float, kit: Kit
 ) -> Callable[[nn.Module, DualEncoderBatch[GradedExample]], Tensor]:
-    """The listwise loss of each query's own documents, their scores multiplied by `scale`."""
+    """Return the listwise loss over the documents of each query, with scores × `scale`."""
 
-    def value(model: nn.Module, batch: DualEncoderBatch[GradedExample]) -> Tensor:
-        vectors, own = kit.compute_hidden_states(model, batch.packed), []
+    def compute_loss(model: nn.Module, batch: DualEncoderBatch[GradedExample]) -> Tensor:
+        vectors, scores = kit.compute_hidden_states(model, batch.packed), []
         for row in batch.examples:
             documents = [vectors[batch.positions[text]] for text in row.documents]
-            own.append(compare([vectors[batch.positions[row.query]]], documents)[0] * scale)
-        return compute_listwise_loss(own, [row.targets for row in batch.examples], sharpness)
+            scores.append(compare([vectors[batch.positions[row.query]]], documents)[0] * scale)
+        return compute_listwise_loss(scores, [row.targets for row in batch.examples], inverse_temperature)
 
-    return value
+    return compute_loss
 
 
-def build_mixed_loss(kit: Kit, sharpness: float, share: float) -> Callable[[nn.Module, GradedPairsBatch], Tensor]:
-    """The listwise loss of a head's scores, and a `share` of cross-entropy of their sigmoids with the targets."""
+def build_mixed_loss(
+    kit: Kit, inverse_temperature: float, share: float
+) -> Callable[[nn.Module, GradedPairsBatch], Tensor]:
+    """Return `share` × binary cross-entropy with the targets plus (1 - `share`) × listwise loss."""
 
-    def value(model: nn.Module, batch: GradedPairsBatch) -> Tensor:
+    def compute_loss(model: nn.Module, batch: GradedPairsBatch) -> Tensor:
         import torch
 
         scores = kit.compute_head_logits(model, batch.packed)[:, 0]
-        wanted = torch.tensor([target for one in batch.targets for target in one])
-        apart = torch.nn.functional.binary_cross_entropy_with_logits(scores, wanted)
-        own = list(torch.split(scores, [len(one) for one in batch.targets]))
-        return share * apart + (1 - share) * compute_listwise_loss(own, batch.targets, sharpness)
+        flat_targets = torch.tensor([target for targets in batch.targets for target in targets])
+        pointwise = torch.nn.functional.binary_cross_entropy_with_logits(scores, flat_targets)
+        score_lists = list(torch.split(scores, [len(targets) for targets in batch.targets]))
+        return share * pointwise + (1 - share) * compute_listwise_loss(score_lists, batch.targets, inverse_temperature)
 
-    return value
+    return compute_loss
 
 
-def compute_listwise_loss(scores: Sequence[Tensor], targets: Sequence[Sequence[float]], sharpness: float) -> Tensor:
-    """Cross-entropy (ListNet, Cao et al. 2007) of the softmax of scores with that of targets times `sharpness`.
+def compute_listwise_loss(
+    scores: Sequence[Tensor], targets: Sequence[Sequence[float]], inverse_temperature: float
+) -> Tensor:
+    """Return the ListNet loss (Cao et al. 2007): cross-entropy of softmax(scores), softmax(targets × temperature⁻¹).
 
-    Its minimum is scores that differ as the targets times `sharpness` do: a regression that leaves each query's own
-    level open.
+    At its minimum, score differences equal target differences × inverse_temperature: a regression with a free offset
+    per query.
     """
     import torch
 
     losses = []
-    for mine, wanted in zip(scores, targets, strict=True):
-        aim = torch.softmax(torch.tensor(wanted) * sharpness, 0)
-        losses.append(-(aim * torch.log_softmax(mine, 0)).sum())
+    for row_scores, row_targets in zip(scores, targets, strict=True):
+        distribution = torch.softmax(torch.tensor(row_targets) * inverse_temperature, 0)
+        losses.append(-(distribution * torch.log_softmax(row_scores, 0)).sum())
     return torch.stack(losses).mean()

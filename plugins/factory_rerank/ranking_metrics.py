@@ -1,4 +1,4 @@
-"""What a ranking is worth, against all relevant documents, also those that no reranker could reach."""
+"""Ranking metrics over all relevant documents, including those missing from the candidates."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ RANK_CUTOFF = 10
 
 
 class RankingMetrics(Eval):
-    """nDCG@10, MRR@10 and accuracy@1 of a ranking of candidates, beside what a perfect one would get.
+    """nDCG@10, MRR@10 and accuracy@1 of a ranking of candidates, with recall and the best possible nDCG@10.
 
-    A grade is its own gain, as in trec_eval's `ndcg_cut` (linear, discount log2(rank + 1)). The ideal is over all
-    relevant documents, so that what the first stage missed counts. Equal scores keep the first stage's order.
+    Gains are linear, as in trec_eval's `ndcg_cut` (discount log2(rank + 1)). The ideal ranking contains all relevant
+    documents, so that those missed by the first stage count. Equal scores keep the order of the first stage.
     """
 
     kind = "ranking"
@@ -22,11 +22,11 @@ class RankingMetrics(Eval):
     output_type = "ranking"
     primary_metric = "ndcg@10"
     metrics = (
-        Metric("ndcg@10", "discounted gain of the first ten, as a share of the ideal over all relevant documents"),
-        Metric("mrr@10", "1 / rank of the first relevant document, 0 beyond the tenth"),
-        Metric("accuracy@1", "whether the first document is relevant", binary=True),
-        Metric("recall", "share of the relevant documents that are among the candidates: the same for every contender"),
-        Metric("ceiling", "nDCG@10 of a perfect ranking of these candidates: the same for every contender"),
+        Metric("ndcg@10", "normalised discounted cumulative gain of the first ten documents"),
+        Metric("mrr@10", "reciprocal rank of the first relevant document; 0 beyond the tenth"),
+        Metric("accuracy@1", "share of queries whose first document is relevant", binary=True),
+        Metric("recall", "share of relevant documents among the candidates; equal for all contenders"),
+        Metric("ceiling", "nDCG@10 of a perfect ranking of the candidates; equal for all contenders"),
     )
 
     def score(self, job: ScoreJob) -> Iterator[Scores]:
@@ -38,7 +38,7 @@ class RankingMetrics(Eval):
 
 
 def rank_candidates(row: Row, answer: Answer) -> list[str]:
-    """The row's candidates, the highest score first, equal scores in the candidates' own order."""
+    """Return the candidates of a row, the highest score first; equal scores keep their order."""
     candidates: Sequence[str] = row["candidates"]
     scores = answer.output
     if len(scores) != len(candidates):
@@ -50,7 +50,7 @@ def rank_candidates(row: Row, answer: Answer) -> list[str]:
 
 
 def compute_ranking_metrics(ranking: Sequence[str], relevant: Mapping[str, float]) -> dict[str, float]:
-    """Every metric of one ranking; `relevant` is document → grade above 0, and holds at least one."""
+    """Return all metrics of a ranking; `relevant` maps at least one document to its grade above 0."""
     gains = [float(relevant.get(document, 0)) for document in ranking]
     ideal = compute_dcg(sorted(relevant.values(), reverse=True))
     first = next((rank for rank, gain in enumerate(gains[:RANK_CUTOFF], 1) if gain > 0), 0)
@@ -64,5 +64,5 @@ def compute_ranking_metrics(ranking: Sequence[str], relevant: Mapping[str, float
 
 
 def compute_dcg(gains: Sequence[float]) -> float:
-    """Discounted cumulative gain of the first ten."""
+    """Return the discounted cumulative gain of the first ten documents."""
     return sum(gain / math.log2(rank + 1) for rank, gain in enumerate(gains[:RANK_CUTOFF], 1))

@@ -1,4 +1,4 @@
-"""The texts of a job as the model reads them, by the task's templates."""
+"""Model inputs of a job, rendered by the templates of the task."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from factory.api import FitJob, ModelJob, render
 
 
 def render_side_documents(job: ModelJob | FitJob) -> dict[str, str]:
-    """Document id → its rendered text, of the whole side table."""
+    """Return document id → rendered text, for the whole side table."""
     template = job.task.get_templates()["document"]
     return {name: render(template, row.columns) for name, row in job.tables["documents"].items()}
 
 
 def render_queries(job: ModelJob | FitJob) -> list[str]:
-    """The rendered query of each row."""
+    """Return the rendered query of each row."""
     template = job.task.get_templates()["query"]
     return [render(template, row.columns) for row in job.rows]

@@ -1,4 +1,4 @@
-"""What a reranker's spec says when it says nothing, and its profiles."""
+"""Default spec of rerankers, and its profiles."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ RERANKER_DEFAULTS: dict[str, Any] = {
     "objective": "late-interaction",
     "data": {
         "synthesize": [{"kind": "hard-negatives", "count": 3}],
-        "curate": [{"kind": "exact", "on": ["query"]}],
+        "curate": [{"kind": "exact", "columns": ["query"]}],
     },
     "contenders": ["tuned", "untuned", "bm25", "hybrid"],
     "evaluate": ["ranking"],
@@ -23,4 +23,4 @@ RERANKER_PROFILES: dict[str, dict[str, Any]] = {
         "gate": {"resamples": 2000},
     },
 }
-"""`smoke` shows that a spec runs to its end; its verdict means nothing."""
+"""`smoke` checks that a spec runs from start to end; its verdict is meaningless."""

@@ -1,4 +1,4 @@
-"""The reranker: puts the candidates of a first-stage search in a better order."""
+"""The reranker task: reorders the candidates of first-stage retrieval."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_NAMES_LISTED = 3
 
 
 class Reranker(Task):
-    """Ranks documents for a query: the candidates that BM25 and the base's cosine find together, and no others."""
+    """Ranks the candidate documents of a query, which BM25 and the cosine of the base retrieve together."""
 
     kind = "reranker"
     columns = ("query", "relevant")
@@ -25,11 +25,11 @@ class Reranker(Task):
     output_type = "ranking"
     text_column = "query"
 
-    candidates_each: int = Field(25, ge=1, le=1000, description="best documents by BM25, and as many by cosine")
-    fusion: Fusion = Field("scores", description="how the hybrid mixes both: their scores, or their reciprocal ranks")
-    bm25_weight: Fraction = Field(0.25, description="BM25's share in the hybrid")
-    query_template: str = Field("{query}", description="a query as the model reads it, over the row's columns")
-    document_template: str = Field("{text}", description="a document as the model reads it, over its columns")
+    top_k: int = Field(25, ge=1, le=1000, description="candidates by BM25, and as many by cosine")
+    fusion: Fusion = Field("scores", description="fusion of BM25 and cosine: weighted scores, or reciprocal ranks")
+    bm25_weight: Fraction = Field(0.25, description="weight of BM25 in the hybrid")
+    query_template: str = Field("{query}", description="template of queries, over the columns of a row")
+    document_template: str = Field("{text}", description="template of documents, over their columns")
 
     @classmethod
     def get_defaults(cls) -> dict[str, Any]:
@@ -43,21 +43,21 @@ class Reranker(Task):
         return {"query": self.query_template, "document": self.document_template}
 
     def prepare(self, job: RowsJob) -> Iterator[Row]:
-        """Every row with its candidates, in the hybrid's order, and the signals that put them there."""
+        """Yield every row with its candidates in hybrid order, and their signals."""
         if job.base is None:
-            raise ValueError("a reranker's candidates need the base model: it gives the cosine")
+            raise ValueError("retrieving candidates needs the base model, for the cosine")
         table = job.tables["documents"]
         names = list(table)
         documents = [render(self.document_template, row.columns) for row in table.values()]
         queries = [render(self.query_template, row.columns) for row in job.rows]
         vectors = job.kit.embed(job.base, [*documents, *queries], report=job.report)
-        found = search_first_stage(
+        results = search_first_stage(
             queries, documents, vectors[len(documents) :], vectors[: len(documents)],
-            self.candidates_each, self.fusion, self.bm25_weight,
+            self.top_k, self.fusion, self.bm25_weight,
         )
-        for row, one in zip(job.rows, found, strict=True):
-            signals = {"bm25": one.bm25, "cosine": one.cosine, "hybrid": one.hybrid}
-            yield row.with_columns(candidates=[names[i] for i in one.documents], signals=signals)
+        for row, result in zip(job.rows, results, strict=True):
+            signals = {"bm25": result.bm25, "cosine": result.cosine, "hybrid": result.hybrid}
+            yield row.with_columns(candidates=[names[i] for i in result.documents], signals=signals)
 
     def audit(self, job: RowsJob) -> Iterator[Finding]:
         table = job.tables["documents"]
@@ -68,38 +68,38 @@ class Reranker(Task):
         relevant = row["relevant"]
         missing = [name for name in relevant if name not in table]
         texts = {f"document {name!r}": self._render_candidate(table[name]) for name in relevant if name in table}
-        empty = [what for what, text in {"its query": render(self.query_template, row.columns), **texts}.items()
+        empty = [what for what, text in {"the query": render(self.query_template, row.columns), **texts}.items()
                  if not text.strip()]
         if missing:
-            yield Finding("missing", row.id, f"{_list_some_names(missing)} is relevant to it and not in the documents")
+            yield Finding("missing", row.id, f"{_list_some_names(missing)} is relevant, but not in the corpus")
         if empty:
-            yield Finding("empty", row.id, f"{', '.join(empty)} has no text")
+            yield Finding("empty", row.id, f"no text in {', '.join(empty)}")
         if not set(relevant) & set(row["candidates"]):
             size = len(row["candidates"])
             yield Finding(
-                "unreachable", row.id, f"{_list_some_names(list(relevant))} is not among its {size} candidates"
+                "unreachable", row.id, f"{_list_some_names(list(relevant))} is not among the {size} candidates"
             )
 
     def _render_candidate(self, row: Row) -> str:
         return render(self.document_template, row.columns)
 
     def describe_row(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer | None) -> str:
-        """The query, then the first documents; a relevant one has a star, and one further down its rank."""
+        """Return the query and the first documents with their ranks; a star marks relevant ones."""
         table = tables["documents"]
         order = rank_candidates(row, answer) if answer else list(row["candidates"])
-        firsts = [name for name in order if name in row["relevant"]][:1] if answer else list(row["relevant"])
-        shown = order[:MAX_NAMES_LISTED] if answer else []
-        parts = []
-        for name in dict.fromkeys([*shown, *firsts]):
+        best = [name for name in order if name in row["relevant"]][:1] if answer else list(row["relevant"])
+        listed = order[:MAX_NAMES_LISTED] if answer else []
+        lines = []
+        for name in dict.fromkeys([*listed, *best]):
             rank = f"{order.index(name) + 1}. " if name in order else ""
-            text = self._render_candidate(table[name]) if name in table else "not in the documents"
-            parts.append(f"{rank}{'*' if name in row['relevant'] else ''}{name} {text[:80]}")
-        if answer and not firsts:
-            parts.append(f"*{_list_some_names(list(row['relevant']))} is not among the candidates")
-        return "\n  ".join([render(self.query_template, row.columns), *parts])
+            text = self._render_candidate(table[name]) if name in table else "not in the corpus"
+            lines.append(f"{rank}{'*' if name in row['relevant'] else ''}{name} {text[:80]}")
+        if answer and not best:
+            lines.append(f"*{_list_some_names(list(row['relevant']))} is not among the candidates")
+        return "\n  ".join([render(self.query_template, row.columns), *lines])
 
 
 def _list_some_names(names: list[str]) -> str:
-    """The first names, and how many more there are."""
+    """Return the first names, and the number of others."""
     more = f" and {len(names) - MAX_NAMES_LISTED} more" if len(names) > MAX_NAMES_LISTED else ""
     return ", ".join(map(repr, names[:MAX_NAMES_LISTED])) + more

@@ -6,7 +6,7 @@ from typing import Any
 
 SPEC: dict[str, Any] = {
     "objective": {"kind": "completion", "max_new_tokens": 64},
-    "data": {"curate": [{"kind": "exact", "on": ["conversation"]}]},
+    "data": {"curate": [{"kind": "exact", "columns": ["conversation"]}]},
     "contenders": ["tuned", "untuned", "prompted", "copy", "concatenate"],
     "evaluate": ["rewriting"],
     "targets": ["peft"],
@@ -17,7 +17,9 @@ PROFILES: dict[str, dict[str, Any]] = {
     "smoke": {
         "data": {"limit": 120, "split": {"test": 40, "validation": 16}},
         "train": {"epochs": 1},
-        "contenders": ["tuned", {"kind": "prompted", "shots": [0, 2], "selection": ["fixed"], "tries": 8}, "copy"],
+        "contenders": [
+            "tuned", {"kind": "prompted", "shots": [0, 2], "selection": ["fixed"], "validation_rows": 8}, "copy"
+        ],
         "gate": {"resamples": 2000},
     },
 }

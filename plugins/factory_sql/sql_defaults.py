@@ -11,7 +11,7 @@ NEW_TOKENS = 128
 
 SPEC: dict[str, Any] = {
     "objective": {"kind": "completion", "max_new_tokens": NEW_TOKENS},
-    "data": {"curate": [{"kind": "exact", "on": ["input"]}]},
+    "data": {"curate": [{"kind": "exact", "columns": ["input"]}]},
     "contenders": ["tuned", "tuned-unguarded", "prompted", "prompted-unguarded"],
     "evaluate": ["execution"],
     "targets": ["peft"],
@@ -22,7 +22,8 @@ PROFILES: dict[str, dict[str, Any]] = {
     "smoke": {
         "data": {"limit": 96, "split": {"test": 24, "validation": 12}},
         "contenders": [
-            "tuned", "tuned-unguarded", {"kind": "prompted", "shots": [0, 2], "selection": ["fixed"], "tries": 6},
+            "tuned", "tuned-unguarded",
+            {"kind": "prompted", "shots": [0, 2], "selection": ["fixed"], "validation_rows": 6},
         ],
         "gate": {"resamples": 2000},
     },

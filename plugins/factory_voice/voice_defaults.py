@@ -6,7 +6,7 @@ from typing import Any
 
 SPEC: dict[str, Any] = {
     "objective": "completion",
-    "data": {"curate": [{"kind": "exact", "on": ["question"]}]},
+    "data": {"curate": [{"kind": "exact", "columns": ["question"]}]},
     "contenders": ["tuned", "untuned", "neutral", "prompted"],
     "evaluate": ["voice"],
     "targets": ["peft"],

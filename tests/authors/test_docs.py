@@ -37,7 +37,7 @@ def test_the_example_of_a_kind_names_it_and_checks(kind: type[Plugin]) -> None:
 
 def test_a_page_tells_fields_with_type_default_and_meaning() -> None:
     text = build_kind_page(registry().find("objective", "cross-encoder"), registry())
-    assert "| `negatives` | int, at least 1 | `7` | mined negatives a row, at most |" in text
+    assert "| `negatives` | int, at least 1 | `7` | maximum number of mined negatives per row |" in text
     assert "- columns read: `query, relevant, candidates, negatives, signals`" in text
     assert text.startswith("# cross-encoder\n\n*objective, version 1, of specialist-factory")
 

@@ -31,7 +31,7 @@ def spec(toy: Path) -> Path:
     given = rows()
     more = [{**given[0], "group": "x"}, {**given[1], "group": "y"}, {**given[2], "text": given[2]["text"].upper()}]
     (toy / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in [*given, *more]))
-    (toy / "toy.yaml").write_text(SPEC + "  curate: [{kind: exact, on: [text, label]}]\n")
+    (toy / "toy.yaml").write_text(SPEC + "  curate: [{kind: exact, columns: [text, label]}]\n")
     return toy / "toy.yaml"
 
 

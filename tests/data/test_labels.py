@@ -35,7 +35,7 @@ def test_flipped_labels_are_found(features: str) -> None:
     doubted = {name: one for name, one in said.items() if one.row is not None}
     right = len(flipped & set(doubted))
     assert right >= 0.6 * len(flipped) and right >= 0.5 * len(doubted)
-    assert all("is doubted:" in one.row.provenance.detail["doubt"] and one.kept for one in doubted.values())
+    assert all("is doubtful:" in one.row.provenance.detail["doubt"] and one.kept for one in doubted.values())
     gone = [name for name, one in decided(LabelNoise(features=features, action="drop"), rows).items() if not one.kept]
     assert gone == list(doubted)
 
@@ -61,14 +61,14 @@ def test_rows_that_disagree_go_stand_by_the_majority_or_are_flagged() -> None:
             for action in ("drop", "majority", "flag")}
     assert gone == {"drop": {"r0", "r1", "r2", "r3", "r4"}, "majority": {"r2", "r3", "r4"}, "flag": set()}
     flagged = decided(Conflicts(action="flag"), rows)["r2"]
-    doubt = "the same input, answered 'b' here, 'a' there"
+    doubt = "same input, different answers: 'b' here, 'a' there"
     assert flagged.twin == "r0" and flagged.row and flagged.row.provenance.detail["doubt"] == doubt
 
 
 def test_the_answer_may_be_other_columns() -> None:
     rows = rows_of("q", "q", label=("a", "a"), note=("1", "2"))
     assert all(one.kept for one in decided(Conflicts(), rows).values())
-    assert not any(one.kept for one in decided(Conflicts(answer=["note"]), rows).values())
+    assert not any(one.kept for one in decided(Conflicts(answer_columns=["note"]), rows).values())
 
 
 @pytest.mark.slow

@@ -49,7 +49,7 @@ def test_lists_and_mappings_are_scrubbed_too_and_numbers_left_alone() -> None:
     said = decided(Pii(), [row])["r0"]
     assert said.kept and said.why == "personal data: mail, phone"
     assert said.row and said.row.columns == {"text": "hi", "turns": [{"from": "[MAIL]", "age": 4}, "call [PHONE]"]}
-    assert decided(Pii(fields=["text"]), [row])["r0"].row is None
+    assert decided(Pii(columns=("text",)), [row])["r0"].row is None
 
 
 def test_rows_may_be_dropped_or_flagged_instead() -> None:
@@ -64,11 +64,11 @@ def test_names_are_found_by_a_pipeline_of_spacy(tmp_path: Path, monkeypatch: pyt
     pipeline = spacy.blank("en")
     pipeline.add_pipe("entity_ruler").add_patterns([{"label": "PERSON", "pattern": "Jane Doe"}])
     pipeline.to_disk(tmp_path / "names")
-    said = scrubbed("Jane Doe, jane@doe.org, asks Jane", Pii(names=str(tmp_path / "names")))
+    said = scrubbed("Jane Doe, jane@doe.org, asks Jane", Pii(spacy_model=str(tmp_path / "names")))
     assert said == "[NAME], [MAIL], asks Jane"
     with pytest.raises(ImportError, match="spacy download en_core_none"):
-        scrubbed("x", Pii(names="en_core_none"))
+        scrubbed("x", Pii(spacy_model="en_core_none"))
     pii._load_spacy_pipeline.cache_clear()
     monkeypatch.setitem(sys.modules, "spacy", None)
     with pytest.raises(ImportError, match=r"specialist-factory\[pii\]"):
-        scrubbed("x", Pii(names="en_core_web_sm"))
+        scrubbed("x", Pii(spacy_model="en_core_web_sm"))

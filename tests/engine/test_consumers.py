@@ -35,7 +35,7 @@ ALIASES = {"preflight": {"limits"}, "train": {"settings"}, "split": {"settings"}
 """How code calls a block where it does not call it as the spec does."""
 
 CHANGES = {
-    "name": "other", "task": "task.candidates_each=6", "models.student": "./other",
+    "name": "other", "task": "task.top_k=6", "models.student": "./other",
     "data.sources": "[{kind: retrieval, corpus: corpus.jsonl, queries: queries.jsonl, qrels: qrels.jsonl}]",
     "data.split.test": "31", "data.split.validation": "11", "data.split.stratify": "query", "data.split.seed": "8",
     "data.limit": "9", "data.synthesize": "[{kind: hard-negatives, count: 2}]", "data.curate": "[near]",

@@ -80,17 +80,17 @@ def test_every_planted_fault_is_counted_with_its_row(tmp_path: Path, base: Path)
     }
     one = checks(work)["truncated"]
     assert one["share"] == round(2 / 7, 6) and one["limit"] == 1.0 and one["passed"] is True
-    assert one["examples"][0]["text"] == "its query has 32 tokens, 16 are read"
+    assert one["examples"][0]["text"] == "query: 32 tokens exceed max_length (16)"
 
 
 @pytest.mark.parametrize(("row", "said"), [
-    ("long query", "truncated: 1 of 2 training rows, such as long query: its query has 32 tokens, 16 are read"),
+    ("long query", "truncated: 1 of 2 training rows, such as long query: query: 32 tokens exceed max_length (16)"),
     ("long document",
-     "truncated: 1 of 2 training rows, such as long document: its document 'd3' has more than 16 tokens"),
-    ("no text", "empty: 1 of 2 training rows, such as no text: its query has no text"),
+     "truncated: 1 of 2 training rows, such as long document: document 'd3' exceeds max_length (16)"),
+    ("no text", "empty: 1 of 2 training rows, such as no text: no text in the query"),
     ("no document",
-     "missing: 1 of 2 training rows, such as no document: 'd9' is relevant to it and not in the documents"),
-    ("not found", "unreachable: 1 of 2 training rows, such as not found: 'd1' is not among its 1 candidates"),
+     "missing: 1 of 2 training rows, such as no document: 'd9' is relevant, but not in the corpus"),
+    ("not found", "unreachable: 1 of 2 training rows, such as not found: 'd1' is not among the 1 candidates"),
 ])
 def test_a_fault_stops_the_build_until_the_spec_tolerates_it(
     tmp_path: Path, base: Path, row: str, said: str

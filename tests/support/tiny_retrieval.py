@@ -12,7 +12,7 @@ from typing import Any
 SPEC = """\
 apiVersion: factory/v1
 name: tiny-ranker
-task: {kind: reranker, candidates_each: 5}
+task: {kind: reranker, top_k: 5}
 models:
   student: ./base
 data:

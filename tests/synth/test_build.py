@@ -91,7 +91,7 @@ def test_what_a_synthesizer_needs_is_said_before_a_build(block: dict[str, Any], 
 
 
 def test_the_blocks_of_the_guide_are_blocks() -> None:
-    guide = (ROOT / "plugins" / "README.md").read_text().partition("## Our synthesizers")[2]
+    guide = (ROOT / "plugins" / "README.md").read_text().partition("## Synthesizers")[2]
     for block in yaml.safe_load(guide.split("```yaml\n")[1].split("```")[0]):
         assert load_installed_registry().make_plugin("synthesizer", block).kind == block["kind"]
     for kind in load_installed_registry().list_classes("synthesizer"):

@@ -35,7 +35,7 @@ def row(text: str, label: str, name: str = "r") -> Row:
 def test_the_audit_names_conflicts_empty_texts_and_rare_labels() -> None:
     mine = [row("Lost card!", "card", "a"), row("lost card", "money", "b"), row(" ", "card", "c")]
     job = ask()
-    found = list(Classifier(few=2).audit(RowsJob(7, job.report, job.root, rows=mine)))
+    found = list(Classifier(min_label_rows=2).audit(RowsJob(7, job.report, job.root, rows=mine)))
     assert [(each.check, each.row) for each in found] == [
         ("conflicting_answers", "a"), ("conflicting_answers", "b"), ("rare_label", "b"), ("empty", "c"),
     ]
@@ -44,10 +44,10 @@ def test_the_audit_names_conflicts_empty_texts_and_rare_labels() -> None:
 
 def test_a_row_is_shown_asked_and_answered_in_words() -> None:
     task, answer = Classifier(abstain_below=0.6), Answer("r", {"card": 0.55, "money": 0.45})
-    assert task.describe_row(row("lost it", "money"), {}, answer) == "lost it\n  card 0.55, it is *money"
+    assert task.describe_row(row("lost it", "money"), {}, answer) == "lost it\n  card 0.55, right: *money"
     assert task.format_answer(
         task.build_query_row({"query": "hm"}), {}, answer
-    ).startswith("abstains: card would be the best, at")
+    ).startswith("abstains: the best label, card, has 0.55")
     assert Classifier().format_answer(row("x", ""), {}, answer) == "card 0.55"
     assert [message.content for message in task.render_messages(row("lost it", ""))][-1] == "lost it"
 
@@ -101,7 +101,7 @@ def test_the_numbers_are_those_of_scikit_learn() -> None:
 
 
 def test_an_answer_that_is_missing_or_sums_to_nothing_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"'r0': the probabilities of its labels sum to 0\.500"):
+    with pytest.raises(ValueError, match=r"'r0': the label probabilities sum to 0\.500, not 1"):
         list(ClassificationMetrics().score(scored([{"a": 0.5}], ["a"])))
 
 

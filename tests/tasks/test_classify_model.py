@@ -66,7 +66,7 @@ def test_the_pooler_starts_as_the_mean_and_the_head_as_centroids(student: Base) 
 def test_of_many_long_texts_a_part_of_each_label_is_enough_to_start_from() -> None:
     ids, labels = [[1] * 10] * 90, [number % 3 for number in range(89)] + [3]
     assert head_init.sample_texts_by_label(ids, labels) == list(range(90))
-    chosen = head_init.sample_texts_by_label(ids, labels, enough=300)
+    chosen = head_init.sample_texts_by_label(ids, labels, max_tokens=300)
     assert len(chosen) == 31 and [sum(labels[row] == label for row in chosen) for label in range(4)] == [10, 10, 10, 1]
 
 
@@ -117,7 +117,7 @@ def test_long_texts_are_found_before_training(student: Base) -> None:
     objective, job = ClassificationObjective(max_length=8), asked(student, None)
     long = [row.with_columns(text=row["text"] + " card" * 9) for row in job.rows[:1]]
     assert not list(objective.audit(job))
-    assert [each.text for each in objective.audit(replace(job, rows=long))] == ["it has 16 tokens, 8 are read"]
+    assert [each.text for each in objective.audit(replace(job, rows=long))] == ["16 tokens exceed max_length (8)"]
 
 
 @pytest.mark.slow

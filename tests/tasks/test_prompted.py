@@ -47,23 +47,23 @@ def test_of_equals_the_shorter_prompt_wins() -> None:
 def test_one_arm_needs_no_validation_rows_and_several_do() -> None:
     talker = Talker(lambda prompt: last(prompt).upper())
     assert len(list(Prompted(shots=[2], selection=["nearest"]).answer(job(Shouting(), talker, validation=[])))) == 2
-    with pytest.raises(ValueError, match=r"set data\.split\.validation"):
+    with pytest.raises(ValueError, match=r"set `data\.split\.validation`"):
         list(Prompted().answer(job(Shouting(), talker, validation=[])))
-    with pytest.raises(ValueError, match=r"set shots: \[0\]"):
+    with pytest.raises(ValueError, match=r"set `shots: \[0\]`"):
         list(Prompted().answer(job(Shouting(), talker, train=[])))
 
 
 def test_only_some_validation_rows_are_tried() -> None:
     talker = Talker(lambda prompt: "")
     work = job(Shouting(), talker, validation=shouted("v", *(f"v{n}" for n in range(50))))
-    list(Prompted(shots=[0, 1], tries=5, selection=["fixed"]).answer(work))
+    list(Prompted(shots=[0, 1], validation_rows=5, selection=["fixed"]).answer(work))
     assert len(talker.prompts) == 2 * 5 + 2 and work.facts["tries"] == 5
 
 
 def test_of_many_arms_the_better_half_sees_all_rows() -> None:
     talker = Talker(lambda prompt: last(prompt).upper() if examples(prompt) >= 3 else "what?")
     work = job(Shouting(), talker, validation=shouted("v", *(f"v{n}" for n in range(30))))
-    list(Prompted(shots=[0, 1, 2, 3, 4], tries=30, selection=["fixed"]).answer(work))
+    list(Prompted(shots=[0, 1, 2, 3, 4], validation_rows=30, selection=["fixed"]).answer(work))
     assert len(talker.prompts) == 5 * 10 + 3 * 20 + 2 and work.facts["arm"] == "fixed 3"
     assert [each["rows"] for each in work.facts["tried"]] == [30, 30, 30, 10, 10]
 
@@ -100,7 +100,7 @@ def test_fixed_examples_of_labels_take_each_label_in_turn() -> None:
 def test_the_budget_drops_the_least_similar_examples_and_counts_them() -> None:
     talker = Talker(lambda prompt: last(prompt).upper())
     work = job(Shouting(), talker, rows=shouted("t", "hare"), validation=[])
-    list(Prompted(shots=[4], selection=["nearest"], similarity="embedder", budget=50).answer(work))
+    list(Prompted(shots=[4], selection=["nearest"], similarity="embedder", max_prompt_tokens=50).answer(work))
     (prompt,) = talker.prompts
     assert prompt == "\nS: Shout.\nU: gnu\nA: GNU\nU: hen\nA: HEN\nU: hare" and len(prompt) <= 50
     assert work.facts["dropped"] == 2 and work.facts["over_budget"] == 0
@@ -109,8 +109,8 @@ def test_the_budget_drops_the_least_similar_examples_and_counts_them() -> None:
 def test_a_question_longer_than_the_budget_is_asked_and_said() -> None:
     voice = Voice()
     work = job(Shouting(), Talker(lambda prompt: "x"), voice, rows=shouted("t", "h" * 99), validation=[])
-    list(Prompted(shots=[2], selection=["fixed"], budget=50).answer(work))
-    assert work.facts["over_budget"] == 1 and "exceed the budget" in voice.notes[-1]
+    list(Prompted(shots=[2], selection=["fixed"], max_prompt_tokens=50).answer(work))
+    assert work.facts["over_budget"] == 1 and "exceed max_prompt_tokens (50)" in voice.notes[-1]
 
 
 def test_an_instruction_replaces_the_system_message(tmp_path: Path) -> None:
@@ -119,9 +119,9 @@ def test_an_instruction_replaces_the_system_message(tmp_path: Path) -> None:
     assert PromptBuilder(
         Shouting(), "Louder, about {text}!"
     ).build_prompt_chat(row)[0] == Message("system", "Louder, about owl!")
-    with pytest.raises(ValueError, match=r"shows {words}; rows have the columns loud, text"):
+    with pytest.raises(ValueError, match=r"uses {words}; rows have the columns loud, text"):
         PromptBuilder(Shouting(), "{words}").build_prompt_chat(row)
-    with pytest.raises(ValidationError, match="not both"):
+    with pytest.raises(ValidationError, match="give either `instruction` or `instruction_file`"):
         Prompted(instruction="a", instruction_file=Path("how.txt"))
 
 
@@ -209,7 +209,7 @@ def test_a_fence_around_an_answer_is_none_of_it(said: str, meant: str) -> None:
 def test_a_real_decoder_answers_both_forms_within_its_guide(tmp_path: Path) -> None:
     base = tiny_decoder(tmp_path)
     texts = replace(job(Schooled(), validation=[]), base=base, kit_loader=load_toolbox)
-    prompted = Prompted(shots=[2], selection=["nearest"], new_tokens=8)
+    prompted = Prompted(shots=[2], selection=["nearest"], max_new_tokens=8)
     said = [answer.output for answer in prompted.answer(texts)]
     assert said == [answer.output for answer in prompted.answer(texts)] and all(text.isupper() for text in said)
     moods = replace(job(Moody(), **MOODS), base=base, kit_loader=load_toolbox)

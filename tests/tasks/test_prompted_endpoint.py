@@ -105,5 +105,5 @@ def test_an_answer_is_the_label_nearest_to_it(said: str, meant: str) -> None:
 
 def test_a_frontier_model_stands_beside_the_local_one_and_needs_an_endpoint(server: Server, home: Path) -> None:
     assert Frontier(endpoint=endpoint(server)).kind != Prompted().kind and Frontier.is_prompt_only
-    with pytest.raises(ValidationError, match="needs endpoint"):
+    with pytest.raises(ValidationError, match="set `endpoint: "):
         Frontier()

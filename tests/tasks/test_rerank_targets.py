@@ -23,9 +23,9 @@ from factory_rerank.task import Reranker
 
 HERE = Provenance("words")
 OBJECTIVES = {
-    "late-interaction-targets": (LateInteractionTargets(max_length=16, documents=4), 5e-3, 0.65),
-    "bi-encoder-targets": (BiEncoderTargets(max_length=16, documents=4), 5e-3, 0.8),
-    "cross-encoder-targets": (CrossEncoderTargets(max_length=24, documents=4), 3e-3, 0.75),
+    "late-interaction-targets": (LateInteractionTargets(max_length=16, list_size=4), 5e-3, 0.65),
+    "bi-encoder-targets": (BiEncoderTargets(max_length=16, list_size=4), 5e-3, 0.8),
+    "cross-encoder-targets": (CrossEncoderTargets(max_length=24, list_size=4), 3e-3, 0.75),
 }
 """Objective, learning rate, and the concordance that it reaches: the best match of a token can not count words."""
 

@@ -16,7 +16,7 @@ from factory_synth.hard_negatives import HardNegatives
 
 
 def prepared(**fields: object) -> list[Row]:
-    return list(Reranker(**{"candidates_each": 2, **fields}).prepare(job(queries())))
+    return list(Reranker(**{"top_k": 2, **fields}).prepare(job(queries())))
 
 
 def test_candidates_are_the_best_of_both_searches_with_aligned_signals() -> None:
@@ -38,12 +38,12 @@ def test_a_query_that_shares_no_word_still_has_candidates() -> None:
 
 def test_preparing_looks_at_no_label() -> None:
     blind = [row.with_columns(relevant={}) for row in queries()]
-    made = list(Reranker(candidates_each=2).prepare(job(blind)))
+    made = list(Reranker(top_k=2).prepare(job(blind)))
     assert [row["candidates"] for row in made] == [row["candidates"] for row in prepared()]
 
 
 def test_templates_reach_the_search() -> None:
-    shifted = Reranker(candidates_each=1, query_template="asthma asthma asthma {query}")
+    shifted = Reranker(top_k=1, query_template="asthma asthma asthma {query}")
     assert all("J45.9" in row["candidates"] for row in shifted.prepare(job(queries())))
     assert shifted.get_templates()["document"] == "{text}"
 
@@ -68,10 +68,10 @@ def test_the_audit_names_what_is_missing_empty_and_out_of_reach() -> None:
     ]
     found = [(finding.check, finding.row, finding.text) for finding in Reranker().audit(job(broken))]
     assert found == [
-        ("missing", "a", "'N99.9' is relevant to it and not in the documents"),
-        ("unreachable", "a", f"'N99.9' is not among its {len(rows[0]['candidates'])} candidates"),
-        ("empty", "b", "its query has no text"),
-        ("unreachable", "d", "'J45.9' is not among its 1 candidates"),
+        ("missing", "a", "'N99.9' is relevant, but not in the corpus"),
+        ("unreachable", "a", f"'N99.9' is not among the {len(rows[0]['candidates'])} candidates"),
+        ("empty", "b", "no text in the query"),
+        ("unreachable", "d", "'J45.9' is not among the 1 candidates"),
     ]
 
 
