@@ -123,7 +123,8 @@ class RunPage(Page):
             self.factory.estimate_remaining_times()
         if new or said or played or (going and self.factory.tick_count % 10 == 0) or self.watcher.follower.idle == 3:
             self.fill()
-        if self.curves_stale and self.factory.tick_count % CURVE_TICKS == 0:
+        # A tick may come while the children are not mounted yet, or are being removed: a later one draws.
+        if self.curves_stale and self.factory.tick_count % CURVE_TICKS == 0 and self.query("#curve"):
             self.curves_stale = False
             self._show_curves(self.moment)
 
@@ -227,8 +228,7 @@ class RunPage(Page):
     def _show_findings(self) -> None:
         current, evidence = self.listing("preflight").current, self.state.get_run_outputs(self.state.get_run_id())
         self.pages("findings").set_content(
-            lambda room: (
-                data.render_findings(evidence, current.key, room)
+            lambda room: (data.render_findings(evidence, current.key, room)
                 if current else data.render_dropped_rows(evidence, room)))
 
     @on(Listing.Moved, "#stages")
