@@ -31,11 +31,13 @@ UNCERTAINTY_FACTOR = 2.0
 
 
 class PastStage(Protocol):
-    """One stage of an earlier run: its state, time and peak memory."""
+    """One stage of an earlier run: its time, its peak memory, and whether it ran to its end."""
 
-    state: str
     seconds: float
     peak_mib: float
+
+    @property
+    def is_done(self) -> bool: ...
 
 
 class PastRun(Protocol):
@@ -63,7 +65,7 @@ class ResourceEstimate:
 
 def estimate_stage(stage: str, name: str, profile: str, earlier: Sequence[PastRun]) -> ResourceEstimate:
     """Estimate a stage from runs of the same specialist and profile, else of the specialist, else of any."""
-    done = [(run, run.stages[stage]) for run in earlier if stage in run.stages and run.stages[stage].state == "done"]
+    done = [(run, run.stages[stage]) for run in earlier if stage in run.stages and run.stages[stage].is_done]
     # Factor by which the bounds widen → runs: the less similar the runs, the wider.
     runs_by_factor = {
         1.0: [view for run, view in done if (run.name, run.profile) == (name, profile)],

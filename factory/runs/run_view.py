@@ -43,6 +43,11 @@ class StageView:
     first_progress: tuple[float, int] | None = None
 
     @property
+    def is_done(self) -> bool:
+        """Whether the stage ran to its end in this run."""
+        return self.state == DONE
+
+    @property
     def remaining_seconds(self) -> float | None:
         """Seconds that remain at the present rate, or None when nobody knows."""
         return (self.total - self.done) / self.rate if self.total and self.rate > 0 else None
