@@ -47,7 +47,7 @@ def flip_labels(labels: list[str], share: float, seed: int) -> tuple[list[str], 
 
 def compute_detection_rates(issues: list[LabelIssue], flipped: set[int], threshold: float) -> tuple[float, float, int]:
     """Return recall, precision and the number of flagged rows at a threshold."""
-    flagged = {issue.place for issue in issues if issue.margin >= threshold}
+    flagged = {issue.row for issue in issues if issue.margin >= threshold}
     hits = len(flagged & flipped)
     return hits / len(flipped), hits / len(flagged) if flagged else 0.0, len(flagged)
 

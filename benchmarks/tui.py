@@ -79,10 +79,10 @@ def _build_training_events(at: float, rows: int) -> list[tuple[float, events.Eve
 def measure_first_screen(home: Path) -> float:
     """Return the seconds from the start of the interpreter until runs are on the screen."""
     code = (
-        "import asyncio, sys\nfrom pathlib import Path\nfrom factory.tui.main import create_app\n"
+        "import asyncio, sys\nfrom pathlib import Path\nfrom factory.tui.app import create_app\n"
         "async def main():\n    app = create_app(Path(sys.argv[1]), '', [])\n"
         "    async with app.run_test(size=(80, 24)) as pilot:\n"
-        "        while len(app.screen.listing('list').grid.rows) < 10:\n            await pilot.pause(0)\n"
+        "        while len(app.screen.listing('list').table.rows) < 10:\n            await pilot.pause(0)\n"
         "        print('up', flush=True)\n        import os; os._exit(0)\nasyncio.run(main())"
     )
     start = time.perf_counter()

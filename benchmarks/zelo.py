@@ -38,7 +38,7 @@ from factory.registry.registry import load_installed_registry
 from factory.spec.fields import Gate
 from factory_rerank.ranking_metrics import RankingMetrics
 from factory_rerank.task import Reranker
-from factory_rerank.zelo.comparison_graph import PlacePair
+from factory_rerank.zelo.comparison_graph import IndexPair
 from factory_rerank.zelo.pairwise import QueryComparisons
 from factory_rerank.zelo.zelo import Zelo
 from factory_sources.retrieval_dataset import Retrieval
@@ -91,7 +91,7 @@ class SimulatedJudge:
         grades = np.array([float(row["relevant"].get(name, 0)) for name in row["candidates"]])
         return grades + self.draw.normal(0, OPINION_STD, len(grades))
 
-    def compare(self, worths: np.ndarray, pairs: Sequence[PlacePair]) -> list[float]:
+    def compare(self, worths: np.ndarray, pairs: Sequence[IndexPair]) -> list[float]:
         """Return 1.0 for each pair whose first document is better, else 0.0; one request per pair."""
         readings = worths[np.array(pairs, dtype=int)] + self.draw.normal(0, self.noise, (len(pairs), 2))
         return [float(a > b) for a, b in readings.tolist()]

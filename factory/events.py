@@ -115,10 +115,8 @@ class UnknownEvent(Event):
 
 
 EVENT_TYPES: dict[str, type[Event]] = {
-    kind.__name__: kind
-    for kind in (
-        RunStarted, StageCached, StageStarted, Progress, Measured, Noted, StageFinished, StageFailed, RunFinished,
-    )
+    kind.__name__: kind for kind in
+    (RunStarted, StageCached, StageStarted, Progress, Measured, Noted, StageFinished, StageFailed, RunFinished)
 }
 
 
@@ -133,8 +131,7 @@ def from_json(payload: Mapping[str, Any]) -> Event:
     kind = EVENT_TYPES.get(name)
     if kind is None:
         return UnknownEvent(name, dict(payload))
-    known = {f.name for f in fields(kind)}
     try:
-        return kind(**{k: v for k, v in payload.items() if k in known})
+        return kind(**{f.name: payload[f.name] for f in fields(kind) if f.name in payload})
     except TypeError:
         return UnknownEvent(name, dict(payload))

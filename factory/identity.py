@@ -16,7 +16,7 @@ CANONICAL_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensu
 
 
 def encode_canonical(value: Any) -> bytes:
-    """Encode a value as canonical JSON. Raises TypeError or ValueError if JSON can not represent it."""
+    """Encode a value as canonical JSON. Raises TypeError or ValueError if JSON cannot represent it."""
     return CANONICAL_ENCODER.encode(value).encode()
 
 

@@ -33,7 +33,7 @@ class HostDeniedError(UnavailableError, OSError):
 
 @dataclass
 class NetworkPolicy:
-    """The hosts that one stage may reach, none with `replay`. `denials` holds each denied target once."""
+    """The hosts that one stage may reach, none with `replay`. `denials` maps each denied target to its error."""
 
     where: str
     declared_hosts: frozenset[str] = frozenset()
@@ -46,11 +46,13 @@ class NetworkPolicy:
     def from_hosts(cls, where: str, hosts: Sequence[str], replay: bool) -> NetworkPolicy:
         """Return the policy of hosts given as `host`, `host:port`, `[v6]:port` or `.suffix`.
 
-        If there is any host, the proxies of the environment are allowed too.
+        If there is any host, the proxies of the environment are allowed too: requests may go through them.
         """
         hosts = [] if replay else list(hosts)
         policy = cls(where, frozenset(hosts), replay)
-        for entry in [*hosts, *(_list_proxies() if hosts else ())]:
+        urls = [url if "://" in url else f"//{url}" for scheme, url in getproxies().items() if scheme != "no"]
+        proxies = [host for url in urls if (host := urlsplit(url).netloc.rpartition("@")[2])]
+        for entry in [*hosts, *(proxies if hosts else ())]:
             parts = urlsplit(f"//{entry}")
             policy.host_ports[str(parts.hostname or entry).lower()].add(parts.port)
         return policy
@@ -71,13 +73,10 @@ class NetworkPolicy:
 
     def record_denial(self, target: str) -> HostDeniedError:
         """Record a denied target and return its error, the same one each time."""
+        reason = "which the spec does not name; add an endpoint with this base_url, or remove the plugin from the spec"
         if self.replay:
-            text = f"{get_current_actor()} tried to reach {target}, but --replay has no network; build without it first"
-        else:
-            text = (
-                f"{get_current_actor()} tried to reach {target}, which the spec does not name; "
-                "add an endpoint with this base_url, or remove the plugin from the spec"
-            )
+            reason = "but --replay has no network; build without it first"
+        text = f"{get_current_actor()} tried to reach {target}, {reason}"
         return self.denials.setdefault(target, HostDeniedError(text))
 
 
@@ -114,7 +113,7 @@ def enforce_network_policy(where: str, hosts: Sequence[str], *, replay: bool = F
 def install_audit_hook() -> None:
     """Install the audit hook of this process; it denies nothing until a policy is set.
 
-    An audit hook can not be removed, so it is installed once.
+    An audit hook cannot be removed, so it is installed once.
     """
     if socket.getaddrinfo is not _resolve_host:
         sys.addaudithook(_handle_audit_event)
@@ -138,12 +137,6 @@ def find_denial(error: BaseException | None) -> HostDeniedError | None:
     return None
 
 
-def _list_proxies() -> list[str]:
-    """Return `host:port` of every proxy in the environment: requests to allowed hosts go through it."""
-    urls = [url if "://" in url else f"//{url}" for scheme, url in getproxies().items() if scheme != "no"]
-    return [host for url in urls if (host := urlsplit(url).netloc.rpartition("@")[2])]
-
-
 _original_getaddrinfo = socket.getaddrinfo
 
 
@@ -157,8 +150,7 @@ def _resolve_host(host: Any, port: Any, *args: Any, **kwargs: Any) -> Any:
 
 
 def _handle_audit_event(event: str, args: tuple[Any, ...]) -> None:
-    check = _EVENT_CHECKS.get(event)
-    if check is not None and _current_policy is not None:
+    if _current_policy is not None and (check := _EVENT_CHECKS.get(event)):
         check(_current_policy, args)
 
 

@@ -1,4 +1,4 @@
-"""Whether to fine-tune at all: rules over what a survey found, as a pure function."""
+"""Whether to fine-tune at all: rules over the results of a survey, as a pure function."""
 
 from factory.advise.rules import FINE_TUNE, GET_MORE_DATA, PROMPT, RETRIEVE, Advice, advise
 from factory.advise.survey import ContenderEstimate, Survey

@@ -1,4 +1,4 @@
-"""What advice rests on: facts of the rows, and how well what exists already answers a few validation rows."""
+"""The basis of advice: facts about the rows, and how well contenders without training answer a few validation rows."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ BASELINE, PROMPTED, TEACHER = "baseline", "prompted", "teacher"
 class ContenderEstimate:
     """One contender on `n` validation rows: the mean of the deciding metric with its interval.
 
-    `sort` is baseline, prompted or teacher. `facts` is what answering took, such as tokens of a prompt; `why` says why
-    there are no numbers, when n is 0.
+    `sort` is baseline, prompted or teacher. `facts` is what answering cost, such as prompt tokens; `why` explains why
+    `n` is 0.
     """
 
     name: str
@@ -29,10 +29,10 @@ class ContenderEstimate:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What was found. `made` is the share of training rows that a generator made; lengths are in words, (median, 95 %).
+    """The content of advice.json. `made` is the share of synthetic rows; lengths are in words: (median, 95 %).
 
-    `labels` counts the different answers where they are few, `rarest` the rows of the rarest, `thin` the labels of
-    fewer than eight rows. `change` is how often the facts change, as the spec says it; empty when it does not.
+    `labels` counts the distinct answers if they are few, `rarest` the rows of the rarest, `thin` the labels with fewer
+    than eight rows. `change` is how often the facts change according to the spec; empty if it does not say.
     """
 
     rows: int
@@ -49,22 +49,29 @@ class Survey:
     legs: tuple[ContenderEstimate, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """As advice.json holds it."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, payload: Mapping[str, Any]) -> Survey:
-        """The survey that an advice.json holds."""
         lengths = {name: tuple(payload[name]) for name in ("input_words", "answer_words")}
-        return cls(**{**payload, **lengths, "legs": tuple(ContenderEstimate(**leg) for leg in payload["legs"])})
+        return cls(**{**payload, **lengths, "legs": tuple(ContenderEstimate(**trial) for trial in payload["legs"])})
 
     def rank_contenders(self, *sorts: str) -> list[ContenderEstimate]:
-        """The legs of these sorts that have numbers, the best first."""
+        """Return the measured contenders of these sorts, best first."""
         sign = 1 if self.higher_is_better else -1
-        there = [leg for leg in self.legs if leg.n and leg.sort in sorts]
-        return sorted(there, key=lambda leg: (-sign * leg.mean, leg.name))
+        measured = [trial for trial in self.legs if trial.n and trial.sort in sorts]
+        return sorted(measured, key=lambda trial: (-sign * trial.mean, trial.name))
+
+    @property
+    def best(self) -> ContenderEstimate | None:
+        """The best measured contender that needs no training."""
+        return next(iter(self.rank_contenders(BASELINE, PROMPTED)), None)
+
+    @property
+    def teacher(self) -> ContenderEstimate | None:
+        return next(iter(self.rank_contenders(TEACHER)), None)
 
     @property
     def is_share_metric(self) -> bool:
-        """Whether the metric looks like a share, so that 1 is the best there can be."""
-        return self.higher_is_better and all(0 <= leg.mean <= 1 for leg in self.legs)
+        """Whether the metric seems to be a share, so that 1 is the best possible."""
+        return self.higher_is_better and all(0 <= trial.mean <= 1 for trial in self.legs)

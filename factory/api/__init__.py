@@ -22,7 +22,7 @@ from factory.api.jobs import (
 )
 from factory.api.kit import Decoder, Encoder, Generation, Kit, TrainableModel
 from factory.api.llm import ChatRequest, ChatResponse, Endpoint, Teacher, get_hub_hosts
-from factory.api.plugin import CONTRACT, Input, Plugin, Runtime
+from factory.api.plugin import CONTRACT, Plugin
 from factory.api.roles import Contender, Curator, Eval, Objective, Probe, Source, Synthesizer, Target, Task
 from factory.api.rows import (
     TEST,
@@ -41,8 +41,9 @@ from factory.api.rows import (
     Scores,
     TrainResult,
 )
+from factory.api.spec_block import Fraction, Input, Runtime, SpecBlock
 from factory.api.synthetic_rows import get_row_group, make_synthetic_row
-from factory.api.training_args import Adapter, Fraction, SpecBlock, TrainingArgs
+from factory.api.training_args import Adapter, TrainingArgs
 from factory.text.jsonl import read_numbered_jsonl
 from factory.text.normalise import join_text_columns, normalise
 from factory.text.templates import render

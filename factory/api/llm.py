@@ -10,9 +10,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, field_validator
 
-from factory.api.plugin import Runtime
 from factory.api.rows import Message
-from factory.api.training_args import SpecBlock
+from factory.api.spec_block import Runtime, SpecBlock
 
 if TYPE_CHECKING:
     from factory.api.jobs import Reporter

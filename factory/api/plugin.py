@@ -8,18 +8,11 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from factory import identity
+from factory.api.llm import Endpoint
+from factory.api.spec_block import compute_fields_identity
 
 CONTRACT = 2
 """Version of the plugin API; a plugin class written for another version is refused at discovery."""
-
-
-class Runtime:
-    """Marks a field that does not change the output (workers, inference batch size, device): keys ignore it."""
-
-
-class Input:
-    """Marks a path relative to the spec's folder: keys hold the digest of its content, never its name."""
 
 
 class Plugin(BaseModel):
@@ -63,29 +56,9 @@ class Plugin(BaseModel):
 
 def _iter_endpoint_hosts(value: Any) -> Iterator[str]:
     """Yield the host of every endpoint in a value, at any depth."""
-    from factory.api.llm import Endpoint
-
     if isinstance(value, Endpoint):
         yield value.host
     elif isinstance(value, (BaseModel, Mapping, list, tuple)):
         inner = dict(value).values() if isinstance(value, (BaseModel, Mapping)) else value
         for item in inner:
             yield from _iter_endpoint_hosts(item)
-
-
-def has_marker(model: type[BaseModel], name: str, marker: type) -> bool:
-    """Return whether a field is annotated with a marker such as `Runtime` or `Input` (the class or an instance)."""
-    return any(m is marker or isinstance(m, marker) for m in model.model_fields[name].metadata)
-
-
-def compute_fields_identity(model: BaseModel, root: Path) -> dict[str, Any]:
-    """Return the fields of a model that change its output: without runtime fields, inputs as content digests."""
-    kind = type(model)
-    fields = {n: value for n, value in model.model_dump(mode="json").items() if not has_marker(kind, n, Runtime)}
-    for name, value in fields.items():
-        child = getattr(model, name)
-        if value is not None and has_marker(kind, name, Input):
-            fields[name] = identity.digest_path(root / value)
-        elif isinstance(child, BaseModel):
-            fields[name] = compute_fields_identity(child, root)
-    return fields

@@ -70,7 +70,7 @@ class Curator(Plugin):
     """
 
     role = "curator"
-    columns: ClassVar[Columns]  # without a value: a subclass may make it a field
+    columns: ClassVar[Columns] = ()
     share_metric: ClassVar[str] = ""
 
     def curate(self, job: RowsJob) -> Iterator[Decision]:
@@ -252,12 +252,12 @@ class Task(Plugin):
         """Return slice → value for the parts of the test set that a row belongs to: its label, schema or language."""
         return {}
 
-    def build_query_row(self, asked: Mapping[str, Any]) -> Row:
+    def build_query_row(self, inputs: Mapping[str, Any]) -> Row:
         """Build the row of a user's query: `query` is the typed text, other entries are columns by name.
 
         Raises ValueError that names what is missing.
         """
-        return Row("question", {self.text_column: asked["query"], **asked}, Provenance("the question"))
+        return Row("question", {self.text_column: inputs["query"], **inputs}, Provenance("the question"))
 
     def extract_query(self, row: Row) -> Mapping[str, Any]:
         """Return an example query: the argument from which `build_query_row` builds this row."""

@@ -4,17 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from factory.api.plugin import Runtime
-
-Fraction = Annotated[float, Field(ge=0, le=1)]
-
-
-class SpecBlock(BaseModel):
-    """A block of the spec: frozen, unknown fields are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
+from factory.api.spec_block import Fraction, Runtime, SpecBlock
 
 
 class Adapter(SpecBlock):

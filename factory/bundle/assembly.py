@@ -1,4 +1,4 @@
-"""Lay a bundle out from what the stages before wrote. Equal inputs, equal bytes: no time, path or set order."""
+"""Assemble a bundle from the outputs of earlier stages. Equal inputs give equal bytes: no times, paths or set order."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from factory import __version__, identity
 from factory.api import Row, Tables
-from factory.bundle import golden, licence_notes, model_card
+from factory.bundle import golden, model_card
 from factory.bundle.manifest import write_manifest
 from factory.data.rows import read_json, write_json
 from factory.errors import FactoryError
@@ -21,15 +21,15 @@ RECORDED_PACKAGES = ("peft", "safetensors", "sentence-transformers", "tokenizers
 TOKENIZER_PREFIXES = (
     "tokenizer", "vocab", "merges", "special_tokens_map", "added_tokens", "chat_template", "spiece", "sentencepiece",
 )
-"""How the names of a tokenizer's files begin."""
+"""Prefixes of the file names of a tokenizer."""
 TEXT_SUFFIXES = frozenset({".json", ".jsonl", ".md", ".txt", ".jinja", ".sh"})
 
 
 @dataclass(frozen=True, slots=True)
 class BundleInputs:
-    """All that a bundle tells, as the stages left it. `task` and `objective` are facts about those plugins.
+    """The outputs of earlier stages that a bundle records. `task` and `objective` are facts about those plugins.
 
-    `base` … `gate` are the JSON files of those stages; `model` is the folder of the base, `adapter` that of training.
+    `base` to `gate` are the JSON files of those stages; `model` is the folder of the base, `adapter` that of training.
     """
 
     name: str
@@ -54,41 +54,43 @@ class BundleInputs:
 
 
 def copy_adapter_files(bundle: Path, evidence: BundleInputs) -> None:
-    """Copy the adapter to the bundle; what a plain library needs beside it is the objective's to add."""
+    """Copy the adapter to the bundle; the objective adds what a plain library needs besides."""
     bundle.mkdir(parents=True, exist_ok=True)
     for name in ("adapter_config.json", "adapter_model.safetensors"):
         if not (evidence.adapter / name).is_file():
-            raise FactoryError(f"training left no {name}")
+            raise FactoryError(f"training did not write {name}")
         shutil.copyfile(evidence.adapter / name, bundle / name)
 
 
 def write_bundle_evidence(
     bundle: Path, evidence: BundleInputs, rows: Iterable[Row], tables: Tables, answers: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Write the evidence, and return what the manifest says. Call it when the objective has laid its files out."""
+    """Write the evidence and return the content of the manifest. Call it after the objective has added its files."""
     _canonicalise_adapter_config(bundle / "adapter_config.json", str(evidence.base["id"]))
     _copy_base_tokenizer(bundle, evidence.model)
     golden.write_golden(bundle, list(rows), tables, answers)
     renderer = identity.compute_key(dict(evidence.templates))
     write_json(bundle / "factory" / "renderer.json", {"templates": dict(evidence.templates), "digest": renderer})
     write_json(bundle / "factory" / "gate.json", dict(evidence.gate))
-    write_json(bundle / "factory" / "leakage.json", _build_leakage_record(evidence))
     write_json(bundle / "factory" / "spec.json", dict(evidence.spec))
+    write_json(bundle / "factory" / "leakage.json", {
+        "proof": evidence.curate.get("leakage", {}), "funnel": evidence.curate.get("funnel", []),
+        **{name: evidence.freeze[name] for name in ("counts", "groups", "digests")},
+    })
     return _build_manifest(bundle, evidence, renderer)
 
 
 def finish_bundle(
     bundle: Path, evidence: BundleInputs, manifest: Mapping[str, Any], private: Iterable[Path]
 ) -> dict[str, Any]:
-    """Write the card and the licence notes, then seal: nothing may be added after this.
+    """Write the card, the licence notes and the manifest, which seals the bundle: nothing may be added afterwards.
 
-    Raises FactoryError when a file names one of the `private` folders, for a bundle must not depend on a machine.
+    Raises FactoryError if a file contains the path of a `private` folder: a bundle must not depend on a machine.
     """
-    (bundle / "README.md").write_text(
-        model_card.render_model_card(manifest, evidence.score, evidence.gather), encoding="utf-8"
-    )
-    terms = licence_notes.render_licence_notes(evidence.base, evidence.gather, evidence.curate)
-    (bundle / "LICENSES.md").write_text(terms, encoding="utf-8")
+    card = model_card.render_model_card(manifest, evidence.score, evidence.gather)
+    licences = model_card.render_licence_notes(evidence.base, evidence.gather, evidence.curate)
+    (bundle / "README.md").write_text(card, encoding="utf-8")
+    (bundle / "LICENSES.md").write_text(licences, encoding="utf-8")
     for path in sorted(bundle.rglob("*")):
         if path.is_file():
             path.chmod(0o644)
@@ -97,7 +99,7 @@ def finish_bundle(
 
 
 def _canonicalise_adapter_config(file: Path, base: str) -> None:
-    """The adapter's config in one form: peft writes sets in hash order, a local path, and training mode."""
+    """Rewrite the adapter's config in one form: PEFT writes sets in hash order, a local path, and training mode."""
     config = json.loads(file.read_text())
     config.update(base_model_name_or_path=base, revision=None, inference_mode=True)
     for name, value in config.items():
@@ -111,19 +113,12 @@ def _is_tokenizer_file(name: str) -> bool:
 
 
 def _copy_base_tokenizer(bundle: Path, model: Path) -> None:
-    """The base's tokenizer, where the objective brought none of its own."""
+    """Copy the tokenizer of the base, unless the objective wrote its own."""
     if any(_is_tokenizer_file(path.name) for path in bundle.iterdir()):
         return
     for path in sorted(model.iterdir()):
         if path.is_file() and _is_tokenizer_file(path.name):
             shutil.copyfile(path, bundle / path.name)
-
-
-def _build_leakage_record(evidence: BundleInputs) -> dict[str, Any]:
-    return {
-        "proof": evidence.curate.get("leakage", {}), "funnel": evidence.curate.get("funnel", []),
-        "counts": evidence.freeze["counts"], "groups": evidence.freeze["groups"], "digests": evidence.freeze["digests"],
-    }
 
 
 def _build_manifest(bundle: Path, evidence: BundleInputs, renderer: str) -> dict[str, Any]:
@@ -136,8 +131,7 @@ def _build_manifest(bundle: Path, evidence: BundleInputs, renderer: str) -> dict
         "digests": {
             "base": evidence.base["digest"], "tokenizer": identity.compute_key(tokenizer), "data": dict(evidence.data),
             "spec": identity.compute_key(dict(evidence.spec)), "renderer": renderer,
-            "golden": files[golden.GOLDEN_FILE],
-            "adapter": files["adapter_model.safetensors"],
+            "golden": files[golden.GOLDEN_FILE], "adapter": files["adapter_model.safetensors"],
         },
         "rows": dict(evidence.freeze["counts"]), "leakage": evidence.curate.get("leakage", {}),
         "modules": evidence.train["modules"], "training": dict(evidence.train), "tuned": evidence.tuned,
@@ -148,13 +142,13 @@ def _build_manifest(bundle: Path, evidence: BundleInputs, renderer: str) -> dict
 
 
 def _list_package_versions() -> dict[str, str]:
-    found = {"specialist-factory": __version__}
+    versions = {"specialist-factory": __version__}
     for name in RECORDED_PACKAGES:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
-            found[name] = ""
-    return found
+            versions[name] = ""
+    return versions
 
 
 def _require_no_private_path(path: Path, bundle: Path, private: Iterable[Path]) -> None:
@@ -163,4 +157,6 @@ def _require_no_private_path(path: Path, bundle: Path, private: Iterable[Path]) 
     data = path.read_bytes()
     for folder in private:
         if str(folder).encode() in data:
-            raise FactoryError(f"{path.relative_to(bundle)} names {folder}: a bundle must not depend on this machine")
+            raise FactoryError(
+                f"{path.relative_to(bundle)} contains the path {folder}; a bundle must not depend on this machine"
+            )

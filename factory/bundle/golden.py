@@ -1,4 +1,4 @@
-"""Golden rows: a few frozen test rows with all that is needed to answer them again, and what the gated model said."""
+"""Golden rows: a few frozen test rows, with the side-table rows they need, and the answers of the judged model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GOLDEN_ROW_COUNT = 16
 
 @dataclass(frozen=True, slots=True)
 class GoldenRows:
-    """The rows, the entries of side tables that they mention, and the gated answers by row id."""
+    """The rows, the side-table rows that they mention, and the judged model's answers by row id."""
 
     rows: tuple[Row, ...]
     tables: Tables
@@ -25,7 +25,7 @@ class GoldenRows:
 
 
 def write_golden(bundle: Path, rows: Sequence[Row], tables: Tables, answers: Mapping[str, Any]) -> None:
-    """Choose golden rows by the digest of their ids, so that their order plays no part, and write them."""
+    """Choose golden rows by the digest of their ids, which does not depend on their order, and write them."""
     chosen = sorted(rows, key=lambda row: identity.compute_key(row.id))[:GOLDEN_ROW_COUNT]
     lines: list[dict[str, Any]] = [{"row": row.to_json(), "output": answers[row.id]} for row in chosen]
     for _, entries in sorted(tables.items()):
@@ -35,7 +35,7 @@ def write_golden(bundle: Path, rows: Sequence[Row], tables: Tables, answers: Map
 
 
 def _iterate_strings(value: Any) -> Iterator[str]:
-    """Every string in a JSON value, keys included: any of them may be the id of an entry."""
+    """Yield every string in a JSON value, keys included: any of them may be the id of a side-table row."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
@@ -48,7 +48,7 @@ def _iterate_strings(value: Any) -> Iterator[str]:
 
 
 def read_golden(bundle: Path) -> GoldenRows:
-    """The golden rows of a bundle."""
+    """Read the golden rows of a bundle."""
     rows: list[Row] = []
     tables: dict[str, dict[str, Row]] = {}
     answers: dict[str, Answer] = {}

@@ -1,4 +1,4 @@
-"""The manifest of a bundle: what it is, and the digest of every file in it. Light: JSON and hashes only."""
+"""The manifest of a bundle: what it is, and the digest of every file in it. Needs JSON and hashes only."""
 
 from __future__ import annotations
 
@@ -29,55 +29,51 @@ def _compute_manifest_digest(manifest: Mapping[str, Any]) -> str:
 
 
 def load_manifest(bundle: Path) -> dict[str, Any]:
-    """The manifest. Raises InputError when the folder is no bundle, or one of a newer factory."""
+    """Read the manifest. Raises InputError if the folder is not a bundle, or one of a newer factory."""
     file = bundle / MANIFEST_FILE
     if not file.is_file():
-        raise InputError(f"{bundle} is no bundle: it has no {MANIFEST_FILE}")
+        raise InputError(f"{bundle} is not a bundle: {MANIFEST_FILE} is missing")
     manifest = read_json(file)
     if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
         raise InputError(f"{file}: not a manifest")
     schema = manifest.get("schema")
     if schema != MANIFEST_SCHEMA:
-        raise InputError(f"{file}: schema {schema!r}; this factory reads {MANIFEST_SCHEMA}, so update it")
+        raise InputError(f"{file}: schema {schema!r} is not {MANIFEST_SCHEMA}; update specialist-factory to read it")
     return manifest
 
 
 def read_bundle_digest(bundle: Path) -> str:
-    """What a bundle is known by: it covers every file, the manifest included."""
+    """Return the digest of a bundle, which covers every file and the manifest."""
     return str(load_manifest(bundle).get("digest", ""))
 
 
 def verify_bundle(bundle: Path) -> list[str]:
-    """What is not as it was built, a line each: changed, added and missing files; empty when all is well.
+    """List the changed, added and missing files of a bundle, a line each; empty if it is intact.
 
-    Raises InputError when the folder is no bundle. Modes and times are not looked at: copying changes them.
+    Raises InputError if the folder is not a bundle. Modes and times are ignored: copying changes them.
     """
     manifest = load_manifest(bundle)
-    problems = _check_manifest_digest(bundle / MANIFEST_FILE, manifest)
-    said: Mapping[str, str] = manifest["files"]
+    # Equal JSON may be written in other bytes, so compare the file with its canonical form as well as the digest.
+    canonical = json.dumps(manifest, sort_keys=True, indent=1, ensure_ascii=False).encode() + b"\n"
+    is_changed = manifest.get("digest") != _compute_manifest_digest(manifest)
+    is_changed = is_changed or (bundle / MANIFEST_FILE).read_bytes() != canonical
+    problems = [f"{MANIFEST_FILE}: was changed"] if is_changed else []
+    digests: Mapping[str, str] = manifest["files"]
     paths = (path for path in bundle.rglob("*") if path.is_symlink() or not path.is_dir())
-    found = {path.relative_to(bundle).as_posix(): path for path in paths}
-    for name in sorted({*said, *found} - {MANIFEST_FILE}):
-        if name not in found:
+    files = {path.relative_to(bundle).as_posix(): path for path in paths}
+    for name in sorted({*digests, *files} - {MANIFEST_FILE}):
+        if name not in files:
             problems.append(f"{name}: is missing")
-        elif name not in said:
+        elif name not in digests:
             problems.append(f"{name}: was added")
-        elif _is_file_changed(found[name], said[name]):
+        elif _is_file_changed(files[name], digests[name]):
             problems.append(f"{name}: was changed")
     return problems
 
 
-def _is_file_changed(path: Path, said: str) -> bool:
-    """Whether a file differs; one that can not be read does."""
+def _is_file_changed(path: Path, digest: str) -> bool:
+    """Return whether a file differs from its digest; an unreadable one does."""
     try:
-        return identity.digest_file(path) != said
+        return identity.digest_file(path) != digest
     except OSError:
         return True
-
-
-def _check_manifest_digest(file: Path, manifest: Mapping[str, Any]) -> list[str]:
-    """The manifest against its own digest, and its bytes against their one form."""
-    text = json.dumps(manifest, sort_keys=True, indent=1, ensure_ascii=False).encode() + b"\n"
-    if manifest.get("digest") != _compute_manifest_digest(manifest) or file.read_bytes() != text:
-        return [f"{MANIFEST_FILE}: was changed"]
-    return []

@@ -1,4 +1,4 @@
-"""The model card: the verdict first, then the numbers with their intervals, then what it can not do."""
+"""The model card and the licence notes of a bundle, in Markdown."""
 
 from __future__ import annotations
 
@@ -7,37 +7,33 @@ from importlib.resources import files
 from typing import Any
 
 from factory.bundle import usage_examples
-from factory.bundle.licence_notes import format_source_licences
+from factory.data.licences import UNKNOWN_LICENCE
 from factory.text.templates import render
 
 VERDICT_SENTENCES = {
-    "SHIP": "the tuned model beats every baseline, by more than chance explains.",
-    "NO_SHIP": "the tuned model is not shown to beat the best baseline. Do not deploy it in its place.",
-    "PROMPTING_IS_ENOUGH": "a prompted model does as well. Tuning buys nothing here.",
+    "SHIP": "the tuned model beats every baseline by more than chance explains.",
+    "NO_SHIP": "the tuned model did not pass the gate. Do not deploy it in place of the best baseline.",
+    "PROMPTING_IS_ENOUGH": "a prompted model does as well. Fine-tuning brings no gain here.",
     "INSUFFICIENT_EVIDENCE": "the test rows are too few to tell the tuned model from the best baseline.",
 }
 HUB_LICENCES = {"Apache-2.0": "apache-2.0", "MIT": "mit", "BSD-3-Clause": "bsd-3-clause", "CC-BY-4.0": "cc-by-4.0"}
 
 
 def render_model_card(manifest: Mapping[str, Any], score: Mapping[str, Any], gather: Mapping[str, Any]) -> str:
-    """The README.md of a bundle, with the metadata that the Hub reads."""
+    """Return the README.md of a bundle, with the metadata that the Hub reads."""
     gate = manifest["gate"]
     return render(files("factory.bundle").joinpath("card.md").read_text(encoding="utf-8"), {
         "metadata": _render_hub_metadata(manifest, score),
-        "name": manifest["name"],
-        "verdict": gate["verdict"],
         "verdict_text": VERDICT_SENTENCES.get(gate["verdict"], "see the reasons."),
         "reasons": _render_bullets(gate.get("reasons", [])),
-        "rank": manifest["rank"],
-        "modules": manifest["modules"],
+        **{name: manifest[name] for name in ("name", "rank", "modules", "tuned")},
+        **{name: gate[name] for name in ("verdict", "metric")},
         "base": manifest["base"]["id"],
         "task": manifest["task"]["kind"],
         "objective": manifest["objective"]["kind"],
         "test_rows": manifest["rows"]["test"],
         "confidence": f"{score.get('confidence', 0.95):.0%}",
-        "metric": gate["metric"],
         "table": _render_contender_table(score, gate["metric"]),
-        "tuned": manifest["tuned"],
         "comparisons": _render_comparison_table(gate.get("comparisons", [])),
         "usage": usage_examples.render_usage_example(manifest["loader"], manifest["base"]["id"]),
         "data": _describe_training_data(manifest, gather),
@@ -46,12 +42,11 @@ def render_model_card(manifest: Mapping[str, Any], score: Mapping[str, Any], gat
 
 
 def _render_hub_metadata(manifest: Mapping[str, Any], score: Mapping[str, Any]) -> str:
-    """The YAML block that the Hub indexes."""
+    """Return the YAML block that the Hub indexes."""
     import yaml
 
     loader, means = manifest["loader"], score["contenders"][manifest["tuned"]]
-    licence = manifest["base"]["licence"]
-    pipeline = usage_examples.get_pipeline_tag(loader)
+    licence, pipeline = manifest["base"]["licence"], usage_examples.get_pipeline_tag(loader)
     result = {
         "task": {"type": pipeline, "name": manifest["task"]["kind"]},
         "dataset": {"type": manifest["name"], "name": f"{manifest['name']}, frozen test rows", "split": "test"},
@@ -60,8 +55,7 @@ def _render_hub_metadata(manifest: Mapping[str, Any], score: Mapping[str, Any]) 
     head = {
         "base_model": manifest["base"]["id"], "base_model_relation": "adapter",
         "license": HUB_LICENCES.get(licence, "other"), "library_name": usage_examples.get_library_name(loader),
-        "pipeline_tag": pipeline,
-        "tags": sorted({"lora", "peft", "specialist-factory", manifest["task"]["kind"]}),
+        "pipeline_tag": pipeline, "tags": sorted({"lora", "peft", "specialist-factory", manifest["task"]["kind"]}),
         "model-index": [{"name": manifest["name"], "results": [result]}],
     }
     if head["license"] == "other":
@@ -70,17 +64,17 @@ def _render_hub_metadata(manifest: Mapping[str, Any], score: Mapping[str, Any]) 
 
 
 def _render_contender_table(score: Mapping[str, Any], metric: str) -> str:
-    """A line a contender, best first; the deciding metric leads."""
-    names = [metric, *sorted(m["name"] for m in score["metrics"] if m["name"] != metric)]
+    """Return a table with a line per contender, best first, and a column per metric, the deciding one first."""
+
+    def format_interval(value: Mapping[str, Any] | None) -> str:
+        return f"{value['mean']:.3f} [{value['low']:.3f}, {value['high']:.3f}]" if value else "–"
+
+    columns = [metric, *sorted(m["name"] for m in score["metrics"] if m["name"] != metric)]
     lower = {m["name"] for m in score["metrics"] if not m.get("higher_is_better", True)}
     sign = 1 if metric in lower else -1
     ranked = sorted(score["contenders"].items(), key=lambda item: (sign * item[1][metric]["mean"], item[0]))
-    rows = [[name, *(_format_mean_interval(values.get(metric_)) for metric_ in names)] for name, values in ranked]
-    return _render_markdown_table(["contender", *names], rows)
-
-
-def _format_mean_interval(value: Mapping[str, Any] | None) -> str:
-    return f"{value['mean']:.3f} [{value['low']:.3f}, {value['high']:.3f}]" if value else "–"
+    rows = [[name, *(format_interval(values.get(column)) for column in columns)] for name, values in ranked]
+    return _render_markdown_table(["contender", *columns], rows)
 
 
 def _render_comparison_table(comparisons: Iterable[Mapping[str, Any]]) -> str:
@@ -102,51 +96,68 @@ def _render_bullets(texts: Iterable[str]) -> str:
 
 
 def _describe_training_data(manifest: Mapping[str, Any], gather: Mapping[str, Any]) -> str:
-    """Where the rows come from and what was checked between training and test rows."""
-    sources = [
-        f"{source['kind']}: {source['rows']} rows ({format_source_licences(source)})" for source in gather["sources"]
-    ]
+    """Describe the sources of the rows, the leakage between training and test rows, and the experts' review."""
+    lines = [f"{source['kind']}: {source['rows']} rows ({_format_licences(source)})" for source in gather["sources"]]
     proof = manifest["leakage"]
     if proof:
         groups, exact, near = (proof.get(name, 0) for name in ("test_groups_in_training", "exact", "near"))
-        meant = f", {proof['semantic']} that mean the same" if proof.get("semantic_threshold") else ""
-        sources.append(
+        similar = f", {proof['semantic']} of similar meaning" if proof.get("semantic_threshold") else ""
+        lines.append(
             f"In the training rows: {groups} test groups, {exact} exact and {near} near duplicates of frozen rows"
-            f"{meant} (`factory/leakage.json`)"
+            f"{similar} (`factory/leakage.json`)"
         )
     if manifest.get("review"):
-        sources.append(describe_review(manifest["review"]))
-    return _render_bullets(sources)
+        lines.append(_describe_expert_review(manifest["review"]))
+    return _render_bullets(lines)
 
 
-def describe_review(review: Mapping[str, Any]) -> str:
-    """What experts said of the training rows, in a sentence."""
-    count, rows = review["reviewed"], review["rows"]
+def _describe_expert_review(review: Mapping[str, Any]) -> str:
+    count, rows, kappa = review["reviewed"], review["rows"], review.get("kappa")
     if not count:
         return f"None of the {rows} training rows was reviewed by an expert"
-    kappa = review.get("kappa")
-    agreed = f"; {review['reviewers']} reviewers agree with Cohen's κ {kappa:.2f}" if kappa is not None else ""
+    agreement = f"; {review['reviewers']} reviewers agree with Cohen's κ {kappa:.2f}" if kappa is not None else ""
     return (
         f"{count} of {rows} training rows were reviewed by experts ({review['share']:.1%}): {review['acceptance']:.1%} "
-        f"acceptable as they were, {review['edited']} edited, {review['rejected']} dropped{agreed}"
+        f"accepted unchanged, {review['edited']} edited, {review['rejected']} dropped{agreement}"
     )
 
 
 def _list_limitations(manifest: Mapping[str, Any]) -> list[str]:
     gate, base = manifest["gate"], manifest["base"]
-    metric = gate["metric"]
-    change = manifest.get("facts", {}).get("change", "never")
-    limits = [f"Judged on {gate['tuned']['n']} rows of one kind of data; nothing is known about other data."]
-    smallest = gate.get("minimum_detectable_effect")
+    metric, change = gate["metric"], manifest.get("facts", {}).get("change", "never")
+    limits = [f"Tested on {gate['tuned']['n']} rows of one kind of data; quality on other data is unknown."]
     if change != "never":
-        limits.append(f"The facts behind its answers change {change}; it knows what was true when it was trained.")
-    if smallest:
-        limits.append(f"A difference in {metric} below {smallest:.3f} could not have been seen with so many rows.")
+        limits.append(f"The facts behind its answers change {change}; the model knows those of its training rows.")
+    if smallest := gate.get("minimum_detectable_effect"):
+        limits.append(f"This many rows cannot reliably show a difference in {metric} below {smallest:.3f}.")
     ceiling = gate.get("ceiling")
     if isinstance(ceiling, (int, float)):
-        limits.append(f"No answer can score above {ceiling:.3f} in {metric}: the rows' candidates do not allow it.")
+        limits.append(f"No answer can score above {ceiling:.3f} in {metric}: the candidates of the rows limit it.")
     if base.get("note"):
-        limits.append(f"The base it was trained on: {base['note']}. The hub's weights answer a little differently.")
+        limits.append(f"Base used in training: {base['note']}. The weights on the Hub give slightly different answers.")
     if base["id"].startswith(("local/", "wheel/")):
-        limits.append(f"`{base['id']}` is on no hub: adapter_config.json must be told where the base lies.")
+        limits.append(f"`{base['id']}` is not on the Hub: set the path of the base model in adapter_config.json.")
     return limits
+
+
+def _format_licences(source: Mapping[str, Any]) -> str:
+    return ", ".join(source.get("licences") or [source.get("licence") or UNKNOWN_LICENCE])
+
+
+def render_licence_notes(base: Mapping[str, Any], gather: Mapping[str, Any], curate: Mapping[str, Any]) -> str:
+    """Return LICENSES.md: the licences of the base, the sources and the training rows, and the generators used."""
+    rows = [
+        ["base", f"{base['id']} ({base['source']})", base["licence"]],
+        *(["rows", source["kind"], _format_licences(source)] for source in gather["sources"]),
+        *(["training rows", f"{count:,} rows, or the rows they were made from", licence]
+          for licence, count in curate.get("licences", {}).items()),
+        *(["synthetic rows", f"{count:,} by {generator}", "that of the rows they were made from; terms of the model"]
+          for generator, count in curate.get("generators", {}).items()),
+    ]
+    return "\n".join([
+        "# Licences", "",
+        "The adapter was trained from the base and the rows below. Their licences apply to it as far as they cover",
+        "derived works; `unknown` means that no licence was stated, not that everything is allowed.", "",
+        _render_markdown_table(["part", "source", "licence"], rows),
+        "", "`factory/golden.jsonl` contains a few of those rows, with the side-table rows that they refer to.", "",
+    ])

@@ -1,4 +1,4 @@
-"""How a person loads a bundle: a few lines for each class of a plain library."""
+"""Python examples that load a bundle, one for each class of a plain library."""
 
 from __future__ import annotations
 
@@ -44,30 +44,24 @@ LOADING_EXAMPLES = {
     ),
 }
 PIPELINE_TAGS = {
-    "CrossEncoder": "text-ranking",
-    "AutoModelForSequenceClassification": "text-classification",
+    "CrossEncoder": "text-ranking", "AutoModelForSequenceClassification": "text-classification",
     "SentenceTransformer": "sentence-similarity", "MultiVectorEncoder": "sentence-similarity",
     "AutoPeftModelForCausalLM": "text-generation", "AutoPeftModelForSequenceClassification": "text-classification",
 }
 
 
 def render_usage_example(loader: str, base: str) -> str:
-    """Python that loads the bundle by `loader`, a `module:Class`."""
-    if loader in LOADING_EXAMPLES:
-        return LOADING_EXAMPLES[loader]
+    """Return Python that loads the bundle with `loader`, a `module:Class`."""
     module, _, name = loader.partition(":")
-    return (
-        f'from {module} import {name}  # on {base}\nmodel = '
-        f'{name}.from_pretrained("{FOLDER_PLACEHOLDER}")\nprint(model)'
-    )
+    other = f'from {module} import {name}  # on {base}\nmodel = {name}.from_pretrained("{FOLDER_PLACEHOLDER}")\n'
+    return LOADING_EXAMPLES.get(loader, f"{other}print(model)")
 
 
 def get_library_name(loader: str) -> str:
-    """The Hub's name of the library that loads the bundle."""
-    module = loader.partition(":")[0].partition(".")[0]
-    return module.replace("_", "-") or "peft"
+    """Return the Hub's name of the library that loads the bundle."""
+    return loader.partition(":")[0].partition(".")[0].replace("_", "-") or "peft"
 
 
 def get_pipeline_tag(loader: str) -> str:
-    """The Hub's name of what a model of this class does."""
+    """Return the Hub's pipeline tag for a model of this class."""
     return PIPELINE_TAGS.get(loader.partition(":")[2], "feature-extraction")

@@ -1,4 +1,4 @@
-"""The command-line interface. Commands raise errors; `run_command_line` alone reports them and sets the exit code."""
+"""The command-line interface. Commands raise errors; only `run_command_line` reports them and sets the exit code."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def run_command_line(arguments: Sequence[str]) -> int:
     from factory.cli import error_reporting
     from factory.cli.app import app
 
-    if "_FACTORY_COMPLETE" in os.environ:  # called by the completion script of a shell, not by a person
+    if "_FACTORY_COMPLETE" in os.environ:  # set by the shell's completion script
         from click.shell_completion import shell_complete
 
         return shell_complete(app, {}, "factory", "_FACTORY_COMPLETE", os.environ["_FACTORY_COMPLETE"])

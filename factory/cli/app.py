@@ -41,20 +41,20 @@ class LazyGroup(click.Group):
         return list(COMMAND_SUMMARIES)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import and return a command; None if the name is unknown."""
+        """Import a command and return it; None if the name is unknown."""
         if cmd_name not in COMMAND_SUMMARIES:
             return None
-        module = importlib.import_module(f"factory.cli.commands.{cmd_name}_")
-        command: click.Command = module.command
+        command: click.Command = importlib.import_module(f"factory.cli.commands.{cmd_name}_").command
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """Resolve the first argument to a command. Raises UsageError with the closest name."""
+        # An unknown option is left to Click, which names it.
         if args and args[0] not in COMMAND_SUMMARIES and not args[0].startswith("-"):
             import difflib
 
-            near = difflib.get_close_matches(args[0], COMMAND_SUMMARIES, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"commands: {', '.join(COMMAND_SUMMARIES)}"
+            matches = difflib.get_close_matches(args[0], COMMAND_SUMMARIES, n=1)
+            hint = f"did you mean {matches[0]!r}?" if matches else f"commands: {', '.join(COMMAND_SUMMARIES)}"
             raise click.UsageError(f"unknown command {args[0]!r}; {hint}", ctx)
         return super().resolve_command(ctx, args)
 
@@ -78,9 +78,7 @@ def _print_version(context: click.Context, _: click.Parameter, value: bool) -> N
     epilog="Exit codes: 0 success (SHIP), 2 rejected by the gate, 3 insufficient evidence, 64 invalid input, "
     "69 a resource is unavailable, 70 internal error, 130 interrupted.",
 )
-@click.option(
-    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version,
-    help="Print the version and exit.",
-)
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version,
+              help="Print the version and exit.")
 def app() -> None:
     """Build, evaluate and serve specialist models from declarative YAML specs."""

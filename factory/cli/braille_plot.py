@@ -15,6 +15,7 @@ def plot_braille(points: Sequence[tuple[float, float]], width: int = 72, height:
     if not finite:
         return ""
     (left, right), (low, high) = ((min(v), max(v)) for v in zip(*finite, strict=True))
+    # Dots per unit; a single point or a constant has no extent, hence `or 1`.
     x_scale, y_scale = (width * 2 - 1) / (right - left or 1), (height * 4 - 1) / (high - low or 1)
     cells = [[0] * width for _ in range(height)]
     for x, y in _interpolate_dots([(round((x - left) * x_scale), round((high - y) * y_scale)) for x, y in finite]):
@@ -32,9 +33,6 @@ def _interpolate_dots(dots: Sequence[tuple[int, int]]) -> Iterator[tuple[int, in
     for dot in dots:
         steps = max(abs(dot[0] - previous[0]), abs(dot[1] - previous[1]), 1)
         for i in range(1, steps + 1):
-            fraction = i / steps
-            yield (
-                round(previous[0] + (dot[0] - previous[0]) * fraction),
-                round(previous[1] + (dot[1] - previous[1]) * fraction),
-            )
+            x, y = (a + (b - a) * (i / steps) for a, b in zip(previous, dot, strict=True))
+            yield round(x), round(y)
         previous = dot

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
-import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from factory.cli import output
 from factory.cli.output import style_bold, style_dim
-from factory.views.formatting import clean_line, format_count, format_number, join_names
-
-if TYPE_CHECKING:
-    from factory.runs.profile import (
-        DataProfile,
-        Distribution,
-        FunnelStep,
-        Histogram,
-        RowLineage,
-        RowSample,
-        ValueCounts,
-    )
+from factory.data.leakage import count_remaining_leaks
+from factory.runs.profile import DataProfile, FunnelStep, Histogram, RowLineage, RowSample, ValueCounts
+from factory.views.formatting import clean_line, format_count, format_number, format_text_or_json, join_names
 
 BAR_BLOCKS = " ▏▎▍▌▋▊▉█"
-BAR_WIDTH, WIDTH = 28, 100
+BAR_WIDTH = 28
 MAX_REASONS = 3
 """Reasons shown per funnel step."""
 
@@ -31,8 +20,8 @@ MAX_REASONS = 3
 def format_bar(share: float, width: int = BAR_WIDTH) -> str:
     """Return a bar for a fraction of `width`, to an eighth of a character; any positive share is visible."""
     eighths = round(max(0.0, min(1.0, share)) * width * 8)
-    full, rest = divmod(max(eighths, 1 if share > 0 else 0), 8)
-    return "█" * full + (BAR_BLOCKS[rest] if rest else "")
+    full, partial = divmod(max(eighths, 1 if share > 0 else 0), 8)
+    return "█" * full + (BAR_BLOCKS[partial] if partial else "")
 
 
 def format_data_profile(profile: DataProfile) -> Iterator[str]:
@@ -40,78 +29,59 @@ def format_data_profile(profile: DataProfile) -> Iterator[str]:
     yield f"{style_bold(profile.run_outputs.run.name)} {style_dim(profile.task.kind)}\n"
     yield format_funnel_table(profile.funnel)
     yield from format_leakage_proof(profile.leakage, profile.run_outputs.read_stage_json("curate").get("tests", []))
-    for distribution in profile.distributions:
-        yield f"\n{format_distribution(distribution)}"
+    for item in profile.distributions:
+        yield f"\n{_format_histogram(item) if isinstance(item, Histogram) else _format_value_counts(item)}"
     yield from _format_sample_list("kept rows (sample)", profile.training_samples)
     yield from _format_sample_list("dropped rows (sample)", profile.removal_samples)
 
 
 def format_funnel_table(steps: Sequence[FunnelStep]) -> str:
     """Return a table with a line per step: rows added, dropped or changed, and rows left after it."""
-    most = max([step.rows for step in steps] or [1]) or 1
-    rows = [
-        [step.stage, clean_line(step.step, 30), _format_step_change(step), f"{step.rows:,}",
-         format_bar(step.rows / most), _format_step_reasons(step)]
-        for step in steps
-    ]
+    largest = max([step.rows for step in steps] or [1]) or 1
+    rows = []
+    for step in steps:
+        counts = {"+": step.added, "−": step.dropped, "~": step.changed}
+        changes = " ".join(f"{sign}{count:,}" for sign, count in counts.items() if count) or "0"
+        reasons = [f"{clean_line(why, 60)} {count:,}" for why, count in step.reasons.items()]
+        hidden = [f"{len(reasons) - MAX_REASONS} more"] if len(reasons) > MAX_REASONS else []
+        rows.append([step.stage, clean_line(step.step, 30), changes, f"{step.rows:,}", format_bar(step.rows / largest),
+                     ", ".join(reasons[:MAX_REASONS] + hidden)])
     return output.format_table(["stage", "step", "change", "rows", "", "reasons"], rows, right=(2, 3))
-
-
-def _format_step_change(step: FunnelStep) -> str:
-    changes = [f"+{step.added:,}" if step.added else "", f"−{step.dropped:,}" if step.dropped else "",
-             f"~{step.changed:,}" if step.changed else ""]
-    return " ".join(change for change in changes if change) or "0"
-
-
-def _format_step_reasons(step: FunnelStep) -> str:
-    reasons = list(step.reasons.items())
-    shown = ", ".join(f"{clean_line(why, 60)} {count:,}" for why, count in reasons[:MAX_REASONS])
-    return f"{shown}, {len(reasons) - MAX_REASONS} more" if len(reasons) > MAX_REASONS else shown
 
 
 def format_leakage_proof(leakage: Mapping[str, Any], tests: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Yield the result of the leakage check, and those of the data requirements of the spec (`data.require`)."""
     if leakage:
-        leaks = sum(int(leakage.get(name, 0)) for name in ("test_groups_in_training", "exact", "near", "semantic"))
+        leaks = count_remaining_leaks(leakage)
         dropped = sum((leakage.get("dropped") or {}).values())
         passed = f"no leakage: no training row matches a held-out row (frozen); {format_count(dropped, 'row')} dropped"
         failed = f"leakage: {format_count(leaks, 'training row')} too similar to held-out rows (frozen)"
         yield f"\n{failed if leaks else passed}"
     if leakage.get("repeats"):
         repeats = format_count(leakage["repeats"], "text")
-        yield f"{repeats} of held-out rows also occurred in training rows before curation"
+        yield f"before curation, {repeats} of held-out rows also occurred in training rows"
     for test in tests:
         limits = ", ".join(f"{name} {test[name]:g}" for name in ("min", "max") if test.get(name) is not None)
         yield f"data.require {clean_line(test.get('metric', ''))}: {format_number(test.get('value'))} ({limits})"
 
 
-def format_distribution(distribution: Distribution) -> str:
-    """Return a histogram or value counts, with a bar per line."""
-    from factory.runs.profile import Histogram
-
-    if isinstance(distribution, Histogram):
-        return _format_histogram(distribution)
-    return _format_value_counts(distribution)
-
-
 def _format_histogram(histogram: Histogram) -> str:
     summary = f"median {histogram.median:g}, p95 {histogram.p95:g}, max {histogram.most:g} {histogram.unit}"
     head = f"{style_bold(clean_line(histogram.title))}  {summary.rstrip()}"
-    most = max(bin.rows for bin in histogram.bins) or 1
-    return "\n".join([head, *_format_bar_lines([(bin.name, bin.rows) for bin in histogram.bins], most)])
+    return "\n".join([head, *_format_bar_lines([(bin.name, bin.rows) for bin in histogram.bins])])
 
 
 def _format_value_counts(counts: ValueCounts) -> str:
     values, (hidden, hidden_rows) = counts.values, counts.others
     head = f"{style_bold(clean_line(counts.title))}  {format_count(len(values) + hidden, 'value')}"
     rest = f"  and {format_count(hidden, 'more value')} in {format_count(hidden_rows, 'row')}"
-    most = max([rows for _, rows in values] or [1])
-    lines = _format_bar_lines([(clean_line(name, 40), rows) for name, rows in values], most)
+    lines = _format_bar_lines([(clean_line(name, 40), rows) for name, rows in values])
     return "\n".join([head, *lines, *([style_dim(rest)] if hidden else [])])
 
 
-def _format_bar_lines(lines: Sequence[tuple[str, int]], most: int) -> list[str]:
-    cells = [["", name, f"{rows:,}", format_bar(rows / most)] for name, rows in lines]
+def _format_bar_lines(counts: Sequence[tuple[str, int]]) -> list[str]:
+    largest = max([rows for _, rows in counts] or [1]) or 1
+    cells = [["", name, f"{rows:,}", format_bar(rows / largest)] for name, rows in counts]
     return output.format_table(["", "", "", ""], cells, right=(2,)).splitlines()[1:]
 
 
@@ -119,23 +89,16 @@ def _format_sample_list(title: str, samples: Sequence[RowSample]) -> Iterator[st
     if samples:
         yield f"\n{style_bold(title)}"
     for sample in samples:
-        yield from _format_sample(sample)
+        why = f"  {clean_line(f'{sample.step}: {sample.why}', 90)}" if sample.why else ""
+        yield f"{sample.id}  {style_dim(clean_line(sample.origin))}{why}"
+        yield from _wrap_lines(sample.text, "  ")
+        if sample.twin:
+            yield f"  {style_dim(f'matches {clean_line(sample.twin)}')}"
+            yield from _wrap_lines(sample.twin_text, "    ")
 
 
-def _format_sample(sample: RowSample) -> Iterator[str]:
-    why = f"{sample.step}: {sample.why}" if sample.why else ""
-    yield f"{sample.id}  {style_dim(clean_line(sample.origin))}{f'  {clean_line(why, 90)}' if why else ''}"
-    yield from wrap_paragraph(sample.text, "  ")
-    if sample.twin:
-        yield f"  {style_dim(f'matches {clean_line(sample.twin)}')}"
-        yield from wrap_paragraph(sample.twin_text, "    ")
-
-
-def wrap_paragraph(text: str, indent: str) -> Iterator[str]:
-    """Yield the wrapped lines of a text, without terminal control sequences."""
-    width = min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns)
-    for line in text.splitlines():
-        yield textwrap.fill(clean_line(line), width, initial_indent=indent, subsequent_indent=indent)
+def _wrap_lines(text: str, indent: str) -> Iterator[str]:
+    yield from (output.fill_line(line, indent, indent) for line in text.splitlines())
 
 
 def format_row_history(history: RowLineage, depth: int = 0) -> Iterator[str]:
@@ -148,20 +111,14 @@ def format_row_history(history: RowLineage, depth: int = 0) -> Iterator[str]:
     facts = {
         "source": f"{provenance.source}:{provenance.line}" if provenance.line else provenance.source,
         "licence": provenance.licence, "generator": provenance.generator, "group": row.group, "split": row.split,
-        "content": history.key, **{name: _format_column_value(value) for name, value in provenance.detail.items()},
+        "content": history.key, **{name: format_text_or_json(value) for name, value in provenance.detail.items()},
         "reviewed": join_names([f"{who} {decision.verdict}" for who, decision in sorted(history.decisions.items())]),
     }
     yield from (f"{indent}  {style_dim(name)} {clean_line(value)}" for name, value in facts.items() if value)
     for name, value in row.columns.items():
         yield f"{indent}  {style_dim(name)}"
-        yield from wrap_paragraph(_format_column_value(value), f"{indent}    ")
+        yield from _wrap_lines(format_text_or_json(value), f"{indent}    ")
     if history.parents:
         yield f"{indent}  {style_dim('derived from')}"
     for parent in history.parents:
         yield from format_row_history(parent, depth + 2)
-
-
-def _format_column_value(value: Any) -> str:
-    import json
-
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

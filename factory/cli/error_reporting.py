@@ -25,13 +25,15 @@ def report_error(error: BaseException) -> int:
             return error.code if isinstance(error.code, int) else BUG
         case KeyboardInterrupt() | click.Abort():
             return _print_error("interrupted", INTERRUPTED)
-        case BrokenPipeError():
+        case BrokenPipeError():  # an OSError, so it must come before that
             return _silence_stdout()
-        case click.exceptions.NoArgsIsHelpError():  # a group without a subcommand: not an error here
+        case click.exceptions.NoArgsIsHelpError():  # a group without a subcommand prints its help
             click.echo(error.ctx.get_help() if error.ctx else "", color=None)
             return 0
         case click.ClickException():
-            return _print_error(_format_usage_error(error), BAD_INPUT)
+            context = getattr(error, "ctx", None)
+            hint = f" (see `{context.command_path} --help`)" if context else ""
+            return _print_error(f"{error.format_message()}{hint}", BAD_INPUT)
         case FactoryError():
             return _print_error("\n".join(clean_line(line) for line in str(error).splitlines()), error.exit_code)
         case OSError():
@@ -39,18 +41,13 @@ def report_error(error: BaseException) -> int:
         case ModuleNotFoundError() if not (error.name or "").startswith("factory"):
             message = f"Python module {error.name!r} is not installed; install the package that provides it"
             return _print_error(message, UNAVAILABLE)
-    return _report_bug(error)
+    traceback.print_exception(error)
+    return _print_error(f"internal error: this is a bug in factory; {_describe_newest_journal()}", BUG)
 
 
 def _print_error(text: str, code: int) -> int:
     click.echo(text, err=True)
     return code
-
-
-def _format_usage_error(error: click.ClickException) -> str:
-    context = getattr(error, "ctx", None)
-    hint = f" (see `{context.command_path} --help`)" if context else ""
-    return f"{error.format_message()}{hint}"
 
 
 def _report_os_error(error: OSError) -> int:
@@ -60,8 +57,9 @@ def _report_os_error(error: OSError) -> int:
         message = f"no space left on the disk while writing {path}; free some space and run again"
         return _print_error(message, UNAVAILABLE)
     if error.errno in PERMISSION_ERRNOS:
-        why = (error.strerror or "not permitted").lower()
-        return _print_error(f"{path}: {why}; set FACTORY_HOME to a folder that you can write to", UNAVAILABLE)
+        reason = (error.strerror or "not permitted").lower()
+        remedy = "choose a path that you can write to (for the store: set FACTORY_HOME)"
+        return _print_error(f"{path}: {reason}; {remedy}", UNAVAILABLE)
     if error.errno == errno.ENOENT:
         return _print_error(f"{path}: no such file", BAD_INPUT)
     return _print_error(f"{path}: {error.strerror or error}", UNAVAILABLE)
@@ -70,14 +68,8 @@ def _report_os_error(error: OSError) -> int:
 def _silence_stdout() -> int:
     """Redirect standard output to /dev/null after the reader closed the pipe; returns exit code 0."""
     # Otherwise the interpreter would fail again when it flushes standard output at exit.
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, sys.stdout.fileno())
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
-
-
-def _report_bug(error: BaseException) -> int:
-    traceback.print_exception(error)
-    return _print_error(f"internal error: this is a bug in factory; {_describe_newest_journal()}", BUG)
 
 
 def _describe_newest_journal() -> str:

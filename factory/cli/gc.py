@@ -1,4 +1,4 @@
-"""Garbage collection of the store: outputs that no recent run uses, and incomplete ones that no build holds."""
+"""Garbage collection of the store: outputs that no recent run uses, and incomplete ones that no build has locked."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import fcntl
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from factory.errors import InputError
 from factory.runs.run_view import GATE_STAGE, RUNNING, RunView, iterate_newest_runs
@@ -23,13 +22,9 @@ class RemovedFolder:
     bytes: int
     why: str
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the folder as `--json` prints it."""
-        return asdict(self)
-
 
 def collect_garbage(home: Path, keep: int, *, dry_run: bool = False) -> list[RemovedFolder]:
-    """Delete outputs that none of the last `keep` runs uses; returns what was deleted.
+    """Delete outputs that none of the last `keep` runs uses; returns the deleted folders.
 
     Outputs that a build has locked are kept. Raises InputError if `keep` is less than 1.
     """
@@ -71,7 +66,7 @@ def _list_outputs(store: Store) -> list[StageOutput]:
 
 @contextmanager
 def _try_lock_output(output: StageOutput) -> Iterator[bool]:
-    """Try to lock an output; yields False if a build holds it."""
+    """Try to lock an output; yields False if a build has locked it."""
     with (output.work_folder.parent / f"{output.key}.lock").open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -88,13 +83,10 @@ def _delete_output(store: Store, output: StageOutput, dry_run: bool) -> Iterator
         output.work_folder: "incomplete, and no build is writing it",
         trash: "left over from an interrupted deletion",
     }
-    existing = [folder for folder in reasons if folder.is_dir()]
-    for folder in existing:
-        yield RemovedFolder(f"{output.kind}/{folder.name}", _compute_folder_bytes(folder), reasons[folder])
+    for folder, reason in reasons.items():
+        if folder.is_dir():
+            size = sum(p.lstat().st_size for p in folder.rglob("*") if p.is_file() and not p.is_symlink())
+            yield RemovedFolder(f"{output.kind}/{folder.name}", size, reason)
     if not dry_run:
         shutil.rmtree(trash, ignore_errors=True)
         store.forget(output)
-
-
-def _compute_folder_bytes(folder: Path) -> int:
-    return sum(p.lstat().st_size for p in folder.rglob("*") if p.is_file() and not p.is_symlink())

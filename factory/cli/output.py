@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
+import textwrap
 import unicodedata
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-json_option: Callable[[Any], Any] = click.option(
-    "--json", "as_json", is_flag=True, help="Print the result as JSON."
-)
+from factory.views.formatting import clean_line
+
+if TYPE_CHECKING:
+    from factory.tui.snapshot import ScreenSnapshot
+
+DEFAULT_WIDTH = 100
+"""Columns when the output is not a terminal, and the maximum width of wrapped text."""
+json_option: Callable[[Any], Any] = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
 
 def print_json(value: Any) -> None:
@@ -31,6 +38,14 @@ def print_note(text: str) -> None:
     click.echo(text, err=True)
 
 
+def print_snapshot(snapshot: ScreenSnapshot, as_json: bool, width: int = 0) -> None:
+    """Print a screen of the terminal interface, as JSON or as text of `width` columns (0: those of the terminal)."""
+    if as_json:
+        print_json(snapshot.data)
+    else:
+        print_line(snapshot.render(width or get_terminal_width()))
+
+
 def style_bold(text: str) -> str:
     """Return the text in bold; Click strips the style when the output is not a terminal."""
     return _apply_style(text, bold=True)
@@ -42,6 +57,7 @@ def style_dim(text: str) -> str:
 
 
 def _apply_style(text: str, **styles: Any) -> str:
+    # Click ignores NO_COLOR (https://no-color.org).
     return text if os.environ.get("NO_COLOR") else click.style(text, **styles)
 
 
@@ -55,17 +71,27 @@ def is_interactive() -> bool:
     return sys.stderr.isatty()
 
 
+def get_terminal_width() -> int:
+    """Return the number of columns of the terminal; DEFAULT_WIDTH if there is none."""
+    return shutil.get_terminal_size((DEFAULT_WIDTH, 24)).columns
+
+
+def fill_line(text: str, indent: str = "", hanging: str = "") -> str:
+    """Return one line of text wrapped to the terminal, without control sequences; `hanging` indents its other lines."""
+    width = min(DEFAULT_WIDTH, get_terminal_width())
+    return textwrap.fill(clean_line(text), width, initial_indent=indent, subsequent_indent=hanging)
+
+
 def format_table(heads: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
     """Return aligned columns under bold heads; columns whose index is in `right` are right-aligned."""
     cells = [list(heads), *[list(row) for row in rows]]
     widths = [max(_compute_display_width(row[i]) for row in cells) for i in range(len(heads))]
-    lines = ["  ".join(_pad_cell(cell, widths[i], i in right) for i, cell in enumerate(row)).rstrip() for row in cells]
+    lines = []
+    for row in cells:
+        padding = [" " * (width - _compute_display_width(cell)) for cell, width in zip(row, widths, strict=True)]
+        padded = (padding[i] + cell if i in right else cell + padding[i] for i, cell in enumerate(row))
+        lines.append("  ".join(padded).rstrip())
     return "\n".join([style_bold(lines[0]), *lines[1:]])
-
-
-def _pad_cell(cell: str, width: int, right: bool) -> str:
-    padding = " " * (width - _compute_display_width(cell))
-    return padding + cell if right else cell + padding
 
 
 def _compute_display_width(cell: str) -> int:

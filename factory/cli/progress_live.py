@@ -5,20 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from itertools import pairwise
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from factory import events
-from factory.cli.progress_plain import format_stage_progress
+from factory.cli.progress_plain import PlainProgress, format_stage_progress
 from factory.runs.run_view import CACHED, DONE, FAILED, RUNNING, STOPPED, WAITING, RunView, StageView
 from factory.views import formatting
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.live import Live as RichLive
-    from rich.table import Table
+    from rich.text import Text
 
-ExceptionType = type[BaseException] | None
 STATE_MARKS = {
     WAITING: ("·", "dim"), CACHED: ("✓", "dim green"), DONE: ("✓", "green"), FAILED: ("✗", "bold red"),
     STOPPED: ("■", "yellow"),
@@ -27,18 +25,15 @@ SPINNER_FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 SPARK_BLOCKS = "▁▂▃▄▅▆▇█"
 
 
-class LiveProgress:
+class LiveProgress(PlainProgress):
     """Event listener that redraws the state of a build on standard error."""
 
     def __init__(self) -> None:
-        self.run = RunView()
+        super().__init__()
         self.live_display: RichLive | None = None
-        self.offset = 0.0
 
-    def __enter__(self) -> LiveProgress:
-        return self
-
-    def __exit__(self, kind: ExceptionType, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *exception: object) -> None:
+        """Stop drawing; the last frame stays on the terminal."""
         if self.live_display is not None:
             self.live_display.stop()
 
@@ -68,61 +63,47 @@ class LiveProgress:
     def draw_frame(self) -> RenderableType:
         """Return the current frame: a header and a line per stage."""
         from rich.console import Group
+        from rich.table import Table
         from rich.text import Text
 
         run = self.run
         seconds = max(0.0, time.time() - run.started) if run.end is None else run.end.seconds
-        head = Text.assemble(
-            (run.name, "bold"), (f"  {run.task}{f' · {run.profile}' if run.profile else ''}  ", "dim"),
-            (formatting.format_seconds(seconds), "cyan"),
-        )
-        return Group(head, self._build_stage_grid())
-
-    def _build_stage_grid(self) -> Table:
-        from rich.table import Table
-
+        task = f"  {run.task}{f' · {run.profile}' if run.profile else ''}  "
+        head = Text.assemble((run.name, "bold"), (task, "dim"), (formatting.format_seconds(seconds), "cyan"))
         grid = Table.grid(padding=(0, 1))
-        for stage in list(self.run.stages.values()):  # a copy: Rich draws in its own thread while events arrive
-            grid.add_row(*_build_stage_line(self.run, stage))
-        return grid
+        for stage in list(run.stages.values()):  # a copy: Rich draws in its own thread while events arrive
+            grid.add_row(*_build_stage_line(run, stage))
+        return Group(head, grid)
 
 
 def _build_stage_line(run: RunView, stage: StageView) -> Sequence[RenderableType]:
     from rich.text import Text
 
-    if stage.state == RUNNING:
-        return _build_running_line(run, stage)
-    mark, style = STATE_MARKS.get(stage.state, ("?", ""))
+    is_running = stage.state == RUNNING
+    spinner = SPINNER_FRAMES[int(time.time() * 8) % len(SPINNER_FRAMES)]
+    mark, style = (spinner, "cyan") if is_running else STATE_MARKS.get(stage.state, ("?", ""))
+    dim = "dim" if stage.state in (WAITING, CACHED) else ""
     detail = {
         CACHED: "cached", DONE: formatting.format_seconds(stage.seconds),
         FAILED: formatting.clean_line(stage.error, 100), STOPPED: "stopped",
     }
-    dim = "dim" if stage.state in (WAITING, CACHED) else ""
-    text = Text(detail.get(stage.state, ""), style=dim or style)
+    text = _format_running_stage(stage) if is_running else Text(detail.get(stage.state, ""), style=dim or style)
     points = run.extract_curve(stage.name)
     if points:
-        text.append(f"  loss {points[-1][1]:.3g} {format_sparkline([p[1] for p in points])}", style="dim")
-    return Text(mark, style=style), Text(stage.name, style=dim), text
+        loss = f"  loss {points[-1][1]:.3g} {format_sparkline([p[1] for p in points])}"
+        text.append(loss, style="magenta" if is_running else "dim")
+    return Text(mark, style=style), Text(stage.name, style="bold" if is_running else dim), text
 
 
-def _build_running_line(run: RunView, stage: StageView) -> Sequence[RenderableType]:
+def _format_running_stage(stage: StageView, width: int = 20) -> Text:
+    """Return the time since the start, a progress bar if the total is known, and the progress in words."""
     from rich.text import Text
 
-    mark = SPINNER_FRAMES[int(time.time() * 8) % len(SPINNER_FRAMES)]
-    since = formatting.format_seconds(max(0.0, time.time() - stage.started))
+    elapsed = formatting.format_seconds(max(0.0, time.time() - stage.started))
+    full = min(width, int(width * stage.done / stage.total)) if stage.total else 0
+    bar = f"{'━' * full}{'╌' * (width - full)} " if stage.total else ""
     detail = format_stage_progress(stage) if stage.unit else formatting.clean_line(stage.why, 80)
-    text = Text.assemble((since, "cyan"), f"  {_format_progress_bar(stage)}{detail}")
-    points = run.extract_curve(stage.name)
-    if points:
-        text.append(f"  loss {points[-1][1]:.3g} {format_sparkline([p[1] for p in points])}", style="magenta")
-    return Text(mark, style="cyan"), Text(stage.name, style="bold"), text
-
-
-def _format_progress_bar(stage: StageView, width: int = 20) -> str:
-    if not stage.total:
-        return ""
-    full = min(width, int(width * stage.done / stage.total))
-    return "━" * full + "╌" * (width - full) + " "
+    return Text.assemble((elapsed, "cyan"), f"  {bar}{detail}")
 
 
 def format_sparkline(values: Sequence[float], width: int = 24) -> str:
@@ -133,5 +114,5 @@ def format_sparkline(values: Sequence[float], width: int = 24) -> str:
     edges = [round(i * len(values) / count) for i in range(count + 1)]
     means = [sum(values[a:b]) / (b - a) for a, b in pairwise(edges)]
     low, high = min(means), max(means)
-    span = high - low or 1.0
+    span = high - low or 1.0  # equal values are drawn at the bottom
     return "".join(SPARK_BLOCKS[min(7, int((m - low) / span * 8))] for m in means)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import TracebackType
+from typing import Self
 
 from factory import events
 from factory.cli.output import print_note
 from factory.runs.run_view import RunView, StageView
 from factory.views import formatting
 
-ExceptionType = type[BaseException] | None
 PROGRESS_INTERVAL = 10.0
 """Minimum seconds between two progress lines."""
 
@@ -23,14 +22,14 @@ class PlainProgress:
         self.write = write
         self.last_line_at = 0.0
 
-    def __enter__(self) -> PlainProgress:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: ExceptionType, error: BaseException | None, trace: TracebackType | None) -> None:
-        pass
+    def __exit__(self, *exception: object) -> None:
+        """Do nothing: every line was printed at once."""
 
     def handle_event(self, at: float, event: events.Event) -> None:
-        """Apply one event to the view, and print it if it is worth a line."""
+        """Apply one event to the view, and print its line if it has one."""
         self.run.apply(at, event)
         line = self.format_event_line(at, event)
         if line:
@@ -41,13 +40,15 @@ class PlainProgress:
         """Return the line to print for an event; empty for most events."""
         match event:
             case events.RunStarted():
-                return f"run {event.run}: {len(event.plan)} stages"
+                return f"run {event.run}: {formatting.format_count(len(event.plan), 'stage')}"
             case events.StageCached(stage=stage):
                 return f"{stage}: cached"
             case events.StageStarted():
                 self.last_line_at = at  # the first progress line comes one interval after the start
             case events.Progress(stage=stage) if at - self.last_line_at >= PROGRESS_INTERVAL:
-                return f"{stage}: {format_stage_progress(self.run.stages[stage])}{format_latest_loss(self.run, stage)}"
+                points = self.run.extract_curve(stage)
+                loss = f", loss {points[-1][1]:.4g}" if points else ""
+                return f"{stage}: {format_stage_progress(self.run.stages[stage])}{loss}"
             case events.StageFinished(stage=stage):
                 why = formatting.clean_line(self.run.stages[stage].why, 100)
                 return f"{stage}: done in {formatting.format_seconds(event.seconds)} ({why})"
@@ -68,9 +69,3 @@ def format_stage_progress(stage: StageView) -> str:
     if stage.remaining_seconds is not None and stage.remaining_seconds > 0:
         parts.append(f"{formatting.format_seconds(stage.remaining_seconds)} left")
     return ", ".join(parts)
-
-
-def format_latest_loss(run: RunView, stage: str) -> str:
-    """Return the latest loss of a stage, such as `, loss 0.31`; empty if it has none."""
-    points = run.extract_curve(stage)
-    return f", loss {points[-1][1]:.4g}" if points else ""

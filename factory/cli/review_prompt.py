@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
-import textwrap
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -23,7 +21,7 @@ from factory.views.formatting import clean_line
 KEY_ACTIONS = {
     "a": "accept", "r": "reject", "n": "reject with a note", "e": "edit", "s": "skip", "b": "back", "q": "quit",
 }
-WIDTH = 100
+KEY_HELP = " · ".join(f"{key} {action}" for key, action in KEY_ACTIONS.items())
 KeyPress = tuple[str, str]
 """A key and its argument, the rest of the line: the edited answer, or the note."""
 
@@ -61,7 +59,7 @@ def read_piped_keys() -> Iterator[KeyPress]:
 def edit_in_editor(before: str) -> str | None:
     """Open a text in $EDITOR and return the edited text; None if it was not saved."""
     after = click.edit(before, extension=".txt")
-    return None if after is None else after.rstrip("\n") if not before.endswith("\n") else after
+    return after if after is None or before.endswith("\n") else after.rstrip("\n")
 
 
 @dataclass
@@ -89,7 +87,7 @@ class ReviewPrompt:
             if key == "q":
                 return False
             if key not in KEY_ACTIONS:
-                self.write_line(_format_key_help())
+                self.write_line(KEY_HELP)
                 continue
             try:
                 if self._apply_key(item, key, rest):
@@ -105,7 +103,7 @@ class ReviewPrompt:
         if key == "e":
             answer = self._edit_answer(item, rest)
             if answer is None:
-                self.write_line("nothing changed; the row is still undecided")
+                self.write_line("no change; the row is still undecided")
                 return False
             self.session.record_decision(item, EDIT, answer)
         elif key == "n":
@@ -143,16 +141,6 @@ class ReviewPrompt:
         position = f"\nrow {min(progress.decided + 1, progress.total)} of {progress.total}"
         self.write_line(output.style_dim(f"{position}{f' · {counts}' if counts else ''}"))
         for line in self.session.show(item).splitlines():
-            self.write_line(_wrap_indented_line(line))
-        self.write_line(output.style_dim(_format_key_help()))
-
-
-def _wrap_indented_line(line: str) -> str:
-    """Return a line wrapped with its indent, without terminal control sequences."""
-    indent = " " * (len(line) - len(line.lstrip(" ")))
-    width = min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns)
-    return textwrap.fill(clean_line(line), width, initial_indent=indent, subsequent_indent=indent + "  ") or ""
-
-
-def _format_key_help() -> str:
-    return " · ".join(f"{key} {what}" for key, what in KEY_ACTIONS.items())
+            indent = " " * (len(line) - len(line.lstrip(" ")))
+            self.write_line(output.fill_line(line, indent, f"{indent}  "))
+        self.write_line(output.style_dim(KEY_HELP))

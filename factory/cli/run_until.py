@@ -1,4 +1,4 @@
-"""Runs a plan up to one stage, with the display of a build, for commands that show its output."""
+"""Runs a plan up to one stage, or a whole build, with the display of its progress."""
 
 from __future__ import annotations
 
@@ -7,32 +7,38 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from factory.cli import output
+from factory.store.paths import find_home
 
 if TYPE_CHECKING:
+    from factory.cli.progress_plain import PlainProgress
+    from factory.cli.spec_args import SpecArguments
     from factory.plan.builder import Plan
-    from factory.registry.registry import Registry
     from factory.spec.layers import ResolvedSpec
 
 
 def make_until_stage(
-    plan: Plan, until: str, resolved: ResolvedSpec, registry: Registry, *, plain: bool = False
+    plan: Plan, until: str, resolved: ResolvedSpec, arguments: SpecArguments, *, plain: bool = False
 ) -> None:
     """Run a stage and the stages it depends on. If its output is complete, nothing runs and no run is journalled."""
     from factory.store.outputs import Store
-    from factory.store.paths import find_home
 
     if Store(find_home()).locate_output(until, plan[until].key).is_complete:
         return
-    from factory.cli.progress_live import LiveProgress
-    from factory.cli.progress_plain import PlainProgress
     from factory.engine.build import run_until
 
-    signal.signal(signal.SIGTERM, raise_keyboard_interrupt)
-    display = PlainProgress() if plain or not output.is_interactive() else LiveProgress()
-    with display:
-        run_until(plan, until, resolved, registry, find_home(), listener=display.handle_event)
+    with create_progress_display(plain) as display:
+        run_until(plan, until, resolved, arguments.load_registry(), find_home(), listener=display.handle_event)
 
 
-def raise_keyboard_interrupt(number: int, frame: FrameType | None) -> None:
-    """Signal handler: treat SIGTERM like Ctrl-C, so that the journal records the run as interrupted."""
+def create_progress_display(plain: bool) -> PlainProgress:
+    """Return the display of a build: live on a terminal unless `plain`. SIGTERM then interrupts like Ctrl-C."""
+    from factory.cli.progress_live import LiveProgress
+    from factory.cli.progress_plain import PlainProgress
+
+    signal.signal(signal.SIGTERM, _raise_keyboard_interrupt)
+    return PlainProgress() if plain or not output.is_interactive() else LiveProgress()
+
+
+def _raise_keyboard_interrupt(number: int, frame: FrameType | None) -> None:
+    # Like Ctrl-C, so that the journal records the run as interrupted.
     raise KeyboardInterrupt

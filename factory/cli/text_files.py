@@ -12,7 +12,10 @@ MAX_TEXTS = 5000
 
 def read_texts(file: Path, column: str) -> list[str]:
     """Return up to MAX_TEXTS texts: lines, or the field `column` of `.jsonl`. Raises InputError with file and line."""
-    texts = _read_jsonl_column(file, column) if file.suffix == ".jsonl" else _read_text_lines(file)
+    if file.suffix == ".jsonl":
+        texts = _read_jsonl_column(file, column)
+    else:
+        texts = [line for line in read_text_lines(file) if line.strip()][:MAX_TEXTS]
     if not texts:
         raise InputError(f"{file}: contains no text")
     return texts
@@ -26,16 +29,17 @@ def _read_jsonl_column(file: Path, column: str) -> list[str]:
         text = value.get(column)
         if not isinstance(text, str):
             columns = ", ".join(value)
-            raise InputError(f"{file}:{number}: {column}: missing or not text; set --column to one of: {columns}")
+            raise InputError(f"{file}:{number}: {column}: missing, or not a string; set --column to one of: {columns}")
         texts += [text] if text.strip() else []
         if len(texts) == MAX_TEXTS:
             break
     return texts
 
 
-def _read_text_lines(file: Path) -> list[str]:
+def read_text_lines(file: Path) -> list[str]:
+    """Return the lines of a UTF-8 file. Raises InputError if it cannot be read or decoded."""
     try:
-        return [line for line in file.read_text("utf-8").splitlines() if line.strip()][:MAX_TEXTS]
+        return file.read_text("utf-8").splitlines()
     except OSError as error:
         raise InputError(f"{file}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:

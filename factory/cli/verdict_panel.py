@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import shlex
-import shutil
-import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from factory.cli import output
-from factory.cli.output import format_table, style_bold, style_dim
+from factory.cli.output import fill_line, format_table, style_bold, style_dim
+from factory.evaluation.compare import FrozenRowViewer
 from factory.runs.run_outputs import RunOutputs
 from factory.views import formatting
 
@@ -19,7 +17,6 @@ COLOURS = {
     formatting.SHIP: "green", formatting.NO_SHIP: "red", formatting.PROMPTING_IS_ENOUGH: "yellow",
     formatting.INSUFFICIENT_EVIDENCE: "yellow",
 }
-WIDTH = 100
 BAR_WIDTH = 28
 MAX_TOTAL_COLUMNS = 6
 """Maximum number of aggregate metrics shown side by side; the report has all."""
@@ -27,13 +24,11 @@ MAX_TOTAL_COLUMNS = 6
 
 def build_run_summary(evidence: RunOutputs) -> dict[str, Any]:
     """Return the outcome of a run as JSON data."""
-    run, gate = evidence.run, evidence.read_stage_json("gate")
-    bundle = evidence.find_stage_folder("bundle")
+    run, score = evidence.run, evidence.read_stage_json("score")
     return {
         **run.summarise_run(), "exit_code": run.end.exit_code if run.end else None,
-        "bundle": str(bundle) if bundle else "", "gate": gate,
-        "contenders": evidence.read_stage_json("score").get("contenders", {}),
-        "totals": evidence.read_stage_json("score").get("totals", {}),
+        "bundle": str(evidence.find_stage_folder("bundle") or ""), "gate": evidence.read_stage_json("gate"),
+        "contenders": score.get("contenders", {}), "totals": score.get("totals", {}),
     }
 
 
@@ -44,25 +39,17 @@ def format_verdict_panel(evidence: RunOutputs) -> str:
     if not verdict:
         return ""
     badge = output.format_badge(f" {verdict} ", COLOURS.get(verdict, "white"))
-    run, next_step = evidence.run, formatting.describe_next_step(gate)
+    run, next_step, ceiling = evidence.run, formatting.describe_next_step(gate), gate.get("ceiling")
+    bound = f"upper bound on these rows: {formatting.format_number(ceiling)}, the best score their candidates allow"
     lines = [
         f"{badge} {style_bold(run.name)} {style_dim(run.id)}",
-        _wrap_panel_text(formatting.describe_verdict(gate, run.task)),
-        *([_wrap_panel_text(next_step)] if next_step else []),
+        fill_line(formatting.describe_verdict(gate, run.task)), *([fill_line(next_step)] if next_step else []),
         "", style_dim("contenders (baselines and candidates) on the held-out test rows (frozen)"),
-        format_contenders_table(evidence), *_format_ceiling_line(gate), *_format_totals_table(evidence),
-        *_format_probes_table(gate), "", *_format_gate_reasons(gate), *_format_bundle_lines(evidence),
+        format_contenders_table(evidence), *([style_dim(bound)] if isinstance(ceiling, int | float) else []),
+        *_format_totals_table(evidence), *_format_probes_table(gate), "", *_format_gate_reasons(gate),
+        *_format_bundle_lines(evidence),
     ]
     return "\n".join(lines)
-
-
-def _format_ceiling_line(gate: Mapping[str, Any]) -> list[str]:
-    """Return the upper bound of the metric on these rows, if the eval reports one."""
-    ceiling = gate.get("ceiling")
-    if not isinstance(ceiling, int | float):
-        return []
-    bound = formatting.format_number(ceiling)
-    return [style_dim(f"upper bound on these rows: {bound}, the best score that their candidates allow")]
 
 
 def _format_totals_table(evidence: RunOutputs) -> list[str]:
@@ -78,35 +65,31 @@ def _format_totals_table(evidence: RunOutputs) -> list[str]:
 
 def _format_probes_table(gate: Mapping[str, Any]) -> list[str]:
     """Return the table of general-capability probes: base against tuned model, and drift."""
+    probes = gate.get("probes", [])
     rows = [
         [formatting.clean_line(suite["suite"]), str(suite["n"]), formatting.format_number(suite["base"]),
          formatting.format_number(suite["tuned"]), formatting.format_signed(suite["difference"]),
          f"{formatting.format_signed(suite['low'])} to {formatting.format_signed(suite['high'])}"]
-        for probe in gate.get("probes", []) for suite in probe.get("suites", [])
+        for probe in probes for suite in probe.get("suites", [])
     ]
-    drift = [f"{name} {formatting.format_number(value)}" for probe in gate.get("probes", [])
-             for name, value in probe.get("drift", {}).items()]
+    drifts = [drift for probe in probes for drift in probe.get("drift", {}).items()]
+    drift = ", ".join(f"{name} {formatting.format_number(value)}" for name, value in drifts)
     if not rows:
         return []
     heads = ["general capability", "items", "base", "tuned", "change", "interval"]
-    return ["", format_table(heads, rows, right=(1, 2, 3, 4)), *([style_dim(", ".join(drift))] if drift else [])]
-
-
-def _wrap_panel_text(text: str) -> str:
-    return textwrap.fill(formatting.clean_line(text), min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns))
+    return ["", format_table(heads, rows, right=(1, 2, 3, 4)), *([style_dim(drift)] if drift else [])]
 
 
 def _format_gate_reasons(gate: Mapping[str, Any]) -> list[str]:
     if gate.get("verdict") == formatting.SHIP or not gate.get("reasons"):
         return []
-    reasons = [formatting.clean_line(reason) for reason in gate["reasons"]]
-    return [*(textwrap.fill(r, WIDTH, initial_indent="- ", subsequent_indent="  ") for r in reasons), ""]
+    return [*(fill_line(reason, "- ", "  ") for reason in gate["reasons"]), ""]
 
 
 def format_contenders_table(evidence: RunOutputs) -> str:
     """Return a table of each contender's mean and interval on one scale, and the gain of tuned over it."""
     gate, score = evidence.read_stage_json("gate"), evidence.read_stage_json("score")
-    metric = gate.get("metric") or next(iter(m["name"] for m in score.get("metrics", [])), "")
+    metric = gate.get("metric") or next((m["name"] for m in score.get("metrics", [])), "")
     scores = {c: values[metric] for c, values in score.get("contenders", {}).items() if metric in values}
     if not scores:
         return ""
@@ -135,7 +118,7 @@ def _build_contender_cells(
 def format_interval_bar(value: Mapping[str, float], scale: tuple[float, float], width: int = BAR_WIDTH) -> str:
     """Return a mean with its interval on a scale (lowest, highest), such as `    ├──●──┤   `."""
     bottom, top = scale
-    step = (width - 1) / (top - bottom) if top > bottom else 0.0
+    step = (width - 1) / (top - bottom) if top > bottom else 0.0  # columns per unit
     low, mean, high = (round((value[k] - bottom) * step) for k in ("low", "mean", "high"))
     line = [" "] * width
     line[low : high + 1] = "─" * (high - low + 1)
@@ -148,31 +131,19 @@ def _format_bundle_lines(evidence: RunOutputs) -> list[str]:
     folder = evidence.find_stage_folder("bundle")
     if folder is None:
         return []
+    path = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
     return [
-        f"{style_bold('bundle')}  {_shorten_path(folder)}",
-        f"{style_bold('report')}  factory report {evidence.run.id}", *_format_try_command(evidence),
+        f"{style_bold('bundle')}  {path}", f"{style_bold('report')}  factory report {evidence.run.id}",
+        *_format_try_command(evidence),
     ]
-
-
-def _shorten_path(path: Path) -> str:
-    """Return the path relative to the current folder if it is below it."""
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
 
 
 def _format_try_command(evidence: RunOutputs) -> list[str]:
     """Return a `factory try` command with an example from the test rows; empty if the task has no query."""
-    from factory.evaluation.compare import FrozenRowViewer
-
     question = FrozenRowViewer(evidence).build_example_question()
     query = formatting.clean_line(question.pop("query", ""))
-    columns = [f"{name}={_format_option_value(value)}" for name, value in question.items() if value]
-    options = [f"--with {shlex.quote(column)}" for column in columns]
-    line = " ".join([f"factory try {evidence.run.name} --query {shlex.quote(query)}", *options])
+    line = f"factory try {evidence.run.name} --query {shlex.quote(query)}"
+    for name, value in question.items():
+        column = f"{name}={formatting.clean_line(formatting.format_text_or_json(value))}"
+        line += f" --with {shlex.quote(column)}" if value else ""
     return [f"{style_bold('try')}     {line}"] if query else []
-
-
-def _format_option_value(value: Any) -> str:
-    return formatting.clean_line(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))

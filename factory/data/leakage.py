@@ -128,13 +128,9 @@ def build_leakage_proof(
     match_types = (GROUP, EXACT, NEAR, *((SEMANTIC,) if semantic_threshold else ()))
     semantic = {"semantic": left[SEMANTIC], "semantic_threshold": semantic_threshold} if semantic_threshold else {}
     return {
-        "test_groups_in_training": left[GROUP],
-        "exact": left[EXACT],
-        "near": left[NEAR],
-        **semantic,
+        "test_groups_in_training": left[GROUP], "exact": left[EXACT], "near": left[NEAR], **semantic,
         "dropped": {match_type: gone[match_type] for match_type in match_types},
-        "compared": len(train) * len(frozen),
-        "threshold": criteria.near_threshold,
+        "compared": len(train) * len(frozen), "threshold": criteria.near_threshold,
     }
 
 

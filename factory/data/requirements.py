@@ -32,10 +32,6 @@ class MeasuredRequirement:
     facts: str
 
 
-def _measure_row_count(curated: CuratedRows) -> MeasuredRequirement:
-    return MeasuredRequirement(len(curated.rows), f"of {curated.rows_before} before curation")
-
-
 def _measure_rarest_label(curated: CuratedRows) -> MeasuredRequirement:
     counts = Counter(curated.task.render_target(row) for row in curated.rows)
     if not counts:
@@ -44,26 +40,10 @@ def _measure_rarest_label(curated: CuratedRows) -> MeasuredRequirement:
     return MeasuredRequirement(counts[rarest], f"{rarest!r}, the rarest of {len(counts)} labels")
 
 
-def _measure_synthetic_share(curated: CuratedRows) -> MeasuredRequirement:
-    return _compute_row_share(curated.rows, lambda row: bool(row.provenance.generator))
-
-
-def _measure_doubt_share(curated: CuratedRows) -> MeasuredRequirement:
-    return _compute_row_share(curated.rows, lambda row: bool(row.doubt))
-
-
 def _measure_dropped_share(curated: CuratedRows) -> MeasuredRequirement:
     before = curated.rows_before
     dropped = before - len(curated.rows)
     return MeasuredRequirement(dropped / before if before else 0.0, f"{dropped} of {before} rows")
-
-
-def _measure_leakage_dropped(curated: CuratedRows) -> MeasuredRequirement:
-    return MeasuredRequirement(curated.leak_count, f"of {curated.rows_before} rows leaked a frozen row")
-
-
-def _measure_repeated_texts(curated: CuratedRows) -> MeasuredRequirement:
-    return MeasuredRequirement(curated.repeat_count, "texts are in the test and the training rows of the sources")
 
 
 def _compute_row_share(rows: Sequence[Row], has: Callable[[Row], bool]) -> MeasuredRequirement:
@@ -72,9 +52,17 @@ def _compute_row_share(rows: Sequence[Row], has: Callable[[Row], bool]) -> Measu
 
 
 REQUIREMENT_METRICS: Mapping[str, Callable[[CuratedRows], MeasuredRequirement]] = {
-    "rows": _measure_row_count, "labels_min": _measure_rarest_label, "share_synthetic": _measure_synthetic_share,
-    "doubted": _measure_doubt_share, "dropped": _measure_dropped_share, "leakage_dropped": _measure_leakage_dropped,
-    "repeats": _measure_repeated_texts,
+    "rows": lambda curated: MeasuredRequirement(len(curated.rows), f"of {curated.rows_before} before curation"),
+    "labels_min": _measure_rarest_label,
+    "share_synthetic": lambda curated: _compute_row_share(curated.rows, lambda row: bool(row.provenance.generator)),
+    "doubted": lambda curated: _compute_row_share(curated.rows, lambda row: bool(row.doubt)),
+    "dropped": _measure_dropped_share,
+    "leakage_dropped": lambda curated: MeasuredRequirement(
+        curated.leak_count, f"of {curated.rows_before} rows leaked a frozen row"
+    ),
+    "repeats": lambda curated: MeasuredRequirement(
+        curated.repeat_count, "texts are in the test and the training rows of the sources"
+    ),
 }
 REQUIREMENT_REMEDIES = {
     "rows": "add sources, synthesize rows, or drop fewer",
@@ -106,12 +94,11 @@ def evaluate_requirement(require: Mapping[str, Any], measured: MeasuredRequireme
 
 def describe_failed_requirements(tests: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return a line for each failed test: the value, the limit, and the remedy."""
-    return [_describe_failed_requirement(test) for test in tests if not test["passed"]]
-
-
-def _describe_failed_requirement(test: Mapping[str, Any]) -> str:
-    below = "min" in test and test["value"] < test["min"]
-    limit = f"below the required {test['min']:g}" if below else f"above the allowed {test['max']:g}"
-    change = f"{'lower' if below else 'raise'} its {'min' if below else 'max'}"
-    problem = f"data.require: {test['metric']} is {test['value']:g} ({test['facts']}), {limit}"
-    return f"{problem}; {test['remedy']}, or {change}"
+    lines = []
+    for test in (test for test in tests if not test["passed"]):
+        below = "min" in test and test["value"] < test["min"]
+        limit = f"below the required {test['min']:g}" if below else f"above the allowed {test['max']:g}"
+        change = "lower its min" if below else "raise its max"
+        problem = f"data.require: {test['metric']} is {test['value']:g} ({test['facts']}), {limit}"
+        lines.append(f"{problem}; {test['remedy']}, or {change}")
+    return lines

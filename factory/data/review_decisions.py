@@ -67,7 +67,7 @@ class DecisionLog:
     def select_final_decisions(self) -> dict[str, dict[str, ReviewDecision]]:
         """Return the standing decisions without skips."""
         final = {
-            row: {reviewer: one for reviewer, one in decisions.items() if one.verdict in DECIDING_VERDICTS}
+            row: {reviewer: last for reviewer, last in decisions.items() if last.verdict in DECIDING_VERDICTS}
             for row, decisions in self.find_standing_decisions().items()
         }
         return {row: decisions for row, decisions in final.items() if decisions}
@@ -113,9 +113,9 @@ def append_decisions(path: Path, decisions: Iterable[ReviewDecision]) -> None:
     """Append decisions, each written in one piece and synced before the next."""
     new = not path.exists()
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab", buffering=0) as file:
+    with path.open("a+b", buffering=0) as file:
         # A kill may have left an incomplete last line: end it, so that it spoils only itself.
-        if file.tell() and _has_torn_end(path):
+        if (size := file.tell()) and os.pread(file.fileno(), 1, size - 1) != b"\n":
             file.write(b"\n")
         for decision in decisions:
             stamped = {**decision.to_json(), "at": round(decision.at or time.time(), 3)}
@@ -123,12 +123,6 @@ def append_decisions(path: Path, decisions: Iterable[ReviewDecision]) -> None:
             os.fsync(file.fileno())
     if new:
         fsync_path(path.parent)
-
-
-def _has_torn_end(path: Path) -> bool:
-    with path.open("rb") as file:
-        file.seek(-1, os.SEEK_END)
-        return file.read(1) != b"\n"
 
 
 def _parse_decision(line: bytes) -> ReviewDecision | None:

@@ -53,6 +53,11 @@ def read_rows(path: Path) -> Iterator[Row]:
         yield row
 
 
+def read_side_tables(folder: Path) -> dict[str, dict[str, Row]]:
+    """Read the side tables in the output of `gather`: table name → row id → row."""
+    return {file.stem: {row.id: row for row in read_rows(file)} for file in sorted((folder / "tables").glob("*.jsonl"))}
+
+
 class LazyRows(Sequence[Row]):
     """The rows of a file that this module wrote, as a sequence that keeps only their offsets (8 bytes each) in memory.
 

@@ -53,7 +53,11 @@ class _SplitIndex:
             # Sorting groups by a seeded hash is a shuffle that depends on neither row order nor other groups.
             self.groups[identity.compute_key(["split", settings.seed, get_row_group(row, text)])].append(position)
             if settings.stratify:
-                self.strata[position] = sys.intern(_read_stratum(row, settings.stratify))
+                if settings.stratify not in row.columns:
+                    raise InputError(
+                        f"{format_row_origin(row)}: row {row.id!r} has no column {settings.stratify!r} to stratify by"
+                    )
+                self.strata[position] = sys.intern(str(row.columns[settings.stratify]))
 
     def build_split_group(self, key: str) -> _SplitGroup:
         """Return a group with the most frequent stratum of its rows, the first by name on a tie."""
@@ -101,12 +105,6 @@ def _draw_parts(pool: Sequence[_SplitGroup], sizes: Mapping[str, int]) -> dict[s
         left = [group for group in left if group.key not in keys]
     parts[TRAIN] = [position for group in left for position in group.positions]
     return parts
-
-
-def _read_stratum(row: Row, column: str) -> str:
-    if column not in row.columns:
-        raise InputError(f"{format_row_origin(row)}: row {row.id!r} has no column {column!r} to stratify by")
-    return str(row.columns[column])
 
 
 def _take_groups(pool: Sequence[_SplitGroup], count: int) -> list[_SplitGroup]:

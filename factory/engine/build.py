@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,7 @@ Listener = Callable[[float, Event], None]
 PLUGIN_FIELD_BY_STAGE = {
     "gather": "sources", "prepare": "task", "synthesize": "synthesizers", "curate": "curators",
     "preflight": "objective", "train": "objective", "answer": "contender", "baseline_trial": "contender",
-    "score": "evals",
-    "forgetting": "probe", "bundle": "targets",
+    "score": "evals", "forgetting": "probe", "bundle": "targets",
 }
 """Stage kind → field of its config with the plugins that it runs."""
 
@@ -43,10 +42,6 @@ class StageError(FactoryError):
     def __init__(self, stage: str, text: str, exit_code: int) -> None:
         super().__init__(f"{stage}: {text}")
         self.exit_code = exit_code
-
-
-def _ignore_event(at: float, event: Event) -> None:
-    """No-op listener."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +65,13 @@ class _PlanExecution:
     journal: Journal
     listener: Listener
     terms: Mapping[str, Any]
-    worker_client: WorkerClient | None = field(default=None)
+    worker_client: WorkerClient | None = None
 
     def record_event(self, event: Event) -> None:
         at = self.journal.write(event)
         self.listener(at, event)
-        for complaint in self.registry.notify_observers(event):
-            note = Noted("", "warning", complaint)
+        for error in self.registry.notify_observers(event):
+            note = Noted("", "warning", error)
             self.listener(self.journal.write(note), note)
 
     def run(self, reasons: Sequence[StageReason]) -> None:
@@ -113,13 +108,13 @@ class _PlanExecution:
 def _describe_stage_plugins(stage: Stage) -> str:
     """Return the plugins of a stage, for the message of a worker that ended."""
     blocks = stage.config.get(PLUGIN_FIELD_BY_STAGE.get(stage.kind, ""), [])
-    kinds = [block["kind"] for block in (blocks if isinstance(blocks, (list, tuple)) else [blocks])]
-    return f"; running: {', '.join(map(repr, kinds))}" if kinds else ""
+    kinds = [repr(block["kind"]) for block in (blocks if isinstance(blocks, (list, tuple)) else [blocks])]
+    return f"; running: {', '.join(kinds)}" if kinds else ""
 
 
 def run_build(
     resolved: ResolvedSpec, registry: Registry, home: Path, *, force: Sequence[str] = (),
-    listener: Listener = _ignore_event, replay: bool = False,
+    listener: Listener = lambda *_: None, replay: bool = False,
 ) -> BuildResult:
     """Build a spec. Raises FactoryError if a stage fails; finished stages are kept.
 
@@ -130,7 +125,7 @@ def run_build(
 
 def run_until(
     plan: Plan, until: str, resolved: ResolvedSpec, registry: Registry, home: Path, *,
-    listener: Listener = _ignore_event,
+    listener: Listener = lambda *_: None,
 ) -> None:
     """Run a stage and the stages that it depends on, without a verdict. Raises FactoryError if a stage fails."""
     _execute_plan(plan.slice_until(until), resolved, registry, home, (), listener)
@@ -147,11 +142,13 @@ def _execute_plan(
         terms = _build_llm_terms(resolved, home, replay)
         execution = _PlanExecution(plan, resolved, store, registry, journal, listener, terms)
         execution.record_event(_build_run_started(plan, resolved, run))
-        verdict, code, bundle = "", BUG, ""  # BUG stays for an exception that is no FactoryError
+        verdict, code, bundle = "", BUG, ""  # BUG stays for an exception that is not a FactoryError
         try:
             execution.run(reasons)
-            verdict = _read_gate_verdict(plan, store)
-            code, bundle = EXIT_CODES[verdict], plan["bundle"].key if verdict else ""
+            if "gate" in plan.list_stage_names():  # not in the plan of `run_until`
+                gate = store.locate_output("gate", plan["gate"].key).output
+                verdict, bundle = str(read_json(gate / "gate.json")["verdict"]), plan["bundle"].key
+            code = EXIT_CODES[verdict]
         except KeyboardInterrupt:
             code = InterruptedByUserError.exit_code
             raise InterruptedByUserError("interrupted; run the same command to resume") from None
@@ -163,13 +160,6 @@ def _execute_plan(
                 execution.worker_client.close()
             execution.record_event(RunFinished(run, verdict, code, round(time.monotonic() - start, 3), bundle))
     return BuildResult(run, verdict, code, store.locate_output("bundle", bundle).output)
-
-
-def _read_gate_verdict(plan: Plan, store: Store) -> str:
-    """Return the verdict of the gate; empty if the plan has no gate."""
-    if "gate" not in plan.list_stage_names():
-        return ""
-    return str(read_json(store.locate_output("gate", plan["gate"].key).output / "gate.json")["verdict"])
 
 
 def create_run_id(name: str, at: float) -> str:

@@ -18,9 +18,9 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from factory import network_policy
 from factory.errors import BUG, INTERRUPTED, UNAVAILABLE, FactoryError
@@ -42,7 +42,7 @@ class WorkerReporter:
 
     stage: str
     send: SendMessage
-    _last_progress: float = field(default=0.0)
+    _last_progress: float = 0.0
 
     def send_event(self, event: Event) -> None:
         self.send({"event": to_json(event)})
@@ -69,10 +69,13 @@ def main(requests: int, replies: int) -> None:
     threading.Thread(target=_queue_worker_requests, args=(requests, pending), daemon=True).start()
     lock = threading.Lock()
     with os.fdopen(replies, "w", buffering=1) as pipe:
+
+        def send(message: Mapping[str, Any]) -> None:
+            with lock:
+                pipe.write(json.dumps(message, ensure_ascii=True) + "\n")
+
         while True:
-            request = pending.get()
-            reply = _handle_stage_request(request, lambda message: _write_worker_message(pipe, lock, message))
-            _write_worker_message(pipe, lock, reply)
+            send(_handle_stage_request(pending.get(), send))
 
 
 def _queue_worker_requests(requests: int, pending: queue.Queue[Mapping[str, Any]]) -> None:
@@ -80,11 +83,6 @@ def _queue_worker_requests(requests: int, pending: queue.Queue[Mapping[str, Any]
         for line in pipe:
             pending.put(json.loads(line))
     os._exit(INTERRUPTED)
-
-
-def _write_worker_message(pipe: IO[str], lock: threading.Lock, message: Mapping[str, Any]) -> None:
-    with lock:
-        pipe.write(json.dumps(message, ensure_ascii=True) + "\n")
 
 
 def _handle_stage_request(request: Mapping[str, Any], send: SendMessage) -> dict[str, Any]:
@@ -104,10 +102,10 @@ def describe_stage_error(error: BaseException) -> tuple[str, int]:
     if isinstance(error, FactoryError):
         return str(error), error.exit_code
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        place = error.filename or "the store"
-        return f"no space left on the disk while writing {place}; free some space and run again", UNAVAILABLE
+        path = error.filename or "the store"
+        return f"no space left on the disk while writing {path}; free some space and run again", UNAVAILABLE
     if isinstance(error, OSError):
-        return f"{error.strerror or error}: {error.filename or 'unknown file'}", UNAVAILABLE
+        return f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""), UNAVAILABLE
     if isinstance(error, MemoryError):
         return "out of memory; lower train.batch_size, or use a machine with more memory", UNAVAILABLE
     if isinstance(error, ImportError):
@@ -119,23 +117,20 @@ def run_stage(request: Mapping[str, Any], send: SendMessage) -> str:
     """Run a stage unless its output exists. Return `ran` or `cached`."""
     stage, home = request["stage"], Path(request["home"])
     store, reporter = Store(home), WorkerReporter(stage["name"], send)
-    place = store.locate_output(stage["name"], stage["key"])
-    with store.lock_output(place, lambda: reporter.note("waiting for another build that runs this stage")):
+    output = store.locate_output(stage["name"], stage["key"])
+    with store.lock_output(output, lambda: reporter.note("waiting for another build that runs this stage")):
         # Another build may have run the stage while this one waited for the lock.
-        if place.is_complete and not request["force"]:
+        if output.is_complete and not request["force"]:
             return "cached"
         if request["force"]:
-            store.forget(place)  # under the lock: nobody else may be writing it
+            store.forget(output)  # under the lock: nobody else may be writing it
         reporter.send_event(StageStarted(stage["name"], stage["key"], request["why"]))
-        _execute_stage(request, store, place, reporter)
+        _execute_stage(request, store, output, reporter)
     return "ran"
 
 
-def _execute_stage(
-    request: Mapping[str, Any], store: Store, place: StageOutput, reporter: WorkerReporter
-) -> None:
-    stage = request["stage"]
-    out = store.begin(place)
+def _execute_stage(request: Mapping[str, Any], store: Store, output: StageOutput, reporter: WorkerReporter) -> None:
+    stage, out = request["stage"], store.begin(output)
     terms = BudgetTerms(**request["terms"])
     job = StageJob(
         stage=stage["name"], config=stage["config"],
@@ -147,10 +142,10 @@ def _execute_stage(
     start, cpu = time.monotonic(), _measure_cpu_seconds()
     _run_stage_module(job, request["run"], stage["hosts"], terms)
     seconds, cpu_seconds = time.monotonic() - start, _measure_cpu_seconds() - cpu
-    finished = StageFinished(
-        stage["name"], place.key, round(seconds, 3), round(cpu_seconds, 3), _measure_peak_mib()
-    )
-    store.commit(place, {**to_json(finished), "made_by": request["journal"], "identity": stage["identity"]})
+    unit = 2**20 if sys.platform == "darwin" else 2**10  # ru_maxrss: bytes on macOS, KiB on Linux
+    peak_mib = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 1)
+    finished = StageFinished(stage["name"], output.key, round(seconds, 3), round(cpu_seconds, 3), peak_mib)
+    store.commit(output, {**to_json(finished), "made_by": request["journal"], "identity": stage["identity"]})
     reporter.send_event(finished)
 
 
@@ -169,11 +164,6 @@ def _run_stage_module(job: StageJob, module: str, hosts: Sequence[str], terms: B
 def _measure_cpu_seconds() -> float:
     own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
     return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
-
-
-def _measure_peak_mib() -> float:
-    unit = 2**20 if sys.platform == "darwin" else 2**10  # ru_maxrss: bytes on macOS, KiB on Linux
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 1)
 
 
 if __name__ == "__main__":

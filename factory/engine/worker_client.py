@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import select
 import signal
+import string
 import subprocess
 import sys
 import time
@@ -24,11 +24,9 @@ BUDGET_CHECK_INTERVAL = 0.5
 
 
 def parse_quantity(text: str) -> float:
-    """Convert `15m` to seconds, `4GiB` to bytes. Raises ValueError for other text."""
-    match = re.fullmatch(r"([\d.]+)([a-zA-Z]+)", text)
-    if match is None:
-        raise ValueError(f"{text!r} is not a quantity")
-    return float(match.group(1)) * UNITS[match.group(2)]
+    """Convert `15m` to seconds, `4GiB` to bytes; the spec has checked the form."""
+    number = text.rstrip(string.ascii_letters)
+    return float(number) * UNITS[text.removeprefix(number)]
 
 
 WORKER_ENVIRONMENT = {
@@ -97,10 +95,9 @@ class WorkerClient:
                     return
 
     def _read_reply_bytes(self) -> bytes | dict[str, Any]:
-        """Read bytes, or return a `failed` reply if the worker died or exceeded the budget."""
+        """Return bytes of the pipe, or a `failed` reply if the worker died or exceeded the budget."""
         while True:
-            excess = self._check_budget_limits()
-            if excess:
+            if excess := self._check_budget_limits():
                 self.close()
                 return {"failed": excess, "exit_code": UNAVAILABLE, "ended": True}
             ready, _, _ = select.select([self.replies], [], [], BUDGET_CHECK_INTERVAL)
@@ -108,16 +105,16 @@ class WorkerClient:
                 return os.read(self.replies, 1 << 16) or self._build_death_reply()
 
     def _check_budget_limits(self) -> str:
-        """Return which limit is exceeded, or nothing; checks at most every `BUDGET_CHECK_INTERVAL` seconds."""
+        """Return the error of an exceeded limit, else nothing; checks at most every `BUDGET_CHECK_INTERVAL` seconds."""
         now = time.monotonic()
         if now - self.last_budget_check < BUDGET_CHECK_INTERVAL:
             return ""
         self.last_budget_check = now
         spent, used = now - self.start_time, _measure_resident_bytes(self.process.pid)
         if spent > self.wall_limit:
-            return f"budget.wall_time is spent ({spent:.0f} s); raise it and run again, finished stages are kept"
+            return f"budget.wall_time is used up ({spent:.0f} s); raise it and run again: finished stages are kept"
         if used > self.memory_limit:
-            return f"the worker uses {used / 2**30:.1f} GiB, over budget.memory; raise it or lower train.batch_size"
+            return f"the worker uses {used / 2**30:.1f} GiB, above budget.memory; raise it or lower train.batch_size"
         return ""
 
     def _build_death_reply(self) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""The verdict: from the scores of every contender on the same rows to whether the fine-tune may ship.
+"""The verdict: whether the tuned model may ship, from the scores of all contenders on the same rows.
 
-To ship, the tuned model must beat every baseline: the lower bound of each paired difference lies above the margin. All
-must hold at once, so no correction for their number is needed (an intersection-union test, Berger 1982).
+To ship, the tuned model must beat every baseline: the lower bound of each paired difference must exceed the margin.
+As all must hold at once, the number of comparisons needs no correction (intersection-union test, Berger 1982).
 """
 
 from __future__ import annotations
@@ -19,18 +19,17 @@ if TYPE_CHECKING:
 
 SHIP, NO_SHIP = "SHIP", "NO_SHIP"
 PROMPTING_IS_ENOUGH, INSUFFICIENT_EVIDENCE = "PROMPTING_IS_ENOUGH", "INSUFFICIENT_EVIDENCE"
-TUNED = "tuned"
-CEILING = "ceiling"
+TUNED, CEILING = "tuned", "ceiling"
 SETTLE_EFFECT_DIVISOR = 4
-"""`n_to_settle` is reckoned for no less than a fourth of what this comparison could detect: less needs endless rows."""
+"""`n_to_settle` assumes at least a quarter of the detectable difference: a smaller one would need endless rows."""
 
 ScoredRows = Sequence[Mapping[str, Any]]
-"""One contender's rows as `score/<contender>.jsonl` holds them: {"id", "group", "values": {metric: value}}."""
+"""One contender's rows as in `score/<contender>.jsonl`: {"id", "group", "values": {metric: value}}."""
 
 
 @dataclass(frozen=True, slots=True)
 class _PairedScores:
-    """What every comparison shares: the tuned model's values by row, the rows' clusters, and how to compare."""
+    """The tuned model's values by row, the clusters of the rows, and the settings of all comparisons."""
 
     values: Mapping[str, float]
     clusters: Mapping[str, str]
@@ -38,32 +37,29 @@ class _PairedScores:
     gate: Gate
 
     def compare_with_baselines(self, baselines: Mapping[str, Mapping[str, float]]) -> list[BaselineComparison]:
-        """Tuned against each baseline, all on the same resamples."""
+        """Compare the tuned model with each baseline, all on the same resamples."""
         sign = 1 if self.metric.higher_is_better else -1
-        differences = {name: statistics.subtract_scores(self.values, other, sign) for name, other in baselines.items()}
+        differences = [statistics.subtract_scores(self.values, scores, sign) for scores in baselines.values()]
         samples = [
-            statistics.group_by_cluster(list(each.values()), [self.clusters[i] for i in each])
-            for each in differences.values()
+            statistics.group_by_cluster(list(values.values()), [self.clusters[row] for row in values])
+            for values in differences
         ]
-        drawn = statistics.bootstrap_means(samples, self.gate.resamples, self.gate.seed)
-        return [
-            self._compare_with_baseline(*parts)
-            for parts in zip(differences, differences.values(), samples, drawn, strict=True)
-        ]
+        means = statistics.bootstrap_means(samples, self.gate.resamples, self.gate.seed)
+        parts = zip(baselines, (values.values() for values in differences), samples, means, strict=True)
+        return [self._compare_with_baseline(*part) for part in parts]
 
     def _compare_with_baseline(
-        self, baseline: str, differences: Mapping[str, float], data: statistics.ClusterSample, means: statistics.Floats
+        self, baseline: str, differences: Collection[float], data: statistics.ClusterSample, means: statistics.Floats
     ) -> BaselineComparison:
-        """One comparison. Exact McNemar gives p for binary rows that share no group, else the bootstrap does."""
-        won = sum(value > 0 for value in differences.values())
-        lost = sum(value < 0 for value in differences.values())
-        alone = self.metric.binary and len(data.sums) == len(differences)
-        p = statistics.compute_mcnemar_p(won, lost) if alone else statistics.compute_p_value(data, means)
-        found = statistics.estimate_mean(data, means, self.gate.confidence)
-        return BaselineComparison(baseline, found, p, won, lost, len(differences) - won - lost)
+        """Compare with one baseline. p is exact McNemar's for binary rows without groups, else the bootstrap's."""
+        won, lost = sum(value > 0 for value in differences), sum(value < 0 for value in differences)
+        is_exact = self.metric.binary and len(data.sums) == len(differences)
+        p = statistics.compute_mcnemar_p(won, lost) if is_exact else statistics.compute_p_value(data, means)
+        estimate = statistics.estimate_mean(data, means, self.gate.confidence)
+        return BaselineComparison(baseline, estimate, p, won, lost, len(differences) - won - lost)
 
     def estimate_tuned_mean(self) -> statistics.ConfidenceInterval:
-        """Tuned's own mean with its interval."""
+        """Return the tuned model's own mean with its interval."""
         return statistics.compute_mean_interval(
             list(self.values.values()), [self.clusters[name] for name in self.values], self.gate.confidence,
             binary=self.metric.binary, resamples=self.gate.resamples, seed=self.gate.seed,
@@ -74,41 +70,42 @@ def decide_verdict(
     scores: Mapping[str, ScoredRows], metric: Metric, gate: Gate, *, prompted: Collection[str] = (), leaked: int = 0,
     probes: Sequence[Mapping[str, Any]] = (), refused: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """The content of gate.json. `scores` holds `tuned` and the baselines; `prompted` names those that only prompt a
-    model; `leaked` counts training rows too close to test rows; `probes` are the forgetting.json of each probe;
-    `refused` says why experts' review of the training rows does not allow to ship. A positive difference always
-    favours tuned.
+    """Return the content of gate.json. `scores` holds `tuned` and the baselines; `prompted` names the baselines that
+    only prompt a model; `leaked` counts training rows too similar to test rows; `probes` are the forgetting.json of
+    each probe; `refused` lists why the experts' review of training rows blocks shipping. A positive difference always
+    favours the tuned model.
 
-    Raises ValueError when tuned or all baselines are absent, or contenders did not score the same rows.
+    Raises ValueError without tuned or any baseline, or if contenders did not score the same rows.
     """
     table = {name: _extract_metric_column(name, rows, metric.name) for name, rows in scores.items()}
     if TUNED not in table or len(table) < 2:
-        raise ValueError(f"a verdict compares {TUNED!r} with baselines; there are: {', '.join(sorted(table))}")
-    paired = _PairedScores(
-        table[TUNED], {row["id"]: row.get("group") or row["id"] for row in scores[TUNED]}, metric, gate
-    )
+        raise ValueError(f"a verdict needs scores of {TUNED!r} and of a baseline, not only {', '.join(sorted(table))}")
+    clusters = {row["id"]: row.get("group") or row["id"] for row in scores[TUNED]}
+    paired = _PairedScores(table[TUNED], clusters, metric, gate)
     comparisons = paired.compare_with_baselines({name: table[name] for name in sorted(table) if name != TUNED})
-    lost = find_regressed_suites(probes)
-    word, blocking = _choose_verdict(comparisons, gate.margin, prompted, bool(leaked or lost or refused))
+    regressions = _find_regressed_suites(probes)
+    verdict, blocking = _choose_verdict(comparisons, gate.margin, prompted, bool(leaked or regressions or refused))
     effect = gate.margin + _compute_detectable_effect(comparisons, gate.confidence)
-    settle = _estimate_settling_rows(blocking, gate) if word == INSUFFICIENT_EVIDENCE else None
-    case = VerdictBasis(
-        word, comparisons, blocking, metric.name, gate.margin, gate.confidence, leaked, effect, settle, lost, refused
+    settle = _estimate_settling_rows(blocking, gate) if verdict == INSUFFICIENT_EVIDENCE else None
+    basis = VerdictBasis(
+        verdict, comparisons, blocking, metric.name, gate.margin, gate.confidence, leaked, effect, settle, regressions,
+        refused,
     )
+    ceilings = [float(row["values"][CEILING]) for row in scores[TUNED] if CEILING in row["values"]]
     return {
-        "verdict": word, "metric": metric.name, "margin": gate.margin, "confidence": gate.confidence,
+        "verdict": verdict, "metric": metric.name, "margin": gate.margin, "confidence": gate.confidence,
         "tuned": asdict(paired.estimate_tuned_mean()),
         "comparisons": [comparison.to_json() for comparison in comparisons],
         "best_baseline": min(comparisons, key=lambda c: (c.difference_interval.mean, c.baseline)).baseline,
-        "reasons": explain_verdict(case), "minimum_detectable_effect": round(effect, statistics.DIGITS),
-        "n_to_settle": settle,
-        CEILING: _compute_mean_ceiling(scores[TUNED]), "probes": [dict(probe) for probe in probes],
+        "reasons": explain_verdict(basis), "minimum_detectable_effect": round(effect, statistics.DIGITS),
+        "n_to_settle": settle, "probes": [dict(probe) for probe in probes],
+        CEILING: round(sum(ceilings) / len(ceilings), statistics.DIGITS) if ceilings else None,
         **({"refused": list(refused)} if refused else {}),
     }
 
 
-def find_regressed_suites(probes: Sequence[Mapping[str, Any]]) -> list[SuiteRegression]:
-    """The suites that fell by more than their tolerance, and by more than chance explains."""
+def _find_regressed_suites(probes: Sequence[Mapping[str, Any]]) -> list[SuiteRegression]:
+    """Return the suites that fell by more than their tolerance, and by more than chance explains."""
     return [
         SuiteRegression(suite["suite"], suite["base"], suite["tuned"], probe["tolerance"], suite["low"], suite["high"])
         for probe in probes for suite in probe["suites"]
@@ -117,12 +114,12 @@ def find_regressed_suites(probes: Sequence[Mapping[str, Any]]) -> list[SuiteRegr
 
 
 def _choose_verdict(
-    comparisons: Sequence[BaselineComparison], margin: float, prompted: Collection[str], barred: bool
+    comparisons: Sequence[BaselineComparison], margin: float, prompted: Collection[str], is_blocked: bool
 ) -> tuple[str, list[BaselineComparison]]:
-    """The verdict, and the comparisons that stand in the way of a better one."""
+    """Return the verdict, and the comparisons that prevent a better one."""
     failed = [c for c in comparisons if c.difference_interval.high <= margin]
     unclear = [c for c in comparisons if c.difference_interval.low <= margin < c.difference_interval.high]
-    if barred:
+    if is_blocked:
         return NO_SHIP, failed
     if failed:
         return (PROMPTING_IS_ENOUGH if all(c.baseline in prompted for c in failed) else NO_SHIP), failed
@@ -130,41 +127,30 @@ def _choose_verdict(
 
 
 def _compute_detectable_effect(comparisons: Sequence[BaselineComparison], confidence: float) -> float:
-    """How far past the margin the truth must lie, against every baseline, for 80 % of such builds to ship."""
+    """Return the true difference beyond the margin, to every baseline, with which 80 % of such builds would ship."""
     power = statistics.compute_joint_power(len(comparisons))
     return max(
-        c.estimate.standard_error * statistics.compute_detectable_errors(
-            c.estimate.effective_clusters, confidence, power
-        ) for c in comparisons
+        estimate.standard_error * statistics.compute_detectable_errors(estimate.effective_clusters, confidence, power)
+        for estimate in (comparison.estimate for comparison in comparisons)
     )
 
 
 def _estimate_settling_rows(unclear: Sequence[BaselineComparison], gate: Gate) -> int:
-    """The test rows with which every unclear comparison would come down on one side, were the truth what was seen."""
-    return max(
-        statistics.estimate_rows_needed(
-            c.estimate,
-            max(
-                abs(c.difference_interval.mean - gate.margin),
-                _compute_detectable_effect([c], gate.confidence) / SETTLE_EFFECT_DIVISOR
-            ), gate.confidence
-        )
-        for c in unclear
-    )
+    """Return the test rows that would settle every unclear comparison, if the true differences are those measured."""
+
+    def compute_distance(comparison: BaselineComparison) -> float:
+        smallest = _compute_detectable_effect([comparison], gate.confidence) / SETTLE_EFFECT_DIVISOR
+        return max(abs(comparison.difference_interval.mean - gate.margin), smallest)
+
+    return max(statistics.estimate_rows_needed(c.estimate, compute_distance(c), gate.confidence) for c in unclear)
 
 
 def _extract_metric_column(contender: str, rows: ScoredRows, metric: str) -> dict[str, float]:
-    """Row id → value, in the order of ids."""
-    found: dict[str, float] = {}
-    for row in rows:
+    """Return row id → value, ordered by id."""
+    values: dict[str, float] = {}
+    for row in sorted(rows, key=lambda row: str(row["id"])):
         if metric not in row["values"]:
             known = ", ".join(sorted(row["values"]))
             raise ValueError(f"{contender}: row {row['id']!r} has no {metric!r}; it has {known}")
-        found[row["id"]] = float(row["values"][metric])
-    return {name: found[name] for name in sorted(found)}
-
-
-def _compute_mean_ceiling(rows: ScoredRows) -> float | None:
-    """What a perfect answer would get of the eval's primary metric, on average, where the eval says so."""
-    found = [float(row["values"][CEILING]) for row in rows if CEILING in row["values"]]
-    return round(sum(found) / len(found), statistics.DIGITS) if found else None
+        values[row["id"]] = float(row["values"][metric])
+    return values

@@ -1,4 +1,4 @@
-"""The verdict in sentences that a person reads."""
+"""The reasons of a verdict, in sentences."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from factory.evaluation.statistics import DIGITS, POWER, ClusteredEstimate, Conf
 
 @dataclass(frozen=True, slots=True)
 class BaselineComparison:
-    """Tuned against one baseline, row by row. A positive difference favours tuned, whichever way the metric points."""
+    """The tuned model against one baseline. A positive difference favours tuned, also if a lower metric is better."""
 
     baseline: str
     estimate: ClusteredEstimate
@@ -22,21 +22,20 @@ class BaselineComparison:
 
     @property
     def difference_interval(self) -> ConfidenceInterval:
-        """The mean difference with its interval."""
         return self.estimate.interval
 
     def to_json(self) -> dict[str, Any]:
-        """As in the comparisons of gate.json."""
-        found = self.difference_interval
+        """Return the comparison as in gate.json."""
+        interval = self.difference_interval
         return {
-            "baseline": self.baseline, "difference": found.mean, "low": found.low, "high": found.high,
-            "p": round(self.p, DIGITS), "n": found.n, "won": self.won, "lost": self.lost, "tied": self.tied,
+            "baseline": self.baseline, "difference": interval.mean, "low": interval.low, "high": interval.high,
+            "p": round(self.p, DIGITS), "n": interval.n, "won": self.won, "lost": self.lost, "tied": self.tied,
         }
 
 
 @dataclass(frozen=True, slots=True)
 class SuiteRegression:
-    """A suite of general capability on which tuned fell below the base by more than was tolerated."""
+    """A suite of general tasks on which tuned fell below the base by more than the tolerance."""
 
     suite: str
     base: float
@@ -48,7 +47,7 @@ class SuiteRegression:
 
 @dataclass(frozen=True, slots=True)
 class VerdictBasis:
-    """All that a verdict rests on. `blocking` are the comparisons that decided; `effect` is what can be detected."""
+    """The basis of a verdict. `blocking` are the comparisons that decided it."""
 
     verdict: str
     comparisons: Sequence[BaselineComparison]
@@ -63,60 +62,57 @@ class VerdictBasis:
     review_refusals: Sequence[str] = ()
 
 
-def explain_verdict(case: VerdictBasis) -> list[str]:
-    """One sentence a fact, what decided first."""
+def explain_verdict(basis: VerdictBasis) -> list[str]:
+    """Return a sentence per fact, the deciding ones first."""
     lines = []
-    if case.leakage_count:
-        lines.append(f"{case.leakage_count} training rows are too close to test rows, so no number here can be trusted")
-    lines += [*case.review_refusals, *(_describe_regression(each) for each in case.regressions)]
-    others = [c for c in case.comparisons if c not in case.blocking]
-    lines += [_describe_comparison(c, case) for c in (*case.blocking, *others)]
-    if case.verdict == "PROMPTING_IS_ENOUGH":
-        lines.append(
-            f"prompting is enough: the fine-tune does not do better than {_join_baseline_names(case.blocking)}"
-        )
-    if case.rows_needed is not None:
-        lines.append(_describe_rows_needed(case, case.rows_needed))
-    effect = f"a true difference of {case.detectable_effect:.3f} {case.metric} to every baseline"
+    if basis.leakage_count:
+        leaks = "1 training row is" if basis.leakage_count == 1 else f"{basis.leakage_count} training rows are"
+        lines.append(f"{leaks} too similar to test rows, so none of these scores can be trusted")
+    lines += basis.review_refusals
+    lines += [
+        f"tuned forgot: {suite.suite} fell from {suite.base:.3f} to {suite.tuned:.3f} (difference {suite.low:.3f} to "
+        f"{suite.high:.3f}), more than the tolerance of {suite.tolerance:g}" for suite in basis.regressions
+    ]
+    others = [c for c in basis.comparisons if c not in basis.blocking]
+    lines += [_describe_comparison(c, basis) for c in (*basis.blocking, *others)]
+    if basis.verdict == "PROMPTING_IS_ENOUGH":
+        lines.append(f"prompting is enough: the fine-tune does not beat {_join_baseline_names(basis.blocking)}")
+    if basis.rows_needed is not None:
+        lines.append(_describe_rows_needed(basis, basis.rows_needed))
+    effect = f"a true difference of {basis.detectable_effect:.3f} {basis.metric} to every baseline"
     lines.append(f"{effect} would ship in {100 * POWER:.0f} % of such builds")
     return lines
 
 
-def _describe_regression(f: SuiteRegression) -> str:
-    fell = f"{f.base:.3f} to {f.tuned:.3f} (difference {f.low:.3f} to {f.high:.3f})"
-    return f"tuned forgot: {f.suite} fell from {fell}, by more than the {f.tolerance:g} that is tolerated"
+def _describe_comparison(comparison: BaselineComparison, basis: VerdictBasis) -> str:
+    interval = comparison.difference_interval
+    evidence = f"({100 * basis.confidence:g} % interval {interval.low:.3f} to {interval.high:.3f}, n = {interval.n})"
+    is_short = basis.margin and interval.low <= basis.margin
+    short = f"; the interval must lie above the margin of {basis.margin:g}" if is_short else ""
+    return f"tuned {_describe_difference(interval, comparison.baseline, basis.metric)} {evidence}{short}"
 
 
-def _describe_comparison(c: BaselineComparison, case: VerdictBasis) -> str:
-    found = c.difference_interval
-    evidence = f"({100 * case.confidence:g} % interval {found.low:.3f} to {found.high:.3f}, n = {found.n})"
-    short = f", and must by more than {case.margin:g}" if case.margin and found.low <= case.margin else ""
-    return f"tuned {_describe_difference(found, c.baseline, case.metric)} {evidence}{short}"
-
-
-def _describe_difference(found: ConfidenceInterval, baseline: str, metric: str) -> str:
-    """A verb that says no more than the interval does."""
-    size = f"by {abs(found.mean):.3f} {metric}"
-    if found.low > 0:
+def _describe_difference(interval: ConfidenceInterval, baseline: str, metric: str) -> str:
+    """Return a verb that claims no more than the interval shows."""
+    size = f"by {abs(interval.mean):.3f} {metric}"
+    if interval.low > 0:
         return f"beats {baseline} {size}"
-    if found.high < 0:
+    if interval.high < 0:
         return f"loses to {baseline} {size}"
-    if not found.mean:
+    if not interval.mean:
         return f"equals {baseline} in {metric}"
-    return f"is {'ahead of' if found.mean > 0 else 'behind'} {baseline} {size}, which chance could do"
+    return f"is {'ahead of' if interval.mean > 0 else 'behind'} {baseline} {size}, which may be chance"
 
 
-def _describe_rows_needed(case: VerdictBasis, rows: int) -> str:
-    behind = [c for c in case.blocking if c.difference_interval.mean <= case.margin]
+def _describe_rows_needed(basis: VerdictBasis, rows: int) -> str:
+    behind = [c for c in basis.blocking if c.difference_interval.mean <= basis.margin]
     if behind:
         return (
-            f"what was seen against {_join_baseline_names(behind)} does not pass the margin of {case.margin:g}: "
-            f"about {rows} test rows would settle it, and NO_SHIP is the likelier end"
+            f"the measured difference to {_join_baseline_names(behind)} is not above the margin of {basis.margin:g}: "
+            f"about {rows} test rows would settle it, most likely as NO_SHIP"
         )
-    return (
-        f"if the true difference is what was seen, about {rows} test rows would settle "
-        f"{_join_baseline_names(case.blocking)}"
-    )
+    names = _join_baseline_names(basis.blocking)
+    return f"if the true difference is as measured, about {rows} test rows would settle the comparison with {names}"
 
 
 def _join_baseline_names(comparisons: Sequence[BaselineComparison]) -> str:

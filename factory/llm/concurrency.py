@@ -16,20 +16,20 @@ PROGRESS_INTERVAL = 0.5
 
 
 class BatchStoppedError(Exception):
-    """Another item has failed and stopped the batch; the error of that item is the one that is raised."""
+    """Another item has failed and stopped the batch; that item's error is raised to the caller."""
 
 
 class ConcurrentBatch:
-    """A batch of items in threads. The first error stops all of them; `stop` also wakes those that sleep."""
+    """A batch of items in threads. The first error stops all of them, those that sleep included."""
 
     def __init__(self) -> None:
-        self.stop = threading.Event()
+        self._stop = threading.Event()
         self._lock = threading.Lock()
         self._error: BaseException | None = None
 
     def sleep(self, seconds: float) -> None:
         """Sleep for `seconds`. Raises BatchStoppedError when the batch stops meanwhile."""
-        if self.stop.wait(max(seconds, 0.0)):
+        if self._stop.wait(max(seconds, 0.0)):
             raise BatchStoppedError
 
     def run_each(
@@ -45,7 +45,7 @@ class ConcurrentBatch:
             futures = {name: pool.submit(self._run_until_stopped, work, name, item) for name, item in items.items()}
             yield from self._yield_in_order([futures[name] for name in order], report)
         finally:
-            self.stop.set()
+            self._stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
 
     def _run_until_stopped(self, work: Callable[[str, T, ConcurrentBatch], R], name: str, item: T) -> R:
@@ -56,7 +56,7 @@ class ConcurrentBatch:
             with self._lock:
                 if self._error is None and not isinstance(error, BatchStoppedError):
                     self._error = error
-            self.stop.set()
+            self._stop.set()
             raise
 
     def _yield_in_order(self, futures: Sequence[Future[R]], report: Reporter) -> Iterator[R]:

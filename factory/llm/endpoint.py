@@ -1,4 +1,4 @@
-"""A teacher behind an OpenAI-compatible endpoint: concurrent requests, replies in order, each request paid for once."""
+"""A teacher behind an OpenAI-compatible endpoint: concurrent requests, replies in order, no request paid for twice."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from factory.api import ChatRequest, ChatResponse, Endpoint, NoOpReporter, Reporter
 from factory.errors import UnavailableError
 from factory.llm import prompts
-from factory.llm.cache_stats import TeacherStats, build_replay_error, find_cached_reply
+from factory.llm.cache_stats import TeacherStats, build_replay_error
 from factory.llm.concurrency import ConcurrentBatch
 from factory.llm.ledger import Ledger
 from factory.llm.openai_client import EndpointRejectedError, OpenAIClient, RequestRejectedError
@@ -18,7 +18,7 @@ from factory.llm.response_cache import ResponseCache
 from factory.llm.retries import RetryingClient
 
 MAX_REJECTIONS = 3
-"""After this many rejected requests and no answer, the endpoint itself is taken to be unusable."""
+"""Rejected requests, without any answer, after which the endpoint counts as unusable."""
 
 
 @dataclass
@@ -44,38 +44,34 @@ class EndpointTeacher:
         items, workers = dict(zip(order, requests, strict=True)), self.endpoint.concurrency
         yield from ConcurrentBatch().run_each(self._answer_request, items, order, workers, report or NoOpReporter())
 
-    def _answer_request(self, key: str, ask: ChatRequest, batch: ConcurrentBatch) -> ChatResponse:
-        reply = find_cached_reply(self.response_cache, ask, key)
+    def _answer_request(self, key: str, request: ChatRequest, batch: ConcurrentBatch) -> ChatResponse:
+        reply = self.response_cache.find_reply(request, key)
         if reply is None and self.ledger.terms.replay:
-            raise build_replay_error(self.model, ask, key)
+            raise build_replay_error(self.model, request, key)
         if reply is None:
             with self.response_cache.lock_request(key):
                 # Look again: another process may have answered it while this one waited for the lock.
-                reply = find_cached_reply(self.response_cache, ask, key) or self._request_uncached(ask, key, batch)
+                reply = self.response_cache.find_reply(request, key) or self._request_uncached(request, key, batch)
         self.stats.add(cached=int(reply.from_cache))
         return reply
 
-    def _request_uncached(self, ask: ChatRequest, key: str, batch: ConcurrentBatch) -> ChatResponse:
+    def _request_uncached(self, request: ChatRequest, key: str, batch: ConcurrentBatch) -> ChatResponse:
+        """Return the endpoint's reply. Raises UnavailableError when the endpoint rejects every request."""
         try:
-            reply = self._connect_endpoint().request_reply(ask, key, batch)
+            reply = self._connect_endpoint().request_reply(request, key, batch)
         except RequestRejectedError as error:
-            reply = self._handle_rejection(error, key)
+            all_rejected = self.stats.failed + 1 >= MAX_REJECTIONS and not self.stats.answered
+            if isinstance(error, EndpointRejectedError) or all_rejected:
+                raise UnavailableError(f"{self.endpoint.base_url} rejects requests to {self.model}: {error}") from None
+            text = f"the endpoint rejected the request: {error}"
+            reply = ChatResponse("", error=text, model=self.model, prompt_digest=key)
         self.stats.count_reply(reply)
         return reply
-
-    def _handle_rejection(self, error: RequestRejectedError, key: str) -> ChatResponse:
-        """Return a failed reply. Raises UnavailableError when the endpoint rejects every request."""
-        all_rejected = self.stats.failed + 1 >= MAX_REJECTIONS and not self.stats.answered
-        if isinstance(error, EndpointRejectedError) or all_rejected:
-            raise UnavailableError(f"{self.endpoint.base_url} rejects requests to {self.model}: {error}") from None
-        fault = f"the endpoint rejected the request: {error}"
-        return ChatResponse("", error=fault, model=self.model, prompt_digest=key)
 
     def _connect_endpoint(self) -> RetryingClient:
         with self._lock:
             if self._retrying_client is None:
-                limiter = RateLimiter(self.endpoint.requests_per_second)
-                client = OpenAIClient(self.endpoint)
+                client, limiter = OpenAIClient(self.endpoint), RateLimiter(self.endpoint.requests_per_second)
                 self._retrying_client = RetryingClient(
                     self.endpoint, client, self.response_cache, self.ledger, self.stats, limiter
                 )

@@ -64,18 +64,18 @@ class Ledger:
         self._append_entry(id=attempt, status=status, **fields)
 
     def check_budget(self) -> None:
-        """Raise UnavailableError when the budget is spent, with the amount and the remedy."""
+        """Raise UnavailableError, with the amount and the remedy, when the budget is used up."""
         if not (self.terms.tokens or self.terms.money):
             return
         usage = self.compute_budget_usage()
         if self.terms.tokens and usage.tokens >= self.terms.tokens:
-            raise self._build_budget_error("tokens", f"{usage.tokens:,} of {self.terms.tokens:,} tokens", usage)
-        if self.terms.money and usage.money >= self.terms.money * (1 - ROUNDING_TOLERANCE):
-            raise self._build_budget_error("cost", f"{usage.money:.4f} of {self.terms.money:g}", usage)
-
-    def _build_budget_error(self, name: str, amount: str, usage: BudgetUsage) -> UnavailableError:
-        return UnavailableError(
-            f"budget.{name} is spent: {amount}, on {usage.answers:,} answers, which stay cached; "
+            name, amount = "tokens", f"{usage.tokens:,} of {self.terms.tokens:,} tokens"
+        elif self.terms.money and usage.money >= self.terms.money * (1 - ROUNDING_TOLERANCE):
+            name, amount = "cost", f"{usage.money:.4f} of {self.terms.money:g}"
+        else:
+            return
+        raise UnavailableError(
+            f"budget.{name} is used up: {amount} for {usage.answers:,} answer{'s' * (usage.answers != 1)}; "
             f"raise it with --set budget.{name}=… and run again: cached answers are not paid for again"
         )
 
@@ -91,31 +91,27 @@ class Ledger:
 
     def _read_new_entries(self) -> Iterator[dict[str, Any]]:
         """Yield the complete lines that any process has appended since the last call."""
-        try:
-            with self.path.open("rb") as file:
-                file.seek(self._read_offset)
-                for line in file:
-                    if not line.endswith(b"\n"):
-                        return  # still being written by another process: read it next time
-                    self._read_offset += len(line)
-                    yield from _parse_ledger_line(line)
-        except FileNotFoundError:
+        if not self.path.is_file():
             return
+        with self.path.open("rb") as file:
+            file.seek(self._read_offset)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    return  # still being written by another process: read it next time
+                self._read_offset += len(line)
+                yield from _parse_ledger_line(line)
 
     def _append_entry(self, **fields: Any) -> None:
         line = json.dumps({"at": round(time.time(), 3), "build": self.terms.build, **fields}, separators=(",", ":"))
         with self._lock:
+            if self._file is None:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self._file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+                size = os.fstat(self._file).st_size
+                if size and os.pread(self._file, 1, size - 1) != b"\n":
+                    os.write(self._file, b"\n")  # end an incomplete last line, such as after a full disk
             # A single write with O_APPEND keeps lines of concurrent processes whole.
-            os.write(self._open_ledger_file(), line.encode() + b"\n")
-
-    def _open_ledger_file(self) -> int:
-        if self._file is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
-            size = os.fstat(self._file).st_size
-            if size and os.pread(self._file, 1, size - 1) != b"\n":
-                os.write(self._file, b"\n")  # the last line was torn, as by a full disk
-        return self._file
+            os.write(self._file, line.encode() + b"\n")
 
     def close(self) -> None:
         """Close the file; the next line opens it again."""
@@ -125,7 +121,7 @@ class Ledger:
 
 
 def read_ledger(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield every line of a ledger; skip torn ones."""
+    """Yield every line of a ledger; skip incomplete ones."""
     if path.is_file():
         with path.open("rb") as file:
             for line in file:

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 
-from factory.api import Base, ChatRequest, ChatResponse, Decoder, Guide, Kit, Message, NoOpReporter, Reporter
+from factory.api import Base, ChatRequest, ChatResponse, Decoder, Kit, Message, NoOpReporter, Reporter
 from factory.llm import prompts
-from factory.llm.cache_stats import TeacherStats, build_replay_error, cache_reply, find_cached_reply
+from factory.llm.cache_stats import TeacherStats, build_replay_error
 from factory.llm.ledger import Ledger
 from factory.llm.response_cache import ResponseCache
 from factory.llm.schema_regex import compile_schema_guide
@@ -29,7 +29,7 @@ class _PendingRequest:
     """A request that is not in the cache."""
 
     key: str
-    ask: ChatRequest
+    request: ChatRequest
     messages: tuple[Message, ...]
 
     @property
@@ -40,7 +40,7 @@ class _PendingRequest:
 
 @dataclass(frozen=True, slots=True)
 class _RawCompletion:
-    """The output of the model for one request; `fault` says why there is none."""
+    """The output of the model for one request, or a `fault` if there is none."""
 
     text: str
     tokens_in: int
@@ -71,15 +71,14 @@ class LocalTeacher:
         order = [prompts.compute_request_key(request, identity) for request in requests]
         replies: dict[str, ChatResponse] = {}
         missing: list[_PendingRequest] = []
-        for key, ask in dict(zip(order, requests, strict=True)).items():
-            cached_reply = find_cached_reply(self.response_cache, ask, key)
-            if cached_reply is not None:
-                replies[key] = cached_reply
+        for key, request in dict(zip(order, requests, strict=True)).items():
+            if (reply := self.response_cache.find_reply(request, key)) is not None:
+                replies[key] = reply
                 self.stats.add(cached=1)
             elif self.ledger.terms.replay:
-                raise build_replay_error(self.model, ask, key)
+                raise build_replay_error(self.model, request, key)
             else:
-                missing.append(_PendingRequest(key, ask, prompts.add_format_instructions(ask)))
+                missing.append(_PendingRequest(key, request, prompts.add_format_instructions(request)))
         for group in _group_by_settings(missing):
             for reply in self._answer_group(group):
                 replies[reply.prompt_digest] = reply
@@ -90,8 +89,8 @@ class LocalTeacher:
         """Answer requests of equal settings; those with an invalid answer get one repair round, as a batch."""
         replies = self._run_answer_round(group, {})
         faulty = [
-            replace(pending, messages=prompts.build_repair_messages(pending.ask, reply.text, reply.error))
-            for pending, reply in zip(group, replies, strict=True) if reply.error and pending.ask.schema
+            replace(pending, messages=prompts.build_repair_messages(pending.request, reply.text, reply.error))
+            for pending, reply in zip(group, replies, strict=True) if reply.error and pending.request.schema
         ]
         if faulty:
             self.stats.add(repaired=len(faulty))
@@ -106,9 +105,7 @@ class LocalTeacher:
         """Return one reply per request; tokens and seconds include those of its `first` round, if any."""
         self.ledger.check_budget()
         actor = get_current_actor()
-        attempts = [
-            self.ledger.record_attempt(key=pending.key, model=self.model, host="", by=actor) for pending in group
-        ]
+        attempts = [self.ledger.record_attempt(key=item.key, model=self.model, host="", by=actor) for item in group]
         start = time.monotonic()
         completions = self._generate_completions(group)
         seconds = round((time.monotonic() - start) / len(group), 3)
@@ -116,7 +113,7 @@ class LocalTeacher:
         for pending, completion, attempt in zip(group, completions, attempts, strict=True):
             reply = self._build_local_reply(pending, completion, seconds, first.get(pending.key))
             if not reply.error:
-                cache_reply(self.response_cache, reply)
+                self.response_cache.write_reply(reply)
             status = "ok" if not reply.error else "invalid" if completion.ended else "truncated"
             self.ledger.record_attempt_end(
                 attempt, status, key=pending.key, tokens_in=completion.tokens_in, tokens_out=completion.tokens_out,
@@ -134,10 +131,10 @@ class LocalTeacher:
             seconds = round(seconds + first.seconds, 3)
         text, value, fault = completion.text, None, completion.fault
         if not completion.ended:
-            fault = f"the answer was cut off at {pending.ask.max_tokens} tokens"
+            fault = f"the answer was cut off at {pending.request.max_tokens} tokens"
         if not fault:
             try:
-                text, value = prompts.parse_answer(pending.ask, completion.text)
+                text, value = prompts.parse_answer(pending.request, completion.text)
             except prompts.InvalidAnswerError as error:
                 fault = str(error)
         return ChatResponse(
@@ -148,39 +145,33 @@ class LocalTeacher:
     def _generate_completions(self, group: Sequence[_PendingRequest]) -> list[_RawCompletion]:
         """Return one completion per request; a request that exceeds the context window gets a fault instead."""
         decoder = self.kit().load_decoder(self.base)
-        prompts = [decoder.tokenize_chat(pending.messages) for pending in group]
+        prompt_ids = [decoder.tokenize_chat(pending.messages) for pending in group]
         window = int(getattr(decoder.model.config, "max_position_embeddings", 0)) or sys.maxsize
-        reserved = [0 if pending.ask.choices else pending.ask.max_tokens for pending in group]
-        fits = [len(prompt) + tokens <= window for prompt, tokens in zip(prompts, reserved, strict=True)]
+        reserved = [0 if pending.request.choices else pending.request.max_tokens for pending in group]
+        fits = [len(ids) + tokens <= window for ids, tokens in zip(prompt_ids, reserved, strict=True)]
         fitting = [index for index, fit in enumerate(fits) if fit]
-        too_long = _RawCompletion("", 0, 0, fault=f"too long: prompt and answer exceed the context of {window} tokens")
-        complete = self._pick_choices if group[0].ask.choices else self._sample_completions
-        completions = iter(
-            complete(decoder, [group[n] for n in fitting], [prompts[n] for n in fitting]) if fitting else ()
-        )
+        too_long = _RawCompletion("", 0, 0, fault=f"prompt and answer exceed the context window of {window} tokens")
+        complete = self._pick_choices if group[0].request.choices else self._sample_completions
+        requests, prompts = [group[index] for index in fitting], [prompt_ids[index] for index in fitting]
+        completions = iter(complete(decoder, requests, prompts) if fitting else ())
         return [next(completions) if fit else too_long for fit in fits]
 
     def _pick_choices(self, decoder: Decoder, group: Sequence[_PendingRequest], prompts: Ids) -> list[_RawCompletion]:
         """Pick the most likely choice of each request or, above temperature 0, sample one."""
-        choice_ids = [[decoder.tokenize_answer(choice) for choice in pending.ask.choices] for pending in group]
+        choice_ids = [[decoder.tokenize_answer(choice) for choice in pending.request.choices] for pending in group]
         logprobs = decoder.compute_choice_logprobs(prompts, choice_ids)
-        picks = [
-            _sample_choice_index(row, pending.ask.temperature, pending.seed)
-            for row, pending in zip(logprobs, group, strict=True)
-        ]
-        return [
-            _RawCompletion(pending.ask.choices[pick], len(prompt), len(ids[pick]))
-            for pending, pick, prompt, ids in zip(group, picks, prompts, choice_ids, strict=True)
-        ]
+        completions = []
+        for pending, prompt, ids, row in zip(group, prompts, choice_ids, logprobs, strict=True):
+            pick = _sample_choice_index(row, pending.request.temperature, pending.seed)
+            completions.append(_RawCompletion(pending.request.choices[pick], len(prompt), len(ids[pick])))
+        return completions
 
     def _sample_completions(
         self, decoder: Decoder, group: Sequence[_PendingRequest], prompts: Ids
     ) -> list[_RawCompletion]:
-        first = group[0].ask
-        guides: list[Guide | None] = [
-            compile_schema_guide(pending.ask.schema) if pending.ask.schema else None for pending in group
-        ]
-        seeds = [pending.seed for pending in group]
+        first, seeds = group[0].request, [pending.seed for pending in group]
+        schemas = [pending.request.schema for pending in group]
+        guides = [compile_schema_guide(schema) if schema else None for schema in schemas]
         generations = decoder.sample_texts(prompts, first.max_tokens, guides, first.temperature, seeds)
         return [
             _RawCompletion(generation.text, len(prompt), generation.tokens, generation.finished)
@@ -192,7 +183,7 @@ def _group_by_settings(requests: Sequence[_PendingRequest]) -> Iterator[list[_Pe
     """Yield groups of at most MAX_GROUP_SIZE requests with equal decoding settings."""
     groups: dict[tuple[bool, float, int], list[_PendingRequest]] = {}
     for pending in requests:
-        settings = (bool(pending.ask.choices), pending.ask.temperature, pending.ask.max_tokens)
+        settings = (bool(pending.request.choices), pending.request.temperature, pending.request.max_tokens)
         groups.setdefault(settings, []).append(pending)
     for group in groups.values():
         for start in range(0, len(group), MAX_GROUP_SIZE):

@@ -15,7 +15,7 @@ from factory.llm.rate_limit import parse_retry_after
 from factory.network_policy import find_denial
 
 if TYPE_CHECKING:
-    from openai import APIStatusError, OpenAI
+    from openai import APIStatusError
 
 TRANSIENT_STATUSES = frozenset({408, 409, 425, 429})
 """Statuses worth a retry, as are all from 500 on except UNSUPPORTED_STATUSES."""
@@ -57,7 +57,7 @@ class RequestRejectedError(Exception):
 
 
 class EndpointRejectedError(RequestRejectedError):
-    """The server rejects every request: a wrong key, an unknown model, an exhausted quota."""
+    """The server rejects every request: a wrong key, an unknown model, a used-up quota."""
 
 
 class OpenAIClient:
@@ -66,7 +66,13 @@ class OpenAIClient:
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
         self._api_key = _read_api_key(endpoint)
-        self._client = _create_openai_client(endpoint, self._api_key)
+        try:
+            from openai import OpenAI
+        except ImportError as error:
+            raise UnavailableError("endpoints need an extra: pip install 'specialist-factory[endpoint]'") from error
+        self._client = OpenAI(
+            api_key=self._api_key, base_url=endpoint.base_url, timeout=endpoint.timeout, max_retries=0
+        )
 
     def complete_chat(self, messages: Sequence[Message], body: Mapping[str, Any]) -> ChatCompletionResult:
         """Send one attempt.
@@ -81,10 +87,9 @@ class OpenAIClient:
         except APIStatusError as error:
             raise self._classify_status_error(error) from None
         except Exception as error:
-            failure = self._classify_connection_error(error)
-            if failure is None:
-                raise
-            raise failure from error
+            if failure := self._classify_connection_error(error):
+                raise failure from error
+            raise
         return _parse_completion(content, time.monotonic() - start)
 
     def _read_response_bytes(self, messages: Sequence[Message], body: Mapping[str, Any], deadline: float) -> bytes:
@@ -143,14 +148,6 @@ def _read_api_key(endpoint: Endpoint) -> str:
     if not (key.isascii() and key.isprintable() and " " not in key):
         raise UnavailableError(f"the value of {endpoint.key_env} is not an API key: keys are ASCII without spaces")
     return key
-
-
-def _create_openai_client(endpoint: Endpoint, key: str) -> OpenAI:
-    try:
-        from openai import OpenAI
-    except ImportError as error:
-        raise UnavailableError("endpoints need an extra: pip install 'specialist-factory[endpoint]'") from error
-    return OpenAI(api_key=key, base_url=endpoint.base_url, timeout=endpoint.timeout, max_retries=0)
 
 
 def _parse_completion(content: bytes, seconds: float) -> ChatCompletionResult:

@@ -28,13 +28,13 @@ class InvalidAnswerError(ValueError):
     """An invalid answer; the text is part of the repair prompt, so the model must be able to act on it."""
 
 
-def compute_request_key(ask: ChatRequest, model_identity: Mapping[str, Any]) -> str:
+def compute_request_key(request: ChatRequest, model_identity: Mapping[str, Any]) -> str:
     """Return the cache key of a request to a model: a digest of everything that its answer depends on."""
     return identity.compute_key({
         "version": PROMPT_VERSION, "who": dict(model_identity),
-        "messages": [[message.role, message.content] for message in ask.messages],
-        "schema": _get_json_schema(ask.schema) if ask.schema else None, "choices": list(ask.choices),
-        "temperature": ask.temperature, "max_tokens": ask.max_tokens, "draw": ask.sample_index,
+        "messages": [[message.role, message.content] for message in request.messages],
+        "schema": _get_json_schema(request.schema) if request.schema else None, "choices": list(request.choices),
+        "temperature": request.temperature, "max_tokens": request.max_tokens, "draw": request.sample_index,
     })
 
 
@@ -44,25 +44,20 @@ def _get_json_schema(model: type[BaseModel]) -> dict[str, Any]:
     return model.model_json_schema()
 
 
-def parse_answer(ask: ChatRequest, text: str) -> tuple[str, Any]:
+def parse_answer(request: ChatRequest, text: str) -> tuple[str, Any]:
     """Return the text and, for a schema, the validated value of an answer. Raises InvalidAnswerError."""
-    if ask.choices:
-        return _match_choice(text, ask.choices), None
-    if ask.schema is None:
+    if request.choices:
+        return _match_choice(text, request.choices), None
+    if request.schema is None:
         if not text.strip():
             raise InvalidAnswerError("the answer is empty")
         return text, None
-    return text, _validate_answer(text, ask.schema)
-
-
-def _validate_answer(text: str, schema: type[BaseModel]) -> BaseModel:
     try:
-        return schema.model_validate_json(_extract_json(text))
+        return text, request.schema.model_validate_json(_extract_json(text))
     except ValidationError as error:
         details = error.errors(include_url=False, include_context=False)[:MAX_FAULTS_SHOWN]
         faults = [(".".join(map(str, detail["loc"])), str(detail["msg"])) for detail in details]
-        text = "; ".join(f"{path}: {message}" if path else message for path, message in faults)
-        raise InvalidAnswerError(text) from None
+        raise InvalidAnswerError("; ".join(f"{path}: {text}" if path else text for path, text in faults)) from None
 
 
 def _extract_json(text: str) -> str:
@@ -90,12 +85,12 @@ def _match_choice(text: str, choices: tuple[str, ...]) -> str:
     return matches[0]
 
 
-def build_answer_schema(ask: ChatRequest) -> dict[str, Any] | None:
+def build_answer_schema(request: ChatRequest) -> dict[str, Any] | None:
     """Return the JSON Schema of an answer in the strict form of the OpenAI API; None for free text."""
-    if ask.choices:
-        fields = {ANSWER_FIELD: {"type": "string", "enum": list(ask.choices)}}
+    if request.choices:
+        fields = {ANSWER_FIELD: {"type": "string", "enum": list(request.choices)}}
         return {"type": "object", "properties": fields, "required": [ANSWER_FIELD], "additionalProperties": False}
-    return _close_schema_objects(_get_json_schema(ask.schema)) if ask.schema else None
+    return _close_schema_objects(_get_json_schema(request.schema)) if request.schema else None
 
 
 def _close_schema_objects(node: Any) -> Any:
@@ -112,17 +107,17 @@ def _close_schema_objects(node: Any) -> Any:
     return closed
 
 
-def add_format_instructions(ask: ChatRequest) -> tuple[Message, ...]:
+def add_format_instructions(request: ChatRequest) -> tuple[Message, ...]:
     """Return the messages with format instructions appended to the last user turn, for unconstrained models."""
-    if ask.choices:
-        instructions = f"Answer with one of these, and nothing else: {' | '.join(ask.choices)}"
-    elif ask.schema:
-        instructions = _describe_schema(ask.schema)
+    if request.choices:
+        instructions = f"Answer with one of these, and nothing else: {' | '.join(request.choices)}"
+    elif request.schema:
+        instructions = _describe_schema(request.schema)
     else:
-        return ask.messages
-    *before, last = ask.messages
+        return request.messages
+    *before, last = request.messages
     if last.role != "user":
-        return (*ask.messages, Message("user", instructions))
+        return (*request.messages, Message("user", instructions))
     return (*before, Message("user", f"{last.content}\n\n{instructions}"))
 
 
@@ -131,17 +126,9 @@ def _describe_schema(model: type[BaseModel]) -> str:
     return f"Answer with one JSON object, and nothing else, that follows this JSON Schema:\n{shape}"
 
 
-def build_repair_messages(ask: ChatRequest, text: str, fault: str) -> tuple[Message, ...]:
+def build_repair_messages(request: ChatRequest, text: str, fault: str) -> tuple[Message, ...]:
     """Return the messages of the repair round: the answer, its fault, and the format instructions."""
-    form = f"Answer with one of: {' | '.join(ask.choices)}" if ask.choices else ""
-    form = _describe_schema(ask.schema) if ask.schema else form
-    return (
-        *ask.messages, Message("assistant", text or "(nothing)"),
-        Message("user", f"That answer is not valid: {fault}. {form}"),
-    )
-
-
-def excerpt_request(ask: ChatRequest, width: int = 60) -> str:
-    """Return the beginning of the last message, by which a user recognises the request."""
-    text = " ".join(ask.messages[-1].content.split())
-    return text if len(text) <= width else f"{text[: width - 1]}…"
+    form = f"Answer with one of: {' | '.join(request.choices)}" if request.choices else ""
+    form = _describe_schema(request.schema) if request.schema else form
+    fault_message = Message("user", f"That answer is not valid: {fault}. {form}")
+    return (*request.messages, Message("assistant", text or "(nothing)"), fault_message)

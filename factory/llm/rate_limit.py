@@ -45,13 +45,11 @@ def compute_backoff(tries: int, retry_after: float | None) -> float:
 
 def parse_retry_after(headers: Mapping[str, str]) -> float | None:
     """Return the seconds that a reply asks to wait, given as a number or a date; None when it does not ask."""
-    exact = _parse_seconds(headers.get("retry-after-ms", ""))
-    if exact is not None:
-        return exact / 1000
+    if (milliseconds := _parse_seconds(headers.get("retry-after-ms", ""))) is not None:
+        return milliseconds / 1000
     header = headers.get("retry-after", "")
-    number = _parse_seconds(header)
-    if number is not None:
-        return number
+    if (seconds := _parse_seconds(header)) is not None:
+        return seconds
     try:
         return max(parsedate_to_datetime(header).timestamp() - time.time(), 0.0)
     except (TypeError, ValueError):
@@ -60,7 +58,7 @@ def parse_retry_after(headers: Mapping[str, str]) -> float | None:
 
 def _parse_seconds(text: str) -> float | None:
     try:
-        number = float(text)
+        seconds = float(text)
     except ValueError:
         return None
-    return number if 0 <= number < float("inf") else None
+    return seconds if 0 <= seconds < float("inf") else None

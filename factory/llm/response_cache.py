@@ -8,11 +8,14 @@ import os
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from factory.api import ChatRequest, ChatResponse
+from factory.llm import prompts
 
 LOCK_POLL_INTERVAL = 0.05
 """Seconds between two tries to lock a request that another process holds."""
@@ -24,26 +27,35 @@ class ResponseCache:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def locate_response(self, key: str) -> Path:
-        """Return the path of the answer to a request."""
+    def _locate_entry(self, key: str) -> Path:
         return self.folder / key[:2] / f"{key}.json"
 
-    def read_response(self, key: str) -> dict[str, Any] | None:
-        """Return a cached answer; None when there is none or the file is unreadable."""
+    def find_reply(self, request: ChatRequest, key: str) -> ChatResponse | None:
+        """Return the cached reply to a request; None if there is none, or it is unreadable or no longer valid."""
         try:
-            answer = json.loads(self.locate_response(key).read_bytes())
-        except (OSError, ValueError):
+            entry = json.loads(self._locate_entry(key).read_bytes())
+            text, value = prompts.parse_answer(request, entry["text"])
+            return ChatResponse(
+                text, value, model=str(entry["model"]), prompt_digest=key, from_cache=True,
+                input_tokens=int(entry["tokens_in"]), output_tokens=int(entry["tokens_out"]),
+                cost=float(entry["cost"]), seconds=float(entry["seconds"]),
+            )
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
-        return answer if isinstance(answer, dict) and isinstance(answer.get("text"), str) else None
 
-    def write_response(self, key: str, answer: Mapping[str, Any]) -> None:
-        """Write an answer atomically; it is on disk (fsync) on return."""
-        path = self.locate_response(key)
+    def write_reply(self, reply: ChatResponse, **extra: Any) -> None:
+        """Write a valid reply, with `extra` fields, atomically; it is on disk (fsync) on return."""
+        key = reply.prompt_digest
+        entry = {
+            "text": reply.text, "model": reply.model, "tokens_in": reply.input_tokens,
+            "tokens_out": reply.output_tokens, "cost": reply.cost, "seconds": reply.seconds, **extra,
+        }
+        path = self._locate_entry(key)
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{key}.{os.getpid()}.{threading.get_ident()}")
         try:
             with temporary.open("w", encoding="utf-8") as file:
-                json.dump(dict(answer), file, ensure_ascii=True, sort_keys=True)
+                json.dump(entry, file, ensure_ascii=True, sort_keys=True)
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)

@@ -55,13 +55,13 @@ def _build_value_regex(part: Mapping[str, Any], defined: Mapping[str, Any], dept
     if "$ref" in part:
         return _build_value_regex(defined[part["$ref"].rpartition("/")[2]], defined, depth + 1)
     if "enum" in part or "const" in part:
-        return _join_regex_options([_escape_json_literal(value) for value in part.get("enum", [part.get("const")])])
+        return f"(?:{'|'.join(map(_escape_json_literal, part.get('enum', [part.get('const')])))})"
     for name in ("anyOf", "oneOf"):
         if name in part:
-            return _join_regex_options([_build_value_regex(option, defined, depth + 1) for option in part[name]])
+            return f"(?:{'|'.join(_build_value_regex(option, defined, depth + 1) for option in part[name])})"
     kind = part.get("type")
-    if kind == "string":
-        return _build_string_regex(part)
+    if kind == "string" and not part.keys() & {"pattern", "format"}:
+        return f'"{CHARACTER_REGEX}{{{part.get("minLength", 0)},{part.get("maxLength", "")}}}"'
     if kind == "array":
         return _build_array_regex(part, defined, depth)
     if kind == "object" and part.get("properties"):
@@ -69,12 +69,6 @@ def _build_value_regex(part: Mapping[str, Any], defined: Mapping[str, Any], dept
     if kind in PRIMITIVE_REGEXES:
         return PRIMITIVE_REGEXES[kind]
     raise UnsupportedSchemaError
-
-
-def _build_string_regex(part: Mapping[str, Any]) -> str:
-    if "pattern" in part or "format" in part:
-        raise UnsupportedSchemaError
-    return f'"{CHARACTER_REGEX}{{{part.get("minLength", 0)},{part.get("maxLength", "")}}}"'
 
 
 def _build_array_regex(part: Mapping[str, Any], defined: Mapping[str, Any], depth: int) -> str:
@@ -97,10 +91,6 @@ def _build_object_regex(part: Mapping[str, Any], defined: Mapping[str, Any], dep
         for name, value in part["properties"].items()
     ]
     return rf"\{{{WHITESPACE_REGEX}{comma.join(fields)}{WHITESPACE_REGEX}\}}"
-
-
-def _join_regex_options(options: list[str]) -> str:
-    return f"(?:{'|'.join(options)})"
 
 
 def _escape_json_literal(value: Any) -> str:

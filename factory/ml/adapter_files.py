@@ -30,6 +30,7 @@ def save_adapter(
         target_modules=_list_target_modules(learner, task_type), modules_to_save=list(modules_to_save) or None,
         base_model_name_or_path=base, task_type=task_type or None, inference_mode=True,
     )
+    # Sets have no stable order: equal adapters would have different files.
     fields = {key: sorted(value) if isinstance(value, set) else value for key, value in config.to_dict().items()}
     (folder / "adapter_config.json").write_text(json.dumps(fields, sort_keys=True, indent=2) + "\n")
 
@@ -39,7 +40,7 @@ def _list_target_modules(learner: LoraLearner, task_type: str) -> list[str]:
 
     An encoder gets full names: it is trained without its pooler, whose layers a short name (`dense`) would match.
     """
-    last = {name.rpartition(".")[2] for name in learner.lora_layers}
+    short_names = {name.rpartition(".")[2] for name in learner.lora_layers}
     modules = learner.model.named_modules()
     unadapted = {name.rpartition(".")[2] for name, module in modules if isinstance(module, nn.Linear)}
-    return sorted(learner.lora_layers) if last & unadapted or task_type != "CAUSAL_LM" else sorted(last)
+    return sorted(learner.lora_layers if task_type != "CAUSAL_LM" or short_names & unadapted else short_names)

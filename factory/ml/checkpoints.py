@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 
 from factory import identity
 from factory.api import Reporter
+from factory.store.fsync import fsync_path
 
 SEAL_FILE = "complete.json"
 TORN_FOLDER = "torn"
@@ -18,18 +18,17 @@ def seal_checkpoint(checkpoint: Path) -> None:
     """Mark a checkpoint complete: fsync its files, then write a seal with their digests."""
     digests = identity.digest_folder_files(checkpoint)
     for name in digests:
-        with (checkpoint / name).open("rb") as file:
-            os.fsync(file.fileno())
+        fsync_path(checkpoint / name)
     temporary = checkpoint / f"{SEAL_FILE}.new"
     temporary.write_text(json.dumps(digests, sort_keys=True))
-    with temporary.open("rb") as file:
-        os.fsync(file.fileno())
+    fsync_path(temporary)
     temporary.rename(checkpoint / SEAL_FILE)
 
 
 def find_newest_checkpoint(folder: Path, report: Reporter) -> Path | None:
     """Return the newest complete checkpoint; move newer incomplete ones to `torn/`, with a warning."""
-    for checkpoint in sorted(folder.glob("checkpoint-*"), key=_parse_checkpoint_step, reverse=True):
+    # By length, then by name: checkpoint-1000 is newer than checkpoint-200.
+    for checkpoint in sorted(folder.glob("checkpoint-*"), key=lambda path: (len(path.name), path.name), reverse=True):
         if is_checkpoint_complete(checkpoint):
             return checkpoint
         destination = folder / TORN_FOLDER / checkpoint.name
@@ -42,14 +41,9 @@ def find_newest_checkpoint(folder: Path, report: Reporter) -> Path | None:
 
 
 def is_checkpoint_complete(checkpoint: Path) -> bool:
-    """Return whether the files match the digests in the seal."""
+    """Return whether a checkpoint has a seal whose digests match its files."""
     try:
         sealed = json.loads((checkpoint / SEAL_FILE).read_text())
     except (OSError, ValueError):
         return False
     return bool(sealed == identity.digest_folder_files(checkpoint, frozenset({SEAL_FILE})))
-
-
-def _parse_checkpoint_step(checkpoint: Path) -> int:
-    number = checkpoint.name.rpartition("-")[2]
-    return int(number) if number.isdigit() else -1

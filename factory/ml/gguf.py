@@ -30,7 +30,7 @@ def convert_gguf(file: Path, out: Path) -> None:
         raise
     except Exception as error:  # a parser over foreign bytes may raise anything
         reason = (str(error).splitlines() or [""])[0]
-        raise InputError(f"{name}: transformers can not read this GGUF: {type(error).__name__}: {reason}") from error
+        raise InputError(f"{name}: transformers cannot read this GGUF: {type(error).__name__}: {reason}") from error
     for attribute in QUANTIZER_ATTRIBUTES:
         model.__dict__.pop(attribute, None)
     for attribute in ("quantization_config", "_model_name_or_path"):

@@ -21,7 +21,6 @@ from factory.ml import adapter_files, trainer
 from factory.ml.cpu import decoder, encoder, packed_attention, packing
 from factory.ml.lora import attach_lora
 from factory.ml.precision import choose_training_dtype
-from factory.ml.throughput import METER
 
 EMBED_MAX_TOKENS = 128
 """Maximum tokens per text in `embed`; longer texts are truncated."""
@@ -63,7 +62,7 @@ class TransformersKit:
         layers = attach_lora(loaded.model, job.adapter, dtype, modules_to_save)
         for module in loaded.model.modules():
             if isinstance(module, nn.Dropout):
-                module.p = 0.0
+                module.p = 0.0  # the base's own dropout; adapters have theirs
         return trainer.LoraLearner(loaded.model.train(), layers, loaded.tokenizer)
 
     def fit(
@@ -76,39 +75,29 @@ class TransformersKit:
             learner, job.adapter, job.out, base=job.base.id, modules_to_save=modules_to_save, task_type=task_type
         )
         trainable = sum(parameter.numel() for parameter in learner.collect_trainable_parameters().values())
-        frozen = sum(p.numel() for p in learner.model.parameters() if not p.requires_grad)
-        weights = sum(layer.weight.numel() for layer in learner.lora_layers.values())
-        return TrainResult(
-            steps, len(learner.lora_layers), trainable, trainable + frozen + weights, {"rows": len(rows)}
-        )
+        adapted = sum(layer.weight.numel() for layer in learner.lora_layers.values())  # weights that are buffers now
+        total = adapted + sum(parameter.numel() for parameter in learner.model.parameters())
+        return TrainResult(steps, len(learner.lora_layers), trainable, total, {"rows": len(rows)})
 
     def pack_batch(self, ids: TokenIds, segments: TokenIds | None = None) -> packing.PackedBatch:
-        METER.count_tokens(ids)
+        trainer.METER.count_tokens(ids)
         return packing.pack_texts(ids, segments)
 
-    def compute_hidden_states(self, model: nn.Module, batch: packing.PackedBatch) -> list[Tensor]:
-        return packing.compute_packed_hidden(model, batch)
-
-    def compute_head_logits(self, model: nn.Module, batch: packing.PackedBatch) -> Tensor:
-        return packing.compute_packed_logits(model, batch)
-
     def build_completion_batch(self, ids: TokenIds, starts: Sequence[int]) -> packed_attention.CompletionBatch:
-        METER.count_tokens(ids)
+        trainer.METER.count_tokens(ids)
         return packed_attention.build_completion_batch(ids, starts)
 
-    def compute_completion_logits(
-        self, model: nn.Module, batch: packed_attention.CompletionBatch
-    ) -> tuple[Tensor, Tensor]:
-        return packed_attention.compute_completion_logits(model, batch)
+    compute_hidden_states = staticmethod(packing.compute_packed_hidden)
+    compute_head_logits = staticmethod(packing.compute_packed_logits)
+    compute_completion_logits = staticmethod(packed_attention.compute_completion_logits)
 
 
 def _build_causal_learner(job: FitJob) -> trainer.LoraLearner:
     """Create a causal base with adapters on all linear layers except its head, which stays frozen."""
     model = packed_attention.load_causal_model(job.base.folder, torch.float32)
     head = next(name for name, module in model.named_modules() if module is model.get_output_embeddings())
-    layers = attach_lora(
-        model, job.adapter, choose_training_dtype(job.train.precision, job.work), frozen_modules=(head,)
-    )
+    dtype = choose_training_dtype(job.train.precision, job.work)
+    layers = attach_lora(model, job.adapter, dtype, frozen_modules=(head,))
     return trainer.LoraLearner(model.train(), layers, AutoTokenizer.from_pretrained(job.base.folder))
 
 

@@ -64,7 +64,7 @@ class LoraLinear(nn.Module):
         self.scale, self.dropout, self.dtype = adapter.alpha / adapter.rank, adapter.dropout, dtype
         self.lora_A = nn.Parameter(torch.empty(adapter.rank, linear.in_features))
         self.lora_B = nn.Parameter(torch.zeros(linear.out_features, adapter.rank))
-        nn.init.kaiming_uniform_(self.lora_A, a=math.sqrt(5))
+        nn.init.kaiming_uniform_(self.lora_A, a=math.sqrt(5))  # as PEFT; B is 0, so that training starts at the base
         self.register_buffer("weight", linear.weight.detach().float(), persistent=False)
         bias = None if linear.bias is None else linear.bias.detach().to(dtype)
         self.register_buffer("bias", bias, persistent=False)
@@ -72,10 +72,9 @@ class LoraLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(…, in) → (…, out)."""
-        return self._forward_with_dropout(x) if self.training and self.dropout else self.stack(self, x)
-
-    def _forward_with_dropout(self, x: Tensor) -> Tensor:
-        """Apply dropout before A, as PEFT does; the update can then not be merged into the weight."""
+        if not (self.training and self.dropout):
+            return self.stack(self, x)
+        # Dropout comes before A, as in PEFT, so the update cannot be merged into the weight.
         low = functional.dropout(x, self.dropout) @ self.lora_A.to(x.dtype).t()
         update = low @ self.lora_B.to(x.dtype).t() * self.scale
         return functional.linear(x, self.weight.to(x.dtype), self.bias) + update
@@ -105,11 +104,9 @@ class LoraStack:
 
     def __call__(self, layer: LoraLinear, x: Tensor) -> Tensor:
         """Return the output of one layer of the stack for x."""
-        if self._input is not x or layer not in self._parts:
+        if self._input is not x or layer not in self._parts:  # identity: siblings get the same tensor
             updates = chain.from_iterable((sibling.lora_A, sibling.lora_B) for sibling in self.layers)
-            stacked: Tensor = _StackedLoraFunction.apply(
-                x, self.merged_weight, self.bias, layer.scale, *updates
-            )  # type: ignore[no-untyped-call]
+            stacked: Tensor = _StackedLoraFunction.apply(x, self.merged_weight, self.bias, layer.scale, *updates)  # type: ignore[no-untyped-call]
             sizes = [len(sibling.weight) for sibling in self.layers]
             self._input, self._parts = x, dict(zip(self.layers, torch.split(stacked, sizes, -1), strict=True))
         part = self._parts.pop(layer)
@@ -136,7 +133,8 @@ def attach_lora(
             setattr(model.get_submodule(parent), leaf, adapted[name])
     for name, module in model.named_modules():
         if name.rpartition(".")[2] in modules_to_save:
-            module.register_forward_pre_hook(_cast_head_inputs)
+            # The inputs of a head, in the working precision, are cast to the fp32 of its weights.
+            module.register_forward_pre_hook(lambda _, inputs: tuple(tensor.float() for tensor in inputs))
     for name, parameter in model.named_parameters():
         if any(part in name.split(".") for part in modules_to_save):
             parameter.requires_grad_(True)
@@ -151,13 +149,7 @@ def _stack_sibling_layers(adapted: dict[str, LoraLinear]) -> None:
     for parent in dict.fromkeys(name.rpartition(".")[0] for name in adapted):
         for names in SIBLING_LAYERS:
             layers = [adapted[f"{parent}.{name}"] for name in names if f"{parent}.{name}" in adapted]
-            uniform_bias = len({layer.bias is None for layer in layers}) == 1
-            if len(layers) == len(names) and uniform_bias:
+            if len(layers) == len(names) and len({layer.bias is None for layer in layers}) == 1:
                 stack = LoraStack(layers)
                 for layer in layers:
                     layer.stack = stack
-
-
-def _cast_head_inputs(_: nn.Module, arguments: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """Cast the inputs of a head to fp32, the precision of its weights."""
-    return tuple(argument.float() for argument in arguments)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +12,11 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torch.utils.data import Dataset
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from factory.api import Reporter, TrainingArgs
 from factory.ml.checkpoints import find_newest_checkpoint, seal_checkpoint
 from factory.ml.lora import LoraLinear
-from factory.ml.throughput import METER
 
 LossFunction = Callable[[nn.Module, Any], Tensor]
 CollateFunction = Callable[[list[Any]], Any]
@@ -40,24 +39,12 @@ class LoraLearner:
         return {name: value for name, value in self.model.named_parameters() if value.requires_grad}
 
 
-class _ListDataset(Dataset[Any]):
-    def __init__(self, rows: Sequence[Any]) -> None:
-        self.rows = rows
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, index: int) -> Any:
-        return self.rows[index]
-
-
 class _LoraTrainer(Trainer):  # type: ignore[misc]
     """Trainer with a given loss, one adapter merge per step, and checkpoints of trainable parameters only."""
 
     def __init__(self, learner: LoraLearner, loss: LossFunction, **settings: Any) -> None:
         super().__init__(model=learner.model, **settings)
-        self.learner = learner
-        self.loss = loss
+        self.learner, self.loss = learner, loss
         self.stacks = list(dict.fromkeys(layer.stack for layer in learner.lora_layers.values()))
 
     def compute_loss(self, model: nn.Module, inputs: Any, *_: Any, **__: Any) -> Tensor:
@@ -66,10 +53,10 @@ class _LoraTrainer(Trainer):  # type: ignore[misc]
         return self.loss(model, inputs[BATCH_KEY]).to(self.args.device)
 
     def _prepare_inputs(self, inputs: Any) -> Any:
-        return inputs  # a packed batch is no mapping of tensors; the forward pass moves it to the device
+        return inputs  # a packed batch is not a mapping of tensors; the forward pass moves it to the device
 
     def floating_point_ops(self, inputs: Any) -> int:
-        return 0
+        return 0  # Trainer would estimate it from tensors, which a packed batch is not
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         folder = Path(output_dir or self.args.output_dir)
@@ -87,6 +74,28 @@ class _LoraTrainer(Trainer):  # type: ignore[misc]
         seal_checkpoint(Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}")
 
 
+class ThroughputMeter:
+    """Counts the tokens packed into training batches, and measures tokens per second."""
+
+    def __init__(self) -> None:
+        self.tokens = 0
+        self._last_reading = (time.monotonic(), 0)
+
+    def count_tokens(self, ids: Sequence[Sequence[int]]) -> None:
+        """Add the tokens of tokenised texts."""
+        self.tokens += sum(map(len, ids))
+
+    def measure_rate(self) -> float:
+        """Return tokens per second since the previous call (at first, since creation); 0.0 when no time has passed."""
+        (last_time, last_tokens), now = self._last_reading, time.monotonic()
+        self._last_reading = (now, self.tokens)
+        return (self.tokens - last_tokens) / (now - last_time) if now > last_time else 0.0
+
+
+METER = ThroughputMeter()
+"""The meter of this process, which trains one model at a time."""
+
+
 class _ReportCallback(TrainerCallback):  # type: ignore[misc]
     """Reports progress, loss, learning rate and tokens per second to the journal."""
 
@@ -94,7 +103,7 @@ class _ReportCallback(TrainerCallback):  # type: ignore[misc]
         self.report = report
 
     def on_train_begin(self, *_: Any, **__: Any) -> None:
-        METER.measure_rate()  # restart the meter: tokens packed before belong to another fit
+        METER.measure_rate()  # restarts the meter: tokens packed before belong to another fit
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self.report.report_progress(state.global_step, state.max_steps, "steps")
@@ -127,11 +136,10 @@ def train_learner(
         disable_tqdm=True, dataloader_pin_memory=False, use_cpu=not torch.cuda.is_available(),
     )
     loop = _LoraTrainer(
-        learner, loss, args=arguments, train_dataset=_ListDataset(rows),
+        learner, loss, args=arguments, train_dataset=list(rows), callbacks=[_ReportCallback(report)],
         data_collator=lambda batch: {BATCH_KEY: collate(batch)},
-        callbacks=[_ReportCallback(report)],
     )
-    loop.remove_callback(PrinterCallback)
+    loop.remove_callback(PrinterCallback)  # the journal reports instead
     resumed = find_newest_checkpoint(work, report)
     if resumed is not None:
         report.note(f"resuming training from step {resumed.name.rpartition('-')[2]} of {steps}")

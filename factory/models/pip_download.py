@@ -1,4 +1,4 @@
-"""Download one wheel with pip, and explain failures in one line."""
+"""Downloads one wheel with pip, and explains failures in one line."""
 
 from __future__ import annotations
 
@@ -20,10 +20,9 @@ PACKAGE_INDEX = "the package index"
 """The name of pip's index in the network policy; only pip knows its URL."""
 
 UNREACHABLE_PATTERN = re.compile(
-    r"NewConnectionError|NameResolutionError|name resolution|ConnectTimeout|Read timed out|ConnectionError"
-    r"|Connection refused|ProxyError"
-    r"|Network is unreachable|SSLError|CERTIFICATE_VERIFY|Connection reset|Retrying \(|\b(50[234]|40[137]) ",
-    re.IGNORECASE,
+    r"NewConnectionError|NameResolutionError|name resolution|ConnectTimeout|Read timed out|ConnectionError|SSLError"
+    r"|Connection refused|ProxyError|Network is unreachable|CERTIFICATE_VERIFY|Connection reset|Retrying \("
+    r"|\b(50[234]|40[137]) ", re.IGNORECASE,
 )
 
 
@@ -41,15 +40,13 @@ def download_wheel(name: str, version: str, folder: Path, report: Reporter, size
     ]
     log = folder / "pip.log"
     # pip buffers in TMPDIR: in `folder` its progress can be measured, and a full disk is reported for the right one.
-    environment = {**os.environ, "TMPDIR": str(folder)}
-    with log.open("wb") as file:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, env=environment
-        )
+    env = {**os.environ, "TMPDIR": str(folder)}
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, env=env)
         try:
             code = _watch_pip_download(process, folder, report, size)
         finally:
-            if process.poll() is None:
+            if process.poll() is None:  # an interrupt must not leave pip running
                 process.kill()
                 process.wait()
     wheels = sorted(folder.glob("*.whl"))
@@ -87,9 +84,8 @@ def _explain_pip_error(name: str, version: str, log: str, folder: Path) -> Facto
     if versions and versions[1] not in ("", "none"):
         return InputError(f"{wheel}: the package index has no such version as a wheel; available: {versions[1]}")
     if UNREACHABLE_PATTERN.search(log):
-        return UnavailableError(
-            f"{wheel}: the package index can not be reached; check the network or pip's index-url, then run again"
-        )
+        remedy = "check the network or pip's index-url, then run again"
+        return UnavailableError(f"{wheel}: the package index cannot be reached; {remedy}")
     if "No matching distribution" in log or "Could not find a version" in log:
         return InputError(f"{wheel}: the package index has no such package, or no wheel of it")
     last = next((line for line in reversed(log.splitlines()) if line.strip()), "no output")

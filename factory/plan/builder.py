@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from factory import identity
 from factory.api import Endpoint, Plugin
-from factory.api.plugin import compute_fields_identity
+from factory.api.spec_block import compute_fields_identity
 from factory.spec.fields import Models
 
 STAGE_VERSIONS = {
@@ -27,7 +27,7 @@ class Stage:
     """One unit of work. `config` is sent to the worker; `identity` is the part of it that the output depends on.
 
     `inputs` maps a role to the stage that provides its folder; `after` lists stages that must pass first although their
-    output is not read. `hosts` are the only network hosts the stage may contact.
+    output is not read. `hosts` are the only network hosts that the stage may contact.
     """
 
     name: str
@@ -110,15 +110,15 @@ class PlanBuilder:
             parts["endpoints"] = {**parts.get("endpoints", {}), **endpoints}
         hosts = sorted({*hosts, *(host for value in parts.values() for host in iterate_config_hosts(value))})
         # The worker gets all of the config; the key leaves out Runtime fields, such as threads or a price.
-        keyed = parts if identity_parts is None else identity_parts
-        fields = {part: compute_part_identity(value, self.root) for part, value in keyed.items()}
-        config = {part: serialise_stage_config(value) for part, value in parts.items()}
+        key_parts = parts if identity_parts is None else identity_parts
+        fields = {part: compute_part_identity(value, self.root) for part, value in key_parts.items()}
+        config = {part: _convert_models(value, _serialise_model) for part, value in parts.items()}
+        roles = {role: self.role_overrides.get(role, role) for role in inputs}
         kind = stage.partition("[")[0]
         key = identity.compute_key({
             "stage": kind, "version": STAGE_VERSIONS[kind], "fields": fields,
-            "inputs": {role: self.stages[self.role_overrides.get(role, role)].key for role in inputs},
+            "inputs": {role: self.stages[name].key for role, name in roles.items()},
         })
-        roles = {role: self.role_overrides.get(role, role) for role in inputs}
         self.stages[stage] = Stage(stage, config, fields, roles, key, tuple(after), tuple(hosts))
 
 
@@ -135,23 +135,23 @@ def iterate_config_hosts(value: Any) -> Iterator[str]:
 
 def compute_part_identity(value: Any, root: Path) -> Any:
     """Return what a part of a stage contributes to its key, as JSON data."""
-    if isinstance(value, Plugin):
-        return value.compute_identity(root)
-    if isinstance(value, Endpoint):
-        return value.build_cache_identity()
-    if isinstance(value, Mapping):
-        return {name: compute_part_identity(item, root) for name, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [compute_part_identity(item, root) for item in value]
-    return compute_fields_identity(value, root) if isinstance(value, BaseModel) else value
+
+    def compute_identity(model: BaseModel) -> Any:
+        if isinstance(model, Plugin):
+            return model.compute_identity(root)
+        return model.build_cache_identity() if isinstance(model, Endpoint) else compute_fields_identity(model, root)
+
+    return _convert_models(value, compute_identity)
 
 
-def serialise_stage_config(value: Any) -> Any:
-    """Return a part of a stage as JSON data for the worker."""
-    if isinstance(value, Plugin):
-        return value.to_block()
+def _serialise_model(model: BaseModel) -> Any:
+    return model.to_block() if isinstance(model, Plugin) else model.model_dump(mode="json")
+
+
+def _convert_models(value: Any, convert: Callable[[BaseModel], Any]) -> Any:
+    """Return a part of a stage as JSON data, with `convert` applied to its models, nested ones included."""
+    if isinstance(value, BaseModel):
+        return convert(value)
     if isinstance(value, Mapping):
-        return {name: serialise_stage_config(item) for name, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [serialise_stage_config(item) for item in value]
-    return value.model_dump(mode="json") if hasattr(value, "model_dump") else value
+        return {name: _convert_models(item, convert) for name, item in value.items()}
+    return [_convert_models(item, convert) for item in value] if isinstance(value, (list, tuple)) else value

@@ -6,7 +6,7 @@ from typing import Any
 
 from factory import models
 from factory.api import Endpoint, Eval, Probe
-from factory.api.plugin import compute_fields_identity
+from factory.api.spec_block import compute_fields_identity
 from factory.data.review_decisions import read_decisions
 from factory.plan.builder import Plan, PlanBuilder, Stage, compute_part_identity
 from factory.spec.fields import Data
@@ -25,28 +25,24 @@ def compile_plan(resolved: ResolvedSpec) -> Plan:
 
 
 def _add_row_stages(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
-    spec, task = resolved.spec, resolved.task
-    student = spec.models.student
-    _add_base_stage(builder, "base", student)
+    spec, task, seed = resolved.spec, resolved.task, resolved.spec.data.split.seed
+    leakage_models = [f"base[{alias}]" for alias in _list_leakage_models(resolved)]
+    _add_base_stage(builder, "base", spec.models.student)
     for alias, model in _collect_further_models(resolved).items():
         if isinstance(model, str):
             _add_base_stage(builder, f"base[{alias}]", model)
-    builder.add_stage(
-        "gather", uses=resolved.sources, sources=resolved.sources, seed=spec.data.split.seed,
-        **_build_error_policy(spec.data),
-    )
-    builder.add_stage("prepare", ["base", "gather"], uses=[task], task=task, seed=spec.data.split.seed)
+    policy = _build_error_policy(spec.data)
+    builder.add_stage("gather", uses=resolved.sources, sources=resolved.sources, seed=seed, **policy)
+    builder.add_stage("prepare", ["base", "gather"], uses=[task], task=task, seed=seed)
     builder.add_stage("freeze", ["prepare"], split=spec.data.split, text=task.text_column)
     builder.add_stage(
         "synthesize", ["base", "gather", "freeze"], uses=resolved.synthesizers,
-        task=task, synthesizers=resolved.synthesizers, limit=spec.data.limit, seed=spec.data.split.seed,
+        task=task, synthesizers=resolved.synthesizers, limit=spec.data.limit, seed=seed,
     )
     builder.add_stage(
-        "curate",
-        ["base", "gather", "freeze", "synthesize", *(f"base[{alias}]" for alias in _list_leakage_models(resolved))],
-        uses=[*resolved.curators, *resolved.metric_curators], task=task, curators=resolved.curators,
+        "curate", ["base", "gather", "freeze", "synthesize", *leakage_models],
+        uses=[*resolved.curators, *resolved.metric_curators], task=task, curators=resolved.curators, seed=seed,
         leakage=spec.data.leakage, require=spec.data.require, measures=resolved.metric_curators, text=task.text_column,
-        seed=spec.data.split.seed,
     )
     if spec.data.review:
         doubtful = spec.data.review.doubtful
@@ -62,16 +58,12 @@ def _add_row_stages(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
 def compile_advice_plan(resolved: ResolvedSpec, rows: int) -> Plan:
     """Return the plan of `factory advise`: the row stages of a build, then baseline trials on `rows` validation rows.
 
-    Tried are the contenders that need no training, and the teacher if it is an endpoint.
+    The trials cover the contenders that need no training, and the teacher if it is an endpoint.
     """
     builder = PlanBuilder(resolved.root, resolved.spec.models)
     _add_row_stages(builder, resolved)
     spec, judge = resolved.spec, _choose_gate_eval(resolved)
     metric = next(metric for metric in judge.metrics if metric.name == (spec.gate.metric or judge.primary_metric))
-    common: dict[str, Any] = {
-        "task": resolved.task, "objective": resolved.objective, "judge": judge, "metric": metric.name, "rows": rows,
-        "seed": spec.train.seed,
-    }
     trials: dict[str, dict[str, Any]] = {
         contender.kind: {"contender": contender, "uses": [contender, resolved.task, judge]}
         for contender in resolved.contenders if contender.in_gate and not contender.uses_adapter
@@ -79,7 +71,10 @@ def compile_advice_plan(resolved: ResolvedSpec, rows: int) -> Plan:
     if isinstance(spec.models.teacher, Endpoint) and resolved.task.output_type in ("labels", "text"):
         trials["teacher"] = {"endpoints": {"teacher": spec.models.teacher}, "uses": [resolved.task, judge]}
     for name, parts in trials.items():
-        builder.add_stage(f"baseline_trial[{name}]", ["base", "gather", "freeze", "curate"], **common, **parts)
+        builder.add_stage(
+            f"baseline_trial[{name}]", ["base", "gather", "freeze", "curate"], task=resolved.task,
+            objective=resolved.objective, judge=judge, metric=metric.name, rows=rows, seed=spec.train.seed, **parts,
+        )
     builder.add_stage(
         "advice", ["freeze", "curate", *(f"baseline_trial[{name}]" for name in trials)],
         task=resolved.task, metric=metric.name, higher_is_better=metric.higher_is_better,
@@ -115,13 +110,12 @@ def _add_training_stages(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
         task=task, objective=objective, adapter=spec.adapter, train=spec.train, seed=spec.train.seed,
     )
     for contender in resolved.contenders:
+        inputs = ["base", "gather", "freeze", "curate", *(["train"] if contender.uses_adapter else [])]
         judges = [_choose_gate_eval(resolved)] if contender.uses_validation_score else []
-        judged: dict[str, Any] = {"judge": judges[0], "metric": spec.gate.metric} if judges else {}
+        scoring: dict[str, Any] = {"judge": judges[0], "metric": spec.gate.metric} if judges else {}
         builder.add_stage(
-            f"answer[{contender.kind}]",
-            ["base", "gather", "freeze", "curate", *(["train"] if contender.uses_adapter else [])],
-            uses=[contender, task, *judges],
-            contender=contender, task=task, objective=objective, seed=spec.train.seed, **judged,
+            f"answer[{contender.kind}]", inputs, uses=[contender, task, *judges],
+            contender=contender, task=task, objective=objective, seed=spec.train.seed, **scoring,
         )
 
 
@@ -134,9 +128,9 @@ def _choose_gate_eval(resolved: ResolvedSpec) -> Eval:
 
 def _add_base_stage(builder: PlanBuilder, stage: str, reference: str) -> None:
     """Add a stage that resolves a base model, the only kind of stage that may contact a hub."""
-    parts = {"student": models.compute_base_identity(reference, builder.root)}
+    identity_parts = {"student": models.compute_base_identity(reference, builder.root)}
     hosts = models.list_base_hosts(reference, builder.root)
-    builder.add_stage(stage, student=reference, identity_parts=parts, hosts=hosts)
+    builder.add_stage(stage, student=reference, identity_parts=identity_parts, hosts=hosts)
 
 
 def _collect_further_models(resolved: ResolvedSpec) -> dict[str, str | Endpoint]:

@@ -26,13 +26,12 @@ class StageReason:
 
 def explain_plan(plan: Plan, store: Store, previous: StageRecords, force: Sequence[str] = ()) -> list[StageReason]:
     """List a reason per stage, in plan order. `previous` maps stage names to the stages of the last run's plan."""
-    forced = set().union(*(plan.find_dependents(name) for name in force)) if force else set()
+    forced = {stage for name in force for stage in plan.find_dependents(name)}
     reasons: list[StageReason] = []
     for stage in plan.stages:
-        if stage.name in force:
-            reasons.append(StageReason(stage.name, "forced", "--force"))
-        elif stage.name in forced:
-            reasons.append(StageReason(stage.name, "forced", f"depends on {', '.join(force)}"))
+        if stage.name in forced:
+            detail = "--force" if stage.name in force else f"depends on {', '.join(force)}"
+            reasons.append(StageReason(stage.name, "forced", detail))
         elif store.locate_output(stage.name, stage.key).is_complete:
             reasons.append(StageReason(stage.name, "cached", ""))
         else:
@@ -45,9 +44,8 @@ def _explain_stage_change(plan: Plan, stage: Stage, previous: StageRecords) -> S
     if before is None:
         return StageReason(stage.name, "missing", "no earlier run of this spec had this stage")
     if before["key"] == stage.key:
-        return StageReason(stage.name, "missing", "planned before, but not finished or removed from the store")
-    changes = list_leaf_differences(before["identity"], stage.identity)
-    if changes:
+        return StageReason(stage.name, "missing", "planned before, but never finished, or removed from the store")
+    if changes := list_leaf_differences(before["identity"], stage.identity):
         return StageReason(stage.name, "changed", "; ".join(changes))
     inputs = stage.inputs.values()
     changed = [name for name in inputs if name not in previous or previous[name]["key"] != plan[name].key]

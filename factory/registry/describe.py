@@ -12,7 +12,7 @@ from typing import Any, cast
 from pydantic_core import to_jsonable_python
 
 from factory.api import Input, Plugin, Runtime, Task
-from factory.api.plugin import has_marker
+from factory.api.spec_block import has_marker
 from factory.registry.block_paths import BLOCK_LISTS, SINGLE_BLOCKS
 from factory.registry.registry import Registry
 from factory.store.journal import find_last_run_start, list_journals
@@ -40,15 +40,14 @@ class FieldDescription:
 def describe_fields(kind: type[Plugin]) -> list[FieldDescription]:
     """Describe the fields of a class, in order."""
     schema = kind.model_json_schema()
-    return [
-        FieldDescription(
-            name, describe_type(schema["properties"].get(name, {}), schema.get("$defs", {})),
-            None if field.is_required() else to_jsonable_python(field.get_default(call_default_factory=True)),
-            field.is_required(), field.description or "",
-            tuple(mark.__name__.lower() for mark in (Input, Runtime) if has_marker(kind, name, mark)),
-        )
-        for name, field in kind.model_fields.items()
-    ]
+    descriptions = []
+    for name, field in kind.model_fields.items():
+        type_text = describe_type(schema["properties"].get(name, {}), schema.get("$defs", {}))
+        required = field.is_required()
+        default = None if required else to_jsonable_python(field.get_default(call_default_factory=True))
+        marks = tuple(mark.__name__.lower() for mark in (Input, Runtime) if has_marker(kind, name, mark))
+        descriptions.append(FieldDescription(name, type_text, default, required, field.description or "", marks))
+    return descriptions
 
 
 def describe_type(schema: Mapping[str, Any], known: Mapping[str, Any]) -> str:
@@ -74,13 +73,10 @@ def describe_type(schema: Mapping[str, Any], known: Mapping[str, Any]) -> str:
 
 
 def _describe_number_bounds(schema: Mapping[str, Any]) -> str:
-    low = schema.get("minimum", schema.get("exclusiveMinimum"))
-    high = schema.get("maximum", schema.get("exclusiveMaximum"))
-    above = f"above {low:g}" if "exclusiveMinimum" in schema else f"at least {low:g}" if low is not None else ""
-    if low is not None and high is not None and "exclusiveMinimum" not in schema:
-        return f", {low:g} to {high:g}"
-    below = f"at most {high:g}" if high is not None else ""
-    return "".join(f", {bound}" for bound in (above, below) if bound)
+    if "minimum" in schema and "maximum" in schema:
+        return f", {schema['minimum']:g} to {schema['maximum']:g}"
+    words = {"exclusiveMinimum": "above", "minimum": "at least", "exclusiveMaximum": "below", "maximum": "at most"}
+    return "".join(f", {text} {schema[name]:g}" for name, text in words.items() if name in schema)
 
 
 def describe_class_facts(kind: type[Plugin]) -> dict[str, str]:
@@ -94,7 +90,7 @@ def list_kind_users(kind: type[Plugin], registry: Registry, home: Path) -> list[
     """Return the users of a kind: tasks whose defaults name it, and specialists whose newest run used it."""
     tasks = [cast("type[Task]", task) for task in registry.list_classes("task")]
     by_default = [
-        f"the task {task.kind}{'' if not name else f', profile {name}'}"
+        f"the task {task.kind}" + (f", profile {name}" if name else "")
         for task in tasks for name, spec in {"": task.get_defaults(), **task.get_profiles()}.items()
         if kind.kind in _collect_spec_kinds(spec, kind.role)
     ]
@@ -103,14 +99,13 @@ def list_kind_users(kind: type[Plugin], registry: Registry, home: Path) -> list[
 
 def _collect_spec_kinds(spec: Mapping[str, Any], role: str) -> set[str]:
     """Return the kinds of a role in a partial spec."""
-    kinds = set()
+    kinds: set[str] = set()
     for steps, block_role in {**SINGLE_BLOCKS, **BLOCK_LISTS}.items():
-        value: Any = spec
+        value: Any = spec if block_role == role else None
         for step in steps:
             value = value.get(step) if isinstance(value, Mapping) else None
-        for block in value if isinstance(value, list) else [value]:
-            if block_role == role and block:
-                kinds.add(str(block.get("kind") if isinstance(block, Mapping) else block))
+        blocks = value if isinstance(value, list) else [value]
+        kinds.update(str(block.get("kind") if isinstance(block, Mapping) else block) for block in blocks if block)
     return kinds
 
 
@@ -121,8 +116,8 @@ def _iter_specialists_using(kind: type[Plugin], home: Path) -> Iterator[str]:
     names = {path.parent.name.split("-", 2)[-1].rpartition("-")[0] for path in list_journals(home)}
     for name in sorted(names):
         run = find_last_run_start(home, name)
-        values = run.resolved if run else []
-        if any(v["path"].startswith(paths) and v["path"].endswith("kind") and v["value"] == kind.kind for v in values):
+        values = [v for v in run.resolved if v["path"].startswith(paths) and v["path"].endswith("kind")] if run else []
+        if any(value["value"] == kind.kind for value in values):
             yield name
 
 

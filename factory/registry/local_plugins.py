@@ -36,7 +36,7 @@ class LocalModule:
             sys.path.append(str(self.root))
         importlib.invalidate_caches()
         module = importlib.import_module(self.name)
-        if not _is_module_below(module, self.root):
+        if not is_module_below(module, self.root):
             raise ImportError(f"another module named {self.name!r} is found first; rename the one in {self.root}")
         return module
 
@@ -49,7 +49,10 @@ def find_local_modules(folder: Path) -> list[LocalModule]:
     if project.is_file():
         roots, expected = _read_entry_points(folder, project), f"an entry point in the group {ENTRY_POINT_GROUP!r}"
     else:
-        roots, expected = dict.fromkeys(_find_hook_modules(folder), folder), f"a module with a function {HOOK_NAMES[0]}"
+        files = [*folder.glob("*.py"), *folder.glob("*/__init__.py")]  # those without a hook are helpers
+        modules = [file for file in files if any(hook in file.read_text("utf-8", "replace") for hook in HOOK_NAMES)]
+        roots = {file.stem if file.parent == folder else file.parent.name: folder for file in modules}
+        expected = f"a module with a function {HOOK_NAMES[0]}"
     if not roots:
         raise InputError(f"--plugins {folder}: no plugins found; expected {expected}")
     return [LocalModule(name, folder, root, _digest_local_module(name, root)) for name, root in sorted(roots.items())]
@@ -66,25 +69,17 @@ def _read_entry_points(folder: Path, project: Path) -> dict[str, Path]:
     return {str(value).partition(":")[0]: root for value in points.values()}
 
 
-def _find_hook_modules(folder: Path) -> list[str]:
-    """Return the modules of a folder whose text contains the name of a hook; the others are helpers."""
-    files = [*folder.glob("*.py"), *folder.glob("*/__init__.py")]
-    with_hook = [file for file in files if any(hook in file.read_text("utf-8", "replace") for hook in HOOK_NAMES)]
-    return sorted(file.stem if file.parent == folder else file.parent.name for file in with_hook)
-
-
 def _digest_local_module(name: str, root: Path) -> str:
     """Return the digest of a package's files, or, for a single module, of all files beside it, which it may import."""
     package = root.joinpath(*name.split("."))
     folder = package if package.is_dir() else root
     relative = (path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file())
-    files = {p.as_posix(): identity.digest_file(folder / p) for p in relative if _is_module_file(p)}
-    return identity.compute_key(files)
+    return identity.compute_key({
+        path.as_posix(): identity.digest_file(folder / path) for path in relative
+        if not any(part in IGNORED_FOLDERS or part.startswith(".") or part.endswith(".egg-info") for part in path.parts)
+    })
 
 
-def _is_module_file(path: Path) -> bool:
-    return not any(part in IGNORED_FOLDERS or part.startswith(".") or part.endswith(".egg-info") for part in path.parts)
-
-
-def _is_module_below(module: ModuleType, root: Path) -> bool:
-    return Path(module.__file__ or "/").resolve().is_relative_to(root.resolve())
+def is_module_below(module: ModuleType | None, root: Path) -> bool:
+    """Return whether a module was imported from a folder."""
+    return Path(getattr(module, "__file__", None) or "/").resolve().is_relative_to(root.resolve())

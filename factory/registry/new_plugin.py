@@ -1,8 +1,9 @@
-"""Scaffolding of a new plugin package from the templates: one class, one test, a README, a smoke spec."""
+"""Scaffolding of a new plugin package from the templates: one class, one test, a README and a smoke spec."""
 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,18 +14,21 @@ PACKAGE_NAME_PATTERN = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 SCAFFOLD_ROLES = ("source", "synthesizer", "curator", "objective", "contender", "eval", "target", "task")
 ROLES_WITH_ROWS = frozenset({"synthesizer", "curator", "contender", "eval", "target"})
 """Roles whose smoke spec uses the common `rows.jsonl`."""
+RESERVED_MODULES = frozenset({"factory", "tests", "torch", "numpy", "pydantic"})
+"""Modules, besides the standard library's, that a new package would shadow, or that would shadow it."""
 
 
 def create_plugin_package(name: str, role: str, folder: Path) -> list[Path]:
     """Write the package of one plugin and return its files. Raises InputError for a bad name or an existing folder."""
     if not PACKAGE_NAME_PATTERN.fullmatch(name):
-        raise InputError(f"invalid plugin name {name!r}; use lowercase letters, digits and hyphens, such as my-metric")
-    if name.replace("-", "_") in _list_reserved_modules():
-        raise InputError(f"a module named {name.replace('-', '_')!r} already exists; choose another name")
+        raise InputError(f"invalid plugin name {name!r}; use lower-case letters, digits and hyphens, such as my-metric")
+    module = name.replace("-", "_")
+    if module in sys.stdlib_module_names | RESERVED_MODULES:
+        raise InputError(f"a module named {module!r} already exists; choose another name")
     if folder.exists():
         raise InputError(f"{folder} already exists; choose another name, or another folder with --at")
     class_name = "".join(part.title() for part in name.split("-"))
-    words = {"my_plugin": name.replace("-", "_"), "my-plugin": name, "MyPlugin": class_name, "MY_ROLE": role}
+    words = {"my_plugin": module, "my-plugin": name, "MyPlugin": class_name, "MY_ROLE": role}
     common, own = find_resource("templates/plugin/common"), find_resource(f"templates/plugin/{role}")
     sources = {
         path.relative_to(template): path for template in (common, own) for path in sorted(template.rglob("*"))
@@ -45,10 +49,3 @@ def _substitute_words(text: str, words: Mapping[str, str]) -> str:
     for placeholder, value in words.items():
         text = text.replace(placeholder, value)
     return text
-
-
-def _list_reserved_modules() -> frozenset[str]:
-    """Return modules that a new package would shadow, or that would shadow it."""
-    import sys
-
-    return frozenset(sys.stdlib_module_names) | {"factory", "tests", "torch", "numpy", "pydantic"}

@@ -1,4 +1,4 @@
-"""Plugin discovery: load plugin classes, find them by kind, and record what failed to load and why."""
+"""Plugin discovery: loads plugin classes, finds them by kind, and records which failed to load and why."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from functools import cache, partial
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +22,21 @@ from factory.errors import InputError
 from factory.events import Event
 from factory.registry import hookspecs, local_plugins
 from factory.registry.contract import check_contract, translate_contract_error
-from factory.registry.heavy_imports import should_defer_import
 from factory.registry.local_plugins import ENTRY_POINT_GROUP
 
-PLUGINS_HOOK = "factory_plugins"
+PLUGINS_HOOK, EVENT_HOOK = "factory_plugins", "factory_event"
 OWN_DISTRIBUTION = "specialist-factory"
 KIND_PATTERN = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*")
 ROLES = {base.role: base for base in (Contender, Curator, Eval, Objective, Source, Synthesizer, Target, Task)}
 """Role → base class of its plugins."""
-
-
-class UnknownKindError(InputError):
-    """A spec names a kind that is not registered."""
+HEAVY_LIBRARIES = frozenset({
+    "accelerate", "bitsandbytes", "datasets", "gradio", "jax", "keras", "matplotlib", "mlflow", "openai", "pandas",
+    "peft", "polars", "pyarrow", "scipy", "sentence_transformers", "sklearn", "spacy", "tensorflow", "tokenizers",
+    "torch", "torchvision", "trackio", "transformers", "trl", "vllm", "wandb",
+})
+HEAVY_IMPORT_PATTERN = re.compile(rf"^(?:import|from)[ \t]+(?:{'|'.join(sorted(HEAVY_LIBRARIES))})\b", re.MULTILINE)
+MAX_PACKAGE_FILES = 200
+"""Number of files of a package that are searched; plugin packages are much smaller."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,7 @@ class Registry:
             dist = point.dist
             package = PluginPackage(dist.name, dist.version) if dist else PluginPackage(point.value)
             load = partial(registry._load_package, point.name, point.load, package)
-            if package.name != OWN_DISTRIBUTION and should_defer_import(point.module):
+            if package.name != OWN_DISTRIBUTION and _should_defer_import(point.module):
                 registry._deferred.append(load)
             else:
                 load()
@@ -129,9 +133,8 @@ class Registry:
         try:
             self.add(kind, package)
         except InputError as clash:
-            place = (kind.role, kind.kind)
-            self.clashes[place] = str(clash)
-            del self._classes[place]
+            self.clashes[kind.role, kind.kind] = str(clash)
+            del self._classes[kind.role, kind.kind]
         except (TypeError, ValueError) as error:
             self._record_load_failure(getattr(kind, "__name__", repr(kind)), package, error)
 
@@ -144,29 +147,28 @@ class Registry:
         naming both classes, if its role and kind are taken.
         """
         check_plugin_class(kind)
-        place = (kind.role, kind.kind)
-        taken = self._classes.get(place)
-        if place in self.clashes:
-            raise InputError(f"{self.clashes[place]}; {_format_class_path(kind)} claims it too")
-        if taken is not None and taken is not kind:
-            claimants = f"{_format_class_path(taken)} and {_format_class_path(kind)}"
-            raise InputError(f"two plugins claim the {kind.role} {kind.kind!r}: {claimants}; uninstall one")
-        if package and package.digest and _is_defined_in_folder(kind, package.name):
+        key, class_path = (kind.role, kind.kind), f"{kind.__module__}.{kind.__qualname__}"
+        if key in self.clashes:
+            raise InputError(f"{self.clashes[key]}; {class_path} claims it too")
+        if (other := self._classes.get(key, kind)) is not kind:
+            class_paths = f"{other.__module__}.{other.__qualname__} and {class_path}"
+            raise InputError(f"two plugins claim the {kind.role} {kind.kind!r}: {class_paths}; uninstall one")
+        module = sys.modules.get(kind.__module__)
+        if package and package.digest and local_plugins.is_module_below(module, Path(package.name)):
             kind.local_digest = package.digest
-        self._classes[place] = kind
+        self._classes[key] = kind
         self._packages[kind] = package or PluginPackage("")
 
     def find(self, role: str, kind: str) -> type[Plugin]:
-        """Return the class of a kind. Raises UnknownKindError with the closest name and with what failed to load."""
+        """Return the class of a kind. Raises InputError with the closest known kind and what failed to load."""
         if (role, kind) in self.clashes:
             raise InputError(self.clashes[role, kind])
-        plugin_class = self._classes.get((role, kind))
-        if plugin_class is None and self._deferred:
+        if (role, kind) not in self._classes and self._deferred:
             self._load_deferred_packages()
             return self.find(role, kind)
-        if plugin_class is None:
-            raise UnknownKindError(self._describe_unknown_kind(role, kind))
-        return plugin_class
+        if (role, kind) not in self._classes:
+            raise InputError(self._describe_unknown_kind(role, kind))
+        return self._classes[role, kind]
 
     def _load_deferred_packages(self) -> None:
         """Load the packages with heavy imports, whose import was deferred until a kind is not found otherwise."""
@@ -192,37 +194,38 @@ class Registry:
     def list_classes(self, role: str | None = None) -> list[type[Plugin]]:
         """Return all classes, or those of one role, sorted by role and kind."""
         self._load_deferred_packages()
-        return [kind for place, kind in sorted(self._classes.items(), key=lambda i: i[0]) if role in (None, place[0])]
+        return [self._classes[key] for key in sorted(self._classes) if role in (None, key[0])]
 
     def get_package(self, kind: type[Plugin]) -> PluginPackage:
         """Return the package of a class; one without a name if it was registered directly."""
         return self._packages.get(kind, PluginPackage(""))
 
     def notify_observers(self, event: Event) -> list[str]:
-        """Pass an event to every observer and return the errors that they raised as text."""
-        complaints = []
+        """Pass an event to every observer and return the errors that they raised, as text."""
+        errors = []
         for implementation in self._manager.hook.factory_event.get_hookimpls():
             try:
                 with redirect_stdout(sys.stderr):
                     implementation.function(event=event)
             except Exception as error:  # an observer never stops a build
-                complaints.append(f"observer {implementation.plugin_name}: {type(error).__name__}: {error}")
-        return complaints
+                errors.append(f"observer {implementation.plugin_name}: {type(error).__name__}: {error}")
+        return errors
 
 
 def check_plugin_class(kind: Any) -> None:
-    """Raise TypeError or ValueError for a class that can not be registered: not a plugin, bad kind, other contract."""
+    """Raise TypeError or ValueError for a class that cannot be registered: not a plugin, bad kind, other contract."""
     if not (isinstance(kind, type) and issubclass(kind, Plugin)):
         raise TypeError(f"{kind!r} is not a plugin class")
     check_contract(kind)
     if kind.role not in ROLES:
         raise ValueError(f"{kind.__name__} has no role; subclass one of {', '.join(sorted(ROLES))}")
     if not KIND_PATTERN.fullmatch(kind.kind):
-        raise ValueError(f"{kind.__name__} has the kind {kind.kind!r}; use lowercase letters, digits, dots and hyphens")
+        allowed = "lower-case letters, digits, dots and hyphens"
+        raise ValueError(f"{kind.__name__} has the kind {kind.kind!r}; use {allowed}")
 
 
 def _suggest_load_remedy(error: BaseException, package: PluginPackage) -> str:
-    """Return what the user can do about a package that does not load."""
+    """Return the remedy for a package that does not load."""
     if isinstance(error, ModuleNotFoundError) and error.name:
         return f"install {error.name.partition('.')[0]}, or uninstall {package.name}"
     if isinstance(error, ImportError) or "contract" in str(error):
@@ -230,14 +233,25 @@ def _suggest_load_remedy(error: BaseException, package: PluginPackage) -> str:
     return f"report it to the author of {package.name}, or uninstall it"
 
 
-def _is_defined_in_folder(kind: type[Plugin], folder: str) -> bool:
-    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
-    return bool(file) and Path(str(file)).resolve().is_relative_to(Path(folder).resolve())
+def _should_defer_import(module: str) -> bool:
+    """Return whether any file of a module's package imports a heavy library at module level, without importing it.
+
+    Packages that may observe events are needed from the start and never deferred.
+    """
+    texts = [path.read_text("utf-8", "replace") for path in _list_package_files(module.partition(".")[0])]
+    return any(HEAVY_IMPORT_PATTERN.search(text) for text in texts) and not any(EVENT_HOOK in text for text in texts)
 
 
-
-def _format_class_path(kind: type[Plugin]) -> str:
-    return f"{kind.__module__}.{kind.__qualname__}"
+def _list_package_files(package: str) -> list[Path]:
+    """Return the Python files of a package or module; empty if it cannot be found or is not Python source."""
+    try:
+        spec = find_spec(package)
+    except (ImportError, ValueError):
+        return []
+    if spec is None or not spec.origin or not spec.origin.endswith(".py"):
+        return []
+    origin = Path(spec.origin)
+    return sorted(origin.parent.rglob("*.py"))[:MAX_PACKAGE_FILES] if spec.submodule_search_locations else [origin]
 
 
 @cache

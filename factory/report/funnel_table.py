@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from factory.report import svg
-from factory.report.html import Child, Markup, join_markup, render_element, render_html_table
+from factory.report.html import Markup, join_markup, render_element, render_html_table
 from factory.runs.profile import FunnelStep
+from factory.views.formatting import format_count
 
 MAX_STEP_REASONS = 6
 """Maximum number of reasons shown per step."""
@@ -14,15 +15,14 @@ MAX_STEP_REASONS = 6
 
 def render_funnel_table(steps: Sequence[FunnelStep]) -> Markup:
     """Render a table of the steps; empty without steps."""
-    most = max([step.rows for step in steps] or [1]) or 1
-    rows: list[list[Child]] = [
+    largest = max([step.rows for step in steps] or [1]) or 1
+    rows = [
         [render_element("span", step.stage, class_="soft"), render_element("span", step.step, class_="step"),
          _render_step_change(step), f"{step.rows:,}",
-         svg.draw_bar(step.rows / most, f"{step.rows:,} rows", width=160), _render_step_reasons(step)]
+         svg.draw_bar(step.rows / largest, format_count(step.rows, "row"), width=160), _render_step_reasons(step)]
         for step in steps
     ]
-    heads: list[Child] = ["stage", "step", "change", "rows", "", "reasons"]
-    return render_html_table(heads, rows, numbers=(2, 3)) if rows else Markup("")
+    return render_html_table(["stage", "step", "change", "rows", "", "reasons"], rows, numbers=(2, 3))
 
 
 def _render_step_change(step: FunnelStep) -> Markup:
@@ -36,6 +36,6 @@ def _render_step_change(step: FunnelStep) -> Markup:
 
 def _render_step_reasons(step: FunnelStep) -> Markup:
     reasons = [f"{why} {count:,}" for why, count in list(step.reasons.items())[:MAX_STEP_REASONS]]
-    more = len(step.reasons) - MAX_STEP_REASONS
-    rest = render_element("span", f"; {more} more reasons", class_="soft") if more > 0 else None
-    return join_markup("; ".join(reasons), rest)
+    hidden = len(step.reasons) - MAX_STEP_REASONS
+    note = render_element("span", f"; {format_count(hidden, 'more reason')}", class_="soft") if hidden > 0 else None
+    return join_markup("; ".join(reasons), note)

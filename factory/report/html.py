@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Mapping, Sequence
 
 from factory.views.formatting import ESCAPE_SEQUENCES, is_control_character
 
@@ -42,28 +43,27 @@ def render_element(name: str, /, *children: Child, **attributes: object) -> Mark
     that are None or False are omitted.
     """
     rendered = "".join(
-        f' {_format_attribute_name(key)}="{escape_markup(value)}"'
-        for key, value in attributes.items()
-        if value is not None and value is not False
+        f' {key.rstrip("_").replace("_", "-")}="{escape_markup(value)}"'
+        for key, value in attributes.items() if value is not None and value is not False
     )
     if name in VOID_ELEMENTS:
         return Markup(f"<{name}{rendered}/>")
     return Markup(f"<{name}{rendered}>{join_markup(*children)}</{name}>")
 
 
-def _format_attribute_name(key: str) -> str:
-    return key.rstrip("_").replace("_", "-") if key != "viewBox" else key
+def render_html_table(
+    heads: Sequence[Child], rows: Sequence[Sequence[Child]], numbers: Sequence[int] = ()
+) -> Markup:
+    """Render a table, empty without rows; columns whose index is in `numbers` are right-aligned."""
 
+    def render_row(name: str, values: Sequence[Child]) -> Markup:
+        cells = (render_element(name, v, class_="n" if i in numbers else None) for i, v in enumerate(values))
+        return render_element("tr", *cells)
 
-def render_html_table(heads: list[Child], rows: list[list[Child]], numbers: tuple[int, ...] = ()) -> Markup:
-    """Render a table; columns whose index is in `numbers` are right-aligned."""
-
-    def cell(name: str, value: Child, column: int) -> Markup:
-        return render_element(name, value, class_="n" if column in numbers else None)
-
-    top = render_element("tr", *(cell("th", head, i) for i, head in enumerate(heads)))
-    body = [render_element("tr", *(cell("td", value, i) for i, value in enumerate(row))) for row in rows]
-    table = render_element("table", render_element("thead", top), render_element("tbody", *body))
+    if not rows:
+        return Markup("")
+    body = render_element("tbody", *(render_row("td", row) for row in rows))
+    table = render_element("table", render_element("thead", render_row("th", heads)), body)
     return render_element("div", table, class_="wide")
 
 
@@ -73,10 +73,16 @@ def render_section(title: str, anchor: str, *children: Child) -> Markup:
     return render_element("section", render_element("h2", title), inner, id=anchor) if inner else Markup("")
 
 
-def render_fact_list(pairs: list[tuple[str, Child]]) -> Markup:
-    """Render names and values as a description list; pairs with an empty value are omitted."""
+def render_subsection(title: str, *children: Child) -> Markup:
+    """Render content under a heading; empty if it has none."""
+    inner = join_markup(*children)
+    return join_markup(render_element("h3", title), inner) if inner else Markup("")
+
+
+def render_fact_list(facts: Mapping[str, Child]) -> Markup:
+    """Render names and values as a description list; facts with an empty value are omitted."""
     items = [
         render_element("div", render_element("dt", name), render_element("dd", value))
-        for name, value in pairs if value not in (None, "")
+        for name, value in facts.items() if value not in (None, "")
     ]
     return render_element("dl", *items) if items else Markup("")

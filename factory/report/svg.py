@@ -13,26 +13,17 @@ PAD = 6
 
 
 def draw_interval(
-    low: float,
-    mean: float,
-    high: float,
-    scale: tuple[float, float],
-    *,
-    strong: bool = False,
+    low: float, mean: float, high: float, scale: tuple[float, float], *, strong: bool = False,
     marks: Sequence[float] = (),
 ) -> Markup:
     """Draw a mean with its interval on a scale; each value in `marks` (zero, a margin) gets a vertical line."""
     middle = HEIGHT / 2
-    a, b, c = (_project_to_x(v, scale) for v in (low, mean, high))
-    lines = [
-        render_element("line", x1=x, x2=x, y1=1, y2=HEIGHT - 1, class_="mark")
-        for x in (_project_to_x(mark, scale) for mark in marks)
-    ]
+    left, centre, right, *mark_positions = (_project_to_x(value, scale) for value in (low, mean, high, *marks))
+    lines: list[tuple[float, float, float, float, str]] = [(x, x, 1, HEIGHT - 1, "mark") for x in mark_positions]
+    lines += [(left, right, middle, middle, "span"), *((x, x, middle - 4, middle + 4, "span") for x in (left, right))]
     content = join_markup(
-        *lines, render_element("line", x1=a, x2=c, y1=middle, y2=middle, class_="span"),
-        render_element("line", x1=a, x2=a, y1=middle - 4, y2=middle + 4, class_="span"),
-        render_element("line", x1=c, x2=c, y1=middle - 4, y2=middle + 4, class_="span"),
-        render_element("circle", cx=b, cy=middle, r=4.5, class_="mean"),
+        *(render_element("line", x1=x1, x2=x2, y1=y1, y2=y2, class_=kind) for x1, x2, y1, y2, kind in lines),
+        render_element("circle", cx=centre, cy=middle, r=4.5, class_="mean"),
     )
     title = f"{format_number(mean)}, interval {format_number(low)} to {format_number(high)}"
     return _wrap_svg(content, WIDTH, HEIGHT, title, "interval strong" if strong else "interval")
@@ -71,29 +62,26 @@ def draw_curve(points: Sequence[tuple[float, float]], label: str) -> Markup:
     if len(finite) < 2:
         return Markup("")
     right, high = max(x for x, _ in finite), max(y for _, y in finite)
+    # The y axis starts at zero, so that a small change does not look large.
     first, low = min(x for x, _ in finite), min(0.0, *(y for _, y in finite))
 
     def project(x: float, y: float) -> tuple[float, float]:
         across = (x - first) / (right - first or 1) * (width - left - 12)
         return round(left + across, 1), round(top + (high - y) / (high - low or 1) * (height - top - bottom), 1)
 
-    grid = [_draw_grid_level(t, project(first, t)[1], left, width) for t in compute_ticks(low, high)]
+    grid = []
+    for tick in compute_ticks(low, high):
+        y = project(first, tick)[1]
+        grid.append(render_element("line", x1=left, x2=width - 12, y1=y, y2=y, class_="grid"))
+        grid.append(render_element("text", f"{tick:g}", x=left - 8, y=y + 4, class_="tick end"))
     steps = [
-        render_element("text", f"{t:g}", x=project(t, low)[0], y=height - 10, class_="tick mid")
-        for t in compute_ticks(first, right, 6)
+        render_element("text", f"{tick:g}", x=project(tick, low)[0], y=height - 10, class_="tick mid")
+        for tick in compute_ticks(first, right, 6)
     ]
-    lines = [
-        _draw_polyline([project(*point) for point in finite], "raw"),
-        _draw_polyline([project(*point) for point in _smooth_points(finite)], "smooth"),
-    ]
+    curves = [(finite, "raw"), (_smooth_points(finite), "smooth")]
+    lines = [_draw_polyline([project(*point) for point in curve], kind) for curve, kind in curves]
     start, end = (f"{format_number(y)} at step {x:g}" for x, y in (finite[0], finite[-1]))
-    title = f"{label}: {start}, {end}"
-    return _wrap_svg(join_markup(*grid, *steps, *lines), width, height, title, "curve")
-
-
-def _draw_grid_level(value: float, y: float, left: float, width: float) -> Markup:
-    line = render_element("line", x1=left, x2=width - 12, y1=y, y2=y, class_="grid")
-    return join_markup(line, render_element("text", f"{value:g}", x=left - 8, y=y + 4, class_="tick end"))
+    return _wrap_svg(join_markup(*grid, *steps, *lines), width, height, f"{label}: {start}, {end}", "curve")
 
 
 def _draw_polyline(points: Sequence[tuple[float, float]], kind: str) -> Markup:
@@ -102,9 +90,9 @@ def _draw_polyline(points: Sequence[tuple[float, float]], kind: str) -> Markup:
 
 def _smooth_points(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     """Return the moving average over about a twentieth of the points."""
-    reach = max(1, len(points) // 40)
-    windows = [points[max(0, i - reach) : i + reach + 1] for i in range(len(points))]
-    return [(point[0], sum(y for _, y in w) / len(w)) for point, w in zip(points, windows, strict=True)]
+    radius = max(1, len(points) // 40)
+    windows = [points[max(0, i - radius) : i + radius + 1] for i in range(len(points))]
+    return [(x, sum(y for _, y in window) / len(window)) for (x, _), window in zip(points, windows, strict=True)]
 
 
 def draw_bar(share: float, title: str, width: float = 220) -> Markup:
@@ -120,21 +108,19 @@ def draw_bar(share: float, title: str, width: float = 220) -> Markup:
 def draw_histogram(bars: Sequence[tuple[str, int]], title: str) -> Markup:
     """Draw a histogram of (name, count), with the first and last name below."""
     width, height, bottom, top = 340.0, 130.0, 20.0, 14.0
-    most = max([count for _, count in bars] or [1]) or 1
+    largest = max([count for _, count in bars] or [1]) or 1
     step = width / max(len(bars), 1)
     elements = []
     for index, (name, count) in enumerate(bars):
-        tall = round((height - bottom - top) * count / most, 1)
-        left, upper = round(index * step + 1, 1), round(height - bottom - tall, 1)
-        tooltip = render_element("title", f"{name}: {count:,}")
-        elements.append(render_element("g", tooltip, render_element(
-            "rect", x=left, y=upper, width=round(max(1.0, step - 2), 1), height=tall, rx=1.5, class_="fill"
-        )))
+        bar_height, bar_width = round((height - bottom - top) * count / largest, 1), round(max(1.0, step - 2), 1)
+        x, y = round(index * step + 1, 1), round(height - bottom - bar_height, 1)
+        bar = render_element("rect", x=x, y=y, width=bar_width, height=bar_height, rx=1.5, class_="fill")
+        elements.append(render_element("g", render_element("title", f"{name}: {count:,}"), bar))
     line = render_element("line", x1=0, x2=width, y1=height - bottom, y2=height - bottom, class_="grid")
     first = render_element("text", bars[0][0], x=1, y=height - 6, class_="tick") if bars else None
-    final = render_element("text", bars[-1][0], x=width - 1, y=height - 6, class_="tick end") if len(bars) > 1 else None
-    peak = render_element("text", f"{most:,}", x=1, y=10, class_="tick")
-    return _wrap_svg(join_markup(line, *elements, first, final, peak), width, height, title, "columns")
+    last = render_element("text", bars[-1][0], x=width - 1, y=height - 6, class_="tick end") if len(bars) > 1 else None
+    peak = render_element("text", f"{largest:,}", x=1, y=10, class_="tick")
+    return _wrap_svg(join_markup(line, *elements, first, last, peak), width, height, title, "columns")
 
 
 def draw_reliability_diagram(points: Sequence[tuple[float, float]], size: int = 220) -> Markup:
@@ -145,10 +131,9 @@ def draw_reliability_diagram(points: Sequence[tuple[float, float]], size: int = 
         return round(PAD + confidence * inner, 1), round(size - PAD - accuracy * inner, 1)
 
     (left, bottom), (right, top) = project(0, 0), project(1, 1)
-    spots = [project(*point) for point in points]
+    dots = [project(*point) for point in points]
     content = join_markup(
-        render_element("line", x1=left, y1=bottom, x2=right, y2=top, class_="mark"),
-        _draw_polyline(spots, "smooth"),
-        *(render_element("circle", cx=x, cy=y, r=3.5, class_="mean") for x, y in spots),
+        render_element("line", x1=left, y1=bottom, x2=right, y2=top, class_="mark"), _draw_polyline(dots, "smooth"),
+        *(render_element("circle", cx=x, cy=y, r=3.5, class_="mean") for x, y in dots),
     )
     return _wrap_svg(content, size, size, "accuracy by confidence; the diagonal is perfect calibration", "dots")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from factory.report import svg
-from factory.report.html import Child, Markup, join_markup, render_element, render_html_table, render_section
+from factory.report.html import Child, Markup, render_element, render_html_table, render_section, render_subsection
 from factory.runs.run_outputs import RunOutputs
 from factory.views import formatting
 
@@ -32,9 +32,7 @@ def render_totals_section(evidence: RunOutputs) -> Markup:
 
 def _render_totals_table(totals: Mapping[str, Mapping[str, float]]) -> Markup:
     names = list(dict.fromkeys(metric for values in totals.values() for metric in values))
-    if not names:
-        return Markup("")
-    rows: list[list[Child]] = [
+    rows = [
         [contender, *(formatting.format_number(values[metric]) if metric in values else "–" for metric in names)]
         for contender, values in totals.items()
     ]
@@ -45,18 +43,17 @@ def _render_eval_table(name: str, lines: Sequence[Mapping[str, Any]]) -> Markup:
     """Render one table of the tuned contender, with a reliability diagram if it has the columns for one."""
     if not lines:
         return Markup("")
-    heads: list[Child] = list(lines[0])
-    rows: list[list[Child]] = [
-        [_format_table_cell(line.get(str(head))) for head in heads] for line in lines[:MAX_TABLE_ROWS]
-    ]
-    numbers = tuple(i for i, head in enumerate(heads) if isinstance(lines[0].get(str(head)), int | float))
-    diagram = Markup("")
+    heads, diagram = list(lines[0]), Markup("")
+    rows = [[_format_table_cell(line.get(head)) for head in heads] for line in lines[:MAX_TABLE_ROWS]]
+    numbers = [i for i, value in enumerate(lines[0].values()) if isinstance(value, int | float)]
     if all(column in lines[0] for column in RELIABILITY_COLUMNS):
         diagram = svg.draw_reliability_diagram([(float(bin["confidence"]), float(bin["accuracy"])) for bin in lines])
     hidden = len(lines) - MAX_TABLE_ROWS
-    more = render_element("p", f"and {hidden} more rows", class_="soft") if hidden > 0 else None
-    title = render_element("h3", f"{name.replace('_', ' ')} of tuned")
-    return join_markup(title, diagram, render_html_table(heads, rows, numbers=numbers), more)
+    note = f"and {formatting.format_count(hidden, 'more row')}"
+    return render_subsection(
+        f"{name.replace('_', ' ')} of tuned", diagram, render_html_table(heads, rows, numbers=numbers),
+        render_element("p", note, class_="soft") if hidden > 0 else None,
+    )
 
 
 def _format_table_cell(value: Any) -> Child:
@@ -67,20 +64,19 @@ def _format_table_cell(value: Any) -> Child:
 
 def _render_contender_records(records: Mapping[str, Mapping[str, Any]]) -> Markup:
     """Render the settings that contenders chose on validation rows, and the cost of answering."""
-    rows: list[list[Child]] = [
+    rows = [
         [contender, name.replace("_", " "), _render_nested_value(value)]
         for contender, facts in records.items() for name, value in facts.items()
     ]
-    if not rows:
-        return Markup("")
     table = render_html_table(["contender", "setting or cost", "value"], rows)
-    return join_markup(render_element("h3", "Settings and costs of contenders"), table)
+    return render_subsection("Settings and costs of contenders", table)
 
 
 def _render_nested_value(value: Any) -> Child:
+    """Render a list of objects as a table, anything else as text."""
     if isinstance(value, list) and value and all(isinstance(item, Mapping) for item in value):
-        heads: list[Child] = list(dict.fromkeys(str(name) for item in value for name in item))
-        return render_html_table(heads, [[_format_table_cell(item.get(str(head))) for head in heads] for item in value])
+        heads = list(dict.fromkeys(name for item in value for name in item))
+        return render_html_table(heads, [[_format_table_cell(item.get(head)) for head in heads] for item in value])
     return _format_table_cell(value)
 
 
@@ -91,7 +87,7 @@ def render_capability_section(evidence: RunOutputs) -> Markup:
     if not suites:
         return Markup("")
     scale = formatting.compute_scale([(suite["low"], suite["high"]) for suite in suites], 0.0)
-    rows: list[list[Child]] = [
+    rows = [
         [suite["suite"], suite["n"], formatting.format_number(suite["base"]), formatting.format_number(suite["tuned"]),
          formatting.format_signed(suite["difference"]),
          svg.draw_interval(suite["low"], suite["difference"], suite["high"], scale, marks=[0.0])]

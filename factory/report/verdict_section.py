@@ -15,13 +15,14 @@ from factory.report.html import (
     render_fact_list,
     render_html_table,
     render_section,
+    render_subsection,
 )
 from factory.runs.run_outputs import RunOutputs
 from factory.views import formatting
 
 STATE_MESSAGES = {
     "running": "This build is still running.",
-    "dead": "This build ended without a final event: its process is gone. Run the same command again to resume.",
+    "dead": "This build ended without a final event: its process died. Run the same command again to resume.",
     "interrupted": "This build was interrupted. Run the same command again to resume.",
     "failed": "This build failed.",
 }
@@ -30,11 +31,10 @@ STATE_MESSAGES = {
 def render_verdict_header(evidence: RunOutputs) -> Markup:
     """Render the verdict badge, the verdict in a sentence, the next step, and the facts of the run."""
     run, gate = evidence.run, evidence.read_stage_json("gate")
-    verdict = str(gate.get("verdict", "")) or run.state.upper()
+    verdict, next_step = str(gate.get("verdict", "")) or run.state.upper(), formatting.describe_next_step(gate)
     failed = next((f"{s.name}: {s.error}" for s in run.stages.values() if s.error), "")
     unfinished = join_markup(STATE_MESSAGES.get(run.state, "No verdict."), " ", failed)
     lead = formatting.describe_verdict(gate, run.task) if gate else unfinished
-    next_step = formatting.describe_next_step(gate)
     day = time.strftime("%d %B %Y, %H:%M UTC", time.gmtime(run.started))
     profile = f"profile {run.profile}" if run.profile else ""
     meta = [run.task, profile, day, formatting.format_seconds(run.seconds), f"factory {run.factory}"]
@@ -60,16 +60,13 @@ def render_contenders_section(evidence: RunOutputs) -> Markup:
     baselines = {c["baseline"] for c in gate.get("comparisons", [])}
     rows = [_build_contender_row(name, scores[name][metric], scale, name not in baselines) for name in ranked]
     share = formatting.format_percent(score.get("confidence", 0.95))
-    return render_section(
-        "Contenders (baselines and candidates)", "contenders", _render_metric_meaning(score, metric),
-        render_html_table(["contender", metric, "", f"{share} interval", "rows"], rows, numbers=(1, 4)),
-        _render_all_metrics(scores, names, ranked),
-    )
-
-
-def _render_metric_meaning(score: Mapping[str, Any], metric: str) -> Markup:
     what = next((m.get("what", "") for m in score.get("metrics", []) if m["name"] == metric), "")
-    return render_element("p", render_element("b", metric), f": {what}" if what else "", class_="soft")
+    return render_section(
+        "Contenders (baselines and candidates)", "contenders",
+        render_element("p", render_element("b", metric), f": {what}" if what else "", class_="soft"),
+        render_html_table(["contender", metric, "", f"{share} interval", "rows"], rows, numbers=(1, 4)),
+        _render_all_metrics(scores, names, ranked) if len(names) > 1 else None,
+    )
 
 
 def _build_contender_row(
@@ -83,18 +80,16 @@ def _build_contender_row(
 
 
 def _render_all_metrics(scores: Mapping[str, Any], names: list[str], ranked: list[str]) -> Markup:
-    if len(names) < 2:
-        return Markup("")
-    rows: list[list[Child]] = [[c, *(_render_mean(scores[c].get(name)) for name in names)] for c in ranked]
-    table = render_html_table(["contender", *names], rows, numbers=tuple(range(1, len(names) + 1)))
-    return join_markup(render_element("h3", "All metrics"), table)
+    def render_mean(value: Mapping[str, float] | None) -> Child:
+        if value is None:
+            return "–"
+        half_width = formatting.format_number((value["high"] - value["low"]) / 2)
+        spread = render_element("span", f" ±{half_width}", class_="soft")
+        return join_markup(formatting.format_number(value["mean"]), spread)
 
-
-def _render_mean(value: Mapping[str, float] | None) -> Child:
-    if value is None:
-        return "–"
-    half = formatting.format_number((value["high"] - value["low"]) / 2)
-    return join_markup(formatting.format_number(value["mean"]), render_element("span", f" ±{half}", class_="soft"))
+    rows = [[c, *(render_mean(scores[c].get(name)) for name in names)] for c in ranked]
+    table = render_html_table(["contender", *names], rows, numbers=range(1, len(names) + 1))
+    return render_subsection("All metrics", table)
 
 
 def render_gate_section(evidence: RunOutputs) -> Markup:
@@ -108,7 +103,7 @@ def render_gate_section(evidence: RunOutputs) -> Markup:
     rows = [_build_comparison_row(c, scale, margin, c["baseline"] == gate.get("best_baseline")) for c in comparisons]
     reasons = [render_element("li", reason) for reason in gate.get("reasons", [])]
     share = formatting.format_percent(gate.get("confidence", 0.95))
-    heads: list[Child] = ["tuned against", "difference", f"{share} interval (0 marked)", "", "p", "won", "lost", "tied"]
+    heads = ["tuned against", "difference", f"{share} interval (0 marked)", "", "p", "won", "lost", "tied"]
     return render_section(
         "How the gate decided", "gate", _render_gate_rule(gate),
         render_html_table(heads, rows, numbers=(1, 4, 5, 6, 7)),
@@ -117,45 +112,35 @@ def render_gate_section(evidence: RunOutputs) -> Markup:
 
 
 def _build_comparison_row(c: Mapping[str, Any], scale: tuple[float, float], margin: float, best: bool) -> list[Child]:
-    chart = svg.draw_interval(
-        c["low"], c["difference"], c["high"], scale, strong=c["low"] > margin, marks=sorted({0.0, margin})
-    )
+    marks = sorted({0.0, margin})
+    chart = svg.draw_interval(c["low"], c["difference"], c["high"], scale, strong=c["low"] > margin, marks=marks)
     tag = render_element("span", " best baseline", class_="soft") if best else None
     colour = "good" if c["low"] > margin else "bad" if c["high"] < margin else "warn"
-    interval = f"{formatting.format_signed(c['low'])} to {formatting.format_signed(c['high'])}"
+    bounds = f"{formatting.format_signed(c['low'])} to {formatting.format_signed(c['high'])}"
+    interval = render_element("span", bounds, class_="keep soft")
     p = c.get("p")
     p_text = "–" if p is None else "<0.001" if p < 0.001 else formatting.format_number(p)
+    difference = render_element("b", formatting.format_signed(c["difference"]), class_=colour)
     return [
-        join_markup(c["baseline"], tag),
-        render_element("b", formatting.format_signed(c["difference"]), class_=colour), chart,
-        render_element("span", interval, class_="keep soft"), p_text,
-        *(c.get(k, "–") for k in ("won", "lost", "tied")),
+        join_markup(c["baseline"], tag), difference, chart, interval, p_text,
+        *(c.get(result, "–") for result in ("won", "lost", "tied")),
     ]
 
 
 def _render_gate_rule(gate: Mapping[str, Any]) -> Markup:
     share, margin = formatting.format_percent(gate.get("confidence", 0.95)), float(gate.get("margin", 0.0))
     bound = f"a margin of {formatting.format_number(margin)}" if margin else "zero"
-    return render_element(
-        "p",
-        f"Every contender answered the same held-out test rows (frozen). To ship, the lower bound of the {share} "
-        f"interval of the paired difference to every other contender must lie above {bound}.",
-        class_="soft",
+    rule = (
+        "Every contender answered the same held-out test rows (frozen). To ship, the lower bound of the "
+        f"{share} interval of the paired difference to every other contender must lie above {bound}."
     )
+    return render_element("p", rule, class_="soft")
 
 
 def _render_gate_limits(gate: Mapping[str, Any]) -> Markup:
     effect, needed, ceiling = gate.get("minimum_detectable_effect"), gate.get("n_to_settle"), gate.get("ceiling")
-    return render_fact_list(
-        [
-            ("minimum detectable effect", formatting.format_signed(effect) if effect is not None else ""),
-            ("test rows needed to decide", f"about {int(needed)}" if needed else ""),
-            ("upper bound on these rows", _format_ceiling_values(ceiling)),
-        ]
-    )
-
-
-def _format_ceiling_values(ceiling: Any) -> str:
-    if isinstance(ceiling, Mapping):
-        return ", ".join(f"{name} {formatting.format_number(value)}" for name, value in ceiling.items())
-    return formatting.format_number(ceiling) if isinstance(ceiling, int | float) else ""
+    return render_fact_list({
+        "minimum detectable effect": formatting.format_signed(effect) if effect is not None else "",
+        "test rows needed to decide": f"about {int(needed):,}" if needed else "",
+        "upper bound on these rows": formatting.format_number(ceiling) if isinstance(ceiling, int | float) else "",
+    })

@@ -12,11 +12,11 @@ from factory.report import svg
 from factory.report.html import (
     Child,
     Markup,
-    join_markup,
     render_element,
     render_fact_list,
     render_html_table,
     render_section,
+    render_subsection,
 )
 from factory.runs.run_outputs import RunOutputs
 from factory.runs.run_view import CACHED, StageView
@@ -35,27 +35,18 @@ def render_training_section(evidence: RunOutputs) -> Markup:
     share = ""
     if trainable and parameters:
         share = f" of {parameters:,} ({formatting.format_percent(trainable / parameters)})"
-    facts = (train.get("facts") or {}).items()
-    extra = [(name.replace("_", " "), _format_training_fact(value)) for name, value in facts]
+    facts = {
+        "steps": train.get("steps"), "layers with an adapter": train.get("modules"),
+        "trained parameters": f"{trainable:,}{share}" if trainable else "",
+    }
+    for name, value in (train.get("facts") or {}).items():
+        text = f"{value:.4g}" if isinstance(value, float) else formatting.format_text_or_json(value)
+        facts[name.replace("_", " ")] = formatting.clean_line(text, 120)
     chart = [
         svg.draw_curve(points, "training loss"),
         render_element("p", "Training loss by step, with its moving average.", class_="meta"),
     ]
-    return render_section(
-        "Training", "training", *(chart if len(points) > 1 else []),
-        render_fact_list(
-            [
-                ("steps", train.get("steps")), ("layers with an adapter", train.get("modules")),
-                ("trained parameters", f"{trainable:,}{share}" if trainable else ""), *extra,
-            ]
-        ),
-    )
-
-
-def _format_training_fact(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return formatting.clean_line(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), 120)
+    return render_section("Training", "training", *(chart if len(points) > 1 else []), render_fact_list(facts))
 
 
 def render_rows_section(evidence: RunOutputs) -> Markup:
@@ -69,10 +60,11 @@ def render_rows_section(evidence: RunOutputs) -> Markup:
     except (FactoryError, LookupError):
         return Markup("")
     viewer = compare.FrozenRowViewer(evidence)
-    counts = ", ".join(f"{word} {comparison.count_rows(word)}" for word in (compare.WON, compare.LOST, compare.TIED))
+    results = (compare.WON, compare.LOST, compare.TIED)
+    counts = ", ".join(f"{result} {comparison.count_rows(result)}" for result in results)
+    rows = formatting.format_count(len(comparison.rows), "row")
     return render_section(
-        "Row by row", "rows",
-        render_element("p", f"Tuned against {baseline} on {len(comparison.rows)} rows: {counts}.", class_="soft"),
+        "Row by row", "rows", render_element("p", f"Tuned against {baseline} on {rows}: {counts}.", class_="soft"),
         _render_result_rows("Largest wins", compare.WON, comparison, viewer),
         _render_result_rows("Largest losses", compare.LOST, comparison, viewer),
     )
@@ -82,9 +74,7 @@ def _render_result_rows(
     title: str, result: str, comparison: compare.ContenderComparison, viewer: compare.FrozenRowViewer
 ) -> Markup:
     rows = comparison.select_strongest(result, MAX_EXAMPLE_ROWS)
-    if not rows:
-        return Markup("")
-    return join_markup(render_element("h3", title), *(_render_compared_row(row, comparison, viewer) for row in rows))
+    return render_subsection(title, *(_render_compared_row(row, comparison, viewer) for row in rows))
 
 
 def _render_compared_row(
@@ -110,9 +100,10 @@ def render_timing_section(evidence: RunOutputs) -> Markup:
     stages = list(evidence.run.stages.values())
     if not stages:
         return Markup("")
-    costs = {s.name: _find_stage_cost(evidence, s) for s in stages}
-    most = max([float(t["seconds"]) for t in costs.values() if t] + [0.001])
-    cells = [_build_timing_cells(stage, costs[stage.name], most) for stage in stages]
+    costs = {stage.name: _find_stage_cost(evidence, stage) for stage in stages}
+    # The scale of the bars; the constant avoids a division by zero.
+    longest = max([float(cost["seconds"]) for cost in costs.values() if cost] + [0.001])
+    cells = [_build_timing_cells(stage, costs[stage.name], longest) for stage in stages]
     notes = [
         render_element("li", f"{stage or 'build'}: {text}", class_="warn" if level == "warning" else None)
         for stage, level, text in evidence.run.notes
@@ -120,7 +111,7 @@ def render_timing_section(evidence: RunOutputs) -> Markup:
     return render_section(
         "Stages", "work",
         render_html_table(["stage", "state", "", "time", "CPU", "peak memory", "reason"], cells, numbers=(3, 4, 5)),
-        join_markup(render_element("h3", "Notes"), render_element("ul", *notes)) if notes else None,
+        render_subsection("Notes", render_element("ul", *notes)) if notes else None,
     )
 
 
@@ -134,31 +125,24 @@ def _find_stage_cost(evidence: RunOutputs, stage: StageView) -> Mapping[str, Any
     return {"seconds": stage.seconds, "cpu_seconds": stage.cpu_seconds, "peak_mib": stage.peak_mib}
 
 
-def _build_timing_cells(stage: StageView, cost: Mapping[str, Any], most: float) -> list[Child]:
+def _build_timing_cells(stage: StageView, cost: Mapping[str, Any], longest: float) -> list[Child]:
     name = render_element("code", stage.name, title=stage.key, class_="keep")
-    origin = f"from run {cost['made_by']}" if "made_by" in cost else ""
-    why = stage.error or stage.why or origin
+    reason = stage.error or stage.why or (f"from run {cost['made_by']}" if "made_by" in cost else "")
     if not cost:
-        return [name, stage.state, "", "", "", "", why]
-    bar = svg.draw_bar(cost["seconds"] / most, formatting.format_seconds(cost["seconds"]), width=120)
+        return [name, stage.state, "", "", "", "", reason]
+    seconds, cpu = (formatting.format_seconds(cost.get(unit, 0.0)) for unit in ("seconds", "cpu_seconds"))
+    bar = svg.draw_bar(cost["seconds"] / longest, seconds, width=120)
     peak = formatting.format_bytes(cost["peak_mib"] * 2**20) if cost.get("peak_mib") else ""
-    cpu = formatting.format_seconds(cost.get("cpu_seconds", 0.0))
-    return [name, stage.state, bar, formatting.format_seconds(cost["seconds"]), cpu, peak, why]
+    return [name, stage.state, bar, seconds, cpu, peak, reason]
 
 
 def render_spec_section(evidence: RunOutputs) -> Markup:
     """Render every field of the resolved spec with its value and origin."""
-    cells: list[list[Child]] = [
-        [render_element("code", v.get("path", "")),
-         render_element("code", json.dumps(v.get("value"), ensure_ascii=False)), _render_value_origin(v)]
-        for v in evidence.run.resolved
-    ]
-    if not cells:
-        return Markup("")
-    return render_section("Resolved spec", "spec", render_html_table(["field", "value", "from"], cells))
-
-
-def _render_value_origin(value: Mapping[str, Any]) -> Markup:
-    line = f", line {value['line']}" if value.get("line") else ""
-    origin = value.get("origin", "")
-    return render_element("span", f"{origin}{line}", class_="soft" if origin == "default" else None)
+    rows = []
+    for field in evidence.run.resolved:
+        value = render_element("code", json.dumps(field.get("value"), ensure_ascii=False))
+        origin, line = field.get("origin", ""), f", line {field['line']}" if field.get("line") else ""
+        style = "soft" if origin == "default" else None
+        source = render_element("span", f"{origin}{line}", class_=style)
+        rows.append([render_element("code", field.get("path", "")), value, source])
+    return render_section("Resolved spec", "spec", render_html_table(["field", "value", "from"], rows))

@@ -1,6 +1,6 @@
-"""What a subject expert says of training rows: the queue, the decisions, what they do, and whether experts agree.
+"""Expert review of training rows: the queue, the decisions, their outcomes, and the agreement of reviewers.
 
-No terminal here: the command line and the TUI show what a `Desk` holds, and call it.
+Independent of the interface: the command line and the TUI show and call a `ReviewSession`.
 """
 
 from factory.data.review_decisions import ACCEPT, EDIT, REJECT, SKIP, UNDO, DecisionLog, ReviewDecision, read_decisions
@@ -16,27 +16,8 @@ from factory.review.row_content import RowContent
 from factory.review.session import ReviewItem, ReviewProgress, ReviewSession, build_review_queue, compute_sample_size
 
 __all__ = [
-    "ACCEPT",
-    "EDIT",
-    "REJECT",
-    "SKIP",
-    "UNDO",
-    "Agreement",
-    "DecisionLog",
-    "Dispute",
-    "ReviewDecision",
-    "ReviewItem",
-    "ReviewOutcome",
-    "ReviewProgress",
-    "ReviewSession",
-    "ReviewerPair",
-    "RowContent",
-    "adjudicate_decisions",
-    "apply_outcome",
-    "build_review_queue",
-    "compute_sample_size",
-    "find_review_refusals",
-    "measure_agreement",
-    "read_decisions",
-    "summarise_review",
+    "ACCEPT", "EDIT", "REJECT", "SKIP", "UNDO", "Agreement", "DecisionLog", "Dispute", "ReviewDecision", "ReviewItem",
+    "ReviewOutcome", "ReviewProgress", "ReviewSession", "ReviewerPair", "RowContent", "adjudicate_decisions",
+    "apply_outcome", "build_review_queue", "compute_sample_size", "find_review_refusals", "measure_agreement",
+    "read_decisions", "summarise_review",
 ]

@@ -1,4 +1,4 @@
-"""What decisions do to rows, and what they say about all of them."""
+"""Turn the decisions of reviewers into outcomes for rows, and summarise a review."""
 
 from __future__ import annotations
 
@@ -14,41 +14,39 @@ from factory.review.row_content import RowContent
 from factory.review.stratified_sampling import Stratifier
 
 DIGITS = 6
-
 CONFIDENCE = 0.95
 PAST_TENSES = {ACCEPT: "accepted", REJECT: "rejected", EDIT: "edited"}
 MAX_LISTED_STRATA = 40
-"""Values of one part that review.json lists, those with most reviewed rows."""
+"""Number of values per part of a stratum that review.json lists, those with most reviewed rows first."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewOutcome:
-    """What becomes of a row: `accept`, `reject` or `edit` (then `target` replaces its answer), and why it goes."""
+    """The outcome for a row: `accept`, `reject` with the reason, or `edit` (`target` replaces its answer)."""
 
     verdict: str
     target: Mapping[str, Any] = field(default_factory=dict)
     why: str = ""
 
 
-def adjudicate_decisions(words: Mapping[str, ReviewDecision]) -> ReviewOutcome:
-    """One outcome of all reviewers' words on a row. The strictest word wins: reject, then edit, then accept.
+def adjudicate_decisions(decisions: Mapping[str, ReviewDecision]) -> ReviewOutcome:
+    """Combine all reviewers' decisions on a row; the strictest wins: reject, then edit, then accept.
 
-    A row that one expert refuses is not learned from; nor is one that two experts would write differently, until one
-    of them changes their word.
+    A row that one reviewer rejects is dropped, as is one that two reviewers edit differently.
     """
-    said = {word.verdict for word in words.values()}
-    if REJECT in said:
-        note = next((word.note for word in words.values() if word.verdict == REJECT and word.note), "")
-        split = " by one reviewer, not by another" if len(said) > 1 else ""
+    verdicts = {decision.verdict for decision in decisions.values()}
+    if REJECT in verdicts:
+        note = next((d.note for d in decisions.values() if d.verdict == REJECT and d.note), "")
+        split = " by one reviewer, not by another" if len(verdicts) > 1 else ""
         return ReviewOutcome(REJECT, why=f"rejected{split}{f': {note}' if note else ''}")
-    edits = [dict(word.target) for word in words.values() if word.verdict == EDIT]
+    edits = [dict(decision.target) for decision in decisions.values() if decision.verdict == EDIT]
     if any(edit != edits[0] for edit in edits[1:]):
         return ReviewOutcome(REJECT, why="reviewers wrote different answers")
     return ReviewOutcome(EDIT, edits[0]) if edits else ReviewOutcome(ACCEPT)
 
 
 def apply_outcome(row: Row, outcome: ReviewOutcome | None) -> Row | None:
-    """The row as it goes on, its provenance saying what experts said; None when it does not."""
+    """Return the row with its edits, and the review in its provenance; None if it is rejected."""
     if outcome is None:
         return row
     if outcome.verdict == REJECT:
@@ -57,69 +55,69 @@ def apply_outcome(row: Row, outcome: ReviewOutcome | None) -> Row | None:
     return replace(row.with_columns(**outcome.target), provenance=replace(row.provenance, detail=detail))
 
 
-@dataclass(frozen=True, slots=True)
-class _ReviewedRow:
-    """One reviewed row, by the parts of its stratum."""
-
-    parts: Mapping[str, str]
-    outcome: ReviewOutcome
+ReviewedRow = tuple[Mapping[str, str], bool]
+"""The parts of a reviewed row's stratum, and whether it was accepted unchanged."""
 
 
 def summarise_review(
     rows: Sequence[Row], content: RowContent, decided: Mapping[str, Mapping[str, ReviewDecision]]
 ) -> dict[str, Any]:
-    """The content of review.json. Rows with one content count each; decisions on rows that are not here are counted."""
+    """Return the content of review.json from the decisions by row digest and reviewer.
+
+    Rows with the same content count separately; decisions on rows that no longer exist are only counted.
+    """
     strata = Stratifier(rows, content)
-    seen: list[_ReviewedRow] = []
+    reviewed: list[ReviewedRow] = []
     doubtful: Counter[bool] = Counter()
-    here: dict[str, Mapping[str, ReviewDecision]] = {}
+    counts: Counter[str] = Counter()
+    current: dict[str, Mapping[str, ReviewDecision]] = {}
     for row in rows:
         stratum, key = strata.assign_stratum(row), content.compute_content_digest(row)
         doubtful[stratum.doubtful] += 1
         if key in decided:
-            here[key] = decided[key]
-            seen.append(_ReviewedRow(stratum.list_parts(), adjudicate_decisions(decided[key])))
-    counts = Counter(PAST_TENSES[each.outcome.verdict] for each in seen)
+            current[key] = decided[key]
+            verdict = adjudicate_decisions(decided[key]).verdict
+            counts[PAST_TENSES[verdict]] += 1
+            reviewed.append((stratum.list_parts(), verdict == ACCEPT))
     return {
-        "rows": len(rows), "reviewed": len(seen), "share": _compute_review_share(len(seen), len(rows)),
-        **{word: counts[word] for word in PAST_TENSES.values()},
-        "acceptance": _estimate_acceptance(seen, doubtful),
-        "interval": _compute_acceptance_interval(counts["accepted"], len(seen)),
-        "reviewers": len({who for words in here.values() for who in words}),
-        "elsewhere": len(decided.keys() - here.keys()), "disputed": sum(map(is_disputed, here.values())),
-        **{name: value for name, value in measure_agreement(here).to_json().items() if name != "disputes"},
-        "strata": list(_summarise_strata(seen)), "confidence": CONFIDENCE,
+        "rows": len(rows), "reviewed": len(reviewed), "share": _compute_review_share(len(reviewed), len(rows)),
+        **{name: counts[name] for name in PAST_TENSES.values()},
+        "acceptance": _estimate_acceptance(reviewed, doubtful),
+        "interval": _compute_acceptance_interval(counts["accepted"], len(reviewed)),
+        "reviewers": len({reviewer for decisions in current.values() for reviewer in decisions}),
+        "elsewhere": len(decided.keys() - current.keys()), "disputed": sum(map(is_disputed, current.values())),
+        **{name: value for name, value in measure_agreement(current).to_json().items() if name != "disputes"},
+        "strata": list(_summarise_strata(reviewed)), "confidence": CONFIDENCE,
     }
 
 
-def _estimate_acceptance(seen: Sequence[_ReviewedRow], doubtful: Mapping[bool, int]) -> float | None:
-    """The share of all rows that experts would accept as they are; None before anything was reviewed.
+def _estimate_acceptance(reviewed: Sequence[ReviewedRow], doubtful: Mapping[bool, int]) -> float | None:
+    """Estimate the share of all rows that experts would accept unchanged; None if no row was reviewed.
 
-    Doubtful rows are shown more often than others: where both were, each counts by how many there are.
+    Doubtful rows are sampled more often, so doubtful and other rows are weighted by their numbers.
     """
     shares: list[tuple[int, float]] = []
-    for doubt, word in ((True, "doubtful"), (False, "none")):
-        found = [each for each in seen if each.parts["doubt"] == word]
-        if found:
-            shares.append((doubtful[doubt], sum(each.outcome.verdict == ACCEPT for each in found) / len(found)))
+    for doubt, name in ((True, "doubtful"), (False, "none")):
+        accepted = [is_accepted for parts, is_accepted in reviewed if parts["doubt"] == name]
+        if accepted:
+            shares.append((doubtful[doubt], sum(accepted) / len(accepted)))
     total = sum(count for count, _ in shares)
     return round(sum(count * share for count, share in shares) / total, DIGITS) if total else None
 
 
-def _summarise_strata(seen: Iterable[_ReviewedRow]) -> Iterator[dict[str, Any]]:
-    """For each value of each part of a stratum: how many were reviewed and accepted, with Wilson's interval."""
-    found: defaultdict[tuple[str, str], list[bool]] = defaultdict(list)
-    for each in seen:
-        for part, value in each.parts.items():
-            found[part, value].append(each.outcome.verdict == ACCEPT)
-    ranked = sorted(found.items(), key=lambda item: (item[0][0], -len(item[1]), item[0][1]))
+def _summarise_strata(reviewed: Iterable[ReviewedRow]) -> Iterator[dict[str, Any]]:
+    """Yield the reviewed and accepted rows for each value of each part of a stratum, with Wilson's interval."""
+    strata: defaultdict[tuple[str, str], list[bool]] = defaultdict(list)
+    for parts, is_accepted in reviewed:
+        for part_value in parts.items():
+            strata[part_value].append(is_accepted)
     listed: Counter[str] = Counter()
-    for (part, value), said in ranked:
+    for (part, value), accepted in sorted(strata.items(), key=lambda item: (item[0][0], -len(item[1]), item[0][1])):
         listed[part] += 1
         if listed[part] <= MAX_LISTED_STRATA:
-            yield {"part": part, "value": value, "reviewed": len(said), "accepted": sum(said),
-                   "acceptance": _compute_review_share(sum(said), len(said)),
-                   "interval": _compute_acceptance_interval(sum(said), len(said))}
+            yield {"part": part, "value": value, "reviewed": len(accepted), "accepted": sum(accepted),
+                   "acceptance": _compute_review_share(sum(accepted), len(accepted)),
+                   "interval": _compute_acceptance_interval(sum(accepted), len(accepted))}
 
 
 def _compute_review_share(part: int, whole: int) -> float:
@@ -136,16 +134,19 @@ def _compute_acceptance_interval(accepted: int, reviewed: int) -> list[float]:
 
 
 def find_review_refusals(review: Mapping[str, Any], share: float, acceptance: float) -> list[str]:
-    """Why rows so reviewed may not ship, in words; nothing when they may."""
+    """List why the review does not allow to ship; empty if it does."""
     reviewed, rows = review["reviewed"], review["rows"]
     if not reviewed and (share or acceptance):
-        return [f"no expert has looked at the training rows, and {share:.0%} of them must be reviewed"]
-    found = []
+        return ["no expert has reviewed the training rows, which data.review requires"]
+    refusals = []
     if review["share"] < share:
-        found.append(f"{reviewed} of {rows} training rows were reviewed ({review['share']:.1%}); {share:.1%} must be")
-    if review["acceptance"] is not None and review["acceptance"] < acceptance:
-        found.append(
-            f"experts would accept {review['acceptance']:.1%} of the training rows as they are; "
-            f"{acceptance:.1%} is asked"
+        refusals.append(
+            f"{reviewed} of {rows} training rows were reviewed ({review['share']:.1%}); data.review.share requires "
+            f"{share:.1%}"
         )
-    return found
+    if review["acceptance"] is not None and review["acceptance"] < acceptance:
+        refusals.append(
+            f"experts accept {review['acceptance']:.1%} of the training rows unchanged; data.review.acceptance "
+            f"requires {acceptance:.1%}"
+        )
+    return refusals

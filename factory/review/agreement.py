@@ -1,4 +1,4 @@
-"""Whether reviewers say the same: Cohen's κ (Cohen 1960) of each two of them, and the rows where they do not."""
+"""Agreement of reviewers: Cohen's κ (Cohen 1960) of each pair, and the rows on which they disagree."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KAPPA_DIGITS = 6
 
 @dataclass(frozen=True, slots=True)
 class ReviewerPair:
-    """Two reviewers on the rows that both decided. `kappa` is None where both always said one and the same word."""
+    """Two reviewers on the rows that both decided. `kappa` is None if all their decisions are the same."""
 
     a: str
     b: str
@@ -26,7 +26,7 @@ class ReviewerPair:
 
 @dataclass(frozen=True, slots=True)
 class Dispute:
-    """A row on which reviewers differ: reviewer → their word."""
+    """A row on which reviewers disagree: reviewer → decision."""
 
     row: str
     decisions: Mapping[str, ReviewDecision]
@@ -34,31 +34,31 @@ class Dispute:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """What reviewers have in common. `kappa` is the mean over pairs (Light 1971); None when it can not be told."""
+    """The agreement of all reviewers. `kappa` is the mean over pairs (Light 1971); None if no pair has one."""
 
     kappa: float | None
     pairs: tuple[ReviewerPair, ...]
     disputes: tuple[Dispute, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Without the words themselves."""
+        """Return the agreement with the number of disputes only."""
         return {"kappa": self.kappa, "pairs": [asdict(pair) for pair in self.pairs], "disputes": len(self.disputes)}
 
 
 def measure_agreement(decided: Mapping[str, Mapping[str, ReviewDecision]]) -> Agreement:
-    """Of standing decisions, row → reviewer → word. Two edits agree when they write the same."""
-    reviewers = sorted({who for words in decided.values() for who in words})
+    """Return the agreement of final decisions: row → reviewer → decision. Equal edits agree."""
+    reviewers = sorted({reviewer for decisions in decided.values() for reviewer in decisions})
     pairs = [_compare_reviewers(a, b, decided) for a, b in combinations(reviewers, 2)]
-    there = tuple(pair for pair in pairs if pair.rows)
-    known = [pair.kappa for pair in there if pair.kappa is not None]
-    disputes = tuple(Dispute(row, words) for row, words in sorted(decided.items()) if is_disputed(words))
-    return Agreement(round(mean(known), KAPPA_DIGITS) if known else None, there, disputes)
+    kappas = [pair.kappa for pair in pairs if pair.kappa is not None]
+    disputes = tuple(Dispute(row, decisions) for row, decisions in sorted(decided.items()) if is_disputed(decisions))
+    kappa = round(mean(kappas), KAPPA_DIGITS) if kappas else None
+    return Agreement(kappa, tuple(pair for pair in pairs if pair.rows), disputes)
 
 
-def is_disputed(words: Mapping[str, ReviewDecision]) -> bool:
-    """Whether the reviewers of a row say different things."""
-    said = list(words.values())
-    return any(_is_conflicting(said[0], other) for other in said[1:])
+def is_disputed(decisions: Mapping[str, ReviewDecision]) -> bool:
+    """Return whether the reviewers of a row disagree."""
+    first, *others = decisions.values()
+    return any(_is_conflicting(first, other) for other in others)
 
 
 def _is_conflicting(one: ReviewDecision, other: ReviewDecision) -> bool:
@@ -66,15 +66,14 @@ def _is_conflicting(one: ReviewDecision, other: ReviewDecision) -> bool:
 
 
 def _compare_reviewers(a: str, b: str, decided: Mapping[str, Mapping[str, ReviewDecision]]) -> ReviewerPair:
-    both = [(words[a], words[b]) for words in decided.values() if a in words and b in words]
-    agreed = sum(not _is_conflicting(one, other) for one, other in both)
-    return ReviewerPair(
-        a, b, len(both), agreed, compute_kappa([one.verdict for one, _ in both], [other.verdict for _, other in both])
-    )
+    pairs = [(decisions[a], decisions[b]) for decisions in decided.values() if a in decisions and b in decisions]
+    agreed = sum(not _is_conflicting(one, other) for one, other in pairs)
+    kappa = compute_kappa([one.verdict for one, _ in pairs], [other.verdict for _, other in pairs])
+    return ReviewerPair(a, b, len(pairs), agreed, kappa)
 
 
 def compute_kappa(ours: Sequence[str], theirs: Sequence[str]) -> float | None:
-    """Agreement beyond chance of two lists of words, 1 at most; None when all words are one, so that chance is all."""
+    """Return the agreement beyond chance, at most 1; None if all verdicts are the same, when κ is undefined."""
     if len({*ours, *theirs}) < 2:
         return None
     from sklearn.metrics import cohen_kappa_score

@@ -1,4 +1,4 @@
-"""What of a row an expert judges: its input and its answer. A decision is kept by their digest, never by a row's id."""
+"""The reviewed content of a row: its input and its answer. Decisions refer to its digest, not to the row's id."""
 
 from __future__ import annotations
 
@@ -20,37 +20,34 @@ class RowContent:
 
     @classmethod
     def from_task(cls, task: Task) -> RowContent:
-        """What sources must give and what templates read, but for columns that are computed.
+        """Select the columns that sources must have and that templates use, without computed ones.
 
-        The answer is what the template `target` reads; without one, whatever no template reads.
+        The answer is the columns of the template `target`; without one, the columns that no template uses.
         """
-        templates = task.get_templates()
-        read = {name: list_slots(text) for name, text in templates.items()}
-        given = [name for found in read.values() for name in found if name not in task.added_columns]
-        columns = tuple(dict.fromkeys([*task.columns, *given]))
-        inputs = {task.text_column, *(name for part, found in read.items() if part != "target" for name in found)}
-        answer = read.get("target") or [name for name in task.columns if name not in inputs]
+        slots = {name: list_slots(text) for name, text in task.get_templates().items()}
+        used = [name for names in slots.values() for name in names if name not in task.added_columns]
+        columns = tuple(dict.fromkeys([*task.columns, *used]))
+        inputs = {task.text_column, *(name for part, names in slots.items() if part != "target" for name in names)}
+        answer = slots.get("target") or [name for name in task.columns if name not in inputs]
         return cls(columns, tuple(name for name in columns if name in answer))
 
     def compute_content_digest(self, row: Row) -> str:
-        """The key of a decision: the same for the same input and answer, in any build."""
+        """Return the key of a decision: equal for equal input and answer, in any build."""
         return identity.compute_key({name: row.columns.get(name) for name in self.columns})
 
     def select_inputs(self, row: Row) -> dict[str, Any]:
-        """The columns of the input that the row has."""
         return {name: row[name] for name in self.columns if name not in self.target and name in row.columns}
 
     def select_answer(self, row: Row) -> dict[str, Any]:
-        """The columns of the answer that the row has."""
         return {name: row[name] for name in self.target if name in row.columns}
 
-    def find_answer_problem(self, answer: Mapping[str, Any], like: Mapping[str, Any]) -> str:
-        """Why an edited answer can not stand for the one that it is `like`, or nothing."""
+    def find_answer_problem(self, answer: Mapping[str, Any], original: Mapping[str, Any]) -> str:
+        """Return why an edited answer cannot replace the original, or an empty string."""
         for name, value in answer.items():
-            if name not in like:
-                return f"{name!r} is no column of the answer; it has {', '.join(like)}"
-            if type(value) is not type(like[name]):
-                return f"{name}: a {type(value).__name__} where a {type(like[name]).__name__} is wanted"
+            if name not in original:
+                return f"{name!r} is not a column of the answer; its columns are {', '.join(original)}"
+            if type(value) is not type(original[name]):
+                return f"{name}: expected {type(original[name]).__name__}, not {type(value).__name__}"
             if isinstance(value, str) and not value.strip():
-                return f"{name}: nothing is left of it; reject the row instead"
+                return f"{name} is empty; reject the row instead"
         return ""

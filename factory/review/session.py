@@ -1,4 +1,4 @@
-"""One reviewer's sitting: which rows wait, what each looks like, and where decisions go. Knows no terminal."""
+"""A review session of one reviewer: the queue of rows and the recorded decisions. Independent of the interface."""
 
 from __future__ import annotations
 
@@ -11,31 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from factory.api import Row, Tables, Task
-from factory.data.review_decisions import (
-    ACCEPT,
-    DECIDING_VERDICTS,
-    EDIT,
-    REJECT,
-    SKIP,
-    UNDO,
-    DecisionLog,
-    ReviewDecision,
-    append_decisions,
-    read_decisions,
-)
+from factory.data import review_decisions
+from factory.data.review_decisions import ACCEPT, DECIDING_VERDICTS, EDIT, SKIP, UNDO, DecisionLog, ReviewDecision
 from factory.errors import InputError
-from factory.review.agreement import Agreement
-from factory.review.agreement import measure_agreement as agree
+from factory.review.agreement import Agreement, measure_agreement
 from factory.review.row_content import RowContent
 from factory.review.stratified_sampling import Stratifier, draw_stratified_keys
 
 MAX_ITEM_LETTERS = 2000
-"""Letters of a row that are shown when its task can not show it."""
+"""Length limit of a row that its task cannot render."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewItem:
-    """One row of the queue. `key` is the digest of its content; nothing here says who made it."""
+    """One row of the queue. `key` is the digest of its content; where the row comes from is not shown."""
 
     key: str
     inputs: Mapping[str, Any]
@@ -44,27 +33,27 @@ class ReviewItem:
 
 
 def build_review_queue(rows: Sequence[Row], content: RowContent, count: int, seed: int) -> list[ReviewItem]:
-    """At most `count` rows to show, in their order: the same for every reviewer, so that two can be compared."""
-    strata = Stratifier(rows, content)
-    by_key = {}
+    """Return at most `count` rows to review, in order: the same for all reviewers, so that they can be compared."""
+    stratifier = Stratifier(rows, content)
+    strata = {}
     first: dict[str, int] = {}
-    for place, row in enumerate(rows):
+    for position, row in enumerate(rows):
         key = content.compute_content_digest(row)
-        if first.setdefault(key, place) == place:
-            by_key[key] = strata.assign_stratum(row)
-    chosen = draw_stratified_keys(by_key, count, seed)
-    return [ReviewItem(key, content.select_inputs(row), content.select_answer(row), row)
-            for key, row in ((key, rows[first[key]]) for key in chosen)]
+        if first.setdefault(key, position) == position:
+            strata[key] = stratifier.assign_stratum(row)
+    drawn = ((key, rows[first[key]]) for key in draw_stratified_keys(strata, count, seed))
+    return [ReviewItem(key, content.select_inputs(row), content.select_answer(row), row) for key, row in drawn]
 
 
 def compute_sample_size(rows: int, share: float) -> int:
-    """How many rows a share of them is, rounded up."""
+    """Return the number of rows of a share, rounded up."""
+    # Rounding first keeps a floating-point error from adding a row.
     return min(rows, math.ceil(round(rows * share, 9)))
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewProgress:
-    """How far a reviewer is: rows decided, accepted, rejected, edited and put off, of all that are asked."""
+    """A reviewer's progress: rows decided, rows in the queue, and counts by verdict, skips included."""
 
     decided: int
     total: int
@@ -73,7 +62,7 @@ class ReviewProgress:
 
 @dataclass
 class ReviewSession:
-    """The rows that one reviewer is asked about, and the file that their decisions go to."""
+    """The queue of one reviewer and the file of decisions. `choices` are the valid answers; empty for any."""
 
     file: Path
     reviewer: str
@@ -85,43 +74,41 @@ class ReviewSession:
     decision_log: DecisionLog = field(default_factory=DecisionLog)
 
     def __post_init__(self) -> None:
-        self.decision_log = read_decisions(self.file)
+        self.decision_log = review_decisions.read_decisions(self.file)
 
     def list_waiting_items(self) -> list[ReviewItem]:
-        """Rows that this reviewer has not decided; those they put off come last."""
+        """Return the rows without a decision of this reviewer, skipped ones last."""
         mine = self._select_own_decisions()
-        fresh = [item for item in self.items if item.key not in mine]
-        later = [item for item in self.items if item.key in mine and mine[item.key].verdict == SKIP]
-        return [*fresh, *later]
+        new = [item for item in self.items if item.key not in mine]
+        return [*new, *(item for item in self.items if item.key in mine and mine[item.key].verdict == SKIP)]
 
     def find_decision(self, item: ReviewItem) -> ReviewDecision | None:
-        """What this reviewer said of a row, if anything."""
+        """Return this reviewer's decision on a row, if any."""
         return self._select_own_decisions().get(item.key)
 
     def show(self, item: ReviewItem) -> str:
-        """The row as its task shows it; as plain columns when that fails."""
+        """Return the row as its task renders it, or as plain columns if that fails."""
         try:
             return self.task.describe_row(item.row, self.tables, None)
-        except Exception:  # a stranger's task must not end a sitting
-            said = {**item.inputs, **item.answer}
-            return "\n".join(
-                f"{name}: {format_editable_value(value)}" for name, value in said.items()
-            )[:MAX_ITEM_LETTERS]
+        except Exception:  # a plugin's fault must not end the session
+            columns = {**item.inputs, **item.answer}.items()
+            lines = [f"{name}: {format_editable_value(value)}" for name, value in columns]
+            return "\n".join(lines)[:MAX_ITEM_LETTERS]
 
     def record_decision(
         self, item: ReviewItem, verdict: str, answer: Mapping[str, Any] | None = None, note: str = ""
     ) -> ReviewDecision:
-        """Write a decision, on the disk when this returns. Raises InputError when an edited answer can not be one."""
-        word = self.build_decision(item, verdict, answer, note)
-        self.write_decisions([word])
-        return word
+        """Write a decision; it is on disk when this returns. Raises InputError for an invalid edit."""
+        decision = self.build_decision(item, verdict, answer, note)
+        self.write_decisions([decision])
+        return decision
 
     def build_decision(
         self, item: ReviewItem, verdict: str, answer: Mapping[str, Any] | None = None, note: str = ""
     ) -> ReviewDecision:
-        """The decision that would be written. An edit that changes nothing accepts."""
+        """Return a decision without writing it. An edit that changes nothing accepts the row."""
         if verdict not in (*DECIDING_VERDICTS, SKIP):
-            raise InputError(f"no such decision: {verdict!r}; there are {', '.join((*DECIDING_VERDICTS, SKIP))}")
+            raise InputError(f"unknown decision {verdict!r}; known: {', '.join((*DECIDING_VERDICTS, SKIP))}")
         changed = {name: value for name, value in (answer or {}).items() if item.answer.get(name) != value}
         if verdict == EDIT:
             problem = self._find_edit_problem(item, changed)
@@ -130,13 +117,13 @@ class ReviewSession:
             verdict = EDIT if changed else ACCEPT
         return ReviewDecision(item.key, self.reviewer, verdict, changed if verdict == EDIT else {}, note, item.row.id)
 
-    def write_decisions(self, words: Iterable[ReviewDecision]) -> None:
-        """Append words to the file, and take in what others wrote meanwhile."""
-        append_decisions(self.file, words)
-        self.decision_log = read_decisions(self.file)
+    def write_decisions(self, decisions: Iterable[ReviewDecision]) -> None:
+        """Append decisions to the file, and read those that others wrote meanwhile."""
+        review_decisions.append_decisions(self.file, decisions)
+        self.decision_log = review_decisions.read_decisions(self.file)
 
     def undo(self) -> ReviewItem | None:
-        """Take this reviewer's last word back; the row it was about, when it is one of the queue."""
+        """Undo this reviewer's last decision, and return its row if it is in the queue."""
         last = self.decision_log.find_last_decision(self.reviewer)
         if last is None:
             return None
@@ -144,49 +131,47 @@ class ReviewSession:
         return next((item for item in self.items if item.key == last.row), None)
 
     def measure_progress(self) -> ReviewProgress:
-        """How far this reviewer is with what they are asked."""
-        mine, asked = self._select_own_decisions(), {item.key for item in self.items}
-        counts = Counter(word.verdict for key, word in mine.items() if key in asked)
-        return ReviewProgress(sum(counts[v] for v in DECIDING_VERDICTS), len(self.items),
-                        {name: counts[name] for name in (ACCEPT, REJECT, EDIT, SKIP)})
+        """Return this reviewer's progress in the queue."""
+        mine = self._select_own_decisions()
+        counts = Counter(mine[item.key].verdict for item in self.items if item.key in mine)
+        by_verdict = {verdict: counts[verdict] for verdict in (*DECIDING_VERDICTS, SKIP)}
+        return ReviewProgress(counts.total() - counts[SKIP], len(self.items), by_verdict)
 
     def compute_agreement(self) -> Agreement:
-        """Of all reviewers, over everything that was decided."""
-        return agree(self.decision_log.select_final_decisions())
+        """Return the agreement of all reviewers on all decided rows."""
+        return measure_agreement(self.decision_log.select_final_decisions())
 
     def _select_own_decisions(self) -> dict[str, ReviewDecision]:
-        return {
-            row: words[self.reviewer] for row,
-            words in self.decision_log.find_standing_decisions().items() if self.reviewer in words
-        }
+        standing = self.decision_log.find_standing_decisions().items()
+        return {row: decisions[self.reviewer] for row, decisions in standing if self.reviewer in decisions}
 
     def _find_edit_problem(self, item: ReviewItem, answer: Mapping[str, Any]) -> str:
-        """Why an answer can not stand: of another form, or none of the few that there are."""
+        """Return why an edited answer is invalid (another type, or not one of the choices), or an empty string."""
         if not item.answer:
-            return "the rows of this task have no answer that can be edited; reject the row instead"
+            return "rows of this task have no editable answer; reject the row instead"
         problem = self.content.find_answer_problem(answer, item.answer)
         if problem or not answer or not self.choices:
             return problem
-        said = self.task.render_target(item.row.with_columns(**answer))
-        if said in self.choices:
+        target = self.task.render_target(item.row.with_columns(**answer))
+        if target in self.choices:
             return ""
         import difflib
 
-        near = difflib.get_close_matches(said, self.choices, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(self.choices)[:12])}"
-        return f"{said!r} is no answer of the other rows; {hint}"
+        near = difflib.get_close_matches(target, self.choices, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(self.choices)[:12])}"
+        return f"{target!r} is not the answer of any other row; {hint}"
 
 
 def format_editable_value(value: Any) -> str:
-    """A column as a person edits it: text as it is, anything else as JSON."""
+    """Return a column as shown for editing: text unchanged, anything else as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def parse_edited_value(written: str, like: Any) -> Any:
-    """What a person wrote for a value that was like this. Raises InputError when it is no JSON where that is wanted."""
-    if isinstance(like, str):
-        return written
+def parse_edited_value(text: str, original: Any) -> Any:
+    """Parse an edited column: text if the original is text, else JSON. Raises InputError for invalid JSON."""
+    if isinstance(original, str):
+        return text
     try:
-        return json.loads(written)
+        return json.loads(text)
     except ValueError as error:
-        raise InputError(f"not JSON, as {format_editable_value(like)[:60]} is: {error}") from error
+        raise InputError(f"not JSON: {error}; the original is {format_editable_value(original)[:60]}") from error

@@ -1,4 +1,4 @@
-"""What the stages of a run left in the store, and what was known when it was made. Whatever is not there is empty."""
+"""The stage outputs of a run in the store, and their metadata. Missing outputs read as empty."""
 
 from __future__ import annotations
 
@@ -15,43 +15,37 @@ from factory.store.outputs import Store
 
 @dataclass(frozen=True, slots=True)
 class RunOutputs:
-    """The read side of the store for one run. Nothing raises because something was not made, or was cleared."""
+    """Reads the store for one run. Outputs that are missing or deleted read as empty."""
 
     home: Path
     run: run_view.RunView
 
     def find_stage_folder(self, stage: str) -> Path | None:
-        """The output folder of a stage, or None when this run did not come so far, or `gc` took it."""
+        """Return the output folder of a stage, or None if this run did not reach it, or `gc` deleted it."""
         view = self.run.stages.get(stage)
         if view is None or view.state not in (run_view.CACHED, run_view.DONE):
             return None
-        place = Store(self.home).locate_output(stage, view.key)
-        return place.output if place.is_complete else None
+        location = Store(self.home).locate_output(stage, view.key)
+        return location.output if location.is_complete else None
 
     def read_stage_json(self, stage: str) -> dict[str, Any]:
-        """The JSON object that a stage wrote about itself, `train.json` of `train`."""
-        loaded = self._read_output_json(stage, f"{stage.partition('[')[0]}.json")
-        return loaded if isinstance(loaded, dict) else {}
-
-    def _read_output_json(self, stage: str, name: str) -> Any:
+        """Read the JSON object that a stage writes about itself, `train.json` for `train`."""
         folder = self.find_stage_folder(stage)
         try:
-            return json.loads((folder / name).read_text("utf-8")) if folder else None
+            facts = json.loads((folder / f"{stage.partition('[')[0]}.json").read_text("utf-8")) if folder else {}
         except (OSError, ValueError):
-            return None
+            return {}
+        return facts if isinstance(facts, dict) else {}
 
     def read_stage_lines(self, stage: str, name: str) -> Iterator[dict[str, Any]]:
-        """The JSON objects of a JSONL file in a stage's output."""
+        """Yield the JSON objects of a JSONL file in a stage's output."""
         folder = self.find_stage_folder(stage)
-        path = folder / name if folder else None
-        if path is None or not path.is_file():
-            return
-        with path.open("rb") as file:
-            for line in file:
-                yield json.loads(line)
+        if folder and (folder / name).is_file():
+            with (folder / name).open("rb") as file:
+                yield from map(json.loads, file)
 
     def read_stage_meta(self, stage: str) -> dict[str, Any]:
-        """What the engine knew when the stage was made, maybe by an earlier run: seconds, memory, that run's id."""
+        """Read the engine's record of a stage, maybe from an earlier run: seconds, memory, and the id of that run."""
         view = self.run.stages.get(stage)
         try:
             return Store(self.home).locate_output(stage, view.key).read_meta() if view else {}
@@ -59,7 +53,7 @@ class RunOutputs:
             return {}
 
     def read_training_curve(self) -> list[tuple[int, float]]:
-        """(step, loss) of training, from all runs that had a part in it: a resumed one began in another journal."""
+        """Return (step, loss) from the journals of all runs that trained this stage, as training may be resumed."""
         key = self.run.stages["train"].key if "train" in self.run.stages else ""
         points = dict(self.run.extract_curve())
         for path in journal.list_journals(self.home) if key else []:
@@ -70,5 +64,5 @@ class RunOutputs:
         return sorted(points.items())
 
     def list_contenders(self) -> list[str]:
-        """The contenders of the plan, in its order."""
+        """Return the contenders, in the order of the plan."""
         return [name[len("answer[") : -1] for name in self.run.stages if name.startswith("answer[")]

@@ -1,4 +1,4 @@
-"""The read side of journals: what a run is, or was, folded from its events. Whoever shows a run reads this."""
+"""Runs as views of their journals: the state of a run and its stages, folded from the events."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from factory.store import journal
 WAITING, CACHED, RUNNING, DONE, FAILED, STOPPED = "waiting", "cached", "running", "done", "failed", "stopped"
 FINISHED, INTERRUPTED_RUN, DEAD = "finished", "interrupted", "dead"
 GATE_STAGE = "gate"
-"""The stage that tells a build from a run of rows alone."""
+"""Only the runs of builds have this stage."""
 START_TIME_TOLERANCE = 5.0
-"""Seconds by which a process may seem to start after the run that it wrote: clocks of the kernel are coarse."""
+"""Seconds by which a process may appear to start after its run: the kernel's clocks are coarse."""
 
 
 @dataclass(slots=True)
 class StageView:
-    """One stage of a run as far as the journal tells. Times are seconds; `started` is since the epoch."""
+    """One stage of a run. Times are in seconds; `started` is since the epoch."""
 
     name: str
     key: str = ""
@@ -39,28 +39,27 @@ class StageView:
     total: int = 0
     unit: str = ""
     rate: float = 0.0
-    """Units a second since the first progress of this stage; 0 until two are known."""
+    """Units per second since the first progress of this stage; 0 before the second."""
     first_progress: tuple[float, int] | None = None
 
     @property
     def is_done(self) -> bool:
-        """Whether the stage ran to its end in this run."""
+        """Whether this run completed the stage."""
         return self.state == DONE
 
     @property
     def remaining_seconds(self) -> float | None:
-        """Seconds that remain at the present rate, or None when nobody knows."""
+        """The remaining seconds at the current rate; None if unknown."""
         return (self.total - self.done) / self.rate if self.total and self.rate > 0 else None
 
     def to_json(self) -> dict[str, Any]:
-        """The stage as `--json` lists it."""
-        named = ("name", "key", "state", "why", "error", "seconds", "cpu_seconds", "peak_mib", "done", "total", "unit")
-        return {name: getattr(self, name) for name in named}
+        names = ("name", "key", "state", "why", "error", "seconds", "cpu_seconds", "peak_mib", "done", "total", "unit")
+        return {name: getattr(self, name) for name in names}
 
 
 @dataclass(slots=True)
 class RunView:
-    """A run, folded event by event with `apply`. All fields stay at their defaults until an event fills them."""
+    """A run, updated event by event with `apply`. Fields have their defaults until an event sets them."""
 
     id: str = ""
     name: str = ""
@@ -71,18 +70,17 @@ class RunView:
     pid: int = 0
     started: float = 0.0
     last_event_at: float = 0.0
-    """When the last event was written."""
     plan: list[dict[str, Any]] = field(default_factory=list)
     resolved: list[dict[str, Any]] = field(default_factory=list)
     stages: dict[str, StageView] = field(default_factory=dict)
     measurements: dict[str, dict[int, dict[str, float]]] = field(default_factory=dict)
-    """Stage → step → what was measured; a step measured twice counts once, the last time."""
+    """Stage → step → the last values measured at that step."""
     notes: list[tuple[str, str, str]] = field(default_factory=list)
     """(stage, level, text)"""
     end: events.RunFinished | None = None
 
     def apply(self, at: float, event: events.Event) -> None:
-        """Take one event in. What a newer factory wrote is passed over."""
+        """Update the run by one event. Unknown events of a newer version are ignored."""
         self.last_event_at = max(self.last_event_at, at)
         match event:
             case events.RunStarted():
@@ -92,7 +90,8 @@ class RunView:
             case events.Noted():
                 self.notes.append((event.stage, event.level, event.text))
             case events.RunFinished():
-                self._apply_run_finished(event)
+                self.end = event
+                self.mark_running_stages_stopped()
             case _:
                 self._apply_stage_event(at, event)
 
@@ -101,12 +100,6 @@ class RunView:
         self.profile, self.factory, self.pid, self.started = event.profile, event.factory, event.pid, at
         self.plan, self.resolved = event.plan, event.resolved
         self.stages = {s["name"]: StageView(s["name"], s.get("key", "")) for s in event.plan if "name" in s}
-
-    def _apply_run_finished(self, event: events.RunFinished) -> None:
-        self.end = event
-        for stage in self.stages.values():
-            if stage.state == RUNNING:
-                stage.state = STOPPED
 
     def _apply_stage_event(self, at: float, event: events.Event) -> None:
         name = getattr(event, "stage", None)
@@ -127,50 +120,52 @@ class RunView:
 
     @property
     def state(self) -> str:
-        """As `state_of` says."""
+        """The state as `derive_run_state` returns it."""
         return derive_run_state(self.end.exit_code if self.end else None, self.pid, self.started)
 
     @property
     def verdict(self) -> str:
-        """The gate's word; empty until the run ended with one."""
+        """The verdict of the gate; empty until the run ends with one."""
         return self.end.verdict if self.end else ""
 
     @property
     def seconds(self) -> float:
-        """Wall time so far, or in all."""
+        """The wall time of the run, so far if it is running."""
         if self.end is not None:
             return self.end.seconds
         return max(0.0, (time.time() if self.state == RUNNING else self.last_event_at) - self.started)
 
     def summarise_run(self) -> dict[str, Any]:
-        """What a list of runs, and the outcome of one, begin with."""
+        """Return the first fields of a run in JSON output."""
         return {
             "run": self.id, "name": self.name, "task": self.task, "profile": self.profile, "state": self.state,
             "verdict": self.verdict, "seconds": round(self.seconds, 3),
         }
 
     def extract_curve(self, stage: str = "train", value: str = "loss") -> list[tuple[int, float]]:
-        """(step, value) as measured by a stage, in order of steps."""
+        """Return (step, value) as measured by a stage, in order of steps."""
+        # Copied, as another thread may add a step meanwhile.
         points = list(self.measurements.get(stage, {}).items())
         return sorted((step, values[value]) for step, values in points if value in values)
 
     def mark_running_stages_stopped(self) -> None:
-        """Say of the stages of a dead run that they no longer run."""
+        """Mark stages as stopped that still ran when the run ended or died."""
         for stage in self.stages.values():
             if stage.state == RUNNING:
                 stage.state = STOPPED
 
 
 def _update_stage_progress(view: StageView, at: float, done: int, total: int, unit: str) -> None:
+    # A stage may count several things in turn: each starts a rate of its own.
     if view.first_progress is None or done < view.done or unit != view.unit:
         view.first_progress = (at, done)
-    since, begun = view.first_progress
-    view.rate = (done - begun) / (at - since) if at > since else 0.0
+    first_at, first_done = view.first_progress
+    view.rate = (done - first_done) / (at - first_at) if at > first_at else 0.0
     view.done, view.total, view.unit = done, total, unit
 
 
 def fold_events(run: str, lines: Iterable[tuple[float, events.Event]]) -> RunView:
-    """A run from its events; `run` is its id in case the first line is lost."""
+    """Return a run from its events; `run` is its id in case the first line is lost."""
     view = RunView(id=run)
     for at, event in lines:
         view.apply(at, event)
@@ -180,55 +175,51 @@ def fold_events(run: str, lines: Iterable[tuple[float, events.Event]]) -> RunVie
 
 
 def read_run(path: Path, *, brief: bool = False) -> RunView:
-    """The run whose journal this is; a `brief` one without what was measured and how far it came."""
+    """Read the run of a journal; with `brief`, without measurements and progress."""
     return fold_events(path.parent.name, journal.read_events(path, brief=brief))
 
 
 def iterate_newest_runs(home: Path, *, brief: bool = False) -> Iterator[RunView]:
-    """All runs, newest first, read one by one. A journal that vanishes, or can not be read, is passed over."""
+    """Read all runs one by one, newest first. A journal that was deleted or cannot be read is skipped."""
     for path in reversed(journal.list_journals(home)):
         with suppress(OSError):
             yield read_run(path, brief=brief)
 
 
 def find_run(home: Path, text: str) -> RunView:
-    """The run that `text` means: `latest`, an id, the start or the end of one, or a specialist's name.
+    """Find the run that `text` names: `latest`, an id, the start or end of one, or a specialist's name.
 
-    A name means its newest build, or where there is none its newest run, which made rows alone or gave advice.
-    Raises InputError when there is none, or when several ids start so.
+    A specialist's name means its newest build, or without one its newest run, such as one of `factory advise`. Raises
+    InputError if no run matches, or several do.
     """
     paths = {path.parent.name: path for path in reversed(journal.list_journals(home))}
     if not paths:
         raise InputError(f"no runs in {home}; `factory build SPEC` makes one")
-    if text == "latest" and (found := next(iterate_newest_runs(home), None)):
-        return found
+    if text == "latest" and (latest := next(iterate_newest_runs(home), None)):
+        return latest
     if text in paths:
         return read_run(paths[text])
     named = [run for run in paths if extract_specialist_name(run) == text]
     if named:
-        return read_run(
-            paths[next((run for run in named if GATE_STAGE in read_run(paths[run], brief=True).stages), named[0])]
-        )
-    near = [run for run in paths if text and (run.startswith(text) or run.endswith(f"-{text}"))]
-    if len(near) != 1:
-        raise InputError(_describe_missing_run(text, near, list(paths)))
-    return read_run(paths[near[0]])
+        builds = (run for run in named if GATE_STAGE in read_run(paths[run], brief=True).stages)
+        return read_run(paths[next(builds, named[0])])
+    matches = [run for run in paths if text and (run.startswith(text) or run.endswith(f"-{text}"))]
+    if len(matches) > 1:
+        more = ", …" if len(matches) > 5 else ""
+        names = ", ".join(matches[:5])
+        raise InputError(f"{text!r} matches {len(matches)} runs: {names}{more}; give more of the id")
+    if not matches:
+        raise InputError(f"no run {text!r}; newest: {', '.join(list(paths)[:3])} (`factory runs` lists all)")
+    return read_run(paths[matches[0]])
 
 
 def extract_specialist_name(run: str) -> str:
-    """The specialist of a run's id: `20261122-015700-icd-reranker-0f3a` → `icd-reranker`."""
+    """Return the specialist of a run's id: `20261122-015700-icd-reranker-0f3a` → `icd-reranker`."""
     return "-".join(run.split("-")[2:-1])
 
 
-def _describe_missing_run(text: str, near: list[str], known: list[str]) -> str:
-    if near:
-        more = ", …" if len(near) > 5 else ""
-        return f"{text!r} means {len(near)} runs: {', '.join(near[:5])}{more}; say more of the id"
-    return f"no run {text!r}; the newest are {', '.join(known[:3])} (`factory runs` lists all)"
-
-
 def derive_run_state(exit_code: int | None, pid: int, started: float) -> str:
-    """`running`, `finished`, `failed`, `interrupted`, or `dead` when its process is gone without a last word: None."""
+    """Return finished, interrupted or failed; without an exit code running, or dead if the process is gone."""
     if exit_code is None:
         return RUNNING if is_process_alive(pid, started) else DEAD
     if exit_code == INTERRUPTED:
@@ -237,7 +228,7 @@ def derive_run_state(exit_code: int | None, pid: int, started: float) -> str:
 
 
 def is_process_alive(pid: int, since: float) -> bool:
-    """Whether the process that began a run at `since` still lives; one that took over its number does not count."""
+    """Return whether the process that started a run at `since` is alive; another one with the same pid is not it."""
     if pid <= 0:
         return False
     try:
@@ -246,15 +237,16 @@ def is_process_alive(pid: int, since: float) -> bool:
         return False
     except (PermissionError, OverflowError):
         return isinstance(pid, int) and pid < 2**31
-    born = _read_process_start(pid)
-    return born is None or born <= since + START_TIME_TOLERANCE
+    started = _read_process_start(pid)
+    return started is None or started <= since + START_TIME_TOLERANCE
 
 
 def _read_process_start(pid: int) -> float | None:
-    """When a process started, in seconds since the epoch; None where the system does not tell."""
+    """Return the start time of a process, in seconds since the epoch; None on systems without /proc."""
     try:
+        # Field 22, counted after the command in parentheses, which may itself contain spaces.
         ticks = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
-        up = float(Path("/proc/uptime").read_text().split()[0])
-        return time.time() - up + ticks / os.sysconf("SC_CLK_TCK")
+        uptime = float(Path("/proc/uptime").read_text().split()[0])
+        return time.time() - uptime + ticks / os.sysconf("SC_CLK_TCK")
     except (OSError, ValueError, IndexError):
         return None

@@ -1,4 +1,4 @@
-"""The shelf: named specialists and their versions, from the journals. A version is a distinct bundle, oldest first."""
+"""Specialists with their versions and aliases. Each distinct bundle in the journals is a version, oldest first."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import difflib
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +15,14 @@ from factory.errors import InputError
 from factory.runs import run_view
 from factory.store.outputs import Store
 
+ALIASES_FILE = "aliases.json"
 LATEST, SHIPPED = "latest", "shipped"
-"""Aliases that every specialist has: the newest version that is there, and the newest of those that may ship."""
+"""Built-in aliases: the newest stored version, and the newest stored one with the verdict SHIP."""
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One bundle of a specialist. `number` counts from 1; `bundle` is its folder, which `gc` may have taken away."""
+    """One bundle of a specialist. `number` counts from 1; `bundle` is its folder, which `gc` may have deleted."""
 
     name: str
     number: int
@@ -32,100 +34,92 @@ class Version:
 
     @property
     def is_stored(self) -> bool:
-        """Whether the bundle is still in the store."""
         return self.bundle.is_dir()
 
 
 def list_versions(home: Path, name: str = "") -> list[Version]:
-    """The versions of one specialist, or of all: each by the first run that finished it."""
-    found: dict[tuple[str, str], Version] = {}
-    counts: dict[str, int] = {}
+    """Return the versions of one specialist, or of all, each with the first run that finished it."""
+    versions: dict[tuple[str, str], Version] = {}
+    counts: Counter[str] = Counter()
     for run in reversed(list(run_view.iterate_newest_runs(home, brief=True))):
         key = run.stages["bundle"].key if "bundle" in run.stages else ""
-        reached = run.end is not None and run.end.verdict and run.end.bundle
-        if not reached or not key or (name and run.name != name) or (run.name, key) in found:
+        is_finished = run.end is not None and run.end.verdict and run.end.bundle
+        if not is_finished or not key or (name and run.name != name) or (run.name, key) in versions:
             continue
-        counts[run.name] = counts.get(run.name, 0) + 1
-        place = Store(home).locate_output("bundle", key).output
-        found[run.name, key] = Version(run.name, counts[run.name], key, run.id, run.verdict, run.started, place)
-    return list(found.values())
+        counts[run.name] += 1
+        bundle = Store(home).locate_output("bundle", key).output
+        versions[run.name, key] = Version(run.name, counts[run.name], key, run.id, run.verdict, run.started, bundle)
+    return list(versions.values())
 
 
 def find_version(home: Path, text: str) -> Version:
-    """The version that `NAME` (the newest that is there), `NAME@NUMBER` or `NAME@ALIAS` means.
+    """Return the version `NAME` (the newest stored one), `NAME@NUMBER` or `NAME@ALIAS`.
 
-    Raises InputError for none.
+    Raises InputError if there is none.
     """
-    name, _, which = text.partition("@")
+    name, _, label = text.partition("@")
     known = list_versions(home)
-    mine = [v for v in known if v.name == name]
-    if not mine:
-        raise InputError(_describe_unknown_specialist(name, sorted({v.name for v in known})))
-    if which:
-        named = collect_aliases(home, mine)
-        mine = [v for v in mine if str(v.number) == which.removeprefix("v") or which in named.get(v.key, ())]
-        if not mine:
-            words = ", ".join(sorted({word for each in named.values() for word in each})) or "no alias"
-            count = sum(v.name == name for v in known)
-            raise InputError(f"{name} has no version {which!r}; it has 1 to {count}, {words}")
-    there = [v for v in mine if v.is_stored]
-    if not there:
-        raise InputError(f"the bundle of {text} was cleared from the store; build it again")
-    return there[-1]
+    versions = [version for version in known if version.name == name]
+    if not versions:
+        names = sorted({version.name for version in known})
+        near = difflib.get_close_matches(name, names, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names) or 'none; build one first'}"
+        raise InputError(f"no specialist {name!r}; {hint}")
+    if label:
+        aliases, count = collect_aliases(home, versions), len(versions)
+        versions = [v for v in versions if str(v.number) == label.removeprefix("v") or label in aliases.get(v.key, ())]
+        if not versions:
+            known_aliases = ", ".join(sorted({alias for names in aliases.values() for alias in names})) or "no alias"
+            numbers = f"1 to {count}" if count > 1 else "1"
+            raise InputError(f"{name} has no version {label!r}; it has {numbers}, {known_aliases}")
+    stored = [version for version in versions if version.is_stored]
+    if not stored:
+        raise InputError(f"the bundle of {text} was deleted from the store; build it again")
+    return stored[-1]
 
 
-def collect_aliases(home: Path, mine: Sequence[Version]) -> dict[str, tuple[str, ...]]:
-    """Key of a bundle → what its version is called; `mine` are the versions of one specialist, oldest first."""
-    there = [v for v in mine if v.is_stored]
-    shipped = [v for v in there if v.verdict == "SHIP"]
-    found: dict[str, tuple[str, ...]] = {}
-    for word, versions_of in ((LATEST, there), (SHIPPED, shipped)):
-        for version in versions_of[-1:]:
-            found[version.key] = (*found.get(version.key, ()), word)
-    given = _read_assigned_aliases(home).get(mine[0].name, {}) if mine else {}
-    for word, key in sorted(given.items()):
-        found[key] = (*found.get(key, ()), word)
-    return found
+def collect_aliases(home: Path, versions: Sequence[Version]) -> dict[str, tuple[str, ...]]:
+    """Return bundle key → aliases, from the versions of one specialist, oldest first."""
+    stored = [version for version in versions if version.is_stored]
+    shipped = [version for version in stored if version.verdict == "SHIP"]
+    pairs = [(alias, latest[-1].key) for alias, latest in ((LATEST, stored), (SHIPPED, shipped)) if latest]
+    pairs += sorted(_read_assigned_aliases(home).get(versions[0].name, {}).items()) if versions else []
+    aliases: dict[str, tuple[str, ...]] = {}
+    for alias, key in pairs:
+        aliases[key] = (*aliases.get(key, ()), alias)
+    return aliases
 
 
 def assign_alias(home: Path, text: str, alias: str) -> Version:
-    """Call the version that `text` means by an alias, which another version of the specialist then no longer has.
+    """Assign an alias to the version that `text` names, and take it from any other version of the specialist.
 
-    Raises InputError for a word that is no alias.
+    Raises InputError for an invalid or reserved alias.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_.-]*", alias) or re.fullmatch(r"v\d+", alias) or alias in (LATEST, SHIPPED):
-        raise InputError(f"{alias!r} is no alias: small letters and digits, no version, not {LATEST} or {SHIPPED}")
+        raise InputError(
+            f"{alias!r} is not a valid alias; start with a lower-case letter, then use letters, digits and _.- "
+            f"(not {LATEST}, {SHIPPED}, or a version such as v2)"
+        )
     version = find_version(home, text)
-    given = {name: dict(words) for name, words in _read_assigned_aliases(home).items()}
-    given.setdefault(version.name, {})[alias] = version.key
-    mine = _get_aliases_path(home).with_name(f"aliases.{os.getpid()}")
-    mine.write_text(json.dumps(given, sort_keys=True, indent=1) + "\n")
-    mine.replace(_get_aliases_path(home))
+    aliases = {name: dict(keys) for name, keys in _read_assigned_aliases(home).items()}
+    aliases.setdefault(version.name, {})[alias] = version.key
+    # Replaced by one rename, so that a reader never sees half a file.
+    temporary = home / f"aliases.{os.getpid()}"
+    temporary.write_text(json.dumps(aliases, sort_keys=True, indent=1) + "\n")
+    temporary.replace(home / ALIASES_FILE)
     return version
 
 
-def _get_aliases_path(home: Path) -> Path:
-    return home / "aliases.json"
-
-
 def _read_assigned_aliases(home: Path) -> Mapping[str, Mapping[str, str]]:
-    """Specialist → alias → key of the bundle, as people gave them."""
+    """Return specialist → assigned alias → bundle key."""
     try:
-        found = json.loads(_get_aliases_path(home).read_text("utf-8"))
+        aliases = json.loads((home / ALIASES_FILE).read_text("utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return aliases if isinstance(aliases, dict) else {}
 
 
 def resolve_bundle(home: Path, text: str) -> Path:
-    """The bundle folder that `NAME`, `NAME@NUMBER` or a path to a bundle means."""
+    """Return the bundle folder of `NAME`, `NAME@NUMBER`, `NAME@ALIAS`, or a path to a bundle."""
     path = Path(text).expanduser()
-    if (path / "factory" / "manifest.json").is_file():
-        return path
-    return find_version(home, text).bundle
-
-
-def _describe_unknown_specialist(name: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known) or 'none; build one first'}"
-    return f"no specialist {name!r}; {hint}"
+    return path if (path / "factory" / "manifest.json").is_file() else find_version(home, text).bundle

@@ -1,1 +1,1 @@
-"""Specialists at work: a process that answers, and the light end that asks it."""
+"""Serve specialists: the server process that answers questions, and its client."""

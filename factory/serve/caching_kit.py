@@ -1,4 +1,4 @@
-"""The heavy toolbox with a memory: a process that answers many questions loads a model, and embeds a text, once."""
+"""A kit with a cache: a process that answers many questions loads each model, and embeds each text, only once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from factory import identity
 
@@ -17,42 +17,41 @@ if TYPE_CHECKING:
     from factory.api import Base, Reporter
 
 MIN_TEXTS_TO_SAVE = 100
-"""So many new texts are a corpus, and worth remembering on disk."""
+"""From this many new texts on (a corpus, not a question), their embeddings are saved to disk."""
 
 
 class CachingKit:
-    """A kit that remembers encoders, and embeddings of one base, those of a corpus also in `file`."""
+    """A kit that caches encoders, and the embeddings of one base; those of a corpus also in `file`."""
 
     def __init__(self, kit: Any, file: Path) -> None:
         self.kit = kit
         self.file = file
         self.vectors: dict[str, Any] | None = None
         self.on_text: Callable[[str], None] | None = None
-        """Who listens while an answer is written; None for nobody."""
+        """Called with the text so far while an answer is generated."""
         self.encoders: dict[tuple[Path | None, int], Any] = {}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.kit, name)
 
     def load_encoder(self, base: Base, adapter: Path | None = None, *, labels: int = 0) -> Any:
-        """As the kit does, each adapter once. The caller must not change it."""
+        """Load an encoder, each adapter once. The caller must not modify it."""
         key = (adapter, labels)
         if key not in self.encoders:
             self.encoders[key] = self.kit.load_encoder(base, adapter, labels=labels)
         return self.encoders[key]
 
     def load_decoder(self, base: Base, adapter: Path | None = None) -> Any:
-        """As the kit does; whoever listens hears it write."""
-        found = self.kit.load_decoder(base, adapter)
-        return replace(found, on_text=self.on_text) if self.on_text is not None else found
+        """Load a decoder that reports its text so far to `on_text`."""
+        decoder = self.kit.load_decoder(base, adapter)
+        return replace(decoder, on_text=self.on_text) if self.on_text is not None else decoder
 
     def embed(self, base: Base, texts: Sequence[str], report: Reporter | None = None) -> NDArray[np.float32]:
-        """As the kit does, each text once; texts for another base than the file's are not remembered."""
+        """Embed texts, each one once; only those of the file's base are cached."""
         import numpy as np
 
         if base.digest != self.file.stem:
-            found: NDArray[np.float32] = self.kit.embed(base, texts, report)
-            return found
+            return cast("NDArray[np.float32]", self.kit.embed(base, texts, report))
         if self.vectors is None:
             self.vectors = self._load_vectors()
         names = [identity.digest_bytes(text.encode("utf-8", "surrogatepass")) for text in texts]
@@ -64,7 +63,7 @@ class CachingKit:
         return np.stack([self.vectors[name] for name in names])
 
     def _load_vectors(self) -> dict[str, Any]:
-        """What an earlier process saved; nothing when there is none, or it is not whole."""
+        """Return the vectors that an earlier process saved; empty if the file is missing or damaged."""
         import zipfile
 
         import numpy as np
@@ -76,10 +75,10 @@ class CachingKit:
             return {}
 
     def _save_vectors(self, vectors: dict[str, Any]) -> None:
-        """Write by one rename, so that two at once do no harm."""
         import numpy as np
 
         self.file.parent.mkdir(parents=True, exist_ok=True)
-        mine = self.file.with_name(f"{os.getpid()}.npz")
-        np.savez(mine, texts=np.array(list(vectors)), vectors=np.stack(list(vectors.values())))
-        mine.replace(self.file)
+        # Replaced by one rename: several processes may write at once.
+        temporary = self.file.with_name(f"{os.getpid()}.npz")
+        np.savez(temporary, texts=np.array(list(vectors)), vectors=np.stack(list(vectors.values())))
+        temporary.replace(self.file)

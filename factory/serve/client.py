@@ -1,4 +1,4 @@
-"""The light end of `ask`: starts the process that answers, and speaks with it."""
+"""Client of a specialist: starts the server process and exchanges JSON lines with it. Imports no torch."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 from factory.errors import BUG, FactoryError, InputError
 from factory.runs import specialists
@@ -17,7 +16,7 @@ from factory.runs.run_view import find_run
 
 
 class SpecialistServerError(FactoryError):
-    """The answering process said no, or died."""
+    """The server process reported an error, or exited."""
 
     def __init__(self, text: str, exit_code: int) -> None:
         super().__init__(text)
@@ -25,79 +24,70 @@ class SpecialistServerError(FactoryError):
 
 
 def build_server_config(home: Path, name: str) -> dict[str, Any]:
-    """What the answering process has to know of a specialist. Raises InputError when some of it was cleared away."""
+    """Return the server's configuration. Raises InputError if outputs of the build were deleted."""
     version = specialists.find_version(home, name)
     evidence = RunOutputs(home, find_run(home, version.run))
     plan: Mapping[str, Any] = next((s["config"] for s in evidence.run.plan if s.get("name") == "train"), {})
     folders = {stage: evidence.find_stage_folder(stage) for stage in ("base", "gather")}
-    lent = [stage for stage in evidence.run.stages if stage.startswith("base[")]
-    models = {
-        stage[len("base["):-1]: folder for stage in lent if (folder := evidence.find_stage_folder(stage)) is not None
+    aliases = [stage for stage in evidence.run.stages if stage.startswith("base[")]
+    models = {stage[len("base[") : -1]: evidence.find_stage_folder(stage) for stage in aliases}
+    missing = [stage for stage, folder in folders.items() if folder is None]
+    if missing or "objective" not in plan:
+        verb = "are" if len(missing) > 1 else "is"
+        raise InputError(f"{name}: the {' and '.join(missing) or 'plan'} of its build {verb} missing; build it again")
+    folders |= {
+        "bundle": version.bundle, "root": Path(evidence.run.spec).parent, "cache": home / "cache" / "vectors",
     }
-    gone = [stage for stage, folder in folders.items() if folder is None]
-    if gone or "objective" not in plan:
-        raise InputError(
-            f"{name}: the {' and '.join(gone) or 'plan'} of its build is not there any more; build it again"
-        )
-    blocks = {"task": plan["task"], "objective": plan["objective"], "seed": plan.get("seed", 0)}
-    places = {
-        "bundle": version.bundle,
-        "root": Path(evidence.run.spec).parent,
-        **folders,
-        "cache": home / "cache" / "vectors",
+    return {
+        "task": plan["task"], "objective": plan["objective"], "seed": plan.get("seed", 0),
+        "models": {alias: str(folder) for alias, folder in models.items() if folder is not None},
+        **{role: str(folder) for role, folder in folders.items()},
     }
-    named = {name: str(folder) for name, folder in places.items()}
-    return {**blocks, **named, "models": {name: str(folder) for name, folder in models.items()}}
 
 
 class SpecialistClient:
-    """A process that answers, as a context. It ends when its standard input does."""
+    """Context manager of a server process, which exits when its standard input closes."""
 
     def __init__(self, home: Path, name: str, folders: Sequence[Path] = ()) -> None:
         self.server_config = {**build_server_config(home, name), "plugins": [str(folder) for folder in folders]}
         self.log = home / "ask.log"
 
     def __enter__(self) -> SpecialistClient:
+        command = [sys.executable, "-m", "factory.serve.server"]
         with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "factory.serve.server"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                stderr=log
-            )
+            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
         self._send_message(self.server_config)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
             self.process.terminate()
         self.process.wait()
 
     def ask(
         self, query: str, documents: Sequence[Mapping[str, str]] = (), top: int = 10,
-        fields: Mapping[str, Any] | None = None, heard: Callable[[str], None] | None = None,
+        fields: Mapping[str, Any] | None = None, on_text: Callable[[str], None] | None = None,
     ) -> dict[str, Any]:
-        """`answers`: the best documents, best first (id, score, text); or `reply`: the output, and how it is shown.
+        """Return `answers`, the best documents (id, score, text), or `reply`, the output and its rendering.
 
-        One that writes is heard while it does: `heard` gets all that was written so far, again and again.
+        While an answer is generated, `on_text` is called repeatedly with the text so far.
         """
-        asked = {"query": query, "documents": list(documents), "top": top, "fields": dict(fields or {})}
-        self._send_message({**asked, "aloud": heard is not None})
-        found = self._read_reply()
-        while "so_far" in found:
-            if heard is not None:
-                heard(found["so_far"])
-            found = self._read_reply()
-        if "failed" in found:
-            raise SpecialistServerError(found["failed"], int(found["exit_code"]))
-        return found
+        request = {"query": query, "documents": list(documents), "top": top, "fields": dict(fields or {})}
+        self._send_message({**request, "aloud": on_text is not None})
+        reply = self._read_reply()
+        while "so_far" in reply:
+            if on_text is not None:
+                on_text(reply["so_far"])
+            reply = self._read_reply()
+        if "failed" in reply:
+            raise SpecialistServerError(reply["failed"], int(reply["exit_code"]))
+        return reply
 
     def _read_reply(self) -> dict[str, Any]:
         line = self.process.stdout.readline() if self.process.stdout else b""
         if not line:
-            raise SpecialistServerError(f"the answering process died; its last words are in {self.log}", BUG)
-        found: dict[str, Any] = json.loads(line)
-        return found
+            raise self._build_exit_error()
+        return cast("dict[str, Any]", json.loads(line))
 
     def _send_message(self, message: Mapping[str, Any]) -> None:
         if self.process.stdin is None:
@@ -106,4 +96,7 @@ class SpecialistClient:
             self.process.stdin.write(json.dumps(message).encode() + b"\n")
             self.process.stdin.flush()
         except BrokenPipeError:
-            raise SpecialistServerError(f"the answering process died; its last words are in {self.log}", BUG) from None
+            raise self._build_exit_error() from None
+
+    def _build_exit_error(self) -> SpecialistServerError:
+        return SpecialistServerError(f"the server process exited; see its output in {self.log}", BUG)

@@ -1,32 +1,19 @@
 """Plugin blocks of a spec, the merge of two layers, and `--set` overrides.
 
-Mappings merge field by field. Lists, and blocks of another kind, are replaced as a whole: the fields of one plugin mean
-nothing to another.
+Mappings merge field by field. Lists, and blocks of another kind, are replaced as a whole: two kinds share no fields.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Protocol
 
-from factory.api import Plugin
 from factory.errors import Problem, SpecError
 from factory.registry.block_paths import BLOCK_LISTS, SINGLE_BLOCKS
 from factory.yaml import Node, NodePath, SourceLocation, format_path, parse_option_value
 
 OVERRIDE_PATH_PATTERN = re.compile(r"[^.\[\]=\s]+(\.[^.\[\]=\s]+|\[\d{1,6}\])*")
 PATH_STEP_PATTERN = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
-
-
-class PluginLookup(Protocol):
-    """The lookups of `registry.Registry` that reading a spec needs."""
-
-    def find(self, role: str, kind: str) -> type[Plugin]:
-        """Return the class of a kind. Raises FactoryError that lists the known kinds."""
-
-    def list_classes(self, role: str | None = None) -> list[type[Plugin]]:
-        """List the classes of a role, or of all roles."""
 
 
 def find_role_at(steps: NodePath) -> str:
@@ -85,9 +72,8 @@ class SpecOverride:
         self.text = f"--set {text}"
         path, equals, value = text.partition("=")
         if not equals or not OVERRIDE_PATH_PATTERN.fullmatch(path):
-            raise self.build_override_error(
-                "write path=value, such as data.split.test=400 or data.sources[0].kind=icd10"
-            )
+            text = "write path=value, such as data.split.test=400 or data.sources[0].kind=icd10"
+            raise self.build_override_error(text)
         self.steps: NodePath = tuple(name or int(number) for name, number in PATH_STEP_PATTERN.findall(path))
         if self.steps[0] == "profiles":
             raise self.build_override_error("profiles cannot be overridden; choose one with --profile")

@@ -1,41 +1,41 @@
-"""Checks across fields: inputs exist, models are used, columns and output types match, contenders make a gate."""
+"""Checks across fields: files, models, columns, output types, contenders, metrics, and the tests of `data.require`."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from factory import models
-from factory.api import Adapter, Contender, Input, Objective, Plugin, Source, Synthesizer, Target, Task
-from factory.api.plugin import has_marker
+from factory.api import Adapter, Contender, Curator, Input, Objective, Plugin, Source, Synthesizer, Target, Task
+from factory.api.spec_block import has_marker
+from factory.data.requirements import LABELS_OUTPUT_TYPE, REQUIREMENT_METRICS
 from factory.errors import InputError
-from factory.spec.blocks import PluginLookup
-from factory.spec.data_requirements import check_data_requirements
+from factory.registry.registry import Registry
 from factory.spec.fields import ALIASES_WITH_DEFAULT, Models
 from factory.spec.messages import iterate_annotation_models, suggest_known_name
 from factory.spec.validation import SpecDraft, call_plugin_method
 from factory.yaml import NodePath, format_value
 
 
-def check_spec(draft: SpecDraft, root: Path, registry: PluginLookup) -> None:
+def check_spec(draft: SpecDraft, root: Path, registry: Registry) -> None:
     """Add the problems of a draft whose fields are valid one by one."""
     for steps, kind in draft.plugin_classes.items():
         _check_input_paths(draft, steps, kind, root)
     for model in Models.model_fields:
         _check_model_reference(draft, root, model)
-    check_data_requirements(draft, registry)
+    _check_data_requirements(draft, registry)
     _check_model_usage(draft)
     _check_endpoint_prices(draft)
-    task = draft.plugins.get(("task",))
+    task = cast("Task | None", draft.plugins.get(("task",)))
     if task is not None:
-        _check_output_types(draft, cast(Task, task), registry)
-        _check_source_columns(draft, cast(Task, task))
-        _check_required_columns(draft, cast(Task, task))
+        _check_output_types(draft, task, registry)
+        _check_source_columns(draft, task)
+        _check_required_columns(draft, task)
     if draft.has_only_valid_blocks("contenders"):
         _check_contender_set(draft)
     if draft.has_only_valid_blocks("evaluate"):
@@ -63,16 +63,16 @@ def _check_model_reference(draft: SpecDraft, root: Path, name: str) -> None:
     reference = draft.get_field_text("models", name)
     if not reference:
         return
+    steps = ("models", name)
     try:
         base = models.parse_reference(reference, root)
     except InputError as error:
-        draft.add_problem(("models", name), str(error))
-        return
+        draft.add_problem(steps, str(error))
     except OSError:
-        draft.add_problem(("models", name), f"{format_value(reference)} is not a valid folder or model name")
-        return
-    if base.kind == "local" and not os.path.exists(root / os.path.expanduser(base.name)):
-        draft.add_problem(("models", name), f"no such folder: {format_value(base.name)}, relative to the spec's folder")
+        draft.add_problem(steps, f"{format_value(reference)} is not a valid folder or model name")
+    else:
+        if base.kind == "local" and not os.path.exists(root / os.path.expanduser(base.name)):
+            draft.add_problem(steps, f"no such folder: {format_value(base.name)}, relative to the spec's folder")
 
 
 def _check_model_usage(draft: SpecDraft) -> None:
@@ -83,10 +83,10 @@ def _check_model_usage(draft: SpecDraft) -> None:
             draft.add_problem(steps, f"{plugin.kind!r} needs the model {missing[0]!r}; set models.{missing[0]}")
     plugins = (*draft.plugins.values(), *draft.metric_curators.values())
     used = {"student", *(name for plugin in plugins for name in plugin.get_required_models())}
-    cosine = draft.tree.find(("data", "leakage", "cosine"))
-    used |= {"embedder"} if cosine and cosine.value else set()
-    teacher = draft.tree.find(("models", "teacher"))
-    used |= {"teacher"} if teacher and isinstance(teacher.value, dict) else set()  # `factory advise` asks it
+    if draft.get_value("data", "leakage", "cosine"):
+        used.add("embedder")
+    if isinstance(draft.get_value("models", "teacher"), dict):
+        used.add("teacher")  # `factory advise` tries it as a contender
     if len(draft.plugins) < len(draft.plugin_classes):
         return  # a block with errors may be the one that uses a model
     for name in Models.model_fields:
@@ -95,27 +95,24 @@ def _check_model_usage(draft: SpecDraft) -> None:
 
 
 def _has_model_field(draft: SpecDraft, name: str) -> bool:
-    """Return whether a field of `models` is set."""
     node = draft.tree.find(("models", name))
     return node is not None and node.value not in ("", {})
 
 
 def _check_endpoint_prices(draft: SpecDraft) -> None:
     """Report endpoints without prices, whose answers `budget.cost` could not limit."""
-    cost = draft.tree.find(("budget", "cost"))
-    for name in ALIASES_WITH_DEFAULT if cost and cost.value else ():
-        node = draft.tree.find(("models", name))
-        if node and isinstance(node.value, dict) and not (node.get_child("price_in") or node.get_child("price_out")):
-            draft.add_problem(
-                ("models", name), "budget.cost needs prices; set price_in and price_out, per million tokens"
-            )
+    for name in ALIASES_WITH_DEFAULT if draft.get_value("budget", "cost") else ():
+        endpoint = draft.get_value("models", name)
+        if isinstance(endpoint, dict) and not endpoint.keys() & {"price_in", "price_out"}:
+            text = "budget.cost needs prices; set price_in and price_out, per million tokens"
+            draft.add_problem(("models", name), text)
 
 
-def _check_output_types(draft: SpecDraft, task: Task, registry: PluginLookup) -> None:
+def _check_output_types(draft: SpecDraft, task: Task, registry: Registry) -> None:
+    compatible = ("", task.output_type)
     for steps, plugin in draft.plugins.items():
         output_type = getattr(plugin, "output_type", "")
-        if plugin is not task and output_type and output_type != task.output_type:
-            compatible = ("", task.output_type)
+        if plugin is not task and output_type not in compatible:
             kinds = registry.list_classes(plugin.role)
             others = [kind.kind for kind in kinds if getattr(kind, "output_type", "") in compatible]
             clash = f"{plugin.kind!r} is for {output_type!r} answers, the task {task.kind!r} has {task.output_type!r}"
@@ -129,12 +126,13 @@ def _check_source_columns(draft: SpecDraft, task: Task) -> None:
         if has_row_source and source.tables and not source.output_columns:
             continue  # it fills a side table; another source provides the rows
         if lacking := _list_missing_names(task.columns, source.output_columns):
-            draft.add_problem(steps, f"the task {task.kind!r} needs {_format_column_names(lacking)}; "
-                             f"{source.kind!r} provides {', '.join(source.output_columns) or 'none'}")
+            needed, provided = _format_names("column", lacking), ", ".join(source.output_columns) or "none"
+            text = f"the task {task.kind!r} needs {needed}; {source.kind!r} provides {provided}"
+            draft.add_problem(steps, text)
     tables = [table for _, source in sources for table in source.tables]
     lacking = _list_missing_names(task.tables, tables)
     if lacking and sources and draft.has_only_valid_blocks("data", "sources"):
-        text = f"the task {task.kind!r} needs the table {', '.join(lacking)}; add a source that fills it"
+        text = f"the task {task.kind!r} needs {_format_names('table', lacking)}; add a source that provides it"
         draft.add_problem(("data", "sources"), text)
 
 
@@ -155,8 +153,7 @@ def _check_required_columns(draft: SpecDraft, task: Task) -> None:
     column, steps = draft.get_field_text("data", "split", "stratify"), ("data", "split", "stratify")
     if column and column not in frozen:
         draft.add_problem(steps, f"rows have no column {column!r}; {suggest_known_name(column, frozen)}")
-    compared = draft.tree.find(("data", "leakage", "columns"))
-    for number, item in enumerate(compared.value if compared and isinstance(compared.value, list) else ()):
+    for number, item in enumerate(draft.list_items("data", "leakage", "columns")):
         if isinstance(item.value, str) and item.value not in frozen:
             text = f"rows have no column {item.value!r}; {suggest_known_name(item.value, frozen)}"
             draft.add_problem(("data", "leakage", "columns", number), text)
@@ -165,7 +162,7 @@ def _check_required_columns(draft: SpecDraft, task: Task) -> None:
 def _check_plugin_columns(draft: SpecDraft, steps: NodePath, plugin: Plugin, known: list[str]) -> None:
     if lacking := _list_missing_names(getattr(plugin, "columns", ()), known):
         has = ", ".join(dict.fromkeys(known)) or "none"
-        draft.add_problem(steps, f"{plugin.kind!r} needs {_format_column_names(lacking)}; its rows have {has}")
+        draft.add_problem(steps, f"{plugin.kind!r} needs {_format_names('column', lacking)}; its rows have {has}")
 
 
 def _list_missing_names(needed: Iterable[str], available: Iterable[str]) -> list[str]:
@@ -173,51 +170,47 @@ def _list_missing_names(needed: Iterable[str], available: Iterable[str]) -> list
     return [name for name in needed if name not in known]
 
 
-def _format_column_names(names: list[str]) -> str:
-    return f"the column{'s' * (len(names) > 1)} {', '.join(names)}"
+def _format_names(noun: str, names: list[str]) -> str:
+    return f"the {noun}{'s' * (len(names) > 1)} {', '.join(names)}"
 
 
 def _check_contender_set(draft: SpecDraft) -> None:
     contenders = [(steps, cast(Contender, plugin)) for steps, plugin in draft.list_plugins_below("contenders")]
-    for steps, text in _find_duplicate_contenders(contenders):
-        draft.add_problem(steps, text)
+    seen: set[str] = set()
+    for steps, contender in contenders:
+        if contender.kind in seen:
+            text = f"duplicate contender {contender.kind!r}; keep one, as answers are stored by kind"
+            draft.add_problem(steps, text)
+        seen.add(contender.kind)
     tuned = [(steps, contender) for steps, contender in contenders if contender.uses_adapter and contender.in_gate]
     if not tuned:
         draft.add_problem(("contenders",), "no contender uses the adapter; add 'tuned'")
     for steps, contender in tuned[1:]:
         if contender.kind != tuned[0][1].kind:
-            draft.add_problem(steps, f"{contender.kind!r} uses the adapter, so does {tuned[0][1].kind!r}; keep one")
+            draft.add_problem(steps, f"{contender.kind!r} and {tuned[0][1].kind!r} both use the adapter; keep one")
     if not any(contender.in_gate and not contender.uses_adapter for _, contender in contenders):
         draft.add_problem(("contenders",), "no baseline to compare with; add one, such as 'untuned'")
 
 
-def _find_duplicate_contenders(contenders: list[tuple[NodePath, Contender]]) -> Iterator[tuple[NodePath, str]]:
-    seen: set[str] = set()
-    for steps, contender in contenders:
-        if contender.kind in seen:
-            yield steps, f"duplicate contender {contender.kind!r}; keep one, as answers are stored by kind"
-        seen.add(contender.kind)
-
-
-def _check_eval_metrics(draft: SpecDraft, registry: PluginLookup) -> None:
+def _check_eval_metrics(draft: SpecDraft, registry: Registry) -> None:
     # Scores are stored by metric name: two evals with one metric would overwrite each other.
     owners: dict[str, str] = {}
     for steps, plugin in draft.list_plugins_below("evaluate"):
         names = _list_metric_names(plugin)
         if repeated := [name for name in names if name in owners]:
-            text = f"{plugin.kind!r} reports {', '.join(repeated)}, so does {owners[repeated[0]]!r}; keep one"
+            text = f"{plugin.kind!r} reports {', '.join(repeated)}, as does {owners[repeated[0]]!r}; keep one"
             draft.add_problem(steps, text)
         owners |= dict.fromkeys(names, plugin.kind)
     metric = draft.get_field_text("gate", "metric")
     if metric and owners and metric not in owners:
         others = [kind.kind for kind in registry.list_classes("eval") if metric in _list_metric_names(kind)]
-        hint = f"the eval {others[0]!r} does, add it to evaluate; " if others else ""
+        hint = f"add the eval {others[0]!r}, which reports it; " if others else ""
         text = f"no eval reports {format_value(metric)}; {hint}{suggest_known_name(metric, owners)}"
         draft.add_problem(("gate", "metric"), text)
 
 
 def _list_metric_names(plugin: Plugin | type[Plugin]) -> list[str]:
-    # on a class it may be a property, which is unknown before the fields are
+    # On a class, `metrics` may be a property that depends on the fields.
     metrics: Any = getattr(plugin, "metrics", ())
     return [metric.name for metric in metrics] if isinstance(metrics, tuple) else []
 
@@ -226,13 +219,61 @@ def _check_target_support(draft: SpecDraft) -> None:
     objective = cast("Objective | None", draft.plugins.get(("objective",)))
     if objective is None:
         return
-    rank = draft.tree.find(("adapter", "rank"))
+    rank = draft.get_value("adapter", "rank")
     facts = {
-        "heads": list(objective.modules_to_save),
-        "rank": rank.value if rank and isinstance(rank.value, int) else Adapter().rank,
+        "heads": list(objective.modules_to_save), "rank": rank if isinstance(rank, int) else Adapter().rank,
         "loader": objective.loader_class, "base": draft.get_field_text("models", "student"),
     }
     for steps, plugin in draft.list_plugins_below("targets"):
-        target = cast(Target, plugin)
-        if reason := call_plugin_method(f"target {target.kind!r}", partial(target.explain_refusal, facts)):
+        explain = partial(cast(Target, plugin).explain_refusal, facts)
+        if reason := call_plugin_method(f"target {plugin.kind!r}", explain):
             draft.add_problem(steps, reason)
+
+
+def _check_data_requirements(draft: SpecDraft, registry: Registry) -> None:
+    """Report problems of the data tests, and record the curators that measure their metrics."""
+    for number, item in enumerate(draft.list_items("data", "require")):
+        if not isinstance(item.value, dict):
+            continue
+        steps = ("data", "require", number)
+        plain = item.to_plain()
+        low, high, metric = (plain.get(name) for name in ("min", "max", "metric"))
+        if low is None and high is None:
+            draft.add_problem(steps, "no limit; add max, min or both")
+        elif isinstance(low, int | float) and isinstance(high, int | float) and low > high:
+            draft.add_problem(steps, f"no value can pass: min {low:g} is above max {high:g}")
+        if isinstance(metric, str):
+            _check_requirement_metric(draft, (*steps, "metric"), metric, registry)
+
+
+def _check_requirement_metric(draft: SpecDraft, steps: NodePath, name: str, registry: Registry) -> None:
+    task = cast("Task | None", draft.plugins.get(("task",)))
+    if name in REQUIREMENT_METRICS:
+        if name == "labels_min" and task is not None and task.output_type != LABELS_OUTPUT_TYPE:
+            draft.add_problem(steps, f"the task {task.kind!r} has no labels; remove this test")
+        return
+    curators = cast("list[type[Curator]]", registry.list_classes("curator"))
+    kinds = {kind.share_metric: kind for kind in curators if kind.share_metric}
+    if name not in kinds:
+        hint = suggest_known_name(name, [*REQUIREMENT_METRICS, *kinds])
+        draft.add_problem(steps, f"unknown metric {format_value(name)}; {hint}")
+    elif (curator := _find_metric_curator(draft, kinds[name])) is None:
+        text = f"the curator {kinds[name].kind!r} measures this and has required fields; add it to data.curate"
+        draft.add_problem(steps, text)
+    else:
+        draft.metric_curators[name] = curator
+        for alias in curator.get_required_models():
+            if alias not in ALIASES_WITH_DEFAULT and not draft.tree.find(("models", alias)):
+                draft.add_problem(steps, f"{curator.kind!r} needs the model {alias!r}; set models.{alias}")
+                break
+
+
+def _find_metric_curator(draft: SpecDraft, kind: type[Curator]) -> Curator | None:
+    """Return the curator as `data.curate` sets it, else with its defaults; None if a field is required."""
+    for _, plugin in draft.list_plugins_below("data", "curate"):
+        if type(plugin) is kind:
+            return plugin
+    try:
+        return kind()
+    except ValidationError:
+        return None

@@ -11,25 +11,16 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from factory.api.llm import Endpoint
-from factory.api.plugin import Input, Runtime
-from factory.api.training_args import Adapter, Fraction, SpecBlock, TrainingArgs
+from factory.api.spec_block import Fraction, Input, Runtime, SpecBlock
+from factory.api.training_args import Adapter, TrainingArgs
 
-
-def _expand_bare_kind(value: Any) -> Any:
-    return {"kind": value} if isinstance(value, str) else value
-
-
-RawBlock = Annotated[dict[str, Any], BeforeValidator(_expand_bare_kind)]
+RawBlock = Annotated[dict[str, Any], BeforeValidator(lambda kind: {"kind": kind} if isinstance(kind, str) else kind)]
 """`{kind: bm25, …}`, or `bm25` if all fields keep their defaults."""
-
-
-def _discriminate_model_reference(value: Any) -> str:
-    return "endpoint" if isinstance(value, dict | Endpoint) else "reference"
 
 
 BaseOrEndpoint = Annotated[
     Annotated[str, Tag("reference")] | Annotated[Endpoint, Tag("endpoint")],
-    Discriminator(_discriminate_model_reference),
+    Discriminator(lambda value: "endpoint" if isinstance(value, dict | Endpoint) else "reference"),
 ]
 """A base model that runs on this machine, or an OpenAI-compatible endpoint."""
 
@@ -164,9 +155,7 @@ class Budget(SpecBlock):
 class Spec(SpecBlock):
     """The spec of one specialist."""
 
-    apiVersion: Literal["factory/v1"] = Field(  # noqa: N815 (the spelling of the format)
-        description="version of the spec format"
-    )
+    apiVersion: Literal["factory/v1"] = Field(description="version of the spec format")  # noqa: N815 (as in the format)
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$", description="a name of lower-case letters, digits, . _ -")
     task: RawBlock = Field(description="kind of specialist")
     models: Models = Field(description="models of the build")

@@ -60,10 +60,6 @@ class RecordFileSummary:
     value_counts: Mapping[str, Mapping[str, int]]
     duplicate_count: int = 0
 
-    def get_field_summary(self, name: str) -> RecordFieldSummary:
-        """Return the field of a name."""
-        return next(field for field in self.fields if field.name == name)
-
 
 def summarise_record_file(file: Path) -> RecordFileSummary:
     """Summarise the first records of a file. Raises InputError for an unknown format or an empty file."""
@@ -72,7 +68,8 @@ def summarise_record_file(file: Path) -> RecordFileSummary:
         raise InputError(f"{file}: unknown file type; supported: {', '.join(KIND_BY_SUFFIX)}")
     if not file.is_file():
         raise InputError(f"{file}: no such file")
-    records = list(itertools.islice(_iterate_file_records(file, kind), MAX_INSPECTED_RECORDS + 1))
+    read = {"jsonl": _read_jsonl_records, "csv": _read_csv_records, "parquet": _read_parquet_records}[kind]
+    records = list(itertools.islice(read(file), MAX_INSPECTED_RECORDS + 1))
     if not records:
         raise InputError(f"{file}: the file has no records")
     is_complete, records = len(records) <= MAX_INSPECTED_RECORDS, records[:MAX_INSPECTED_RECORDS]
@@ -86,13 +83,8 @@ def summarise_record_file(file: Path) -> RecordFileSummary:
     return RecordFileSummary(kind, len(records), is_complete, fields, value_counts, duplicates)
 
 
-def _iterate_file_records(file: Path, kind: str) -> Iterator[Mapping[str, Any]]:
-    if kind == "jsonl":
-        yield from (record for _, record in read_numbered_jsonl(file))
-    elif kind == "csv":
-        yield from _read_csv_records(file)
-    else:
-        yield from _read_parquet_records(file)
+def _read_jsonl_records(file: Path) -> Iterator[Mapping[str, Any]]:
+    return (record for _, record in read_numbered_jsonl(file))
 
 
 def _read_csv_records(file: Path) -> Iterator[Mapping[str, Any]]:
@@ -121,15 +113,14 @@ def _summarise_record_field(name: str, values: Sequence[Any]) -> RecordFieldSumm
     is_number = bool(kinds) and kinds <= {int, float, bool}
     value_type = "list" if kinds == {list} else "mapping" if kinds == {dict} else "number" if is_number else "text"
     texts = [str(value) for value in filled]
-    words = sum(len(text.split()) for text in texts) / len(texts) if texts else 0.0
-    example = texts[0] if texts else ""
-    return RecordFieldSummary(name, value_type, len(filled), len(set(texts)), round(words, 1), example)
+    words = sum(len(text.split()) for text in texts) / max(len(texts), 1)
+    return RecordFieldSummary(name, value_type, len(texts), len(set(texts)), round(words, 1), next(iter(texts), ""))
 
 
 def _count_duplicate_records(records: Sequence[Mapping[str, Any]], fields: Sequence[RecordFieldSummary]) -> int:
     """Count records whose longest text field repeats an earlier one, ignoring case and punctuation."""
-    texts_only = (field for field in fields if field.value_type == "text")
-    longest = max(texts_only, key=lambda field: field.mean_words, default=None)
+    text_fields = (field for field in fields if field.value_type == "text")
+    longest = max(text_fields, key=lambda field: field.mean_words, default=None)
     if longest is None:
         return 0
     texts = [normalise(str(record.get(longest.name) or "")) for record in records]
@@ -161,7 +152,7 @@ def infer_split_field(summary: RecordFileSummary) -> str:
 
 
 def infer_group_field(summary: RecordFileSummary, taken: Sequence[str]) -> str:
-    """Return the field whose values group several records; empty for none. A telling name wins over counts."""
+    """Return the field whose values group several records, preferably one with a typical name; empty for none."""
     # A group repeats (at most 0.7 distinct values per row), is short, and is set in every record.
     groups = [
         field.name for field in summary.fields
@@ -169,7 +160,7 @@ def infer_group_field(summary: RecordFileSummary, taken: Sequence[str]) -> str:
         and 4 < field.distinct_count <= 0.7 * field.non_empty_count and field.non_empty_count == summary.record_total
     ]
     named = [name for name in groups if any(word in name.lower() for word in GROUP_NAME_HINTS)]
-    return next(iter([*named, *groups]), "")
+    return next(iter(named or groups), "")
 
 
 def infer_id_field(summary: RecordFileSummary) -> str:

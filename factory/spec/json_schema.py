@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from factory.api import Plugin, Task
 from factory.registry.block_paths import BLOCK_LISTS, SINGLE_BLOCKS
-from factory.spec.blocks import PluginLookup
+from factory.registry.registry import Registry
 from factory.spec.fields import Spec
 from factory.spec.layers import FULL_PROFILE
 
@@ -20,14 +20,10 @@ JSON_SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 Json = dict[str, Any]
 
 
-def build_json_schema(registry: PluginLookup) -> Json:
+def build_json_schema(registry: Registry) -> Json:
     """Return the schema of a spec file."""
-    top: Json = Spec.model_json_schema()
-    defined: Json = {
-        f"spec.{name}": _drop_required_list(_prefix_schema_references(part, "spec"))
-        for name, part in top.pop("$defs").items()
-    }
-    top = _prefix_schema_references(top, "spec")
+    top = _prefix_schema_references(Spec.model_json_schema(), "spec")
+    defined: Json = {f"spec.{name}": _drop_required_list(part) for name, part in top.pop("$defs").items()}
     for role in SINGLE_BLOCKS.values():
         parts = _build_role_definitions(role, registry.list_classes(role), partial=True)
         defined |= {name: _drop_required_list(part) for name, part in parts.items()}
@@ -49,20 +45,16 @@ def _build_role_definitions(role: str, classes: list[type[Plugin]], partial: boo
     defined: Json = {}
     for plugin_class in classes:
         name = f"{role}.{plugin_class.kind}"
-        schema = plugin_class.model_json_schema()
-        inner = schema.pop("$defs", {})
-        defined |= {f"{name}.{model}": _prefix_schema_references(part, name) for model, part in inner.items()}
-        fields = _prefix_schema_references(schema, name)
+        schema = _prefix_schema_references(plugin_class.model_json_schema(), name)
+        defined |= {f"{name}.{model}": part for model, part in schema.pop("$defs", {}).items()}
         description = (plugin_class.__doc__ or "").strip().partition("\n")[0]
         kind = {"const": plugin_class.kind, "description": description}
-        fields["properties"] = {"kind": kind, **fields["properties"]}
-        fields["required"] = ["kind", *fields.get("required", [])]
-        defined[name] = fields
-    bare = [
-        each.kind for each in classes if partial or not any(field.is_required() for field in each.model_fields.values())
-    ]
+        schema["properties"] = {"kind": kind, **schema["properties"]}
+        defined[name] = {**schema, "required": ["kind", *schema.get("required", [])]}
+    required = {cls for cls in classes if any(field.is_required() for field in cls.model_fields.values())}
+    bare = [cls.kind for cls in classes if partial or cls not in required]
     alone = [{"enum": bare, "description": "a kind alone: all its fields keep their defaults"}] if bare else []
-    kinds = [{"$ref": f"#/$defs/{role}.{plugin_class.kind}"} for plugin_class in classes]
+    kinds = [{"$ref": f"#/$defs/{role}.{cls.kind}"} for cls in classes]
     return {**defined, role: {"anyOf": [*alone, *kinds]} if classes else {"not": {}}}
 
 

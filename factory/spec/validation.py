@@ -11,10 +11,10 @@ from pydantic import BaseModel, ValidationError
 from factory import identity
 from factory.api import Curator, Plugin
 from factory.errors import FactoryError, PluginError, Problem
-from factory.spec.blocks import PluginLookup, find_role_at, iterate_plugin_blocks
+from factory.registry.registry import Registry
+from factory.spec.blocks import find_role_at, iterate_plugin_blocks
 from factory.spec.fields import Spec
 from factory.spec.messages import format_expectation, get_expected_form, suggest_known_name, translate_validation_error
-from factory.spec.renamed_keys import RENAMED_KEYS
 from factory.yaml import Node, NodePath, SourceLocation, format_path
 
 M = TypeVar("M", bound=BaseModel)
@@ -43,51 +43,60 @@ class SpecDraft:
 
     def add_problem(self, steps: NodePath, text: str) -> None:
         """Record a problem at the deepest step of the path that the spec contains."""
-        place = find_nearest_place(self.tree, steps)
-        if place.origin == "task":
+        location = find_nearest_location(self.tree, steps)
+        if location.origin == "task":
             text = f"{text} (a default of the task {self.task!r})"
         # A problem inside `profiles.NAME` names the profile by its path already.
-        has_profile_path = not self.profile or (place.origin == "profile" and place.line)
+        names_profile = self.profile and not (location.origin == "profile" and location.line)
         problem = build_problem_at(self.file, self.tree, steps, text)
-        self.problems.setdefault(problem, "" if has_profile_path else f" (with profile {self.profile!r})")
+        self.problems.setdefault(problem, f" (with profile {self.profile!r})" if names_profile else "")
 
     def list_plugins_below(self, *steps: str | int) -> list[tuple[NodePath, Plugin]]:
         """List paths and plugins below a path, in order."""
         return [(path, plugin) for path, plugin in self.plugins.items() if path[: len(steps)] == steps]
 
+    def get_value(self, *steps: str) -> Any:
+        """Return the value of a node, which may be a mapping or list of nodes; None if it is not set."""
+        node = self.tree.find(steps)
+        return node.value if node else None
+
     def get_field_text(self, *steps: str) -> str:
         """Return the text of a field; empty if it is not set, or is not text."""
-        node = self.tree.find(steps)
-        return node.value if node and isinstance(node.value, str) else ""
+        value = self.get_value(*steps)
+        return value if isinstance(value, str) else ""
+
+    def list_items(self, *steps: str) -> list[Node]:
+        """Return the items of a list; empty if it is not set, or is not a list."""
+        value = self.get_value(*steps)
+        return value if isinstance(value, list) else []
 
     def has_only_valid_blocks(self, *steps: str) -> bool:
         """Return whether there is a list at this path and all its blocks are valid."""
-        node = self.tree.find(steps)
-        blocks = node.value if node else None
+        blocks = self.get_value(*steps)
         return isinstance(blocks, list) and len(self.list_plugins_below(*steps)) == len(blocks)
 
 
-def find_nearest_place(top: Node, steps: NodePath) -> SourceLocation:
+def find_nearest_location(top: Node, steps: NodePath) -> SourceLocation:
     """Return the location of a path or, if it does not exist, of its deepest step that does."""
-    node, place = top, top.location
+    node, location = top, top.location
     for step in steps:
         child = node.get_child(step)
         if child is None:
-            return place
-        node, place = child, child.location if child.location.line or child.location.within else place
+            return location
+        node, location = child, child.location if child.location.line or child.location.within else location
     return node.location
 
 
 def build_problem_at(file: str, top: Node, steps: NodePath, text: str) -> Problem:
     """Return a problem with its position in the file, in a profile of the file, or in a command-line option."""
-    place, name = find_nearest_place(top, steps), format_path(steps)
-    if place.origin == "command line":
-        is_option_path = place.within.startswith(f"--set {name}=")
-        return Problem(place.within, 0, 0, "" if is_option_path else name, text)
-    if not place.line:  # a default of the task: point at the task
-        place = find_nearest_place(top, ("task",))
-    within = f"{place.within}." if place.within else ""
-    return Problem(file, place.line, place.column, within + name, text)
+    location, name = find_nearest_location(top, steps), format_path(steps)
+    if location.origin == "command line":
+        is_option_path = location.within.startswith(f"--set {name}=")
+        return Problem(location.within, 0, 0, "" if is_option_path else name, text)
+    if not location.line:  # a default of the task: point at the task
+        location = find_nearest_location(top, ("task",))
+    within = f"{location.within}." if location.within else ""
+    return Problem(file, location.line, location.column, within + name, text)
 
 
 def validate_node(
@@ -128,44 +137,38 @@ def _locate_error_steps(detail: Mapping[str, Any], node: Node) -> NodePath:
     """Return pydantic's location of an error without the names of union members and validators."""
     # Those names are steps that lead to no child of the node; a missing or extra field is always the last step.
     steps: list[str | int] = []
-    at: Node | None = node
+    parent: Node | None = node
     last = len(detail["loc"]) - 1
     for number, step in enumerate(detail["loc"]):
-        child = at.get_child(step) if at else None
+        child = parent.get_child(step) if parent else None
         if child is not None or (number == last and detail["type"] in ("missing", "extra_forbidden")):
             steps.append(step)
-            at = child
+            parent = child
     return tuple(steps)
 
 
-def instantiate_blocks(draft: SpecDraft, registry: PluginLookup) -> None:
+def instantiate_blocks(draft: SpecDraft, registry: Registry) -> None:
     """Create the plugin of every block, or add the problems that prevent it."""
     for steps, role, node in iterate_plugin_blocks(draft.tree):
-        if isinstance(node.value, dict):
-            plugin = _instantiate_block(draft, steps, role, node, registry)
-            if plugin is not None:
-                draft.plugins[steps] = plugin
+        if isinstance(node.value, dict) and (plugin := _instantiate_block(draft, steps, role, node, registry)):
+            draft.plugins[steps] = plugin
 
 
-def _instantiate_block(
-    draft: SpecDraft, steps: NodePath, role: str, node: Node, registry: PluginLookup
-) -> Plugin | None:
+def _instantiate_block(draft: SpecDraft, at: NodePath, role: str, node: Node, registry: Registry) -> Plugin | None:
     kind = node.get_child("kind")
     if kind is None or not isinstance(kind.value, str):
         known = suggest_known_name("", (plugin_class.kind for plugin_class in registry.list_classes(role)))
         text = f"missing; name the {role}; {known}" if kind is None else format_expectation(["text"], kind.to_plain())
-        draft.add_problem((*steps, "kind"), text)
+        draft.add_problem((*at, "kind"), text)
         return None
     try:
         plugin_class = registry.find(role, kind.value)
     except FactoryError as error:
-        new_name = RENAMED_KEYS.get((role, kind.value))
-        text = f"no such {role}: {kind.value!r}; it is called {new_name!r} now" if new_name else str(error)
-        draft.add_problem((*steps, "kind"), text)
+        draft.add_problem((*at, "kind"), str(error))
         return None
-    draft.plugin_classes[steps] = plugin_class
+    draft.plugin_classes[at] = plugin_class
     fields = Node({name: child for name, child in node.value.items() if name != "kind"}, node.location)
-    return validate_node(plugin_class, fields, draft, steps)
+    return validate_node(plugin_class, fields, draft, at)
 
 
 def call_plugin_method(plugin: str, call: Callable[[], T]) -> T:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from pathlib import Path
+from typing import Any, cast
 
-from factory.api import TEST, TRAIN, VALIDATION, Answer, AnswerJob, Contender, Eval, Row, ScoreJob, Scores
+from factory.api import TEST, TRAIN, VALIDATION, Answer, AnswerJob, Contender, Row, ScoreJob, Scores
 from factory.api.jobs import ValidationScorer, raise_no_validation_scorer
 from factory.data.rows import write_json, write_jsonl
 from factory.errors import PluginError
@@ -17,9 +18,21 @@ def run(job: StageJob) -> None:
     contender = cast(Contender, job.make_plugin("contender", job.config["contender"]))
     rows = job.open_input_rows("freeze", f"{TEST}.jsonl")
     adapter = job.inputs["train"] / "adapter" if contender.uses_adapter else None
-    train = job.open_input_rows("curate", f"{TRAIN}.jsonl")
     validation = job.open_input_rows("freeze", f"{VALIDATION}.jsonl")
-    scorer = build_validation_scorer(job, train) if contender.uses_validation_score else raise_no_validation_scorer
+    answers, facts = answer_by_contender(job, contender, rows, validation, adapter)
+    write_jsonl(job.out / "answers.jsonl", ({"id": answer.id, "output": answer.output} for answer in answers))
+    write_json(job.out / "answer.json", {"contender": contender.kind, "rows": len(rows), "facts": facts})
+
+
+def answer_by_contender(
+    job: StageJob, contender: Contender, rows: Sequence[Row], validation: Sequence[Row], adapter: Path | None = None
+) -> tuple[list[Answer], dict[str, Any]]:
+    """Return a contender's answers, in the order of the rows, and its facts.
+
+    Raises PluginError if a row has no answer, or more than one.
+    """
+    train = job.open_input_rows("curate", f"{TRAIN}.jsonl")
+    scorer = _build_validation_scorer(job, train) if contender.uses_validation_score else raise_no_validation_scorer
     work = AnswerJob(
         **job.build_job_fields(), rows=rows, train=train, validation=validation, base=job.load_base(),
         task=job.load_task(), objective=job.load_objective(), adapter=adapter, validation_scorer=scorer,
@@ -27,21 +40,15 @@ def run(job: StageJob) -> None:
     with guard_plugin_call(contender, rows, train, validation, work.tables):
         answers = list(iterate_checked_values(contender, "answer", contender.answer(work), Answer))
     by_id = {answer.id: answer for answer in answers}
-    missing = [row.id for row in rows if row.id not in by_id]
+    missing = next((f"; none to row {row.id!r}" for row in rows if row.id not in by_id), "")
     if missing or len(answers) != len(rows):
-        raise PluginError(
-            f"contender {contender.kind!r}: {len(answers)} answers to {len(rows)} rows"
-            + (f"; none to row {missing[0]!r}" if missing else "")
-        )
-    write_jsonl(job.out / "answers.jsonl", ({"id": row.id, "output": by_id[row.id].output} for row in rows))
-    write_json(job.out / "answer.json", {"contender": contender.kind, "rows": len(rows), "facts": work.facts})
+        raise PluginError(f"contender {contender.kind!r}: {len(answers)} answers to {len(rows)} rows{missing}")
+    return [by_id[row.id] for row in rows], work.facts
 
 
-def build_validation_scorer(job: StageJob, train: Sequence[Row]) -> ValidationScorer:
+def _build_validation_scorer(job: StageJob, train: Sequence[Row]) -> ValidationScorer:
     """Return a function that scores answers to validation rows: the mean of the gate's metric, higher is better."""
-    judge = cast(Eval, job.make_plugin("eval", job.config["judge"]))
-    name = job.config["metric"] or judge.primary_metric
-    metric = next(metric for metric in judge.metrics if metric.name == name)
+    judge, metric = job.load_deciding_metric()
     common = job.build_job_fields()
 
     def compute_score(rows: Sequence[Row], answers: Sequence[Answer]) -> float:

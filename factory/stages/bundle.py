@@ -23,11 +23,10 @@ def run(job: StageJob) -> None:
     lines = read_jsonl(job.inputs[f"answer[{evidence.tuned}]"] / "answers.jsonl")
     answers = {line["id"]: line["output"] for line in lines}
     bundle.copy_adapter_files(job.out, evidence)
+    fields = job.build_job_fields()
     with guard_plugin_call(objective):
-        objective.export_files(
-            ModelJob(**job.build_job_fields(), rows=(), base=job.load_base(), task=task, adapter=evidence.adapter),
-            job.out
-        )
+        work = ModelJob(**fields, rows=(), base=job.load_base(), task=task, adapter=evidence.adapter)
+        objective.export_files(work, job.out)
     test_rows = job.open_input_rows("freeze", f"{TEST}.jsonl")
     facts = bundle.write_bundle_evidence(job.out, evidence, test_rows, job.read_side_tables(), answers)
     _export_to_targets(job, facts)
@@ -40,6 +39,9 @@ def run(job: StageJob) -> None:
 def _collect_bundle_evidence(job: StageJob, objective: Objective, task: Task) -> bundle.BundleInputs:
     base = read_json(job.inputs["base"] / "base.json")
     outputs = {role: read_json(job.inputs[role] / f"{role}.json") for role in EVIDENCE_STAGES}
+    spec = copy.deepcopy(dict(job.config["spec"]))
+    # The resolved source of the base: a local path means nothing on another machine.
+    spec["models"] = {**spec.get("models", {}), "student": base["source"]}
     return bundle.BundleInputs(
         name=job.config["name"],
         task={"kind": task.kind, "version": task.version},
@@ -50,11 +52,8 @@ def _collect_bundle_evidence(job: StageJob, objective: Objective, task: Task) ->
         },
         settings={"rank": job.config["adapter"]["rank"], "alpha": job.config["adapter"]["alpha"]},
         templates=task.get_templates(),
-        spec=_pin_spec_base(job.config["spec"], base),
-        tuned=job.config["tuned"],
-        model=job.inputs["base"] / "model",
-        adapter=job.inputs["train"] / "adapter",
-        base=base,
+        spec=spec, tuned=job.config["tuned"], base=base,
+        model=job.inputs["base"] / "model", adapter=job.inputs["train"] / "adapter",
         data={**outputs["freeze"]["digests"], TRAIN: identity.digest_file(job.inputs["curate"] / f"{TRAIN}.jsonl")},
         targets=tuple(block["kind"] for block in job.config["targets"]),
         review=_summarise_expert_review(job),
@@ -70,13 +69,6 @@ def _summarise_expert_review(job: StageJob) -> dict[str, Any]:
     facts = read_json(file)
     pairs = [{name: pair[name] for name in ("rows", "agreed", "kappa")} for pair in facts["pairs"]]
     return {**{name: value for name, value in facts.items() if name != "strata"}, "pairs": pairs}
-
-
-def _pin_spec_base(spec: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the spec with the resolved source of its base, as a local path means nothing elsewhere."""
-    pinned = copy.deepcopy(dict(spec))
-    pinned["models"] = {**pinned.get("models", {}), "student": base["source"]}
-    return pinned
 
 
 def _export_to_targets(job: StageJob, facts: Mapping[str, Any]) -> None:

@@ -35,8 +35,7 @@ def answer_golden_rows(request: dict[str, Any], registry: Registry) -> dict[str,
     ids = [row.id for row in golden.rows]
     tuned, untuned = answer(folder), answer(None)
     return {
-        "tuned": order_golden_outputs(tuned.answers, ids),
-        "untuned": order_golden_outputs(untuned.answers, ids),
+        "tuned": order_golden_outputs(tuned.answers, ids), "untuned": order_golden_outputs(untuned.answers, ids),
         "modules": tuned.modules, "library": tuned.library,
     }
 
@@ -49,7 +48,7 @@ def _exit_with_parent(parent: int) -> None:
 
 
 def main() -> None:
-    """`python -m factory.stages.certify_child REQUEST.json`."""
+    """Run `python -m factory.stages.certify_child REQUEST.json`."""
     threading.Thread(target=_exit_with_parent, args=(os.getppid(),), daemon=True).start()
     network_policy.install_audit_hook()
     network_policy.deny_all_hosts("certify")

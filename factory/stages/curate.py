@@ -148,10 +148,11 @@ def _summarise_row_origins(job: StageJob, rows: Sequence[Row]) -> dict[str, Any]
 
 def _report_leaked_rows(job: StageJob, leaks: Sequence[Leak], repeats: int) -> None:
     if repeats:
-        job.report.note(f"{repeats} texts of test rows occurred verbatim in training rows; repeats.jsonl lists both")
+        texts = "1 text of test rows occurs" if repeats == 1 else f"{repeats} texts of test rows occur"
+        job.report.note(f"{texts} verbatim in training rows; repeats.jsonl lists both")
     if leaks:
-        leak = leaks[0]
+        rows, leak = "1 training row was" if len(leaks) == 1 else f"{len(leaks)} training rows were", leaks[0]
         job.report.note(
-            f"{len(leaks)} training rows were dropped because they are too similar to test or validation rows "
-            f"(frozen), such as {leak.row}: {leak.reason} ({leak.frozen_row})"
+            f"{rows} dropped for similarity to test or validation rows (frozen), such as {leak.row}: {leak.reason} "
+            f"({leak.frozen_row})"
         )

@@ -42,7 +42,6 @@ def _summarise_probe_suite(name: str, items: Sequence[ProbeResult], seed: int) -
     )
     base, tuned = (sum(getattr(item, side) for item in items) / len(items) for side in ("base", "tuned"))
     return {
-        "suite": name, "n": len(items), "base": round(base, statistics.DIGITS),
-        "tuned": round(tuned, statistics.DIGITS),
-        "difference": result.mean, "low": result.low, "high": result.high,
+        "suite": name, "n": len(items), "base": round(base, statistics.DIGITS), "difference": result.mean,
+        "tuned": round(tuned, statistics.DIGITS), "low": result.low, "high": result.high,
     }

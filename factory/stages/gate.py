@@ -23,16 +23,10 @@ def run(job: StageJob) -> None:
     ]
     leaks = count_remaining_leaks(read_json(job.inputs["curate"] / "curate.json")["leakage"])
     metric = metrics[gate.metric or scored["primary"]]
+    refused: list[str] = []
+    if required := job.config.get("review"):
+        review = read_json(job.inputs["curate"] / "review.json")
+        refused = find_review_refusals(review, required["share"], required["acceptance"])
     write_json(job.out / "gate.json", decide_verdict(
-        rows, metric, gate, prompted=job.config["prompted"], leaked=leaks, probes=probes,
-        refused=_list_review_refusals(job),
+        rows, metric, gate, prompted=job.config["prompted"], leaked=leaks, probes=probes, refused=refused
     ))
-
-
-def _list_review_refusals(job: StageJob) -> list[str]:
-    """List why the review of training rows blocks shipping, if the spec requires one."""
-    required = job.config.get("review")
-    if not required:
-        return []
-    review = read_json(job.inputs["curate"] / "review.json")
-    return find_review_refusals(review, required["share"], required["acceptance"])

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, cast
 
 from factory.api import Job, Row, Source
@@ -92,7 +91,7 @@ def _report_skipped_records(job: StageJob, source: Source, skipped: SkippedRecor
     summary = ""
     if skipped and skipped.count:
         plural = "s" * (skipped.count > 1)
-        summary = f"{skipped.count} invalid record{plural} skipped; first {skipped.first_messages[0]}"
+        summary = f"{skipped.count} invalid record{plural} skipped, the first: {skipped.first_messages[0]}"
     if not count:
         raise InputError(f"source {source.kind!r} has no rows; {summary or 'check its fields and files'}")
     if summary:
@@ -116,7 +115,10 @@ def _downsample_by_weight(job: StageJob, results: Sequence[GatherResult]) -> lis
         if count < result.row_count:
             kind = result.source.kind
             job.report.note(f"source {kind!r}: {count} of {result.row_count} rows sampled, according to its weight")
-    _rewrite_selected_rows(job.out / ROWS_FILE, selected)
+    rows, sampled = LazyRows(job.out / ROWS_FILE), job.out / f"{ROWS_FILE}.sampled"
+    with sampled.open("wb") as file:
+        file.writelines(rows.read_line_bytes(index) for index in range(len(rows)) if index in selected)
+    sampled.replace(rows.path)
     return [replace(result, final_count=count) for result, count in zip(results, counts, strict=True)]
 
 
@@ -125,13 +127,6 @@ def compute_mixture_counts(sources: Iterable[tuple[float, int]]) -> list[int]:
     pairs = list(sources)
     scale = min(rows / weight for weight, rows in pairs if weight)
     return [min(rows, round(scale * weight)) if weight else rows for weight, rows in pairs]
-
-
-def _rewrite_selected_rows(path: Path, selected: set[int]) -> None:
-    rows, sampled = LazyRows(path), path.with_suffix(".sampled")
-    with sampled.open("wb") as file:
-        file.writelines(rows.read_line_bytes(index) for index in range(len(rows)) if index in selected)
-    sampled.replace(path)
 
 
 def _describe_gather_result(result: GatherResult) -> dict[str, Any]:

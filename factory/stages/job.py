@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from factory.api import Base, Endpoint, Kit, Objective, Plugin, Reporter, Row, Tables, Task, Teacher
-from factory.data.rows import open_rows, read_json, read_rows
+from factory.api import Base, Endpoint, Eval, Kit, Metric, Objective, Plugin, Reporter, Row, Tables, Task, Teacher
+from factory.data.rows import open_rows, read_json, read_side_tables
 from factory.llm import TeacherPool
 from factory.registry.registry import Registry
 from factory.stages.plugin_boundary import guard_plugin_call as guard_plugin_call
@@ -50,10 +50,13 @@ class StageJob:
 
     def read_side_tables(self) -> Tables:
         """Read the side tables of the sources: table name → row id → row."""
-        if "gather" not in self.inputs:
-            return {}
-        files = sorted((self.inputs["gather"] / "tables").glob("*.jsonl"))
-        return {file.stem: {row.id: row for row in read_rows(file)} for file in files}
+        return read_side_tables(self.inputs["gather"]) if "gather" in self.inputs else {}
+
+    def load_deciding_metric(self) -> tuple[Eval, Metric]:
+        """Return the eval that judges contenders, and its metric that decides."""
+        judge = cast(Eval, self.make_plugin("eval", self.config["judge"]))
+        name = self.config["metric"] or judge.primary_metric
+        return judge, next(metric for metric in judge.metrics if metric.name == name)
 
     def build_job_fields(self) -> dict[str, Any]:
         """Return the fields that the jobs of all plugins share."""
@@ -63,13 +66,12 @@ class StageJob:
         }
 
     def load_base(self) -> Base:
-        """Return the resolved base model."""
-        return _read_resolved_base(self.inputs["base"])
+        return read_resolved_base(self.inputs["base"])
 
     def load_further_models(self) -> dict[str, Base]:
         """Return the other models of this stage, by alias."""
         return {
-            role.removeprefix("base[").removesuffix("]"): _read_resolved_base(folder)
+            role.removeprefix("base[").removesuffix("]"): read_resolved_base(folder)
             for role, folder in self.inputs.items() if role.startswith("base[")
         }
 
@@ -88,7 +90,8 @@ class StageJob:
         return self.client_pool.get_teacher(base)
 
 
-def _read_resolved_base(folder: Path) -> Base:
+def read_resolved_base(folder: Path) -> Base:
+    """Return the model in the output of a `base` stage."""
     facts = read_json(folder / "base.json")
     return Base(folder / "model", facts["id"], facts["revision"], facts["digest"], facts["licence"])
 

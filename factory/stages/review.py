@@ -88,11 +88,11 @@ class _ReviewOutcomes:
 
 def _report_review_outcome(job: StageJob, facts: Mapping[str, Any]) -> None:
     if facts["torn"]:
-        job.report.note(f"{job.config['file']}: {facts['torn']} invalid lines were skipped", warning=True)
+        lines = "1 invalid line was" if facts["torn"] == 1 else f"{facts['torn']} invalid lines were"
+        job.report.note(f"{job.config['file']}: {lines} skipped", warning=True)
     if facts["held"]:
-        job.report.note(
-            f"{facts['held']} doubtful rows are held back until reviewed; `factory review SPEC` shows them first"
-        )
+        rows = "1 doubtful row is" if facts["held"] == 1 else f"{facts['held']} doubtful rows are"
+        job.report.note(f"{rows} held back until reviewed; `factory review SPEC` shows them first")
     if not facts["reviewed"]:
         exists = (job.root / job.config["file"]).exists()
         state = "no decision applies to the current rows" if exists else "no row has been reviewed yet"

@@ -36,9 +36,8 @@ def run(job: StageJob) -> None:
         work = ScoreJob(**common, answers=answers)
         values = _score_rows_by_metric(work, evals)
         totals[name], tables[name] = _compute_totals_and_tables(work, evals)
-        write_jsonl(
-            job.out / f"{name}.jsonl", ({"id": row.id, "group": row.group, "values": values[row.id]} for row in rows)
-        )
+        lines = ({"id": row.id, "group": row.group, "values": values[row.id]} for row in rows)
+        write_jsonl(job.out / f"{name}.jsonl", lines)
         contenders[name] = {
             metric.name: asdict(compute_mean_interval(
                 [values[row.id][metric.name] for row in rows], groups, CONFIDENCE, binary=metric.binary
@@ -67,9 +66,8 @@ def _iterate_contender_answers(job: StageJob) -> Iterator[tuple[str, dict[str, A
     for role, folder in job.inputs.items():
         if role.startswith("answer["):
             lines = read_jsonl(folder / "answers.jsonl")
-            yield role.removeprefix("answer[").removesuffix("]"), {
-                line["id"]: Answer(line["id"], line["output"]) for line in lines
-            }
+            answers = {line["id"]: Answer(line["id"], line["output"]) for line in lines}
+            yield role.removeprefix("answer[").removesuffix("]"), answers
 
 
 def _score_rows_by_metric(work: ScoreJob, evals: list[Eval]) -> RowMetricValues:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
@@ -43,15 +44,10 @@ def _run_synthesis_step(
         yielded = synthesizer.synthesize(RowsJob(**fields, rows=rows))
         by_id = {row.id: row for row in iterate_checked_values(synthesizer, "synthesize", yielded, Row)}
     count = len(by_id)
-    added = write_rows(output, _merge_synthesized_rows(rows, by_id)) - len(rows)
+    # Rows with their replacements first, then the new ones, which the first generator leaves in `by_id`.
+    replaced = (by_id.pop(row.id, row) for row in rows)
+    added = write_rows(output, chain(replaced, by_id.values())) - len(rows)
     return {"kind": synthesizer.kind, "added": added, "changed": count - added}
-
-
-def _merge_synthesized_rows(rows: Sequence[Row], by_id: dict[str, Row]) -> Iterator[Row]:
-    """Yield the rows with replacements of the same id, then the new rows. Removes the replacements from `by_id`."""
-    for row in rows:
-        yield by_id.pop(row.id, row)
-    yield from by_id.values()
 
 
 def _sample_row_limit(rows: Sequence[Row], limit: int, seed: int) -> Iterator[Row]:

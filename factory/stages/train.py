@@ -16,8 +16,7 @@ def run(job: StageJob) -> None:
     out = job.out / "adapter"
     out.mkdir()
     work = FitJob(
-        **job.build_job_fields(),
-        rows=job.open_input_rows("curate", f"{TRAIN}.jsonl"),
+        **job.build_job_fields(), rows=job.open_input_rows("curate", f"{TRAIN}.jsonl"),
         validation=job.open_input_rows("freeze", f"{VALIDATION}.jsonl"),
         base=job.load_base(), task=job.load_task(), adapter=Adapter(**job.config["adapter"]),
         train=TrainingArgs(**job.config["train"]), out=out, work=job.work,
@@ -27,5 +26,5 @@ def run(job: StageJob) -> None:
     if not isinstance(result, TrainResult):
         raise PluginError(f"objective {objective.kind!r}: fit must return a TrainResult, not {type(result).__name__}")
     if not (out / "adapter_model.safetensors").is_file():
-        raise PluginError(f"objective {objective.kind!r}: fit left no adapter_model.safetensors")
+        raise PluginError(f"objective {objective.kind!r}: fit did not write adapter_model.safetensors")
     write_json(job.out / "train.json", asdict(result))

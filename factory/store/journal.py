@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -53,8 +54,7 @@ def read_events(path: Path, *, brief: bool = False) -> Iterator[tuple[float, Eve
             # Nearly all lines of a long run are progress and metrics: skip them without parsing.
             if brief and any(kind in line[:TYPE_PREFIX_BYTES] for kind in FREQUENT_EVENT_TYPES):
                 continue
-            parsed = parse_event_line(line)
-            if parsed is not None:
+            if (parsed := parse_event_line(line)) is not None:
                 yield parsed
 
 
@@ -91,7 +91,7 @@ def find_last_plan(home: Path, name: str) -> dict[str, dict[str, Any]]:
     A partial run (`--until`, or advice) does not plan all stages: the others come from earlier runs.
     """
     stages: dict[str, dict[str, Any]] = {}
-    for started in _iter_run_starts(home, name):
+    for started, _ in _iter_runs(home, name):
         stages = {stage["name"]: stage for stage in started.plan} | stages
         if any(stage["name"] == FINAL_STAGE for stage in started.plan):
             break
@@ -100,23 +100,22 @@ def find_last_plan(home: Path, name: str) -> dict[str, dict[str, Any]]:
 
 def find_last_verdict_time(home: Path, name: str) -> float:
     """Return the end time (seconds since the epoch) of a specialist's newest run with a verdict; 0 if there is none."""
-    for path in reversed(list_journals(home)):
-        events = list(_read_events_if_present(path))
-        if events and isinstance(events[0][1], RunStarted) and events[0][1].name == name:
-            at, last = events[-1]
-            if isinstance(last, RunFinished) and last.verdict:
-                return at
+    for _, events in _iter_runs(home, name):
+        at, last = next(iter(deque(events, maxlen=1)), (0.0, None))
+        if isinstance(last, RunFinished) and last.verdict:
+            return at
     return 0.0
 
 
 def find_last_run_start(home: Path, name: str) -> RunStarted | None:
     """Return the start event of the newest run of a specialist, or None."""
-    return next(_iter_run_starts(home, name), None)
+    return next((started for started, _ in _iter_runs(home, name)), None)
 
 
-def _iter_run_starts(home: Path, name: str) -> Iterator[RunStarted]:
-    """Yield the start events of a specialist's runs, newest first."""
+def _iter_runs(home: Path, name: str) -> Iterator[tuple[RunStarted, Iterator[tuple[float, Event]]]]:
+    """Yield the start event of each run of a specialist, newest first, and an iterator over its other events."""
     for path in reversed(list_journals(home)):
-        first = next((event for _, event in _read_events_if_present(path)), None)
+        events = _read_events_if_present(path)
+        _, first = next(events, (0.0, None))
         if isinstance(first, RunStarted) and first.name == name:
-            yield first
+            yield first, events

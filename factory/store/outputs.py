@@ -69,13 +69,13 @@ class Store:
                 yield StageOutput(self.root, meta.parent.parent.name, meta.parent.name)
 
     @contextmanager
-    def lock_output(self, place: StageOutput, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+    def lock_output(self, output: StageOutput, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
         """Hold an exclusive lock on an output; `waiting` is called once if another process holds it.
 
         The kernel releases the lock when the process ends, so a kill leaves no stale lock.
         """
-        place.work_folder.parent.mkdir(parents=True, exist_ok=True)
-        with (place.work_folder.parent / f"{place.key}.lock").open("a") as file:
+        output.work_folder.parent.mkdir(parents=True, exist_ok=True)
+        with (output.work_folder.parent / f"{output.key}.lock").open("a") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -83,39 +83,39 @@ class Store:
                 fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
-    def begin(self, place: StageOutput) -> Path:
+    def begin(self, output: StageOutput) -> Path:
         """Create an empty folder for the output, deleting an earlier attempt except for its `work` folder."""
-        fresh = place.work_folder / OUTPUT_FOLDER
+        fresh = output.work_folder / OUTPUT_FOLDER
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(parents=True)
-        (place.work_folder / "work").mkdir(exist_ok=True)
+        (output.work_folder / "work").mkdir(exist_ok=True)
         return fresh
 
-    def commit(self, place: StageOutput, meta: Mapping[str, Any]) -> None:
+    def commit(self, output: StageOutput, meta: Mapping[str, Any]) -> None:
         """Publish a finished output: fsync its files, then rename the folder to its final name."""
-        checkpoints, trash = place.work_folder / "work", place.final_folder.with_name(f"{place.key}.gone")
-        meta_file, output = place.work_folder / META_FILE, place.work_folder / OUTPUT_FOLDER
+        checkpoints, trash = output.work_folder / "work", output.final_folder.with_name(f"{output.key}.gone")
+        meta_file, written = output.work_folder / META_FILE, output.work_folder / OUTPUT_FOLDER
         meta_file.write_text(json.dumps(meta, sort_keys=True, indent=1) + "\n")
-        for path in sorted({meta_file, output, *output.rglob("*")}):
+        for path in sorted({meta_file, written, *written.rglob("*")}):
             if path.is_file() and not path.is_symlink():
                 path.chmod(0o644)
             fsync_path(path)
-        fsync_path(place.work_folder)
-        shutil.rmtree(place.final_folder, ignore_errors=True)
+        fsync_path(output.work_folder)
+        shutil.rmtree(output.final_folder, ignore_errors=True)
         shutil.rmtree(trash, ignore_errors=True)
         # Checkpoints are moved away only now: a kill at any earlier point can still resume from them.
         if checkpoints.exists():
             checkpoints.rename(trash)
-        place.work_folder.rename(place.final_folder)
-        fsync_path(place.final_folder.parent)
+        output.work_folder.rename(output.final_folder)
+        fsync_path(output.final_folder.parent)
         shutil.rmtree(trash, ignore_errors=True)
 
-    def forget(self, place: StageOutput) -> None:
+    def forget(self, output: StageOutput) -> None:
         """Delete an output, complete or not."""
-        if place.final_folder.exists():
+        if output.final_folder.exists():
             # Rename first: a kill during the deletion must not leave a damaged folder that looks complete.
-            trash = place.final_folder.with_name(f"{place.key}.gone")
+            trash = output.final_folder.with_name(f"{output.key}.gone")
             shutil.rmtree(trash, ignore_errors=True)
-            place.final_folder.rename(trash)
+            output.final_folder.rename(trash)
             shutil.rmtree(trash)
-        shutil.rmtree(place.work_folder, ignore_errors=True)
+        shutil.rmtree(output.work_folder, ignore_errors=True)

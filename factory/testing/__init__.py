@@ -12,7 +12,7 @@ A `Case` is only needed for a plugin with required fields, or with columns that 
 
 from factory.testing.case import Case
 from factory.testing.conformance import Fault, assert_builds, assert_conforms, build_conformance_suite, find_faults
-from factory.testing.sandbox import create_trial
+from factory.testing.role_checks import create_trial
 
 __all__ = [
     "Case", "Fault", "assert_builds", "assert_conforms", "build_conformance_suite", "create_trial", "find_faults",

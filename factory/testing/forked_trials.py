@@ -26,7 +26,7 @@ from factory.api import Objective, Plugin
 from factory.registry.registry import Registry
 from factory.testing.case import Case
 from factory.testing.column_access import ColumnAccess, copy_row_columns
-from factory.testing.role_checks import INTERRUPTIBLE_CALLS
+from factory.testing.role_checks import INTERRUPTIBLE_CALLS, check_role
 from factory.testing.sandbox import (
     ModelNeededError,
     OffContractError,
@@ -134,7 +134,7 @@ def _prepare_trial(kind: type[Plugin], case: Case, registry: Registry, root: Pat
     root.mkdir()
     write_files(case, root)
     package = kind.__module__.partition(".")[0]
-    trial = Trial(kind(**shorten_fields(kind, case)), case, root, registry, ColumnAccess(package))
+    trial = Trial(kind(**shorten_fields(kind, case)), case, root, registry, ColumnAccess(package), check_role)
     if models:
         from factory.ml.kit import TRANSFORMERS_KIT
         from factory.testing.random_models import build_random_base

@@ -12,7 +12,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from factory.registry import local_plugins
-from factory.registry.heavy_imports import HEAVY_LIBRARIES
+from factory.registry.registry import HEAVY_LIBRARIES
 
 IMPORT_SCRIPT = """
 import io, json, os, sys, time

@@ -5,13 +5,11 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from factory import identity
 from factory.api import Adapter, Answer, Finding, FitJob, ModelJob, Objective, TrainingArgs, TrainResult
-
-if TYPE_CHECKING:
-    from factory.testing.sandbox import Trial
+from factory.testing.sandbox import OffContractError, Trial, check_output_type, check_yielded_values
 
 ADAPTER_WEIGHTS_FILE = "adapter_model.safetensors"
 TRAIN_ROW_COUNT = 40
@@ -44,14 +42,11 @@ class KillingReporter:
 
 def check_learning(objective: Objective, trial: Trial) -> Any:
     """Train, audit and answer; return the adapter's digest and the answers to unseen rows. Raises OffContractError."""
-    from factory.testing.role_checks import check_output_type, check_yielded_values
-    from factory.testing.sandbox import OffContractError
-
     unseen = trial.rows[TRAIN_ROW_COUNT:]
     complete, interrupted = trial.root / "complete", trial.root / "interrupted"
     reporter = KillingReporter()
     result = objective.fit(_build_fit_job(trial, complete, reporter))
-    _check_adapter_files(result, complete, OffContractError)
+    _check_adapter_files(result, complete)
     digest = identity.digest_file(complete / ADAPTER_WEIGHTS_FILE)
     try:
         objective.fit(_build_fit_job(trial, interrupted, KillingReporter(max(reporter.steps // 2, 1))))
@@ -89,9 +84,9 @@ def _build_fit_job(trial: Trial, out: Path, report: KillingReporter, resume: boo
     )
 
 
-def _check_adapter_files(result: Any, folder: Path, off: type[Exception]) -> None:
+def _check_adapter_files(result: Any, folder: Path) -> None:
     if not isinstance(result, TrainResult):
-        raise off(f"fit must return a TrainResult, not {type(result).__name__}")
+        raise OffContractError(f"fit must return a TrainResult, not {type(result).__name__}")
     for name in (ADAPTER_WEIGHTS_FILE, "adapter_config.json"):
         if not (folder / name).is_file():
-            raise off(f"fit did not write {name} to job.out")
+            raise OffContractError(f"fit did not write {name} to job.out")

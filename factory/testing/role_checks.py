@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, cast
 
 from factory.api import (
@@ -27,21 +29,23 @@ from factory.api import (
     Target,
     Task,
 )
-from factory.testing.sandbox import SEED, ModelNeededError, OffContractError, Trial
+from factory.testing.case import Case
+from factory.testing.column_access import ColumnAccess
+from factory.testing.objective_checks import check_learning
+from factory.testing.sandbox import (
+    SEED,
+    ModelNeededError,
+    OffContractError,
+    Trial,
+    check_output_type,
+    check_yielded_values,
+    load_world_registry,
+    write_files,
+)
 
 EXAMPLE_MANIFEST = {
     "name": "example", "heads": [], "rank": 8, "loader": "peft:PeftModel", "base": {"id": "example/base"}, "modules": 2,
 }
-
-
-def check_yielded_values(values: Any, expected: type[Any], method: str) -> Iterator[Any]:
-    """Yield the values of a method. Raises OffContractError for a value of another type."""
-    if not isinstance(values, Iterable):
-        raise OffContractError(f"{method} returned {type(values).__name__}; it must yield {expected.__name__} values")
-    for value in values:
-        if not isinstance(value, expected):
-            raise OffContractError(f"{method} yielded {type(value).__name__}, expected {expected.__name__}")
-        yield value
 
 
 def _row_to_json(row: Row) -> dict[str, Any]:
@@ -153,18 +157,6 @@ def _build_answer_job(trial: Trial, rows: Sequence[Row]) -> AnswerJob:
     )
 
 
-def check_output_type(output_type: str, row: Row, answer: Answer) -> None:
-    """Raise OffContractError for an answer that does not have the output type."""
-    output = answer.output
-    if output_type == "ranking" and len(output) != len(row.columns["candidates"]):
-        count = len(row.columns["candidates"])
-        raise OffContractError(f"{len(output)} scores for the {count} candidates of {row.id!r}")
-    if output_type == "labels" and (not isinstance(output, Mapping) or abs(sum(output.values()) - 1) > 0.01):
-        raise OffContractError(f"the answer to {row.id!r} is not a mapping of labels to probabilities that sum to 1")
-    if output_type == "text" and not isinstance(output, str):
-        raise OffContractError(f"the answer to {row.id!r} is {type(output).__name__}, expected str")
-
-
 def _check_target(trial: Trial) -> Any:
     target = cast(Target, trial.plugin)
     planned = {name: EXAMPLE_MANIFEST[name] for name in ("heads", "rank", "loader")}
@@ -213,8 +205,6 @@ def _check_probe(trial: Trial) -> Any:
 
 
 def _check_objective(trial: Trial) -> Any:
-    from factory.testing.objective_checks import check_learning
-
     if trial.base is None:
         raise ModelNeededError("an objective needs a model")
     return check_learning(cast(Objective, trial.plugin), trial)
@@ -235,3 +225,20 @@ ROLE_CHECKS: tuple[tuple[type[Plugin], Callable[[Trial], Any]], ...] = (
     (Objective, _check_objective),
 )
 """(base class, check); the first match applies, so a Probe comes before its base class Eval."""
+
+
+def check_role(trial: Trial) -> Any:
+    """Call the plugin of a trial as its role is called; return its output as JSON values. Raises OffContractError."""
+    return next(check for role, check in ROLE_CHECKS if isinstance(trial.plugin, role))(trial)
+
+
+def create_trial(plugin: Plugin, case: Case | None = None, root: Path | None = None) -> Trial:
+    """Create a trial in this process: `create_trial(MyEval(), Case(rows=…)).run()` returns its output as JSON values.
+
+    The files of the case are written to `root`, by default a new temporary folder.
+    """
+    case = case or Case()
+    folder = root or Path(tempfile.mkdtemp(prefix="factory-trial-"))
+    write_files(case, folder)
+    package = type(plugin).__module__.partition(".")[0]
+    return Trial(plugin, case, folder, load_world_registry(), ColumnAccess(package), check_role)

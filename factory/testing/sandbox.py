@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
 from factory.api import (
+    Answer,
     Base,
     ChatRequest,
     ChatResponse,
@@ -78,6 +78,7 @@ class Trial:
     root: Path
     registry: Registry
     column_access: ColumnAccess
+    check: Callable[[Trial], Any]
     kit_loader: Callable[[], Kit] = _raise_model_needed
     base: Base | None = None
 
@@ -100,10 +101,7 @@ class Trial:
 
     def run(self) -> Any:
         """Call the plugin on the case and return its output as JSON values. Raises OffContractError."""
-        from factory.testing.role_checks import ROLE_CHECKS
-
-        check = next(check for role, check in ROLE_CHECKS if isinstance(self.plugin, role))
-        return check(self)
+        return self.check(self)
 
     def build_job_fields(self) -> dict[str, Any]:
         """Return the fields that all jobs have."""
@@ -136,6 +134,28 @@ class Trial:
         return RowsJob(**self.build_job_fields(), rows=rows, base=self.get_base(), task=self.make_task())
 
 
+def check_yielded_values(values: Any, expected: type[Any], method: str) -> Iterator[Any]:
+    """Yield the values of a method. Raises OffContractError for a value of another type."""
+    if not isinstance(values, Iterable):
+        raise OffContractError(f"{method} returned {type(values).__name__}; it must yield {expected.__name__} values")
+    for value in values:
+        if not isinstance(value, expected):
+            raise OffContractError(f"{method} yielded {type(value).__name__}, expected {expected.__name__}")
+        yield value
+
+
+def check_output_type(output_type: str, row: Row, answer: Answer) -> None:
+    """Raise OffContractError for an answer that does not have the output type."""
+    output = answer.output
+    if output_type == "ranking" and len(output) != len(row.columns["candidates"]):
+        count = len(row.columns["candidates"])
+        raise OffContractError(f"{len(output)} scores for the {count} candidates of {row.id!r}")
+    if output_type == "labels" and (not isinstance(output, Mapping) or abs(sum(output.values()) - 1) > 0.01):
+        raise OffContractError(f"the answer to {row.id!r} is not a mapping of labels to probabilities that sum to 1")
+    if output_type == "text" and not isinstance(output, str):
+        raise OffContractError(f"the answer to {row.id!r} is {type(output).__name__}, expected str")
+
+
 def infer_output_type(plugin: Plugin | type[Plugin], case: Case, registry: Registry) -> str:
     """Return the output type of a plugin: its own, else that of the case's task, else labels."""
     declared = getattr(plugin, "output_type", "")
@@ -145,18 +165,6 @@ def infer_output_type(plugin: Plugin | type[Plugin], case: Case, registry: Regis
         return case.task.removeprefix("world-")
     tasks = {kind.kind: str(getattr(kind, "output_type", "")) for kind in registry.list_classes("task")}
     return tasks.get(case.task, "") or "labels"
-
-
-def create_trial(plugin: Plugin, case: Case | None = None, root: Path | None = None) -> Trial:
-    """Create a trial in this process: `create_trial(MyEval(), Case(rows=…)).run()` returns its output as JSON values.
-
-    The files of the case are written to `root`, by default a new temporary folder.
-    """
-    case = case or Case()
-    folder = root or Path(tempfile.mkdtemp(prefix="factory-trial-"))
-    write_files(case, folder)
-    package = type(plugin).__module__.partition(".")[0]
-    return Trial(plugin, case, folder, load_world_registry(), ColumnAccess(package))
 
 
 def shorten_fields(kind: type[Plugin], case: Case) -> dict[str, Any]:

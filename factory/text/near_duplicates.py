@@ -116,7 +116,7 @@ class _FrozenShingleIndex:
         known = self.hashes[hash_index] == hashes
         unknown_counts = sizes - np.bincount(owners[known], minlength=len(normals))
         shared = (SHARED_PREFIX_SHARE * self.threshold * sizes).astype(np.int64) + 1
-        # Shingles that no frozen text has come first in the order and can not match: they only shorten the prefix,
+        # Shingles that no frozen text has come first in the order and cannot match: they only shorten the prefix,
         # and most texts are done after this lookup.
         reach = _compute_prefix_lengths(sizes, shared, self.threshold) - unknown_counts
         reach[reach < shared] = 0

@@ -56,10 +56,12 @@ def hash_shingles(normals: Sequence[str]) -> tuple[HashArray, IndexArray]:
     import numpy as np
 
     long = [normal if len(normal) >= SHINGLE_LENGTH else "" for normal in normals]
-    keys = [_hash_windows(long)]
-    short = [(i, normal) for i, normal in enumerate(normals) if len(normal) < SHINGLE_LENGTH]
-    keys.append(np.array([(i << HASH_BITS) | _hash_short_text(normal) for i, normal in short], dtype=np.uint64))
-    key = np.sort(np.concatenate(keys))
+    short_keys = []
+    for index, normal in enumerate(normals):
+        if len(normal) < SHINGLE_LENGTH:  # a text too short for a shingle has one hash: only an equal text matches
+            digest = hashlib.blake2b(normal.encode("utf-8", "surrogatepass"), digest_size=HASH_BITS // 8).digest()
+            short_keys.append((index << HASH_BITS) | int.from_bytes(digest))
+    key = np.sort(np.concatenate([_hash_windows(long), np.array(short_keys, dtype=np.uint64)]))
     key = key[np.append(True, key[1:] != key[:-1])] if len(key) else key
     owners = (key >> np.uint64(HASH_BITS)).astype(np.int64)
     starts = np.searchsorted(owners, np.arange(len(normals) + 1)).astype(np.int64)
@@ -85,8 +87,3 @@ def _hash_windows(normals: Sequence[str]) -> HashArray:
     owners = np.repeat(np.arange(len(marked), dtype=np.int64), lengths)[: len(hashed)]
     inside = np.arange(len(hashed)) + SHINGLE_LENGTH <= ends[owners]  # drop windows that span two texts
     return (owners[inside].astype(np.uint64) << np.uint64(HASH_BITS)) | (hashed[inside] >> np.uint64(64 - HASH_BITS))
-
-
-def _hash_short_text(normal: str) -> int:
-    """Hash a text that is too short for a shingle: only an equal text matches."""
-    return int.from_bytes(hashlib.blake2b(normal.encode("utf-8", "surrogatepass"), digest_size=HASH_BITS // 8).digest())

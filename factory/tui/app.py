@@ -1,9 +1,10 @@
-"""The Textual app: one mode per screen, one timer for all of them, themes and the command palette."""
+"""The Textual app: one mode per screen, one timer for all of them, exports, themes and the command palette."""
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -15,7 +16,7 @@ from textual.notifications import SeverityLevel
 from textual.screen import Screen
 from textual.theme import Theme
 
-from factory.tui import export
+from factory.tui.comparison import load_run_outputs
 from factory.tui.keys import COMMON_KEYS, SCREENS
 from factory.tui.read_errors import READ_ERRORS
 from factory.tui.rich_text import sanitise
@@ -31,26 +32,6 @@ REFRESH_SECONDS = 1.0
 READ_SLICE_SECONDS = 0.012
 """Seconds that reading journals may delay a key press."""
 MAX_PALETTE_RUNS = 50
-
-
-def build_theme(name: str, colours: dict[str, str], dark: bool) -> Theme:
-    """Return the Textual theme of one of our two palettes."""
-    return Theme(
-        name=name,
-        dark=dark,
-        primary=colours["run"],
-        secondary=colours["accent"],
-        accent=colours["accent"],
-        success=colours["good"],
-        warning=colours["warn"],
-        error=colours["bad"],
-        background=colours["ground"],
-        surface=colours["ground"],
-        panel=colours["panel"],
-        foreground=colours["text"],
-    )
-
-
 PAGE_CLASSES = {
     "runs": "runs.RunsPage",
     "run": "run.RunPage",
@@ -63,11 +44,29 @@ PAGE_CLASSES = {
 """Screen → module and class, imported when first shown: this halves the time until the list of runs appears."""
 
 
+def build_theme(name: str, colours: dict[str, str], dark: bool) -> Theme:
+    """Return the Textual theme of one of our two palettes."""
+    return Theme(
+        name=name, dark=dark, primary=colours["run"], secondary=colours["accent"], accent=colours["accent"],
+        success=colours["good"], warning=colours["warn"], error=colours["bad"], foreground=colours["text"],
+        background=colours["ground"], surface=colours["ground"], panel=colours["panel"],
+    )
+
+
 def load_page(name: str) -> Screen[Any]:
     """Import and create a screen by its name."""
     module, _, class_name = PAGE_CLASSES[name].partition(".")
     page: Screen[Any] = getattr(import_module(f"factory.tui.screens.{module}"), class_name)()
     return page
+
+
+def find_free_path(name: str, suffix: str) -> Path:
+    """Return the first of `name.csv`, `name-2.csv`, … that does not exist in the working directory."""
+    numbers = iter(range(2, 10_000))
+    path = Path.cwd() / f"{name}{suffix}"
+    while path.exists():
+        path = path.with_name(f"{name}-{next(numbers)}{suffix}")
+    return path
 
 
 class FactoryApp(App[None]):
@@ -76,7 +75,7 @@ class FactoryApp(App[None]):
     TITLE = "factory"
     CSS_PATH = Path(__file__).with_name("style.tcss")
     ENABLE_COMMAND_PALETTE = True
-    MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {n: partial(load_page, n) for n in PAGE_CLASSES}
+    MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {n: partial(load_page, n) for n in SCREENS}
     DEFAULT_MODE = "runs"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(str(i), f"page('{name}')", name, show=False) for i, name in enumerate(SCREENS, 1)
@@ -121,13 +120,8 @@ class FactoryApp(App[None]):
         self.state.index.save()
 
     def notify(
-        self,
-        message: str,
-        *,
-        title: str = "",
-        severity: SeverityLevel = "information",
-        timeout: float | None = None,
-        markup: bool = False,
+        self, message: str, *, title: str = "", severity: SeverityLevel = "information",
+        timeout: float | None = None, markup: bool = False,
     ) -> None:
         """Show a toast. Markup is off by default, so that brackets in names are shown as they are."""
         super().notify(sanitise(message), title=title, severity=severity, timeout=timeout, markup=markup)
@@ -183,9 +177,9 @@ class FactoryApp(App[None]):
 
     def action_page(self, name: str) -> None:
         """Switch to a screen, or update it when it is current already."""
-        if name in self.MODES and self.current_mode != name:
+        if self.current_mode != name:
             self.switch_mode(name)
-        elif name in self.MODES and self.page is not None:
+        elif self.page is not None:
             self.page.arrive()
 
     def open_run(self, run: str, page: str = "run") -> None:
@@ -206,16 +200,24 @@ class FactoryApp(App[None]):
 
     def action_export_csv(self) -> None:
         """Write the active table as CSV."""
-        table = self.page.table() if self.page is not None else None
+        table = self.page.find_export_table() if self.page is not None else None
         if table is None:
             self.notify("this screen has no table to export", severity="warning")
-            return
-        self._notify_written(lambda: export.export_csv(Path.cwd(), f"{self.current_mode}-{table.id}", table.grid))
+        else:
+            self._export(f"{self.current_mode}-{table.id}", ".csv", table.table.to_csv())
 
     def action_export_svg(self) -> None:
         """Write a picture of the screen as SVG."""
-        name = self.current_mode or "screen"
-        self._notify_written(lambda: export.export_svg(Path.cwd(), name, self.export_screenshot()))
+        self._export(self.current_mode or "screen", ".svg", self.export_screenshot())
+
+    def _export(self, name: str, suffix: str, text: str) -> None:
+        try:
+            path = find_free_path(f"factory-{name}", suffix)
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            self.notify(f"cannot write the file: {error.strerror or error}", severity="error")
+        else:
+            self.notify(f"wrote {path}")
 
     def write_report(self, run: str) -> None:
         """Write the HTML report of a run in a thread, and open it where there is a browser."""
@@ -223,24 +225,25 @@ class FactoryApp(App[None]):
         self.run_worker(lambda: self._write_report(run), thread=True, group="report")
 
     def _write_report(self, run: str) -> None:
+        import webbrowser
+
+        from factory.report.run_page import render_run_page
+
         try:
-            path, opened = export.export_report(Path.cwd(), self.state.home, run)
+            path = find_free_path(run, ".html")
+            path.write_text(render_run_page(load_run_outputs(self.state.home, run)), encoding="utf-8")
+            # Without a display, webbrowser may start a text browser in this very terminal.
+            has_display = any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY"))) or os.uname().sysname == "Darwin"
+            is_open = has_display and webbrowser.open(path.as_uri())
         except READ_ERRORS as error:
             self.call_from_thread(self.notify, f"cannot write the report: {error}", severity="error")
             return
-        self.call_from_thread(self.notify, f"{'opened' if opened else 'wrote'} {path}")
-
-    def _notify_written(self, write: Callable[[], Path]) -> None:
-        try:
-            self.notify(f"wrote {write()}")
-        except OSError as error:
-            self.notify(f"cannot write the file: {error.strerror or error}", severity="error")
+        self.call_from_thread(self.notify, f"{'opened' if is_open else 'wrote'} {path}")
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterator[SystemCommand]:
         """Yield the palette's commands: the screens, the keys of this screen, and the newest runs."""
         for name in SCREENS:
-            if name in self.MODES:
-                yield SystemCommand(f"Go to {name.capitalize()}", "screen", lambda name=name: self.action_page(name))
+            yield SystemCommand(f"Go to {name.capitalize()}", "screen", lambda name=name: self.action_page(name))
         if isinstance(screen, Page):
             for key in (*screen.KEYS, *COMMON_KEYS):
                 # Deferred, so that the palette has closed before the screen receives the action.
@@ -249,3 +252,15 @@ class FactoryApp(App[None]):
         for run in self.state.index.list_runs()[:MAX_PALETTE_RUNS]:
             title, hint = f"Open run {run.name} {run.id}", f"{run.state} {run.verdict}"
             yield SystemCommand(title, hint, lambda run_id=run.id: self.open_run(run_id))
+
+
+def create_app(home: Path, screen: str, runs: Sequence[str], light: bool = False) -> FactoryApp:
+    """Return the app, set to show one run, or to compare several. Raises InputError for an unknown run."""
+    first = screen or ("compare" if len(runs) > 1 else "run" if runs else "runs")
+    app = FactoryApp(home, start_screen=first, light=light)
+    # RUN:CONTENDER is for the comparison alone, and names more than a run.
+    if runs and not (first == "compare" and ":" in runs[0]):
+        app.state.selected_run = load_run_outputs(home, runs[0]).run.id
+    if first == "compare":
+        app.state.compared = list(runs)
+    return app

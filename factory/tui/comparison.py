@@ -105,12 +105,9 @@ class Comparison:
         values = [[v[metric] for _, v in side.scores.values() if metric in v] for side in self.sides]
         means = tuple(sum(v) / len(v) if v else None for v in values)
         with_first = tuple(None if b == 0 else self.find_pair(0, b, metric) for b in range(len(self.sides)))
-        higher = self._is_higher_better(metric)
-        return MetricScore(metric, means, with_first, higher, self._find_winner(metric, means, higher))
-
-    def _is_higher_better(self, metric: str) -> bool:
         metrics = self.sides[0].run_outputs.read_stage_json("score").get("metrics", [])
-        return all(m.get("higher_is_better", True) for m in metrics if m.get("name") == metric)
+        higher = all(m.get("higher_is_better", True) for m in metrics if m.get("name") == metric)
+        return MetricScore(metric, means, with_first, higher, self._find_winner(metric, means, higher))
 
     def _find_winner(self, metric: str, means: Sequence[float | None], higher: bool) -> int | None:
         """Return the best side if the interval of its lead over every other side excludes zero."""
@@ -119,11 +116,9 @@ class Comparison:
         if len(ranked) < len(self.sides):
             return None
         best = (max if higher else min)(ranked)[1]
-        for other in range(len(self.sides)):
-            pair = self.find_pair(best, other, metric) if other != best else None
-            if other != best and (pair is None or not (pair.low > 0 if higher else pair.high < 0)):
-                return None
-        return best
+        # Lazy: each pair takes a bootstrap, and the first without a significant lead decides.
+        pairs = (self.find_pair(best, other, metric) for other in range(len(self.sides)) if other != best)
+        return best if all(pair and (pair.low > 0 if higher else pair.high < 0) for pair in pairs) else None
 
     @cached_property
     def spec_differences(self) -> list[SpecDifference]:
@@ -162,7 +157,7 @@ def load_comparison(home: Path, names: Sequence[str]) -> Comparison:
         rivals = select_rivals(first.run_outputs, first.contender)
         return Comparison([first, *(ContenderResults(first.run_outputs, rival) for rival in rivals)])
     if not MIN_SIDES <= len(names) <= MAX_SIDES:
-        raise InputError(f"{MIN_SIDES} to {MAX_SIDES} runs or contenders can be compared, not {len(names)}")
+        raise InputError(f"`compare` takes {MIN_SIDES} to {MAX_SIDES} runs or contenders, not {len(names)}")
     return Comparison([compare.load_contender_results(home, name) for name in names])
 
 
@@ -175,7 +170,7 @@ def select_rivals(outputs: RunOutputs, tuned: str) -> list[str]:
     order = [deciding, *(c for c in scored if c.startswith("prompted")), "untuned", *scored]
     rivals = [c for c in dict.fromkeys(order) if c in scored][:MAX_RIVALS]
     if not rivals:
-        raise InputError(f"run {outputs.run.id} has no scored contender (baseline or candidate) beside {tuned}")
+        raise InputError(f"run {outputs.run.id} has no scored contender (baseline or candidate) besides {tuned}")
     return rivals
 
 

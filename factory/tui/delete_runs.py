@@ -1,4 +1,4 @@
-"""Deletion of runs: what would be lost, and the deletion itself."""
+"""Deletion of runs, and a plan that states what it would lose."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from factory.runs.run_view import RUNNING
 from factory.tui.run_index import RunIndex
+from factory.views.formatting import format_count
 
 MAX_NAMED_RUNS = 6
 
@@ -32,11 +33,12 @@ def plan_deletion(index: RunIndex, runs: Sequence[str]) -> DeletionPlan:
         versions = {run.name for run in deletable if run.verdict and run.bundle and (run.name, run.bundle) not in safe}
         more = len(deletable) - MAX_NAMED_RUNS
         names = ", ".join(run.id for run in deletable[:MAX_NAMED_RUNS]) + (f" and {more} more" if more > 0 else "")
-        messages.append(f"Delete {len(deletable)} {'run' if len(deletable) == 1 else 'runs'}: {names}?")
-        messages.append("This permanently deletes the journal (stages, curves, notes) and the log of each.")
-        if versions:
-            messages.append(f"A version of {', '.join(sorted(versions))} disappears: no other run has that bundle.")
-        messages.append("Stage outputs stay in the store until `factory gc` removes them.")
+        messages += [
+            f"Delete {format_count(len(deletable), 'run')}: {names}?",
+            "This permanently deletes the journal (stages, curves, notes) and the log of each run.",
+            *(f"A version of {name} disappears: no other run has its bundle." for name in sorted(versions)),
+            "Stage outputs stay in the store until `factory gc` removes them.",
+        ]
     return DeletionPlan(tuple(run.id for run in deletable), tuple(messages))
 
 

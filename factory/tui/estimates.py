@@ -1,4 +1,4 @@
-"""Estimate of the time until a run finishes, and the memory, CPU and GPU that its processes use now."""
+"""Estimate of the time until a run finishes, and the memory, CPU time and GPU that its processes use."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from factory.plan.estimate import estimate_stage, sum_estimates
 from factory.runs import run_view
+from factory.runs.estimate import estimate_stage, sum_estimates
 from factory.runs.run_view import RunView
 from factory.tui.run_index import RunIndex
 from factory.views.formatting import format_seconds

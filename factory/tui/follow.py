@@ -6,7 +6,6 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from factory.events import EVENT_VERSION, Event
 from factory.store import journal
@@ -15,6 +14,8 @@ READ_BYTES = 1 << 20
 """Bytes per read at most, so that a long journal does not delay a key press."""
 TORN_AFTER = 3
 """Reads without a new byte after which an incomplete last line counts as torn."""
+OUR_VERSION = (f'"v":{EVENT_VERSION},'.encode(), f'"v": {EVENT_VERSION},'.encode())
+"""How this version of the factory, and other JSON writers, spell the version field of an event."""
 
 
 @dataclass
@@ -54,7 +55,10 @@ class JournalFollower:
         self.offset += len(data)
         # The last piece has no newline yet: keep it until the rest of the line is written.
         *lines, self.pending = (self.pending + data).split(b"\n")
-        return replaced, [event for line in lines if (event := self._parse_line(line)) is not None]
+        parsed = [(line, *parse_event(line)) for line in lines]
+        self.newer_version |= any(newer for _, _, newer in parsed)
+        self.invalid_lines += sum(event is None and bool(line.strip()) for line, event, _ in parsed)
+        return replaced, [event for _, event, _ in parsed if event is not None]
 
     def _detect_replacement(self, descriptor: int) -> bool:
         """Restart when the file was replaced or truncated. Returns whether it was."""
@@ -67,21 +71,12 @@ class JournalFollower:
         self.file_id = file_id
         return replaced
 
-    def _parse_line(self, line: bytes) -> tuple[float, Event] | None:
-        event, newer = parse_event(line)
-        self.newer_version = self.newer_version or newer
-        self.invalid_lines += event is None and bool(line.strip())
-        return event
-
 
 def parse_event(line: bytes) -> tuple[tuple[float, Event] | None, bool]:
     """Return the event of a journal line (None when invalid), and whether a newer factory wrote it."""
     event = journal.parse_event_line(line)
     # Nearly all lines carry no version, or ours: comparing bytes saves parsing their JSON a second time.
-    if event is None or b'"v":' not in line:
+    if event is None or b'"v":' not in line or any(version in line for version in OUR_VERSION):
         return event, False
-    if f'"v":{EVENT_VERSION},'.encode() in line or f'"v": {EVENT_VERSION},'.encode() in line:
-        return event, False
-    payload: dict[str, Any] = json.loads(line)
-    version = payload.get("v", EVENT_VERSION)
+    version = json.loads(line).get("v", EVENT_VERSION)
     return event, isinstance(version, int) and version > EVENT_VERSION

@@ -12,19 +12,9 @@ from factory.tui.rich_text import Line, make_line, measure_width
 SCREENS = ("runs", "run", "verdict", "compare", "try", "review", "specialists")
 """The screens in the order of their number keys, from 1."""
 KEY_LABELS = {
-    "question_mark": "?",
-    "slash": "/",
-    "space": "space",
-    "escape": "esc",
-    "comma": ",",
-    "full_stop": ".",
-    "left_square_bracket": "[",
-    "right_square_bracket": "]",
-    "less_than_sign": "<",
-    "greater_than_sign": ">",
-    "left": "←",
-    "right": "→",
-    "plus": "+",
+    "question_mark": "?", "slash": "/", "space": "space", "escape": "esc", "comma": ",", "full_stop": ".", "plus": "+",
+    "left_square_bracket": "[", "right_square_bracket": "]", "less_than_sign": "<", "greater_than_sign": ">",
+    "left": "←", "right": "→",
 }
 """Textual's key name → label on the keyboard."""
 
@@ -46,8 +36,7 @@ class Key:
     @property
     def first_label(self) -> str:
         """The first key as labelled on the keyboard."""
-        key = self.keys.split(",")[0]
-        return KEY_LABELS.get(key, key)
+        return self.label.split()[0]
 
 
 COMMON_KEYS = (

@@ -6,14 +6,7 @@ from factory.errors import FactoryError
 from factory.tui.rich_text import sanitise
 
 READ_ERRORS = (
-    FactoryError,
-    OSError,
-    LookupError,
-    TypeError,
-    ValueError,
-    AttributeError,
-    ArithmeticError,
-    AssertionError,
+    FactoryError, OSError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError, AssertionError,
     StopIteration,
 )
 """Raised for files that are missing, truncated, of another shape, or written by a newer factory."""
@@ -21,6 +14,5 @@ READ_ERRORS = (
 
 def describe_read_error(error: BaseException) -> str:
     """Return a one-line message."""
-    if isinstance(error, FactoryError):
-        return sanitise(error)
-    return sanitise(f"cannot show the files of this run: {type(error).__name__}: {error}")
+    prefix = "" if isinstance(error, FactoryError) else f"cannot read the files of this run: {type(error).__name__}: "
+    return sanitise(f"{prefix}{error}")

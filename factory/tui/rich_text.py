@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
 
 from rich.cells import cell_len, set_cell_size
 
@@ -12,7 +13,6 @@ from factory.views.formatting import clean_line
 Span = tuple[str, str]
 """A text and its tone, a key of `theme.TONES`; the empty tone is plain."""
 Line = tuple[Span, ...]
-EMPTY_LINE: Line = ()
 JOINERS = {"\u200d", "\ufe0e", "\ufe0f", "\u20e3"}
 """Characters that combine others into one emoji, whose width differs between terminals."""
 SKIN_TONES = range(0x1F3FB, 0x1F400)
@@ -39,10 +39,9 @@ def _replace_letters(text: str) -> Iterator[str]:
             joined = letter == "\u200d"
             continue
         # Arabic and Indic scripts use the joiner too: drop only what follows it in an emoji, beyond U+2000.
-        if joined and code > 0x2000:
-            joined = False
+        dropped, joined = joined and code > 0x2000, False
+        if dropped:
             continue
-        joined = False
         if code in FLAG_LETTERS:
             yield chr(code - FLAG_LETTERS.start + ord("A"))
         elif unicodedata.category(letter) in ("Cn", "Co"):
@@ -159,16 +158,12 @@ def wrap_text(text: str, width: int, tone: str = "", prefix: str = "") -> list[L
     return wrap_line(make_line(prefix, (text, tone)), width, indent=cell_len(prefix))
 
 
-def join_columns(columns: Sequence[Sequence[Line]], widths: Sequence[int], gap: str = "  ") -> list[Line]:
-    """Place blocks of lines side by side, each padded to its width."""
-    height = max((len(column) for column in columns), default=0)
+def join_columns(columns: Sequence[Sequence[Line]], width: int) -> list[Line]:
+    """Place blocks of lines side by side, each padded to `width` cells, with two blanks between."""
     lines = []
-    for row in range(height):
-        spans: list[Span] = []
-        for index, (column, width) in enumerate(zip(columns, widths, strict=True)):
-            spans += [(gap, "")] if index else []
-            spans += pad_line(column[row] if row < len(column) else EMPTY_LINE, width)
-        lines.append(make_line(*spans))
+    for row in zip_longest(*columns, fillvalue=()):
+        first, *others = (pad_line(cell, width) for cell in row)
+        lines.append(make_line(*first, *(span for cell in others for span in (("  ", ""), *cell))))
     return lines
 
 

@@ -15,6 +15,7 @@ from factory.runs.run_view import derive_run_state, extract_specialist_name
 from factory.store import journal
 from factory.store.outputs import Store
 from factory.tui.follow import parse_event
+from factory.views.formatting import find_deciding_comparison
 
 MAX_WHOLE_BYTES, TAIL_BYTES = 1 << 16, 1 << 14
 """A journal up to the first size is read whole; of a longer one, the first line and so many bytes of its end."""
@@ -132,7 +133,7 @@ class RunIndex:
             yield self._refresh_run(run)
 
     def refresh(self) -> RunIndex:
-        """Scan the runs folder once, at a stretch."""
+        """Scan the runs folder once, without a pause."""
         for _ in self.iter_refresh():
             pass
         return self
@@ -195,29 +196,20 @@ def summarise_journal(home: Path, path: Path, size: int) -> RunSummary:
 def _read_ends(path: Path, size: int) -> tuple[bytes, list[bytes], bool]:
     """Return the first line, the last complete lines, and whether the journal ends within a line."""
     with path.open("rb") as file:
-        if size <= MAX_WHOLE_BYTES:
-            lines = file.read().split(b"\n")
-            return lines[0], lines[1:-1], bool(lines[-1])
         first = file.readline()
-        # The first of these lines may be cut; it then fails to parse and is passed over.
-        file.seek(max(file.tell(), size - TAIL_BYTES))
-        lines = file.read().split(b"\n")
-        return first, lines[:-1], bool(lines[-1])
+        # The first of the last lines may be cut; it then fails to parse and is passed over.
+        if size > MAX_WHOLE_BYTES:
+            file.seek(max(file.tell(), size - TAIL_BYTES))
+        *lines, rest = file.read().split(b"\n")
+        return first, lines, bool(rest) or first[-1:] not in (b"", b"\n")
 
 
 def _summarise_start(at: float, event: events.RunStarted) -> dict[str, Any]:
     keys = {str(stage.get("name")): str(stage.get("key", "")) for stage in event.plan}
     return {
-        "name": event.name,
-        "task": event.task,
-        "profile": event.profile,
-        "spec": event.spec,
-        "pid": event.pid,
-        "started": at,
-        "last_event_at": at,
-        "stage_count": len(event.plan),
-        "gate": keys.get("gate", ""),
-        "bundle": keys.get("bundle", ""),
+        "name": event.name, "task": event.task, "profile": event.profile, "spec": event.spec, "pid": event.pid,
+        "started": at, "last_event_at": at, "stage_count": len(event.plan),
+        "gate": keys.get("gate", ""), "bundle": keys.get("bundle", ""),
     }
 
 
@@ -247,8 +239,6 @@ def _summarise_end(last: list[tuple[tuple[float, events.Event] | None, bool]], p
 
 def _summarise_gate(home: Path, key: str) -> dict[str, Any]:
     """Return the score and the deciding comparison of a gate output; {} when it is not in the store."""
-    from factory.views.formatting import find_deciding_comparison
-
     try:
         gate = json.loads((Store(home).locate_output("gate", key).output / "gate.json").read_bytes())
         deciding = find_deciding_comparison(gate)

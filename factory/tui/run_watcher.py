@@ -99,26 +99,24 @@ class RunWatcher:
                 self.notes.append((at, stage, level, text))
             case events.UnknownEvent(type=kind):
                 self.unknown_events[kind] = self.unknown_events.get(kind, 0) + 1
-            # Thousands of progress events would make `view_at` too slow to scrub through.
+            # Thousands of progress events would make `get_view_at` too slow to scrub through.
             case events.Progress() if self._replaces_last(at, event):
                 self.history.pop()
         self.history.append((at, event))
 
     def _replaces_last(self, at: float, event: events.Progress) -> bool:
         """Whether the last event is recent progress of the same stage, and not the stage's first."""
-        if len(self.history) < 2:
-            return False
-        (last_at, last), (_, previous) = self.history[-1], self.history[-2]
-        if not isinstance(last, events.Progress) or not isinstance(previous, events.Progress):
-            return False
-        return last.stage == event.stage and at - last_at < MERGE_SECONDS
+        match self.history[-2:]:
+            case [(_, events.Progress()), (last_at, events.Progress(stage=event.stage))]:
+                return at - last_at < MERGE_SECONDS
+        return False
 
     @property
     def time_range(self) -> tuple[float, float]:
         """Start of the run, and time of its last event."""
         return self.view.started, max(self.view.started, self.view.last_event_at)
 
-    def view_at(self, moment: float) -> RunView:
+    def get_view_at(self, moment: float) -> RunView:
         """Return the run as it was at a moment, by applying its history up to then."""
         view = _UnmeasuredRunView(id=self.view.id)
         # Applied from the start each time: a view cannot undo events, and the history is short.
@@ -134,14 +132,14 @@ class RunWatcher:
             self.view.mark_running_stages_stopped()
         return self.view
 
-    def get_curve(self, name: str, stage: str = "train", at: float | None = None) -> list[tuple[float, float]]:
-        """Return (step, value) of a metric up to a time."""
-        series = self.series.get((stage, name))
+    def get_curve(self, name: str, at: float | None = None) -> list[tuple[float, float]]:
+        """Return (step, value) of a metric of the training up to a time."""
+        series = self.series.get(("train", name))
         return series.get_points(at) if series else []
 
-    def list_metrics(self, stage: str = "train") -> list[str]:
-        """Return the names of a stage's metrics."""
-        return [name for series_stage, name in self.series if series_stage == stage]
+    def list_metrics(self) -> list[str]:
+        """Return the names of the training's metrics."""
+        return [name for stage, name in self.series if stage == "train"]
 
 
 def watch_run(home: Path, run: str) -> RunWatcher:

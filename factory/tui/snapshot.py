@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,15 +55,14 @@ def take_snapshot(home: Path, screen: str, names: Sequence[str], now: float) -> 
     }[screen](home, index, list(names), now)
 
 
-def _make_title(title: str) -> list[Line]:
-    return [make_line(), make_line((title, "title"))]
+def _make_section(title: str, lines: Iterable[Line]) -> list[Line]:
+    return [make_line(), make_line((title, "title")), *lines]
 
 
 def _snapshot_runs(home: Path, index: RunIndex, names: Sequence[str], now: float) -> ScreenSnapshot:
     summaries = [run for run in index.list_runs() if not names or run.id in names or run.name in names]
-    return ScreenSnapshot(
-        lambda width: render_table(runs_view.build_runs_table(summaries, now), width), runs_view.to_json(summaries)
-    )
+    table = runs_view.build_runs_table(summaries, now)
+    return ScreenSnapshot(lambda width: render_table(table, width), runs_view.to_json(summaries))
 
 
 def _snapshot_run(home: Path, index: RunIndex, names: Sequence[str], now: float) -> ScreenSnapshot:
@@ -82,11 +81,10 @@ def _snapshot_run(home: Path, index: RunIndex, names: Sequence[str], now: float)
         lines += render_table(run.build_stages_table(view, now), width)
         for name in watcher.list_metrics()[:1]:
             plot = render_text({name: watcher.get_curve(name)}, CurveStyle(), min(width, CURVE_WIDTH), CURVE_HEIGHT)
-            lines += _make_title(f"{name.replace('_', ' ')} by step, smoothed")
-            lines += [make_line(row) for row in plot.splitlines()]
-        lines += [*_make_title("data"), *data.render_page(outputs, width)]
-        lines += [*_make_title("preflight"), *render_table(data.build_preflight_table(outputs), width)]
-        return [*lines, *_make_title("log"), *log.render_page(watcher.notes, tail.lines[-MAX_LOG_LINES:], width)]
+            lines += _make_section(f"{name.replace('_', ' ')} by step, smoothed", map(make_line, plot.splitlines()))
+        lines += _make_section("data", data.render_page(outputs, width))
+        lines += _make_section("preflight", render_table(data.build_preflight_table(outputs), width))
+        return lines + _make_section("log", log.render_page(watcher.notes, tail.lines[-MAX_LOG_LINES:], width))
 
     return ScreenSnapshot(render, {**run.to_json(watcher, remaining), **data.to_json(outputs)})
 
@@ -95,21 +93,18 @@ def _snapshot_verdict(home: Path, index: RunIndex, names: Sequence[str], now: fl
     outputs = load_run_outputs(home, names[0] if names else "latest")
     gate = outputs.read_stage_json("gate")
     slices = compute_slices(outputs) if gate else []
-    other = str(find_deciding_comparison(gate).get("baseline", ""))
+    baseline = str(find_deciding_comparison(gate).get("baseline", ""))
     confidence = float(gate.get("confidence", 0.95))
 
     def render(width: int) -> list[Line]:
-        lines = [
-            *verdict_view.render_headline(outputs, width),
-            make_line(),
-            *render_table(verdict_view.build_contenders_table(outputs), width),
-        ]
-        lines += [*_make_title("why"), *verdict_view.render_reasons(outputs, width)]
-        lines += _make_title(f"slices: tuned against {other}")
-        lines += render_table(verdict_view.build_slices_table(slices, confidence, other), width, MAX_SLICES)
+        lines = [*verdict_view.render_headline(outputs, width), make_line()]
+        lines += render_table(verdict_view.build_contenders_table(outputs), width)
+        lines += _make_section("why", verdict_view.render_reasons(outputs, width))
+        slices_table = verdict_view.build_slices_table(slices, confidence, baseline)
+        lines += _make_section(f"slices: tuned against {baseline}", render_table(slices_table, width, MAX_SLICES))
         lines += [make_line(), *totals_view.render_page(outputs, find_tuned_contender(outputs.run), width)]
-        lines += [*_make_title("forgetting"), *render_table(verdict_view.build_forgetting_table(outputs), width)]
-        return [*lines, *_make_title("cost"), *render_table(verdict_view.build_costs_table(outputs), width)]
+        lines += _make_section("forgetting", render_table(verdict_view.build_forgetting_table(outputs), width))
+        return lines + _make_section("cost", render_table(verdict_view.build_costs_table(outputs), width))
 
     return ScreenSnapshot(render, verdict_view.to_json(outputs, slices))
 
@@ -122,14 +117,11 @@ def _snapshot_comparison(home: Path, index: RunIndex, names: Sequence[str], now:
 
     def render(width: int) -> list[Line]:
         rows = compare_view.build_rows_table(comparison, pair)
-        lines = [
-            *compare_view.render_legend(comparison, 1, width),
-            *([compare_view.render_counts(pair)] if pair else []),
-            make_line(),
-        ]
+        counts = [compare_view.render_counts(pair)] if pair else []
+        lines = [*compare_view.render_legend(comparison, 1, width), *counts, make_line()]
         lines += render_table(compare_view.build_metrics_table(comparison, comparison.scores), width)
-        lines += [*_make_title("spec differences"), *render_table(compare_view.build_spec_table(comparison), width)]
-        lines += [*_make_title("rows, largest losses of A first"), *render_table(rows, width, MAX_COMPARED_ROWS)]
+        lines += _make_section("spec differences", render_table(compare_view.build_spec_table(comparison), width))
+        lines += _make_section("rows, largest losses of A first", render_table(rows, width, MAX_COMPARED_ROWS))
         for row in rows.rows[:MAX_EXAMPLES]:
             lines += [make_line(), *compare_view.render_answers(comparison, row.key, 1, width)]
         return lines

@@ -13,8 +13,6 @@ from typing import Any
 from factory.errors import FactoryError
 from factory.serve.client import SpecialistClient
 
-TextListener = Callable[[str], None]
-
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -35,14 +33,16 @@ class Reply:
 
 @dataclass
 class SpecialistPool:
-    """Client processes by specialist."""
+    """Client processes by the label of their specialist."""
 
     home: Path
     clients: dict[str, SpecialistClient] = field(default_factory=dict)
     locks: dict[str, Lock] = field(default_factory=dict)
     closed: bool = False
 
-    def ask(self, name: str, query: str, fields: Mapping[str, Any], on_text: TextListener = lambda text: None) -> Reply:
+    def ask(
+        self, name: str, query: str, fields: Mapping[str, Any], on_text: Callable[[str], None] = lambda text: None
+    ) -> Reply:
         """Ask one specialist and wait; call it from a thread. Errors are returned in the reply."""
         # One question at a time per specialist: its process reads requests from a single pipe.
         with self.locks.setdefault(name, Lock()):
@@ -83,14 +83,14 @@ def _measure_elapsed(started: float) -> float:
 
 
 def parse_fields(text: str) -> dict[str, Any]:
-    """Parse `history=["Who was Ada?"]; language=en` into columns, values as JSON where they are. Raises ValueError."""
+    """Parse `history=["Who was Ada?"]; language=en` into columns; JSON values are decoded. Raises ValueError."""
     fields: dict[str, Any] = {}
     for pair in (part.strip() for part in text.split(";")):
         name, equals, value = pair.partition("=")
         if not pair:
             continue
         if not equals or not name.strip():
-            raise ValueError(f"{pair!r} is not COLUMN=VALUE; separate several with ;")
+            raise ValueError(f"{pair!r} is not COLUMN=VALUE; separate columns with a semicolon")
         try:
             fields[name.strip()] = json.loads(value)
         except ValueError:

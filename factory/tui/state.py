@@ -17,7 +17,7 @@ from factory.tui.run_watcher import RunWatcher, watch_run
 
 @dataclass
 class AppState:
-    """Everything the screens read. It writes nothing but the cached run index."""
+    """Everything the screens read. Writes nothing but the cached run index."""
 
     home: Path
     clock: Callable[[], float] = time.time

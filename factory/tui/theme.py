@@ -8,33 +8,22 @@ from factory.runs import run_view
 from factory.tui.rich_text import Span
 from factory.views import formatting
 
-DARK = {
-    "ground": "#11151c",
-    "panel": "#1a202a",
-    "cursor": "#2d3a50",
-    "text": "#e6e9ef",
-    "head": "#a9b4c6",
-    "accent": "#c9a7ff",
-    "good": "#2ee6c0",
-    "bad": "#f0532d",
-    "warn": "#f7e463",
-    "run": "#4d94f0",
-    "dim": "#828790",
+PALETTE = {
+    "ground": ("#11151c", "#fbfaf7"),
+    "panel": ("#1a202a", "#efede6"),
+    "cursor": ("#2d3a50", "#cfdcf2"),
+    "text": ("#e6e9ef", "#1b1e24"),
+    "head": ("#a9b4c6", "#4c5566"),
+    "accent": ("#c9a7ff", "#6a3fb5"),
+    "good": ("#2ee6c0", "#054f46"),
+    "bad": ("#f0532d", "#820208"),
+    "warn": ("#f7e463", "#8e6c1a"),
+    "run": ("#4d94f0", "#2643d6"),
+    "dim": ("#828790", "#707279"),
 }
-LIGHT = {
-    "ground": "#fbfaf7",
-    "panel": "#efede6",
-    "cursor": "#cfdcf2",
-    "text": "#1b1e24",
-    "head": "#4c5566",
-    "accent": "#6a3fb5",
-    "good": "#054f46",
-    "bad": "#820208",
-    "warn": "#8e6c1a",
-    "run": "#2643d6",
-    "dim": "#707279",
-}
-"""Colours by meaning. Those of `STATE_COLOURS` stay apart under protan, deutan and tritan colour blindness."""
+"""Meaning → colour on dark and on light. `STATE_COLOURS` stay apart under protan, deutan and tritan blindness."""
+DARK = {name: dark for name, (dark, _) in PALETTE.items()}
+LIGHT = {name: light for name, (_, light) in PALETTE.items()}
 STATE_COLOURS = ("good", "bad", "warn", "run", "dim")
 TONES: Mapping[str, tuple[str, str]] = {
     "": ("text", ""),
@@ -94,6 +83,7 @@ def format_verdict(verdict: str) -> Span:
     """Return sign and word of a verdict; empty for none."""
     if not verdict:
         return "", ""
+    # A newer factory may know further verdicts.
     sign, word, tone = VERDICT_SIGNS.get(verdict, ("?", verdict, "warn"))
     return f"{sign} {word}", tone
 

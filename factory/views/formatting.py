@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -78,17 +79,22 @@ def format_count(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
+def format_text_or_json(value: object) -> str:
+    """Format a value of a row or spec: text as it is, anything else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
 def join_names(names: list[str]) -> str:
     """Join names: `a, b and c`."""
     return ", ".join(names[:-1]) + f" and {names[-1]}" if len(names) > 1 else "".join(names)
 
 
-def compute_scale(intervals: Sequence[tuple[float, float]], *also: float) -> tuple[float, float]:
-    """Return a scale (low, high) that covers all intervals and the values in `also`, with 6 % padding at each end."""
-    low = min([a for a, _ in intervals] + list(also))
-    high = max([b for _, b in intervals] + list(also))
-    air = 0.06 * (high - low)
-    return low - air, high + air
+def compute_scale(intervals: Sequence[tuple[float, float]], *values: float) -> tuple[float, float]:
+    """Return a scale (low, high) that covers all intervals and `values`, with 6 % padding at each end."""
+    low = min([a for a, _ in intervals] + list(values))
+    high = max([b for _, b in intervals] + list(values))
+    padding = 0.06 * (high - low)
+    return low - padding, high + padding
 
 
 def find_deciding_comparison(gate: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -144,6 +150,7 @@ def describe_next_step(gate: Mapping[str, Any]) -> str:
     """Return advice on what to do next; empty if there is none."""
     needed = gate.get("n_to_settle")
     if gate.get("verdict") == INSUFFICIENT_EVIDENCE and needed:
+        # A narrow no-break space keeps the number on one line when the sentence is wrapped.
         return f"About {int(needed):,} test rows would be needed to decide.".replace(",", "\u202f")
     if gate.get("verdict") == PROMPTING_IS_ENOUGH:
         return "Prompting the base model does as well: deploy that instead of the adapter."

@@ -7,7 +7,9 @@ and `2024-01-01` are strings.
 
 from __future__ import annotations
 
+import math
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,7 @@ from typing import Any
 import yaml
 
 from factory.errors import Problem, SpecError
-from factory.yaml.nodes import Node, NodePath, SourceLocation, format_name, format_path
-from factory.yaml.scalars import resolve_scalar
+from factory.yaml.nodes import Node, NodePath, SourceLocation, format_name, format_path, format_value
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 30
@@ -35,6 +36,11 @@ YAML_REMEDIES = {
     "unexpected end of stream": "a quote or bracket is not closed",
 }
 
+NULL = re.compile(r"|~|null|Null|NULL")
+BOOL = re.compile(r"true|True|TRUE|false|False|FALSE")
+INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 CONTROL_CHARACTER = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 REFUSED_PATTERNS = (
     (CONTROL_CHARACTER, "contains a control character; remove it"),
@@ -48,7 +54,7 @@ def read_spec_file(path: Path) -> Node:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise SpecError([Problem(str(path), 0, 0, "", f"can not be read: {error.strerror or error}")]) from None
+        raise SpecError([Problem(str(path), 0, 0, "", f"cannot be read: {error.strerror or error}")]) from None
     if len(raw) > MAX_BYTES:
         raise SpecError([Problem(str(path), 0, 0, "", f"larger than 1 MiB; {SPEC_SIZE_HINT}")])
     try:
@@ -99,8 +105,8 @@ class _YamlReader:
         if len(self.problems) >= MAX_PROBLEMS:
             raise _StopReadingError
 
-    def add_problem_at(self, mark: Any, message: str, steps: NodePath = ()) -> None:
-        self.add_problem(message, mark.line + 1, mark.column + 1, steps)
+    def add_problem_at(self, event: Any, message: str, steps: NodePath = ()) -> None:
+        self.add_problem(message, event.start_mark.line + 1, event.start_mark.column + 1, steps)
 
     def get_result(self, top: Node | None) -> Node:
         if self.problems or top is None:
@@ -115,7 +121,7 @@ class _YamlReader:
             self.events = yaml.parse(self.text, Loader=loader)
             return self._parse_single_document(location)
         except _StopReadingError:
-            return None
+            pass
         except yaml.MarkedYAMLError as error:
             self.problems.append(self._build_syntax_problem(error))
         return None
@@ -127,45 +133,45 @@ class _YamlReader:
             self.add_problem("empty; a spec starts with `apiVersion: factory/v1`", location.line, location.column)
             return None
         if start.version or start.tags:
-            self.add_problem_at(start.start_mark, "% directives are not supported; remove the line")
+            self.add_problem_at(start, "% directives are not supported; remove the line")
         top = self._parse_node(next(self.events), (), location)
         next(self.events)  # document end
         after = next(self.events)
         if isinstance(after, yaml.DocumentStartEvent):
-            self.add_problem_at(after.start_mark, "a second document; keep one spec per file and remove the `---`")
+            self.add_problem_at(after, "a second document; keep one spec per file and remove the `---`")
         return top
 
     def _parse_node(self, event: Any, steps: NodePath, location: SourceLocation) -> Node:
         self._check_size_limits(event, steps)
+        anchor = format_name(str(event.anchor))
         if isinstance(event, yaml.AliasEvent):
-            anchor = format_name(str(event.anchor))
             # One problem per anchor is enough: an alias is reported only if its anchor was not.
             if event.anchor not in self.anchors:
-                text = f"the alias *{anchor} is not supported; write out the value"
-                self.add_problem_at(event.start_mark, text, steps)
+                self.add_problem_at(event, f"the alias *{anchor} is not supported; write out the value", steps)
             return Node(None, location)
         if event.anchor is not None:
-            anchor = format_name(str(event.anchor))
             self.anchors.add(event.anchor)
             text = f"the anchor &{anchor} is not supported; write out the value at each *{anchor}"
-            self.add_problem_at(event.start_mark, text, steps)
+            self.add_problem_at(event, text, steps)
         if event.tag is not None and event.tag != "!" and event.tag not in CORE_TAGS:
             tag = format_name(event.tag.replace("tag:yaml.org,2002:", "!!"))
-            text = f"the tag {tag} is not supported; a spec is plain data, remove it"
-            self.add_problem_at(event.start_mark, text, steps)
+            self.add_problem_at(event, f"the tag {tag} is not supported; a spec is plain data, remove it", steps)
         if isinstance(event, yaml.MappingStartEvent):
             return Node(self._parse_mapping(steps), location)
         if isinstance(event, yaml.SequenceStartEvent):
-            return Node(self._parse_sequence(steps), location)
+            items: list[Node] = []
+            while not isinstance(item := next(self.events), yaml.SequenceEndEvent):
+                items.append(self._parse_node(item, (*steps, len(items)), self._locate_event(item)))
+            return Node(items, location)
         return Node(self._parse_scalar(event, steps), location)
 
     def _check_size_limits(self, event: Any, steps: NodePath) -> None:
         self.node_count += 1
         if self.node_count > MAX_NODES:
-            self.add_problem_at(event.start_mark, f"more than {MAX_NODES} values; {SPEC_SIZE_HINT}")
+            self.add_problem_at(event, f"more than {MAX_NODES} values; {SPEC_SIZE_HINT}")
             raise _StopReadingError
         if len(steps) > MAX_DEPTH:
-            self.add_problem_at(event.start_mark, f"nested deeper than {MAX_DEPTH} levels; no field of a spec is")
+            self.add_problem_at(event, f"nested deeper than {MAX_DEPTH} levels; a spec needs fewer")
             raise _StopReadingError
 
     def _parse_mapping(self, steps: NodePath) -> dict[str, Node]:
@@ -176,32 +182,24 @@ class _YamlReader:
             if name in fields:
                 first = fields[name].location.line
                 where = f", first in line {first}" if first else ""
-                self.add_problem_at(event.start_mark, f"duplicate field{where}; keep one", (*steps, name))
+                self.add_problem_at(event, f"duplicate field{where}; keep one", (*steps, name))
             fields.setdefault(name, value)
         return fields
 
     def _parse_mapping_key(self, event: Any, steps: NodePath) -> str:
         if not isinstance(event, yaml.ScalarEvent):
             message = "a field name must be plain text; quote a value that starts with this character"
-            self.add_problem_at(event.start_mark, message, steps)
+            self.add_problem_at(event, message, steps)
             raise _StopReadingError
-        value = self._parse_node(event, steps, self._locate_event(event)).value
-        if not isinstance(value, str):
-            message = f"a field name must be text; quote it: '{format_name(event.value)}'"
-            self.add_problem_at(event.start_mark, message, steps)
+        if not isinstance(self._parse_node(event, steps, self._locate_event(event)).value, str):
+            self.add_problem_at(event, f"a field name must be text; quote it: '{format_name(event.value)}'", steps)
         return str(event.value)
-
-    def _parse_sequence(self, steps: NodePath) -> list[Node]:
-        items: list[Node] = []
-        while not isinstance(event := next(self.events), yaml.SequenceEndEvent):
-            items.append(self._parse_node(event, (*steps, len(items)), self._locate_event(event)))
-        return items
 
     def _parse_scalar(self, event: Any, steps: NodePath) -> Any:
         try:
-            return resolve_scalar(event.value, CORE_TAGS.get(event.tag, "str" if event.tag or event.style else ""))
+            return _resolve_scalar(event.value, CORE_TAGS.get(event.tag, "str" if event.tag or event.style else ""))
         except ValueError as error:
-            self.add_problem_at(event.start_mark, str(error), steps)
+            self.add_problem_at(event, str(error), steps)
             return None
 
     def _locate_event(self, event: Any) -> SourceLocation:
@@ -215,9 +213,35 @@ class _YamlReader:
                 raise _StopReadingError
 
     def _build_syntax_problem(self, error: yaml.MarkedYAMLError) -> Problem:
-        what, mark = error.problem or "can not be parsed", error.problem_mark or error.context_mark
+        what, mark = error.problem or "cannot be parsed", error.problem_mark or error.context_mark
         if mark is not None and mark.index >= len(self.text.rstrip()):
             mark = error.context_mark or mark  # point to the unclosed bracket or quote, not to the end of the file
         remedy = next((text for part, text in YAML_REMEDIES.items() if part in f"{error.context} {what}"), "")
         at = (0, 0) if self.fixed_location or mark is None else (mark.line + 1, mark.column + 1)
         return Problem(self.file, *at, "", f"not YAML: {what}" + (f"; {remedy}" if remedy else ""))
+
+
+def _resolve_scalar(text: str, tag: str) -> Any:
+    """Convert a scalar to its Python value; `tag` is its explicit core type, or "". Raises ValueError for a value of
+    another type, a number that is not finite, or one that is too large.
+    """
+    resolved, value = _resolve_untagged(text) if tag != "str" else ("str", text)
+    if tag not in ("", resolved):
+        raise ValueError(f"{format_value(text)} is not a !!{tag}; remove the tag")
+    return value
+
+
+def _resolve_untagged(text: str) -> tuple[str, Any]:
+    if NULL.fullmatch(text):
+        return "null", None
+    if BOOL.fullmatch(text):
+        return "bool", text.lower() == "true"
+    if len(text) > 40 or not (INT.fullmatch(text) or FLOAT.fullmatch(text) or NOT_FINITE.fullmatch(text)):
+        return "str", text
+    if NOT_FINITE.fullmatch(text):
+        raise ValueError(f"{text} is not supported; use a finite number")
+    whole = INT.fullmatch(text)
+    number = (int(text, 0) if text[:2] in ("0o", "0x") else int(text)) if whole else float(text)
+    if abs(number) > sys.maxsize if whole else math.isinf(number):
+        raise ValueError(f"{text} is too large a number; quote it if it is text")
+    return "int" if whole else "float", number

@@ -11,54 +11,43 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from factory.api import Encoder, FitJob
-from factory_classify import head_init
-from factory_classify.calibration import (
-    compute_confidences,
-    compute_ece,
-    compute_nll,
-    find_abstention_threshold,
-    fit_temperature,
-    split_equal_mass_bins,
-)
+from factory_classify import calibration, head_init
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from torch import Tensor
 
-    Numbers = NDArray[np.float64]
+    from factory_classify.label_answers import Indices, Numbers
 
 ADAPTER_WEIGHTS_FILE = "adapter_model.safetensors"
 PEFT_NAME_PREFIX = "base_model.model."
 
-LogitsFunction = Callable[[Encoder], "Numbers"]
-
 
 def tune_after_training(
-    job: FitJob, start: Mapping[str, Tensor], labels: int, right: Sequence[int], compute_logits: LogitsFunction,
-    shares: Sequence[float],
-    target_accuracy: float,
+    job: FitJob, start: Mapping[str, Tensor], labels: int, right: Sequence[int],
+    compute_logits: Callable[[Encoder], Numbers], shares: Sequence[float], target_accuracy: float,
 ) -> dict[str, Any]:
-    """Rewrite the adapter in `job.out`, and return what was chosen.
+    """Rewrite the adapter in `job.out`, and return the chosen weight, temperature and threshold for the manifest.
 
     `start` has the parameters of the head before training, `right` the label indices of the validation rows (-1 for a
     label without training rows); `compute_logits` returns their logits (rows, labels). Of the interpolation weights in
     `shares`, the one with the lowest negative log-likelihood, each at its own temperature, is taken.
     """
     import numpy as np
+    from safetensors.torch import load_file
 
     known = np.array(right) >= 0
-    if not known.all():
-        job.report.note(f"{(~known).sum()} validation rows have labels without training rows", warning=True)
+    if unknown := int((~known).sum()):
+        subject = "1 validation row has a label" if unknown == 1 else f"{unknown} validation rows have labels"
+        job.report.note(f"{subject} without training rows", warning=True)
     if not known.any():
         job.report.note("no validation rows: the probabilities are not calibrated", warning=True)
         return {}
-    targets, trained, trials = np.array(right)[known], _load_adapter_tensors(job.out), {}
+    targets, trained, trials = np.array(right)[known], load_file(job.out / ADAPTER_WEIGHTS_FILE), {}
     for share in shares:
         _save_adapter_tensors(job.out, _interpolate_weights(trained, start, share))
         logits = compute_logits(job.kit.load_encoder(job.base, job.out, labels=labels))[known]
-        temperature = fit_temperature(logits, targets)
-        trials[share] = (compute_nll(logits / temperature, targets), temperature, logits)
+        temperature = calibration.fit_temperature(logits, targets)
+        trials[share] = (calibration.compute_nll(logits / temperature, targets), temperature, logits)
     share = min(trials, key=lambda candidate: (round(trials[candidate][0], 4), candidate))
     _, temperature, logits = trials[share]
     _save_adapter_tensors(job.out, _fold_temperature(_interpolate_weights(trained, start, share), temperature))
@@ -67,11 +56,12 @@ def tune_after_training(
 
 
 def _report_calibration(
-    job: FitJob, logits: Numbers, right: NDArray[np.int64], temperature: float, target_accuracy: float
+    job: FitJob, logits: Numbers, right: Indices, temperature: float, target_accuracy: float
 ) -> dict[str, Any]:
     """Return temperature, calibration and abstention threshold, and note them."""
     before, after = _measure_calibration(logits, right), _measure_calibration(logits / temperature, right)
-    threshold, coverage = find_abstention_threshold(*compute_confidences(logits / temperature, right), target_accuracy)
+    confidences, hits = calibration.compute_confidences(logits / temperature, right)
+    threshold, coverage = calibration.find_abstention_threshold(confidences, hits, target_accuracy)
     job.report.note(
         f"temperature {temperature:.3f}: calibration error (ECE) {before['ece']:.3f} to {after['ece']:.3f} on "
         f"{len(right)} validation rows; abstaining below {threshold:.2f} answers {coverage:.0%} of them at "
@@ -83,11 +73,11 @@ def _report_calibration(
     }
 
 
-def _measure_calibration(logits: Numbers, right: NDArray[np.int64]) -> dict[str, float]:
-    confidences, hits = compute_confidences(logits, right)
-    error = compute_ece(list(split_equal_mass_bins(confidences, hits)))
-    return {"accuracy": round(sum(hits) / len(hits), 4), "nll": round(compute_nll(logits, right), 4),
-            "ece": round(error, 4)}
+def _measure_calibration(logits: Numbers, right: Indices) -> dict[str, float]:
+    confidences, hits = calibration.compute_confidences(logits, right)
+    ece = calibration.compute_ece(list(calibration.split_equal_mass_bins(confidences, hits)))
+    nll = calibration.compute_nll(logits, right)
+    return {"accuracy": round(sum(hits) / len(hits), 4), "nll": round(nll, 4), "ece": round(ece, 4)}
 
 
 def _interpolate_weights(trained: Mapping[str, Tensor], start: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
@@ -98,7 +88,7 @@ def _interpolate_weights(trained: Mapping[str, Tensor], start: Mapping[str, Tens
         if before is not None:
             weights[name] = (1 - share) * before + share * value
         else:
-            # A LoRA update is B @ A, and zero before training: scaling B alone scales the update.
+            # A LoRA update is B @ A, and B is zero before training: scaling B alone scales the update.
             weights[name] = value * share if name.endswith(".lora_B.weight") else value
     return weights
 
@@ -109,13 +99,6 @@ def _fold_temperature(tensors: Mapping[str, Tensor], temperature: float) -> dict
              if f".{head_init.CLASSIFIER_MODULE}." in name and value.dim() == 2]
     last = {f"{heads[-1]}.weight", f"{heads[-1]}.bias"}
     return {name: value / temperature if name in last else value for name, value in tensors.items()}
-
-
-def _load_adapter_tensors(adapter: Path) -> dict[str, Tensor]:
-    from safetensors.torch import load_file
-
-    tensors: dict[str, Tensor] = load_file(adapter / ADAPTER_WEIGHTS_FILE)
-    return tensors
 
 
 def _save_adapter_tensors(adapter: Path, tensors: dict[str, Tensor]) -> None:

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import exp
 from typing import TYPE_CHECKING
 
 from factory_classify.label_answers import compute_softmax
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Numbers = NDArray[np.float64]
-    Whole = NDArray[np.int64]
+    from factory_classify.label_answers import Indices, Numbers
 
 BIN_COUNT = 15
 MAX_LOG_TEMPERATURE = 3.0
@@ -33,31 +30,27 @@ class CalibrationBin:
     n: int
 
 
-def fit_temperature(logits: Numbers, right: Whole) -> float:
+def fit_temperature(logits: Numbers, right: Indices) -> float:
     """Return the temperature of logits (rows, labels) that minimises the negative log-likelihood."""
-    from math import exp
-
     from scipy.optimize import minimize_scalar
 
-    def compute_loss(power: float) -> float:
-        return compute_nll(logits / exp(power), right)
-
+    # The logarithm is searched, so that the temperature stays positive.
     minimum = minimize_scalar(
-        compute_loss, bounds=(-MAX_LOG_TEMPERATURE, MAX_LOG_TEMPERATURE), method="bounded", options={"xatol": 1e-4}
+        lambda power: compute_nll(logits / exp(power), right), method="bounded",
+        bounds=(-MAX_LOG_TEMPERATURE, MAX_LOG_TEMPERATURE), options={"xatol": 1e-4},
     )
-    return float(exp(minimum.x))
+    return exp(minimum.x)
 
 
-def compute_nll(logits: Numbers, right: Whole) -> float:
+def compute_nll(logits: Numbers, right: Indices) -> float:
     """Return the mean negative log-likelihood of the right labels."""
     import numpy as np
 
     shifted = logits - logits.max(axis=1, keepdims=True)
-    chosen = shifted[np.arange(len(right)), right]
-    return float(np.mean(np.log(np.exp(shifted).sum(axis=1)) - chosen))
+    return float(np.mean(np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(right)), right]))
 
 
-def compute_confidences(logits: Numbers, right: Whole) -> tuple[list[float], list[bool]]:
+def compute_confidences(logits: Numbers, right: Indices) -> tuple[list[float], list[bool]]:
     """Return the probability of the best label of each row, and whether it is the right one."""
     probabilities = compute_softmax(logits)
     return probabilities.max(axis=1).tolist(), (probabilities.argmax(axis=1) == right).tolist()

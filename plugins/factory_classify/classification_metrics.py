@@ -44,11 +44,10 @@ class ClassificationMetrics(Eval):
         for row in job.rows:
             answer, label = _get_checked_answer(job, row), str(row["label"])
             output: Mapping[str, float] = answer.output
-            squares = sum(p * p for p in output.values())
             right = output.get(label, 0.0)
             yield Scores(row.id, {
                 "accuracy": float(pick_best_label(answer)[0] == label),
-                "brier": squares - 2 * right + 1,
+                "brier": sum(p * p for p in output.values()) - 2 * right + 1,
                 "nll": -math.log(max(right, MIN_PROBABILITY)),
             })
 
@@ -59,10 +58,8 @@ class ClassificationMetrics(Eval):
         threshold, coverage = find_abstention_threshold(confidences, hits, self.target_accuracy)
         known = {str(row["label"]) for row in job.train}
         return {
-            "macro_f1": sum(f1) / len(f1),
-            "ece": compute_ece(list(split_equal_mass_bins(confidences, hits))),
-            "coverage": coverage,
-            "threshold": threshold,
+            "macro_f1": sum(f1) / len(f1), "ece": compute_ece(list(split_equal_mass_bins(confidences, hits))),
+            "coverage": coverage, "threshold": threshold,
             "unseen": sum(str(row["label"]) not in known for row in job.rows) / len(job.rows) if known else 0.0,
         }
 
@@ -72,16 +69,15 @@ class ClassificationMetrics(Eval):
         wrong = sorted((-n, right, predicted) for (right, predicted), n in pairs.items() if right != predicted)
         return {
             "per_class": [
-                {name: _round_float(value) for name, value in item.items()} for item in _compute_per_class(job)
+                {name: round(value, 4) if isinstance(value, float) else value for name, value in metrics.items()}
+                for metrics in _compute_per_class(job)
             ],
             "reliability": [
                 {"bin": number, "confidence": round(b.confidence, 4), "accuracy": round(b.accuracy, 4), "n": b.n}
                 for number, b in enumerate(split_equal_mass_bins(confidences, hits), 1)
             ],
             "abstaining": list(_tabulate_abstention(confidences, hits)),
-            "confusions": [
-                {"label": right, "said": predicted, "n": -n} for n, right, predicted in wrong[:MAX_CONFUSIONS]
-            ],
+            "confusions": [{"label": right, "said": label, "n": -n} for n, right, label in wrong[:MAX_CONFUSIONS]],
         }
 
 
@@ -110,10 +106,6 @@ def _compute_per_class(job: ScoreJob) -> Iterator[dict[str, Any]]:
         precision, recall = hits[label] / (counts[label] or 1), hits[label] / (actual[label] or 1)
         f1 = 2 * hits[label] / (actual[label] + counts[label])
         yield {"label": label, "precision": precision, "recall": recall, "f1": f1, "n": actual[label]}
-
-
-def _round_float(value: Any) -> Any:
-    return round(value, 4) if isinstance(value, float) else value
 
 
 def _tabulate_abstention(confidences: Sequence[float], hits: Sequence[bool]) -> Iterator[dict[str, Any]]:

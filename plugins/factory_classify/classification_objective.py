@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -11,27 +12,21 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from factory.api import (
-    Answer,
-    Encoder,
-    Finding,
-    FitJob,
-    Fraction,
-    Kit,
-    ModelJob,
-    Objective,
-    ReferenceAnswers,
-    TrainResult,
-)
+from factory.api import Answer, Finding, FitJob, Fraction, ModelJob, Objective, ReferenceAnswers, TrainResult
 from factory_classify import head_init
 from factory_classify.after_training import tune_after_training
 from factory_classify.embedding_baselines import classify_zero_shot
 from factory_classify.label_answers import build_label_answer, compute_softmax
-from factory_classify.label_config import LABEL_CONFIG_PATH, load_classifier, read_bundle_labels, write_label_config
 from factory_classify.lexical_baselines import find_label_indices, render_row_texts
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+    from factory.api import Encoder, Kit
+
+LABEL_CONFIG_PATH = "labels/config.json"
+"""Model config with the labels, which PEFT's config has no field for. It has its own folder: with a config beside an
+adapter, transformers would load the folder as a full model."""
 
 LabelledTokens = tuple[list[int], int]
 
@@ -65,16 +60,15 @@ class ClassificationObjective(Objective):
     class_weights: Literal["none", "balanced"] = Field("none", description="`balanced`: weights by inverse frequency")
     interpolation: list[Fraction] = Field(
         [0.4, 0.5, 0.6, 0.7, 0.85, 1.0], min_length=1,
-        description="WiSE-FT weights to try, 1 for the trained model alone; selected on validation rows",
+        description="WiSE-FT weights of the trained model to try; the best on validation rows is taken",
     )
-    target_accuracy: Fraction = Field(0.95, description="validation accuracy that sets the abstention threshold")
+    target_accuracy: Fraction = Field(0.95, description="validation accuracy to reach above the abstention threshold")
 
     @property
     def modules_to_save(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
         """Modules saved in full beside the adapter."""
-        return (
-            head_init.CLASSIFIER_MODULE, head_init.POOLER_MODULE
-        ) if self.pooling == "mean" else (head_init.CLASSIFIER_MODULE,)
+        pooler = (head_init.POOLER_MODULE,) if self.pooling == "mean" else ()
+        return (head_init.CLASSIFIER_MODULE, *pooler)
 
     def audit(self, job: ModelJob) -> Iterator[Finding]:
         texts = render_row_texts(job.task, job.rows)
@@ -85,44 +79,42 @@ class ClassificationObjective(Objective):
     def fit(self, job: FitJob) -> TrainResult:
         import torch
 
-        kit, labels = job.kit, job.task.list_choices(job.rows)
+        kit, labels, heads = job.kit, job.task.list_choices(job.rows), self.modules_to_save
         if len(labels) < 2:
-            raise ValueError(f"the training rows have {len(labels)} distinct labels; a classifier needs at least 2")
+            raise ValueError(f"a classifier needs at least 2 labels; the training rows have {len(labels)}")
         plain = kit.load_encoder(job.base)
         ids = plain.tokenize_texts(render_row_texts(job.task, job.rows), self.max_length)
         right = find_label_indices(job.task, job.rows, labels)
-        learner = kit.create_learner(job, modules_to_save=self.modules_to_save, labels=len(labels))
+        learner = kit.create_learner(job, modules_to_save=heads, labels=len(labels))
         headed = kit.load_encoder(job.base, labels=len(labels))
-        mean = self.pooling == "mean"
-        head_init.initialise_head(learner.model, plain, headed, ids, torch.tensor(right), mean=mean, report=job.report)
-        start = head_init.copy_head_parameters(learner.model, self.modules_to_save)
+        head_init.initialise_head(
+            learner.model, plain, headed, ids, torch.tensor(right), mean=self.pooling == "mean", report=job.report
+        )
+        start = head_init.copy_head_parameters(learner.model, heads)
+        rows, loss = list(zip(ids, right, strict=True)), self._build_classification_loss(kit, right)
         result = kit.fit(
-            learner, list(zip(ids, right, strict=True)), build_classification_collator(kit),
-            self._build_classification_loss(kit, right), job, modules_to_save=self.modules_to_save,
-            task_type="SEQ_CLS",
+            learner, rows, build_classification_collator(kit), loss, job, modules_to_save=heads, task_type="SEQ_CLS"
         )
         texts, known = render_row_texts(job.task, job.validation), find_label_indices(job.task, job.validation, labels)
         tuning = tune_after_training(
             job, start, len(labels), known, lambda encoder: self._compute_text_logits(encoder, texts),
-            sorted(self.interpolation), self.target_accuracy
+            sorted(self.interpolation), self.target_accuracy,
         )
         write_label_config(job.base.folder, labels, job.out, tuning.get("abstain", {}).get("below"))
         return replace(result, facts={**result.facts, "labels": len(labels), **tuning})
 
-    def _build_classification_loss(self, kit: Kit, right: Sequence[int]) -> Callable[
-        [nn.Module, ClassificationBatch], Tensor
-    ]:
+    def _build_classification_loss(
+        self, kit: Kit, right: Sequence[int]
+    ) -> Callable[[nn.Module, ClassificationBatch], Tensor]:
         import torch
 
         counts, weights = Counter(right), None
         if self.class_weights == "balanced":
-            weights = torch.tensor([len(right) / (len(counts) * counts[place]) for place in range(len(counts))])
+            weights = torch.tensor([len(right) / (len(counts) * counts[label]) for label in range(len(counts))])
 
         def compute_loss(model: nn.Module, batch: ClassificationBatch) -> Tensor:
-            return torch.nn.functional.cross_entropy(
-                kit.compute_head_logits(model, batch.packed), batch.labels, weights,
-                label_smoothing=self.label_smoothing
-            )
+            logits, smoothing = kit.compute_head_logits(model, batch.packed), self.label_smoothing
+            return torch.nn.functional.cross_entropy(logits, batch.labels, weights, label_smoothing=smoothing)
 
         return compute_loss
 
@@ -139,33 +131,55 @@ class ClassificationObjective(Objective):
         else:
             labels = read_bundle_labels(job.adapter)
             encoder = job.kit.load_encoder(job.base, job.adapter, labels=len(labels))
-            answers = compute_softmax(self._compute_text_logits(encoder, texts, job.report)).tolist()
-        for row, probabilities in zip(job.rows, answers, strict=True):
+            answers = compute_softmax(self._compute_text_logits(encoder, texts, job.report))
+        for row, probabilities in zip(job.rows, answers.tolist(), strict=True):
             yield build_label_answer(row.id, labels, probabilities)
 
     def export_files(self, job: ModelJob, bundle: Path) -> None:
         if job.adapter is None:
-            raise ValueError("a bundle of a classifier needs an adapter")
+            raise ValueError("a bundle of a classifier needs an adapter: the untuned base has no head")
         (bundle / LABEL_CONFIG_PATH).parent.mkdir()
         shutil.copyfile(job.adapter / LABEL_CONFIG_PATH, bundle / LABEL_CONFIG_PATH)
 
     def generate_reference_answers(self, job: ModelJob) -> ReferenceAnswers:
         """Return the answers of plain transformers; without an adapter there is no head, and all labels are equal."""
-        texts, answers = render_row_texts(job.task, job.rows), []
+        from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+
         if job.adapter is None:
             labels = job.task.list_choices(job.rows)
             even = [1 / len(labels)] * len(labels)
-            return ReferenceAnswers(
-                tuple(build_label_answer(row.id, labels, even) for row in job.rows), 0, self.loader_class
-            )
-        model, tokenizer = load_classifier(job.adapter)
-        for row, text in zip(job.rows, texts, strict=True):
+            uniform = tuple(build_label_answer(row.id, labels, even) for row in job.rows)
+            return ReferenceAnswers(uniform, 0, self.loader_class)
+        # As documented in the bundle's README.
+        config = AutoConfig.from_pretrained((job.adapter / LABEL_CONFIG_PATH).parent)
+        model = AutoModelForSequenceClassification.from_pretrained(job.adapter, config=config).eval()
+        tokenizer, answers = AutoTokenizer.from_pretrained(job.adapter), []
+        for row, text in zip(job.rows, render_row_texts(job.task, job.rows), strict=True):
             inputs = tokenizer(text, truncation=True, max_length=self.max_length, return_tensors="pt")
             probabilities = model(**inputs).logits[0].detach().softmax(-1).tolist()
             names = [model.config.id2label[index] for index in range(len(probabilities))]
             answers.append(build_label_answer(row.id, names, probabilities))
         adapted = sum(1 for module in model.modules() if hasattr(module, "lora_A"))
         return ReferenceAnswers(tuple(answers), adapted, self.loader_class)
+
+
+def write_label_config(base: Path, labels: Sequence[str], folder: Path, abstain_below: float | None = None) -> None:
+    """Write the base's config with these labels, in their order, and the confidence below which to abstain."""
+    config: dict[str, Any] = json.loads((base / "config.json").read_text())
+    config.pop("_name_or_path", None)
+    config["id2label"] = {str(index): label for index, label in enumerate(labels)}
+    config["label2id"] = {label: index for index, label in enumerate(labels)}
+    config["problem_type"] = "single_label_classification"
+    if abstain_below is not None:
+        config["abstain_below"] = abstain_below
+    (folder / LABEL_CONFIG_PATH).parent.mkdir(exist_ok=True)
+    (folder / LABEL_CONFIG_PATH).write_text(json.dumps(config, sort_keys=True, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_bundle_labels(folder: Path) -> tuple[str, ...]:
+    """Return the labels of an artifact or bundle, in the order of the head's outputs."""
+    id2label: dict[str, str] = json.loads((folder / LABEL_CONFIG_PATH).read_text())["id2label"]
+    return tuple(id2label[str(index)] for index in range(len(id2label)))
 
 
 def build_classification_collator(kit: Kit) -> Callable[[list[LabelledTokens]], ClassificationBatch]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from factory_classify.label_answers import Indices, Numbers
+
     Vectors = NDArray[np.float32]
-    Numbers = NDArray[np.float64]
+    LabelScorer = Callable[[Vectors], Numbers]
 
 MIN_VOTE_SHARE = 1e-3
 """Added to the share of every label, so that its logarithm is finite."""
@@ -36,25 +39,26 @@ class _EmbeddingBaseline(Contender):
         import numpy as np
 
         labels = job.task.list_choices(job.train)
-        splits = (job.train, job.validation, job.rows)
-        embedded = job.kit.embed(
-            job.base, [text for split in splits for text in render_row_texts(job.task, split)], report=job.report
-        )
-        train, validation, test = np.split(embedded, np.cumsum([len(split) for split in splits[:-1]]))
+        texts = render_row_texts(job.task, [*job.train, *job.validation, *job.rows])
+        vectors = job.kit.embed(job.base, texts, report=job.report)
+        train, validation, test = np.split(vectors, np.cumsum([len(job.train), len(job.validation)]))
         owners = np.array(find_label_indices(job.task, job.train, labels))
         right = np.array(find_label_indices(job.task, job.validation, labels), dtype=np.int64)
-        scores, chosen = self.score_labels(train, owners, len(labels), validation, right, test)
-        known = right >= 0
-        temperature = fit_temperature(scores[0][known], right[known]) if known.any() else self.default_temperature
-        job.record_facts(temperature=round(temperature, 4), **chosen)
-        for row, probabilities in zip(job.rows, compute_softmax(scores[1] / temperature), strict=True):
+        scorer, settings = self.fit_scorer(train, owners, validation, right)
+        known, temperature = right >= 0, self.default_temperature
+        if known.any():
+            temperature = fit_temperature(scorer(validation)[known], right[known])
+        job.record_facts(temperature=round(temperature, 4), **settings)
+        for row, probabilities in zip(job.rows, compute_softmax(scorer(test) / temperature), strict=True):
             yield build_label_answer(row.id, labels, probabilities)
 
-    def score_labels(
-        self, train: Vectors, owners: NDArray[np.int64], labels: int, validation: Vectors, right: NDArray[np.int64],
-        test: Vectors,
-    ) -> tuple[tuple[Numbers, Numbers], dict[str, int]]:
-        """Return scores (rows, labels) of validation and test rows, and the settings chosen on validation rows."""
+    def fit_scorer(
+        self, train: Vectors, owners: Indices, validation: Vectors, right: Indices
+    ) -> tuple[LabelScorer, dict[str, int]]:
+        """Return a function from vectors to scores (rows, labels), and the settings chosen on validation rows.
+
+        `owners` and `right` are the label indices of the training and validation rows.
+        """
         raise NotImplementedError
 
 
@@ -63,15 +67,14 @@ class Centroid(_EmbeddingBaseline):
 
     kind = "centroid"
 
-    def score_labels(
-        self, train: Vectors, owners: NDArray[np.int64], labels: int, validation: Vectors, right: NDArray[np.int64],
-        test: Vectors,
-    ) -> tuple[tuple[Numbers, Numbers], dict[str, int]]:
+    def fit_scorer(
+        self, train: Vectors, owners: Indices, validation: Vectors, right: Indices
+    ) -> tuple[LabelScorer, dict[str, int]]:
         import numpy as np
 
-        means = np.stack([train[owners == label].mean(axis=0) for label in range(labels)])
+        means = np.stack([train[owners == label].mean(axis=0) for label in range(owners.max() + 1)])
         means = means / np.linalg.norm(means, axis=1, keepdims=True)
-        return ((validation @ means.T).astype(np.float64), (test @ means.T).astype(np.float64)), {}
+        return lambda vectors: (vectors @ means.T).astype(np.float64), {}
 
 
 class Knn(_EmbeddingBaseline):
@@ -85,31 +88,27 @@ class Knn(_EmbeddingBaseline):
     )
     inverse_temperature: float = Field(10.0, gt=0, description="neighbours weigh exp(inverse_temperature × cosine)")
 
-    def score_labels(
-        self, train: Vectors, owners: NDArray[np.int64], labels: int, validation: Vectors, right: NDArray[np.int64],
-        test: Vectors,
-    ) -> tuple[tuple[Numbers, Numbers], dict[str, int]]:
-        counts = sorted({min(count, len(train)) for count in self.neighbours})
-        hits = []
-        for count in counts if len(validation) else ():
-            votes = self._compute_log_votes(train, owners, labels, validation, count)
-            hits.append(int((votes.argmax(axis=1) == right).sum()))
-        chosen = counts[max(range(len(hits)), key=lambda i: hits[i])] if hits else counts[-1]
-        both = (self._compute_log_votes(train, owners, labels, part, chosen) for part in (validation, test))
-        validation_scores, test_scores = both
-        return (validation_scores, test_scores), {"neighbours": chosen}
+    def fit_scorer(
+        self, train: Vectors, owners: Indices, validation: Vectors, right: Indices
+    ) -> tuple[LabelScorer, dict[str, int]]:
+        scorers = {
+            count: partial(self._compute_log_votes, train, owners, count)
+            for count in sorted({min(count, len(train)) for count in self.neighbours})
+        }
+        best = max(scorers)
+        if len(validation):
+            best = max(scorers, key=lambda count: int((scorers[count](validation).argmax(axis=1) == right).sum()))
+        return scorers[best], {"neighbours": best}
 
-    def _compute_log_votes(
-        self, train: Vectors, owners: NDArray[np.int64], labels: int, queries: Vectors, count: int
-    ) -> Numbers:
+    def _compute_log_votes(self, train: Vectors, owners: Indices, count: int, queries: Vectors) -> Numbers:
         """Return the logarithm of each label's share of the votes, (rows, labels)."""
         import numpy as np
 
-        votes = np.zeros((len(queries), labels))
+        votes = np.zeros((len(queries), owners.max() + 1))
         for start in range(0, len(queries), KNN_BLOCK_ROWS):
             cosines = np.round(queries[start : start + KNN_BLOCK_ROWS] @ train.T, 6)
             nearest = np.argsort(-cosines, axis=1, kind="stable")[:, :count]
-            # Minus the maximal cosine 1: the factor cancels in the shares, and exp cannot overflow.
+            # Minus the largest cosine, 1: the factor cancels out in the shares, and exp cannot overflow.
             weights = np.exp(self.inverse_temperature * (np.take_along_axis(cosines, nearest, axis=1) - 1))
             for row, (near, weight) in enumerate(zip(nearest, weights, strict=True), start):
                 np.add.at(votes[row], owners[near], weight)
@@ -117,12 +116,8 @@ class Knn(_EmbeddingBaseline):
         return np.log(shares + MIN_VOTE_SHARE)
 
 
-def classify_zero_shot(
-    texts: Vectors, names: Vectors, temperature: float = _EmbeddingBaseline.default_temperature
-) -> Sequence[Sequence[float]]:
+def classify_zero_shot(texts: Vectors, names: Vectors) -> Numbers:
     """Return probabilities (rows, labels) by the cosine of texts and label names."""
     import numpy as np
 
-    cosines = (texts @ names.T).astype(np.float64)
-    probabilities: Sequence[Sequence[float]] = compute_softmax(cosines / temperature).tolist()
-    return probabilities
+    return compute_softmax((texts @ names.T).astype(np.float64) / _EmbeddingBaseline.default_temperature)

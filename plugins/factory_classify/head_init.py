@@ -1,4 +1,4 @@
-"""Initialisation of a classification head, so that little is left to learn.
+"""Initialisation of a classification head from the training texts, so that training starts close to its goal.
 
 BERT's head reads the first token through a pooler, while sentence encoders are trained on the mean of all tokens. The
 pooler is initialised as the linear map from the first token to the mean, fitted on the training texts, and the last
@@ -47,10 +47,10 @@ def initialise_head(
 
 def sample_texts_by_label(ids: TokenIdLists, labels: Sequence[int], max_tokens: int = MAX_INIT_TOKENS) -> list[int]:
     """Return the indices of the texts to use: all, or every k-th of each label if they have too many tokens."""
-    step, places = -(-sum(map(len, ids)) // max_tokens), defaultdict[int, list[int]](list)
+    step, rows_by_label = -(-sum(map(len, ids)) // max_tokens), defaultdict[int, list[int]](list)
     for row, label in enumerate(labels):
-        places[label].append(row)
-    return sorted(row for rows in places.values() for row in rows[::step])
+        rows_by_label[label].append(row)
+    return sorted(row for rows in rows_by_label.values() for row in rows[::step])
 
 
 def copy_head_parameters(model: nn.Module, heads: Sequence[str]) -> dict[str, Tensor]:
@@ -73,13 +73,12 @@ def _fit_first_to_mean(vectors: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     return solution[:-1].T.contiguous(), solution[-1].contiguous()
 
 
-def _compute_centroid_head(read: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Weight and bias by which the nearest centroid wins, seen from the mean of all."""
+def _compute_centroid_head(inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Return weight and bias of a linear layer by which the nearest centroid wins, relative to the mean centroid."""
     import torch
     from torch.nn.functional import normalize
 
-    count = int(labels.max()) + 1
-    means = torch.stack([read[labels == label].mean(0) for label in range(count)])
+    means = torch.stack([inputs[labels == label].mean(0) for label in range(int(labels.max()) + 1)])
     middle = means.mean(0)
     weight = normalize(means - middle, dim=1) * CENTROID_NORM
     return weight, -(weight @ middle)
@@ -90,10 +89,9 @@ def _compute_head_inputs(headed: Encoder, ids: TokenIdLists, report: Reporter | 
     from torch.nn import Identity
 
     last = _find_last_linear(headed.model)
-    name = next(name for name, module in headed.model.named_modules() if module is last)
-    parent, _, leaf = name.rpartition(".")
+    parent, _, leaf = next(name for name, module in headed.model.named_modules() if module is last).rpartition(".")
     owner = headed.model.get_submodule(parent)
-    # Replace the last layer for a moment, so that the logits are its inputs.
+    # Without the last layer, the logits are its inputs.
     setattr(owner, leaf, Identity())
     try:
         return headed.compute_pair_logits([(list(text), [0] * len(text)) for text in ids], report)
@@ -110,8 +108,7 @@ def _find_last_linear(model: nn.Module) -> Any:
 
 def _find_pooler(model: nn.Module) -> Any:
     """Return the linear layer between the first token and the head, or None."""
-    body: Any = model.base_model
-    return getattr(getattr(body, POOLER_MODULE, None), "dense", None)
+    return getattr(getattr(model.base_model, POOLER_MODULE, None), "dense", None)
 
 
 def _assign_linear(linear: Any, weight: Tensor, bias: Tensor) -> None:

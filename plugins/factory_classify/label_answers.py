@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    Indices = NDArray[np.int64]
     Numbers = NDArray[np.float64]
 
 PROBABILITY_DIGITS = 6
@@ -19,13 +20,12 @@ PROBABILITY_DIGITS = 6
 
 def build_label_answer(row: str, labels: Sequence[str], probabilities: Sequence[float]) -> Answer:
     """Build an answer from the probabilities of all labels, in their order."""
-    return Answer(
-        row, {label: round(float(p), PROBABILITY_DIGITS) for label, p in zip(labels, probabilities, strict=True)}
-    )
+    rounded = (round(float(probability), PROBABILITY_DIGITS) for probability in probabilities)
+    return Answer(row, dict(zip(labels, rounded, strict=True)))
 
 
 def pick_best_label(answer: Answer) -> tuple[str, float]:
-    """Return the most probable label and its probability; of equals, the first by name."""
+    """Return the most probable label and its probability; ties go to the first label by name."""
     output: Mapping[str, float] = answer.output
     label = min(output, key=lambda name: (-output[name], name))
     return label, output[label]

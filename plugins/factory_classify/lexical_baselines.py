@@ -21,8 +21,8 @@ def render_row_texts(task: Task, rows: Sequence[Row]) -> list[str]:
 
 def find_label_indices(task: Task, rows: Sequence[Row], labels: Sequence[str]) -> list[int]:
     """Return the index of each row's label; -1 for an unknown one."""
-    index = {label: place for place, label in enumerate(labels)}
-    return [index.get(task.render_target(row), -1) for row in rows]
+    indices = {label: index for index, label in enumerate(labels)}
+    return [indices.get(task.render_target(row), -1) for row in rows]
 
 
 class Majority(Contender):
@@ -35,7 +35,7 @@ class Majority(Contender):
     def answer(self, job: AnswerJob) -> Iterator[Answer]:
         labels = job.task.list_choices(job.train)
         counts = Counter(find_label_indices(job.task, job.train, labels))
-        shares = [counts[place] / len(job.train) for place in range(len(labels))]
+        shares = [counts[index] / len(job.train) for index in range(len(labels))]
         yield from (build_label_answer(row.id, labels, shares) for row in job.rows)
 
 
@@ -49,7 +49,7 @@ class TfIdf(Contender):
     columns = ("text", "label")
     output_type = "labels"
 
-    svm_c: list[float] = Field([0.1, 0.3, 1.0, 3.0], min_length=1, description="values of C to try, on validation rows")
+    svm_c: list[float] = Field([0.1, 0.3, 1.0, 3.0], min_length=1, description="values of C to try on validation rows")
     max_word_ngram: int = Field(2, ge=1, le=3, description="longest word n-gram")
     max_char_ngram: int = Field(5, ge=2, le=8, description="longest character n-gram within words; the shortest is 2")
 
@@ -59,7 +59,7 @@ class TfIdf(Contender):
             yield from (build_label_answer(row.id, labels, [1.0]) for row in job.rows)
             return
         right = find_label_indices(job.task, job.validation, labels)
-        known = [place >= 0 for place in right]
+        known = [index >= 0 for index in right]
         features = self._build_tfidf_features()
         train = features.fit_transform(render_row_texts(job.task, job.train))
         validation = features.transform(render_row_texts(job.task, job.validation)) if any(known) else None
@@ -86,16 +86,13 @@ class TfIdf(Contender):
     def _select_svm(
         self, train: Any, labels: Sequence[int], validation: Any, right: Sequence[int]
     ) -> tuple[Any, float]:
-        """Return the model with the best validation accuracy, of equals the one with the smallest C, and its C."""
+        """Return the model with the best validation accuracy and its C; ties go to the smallest C."""
         from sklearn.svm import LinearSVC
 
-        strengths = sorted(self.svm_c) if validation is not None else [1.0]
-        models = [LinearSVC(C=c, random_state=0).fit(train, labels) for c in strengths]
-        if validation is None:
-            return models[0], strengths[0]
-        hits = [sum(model.predict(validation) == right) for model in models]
-        best = max(range(len(models)), key=lambda i: (hits[i], -i))
-        return models[best], strengths[best]
+        models = {c: LinearSVC(C=c, random_state=0).fit(train, labels)
+                  for c in (sorted(self.svm_c) if validation is not None else [1.0])}
+        best = 1.0 if validation is None else max(models, key=lambda c: sum(models[c].predict(validation) == right))
+        return models[best], best
 
 
 def _compute_margins(model: Any, features: Any) -> Any:

@@ -10,12 +10,24 @@ from typing import Any
 from pydantic import Field
 
 from factory.api import Answer, Finding, Fraction, Provenance, Row, RowsJob, Task, normalise, render
-from factory_classify import classifier_defaults
 from factory_classify.label_answers import pick_best_label
 
 CLASSIFIER_INSTRUCTION = "Say to which class the text belongs."
 LENGTH_SLICES = ((5, "1 to 5 words"), (12, "6 to 12 words"), (30, "13 to 30 words"))
 LONGEST_SLICE = "more than 30 words"
+CLASSIFIER_DEFAULTS: dict[str, Any] = {
+    "objective": "classification",
+    "data": {"curate": [{"kind": "exact", "text_columns": ["text", "label"]}], "split": {"stratify": "label"}},
+    "contenders": ["tuned", "centroid", "knn", "tfidf", "majority"],
+    "evaluate": ["classification"],
+    "targets": ["peft"],
+    "train": {"epochs": 4, "batch_size": 32, "learning_rate": 1e-3},
+}
+SMOKE_PROFILE: dict[str, Any] = {
+    "data": {"limit": 200, "split": {"test": 100, "validation": 40}}, "train": {"epochs": 1},
+    "gate": {"resamples": 2000},
+}
+"""Checks that a spec runs from start to end; the verdict is meaningless."""
 
 
 class Classifier(Task):
@@ -28,16 +40,16 @@ class Classifier(Task):
 
     text_template: str = Field("{text}", description="template of the model input, over the columns of a row")
     instruction: str = Field(CLASSIFIER_INSTRUCTION, description="system message for prompted models")
-    min_label_rows: int = Field(8, ge=1, description="labels with fewer training rows are reported as rare")
-    abstain_below: Fraction = Field(0.0, description="best probability below which `try` abstains; 0 for never")
+    min_label_rows: int = Field(8, ge=1, description="report labels with fewer training rows as rare")
+    abstain_below: Fraction = Field(0.0, description="best probability below which `try` abstains; 0 never abstains")
 
     @classmethod
     def get_defaults(cls) -> dict[str, Any]:
-        return classifier_defaults.CLASSIFIER_DEFAULTS
+        return CLASSIFIER_DEFAULTS
 
     @classmethod
     def get_profiles(cls) -> dict[str, dict[str, Any]]:
-        return classifier_defaults.CLASSIFIER_PROFILES
+        return {"smoke": SMOKE_PROFILE}
 
     def get_templates(self) -> dict[str, str]:
         template = self.text_template
@@ -54,19 +66,14 @@ class Classifier(Task):
             labels[normalise(self._render_classified_text(row))].add(self.render_target(row))
         for row in job.rows:
             text, label = self._render_classified_text(row), self.render_target(row)
-            empty = [name for name, value in (("text", text), ("label", label)) if not value.strip()]
-            others = sorted(labels[normalise(text)] - {label})
-            if empty:
-                yield Finding("empty", row.id, f"empty {' and '.join(empty)}")
-            elif others:
-                yield Finding(
-                    "conflicting_answers", row.id, f"{text[:60]!r} is {label!r} here and {others[0]!r} elsewhere"
-                )
+            if empty := [name for name, value in (("text", text), ("label", label)) if not value.strip()]:
+                yield Finding("empty", row.id, f"{' and '.join(empty)} {'is' if len(empty) == 1 else 'are'} empty")
+            elif others := sorted(labels[normalise(text)] - {label}):
+                conflict = f"{text[:60]!r} is {label!r} here and {others[0]!r} elsewhere"
+                yield Finding("conflicting_answers", row.id, conflict)
             if counts[label] < self.min_label_rows:
-                yield Finding(
-                    "rare_label", row.id,
-                    f"label {label!r} has {counts[label]} training rows, fewer than {self.min_label_rows}",
-                )
+                rarity = f"label {label!r} has fewer than {self.min_label_rows} training rows: {counts[label]}"
+                yield Finding("rare_label", row.id, rarity)
 
     def describe_row(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer | None) -> str:
         """Return the text and the answer; a star marks the right label, which follows a wrong one."""
@@ -75,19 +82,15 @@ class Classifier(Task):
             return f"{text}\n  *{label}"
         predicted, probability = pick_best_label(answer)
         outcome = f"{predicted} {probability:.2f}"
-        outcome = f"*{outcome}" if predicted == label else f"{outcome}, right: *{label}"
-        return f"{text}\n  {outcome}"
+        return f"{text}\n  *{outcome}" if predicted == label else f"{text}\n  {outcome}, right: *{label}"
 
     def get_row_slices(self, row: Row) -> Mapping[str, str]:
-        words = len(self._render_classified_text(row).split())
-        length = next((name for limit, name in LENGTH_SLICES if words <= limit), LONGEST_SLICE)
-        return {
-            "label": self.render_target(row), "length": length,
-            "script": name_dominant_script(self._render_classified_text(row))
-        }
+        text = self._render_classified_text(row)
+        length = next((name for limit, name in LENGTH_SLICES if len(text.split()) <= limit), LONGEST_SLICE)
+        return {"label": self.render_target(row), "length": length, "script": name_dominant_script(text)}
 
-    def build_query_row(self, asked: Mapping[str, Any]) -> Row:
-        return Row("question", {"label": "", **asked, self.text_column: asked["query"]}, Provenance("the question"))
+    def build_query_row(self, inputs: Mapping[str, Any]) -> Row:
+        return Row("question", {"label": "", **inputs, self.text_column: inputs["query"]}, Provenance("the question"))
 
     def format_answer(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer) -> str:
         """Return the label with its probability, or that the model abstains."""

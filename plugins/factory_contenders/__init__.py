@@ -7,7 +7,6 @@ from factory.api import Plugin, hookimpl
 def factory_plugins() -> list[type[Plugin]]:
     """Return the contenders of this package."""
     from factory_contenders.prompted import Frontier, Prompted
-    from factory_contenders.tuned import Tuned
-    from factory_contenders.untuned import Untuned
+    from factory_contenders.tuned import Tuned, Untuned
 
     return [Frontier, Prompted, Tuned, Untuned]

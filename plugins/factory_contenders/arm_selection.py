@@ -15,7 +15,7 @@ FEW_ARMS, MANY_ROWS = 3, 24
 
 @dataclass(frozen=True, slots=True)
 class ArmResult:
-    """An arm, one reading of its outputs, and the score of that reading on a number of rows."""
+    """An arm, a reading of its outputs (plain or calibrated), and the score of that reading on a number of rows."""
 
     arm: PromptArm
     reading: str
@@ -40,7 +40,7 @@ class ArmResult:
 
 
 def rank_prompt_arms(runner: PromptRunner, arms: Sequence[PromptArm], rows: Sequence[Row]) -> list[ArmResult]:
-    """Score every arm, the best first. Many arms are halved once, as in successive halving."""
+    """Score every arm and sort the results, best first. Many arms are halved once, as in successive halving."""
     # One halving saves a third of the prompts; a second would leave too few rows to tell arms apart.
     halved = len(arms) > FEW_ARMS and len(rows) >= MANY_ROWS
     first_rows = rows[: len(rows) // 3] if halved else rows
@@ -50,10 +50,10 @@ def rank_prompt_arms(runner: PromptRunner, arms: Sequence[PromptArm], rows: Sequ
         answers[arm] = runner.run_arm(first_rows, arm)
         runner.job.report.report_progress(len(answers), total, "arms")
     results = [result for arm in arms for result in _score_prompt_arm(runner, arm, answers[arm], first_rows)]
+    results.sort(key=lambda result: result.rank, reverse=True)
     if not halved:
-        return sorted(results, key=lambda result: result.rank, reverse=True)
-    order = dict.fromkeys(result.arm for result in sorted(results, key=lambda result: result.rank, reverse=True))
-    finalists = list(order)[: total - len(arms)]
+        return results
+    finalists = list(dict.fromkeys(result.arm for result in results))[: total - len(arms)]
     ranked = [result for result in results if result.arm not in finalists]
     for number, arm in enumerate(finalists, len(arms) + 1):
         all_answers = answers[arm] + runner.run_arm(rows[len(first_rows):], arm)
@@ -63,12 +63,8 @@ def rank_prompt_arms(runner: PromptRunner, arms: Sequence[PromptArm], rows: Sequ
 
 
 def _score_prompt_arm(
-    runner: PromptRunner, arm: PromptArm, arm_answers: ArmAnswers, rows: Sequence[Row]
+    runner: PromptRunner, arm: PromptArm, answers: ArmAnswers, rows: Sequence[Row]
 ) -> list[ArmResult]:
-    return [
-        ArmResult(
-            arm, reading, runner.job.compute_validation_score(rows, answers), len(rows), arm_answers.mean_prompt_tokens,
-            arm_answers.examples_left_out
-        )
-        for reading, answers in arm_answers.variants.items()
-    ]
+    scores = {name: runner.job.compute_validation_score(rows, variant) for name, variant in answers.variants.items()}
+    tokens, left_out = answers.mean_prompt_tokens, answers.examples_left_out
+    return [ArmResult(arm, reading, score, len(rows), tokens, left_out) for reading, score in scores.items()]

@@ -1,4 +1,4 @@
-"""Backends that answer prompts: the protocol, and local models; `endpoint_backend` has remote ones."""
+"""The protocol of backends that answer prompts, and the one for local models; `endpoint_backend` has the other."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ChatBackend(Protocol):
         """Compute the log-probability of each choice as the reply."""
 
     def collect_usage(self) -> Mapping[str, Any]:
-        """Return what the requests have cost, for the report."""
+        """Return the calls, tokens and cost so far, for the report."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +49,8 @@ class LocalChatBackend:
         return len(self.decoder.tokenize_chat(chat))
 
     def generate_replies(self, chats: Sequence[ChatMessages], guides: Sequence[Guide | None], limit: int) -> list[str]:
-        return self.decoder.generate_texts(
-            [self.decoder.tokenize_chat(chat) for chat in chats], limit, guides, self.report
-        )
+        prompts = [self.decoder.tokenize_chat(chat) for chat in chats]
+        return self.decoder.generate_texts(prompts, limit, guides, self.report)
 
     def score_choices(self, chats: Sequence[ChatMessages], choices: Sequence[str]) -> ChoiceLogprobs:
         answers = [self.decoder.tokenize_answer(choice) for choice in choices]
@@ -62,19 +61,19 @@ class LocalChatBackend:
         return {}
 
 
-def exponentiate_logprobs(weights: Sequence[float]) -> list[float]:
+def exponentiate_logprobs(logprobs: Sequence[float]) -> list[float]:
     """Convert log-probabilities to probabilities that sum to 1."""
-    highest = max(weights)
-    powers = [math.exp(weight - highest) for weight in weights]
+    highest = max(logprobs)
+    powers = [math.exp(logprob - highest) for logprob in logprobs]
     total = math.fsum(powers)
-    return [value / total for value in powers]
+    return [power / total for power in powers]
 
 
-def calibrate_logprobs(weights: Sequence[float], free: Sequence[Sequence[float]]) -> list[float]:
-    """Subtract the log of each choice's mean probability for content-free inputs (`free`).
+def calibrate_logprobs(logprobs: Sequence[float], content_free: Sequence[Sequence[float]]) -> list[float]:
+    """Subtract the log of each choice's mean probability for content-free inputs.
 
     Contextual calibration (Zhao et al. 2021, arXiv:2102.09690) removes the bias of the prompt's wording.
     """
-    probabilities = [exponentiate_logprobs(logprobs) for logprobs in free]
+    probabilities = [exponentiate_logprobs(baseline) for baseline in content_free]
     means = [math.fsum(column) / len(probabilities) for column in zip(*probabilities, strict=True)]
-    return [weight - math.log(max(mean, 1e-30)) for weight, mean in zip(weights, means, strict=True)]
+    return [logprob - math.log(max(mean, 1e-30)) for logprob, mean in zip(logprobs, means, strict=True)]

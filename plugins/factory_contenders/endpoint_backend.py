@@ -13,7 +13,7 @@ from factory_contenders.chat_backends import ChatMessages, ChoiceLogprobs
 from factory_contenders.prompt_builder import strip_code_fence
 
 BYTES_PER_TOKEN = 4
-"""Rough estimate: the endpoint reports the exact number only afterwards."""
+"""A rough estimate: the endpoint reports the exact number of tokens only afterwards."""
 
 MAX_LABEL_TOKENS = 64
 """Token limit of an answer that is one of a few choices."""
@@ -21,7 +21,7 @@ MAX_LABEL_TOKENS = 64
 
 @dataclass(slots=True)
 class EndpointChatBackend:
-    """A chat backend that asks an endpoint. Decoding is not constrained; replies are cached, and paid once."""
+    """A chat backend that calls an endpoint. Decoding is not constrained; replies are cached, so each is paid once."""
 
     endpoint: Endpoint
     teacher: Teacher
@@ -38,17 +38,16 @@ class EndpointChatBackend:
 
     def generate_replies(self, chats: Sequence[ChatMessages], guides: Sequence[Guide | None], limit: int) -> list[str]:
         texts = self._request_texts(chats, limit)
-        self._outside_guide_count += sum(
-            1 for text, guide in zip(texts, guides, strict=True) if guide and not guide(text, True)
-        )
+        guided = ((text, guide) for text, guide in zip(texts, guides, strict=True) if guide)
+        self._outside_guide_count += sum(not guide(text, True) for text, guide in guided)
         return texts
 
     def score_choices(self, chats: Sequence[ChatMessages], choices: Sequence[str]) -> ChoiceLogprobs:
         matches = [match_choice(text, choices) for text in self._request_texts(chats, MAX_LABEL_TOKENS)]
-        return [[0.0 if place == match else float("-inf") for place in range(len(choices))] for match in matches]
+        return [[0.0 if index == match else float("-inf") for index in range(len(choices))] for match in matches]
 
     def collect_usage(self) -> Mapping[str, Any]:
-        """Return calls, tokens, cost and latency of selection and answers together, as when they were first paid."""
+        """Return calls, tokens, cost and latency of selection and answers together; cached replies count as paid."""
         replies = self._replies_by_prompt.values()
         tokens_in = sum(reply.input_tokens for reply in replies)
         tokens_out = sum(reply.output_tokens for reply in replies)
@@ -62,7 +61,7 @@ class EndpointChatBackend:
         }
 
     def _request_texts(self, chats: Sequence[ChatMessages], limit: int) -> list[str]:
-        """Request the text of every reply; a truncated one as far as it goes, a failed one is empty."""
+        """Return the text of every reply; a truncated reply keeps its beginning, a failed one is empty."""
         texts = []
         for reply in self.teacher.ask([ChatRequest(tuple(chat), max_tokens=limit) for chat in chats], self.report):
             self._replies_by_prompt[reply.prompt_digest] = reply
@@ -71,13 +70,13 @@ class EndpointChatBackend:
 
 
 def match_choice(text: str, choices: Sequence[str]) -> int:
-    """Return the index of the choice that a text names: an equal one, else the longest in it, else the closest."""
+    """Return the index of the choice that a text names: the equal one, else the longest in it, else the closest."""
     normal_text = normalise(text)
     normals = [normalise(choice) for choice in choices]
     if normal_text in normals:
         return normals.index(normal_text)
-    within = [place for place, normal in enumerate(normals) if f" {normal} " in f" {normal_text} "]
-    if within:
-        return max(within, key=lambda place: len(normals[place]))
+    contained = [index for index, normal in enumerate(normals) if f" {normal} " in f" {normal_text} "]
+    if contained:
+        return max(contained, key=lambda index: len(normals[index]))
     ratios = [difflib.SequenceMatcher(None, normal_text, normal, autojunk=False).ratio() for normal in normals]
-    return max(range(len(choices)), key=lambda place: ratios[place])
+    return ratios.index(max(ratios))

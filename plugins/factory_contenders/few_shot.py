@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from random import Random
 from typing import Any
 
 from factory.api import Row
@@ -60,12 +61,10 @@ class FewShotSelector:
 
     def _rank_typical_by_label(self, label: Callable[[Row], str]) -> list[int]:
         members: defaultdict[str, list[int]] = defaultdict(list)
-        for place in self._sample_pool():
-            members[label(self._rows[place])].append(place)
+        for index in self._sample_pool():
+            members[label(self._rows[index])].append(index)
         frequent = sorted(members, key=lambda name: (-len(members[name]), name))
-        typical = [
-            self._sort_by_similarity(members[name], self._compute_mean_vector(members[name])) for name in frequent
-        ]
+        typical = [self._sort_by_typicality(members[name]) for name in frequent]
         return [order[turn] for turn in range(len(self._rows)) for order in typical if turn < len(order)]
 
     def _rank_typical_by_cluster(self, count: int) -> list[int]:
@@ -74,29 +73,24 @@ class FewShotSelector:
         pool = self._sample_pool()
         clusters = KMeans(min(count, len(pool)), n_init=4, random_state=self._seed).fit(self._vectors[pool])
         members: defaultdict[int, list[int]] = defaultdict(list)
-        for place, cluster in zip(pool, clusters.labels_.tolist(), strict=True):
-            members[cluster].append(place)
-        large = sorted(members, key=lambda cluster: (-len(members[cluster]), members[cluster]))
-        return [
-            self._sort_by_similarity(members[cluster], self._compute_mean_vector(members[cluster]))[0]
-            for cluster in large
-        ]
+        for index, cluster in zip(pool, clusters.labels_.tolist(), strict=True):
+            members[cluster].append(index)
+        large_first = sorted(members.values(), key=lambda indices: (-len(indices), indices))
+        return [self._sort_by_typicality(indices)[0] for indices in large_first]
 
     def _sample_pool(self) -> list[int]:
-        from random import Random
+        indices = list(range(len(self._rows)))
+        return indices if len(indices) <= MAX_POOL_ROWS else sorted(Random(self._seed).sample(indices, MAX_POOL_ROWS))
 
-        places = list(range(len(self._rows)))
-        return places if len(places) <= MAX_POOL_ROWS else sorted(Random(self._seed).sample(places, MAX_POOL_ROWS))
-
-    def _compute_mean_vector(self, places: list[int]) -> Any:
+    def _sort_by_typicality(self, indices: list[int]) -> list[int]:
+        """Sort rows by the similarity of their vectors to the mean vector, highest first; ties by index."""
         import numpy as np
 
-        return np.asarray(self._vectors[places].mean(axis=0)).reshape(-1)
-
-    def _sort_by_similarity(self, places: list[int], centre: Any) -> list[int]:
-        similarities = _convert_to_dense(self._vectors[places] @ centre).reshape(-1).round(6).tolist()
-        ranked = sorted(zip(similarities, places, strict=True), key=lambda pair: (-pair[0], pair[1]))
-        return [place for _, place in ranked]
+        vectors = self._vectors[indices]
+        centre = np.asarray(vectors.mean(axis=0)).reshape(-1)
+        similarities = _convert_to_dense(vectors @ centre).reshape(-1).round(6).tolist()
+        ranked = sorted(zip(similarities, indices, strict=True), key=lambda pair: (-pair[0], pair[1]))
+        return [index for _, index in ranked]
 
 
 def _convert_to_dense(vectors: Vectors) -> Any:

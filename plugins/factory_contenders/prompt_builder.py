@@ -36,9 +36,8 @@ class PromptBuilder:
 
     def get_comparison_text(self, row: Row) -> str:
         """Return the text by which rows are compared."""
-        return str(
-            row[self.task.text_column]
-        ) if self.task.text_column else self._split_system_message(row)[1][-1].content
+        column = self.task.text_column
+        return str(row[column]) if column else self._split_system_message(row)[1][-1].content
 
     def build_prompt_chat(self, row: Row, shots: Sequence[Row] = ()) -> PromptChat:
         """Return system message, examples in order, and question. An example with another system message (such as its
@@ -55,7 +54,7 @@ class PromptBuilder:
     def fit_to_budget(
         self, budget: int, size: Callable[[PromptChat], int], row: Row, shots: Sequence[Row]
     ) -> RenderedPrompt:
-        """Return the prompt with as many examples as fit into the budget; the first ones are dropped first."""
+        """Return the prompt with as many examples as fit into `budget` tokens; the first ones are dropped first."""
         for dropped in range(len(shots) + 1):
             chat = self.build_prompt_chat(row, shots[dropped:])
             tokens = size(chat)
@@ -64,7 +63,7 @@ class PromptBuilder:
         return RenderedPrompt(chat, tokens, dropped)
 
     def build_content_free_rows(self, row: Row) -> list[Row]:
-        """Return the row with content-free texts in place of its own; none if the prompt does not show that text."""
+        """Return copies of the row with content-free texts; none if the prompt does not show the row's text."""
         if not self.task.text_column:
             return []
         rows = [row.with_columns(**{self.task.text_column: text}) for text in CONTENT_FREE_TEXTS]
@@ -78,17 +77,15 @@ class PromptBuilder:
         if not turns:
             raise ValueError(f"row {row.id!r}: the task renders no user message")
         if self.instruction:
-            system = self._render_instruction(row)
+            try:
+                system = render(self.instruction, row.columns)
+            except KeyError as error:
+                known = ", ".join(sorted(row.columns))
+                message = f"the instruction has {{{error.args[0]}}}, which is not a column; available: {known}"
+                raise ValueError(message) from None
         if any(choice not in system for choice in self.choices):
             system = f"{system}\n{CHOICE_INSTRUCTION}{'; '.join(self.choices)}".strip()
         return system, turns
-
-    def _render_instruction(self, row: Row) -> str:
-        try:
-            return render(self.instruction, row.columns)
-        except KeyError as error:
-            has = ", ".join(sorted(row.columns))
-            raise ValueError(f"the instruction uses {{{error.args[0]}}}; rows have the columns {has}") from None
 
 
 def strip_code_fence(text: str) -> str:

@@ -34,18 +34,17 @@ class ArmAnswers:
 
     def __add__(self, other: ArmAnswers) -> ArmAnswers:
         """Append the answers of the same arm to more rows."""
-        both = {name: [*answers, *other.variants[name]] for name, answers in self.variants.items()}
-        return ArmAnswers(both, [*self.prompts, *other.prompts])
+        variants = {name: [*answers, *other.variants[name]] for name, answers in self.variants.items()}
+        return ArmAnswers(variants, [*self.prompts, *other.prompts])
 
     @property
     def mean_prompt_tokens(self) -> float:
-        """Mean number of tokens per prompt."""
         return sum(prompt.tokens for prompt in self.prompts) / max(len(self.prompts), 1)
 
     @property
     def examples_left_out(self) -> int:
         """Total number of examples that did not fit into the budget."""
-        return sum(each.examples_left_out for each in self.prompts)
+        return sum(prompt.examples_left_out for prompt in self.prompts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +63,9 @@ class PromptRunner:
         examples = self._select_arm_examples(rows, arm)
         prompts = [self._build_budgeted_prompt(row, shots) for row, shots in zip(rows, examples, strict=True)]
         if self.prompt_builder.choices:
-            return ArmAnswers(
-                self._answer_by_choice(rows, prompts, examples[0] if arm.selection != "nearest" else None), prompts
-            )
+            shared = examples[0] if arm.selection != "nearest" else None
+            return ArmAnswers(self._answer_by_choice(rows, prompts, shared), prompts)
         return ArmAnswers({PLAIN_READING: self._generate_text_answers(rows, prompts)}, prompts)
-
-    def count_over_budget(self, answers: ArmAnswers) -> int:
-        """Count the prompts that exceed the budget even without examples; they are sent as they are."""
-        return sum(prompt.tokens > self.prompt_budget for prompt in answers.prompts)
 
     def _build_budgeted_prompt(self, row: Row, examples: Sequence[Row]) -> RenderedPrompt:
         return self.prompt_builder.fit_to_budget(self.prompt_budget, self.backend.count_chat_tokens, row, examples)
@@ -81,17 +75,14 @@ class PromptRunner:
             return [[] for _ in rows]
         if arm.selection == "nearest":
             return self.few_shot.select_nearest(rows, arm.shots)
-        return [
-            self.few_shot.select_fixed(arm.shots, self.job.task.render_target if self.prompt_builder.choices else None)
-        ] * len(rows)
+        label = self.job.task.render_target if self.prompt_builder.choices else None
+        return [self.few_shot.select_fixed(arm.shots, label)] * len(rows)
 
     def _generate_text_answers(self, rows: Sequence[Row], prompts: Sequence[RenderedPrompt]) -> list[Answer]:
         guides = [self._build_row_guide(row) for row in rows]
         texts = self.backend.generate_replies([prompt.chat for prompt in prompts], guides, self.max_answer_tokens)
-        return [
-            Answer(row.id, text if guide else strip_code_fence(text)) for row, text,
-            guide in zip(rows, texts, guides, strict=True)
-        ]
+        replies = zip(rows, texts, guides, strict=True)
+        return [Answer(row.id, text if guide else strip_code_fence(text)) for row, text, guide in replies]
 
     def _build_row_guide(self, row: Row) -> Guide | None:
         return self.job.task.build_guide(row, self.job.tables)
@@ -108,25 +99,20 @@ class PromptRunner:
         scores, baseline = logprobs[: len(rows)], logprobs[len(rows):]
         variants = {PLAIN_READING: self._build_choice_answers(rows, scores)}
         if baseline:
-            variants[CALIBRATED_READING] = self._build_choice_answers(
-                rows, [calibrate_logprobs(item, baseline) for item in scores]
-            )
+            calibrated = [calibrate_logprobs(row_scores, baseline) for row_scores in scores]
+            variants[CALIBRATED_READING] = self._build_choice_answers(rows, calibrated)
         return variants
 
     def _build_choice_answers(self, rows: Sequence[Row], logprobs: ChoiceLogprobs) -> list[Answer]:
         choices = self.prompt_builder.choices
-        if self.job.task.output_type == "labels":
-            return [
-                Answer(row.id, dict(zip(choices, exponentiate_logprobs(row_logprobs), strict=True)))
-                for row, row_logprobs in zip(rows, logprobs, strict=True)
-            ]
-        return [
-            Answer(row.id, self._pick_allowed_choice(row, row_logprobs))
-            for row, row_logprobs in zip(rows, logprobs, strict=True)
-        ]
+        if self.job.task.output_type != "labels":
+            return [Answer(row.id, self._pick_allowed_choice(row, s)) for row, s in zip(rows, logprobs, strict=True)]
+        probabilities = map(exponentiate_logprobs, logprobs)
+        return [Answer(row.id, dict(zip(choices, p, strict=True))) for row, p in zip(rows, probabilities, strict=True)]
 
     def _pick_allowed_choice(self, row: Row, logprobs: Sequence[float]) -> str:
         """Return the most probable choice that the row's guide allows."""
         guide, choices = self._build_row_guide(row), self.prompt_builder.choices
         allowed = [index for index, choice in enumerate(choices) if guide is None or guide(choice, True)]
+        # A guide that allows none of the choices is ignored: every answer must be one of them.
         return choices[max(allowed or range(len(choices)), key=lambda index: logprobs[index])]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Annotated, Any, Literal, Self
@@ -13,7 +14,7 @@ from factory.api import Answer, AnswerJob, Base, Contender, Endpoint, Input
 from factory_contenders.arm_selection import rank_prompt_arms
 from factory_contenders.chat_backends import ChatBackend, LocalChatBackend
 from factory_contenders.endpoint_backend import EndpointChatBackend
-from factory_contenders.few_shot import FewShotSelector, TextEmbedder, fit_tfidf_embedder
+from factory_contenders.few_shot import FewShotSelector, fit_tfidf_embedder
 from factory_contenders.prompt_builder import PromptBuilder
 from factory_contenders.prompt_runner import PLAIN_READING, ArmAnswers, PromptArm, PromptRunner
 
@@ -63,7 +64,7 @@ class Prompted(Contender):
 
     def get_required_models(self) -> tuple[str, ...]:
         prompter = ("prompter",) if self.model == "prompter" and self.endpoint is None else ()
-        return (*prompter, *(("embedder",) if self._has_shots() and self.similarity == "embedder" else ()))
+        return (*prompter, "embedder") if any(self.shots) and self.similarity == "embedder" else prompter
 
     def answer(self, job: AnswerJob) -> Iterator[Answer]:
         if job.task.output_type not in ("text", "labels"):
@@ -77,16 +78,14 @@ class Prompted(Contender):
     def _build_prompt_runner(self, job: AnswerJob) -> PromptRunner:
         choices = job.task.list_choices(job.train)
         if job.task.output_type == "labels" and not choices:
-            raise ValueError(f"the task {job.task.kind!r} lists no choices for its labels")
-        builder = PromptBuilder(job.task, self._read_instruction(job), choices)
+            raise ValueError(f"the task {job.task.kind!r} lists no labels to choose from; remove this contender")
+        instruction = self.instruction
+        if self.instruction_file is not None:
+            instruction = (job.root / self.instruction_file).read_text(encoding="utf-8").strip()
+        builder = PromptBuilder(job.task, instruction, choices)
         max_tokens = self.max_new_tokens or int(getattr(job.objective, "max_new_tokens", DEFAULT_PROMPTED_TOKENS))
         backend, few_shot = self._build_chat_backend(job), self._build_few_shot_selector(job, builder)
         return PromptRunner(job, backend, builder, few_shot, self.max_prompt_tokens, max_tokens)
-
-    def _read_instruction(self, job: AnswerJob) -> str:
-        if self.instruction_file is None:
-            return self.instruction
-        return (job.root / self.instruction_file).read_text(encoding="utf-8").strip()
 
     def _build_chat_backend(self, job: AnswerJob) -> ChatBackend:
         if self.endpoint is not None:
@@ -96,57 +95,47 @@ class Prompted(Contender):
     def _choose_prompted_base(self, job: AnswerJob) -> Base:
         return job.models["prompter"] if self.model == "prompter" else job.base
 
-    def _has_shots(self) -> bool:
-        """Return whether any arm shows examples."""
-        return any(self.shots)
-
     def _build_few_shot_selector(self, job: AnswerJob, builder: PromptBuilder) -> FewShotSelector | None:
-        if not self._has_shots():
+        if not any(self.shots):
             return None
         if not job.train:
             raise ValueError("there are no training rows to use as examples; set `shots: [0]`")
-        return FewShotSelector(
-            job.train, builder.get_comparison_text, self._build_text_embedder(job, builder), job.seed
-        )
-
-    def _build_text_embedder(self, job: AnswerJob, builder: PromptBuilder) -> TextEmbedder:
+        get_text = builder.get_comparison_text
         if self.similarity == "embedder":
-            return lambda texts: job.kit.embed(job.models["embedder"], texts)
-        return fit_tfidf_embedder([builder.get_comparison_text(row) for row in job.train])
-
-    def _list_prompt_arms(self) -> list[PromptArm]:
-        counts = sorted(set(self.shots))
-        zero = [PromptArm("fixed", 0)] if 0 in counts else []
-        return [*zero, *(PromptArm(how, count) for how in dict.fromkeys(self.selection) for count in counts if count)]
+            return FewShotSelector(job.train, get_text, partial(job.kit.embed, job.models["embedder"]), job.seed)
+        embed = fit_tfidf_embedder([get_text(row) for row in job.train])
+        return FewShotSelector(job.train, get_text, embed, job.seed)
 
     def _choose_prompt_arm(self, job: AnswerJob, runner: PromptRunner) -> tuple[PromptArm, str, list[dict[str, Any]]]:
         """Return the best arm and reading on validation rows, and the report entries of all."""
-        arms = self._list_prompt_arms()
+        counts, selections = sorted({*self.shots} - {0}), dict.fromkeys(self.selection)
+        arms = [PromptArm("fixed", 0)] if 0 in self.shots else []
+        arms += [PromptArm(selection, count) for selection in selections for count in counts]
         rows = Random(job.seed).sample(job.validation, min(self.validation_rows, len(job.validation)))
         has_readings = bool(runner.prompt_builder.choices) and runner.backend.can_calibrate
-        if len(arms) == 1 and not (has_readings and rows):
+        if len(arms) == 1 and not (has_readings and rows):  # nothing to choose between
             return arms[0], PLAIN_READING, []
         if not rows:
             raise ValueError("no validation rows to select the prompt on; set `data.split.validation` to 50 or more")
         results = rank_prompt_arms(runner, arms, rows)
         best = results[0]
-        job.report.note(f"prompting: selected {best.arm.name} of {len(arms)} arms on {len(rows)} validation rows")
+        job.report.note(f"prompting: selected {best.arm.name} (arms: {len(arms)}, validation rows: {len(rows)})")
         return best.arm, best.reading, [result.build_report_entry() for result in results]
 
     def _record_prompting(
         self, job: AnswerJob, runner: PromptRunner, answers: ArmAnswers, chosen: dict[str, Any]
     ) -> None:
         model = self.endpoint.model if self.endpoint else self._choose_prompted_base(job).id
-        limit, over_budget = self.max_prompt_tokens, runner.count_over_budget(answers)
+        limit = self.max_prompt_tokens
+        over_budget = sum(prompt.tokens > limit for prompt in answers.prompts)
         job.record_facts(
             model=model, **chosen, tries=min(self.validation_rows, len(job.validation)),
-            prompt_tokens=round(answers.mean_prompt_tokens, 1),
-            dropped=answers.examples_left_out, over_budget=over_budget, budget=limit,
-            **runner.backend.collect_usage(),
+            prompt_tokens=round(answers.mean_prompt_tokens, 1), dropped=answers.examples_left_out,
+            over_budget=over_budget, budget=limit, **runner.backend.collect_usage(),
         )
-        if over_budget:
-            text = f"{over_budget} prompts exceed max_prompt_tokens ({limit}) even without examples"
-            job.report.note(text, warning=True)
+        if over_budget:  # such prompts are sent as they are
+            subject = "1 prompt exceeds" if over_budget == 1 else f"{over_budget} prompts exceed"
+            job.report.note(f"{subject} max_prompt_tokens ({limit}) even without examples", warning=True)
 
 
 class Frontier(Prompted):

@@ -1,4 +1,4 @@
-"""The fine-tuned model."""
+"""The fine-tuned model, and its base before training."""
 
 from __future__ import annotations
 
@@ -17,3 +17,12 @@ class Tuned(Contender):
         if job.adapter is None:
             raise ValueError("the tuned contender needs an adapter; train one first")
         yield from job.objective.answer(job.build_model_job(job.adapter))
+
+
+class Untuned(Contender):
+    """The base model without an adapter, which training must improve on."""
+
+    kind = "untuned"
+
+    def answer(self, job: AnswerJob) -> Iterator[Answer]:
+        yield from job.objective.answer(job.build_model_job(None))

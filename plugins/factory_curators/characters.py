@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from factory.api import Decision, Fraction, RowsJob
-from factory_curators.common import TextCurator, get_row_text
+from factory_curators.common import TextCurator, filter_by_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,20 +42,18 @@ class Characters(TextCurator):
     drop_mojibake: bool = Field(True, description="drop texts decoded with the wrong encoding, such as `cafÃ©`")
 
     def curate(self, job: RowsJob) -> Iterator[Decision]:
+        yield from filter_by_text(job, self.text_columns, self._find_bad_characters)
+
+    def _find_bad_characters(self, text: str) -> str:
         import numpy as np
 
-        for row in job.rows:
-            text = get_row_text(row, job, self.columns)
-            # Classify all code points of a text with one table lookup: a loop over characters is far slower.
-            codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-            why = self._find_bad_characters(text, np.bincount(_build_category_table()[codes], minlength=4).tolist())
-            yield Decision(row.id, not why, why)
-
-    def _find_bad_characters(self, text: str, counts: list[int]) -> str:
-        size = counts[PLAIN] + counts[ODD] + counts[LETTER]
-        if size and counts[ODD] > self.max_nonprintable_ratio * size:
+        # Classify all code points of a text with one table lookup: a loop over characters is far slower.
+        codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+        plain, odd, letters, _ = np.bincount(_build_category_table()[codes], minlength=4).tolist()
+        size = plain + odd + letters
+        if size and odd > self.max_nonprintable_ratio * size:
             return "has control, private-use or replacement characters"
-        if size and counts[LETTER] < self.min_letter_ratio * size:
+        if size and letters < self.min_letter_ratio * size:
             return "has too few letters and digits"
         return "was decoded with the wrong encoding" if self.drop_mojibake and MOJIBAKE_PATTERN.search(text) else ""
 

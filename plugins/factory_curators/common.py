@@ -1,4 +1,4 @@
-"""Shared by several curators: the text of a row, and decisions about rows with a fault."""
+"""Shared by several curators: their columns and model, the text of a row, and decisions about rows with a fault."""
 
 from __future__ import annotations
 
@@ -10,15 +10,27 @@ from pydantic import Field
 from factory.api import Curator, Decision, Row, RowsJob, join_text_columns
 
 Action = Literal["drop", "flag"]
-EmbeddingModel = Literal["embedder", "student"]
-EMBEDDING_MODEL_DESCRIPTION = "model of the embeddings: models.embedder, or the student if it is an encoder"
-TEXT_COLUMNS_DESCRIPTION = "columns to look at; empty for the text column of the task"
 
 
 class TextCurator(Curator):
     """A curator that looks at the text of some columns."""
 
-    columns: tuple[str, ...] = Field((), description=TEXT_COLUMNS_DESCRIPTION)  # type: ignore[misc]  # chosen by the spec
+    text_columns: tuple[str, ...] = Field((), description="columns to look at; empty for the text column of the task")
+
+    @property
+    def columns(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
+        return self.text_columns
+
+
+class EmbeddingCurator(TextCurator):
+    """A curator that compares the embeddings of texts."""
+
+    model: Literal["embedder", "student"] = Field(
+        "embedder", description="model of the embeddings: models.embedder, or the student if it is an encoder"
+    )
+
+    def get_required_models(self) -> tuple[str, ...]:
+        return ("embedder",) if self.model == "embedder" else ()
 
 
 def get_row_text(row: Row, job: RowsJob, columns: Sequence[str]) -> str:

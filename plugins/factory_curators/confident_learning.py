@@ -20,9 +20,9 @@ MAX_SOLVER_ITERATIONS = 300
 
 @dataclass(frozen=True, slots=True)
 class LabelIssue:
-    """A row whose label is probably wrong: its place, the suggested label, and the probabilities of both."""
+    """A row whose label is probably wrong: its index, the suggested label, and the probabilities of both labels."""
 
-    place: int
+    row: int
     suggested_label: str
     suggested_probability: float
     given_probability: float
@@ -49,12 +49,9 @@ def find_label_issues(probabilities: Floats, labels: Sequence[str], names: Seque
     means[counts == 0] = np.inf  # a name without rows never reaches its threshold
     confident = np.where(probabilities >= means, probabilities, 0.0)
     best = confident.argmax(axis=1)
-    places = np.flatnonzero((confident[np.arange(len(given)), best] > own) & (best != given))
-    issues = [
-        LabelIssue(place, names[best[place]], float(probabilities[place, best[place]]), float(own[place]))
-        for place in places.tolist()
-    ]
-    return sorted(issues, key=lambda issue: (-issue.margin, issue.place))
+    rows = np.flatnonzero((confident[np.arange(len(given)), best] > own) & (best != given))
+    issues = (LabelIssue(i, names[best[i]], float(probabilities[i, best[i]]), float(own[i])) for i in rows.tolist())
+    return sorted(issues, key=lambda issue: (-issue.margin, issue.row))
 
 
 def predict_out_of_fold(

@@ -32,32 +32,32 @@ class Conflicts(Curator):
 
     def curate(self, job: RowsJob) -> Iterator[Decision]:
         inputs: defaultdict[str, list[int]] = defaultdict(list)
-        for place, row in enumerate(job.rows):
-            if normal := normalise(get_row_text(row, job, self.input_columns)):
-                inputs[normal].append(place)
+        for index, row in enumerate(job.rows):
+            if text := normalise(get_row_text(row, job, self.input_columns)):
+                inputs[text].append(index)
         answers = [self._read_compared_answer(row, job) for row in job.rows]
         conflicts: dict[int, tuple[str, int]] = {}
-        for places in inputs.values():
-            if len({normalise(answers[place]) for place in places}) > 1:
-                conflicts.update(self._explain_conflicts(places, answers))
-        for place, row in enumerate(job.rows):
-            if place not in conflicts:
+        for group in inputs.values():
+            if len({normalise(answers[index]) for index in group}) > 1:
+                conflicts.update(self._explain_conflicts(group, answers))
+        for index, row in enumerate(job.rows):
+            if index in conflicts:
+                why, twin = conflicts[index]
+                yield build_objection(row, why, "flag" if self.action == "flag" else "drop", job.rows[twin].id)
+            else:
                 yield Decision(row.id, True)
-                continue
-            why, twin = conflicts[place]
-            yield build_objection(row, why, "flag" if self.action == "flag" else "drop", job.rows[twin].id)
 
-    def _explain_conflicts(self, places: list[int], answers: list[str]) -> Iterator[tuple[int, tuple[str, int]]]:
-        """Yield place → (reason, place of a row with another answer) for the rows of one input."""
-        counts = Counter(normalise(answers[place]) for place in places)
+    def _explain_conflicts(self, group: list[int], answers: list[str]) -> Iterator[tuple[int, tuple[str, int]]]:
+        """Yield row → (reason, row with another answer) for the rows of one input."""
+        counts = Counter(normalise(answers[index]) for index in group)
         (first, first_count), (_, second_count) = counts.most_common(2)
-        for place in places:
-            mine = normalise(answers[place])
-            if self.action == "majority" and first_count > second_count and mine == first:
+        for index in group:
+            answer = normalise(answers[index])
+            if self.action == "majority" and first_count > second_count and answer == first:
                 continue
-            other = next(candidate for candidate in places if normalise(answers[candidate]) != mine)
-            both = f"{_shorten_answer(answers[place])} here, {_shorten_answer(answers[other])} there"
-            yield place, (f"same input, different answers: {both}", other)
+            twin = next(other for other in group if normalise(answers[other]) != answer)
+            here, there = (_shorten_answer(answers[row]) for row in (index, twin))
+            yield index, (f"same input, different answers: {here} here, {there} there", twin)
 
     def _read_compared_answer(self, row: Row, job: RowsJob) -> str:
         if self.answer_columns:

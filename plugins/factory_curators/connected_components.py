@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal
@@ -13,29 +14,29 @@ PREFER_DESCRIPTION = "duplicate to keep: the first, the longest, or the best by 
 
 
 def find_components(size: int, pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
-    """Return the connected components of two or more places (union-find), each in order."""
+    """Return the connected components of two or more of the indices below `size` (union-find), each in order."""
     parent = list(range(size))
-    for one, other in pairs:
-        merge_components(parent, one, other)
+    for first, second in pairs:
+        merge_components(parent, first, second)
     components: defaultdict[int, list[int]] = defaultdict(list)
-    for place in range(size):
-        components[find_root(parent, place)].append(place)
+    for index in range(size):
+        components[find_root(parent, index)].append(index)
     return [members for members in components.values() if len(members) > 1]
 
 
-def find_root(parent: list[int], place: int) -> int:
-    """Return the smallest place of a component; halves the path to it."""
-    while parent[place] != place:
-        parent[place] = parent[parent[place]]
-        place = parent[place]
-    return place
+def find_root(parent: list[int], index: int) -> int:
+    """Return the smallest index of a component; halves the path to it."""
+    while parent[index] != index:
+        parent[index] = parent[parent[index]]
+        index = parent[index]
+    return index
 
 
-def merge_components(parent: list[int], one: int, other: int) -> None:
+def merge_components(parent: list[int], first: int, second: int) -> None:
     """Join two components."""
-    one, other = find_root(parent, one), find_root(parent, other)
-    if one != other:
-        parent[max(one, other)] = min(one, other)
+    first, second = find_root(parent, first), find_root(parent, second)
+    if first != second:
+        parent[max(first, second)] = min(first, second)
 
 
 def decide_duplicates(
@@ -44,16 +45,16 @@ def decide_duplicates(
 ) -> Iterator[Decision]:
     """Yield a decision for each row: of a group, the preferred row stays.
 
-    Without `transitive`, rows that are not similar to a kept one stay too. `similarity` takes two places.
+    Without `transitive`, rows that are not similar to a kept one stay too. `similarity` takes the indices of two rows.
     """
     dropped: dict[int, Decision] = {}
     for group in groups:
-        for place, twin, value in _find_repeated_rows(
-            sorted(group, key=build_preference_key(rows, prefer)), transitive, threshold, similarity
-        ):
-            dropped[place] = Decision(rows[place].id, False, _describe_similarity(value, threshold), rows[twin].id)
-    for place, row in enumerate(rows):
-        yield dropped.get(place) or Decision(row.id, True)
+        ordered = sorted(group, key=build_preference_key(rows, prefer))
+        for index, twin, value in _find_repeated_rows(ordered, transitive, threshold, similarity):
+            why = f"similarity {value:.2f}" + ("" if value >= threshold else ", connected through other rows")
+            dropped[index] = Decision(rows[index].id, False, why, rows[twin].id)
+    for index, row in enumerate(rows):
+        yield dropped.get(index) or Decision(row.id, True)
 
 
 def build_preference_key(rows: Sequence[Row], prefer: Prefer) -> Callable[[int], tuple[float, int]]:
@@ -61,31 +62,24 @@ def build_preference_key(rows: Sequence[Row], prefer: Prefer) -> Callable[[int],
 
     `best` reads `score` of the provenance, which generators and judges set; rows without one come last.
     """
-    if prefer == "longest":
-        return lambda place: (-float(sum(len(v) for v in rows[place].columns.values() if isinstance(v, str))), place)
-    if prefer == "best":
-        return lambda place: (-_read_quality_score(rows[place]), place)
-    return lambda place: (0.0, place)
+    def compute_rank(index: int) -> tuple[float, int]:
+        if prefer == "longest":
+            return -sum(len(value) for value in rows[index].columns.values() if isinstance(value, str)), index
+        score = rows[index].provenance.detail.get("score") if prefer == "best" else 0
+        return -score if isinstance(score, int | float) else math.inf, index
 
-
-def _read_quality_score(row: Row) -> float:
-    score = row.provenance.detail.get("score")
-    return float(score) if isinstance(score, int | float) else float("-inf")
+    return compute_rank
 
 
 def _find_repeated_rows(
     group: Sequence[int], transitive: bool, threshold: float, similarity: Callable[[int, int], float]
 ) -> Iterator[tuple[int, int, float]]:
-    """Yield (place, most similar kept place, similarity) of the rows to drop; the first of the group is kept."""
-    kept = [group[0]]
-    for place in group[1:]:
-        # Negated places: of equally similar rows, max takes the first.
-        value, twin = max((similarity(place, other), -other) for other in kept)
+    """Yield (row, most similar kept row, similarity) of the rows to drop; the first of the group is kept."""
+    unique = [group[0]]
+    for index in group[1:]:
+        # Negated indices: of equally similar rows, max takes the first.
+        value, twin = max((similarity(index, other), -other) for other in unique)
         if value >= threshold or transitive:
-            yield place, -twin, value
+            yield index, -twin, value
         else:
-            kept.append(place)
-
-
-def _describe_similarity(value: float, threshold: float) -> str:
-    return f"similarity {value:.2f}" if value >= threshold else f"similarity {value:.2f}, connected through other rows"
+            unique.append(index)

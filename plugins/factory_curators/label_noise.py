@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
-from factory.api import Curator, Decision, Fraction, RowsJob, join_text_columns
-from factory_curators.common import TEXT_COLUMNS_DESCRIPTION, Action, build_objection, get_row_text
-from factory_curators.confident_learning import LabelIssue, find_label_issues, predict_out_of_fold, vectorise_words
+from factory.api import Decision, Fraction, RowsJob, join_text_columns
+from factory_curators.common import Action, TextCurator, build_objection, get_row_text
+from factory_curators.confident_learning import find_label_issues, predict_out_of_fold, vectorise_words
 
 
-class LabelNoise(Curator):
+class LabelNoise(TextCurator):
     """Flags labels that out-of-fold predictions contradict (confident learning).
 
     Logistic regression on sentence embeddings or TF-IDF (Northcutt et al. 2021, arXiv:1911.00068). Of the rows off the
@@ -31,7 +31,6 @@ class LabelNoise(Curator):
     folds: int = Field(5, ge=2, le=20, description="cross-validation folds")
     threshold: Fraction = Field(0.5, description="minimum lead in probability of another label over the given one")
     action: Action = Field("flag", description="drop such rows, or keep them flagged for review")
-    text_columns: list[str] = Field([], description=TEXT_COLUMNS_DESCRIPTION)
 
     @property
     def columns(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
@@ -43,27 +42,21 @@ class LabelNoise(Curator):
     def curate(self, job: RowsJob) -> Iterator[Decision]:
         labels = [join_text_columns(row.columns, [self.label]) for row in job.rows]
         if min(len(labels) - 1, len(set(labels))) < 2 or max(Counter(labels).values()) < self.folds:
-            job.report.note(f"label-noise: skipped, {len(labels)} rows with {len(set(labels))} labels are too few")
+            job.report.note(f"label-noise: skipped, too few rows ({len(labels)}) or labels ({len(set(labels))})")
             return
         texts = [get_row_text(row, job, self.text_columns) for row in job.rows]
-        features, progress = self._compute_label_features(texts, job), partial(job.report.report_progress, unit="folds")
+        features = (
+            vectorise_words(texts) if self.features == "words"
+            else job.kit.embed(job.get_embedding_base(self.features), texts, job.report)
+        )
+        progress = partial(job.report.report_progress, unit="folds")
         probabilities, names = predict_out_of_fold(features, labels, self.folds, job.seed, progress)
-        issues = {issue.place: issue for issue in find_label_issues(probabilities, labels, names)}
-        for place, row in enumerate(job.rows):
-            issue = issues.get(place)
-            if issue and issue.margin >= self.threshold:
-                yield build_objection(row, _describe_label_issue(issue, labels[place]), self.action)
-            else:
+        issues = {issue.row: issue for issue in find_label_issues(probabilities, labels, names)}
+        for index, row in enumerate(job.rows):
+            issue = issues.get(index)
+            if issue is None or issue.margin < self.threshold:
                 yield Decision(row.id, True)
-
-    def _compute_label_features(self, texts: Sequence[str], job: RowsJob) -> Any:
-        if self.features == "words":
-            return vectorise_words(texts)
-        return job.kit.embed(job.get_embedding_base(self.features), texts, job.report)
-
-
-def _describe_label_issue(issue: LabelIssue, label: str) -> str:
-    return (
-        f"label {label!r} is doubtful: {issue.suggested_label!r} is more probable "
-        f"({issue.suggested_probability:.2f} vs {issue.given_probability:.2f})"
-    )
+                continue
+            numbers = f"({issue.suggested_probability:.2f} vs {issue.given_probability:.2f})"
+            why = f"label {labels[index]!r} is doubtful: {issue.suggested_label!r} is more probable {numbers}"
+            yield build_objection(row, why, self.action)

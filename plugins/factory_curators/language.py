@@ -15,7 +15,6 @@ from factory.api import Decision, Fraction, RowsJob
 from factory_curators.common import TextCurator, filter_by_text, get_row_text
 
 LANGUAGE_LIBRARY = "py3langid"
-LANGUAGE_EXTRA = "pip install 'specialist-factory[language]'"
 
 
 class Language(TextCurator):
@@ -40,15 +39,17 @@ class Language(TextCurator):
             return None
 
     def curate(self, job: RowsJob) -> Iterator[Decision]:
-        known = set(_load_language_identifier().nb_classes) if self.languages else set(self.languages)
-        if unsupported := [name for name in self.languages if name not in known]:
-            raise ValueError(
-                f"{LANGUAGE_LIBRARY} does not support {unsupported[0]!r}; it supports {', '.join(sorted(known))}"
-            )
-        detector = f"{LANGUAGE_LIBRARY} {version(LANGUAGE_LIBRARY)}" if self.languages else "script"
+        detector, scripts = "script", self.scripts
+        if self.languages:
+            known = sorted(_load_language_identifier().nb_classes)
+            if unknown := [name for name in self.languages if name not in known]:
+                raise ValueError(f"{LANGUAGE_LIBRARY} does not support {unknown[0]!r}; it supports {', '.join(known)}")
+            detector = f"{LANGUAGE_LIBRARY} {version(LANGUAGE_LIBRARY)}"
+        elif not scripts:
+            scripts_of_rows = (find_main_script(get_row_text(row, job, self.text_columns)) for row in job.rows)
+            scripts = [_get_most_frequent(Counter(filter(None, scripts_of_rows)))]
         job.report.note(f"language: detected by {detector}")
-        scripts = self.scripts or ([] if self.languages else _find_commonest_script(job, self.columns))
-        yield from filter_by_text(job, self.columns, partial(self._find_foreign_text, scripts))
+        yield from filter_by_text(job, self.text_columns, partial(self._find_foreign_text, scripts))
 
     def _find_foreign_text(self, scripts: Sequence[str], text: str) -> str:
         if scripts and (script := find_main_script(text)) and script not in scripts:
@@ -66,14 +67,9 @@ def _load_language_identifier() -> Any:
     try:
         from py3langid.langid import MODEL_FILE, LanguageIdentifier
     except ImportError as error:
-        raise ImportError(f"`languages` needs {LANGUAGE_LIBRARY}: {LANGUAGE_EXTRA}; or use `scripts`") from error
+        why = f"`languages` needs {LANGUAGE_LIBRARY}: pip install 'specialist-factory[language]'; or use `scripts`"
+        raise ImportError(why) from error
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-
-
-def _find_commonest_script(job: RowsJob, columns: Sequence[str]) -> list[str]:
-    """Return the most frequent script of the rows, in a list; an empty list if no row has a letter."""
-    counts = Counter(script for row in job.rows if (script := find_main_script(get_row_text(row, job, columns))))
-    return sorted(counts, key=lambda name: (-counts[name], name))[:1]
 
 
 def find_main_script(text: str) -> str:
@@ -82,7 +78,11 @@ def find_main_script(text: str) -> str:
     for letter, count in Counter(text).items():
         if letter.isalpha():
             counts[_name_letter_script(letter)] += count
-    return min(counts, key=lambda name: (-counts[name], name)) if counts else ""
+    return _get_most_frequent(counts)
+
+
+def _get_most_frequent(counts: Counter[str]) -> str:
+    return min(counts, key=lambda name: (-counts[name], name), default="")
 
 
 @cache

@@ -26,16 +26,16 @@ class LengthFilter(TextCurator):
     @model_validator(mode="after")
     def _check_limit_order(self) -> LengthFilter:
         if self.max and self.max < self.min:
-            raise ValueError(f"max is {self.max}, less than min, which is {self.min}; no row would stay")
+            raise ValueError(f"max ({self.max}) is less than min ({self.min}); no row would stay")
         return self
 
     def curate(self, job: RowsJob) -> Iterator[Decision]:
         for start in range(0, len(job.rows), TOKENIZE_BATCH_ROWS):
             rows = job.rows[start : start + TOKENIZE_BATCH_ROWS]
-            texts = [get_row_text(row, job, self.columns) for row in rows]
+            texts = [get_row_text(row, job, self.text_columns) for row in rows]
             for row, count in zip(rows, self._count_text_units(texts, job), strict=True):
-                why = f"fewer than {self.min} {self.unit}" if count < self.min else ""
-                why = f"more than {self.max} {self.unit}" if self.max and count > self.max else why
+                why = f"{self.unit}: fewer than {self.min}" if count < self.min else ""
+                why = f"{self.unit}: more than {self.max}" if self.max and count > self.max else why
                 yield Decision(row.id, not why, why)
 
     def _count_text_units(self, texts: Sequence[str], job: RowsJob) -> list[int]:
@@ -44,7 +44,7 @@ class LengthFilter(TextCurator):
         if self.unit == "words":
             return [len(text.split()) for text in texts]
         if job.base is None:
-            raise ValueError("unit `tokens` needs a base model; use characters or words")
+            raise ValueError("unit `tokens` needs a base model; use `characters` or `words`")
         from transformers import AutoTokenizer
 
         tokenizer = AutoTokenizer.from_pretrained(job.base.folder)

@@ -22,20 +22,16 @@ if TYPE_CHECKING:
 PERMUTATIONS = 64
 MAX_MISS_RATE = 0.001
 """Highest share of missed pairs at the threshold; determines the number of bands."""
-MAX_FULL_BUCKET = 200
-"""Largest bucket whose texts are all compared; in a larger one, each is compared with the next so many."""
+MAX_BUCKET_NEIGHBOURS = 200
+"""Later texts of its bucket that each text is compared with: bounds the time for very large buckets."""
 CACHED_SHINGLE_SETS = 2048
 """Shingle sets kept in memory, of about 30 KiB each."""
 
 
-class ShingleSimilarity:
-    """Jaccard similarity of normalised texts by their places; caches shingle sets."""
-
-    def __init__(self, texts: Sequence[str]) -> None:
-        self._grams = lru_cache(CACHED_SHINGLE_SETS)(lambda place: extract_shingles(texts[place]))
-
-    def __call__(self, a: int, b: int) -> float:
-        return compute_jaccard(self._grams(a), self._grams(b))
+def build_shingle_similarity(texts: Sequence[str]) -> Callable[[int, int], float]:
+    """Return the Jaccard similarity of normalised texts as a function of two indices, with cached shingle sets."""
+    get_shingles = lru_cache(CACHED_SHINGLE_SETS)(lambda index: extract_shingles(texts[index]))
+    return lambda a, b: compute_jaccard(get_shingles(a), get_shingles(b))
 
 
 def find_near_pairs(
@@ -46,14 +42,13 @@ def find_near_pairs(
     bands, width = choose_lsh_bands(threshold)
     signatures = _compute_minhashes(texts, progress)
     parent = list(range(len(texts)))
-    for band in range(bands):
-        for bucket in _iterate_band_buckets(signatures[:, band * width : (band + 1) * width], texts):
-            for a, b in _pair_bucket_members(bucket):
-                apart = find_root(parent, a) != find_root(parent, b)
-                # Skip pairs already in one component: their similarity would change nothing, and is costly.
-                if apart and similarity(a, b) + SIMILARITY_TOLERANCE >= threshold:
-                    merge_components(parent, a, b)
-                    yield a, b
+    for start in range(0, bands * width, width):
+        for a, b in _iterate_bucket_pairs(signatures[:, start : start + width], texts):
+            # Skip pairs already in one component: their similarity would change nothing, and is costly.
+            is_new = find_root(parent, a) != find_root(parent, b)
+            if is_new and similarity(a, b) + SIMILARITY_TOLERANCE >= threshold:
+                merge_components(parent, a, b)
+                yield a, b
 
 
 def choose_lsh_bands(threshold: float) -> tuple[int, int]:
@@ -72,19 +67,19 @@ def _compute_minhashes(texts: Sequence[str], progress: Callable[[int, int], None
 
     sketch = MinHash(num_perm=PERMUTATIONS, seed=1, hashfunc=int)
     signatures = np.zeros((len(texts), PERMUTATIONS), dtype=np.uint32)
-    for places in split_into_hash_chunks(texts):
-        hashes, starts = hash_shingles(texts[places.start : places.stop])
+    for chunk in split_into_hash_chunks(texts):
+        hashes, starts = hash_shingles(texts[chunk.start : chunk.stop])
         hashes32 = (hashes & np.uint64(0xFFFFFFFF)).tolist()
-        for place, start, end in zip(places, starts[:-1].tolist(), starts[1:].tolist(), strict=True):
+        for index, start, end in zip(chunk, starts[:-1].tolist(), starts[1:].tolist(), strict=True):
             sketch.clear()
             sketch.update_batch(hashes32[start:end])
-            signatures[place] = sketch.hashvalues
-        progress(places.stop, len(texts))
+            signatures[index] = sketch.hashvalues
+        progress(chunk.stop, len(texts))
     return signatures
 
 
-def _iterate_band_buckets(band: NDArray[np.uint32], texts: Sequence[str]) -> Iterator[list[int]]:
-    """Yield the places of non-empty texts that share the hashes of one band, two or more at a time."""
+def _iterate_bucket_pairs(band: NDArray[np.uint32], texts: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Yield pairs of indices of non-empty texts that share the hashes of one band."""
     import numpy as np
 
     # View each row of hashes as one opaque value, so that sorting groups equal bands.
@@ -94,14 +89,8 @@ def _iterate_band_buckets(band: NDArray[np.uint32], texts: Sequence[str]) -> Ite
     start = 0
     for end in ends.tolist():
         if end - start > 1:
-            bucket = [place for place in order[start:end].tolist() if texts[place]]
-            if len(bucket) > 1:
-                yield bucket
+            bucket = [index for index in order[start:end].tolist() if texts[index]]
+            for offset, a in enumerate(bucket, 1):
+                for b in bucket[offset : offset + MAX_BUCKET_NEIGHBOURS]:
+                    yield a, b
         start = end
-
-
-def _pair_bucket_members(bucket: Sequence[int]) -> Iterator[tuple[int, int]]:
-    reach = len(bucket) if len(bucket) <= MAX_FULL_BUCKET else MAX_FULL_BUCKET
-    for at, a in enumerate(bucket):
-        for b in bucket[at + 1 : at + 1 + reach]:
-            yield a, b

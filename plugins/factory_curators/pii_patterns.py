@@ -41,6 +41,10 @@ class PiiMatch:
     end: int
     type: str
 
+    def overlaps(self, other: PiiMatch) -> bool:
+        """Return whether the spans share a character."""
+        return self.start < other.end and other.start < self.end
+
 
 def is_valid_iban(text: str) -> bool:
     """Return whether an IBAN has valid check digits (ISO 7064, modulo 97) and the length of its country."""
@@ -92,12 +96,8 @@ class PiiPattern:
     validator: Callable[[str], bool]
 
 
-def _accept_any_match(text: str) -> bool:
-    return True
-
-
 PII_PATTERNS = (
-    PiiPattern("mail", MAIL_PATTERN, re.compile("@"), _accept_any_match),
+    PiiPattern("mail", MAIL_PATTERN, re.compile("@"), lambda text: True),
     PiiPattern("iban", IBAN_PATTERN, re.compile(r"[A-Z]{2}\d\d"), is_valid_iban),
     PiiPattern("card", CARD_PATTERN, re.compile(r"\d(?:[ -]?\d){11}"), is_payment_card),
     PiiPattern("ip", IP_PATTERN, re.compile(r"\d\.\d|[0-9A-Fa-f:]:[0-9A-Fa-f:]"), is_personal_ip_address),
@@ -113,8 +113,8 @@ def find_personal_data(text: str, types: frozenset[str]) -> Iterator[PiiMatch]:
         # The prefilter avoids the costly pattern on the many texts that cannot match.
         if pii.type not in types or not pii.prefilter.search(text):
             continue
-        for match in pii.pattern.finditer(text):
-            is_free = all(match.end() <= other.start or match.start() >= other.end for other in matches)
-            if is_free and pii.validator(match.group()):
-                matches.append(PiiMatch(match.start(), match.end(), pii.type))
+        for span in pii.pattern.finditer(text):
+            match = PiiMatch(span.start(), span.end(), pii.type)
+            if not any(map(match.overlaps, matches)) and pii.validator(span.group()):
+                matches.append(match)
     yield from sorted(matches, key=lambda match: match.start)

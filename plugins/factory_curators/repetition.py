@@ -32,7 +32,7 @@ class Repetition(TextCurator):
     min_words: int = Field(50, ge=4, description="shortest text whose n-grams are counted, in words")
 
     def curate(self, job: RowsJob) -> Iterator[Decision]:
-        yield from filter_by_text(job, self.columns, self._find_repetition)
+        yield from filter_by_text(job, self.text_columns, self._find_repetition)
 
     def _find_repetition(self, text: str) -> str:
         if "\n" in text and (why := self._find_repeated_lines(text)):
@@ -48,13 +48,9 @@ class Repetition(TextCurator):
             return "repeats paragraphs"
         if _compute_repeated_share(lines) > self.limit_scale * MAX_REPEATED_LINES:
             return "repeats lines"
-        seen, repeated = set[str](), 0
-        for line in lines:
-            repeated += len(line) * (line in seen)
-            seen.add(line)
-        return "repeats lines" if repeated > self.limit_scale * MAX_REPEATED_LINE_CHARACTERS * max(
-            1, sum(map(len, lines))
-        ) else ""
+        characters = sum(map(len, lines))
+        limit = self.limit_scale * MAX_REPEATED_LINE_CHARACTERS * max(1, characters)
+        return "repeats lines" if characters - sum(map(len, set(lines))) > limit else ""
 
     def _find_repeated_ngrams(self, words: Sequence[str]) -> str:
         characters = sum(map(len, words))
@@ -83,8 +79,8 @@ def _count_repeated_characters(words: Sequence[str], size: int) -> int:
         return 0
     seen: set[tuple[str, ...]] = set()
     covered: set[int] = set()
-    for place, gram in enumerate(grams):
+    for start, gram in enumerate(grams):
         if gram in seen:
-            covered.update(range(place, place + size))
+            covered.update(range(start, start + size))
         seen.add(gram)
-    return sum(len(words[place]) for place in covered)
+    return sum(len(words[index]) for index in covered)

@@ -15,9 +15,7 @@ FINISHED_END_PATTERN = re.compile(r"""[.!?…。！？؟۔।:;)\]}"'”’»>*`
 """End of a finished text: a full stop, a closing mark, or the end of a list, table or code."""
 CUT_END_PATTERN = re.compile(r"(?:\s-|\w-|,|(?<![:;=8xX-])[(\[{“«])\s*$")
 """End of a truncated text: a dash, a comma, or an opening mark that is no emoticon."""
-UNFINISHED_LAST_WORDS = {
-    "an", "the", "and", "or", "but", "because", "than", "if", "und", "oder", "et", "el", "los", "les"
-}
+UNFINISHED_WORDS = {"an", "the", "and", "or", "but", "because", "than", "if", "und", "oder", "et", "el", "los", "les"}
 """Words that hardly ever end a sentence."""
 LETTERS_PATTERN = re.compile(r"[^\W\d_]+")
 LAST_WORD_PATTERN = re.compile(r"(?:^|\s)([^\W\d_]+)$")
@@ -43,7 +41,7 @@ class TruncatedTexts(TextCurator):
     action: Action = Field("drop", description="drop truncated rows, or keep them flagged for review")
 
     def curate(self, job: RowsJob) -> Iterator[Decision]:
-        texts = [get_row_text(row, job, self.columns).rstrip() for row in job.rows]
+        texts = [get_row_text(row, job, self.text_columns).rstrip() for row in job.rows]
         finished = sum(bool(FINISHED_END_PATTERN.search(text)) for text in texts)
         strict = bool(texts) and finished >= self.min_finished_ratio * len(texts)
         fragments = _find_word_fragments(texts)
@@ -56,7 +54,7 @@ def _describe_truncation(text: str, strict: bool, fragments: set[str]) -> str:
     last = _read_last_word(text)
     if CUT_END_PATTERN.search(text):
         return "ends with a dash, comma or opening mark"
-    if last in UNFINISHED_LAST_WORDS:
+    if last in UNFINISHED_WORDS:
         return f"ends with {last!r}"
     if last in fragments:
         return f"ends within a word: {last!r}"
@@ -66,16 +64,10 @@ def _describe_truncation(text: str, strict: bool, fragments: set[str]) -> str:
 
 def _find_word_fragments(texts: list[str]) -> set[str]:
     """Return the last words that occur nowhere else, and with which frequent words begin."""
-    counts: Counter[str] = Counter()
-    for text in texts:
-        counts.update(LETTERS_PATTERN.findall(text.lower()))
-    last_words = {_read_last_word(text) for text in texts}
-    rare = {word for word in last_words if len(word) >= MIN_FRAGMENT_LETTERS and counts[word] == 1}
-    prefixes = {
-        word[:size] for word,
-        count in counts.items() if count >= MIN_WORD_COUNT for size in range(MIN_FRAGMENT_LETTERS, len(word))
-    }
-    return rare & prefixes
+    counts = Counter(word for text in texts for word in LETTERS_PATTERN.findall(text.lower()))
+    rare = {word for word in map(_read_last_word, texts) if len(word) >= MIN_FRAGMENT_LETTERS and counts[word] == 1}
+    frequent = [word for word, count in counts.items() if count >= MIN_WORD_COUNT]
+    return rare & {word[:size] for word in frequent for size in range(MIN_FRAGMENT_LETTERS, len(word))}
 
 
 def _read_last_word(text: str) -> str:

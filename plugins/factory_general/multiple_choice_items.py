@@ -1,9 +1,9 @@
-"""Questions with a few answers, one of them right, read from files in the forms in which such suites come."""
+"""Multiple-choice items, read from JSONL files in the formats of BLiMP, CommonsenseQA and GSM8K."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -12,18 +12,18 @@ from typing import Any
 from factory.api import read_numbered_jsonl
 
 CALCULATOR_MARK_PATTERN = re.compile(r"<<[^<>]*>>")
+"""GSM8K's calculator annotations, such as `<<48+24=72>>`."""
 WRONG_NUMBER_COUNT = 3
-"""Wrong numbers beside the right one."""
 
 SuiteRecord = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class MultipleChoiceItem:
-    """`prefix` is what stands before the options, nothing for whole sentences; `right` is the place of the right one.
+    """Options that continue `prefix`, which is empty for whole sentences; `correct_index` is that of the correct one.
 
-    `mean`: options are held against each other by log-probability per token, as they differ in length and sense; else
-    by its sum, as sentences that differ in a word are.
+    With `per_token`, options are compared by log-probability per token, since they differ in length; else by the sum,
+    for sentences that differ in one word.
     """
 
     id: str
@@ -35,67 +35,61 @@ class MultipleChoiceItem:
 
 
 def read_items(path: Path, suite: str, count: int, seed: int) -> list[MultipleChoiceItem]:
-    """At most `count` items of a file, drawn with a seed. Raises ValueError that names file, line and field."""
+    """Return at most `count` items of a file, sampled with a seed. Raises ValueError with file, line and field."""
     items = []
     for line, record in read_numbered_jsonl(path, path.name):
         name = str(record.get("id", f"{suite}-{line}"))
+        item: MultipleChoiceItem | None
         try:
-            item = _choose_item_parser(record)(record, name, suite, seed)
+            if "good" in record:  # two sentences, as in BLiMP (Warstadt et al. 2020)
+                sentences = str(record["good"]), str(record["bad"])
+                item = MultipleChoiceItem(name, suite, "", sentences, 0, per_token=False)
+            elif "choices" in record:
+                item = _parse_choice_item(record, name, suite)
+            else:
+                item = _parse_number_item(record, name, suite, seed)
         except (KeyError, TypeError, IndexError) as error:
             raise ValueError(f"{path.name}:{line}: not an item of a suite: {error!r}") from error
         if item is not None:
             items.append(item)
     chosen = range(len(items)) if len(items) <= count else sorted(Random(seed).sample(range(len(items)), count))
-    return [items[place] for place in chosen]
+    return [items[index] for index in chosen]
 
 
-def _choose_item_parser(record: SuiteRecord) -> Callable[[SuiteRecord, str, str, int], MultipleChoiceItem | None]:
-    if "good" in record:
-        return _parse_sentence_pair
-    return _parse_choice_item if "choices" in record else _parse_number_item
-
-
-def _parse_sentence_pair(record: SuiteRecord, name: str, suite: str, seed: int) -> MultipleChoiceItem:
-    """Two sentences, as in BLiMP (Warstadt et al. 2020): which is likelier?"""
-    return MultipleChoiceItem(name, suite, "", (str(record["good"]), str(record["bad"])), 0, per_token=False)
-
-
-def _parse_choice_item(record: SuiteRecord, name: str, suite: str, seed: int) -> MultipleChoiceItem:
-    """A question with choices and the place of the right one, as in CommonsenseQA."""
+def _parse_choice_item(record: SuiteRecord, name: str, suite: str) -> MultipleChoiceItem:
+    """Parse a question with choices and the index of the correct one, as in CommonsenseQA."""
     options = tuple(f" {choice}" for choice in record["choices"])
-    options[record["answer"]]
-    return MultipleChoiceItem(
-        name, suite, f"Question: {record['question']}\nAnswer:", options, int(record["answer"]), per_token=True
-    )
+    options[record["answer"]]  # an invalid index raises, and the caller names the line
+    prefix = f"Question: {record['question']}\nAnswer:"
+    return MultipleChoiceItem(name, suite, prefix, options, int(record["answer"]), per_token=True)
 
 
 def _parse_number_item(record: SuiteRecord, name: str, suite: str, seed: int) -> MultipleChoiceItem | None:
-    """A sum in words with its number, as in GSM8K: the last step of the solution up to its result, or the question
-    alone; which number goes on? None for an answer that is no whole number above 0."""
-    said = str(record["answer"]).replace(",", "")
-    if not said.isdigit() or not int(said):
+    """Parse a word problem, as in GSM8K. The options continue its solution, cut before the last result; without a
+    solution, they continue the question. Return None for an answer that is not a whole number above 0."""
+    answer = str(record["answer"]).replace(",", "")
+    if not answer.isdigit() or not int(answer):
         return None
     prefix = f"Question: {record['question']}\nAnswer:"
-    worked = _trim_solution(str(record.get("solution", "")), said)
-    prefix += f" {worked}" if worked else " The answer is "
-    space = " " if prefix.endswith(" ") else ""
-    numbers = [int(said), *draw_wrong_numbers(int(said), Random(f"{seed}:{name}"))]
-    return MultipleChoiceItem(
-        name, suite, prefix.rstrip(" "), tuple(f"{space}{number}" for number in numbers), 0, per_token=True
-    )
+    solution = _trim_solution(str(record.get("solution", "")), answer)
+    prefix += f" {solution}" if solution else " The answer is "
+    space = " " if prefix.endswith(" ") else ""  # tokenizers expect the space with the word after it
+    numbers = [int(answer), *draw_wrong_numbers(int(answer), Random(f"{seed}:{name}"))]
+    options = tuple(f"{space}{number}" for number in numbers)
+    return MultipleChoiceItem(name, suite, prefix.rstrip(" "), options, 0, per_token=True)
 
 
-def _trim_solution(solution: str, said: str) -> str:
-    """A solution up to where its last step gives the answer, without the calculator's marks; else nothing."""
+def _trim_solution(solution: str, answer: str) -> str:
+    """Return a solution up to the last step that results in `answer`, without calculator marks; empty if none does."""
     for step in reversed(list(CALCULATOR_MARK_PATTERN.finditer(solution))):
-        if step.group()[2:-2].rpartition("=")[2].replace(",", "") == said:
+        if step.group()[2:-2].rpartition("=")[2].replace(",", "") == answer:
             return CALCULATOR_MARK_PATTERN.sub("", solution[: step.start()])
     return ""
 
 
 def draw_wrong_numbers(number: int, draw: Random) -> list[int]:
-    """Three wrong numbers near a right one, as long as it is where there are enough such."""
+    """Draw three wrong numbers near a correct one, with as many digits if there are enough of those."""
     near = {number + step for step in (-10, -2, -1, 1, 2, 10)} | {2 * number, number // 2, int(str(number)[::-1])}
-    wrong = sorted(near - {number, 0} - {each for each in near if each < 0})
-    alike = [each for each in wrong if len(str(each)) == len(str(number))]
-    return draw.sample(alike if len(alike) >= WRONG_NUMBER_COUNT else wrong, WRONG_NUMBER_COUNT)
+    wrong = sorted(candidate for candidate in near if candidate > 0 and candidate != number)
+    same_length = [candidate for candidate in wrong if len(str(candidate)) == len(str(number))]
+    return draw.sample(same_length if len(same_length) >= WRONG_NUMBER_COUNT else wrong, WRONG_NUMBER_COUNT)

@@ -1,11 +1,11 @@
-"""What any task may learn by."""
+"""Training objectives for any task."""
 
 from factory.api import Plugin, hookimpl
 
 
 @hookimpl
 def factory_plugins() -> list[type[Plugin]]:
-    """The objectives of this package."""
+    """Return the objectives of this package."""
     from factory_objectives.completion import Completion
 
     return [Completion]

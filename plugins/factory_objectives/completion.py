@@ -1,4 +1,4 @@
-"""Learn to say what a row says: plain cross-entropy of the answer's tokens."""
+"""Supervised fine-tuning: cross-entropy of the answer's tokens."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ if TYPE_CHECKING:
 
 
 class Completion(CausalLMObjective):
-    """Supervised fine-tuning on prompt and completion, through the base's own chat template.
+    """Supervised fine-tuning on prompt and completion, with the base's own chat template.
 
-    Answers are greedy, under the task's guide where it has one. Loads as a PEFT adapter over a causal base.
+    Decoding is greedy, constrained by the task's guide if it has one. Loads as a PEFT adapter over a causal base.
     """
 
     kind = "completion"
 
     def compute_loss(self, logits: Tensor, tokens: Tensor) -> Tensor:
-        """The mean cross-entropy of the batch's answer tokens."""
+        """Return the mean cross-entropy of the batch's answer tokens."""
         from torch.nn import functional
 
         return functional.cross_entropy(logits, tokens)

@@ -1,6 +1,6 @@
-"""Observers: what happens in a build, told to somebody else. Each module is one, and an example of the second hook.
+"""Observers: each module forwards the events of a build to an experiment tracker, by the second hook.
 
-None does anything unless the environment names it: `FACTORY_OBSERVERS=mlflow`, or `mlflow,trackio`.
+An observer is only active if the environment names it: `FACTORY_OBSERVERS=mlflow`, or `mlflow,trackio`.
 """
 
 from __future__ import annotations
@@ -9,19 +9,17 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-OBSERVERS_VARIABLE = "FACTORY_OBSERVERS"
-
 
 def is_observer_enabled(name: str) -> bool:
-    """Whether the environment names an observer."""
-    return name in os.environ.get(OBSERVERS_VARIABLE, "").replace(",", " ").split()
+    """Return whether the environment names an observer."""
+    return name in os.environ.get("FACTORY_OBSERVERS", "").replace(",", " ").split()
 
 
 def select_non_default_values(resolved: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The values of a spec that somebody chose: all that are no default."""
+    """Return path → value for the values of a spec that are not defaults."""
     return {str(value["path"]): value["value"] for value in resolved if value["origin"] != "default"}
 
 
-def flatten_stage_name(name: str) -> str:
-    """A stage's name without brackets: `answer[tuned]` → `answer.tuned`."""
+def flatten_name(name: str) -> str:
+    """Return the name of a stage or field without brackets: `answer[tuned]` → `answer.tuned`."""
     return name.replace("[", ".").replace("]", "")

@@ -17,7 +17,7 @@ class MeanPoolingCosine(DualEncoderObjective):
 
     loader_class = "sentence_transformers:SentenceTransformer"
 
-    scale: float = Field(20.0, gt=0, description="factor of cosines in the loss")
+    scale: float = Field(20.0, gt=0, description="cosines are multiplied by this in the loss (inverse temperature)")
 
     def build_modules(self, width: int) -> list[object]:
         from sentence_transformers.base.modules import Normalize
@@ -28,11 +28,9 @@ class MeanPoolingCosine(DualEncoderObjective):
     def score_token_vectors(self, queries: list[Tensor], documents: list[Tensor]) -> Tensor:
         import torch
 
-        left, right = (
-            torch.nn.functional.normalize(torch.stack([text.mean(0) for text in texts]), dim=-1)
-            for texts in (queries, documents)
-        )
-        return left @ right.T
+        means = (torch.stack([text.mean(0) for text in texts]) for texts in (queries, documents))
+        query_vectors, document_vectors = (torch.nn.functional.normalize(vectors, dim=-1) for vectors in means)
+        return query_vectors @ document_vectors.T
 
 
 class BiEncoder(MeanPoolingCosine, ContrastiveDualEncoder):

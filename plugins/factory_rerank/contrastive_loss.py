@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from factory.api import Kit, Row
 
@@ -15,25 +15,21 @@ SimilarityFunction = Callable[[list["Tensor"], list["Tensor"]], "Tensor"]
 """Maps token vectors of queries and documents, one (tokens, hidden) tensor each, to scores (queries, documents)."""
 
 
-class TextIndices(Protocol):
+@dataclass(frozen=True, slots=True)
+class TextIndices:
     """A query and its documents, as indices of texts."""
 
-    @property
-    def query(self) -> int: ...
-
-    @property
-    def documents(self) -> tuple[int, ...]: ...
+    query: int
+    documents: tuple[int, ...]
 
 
 E = TypeVar("E", bound=TextIndices)
 
 
 @dataclass(frozen=True, slots=True)
-class ContrastiveExample:
-    """Indices of a query and its documents: a positive, then negatives; `positives` has all positives of the query."""
+class ContrastiveExample(TextIndices):
+    """A query with a positive document, then negatives; `positives` has all positives of the query."""
 
-    query: int
-    documents: tuple[int, ...]
     positives: frozenset[int]
 
 
@@ -52,11 +48,10 @@ def build_contrastive_examples(
     """Build one example per relevant document of each row. Indices: documents first, then queries by row."""
     index_by_name = {name: index for index, name in enumerate(documents)}
     examples = []
-    for index, row in enumerate(rows):
+    for query, row in enumerate(rows, len(index_by_name)):
         positives = frozenset(index_by_name[name] for name in row["relevant"] if name in index_by_name)
-        negative_ids = tuple(index_by_name[name] for name in row["negatives"] if name in index_by_name)[:negatives]
-        query = len(index_by_name) + index
-        examples += [ContrastiveExample(query, (one, *negative_ids), positives) for one in sorted(positives)]
+        mined = tuple(index_by_name[name] for name in row["negatives"] if name in index_by_name)[:negatives]
+        examples += [ContrastiveExample(query, (positive, *mined), positives) for positive in sorted(positives)]
     return examples
 
 
@@ -65,9 +60,8 @@ def build_dual_encoder_collator(ids: Sequence[Sequence[int]], kit: Kit) -> Calla
 
     def collate(rows: list[E]) -> DualEncoderBatch[E]:
         texts = sorted({text for row in rows for text in (row.query, *row.documents)})
-        return DualEncoderBatch(
-            rows, kit.pack_batch([ids[text] for text in texts]), {text: position for position, text in enumerate(texts)}
-        )
+        packed = kit.pack_batch([ids[text] for text in texts])
+        return DualEncoderBatch(rows, packed, {text: position for position, text in enumerate(texts)})
 
     return collate
 
@@ -94,9 +88,8 @@ def build_contrastive_loss(
             if not in_batch:
                 excluded[index] = True
                 excluded[index, [column[text] for text in row.documents]] = False
-            excluded[
-                index, [column[text] for text in row.positives if text in column and text != row.documents[0]]
-            ] = True
+            others = [column[text] for text in row.positives if text in column and text != row.documents[0]]
+            excluded[index, others] = True
         gold = torch.tensor([column[row.documents[0]] for row in batch.examples])
         return torch.nn.functional.cross_entropy((scores * scale).masked_fill(excluded, float("-inf")), gold)
 

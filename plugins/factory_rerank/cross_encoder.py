@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,24 +11,14 @@ from pydantic import Field
 
 from factory.api import Answer, Finding, FitJob, Fraction, Kit, ModelJob, Objective, ReferenceAnswers, Row, TrainResult
 from factory_rerank import listwise_targets
-from factory_rerank.listwise_targets import TargetRegressionObjective
+from factory_rerank.listwise_targets import GradedPairsBatch, TargetRegressionObjective
 from factory_rerank.rendered_texts import render_queries, render_side_documents
 from factory_rerank.sentence_transformers_files import copy_sentence_transformers_files
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-HEAD_MODULE = "classifier"
-
-TokenisedPair = tuple[list[int], list[int]]
-
-
-@dataclass(frozen=True, slots=True)
-class CrossEncoderBatch:
-    """Packed pairs of a batch; `sizes` has the number of pairs per row."""
-
-    packed: Any
-    sizes: Sequence[int]
+CrossEncoderLoss = Callable[["nn.Module", GradedPairsBatch], "Tensor"]
 
 
 class CrossEncoderObjective(Objective):
@@ -38,27 +28,45 @@ class CrossEncoderObjective(Objective):
     """
 
     output_type = "ranking"
-    modules_to_save = (HEAD_MODULE,)
+    modules_to_save = ("classifier",)
     loader_class = "sentence_transformers:CrossEncoder"
 
-    max_length: int = Field(128, ge=16, le=8192, description="longest query and document together, in tokens")
+    max_length: int = Field(128, ge=16, le=8192, description="maximum tokens of query and document together")
 
     def list_training_documents(self, row: Row) -> list[str]:
         """Return the documents of a training row that should not be truncated."""
         raise NotImplementedError
 
+    def build_lists(self, row: Row, documents: Collection[str]) -> list[tuple[list[str], list[float]]]:
+        """Return the documents of each example of a row, and their targets."""
+        raise NotImplementedError
+
+    def build_loss(self, kit: Kit) -> CrossEncoderLoss:
+        """Return the loss of a batch of examples."""
+        raise NotImplementedError
+
+    def fit(self, job: FitJob) -> TrainResult:
+        kit, documents = job.kit, render_side_documents(job)
+        learner = kit.create_learner(job, modules_to_save=self.modules_to_save, labels=1)
+        encoder, examples = kit.load_encoder(job.base), []
+        for row, query in zip(job.rows, render_queries(job), strict=True):
+            for names, targets in self.build_lists(row, documents):
+                pairs = encoder.tokenize_pairs([(query, documents[name]) for name in names], self.max_length)
+                examples.append((pairs, targets))
+        return kit.fit(
+            learner, examples, listwise_targets.build_graded_pairs_collator(kit), self.build_loss(kit), job,
+            modules_to_save=self.modules_to_save, task_type="SEQ_CLS",
+        )
+
     def audit(self, job: ModelJob) -> Iterator[Finding]:
         encoder, documents = job.kit.load_encoder(job.base), render_side_documents(job)
-        pairs, owners = [], []
-        for row, query in zip(job.rows, render_queries(job), strict=True):
-            for name in self.list_training_documents(row):
-                pairs.append((query, documents.get(name, "")))
-                owners.append((row.id, name))
-        lengths = [len(ids) for ids, _ in encoder.tokenize_pairs(pairs, 10**6)]
-        for (owner, name), length in zip(owners, lengths, strict=True):
-            if length > self.max_length:
-                text = f"with document {name!r}: {length} tokens exceed max_length ({self.max_length})"
-                yield Finding("truncated", owner, text)
+        rows = zip(job.rows, render_queries(job), strict=True)
+        inputs = [(row.id, query, name) for row, query in rows for name in self.list_training_documents(row)]
+        pairs = encoder.tokenize_pairs([(query, documents.get(name, "")) for _, query, name in inputs], 10**6)
+        for (row_id, _, name), (ids, _) in zip(inputs, pairs, strict=True):
+            if len(ids) > self.max_length:
+                text = f"with document {name!r}: {len(ids)} tokens exceed max_length ({self.max_length})"
+                yield Finding("truncated", row_id, text)
 
     def answer(self, job: ModelJob) -> Iterator[Answer]:
         if job.adapter is None:
@@ -67,12 +75,10 @@ class CrossEncoderObjective(Objective):
         encoder, documents = job.kit.load_encoder(job.base, job.adapter, labels=1), render_side_documents(job)
         queries = zip(job.rows, render_queries(job), strict=True)
         pairs = [(query, documents[name]) for row, query in queries for name in row["candidates"]]
-        scores = encoder.compute_pair_logits(encoder.tokenize_pairs(pairs, self.max_length), job.report)[:, 0].tolist()
-        start = 0
+        logits = encoder.compute_pair_logits(encoder.tokenize_pairs(pairs, self.max_length), job.report)
+        scores = iter(logits[:, 0].tolist())
         for row in job.rows:
-            end = start + len(row["candidates"])
-            yield Answer(row.id, scores[start:end])
-            start = end
+            yield Answer(row.id, list(islice(scores, len(row["candidates"]))))
 
     def export_files(self, job: ModelJob, bundle: Path) -> None:
         copy_sentence_transformers_files(self._load_cross_encoder(str(job.base.folder)), bundle)
@@ -80,9 +86,8 @@ class CrossEncoderObjective(Objective):
     def generate_reference_answers(self, job: ModelJob) -> ReferenceAnswers:
         from torch.nn import Identity
 
-        model, documents, answers = self._load_cross_encoder(
-            str(job.adapter or job.base.folder)
-        ), render_side_documents(job), []
+        model = self._load_cross_encoder(str(job.adapter or job.base.folder))
+        documents, answers = render_side_documents(job), []
         for row, query in zip(job.rows, render_queries(job), strict=True):
             pairs = [(query, documents[name]) for name in row["candidates"]]
             answers.append(Answer(row.id, model.predict(pairs, activation_fn=Identity()).tolist()))
@@ -111,20 +116,23 @@ class CrossEncoder(CrossEncoderObjective):
     def list_training_documents(self, row: Row) -> list[str]:
         return [*row["relevant"], *row["negatives"][: self.negatives]]
 
-    def fit(self, job: FitJob) -> TrainResult:
-        kit, documents = job.kit, render_side_documents(job)
-        learner = kit.create_learner(job, modules_to_save=self.modules_to_save, labels=1)
-        encoder = kit.load_encoder(job.base)
-        rows = []
-        for row, query in zip(job.rows, render_queries(job), strict=True):
-            negatives = [name for name in row["negatives"] if name in documents][: self.negatives]
-            for positive in (name for name in row["relevant"] if name in documents):
-                pairs = [(query, documents[name]) for name in (positive, *negatives)]
-                rows.append(encoder.tokenize_pairs(pairs, self.max_length))
-        return kit.fit(
-            learner, rows, build_cross_encoder_collator(kit), build_listwise_softmax_loss(kit), job,
-            modules_to_save=self.modules_to_save, task_type="SEQ_CLS"
-        )
+    def build_lists(self, row: Row, documents: Collection[str]) -> list[tuple[list[str], list[float]]]:
+        negatives = [name for name in row["negatives"] if name in documents][: self.negatives]
+        targets = [1.0, *(0.0 for _ in negatives)]
+        return [([positive, *negatives], targets) for positive in row["relevant"] if positive in documents]
+
+    def build_loss(self, kit: Kit) -> CrossEncoderLoss:
+        """Return the cross-entropy of the first document of each example against the others."""
+
+        def compute_loss(model: nn.Module, batch: GradedPairsBatch) -> Tensor:
+            import torch
+
+            scores = kit.compute_head_logits(model, batch.packed)[:, 0]
+            examples = list(torch.split(scores, [len(targets) for targets in batch.targets]))
+            rows = torch.nn.utils.rnn.pad_sequence(examples, batch_first=True, padding_value=float("-inf"))
+            return torch.nn.functional.cross_entropy(rows, torch.zeros(len(rows), dtype=torch.long))
+
+        return compute_loss
 
 
 class CrossEncoderTargets(TargetRegressionObjective, CrossEncoderObjective):
@@ -139,43 +147,9 @@ class CrossEncoderTargets(TargetRegressionObjective, CrossEncoderObjective):
 
     pointwise_weight: Fraction = Field(0.5, description="weight of the pointwise loss against the listwise loss")
 
-    def fit(self, job: FitJob) -> TrainResult:
-        kit, documents = job.kit, render_side_documents(job)
-        learner = kit.create_learner(job, modules_to_save=self.modules_to_save, labels=1)
-        encoder, rows = kit.load_encoder(job.base), []
-        for row, query in zip(job.rows, render_queries(job), strict=True):
-            for names in listwise_targets.split_into_lists(row, documents, self.list_size):
-                pairs = encoder.tokenize_pairs([(query, documents[name]) for name in names], self.max_length)
-                rows.append((pairs, [row["targets"][name] for name in names]))
-        loss = listwise_targets.build_mixed_loss(kit, self.inverse_temperature, self.pointwise_weight)
-        return kit.fit(
-            learner, rows, listwise_targets.build_graded_pairs_collator(kit), loss, job,
-            modules_to_save=self.modules_to_save, task_type="SEQ_CLS"
-        )
+    def build_lists(self, row: Row, documents: Collection[str]) -> list[tuple[list[str], list[float]]]:
+        lists = listwise_targets.split_into_lists(row, documents, self.list_size)
+        return [(names, [row["targets"][name] for name in names]) for names in lists]
 
-
-def build_cross_encoder_collator(kit: Kit) -> Callable[[list[list[TokenisedPair]]], CrossEncoderBatch]:
-    """Return a collator over rows of tokenised pairs."""
-
-    def collate(rows: list[list[TokenisedPair]]) -> CrossEncoderBatch:
-        pairs = [pair for row in rows for pair in row]
-        return CrossEncoderBatch(
-            kit.pack_batch([ids for ids, _ in pairs], [kinds for _, kinds in pairs]), [len(row) for row in rows]
-        )
-
-    return collate
-
-
-def build_listwise_softmax_loss(kit: Kit) -> Callable[[nn.Module, CrossEncoderBatch], Tensor]:
-    """Return the cross-entropy of the first document of each row against the others."""
-
-    def compute_loss(model: nn.Module, batch: CrossEncoderBatch) -> Tensor:
-        import torch
-
-        scores = kit.compute_head_logits(model, batch.packed)[:, 0]
-        rows = torch.nn.utils.rnn.pad_sequence(
-            list(torch.split(scores, list(batch.sizes))), batch_first=True, padding_value=float("-inf")
-        )
-        return torch.nn.functional.cross_entropy(rows, torch.zeros(len(rows), dtype=torch.long))
-
-    return compute_loss
+    def build_loss(self, kit: Kit) -> CrossEncoderLoss:
+        return listwise_targets.build_mixed_loss(kit, self.inverse_temperature, self.pointwise_weight)

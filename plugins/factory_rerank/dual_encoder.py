@@ -1,4 +1,4 @@
-"""Base classes of objectives that encode queries and documents apart; subclasses compare the vectors."""
+"""Base classes of objectives that encode queries and documents separately; subclasses compare the vectors."""
 
 from __future__ import annotations
 
@@ -20,16 +20,14 @@ if TYPE_CHECKING:
 
 DualEncoderLoss = Callable[["nn.Module", Any], "Tensor"]
 
-TASK_TYPE = "FEATURE_EXTRACTION"
-
 
 class DualEncoderObjective(Objective):
-    """An objective that encodes queries and documents apart, and compares their vectors."""
+    """An objective that encodes queries and documents separately, and compares their vectors."""
 
     output_type = "ranking"
 
-    max_length: int = Field(64, ge=8, le=8192, description="longest query or document in tokens; the rest is truncated")
-    scale: float = Field(1.0, gt=0, description="factor of scores in the loss")
+    max_length: int = Field(64, ge=8, le=8192, description="maximum tokens of a query or document; the rest is cut off")
+    scale: float = Field(1.0, gt=0, description="scores are multiplied by this in the loss (inverse temperature)")
 
     def build_modules(self, width: int) -> list[object]:
         """Return the sentence-transformers modules after the transformer; `width` is the size of a token vector."""
@@ -52,17 +50,13 @@ class DualEncoderObjective(Objective):
         learner = kit.create_learner(job)
         ids = kit.load_encoder(job.base).tokenize_texts([*documents.values(), *render_queries(job)], self.max_length)
         examples, loss = self.build_examples_and_loss(job, [*documents])
-        return kit.fit(
-            learner, examples, contrastive_loss.build_dual_encoder_collator(ids, kit), loss, job, task_type=TASK_TYPE
-        )
+        collate = contrastive_loss.build_dual_encoder_collator(ids, kit)
+        return kit.fit(learner, examples, collate, loss, job, task_type="FEATURE_EXTRACTION")
 
     def audit(self, job: ModelJob) -> Iterator[Finding]:
         encoder, documents = job.kit.load_encoder(job.base), render_side_documents(job)
-        too_long = {
-            name for (name, _),
-            ids in zip(documents.items(), encoder.tokenize_texts([*documents.values()], 10**6), strict=True)
-            if len(ids) > self.max_length
-        }
+        tokenised = zip(documents, encoder.tokenize_texts([*documents.values()], 10**6), strict=True)
+        too_long = {name for name, ids in tokenised if len(ids) > self.max_length}
         for row, ids in zip(job.rows, encoder.tokenize_texts(render_queries(job), 10**6), strict=True):
             truncated = sorted(too_long & {*self.list_training_documents(row)})
             if len(ids) > self.max_length:
@@ -74,9 +68,8 @@ class DualEncoderObjective(Objective):
         encoder, documents = job.kit.load_encoder(job.base, job.adapter), render_side_documents(job)
         names = dict.fromkeys(name for row in job.rows for name in row["candidates"])
         texts = [documents[name] for name in names]
-        vectors = encoder.compute_token_vectors(
-            encoder.tokenize_texts([*texts, *render_queries(job)], self.max_length), job.report
-        )
+        ids = encoder.tokenize_texts([*texts, *render_queries(job)], self.max_length)
+        vectors = encoder.compute_token_vectors(ids, job.report)
         position = {name: index for index, name in enumerate(names)}
         for index, row in enumerate(job.rows):
             candidates = [vectors[position[name]] for name in row["candidates"]]
@@ -86,9 +79,10 @@ class DualEncoderObjective(Objective):
         copy_sentence_transformers_files(self._build_untrained_model(job), bundle)
 
     def generate_reference_answers(self, job: ModelJob) -> ReferenceAnswers:
-        model = self._import_loader_class()(
-            str(job.adapter), device="cpu"
-        ) if job.adapter else self._build_untrained_model(job)
+        if job.adapter:
+            model = self._import_loader_class()(str(job.adapter), device="cpu")
+        else:
+            model = self._build_untrained_model(job)
         documents, answers = render_side_documents(job), []
         for row, query in zip(job.rows, render_queries(job), strict=True):
             texts = [documents[name] for name in row["candidates"]]
@@ -121,8 +115,8 @@ class ContrastiveDualEncoder(DualEncoderObjective):
         return [*row["relevant"]]
 
     def build_examples_and_loss(self, job: FitJob, documents: list[str]) -> tuple[list[Any], DualEncoderLoss]:
-        compare, in_batch = self.score_token_vectors, self.in_batch_negatives
-        loss = contrastive_loss.build_contrastive_loss(compare, self.scale, in_batch, job.kit)
+        compare = self.score_token_vectors
+        loss = contrastive_loss.build_contrastive_loss(compare, self.scale, self.in_batch_negatives, job.kit)
         return contrastive_loss.build_contrastive_examples(job.rows, documents, self.negatives), loss
 
 
@@ -132,6 +126,6 @@ class GradedDualEncoder(TargetRegressionObjective, DualEncoderObjective):
     columns = ("query", "candidates", "targets")
 
     def build_examples_and_loss(self, job: FitJob, documents: list[str]) -> tuple[list[Any], DualEncoderLoss]:
-        compare, factor = self.score_token_vectors, self.inverse_temperature
-        loss = listwise_targets.build_listwise_loss(compare, self.scale, factor, job.kit)
+        compare = self.score_token_vectors
+        loss = listwise_targets.build_listwise_loss(compare, self.scale, self.inverse_temperature, job.kit)
         return listwise_targets.build_graded_examples(job.rows, documents, self.list_size), loss

@@ -89,12 +89,11 @@ def _fuse_candidates(
 ) -> FirstStageCandidates:
     import numpy as np
 
-    lexical = [i for i in select_top_positions(bm25, top_k) if bm25[i] > 0]
+    lexical = [i for i in select_top_positions(bm25, top_k) if bm25[i] > 0]  # BM25 of 0: no word in common
     union = np.array(sorted({*lexical, *select_top_positions(cosine, top_k)}), dtype=np.int64)
     if fusion == "ranks":
-        hybrid = weight * _compute_reciprocal_ranks(bm25, union) + (1 - weight) * _compute_reciprocal_ranks(
-            cosine, union
-        )
+        bm25_ranks, cosine_ranks = (_compute_reciprocal_ranks(scores, union) for scores in (bm25, cosine))
+        hybrid = weight * bm25_ranks + (1 - weight) * cosine_ranks
     else:
         hybrid = weight * bm25[union] / max(bm25.max(initial=0.0), 1e-9) + (1 - weight) * cosine[union]
     hybrid = np.round(hybrid, SIGNAL_DIGITS)
@@ -110,7 +109,7 @@ def select_top_positions(scores: NDArray[np.float64], count: int) -> list[int]:
     if count >= len(scores):
         chosen = np.arange(len(scores))
     else:
-        # Partial sort: linear in the corpus; keeps all that tie with the last place.
+        # A partial sort is linear in the corpus; all ties with the last position are kept, then ordered.
         cutoff = np.partition(scores, len(scores) - count)[len(scores) - count]
         chosen = np.flatnonzero(scores >= cutoff)
     return [int(i) for i in chosen[np.lexsort((chosen, -scores[chosen]))][:count]]

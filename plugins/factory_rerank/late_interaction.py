@@ -20,7 +20,7 @@ class MaxSim(DualEncoderObjective):
 
     loader_class = "sentence_transformers:MultiVectorEncoder"
 
-    scale: float = Field(8.0, gt=0, description="factor of scores, which are sums over query tokens, in the loss")
+    scale: float = Field(8.0, gt=0, description="scores (sums over query tokens) are multiplied by this in the loss")
 
     def build_modules(self, width: int) -> list[object]:
         from sentence_transformers.base.modules import Normalize
@@ -40,6 +40,7 @@ class MaxSim(DualEncoderObjective):
         cosines = (tokens @ padded.flatten(0, 1).T).view(len(tokens), *padded.shape[:2])
         # -2 is below any cosine, so that padding never wins.
         best = cosines.masked_fill(is_padding, -2.0).amax(-1)
+        # The query of each token, so that one sum adds up all queries at once.
         owner = torch.repeat_interleave(torch.arange(len(queries)), torch.tensor([len(query) for query in queries]))
         return torch.zeros(len(queries), len(documents)).index_add(0, owner, best)
 

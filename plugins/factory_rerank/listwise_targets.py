@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from factory.api import Finding, Kit, ModelJob, Objective, Row
-from factory_rerank.contrastive_loss import DualEncoderBatch, SimilarityFunction
+from factory_rerank.contrastive_loss import DualEncoderBatch, SimilarityFunction, TextIndices
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
 class TargetRegressionObjective(Objective):
-    """Mixin of objectives that learn from `targets`; list it before the class that scores documents."""
+    """Mixin of objectives that learn from `targets`; it must come before the base class that scores documents."""
 
-    list_size: int = Field(16, ge=2, description="documents per example; a query with more has several examples")
-    inverse_temperature: float = Field(8.0, gt=0, description="factor of targets in the softmax")
+    list_size: int = Field(16, ge=2, description="maximum documents per example; a query with more has several")
+    inverse_temperature: float = Field(8.0, gt=0, description="targets are multiplied by this in the softmax")
 
     def list_training_documents(self, row: Row) -> list[str]:
         """Return the document with the highest target, which should not be truncated."""
@@ -38,48 +38,43 @@ class TargetRegressionObjective(Objective):
             if missing:
                 yield Finding("missing", row.id, f"document {missing[0]!r} has a target, but is not in the corpus")
             if invalid:
-                text = f"target {targets[invalid[0]]} of document {invalid[0]!r} is not in 0 to 1"
+                text = f"target {targets[invalid[0]]} of document {invalid[0]!r} is not from 0 to 1"
                 yield Finding("missing", row.id, text)
             if len(targets) - len(missing) < 2:
-                yield Finding(
-                    "no_supervised_tokens", row.id, "fewer than two targets, so there is nothing to compare"
-                )
+                yield Finding("no_supervised_tokens", row.id, "fewer than two targets, so there is nothing to compare")
         yield from super().audit(job)
 
 
 @dataclass(frozen=True, slots=True)
-class GradedExample:
-    """Indices of a query and some of its documents, with their targets."""
+class GradedExample(TextIndices):
+    """A query and some of its documents, with their targets."""
 
-    query: int
-    documents: tuple[int, ...]
     targets: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class GradedPairsBatch:
-    """Packed pairs of query and document of a batch, and the targets of each example."""
+    """Packed pairs of query and document, and the targets of each example: those of its pairs, in order."""
 
     packed: Any
     targets: Sequence[Sequence[float]]
 
 
 def split_into_lists(row: Row, documents: Collection[str], size: int) -> list[list[str]]:
-    """Deal the documents with targets out to lists of at most `size`, each with the whole range of targets."""
+    """Split the documents with targets into lists of at most `size`, each of which spans the range of targets."""
     targets = row["targets"]
     names = sorted((name for name in targets if name in documents), key=lambda name: (-targets[name], name))
-    count = -(-len(names) // size)
+    count = -(-len(names) // size)  # rounded up
     return [names[start::count] for start in range(count) if len(names[start::count]) > 1]
 
 
 def build_graded_examples(rows: Sequence[Row], documents: Sequence[str], size: int) -> list[GradedExample]:
     """Build the examples of all rows. Indices: documents first, then queries by row."""
     index_by_name, examples = {name: index for index, name in enumerate(documents)}, []
-    for index, row in enumerate(rows):
+    for query, row in enumerate(rows, len(index_by_name)):
         for names in split_into_lists(row, index_by_name, size):
             targets = tuple(row["targets"][name] for name in names)
-            documents_of_list = tuple(index_by_name[name] for name in names)
-            examples.append(GradedExample(len(index_by_name) + index, documents_of_list, targets))
+            examples.append(GradedExample(query, tuple(index_by_name[name] for name in names), targets))
     return examples
 
 
@@ -87,10 +82,9 @@ def build_graded_pairs_collator(kit: Kit) -> Callable[[list[Any]], GradedPairsBa
     """Return a collator over (tokenised pairs, their targets)."""
 
     def collate(rows: list[Any]) -> GradedPairsBatch:
-        pairs = [pair for pairs_of_row, _ in rows for pair in pairs_of_row]
-        return GradedPairsBatch(
-            kit.pack_batch([ids for ids, _ in pairs], [kinds for _, kinds in pairs]), [targets for _, targets in rows]
-        )
+        pairs = [pair for row_pairs, _ in rows for pair in row_pairs]
+        packed = kit.pack_batch([ids for ids, _ in pairs], [segments for _, segments in pairs])
+        return GradedPairsBatch(packed, [targets for _, targets in rows])
 
     return collate
 

@@ -42,7 +42,7 @@ def rank_candidates(row: Row, answer: Answer) -> list[str]:
     candidates: Sequence[str] = row["candidates"]
     scores = answer.output
     if len(scores) != len(candidates):
-        raise ValueError(f"row {row.id!r}: {len(scores)} scores for {len(candidates)} candidates")
+        raise ValueError(f"row {row.id!r}: expected one score per candidate ({len(candidates)}), got {len(scores)}")
     if not all(math.isfinite(score) for score in scores):
         raise ValueError(f"row {row.id!r}: a score is not a finite number")
     order = sorted(range(len(candidates)), key=lambda i: (-scores[i], i))

@@ -8,7 +8,7 @@ RERANKER_DEFAULTS: dict[str, Any] = {
     "objective": "late-interaction",
     "data": {
         "synthesize": [{"kind": "hard-negatives", "count": 3}],
-        "curate": [{"kind": "exact", "columns": ["query"]}],
+        "curate": [{"kind": "exact", "text_columns": ["query"]}],
     },
     "contenders": ["tuned", "untuned", "bm25", "hybrid"],
     "evaluate": ["ranking"],

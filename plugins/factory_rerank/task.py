@@ -25,11 +25,11 @@ class Reranker(Task):
     output_type = "ranking"
     text_column = "query"
 
-    top_k: int = Field(25, ge=1, le=1000, description="candidates by BM25, and as many by cosine")
+    top_k: int = Field(25, ge=1, le=1000, description="number of candidates by BM25, and again by cosine")
     fusion: Fusion = Field("scores", description="fusion of BM25 and cosine: weighted scores, or reciprocal ranks")
-    bm25_weight: Fraction = Field(0.25, description="weight of BM25 in the hybrid")
-    query_template: str = Field("{query}", description="template of queries, over the columns of a row")
-    document_template: str = Field("{text}", description="template of documents, over their columns")
+    bm25_weight: Fraction = Field(0.25, description="weight of BM25 in the hybrid score, 0 to 1")
+    query_template: str = Field("{query}", description="template of a query, with {column} placeholders")
+    document_template: str = Field("{text}", description="template of a document, with {column} placeholders")
 
     @classmethod
     def get_defaults(cls) -> dict[str, Any]:
@@ -45,9 +45,8 @@ class Reranker(Task):
     def prepare(self, job: RowsJob) -> Iterator[Row]:
         """Yield every row with its candidates in hybrid order, and their signals."""
         if job.base is None:
-            raise ValueError("retrieving candidates needs the base model, for the cosine")
+            raise ValueError("a reranker needs a base model, which retrieves candidates by cosine")
         table = job.tables["documents"]
-        names = list(table)
         documents = [render(self.document_template, row.columns) for row in table.values()]
         queries = [render(self.query_template, row.columns) for row in job.rows]
         vectors = job.kit.embed(job.base, [*documents, *queries], report=job.report)
@@ -55,6 +54,7 @@ class Reranker(Task):
             queries, documents, vectors[len(documents) :], vectors[: len(documents)],
             self.top_k, self.fusion, self.bm25_weight,
         )
+        names = list(table)
         for row, result in zip(job.rows, results, strict=True):
             signals = {"bm25": result.bm25, "cosine": result.cosine, "hybrid": result.hybrid}
             yield row.with_columns(candidates=[names[i] for i in result.documents], signals=signals)
@@ -62,26 +62,20 @@ class Reranker(Task):
     def audit(self, job: RowsJob) -> Iterator[Finding]:
         table = job.tables["documents"]
         for row in job.rows:
-            yield from self._audit_reranker_row(row, table)
-
-    def _audit_reranker_row(self, row: Row, table: Mapping[str, Row]) -> Iterator[Finding]:
-        relevant = row["relevant"]
-        missing = [name for name in relevant if name not in table]
-        texts = {f"document {name!r}": self._render_candidate(table[name]) for name in relevant if name in table}
-        empty = [what for what, text in {"the query": render(self.query_template, row.columns), **texts}.items()
-                 if not text.strip()]
-        if missing:
-            yield Finding("missing", row.id, f"{_list_some_names(missing)} is relevant, but not in the corpus")
-        if empty:
-            yield Finding("empty", row.id, f"no text in {', '.join(empty)}")
-        if not set(relevant) & set(row["candidates"]):
-            size = len(row["candidates"])
-            yield Finding(
-                "unreachable", row.id, f"{_list_some_names(list(relevant))} is not among the {size} candidates"
-            )
-
-    def _render_candidate(self, row: Row) -> str:
-        return render(self.document_template, row.columns)
+            relevant: list[str] = list(row["relevant"])
+            missing = [name for name in relevant if name not in table]
+            texts = {"the query": render(self.query_template, row.columns)}
+            for name in relevant:
+                if name in table:
+                    texts[f"document {name!r}"] = render(self.document_template, table[name].columns)
+            empty = [name for name, text in texts.items() if not text.strip()]
+            if missing:
+                yield Finding("missing", row.id, f"relevant, but not in the corpus: {_list_some_names(missing)}")
+            if empty:
+                yield Finding("empty", row.id, f"no text in {', '.join(empty)}")
+            if not set(relevant) & set(row["candidates"]):
+                text = f"relevant, but not among the candidates: {_list_some_names(relevant)}"
+                yield Finding("unreachable", row.id, text)
 
     def describe_row(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer | None) -> str:
         """Return the query and the first documents with their ranks; a star marks relevant ones."""
@@ -92,10 +86,10 @@ class Reranker(Task):
         lines = []
         for name in dict.fromkeys([*listed, *best]):
             rank = f"{order.index(name) + 1}. " if name in order else ""
-            text = self._render_candidate(table[name]) if name in table else "not in the corpus"
+            text = render(self.document_template, table[name].columns) if name in table else "not in the corpus"
             lines.append(f"{rank}{'*' if name in row['relevant'] else ''}{name} {text[:80]}")
         if answer and not best:
-            lines.append(f"*{_list_some_names(list(row['relevant']))} is not among the candidates")
+            lines.append(f"*not among the candidates: {_list_some_names(list(row['relevant']))}")
         return "\n  ".join([render(self.query_template, row.columns), *lines])
 
 

@@ -11,8 +11,6 @@ from pydantic import Field
 
 from factory.api import Input, Job, Provenance, Row, Source, read_numbered_jsonl
 
-OpeningPolicy = Literal["skip", "keep"]
-
 
 @dataclass(frozen=True, slots=True)
 class DialogueTurn:
@@ -46,24 +44,23 @@ class Conversations(Source):
     tables = ("passages",)
 
     file: Annotated[Path, Input()] = Field(description="dialogues, JSONL, relative to the spec")
-    openings: OpeningPolicy = Field("skip", description="keep or skip the first question of each dialogue as a row")
+    openings: Literal["skip", "keep"] = Field("skip", description="skip or keep the first question of each dialogue")
     licence: str = Field("", description="licence of the dialogues, for the bundle's notes")
 
     def iter_rows(self, job: Job) -> Iterator[Row]:
         for number, record in read_numbered_jsonl(job.root / self.file, str(self.file), job.report_bad_record):
-            origin = Provenance(str(self.file), number, self.licence)
             try:
-                dialogue = _parse_dialogue(record, f"{self.file}:{number}", origin)
+                dialogue = _parse_dialogue(record, Provenance(str(self.file), number, self.licence))
             except ValueError as error:
-                job.report_bad_record(str(error))
+                job.report_bad_record(f"{self.file}:{number}: {error}")
                 continue
-            yield from _iter_passage_rows(dialogue)
-            yield from self._iter_question_rows(dialogue)
+            yield from self._iter_dialogue_rows(dialogue)
 
-    def _iter_question_rows(self, dialogue: Dialogue) -> Iterator[Row]:
+    def _iter_dialogue_rows(self, dialogue: Dialogue) -> Iterator[Row]:
         history: list[str] = []
         for number, turn in enumerate(dialogue.turns, 1):
-            name = f"{dialogue.id}#{number}"
+            name, passage = f"{dialogue.id}#{number}", {"title": dialogue.topic, "text": turn.answer}
+            yield Row(name, passage, dialogue.origin, dialogue.id, table="passages")
             if history or self.openings == "keep":
                 columns = {
                     "history": list(history), "question": turn.question, "rewrite": turn.rewrite, "relevant": {name: 1},
@@ -72,34 +69,26 @@ class Conversations(Source):
             history += [turn.question, turn.answer]
 
 
-def _iter_passage_rows(dialogue: Dialogue) -> Iterator[Row]:
-    for number, turn in enumerate(dialogue.turns, 1):
-        columns = {"title": dialogue.topic, "text": turn.answer}
-        yield Row(f"{dialogue.id}#{number}", columns, dialogue.origin, dialogue.id, table="passages")
-
-
-def _parse_dialogue(record: Mapping[str, Any], where: str, origin: Provenance) -> Dialogue:
-    """Parse a record. Raises ValueError `file:line: field: …` if it is invalid."""
+def _parse_dialogue(record: Mapping[str, Any], origin: Provenance) -> Dialogue:
+    """Parse a record. Raises ValueError `field: …` if it is invalid."""
     turns = record.get("turns")
     if not isinstance(turns, list) or not turns:
-        raise ValueError(f"{where}: turns: expected a list of turns, each with question, rewrite and answer")
-    return Dialogue(
-        _require_dialogue_text(record, "id", where), _require_dialogue_text(record, "topic", where),
-        tuple(_parse_dialogue_turn(turn, f"{where}: turns[{number}]") for number, turn in enumerate(turns)),
-        _require_dialogue_text(record, "split", where) if record.get("split") else "", origin,
-    )
+        raise ValueError("turns: expected a list of turns, each with question, rewrite and answer")
+    name, topic = _require_dialogue_text(record, "id"), _require_dialogue_text(record, "topic")
+    parsed = []
+    for number, turn in enumerate(turns):
+        if not isinstance(turn, dict):
+            raise ValueError(f"turns[{number}]: expected an object {{…}}, got a {type(turn).__name__}")
+        fields = ("question", "rewrite", "answer")
+        parsed.append(DialogueTurn(*(_require_dialogue_text(turn, field, f"turns[{number}]: ") for field in fields)))
+    split = _require_dialogue_text(record, "split") if record.get("split") else ""
+    return Dialogue(name, topic, tuple(parsed), split, origin)
 
 
-def _parse_dialogue_turn(turn: Any, where: str) -> DialogueTurn:
-    if not isinstance(turn, dict):
-        raise ValueError(f"{where}: expected an object {{…}}, got a {type(turn).__name__}")
-    return DialogueTurn(*(_require_dialogue_text(turn, name, where) for name in ("question", "rewrite", "answer")))
-
-
-def _require_dialogue_text(record: Mapping[str, Any], name: str, where: str) -> str:
+def _require_dialogue_text(record: Mapping[str, Any], name: str, where: str = "") -> str:
     if name not in record:
-        raise ValueError(f"{where}: {name}: no such field; available: {', '.join(sorted(record)) or 'none'}")
+        raise ValueError(f"{where}{name}: no such field; available: {', '.join(sorted(record)) or 'none'}")
     value = record[name]
     if not isinstance(value, str) or not value.strip():
-        raise ValueError(f"{where}: {name}: expected a text, got {value!r}")
+        raise ValueError(f"{where}{name}: expected a text, got {value!r}")
     return value

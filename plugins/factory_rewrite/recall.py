@@ -25,12 +25,12 @@ class Recall(Eval):
     output_type = "text"
     primary_metric = "recall"
     metrics = (
-        Metric("recall", "share of relevant passages among the first results, searching with the rewrite"),
+        Metric("recall", "recall of the relevant passages among the first results, searching with the rewrite"),
         Metric("recall_without", "the same with the original question; equal for all contenders"),
         Metric("recall_gold", "the same with the reference rewrite; equal for all contenders"),
     )
 
-    depth: int = Field(3, ge=1, description="number of search results that count")
+    depth: int = Field(3, ge=1, description="number of first results that count")
     table: str = Field("passages", description="side table to search, by all its text columns")
 
     def compute_fingerprint(self) -> str:
@@ -47,11 +47,11 @@ class Recall(Eval):
             relevant: Mapping[str, float] = row["relevant"]
             if not relevant:
                 raise ValueError(f"row {row.id!r} has no relevant passage; remove the row or this eval")
-            queries = {
-                "recall": get_rewrite(job, row), "recall_without": row["question"], "recall_gold": row["rewrite"],
-            }
-            recalls = {name: search.compute_passage_recall(query, relevant) for name, query in queries.items()}
-            yield Scores(row.id, recalls)
+            yield Scores(row.id, {
+                "recall": search.compute_passage_recall(get_rewrite(job, row), relevant),
+                "recall_without": search.compute_passage_recall(row["question"], relevant),
+                "recall_gold": search.compute_passage_recall(row["rewrite"], relevant),
+            })
 
 
 class PassageSearch:
@@ -60,11 +60,10 @@ class PassageSearch:
     def __init__(self, passages: Mapping[str, Row], depth: int) -> None:
         import bm25s
 
-        self._names = list(passages)
-        self._depth = depth
+        self._names, self._depth = list(passages), depth
         self._index = bm25s.BM25(k1=1.5, b=0.75)
-        texts = [" ".join(v for v in row.columns.values() if isinstance(v, str)) for row in passages.values()]
-        tokens = _tokenize_passages(texts)
+        columns = (row.columns.values() for row in passages.values())
+        tokens = _tokenize_passages([" ".join(v for v in values if isinstance(v, str)) for values in columns])
         if not any(tokens):
             raise ValueError("the passages contain no words to search for")
         self._index.index(tokens, show_progress=False)

@@ -12,7 +12,7 @@ from factory.api import Eval, Metric, Row, ScoreJob, Scores, normalise
 class RewriteMetrics(Eval):
     """Exact match, BLEU and chrF by sacrebleu with its defaults: one reference, cased, BLEU over `13a` tokens.
 
-    A row's values are sentence scores, 0 to 1; `corpus_bleu` and `corpus_chrf` are over all rows, 0 to 100 as in
+    A row's values are sentence scores from 0 to 1; `corpus_bleu` and `corpus_chrf` are over all rows, 0 to 100 as in
     papers, with their settings in the table `signatures`. The gate uses chrF: most eight-word rewrites share no
     4-gram with the reference, or all, so that smoothed sentence BLEU jumps where chrF moves with every word.
     """
@@ -68,5 +68,4 @@ def _compute_corpus_scores(job: ScoreJob) -> Iterator[tuple[str, float, str]]:
     rewrites = [get_rewrite(job, row) for row in job.rows]
     references = [[row["rewrite"] for row in job.rows]]
     for name, metric in (("bleu", BLEU()), ("chrf", CHRF())):
-        score = metric.corpus_score(rewrites, references).score
-        yield name, score, str(metric.get_signature())
+        yield name, metric.corpus_score(rewrites, references).score, str(metric.get_signature())

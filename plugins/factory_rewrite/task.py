@@ -9,7 +9,6 @@ from typing import Any
 from pydantic import Field
 
 from factory.api import Answer, Finding, Provenance, Row, RowsJob, Task, normalise
-from factory_rewrite import rewriter_defaults
 
 INSTRUCTION = (
     "Rewrite the last question so that it can be understood without the conversation before it. Keep its words and add"
@@ -18,12 +17,29 @@ INSTRUCTION = (
 QUESTION_MARKER, ANSWER_MARKER = "Q: ", "A: "
 SPEAKER_MARKER = re.compile(r"(?:^|\s+)[QA]:\s+")
 ELLIPSIS = re.compile(r"(and|or|what about|how about|why|why not|since when|how so)\b", re.IGNORECASE)
-POINTER_WORD = re.compile(
-    r"\b(this|that|these|those|there|then|ones?|other|first|second|third|last|latter|same)\b", re.I
+DEMONSTRATIVE = re.compile(
+    r"\b(this|that|these|those|there|then|ones?|other|first|second|third|last|latter|same)\b", re.IGNORECASE
 )
 PRONOUN = re.compile(r"\b(it|its|he|him|his|she|her|hers|they|them|their|theirs|itself|themselves)\b", re.IGNORECASE)
 MAX_ELLIPSIS_WORDS = 3
 """Questions of at most this many words, without a pronoun, count as elliptic."""
+
+REWRITER_DEFAULTS: dict[str, Any] = {
+    "objective": {"kind": "completion", "max_new_tokens": 64},
+    "data": {"curate": [{"kind": "exact", "text_columns": ["conversation"]}]},
+    "contenders": ["tuned", "untuned", "prompted", "copy", "concatenate"],
+    "evaluate": ["rewriting"],
+    "targets": ["peft"],
+    "train": {"epochs": 2, "batch_size": 16, "learning_rate": 1e-3},
+}
+SMOKE_PROFILE: dict[str, Any] = {
+    "data": {"limit": 120, "split": {"test": 40, "validation": 16}}, "train": {"epochs": 1},
+    "contenders": [
+        "tuned", {"kind": "prompted", "shots": [0, 2], "selection": ["fixed"], "validation_rows": 8}, "copy",
+    ],
+    "gate": {"resamples": 2000},
+}
+"""Checks that a spec runs from start to end; the verdict is meaningless."""
 
 
 class QueryRewriter(Task):
@@ -38,18 +54,18 @@ class QueryRewriter(Task):
     output_type = "text"
     text_column = "conversation"
 
-    instruction: str = Field(INSTRUCTION, description="system message")
+    instruction: str = Field(INSTRUCTION, description="system message of the prompt")
     turns: int = Field(6, ge=0, description="number of last turns in the prompt; a question and its answer are two")
-    opening: int = Field(2, ge=0, description="number of first turns always in the prompt; they tend to name the topic")
+    opening: int = Field(2, ge=0, description="number of first turns always in the prompt; they often name the topic")
     words: int = Field(60, ge=1, description="maximum number of words per earlier turn")
 
     @classmethod
     def get_defaults(cls) -> dict[str, Any]:
-        return rewriter_defaults.SPEC
+        return REWRITER_DEFAULTS
 
     @classmethod
     def get_profiles(cls) -> dict[str, dict[str, Any]]:
-        return rewriter_defaults.PROFILES
+        return {"smoke": SMOKE_PROFILE}
 
     def get_templates(self) -> dict[str, str]:
         return {"system": self.instruction, "prompt": "{conversation}", "target": "{rewrite}"}
@@ -63,23 +79,18 @@ class QueryRewriter(Task):
     def render_conversation(self, history: Sequence[str], question: str) -> str:
         """Render one line per turn: the opening and the last turns of the history, then the question."""
         last = max(self.opening, len(history) - self.turns)
-        shown = [number for number in range(len(history)) if number < self.opening or number >= last]
-        # Counted from the end, so that the turn before the question is always an answer.
-        parity = len(history) % 2
-        lines = [
-            (QUESTION_MARKER if number % 2 == parity else ANSWER_MARKER) + self._cut_turn(history[number])
-            for number in shown
-        ]
-        return "\n".join([*lines, QUESTION_MARKER + _collapse_turn_spaces(question)])
-
-    def _cut_turn(self, turn: str) -> str:
-        words = turn.split()
-        return " ".join(words[: self.words]) + (" …" if len(words) > self.words else "")
+        lines = []
+        for number, turn in enumerate(history):
+            if number < self.opening or number >= last:
+                words = turn.split()
+                # The parity counts from the end, so that the turn before the question is always an answer.
+                marker = QUESTION_MARKER if number % 2 == len(history) % 2 else ANSWER_MARKER
+                lines.append(marker + " ".join(words[: self.words]) + (" …" if len(words) > self.words else ""))
+        return "\n".join([*lines, QUESTION_MARKER + " ".join(question.split())])
 
     def audit(self, job: RowsJob) -> Iterator[Finding]:
         for row in job.rows:
-            empty = [name for name in ("question", "rewrite") if not str(row[name]).strip()]
-            if empty:
+            if empty := [name for name in ("question", "rewrite") if not str(row[name]).strip()]:
                 yield Finding("empty", row.id, f"{' and '.join(empty)} {'is' if len(empty) == 1 else 'are'} empty")
             passages = job.tables.get("passages", {})
             missing = [name for name in row.columns.get("relevant", {}) if name not in passages]
@@ -88,12 +99,11 @@ class QueryRewriter(Task):
 
     def describe_row(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer | None) -> str:
         """Describe a row by its conversation, the answer, and the reference if it differs."""
-        lines = row["conversation"].splitlines()
         rewrite = row.columns.get("rewrite", "")
-        if answer is None:
-            return "\n  ".join([*lines, f"→ {rewrite}"])
-        right = normalise(answer.output) == normalise(rewrite)
-        return "\n  ".join([*lines, f"→ {answer.output}", *([f"* {rewrite}"] if rewrite and not right else [])])
+        lines = [*row["conversation"].splitlines(), f"→ {rewrite if answer is None else answer.output}"]
+        if answer is not None and rewrite and normalise(answer.output) != normalise(rewrite):
+            lines.append(f"* {rewrite}")
+        return "\n  ".join(lines)
 
     def get_row_slices(self, row: Row) -> Mapping[str, str]:
         turns = len(row["history"]) // 2
@@ -104,43 +114,38 @@ class QueryRewriter(Task):
             "refers by": "nothing" if same else classify_reference(row["question"]),
         }
 
-    def build_query_row(self, asked: Mapping[str, Any]) -> Row:
+    def build_query_row(self, inputs: Mapping[str, Any]) -> Row:
         """Build a row from `query` and `history`, a list of turns or a text with one turn per line.
 
         Without a history, a query that reads "Q: … A: … Q: …" is parsed as a whole conversation.
         """
-        query, history_value = str(asked.get("query", "")).strip(), asked.get("history") or []
-        if not history_value and query.startswith((QUESTION_MARKER, ANSWER_MARKER)):
-            *history_value, query = [turn for turn in SPEAKER_MARKER.split(query) if turn]
+        query, turns = str(inputs.get("query", "")).strip(), inputs.get("history") or []
+        if not turns and query.startswith((QUESTION_MARKER, ANSWER_MARKER)):
+            *turns, query = [turn for turn in SPEAKER_MARKER.split(query) if turn]
         if not query:
             raise ValueError("query: expected a text")
-        turns = history_value
-        if isinstance(history_value, str):
-            turns = [line for line in history_value.splitlines() if line.strip()]
+        if isinstance(turns, str):
+            turns = [line for line in turns.splitlines() if line.strip()]
         history = _parse_history(turns, "the question")
-        columns = {"history": history, "question": query, "rewrite": ""}
         conversation = self.render_conversation(history, query)
-        return Row("question", {**columns, "conversation": conversation}, Provenance("question"))
+        columns = {"history": history, "question": query, "rewrite": "", "conversation": conversation}
+        return Row("question", columns, Provenance("question"))
 
     def extract_query(self, row: Row) -> Mapping[str, Any]:
         return {"query": row["question"], "history": list(row["history"])}
 
 
 def classify_reference(question: str) -> str:
-    """Guess from its words how a question refers to what came before; a heuristic, right more often than not."""
+    """Guess from its words how a question refers to the conversation before it: a heuristic, often wrong."""
     if PRONOUN.search(question):
         return "a pronoun"
     if ELLIPSIS.match(question) or len(question.split()) <= MAX_ELLIPSIS_WORDS:
         return "an ellipsis"
-    return "a pointer" if POINTER_WORD.search(question) else "something unsaid"
+    return "a demonstrative" if DEMONSTRATIVE.search(question) else "context alone"
 
 
 def _parse_history(turns: Any, where: str) -> list[str]:
     """Return the turns as single lines. Raises ValueError if they are not a list of texts."""
     if not isinstance(turns, list) or not all(isinstance(turn, str) for turn in turns):
         raise ValueError(f"{where}: history: expected a list of texts, questions and answers alternating")
-    return [_collapse_turn_spaces(turn) for turn in turns]
-
-
-def _collapse_turn_spaces(text: str) -> str:
-    return " ".join(text.split())
+    return [" ".join(turn.split()) for turn in turns]

@@ -51,17 +51,17 @@ def split_into_passages(blocks: Iterable[DocumentBlock], max_tokens: int) -> Ite
             headings = [*(above for above in headings if above.level < block.level), block]
             continue
         for piece in _split_block(block, max_tokens):
-            if pieces and sum(other.tokens for other in pieces) + piece.tokens > max_tokens:
+            if sum(other.tokens for other in pieces) + piece.tokens > max_tokens:
                 yield from _join_passage(pieces, headings)
                 pieces = []
             pieces.append(piece)
     yield from _join_passage(pieces, headings)
 
 
-def _join_passage(pieces: list[_ChunkPiece], path: list[DocumentBlock]) -> Iterator[Passage]:
+def _join_passage(pieces: list[_ChunkPiece], headings: list[DocumentBlock]) -> Iterator[Passage]:
     if pieces:
         text = pieces[0].text + "".join(piece.separator + piece.text for piece in pieces[1:])
-        yield Passage(pieces[0].line, tuple(block.text for block in path if block.text), text)
+        yield Passage(pieces[0].line, tuple(heading.text for heading in headings if heading.text), text)
 
 
 def _split_block(block: DocumentBlock, max_tokens: int) -> Iterator[_ChunkPiece]:
@@ -82,13 +82,9 @@ def _find_text_spans(text: str, max_tokens: int) -> Iterator[tuple[int, int]]:
     start = 0
     ends = [(match.start(), match.end()) for match in SENTENCE_END_PATTERN.finditer(text)]
     for end, after in [*ends, (len(text), len(text))]:
-        if text[start:end].strip():
-            yield from _split_long_span(text, start, end, max_tokens)
+        tokens = list(CHUNK_TOKEN_PATTERN.finditer(text, start, end))
+        for first in range(0, len(tokens), max_tokens):
+            piece_start = tokens[first].start() if first else start
+            piece_end = tokens[first + max_tokens - 1].end() if first + max_tokens < len(tokens) else end
+            yield piece_start, piece_end
         start = after
-
-
-def _split_long_span(text: str, start: int, end: int, max_tokens: int) -> Iterator[tuple[int, int]]:
-    tokens = list(CHUNK_TOKEN_PATTERN.finditer(text, start, end))
-    for first in range(0, len(tokens), max_tokens):
-        last = first + max_tokens >= len(tokens)
-        yield (start if first == 0 else tokens[first].start()), (end if last else tokens[first + max_tokens - 1].end())

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
 from factory.api import Input, Job, get_hub_hosts
-from factory_sources.records import RecordSource, SourceRecord, convert_to_json_value, require_columns
+from factory_sources.records import RecordSource, SourceRecord, read_first_error_line, require_columns
 
 DATASET_BATCH_ROWS = 1000
 """Rows held in memory at a time."""
@@ -22,6 +22,7 @@ class Dataset(RecordSource):
     """
 
     kind = "dataset"
+    has_typed_values = True
 
     name: str = Field("", pattern=r"^([\w.-]+(/[\w.-]+)?)?$", description="dataset id on the hub, such as owner/name")
     revision: str = Field("", pattern=r"^([0-9a-f]{40})?$", description="full commit hash on the hub; tags may move")
@@ -46,28 +47,29 @@ class Dataset(RecordSource):
     def describe_source(self) -> str:
         return str(self.folder or self.name)
 
-    def convert_field_value(self, value: Any) -> Any:
-        return convert_to_json_value(value)
-
     def read_records(self, job: Job) -> Iterator[SourceRecord]:
         shown = str(self.folder) if self.folder else f"{self.name}@{self.revision[:12]}"
         data = self._load_dataset_split(job, shown)
         require_columns(self.list_source_fields(), data.column_names, shown)
-        data, decoders = data.select_columns(self.list_source_fields()), _build_label_decoders(data.features)
+        data = data.select_columns(self.list_source_fields())
+        labels = {name: feature for name, feature in data.features.items() if hasattr(feature, "int2str")}
         stem, number = (self.folder.name if self.folder else self.name.rpartition("/")[2]), 0
         for batch in data.iter(batch_size=DATASET_BATCH_ROWS):
             for cells in zip(*batch.values(), strict=True):
                 number += 1
                 values = dict(zip(batch, cells, strict=True))
-                class_names = {field: decode(values[field]) for field, decode in decoders.items() if field in values}
-                yield SourceRecord(shown, number, {**values, **class_names}, f"{stem}#{number}")
+                for name, feature in labels.items():
+                    is_missing = values[name] is None or values[name] < 0
+                    values[name] = None if is_missing else feature.int2str(values[name])
+                yield SourceRecord(shown, number, values, f"{stem}#{number}")
 
     def _load_dataset_split(self, job: Job, shown: str) -> Any:
         """Load the split, memory-mapped. Raises ValueError if the dataset, commit or split does not exist."""
         try:
             import datasets
         except ModuleNotFoundError as error:
-            raise ModuleNotFoundError("this needs datasets: pip install 'specialist-factory[datasets]'") from error
+            why = "the source `dataset` needs datasets: pip install 'specialist-factory[datasets]'"
+            raise ModuleNotFoundError(why) from error
         try:
             if self.folder is None:
                 return self._fetch_hub_split(datasets)
@@ -75,7 +77,7 @@ class Dataset(RecordSource):
         except ConnectionError as error:
             raise ConnectionError(0, "cannot reach the hub", shown) from error
         except (FileNotFoundError, ValueError, RuntimeError) as error:
-            raise ValueError(f"{shown}: {_read_first_error_line(error)}") from error
+            raise ValueError(f"{shown}: {read_first_error_line(error)}") from error
         if isinstance(data, datasets.DatasetDict):
             if self.dataset_split not in data:
                 raise ValueError(f"{shown}: {self.dataset_split}: no such split; the dataset has {', '.join(data)}")
@@ -88,22 +90,8 @@ class Dataset(RecordSource):
         builder = datasets.load_dataset_builder(self.name, self.config or None, revision=self.revision)
         # When the commit is unavailable, the library silently falls back to another one from its cache.
         if builder.hash != self.revision:
-            raise ValueError("this commit cannot be downloaded, and the cache only has another one")
+            raise ValueError("this commit cannot be downloaded, and the cache only has another one; check `revision`")
         builder.download_and_prepare()
         if self.dataset_split not in builder.info.splits:
             raise ValueError(f"{self.dataset_split}: no such split; the dataset has {', '.join(builder.info.splits)}")
         return builder.as_dataset(split=self.dataset_split)
-
-
-def _build_label_decoders(features: Any) -> dict[str, Callable[[int | None], str | None]]:
-    """Return field → function from class number to class name, for every field of class labels."""
-    import datasets
-
-    def build_decoder(label: Any) -> Callable[[int | None], str | None]:
-        return lambda number: None if number is None or number < 0 else label.int2str(number)
-
-    return {field: build_decoder(kind) for field, kind in features.items() if isinstance(kind, datasets.ClassLabel)}
-
-
-def _read_first_error_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__).rstrip(".")

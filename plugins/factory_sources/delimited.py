@@ -13,7 +13,7 @@ from typing import Annotated, BinaryIO
 from pydantic import Field, field_validator
 
 from factory.api import Input, Job
-from factory_sources.records import RecordSource, SourceRecord, require_columns
+from factory_sources.records import FileSource, SourceRecord, require_columns
 
 DELIMITERS = ",;\t|"
 DELIMITER_SAMPLE_BYTES = 64 * 2**10
@@ -24,7 +24,7 @@ MAX_CELL_CHARACTERS = 16 * 2**20
 """Longest cell; Python's own limit of 128 thousand characters is less than a long document."""
 
 
-class Csv(RecordSource):
+class Csv(FileSource):
     """Reads a CSV or TSV file, one row per record; every cell is text. Quoted cells may contain line breaks."""
 
     kind = "csv"
@@ -44,21 +44,19 @@ class Csv(RecordSource):
             raise ValueError(f"unknown encoding {encoding!r}; the usual ones are utf-8 and cp1252") from None
         raise ValueError(f"{encoding!r} cannot be read line by line; save the file as UTF-8")
 
-    def describe_source(self) -> str:
-        return str(self.file)
-
     def read_records(self, job: Job) -> Iterator[SourceRecord]:
-        path, shown = job.root / self.file, str(self.file)
         csv.field_size_limit(MAX_CELL_CHARACTERS)
-        with path.open("rb") as file:
+        with (job.root / self.file).open("rb") as file:
+            sample = file.read(DELIMITER_SAMPLE_BYTES).decode(self.encoding, "replace")
+            file.seek(0)
+            delimiter = self.delimiter or ("\t" if self.file.suffix == ".tsv" else sniff_delimiter(sample))
             lines = _DecodedLines(file, self.encoding)
-            reader = csv.reader(iter(lines), delimiter=self._choose_delimiter(path), strict=True)
+            reader = csv.reader(iter(lines), delimiter=delimiter, strict=True)
             header = self.header or self._read_csv_header(reader, lines)
-            require_columns(self.list_source_fields(), header, shown)
-            while (record := self._read_csv_record(reader, lines, len(header), job)) is not None:
-                line, cells = record
-                if cells:
-                    yield SourceRecord(shown, line, dict(zip(header, cells, strict=True)), f"{self.file.stem}#{line}")
+            require_columns(self.list_source_fields(), header, str(self.file))
+            for line, cells in self._iterate_csv_records(reader, lines, len(header), job):
+                values = dict(zip(header, cells, strict=True))
+                yield SourceRecord(str(self.file), line, values, f"{self.file.stem}#{line}")
 
     def _read_csv_header(self, reader: Iterator[list[str]], lines: _DecodedLines) -> list[str]:
         """Return the column names. Raises ValueError if there are none, or one occurs twice."""
@@ -74,34 +72,27 @@ class Csv(RecordSource):
             raise ValueError(f"{self.file}:1: duplicate column {twice[0]!r}; rename one")
         return header
 
-    def _read_csv_record(
+    def _iterate_csv_records(
         self, reader: Iterator[list[str]], lines: _DecodedLines, width: int, job: Job
-    ) -> tuple[int, list[str]] | None:
-        """Return (first line, cells) of the next record: no cells if it is empty or invalid, None at the end."""
-        # A quoted cell may span lines: the record begins on the line after the last one consumed.
-        line, lines.decoding_error = lines.line_number + 1, ""
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return None
-        except csv.Error as error:
-            job.report_bad_record(f"{self.file}:{line}: not CSV: {error}; check the quotes of this record")
-            return line, []
-        if cells and lines.decoding_error:
-            job.report_bad_record(f"{self.file}:{lines.decoding_error}")
-            return line, []
-        if cells and len(cells) != width:
-            job.report_bad_record(
-                f"{self.file}:{line}: {len(cells)} cells for {width} columns; quote cells that contain the delimiter"
-            )
-            return line, []
-        return line, cells
-
-    def _choose_delimiter(self, path: Path) -> str:
-        if self.delimiter or self.file.suffix == ".tsv":
-            return self.delimiter or "\t"
-        with path.open("rb") as file:
-            return sniff_delimiter(file.read(DELIMITER_SAMPLE_BYTES).decode(self.encoding, "replace"))
+    ) -> Iterator[tuple[int, list[str]]]:
+        """Yield (first line, cells) of each record that is not empty; report invalid ones to the job."""
+        while True:
+            # A quoted cell may span lines: the record begins on the line after the last one consumed.
+            line, lines.decoding_error = lines.line_number + 1, ""
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                job.report_bad_record(f"{self.file}:{line}: not CSV: {error}; check the quotes of this record")
+                continue
+            if cells and lines.decoding_error:
+                job.report_bad_record(f"{self.file}:{lines.decoding_error}")
+            elif cells and len(cells) != width:
+                why = f"{len(cells)} cells for {width} columns; quote cells that contain the delimiter"
+                job.report_bad_record(f"{self.file}:{line}: {why}")
+            elif cells:
+                yield line, cells
 
 
 class _DecodedLines:

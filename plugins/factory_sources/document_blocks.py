@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from html import unescape
 from html.parser import HTMLParser
+from itertools import groupby
 
 MARKDOWN_HEADING_PATTERN = re.compile(r" {0,3}(#{1,6})(?:\s+(.*?))?(?:\s+#+)?\s*$")
 SETEXT_UNDERLINE_PATTERN = re.compile(r" {0,3}(=+|-+)\s*$")
@@ -34,7 +36,8 @@ def parse_markdown_blocks(text: str) -> Iterator[DocumentBlock]:
     """Yield paragraphs as written, and headings; a fenced code block is a paragraph. Front matter is skipped."""
     lines = text.split("\n")
     paragraph: list[str] = []
-    start, fence = _find_front_matter_end(lines), ""
+    front_matter_ends = (number for number, line in enumerate(lines[1:], 2) if line.strip() in ("---", "..."))
+    start, fence = next(front_matter_ends, 0) if lines[0].strip() == "---" else 0, ""
     for number in range(start, len(lines)):
         line, mark = lines[number], CODE_FENCE_PATTERN.match(lines[number])
         if fence:
@@ -62,15 +65,11 @@ def parse_markdown_blocks(text: str) -> Iterator[DocumentBlock]:
 
 def parse_plain_text_blocks(text: str) -> Iterator[DocumentBlock]:
     """Yield paragraphs, separated by empty lines."""
-    paragraph: list[str] = []
-    lines = text.split("\n")
-    for number, line in enumerate(lines):
-        if line.strip():
-            paragraph.append(line)
-        else:
-            yield from _build_paragraph(paragraph, number)
-            paragraph = []
-    yield from _build_paragraph(paragraph, len(lines))
+    numbered = enumerate(text.split("\n"), 1)
+    for has_text, group in groupby(numbered, key=lambda item: bool(item[1].strip())):
+        if has_text:
+            lines = list(group)
+            yield DocumentBlock(lines[0][0], "\n".join(line for _, line in lines).strip())
 
 
 def parse_html_blocks(text: str) -> Iterator[DocumentBlock]:
@@ -85,7 +84,7 @@ def parse_html_blocks(text: str) -> Iterator[DocumentBlock]:
 def read_html_title(text: str) -> str:
     """Return the title of an HTML document, or an empty text."""
     title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
-    return " ".join(_unescape_html(title[1]).split()) if title else ""
+    return " ".join(unescape(title[1]).split()) if title else ""
 
 
 BLOCK_PARSERS: Mapping[str, Callable[[str], Iterator[DocumentBlock]]] = {
@@ -125,9 +124,9 @@ class _HtmlBlockParser(HTMLParser):
             return
         if not self._text:
             # The first data of a block may start with blank lines: its line is that of the first visible character.
-            bare = data if self._preformatted_depth else data.lstrip()
-            self._line = self.getpos()[0] + data[: len(data) - len(bare)].count("\n")
-            data = bare
+            visible = data if self._preformatted_depth else data.lstrip()
+            self._line = self.getpos()[0] + data[: len(data) - len(visible)].count("\n")
+            data = visible
         if data:
             self._text.append(data)
 
@@ -144,21 +143,7 @@ def _parse_heading_level(tag: str) -> int:
     return int(tag[1]) if len(tag) == 2 and tag[0] == "h" and tag[1] in "123456" else 0
 
 
-def _unescape_html(text: str) -> str:
-    from html import unescape
-
-    return unescape(text)
-
-
 def _build_paragraph(lines: list[str], end: int) -> Iterator[DocumentBlock]:
     """Yield the lines that end before line `end`, counted from 0, as one block; nothing if there are none."""
     if lines:
         yield DocumentBlock(end - len(lines) + 1, "\n".join(lines).strip())
-
-
-def _find_front_matter_end(lines: list[str]) -> int:
-    if lines and lines[0].strip() == "---":
-        for place, line in enumerate(lines[1:], 1):
-            if line.strip() in ("---", "..."):
-                return place + 1
-    return 0

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from factory.api import Input, Job
 from factory_sources.chunking import count_approximate_tokens, split_into_passages
-from factory_sources.document_blocks import BLOCK_PARSERS, DocumentBlock, read_html_title
+from factory_sources.document_blocks import BLOCK_PARSERS, read_html_title
 from factory_sources.records import RecordSource, SourceRecord
 
 
@@ -32,50 +32,41 @@ class Documents(RecordSource):
 
     @property
     def tables(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the field is
-        """Side table that the source fills."""
         return (self.table,) if self.table else ()
 
     @property
     def output_columns(self) -> tuple[str, ...]:  # type: ignore[override]  # a side table's entries are no rows
-        """Columns of its rows; none if a side table is filled."""
         return () if self.table else tuple(self.column_fields)
-
-    def get_side_table(self) -> str:
-        return self.table
 
     def describe_source(self) -> str:
         return str(self.folder)
 
     def read_records(self, job: Job) -> Iterator[SourceRecord]:
-        folder = job.root / self.folder
-        files = sorted(path for path in folder.rglob("*") if _is_document_file(path, folder))
-        if not files:
+        folder, skipped = job.root / self.folder, 0
+        files = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in BLOCK_PARSERS and path.is_file()]
+        names = [path.relative_to(folder) for path in files]
+        names = [name for name in names if not any(part.startswith(".") for part in name.parts)]  # hidden files
+        if not names:
             raise ValueError(f"{self.folder}: no {', '.join(BLOCK_PARSERS)} files in this folder")
-        skipped = 0
-        for path in files:
-            name = path.relative_to(folder).as_posix()
-            text = _read_document_text(path, f"{self.folder}/{name}", job)
-            for record in self._read_passages(name, path.suffix.lower(), text):
+        for name in names:
+            text = _read_document_text(folder / name, f"{self.folder}/{name.as_posix()}", job)
+            for record in self._read_passages(name.as_posix(), name.suffix.lower(), text):
                 if count_approximate_tokens(record.values["text"]) < self.min_tokens:
                     skipped += 1
                 else:
                     yield record
         if skipped:
-            job.report.note(f"{self.folder}: skipped {skipped} passages of fewer than {self.min_tokens} tokens")
+            what = f"{skipped} passage{'s' * (skipped > 1)} of fewer than {self.min_tokens} tokens"
+            job.report.note(f"{self.folder}: skipped {what}")
 
     def _read_passages(self, name: str, suffix: str, text: str) -> Iterator[SourceRecord]:
         blocks = list(BLOCK_PARSERS[suffix](text))
-        title = (read_html_title(text) if "htm" in suffix else "") or _find_first_heading(blocks) or Path(name).stem
+        first_heading = next((block.text for block in blocks if block.level == 1), "")
+        title = (read_html_title(text) if "htm" in suffix else "") or first_heading or Path(name).stem
         for number, passage in enumerate(split_into_passages(blocks, self.max_tokens), 1):
             values = {"text": passage.text, "title": title, "heading": " > ".join(passage.headings), "file": name}
             detail = {"heading": list(passage.headings)}
             yield SourceRecord(f"{self.folder}/{name}", passage.line, values, f"{name}#{number}", name, detail)
-
-
-def _is_document_file(path: Path, folder: Path) -> bool:
-    """Return whether a file is a document that is not hidden, nor in a hidden folder."""
-    is_visible = not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    return is_visible and path.suffix.lower() in BLOCK_PARSERS and path.is_file()
 
 
 def _read_document_text(path: Path, shown: str, job: Job) -> str:
@@ -87,7 +78,3 @@ def _read_document_text(path: Path, shown: str, job: Job) -> str:
         line = content.count(b"\n", 0, error.start) + 1
         job.report_bad_record(f"{shown}:{line}: not UTF-8: {error.reason} at byte {error.start} of the file")
         return ""
-
-
-def _find_first_heading(blocks: list[DocumentBlock]) -> str:
-    return next((block.text for block in blocks if block.level == 1), "")

@@ -8,16 +8,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from factory.api import Job, Provenance, Row, Source, normalise
-from factory_sources.icd10 import (
-    ICD10_LICENCE,
-    ICD10_PACKAGE,
-    CodeSpan,
-    find_icd10_package,
-    find_tabular_list,
-    is_in_chapters,
-)
-from factory_sources.icd10_tabular import read_tabular
+from factory.api import Job, Provenance, Row, normalise
+from factory_sources.icd10 import ICD10_LICENCE, Icd10Source
 
 CHAPTER_SHORT_NAMES = (
     ("infectious", "infections"), ("neoplasms", "neoplasms"), ("blood", "blood"), ("endocrine", "endocrine"),
@@ -30,7 +22,7 @@ CHAPTER_SHORT_NAMES = (
 """(words of an official title, short name). The first match counts: injury precedes external causes of injury."""
 
 
-class Icd10Chapters(Source):
+class Icd10Chapters(Icd10Source):
     """Reads the inclusion terms of ICD-10-CM as texts, and their chapters as labels.
 
     Rows of one three-character category are a group, so that the categories of the test rows are unseen in training.
@@ -39,21 +31,15 @@ class Icd10Chapters(Source):
     kind = "icd10-chapters"
     output_columns = ("text", "label")
 
-    chapters: list[CodeSpan] = Field([], description="letters, categories or ranges: E, A-B, H60-H95; empty for all")
     names: Literal["short", "official"] = Field("short", description="labels: a short name such as eye, or the title")
 
-    def compute_fingerprint(self) -> str:
-        """Return the version of the ICD-10 package. Raises ModuleNotFoundError if it is not installed."""
-        return find_icd10_package().version
-
     def iter_rows(self, job: Job) -> Iterator[Row]:
-        path = find_tabular_list()
-        codes = [code for code in read_tabular(path) if is_in_chapters(self.chapters, code.category)]
+        origin, codes = self.read_codes()
         chapters: defaultdict[str, set[str]] = defaultdict(set)
         for code in codes:
             for text, _ in code.phrases:
                 chapters[normalise(text)].add(code.chapter)
-        origin, skipped = f"{ICD10_PACKAGE} {find_icd10_package().version}: {path.name}", 0
+        skipped = 0
         for code in codes:
             for number, (text, line) in enumerate(code.phrases, 1):
                 if len(chapters[normalise(text)]) > 1:
@@ -63,7 +49,7 @@ class Icd10Chapters(Source):
                 provenance = Provenance(origin, line, ICD10_LICENCE)
                 yield Row(f"{code.name}#{number}", {"text": text, "label": label}, provenance, group=code.category)
         if skipped:
-            job.report.note(f"skipped {skipped} inclusion terms that belong to several chapters")
+            job.report.note(f"inclusion terms that belong to several chapters: skipped {skipped}")
 
 
 def shorten_chapter_title(title: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -35,23 +34,18 @@ class Icd10Code:
 def read_tabular(path: Path) -> list[Icd10Code]:
     """Return every code of the list, in order. Raises ValueError with the line of malformed XML."""
     parser = _TabularListParser()
-    for number, event, element in _iterate_xml_events(path):
-        parser.handle_xml_event(number, event, element)
-    return parser.codes
-
-
-def _iterate_xml_events(path: Path) -> Iterator[tuple[int, str, Element]]:
-    """Yield (line, event, element). The parser reports no lines, so the file is fed to it line by line."""
-    parser: XMLPullParser[Element] = XMLPullParser(("start", "end"))
+    xml: XMLPullParser[Element] = XMLPullParser(("start", "end"))
     with path.open("rb") as file:
+        # The XML parser reports no lines, so the file is fed to it line by line.
         for number, line in enumerate(file, 1):
             try:
-                parser.feed(line)
-                events = cast(list[tuple[str, Element]], list(parser.read_events()))
+                xml.feed(line)
+                events = cast(list[tuple[str, Element]], list(xml.read_events()))
             except ParseError as error:
                 raise ValueError(f"{path.name}:{number}: {error}") from error
             for event, element in events:
-                yield number, event, element
+                parser.handle_xml_event(number, event, element)
+    return parser.codes
 
 
 class _TabularListParser:

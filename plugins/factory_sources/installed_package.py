@@ -36,7 +36,7 @@ class PackageSource(RecordSource):
 
     def compute_fingerprint(self) -> str:
         """Return the version of the package. Raises ModuleNotFoundError if it is not installed."""
-        return self._find_distribution().version
+        return find_distribution(self.package).version
 
     def describe_source(self) -> str:
         return f"{self.package} {self.compute_fingerprint()}: {self.file}"
@@ -49,18 +49,19 @@ class PackageSource(RecordSource):
 
     def _locate_package_file(self) -> Path:
         """Return the path of the file. Raises ValueError if the package does not list it."""
-        files = self._find_distribution().files or ()
+        files = find_distribution(self.package).files or ()
         match = next((file for file in files if str(file) == self.file), None)
         if match is None:
             same_name = [str(file) for file in files if file.name == PurePosixPath(self.file).name]
             known = same_name or [str(file) for file in files if file.suffix in FILE_SOURCES][:5]
-            raise ValueError(
-                f"{self.describe_source()}: no such file in the package; it has {', '.join(known) or 'no data files'}"
-            )
+            has = ", ".join(known) or "no data files"
+            raise ValueError(f"{self.describe_source()}: no such file in the package; it has {has}")
         return Path(str(match.locate()))
 
-    def _find_distribution(self) -> metadata.Distribution:
-        try:
-            return metadata.distribution(self.package)
-        except metadata.PackageNotFoundError as error:
-            raise ModuleNotFoundError(f"{self.package} is not installed: pip install {self.package}") from error
+
+def find_distribution(package: str) -> metadata.Distribution:
+    """Return an installed package. Raises ModuleNotFoundError that says how to install it."""
+    try:
+        return metadata.distribution(package)
+    except metadata.PackageNotFoundError as error:
+        raise ModuleNotFoundError(f"{package} is not installed: pip install {package}") from error

@@ -9,10 +9,10 @@ from typing import Annotated
 from pydantic import Field
 
 from factory.api import Input, Job, read_numbered_jsonl
-from factory_sources.records import RecordSource, SourceRecord
+from factory_sources.records import FileSource, SourceRecord
 
 
-class Jsonl(RecordSource):
+class Jsonl(FileSource):
     """Reads a JSONL file, one row per line. Columns keep the JSON values of their fields."""
 
     kind = "jsonl"
@@ -23,6 +23,3 @@ class Jsonl(RecordSource):
         shown, stem = str(self.file), self.file.stem
         for number, values in read_numbered_jsonl(job.root / self.file, shown, job.report_bad_record):
             yield SourceRecord(shown, number, values, f"{stem}#{number}")
-
-    def describe_source(self) -> str:
-        return str(self.file)

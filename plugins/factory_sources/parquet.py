@@ -4,29 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
 from factory.api import Input, Job
-from factory_sources.records import RecordSource, SourceRecord, convert_to_json_value, require_columns
+from factory_sources.records import FileSource, SourceRecord, read_first_error_line, require_columns
 
 PARQUET_BATCH_ROWS = 1024
 """Rows held in memory at a time."""
 
 
-class Parquet(RecordSource):
+class Parquet(FileSource):
     """Reads a Parquet file, or all `*.parquet` in a folder in order of name. Only the named columns are read."""
 
     kind = "parquet"
+    has_typed_values = True
 
     file: Annotated[Path, Input()] = Field(description=".parquet file or folder of them, relative to the spec")
-
-    def describe_source(self) -> str:
-        return str(self.file)
-
-    def convert_field_value(self, value: Any) -> Any:
-        return convert_to_json_value(value)
 
     def read_records(self, job: Job) -> Iterator[SourceRecord]:
         path = job.root / self.file
@@ -34,11 +29,14 @@ class Parquet(RecordSource):
         if not files:
             raise ValueError(f"{self.file}: no .parquet files in this folder")
         for file in files:
-            shown = str(self.file / file.name if path.is_dir() else self.file)
-            yield from self._read_shard(file, shown)
+            yield from self._read_shard(file, str(self.file / file.name if path.is_dir() else self.file))
 
     def _read_shard(self, path: Path, shown: str) -> Iterator[SourceRecord]:
-        pyarrow, parquet = _import_pyarrow()
+        try:
+            import pyarrow
+            from pyarrow import parquet
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError("Parquet needs pyarrow: pip install 'specialist-factory[parquet]'") from error
         try:
             with parquet.ParquetFile(path) as file:
                 require_columns(self.list_source_fields(), file.schema_arrow.names, shown)
@@ -48,14 +46,4 @@ class Parquet(RecordSource):
                         number += 1
                         yield SourceRecord(shown, number, values, f"{path.stem}#{number}")
         except pyarrow.ArrowException as error:
-            reason = next(iter(str(error).splitlines()), "")
-            raise ValueError(f"{shown}: not Parquet: {reason.rstrip('.')}") from error
-
-
-def _import_pyarrow() -> tuple[Any, Any]:
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError("Parquet needs pyarrow: pip install 'specialist-factory[parquet]'") from error
-    return pyarrow, parquet
+            raise ValueError(f"{shown}: not Parquet: {read_first_error_line(error)}") from error

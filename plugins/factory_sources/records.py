@@ -7,11 +7,12 @@ import random
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, model_validator
 
-from factory.api import Job, NoOpReporter, Provenance, Row, Source
+from factory.api import Input, Job, NoOpReporter, Provenance, Row, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +26,6 @@ class SourceRecord:
     group: str = ""
     detail: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
-    def location(self) -> str:
-        """Location in messages, as `file:line`."""
-        return f"{self.source}:{self.line}"
-
 
 class RecordSource(Source):
     """A source that reads records. Subclasses implement `read_records`; `default_columns` apply when none are named."""
@@ -37,6 +33,8 @@ class RecordSource(Source):
     default_columns: ClassVar[tuple[str, ...]] = ()
     known_fields: ClassVar[tuple[str, ...]] = ()
     """All fields that a record can have, if the source knows them."""
+    has_typed_values: ClassVar[bool] = False
+    """Whether the values of fields come from a typed table and must be converted to JSON values."""
 
     columns: list[str] = Field([], description="fields that become columns of the same name")
     map: dict[str, str] = Field({}, description="fields that become columns of another name, as {column: field}")
@@ -64,7 +62,6 @@ class RecordSource(Source):
 
     @property
     def output_columns(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
-        """Columns of its rows."""
         return tuple(self.column_fields)
 
     def list_source_fields(self) -> list[str]:
@@ -76,21 +73,13 @@ class RecordSource(Source):
         """Yield the records in order; report those that cannot be read with `job.report_bad_record`."""
         raise NotImplementedError
 
-    def get_side_table(self) -> str:
-        """Return the side table that the rows belong to, or an empty text."""
-        return ""
-
-    def convert_field_value(self, value: Any) -> Any:
-        """Return a field's value as a JSON value. Raises ValueError if it cannot be one."""
-        return value
-
     def iter_rows(self, job: Job) -> Iterator[Row]:
         if not self.limit:
             yield from self._iterate_source_rows(job)
             return
-        # Two passes keep memory small: count the rows, then yield those whose numbers were sampled.
+        # Two passes keep memory small: count the rows and report bad ones, then yield the rows that were sampled.
         count = sum(1 for _ in self._iterate_source_rows(job))
-        second_pass = replace(job, bad_record_handler=_ignore_bad_record, report=NoOpReporter())
+        second_pass = replace(job, bad_record_handler=lambda text: None, report=NoOpReporter())
         if count <= self.limit:
             yield from self._iterate_source_rows(second_pass)
             return
@@ -103,36 +92,29 @@ class RecordSource(Source):
         return self.kind
 
     def _iterate_source_rows(self, job: Job) -> Iterator[Row]:
-        fields, table = self.column_fields, self.get_side_table()
+        fields, table = self.column_fields, next(iter(self.tables), "")
         for record in self.read_records(job):
             try:
-                row = self._build_source_row(record, fields, table)
+                columns = {column: self._read_field_value(record, name) for column, name in fields.items()}
+                names = (self.id, self.group, self.split)
+                row_id, group, split = (self._read_text_field(record, name) for name in names)
             except ValueError as error:
                 job.report_bad_record(str(error))
             else:
-                yield row
-
-    def _build_source_row(self, record: SourceRecord, fields: Mapping[str, str], table: str) -> Row:
-        columns = {column: self._read_field_value(record, name) for column, name in fields.items()}
-        return Row(
-            self._read_text_field(record, self.id) or record.id, columns,
-            Provenance(record.source, record.line, self.licence, detail=record.detail),
-            group=self._read_text_field(record, self.group) or record.group,
-            split=self._read_text_field(record, self.split), table=table,
-        )
+                origin = Provenance(record.source, record.line, self.licence, detail=record.detail)
+                yield Row(row_id or record.id, columns, origin, group or record.group, split, table)
 
     def _read_field_value(self, record: SourceRecord, name: str) -> Any:
         """Return the value of a field. Raises ValueError `file:line: field: …` if it is missing, null or invalid."""
-        values = record.values
+        values, where = record.values, f"{record.source}:{record.line}: {name}"
         if name not in values:
-            has = ", ".join(sorted(values)) or "none"
-            raise ValueError(f"{record.location}: {name}: no such field; the record has {has}")
+            raise ValueError(f"{where}: no such field; the record has {', '.join(sorted(values)) or 'no fields'}")
         try:
-            value = self.convert_field_value(values[name])
+            value = convert_to_json_value(values[name]) if self.has_typed_values else values[name]
         except ValueError as error:
-            raise ValueError(f"{record.location}: {name}: {error}") from None
+            raise ValueError(f"{where}: {error}") from None
         if value is None:
-            raise ValueError(f"{record.location}: {name}: is null; set a value, or remove the row")
+            raise ValueError(f"{where}: is null; set a value, or remove the record")
         return value
 
     def _read_text_field(self, record: SourceRecord, name: str) -> str:
@@ -141,31 +123,45 @@ class RecordSource(Source):
             return ""
         value = self._read_field_value(record, name)
         if isinstance(value, bool) or not isinstance(value, str | int):
-            raise ValueError(f"{record.location}: {name}: expected text, got {type(value).__name__}")
+            raise ValueError(f"{record.source}:{record.line}: {name}: expected text, got {type(value).__name__}")
         return str(value)
 
 
-def _ignore_bad_record(text: str) -> None:
-    """Ignore an invalid record: the counting pass has reported it."""
+class FileSource(RecordSource):
+    """A source that reads one file, or the files of one folder."""
+
+    file: Annotated[Path, Input()]
+
+    def describe_source(self) -> str:
+        return str(self.file)
 
 
-def require_columns(fields: Iterable[str], have: Iterable[str], where: str) -> None:
+def require_columns(fields: Iterable[str], columns: Iterable[str], where: str) -> None:
     """Raise ValueError with the first field that a table has no column for."""
-    names = list(have)
+    names = list(columns)
     if missing := [name for name in fields if name not in names]:
         raise ValueError(f"{where}: {missing[0]}: no such column; the table has {', '.join(names) or 'no columns'}")
+
+
+def read_first_error_line(error: Exception) -> str:
+    """Return the first line of an error of a library, without a full stop."""
+    return next(iter(str(error).splitlines()), type(error).__name__).rstrip(".")
 
 
 def convert_to_json_value(value: Any) -> Any:
     """Return a value of a typed table as a JSON value, times as ISO 8601. Raises ValueError for other types."""
     match value:
         case str():
-            return _require_utf8(value)
+            try:
+                value.isascii() or value.encode()  # lone surrogates stand for bytes that were not UTF-8
+            except UnicodeEncodeError:
+                raise ValueError("is not UTF-8; re-encode it") from None
+            return value
         case None | bool() | int():
             return value
         case float():
             if not math.isfinite(value):
-                raise ValueError(f"{value} is not valid JSON; use a finite number, or remove the row")
+                raise ValueError(f"{value} is not valid JSON; use a finite number, or remove the record")
             return value
         case datetime() | date() | time():
             return value.isoformat()
@@ -174,11 +170,3 @@ def convert_to_json_value(value: Any) -> Any:
         case dict():
             return {str(name): convert_to_json_value(item) for name, item in value.items()}
     raise ValueError(f"{type(value).__name__} values are not supported; store text or a number")
-
-
-def _require_utf8(text: str) -> str:
-    try:
-        text.isascii() or text.encode()  # lone surrogates stand for bytes that were not UTF-8
-    except UnicodeEncodeError:
-        raise ValueError("is not UTF-8; re-encode it") from None
-    return text

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -12,7 +11,6 @@ from pydantic import Field
 
 from factory.api import Input, Job, Provenance, Row, Source, SpecBlock, read_numbered_jsonl
 
-MISSING = object()
 JsonObject = Mapping[str, Any]
 T = TypeVar("T")
 
@@ -25,16 +23,8 @@ class RetrievalFieldNames(SpecBlock):
     title: str = Field("title", description="title of a document, optional")
     query: str = Field("query_id", description="query id of a judgement")
     document: str = Field("doc_id", description="document id of a judgement")
-    grade: str = Field("relevance", description="grade of a judgement; 0 or less is irrelevant, none counts as 1")
+    grade: str = Field("relevance", description="grade of a judgement; 0 or less is irrelevant, a missing one is 1")
     split: str = Field("split", description="split of a query, optional")
-
-
-@dataclass(slots=True)
-class QueryJudgements:
-    """Judgements of one query: document → grade above 0, and documents judged irrelevant."""
-
-    relevant: dict[str, float] = field(default_factory=dict)
-    irrelevant: list[str] = field(default_factory=list)
 
 
 class Retrieval(Source):
@@ -51,81 +41,72 @@ class Retrieval(Source):
     licence: str = Field("", description="licence of the collection, recorded in the bundle")
 
     def iter_rows(self, job: Job) -> Iterator[Row]:
-        judged: dict[str, QueryJudgements] = {}
-        for _ in self._map_json_lines(job, self.qrels, partial(self._add_judgement, judged=judged)):
+        grades: dict[str, dict[str, float]] = {}
+        for _ in self._map_json_lines(job, self.qrels, partial(self._add_judgement, grades)):
             pass
         yield from self._map_json_lines(job, self.corpus, self._build_corpus_row)
         unanswered = 0
-        for row in self._map_json_lines(job, self.queries, partial(self._build_query_row, judged=judged)):
+        for row in self._map_json_lines(job, self.queries, partial(self._build_query_row, grades)):
             if row["relevant"]:
                 yield row
             else:
                 unanswered += 1
         if unanswered:
-            job.report.note(f"{self.queries.name}: skipped {unanswered} queries without a relevant document")
-        if judged:  # judgements are removed as their queries are read
-            some = ", ".join(sorted(judged)[:3])
-            text = f"{self.qrels.name}: {len(judged)} judged queries are not in {self.queries.name} ({some})"
-            job.report.note(text, warning=True)
+            what = "1 query" if unanswered == 1 else f"{unanswered} queries"
+            job.report.note(f"{self.queries.name}: skipped {what} without a relevant document")
+        if grades:  # grades are removed as their queries are read
+            what = "1 judged query is" if len(grades) == 1 else f"{len(grades)} judged queries are"
+            ids = ", ".join(sorted(grades)[:3])
+            job.report.note(f"{self.qrels.name}: {what} not in {self.queries.name} ({ids})", warning=True)
 
-    def _build_corpus_row(self, record: JsonObject, location: str) -> Row:
-        columns = {"text": _read_required_text(record, self.fields.text, location, empty=True)}
+    def _build_corpus_row(self, record: JsonObject, origin: Provenance) -> Row:
+        columns = {"text": _read_required_text(record, self.fields.text, origin, empty=True)}
         if self.fields.title in record:
-            columns["title"] = _read_required_text(record, self.fields.title, location, empty=True)
-        name = _read_required_text(record, self.fields.id, location)
-        return Row(name, columns, self._build_provenance(self.corpus, location), table="documents")
+            columns["title"] = _read_required_text(record, self.fields.title, origin, empty=True)
+        return Row(_read_required_text(record, self.fields.id, origin), columns, origin, table="documents")
 
-    def _build_query_row(self, record: JsonObject, location: str, judged: dict[str, QueryJudgements]) -> Row:
-        """Build the row of a query, and remove its judgements from `judged`."""
-        name = _read_required_text(record, self.fields.id, location)
-        judgements = judged.pop(name, QueryJudgements())
-        columns: dict[str, Any] = {
-            "query": _read_required_text(record, self.fields.text, location, empty=True),
-            "relevant": judgements.relevant,
-        }
-        if judgements.irrelevant:
-            columns["irrelevant"] = judgements.irrelevant
-        split = str(record.get(self.fields.split) or "")
-        return Row(name, columns, self._build_provenance(self.queries, location), split=split)
+    def _build_query_row(self, grades: dict[str, dict[str, float]], record: JsonObject, origin: Provenance) -> Row:
+        """Build the row of a query, and remove its judgements from `grades`."""
+        name = _read_required_text(record, self.fields.id, origin)
+        judged = grades.pop(name, {})
+        text = _read_required_text(record, self.fields.text, origin, empty=True)
+        relevant = {document: grade for document, grade in judged.items() if grade > 0}
+        irrelevant = [document for document in judged if document not in relevant]
+        columns = {"query": text, "relevant": relevant, **({"irrelevant": irrelevant} if irrelevant else {})}
+        return Row(name, columns, origin, split=str(record.get(self.fields.split) or ""))
 
-    def _add_judgement(self, record: JsonObject, location: str, judged: dict[str, QueryJudgements]) -> None:
+    def _add_judgement(self, grades: dict[str, dict[str, float]], record: JsonObject, origin: Provenance) -> None:
         """Add a judgement to those of its query. Raises ValueError if it is invalid or a duplicate."""
-        judgements = judged.setdefault(_read_required_text(record, self.fields.query, location), QueryJudgements())
-        document = _read_required_text(record, self.fields.document, location)
-        grade = record.get(self.fields.grade, 1)
+        judged = grades.setdefault(_read_required_text(record, self.fields.query, origin), {})
+        document, grade = _read_required_text(record, self.fields.document, origin), record.get(self.fields.grade, 1)
+        where = f"{origin.source}:{origin.line}"
         if isinstance(grade, bool) or not isinstance(grade, int | float):
-            raise ValueError(f"{location}: {self.fields.grade}: expected a number, got {grade!r}")
-        if document in judgements.relevant or document in judgements.irrelevant:
-            raise ValueError(f"{location}: {self.fields.document}: duplicate judgement of {document!r} for this query")
-        if grade > 0:
-            judgements.relevant[document] = grade
-        else:
-            judgements.irrelevant.append(document)
+            raise ValueError(f"{where}: {self.fields.grade}: expected a number, got {grade!r}")
+        if document in judged:
+            raise ValueError(f"{where}: {self.fields.document}: duplicate judgement of {document!r} for this query")
+        judged[document] = grade
 
-    def _map_json_lines(self, job: Job, path: Path, build: Callable[[JsonObject, str], T]) -> Iterator[T]:
-        """Yield `build(object, location)` for each line; report invalid objects to the job."""
+    def _map_json_lines(self, job: Job, path: Path, build: Callable[[JsonObject, Provenance], T]) -> Iterator[T]:
+        """Yield `build(object, provenance)` for each line; report invalid objects to the job."""
         for number, record in read_numbered_jsonl(job.root / path, str(path), job.report_bad_record):
             try:
-                value = build(record, f"{path}:{number}")
+                item = build(record, Provenance(str(path), number, self.licence))
             except ValueError as error:
                 job.report_bad_record(str(error))
             else:
-                yield value
-
-    def _build_provenance(self, path: Path, location: str) -> Provenance:
-        return Provenance(str(path), int(location.rpartition(":")[2]), self.licence)
+                yield item
 
 
-def _read_required_text(record: JsonObject, name: str, location: str, *, empty: bool = False) -> str:
+def _read_required_text(record: JsonObject, name: str, origin: Provenance, *, empty: bool = False) -> str:
     """Return a text field, or an integer id as text. Raises ValueError `file:line: field: …`."""
-    value = record.get(name, MISSING)
-    if value is MISSING:
-        has = ", ".join(sorted(record)) or "no fields"
-        raise ValueError(f"{location}: {name}: no such field; the record has {has}")
+    where = f"{origin.source}:{origin.line}: {name}"
+    if name not in record:
+        raise ValueError(f"{where}: no such field; the record has {', '.join(sorted(record)) or 'no fields'}")
+    value = record[name]
     if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)
+        return str(value)
     if not isinstance(value, str):
-        raise ValueError(f"{location}: {name}: expected text, got {type(value).__name__}")
+        raise ValueError(f"{where}: expected text, got {type(value).__name__}")
     if not value and not empty:
-        raise ValueError(f"{location}: {name}: is empty")
+        raise ValueError(f"{where}: is empty")
     return value

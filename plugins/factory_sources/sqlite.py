@@ -6,13 +6,13 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import quote
 
 from pydantic import Field, model_validator
 
 from factory.api import Input, Job
-from factory_sources.records import RecordSource, SourceRecord, convert_to_json_value, require_columns
+from factory_sources.records import FileSource, SourceRecord, require_columns
 
 READ_ACTIONS = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE})
 NONDETERMINISTIC_FUNCTIONS = frozenset({
@@ -21,10 +21,11 @@ NONDETERMINISTIC_FUNCTIONS = frozenset({
 """Functions that a query may not call: their results vary, or they reach outside the file."""
 
 
-class Sqlite(RecordSource):
+class Sqlite(FileSource):
     """Reads a table or the result of a query, one row per row. The file is opened read-only."""
 
     kind = "sqlite"
+    has_typed_values = True
 
     file: Annotated[Path, Input()] = Field(description="SQLite file, relative to the spec")
     table: str = Field("", description="table to read")
@@ -35,12 +36,6 @@ class Sqlite(RecordSource):
         if bool(self.table) == bool(self.query.strip()):
             raise ValueError("give either `table` or `query`")
         return self
-
-    def describe_source(self) -> str:
-        return str(self.file)
-
-    def convert_field_value(self, value: Any) -> Any:
-        return convert_to_json_value(value)
 
     def read_records(self, job: Job) -> Iterator[SourceRecord]:
         shown, guard = str(self.file), _ReadOnlyAuthorizer()
@@ -53,9 +48,8 @@ class Sqlite(RecordSource):
                 names = [column[0] for column in cursor.description or ()]
                 require_columns(self.list_source_fields(), names, f"{shown}: {self.table or 'query'}")
                 for number, cells in enumerate(cursor, 1):
-                    yield SourceRecord(
-                        shown, number, dict(zip(names, cells, strict=True)), f"{self.file.stem}#{number}"
-                    )
+                    values = dict(zip(names, cells, strict=True))
+                    yield SourceRecord(shown, number, values, f"{self.file.stem}#{number}")
             except (sqlite3.Error, sqlite3.Warning) as error:
                 raise ValueError(f"{shown}: {'table' if self.table else 'query'}: {guard.refusal or error}") from error
 
@@ -65,8 +59,8 @@ class Sqlite(RecordSource):
         listing = "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') ORDER BY name"
         names = [str(name) for (name,) in database.execute(listing)]
         if self.table not in names:
-            has = ", ".join(names) or "no tables"
-            raise ValueError(f"{shown}: {self.table}: no such table; the database has {has}")
+            tables = ", ".join(names) or "no tables"
+            raise ValueError(f"{shown}: {self.table}: no such table; the database has {tables}")
         return f'SELECT * FROM "{self.table.replace(chr(34), chr(34) * 2)}"'
 
 

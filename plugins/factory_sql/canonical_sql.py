@@ -4,32 +4,25 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from factory_sql import sql_parser
 from factory_sql.database import QueryRefusedError
 from factory_sql.schema import DatabaseSchema
-from factory_sql.sql_parser import (
-    SelectScope,
-    collect_select_scopes,
-    convert_quoted_strings,
-    parse_select,
-    render_sql,
-    resolve_column,
-    set_identifier_name,
-)
+from factory_sql.sql_parser import SelectScope, parse_select, set_identifier_name
 
 
 def canonicalise_sql(sql: str, schema: DatabaseSchema) -> str:
     """Rewrite a statement in the canonical style. Raises QueryRefusedError if it is invalid."""
     tree = parse_select(sql)
-    scopes = collect_select_scopes(tree, schema)
-    convert_quoted_strings(tree, scopes)
-    owners = {id(column): resolve_column(scope, column) for scope in scopes for column in scope.columns}
+    scopes = sql_parser.collect_select_scopes(tree, schema)
+    sql_parser.convert_quoted_strings(tree, scopes)
+    owners = {id(column): sql_parser.resolve_column(scope, column) for scope in scopes for column in scope.columns}
     renamed = {} if _has_shadowed_reference(scopes, owners) else _map_aliases_to_tables(scopes)
     for scope in scopes:
         _qualify_columns(scope, owners, renamed, schema)
     for scope in scopes:
         _unalias_tables(scope, renamed, schema)
     _drop_redundant_syntax(tree)
-    return render_sql(tree)
+    return sql_parser.render_sql(tree)
 
 
 def is_same_statement(first: str, second: str, schema: DatabaseSchema) -> bool:
@@ -61,21 +54,19 @@ def has_row_order(sql: str) -> bool:
 def _has_shadowed_reference(scopes: list[SelectScope], owners: dict[int, tuple[SelectScope, str] | None]) -> bool:
     """Whether an inner SELECT refers to an outer table that it reads itself; aliases must then stay."""
     for scope in scopes:
-        inner = set(scope.tables.values())
         for column in scope.columns:
             owner = owners[id(column)]
-            if owner and owner[0] is not scope and owner[0].tables.get(owner[1]) in inner:
+            if owner and owner[0] is not scope and owner[0].tables.get(owner[1]) in scope.tables.values():
                 return True
     return False
 
 
 def _map_aliases_to_tables(scopes: list[SelectScope]) -> dict[tuple[int, str], str]:
     """Map (scope id, alias) to the table's own name, for tables that occur once in their FROM."""
-    renamed = {}
-    for scope in scopes:
-        names = list(scope.tables.values())
-        renamed.update({(id(scope), alias): name for alias, name in scope.tables.items() if names.count(name) == 1})
-    return renamed
+    return {
+        (id(scope), alias): name
+        for scope in scopes for alias, name in scope.tables.items() if [*scope.tables.values()].count(name) == 1
+    }
 
 
 def _qualify_columns(
@@ -91,9 +82,11 @@ def _qualify_columns(
         table = owner_scope.tables.get(source)
         if table and column.name != "*":
             set_identifier_name(column.this, schema.get_spelled_column(table, column.name))
-        is_only_source = owner_scope is scope and len(scope.sources) == 1
-        qualifier = _build_identifier(renamed.get((id(owner_scope), source), source))
-        column.set("table", None if is_only_source else qualifier)
+        qualifier = None
+        if owner_scope is not scope or len(scope.sources) > 1:
+            qualifier = exp.Identifier()
+            set_identifier_name(qualifier, renamed.get((id(owner_scope), source), source))
+        column.set("table", qualifier)
 
 
 def _unalias_tables(scope: SelectScope, renamed: dict[tuple[int, str], str], schema: DatabaseSchema) -> None:
@@ -105,12 +98,6 @@ def _unalias_tables(scope: SelectScope, renamed: dict[tuple[int, str], str], sch
         set_identifier_name(node.this, scope.tables[alias])
         if (id(scope), alias) in renamed or (len(scope.sources) == 1 and not scope.parent and not node.alias):
             node.set("alias", None)
-
-
-def _build_identifier(name: str) -> exp.Identifier:
-    identifier = exp.Identifier(this=name, quoted=False)
-    set_identifier_name(identifier, name)
-    return identifier
 
 
 def _drop_redundant_syntax(tree: exp.Expression) -> None:

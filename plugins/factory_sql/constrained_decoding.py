@@ -13,18 +13,8 @@ import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from factory_sql import decoding_keywords as keywords
 from factory_sql.database import NON_WINDOW_FUNCTIONS, QueryRefusedError
-from factory_sql.decoding_keywords import (
-    AFTER_NOT_KEYWORDS,
-    CLAUSE_KEYWORDS,
-    DECODING_KEYWORDS,
-    EXPRESSION_KEYWORDS,
-    FROM_END_KEYWORDS,
-    KEYWORDS_AFTER_CLAUSE,
-    OPERAND_KEYWORDS,
-    REQUIRED_NEXT_KEYWORDS,
-    VALUE_START_KEYWORDS,
-)
 from factory_sql.guard import check_sql
 from factory_sql.schema import DatabaseSchema
 
@@ -61,7 +51,7 @@ class SqlDecodingGuide:
         self.columns = {low: frozenset(columns) for low, columns in schema.columns.items()}
         self.all_columns = frozenset(name for columns in self.columns.values() for name in columns)
         self._prefix_cache: dict[str, tuple[bool | None, _SqlPrefixParser]] = {}
-        self.function_names = NON_WINDOW_FUNCTIONS - self.all_columns - self.tables - EXPRESSION_KEYWORDS
+        self.function_names = NON_WINDOW_FUNCTIONS - self.all_columns - self.tables - keywords.EXPRESSION
 
     def __call__(self, text: str, ends: bool) -> bool:
         if not ends:
@@ -76,8 +66,8 @@ class SqlDecodingGuide:
         return True
 
     def _can_continue(self, text: str) -> bool:
-        """Whether a statement can still follow. The part up to the last space is parsed once and cached, since a
-        decoder tries many tokens after the same text."""
+        """Whether a statement can still follow."""
+        # The part up to the last space is parsed once and cached: a decoder tries many tokens after the same text.
         cut = text.rfind(" ")
         if cut <= 0:
             return bool(_SqlPrefixParser(self).feed_text(text))
@@ -87,7 +77,8 @@ class SqlDecodingGuide:
             parser = _SqlPrefixParser(self)
             self._prefix_cache[text[:cut]] = (parser.feed_text(text[:cut], whole=True), parser)
         fits, parser = self._prefix_cache[text[:cut]]
-        if fits is None:  # the last space is inside quotes, so the cached state ends inside a token
+        # None: the last space is inside quotes, so the cached state ends inside a token.
+        if fits is None:
             return bool(_SqlPrefixParser(self).feed_text(text))
         return fits and bool(parser.copy().feed_text(text[cut:]))
 
@@ -138,15 +129,14 @@ class _SqlPrefixParser:
         if not PARTIAL_TOKEN.fullmatch(rest) or len(rest) > MAX_QUOTED_LENGTH:
             return False
         if rest[0] == '"':
-            names = self._list_allowed_words() - DECODING_KEYWORDS
-            return any(name.startswith(rest[1:].lower()) for name in names)
+            return any(name.startswith(rest[1:].lower()) for name in self._list_allowed_words() - keywords.ALL)
         return self._after_operand if rest in "!|" else self._can_start_value()
 
     def _can_start_value(self) -> bool:
         """Whether a number or a string can stand here."""
         if self._last_token in ("limit", "offset"):
             return True
-        no_value_after = ("", ".", "from", "join", "by", "is", *REQUIRED_NEXT_KEYWORDS)
+        no_value_after = ("", ".", "from", "join", "by", "is", *keywords.REQUIRED_NEXT)
         return not self._after_operand and self._last_token not in no_value_after
 
     def _take_token(self, token: str, last: bool) -> bool:
@@ -162,7 +152,10 @@ class _SqlPrefixParser:
         if token == "(":
             return self._open_bracket()
         if token == ")":
-            return self._after_operand and len(self._levels) > 1 and self._close_bracket()
+            if not self._after_operand or len(self._levels) == 1:
+                return False
+            self._levels.pop()
+            return self._accept_token(")", True)
         return self._accept_sign(token)
 
     def _accept_token(self, token: str, operand: bool) -> bool:
@@ -174,35 +167,32 @@ class _SqlPrefixParser:
         if token == "*" and not self._after_operand:
             return self._last_token in ("select", "(", ",", ".") and self._accept_token(token, True)
         if token == ".":
-            # The call comes first: it also forgets a column that turned out to be a table's name.
+            # The call comes first: it also removes a recorded column that turns out to be a table's name.
             qualifies = self._can_qualify_column(self._last_token) and self._token_before not in (".", "from", "join")
             return qualifies and self._accept_token(token, False)
         if token == "-" and not self._after_operand:
             return self._can_start_value() and self._accept_token(token, False)
-        barred_clauses = ("limit", "join") if token == "," else ("from", "join")
-        return self._after_operand and clause not in barred_clauses and self._accept_token(token, False)
+        forbidden_clauses = ("limit", "join") if token == "," else ("from", "join")
+        return self._after_operand and clause not in forbidden_clauses and self._accept_token(token, False)
 
     def _open_bracket(self) -> bool:
         """Open a bracket of a function, of the values after IN, of a nested SELECT or of a subexpression."""
         if self._after_operand and self._last_token not in NON_WINDOW_FUNCTIONS:
             return False
         if self._last_token in ("", ".", "limit", "join", "is"):
-            return False # "whole" marks a bracket that must hold a SELECT.
+            return False
+        # "whole" marks a bracket that must contain a SELECT.
         clause = "whole" if self._last_token in ("from", "exists") else self._levels[-1].clause
         self._levels.append(_BracketLevel(clause))
         return self._accept_token("(", False)
-
-    def _close_bracket(self) -> bool:
-        self._levels.pop()
-        return self._accept_token(")", True)
 
     def _can_qualify_column(self, name: str) -> bool:
         """Whether a point can follow a name; a name recorded as a column is removed, since it was not one."""
         for level in self._levels:
             if level.columns[-1:] == [("", name)]:
                 level.columns.pop()
-        return name in self._guide.tables or any(name in level.aliases for level in self._levels) \
-            or bool(re.fullmatch(r"t\d", name))
+        is_alias = any(name in level.aliases for level in self._levels) or re.fullmatch(r"t\d", name)
+        return name in self._guide.tables or bool(is_alias)
 
     def _accept_word(self, word: str, last: bool, quoted: bool) -> bool:
         """Consume a name or keyword, possibly incomplete."""
@@ -213,46 +203,43 @@ class _SqlPrefixParser:
             return any(candidate.startswith(word) for candidate in allowed)
         if word not in allowed:
             return False
-        keyword = word in DECODING_KEYWORDS and not quoted
-        self._record_word(word, keyword)
-        return self._accept_token(word, not keyword or word in OPERAND_KEYWORDS)
+        is_keyword = word in keywords.ALL and not quoted
+        self._record_word(word, is_keyword)
+        return self._accept_token(word, not is_keyword or word in keywords.OPERANDS)
 
     def _accept_alias(self, word: str) -> bool:
         """Consume a name after AS: of a table, of a result column, or the type of a CAST."""
         level = self._levels[-1]
         level.aliases[word] = level.tables[-1] if level.clause in ("from", "join") and level.tables else ""
-        return word not in DECODING_KEYWORDS and self._accept_token(word, True)
+        return word not in keywords.ALL and self._accept_token(word, True)
 
     def _list_allowed_words(self) -> frozenset[str]:
         """Return the words allowed at this position."""
         level, last = self._levels[-1], self._last_token
-        if not last:
-            return frozenset(("select",))
         if last == ".":
-            return self._list_owner_columns(self._token_before)
-        if level.clause == "whole":
+            owner = self._token_before
+            aliases = (outer.aliases for outer in reversed(self._levels))
+            table = next((names[owner] for names in aliases if names.get(owner)), owner)
+            return self._guide.columns.get(table, self._guide.all_columns)
+        if not last or level.clause == "whole":
             return frozenset(("select",))
         if last in ("from", "join") or (last == "," and level.clause == "from"):
             return self._list_from_tables(level)
         if self._after_operand and last not in ("asc", "desc"):
-            more = EXPRESSION_KEYWORDS | {"as"}
+            following = keywords.EXPRESSION | {"as"}
             if level.is_query:
-                more = KEYWORDS_AFTER_CLAUSE.get(level.clause, EXPRESSION_KEYWORDS)
-            if level.clause in ("from", "on") and self._has_missing_table(level):
-                return more - FROM_END_KEYWORDS  # a FROM reads every table that the SELECT names before it ends
-            return more
-        if last in REQUIRED_NEXT_KEYWORDS:
-            return REQUIRED_NEXT_KEYWORDS[last]
-        also = {"select": {"distinct"}, "not": AFTER_NOT_KEYWORDS, "(": {"distinct"}}.get(last, frozenset())
-        return VALUE_START_KEYWORDS | NON_WINDOW_FUNCTIONS | also | self._list_visible_names()
-
-    def _list_owner_columns(self, owner: str) -> frozenset[str]:
-        table = next((level.aliases[owner] for level in reversed(self._levels) if level.aliases.get(owner)), owner)
-        return self._guide.columns.get(table, self._guide.all_columns)
+                following = keywords.AFTER_CLAUSE.get(level.clause, keywords.EXPRESSION)
+            # A FROM cannot end before it reads every table that the SELECT names.
+            cannot_end = level.clause in ("from", "on") and self._has_missing_table(level)
+            return following - keywords.FROM_END if cannot_end else following
+        if last in keywords.REQUIRED_NEXT:
+            return keywords.REQUIRED_NEXT[last]
+        also = {"select": {"distinct"}, "not": keywords.AFTER_NOT, "(": {"distinct"}}.get(last, frozenset())
+        return keywords.VALUE_START | NON_WINDOW_FUNCTIONS | also | self._list_visible_names()
 
     def _list_from_tables(self, level: _BracketLevel) -> frozenset[str]:
-        """Return the tables allowed in a FROM, none twice without an alias. If the SELECT names only bare columns,
-        the first table must have one of them."""
+        """Return the tables allowed in a FROM, each once unless it has an alias. If the SELECT names only bare
+        columns, the first table must have one of them."""
         tables = self._guide.tables - (set(level.tables) - set(level.aliases.values()))
         if level.tables or not level.columns or any(owner for owner, _ in level.columns):
             return tables
@@ -263,12 +250,11 @@ class _SqlPrefixParser:
         """Whether the SELECT names a column of a table that its FROM does not read yet."""
         visible = {level.aliases.get(name, name) for name in (*level.tables, *level.aliases)}
         visible |= {name for other in self._levels if other is not level for name in (*other.tables, *other.aliases)}
-        for owner, column in level.columns:
-            if owner and owner not in level.aliases and owner not in visible:
-                return True
-            if not owner and not any(column in self._guide.columns.get(name, ()) for name in visible):
-                return True
-        return False
+        columns = [self._guide.columns.get(name, frozenset()) for name in visible]
+        return any(
+            owner not in level.aliases and owner not in visible if owner else not any(column in c for c in columns)
+            for owner, column in level.columns
+        )
 
     def _list_visible_names(self) -> frozenset[str]:
         """Return bare columns, tables that can qualify a column, and aliases allowed at this position."""
@@ -279,18 +265,18 @@ class _SqlPrefixParser:
         tables = {name for level in self._levels for name in level.tables}
         return frozenset(tables.union(aliases, *(self._guide.columns[name] for name in tables)))
 
-    def _record_word(self, word: str, keyword: bool) -> None:
+    def _record_word(self, word: str, is_keyword: bool) -> None:
         """Update the bracket's state with a complete word."""
         level = self._levels[-1]
-        if keyword and word == "select":
+        if is_keyword and word == "select":
             self._levels[-1] = _BracketLevel("select", True)
-        elif keyword and word in CLAUSE_KEYWORDS:
+        elif is_keyword and word in keywords.CLAUSES:
             level.clause = "from" if self._last_token == "cross" else word
         elif level.clause in ("from", "join") and word in self._guide.tables:
             level.tables.append(word)
         else:
             query = next((outer for outer in reversed(self._levels) if outer.is_query), level)
-            if query.clause == "select" and word in self._guide.all_columns and not keyword:
+            if query.clause == "select" and word in self._guide.all_columns and not is_keyword:
                 query.columns.append((self._token_before if self._last_token == "." else "", word))
 
 

@@ -37,7 +37,7 @@ READ_ACTIONS = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, getattr(sqlite3, "SQ
 
 
 class QueryRefusedError(ValueError):
-    """A statement that was not run, or was stopped; the message gives the reason in one line."""
+    """A statement was not run, or was stopped; the message gives the reason in one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +65,10 @@ class SqliteDatabase:
         self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_STRING_LENGTH)
         self._connection.set_authorizer(_authorize_reading)
 
-    def run(self, sql: str, rows: int = MAX_RESULT_ROWS, steps: int = MAX_VM_STEPS) -> QueryResult:
+    def run(self, sql: str, rows: int = MAX_RESULT_ROWS) -> QueryResult:
         """Run one read-only statement. Raises QueryRefusedError for anything else, and when a limit is exceeded."""
         deadline = time.monotonic() + MAX_QUERY_SECONDS
-        checks_left = steps // STEPS_PER_CHECK
+        checks_left = MAX_VM_STEPS // STEPS_PER_CHECK
 
         def stop() -> bool:
             nonlocal checks_left
@@ -88,6 +88,13 @@ class SqliteDatabase:
             self._connection.set_progress_handler(None, 0)
         columns = tuple(name for name, *_ in cursor.description or ())
         return QueryResult(columns, tuple(fetched[:rows]), len(fetched) > rows)
+
+    def sample_rows(self, sql: str, rows: int) -> tuple[tuple[Any, ...], ...]:
+        """Return the first rows of a statement; none if it is refused or stopped."""
+        try:
+            return self.run(sql, rows).rows
+        except QueryRefusedError:
+            return ()
 
 
 def _connect_read_only(path: Path) -> sqlite3.Connection:
@@ -119,8 +126,7 @@ def _authorize_reading(action: int, first: str | None, second: str | None, *_: A
 
 def open_database(path: Path) -> SqliteDatabase:
     """Open a database once per process, and again when its file changes."""
-    stamp = path.stat().st_mtime_ns if path.is_file() else 0
-    return _open_cached_database(path, stamp)
+    return _open_cached_database(path, path.stat().st_mtime_ns if path.is_file() else 0)
 
 
 @lru_cache(maxsize=256)

@@ -14,8 +14,8 @@ DATABASES_TABLE = "databases"
 def build_database_row(name: str, file: Path, database: SqliteDatabase, licence: str) -> Row:
     """Build the side-table row of a database."""
     schema = json.dumps(database.schema.to_json(), ensure_ascii=False, separators=(",", ":"))
-    return Row(name, {"file": file.as_posix(), "schema": schema}, Provenance(file.as_posix(), licence=licence),
-               table=DATABASES_TABLE)
+    origin = Provenance(file.as_posix(), licence=licence)
+    return Row(name, {"file": file.as_posix(), "schema": schema}, origin, table=DATABASES_TABLE)
 
 
 def locate_database(root: Path, where: Path, name: str) -> Path:
@@ -25,10 +25,9 @@ def locate_database(root: Path, where: Path, name: str) -> Path:
     """
     if (root / where).is_file():
         return where
-    for suffix in DATABASE_SUFFIXES:
-        for file in (where / f"{name}{suffix}", where / name / f"{name}{suffix}"):
-            if (root / file).is_file():
-                return file
+    for file in (folder / f"{name}{suffix}" for suffix in DATABASE_SUFFIXES for folder in (where, where / name)):
+        if (root / file).is_file():
+            return file
     raise ValueError(f"{where}: no database {name!r}; expected {name}.sqlite or {name}.sql in this folder")
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
-from factory_sql.database import QueryRefusedError, SqliteDatabase
-from factory_sql.identifiers import split_identifier, verbalise_identifier
+from factory_sql.database import SqliteDatabase
+from factory_sql.identifiers import quote_identifier, split_identifier, verbalise_identifier
 from factory_sql.schema import DatabaseSchema, TableSchema
 
 ColumnKind = Literal["key", "category", "name", "number", "date", "other"]
@@ -31,7 +32,6 @@ class ColumnProfile:
     kind: ColumnKind
     values: tuple[Any, ...]
     distinct_count: int
-    non_null_count: int
     null_count: int
     singular_noun: str
     plural_noun: str
@@ -39,7 +39,7 @@ class ColumnProfile:
     @property
     def sql(self) -> str:
         """The quoted column, qualified by its table."""
-        return f'{quote_identifier(self.table)}.{quote_identifier(self.name)}'
+        return f"{quote_identifier(self.table)}.{quote_identifier(self.name)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +59,6 @@ class TableProfile:
     def get_columns_of_kind(self, *kinds: ColumnKind) -> list[ColumnProfile]:
         """Return the columns of these kinds."""
         return [column for column in self.columns if column.kind in kinds]
-
-    def get_column_profile(self, name: str) -> ColumnProfile:
-        return next(column for column in self.columns if column.name == name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +87,9 @@ class DatabaseProfile:
     links: tuple[ForeignKeyLink, ...]
 
 
-def quote_identifier(name: str) -> str:
-    """Put a name in double quotes."""
-    return '"' + name.replace('"', '""') + '"'
-
-
+@lru_cache(maxsize=256)
 def profile_database(database: SqliteDatabase) -> DatabaseProfile:
-    """Profile every table and column of a database."""
+    """Profile every table and column of a database, once per process."""
     schema = database.schema
     tables = {name: _profile_table(database, schema, table) for name, table in schema.tables.items()}
     filled = {name: table for name, table in tables.items() if table.row_count and table.columns}
@@ -112,38 +105,30 @@ def profile_database(database: SqliteDatabase) -> DatabaseProfile:
 
 
 def _profile_table(database: SqliteDatabase, schema: DatabaseSchema, table: TableSchema) -> TableProfile:
-    rows = _query_sample(database, f"SELECT COUNT(*) FROM {quote_identifier(table.name)}")
+    rows = database.sample_rows(f"SELECT COUNT(*) FROM {quote_identifier(table.name)}", 1)
     columns = [_profile_column(database, schema, table, name) for name in table.columns]
-    one, many = verbalise_identifier(table.name, "one"), verbalise_identifier(table.name, "many")
-    return TableProfile(table.name, rows[0][0] if rows else 0, tuple(c for c in columns if c is not None), one, many)
-
-
-def _query_sample(database: SqliteDatabase, sql: str) -> tuple[tuple[Any, ...], ...]:
-    try:
-        return database.run(sql, SAMPLE_ROWS).rows
-    except QueryRefusedError:
-        return ()
+    singular, plural = verbalise_identifier(table.name, "one"), verbalise_identifier(table.name, "many")
+    filled = tuple(column for column in columns if column is not None)
+    return TableProfile(table.name, rows[0][0] if rows else 0, filled, singular, plural)
 
 
 def _profile_column(
     database: SqliteDatabase, schema: DatabaseSchema, table: TableSchema, name: str
 ) -> ColumnProfile | None:
     column, source = quote_identifier(name), quote_identifier(table.name)
-    counts = _query_sample(database, f"SELECT COUNT(DISTINCT {column}), COUNT({column}), COUNT(*) FROM {source}")
+    counts = database.sample_rows(f"SELECT COUNT(DISTINCT {column}), COUNT({column}), COUNT(*) FROM {source}", 1)
     if not counts or not counts[0][1]:
         return None
     distinct, filled, rows = counts[0]
-    sample = _query_sample(
-        database, f"SELECT DISTINCT {column} FROM {source} WHERE {column} IS NOT NULL ORDER BY {column}"
-    )
-    values = tuple(value for (value,) in sample)
+    distinct_sql = f"SELECT DISTINCT {column} FROM {source} WHERE {column} IS NOT NULL ORDER BY {column}"
+    values = tuple(value for (value,) in database.sample_rows(distinct_sql, SAMPLE_ROWS))
     kind = _classify_column(schema, table, name, values, distinct / filled)
     # A column prefixed with its table, such as `cust_name` in `customer`, is called `name`.
     table_words, words = split_identifier(table.name), split_identifier(name)
     has_prefix = len(words) > 1 and len(table_words) == 1 and len(words[0]) > 2 and table_words[0].startswith(words[0])
     short = "_".join(words[1:]) if has_prefix else name
-    return ColumnProfile(table.name, name, kind, values, distinct, filled, rows - filled,
-                         verbalise_identifier(short), verbalise_identifier(short, "many"))
+    singular, plural = verbalise_identifier(short), verbalise_identifier(short, "many")
+    return ColumnProfile(table.name, name, kind, values, distinct, rows - filled, singular, plural)
 
 
 def _classify_column(
@@ -151,23 +136,19 @@ def _classify_column(
 ) -> ColumnKind:
     """Classify a column by its name, keys and sample values."""
     is_target = any(key.table == table.name and key.target_column == name for _, key in schema.iter_foreign_keys())
-    last_word = split_identifier(name)[-1]
-    if name == table.primary_key or is_target or any(key.column == name for key in table.foreign_keys) \
-            or last_word in ("id", "ids"):
+    is_foreign, last_word = any(key.column == name for key in table.foreign_keys), split_identifier(name)[-1]
+    if name == table.primary_key or is_target or is_foreign or last_word in ("id", "ids"):
         return "key"
     if all(isinstance(value, int | float) for value in values):
         return "number" if len(values) > 2 and last_word not in CODE_WORDS else "other"
-    if not all(isinstance(value, str) and 0 < len(value) <= MAX_VALUE_LENGTH and value == value.strip()
-               for value in values):
+    texts = [value for value in values if isinstance(value, str) and 0 < len(value) <= MAX_VALUE_LENGTH]
+    if len(texts) < len(values) or any(text != text.strip() for text in texts):
         return "other"
-    if all(DATE_PATTERN.fullmatch(value) for value in values):
+    if all(DATE_PATTERN.fullmatch(text) for text in texts):
         return "date"
-    is_numeric = any(mark in table.columns[name] for mark in NUMERIC_TYPES)
-    if is_numeric or any(_is_unsuitable_value(value) for value in values):
+    # A question quotes a value as it is: without line breaks, quotes, broken characters, and not as a number.
+    has_marks = any(mark in text for text in texts for mark in ("\n", '"', "�"))
+    has_numbers = any(text.replace(".", "").replace("-", "").isdigit() for text in texts)
+    if has_marks or has_numbers or any(mark in table.columns[name] for mark in NUMERIC_TYPES):
         return "other"
     return "category" if len(values) <= MAX_CATEGORIES and (distinct_share < 0.6 or len(values) <= 3) else "name"
-
-
-def _is_unsuitable_value(value: str) -> bool:
-    """Whether a value cannot be quoted in a question as it is."""
-    return "\n" in value or '"' in value or "�" in value or value.replace(".", "").replace("-", "").isdigit()

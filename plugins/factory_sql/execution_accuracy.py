@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from factory.api import Eval, Metric, Row, ScoreJob, Scores
-from factory_sql.database import QueryRefusedError, QueryResult, SqliteDatabase, open_database
+from factory_sql import guard
+from factory_sql.database import QueryRefusedError, QueryResult, open_database
 from factory_sql.databases_table import DATABASES_TABLE
+from factory_sql.query_results import has_same_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +51,16 @@ class ExecutionAccuracy(Eval):
     def compute_totals(self, job: ScoreJob) -> Mapping[str, float]:
         judgements = [judgement for _, judgement in self._judge_rows(job)]
         nonempty = [judgement.execution for judgement in judgements if not judgement.gold_is_empty]
-        return {
-            "empty_gold": len(judgements) - len(nonempty), "execution_nonempty": sum(nonempty) / max(len(nonempty), 1),
-        }
+        mean = sum(nonempty) / max(len(nonempty), 1)
+        return {"empty_gold": len(judgements) - len(nonempty), "execution_nonempty": mean}
 
     def build_tables(self, job: ScoreJob) -> Mapping[str, Sequence[Mapping[str, Any]]]:
         from factory_sql.canonical_sql import classify_construct
 
         kinds: dict[str, list[ExecutionJudgement]] = defaultdict(list)
-        reasons: dict[str, int] = defaultdict(int)
         for row, judgement in self._judge_rows(job):
             kinds[classify_construct(row["sql"])].append(judgement)
-            if judgement.reason:
-                reasons[judgement.reason] += 1
+        reasons = Counter(item.reason for judgements in kinds.values() for item in judgements if item.reason)
         refused = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))[:10]
         return {
             "constructs": [_summarise_construct(kind, kinds[kind]) for kind in sorted(kinds)],
@@ -86,11 +85,9 @@ def _summarise_construct(kind: str, judgements: Sequence[ExecutionJudgement]) ->
 @lru_cache(maxsize=100_000)
 def judge_sql(file: Path, gold: str, answer: str) -> ExecutionJudgement:
     """Judge an answer by the reference statement, once per process. Raises ValueError if the reference does not run."""
-    from factory_sql import guard
     from factory_sql.canonical_sql import has_row_order, is_same_statement
-    from factory_sql.query_results import has_same_rows
 
-    database: SqliteDatabase = open_database(file)
+    database = open_database(file)
     try:
         expected = _run_cached_query(file, gold)
     except QueryRefusedError as error:
@@ -99,7 +96,7 @@ def judge_sql(file: Path, gold: str, answer: str) -> ExecutionJudgement:
     try:
         result = guard.run_guarded_sql(sql, database)
     except QueryRefusedError as error:
-        # Names follow the colon; without them equal reasons can be counted.
+        # Names follow the colon; without them, equal reasons can be counted.
         return ExecutionJudgement(0.0, 0.0, 0.0, not expected.rows, str(error).split(":")[0][:60])
     matches = float(has_same_rows(expected, result, has_row_order(gold)))
     exact = float(is_same_statement(gold, sql, database.schema))
@@ -108,6 +105,4 @@ def judge_sql(file: Path, gold: str, answer: str) -> ExecutionJudgement:
 
 @lru_cache(maxsize=10_000)
 def _run_cached_query(file: Path, sql: str) -> QueryResult:
-    from factory_sql import guard
-
     return guard.run_guarded_sql(sql, open_database(file))

@@ -5,14 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from factory_sql.database import (
-    ALLOWED_FUNCTIONS,
-    MAX_RESULT_ROWS,
-    MAX_VM_STEPS,
-    QueryRefusedError,
-    QueryResult,
-    SqliteDatabase,
-)
+from factory_sql.database import ALLOWED_FUNCTIONS, MAX_RESULT_ROWS, QueryRefusedError, QueryResult, SqliteDatabase
 from factory_sql.schema import DatabaseSchema
 
 if TYPE_CHECKING:
@@ -51,9 +44,9 @@ def _check_column_exists(scope: SelectScope, column: exp.Column) -> None:
 
     if column.name == "*" or resolve_column(scope, column) is not None:
         return
-    if column.table and not any(column.table.lower() in around.sources for around in scope.iter_enclosing_scopes()):
+    if column.table and not any(column.table.lower() in outer.sources for outer in scope.iter_enclosing_scopes()):
         raise QueryRefusedError(f"not in FROM: {column.table}")
-    if column.table or not any(column.name.lower() in around.aliases for around in scope.iter_enclosing_scopes()):
+    if column.table or not any(column.name.lower() in outer.aliases for outer in scope.iter_enclosing_scopes()):
         names = " or ".join(scope.tables.values()) or "its sources"
         raise QueryRefusedError(f"no such column: {column.sql('sqlite')} in {names}")
 
@@ -69,8 +62,6 @@ def _check_function_allowed(function: exp.Func) -> None:
         raise QueryRefusedError(f"function not allowed: {name}")
 
 
-def run_guarded_sql(
-    sql: str, database: SqliteDatabase, rows: int = MAX_RESULT_ROWS, steps: int = MAX_VM_STEPS
-) -> QueryResult:
+def run_guarded_sql(sql: str, database: SqliteDatabase, rows: int = MAX_RESULT_ROWS) -> QueryResult:
     """Run a statement if it passes the guard. Raises QueryRefusedError with the reason in one line."""
-    return database.run(check_sql(extract_sql(sql), database.schema), rows, steps)
+    return database.run(check_sql(extract_sql(sql), database.schema), rows)

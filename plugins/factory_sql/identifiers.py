@@ -18,6 +18,11 @@ def split_identifier(name: str) -> list[str]:
     return [part.lower() for part in IDENTIFIER_PART.findall(name)] or [name.lower()]
 
 
+def quote_identifier(name: str) -> str:
+    """Put a name in double quotes, as SQL writes an identifier of any form."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 def singularise_word(word: str) -> str:
     """Return the singular of an English noun; a singular stays as it is."""
     if word in IRREGULAR_SINGULARS:

@@ -9,18 +9,12 @@ from factory_sql.query_templates import (
     AGGREGATE_WORDS,
     QuestionDraft,
     draw_superlative,
+    draw_where_clause,
     pick_output_columns,
     pick_profile_table,
     render_column_list,
 )
-from factory_sql.verbalise import (
-    LIST_OPENERS,
-    VALUE_OPENERS,
-    draw_compound_condition,
-    draw_condition,
-    phrase_columns,
-    phrase_request,
-)
+from factory_sql.verbalise import VALUE_OPENERS, draw_condition, phrase_columns, phrase_request
 
 
 def pick_foreign_key_link(draw: Random, profile: DatabaseProfile) -> ForeignKeyLink | None:
@@ -49,9 +43,8 @@ def draw_join_path(draw: Random, profile: DatabaseProfile) -> tuple[str, TablePr
     if len(path) == 1 and last.text.startswith("whose ") and (not link.is_only_key or draw.random() < 0.25):
         phrase = f"{link.child.plural_noun} whose {link.role}'s {last.text.removeprefix('whose ')}"
         return f"{source} WHERE {last.sql}", link.child, phrase
-    own = draw_condition(draw, link.child) if draw.random() < 0.2 else None
-    where = f" WHERE {own.sql} AND {last.sql}" if own else f" WHERE {last.sql}"
-    rows = f"{link.child.plural_noun} {own.text}" if own else link.child.plural_noun
+    own, rows = draw_where_clause(draw, link.child, 0.2, max_terms=1)
+    where = f"{own} AND {last.sql}" if own else f" WHERE {last.sql}"
     return source + where, link.child, f"{' of '.join([rows, *(hop.parent.plural_noun for hop in path)])} {last.text}"
 
 
@@ -92,20 +85,19 @@ def draft_join_columns(draw: Random, profile: DatabaseProfile) -> QuestionDraft 
     link = pick_foreign_key_link(draw, profile)
     if link is None or not link.parent.get_columns_of_kind("name", "category"):
         return None
-    naming = link.parent.get_columns_of_kind("name", "category")
-    own, other = pick_output_columns(draw, link.child, 1), draw.choice(naming)
-    where = draw_condition(draw, link.child) if draw.random() < 0.7 else None
-    rows = f"{link.child.plural_noun} {where.text}" if where else f"all {link.child.plural_noun}"
-    tail = f" WHERE {where.sql}" if where else ""
-    forms = (f"the {own[0].singular_noun} and the {link.role} {other.singular_noun} of {rows}",
-             f"the {own[0].singular_noun} and the {other.singular_noun} of the {link.role} of {rows}")
+    (own,) = pick_output_columns(draw, link.child, 1)
+    other = draw.choice(link.parent.get_columns_of_kind("name", "category"))
+    where, rows = draw_where_clause(draw, link.child, 0.7, max_terms=1)
+    rows = rows if where else f"all {rows}"
+    forms = (f"the {own.singular_noun} and the {link.role} {other.singular_noun} of {rows}",
+             f"the {own.singular_noun} and the {other.singular_noun} of the {link.role} of {rows}")
     source = f"FROM {link.child.sql} JOIN {link.parent.sql} ON {link.join_condition}"
-    return QuestionDraft(phrase_request(draw, draw.choice(forms)), f"SELECT {own[0].sql}, {other.sql} {source}{tail}")
+    return QuestionDraft(phrase_request(draw, draw.choice(forms)), f"SELECT {own.sql}, {other.sql} {source}{where}")
 
 
 def _render_parent_join(link: ForeignKeyLink) -> str:
-    return f"FROM {link.parent.sql} JOIN {link.child.sql} ON {link.parent.sql}.\"{link.parent_column}\" = " \
-           f"{link.child.sql}.\"{link.child_column}\""
+    keys = f'{link.parent.sql}."{link.parent_column}" = {link.child.sql}."{link.child_column}"'
+    return f"FROM {link.parent.sql} JOIN {link.child.sql} ON {keys}"
 
 
 def draft_join_group(draw: Random, profile: DatabaseProfile) -> QuestionDraft | None:
@@ -149,9 +141,7 @@ def draft_join_top(draw: Random, profile: DatabaseProfile) -> QuestionDraft | No
         return None
     by = draw.choice(link.parent.get_columns_of_kind("name", "category"))
     direction, word = draw.choice(((" DESC", "most"), ("", "fewest")))
-    condition = draw_condition(draw, link.child) if draw.random() < 0.5 else None
-    rows = f"{link.child.plural_noun} {condition.text}" if condition else link.child.plural_noun
-    where = f" WHERE {condition.sql}" if condition else ""
+    where, rows = draw_where_clause(draw, link.child, 0.5, max_terms=1)
     forms = (f"Which {link.parent.singular_noun} {by.singular_noun} has the {word} {rows}?",
              f"Find the {link.parent.singular_noun} {by.singular_noun} with the {word} {rows}.")
     tail = f" {_render_parent_join(link)}{where} GROUP BY {by.sql} ORDER BY COUNT(*){direction} LIMIT "
@@ -166,11 +156,9 @@ def draft_against_average(draw: Random, profile: DatabaseProfile) -> QuestionDra
     number, columns = draw.choice(table.get_columns_of_kind("number")), pick_output_columns(draw, table)
     sign, word = draw.choice(((">", "above"), ("<", "below")))
     phrase = f"{table.plural_noun} whose {number.singular_noun} is {word} the average"
-    return QuestionDraft(
-        phrase_request(draw, phrase_columns(draw, columns, phrase)),
-        f"SELECT {render_column_list(columns)} FROM {table.sql} "
-        f"WHERE {number.sql} {sign} (SELECT AVG({number.sql}) FROM {table.sql})",
-    )
+    where = f"WHERE {number.sql} {sign} (SELECT AVG({number.sql}) FROM {table.sql})"
+    question = phrase_request(draw, phrase_columns(draw, columns, phrase))
+    return QuestionDraft(question, f"SELECT {render_column_list(columns)} FROM {table.sql} {where}")
 
 
 def draft_at_extreme(draw: Random, profile: DatabaseProfile) -> QuestionDraft | None:
@@ -180,13 +168,10 @@ def draft_at_extreme(draw: Random, profile: DatabaseProfile) -> QuestionDraft | 
         return None
     column, columns = draw.choice(table.get_columns_of_kind("number", "date")), pick_output_columns(draw, table)
     direction, word = draw_superlative(draw, column)
-    name = "MAX" if direction else "MIN"
+    where = f"WHERE {column.sql} = (SELECT {'MAX' if direction else 'MIN'}({column.sql}) FROM {table.sql})"
     phrase = f"all {table.plural_noun} that have the {word} {column.singular_noun}"
-    return QuestionDraft(
-        phrase_request(draw, phrase_columns(draw, columns, phrase)),
-        f"SELECT {render_column_list(columns)} FROM {table.sql} "
-        f"WHERE {column.sql} = (SELECT {name}({column.sql}) FROM {table.sql})",
-    )
+    question = phrase_request(draw, phrase_columns(draw, columns, phrase))
+    return QuestionDraft(question, f"SELECT {render_column_list(columns)} FROM {table.sql} {where}")
 
 
 def draft_without_children(draw: Random, profile: DatabaseProfile) -> QuestionDraft | None:
@@ -194,12 +179,9 @@ def draft_without_children(draw: Random, profile: DatabaseProfile) -> QuestionDr
     link = pick_foreign_key_link(draw, profile)
     if link is None or not link.is_only_key:
         return None
-    condition = draw_condition(draw, link.child) if draw.random() < 0.6 else None
-    inner = f" WHERE {condition.sql}" if condition else ""
-    none = draw.choice(("that have no", "without any"))
-    phrase = f"{link.parent.plural_noun} {none} {link.child.plural_noun}{f' {condition.text}' if condition else ''}"
-    test = f"NOT IN (SELECT {link.child.sql}.\"{link.child_column}\" FROM {link.child.sql}{inner})"
-    return _draft_membership(draw, link, phrase, test)
+    where, children = draw_where_clause(draw, link.child, 0.6, max_terms=1)
+    phrase = f"{link.parent.plural_noun} {draw.choice(('that have no', 'without any'))} {children}"
+    return _draft_membership(draw, link, phrase, "NOT IN", where)
 
 
 def draft_with_children(draw: Random, profile: DatabaseProfile) -> QuestionDraft | None:
@@ -209,17 +191,17 @@ def draft_with_children(draw: Random, profile: DatabaseProfile) -> QuestionDraft
     if link is None or not link.is_only_key or condition is None:
         return None
     phrase = f"{link.parent.plural_noun} that have {link.child.plural_noun} {condition.text}"
-    test = f"IN (SELECT {link.child.sql}.\"{link.child_column}\" FROM {link.child.sql} WHERE {condition.sql})"
-    return _draft_membership(draw, link, phrase, test)
+    return _draft_membership(draw, link, phrase, "IN", f" WHERE {condition.sql}")
 
 
-def _draft_membership(draw: Random, link: ForeignKeyLink, phrase: str, test: str) -> QuestionDraft:
+def _draft_membership(draw: Random, link: ForeignKeyLink, phrase: str, sign: str, where: str) -> QuestionDraft:
     columns = pick_output_columns(draw, link.parent)
-    where = f" FROM {link.parent.sql} WHERE {link.parent.sql}.\"{link.parent_column}\" {test}"
+    children = f'SELECT {link.child.sql}."{link.child_column}" FROM {link.child.sql}{where}'
+    source = f'FROM {link.parent.sql} WHERE {link.parent.sql}."{link.parent_column}" {sign} ({children})'
     if draw.random() < 0.3:
-        return QuestionDraft(f"How many {phrase} are there?", f"SELECT COUNT(*){where}")
-    question = phrase_request(draw, phrase_columns(draw, columns, phrase), LIST_OPENERS)
-    return QuestionDraft(question, f"SELECT {render_column_list(columns)}{where}")
+        return QuestionDraft(f"How many {phrase} are there?", f"SELECT COUNT(*) {source}")
+    question = phrase_request(draw, phrase_columns(draw, columns, phrase))
+    return QuestionDraft(question, f"SELECT {render_column_list(columns)} {source}")
 
 
 def draft_set_operation(draw: Random, profile: DatabaseProfile) -> QuestionDraft | None:
@@ -229,16 +211,15 @@ def draft_set_operation(draw: Random, profile: DatabaseProfile) -> QuestionDraft
     if not pool:
         return None
     column = draw.choice(pool)
-    first, second = draw_compound_condition(draw, table, 1), draw_compound_condition(draw, table, 1)
+    first, second = draw_condition(draw, table), draw_condition(draw, table)
     if first is None or second is None or first.sql == second.sql or column.sql in first.sql + second.sql:
         return None
     # Two ranges of one column would overlap or exclude each other; two equalities make a natural question.
     if first.sql.split(" ")[0] == second.sql.split(" ")[0] and " = " not in first.sql:
         return None
     sign, word = draw.choice((("INTERSECT", "both"), ("EXCEPT", "but not")))
-    head = f"the {column.plural_noun} of"
-    phrase = f"{head} {table.plural_noun} {first.text} but not of {table.plural_noun} {second.text}"
-    if word == "both":
-        phrase = f"{head} both {table.plural_noun} {first.text} and {table.plural_noun} {second.text}"
+    left, right = f"{table.plural_noun} {first.text}", f"{table.plural_noun} {second.text}"
+    rows = f"both {left} and {right}" if word == "both" else f"{left} but not of {right}"
     part = f"SELECT {column.sql} FROM {table.sql} WHERE"
-    return QuestionDraft(phrase_request(draw, phrase), f"{part} {first.sql} {sign} {part} {second.sql}")
+    question = phrase_request(draw, f"the {column.plural_noun} of {rows}")
+    return QuestionDraft(question, f"{part} {first.sql} {sign} {part} {second.sql}")

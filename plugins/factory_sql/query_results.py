@@ -15,13 +15,13 @@ def has_same_rows(gold: QueryResult, result: QueryResult, is_ordered: bool) -> b
     """Whether two results hold the same rows equally often, in the same order if ordered; column names do not count."""
     if gold.truncated != result.truncated or len(gold.rows) != len(result.rows):
         return False
-    expected, actual = ([_round_result_row(row) for row in rows] for rows in (gold.rows, result.rows))
+    # Floats are rounded, so that the last bits of a sum do not matter.
+    expected, actual = (
+        [tuple(float(f"{cell:.{SIGNIFICANT_DIGITS}g}") if isinstance(cell, float) else cell for cell in row)
+         for row in rows]
+        for rows in (gold.rows, result.rows)
+    )
     return expected == actual if is_ordered else Counter(expected) == Counter(actual)
-
-
-def _round_result_row(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Round the floats of a row, so that 2 equals 2.0 and the last bits of a sum do not matter."""
-    return tuple(float(f"{value:.{SIGNIFICANT_DIGITS}g}") if isinstance(value, float) else value for value in row)
 
 
 def render_result_table(result: QueryResult, max_rows: int) -> str:
@@ -31,8 +31,11 @@ def render_result_table(result: QueryResult, max_rows: int) -> str:
     widths = [max(len(line[index]) for line in cells) for index in range(len(result.columns))]
     text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
     hidden = len(result.rows) - max_rows
-    more = [f"… and {hidden}{' or more' if result.truncated else ''} more rows"] if hidden > 0 else []
-    return "\n".join([*text, *(more or ([] if result.rows else ["no rows"]))])
+    if hidden > 0:
+        text.append(f"… and {hidden}{' or more' if result.truncated else ''} more row{'s' if hidden > 1 else ''}")
+    elif not result.rows:
+        text.append("no rows")
+    return "\n".join(text)
 
 
 def _render_result_cell(value: Any) -> str:

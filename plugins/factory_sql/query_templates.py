@@ -41,8 +41,7 @@ def pick_output_columns(draw: Random, table: TableProfile, max_columns: int = 2)
     names, others = table.get_columns_of_kind("name"), table.get_columns_of_kind("category", "number", "date", "other")
     pool = names * 2 + others or list(table.columns)
     count = draw.choice((1, 1, 2)) if max_columns > 1 else 1
-    chosen = dict.fromkeys(draw.sample(pool, min(count, len(pool))))
-    return list(chosen)
+    return list(dict.fromkeys(draw.sample(pool, min(count, len(pool)))))
 
 
 def render_column_list(columns: list[ColumnProfile]) -> str:
@@ -50,9 +49,9 @@ def render_column_list(columns: list[ColumnProfile]) -> str:
     return ", ".join(column.sql for column in columns)
 
 
-def draw_where_clause(draw: Random, table: TableProfile, share: float) -> tuple[str, str]:
+def draw_where_clause(draw: Random, table: TableProfile, share: float, max_terms: int = 2) -> tuple[str, str]:
     """Draw ` WHERE …` and the rows in English; with probability 1 - `share`, no condition and all rows."""
-    condition = draw_compound_condition(draw, table) if draw.random() < share else None
+    condition = draw_compound_condition(draw, table, max_terms) if draw.random() < share else None
     if condition is None:
         return "", table.plural_noun
     return f" WHERE {condition.sql}", f"{table.plural_noun} {condition.text}"
@@ -87,16 +86,16 @@ def draft_distinct_values(draw: Random, table: TableProfile, column: ColumnProfi
     """Draft a question for the distinct values of a column."""
     where, phrase = draw_where_clause(draw, table, 0.5)
     word = draw.choice(("different", "distinct", "unique"))
-    return QuestionDraft(phrase_request(draw, f"the {word} {column.plural_noun} of {phrase}"),
-                 f"SELECT DISTINCT {column.sql} FROM {table.sql}{where}")
+    question = phrase_request(draw, f"the {word} {column.plural_noun} of {phrase}")
+    return QuestionDraft(question, f"SELECT DISTINCT {column.sql} FROM {table.sql}{where}")
 
 
 def draft_count(draw: Random, profile: DatabaseProfile) -> QuestionDraft | None:
     """Draft a question for the number of rows."""
     table = pick_profile_table(draw, profile)
     where, phrase = draw_where_clause(draw, table, 0.9)
-    number = phrase_request(draw, f"the number of {phrase}", VALUE_OPENERS)
-    forms = [f"How many {phrase} are there?", f"Count the {phrase}.", number]
+    request = phrase_request(draw, f"the number of {phrase}", VALUE_OPENERS)
+    forms = [f"How many {phrase} are there?", f"Count the {phrase}.", request]
     return QuestionDraft(draw.choice(forms), f"SELECT COUNT(*) FROM {table.sql}{where}")
 
 
@@ -125,8 +124,8 @@ def draft_extremes(draw: Random, table: TableProfile, column: ColumnProfile) -> 
     where, phrase = draw_where_clause(draw, table, 0.5)
     ends = draw.choice((("minimum", "maximum"), ("lowest", "highest")))
     first, last = ("earliest", "latest") if column.kind == "date" else ends
-    return QuestionDraft(phrase_request(draw, f"the {first} and {last} {column.singular_noun} of {phrase}"),
-                 f"SELECT MIN({column.sql}), MAX({column.sql}) FROM {table.sql}{where}")
+    question = phrase_request(draw, f"the {first} and {last} {column.singular_noun} of {phrase}")
+    return QuestionDraft(question, f"SELECT MIN({column.sql}), MAX({column.sql}) FROM {table.sql}{where}")
 
 
 @require_column_kind("category")
@@ -151,8 +150,8 @@ def draft_group_aggregate(draw: Random, profile: DatabaseProfile) -> QuestionDra
     what = f"the {draw.choice(AGGREGATE_WORDS[name])} {number.singular_noun} of {phrase}"
     forms = (f"For each {column.singular_noun}, what is {what}?", f"Show each {column.singular_noun} and {what}.",
              f"What is {what} for each {column.singular_noun}?")
-    return QuestionDraft(draw.choice(forms),
-                 f"SELECT {column.sql}, {name}({number.sql}) FROM {table.sql}{where} GROUP BY {column.sql}")
+    sql = f"SELECT {column.sql}, {name}({number.sql}) FROM {table.sql}{where} GROUP BY {column.sql}"
+    return QuestionDraft(draw.choice(forms), sql)
 
 
 @require_column_kind("category")
@@ -163,8 +162,8 @@ def draft_having(draw: Random, table: TableProfile, column: ColumnProfile) -> Qu
     sign, word = draw.choice(((">", "more than"), (">=", "at least"), ("<", "fewer than")))
     forms = (f"Which {column.plural_noun} have {word} {limit} {table.plural_noun}?",
              f"List the {column.plural_noun} with {word} {limit} {table.plural_noun}.")
-    return QuestionDraft(draw.choice(forms),
-                 f"SELECT {column.sql} FROM {table.sql} GROUP BY {column.sql} HAVING COUNT(*) {sign} {limit}")
+    sql = f"SELECT {column.sql} FROM {table.sql} GROUP BY {column.sql} HAVING COUNT(*) {sign} {limit}"
+    return QuestionDraft(draw.choice(forms), sql)
 
 
 def draw_superlative(draw: Random, column: ColumnProfile) -> tuple[str, str]:
@@ -211,10 +210,9 @@ def draft_sorted_rows(draw: Random, table: TableProfile, column: ColumnProfile) 
     columns = pick_output_columns(draw, table)
     where, phrase = draw_where_clause(draw, table, 0.6)
     direction, word = draw.choice((("", "ascending"), (" DESC", "descending")))
-    plain = ["sorted by", "ordered by"] if not direction else []
-    how = draw.choice([*[f"{start} {column.singular_noun}" for start in plain],
-                       f"in {word} order of {column.singular_noun}",
-                       f"sorted by {column.singular_noun} in {word} order"])
+    noun = column.singular_noun
+    orders = [f"in {word} order of {noun}", f"sorted by {noun} in {word} order"]
+    order = draw.choice(orders if direction else [f"sorted by {noun}", f"ordered by {noun}", *orders])
     tail = f" FROM {table.sql}{where} ORDER BY {column.sql}{direction}"
-    question = phrase_request(draw, f"{phrase_columns(draw, columns, phrase)}, {how}")
+    question = phrase_request(draw, f"{phrase_columns(draw, columns, phrase)}, {order}")
     return QuestionDraft(question, f"SELECT {render_column_list(columns)}{tail}", f"SELECT {column.sql}{tail}")

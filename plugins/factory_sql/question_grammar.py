@@ -9,19 +9,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from random import Random
 
 from factory_sql import join_templates as joined
 from factory_sql import query_templates as single
 from factory_sql.database import QueryRefusedError, QueryResult, SqliteDatabase
-from factory_sql.db_profile import DatabaseProfile, profile_database
+from factory_sql.db_profile import profile_database
 from factory_sql.query_templates import QueryTemplate, QuestionDraft
 
 COLUMN_PATTERN = re.compile(r'"[^"]+"\."[^"]+"')
 TRIES_PER_QUESTION = 30
 MAX_ANSWER_ROWS = 300
-"""Maximum number of rows of an answer; nobody asks for more."""
+"""Maximum number of rows of an answer: questions with longer answers are not natural."""
 
 TEMPLATES_BY_CONSTRUCT: dict[str, tuple[tuple[QueryTemplate, int], ...]] = {
     "simple": ((single.draft_rows, 10), (single.draft_count, 7), (single.draft_aggregate, 5),
@@ -47,38 +46,32 @@ class QuestionSqlPair:
     construct: str
 
 
-@lru_cache(maxsize=256)
-def get_database_profile(database: SqliteDatabase) -> DatabaseProfile:
-    """Return the profile of a database, computed once per process."""
-    return profile_database(database)
-
-
 def generate_sql_pairs(
     database: SqliteDatabase, count: int, seed: str, shares: Mapping[str, float] = CONSTRUCT_SHARES
 ) -> Iterator[QuestionSqlPair]:
     """Yield up to `count` pairs, the same for the same seed; fewer if the database has no more questions."""
-    draw, profile = Random(seed), get_database_profile(database)
+    draw, profile = Random(seed), profile_database(database)
     if not profile.tables:
         return
     constructs, weights = list(shares), list(shares.values())
-    seen: set[str] = set()
+    statements: set[str] = set()
     questions: set[str] = set()
     for _ in range(count * TRIES_PER_QUESTION):
-        if len(seen) == count:
+        if len(statements) == count:
             return
         construct = draw.choices(constructs, weights)[0]
         options = TEMPLATES_BY_CONSTRUCT[construct]
         template = draw.choices([template for template, _ in options], [weight for _, weight in options])[0]
         draft = template(draw, profile)
         pair = _validate_draft(draft, construct, database) if draft else None
-        if pair and pair.sql not in seen and pair.question.lower() not in questions:
-            seen.add(pair.sql)
+        if pair and pair.sql not in statements and pair.question.lower() not in questions:
+            statements.add(pair.sql)
             questions.add(pair.question.lower())
             yield pair
 
 
 def _validate_draft(draft: QuestionDraft, construct: str, database: SqliteDatabase) -> QuestionSqlPair | None:
-    """Turn a draft into a pair if it has one clear answer."""
+    """Turn a draft into a pair if it has exactly one answer."""
     from factory_sql.canonical_sql import canonicalise_sql
 
     try:
@@ -95,7 +88,7 @@ def _validate_draft(draft: QuestionDraft, construct: str, database: SqliteDataba
 
 def _has_fixed_output_column(sql: str) -> bool:
     """Whether a condition fixes the value of an output column."""
-    columns, _, rest = sql.removeprefix("SELECT ").removeprefix("DISTINCT ").partition(" FROM ")
+    columns, _, rest = sql.partition(" FROM ")
     where = rest.partition(" WHERE ")[2]
     return any(f"{column} {sign} " in where for column in COLUMN_PATTERN.findall(columns) for sign in ("=", "IN"))
 

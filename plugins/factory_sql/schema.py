@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from factory_sql.identifiers import singularise_word, split_identifier
+from factory_sql.identifiers import quote_identifier, singularise_word, split_identifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +43,6 @@ class DatabaseSchema:
         names = {low: {name.lower(): name for name in table.columns} for low, table in self.lowered.items()}
         object.__setattr__(self, "columns", names)
 
-    def get_table_schema(self, name: str) -> TableSchema | None:
-        return self.lowered.get(name.lower())
-
     def get_spelled_column(self, table: str, name: str) -> str:
         """Return a column's name as the database spells it, or an empty string if the table lacks it."""
         return self.columns.get(table.lower(), {}).get(name.lower(), "")
@@ -67,13 +64,11 @@ class DatabaseSchema:
         }
 
     @classmethod
-    def from_json(cls, payload: Mapping[str, Any], order: list[str] | None = None) -> DatabaseSchema:
-        tables = {
-            name: TableSchema(name, payload[name]["columns"], payload[name]["primary"],
-                              tuple(ForeignKey(*key) for key in payload[name]["keys"]))
-            for name in order or payload
-        }
-        return cls(tables)
+    def from_json(cls, payload: Mapping[str, Any]) -> DatabaseSchema:
+        return cls({
+            name: TableSchema(name, item["columns"], item["primary"], tuple(ForeignKey(*key) for key in item["keys"]))
+            for name, item in payload.items()
+        })
 
 
 def read_database_schema(connection: sqlite3.Connection) -> DatabaseSchema:
@@ -88,20 +83,16 @@ def read_database_schema(connection: sqlite3.Connection) -> DatabaseSchema:
 
 
 def _read_table_schema(connection: sqlite3.Connection, name: str) -> TableSchema:
-    quoted = name.replace('"', '""')
-    info = connection.execute(f'PRAGMA table_info("{quoted}")').fetchall()
+    info = connection.execute(f"PRAGMA table_info({quote_identifier(name)})").fetchall()
     primary = [column for _, column, _, _, _, position in info if position]
     columns = {column: kind.upper() for _, column, kind, _, _, _ in info}
-    keys = connection.execute(f'PRAGMA foreign_key_list("{quoted}")').fetchall()
+    spelled = {column.lower(): column for column in reversed(columns)}
+    keys = connection.execute(f"PRAGMA foreign_key_list({quote_identifier(name)})").fetchall()
     # SQLite lists a composite key as one row per column, with the same id.
     single = [key for key in keys if sum(other[0] == key[0] for other in keys) == 1]
-    declared = [ForeignKey(_match_column_case(columns, key[3]), key[2], key[4] or "") for key in reversed(single)]
+    declared = [ForeignKey(spelled.get(key[3].lower(), key[3]), key[2], key[4] or "") for key in reversed(single)]
     foreign_keys = tuple(_resolve_key_targets(connection, declared))
     return TableSchema(name, columns, primary[0] if len(primary) == 1 else "", foreign_keys)
-
-
-def _match_column_case(columns: Mapping[str, str], name: str) -> str:
-    return next((column for column in columns if column.lower() == name.lower()), name)
 
 
 def _resolve_key_targets(connection: sqlite3.Connection, keys: list[ForeignKey]) -> Iterator[ForeignKey]:
@@ -110,8 +101,7 @@ def _resolve_key_targets(connection: sqlite3.Connection, keys: list[ForeignKey])
         real = connection.execute("SELECT name FROM sqlite_master WHERE lower(name) = lower(?)", [key.table]).fetchone()
         if real is None:
             continue
-        quoted = real[0].replace('"', '""')
-        info = connection.execute(f'PRAGMA table_info("{quoted}")').fetchall()
+        info = connection.execute(f"PRAGMA table_info({quote_identifier(real[0])})").fetchall()
         declared = [column for _, column, *_ in info if column.lower() == key.target_column.lower()]
         target = declared or [column for _, column, _, _, _, position in info if position]
         if target:

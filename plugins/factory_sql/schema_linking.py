@@ -6,9 +6,8 @@ import re
 from collections import Counter
 from functools import lru_cache
 
-from factory_sql.database import QueryRefusedError, SqliteDatabase
-from factory_sql.db_profile import quote_identifier
-from factory_sql.identifiers import singularise_words, split_identifier
+from factory_sql.database import SqliteDatabase
+from factory_sql.identifiers import quote_identifier, singularise_words, split_identifier
 from factory_sql.schema import DatabaseSchema, TableSchema
 from factory_sql.sql_parser import quote_identifier_if_needed
 
@@ -64,15 +63,11 @@ def read_text_values(database: SqliteDatabase) -> tuple[tuple[tuple[str, str], s
     rows = []
     for table in database.schema.tables.values():
         for column in table.columns:
-            name = quote_identifier(column)
-            source = quote_identifier(table.name)
+            name, source = quote_identifier(column), quote_identifier(table.name)
             sql = f"SELECT DISTINCT {name} FROM {source} WHERE typeof({name}) = 'text' ORDER BY {name}"
-            try:
-                values = [value for (value,) in database.run(sql, MAX_COLUMN_VALUES).rows]
-            except QueryRefusedError:
-                values = []
-            rows += [((table.name, column), value, _join_lowercase_words(value)) for value in values
-                     if 1 < len(value) <= MAX_MATCH_LENGTH and re.search("[^\\W\\d]", value)]
+            for (value,) in database.sample_rows(sql, MAX_COLUMN_VALUES):
+                if 1 < len(value) <= MAX_MATCH_LENGTH and re.search(r"[^\W\d]", value):
+                    rows.append(((table.name, column), value, _join_lowercase_words(value)))
     return tuple(rows)
 
 
@@ -91,9 +86,8 @@ def _rank_tables(schema: DatabaseSchema, question: str, matches: dict[tuple[str,
         in_columns = sum(COLUMN_NAME_WEIGHT / frequency[word] for word in columns[name] & words)
         in_values = sum(VALUE_WEIGHT for table, _ in matches if table == name)
         scores[name] = (-(in_name + in_columns + in_values), position)
-    ranked = sorted(scores, key=lambda name: scores[name])
-    relevant = sum(1 for name in ranked if scores[name][0] < -TABLE_NAME_WEIGHT / 2)
-    return _promote_bridge_tables(schema, ranked, relevant)
+    relevant = sum(score < -TABLE_NAME_WEIGHT / 2 for score, _ in scores.values())
+    return _promote_bridge_tables(schema, sorted(scores, key=lambda name: scores[name]), relevant)
 
 
 def _promote_bridge_tables(schema: DatabaseSchema, ranked: list[str], relevant: int) -> list[str]:
@@ -113,9 +107,8 @@ def _render_table_schema(table: TableSchema, schema: DatabaseSchema, matches: di
     parts = []
     for column in table.columns:
         text = quote_identifier_if_needed(column)
-        if column in keys:
-            key = keys[column]
-            target = schema.get_table_schema(key.table)
+        if key := keys.get(column):
+            target = schema.lowered.get(key.table.lower())
             text += f" -> {quote_identifier_if_needed(key.table)}"
             if target is None or target.primary_key != key.target_column:
                 text += f".{quote_identifier_if_needed(key.target_column)}"

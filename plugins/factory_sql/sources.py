@@ -10,8 +10,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from factory.api import Input, Job, Provenance, Row, RowsJob, Source, SpecBlock, Synthesizer, read_numbered_jsonl
+from factory_sql import guard
 from factory_sql.database import QueryRefusedError, SqliteDatabase, open_database
 from factory_sql.databases_table import DATABASES_TABLE, build_database_row, locate_database, open_row_database
+from factory_sql.query_results import has_same_rows
 from factory_sql.question_grammar import CONSTRUCT_SHARES, QuestionSqlPair, generate_sql_pairs
 
 
@@ -54,11 +56,11 @@ class SqlGrammarSource(Source):
         database, name = open_database(job.root / self.database), self.name or self.database.stem
         yield build_database_row(name, self.database, database, self.licence)
         number = 0
-        for pair in generate_sql_pairs(database, self.count, f"{self.seed} {name}", self.shares.model_dump()):
-            yield build_grammar_row(name, number, pair, self.licence)
-            number += 1
+        pairs = generate_sql_pairs(database, self.count, f"{self.seed} {name}", self.shares.model_dump())
+        for number, pair in enumerate(pairs, 1):
+            yield build_grammar_row(name, number - 1, pair, self.licence)
         if number < self.count:
-            job.report.note(f"{self.database.name}: {number} of {self.count} questions generated", warning=True)
+            job.report.note(f"{self.database.name}: generated {number} of {self.count} questions", warning=True)
 
 
 class SqlGrammarSynthesizer(Synthesizer):
@@ -73,7 +75,7 @@ class SqlGrammarSynthesizer(Synthesizer):
 
     def synthesize(self, job: RowsJob) -> Iterator[Row]:
         if job.task is None:
-            raise ValueError("synthetic rows are prepared by the task, and this job has no task")
+            raise ValueError("the task prepares the synthetic rows, but this job has no task")
         rows: list[Row] = []
         names, shares = sorted({str(row["db"]) for row in job.rows}), self.shares.model_dump()
         for done, name in enumerate(names, 1):
@@ -104,7 +106,7 @@ class SqlPairSource(Source):
     file: Annotated[Path, Input()] = Field(description="questions, JSONL, relative to the spec")
     databases: Annotated[Path, Input()] = Field(description="one database, or a folder of databases named as in rows")
     fields: SqlFieldNames = Field(SqlFieldNames(), description="names of the fields in the file")
-    splits: dict[str, str] = Field({}, description="the file's splits → train, validation or test; others are kept")
+    splits: dict[str, str] = Field({}, description="split in the file → train, validation or test; others stay")
     group: Literal["db", "sql"] = Field("sql", description="group rows by database or by SQL; a group is never split")
     canonical: bool = Field(True, description="rewrite SQL in the canonical style")
     licence: str = Field("", description="licence of the collection, for the bundle's notes")
@@ -116,11 +118,10 @@ class SqlPairSource(Source):
             where = f"{self.file}:{line}"
             name = str(record.get(self.fields.db) or self.databases.stem)
             try:
-                file = files.get(name) or _locate_row_database(job.root, self.databases, name, where)
-                question = _require_sql_text(record, self.fields.question, where)
-                sql = _require_sql_text(record, self.fields.sql, where)
+                file = files.get(name) or locate_database(job.root, self.databases, name)
+                question, sql = (_require_sql_text(record, field) for field in (self.fields.question, self.fields.sql))
             except ValueError as error:
-                job.report_bad_record(str(error))
+                job.report_bad_record(f"{where}: {error}")
                 continue
             if name not in files:
                 files[name] = file
@@ -132,8 +133,8 @@ class SqlPairSource(Source):
                 continue
             yield self._build_pair_row(line, {"question": question, "sql": sql, "db": name}, record)
         if failed:
-            job.report.note(f"{len(failed)} rows were dropped because their SQL does not run; first: {failed[0]}",
-                            warning=True)
+            subject = "1 row was dropped" if len(failed) == 1 else f"{len(failed)} rows were dropped"
+            job.report.note(f"{subject} because the SQL does not run; the first: {failed[0]}", warning=True)
 
     def _build_pair_row(self, line: int, columns: dict[str, str], record: Mapping[str, Any]) -> Row:
         split = str(record.get(self.fields.split) or "")
@@ -143,9 +144,7 @@ class SqlPairSource(Source):
 
     def _canonicalise_if_equivalent(self, sql: str, database: SqliteDatabase) -> str:
         """Return the canonical SQL if it gives the same rows, else the original. Raises QueryRefusedError."""
-        from factory_sql import guard
         from factory_sql.canonical_sql import canonicalise_sql, has_row_order
-        from factory_sql.query_results import has_same_rows
 
         if not self.canonical:
             guard.run_guarded_sql(sql, database)
@@ -155,15 +154,8 @@ class SqlPairSource(Source):
         return canonical if has_same_rows(expected, result, has_row_order(canonical)) else sql
 
 
-def _locate_row_database(root: Path, folder: Path, name: str, where: str) -> Path:
-    try:
-        return locate_database(root, folder, name)
-    except ValueError as error:
-        raise ValueError(f"{where}: {error}") from None
-
-
-def _require_sql_text(record: Mapping[str, Any], field: str, where: str) -> str:
+def _require_sql_text(record: Mapping[str, Any], field: str) -> str:
     value = record.get(field)
     if not isinstance(value, str) or not value.strip():
-        raise ValueError(f"{where}: {field}: expected a text; available fields: {', '.join(sorted(record))}")
+        raise ValueError(f"{field}: expected a text; available fields: {', '.join(sorted(record)) or 'none'}")
     return value.strip()

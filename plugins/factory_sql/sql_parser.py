@@ -16,21 +16,19 @@ from sqlglot.dialects.sqlite import SQLite
 from sqlglot.errors import SqlglotError
 
 from factory_sql.database import QueryRefusedError
+from factory_sql.identifiers import quote_identifier
 from factory_sql.schema import DatabaseSchema
 
 QUERY_TYPES = (exp.Select, exp.SetOperation)
 PLAIN_IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
-SQL_KEYWORDS = frozenset((
-    "all", "and", "as", "asc", "between", "by", "case", "cast", "collate", "cross", "desc", "distinct", "else", "end",
-    "escape", "except", "exists", "from", "full", "glob", "group", "having", "in", "inner", "intersect", "is", "join",
-    "left", "like", "limit", "natural", "not", "null", "offset", "on", "or", "order", "outer", "right", "select",
-    "then", "union", "using", "values", "when", "where", "with",
-))
-RESERVED_WORDS = SQL_KEYWORDS | frozenset((
-    "add", "alter", "check", "column", "commit", "constraint", "create", "default", "delete", "drop", "foreign", "if",
-    "index", "insert", "into", "isnull", "notnull", "primary", "references", "set", "table", "to", "transaction",
-    "trigger", "unique", "update", "values", "virtual", "view", "rowid", "current_date", "current_time",
-    "current_timestamp",
+RESERVED_WORDS = frozenset((
+    "add", "all", "alter", "and", "as", "asc", "between", "by", "case", "cast", "check", "collate", "column", "commit",
+    "constraint", "create", "cross", "current_date", "current_time", "current_timestamp", "default", "delete", "desc",
+    "distinct", "drop", "else", "end", "escape", "except", "exists", "foreign", "from", "full", "glob", "group",
+    "having", "if", "in", "index", "inner", "insert", "intersect", "into", "is", "isnull", "join", "left", "like",
+    "limit", "natural", "not", "notnull", "null", "offset", "on", "or", "order", "outer", "primary", "references",
+    "right", "rowid", "select", "set", "table", "then", "to", "transaction", "trigger", "union", "unique", "update",
+    "using", "values", "view", "virtual", "when", "where", "with",
 ))
 
 
@@ -103,15 +101,10 @@ def collect_select_scopes(tree: exp.Expression, schema: DatabaseSchema) -> list[
             _add_scope_source(scope, node, ctes, schema)
     for column in tree.find_all(exp.Column):
         scope = scopes.get(id(column.find_ancestor(exp.Select)))
-        if scope is not None and not _is_set_order_column(column):
+        # The ORDER BY of a set operation uses the output names of its first SELECT.
+        if scope is not None and isinstance(column.find_ancestor(exp.Select, exp.SetOperation), exp.Select):
             scope.columns.append(column)
     return list(scopes.values())
-
-
-def _is_set_order_column(column: exp.Column) -> bool:
-    """Whether a column is in the ORDER BY of a set operation, which uses the output names of its first SELECT."""
-    near = column.find_ancestor(exp.Select, exp.SetOperation)
-    return isinstance(near, exp.SetOperation)
 
 
 def _add_scope_source(
@@ -123,7 +116,7 @@ def _add_scope_source(
             scope.sources[node.alias.lower()] = _list_output_names(node.this)
         return
     name, alias = node.name.lower(), (node.alias or node.name).lower()
-    table = schema.get_table_schema(name)
+    table = schema.lowered.get(name)
     if name in ctes:
         scope.sources[alias] = ctes[name]
     elif table is None or node.args.get("db"):
@@ -143,11 +136,11 @@ def _list_output_names(query: exp.Expression) -> frozenset[str] | None:
 def resolve_column(scope: SelectScope, column: exp.Column) -> tuple[SelectScope, str] | None:
     """Resolve a column to a scope and the name of its source there; None if it does not exist."""
     table, name = column.table.lower(), column.name.lower()
-    for around in scope.iter_enclosing_scopes():
-        for source, columns in around.sources.items():
+    for outer in scope.iter_enclosing_scopes():
+        for source, columns in outer.sources.items():
             if table in ("", source) and (columns is None or name in columns):
-                return around, source
-        if table and table in around.sources:
+                return outer, source
+        if table and table in outer.sources:
             return None
     return None
 
@@ -156,8 +149,8 @@ def convert_quoted_strings(tree: exp.Expression, scopes: list[SelectScope]) -> N
     """Turn double-quoted names that no source has into string literals, as SQLite does."""
     for scope in scopes:
         for column in list(scope.columns):
-            if not column.table and column.this.args.get("quoted") and resolve_column(scope, column) is None \
-                    and column.name.lower() not in scope.aliases:
+            is_quoted = not column.table and column.this.args.get("quoted")
+            if is_quoted and column.name.lower() not in scope.aliases and resolve_column(scope, column) is None:
                 scope.columns.remove(column)
                 column.replace(exp.Literal.string(column.name))
 
@@ -170,7 +163,7 @@ def render_sql(tree: exp.Expression) -> str:
 def quote_identifier_if_needed(name: str) -> str:
     """Return a name as SQL needs it, in double quotes only if necessary."""
     is_plain = PLAIN_IDENTIFIER.fullmatch(name) and name.lower() not in RESERVED_WORDS
-    return name if is_plain else '"' + name.replace('"', '""') + '"'
+    return name if is_plain else quote_identifier(name)
 
 
 def set_identifier_name(identifier: exp.Expression, name: str) -> None:

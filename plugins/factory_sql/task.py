@@ -9,13 +9,31 @@ from typing import Any
 from pydantic import Field
 
 from factory.api import Answer, Finding, Guide, Provenance, Row, RowsJob, Tables, Task
-from factory_sql import sql_defaults
 from factory_sql.database import QueryRefusedError
 from factory_sql.databases_table import DATABASES_TABLE, get_opened_database, open_row_database
+from factory_sql.guard import check_sql, extract_sql, run_guarded_sql
+from factory_sql.query_results import render_result_table
 from factory_sql.schema import DatabaseSchema
 
 MAX_SHOWN_RESULT_ROWS = 8
 """Maximum number of result rows shown with an answer."""
+
+SQL_DEFAULTS: dict[str, Any] = {
+    "objective": {"kind": "completion", "max_new_tokens": 128},
+    "data": {"curate": [{"kind": "exact", "text_columns": ["input"]}]},
+    "contenders": ["tuned", "tuned-unguarded", "prompted", "prompted-unguarded"],
+    "evaluate": ["execution"],
+    "targets": ["peft"],
+    "train": {"epochs": 1, "batch_size": 16, "learning_rate": 1e-3},
+}
+SMOKE_PROFILE: dict[str, Any] = {
+    "data": {"limit": 96, "split": {"test": 24, "validation": 12}},
+    "contenders": [
+        "tuned", "tuned-unguarded", {"kind": "prompted", "shots": [0, 2], "selection": ["fixed"], "validation_rows": 6},
+    ],
+    "gate": {"resamples": 2000},
+}
+"""Checks that a spec runs from start to end; the verdict is meaningless."""
 
 
 class SqlGenerator(Task):
@@ -37,17 +55,17 @@ class SqlGenerator(Task):
     )
     values: bool = Field(True, description="show column values that the question mentions")
     guarded: bool = Field(True, description="constrain decoding to the schema and to valid SQL")
-    system_template: str = Field(sql_defaults.SYSTEM, description="template of the system message")
-    prompt_template: str = Field(sql_defaults.PROMPT, description="template of the prompt, over the row's columns")
-    target_template: str = Field(sql_defaults.TARGET, description="template of the target, over the row's columns")
+    system_template: str = Field("Answer with one SQLite query.", description="template of the system message")
+    prompt_template: str = Field("{schema}\n{question}", description="template of the prompt, over the row's columns")
+    target_template: str = Field("{sql}", description="template of the target, over the row's columns")
 
     @classmethod
     def get_defaults(cls) -> dict[str, Any]:
-        return sql_defaults.SPEC
+        return SQL_DEFAULTS
 
     @classmethod
     def get_profiles(cls) -> dict[str, dict[str, Any]]:
-        return sql_defaults.PROFILES
+        return {"smoke": SMOKE_PROFILE}
 
     def get_templates(self) -> dict[str, str]:
         return {"system": self.system_template, "prompt": self.prompt_template, "target": self.target_template}
@@ -71,7 +89,6 @@ class SqlGenerator(Task):
         return get_sql_guide(tables[DATABASES_TABLE][row["db"]]["schema"])
 
     def audit(self, job: RowsJob) -> Iterator[Finding]:
-        from factory_sql.guard import run_guarded_sql
         from factory_sql.schema_linking import estimate_schema_tokens
 
         for row in job.rows:
@@ -82,23 +99,24 @@ class SqlGenerator(Task):
                 database = open_row_database(job.root, job.tables[DATABASES_TABLE][row["db"]])
                 run_guarded_sql(row["sql"], database)
             except QueryRefusedError as reason:
-                yield Finding("missing", row.id, f"its SQL does not run: {reason}")
+                yield Finding("missing", row.id, f"the SQL does not run: {reason}")
             tokens = estimate_schema_tokens(row["schema"])
             if tokens > 2 * self.schema_tokens:
-                yield Finding("truncated", row.id, f"the schema of a single table takes about {tokens} tokens")
+                limit = f"more than twice schema_tokens ({self.schema_tokens})"
+                yield Finding("truncated", row.id, f"the schema takes about {tokens} tokens, {limit}")
 
     def describe_row(self, row: Row, tables: Tables, answer: Answer | None) -> str:
         """Describe a row by its question and database, the reference SQL, and the answer."""
-        lines = [f"{row['db']}: {row['question']}", f"right: {row['sql']}"]
-        return "\n  ".join([*lines, f"said:  {answer.output}"] if answer else lines)
+        lines = [f"{row['db']}: {row['question']}", f"reference: {row['sql']}"]
+        return "\n  ".join([*lines, f"answer: {answer.output}"] if answer else lines)
 
     def get_row_slices(self, row: Row) -> Mapping[str, str]:
         from factory_sql.canonical_sql import classify_construct
 
         return {"construct": classify_construct(row["sql"]), "schema": row["db"]}
 
-    def build_query_row(self, asked: Mapping[str, Any]) -> Row:
-        columns = {"question": asked["query"], "sql": "", "db": "", **asked}
+    def build_query_row(self, inputs: Mapping[str, Any]) -> Row:
+        columns = {"question": inputs["query"], "sql": "", "db": "", **inputs}
         return Row("question", columns, Provenance("the question"))
 
     def extract_query(self, row: Row) -> Mapping[str, Any]:
@@ -109,15 +127,11 @@ class SqlGenerator(Task):
 
         It runs on the database that this process opened to prepare the question.
         """
-        from factory_sql.guard import check_sql, extract_sql, run_guarded_sql
-        from factory_sql.query_results import render_result_table
-
         sql, entry = extract_sql(str(answer.output)), tables[DATABASES_TABLE][row["db"]]
         database = get_opened_database(entry)
         try:
-            check_sql(sql, DatabaseSchema.from_json(json.loads(entry["schema"])))
             if database is None:
-                return sql
+                return check_sql(sql, DatabaseSchema.from_json(json.loads(entry["schema"])))
             return f"{sql}\n\n{render_result_table(run_guarded_sql(sql, database), MAX_SHOWN_RESULT_ROWS)}"
         except QueryRefusedError as reason:
             return f"{sql}\nrefused: {reason}"
@@ -125,11 +139,10 @@ class SqlGenerator(Task):
 
 def _choose_database_name(row: Row, tables: Tables) -> str:
     """Return the row's database, or the only one. Raises ValueError that lists the available ones."""
-    known = tables[DATABASES_TABLE]
-    name = str(row.columns.get("db", ""))
-    if not name and len(known) == 1:
-        return next(iter(known))
-    if name not in known:
-        problem = f"no database {name!r}" if name else "several databases; set `db`"
-        raise ValueError(f"{problem}; available: {', '.join(sorted(known)[:10])}")
+    databases, name = tables[DATABASES_TABLE], str(row.columns.get("db", ""))
+    if not name and len(databases) == 1:
+        return next(iter(databases))
+    if name not in databases:
+        problem = f"no database {name!r}" if name else "there are several databases, so `db` must name one"
+        raise ValueError(f"{problem}; available: {', '.join(sorted(databases)[:10])}")
     return name

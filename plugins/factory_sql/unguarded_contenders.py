@@ -12,7 +12,7 @@ from factory_contenders.prompted import Prompted
 def disable_guard(task: Task) -> Task:
     """Return the task with constrained decoding off. Raises ValueError for a task without a guard."""
     if "guarded" not in type(task).model_fields:
-        raise ValueError(f"the task {task.kind!r} has no guard to disable")
+        raise ValueError(f"the task {task.kind!r} has no guard, so it has no unguarded contender")
     return task.model_copy(update={"guarded": False})
 
 
@@ -34,5 +34,4 @@ class PromptedUnguarded(Prompted):
     kind = "prompted-unguarded"
 
     def answer(self, job: AnswerJob) -> Iterator[Answer]:
-        unguarded = replace(job, task=disable_guard(job.task))
-        yield from super().answer(unguarded)
+        yield from super().answer(replace(job, task=disable_guard(job.task)))

@@ -16,7 +16,7 @@ VALUE_OPENERS = ("What is", "Show", "Find", "Give me", "Tell me", "Return")
 
 
 @dataclass(frozen=True, slots=True)
-class VerbalisedCondition:
+class Condition:
     """A condition in SQL, and in English that follows a noun: `whose city is Berlin`."""
 
     sql: str
@@ -47,20 +47,15 @@ def quote_sql_string(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
-def render_sql_literal(value: Any) -> str:
-    """Render a value as a SQL literal."""
-    return quote_sql_string(value) if isinstance(value, str) else str(value)
-
-
 def round_spoken_number(value: float) -> float | int:
-    """Round a number as in speech: to an integer from 100 on, else to two significant digits."""
+    """Round a number as in speech: to an integer from 100 on, to two significant digits below."""
     if isinstance(value, int):
         return value
     short = float(f"{value:.2g}") if abs(value) < 100 else round(value)
     return int(short) if short == int(short) else short
 
 
-def draw_condition(draw: Random, table: TableProfile) -> VerbalisedCondition | None:
+def draw_condition(draw: Random, table: TableProfile) -> Condition | None:
     """Draw a condition on a column of a table; None if it has no suitable column."""
     columns = table.get_columns_of_kind("category", "category", "number", "date", "name")
     if not columns:
@@ -76,17 +71,17 @@ def draw_condition(draw: Random, table: TableProfile) -> VerbalisedCondition | N
     return builders[column.kind](draw, column)
 
 
-def _draw_category_condition(draw: Random, column: ColumnProfile) -> VerbalisedCondition:
+def _draw_category_condition(draw: Random, column: ColumnProfile) -> Condition:
     value, noun = draw.choice(column.values), column.singular_noun
     roll, literal = draw.random(), quote_sql_string(value)
     if roll < 0.14 and len(column.values) > 2:
         other = draw.choice([candidate for candidate in column.values if candidate != value])
-        return VerbalisedCondition(f"{column.sql} IN ({literal}, {quote_sql_string(other)})",
-                                   f"whose {noun} is {draw.choice(('', 'either '))}{value} or {other}")
+        phrase = f"whose {noun} is {draw.choice(('', 'either '))}{value} or {other}"
+        return Condition(f"{column.sql} IN ({literal}, {quote_sql_string(other)})", phrase)
     if roll < 0.26:
-        return VerbalisedCondition(f"{column.sql} <> {literal}", f"whose {noun} is not {value}")
+        return Condition(f"{column.sql} <> {literal}", f"whose {noun} is not {value}")
     phrases = (f"whose {noun} is {value}", f"with {noun} {value}", f"with the {noun} {value}")
-    return VerbalisedCondition(f"{column.sql} = {literal}", draw.choice(phrases))
+    return Condition(f"{column.sql} = {literal}", draw.choice(phrases))
 
 
 def _draw_inner_value(draw: Random, column: ColumnProfile) -> Any:
@@ -95,59 +90,55 @@ def _draw_inner_value(draw: Random, column: ColumnProfile) -> Any:
     return values[draw.randrange(len(values) // 6, max(len(values) * 5 // 6, len(values) // 6 + 1))]
 
 
-def _draw_number_condition(draw: Random, column: ColumnProfile) -> VerbalisedCondition:
+def _draw_number_condition(draw: Random, column: ColumnProfile) -> Condition:
     value, roll, noun = round_spoken_number(_draw_inner_value(draw, column)), draw.random(), column.singular_noun
     if roll < 0.15:
         low, high = sorted((value, round_spoken_number(_draw_inner_value(draw, column))))
         if low != high:
-            return VerbalisedCondition(f"{column.sql} BETWEEN {low} AND {high}",
-                                       f"whose {noun} is between {low} and {high}")
+            return Condition(f"{column.sql} BETWEEN {low} AND {high}", f"whose {noun} is between {low} and {high}")
     if roll < 0.25 and column.distinct_count < 20:
-        return VerbalisedCondition(f"{column.sql} = {value}", f"whose {noun} is {value}")
+        return Condition(f"{column.sql} = {value}", f"whose {noun} is {value}")
     if roll < 0.4:
-        return VerbalisedCondition(f"{column.sql} >= {value}", f"whose {noun} is at least {value}")
+        return Condition(f"{column.sql} >= {value}", f"whose {noun} is at least {value}")
     if roll < 0.5:
-        return VerbalisedCondition(f"{column.sql} <= {value}", f"whose {noun} is at most {value}")
+        return Condition(f"{column.sql} <= {value}", f"whose {noun} is at most {value}")
     sign, words = draw.choice(((">", ABOVE_WORDS), ("<", BELOW_WORDS)))
-    how = draw.choice(words)
-    phrases = (f"whose {noun} is {how} {value}", f"with {add_article(noun)} {how} {value}")
-    return VerbalisedCondition(f"{column.sql} {sign} {value}", draw.choice(phrases))
+    word = draw.choice(words)
+    phrases = (f"whose {noun} is {word} {value}", f"with {add_article(noun)} {word} {value}")
+    return Condition(f"{column.sql} {sign} {value}", draw.choice(phrases))
 
 
-def _draw_date_condition(draw: Random, column: ColumnProfile) -> VerbalisedCondition:
+def _draw_date_condition(draw: Random, column: ColumnProfile) -> Condition:
     value, roll, noun = str(_draw_inner_value(draw, column))[:10], draw.random(), column.singular_noun
     if roll < 0.25:
         low, high = sorted((value, str(_draw_inner_value(draw, column))[:10]))
         if low != high:
-            return VerbalisedCondition(f"{column.sql} BETWEEN '{low}' AND '{high}'",
-                                       f"whose {noun} is between {low} and {high}")
+            return Condition(f"{column.sql} BETWEEN '{low}' AND '{high}'", f"whose {noun} is between {low} and {high}")
     if roll < 0.5:
-        year = value[:4]
-        return VerbalisedCondition(f"{column.sql} LIKE '{year}%'", f"whose {noun} is in {year}")
+        return Condition(f"{column.sql} LIKE '{value[:4]}%'", f"whose {noun} is in {value[:4]}")
     sign, word = draw.choice(((">", "after"), ("<", "before")))
-    return VerbalisedCondition(f"{column.sql} {sign} '{value}'", f"whose {noun} is {word} {value}")
+    return Condition(f"{column.sql} {sign} '{value}'", f"whose {noun} is {word} {value}")
 
 
-def _draw_name_condition(draw: Random, column: ColumnProfile) -> VerbalisedCondition:
-    value, roll = str(draw.choice(column.values)), draw.random()
-    first = value[:1]
-    if roll < 0.4 and first.isalpha():
-        return VerbalisedCondition(f"{column.sql} LIKE '{first}%'", f"whose {column.singular_noun} starts with {first}")
+def _draw_name_condition(draw: Random, column: ColumnProfile) -> Condition:
+    value, roll, noun = str(draw.choice(column.values)), draw.random(), column.singular_noun
+    if roll < 0.4 and value[:1].isalpha():
+        return Condition(f"{column.sql} LIKE '{value[:1]}%'", f"whose {noun} starts with {value[:1]}")
     word = draw.choice(value.split())
     if roll < 0.6 and word.isalnum() and len(word) > 2:
-        return VerbalisedCondition(f"{column.sql} LIKE '%{word}%'", f"whose {column.singular_noun} contains {word}")
-    return VerbalisedCondition(f"{column.sql} = {quote_sql_string(value)}", f"whose {column.singular_noun} is {value}")
+        return Condition(f"{column.sql} LIKE '%{word}%'", f"whose {noun} contains {word}")
+    return Condition(f"{column.sql} = {quote_sql_string(value)}", f"whose {noun} is {value}")
 
 
-def _draw_null_condition(draw: Random, column: ColumnProfile) -> VerbalisedCondition:
+def _draw_null_condition(draw: Random, column: ColumnProfile) -> Condition:
     noun = column.singular_noun
     if draw.random() < 0.5:
-        return VerbalisedCondition(f"{column.sql} IS NULL", draw.choice((f"without {noun}", f"that have no {noun}")))
+        return Condition(f"{column.sql} IS NULL", draw.choice((f"without {noun}", f"that have no {noun}")))
     phrases = (f"that have {add_article(noun)}", f"with any {noun}")
-    return VerbalisedCondition(f"{column.sql} IS NOT NULL", draw.choice(phrases))
+    return Condition(f"{column.sql} IS NOT NULL", draw.choice(phrases))
 
 
-def draw_compound_condition(draw: Random, table: TableProfile, max_terms: int = 2) -> VerbalisedCondition | None:
+def draw_compound_condition(draw: Random, table: TableProfile, max_terms: int = 2) -> Condition | None:
     """Draw one condition, or sometimes two on different columns joined by `and` or `or`."""
     first = draw_condition(draw, table)
     if first is None or max_terms < 2 or draw.random() < 0.72:
@@ -156,5 +147,5 @@ def draw_compound_condition(draw: Random, table: TableProfile, max_terms: int = 
     if second is None or second.sql.split(" ")[0] == first.sql.split(" ")[0]:
         return first
     if draw.random() < 0.7:
-        return VerbalisedCondition(f"{first.sql} AND {second.sql}", f"{first.text} and {second.text}")
-    return VerbalisedCondition(f"{first.sql} OR {second.sql}", f"{first.text} or {second.text}")
+        return Condition(f"{first.sql} AND {second.sql}", f"{first.text} and {second.text}")
+    return Condition(f"{first.sql} OR {second.sql}", f"{first.text} or {second.text}")

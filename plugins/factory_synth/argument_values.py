@@ -46,25 +46,25 @@ def draw_arguments(tool: Tool, values: Mapping[str, Sequence[str]], draw: Random
     `values` are the user's own candidates by argument name. Raises ValueError for a required free-text argument
     whose schema gives no examples.
     """
-    drawn: dict[str, Any] = {}
+    arguments: dict[str, Any] = {}
     for name, schema in tool.properties.items():
         if name in tool.mandatory_arguments or draw.random() < OPTIONAL_CHANCE:
             value = draw.choice(list(values[name])) if values.get(name) else draw_schema_value(name, schema, draw)
             if value is not None:
-                drawn[name] = value
+                arguments[name] = value
             elif name in tool.mandatory_arguments:
-                raise ValueError(
-                    f"tool {tool.name!r}: no values to draw for {name!r}; add `examples` or an `enum` to its schema, "
-                    f"or set `values: {{{name}: […]}}`"
-                )
-    return drawn
+                remedy = f"add `examples` or an `enum` to its schema, or set `values: {{{name}: […]}}`"
+                raise ValueError(f"tool {tool.name!r}: no values to draw for {name!r}; {remedy}")
+    return arguments
 
 
 def draw_schema_value(name: str, schema: Mapping[str, Any], draw: Random) -> Any:
     """Draw a value that the schema allows; None for a text whose values are unknown."""
-    for keyword in ("const", "enum", "examples"):
+    if "const" in schema:
+        return schema["const"]
+    for keyword in ("enum", "examples"):
         if keyword in schema:
-            return schema[keyword] if keyword == "const" else draw.choice(list(schema[keyword]))
+            return draw.choice(list(schema[keyword]))
     for union in ("anyOf", "oneOf"):
         if union in schema:
             options = [option for option in schema[union] if option.get("type") != "null"]
@@ -78,8 +78,8 @@ def draw_schema_value(name: str, schema: Mapping[str, Any], draw: Random) -> Any
     if kind == "array":
         return _draw_schema_array(name, schema, draw)
     if kind == "object":
-        drawn = {key: draw_schema_value(key, inner, draw) for key, inner in schema.get("properties", {}).items()}
-        return {key: value for key, value in drawn.items() if value is not None}
+        fields = {key: draw_schema_value(key, inner, draw) for key, inner in schema.get("properties", {}).items()}
+        return {key: value for key, value in fields.items() if value is not None}
     return _draw_schema_text(name, schema, draw)
 
 
@@ -99,9 +99,9 @@ def _draw_schema_array(name: str, schema: Mapping[str, Any], draw: Random) -> li
     size = draw.randint(min_items, max(min(schema.get("maxItems", min_items + 1), min_items + 2), min_items))
     singular = name[:-1] if name.endswith("s") else name
     # Draw three times as many as needed, since duplicates and nested values are dropped.
-    drawn = [draw_schema_value(singular, schema.get("items", {}), draw) for _ in range(size * 3)]
-    distinct = list(dict.fromkeys(value for value in drawn if value is not None and not isinstance(value, dict | list)))
-    return distinct[:size] or None
+    values = [draw_schema_value(singular, schema.get("items", {}), draw) for _ in range(size * 3)]
+    plain = [value for value in values if value is not None and not isinstance(value, dict | list)]
+    return list(dict.fromkeys(plain))[:size] or None
 
 
 def _draw_schema_text(name: str, schema: Mapping[str, Any], draw: Random) -> str | None:
@@ -114,8 +114,11 @@ def _draw_schema_text(name: str, schema: Mapping[str, Any], draw: Random) -> str
     }
     if schema.get("format") in formats:
         return formats[schema["format"]]
-    quoted = EXAMPLE_PATTERN.search(str(schema.get("description", "")))
-    examples = _parse_listed_examples(quoted.group(1)) if quoted else []
+    match = EXAMPLE_PATTERN.search(str(schema.get("description", "")))
+    listed = match.group(1) if match else ""
+    # "San Francisco, CA" is one example, "'a', 'b'" and "a or b" are two.
+    examples = re.findall(r"['\"`“]([^'\"`”]+)['\"`”]", listed)
+    examples = examples or [part.strip() for part in re.split(r"\s+or\s+|;\s*", listed) if part.strip()]
     if "pattern" in schema or len(examples) > 1:
         return draw.choice(examples) if examples else None
     words = re.split(r"[_\W]+", re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower())
@@ -123,9 +126,3 @@ def _draw_schema_text(name: str, schema: Mapping[str, Any], draw: Random) -> str
         return day.isoformat()
     common = next((COMMON_VALUES[word] for word in reversed(words) if word in COMMON_VALUES), ())
     return draw.choice([*examples, *common]) if examples or common else schema.get("default")
-
-
-def _parse_listed_examples(text: str) -> list[str]:
-    """Split the examples listed in a description: "San Francisco, CA" is one, "'a', 'b'" and "a or b" are two."""
-    quoted = re.findall(r"['\"`“]([^'\"`”]+)['\"`”]", text)
-    return quoted or [part.strip() for part in re.split(r"\s+or\s+|;\s*", text) if part.strip()]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import ConfigDict, Field, create_model
 
-from factory.api import ChatRequest, ChatResponse, Row, RowsJob, normalise
+from factory.api import ChatRequest, Row, RowsJob, normalise
 from factory_synth.rewording_checks import MAX_LENGTH_RATIO, compute_trigram_similarity, describe_changed_facts
 from factory_synth.synthesis_common import Tally, get_column_text, make_child_row, prepare_made_rows, sample_rows_by_id
 from factory_synth.teacher_synthesizer import TeacherSynthesizer, ask_teacher, strip_chat_wrapping
@@ -53,11 +53,15 @@ class BacktranslateStyle(TeacherSynthesizer):
 
     @property
     def columns(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
-        """Columns that rows must have."""
         return () if self.texts else (self.voiced,)
 
     def synthesize(self, job: RowsJob) -> Iterator[Row]:
-        texts = list(self.texts.iter_file_rows(job, self._list_read_columns(job))) if self.texts else job.rows
+        texts: Sequence[Row] = job.rows
+        if self.texts:
+            known = (self.voiced, self.neutral, self.message)
+            others = [name for name in (job.task.columns if job.task else ()) if name not in known]
+            # The voiced text comes first: the lines of a .txt file are in the first column.
+            texts = list(self.texts.iter_file_rows(job, (self.voiced, *others)))
         rows = sample_rows_by_id(texts, self.count, self.seed)
         tally, generated = Tally(), []
         for row, reply in ask_teacher(job, [(row, self._build_plain_request(row)) for row in rows], tally):
@@ -66,41 +70,31 @@ class BacktranslateStyle(TeacherSynthesizer):
             if reason := self._find_plain_fault(row[self.voiced], written[self.neutral]):
                 tally.count_refusal(reason, written[self.neutral])
                 continue
-            generated.append(self._build_voiced_row(job, row, written, reply))
-        tally.made_count = len({row.id for row in generated})
-        tally.report_tally(job.report, "plain texts", len(rows))
+            columns, detail = {**row.columns, **written}, self.build_provenance_detail(reply)
+            if self.texts:
+                generated.append(build_completed_row(self.kind, row, columns, detail))
+            else:
+                generated.append(make_child_row(job, self.kind, columns, row, **detail))
+        tally.report_tally(job.report, "plain texts", len({row.id for row in generated}), len(rows))
         yield from prepare_made_rows(job, generated)
-
-    def _list_read_columns(self, job: RowsJob) -> tuple[str, ...]:
-        """List the columns to read from the file, the voiced text first."""
-        task = job.task.columns if job.task else ()
-        return (self.voiced, *(name for name in task if name not in (self.voiced, self.neutral, self.message)))
 
     def _build_plain_request(self, row: Row) -> ChatRequest:
         form, schema = PLAIN_ONLY_INSTRUCTION, None
         if self.message:
             form = JSON_INSTRUCTION.replace("{neutral}", self.neutral).replace("{asked}", self.message)
-            schema = self._build_plain_schema()
+            fields: Any = {name: (str, Field(min_length=1)) for name in (self.neutral, self.message)}
+            config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+            schema = create_model("Plain", __config__=config, **fields)
         user = USER.replace("{text}", get_column_text(row, self.voiced))
         return self.build_teacher_request(f"{SYSTEM}\n\n{form}", user, schema=schema, temperature=self.temperature)
-
-    def _build_plain_schema(self) -> type[BaseModel]:
-        fields: Any = {name: (str, Field(min_length=1)) for name in (self.neutral, self.message)}
-        return create_model("Plain", __config__=ConfigDict(extra="forbid", str_strip_whitespace=True), **fields)
 
     def _find_plain_fault(self, voiced: str, plain: str) -> str:
         """Return why a neutral text is rejected, or an empty string."""
         length_ratio = len(plain) / max(len(voiced), 1)
         if not normalise(plain):
-            return "are empty"
+            return "is empty"
         if compute_trigram_similarity(voiced, plain) >= self.max_jaccard:
-            return "keep the voice"
+            return "keeps the voice"
         if not 1 / MAX_SHORTENING <= length_ratio <= MAX_LENGTH_RATIO:
-            return "are much longer or shorter"
+            return "is much longer or shorter"
         return describe_changed_facts(voiced, plain, self.voice_names, self.keep_names)
-
-    def _build_voiced_row(self, job: RowsJob, row: Row, written: dict[str, str], reply: ChatResponse) -> Row:
-        columns, detail = {**row.columns, **written}, self.build_provenance_detail(reply)
-        if self.texts:
-            return build_completed_row(self.kind, row, columns, detail)
-        return make_child_row(job, self.kind, columns, row, **detail)

@@ -52,45 +52,45 @@ class CorruptClaims(Synthesizer):
 
     @property
     def columns(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
-        """Columns that rows must have."""
         return (self.claim, self.evidence, self.label)
 
     def synthesize(self, job: RowsJob) -> Iterator[Row]:
         parents = [row for row in job.rows if row[self.label] == self.supported]
         if not parents:
-            raise ValueError(f"no training row has {self.label} {self.supported!r}, so there is no claim to corrupt")
+            raise ValueError(f"no training row has {self.label} {self.supported!r}: there is no claim to corrupt")
         names = EntityIndex.from_texts(get_column_text(row, self.evidence) for row in job.rows)
         used: Counter[CorruptionKind] = Counter(dict.fromkeys(self.kinds, 0))
         tally, rows = Tally(), list[Row]()
         for done, row in enumerate(parents, 1):
-            chosen = self._choose_corruptions(row, names, used)
-            rows += [self._build_corrupted_row(job, row, corruption) for corruption in chosen]
-            if not chosen:
-                tally.count_refusal("claims allow no safe corruption", get_column_text(row, self.claim))
+            corrupted = self._build_corrupted_rows(job, row, names, used)
+            rows += corrupted
+            if not corrupted:
+                tally.count_refusal("claim allows no safe corruption", get_column_text(row, self.claim))
             job.report.report_progress(done, len(parents), "claims")
-        tally.made_count = len(rows)
         counts = ", ".join(f"{count} {kind}" for kind, count in used.items())
-        tally.report_tally(job.report, f"unsupported claims ({counts}) from {len(parents)} supported ones")
-        if len(self.kinds) > 1 and used and max(used.values()) > MAX_KIND_SHARE * max(len(rows), 1):
-            job.report.note(f"most corruptions are of kind {max(used, key=lambda kind: used[kind])!r}: the model may "
-                            "learn to spot that kind instead of reading the evidence", warning=True)
+        tally.report_tally(job.report, f"unsupported claims ({counts}; from {len(parents)} supported)", len(rows))
+        if len(self.kinds) > 1 and max(used.values()) > MAX_KIND_SHARE * max(len(rows), 1):
+            kind = max(used, key=used.__getitem__)
+            job.report.note(
+                f"most corruptions are of kind {kind!r}: the model may learn to spot that kind instead of reading the "
+                "evidence", warning=True,
+            )
         yield from prepare_made_rows(job, rows)
 
-    def _choose_corruptions(self, row: Row, names: EntityIndex, used: Counter[CorruptionKind]) -> list[ClaimCorruption]:
-        """Corrupt one claim, trying the least used kinds first."""
+    def _build_corrupted_rows(
+        self, job: RowsJob, row: Row, names: EntityIndex, used: Counter[CorruptionKind]
+    ) -> list[Row]:
+        """Corrupt one claim, trying the least used kinds first; count the kinds in `used`."""
         claim, evidence = get_column_text(row, self.claim), get_column_text(row, self.evidence)
-        chosen: list[ClaimCorruption] = []
+        rows: list[Row] = []
         for kind in sorted(used, key=lambda kind: (used[kind], self.kinds.index(kind))):
-            if len(chosen) == self.per_claim:
+            if len(rows) == self.per_claim:
                 break
-            corruption = CORRUPTERS[kind](claim, evidence, names, Random(f"{self.seed} {row.id} {kind}"))
-            if corruption:
-                chosen.append(corruption)
+            new = CORRUPTERS[kind](claim, evidence, names, Random(f"{self.seed} {row.id} {kind}"))
+            if new:
+                label = self.missing or self.unsupported if kind == "drop" else self.unsupported
+                columns = {**row.columns, self.claim: new.claim, self.evidence: new.evidence, self.label: label}
+                change = {"corruption": kind, "was": new.original, "now": new.replacement}
+                rows.append(make_child_row(job, self.kind, columns, row, **change, seed=self.seed))
                 used[kind] += 1
-        return chosen
-
-    def _build_corrupted_row(self, job: RowsJob, row: Row, corruption: ClaimCorruption) -> Row:
-        label = self.missing or self.unsupported if corruption.kind == "drop" else self.unsupported
-        columns = {**row.columns, self.claim: corruption.claim, self.evidence: corruption.evidence, self.label: label}
-        change = {"corruption": corruption.kind, "was": corruption.original, "now": corruption.replacement}
-        return make_child_row(job, self.kind, columns, row, **change, seed=self.seed)
+        return rows

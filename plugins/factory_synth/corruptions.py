@@ -1,8 +1,9 @@
-"""Rules that make a supported claim false by changing its text alone, each with what may replace what."""
+"""Rules that corrupt a supported claim or its evidence, so that the evidence no longer supports the claim."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from random import Random
 from typing import Literal
@@ -57,42 +58,40 @@ def swap_entity(claim: str, evidence: str, known: EntityIndex, draw: Random) -> 
 
     A place is replaced by one from outside the evidence: of two places in one text, one may contain the other.
     """
-    places = [(at, name) for at, name in find_entities(claim) if has_phrase(evidence, name)]
-    for at, name in draw.sample(places, len(places)):
+    spots = [(at, name) for at, name in find_entities(claim) if has_phrase(evidence, name)]
+    for at, name in draw.sample(spots, len(spots)):
         others = [other for other in known.find_replacements(claim, at, name) if not has_phrase(claim, other)]
         others = draw.sample(others, len(others))
         if claim[:at].rstrip().rpartition(" ")[2].lower() in PLACE_PREPOSITIONS:
             others = [other for other in others if not has_phrase(evidence, other)]
         for other in sorted(others, key=lambda other: not has_phrase(evidence, other)):
             if not is_still_supported(claim, evidence, name, other):
-                return ClaimCorruption("entity", _replace_at_place(claim, at, name, other), evidence, name, other)
+                return ClaimCorruption("entity", _replace_at_offset(claim, at, name, other), evidence, name, other)
     return None
 
 
 def change_number(claim: str, evidence: str, known: EntityIndex, draw: Random) -> ClaimCorruption | None:
     """Change a figure, or raise a count in words: what holds for five also holds for two."""
-    places = [
-        (m.start(), m.group()) for m in NUMBER_PATTERN.finditer(claim) if not DATE_PATTERN.match(claim, m.start())
-    ]
-    places += [(m.start(), m.group()) for m in NUMBER_WORD_PATTERN.finditer(claim)]
-    places = [(at, was) for at, was in places if has_phrase(evidence, was) and not _is_bound_value(claim, at, was)]
-    for at, was in draw.sample(places, len(places)):
-        in_words = was.lower() in NUMBER_WORDS
-        for now in _draw_greater_counts(was, draw) if in_words else _draw_other_numbers(claim, at, was, evidence, draw):
-            if not has_phrase(claim, now) and not is_still_supported(claim, evidence, was, now):
-                return ClaimCorruption("number", _replace_at_place(claim, at, was, now), evidence, was, now)
-    return None
+    def draw_numbers(at: int, was: str) -> list[str]:
+        if was.lower() not in NUMBER_WORDS:
+            return _draw_other_figures(claim, at, was, evidence, draw)
+        greater = NUMBER_WORDS[NUMBER_WORDS.index(was.lower()) + 1 :][:4]
+        return draw.sample(greater, len(greater))
+
+    matches = [match for match in NUMBER_PATTERN.finditer(claim) if not DATE_PATTERN.match(claim, match.start())]
+    matches += NUMBER_WORD_PATTERN.finditer(claim)
+    return _replace_value("number", claim, evidence, matches, draw_numbers, draw)
 
 
 def change_date(claim: str, evidence: str, known: EntityIndex, draw: Random) -> ClaimCorruption | None:
     """Change a year, month or weekday."""
-    places = [(m.start(), m.group()) for m in DATE_PATTERN.finditer(claim)]
-    places = [(at, was) for at, was in places if has_phrase(evidence, was) and not _is_bound_value(claim, at, was)]
-    for at, was in draw.sample(places, len(places)):
-        for now in _draw_other_dates(was, draw):
-            if not has_phrase(claim, now) and not is_still_supported(claim, evidence, was, now):
-                return ClaimCorruption("date", _replace_at_place(claim, at, was, now), evidence, was, now)
-    return None
+    def draw_dates(at: int, was: str) -> list[str]:
+        for names in (MONTHS, DAYS):
+            if was in names:
+                return draw.sample([name for name in names if name != was], 4)
+        return [str(int(was) + step) for step in draw.sample([-9, -6, -4, -3, -2, 2, 3, 4, 6, 9], 5)]
+
+    return _replace_value("date", claim, evidence, DATE_PATTERN.finditer(claim), draw_dates, draw)
 
 
 def drop_evidence(claim: str, evidence: str, known: EntityIndex, draw: Random) -> ClaimCorruption | None:
@@ -119,7 +118,7 @@ def drop_evidence(claim: str, evidence: str, known: EntityIndex, draw: Random) -
 
 
 def is_still_supported(claim: str, evidence: str, was: str, now: str) -> bool:
-    """Whether a sentence of the evidence has the new value beside half of the claim's other content words."""
+    """Return whether a sentence of the evidence has the new value beside half of the claim's other content words."""
     others = extract_content_stems(claim) - extract_content_stems(was)
     return any(
         has_phrase(sentence, now) and compute_stem_coverage(others, sentence) >= SAME_MATTER_COVERAGE
@@ -127,22 +126,30 @@ def is_still_supported(claim: str, evidence: str, was: str, now: str) -> bool:
     )
 
 
-def _replace_at_place(text: str, at: int, was: str, now: str) -> str:
+def _replace_value(
+    kind: CorruptionKind, claim: str, evidence: str, matches: Iterable[re.Match[str]],
+    draw_values: Callable[[int, str], list[str]], draw: Random,
+) -> ClaimCorruption | None:
+    """Replace a value that the evidence has, and that bounds no other, by one of `draw_values(offset, value)`."""
+    spots = [
+        (match.start(), match.group()) for match in matches
+        if has_phrase(evidence, match.group())
+        and not BOUND_PREFIX.search(claim[: match.start()]) and not BOUND_SUFFIX.match(claim[match.end() :])
+    ]
+    for at, was in draw.sample(spots, len(spots)):
+        for now in draw_values(at, was):
+            if not has_phrase(claim, now) and not is_still_supported(claim, evidence, was, now):
+                return ClaimCorruption(kind, _replace_at_offset(claim, at, was, now), evidence, was, now)
+    return None
+
+
+def _replace_at_offset(text: str, at: int, was: str, now: str) -> str:
     if was[0].isupper() and not now[0].isupper():
         now = now[0].upper() + now[1:]
     return text[:at] + now + text[at + len(was) :]
 
 
-def _draw_greater_counts(was: str, draw: Random) -> list[str]:
-    greater = NUMBER_WORDS[NUMBER_WORDS.index(was.lower()) + 1 :][:4]
-    return draw.sample(greater, len(greater))
-
-
-def _is_bound_value(claim: str, at: int, was: str) -> bool:
-    return bool(BOUND_PREFIX.search(claim[:at]) or BOUND_SUFFIX.match(claim[at + len(was) :]))
-
-
-def _draw_other_numbers(claim: str, at: int, was: str, evidence: str, draw: Random) -> list[str]:
+def _draw_other_figures(claim: str, at: int, was: str, evidence: str, draw: Random) -> list[str]:
     """Draw figures of the same format: those of the evidence first, then scaled ones; no share above 100 %.
 
     A number that names a kind ("type 2") is only replaced by another such number of the evidence.
@@ -168,10 +175,3 @@ def _parse_figure(figure: str) -> float:
 def _get_figure_format(figure: str) -> tuple[int, bool]:
     """Return the number of decimals, and whether thousands are separated."""
     return len(figure.partition(".")[2]), "," in figure
-
-
-def _draw_other_dates(was: str, draw: Random) -> list[str]:
-    for names in (MONTHS, DAYS):
-        if was in names:
-            return draw.sample([name for name in names if name != was], 4)
-    return [str(int(was) + step) for step in draw.sample([-9, -6, -4, -3, -2, 2, 3, 4, 6, 9], 5)]

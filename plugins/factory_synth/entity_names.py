@@ -12,8 +12,8 @@ from itertools import pairwise
 from factory_synth.text_features import SENTENCE_END, STOP_WORDS
 
 MONTHS = (
-    "January", "February", "March", "April", "May", "June",
-    "July", "August", "September", "October", "November", "December",
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "December",
 )
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 WIDE_REGIONS = frozenset(("Europe", "Asia", "Africa", "America", "Americas", "Oceania", "Earth", "World"))
@@ -43,10 +43,10 @@ def find_entities(text: str) -> Iterator[tuple[int, str]]:
     starts = {0, *(match.end() for match in SENTENCE_END.finditer(text))}
     for match in ENTITY_PATTERN.finditer(text):
         at, name = match.start(), match.group()
-        first = at in starts or not text[max(at - 2, 0) : at].strip(" \"'“‘([")
+        starts_sentence = at in starts or not text[max(at - 2, 0) : at].strip(" \"'“‘([")
         while " " in name and name.split()[0].lower() in STOP_WORDS:
-            at, name, first = at + name.index(" ") + 1, name.partition(" ")[2], False
-        if first and " " not in name and not (name.isupper() and len(name) > 1):
+            at, name, starts_sentence = at + name.index(" ") + 1, name.partition(" ")[2], False
+        if starts_sentence and " " not in name and not (name.isupper() and len(name) > 1):
             continue
         if len(name) > 1 and not {*name.split()} & {*MONTHS, *DAYS} and name.lower() not in STOP_WORDS:
             yield at, name
@@ -72,8 +72,9 @@ class EntityIndex:
             for at, name in entities:
                 for context in _find_name_contexts(text, at, name):
                     counts[context][name] += 1
-            for name, other in _iter_list_neighbours(text, entities):
-                listed[name][other] = listed[other][name] = None
+            for (at, name), (after, other) in pairwise(entities):
+                if LIST_SEPARATOR.match(text[at + len(name) : after]):
+                    listed[name][other] = listed[other][name] = None
         return cls(
             {context: sorted(name for name, count in names.items() if count >= MIN_PLACE_COUNT or context[0] != "place")
              for context, names in sorted(counts.items())},
@@ -90,21 +91,14 @@ class EntityIndex:
 
 
 def can_be_same_name(name: str, other: str) -> bool:
-    """Whether two names may mean the same: a shared prefix, initials of the other, or one inside the other."""
-    first, second = (_fold_entity_name(text) for text in (name, other))
+    """Return whether two names may mean the same: a shared prefix, initials of the other, or one inside the other."""
+    # Fold case and subscripts, and read a zero as the letter it is often typed for.
+    first, second = (unicodedata.normalize("NFKC", text).casefold().replace("0", "o") for text in (name, other))
     if other in WIDE_REGIONS or first in second or second in first:
         return True
     prefixes, other_prefixes = ({word[:COMMON_PREFIX_LETTERS] for word in text.split()} for text in (first, second))
-    return bool(prefixes & other_prefixes) or _extract_initials(name) == other or _extract_initials(other) == name
-
-
-def _fold_entity_name(name: str) -> str:
-    """Case-fold a name, resolve subscripts, and read a zero as the letter it is often typed for."""
-    return unicodedata.normalize("NFKC", name).casefold().replace("0", "o")
-
-
-def _extract_initials(name: str) -> str:
-    return "".join(word[0] for word in name.split() if word[0].isupper())
+    initials, other_initials = ("".join(w[0] for w in text.split() if w[0].isupper()) for text in (name, other))
+    return bool(prefixes & other_prefixes) or initials == other or other_initials == name
 
 
 def _get_name_shape(name: str) -> tuple[int, bool, bool, bool]:
@@ -125,10 +119,3 @@ def _find_name_contexts(text: str, at: int, name: str) -> list[NameContext]:
     if right and right.group(1) not in STOP_WORDS:
         contexts.append(("right", right.group(1)))
     return contexts
-
-
-def _iter_list_neighbours(text: str, found: list[tuple[int, str]]) -> Iterator[tuple[str, str]]:
-    """Yield pairs of names with only a comma or conjunction between them."""
-    for (at, name), (after, other) in pairwise(found):
-        if LIST_SEPARATOR.match(text[at + len(name) : after]):
-            yield name, other

@@ -76,7 +76,7 @@ class FromDescription(TeacherSynthesizer):
     @model_validator(mode="after")
     def _validate_attributes(self) -> FromDescription:
         if reserved := sorted({"topic", MUTATOR_ATTRIBUTE} & {*self.attributes}):
-            raise ValueError(f"attributes: {reserved[0]!r} is reserved; use `topics` or `mutators` instead")
+            raise ValueError(f"attributes: the name {reserved[0]!r} is reserved; use `topics` or `mutators` instead")
         if unknown := sorted({*self.keep} - {*self._list_attribute_weights()} | {*self.keep} & {MUTATOR_ATTRIBUTE}):
             raise ValueError(f"keep: {unknown[0]!r} is not an attribute")
         columns = [*self.writes, *self.keep, *self.empty]
@@ -98,16 +98,16 @@ class FromDescription(TeacherSynthesizer):
         text = self._choose_novelty_column(job)
         known = [str(row.columns.get(text, "")) for row in job.rows]
         novelty = NoveltyFilter(job, known, self.max_jaccard, self.max_cosine)
-        tally, schema, orders = Tally(), self._build_example_schema(), list(self._draw_orders())
+        fields: Any = {name: (str, Field(min_length=1, description=what)) for name, what in sorted(self.writes.items())}
+        schema = create_model("Example", __config__=ConfigDict(extra="forbid", str_strip_whitespace=True), **fields)
+        tally, orders = Tally(), list(self._draw_orders())
         shown = list(self._draw_shown_examples(job, orders))
-        done: dict[int, Row] = {}
+        examples = [[str(row.columns.get(text)) for row in rows] for rows in shown]
+        accepted: dict[int, Row] = {}
         for attempt in range(self.requests_per_row):
             requests = [
-                (index, self._build_order_request(
-                    orders[index], [str(row.columns.get(text)) for row in shown[index]],
-                    MAX_TRIES * index + attempt, schema,
-                ))
-                for index in range(self.count) if index not in done
+                (index, self._build_order_request(orders[index], examples[index], MAX_TRIES * index + attempt, schema))
+                for index in range(self.count) if index not in accepted
             ]
             replies = list(ask_teacher(job, requests, tally))
             reasons = novelty.find_refusal_reasons([getattr(reply.value, text) for _, reply in replies])
@@ -115,19 +115,18 @@ class FromDescription(TeacherSynthesizer):
                 if reason:
                     tally.count_refusal(reason, getattr(reply.value, text))
                 else:
-                    done[index] = self._build_ordered_row(orders[index], shown[index], reply)
-        tally.made_count = len(done)
-        tally.report_tally(job.report, "rows", self.count)
-        yield from prepare_made_rows(job, [done[index] for index in sorted(done)])
+                    accepted[index] = self._build_ordered_row(orders[index], shown[index], reply)
+        tally.report_tally(job.report, "rows", len(accepted), self.count)
+        yield from prepare_made_rows(job, [accepted[index] for index in sorted(accepted)])
 
     def _list_attribute_weights(self) -> dict[str, dict[str, float]]:
         """Return the weights of the values of every attribute, topics and mutators included."""
-        varied = dict(sorted(self.attributes.items()))
-        given = {**({"topic": self.topics} if self.topics else {}), **varied, MUTATOR_ATTRIBUTE: dict(self.mutators)}
+        topics: dict[str, AttributeWeights] = {"topic": self.topics} if self.topics else {}
+        attributes = {**topics, **dict(sorted(self.attributes.items())), MUTATOR_ATTRIBUTE: dict(self.mutators)}
         return {
             name: {str(value): weight for value, weight in values.items()} if isinstance(values, dict)
             else dict.fromkeys(values, 1.0)
-            for name, values in given.items()
+            for name, values in attributes.items()
         }
 
     def _draw_orders(self) -> Iterator[dict[str, str]]:
@@ -159,13 +158,8 @@ class FromDescription(TeacherSynthesizer):
         system = SYSTEM.replace("{about}", self.description)
         return self.build_teacher_request(system, user, sample_index, schema=schema, temperature=self.temperature)
 
-    def _build_example_schema(self) -> type[BaseModel]:
-        fields: Any = {name: (str, Field(min_length=1, description=what)) for name, what in sorted(self.writes.items())}
-        return create_model("Example", __config__=ConfigDict(extra="forbid", str_strip_whitespace=True), **fields)
-
     def _build_ordered_row(self, order: Mapping[str, str], shown: Sequence[Row], reply: ChatResponse) -> Row:
-        columns = {
-            **reply.value.model_dump(), **{name: order[name] for name in self.keep}, **dict.fromkeys(self.empty, ""),
-        }
+        kept = {name: order[name] for name in self.keep}
+        columns = {**reply.value.model_dump(), **kept, **dict.fromkeys(self.empty, "")}
         detail = self.build_provenance_detail(reply, order=dict(order))
         return make_synthetic_row(self.kind, columns, shown, "", **detail)

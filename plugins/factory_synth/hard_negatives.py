@@ -44,7 +44,7 @@ class HardNegatives(Synthesizer):
     )
     margin: float = Field(0.95, gt=0, le=2, description="maximum cosine of a negative, relative to the positive's")
     skip: int = Field(0, ge=0, description="top candidates to skip")
-    unseen: Literal["skip", "use"] = Field("skip", description="documents of groups that no training row has")
+    unseen: Literal["skip", "use"] = Field("skip", description="use of documents of groups without training rows")
     ask_judge: bool = Field(False, description="let a judge reject candidates that answer the query")
     max_document_chars: int = Field(2000, ge=50, description="characters of a document shown to the judge")
 
@@ -55,13 +55,14 @@ class HardNegatives(Synthesizer):
         return (JUDGE_SYSTEM, JUDGE_PROMPT) if self.ask_judge else None
 
     def synthesize(self, job: RowsJob) -> Iterator[Row]:
-        positives, excluded, tally = _compute_positive_cosines(job), self._find_unseen_documents(job), Counter[str]()
-        selections = []
+        known, documents = {row.group for row in job.rows}, job.tables["documents"] if self.unseen == "skip" else {}
+        # Documents of groups without training rows may answer held-out test rows.
+        unseen = {name for name, document in documents.items() if document.group and document.group not in known}
+        positives, selections, tally = _compute_positive_cosines(job), list[_NegativeSelection](), Counter[str]()
         for row in job.rows:
             judged = [name for name in row.columns.get("irrelevant", []) if name not in row["relevant"]][: self.count]
-            remaining = self._iter_allowed_candidates(
-                row, self.margin * positives[row.id], {*excluded, *row["relevant"], *judged}, tally,
-            )
+            excluded = {*unseen, *row["relevant"], *judged}
+            remaining = self._iter_allowed_candidates(row, self.margin * positives[row.id], excluded, tally)
             selections.append(_NegativeSelection(row, judged, remaining))
         # Judge all rows at once, round by round: each round replaces the candidates rejected in the one before.
         while pending := [
@@ -75,12 +76,6 @@ class HardNegatives(Synthesizer):
             yield selection.row.with_columns(negatives=selection.chosen)
         self._report_negative_counts(job, tally, sum(len(selection.chosen) < self.count for selection in selections))
 
-    def _find_unseen_documents(self, job: RowsJob) -> set[str]:
-        """Return documents of groups without training rows; they may answer held-out test rows."""
-        known = {row.group for row in job.rows}
-        documents = job.tables["documents"] if self.unseen == "skip" else {}
-        return {name for name, document in documents.items() if document.group and document.group not in known}
-
     def _iter_allowed_candidates(
         self, row: Row, limit: float, excluded: set[str], tally: Counter[str]
     ) -> Iterator[str]:
@@ -91,11 +86,9 @@ class HardNegatives(Synthesizer):
             signal = dict(zip(row["candidates"], row["signals"][self.rank_by], strict=True))
             names.sort(key=lambda name: -signal[name])
         for name in names[self.skip :]:
-            if name in excluded:
-                continue
-            if cosines[name] > limit:
+            if name not in excluded and cosines[name] > limit:
                 tally["close"] += 1
-            else:
+            elif name not in excluded:
                 yield name
 
     def _judge_candidates(
@@ -106,8 +99,9 @@ class HardNegatives(Synthesizer):
             yield from (True for _ in pending)
             return
         if job.task is None:
-            raise ValueError("the judge needs the task's templates, and this job has no task")
+            raise ValueError("the judge needs the task's templates, but this job has no task")
         templates, documents = job.task.get_templates(), job.tables["documents"]
+        # A generator: the texts of all pending pairs may not fit into memory.
         requests = (
             _build_relevance_request(
                 render(templates["query"], selection.row.columns),
@@ -122,14 +116,14 @@ class HardNegatives(Synthesizer):
 
     def _report_negative_counts(self, job: RowsJob, tally: Counter[str], short: int) -> None:
         job.report.note(
-            f"{tally['close']} candidates were rejected: their cosine exceeds {self.margin:.2f} of the positive's; "
-            f"{short} of {len(job.rows)} rows have fewer than {self.count} negatives"
+            f"candidates whose cosine exceeds {self.margin:.2f} of the positive's: {tally['close']} rejected; "
+            f"rows with fewer than {self.count} negatives: {short} of {len(job.rows)}"
         )
         if self.ask_judge:
             judged = tally[YES] + tally[NO] + tally["failed"]
             job.report.note(
-                f"{tally[YES]} of {judged} candidates were rejected because the judge takes them for answers, and "
-                f"{tally['failed']} because it gave no answer", warning=tally["failed"] > 0,
+                f"candidates judged: {judged}; rejected because the judge takes them for answers: {tally[YES]}, "
+                f"because it gave no answer: {tally['failed']}", warning=tally["failed"] > 0,
             )
 
 
@@ -139,22 +133,14 @@ def _build_relevance_request(query: str, document: str) -> ChatRequest:
 
 
 def _compute_positive_cosines(job: RowsJob) -> dict[str, float]:
-    """Map row ids to the cosine of the nearest relevant document, computed where the first stage did not list one."""
-    listed = {row.id: _get_listed_cosine(row) for row in job.rows}
-    missing = _compute_missing_cosines(job, [row for row in job.rows if listed[row.id] is None])
-    return {**{name: cosine for name, cosine in listed.items() if cosine is not None}, **missing}
-
-
-def _get_listed_cosine(row: Row) -> float | None:
-    signals = dict(zip(row["candidates"], row["signals"]["cosine"], strict=True))
-    return max((signals[name] for name in row["relevant"] if name in signals), default=None)
-
-
-def _compute_missing_cosines(job: RowsJob, rows: list[Row]) -> dict[str, float]:
-    """Embed queries and relevant documents of rows whose relevant documents are not among the candidates."""
-    documents = job.tables["documents"]
-    pairs = [(row, documents[name]) for row in rows for name in row["relevant"] if name in documents]
-    cosines = {row.id: -1.0 for row in rows}
+    """Map row ids to the cosine of the nearest relevant document, embedded where no candidate is relevant."""
+    documents, cosines, pairs = job.tables["documents"], dict[str, float](), list[tuple[Row, Row]]()
+    for row in job.rows:
+        signals = dict(zip(row["candidates"], row["signals"]["cosine"], strict=True))
+        listed = [signals[name] for name in row["relevant"] if name in signals]
+        cosines[row.id] = max(listed, default=-1.0)
+        if not listed:
+            pairs += [(row, documents[name]) for name in row["relevant"] if name in documents]
     if not pairs:
         return cosines
     if job.base is None or job.task is None:
@@ -164,7 +150,7 @@ def _compute_missing_cosines(job: RowsJob, rows: list[Row]) -> dict[str, float]:
         (row.id, render(templates["query"], row.columns), render(templates["document"], document.columns))
         for row, document in pairs
     ]
-    texts = list(dict.fromkeys(text for _, *both in rendered for text in both))
+    texts = list(dict.fromkeys(text for _, *pair in rendered for text in pair))
     vectors = job.kit.embed(job.base, texts, report=job.report)
     index = {text: vectors[i] for i, text in enumerate(texts)}
     for name, query, document in rendered:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import Literal
 
 from pydantic import Field
 
 from factory.api import ChatRequest, ChatResponse, Message, Row, RowsJob, render
-from factory_synth.majority_vote import VoteOutcome, count_votes
-from factory_synth.nearest_examples import MAX_LABELLED_POOL, find_nearest_examples
 from factory_synth.synthesis_common import (
     Tally,
     get_column_text,
@@ -29,6 +29,19 @@ written here.
 {choices}"""
 DEFAULT_ABOUT = "You sort texts into classes."
 USER = "Text: {text}\nClass:"
+MAX_LABELLED_POOL = 5000
+"""Maximum number of labelled rows to search for examples."""
+SEARCH_BLOCK_ROWS = 256
+SIMILARITY_DIGITS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class VoteOutcome:
+    """The winning label, the votes per answer in descending order, and the doubt (empty for none)."""
+
+    label: str
+    votes: dict[str, int]
+    doubt: str
 
 
 class TeacherLabeller(TeacherSynthesizer):
@@ -58,18 +71,16 @@ class TeacherLabeller(TeacherSynthesizer):
 
     @property
     def columns(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
-        """Columns that rows must have."""
         return (self.column,)
 
     def synthesize(self, job: RowsJob) -> Iterator[Row]:
         labelled = [row for row in job.rows if str(row[self.column]).strip()]
         names, tally = self._collect_label_meanings(labelled), Tally()
-        if self.texts:
-            rows = list(read_unseen_rows(
-                job, self.texts, self.column, labelled, lambda row: self._render_label_text(job, row), tally,
-            ))
-        else:
-            rows = list(self._select_unlabelled_rows(job))
+        get_text = partial(self._render_label_text, job)
+        rows = list(
+            read_unseen_rows(job, self.texts, self.column, labelled, get_text, tally) if self.texts
+            else self._select_unlabelled_rows(job)
+        )
         replies: defaultdict[str, list[ChatResponse]] = defaultdict(list)
         for name, reply in ask_teacher(job, self._build_vote_requests(job, rows, labelled, names), tally):
             replies[name].append(reply)
@@ -77,13 +88,12 @@ class TeacherLabeller(TeacherSynthesizer):
         for row in rows:
             outcome = count_votes((reply.text for reply in replies[row.id]), self.votes, self.min_agreement)
             if outcome is None:
-                tally.count_refusal("texts got no answer", self._render_label_text(job, row))
+                tally.count_refusal("text got no answer", get_text(row))
                 continue
             doubtful += bool(outcome.doubt)
             if not outcome.doubt or self.unsure == "review":
                 generated.append(self._build_labelled_row(row, outcome, replies[row.id][0]))
-        tally.made_count = len(generated)
-        tally.report_tally(job.report, "labels")
+        tally.report_tally(job.report, "labels", len(generated))
         report_doubtful_labels(job.report, doubtful, len(rows), self.unsure)
         yield from prepare_made_rows(job, generated)
 
@@ -116,12 +126,9 @@ class TeacherLabeller(TeacherSynthesizer):
         pool = sample_rows_by_id(labelled, MAX_LABELLED_POOL, self.seed) if self.shots else []
         known, texts = ([self._render_label_text(job, row) for row in group] for group in (pool, rows))
         for examples in find_nearest_examples(texts, pool, known, self.shots):
-            yield [
-                message for row in examples for message in (
-                    Message("user", USER.replace("{text}", self._render_label_text(job, row))),
-                    Message("assistant", str(row[self.column])),
-                )
-            ]
+            users = [USER.replace("{text}", self._render_label_text(job, row)) for row in examples]
+            pairs = zip(users, [str(row[self.column]) for row in examples], strict=True)
+            yield [turn for user, label in pairs for turn in (Message("user", user), Message("assistant", label))]
 
     def _build_vote_requests(
         self, job: RowsJob, rows: Sequence[Row], labelled: Sequence[Row], names: dict[str, str]
@@ -150,3 +157,43 @@ class TeacherLabeller(TeacherSynthesizer):
                 votes=outcome.votes, labelled={name: detail[name] for name in ("model", "prompt", "seed")}
             )
         return labelled.with_doubt(outcome.doubt) if outcome.doubt else labelled
+
+
+def count_votes(answers: Iterable[str], expected: int, min_agreement: float) -> VoteOutcome | None:
+    """Count the votes; None without an answer. A tie goes to the first label by name, with a doubt.
+
+    A failed vote counts for no label: two of three are 0.67, however the third was lost.
+    """
+    ordered = sorted(Counter(answers).items(), key=lambda item: (-item[1], item[0]))
+    if not ordered:
+        return None
+    label, votes = ordered[0]
+    is_divided = votes < min_agreement * expected or any(count == votes for _, count in ordered[1:])
+    counts = ":".join(str(count) for _, count in ordered)
+    failed = expected - sum(count for _, count in ordered)
+    doubt = f"votes {counts}{f', {failed} failed' if failed else ''}" if is_divided else ""
+    return VoteOutcome(label, dict(ordered), doubt)
+
+
+def find_nearest_examples(
+    texts: Sequence[str], rows: Sequence[Row], known: Sequence[str], count: int
+) -> list[list[Row]]:
+    """Find for each text the `count` rows with the most similar texts (`known`), the nearest last, next to the query.
+
+    Similarity is the cosine of TF-IDF vectors over character 2- to 4-grams within words; ties are broken by row id.
+    """
+    if not count or not rows or not texts:
+        return [[] for _ in texts]
+    import numpy as np
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    vectoriser = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True, max_features=50_000)
+    known_vectors = vectoriser.fit_transform([*known, "empty"])[: len(known)]  # an empty vocabulary raises an error
+    order = np.array(sorted(range(len(rows)), key=lambda index: rows[index].id))
+    nearest = []
+    for start in range(0, len(texts), SEARCH_BLOCK_ROWS):
+        cosines = (vectoriser.transform(texts[start : start + SEARCH_BLOCK_ROWS]) @ known_vectors[order].T).toarray()
+        # Rounding before a stable sort: equal texts tie exactly, on every machine, and then go by id.
+        best = np.argsort(-np.round(cosines, SIMILARITY_DIGITS), axis=1, kind="stable")[:, :count]
+        nearest += [[rows[order[index]] for index in reversed(indices)] for indices in best.tolist()]
+    return nearest

@@ -8,9 +8,6 @@ from typing import Any
 from factory.api import RowsJob, normalise
 from factory.text.near_duplicates import GrowingShingleIndex
 
-SAME_TEXT_REASON = "repeat a known text"
-NEAR_TEXT_REASON = "are near duplicates of a known text"
-SAME_MEANING_REASON = "mean the same as a known text"
 COSINE_DIGITS = 4
 
 
@@ -35,11 +32,11 @@ class NoveltyFilter:
         vectors = list(self._embed_new_texts(texts))
         reasons = []
         for index, text in enumerate(texts):
-            normal = normalise(text)
-            reasons.append(self._find_letter_fault(normal) or self._find_meaning_fault(vectors, index))
+            normal, vector = normalise(text), vectors[index : index + 1]
+            reasons.append(self._find_repeated_text(normal) or self._find_repeated_meaning(vector))
             if not reasons[-1]:
                 self._add_known_text(normal)
-                self._vectors += vectors[index : index + 1]
+                self._vectors += vector
         return reasons
 
     def _add_known_text(self, normal: str) -> None:
@@ -47,20 +44,21 @@ class NoveltyFilter:
             self._normals.add(normal)
             self._shingles.add(normal)
 
-    def _find_letter_fault(self, normal: str) -> str:
+    def _find_repeated_text(self, normal: str) -> str:
         if not normal:
-            return "are empty"
+            return "is empty"
         if normal in self._normals:
-            return SAME_TEXT_REASON
-        return NEAR_TEXT_REASON if self._near < 1 and self._shingles.find_max_similarity(normal, self._near) else ""
+            return "repeats a known text"
+        is_near = self._near < 1 and self._shingles.find_max_similarity(normal, self._near)
+        return "is a near duplicate of a known text" if is_near else ""
 
-    def _find_meaning_fault(self, vectors: Sequence[Any], index: int) -> str:
-        if not vectors or not self._vectors:
+    def _find_repeated_meaning(self, vector: Sequence[Any]) -> str:
+        if not vector or not self._vectors:
             return ""
         import numpy as np
 
-        nearest = float(np.max(np.stack(self._vectors) @ vectors[index]))
-        return SAME_MEANING_REASON if round(nearest, COSINE_DIGITS) >= self._cosine else ""
+        nearest = float(np.max(np.stack(self._vectors) @ vector[0]))
+        return "means the same as a known text" if round(nearest, COSINE_DIGITS) >= self._cosine else ""
 
     def _embed_new_texts(self, texts: Sequence[str]) -> Any:
         if self._cosine >= 1 or not texts:

@@ -51,7 +51,6 @@ class Paraphrase(TeacherSynthesizer):
 
     @property
     def columns(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
-        """Columns that rows must have."""
         return (self.column,) if self.column else ()
 
     def get_required_models(self) -> tuple[str, ...]:
@@ -70,11 +69,11 @@ class Paraphrase(TeacherSynthesizer):
         generated = []
         for (row, text, detail), cosine in zip(rewordings, cosines, strict=True):
             if cosine < self.min_cosine:
-                tally.count_refusal(f"drift from the text: cosine below {self.min_cosine:g}", text)
+                tally.count_refusal(f"drifts from the text: cosine below {self.min_cosine:g}", text)
             else:
                 generated.append(make_child_row(job, self.kind, {**row.columns, column: text}, row, **detail))
-        tally.made_count = len({row.id for row in generated})
-        tally.report_tally(job.report, f"paraphrases of {len(parents)} rows", len(requests))
+        what = f"paraphrases of {len(parents)} row{'s' * (len(parents) != 1)}"
+        tally.report_tally(job.report, what, len({row.id for row in generated}), len(requests))
         yield from prepare_made_rows(job, generated)
 
     def _build_rewording_request(self, row: Row, column: str, copy: int) -> ChatRequest:
@@ -93,23 +92,23 @@ class Paraphrase(TeacherSynthesizer):
             text = strip_chat_wrapping(reply.text, ANSWER_PREFIX)
             reason = self._find_rewording_fault(row[column], text)
             if not reason and (row.id, normalise(text)) in seen:
-                reason = "repeat another paraphrase"
+                reason = "repeats another paraphrase"
             if reason:
                 tally.count_refusal(reason, text)
-                continue
-            seen.add((row.id, normalise(text)))
-            yield row, text, self.build_provenance_detail(reply)
+            else:
+                seen.add((row.id, normalise(text)))
+                yield row, text, self.build_provenance_detail(reply)
 
     def _find_rewording_fault(self, text: str, new: str) -> str:
         similarity = compute_trigram_similarity(text, new)
         if not normalise(new):
-            return "are empty"
+            return "is empty"
         if new.count("\n") > text.count("\n"):
-            return "have more lines than the text"
+            return "has more lines than the text"
         if similarity >= self.max_jaccard:
-            return "repeat the text"
+            return "repeats the text"
         if not 1 / MAX_LENGTH_RATIO <= len(new) / max(len(text), 1) <= MAX_LENGTH_RATIO:
-            return "are much longer or shorter"
+            return "is much longer or shorter"
         if similarity < self.min_jaccard:
-            return "drift from the text"
+            return "drifts from the text"
         return describe_changed_facts(text, new, check_names=self.keep_names)

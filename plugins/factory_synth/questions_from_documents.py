@@ -74,32 +74,32 @@ class QuestionsFromDocuments(TeacherSynthesizer):
         if not self.relevant and not self.answer:
             raise ValueError("set `relevant` or `answer`: a question alone is no training row")
         if self.relevant and not self.table:
-            raise ValueError("`relevant` points into a side table: set `table`, or leave `relevant` empty")
+            raise ValueError("`relevant` points into a side table; set `table`, or leave `relevant` empty")
         return self
 
     @property
     def columns(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
-        """Columns that rows must have."""
         return () if self.table else (self.passage,)
 
     def synthesize(self, job: RowsJob) -> Iterator[Row]:
         tally, passages = Tally(), self._select_passages(job)
         requests = [(row, self._build_question_request(row)) for row in passages]
-        found = [
+        candidates = [
             (row, question, span, reply)
             for row, reply in ask_teacher(job, requests, tally)
             for question, span in self._iter_sound_questions(get_column_text(row, self.passage), reply, tally)
         ]
         existing = [str(row[self.question]) for row in job.rows if self.question in row.columns]
+        novelty = NoveltyFilter(job, existing, self.max_jaccard)
+        reasons = novelty.find_refusal_reasons([question for _, question, _, _ in candidates])
         generated = []
-        reasons = NoveltyFilter(job, existing, self.max_jaccard).find_refusal_reasons([text for _, text, _, _ in found])
-        for (row, question, span, reply), reason in zip(found, reasons, strict=True):
+        for (row, question, span, reply), reason in zip(candidates, reasons, strict=True):
             if reason:
                 tally.count_refusal(reason, question)
             else:
                 generated.append(self._build_passage_question_row(job, row, question, span, reply))
-        tally.made_count = len(generated)
-        tally.report_tally(job.report, f"questions for {len(passages)} passages")
+        what = f"questions for {len(passages)} passage{'s' * (len(passages) != 1)}"
+        tally.report_tally(job.report, what, len(generated))
         yield from prepare_made_rows(job, generated)
 
     def _select_passages(self, job: RowsJob) -> list[Row]:
@@ -122,26 +122,21 @@ class QuestionsFromDocuments(TeacherSynthesizer):
         for item in reply.value.questions[: self.per_passage]:
             span = find_answer_span(item.answer, passage)
             if not span:
-                tally.count_refusal("have an answer that is not in the passage", item.answer)
+                tally.count_refusal("answer is not in the passage", item.answer)
             elif PASSAGE_REFERENCE.search(item.question):
-                tally.count_refusal("mention the passage itself", item.question)
+                tally.count_refusal("mentions the passage itself", item.question)
             elif has_phrase(item.question, span):
-                tally.count_refusal("contain their own answer", item.question)
+                tally.count_refusal("contains its own answer", item.question)
             elif normalise(item.question) in normalise(passage):
-                tally.count_refusal("are copied from the passage", item.question)
+                tally.count_refusal("is copied from the passage", item.question)
             else:
                 yield item.question, span
 
     def _build_passage_question_row(
         self, job: RowsJob, row: Row, question: str, answer: str, reply: ChatResponse
     ) -> Row:
-        columns: dict[str, object] = {self.question: question}
-        if self.relevant:
-            columns[self.relevant] = {row.id: 1}
-        if self.answer:
-            columns[self.answer] = answer
-        if self.evidence:
-            columns[self.evidence] = get_column_text(row, self.passage)
+        values = {self.relevant: {row.id: 1}, self.answer: answer, self.evidence: get_column_text(row, self.passage)}
+        columns = {self.question: question, **{name: value for name, value in values.items() if name}}
         return make_child_row(job, self.kind, columns, row, **self.build_provenance_detail(reply, answer=answer))
 
 

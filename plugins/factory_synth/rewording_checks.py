@@ -9,13 +9,11 @@ from factory.api import RowsJob, normalise
 from factory_synth.text_features import WORD_PATTERN, extract_capitalised_words, extract_figures, has_phrase
 
 WORD_NUMBERS = {
-    word: str(number) for number, word in enumerate(
-        ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
-    ) if word != "one"
+    "zero": "0", "two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8",
+    "nine": "9", "ten": "10", "eleven": "11", "twelve": "12",
 }
 """Number words and their digits; without `one`, which is as often a pronoun."""
 
-TRIGRAM_LENGTH = 3
 MAX_LENGTH_RATIO = 2.5
 """How many times longer or shorter than the text a rewording may be."""
 
@@ -32,29 +30,29 @@ def describe_changed_facts(text: str, new: str, ignored_names: Sequence[str] = (
     A name is a capitalised word inside a sentence. `ignored_names` may be lost or added.
     """
     if extract_numbers(text) - extract_numbers(new):
-        return "lose a number"
+        return "loses a number"
     if extract_numbers(new) - extract_numbers(text):
-        return "add a number"
+        return "adds a number"
     if not check_names:
         return ""
     if any(name not in ignored_names and not has_phrase(new, name) for name in extract_capitalised_words(text)):
-        return "lose a name"
+        return "loses a name"
     return describe_added_facts(text, new, ignored_names)
 
 
 def describe_added_facts(text: str, new: str, ignored_names: Sequence[str] = ()) -> str:
     """Describe a number or name that a rewording adds; empty if it adds none."""
     if extract_numbers(new) - extract_numbers(text):
-        return "add a number"
+        return "adds a number"
     names = extract_capitalised_words(new)
-    return "add a name" if any(name not in ignored_names and not has_phrase(text, name) for name in names) else ""
+    return "adds a name" if any(name not in ignored_names and not has_phrase(text, name) for name in names) else ""
 
 
 def compute_trigram_similarity(text: str, new: str) -> float:
     """Compute the Jaccard similarity of the character trigrams of two normalised texts, 0 to 1."""
-    trigrams, new_trigrams = (_extract_trigrams(normalise(value)) for value in (text, new))
-    union = trigrams | new_trigrams
-    return len(trigrams & new_trigrams) / len(union) if union else 1.0
+    padded = (f" {normalise(value)} " for value in (text, new))
+    trigrams, new_trigrams = ({value[i : i + 3] for i in range(max(len(value) - 2, 1))} for value in padded)
+    return len(trigrams & new_trigrams) / len(trigrams | new_trigrams)
 
 
 def compute_pair_cosines(job: RowsJob, pairs: Sequence[tuple[str, str]]) -> list[float]:
@@ -65,8 +63,3 @@ def compute_pair_cosines(job: RowsJob, pairs: Sequence[tuple[str, str]]) -> list
     vectors: Any = job.kit.embed(job.models["embedder"], texts, report=job.report)
     index = {text: position for position, text in enumerate(texts)}
     return [round(float(vectors[index[first]] @ vectors[index[second]]), 4) for first, second in pairs]
-
-
-def _extract_trigrams(normal: str) -> frozenset[str]:
-    padded = f" {normal} "
-    return frozenset(padded[i : i + TRIGRAM_LENGTH] for i in range(max(len(padded) - TRIGRAM_LENGTH + 1, 1)))

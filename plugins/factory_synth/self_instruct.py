@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from random import Random
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from factory.api import ChatRequest, ChatResponse, Row, RowsJob, make_synthetic_row, normalise
-from factory_synth.rouge import RougePool
 from factory_synth.synthesis_common import Tally, get_column_text, prepare_made_rows
 from factory_synth.teacher_synthesizer import TeacherSynthesizer, ask_teacher
 
@@ -86,13 +85,12 @@ class SelfInstruct(TeacherSynthesizer):
 
     @property
     def columns(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
-        """Columns that rows must have."""
         return tuple(name for name in (self.instruction, self.input, self.output) if name)
 
     def synthesize(self, job: RowsJob) -> Iterator[Row]:
         seeds, tally, rows = list(job.rows), Tally(), list[Row]()
         if not seeds:
-            raise ValueError("self-instruct needs training rows as seed tasks, and there are none")
+            raise ValueError("self-instruct needs training rows as seed tasks, but there are none")
         pool = RougePool(get_column_text(row, self.instruction) for row in seeds)
         sent, budget = 0, int(-(-self.count // self.tasks_per_request) * self.max_request_ratio)
         while len(rows) < self.count and sent < budget:
@@ -101,8 +99,7 @@ class SelfInstruct(TeacherSynthesizer):
             sent += batch
             for shown, reply in ask_teacher(job, requests, tally):
                 rows += self._iter_new_rows(shown, reply, pool, tally)
-        tally.made_count = len(rows[: self.count])
-        tally.report_tally(job.report, "tasks", self.count)
+        tally.report_tally(job.report, "tasks", len(rows[: self.count]), self.count)
         yield from prepare_made_rows(job, rows[: self.count])
 
     def _build_tasks_request(
@@ -113,7 +110,7 @@ class SelfInstruct(TeacherSynthesizer):
         generated = draw.sample(rows, min(GENERATED_TASKS, len(rows)))
         seed_count = min(HUMAN_TASKS + GENERATED_TASKS - len(generated), len(seeds))
         shown = [*draw.sample(seeds, seed_count), *generated]
-        listing = "\n".join(f"{place}. {self._render_task_line(row)}" for place, row in enumerate(shown, 1))
+        listing = "\n".join(f"{index}. {self._render_task_line(row)}" for index, row in enumerate(shown, 1))
         user = USER.replace("{count}", str(self.tasks_per_request)).replace("{tasks}", listing)
         return shown, self.build_teacher_request(SYSTEM, user, number, schema=Tasks, temperature=self.temperature)
 
@@ -128,12 +125,12 @@ class SelfInstruct(TeacherSynthesizer):
             instruction = task.instruction if self.input or not task.input else f"{task.instruction}\n\n{task.input}"
             reason = find_task_fault(task)
             if not reason and pool.has_near_text(instruction, self.max_rouge_l):
-                reason = "are near duplicates of a known task"
+                reason = "is a near duplicate of a known task"
             if reason:
                 tally.count_refusal(reason, task.instruction)
                 continue
             pool.add(instruction)
-            columns: dict[str, Any] = {self.instruction: instruction, self.output: task.output}
+            columns = {self.instruction: instruction, self.output: task.output}
             if self.input:
                 columns[self.input] = task.input
             yield make_synthetic_row(self.kind, columns, shown, "", **self.build_provenance_detail(reply))
@@ -143,8 +140,46 @@ def find_task_fault(task: Invented) -> str:
     """Return why a task is rejected on its own, or an empty string."""
     count = len(normalise(task.instruction).split())
     if not MIN_INSTRUCTION_WORDS <= count <= MAX_INSTRUCTION_WORDS:
-        return "are too short or too long"
+        return "is too short or too long"
     if NON_TEXT_WORDS.search(task.instruction):
-        return "need more than text"
+        return "needs more than text"
     inputs = (normalise(task.input), normalise(task.instruction))
-    return "repeat their input" if normalise(task.output) in inputs else ""
+    return "repeats its input" if normalise(task.output) in inputs else ""
+
+
+def compute_rouge_l(first: Sequence[str], second: Sequence[str]) -> float:
+    """Compute ROUGE-L of two word lists: the F1 of their longest common subsequence, 0 to 1 (Lin 2004)."""
+    if not first or not second:
+        return 0.0
+    # Dynamic programme over two rows: previous[j] is the LCS of the words so far and second[:j].
+    previous = [0] * (len(second) + 1)
+    for word in first:
+        row = [0]
+        for j, other in enumerate(second):
+            row.append(previous[j] + 1 if word == other else max(previous[j + 1], row[j]))
+        previous = row
+    return 2 * previous[-1] / (len(first) + len(second))
+
+
+class RougePool:
+    """Texts as words, to look up whether another text is near to one of them."""
+
+    def __init__(self, texts: Iterable[str] = ()) -> None:
+        self._texts: list[tuple[list[str], Counter[str]]] = []
+        for text in texts:
+            self.add(text)
+
+    def add(self, text: str) -> None:
+        words = normalise(text).split()
+        self._texts.append((words, Counter(words)))
+
+    def has_near_text(self, text: str, limit: float) -> bool:
+        """Return whether the ROUGE-L with one of the texts is `limit` or more."""
+        words = normalise(text).split()
+        counts = Counter(words)
+        # Shared words bound the subsequence and are cheap to count, so they are tested first.
+        return any(
+            2 * (counts & others).total() >= limit * (len(words) + len(other))
+            and compute_rouge_l(words, other) >= limit
+            for other, others in self._texts
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Literal
 
 from pydantic import Field
@@ -29,12 +30,11 @@ class SpreadLabels(Synthesizer):
     min_confidence: Fraction = Field(0.3, description="share of the propagated mass below which a label is doubtful")
     unsure: Literal["review", "drop"] = Field("drop", description="doubtful rows: keep for review, or drop")
     model: Literal["embedder", "student"] = Field(
-        "embedder", description="model that embeds: models.embedder, or the student if it is an encoder"
+        "embedder", description="model of the embeddings: models.embedder, or the student if it is an encoder"
     )
 
     @property
     def columns(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
-        """Columns that rows must have."""
         return (self.column,)
 
     def get_required_models(self) -> tuple[str, ...]:
@@ -43,23 +43,20 @@ class SpreadLabels(Synthesizer):
     def synthesize(self, job: RowsJob) -> Iterator[Row]:
         labelled = [row for row in job.rows if str(row[self.column]).strip()]
         tally, column = Tally(), job.task.text_column if job.task else "text"
-        texts = list(read_unseen_rows(
-            job, self.texts, self.column, labelled, lambda row: get_column_text(row, column), tally,
-        ))
-        all_texts = [get_column_text(row, column) for row in [*labelled, *texts]]
+        get_text = partial(get_column_text, column=column)
+        texts = list(read_unseen_rows(job, self.texts, self.column, labelled, get_text, tally))
+        all_texts = [get_text(row) for row in [*labelled, *texts]]
         vectors = job.kit.embed(job.get_embedding_base(self.model), all_texts, report=job.report)
         known = {index: str(row[self.column]) for index, row in enumerate(labelled)}
         labels, shares = (values[len(labelled) :] for values in propagate_labels(vectors, known, self.neighbours))
-        rows = [self._build_spread_row(*row) for row in zip(texts, labels, map(float, shares), strict=True)]
+        rows = []
+        for row, label, share in zip(texts, labels, map(float, shares), strict=True):
+            columns, detail = {**row.columns, self.column: label}, {"share": round(share, 4)}
+            new = build_completed_row(self.kind, row, columns, detail)
+            is_doubtful = share < self.min_confidence
+            rows.append(new.with_doubt(f"confidence of the label {share:.0%}") if is_doubtful else new)
         confident = [row for row in rows if not row.doubt]
         generated = rows if self.unsure == "review" else confident
-        tally.made_count = len(generated)
-        tally.report_tally(job.report, "labels")
+        tally.report_tally(job.report, "labels", len(generated))
         report_doubtful_labels(job.report, len(rows) - len(confident), len(texts), self.unsure)
         yield from prepare_made_rows(job, generated)
-
-    def _build_spread_row(self, row: Row, label: str, share: float) -> Row:
-        """Build the labelled row with its confidence, and with a doubt if that is too low."""
-        detail = {"share": round(share, 4)}
-        labelled = build_completed_row(self.kind, row, {**row.columns, self.column: label}, detail)
-        return labelled if share >= self.min_confidence else labelled.with_doubt(f"confidence of the label {share:.0%}")

@@ -16,9 +16,8 @@ MAX_SHOWN_REASONS = 3
 
 @dataclass(slots=True)
 class Tally:
-    """Counts of generated and rejected rows, with one example per reason."""
+    """Counts of rejected rows by reason, with one example per reason."""
 
-    made_count: int = 0
     refusal_counts: Counter[str] = field(default_factory=Counter)
     examples: dict[str, str] = field(default_factory=dict)
 
@@ -26,41 +25,34 @@ class Tally:
         self.refusal_counts[reason] += 1
         self.examples.setdefault(reason, " ".join(example.split())[:80])
 
-    def report_tally(self, report: Reporter, what: str, wanted: int = 0) -> None:
-        """Write one note, as a warning if fewer rows were generated than `wanted`."""
-        total = f" of {wanted}" if wanted else ""
-        report.note(
-            f"{self.made_count}{total} {what} generated{self._render_refusals()}", warning=self.made_count < wanted,
-        )
-
-    def _render_refusals(self) -> str:
-        if not self.refusal_counts:
-            return ""
+    def report_tally(self, report: Reporter, what: str, count: int, wanted: int = 0) -> None:
+        """Note how many rows were generated and why others were rejected, as a warning below `wanted` rows."""
+        text = f"{what} generated: {count} of {wanted}" if wanted else f"{what} generated: {count}"
         ordered = sorted(self.refusal_counts.items(), key=lambda item: (-item[1], item[0]))
-        reasons = [
-            f"{count} {reason}" + (f" ({self.examples[reason]!r})" if self.examples.get(reason) else "")
-            for reason, count in ordered[:MAX_SHOWN_REASONS]
-        ]
-        rest = sum(count for _, count in ordered[MAX_SHOWN_REASONS:])
-        more = [f"{rest} for other reasons"] if rest else []
-        return f"; {self.refusal_counts.total()} rejected: {', '.join([*reasons, *more])}"
+        reasons = []
+        for reason, times in ordered[:MAX_SHOWN_REASONS]:
+            example = f", such as {self.examples[reason]!r}" if self.examples[reason] else ""
+            reasons.append(f"{reason} ({times}{example})")
+        if rest := sum(times for _, times in ordered[MAX_SHOWN_REASONS:]):
+            reasons.append(f"other reasons ({rest})")
+        if reasons:
+            text += f"; {self.refusal_counts.total()} rejected: {', '.join(reasons)}"
+        report.note(text, warning=count < wanted)
 
 
 def report_doubtful_labels(report: Reporter, doubtful: int, count: int, unsure: str) -> None:
     """Report how many labels are doubtful and what happens to these rows: `review` or `drop`."""
     if doubtful:
         fate = "kept and queued first for review" if unsure == "review" else "dropped"
-        report.note(f"{doubtful} of {count} labels are doubtful; their rows were {fate}")
+        report.note(f"doubtful labels: {doubtful} of {count}; their rows were {fate}")
 
 
-def make_child_row(job: RowsJob, kind: str, columns: Mapping[str, Any], *parents: Row, **detail: Any) -> Row:
-    """Make a row derived from others, in the group of the first parent, so that no split separates them."""
-    first = parents[0]
-    group = first.group
-    if not group:
-        text_column = job.task.text_column if job.task else ""
-        group = f"{first.table}/{first.id}" if first.table else get_row_group(first, text_column)
-    return make_synthetic_row(kind, columns, parents, group, **detail)
+def make_child_row(job: RowsJob, kind: str, columns: Mapping[str, Any], parent: Row, **detail: Any) -> Row:
+    """Make a row derived from another one, in the same group, so that no split separates them."""
+    group = get_row_group(parent, job.task.text_column if job.task else "")
+    if parent.table and not parent.group:
+        group = f"{parent.table}/{parent.id}"
+    return make_synthetic_row(kind, columns, [parent], group, **detail)
 
 
 def prepare_made_rows(job: RowsJob, rows: Iterable[Row]) -> Iterator[Row]:
@@ -69,7 +61,7 @@ def prepare_made_rows(job: RowsJob, rows: Iterable[Row]) -> Iterator[Row]:
     Raises ValueError without a task, or for rows that lack a column of the task.
     """
     if job.task is None:
-        raise ValueError("synthetic rows are prepared by the task, and this job has no task")
+        raise ValueError("synthetic rows are prepared by the task, but this job has no task")
     rows = list({row.id: row for row in rows}.values())
     if missing := sorted({*job.task.columns} - _list_shared_columns(rows)) if rows else []:
         raise ValueError(f"synthetic rows lack {', '.join(missing)}, required by the task {job.task.kind!r}")

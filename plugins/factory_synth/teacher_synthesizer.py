@@ -78,9 +78,9 @@ def ask_teacher(
     replies = job.get_teacher().ask([request for _, request in pairs], job.report)
     for (item, request), reply in zip(pairs, replies, strict=True):
         if reply.error:
-            tally.count_refusal(f"requests failed: {reply.error.splitlines()[0][:60]}")
+            tally.count_refusal(f"request failed: {reply.error.splitlines()[0][:60]}")
         elif request.schema is None and not request.choices and REFUSAL_PATTERN.match(reply.text):
-            tally.count_refusal("were declined by the teacher", reply.text)
+            tally.count_refusal("declined by the teacher", reply.text)
         else:
             yield item, reply
 

@@ -69,5 +69,5 @@ def compute_stem_coverage(stems: Iterable[str], text: str) -> float:
 
 
 def has_phrase(text: str, phrase: str) -> bool:
-    """Whether a text contains a phrase as whole words, ignoring case."""
+    """Return whether a text contains a phrase as whole words, ignoring case."""
     return re.search(rf"(?<!\w){re.escape(phrase)}(?!\w)", text, re.IGNORECASE) is not None

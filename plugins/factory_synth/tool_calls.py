@@ -13,7 +13,7 @@ from factory.api import Fraction, Input, Provenance, Row, RowsJob, make_syntheti
 from factory_synth.rewording_checks import describe_added_facts
 from factory_synth.synthesis_common import Tally, prepare_made_rows
 from factory_synth.teacher_synthesizer import TeacherSynthesizer, ask_teacher, strip_chat_wrapping
-from factory_synth.tool_cases import ToolCase, ToolCaseSettings, choose_shown_names, generate_tool_cases
+from factory_synth.tool_cases import ToolCase, choose_shown_names, generate_tool_cases
 from factory_synth.tool_queries import is_value_in_text
 from factory_synth.tool_schemas import read_tools
 
@@ -60,29 +60,23 @@ class ToolCalls(TeacherSynthesizer):
     def synthesize(self, job: RowsJob) -> Iterator[Row]:
         tools, tally = read_tools(job.root / self.tools, str(self.tools)), Tally()
         if len(tools) < 2:
-            raise ValueError(f"{self.tools}: at least two tools are needed, so that there is a choice")
-        settings = ToolCaseSettings(self.tools_per_query, self.abstain, self.mask, self.values, self.seed)
-        cases = list(generate_tool_cases(tools, settings, self.count, tally))
-        unreworded = (self._build_tool_row(case, case.query) for case in cases)
-        new_rows = self._reword_cases(job, cases, tally) if self.reword else unreworded
+            raise ValueError(f"{self.tools}: at least two tools are needed, got {len(tools)}")
+        cases = list(generate_tool_cases(tools, self, tally))
+        plain = (self._build_tool_row(case, case.query) for case in cases)
+        new_rows = self._reword_cases(job, cases, tally) if self.reword else plain
         rows = list({row.id: row for row in new_rows}.values())
-        tally.made_count = len(rows)
-        tally.report_tally(job.report, "queries", self.count)
+        tally.report_tally(job.report, "queries", len(rows), self.count)
         yield from prepare_made_rows(job, rows)
 
     def _reword_cases(self, job: RowsJob, cases: Sequence[ToolCase], tally: Tally) -> Iterator[Row]:
-        requests = [
-            (case, self.build_teacher_request(
-                SYSTEM, USER.replace("{query}", case.query), temperature=self.temperature,
-            ))
-            for case in cases
-        ]
-        for case, reply in ask_teacher(job, requests, tally):
+        prompts = [USER.replace("{query}", case.query) for case in cases]
+        requests = [self.build_teacher_request(SYSTEM, prompt, temperature=self.temperature) for prompt in prompts]
+        for case, reply in ask_teacher(job, zip(cases, requests, strict=True), tally):
             query = strip_chat_wrapping(reply.text, ANSWER_PREFIX)
             if not query or not all(is_value_in_text(value, query) for value in case.arguments.values()):
-                tally.count_refusal("lose a value of the call", query)
+                tally.count_refusal("loses a value of the call", query)
             elif describe_added_facts(case.query, query):
-                tally.count_refusal("add a value", query)
+                tally.count_refusal("adds a value", query)
             else:
                 yield self._build_tool_row(case, query, **self.build_provenance_detail(reply))
 
@@ -100,13 +94,13 @@ class ToolCalls(TeacherSynthesizer):
         return make_synthetic_row(self.kind, columns, [parent], f"tools/{case.tool.name}", **detail)
 
     def _render_tool_answer(self, case: ToolCase, names: Mapping[str, tuple[str, dict[str, str]]]) -> str:
-        if self.form == "name":
-            return names[case.tool.name][0] if case.case_type == "call" else "none"
-        if case.case_type == "none":
-            return json.dumps({"name": None})
         name, argument_names = names[case.tool.name]
+        if self.form == "name":
+            return name if case.case_type == "call" else "none"
+        answer: dict[str, Any] = {"name": None}
         if case.case_type == "missing":
-            missing = [argument_names[argument] for argument in case.missing_arguments]
-            return json.dumps({"name": None, "missing": missing}, ensure_ascii=False)
-        arguments = {argument_names[argument]: value for argument, value in case.arguments.items()}
-        return json.dumps({"name": name, "arguments": arguments}, ensure_ascii=False)
+            answer["missing"] = [argument_names[argument] for argument in case.missing_arguments]
+        if case.case_type == "call":
+            arguments = {argument_names[argument]: value for argument, value in case.arguments.items()}
+            answer = {"name": name, "arguments": arguments}
+        return json.dumps(answer, ensure_ascii=False)

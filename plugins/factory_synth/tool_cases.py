@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from factory_synth.argument_values import draw_arguments
 from factory_synth.stratified_attributes import draw_stratified_values
@@ -13,23 +13,15 @@ from factory_synth.synthesis_common import Tally
 from factory_synth.tool_queries import is_value_in_text, phrase_tool_query
 from factory_synth.tool_schemas import Tool, rank_similar_tools
 
+if TYPE_CHECKING:
+    from factory_synth.tool_calls import ToolCalls
+
 SAME_TOOL_SIMILARITY = 0.5
 """Jaccard of their words from which two tools may serve the same purpose; neither is then a distractor of the other."""
 
 MASK_LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
 ToolCaseType = Literal["call", "none", "missing"]
 ToolNeighbours = Mapping[str, Sequence[tuple[float, str]]]
-
-
-@dataclass(frozen=True, slots=True)
-class ToolCaseSettings:
-    """Tools offered per query, shares of abstaining and masked rows, and the user's values by argument name."""
-
-    tools_per_query: int
-    abstain: float
-    mask: float
-    values: Mapping[str, Sequence[str]]
-    seed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +37,7 @@ class ToolCase:
     query: str
 
 
-def generate_tool_cases(
-    tools: Sequence[Tool], settings: ToolCaseSettings, count: int, tally: Tally
-) -> Iterator[ToolCase]:
+def generate_tool_cases(tools: Sequence[Tool], settings: ToolCalls, tally: Tally) -> Iterator[ToolCase]:
     """Yield cases of all tools in turn, with case types by their shares; an impossible case passes to the next tool."""
     neighbours, by_name = rank_similar_tools(tools), {tool.name: tool for tool in tools}
     abstain = settings.abstain
@@ -56,55 +46,46 @@ def generate_tool_cases(
     masks = draw_stratified_values({True: settings.mask, False: 1 - settings.mask}, f"{settings.seed} mask")
     turns = draw_stratified_values({tool.name: 1.0 for tool in tools}, f"{settings.seed} tool")
     seen: set[tuple[ToolCaseType, str]] = set()
-    for place in range(count):
-        case_type, masked = next(case_types), next(masks)
+    for number in range(settings.count):
+        case_type, is_masked = next(case_types), next(masks)
         for turn in range(2 * len(tools)):
-            tool, draw = by_name[next(turns)], Random(f"{settings.seed} {place} {turn}")
-            case = _build_tool_case(tool, by_name, neighbours, settings, case_type, masked, draw)
+            tool, draw = by_name[next(turns)], Random(f"{settings.seed} {number} {turn}")
+            case = _build_tool_case(tool, by_name, neighbours, settings, case_type, is_masked, draw)
             if case and (case.case_type, case.query) not in seen:
                 seen.add((case.case_type, case.query))
                 yield case
                 break
         else:
-            tally.count_refusal("would repeat others: the schemas allow too few values")
+            tally.count_refusal("repeats another case: the schemas allow too few values")
 
 
 def _build_tool_case(
-    tool: Tool, tools: Mapping[str, Tool], neighbours: ToolNeighbours, settings: ToolCaseSettings,
-    case_type: ToolCaseType, masked: bool, draw: Random,
+    tool: Tool, tools: Mapping[str, Tool], neighbours: ToolNeighbours, settings: ToolCalls,
+    case_type: ToolCaseType, is_masked: bool, draw: Random,
 ) -> ToolCase | None:
     """Build a case of this tool; None if the tool cannot have one of this type."""
-    arguments, missing = draw_arguments(tool, settings.values, draw), ""
-    value: Any = None
+    arguments, removed = draw_arguments(tool, settings.values, draw), dict[str, Any]()
     if case_type == "missing":
         removable = [name for name in tool.mandatory_arguments if not isinstance(arguments[name], bool)]
         if not removable:
             return None
-        missing = draw.choice(removable)
-        value = arguments.pop(missing)
+        name = draw.choice(removable)
+        removed[name] = arguments.pop(name)
     query = phrase_tool_query(tool, arguments, draw)
     # The removed value may still be in the query, as the value of another argument.
-    if missing and is_value_in_text(value, query):
+    if any(is_value_in_text(value, query) for value in removed.values()):
         return None
-    distractors = settings.tools_per_query - (case_type != "none")
-    offered = _choose_other_tools(tool, tools, neighbours, distractors, draw)
-    if case_type != "none":
-        offered.append(tool)
-    if not offered:
-        return None
-    missing_arguments = (missing,) if missing else ()
-    shuffled = tuple(draw.sample(offered, len(offered)))
-    return ToolCase(tool, arguments, shuffled, case_type, missing_arguments, masked, query)
-
-
-def _choose_other_tools(
-    tool: Tool, tools: Mapping[str, Tool], neighbours: ToolNeighbours, count: int, draw: Random
-) -> list[Tool]:
-    """Choose distractors: half of them the most similar tools with another purpose, the rest at random."""
+    # Distractors: half of them the most similar tools with another purpose, the rest at random.
     others = [name for similarity, name in neighbours[tool.name] if similarity < SAME_TOOL_SIMILARITY]
-    size = min(count, len(others))
+    size = min(settings.tools_per_query - (case_type != "none"), len(others))
     closest = others[: (size + 1) // 2]
-    return [tools[name] for name in (*closest, *draw.sample(others[len(closest) :], size - len(closest)))]
+    names = [*closest, *draw.sample(others[len(closest) :], size - len(closest))]
+    if case_type != "none":
+        names.append(tool.name)
+    if not names:
+        return None
+    offered = tuple(tools[name] for name in draw.sample(names, len(names)))
+    return ToolCase(tool, arguments, offered, case_type, tuple(removed), is_masked, query)
 
 
 def choose_shown_names(case: ToolCase, seed: str) -> dict[str, tuple[str, dict[str, str]]]:

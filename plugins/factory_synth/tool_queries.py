@@ -84,7 +84,7 @@ def phrase_argument_value(value: Any) -> str:
 
 
 def is_value_in_text(value: Any, text: str) -> bool:
-    """Whether a text contains every word and number of a value verbatim; booleans are not checked."""
+    """Return whether a text contains every word and number of a value verbatim; booleans are not checked."""
     if isinstance(value, bool):
         return True
     if isinstance(value, list | dict):
@@ -105,16 +105,12 @@ def _parse_tool_purpose(description: str) -> tuple[str, bool]:
     first = re.split(r"(?<=[\w)])[.!](?:\s|$)|;|\n", description, maxsplit=1)[0].strip()
     first = SERVICE_PREAMBLE.sub("", first) if not first.lower().startswith(("use ", "help ")) else first
     verb, _, rest = first.partition(" ")
-    base = next((form for form in (verb.lower(), *_guess_base_forms(verb.lower())) if form in ACTION_VERBS), "")
+    third_person = THIRD_PERSON_VERB.match(verb.lower())
+    forms = (verb.lower(), *((third_person.group(1), f"{verb.lower()[:-3]}y") if third_person else ()))
+    base = next((form for form in forms if form in ACTION_VERBS), "")
     for pattern, replacement in FIRST_PERSON_WORDS:
         rest = re.sub(pattern, replacement, rest, flags=re.IGNORECASE)
     if not base:
         return f"{verb} {rest}".strip(), False
     action = "Get" if base in RETRIEVAL_VERBS else base.capitalize()
     return f"{action} {rest}".strip(), True
-
-
-def _guess_base_forms(verb: str) -> list[str]:
-    """Return possible base forms of a third-person verb."""
-    match = THIRD_PERSON_VERB.match(verb)
-    return [match.group(1), f"{verb[:-3]}y"] if match else []

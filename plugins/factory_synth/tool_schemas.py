@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from factory_synth.text_features import extract_content_stems
 
@@ -25,8 +25,7 @@ class Tool:
     @property
     def properties(self) -> Mapping[str, Mapping[str, Any]]:
         """Return the schema of each argument."""
-        properties: Mapping[str, Mapping[str, Any]] = self.parameters.get("properties", {})
-        return properties
+        return cast(Mapping[str, Mapping[str, Any]], self.parameters.get("properties", {}))
 
     @property
     def mandatory_arguments(self) -> tuple[str, ...]:
@@ -80,17 +79,12 @@ def _parse_tool(item: Any, where: str) -> Tool:
 
 def rank_similar_tools(tools: Sequence[Tool]) -> dict[str, list[tuple[float, str]]]:
     """Rank the other tools for each tool by the Jaccard of the stems of name, description and argument names."""
-    bags = {tool.name: _collect_tool_stems(tool) for tool in tools}
-    return {
-        name: sorted(
-            ((round(len(bag & other) / max(len(bag | other), 1), 4), other_name)
-             for other_name, other in bags.items() if other_name != name),
-            key=lambda pair: (-pair[0], pair[1]),
-        )
-        for name, bag in bags.items()
-    }
-
-
-def _collect_tool_stems(tool: Tool) -> frozenset[str]:
-    arguments = " ".join(tool.properties).replace("_", " ")
-    return extract_content_stems(f"{tool.name.replace('_', ' ')} {tool.description} {arguments}")
+    stems = {}
+    for tool in tools:
+        names = " ".join([tool.name, *tool.properties]).replace("_", " ")
+        stems[tool.name] = extract_content_stems(f"{names} {tool.description}")
+    rankings = {}
+    for name, own in stems.items():
+        others = ((len(own & other) / max(len(own | other), 1), key) for key, other in stems.items() if key != name)
+        rankings[name] = sorted(((round(value, 4), key) for value, key in others), key=lambda pair: (-pair[0], pair[1]))
+    return rankings

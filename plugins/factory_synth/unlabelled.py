@@ -7,6 +7,7 @@ a specialist is evaluated on human data only.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,31 +30,28 @@ from factory_synth.synthesis_common import Tally
 class UnlabelledTexts(SpecBlock):
     """A file of texts: JSON objects, or plain texts (`.txt`), one per line."""
 
-    file: Annotated[Path, Input()] = Field(description="texts, .jsonl or .txt, relative to the spec")
+    file: Annotated[Path, Input()] = Field(description="file of texts, .jsonl or .txt, relative to the spec")
     map: dict[str, str] = Field({}, description="column to field, where their names differ")
     group: str = Field("", description="field of the group that stays together, such as a dialogue")
-    licence: str = Field("", description="licence of the file, for the bundle's notes")
+    licence: str = Field("", description="licence of the file, recorded in the bundle")
 
     def iter_file_rows(self, job: Job, names: tuple[str, ...]) -> Iterator[Row]:
         """Yield a row per line with the named columns as text; an invalid line is reported as a bad record."""
-        for number, record in self._iter_text_records(job, names):
-            columns = {name: record.get(self.map.get(name, name)) for name in names}
+        path, fields = job.root / self.file, {name: self.map.get(name, name) for name in names}
+        if path.suffix == ".txt":
+            lines = enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1)
+            records = iter([(number, {fields[names[0]]: line.strip()}) for number, line in lines if line.strip()])
+        else:
+            records = read_numbered_jsonl(path, str(self.file))
+        for number, record in records:
+            columns = {name: record.get(field) for name, field in fields.items()}
             invalid = [name for name, value in columns.items() if not isinstance(value, str) or not value.strip()]
             if invalid:
-                field, available = self.map.get(invalid[0], invalid[0]), ", ".join(sorted(record)) or "none"
-                job.report_bad_record(f"{self.file}:{number}: {field}: expected a text; available fields: {available}")
-                continue
-            origin = Provenance(str(self.file), number, self.licence)
-            yield Row(f"{self.file.stem}#{number}", columns, origin, str(record.get(self.group) or ""))
-
-    def _iter_text_records(self, job: Job, names: tuple[str, ...]) -> Iterator[tuple[int, Mapping[str, Any]]]:
-        path = job.root / self.file
-        if path.suffix != ".txt":
-            yield from read_numbered_jsonl(path, str(self.file))
-            return
-        for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1):
-            if line.strip():
-                yield number, {self.map.get(names[0], names[0]): line.strip()}
+                problem = f"expected a text; available fields: {', '.join(sorted(record)) or 'none'}"
+                job.report_bad_record(f"{self.file}:{number}: {fields[invalid[0]]}: {problem}")
+            else:
+                origin = Provenance(str(self.file), number, self.licence)
+                yield Row(f"{self.file.stem}#{number}", columns, origin, str(record.get(self.group) or ""))
 
 
 def read_unseen_rows(
@@ -67,7 +65,7 @@ def read_unseen_rows(
     for row in texts.iter_file_rows(job, names):
         key = normalise(get_text(row))
         if key in seen:
-            tally.count_refusal("repeat a known text", key)
+            tally.count_refusal("repeats a known text", key)
         else:
             seen.add(key)
             yield row
@@ -76,6 +74,4 @@ def read_unseen_rows(
 def build_completed_row(kind: str, row: Row, columns: Mapping[str, Any], detail: Mapping[str, Any]) -> Row:
     """Build a synthetic row from a line of the file, which becomes its provenance; it has no parent rows."""
     new = make_synthetic_row(kind, columns, group=row.group, **detail)
-    source = row.provenance
-    origin = Provenance(source.source, source.line, source.licence, kind, (), dict(detail))
-    return Row(new.id, new.columns, origin, row.group)
+    return replace(new, provenance=replace(row.provenance, generator=kind, parents=(), detail=dict(detail)))

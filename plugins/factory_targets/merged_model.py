@@ -1,4 +1,4 @@
-"""One folder with the adapter merged into the base, for servers that take whole models only (TEI, infinity)."""
+"""One folder with the adapter merged into the base, for servers that only load whole models (TEI, infinity)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from typing import Any
 
 from factory.api import ExportJob, Target
 
-ADAPTER_FILES = frozenset({"adapter_config.json", "adapter_model.safetensors", "README.md"})
+EXCLUDED_PATHS = frozenset({
+    "adapter_config.json", "adapter_model.safetensors", "README.md", "exports", "factory", "labels",
+})
+"""Files and folders of a bundle that only concern its adapter."""
 
 
 class MergedModelTarget(Target):
@@ -23,22 +26,20 @@ class MergedModelTarget(Target):
         return ""
 
     def export(self, job: ExportJob) -> None:
-        model = _merge_adapter(job)
-        model.save_pretrained(job.out)
+        _merge_adapter(job).save_pretrained(job.out)
         for path in sorted(job.bundle.rglob("*")):
             relative = path.relative_to(job.bundle)
-            if path.is_file() and relative.parts[0] not in ADAPTER_FILES | {"exports", "factory", "labels"}:
-                target = job.out / relative
+            target = job.out / relative
+            if path.is_file() and relative.parts[0] not in EXCLUDED_PATHS and not target.exists():
                 target.parent.mkdir(parents=True, exist_ok=True)
-                if not target.exists():
-                    shutil.copyfile(path, target)
+                shutil.copyfile(path, target)
         config = json.loads((job.out / "config.json").read_text())
         config.pop("_name_or_path", None)
         (job.out / "config.json").write_text(json.dumps(config, sort_keys=True, indent=2) + "\n")
 
 
 def _merge_adapter(job: ExportJob) -> Any:
-    """The base with the adapter folded into its weights. Raises ValueError when the adapter does not fit it whole."""
+    """Return the base with the adapter merged into its weights. Raises ValueError if the adapter does not fit."""
     import peft
 
     with warnings.catch_warnings():
@@ -47,35 +48,35 @@ def _merge_adapter(job: ExportJob) -> Any:
         tuned = peft.PeftModel.from_pretrained(_load_merge_base(job), str(job.bundle))
     applied = sum(isinstance(module, peft.tuners.lora.LoraLayer) for module in tuned.modules())
     if applied != job.manifest["modules"]:
-        raise ValueError(f"the adapter fits {applied} layers of the base, not {job.manifest['modules']}")
+        raise ValueError(f"the adapter fits {applied} layers of the base, expected {job.manifest['modules']}")
     return tuned.merge_and_unload()
 
 
 def _load_merge_base(job: ExportJob) -> Any:
-    """The base in float32, as the class that the adapter's task asks for."""
+    """Load the base in float32, as the class of the adapter's task."""
     import torch
     import transformers
 
-    kind = json.loads((job.bundle / "adapter_config.json").read_text()).get("task_type")
+    task_type = json.loads((job.bundle / "adapter_config.json").read_text()).get("task_type")
     options: dict[str, Any] = {"dtype": torch.float32}
-    if kind == "CAUSAL_LM":
-        auto = transformers.AutoModelForCausalLM
-    elif kind == "SEQ_CLS" or job.manifest.get("heads"):
-        auto = transformers.AutoModelForSequenceClassification
+    auto_class = transformers.AutoModel
+    if task_type == "CAUSAL_LM":
+        auto_class = transformers.AutoModelForCausalLM
+    elif task_type == "SEQ_CLS" or job.manifest.get("heads"):
+        auto_class = transformers.AutoModelForSequenceClassification
         if (job.bundle / "labels").is_dir():
             options["config"] = transformers.AutoConfig.from_pretrained(job.bundle / "labels")
         else:
             options["num_labels"] = _count_head_outputs(job.bundle)
-    else:
-        auto = transformers.AutoModel
-    return auto.from_pretrained(job.base.folder, **options)
+    return auto_class.from_pretrained(job.base.folder, **options)
 
 
 def _count_head_outputs(bundle: Path) -> int:
-    """How many outputs the head has: the rows of its weight."""
+    """Return the number of outputs of the head: the rows of its weight matrix."""
     from safetensors import safe_open
 
     with safe_open(bundle / "adapter_model.safetensors", framework="np") as file:
-        heads = [name for name in file.keys() if name.endswith((".classifier.weight", ".score.weight"))]  # noqa: SIM118
-        heads += [name for name in file.keys() if name.endswith("out_proj.weight")]  # noqa: SIM118
+        names = list(file.keys())  # the file itself is not iterable
+        heads = [name for name in names if name.endswith((".classifier.weight", ".score.weight"))]
+        heads += [name for name in names if name.endswith("out_proj.weight")]
         return int(file.get_slice(heads[0]).get_shape()[0]) if heads else 1

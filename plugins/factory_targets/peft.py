@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from factory.api import ExportJob, Target
+from factory.api import Target
 
 
 class PeftTarget(Target):
@@ -15,6 +15,3 @@ class PeftTarget(Target):
 
     def explain_refusal(self, manifest: Mapping[str, Any]) -> str:
         return ""
-
-    def export(self, job: ExportJob) -> None:
-        return None

@@ -1,4 +1,4 @@
-"""vLLM serves the adapter over its base, beside others. What it can not serve is known before a build."""
+"""vLLM serves the base with this adapter, and others; what it cannot serve is refused before a build."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class VllmTarget(Target):
     kind = "vllm"
 
     max_lora_rank: Literal[8, 16, 32, 64, 128, 256, 320, 512] = Field(
-        16, description="the server's --max-lora-rank; its own default is 16, and memory grows with it"
+        16, description="--max-lora-rank of the server; a higher rank takes more memory"
     )
     port: int = Field(8000, ge=1, le=65535, description="port of the server")
 
@@ -29,13 +29,13 @@ class VllmTarget(Target):
         rank, heads = int(manifest.get("rank", 0)), set(manifest.get("heads", ())) - SERVABLE_HEADS
         architecture = str(manifest.get("architecture", ""))
         if rank > self.max_lora_rank:
-            return f"vLLM is to take rank {self.max_lora_rank} at most, this is {rank}; raise max_lora_rank or lower it"
+            return f"rank {rank} exceeds max_lora_rank, which is {self.max_lora_rank}; raise it, or lower adapter.rank"
         if heads:
-            return f"vLLM loads fresh heads named score or classifier alone, not {', '.join(sorted(heads))}"
+            return f"vLLM only loads new heads named score or classifier, not {', '.join(sorted(heads))}"
         if str(manifest.get("loader", "")).endswith(":MultiVectorEncoder"):
-            return "vLLM has no late interaction over an adapter; use the peft or the merged target"
+            return "vLLM does not support late interaction with an adapter; use the target `peft` or `merged`"
         if architecture.startswith(ARCHITECTURES_WITHOUT_LORA):
-            return f"vLLM takes no LoRA on a {architecture}; use the merged target"
+            return f"vLLM does not support LoRA on {architecture}; use the target `merged`"
         return ""
 
     def export(self, job: ExportJob) -> None:
@@ -43,7 +43,7 @@ class VllmTarget(Target):
         pooling = " --runner pooling" if job.manifest.get("heads") else ""
         (job.out / "serve.sh").write_text(
             "#!/bin/sh\n"
-            "# Serves the base with this adapter; ask for the adapter by its name as the model.\n"
+            "# Serves the base with this adapter. Requests select the adapter by its name, as the model.\n"
             'here=$(cd "$(dirname "$0")/../.." && pwd)\n'
             f"exec vllm serve {base} --port {self.port}{pooling} --enable-lora --max-lora-rank {self.max_lora_rank} "
             f'--lora-modules {name}="$here"\n'

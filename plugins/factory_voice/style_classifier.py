@@ -18,7 +18,7 @@ class StyleClassifier:
     """Logistic regression on TF-IDF of words, word pairs and character 2- to 4-grams of single sentences.
 
     A text's score is the mean over its sentences, weighted by length. Plain sentences between a voiced greeting and
-    farewell therefore score low, where a classifier of whole texts would be satisfied.
+    farewell therefore score low, although a classifier of whole texts would rate them high.
     """
 
     def __init__(self, rows: Sequence[Row]) -> None:
@@ -29,10 +29,8 @@ class StyleClassifier:
         from sklearn.pipeline import make_pipeline, make_union
 
         sample = rows[:: -(-len(rows) // MAX_CLASSIFIER_ROWS)]
-        voiced, plain = (
-            [sentence for row in sample for sentence in split_style_sentences(row[name])]
-            for name in ("answer", "neutral")
-        )
+        voiced = [sentence for row in sample for sentence in split_style_sentences(row["answer"])]
+        plain = [sentence for row in sample for sentence in split_style_sentences(row["neutral"])]
         self._model: Any = make_pipeline(
             make_union(_build_tfidf_vectorizer("word", (1, 2)), _build_tfidf_vectorizer("char_wb", (2, 4))),
             LogisticRegression(C=10, max_iter=1000, class_weight="balanced"),
@@ -44,10 +42,12 @@ class StyleClassifier:
         sentences = [split_style_sentences(text) for text in texts]
         flat = [sentence for group in sentences for sentence in group]
         probabilities = iter(self._model.predict_proba(flat)[:, 1].tolist() if flat else [])
-        return [
-            _compute_weighted_mean([(next(probabilities), len(sentence.split())) for sentence in group])
-            for group in sentences
-        ]
+        means = []
+        for group in sentences:
+            lengths = [len(sentence.split()) for sentence in group]
+            total = sum(next(probabilities) * length for length in lengths)
+            means.append(total / sum(lengths) if group else 0.0)
+        return means
 
     def compute_style_auc(self, rows: Sequence[Row]) -> float:
         """Compute the AUC of answers against neutral answers of these rows."""
@@ -60,11 +60,6 @@ class StyleClassifier:
 def split_style_sentences(text: str) -> list[str]:
     """Split a text after every full stop, question mark or exclamation mark followed by white space."""
     return [sentence for sentence in SENTENCE_BREAK.split(text.strip()) if sentence]
-
-
-def _compute_weighted_mean(weighted: Sequence[tuple[float, int]]) -> float:
-    total = sum(weight for _, weight in weighted)
-    return sum(value * weight for value, weight in weighted) / total if total else 0.0
 
 
 def _build_tfidf_vectorizer(analyzer: str, lengths: tuple[int, int]) -> Any:

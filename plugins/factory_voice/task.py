@@ -9,12 +9,25 @@ from pydantic import Field
 
 from factory.api import Answer, Finding, Message, Provenance, Row, RowsJob, Task, render
 from factory.text.templates import list_slots
-from factory_voice import voice_defaults
 from factory_voice.text_tokens import extract_written_figures, split_folded_words
 
 CHAT_ROLES = ("user", "assistant")
 MAX_SHORT_WORDS = 25
 """Neutral answers of up to this many words are in the slice of short ones."""
+
+VOICE_DEFAULTS: dict[str, Any] = {
+    "objective": "completion",
+    "data": {"curate": [{"kind": "exact", "text_columns": ["question"]}]},
+    "contenders": ["tuned", "untuned", "neutral", "prompted"],
+    "evaluate": ["voice"],
+    "targets": ["peft"],
+    "train": {"epochs": 4, "batch_size": 8, "learning_rate": 1e-3},
+}
+SMOKE_PROFILE: dict[str, Any] = {
+    "data": {"limit": 48, "split": {"test": 24, "validation": 12}}, "train": {"epochs": 1},
+    "gate": {"resamples": 2000},
+}
+"""Checks that a spec runs from start to end; the verdict is meaningless."""
 
 
 class BrandVoice(Task):
@@ -22,7 +35,7 @@ class BrandVoice(Task):
 
     The model gets the customer's message and the `neutral` answer. It is given the facts because it cannot know them:
     opening hours and return policies are in no base's weights, and a model trained without them learns to invent them.
-    Where the facts come from (a person, a search, a larger model) is up to the caller. For answers that follow from
+    The caller supplies the facts: from a person, a search or a larger model. For answers that follow from
     the question alone, leave `{neutral}` out of `prompt_template`; the column still measures the meaning.
 
     A row may have a `history`, the earlier turns as [{"role": "user" or "assistant", "content": text}], and a
@@ -45,11 +58,11 @@ class BrandVoice(Task):
 
     @classmethod
     def get_defaults(cls) -> dict[str, Any]:
-        return voice_defaults.SPEC
+        return VOICE_DEFAULTS
 
     @classmethod
     def get_profiles(cls) -> dict[str, dict[str, Any]]:
-        return voice_defaults.PROFILES
+        return {"smoke": SMOKE_PROFILE}
 
     def get_templates(self) -> dict[str, str]:
         return {"system": self.system_template, "prompt": self.prompt_template, "target": self.target_template}
@@ -60,23 +73,20 @@ class BrandVoice(Task):
         return (*system, *get_history_messages(row), prompt)
 
     def audit(self, job: RowsJob) -> Iterator[Finding]:
-        """Yield findings for empty texts; report rows without a voice or with changed figures in notes."""
-        plain, dropped = [], []
+        """Yield findings for empty texts; note rows whose answer equals the neutral one or has other figures."""
+        unchanged, differing = [], []
         for row in job.rows:
             get_history_messages(row)
             if empty := [name for name in self.columns if not str(row[name]).strip()]:
-                yield Finding("empty", row.id, f"{', '.join(empty)} {'is' if len(empty) == 1 else 'are'} empty")
+                yield Finding("empty", row.id, f"{' and '.join(empty)} {'is' if len(empty) == 1 else 'are'} empty")
             if split_folded_words(row["answer"]) == split_folded_words(row["neutral"]):
-                plain.append(row.id)
+                unchanged.append(row.id)
             if changed := sorted(extract_written_figures(row["neutral"]) ^ extract_written_figures(row["answer"])):
-                dropped.append(f"{row.id} ({', '.join(changed)})")
-        if plain:
-            job.report.note(f"{len(plain)} answers equal their neutral answer, such as {plain[0]}", warning=True)
-        if dropped:
-            job.report.note(
-                f"{len(dropped)} answers have other figures than their neutral answer, such as {dropped[0]}",
-                warning=True,
-            )
+                differing.append(f"{row.id} ({', '.join(changed)})")
+        for problem, rows in (("the same text as", unchanged), ("other figures than", differing)):
+            if rows:
+                subject = "1 answer has" if len(rows) == 1 else f"{len(rows)} answers have"
+                job.report.note(f"{subject} {problem} the neutral answer, such as {rows[0]}", warning=True)
 
     def describe_row(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer | None) -> str:
         """Describe a row by the customer's message and the answer, or the reference without one."""
@@ -86,21 +96,20 @@ class BrandVoice(Task):
     def get_row_slices(self, row: Row) -> dict[str, str]:
         """Slice by customer moment, if rows have one, and by the length of the neutral answer."""
         is_short = len(split_folded_words(row["neutral"])) <= MAX_SHORT_WORDS
-        length = f"to {MAX_SHORT_WORDS} words" if is_short else f"over {MAX_SHORT_WORDS} words"
         moment = {"moment": str(row["moment"])} if "moment" in row.columns else {}
-        return {**moment, "length": length}
+        return {**moment, "length": f"{'to' if is_short else 'over'} {MAX_SHORT_WORDS} words"}
 
-    def build_query_row(self, asked: Mapping[str, Any]) -> Row:
+    def build_query_row(self, inputs: Mapping[str, Any]) -> Row:
         """Build a row from the customer's message, `query`, and the other columns of the prompt, such as `neutral`."""
-        columns = {**asked, "question": asked["query"]}
+        columns = {**inputs, "question": inputs["query"]}
         missing = [name for name in list_slots(self.system_template + self.prompt_template) if name not in columns]
         if missing:
-            raise ValueError(f"{missing[0]} is missing: the prompt template uses it beside the customer's message")
+            raise ValueError(f"{missing[0]}: no value given; the system or prompt template uses this column")
         return Row("question", columns, Provenance("the question"))
 
     def extract_query(self, row: Row) -> Mapping[str, Any]:
-        shown = [name for name in list_slots(self.system_template + self.prompt_template) if name != "question"]
-        return {"query": row["question"], **{name: row[name] for name in (*shown, "history") if name in row.columns}}
+        slots = [name for name in list_slots(self.system_template + self.prompt_template) if name != "question"]
+        return {"query": row["question"], **{name: row[name] for name in (*slots, "history") if name in row.columns}}
 
 
 def get_history_messages(row: Row) -> tuple[Message, ...]:

@@ -1,4 +1,4 @@
-"""Metrics of a brand voice: voice, meaning, and one number that neither can win alone."""
+"""Metrics of a brand voice: voice, meaning and figures kept, and their harmonic mean."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class VoiceMetrics(Eval):
     output_type = "text"
     primary_metric = "on_brand"
     metrics = (
-        Metric("on_brand", "harmonic mean of voice and of the meaning and figures kept, 0 to 1"),
-        Metric("voice", "probability of the brand's voice, by the style classifier"),
+        Metric("on_brand", "harmonic mean of voice and of meaning times figures, 0 to 1"),
+        Metric("voice", "probability of the brand's voice by the style classifier"),
         Metric("meaning", "cosine of the embeddings of the answer and the neutral answer"),
         Metric("figures", "Jaccard similarity of the numbers in the answer and the neutral answer"),
         Metric("copied", f"share of {COPY_RUN_WORDS}-word runs copied from training answers", higher_is_better=False),
@@ -46,10 +46,9 @@ class VoiceMetrics(Eval):
 
     @model_validator(mode="after")
     def _validate_cosine_range(self) -> VoiceMetrics:
-        if self.unrelated_cosine >= self.same_cosine:
-            raise ValueError(
-                f"unrelated_cosine ({self.unrelated_cosine:g}) must be below same_cosine ({self.same_cosine:g})"
-            )
+        low, high = self.unrelated_cosine, self.same_cosine
+        if low >= high:
+            raise ValueError(f"unrelated_cosine ({low:g}) must be below same_cosine ({high:g})")
         return self
 
     def get_required_models(self) -> tuple[str, ...]:
@@ -61,13 +60,11 @@ class VoiceMetrics(Eval):
     def compute_totals(self, job: ScoreJob) -> Mapping[str, float]:
         """Return the length ratio to the references, their own `on_brand`, and the classifier's AUC."""
         references = [str(row["answer"]) for row in job.rows]
-        best = [scores.values["on_brand"] for scores in self._score_texts(job, references)]
-        length, reference_length = (
-            sum(len(split_folded_words(text)) for text in texts) for texts in (_collect_answer_texts(job), references)
-        )
+        on_brand = [scores.values["on_brand"] for scores in self._score_texts(job, references)]
+        length = sum(len(split_folded_words(text)) for text in _collect_answer_texts(job))
         totals = {}
-        if reference_length:
-            totals = {"length_ratio": length / reference_length, "reference": sum(best) / len(best)}
+        if reference_length := sum(len(split_folded_words(text)) for text in references):
+            totals = {"length_ratio": length / reference_length, "reference": sum(on_brand) / len(on_brand)}
         if job.validation:
             totals["style_auc"] = StyleClassifier(job.train).compute_style_auc(job.validation)
         return totals
@@ -75,23 +72,22 @@ class VoiceMetrics(Eval):
     def _score_texts(self, job: ScoreJob, texts: Sequence[str]) -> Iterator[Scores]:
         """Yield the scores of one text per row."""
         voices = StyleClassifier(job.train).predict_voice(texts)
-        known = {
-            run for row in job.train for run in collect_word_ngrams(split_folded_words(row["answer"]), COPY_RUN_WORDS)
-        }
+        answers = (split_folded_words(row["answer"]) for row in job.train)
+        known = {run for words in answers for run in collect_word_ngrams(words, COPY_RUN_WORDS)}
         cosines = _compute_meaning_cosines(job, texts)
         for row, text, voice, meaning in zip(job.rows, texts, voices, cosines, strict=True):
-            kept = compute_figure_agreement(extract_written_figures(text), extract_written_figures(row["neutral"]))
+            figures = compute_figure_agreement(extract_written_figures(text), extract_written_figures(row["neutral"]))
             yield Scores(row.id, {
-                "on_brand": self.compute_on_brand(voice, meaning, kept), "voice": voice, "meaning": meaning,
-                "figures": kept,
-                "copied": compute_copied_share(text, known), "length_off": compute_length_error(text, row["answer"]),
+                "on_brand": self.compute_on_brand(voice, meaning, figures), "voice": voice, "meaning": meaning,
+                "figures": figures, "copied": compute_copied_share(text, known),
+                "length_off": compute_length_error(text, row["answer"]),
             })
 
-    def compute_on_brand(self, voice: float, meaning: float, kept: float) -> float:
-        """Compute the harmonic mean of the voice and of the scaled meaning times the figures kept."""
+    def compute_on_brand(self, voice: float, meaning: float, figures: float) -> float:
+        """Compute the harmonic mean of the voice and of the content: the scaled meaning times the figures kept."""
         span = (meaning - self.unrelated_cosine) / (self.same_cosine - self.unrelated_cosine)
-        whole = min(max(span, 0.0), 1.0) * kept
-        return 2 * voice * whole / (voice + whole) if voice + whole else 0.0
+        content = min(max(span, 0.0), 1.0) * figures
+        return 2 * voice * content / (voice + content) if voice + content else 0.0
 
 
 def _collect_answer_texts(job: ScoreJob) -> list[str]:
@@ -103,8 +99,8 @@ def _collect_answer_texts(job: ScoreJob) -> list[str]:
 
 def _compute_meaning_cosines(job: ScoreJob, texts: Sequence[str]) -> list[float]:
     """Compute the cosine of each text with its row's neutral answer; 0 for a blank text."""
-    plain = [str(row["neutral"]) for row in job.rows]
-    vectors = job.kit.embed(job.models["embedder"], [*texts, *plain], report=job.report)
+    neutral = [str(row["neutral"]) for row in job.rows]
+    vectors = job.kit.embed(job.models["embedder"], [*texts, *neutral], report=job.report)
     cosines = (vectors[: len(texts)] * vectors[len(texts) :]).sum(axis=1).tolist()
     return [cosine if text.strip() else 0.0 for text, cosine in zip(texts, cosines, strict=True)]
 

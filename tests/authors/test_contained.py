@@ -92,7 +92,7 @@ def test_an_older_contract_is_said_in_words_and_takes_nothing_else_with_it(toy: 
 
 
 @pytest.mark.parametrize(("body", "said"), [
-    ("    kind = 'Not A Name'\n", "Mine has the kind 'Not A Name'; use lowercase letters, digits, dots and hyphens"),
+    ("    kind = 'Not A Name'\n", "Mine has the kind 'Not A Name'; use lower-case letters, digits, dots and hyphens"),
     ("    role = 'chef'\n", "Mine has no role; subclass one of contender, curator"),
 ])
 def test_a_class_that_no_spec_could_name_is_said(toy: Path, tmp_path: Path, body: str, said: str) -> None:

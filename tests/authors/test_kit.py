@@ -20,7 +20,7 @@ STATIC = [
     (bad.Mute, "documented", "it has no docstring"),
     (bad.Unwritable, "schema", "its fields have no JSON Schema"),
     (bad.Older, "class", "Older is written for contract 0, this factory needs contract 2"),
-    (bad.Misnamed, "class", "use lowercase letters, digits, dots and hyphens"),
+    (bad.Misnamed, "class", "use lower-case letters, digits, dots and hyphens"),
     (bad_insider.Insider, "contract", "imports factory.stages.job, which is not a public API"),
 ]
 BEHAVIOUR = [

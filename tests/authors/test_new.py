@@ -44,7 +44,7 @@ def test_the_tests_of_a_new_package_pass(role: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "said"), [
-    ("My-Plugin", "invalid plugin name 'My-Plugin'; use lowercase letters, digits and hyphens"),
+    ("My-Plugin", "invalid plugin name 'My-Plugin'; use lower-case letters, digits and hyphens"),
     ("json", "a module named 'json' already exists"), ("near", "a curator named 'near' already exists"),
 ])
 def test_a_name_that_would_not_do_is_refused(name: str, said: str, tmp_path: Path) -> None:

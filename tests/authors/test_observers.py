@@ -90,4 +90,4 @@ def test_an_observer_whose_library_is_not_there_says_which_extra(toy: Path, tmp_
     code, said = build(toy, tmp_path / "home", tmp_path / "none", FACTORY_OBSERVERS="trackio")
     assert code == 0
     (line,) = [line for line in said if "observer" in line]
-    assert "this needs the extra: pip install 'specialist-factory[trackio]'" in line
+    assert "the observer `trackio` needs trackio: pip install 'specialist-factory[trackio]'" in line

@@ -31,19 +31,22 @@ def teacher(mean: float) -> ContenderEstimate:
         (replace(PLAIN, change="daily"), RETRIEVE, "change daily: a fine-tune is out of date before it ships"),
         (replace(PLAIN, change="weekly", rows=20), RETRIEVE, "change weekly"),
         (replace(PLAIN, change="monthly"), FINE_TUNE, "enough"),
-        (replace(PLAIN, legs=(WEAK, GOOD)), PROMPT, "prompting is about as good as can be: prompted with accuracy"),
+        (
+            replace(PLAIN, legs=(WEAK, GOOD)), PROMPT,
+            "prompting is close to the best possible score: prompted with accuracy"
+        ),
         (replace(PLAIN, rows=20, legs=(GOOD,)), PROMPT, "prompting"),
-        (replace(PLAIN, legs=(replace(GOOD, name="copy", sort="baseline"),)), PROMPT, "needs no training of a model"),
-        (replace(PLAIN, rows=99), GET_MORE_DATA, "99 training rows are fewer than 100: show them in a prompt"),
+        (replace(PLAIN, legs=(replace(GOOD, name="copy", sort="baseline"),)), PROMPT, "which trains no model"),
+        (replace(PLAIN, rows=99), GET_MORE_DATA, "99 training rows are fewer than 100: use them as examples"),
         (replace(PLAIN, rows=100), FINE_TUNE, "there is room"),
-        (replace(PLAIN, rows=300, legs=(replace(WEAK, mean=0.93),)), GET_MORE_DATA, "no room for so few"),
-        (replace(PLAIN, rows=300, legs=()), GET_MORE_DATA, "too few to say what already works"),
+        (replace(PLAIN, rows=300, legs=(replace(WEAK, mean=0.93),)), GET_MORE_DATA, "little room for improvement"),
+        (replace(PLAIN, rows=300, legs=()), GET_MORE_DATA, "no contender could be measured on the 200 validation rows"),
         (replace(PLAIN, rows=500, legs=()), FINE_TUNE, "500 training rows are enough"),
         (replace(PLAIN, labels=10, thin=3, rarest=1), GET_MORE_DATA, "3 of 10 labels have fewer than 8 training rows"),
         (replace(PLAIN, labels=10, thin=2, rarest=1), FINE_TUNE, "enough"),
         (replace(MADE, legs=(WEAK, teacher(0.55))), GET_MORE_DATA, "such rows teach nothing"),
         (replace(MADE, legs=(GOOD, teacher(0.96))), PROMPT, "prompting"),
-        (replace(MADE, legs=(WEAK, teacher(0.64))), PROMPT, "the teacher who made the rows reaches 0.640"),
+        (replace(MADE, legs=(WEAK, teacher(0.64))), PROMPT, "the teacher that made the rows scores 0.640"),
         (replace(MADE, legs=(WEAK, teacher(0.90))), FINE_TUNE, "enough"),
         (replace(PLAIN, legs=(WEAK, teacher(0.55))), FINE_TUNE, "enough"),
     ],
@@ -66,10 +69,10 @@ def test_what_is_not_known_is_asked_for() -> None:
     untried = ContenderEstimate("knn", "baseline", why="no rows")
     told = " ".join(advise(replace(PLAIN, change="", legs=(replace(WEAK, n=20), untried))).cautions)
     assert "add data.facts: {change: never|yearly|monthly|weekly|daily}" in told
-    assert "20 validation rows tell little" in told and "knn was not tried: no rows" in told
-    assert "no contender of the spec only prompts" in told
+    assert "20 validation rows are few" in told and "knn was not tried: no rows" in told
+    assert "no contender of the spec is prompt-only" in told
     slow = advise(replace(PLAIN, change="yearly", made=0.6, input_words=(900, 2000)))
-    assert len(slow.cautions) == 4 and slow.cautions[0] == "the facts change yearly: plan to build as often"
+    assert len(slow.cautions) == 4 and slow.cautions[0] == "the facts change yearly: plan to rebuild as often"
 
 
 def test_a_survey_comes_back_from_its_file() -> None:

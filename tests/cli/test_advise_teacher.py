@@ -56,7 +56,7 @@ def test_a_teacher_is_asked_once_and_what_it_cost_is_told(tmp_path: Path, monkey
     assert legs["teacher"]["sort"] == "teacher" and 0.7 < legs["teacher"]["mean"] < 1
     assert found["costs"]["teacher"] == legs["teacher"]["facts"] | {"model": "wise"}
     assert found["costs"]["teacher"]["cost"] == pytest.approx(20 * (10 * 100 + 2 * 1000) / 1e6)
-    assert found["verdict"] == "FINE_TUNE" and "the teacher shows what can be reached" in " ".join(found["reasons"])
+    assert found["verdict"] == "FINE_TUNE" and "the teacher shows what is possible" in " ".join(found["reasons"])
     assert "teacher: 20 calls, 200 input tokens, 40 output tokens" in capsys.readouterr().out
 
 
@@ -74,5 +74,6 @@ def test_a_prompted_leg_that_is_right_is_enough(tmp_path: Path, monkeypatch, cap
         spec.write_text("".join(line + "\n" for line in text.splitlines() if "teacher:" not in line))
         assert factory(["advise", str(spec), "--rows", "30"]) == 0
     said = capsys.readouterr().out
-    assert " PROMPT " in said and "prompting is about as good as can be: frontier with accuracy 1.000" in said
+    assert " PROMPT " in said
+    assert "prompting is close to the best possible score: frontier with accuracy 1.000" in " ".join(said.split())
     assert "frontier takes about" in said and "prompt tokens" in said

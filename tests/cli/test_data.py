@@ -31,7 +31,7 @@ def spec(toy: Path) -> Path:
     given = rows()
     more = [{**given[0], "group": "x"}, {**given[1], "group": "y"}, {**given[2], "text": given[2]["text"].upper()}]
     (toy / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in [*given, *more]))
-    (toy / "toy.yaml").write_text(SPEC + "  curate: [{kind: exact, columns: [text, label]}]\n")
+    (toy / "toy.yaml").write_text(SPEC + "  curate: [{kind: exact, text_columns: [text, label]}]\n")
     return toy / "toy.yaml"
 
 
@@ -85,7 +85,7 @@ def test_a_row_tells_its_history(spec: Path, capsys) -> None:
 def test_a_whole_id_is_that_row_and_a_start_that_many_share_is_refused(spec: Path, capsys) -> None:
     assert portrait(spec, capsys, "--row", "r16")["id"] == "r16"
     assert factory(["data", str(spec), "--row", "r"]) == 64
-    assert "begins the ids of" in capsys.readouterr().err
+    assert "give more of the id" in capsys.readouterr().err
 
 
 def test_the_terminal_draws_what_json_says(spec: Path, capsys) -> None:

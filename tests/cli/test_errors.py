@@ -22,7 +22,7 @@ from factory.errors import InputError, Problem, SpecError, UnavailableError
         ),
         (KeyboardInterrupt(), 130, "interrupted\n"),
         (OSError(errno.ENOSPC, "No space left on device", "/x/y"), 69, "no space left on the disk while writing /x/y; "
-        "free some space"),
+        "free some space and run again\n"),
         (OSError(errno.EROFS, "Read-only file system", "/x"), 69, "/x: read-only file system"),
         (FileNotFoundError(errno.ENOENT, "No such file", "a.yaml"), 64, "a.yaml: no such file\n"),
         (ModuleNotFoundError("No module named 'torch'", name="torch"), 69, "Python module 'torch' is not installed; "

@@ -88,8 +88,8 @@ def test_rows_without_a_label_and_rows_that_teach_less_say_why() -> None:
     some = rows()
     some[3] = some[3].with_columns(label=None)
     decisions = {decision.id: decision for decision in ActiveLearning(count=30).curate(job(some))}
-    assert decisions["r3"].why == "no label" and not decisions["r3"].kept
-    assert sorted({d.why for d in decisions.values()}) == ["", "no label", "other labels are worth more"]
+    assert decisions["r3"].why == "has no label" and not decisions["r3"].kept
+    assert sorted({d.why for d in decisions.values()}) == ["", "has no label", "labels of other rows are worth more"]
     assert kept(ActiveLearning(count=1000), some) == [row.id for row in some if row.id != "r3"]
 
 

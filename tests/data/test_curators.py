@@ -27,7 +27,7 @@ def test_the_first_of_equal_texts_stays() -> None:
 
 def test_rows_that_differ_in_another_text_stay_unless_told() -> None:
     rows = rows_of("great", "Great!", label=("good", "bad"))
-    assert gone(ExactDuplicates(), rows) == {} and gone(ExactDuplicates(columns=("text",)), rows) == {"r1": "r0"}
+    assert gone(ExactDuplicates(), rows) == {} and gone(ExactDuplicates(text_columns=("text",)), rows) == {"r1": "r0"}
 
 
 def test_which_row_stays_is_a_rule() -> None:
@@ -90,4 +90,4 @@ def test_balance_keeps_so_many_of_each_label() -> None:
 
 def test_a_column_that_is_not_there_is_named() -> None:
     with pytest.raises(ValueError, match="no column 'title'; they have text"):
-        decided(ExactDuplicates(columns=("title",)), rows_of("a"))
+        decided(ExactDuplicates(text_columns=("title",)), rows_of("a"))

@@ -35,7 +35,7 @@ def test_tokens_are_those_of_the_base(tmp_path) -> None:
     job = asked(rows_of("kidney", "kidney stone of left ureter"))
     job = replace(job, base=replace(job.base, folder=tmp_path / "model"))
     found = list(LengthFilter(unit="tokens", max=3).curate(job))
-    assert [(one.id, one.why) for one in found if not one.kept] == [("r1", "more than 3 tokens")]
+    assert [(one.id, one.why) for one in found if not one.kept] == [("r1", "tokens: more than 3")]
 
 
 def test_what_says_nothing_goes_whatever_column_it_stands_in() -> None:

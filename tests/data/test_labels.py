@@ -47,7 +47,7 @@ def test_a_threshold_of_one_doubts_nothing() -> None:
 def test_the_confident_joint_asks_for_as_much_as_rows_of_a_label_usually_get() -> None:
     likely = np.array([[0.9, 0.1], [0.8, 0.2], [0.1, 0.9], [0.8, 0.2], [0.6, 0.4]])
     (suspect,) = find_label_issues(likely, ["a", "a", "b", "b", "a"], ["a", "b"])
-    assert (suspect.place, suspect.suggested_label) == (3, "a") and suspect.margin == pytest.approx(0.6)
+    assert (suspect.row, suspect.suggested_label) == (3, "a") and suspect.margin == pytest.approx(0.6)
 
 
 def test_too_few_rows_are_said_to_be_too_few() -> None:

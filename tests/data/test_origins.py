@@ -1,7 +1,7 @@
 """Licences of training rows: those of made rows follow from their parents, near and far, and reach the bundle."""
 
 from factory.api import Provenance, Row
-from factory.bundle.licence_notes import render_licence_notes
+from factory.bundle.model_card import render_licence_notes
 from factory.data.licences import count_generators, count_licences
 
 
@@ -33,6 +33,6 @@ def test_the_bundle_tells_licences_and_generators() -> None:
     base = {"id": "org/base", "source": "hub", "licence": "MIT"}
     curate = {"licences": {"CC BY 4.0": 1200}, "generators": {"paraphrase (small)": 300}}
     said = render_licence_notes(base, {"sources": [{"kind": "jsonl", "licences": ["CC BY 4.0"]}]}, curate)
-    assert "| training rows | 1,200 of them, or of what they were made from | CC BY 4.0 |" in said
-    assert "| made rows | 300 by paraphrase (small) |" in said
+    assert "| training rows | 1,200 rows, or the rows they were made from | CC BY 4.0 |" in said
+    assert "| synthetic rows | 300 by paraphrase (small) |" in said
     assert "training rows |" not in render_licence_notes(base, {"sources": []}, {})

@@ -49,7 +49,7 @@ def test_lists_and_mappings_are_scrubbed_too_and_numbers_left_alone() -> None:
     said = decided(Pii(), [row])["r0"]
     assert said.kept and said.why == "personal data: mail, phone"
     assert said.row and said.row.columns == {"text": "hi", "turns": [{"from": "[MAIL]", "age": 4}, "call [PHONE]"]}
-    assert decided(Pii(columns=("text",)), [row])["r0"].row is None
+    assert decided(Pii(text_columns=("text",)), [row])["r0"].row is None
 
 
 def test_rows_may_be_dropped_or_flagged_instead() -> None:

@@ -100,7 +100,7 @@ def test_added_and_missing_files_are_seen(copied: Path) -> None:
 
 
 def test_what_is_no_bundle_is_refused(tmp_path: Path, copied: Path) -> None:
-    with pytest.raises(InputError, match="is no bundle"):
+    with pytest.raises(InputError, match="is not a bundle"):
         bundle.load_manifest(tmp_path)
     manifest = bundle.load_manifest(copied)
     (copied / "factory/manifest.json").write_text(json.dumps({**manifest, "schema": 9}))

@@ -6,17 +6,17 @@ import ast
 import inspect
 import json
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
+from house_parts import reads, tree, words
 from pydantic import BaseModel, Field
 from tiny_retrieval import SPEC, WORDS, collection, write
 
 import factory
 from factory.api import Eval, Metric, Plugin, Probe, Runtime, Source, SpecBlock
-from factory.api.plugin import has_marker
+from factory.api.spec_block import has_marker
 from factory.errors import SpecError
 from factory.plan.compiler import compile_plan
 from factory.registry.registry import Registry
@@ -65,33 +65,6 @@ CONSTANT = {"apiVersion", "profiles"}
 """The one has a single value; the other is a layer of values, each of which counts where it lands."""
 
 
-@cache
-def tree(file: Path) -> ast.Module:
-    return ast.parse(file.read_text(encoding="utf-8"))
-
-
-def called(node: ast.expr) -> str:
-    """What an expression is called: `split` in `spec.data.split` and in `settings["split"]`."""
-    if isinstance(node, ast.Attribute):
-        return node.attr
-    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
-        return str(node.slice.value)
-    return node.id if isinstance(node, ast.Name) else ""
-
-
-def reads(node: ast.AST) -> Iterator[tuple[str, str]]:
-    """(owner, field) of everything that is read off something else, as an attribute or by a constant key."""
-    for part in ast.walk(node):
-        if isinstance(part, ast.Attribute) and isinstance(part.ctx, ast.Load):
-            yield called(part.value), part.attr
-        elif isinstance(part, ast.Subscript) and isinstance(part.slice, ast.Constant):
-            yield called(part.value), str(part.slice.value)
-
-
-def words(node: ast.AST) -> set[str]:
-    return {part.value for part in ast.walk(node) if isinstance(part, ast.Constant) and isinstance(part.value, str)}
-
-
 def blocks(model: type[BaseModel], path: str = "") -> Iterator[tuple[str, type[BaseModel], str]]:
     """(dotted path, the model that has it, field) of every leaf below a model."""
     for name, field in model.model_fields.items():
@@ -130,6 +103,8 @@ def unread_of_plugin(kind: type[Plugin]) -> list[str]:
     bodies = [body for ancestor in ours(kind) for body in _bodies(ancestor)]
     taken = {read for body in bodies for read in reads(body)}
     taken |= {("self", name) for role in ROLES if issubclass(kind, role) for name in role.model_fields}
+    taken |= {("self", name) for function, given in _functions_given(kind)
+              for owner, name in reads(function) if owner == given}
     left = []
     for path, block, name in blocks(kind):
         owner = path.split(".")[-2] if "." in path else "self"
@@ -150,6 +125,15 @@ def _bodies(kind: type) -> Iterator[ast.AST]:
     for part in ast.walk(tree(Path(inspect.getfile(kind)))):
         if isinstance(part, ast.ClassDef) and part.name == kind.__name__:
             yield part
+
+
+def _functions_given(kind: type) -> Iterator[tuple[ast.AST, str]]:
+    """Functions of the plugin's package with a parameter that is annotated with its class, and that parameter."""
+    for file in Path(inspect.getfile(kind)).parent.glob("*.py"):
+        for part in ast.walk(tree(file)):
+            if isinstance(part, ast.FunctionDef):
+                yield from ((part, given.arg) for given in part.args.args
+                            if isinstance(given.annotation, ast.Name) and given.annotation.id == kind.__name__)
 
 
 def test_every_field_of_a_spec_is_read() -> None:
@@ -188,10 +172,16 @@ class Purring(Source):
     kind = "purring"
     loud: bool = True
     quiet: bool = False
+    deep: bool = False
     fur: Fur = Fur()
 
     def said(self) -> str:
         return f"{self.loud} {self.fur.colour}"
+
+
+def purr(cat: Purring) -> bool:
+    """Reads a field of a plugin that it is given."""
+    return cat.deep
 
 
 def test_a_field_that_nobody_reads_is_found() -> None:

@@ -89,8 +89,8 @@ def test_every_planted_fault_is_counted_with_its_row(tmp_path: Path, base: Path)
      "truncated: 1 of 2 training rows, such as long document: document 'd3' exceeds max_length (16)"),
     ("no text", "empty: 1 of 2 training rows, such as no text: no text in the query"),
     ("no document",
-     "missing: 1 of 2 training rows, such as no document: 'd9' is relevant, but not in the corpus"),
-    ("not found", "unreachable: 1 of 2 training rows, such as not found: 'd1' is not among the 1 candidates"),
+     "missing: 1 of 2 training rows, such as no document: relevant, but not in the corpus: 'd9'"),
+    ("not found", "unreachable: 1 of 2 training rows, such as not found: relevant, but not among the candidates: 'd1'"),
 ])
 def test_a_fault_stops_the_build_until_the_spec_tolerates_it(
     tmp_path: Path, base: Path, row: str, said: str

@@ -7,8 +7,7 @@ from fake_runs import fake_run
 
 from factory import events
 from factory.errors import InputError
-from factory.plan import estimate
-from factory.runs import run_view, specialists
+from factory.runs import estimate, run_view, specialists
 from factory.runs.run_outputs import RunOutputs
 from factory.store.journal import find_last_run_start
 
@@ -78,9 +77,9 @@ def test_an_unclear_run_is_refused_with_what_there_is(tmp_path):
         run_view.find_run(tmp_path, "latest")
     fake_run(tmp_path, "20261120-010000-icd-aaaa")
     fake_run(tmp_path, "20261120-020000-icd-bbbb")
-    with pytest.raises(InputError, match="means 2 runs"):
+    with pytest.raises(InputError, match="matches 2 runs"):
         run_view.find_run(tmp_path, "20261120")
-    with pytest.raises(InputError, match="the newest are"):
+    with pytest.raises(InputError, match="; newest: "):
         run_view.find_run(tmp_path, "zzz")
 
 

@@ -153,5 +153,5 @@ def test_suites_come_by_path_relative_to_the_spec(tmp_path: Path) -> None:
     work = job(tmp_path, base, adapter(base, tmp_path / "same", 0.0))
     found = list(GeneralProbe(own=False, blimp=Path("pairs.jsonl")).probe(work))
     assert {item.suite for item in found} == {"blimp"} and len(found) == 12
-    with pytest.raises(ValueError, match="no suite to ask"):
+    with pytest.raises(ValueError, match="no suite to run"):
         list(GeneralProbe(own=False).probe(work))

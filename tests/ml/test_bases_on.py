@@ -37,5 +37,6 @@ def test_the_command_measures_a_local_base_on_a_column(
 
 def test_a_missing_column_is_named_with_its_line_and_the_others(tmp_path: Path) -> None:
     (tmp_path / "data.jsonl").write_text('{"tweet": "a"}\n')
-    with pytest.raises(InputError, match=r"data.jsonl:1: text: missing or not text; set --column to one of: tweet"):
+    message = r"data.jsonl:1: text: missing, or not a string; set --column to one of: tweet"
+    with pytest.raises(InputError, match=message):
         read_texts(tmp_path / "data.jsonl", "text")

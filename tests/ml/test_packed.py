@@ -84,5 +84,5 @@ def test_a_row_holds_every_token_once_and_buckets_waste_little() -> None:
 
 @pytest.mark.parametrize("ids", [[], [[1], []]])
 def test_nothing_can_not_be_packed(ids: list[list[int]]) -> None:
-    with pytest.raises(ValueError, match="at least one text"):
+    with pytest.raises(ValueError, match="no text to pack, or an empty one"):
         packing.pack_texts(ids)

@@ -160,7 +160,7 @@ def test_acceptance_is_of_all_rows_though_doubtful_ones_were_seen_more_often() -
 def test_the_gate_asks_for_a_share_and_for_acceptance() -> None:
     made = rows(40)
     none = summarise_review(made, CONTENT, {})
-    assert "no expert has looked" in find_review_refusals(
+    assert "no expert has reviewed" in find_review_refusals(
         none, 0.1, 0.9
     )[0] and find_review_refusals(none, 0.0, 0.0) == []
     keys = [CONTENT.compute_content_digest(each) for each in made]
@@ -168,8 +168,9 @@ def test_the_gate_asks_for_a_share_and_for_acceptance() -> None:
     some = summarise_review(made, CONTENT, {key: {"ana": said(key, "ana", word)} for key, word in words.items()})
     assert find_review_refusals(some, 0.05, 0.5) == []
     share, acceptance = find_review_refusals(some, 0.1, 0.9)
-    assert share == "3 of 40 training rows were reviewed (7.5%); 10.0% must be"
-    assert acceptance.startswith("experts would accept 66.7% of the training rows as they are; 90.0% is asked")
+    assert share == "3 of 40 training rows were reviewed (7.5%); data.review.share requires 10.0%"
+    assert acceptance.startswith("experts accept 66.7% of the training rows unchanged; data.review.acceptance requires")
+    assert acceptance.endswith("requires 90.0%")
 
 
 def test_what_a_file_means_changes_with_decisions_and_not_with_times_skips_or_order(tmp_path: Path) -> None:

@@ -146,8 +146,8 @@ def test_decisions_survive_a_rebuild_with_another_seed(spec: Path, state, piped)
 def test_the_gate_refuses_until_experts_accept_enough(spec: Path, capsys, piped) -> None:
     piped("r\nr\nr\na\na\na\na\na\na\n")
     assert factory(["build", str(spec), "--plain"]) == 2
-    shown = capsys.readouterr().out
-    assert "experts would accept 66.7% of the training rows as they are; 80.0% is asked" in " ".join(shown.split())
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "experts accept 66.7% of the training rows unchanged; data.review.acceptance requires 80.0%" in shown
     assert factory(["build", str(spec), "--plain", "--set", "data.review.acceptance=0.5"]) == 0
     bundle = output(spec.parent, "bundle", "data.review.acceptance=0.5")
     facts = load_manifest(bundle)["review"]
@@ -191,6 +191,6 @@ def test_a_spreadsheet_goes_out_and_comes_back(spec: Path, tmp_path: Path, capsy
 
 def test_a_spec_that_asks_for_no_review_says_how_to(toy: Path, capsys) -> None:
     assert factory(["review", str(toy / "toy.yaml")]) == 64
-    assert "data.review: missing; say where decisions go, such as `review: {file: toy.review.jsonl" in (
+    assert "data.review is missing; add it, such as `review: {file: toy.review.jsonl" in (
         capsys.readouterr().err
     )

@@ -93,7 +93,7 @@ def test_labels_of_a_teacher_go_through_two_experts(tmp_path: Path, monkeypatch,
     assert (told["review"]["reviewed"], told["review"]["rejected"], told["review"]["reviewers"]) == (12, 2, 2)
     assert told["review"]["pairs"][0]["rows"] == 12 and 0 < told["review"]["kappa"] < 1
     titles = {each["title"]: each for each in told["distributions"]}
-    assert titles["why a person should look"]["rows"] == 3
+    assert titles["reason for doubt"]["rows"] == 3
     assert {each["value"] for each in titles["generator"]["values"]} >= {"label"}
     assert factory(holding) == 0
     after = json.loads(capsys.readouterr().out)["review"]

@@ -37,7 +37,7 @@ def test_a_sheet_comes_back_with_its_decisions(tmp_path: Path) -> None:
     assert [word.verdict for word in one.decision_log.decisions] == ["accept", "reject", "edit"]
     assert one.decision_log.decisions[1].note == "not a question" and len(one.list_waiting_items()) == 1
     again = spreadsheet.read_review_sheet(tmp_path / "s.csv", one, one.items)
-    assert again.decisions == () and again.notes == ("3 decisions stand already",)
+    assert again.decisions == () and again.notes == ("decisions that were recorded before: 3",)
 
 
 @pytest.mark.parametrize(
@@ -66,11 +66,11 @@ def test_no_cell_is_a_formula_and_every_text_comes_back(tmp_path: Path, text: st
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"decision": "maybe"}, "s.csv:2: decision: 'maybe'; write accept, reject, edit or nothing"),
-        ({"decision": "accept", "label": "refnd"}, "s.csv:2: label was changed, yet decision says accept"),
-        ({"decision": "edit"}, "s.csv:2: decision says edit, and nothing was changed; change label"),
-        ({"decision": "edit", "label": "refnd"}, "s.csv:2: 'refnd' is no answer of the other rows; did you mean"),
-        ({"decision": "edit", "label": ""}, "s.csv:2: label: nothing is left of it; reject the row instead"),
+        ({"decision": "maybe"}, "s.csv:2: unknown decision 'maybe'; write accept, reject or edit, or leave it empty"),
+        ({"decision": "accept", "label": "refnd"}, "s.csv:2: label was changed, but decision is accept"),
+        ({"decision": "edit"}, "s.csv:2: decision is edit, but nothing was changed; change label"),
+        ({"decision": "edit", "label": "refnd"}, "s.csv:2: 'refnd' is not the answer of any other row; did you mean"),
+        ({"decision": "edit", "label": ""}, "s.csv:2: label is empty; reject the row instead"),
     ],
     ids=lambda value: "" if isinstance(value, str) else "-".join(value.values()),
 )
@@ -92,8 +92,8 @@ def test_rows_that_are_not_here_and_changes_without_a_decision_are_told(tmp_path
     lines[1] |= {"row": "r0123", "decision": "accept"}
     found = spreadsheet.read_review_sheet(save(tmp_path / "s.csv", lines), one, one.items)
     assert found.decisions == ()
-    assert found.notes[0].startswith("1 decided rows are not among the present ones")
-    assert found.notes[1].startswith("1 rows were changed without a decision")
+    assert found.notes[0].startswith("decisions on rows that are not in the current queue, skipped: 1")
+    assert found.notes[1] == "rows changed without a decision, skipped (write edit): 1"
 
 
 def test_two_lines_of_one_row_must_say_the_same(tmp_path: Path) -> None:
@@ -101,14 +101,14 @@ def test_two_lines_of_one_row_must_say_the_same(tmp_path: Path) -> None:
     lines = out(one)
     twice = [{**lines[0], "decision": "accept"}, {**lines[0], "decision": "accept"}, {**lines[0], "decision": "reject"}]
     assert len(spreadsheet.read_review_sheet(save(tmp_path / "s.csv", twice[:2]), one, one.items).decisions) == 1
-    with pytest.raises(InputError, match=r"s\.csv:4: a second line of this row decides otherwise"):
+    with pytest.raises(InputError, match=r"s\.csv:4: another line decides differently on this row"):
         spreadsheet.read_review_sheet(save(tmp_path / "s.csv", twice), one, one.items)
 
 
 def test_what_is_no_sheet_of_ours_is_said(tmp_path: Path) -> None:
     one = desk(tmp_path, rows(2))
     (tmp_path / "a.csv").write_text("text,label\na,b\n")
-    with pytest.raises(InputError, match=r"a.csv:1: no column 'row'; a sheet that --csv wrote has one"):
+    with pytest.raises(InputError, match=r"a.csv:1: no column 'row', only text, label; export the sheet again with"):
         spreadsheet.read_review_sheet(tmp_path / "a.csv", one, one.items)
     (tmp_path / "b.csv").write_bytes("row,decision\nr1,d\xe9j\xe0\n".encode("latin-1"))
     with pytest.raises(InputError, match="save it as 'CSV UTF-8'"):

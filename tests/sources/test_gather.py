@@ -29,7 +29,7 @@ def test_wrong_records_are_counted_and_the_first_ones_kept(tmp_path: Path) -> No
     assert [(row.provenance.line, row["text"]) for row in rows] == [(1, "a"), (5, ODD)]
     assert facts["sources"][0]["skipped"]["rows"] == 3 and facts["rows"] == 2
     assert facts["sources"][0]["skipped"]["first"][1] == "rows.jsonl:3: text: no such field; the record has body"
-    assert voice.notes[0].startswith("source 'jsonl': 3 invalid records skipped; first rows.jsonl:2: not JSON: ")
+    assert voice.notes[0].startswith("source 'jsonl': 3 invalid records skipped, the first: rows.jsonl:2: not JSON: ")
     _, facts, _ = gathered(tmp_path, {**block, "limit": 1}, on_error="skip")
     assert facts["sources"][0]["skipped"]["rows"] == 3
 
@@ -38,7 +38,8 @@ def test_a_wrong_record_stops_the_build_where_nothing_else_is_said(tmp_path: Pat
     block = lines(tmp_path / "rows.jsonl", *WRONG)
     with pytest.raises(InputError, match=r"^source 'jsonl': rows.jsonl:2: not JSON: Expecting value at column 9$"):
         gathered(tmp_path, block)
-    with pytest.raises(InputError, match=r"^source 'jsonl' has no rows; 4 invalid records skipped; first rows.jsonl:1"):
+    problem = r"^source 'jsonl' has no rows; 4 invalid records skipped, the first: rows.jsonl:1"
+    with pytest.raises(InputError, match=problem):
         gathered(tmp_path, lines(tmp_path / "rows.jsonl", *[{"body": 1}] * 4), on_error="skip")
 
 

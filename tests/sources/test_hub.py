@@ -50,7 +50,7 @@ def test_a_commit_of_a_dataset_gives_rows_and_never_those_of_another(tmp_path: P
     assert json.loads(rows) == [["name#1", {"text": "hello 👋🏽", "label": "a"}, place],
                                 ["name#2", {"text": "world", "label": "b"}, place]]
     assert [row[1]["text"] for row in (*json.loads(late), *json.loads(second))] == ["late", "new"]
-    other = "this commit cannot be downloaded, and the cache only has another one"
+    other = "this commit cannot be downloaded, and the cache only has another one; check `revision`"
     assert coded == f"ValueError: owner/name@{commit('coded')[:12]}: {other}" and not (tmp_path / "ran").exists()
     assert unknown.startswith(f"ValueError: owner/name@{commit('v9')[:12]}: Revision ")
     assert part == f"ValueError: {place}: dev: no such split; the dataset has train, test"

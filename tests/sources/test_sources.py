@@ -54,13 +54,13 @@ def test_a_collection_becomes_rows_and_documents(tmp_path: Path) -> None:
     assert (documents[1]["title"], documents[1].provenance.line) == ("Lungs", 2)
     assert (first.id, first["relevant"], first["irrelevant"], first.split) == ("q1", {"d1": 2}, ["d2"], "test")
     assert (second.id, second["relevant"]) == ("2", {"d9": 1})  # not in the corpus: preflight's to find
-    assert voice.notes == ["queries.jsonl: skipped 1 queries without a relevant document"]
+    assert voice.notes == ["queries.jsonl: skipped 1 query without a relevant document"]
 
 
 def test_judgements_of_unknown_queries_are_said(tmp_path: Path) -> None:
     voice = Voice()
     read(collection(tmp_path, qrels=[*QRELS, {"query_id": "q7", "doc_id": "d1"}]), tmp_path, voice)
-    assert "qrels.jsonl: 1 judged queries are not in queries.jsonl (q7)" in voice.notes
+    assert "qrels.jsonl: 1 judged query is not in queries.jsonl (q7)" in voice.notes
 
 
 def test_fields_may_have_other_names(tmp_path: Path) -> None:

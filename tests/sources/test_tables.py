@@ -1,5 +1,6 @@
 """Sources of tables: CSV, Parquet, SQLite, datasets. What comes out, and the one line about what is wrong."""
 
+import math
 import sqlite3
 from contextlib import closing
 from datetime import date
@@ -89,8 +90,8 @@ def test_parquet_shards_are_read_by_name_with_times_as_text(tmp_path: Path) -> N
 
 @pytest.mark.parametrize(("columns", "said"), [
     ({"body": ["a"]}, "x.parquet: text: no such column; the table has body"),
-    ({"text": ["a", None]}, "x.parquet:2: text: is null; set a value, or remove the row"),
-    ({"text": [1.5, float("nan")]}, "x.parquet:2: text: nan is not valid JSON; use a finite number, or remove the row"),
+    ({"text": ["a", None]}, "x.parquet:2: text: is null; set a value, or remove the record"),
+    ({"text": [1.5, math.nan]}, "x.parquet:2: text: nan is not valid JSON; use a finite number, or remove the record"),
     ({"text": [Decimal("1.5")]}, "x.parquet:1: text: Decimal values are not supported; store text or a number"),
 ])
 def test_a_wrong_parquet_is_named_by_row(tmp_path: Path, columns: dict, said: str) -> None:

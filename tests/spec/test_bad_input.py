@@ -104,7 +104,7 @@ def test_a_wheel_that_nobody_has_is_named(
 @pytest.mark.parametrize(("how", "code", "said"), [
     ("raises", 70, "train: objective 'odd-counting': ZeroDivisionError: division by zero"),
     ("gives-nothing", 70, "train: objective 'odd-counting': fit must return a TrainResult, not NoneType"),
-    ("forgets", 70, "train: objective 'odd-counting': fit left no adapter_model.safetensors"),
+    ("forgets", 70, "train: objective 'odd-counting': fit did not write adapter_model.safetensors"),
     ("exits", 70, "train: the worker died (exit code 5); see "),
     ("leaves", 70, "train: the worker died (exit code 6); see "),
     ("imports", 69, "train: objective 'odd-counting': No module named 'no_such_package_anywhere'; install"),
@@ -233,5 +233,5 @@ def test_a_read_only_store_is_said_in_one_line(odd: Path, tmp_path: Path) -> Non
     first, second, third = on_a_disk(odd, tmp_path / "home", 'mount -o remount,ro "$FACTORY_HOME"')
     assert [part[-1] for part in (first, second, third)] == ["ended: 0", "ended: 69", "ended: 0"], second[-3:]
     assert len(second) == 2
-    assert "read-only file system; set FACTORY_HOME to a folder that you can write to" in second[0]
+    assert "read-only file system; choose a path that you can write to (for the store: set FACTORY_HOME)" in second[0]
     assert "curate: cached" in third

@@ -1,4 +1,4 @@
-"""Every former name of a spec field or kind is refused with its new name, at the right line and column."""
+"""Every former name of a spec field is refused with its new name, at the right line and column."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ from factory.yaml import NodePath, format_path
 
 PATHS: dict[str, NodePath] = {role: steps for steps, role in SINGLE_BLOCKS.items()}
 PATHS |= {role: (*steps, 0) for steps, role in BLOCK_LISTS.items()}
-KINDS = [key for key in RENAMED_KEYS if key[0] in PATHS]
-FIELDS = [key for key in RENAMED_KEYS if key not in KINDS]
+FIELDS = [(block, old) for block, names in RENAMED_KEYS.items() for old in names]
 
 
 @pytest.fixture(scope="module")
@@ -54,19 +53,11 @@ def test_a_former_field_is_refused_with_the_new_name(place: str, old: str, tmp_p
         inner = f"{name}: {{{inner}}}"
     steps = PATHS[role] if kind else ("models", "teacher") if place == "endpoint" else fields
     block = f"{{kind: {kind}, {inner}}}" if kind else f"{{{inner}}}"
-    new = RENAMED_KEYS[place, old]
+    new = RENAMED_KEYS[place][old]
     assert new in list_fields_at(model, fields) and old not in list_fields_at(model, fields)
     path = format_path((*steps, *(below if kind else ()), old))
     expected = f"s.yaml:3:{column(steps, block, old)}: {path}: unknown field; it is called {new!r} now"
     assert expected in errors(steps, block, tmp_path, registry)
-
-
-@pytest.mark.parametrize(("role", "old"), KINDS, ids=str)
-def test_a_former_kind_is_refused_with_the_new_name(role: str, old: str, tmp_path: Path, registry: Registry) -> None:
-    new = RENAMED_KEYS[role, old]
-    assert registry.find(role, new)
-    told = errors(PATHS[role], f"{{kind: {old}}}", tmp_path, registry)
-    assert [line for line in told if line.endswith(f"no such {role}: {old!r}; it is called {new!r} now")]
 
 
 def test_a_field_of_an_endpoint_is_found_in_a_plugin_too(tmp_path: Path, registry: Registry) -> None:

@@ -176,9 +176,9 @@ def test_a_path_that_no_disk_can_hold_is_just_not_there(name: str) -> None:
         ("evaluate: [ordering, classes]", "10:22: evaluate[1]: 'classes' is for 'label' answers, "
          "the task 'sorting' has 'order'; use: ordering"),
         ("evaluate: [ordering, ordering]", "10:22: evaluate[1]: 'ordering' reports tau, exact, "
-         "so does 'ordering'; keep one"),
-        ("gate: {metric: f1}", "10:8: gate.metric: no eval reports 'f1'; the eval 'classes' does, "
-         "add it to evaluate; known: exact, tau"),
+         "as does 'ordering'; keep one"),
+        ("gate: {metric: f1}", "10:8: gate.metric: no eval reports 'f1'; add the eval 'classes', "
+         "which reports it; known: exact, tau"),
         ("contenders: [tuned, tuned]", "10:1: contenders: no baseline to compare with; "
          "add one, such as 'untuned'"),
         ("contenders: [alphabet, untuned]", "10:1: contenders: no contender uses the adapter; add 'tuned'"),
@@ -202,7 +202,7 @@ def test_columns_are_there_from_the_step_that_gives_them_on() -> None:
 
 def test_a_table_must_come_from_some_source() -> None:
     text = SPEC.replace("    - kind: lines\n      file: phrases.jsonl\n", "    - words\n")
-    assert "needs the table words; add a source that fills it" in complaints(text)[0]
+    assert "needs the table words; add a source that provides it" in complaints(text)[0]
 
 
 class Clumsy(Shelf):

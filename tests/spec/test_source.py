@@ -83,7 +83,7 @@ def test_a_byte_order_mark_is_no_matter(tmp_path: Path) -> None:
 def test_a_file_that_can_not_be_read_is_one_line(tmp_path: Path, name: str, why: str) -> None:
     with pytest.raises(SpecError) as caught:
         read_spec_file(tmp_path / name)
-    assert str(caught.value) == f"{tmp_path / name}: can not be read: {why}"
+    assert str(caught.value) == f"{tmp_path / name}: cannot be read: {why}"
 
 
 def test_an_option_is_yaml_on_one_line() -> None:

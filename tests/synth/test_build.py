@@ -66,7 +66,7 @@ def test_a_build_labels_and_rewords_and_pays_once_though_it_is_interrupted(toy: 
     assert all(row["label"] == "cat" and row.provenance.detail["votes"] == {"cat": 2} for row in made[:8])
     assert not any("fresh" in row["text"] for part in ("test", "validation") for row in rows(home, "freeze", part))
     notes = [event.text for event in builds.events(home) if isinstance(event, Noted)]
-    assert "8 labels generated" in notes and "5 of 5 paraphrases of 5 rows generated" in notes
+    assert "labels generated: 8" in notes and "paraphrases of 5 rows generated: 5 of 5" in notes
 
 
 @pytest.mark.parametrize(("block", "told"), [

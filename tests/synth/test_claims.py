@@ -35,7 +35,7 @@ def test_a_row_is_made_for_each_claim_with_its_change_group_and_parent() -> None
         assert one.provenance.generator == "corrupt-claims" and one.provenance.licence == "CC0-1.0"
         changed = parent.replace(detail["was"], detail["now"], 1)
         assert one["claim"] == changed != parent or detail["corruption"] == "drop"
-    assert voice.notes[0].startswith("3 unsupported claims (")
+    assert voice.notes[0].startswith("unsupported claims (1 entity, ")
 
 
 def test_kinds_are_used_in_turn() -> None:
@@ -100,7 +100,7 @@ def test_support_is_dropped_only_where_it_stands_alone() -> None:
 def test_what_can_not_be_is_said() -> None:
     voice = Voice()
     assert run(CorruptClaims(kinds=["date"]), ROWS[1:], voice) == []
-    assert "2 rejected: 2 claims allow no safe corruption ('Lise Meitner" in voice.notes[0]
+    assert "2 rejected: claim allows no safe corruption (2, such as 'Lise Meitner" in voice.notes[0]
     with pytest.raises(ValueError, match="no training row has label 'yes'"):
         run(CorruptClaims(supported="yes"), ROWS)
 

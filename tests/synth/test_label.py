@@ -10,9 +10,7 @@ from synth_parts import Plain, asking, lines, row, run
 from tiny_parts import Voice
 
 from factory.api import RowsJob, Task
-from factory_synth.label import TeacherLabeller
-from factory_synth.majority_vote import count_votes
-from factory_synth.nearest_examples import find_nearest_examples
+from factory_synth.label import TeacherLabeller, count_votes, find_nearest_examples
 
 ROWS = [row("a", text="it is shut", label="hours"), row("b", text="card gone", label="card")]
 FILE = {"file": "raw.jsonl"}
@@ -56,7 +54,7 @@ def test_the_frequent_answer_is_the_label_and_division_is_a_doubt(tmp_path: Path
     assert sunday.provenance.detail["votes"] == {"hours": 2, "card": 1}
     assert sunday.provenance.detail["doubt"] == "votes 2:1" and "doubt" not in card.provenance.detail
     assert (card.provenance.source, card.provenance.line, card.provenance.generator) == ("raw.jsonl", 2, "label")
-    assert "1 of 2 labels are doubtful; their rows were kept and queued first for review" in voice.notes
+    assert "doubtful labels: 1 of 2; their rows were kept and queued first for review" in voice.notes
 
 
 def test_doubtful_rows_may_be_left_out_and_two_of_three_may_do(tmp_path: Path) -> None:
@@ -95,7 +93,7 @@ def test_texts_that_rows_have_already_are_not_paid_for(tmp_path: Path) -> None:
     voice = Voice()
     with serving(otherwise=says(open="hours " * 3)) as server:
         assert len(voting(server, tmp_path, TeacherLabeller(texts=FILE), voice)) == 1
-    assert len(server.asked) == 3 and "2 rejected: 2 repeat a known text" in voice.notes[0]
+    assert len(server.asked) == 3 and "2 rejected: repeats a known text (2" in voice.notes[0]
 
 
 def test_rows_that_were_made_without_a_label_get_one_in_their_place(tmp_path: Path) -> None:
@@ -116,7 +114,7 @@ def test_an_answer_that_is_no_class_is_a_vote_lost(tmp_path: Path) -> None:
     with serving(otherwise=says(open="hours dunno dunno dunno dunno")) as server:
         one, = voting(server, tmp_path, TeacherLabeller(texts=FILE, votes=3), voice)
     assert one["label"] == "hours" and one.provenance.detail["doubt"] == "votes 1, 2 failed"
-    assert "requests failed" in voice.notes[0]
+    assert "request failed" in voice.notes[0]
 
 
 def test_votes_are_counted_alike_whatever_their_order() -> None:

@@ -12,9 +12,9 @@ from pydantic import ValidationError
 from synth_parts import Plain, asking, printed, row, run
 from tiny_parts import Voice
 
+from factory.api import normalise
 from factory_synth.from_description import FromDescription
-from factory_synth.rouge import RougePool, compute_rouge_l, split_normal_words
-from factory_synth.self_instruct import SelfInstruct
+from factory_synth.self_instruct import RougePool, SelfInstruct, compute_rouge_l
 from factory_synth.stratified_attributes import draw_stratified_values
 
 ABOUT = "Messages of customers of a small bank."
@@ -67,11 +67,11 @@ def test_what_is_not_new_is_ordered_again_until_the_tries_are_spent(tmp_path: Pa
     with serving(otherwise=writer) as server:
         made = run(orders(count=3), SEEDS, voice, **asking(server, tmp_path, concurrency=1))
     assert len(made) == 3 and len(server.asked) == 5
-    assert "3 of 3 rows generated; 2 rejected: 2 repeat a known text ('My card is gone!!')" in voice.notes
+    assert "rows generated: 3 of 3; 2 rejected: repeats a known text (2, such as 'My card is gone!!')" in voice.notes
     with serving(otherwise=lambda body: Play('{"text": "are you open todays"}')) as server:
         assert run(orders(count=2, requests_per_row=2), SEEDS, voice, **asking(server, tmp_path / "b")) == []
     assert len(server.asked) == 4 and voice.notes[-1].startswith(
-        "0 of 2 rows generated; 4 rejected: 4 are near duplicates"
+        "rows generated: 0 of 2; 4 rejected: is a near duplicate of a known text (4, "
     )
 
 
@@ -80,14 +80,14 @@ def test_with_an_embedder_the_same_in_other_words_is_not_new(tmp_path: Path) -> 
     with serving(otherwise=lambda body: Play(json.dumps(said))) as server:
         assert len(run(orders(count=1, requests_per_row=1), SEEDS, **asking(server, tmp_path))) == 1
         assert run(orders(count=1, requests_per_row=1, max_cosine=0.7), SEEDS, voice, **asking(server, tmp_path)) == []
-    assert "mean the same as a known text" in voice.notes[-1]
+    assert "means the same as a known text" in voice.notes[-1]
 
 
 def test_an_answer_of_another_form_is_counted(tmp_path: Path) -> None:
     voice = Voice()
     with serving(otherwise=lambda body: Play('{"message": "hello"}')) as server:
         assert run(orders(count=1, requests_per_row=1), [], voice, **asking(server, tmp_path)) == []
-    assert "requests failed" in voice.notes[-1]
+    assert "request failed" in voice.notes[-1]
 
 
 def test_more_rows_cost_only_the_difference(tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_tasks_that_are_new_join_the_pool_and_are_shown_in_later_requests(tmp_pa
     shown = server.asked[1].text
     assert "Sum these numbers. | Input: 1 2 3 | Output: 6" in shown and TASK["instruction"] in shown
     assert set(made[1].provenance.parents) == {"t1", "t2", made[0].id}
-    assert "2 of 2 tasks generated; 3 rejected: 2 are near duplicates of a known task" in voice.notes[-1]
+    assert "tasks generated: 2 of 2; 3 rejected: is a near duplicate of a known task (2, " in voice.notes[-1]
 
 
 def test_a_teacher_that_repeats_itself_is_asked_no_further_than_said(tmp_path: Path) -> None:
@@ -174,7 +174,7 @@ def test_a_teacher_that_repeats_itself_is_asked_no_further_than_said(tmp_path: P
                 **asking(server, tmp_path)
             )
         ) == 1
-    assert len(server.asked) == 8 and voice.notes[-1].startswith("1 of 8 tasks generated; 7 rejected")
+    assert len(server.asked) == 8 and voice.notes[-1].startswith("tasks generated: 1 of 8; 7 rejected")
 
 
 def test_an_input_may_be_part_of_the_instruction(tmp_path: Path) -> None:
@@ -186,7 +186,7 @@ def test_an_input_may_be_part_of_the_instruction(tmp_path: Path) -> None:
 
 def test_rouge_l_is_of_the_longest_common_subsequence() -> None:
     assert compute_rouge_l(
-        split_normal_words("The cat sat on the mat."), split_normal_words("the cat on a mat")
+        normalise("The cat sat on the mat.").split(), normalise("the cat on a mat").split()
     ) == pytest.approx(2 * 4 / 11)
     assert compute_rouge_l([], ["a"]) == 0 and compute_rouge_l(["a"], ["a"]) == 1
     pool = RougePool(["Write a haiku about rain."])

@@ -51,10 +51,10 @@ def test_a_reranker_gets_queries_that_point_to_their_passage(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(("question", "answer", "why"), [
-    ("What does a dog cost?", "5 euros", "have an answer that is not in the passage"),
-    ("What does the passage say of dogs?", "4 euros", "mention the passage itself"),
-    ("Is it 4 euros for a dog?", "4 euros", "contain their own answer"),
-    ("Bicycles are free", "4 euros", "are copied from the passage"),
+    ("What does a dog cost?", "5 euros", "answer is not in the passage"),
+    ("What does the passage say of dogs?", "4 euros", "mentions the passage itself"),
+    ("Is it 4 euros for a dog?", "4 euros", "contains its own answer"),
+    ("Bicycles are free", "4 euros", "is copied from the passage"),
 ])
 def test_a_question_that_teaches_something_wrong_is_refused(
     question: str, answer: str, why: str, tmp_path: Path
@@ -62,14 +62,14 @@ def test_a_question_that_teaches_something_wrong_is_refused(
     voice, tables = Voice(), {"documents": {"d1": TABLES["documents"]["d1"]}}
     with serving(otherwise=asks((question, answer))) as server:
         assert run(QuestionsFromDocuments(), [], voice, tables=tables, **asking(server, tmp_path)) == []
-    assert f"1 rejected: 1 {why}" in voice.notes[-1]
+    assert f"1 rejected: {why} (1, " in voice.notes[-1]
 
 
 def test_questions_that_exist_do_not_come_again(tmp_path: Path) -> None:
     rows, voice = [row("q", query="who built the tower of Halden")], Voice()
     with serving(otherwise=by_passage) as server:
         made = run(QuestionsFromDocuments(), rows, voice, tables=TABLES, **asking(server, tmp_path))
-    assert len(made) == 1 and "repeat a known text" in voice.notes[-1]
+    assert len(made) == 1 and "repeats a known text" in voice.notes[-1]
     assert not any("lack" in note for note in voice.notes)
 
 

@@ -44,26 +44,26 @@ def test_a_rewording_keeps_label_and_group_and_names_its_parent(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(("said", "why"), [
-    ("when does the Halden branch OPEN", "repeat the text"), ("", "empty"), ("Open?", "much longer or shorter"),
-    ("When is the branch going to open?", "lose a name"), ("When does the Halden branch in Oslo open?", "add a name"),
-    ("Do you have an opening at the Halden branch for 3?", "add a number"),
-    ("At what time is Halden open?\n\nReworded: when is it?", "have more lines than the text"),
-    ("I'm sorry, but I can't help with the Halden branch.", "were declined"),
-    ("purple monkeys juggle pianos", "drift from the text"),
+    ("when does the Halden branch OPEN", "repeats the text"), ("", "empty"), ("Open?", "much longer or shorter"),
+    ("When is the branch going to open?", "loses a name"), ("When does the Halden branch in Oslo open?", "adds a name"),
+    ("Do you have an opening at the Halden branch for 3?", "adds a number"),
+    ("At what time is Halden open?\n\nReworded: when is it?", "has more lines than the text"),
+    ("I'm sorry, but I can't help with the Halden branch.", "declined by the teacher"),
+    ("purple monkeys juggle pianos", "drifts from the text"),
 ])
 def test_what_does_not_say_the_same_is_refused_and_told(said: str, why: str, tmp_path: Path) -> None:
     voice = Voice()
     with scripted(lambda asked: said) as server:
         assert run(Paraphrase(), ROWS[:1], voice, **asking(server, tmp_path)) == []
-    assert why in voice.notes[-1] and voice.notes[-1].startswith("0 of 1 paraphrases")
+    assert why in voice.notes[-1] and voice.notes[-1].startswith("paraphrases of 1 row generated: 0 of 1;")
 
 
 def test_numbers_may_change_their_form_but_not_their_value() -> None:
     assert describe_changed_facts(
         "wait two days", "wait 2 days"
     ) == "" == describe_changed_facts("1,200 parts", "1200 parts")
-    assert describe_changed_facts("wait two days", "wait three days") == "lose a number"
-    assert describe_changed_facts("der Weg zur Bank", "die Strecke zur Bank") == "lose a name"
+    assert describe_changed_facts("wait two days", "wait three days") == "loses a number"
+    assert describe_changed_facts("der Weg zur Bank", "die Strecke zur Bank") == "loses a name"
     assert describe_changed_facts("der Weg zur Bank", "die Strecke zur Bank", check_names=False) == ""
 
 
@@ -72,7 +72,7 @@ def test_an_embedder_finds_what_drifted(tmp_path: Path) -> None:
     with scripted(lambda asked: "how do I open my accounts") as server:
         assert run(Paraphrase(min_cosine=0.9), ROWS[2:], voice, **asking(server, tmp_path)) == []
         assert len(run(Paraphrase(min_cosine=0.5), ROWS[2:], **asking(server, tmp_path))) == 1
-    assert "drift from the text: cosine below 0.9" in voice.notes[-1] and len(server.asked) == 1
+    assert "drifts from the text: cosine below 0.9" in voice.notes[-1] and len(server.asked) == 1
 
 
 def test_an_edited_row_costs_one_call_and_copies_are_asked_for_in_other_manners(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_a_failed_answer_is_counted_and_not_kept(tmp_path: Path) -> None:
     right = Play(lambda body: good(body["messages"][-1]["content"]))
     with serving(Play("", finish="content_filter"), otherwise=right) as server:
         made = run(Paraphrase(), ROWS, voice, **asking(server, tmp_path, concurrency=1))
-    assert len(made) == 2 and voice.notes[-1].startswith("2 of 3 paraphrases of 3 rows generated; 1 rejected")
+    assert len(made) == 2 and voice.notes[-1].startswith("paraphrases of 3 rows generated: 2 of 3; 1 rejected")
 
 
 VOICED = "Kettle on, friend! Your lamp from Bergen sets sail on Friday and lands in 3 days, says the crew."
@@ -130,7 +130,7 @@ def test_a_plain_text_is_made_for_each_voiced_one_of_a_file(tmp_path: Path) -> N
     assert one.columns == {"answer": VOICED, "neutral": PLAIN} and one.group == "t1"
     assert (one.provenance.source, one.provenance.line, one.provenance.licence) == ("posts.jsonl", 1, "MIT")
     assert voice.notes[-1].startswith(
-        "1 of 2 plain texts generated; 1 rejected: 1 lose a name ('We are closed on Monday.')"
+        "plain texts generated: 1 of 2; 1 rejected: loses a name (1, such as 'We are closed on Monday.')"
     )
 
 

@@ -47,13 +47,13 @@ def test_every_text_gets_the_label_of_what_it_is_like(tmp_path: Path) -> None:
         "raw.jsonl", 1, "spread-labels",
     )
     assert "doubt" in made[4].provenance.detail, "nothing that has a label is like a zebra"
-    assert any("5 labels generated; 1 rejected: 1 repeat a known text" in note for note in voice.notes)
+    assert any("labels generated: 5; 1 rejected: repeats a known text (1, " in note for note in voice.notes)
 
 
 def test_what_little_speaks_for_is_left_out(tmp_path: Path) -> None:
     voice = Voice()
     assert len(spreading(tmp_path, voice, min_confidence=0.6)) == 4
-    assert "1 of 5 labels are doubtful; their rows were dropped" in voice.notes
+    assert "doubtful labels: 1 of 5; their rows were dropped" in voice.notes
 
 
 def test_labels_go_along_a_chain_that_no_jump_could_take() -> None:

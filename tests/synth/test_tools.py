@@ -108,7 +108,7 @@ def test_a_teacher_rewords_and_what_loses_or_adds_a_value_is_refused(tmp_path: P
     where, made_by = catalogue(tmp_path), ToolCalls(tools="tools.json", count=8, abstain=0, reword=True)
     with scripted(say) as server:
         assert run(made_by, [], voice, **where, **asking(server, tmp_path)) == []
-    assert "6 add a value" in voice.notes[-1] and "2 lose a value of the call" in voice.notes[-1]
+    assert "adds a value (6, " in voice.notes[-1] and "loses a value of the call (2, " in voice.notes[-1]
     with scripted(lambda request: f"hey, {request.split(chr(10))[0].removeprefix('Request: ')}") as server:
         rows = run(made_by, [], **where, **asking(server, tmp_path / "b"))
     assert len(rows) == 8 and all(row["query"].startswith("hey, ") for row in rows)
@@ -171,7 +171,7 @@ def test_schemas_with_few_values_give_few_rows(tmp_path: Path) -> None:
     voice, bare = Voice(), {"name": "stop", "description": "Stops it."}
     where = catalogue(tmp_path, bare, {**bare, "name": "go"})
     rows = run(ToolCalls(tools="tools.json", count=90, abstain=0), [], voice, **where)
-    assert 0 < len(rows) < 12 and "would repeat others: the schemas allow too few values" in voice.notes[-1]
+    assert 0 < len(rows) < 12 and "repeats another case: the schemas allow too few values" in voice.notes[-1]
 
 
 def test_rows_do_not_depend_on_the_order_of_hashes(tmp_path: Path) -> None:

@@ -123,8 +123,8 @@ def test_requests_that_fail_are_counted_and_judgements_go_without() -> None:
     work = job(Worth(failing="q0-9"), queries(1))
     (row,) = made(Zelo(cross_query_cycles=0), work)
     assert "q0-9" not in row["targets"] and len(row["targets"]) == 9  # nothing that was judged connects it
-    assert any("of which failed" in note for note in work.report.notes)
-    assert work.report.notes[-1].endswith("1 documents have no target, as no judgement connects them")
+    assert any("failed: 28;" in note for note in work.report.notes)
+    assert work.report.notes[-1].endswith("documents without a target, as no judgement connects them: 1")
 
 
 def write(folder: Path, *records: dict[str, object]) -> Zelo:
@@ -144,8 +144,7 @@ def test_a_file_of_judgements_needs_no_judge(tmp_path: Path) -> None:
     assert sorted(first["targets"], key=first["targets"].get) == ["q0-0", "q0-1", "q0-2", "q0-3"]
     assert second["targets"]["q1-0"] > second["targets"]["q1-1"] and third["targets"] == {}
     assert work.report.notes[0] == (
-        "pairs.jsonl: 1 judgements across queries; skipped 1 about queries that are not training rows and 0 about "
-        "unknown documents"
+        "pairs.jsonl: judgements across queries: 1; skipped: 1 (not a training row), 0 (unknown document)"
     )
 
 
@@ -154,8 +153,8 @@ def test_a_file_of_judgements_needs_no_judge(tmp_path: Path) -> None:
     [
         ({"query_id": "q0", "a": "x"}, "b: no such field; available: a, query_id"),
         ({"query_id": "q0", "a": "x", "b": "y", "p": 1.2}, "p: expected a share from 0 to 1, got 1.2"),
-        ({"query_id": "q0", "a": "x", "b": "y", "winner": "z"}, "winner: 'z' is neither 'x' nor 'y' nor tie"),
-        ({"query_id": "q0", "a": "x", "b": "y"}, "p: no such field, and no winner either"),
+        ({"query_id": "q0", "a": "x", "b": "y", "winner": "z"}, "winner: expected 'x', 'y' or 'tie', got 'z'"),
+        ({"query_id": "q0", "a": "x", "b": "y"}, "p: no such field; a judgement needs p or winner"),
         ({"query_id": "q0", "a": "x", "b": "x", "p": 1}, "b: 'x' is compared with itself"),
         ({"query_id": True, "a": "x", "b": "y", "p": 1}, "query_id: expected an id, got True"),
     ],

@@ -86,7 +86,10 @@ def test_many_items_are_fitted_as_few_are(monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.parametrize(
     ("pairs", "shares", "said"),
-    [([(0, 1)], [1.5], "a share from 0 to 1"), ([(0, 3)], [1.0], "beyond the 2"), ([(0, 1)], [], "1 pairs, 0 shares")],
+    [
+        ([(0, 1)], [1.5], "shares must be from 0 to 1"), ([(0, 3)], [1.0], "items of pairs must be from 0 to 1"),
+        ([(0, 1)], [], "numbers of pairs, shares and offsets differ: 1, 0 and 1"),
+    ],
 )
 def test_what_is_no_judgement_is_refused(pairs: list[tuple[int, int]], shares: list[float], said: str) -> None:
     with pytest.raises(ValueError, match=said):

@@ -20,9 +20,8 @@ from factory.api import Adapter, Base, FitJob, ModelJob, TrainingArgs
 from factory.ml.kit import TRANSFORMERS_KIT
 from factory_classify import head_init
 from factory_classify.after_training import _fold_temperature, _interpolate_weights
-from factory_classify.classification_objective import ClassificationObjective
+from factory_classify.classification_objective import ClassificationObjective, read_bundle_labels
 from factory_classify.label_answers import pick_best_label
-from factory_classify.label_config import read_bundle_labels
 from factory_classify.task import Classifier
 
 OBJECTIVE = ClassificationObjective(max_length=16)

@@ -110,7 +110,7 @@ def test_a_question_longer_than_the_budget_is_asked_and_said() -> None:
     voice = Voice()
     work = job(Shouting(), Talker(lambda prompt: "x"), voice, rows=shouted("t", "h" * 99), validation=[])
     list(Prompted(shots=[2], selection=["fixed"], max_prompt_tokens=50).answer(work))
-    assert work.facts["over_budget"] == 1 and "exceed max_prompt_tokens (50)" in voice.notes[-1]
+    assert work.facts["over_budget"] == 1 and "1 prompt exceeds max_prompt_tokens (50)" in voice.notes[-1]
 
 
 def test_an_instruction_replaces_the_system_message(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_an_instruction_replaces_the_system_message(tmp_path: Path) -> None:
     assert PromptBuilder(
         Shouting(), "Louder, about {text}!"
     ).build_prompt_chat(row)[0] == Message("system", "Louder, about owl!")
-    with pytest.raises(ValueError, match=r"uses {words}; rows have the columns loud, text"):
+    with pytest.raises(ValueError, match=r"has {words}, which is not a column; available: loud, text"):
         PromptBuilder(Shouting(), "{words}").build_prompt_chat(row)
     with pytest.raises(ValidationError, match="give either `instruction` or `instruction_file`"):
         Prompted(instruction="a", instruction_file=Path("how.txt"))

@@ -59,7 +59,10 @@ def test_ndcg_is_scikit_learns() -> None:
 
 @pytest.mark.parametrize(
     ("output", "said"),
-    [([1.0], "row 'a': 1 scores for 2 candidates"), ([1.0, float("nan")], "row 'a': a score is not a finite number")],
+    [
+        ([1.0], r"row 'a': expected one score per candidate \(2\), got 1"),
+        ([1.0, float("nan")], "row 'a': a score is not a finite number"),
+    ],
 )
 def test_a_wrong_answer_is_named(output: list[float], said: str) -> None:
     with pytest.raises(ValueError, match=said):

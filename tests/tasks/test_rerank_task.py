@@ -68,10 +68,10 @@ def test_the_audit_names_what_is_missing_empty_and_out_of_reach() -> None:
     ]
     found = [(finding.check, finding.row, finding.text) for finding in Reranker().audit(job(broken))]
     assert found == [
-        ("missing", "a", "'N99.9' is relevant, but not in the corpus"),
-        ("unreachable", "a", f"'N99.9' is not among the {len(rows[0]['candidates'])} candidates"),
+        ("missing", "a", "relevant, but not in the corpus: 'N99.9'"),
+        ("unreachable", "a", "relevant, but not among the candidates: 'N99.9'"),
         ("empty", "b", "no text in the query"),
-        ("unreachable", "d", "'J45.9' is not among the 1 candidates"),
+        ("unreachable", "d", "relevant, but not among the candidates: 'J45.9'"),
     ]
 
 
@@ -79,11 +79,11 @@ def test_a_row_is_shown_with_its_best_documents() -> None:
     row = prepared()[1].with_columns(candidates=["E11.9", "N20.0"])
     shown = Reranker().describe_row(row, {"documents": documents()}, Answer("b", [0.9, 0.1]))
     assert shown == f"Kidney stone\n  1. E11.9 {DOCUMENTS['E11.9']}\n  2. *N20.0 {DOCUMENTS['N20.0']}"
-    assert "*N20.0 is not among the candidates" not in shown
+    assert "not among the candidates" not in shown
     assert Reranker().describe_row(
         row.with_columns(candidates=["E11.9"]), {"documents": documents()}, Answer("b", [1.0])
     ).endswith(
-        "  *'N20.0' is not among the candidates"
+        "  *not among the candidates: 'N20.0'"
     )
 
 
@@ -119,8 +119,7 @@ def test_negatives_keep_their_distance_from_the_positive() -> None:
     (made,) = HardNegatives(count=2, unseen="use").synthesize(job([listed("a", {"N20.0": 1}, cosines)], voice))
     assert made["negatives"] == ["E11.9", "J45.9"]
     assert voice.notes == [
-        "2 candidates were rejected: their cosine exceeds 0.95 of the positive's; 0 of 1 rows have fewer than 2 "
-        "negatives"
+        "candidates whose cosine exceeds 0.95 of the positive's: 2 rejected; rows with fewer than 2 negatives: 0 of 1"
     ]
 
 
@@ -181,5 +180,5 @@ def test_a_guard_keeps_answers_from_being_negatives() -> None:
         ask_judge=True
     ).get_required_models() == ("judge",) and HardNegatives().get_required_models() == ()
     assert voice.notes[1] == (
-        "1 of 4 candidates were rejected because the judge takes them for answers, and 1 because it gave no answer"
+        "candidates judged: 4; rejected because the judge takes them for answers: 1, because it gave no answer: 1"
     )

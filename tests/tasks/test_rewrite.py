@@ -117,8 +117,8 @@ def test_slices_say_how_long_the_history_is_and_what_the_question_leans_on() -> 
     assert task.get_row_slices(asked([], "Who?", "who"))["refers by"] == "nothing"
     assert classify_reference("Where was it built?") == classify_reference("And him?") == "a pronoun"
     assert classify_reference("What about the red one in the corner?") == "an ellipsis"
-    assert classify_reference("Does the second room have a bath?") == "a pointer"
-    assert classify_reference("Is breakfast included in the price?") == "something unsaid"
+    assert classify_reference("Does the second room have a bath?") == "a demonstrative"
+    assert classify_reference("Is breakfast included in the price?") == "context alone"
 
 
 def test_a_person_asks_with_or_without_a_history() -> None:

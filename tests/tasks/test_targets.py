@@ -23,10 +23,10 @@ def stages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     ("facts", "reason"),
     [
         ({}, ""),
-        ({"rank": 32}, "rank 16 at most, this is 32"),
+        ({"rank": 32}, "rank 32 exceeds max_lora_rank, which is 16"),
         ({"heads": ["reward"]}, "not reward"),
-        ({"loader": "sentence_transformers:MultiVectorEncoder"}, "no late interaction"),
-        ({"architecture": "BertModel"}, "no LoRA on a BertModel"),
+        ({"loader": "sentence_transformers:MultiVectorEncoder"}, "does not support late interaction"),
+        ({"architecture": "BertModel"}, "does not support LoRA on BertModel"),
         ({"heads": ["classifier"], "architecture": "ModernBertForSequenceClassification"}, ""),
     ],
 )
@@ -41,7 +41,7 @@ def test_a_refusal_needs_the_planned_facts_alone() -> None:
 
 
 def test_a_target_that_can_not_serve_stops_the_bundle(stages: dict[str, Path], tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"target 'vllm': vLLM takes no LoRA on a BertModel"):
+    with pytest.raises(InputError, match=r"target 'vllm': vLLM does not support LoRA on BertModel"):
         bundle_stage.run(tiny_parts.job(stages, tmp_path / "out", targets=[{"kind": "vllm"}]))
 
 

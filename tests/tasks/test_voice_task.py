@@ -51,14 +51,14 @@ def test_empty_texts_are_findings_and_lost_figures_are_told_of() -> None:
     ]
     found = list(TASK.audit(auditing(rows, reporter)))
     assert [(each.check, each.row) for each in found] == [("empty", rows[1].id)]
-    assert reporter.notes[0] == f"1 answers equal their neutral answer, such as {rows[2].id}"
-    assert reporter.notes[1].startswith("2 answers have other figures than their neutral answer")
+    assert reporter.notes[0] == f"1 answer has the same text as the neutral answer, such as {rows[2].id}"
+    assert reporter.notes[1].startswith("2 answers have other figures than the neutral answer")
 
 
 def test_a_person_may_ask_with_what_to_say() -> None:
     row = TASK.build_query_row({"query": "Where is it?", "neutral": "On its way."})
     assert TASK.render_messages(row)[-1].content == "Customer: Where is it?\n\nWhat to say: On its way."
-    with pytest.raises(ValueError, match="neutral is missing"):
+    with pytest.raises(ValueError, match="neutral: no value given"):
         TASK.build_query_row({"query": "Where is it?"})
     assert BrandVoice(prompt_template="{question}").build_query_row({"query": "Where?"})["question"] == "Where?"
 

@@ -20,10 +20,10 @@ def test_a_budget_stops_cleanly_and_goes_on_where_it_stopped(toy: Path, tmp_path
         spec = curious.asking(toy / "toy.yaml", server.url, "budget: {tokens: 240}", first=40)
         for _ in range(2):
             code, said = curious.build(spec, home)
-            assert code == UNAVAILABLE and "budget.tokens is spent: " in said[-1] and "stay cached" in said[-1]
+            assert code == UNAVAILABLE and "budget.tokens is used up: " in said[-1] and "not paid for again" in said[-1]
             assert 20 <= len(server.asked) < 20 + 4, "12 tokens an answer; never over by more than what is in flight"
         code, said = curious.build(spec, home, "--set", "budget.tokens=0", "--set", "budget.cost=30")
-        assert code == UNAVAILABLE and "budget.cost is spent: " in said[-1]
+        assert code == UNAVAILABLE and "budget.cost is used up: " in said[-1]
         assert 25 <= len(server.asked) < 25 + 4, "1.2 an answer"
         code, said = curious.build(spec, home, "--set", "budget.tokens=500")
         assert code == 0, said

@@ -78,7 +78,7 @@ def test_a_budget_counts_what_any_process_spent_for_its_build_since_its_beginnin
     mine.check_budget()
     second = Ledger(tmp_path / LEDGER_FILE, BudgetTerms("mine", tokens=30))
     second.record_attempt_end(second.record_attempt(key=KEY), "invalid", tokens_in=5, tokens_out=5, cost=0.0)
-    with pytest.raises(UnavailableError, match=r"budget\.tokens is spent: 30 of 30 tokens, on 1 answers"):
+    with pytest.raises(UnavailableError, match=r"budget\.tokens is used up: 30 of 30 tokens for 1 answer;"):
         mine.check_budget()
     Ledger(tmp_path / LEDGER_FILE, BudgetTerms("mine", tokens=30, since=9e12)).check_budget()
 

@@ -92,10 +92,10 @@ def test_what_was_said_is_kept_and_what_was_cut_off_is_not(base: Base, tmp_path:
 def test_what_the_model_can_not_read_to_its_end_is_not_asked(base: Base, tmp_path: Path) -> None:
     asks = [ask("how?" * 900, max_tokens=4), ask("how?", choices=MOODS), ask("why?" * 900, choices=MOODS)]
     replies = list(teacher(base, tmp_path).ask(asks))
-    assert ["too long" in reply.error for reply in replies] == [True, False, True]
+    assert ["exceed the context window" in reply.error for reply in replies] == [True, False, True]
 
 
 def test_a_budget_holds_for_it_too(base: Base, tmp_path: Path) -> None:
     list(teacher(base, tmp_path, tokens=10).ask([ask("how?", choices=MOODS)]))
-    with pytest.raises(UnavailableError, match=r"budget\.tokens is spent: \d+ of 10 tokens, on 1 answers"):
+    with pytest.raises(UnavailableError, match=r"budget\.tokens is used up: \d+ of 10 tokens for 1 answer;"):
         list(teacher(base, tmp_path, nobody, tokens=10).ask([ask("why?", choices=MOODS)]))

@@ -83,9 +83,9 @@ def test_every_moment_of_the_past_can_be_shown(tmp_path: Path) -> None:
     run = fake_run(tmp_path)
     watch = RunWatcher(tmp_path / "runs" / run / "journal.jsonl").read_all()
     start, end = watch.time_range
-    half = watch.view_at(start + 23)
+    half = watch.get_view_at(start + 23)
     assert half.stages["train"].state == RUNNING and half.stages["gate"].state == "waiting" and half.end is None
-    assert watch.view_at(end).stages["gate"].state == "done"
+    assert watch.get_view_at(end).stages["gate"].state == "done"
     assert 0 < len(watch.get_curve("loss", at=start + 22.5)) < len(watch.get_curve("loss")) == 60
 
 

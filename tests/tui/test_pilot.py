@@ -24,7 +24,7 @@ def test_a_newcomer_finds_what_to_ship_and_where_it_got_worse(three: Path) -> No
         assert isinstance(app.screen, VerdictPage) and "answers these 40 test rows better than untuned" in text_of(app)
         await pilot.press("w")
         await settled(app, pilot)
-        rows = app.screen.listing("rows").grid.rows
+        rows = app.screen.listing("rows").table.rows
         assert isinstance(app.screen, ComparePage) and rows and {r.values[0] for r in rows} == {"lost"}
         assert rows[0].values[5] == min(r.values[5] for r in rows)
 
@@ -48,11 +48,11 @@ def test_typing_filters_and_escape_brings_all_back(three: Path) -> None:
         listing = app.screen.listing("list")
         await pilot.press("slash", *"voice")
         await pilot.pause()
-        assert [r.values[0] for r in listing.grid.rows] == ["voice"]
+        assert [r.values[0] for r in listing.table.rows] == ["voice"]
         await pilot.press("enter")
         assert app.focused is listing
         await pilot.press("escape")
-        assert len(listing.grid.rows) == 3 and app.screen.query_one("#search", Input).has_class("hidden")
+        assert len(listing.table.rows) == 3 and app.screen.query_one("#search", Input).has_class("hidden")
 
     drive(three, story)
 
@@ -62,12 +62,12 @@ def test_any_column_sorts_and_the_cursor_stays_with_its_run(three: Path) -> None
         listing = app.screen.listing("list")
         await pilot.press("down")
         here = listing.current.key
-        gain = [c.name for c in listing.grid.columns].index("gain")
-        while listing.by != gain:
+        gain = [c.name for c in listing.table.columns].index("gain")
+        while listing.sort_column != gain:
             await pilot.press("s")
-        assert listing.grid.rows[0].values[gain] > 0 and listing.current.key == here
+        assert listing.table.rows[0].values[gain] > 0 and listing.current.key == here
         await pilot.press("S")
-        assert listing.grid.rows[0].values[gain] < 0
+        assert listing.table.rows[0].values[gain] < 0
 
     drive(three, story, size=(200, 60))
 
@@ -83,7 +83,7 @@ def test_marked_runs_are_compared_and_the_next_worse_row_is_a_key_away(three: Pa
         assert rows.current.values[0] == "lost" and rows.cursor == 0
         await pilot.press("n")
         assert rows.cursor == 1
-        assert any(r.values[1] for r in page.listing("metrics").grid.rows), "a clear winner is named"
+        assert any(r.values[1] for r in page.listing("metrics").table.rows), "a clear winner is named"
 
     drive(three, story, size=(200, 60))
 
@@ -93,10 +93,10 @@ def test_one_run_is_taken_apart_into_its_contenders(three: Path) -> None:
         page = app.screen
         assert [side.contender for side in page.comparison.sides] == ["tuned", "untuned", "bm25", "hybrid"]
         assert "A tuned" in text_of(app)
-        before = page.listing("rows").grid.rows[0].values[3:6]
+        before = page.listing("rows").table.rows[0].values[3:6]
         await pilot.press("b")
         await pilot.pause()
-        assert page.other == 2 and page.listing("rows").grid.rows[0].values[3:6] != before
+        assert page.other == 2 and page.listing("rows").table.rows[0].values[3:6] != before
         await pilot.press("x")
         await settled(app, pilot)
         assert page.comparison.sides[0].contender == "bm25"
@@ -114,7 +114,7 @@ def test_deleting_asks_and_only_y_deletes(tmp_path: Path) -> None:
         assert isinstance(app.screen, RunsPage) and len(list((home / "runs").iterdir())) == 3
         await pilot.press("d", "y")
         await pilot.pause()
-        assert len(list((home / "runs").iterdir())) == 2 and len(app.screen.listing("list").grid.rows) == 2
+        assert len(list((home / "runs").iterdir())) == 2 and len(app.screen.listing("list").table.rows) == 2
 
     drive(home, story)
 
@@ -137,13 +137,13 @@ def test_the_past_of_a_run_is_gone_through_and_left_again(three: Path) -> None:
     async def story(app, pilot):
         page = app.screen
         await pilot.press(*["less_than_sign"] * 6, "left", "left", "left")
-        assert page.moment is not None and "replay" in text_of(app)
-        states = [r.values[2] for r in page.listing("stages").grid.rows]
+        assert page.replay.moment is not None and "replay" in text_of(app)
+        states = [r.values[2] for r in page.listing("stages").table.rows]
         assert "waiting" in states and "running" in states
         await pilot.press("space")
         assert page.replay.playing
         await pilot.press("L")
-        assert page.moment is None and "waiting" not in [r.values[2] for r in page.listing("stages").grid.rows]
+        assert page.replay.moment is None and "waiting" not in [r.values[2] for r in page.listing("stages").table.rows]
 
     drive(three, story, start="run", run=SHIPPED)
 
@@ -151,11 +151,11 @@ def test_the_past_of_a_run_is_gone_through_and_left_again(three: Path) -> None:
 def test_a_stage_tells_why_it_ran(three: Path) -> None:
     async def story(app, pilot):
         page = app.screen
-        page.listing("stages").go_to("train")
+        page.listing("stages").move_to_key("train")
         await pilot.press("enter")
         assert page.deck.active == "detail" and "no earlier run of this spec" in page.pages("detail").text()
         await pilot.press("m", "l", "w")
-        assert page.metric == "learning_rate" and page.how.log
+        assert page.metric == "learning_rate" and page.curve_style.log
 
     drive(three, story, start="run", run=SHIPPED)
 
@@ -190,13 +190,13 @@ def test_the_shelf_names_versions_and_verifies(tmp_path: Path) -> None:
 
     async def story(app, pilot):
         shelf = app.screen.listing("shelf")
-        assert [(r.values[0], r.values[1]) for r in shelf.grid.rows] == [("icd@2", "latest"), ("icd@1", "shipped")]
+        assert [(r.values[0], r.values[1]) for r in shelf.table.rows] == [("icd@2", "latest"), ("icd@1", "shipped")]
         await pilot.press("v")
         await settled(app, pilot)
-        assert "problems" in shelf.grid.rows[0].values[-1]
+        assert shelf.table.rows[0].values[-1] == "✗ 1 problem"
         await pilot.press("a", *"production", "enter")
         await pilot.pause()
-        assert shelf.grid.rows[0].values[1] == "latest, production"
+        assert shelf.table.rows[0].values[1] == "latest, production"
 
     drive(home, story, start="specialists")
 
@@ -207,7 +207,7 @@ def test_runs_that_come_are_shown_at_once(tmp_path: Path) -> None:
     async def story(app, pilot):
         fake_run(home, "20261122-050000-sql-abcd", at=1_795_400_000.0)
         await pilot.pause(1.3)
-        assert app.screen.listing("list").grid.rows[0].values[0] == "sql"
+        assert app.screen.listing("list").table.rows[0].values[0] == "sql"
 
     drive(home, story)
 
@@ -218,7 +218,7 @@ def test_the_mouse_does_what_keys_do(three: Path) -> None:
         await pilot.click(listing, offset=(6, 3))
         assert listing.cursor == 1
         await pilot.click(listing, offset=(6, 1))
-        assert listing.by == 0
+        assert listing.sort_column == 0
         await pilot.click(listing, offset=(6, 3), times=2)
         await settled(app, pilot)
         assert app.current_mode == "verdict"

@@ -63,7 +63,7 @@ def test_two_reviewers_see_how_they_agree(tmp_path: Path) -> None:
 
     async def second(app, pilot):
         await pilot.press("a", "a", "a", "a")
-        assert "ana and ben: 3 of 4 alike" in text_of(app) and "≠ ana reject, ben accept" in text_of(app)
+        assert "ana and ben agree on 3 of 4 rows" in text_of(app) and "≠ ana reject, ben accept" in text_of(app)
 
     home = home_of_three(tmp_path)
     sat(home, first)

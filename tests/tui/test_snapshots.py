@@ -88,5 +88,5 @@ def test_a_version_is_called_by_a_word(tmp_path: Path, monkeypatch: pytest.Monke
         (1, ["shipped", "production"]),
     ]
     assert find_version(tmp_path, "icd@production").number == find_version(tmp_path, "icd@shipped").number == 1
-    assert "no alias" in str(CliRunner().invoke(commands, ["specialists", "--alias", "icd@1=v7"]).exception)
+    assert "not a valid alias" in str(CliRunner().invoke(commands, ["specialists", "--alias", "icd@1=v7"]).exception)
     assert "it has 1 to 2, latest" in str(CliRunner().invoke(commands, ["try", "icd@staging", "-q", "x"]).exception)

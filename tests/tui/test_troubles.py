@@ -36,7 +36,7 @@ def test_what_vanishes_while_it_is_shown_is_said_to_be_gone(tmp_path: Path) -> N
         assert "the journal was deleted" in text_of(app)
         await pilot.press("1")
         await pilot.pause(1.2)
-        assert len(app.screen.listing("list").grid.rows) == 2
+        assert len(app.screen.listing("list").table.rows) == 2
 
     drive(home, story, size=(80, 24), start="verdict", run=SHIPPED)
 
@@ -86,7 +86,7 @@ def test_an_empty_home_says_how_to_begin(tmp_path: Path) -> None:
 
 def test_no_torch_in_its_process(three: Path) -> None:
     code = (
-        "import asyncio, sys\nfrom pathlib import Path\nfrom factory.tui.main import create_app\n"
+        "import asyncio, sys\nfrom pathlib import Path\nfrom factory.tui.app import create_app\n"
         "async def main():\n    app = create_app(Path(sys.argv[1]), '', [])\n"
         "    async with app.run_test(size=(80, 24)) as pilot:\n"
         "        for key in '1234567':\n            await pilot.press(key)\n"

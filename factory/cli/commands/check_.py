@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 import click
 
 from factory.cli import output, spec_args
+from factory.errors import SpecError
 
 
 @click.command()
-@spec_args.spec_argument
-@spec_args.profile_option
-@spec_args.set_option
-@spec_args.plugins_option
+@spec_args.spec_arguments
 @output.json_option
-def command(spec: Path, profile: str, overrides: Sequence[str], folders: Sequence[Path], as_json: bool) -> int:
+def command(arguments: spec_args.SpecArguments, as_json: bool) -> int:
     """Validate a spec and report every error."""
-    from factory.errors import SpecError
-
+    file = str(arguments.file)
     try:
-        resolved = spec_args.load_resolved_spec(spec, profile, overrides, folders)
+        resolved = arguments.resolve()
     except SpecError as error:
         if not as_json:
             raise
-        output.print_json({"file": str(spec), "problems": [asdict(p) for p in error.problems]})
+        output.print_json({"file": file, "problems": [asdict(problem) for problem in error.problems]})
         return error.exit_code
     if as_json:
-        output.print_json({"file": str(spec), "name": resolved.spec.name, "task": resolved.task.kind, "problems": []})
+        output.print_json({"file": file, "name": resolved.spec.name, "task": resolved.task.kind, "problems": []})
     else:
-        output.print_line(f"{spec}: valid ({resolved.spec.name}, task {resolved.task.kind})")
+        output.print_line(f"{file}: valid ({resolved.spec.name}, task {resolved.task.kind})")
     return 0

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from factory.cli import output, spec_args
-
-if TYPE_CHECKING:
-    from factory.evaluation.compare import ContenderComparison, FrozenRowViewer, RowResult
-
-WIDTH = 100
+from factory.evaluation.compare import (
+    LOST,
+    TIED,
+    WON,
+    ContenderComparison,
+    FrozenRowViewer,
+    RowResult,
+    compare_contenders,
+    load_contender_pair,
+)
+from factory.store.paths import find_home
+from factory.views.formatting import clean_line, format_count, format_number, format_percent, format_signed
 
 
 @click.command()
@@ -26,45 +34,29 @@ WIDTH = 100
 @spec_args.plugins_option
 @output.json_option
 def command(
-    a: str, b: str, more: Sequence[str], metric: str, limit: int, folders: Sequence[Path], as_json: bool
+    a: str, b: str, more: Sequence[str], metric: str, limit: int, folders: tuple[Path, ...], as_json: bool
 ) -> None:
     """Compare two builds, specialists or contenders (baselines or candidates), row by row.
 
     A and B are each a run or a specialist (NAME, NAME@VERSION), meaning its tuned model, or RUN:CONTENDER, such as
     latest:bm25. Three to six are compared by metric and by field of the spec, and A and B also row by row.
     """
-    if more:
-        _compare_many([a, b, *more], as_json)
+    if more:  # side by side, as the terminal interface shows them
+        from factory.tui.snapshot import take_snapshot
+
+        output.print_snapshot(take_snapshot(find_home(), "compare", [a, b, *more], time.time()), as_json)
         return
-    from factory.evaluation.compare import FrozenRowViewer, compare_contenders, load_contender_pair
     from factory.registry.registry import load_installed_registry
-    from factory.store.paths import find_home
 
     comparison = compare_contenders(*load_contender_pair(find_home(), a, b), metric)
-    viewer = FrozenRowViewer(comparison.a.run_outputs, load_installed_registry(tuple(folders)))
+    viewer = FrozenRowViewer(comparison.a.run_outputs, load_installed_registry(folders))
     if as_json:
         output.print_json(_build_comparison_json(comparison, viewer))
     else:
         _print_comparison(comparison, viewer, limit)
 
 
-def _compare_many(names: Sequence[str], as_json: bool) -> None:
-    """Print three to six side by side, as the terminal interface shows them."""
-    import shutil
-    import time
-
-    from factory.store.paths import find_home
-    from factory.tui.snapshot import take_snapshot
-
-    snapshot = take_snapshot(find_home(), "compare", names, time.time())
-    if as_json:
-        output.print_json(snapshot.data)
-    else:
-        output.print_line(snapshot.render(shutil.get_terminal_size((WIDTH, 24)).columns))
-
-
 def _build_comparison_json(comparison: ContenderComparison, viewer: FrozenRowViewer) -> dict[str, Any]:
-    from factory.evaluation.compare import LOST, TIED, WON
     from factory.evaluation.slices import compare_slices
 
     return {
@@ -82,19 +74,16 @@ def _build_comparison_json(comparison: ContenderComparison, viewer: FrozenRowVie
 
 
 def _print_comparison(comparison: ContenderComparison, viewer: FrozenRowViewer, limit: int) -> None:
-    from factory.evaluation.compare import LOST, TIED, WON
-    from factory.views.formatting import format_number, format_percent, format_signed
-
-    interval = f"{format_percent(comparison.confidence)} interval {format_signed(comparison.low)} to "
-    interval += format_signed(comparison.high)
     for name, side in (("a", comparison.a), ("b", comparison.b)):
         mean = format_number(comparison.compute_side_mean(name))
         output.print_line(f"{name.upper()}  {side.label}  {comparison.metric} {mean}")
-    output.print_line(f"A − B  {format_signed(comparison.difference)}, {interval}, on {len(comparison.rows)} rows")
+    bounds = f"{format_signed(comparison.low)} to {format_signed(comparison.high)}"
+    difference, rows = format_signed(comparison.difference), format_count(len(comparison.rows), "row")
+    output.print_line(f"A − B  {difference}, {format_percent(comparison.confidence)} interval {bounds}, on {rows}")
     won, lost, tied = (comparison.count_rows(result) for result in (WON, LOST, TIED))
     output.print_line(f"A won {won}, lost {lost}, tied {tied}")
     if comparison.one_sided_rows:
-        output.print_note(f"{comparison.one_sided_rows} rows were skipped because only one side answered them")
+        output.print_note(f"skipped {format_count(comparison.one_sided_rows, 'row')} that only one side answered")
     _print_slices_table(comparison, viewer)
     for result in (LOST, WON, TIED):
         chosen = comparison.select_strongest(result, limit)
@@ -107,7 +96,6 @@ def _print_comparison(comparison: ContenderComparison, viewer: FrozenRowViewer, 
 def _print_slices_table(comparison: ContenderComparison, viewer: FrozenRowViewer) -> None:
     """Print the comparison per slice of the test set, marking significant differences."""
     from factory.evaluation.slices import compare_slices
-    from factory.views.formatting import clean_line, format_number, format_signed
 
     rows = []
     for part in compare_slices(comparison, viewer):
@@ -116,6 +104,7 @@ def _print_slices_table(comparison: ContenderComparison, viewer: FrozenRowViewer
         rows.append([
             clean_line(f"{part.slice}: {part.value}", 48), str(part.n), format_number(part.mean_a),
             format_number(part.mean_b), format_signed(part.difference), interval,
+            # Tested at the level of the interval, so that both agree.
             "" if part.p > 1 - comparison.confidence else better,
         ])
     if rows:
@@ -124,8 +113,6 @@ def _print_slices_table(comparison: ContenderComparison, viewer: FrozenRowViewer
 
 
 def _print_row_comparison(row: RowResult, comparison: ContenderComparison, viewer: FrozenRowViewer) -> None:
-    from factory.views.formatting import clean_line, format_number
-
     shared, left, right = viewer.show_side_by_side(row.id, comparison.a, comparison.b)
     output.print_line(f"  {output.style_dim(clean_line(row.id))}  {clean_line(shared, 160)}")
     for name, value, answer in (("A", row.a, left), ("B", row.b, right)):

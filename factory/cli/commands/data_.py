@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from factory.cli import output, spec_args
+from factory.cli.run_until import make_until_stage
+from factory.store.paths import find_home
 
 if TYPE_CHECKING:
     from factory.runs.profile import DataProfile, RowLineage
@@ -16,24 +17,20 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@spec_args.spec_argument
-@spec_args.profile_option
-@spec_args.set_option
-@spec_args.plugins_option
+@spec_args.spec_arguments
 @click.option("--row", "name", default="", metavar="ID", help="Show the history of one row (id or prefix) instead.")
 @click.option("--html", "page", type=click.Path(path_type=Path), metavar="FILE", help="Write an HTML page of the rows.")
 @click.option("--plain", is_flag=True, help="Print plain progress lines, even on a terminal.")
 @output.json_option
-def command(  # noqa: PLR0913  (one argument per option)
-    spec: Path, profile: str, overrides: Sequence[str], folders: Sequence[Path], name: str, page: Path | None,
-    plain: bool, as_json: bool,
+def command(
+    arguments: spec_args.SpecArguments, name: str, page: Path | None, plain: bool, as_json: bool
 ) -> None:
     """Build the rows of a spec, up to curation, and show them.
 
-    Cached stages are not run again. Shown are the data funnel, distributions, and samples of kept and dropped rows.
+    Cached stages are not run again. The output is the data funnel, distributions, and samples of kept and dropped rows.
     """
-    resolved = spec_args.load_resolved_spec(spec, profile, overrides, folders)
-    data_profile = _make_data_profile(resolved, folders, plain)
+    resolved = arguments.resolve()
+    data_profile = _make_data_profile(resolved, arguments, plain)
     if page is not None:
         from factory.report.rows_page import render_rows_page
 
@@ -50,16 +47,14 @@ def command(  # noqa: PLR0913  (one argument per option)
             output.print_line(section)
 
 
-def _make_data_profile(resolved: ResolvedSpec, folders: Sequence[Path], plain: bool) -> DataProfile:
-    from factory.cli.run_until import make_until_stage
+def _make_data_profile(resolved: ResolvedSpec, arguments: spec_args.SpecArguments, plain: bool) -> DataProfile:
     from factory.plan.compiler import compile_plan
-    from factory.registry.registry import load_installed_registry
     from factory.runs.profile import build_data_profile
-    from factory.store.paths import find_home
 
     plan = compile_plan(resolved)
+    # The review stage, if there is one, decides last which rows are trained on.
     until = "review" if "review" in plan.list_stage_names() else "curate"
-    make_until_stage(plan, until, resolved, load_installed_registry(tuple(folders)), plain=plain)
+    make_until_stage(plan, until, resolved, arguments, plain=plain)
     return build_data_profile(plan, resolved.task, find_home())
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from factory.cli import output, spec_args
+from factory.views.formatting import format_count
 
 
 @click.command()
@@ -18,6 +19,6 @@ def command(folder: Path, markdown: bool, folders: tuple[Path, ...]) -> None:
     from factory.registry.registry import load_installed_registry
     from factory.report.docs.site import write_docs_site
 
-    count = write_docs_site(folder, load_installed_registry(tuple(folders)), markdown)
+    count = write_docs_site(folder, load_installed_registry(folders), markdown)
     output.print_line(str(folder / f"index.{'md' if markdown else 'html'}"))
-    output.print_note(f"wrote {count} pages")
+    output.print_note(f"wrote {format_count(count, 'page')}")

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from factory.cli import output, spec_args
+from factory.errors import InputError
 
 ROLES = ("source", "synthesizer", "curator", "objective", "contender", "eval", "target", "task")
 
@@ -19,18 +20,16 @@ def command() -> None:
 @command.command("plugin")
 @click.argument("name")
 @click.option("--of", "role", required=True, type=click.Choice(ROLES), help="Role of the plugin.")
-@click.option("--at", "folder", type=click.Path(path_type=Path), help="Folder to create; default ./NAME.")
+@click.option("--at", "folder", type=click.Path(path_type=Path), help="Folder to create; default: ./NAME.")
 def write_new_plugin(name: str, role: str, folder: Path | None) -> None:
     """Create an installable package with one plugin class, a test and a smoke spec."""
-    from factory.errors import InputError
     from factory.registry import new_plugin
     from factory.registry.registry import load_installed_registry
 
     if name in {kind.kind for kind in load_installed_registry().list_classes(role)}:
         raise InputError(f"a {role} named {name!r} already exists (see `factory plugins {name}`); choose another name")
     target = folder or Path(name)
-    files = new_plugin.create_plugin_package(name, role, target)
-    for file in files:
+    for file in new_plugin.create_plugin_package(name, role, target):
         output.print_line(str(file))
     output.print_note(f"\nnext: pip install -e {target} && factory plugins {name} && (cd {target} && python -m pytest)")
 
@@ -39,18 +38,17 @@ def write_new_plugin(name: str, role: str, folder: Path | None) -> None:
 @click.argument("name")
 @click.option("--task", "kind", required=True, help="Task, such as classifier; `factory plugins task` lists them.")
 @click.option("--from", "data", type=click.Path(path_type=Path), help="Data to inspect: JSONL, CSV, TSV or Parquet.")
-@click.option("-o", "--out", "target", type=click.Path(path_type=Path), help="File to write; default NAME.yaml.")
+@click.option("-o", "--out", "target", type=click.Path(path_type=Path), help="File to write; default: NAME.yaml.")
 @spec_args.plugins_option
 def write_new_spec(name: str, kind: str, data: Path | None, target: Path | None, folders: tuple[Path, ...]) -> None:
     """Create a commented spec. With --from, columns, group and split are inferred from the data."""
-    from factory.errors import InputError
     from factory.registry.registry import load_installed_registry
     from factory.spec.new_spec import render_new_spec
 
     file = target or Path(f"{name}.yaml")
     if file.exists():
-        raise InputError(f"{file} already exists; choose another name, or another file with -o")
-    text = render_new_spec(name, kind, data, file, load_installed_registry(tuple(folders)))
+        raise InputError(f"{file}: already exists; choose another name, or another file with -o")
+    text = render_new_spec(name, kind, data, file, load_installed_registry(folders))
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text, encoding="utf-8")
     output.print_line(str(file))

@@ -4,42 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from factory.cli import output, spec_args
+from factory.runs.estimate import ResourceEstimate, estimate_stage, sum_estimates
+from factory.runs.run_view import iterate_newest_runs
+from factory.store.paths import find_home
+from factory.views.formatting import clean_line, format_bytes, format_count, format_seconds
 
 if TYPE_CHECKING:
-    from factory.plan.estimate import ResourceEstimate
     from factory.plan.explain import StageReason
     from factory.spec.layers import ResolvedSpec
 
 
 @click.command()
-@spec_args.spec_argument
-@spec_args.profile_option
-@spec_args.set_option
+@spec_args.spec_arguments
 @spec_args.force_option
-@spec_args.plugins_option
 @click.option("--resolved", "values", is_flag=True, help="Show every field of the spec with its value and origin.")
 @output.json_option
-def command(
-    spec: Path, profile: str, overrides: Sequence[str], force: Sequence[str], folders: Sequence[Path], values: bool,
-    as_json: bool,
-) -> None:
+def command(arguments: spec_args.SpecArguments, force: Sequence[str], values: bool, as_json: bool) -> None:
     """Show the stages of a spec: what is cached, what would run, and the estimated time."""
-    resolved = spec_args.load_resolved_spec(spec, profile, overrides, folders)
+    resolved = arguments.resolve()
     if values:
         _print_resolved_values(resolved, as_json)
         return
     from factory.plan.compiler import compile_plan
-    from factory.plan.estimate import estimate_stage
-    from factory.runs.run_view import iterate_newest_runs
-    from factory.store.paths import find_home
 
-    plan = compile_plan(resolved)
+    plan, profile = compile_plan(resolved), arguments.profile
     reasons = spec_args.collect_stage_reasons(plan, force)
     earlier = list(iterate_newest_runs(find_home(), brief=True))
     costs = [estimate_stage(stage.name, plan.name, profile, earlier) for stage in plan.stages]
@@ -52,28 +45,23 @@ def command(
 
 
 def _print_plan_table(reasons: Sequence[StageReason], costs: Sequence[ResourceEstimate]) -> None:
-    from factory.plan.estimate import sum_estimates
-
     rows = [_build_plan_cells(reason, cost) for reason, cost in zip(reasons, costs, strict=True)]
     output.print_line(output.format_table(["stage", "state", "time", "range", "memory", "why"], rows, right=(2, 4)))
-    todo = [cost for reason, cost in zip(reasons, costs, strict=True) if reason.state != "cached"]
-    if not todo:
-        output.print_line("\nall cached: a build would run no stage")
+    pending = [cost for reason, cost in zip(reasons, costs, strict=True) if reason.state != "cached"]
+    if not pending:
+        output.print_line("\nevery stage is cached: a build would run none")
         return
-    total = sum_estimates(todo)
-    guessed = sum(cost.runs == 0 for cost in todo)
+    total, guessed = sum_estimates(pending), sum(cost.runs == 0 for cost in pending)
     # The total is marked as a guess if any stage is; the last line reports guesses instead.
     time, memory = _format_estimated_time(total).removeprefix("? "), _format_estimated_memory(total).removeprefix("? ")
-    estimate = f"about {time} ({_format_time_bounds(total)}), {memory}"
-    output.print_line(f"\n{len(todo)} of {len(costs)} stages would run: {estimate}")
+    estimate = f"about {time} ({_format_time_bounds(total)}), {memory} of memory"
+    output.print_line(f"\n{len(pending)} of {format_count(len(costs), 'stage')} would run: {estimate}")
     if guessed:
-        text = f"estimates marked ? ({guessed} stages) are rough guesses: no earlier run here"
-        output.print_line(output.style_dim(text))
+        note = f"? marks a rough guess, without an earlier run on this machine ({format_count(guessed, 'stage')})"
+        output.print_line(output.style_dim(note))
 
 
 def _build_plan_cells(reason: StageReason, cost: ResourceEstimate) -> list[str]:
-    from factory.views.formatting import clean_line
-
     if reason.state == "cached":
         return [reason.stage, output.style_dim("cached"), "", "", "", ""]
     estimates = [_format_estimated_time(cost), _format_time_bounds(cost), _format_estimated_memory(cost)]
@@ -81,20 +69,14 @@ def _build_plan_cells(reason: StageReason, cost: ResourceEstimate) -> list[str]:
 
 
 def _format_estimated_time(cost: ResourceEstimate) -> str:
-    from factory.views.formatting import format_seconds
-
     return f"{'' if cost.runs else '? '}{format_seconds(cost.seconds)}"
 
 
 def _format_time_bounds(cost: ResourceEstimate) -> str:
-    from factory.views.formatting import format_seconds
-
     return f"{format_seconds(cost.least)} to {format_seconds(cost.most)}"
 
 
 def _format_estimated_memory(cost: ResourceEstimate) -> str:
-    from factory.views.formatting import format_bytes
-
     return f"{'' if cost.runs else '? '}{format_bytes(cost.mib * 2**20)}"
 
 

@@ -7,17 +7,17 @@ from pathlib import Path
 import click
 
 from factory.cli import output
+from factory.runs.run_outputs import RunOutputs
+from factory.runs.run_view import find_run
+from factory.store.paths import find_home
 
 
 @click.command()
 @click.argument("run", default="latest")
-@click.option("-o", "--out", "target", type=click.Path(path_type=Path), help="File to write; default ./RUN.html.")
+@click.option("-o", "--out", "target", type=click.Path(path_type=Path), help="File to write; default: ./RUN.html.")
 def command(run: str, target: Path | None) -> None:
     """Write a run as one self-contained HTML file. RUN is what `show` takes."""
     from factory.report.run_page import render_run_page
-    from factory.runs.run_outputs import RunOutputs
-    from factory.runs.run_view import find_run
-    from factory.store.paths import find_home
 
     evidence = RunOutputs(find_home(), find_run(find_home(), run))
     path = target or Path(f"{evidence.run.id}.html")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
 from pathlib import Path
 
 import click
@@ -13,15 +13,12 @@ from factory.cli import output, spec_args
 @click.command()
 @spec_args.plugins_option
 @click.option("-o", "--out", "target", type=click.Path(path_type=Path), help="File to write; default: standard output.")
-def command(target: Path | None, folders: Sequence[Path]) -> None:
+def command(target: Path | None, folders: tuple[Path, ...]) -> None:
     """Write the JSON Schema of specs, including the fields of installed plugins."""
-    import json
-
     from factory.registry.registry import load_installed_registry
     from factory.spec.json_schema import build_json_schema
 
-    schema = build_json_schema(load_installed_registry(tuple(folders)))
-    text = json.dumps(schema, indent=1, ensure_ascii=False)
+    text = json.dumps(build_json_schema(load_installed_registry(folders)), indent=1, ensure_ascii=False)
     if target is None:
         output.print_line(text)
     else:

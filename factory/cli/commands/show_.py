@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from factory.cli import output
-
-if TYPE_CHECKING:
-    from factory.runs.run_outputs import RunOutputs
-    from factory.runs.run_view import StageView
+from factory.cli.braille_plot import plot_braille
+from factory.cli.progress_plain import format_stage_progress
+from factory.cli.verdict_panel import build_run_summary, format_verdict_panel
+from factory.runs.run_outputs import RunOutputs
+from factory.runs.run_view import FAILED, RUNNING, StageView, find_run
+from factory.store.paths import find_home
+from factory.views.formatting import clean_line, format_bytes, format_seconds
 
 
 @click.command()
@@ -18,11 +21,6 @@ if TYPE_CHECKING:
 @output.json_option
 def command(run: str, as_json: bool) -> None:
     """Show a run, live or finished. RUN is a run id or its prefix, a specialist's name, or `latest`."""
-    from factory.cli.verdict_panel import build_run_summary, format_verdict_panel
-    from factory.runs.run_outputs import RunOutputs
-    from factory.runs.run_view import find_run
-    from factory.store.paths import find_home
-
     evidence = RunOutputs(find_home(), find_run(find_home(), run))
     if as_json:
         output.print_json({**build_run_summary(evidence), **_build_run_details(evidence)})
@@ -42,8 +40,6 @@ def _build_run_details(evidence: RunOutputs) -> dict[str, Any]:
 
 
 def _print_run_overview(evidence: RunOutputs) -> None:
-    from factory.views.formatting import clean_line, format_seconds
-
     run = evidence.run
     head = f"{output.style_bold(run.name or run.id)}  {clean_line(run.task)} {clean_line(run.profile)}"
     output.print_line(f"{head} {output.style_dim(run.id)}  {run.state}, {format_seconds(run.seconds)}")
@@ -51,14 +47,12 @@ def _print_run_overview(evidence: RunOutputs) -> None:
     output.print_line(output.format_table(["stage", "state", "time", "cpu", "peak", ""], rows, right=(2, 3, 4)))
     for stage, level, text in run.notes:
         output.print_line(f"{'warning' if level == 'warning' else 'note'}: {stage or 'build'}: {clean_line(text)}")
-    _print_loss_curve(evidence)
+    points = evidence.read_training_curve()
+    if len(points) >= 3:  # fewer say nothing as a plot
+        output.print_line(f"\n{output.style_bold('training loss by step')}\n{plot_braille(points)}")
 
 
 def _build_stage_cells(stage: StageView) -> list[str]:
-    from factory.cli.progress_plain import format_stage_progress
-    from factory.runs.run_view import FAILED, RUNNING
-    from factory.views.formatting import clean_line, format_bytes, format_seconds
-
     detail = clean_line(stage.error, 160) if stage.state == FAILED else clean_line(stage.why, 80)
     if stage.state == RUNNING and stage.unit:
         detail = format_stage_progress(stage)
@@ -66,13 +60,3 @@ def _build_stage_cells(stage: StageView) -> list[str]:
         return [stage.name, stage.state, "", "", "", detail]
     peak = format_bytes(stage.peak_mib * 2**20) if stage.peak_mib else ""
     return [stage.name, stage.state, format_seconds(stage.seconds), format_seconds(stage.cpu_seconds), peak, detail]
-
-
-def _print_loss_curve(evidence: RunOutputs) -> None:
-    """Print the training loss as a plot if there are at least three points."""
-    points = evidence.read_training_curve()
-    if len(points) < 3:
-        return
-    from factory.cli.braille_plot import plot_braille
-
-    output.print_line(f"\n{output.style_bold('training loss by step')}\n{plot_braille(points)}")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Sequence
 
 import click
 
 from factory.cli import output
-
-WIDTH = 100
+from factory.errors import InputError
+from factory.runs.specialists import assign_alias
+from factory.store.paths import find_home
 
 
 @click.command()
@@ -24,20 +24,14 @@ def command(names: Sequence[str], alias: str, as_json: bool) -> None:
     With NAME or NAME@VERSION, show what it was built from, with digests. Every command that takes a specialist also
     takes NAME@ALIAS. `latest` is the newest version, `shipped` the newest with the verdict SHIP.
     """
-    from factory.errors import InputError
-    from factory.runs.specialists import assign_alias
-    from factory.store.paths import find_home
     from factory.tui.snapshot import take_snapshot
 
     if alias:
-        version, equals, word = alias.rpartition("=")
+        version, equals, name = alias.rpartition("=")
         if not equals:
             raise InputError(f"--alias {alias}: expected NAME@VERSION=ALIAS")
-        assign_alias(find_home(), version, word)
+        assign_alias(find_home(), version, name)
     snapshot = take_snapshot(find_home(), "specialists", names, time.time())
     if names and not snapshot.data:
         raise InputError(f"no specialist {', '.join(names)}; `factory specialists` lists all")
-    if as_json:
-        output.print_json(snapshot.data)
-    else:
-        output.print_line(snapshot.render(shutil.get_terminal_size((WIDTH, 24)).columns))
+    output.print_snapshot(snapshot, as_json)

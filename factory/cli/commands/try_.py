@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,16 +11,18 @@ from typing import Any
 import click
 
 from factory.cli import output, spec_args
+from factory.cli.text_files import read_text_lines
+from factory.errors import InputError
+from factory.store.paths import find_home
+from factory.views.formatting import clean_line, format_number
 
 
 @click.command("try")
 @click.argument("name")
 @click.option("-q", "--query", default="", help="The query; if omitted, read from a prompt or standard input.")
 @click.option("-d", "--document", "texts", multiple=True, help="A document to rank; repeatable.")
-@click.option(
-    "--documents", "file", type=click.Path(path_type=Path),
-    help="File of documents: one per line, or .jsonl with id and text."
-)
+@click.option("--documents", "file", type=click.Path(path_type=Path),
+              help="File of documents to rank: one per line, or .jsonl with text and optionally id.")
 @click.option("--with", "pairs", multiple=True, metavar="COLUMN=VALUE", help="Set another input column; repeatable.")
 @click.option("--top", default=10, show_default=True, help="Maximum number of answers.")
 @spec_args.plugins_option
@@ -34,7 +37,6 @@ def command(  # noqa: PLR0913 (one argument per option)
     conversation, are given with --with; a value that is valid JSON is parsed.
     """
     from factory.serve.client import SpecialistClient
-    from factory.store.paths import find_home
 
     fields = _parse_column_options(pairs)
     documents = [{"id": str(i), "text": text} for i, text in enumerate(texts, 1)]
@@ -47,10 +49,6 @@ def command(  # noqa: PLR0913 (one argument per option)
 
 def _parse_column_options(pairs: Sequence[str]) -> dict[str, Any]:
     """Parse COLUMN=VALUE pairs, such as `history=["Who was Ada?", "A mathematician."]`; values may be JSON."""
-    import json
-
-    from factory.errors import InputError
-
     columns: dict[str, Any] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
@@ -64,8 +62,6 @@ def _parse_column_options(pairs: Sequence[str]) -> dict[str, Any]:
 
 
 def _print_answers(query: str, response: Mapping[str, Any], as_json: bool) -> None:
-    from factory.views.formatting import clean_line, format_number
-
     if as_json:
         output.print_json({"query": query, **response})
         return
@@ -96,22 +92,13 @@ def _read_queries() -> Iterator[str]:
 
 def _read_documents_file(file: Path) -> list[dict[str, str]]:
     """Read documents: lines of text, or JSONL objects with `text` and optionally `id`."""
-    from factory.errors import InputError
+    if file.suffix != ".jsonl":
+        return [{"id": str(i), "text": line} for i, line in enumerate(read_text_lines(file), 1) if line.strip()]
+    from factory.api import read_numbered_jsonl
 
-    if file.suffix == ".jsonl":
-        from factory.data.rows import read_jsonl
-
-        return [_parse_document_object(file, i, value) for i, value in enumerate(read_jsonl(file), 1)]
-    try:
-        lines = file.read_text("utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        raise InputError(f"{file}: not UTF-8: {error.reason} at byte {error.start}") from error
-    return [{"id": str(i), "text": line} for i, line in enumerate(lines, 1) if line.strip()]
-
-
-def _parse_document_object(file: Path, line: int, value: Mapping[str, Any]) -> dict[str, str]:
-    from factory.errors import InputError
-
-    if not isinstance(value.get("text"), str):
-        raise InputError(f"{file}:{line}: a document needs the field 'text' (a string)")
-    return {**value, "id": str(value.get("id", line))}
+    documents = []
+    for number, value in read_numbered_jsonl(file):
+        if not isinstance(value.get("text"), str):
+            raise InputError(f"{file}:{number}: text: missing, or not a string")
+        documents.append({**value, "id": str(value.get("id", number))})
+    return documents

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any
 
 import click
 
 from factory.cli import output
 from factory.errors import InputError
+from factory.store.paths import find_home
 
 SCREENS = ("runs", "run", "verdict", "compare", "try", "review", "specialists")
 PRINTABLE_SCREENS = ("runs", "run", "verdict", "compare", "specialists")
-WIDTH = 100
 
 
 @click.command()
@@ -28,28 +26,18 @@ WIDTH = 100
 def command(runs: Sequence[str], screen: str | None, once: str | None, width: int, light: bool, as_json: bool) -> None:
     """Open the terminal interface: watch runs, compare and query specialists.
 
-    RUN is what `show` takes; several are compared. The interface shows what builds wrote and never builds itself, so
-    any number can run at the same time. Press ? for the keys of a screen.
+    RUN is what `show` takes; several are compared. The interface shows what builds write and runs none itself, so that
+    several can be open at the same time. Press ? for the keys of a screen.
     """
-    from factory.store.paths import find_home
-
     if once is not None:
-        _print_screen_once(find_home(), once, runs, width, as_json)
+        from factory.tui.snapshot import take_snapshot
+
+        output.print_snapshot(take_snapshot(find_home(), once, runs, time.time()), as_json, width)
         return
     if as_json:
         raise click.UsageError("--json requires --once SCREEN")
     if not sys.stdout.isatty() or not sys.stdin.isatty():
-        raise InputError("not a terminal; `factory tui --once SCREEN` prints a screen as text")
-    from factory.tui.main import run_app
+        raise InputError("`factory tui` needs a terminal; `factory tui --once SCREEN` prints a screen as text")
+    from factory.tui.app import create_app
 
-    run_app(find_home(), screen or "", runs, light)
-
-
-def _print_screen_once(home: Any, screen: str, runs: Sequence[str], width: int, as_json: bool) -> None:
-    from factory.tui.snapshot import take_snapshot
-
-    snapshot = take_snapshot(home, screen, runs, time.time())
-    if as_json:
-        output.print_json(snapshot.data)
-    else:
-        output.print_line(snapshot.render(width or shutil.get_terminal_size((WIDTH, 24)).columns))
+    create_app(find_home(), screen or "", runs, light).run()

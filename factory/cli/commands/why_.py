@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 import click
 
@@ -12,21 +11,15 @@ from factory.cli import output, spec_args
 
 
 @click.command()
-@spec_args.spec_argument
+@spec_args.spec_arguments
 @click.argument("stage")
-@spec_args.profile_option
-@spec_args.set_option
 @spec_args.force_option
-@spec_args.plugins_option
 @output.json_option
-def command(
-    spec: Path, stage: str, profile: str, overrides: Sequence[str], force: Sequence[str], folders: Sequence[Path],
-    as_json: bool,
-) -> None:
+def command(arguments: spec_args.SpecArguments, stage: str, force: Sequence[str], as_json: bool) -> None:
     """Explain why a stage would run. STAGE is a stage of the plan, or a kind of stage."""
     from factory.plan.compiler import compile_plan
 
-    plan = compile_plan(spec_args.load_resolved_spec(spec, profile, overrides, folders))
+    plan = compile_plan(arguments.resolve())
     chosen = [s.name for s in plan.stages if stage in (s.name, s.kind)]
     if not chosen:
         spec_args.check_stage_names(plan, [stage])

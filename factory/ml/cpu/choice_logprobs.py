@@ -13,14 +13,8 @@ import torch
 from torch import Tensor
 
 from factory.api import Reporter
-from factory.ml.cpu.generation import (
-    Ids,
-    PrefilledBatch,
-    batch_by_length,
-    find_shared_prefix,
-    prefill_batch,
-    prefill_prefix,
-)
+from factory.ml.cpu import generation
+from factory.ml.cpu.encoder import Ids, iterate_chunks
 from factory.ml.cpu.packed_attention import MASKED_SCORE, use_prefix_key_values
 
 MAX_PROMPT_TOKENS = 6144
@@ -78,30 +72,24 @@ def compute_choice_logprobs(
 ) -> list[list[float]]:
     """Return the log-probability of each choice after its prompt, summed over its tokens."""
     logprobs: list[list[float]] = [[] for _ in prompts]
-    prefix = find_shared_prefix(model, prompts)
-    prefix_key_values = prefill_prefix(model, prefix)
+    prefix = generation.find_shared_prefix(model, prompts)
+    prefix_key_values = generation.prefill_prefix(model, prefix)
     suffixes = [prompt[len(prefix) :] for prompt in prompts]
-    tries: dict[int, ChoiceTrie] = {}
-    sizes = [len(suffix) + sum(map(len, own)) for suffix, own in zip(suffixes, choices, strict=True)]
-    done = 0
-    for chunk in batch_by_length(sizes, MAX_PROMPT_TOKENS):
-        for index in chunk:  # prompts often share one list of choices, and so one trie
-            if id(choices[index]) not in tries:
-                tries[id(choices[index])] = ChoiceTrie.from_choices(choices[index])
+    sizes = [len(suffix) + sum(map(len, answers)) for suffix, answers in zip(suffixes, choices, strict=True)]
+    # Prompts often share one list of choices, and so one trie.
+    tries = {key: ChoiceTrie.from_choices(answers) for key, answers in {id(own): own for own in choices}.items()}
+    for chunk in iterate_chunks(sizes, MAX_PROMPT_TOKENS, report, "answers", generation.MAX_BATCH_ROWS):
         chunk_tries = [tries[id(choices[index])] for index in chunk]
         room = max(len(trie.tokens) for trie in chunk_tries)
         with use_prefix_key_values(prefix_key_values):
-            batch = prefill_batch(model, len(prefix), [suffixes[index] for index in chunk], room)
+            batch = generation.prefill_batch(model, len(prefix), [suffixes[index] for index in chunk], room)
             scores = _score_choices(model, batch, chunk_tries)
         for index, row in zip(chunk, scores, strict=True):
             logprobs[index] = row
-        done += len(chunk)
-        if report is not None:
-            report.report_progress(done, len(prompts), "answers")
     return logprobs
 
 
-def _score_choices(model: Any, batch: PrefilledBatch, tries: Sequence[ChoiceTrie]) -> list[list[float]]:
+def _score_choices(model: Any, batch: generation.PrefilledBatch, tries: Sequence[ChoiceTrie]) -> list[list[float]]:
     head = model.get_output_embeddings()
     hidden = _compute_node_hidden(model, batch, tries)
     scores = []
@@ -113,7 +101,7 @@ def _score_choices(model: Any, batch: PrefilledBatch, tries: Sequence[ChoiceTrie
     return scores
 
 
-def _compute_node_hidden(model: Any, batch: PrefilledBatch, tries: Sequence[ChoiceTrie]) -> Tensor:
+def _compute_node_hidden(model: Any, batch: generation.PrefilledBatch, tries: Sequence[ChoiceTrie]) -> Tensor:
     """Return the last hidden states of every node of each trie: (rows, largest trie, hidden)."""
     size = max(len(trie.tokens) for trie in tries)
     if not size:

@@ -1,4 +1,4 @@
-"""A causal language model for inference: text generation and log-probabilities of choices."""
+"""A causal language model for inference: chat template, text generation and log-probabilities of choices."""
 
 from __future__ import annotations
 
@@ -12,10 +12,8 @@ from torch import Tensor
 from transformers import AutoTokenizer
 
 from factory.api import Generation, Guide, Message, Reporter
-from factory.ml import chat_template
 from factory.ml.cpu import choice_logprobs, generation, packed_attention
-from factory.ml.cpu.encoder import merge_adapter
-from factory.ml.cpu.generation import Ids
+from factory.ml.cpu.encoder import Ids, merge_adapter
 from factory.ml.precision import choose_inference_dtype
 
 
@@ -29,12 +27,19 @@ class TransformersDecoder:
     """Called with the text so far after every token when a single prompt is decoded."""
 
     def tokenize_chat(self, messages: Sequence[Message]) -> list[int]:
-        """Return the token ids of a chat in the base's own template, with the generation prompt."""
-        return chat_template.encode_chat_prompt(self.tokenizer, messages)
+        """Return the token ids of a chat in the base's own template, with the generation prompt.
+
+        Raises ValueError for a base without a chat template.
+        """
+        if not self.tokenizer.chat_template:
+            raise ValueError("the base's tokenizer has no chat template; choose an instruction-tuned base")
+        turns = [{"role": message.role, "content": message.content} for message in messages]
+        text = self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def tokenize_answer(self, text: str) -> list[int]:
-        """Return the token ids of an assistant message with its EOS token."""
-        return chat_template.encode_assistant_turn(self.tokenizer, text)
+        """Return the token ids of an assistant message and its EOS token, tokenised apart from the prompt."""
+        return [*self.tokenizer(text, add_special_tokens=False)["input_ids"], self.tokenizer.eos_token_id]
 
     def decode_ids(self, ids: list[int]) -> str:
         """Return the text of token ids without special tokens."""
@@ -44,8 +49,7 @@ class TransformersDecoder:
         self, prompts: Ids, limit: int, guides: Sequence[Guide | None] = (), report: Reporter | None = None
     ) -> list[str]:
         """Generate greedily up to `limit` tokens for each prompt, constrained by its guide if there is one."""
-        context = self.build_decoding_context()
-        generated = generation.generate_token_ids(context, prompts, limit, guides, report)
+        generated = generation.generate_token_ids(self.build_decoding_context(), prompts, limit, guides, report)
         return [self.decode_ids(ids) for ids in generated]
 
     def sample_texts(
@@ -60,7 +64,9 @@ class TransformersDecoder:
 
     def build_decoding_context(self) -> generation.DecodingContext:
         """Return the model, end ids and decoding functions for `generate_token_ids`."""
-        end_ids = chat_template.find_end_ids(self.tokenizer, self.model)
+        configured = getattr(self.model.generation_config, "eos_token_id", None)  # one id, a list, or None
+        candidates = [self.tokenizer.eos_token_id, *(configured if isinstance(configured, list) else [configured])]
+        end_ids = frozenset(token for token in candidates if token is not None)
         special_ids = frozenset(self.tokenizer.all_special_ids)
         return generation.DecodingContext(self.model, end_ids, self.decode_ids, special_ids, self.on_text)
 
@@ -73,11 +79,8 @@ class TransformersDecoder:
     @torch.inference_mode()
     def compute_token_logits(self, ids: Ids) -> list[Tensor]:
         """Return the logits after every token of each text: one (tokens, vocabulary) tensor in fp32."""
-        logits: list[Tensor] = []
-        for text in ids:
-            tokens = torch.tensor([list(text)], device=self.model.device)
-            logits.append(self.model(input_ids=tokens, use_cache=False).logits[0].float().cpu())
-        return logits
+        rows = (torch.tensor([list(text)], device=self.model.device) for text in ids)
+        return [self.model(input_ids=row, use_cache=False).logits[0].float().cpu() for row in rows]
 
 
 def load_decoder(folder: Path, adapter: Path | None = None) -> TransformersDecoder:

@@ -32,8 +32,7 @@ class TransformersEncoder:
         """Return the token ids of each text with special tokens, truncated to `limit`."""
         if not texts:
             return []
-        ids: list[list[int]] = self.tokenizer(list(texts), truncation=True, max_length=limit)["input_ids"]
-        return ids
+        return list(self.tokenizer(list(texts), truncation=True, max_length=limit)["input_ids"])
 
     def tokenize_pairs(self, pairs: Sequence[tuple[str, str]], limit: int) -> list[tuple[list[int], list[int]]]:
         """Return (token ids, segment ids) of each pair, truncated to `limit` in total from the longer text first."""
@@ -45,7 +44,7 @@ class TransformersEncoder:
     def compute_token_vectors(self, ids: Ids, report: Reporter | None = None) -> list[Tensor]:
         """Return the last hidden states of each text: one (tokens, hidden) tensor in fp32."""
         vectors: list[Tensor] = [torch.empty(0)] * len(ids)
-        for chunk in _iterate_chunks(ids, report, "texts"):
+        for chunk in iterate_chunks([len(text) for text in ids], MAX_CHUNK_TOKENS, report, "texts"):
             tokens, mask = pad_token_ids([ids[index] for index in chunk])
             hidden = self.model(input_ids=tokens, attention_mask=mask).last_hidden_state.float()
             for row, index in enumerate(chunk):
@@ -58,7 +57,7 @@ class TransformersEncoder:
     ) -> Tensor:
         """Return the logits of the classification head for tokenised pairs: (pairs, labels)."""
         logits: list[Tensor] = [torch.empty(0)] * len(pairs)
-        for chunk in _iterate_chunks([ids for ids, _ in pairs], report, "pairs"):
+        for chunk in iterate_chunks([len(ids) for ids, _ in pairs], MAX_CHUNK_TOKENS, report, "pairs"):
             tokens, mask = pad_token_ids([pairs[index][0] for index in chunk])
             segments, _ = pad_token_ids([pairs[index][1] for index in chunk])
             kinds = {"token_type_ids": segments} if bool(segments.any()) else {}
@@ -68,14 +67,18 @@ class TransformersEncoder:
         return torch.stack(logits)
 
 
-def _iterate_chunks(ids: Ids, report: Reporter | None, unit: str) -> Iterator[list[int]]:
-    """Yield chunks of indices of similar length; report progress after each."""
+def iterate_chunks(
+    lengths: Sequence[int], tokens: int, report: Reporter | None, unit: str, max_rows: int = 10**9
+) -> Iterator[list[int]]:
+    """Yield the chunks of `chunk_by_length`, split into at most `max_rows` indices; report progress after each."""
     done = 0
-    for chunk in chunk_by_length([len(text) for text in ids], MAX_CHUNK_TOKENS):
-        yield chunk
-        done += len(chunk)
-        if report is not None:
-            report.report_progress(done, len(ids), unit)
+    for chunk in chunk_by_length(lengths, tokens):
+        for start in range(0, len(chunk), max_rows):
+            part = chunk[start : start + max_rows]
+            yield part
+            done += len(part)
+            if report is not None:
+                report.report_progress(done, len(lengths), unit)
 
 
 def chunk_by_length(lengths: Sequence[int], tokens: int) -> Iterator[list[int]]:
@@ -129,20 +132,17 @@ def merge_adapter(model: nn.Module, adapter: Path) -> int:
     config = LoraConfig.from_pretrained(str(adapter))
     scale = config.lora_alpha / config.r
     saved = load_file(adapter / "adapter_model.safetensors")
-    state, merged, prefix = dict(model.named_parameters()), 0, "base_model.model."
+    parameters, merged = dict(model.named_parameters()), 0
     for name, tensor in saved.items():
-        target = name.removeprefix(prefix)
-        if target.endswith(".lora_A.weight"):
-            layer = target.removesuffix(".lora_A.weight")
-            up = saved[f"{prefix}{layer}.lora_B.weight"]
-            _get_parameter(state, f"{layer}.weight").add_(up.float() @ tensor.float(), alpha=scale)
+        if name.endswith(".lora_B.weight"):
+            continue  # merged together with its A
+        target = name.removeprefix("base_model.model.").replace(".lora_A.weight", ".weight")
+        if target not in parameters:
+            raise ValueError(f"the adapter has weights for {target!r}, which this base does not have")
+        if name.endswith(".lora_A.weight"):
+            up = saved[name.replace(".lora_A.", ".lora_B.")]
+            parameters[target].add_(up.float() @ tensor.float(), alpha=scale)
             merged += 1
-        elif not target.endswith(".lora_B.weight"):
-            _get_parameter(state, target).copy_(tensor)
+        else:
+            parameters[target].copy_(tensor)
     return merged
-
-
-def _get_parameter(state: dict[str, nn.Parameter], name: str) -> nn.Parameter:
-    if name not in state:
-        raise ValueError(f"the adapter has weights for {name!r}, which this base does not have")
-    return state[name]

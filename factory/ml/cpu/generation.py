@@ -1,4 +1,4 @@
-"""Batched decoding, greedy or sampled.
+"""Batched decoding, greedy or sampled, with a preallocated key-value cache.
 
 A prefix that all prompts share is computed once, prompts of similar length share a batch, and finished rows leave it.
 """
@@ -7,19 +7,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import Cache
+from transformers import Cache, DynamicLayer
 
 from factory.api import Guide, Reporter
-from factory.ml.cpu.encoder import chunk_by_length
-from factory.ml.cpu.kv_cache import allocate_kv_cache, select_cache_rows
-from factory.ml.cpu.packed_attention import CAUSAL_ATTENTION, MASKED_SCORE, LayerKeyValues, use_prefix_key_values
+from factory.ml.cpu import packed_attention
+from factory.ml.cpu.encoder import Ids, iterate_chunks
 
-Ids = Sequence[Sequence[int]]
 MAX_BATCH_ROWS = 48
 MAX_BATCH_TOKENS = 12_288
 """Maximum rows and padded prompt tokens of a decoding batch."""
@@ -49,16 +47,15 @@ class _ActiveSequence:
 
     prompt_index: int
     guide: Guide | None
-    token_ids: list[int]
+    generator: torch.Generator | None
+    token_ids: list[int] = field(default_factory=list)
     ended: bool = False
-    generator: torch.Generator | None = None
 
 
 @torch.inference_mode()
 def generate_token_ids(
     context: DecodingContext, prompts: Ids, limit: int, guides: Sequence[Guide | None] = (),
-    report: Reporter | None = None,
-    *, temperature: float = 0.0, seeds: Sequence[int] = (),
+    report: Reporter | None = None, *, temperature: float = 0.0, seeds: Sequence[int] = (),
 ) -> list[list[int]]:
     """Generate up to `limit` ids for each prompt, without the end id; an answer of `limit` ids was cut off.
 
@@ -68,49 +65,35 @@ def generate_token_ids(
     prefix = find_shared_prefix(context.model, prompts)
     prefix_key_values = prefill_prefix(context.model, prefix)
     suffixes = [prompt[len(prefix) :] for prompt in prompts]
-    done = 0
-    for chunk in batch_by_length([len(suffix) for suffix in suffixes]):
-        rows = [_ActiveSequence(index, guides[index] if guides else None, []) for index in chunk]
-        if temperature > 0:
-            for row in rows:
-                row.generator = torch.Generator().manual_seed(seeds[row.prompt_index])
-        with use_prefix_key_values(prefix_key_values):
+    lengths = [len(suffix) for suffix in suffixes]
+    for chunk in iterate_chunks(lengths, MAX_BATCH_TOKENS, report, "answers", MAX_BATCH_ROWS):
+        generators = [torch.Generator().manual_seed(seeds[index]) if temperature > 0 else None for index in chunk]
+        chunk_guides = [guides[index] if guides else None for index in chunk]
+        rows = list(map(_ActiveSequence, chunk, chunk_guides, generators))
+        with packed_attention.use_prefix_key_values(prefix_key_values):
             _decode_batch(context, len(prefix), [suffixes[index] for index in chunk], rows, limit, temperature)
         for row in rows:
             generated[row.prompt_index] = row.token_ids
-        done += len(chunk)
-        if report is not None:
-            report.report_progress(done, len(prompts), "answers")
     return generated
 
 
 def find_shared_prefix(model: Any, prompts: Ids) -> Sequence[int]:
     """Return the prefix that all prompts share, if it is long enough; each prompt keeps at least one id of its own."""
-    if len(prompts) < 2 or model.config._attn_implementation != CAUSAL_ATTENTION:
+    if len(prompts) < 2 or model.config._attn_implementation != packed_attention.CAUSAL_ATTENTION:
         return ()
-    # The common prefix of all prompts is that of the first and the last in lexicographic order.
-    low, high = min(map(list, prompts)), max(map(list, prompts))
-    limit = min(min(map(len, prompts)) - 1, len(low))
-    shared = next((index for index in range(limit) if low[index] != high[index]), limit)
-    return low[:shared] if shared >= MIN_SHARED_PREFIX else ()
+    shared = packed_attention.find_common_prefix(prompts)[: min(map(len, prompts)) - 1]
+    return shared if len(shared) >= MIN_SHARED_PREFIX else ()
 
 
-def prefill_prefix(model: Any, prefix: Sequence[int]) -> Sequence[LayerKeyValues] | None:
+def prefill_prefix(model: Any, prefix: Sequence[int]) -> Sequence[packed_attention.LayerKeyValues] | None:
     """Return the keys and values of a shared prefix, layer by layer; None for an empty one."""
     if not prefix:
         return None
     cache = allocate_kv_cache(model, 1, len(prefix))
-    model.get_decoder()(input_ids=torch.tensor([list(prefix)], device=model.device), past_key_values=cache,
-                        use_cache=True, attention_mask=_build_causal_mask(len(prefix), model))
+    mask = packed_attention.build_causal_mask(len(prefix), 0, model.dtype, model.device)[None, None]
+    tokens = torch.tensor([list(prefix)], device=model.device)
+    model.get_decoder()(input_ids=tokens, attention_mask=mask, past_key_values=cache, use_cache=True)
     return [(layer.keys, layer.values) for layer in cache.layers]
-
-
-def batch_by_length(
-    lengths: Sequence[int], tokens: int = MAX_BATCH_TOKENS, rows: int = MAX_BATCH_ROWS
-) -> list[list[int]]:
-    """Return batches of indices of similar length, of at most `rows` rows and `tokens` padded tokens."""
-    chunks = chunk_by_length(lengths, tokens)
-    return [chunk[start : start + rows] for chunk in chunks for start in range(0, len(chunk), rows)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,15 +109,14 @@ class PrefilledBatch:
 
 def prefill_batch(model: Any, past: int, prompts: Ids, room: int) -> PrefilledBatch:
     """Run a left-padded batch after a shared prefix of `past` tokens; leave room for `room` more tokens per row."""
-    rows, width = len(prompts), max(map(len, prompts))
+    rows, width, masked = len(prompts), max(map(len, prompts)), packed_attention.MASKED_SCORE
     padding = torch.tensor([width - len(prompt) for prompt in prompts])
     tokens = torch.tensor([[0] * (width - len(prompt)) + list(prompt) for prompt in prompts])
     # Left padding ends all prompts in one column, so that each step appends one column for all rows.
     key_mask = torch.zeros(rows, past + width + room)
-    key_mask[:, past : past + width].masked_fill_(torch.arange(width) < padding[:, None], MASKED_SCORE)
-    causal = torch.zeros(width, past + width)
-    causal[:, past:].masked_fill_(torch.ones(width, width, dtype=torch.bool).triu(1), MASKED_SCORE)
-    mask = (key_mask[:, None, None, : past + width] + causal).clamp_(min=MASKED_SCORE)
+    key_mask[:, past : past + width].masked_fill_(torch.arange(width) < padding[:, None], masked)
+    causal = packed_attention.build_causal_mask(width, past)
+    mask = (key_mask[:, None, None, : past + width] + causal).clamp_(min=masked)
     positions = (past + torch.arange(width) - padding[:, None]).clamp(min=0)
     cache = allocate_kv_cache(model, rows, width + room)
     hidden = model.get_decoder()(
@@ -167,7 +149,8 @@ def _decode_batch(
         # Selecting rows copies the whole cache: worth it only once a quarter of the batch has ended.
         if len(unfinished) <= 0.75 * len(active):
             keep = torch.tensor(unfinished, device=model.device)
-            select_cache_rows(batch.cache, keep)
+            for layer in batch.cache.layers:
+                layer.keys, layer.values = layer.keys.index_select(0, keep), layer.values.index_select(0, keep)
             key_mask, positions = key_mask.index_select(0, keep), positions.index_select(0, keep)
             active, chosen = [active[index] for index in unfinished], [chosen[index] for index in unfinished]
         length += 1
@@ -188,6 +171,7 @@ def _add_gumbel_noise(logits: Tensor, rows: Sequence[_ActiveSequence], temperatu
         return logits
     noise = torch.stack([torch.empty(logits.shape[-1]).exponential_(generator=row.generator).log_() for row in rows])
     scaled = logits.float() / temperature
+    # Minus the logarithm of Exp(1) noise is Gumbel noise.
     rare = scaled < scaled.amax(-1, keepdim=True) + math.log(MIN_P)
     return scaled - noise.to(logits.device) - rare * MIN_P_PENALTY
 
@@ -220,7 +204,36 @@ def _is_token_allowed(context: DecodingContext, ids: list[int], token: int, guid
     return token not in context.special_ids and guide(context.decode([*ids, token]), False)
 
 
-def _build_causal_mask(width: int, model: Any) -> Tensor:
-    """Return the additive causal mask of one row: (1, 1, width, width)."""
-    future = torch.ones(width, width, dtype=torch.bool).triu(1)
-    return torch.zeros(width, width).masked_fill_(future, MASKED_SCORE)[None, None].to(model.device, model.dtype)
+class PreallocatedCacheLayer(DynamicLayer):  # type: ignore[misc]
+    """Keys and values of one layer, (rows, heads, room, width), filled up to `length`.
+
+    Memory is allocated once: a decoding step writes only the keys and values of its own tokens.
+    """
+
+    def __init__(self, model: Any, rows: int, heads: int, room: int, width: int) -> None:
+        super().__init__()
+        self.length, self.dtype, self.device, self.is_initialized = 0, model.dtype, model.device, True
+        self.keys, self.values = (
+            torch.zeros(rows, heads, room, width, dtype=self.dtype, device=self.device) for _ in range(2)
+        )
+
+    def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
+        """Append the keys and values of new tokens; return views of all so far."""
+        end = self.length + key_states.shape[-2]
+        self.keys[:, :, self.length : end] = key_states
+        self.values[:, :, self.length : end] = value_states
+        self.length = end
+        return self.keys[:, :, :end], self.values[:, :, :end]
+
+    def get_seq_length(self) -> int:
+        """Return the number of cached tokens."""
+        return self.length
+
+
+def allocate_kv_cache(model: Any, rows: int, room: int) -> Cache:
+    """Return an empty cache for `rows` sequences of up to `room` tokens."""
+    config = model.config
+    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    layers = range(config.num_hidden_layers)
+    return Cache(layers=[PreallocatedCacheLayer(model, rows, heads, room, width) for _ in layers])

@@ -6,8 +6,8 @@ heads that share them (grouped-query attention, arXiv:2305.13245).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -55,12 +55,15 @@ _prefix_key_values: ContextVar[Sequence[LayerKeyValues] | None] = ContextVar("pr
 def load_causal_model(folder: Path, dtype: torch.dtype) -> Any:
     """Load a causal base in evaluation mode. Raises ValueError for a base without a language-model head.
 
-    Model types that are not in PLAIN_ATTENTION_MODELS use padded batches and transformers' eager attention.
+    Models without plain attention use padded batches and transformers' eager attention.
     """
     config = AutoConfig.from_pretrained(folder)
     if not any(name.endswith(("ForCausalLM", "LMHeadModel")) for name in config.architectures or ()):
         raise ValueError(f"the base is a {config.model_type} without a language-model head; choose a generative base")
-    plain = has_plain_attention(config)
+    # Plain: every layer has full causal attention, without a sliding window or another layer type.
+    layer_types = set(getattr(config, "layer_types", None) or ["full_attention"])
+    window = getattr(config, "sliding_window", None) if getattr(config, "use_sliding_window", True) else None
+    plain = config.model_type in PLAIN_ATTENTION_MODELS and layer_types == {"full_attention"} and not window
     attention = CAUSAL_ATTENTION if plain else "eager"
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, attn_implementation=attention)
     if plain:
@@ -68,16 +71,8 @@ def load_causal_model(folder: Path, dtype: torch.dtype) -> Any:
     return model.eval()
 
 
-def has_plain_attention(config: Any) -> bool:
-    """Return whether every layer has full causal attention: no sliding window and no other layer type."""
-    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
-    window = getattr(config, "sliding_window", None) if getattr(config, "use_sliding_window", True) else None
-    return config.model_type in PLAIN_ATTENTION_MODELS and kinds == {"full_attention"} and not window
-
-
 def attend_causal(
-    module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, scaling: float,
-    **_: Any,
+    module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, scaling: float, **_: Any
 ) -> tuple[Tensor, None]:
     """Attention within each text of a completion batch, else under an additive mask (batch, 1, queries, keys).
 
@@ -87,18 +82,24 @@ def attend_causal(
     if row is not None:
         return _attend_packed_completions(row, query, key, value, scaling), None
     layers = _prefix_key_values.get()
-    if layers is not None and query.shape[2] < FUSED_ATTENTION_MIN_QUERIES:
-        prefix = layers[module.layer_idx]
-        return _attend_grouped_after_prefix(prefix, query * scaling, key, value, attention_mask).transpose(1, 2), None
-    if layers is not None:
-        key, value = (torch.cat([shared.expand(len(own), -1, -1, -1), own], 2)
-                      for shared, own in zip(layers[module.layer_idx], (key, value), strict=True))
+    prefix = layers[module.layer_idx] if layers is not None else None
     if query.shape[2] >= FUSED_ATTENTION_MIN_QUERIES:
         groups = query.shape[1] // key.shape[1]
-        key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
+        key, value = (x.repeat_interleave(groups, 1) for x in _prepend_prefix(prefix, key, value))
         mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=attention_mask, scale=scaling)
-        return mixed.transpose(1, 2), None
-    return _attend_grouped(query * scaling, key, value, attention_mask).transpose(1, 2), None
+    elif prefix is not None:
+        mixed = _attend_grouped_after_prefix(prefix, query * scaling, key, value, attention_mask)
+    else:
+        mixed = _attend_grouped(query * scaling, key, value, attention_mask)
+    return mixed.transpose(1, 2), None
+
+
+def _prepend_prefix(prefix: LayerKeyValues | None, key: Tensor, value: Tensor) -> LayerKeyValues:
+    """Put the keys and values of a shared prefix before those of each row."""
+    if prefix is None:
+        return key, value
+    shared_key, shared_value = (shared.expand(len(key), -1, -1, -1) for shared in prefix)
+    return torch.cat([shared_key, key], 2), torch.cat([shared_value, value], 2)
 
 
 def _attend_packed_completions(
@@ -126,14 +127,15 @@ def _attend_after_prefix(
 
     Right padding needs no mask: causal attention never sees it.
     """
-    texts, longest, past = query.shape[0], query.shape[2], 0
-    if prefix is not None:
-        past = prefix[0].shape[2]
-        key, value = (torch.cat([shared.expand(texts, -1, -1, -1), own], 2)
-                      for shared, own in zip(prefix, (key, value), strict=True))
-    future = torch.ones(longest, past + longest, dtype=torch.bool, device=query.device).triu(past + 1)
-    bias = torch.zeros(future.shape, dtype=query.dtype, device=query.device).masked_fill_(future, MASKED_SCORE)
-    return _attend_grouped(query * scaling, key, value, bias)
+    bias = build_causal_mask(query.shape[2], prefix[0].shape[2] if prefix else 0, query.dtype, query.device)
+    return _attend_grouped(query * scaling, *_prepend_prefix(prefix, key, value), bias)
+
+
+def build_causal_mask(
+    queries: int, past: int, dtype: torch.dtype = torch.float32, device: torch.device | None = None
+) -> Tensor:
+    """Return the additive mask (queries, past + queries): a token sees the past, itself and the tokens before it."""
+    return torch.full((queries, past + queries), MASKED_SCORE, dtype=dtype, device=device).triu(past + 1)
 
 
 def _attend_grouped(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Tensor:
@@ -170,14 +172,9 @@ def _attend_grouped_after_prefix(
     return output.reshape(batch, heads, queries, width)
 
 
-@contextmanager
-def use_prefix_key_values(layers: Sequence[LayerKeyValues] | None) -> Iterator[None]:
+def use_prefix_key_values(layers: Sequence[LayerKeyValues] | None) -> AbstractContextManager[None]:
     """Within the context, every row follows a shared prefix with these keys and values of each layer."""
-    token = _prefix_key_values.set(layers)
-    try:
-        yield
-    finally:
-        _prefix_key_values.reset(token)
+    return packing.set_context_variable(_prefix_key_values, layers)
 
 
 def build_causal_attention_mask(*arguments: Any, **settings: Any) -> Tensor | None:
@@ -194,12 +191,17 @@ def build_completion_batch(ids: Sequence[Sequence[int]], starts: Sequence[int]) 
     if any(not 0 < start < len(text) for start, text in zip(starts, ids, strict=True)):
         raise ValueError("completions must start after the first token and before the end of their text")
     # The prefix ends before the token that predicts the first target, which must be in the suffix.
-    prefix = list(ids[0][: min(starts) - 1]) if len(ids) > 1 else []
-    for text in ids:
-        prefix = prefix[: next((i for i, (a, b) in enumerate(zip(prefix, text, strict=False)) if a != b), len(prefix))]
+    prefix = find_common_prefix(ids)[: min(starts) - 1] if len(ids) > 1 else []
     cut = len(prefix)
     suffixes = packing.pack_texts([text[cut:] for text in ids])
     return CompletionBatch(tuple(prefix), suffixes, tuple(start - cut for start in starts))
+
+
+def find_common_prefix(texts: Sequence[Sequence[int]]) -> list[int]:
+    """Return the tokens with which all texts start."""
+    first, last = min(map(list, texts)), max(map(list, texts))  # texts between them in this order share their prefix
+    length = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+    return first[:length]
 
 
 def compute_completion_logits(model: nn.Module, row: CompletionBatch) -> tuple[Tensor, Tensor]:
@@ -224,11 +226,8 @@ def _compute_suffix_hidden(model: Any, row: CompletionBatch) -> Tensor:
     shared = torch.tensor([row.prefix], dtype=rest.tokens.dtype, device=rest.tokens.device)
     if model.config._attn_implementation == CAUSAL_ATTENTION:
         positions = torch.cat([torch.arange(past, device=shared.device)[None], rest.positions + past], 1)
-        token = _current_completions.set(row)
-        try:
+        with packing.set_context_variable(_current_completions, row):
             out = body(input_ids=torch.cat([shared, rest.tokens], 1), position_ids=positions, use_cache=False)
-        finally:
-            _current_completions.reset(token)
         hidden: Tensor = out.last_hidden_state[0, past:]
         return hidden
     texts = torch.split(rest.tokens[0, : sum(rest.lengths)], list(rest.lengths))

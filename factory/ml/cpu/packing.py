@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -46,7 +46,7 @@ class LengthBucket:
 
 @dataclass(frozen=True, slots=True)
 class PackedBatch:
-    """Texts in one row (1, tokens), shortest first. `order` gives the original index of each text."""
+    """Texts in one row (1, tokens), shortest first. `order` has the original index of each text."""
 
     tokens: Tensor
     positions: Tensor
@@ -70,6 +70,17 @@ class PackedBatch:
 
 
 _current_packed_batch: ContextVar[PackedBatch | None] = ContextVar("packed", default=None)
+T = TypeVar("T")
+
+
+@contextmanager
+def set_context_variable(variable: ContextVar[T], value: T) -> Iterator[None]:
+    """Within the context, the variable has this value: transformers passes no batch layout to attention functions."""
+    token = variable.set(value)
+    try:
+        yield
+    finally:
+        variable.reset(token)
 
 
 def pack_texts(ids: Sequence[Sequence[int]], segments: Sequence[Sequence[int]] | None = None) -> PackedBatch:
@@ -77,8 +88,8 @@ def pack_texts(ids: Sequence[Sequence[int]], segments: Sequence[Sequence[int]] |
     order = sorted(range(len(ids)), key=lambda index: (len(ids[index]), index))
     lengths = [len(ids[index]) for index in order]
     if not lengths or not lengths[0]:
-        raise ValueError("pack_texts needs at least one text, and no empty texts")
-    filler = -sum(lengths) % ROW_MULTIPLE
+        raise ValueError("no text to pack, or an empty one")
+    filler = -sum(lengths) % ROW_MULTIPLE  # token 0 up to the next multiple
     row = [token for index in order for token in ids[index]] + [0] * filler
     segment_row = [segment for index in order for segment in segments[index]] if segments else [0] * sum(lengths)
     positions = [position for length in lengths for position in range(length)] + [0] * filler
@@ -137,8 +148,7 @@ class _UnpadFunction(torch.autograd.Function):
 
 
 def attend_packed(
-    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, scaling: float,
-    **_: Any,
+    module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, scaling: float, **_: Any
 ) -> tuple[Tensor, None]:
     """Attention within each text of the current packed batch: (1, heads, tokens, width) → (1, tokens, heads, width).
 
@@ -194,16 +204,6 @@ AttentionInterface.register(PACKED_ATTENTION, attend_packed)
 AttentionMaskInterface.register(PACKED_ATTENTION, build_packed_attention_mask)
 
 
-@contextmanager
-def use_packed_batch(packed: PackedBatch) -> Iterator[None]:
-    """Within the context, attention uses the layout of this packed batch."""
-    token = _current_packed_batch.set(packed)
-    try:
-        yield
-    finally:
-        _current_packed_batch.reset(token)
-
-
 def compute_packed_hidden(model: nn.Module, packed: PackedBatch) -> list[Tensor]:
     """Return the last hidden states of each text, (tokens, hidden) in fp32, in the original order."""
     out = _forward_packed(model, packed).last_hidden_state.float().cpu()
@@ -230,17 +230,17 @@ def can_pack(model: nn.Module) -> bool:
 
 
 def _forward_packed(model: nn.Module, packed: PackedBatch) -> Any:
-    """Return the model's output for a packed row or, if it can not pack, for a padded batch in the same order."""
+    """Return the model's output for a packed row or, if it cannot pack, for a padded batch in the same order."""
     device: Any = model.device
     packed = packed.to(device)
     if can_pack(model):
-        with use_packed_batch(packed):
+        with set_context_variable(_current_packed_batch, packed):
             return model(input_ids=packed.tokens, position_ids=packed.positions, token_type_ids=packed.segments)
     rows = (row[0, : sum(packed.lengths)] for row in (packed.tokens, packed.segments))
     texts = [torch.split(row, list(packed.lengths)) for row in rows]
     tokens, segments = (pad_sequence(list(parts), batch_first=True) for parts in texts)
     mask = (torch.arange(tokens.shape[1]) < torch.tensor(packed.lengths).unsqueeze(1)).long().to(device)
-    extra = {"token_type_ids": segments} if bool(segments.any()) else {}
+    extra = {"token_type_ids": segments} if bool(segments.any()) else {}  # some models have no segment embeddings
     return model(input_ids=tokens, attention_mask=mask, **extra)
 
 

@@ -14,7 +14,7 @@ class _RmsNormFunction(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
         wide = x.float()
-        size = torch.linalg.vector_norm(wide, dim=-1, keepdim=True)
+        size = torch.linalg.vector_norm(wide, dim=-1, keepdim=True)  # no squared copy of x
         scale = torch.rsqrt(size * size / x.shape[-1] + epsilon)
         normed = (wide * scale).to(x.dtype)
         ctx.save_for_backward(normed, scale, weight)

@@ -23,7 +23,9 @@ GUIDE_FILES = {
 
 def build_markdown_pages(registry: Registry) -> dict[str, str]:
     """Return page name → Markdown. Raises UnavailableError if the installation lacks the guides."""
-    pages = {name: _read_guide(file) for name, (_, file) in GUIDE_FILES.items()}
+    pages = {}
+    for name, (_, guide) in GUIDE_FILES.items():
+        pages[name] = (find_resource(guide) if guide else PACKAGE_FOLDER / "README.md").read_text("utf-8")
     for role in sorted(ROLES):
         pages[role] = _build_role_page(role, registry)
         for kind in registry.list_classes(role):
@@ -31,21 +33,14 @@ def build_markdown_pages(registry: Registry) -> dict[str, str]:
     return pages
 
 
-def _read_guide(file: str) -> str:
-    return (find_resource(file) if file else PACKAGE_FOLDER / "README.md").read_text("utf-8")
-
-
 def _build_role_page(role: str, registry: Registry) -> str:
     """Return the page of a role: its description and a table of its kinds."""
-    base = ROLES[role]
-    rows = [
-        f"| [{kind.kind}]({role}-{kind.kind}.md) | {_get_first_doc_line(kind)} | {registry.get_package(kind).name} |"
-        for kind in registry.list_classes(role)
-    ]
-    return "\n".join([
-        f"# {role.title()}", "", inspect.cleandoc(base.__doc__ or ""), "",
-        "| kind | description | package |", "|---|---|---|", *rows, "",
-    ])
+    lines = [f"# {role.title()}", "", inspect.cleandoc(ROLES[role].__doc__ or ""), "",
+             "| kind | description | package |", "|---|---|---|"]
+    for kind in registry.list_classes(role):
+        summary = _escape_table_cell(next(iter((kind.__doc__ or "").strip().splitlines()), ""))
+        lines.append(f"| [{kind.kind}]({role}-{kind.kind}.md) | {summary} | {registry.get_package(kind).name} |")
+    return "\n".join([*lines, ""])
 
 
 def build_kind_page(kind: type[Plugin], registry: Registry) -> str:
@@ -60,6 +55,7 @@ def build_kind_page(kind: type[Plugin], registry: Registry) -> str:
     spec = build_example_spec(kind, registry)
     if spec:
         lines += ["", "## Example", "", "```yaml", spec.rstrip(), "```"]
+    # A folder without runs: the pages must not depend on the runs of this machine.
     users = list_kind_users(kind, registry, Path("nowhere"))
     lines += ["", f"Used by {', '.join(users)}." if users else "No task uses it by default."]
     return "\n".join(lines) + "\n"
@@ -81,13 +77,7 @@ def _escape_table_cell(text: str) -> str:
     return clean_line(text).replace("|", "\\|")
 
 
-def _get_first_doc_line(kind: type[Plugin]) -> str:
-    return _escape_table_cell(next(iter((kind.__doc__ or "").strip().splitlines()), ""))
-
-
 def build_menu(registry: Registry) -> list[tuple[str, str]]:
     """Return the menu: (page name, title) of the guides and roles."""
     guides = [(name, title) for name, (title, _) in GUIDE_FILES.items()]
     return [*guides, *((role, f"{role}s") for role in sorted(ROLES))]
-
-

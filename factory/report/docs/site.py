@@ -37,11 +37,8 @@ def write_docs_site(folder: Path, registry: Registry, markdown: bool = False) ->
     folder.mkdir(parents=True, exist_ok=True)
     pages = build_markdown_pages(registry)
     for name, text in pages.items():
-        if markdown:
-            (folder / f"{name}.md").write_text(text, encoding="utf-8")
-        else:
-            page = render_markdown_page(text, build_menu(registry), pages)
-            (folder / f"{name}.html").write_text(page, encoding="utf-8")
+        page = text if markdown else render_markdown_page(text, build_menu(registry), pages)
+        (folder / f"{name}.{'md' if markdown else 'html'}").write_text(page, encoding="utf-8")
     return len(pages)
 
 

@@ -1,11 +1,10 @@
-"""The history of one row: where it comes from, what made it and from what, what it passed, and what became of it."""
+"""The lineage of one row: its provenance, its parents, the step that dropped it, and the reviewers' decisions."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from factory.api import Row
@@ -16,12 +15,14 @@ from factory.runs.run_outputs import RunOutputs
 
 TRAINING, DROPPED = "training", "dropped"
 MAX_PARENT_DEPTH = 6
-"""Generations of parents that are followed."""
+"""Number of generations of parents to follow."""
 
 
 @dataclass(frozen=True, slots=True)
 class RowLineage:
-    """One row. `state` is training, dropped, validation or test; `step` and `why` say why it went."""
+    """One row. `state` is training, dropped, validation or test; `step` and `why` explain why it was dropped, `twin`
+    is the row that it duplicates, and `key` the digest by which decisions refer to it.
+    """
 
     row: Row
     state: str
@@ -33,82 +34,64 @@ class RowLineage:
     parents: tuple[RowLineage, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """As `--json` gives it; `key` is the digest by which decisions know the row."""
-        told = {"state": self.state, "key": self.key, "step": self.step, "why": self.why, "twin": self.twin}
+        facts = {"state": self.state, "key": self.key, "step": self.step, "why": self.why, "twin": self.twin}
         return {
-            **self.row.to_json(), **{name: value for name, value in told.items() if value},
-            "reviewed": {who: word.to_json() for who, word in self.decisions.items()},
-            "parents": [parent.to_json() for parent in self.parents],
-            "provenance": asdict(self.row.provenance),
+            **self.row.to_json(), **{name: value for name, value in facts.items() if value},
+            "reviewed": {reviewer: decision.to_json() for reviewer, decision in self.decisions.items()},
+            "parents": [parent.to_json() for parent in self.parents], "provenance": asdict(self.row.provenance),
         }
 
 
 def trace_lineage(
     evidence: RunOutputs, name: str, content: RowContent, decided: Mapping[str, Mapping[str, ReviewDecision]]
 ) -> RowLineage:
-    """The history of the row with this id, or whose id alone begins so. Raises InputError when there is no such row."""
-    ids = _match_row_ids(evidence, name)
-    if name not in ids and len(ids) != 1:
-        raise InputError(_describe_unknown_row(name, ids))
-    return _build_lineage(evidence, name if name in ids else ids[0], content, decided, MAX_PARENT_DEPTH)
+    """Return the lineage of the row with this id or id prefix. Raises InputError if no row matches, or several do."""
+    ids = list(dict.fromkeys(row["id"] for row, _, _ in _search_row_files(evidence, name, is_prefix=True)))
+    if name not in ids and len(ids) > 1:
+        more = ", …" if len(ids) > 5 else ""
+        raise InputError(f"{name!r} matches {len(ids)} rows: {', '.join(ids[:5])}{more}; give more of the id")
+    lineage = _build_lineage(evidence, name if name in ids else "".join(ids), content, decided, MAX_PARENT_DEPTH)
+    if lineage is None:
+        raise InputError(f"no row {name!r}; `factory data SPEC` shows rows with their ids")
+    return lineage
 
 
 def _build_lineage(
     evidence: RunOutputs, name: str, content: RowContent, decided: Mapping[str, Mapping[str, ReviewDecision]],
-    depth: int
-) -> RowLineage:
-    found = next(_search_row_files(evidence, name), None)
-    if found is None:
-        raise InputError(_describe_unknown_row(name, []))
-    row, state, entry = found
+    depth: int,
+) -> RowLineage | None:
+    match = next(_search_row_files(evidence, name), None)
+    if match is None:
+        return None
+    values, state, entry = match
+    row = Row.from_json(values)
     key = content.compute_content_digest(row)
-    named = [parent for parent in row.provenance.parents if parent != row.id] if depth else []
-    parents = tuple(
-        _build_lineage(evidence, parent, content, decided, depth - 1) for parent in named
-        if next(_search_row_files(evidence, parent), None)
+    names = [parent for parent in row.provenance.parents if parent != row.id] if depth else []
+    parents = [_build_lineage(evidence, parent, content, decided, depth - 1) for parent in names]
+    removal = {name: str(entry.get(name, "")) for name in ("step", "why", "twin")}
+    return RowLineage(
+        row, state, key, **removal, decisions=decided.get(key, {}), parents=tuple(filter(None, parents))
     )
-    gone = {part: str(entry.get(part, "")) for part in ("step", "why", "twin")}
-    return RowLineage(row, state, key, **gone, decisions=decided.get(key, {}), parents=parents)
 
 
-def _list_row_files(evidence: RunOutputs) -> Iterator[tuple[str, Path]]:
-    """State → the file that holds such rows, those that say most first."""
+def _search_row_files(
+    evidence: RunOutputs, name: str, *, is_prefix: bool = False
+) -> Iterator[tuple[dict[str, Any], str, Mapping[str, Any]]]:
+    """Yield (row, state, dropped entry) from each file that has the id, or ids with the prefix."""
     final, freeze = evidence.find_stage_folder(find_final_stage(evidence)), evidence.find_stage_folder("freeze")
-    files = [(TRAINING, final, "train.jsonl"), (DROPPED, final, "dropped.jsonl"),
-             ("test", freeze, "test.jsonl"), ("validation", freeze, "validation.jsonl"),
-             ("gathered, and left out by data.limit", freeze, "train.jsonl")]
-    yield from ((state, folder / name) for state, folder, name in files if folder and (folder / name).is_file())
-
-
-def _search_row_files(evidence: RunOutputs, name: str) -> Iterator[tuple[Row, str, Mapping[str, Any]]]:
-    """The row of an id with its state, from each file that has it; lines without the id are not parsed."""
-    mark = json.dumps(name, ensure_ascii=False).encode()
-    for state, path in _list_row_files(evidence):
-        with path.open("rb") as file:
-            for line in file:
-                if mark in line:
-                    entry = json.loads(line)
-                    row = entry["row"] if state == DROPPED else entry
-                    if row["id"] == name:
-                        yield Row.from_json(row), state, entry if state == DROPPED else {}
-
-
-def _match_row_ids(evidence: RunOutputs, start: str) -> list[str]:
-    """Ids that begin so, each once."""
-    mark = f'"id":{json.dumps(start, ensure_ascii=False)[:-1]}'.encode()
-    found: dict[str, None] = {}
-    for state, path in _list_row_files(evidence):
-        with path.open("rb") as file:
-            for line in file:
-                if mark in line:
-                    entry = json.loads(line)
-                    name = str((entry["row"] if state == DROPPED else entry)["id"])
-                    found |= {name: None} if name.startswith(start) else {}
-    return list(found)
-
-
-def _describe_unknown_row(name: str, near: list[str]) -> str:
-    if near:
-        more = ", …" if len(near) > 5 else ""
-        return f"{name!r} begins the ids of {len(near)} rows: {', '.join(near[:5])}{more}; say more of it"
-    return f"no row {name!r}; `factory data SPEC` shows rows with their ids"
+    files = [  # the last one also has the rows of the others: what is found there alone was left out
+        (TRAINING, final, "train.jsonl"),
+        (DROPPED, final, "dropped.jsonl"),
+        ("test", freeze, "test.jsonl"),
+        ("validation", freeze, "validation.jsonl"),
+        ("left out by data.limit", freeze, "train.jsonl"),
+    ]
+    # Parsing only lines that contain the id makes the search several times faster.
+    pattern = f'"id":{json.dumps(name, ensure_ascii=False)[: -1 if is_prefix else None]}'.encode()
+    paths = [(state, folder / file) for state, folder, file in files if folder and (folder / file).is_file()]
+    for state, path in paths:
+        with path.open("rb") as lines:
+            for entry in (json.loads(line) for line in lines if pattern in line):
+                row = entry["row"] if state == DROPPED else entry
+                if row["id"] == name or (is_prefix and row["id"].startswith(name)):
+                    yield row, state, entry if state == DROPPED else {}

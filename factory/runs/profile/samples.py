@@ -1,8 +1,9 @@
-"""Rows to look at: some that stay, some of every reason for which others went, each beside the row it repeats."""
+"""Sample rows to inspect: kept rows, and dropped rows of every reason, with the rows that they duplicate."""
 
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -13,15 +14,14 @@ from factory.runs.profile.funnel import find_final_stage, generalise_reason
 from factory.runs.run_outputs import RunOutputs
 
 MAX_KEPT_SAMPLES, SAMPLES_PER_REASON, MAX_DROPPED_SAMPLES = 8, 2, 40
-"""Rows shown of those that stay, of each reason for which others went, and of these together."""
+"""Number of kept rows, of dropped rows per reason, and of dropped rows in all."""
 MAX_SAMPLE_LETTERS = 600
-"""Letters of a row that are shown."""
-FROZEN_FILES = (("freeze", "test.jsonl"), ("freeze", "validation.jsonl"))
+"""Length limit of a row's text."""
 
 
 @dataclass(frozen=True, slots=True)
 class RowSample:
-    """One row as its task shows it. `step` and `why` say why it went; `twin` is what it repeats, with its text."""
+    """One row as its task renders it. `step` and `why` explain why it was dropped; `twin` is the row it duplicates."""
 
     id: str
     text: str
@@ -32,67 +32,62 @@ class RowSample:
     twin_text: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """As `--json` lists it."""
         return asdict(self)
 
 
 def sample_kept_rows(rows: Iterable[Row], task: Task, tables: Tables) -> list[RowSample]:
-    """Rows that stay, drawn by a hash of their ids: the same ones every time."""
-    drawn = heapq.nsmallest(MAX_KEPT_SAMPLES, rows, key=lambda row: identity.compute_key(["sample", row.id]))
-    return [RowSample(row.id, render_sample_text(row, task, tables), describe_origin(row)) for row in drawn]
+    """Sample kept rows by a hash of their ids, so that the sample is always the same."""
+    sample = heapq.nsmallest(MAX_KEPT_SAMPLES, rows, key=lambda row: identity.compute_key(["sample", row.id]))
+    return [RowSample(row.id, render_sample_text(row, task, tables), describe_origin(row)) for row in sample]
 
 
 def sample_dropped_rows(evidence: RunOutputs, task: Task, tables: Tables) -> list[RowSample]:
-    """A few rows of every step and reason, in the order of the steps."""
+    """Return a few rows of every step and reason, in the order of the steps."""
     chosen = list(_choose_dropped_entries(evidence))
     twins = find_rows_by_id(evidence, {entry["twin"] for entry in chosen if entry.get("twin")})
     samples = []
     for entry in chosen:
         row, twin = Row.from_json(entry["row"]), str(entry.get("twin", ""))
         text = render_sample_text(twins[twin], task, tables) if twin in twins else ""
-        samples.append(RowSample(
-            row.id, render_sample_text(row, task, tables), describe_origin(row), str(entry["step"]), str(entry["why"]),
-            twin, text
-        ))
+        shown, origin = render_sample_text(row, task, tables), describe_origin(row)
+        samples.append(RowSample(row.id, shown, origin, str(entry["step"]), str(entry["why"]), twin, text))
     return samples
 
 
 def _choose_dropped_entries(evidence: RunOutputs) -> Iterator[Mapping[str, Any]]:
-    counts: dict[tuple[str, str], int] = {}
-    given = 0
+    counts: Counter[tuple[str, str]] = Counter()
+    total = 0
     for entry in evidence.read_stage_lines(find_final_stage(evidence), "dropped.jsonl"):
         reason = str(entry["step"]), generalise_reason(str(entry["why"]))
-        counts[reason] = counts.get(reason, 0) + 1
-        if counts[reason] <= SAMPLES_PER_REASON and given < MAX_DROPPED_SAMPLES:
-            given += 1
+        counts[reason] += 1
+        if counts[reason] <= SAMPLES_PER_REASON and total < MAX_DROPPED_SAMPLES:
+            total += 1
             yield entry
 
 
-def find_rows_by_id(evidence: RunOutputs, wanted: set[str]) -> dict[str, Row]:
-    """Rows by their ids, wherever they are: in training, frozen, or dropped."""
-    got: dict[str, Row] = {}
-    if not wanted:
-        return got
-    places = [(find_final_stage(evidence), "train.jsonl"), *FROZEN_FILES]
-    for stage, name in places:
-        got |= {
-            line["id"]: Row.from_json(line) for line in evidence.read_stage_lines(stage, name) if line["id"] in wanted
-        }
-    gone = (entry["row"] for entry in evidence.read_stage_lines(find_final_stage(evidence), "dropped.jsonl"))
-    return {line["id"]: Row.from_json(line) for line in gone if line["id"] in wanted} | got
+def find_rows_by_id(evidence: RunOutputs, ids: set[str]) -> dict[str, Row]:
+    """Return the training, frozen and dropped rows with these ids."""
+    if not ids:
+        return {}
+    final = find_final_stage(evidence)
+    lines = [entry["row"] for entry in evidence.read_stage_lines(final, "dropped.jsonl") if entry["row"]["id"] in ids]
+    # Frozen rows come last: if an id is used twice, they take precedence.
+    for stage, name in ((final, "train.jsonl"), ("freeze", "test.jsonl"), ("freeze", "validation.jsonl")):
+        lines += [line for line in evidence.read_stage_lines(stage, name) if line["id"] in ids]
+    return {line["id"]: Row.from_json(line) for line in lines}
 
 
 def render_sample_text(row: Row, task: Task, tables: Tables) -> str:
-    """A row as its task shows it; its texts when that fails."""
+    """Return a row as its task renders it, or its texts if that fails."""
     try:
         text = task.describe_row(row, tables, None)
-    except Exception:  # a stranger's task must not hide the rows
+    except Exception:  # a plugin's fault must not hide the rows
         text = "\n".join(f"{name}: {value}" for name, value in row.columns.items() if isinstance(value, str))
     return text if len(text) <= MAX_SAMPLE_LETTERS else text[: MAX_SAMPLE_LETTERS - 1] + "…"
 
 
 def describe_origin(row: Row) -> str:
-    """Where a row comes from, in a few words."""
-    made = row.provenance
-    place = f"{made.source}:{made.line}" if made.line else made.source
-    return f"{made.generator} ({place})" if made.generator and place else made.generator or place
+    """Return the generator and the source of a row, as in `paraphrase (rows.jsonl:12)`."""
+    origin = row.provenance
+    source = f"{origin.source}:{origin.line}" if origin.line else origin.source
+    return f"{origin.generator} ({source})" if origin.generator and source else origin.generator or source

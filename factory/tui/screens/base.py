@@ -1,10 +1,10 @@
-"""What all screens have in common: the bar of screens, panels that share the room, a line of hints, search, export."""
+"""Base class of the screens: the bar of screens, the head, the panels, the search box and the footer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
-from typing import Any, ClassVar, Protocol, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -20,26 +20,15 @@ from factory.tui.state import AppState
 from factory.tui.widgets.bars import Bar, Hints, Tabs
 from factory.tui.widgets.listing import Listing
 from factory.tui.widgets.pages import Pages, Source
-from factory.tui.widgets.panel import LARGE, MEDIUM, SMALL, Arrangement, Deck, choose_layout
+from factory.tui.widgets.panel import LARGE, MEDIUM, SMALL, Arrangement, Deck
+
+if TYPE_CHECKING:
+    from factory.tui.app import FactoryApp
 
 MAX_HEAD_LINES = 6
-"""Maximum lines of the head."""
-
-
-class AppActions(Protocol):
-    """What screens use of the app: a screen may not import `factory.tui.app`, which imports the screens."""
-
-    state: AppState
-    tick_count: int
-    refresh_steps: Iterator[bool] | None
-
-    def action_page(self, name: str) -> None: ...
-
-    def open_run(self, run: str, page: str = "run") -> None: ...
-
-    def write_report(self, run: str) -> None: ...
-
-    def estimate_remaining_times(self) -> None: ...
+WIDGET_ACTIONS = ("open", "ask", "search", "sort")
+"""Actions of keys that a screen only lists: a table, an input or `Page` handles them."""
+NO_RUNS = "no runs yet: start one with `factory build SPEC`"
 
 
 def report_read_errors(fill: Callable[[Any], None]) -> Callable[[Any], None]:
@@ -50,24 +39,25 @@ def report_read_errors(fill: Callable[[Any], None]) -> Callable[[Any], None]:
         try:
             fill(page)
         except READ_ERRORS as error:
-            said = describe_read_error(error)
-            page.show_head(lambda room: wrap_text(said, room, "warn", "! "))
+            page.show_message(describe_read_error(error), "warn", "! ")
 
     return fill_safely
 
 
 class Page(Screen[None]):
-    """One screen. Subclasses give panels, arrangements, keys, and `fill`."""
+    """One screen. Subclasses define their panels, arrangements and keys, and `fill`."""
 
     KEYS: ClassVar[tuple[Key, ...]] = ()
     ABOUT: ClassVar[str] = ""
-    """What the screen is for, in a sentence or two; the first thing that help says."""
+    """What the screen is for, in a few sentences; the help starts with it."""
     ARRANGEMENTS: ClassVar[Mapping[str, Arrangement]] = {SMALL: (), MEDIUM: (), LARGE: ()}
     AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = make_bindings(COMMON_KEYS)
 
     def __init_subclass__(cls, **settings: Any) -> None:
-        """Guard `fill`: files of a run may be newer than this version, torn or gone."""
+        """Bind the keys of the screen, and guard its `fill` against read errors."""
+        # Before the call to super, which collects the bindings.
+        cls.BINDINGS = make_bindings([key for key in cls.KEYS if key.action not in WIDGET_ACTIONS])
         super().__init_subclass__(**settings)
         if "fill" in cls.__dict__:
             setattr(cls, "fill", report_read_errors(cls.fill))  # noqa: B010  (an assignment would change the type of a method)
@@ -79,27 +69,27 @@ class Page(Screen[None]):
         head.can_focus = False
         yield head
         yield Tabs()
-        yield from self.above()
-        yield Deck(*self.panels(), arrangements=self.ARRANGEMENTS)
+        yield from self.compose_header()
+        yield Deck(*self.compose_panels(), arrangements=self.ARRANGEMENTS)
         yield Input(id="search", compact=True, classes="hidden")
         yield Hints(self.KEYS)
 
-    def panels(self) -> Sequence[Widget]:
+    def compose_panels(self) -> Sequence[Widget]:
         """Return the panels in Tab order."""
         return ()
 
-    def above(self) -> Sequence[Widget]:
+    def compose_header(self) -> Sequence[Widget]:
         """Return the widgets above the panels, the same in every layout."""
         return ()
 
     @property
-    def factory(self) -> AppActions:
-        """The app, as far as screens use it."""
-        return cast("AppActions", self.app)
+    def factory(self) -> FactoryApp:
+        """The app."""
+        return cast("FactoryApp", self.app)
 
     @property
     def state(self) -> AppState:
-        """What all screens share."""
+        """The state that all screens share."""
         return self.factory.state
 
     @property
@@ -107,25 +97,20 @@ class Page(Screen[None]):
         """The panels."""
         return self.query_one(Deck)
 
-    @property
-    def small(self) -> bool:
-        """Whether this is the layout for small terminals."""
-        return choose_layout(*self.app.size) == SMALL
-
     def listing(self, name: str) -> Listing:
-        """A table by its id."""
+        """Return a table by its id."""
         return self.query_one(f"#{name}", Listing)
 
     def pages(self, name: str) -> Pages:
-        """A text by its id."""
+        """Return a text panel by its id."""
         return self.query_one(f"#{name}", Pages)
 
     def on_mount(self) -> None:
-        """The active panel has the keys."""
+        """Focus the active panel."""
         self.deck.turn(self.deck.active)
 
     def on_screen_resume(self) -> None:
-        """Shown again: the data may have changed, and the colours too."""
+        """Update the data and the colours, which may have changed while another screen was shown."""
         self.arrive()
         self.query_one(Bar).refresh()
 
@@ -134,10 +119,10 @@ class Page(Screen[None]):
         self.fill()
 
     def fill(self) -> None:
-        """Fill the panels from the read model."""
+        """Fill the panels from the read model. Read errors are shown in the head."""
 
     def tick(self) -> None:
-        """Take in new data; called ten times a second while shown."""
+        """Show new data. Called ten times a second while the screen is shown."""
 
     head_source: Source | None = None
     """Source of the head's lines for any width."""
@@ -154,47 +139,49 @@ class Page(Screen[None]):
         """Called when the estimates of remaining time changed."""
 
     def show_head(self, source: Source) -> None:
-        """Show the lines above the panels, in as many rows as they need."""
+        """Show the lines above the panels, at most `MAX_HEAD_LINES` and a fifth of the screen."""
         self.head_source = source
         head = self.query_one("#head", Pages)
-        room = self.app.size.width - 2
-        lines = list(source(max(20, room)))[: max(1, min(MAX_HEAD_LINES, self.app.size.height // 5))]
+        width = self.app.size.width - 2
+        lines = list(source(max(20, width)))[: max(1, min(MAX_HEAD_LINES, self.app.size.height // 5))]
         head.styles.height = max(1, len(lines))
         head.display = bool(lines)
         head.set_content(lambda _: lines)
 
+    def show_message(self, text: str, tone: str = "dim", prefix: str = "") -> None:
+        """Show one text in the head."""
+        self.show_head(lambda width: wrap_text(text, width, tone, prefix))
+
     def on_deck_turned(self) -> None:
-        """Other panels are to be seen: their names stand above them where not all are."""
+        """Update the line of panel names, which is hidden while all panels fit, and the footer."""
         self.query_one(Tabs).update_visibility()
         self.query_one(Hints).refresh()
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        """A click, or a key, went to a panel: it is the active one."""
+        """Make a panel that got the focus the active one."""
         name = event.widget.id or ""
         if name in self.deck.panels and name != self.deck.active:
             self.deck.turn(name, focus=False)
 
     def action_panel(self, by: int) -> None:
-        """The next panel."""
+        """Go to the next panel, or to the previous one."""
         self.deck.step(by)
 
     def action_turn(self, name: str) -> None:
-        """A panel by its name."""
+        """Go to a panel by its id."""
         self.deck.turn(name)
 
-    def active(self) -> Widget:
-        """The active panel."""
+    def get_active_panel(self) -> Widget:
+        """Return the active panel."""
         return self.deck.get_child_by_id(self.deck.active)
 
     def action_search(self) -> None:
-        """Ask what to filter or search by."""
-        box, panel = self.query_one("#search", Input), self.active()
+        """Open the box for the words to filter or search by."""
+        box, panel = self.query_one("#search", Input), self.get_active_panel()
         if not isinstance(panel, Listing | Pages):
             return
-        box.placeholder = (
-            f"{'filter' if isinstance(panel, Listing) else 'search'} {panel.border_title}: enter keeps, esc clears"
-        )
-        box.value = panel.words if isinstance(panel, Listing) else panel.word
+        verb, text = ("filter", panel.filter_text) if isinstance(panel, Listing) else ("search", panel.search_text)
+        box.placeholder, box.value = f"{verb} {panel.border_title} (enter: keep, esc: clear)", text
         box.remove_class("hidden")
         box.focus()
 
@@ -204,32 +191,29 @@ class Page(Screen[None]):
             self.filter_or_search(event.value)
 
     def filter_or_search(self, text: str) -> None:
-        """Filter the active table, or search the active text, while typing."""
-        panel = self.active()
+        """Filter the active table, or search the active text."""
+        panel = self.get_active_panel()
         if isinstance(panel, Listing):
-            panel.narrow(text)
+            panel.filter_rows(text)
         elif isinstance(panel, Pages):
             panel.search(text)
 
     @on(Input.Submitted, "#search")
-    def _handle_search_submit(self) -> None:
-        self._close_search()
-
     def _close_search(self) -> None:
         self.query_one("#search", Input).add_class("hidden")
-        self.active().focus()
+        self.get_active_panel().focus()
 
     def action_back(self) -> None:
-        """Clear the filter; without one, back to the list of runs."""
-        panel = self.active()
-        words = panel.words if isinstance(panel, Listing) else panel.word if isinstance(panel, Pages) else ""
-        if not self.query_one("#search", Input).has_class("hidden") or words:
+        """Clear the filter or search; without one, go back to the list of runs."""
+        panel = self.get_active_panel()
+        text = getattr(panel, "filter_text", "") or getattr(panel, "search_text", "")
+        if text or not self.query_one("#search", Input).has_class("hidden"):
             self.filter_or_search("")
             self._close_search()
         else:
             self.factory.action_page("runs")
 
-    def table(self) -> Listing | None:
-        """The table that an export writes: the active one, else the first."""
-        panel = self.active()
+    def find_export_table(self) -> Listing | None:
+        """Return the table to export: the active one, else the first."""
+        panel = self.get_active_panel()
         return panel if isinstance(panel, Listing) else next(iter(self.query(Listing)), None)

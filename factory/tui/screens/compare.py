@@ -1,4 +1,4 @@
-"""Compare: two to six sets of answers, metric by metric, field by field, row by row."""
+"""The Compare screen: two to six contenders by metric, by spec value and by row."""
 
 from __future__ import annotations
 
@@ -6,45 +6,41 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from textual import on
-from textual.binding import BindingType
 from textual.markup import escape
 from textual.widget import Widget
 
 from factory.errors import FactoryError
 from factory.evaluation.compare import LOST, TIED, WON, ContenderComparison
 from factory.tui.comparison import LETTERS, Comparison, load_comparison
-from factory.tui.keys import Key, make_bindings
+from factory.tui.keys import Key
 from factory.tui.read_errors import READ_ERRORS, describe_read_error
-from factory.tui.rich_text import Line, make_line, wrap_text
-from factory.tui.screens.base import Page
+from factory.tui.rich_text import Line, wrap_text
+from factory.tui.screens.base import NO_RUNS, Page
 from factory.tui.table import Table
 from factory.tui.views import compare_view as view
 from factory.tui.widgets.listing import Listing
 from factory.tui.widgets.pages import Pages
 from factory.tui.widgets.panel import ACTIVE, LARGE, MEDIUM, SMALL, Block, Slot
 
-KEYS = (
-    Key("n", "regression(1)", "the next row where A got worse", "next worse row"),
-    Key("p,N", "regression(-1)", "the previous row where A got worse", "previous"),
-    Key("b", "opponent", "compare A with the next contender, row by row", "other side"),
-    Key("r", "only", "show lost, won, tied or all rows", "lost/won/tied"),
-    Key("x", "swap", "make the other side A", "swap"),
-)
-ABOUT = (
-    "Two to six contenders on the same test rows. A winner is named only where its lead over every "
-    "other is outside the noise. Rows that A lost come first; `n` jumps from one to the next. Mark runs on Runs (1) "
-    "with "
-    "space to compare them."
-)
-KINDS = ("", LOST, WON, TIED)
+RESULT_FILTERS = ("", LOST, WON, TIED)
+"""Results whose rows can be shown alone; "" shows all rows."""
 
 
 class ComparePage(Page):
-    """Sets of answers beside each other."""
+    """Two to six contenders side by side."""
 
-    KEYS = KEYS
-    ABOUT = ABOUT
-    BINDINGS: ClassVar[list[BindingType]] = make_bindings(KEYS)
+    KEYS = (
+        Key("n", "regression(1)", "go to the next row where A got worse", "next worse row"),
+        Key("p,N", "regression(-1)", "go to the previous row where A got worse", "previous"),
+        Key("b", "next_opponent", "compare the rows of A with those of the next contender", "other side"),
+        Key("r", "next_result", "show lost, won, tied or all rows", "lost/won/tied"),
+        Key("x", "swap", "swap A and the contender that its rows are compared with", "swap"),
+    )
+    ABOUT = (
+        "Two to six contenders on the same test rows. A winner is named only where its lead over every other one is "
+        "statistically significant. Rows that A lost come first; `n` jumps from one to the next. To compare runs, mark "
+        "them on Runs (1) with space."
+    )
     ARRANGEMENTS: ClassVar = {
         SMALL: (Block((Slot(ACTIVE),)),),
         MEDIUM: (Block((Slot("rows", 0.8), Slot(ACTIVE, 1.0))),),
@@ -58,12 +54,13 @@ class ComparePage(Page):
         super().__init__()
         self.comparison: Comparison | None = None
         self.requested: list[str] = []
+        """The names that are compared, or being loaded."""
         self.other = 1
-        self.kind = ""
-        self.failed = ""
+        """Index of the side whose rows are compared with those of A."""
+        self.result_filter = ""
+        self.error_message = ""
 
-    def panels(self) -> Sequence[Widget]:
-        """In the order of Tab."""
+    def compose_panels(self) -> Sequence[Widget]:
         return (
             Listing("rows", "Rows"),
             Pages("outputs", "Answers"),
@@ -72,72 +69,67 @@ class ComparePage(Page):
         )
 
     def arrive(self) -> None:
-        """Other sides, maybe."""
-        wanted = self.state.list_compared()
-        worst, self.state.worst_first = self.state.worst_first, False
-        if worst:
-            self.kind = LOST
-        if wanted == self.requested and self.comparison is not None:
+        """Load the comparison that is asked for, unless it is shown already."""
+        names = self.state.list_compared()
+        worst_first, self.state.worst_first = self.state.worst_first, False
+        if worst_first:
+            self.result_filter = LOST
+        if names == [""]:
+            self._show_comparison(None, NO_RUNS)
+        elif names == self.requested and self.comparison is not None:
             self.fill()
-        elif wanted != [""]:
-            self.requested, self.comparison, self.failed, self.other = wanted, None, "", 1
-            self.show_head(lambda room: [make_line(("comparing …", "run"))])
-            self.run_worker(lambda: self._load(wanted), thread=True, group="compare", exclusive=True)
         else:
-            self._show_error("no runs yet: start one with `factory build SPEC`")
-        if worst:
+            self.requested, self.comparison, self.error_message, self.other = names, None, "", 1
+            self.show_message("comparing …", "run")
+            self.run_worker(lambda: self._load_comparison(names), thread=True, group="compare", exclusive=True)
+        if worst_first:
             self.deck.turn("rows")
 
-    def _load(self, wanted: list[str]) -> None:
-        """In a thread: pair the rows, then metric after metric."""
-        tell = self.app.call_from_thread
+    def _load_comparison(self, names: list[str]) -> None:
+        """In a thread, pair the rows, then compare metric by metric."""
+        call = self.app.call_from_thread
         try:
-            made = load_comparison(self.state.home, wanted)
-            _ = made.row_viewer.rows, made.row_viewer.task, made.row_viewer.tables, made.spec_differences
-            if wanted == self.requested:
-                tell(self._show_comparison, made)
-            for _ in made.score_metrics():
-                if wanted != self.requested:
+            comparison = load_comparison(self.state.home, names)
+            viewer = comparison.row_viewer
+            # Cached properties: read here, so that drawing does not wait for the disk.
+            _ = viewer.rows, viewer.task, viewer.tables, comparison.spec_differences
+            if names == self.requested:
+                call(self._show_comparison, comparison)
+            for _ in comparison.score_metrics():
+                if names != self.requested:
                     return
-                tell(self._show_metrics)
+                call(self._show_metrics)
         except READ_ERRORS as error:
-            tell(self._show_error, describe_read_error(error))
+            call(self._show_comparison, None, describe_read_error(error))
 
-    def _show_comparison(self, made: Comparison) -> None:
-        self.comparison = made
+    def _show_comparison(self, comparison: Comparison | None, error: str = "") -> None:
+        self.comparison, self.error_message = comparison, error
         self.fill()
-
-    def _show_error(self, text: str) -> None:
-        self.comparison, self.failed = None, text
-        self.fill()
-
-    def get_pair(self) -> ContenderComparison | None:
-        """The two whose rows are shown; None when they have none in common."""
-        try:
-            return self.comparison.compare_pair(0, self.other) if self.comparison else None
-        except FactoryError as error:
-            self.failed = str(error)
-            return None
 
     def fill(self) -> None:
-        """All panels."""
-        found, pair = self.comparison, self.get_pair()
-        if found is None:
-            self.show_head(lambda room: wrap_text(self.failed or "comparing …", room, "warn" if self.failed else "run"))
+        comparison = self.comparison
+        if comparison is None:
+            self.show_message(self.error_message or "comparing …", "warn" if self.error_message else "run")
             for name in ("rows", "metrics", "spec"):
-                self.listing(name).set_content(Table((), (), "nothing to compare" if self.failed else "comparing …"))
+                text = "nothing to compare" if self.error_message else "comparing …"
+                self.listing(name).set_content(Table((), (), text))
             return
-        self.show_head(lambda room: self._render_head(found, pair, room))
-        title = f"{self.kind or 'all'} rows: A against {LETTERS[self.other]}, {found.metric}"
+        pair: ContenderComparison | None = None
+        try:
+            pair = comparison.compare_pair(0, self.other)
+        except FactoryError as error:
+            self.error_message = str(error)
+        self.show_head(lambda width: self._render_head(comparison, pair, width))
+        title = f"{self.result_filter or 'all'} rows: A against {LETTERS[self.other]}, {comparison.metric}"
         self.listing("rows").border_title = escape(title[0].upper() + title[1:])
-        self.listing("rows").set_content(view.build_rows_table(found, pair, self.kind))
-        self.listing("spec").set_content(view.build_spec_table(found))
+        self.listing("rows").set_content(view.build_rows_table(comparison, pair, self.result_filter))
+        self.listing("spec").set_content(view.build_spec_table(comparison))
         self._show_metrics()
         self._show_answers()
 
-    def _render_head(self, found: Comparison, pair: ContenderComparison | None, room: int) -> list[Line]:
-        said = [view.render_counts(pair)] if pair is not None else wrap_text(self.failed, room, "warn", "! ")
-        return [*view.render_legend(found, self.other, room)[:5], *said]
+    def _render_head(self, comparison: Comparison, pair: ContenderComparison | None, width: int) -> list[Line]:
+        counts = [view.render_counts(pair)] if pair else wrap_text(self.error_message, width, "warn", "! ")
+        return [*view.render_legend(comparison, self.other, width)[:5], *counts]
 
     def _show_metrics(self) -> None:
         if self.comparison is not None:
@@ -145,11 +137,11 @@ class ComparePage(Page):
 
     @on(Listing.Moved, "#rows")
     def _show_answers(self) -> None:
-        found, current, other = self.comparison, self.listing("rows").current, self.other
-        if found is None or current is None:
-            self.pages("outputs").set_content(lambda room: [make_line(("no row is selected", "dim"))])
+        comparison, row, other = self.comparison, self.listing("rows").current, self.other
+        if comparison is None or row is None:
+            self.pages("outputs").set_content(lambda width: wrap_text("no row is selected", width, "dim"))
             return
-        self.pages("outputs").set_content(lambda room: view.render_answers(found, current.key, other, room))
+        self.pages("outputs").set_content(lambda width: view.render_answers(comparison, row.key, other, width))
         self.pages("outputs").scroll_to(y=0, animate=False)
 
     @on(Listing.Chosen, "#rows")
@@ -157,28 +149,27 @@ class ComparePage(Page):
         self.deck.turn("outputs")
 
     def action_regression(self, by: int) -> None:
-        """The next row that A lost, around the end."""
+        """Go to the next or the previous row that A lost, around the end."""
         rows = self.listing("rows")
-        lost = [i for i, r in enumerate(rows.grid.rows) if r.values[0] == LOST]
+        lost = [index for index, row in enumerate(rows.table.rows) if row.values[0] == LOST]
         if not lost:
-            self.notify("A lost none of the rows shown")
+            self.notify("A lost none of these rows")
             return
-        later = [i for i in lost if i > rows.cursor] if by > 0 else [i for i in lost if i < rows.cursor]
-        rows.go((later or lost)[0 if by > 0 else -1])
+        ahead = [index for index in lost if (index - rows.cursor) * by > 0]
+        rows.move_to((ahead or lost)[0 if by > 0 else -1])
 
-    def action_opponent(self) -> None:
-        """The next of the others."""
+    def action_next_opponent(self) -> None:
         if self.comparison is not None:
             self.other = self.other % (len(self.comparison.sides) - 1) + 1
             self.fill()
 
-    def action_only(self) -> None:
-        """Rows of another result."""
-        self.kind = KINDS[(KINDS.index(self.kind) + 1) % len(KINDS)]
+    def action_next_result(self) -> None:
+        index = RESULT_FILTERS.index(self.result_filter) + 1
+        self.result_filter = RESULT_FILTERS[index % len(RESULT_FILTERS)]
         self.fill()
 
     def action_swap(self) -> None:
-        """The other in the place of A."""
+        """Make the other side A."""
         if self.comparison is not None:
             labels = [side.label for side in self.comparison.sides]
             labels.insert(0, labels.pop(self.other))

@@ -1,4 +1,4 @@
-"""Sheets over a screen: help on its keys, a question before something is lost, a word that is asked for."""
+"""Dialogs over a screen: help on its keys, a yes/no question, a line of text to enter."""
 
 from __future__ import annotations
 
@@ -14,52 +14,44 @@ from textual.widgets import Input
 
 from factory.tui import theme
 from factory.tui.keys import COMMON_KEYS, MOVEMENT_KEYS
-from factory.tui.rich_text import Line, make_line, wrap_text
+from factory.tui.rich_text import Line, Span, make_line, wrap_line, wrap_text
 from factory.tui.widgets.pages import Pages
 
 if TYPE_CHECKING:
     from factory.tui.screens.base import Page
 
-LABEL = 26
+LABEL_CELLS = 26
+"""Maximum width of the column of keys."""
 
 
-def render_help(page: Page, room: int) -> list[Line]:
+def render_help(page: Page, width: int) -> list[Line]:
     """Return the help lines: purpose, keys of the screen, common keys and the meaning of the signs."""
-    found = [*wrap_text(page.ABOUT, room), make_line()]
-    own = [(key.label, key.description) for key in page.KEYS]
-    common = [(key.label, key.description) for key in COMMON_KEYS]
-    for title, pairs in (("Here", own), ("Everywhere", [*MOVEMENT_KEYS, *common])):
-        found += [
-            make_line((title, "title")),
-            *(each for pair in pairs for each in _render_key(*pair, room)),
-            make_line(),
-        ]
-    return [*found, make_line(("Signs", "title")), *_render_signs(room)]
+    lines = [*wrap_text(page.ABOUT, width), make_line()]
+    label_width = min(LABEL_CELLS, width // 3)
+    keys, common = ([(key.label, key.description) for key in group] for group in (page.KEYS, COMMON_KEYS))
+    for title, rows in (("Keys of this screen", keys), ("Keys of every screen", [*MOVEMENT_KEYS, *common])):
+        lines.append(make_line((title, "title")))
+        for label, text in rows:
+            lines += wrap_line(make_line((f"{label:<{label_width}}  ", "accent"), text), width, indent=label_width + 2)
+        lines.append(make_line())
+    return [*lines, make_line(("Signs", "title")), *_render_signs(width)]
 
 
-def _render_key(key: str, message: str, room: int) -> list[Line]:
-    label = min(LABEL, room // 3)
-    first, *rest = wrap_text(message, room - label - 2)
-    lines = [make_line((f"{key:<{label}}", "accent"), "  ", *first)]
-    return [*lines, *(make_line(" " * (label + 2), *one) for one in rest)]
-
-
-def _render_signs(room: int) -> list[Line]:
-    stages = [((f"{sign} ", tone), f"{name}  ") for name, (sign, tone) in theme.STAGE_SIGNS.items()]
-    runs = [((f"{sign} ", tone), f"{name}  ") for name, (sign, tone) in theme.RUN_SIGNS.items()]
-    verdicts = [((f"{sign} {word}", tone), "  ") for sign, word, tone in theme.VERDICT_SIGNS.values()]
-    from factory.tui.rich_text import wrap_line
-
-    rows = (("stages  ", stages), ("runs  ", runs), ("verdicts  ", verdicts))
-    made = [
-        wrap_line(make_line((name, "dim"), *(part for pair in pairs for part in pair)), room, 2) for name, pairs in rows
-    ]
-    picture = make_line(("├──●──┤", "accent"), "  a mean with its interval; ", ("┊", "dim"), " marks zero")
-    return [*(one for each in made for one in each), *wrap_line(picture, room, 2)]
+def _render_signs(width: int) -> list[Line]:
+    rows: list[list[str | Span]] = []
+    for title, signs in (("stages", theme.STAGE_SIGNS), ("runs", theme.RUN_SIGNS)):
+        rows.append([(f"{title}  ", "dim")])
+        for name, (sign, tone) in signs.items():
+            rows[-1] += [(f"{sign} ", tone), f"{name}  "]
+    rows.append([("verdicts  ", "dim")])
+    for sign, word, tone in theme.VERDICT_SIGNS.values():
+        rows[-1] += [(f"{sign} {word}", tone), "  "]
+    rows.append([("├──●──┤", "accent"), "  a mean with its interval; ", ("┊", "dim"), " marks zero"])
+    return [line for row in rows for line in wrap_line(make_line(*row), width, 2)]
 
 
 class HelpScreen(ModalScreen[None]):
-    """The keys of the screen below."""
+    """Show the help of a screen."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,question_mark,f1,q", "dismiss", "close"),
@@ -72,13 +64,11 @@ class HelpScreen(ModalScreen[None]):
         self.page = page
 
     def compose(self) -> ComposeResult:
-        """One sheet."""
         with Vertical(classes="sheet"):
             yield Pages("help", "")
 
     def on_mount(self) -> None:
-        """Fill it."""
-        self.query_one(Pages).set_content(lambda room: render_help(self.page, room))
+        self.query_one(Pages).set_content(lambda width: render_help(self.page, width))
         self.query_one(Pages).focus()
 
 
@@ -86,8 +76,8 @@ class ConfirmScreen(ModalScreen[bool]):
     """Ask a yes/no question; only `y` confirms."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y", "answer(True)", "yes"),
-        Binding("n,escape,q,enter", "answer(False)", "no"),
+        Binding("y", "dismiss(True)", "yes"),
+        Binding("n,escape,q,enter", "dismiss(False)", "no"),
     ]
 
     def __init__(self, message: Sequence[Line]) -> None:
@@ -95,44 +85,36 @@ class ConfirmScreen(ModalScreen[bool]):
         self.message = message
 
     def compose(self) -> ComposeResult:
-        """What is asked."""
         with Vertical(classes="sheet"):
             yield Pages("question", "")
 
     def on_mount(self) -> None:
-        """Say it, and which keys answer."""
-        keys = make_line(("y ", "accent"), "yes   ", ("n ", "accent"), "no, leave everything as it is")
-        sheet = self.query_one(Pages)
-        rows = [*self.message, make_line(), keys]
-        sheet.styles.height = len(rows)
-        sheet.set_content(lambda room: rows)
-        sheet.focus()
-
-    def action_answer(self, yes: bool) -> None:
-        """Close with the answer."""
-        self.dismiss(yes)
+        keys = make_line(("y ", "accent"), "yes   ", ("n ", "accent"), "no, change nothing")
+        lines = [*self.message, make_line(), keys]
+        text = self.query_one(Pages)
+        text.styles.height = len(lines)
+        text.set_content(lambda width: lines)
+        text.focus()
 
 
 class AskScreen(ModalScreen[str]):
     """Ask for one line of text; returns an empty string when cancelled."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss('')", "leave it")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss('')", "cancel")]
 
     def __init__(self, message: str, value: str = "") -> None:
         super().__init__()
         self.message, self.value = message, value
 
     def compose(self) -> ComposeResult:
-        """The question and a line to answer on."""
         with Vertical(classes="sheet"):
             yield Pages("question", "")
             yield Input(self.value, id="answer", compact=True)
 
     def on_mount(self) -> None:
-        """Say it."""
-        sheet = self.query_one(Pages)
-        sheet.styles.height = 2
-        sheet.set_content(lambda room: wrap_text(self.message, room))
+        text = self.query_one(Pages)
+        text.styles.height = 2
+        text.set_content(lambda width: wrap_text(self.message, width))
         self.query_one(Input).focus()
 
     @on(Input.Submitted)

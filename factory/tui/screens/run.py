@@ -1,59 +1,55 @@
-"""One run: its stages live, its curves, its log, its data; and any moment of its past."""
+"""The Run screen: stages, curves, log and data of one run, live or replayed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from textual import on
-from textual.binding import BindingType
 from textual.markup import escape
 from textual.widget import Widget
 
-from factory.runs.run_view import CACHED, FAILED, RUNNING, RunView
+from factory.runs.run_view import CACHED, DONE, FAILED, RUNNING, RunView
 from factory.tui.estimates import ProcessUsage, measure_process_usage
-from factory.tui.keys import Key, make_bindings
+from factory.tui.follow import TORN_AFTER
+from factory.tui.keys import Key
 from factory.tui.replay import Replay
 from factory.tui.rich_text import Line
 from factory.tui.run_watcher import RunWatcher
-from factory.tui.screens.base import Page
+from factory.tui.screens.base import NO_RUNS, Page
 from factory.tui.views import data, log, run
 from factory.tui.widgets.curves import SMOOTHING, Curves, CurveStyle
 from factory.tui.widgets.listing import Listing
 from factory.tui.widgets.pages import Pages
 from factory.tui.widgets.panel import ACTIVE, LARGE, MEDIUM, SMALL, Block, Slot, choose_layout
 
-KEYS = (
-    Key("left,comma", "scrub(-0.01)", "back in the run's past", "past"),
-    Key("right,full_stop", "scrub(0.01)", "forward again"),
-    Key("less_than_sign,shift+left", "scrub(-0.1)", "far back"),
-    Key("greater_than_sign,shift+right", "scrub(0.1)", "far forward"),
-    Key("space", "play", "play the past, or stop", "play"),
-    Key("left_square_bracket", "speed(0.5)", "play at half the speed"),
-    Key("right_square_bracket", "speed(2)", "play at twice the speed"),
-    Key("L", "live", "leave the replay and show the live state", "live"),
-    Key("m", "measure", "the next metric", "measure"),
-    Key("l", "log_scale", "logarithmic scale", "log"),
-    Key("w", "smooth", "smooth curves more, or not at all", "smooth"),
-    Key("o", "overlay", "overlay the curves of the marked runs", "overlay"),
-    Key("v", "app.page('verdict')", "its verdict", "verdict"),
-)
-ABOUT = (
-    "One run. The stages stand in the order of the plan; those with a rail stand beside each other. Enter on a "
-    "stage says why it ran and what it took. ← and → go through the past of the run, space plays it."
-)
-
-
 CURVE_TICKS = 3
-"""Beats between two drawings of curves: each takes longer than a key may."""
+"""Ticks between two drawings of the curves, as each takes longer than a key press may be delayed."""
 
 
 class RunPage(Page):
-    """One run, live or past."""
+    """Show one run as it is now, or as it was at a moment of its past."""
 
-    KEYS = KEYS
-    ABOUT = ABOUT
-    BINDINGS: ClassVar[list[BindingType]] = make_bindings(KEYS)
+    KEYS = (
+        Key("left,comma", "scrub(-0.01)", "replay the run: go back by 1 %", "past"),
+        Key("right,full_stop", "scrub(0.01)", "go forward by 1 %"),
+        Key("less_than_sign,shift+left", "scrub(-0.1)", "go back by 10 %"),
+        Key("greater_than_sign,shift+right", "scrub(0.1)", "go forward by 10 %"),
+        Key("space", "play", "play or pause the replay", "play"),
+        Key("left_square_bracket", "speed(0.5)", "replay at half the speed"),
+        Key("right_square_bracket", "speed(2)", "replay at twice the speed"),
+        Key("L", "live", "leave the replay and show the live state", "live"),
+        Key("m", "next_metric", "show the next metric", "metric"),
+        Key("l", "log_scale", "switch between a linear and a logarithmic scale", "log"),
+        Key("w", "smooth", "change the smoothing of the curves", "smooth"),
+        Key("o", "overlay", "overlay the curves of the marked runs, or remove them", "overlay"),
+        Key("v", "app.page('verdict')", "show the verdict of this run", "verdict"),
+    )
+    ABOUT = (
+        "One run. Stages are in the order of the plan; a line on the left joins those that can run in parallel. Enter "
+        "on a stage shows why it ran and what it cost. ← and → move through the past of the run, space plays it."
+    )
     ARRANGEMENTS: ClassVar = {
         SMALL: (Block((Slot(ACTIVE),)),),
         MEDIUM: (Block((Slot("stages", 1.0), Slot(ACTIVE, 1.0))),),
@@ -64,8 +60,7 @@ class RunPage(Page):
         ),
     }
 
-    def panels(self) -> Sequence[Widget]:
-        """In the order of Tab."""
+    def compose_panels(self) -> Sequence[Widget]:
         return (
             Listing("stages", "Stages"),
             Curves("curve", "Loss"),
@@ -79,157 +74,146 @@ class RunPage(Page):
     def __init__(self) -> None:
         super().__init__()
         self.watcher: RunWatcher | None = None
+        self.log_tail: log.LogTail | None = None
         self.replay = Replay()
-        self.how = CurveStyle()
+        self.curve_style = CurveStyle()
         self.metric = "loss"
         self.overlaid = False
         self.usage: ProcessUsage | None = None
-        self.tail: log.LogTail | None = None
         self.finished_stages = -1
         self.cursor_moved = False
-        """Whether a person moved the cursor among the stages."""
+        """Whether the user moved the cursor of the stages; until then it follows the running stage."""
         self.curves_stale = True
-        """Whether the curves are others than those that are shown."""
+        """Whether the curves have to be drawn again."""
         self.training_watchers: dict[str, RunWatcher] = {}
-        """Run whose training was cached → the run that did it."""
+        """Run whose training was cached → watcher of the run that trained."""
 
     def arrive(self) -> None:
-        """Another run, maybe."""
-        found = self.state.get_run_id()
-        if not found:
-            self.show_head(lambda room: [(("no runs yet: start one with `factory build SPEC`", "dim"),)])
+        """Show the selected run; another one than before starts live."""
+        run_id = self.state.get_run_id()
+        if not run_id:
+            self.show_message(NO_RUNS)
             return
-        if self.watcher is None or self.watcher.path.parent.name != found:
-            self.watcher = self.state.get_watcher(found)
-            self.replay, self.cursor_moved = Replay(), False
-            self.tail = log.LogTail(self.watcher.path.with_name("worker.log"))
-            self.usage = None
+        if self.watcher is None or self.log_tail is None or self.watcher.path.parent.name != run_id:
+            self.watcher = self.state.get_watcher(run_id)
+            self.log_tail = log.LogTail(self.watcher.path.with_name("worker.log"))
+            self.replay, self.cursor_moved, self.usage = Replay(), False, None
         self.watcher.poll()
-        self.tail.poll() if self.tail else None
-        self.finished_stages = -1
+        self.log_tail.poll()
         self.fill()
         self._show_data()
 
     def tick(self) -> None:
-        """Take in what was written, and what passed of a replay."""
+        """Show new events and log lines, and advance a replay."""
         if self.watcher is None:
             return
-        new = self.watcher.poll()
-        said = self.tail is not None and self.tail.poll()
-        played = self.replay.advance(self.state.clock(), self.watcher.time_range)
-        going = self.watcher.view.end is None
-        if self.factory.tick_count % 20 == 1 and going and self.watcher.view.state == RUNNING:
+        ticks, is_active = self.factory.tick_count, self.watcher.view.end is None
+        changed = self.watcher.poll()
+        changed |= self.log_tail is not None and self.log_tail.poll()
+        changed |= self.replay.advance(self.state.clock(), self.watcher.time_range)
+        if ticks % 20 == 1 and is_active and self.watcher.view.state == RUNNING:
             self.run_worker(self._measure_usage, thread=True, group="usage", exclusive=True)
             self.factory.estimate_remaining_times()
-        if new or said or played or (going and self.factory.tick_count % 10 == 0) or self.watcher.follower.idle == 3:
+        if changed or (is_active and ticks % 10 == 0) or self.watcher.follower.idle == TORN_AFTER:
             self.fill()
         # A tick may come while the children are not mounted yet, or are being removed: a later one draws.
-        if self.curves_stale and self.factory.tick_count % CURVE_TICKS == 0 and self.query("#curve"):
+        if self.curves_stale and ticks % CURVE_TICKS == 0 and self.query("#curve"):
             self.curves_stale = False
-            self._show_curves(self.moment)
+            self._show_curves()
 
     def _measure_usage(self) -> None:
-        pid = self.watcher.view.pid if self.watcher else 0
-        self.usage = measure_process_usage(pid)
+        self.usage = measure_process_usage(self.watcher.view.pid if self.watcher else 0)
 
     def estimates_changed(self) -> None:
-        """CurveStyle long it will take is known."""
         self.fill()
 
-    @property
-    def moment(self) -> float | None:
-        """The moment of the past that is shown; None for now."""
-        return self.replay.moment
-
     def get_view(self) -> RunView:
-        """The run at the moment that is shown."""
+        """Return the run at the moment that is shown."""
         assert self.watcher is not None
-        return self.watcher.get_view() if self.moment is None else self.watcher.view_at(self.moment)
+        return self.watcher.get_view() if self.replay.moment is None else self.watcher.get_view_at(self.replay.moment)
 
     def fill(self) -> None:
-        """All panels but the data, which changes when a stage ends, and the curves, which `tick` draws."""
+        """Fill all panels but the curves, which `tick` draws; the data only when a stage has ended."""
         if self.watcher is None:
             return
-        view, at = self.get_view(), self.moment
-        now = at if at is not None else self.state.clock()
-        self.show_head(lambda room: self._render_head(view, now, room))
+        view, moment = self.get_view(), self.replay.moment
+        now = self.state.clock() if moment is None else moment
+        self.show_head(lambda width: self._render_head(view, now, width))
         self.listing("stages").set_content(run.build_stages_table(view, now))
-        self._follow_running_stage(view)
+        current = next((stage.name for stage in view.stages.values() if stage.state in (RUNNING, FAILED)), "")
+        if current and not self.cursor_moved:
+            self.listing("stages").move_to_key(current)
         self.curves_stale = True
-        notes = [note for note in self.watcher.notes if at is None or note[0] <= at]
-        said = self.tail.lines if self.tail and at is None else []
-        self.pages("log").set_content(lambda room: log.render_page(notes, said, room))
+        notes = [note for note in self.watcher.notes if moment is None or note[0] <= moment]
+        log_lines = self.log_tail.lines if self.log_tail and moment is None else []
+        self.pages("log").set_content(lambda width: log.render_page(notes, log_lines, width))
         self._show_stage()
-        done = sum(stage.state in ("done", "cached") for stage in view.stages.values())
-        if done != self.finished_stages:
-            self.finished_stages = done
+        finished = sum(stage.state in (DONE, CACHED) for stage in view.stages.values())
+        if finished != self.finished_stages:
+            self.finished_stages = finished
             self._show_data()
 
-    def _follow_running_stage(self, view: RunView) -> None:
-        """The cursor goes with the stage that runs, until a person moves it."""
-        running = next((stage.name for stage in view.stages.values() if stage.state in (RUNNING, FAILED)), "")
-        if running and not self.cursor_moved:
-            self.listing("stages").go_to(running)
-
-    def _render_head(self, view: RunView, now: float, room: int) -> list[Line]:
+    def _render_head(self, view: RunView, now: float, width: int) -> list[Line]:
         assert self.watcher is not None
-        past = self.moment is not None
-        finish = None if past else self.state.remaining_times.get(view.id)
-        used = self.usage if not past and view.end is None else None
-        head = run.render_heading(self.watcher, view, now, finish, past)
-        if past:
-            head[1:2] = [self.replay.render(self.watcher.time_range, room)]
-        graph = run.render_flow(view, room) if choose_layout(*self.app.size) == LARGE else []
-        return [
-            *head,
-            *run.render_failures(view, room),
-            *run.render_measurements(self.watcher, view, used, self.moment, room),
-            *graph,
-        ]
+        moment = self.replay.moment
+        remaining = self.state.remaining_times.get(view.id) if moment is None else None
+        usage = self.usage if moment is None and view.end is None else None
+        lines = run.render_heading(self.watcher, view, now, remaining, moment is not None)
+        if moment is not None:
+            lines[1:2] = [self.replay.render(self.watcher.time_range, width)]
+        lines += run.render_failures(view, width)
+        lines += run.render_measurements(self.watcher, view, usage, moment, width)
+        return [*lines, *(run.render_flow(view, width) if choose_layout(*self.app.size) == LARGE else ())]
 
     def _get_training_watcher(self) -> RunWatcher | None:
-        """Whose curves are shown: this run's, or those of the one that trained what this one found in the store."""
-        stage = self.watcher.view.stages.get("train") if self.watcher else None
-        if self.watcher is None or stage is None or stage.state != CACHED:
-            return self.watcher
-        if self.watcher.path.parent.name not in self.training_watchers:
-            made = self.state.get_run_outputs(self.watcher.path.parent.name).read_stage_meta("train")
-            maker = str(made.get("made_by", made.get("run", "")))
-            held = self.state.get_watcher(maker) if maker else self.watcher
-            self.training_watchers[self.watcher.path.parent.name] = held.read_all()
-        return self.training_watchers[self.watcher.path.parent.name]
+        """Return the watcher whose curves are shown: of the run that trained, when this one's training was cached."""
+        watcher = self.watcher
+        stage = watcher.view.stages.get("train") if watcher else None
+        if watcher is None or stage is None or stage.state != CACHED:
+            return watcher
+        run_id = watcher.path.parent.name
+        if run_id not in self.training_watchers:
+            meta = self.state.get_run_outputs(run_id).read_stage_meta("train")
+            trained_by = str(meta.get("made_by", meta.get("run", "")))
+            self.training_watchers[run_id] = (self.state.get_watcher(trained_by) if trained_by else watcher).read_all()
+        return self.training_watchers[run_id]
 
-    def _show_curves(self, at: float | None) -> None:
-        source = self._get_training_watcher()
+    def _show_curves(self) -> None:
+        source, style = self._get_training_watcher(), self.curve_style
         assert self.watcher is not None and source is not None
-        at = at if source is self.watcher else None
+        view, is_own = self.watcher.view, source is self.watcher
         names = source.list_metrics()
         name = self.metric if self.metric in names or not names else names[0]
-        curves = {self.watcher.view.name or self.watcher.view.id: source.get_curve(name, at=at)}
+        points = source.get_curve(name, at=self.replay.moment if is_own else None)
+        curves = {view.name or view.id: points}
         if self.overlaid:
-            others = sorted(self.state.marked_runs - {self.watcher.view.id})
-            held = {run_id: self.state.get_watcher(run_id).read_all() for run_id in others}
-            curves = {self.watcher.view.id[4:15]: next(iter(curves.values()))}
-            curves |= {run_id[4:15]: other.get_curve(name) for run_id, other in held.items()}
+            # Runs of one specialist differ by date and time, characters 4 to 15 of their ids.
+            curves = {view.id[4:15]: points}
+            for run_id in sorted(self.state.marked_runs - {view.id}):
+                curves[run_id[4:15]] = self.state.get_watcher(run_id).read_all().get_curve(name)
+        title = f"{name.replace('_', ' ').capitalize()}{' (log)' if style.log else ''}"
+        title += f", smoothed {style.smooth:g}" if style.smooth else ""
+        title += "" if is_own else f", of run {source.view.id[:15]}"
         panel = self.query_one("#curve", Curves)
-        smooth = f", smoothed {self.how.smooth:g}" if self.how.smooth else ""
-        smooth += "" if source is self.watcher else f", of run {source.view.id[:15]}"
-        panel.border_title = escape(f"{name.replace('_', ' ').capitalize()}{' (log)' if self.how.log else ''}{smooth}")
-        panel.set_content(curves, self.how)
+        panel.border_title = escape(title)
+        panel.set_content(curves, style)
 
     def _show_data(self) -> None:
-        """What became of the rows."""
-        evidence = self.state.get_run_outputs(self.state.get_run_id())
-        self.listing("funnel").set_content(data.build_funnel_table(evidence))
-        self.listing("preflight").set_content(data.build_preflight_table(evidence))
+        outputs = self.state.get_run_outputs(self.state.get_run_id())
+        self.listing("funnel").set_content(data.build_funnel_table(outputs))
+        self.listing("preflight").set_content(data.build_preflight_table(outputs))
         self._show_findings()
 
     @on(Listing.Moved, "#preflight")
     def _show_findings(self) -> None:
-        current, evidence = self.listing("preflight").current, self.state.get_run_outputs(self.state.get_run_id())
-        self.pages("findings").set_content(
-            lambda room: (data.render_findings(evidence, current.key, room)
-                if current else data.render_dropped_rows(evidence, room)))
+        check, outputs = self.listing("preflight").current, self.state.get_run_outputs(self.state.get_run_id())
+
+        def render(width: int) -> Sequence[Line]:
+            if check is None:
+                return data.render_dropped_rows(outputs, width)
+            return data.render_findings(outputs, check.key, width)
+
+        self.pages("findings").set_content(render)
 
     @on(Listing.Moved, "#stages")
     def _handle_stage_move(self, event: Listing.Moved) -> None:
@@ -237,10 +221,10 @@ class RunPage(Page):
         self._show_stage()
 
     def _show_stage(self) -> None:
-        current = self.listing("stages").current
-        if self.watcher is not None and current is not None:
+        stage = self.listing("stages").current
+        if self.watcher is not None and stage is not None:
             view = self.get_view()
-            self.pages("detail").set_content(lambda room: run.render_stage(view, current.key, room))
+            self.pages("detail").set_content(lambda width: run.render_stage(view, stage.key, width))
 
     @on(Listing.Chosen, "#stages")
     def _handle_stage_chosen(self) -> None:
@@ -251,50 +235,44 @@ class RunPage(Page):
         self.deck.turn("findings")
 
     def action_scrub(self, by: float) -> None:
-        """Through the past, by a share of its length."""
+        """Move by a share of the run's duration."""
         if self.watcher is not None:
             self.replay.seek(by, self.watcher.time_range)
             self.fill()
 
     def action_play(self) -> None:
-        """Play the past from where it is, or from the beginning; or stop."""
         if self.watcher is not None:
             self.replay.toggle(self.state.clock(), self.watcher.time_range)
             self.fill()
 
     def action_speed(self, factor: float) -> None:
-        """Faster or slower."""
         self.replay.speed = min(4096.0, max(0.25, self.replay.speed * factor))
         self.fill()
 
     def action_live(self) -> None:
-        """Out of the past."""
+        """Leave the replay."""
         self.replay = Replay(speed=self.replay.speed)
         self.fill()
 
-    def action_measure(self) -> None:
-        """The next thing that was measured."""
+    def action_next_metric(self) -> None:
         names = self.watcher.list_metrics() if self.watcher else []
         if names:
-            here = names.index(self.metric) if self.metric in names else -1
-            self.metric = names[(here + 1) % len(names)]
+            index = names.index(self.metric) if self.metric in names else -1
+            self.metric = names[(index + 1) % len(names)]
             self.fill()
 
     def action_log_scale(self) -> None:
-        """Logarithmic or not."""
-        self.how = CurveStyle(self.how.smooth, not self.how.log)
+        self.curve_style = replace(self.curve_style, log=not self.curve_style.log)
         self.fill()
 
     def action_smooth(self) -> None:
-        """The next weight of the past."""
-        here = SMOOTHING.index(self.how.smooth)
-        self.how = CurveStyle(SMOOTHING[(here + 1) % len(SMOOTHING)], self.how.log)
+        index = SMOOTHING.index(self.curve_style.smooth)
+        self.curve_style = replace(self.curve_style, smooth=SMOOTHING[(index + 1) % len(SMOOTHING)])
         self.fill()
 
     def action_overlay(self) -> None:
-        """The marked runs too."""
         if not self.state.marked_runs:
-            self.notify("mark runs on Runs (1) with space, then overlay them here")
+            self.notify("no run is marked: mark runs on Runs (1) with space")
             return
         self.overlaid = not self.overlaid
         self.fill()

@@ -1,4 +1,4 @@
-"""Runs: what there is, how it is, what may ship."""
+"""The Runs screen: every run with its state, its verdict and its gain."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from textual import on
-from textual.binding import BindingType
 from textual.widget import Widget
 
+from factory.runs.run_view import RUNNING
 from factory.tui import delete_runs
-from factory.tui.keys import Key, make_bindings
+from factory.tui.keys import Key
 from factory.tui.rich_text import Line, make_line, wrap_line
 from factory.tui.screens.base import Page
 from factory.tui.screens.help import ConfirmScreen
@@ -18,114 +18,102 @@ from factory.tui.views import runs_view as view
 from factory.tui.widgets.listing import Listing
 from factory.tui.widgets.pages import Pages
 from factory.tui.widgets.panel import LARGE, MEDIUM, SMALL, Block, Slot
-
-KEYS = (
-    Key("enter", "open", "open the verdict of a run, or the run itself while it has none", "open"),
-    Key("space", "mark", "mark or unmark a run", "mark"),
-    Key("c", "compare", "compare the marked runs, or the contenders of this one", "compare"),
-    Key("slash", "search", "filter as you type", "filter"),
-    Key("s", "sort", "sort by the next column; S the other way round", "sort"),
-    Key("o", "show", "the run itself: stages, curves, log"),
-    Key("d", "delete", "delete the marked runs, or this one", "delete"),
-)
-ABOUT = (
-    "Every run, the newest first. A run marked ▲ SHIP beat every baseline, outside the noise: "
-    "`gain` says by how much and over whom. Enter shows why, and where it got worse."
-)
+from factory.views.formatting import SHIP, format_count
 
 
 class RunsPage(Page):
-    """The list of runs."""
+    """List the runs."""
 
-    KEYS = KEYS
-    ABOUT = ABOUT
-    BINDINGS: ClassVar[list[BindingType]] = make_bindings(
-        [k for k in KEYS if k.action not in ("open", "search", "sort")]
+    KEYS = (
+        Key("enter", "open", "open the verdict of a run, or its stages while it has none", "open"),
+        Key("space", "mark", "mark or unmark a run", "mark"),
+        Key("c", "compare", "compare the marked runs, or the contenders of this one", "compare"),
+        Key("slash", "search", "filter as you type", "filter"),
+        Key("s", "sort", "sort by the next column; S reverses the order", "sort"),
+        Key("o", "show", "open the run: stages, curves, log"),
+        Key("d", "delete", "delete the marked runs, or this one", "delete"),
+    )
+    ABOUT = (
+        "Every run, the newest first. A run with ▲ SHIP beat every baseline by a statistically significant margin: "
+        "`gain` shows by how much, and over which baseline. Enter shows why, and where it got worse."
     )
     ARRANGEMENTS: ClassVar = {name: (Block((Slot("list"), Slot("about", rows=3))),) for name in (SMALL, MEDIUM, LARGE)}
 
     def __init__(self) -> None:
         super().__init__()
-        self.wanted = ""
-        """The run that the cursor is to be on as soon as it is read."""
+        self.run_to_select = ""
+        """The run to put the cursor on as soon as its journal is read."""
 
-    def panels(self) -> Sequence[Widget]:
-        """The list, and what to do about the run under the cursor."""
-        about = Pages("about", "this run")
-        about.can_focus = False
-        return Listing("list", "Runs", stick_to_top=True), about
+    def compose_panels(self) -> Sequence[Widget]:
+        preview = Pages("about", "Selected run")
+        preview.can_focus = False
+        return Listing("list", "Runs", stick_to_top=True), preview
 
     def arrive(self) -> None:
-        """The cursor is on the run that was looked at elsewhere."""
-        self.wanted = self.state.selected_run
+        """Put the cursor on the run that another screen selected."""
+        self.run_to_select = self.state.selected_run
         self.fill()
 
     def fill(self) -> None:
-        """From the index."""
-        state = self.state
-        every = state.index.list_runs()
+        state, listing = self.state, self.listing("list")
         self.show_head(self._render_counts)
-        self.listing("list").marked = state.marked_runs
-        self.listing("list").set_content(view.build_runs_table(every, state.clock(), state.remaining_times))
-        if self.wanted and self.listing("list").go_to(self.wanted):
-            self.wanted = ""
+        listing.marked = state.marked_runs
+        listing.set_content(view.build_runs_table(state.index.list_runs(), state.clock(), state.remaining_times))
+        if self.run_to_select and listing.move_to_key(self.run_to_select):
+            self.run_to_select = ""
         self._show_preview()
 
-    def _render_counts(self, room: int) -> list[Line]:
-        every = self.state.index.list_runs()
-        running = sum(one.state == "running" for one in every)
-        ships = sum(one.verdict == "SHIP" for one in every)
-        there = len(self.state.index.list_run_ids()) if self.factory.refresh_steps is not None else len(every)
-        return wrap_line(
-            make_line(
-                f"{len(every)} runs" if there <= len(every) else f"{len(every)} of {there} runs read",
-                (f"   ▶ {running} running", "run" if running else "dim"),
-                (f"   ▲ {ships} may ship", "good" if ships else "dim"),
-                (f"   ● {len(self.state.marked_runs)} marked" if self.state.marked_runs else "", "accent"),
-            ),
-            room,
+    def _render_counts(self, width: int) -> list[Line]:
+        runs, marked = self.state.index.list_runs(), len(self.state.marked_runs)
+        running = sum(run.state == RUNNING for run in runs)
+        shippable = sum(run.verdict == SHIP for run in runs)
+        total = len(self.state.index.list_run_ids()) if self.factory.refresh_steps is not None else len(runs)
+        count = format_count(max(total, len(runs)), "run")
+        line = make_line(
+            count if total <= len(runs) else f"{len(runs):,} of {count} read",
+            (f"   ▶ {running} running", "run" if running else "dim"),
+            (f"   ▲ {shippable} may ship", "good" if shippable else "dim"),
+            (f"   ● {marked} marked" if marked else "", "accent"),
         )
+        return wrap_line(line, width)
 
     def index_changed(self) -> None:
-        """Runs came, went or moved on."""
         self.fill()
 
     def tick(self) -> None:
-        """Once in a while: times, and how long those that run will take."""
+        """Every two seconds, estimate how long the active runs will take."""
         if self.factory.tick_count % 20 == 1 and self.state.list_running():
             self.factory.estimate_remaining_times()
 
     def estimates_changed(self) -> None:
-        """How long those that run will take is known."""
         self.fill()
 
-    def current(self) -> str:
-        """The run under the cursor."""
-        found = self.listing("list").current
-        return found.key if found else ""
+    def get_current_run(self) -> str:
+        """Return the id of the run under the cursor; empty when there is none."""
+        row = self.listing("list").current
+        return row.key if row else ""
 
     def _show_preview(self) -> None:
-        one = self.state.index.summaries.get(self.current())
-        self.pages("about").set_content(lambda room: view.render_preview(one, room))
+        summary = self.state.index.summaries.get(self.get_current_run())
+        self.pages("about").set_content(lambda width: view.render_preview(summary, width))
 
     @on(Listing.Moved)
     def _handle_move(self, event: Listing.Moved) -> None:
         if event.by_hand:
-            self.state.selected_run, self.wanted = self.current(), ""
+            self.state.selected_run, self.run_to_select = self.get_current_run(), ""
         self._show_preview()
 
     @on(Listing.Chosen)
     def _handle_chosen(self, event: Listing.Chosen) -> None:
-        one = self.state.index.summaries.get(event.record.key)
-        self.factory.open_run(event.record.key, "verdict" if one is not None and one.verdict else "run")
+        summary = self.state.index.summaries.get(event.row.key)
+        self.factory.open_run(event.row.key, "verdict" if summary is not None and summary.verdict else "run")
 
     def action_show(self) -> None:
-        """The run itself."""
-        if self.current():
-            self.factory.open_run(self.current())
+        if self.get_current_run():
+            self.factory.open_run(self.get_current_run())
 
     def action_mark(self) -> None:
-        """Mark, and go on to the next."""
+        """Mark or unmark the run, and go to the next."""
         listing = self.listing("list")
         if listing.current is not None:
             self.state.marked_runs ^= {listing.current.key}
@@ -134,31 +122,30 @@ class RunsPage(Page):
             self.show_head(self._render_counts)
 
     def action_compare(self) -> None:
-        """The marked runs beside each other."""
-        self.state.compared, self.state.selected_run = [], self.current()
+        self.state.compared, self.state.selected_run = [], self.get_current_run()
         self.factory.action_page("compare")
 
     def action_delete(self) -> None:
-        """Ask first, and say what would be lost."""
-        state = self.state
-        wanted = [one.id for one in state.index.list_runs() if one.id in state.marked_runs] or [self.current()]
-        lost = delete_runs.plan_deletion(state.index, [run for run in wanted if run])
-        if not lost.runs:
-            why = "; ".join(lost.messages) or "nothing is selected"
-            self.notify(f"nothing to delete: {why}", severity="warning")
+        """Show what deleting would lose, and ask whether to."""
+        index = self.state.index
+        selected = [run.id for run in index.list_runs() if run.id in self.state.marked_runs] or [self.get_current_run()]
+        plan = delete_runs.plan_deletion(index, selected)
+        if not plan.runs:
+            reason = "; ".join(plan.messages) or "no run is selected"
+            self.notify(f"nothing to delete: {reason}", severity="warning")
             return
-        room = min(90, self.app.size.width * 7 // 10 - 4)
-        said = [each for text in lost.messages for each in wrap_line(make_line(text), room)]
+        width = min(90, self.app.size.width * 7 // 10 - 4)
 
         def handle_answer(yes: bool | None) -> None:
             if yes:
-                self._delete(lost.runs)
+                self._delete(plan.runs)
 
-        self.app.push_screen(ConfirmScreen(said), handle_answer)
+        lines = [line for message in plan.messages for line in wrap_line(make_line(message), width)]
+        self.app.push_screen(ConfirmScreen(lines), handle_answer)
 
     def _delete(self, runs: Sequence[str]) -> None:
-        gone = delete_runs.delete_runs(self.state.home, runs)
-        self.state.drop_runs(gone)
+        deleted = delete_runs.delete_runs(self.state.home, runs)
+        self.state.drop_runs(deleted)
         self.state.index.refresh()
         self.fill()
-        self.notify(f"deleted {len(gone)} of {len(runs)} runs")
+        self.notify(f"deleted {len(deleted)} of {format_count(len(runs), 'run')}")

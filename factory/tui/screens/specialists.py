@@ -1,4 +1,4 @@
-"""Specialists: versions, aliases, what each is made of, and whether it is what was built."""
+"""The Specialists screen: versions, their aliases and lineage, and the verification of their files."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from textual import on
-from textual.binding import BindingType
 from textual.widget import Widget
 
 from factory.bundle.manifest import verify_bundle
 from factory.runs import specialists
-from factory.tui.keys import Key, make_bindings
+from factory.tui.keys import Key
 from factory.tui.read_errors import READ_ERRORS
-from factory.tui.rich_text import make_line
 from factory.tui.screens.base import Page
 from factory.tui.screens.help import AskScreen
 from factory.tui.specialist_list import SpecialistEntry, list_specialists
@@ -21,27 +19,24 @@ from factory.tui.views import specialists_view as view
 from factory.tui.widgets.listing import Listing
 from factory.tui.widgets.pages import Pages
 from factory.tui.widgets.panel import ACTIVE, LARGE, MEDIUM, SMALL, Block, Slot
-
-KEYS = (
-    Key("enter", "open", "its verdict", "verdict"),
-    Key("v", "verify", "check that every file of the bundle is as it was built", "verify"),
-    Key("t", "try_it", "ask it something", "try"),
-    Key("a", "alias", "give it an alias, such as production", "alias"),
-    Key("r", "report", "write the HTML report and open it", "report"),
-    Key("c", "compare", "compare with the version before", "compare"),
-)
-ABOUT = (
-    "Every version of every specialist: a version is a distinct bundle. `shipped` is the newest that may ship, "
-    "`latest` the newest there is; `factory try NAME@shipped` and all other commands take these words."
-)
+from factory.views.formatting import format_count
 
 
 class SpecialistsPage(Page):
-    """The shelf."""
+    """List the versions of all specialists."""
 
-    KEYS = KEYS
-    ABOUT = ABOUT
-    BINDINGS: ClassVar[list[BindingType]] = make_bindings(KEYS[1:])
+    KEYS = (
+        Key("enter", "open", "show the verdict of this version", "verdict"),
+        Key("v", "verify", "check the digest of every file of the bundle", "verify"),
+        Key("t", "try_it", "try this version", "try"),
+        Key("a", "alias", "assign an alias, such as production", "alias"),
+        Key("r", "report", "write the HTML report and open it", "report"),
+        Key("c", "compare", "compare with the previous version", "compare"),
+    )
+    ABOUT = (
+        "Every version of every specialist. A version is a distinct bundle. The alias `shipped` is the newest version "
+        "that may ship, `latest` the newest of all. Every command takes NAME@ALIAS, such as `factory try NAME@shipped`."
+    )
     ARRANGEMENTS: ClassVar = {
         SMALL: (Block((Slot(ACTIVE),)),),
         MEDIUM: (Block((Slot("shelf", 1.0), Slot("lineage", 1.0))),),
@@ -52,120 +47,105 @@ class SpecialistsPage(Page):
         super().__init__()
         self.entries: list[SpecialistEntry] = []
         self.problems: dict[str, list[str]] = {}
+        """Label of a verified version → problems of its files."""
 
-    def panels(self) -> Sequence[Widget]:
-        """The list, and what the one under the cursor is made of."""
-        return Listing("shelf", "Specialists"), Pages("lineage", "Made of")
+    def compose_panels(self) -> Sequence[Widget]:
+        return Listing("shelf", "Specialists"), Pages("lineage", "Lineage")
 
     def fill(self) -> None:
-        """From the index and the bundles."""
         self.entries = list_specialists(self.state.home, self.state.index)
-        said = {
-            name: "✓ as built" if not found else f"✗ {len(found)} problems" for name, found in self.problems.items()
+        checks = {
+            label: f"✗ {format_count(len(problems), 'problem')}" if problems else "✓ verified"
+            for label, problems in self.problems.items()
         }
-        names = len({one.version.name for one in self.entries})
-        self.show_head(
-            lambda room: [
-                make_line(f"{_format_count(names, 'specialist')}, {_format_count(len(self.entries), 'version')}")
-            ]
-        )
-        self.listing("shelf").set_content(
-            view.build_specialists_table(self.entries, self.state.index, self.state.clock(), said)
-        )
+        names = format_count(len({entry.version.name for entry in self.entries}), "specialist")
+        self.show_message(f"{names}, {format_count(len(self.entries), 'version')}", "")
+        table = view.build_specialists_table(self.entries, self.state.index, self.state.clock(), checks)
+        self.listing("shelf").set_content(table)
         self._show_lineage()
 
     def index_changed(self) -> None:
-        """A run may have brought a version."""
         self.fill()
 
-    def current(self) -> SpecialistEntry | None:
-        """The version under the cursor."""
-        chosen = self.listing("shelf").current
-        return next((one for one in self.entries if chosen and one.label == chosen.key), None)
+    def get_current_entry(self) -> SpecialistEntry | None:
+        """Return the version under the cursor."""
+        row = self.listing("shelf").current
+        return next((entry for entry in self.entries if row and entry.label == row.key), None)
 
     @on(Listing.Moved)
     def _handle_move(self, event: Listing.Moved) -> None:
-        one = self.current()
-        if event.by_hand and one is not None:
-            self.state.selected_run = one.version.run
+        entry = self.get_current_entry()
+        if event.by_hand and entry is not None:
+            self.state.selected_run = entry.version.run
         self._show_lineage()
 
     def _show_lineage(self) -> None:
-        one = self.current()
-        if one is None:
-            self.pages("lineage").set_content(lambda room: [])
+        entry = self.get_current_entry()
+        if entry is None:
+            self.pages("lineage").set_content(lambda width: [])
             return
-        found, evidence = self.problems.get(one.label), self.state.get_run_outputs(one.version.run)
-        self.pages("lineage").set_content(lambda room: view.render_lineage(one, evidence, found, room))
+        problems, outputs = self.problems.get(entry.label), self.state.get_run_outputs(entry.version.run)
+        self.pages("lineage").set_content(lambda width: view.render_lineage(entry, outputs, problems, width))
 
     @on(Listing.Chosen)
     def _handle_chosen(self) -> None:
-        one = self.current()
-        if one is not None:
-            self.factory.open_run(one.version.run, "verdict")
+        entry = self.get_current_entry()
+        if entry is not None:
+            self.factory.open_run(entry.version.run, "verdict")
 
     def action_verify(self) -> None:
-        """In a thread: every byte is read."""
-        one = self.current()
-        if one is not None:
-            self.notify(f"reading every file of {one.label} …", timeout=2)
-            self.run_worker(lambda: self._verify(one), thread=True, group="verify")
+        entry = self.get_current_entry()
+        if entry is not None:
+            self.notify(f"verifying every file of {entry.label} …", timeout=2)
+            self.run_worker(lambda: self._verify(entry), thread=True, group="verify")
 
-    def _verify(self, one: SpecialistEntry) -> None:
+    def _verify(self, entry: SpecialistEntry) -> None:
+        """In a thread, read every file of the bundle."""
         try:
-            found = verify_bundle(one.version.bundle)
+            problems = verify_bundle(entry.version.bundle)
         except READ_ERRORS as error:
-            found = [str(error)]
+            problems = [str(error)]
 
-        def tell() -> None:
-            self.problems[one.label] = found
+        def publish() -> None:
+            self.problems[entry.label] = problems
             self.fill()
 
-        self.app.call_from_thread(tell)
+        self.app.call_from_thread(publish)
 
     def action_try_it(self) -> None:
-        """Ask it."""
-        one = self.current()
-        if one is not None:
-            self.state.to_try = [one.label]
+        entry = self.get_current_entry()
+        if entry is not None:
+            self.state.to_try = [entry.label]
             self.factory.action_page("try")
 
     def action_alias(self) -> None:
-        """Ask for a word, and call it by that."""
-        one = self.current()
-        if one is None:
+        """Ask for an alias and assign it."""
+        entry = self.get_current_entry()
+        if entry is None:
             return
 
-        def handle_answer(word: str | None) -> None:
-            if word:
+        def handle_answer(alias: str | None) -> None:
+            if alias:
                 try:
-                    specialists.assign_alias(self.state.home, one.label, word.strip())
+                    specialists.assign_alias(self.state.home, entry.label, alias.strip())
                 except READ_ERRORS as error:
                     self.notify(str(error), severity="error")
                 self.fill()
 
-        self.app.push_screen(
-            AskScreen(f"Call {one.label} by which alias? The alias moves from any other version."), handle_answer
-        )
+        question = f"Alias to assign to {entry.label} (it is removed from any other version):"
+        self.app.push_screen(AskScreen(question), handle_answer)
 
     def action_report(self) -> None:
-        """The HTML report of its run."""
-        one = self.current()
-        if one is not None:
-            self.factory.write_report(one.version.run)
+        entry = self.get_current_entry()
+        if entry is not None:
+            self.factory.write_report(entry.version.run)
 
     def action_compare(self) -> None:
-        """With the version before it."""
-        one = self.current()
-        older = [
-            k
-            for k in self.entries
-            if one and k.version.name == one.version.name and k.version.number < one.version.number
-        ]
-        if one is not None:
-            self.state.compared = [one.version.run, older[0].version.run] if older else [one.version.run]
+        entry = self.get_current_entry()
+        if entry is not None:
+            version = entry.version
+            siblings = [other.version for other in self.entries if other.version.name == version.name]
+            # Newest first: the first of the older versions is the previous one.
+            older = [sibling.run for sibling in siblings if sibling.number < version.number]
+            self.state.compared = [version.run, *older[:1]]
             self.factory.action_page("compare")
-
-
-def _format_count(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""Try: ask one or several specialists the same thing, side by side."""
+"""The Try screen: ask one or several specialists the same question, side by side."""
 
 from __future__ import annotations
 
@@ -6,40 +6,34 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from textual import on
-from textual.binding import BindingType
 from textual.widget import Widget
 from textual.widgets import Input
 
 from factory.evaluation.compare import FrozenRowViewer
-from factory.tui.keys import Key, make_bindings
-from factory.tui.rich_text import make_line
+from factory.tui.keys import Key
 from factory.tui.screens.base import Page
 from factory.tui.specialist_client import Reply, SpecialistPool, format_fields, parse_fields
-from factory.tui.specialist_list import list_specialists
+from factory.tui.specialist_list import SpecialistEntry, list_specialists
 from factory.tui.views import replies_view as view
 from factory.tui.widgets.listing import Listing
 from factory.tui.widgets.pages import Pages
 from factory.tui.widgets.panel import ACTIVE, LARGE, MEDIUM, SMALL, Block, Slot
 
-KEYS = (
-    Key("i", "type", "type a question", "type"),
-    Key("space", "mark", "mark or unmark this specialist", "mark"),
-    Key("x", "example", "fill in a held-out test row", "example"),
-    Key("enter", "ask", "ask those that are marked", "ask"),
-)
-ABOUT = (
-    "Ask one or several specialists the same thing. Each answers in a process of its own, which is started with "
-    "the first question and ends with this screen. `with` holds further columns of the question, such as "
-    'history=["…"].'
-)
-
 
 class TryPage(Page):
-    """A question, and who answers what."""
+    """Ask the marked specialists a question and show their answers."""
 
-    KEYS = KEYS
-    ABOUT = ABOUT
-    BINDINGS: ClassVar[list[BindingType]] = make_bindings(KEYS[:3])
+    KEYS = (
+        Key("i", "type", "type a question", "type"),
+        Key("space", "mark", "mark or unmark this specialist", "mark"),
+        Key("x", "example", "fill in a held-out test row (frozen)", "example"),
+        Key("enter", "ask", "ask the marked specialists", "ask"),
+    )
+    ABOUT = (
+        "Ask one or several specialists the same question. Each answers in its own process, which starts with the "
+        "first question and ends with this screen. The second line takes further columns of the question, such as "
+        'history=["…"].'
+    )
     ARRANGEMENTS: ClassVar = {
         SMALL: (Block((Slot(ACTIVE),)),),
         MEDIUM: (Block((Slot("who", 0.6), Slot("answers", 1.0))),),
@@ -49,77 +43,73 @@ class TryPage(Page):
     def __init__(self) -> None:
         super().__init__()
         self.pool: SpecialistPool | None = None
-        self.asked: list[str] = []
+        self.marked: list[str] = []
+        """Labels of the specialists that a question goes to."""
         self.replies: dict[str, Reply] = {}
-        self.changed = False
+        self.replies_changed = False
 
-    def panels(self) -> Sequence[Widget]:
-        """Whom to ask, and what they say."""
-        return Listing("who", "Whom to ask"), Pages("answers", "Answers")
+    def compose_panels(self) -> Sequence[Widget]:
+        return Listing("who", "Specialists"), Pages("answers", "Answers")
 
-    def above(self) -> Sequence[Widget]:
-        """The question and its further columns."""
+    def compose_header(self) -> Sequence[Widget]:
         return (
-            Input(id="query", compact=True, placeholder="ask something, then enter"),
-            Input(id="fields", compact=True, placeholder="with: COLUMN=VALUE; …  (may stay empty)"),
+            Input(id="query", compact=True, placeholder="type a question, then press enter"),
+            Input(id="fields", compact=True, placeholder="further columns, optional: COLUMN=VALUE; …"),
         )
 
+    def _list_stored(self) -> list[SpecialistEntry]:
+        return [entry for entry in list_specialists(self.state.home, self.state.index) if entry.version.is_stored]
+
     def arrive(self) -> None:
-        """Whom was asked for elsewhere, else the newest that may ship."""
-        shelf = [one for one in list_specialists(self.state.home, self.state.index) if one.version.is_stored]
-        known = [one.label for one in shelf]
-        wanted, self.state.to_try = self.state.to_try, []
-        mine = [one.label for one in shelf if one.version.run == self.state.selected_run]
-        first = [one.label for one in shelf if "shipped" in one.aliases] or known
-        self.asked = [name for name in wanted or self.asked or mine or first[:1] if name in known]
-        self.show_head(lambda room: [make_line("the same question to each of them; they stay loaded while this runs")])
-        self.listing("who").set_content(view.build_choice_table(shelf, self.asked))
-        if self.asked:
-            self.listing("who").go_to(self.asked[0])
+        """Mark what another screen asks for, else what was marked before, the selected run's, or the newest shipped."""
+        entries = self._list_stored()
+        labels = [entry.label for entry in entries]
+        to_try, self.state.to_try = self.state.to_try, []
+        of_run = [entry.label for entry in entries if entry.version.run == self.state.selected_run]
+        shipped = [entry.label for entry in entries if "shipped" in entry.aliases] or labels
+        self.marked = [label for label in to_try or self.marked or of_run or shipped[:1] if label in labels]
+        self.show_message("all marked specialists get the same question; their models stay loaded", "")
+        self.listing("who").set_content(view.build_choice_table(entries, self.marked))
+        if self.marked:
+            self.listing("who").move_to_key(self.marked[0])
         self._show_replies()
 
     def fill(self) -> None:
-        """Who is marked, and what was said."""
-        shelf = [one for one in list_specialists(self.state.home, self.state.index) if one.version.is_stored]
-        self.listing("who").set_content(view.build_choice_table(shelf, self.asked))
+        self.listing("who").set_content(view.build_choice_table(self._list_stored(), self.marked))
         self._show_replies()
 
     def _show_replies(self) -> None:
         replies = dict(self.replies)
-        self.pages("answers").set_content(lambda room: view.render_replies(replies, room))
+        self.pages("answers").set_content(lambda width: view.render_replies(replies, width))
 
     def tick(self) -> None:
-        """Words come as they are said, but no faster than one can see."""
-        if self.changed:
-            self.changed = False
+        """Show the text that specialists have generated since the last tick."""
+        if self.replies_changed:
+            self.replies_changed = False
             self._show_replies()
 
     def action_type(self) -> None:
-        """To the question."""
         self.query_one("#query", Input).focus()
 
     def action_mark(self) -> None:
-        """Ask this one too, or no longer."""
-        current = self.listing("who").current
-        if current is not None:
-            here = current.key
-            self.asked = [n for n in self.asked if n != here] if here in self.asked else [*self.asked, here]
+        row = self.listing("who").current
+        if row is not None:
+            others = [label for label in self.marked if label != row.key]
+            self.marked = others if row.key in self.marked else [*others, row.key]
             self.fill()
 
     def action_example(self) -> None:
-        """Something that the one under the cursor was tested on."""
-        current = self.listing("who").current
-        one = next(
-            (k for k in list_specialists(self.state.home, self.state.index) if current and k.label == current.key), None
-        )
-        if one is None:
+        """Fill in a test row of the specialist under the cursor."""
+        row = self.listing("who").current
+        entry = next((entry for entry in self._list_stored() if row and entry.label == row.key), None)
+        if entry is None:
             return
-        found = FrozenRowViewer(self.state.get_run_outputs(one.version.run)).build_example_question()
-        if not found:
+        example = FrozenRowViewer(self.state.get_run_outputs(entry.version.run)).build_example_question()
+        if not example:
             self.notify("the test rows or the task of this specialist are not available", severity="warning")
             return
-        self.query_one("#query", Input).value = str(found.pop("query", ""))
-        self.query_one("#fields", Input).value = format_fields({k: v for k, v in found.items() if v})
+        self.query_one("#query", Input).value = str(example.pop("query", ""))
+        self.query_one("#fields", Input).value = format_fields({name: v for name, v in example.items() if v})
         self.action_type()
 
     @on(Input.Submitted, "#query")
@@ -135,35 +125,35 @@ class TryPage(Page):
         if not query:
             self.action_type()
             return
-        if not self.asked:
+        if not self.marked:
             self.notify("no specialist is marked: mark one with space", severity="warning")
             return
         self.pool = self.pool or SpecialistPool(self.state.home)
-        self.replies = {name: Reply(name) for name in self.asked}
+        self.replies = {label: Reply(label) for label in self.marked}
         self.deck.turn("answers", focus=False)
         self._show_replies()
-        for name in self.asked:
-            self.run_worker(lambda name=name: self._ask_specialist(name, query, fields), thread=True, group=name)
+        for label in self.marked:
+            self.run_worker(lambda label=label: self._ask_specialist(label, query, fields), thread=True, group=label)
 
-    def _ask_specialist(self, name: str, query: str, fields: dict[str, Any]) -> None:
-        """In a thread: one specialist answers."""
+    def _ask_specialist(self, label: str, query: str, fields: dict[str, Any]) -> None:
+        """In a thread, wait for the answer of one specialist."""
         assert self.pool is not None
 
-        def show_partial_reply(text: str) -> None:
-            self.replies[name] = Reply(name, text)
-            self.changed = True
+        def store_partial_reply(text: str) -> None:
+            self.replies[label] = Reply(label, text)
+            self.replies_changed = True
 
-        self.replies[name] = self.pool.ask(name, query, fields, show_partial_reply)
-        self.changed = True
+        self.replies[label] = self.pool.ask(label, query, fields, store_partial_reply)
+        self.replies_changed = True
 
     def action_back(self) -> None:
-        """Out of the question first."""
+        """Leave the question first."""
         if isinstance(self.focused, Input) and self.focused.id in ("query", "fields"):
-            self.active().focus()
+            self.get_active_panel().focus()
         else:
             super().action_back()
 
     def on_unmount(self) -> None:
-        """The processes end with the screen."""
+        """End the processes."""
         if self.pool is not None:
             self.pool.close()

@@ -1,4 +1,4 @@
-"""What a run said: its notes by time, and the end of its worker's log."""
+"""The log of a run: its notes by time, then the end of its worker's log file."""
 
 from __future__ import annotations
 
@@ -9,51 +9,47 @@ from pathlib import Path
 
 from factory.tui.rich_text import Line, make_line, sanitise, wrap_line
 
-LAST = 200
-"""Lines of the log that are kept."""
-BYTES = 1 << 16
+MAX_LINES, MAX_BYTES = 200, 1 << 16
+"""Lines of the log file that are kept, out of so many bytes at its end."""
 
 
 @dataclass
 class LogTail:
-    """The end of a text file that others write to."""
+    """The end of a text file that another process appends to."""
 
     path: Path
-    seen: tuple[int, int] = (-1, -1)
+    fingerprint: tuple[int, int] = (-1, -1)
+    """(size, modification time in nanoseconds) when it was read."""
     lines: list[str] = field(default_factory=list)
 
     def poll(self) -> bool:
-        """Read the end again if the file changed; whether it did."""
+        """Read the end again if the file changed. Returns whether it did."""
         try:
-            now = self.path.stat()
-            print_of = (now.st_size, now.st_mtime_ns)
-            if print_of == self.seen:
+            status = self.path.stat()
+            fingerprint = (status.st_size, status.st_mtime_ns)
+            if fingerprint == self.fingerprint:
                 return False
             with self.path.open("rb") as file:
-                file.seek(max(0, now.st_size - BYTES))
-                data = file.read().decode("utf-8", "replace")
+                file.seek(max(0, status.st_size - MAX_BYTES))
+                text = file.read().decode("utf-8", "replace")
         except OSError:
-            changed, self.seen, self.lines = bool(self.lines), (-1, -1), []
+            changed, self.fingerprint, self.lines = bool(self.lines), (-1, -1), []
             return changed
-        self.seen = print_of
-        self.lines = [sanitise(each.rstrip("\r").rsplit("\r", 1)[-1]) for each in data.split("\n") if each.strip()][
-            -LAST:
-        ]
+        self.fingerprint = fingerprint
+        # Progress bars overwrite their line with a carriage return: only the last state counts.
+        lines = [sanitise(line.rstrip("\r").rsplit("\r", 1)[-1]) for line in text.split("\n") if line.strip()]
+        self.lines = lines[-MAX_LINES:]
         return True
 
 
-def render_page(notes: Iterable[tuple[float, str, str, str]], log: Iterable[str], room: int) -> list[Line]:
-    """Notes first, each with its time, then the log."""
-    found: list[Line] = []
+def render_page(notes: Iterable[tuple[float, str, str, str]], log: Iterable[str], width: int) -> list[Line]:
+    """Return the notes, each given as (time, stage, level, text), then the lines of the log file."""
+    lines: list[Line] = []
     for at, stage, level, text in notes:
-        when = time.strftime("%H:%M:%S", time.localtime(at))
+        clock = time.strftime("%H:%M:%S", time.localtime(at))
         sign, tone = ("!", "warn") if level == "warning" else ("·", "")
-        head = make_line(
-            (f"{when} {sign} ", tone or "dim"),
-            (f"{sanitise(stage) or 'build'}: ", "head"),
-            (sanitise(text), tone),
-        )
-        found += wrap_line(head, room, 11)
+        source = (f"{sanitise(stage) or 'build'}: ", "head")
+        lines += wrap_line(make_line((f"{clock} {sign} ", tone or "dim"), source, (sanitise(text), tone)), width, 11)
     for text in log:
-        found += wrap_line(make_line((text, "dim")), room, 2)
-    return found or [make_line(("no messages yet", "dim"))]
+        lines += wrap_line(make_line((text, "dim")), width, 2)
+    return lines or [make_line(("no messages yet", "dim"))]

@@ -1,16 +1,14 @@
-"""One row of the review queue, how far a reviewer is, and whether reviewers agree."""
+"""The Review screen: one row of the review queue, a reviewer's progress, and the agreement of all reviewers."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from factory.review.session import ReviewItem, ReviewSession, format_editable_value
 from factory.tui import theme
 from factory.tui.rich_text import Line, make_line, sanitise, sanitise_lines, wrap_line, wrap_text
-from factory.views.formatting import format_number, format_percent
+from factory.views.formatting import format_count, format_number, format_percent
 
-BAR = 20
-DISPUTES = 12
+BAR_WIDTH = 20
+MAX_DISPUTES = 12
 DECISION_SIGNS = {
     "accept": ("✓ accept", "good"),
     "reject": ("✗ reject", "bad"),
@@ -19,84 +17,55 @@ DECISION_SIGNS = {
 }
 
 
-def render_heading(session: ReviewSession, room: int) -> list[Line]:
-    """How far this reviewer is."""
-    done = session.measure_progress()
-    share = done.decided / done.total if done.total else 1.0
-    counts = [
-        (f"  {DECISION_SIGNS[name][0]} {count}", DECISION_SIGNS[name][1])
-        for name, count in done.counts.items()
-        if count
-    ]
-    torn = (
-        f"  ! {session.decision_log.torn_lines} invalid lines in the decision file"
-        if session.decision_log.torn_lines
-        else ""
-    )
-    return wrap_line(
-        make_line(
-            (sanitise(session.reviewer), "strong"),
-            f"  {done.decided} of {done.total} rows ",
-            (theme.render_bar(share, BAR), "run"),
-            *counts,
-            (torn, "warn"),
-        ),
-        room,
-    )
+def render_heading(session: ReviewSession, width: int) -> list[Line]:
+    """Return the reviewer's name, progress and number of decisions of each kind."""
+    progress, invalid = session.measure_progress(), session.decision_log.torn_lines
+    share = progress.decided / progress.total if progress.total else 1.0
+    signs = {name: DECISION_SIGNS[name] for name, count in progress.counts.items() if count}
+    counts = [(f"  {sign} {progress.counts[name]}", tone) for name, (sign, tone) in signs.items()]
+    warning = f"  ! {format_count(invalid, 'invalid line')} in the decision file" if invalid else ""
+    parts = ((sanitise(session.reviewer), "strong"), f"  {progress.decided} of {progress.total} rows ")
+    return wrap_line(make_line(*parts, (theme.render_bar(share, BAR_WIDTH), "run"), *counts, (warning, "warn")), width)
 
 
-def render_row(session: ReviewSession, item: ReviewItem | None, room: int) -> list[Line]:
-    """What is to be judged: what was given, and the answer that training would teach."""
+def render_row(session: ReviewSession, item: ReviewItem | None, width: int) -> list[Line]:
+    """Return a row's input and the answer that training would teach, and the decision on it so far."""
     if item is None:
-        return [
-            make_line(("✓ all rows are reviewed", "good")),
-            make_line(("u undoes the last decision", "dim")),
-        ]
-    found: list[Line] = []
-    for title, values in (("given", item.inputs), ("answer", item.answer)):
-        found.append(make_line((title, "title")))
+        hint = make_line(("u undoes the last decision", "dim"))
+        return [make_line(("✓ all rows are reviewed", "good")), hint]
+    lines: list[Line] = []
+    for title, values in (("input", item.inputs), ("answer", item.answer)):
+        lines.append(make_line((title, "title")))
         for name, value in values.items():
-            found += _render_value(name, value, room, "strong" if title == "answer" else "", len(values) > 1)
-        found.append(make_line())
-    said = session.find_decision(item)
-    return [*found, *([make_line("you said ", DECISION_SIGNS.get(said.verdict, (said.verdict, "")))] if said else [])]
+            head = f"{sanitise(name)}: " if len(values) > 1 else ""
+            for i, text in enumerate(sanitise_lines(format_editable_value(value))):
+                spans = (("" if i else head, "dim"), (text, "strong" if title == "answer" else ""))
+                lines += wrap_line(make_line(*spans), width, 2)
+        lines.append(make_line())
+    decision = session.find_decision(item)
+    if decision:
+        lines.append(make_line("your decision: ", DECISION_SIGNS.get(decision.verdict, (decision.verdict, ""))))
+    return lines
 
 
-def _render_value(name: str, value: Any, room: int, tone: str, named: bool) -> list[Line]:
-    head = f"{sanitise(name)}: " if named else ""
-    lines = sanitise_lines(format_editable_value(value))
-    return [
-        each
-        for place, one in enumerate(lines)
-        for each in wrap_line(make_line((head if place == 0 else "", "dim"), (one, tone)), room, 2)
-    ]
-
-
-def render_agreement(session: ReviewSession, room: int) -> list[Line]:
-    """Every two reviewers, and the rows on which they differ."""
-    agreed = session.compute_agreement()
-    if not agreed.pairs:
-        return wrap_text("only one reviewer so far; agreement is shown once there are two", room, "dim")
-    found: list[Line] = []
-    for pair in agreed.pairs:
-        kappa = (
-            f"Cohen's κ {format_number(pair.kappa, 2)}"
-            if pair.kappa is not None
-            else "κ undefined: all decisions are the same"
-        )
+def render_agreement(session: ReviewSession, width: int) -> list[Line]:
+    """Return the agreement of every two reviewers, and the rows on which they differ."""
+    agreement = session.compute_agreement()
+    if not agreement.pairs:
+        return wrap_text("only one reviewer so far; agreement is shown once there are two", width, "dim")
+    lines: list[Line] = []
+    for pair in agreement.pairs:
+        kappa = "κ undefined: all decisions are the same"
+        if pair.kappa is not None:
+            kappa = f"Cohen's κ {format_number(pair.kappa, 2)}"
         share = format_percent(pair.agreed / pair.rows)
-        found += wrap_line(
-            make_line(
-                (f"{sanitise(pair.a)} and {sanitise(pair.b)}", "strong"),
-                f": {pair.agreed} of {pair.rows} alike ({share}), {kappa}",
-            ),
-            room,
-            2,
-        )
+        names = (f"{sanitise(pair.a)} and {sanitise(pair.b)}", "strong")
+        counts = f" agree on {pair.agreed} of {pair.rows} rows ({share}), {kappa}"
+        lines += wrap_line(make_line(names, counts), width, 2)
     items = {item.key: item for item in session.items}
-    for dispute in agreed.disputes[:DISPUTES]:
-        words = ", ".join(f"{sanitise(who)} {word.verdict}" for who, word in sorted(dispute.decisions.items()))
-        shown = sanitise(session.show(items[dispute.row]), 160) if dispute.row in items else dispute.row[:12]
-        found += wrap_line(make_line((f"≠ {words}  ", "warn"), (shown, "dim")), room, 2)
-    more = len(agreed.disputes) - DISPUTES
-    return [*found, *([make_line((f"and {more} more", "dim"))] if more > 0 else [])]
+    for dispute in agreement.disputes[:MAX_DISPUTES]:
+        decisions = ", ".join(f"{sanitise(who)} {d.verdict}" for who, d in sorted(dispute.decisions.items()))
+        text = sanitise(session.show(items[dispute.row]), 160) if dispute.row in items else dispute.row[:12]
+        lines += wrap_line(make_line((f"≠ {decisions}  ", "warn"), (text, "dim")), width, 2)
+    more = len(agreement.disputes) - MAX_DISPUTES
+    return [*lines, make_line((f"and {more} more", "dim"))] if more > 0 else lines

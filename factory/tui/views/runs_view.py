@@ -1,4 +1,4 @@
-"""The list of runs."""
+"""The Runs screen: a table of all runs, and advice on the run under the cursor."""
 
 from __future__ import annotations
 
@@ -33,141 +33,127 @@ COLUMNS = (
     Column("profile", drop_rank=8, min_width=8, max_width=10),
     Column("run", drop_rank=10, min_width=24),
 )
-NONE_YET = "no runs yet: start one with `factory build SPEC` and follow it here"
-DRAWN = 21
-LEAST, MOST = 0.1, 0.6
-"""Gains are drawn from minus to plus the largest, which counts as so much at least and at most."""
+INTERVAL_WIDTH = 21
+MIN_SCALE, MAX_SCALE = 0.1, 0.6
+"""Bounds of the scale on which all gains are drawn: from minus to plus the largest interval bound of any run."""
 
 
 def build_runs_table(
-    summaries: Iterable[RunSummary], now: float, finishes: Mapping[str, RemainingTime] | None = None
+    summaries: Iterable[RunSummary], now: float, estimates: Mapping[str, RemainingTime] | None = None
 ) -> Table:
-    """All runs with what a person asks first: what is it, how is it, should it ship, by how much."""
-    every = list(summaries)
-    most = max([LEAST, *(abs(v) for s in every for v in (s.low, s.high) if v is not None)])
-    rows = [_make_run_row(one, one.state, now, (finishes or {}).get(one.id), min(most, MOST)) for one in every]
-    return Table(COLUMNS, tuple(rows), NONE_YET)
+    """Return the runs with state, progress, verdict, score and gain over the deciding baseline."""
+    runs = list(summaries)
+    scale = min(MAX_SCALE, max([MIN_SCALE, *(abs(v) for run in runs for v in (run.low, run.high) if v is not None)]))
+    rows = [_make_run_row(run, now, (estimates or {}).get(run.id), scale) for run in runs]
+    return Table(COLUMNS, tuple(rows), "no runs yet: start one with `factory build SPEC` and follow it here")
 
 
-def _make_run_row(one: RunSummary, state: str, now: float, finish: RemainingTime | None, most: float) -> TableRow:
-    going = state == RUNNING
-    age = max(0.0, now - one.started) if one.started else None
-    took = one.seconds or (max(0.0, (now if going else one.last_event_at) - one.started) if one.started else None)
-    stage = f"{one.stage_number}/{one.stage_count} {one.stage}" if one.stage and not one.verdict else ""
+def _make_run_row(run: RunSummary, now: float, estimate: RemainingTime | None, scale: float) -> TableRow:
+    # Looked up once: `state` asks the system whether the process is alive.
+    state = run.state
+    is_running = state == RUNNING
+    age = max(0.0, now - run.started) if run.started else None
+    last = now if is_running else run.last_event_at
     values: tuple[Any, ...] = (
-        one.name or one.id,
+        run.name or run.id,
         state,
-        stage,
-        round(one.compute_progress(), 4) if going else None,
-        finish.seconds if finish and going else None,
-        theme.format_verdict(one.verdict)[0],
-        one.metric,
-        one.score,
-        one.difference,
-        one.baseline,
-        f"{one.low} to {one.high}" if one.low is not None else "",
-        one.low,
+        f"{run.stage_number}/{run.stage_count} {run.stage}" if run.stage and not run.verdict else "",
+        round(run.compute_progress(), 4) if is_running else None,
+        estimate.seconds if estimate and is_running else None,
+        theme.format_verdict(run.verdict)[0],
+        run.metric,
+        run.score,
+        run.difference,
+        run.baseline,
+        f"{run.low} to {run.high}" if run.low is not None else "",
+        run.low,
         age,
-        took,
-        one.task,
-        one.profile,
-        one.id,
+        run.seconds or (max(0.0, last - run.started) if run.started else None),
+        run.task,
+        run.profile,
+        run.id,
     )
-    return TableRow(one.id, values, partial(_make_cells, one, state, values, finish, most))
+    return TableRow(run.id, values, partial(_make_cells, run, values, estimate, scale))
 
 
 def _make_cells(
-    one: RunSummary, state: str, values: Sequence[Any], finish: RemainingTime | None, most: float
+    run: RunSummary, values: Sequence[Any], estimate: RemainingTime | None, scale: float
 ) -> tuple[Cell, ...]:
-    going, age, took = state == RUNNING, values[12], values[13]
-    left = finish.text if finish and going else _format_stage_remaining(one) if going else ""
+    state, stage, age, took = values[1], values[2], values[12], values[13]
+    is_running = state == RUNNING
     return (
-        make_line((sanitise(one.name or one.id), "strong")),
-        _render_state(one, state),
-        make_line((sanitise(values[2]), "run" if going else "dim")),
-        f"{round(100 * one.compute_progress())}\u00a0%" if going else "",
-        left,
-        make_line(theme.format_verdict(one.verdict)),
-        sanitise(one.metric),
-        formatting.format_number(one.score) if one.score is not None else "",
-        _render_gain(one),
-        sanitise(one.baseline),
-        _render_gain_interval(one),
-        _plot_interval(one, most),
+        make_line((sanitise(run.name or run.id), "strong")),
+        _render_state(run, state),
+        make_line((sanitise(stage), "run" if is_running else "dim")),
+        f"{round(100 * run.compute_progress())}\u00a0%" if is_running else "",
+        _format_remaining(run, estimate) if is_running else "",
+        make_line(theme.format_verdict(run.verdict)),
+        sanitise(run.metric),
+        formatting.format_number(run.score) if run.score is not None else "",
+        render_gain(run),
+        sanitise(run.baseline),
+        *_render_interval(run, scale),
         formatting.format_ago(age).removesuffix(" ago") if age is not None else "",
         formatting.format_seconds(took) if took else "",
-        sanitise(one.task),
-        sanitise(one.profile),
-        one.id,
+        sanitise(run.task),
+        sanitise(run.profile),
+        run.id,
     )
 
 
-def _render_state(one: RunSummary, state: str) -> Line:
-    """The state, and what is odd about its journal."""
-    odd = (
-        "unreadable"
-        if not one.readable
-        else "newer"
-        if one.newer_version
-        else "torn"
-        if one.torn and state != RUNNING
-        else ""
-    )
-    return make_line(theme.format_run_state(state), (f" ({odd})" if odd else "", "warn"))
+def _render_state(run: RunSummary, state: str) -> Line:
+    """Return the state, and whether the journal is unreadable, of a newer version, or torn (ends within a line)."""
+    notes = {"unreadable": not run.readable, "newer": run.newer_version, "torn": run.torn and state != RUNNING}
+    note = next((f" ({word})" for word, applies in notes.items() if applies), "")
+    return make_line(theme.format_run_state(state), (note, "warn"))
 
 
-def _format_stage_remaining(one: RunSummary) -> str:
-    """What remains of the stage alone, when the whole is not known."""
-    if not one.total or one.rate <= 0:
-        return ""
-    return f"{formatting.format_seconds((one.total - one.done) / one.rate)}+"
+def _format_remaining(run: RunSummary, estimate: RemainingTime | None) -> str:
+    """Return the time until the run ends; without an estimate, that of its stage with a `+`."""
+    if estimate:
+        return estimate.text
+    return f"{formatting.format_seconds((run.total - run.done) / run.rate)}+" if run.total and run.rate > 0 else ""
 
 
-def _render_gain(one: RunSummary) -> Line:
-    if one.difference is None:
+def render_gain(run: RunSummary) -> Line:
+    """Return the gain over the deciding baseline, coloured by its sign if the interval excludes zero."""
+    if run.difference is None:
         return ()
-    clear = one.low is not None and one.high is not None and (one.low > 0 or one.high < 0)
-    return make_line(
-        (formatting.format_signed(one.difference), ("good" if one.difference > 0 else "bad") if clear else "warn")
-    )
+    is_clear = run.low is not None and run.high is not None and (run.low > 0 or run.high < 0)
+    tone = ("good" if run.difference > 0 else "bad") if is_clear else "warn"
+    return make_line((formatting.format_signed(run.difference), tone))
 
 
-def _render_gain_interval(one: RunSummary) -> Line:
-    return (
-        make_line((f"{formatting.format_signed(one.low)} to {formatting.format_signed(one.high)}", "dim"))
-        if one.low is not None
-        else ()
-    )
+def _render_interval(run: RunSummary, scale: float) -> tuple[Line, Line]:
+    """Return the interval of the gain as numbers and as a drawing."""
+    if run.difference is None or run.low is None or run.high is None:
+        return (), ()
+    drawing = theme.render_interval(run.low, run.difference, run.high, (-scale, scale), INTERVAL_WIDTH)
+    numbers = f"{formatting.format_signed(run.low)} to {formatting.format_signed(run.high)}"
+    return make_line((numbers, "dim")), make_line((drawing, "dim"))
 
 
-def _plot_interval(one: RunSummary, most: float) -> Line:
-    if one.low is None or one.high is None or one.difference is None:
-        return ()
-    return make_line((theme.render_interval(one.low, one.difference, one.high, (-most, most), DRAWN), "dim"))
-
-
-def render_preview(one: RunSummary | None, room: int) -> list[Line]:
-    """What to do about the run under the cursor, in words."""
-    if one is None:
+def render_preview(run: RunSummary | None, width: int) -> list[Line]:
+    """Return what the run under the cursor came to, and what to do next."""
+    if run is None:
         return []
-    said = {
+    advice = {
         formatting.SHIP: "ship it: better than every baseline, outside the noise",
-        formatting.NO_SHIP: "do not ship: see which rows it loses on Verdict (3) or Compare (4)",
-        formatting.PROMPTING_IS_ENOUGH: "do not ship: prompting the base does as well",
+        formatting.NO_SHIP: "do not ship: Verdict (3) and Compare (4) show which rows it loses",
+        formatting.PROMPTING_IS_ENOUGH: "do not ship: prompting the base model does as well",
         formatting.INSUFFICIENT_EVIDENCE: "inconclusive: more test rows are needed",
-    }.get(one.verdict, "")
-    ended = {
+    }.get(run.verdict, "")
+    outcome = {
         "dead": "its process died; run the same build command to resume",
         "interrupted": "it was interrupted; run the same build command to resume",
-        "failed": f"it failed: {sanitise(one.error)}" if one.error else "it failed",
-        RUNNING: f"running {sanitise(one.stage)}",
-    }.get(one.state, "")
-    text = said or ended or "it ended without a verdict"
-    return wrap_line(make_line((sanitise(one.name), "strong"), f"  {text}"), room)
+        "failed": f"it failed: {sanitise(run.error)}" if run.error else "it failed",
+        RUNNING: f"running {sanitise(run.stage)}",
+    }.get(run.state, "it ended without a verdict")
+    return wrap_line(make_line((sanitise(run.name), "strong"), f"  {advice or outcome}"), width)
 
 
 def to_json(summaries: Iterable[RunSummary]) -> list[dict[str, Any]]:
-    """The list as data."""
+    """Return the list as JSON data."""
     return [
         {
             "run": s.id,

@@ -1,4 +1,4 @@
-"""The shelf of specialists: which version to ship, what it is made of, whether it is what was built."""
+"""The Specialists screen: every version with its verdict, what it was built from, and whether its files are intact."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from factory.tui.run_index import RunIndex
 from factory.tui.specialist_list import SpecialistEntry
 from factory.tui.table import Column, Table, TableRow, make_row
 from factory.tui.views import data
+from factory.tui.views.runs_view import render_gain
+from factory.tui.views.verdict_view import BUNDLE_REMOVED
 from factory.views import formatting
 
 COLUMNS = (
@@ -27,95 +29,83 @@ COLUMNS = (
     Column("base", drop_rank=6, min_width=12, max_width=36),
     Column("bundle", drop_rank=1, min_width=5, max_width=24),
 )
-NONE_YET = "no specialists yet: no run has produced a bundle"
-LABEL, PLACE = 14, 4
-"""Cells of a label, and parts of a path from the home on: `store/bundle/KEY/output`."""
+LABEL_WIDTH = 14
+PATH_PARTS = 4
+"""Parts of a bundle's path that are shown: `store/bundle/KEY/output`."""
 
 
 def build_specialists_table(
-    shelf: Sequence[SpecialistEntry], index: RunIndex, now: float, checked: Mapping[str, str] | None = None
+    entries: Sequence[SpecialistEntry], index: RunIndex, now: float, checks: Mapping[str, str] | None = None
 ) -> Table:
-    """All versions, by name and the newest first; `checked` holds what `verify` said of some."""
-    rows = tuple(_make_specialist_row(one, index, now, (checked or {}).get(one.label, "")) for one in shelf)
-    return Table(COLUMNS, rows, NONE_YET)
+    """Return all versions by name, newest first; `checks` holds the results of `verify` by label."""
+    rows = tuple(_make_specialist_row(entry, index, now, (checks or {}).get(entry.label, "")) for entry in entries)
+    return Table(COLUMNS, rows, "no specialists yet: no run has produced a bundle")
 
 
-def _make_specialist_row(one: SpecialistEntry, index: RunIndex, now: float, said: str) -> TableRow:
-    version, run = one.version, index.summaries.get(one.version.run)
-    base = str(one.manifest.get("base", {}).get("id", ""))
-    there = said or ("there" if version.is_stored else "cleared")
-    tone = "dim" if there == "there" else "warn" if there == "cleared" else "good" if there.startswith("✓") else "bad"
-    gain = run.difference if run else None
-    clear = run is not None and run.low is not None and run.high is not None and (run.low > 0 or run.high < 0)
-    shade = ("good" if (gain or 0) > 0 else "bad") if clear else "warn"
+def _make_specialist_row(entry: SpecialistEntry, index: RunIndex, now: float, check: str) -> TableRow:
+    version, run = entry.version, index.summaries.get(entry.version.run)
+    base = str(entry.manifest.get("base", {}).get("id", ""))
+    bundle, tone = ("stored", "dim") if version.is_stored else ("removed", "warn")
+    if check:
+        bundle, tone = check, "good" if check.startswith("✓") else "bad"
     age = max(0.0, now - version.created)
-    called = ", ".join(one.aliases)
+    aliases = ", ".join(entry.aliases)
+    gain = run.difference if run else None
     metric, score, baseline = (run.metric, run.score, run.baseline) if run else ("", None, "")
     cells = (
-        make_line((sanitise(one.label), "strong")),
-        make_line((sanitise(called), "accent")),
+        make_line((sanitise(entry.label), "strong")),
+        make_line((sanitise(aliases), "accent")),
         make_line(theme.format_verdict(version.verdict)),
         sanitise(metric),
         formatting.format_number(score) if score is not None else "",
-        make_line((formatting.format_signed(gain), shade)) if gain is not None else "",
+        render_gain(run) if run else "",
         sanitise(baseline),
-        formatting.format_bytes(one.size_bytes) if one.size_bytes else "",
+        formatting.format_bytes(entry.size_bytes) if entry.size_bytes else "",
         formatting.format_ago(age).removesuffix(" ago"),
         sanitise(base),
-        make_line((sanitise(there), tone)),
+        make_line((sanitise(bundle), tone)),
     )
-    values = (one.label, called, version.verdict, metric, score, gain, baseline, one.size_bytes, age, base, there)
-    return make_row(one.label, *cells, values=values)
+    numbers = (version.verdict, metric, score, gain, baseline, entry.size_bytes, age)
+    return make_row(entry.label, *cells, values=(entry.label, aliases, *numbers, base, bundle))
 
 
-def render_lineage(one: SpecialistEntry, evidence: RunOutputs, problems: Sequence[str] | None, room: int) -> list[Line]:
-    """What a version is made of, and how to use it."""
-    rows = {record.values[0]: record.values for record in data.build_funnel_table(evidence).rows}
-    manifest, version = one.manifest, one.version
-    base = manifest.get("base", {})
-    digests = manifest.get("digests", {})
-    sealed = digests.get("data", {})
+def render_lineage(
+    entry: SpecialistEntry, outputs: RunOutputs, problems: Sequence[str] | None, width: int
+) -> list[Line]:
+    """Return what a version was built from, how to try it, and the problems that `verify` found (None: not run)."""
+    funnel = {row.values[0]: row.values for row in data.build_funnel_table(outputs).rows}
+    manifest, version = entry.manifest, entry.version
+    base, digests = manifest.get("base", {}), manifest.get("digests", {})
+    rows = digests.get("data", {})
+    rank = f"  rank {manifest['rank']}" if manifest.get("rank") else ""
     pairs = [
-        ("made by run", version.run),
+        ("built by run", version.run),
         ("base", f"{base.get('id', '')}  {base.get('licence', '')}" if base else ""),
-        ("base from", base.get("revision", "")),
-        ("data", rows["gathered"][3] if "gathered" in rows else ""),
-        ("training rows", _format_rows(rows, "trained on", sealed.get("train"))),
-        ("test rows", _format_rows(rows, "frozen: test", sealed.get("test"))),
+        ("base revision", base.get("revision", "")),
+        ("data", funnel["gathered"][3] if "gathered" in funnel else ""),
+        ("training rows", _format_rows(funnel, "trained on", rows.get("train"))),
+        ("test rows", _format_rows(funnel, "frozen: test", rows.get("test"))),
         ("spec", _shorten_digest(digests.get("spec"))),
-        ("adapter", f"{_shorten_digest(digests.get('adapter'))}{_format_rank(manifest)}"),
-        ("bundle", "/".join(version.bundle.parts[-PLACE:])),
+        ("adapter", f"{_shorten_digest(digests.get('adapter'))}{rank}"),
+        ("bundle", "/".join(version.bundle.parts[-PATH_PARTS:])),
         ("digest", _shorten_digest(manifest.get("digest"))),
-        ("ask it", f"factory try {one.label} --query '…'"),
+        ("try it", f"factory try {entry.label} --query '…'"),
     ]
-    found = [
-        make_line(
-            (sanitise(one.label), "title"),
-            "  ",
-            theme.format_verdict(version.verdict),
-            (f"  {', '.join(one.aliases)}", "accent"),
-        )
-    ]
+    verdict, aliases = theme.format_verdict(version.verdict), f"  {', '.join(entry.aliases)}"
+    lines = [make_line((sanitise(entry.label), "title"), "  ", verdict, (aliases, "accent"))]
     if not version.is_stored:
-        found += wrap_text(
-            "The bundle was removed from the store; run the same build command to rebuild it.", room, "warn"
-        )
-    for label, value in pairs:
-        found += wrap_text(sanitise(value), room, "", f"{label:<{LABEL}}") if value else []
-    return [*found, *render_problems(problems, room)]
-
-
-def render_problems(problems: Sequence[str] | None, room: int) -> list[Line]:
-    """What `verify` said; nothing when it was not asked."""
-    if problems is None:
-        return []
-    if not problems:
-        return [make_line(("✓ every file is as it was built", "good"))]
-    return [each for problem in problems for each in wrap_text(sanitise(problem), room, "bad", "✗ ")]
+        lines += wrap_text(BUNDLE_REMOVED, width, "warn")
+    for label, text in pairs:
+        lines += wrap_text(sanitise(text), width, "", f"{label:<{LABEL_WIDTH}}") if text else []
+    for problem in problems or ():
+        lines += wrap_text(sanitise(problem), width, "bad", "✗ ")
+    if problems is not None and not problems:
+        lines.append(make_line(("✓ all files match the manifest", "good")))
+    return lines
 
 
 def _format_rows(funnel: Mapping[str, Sequence[Any]], step: str, digest: Any) -> str:
-    """`1 687  161e2738ecfd1f25`: how many, and what they are known by."""
+    """Return `1 687  161e2738ecfd1f25`: the number of rows after a step, and their digest."""
     count = f"{abs(int(funnel[step][1])):,}".replace(",", "\u202f") if step in funnel else ""
     return "  ".join(part for part in (count, _shorten_digest(digest)) if part)
 
@@ -124,20 +114,16 @@ def _shorten_digest(digest: Any) -> str:
     return str(digest)[:16] if digest else ""
 
 
-def _format_rank(manifest: Mapping[str, Any]) -> str:
-    return f"  rank {manifest['rank']}" if manifest.get("rank") else ""
-
-
-def to_json(shelf: Sequence[SpecialistEntry], index: RunIndex) -> list[dict[str, Any]]:
-    """The shelf as data."""
-    found = []
-    for one in shelf:
-        run, version = index.summaries.get(one.version.run), one.version
-        found.append(
+def to_json(entries: Sequence[SpecialistEntry], index: RunIndex) -> list[dict[str, Any]]:
+    """Return the specialists as JSON data."""
+    rows = []
+    for entry in entries:
+        run, version = index.summaries.get(entry.version.run), entry.version
+        rows.append(
             {
                 "specialist": version.name,
                 "version": version.number,
-                "aliases": list(one.aliases),
+                "aliases": list(entry.aliases),
                 "verdict": version.verdict,
                 "metric": run.metric if run else "",
                 "score": run.score if run else None,
@@ -145,11 +131,11 @@ def to_json(shelf: Sequence[SpecialistEntry], index: RunIndex) -> list[dict[str,
                 "difference": run.difference if run else None,
                 "run": version.run,
                 "created": version.created,
-                "bytes": one.size_bytes,
+                "bytes": entry.size_bytes,
                 "there": version.is_stored,
                 "bundle": str(version.bundle),
-                "base": one.manifest.get("base"),
-                "digests": one.manifest.get("digests"),
+                "base": entry.manifest.get("base"),
+                "digests": entry.manifest.get("digests"),
             }
         )
-    return found
+    return rows

@@ -1,8 +1,7 @@
-"""What was measured over all rows together: totals, tables such as per-class results, calibration."""
+"""Metrics over all test rows together: totals, tables such as per-class results, and calibration plots."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,84 +10,65 @@ from factory.tui.rich_text import Line, make_line, sanitise
 from factory.tui.table import Column, Table, make_row, render_table
 from factory.views import formatting
 
-CHART = (31, 11)
-"""Cells of the calibration plot, across and down."""
-MOST = 40
-"""Rows of a table that are shown."""
+PLOT_WIDTH, PLOT_HEIGHT = 31, 11
+MAX_TABLE_ROWS = 40
 
 
-def render_page(evidence: RunOutputs, contender: str, room: int) -> list[Line]:
-    """Table after table."""
-    found: list[Line] = []
-    for title, grid, picture in build_tables(evidence, contender):
-        found += [make_line((title, "title")), *picture, *render_table(grid, room, MOST), make_line()]
-    return found or [make_line(("no metrics over all rows", "dim"))]
+def render_page(outputs: RunOutputs, contender: str, width: int) -> list[Line]:
+    """Return all tables of a contender below each other, each with its title and plot."""
+    lines: list[Line] = []
+    for title, table, plot in _build_tables(outputs, contender):
+        lines += [make_line((title, "title")), *plot, *render_table(table, width, MAX_TABLE_ROWS), make_line()]
+    return lines or [make_line(("no metrics over all rows", "dim"))]
 
 
-def build_tables(evidence: RunOutputs, contender: str = "tuned") -> Iterator[tuple[str, Table, list[Line]]]:
-    """Title, table, and drawing of everything that was measured over all rows: per class, per schema, calibration."""
-    found = evidence.read_stage_json("score")
-    totals = {c: values for c, values in found.get("totals", {}).items() if values}
-    names = list(dict.fromkeys(name for values in totals.values() for name in values))
-    if names:
-        columns = (
-            Column("contender", min_width=10),
-            *(
-                Column(n.replace("_", " "), align_right=True, drop_rank=place, min_width=6)
-                for place, n in enumerate(names)
-            ),
-        )
-        rows = [
-            make_row(
-                c,
-                sanitise(c),
-                *(formatting.format_number(v.get(n)) if n in v else "" for n in names),
-                values=(c, *(v.get(n) for n in names)),
-            )
-            for c, v in totals.items()
+def _build_tables(outputs: RunOutputs, contender: str) -> Iterator[tuple[str, Table, list[Line]]]:
+    """Yield (title, table, plot) of the totals of all contenders, then of each table of one contender."""
+    score = outputs.read_stage_json("score")
+    totals = {name: values for name, values in score.get("totals", {}).items() if values}
+    metrics = list(dict.fromkeys(metric for values in totals.values() for metric in values))
+    if metrics:
+        columns = [Column("contender", min_width=10)]
+        columns += [
+            Column(m.replace("_", " "), align_right=True, drop_rank=i, min_width=6) for i, m in enumerate(metrics)
         ]
-        yield "all rows together", Table(columns, tuple(rows)), []
-    for name, lines in found.get("tables", {}).get(contender, {}).items():
-        if lines:
-            drawn = plot_calibration(lines) if {"confidence", "accuracy"} <= set(lines[0]) else []
-            yield f"{name.replace('_', ' ')} of {contender}", _build_table(lines), drawn
+        rows = [
+            make_row(name, sanitise(name), *(formatting.format_number(v[m]) if m in v else "" for m in metrics))
+            for name, v in totals.items()
+        ]
+        yield "over all rows", Table(tuple(columns), tuple(rows)), []
+    for name, records in score.get("tables", {}).get(contender, {}).items():
+        if records:
+            plot = plot_calibration(records) if {"confidence", "accuracy"} <= set(records[0]) else []
+            yield f"{name.replace('_', ' ')} of {contender}", _build_table(records), plot
 
 
-def _build_table(lines: Sequence[Mapping[str, Any]]) -> Table:
-    names = list(dict.fromkeys(key for each in lines for key in each))
-    numeric = {n: all(isinstance(each.get(n), int | float) for each in lines) for n in names}
-    columns = [
-        Column(sanitise(n).replace("_", " "), align_right=numeric[n], drop_rank=place, min_width=5)
-        for place, n in enumerate(names)
-    ]
-    rows = [
-        make_row(
-            str(i), *(_format_cell(each.get(n)) for n in names), values=[_to_plain_value(each.get(n)) for n in names]
-        )
-        for i, each in enumerate(lines)
-    ]
-    return Table(tuple(columns), tuple(rows))
+def _build_table(records: Sequence[Mapping[str, Any]]) -> Table:
+    """Return a table with a column per key; columns that hold numbers only are aligned right."""
+    columns = {}
+    for i, name in enumerate(dict.fromkeys(key for record in records for key in record)):
+        is_numeric = all(isinstance(record.get(name), int | float) for record in records)
+        columns[name] = Column(sanitise(name).replace("_", " "), align_right=is_numeric, drop_rank=i, min_width=5)
+    rows = [make_row(str(i), *(_format_cell(record.get(n)) for n in columns)) for i, record in enumerate(records)]
+    return Table(tuple(columns.values()), tuple(rows))
 
 
 def _format_cell(value: Any) -> str:
     return formatting.format_number(value) if isinstance(value, float) else sanitise("" if value is None else value)
 
 
-def _to_plain_value(value: Any) -> Any:
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value
-
-
 def plot_calibration(bins: Sequence[Mapping[str, Any]]) -> list[Line]:
-    """Accuracy by confidence; the diagonal is perfect calibration (Guo et al. 2017)."""
-    wide, tall = CHART
-    cells = [[" "] * wide for _ in range(tall)]
-    for x in range(wide):
-        cells[tall - 1 - round(x / (wide - 1) * (tall - 1))][x] = "·"
-    for each in bins:
-        right, up = (min(1.0, max(0.0, float(each[name]))) for name in ("confidence", "accuracy"))
-        cells[tall - 1 - round(up * (tall - 1))][round(right * (wide - 1))] = "●"
-    side = {0: "1.0", tall // 2: "0.5", tall - 1: "0.0"}
-    drawn = [make_line((f"{side.get(y, ''):>4}│", "dim"), ("".join(row), "accent")) for y, row in enumerate(cells)]
-    foot = make_line((f"    └{'─' * wide}", "dim"))
-    scale = make_line((f"     0{'confidence':^{wide - 2}}1", "dim"))
-    return [make_line(("accuracy; ● on the dotted line is calibrated", "dim")), *drawn, foot, scale]
+    """Return a reliability diagram: accuracy by confidence, with a dotted diagonal (Guo et al. 2017)."""
+    right, bottom = PLOT_WIDTH - 1, PLOT_HEIGHT - 1
+    cells = [[" "] * PLOT_WIDTH for _ in range(PLOT_HEIGHT)]
+    # Lines are drawn from the top, while accuracy rises from the bottom.
+    for x in range(PLOT_WIDTH):
+        cells[bottom - round(x / right * bottom)][x] = "·"
+    for bin_ in bins:
+        confidence, accuracy = (min(1.0, max(0.0, float(bin_[name]))) for name in ("confidence", "accuracy"))
+        cells[bottom - round(accuracy * bottom)][round(confidence * right)] = "●"
+    labels = {0: "1.0", PLOT_HEIGHT // 2: "0.5", bottom: "0.0"}
+    title = make_line(("accuracy by confidence; ● on the dotted line means calibrated", "dim"))
+    rows = [make_line((f"{labels.get(y, ''):>4}│", "dim"), ("".join(row), "accent")) for y, row in enumerate(cells)]
+    axis = make_line((f"    └{'─' * PLOT_WIDTH}", "dim"))
+    return [title, *rows, axis, make_line((f"     0{'confidence':^{PLOT_WIDTH - 2}}1", "dim"))]

@@ -1,1 +1,1 @@
-"""The widgets of the screens; each draws lines that a view produced."""
+"""The widgets of the screens; each draws lines or tables that a view produced."""

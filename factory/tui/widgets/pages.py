@@ -1,4 +1,4 @@
-"""A panel of lines that scrolls: texts, logs, reasons."""
+"""A panel of text that scrolls and can be searched."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from factory.tui.read_errors import READ_ERRORS, describe_read_error
-from factory.tui.rich_text import Line, to_plain_text, wrap_text
+from factory.tui.rich_text import Line, render_plain_text, to_plain_text, wrap_text
 from factory.tui.widgets.paint import get_brush, render_strip
 
 Source = Callable[[int], Sequence[Line]]
-"""Lines for a width."""
+"""Function that returns the lines for a width."""
 
 
 class Pages(ScrollView, can_focus=True):
-    """Lines that were made for this width; made anew when the width, or what they tell, changes."""
+    """Lines from a source, which is called again when the width or the content changes."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "scroll_up", "up", show=False),
-        Binding("down,j", "scroll_down", "down", show=False),
-        Binding("pageup", "page_up", "page up", show=False),
-        Binding("pagedown", "page_down", "page down", show=False),
+        Binding("up,k", "scroll_lines(-1)", "up", show=False),
+        Binding("down,j", "scroll_lines(1)", "down", show=False),
+        Binding("pageup", "scroll_pages(-1)", "page up", show=False),
+        Binding("pagedown", "scroll_pages(1)", "page down", show=False),
         Binding("home", "scroll_home", "top", show=False),
         Binding("end", "scroll_end", "bottom", show=False),
     ]
@@ -33,98 +33,80 @@ class Pages(ScrollView, can_focus=True):
     def __init__(self, name: str, title: str, follow: bool = False) -> None:
         super().__init__(id=name, classes="panel")
         self.border_title = title
-        self.source: Source = lambda room: ()
+        self.source: Source = lambda width: ()
         self.lines: Sequence[Line] = ()
         self.follow = follow
-        """Whether the end stays in sight while lines come."""
-        self.word = ""
-        self.made_for = -1
+        """Whether the view stays at the end while lines are added."""
+        self.search_text = ""
+        self.rendered_width = -1
 
     def set_content(self, source: Source) -> None:
-        """Show other lines."""
-        before = self.useful
-        self.source, self.made_for = source, -1
+        """Show the lines of another source."""
+        before = self.useful_height
+        self.source, self.rendered_width = source, -1
         self._rebuild()
-        if self.useful != before and self.parent is not None:
+        if self.useful_height != before and self.parent is not None:
             self.parent.refresh(layout=True)
 
     def on_resize(self) -> None:
-        """Another width, other lines."""
+        """Rewrap the lines."""
         self._rebuild()
 
     @property
-    def useful(self) -> int:
-        """Rows that there is something to show in: the edge, the lines and a blank."""
+    def useful_height(self) -> int:
+        """Rows that the panel can use: its border, the lines and a blank."""
         return max(4, len(self.lines) + 2)
 
     def _rebuild(self) -> None:
-        room = self.scrollable_content_region.width
-        if room <= 0 or room == self.made_for:
+        width = self.scrollable_content_region.width
+        if width <= 0 or width == self.rendered_width:
             return
         at_end = self.scroll_offset.y >= self.max_scroll_y - 1
-        self.made_for = room
+        self.rendered_width = width
         try:
-            self.lines = self.source(room)
+            self.lines = self.source(width)
         except READ_ERRORS as error:
-            self.lines = wrap_text(describe_read_error(error), room, "warn")
-        self.virtual_size = Size(room, len(self.lines))
+            self.lines = wrap_text(describe_read_error(error), width, "warn")
+        self.virtual_size = Size(width, len(self.lines))
         if self.follow and at_end:
             self.scroll_end(animate=False, immediate=True)
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
-        """One line of what is to be seen."""
-        styles, place = get_brush(self.app), self.scroll_offset.y + y
-        one = self.lines[place] if place < len(self.lines) else ()
-        return render_strip(one, self.size.width, styles, styles["ground"], self.word)
+        """Render one visible line."""
+        styles, index = get_brush(self.app), self.scroll_offset.y + y
+        line = self.lines[index] if index < len(self.lines) else ()
+        return render_strip(line, self.size.width, styles, styles["ground"], self.search_text)
 
-    def search(self, word: str) -> int:
-        """Mark a word and go to where it is next; returns how many lines have it."""
-        self.word = word
-        hits = self.find_hits()
+    def search(self, text: str) -> None:
+        """Highlight a text and scroll to the next line that contains it, or to the first one."""
+        self.search_text = text
+        hits = [i for i, line in enumerate(self.lines) if text and text.lower() in to_plain_text(line).lower()]
         if hits:
-            self.go_to_hit(0)
+            here = self.scroll_offset.y
+            self._scroll_to_line(next((hit for hit in hits if hit >= here), hits[0]))
         self.refresh()
-        return len(hits)
-
-    def find_hits(self) -> list[int]:
-        """Lines that hold the word."""
-        return [i for i, one in enumerate(self.lines) if self.word and self.word.lower() in to_plain_text(one).lower()]
-
-    def go_to_hit(self, by: int) -> None:
-        """Go to the hit after the first line in sight, or the one before; around the end."""
-        hits, here = self.find_hits(), self.scroll_offset.y
-        if not hits:
-            return
-        after = [h for h in hits if h > here] if by > 0 else [h for h in hits if h >= here]
-        before = [h for h in hits if h < here]
-        target = (before or hits)[-1] if by < 0 else (after or hits)[0]
-        self.scroll_to(y=target, animate=False, immediate=True)
 
     def text(self) -> str:
-        """All of it, as plain text."""
-        return "\n".join(to_plain_text(one).rstrip() for one in self.lines)
+        """Return all lines as plain text."""
+        return render_plain_text(self.lines)
 
-    def action_scroll_up(self) -> None:
-        """A line up, at once."""
-        self.scroll_relative(y=-1, animate=False, immediate=True)
+    def _scroll_to_line(self, index: int) -> None:
+        # Without animation, which would lag behind held keys.
+        self.scroll_to(y=index, animate=False, immediate=True)
 
-    def action_scroll_down(self) -> None:
-        """A line down, at once."""
-        self.scroll_relative(y=1, animate=False, immediate=True)
+    def action_scroll_lines(self, count: int) -> None:
+        """Scroll by lines, upwards if negative."""
+        self.scroll_relative(y=count, animate=False, immediate=True)
 
-    def action_page_up(self) -> None:
-        """A page up, at once."""
-        self.scroll_relative(y=-max(1, self.size.height - 2), animate=False, immediate=True)
-
-    def action_page_down(self) -> None:
-        """A page down, at once."""
-        self.scroll_relative(y=max(1, self.size.height - 2), animate=False, immediate=True)
+    def action_scroll_pages(self, count: int) -> None:
+        """Scroll by pages, upwards if negative."""
+        self.action_scroll_lines(count * max(1, self.size.height - 2))
 
     def action_scroll_home(self) -> None:
-        """To the first line."""
-        self.scroll_to(y=0, animate=False, immediate=True)
+        """Scroll to the first line."""
+        self._scroll_to_line(0)
 
     def action_scroll_end(self) -> None:
-        """To the last line."""
+        """Scroll to the last line."""
         self.scroll_end(animate=False, immediate=True)

@@ -1,4 +1,4 @@
-"""What all panels have in common, and how they share the screen: beside each other, or one at a time."""
+"""The deck of panels: which of them a terminal of some size shows, and how they share its space."""
 
 from __future__ import annotations
 
@@ -13,20 +13,22 @@ from textual.widget import Widget
 
 SMALL, MEDIUM, LARGE = "small", "medium", "large"
 ACTIVE = "*"
-"""Stands, in an arrangement, for the panel that was chosen last."""
-WIDE, NARROW, LOW = 140, 76, 22
+"""In an arrangement: the active panel, or the first that has no slot of its own."""
+LARGE_WIDTH, LARGE_HEIGHT = 140, 30
+MEDIUM_WIDTH, MEDIUM_HEIGHT = 76, 22
+"""Smallest terminals, in cells, of the large and the medium layout."""
 
 
 def choose_layout(width: int, height: int) -> str:
-    """Which of the three layouts a terminal gets."""
-    if width >= WIDE and height >= 30:
+    """Return the layout for a terminal size."""
+    if width >= LARGE_WIDTH and height >= LARGE_HEIGHT:
         return LARGE
-    return SMALL if width < NARROW or height < LOW else MEDIUM
+    return SMALL if width < MEDIUM_WIDTH or height < MEDIUM_HEIGHT else MEDIUM
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A panel by its id, or `ACTIVE`, and its share of the height; with `rows`, just so many."""
+    """A place for a panel (its id or `ACTIVE`), with its share of the height or a fixed number of rows."""
 
     panel: str
     share: float = 1.0
@@ -50,21 +52,18 @@ class Tiles(Layout):
     name = "tiles"
 
     def arrange(self, parent: Widget, children: list[Widget], size: Size, greedy: bool = True) -> ArrangeResult:
-        """A placement for every panel that is shown."""
+        """Return the placements of the shown panels."""
         assert isinstance(parent, Deck)
-        regions = parent.regions(size)
-        return [
-            WidgetPlacement(regions[child.id], NULL_OFFSET, Spacing(), child)
-            for child in children
-            if child.id in regions
-        ]
+        regions = parent.compute_regions(size)
+        shown = [child for child in children if child.id in regions]
+        return [WidgetPlacement(regions[child.id], NULL_OFFSET, Spacing(), child) for child in shown]
 
 
 class Deck(Container):
-    """Panels in their order. What is shown depends on the room, and on the panel that was chosen last."""
+    """Panels in Tab order. Which of them are shown depends on the terminal size and on the active panel."""
 
     class Turned(Message):
-        """Another panel is the active one, or other panels are to be seen."""
+        """Posted when another panel became active or other panels are shown."""
 
     def __init__(self, *panels: Widget, arrangements: Mapping[str, Arrangement]) -> None:
         super().__init__(*panels)
@@ -80,85 +79,85 @@ class Deck(Container):
 
     @property
     def arrangement(self) -> Arrangement:
-        """That of the present size."""
+        """The arrangement for the present terminal size."""
         return self.arrangements[choose_layout(*self.app.size)]
 
     def list_shown(self) -> list[str]:
-        """The panels that are to be seen, the active one in its place."""
-        named = [slot.panel for block in self.arrangement for slot in block.slots]
-        rest = [p for p in self.panels if p not in named]
-        active = self.active if self.active in rest else next(iter(rest), "")
-        return [active if name == ACTIVE else name for name in named]
+        """Return the shown panels in the order of the slots."""
+        slots = [slot.panel for block in self.arrangement for slot in block.slots]
+        others = [panel for panel in self.panels if panel not in slots]
+        active = self.active if self.active in others else next(iter(others), "")
+        return [active if panel == ACTIVE else panel for panel in slots]
 
-    def regions(self, size: Size) -> dict[str | None, Region]:
-        """Where each panel that is shown stands."""
-        found, left = {}, 0
-        names_left = list(self.list_shown())
-        whole = sum(block.share for block in self.arrangement)
-        for place, block in enumerate(self.arrangement):
-            last = place == len(self.arrangement) - 1
-            wide = size.width - left if last else round(size.width * block.share / whole)
-            top, mine = 0, [names_left.pop(0) for _ in block.slots]
-            for name, tall in zip(mine, self._heights(block.slots, mine, size.height), strict=True):
-                found[name] = Region(left, top, max(0, wide - (0 if last else 1)), tall)
-                top += tall
-            left += wide
-        return {name: region for name, region in found.items() if name}
+    def compute_regions(self, size: Size) -> dict[str | None, Region]:
+        """Return the region of each shown panel by its id."""
+        regions: dict[str | None, Region] = {}
+        names = iter(self.list_shown())
+        total, left = sum(block.share for block in self.arrangement), 0
+        for i, block in enumerate(self.arrangement, 1):
+            # The last block takes what rounding left; between blocks one column stays free.
+            is_last = i == len(self.arrangement)
+            width = size.width - left if is_last else round(size.width * block.share / total)
+            panels, top = [next(names) for _ in block.slots], 0
+            for panel, height in zip(panels, self._share_height(block.slots, panels, size.height), strict=True):
+                regions[panel] = Region(left, top, max(0, width - int(not is_last)), height)
+                top += height
+            left += width
+        regions.pop("", None)
+        return regions
 
-    def _heights(self, slots: Sequence[Slot], names: Sequence[str], room: int) -> list[int]:
-        """Rows of each: its share, but no more than it can use while another can."""
-        most = [self._useful(slot, name) for slot, name in zip(slots, names, strict=True)]
-        tall, open_slots = [0] * len(slots), list(range(len(slots)))
-        free = room
+    def _share_height(self, slots: Sequence[Slot], panels: Sequence[str], total: int) -> list[int]:
+        """Return the height of each slot: its share, but no more than its panel can use while another can use it."""
+        # 0: as much as there is.
+        limits = [
+            slot.rows or (int(getattr(self.get_child_by_id(panel), "useful_height", 0)) if panel else 0)
+            for slot, panel in zip(slots, panels, strict=True)
+        ]
+        heights, open_slots, free = [0] * len(slots), list(range(len(slots))), total
+        # What a panel cannot use raises the shares of the others, so that more of them may reach their limit.
         while open_slots:
             shares = sum(slots[i].share for i in open_slots)
-            small = [i for i in open_slots if most[i] and most[i] <= free * slots[i].share / shares]
-            if not small:
+            full = [i for i in open_slots if limits[i] and limits[i] <= free * slots[i].share / shares]
+            if not full:
                 break
-            for i in small:
-                tall[i] = most[i]
-                free -= most[i]
-            open_slots = [i for i in open_slots if i not in small]
+            for i in full:
+                heights[i] = limits[i]
+                free -= limits[i]
+            open_slots = [i for i in open_slots if i not in full]
         shares = sum(slots[i].share for i in open_slots) or 1.0
         for i in open_slots:
-            tall[i] = max(0, int(free * slots[i].share / shares))
+            heights[i] = max(0, int(free * slots[i].share / shares))
+        # The last slot without fixed rows takes what is left.
         growing = [i for i, slot in enumerate(slots) if not slot.rows] or [len(slots) - 1]
-        tall[growing[-1]] += max(0, room - sum(tall))
-        return tall
+        heights[growing[-1]] += max(0, total - sum(heights))
+        return heights
 
-    def _useful(self, slot: Slot, name: str) -> int:
-        """Rows that a panel can use, its edge included; 0 for as many as there are."""
-        if slot.rows or not name:
-            return slot.rows
-        return int(getattr(self.get_child_by_id(name), "useful", 0))
-
-    def arrange_now(self) -> None:
+    def update_panels(self) -> None:
         """Show the panels of the current arrangement."""
-        there = self.list_shown()
+        shown = self.list_shown()
         for panel in self.children:
-            panel.display = panel.id in there
+            panel.display = panel.id in shown
         self.refresh(layout=True)
         self.post_message(self.Turned())
 
     def on_mount(self) -> None:
-        """The first arrangement."""
-        self.arrange_now()
+        """Show the first arrangement."""
+        self.update_panels()
 
     def on_resize(self) -> None:
-        """Another size, maybe another arrangement."""
-        self.arrange_now()
+        """Show the arrangement for the new size."""
+        self.update_panels()
 
     def turn(self, name: str, focus: bool = True) -> None:
-        """Make a panel the active one, and put the cursor there."""
+        """Make a panel the active one, and give it the focus."""
         if name not in self.panels:
             return
         self.active = name
-        self.arrange_now()
+        self.update_panels()
         panel = self.get_child_by_id(name)
         if focus and panel.can_focus:
             panel.focus(scroll_visible=False)
 
     def step(self, by: int) -> None:
-        """The next panel, or the one before."""
-        here = self.panels.index(self.active)
-        self.turn(self.panels[(here + by) % len(self.panels)])
+        """Turn to the panel that is `by` positions further in Tab order."""
+        self.turn(self.panels[(self.panels.index(self.active) + by) % len(self.panels)])

@@ -1,4 +1,4 @@
-"""Comparison graph: random cycles, so that every document is judged equally often and all are connected."""
+"""Comparison graphs: random cycles, which judge every document equally often and connect all of them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
-PlacePair = tuple[int, int]
+IndexPair = tuple[int, int]
+"""Indices of two items; a judgement is the share of the first one."""
 
 
 def draw_cycles(
-    items: Sequence[int], count: int, draw: np.random.Generator, known: Iterable[PlacePair] = ()
-) -> list[PlacePair]:
+    items: Sequence[int], count: int, draw: np.random.Generator, known: Iterable[IndexPair] = ()
+) -> list[IndexPair]:
     """Draw the edges of `count` random cycles through all items, each edge in a random direction.
 
     Each cycle gives every item two edges and connects all items. Cycles that repeat known pairs are drawn again a few
@@ -21,23 +22,23 @@ def draw_cycles(
     """
     if len(items) < 2:
         return []
-    edges_drawn: list[PlacePair] = []
+    directed: list[IndexPair] = []
     seen = {frozenset(pair) for pair in known}
     for _ in range(count):
         tries = [_draw_cycle(items, draw) for _ in range(4)]
         best = min(tries, key=lambda edges: sum(frozenset(edge) in seen for edge in edges))
         seen.update(map(frozenset, best))
-        edges_drawn += [(a, b) if draw.random() < 0.5 else (b, a) for a, b in best]
-    return edges_drawn
+        directed += [(a, b) if draw.random() < 0.5 else (b, a) for a, b in best]
+    return directed
 
 
-def _draw_cycle(items: Sequence[int], draw: np.random.Generator) -> list[PlacePair]:
-    order = [int(items[place]) for place in draw.permutation(len(items))]
+def _draw_cycle(items: Sequence[int], draw: np.random.Generator) -> list[IndexPair]:
+    order = [int(items[index]) for index in draw.permutation(len(items))]
     edges = list(zip(order, [*order[1:], order[0]], strict=True))
-    return edges if len(order) > 2 else edges[:1]
+    return edges if len(order) > 2 else edges[:1]  # a cycle through two items would have the same edge twice
 
 
-def find_connected_items(size: int, pairs: Iterable[PlacePair]) -> list[list[int]]:
+def find_connected_items(size: int, pairs: Iterable[IndexPair]) -> list[list[int]]:
     """Find the connected components of the graph over items 0 to size − 1, largest first."""
     parent = list(range(size))
 

@@ -71,21 +71,16 @@ class PairwiseJudge:
 
         The share is None if both requests failed.
         """
-        requests = (request for pair in pairs for request in build_both_orders(*pair))
+        requests = (_build_comparison_request(*order) for a, b in pairs for order in ((a, b), (b, a)))
         replies = self.teacher.ask(requests, self.report)
         for _ in pairs:
-            votes = [_parse_judge_vote(next(replies), wins) for wins in (FIRST, SECOND)]
-            valid = [vote for vote in votes if vote is not None]
+            votes = [(next(replies), label) for label in (FIRST, SECOND)]
+            valid = [float(reply.text.strip() == label) for reply, label in votes if not reply.error]
             self.request_count += 2
             self.failed_count += 2 - len(valid)
             self.judged_count += bool(valid)
             self.position_decided_count += len(set(valid)) == 2
             yield sum(valid) / len(valid) if valid else None
-
-
-def build_both_orders(first: JudgedDocument, second: JudgedDocument) -> tuple[ChatRequest, ChatRequest]:
-    """Build the two requests of a pair, one per order."""
-    return _build_comparison_request(first, second), _build_comparison_request(second, first)
 
 
 def _build_comparison_request(first: JudgedDocument, second: JudgedDocument) -> ChatRequest:
@@ -94,17 +89,12 @@ def _build_comparison_request(first: JudgedDocument, second: JudgedDocument) -> 
     return ChatRequest((Message("system", SYSTEM), Message("user", question)), choices=(FIRST, SECOND), max_tokens=4)
 
 
-def _parse_judge_vote(reply: Any, wins: str) -> float | None:
-    return None if reply.error else float(reply.text.strip() == wins)
-
-
 def read_judgements(path: Path, job: Job) -> Iterator[PairJudgement]:
     """Read judgements: `query_id`, `a`, `b`, and `p` (the share of a) or `winner` (a document or `tie`).
 
     `b_query_id` is set if b was judged for another query. An invalid record is reported as a bad record.
     """
     for number, record in read_numbered_jsonl(job.root / path, str(path)):
-        where = f"{path}:{number}"
         try:
             query, a, b = (_require_record_id(record, field) for field in ("query_id", "a", "b"))
             other = _require_record_id(record, "b_query_id") if "b_query_id" in record else ""
@@ -112,7 +102,7 @@ def read_judgements(path: Path, job: Job) -> Iterator[PairJudgement]:
                 raise ValueError(f"b: {b!r} is compared with itself")
             judgement = PairJudgement(query, a, b, _parse_win_share(record, a, b), "" if other == query else other)
         except ValueError as error:
-            job.report_bad_record(f"{where}: {error}")
+            job.report_bad_record(f"{path}:{number}: {error}")
             continue
         yield judgement
 
@@ -133,18 +123,17 @@ def _parse_win_share(record: dict[str, Any], a: str, b: str) -> float:
             raise ValueError(f"p: expected a share from 0 to 1, got {share!r}")
         return float(share)
     if "winner" not in record:
-        raise ValueError("p: no such field, and no winner either")
+        raise ValueError("p: no such field; a judgement needs p or winner")
     shares = {"a": 1.0, "b": 0.0, "tie": 0.5, a: 1.0, b: 0.0}
     winner = str(record["winner"])
     if winner not in shares:
-        raise ValueError(f"winner: {winner!r} is neither {a!r} nor {b!r} nor tie")
+        raise ValueError(f"winner: expected {a!r}, {b!r} or 'tie', got {winner!r}")
     return shares[winner]
 
 
 def describe_judge_work(judge: PairwiseJudge, model: str) -> str:
     """Summarise the judge's requests in one line."""
     return (
-        f"{judge.judged_count} pairs judged by {model} in {judge.request_count} requests, "
-        f"{judge.failed_count} of which failed; {judge.position_decided_count} pairs were decided by position alone "
-        "and count as ties"
+        f"pairs judged by {model}: {judge.judged_count}; requests: {judge.request_count}, failed: {judge.failed_count};"
+        f" decided by position alone, so counted as ties: {judge.position_decided_count}"
     )

@@ -1,11 +1,11 @@
-"""From comparisons to scores: Thurstone or Bradley-Terry by penalised maximum likelihood, with standard errors.
+"""Scores from comparisons: Thurstone or Bradley-Terry by penalised maximum likelihood, with standard errors.
 
-An item's score is a latent worth s; a beats b with probability F(s_a - s_b + offset), F the normal (Thurstone 1927,
-case V) or the logistic (Bradley and Terry 1952) distribution. A judgement is a share: 1 when a won, 0 when b did, 0.5
-for a tie, anything between for a judge that gives probabilities; its loss is the cross-entropy with F, which has one
-minimum for both links. Scores have the prior N(0, spread²): it keeps an item that won every comparison finite, and
-fixes the origin that differences leave open. The spread is given and not estimated: with four comparisons an item the
-estimate (EM, or the Laplace marginal likelihood) is far too small, and the order hardly depends on it.
+Item a has a latent score s_a; a beats b with probability F(s_a - s_b + offset), where F is the normal (Thurstone 1927,
+case V) or the logistic (Bradley and Terry 1952) distribution function. A judgement is a share: 1 if a won, 0 if b won,
+0.5 for a tie, or the probability that a judge gives; its loss is the cross-entropy with F, which is convex for both
+links. Scores have the prior N(0, spread²), which keeps the score of an item that won every comparison finite, and fixes
+the origin, which differences leave open. The spread is given, not estimated: with four comparisons per item, estimates
+(EM, or the Laplace marginal likelihood) are far too small, and the order hardly depends on it.
 """
 
 from __future__ import annotations
@@ -19,14 +19,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     FloatArray = NDArray[np.float64]
+    IndexArray = NDArray[np.int64]
 
 LinkFunction = Literal["thurstone", "bradley-terry"]
 LOGIT_PER_PROBIT = 1.702
-"""What a probit scale is multiplied by to be a logit scale, nearly."""
+"""Approximate ratio of a logit scale to a probit scale."""
 PRIOR_SPREAD = 2.0
-"""The prior's standard deviation in units of a judge's noise: of 1 to 3 the one whose errors hold in simulations."""
+"""Prior standard deviation in units of a judge's noise; of 1 to 3, the one with correct errors in simulations."""
 MAX_DENSE_ITEMS = 1500
-"""Items up to which the inverse Hessian is computed whole."""
+"""Maximum number of items for which the Hessian is dense and its inverse is computed in full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +44,9 @@ def fit_pairwise_scores(
 ) -> ScoreFit:
     """Fit `size` scores to pairs (a, b) and the share of a in each; `offsets` are known differences beside s_a - s_b.
 
-    The scores of connected items have mean 0. An item in no pair gets 0, and an error as wide as the prior. A logit
-    scale is wider than a probit scale, so Bradley-Terry's scores are divided by 1.702 to be read alike. Raises
-    ValueError for shares beyond 0 to 1 or items beyond `size`.
+    The scores of connected items have mean 0. An item in no pair gets score 0 and the standard error of the prior.
+    Bradley-Terry scores are divided by 1.702, so that both links have one scale. Raises ValueError for shares outside
+    0 to 1 and for items beyond `size`.
     """
     import numpy as np
 
@@ -54,75 +55,64 @@ def fit_pairwise_scores(
     share, known = np.asarray(shares, dtype=np.float64), np.zeros(len(ends))
     if offsets is not None:
         known = np.asarray(offsets, dtype=np.float64) * unit
-    _check_comparisons(size, ends, share, known)
-    scores, curve = _maximise_likelihood(np.zeros(size), ends, share, known, link, spread * unit)
-    return ScoreFit(scores / unit, _compute_standard_errors(size, ends, curve, spread * unit) / unit)
-
-
-def _check_comparisons(size: int, ends: NDArray[np.int64], share: FloatArray, known: FloatArray) -> None:
     if not len(ends) == len(share) == len(known):
-        raise ValueError(f"{len(ends)} pairs, {len(share)} shares and {len(known)} offsets")
+        raise ValueError(f"the numbers of pairs, shares and offsets differ: {len(ends)}, {len(share)} and {len(known)}")
     if len(share) and not (share.min() >= 0 and share.max() <= 1):
-        raise ValueError("a judgement is a share from 0 to 1")
+        raise ValueError("shares must be from 0 to 1")
     if len(ends) and not (ends.min() >= 0 and ends.max() < size):
-        raise ValueError(f"a pair names an item beyond the {size} items")
+        raise ValueError(f"items of pairs must be from 0 to {size - 1}")
+    scores, information = _maximise_likelihood(np.zeros(size), ends, share, known, link, spread * unit)
+    # Standard errors by the inverse Hessian; for many items by its diagonal alone, which underestimates them a little.
+    hessian = _build_hessian(size, ends, information, spread * unit)
+    variances = np.diag(np.linalg.inv(hessian)) if size <= MAX_DENSE_ITEMS else 1 / hessian.diagonal()
+    return ScoreFit(scores / unit, np.sqrt(variances) / unit)
 
 
 def _maximise_likelihood(
-    scores: FloatArray, ends: NDArray[np.int64], share: FloatArray, known: FloatArray, link: LinkFunction, width: float
+    scores: FloatArray, ends: IndexArray, share: FloatArray, known: FloatArray, link: LinkFunction, spread: float
 ) -> tuple[FloatArray, FloatArray]:
-    """The scores at the maximum, and the curvature of each judgement's loss there (its Fisher information)."""
+    """Return the scores at the maximum, and the Fisher information of each judgement there."""
     import numpy as np
+    from scipy import linalg
+    from scipy.sparse.linalg import cg
 
     first, second = ends[:, 0], ends[:, 1]
     for _ in range(50):
-        slope, curve = _compute_derivatives(scores[first] - scores[second] + known, share, link)
-        gradient = np.bincount(first, slope, len(scores)) - np.bincount(second, slope, len(scores)) - scores / width**2
-        step = _solve_linear_system(_build_hessian(len(scores), ends, curve, width), gradient)
-        scores = scores + step * min(1.0, 4.0 * width / max(float(np.abs(step).max(initial=0.0)), 1e-12))
-        if np.abs(step).max(initial=0.0) < 1e-8 * width:
+        slope, information = _compute_derivatives(scores[first] - scores[second] + known, share, link)
+        gradient = np.bincount(first, slope, len(scores)) - np.bincount(second, slope, len(scores)) - scores / spread**2
+        hessian = _build_hessian(len(scores), ends, information, spread)
+        if len(scores) <= MAX_DENSE_ITEMS:
+            step = linalg.solve(hessian, gradient, assume_a="pos")
+        else:
+            step = cg(hessian, gradient, rtol=1e-10)[0]
+        # Long Newton steps are shortened to four prior spreads: far from the maximum they can overshoot.
+        scores = scores + step * min(1.0, 4.0 * spread / max(float(np.abs(step).max(initial=0.0)), 1e-12))
+        if np.abs(step).max(initial=0.0) < 1e-8 * spread:
             break
     return scores, _compute_derivatives(scores[first] - scores[second] + known, share, link)[1]
 
 
 def _compute_derivatives(margin: FloatArray, share: FloatArray, link: LinkFunction) -> tuple[FloatArray, FloatArray]:
-    """Of each log-likelihood by its margin: the slope, and the expected information, which is above 0 everywhere."""
+    """Return the derivative of each log-likelihood by its margin, and the expected information, which is positive."""
     import numpy as np
     from scipy.special import expit, log_ndtr
 
     if link == "bradley-terry":
-        won = expit(margin)
-        return share - won, won * expit(-margin)
+        win_probability = expit(margin)
+        return share - win_probability, win_probability * expit(-margin)
+    # Ratios of density and distribution function, in logarithms: both underflow far out in the tails.
     log_density = -0.5 * margin**2 - 0.5 * np.log(2 * np.pi)
-    up, down = np.exp(log_density - log_ndtr(margin)), np.exp(log_density - log_ndtr(-margin))
-    return share * up - (1 - share) * down, up * down
+    win_ratio, loss_ratio = np.exp(log_density - log_ndtr(margin)), np.exp(log_density - log_ndtr(-margin))
+    return share * win_ratio - (1 - share) * loss_ratio, win_ratio * loss_ratio
 
 
-def _build_hessian(size: int, ends: NDArray[np.int64], curve: FloatArray, width: float) -> Any:
-    """The information matrix: a weighted graph Laplacian plus the prior; dense when small, sparse when not."""
+def _build_hessian(size: int, ends: IndexArray, information: FloatArray, spread: float) -> Any:
+    """Return a weighted graph Laplacian plus the precision of the prior: dense up to MAX_DENSE_ITEMS, else sparse."""
     import numpy as np
     from scipy import sparse
 
     rows = np.concatenate([ends[:, 0], ends[:, 1], ends[:, 0], ends[:, 1]])
     columns = np.concatenate([ends[:, 0], ends[:, 1], ends[:, 1], ends[:, 0]])
-    values = np.concatenate([curve, curve, -curve, -curve])
-    whole = sparse.coo_matrix((values, (rows, columns)), (size, size)).tocsr() + sparse.identity(size) / width**2
-    return whole.toarray() if size <= MAX_DENSE_ITEMS else whole
-
-
-def _solve_linear_system(matrix: Any, right: FloatArray) -> FloatArray:
-    from scipy import linalg
-    from scipy.sparse.linalg import cg
-
-    if matrix.shape[0] <= MAX_DENSE_ITEMS:
-        return linalg.solve(matrix, right, assume_a="pos")  # type: ignore[no-any-return]
-    return cg(matrix, right, rtol=1e-10)[0]  # type: ignore[no-any-return]
-
-
-def _compute_standard_errors(size: int, ends: NDArray[np.int64], curve: FloatArray, width: float) -> FloatArray:
-    """Standard errors by the inverse Hessian; beyond DENSE items by its diagonal alone, which is a little less."""
-    import numpy as np
-
-    matrix = _build_hessian(size, ends, curve, width)
-    inverse = np.diag(np.linalg.inv(matrix)) if size <= MAX_DENSE_ITEMS else 1 / matrix.diagonal()
-    return np.sqrt(inverse)  # type: ignore[no-any-return]
+    values = np.concatenate([information, information, -information, -information])
+    hessian = sparse.coo_matrix((values, (rows, columns)), (size, size)).tocsr() + sparse.identity(size) / spread**2
+    return hessian.toarray() if size <= MAX_DENSE_ITEMS else hessian

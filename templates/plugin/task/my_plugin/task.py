@@ -59,10 +59,10 @@ class MyPlugin(Task):
     def get_row_slices(self, row: Row) -> Mapping[str, str]:
         return {"label": str(row["label"])}
 
-    def build_query_row(self, asked: Mapping[str, Any]) -> Row:
+    def build_query_row(self, inputs: Mapping[str, Any]) -> Row:
         """For `factory try NAME --query CLAIM --with evidence=…`; the query may also be the complete text."""
-        columns = {"claim": asked["query"], "evidence": "", "label": "", **asked}
-        text = asked["query"] if not columns["evidence"] else render(self.template, columns)
+        columns = {"claim": inputs["query"], "evidence": "", "label": "", **inputs}
+        text = inputs["query"] if not columns["evidence"] else render(self.template, columns)
         return Row("question", {**columns, "text": text}, Provenance("the question"))
 
     def format_answer(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer) -> str:

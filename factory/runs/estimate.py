@@ -1,11 +1,12 @@
-"""Estimates of time and memory of a stage: from earlier runs, or wide defaults if there are none."""
+"""Estimates of the time and memory of a stage, from earlier runs or else from wide defaults."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Protocol
+
+from factory.runs.run_view import RunView
 
 DEFAULT_ESTIMATES: dict[str, tuple[float, float, float, float]] = {
     "base": (1, 300, 100, 1500),
@@ -30,26 +31,6 @@ UNCERTAINTY_FACTOR = 2.0
 """Bounds after a single run, as a factor each way; they narrow with the square root of the number of runs."""
 
 
-class PastStage(Protocol):
-    """One stage of an earlier run: its time, its peak memory, and whether it ran to its end."""
-
-    seconds: float
-    peak_mib: float
-
-    @property
-    def is_done(self) -> bool: ...
-
-
-class PastRun(Protocol):
-    """An earlier run; implemented by `factory.runs.run_view.RunView`, which this layer may not import."""
-
-    name: str
-    profile: str
-
-    @property
-    def stages(self) -> Mapping[str, PastStage]: ...
-
-
 @dataclass(frozen=True, slots=True)
 class ResourceEstimate:
     """Seconds and MiB with bounds, from `runs` earlier runs (0: a default)."""
@@ -63,38 +44,33 @@ class ResourceEstimate:
     runs: int
 
 
-def estimate_stage(stage: str, name: str, profile: str, earlier: Sequence[PastRun]) -> ResourceEstimate:
+def estimate_stage(stage: str, name: str, profile: str, earlier: Sequence[RunView]) -> ResourceEstimate:
     """Estimate a stage from runs of the same specialist and profile, else of the specialist, else of any."""
     done = [(run, run.stages[stage]) for run in earlier if stage in run.stages and run.stages[stage].is_done]
     # Factor by which the bounds widen → runs: the less similar the runs, the wider.
     runs_by_factor = {
-        1.0: [view for run, view in done if (run.name, run.profile) == (name, profile)],
-        2.0: [view for run, view in done if run.name == name],
-        5.0: [view for _, view in done],
+        1.0: [past for run, past in done if (run.name, run.profile) == (name, profile)],
+        2.0: [past for run, past in done if run.name == name],
+        5.0: [past for _, past in done],
     }
-    for factor, views in runs_by_factor.items():
-        if views:
-            return _estimate_from_runs(views, factor)
+    for dissimilarity, stages in runs_by_factor.items():
+        if stages:
+            times, sizes = [past.seconds for past in stages], [past.peak_mib for past in stages]
+            factor = dissimilarity * (1 + (UNCERTAINTY_FACTOR - 1) / len(stages) ** 0.5)
+            return ResourceEstimate(
+                median(times), min(times) / factor, max(times) * factor,
+                median(sizes), min(sizes) / factor, max(sizes) * factor, len(stages),
+            )
     least, most, mib_least, mib_most = DEFAULT_ESTIMATES.get(stage.partition("[")[0], (0.5, 3600, 100, 8000))
     # The geometric mean, as the bounds are orders of magnitude apart.
     return ResourceEstimate((least * most) ** 0.5, least, most, (mib_least * mib_most) ** 0.5, mib_least, mib_most, 0)
 
 
-def _estimate_from_runs(views: Sequence[PastStage], dissimilarity: float) -> ResourceEstimate:
-    """Return medians, with bounds that widen for few and dissimilar runs."""
-    times, sizes = [view.seconds for view in views], [view.peak_mib for view in views]
-    factor = dissimilarity * (1 + (UNCERTAINTY_FACTOR - 1) / len(views) ** 0.5)
-    return ResourceEstimate(
-        median(times), min(times) / factor, max(times) * factor,
-        median(sizes), min(sizes) / factor, max(sizes) * factor, len(views),
-    )
-
-
 def sum_estimates(estimates: Iterable[ResourceEstimate]) -> ResourceEstimate:
     """Combine stages that run one after another in one worker: sum of times, maximum of memory."""
     stages = list(estimates)
-    if not stages:
-        return ResourceEstimate(0, 0, 0, 0, 0, 0, 0)
     seconds, least, most = (sum(getattr(e, name) for e in stages) for name in ("seconds", "least", "most"))
-    mib, mib_least, mib_most = (max(getattr(e, name) for e in stages) for name in ("mib", "mib_least", "mib_most"))
-    return ResourceEstimate(seconds, least, most, mib, mib_least, mib_most, min(e.runs for e in stages))
+    names = ("mib", "mib_least", "mib_most")
+    mib, mib_least, mib_most = (max((getattr(e, name) for e in stages), default=0) for name in names)
+    runs = min((e.runs for e in stages), default=0)
+    return ResourceEstimate(seconds, least, most, mib, mib_least, mib_most, runs)
