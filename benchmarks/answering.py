@@ -93,7 +93,7 @@ def main(spec: Path, rows: int, shots: int) -> None:
     prompts = [decoder.tokenize_chat(chat) for chat in build_few_shot_prompts(task, train[:shots], test[:rows])]
     slow, texts = measure_cpu_time(lambda: generate_naively(plain, tokenizer, prompts))
     fast, ours = measure_cpu_time(lambda: decoder.generate_texts(prompts, MAX_NEW_TOKENS))
-    print_speedup("text", slow, fast, sum(a == b for a, b in zip(texts, ours, strict=True)), len(texts))
+    print_speedup("text", slow, fast, sum(a == b.text for a, b in zip(texts, ours, strict=True)), len(texts))
     choices = [decoder.tokenize_answer(label) for label in LABELS]
     slower, picked = measure_cpu_time(lambda: choose_naively(plain, prompts, choices))
     faster, weights = measure_cpu_time(lambda: decoder.compute_choice_logprobs(prompts, [choices] * len(prompts)))

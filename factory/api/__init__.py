@@ -5,6 +5,7 @@ import pluggy
 from factory import events as events
 from factory.api.active_learning import select_for_labelling
 from factory.api.causal_lm.objective import CausalLMObjective
+from factory.api.grammar import Grammar
 from factory.api.jobs import (
     AnswerJob,
     Base,
@@ -31,7 +32,6 @@ from factory.api.rows import (
     Answer,
     Decision,
     Finding,
-    Guide,
     Message,
     Metric,
     ProbeResult,
@@ -54,7 +54,7 @@ hookimpl = pluggy.HookimplMarker("factory")
 __all__ = [
     "CONTRACT", "TEST", "TRAIN", "VALIDATION", "Adapter", "Answer", "AnswerJob", "Base", "CausalLMObjective",
     "ChatRequest", "ChatResponse", "Contender", "Curator", "Decision", "Decoder", "Encoder", "Endpoint", "Eval",
-    "ExportJob", "Finding", "FitJob", "Fraction", "Generation", "Guide", "Input", "Job", "Kit", "Message", "Metric",
+    "ExportJob", "Finding", "FitJob", "Fraction", "Generation", "Grammar", "Input", "Job", "Kit", "Message", "Metric",
     "ModelJob", "NoOpReporter", "Objective", "Plugin", "Probe", "ProbeJob", "ProbeResult", "Provenance",
     "ReferenceAnswers", "Reporter", "Row", "RowsJob", "Runtime", "ScoreJob", "Scores", "Source", "SpecBlock",
     "Synthesizer", "Tables", "Target", "Task", "Teacher", "TrainResult", "TrainableModel", "TrainingArgs",

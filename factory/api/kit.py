@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from factory.api.rows import Guide, Message, TrainResult
+from factory.api.grammar import Grammar
+from factory.api.rows import Message, TrainResult
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,15 +64,13 @@ class Decoder(Protocol):
         """Return the token ids of an assistant message with its end-of-turn token."""
 
     def generate_texts(
-        self, prompts: TokenIds, limit: int, guides: Sequence[Guide | None] = (), report: Reporter | None = None
-    ) -> list[str]:
-        """Generate greedily up to `limit` tokens for each prompt, constrained by its guide if there is one."""
-
-    def sample_texts(
-        self, prompts: TokenIds, limit: int, guides: Sequence[Guide | None] = (), temperature: float = 0.0,
-        seeds: Sequence[int] = (),
+        self, prompts: TokenIds, limit: int, grammars: Sequence[Grammar | None] = (), report: Reporter | None = None,
+        *, temperature: float = 0.0, seeds: Sequence[int] = (),
     ) -> list[Generation]:
-        """Sample a continuation of each prompt with its seed; greedy at temperature 0."""
+        """Generate up to `limit` tokens for each prompt, in the language of its grammar if there is one.
+
+        Greedy at temperature 0, else sampled with one seed per prompt.
+        """
 
     def compute_choice_logprobs(
         self, prompts: TokenIds, choices: Sequence[TokenIds], report: Reporter | None = None

@@ -8,13 +8,13 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
+from factory.api.grammar import Grammar
 from factory.api.jobs import AnswerJob, ExportJob, FitJob, Job, ModelJob, ProbeJob, RowsJob, ScoreJob
 from factory.api.plugin import Plugin
 from factory.api.rows import (
     Answer,
     Decision,
     Finding,
-    Guide,
     Message,
     Metric,
     ProbeResult,
@@ -232,7 +232,7 @@ class Task(Plugin):
         """Return the closed set of answers (labels, as `target` renders them); empty for free text."""
         return ()
 
-    def build_guide(self, row: Row, tables: Mapping[str, Mapping[str, Row]]) -> Guide | None:
+    def build_grammar(self, row: Row, tables: Mapping[str, Mapping[str, Row]]) -> Grammar | None:
         """Return the decoding constraint for this row's answer, which applies to every contender that generates."""
         return None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from sys import intern
 from typing import Any
@@ -88,19 +88,17 @@ class Message:
     content: str
 
 
-Guide = Callable[[str, bool], bool]
-"""Decoding constraint: (text so far, whether it ends here) → whether an answer may start with, or be, this text."""
-
-
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A contender's answer to one row, in the task's `output_type`.
 
-    `ranking`: a score per candidate. `labels`: label → probability for every label. `text`: a string.
+    `ranking`: a score per candidate. `labels`: label → probability for every label. `text`: a string, which is
+    `incomplete` if it ran into the token limit.
     """
 
     id: str
     output: Any
+    incomplete: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from random import Random
 
-from factory.api import Base, ChatRequest, ChatResponse, Decoder, Kit, Message, NoOpReporter, Reporter
+from pydantic import BaseModel
+
+from factory.api import Base, ChatRequest, ChatResponse, Decoder, Grammar, Kit, Message, NoOpReporter, Reporter
 from factory.llm import prompts
 from factory.llm.cache_stats import TeacherStats, build_replay_error
 from factory.llm.ledger import Ledger
 from factory.llm.response_cache import ResponseCache
-from factory.llm.schema_regex import compile_schema_guide
 from factory.network_policy import get_current_actor
 
 Ids = Sequence[Sequence[int]]
 MAX_GROUP_SIZE = 48
 """Requests that are answered in one batch; a killed process loses at most one batch."""
-LOCAL_TEACHER_VERSION = 1
+LOCAL_TEACHER_VERSION = 2
 """Part of every request key: bump it by hand when the same base would answer differently."""
 
 
@@ -171,12 +174,25 @@ class LocalTeacher:
     ) -> list[_RawCompletion]:
         first, seeds = group[0].request, [pending.seed for pending in group]
         schemas = [pending.request.schema for pending in group]
-        guides = [compile_schema_guide(schema) if schema else None for schema in schemas]
-        generations = decoder.sample_texts(prompts, first.max_tokens, guides, first.temperature, seeds)
+        grammars = [build_schema_grammar(schema) if schema else None for schema in schemas]
+        generations = decoder.generate_texts(
+            prompts, first.max_tokens, grammars, temperature=first.temperature, seeds=seeds
+        )
         return [
             _RawCompletion(generation.text, len(prompt), generation.tokens, generation.finished)
             for prompt, generation in zip(prompts, generations, strict=True)
         ]
+
+
+@cache
+def build_schema_grammar(schema: type[BaseModel]) -> Grammar | None:
+    """Return the grammar of a schema; None for one that llguidance cannot express, whose answers are only validated."""
+    grammar = Grammar(json.dumps(schema.model_json_schema()), "json-schema")
+    try:
+        grammar.accepts("")
+    except ValueError:
+        return None
+    return grammar
 
 
 def _group_by_settings(requests: Sequence[_PendingRequest]) -> Iterator[list[_PendingRequest]]:

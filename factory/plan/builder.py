@@ -16,7 +16,7 @@ from factory.spec.fields import Models
 
 STAGE_VERSIONS = {
     "base": 1, "gather": 1, "prepare": 1, "freeze": 1, "synthesize": 1, "curate": 2, "review": 1,
-    "preflight": 1, "train": 1, "answer": 1, "score": 2, "forgetting": 1, "gate": 2, "bundle": 1, "certify": 2,
+    "preflight": 1, "train": 1, "answer": 2, "score": 2, "forgetting": 1, "gate": 2, "bundle": 1, "certify": 2,
     "baseline_trial": 1, "advice": 1,
 }
 """Bump when the output of a stage changes though its fields do not."""

@@ -32,7 +32,7 @@ RENAMED_MEMBERS: Mapping[str, Mapping[str, str]] = {
     "task": {
         **OUTPUT_TYPE, "prepared": "added_columns", "text": "text_column", "defaults": "get_defaults",
         "profiles": "get_profiles", "templates": "get_templates", "messages": "render_messages",
-        "target": "render_target", "choices": "list_choices", "guide": "build_guide", "show": "describe_row",
+        "target": "render_target", "choices": "list_choices", "guide": "build_grammar", "show": "describe_row",
         "slices": "get_row_slices", "question": "build_query_row", "asked": "extract_query", "reply": "format_answer",
     },
 }

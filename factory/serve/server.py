@@ -73,7 +73,10 @@ class LoadedSpecialist:
         common = {**self._build_job_fields(self.corpus), "models": models}
         row = next(iter(self.task.prepare(RowsJob(**common, rows=[row], task=self.task))))
         answer = self._answer_row(row, common)
-        return {"output": answer.output, "shown": self.task.format_answer(row, self.corpus, answer)}
+        shown = self.task.format_answer(row, self.corpus, answer)
+        if answer.incomplete:
+            shown += "\nincomplete: the answer ran into the token limit (objective.max_new_tokens)"
+        return {"output": answer.output, "shown": shown, "incomplete": answer.incomplete}
 
     def rank_documents(self, query: str, documents: Sequence[Mapping[str, str]], top: int) -> list[dict[str, Any]]:
         """Return the best of the given documents, best first; without any, of those that the task retrieves."""

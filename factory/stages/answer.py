@@ -20,8 +20,16 @@ def run(job: StageJob) -> None:
     adapter = job.inputs["train"] / "adapter" if contender.uses_adapter else None
     validation = job.open_input_rows("freeze", f"{VALIDATION}.jsonl")
     answers, facts = answer_by_contender(job, contender, rows, validation, adapter)
-    write_jsonl(job.out / "answers.jsonl", ({"id": answer.id, "output": answer.output} for answer in answers))
-    write_json(job.out / "answer.json", {"contender": contender.kind, "rows": len(rows), "facts": facts})
+    write_jsonl(job.out / "answers.jsonl", (
+        {"id": answer.id, "output": answer.output, **({"incomplete": True} if answer.incomplete else {})}
+        for answer in answers
+    ))
+    incomplete = sum(answer.incomplete for answer in answers)
+    if incomplete:
+        job.report.note(f"{incomplete} of {len(rows)} answers are incomplete: they ran into the token limit")
+    write_json(job.out / "answer.json", {
+        "contender": contender.kind, "rows": len(rows), "incomplete": incomplete, "facts": facts,
+    })
 
 
 def answer_by_contender(

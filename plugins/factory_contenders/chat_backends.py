@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from factory.api import Decoder, Guide, Message, Reporter
+from factory.api import Decoder, Generation, Grammar, Message, Reporter
 
 ChatMessages = Sequence[Message]
 ChoiceLogprobs = list[list[float]]
@@ -24,7 +24,9 @@ class ChatBackend(Protocol):
     def count_chat_tokens(self, chat: ChatMessages) -> int:
         """Count the tokens of a chat."""
 
-    def generate_replies(self, chats: Sequence[ChatMessages], guides: Sequence[Guide | None], limit: int) -> list[str]:
+    def generate_replies(
+        self, chats: Sequence[ChatMessages], grammars: Sequence[Grammar | None], limit: int
+    ) -> list[Generation]:
         """Generate a reply of at most `limit` tokens to each chat."""
 
     def score_choices(self, chats: Sequence[ChatMessages], choices: Sequence[str]) -> ChoiceLogprobs:
@@ -48,9 +50,11 @@ class LocalChatBackend:
     def count_chat_tokens(self, chat: ChatMessages) -> int:
         return len(self.decoder.tokenize_chat(chat))
 
-    def generate_replies(self, chats: Sequence[ChatMessages], guides: Sequence[Guide | None], limit: int) -> list[str]:
+    def generate_replies(
+        self, chats: Sequence[ChatMessages], grammars: Sequence[Grammar | None], limit: int
+    ) -> list[Generation]:
         prompts = [self.decoder.tokenize_chat(chat) for chat in chats]
-        return self.decoder.generate_texts(prompts, limit, guides, self.report)
+        return self.decoder.generate_texts(prompts, limit, grammars, self.report)
 
     def score_choices(self, chats: Sequence[ChatMessages], choices: Sequence[str]) -> ChoiceLogprobs:
         answers = [self.decoder.tokenize_answer(choice) for choice in choices]

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from factory.api import ChatRequest, ChatResponse, Endpoint, Guide, Reporter, Teacher, normalise
+from factory.api import ChatRequest, ChatResponse, Endpoint, Generation, Grammar, Reporter, Teacher, normalise
 from factory_contenders.chat_backends import ChatMessages, ChoiceLogprobs
 from factory_contenders.prompt_builder import strip_code_fence
 
@@ -27,7 +27,7 @@ class EndpointChatBackend:
     teacher: Teacher
     report: Reporter
     _replies_by_prompt: dict[str, ChatResponse] = field(default_factory=dict)
-    _outside_guide_count: int = 0
+    _outside_grammar_count: int = 0
 
     @property
     def can_calibrate(self) -> bool:
@@ -36,14 +36,16 @@ class EndpointChatBackend:
     def count_chat_tokens(self, chat: ChatMessages) -> int:
         return -(-sum(len(message.content.encode()) for message in chat) // BYTES_PER_TOKEN)
 
-    def generate_replies(self, chats: Sequence[ChatMessages], guides: Sequence[Guide | None], limit: int) -> list[str]:
-        texts = self._request_texts(chats, limit)
-        guided = ((text, guide) for text, guide in zip(texts, guides, strict=True) if guide)
-        self._outside_guide_count += sum(not guide(text, True) for text, guide in guided)
-        return texts
+    def generate_replies(
+        self, chats: Sequence[ChatMessages], grammars: Sequence[Grammar | None], limit: int
+    ) -> list[Generation]:
+        replies = self._request_texts(chats, limit)
+        pairs = zip(replies, grammars, strict=True)
+        self._outside_grammar_count += sum(not grammar.accepts(reply.text) for reply, grammar in pairs if grammar)
+        return replies
 
     def score_choices(self, chats: Sequence[ChatMessages], choices: Sequence[str]) -> ChoiceLogprobs:
-        matches = [match_choice(text, choices) for text in self._request_texts(chats, MAX_LABEL_TOKENS)]
+        matches = [match_choice(reply.text, choices) for reply in self._request_texts(chats, MAX_LABEL_TOKENS)]
         return [[0.0 if index == match else float("-inf") for index in range(len(choices))] for match in matches]
 
     def collect_usage(self) -> Mapping[str, Any]:
@@ -55,18 +57,18 @@ class EndpointChatBackend:
         return {
             "endpoint": self.endpoint.base_url, "calls": len(seconds), "tokens_in": tokens_in,
             "tokens_out": tokens_out, "cost": round(self.endpoint.compute_cost(tokens_in, tokens_out), 6),
-            "outside_guide": self._outside_guide_count, "unanswered": sum(1 for reply in replies if reply.error),
+            "outside_grammar": self._outside_grammar_count, "unanswered": sum(1 for reply in replies if reply.error),
             "seconds_median": round(statistics.median(seconds), 3) if seconds else 0.0,
             "seconds_p95": round(seconds[max(-(-95 * len(seconds) // 100) - 1, 0)], 3) if seconds else 0.0,
         }
 
-    def _request_texts(self, chats: Sequence[ChatMessages], limit: int) -> list[str]:
-        """Return the text of every reply; a truncated reply keeps its beginning, a failed one is empty."""
-        texts = []
+    def _request_texts(self, chats: Sequence[ChatMessages], limit: int) -> list[Generation]:
+        """Return every reply without its code fence; a truncated one keeps its beginning, a failed one is empty."""
+        generations = []
         for reply in self.teacher.ask([ChatRequest(tuple(chat), max_tokens=limit) for chat in chats], self.report):
             self._replies_by_prompt[reply.prompt_digest] = reply
-            texts.append(strip_code_fence(reply.text))
-        return texts
+            generations.append(Generation(strip_code_fence(reply.text), reply.output_tokens, not reply.error))
+        return generations
 
 
 def match_choice(text: str, choices: Sequence[str]) -> int:

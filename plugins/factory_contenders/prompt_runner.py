@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from factory.api import Answer, AnswerJob, Guide, Row
+from factory.api import Answer, AnswerJob, Grammar, Row
 from factory_contenders.chat_backends import ChatBackend, ChoiceLogprobs, calibrate_logprobs, exponentiate_logprobs
 from factory_contenders.few_shot import FewShotSelector
 from factory_contenders.prompt_builder import PromptBuilder, RenderedPrompt, strip_code_fence
@@ -79,13 +79,15 @@ class PromptRunner:
         return [self.few_shot.select_fixed(arm.shots, label)] * len(rows)
 
     def _generate_text_answers(self, rows: Sequence[Row], prompts: Sequence[RenderedPrompt]) -> list[Answer]:
-        guides = [self._build_row_guide(row) for row in rows]
-        texts = self.backend.generate_replies([prompt.chat for prompt in prompts], guides, self.max_answer_tokens)
-        replies = zip(rows, texts, guides, strict=True)
-        return [Answer(row.id, text if guide else strip_code_fence(text)) for row, text, guide in replies]
+        grammars = [self._build_row_grammar(row) for row in rows]
+        replies = self.backend.generate_replies([prompt.chat for prompt in prompts], grammars, self.max_answer_tokens)
+        texts = [reply.text if grammar else strip_code_fence(reply.text)
+                 for reply, grammar in zip(replies, grammars, strict=True)]
+        return [Answer(row.id, text, incomplete=not reply.finished)
+                for row, text, reply in zip(rows, texts, replies, strict=True)]
 
-    def _build_row_guide(self, row: Row) -> Guide | None:
-        return self.job.task.build_guide(row, self.job.tables)
+    def _build_row_grammar(self, row: Row) -> Grammar | None:
+        return self.job.task.build_grammar(row, self.job.tables)
 
     def _answer_by_choice(
         self, rows: Sequence[Row], prompts: Sequence[RenderedPrompt], shared: Sequence[Row] | None
@@ -111,8 +113,8 @@ class PromptRunner:
         return [Answer(row.id, dict(zip(choices, p, strict=True))) for row, p in zip(rows, probabilities, strict=True)]
 
     def _pick_allowed_choice(self, row: Row, logprobs: Sequence[float]) -> str:
-        """Return the most probable choice that the row's guide allows."""
-        guide, choices = self._build_row_guide(row), self.prompt_builder.choices
-        allowed = [index for index, choice in enumerate(choices) if guide is None or guide(choice, True)]
-        # A guide that allows none of the choices is ignored: every answer must be one of them.
+        """Return the most probable choice that the row's grammar accepts."""
+        grammar, choices = self._build_row_grammar(row), self.prompt_builder.choices
+        allowed = [index for index, choice in enumerate(choices) if grammar is None or grammar.accepts(choice)]
+        # A grammar that accepts none of the choices is ignored: every answer must be one of them.
         return choices[max(allowed or range(len(choices)), key=lambda index: logprobs[index])]

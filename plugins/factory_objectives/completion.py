@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class Completion(CausalLMObjective):
     """Supervised fine-tuning on prompt and completion, with the base's own chat template.
 
-    Decoding is greedy, constrained by the task's guide if it has one. Loads as a PEFT adapter over a causal base.
+    Decoding is greedy, constrained by the task's grammar if it has one. Loads as a PEFT adapter over a causal base.
     """
 
     kind = "completion"

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import Field
 
-from factory.api import Answer, Finding, Guide, Provenance, Row, RowsJob, Tables, Task
+from factory.api import Answer, Finding, Grammar, Provenance, Row, RowsJob, Tables, Task
 from factory_sql.database import QueryRefusedError
 from factory_sql.databases_table import DATABASES_TABLE, get_opened_database, open_row_database
 from factory_sql.guard import check_sql, extract_sql, run_guarded_sql
@@ -81,12 +81,12 @@ class SqlGenerator(Task):
             job.report.report_progress(done, len(job.rows))
             yield row.with_columns(db=name, schema=schema, input=f"{name}: {row['question']}")
 
-    def build_guide(self, row: Row, tables: Tables) -> Guide | None:
+    def build_grammar(self, row: Row, tables: Tables) -> Grammar | None:
         if not self.guarded:
             return None
-        from factory_sql.constrained_decoding import get_sql_guide
+        from factory_sql.sql_grammar import get_sql_grammar
 
-        return get_sql_guide(tables[DATABASES_TABLE][row["db"]]["schema"])
+        return get_sql_grammar(tables[DATABASES_TABLE][row["db"]]["schema"])
 
     def audit(self, job: RowsJob) -> Iterator[Finding]:
         from factory_sql.schema_linking import estimate_schema_tokens

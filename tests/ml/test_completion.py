@@ -18,7 +18,7 @@ from factory.api import (
     Answer,
     Base,
     FitJob,
-    Guide,
+    Grammar,
     ModelJob,
     NoOpReporter,
     Provenance,
@@ -27,10 +27,8 @@ from factory.api import (
     Task,
     TrainingArgs,
 )
-from factory.api.causal_lm import transformers_answers
 from factory.api.causal_lm.objective import build_completion_collator, tokenize_example
 from factory.ml.adapter_files import save_adapter
-from factory.ml.cpu import generation
 from factory.ml.kit import TRANSFORMERS_KIT
 from factory_objectives.completion import Completion
 
@@ -62,8 +60,8 @@ class Held(Echo):
 
     kind = "held"
 
-    def build_guide(self, row: Row, tables: Mapping[str, Mapping[str, Row]]) -> Guide | None:
-        return lambda text, ends: text == row["word"] if ends else str(row["word"]).startswith(text)
+    def build_grammar(self, row: Row, tables: Mapping[str, Mapping[str, Row]]) -> Grammar | None:
+        return Grammar(f'start: "{row["word"]}"')
 
 
 def row(name: str, text: str, word: str) -> Row:
@@ -154,9 +152,7 @@ def test_it_learns_and_peft_says_the_same(base: Base, fitting: FitJob) -> None:
     assert said.modules == result.modules == 14
 
 
-def test_a_guide_holds_in_the_factory_and_in_the_plain_library(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(generation, "GUIDED_TOP_K", (16, 300))
-    monkeypatch.setattr(transformers_answers, "GUIDE_TOP_K", 300)
+def test_a_grammar_holds_in_the_factory_and_in_the_plain_library(base: Base) -> None:
     objective, task = Completion(max_new_tokens=8), Held()
     words = [row["word"] for row in ROWS[:6]]
     assert [answer.output for answer in objective.answer(asked(base, ROWS[:6], task=task))] == words

@@ -9,7 +9,7 @@ import torch
 from tiny_decoder import tiny_decoder
 from transformers import AutoModelForCausalLM
 
-from factory.api import Base, Message
+from factory.api import Base, Grammar, Message
 from factory.ml.cpu import generation, packed_attention
 from factory.ml.cpu.choice_logprobs import compute_choice_logprobs
 from factory.ml.cpu.decoder import TransformersDecoder
@@ -65,21 +65,21 @@ def test_many_prompts_at_once_get_the_tokens_of_one_at_a_time(
     ) == [naive(plain, prompt) for prompt in prompts]
 
 
-def test_a_guide_is_obeyed_and_else_changes_nothing(
-    decoder: TransformersDecoder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # a random model may think the one right token the least likely
-    monkeypatch.setattr(generation, "GUIDED_TOP_K", (16, 300))
+def test_a_grammar_is_obeyed_and_else_changes_nothing(decoder: TransformersDecoder) -> None:
     prompts = chats(decoder)
     free = decoder.generate_texts(prompts, LIMIT)
-    assert decoder.generate_texts(prompts, LIMIT, [lambda text, ends: True] * len(prompts)) == free
-    only = "moonmoon"
-    guides = [lambda text, ends: text == only if ends else only.startswith(text)] * len(prompts)
-    assert decoder.generate_texts(prompts, LIMIT, guides) == [only] * len(prompts)
+    held = decoder.generate_texts(prompts, LIMIT, [Grammar('start: "moonmoon"'), None, None, None])
+    assert held[0].text == "moonmoon" and held[0].finished and held[1:] == free[1:]
 
 
-def test_an_answer_ends_where_its_guide_allows_nothing_likely(decoder: TransformersDecoder) -> None:
-    assert decoder.generate_texts(chats(decoder), LIMIT, [lambda text, ends: False] * len(WORDS)) == [""] * len(WORDS)
+def test_an_answer_that_its_grammar_does_not_let_end_is_not_finished(decoder: TransformersDecoder) -> None:
+    (cut,) = decoder.generate_texts(chats(decoder)[:1], LIMIT, [Grammar("start: /[a-z]{900}/")])
+    assert not cut.finished and cut.tokens == LIMIT and cut.text.isalpha()
+
+
+def test_a_grammar_that_is_none_is_an_error(decoder: TransformersDecoder) -> None:
+    with pytest.raises(ValueError, match=r"invalid grammar: .*unknown"):
+        decoder.generate_texts(chats(decoder)[:1], LIMIT, [Grammar("start: unknown")])
 
 
 def test_weighing_answers_as_a_tree_equals_reading_each_alone(decoder: TransformersDecoder, plain: Any) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 
 import pytest
 import torch
 from tiny_decoder import tiny_decoder
 
-from factory.api import Message
+from factory.api import Grammar, Message
 from factory.ml.cpu.decoder import TransformersDecoder, load_decoder
 
 PROMPT = "which one?"
@@ -35,7 +36,7 @@ def test_first_tokens_come_as_often_as_the_model_says(decoder: TransformersDecod
     chances = (decoder.compute_token_logits([ids])[0][-1] / temperature).softmax(-1)
     chances = torch.where(chances < 0.05 * chances.max(), 0.0, chances)
     chances /= chances.sum()
-    written = decoder.sample_texts([ids] * draws, 1, (), temperature, range(draws))
+    written = decoder.generate_texts([ids] * draws, 1, temperature=temperature, seeds=range(draws))
     counts = Counter(said.text for said in written)
     for token in letters(decoder, chances)[:3]:
         p = float(chances[token])
@@ -43,12 +44,13 @@ def test_first_tokens_come_as_often_as_the_model_says(decoder: TransformersDecod
         assert counts[decoder.decode_ids([token])] / draws == pytest.approx(p, abs=spread)
 
 
-def test_a_guide_draws_from_what_it_allows(decoder: TransformersDecoder) -> None:
+def test_a_grammar_draws_from_what_it_allows(decoder: TransformersDecoder) -> None:
     ids, draws = prompt(decoder), 600
     chances = decoder.compute_token_logits([ids])[0][-1].softmax(-1)
     two = letters(decoder, chances)[1:3]
     texts = [decoder.decode_ids([token]) for token in two]
-    written = decoder.sample_texts([ids] * draws, 1, [lambda text, ends: text in texts] * draws, 1.0, range(draws))
+    grammar = Grammar(f"start: {' | '.join(map(json.dumps, texts))}")
+    written = decoder.generate_texts([ids] * draws, 1, [grammar] * draws, temperature=1.0, seeds=range(draws))
     counts = Counter(said.text for said in written)
     share = float(chances[two[0]] / (chances[two[0]] + chances[two[1]]))
     assert counts[texts[0]] / sum(counts[text] for text in texts) == pytest.approx(share, abs=0.1)
@@ -56,5 +58,6 @@ def test_a_guide_draws_from_what_it_allows(decoder: TransformersDecoder) -> None
 
 def test_at_temperature_0_it_is_greedy_and_says_whether_it_came_to_an_end(decoder: TransformersDecoder) -> None:
     ids = prompt(decoder)
-    (said,) = decoder.sample_texts([ids], 5)
-    assert said.text == decoder.generate_texts([ids], 5)[0] and said.tokens <= 5 and said.finished == (said.tokens < 5)
+    (said,) = decoder.generate_texts([ids], 5)
+    assert said == decoder.generate_texts([ids, ids], 5, temperature=0.0)[1]
+    assert said.tokens <= 5 and said.finished == (said.tokens < 5)

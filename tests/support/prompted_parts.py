@@ -9,7 +9,7 @@ from typing import Any
 
 from tiny_parts import Voice
 
-from factory.api import Answer, AnswerJob, Base, Message, Objective, Provenance, Row, Task
+from factory.api import Answer, AnswerJob, Base, Generation, Grammar, Message, Objective, Provenance, Row, Task
 
 HERE = Provenance("parts")
 BASE = Base(Path("nowhere"), "tiny/talker", "1", "0", "MIT")
@@ -51,11 +51,14 @@ class Talker:
     def tokenize_answer(self, text: str) -> list[int]:
         return [ord(c) for c in f"{text}."]
 
-    def generate_texts(self, prompts: Any, limit: int, guides: Any = (), report: Any = None) -> list[str]:
+    def generate_texts(self, prompts: Any, limit: int, grammars: Any = (), report: Any = None) -> list[Generation]:
         texts = ["".join(map(chr, prompt)) for prompt in prompts]
         self.prompts += texts
-        said = [self.mind(text)[:limit] for text in texts]
-        return [text if guide is None else allowed(text, guide) for text, guide in zip(said, guides, strict=True)]
+        said = [self.mind(text) for text in texts]
+        return [
+            Generation(allowed(text[:limit], grammar) if grammar else text[:limit], len(text), len(text) < limit)
+            for text, grammar in zip(said, grammars, strict=True)
+        ]
 
     def compute_choice_logprobs(self, prompts: Any, choices: Any, report: Any = None) -> list[list[float]]:
         texts = ["".join(map(chr, prompt)) for prompt in prompts]
@@ -64,11 +67,11 @@ class Talker:
         return [[self.weight(text, name) for name in each] for text, each in zip(texts, named, strict=True)]
 
 
-def allowed(text: str, guide: Callable[[str, bool], bool]) -> str:
-    """The characters of a text that the guide lets stand where they come."""
+def allowed(text: str, grammar: Grammar) -> str:
+    """The characters of a text that the grammar lets stand where they come."""
     kept = ""
     for character in text:
-        kept += character if guide(kept + character, False) else ""
+        kept += character if grammar.accepts_prefix(kept + character) else ""
     return kept
 
 

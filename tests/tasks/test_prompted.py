@@ -10,7 +10,7 @@ from prompted_parts import Moody, Shouting, Talker, Voice, job, rows, shouted
 from pydantic import ValidationError
 from tiny_decoder import tiny_decoder
 
-from factory.api import Guide, Message, Row
+from factory.api import Grammar, Message, Row
 from factory.stages.job import load_toolbox
 from factory_contenders.chat_backends import calibrate_logprobs, exponentiate_logprobs
 from factory_contenders.few_shot import FewShotSelector, fit_tfidf_embedder
@@ -126,15 +126,15 @@ def test_an_instruction_replaces_the_system_message(tmp_path: Path) -> None:
 
 
 class Schooled(Shouting):
-    """A task whose system message belongs to the row, and whose guide allows capital letters alone."""
+    """A task whose system message belongs to the row, and whose grammar has capital letters alone."""
 
     kind = "schooled"
 
     def get_templates(self) -> dict[str, str]:
         return {"system": "Of {loud}.", "prompt": "{text}", "target": "{loud}"}
 
-    def build_guide(self, row: Row, tables: object) -> Guide:
-        return lambda text, ended: text.isupper()
+    def build_grammar(self, row: Row, tables: object) -> Grammar:
+        return Grammar("start: /[A-Z]+/")
 
 
 def test_an_example_brings_a_system_message_of_its_own() -> None:
@@ -143,17 +143,17 @@ def test_an_example_brings_a_system_message_of_its_own() -> None:
     assert [message.content for message in said] == ["Of OWL.", "Of PIG.\n\npig", "PIG", "owl"]
 
 
-def test_the_guide_constrains_prompting_too() -> None:
+def test_the_grammar_constrains_prompting_too() -> None:
     work = job(Schooled(), Talker(lambda prompt: "yes: OWL"), rows=shouted("t", "owl"))
     assert [answer.output for answer in Prompted(shots=[0]).answer(work)] == ["OWL"]
 
 
-def test_a_guide_that_raises_is_an_error() -> None:
+def test_a_grammar_that_is_none_is_an_error() -> None:
     class Broken(Schooled):
-        def build_guide(self, row: Row, tables: object) -> Guide:
-            return lambda text, ended: 1 / 0 > 0
+        def build_grammar(self, row: Row, tables: object) -> Grammar:
+            return Grammar("start: nowhere")
 
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(ValueError, match="invalid grammar"):
         list(Prompted(shots=[0]).answer(job(Broken(), Talker(lambda prompt: "x"))))
 
 
@@ -206,7 +206,7 @@ def test_a_fence_around_an_answer_is_none_of_it(said: str, meant: str) -> None:
     assert strip_code_fence(said) == meant
 
 
-def test_a_real_decoder_answers_both_forms_within_its_guide(tmp_path: Path) -> None:
+def test_a_real_decoder_answers_both_forms_within_its_grammar(tmp_path: Path) -> None:
     base = tiny_decoder(tmp_path)
     texts = replace(job(Schooled(), validation=[]), base=base, kit_loader=load_toolbox)
     prompted = Prompted(shots=[2], selection=["nearest"], max_new_tokens=8)

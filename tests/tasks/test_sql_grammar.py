@@ -9,11 +9,11 @@ from sql_parts import ROOT, SHOP, library
 
 from factory_sql import guard
 from factory_sql.canonical_sql import canonicalise_sql, classify_construct, is_same_statement
-from factory_sql.constrained_decoding import SqlDecodingGuide
 from factory_sql.database import QueryRefusedError, SqliteDatabase, open_database
 from factory_sql.identifiers import pluralise_word, singularise_word, verbalise_identifier
 from factory_sql.question_grammar import TEMPLATES_BY_CONSTRUCT, generate_sql_pairs
 from factory_sql.schema_linking import estimate_schema_tokens, render_schema_prompt
+from factory_sql.sql_grammar import build_sql_grammar
 
 
 @pytest.fixture(scope="module")
@@ -43,11 +43,11 @@ def test_every_statement_runs_has_an_answer_and_is_in_the_one_style(shop: Sqlite
 
 
 def test_decoding_may_write_every_statement_of_the_grammar_token_by_token(shop: SqliteDatabase) -> None:
-    guide = SqlDecodingGuide(shop.schema)
+    grammar = build_sql_grammar(shop.schema)
     for pair in generate_sql_pairs(shop, 150, "d"):
-        refused = [end for end in range(len(pair.sql) + 1) if not guide(pair.sql[:end], False)]
+        refused = [end for end in range(len(pair.sql) + 1) if not grammar.accepts_prefix(pair.sql[:end])]
         assert not refused, pair.sql[: refused[0]]
-        assert guide(pair.sql, True)
+        assert grammar.accepts(pair.sql)
 
 
 def test_keys_that_nobody_declared_are_found_by_name(tmp_path: Path) -> None:

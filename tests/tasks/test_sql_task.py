@@ -106,9 +106,10 @@ def test_a_question_finds_the_only_database(folder: Path) -> None:
 def test_the_guard_can_be_left_out_of_a_task_that_has_one(folder: Path) -> None:
     rows, tables = pairs_of(folder)
     (row, _) = prepared(SqlGenerator(), rows, tables, folder)
-    guide = SqlGenerator().build_guide(row, tables)
-    assert guide is not None and guide("SELECT title FROM books", True) and not guide("SELECT salary", False)
-    assert disable_guard(SqlGenerator()).build_guide(row, tables) is None
+    grammar = SqlGenerator().build_grammar(row, tables)
+    assert grammar is not None and grammar.accepts("SELECT title FROM books")
+    assert not grammar.accepts_prefix("SELECT salary")
+    assert disable_guard(SqlGenerator()).build_grammar(row, tables) is None
     reranker = Registry.load().make_plugin("task", {"kind": "reranker"})
     with pytest.raises(ValueError, match="no guard"):
         disable_guard(reranker)  # type: ignore[arg-type]
@@ -124,13 +125,13 @@ def test_a_reply_shows_the_first_rows(folder: Path) -> None:
 
 
 class Asked:
-    """An objective that only says whether it was given a guide."""
+    """An objective that only says whether it was given a grammar."""
 
     def answer(self, job: ModelJob) -> Iterator[Answer]:
-        yield from (Answer(row.id, str(job.task.build_guide(row, job.tables) is not None)) for row in job.rows)
+        yield from (Answer(row.id, str(job.task.build_grammar(row, job.tables) is not None)) for row in job.rows)
 
 
-def test_contenders_without_the_guard_decode_without_a_guide(folder: Path) -> None:
+def test_contenders_without_the_guard_decode_without_a_grammar(folder: Path) -> None:
     rows, tables = pairs_of(folder)
     rows = prepared(SqlGenerator(), rows, tables, folder)
     job = AnswerJob(seed=7, report=NoOpReporter(), root=folder, tables=tables, rows=rows, train=rows, validation=rows,

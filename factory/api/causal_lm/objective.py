@@ -36,7 +36,7 @@ class TokenizedCompletion:
 class CausalLMObjective(Objective):
     """Fine-tunes on prompt and answer in the base's own chat template. Subclass it and implement `compute_loss`.
 
-    Decoding is greedy, constrained by the task's guide if it has one. The bundle loads as a PEFT adapter.
+    Decoding is greedy, constrained by the task's grammar if it has one. The bundle loads as a PEFT adapter.
     """
 
     output_type = "text"
@@ -68,9 +68,10 @@ class CausalLMObjective(Objective):
     def answer(self, job: ModelJob) -> Iterator[Answer]:
         decoder = job.kit.load_decoder(job.base, job.adapter)
         prompts = [decoder.tokenize_chat(job.task.render_messages(row)) for row in job.rows]
-        guides = [job.task.build_guide(row, job.tables) for row in job.rows]
-        texts = decoder.generate_texts(prompts, self.max_new_tokens, guides, job.report)
-        yield from (Answer(row.id, text) for row, text in zip(job.rows, texts, strict=True))
+        grammars = [job.task.build_grammar(row, job.tables) for row in job.rows]
+        generations = decoder.generate_texts(prompts, self.max_new_tokens, grammars, job.report)
+        for row, generation in zip(job.rows, generations, strict=True):
+            yield Answer(row.id, generation.text, incomplete=not generation.finished)
 
     def export_files(self, job: ModelJob, bundle: Path) -> None:
         transformers_answers.copy_generation_files(job.base.folder, bundle)

@@ -1,4 +1,4 @@
-"""Reference answers of a bundle by peft and transformers alone; only the decoding constraint (guide) is ours."""
+"""Reference answers of a bundle by peft and transformers alone; only the decoding constraint is ours."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from factory.api.grammar import Grammar, GrammarState, start_grammars
 from factory.api.jobs import ModelJob
-from factory.api.rows import Answer, Guide, ReferenceAnswers, Row
+from factory.api.rows import Answer, ReferenceAnswers, Row
 
 GENERATION_FILES = ("generation_config.json",)
 GENERATION_BATCH_SIZE = 16
 """Rows per call of `generate`."""
-GUIDE_TOP_K = 96
-"""Number of most likely tokens that are checked against a guide, as in the factory's own decoding."""
 
 
 def copy_generation_files(model: Path, bundle: Path) -> None:
@@ -59,36 +58,36 @@ def _generate_row_batch(model: Any, tokenizer: Any, job: ModelJob, rows: Sequenc
         turns, add_generation_prompt=True, padding=True, return_tensors="pt", return_dict=True
     )
     start = inputs["input_ids"].shape[1]
-    guides = [job.task.build_guide(row, job.tables) for row in rows]
+    grammars = [job.task.build_grammar(row, job.tables) for row in rows]
+    ends = model.generation_config.eos_token_id
+    end_ids = frozenset({tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])} - {None})
     generated = model.generate(
         **inputs, do_sample=False, max_new_tokens=limit, pad_token_id=tokenizer.pad_token_id,
-        logits_processor=[_build_guide_processor(tokenizer, guides, start)] if any(guides) else [],
+        logits_processor=[_build_grammar_processor(tokenizer, grammars, start, end_ids)] if any(grammars) else [],
     )
     return [str(tokenizer.decode(ids, skip_special_tokens=True)) for ids in generated[:, start:]]
 
 
-def _build_guide_processor(tokenizer: Any, guides: Sequence[Guide | None], start: int) -> Callable[[Any, Any], Any]:
-    """Return a logits processor that allows each row only its most likely token that the guide accepts."""
+def _build_grammar_processor(
+    tokenizer: Any, grammars: Sequence[Grammar | None], start: int, end_ids: frozenset[int]
+) -> Callable[[Any, Any], Any]:
+    """Return a logits processor of `generate` that keeps each row in the language of its grammar."""
+    states: list[GrammarState | None] = []
 
     def process(ids: Any, scores: Any) -> Any:
         masked = scores.clone()
-        for row, guide in enumerate(guides):
-            generated = ids[row, start:].tolist()
-            # A row that has ended is padded with end-of-turn tokens and needs no guide any more.
-            if guide is not None and tokenizer.eos_token_id not in generated:
-                masked[row] = float("-inf")
-                masked[row, _find_allowed_token(tokenizer, guide, generated, scores[row])] = 0.0
+        if ids.shape[1] == start:
+            states[:] = start_grammars(grammars, tokenizer, end_ids, scores.shape[-1])
+        for row, state in enumerate(states):
+            if state is None:
+                continue
+            last = int(ids[row, -1]) if ids.shape[1] > start else None
+            if last in end_ids:
+                states[row] = None  # what follows is padding
+                continue
+            if last is not None:
+                state.consume_token(last)
+            masked[row] = state.mask_logits(scores[row])
         return masked
 
     return process
-
-
-def _find_allowed_token(tokenizer: Any, guide: Guide, generated: list[int], scores: Any) -> int:
-    """Return the most likely token that the guide accepts, or end-of-turn if none of the top tokens is accepted."""
-    special = frozenset(tokenizer.all_special_ids)
-    for token in scores.topk(min(GUIDE_TOP_K, len(scores))).indices.tolist():
-        ends = token == tokenizer.eos_token_id
-        text = tokenizer.decode(generated if ends else [*generated, token], skip_special_tokens=True)
-        if (ends or token not in special) and guide(text, ends):
-            return int(token)
-    return int(tokenizer.eos_token_id)

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from transformers import AutoTokenizer
 
-from factory.api import Generation, Guide, Message, Reporter
+from factory.api import Generation, Grammar, Message, Reporter
+from factory.api.grammar import start_grammars
 from factory.ml.cpu import choice_logprobs, generation, packed_attention
 from factory.ml.cpu.encoder import Ids, merge_adapter
 from factory.ml.precision import choose_inference_dtype
@@ -46,19 +47,17 @@ class TransformersDecoder:
         return str(self.tokenizer.decode(ids, skip_special_tokens=True))
 
     def generate_texts(
-        self, prompts: Ids, limit: int, guides: Sequence[Guide | None] = (), report: Reporter | None = None
-    ) -> list[str]:
-        """Generate greedily up to `limit` tokens for each prompt, constrained by its guide if there is one."""
-        generated = generation.generate_token_ids(self.build_decoding_context(), prompts, limit, guides, report)
-        return [self.decode_ids(ids) for ids in generated]
-
-    def sample_texts(
-        self, prompts: Ids, limit: int, guides: Sequence[Guide | None] = (), temperature: float = 0.0,
-        seeds: Sequence[int] = (),
+        self, prompts: Ids, limit: int, grammars: Sequence[Grammar | None] = (), report: Reporter | None = None,
+        *, temperature: float = 0.0, seeds: Sequence[int] = (),
     ) -> list[Generation]:
-        """Sample a continuation of each prompt with its seed; greedy at temperature 0."""
+        """Generate up to `limit` tokens for each prompt, in the language of its grammar if there is one.
+
+        Greedy at temperature 0, else sampled with one seed per prompt.
+        """
+        context, width = self.build_decoding_context(), self.model.get_output_embeddings().weight.shape[0]
+        states = start_grammars(grammars, self.tokenizer, context.end_ids, width)
         generated = generation.generate_token_ids(
-            self.build_decoding_context(), prompts, limit, guides, temperature=temperature, seeds=seeds
+            context, prompts, limit, states, report, temperature=temperature, seeds=seeds
         )
         return [Generation(self.decode_ids(ids), len(ids), len(ids) < limit) for ids in generated]
 
@@ -67,8 +66,7 @@ class TransformersDecoder:
         configured = getattr(self.model.generation_config, "eos_token_id", None)  # one id, a list, or None
         candidates = [self.tokenizer.eos_token_id, *(configured if isinstance(configured, list) else [configured])]
         end_ids = frozenset(token for token in candidates if token is not None)
-        special_ids = frozenset(self.tokenizer.all_special_ids)
-        return generation.DecodingContext(self.model, end_ids, self.decode_ids, special_ids, self.on_text)
+        return generation.DecodingContext(self.model, end_ids, self.decode_ids, self.on_text)
 
     def compute_choice_logprobs(
         self, prompts: Ids, choices: Sequence[Ids], report: Reporter | None = None

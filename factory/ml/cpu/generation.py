@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 from transformers import Cache, DynamicLayer
 
-from factory.api import Guide, Reporter
+from factory.api import Reporter
+from factory.api.grammar import GrammarState
 from factory.ml.cpu import packed_attention
 from factory.ml.cpu.encoder import Ids, iterate_chunks
 
@@ -25,28 +26,25 @@ MIN_SHARED_PREFIX = 16
 """Shorter shared prefixes are not worth a forward pass of their own."""
 MIN_P, MIN_P_PENALTY = 0.05, 1e4
 """min-p: tokens below 5 % of the top probability get MIN_P_PENALTY subtracted from their logits."""
-GUIDED_TOP_K = (16, 96)
-"""Numbers of top tokens that are checked against a guide before the answer is ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class DecodingContext:
-    """A causal model, the ids that end an answer, the function that decodes ids, and the special ids."""
+    """A causal model, the ids that end an answer, and the function that decodes ids."""
 
     model: Any
     end_ids: frozenset[int]
     decode: Callable[[list[int]], str]
-    special_ids: frozenset[int] = frozenset()
     on_text: Callable[[str], None] | None = None
     """Called with the text so far after every token when there is a single prompt."""
 
 
 @dataclass
 class _ActiveSequence:
-    """An unfinished answer: its prompt, its tokens so far, and its guide and random generator if any."""
+    """An unfinished answer: its prompt, its tokens so far, and the state of its grammar and random generator if any."""
 
     prompt_index: int
-    guide: Guide | None
+    grammar: GrammarState | None
     generator: torch.Generator | None
     token_ids: list[int] = field(default_factory=list)
     ended: bool = False
@@ -54,7 +52,7 @@ class _ActiveSequence:
 
 @torch.inference_mode()
 def generate_token_ids(
-    context: DecodingContext, prompts: Ids, limit: int, guides: Sequence[Guide | None] = (),
+    context: DecodingContext, prompts: Ids, limit: int, grammars: Sequence[GrammarState | None] = (),
     report: Reporter | None = None, *, temperature: float = 0.0, seeds: Sequence[int] = (),
 ) -> list[list[int]]:
     """Generate up to `limit` ids for each prompt, without the end id; an answer of `limit` ids was cut off.
@@ -68,8 +66,8 @@ def generate_token_ids(
     lengths = [len(suffix) for suffix in suffixes]
     for chunk in iterate_chunks(lengths, MAX_BATCH_TOKENS, report, "answers", MAX_BATCH_ROWS):
         generators = [torch.Generator().manual_seed(seeds[index]) if temperature > 0 else None for index in chunk]
-        chunk_guides = [guides[index] if guides else None for index in chunk]
-        rows = list(map(_ActiveSequence, chunk, chunk_guides, generators))
+        states = [grammars[index] if grammars else None for index in chunk]
+        rows = list(map(_ActiveSequence, chunk, states, generators))
         with packed_attention.use_prefix_key_values(prefix_key_values):
             _decode_batch(context, len(prefix), [suffixes[index] for index in chunk], rows, limit, temperature)
         for row in rows:
@@ -164,7 +162,7 @@ def _decode_batch(
 def _add_gumbel_noise(logits: Tensor, rows: Sequence[_ActiveSequence], temperature: float) -> Tensor:
     """Return logits whose argmax is a sample of the distribution (the Gumbel-max trick).
 
-    A guide, which takes the greatest allowed logit, thereby samples among allowed tokens. min-p (Nguyen et al. 2024,
+    A grammar, which takes the greatest allowed logit, thereby samples among allowed tokens. min-p (Nguyen et al. 2024,
     arXiv:2407.01082) ranks unlikely tokens last: the long tail of a small model would make its texts incoherent.
     """
     if temperature <= 0:
@@ -177,31 +175,12 @@ def _add_gumbel_noise(logits: Tensor, rows: Sequence[_ActiveSequence], temperatu
 
 
 def _choose_next_tokens(context: DecodingContext, logits: Tensor, rows: Sequence[_ActiveSequence]) -> list[int]:
-    """Return the token of each row with the greatest logit that its guide allows."""
+    """Return the token of each row with the greatest logit that its grammar allows."""
     best: list[int] = logits.argmax(-1).tolist()
     for index, row in enumerate(rows):
-        if row.guide is not None and not row.ended:
-            best[index] = find_allowed_token(context, logits[index], row.token_ids, row.guide, best[index])
+        if row.grammar is not None and not row.ended:
+            best[index] = row.grammar.choose_token(logits[index], best[index])
     return best
-
-
-def find_allowed_token(context: DecodingContext, logits: Tensor, ids: list[int], guide: Guide, best: int) -> int:
-    """Return the most likely token after `ids` that a guide allows; an end id when it allows no likely one."""
-    if _is_token_allowed(context, ids, best, guide):
-        return best
-    checked = 1
-    for k in GUIDED_TOP_K:
-        for token in torch.topk(logits, min(k, len(logits))).indices[checked:].tolist():
-            if _is_token_allowed(context, ids, token, guide):
-                return int(token)
-        checked = k
-    return min(context.end_ids)
-
-
-def _is_token_allowed(context: DecodingContext, ids: list[int], token: int, guide: Guide) -> bool:
-    if token in context.end_ids:
-        return guide(context.decode(ids), True)
-    return token not in context.special_ids and guide(context.decode([*ids, token]), False)
 
 
 class PreallocatedCacheLayer(DynamicLayer):  # type: ignore[misc]

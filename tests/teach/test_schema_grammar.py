@@ -1,4 +1,4 @@
-"""A guide lets pass every beginning of an answer of its schema, and nothing else."""
+"""The grammar of a schema lets pass every beginning of its answers, and nothing else."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, Field
 
-from factory.llm.schema_regex import compile_schema_guide
+from factory.llm.local import build_schema_grammar
 
 
 class Kind(StrEnum):
@@ -48,10 +48,10 @@ GOOD = [
 
 @pytest.mark.parametrize("text", GOOD)
 def test_every_beginning_of_a_valid_answer_passes_and_it_ends_where_it_is_whole(text: str) -> None:
-    may = compile_schema_guide(Whole)
-    assert may is not None and Whole.model_validate_json(text)
-    assert all(may(text[:end], False) for end in range(len(text) + 1))
-    assert [end for end in range(len(text) + 1) if may(text[:end], True)] == [len(text)]
+    grammar = build_schema_grammar(Whole)
+    assert grammar is not None and Whole.model_validate_json(text)
+    assert all(grammar.accepts_prefix(text[:end]) for end in range(len(text) + 1))
+    assert [end for end in range(len(text) + 1) if grammar.accepts(text[:end])] == [len(text)]
 
 
 @pytest.mark.parametrize(
@@ -63,10 +63,23 @@ def test_every_beginning_of_a_valid_answer_passes_and_it_ends_where_it_is_whole(
     ],
 )
 def test_what_no_valid_answer_begins_with_is_stopped(text: str) -> None:
-    may = compile_schema_guide(Whole)
-    assert may is not None and not may(text, False)
+    grammar = build_schema_grammar(Whole)
+    assert grammar is not None and not grammar.accepts_prefix(text)
 
 
-@pytest.mark.parametrize("model", [Tree, Open])
-def test_a_schema_that_is_no_regular_language_is_only_checked_afterwards(model: Any) -> None:
-    assert compile_schema_guide(model) is None
+@pytest.mark.parametrize(("model", "good", "bad"), [
+    (Tree, '{"leaves":[{"leaves":[]},{"leaves":[{"leaves":[]}]}]}', '{"leaves":[{"leaves":]}'),
+    (Open, '{"fields":{"a":1,"b c":-2}}', '{"fields":{"a":"'),
+])
+def test_a_schema_may_be_recursive_or_open(model: Any, good: str, bad: str) -> None:
+    grammar = build_schema_grammar(model)
+    assert grammar is not None and model.model_validate_json(good)
+    assert grammar.accepts(good) and not grammar.accepts_prefix(bad)
+
+
+class Ahead(BaseModel):
+    word: Annotated[str, Field(json_schema_extra={"pattern": "^(?=a).*$"})]
+
+
+def test_what_no_grammar_can_express_is_only_checked_afterwards() -> None:
+    assert build_schema_grammar(Ahead) is None
