@@ -95,7 +95,7 @@ def main(spec: Path, script: tuple[str, ...], pairs: int, rows: int, tests: int,
         ratios = []
         for pair in range(1, pairs + 1):
             plain, ours = (
-                measure_in_subprocess(__file__, [how], *common, ours=how == "factory") for how in (kind, "factory")
+                measure_in_subprocess(__file__, [how], *common) for how in (kind, "factory")
             )
             ratios.append(plain["cpu"] / ours["cpu"])
             results = f"{_format_training_result('script', plain)}; {_format_training_result('factory', ours)}"

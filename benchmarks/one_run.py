@@ -61,13 +61,13 @@ def measure_fit(
     return adapter, {"rows": len(rows), "cpu": cpu, "peak": peak}
 
 
-def measure_in_subprocess(script: str, one: Sequence[str], *arguments: str, ours: bool) -> dict[str, float]:
+def measure_in_subprocess(script: str, one: Sequence[str], *arguments: str) -> dict[str, float]:
     """Return the JSON that `SCRIPT --one ONE…` prints in a new process with one thread.
 
-    `ours` adds the environment in which the factory starts its workers.
+    Both sides get the allocator and OpenMP settings of the factory's workers, which are worth 1.2× to either.
     """
     one_thread = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
-    environment = {**os.environ, **(WORKER_ENVIRONMENT if ours else {}), **one_thread}
+    environment = {**os.environ, **WORKER_ENVIRONMENT, **one_thread}
     process = subprocess.run(
         [sys.executable, script, "--one", *one, *arguments], env=environment, stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL, text=True, check=True,

@@ -99,7 +99,7 @@ def main(
         ratios = []
         for pair in range(1, pairs + 1):
             script, ours = (
-                measure_in_subprocess(__file__, [kind, how], *common, ours=how == "factory")
+                measure_in_subprocess(__file__, [kind, how], *common)
                 for how in ("script", "factory")
             )
             ratios.append(script["cpu"] / ours["cpu"])
