@@ -9,13 +9,8 @@ from typing import Any
 from factory.bundle import usage_examples
 from factory.data.licences import UNKNOWN_LICENCE
 from factory.text.templates import render
+from factory.verdict import Verdict
 
-VERDICT_SENTENCES = {
-    "SHIP": "the tuned model beats every baseline by more than chance explains.",
-    "NO_SHIP": "the tuned model did not pass the gate. Do not deploy it in place of the best baseline.",
-    "PROMPTING_IS_ENOUGH": "a prompted model does as well. Fine-tuning brings no gain here.",
-    "INSUFFICIENT_EVIDENCE": "the test rows are too few to tell the tuned model from the best baseline.",
-}
 HUB_LICENCES = {"Apache-2.0": "apache-2.0", "MIT": "mit", "BSD-3-Clause": "bsd-3-clause", "CC-BY-4.0": "cc-by-4.0"}
 
 
@@ -24,7 +19,7 @@ def render_model_card(manifest: Mapping[str, Any], score: Mapping[str, Any], gat
     gate = manifest["gate"]
     return render(files("factory.bundle").joinpath("card.md").read_text(encoding="utf-8"), {
         "metadata": _render_hub_metadata(manifest, score),
-        "verdict_text": VERDICT_SENTENCES.get(gate["verdict"], "see the reasons."),
+        "verdict_text": Verdict.from_word(gate["verdict"]).facts.finding,
         "reasons": _render_bullets(gate.get("reasons", [])),
         **{name: manifest[name] for name in ("name", "rank", "modules", "tuned")},
         **{name: gate[name] for name in ("verdict", "metric")},

@@ -11,12 +11,10 @@ from factory.cli import output
 from factory.cli.output import fill_line, format_table, style_bold, style_dim
 from factory.evaluation.compare import FrozenRowViewer
 from factory.runs.run_outputs import RunOutputs
+from factory.verdict import Verdict
 from factory.views import formatting
 
-COLOURS = {
-    formatting.SHIP: "green", formatting.NO_SHIP: "red", formatting.PROMPTING_IS_ENOUGH: "yellow",
-    formatting.INSUFFICIENT_EVIDENCE: "yellow",
-}
+TONE_COLOURS = {"good": "green", "bad": "red", "warn": "yellow"}
 BAR_WIDTH = 28
 MAX_TOTAL_COLUMNS = 6
 """Maximum number of aggregate metrics shown side by side; the report has all."""
@@ -38,7 +36,7 @@ def format_verdict_panel(evidence: RunOutputs) -> str:
     verdict = str(gate.get("verdict", ""))
     if not verdict:
         return ""
-    badge = output.format_badge(f" {verdict} ", COLOURS.get(verdict, "white"))
+    badge = output.format_badge(f" {verdict} ", TONE_COLOURS[Verdict.from_word(verdict).facts.tone])
     run, next_step, ceiling = evidence.run, formatting.describe_next_step(gate), gate.get("ceiling")
     bound = f"upper bound on these rows: {formatting.format_number(ceiling)}, the best score their candidates allow"
     lines = [
@@ -81,7 +79,7 @@ def _format_probes_table(gate: Mapping[str, Any]) -> list[str]:
 
 
 def _format_gate_reasons(gate: Mapping[str, Any]) -> list[str]:
-    if gate.get("verdict") == formatting.SHIP or not gate.get("reasons"):
+    if Verdict.from_word(gate.get("verdict", "")).ships or not gate.get("reasons"):
         return []
     return [*(fill_line(reason, "- ", "  ") for reason in gate["reasons"]), ""]
 

@@ -12,7 +12,7 @@ from typing import Any
 from factory import __version__
 from factory.data.rows import read_json
 from factory.engine.worker_client import WorkerClient
-from factory.errors import BUG, INSUFFICIENT, NOT_SHIPPED, SHIPPED, FactoryError, InterruptedByUserError
+from factory.errors import BUG, SHIPPED, FactoryError, InterruptedByUserError
 from factory.events import Event, Noted, RunFinished, RunStarted, StageCached, StageFailed, from_json
 from factory.plan.compiler import Plan, Stage, compile_plan
 from factory.plan.explain import StageReason, explain_plan
@@ -20,6 +20,7 @@ from factory.registry.registry import Registry
 from factory.spec.layers import ResolvedSpec
 from factory.store.journal import JOURNAL_FILE, Journal, find_last_plan, find_last_verdict_time
 from factory.store.outputs import Store
+from factory.verdict import Verdict
 
 Listener = Callable[[float, Event], None]
 
@@ -29,11 +30,6 @@ PLUGIN_FIELD_BY_STAGE = {
     "score": "evals", "forgetting": "probe", "bundle": "targets",
 }
 """Stage kind → field of its config with the plugins that it runs."""
-
-EXIT_CODES = {
-    "": SHIPPED, "SHIP": SHIPPED, "NO_SHIP": NOT_SHIPPED, "PROMPTING_IS_ENOUGH": NOT_SHIPPED,
-    "INSUFFICIENT_EVIDENCE": INSUFFICIENT,
-}
 
 
 class StageError(FactoryError):
@@ -148,7 +144,7 @@ def _execute_plan(
             if "gate" in plan.list_stage_names():  # not in the plan of `run_until`
                 gate = store.locate_output("gate", plan["gate"].key).output
                 verdict, bundle = str(read_json(gate / "gate.json")["verdict"]), plan["bundle"].key
-            code = EXIT_CODES[verdict]
+            code = Verdict.from_word(verdict).facts.exit_code if verdict else SHIPPED
         except KeyboardInterrupt:
             code = InterruptedByUserError.exit_code
             raise InterruptedByUserError("interrupted; run the same command to resume") from None

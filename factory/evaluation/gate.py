@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any
 from factory.api.rows import Metric
 from factory.evaluation import statistics
 from factory.evaluation.reasons import BaselineComparison, SuiteRegression, VerdictBasis, explain_verdict
+from factory.verdict import Verdict
 
 if TYPE_CHECKING:
     from factory.spec.fields import Gate
 
-SHIP, NO_SHIP = "SHIP", "NO_SHIP"
-PROMPTING_IS_ENOUGH, INSUFFICIENT_EVIDENCE = "PROMPTING_IS_ENOUGH", "INSUFFICIENT_EVIDENCE"
 TUNED, CEILING = "tuned", "ceiling"
 SETTLE_EFFECT_DIVISOR = 4
 """`n_to_settle` assumes at least a quarter of the detectable difference: a smaller one would need endless rows."""
@@ -86,14 +85,14 @@ def decide_verdict(
     regressions = _find_regressed_suites(probes)
     verdict, blocking = _choose_verdict(comparisons, gate.margin, prompted, bool(leaked or regressions or refused))
     effect = gate.margin + _compute_detectable_effect(comparisons, gate.confidence)
-    settle = _estimate_settling_rows(blocking, gate) if verdict == INSUFFICIENT_EVIDENCE else None
+    settle = _estimate_settling_rows(blocking, gate) if verdict is Verdict.INSUFFICIENT_EVIDENCE else None
     basis = VerdictBasis(
         verdict, comparisons, blocking, metric.name, gate.margin, gate.confidence, leaked, effect, settle, regressions,
         refused,
     )
     ceilings = [float(row["values"][CEILING]) for row in scores[TUNED] if CEILING in row["values"]]
     return {
-        "verdict": verdict, "metric": metric.name, "margin": gate.margin, "confidence": gate.confidence,
+        "verdict": str(verdict), "metric": metric.name, "margin": gate.margin, "confidence": gate.confidence,
         "tuned": asdict(paired.estimate_tuned_mean()),
         "comparisons": [comparison.to_json() for comparison in comparisons],
         "best_baseline": min(comparisons, key=lambda c: (c.difference_interval.mean, c.baseline)).baseline,
@@ -115,15 +114,16 @@ def _find_regressed_suites(probes: Sequence[Mapping[str, Any]]) -> list[SuiteReg
 
 def _choose_verdict(
     comparisons: Sequence[BaselineComparison], margin: float, prompted: Collection[str], is_blocked: bool
-) -> tuple[str, list[BaselineComparison]]:
+) -> tuple[Verdict, list[BaselineComparison]]:
     """Return the verdict, and the comparisons that prevent a better one."""
     failed = [c for c in comparisons if c.difference_interval.high <= margin]
     unclear = [c for c in comparisons if c.difference_interval.low <= margin < c.difference_interval.high]
     if is_blocked:
-        return NO_SHIP, failed
+        return Verdict.NO_SHIP, failed
     if failed:
-        return (PROMPTING_IS_ENOUGH if all(c.baseline in prompted for c in failed) else NO_SHIP), failed
-    return (INSUFFICIENT_EVIDENCE, unclear) if unclear else (SHIP, [])
+        only_prompted = all(c.baseline in prompted for c in failed)
+        return (Verdict.PROMPTING_IS_ENOUGH if only_prompted else Verdict.NO_SHIP), failed
+    return (Verdict.INSUFFICIENT_EVIDENCE, unclear) if unclear else (Verdict.SHIP, [])
 
 
 def _compute_detectable_effect(comparisons: Sequence[BaselineComparison], confidence: float) -> float:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from factory.evaluation.statistics import DIGITS, POWER, ClusteredEstimate, ConfidenceInterval
+from factory.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class SuiteRegression:
 class VerdictBasis:
     """The basis of a verdict. `blocking` are the comparisons that decided it."""
 
-    verdict: str
+    verdict: Verdict
     comparisons: Sequence[BaselineComparison]
     blocking: Sequence[BaselineComparison]
     metric: str
@@ -75,7 +76,7 @@ def explain_verdict(basis: VerdictBasis) -> list[str]:
     ]
     others = [c for c in basis.comparisons if c not in basis.blocking]
     lines += [_describe_comparison(c, basis) for c in (*basis.blocking, *others)]
-    if basis.verdict == "PROMPTING_IS_ENOUGH":
+    if basis.verdict is Verdict.PROMPTING_IS_ENOUGH:
         lines.append(f"prompting is enough: the fine-tune does not beat {_join_baseline_names(basis.blocking)}")
     if basis.rows_needed is not None:
         lines.append(_describe_rows_needed(basis, basis.rows_needed))
@@ -109,7 +110,7 @@ def _describe_rows_needed(basis: VerdictBasis, rows: int) -> str:
     if behind:
         return (
             f"the measured difference to {_join_baseline_names(behind)} is not above the margin of {basis.margin:g}: "
-            f"about {rows} test rows would settle it, most likely as NO_SHIP"
+            f"about {rows} test rows would settle it, most likely as {Verdict.NO_SHIP}"
         )
     names = _join_baseline_names(basis.blocking)
     return f"if the true difference is as measured, about {rows} test rows would settle the comparison with {names}"

@@ -18,6 +18,7 @@ from factory.report.html import (
     render_subsection,
 )
 from factory.runs.run_outputs import RunOutputs
+from factory.verdict import Verdict
 from factory.views import formatting
 
 STATE_MESSAGES = {
@@ -32,13 +33,14 @@ def render_verdict_header(evidence: RunOutputs) -> Markup:
     """Render the verdict badge, the verdict in a sentence, the next step, and the facts of the run."""
     run, gate = evidence.run, evidence.read_stage_json("gate")
     verdict, next_step = str(gate.get("verdict", "")) or run.state.upper(), formatting.describe_next_step(gate)
+    tone = Verdict.from_word(gate["verdict"]).facts.tone if gate.get("verdict") else ""
     failed = next((f"{s.name}: {s.error}" for s in run.stages.values() if s.error), "")
     unfinished = join_markup(STATE_MESSAGES.get(run.state, "No verdict."), " ", failed)
     lead = formatting.describe_verdict(gate, run.task) if gate else unfinished
     day = time.strftime("%d %B %Y, %H:%M UTC", time.gmtime(run.started))
     profile = f"profile {run.profile}" if run.profile else ""
     meta = [run.task, profile, day, formatting.format_seconds(run.seconds), f"factory {run.factory}"]
-    badge = render_element("span", verdict.replace("_", " "), class_=f"badge {verdict}")
+    badge = render_element("span", verdict.replace("_", " "), class_=f"badge {tone}".rstrip())
     return render_element(
         "header",
         render_element("h1", badge, render_element("b", run.name), render_element("span", run.id, class_="meta")),

@@ -14,10 +14,11 @@ from pathlib import Path
 from factory.errors import InputError
 from factory.runs import run_view
 from factory.store.outputs import Store
+from factory.verdict import Verdict
 
 ALIASES_FILE = "aliases.json"
 LATEST, SHIPPED = "latest", "shipped"
-"""Built-in aliases: the newest stored version, and the newest stored one with the verdict SHIP."""
+"""Built-in aliases: the newest stored version, and the newest stored one that the gate lets ship."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ def find_version(home: Path, text: str) -> Version:
 def collect_aliases(home: Path, versions: Sequence[Version]) -> dict[str, tuple[str, ...]]:
     """Return bundle key → aliases, from the versions of one specialist, oldest first."""
     stored = [version for version in versions if version.is_stored]
-    shipped = [version for version in stored if version.verdict == "SHIP"]
+    shipped = [version for version in stored if Verdict.from_word(version.verdict).ships]
     pairs = [(alias, latest[-1].key) for alias, latest in ((LATEST, stored), (SHIPPED, shipped)) if latest]
     pairs += sorted(_read_assigned_aliases(home).get(versions[0].name, {}).items()) if versions else []
     aliases: dict[str, tuple[str, ...]] = {}

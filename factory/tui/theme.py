@@ -1,4 +1,4 @@
-"""Theme: the colours of the dark and the light palette, the tones of text, and the signs of states and verdicts."""
+"""Theme: the colours of the dark and the light palette, the tones of text, and the signs of states."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from factory.runs import run_view
 from factory.tui.rich_text import Span
-from factory.views import formatting
+from factory.verdict import Verdict
 
 PALETTE = {
     "ground": ("#11151c", "#fbfaf7"),
@@ -55,13 +55,6 @@ RUN_SIGNS: Mapping[str, tuple[str, str]] = {
     run_view.INTERRUPTED_RUN: ("■", "warn"),
     run_view.DEAD: ("†", "bad"),
 }
-VERDICT_SIGNS: Mapping[str, tuple[str, str, str]] = {
-    formatting.SHIP: ("▲", "SHIP", "good"),
-    formatting.NO_SHIP: ("✗", "NO SHIP", "bad"),
-    formatting.PROMPTING_IS_ENOUGH: ("≈", "PROMPT INSTEAD", "warn"),
-    formatting.INSUFFICIENT_EVIDENCE: ("?", "UNDECIDED", "warn"),
-}
-"""Verdict → sign, short word, tone."""
 RESULT_SIGNS: Mapping[str, tuple[str, str]] = {"won": ("▲", "good"), "lost": ("▼", "bad"), "tied": ("=", "dim")}
 UNKNOWN_SIGN = ("?", "warn")
 BAR_BLOCKS = " ▏▎▍▌▋▊▉█"
@@ -83,9 +76,8 @@ def format_verdict(verdict: str) -> Span:
     """Return sign and word of a verdict; empty for none."""
     if not verdict:
         return "", ""
-    # A newer factory may know further verdicts.
-    sign, word, tone = VERDICT_SIGNS.get(verdict, ("?", verdict, "warn"))
-    return f"{sign} {word}", tone
+    facts = Verdict.from_word(verdict).facts
+    return f"{facts.sign} {facts.title}", facts.tone
 
 
 def render_bar(share: float, width: int) -> str:

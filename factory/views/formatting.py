@@ -8,8 +8,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-SHIP, NO_SHIP = "SHIP", "NO_SHIP"
-PROMPTING_IS_ENOUGH, INSUFFICIENT_EVIDENCE = "PROMPTING_IS_ENOUGH", "INSUFFICIENT_EVIDENCE"
+from factory.verdict import Verdict
 
 # Whole sequences are removed, not only the escape character: otherwise their parameters would remain as text.
 ESCAPE_SEQUENCES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~])")
@@ -100,11 +99,11 @@ def compute_scale(intervals: Sequence[tuple[float, float]], *values: float) -> t
 def find_deciding_comparison(gate: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the deciding comparison: the strongest obstacle to shipping, else the best baseline; empty if none."""
     comparisons, margin = list(gate.get("comparisons", [])), gate.get("margin", 0.0)
-    # Without SHIP, explain by a contender that tuned clearly fails to beat, else by an inconclusive one.
+    # Unless it ships, explain by a contender that tuned clearly fails to beat, else by an inconclusive one.
     beaten_by = [c for c in comparisons if c["high"] <= margin]
     unsettled = [c for c in comparisons if c["low"] <= margin]
     best = [c for c in comparisons if c["baseline"] == gate.get("best_baseline")]
-    obstacles = [] if gate.get("verdict") == SHIP else beaten_by or unsettled
+    obstacles = [] if _get_gate_verdict(gate).ships else beaten_by or unsettled
     return min(obstacles, key=lambda c: float(c["low"])) if obstacles else next(iter([*best, *comparisons]), {})
 
 
@@ -116,17 +115,20 @@ def describe_verdict(gate: Mapping[str, Any], task: str) -> str:
     if not deciding:
         return "The gate had no contender to compare with."
     others = [c["baseline"] for c in gate["comparisons"] if c is not deciding]
-    claim = _describe_claim(gate.get("verdict", ""), deciding, f"these {deciding.get('n', '?')} test rows")
+    verdict = _get_gate_verdict(gate)
+    claim = _describe_claim(verdict, deciding, f"these {deciding.get('n', '?')} test rows")
     best = ", the best of the others" if others and deciding["baseline"] == gate.get("best_baseline") else ""
-    beaten = f"; it also {_describe_other_gains(gate, others)}" if others and gate.get("verdict") == SHIP else ""
+    beaten = f"; it also {_describe_other_gains(gate, others)}" if others and verdict.ships else ""
     return f"The tuned {task} {claim} {deciding['baseline']}{best}: {describe_gain(gate, deciding)}{beaten}."
 
 
-def _describe_claim(verdict: str, best: Mapping[str, Any], rows: str) -> str:
-    if verdict == SHIP:
-        return f"answers {rows} better than"
-    if verdict == INSUFFICIENT_EVIDENCE:
-        return f"is not significantly different, on {rows}, from"
+def _get_gate_verdict(gate: Mapping[str, Any]) -> Verdict:
+    return Verdict.from_word(gate.get("verdict", ""))
+
+
+def _describe_claim(verdict: Verdict, best: Mapping[str, Any], rows: str) -> str:
+    if verdict.facts.claim:
+        return verdict.facts.claim.format(rows=rows)
     if best.get("difference", 0.0) > 0:
         return f"answers {rows} only marginally better than"
     return f"answers {rows} no better than"
@@ -148,14 +150,10 @@ def describe_gain(gate: Mapping[str, Any], best: Mapping[str, Any]) -> str:
 
 def describe_next_step(gate: Mapping[str, Any]) -> str:
     """Return advice on what to do next; empty if there is none."""
-    needed = gate.get("n_to_settle")
-    if gate.get("verdict") == INSUFFICIENT_EVIDENCE and needed:
-        # A narrow no-break space keeps the number on one line when the sentence is wrapped.
-        return f"About {int(needed):,} test rows would be needed to decide.".replace(",", "\u202f")
-    if gate.get("verdict") == PROMPTING_IS_ENOUGH:
-        return "Prompting the base model does as well: deploy that instead of the adapter."
     if gate.get("refused"):
         return "Run `factory review SPEC`; the next build continues from the decisions of the experts."
-    if gate.get("verdict") == NO_SHIP:
-        return "Keep the current solution; `factory compare RUN:tuned RUN:BASELINE` shows the rows that tuned loses."
-    return ""
+    advice, needed = _get_gate_verdict(gate).facts.next_step, gate.get("n_to_settle")
+    if "{rows}" in advice and not needed:
+        return ""
+    # A narrow no-break space keeps the number on one line when the sentence is wrapped.
+    return advice.format(rows=f"{int(needed or 0):,}".replace(",", "\u202f"))

@@ -36,7 +36,7 @@ def _log_trackio_event(event: events.Event, run: Any) -> None:
     elif isinstance(event, events.StageFinished):
         _TrackioState.seconds[f"seconds.{flatten_name(event.stage)}"] = event.seconds
     elif isinstance(event, events.RunFinished):
-        verdict = {"verdict": event.verdict or "none", "shipped": int(event.verdict == "SHIP")}
+        verdict = {"verdict": event.verdict or "none", "shipped": int(bool(event.verdict) and event.exit_code == 0)}
         run.log({**_TrackioState.seconds, **verdict, "exit_code": event.exit_code, "seconds": event.seconds})
         run.finish()
 

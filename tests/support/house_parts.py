@@ -1,8 +1,9 @@
-"""What a fresh interpreter loads, and what a piece of code reads off other things."""
+"""What a fresh interpreter loads or does with a changed package, and what a piece of code reads off other things."""
 
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -47,3 +48,30 @@ def reads(node: ast.AST) -> Iterator[tuple[str, str]]:
 
 def words(node: ast.AST) -> set[str]:
     return {part.value for part in ast.walk(node) if isinstance(part, ast.Constant) and isinstance(part.value, str)}
+
+
+def changed_package(folder: Path, file: str, before: str, added: str) -> Path:
+    """A folder whose package has `added` in front of `before` in `file`; every other file is a link."""
+    here, there, changed = ROOT / "factory", folder / "factory", Path(file)
+    for depth in range(len(changed.parts)):
+        level = Path(*changed.parts[:depth])
+        (there / level).mkdir(parents=True)
+        for path in (here / level).iterdir():
+            if path.name not in (changed.parts[depth], "__pycache__"):
+                (there / level / path.name).symlink_to(path)
+    text = (here / file).read_text("utf-8")
+    assert text.count(before) == 1, before
+    (there / file).write_text(text.replace(before, added + before), encoding="utf-8")
+    return folder
+
+
+def on_path(folder: Path) -> str:
+    """The PYTHONPATH with a folder in front of what is on it."""
+    return os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
+
+
+def ask(folder: Path, home: Path, *arguments: str) -> str:
+    """What a command prints when the package is the one in that folder."""
+    environment = {**os.environ, "PYTHONPATH": on_path(folder), "FACTORY_HOME": str(home)}
+    command = [sys.executable, "-m", "factory", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True, cwd=home).stdout

@@ -16,6 +16,7 @@ from factory.tui import theme
 from factory.tui.keys import COMMON_KEYS, MOVEMENT_KEYS
 from factory.tui.rich_text import Line, Span, make_line, wrap_line, wrap_text
 from factory.tui.widgets.pages import Pages
+from factory.verdict import Verdict
 
 if TYPE_CHECKING:
     from factory.tui.screens.base import Page
@@ -44,8 +45,8 @@ def _render_signs(width: int) -> list[Line]:
         for name, (sign, tone) in signs.items():
             rows[-1] += [(f"{sign} ", tone), f"{name}  "]
     rows.append([("verdicts  ", "dim")])
-    for sign, word, tone in theme.VERDICT_SIGNS.values():
-        rows[-1] += [(f"{sign} {word}", tone), "  "]
+    for verdict in Verdict:
+        rows[-1] += [theme.format_verdict(verdict), "  "]
     rows.append([("├──●──┤", "accent"), "  a mean with its interval; ", ("┊", "dim"), " marks zero"])
     return [line for row in rows for line in wrap_line(make_line(*row), width, 2)]
 

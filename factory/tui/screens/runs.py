@@ -18,7 +18,8 @@ from factory.tui.views import runs_view as view
 from factory.tui.widgets.listing import Listing
 from factory.tui.widgets.pages import Pages
 from factory.tui.widgets.panel import LARGE, MEDIUM, SMALL, Block, Slot
-from factory.views.formatting import SHIP, format_count
+from factory.verdict import Verdict
+from factory.views.formatting import format_count
 
 
 class RunsPage(Page):
@@ -66,7 +67,7 @@ class RunsPage(Page):
     def _render_counts(self, width: int) -> list[Line]:
         runs, marked = self.state.index.list_runs(), len(self.state.marked_runs)
         running = sum(run.state == RUNNING for run in runs)
-        shippable = sum(run.verdict == SHIP for run in runs)
+        shippable = sum(Verdict.from_word(run.verdict).ships for run in runs)
         total = len(self.state.index.list_run_ids()) if self.factory.refresh_steps is not None else len(runs)
         count = format_count(max(total, len(runs)), "run")
         line = make_line(

@@ -12,6 +12,7 @@ from factory.tui.estimates import RemainingTime
 from factory.tui.rich_text import Line, make_line, sanitise, wrap_line
 from factory.tui.run_index import RunSummary
 from factory.tui.table import Cell, Column, Table, TableRow
+from factory.verdict import Verdict
 from factory.views import formatting
 
 COLUMNS = (
@@ -137,12 +138,7 @@ def render_preview(run: RunSummary | None, width: int) -> list[Line]:
     """Return what the run under the cursor came to, and what to do next."""
     if run is None:
         return []
-    advice = {
-        formatting.SHIP: "ship it: better than every baseline, outside the noise",
-        formatting.NO_SHIP: "do not ship: Verdict (3) and Compare (4) show which rows it loses",
-        formatting.PROMPTING_IS_ENOUGH: "do not ship: prompting the base model does as well",
-        formatting.INSUFFICIENT_EVIDENCE: "inconclusive: more test rows are needed",
-    }.get(run.verdict, "")
+    advice = Verdict.from_word(run.verdict).facts.advice
     outcome = {
         "dead": "its process died; run the same build command to resume",
         "interrupted": "it was interrupted; run the same build command to resume",

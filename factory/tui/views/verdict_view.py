@@ -61,8 +61,8 @@ def render_headline(outputs: RunOutputs, width: int) -> list[Line]:
     verdict = str(gate.get("verdict", ""))
     if not verdict:
         return [make_line(theme.format_run_state(run.state), "  no verdict yet: the build has not reached its gate")]
-    sign, word, tone = theme.VERDICT_SIGNS.get(verdict, ("?", verdict, "warn"))
-    lines = [make_line((f"{sign} {word.upper()}", tone), "  ", (sanitise(run.name), "strong"), (f"  {run.id}", "dim"))]
+    badge, tone = theme.format_verdict(verdict)
+    lines = [make_line((badge.upper(), tone), "  ", (sanitise(run.name), "strong"), (f"  {run.id}", "dim"))]
     lines += wrap_text(sanitise(formatting.describe_verdict(gate, run.task)), width)
     next_step = formatting.describe_next_step(gate)
     if next_step:
