@@ -16,6 +16,7 @@ from factory.errors import BUG, SHIPPED, FactoryError, InterruptedByUserError
 from factory.events import Event, Noted, RunFinished, RunStarted, StageCached, StageFailed, from_json
 from factory.plan.compiler import Plan, Stage, compile_plan
 from factory.plan.explain import StageReason, explain_plan
+from factory.plan.stage_kinds import find_stage_kind
 from factory.registry.registry import Registry
 from factory.spec.layers import ResolvedSpec
 from factory.store.journal import JOURNAL_FILE, Journal, find_last_plan, find_last_verdict_time
@@ -23,13 +24,6 @@ from factory.store.outputs import Store
 from factory.verdict import Verdict
 
 Listener = Callable[[float, Event], None]
-
-PLUGIN_FIELD_BY_STAGE = {
-    "gather": "sources", "prepare": "task", "synthesize": "synthesizers", "curate": "curators",
-    "preflight": "objective", "train": "objective", "answer": "contender", "baseline_trial": "contender",
-    "score": "evals", "forgetting": "probe", "bundle": "targets",
-}
-"""Stage kind → field of its config with the plugins that it runs."""
 
 
 class StageError(FactoryError):
@@ -103,7 +97,7 @@ class _PlanExecution:
 
 def _describe_stage_plugins(stage: Stage) -> str:
     """Return the plugins of a stage, for the message of a worker that ended."""
-    blocks = stage.config.get(PLUGIN_FIELD_BY_STAGE.get(stage.kind, ""), [])
+    blocks = stage.config.get(find_stage_kind(stage.kind).plugin_field, [])
     kinds = [repr(block["kind"]) for block in (blocks if isinstance(blocks, (list, tuple)) else [blocks])]
     return f"; running: {', '.join(kinds)}" if kinds else ""
 

@@ -12,14 +12,8 @@ from pydantic import BaseModel
 from factory import identity
 from factory.api import Endpoint, Plugin
 from factory.api.spec_block import compute_fields_identity
+from factory.plan.stage_kinds import find_stage_kind
 from factory.spec.fields import Models
-
-STAGE_VERSIONS = {
-    "base": 1, "gather": 1, "prepare": 1, "freeze": 1, "synthesize": 1, "curate": 2, "review": 1,
-    "preflight": 1, "train": 1, "answer": 2, "score": 2, "forgetting": 1, "gate": 2, "bundle": 1, "certify": 2,
-    "baseline_trial": 1, "advice": 1,
-}
-"""Bump when the output of a stage changes though its fields do not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +39,7 @@ class Stage:
     @property
     def module_name(self) -> str:
         """Dotted name of the module whose `run` executes the stage."""
-        return f"factory.stages.{self.kind}"
+        return find_stage_kind(self.kind).module_path
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -94,6 +88,8 @@ class PlanBuilder:
     stages: dict[str, Stage] = field(default_factory=dict)
     role_overrides: dict[str, str] = field(default_factory=dict)
     """Role → the stage that provides it from now on, if it is not the stage of that name."""
+    trial_rows: int = 0
+    """Validation rows that the baseline trials of `factory advise` use."""
 
     def add_stage(
         self, stage: str, inputs: Sequence[str] = (), /, *, after: Sequence[str] = (), uses: Sequence[Plugin] = (),
@@ -114,9 +110,11 @@ class PlanBuilder:
         fields = {part: compute_part_identity(value, self.root) for part, value in key_parts.items()}
         config = {part: _convert_models(value, _serialise_model) for part, value in parts.items()}
         roles = {role: self.role_overrides.get(role, role) for role in inputs}
-        kind = stage.partition("[")[0]
+        kind = find_stage_kind(stage)
+        if not kind.version:
+            raise ValueError(f"{kind.name!r} is not in the table of stage kinds")
         key = identity.compute_key({
-            "stage": kind, "version": STAGE_VERSIONS[kind], "fields": fields,
+            "stage": kind.name, "version": kind.version, "fields": fields,
             "inputs": {role: self.stages[name].key for role, name in roles.items()},
         })
         self.stages[stage] = Stage(stage, config, fields, roles, key, tuple(after), tuple(hosts))

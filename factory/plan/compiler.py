@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 from factory import models
-from factory.api import Endpoint, Eval, Probe
+from factory.api import Endpoint, Eval, Metric, Probe
 from factory.api.spec_block import compute_fields_identity
 from factory.data.review_decisions import read_decisions
+from factory.plan import stage_kinds
 from factory.plan.builder import Plan, PlanBuilder, Stage, compute_part_identity
 from factory.spec.fields import Data
 from factory.spec.layers import ResolvedSpec
@@ -17,33 +19,75 @@ __all__ = ["Plan", "Stage", "compile_plan"]
 
 def compile_plan(resolved: ResolvedSpec) -> Plan:
     """Return the plan of a spec. The same spec, inputs and plugin versions give the same keys on any machine."""
-    builder = PlanBuilder(resolved.root, resolved.spec.models)
-    _add_row_stages(builder, resolved)
-    _add_training_stages(builder, resolved)
-    _add_evaluation_stages(builder, resolved)
+    return _compile_stages(stage_kinds.BUILD, resolved)
+
+
+def compile_advice_plan(resolved: ResolvedSpec, rows: int) -> Plan:
+    """Return the plan of `factory advise`: the row stages of a build, then baseline trials on `rows` validation rows.
+
+    The trials cover the contenders that need no training, and the teacher if it is an endpoint.
+    """
+    return _compile_stages(stage_kinds.ADVICE, resolved, rows)
+
+
+def _compile_stages(plan: str, resolved: ResolvedSpec, trial_rows: int = 0) -> Plan:
+    """Let the planner of each kind of stage in this plan add its stages, in the order of the table."""
+    builder = PlanBuilder(resolved.root, resolved.spec.models, trial_rows=trial_rows)
+    for kind in stage_kinds.STAGE_KINDS:
+        if plan in kind.plans:
+            module, _, function = kind.planner_path.partition(":")
+            getattr(importlib.import_module(module), function)(builder, resolved)
     return Plan(resolved.spec.name, resolved.task.kind, tuple(builder.stages.values()))
 
 
-def _add_row_stages(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
-    spec, task, seed = resolved.spec, resolved.task, resolved.spec.data.split.seed
-    leakage_models = [f"base[{alias}]" for alias in _list_leakage_models(resolved)]
-    _add_base_stage(builder, "base", spec.models.student)
+def add_base(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
+    """Add the student and the further models that plugins use."""
+    _add_base_stage(builder, "base", resolved.spec.models.student)
     for alias, model in _collect_further_models(resolved).items():
         if isinstance(model, str):
             _add_base_stage(builder, f"base[{alias}]", model)
-    policy = _build_error_policy(spec.data)
-    builder.add_stage("gather", uses=resolved.sources, sources=resolved.sources, seed=seed, **policy)
+
+
+def add_gather(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
+    """Add the stage that reads all sources."""
+    data, sources = resolved.spec.data, resolved.sources
+    builder.add_stage("gather", uses=sources, sources=sources, seed=data.split.seed, **_build_error_policy(data))
+
+
+def add_prepare(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
+    """Add the stage that lets the task compute columns."""
+    task, seed = resolved.task, resolved.spec.data.split.seed
     builder.add_stage("prepare", ["base", "gather"], uses=[task], task=task, seed=seed)
-    builder.add_stage("freeze", ["prepare"], split=spec.data.split, text=task.text_column)
+
+
+def add_freeze(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
+    """Add the stage that splits the rows."""
+    builder.add_stage("freeze", ["prepare"], split=resolved.spec.data.split, text=resolved.task.text_column)
+
+
+def add_synthesize(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
+    """Add the stage that runs all synthesizers, one after another."""
+    spec, synthesizers = resolved.spec, resolved.synthesizers
     builder.add_stage(
-        "synthesize", ["base", "gather", "freeze"], uses=resolved.synthesizers,
-        task=task, synthesizers=resolved.synthesizers, limit=spec.data.limit, seed=seed,
+        "synthesize", ["base", "gather", "freeze"], uses=synthesizers,
+        task=resolved.task, synthesizers=synthesizers, limit=spec.data.limit, seed=spec.data.split.seed,
     )
+
+
+def add_curate(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
+    """Add the stage that runs all curators, and looks for leakage."""
+    spec, task, seed = resolved.spec, resolved.task, resolved.spec.data.split.seed
+    leakage_models = [f"base[{alias}]" for alias in _list_leakage_models(resolved)]
     builder.add_stage(
         "curate", ["base", "gather", "freeze", "synthesize", *leakage_models],
         uses=[*resolved.curators, *resolved.metric_curators], task=task, curators=resolved.curators, seed=seed,
         leakage=spec.data.leakage, require=spec.data.require, measures=resolved.metric_curators, text=task.text_column,
     )
+
+
+def add_review(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
+    """Add the stage that applies the experts' decisions, if the spec asks for a review."""
+    spec, task = resolved.spec, resolved.task
     if spec.data.review:
         doubtful = spec.data.review.doubtful
         decisions = read_decisions(resolved.root / spec.data.review.file).compute_decisions_key()
@@ -55,15 +99,9 @@ def _add_row_stages(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
         builder.role_overrides["curate"] = "review"  # later stages read the reviewed rows
 
 
-def compile_advice_plan(resolved: ResolvedSpec, rows: int) -> Plan:
-    """Return the plan of `factory advise`: the row stages of a build, then baseline trials on `rows` validation rows.
-
-    The trials cover the contenders that need no training, and the teacher if it is an endpoint.
-    """
-    builder = PlanBuilder(resolved.root, resolved.spec.models)
-    _add_row_stages(builder, resolved)
-    spec, judge = resolved.spec, _choose_gate_eval(resolved)
-    metric = next(metric for metric in judge.metrics if metric.name == (spec.gate.metric or judge.primary_metric))
+def add_baseline_trial(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
+    """Add a trial per contender that needs no training, and one of the teacher if it is an endpoint."""
+    spec, judge, metric = resolved.spec, _choose_gate_eval(resolved), _choose_gate_metric(resolved)
     trials: dict[str, dict[str, Any]] = {
         contender.kind: {"contender": contender, "uses": [contender, resolved.task, judge]}
         for contender in resolved.contenders if contender.in_gate and not contender.uses_adapter
@@ -73,14 +111,20 @@ def compile_advice_plan(resolved: ResolvedSpec, rows: int) -> Plan:
     for name, parts in trials.items():
         builder.add_stage(
             f"baseline_trial[{name}]", ["base", "gather", "freeze", "curate"], task=resolved.task,
-            objective=resolved.objective, judge=judge, metric=metric.name, rows=rows, seed=spec.train.seed, **parts,
+            objective=resolved.objective, judge=judge, metric=metric.name, rows=builder.trial_rows,
+            seed=spec.train.seed, **parts,
         )
+
+
+def add_advice(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
+    """Add the stage that compares the trials."""
+    facts, metric = resolved.spec.data.facts, _choose_gate_metric(resolved)
+    trials = [name for name in builder.stages if name.startswith("baseline_trial[")]
     builder.add_stage(
-        "advice", ["freeze", "curate", *(f"baseline_trial[{name}]" for name in trials)],
+        "advice", ["freeze", "curate", *trials],
         task=resolved.task, metric=metric.name, higher_is_better=metric.higher_is_better,
-        change=spec.data.facts.change if spec.data.facts else "",
+        change=facts.change if facts else "",
     )
-    return Plan(spec.name, resolved.task.kind, tuple(builder.stages.values()))
 
 
 def _list_leakage_models(resolved: ResolvedSpec) -> list[str]:
@@ -99,16 +143,27 @@ def _build_error_policy(data: Data) -> dict[str, Any]:
     return {} if data.on_error == "stop" else {"on_error": data.on_error}
 
 
-def _add_training_stages(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
+def add_preflight(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
+    """Add the stage that checks the training rows."""
     spec, task, objective = resolved.spec, resolved.task, resolved.objective
     builder.add_stage(
         "preflight", ["base", "gather", "curate"], uses=[task, objective],
         task=task, objective=objective, limits=spec.data.preflight, seed=spec.train.seed,
     )
+
+
+def add_train(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
+    """Add the stage that trains."""
+    spec, task, objective = resolved.spec, resolved.task, resolved.objective
     builder.add_stage(
         "train", ["base", "gather", "freeze", "curate"], uses=[objective], after=["preflight"],
         task=task, objective=objective, adapter=spec.adapter, train=spec.train, seed=spec.train.seed,
     )
+
+
+def add_answer(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
+    """Add a stage per contender."""
+    spec, task, objective = resolved.spec, resolved.task, resolved.objective
     for contender in resolved.contenders:
         inputs = ["base", "gather", "freeze", "curate", *(["train"] if contender.uses_adapter else [])]
         judges = [_choose_gate_eval(resolved)] if contender.uses_validation_score else []
@@ -124,6 +179,11 @@ def _choose_gate_eval(resolved: ResolvedSpec) -> Eval:
     evals = [plugin for plugin in resolved.evals if plugin.metrics]
     name = resolved.spec.gate.metric
     return next((plugin for plugin in evals if name in {metric.name for metric in plugin.metrics}), evals[0])
+
+
+def _choose_gate_metric(resolved: ResolvedSpec) -> Metric:
+    judge = _choose_gate_eval(resolved)
+    return next(m for m in judge.metrics if m.name == (resolved.spec.gate.metric or judge.primary_metric))
 
 
 def _add_base_stage(builder: PlanBuilder, stage: str, reference: str) -> None:
@@ -144,30 +204,62 @@ def _collect_further_models(resolved: ResolvedSpec) -> dict[str, str | Endpoint]
     return {alias: resolved.spec.models.get_named_model(alias) for alias in aliases}
 
 
-def _add_evaluation_stages(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
-    spec = resolved.spec
-    answers = [f"answer[{contender.kind}]" for contender in resolved.contenders]
-    tuned = next(contender.kind for contender in resolved.contenders if contender.uses_adapter and contender.in_gate)
+def _list_answer_stages(resolved: ResolvedSpec) -> list[str]:
+    return [f"answer[{contender.kind}]" for contender in resolved.contenders]
+
+
+def _choose_tuned_contender(resolved: ResolvedSpec) -> str:
+    """Return the kind of the contender that the gate judges, and the bundle ships."""
+    return next(contender.kind for contender in resolved.contenders if contender.uses_adapter and contender.in_gate)
+
+
+def _map_probes(resolved: ResolvedSpec) -> dict[str, Probe]:
+    """Return stage name → probe."""
+    return {f"forgetting[{plugin.kind}]": plugin for plugin in resolved.evals if isinstance(plugin, Probe)}
+
+
+def add_score(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
+    """Add the stage that scores all answers."""
+    seed, answers = resolved.spec.gate.seed, _list_answer_stages(resolved)
     evals = [plugin for plugin in resolved.evals if not isinstance(plugin, Probe)]
-    probes = {f"forgetting[{plugin.kind}]": plugin for plugin in resolved.evals if isinstance(plugin, Probe)}
-    builder.add_stage("score", ["gather", "freeze", "curate", *answers], uses=evals, evals=evals, seed=spec.gate.seed)
-    for stage, probe in probes.items():
-        builder.add_stage(stage, ["base", "train"], uses=[probe], probe=probe, seed=spec.gate.seed)
+    builder.add_stage("score", ["gather", "freeze", "curate", *answers], uses=evals, evals=evals, seed=seed)
+
+
+def add_forgetting(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
+    """Add a stage per probe."""
+    for stage, probe in _map_probes(resolved).items():
+        builder.add_stage(stage, ["base", "train"], uses=[probe], probe=probe, seed=resolved.spec.gate.seed)
+
+
+def add_gate(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
+    """Add the stage that decides the verdict."""
+    spec = resolved.spec
     builder.add_stage(
-        "gate", ["score", "curate", *probes], gate=spec.gate,
+        "gate", ["score", "curate", *_map_probes(resolved)], gate=spec.gate,
         prompted=[contender.kind for contender in resolved.contenders if contender.is_prompt_only],
         shown=[contender.kind for contender in resolved.contenders if not contender.in_gate],
         **_build_review_requirement(spec.data),
     )
+
+
+def add_bundle(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
+    """Add the stage that writes the deployable folder."""
+    spec, answers = resolved.spec, _list_answer_stages(resolved)
     builder.add_stage(
         "bundle",
         ["base", "gather", "prepare", "freeze", "curate", "preflight", "train", "score", "gate", *answers],
         name=spec.name, task=resolved.task, objective=resolved.objective, adapter=spec.adapter,
-        targets=resolved.targets, spec=_build_bundle_spec(resolved), tuned=tuned, seed=spec.train.seed,
+        targets=resolved.targets, spec=_build_bundle_spec(resolved), tuned=_choose_tuned_contender(resolved),
+        seed=spec.train.seed,
     )
+
+
+def add_certify(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
+    """Add the stage that loads the bundle as its user would."""
+    tuned = _choose_tuned_contender(resolved)
     builder.add_stage(
         "certify", ["base", "gather", "freeze", "bundle", f"answer[{tuned}]"],
-        task=resolved.task, objective=resolved.objective, tuned=tuned, seed=spec.train.seed,
+        task=resolved.task, objective=resolved.objective, tuned=tuned, seed=resolved.spec.train.seed,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from factory.errors import FactoryError
 from factory.evaluation import compare
+from factory.plan.stage_kinds import find_stage_kind
 from factory.report import svg
 from factory.report.html import (
     Child,
@@ -126,7 +127,8 @@ def _find_stage_cost(evidence: RunOutputs, stage: StageView) -> Mapping[str, Any
 
 
 def _build_timing_cells(stage: StageView, cost: Mapping[str, Any], longest: float) -> list[Child]:
-    name = render_element("code", stage.name, title=stage.key, class_="keep")
+    about = ": ".join(part for part in (find_stage_kind(stage.name).title, stage.key) if part)
+    name = render_element("code", stage.name, title=about, class_="keep")
     reason = stage.error or stage.why or (f"from run {cost['made_by']}" if "made_by" in cost else "")
     if not cost:
         return [name, stage.state, "", "", "", "", reason]

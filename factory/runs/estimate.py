@@ -1,4 +1,4 @@
-"""Estimates of the time and memory of a stage, from earlier runs or else from wide defaults."""
+"""Estimates of the time and memory of a stage, from earlier runs, or else the first guess of its kind."""
 
 from __future__ import annotations
 
@@ -6,27 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from factory.plan.stage_kinds import find_stage_kind
 from factory.runs.run_view import RunView
 
-DEFAULT_ESTIMATES: dict[str, tuple[float, float, float, float]] = {
-    "base": (1, 300, 100, 1500),
-    "gather": (0.5, 120, 100, 2000),
-    "prepare": (1, 600, 300, 4000),
-    "freeze": (0.1, 60, 100, 2000),
-    "synthesize": (0.1, 1800, 100, 4000),
-    "curate": (0.5, 300, 100, 4000),
-    "review": (0.1, 60, 100, 2000),
-    "preflight": (1, 300, 300, 4000),
-    "train": (10, 7200, 500, 16000),
-    "answer": (0.5, 1800, 300, 8000),
-    "score": (0.2, 120, 100, 2000),
-    "gate": (0.5, 60, 100, 1000),
-    "bundle": (1, 120, 300, 4000),
-    "baseline_trial": (0.5, 600, 300, 8000),
-    "advice": (0.1, 30, 100, 2000),
-    "certify": (5, 300, 500, 4000),
-}
-"""Stage kind → (min seconds, max seconds, min MiB, max MiB) before the first run."""
 UNCERTAINTY_FACTOR = 2.0
 """Bounds after a single run, as a factor each way; they narrow with the square root of the number of runs."""
 
@@ -61,7 +43,8 @@ def estimate_stage(stage: str, name: str, profile: str, earlier: Sequence[RunVie
                 median(times), min(times) / factor, max(times) * factor,
                 median(sizes), min(sizes) / factor, max(sizes) * factor, len(stages),
             )
-    least, most, mib_least, mib_most = DEFAULT_ESTIMATES.get(stage.partition("[")[0], (0.5, 3600, 100, 8000))
+    kind = find_stage_kind(stage)
+    (least, most), (mib_least, mib_most) = kind.seconds, kind.mib
     # The geometric mean, as the bounds are orders of magnitude apart.
     return ResourceEstimate((least * most) ** 0.5, least, most, (mib_least * mib_most) ** 0.5, mib_least, mib_most, 0)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
+from factory.plan.stage_kinds import find_stage_kind
 from factory.runs.run_view import CACHED, DONE, FAILED, RUNNING, STOPPED, WAITING, RunView, StageView
 from factory.tui import theme
 from factory.tui.estimates import ProcessUsage, RemainingTime
@@ -131,6 +132,7 @@ def render_stage(view: RunView, name: str, width: int) -> list[Line]:
         return [make_line(("no such stage", "dim"))]
     plan: dict[str, Any] = next((s for s in view.plan if s.get("name") == name), {})
     pairs = [
+        ("purpose", find_stage_kind(name).title),
         ("state", stage.state),
         ("why it ran", stage.why),
         ("error", stage.error),
