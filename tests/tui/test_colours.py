@@ -6,6 +6,7 @@ import pytest
 from colour_vision import BLINDNESS, compute_ciede2000, compute_contrast, compute_distance
 
 from factory.tui import theme
+from factory.verdict import Verdict
 
 FAR = 15.0
 """CIEDE2000; 2.3 is just noticeable."""
@@ -40,8 +41,9 @@ def test_red_and_green_are_alike_to_some_eyes() -> None:
 
 
 def test_states_differ_by_sign_and_word_too() -> None:
-    for signs in (theme.STAGE_SIGNS, theme.RUN_SIGNS, theme.VERDICT_SIGNS, theme.RESULT_SIGNS):
+    for signs in (theme.STAGE_SIGNS, theme.RUN_SIGNS, theme.RESULT_SIGNS):
         assert len({sign for sign, *_ in signs.values()}) == len(signs)
+    assert len({verdict.facts.sign for verdict in Verdict}) == len({v.facts.title for v in Verdict}) == len(Verdict)
 
 
 def test_an_interval_is_drawn_to_scale() -> None:
