@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 import click
 from one_run import build_training_job, measure_fit, measure_in_subprocess
 
-from factory.api import Adapter, Answer, Eval, FitJob, ModelJob, Objective, Row, ScoreJob, Task, TrainingArgs
+from factory.api import Adapter, Answer, Artifact, Eval, FitJob, ModelJob, Objective, Row, ScoreJob, Task, TrainingArgs
 from factory.data.rows import read_rows
 from factory.stages.job import StageJob
 
@@ -67,7 +67,8 @@ def train_once(spec: Path, kind: str, how: str, count: int, tests: int) -> dict[
         )
         test_rows = list(read_rows(job.inputs["freeze"] / "test.jsonl"))[:tests]
         answers = list(objective.answer(ModelJob(
-            **job.build_job_fields(), rows=test_rows, base=job.load_base(), task=task, adapter=adapter,
+            **job.build_job_fields(), rows=test_rows, base=job.load_base(), task=task,
+            artifact=Artifact("adapter", adapter, job.load_base()),
         )))
         return {**measures, "metric": compute_mean_ndcg(job, test_rows, answers)}
 

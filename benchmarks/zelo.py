@@ -21,6 +21,7 @@ from factory import models
 from factory.api import (
     Adapter,
     Answer,
+    Artifact,
     Base,
     FitJob,
     ModelJob,
@@ -193,9 +194,8 @@ def train_and_score(
     folder = settings.work / "arms" / name
     cache_file = folder / "scores.json"
     if not cache_file.exists():
-        objective = load_installed_registry().make_plugin(
-            "objective", {"kind": settings.objective, "max_length": settings.length}
-        )
+        block = {"kind": settings.objective, "max_length": settings.length}
+        objective = load_installed_registry().make_plugin("objective", block)
         assert isinstance(objective, Objective)
         for part in ("out", "steps"):
             (folder / part).mkdir(parents=True, exist_ok=True)
@@ -206,7 +206,7 @@ def train_and_score(
         train = TrainingArgs(epochs=settings.epochs, batch_size=settings.batch, learning_rate=settings.rate, seed=seed)
         objective.fit(FitJob(**common, rows=rows, validation=[], adapter=Adapter(), train=train,
                              out=folder / "out", work=folder / "steps"))
-        answers = objective.answer(ModelJob(**common, rows=test, adapter=folder / "out"))
+        answers = objective.answer(ModelJob(**common, rows=test, artifact=Artifact("adapter", folder / "out", base)))
         cache_file.write_text(json.dumps(score_test_rows(test, answers)))
     scores: list[dict[str, Any]] = json.loads(cache_file.read_text())
     return scores

@@ -4,6 +4,7 @@ import pluggy
 
 from factory import events as events
 from factory.api.active_learning import select_for_labelling
+from factory.api.artifact import Artifact, ArtifactKind
 from factory.api.causal_lm.objective import CausalLMObjective
 from factory.api.grammar import Grammar
 from factory.api.jobs import (
@@ -52,12 +53,12 @@ hookimpl = pluggy.HookimplMarker("factory")
 """Decorator for the two hooks of a plugin package, `factory_plugins` and `factory_event`."""
 
 __all__ = [
-    "CONTRACT", "TEST", "TRAIN", "VALIDATION", "Adapter", "Answer", "AnswerJob", "Base", "CausalLMObjective",
-    "ChatRequest", "ChatResponse", "Contender", "Curator", "Decision", "Decoder", "Encoder", "Endpoint", "Eval",
-    "ExportJob", "Finding", "FitJob", "Fraction", "Generation", "Grammar", "Input", "Job", "Kit", "Message", "Metric",
-    "ModelJob", "NoOpReporter", "Objective", "Plugin", "Probe", "ProbeJob", "ProbeResult", "Provenance",
-    "ReferenceAnswers", "Reporter", "Row", "RowsJob", "Runtime", "ScoreJob", "Scores", "Source", "SpecBlock",
-    "Synthesizer", "Tables", "Target", "Task", "Teacher", "TrainResult", "TrainableModel", "TrainingArgs",
+    "CONTRACT", "TEST", "TRAIN", "VALIDATION", "Adapter", "Answer", "AnswerJob", "Artifact", "ArtifactKind", "Base",
+    "CausalLMObjective", "ChatRequest", "ChatResponse", "Contender", "Curator", "Decision", "Decoder", "Encoder",
+    "Endpoint", "Eval", "ExportJob", "Finding", "FitJob", "Fraction", "Generation", "Grammar", "Input", "Job", "Kit",
+    "Message", "Metric", "ModelJob", "NoOpReporter", "Objective", "Plugin", "Probe", "ProbeJob", "ProbeResult",
+    "Provenance", "ReferenceAnswers", "Reporter", "Row", "RowsJob", "Runtime", "ScoreJob", "Scores", "Source",
+    "SpecBlock", "Synthesizer", "Tables", "Target", "Task", "Teacher", "TrainResult", "TrainableModel", "TrainingArgs",
     "ValidationScorer", "events", "get_hub_hosts", "get_row_group", "hookimpl", "join_text_columns",
     "make_synthetic_row", "normalise", "read_numbered_jsonl", "render", "select_for_labelling",
 ]

@@ -11,6 +11,7 @@ from factory.api.llm import Endpoint, Teacher
 from factory.api.rows import Answer, Row
 
 if TYPE_CHECKING:
+    from factory.api.artifact import Artifact
     from factory.api.kit import Kit
     from factory.api.roles import Objective, Task
     from factory.api.training_args import Adapter, TrainingArgs
@@ -128,17 +129,17 @@ class RowsJob(Job):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelJob(Job):
-    """Rows for a model to answer: the base, the adapter's folder (None: the untuned base), and the task."""
+    """Rows for a model to answer: the base, the artifact of training (None: the untuned base), and the task."""
 
     rows: Sequence[Row]
     base: Base
     task: Task
-    adapter: Path | None = None
+    artifact: Artifact | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitJob(Job):
-    """Rows to train on. The adapter goes to `out`; `work` survives a kill and is for checkpoints."""
+    """Rows to train on. The files of the artifact go to `out`; `work` survives a kill and is for checkpoints."""
 
     rows: Sequence[Row]
     validation: Sequence[Row]
@@ -152,7 +153,7 @@ class FitJob(Job):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerJob(Job):
-    """The held-out test rows (frozen) to answer, and what a contender may use: train and validation rows, adapter."""
+    """The held-out test rows (frozen) to answer, and what a contender may use: train and validation rows, artifact."""
 
     rows: Sequence[Row]
     train: Sequence[Row]
@@ -160,7 +161,7 @@ class AnswerJob(Job):
     base: Base
     task: Task
     objective: Objective
-    adapter: Path | None
+    artifact: Artifact | None
     validation_scorer: ValidationScorer = raise_no_validation_scorer
     facts: dict[str, Any] = field(default_factory=dict)
 
@@ -175,12 +176,12 @@ class AnswerJob(Job):
         """Store JSON values beside the answers, such as tokens used or shots selected."""
         self.facts.update(facts)
 
-    def build_model_job(self, adapter: Path | None) -> ModelJob:
-        """Return a job for the objective over the same rows, with an adapter or (None) the untuned base."""
+    def build_model_job(self, artifact: Artifact | None) -> ModelJob:
+        """Return a job for the objective over the same rows, with an artifact or (None) the untuned base."""
         return ModelJob(
             seed=self.seed, report=self.report, root=self.root, tables=self.tables, kit_loader=self.kit_loader,
             models=self.models, teacher_factory=self.teacher_factory, rows=self.rows, base=self.base, task=self.task,
-            adapter=adapter,
+            artifact=artifact,
         )
 
 
@@ -196,10 +197,10 @@ class ScoreJob(Job):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeJob(Job):
-    """The base and the adapter, for a probe of capabilities unrelated to the task."""
+    """The base and the artifact, for a probe of capabilities unrelated to the task."""
 
     base: Base
-    adapter: Path
+    artifact: Artifact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
+    from factory.api.artifact import Artifact
     from factory.api.jobs import Base, FitJob, Reporter
 
 TokenIds = Sequence[Sequence[int]]
@@ -94,11 +95,15 @@ class Kit(Protocol):
     def embed(self, base: Base, texts: Sequence[str], report: Reporter | None = None) -> NDArray[np.float32]:
         """Return mean-pooled, L2-normalised sentence embeddings of the untuned base: (len(texts), hidden)."""
 
-    def load_encoder(self, base: Base, adapter: Path | None = None, *, labels: int = 0) -> Encoder:
-        """Load the base in fp32 with a saved adapter merged in; with `labels`, also its saved classification head."""
+    def load_encoder(self, base: Base, artifact: Artifact | None = None, *, labels: int = 0) -> Encoder:
+        """Load the base in fp32 with an adapter merged in, or whole weights in its place; with `labels`, also the saved
+        classification head. Raises ValueError for an artifact of another base."""
 
-    def load_decoder(self, base: Base, adapter: Path | None = None) -> Decoder:
-        """Load a causal base with a saved adapter merged in."""
+    def load_decoder(self, base: Base, artifact: Artifact | None = None) -> Decoder:
+        """Load a causal base with an adapter merged in, or whole weights in its place.
+
+        Raises ValueError for an artifact of another base.
+        """
 
     def create_learner(
         self, job: FitJob, *, modules_to_save: tuple[str, ...] = (), labels: int = 0, causal: bool = False
@@ -114,6 +119,12 @@ class Kit(Protocol):
         task_type: str = "",
     ) -> TrainResult:
         """Train to the end, resuming from a checkpoint if there is one, and save a PEFT adapter to `job.out`."""
+
+    def load_adapter_tensors(self, folder: Path) -> dict[str, Tensor]:
+        """Return the tensors of a saved adapter by their names in PEFT's format."""
+
+    def save_adapter_tensors(self, folder: Path, tensors: dict[str, Tensor]) -> None:
+        """Replace the tensors of a saved adapter."""
 
     def pack_batch(self, ids: TokenIds, segments: TokenIds | None = None) -> Any:
         """Pack tokenised texts without padding, for `compute_hidden_states` and `compute_head_logits`."""

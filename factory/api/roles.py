@@ -81,7 +81,7 @@ class Curator(Plugin):
 class Objective(Plugin):
     """A training objective: the loss, and how the trained model answers.
 
-    `output_type` is the type of its answers; `modules_to_save` are new modules saved in full beside the adapter;
+    `output_type` is the type of its answers; `modules_to_save` are new modules saved in full beside an adapter;
     `loader_class` is the class of a public library that loads its bundle, as `module:Class`.
     """
 
@@ -96,19 +96,20 @@ class Objective(Plugin):
         raise NotImplementedError
 
     def fit(self, job: FitJob) -> TrainResult:
-        """Train on the job's rows and save the adapter to `job.out` in the PEFT format."""
+        """Train on the job's rows and save the artifact to `job.out`: an adapter in PEFT's format, or what
+        `TrainResult.artifact` says. All that is written there goes into the bundle."""
         raise NotImplementedError
 
     def answer(self, job: ModelJob) -> Iterator[Answer]:
-        """Answer the job's rows with the adapter, or with the untuned base if there is none."""
+        """Answer the job's rows with the artifact, or with the untuned base if there is none."""
         raise NotImplementedError
 
     def export_files(self, job: ModelJob, bundle: Path) -> None:
-        """Write what the public library needs beside the adapter in `bundle`: module folders, tokenizer, config."""
+        """Write what the public library needs beside the artifact in `bundle`: module folders, tokenizer, config."""
         raise NotImplementedError
 
     def generate_reference_answers(self, job: ModelJob) -> ReferenceAnswers:
-        """Answer with the public library alone: `job.adapter` is the bundle, or None for the untuned base."""
+        """Answer with the public library alone: `job.artifact` is in the bundle, or None for the untuned base."""
         raise NotImplementedError
 
 
@@ -123,7 +124,7 @@ class Contender(Plugin):
     role = "contender"
     columns: ClassVar[Columns] = ()
     output_type: ClassVar[str] = ""
-    uses_adapter: ClassVar[bool] = False
+    uses_artifact: ClassVar[bool] = False
     is_prompt_only: ClassVar[bool] = False
     in_gate: ClassVar[bool] = True
     uses_validation_score: ClassVar[bool] = False
@@ -182,7 +183,7 @@ class Target(Plugin):
 
     def explain_refusal(self, manifest: Mapping[str, Any]) -> str:
         """Return why this target can not serve such a bundle, or "". At check time the manifest has only the planned
-        facts `heads`, `rank`, `loader` and `base`."""
+        facts `heads`, `rank`, `loader` and `base`; the kind of `artifact` is known after training."""
         raise NotImplementedError
 
     def export(self, job: ExportJob) -> None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from sys import intern
 from typing import Any
 
+from factory.api.artifact import ArtifactKind
+
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 
 
@@ -154,13 +156,15 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class TrainResult:
-    """The result of training. `modules` counts the layers with an adapter; `facts` go into the manifest."""
+    """The result of training. `modules` counts the layers with an adapter, `artifact` is the kind of what was written,
+    and `facts` go into the manifest."""
 
     steps: int
     modules: int
     trainable: int
     parameters: int
     facts: Mapping[str, Any] = field(default_factory=dict)
+    artifact: ArtifactKind = "adapter"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from factory import __version__, identity
-from factory.api import Row, Tables
+from factory.api import Artifact, Row, Tables
 from factory.bundle import golden, model_card
 from factory.bundle.manifest import write_manifest
 from factory.data.rows import read_json, write_json
@@ -22,6 +22,8 @@ TOKENIZER_PREFIXES = (
     "tokenizer", "vocab", "merges", "special_tokens_map", "added_tokens", "chat_template", "spiece", "sentencepiece",
 )
 """Prefixes of the file names of a tokenizer."""
+RESERVED_PATHS = frozenset({"README.md", "LICENSES.md", "exports", "factory"})
+"""Files and folders that the factory writes: an artifact's own, such as the card of a library, are left out."""
 TEXT_SUFFIXES = frozenset({".json", ".jsonl", ".md", ".txt", ".jinja", ".sh"})
 
 
@@ -29,7 +31,7 @@ TEXT_SUFFIXES = frozenset({".json", ".jsonl", ".md", ".txt", ".jinja", ".sh"})
 class BundleInputs:
     """The outputs of earlier stages that a bundle records. `task` and `objective` are facts about those plugins.
 
-    `base` to `gate` are the JSON files of those stages; `model` is the folder of the base, `adapter` that of training.
+    `base` to `gate` are the JSON files of those stages; `model` is the folder of the base.
     """
 
     name: str
@@ -40,7 +42,7 @@ class BundleInputs:
     spec: Mapping[str, Any]
     tuned: str
     model: Path
-    adapter: Path
+    artifact: Artifact
     base: Mapping[str, Any]
     gather: Mapping[str, Any]
     freeze: Mapping[str, Any]
@@ -53,20 +55,25 @@ class BundleInputs:
     review: Mapping[str, Any] = field(default_factory=dict)
 
 
-def copy_adapter_files(bundle: Path, evidence: BundleInputs) -> None:
-    """Copy the adapter to the bundle; the objective adds what a plain library needs besides."""
-    bundle.mkdir(parents=True, exist_ok=True)
-    for name in ("adapter_config.json", "adapter_model.safetensors"):
-        if not (evidence.adapter / name).is_file():
-            raise FactoryError(f"training did not write {name}")
-        shutil.copyfile(evidence.adapter / name, bundle / name)
+def copy_artifact_files(bundle: Path, artifact: Artifact) -> None:
+    """Copy the artifact to the bundle; the objective adds what a plain library needs besides."""
+    for name in _list_artifact_files(artifact):
+        (bundle / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(artifact.folder / name, bundle / name)
+
+
+def _list_artifact_files(artifact: Artifact) -> list[str]:
+    """Return the files of an artifact that go into a bundle, by path."""
+    names = (path.relative_to(artifact.folder) for path in artifact.folder.rglob("*") if path.is_file())
+    return sorted(name.as_posix() for name in names if name.parts[0] not in RESERVED_PATHS)
 
 
 def write_bundle_evidence(
     bundle: Path, evidence: BundleInputs, rows: Iterable[Row], tables: Tables, answers: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Write the evidence and return the content of the manifest. Call it after the objective has added its files."""
-    _canonicalise_adapter_config(bundle / "adapter_config.json", str(evidence.base["id"]))
+    if evidence.artifact.kind == "adapter":
+        _canonicalise_adapter_config(bundle / "adapter_config.json", str(evidence.base["id"]))
     _copy_base_tokenizer(bundle, evidence.model)
     golden.write_golden(bundle, list(rows), tables, answers)
     renderer = identity.compute_key(dict(evidence.templates))
@@ -125,13 +132,14 @@ def _build_manifest(bundle: Path, evidence: BundleInputs, renderer: str) -> dict
     files = identity.digest_folder_files(bundle)
     tokenizer = {name: digest for name, digest in files.items() if _is_tokenizer_file(name)}
     config = read_json(evidence.model / "config.json")
+    artifact = identity.compute_key({name: files[name] for name in _list_artifact_files(evidence.artifact)})
     return {
         "name": evidence.name, "task": dict(evidence.task), **evidence.objective, **evidence.settings,
         "base": dict(evidence.base), "architecture": (config.get("architectures") or [""])[0],
         "digests": {
             "base": evidence.base["digest"], "tokenizer": identity.compute_key(tokenizer), "data": dict(evidence.data),
             "spec": identity.compute_key(dict(evidence.spec)), "renderer": renderer,
-            "golden": files[golden.GOLDEN_FILE], "adapter": files["adapter_model.safetensors"],
+            "golden": files[golden.GOLDEN_FILE], "artifact": artifact,
         },
         "rows": dict(evidence.freeze["counts"]), "leakage": evidence.curate.get("leakage", {}),
         "modules": evidence.train["modules"], "training": dict(evidence.train), "tuned": evidence.tuned,

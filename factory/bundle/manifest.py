@@ -1,4 +1,4 @@
-"""The manifest of a bundle: what it is, and the digest of every file in it. Needs JSON and hashes only."""
+"""The manifest of a bundle: what it is, and the digest of every file in it. Imports no torch."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from factory import identity
+from factory.api import Artifact, Base
 from factory.data.rows import read_json, write_json
 from factory.errors import InputError
 
@@ -40,6 +41,11 @@ def load_manifest(bundle: Path) -> dict[str, Any]:
     if schema != MANIFEST_SCHEMA:
         raise InputError(f"{file}: schema {schema!r} is not {MANIFEST_SCHEMA}; update specialist-factory to read it")
     return manifest
+
+
+def open_bundle_artifact(bundle: Path, base: Base) -> Artifact:
+    """Return the artifact that a bundle carries. Raises InputError if the folder is not a bundle."""
+    return Artifact(load_manifest(bundle).get("artifact", "adapter"), bundle, base)  # older ones carry adapters only
 
 
 def read_bundle_digest(bundle: Path) -> str:

@@ -21,9 +21,9 @@ def render_model_card(manifest: Mapping[str, Any], score: Mapping[str, Any], gat
         "metadata": _render_hub_metadata(manifest, score),
         "verdict_text": Verdict.from_word(gate["verdict"]).facts.finding,
         "reasons": _render_bullets(gate.get("reasons", [])),
-        **{name: manifest[name] for name in ("name", "rank", "modules", "tuned")},
+        **{name: manifest[name] for name in ("name", "tuned")},
+        "artifact": _describe_artifact_kind(manifest),
         **{name: gate[name] for name in ("verdict", "metric")},
-        "base": manifest["base"]["id"],
         "task": manifest["task"]["kind"],
         "objective": manifest["objective"]["kind"],
         "test_rows": manifest["rows"]["test"],
@@ -47,15 +47,25 @@ def _render_hub_metadata(manifest: Mapping[str, Any], score: Mapping[str, Any]) 
         "dataset": {"type": manifest["name"], "name": f"{manifest['name']}, frozen test rows", "split": "test"},
         "metrics": [{"type": name, "value": round(value["mean"], 6)} for name, value in sorted(means.items())],
     }
+    is_adapter = manifest["artifact"] == "adapter"
     head = {
-        "base_model": manifest["base"]["id"], "base_model_relation": "adapter",
+        "base_model": manifest["base"]["id"], "base_model_relation": "adapter" if is_adapter else "finetune",
         "license": HUB_LICENCES.get(licence, "other"), "library_name": usage_examples.get_library_name(loader),
-        "pipeline_tag": pipeline, "tags": sorted({"lora", "peft", "specialist-factory", manifest["task"]["kind"]}),
+        "pipeline_tag": pipeline,
+        "tags": sorted({*(("lora", "peft") if is_adapter else ()), "specialist-factory", manifest["task"]["kind"]}),
         "model-index": [{"name": manifest["name"], "results": [result]}],
     }
     if head["license"] == "other":
         head["license_name"] = licence
     return str(yaml.safe_dump(head, sort_keys=True, allow_unicode=True, width=120)).rstrip()
+
+
+def _describe_artifact_kind(manifest: Mapping[str, Any]) -> str:
+    """Return what the bundle carries, and for which base."""
+    kind, base = manifest["artifact"], manifest["base"]["id"]
+    if kind == "adapter":
+        return f"A LoRA adapter (rank {manifest['rank']}, {manifest['modules']} layers) for `{base}`"
+    return f"A whole model: all weights of `{base}`" if kind == "weights" else f"A {kind} for `{base}`"
 
 
 def _render_contender_table(score: Mapping[str, Any], metric: str) -> str:
@@ -130,7 +140,7 @@ def _list_limitations(manifest: Mapping[str, Any]) -> list[str]:
         limits.append(f"No answer can score above {ceiling:.3f} in {metric}: the candidates of the rows limit it.")
     if base.get("note"):
         limits.append(f"Base used in training: {base['note']}. The weights on the Hub give slightly different answers.")
-    if base["id"].startswith(("local/", "wheel/")):
+    if manifest["artifact"] == "adapter" and base["id"].startswith(("local/", "wheel/")):
         limits.append(f"`{base['id']}` is not on the Hub: set the path of the base model in adapter_config.json.")
     return limits
 
@@ -151,7 +161,7 @@ def render_licence_notes(base: Mapping[str, Any], gather: Mapping[str, Any], cur
     ]
     return "\n".join([
         "# Licences", "",
-        "The adapter was trained from the base and the rows below. Their licences apply to it as far as they cover",
+        "The artifact was trained from the base and the rows below. Their licences apply to it as far as they cover",
         "derived works; `unknown` means that no licence was stated, not that everything is allowed.", "",
         _render_markdown_table(["part", "source", "licence"], rows),
         "", "`factory/golden.jsonl` contains a few of those rows, with the side-table rows that they refer to.", "",

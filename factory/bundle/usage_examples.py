@@ -4,6 +4,15 @@ from __future__ import annotations
 
 FOLDER_PLACEHOLDER = "PATH_OF_THIS_FOLDER"
 
+GENERATION_EXAMPLE = (
+    "# factory/renderer.json has the templates of the system and the user message.\n"
+    'messages = [{"role": "system", "content": "…"}, {"role": "user", "content": "…"}]\n'
+    "inputs = tokenizer.apply_chat_template(\n"
+    '    messages, add_generation_prompt=True, return_tensors="pt", return_dict=True\n'
+    ")\n"
+    "answer = model.generate(**inputs, do_sample=False, max_new_tokens=128)\n"
+    'print(tokenizer.decode(answer[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True))'
+)
 LOADING_EXAMPLES = {
     "sentence_transformers:CrossEncoder": (
         "from sentence_transformers import CrossEncoder\n"
@@ -26,13 +35,13 @@ LOADING_EXAMPLES = {
         "from transformers import AutoTokenizer\n"
         f'folder = "{FOLDER_PLACEHOLDER}"\n'
         "model, tokenizer = AutoPeftModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)\n"
-        "# factory/renderer.json has the templates of the system and the user message.\n"
-        'messages = [{"role": "system", "content": "…"}, {"role": "user", "content": "…"}]\n'
-        "inputs = tokenizer.apply_chat_template(\n"
-        '    messages, add_generation_prompt=True, return_tensors="pt", return_dict=True\n'
-        ")\n"
-        "answer = model.generate(**inputs, do_sample=False, max_new_tokens=128)\n"
-        'print(tokenizer.decode(answer[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True))'
+        f"{GENERATION_EXAMPLE}"
+    ),
+    "transformers:AutoModelForCausalLM": (
+        "from transformers import AutoModelForCausalLM, AutoTokenizer\n"
+        f'folder = "{FOLDER_PLACEHOLDER}"\n'
+        "model, tokenizer = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)\n"
+        f"{GENERATION_EXAMPLE}"
     ),
     "transformers:AutoModelForSequenceClassification": (
         "from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, pipeline\n"
@@ -46,7 +55,8 @@ LOADING_EXAMPLES = {
 PIPELINE_TAGS = {
     "CrossEncoder": "text-ranking", "AutoModelForSequenceClassification": "text-classification",
     "SentenceTransformer": "sentence-similarity", "MultiVectorEncoder": "sentence-similarity",
-    "AutoPeftModelForCausalLM": "text-generation", "AutoPeftModelForSequenceClassification": "text-classification",
+    "AutoPeftModelForCausalLM": "text-generation", "AutoModelForCausalLM": "text-generation",
+    "AutoPeftModelForSequenceClassification": "text-classification",
 }
 
 

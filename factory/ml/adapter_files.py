@@ -6,12 +6,13 @@ import json
 from pathlib import Path
 
 from peft import LoraConfig
-from safetensors.torch import save_file
-from torch import nn
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
 
 from factory.api import Adapter
 from factory.ml.trainer import LoraLearner
 
+WEIGHTS_FILE = "adapter_model.safetensors"
 PEFT_PREFIX = "base_model.model."
 
 
@@ -23,7 +24,7 @@ def save_adapter(
         f"{PEFT_PREFIX}{name}{'.weight' if name.endswith(('.lora_A', '.lora_B')) else ''}": value.detach().contiguous()
         for name, value in learner.collect_trainable_parameters().items()
     }
-    save_file(tensors, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+    save_adapter_tensors(folder, tensors)
     alpha = int(adapter.alpha) if adapter.alpha.is_integer() else adapter.alpha  # PEFT writes 32, not 32.0
     config = LoraConfig(
         r=adapter.rank, lora_alpha=alpha, lora_dropout=adapter.dropout, bias="none",
@@ -33,6 +34,16 @@ def save_adapter(
     # Sets have no stable order: equal adapters would have different files.
     fields = {key: sorted(value) if isinstance(value, set) else value for key, value in config.to_dict().items()}
     (folder / "adapter_config.json").write_text(json.dumps(fields, sort_keys=True, indent=2) + "\n")
+
+
+def load_adapter_tensors(folder: Path) -> dict[str, Tensor]:
+    """Return the tensors of a saved adapter by their names in PEFT's format."""
+    return dict(load_file(folder / WEIGHTS_FILE))
+
+
+def save_adapter_tensors(folder: Path, tensors: dict[str, Tensor]) -> None:
+    """Write the tensors of an adapter; what was saved before is replaced."""
+    save_file(tensors, folder / WEIGHTS_FILE, metadata={"format": "pt"})
 
 
 def _list_target_modules(learner: LoraLearner, task_type: str) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -15,9 +14,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoTokenizer
 
-from factory.api import Base, FitJob, Kit, Reporter, TrainResult
+from factory.api import Artifact, Base, FitJob, Kit, Reporter, TrainResult
 from factory.api.kit import TokenIds
 from factory.ml import adapter_files, trainer
+from factory.ml.artifact_loading import locate_model_files
 from factory.ml.cpu import decoder, encoder, packed_attention, packing
 from factory.ml.lora import attach_lora
 from factory.ml.precision import choose_training_dtype
@@ -35,18 +35,21 @@ class TransformersKit:
         means = torch.stack([functional.normalize(text.mean(0), dim=0) for text in vectors])
         return cast("NDArray[np.float32]", means.numpy())
 
-    def load_encoder(self, base: Base, adapter: Path | None = None, *, labels: int = 0) -> encoder.TransformersEncoder:
+    def load_encoder(
+        self, base: Base, artifact: Artifact | None = None, *, labels: int = 0
+    ) -> encoder.TransformersEncoder:
         _reset_torch_state(0)
-        if adapter is None and not labels:
+        if artifact is None and not labels:
             return _load_encoder_once(base)
-        loaded = encoder.load_encoder(base.folder, labels=labels)
+        model, adapter = locate_model_files(base, artifact)
+        loaded = encoder.load_encoder(model, labels=labels)
         if adapter is not None:
             encoder.merge_adapter(loaded.model, adapter)
         return loaded
 
-    def load_decoder(self, base: Base, adapter: Path | None = None) -> decoder.TransformersDecoder:
+    def load_decoder(self, base: Base, artifact: Artifact | None = None) -> decoder.TransformersDecoder:
         _reset_torch_state(0)
-        return _load_decoder_once(base, adapter)
+        return _load_decoder_once(base, artifact)
 
     def create_learner(
         self, job: FitJob, *, modules_to_save: tuple[str, ...] = (), labels: int = 0, causal: bool = False
@@ -79,6 +82,9 @@ class TransformersKit:
         total = adapted + sum(parameter.numel() for parameter in learner.model.parameters())
         return TrainResult(steps, len(learner.lora_layers), trainable, total, {"rows": len(rows)})
 
+    load_adapter_tensors = staticmethod(adapter_files.load_adapter_tensors)
+    save_adapter_tensors = staticmethod(adapter_files.save_adapter_tensors)
+
     def pack_batch(self, ids: TokenIds, segments: TokenIds | None = None) -> packing.PackedBatch:
         trainer.METER.count_tokens(ids)
         return packing.pack_texts(ids, segments)
@@ -102,9 +108,9 @@ def _build_causal_learner(job: FitJob) -> trainer.LoraLearner:
 
 
 @lru_cache(maxsize=2)
-def _load_decoder_once(base: Base, adapter: Path | None) -> decoder.TransformersDecoder:
+def _load_decoder_once(base: Base, artifact: Artifact | None) -> decoder.TransformersDecoder:
     """Load a causal base once per process: preflight and contenders share it."""
-    return decoder.load_decoder(base.folder, adapter)
+    return decoder.load_decoder(*locate_model_files(base, artifact))
 
 
 @lru_cache(maxsize=2)

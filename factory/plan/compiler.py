@@ -104,7 +104,7 @@ def add_baseline_trial(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     spec, judge, metric = resolved.spec, _choose_gate_eval(resolved), _choose_gate_metric(resolved)
     trials: dict[str, dict[str, Any]] = {
         contender.kind: {"contender": contender, "uses": [contender, resolved.task, judge]}
-        for contender in resolved.contenders if contender.in_gate and not contender.uses_adapter
+        for contender in resolved.contenders if contender.in_gate and not contender.uses_artifact
     }
     if isinstance(spec.models.teacher, Endpoint) and resolved.task.output_type in ("labels", "text"):
         trials["teacher"] = {"endpoints": {"teacher": spec.models.teacher}, "uses": [resolved.task, judge]}
@@ -165,7 +165,7 @@ def add_answer(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     """Add a stage per contender."""
     spec, task, objective = resolved.spec, resolved.task, resolved.objective
     for contender in resolved.contenders:
-        inputs = ["base", "gather", "freeze", "curate", *(["train"] if contender.uses_adapter else [])]
+        inputs = ["base", "gather", "freeze", "curate", *(["train"] if contender.uses_artifact else [])]
         judges = [_choose_gate_eval(resolved)] if contender.uses_validation_score else []
         scoring: dict[str, Any] = {"judge": judges[0], "metric": spec.gate.metric} if judges else {}
         builder.add_stage(
@@ -210,7 +210,7 @@ def _list_answer_stages(resolved: ResolvedSpec) -> list[str]:
 
 def _choose_tuned_contender(resolved: ResolvedSpec) -> str:
     """Return the kind of the contender that the gate judges, and the bundle ships."""
-    return next(contender.kind for contender in resolved.contenders if contender.uses_adapter and contender.in_gate)
+    return next(contender.kind for contender in resolved.contenders if contender.uses_artifact and contender.in_gate)
 
 
 def _map_probes(resolved: ResolvedSpec) -> dict[str, Probe]:

@@ -80,7 +80,7 @@ STAGE_KINDS = (
         "preflight", 1, "check rows and tokens before training",
         seconds=(1, 300), mib=(300, 4000), plugin_field="objective",
     ),
-    StageKind("train", 1, "train the specialist", seconds=(10, 7200), mib=(500, 16000), plugin_field="objective"),
+    StageKind("train", 2, "train the specialist", seconds=(10, 7200), mib=(500, 16000), plugin_field="objective"),
     StageKind(
         "answer", 2, "let a contender answer the test rows",
         seconds=(0.5, 1800), mib=(300, 8000), plugin_field="contender",
@@ -93,7 +93,7 @@ STAGE_KINDS = (
         seconds=(0.5, 3600), mib=(100, 8000), plugin_field="probe",
     ),
     StageKind("gate", 2, "decide the verdict", seconds=(0.5, 60), mib=(100, 1000)),
-    StageKind("bundle", 1, "write the deployable folder", seconds=(1, 120), mib=(300, 4000), plugin_field="targets"),
+    StageKind("bundle", 2, "write the deployable folder", seconds=(1, 120), mib=(300, 4000), plugin_field="targets"),
     StageKind(
         "certify", 2, "load the bundle with a plain library, and compare the answers",
         seconds=(5, 300), mib=(500, 4000),

@@ -23,6 +23,7 @@ RENAMED_MEMBERS: Mapping[str, Mapping[str, str]] = {
     },
     "contender": {
         **OUTPUT_TYPE, "prompted": "is_prompt_only", "compared": "in_gate", "chooses": "uses_validation_score",
+        "uses_adapter": "uses_artifact",
     },
     "eval": {
         **OUTPUT_TYPE, "primary": "primary_metric", "totals": "compute_totals", "tables": "build_tables",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from factory.api import Base, Reporter
+    from factory.api import Artifact, Base, Reporter
 
 MIN_TEXTS_TO_SAVE = 100
 """From this many new texts on (a corpus, not a question), their embeddings are saved to disk."""
@@ -29,21 +29,21 @@ class CachingKit:
         self.vectors: dict[str, Any] | None = None
         self.on_text: Callable[[str], None] | None = None
         """Called with the text so far while an answer is generated."""
-        self.encoders: dict[tuple[Path | None, int], Any] = {}
+        self.encoders: dict[tuple[Artifact | None, int], Any] = {}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.kit, name)
 
-    def load_encoder(self, base: Base, adapter: Path | None = None, *, labels: int = 0) -> Any:
-        """Load an encoder, each adapter once. The caller must not modify it."""
-        key = (adapter, labels)
+    def load_encoder(self, base: Base, artifact: Artifact | None = None, *, labels: int = 0) -> Any:
+        """Load an encoder, each artifact once. The caller must not modify it."""
+        key = (artifact, labels)
         if key not in self.encoders:
-            self.encoders[key] = self.kit.load_encoder(base, adapter, labels=labels)
+            self.encoders[key] = self.kit.load_encoder(base, artifact, labels=labels)
         return self.encoders[key]
 
-    def load_decoder(self, base: Base, adapter: Path | None = None) -> Any:
+    def load_decoder(self, base: Base, artifact: Artifact | None = None) -> Any:
         """Load a decoder that reports its text so far to `on_text`."""
-        decoder = self.kit.load_decoder(base, adapter)
+        decoder = self.kit.load_decoder(base, artifact)
         return replace(decoder, on_text=self.on_text) if self.on_text is not None else decoder
 
     def embed(self, base: Base, texts: Sequence[str], report: Reporter | None = None) -> NDArray[np.float32]:

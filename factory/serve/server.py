@@ -15,7 +15,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
-from factory.api import Answer, Base, ModelJob, NoOpReporter, Objective, Provenance, Row, RowsJob, Tables, Task
+from factory.api import (
+    Answer,
+    Artifact,
+    Base,
+    ModelJob,
+    NoOpReporter,
+    Objective,
+    Provenance,
+    Row,
+    RowsJob,
+    Tables,
+    Task,
+)
+from factory.bundle import open_bundle_artifact
 from factory.data.rows import read_side_tables
 from factory.engine.worker import describe_stage_error
 from factory.errors import InputError
@@ -40,6 +53,11 @@ class LoadedSpecialist:
     @cached_property
     def base(self) -> Base:
         return read_resolved_base(Path(self.server_config["base"]))
+
+    @cached_property
+    def artifact(self) -> Artifact:
+        """What the bundle carries, over the base."""
+        return open_bundle_artifact(Path(self.server_config["bundle"]), self.base)
 
     @property
     def registry(self) -> Registry:
@@ -100,8 +118,9 @@ class LoadedSpecialist:
         }
 
     def _answer_row(self, row: Row, fields: Mapping[str, Any]) -> Answer:
-        adapter = Path(self.server_config["bundle"])
-        return next(iter(self.objective.answer(ModelJob(**fields, rows=[row], task=self.task, adapter=adapter))))
+        return next(iter(self.objective.answer(
+            ModelJob(**fields, rows=[row], task=self.task, artifact=self.artifact)
+        )))
 
 
 def handle_request(

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, cast
 
-from factory.api import TEST, TRAIN, VALIDATION, Answer, AnswerJob, Contender, Row, ScoreJob, Scores
+from factory.api import TEST, TRAIN, VALIDATION, Answer, AnswerJob, Artifact, Contender, Row, ScoreJob, Scores
 from factory.api.jobs import ValidationScorer, raise_no_validation_scorer
 from factory.data.rows import write_json, write_jsonl
 from factory.errors import PluginError
@@ -17,9 +16,9 @@ def run(job: StageJob) -> None:
     """Write `answers.jsonl`, one line per test row in their order, and `answer.json`."""
     contender = cast(Contender, job.make_plugin("contender", job.config["contender"]))
     rows = job.open_input_rows("freeze", f"{TEST}.jsonl")
-    adapter = job.inputs["train"] / "adapter" if contender.uses_adapter else None
+    artifact = job.load_artifact() if contender.uses_artifact else None
     validation = job.open_input_rows("freeze", f"{VALIDATION}.jsonl")
-    answers, facts = answer_by_contender(job, contender, rows, validation, adapter)
+    answers, facts = answer_by_contender(job, contender, rows, validation, artifact)
     write_jsonl(job.out / "answers.jsonl", (
         {"id": answer.id, "output": answer.output, **({"incomplete": True} if answer.incomplete else {})}
         for answer in answers
@@ -33,7 +32,8 @@ def run(job: StageJob) -> None:
 
 
 def answer_by_contender(
-    job: StageJob, contender: Contender, rows: Sequence[Row], validation: Sequence[Row], adapter: Path | None = None
+    job: StageJob, contender: Contender, rows: Sequence[Row], validation: Sequence[Row],
+    artifact: Artifact | None = None,
 ) -> tuple[list[Answer], dict[str, Any]]:
     """Return a contender's answers, in the order of the rows, and its facts.
 
@@ -43,7 +43,7 @@ def answer_by_contender(
     scorer = _build_validation_scorer(job, train) if contender.uses_validation_score else raise_no_validation_scorer
     work = AnswerJob(
         **job.build_job_fields(), rows=rows, train=train, validation=validation, base=job.load_base(),
-        task=job.load_task(), objective=job.load_objective(), adapter=adapter, validation_scorer=scorer,
+        task=job.load_task(), objective=job.load_objective(), artifact=artifact, validation_scorer=scorer,
     )
     with guard_plugin_call(contender, rows, train, validation, work.tables):
         answers = list(iterate_checked_values(contender, "answer", contender.answer(work), Answer))

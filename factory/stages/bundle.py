@@ -1,4 +1,4 @@
-"""Write the bundle: the adapter in the layout of plain libraries, model card, evidence, and target exports."""
+"""Write the bundle: the artifact in the layout of plain libraries, model card, evidence, and target exports."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from factory import bundle, identity
-from factory.api import TEST, TRAIN, ExportJob, ModelJob, Objective, Target, Task
+from factory.api import TEST, TRAIN, Artifact, ExportJob, ModelJob, Objective, Target, Task
 from factory.data.rows import read_json, read_jsonl
 from factory.errors import InputError
 from factory.stages.job import StageJob, guard_plugin_call
@@ -22,10 +22,10 @@ def run(job: StageJob) -> None:
     evidence = _collect_bundle_evidence(job, objective, task)
     lines = read_jsonl(job.inputs[f"answer[{evidence.tuned}]"] / "answers.jsonl")
     answers = {line["id"]: line["output"] for line in lines}
-    bundle.copy_adapter_files(job.out, evidence)
+    bundle.copy_artifact_files(job.out, evidence.artifact)
     fields = job.build_job_fields()
     with guard_plugin_call(objective):
-        work = ModelJob(**fields, rows=(), base=job.load_base(), task=task, adapter=evidence.adapter)
+        work = ModelJob(**fields, rows=(), base=job.load_base(), task=task, artifact=evidence.artifact)
         objective.export_files(work, job.out)
     test_rows = job.open_input_rows("freeze", f"{TEST}.jsonl")
     facts = bundle.write_bundle_evidence(job.out, evidence, test_rows, job.read_side_tables(), answers)
@@ -37,7 +37,7 @@ def run(job: StageJob) -> None:
 
 
 def _collect_bundle_evidence(job: StageJob, objective: Objective, task: Task) -> bundle.BundleInputs:
-    base = read_json(job.inputs["base"] / "base.json")
+    base, artifact = read_json(job.inputs["base"] / "base.json"), job.load_artifact()
     outputs = {role: read_json(job.inputs[role] / f"{role}.json") for role in EVIDENCE_STAGES}
     spec = copy.deepcopy(dict(job.config["spec"]))
     # The resolved source of the base: a local path means nothing on another machine.
@@ -50,15 +50,21 @@ def _collect_bundle_evidence(job: StageJob, objective: Objective, task: Task) ->
             "answers": objective.output_type, "loader": objective.loader_class,
             "heads": sorted(objective.modules_to_save),
         },
-        settings={"rank": job.config["adapter"]["rank"], "alpha": job.config["adapter"]["alpha"]},
+        settings=_describe_artifact(artifact, job.config["adapter"]),
         templates=task.get_templates(),
         spec=spec, tuned=job.config["tuned"], base=base,
-        model=job.inputs["base"] / "model", adapter=job.inputs["train"] / "adapter",
+        model=job.inputs["base"] / "model", artifact=artifact,
         data={**outputs["freeze"]["digests"], TRAIN: identity.digest_file(job.inputs["curate"] / f"{TRAIN}.jsonl")},
         targets=tuple(block["kind"] for block in job.config["targets"]),
         review=_summarise_expert_review(job),
         **outputs,
     )
+
+
+def _describe_artifact(artifact: Artifact, adapter: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the kind of an artifact and, of an adapter, the settings that targets ask for."""
+    settings = {name: adapter[name] for name in ("rank", "alpha")} if artifact.kind == "adapter" else {}
+    return {"artifact": artifact.kind, **settings}
 
 
 def _summarise_expert_review(job: StageJob) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from factory import network_policy
-from factory.api import Base, ModelJob, NoOpReporter, Objective, Task
-from factory.bundle import read_golden
+from factory.api import Artifact, Base, ModelJob, NoOpReporter, Objective, Task
+from factory.bundle import open_bundle_artifact, read_golden
 from factory.data.rows import write_json
 from factory.registry.registry import Registry
 from factory.stages.certify import order_golden_outputs
@@ -26,14 +26,14 @@ def answer_golden_rows(request: dict[str, Any], registry: Registry) -> dict[str,
     objective = cast(Objective, registry.make_plugin("objective", config["objective"]))
     base = Base(Path(request["base"]), **request["base_facts"])
 
-    def answer(adapter: Path | None) -> Any:
+    def answer(artifact: Artifact | None) -> Any:
         return objective.generate_reference_answers(ModelJob(
             seed=int(config["seed"]), report=NoOpReporter(), root=Path(request["root"]), tables=golden.tables,
-            rows=golden.rows, base=base, task=task, adapter=adapter,
+            rows=golden.rows, base=base, task=task, artifact=artifact,
         ))
 
     ids = [row.id for row in golden.rows]
-    tuned, untuned = answer(folder), answer(None)
+    tuned, untuned = answer(open_bundle_artifact(folder, base)), answer(None)
     return {
         "tuned": order_golden_outputs(tuned.answers, ids), "untuned": order_golden_outputs(untuned.answers, ids),
         "modules": tuned.modules, "library": tuned.library,

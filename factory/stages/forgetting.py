@@ -17,7 +17,7 @@ CONFIDENCE = 0.95
 def run(job: StageJob) -> None:
     """Write `items.jsonl`, and `forgetting.json` with the means of each suite and their paired difference."""
     probe = cast(Probe, job.make_plugin("eval", job.config["probe"]))
-    work = ProbeJob(**job.build_job_fields(), base=job.load_base(), adapter=job.inputs["train"] / "adapter")
+    work = ProbeJob(**job.build_job_fields(), base=job.load_base(), artifact=job.load_artifact())
     with guard_plugin_call(probe):
         items = list(iterate_checked_values(probe, "probe", probe.probe(work), ProbeResult))
         drift = {name: round(float(value), statistics.DIGITS) for name, value in probe.compute_drift(work).items()}

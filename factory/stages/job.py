@@ -7,12 +7,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from factory.api import Base, Endpoint, Eval, Kit, Metric, Objective, Plugin, Reporter, Row, Tables, Task, Teacher
+from factory.api import (
+    Artifact,
+    Base,
+    Endpoint,
+    Eval,
+    Kit,
+    Metric,
+    Objective,
+    Plugin,
+    Reporter,
+    Row,
+    Tables,
+    Task,
+    Teacher,
+)
 from factory.data.rows import open_rows, read_json, read_side_tables
 from factory.llm import TeacherPool
 from factory.registry.registry import Registry
 from factory.stages.plugin_boundary import guard_plugin_call as guard_plugin_call
 from factory.stages.plugin_boundary import iterate_checked_values as iterate_checked_values
+
+ARTIFACT_FOLDER = "artifact"
+"""Folder in the output of training that holds the files of the artifact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +84,11 @@ class StageJob:
 
     def load_base(self) -> Base:
         return read_resolved_base(self.inputs["base"])
+
+    def load_artifact(self) -> Artifact:
+        """Return what training made of the base."""
+        trained = self.inputs["train"]
+        return Artifact(read_json(trained / "train.json")["artifact"], trained / ARTIFACT_FOLDER, self.load_base())
 
     def load_further_models(self) -> dict[str, Base]:
         """Return the other models of this stage, by alias."""

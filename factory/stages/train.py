@@ -1,19 +1,20 @@
-"""Train: the objective fits an adapter to the training rows."""
+"""Train: the objective makes an artifact from the base and the training rows."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import get_args
 
-from factory.api import TRAIN, VALIDATION, Adapter, FitJob, TrainingArgs, TrainResult
+from factory.api import TRAIN, VALIDATION, Adapter, Artifact, ArtifactKind, FitJob, TrainingArgs, TrainResult
 from factory.data.rows import write_json
 from factory.errors import PluginError
-from factory.stages.job import StageJob, guard_plugin_call
+from factory.stages.job import ARTIFACT_FOLDER, StageJob, guard_plugin_call
 
 
 def run(job: StageJob) -> None:
-    """Write `adapter/` in the PEFT layout and `train.json`."""
+    """Write the files of the artifact to `artifact/`, and its kind and what training counted to `train.json`."""
     objective = job.load_objective()
-    out = job.out / "adapter"
+    out = job.out / ARTIFACT_FOLDER
     out.mkdir()
     work = FitJob(
         **job.build_job_fields(), rows=job.open_input_rows("curate", f"{TRAIN}.jsonl"),
@@ -25,6 +26,9 @@ def run(job: StageJob) -> None:
         result = objective.fit(work)
     if not isinstance(result, TrainResult):
         raise PluginError(f"objective {objective.kind!r}: fit must return a TrainResult, not {type(result).__name__}")
-    if not (out / "adapter_model.safetensors").is_file():
-        raise PluginError(f"objective {objective.kind!r}: fit did not write adapter_model.safetensors")
+    if result.artifact not in get_args(ArtifactKind):
+        known = ", ".join(get_args(ArtifactKind))
+        raise PluginError(f"objective {objective.kind!r}: the artifact {result.artifact!r} is none of {known}")
+    if problem := Artifact(result.artifact, out, work.base).find_problem():
+        raise PluginError(f"objective {objective.kind!r}: {problem}")
     write_json(job.out / "train.json", asdict(result))

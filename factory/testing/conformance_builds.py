@@ -142,7 +142,7 @@ def _insert_plugin_block(spec: dict[str, Any], kind: type[Plugin], block: Mappin
     elif issubclass(kind, Curator):
         spec["data"]["curate"] = [dict(block)]
     elif issubclass(kind, Contender):
-        others = [kit_kind] if kind.uses_adapter and kind.in_gate else ["tuned", kit_kind]
+        others = [kit_kind] if kind.uses_artifact and kind.in_gate else ["tuned", kit_kind]
         spec["contenders"] = [dict(block), *others]
     elif issubclass(kind, Eval):
         spec["evaluate"] = [kit_kind, dict(block)] if issubclass(kind, Probe) else [dict(block)]

@@ -1,17 +1,27 @@
-"""Checks of objectives: train a small random model, and again with an interruption, to the same adapter."""
+"""Checks of objectives: train a small random model, and again with an interruption, to the same artifact."""
 
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from factory import identity
-from factory.api import Adapter, Answer, Finding, FitJob, ModelJob, Objective, TrainingArgs, TrainResult
+from factory.api import (
+    Adapter,
+    Answer,
+    Artifact,
+    ArtifactKind,
+    Finding,
+    FitJob,
+    ModelJob,
+    Objective,
+    TrainingArgs,
+    TrainResult,
+)
 from factory.testing.sandbox import OffContractError, Trial, check_output_type, check_yielded_values
 
-ADAPTER_WEIGHTS_FILE = "adapter_model.safetensors"
 TRAIN_ROW_COUNT = 40
 TRAIN_SETTINGS = {"epochs": 2, "batch_size": 8, "learning_rate": 1e-3, "precision": "fp32", "checkpoint_every": 1}
 
@@ -41,32 +51,35 @@ class KillingReporter:
 
 
 def check_learning(objective: Objective, trial: Trial) -> Any:
-    """Train, audit and answer; return the adapter's digest and the answers to unseen rows. Raises OffContractError."""
+    """Train, audit and answer; return the digest of the trained tensors and the answers to unseen rows.
+
+    Raises OffContractError.
+    """
     unseen = trial.rows[TRAIN_ROW_COUNT:]
     complete, interrupted = trial.root / "complete", trial.root / "interrupted"
     reporter = KillingReporter()
     result = objective.fit(_build_fit_job(trial, complete, reporter))
-    _check_adapter_files(result, complete)
-    digest = identity.digest_file(complete / ADAPTER_WEIGHTS_FILE)
+    artifact = _open_artifact(result, complete, trial)
+    digest = _digest_tensors(artifact)
     try:
         objective.fit(_build_fit_job(trial, interrupted, KillingReporter(max(reporter.steps // 2, 1))))
     except SimulatedKillError:
         shutil.rmtree(interrupted)
         objective.fit(_build_fit_job(trial, interrupted, KillingReporter(), resume=True))
-    if identity.digest_file(interrupted / ADAPTER_WEIGHTS_FILE) != digest:
-        raise OffContractError("an interrupted and resumed fit gives a different adapter; resume from job.work")
+    if _digest_tensors(replace(artifact, folder=interrupted)) != digest:
+        raise OffContractError("an interrupted and resumed fit gives a different artifact; resume from job.work")
     audit_job = _build_model_job(trial, trial.rows[:TRAIN_ROW_COUNT], None)
     list(check_yielded_values(objective.audit(audit_job), Finding, "audit"))
-    answers = list(check_yielded_values(objective.answer(_build_model_job(trial, unseen, complete)), Answer, "answer"))
+    answers = list(check_yielded_values(objective.answer(_build_model_job(trial, unseen, artifact)), Answer, "answer"))
     for row, answer in zip(unseen, answers, strict=True):
         check_output_type(objective.output_type, row, answer)
     list(check_yielded_values(objective.answer(_build_model_job(trial, unseen, None)), Answer, "answer"))
     return [digest, [[answer.id, answer.output] for answer in answers]]
 
 
-def _build_model_job(trial: Trial, rows: Any, adapter: Path | None) -> ModelJob:
+def _build_model_job(trial: Trial, rows: Any, artifact: Artifact | None) -> ModelJob:
     fields = trial.build_job_fields()
-    return ModelJob(**fields, rows=rows, base=trial.get_base(), task=trial.make_task(), adapter=adapter)
+    return ModelJob(**fields, rows=rows, base=trial.get_base(), task=trial.make_task(), artifact=artifact)
 
 
 def _build_fit_job(trial: Trial, out: Path, report: KillingReporter, resume: bool = False) -> FitJob:
@@ -84,9 +97,19 @@ def _build_fit_job(trial: Trial, out: Path, report: KillingReporter, resume: boo
     )
 
 
-def _check_adapter_files(result: Any, folder: Path) -> None:
+def _open_artifact(result: Any, folder: Path, trial: Trial) -> Artifact:
+    """Return what fit wrote to a folder. Raises OffContractError if it is no artifact, or not the one it returned."""
     if not isinstance(result, TrainResult):
         raise OffContractError(f"fit must return a TrainResult, not {type(result).__name__}")
-    for name in (ADAPTER_WEIGHTS_FILE, "adapter_config.json"):
-        if not (folder / name).is_file():
-            raise OffContractError(f"fit did not write {name} to job.out")
+    if result.artifact not in get_args(ArtifactKind):
+        raise OffContractError(f"the artifact {result.artifact!r} is none of {', '.join(get_args(ArtifactKind))}")
+    artifact = Artifact(result.artifact, folder, trial.get_base())
+    if problem := artifact.find_problem():
+        raise OffContractError(problem)
+    return artifact
+
+
+def _digest_tensors(artifact: Artifact) -> str:
+    """Return one digest of the tensor files; other files, such as a config of PEFT, may differ in the order of sets."""
+    files = artifact.list_tensor_files()
+    return identity.compute_key({str(file.relative_to(artifact.folder)): identity.digest_file(file) for file in files})

@@ -11,6 +11,7 @@ from typing import Any, cast
 from factory.api import (
     Answer,
     AnswerJob,
+    Artifact,
     Contender,
     Curator,
     Decision,
@@ -45,6 +46,7 @@ from factory.testing.sandbox import (
 
 EXAMPLE_MANIFEST = {
     "name": "example", "heads": [], "rank": 8, "loader": "peft:PeftModel", "base": {"id": "example/base"}, "modules": 2,
+    "artifact": "adapter",
 }
 
 
@@ -142,17 +144,17 @@ def _check_contender(trial: Trial) -> Any:
 
 
 def _build_answer_job(trial: Trial, rows: Sequence[Row]) -> AnswerJob:
-    """Build a job with rows to answer, other rows for train and validation, and an adapter of the kit's objective."""
+    """Build a job with rows to answer, other rows for train and validation, and an artifact of the kit's objective."""
     contender = cast(Contender, trial.plugin)
     output_type = trial.output_type if trial.output_type in ("labels", "ranking", "text") else "labels"
     objective = cast(Objective, trial.registry.make_plugin("objective", {"kind": f"world-{output_type}"}))
-    adapter = trial.root / "adapter"
-    adapter.mkdir(exist_ok=True)
-    (adapter / "learned.json").write_text('{"cat": {"animal": 3}}')
+    artifact = Artifact("adapter", trial.root / "artifact", trial.get_base())
+    artifact.folder.mkdir(exist_ok=True)
+    (artifact.folder / "learned.json").write_text('{"cat": {"animal": 3}}')
     return AnswerJob(
         **trial.build_job_fields(), rows=rows, train=trial.rows[30:], validation=trial.rows[20:30],
         base=trial.get_base(), task=trial.make_task(), objective=objective,
-        adapter=adapter if contender.uses_adapter else None,
+        artifact=artifact if contender.uses_artifact else None,
         validation_scorer=lambda rows, answers: float(len(answers)),
     )
 
@@ -161,8 +163,9 @@ def _check_target(trial: Trial) -> Any:
     target = cast(Target, trial.plugin)
     planned = {name: EXAMPLE_MANIFEST[name] for name in ("heads", "rank", "loader")}
     unusual = {**EXAMPLE_MANIFEST, "rank": 4096, "heads": ["other"]}
+    weights = {name: value for name, value in EXAMPLE_MANIFEST.items() if name != "rank"} | {"artifact": "weights"}
     reasons = []
-    for manifest in ({**planned, "base": "example/base"}, EXAMPLE_MANIFEST, unusual):
+    for manifest in ({**planned, "base": "example/base"}, EXAMPLE_MANIFEST, unusual, weights):
         reason = target.explain_refusal(manifest)
         if not isinstance(reason, str):
             raise OffContractError(f"explain_refusal returned {type(reason).__name__}, expected str")

@@ -7,10 +7,9 @@ Weights between those before and after training are more accurate on texts unlik
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from factory.api import Encoder, FitJob
+from factory.api import Artifact, Encoder, FitJob
 from factory_classify import calibration, head_init
 
 if TYPE_CHECKING:
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
     from factory_classify.label_answers import Indices, Numbers
 
-ADAPTER_WEIGHTS_FILE = "adapter_model.safetensors"
 PEFT_NAME_PREFIX = "base_model.model."
 
 
@@ -33,7 +31,6 @@ def tune_after_training(
     `shares`, the one with the lowest negative log-likelihood, each at its own temperature, is taken.
     """
     import numpy as np
-    from safetensors.torch import load_file
 
     known = np.array(right) >= 0
     if unknown := int((~known).sum()):
@@ -42,15 +39,16 @@ def tune_after_training(
     if not known.any():
         job.report.note("no validation rows: the probabilities are not calibrated", warning=True)
         return {}
-    targets, trained, trials = np.array(right)[known], load_file(job.out / ADAPTER_WEIGHTS_FILE), {}
+    artifact = Artifact("adapter", job.out, job.base)
+    targets, trained, trials = np.array(right)[known], job.kit.load_adapter_tensors(job.out), {}
     for share in shares:
-        _save_adapter_tensors(job.out, _interpolate_weights(trained, start, share))
-        logits = compute_logits(job.kit.load_encoder(job.base, job.out, labels=labels))[known]
+        job.kit.save_adapter_tensors(job.out, _interpolate_weights(trained, start, share))
+        logits = compute_logits(job.kit.load_encoder(job.base, artifact, labels=labels))[known]
         temperature = calibration.fit_temperature(logits, targets)
         trials[share] = (calibration.compute_nll(logits / temperature, targets), temperature, logits)
     share = min(trials, key=lambda candidate: (round(trials[candidate][0], 4), candidate))
     _, temperature, logits = trials[share]
-    _save_adapter_tensors(job.out, _fold_temperature(_interpolate_weights(trained, start, share), temperature))
+    job.kit.save_adapter_tensors(job.out, _fold_temperature(_interpolate_weights(trained, start, share), temperature))
     record = {"kept": share, "tried": {f"{candidate:g}": round(value[0], 4) for candidate, value in trials.items()}}
     return {**record, **_report_calibration(job, logits, targets, temperature, target_accuracy)}
 
@@ -99,9 +97,3 @@ def _fold_temperature(tensors: Mapping[str, Tensor], temperature: float) -> dict
              if f".{head_init.CLASSIFIER_MODULE}." in name and value.dim() == 2]
     last = {f"{heads[-1]}.weight", f"{heads[-1]}.bias"}
     return {name: value / temperature if name in last else value for name, value in tensors.items()}
-
-
-def _save_adapter_tensors(adapter: Path, tensors: dict[str, Tensor]) -> None:
-    from safetensors.torch import save_file
-
-    save_file(tensors, adapter / ADAPTER_WEIGHTS_FILE, metadata={"format": "pt"})

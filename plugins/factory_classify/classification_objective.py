@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -124,36 +123,33 @@ class ClassificationObjective(Objective):
 
     def answer(self, job: ModelJob) -> Iterator[Answer]:
         texts = render_row_texts(job.task, job.rows)
-        if job.adapter is None:
+        if job.artifact is None:
             labels = job.task.list_choices(job.rows)
             vectors = job.kit.embed(job.base, [*texts, *labels], report=job.report)
             answers = classify_zero_shot(vectors[: len(texts)], vectors[len(texts) :])
         else:
-            labels = read_bundle_labels(job.adapter)
-            encoder = job.kit.load_encoder(job.base, job.adapter, labels=len(labels))
+            labels = read_bundle_labels(job.artifact.folder)
+            encoder = job.kit.load_encoder(job.base, job.artifact, labels=len(labels))
             answers = compute_softmax(self._compute_text_logits(encoder, texts, job.report))
         for row, probabilities in zip(job.rows, answers.tolist(), strict=True):
             yield build_label_answer(row.id, labels, probabilities)
 
     def export_files(self, job: ModelJob, bundle: Path) -> None:
-        if job.adapter is None:
-            raise ValueError("a bundle of a classifier needs an adapter: the untuned base has no head")
-        (bundle / LABEL_CONFIG_PATH).parent.mkdir()
-        shutil.copyfile(job.adapter / LABEL_CONFIG_PATH, bundle / LABEL_CONFIG_PATH)
+        """Do nothing: the labels are among the artifact's files, and the tokenizer is the base's."""
 
     def generate_reference_answers(self, job: ModelJob) -> ReferenceAnswers:
-        """Return the answers of plain transformers; without an adapter there is no head, and all labels are equal."""
+        """Return the answers of plain transformers; without an artifact there is no head, and all labels are equal."""
         from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
-        if job.adapter is None:
+        if job.artifact is None:
             labels = job.task.list_choices(job.rows)
             even = [1 / len(labels)] * len(labels)
             uniform = tuple(build_label_answer(row.id, labels, even) for row in job.rows)
             return ReferenceAnswers(uniform, 0, self.loader_class)
         # As documented in the bundle's README.
-        config = AutoConfig.from_pretrained((job.adapter / LABEL_CONFIG_PATH).parent)
-        model = AutoModelForSequenceClassification.from_pretrained(job.adapter, config=config).eval()
-        tokenizer, answers = AutoTokenizer.from_pretrained(job.adapter), []
+        config = AutoConfig.from_pretrained((job.artifact.folder / LABEL_CONFIG_PATH).parent)
+        model = AutoModelForSequenceClassification.from_pretrained(job.artifact.folder, config=config).eval()
+        tokenizer, answers = AutoTokenizer.from_pretrained(job.artifact.folder), []
         for row, text in zip(job.rows, render_row_texts(job.task, job.rows), strict=True):
             inputs = tokenizer(text, truncation=True, max_length=self.max_length, return_tensors="pt")
             probabilities = model(**inputs).logits[0].detach().softmax(-1).tolist()

@@ -8,15 +8,15 @@ from factory.api import Answer, AnswerJob, Contender
 
 
 class Tuned(Contender):
-    """The base model with the trained adapter. The gate decides whether it beats all other contenders."""
+    """The base model with the trained artifact. The gate decides whether it beats all other contenders."""
 
     kind = "tuned"
-    uses_adapter = True
+    uses_artifact = True
 
     def answer(self, job: AnswerJob) -> Iterator[Answer]:
-        if job.adapter is None:
-            raise ValueError("the tuned contender needs an adapter; train one first")
-        yield from job.objective.answer(job.build_model_job(job.adapter))
+        if job.artifact is None:
+            raise ValueError("the tuned contender needs a trained artifact; train one first")
+        yield from job.objective.answer(job.build_model_job(job.artifact))
 
 
 class Untuned(Contender):

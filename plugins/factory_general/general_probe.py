@@ -45,14 +45,14 @@ class GeneralProbe(Probe):
         if not items:
             raise ValueError("no suite to run; set `own: true`, or give the path of a suite")
         base = score_items(job.kit.load_decoder(job.base), items, job)
-        tuned = score_items(job.kit.load_decoder(job.base, job.adapter), items, job)
+        tuned = score_items(job.kit.load_decoder(job.base, job.artifact), items, job)
         for item, before, after in zip(items, base, tuned, strict=True):
             yield ProbeResult(item.id, item.suite, before, after)
 
     def compute_drift(self, job: ProbeJob) -> Mapping[str, float]:
         """Return `kl`: the mean KL divergence of next-token predictions, base from tuned, in nats per token."""
         texts = [str(record["text"]) for _, record in read_numbered_jsonl(PLAIN_TEXTS_PATH, PLAIN_TEXTS_PATH.name)]
-        base, tuned = job.kit.load_decoder(job.base), job.kit.load_decoder(job.base, job.adapter)
+        base, tuned = job.kit.load_decoder(job.base), job.kit.load_decoder(job.base, job.artifact)
         total, tokens = 0.0, 0
         for done, text in enumerate(texts, 1):
             ids = encode_with_start_token(base, text)

@@ -69,10 +69,10 @@ class CrossEncoderObjective(Objective):
                 yield Finding("truncated", row_id, text)
 
     def answer(self, job: ModelJob) -> Iterator[Answer]:
-        if job.adapter is None:
+        if job.artifact is None:
             yield from (Answer(row.id, list(row["signals"]["cosine"])) for row in job.rows)
             return
-        encoder, documents = job.kit.load_encoder(job.base, job.adapter, labels=1), render_side_documents(job)
+        encoder, documents = job.kit.load_encoder(job.base, job.artifact, labels=1), render_side_documents(job)
         queries = zip(job.rows, render_queries(job), strict=True)
         pairs = [(query, documents[name]) for row, query in queries for name in row["candidates"]]
         logits = encoder.compute_pair_logits(encoder.tokenize_pairs(pairs, self.max_length), job.report)
@@ -86,7 +86,7 @@ class CrossEncoderObjective(Objective):
     def generate_reference_answers(self, job: ModelJob) -> ReferenceAnswers:
         from torch.nn import Identity
 
-        model = self._load_cross_encoder(str(job.adapter or job.base.folder))
+        model = self._load_cross_encoder(str((job.artifact or job.base).folder))
         documents, answers = render_side_documents(job), []
         for row, query in zip(job.rows, render_queries(job), strict=True):
             pairs = [(query, documents[name]) for name in row["candidates"]]

@@ -65,7 +65,7 @@ class DualEncoderObjective(Objective):
                 yield Finding("truncated", row.id, f"document {truncated[0]!r} exceeds max_length ({self.max_length})")
 
     def answer(self, job: ModelJob) -> Iterator[Answer]:
-        encoder, documents = job.kit.load_encoder(job.base, job.adapter), render_side_documents(job)
+        encoder, documents = job.kit.load_encoder(job.base, job.artifact), render_side_documents(job)
         names = dict.fromkeys(name for row in job.rows for name in row["candidates"])
         texts = [documents[name] for name in names]
         ids = encoder.tokenize_texts([*texts, *render_queries(job)], self.max_length)
@@ -79,8 +79,8 @@ class DualEncoderObjective(Objective):
         copy_sentence_transformers_files(self._build_untrained_model(job), bundle)
 
     def generate_reference_answers(self, job: ModelJob) -> ReferenceAnswers:
-        if job.adapter:
-            model = self._import_loader_class()(str(job.adapter), device="cpu")
+        if job.artifact is not None:
+            model = self._import_loader_class()(str(job.artifact.folder), device="cpu")
         else:
             model = self._build_untrained_model(job)
         documents, answers = render_side_documents(job), []

@@ -20,12 +20,12 @@ class TunedUnguarded(Contender):
     """The fine-tuned model with unconstrained decoding; reported beside `tuned`, not part of the gate."""
 
     kind = "tuned-unguarded"
-    uses_adapter = True
+    uses_artifact = True
     in_gate = False
 
     def answer(self, job: AnswerJob) -> Iterator[Answer]:
         unguarded = replace(job, task=disable_guard(job.task))
-        yield from job.objective.answer(unguarded.build_model_job(job.adapter))
+        yield from job.objective.answer(unguarded.build_model_job(job.artifact))
 
 
 class PromptedUnguarded(Prompted):

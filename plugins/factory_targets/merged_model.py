@@ -11,10 +11,10 @@ from typing import Any
 
 from factory.api import ExportJob, Target
 
-EXCLUDED_PATHS = frozenset({
-    "adapter_config.json", "adapter_model.safetensors", "README.md", "exports", "factory", "labels",
-})
-"""Files and folders of a bundle that only concern its adapter."""
+EXCLUDED_PATHS = frozenset({"README.md", "exports", "factory", "labels"})
+"""Files and folders of a bundle that only concern its adapter, besides PEFT's own."""
+ADAPTER_PREFIX = "adapter_"
+"""Prefix of the names of PEFT's files."""
 
 
 class MergedModelTarget(Target):
@@ -23,19 +23,25 @@ class MergedModelTarget(Target):
     kind = "merged"
 
     def explain_refusal(self, manifest: Mapping[str, Any]) -> str:
-        return ""
+        kind = manifest.get("artifact", "adapter")
+        return "" if kind == "adapter" else f"only an adapter can be merged, not {kind}; the bundle itself loads"
 
     def export(self, job: ExportJob) -> None:
         _merge_adapter(job).save_pretrained(job.out)
         for path in sorted(job.bundle.rglob("*")):
             relative = path.relative_to(job.bundle)
             target = job.out / relative
-            if path.is_file() and relative.parts[0] not in EXCLUDED_PATHS and not target.exists():
+            if path.is_file() and not _is_adapter_file(relative) and not target.exists():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, target)
         config = json.loads((job.out / "config.json").read_text())
         config.pop("_name_or_path", None)
         (job.out / "config.json").write_text(json.dumps(config, sort_keys=True, indent=2) + "\n")
+
+
+def _is_adapter_file(path: Path) -> bool:
+    """Return whether a file, by its path in the bundle, only concerns the adapter."""
+    return path.parts[0] in EXCLUDED_PATHS or path.name.startswith(ADAPTER_PREFIX)
 
 
 def _merge_adapter(job: ExportJob) -> Any:
@@ -75,7 +81,8 @@ def _count_head_outputs(bundle: Path) -> int:
     """Return the number of outputs of the head: the rows of its weight matrix."""
     from safetensors import safe_open
 
-    with safe_open(bundle / "adapter_model.safetensors", framework="np") as file:
+    (weights,) = bundle.glob(f"{ADAPTER_PREFIX}*.safetensors")
+    with safe_open(weights, framework="np") as file:
         names = list(file.keys())  # the file itself is not iterable
         heads = [name for name in names if name.endswith((".classifier.weight", ".score.weight"))]
         heads += [name for name in names if name.endswith("out_proj.weight")]

@@ -14,4 +14,5 @@ class PeftTarget(Target):
     kind = "peft"
 
     def explain_refusal(self, manifest: Mapping[str, Any]) -> str:
-        return ""
+        kind = manifest.get("artifact", "adapter")
+        return "" if kind == "adapter" else f"peft loads adapters, not {kind}; the bundle itself loads"

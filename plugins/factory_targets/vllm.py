@@ -28,6 +28,8 @@ class VllmTarget(Target):
     def explain_refusal(self, manifest: Mapping[str, Any]) -> str:
         rank, heads = int(manifest.get("rank", 0)), set(manifest.get("heads", ())) - SERVABLE_HEADS
         architecture = str(manifest.get("architecture", ""))
+        if (kind := manifest.get("artifact", "adapter")) != "adapter":
+            return f"it serves adapters over a base, not {kind}; run `vllm serve` on the bundle itself"
         if rank > self.max_lora_rank:
             return f"rank {rank} exceeds max_lora_rank, which is {self.max_lora_rank}; raise it, or lower adapter.rank"
         if heads:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tiny_decoder import tiny_decoder
 
+from factory.bundle.manifest import write_manifest
 from factory.data.rows import write_json
 from factory.serve.server import LoadedSpecialist, handle_request
 
@@ -33,6 +34,7 @@ def adapter(folder: Path) -> Path:
 
     base = AutoModelForCausalLM.from_pretrained(folder / "base" / "model")
     get_peft_model(base, LoraConfig(r=2, target_modules="all-linear")).save_pretrained(folder / "bundle")
+    write_manifest(folder / "bundle", {"artifact": "adapter"})
     return folder / "bundle"
 
 

@@ -66,7 +66,7 @@ def test_the_manifest_tells_what_the_bundle_is(built: Path) -> None:
 
 def test_the_same_inputs_elsewhere_give_the_same_digest(stages: dict[str, Path], built: Path, tmp_path: Path) -> None:
     moved = {role: Path(shutil.copytree(path, tmp_path / "moved" / role)) for role, path in stages.items()}
-    config = moved["train"] / "adapter" / "adapter_config.json"
+    config = moved["train"] / "artifact" / "adapter_config.json"
     shuffled = json.loads(config.read_text())
     shuffled["target_modules"].reverse()
     shuffled["base_model_name_or_path"] = "/another/machine"

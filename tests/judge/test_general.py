@@ -12,7 +12,7 @@ import pytest
 from tiny_decoder import tiny_decoder
 from tiny_parts import Voice
 
-from factory.api import Base, ProbeJob, read_numbered_jsonl
+from factory.api import Artifact, Base, ProbeJob, read_numbered_jsonl
 from factory.stages.job import load_toolbox
 from factory_general.general_probe import OWN_SUITE_PATH, PLAIN_TEXTS_PATH, GeneralProbe, score_items
 from factory_general.multiple_choice_items import draw_wrong_numbers, read_items
@@ -24,7 +24,8 @@ def write(path: Path, *records: dict[str, Any]) -> Path:
 
 
 def job(root: Path, base: Base, adapter: Path, kit: Any = load_toolbox) -> ProbeJob:
-    return ProbeJob(seed=7, report=Voice(), root=root, kit_loader=kit, base=base, adapter=adapter)
+    artifact = Artifact("adapter", adapter, base)
+    return ProbeJob(seed=7, report=Voice(), root=root, kit_loader=kit, base=base, artifact=artifact)
 
 
 def adapter(base: Base, folder: Path, scale: float) -> Path:
@@ -127,8 +128,8 @@ def test_choices_are_weighed_by_the_token_and_sentences_by_the_sum(tmp_path: Pat
 
 def test_a_model_that_forgot_falls(tmp_path: Path) -> None:
     class Forgetful:
-        def load_decoder(self, base: Base, adapter: Path | None = None) -> Letters:
-            return Letters(a=-9.0) if adapter else Letters(a=-1.0)
+        def load_decoder(self, base: Base, artifact: Artifact | None = None) -> Letters:
+            return Letters(a=-9.0) if artifact else Letters(a=-1.0)
 
     path = write(tmp_path / "pairs.jsonl", *({"good": f"a{n:02}", "bad": f"b{n:02}"} for n in range(10)))
     work = job(tmp_path, Base(tmp_path, "", "", "", ""), tmp_path, Forgetful)

@@ -16,6 +16,7 @@ from transformers import AutoModelForCausalLM
 from factory.api import (
     Adapter,
     Answer,
+    Artifact,
     Base,
     FitJob,
     Grammar,
@@ -76,11 +77,10 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Base:
     return tiny_decoder(tmp_path_factory.mktemp("decoder"))
 
 
-def asked(base: Base, rows: list[Row], adapter: Path | None = None, task: Task | None = None) -> ModelJob:
+def asked(base: Base, rows: list[Row], folder: Path | None = None, task: Task | None = None) -> ModelJob:
     return ModelJob(
         seed=7, report=NoOpReporter(), root=Path(), kit_loader=lambda: TRANSFORMERS_KIT, rows=rows, base=base,
-        task=task or Echo(),
-        adapter=adapter,
+        task=task or Echo(), artifact=Artifact("adapter", folder, base) if folder else None,
     )
 
 

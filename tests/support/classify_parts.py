@@ -56,7 +56,7 @@ def ask(kit: Any = HashKit) -> AnswerJob:
     every = rows(150)
     return AnswerJob(
         7, Voice(), Path(), kit_loader=kit, rows=every[:30], validation=every[30:60], train=every[60:], base=BASE,
-        task=Classifier(), objective=ClassificationObjective(), adapter=None,
+        task=Classifier(), objective=ClassificationObjective(), artifact=None,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from tiny_parts import Voice
 
-from factory.api import Answer, AnswerJob, Base, Generation, Grammar, Message, Objective, Provenance, Row, Task
+from factory.api import Answer, AnswerJob, Artifact, Base, Generation, Grammar, Message, Objective, Provenance, Row, Task
 
 HERE = Provenance("parts")
 BASE = Base(Path("nowhere"), "tiny/talker", "1", "0", "MIT")
@@ -81,7 +81,7 @@ class TalkKit:
     def __init__(self, talker: Talker) -> None:
         self.talker = talker
 
-    def load_decoder(self, base: Base, adapter: Path | None = None) -> Talker:
+    def load_decoder(self, base: Base, artifact: Artifact | None = None) -> Talker:
         return self.talker
 
     def embed(self, base: Base, texts: Sequence[str], report: Any = None) -> Any:
@@ -113,7 +113,7 @@ def job(task: Task, talker: Talker | None = None, voice: Voice | None = None, **
         "models": {"embedder": BASE, "prompter": BASE}, **changed,
     }
     return AnswerJob(
-        seed=7, report=voice or Voice(), root=Path(), base=BASE, task=task, objective=Objective(), adapter=None,
+        seed=7, report=voice or Voice(), root=Path(), base=BASE, task=task, objective=Objective(), artifact=None,
         validation_scorer=exact, kit_loader=lambda: TalkKit(talker or Talker(str)),  # type: ignore[arg-type, return-value]
         **parts,
     )

@@ -81,7 +81,7 @@ def stages(home: Path) -> dict[str, Path]:
     """Role → folder of everything that the bundle stage reads."""
     inputs = {role: home / role for role in ("base", "gather", "freeze", "curate", "train", "score", "gate", "answer")}
     base(inputs["base"])
-    modules = adapter(inputs["base"] / "model", inputs["train"] / "adapter")
+    modules = adapter(inputs["base"] / "model", inputs["train"] / "artifact")
     origin = Provenance("tiny.jsonl", 1, licence="CC0-1.0")
     texts = {f"d{i}": f"{word} {WORDS[i - 3]}" for i, word in enumerate(WORDS)}
     queries = {f"q{i}": f"{WORDS[i % 12]} of {WORDS[i % 7]}" for i in range(20)}
@@ -98,7 +98,7 @@ def stages(home: Path) -> dict[str, Path]:
     write_json(inputs["freeze"] / "freeze.json", {"counts": counts, "groups": counts, "digests": {"test": "t" * 64}})
     proof = {"test_groups_in_training": 0, "exact": 0, "near": 0}
     write_json(inputs["curate"] / "curate.json", {"funnel": [], "leakage": proof})
-    trained = {"steps": 1, "modules": modules, "trainable": 1, "parameters": 1, "facts": {}}
+    trained = {"steps": 1, "modules": modules, "trainable": 1, "parameters": 1, "facts": {}, "artifact": "adapter"}
     write_json(inputs["train"] / "train.json", trained)
     _judged(inputs)
     _answers(inputs, rows)
@@ -122,14 +122,14 @@ def _answers(inputs: dict[str, Path], rows: list[Row]) -> None:
     """What the judged model says to every test row."""
     from tiny_bert import Tiny, TinyCosine
 
-    from factory.api import Base, ModelJob
+    from factory.api import Artifact, Base, ModelJob
 
     facts = read_json(inputs["base"] / "base.json")
     at = Base(inputs["base"] / "model", *(facts[name] for name in ("id", "revision", "digest", "licence")))
     tables = job(inputs, inputs["gather"]).read_side_tables()
     asked = ModelJob(
         seed=7, report=Voice(), root=Path(), tables=tables, rows=rows, base=at, task=Tiny(),
-        adapter=inputs["train"] / "adapter",
+        artifact=Artifact("adapter", inputs["train"] / "artifact", at),
     )
     answers = ({"id": answer.id, "output": answer.output} for answer in TinyCosine().answer(asked))
     write_jsonl(inputs["answer"] / "answers.jsonl", answers)

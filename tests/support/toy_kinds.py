@@ -123,7 +123,7 @@ class Tuned(Contender):
     """The adapter."""
 
     kind = "tuned"
-    uses_adapter = True
+    uses_artifact = True
 
 
 class Untuned(Contender):

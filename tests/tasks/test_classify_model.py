@@ -16,7 +16,7 @@ import torch
 from classify_parts import base, project, rows
 from tiny_parts import Voice
 
-from factory.api import Adapter, Base, FitJob, ModelJob, TrainingArgs
+from factory.api import Adapter, Artifact, Base, FitJob, ModelJob, TrainingArgs
 from factory.ml.kit import TRANSFORMERS_KIT
 from factory_classify import head_init
 from factory_classify.after_training import _fold_temperature, _interpolate_weights
@@ -43,9 +43,9 @@ def fitted(student: Base, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
     return out, dict(result.facts)
 
 
-def asked(student: Base, adapter: Path | None) -> ModelJob:
+def asked(student: Base, folder: Path | None) -> ModelJob:
     return ModelJob(7, Voice(), Path(), kit_loader=lambda: TRANSFORMERS_KIT, rows=rows(40, seed=9), base=student,
-                    task=Classifier(), adapter=adapter)
+                    task=Classifier(), artifact=Artifact("adapter", folder, student) if folder else None)
 
 
 def test_the_pooler_starts_as_the_mean_and_the_head_as_centroids(student: Base) -> None:
@@ -85,8 +85,7 @@ def test_transformers_loads_it_with_its_labels_and_answers_alike(
 ) -> None:
     bundle = tmp_path / "bundle"
     shutil.copytree(student.folder, bundle, ignore=shutil.ignore_patterns("config.json", "*.safetensors"))
-    for name in ("adapter_config.json", "adapter_model.safetensors"):
-        shutil.copy(fitted[0] / name, bundle / name)
+    shutil.copytree(fitted[0], bundle, dirs_exist_ok=True)
     OBJECTIVE.export_files(asked(student, fitted[0]), bundle)
     named = json.loads((bundle / "adapter_config.json").read_text())
     (bundle / "adapter_config.json").write_text(json.dumps({**named, "base_model_name_or_path": str(student.folder)}))

@@ -13,7 +13,7 @@ import tiny_retrieval
 import torch
 from tiny_parts import Voice
 
-from factory.api import Adapter, Base, FitJob, ModelJob, Objective, Provenance, Row, TrainingArgs
+from factory.api import Adapter, Artifact, Base, FitJob, ModelJob, Objective, Provenance, Row, TrainingArgs
 from factory.ml.kit import TRANSFORMERS_KIT
 from factory_rerank import listwise_targets
 from factory_rerank.bi_encoder import BiEncoderTargets
@@ -55,9 +55,9 @@ def world(queries: int = 60, seed: int = 1) -> tuple[list[Row], dict[str, Row]]:
     return rows, documents
 
 
-def job(student: Base, rows: list[Row], documents: dict[str, Row], adapter: Path | None = None) -> ModelJob:
+def job(student: Base, rows: list[Row], documents: dict[str, Row], folder: Path | None = None) -> ModelJob:
     return ModelJob(7, Voice(), Path(), {"documents": documents}, lambda: TRANSFORMERS_KIT, rows=rows, base=student,
-                    task=Reranker(), adapter=adapter)
+                    task=Reranker(), artifact=Artifact("adapter", folder, student) if folder else None)
 
 
 def concordance(objective: Objective, work: ModelJob) -> float:

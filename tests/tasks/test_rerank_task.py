@@ -92,7 +92,7 @@ def test_signals_answer_by_themselves() -> None:
     work = AnswerJob(
         7, Voice(), Path(), {"documents": documents()}, HashKit, rows=rows, train=[], validation=[], base=BASE,
         # type: ignore[arg-type]
-        task=Reranker(), objective=None, adapter=None,
+        task=Reranker(), objective=None, artifact=None,
     )
     for contender in (Bm25Baseline(), CosineBaseline(), HybridBaseline()):
         answers = list(contender.answer(work))

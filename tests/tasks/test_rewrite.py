@@ -139,7 +139,7 @@ def test_copying_and_concatenating_answer_without_a_model() -> None:
     work = AnswerJob(
         7, Voice(), Path(), rows=rows, train=[], validation=[], base=None, task=QueryRewriter(), objective=None,
         # type: ignore[arg-type]
-        adapter=None,
+        artifact=None,
     )
     assert [answer.output for answer in CopyBaseline().answer(work)] == ["And in winter?", "Who?"]
     assert [answer.output for answer in ConcatenateBaseline().answer(work)] == [

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sql_parts import gathered, library, prepared
 
-from factory.api import TEST, Answer, AnswerJob, Base, ModelJob, NoOpReporter, RowsJob
+from factory.api import TEST, Answer, AnswerJob, Artifact, Base, ModelJob, NoOpReporter, RowsJob
 from factory.registry.registry import Registry
 from factory_contenders.tuned import Tuned
 from factory_sql.sources import SqlGrammarSource, SqlGrammarSynthesizer, SqlPairSource
@@ -134,8 +134,9 @@ class Asked:
 def test_contenders_without_the_guard_decode_without_a_grammar(folder: Path) -> None:
     rows, tables = pairs_of(folder)
     rows = prepared(SqlGenerator(), rows, tables, folder)
+    base = Base(folder, "b", "", "", "")
     job = AnswerJob(seed=7, report=NoOpReporter(), root=folder, tables=tables, rows=rows, train=rows, validation=rows,
-                    base=Base(folder, "b", "", "", ""), task=SqlGenerator(), objective=Asked(), adapter=folder)
+                    base=base, task=SqlGenerator(), objective=Asked(), artifact=Artifact("adapter", folder, base))
     assert {answer.output for answer in Tuned().answer(job)} == {"True"}
     assert {answer.output for answer in TunedUnguarded().answer(job)} == {"False"}
     assert not TunedUnguarded.in_gate and PromptedUnguarded.is_prompt_only and PromptedUnguarded.in_gate

@@ -57,8 +57,7 @@ def test_the_merged_model_answers_as_the_adapter_does(stages: dict[str, Path], t
     rows = job.open_input_rows("freeze", "test.jsonl")[:1]
     asked = ModelJob(
         seed=7, report=job.report, root=tmp_path, tables=job.read_side_tables(), rows=rows, base=job.load_base(),
-        task=Tiny(),
-        adapter=stages["train"] / "adapter",
+        task=Tiny(), artifact=job.load_artifact(),
     )
     said = next(iter(TinyCosine().answer(asked))).output
     model = SentenceTransformer(str(job.out / "exports" / "merged"))

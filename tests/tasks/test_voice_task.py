@@ -75,7 +75,7 @@ def test_rows_are_shown_and_sliced() -> None:
 def test_the_plain_answer_is_a_contender_that_keeps_all_and_has_no_voice() -> None:
     base = Base(Path("nowhere"), "none", "1", "0", "MIT")
     job = AnswerJob(7, Reporter(), Path(), rows=ROWS[8:], train=[], validation=[], base=base, task=TASK,
-                    objective=None, adapter=None)  # type: ignore[arg-type]
+                    objective=None, artifact=None)  # type: ignore[arg-type]
     said = [answer.output for answer in NeutralBaseline().answer(job)]
     scores = [each.values for each in VoiceMetrics().score(scoring(said))]
     assert said == [row["neutral"] for row in ROWS[8:]]

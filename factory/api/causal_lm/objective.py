@@ -66,7 +66,7 @@ class CausalLMObjective(Objective):
         return job.kit.fit(learner, examples, collate, compute_batch_loss, job, task_type=TASK_TYPE)
 
     def answer(self, job: ModelJob) -> Iterator[Answer]:
-        decoder = job.kit.load_decoder(job.base, job.adapter)
+        decoder = job.kit.load_decoder(job.base, job.artifact)
         prompts = [decoder.tokenize_chat(job.task.render_messages(row)) for row in job.rows]
         grammars = [job.task.build_grammar(row, job.tables) for row in job.rows]
         generations = decoder.generate_texts(prompts, self.max_new_tokens, grammars, job.report)

@@ -17,20 +17,20 @@ GENERATION_BATCH_SIZE = 16
 
 
 def copy_generation_files(model: Path, bundle: Path) -> None:
-    """Copy the files that generation needs besides the adapter and the tokenizer."""
+    """Copy the files that generation needs besides the artifact and the tokenizer."""
     for name in GENERATION_FILES:
-        if (model / name).is_file():
+        if (model / name).is_file() and not (bundle / name).exists():
             shutil.copyfile(model / name, bundle / name)
 
 
 def generate_with_transformers(job: ModelJob, limit: int, library: str) -> ReferenceAnswers:
-    """Answer greedily with `model.generate`, in batches; `job.adapter` is the bundle, None means the untuned base."""
+    """Answer greedily with `model.generate`, in batches; without an artifact, by the untuned base."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    folder = str(job.adapter or job.base.folder)
+    folder = str((job.artifact or job.base).folder)
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    if job.adapter:
+    if job.artifact is not None and job.artifact.kind == "adapter":
         from peft import AutoPeftModelForCausalLM
 
         model: Any = AutoPeftModelForCausalLM.from_pretrained(folder, dtype=torch.float32)

@@ -110,7 +110,7 @@ def _place_plugin_block(plugin: Plugin, task: type[Task], block: Any, parts: Spe
         return {**spec, "objective": block if isinstance(block, dict) else {"kind": block}}
     if isinstance(plugin, Contender):
         # A gate contender that uses the trained adapter takes the place of `tuned`.
-        replaced = {plugin.kind, "tuned"} if plugin.uses_adapter and plugin.in_gate else {plugin.kind}
+        replaced = {plugin.kind, "tuned"} if plugin.uses_artifact and plugin.in_gate else {plugin.kind}
         return {**spec, "contenders": [block, *(name for name in ("tuned", "untuned") if name not in replaced)]}
     if isinstance(plugin, Eval):
         evals = task.get_defaults().get("evaluate", []) if isinstance(plugin, Probe) else []

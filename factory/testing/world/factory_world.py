@@ -114,16 +114,15 @@ class WordCountObjective(Objective):
         return TrainResult(steps=1, modules=1, trainable=1, parameters=1)
 
     def answer(self, job: ModelJob) -> Iterator[Answer]:
-        learned = json.loads((job.adapter / "learned.json").read_text()) if job.adapter else {}
+        learned = json.loads((job.artifact.folder / "learned.json").read_text()) if job.artifact else {}
         for row in job.rows:
             yield Answer(row.id, _predict_output(self.output_type, row, learned))
 
     def export_files(self, job: ModelJob, bundle: Path) -> None:
-        if job.adapter:
-            (bundle / "learned.json").write_bytes((job.adapter / "learned.json").read_bytes())
+        """Do nothing: all that answers need is the artifact."""
 
     def generate_reference_answers(self, job: ModelJob) -> ReferenceAnswers:
-        return ReferenceAnswers(tuple(self.answer(job)), 1 if job.adapter else 0, "json")
+        return ReferenceAnswers(tuple(self.answer(job)), 1 if job.artifact else 0, "json")
 
 
 def _count_label_words(job: FitJob) -> dict[str, Any]:

@@ -86,7 +86,7 @@ def render_lineage(
         ("training rows", _format_rows(funnel, "trained on", rows.get("train"))),
         ("test rows", _format_rows(funnel, "frozen: test", rows.get("test"))),
         ("spec", _shorten_digest(digests.get("spec"))),
-        ("adapter", f"{_shorten_digest(digests.get('adapter'))}{rank}"),
+        (manifest.get("artifact", "adapter"), f"{_shorten_digest(digests.get('artifact'))}{rank}"),
         ("bundle", "/".join(version.bundle.parts[-PATH_PARTS:])),
         ("digest", _shorten_digest(manifest.get("digest"))),
         ("try it", f"factory try {entry.label} --query '…'"),

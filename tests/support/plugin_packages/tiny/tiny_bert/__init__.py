@@ -37,8 +37,8 @@ class TinyCosine(Objective):
         from transformers import AutoModel, AutoTokenizer
 
         model: Any = AutoModel.from_pretrained(job.base.folder)
-        if job.adapter:
-            model = PeftModel.from_pretrained(model, str(job.adapter))
+        if job.artifact:
+            model = PeftModel.from_pretrained(model, str(job.artifact.folder))
         tokenizer = AutoTokenizer.from_pretrained(job.base.folder)
 
         def embed(texts: list[str]) -> torch.Tensor:
@@ -65,7 +65,7 @@ class TinyCosine(Objective):
         from peft.tuners.lora import LoraLayer
         from sentence_transformers import SentenceTransformer
 
-        model = SentenceTransformer(str(job.adapter)) if job.adapter else _base(job)
+        model = SentenceTransformer(str(job.artifact.folder)) if job.artifact else _base(job)
         answers = []
         for row in job.rows:
             scores = model.similarity(model.encode([row["query"]]), model.encode(_documents(job, row)))

@@ -51,7 +51,7 @@ class Counting(Objective):
         return TrainResult(steps=len(rows), modules=1, trainable=1, parameters=1)
 
     def answer(self, job: ModelJob) -> Iterator[Answer]:
-        words = json.loads((job.adapter / "words.json").read_text()) if job.adapter else {}
+        words = json.loads((job.artifact.folder / "words.json").read_text()) if job.artifact else {}
         for row in job.rows:
             votes: dict[str, int] = {}
             for word in row["text"].split():
@@ -60,7 +60,7 @@ class Counting(Objective):
             yield Answer(row.id, max(sorted(votes), key=lambda label: votes[label]) if votes else "")
 
     def export_files(self, job: ModelJob, bundle: Path) -> None:
-        (bundle / "words.json").write_bytes((job.adapter / "words.json").read_bytes())
+        """Nothing: the counts are the adapter's own file."""
 
     def generate_reference_answers(self, job: ModelJob) -> ReferenceAnswers:
-        return ReferenceAnswers(tuple(self.answer(job)), 1 if job.adapter else 0, "json")
+        return ReferenceAnswers(tuple(self.answer(job)), 1 if job.artifact else 0, "json")
