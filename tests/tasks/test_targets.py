@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 import tiny_parts
 
+from factory.api import Target
 from factory.errors import InputError
 from factory.stages import bundle as bundle_stage
+from factory_targets.merged_model import MergedModelTarget
 from factory_targets.peft import PeftTarget
 from factory_targets.vllm import VllmTarget
 
@@ -38,6 +40,13 @@ def test_vllm_says_what_it_can_not_serve(facts: dict, reason: str) -> None:
 def test_a_refusal_needs_the_planned_facts_alone() -> None:
     assert VllmTarget(max_lora_rank=64).explain_refusal({"rank": 64}) == ""
     assert PeftTarget().explain_refusal({}) == ""
+
+
+@pytest.mark.parametrize("target", [MergedModelTarget(), PeftTarget(), VllmTarget()], ids=lambda target: target.kind)
+def test_a_target_for_adapters_refuses_whole_weights_in_a_line(target: Target) -> None:
+    said = target.explain_refusal({"artifact": "weights", "heads": [], "loader": "transformers:AutoModelForCausalLM"})
+    assert "not weights" in said and "the bundle itself" in said and len(said.splitlines()) == 1
+    assert target.explain_refusal({**DECODER, "artifact": "adapter"}) == ""
 
 
 def test_a_target_that_can_not_serve_stops_the_bundle(stages: dict[str, Path], tmp_path: Path) -> None:
