@@ -37,7 +37,7 @@ def render_training_section(evidence: RunOutputs) -> Markup:
     if trainable and parameters:
         share = f" of {parameters:,} ({formatting.format_percent(trainable / parameters)})"
     facts = {
-        "steps": train.get("steps"), "layers with an adapter": train.get("modules"),
+        "steps": train.get("steps"), "layers with an adapter": train.get("modules") or None,
         "trained parameters": f"{trainable:,}{share}" if trainable else "",
     }
     for name, value in (train.get("facts") or {}).items():
