@@ -61,7 +61,7 @@ class Verdict(StrEnum):
         exit_code=NOT_SHIPPED, title="PROMPT INSTEAD", sign="≈", tone="warn",
         advice="do not ship: prompting the base model does as well",
         finding="a prompted model does as well. Fine-tuning brings no gain here.",
-        next_step="Prompting the base model does as well: deploy that instead of the adapter.",
+        next_step="Prompting the base model does as well: deploy that instead of the trained artifact.",
     )
     INSUFFICIENT_EVIDENCE = "INSUFFICIENT_EVIDENCE", VerdictFacts(
         exit_code=INSUFFICIENT, title="UNDECIDED", sign="?", tone="warn",

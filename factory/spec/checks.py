@@ -184,10 +184,10 @@ def _check_contender_set(draft: SpecDraft) -> None:
         seen.add(contender.kind)
     tuned = [(steps, contender) for steps, contender in contenders if contender.uses_artifact and contender.in_gate]
     if not tuned:
-        draft.add_problem(("contenders",), "no contender uses the adapter; add 'tuned'")
+        draft.add_problem(("contenders",), "no contender uses the trained artifact; add 'tuned'")
     for steps, contender in tuned[1:]:
         if contender.kind != tuned[0][1].kind:
-            draft.add_problem(steps, f"{contender.kind!r} and {tuned[0][1].kind!r} both use the adapter; keep one")
+            draft.add_problem(steps, f"{contender.kind!r} and {tuned[0][1].kind!r} both use the artifact; keep one")
     if not any(contender.in_gate and not contender.uses_artifact for _, contender in contenders):
         draft.add_problem(("contenders",), "no baseline to compare with; add one, such as 'untuned'")
 

@@ -11,6 +11,7 @@ import tiny_parts
 import yaml
 
 from factory import bundle
+from factory.api import Artifact, Base
 from factory.bundle.manifest import write_manifest
 from factory.errors import InputError
 from factory.stages import bundle as bundle_stage
@@ -106,6 +107,25 @@ def test_what_is_no_bundle_is_refused(tmp_path: Path, copied: Path) -> None:
     (copied / "factory/manifest.json").write_text(json.dumps({**manifest, "schema": 9}))
     with pytest.raises(InputError, match="schema 9"):
         bundle.verify_bundle(copied)
+
+
+def test_a_bundle_says_what_it_carries_and_one_made_before_carries_an_adapter(copied: Path, tmp_path: Path) -> None:
+    base = Base(tmp_path, "tiny/bert", "1", "d" * 64, "MIT")
+    assert bundle.open_bundle_artifact(copied, base) == Artifact("adapter", copied, base)
+    manifest = bundle.load_manifest(copied)
+    for facts, kind in (({**manifest, "artifact": "weights"}, "weights"), ({"files": {}, "schema": 1}, "adapter")):
+        (copied / "factory/manifest.json").write_text(json.dumps(facts))
+        assert bundle.open_bundle_artifact(copied, base).kind == kind
+
+
+def test_what_the_factory_writes_itself_is_not_taken_from_an_artifact(tmp_path: Path) -> None:
+    made, base = tmp_path / "made", Base(tmp_path, "tiny/bert", "1", "d" * 64, "MIT")
+    for name in ("README.md", "factory/gate.json", "labels/config.json", "model.safetensors"):
+        (made / name).parent.mkdir(parents=True, exist_ok=True)
+        (made / name).write_text(name)
+    bundle.copy_artifact_files(tmp_path / "out", Artifact("weights", made, base))
+    copies = sorted(path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*"))
+    assert copies == ["labels/config.json", "model.safetensors"]
 
 
 def test_the_card_has_the_verdict_first_and_the_hubs_metadata(built: Path) -> None:

@@ -181,7 +181,7 @@ def test_a_path_that_no_disk_can_hold_is_just_not_there(name: str) -> None:
          "which reports it; known: exact, tau"),
         ("contenders: [tuned, tuned]", "10:1: contenders: no baseline to compare with; "
          "add one, such as 'untuned'"),
-        ("contenders: [alphabet, untuned]", "10:1: contenders: no contender uses the adapter; add 'tuned'"),
+        ("contenders: [alphabet, untuned]", "10:1: contenders: no contender uses the trained artifact; add 'tuned'"),
         ("    - words", "10:7: data.sources[1]: the task 'sorting' needs the column order; 'words' provides phrase"),
         ("objective: contrast\ntargets: [shelf]", "11:11: targets[0]: can not serve the head 'scorer'; "
          "use another objective"),

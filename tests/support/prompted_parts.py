@@ -9,7 +9,19 @@ from typing import Any
 
 from tiny_parts import Voice
 
-from factory.api import Answer, AnswerJob, Artifact, Base, Generation, Grammar, Message, Objective, Provenance, Row, Task
+from factory.api import (
+    Answer,
+    AnswerJob,
+    Artifact,
+    Base,
+    Generation,
+    Grammar,
+    Message,
+    Objective,
+    Provenance,
+    Row,
+    Task,
+)
 
 HERE = Provenance("parts")
 BASE = Base(Path("nowhere"), "tiny/talker", "1", "0", "MIT")
