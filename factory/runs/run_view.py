@@ -76,7 +76,7 @@ class RunView:
     measurements: dict[str, dict[int, dict[str, float]]] = field(default_factory=dict)
     """Stage → step → the last values measured at that step."""
     notes: list[tuple[str, str, str]] = field(default_factory=list)
-    """(stage, level, text)"""
+    """(stage, level, text), in the order of stages, also of stages that ran side by side"""
     end: events.RunFinished | None = None
 
     def apply(self, at: float, event: events.Event) -> None:
@@ -88,7 +88,7 @@ class RunView:
             case events.Measured():
                 self.measurements.setdefault(event.stage, {})[event.step] = dict(event.values)
             case events.Noted():
-                self.notes.append((event.stage, event.level, event.text))
+                self._insert_note(event)
             case events.RunFinished():
                 self.end = event
                 self.mark_running_stages_stopped()
@@ -100,6 +100,13 @@ class RunView:
         self.profile, self.factory, self.pid, self.started = event.profile, event.factory, event.pid, at
         self.plan, self.resolved = event.plan, event.resolved
         self.stages = {s["name"]: StageView(s["name"], s.get("key", "")) for s in event.plan if "name" in s}
+
+    def _insert_note(self, event: events.Noted) -> None:
+        position = {name: number for number, name in enumerate(self.stages)}
+        own, place = position.get(event.stage, len(position)), len(self.notes)
+        while place and position.get(self.notes[place - 1][0], -1) > own:
+            place -= 1
+        self.notes.insert(place, (event.stage, event.level, event.text))
 
     def _apply_stage_event(self, at: float, event: events.Event) -> None:
         name = getattr(event, "stage", None)

@@ -44,7 +44,7 @@ class RunSummary:
     seconds: float = 0.0
     verdict: str = ""
     stage: str = ""
-    """The stage that ran last."""
+    """The stage that ran last; of several side by side the first of the plan, or the one that failed."""
     stage_number: int = 0
     """Its position in the plan, from 1."""
     stage_count: int = 0
@@ -213,27 +213,52 @@ def _summarise_start(at: float, event: events.RunStarted) -> dict[str, Any]:
     }
 
 
+@dataclass(slots=True)
+class _StageTail:
+    """What the end of a journal tells about one stage."""
+
+    done: int = 0
+    total: int = 0
+    rate: float = 0.0
+    first_progress: tuple[float, int] | None = None
+    is_over: bool = False
+
+    def apply(self, at: float, event: events.Event) -> None:
+        """Update progress and state by an event of this stage."""
+        if isinstance(event, events.Progress):
+            # The rate over all progress of this stage in the tail: steadier than that of the last two events.
+            self.first_progress = self.first_progress or (at, event.done)
+            elapsed, made = at - self.first_progress[0], event.done - self.first_progress[1]
+            self.done, self.total, self.rate = event.done, event.total, max(0.0, made / elapsed if elapsed > 0 else 0.0)
+        elif isinstance(event, (events.StageFinished, events.StageCached)):
+            self.is_over = True
+
+
 def _summarise_end(last: list[tuple[tuple[float, events.Event] | None, bool]], plan: list[str]) -> dict[str, Any]:
     """Return the fields that the last events determine: current stage, progress, rate, error, verdict."""
     values: dict[str, Any] = {"newer_version": any(newer for _, newer in last)}
-    first_progress: tuple[float, int] | None = None
+    tails: dict[str, _StageTail] = {}
+    failed = stage = ""
     for at, event in (parsed for parsed, _ in last if parsed is not None):
         values["last_event_at"] = at
-        stage = getattr(event, "stage", "")
-        if isinstance(stage, str) and stage in plan and values.get("stage") != stage:
-            values |= {"stage": stage, "stage_number": plan.index(stage) + 1, "done": 0, "total": 0, "rate": 0.0}
-            first_progress = None
+        name = getattr(event, "stage", "")
+        if isinstance(name, str) and name in plan:
+            stage = name
+            tails.setdefault(name, _StageTail()).apply(at, event)
         match event:
-            case events.Progress(done=done, total=total):
-                # The rate over all progress of this stage in the tail: steadier than that of the last two events.
-                first_progress = first_progress or (at, done)
-                elapsed = at - first_progress[0]
-                rate = (done - first_progress[1]) / elapsed if elapsed > 0 else 0.0
-                values |= {"done": done, "total": total, "rate": max(0.0, rate)}
-            case events.StageFailed(error=error):
-                values["error"] = error
+            case events.StageFailed(error=error) if not failed:
+                failed, values["error"] = name, error
             case events.RunFinished():
                 values |= {"exit_code": event.exit_code, "seconds": event.seconds, "verdict": event.verdict}
+    # Of several stages side by side, the one that failed or else the first of the plan stands for the run.
+    if failed in tails:
+        stage = failed
+    elif unfinished := [name for name in plan if name in tails and not tails[name].is_over]:
+        stage = unfinished[0]
+    if stage:
+        tail = tails[stage]
+        values |= {"stage": stage, "stage_number": plan.index(stage) + 1}
+        values |= {"done": tail.done, "total": tail.total, "rate": tail.rate}
     return values
 
 

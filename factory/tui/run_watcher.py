@@ -14,6 +14,8 @@ from factory.tui.follow import JournalFollower
 
 MERGE_SECONDS = 0.25
 """Progress events of a stage that follow each other faster than this are kept once in the history."""
+MERGE_EVENTS = 32
+"""Last events among which the progress of a stage is looked for, as stages that run side by side alternate."""
 
 
 @dataclass
@@ -100,16 +102,18 @@ class RunWatcher:
             case events.UnknownEvent(type=kind):
                 self.unknown_events[kind] = self.unknown_events.get(kind, 0) + 1
             # Thousands of progress events would make `get_view_at` too slow to scrub through.
-            case events.Progress() if self._replaces_last(at, event):
-                self.history.pop()
+            case events.Progress() if (replaced := self._find_replaced(at, event)) is not None:
+                del self.history[replaced]
         self.history.append((at, event))
 
-    def _replaces_last(self, at: float, event: events.Progress) -> bool:
-        """Whether the last event is recent progress of the same stage, and not the stage's first."""
-        match self.history[-2:]:
-            case [(_, events.Progress()), (last_at, events.Progress(stage=event.stage))]:
-                return at - last_at < MERGE_SECONDS
-        return False
+    def _find_replaced(self, at: float, event: events.Progress) -> int | None:
+        """Return the index of the stage's last event if it is recent progress, and not the stage's first."""
+        recent = range(max(0, len(self.history) - MERGE_EVENTS), len(self.history))
+        own = [place for place in recent if getattr(self.history[place][1], "stage", "") == event.stage]
+        match [self.history[place] for place in own[-2:]]:
+            case [(_, events.Progress()), (last_at, events.Progress())] if at - last_at < MERGE_SECONDS:
+                return own[-1]
+        return None
 
     @property
     def time_range(self) -> tuple[float, float]:
