@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import queue
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from factory import __version__
 from factory.data.rows import read_json
-from factory.engine.worker_client import WorkerClient
+from factory.engine.executor import Executor, LocalExecutor
+from factory.engine.parallelism import choose_parallel
+from factory.engine.stage_graph import StageGraph
 from factory.errors import BUG, SHIPPED, FactoryError, InterruptedByUserError
 from factory.events import Event, Noted, RunFinished, RunStarted, StageCached, StageFailed, from_json
 from factory.plan.compiler import Plan, Stage, compile_plan
@@ -24,6 +28,9 @@ from factory.store.outputs import Store
 from factory.verdict import Verdict
 
 Listener = Callable[[float, Event], None]
+
+STOP_TIMEOUT = 10.0
+"""Seconds to wait for a stage that an executor was told to stop."""
 
 
 class StageError(FactoryError):
@@ -44,9 +51,19 @@ class BuildResult:
     bundle: Path
 
 
+@dataclass(frozen=True, slots=True)
+class _BuildOptions:
+    """How a build runs: stages to repeat, who hears the events, with cached responses only, and where stages run."""
+
+    force: tuple[str, ...] = ()
+    listener: Listener = lambda *_: None
+    replay: bool = False
+    executor: Executor | None = None
+
+
 @dataclass
 class _PlanExecution:
-    """One build in progress."""
+    """One build in progress: its stages run in the executor, and this thread alone writes the journal."""
 
     plan: Plan
     resolved: ResolvedSpec
@@ -55,7 +72,10 @@ class _PlanExecution:
     journal: Journal
     listener: Listener
     terms: Mapping[str, Any]
-    worker_client: WorkerClient | None = None
+    executor: Executor
+    parallel: int
+    replies: queue.SimpleQueue[tuple[Stage, dict[str, Any]]] = field(default_factory=queue.SimpleQueue)
+    readers: list[threading.Thread] = field(default_factory=list)
 
     def record_event(self, event: Event) -> None:
         at = self.journal.write(event)
@@ -65,26 +85,56 @@ class _PlanExecution:
             self.listener(self.journal.write(note), note)
 
     def run(self, reasons: Sequence[StageReason]) -> None:
-        for stage, reason in zip(self.plan.stages, reasons, strict=True):
-            if reason.state == "cached":
+        """Run every stage as soon as its inputs are complete, `parallel` at once. Raises StageError if one fails."""
+        graph, reason_by_stage = StageGraph(self.plan), {reason.stage: reason for reason in reasons}
+        while not graph.is_finished:
+            stage = graph.start_next() if graph.running_count < self.parallel else None
+            if stage is None:
+                stage, reply = self.replies.get()
+                self._record_reply(stage, reply)
+                if "failed" in reply:
+                    raise StageError(stage.name, _describe_failure(stage, reply), reply["exit_code"])
+                if "done" in reply:
+                    graph.finish(stage.name)
+            elif reason_by_stage[stage.name].state == "cached":
                 self.record_event(StageCached(stage.name, stage.key))
+                graph.finish(stage.name)
             else:
-                self._run_in_worker(stage, reason)
+                replies = self.executor.run_stage(self._build_stage_request(stage, reason_by_stage[stage.name]))
+                reader = threading.Thread(target=self._read_replies, args=(stage, replies), daemon=True)
+                reader.start()
+                self.readers.append(reader)
 
-    def _run_in_worker(self, stage: Stage, reason: StageReason) -> None:
-        if self.worker_client is None:
-            log = self.journal.path.with_name("worker.log")
-            self.worker_client = WorkerClient.start(self.resolved.spec.budget, log)
-        for reply in self.worker_client.send_request(self._build_stage_request(stage, reason)):
-            if "event" in reply:
-                self.record_event(from_json(reply["event"]))
-            elif reply.get("done") == "cached":
-                self.record_event(StageCached(stage.name, stage.key))
-            elif "failed" in reply:
-                # A worker that ended can no longer name the plugin that was running.
-                text = reply["failed"] + (_describe_stage_plugins(stage) if reply.get("ended") else "")
-                self.record_event(StageFailed(stage.name, stage.key, text, reply["exit_code"]))
-                raise StageError(stage.name, text, reply["exit_code"])
+    def _read_replies(self, stage: Stage, replies: Iterator[dict[str, Any]]) -> None:
+        """Pass the replies of a stage to the thread of the build, and see to it that the last one is a result."""
+        has_result, error = False, "the executor ended without a result"
+        try:
+            for reply in replies:
+                has_result = "event" not in reply
+                self.replies.put((stage, reply))
+        except Exception as raised:
+            error = f"{type(raised).__name__}: {raised}"
+        if not has_result:
+            self.replies.put((stage, {"failed": error, "exit_code": BUG, "ended": True}))
+
+    def _record_reply(self, stage: Stage, reply: Mapping[str, Any]) -> None:
+        if "event" in reply:
+            self.record_event(from_json(reply["event"]))
+        elif reply.get("done") == "cached":
+            self.record_event(StageCached(stage.name, stage.key))
+        elif "failed" in reply:
+            text = _describe_failure(stage, reply)
+            self.record_event(StageFailed(stage.name, stage.key, text, reply["exit_code"]))
+
+    def stop(self) -> None:
+        """Stop the stages that still run, and journal what they did until then."""
+        self.executor.close()
+        for reader in self.readers:
+            reader.join(STOP_TIMEOUT)
+        while not self.replies.empty():
+            stage, reply = self.replies.get()
+            if not reply.get("ended"):  # stages that this method ended did not fail
+                self._record_reply(stage, reply)
 
     def _build_stage_request(self, stage: Stage, reason: StageReason) -> dict[str, Any]:
         return {
@@ -93,6 +143,11 @@ class _PlanExecution:
             "home": str(self.store.home), "root": str(self.resolved.root), "journal": self.journal.path.parent.name,
             "plugins": [str(folder) for folder in self.registry.folders], "terms": dict(self.terms),
         }
+
+
+def _describe_failure(stage: Stage, reply: Mapping[str, Any]) -> str:
+    """Return the error of a stage; a worker that ended can no longer name the plugin that was running."""
+    return str(reply["failed"]) + (_describe_stage_plugins(stage) if reply.get("ended") else "")
 
 
 def _describe_stage_plugins(stage: Stage) -> str:
@@ -104,13 +159,15 @@ def _describe_stage_plugins(stage: Stage) -> str:
 
 def run_build(
     resolved: ResolvedSpec, registry: Registry, home: Path, *, force: Sequence[str] = (),
-    listener: Listener = lambda *_: None, replay: bool = False,
+    listener: Listener = lambda *_: None, replay: bool = False, executor: Executor | None = None,
 ) -> BuildResult:
     """Build a spec. Raises FactoryError if a stage fails; finished stages are kept.
 
-    With `replay` the network is off and teachers answer from the cache only.
+    With `replay` the network is off and teachers answer from the cache only. Stages run in the `executor`, which is
+    closed at the end, and by default in worker processes.
     """
-    return _execute_plan(compile_plan(resolved), resolved, registry, home, force, listener, replay)
+    options = _BuildOptions(tuple(force), listener, replay, executor)
+    return _execute_plan(compile_plan(resolved), resolved, registry, home, options)
 
 
 def run_until(
@@ -118,19 +175,21 @@ def run_until(
     listener: Listener = lambda *_: None,
 ) -> None:
     """Run a stage and the stages that it depends on, without a verdict. Raises FactoryError if a stage fails."""
-    _execute_plan(plan.slice_until(until), resolved, registry, home, (), listener)
+    _execute_plan(plan.slice_until(until), resolved, registry, home, _BuildOptions(listener=listener))
 
 
 def _execute_plan(
-    plan: Plan, resolved: ResolvedSpec, registry: Registry, home: Path, force: Sequence[str], listener: Listener,
-    replay: bool = False,
+    plan: Plan, resolved: ResolvedSpec, registry: Registry, home: Path, options: _BuildOptions
 ) -> BuildResult:
-    store = Store(home)
-    reasons = explain_plan(plan, store, find_last_plan(home, plan.name), force)
+    store, listener = Store(home), options.listener
+    reasons = explain_plan(plan, store, find_last_plan(home, plan.name), options.force)
     run, start = create_run_id(plan.name, time.time()), time.monotonic()
     with Journal(home / "runs" / run / JOURNAL_FILE) as journal:
-        terms = _build_llm_terms(resolved, home, replay)
-        execution = _PlanExecution(plan, resolved, store, registry, journal, listener, terms)
+        terms = _build_llm_terms(resolved, home, options.replay)
+        executor = options.executor or LocalExecutor(resolved.spec.budget, journal.path.with_name("worker.log"))
+        to_run = [reason.stage for reason in reasons if reason.state != "cached"]
+        parallel = choose_parallel(resolved.spec.budget, to_run, plan.name, resolved.profile, home)
+        execution = _PlanExecution(plan, resolved, store, registry, journal, listener, terms, executor, parallel)
         execution.record_event(_build_run_started(plan, resolved, run))
         verdict, code, bundle = "", BUG, ""  # BUG stays for an exception that is not a FactoryError
         try:
@@ -146,8 +205,7 @@ def _execute_plan(
             code = error.exit_code
             raise
         finally:
-            if execution.worker_client is not None:
-                execution.worker_client.close()
+            execution.stop()
             execution.record_event(RunFinished(run, verdict, code, round(time.monotonic() - start, 3), bundle))
     return BuildResult(run, verdict, code, store.locate_output("bundle", bundle).output)
 

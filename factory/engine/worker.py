@@ -1,4 +1,4 @@
-"""The worker process that runs stages, one per build: torch is imported once, and a base model loaded once.
+"""A worker process that runs stages, one at a time: torch is imported once, and a base model loaded once.
 
 It reads one JSON request per line from a pipe and writes JSON replies to another; stdout and stderr are left to
 libraries and go to a log. When the parent dies, the request pipe closes and the worker exits.

@@ -1,4 +1,4 @@
-"""Client of the worker process: starts it, sends requests, enforces the budget, and stops it."""
+"""Client of a worker process: starts it, sends requests, enforces the limits of all workers, and stops it."""
 
 from __future__ import annotations
 
@@ -40,27 +40,51 @@ WORKER_ENVIRONMENT = {
 
 
 @dataclass
+class WorkerLimits:
+    """The limits that the workers of a build share: wall time since the first one started, and memory together."""
+
+    wall_seconds: float
+    memory_bytes: float
+    pids: list[int] = field(default_factory=list)
+    start_time: float = field(default_factory=time.monotonic)
+
+    @classmethod
+    def from_budget(cls, budget: Budget) -> WorkerLimits:
+        return cls(parse_quantity(budget.wall_time), parse_quantity(budget.memory))
+
+    def describe_excess(self) -> str:
+        """Return the error of an exceeded limit, else nothing."""
+        spent, used = time.monotonic() - self.start_time, sum(map(_measure_resident_bytes, list(self.pids)))
+        if spent > self.wall_seconds:
+            return f"budget.wall_time is used up ({spent:.0f} s); raise it and run again: finished stages are kept"
+        if used <= self.memory_bytes:
+            return ""
+        if len(self.pids) == 1:
+            return f"the worker uses {used / 2**30:.1f} GiB, above budget.memory; raise it or lower train.batch_size"
+        workers = f"the {len(self.pids)} workers use {used / 2**30:.1f} GiB together, above budget.memory"
+        return f"{workers}; raise it, or lower budget.parallel or train.batch_size"
+
+
+@dataclass
 class WorkerClient:
-    """A running worker and its two pipes."""
+    """A running worker and its two pipes. One thread may read replies while another stops the worker."""
 
     process: subprocess.Popen[bytes]
     requests: int
     replies: int
-    wall_limit: float
-    memory_limit: float
+    limits: WorkerLimits
     log: Path
-    start_time: float = field(default_factory=time.monotonic)
     last_budget_check: float = 0.0
+    is_stopped: bool = False
     is_closed: bool = False
 
     @classmethod
-    def start(cls, budget: Budget, log: Path) -> WorkerClient:
+    def start(cls, threads: int, limits: WorkerLimits, log: Path) -> WorkerClient:
         """Start a worker in its own session, so that Ctrl-C reaches the parent only."""
         worker_in, requests = os.pipe()
         replies, worker_out = os.pipe()
-        threads = str(budget.threads or os.cpu_count() or 1)
         environment = {
-            **WORKER_ENVIRONMENT, **os.environ, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads,
+            **WORKER_ENVIRONMENT, **os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads),
             "TOKENIZERS_PARALLELISM": "false", "HF_HUB_DISABLE_TELEMETRY": "1", "PYTHONUNBUFFERED": "1",
         }
         with log.open("ab") as file:
@@ -72,7 +96,8 @@ class WorkerClient:
         # The parent must not hold the worker's ends: a pipe closes, and its reader sees the end, with the last holder.
         os.close(worker_in)
         os.close(worker_out)
-        return cls(process, requests, replies, parse_quantity(budget.wall_time), parse_quantity(budget.memory), log)
+        limits.pids.append(process.pid)
+        return cls(process, requests, replies, limits, log)
 
     def send_request(self, request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Send a request and yield the replies; the last one is `done` or `failed`, also if the worker dies."""
@@ -95,14 +120,16 @@ class WorkerClient:
                     return
 
     def _read_reply_bytes(self) -> bytes | dict[str, Any]:
-        """Return bytes of the pipe, or a `failed` reply if the worker died or exceeded the budget."""
-        while True:
+        """Return bytes of the pipe, or a `failed` reply if the worker died, was stopped or exceeded the budget."""
+        while not self.is_stopped:
             if excess := self._check_budget_limits():
-                self.close()
+                self.stop()
                 return {"failed": excess, "exit_code": UNAVAILABLE, "ended": True}
+            # The end of the pipe is no sure sign of death: a process that the worker left behind may hold it open.
             ready, _, _ = select.select([self.replies], [], [], BUDGET_CHECK_INTERVAL)
             if ready:
                 return os.read(self.replies, 1 << 16) or self._build_death_reply()
+        return self._build_death_reply()
 
     def _check_budget_limits(self) -> str:
         """Return the error of an exceeded limit, else nothing; checks at most every `BUDGET_CHECK_INTERVAL` seconds."""
@@ -110,23 +137,16 @@ class WorkerClient:
         if now - self.last_budget_check < BUDGET_CHECK_INTERVAL:
             return ""
         self.last_budget_check = now
-        spent, used = now - self.start_time, _measure_resident_bytes(self.process.pid)
-        if spent > self.wall_limit:
-            return f"budget.wall_time is used up ({spent:.0f} s); raise it and run again: finished stages are kept"
-        if used > self.memory_limit:
-            return f"the worker uses {used / 2**30:.1f} GiB, above budget.memory; raise it or lower train.batch_size"
-        return ""
+        return self.limits.describe_excess()
 
     def _build_death_reply(self) -> dict[str, Any]:
         code = self.process.wait()
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         return {"failed": f"the worker died ({how}); see {self.log}", "exit_code": BUG, "ended": True}
 
-    def close(self) -> None:
-        """Terminate the worker, and kill it after 5 seconds. May be called twice."""
-        if self.is_closed:
-            return
-        self.is_closed = True
+    def stop(self) -> None:
+        """Terminate the worker, and kill it after 5 seconds. May be called twice, and from any thread."""
+        self.is_stopped = True
         if self.process.poll() is None:
             self.process.terminate()
             try:
@@ -134,8 +154,14 @@ class WorkerClient:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-        for pipe in (self.requests, self.replies):
-            os.close(pipe)
+
+    def close(self) -> None:
+        """Stop the worker and close its pipes, which nobody may be reading any more. May be called twice."""
+        self.stop()
+        if not self.is_closed:
+            self.is_closed = True
+            for pipe in (self.requests, self.replies):
+                os.close(pipe)
 
 
 def _measure_resident_bytes(pid: int) -> float:

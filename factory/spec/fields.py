@@ -141,9 +141,13 @@ class Budget(SpecBlock):
         "8h", pattern=r"^\d+(\.\d+)?[smh]$", description="a wall time such as 90s, 15m or 8h"
     )
     memory: Annotated[str, Runtime] = Field(
-        "20GiB", pattern=r"^\d+(\.\d+)?(MiB|GiB)$", description="a memory limit of the worker such as 4GiB"
+        "20GiB", pattern=r"^\d+(\.\d+)?(MiB|GiB)$", description="a memory limit of all workers such as 4GiB"
     )
-    threads: Annotated[int, Runtime] = Field(0, ge=0, description="threads of the worker; 0 for one per core")
+    threads: Annotated[int, Runtime] = Field(0, ge=0, description="threads of a worker; 0 for one per core")
+    parallel: Annotated[Annotated[int, Field(ge=1)] | Literal["auto"], Runtime] = Field(
+        1, description="stages that may run side by side, each in a worker of its own; "
+        "auto for as many as have `threads` cores and memory"
+    )
     tokens: Annotated[int, Runtime] = Field(
         0, ge=0, description="prompt and completion tokens of teachers and judges; 0 for no limit"
     )

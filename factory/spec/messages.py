@@ -35,7 +35,9 @@ def suggest_known_name(name: str, known: Iterable[str], none: str = "none") -> s
 
 
 def get_expected_form(error: Mapping[str, Any]) -> str:
-    """Return the expected form of a value, such as `a list`; empty if the error is not about its type."""
+    """Return the expected form of a value, such as `a list` or `'auto'`; empty if the error is not about it."""
+    if error["type"] == "literal_error":
+        return str(error["ctx"]["expected"])
     name, _, what = str(error["type"]).partition("_")
     is_type_error = what.endswith(("type", "parsing", "from_float", "required", "parsing_size"))
     return EXPECTED_FORMS.get(name, "") if is_type_error else ""

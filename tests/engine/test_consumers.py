@@ -56,7 +56,7 @@ CHANGES = {
 
 RUNTIME = {
     "budget.wall_time": "1h", "budget.memory": "2GiB", "budget.threads": "2", "train.checkpoint_every": "7",
-    "budget.tokens": "9", "budget.cost": "2",
+    "budget.tokens": "9", "budget.cost": "2", "budget.parallel": "auto",
 }
 LENT = {"models.embedder", "models.prompter", "models.teacher", "models.judge"}
 """Models that are there for a plugin that uses them."""
