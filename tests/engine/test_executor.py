@@ -165,6 +165,25 @@ def test_the_workers_of_a_killed_parent_end(toy: Path, place: Path, tmp_path: Pa
     assert not any(isinstance(event, (RunFinished, StageFailed)) for event in builds.events(home))
 
 
+def test_kills_while_two_run_change_nothing(toy: Path, tmp_path: Path) -> None:
+    spec, home, side_by_side = toy / "toy.yaml", tmp_path / "home", ("--set", "budget.parallel=2")
+    for kill in ("both:20", "event:20", "both:60"):
+        assert builds.faulty(spec, home, kill, *side_by_side)[0] == -signal.SIGKILL, kill
+        builds.until(lambda: not builds.living(home), seconds=10)
+    assert builds.build(spec, home, *side_by_side)[0] == 0
+    assert builds.build(spec, tmp_path / "undisturbed")[0] == 0
+    assert builds.digest(home) == builds.digest(tmp_path / "undisturbed")
+    assert not list((home / "store").glob("*/*.part"))
+
+
+def test_two_builds_with_two_workers_each_make_each_stage_once(toy: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    pair = [builds.start(toy / "toy.yaml", home, "--set", "budget.parallel=2") for _ in range(2)]
+    assert [builds.ended(process)[0] for process in pair] == [0, 0]
+    made = builds.ran(home, 0) + builds.ran(home, 1)
+    assert len(made) == len(set(made)) == 14
+
+
 def test_two_stages_with_one_output_do_not_wait_for_each_other_as_two_builds_would(
     toy: Path, place: Path, tmp_path: Path
 ) -> None:
