@@ -1,14 +1,17 @@
-"""How many stages of a build run side by side."""
+"""How many stages of a build run side by side, and what such a build takes."""
 
 from __future__ import annotations
 
+import heapq
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from factory.engine.executor import count_worker_threads
+from factory.engine.stage_graph import StageGraph
 from factory.engine.worker_client import parse_quantity
-from factory.runs.estimate import estimate_stage
+from factory.plan.compiler import Plan
+from factory.runs.estimate import ResourceEstimate, estimate_stage
 from factory.runs.run_view import iterate_newest_runs
 from factory.spec.fields import Budget
 
@@ -39,3 +42,33 @@ def measure_available_bytes() -> float:
         return next(float(line.split()[1]) * 2**10 for line in lines if line.startswith("MemAvailable:"))
     except (OSError, StopIteration):
         return float("inf")
+
+
+def estimate_build(plan: Plan, to_run: Mapping[str, ResourceEstimate], parallel: int) -> ResourceEstimate:
+    """Combine the estimates of the stages to run, by name: the time with `parallel` at once, the memory of the largest.
+
+    A stage is assumed to take as long beside another one as alone.
+    """
+    seconds, least, most = (
+        _simulate_build(plan, {name: getattr(cost, bound) for name, cost in to_run.items()}, parallel)
+        for bound in ("seconds", "least", "most")
+    )
+    mib, mib_least, mib_most = (
+        sum(sorted((getattr(cost, bound) for cost in to_run.values()), reverse=True)[:parallel])
+        for bound in ("mib", "mib_least", "mib_most")
+    )
+    runs = min((cost.runs for cost in to_run.values()), default=0)
+    return ResourceEstimate(seconds, least, most, mib, mib_least, mib_most, runs)
+
+
+def _simulate_build(plan: Plan, seconds: Mapping[str, float], parallel: int) -> float:
+    """Return the seconds until the last stage ends; a stage without an entry takes none."""
+    graph, ends, now = StageGraph(plan), list[tuple[float, str]](), 0.0
+    while not graph.is_finished:
+        stage = graph.start_next() if graph.running_count < parallel else None
+        if stage is not None:
+            heapq.heappush(ends, (now + seconds.get(stage.name, 0.0), stage.name))
+        else:
+            now, name = heapq.heappop(ends)
+            graph.finish(name)
+    return now

@@ -10,12 +10,14 @@ from engine_parts import ran
 from toy_project import resolved
 
 from factory import events
+from factory.cli import run_command_line
 from factory.engine import parallelism
 from factory.engine.build import StageError, run_build
-from factory.engine.parallelism import choose_parallel
+from factory.engine.parallelism import choose_parallel, estimate_build
 from factory.engine.stage_graph import StageGraph
 from factory.engine.worker_client import WorkerLimits
 from factory.plan.compiler import Plan, Stage
+from factory.runs.estimate import ResourceEstimate
 from factory.spec.fields import Budget
 
 
@@ -89,6 +91,26 @@ def test_auto_takes_as_many_workers_as_have_cores_and_memory(tmp_path: Path, mon
     monkeypatch.setattr(parallelism, "measure_available_bytes", lambda: 17 * 2.0**30)
     assert parallel(tmp_path, *answers, threads=2, memory="60GiB") == 2
     assert choose_parallel(Budget(parallel=3), answers, "toy", "", tmp_path) == 3
+
+
+def test_an_estimate_follows_the_longest_way_and_adds_up_the_memory_of_those_at_once() -> None:
+    plan = Plan("toy", "toy", (
+        stage("gather"), stage("train", "gather"), stage("answer[a]", "gather"), stage("answer[b]", "gather"),
+        stage("score", "train", "answer[a]", "answer[b]"),
+    ))
+    seconds = {"train": 60.0, "answer[a]": 20.0, "answer[b]": 30.0, "score": 1.0}  # gather is cached
+    sizes = {"train": 900.0, "answer[a]": 500.0, "answer[b]": 400.0, "score": 100.0}
+    costs = {n: ResourceEstimate(s, s / 2, s * 2, sizes[n], sizes[n], sizes[n], 3) for n, s in seconds.items()}
+    assert [estimate_build(plan, costs, count).seconds for count in (1, 2, 3)] == [111.0, 61.0, 61.0]
+    assert [estimate_build(plan, costs, count).mib for count in (1, 2, 3)] == [900.0, 1400.0, 1800.0]
+    two = estimate_build(plan, costs, 2)
+    assert (two.least, two.most, two.runs) == (30.5, 122.0, 3)
+
+
+def test_a_plan_says_how_many_run_side_by_side(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments, at_once in (((), ""), (("--set", "budget.parallel=2"), ", up to 2 side by side")):
+        assert run_command_line(["plan", str(toy / "toy.yaml"), *arguments]) == 0
+        assert f"14 of 14 stages would run{at_once}: about " in capsys.readouterr().out
 
 
 def test_the_limits_hold_for_all_workers_together() -> None:

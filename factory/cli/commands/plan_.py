@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import click
 
 from factory.cli import output, spec_args
-from factory.runs.estimate import ResourceEstimate, estimate_stage, sum_estimates
+from factory.runs.estimate import ResourceEstimate, estimate_stage
 from factory.runs.run_view import iterate_newest_runs
 from factory.store.paths import find_home
 from factory.views.formatting import clean_line, format_bytes, format_count, format_seconds
 
 if TYPE_CHECKING:
+    from factory.plan.builder import Plan
     from factory.plan.explain import StageReason
     from factory.spec.layers import ResolvedSpec
 
@@ -42,20 +43,30 @@ def command(arguments: spec_args.SpecArguments, force: Sequence[str], values: bo
         output.print_json({"name": plan.name, "task": plan.task, "profile": profile, "stages": rows})
     else:
         _print_plan_table(reasons, costs)
+        _print_plan_total(resolved, plan, reasons, costs)
 
 
 def _print_plan_table(reasons: Sequence[StageReason], costs: Sequence[ResourceEstimate]) -> None:
     rows = [_build_plan_cells(reason, cost) for reason, cost in zip(reasons, costs, strict=True)]
     output.print_line(output.format_table(["stage", "state", "time", "range", "memory", "why"], rows, right=(2, 4)))
-    pending = [cost for reason, cost in zip(reasons, costs, strict=True) if reason.state != "cached"]
+
+
+def _print_plan_total(
+    resolved: ResolvedSpec, plan: Plan, reasons: Sequence[StageReason], costs: Sequence[ResourceEstimate]
+) -> None:
+    from factory.engine.parallelism import choose_parallel, estimate_build
+
+    pending = {reason.stage: cost for reason, cost in zip(reasons, costs, strict=True) if reason.state != "cached"}
     if not pending:
         output.print_line("\nevery stage is cached: a build would run none")
         return
-    total, guessed = sum_estimates(pending), sum(cost.runs == 0 for cost in pending)
+    parallel = choose_parallel(resolved.spec.budget, pending, plan.name, resolved.profile, find_home())
+    total, guessed = estimate_build(plan, pending, parallel), sum(cost.runs == 0 for cost in pending.values())
     # The total is marked as a guess if any stage is; the last line reports guesses instead.
     time, memory = _format_estimated_time(total).removeprefix("? "), _format_estimated_memory(total).removeprefix("? ")
     estimate = f"about {time} ({_format_time_bounds(total)}), {memory} of memory"
-    output.print_line(f"\n{len(pending)} of {format_count(len(costs), 'stage')} would run: {estimate}")
+    at_once = f", up to {parallel} side by side" if parallel > 1 else ""
+    output.print_line(f"\n{len(pending)} of {format_count(len(costs), 'stage')} would run{at_once}: {estimate}")
     if guessed:
         note = f"? marks a rough guess, without an earlier run on this machine ({format_count(guessed, 'stage')})"
         output.print_line(output.style_dim(note))
