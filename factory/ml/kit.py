@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, cast
@@ -17,10 +16,11 @@ from transformers import AutoTokenizer
 from factory.api import Artifact, Base, FitJob, Kit, Reporter, TrainResult
 from factory.api.kit import TokenIds
 from factory.ml import adapter_files, trainer
+from factory.ml.adapter_merge import merge_adapter
 from factory.ml.artifact_loading import locate_model_files
 from factory.ml.cpu import decoder, encoder, packed_attention, packing
+from factory.ml.device import choose_training_dtype, reset_torch_state
 from factory.ml.lora import attach_lora
-from factory.ml.precision import choose_training_dtype
 
 EMBED_MAX_TOKENS = 128
 """Maximum tokens per text in `embed`; longer texts are truncated."""
@@ -38,23 +38,23 @@ class TransformersKit:
     def load_encoder(
         self, base: Base, artifact: Artifact | None = None, *, labels: int = 0
     ) -> encoder.TransformersEncoder:
-        _reset_torch_state(0)
+        reset_torch_state(0)
         if artifact is None and not labels:
             return _load_encoder_once(base)
         model, adapter = locate_model_files(base, artifact)
         loaded = encoder.load_encoder(model, labels=labels)
         if adapter is not None:
-            encoder.merge_adapter(loaded.model, adapter)
+            merge_adapter(loaded.model, adapter)
         return loaded
 
     def load_decoder(self, base: Base, artifact: Artifact | None = None) -> decoder.TransformersDecoder:
-        _reset_torch_state(0)
+        reset_torch_state(0)
         return _load_decoder_once(base, artifact)
 
     def create_learner(
         self, job: FitJob, *, modules_to_save: tuple[str, ...] = (), labels: int = 0, causal: bool = False
     ) -> trainer.LoraLearner:
-        _reset_torch_state(job.train.seed)
+        reset_torch_state(job.train.seed)
         if causal:
             return _build_causal_learner(job)
         loaded = encoder.load_encoder(job.base.folder, labels=labels, training=True)
@@ -117,14 +117,6 @@ def _load_decoder_once(base: Base, artifact: Artifact | None) -> decoder.Transfo
 def _load_encoder_once(base: Base) -> encoder.TransformersEncoder:
     """Load the untuned base once per process: preflight, tokenisation, retrieval and `untuned` share it."""
     return encoder.load_encoder(base.folder)
-
-
-def _reset_torch_state(seed: int) -> None:
-    """Reset seeds, threads and deterministic kernels, whatever ran in this process before."""
-    torch.manual_seed(seed)
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "0")) or os.cpu_count() or 1)
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # no kernel here reads uninitialised memory
 
 
 TRANSFORMERS_KIT: Kit = cast(Kit, TransformersKit())

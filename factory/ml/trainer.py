@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from factory.api import Reporter, TrainingArgs
 from factory.ml.checkpoints import find_newest_checkpoint, seal_checkpoint
+from factory.ml.device import choose_device
 from factory.ml.lora import LoraLinear
 
 LossFunction = Callable[[nn.Module, Any], Tensor]
@@ -133,8 +133,10 @@ def train_learner(
         warmup_steps=round(settings.warmup_ratio * steps), weight_decay=settings.weight_decay, seed=settings.seed,
         data_seed=settings.seed, optim="adamw_torch_fused", report_to=[], remove_unused_columns=False,
         save_steps=settings.checkpoint_every, save_total_limit=2, logging_steps=max(1, steps // LOSS_CURVE_POINTS),
-        disable_tqdm=True, dataloader_pin_memory=False, use_cpu=not torch.cuda.is_available(),
+        disable_tqdm=True, dataloader_pin_memory=False, use_cpu=choose_device().type == "cpu",
     )
+    # With several GPUs, Trainer would use DataParallel, which splits a batch of tensors: a packed one has no such rows.
+    arguments._n_gpu = min(arguments.n_gpu, 1)
     loop = _LoraTrainer(
         learner, loss, args=arguments, train_dataset=list(rows), callbacks=[_ReportCallback(report)],
         data_collator=lambda batch: {BATCH_KEY: collate(batch)},

@@ -15,7 +15,8 @@ from transformers import BertConfig, BertForSequenceClassification, BertModel
 
 from factory.api import Adapter
 from factory.ml.adapter_files import save_adapter
-from factory.ml.cpu.encoder import chunk_by_length, merge_adapter, pad_token_ids
+from factory.ml.adapter_merge import merge_adapter
+from factory.ml.cpu.encoder import chunk_by_length, pad_token_ids
 from factory.ml.cpu.packing import keep_first_tokens_only
 from factory.ml.lora import LoraLinear, attach_lora
 from factory.ml.trainer import LoraLearner

@@ -13,9 +13,10 @@ from transformers import AutoTokenizer
 
 from factory.api import Generation, Grammar, Message, Reporter
 from factory.api.grammar import start_grammars
+from factory.ml.adapter_merge import merge_adapter
 from factory.ml.cpu import choice_logprobs, generation, packed_attention
-from factory.ml.cpu.encoder import Ids, merge_adapter
-from factory.ml.precision import choose_inference_dtype
+from factory.ml.cpu.encoder import Ids
+from factory.ml.device import choose_device, choose_inference_dtype
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +87,7 @@ def load_decoder(folder: Path, adapter: Path | None = None) -> TransformersDecod
 
     Raises ValueError for a base that is not a causal language model, or an adapter that does not fit it.
     """
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     model = packed_attention.load_causal_model(folder, choose_inference_dtype())
     if adapter is not None:
         merge_adapter(model, adapter)
-    return TransformersDecoder(model.to(device), AutoTokenizer.from_pretrained(folder))
+    return TransformersDecoder(model.to(choose_device()), AutoTokenizer.from_pretrained(folder))

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
 from factory.api import Reporter
 from factory.ml.cpu.packing import PACKED_ATTENTION, keep_first_tokens_only
+from factory.ml.device import choose_device
 
 Ids = Sequence[Sequence[int]]
 MAX_CHUNK_TOKENS = 1024
@@ -25,7 +25,7 @@ MAX_CHUNK_TOKENS = 1024
 class TransformersEncoder:
     """A transformers encoder in evaluation mode, with the tokenizer of its base."""
 
-    model: nn.Module
+    model: Any
     tokenizer: Any
 
     def tokenize_texts(self, texts: Sequence[str], limit: int) -> list[list[int]]:
@@ -45,8 +45,8 @@ class TransformersEncoder:
         """Return the last hidden states of each text: one (tokens, hidden) tensor in fp32."""
         vectors: list[Tensor] = [torch.empty(0)] * len(ids)
         for chunk in iterate_chunks([len(text) for text in ids], MAX_CHUNK_TOKENS, report, "texts"):
-            tokens, mask = pad_token_ids([ids[index] for index in chunk])
-            hidden = self.model(input_ids=tokens, attention_mask=mask).last_hidden_state.float()
+            tokens, mask = self._pad_on_device([ids[index] for index in chunk])
+            hidden = self.model(input_ids=tokens, attention_mask=mask).last_hidden_state.float().cpu()
             for row, index in enumerate(chunk):
                 vectors[index] = hidden[row, : len(ids[index])].clone()  # a view would keep the chunk alive
         return vectors
@@ -58,13 +58,17 @@ class TransformersEncoder:
         """Return the logits of the classification head for tokenised pairs: (pairs, labels)."""
         logits: list[Tensor] = [torch.empty(0)] * len(pairs)
         for chunk in iterate_chunks([len(ids) for ids, _ in pairs], MAX_CHUNK_TOKENS, report, "pairs"):
-            tokens, mask = pad_token_ids([pairs[index][0] for index in chunk])
-            segments, _ = pad_token_ids([pairs[index][1] for index in chunk])
-            kinds = {"token_type_ids": segments} if bool(segments.any()) else {}
-            outputs = self.model(input_ids=tokens, attention_mask=mask, **kinds).logits.float()
+            tokens, mask = self._pad_on_device([pairs[index][0] for index in chunk])
+            segments, _ = self._pad_on_device([pairs[index][1] for index in chunk])
+            kinds = {"token_type_ids": segments} if any(any(pairs[index][1]) for index in chunk) else {}
+            outputs = self.model(input_ids=tokens, attention_mask=mask, **kinds).logits.float().cpu()
             for index, output in zip(chunk, outputs, strict=True):
                 logits[index] = output
         return torch.stack(logits)
+
+    def _pad_on_device(self, ids: Ids) -> tuple[Tensor, Tensor]:
+        tokens, mask = pad_token_ids(ids)
+        return tokens.to(self.model.device), mask.to(self.model.device)
 
 
 def iterate_chunks(
@@ -106,8 +110,8 @@ def pad_token_ids(ids: Ids) -> tuple[Tensor, Tensor]:
 def load_encoder(folder: Path, *, labels: int = 0, training: bool = False) -> TransformersEncoder:
     """Load a base in fp32; with `labels`, with a new classification head of that many outputs.
 
-    In training, BERT models use packed rows; others use padded batches with eager attention, whose backward pass is
-    the fastest at short lengths.
+    To answer, it is on the device of this machine. In training, BERT models use packed rows; others use padded batches
+    with eager attention, whose backward pass is the fastest at short lengths; the trainer moves the model.
     """
     bert = AutoConfig.from_pretrained(folder).model_type == "bert"
     attention = (PACKED_ATTENTION if bert else "eager") if training else "sdpa"
@@ -118,31 +122,6 @@ def load_encoder(folder: Path, *, labels: int = 0, training: bool = False) -> Tr
             keep_first_tokens_only(model)
     else:
         model = AutoModel.from_pretrained(folder, **settings)
+    if not training:
+        model.to(choose_device())
     return TransformersEncoder(model.eval(), AutoTokenizer.from_pretrained(folder))
-
-
-@torch.no_grad()
-def merge_adapter(model: nn.Module, adapter: Path) -> int:
-    """Merge a saved adapter, with its saved modules, into a model's weights; return the number of merged layers.
-
-    Raises ValueError for a layer that the model does not have; PEFT would only warn.
-    """
-    from peft import LoraConfig
-
-    config = LoraConfig.from_pretrained(str(adapter))
-    scale = config.lora_alpha / config.r
-    saved = load_file(adapter / "adapter_model.safetensors")
-    parameters, merged = dict(model.named_parameters()), 0
-    for name, tensor in saved.items():
-        if name.endswith(".lora_B.weight"):
-            continue  # merged together with its A
-        target = name.removeprefix("base_model.model.").replace(".lora_A.weight", ".weight")
-        if target not in parameters:
-            raise ValueError(f"the adapter has weights for {target!r}, which this base does not have")
-        if name.endswith(".lora_A.weight"):
-            up = saved[name.replace(".lora_A.", ".lora_B.")]
-            parameters[target].add_(up.float() @ tensor.float(), alpha=scale)
-            merged += 1
-        else:
-            parameters[target].copy_(tensor)
-    return merged

@@ -1,11 +1,13 @@
-"""The precision of the frozen base on this machine, chosen by measurement.
+"""The device of this machine, the dtypes that suit it, and torch's seeds and threads.
 
-Some CPUs multiply bf16 four to ten times faster than fp32, others slower. The choice changes the last digits of the
-adapter; set `train.precision` for equal builds on different machines.
+The precision of the frozen base is chosen by measurement: some CPUs multiply bf16 four to ten times faster than fp32,
+others slower. The choice changes the last digits of the adapter; set `train.precision` for equal builds on different
+machines.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from functools import cache
 from pathlib import Path
@@ -14,6 +16,21 @@ import torch
 from torch.nn import functional
 
 BENCHMARK_ROWS, BENCHMARK_WIDTH, BENCHMARK_ROUNDS = 1024, 768, 5
+
+
+def choose_device() -> torch.device:
+    """Return the device on which models train and answer: the first CUDA GPU, else Apple's GPU (MPS), else the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def reset_torch_state(seed: int) -> None:
+    """Reset seeds, threads and deterministic kernels, whatever ran in this process before."""
+    torch.manual_seed(seed)
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "0")) or os.cpu_count() or 1)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # no kernel here reads uninitialised memory
 
 
 def choose_training_dtype(precision: str, work: Path) -> torch.dtype:
@@ -36,9 +53,10 @@ def choose_inference_dtype() -> torch.dtype:
 
 @cache
 def _is_bf16_faster() -> bool:
-    if torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported())
-    return _time_matmul(torch.bfloat16) < 0.8 * _time_matmul(torch.float32)
+    device = choose_device().type
+    if device == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return device == "cpu" and _time_matmul(torch.bfloat16) < 0.8 * _time_matmul(torch.float32)
 
 
 def _time_matmul(dtype: torch.dtype) -> float:
