@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from torch.nn import functional
 
 BENCHMARK_ROWS, BENCHMARK_WIDTH, BENCHMARK_ROUNDS = 1024, 768, 5
@@ -44,6 +45,15 @@ def choose_training_dtype(precision: str, work: Path) -> torch.dtype:
             choice.write_text("bf16" if _is_bf16_faster() else "fp32")
         precision = choice.read_text()
     return torch.bfloat16 if precision == "bf16" else torch.float32
+
+
+def find_stored_dtype(folder: Path) -> torch.dtype:
+    """Return bf16 if every weight in a model's folder is stored so, else fp32: the smallest dtype that is exact."""
+    dtypes = set()
+    for path in folder.glob("*.safetensors"):
+        with safe_open(path, framework="pt") as file:
+            dtypes |= {file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118  # it does not iterate
+    return torch.bfloat16 if dtypes == {"BF16"} else torch.float32
 
 
 def choose_inference_dtype() -> torch.dtype:

@@ -19,7 +19,7 @@ from factory.ml import adapter_files, trainer
 from factory.ml.adapter_merge import merge_adapter
 from factory.ml.artifact_loading import locate_model_files
 from factory.ml.cpu import decoder, encoder, packed_attention, packing
-from factory.ml.device import choose_training_dtype, reset_torch_state
+from factory.ml.device import choose_training_dtype, find_stored_dtype, reset_torch_state
 from factory.ml.lora import attach_lora
 
 EMBED_MAX_TOKENS = 128
@@ -100,7 +100,7 @@ class TransformersKit:
 
 def _build_causal_learner(job: FitJob) -> trainer.LoraLearner:
     """Create a causal base with adapters on all linear layers except its head, which stays frozen."""
-    model = packed_attention.load_causal_model(job.base.folder, torch.float32)
+    model = packed_attention.load_causal_model(job.base.folder, find_stored_dtype(job.base.folder))
     head = next(name for name, module in model.named_modules() if module is model.get_output_embeddings())
     dtype = choose_training_dtype(job.train.precision, job.work)
     layers = attach_lora(model, job.adapter, dtype, frozen_modules=(head,))

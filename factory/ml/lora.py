@@ -1,9 +1,9 @@
 """Low-rank adapters (LoRA, arXiv:2106.09685) on every linear layer of a frozen model.
 
-A layer keeps its frozen weight W in fp32 and the merged weight W + (alpha / rank) B A in the working precision,
-refreshed once per step. The forward pass is then one matrix product, however many chunks a batch has; the backward
-pass computes only the gradients of A and B, equal to PEFT's up to rounding. Layers with the same input (query, key and
-value) are stacked into one product.
+A layer keeps its frozen weight W in the dtype of the base's file and the merged weight W + (alpha / rank) B A, summed
+in fp32, in the working precision, refreshed once per step. The forward pass is then one matrix product, however many
+chunks a batch has; the backward pass computes only the gradients of A and B, equal to PEFT's up to rounding. Layers
+with the same input (query, key and value) are stacked into one product.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class LoraLinear(nn.Module):
         self.lora_A = nn.Parameter(torch.empty(adapter.rank, linear.in_features))
         self.lora_B = nn.Parameter(torch.zeros(linear.out_features, adapter.rank))
         nn.init.kaiming_uniform_(self.lora_A, a=math.sqrt(5))  # as PEFT; B is 0, so that training starts at the base
-        self.register_buffer("weight", linear.weight.detach().float(), persistent=False)
+        self.register_buffer("weight", linear.weight.detach(), persistent=False)
         bias = None if linear.bias is None else linear.bias.detach().to(dtype)
         self.register_buffer("bias", bias, persistent=False)
         self.stack = LoraStack([self])
@@ -100,7 +100,8 @@ class LoraStack:
             biases = [layer.bias for layer in self.layers if layer.bias is not None]
             self.bias = torch.cat(biases) if biases else None
         for layer, part in zip(self.layers, torch.split(self.merged_weight, sizes), strict=True):
-            part.copy_(torch.addmm(layer.weight, layer.lora_B, layer.lora_A, alpha=layer.scale))
+            # A bf16 weight is exact in fp32: kept in fp32 it would take twice the memory for the same sums.
+            part.copy_(torch.addmm(layer.weight.float(), layer.lora_B, layer.lora_A, alpha=layer.scale))
 
     def __call__(self, layer: LoraLinear, x: Tensor) -> Tensor:
         """Return the output of one layer of the stack for x."""
@@ -137,6 +138,7 @@ def attach_lora(
             module.register_forward_pre_hook(lambda _, inputs: tuple(tensor.float() for tensor in inputs))
     for name, parameter in model.named_parameters():
         if any(part in name.split(".") for part in modules_to_save):
+            parameter.data = parameter.data.float()
             parameter.requires_grad_(True)
         elif not parameter.requires_grad:
             parameter.data = parameter.data.to(dtype)

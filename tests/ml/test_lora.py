@@ -1,7 +1,9 @@
 """Our adapters against PEFT's: the same outputs, the same gradients, the same files."""
 
 import os
+import shutil
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -10,14 +12,16 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
+from tiny_decoder import tiny_decoder
 from torch import Tensor, nn
-from transformers import BertConfig, BertForSequenceClassification, BertModel
+from transformers import AutoModelForCausalLM, BertConfig, BertForSequenceClassification, BertModel
 
-from factory.api import Adapter
+from factory.api import Adapter, Base, FitJob, NoOpReporter, TrainingArgs
 from factory.ml.adapter_files import save_adapter
 from factory.ml.adapter_merge import merge_adapter
 from factory.ml.cpu.encoder import chunk_by_length, pad_token_ids
 from factory.ml.cpu.packing import keep_first_tokens_only
+from factory.ml.kit import TRANSFORMERS_KIT
 from factory.ml.lora import LoraLinear, attach_lora
 from factory.ml.trainer import LoraLearner
 
@@ -117,6 +121,34 @@ def test_reading_the_first_token_alone_changes_no_score_and_no_gradient() -> Non
     assert torch.allclose(whole(input_ids=TOKENS).logits, spared(input_ids=TOKENS).logits, atol=1e-6)
     pairs = zip(whole.parameters(), spared.parameters(), strict=True)
     assert all(torch.allclose(a.grad, b.grad, atol=1e-5) for a, b in pairs if a.grad is not None)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_base_of_bf16_is_held_in_bf16_and_taught_to_the_last_bit_as_in_fp32(precision: str, tmp_path: Path) -> None:
+    def teach(folder: Path, held: torch.dtype) -> list[Tensor]:
+        job = FitJob(
+            seed=7, report=NoOpReporter(), root=tmp_path, rows=[], validation=[], task=None, adapter=ADAPTER,  # type: ignore[arg-type]
+            base=Base(folder, "tiny", "0", "d", "MIT"), train=TrainingArgs(precision=precision),  # type: ignore[arg-type]
+            out=tmp_path, work=tmp_path,
+        )
+        learner = TRANSFORMERS_KIT.create_learner(job, causal=True)
+        torch.manual_seed(2)
+        for layer in learner.lora_layers.values():
+            assert layer.weight.dtype == held
+            nn.init.normal_(layer.lora_B, std=0.1)
+            layer.stack.refresh()
+        batch = TRANSFORMERS_KIT.build_completion_batch([[0, 40, 41, 50, 51, 1], [0, 40, 42, 60, 1]], [3, 3])
+        logits, tokens = TRANSFORMERS_KIT.compute_completion_logits(learner.model, batch)
+        nn.functional.cross_entropy(logits, tokens).backward()
+        return [logits, *(value.grad for value in learner.collect_trainable_parameters().values())]  # type: ignore[list-item]
+
+    narrow = AutoModelForCausalLM.from_pretrained(tiny_decoder(tmp_path / "drawn").folder, dtype=torch.bfloat16)
+    for name, model in (("narrow", narrow), ("wide", deepcopy(narrow).float())):
+        shutil.copytree(tmp_path / "drawn", tmp_path / name)
+        model.save_pretrained(tmp_path / name)
+    small, large = teach(tmp_path / "narrow", torch.bfloat16), teach(tmp_path / "wide", torch.float32)
+    assert len(small) == 1 + 2 * 14
+    assert all(torch.equal(one, other) for one, other in zip(small, large, strict=True))
 
 
 def test_dropout_is_pefts_and_off_in_evaluation() -> None:
