@@ -74,7 +74,8 @@ def test_an_encoder_with_an_adapter_answers_as_in_peft(variant: str, encoder_bas
     adapter = trained(
         load(), tmp_path / "adapter", task_type="FEATURE_EXTRACTION", target_modules=ENCODER_LAYERS, **VARIANTS[variant]
     )
-    mine = TRANSFORMERS_KIT.load_encoder(encoder_base, Artifact("adapter", adapter, encoder_base)).compute_token_vectors(IDS)
+    artifact = Artifact("adapter", adapter, encoder_base)
+    mine = TRANSFORMERS_KIT.load_encoder(encoder_base, artifact).compute_token_vectors(IDS)
     theirs = compute_with_peft(load(), adapter, "last_hidden_state")
     assert find_gap(mine, theirs) <= 1e-5
     assert find_gap(TRANSFORMERS_KIT.load_encoder(encoder_base).compute_token_vectors(IDS), theirs) > 0.01

@@ -105,6 +105,7 @@ def test_a_wheel_that_nobody_has_is_named(
     ("raises", 70, "train: objective 'odd-counting': ZeroDivisionError: division by zero"),
     ("gives-nothing", 70, "train: objective 'odd-counting': fit must return a TrainResult, not NoneType"),
     ("forgets", 70, "train: objective 'odd-counting': fit wrote no .safetensors file to job.out"),
+    ("misnames", 70, "train: objective 'odd-counting': the artifact 'lora' is none of adapter, weights, head, prompt"),
     ("exits", 70, "train: the worker died (exit code 5); see "),
     ("leaves", 70, "train: the worker died (exit code 6); see "),
     ("imports", 69, "train: objective 'odd-counting': No module named 'no_such_package_anywhere'; install"),

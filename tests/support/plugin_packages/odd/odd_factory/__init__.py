@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import Any, Literal
 
@@ -18,7 +19,9 @@ class OddObjective(Counting):
     """Counts words, after it misbehaved."""
 
     kind = "odd-counting"
-    how: Literal["raises", "gives-nothing", "exits", "leaves", "prints", "forgets", "imports", "talks", "fills"]
+    how: Literal[
+        "raises", "gives-nothing", "exits", "leaves", "prints", "forgets", "misnames", "imports", "talks", "fills"
+    ]
 
     def fit(self, job: FitJob) -> TrainResult:
         if self.how == "raises":
@@ -44,7 +47,8 @@ class OddObjective(Counting):
         if self.how == "talks":
             job.report.note("two\nlines \x1b[31mand a colour")
             job.report.log_metrics(1, loss=float("nan"))
-        return super().fit(job)
+        names: Any = {"misnames": "lora"}
+        return replace(super().fit(job), artifact=names.get(self.how, "adapter"))
 
 
 class OddContender(Commonest):
