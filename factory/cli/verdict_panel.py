@@ -25,14 +25,14 @@ def build_run_summary(evidence: RunOutputs) -> dict[str, Any]:
     run, score = evidence.run, evidence.read_stage_json("score")
     return {
         **run.summarise_run(), "exit_code": run.end.exit_code if run.end else None,
-        "bundle": str(evidence.find_stage_folder("bundle") or ""), "gate": evidence.read_stage_json("gate"),
+        "bundle": str(evidence.find_stage_folder("bundle") or ""), "gate": evidence.read_gate(),
         "contenders": score.get("contenders", {}), "totals": score.get("totals", {}),
     }
 
 
 def format_verdict_panel(evidence: RunOutputs) -> str:
     """Return the verdict with its evidence as text; empty if the run did not reach a verdict."""
-    gate = evidence.read_stage_json("gate")
+    gate = evidence.read_gate()
     verdict = str(gate.get("verdict", ""))
     if not verdict:
         return ""
@@ -86,7 +86,7 @@ def _format_gate_reasons(gate: Mapping[str, Any]) -> list[str]:
 
 def format_contenders_table(evidence: RunOutputs) -> str:
     """Return a table of each contender's mean and interval on one scale, and the gain of tuned over it."""
-    gate, score = evidence.read_stage_json("gate"), evidence.read_stage_json("score")
+    gate, score = evidence.read_gate(), evidence.read_stage_json("score")
     metric = gate.get("metric") or next((m["name"] for m in score.get("metrics", [])), "")
     scores = {c: values[metric] for c, values in score.get("contenders", {}).items() if metric in values}
     if not scores:

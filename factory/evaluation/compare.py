@@ -127,7 +127,7 @@ def find_tuned_contender(run: RunView) -> str:
 
 def compare_contenders(a: ContenderResults, b: ContenderResults, metric: str = "") -> ContenderComparison:
     """Pair the rows and compare them by `metric`, by default that of the gate of A's run."""
-    gate = a.run_outputs.read_stage_json("gate")
+    gate = a.run_outputs.read_gate()
     metric = metric or str(gate.get("metric", "")) or next(iter(next(iter(a.scores.values()))[1]), "")
     for side in (a, b):
         known = list(next(iter(side.scores.values()))[1])

@@ -82,7 +82,7 @@ def _render_nested_value(value: Any) -> Child:
 
 def render_capability_section(evidence: RunOutputs) -> Markup:
     """Render the general-capability probes: base against tuned model on tasks it was not trained for."""
-    probes = evidence.read_stage_json("gate").get("probes", [])
+    probes = evidence.read_gate().get("probes", [])
     suites = [suite for probe in probes for suite in probe.get("suites", [])]
     if not suites:
         return Markup("")

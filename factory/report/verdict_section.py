@@ -31,7 +31,7 @@ STATE_MESSAGES = {
 
 def render_verdict_header(evidence: RunOutputs) -> Markup:
     """Render the verdict badge, the verdict in a sentence, the next step, and the facts of the run."""
-    run, gate = evidence.run, evidence.read_stage_json("gate")
+    run, gate = evidence.run, evidence.read_gate()
     verdict, next_step = str(gate.get("verdict", "")) or run.state.upper(), formatting.describe_next_step(gate)
     tone = Verdict.from_word(gate["verdict"]).facts.tone if gate.get("verdict") else ""
     failed = next((f"{s.name}: {s.error}" for s in run.stages.values() if s.error), "")
@@ -51,7 +51,7 @@ def render_verdict_header(evidence: RunOutputs) -> Markup:
 
 def render_contenders_section(evidence: RunOutputs) -> Markup:
     """Render every contender in the deciding metric on one scale, then in all metrics."""
-    gate, score = evidence.read_stage_json("gate"), evidence.read_stage_json("score")
+    gate, score = evidence.read_gate(), evidence.read_stage_json("score")
     scores: Mapping[str, Mapping[str, Mapping[str, float]]] = score.get("contenders", {})
     names = [m["name"] for m in score.get("metrics", [])]
     metric = str(gate.get("metric") or score.get("primary") or (names[0] if names else ""))
@@ -96,7 +96,7 @@ def _render_all_metrics(scores: Mapping[str, Any], names: list[str], ranked: lis
 
 def render_gate_section(evidence: RunOutputs) -> Markup:
     """Render how the gate decided: each paired difference against zero and the margin, and its limits."""
-    gate = evidence.read_stage_json("gate")
+    gate = evidence.read_gate()
     comparisons = gate.get("comparisons", [])
     if not comparisons:
         return Markup("")

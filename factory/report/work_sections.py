@@ -52,7 +52,7 @@ def render_training_section(evidence: RunOutputs) -> Markup:
 
 def render_rows_section(evidence: RunOutputs) -> Markup:
     """Render the largest wins and losses of tuned against the deciding baseline, with both answers side by side."""
-    baseline = formatting.find_deciding_comparison(evidence.read_stage_json("gate")).get("baseline")
+    baseline = formatting.find_deciding_comparison(evidence.read_gate()).get("baseline")
     if not baseline:
         return Markup("")
     try:

@@ -12,6 +12,17 @@ from factory.runs import run_view
 from factory.store import journal
 from factory.store.outputs import Store
 
+GATE_FILE = "gate.json"
+
+
+def read_gate_file(output: Path) -> dict[str, Any]:
+    """Read the verdict and its evidence from the output folder of a gate stage; {} if missing or damaged."""
+    try:
+        gate = json.loads((output / GATE_FILE).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return gate if isinstance(gate, dict) else {}
+
 
 @dataclass(frozen=True, slots=True)
 class RunOutputs:
@@ -36,6 +47,11 @@ class RunOutputs:
         except (OSError, ValueError):
             return {}
         return facts if isinstance(facts, dict) else {}
+
+    def read_gate(self) -> dict[str, Any]:
+        """Read the verdict and its evidence; {} if the run did not reach its gate, or `gc` deleted the output."""
+        folder = self.find_stage_folder(run_view.GATE_STAGE)
+        return read_gate_file(folder) if folder else {}
 
     def read_stage_lines(self, stage: str, name: str) -> Iterator[dict[str, Any]]:
         """Yield the JSON objects of a JSONL file in a stage's output."""

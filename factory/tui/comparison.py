@@ -77,7 +77,7 @@ class Comparison:
     def metric(self) -> str:
         """The metric of the gate, else the first that was scored."""
         first = next(iter(next(iter(self.sides[0].scores.values()), ("", {}))[1]), "")
-        return str(self.sides[0].run_outputs.read_stage_json("gate").get("metric") or first)
+        return str(self.sides[0].run_outputs.read_gate().get("metric") or first)
 
     def compare_pair(self, a: int, b: int, metric: str = "") -> ContenderComparison:
         """Compare side `a` with side `b`, once. Raises InputError when they share no row or metric."""
@@ -165,7 +165,7 @@ def select_rivals(outputs: RunOutputs, tuned: str) -> list[str]:
     """Return at most three contenders to compare with `tuned`: the deciding baseline, prompted, untuned, the rest."""
     scores = outputs.find_stage_folder("score") or Path()
     scored = [c for c in outputs.list_contenders() if c != tuned and (scores / f"{c}.jsonl").is_file()]
-    deciding = str(find_deciding_comparison(outputs.read_stage_json("gate")).get("baseline", ""))
+    deciding = str(find_deciding_comparison(outputs.read_gate()).get("baseline", ""))
     # The interesting ones first: `dict.fromkeys` keeps the first of each name.
     order = [deciding, *(c for c in scored if c.startswith("prompted")), "untuned", *scored]
     rivals = [c for c in dict.fromkeys(order) if c in scored][:MAX_RIVALS]
@@ -198,7 +198,7 @@ def load_run_outputs(home: Path, name: str) -> RunOutputs:
 def compute_slices(outputs: RunOutputs) -> list[Slice]:
     """Compare the tuned model with the deciding baseline on every slice; [] when rows or task cannot be read."""
     try:
-        other = str(find_deciding_comparison(outputs.read_stage_json("gate")).get("baseline", ""))
+        other = str(find_deciding_comparison(outputs.read_gate()).get("baseline", ""))
         tuned = ContenderResults(outputs, compare.find_tuned_contender(outputs.run))
         pair = compare.compare_contenders(tuned, ContenderResults(outputs, other))
         return compare_slices(pair, FrozenRowViewer(outputs))

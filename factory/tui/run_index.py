@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from factory import events
-from factory.runs.run_view import derive_run_state, extract_specialist_name
+from factory.runs.run_outputs import read_gate_file
+from factory.runs.run_view import GATE_STAGE, derive_run_state, extract_specialist_name
 from factory.store import journal
 from factory.store.outputs import Store
 from factory.tui.follow import parse_event
@@ -264,8 +265,10 @@ def _summarise_end(last: list[tuple[tuple[float, events.Event] | None, bool]], p
 
 def _summarise_gate(home: Path, key: str) -> dict[str, Any]:
     """Return the score and the deciding comparison of a gate output; {} when it is not in the store."""
+    gate = read_gate_file(Store(home).locate_output(GATE_STAGE, key).output)
+    if not gate:
+        return {}
     try:
-        gate = json.loads((Store(home).locate_output("gate", key).output / "gate.json").read_bytes())
         deciding = find_deciding_comparison(gate)
         return {
             "metric": str(gate.get("metric", "")),
@@ -275,5 +278,5 @@ def _summarise_gate(home: Path, key: str) -> dict[str, Any]:
             "low": deciding.get("low"),
             "high": deciding.get("high"),
         }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (KeyError, TypeError, AttributeError):  # another version's gate
         return {}

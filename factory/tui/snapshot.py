@@ -91,7 +91,7 @@ def _snapshot_run(home: Path, index: RunIndex, names: Sequence[str], now: float)
 
 def _snapshot_verdict(home: Path, index: RunIndex, names: Sequence[str], now: float) -> ScreenSnapshot:
     outputs = load_run_outputs(home, names[0] if names else "latest")
-    gate = outputs.read_stage_json("gate")
+    gate = outputs.read_gate()
     slices = compute_slices(outputs) if gate else []
     baseline = str(find_deciding_comparison(gate).get("baseline", ""))
     confidence = float(gate.get("confidence", 0.95))

@@ -38,7 +38,7 @@ def command(limit: int, as_json: bool) -> None:
 
 
 def _build_run_record(evidence: RunOutputs) -> dict[str, Any]:
-    run, gate = evidence.run, evidence.read_stage_json("gate") if evidence.run.verdict else {}
+    run, gate = evidence.run, evidence.read_gate() if evidence.run.verdict else {}
     score = {"metric": gate.get("metric", ""), "score": gate.get("tuned", {}).get("mean")}
     return {**run.summarise_run(), **score, "started": run.started}
 

@@ -72,14 +72,14 @@ class VerdictPage(Page):
             return
         self.outputs = self.state.get_run_outputs(run)
         self.fill()
-        if run not in self.slices and self.outputs.read_stage_json("gate"):
+        if run not in self.slices and self.outputs.read_gate():
             self.run_worker(lambda: self._compute_slices(run), thread=True, group="slices", exclusive=True)
 
     def fill(self) -> None:
         outputs = self.outputs
         if outputs is None:
             return
-        gate = outputs.read_stage_json("gate")
+        gate = outputs.read_gate()
         self.show_head(lambda width: view.render_headline(outputs, width))
         self.listing("contenders").set_content(view.build_contenders_table(outputs))
         self.pages("why").set_content(lambda width: view.render_reasons(outputs, width))

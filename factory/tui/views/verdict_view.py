@@ -57,7 +57,7 @@ BUNDLE_REMOVED = "The bundle is no longer in the store; run the same build comma
 
 def render_headline(outputs: RunOutputs, width: int) -> list[Line]:
     """Return the verdict, its explanation in one sentence, and what to do next."""
-    gate, run = outputs.read_stage_json("gate"), outputs.run
+    gate, run = outputs.read_gate(), outputs.run
     verdict = str(gate.get("verdict", ""))
     if not verdict:
         return [make_line(theme.format_run_state(run.state), "  no verdict yet: the build has not reached its gate")]
@@ -74,7 +74,7 @@ def render_headline(outputs: RunOutputs, width: int) -> list[Line]:
 
 def build_contenders_table(outputs: RunOutputs) -> Table:
     """Return the contenders by the deciding metric, best first, on one scale, and what tuned gains over each."""
-    gate, score = outputs.read_stage_json("gate"), outputs.read_stage_json("score")
+    gate, score = outputs.read_gate(), outputs.read_stage_json("score")
     metric = str(gate.get("metric") or score.get("primary") or "")
     scores = {c: values[metric] for c, values in score.get("contenders", {}).items() if metric in values}
     if not scores:
@@ -131,7 +131,7 @@ def _describe_gain(gain: Mapping[str, Any], margin: float) -> tuple[str, str]:
 
 def render_reasons(outputs: RunOutputs, width: int) -> list[Line]:
     """Return the gate's rule and the reasons of its verdict."""
-    gate = outputs.read_stage_json("gate")
+    gate = outputs.read_gate()
     if not gate.get("comparisons"):
         return [make_line(("the gate made no comparisons", "dim"))]
     share, margin = formatting.format_percent(gate.get("confidence", 0.95)), float(gate.get("margin", 0.0))
@@ -182,7 +182,7 @@ def build_forgetting_table(outputs: RunOutputs) -> Table:
     """Return the forgetting probes: general suites before and after training."""
     rows = [
         _make_suite_row(suite, float(probe.get("tolerance", 0.0)))
-        for probe in outputs.read_stage_json("gate").get("probes", [])
+        for probe in outputs.read_gate().get("probes", [])
         for suite in probe.get("suites", [])
     ]
     return Table(SUITE_COLUMNS, tuple(rows), "forgetting was not measured; add `general` to `evaluate`")
@@ -246,7 +246,7 @@ def to_json(outputs: RunOutputs, slices: Sequence[Slice] | None) -> dict[str, An
     score = outputs.read_stage_json("score")
     return {
         **outputs.run.summarise_run(),
-        "gate": outputs.read_stage_json("gate"),
+        "gate": outputs.read_gate(),
         "contenders": score.get("contenders", {}),
         "totals": score.get("totals", {}),
         "tables": score.get("tables", {}),
