@@ -8,7 +8,7 @@ import shutil
 import sys
 import textwrap
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,9 +17,16 @@ from factory.views.formatting import clean_line
 
 if TYPE_CHECKING:
     from factory.tui.snapshot import ScreenSnapshot
+    from factory.views.elements import Table
 
 DEFAULT_WIDTH = 100
 """Columns when the output is not a terminal, and the maximum width of wrapped text."""
+TONE_STYLES: Mapping[str, Mapping[str, Any]] = {
+    "head": {"bold": True}, "strong": {"bold": True}, "dim": {"dim": True}, "good": {"fg": "green"},
+    "bad": {"fg": "red"}, "warn": {"fg": "yellow"},
+}
+UNLIMITED_WIDTH = 10_000
+"""Columns of a table that is written to a file or a pipe."""
 json_option: Callable[[Any], Any] = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
 
@@ -92,6 +99,27 @@ def format_table(heads: Sequence[str], rows: Sequence[Sequence[str]], right: Seq
         padded = (padding[i] + cell if i in right else cell + padding[i] for i, cell in enumerate(row))
         lines.append("  ".join(padded).rstrip())
     return "\n".join([style_bold(lines[0]), *lines[1:]])
+
+
+def format_view_table(table: Table) -> str:
+    """Return a table of `factory.views`; on a terminal, columns are dropped and cells shortened until it fits."""
+    from factory.tui.table import render_table
+
+    width = get_terminal_width() if sys.stdout.isatty() else UNLIMITED_WIDTH
+    return "\n".join(_style_spans(line) for line in render_table(table, width, arrow_width=0))
+
+
+def _style_spans(spans: Sequence[tuple[str, str]]) -> str:
+    styled = ""
+    for text, tone in reversed(spans):
+        # Blanks at the end are dropped before styling: before an escape sequence they would stay.
+        styled = _style_tone(text if styled else text.rstrip(), tone) + styled
+    return styled
+
+
+def _style_tone(text: str, tone: str) -> str:
+    styles = TONE_STYLES.get(tone, {})
+    return _apply_style(text, **styles) if styles and text else text
 
 
 def _compute_display_width(cell: str) -> int:

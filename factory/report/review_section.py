@@ -16,6 +16,7 @@ from factory.report.html import (
     render_subsection,
 )
 from factory.views import formatting
+from factory.views.elements import Interval
 
 MAX_STRATUM_VALUES, MIN_REVIEWED_ROWS = 12, 3
 """Maximum number of values shown per stratum, and the reviewed rows a value needs to be shown."""
@@ -62,7 +63,7 @@ def _render_review_strata(facts: Mapping[str, Any]) -> Markup:
     for stratum, lines in groupby(facts["strata"], key=lambda line: str(line["part"])):
         rows = [
             [line["value"], line["reviewed"], formatting.format_percent(round(line["acceptance"], 3)),
-             svg.draw_interval(line["interval"][0], line["acceptance"], line["interval"][1], (0.0, 1.0))]
+             svg.draw_interval(Interval(line["interval"][0], line["acceptance"], line["interval"][1], (0.0, 1.0)))]
             for line in lines if line["reviewed"] >= MIN_REVIEWED_ROWS
         ][:MAX_STRATUM_VALUES]
         if len(rows) > 1:

@@ -6,27 +6,29 @@ import math
 from collections.abc import Sequence
 
 from factory.report.html import Markup, join_markup, render_element
+from factory.views.elements import Interval
 from factory.views.formatting import format_number
 
 WIDTH, HEIGHT = 260, 22
 PAD = 6
+STRONG_TONES = ("accent", "good")
+"""Tones of intervals that are drawn in the accent colour."""
 
 
-def draw_interval(
-    low: float, mean: float, high: float, scale: tuple[float, float], *, strong: bool = False,
-    marks: Sequence[float] = (),
-) -> Markup:
-    """Draw a mean with its interval on a scale; each value in `marks` (zero, a margin) gets a vertical line."""
+def draw_interval(interval: Interval) -> Markup:
+    """Draw a mean with its interval on its scale; each mark (zero, a margin) gets a vertical line."""
     middle = HEIGHT / 2
-    left, centre, right, *mark_positions = (_project_to_x(value, scale) for value in (low, mean, high, *marks))
+    values = (interval.low, interval.mean, interval.high, *interval.marks)
+    left, centre, right, *mark_positions = (_project_to_x(value, interval.scale) for value in values)
     lines: list[tuple[float, float, float, float, str]] = [(x, x, 1, HEIGHT - 1, "mark") for x in mark_positions]
     lines += [(left, right, middle, middle, "span"), *((x, x, middle - 4, middle + 4, "span") for x in (left, right))]
     content = join_markup(
         *(render_element("line", x1=x1, x2=x2, y1=y1, y2=y2, class_=kind) for x1, x2, y1, y2, kind in lines),
         render_element("circle", cx=centre, cy=middle, r=4.5, class_="mean"),
     )
-    title = f"{format_number(mean)}, interval {format_number(low)} to {format_number(high)}"
-    return _wrap_svg(content, WIDTH, HEIGHT, title, "interval strong" if strong else "interval")
+    low, mean, high = (format_number(value) for value in values[:3])
+    kind = "interval strong" if interval.tone in STRONG_TONES else "interval"
+    return _wrap_svg(content, WIDTH, HEIGHT, f"{mean}, interval {low} to {high}", kind)
 
 
 def _project_to_x(value: float, scale: tuple[float, float]) -> float:

@@ -22,6 +22,7 @@ from factory.report.html import (
 from factory.runs.run_outputs import RunOutputs
 from factory.runs.run_view import CACHED, StageView
 from factory.views import formatting
+from factory.views.verdict import VerdictView
 
 MAX_EXAMPLE_ROWS = 6
 """Maximum number of rows shown per result (won, lost)."""
@@ -50,9 +51,9 @@ def render_training_section(evidence: RunOutputs) -> Markup:
     return render_section("Training", "training", *(chart if len(points) > 1 else []), render_fact_list(facts))
 
 
-def render_rows_section(evidence: RunOutputs) -> Markup:
+def render_rows_section(page: VerdictView, evidence: RunOutputs) -> Markup:
     """Render the largest wins and losses of tuned against the deciding baseline, with both answers side by side."""
-    baseline = formatting.find_deciding_comparison(evidence.read_gate()).get("baseline")
+    baseline = page.baseline
     if not baseline:
         return Markup("")
     try:

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from factory.evaluation.compare import find_tuned_contender
 from factory.runs.run_view import RUNNING
 from factory.tui.comparison import compute_slices, load_comparison, load_run_outputs
 from factory.tui.estimates import estimate_remaining_time, load_earlier_runs
-from factory.tui.rich_text import Line, make_line, render_plain_text
+from factory.tui.rich_text import Line, make_line, render_plain_text, sanitise
 from factory.tui.run_index import RunIndex
 from factory.tui.run_watcher import watch_run
 from factory.tui.specialist_list import list_specialists
 from factory.tui.table import render_table
 from factory.tui.views import compare_view, data, log, run, runs_view, specialists_view, totals_view, verdict_view
 from factory.tui.widgets.curves import CurveStyle, render_text
-from factory.views.formatting import find_deciding_comparison
+from factory.views.verdict import build_verdict_view
+from factory.views.verdict_tables import build_costs_table, build_slices_table
 
 PRINTABLE_SCREENS = ("runs", "run", "verdict", "compare", "specialists")
 MAX_COMPARED_ROWS = 10
@@ -91,20 +91,19 @@ def _snapshot_run(home: Path, index: RunIndex, names: Sequence[str], now: float)
 
 def _snapshot_verdict(home: Path, index: RunIndex, names: Sequence[str], now: float) -> ScreenSnapshot:
     outputs = load_run_outputs(home, names[0] if names else "latest")
-    gate = outputs.read_gate()
-    slices = compute_slices(outputs) if gate else []
-    baseline = str(find_deciding_comparison(gate).get("baseline", ""))
-    confidence = float(gate.get("confidence", 0.95))
+    page = build_verdict_view(outputs)
+    slices = compute_slices(outputs) if page.verdict else []
 
     def render(width: int) -> list[Line]:
-        lines = [*verdict_view.render_headline(outputs, width), make_line()]
-        lines += render_table(verdict_view.build_contenders_table(outputs), width)
-        lines += _make_section("why", verdict_view.render_reasons(outputs, width))
-        slices_table = verdict_view.build_slices_table(slices, confidence, baseline)
-        lines += _make_section(f"slices: tuned against {baseline}", render_table(slices_table, width, MAX_SLICES))
-        lines += [make_line(), *totals_view.render_page(outputs, find_tuned_contender(outputs.run), width)]
-        lines += _make_section("forgetting", render_table(verdict_view.build_forgetting_table(outputs), width))
-        return lines + _make_section("cost", render_table(verdict_view.build_costs_table(outputs), width))
+        lines = [*verdict_view.render_headline(page, outputs.run, width), make_line()]
+        lines += render_table(page.contenders, width)
+        lines += _make_section("why", verdict_view.render_reasons(page, width))
+        slices_table = build_slices_table(slices, page.confidence, page.baseline)
+        lines += _make_section(f"slices: tuned against {page.baseline}", render_table(slices_table, width, MAX_SLICES))
+        lines += [make_line(), *totals_view.render_page(page, width)]
+        lines += _make_section("forgetting", render_table(page.forgetting, width))
+        lines += [make_line((sanitise(drift), "dim")) for drift in page.drift]
+        return lines + _make_section("cost", render_table(build_costs_table(outputs), width))
 
     return ScreenSnapshot(render, verdict_view.to_json(outputs, slices))
 

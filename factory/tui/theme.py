@@ -86,18 +86,3 @@ def render_bar(share: float, width: int) -> str:
     eighths = round(min(1.0, max(0.0, share)) * width * 8)
     full, rest = divmod(eighths, 8)
     return "█" * full + (BAR_BLOCKS[rest] if rest else "") + "·" * (width - full - bool(rest))
-
-
-def render_interval(low: float, mean: float, high: float, scale: tuple[float, float], width: int) -> str:
-    """Return `   ├──●──┤  ` on a scale (lowest, highest); `┊` marks zero when the scale includes it."""
-    bottom, top = scale
-    step = (width - 1) / (top - bottom) if top > bottom else 0.0
-    cells = [" "] * width
-    if bottom < 0 < top:
-        cells[round(-bottom * step)] = "┊"
-    # Values beyond the scale are drawn at its ends.
-    left, middle, right = (min(width - 1, max(0, round((value - bottom) * step))) for value in (low, mean, high))
-    cells[left : right + 1] = "─" * (right - left + 1)
-    cells[left], cells[right] = ("├", "┤") if right > left else ("│", "│")
-    cells[middle] = "●"
-    return "".join(cells)

@@ -68,6 +68,11 @@ def format_signed(value: object, digits: int = 3) -> str:
     return f"{value:+.{digits}f}".replace("-", "−") if isinstance(value, int | float) else "–"
 
 
+def format_bounds(low: object, high: object) -> str:
+    """Format the interval of a difference: `+0.017 to +0.084`."""
+    return f"{format_signed(low)} to {format_signed(high)}"
+
+
 def format_percent(value: object) -> str:
     """Format a share as a percentage with at most two decimals: 0.95 → `95 %` (no-break space)."""
     return f"{round(100 * value, 2):g}\u00a0%" if isinstance(value, int | float) else "–"

@@ -9,7 +9,6 @@ from factory.cli.braille_plot import plot_braille
 from factory.cli.output import format_table
 from factory.cli.progress_live import LiveProgress, format_sparkline
 from factory.cli.progress_plain import PlainProgress
-from factory.cli.verdict_panel import format_interval_bar
 from factory.store import journal
 
 
@@ -78,8 +77,3 @@ def test_a_curve_has_its_scale_and_survives_odd_values():
 def test_tables_align_wide_letters():
     text = format_table(["名前", "n"], [["a", "1"], ["漢字漢字", "22"]], right=(1,))
     assert click.unstyle(text).splitlines() == ["名前       n", "a          1", "漢字漢字  22"]
-
-
-def test_an_interval_is_drawn_to_scale():
-    assert format_interval_bar({"low": 0.0, "mean": 0.5, "high": 1.0}, (0.0, 1.0), 9) == "├───●───┤"
-    assert format_interval_bar({"low": 0.5, "mean": 0.5, "high": 0.5}, (0.0, 1.0), 3) == " ● "

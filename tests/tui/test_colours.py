@@ -46,8 +46,5 @@ def test_states_differ_by_sign_and_word_too() -> None:
     assert len({verdict.facts.sign for verdict in Verdict}) == len({v.facts.title for v in Verdict}) == len(Verdict)
 
 
-def test_an_interval_is_drawn_to_scale() -> None:
-    assert theme.render_interval(0.0, 0.5, 1.0, (0.0, 1.0), 9) == "├───●───┤"
-    assert theme.render_interval(0.5, 0.5, 0.5, (0.0, 1.0), 3) == " ● "
-    assert theme.render_interval(0.5, 0.75, 1.0, (-1.0, 1.0), 9) == "    ┊ ├●┤"[:9]
+def test_a_bar_is_filled_by_its_share() -> None:
     assert [theme.render_bar(share, 4) for share in (0.5, 0.0, 2.0)] == ["██··", "····", "████"]

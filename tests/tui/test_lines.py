@@ -13,7 +13,8 @@ from factory.tui.rich_text import (
     truncate_line,
     wrap_line,
 )
-from factory.tui.table import Column, Table, fit_columns, make_row, render_table
+from factory.tui.table import fit_columns, render_table
+from factory.views.elements import Column, Table, make_row
 
 TEXTS = {
     "arabic": "ما هو تضيق الحالب؟",

@@ -12,13 +12,13 @@ from factory.advise import Advice, ContenderEstimate, Survey, advise
 from factory.advise.rules import ENOUGH_TRAINING_ROWS
 from factory.cli import output, spec_args
 from factory.cli.run_until import make_until_stage
-from factory.cli.verdict_panel import format_interval_bar
 from factory.errors import InputError
 from factory.runs.estimate import estimate_stage, sum_estimates
 from factory.runs.run_view import iterate_newest_runs
 from factory.store.outputs import Store
 from factory.store.paths import find_home
 from factory.views import formatting
+from factory.views.elements import BAR_WIDTH, Interval, draw_interval_bar
 from factory.views.formatting import clean_line, format_count, format_number, format_seconds
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def _format_trials_table(survey: Survey) -> str:
     rows = [
         [clean_line(trial.name), trial.sort, format_number(trial.mean),
          f"{format_number(trial.low)} to {format_number(trial.high)}",
-         format_interval_bar({"low": trial.low, "mean": trial.mean, "high": trial.high}, scale), str(trial.n)]
+         draw_interval_bar(Interval(trial.low, trial.mean, trial.high, scale), BAR_WIDTH), str(trial.n)]
         for trial in ranked
     ]
     unmeasured = [trial for trial in survey.legs if not trial.n]

@@ -8,9 +8,10 @@ import click
 
 from factory.cli import output, spec_args
 from factory.cli.run_until import create_progress_display
-from factory.cli.verdict_panel import build_run_summary, format_verdict_panel
+from factory.cli.verdict_panel import format_verdict_panel
 from factory.runs.run_outputs import RunOutputs
 from factory.store.paths import find_home
+from factory.views.verdict import build_verdict_json
 
 
 @click.command()
@@ -35,7 +36,7 @@ def command(
         result = run_build(resolved, registry, find_home(), force=force, listener=display.handle_event, replay=replay)
     evidence = RunOutputs(find_home(), display.run)
     if as_json:
-        output.print_json({**build_run_summary(evidence), "bundle": str(result.bundle or "")})
+        output.print_json({**build_verdict_json(evidence), "bundle": str(result.bundle or "")})
     else:
         output.print_line(format_verdict_panel(evidence))
     return result.exit_code

@@ -9,11 +9,12 @@ import click
 from factory.cli import output
 from factory.cli.braille_plot import plot_braille
 from factory.cli.progress_plain import format_stage_progress
-from factory.cli.verdict_panel import build_run_summary, format_verdict_panel
+from factory.cli.verdict_panel import format_verdict_panel
 from factory.runs.run_outputs import RunOutputs
 from factory.runs.run_view import FAILED, RUNNING, StageView, find_run
 from factory.store.paths import find_home
 from factory.views.formatting import clean_line, format_bytes, format_seconds
+from factory.views.verdict import build_verdict_json
 
 
 @click.command()
@@ -23,7 +24,7 @@ def command(run: str, as_json: bool) -> None:
     """Show a run, live or finished. RUN is a run id or its prefix, a specialist's name, or `latest`."""
     evidence = RunOutputs(find_home(), find_run(find_home(), run))
     if as_json:
-        output.print_json({**build_run_summary(evidence), **_build_run_details(evidence)})
+        output.print_json({**build_verdict_json(evidence), **_build_run_details(evidence)})
         return
     _print_run_overview(evidence)
     verdict = format_verdict_panel(evidence) if evidence.run.verdict else ""

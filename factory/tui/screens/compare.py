@@ -16,11 +16,11 @@ from factory.tui.keys import Key
 from factory.tui.read_errors import READ_ERRORS, describe_read_error
 from factory.tui.rich_text import Line, wrap_text
 from factory.tui.screens.base import NO_RUNS, Page
-from factory.tui.table import Table
 from factory.tui.views import compare_view as view
 from factory.tui.widgets.listing import Listing
 from factory.tui.widgets.pages import Pages
 from factory.tui.widgets.panel import ACTIVE, LARGE, MEDIUM, SMALL, Block, Slot
+from factory.views.elements import Table
 
 RESULT_FILTERS = ("", LOST, WON, TIED)
 """Results whose rows can be shown alone; "" shows all rows."""

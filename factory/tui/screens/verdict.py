@@ -12,15 +12,18 @@ from textual.widget import Widget
 from factory.evaluation import compare
 from factory.evaluation.slices import Slice
 from factory.runs.run_outputs import RunOutputs
+from factory.runs.run_view import GATE_STAGE
 from factory.tui.comparison import compute_slices
 from factory.tui.keys import Key
+from factory.tui.rich_text import sanitise
 from factory.tui.screens.base import NO_RUNS, Page
 from factory.tui.views import totals_view
 from factory.tui.views import verdict_view as view
 from factory.tui.widgets.listing import Listing
 from factory.tui.widgets.pages import Pages
 from factory.tui.widgets.panel import ACTIVE, LARGE, MEDIUM, SMALL, Block, Slot
-from factory.views import formatting
+from factory.views.verdict import build_verdict_view
+from factory.views.verdict_tables import build_costs_table, build_slices_table
 
 
 class VerdictPage(Page):
@@ -72,25 +75,25 @@ class VerdictPage(Page):
             return
         self.outputs = self.state.get_run_outputs(run)
         self.fill()
-        if run not in self.slices and self.outputs.read_gate():
+        if run not in self.slices and self.outputs.find_stage_folder(GATE_STAGE):
             self.run_worker(lambda: self._compute_slices(run), thread=True, group="slices", exclusive=True)
 
     def fill(self) -> None:
         outputs = self.outputs
         if outputs is None:
             return
-        gate = outputs.read_gate()
-        self.show_head(lambda width: view.render_headline(outputs, width))
-        self.listing("contenders").set_content(view.build_contenders_table(outputs))
-        self.pages("why").set_content(lambda width: view.render_reasons(outputs, width))
-        baseline = str(formatting.find_deciding_comparison(gate).get("baseline", ""))
-        slices, confidence = self.slices.get(outputs.run.id) if gate else [], float(gate.get("confidence", 0.95))
+        page = build_verdict_view(outputs)
+        self.show_head(lambda width: view.render_headline(page, outputs.run, width))
+        self.listing("contenders").set_content(page.contenders)
+        self.pages("why").set_content(lambda width: view.render_reasons(page, width))
+        baseline, slices = page.baseline, self.slices.get(outputs.run.id) if page.verdict else []
         self.listing("slices").border_title = escape(f"Slices: tuned against {baseline}" if baseline else "Slices")
-        self.listing("slices").set_content(view.build_slices_table(slices, confidence, baseline))
-        tuned = compare.find_tuned_contender(outputs.run)
-        self.pages("whole").set_content(lambda width: totals_view.render_page(outputs, tuned, width))
-        self.listing("elsewhere").set_content(view.build_forgetting_table(outputs))
-        self.listing("costs").set_content(view.build_costs_table(outputs))
+        self.listing("slices").set_content(build_slices_table(slices, page.confidence, baseline))
+        self.pages("whole").set_content(lambda width: totals_view.render_page(page, width))
+        drift = sanitise(", ".join(page.drift))
+        self.listing("elsewhere").border_title = escape(f"Forgetting: {drift}" if drift else "Forgetting")
+        self.listing("elsewhere").set_content(page.forgetting)
+        self.listing("costs").set_content(build_costs_table(outputs))
 
     def index_changed(self) -> None:
         """Show the verdict as soon as the run reaches it."""

@@ -9,8 +9,8 @@ from factory.evaluation.compare import LOST, TIED, WON, ContenderComparison, Row
 from factory.tui import theme
 from factory.tui.comparison import LETTERS, Comparison, MetricScore, diff_words
 from factory.tui.rich_text import Line, join_columns, make_line, sanitise, sanitise_lines, to_plain_text, wrap_line
-from factory.tui.table import Column, Table, TableRow, make_row
 from factory.views import formatting
+from factory.views.elements import Column, Table, TableRow, make_row
 
 ROW_COLUMNS = (
     Column("", min_width=6),

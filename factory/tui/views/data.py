@@ -8,7 +8,8 @@ from typing import Any
 from factory.runs.run_outputs import RunOutputs
 from factory.tui import theme
 from factory.tui.rich_text import Line, make_line, sanitise, wrap_line, wrap_text
-from factory.tui.table import Column, Table, TableRow, make_row, render_table
+from factory.tui.table import render_table
+from factory.views.elements import Column, Table, TableRow, make_row
 from factory.views.formatting import format_count, format_percent
 
 FUNNEL_COLUMNS = (

@@ -12,7 +12,7 @@ from factory.tui import theme
 from factory.tui.estimates import ProcessUsage, RemainingTime
 from factory.tui.rich_text import Line, Span, make_line, sanitise, wrap_line, wrap_text
 from factory.tui.run_watcher import RunWatcher
-from factory.tui.table import Column, Table, make_row
+from factory.views.elements import Column, Table, make_row
 from factory.views.formatting import format_bytes, format_count, format_seconds
 
 COLUMNS = (

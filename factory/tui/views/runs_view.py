@@ -11,9 +11,8 @@ from factory.tui import theme
 from factory.tui.estimates import RemainingTime
 from factory.tui.rich_text import Line, make_line, sanitise, wrap_line
 from factory.tui.run_index import RunSummary
-from factory.tui.table import Cell, Column, Table, TableRow
-from factory.verdict import Verdict
 from factory.views import formatting
+from factory.views.elements import Cell, Column, Interval, Table, TableRow, Text
 
 COLUMNS = (
     Column("specialist", min_width=14, max_width=30),
@@ -34,7 +33,6 @@ COLUMNS = (
     Column("profile", drop_rank=8, min_width=8, max_width=10),
     Column("run", drop_rank=10, min_width=24),
 )
-INTERVAL_WIDTH = 21
 MIN_SCALE, MAX_SCALE = 0.1, 0.6
 """Bounds of the scale on which all gains are drawn: from minus to plus the largest interval bound of any run."""
 
@@ -93,7 +91,7 @@ def _make_cells(
         formatting.format_number(run.score) if run.score is not None else "",
         render_gain(run),
         sanitise(run.baseline),
-        *_render_interval(run, scale),
+        *_make_interval_cells(run, scale),
         formatting.format_ago(age).removesuffix(" ago") if age is not None else "",
         formatting.format_seconds(took) if took else "",
         sanitise(run.task),
@@ -125,13 +123,12 @@ def render_gain(run: RunSummary) -> Line:
     return make_line((formatting.format_signed(run.difference), tone))
 
 
-def _render_interval(run: RunSummary, scale: float) -> tuple[Line, Line]:
-    """Return the interval of the gain as numbers and as a drawing."""
+def _make_interval_cells(run: RunSummary, scale: float) -> tuple[Cell, Cell]:
+    """Return the interval of the gain as numbers and as a bar."""
     if run.difference is None or run.low is None or run.high is None:
         return (), ()
-    drawing = theme.render_interval(run.low, run.difference, run.high, (-scale, scale), INTERVAL_WIDTH)
-    numbers = f"{formatting.format_signed(run.low)} to {formatting.format_signed(run.high)}"
-    return make_line((numbers, "dim")), make_line((drawing, "dim"))
+    interval = Interval(run.low, run.difference, run.high, (-scale, scale), (0.0,), "dim")
+    return Text(formatting.format_bounds(run.low, run.high), "dim"), interval
 
 
 def render_preview(run: RunSummary | None, width: int) -> list[Line]:

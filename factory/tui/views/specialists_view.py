@@ -10,11 +10,11 @@ from factory.tui import theme
 from factory.tui.rich_text import Line, make_line, sanitise, wrap_text
 from factory.tui.run_index import RunIndex
 from factory.tui.specialist_list import SpecialistEntry
-from factory.tui.table import Column, Table, TableRow, make_row
 from factory.tui.views import data
 from factory.tui.views.runs_view import render_gain
-from factory.tui.views.verdict_view import BUNDLE_REMOVED
 from factory.views import formatting
+from factory.views.elements import Column, Table, TableRow, make_row
+from factory.views.verdict import BUNDLE_REMOVED
 
 COLUMNS = (
     Column("specialist", min_width=18, max_width=34),

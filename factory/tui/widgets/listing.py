@@ -14,8 +14,9 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from factory.tui.rich_text import make_line, wrap_text
-from factory.tui.table import Table, TableLayout, TableRow, find_column_at, fit_columns, render_header, render_row
+from factory.tui.table import TableLayout, find_column_at, fit_columns, render_header, render_row
 from factory.tui.widgets.paint import get_brush, render_strip
+from factory.views.elements import Table, TableRow
 
 POINTER, MARK = "❯", "●"
 MARGIN = 2

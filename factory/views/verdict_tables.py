@@ -1,0 +1,202 @@
+"""The further tables of a verdict page: metrics over all rows, slices, forgetting and cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from factory.evaluation.slices import Slice
+from factory.runs.run_outputs import RunOutputs
+from factory.views import formatting
+from factory.views.elements import Column, Interval, Table, TableRow, Text, make_row
+
+SLICE_COLUMNS = (
+    Column("slice", min_width=32, max_width=44),
+    Column("rows", align_right=True, drop_rank=3, min_width=4),
+    Column("tuned", align_right=True, min_width=5),
+    Column("other", align_right=True, drop_rank=1, min_width=5),
+    Column("gain", align_right=True, min_width=6),
+    Column("", drop_rank=4, min_width=25, key="gain bar"),
+    Column("interval", drop_rank=5, min_width=16),
+    Column("", min_width=18, key="result"),
+)
+SUITE_COLUMNS = (
+    Column("suite", min_width=8, max_width=24),
+    Column("items", align_right=True, drop_rank=3, min_width=5),
+    Column("base", align_right=True, drop_rank=2, min_width=5),
+    Column("tuned", align_right=True, drop_rank=2, min_width=5),
+    Column("change", align_right=True, min_width=6),
+    Column("", drop_rank=4, min_width=21, key="change bar"),
+    Column("interval", drop_rank=1, min_width=16),
+    Column("", min_width=26, max_width=44, key="result"),
+)
+COST_COLUMNS = (
+    Column("contender", min_width=10, max_width=24),
+    Column("rows", align_right=True, drop_rank=3, min_width=4),
+    Column("took", align_right=True, min_width=11),
+    Column("a row", align_right=True, min_width=8),
+    Column("memory", align_right=True, drop_rank=2, min_width=9),
+    Column("what it chose and spent", drop_rank=1, min_width=14, max_width=100),
+)
+MAX_FACT_WIDTH, MAX_VALUE_WIDTH = 60, 120
+
+
+def build_totals_table(score: Mapping[str, Any]) -> Table:
+    """Return the metrics over all rows together (no means over rows), a row per contender."""
+    totals = {name: values for name, values in score.get("totals", {}).items() if values}
+    metrics = list(dict.fromkeys(metric for values in totals.values() for metric in values))
+    columns = [Column("contender", min_width=10)]
+    columns += [
+        Column(metric.replace("_", " "), align_right=True, drop_rank=i, min_width=6, key=metric)
+        for i, metric in enumerate(metrics)
+    ]
+    rows = [
+        make_row(
+            name, Text(name), *(Text(formatting.format_number(values.get(metric))) for metric in metrics),
+            values=[name, *(values.get(metric) for metric in metrics)],
+        )
+        for name, values in totals.items()
+    ]
+    return Table(tuple(columns), tuple(rows), "no metrics over all rows")
+
+
+class MetricsTable(NamedTuple):
+    """A table of the tuned contender, such as results by class; `calibration` has (confidence, accuracy) by bin."""
+
+    title: str
+    table: Table
+    calibration: tuple[tuple[float, float], ...]
+
+
+def build_metrics_tables(score: Mapping[str, Any], tuned: str) -> tuple[MetricsTable, ...]:
+    """Return the tables that the evaluations wrote about the tuned contender."""
+    tables = score.get("tables", {}).get(tuned, {})
+    return tuple(
+        MetricsTable(f"{name.replace('_', ' ')} of {tuned}", _build_records_table(lines), _extract_calibration(lines))
+        for name, lines in tables.items() if lines
+    )
+
+
+def _build_records_table(records: Sequence[Mapping[str, Any]]) -> Table:
+    """Return a table with a column per key; columns that hold numbers only are aligned right."""
+    keys = list(dict.fromkeys(key for record in records for key in record))
+    columns = tuple(
+        Column(
+            key.replace("_", " "), all(isinstance(record.get(key), int | float) for record in records), drop_rank=i,
+            min_width=5, key=key,
+        )
+        for i, key in enumerate(keys)
+    )
+    rows = [
+        make_row(
+            str(i), *(Text(_format_record_value(record.get(key))) for key in keys),
+            values=[record.get(key) for key in keys],
+        )
+        for i, record in enumerate(records)
+    ]
+    return Table(columns, tuple(rows))
+
+
+def _format_record_value(value: Any) -> str:
+    if isinstance(value, float):
+        return formatting.format_number(value)
+    return formatting.clean_line("" if value is None else value, MAX_VALUE_WIDTH)
+
+
+def _extract_calibration(records: Sequence[Mapping[str, Any]]) -> tuple[tuple[float, float], ...]:
+    has_bins = all({"confidence", "accuracy"} <= record.keys() for record in records)
+    return tuple((float(bin_["confidence"]), float(bin_["accuracy"])) for bin_ in records) if has_bins else ()
+
+
+def build_slices_table(slices: Sequence[Slice] | None, confidence: float, other: str) -> Table:
+    """Return the slices of the test set, significant losses first; None while they are computed."""
+    if slices is None:
+        return Table(SLICE_COLUMNS, (), "computing slices …")
+    largest = max([abs(v) for s in slices for v in (s.low, s.high)] or [1.0])
+    # False sorts before True: slices with a significant loss come first.
+    order = sorted(slices, key=lambda s: (s.difference >= 0 or s.p > 1 - confidence, s.difference))
+    reason = f"no slices to compare with {other}" if other else "nothing to compare"
+    return Table(SLICE_COLUMNS, tuple(_make_slice_row(s, confidence, largest) for s in order), reason)
+
+
+def _make_slice_row(result: Slice, confidence: float, scale: float) -> TableRow:
+    word, tone = "= within the noise", "dim"
+    # Tested at the level of the interval, so that both agree.
+    if result.p <= 1 - confidence:
+        word, tone = ("▲ better", "good") if result.difference > 0 else ("▼ worse", "bad")
+    name, bounds = f"{result.slice}: {result.value}", formatting.format_bounds(result.low, result.high)
+    cells = (
+        Text(name), Text(str(result.n)), Text(formatting.format_number(result.mean_a)),
+        Text(formatting.format_number(result.mean_b)), Text(formatting.format_signed(result.difference), tone),
+        Interval(result.low, result.difference, result.high, (-scale, scale), (0.0,), tone), Text(bounds, "dim"),
+        Text(word, tone),
+    )
+    values = (name, result.n, result.mean_a, result.mean_b, result.difference, "", bounds, word)
+    return make_row(name, *cells, values=values)
+
+
+def build_forgetting_table(probes: Sequence[Mapping[str, Any]]) -> Table:
+    """Return the general suites before and after training, with whether a drop beyond the tolerance is likely."""
+    suites = [(suite, float(probe.get("tolerance", 0.0))) for probe in probes for suite in probe.get("suites", [])]
+    scale = formatting.compute_scale([(suite["low"], suite["high"]) for suite, _ in suites], 0.0)
+    rows = tuple(_make_suite_row(suite, tolerance, scale) for suite, tolerance in suites)
+    return Table(SUITE_COLUMNS, rows, "forgetting was not measured; add `general` to `evaluate`")
+
+
+def _make_suite_row(suite: Mapping[str, Any], tolerance: float, scale: tuple[float, float]) -> TableRow:
+    limit = formatting.format_number(tolerance, 2)
+    word, tone = f"✓ no drop of {limit}", "good"
+    if suite["high"] < -tolerance:
+        word, tone = "▼ forgot", "bad"
+    elif suite["low"] < -tolerance:
+        word, tone = f"? a drop of {limit} is possible", "warn"
+    name, bounds = str(suite["suite"]), formatting.format_bounds(suite["low"], suite["high"])
+    cells = (
+        Text(name), Text(str(suite["n"])), Text(formatting.format_number(suite["base"])),
+        Text(formatting.format_number(suite["tuned"])), Text(formatting.format_signed(suite["difference"]), tone),
+        Interval(suite["low"], suite["difference"], suite["high"], scale, (0.0,), tone), Text(bounds, "dim"),
+        Text(word, tone),
+    )
+    values = (name, suite["n"], suite["base"], suite["tuned"], suite["difference"], "", bounds, word)
+    return make_row(name, *cells, values=values)
+
+
+def describe_forgetting_rule(probes: Sequence[Mapping[str, Any]]) -> str:
+    """Return which drop on the general suites blocks shipping; empty without probes."""
+    limits = ", ".join(formatting.format_number(probe["tolerance"]) for probe in probes)
+    rule = f"Base and tuned model answered the same items. A significant drop of more than {limits} leads to NO_SHIP."
+    return rule if limits else ""
+
+
+def describe_drift(probes: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Return each measure of how far the tuned model drifted from its base, such as `perplexity ratio 1.020`."""
+    drifts = [item for probe in probes for item in probe.get("drift", {}).items()]
+    return tuple(f"{name} {formatting.format_number(value)}" for name, value in drifts)
+
+
+def build_costs_table(outputs: RunOutputs) -> Table:
+    """Return what the answers of each contender cost: time in all and per row, memory, tokens, money."""
+    return Table(COST_COLUMNS, tuple(_make_cost_row(outputs, c) for c in outputs.list_contenders()), "no answers yet")
+
+
+def _make_cost_row(outputs: RunOutputs, name: str) -> TableRow:
+    stage = f"answer[{name}]"
+    meta, answers = outputs.read_stage_meta(stage), outputs.read_stage_json(stage)
+    rows, seconds, peak = answers.get("rows"), meta.get("seconds"), meta.get("peak_mib")
+    per_row = seconds / rows if seconds and rows else None
+    facts = [(key, value) for key, value in (answers.get("facts") or {}).items() if not isinstance(value, list | dict)]
+    spent = ", ".join(f"{key.replace('_', ' ')} {_format_fact(value)}" for key, value in facts)
+    cells = (
+        Text(name), Text(str(rows or "")), Text(formatting.format_seconds(seconds) if seconds else ""),
+        Text(_format_row_time(per_row) if per_row is not None else ""),
+        Text(formatting.format_bytes(peak * 2**20) if peak else ""), Text(spent, "dim"),
+    )
+    return make_row(name, *cells, values=(name, rows, seconds, per_row, peak, spent))
+
+
+def _format_row_time(seconds: float) -> str:
+    return f"{seconds * 1000:.1f} ms" if seconds < 1 else formatting.format_seconds(seconds)
+
+
+def _format_fact(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else formatting.clean_line(value, MAX_FACT_WIDTH)
