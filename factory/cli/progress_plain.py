@@ -7,8 +7,9 @@ from typing import Self
 
 from factory import events
 from factory.cli.output import print_note
-from factory.runs.run_view import RunView, StageView
+from factory.runs.run_view import RunView
 from factory.views import formatting
+from factory.views.run import format_stage_progress
 
 PROGRESS_INTERVAL = 10.0
 """Minimum seconds between two progress lines."""
@@ -58,14 +59,3 @@ class PlainProgress:
                 prefix = "warning: " if level == "warning" else ""
                 return f"{stage or 'build'}: {prefix}{formatting.clean_line(text)}"
         return ""
-
-
-def format_stage_progress(stage: StageView) -> str:
-    """Return the progress of a stage, such as `120/300 steps, 4.1/s, 44 s left`."""
-    total = f"/{stage.total}" if stage.total else ""
-    parts = [f"{stage.done}{total} {formatting.clean_line(stage.unit)}"]
-    if stage.rate > 0:
-        parts.append(f"{stage.rate:.1f}/s" if stage.rate >= 1 else f"{formatting.format_seconds(1 / stage.rate)} each")
-    if stage.remaining_seconds is not None and stage.remaining_seconds > 0:
-        parts.append(f"{formatting.format_seconds(stage.remaining_seconds)} left")
-    return ", ".join(parts)

@@ -6,18 +6,25 @@ from collections.abc import Sequence
 
 from factory.report import svg
 from factory.report.html import Child, Markup, render_element, render_html_table
-from factory.views.elements import Cell, Interval, Table, Text
+from factory.views.elements import Bar, Cell, Interval, Table, Text, extract_plain_text
+
+COLOURED_TONES = ("good", "bad", "warn")
+MAX_UNBROKEN = 24
+"""Letters of a soft text, such as an interval, that stays on one line."""
 
 
 def render_cell(cell: Cell) -> Child:
     """Render a cell: an interval as a chart, a text in the style of its tone."""
     if isinstance(cell, Interval):
         return svg.draw_interval(cell)
-    if not isinstance(cell, Text) or not cell.tone or not cell.text:
-        return cell.text if isinstance(cell, Text) else str(cell)
-    if cell.tone == "dim":
-        return render_element("span", cell.text, class_="keep soft")
-    return render_element("b", cell.text, class_=None if cell.tone == "strong" else cell.tone)
+    if isinstance(cell, Bar):
+        return svg.draw_bar(cell.share, cell.label or f"{cell.share:.0%}", width=120)
+    text, tone = (cell.text, cell.tone) if isinstance(cell, Text) else (extract_plain_text(cell), "")
+    if not text or tone not in ("dim", "strong", *COLOURED_TONES):
+        return text
+    if tone == "dim":
+        return render_element("span", text, class_="keep soft" if len(text) <= MAX_UNBROKEN else "soft")
+    return render_element("b", text, class_=tone if tone in COLOURED_TONES else None)
 
 
 def render_table(table: Table, limit: int = 0) -> Markup:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+import time
 
 from factory.errors import FactoryError
 from factory.evaluation import compare
 from factory.plan.stage_kinds import find_stage_kind
 from factory.report import svg
+from factory.report.elements import render_table
 from factory.report.html import (
-    Child,
     Markup,
     render_element,
     render_fact_list,
@@ -20,8 +19,8 @@ from factory.report.html import (
     render_subsection,
 )
 from factory.runs.run_outputs import RunOutputs
-from factory.runs.run_view import CACHED, StageView
 from factory.views import formatting
+from factory.views.run import build_stages_table, read_stage_costs
 from factory.views.verdict import VerdictView
 
 MAX_EXAMPLE_ROWS = 6
@@ -99,44 +98,16 @@ def _render_compared_row(
 
 def render_timing_section(evidence: RunOutputs) -> Markup:
     """Render time and memory of each stage; for a cached stage, those of the run that produced it."""
-    stages = list(evidence.run.stages.values())
-    if not stages:
+    if not evidence.run.stages:
         return Markup("")
-    costs = {stage.name: _find_stage_cost(evidence, stage) for stage in stages}
-    # The scale of the bars; the constant avoids a division by zero.
-    longest = max([float(cost["seconds"]) for cost in costs.values() if cost] + [0.001])
-    cells = [_build_timing_cells(stage, costs[stage.name], longest) for stage in stages]
     notes = [
         render_element("li", f"{stage or 'build'}: {text}", class_="warn" if level == "warning" else None)
         for stage, level, text in evidence.run.notes
     ]
     return render_section(
-        "Stages", "work",
-        render_html_table(["stage", "state", "", "time", "CPU", "peak memory", "reason"], cells, numbers=(3, 4, 5)),
+        "Stages", "work", render_table(build_stages_table(evidence.run, time.time(), read_stage_costs(evidence))),
         render_subsection("Notes", render_element("ul", *notes)) if notes else None,
     )
-
-
-def _find_stage_cost(evidence: RunOutputs, stage: StageView) -> Mapping[str, Any]:
-    """Return seconds and memory of a stage, of the producing run if it was cached; empty if unknown."""
-    if stage.state == CACHED:
-        meta = evidence.read_stage_meta(stage.name)
-        return meta if "seconds" in meta else {}
-    if not stage.seconds:
-        return {}
-    return {"seconds": stage.seconds, "cpu_seconds": stage.cpu_seconds, "peak_mib": stage.peak_mib}
-
-
-def _build_timing_cells(stage: StageView, cost: Mapping[str, Any], longest: float) -> list[Child]:
-    about = ": ".join(part for part in (find_stage_kind(stage.name).title, stage.key) if part)
-    name = render_element("code", stage.name, title=about, class_="keep")
-    reason = stage.error or stage.why or (f"from run {cost['made_by']}" if "made_by" in cost else "")
-    if not cost:
-        return [name, stage.state, "", "", "", "", reason]
-    seconds, cpu = (formatting.format_seconds(cost.get(unit, 0.0)) for unit in ("seconds", "cpu_seconds"))
-    bar = svg.draw_bar(cost["seconds"] / longest, seconds, width=120)
-    peak = formatting.format_bytes(cost["peak_mib"] * 2**20) if cost.get("peak_mib") else ""
-    return [name, stage.state, bar, seconds, cpu, peak, reason]
 
 
 def render_spec_section(evidence: RunOutputs) -> Markup:

@@ -57,8 +57,6 @@ RUN_SIGNS: Mapping[str, tuple[str, str]] = {
 }
 RESULT_SIGNS: Mapping[str, tuple[str, str]] = {"won": ("▲", "good"), "lost": ("▼", "bad"), "tied": ("=", "dim")}
 UNKNOWN_SIGN = ("?", "warn")
-BAR_BLOCKS = " ▏▎▍▌▋▊▉█"
-"""Zero to eight eighths of a cell."""
 
 
 def get_stage_sign(state: str) -> Span:
@@ -76,13 +74,6 @@ def format_verdict(verdict: str) -> Span:
     """Return sign and word of a verdict; empty for none."""
     if not verdict:
         return "", ""
-    facts = Verdict.from_word(verdict).facts
-    return f"{facts.sign} {facts.title}", facts.tone
-
-
-def render_bar(share: float, width: int) -> str:
-    """Return a progress bar of `width` cells, in steps of an eighth of a cell."""
-    # The rail of dots shows the length of the bar where colours are missing.
-    eighths = round(min(1.0, max(0.0, share)) * width * 8)
-    full, rest = divmod(eighths, 8)
-    return "█" * full + (BAR_BLOCKS[rest] if rest else "") + "·" * (width - full - bool(rest))
+    # A newer factory may know further verdicts.
+    sign, word, tone = VERDICT_SIGNS.get(verdict, ("?", verdict, "warn"))
+    return f"{sign} {word}", tone

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
+BAR_BLOCKS = " ▏▎▍▌▋▊▉█"
+"""Zero to eight eighths of a cell."""
 BAR_WIDTH = 28
 """Cells of an interval's bar that stands in no narrower column."""
 
@@ -35,7 +37,16 @@ class Interval:
     tone: str = ""
 
 
-Cell = Text | Interval | str | tuple[tuple[str, str], ...]
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A bar that is filled to `share`, from 0 to 1, with a label beside it."""
+
+    share: float
+    label: str = ""
+    tone: str = ""
+
+
+Cell = Text | Interval | Bar | str | tuple[tuple[str, str], ...]
 """A cell of a table. `str` and spans of (text, tone) are what the TUI has already made safe for a terminal."""
 
 
@@ -43,7 +54,7 @@ Cell = Text | Interval | str | tuple[tuple[str, str], ...]
 class Column:
     """A column. In narrow terminals those of the highest `drop_rank` are dropped first, those of rank 0 never.
 
-    Intervals are drawn `min_width` cells wide.
+    Intervals and bars are drawn `min_width` cells wide.
     """
 
     name: str
@@ -135,10 +146,10 @@ def make_row(key: str, *cells: Cell, values: Sequence[Any] = ()) -> TableRow:
 
 
 def extract_plain_text(cell: Cell) -> str:
-    """Return the text of a cell without tones; an interval has none."""
+    """Return the text of a cell without tones; what is drawn has none."""
     if isinstance(cell, str):
         return cell
-    if isinstance(cell, Interval):
+    if isinstance(cell, Interval | Bar):
         return ""
     return cell.text if isinstance(cell, Text) else "".join(text for text, _ in cell)
 
@@ -158,3 +169,11 @@ def draw_interval_bar(interval: Interval, width: int) -> str:
     cells[left], cells[right] = ("├", "┤") if right > left else ("│", "│")
     cells[middle] = "●"  # last, so that it stays visible on a narrow interval
     return "".join(cells)
+
+
+def draw_share_bar(share: float, width: int) -> str:
+    """Return a bar of `width` cells, filled in steps of an eighth of a cell."""
+    # The rail of dots shows the length of the bar where colours are missing.
+    eighths = round(min(1.0, max(0.0, share)) * width * 8)
+    full, rest = divmod(eighths, 8)
+    return "█" * full + (BAR_BLOCKS[rest] if rest else "") + "·" * (width - full - bool(rest))

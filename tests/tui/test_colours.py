@@ -6,7 +6,7 @@ import pytest
 from colour_vision import BLINDNESS, compute_ciede2000, compute_contrast, compute_distance
 
 from factory.tui import theme
-from factory.verdict import Verdict
+from factory.views.elements import draw_share_bar
 
 FAR = 15.0
 """CIEDE2000; 2.3 is just noticeable."""
@@ -47,4 +47,4 @@ def test_states_differ_by_sign_and_word_too() -> None:
 
 
 def test_a_bar_is_filled_by_its_share() -> None:
-    assert [theme.render_bar(share, 4) for share in (0.5, 0.0, 2.0)] == ["██··", "····", "████"]
+    assert [draw_share_bar(share, 4) for share in (0.5, 0.0, 2.0)] == ["██··", "····", "████"]

@@ -138,7 +138,7 @@ def test_the_past_of_a_run_is_gone_through_and_left_again(three: Path) -> None:
         page = app.screen
         await pilot.press(*["less_than_sign"] * 6, "left", "left", "left")
         assert page.replay.moment is not None and "replay" in text_of(app)
-        states = [r.values[2] for r in page.listing("stages").table.rows]
+        states = [r.values[1] for r in page.listing("stages").table.rows]
         assert "waiting" in states and "running" in states
         await pilot.press("space")
         assert page.replay.playing

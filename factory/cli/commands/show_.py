@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import click
 
 from factory.cli import output
 from factory.cli.braille_plot import plot_braille
-from factory.cli.progress_plain import format_stage_progress
 from factory.cli.verdict_panel import format_verdict_panel
 from factory.runs.run_outputs import RunOutputs
-from factory.runs.run_view import FAILED, RUNNING, StageView, find_run
+from factory.runs.run_view import find_run
 from factory.store.paths import find_home
-from factory.views.formatting import clean_line, format_bytes, format_seconds
+from factory.views.formatting import clean_line, format_seconds
+from factory.views.run import LIST_COLUMNS, build_stages_table, read_stage_costs
 from factory.views.verdict import build_verdict_json
 
 
@@ -44,20 +45,10 @@ def _print_run_overview(evidence: RunOutputs) -> None:
     run = evidence.run
     head = f"{output.style_bold(run.name or run.id)}  {clean_line(run.task)} {clean_line(run.profile)}"
     output.print_line(f"{head} {output.style_dim(run.id)}  {run.state}, {format_seconds(run.seconds)}")
-    rows = [_build_stage_cells(stage) for stage in run.stages.values()]
-    output.print_line(output.format_table(["stage", "state", "time", "cpu", "peak", ""], rows, right=(2, 3, 4)))
+    stages = build_stages_table(run, time.time(), read_stage_costs(evidence))
+    output.print_line(output.format_view_table(stages.select(LIST_COLUMNS)))
     for stage, level, text in run.notes:
         output.print_line(f"{'warning' if level == 'warning' else 'note'}: {stage or 'build'}: {clean_line(text)}")
     points = evidence.read_training_curve()
     if len(points) >= 3:  # fewer say nothing as a plot
         output.print_line(f"\n{output.style_bold('training loss by step')}\n{plot_braille(points)}")
-
-
-def _build_stage_cells(stage: StageView) -> list[str]:
-    detail = clean_line(stage.error, 160) if stage.state == FAILED else clean_line(stage.why, 80)
-    if stage.state == RUNNING and stage.unit:
-        detail = format_stage_progress(stage)
-    if not stage.seconds:
-        return [stage.name, stage.state, "", "", "", detail]
-    peak = format_bytes(stage.peak_mib * 2**20) if stage.peak_mib else ""
-    return [stage.name, stage.state, format_seconds(stage.seconds), format_seconds(stage.cpu_seconds), peak, detail]

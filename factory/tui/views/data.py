@@ -6,10 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from factory.runs.run_outputs import RunOutputs
-from factory.tui import theme
 from factory.tui.rich_text import Line, make_line, sanitise, wrap_line, wrap_text
 from factory.tui.table import render_table
-from factory.views.elements import Column, Table, TableRow, make_row
+from factory.views.elements import Column, Table, TableRow, draw_share_bar, make_row
 from factory.views.formatting import format_count, format_percent
 
 FUNNEL_COLUMNS = (
@@ -45,7 +44,7 @@ def _make_step_row(index: int, name: str, count: int, reason: str, is_total: boo
     cells = (
         make_line((sanitise(name), "strong" if is_total else "")),
         make_line((number.replace(",", "\u202f"), tone)),
-        make_line((theme.render_bar(count / (largest or 1), BAR_WIDTH) if is_total else "", "run")),
+        make_line((draw_share_bar(count / (largest or 1), BAR_WIDTH) if is_total else "", "run")),
         make_line((sanitise(reason), "dim")),
     )
     return make_row(f"{index}", *cells, values=(name, count, "", reason))

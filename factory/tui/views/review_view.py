@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from factory.review.session import ReviewItem, ReviewSession, format_editable_value
-from factory.tui import theme
 from factory.tui.rich_text import Line, make_line, sanitise, sanitise_lines, wrap_line, wrap_text
+from factory.views.elements import draw_share_bar
 from factory.views.formatting import format_count, format_number, format_percent
 
 BAR_WIDTH = 20
@@ -25,7 +25,7 @@ def render_heading(session: ReviewSession, width: int) -> list[Line]:
     counts = [(f"  {sign} {progress.counts[name]}", tone) for name, (sign, tone) in signs.items()]
     warning = f"  ! {format_count(invalid, 'invalid line')} in the decision file" if invalid else ""
     parts = ((sanitise(session.reviewer), "strong"), f"  {progress.decided} of {progress.total} rows ")
-    return wrap_line(make_line(*parts, (theme.render_bar(share, BAR_WIDTH), "run"), *counts, (warning, "warn")), width)
+    return wrap_line(make_line(*parts, (draw_share_bar(share, BAR_WIDTH), "run"), *counts, (warning, "warn")), width)
 
 
 def render_row(session: ReviewSession, item: ReviewItem | None, width: int) -> list[Line]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -12,16 +13,9 @@ from factory.tui import theme
 from factory.tui.estimates import ProcessUsage, RemainingTime
 from factory.tui.rich_text import Line, Span, make_line, sanitise, wrap_line, wrap_text
 from factory.tui.run_watcher import RunWatcher
-from factory.views.elements import Column, Table, make_row
+from factory.views import run as run_page
+from factory.views.elements import Table, make_row
 from factory.views.formatting import format_bytes, format_count, format_seconds
-
-COLUMNS = (
-    Column("stage", min_width=20, max_width=34),
-    Column("took", align_right=True, min_width=11),
-    Column("", min_width=15, max_width=15),
-    Column("why it ran", drop_rank=1, min_width=8, max_width=90),
-)
-BAR_WIDTH = 10
 
 
 def render_heading(
@@ -62,19 +56,12 @@ def render_failures(view: RunView, width: int) -> list[Line]:
 
 
 def build_stages_table(view: RunView, now: float) -> Table:
-    """Return every stage in the order of the plan; siblings such as `answer[…]` are joined by a rail."""
-    names, rows = list(view.stages), []
-    for i, stage in enumerate(view.stages.values()):
-        seconds = max(0.0, now - stage.started) if stage.state == RUNNING else stage.seconds
-        cells = (
-            make_line(theme.get_stage_sign(stage.state), " ", *_render_stage_name(names, i, stage)),
-            format_seconds(seconds) if seconds or stage.state == RUNNING else "",
-            _render_progress(stage),
-            _render_reason(stage),
-        )
-        values = (stage.name, stage.seconds or None, stage.state, stage.error or stage.why)
-        rows.append(make_row(stage.name, *cells, values=values))
-    return Table(COLUMNS, tuple(rows), "the journal lists no stages yet")
+    """Return every stage with its sign; siblings such as `answer[…]` are joined by a rail."""
+    table, names, rows = run_page.build_stages_table(view, now).select(run_page.LIST_COLUMNS), list(view.stages), []
+    for i, (row, stage) in enumerate(zip(table.rows, view.stages.values(), strict=True)):
+        name = make_line(theme.get_stage_sign(stage.state), " ", *_render_stage_name(names, i, stage))
+        rows.append(make_row(row.key, name, *row.cells[1:], values=row.values))
+    return replace(table, rows=tuple(rows))
 
 
 def _render_stage_name(names: Sequence[str], index: int, stage: StageView) -> Line:
@@ -86,24 +73,6 @@ def _render_stage_name(names: Sequence[str], index: int, stage: StageView) -> Li
     if not instance.rstrip("]") or not rail:
         return make_line((sanitise(stage.name), tone))
     return make_line((rail, "dim"), (f"{kind} ", "dim"), (sanitise(instance.rstrip("]")), tone))
-
-
-def _render_reason(stage: StageView) -> Line:
-    """Return the error, else the time left and why the stage ran."""
-    if stage.error:
-        return make_line((sanitise(stage.error), "bad"))
-    left = stage.remaining_seconds if stage.state == RUNNING else None
-    return make_line((f"{format_seconds(left)} left; " if left else "", "run"), (sanitise(stage.why), "dim"))
-
-
-def _render_progress(stage: StageView) -> Line:
-    if stage.state == RUNNING and stage.total:
-        share = stage.done / stage.total
-        return make_line((theme.render_bar(share, BAR_WIDTH), "run"), f" {share:4.0%}")
-    if stage.state == RUNNING:
-        return make_line((f"{stage.done} {sanitise(stage.unit)}" if stage.done else "running", "run"))
-    word = {CACHED: "cached", WAITING: "", DONE: "", FAILED: "failed", STOPPED: "stopped"}.get(stage.state, stage.state)
-    return make_line((word, {FAILED: "bad", STOPPED: "warn"}.get(stage.state, "dim")))
 
 
 def render_flow(view: RunView, width: int) -> list[Line]:
