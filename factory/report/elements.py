@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from factory.report import svg
 from factory.report.html import Child, Markup, render_element, render_html_table
-from factory.views.elements import Bar, Cell, Interval, Table, Text, extract_plain_text
+from factory.views.elements import Cell, Interval, ShareBar, Table, Text, extract_plain_text
 
 COLOURED_TONES = ("good", "bad", "warn")
 MAX_UNBROKEN = 24
@@ -17,7 +17,7 @@ def render_cell(cell: Cell) -> Child:
     """Render a cell: an interval as a chart, a text in the style of its tone."""
     if isinstance(cell, Interval):
         return svg.draw_interval(cell)
-    if isinstance(cell, Bar):
+    if isinstance(cell, ShareBar):
         return svg.draw_bar(cell.share, cell.label or f"{cell.share:.0%}", width=120)
     text, tone = (cell.text, cell.tone) if isinstance(cell, Text) else (extract_plain_text(cell), "")
     if not text or tone not in ("dim", "strong", *COLOURED_TONES):

@@ -38,7 +38,7 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class ShareBar:
     """A bar that is filled to `share`, from 0 to 1, with a label beside it."""
 
     share: float
@@ -46,7 +46,7 @@ class Bar:
     tone: str = ""
 
 
-Cell = Text | Interval | Bar | str | tuple[tuple[str, str], ...]
+Cell = Text | Interval | ShareBar | str | tuple[tuple[str, str], ...]
 """A cell of a table. `str` and spans of (text, tone) are what the TUI has already made safe for a terminal."""
 
 
@@ -149,7 +149,7 @@ def extract_plain_text(cell: Cell) -> str:
     """Return the text of a cell without tones; what is drawn has none."""
     if isinstance(cell, str):
         return cell
-    if isinstance(cell, Interval | Bar):
+    if isinstance(cell, Interval | ShareBar):
         return ""
     return cell.text if isinstance(cell, Text) else "".join(text for text, _ in cell)
 

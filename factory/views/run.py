@@ -7,7 +7,7 @@ from typing import Any
 
 from factory.runs.run_outputs import RunOutputs
 from factory.runs.run_view import CACHED, DONE, FAILED, RUNNING, STOPPED, WAITING, RunView, StageView
-from factory.views.elements import Bar, Cell, Column, Table, TableRow, Text, make_row
+from factory.views.elements import Cell, Column, ShareBar, Table, TableRow, Text, make_row
 from factory.views.formatting import clean_line, format_bytes, format_seconds
 
 STAGE_COLUMNS = (
@@ -58,11 +58,11 @@ def _get_stage_cost(stage: StageView, now: float, cached: StageCost | None) -> S
 def _make_stage_row(stage: StageView, cost: StageCost, longest: float) -> TableRow:
     state: Cell = Text(stage.state, STATE_TONES.get(stage.state, "dim"))
     if stage.state == RUNNING and stage.total:
-        state = Bar(stage.done / stage.total, f"{stage.done / stage.total:4.0%}", "run")
+        state = ShareBar(stage.done / stage.total, f"{stage.done / stage.total:4.0%}", "run")
     why, tone = _describe_reason(stage, cost)
     seconds, cpu, peak = (cost.get(name) for name in ("seconds", "cpu_seconds", "peak_mib"))
     cells = (
-        Text(stage.name), state, Bar(seconds / longest) if seconds else Text(""),
+        Text(stage.name), state, ShareBar(seconds / longest) if seconds else Text(""),
         Text(format_seconds(seconds) if seconds is not None else ""), Text(format_seconds(cpu) if cpu else ""),
         Text(format_bytes(peak * 2**20) if peak else ""), Text(why, tone), Text(stage.key[:KEY_LETTERS], "dim"),
     )

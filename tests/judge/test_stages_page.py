@@ -17,7 +17,7 @@ from factory.runs.run_outputs import RunOutputs
 from factory.runs.run_view import CACHED, FAILED, RUNNING, RunView, StageView, find_run
 from factory.store.outputs import META_FILE, Store
 from factory.tui.snapshot import take_snapshot
-from factory.views.elements import Bar, Table, Text
+from factory.views.elements import ShareBar, Table, Text
 from factory.views.run import build_stages_table, read_stage_costs
 
 
@@ -55,9 +55,9 @@ def test_a_running_stage_shows_its_progress_and_a_failed_one_its_error() -> None
     ]
     table = build_stages_table(RunView("run", stages={stage.name: stage for stage in stages}), 130.0)
     train = read_cells(table, "train")
-    assert train["state"] == Bar(0.4, " 40%", "run")
+    assert train["state"] == ShareBar(0.4, " 40%", "run")
     assert (train["took"], train["why it ran"]) == (Text("30 s"), Text("120/300 steps, 4.0/s, 45 s left", "run"))
     assert read_cells(table, "score")["why it ran"] == Text("no such metric", "bad")
     assert read_cells(table, "base")["took"] == Text("")
     # Bars compare times: score took 2 of the 30 seconds of train so far.
-    assert read_cells(table, "score")["time bar"] == Bar(2.0 / 30.0)
+    assert read_cells(table, "score")["time bar"] == ShareBar(2.0 / 30.0)
