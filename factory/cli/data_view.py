@@ -7,14 +7,12 @@ from typing import Any
 
 from factory.cli import output
 from factory.cli.output import style_bold, style_dim
-from factory.data.leakage import count_remaining_leaks
-from factory.runs.profile import DataProfile, FunnelStep, Histogram, RowLineage, RowSample, ValueCounts
+from factory.runs.profile import DataProfile, Histogram, RowLineage, RowSample, ValueCounts
+from factory.views.data import build_funnel_table, describe_leakage
 from factory.views.formatting import clean_line, format_count, format_number, format_text_or_json, join_names
 
 BAR_BLOCKS = " ▏▎▍▌▋▊▉█"
 BAR_WIDTH = 28
-MAX_REASONS = 3
-"""Reasons shown per funnel step."""
 
 
 def format_bar(share: float, width: int = BAR_WIDTH) -> str:
@@ -27,7 +25,7 @@ def format_bar(share: float, width: int = BAR_WIDTH) -> str:
 def format_data_profile(profile: DataProfile) -> Iterator[str]:
     """Yield every section of a data profile."""
     yield f"{style_bold(profile.run_outputs.run.name)} {style_dim(profile.task.kind)}\n"
-    yield format_funnel_table(profile.funnel)
+    yield output.format_view_table(build_funnel_table(profile.funnel))
     yield from format_leakage_proof(profile.leakage, profile.run_outputs.read_stage_json("curate").get("tests", []))
     for item in profile.distributions:
         yield f"\n{_format_histogram(item) if isinstance(item, Histogram) else _format_value_counts(item)}"
@@ -35,28 +33,11 @@ def format_data_profile(profile: DataProfile) -> Iterator[str]:
     yield from _format_sample_list("dropped rows (sample)", profile.removal_samples)
 
 
-def format_funnel_table(steps: Sequence[FunnelStep]) -> str:
-    """Return a table with a line per step: rows added, dropped or changed, and rows left after it."""
-    largest = max([step.rows for step in steps] or [1]) or 1
-    rows = []
-    for step in steps:
-        counts = {"+": step.added, "−": step.dropped, "~": step.changed}
-        changes = " ".join(f"{sign}{count:,}" for sign, count in counts.items() if count) or "0"
-        reasons = [f"{clean_line(why, 60)} {count:,}" for why, count in step.reasons.items()]
-        hidden = [f"{len(reasons) - MAX_REASONS} more"] if len(reasons) > MAX_REASONS else []
-        rows.append([step.stage, clean_line(step.step, 30), changes, f"{step.rows:,}", format_bar(step.rows / largest),
-                     ", ".join(reasons[:MAX_REASONS] + hidden)])
-    return output.format_table(["stage", "step", "change", "rows", "", "reasons"], rows, right=(2, 3))
-
-
 def format_leakage_proof(leakage: Mapping[str, Any], tests: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Yield the result of the leakage check, and those of the data requirements of the spec (`data.require`)."""
     if leakage:
-        leaks = count_remaining_leaks(leakage)
         dropped = sum((leakage.get("dropped") or {}).values())
-        passed = f"no leakage: no training row matches a held-out row (frozen); {format_count(dropped, 'row')} dropped"
-        failed = f"leakage: {format_count(leaks, 'training row')} too similar to held-out rows (frozen)"
-        yield f"\n{failed if leaks else passed}"
+        yield f"\n{describe_leakage(leakage).text} {format_count(dropped, 'row')} dropped for it."
     if leakage.get("repeats"):
         repeats = format_count(leakage["repeats"], "text")
         yield f"before curation, {repeats} of held-out rows also occurred in training rows"

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
-from factory.data.leakage import count_remaining_leaks
-from factory.report.funnel_table import render_funnel_table
+from factory.report.elements import render_table
 from factory.report.html import (
     Markup,
     join_markup,
@@ -22,6 +21,7 @@ from factory.runs.profile import read_funnel
 from factory.runs.profile.funnel import find_final_stage
 from factory.runs.run_outputs import RunOutputs
 from factory.views import formatting
+from factory.views.data import build_funnel_table, build_preflight_table, describe_leakage
 
 MAX_DROPPED_EXAMPLES = 12
 """Maximum number of dropped rows shown as examples."""
@@ -29,7 +29,7 @@ MAX_DROPPED_EXAMPLES = 12
 
 def render_data_section(evidence: RunOutputs) -> Markup:
     """Render the data section, in the order of the stages."""
-    funnel = render_funnel_table(read_funnel(evidence))
+    funnel = render_table(build_funnel_table(read_funnel(evidence)))
     return render_section(
         "Data", "data",
         render_subsection("Sources and licences", render_sources_table(evidence.read_stage_json("gather"))),
@@ -99,9 +99,6 @@ def render_leakage_proof(proof: Mapping[str, Any] | None) -> Markup:
     """Render whether training rows match held-out rows, with the counts; empty without a proof."""
     if not proof:
         return Markup("")
-    leaks = count_remaining_leaks(proof)
-    passed = "No training row matches a held-out row (frozen)."
-    failed = f"Leakage: {formatting.format_count(leaks, 'training row')} too similar to held-out rows (frozen)."
     dropped = ", ".join(f"{name} {count}" for name, count in (proof.get("dropped") or {}).items() if count)
     facts = render_fact_list({
         "test groups in training": proof.get("test_groups_in_training", 0),
@@ -112,23 +109,16 @@ def render_leakage_proof(proof: Mapping[str, Any] | None) -> Markup:
         "pairs compared": proof.get("compared"),
         "dropped for leakage": dropped or "none",
     })
-    verdict = render_element("p", failed if leaks else passed, class_="bad" if leaks else "good")
-    return join_markup(verdict, facts)
+    sentence = describe_leakage(proof)
+    return join_markup(render_element("p", sentence.text, class_=sentence.tone), facts)
 
 
 def _render_preflight_checks(preflight: Mapping[str, Any]) -> Markup:
     checks = preflight.get("checks", [])
     if not checks:
         return Markup("")
-    rows = [
-        [check["check"], check["rows"], formatting.format_percent(check["share"]),
-         formatting.format_percent(check["limit"]),
-         render_element("span", "passed", class_="good") if check["passed"] else
-         render_element("span", "failed", class_="bad")]
-        for check in checks
-    ]
     text = f"{formatting.format_count(preflight.get('rows', 0), 'tokenised training row')} checked before training."
-    table = render_html_table(["check", "failing rows", "share", "limit", ""], rows, numbers=(1, 2, 3))
+    table = render_table(build_preflight_table(preflight).select(("check", "rows", "share", "limit", "result")))
     examples = map(_render_check_examples, checks)
     return render_subsection("Preflight", render_element("p", text, class_="soft"), table, *examples)
 

@@ -9,7 +9,7 @@ from typing import Any
 from factory import __version__
 from factory.report import svg
 from factory.report.data_section import render_leakage_proof, render_sources_table
-from factory.report.funnel_table import render_funnel_table
+from factory.report.elements import render_table
 from factory.report.html import (
     Markup,
     join_markup,
@@ -23,11 +23,12 @@ from factory.report.run_page import render_html_document
 from factory.runs.profile import DataProfile, Distribution, FunnelStep, Histogram, RowSample
 from factory.runs.profile.funnel import generalise_reason
 from factory.views import formatting
+from factory.views.data import build_funnel_table
 
 
 def render_rows_page(profile: DataProfile) -> str:
     """Render the whole page; sections whose stages have not run are omitted."""
-    outputs, funnel = profile.run_outputs, render_funnel_table(profile.funnel)
+    outputs, funnel = profile.run_outputs, render_table(build_funnel_table(profile.funnel))
     tests = _render_data_tests(outputs.read_stage_json("curate").get("tests", [])) if funnel else None
     distributions = [_render_distribution(distribution) for distribution in profile.distributions]
     parts = {

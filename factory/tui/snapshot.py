@@ -17,6 +17,7 @@ from factory.tui.specialist_list import list_specialists
 from factory.tui.table import render_table
 from factory.tui.views import compare_view, data, log, run, runs_view, specialists_view, totals_view, verdict_view
 from factory.tui.widgets.curves import CurveStyle, render_text
+from factory.views.data import build_preflight_table
 from factory.views.verdict import build_verdict_view
 from factory.views.verdict_tables import build_costs_table, build_slices_table
 
@@ -74,6 +75,7 @@ def _snapshot_run(home: Path, index: RunIndex, names: Sequence[str], now: float)
         remaining = estimate_remaining_time(view, load_earlier_runs(home, view.name, index), now)
     tail = log.LogTail(watcher.path.with_name("worker.log"))
     tail.poll()
+    preflight = build_preflight_table(outputs.read_stage_json("preflight"))
 
     def render(width: int) -> list[Line]:
         lines = [*run.render_heading(watcher, view, now, remaining), *run.render_failures(view, width)]
@@ -83,7 +85,7 @@ def _snapshot_run(home: Path, index: RunIndex, names: Sequence[str], now: float)
             plot = render_text({name: watcher.get_curve(name)}, CurveStyle(), min(width, CURVE_WIDTH), CURVE_HEIGHT)
             lines += _make_section(f"{name.replace('_', ' ')} by step, smoothed", map(make_line, plot.splitlines()))
         lines += _make_section("data", data.render_page(outputs, width))
-        lines += _make_section("preflight", render_table(data.build_preflight_table(outputs), width))
+        lines += _make_section("preflight", render_table(preflight, width))
         return lines + _make_section("log", log.render_page(watcher.notes, tail.lines[-MAX_LOG_LINES:], width))
 
     return ScreenSnapshot(render, {**run.to_json(watcher, remaining), **data.to_json(outputs)})

@@ -56,8 +56,9 @@ def test_the_funnel_adds_up(spec: Path, capsys) -> None:
         left += step["added"] - step["dropped"]
         assert step["rows"] == left, step
     assert left == found["rows"] == found["funnel"][-1]["rows"]
-    assert found["funnel"][0] | {"reasons": {}} == {
+    assert found["funnel"][0] | {"reasons": {}, "note": ""} == {
         "stage": "gather", "step": "labelled", "rows": 163, "added": 163, "dropped": 0, "changed": 0, "reasons": {},
+        "note": "",
     }
     assert sum(step["dropped"] for step in found["funnel"] if step["stage"] == "curate") >= 1
 
@@ -92,7 +93,7 @@ def test_the_terminal_draws_what_json_says(spec: Path, capsys) -> None:
     assert factory(["data", str(spec), "--plain"]) == 0
     said = capsys.readouterr().out
     assert "gather  labelled" in said and "█" in said and "\x1b" not in said
-    assert "no leakage: no training row matches a held-out row (frozen)" in said
+    assert "No training row matches a held-out row (frozen)." in said
     assert "kept rows (sample)" in said and "matches r" in said
     assert [format_bar(share, 4) for share in (0, 0.001, 0.5, 0.53, 1, 7)] == ["", "▏", "██", "██▏", "████", "████"]
 

@@ -23,6 +23,8 @@ class FunnelStep:
     dropped: int = 0
     changed: int = 0
     reasons: Mapping[str, int] = field(default_factory=dict)
+    note: str = ""
+    """Of a source, its licences."""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -49,7 +51,8 @@ def _read_gather_steps(evidence: RunOutputs) -> Iterator[FunnelStep]:
         rows += int(source["rows"])
         excess = int(source.get("given", source["rows"])) - int(source["rows"])
         reasons = {"not sampled (weight)": excess} if excess else {}
-        yield FunnelStep("gather", str(source["kind"]), rows, int(source["rows"]), reasons=reasons)
+        note = ", ".join(map(str, source.get("licences") or [])) or "licence not stated"
+        yield FunnelStep("gather", str(source["kind"]), rows, int(source["rows"]), reasons=reasons, note=note)
     if skipped:
         texts = [text for source in gather["sources"] for text in (source.get("skipped") or {}).get("first", [])]
         yield FunnelStep("gather", "invalid records", rows, dropped=skipped, reasons=dict.fromkeys(texts, 1))

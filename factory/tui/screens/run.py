@@ -10,6 +10,7 @@ from textual import on
 from textual.markup import escape
 from textual.widget import Widget
 
+from factory.runs.profile import read_funnel
 from factory.runs.run_view import CACHED, DONE, FAILED, RUNNING, RunView
 from factory.tui.estimates import ProcessUsage, measure_process_usage
 from factory.tui.follow import TORN_AFTER
@@ -23,6 +24,7 @@ from factory.tui.widgets.curves import SMOOTHING, Curves, CurveStyle
 from factory.tui.widgets.listing import Listing
 from factory.tui.widgets.pages import Pages
 from factory.tui.widgets.panel import ACTIVE, LARGE, MEDIUM, SMALL, Block, Slot, choose_layout
+from factory.views.data import build_funnel_table, build_preflight_table, describe_leakage
 
 CURVE_TICKS = 3
 """Ticks between two drawings of the curves, as each takes longer than a key press may be delayed."""
@@ -200,8 +202,10 @@ class RunPage(Page):
 
     def _show_data(self) -> None:
         outputs = self.state.get_run_outputs(self.state.get_run_id())
-        self.listing("funnel").set_content(data.build_funnel_table(outputs))
-        self.listing("preflight").set_content(data.build_preflight_table(outputs))
+        proof = describe_leakage(outputs.read_stage_json("curate").get("leakage")).text
+        self.listing("funnel").border_title = f"Data: {proof}" if proof else "Data"
+        self.listing("funnel").set_content(build_funnel_table(read_funnel(outputs)))
+        self.listing("preflight").set_content(build_preflight_table(outputs.read_stage_json("preflight")))
         self._show_findings()
 
     @on(Listing.Moved, "#preflight")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from factory.runs.profile import read_funnel
 from factory.runs.run_outputs import RunOutputs
 from factory.tui import theme
 from factory.tui.rich_text import Line, make_line, sanitise, wrap_text
 from factory.tui.run_index import RunIndex
 from factory.tui.specialist_list import SpecialistEntry
-from factory.tui.views import data
 from factory.tui.views.runs_view import render_gain
 from factory.views import formatting
 from factory.views.elements import Column, Table, TableRow, make_row
@@ -73,7 +73,10 @@ def render_lineage(
     entry: SpecialistEntry, outputs: RunOutputs, problems: Sequence[str] | None, width: int
 ) -> list[Line]:
     """Return what a version was built from, how to try it, and the problems that `verify` found (None: not run)."""
-    funnel = {row.values[0]: row.values for row in data.build_funnel_table(outputs).rows}
+    steps = read_funnel(outputs)
+    sources = [f"{s.step}: {formatting.format_count(s.added, 'row')} ({s.note})" for s in steps if s.note]
+    test_rows = next((step.dropped for step in steps if (step.stage, step.step) == ("freeze", "test")), None)
+    training_rows = steps[-1].rows if steps and steps[-1].stage in ("curate", "review") else None
     manifest, version = entry.manifest, entry.version
     base, digests = manifest.get("base", {}), manifest.get("digests", {})
     rows = digests.get("data", {})
@@ -82,9 +85,9 @@ def render_lineage(
         ("built by run", version.run),
         ("base", f"{base.get('id', '')}  {base.get('licence', '')}" if base else ""),
         ("base revision", base.get("revision", "")),
-        ("data", funnel["gathered"][3] if "gathered" in funnel else ""),
-        ("training rows", _format_rows(funnel, "trained on", rows.get("train"))),
-        ("test rows", _format_rows(funnel, "frozen: test", rows.get("test"))),
+        ("data", ", ".join(sources)),
+        ("training rows", _format_rows(training_rows, rows.get("train"))),
+        ("test rows", _format_rows(test_rows, rows.get("test"))),
         ("spec", _shorten_digest(digests.get("spec"))),
         (manifest.get("artifact", "adapter"), f"{_shorten_digest(digests.get('artifact'))}{rank}"),
         ("bundle", "/".join(version.bundle.parts[-PATH_PARTS:])),
@@ -104,10 +107,9 @@ def render_lineage(
     return lines
 
 
-def _format_rows(funnel: Mapping[str, Sequence[Any]], step: str, digest: Any) -> str:
-    """Return `1 687  161e2738ecfd1f25`: the number of rows after a step, and their digest."""
-    count = f"{abs(int(funnel[step][1])):,}".replace(",", "\u202f") if step in funnel else ""
-    return "  ".join(part for part in (count, _shorten_digest(digest)) if part)
+def _format_rows(count: int | None, digest: Any) -> str:
+    """Return `1,687  161e2738ecfd1f25`: a number of rows, and their digest."""
+    return "  ".join(part for part in ("" if count is None else f"{count:,}", _shorten_digest(digest)) if part)
 
 
 def _shorten_digest(digest: Any) -> str:
