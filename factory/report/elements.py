@@ -10,7 +10,7 @@ from factory.views.elements import Cell, Interval, ShareBar, Table, Text, extrac
 
 COLOURED_TONES = ("good", "bad", "warn")
 MAX_UNBROKEN = 24
-"""Letters of a soft text, such as an interval, that stays on one line."""
+"""Letters of a toned text, such as an interval, that stays on one line."""
 
 
 def render_cell(cell: Cell) -> Child:
@@ -22,9 +22,10 @@ def render_cell(cell: Cell) -> Child:
     text, tone = (cell.text, cell.tone) if isinstance(cell, Text) else (extract_plain_text(cell), "")
     if not text or tone not in ("dim", "strong", *COLOURED_TONES):
         return text
-    if tone == "dim":
-        return render_element("span", text, class_="keep soft" if len(text) <= MAX_UNBROKEN else "soft")
-    return render_element("b", text, class_=tone if tone in COLOURED_TONES else None)
+    if tone == "strong":
+        return render_element("b", text)
+    keep = "keep " if len(text) <= MAX_UNBROKEN else ""
+    return render_element("span" if tone == "dim" else "b", text, class_=f"{keep}{'soft' if tone == 'dim' else tone}")
 
 
 def render_table(table: Table, limit: int = 0) -> Markup:

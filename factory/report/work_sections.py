@@ -7,7 +7,7 @@ import time
 
 from factory.errors import FactoryError
 from factory.evaluation import compare
-from factory.plan.stage_kinds import find_stage_kind
+from factory.evaluation.slices import compare_slices
 from factory.report import svg
 from factory.report.elements import render_table
 from factory.report.html import (
@@ -22,6 +22,7 @@ from factory.runs.run_outputs import RunOutputs
 from factory.views import formatting
 from factory.views.run import build_stages_table, read_stage_costs
 from factory.views.verdict import VerdictView
+from factory.views.verdict_tables import build_slices_table
 
 MAX_EXAMPLE_ROWS = 6
 """Maximum number of rows shown per result (won, lost)."""
@@ -56,7 +57,7 @@ def render_rows_section(page: VerdictView, evidence: RunOutputs) -> Markup:
     if not baseline:
         return Markup("")
     try:
-        tuned = compare.ContenderResults(evidence, compare.find_tuned_contender(evidence.run))
+        tuned = compare.ContenderResults(evidence, page.tuned)
         comparison = compare.compare_contenders(tuned, compare.ContenderResults(evidence, baseline))
     except (FactoryError, LookupError):
         return Markup("")
@@ -66,9 +67,21 @@ def render_rows_section(page: VerdictView, evidence: RunOutputs) -> Markup:
     rows = formatting.format_count(len(comparison.rows), "row")
     return render_section(
         "Row by row", "rows", render_element("p", f"Tuned against {baseline} on {rows}: {counts}.", class_="soft"),
+        _render_slices(page, comparison, viewer),
         _render_result_rows("Largest wins", compare.WON, comparison, viewer),
         _render_result_rows("Largest losses", compare.LOST, comparison, viewer),
     )
+
+
+def _render_slices(
+    page: VerdictView, comparison: compare.ContenderComparison, viewer: compare.FrozenRowViewer
+) -> Markup:
+    try:
+        slices = compare_slices(comparison, viewer)
+    except (FactoryError, LookupError):  # the task of another version
+        return Markup("")
+    table = build_slices_table(slices, page.confidence, page.tuned, page.baseline)
+    return render_subsection("Slices of the test rows", render_table(table))
 
 
 def _render_result_rows(

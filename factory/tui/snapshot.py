@@ -100,7 +100,7 @@ def _snapshot_verdict(home: Path, index: RunIndex, names: Sequence[str], now: fl
         lines = [*verdict_view.render_headline(page, outputs.run, width), make_line()]
         lines += render_table(page.contenders, width)
         lines += _make_section("why", verdict_view.render_reasons(page, width))
-        slices_table = build_slices_table(slices, page.confidence, page.baseline)
+        slices_table = build_slices_table(slices, page.confidence, page.tuned, page.baseline)
         lines += _make_section(f"slices: tuned against {page.baseline}", render_table(slices_table, width, MAX_SLICES))
         lines += [make_line(), *totals_view.render_page(page, width)]
         lines += _make_section("forgetting", render_table(page.forgetting, width))

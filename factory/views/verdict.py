@@ -47,6 +47,8 @@ class VerdictView:
     forgetting_rule: str
     drift: tuple[str, ...]
     confidence: float
+    tuned: str
+    """The contender with the trained artifact."""
     baseline: str
     """The deciding baseline."""
 
@@ -77,7 +79,7 @@ def build_verdict_view(outputs: RunOutputs) -> VerdictView:
         metrics_tables=verdict_tables.build_metrics_tables(score, tuned),
         forgetting=verdict_tables.build_forgetting_table(probes),
         forgetting_rule=verdict_tables.describe_forgetting_rule(probes), drift=verdict_tables.describe_drift(probes),
-        confidence=_get_confidence(gate, score),
+        confidence=_get_confidence(gate, score), tuned=tuned,
         baseline=str(formatting.find_deciding_comparison(gate).get("baseline", "")),
     )
 
@@ -155,8 +157,8 @@ def build_contenders_table(gate: Mapping[str, Any], score: Mapping[str, Any], me
 
 def _make_contender_columns(metric: str, share: str) -> tuple[Column, ...]:
     return (
-        Column("contender", min_width=10, max_width=24),
-        Column(metric or "score", align_right=True, min_width=6, key="score"),
+        Column("contender", min_width=18, max_width=24),
+        Column(metric or "score", align_right=True, min_width=12, key="score"),
         Column("", drop_rank=2, min_width=BAR_WIDTH, key="score bar"),
         Column(f"{share} interval", drop_rank=4, min_width=14, key="score interval"),
         Column("rows", align_right=True, drop_rank=8, min_width=4),

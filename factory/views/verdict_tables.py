@@ -10,16 +10,6 @@ from factory.runs.run_outputs import RunOutputs
 from factory.views import formatting
 from factory.views.elements import Column, Interval, Table, TableRow, Text, make_row
 
-SLICE_COLUMNS = (
-    Column("slice", min_width=32, max_width=44),
-    Column("rows", align_right=True, drop_rank=3, min_width=4),
-    Column("tuned", align_right=True, min_width=5),
-    Column("other", align_right=True, drop_rank=1, min_width=5),
-    Column("gain", align_right=True, min_width=6),
-    Column("", drop_rank=4, min_width=25, key="gain bar"),
-    Column("interval", drop_rank=5, min_width=16),
-    Column("", min_width=18, key="result"),
-)
 SUITE_COLUMNS = (
     Column("suite", min_width=8, max_width=24),
     Column("items", align_right=True, drop_rank=3, min_width=5),
@@ -108,22 +98,35 @@ def _extract_calibration(records: Sequence[Mapping[str, Any]]) -> tuple[tuple[fl
     return tuple((float(bin_["confidence"]), float(bin_["accuracy"])) for bin_ in records) if has_bins else ()
 
 
-def build_slices_table(slices: Sequence[Slice] | None, confidence: float, other: str) -> Table:
-    """Return the slices of the test set, significant losses first; None while they are computed."""
+def build_slices_table(slices: Sequence[Slice] | None, confidence: float, a: str, b: str) -> Table:
+    """Return the slices of the test set on which `a` is compared with `b`, significant losses first.
+
+    None stands for slices that are still being computed, and an empty `b` for a run without a comparison.
+    """
+    columns = (
+        Column("slice", min_width=32, max_width=44),
+        Column("rows", align_right=True, drop_rank=3, min_width=4),
+        Column(a, align_right=True, min_width=5, max_width=24, key="a"),
+        Column(b or "other", align_right=True, drop_rank=1, min_width=5, max_width=24, key="b"),
+        Column(f"gain of {a}", align_right=True, min_width=6, key="gain"),
+        Column("", drop_rank=4, min_width=25, key="gain bar"),
+        Column("interval", drop_rank=5, min_width=16),
+        Column("", min_width=18, key="result"),
+    )
     if slices is None:
-        return Table(SLICE_COLUMNS, (), "computing slices …")
+        return Table(columns, (), "computing slices …")
     largest = max([abs(v) for s in slices for v in (s.low, s.high)] or [1.0])
     # False sorts before True: slices with a significant loss come first.
     order = sorted(slices, key=lambda s: (s.difference >= 0 or s.p > 1 - confidence, s.difference))
-    reason = f"no slices to compare with {other}" if other else "nothing to compare"
-    return Table(SLICE_COLUMNS, tuple(_make_slice_row(s, confidence, largest) for s in order), reason)
+    reason = f"no slices to compare with {b}" if b else "nothing to compare"
+    return Table(columns, tuple(_make_slice_row(s, a, confidence, largest) for s in order), reason)
 
 
-def _make_slice_row(result: Slice, confidence: float, scale: float) -> TableRow:
+def _make_slice_row(result: Slice, a: str, confidence: float, scale: float) -> TableRow:
     word, tone = "= within the noise", "dim"
     # Tested at the level of the interval, so that both agree.
     if result.p <= 1 - confidence:
-        word, tone = ("▲ better", "good") if result.difference > 0 else ("▼ worse", "bad")
+        word, tone = (f"▲ {a} is better", "good") if result.difference > 0 else (f"▼ {a} is worse", "bad")
     name, bounds = f"{result.slice}: {result.value}", formatting.format_bounds(result.low, result.high)
     cells = (
         Text(name), Text(str(result.n)), Text(formatting.format_number(result.mean_a)),

@@ -12,6 +12,7 @@ from tui_parts import NOW
 from verdict_parts import verdict
 
 from factory.cli.verdict_panel import format_verdict_panel
+from factory.evaluation.slices import Slice
 from factory.report.run_page import render_run_page
 from factory.runs.run_outputs import GATE_FILE, RunOutputs
 from factory.runs.run_view import find_run
@@ -19,6 +20,7 @@ from factory.spec.fields import Gate
 from factory.tui.snapshot import take_snapshot
 from factory.views.elements import Interval, draw_interval_bar
 from factory.views.verdict import VerdictView, build_verdict_json, build_verdict_view
+from factory.views.verdict_tables import build_slices_table
 
 FORGOT = {
     "suite": "arithmetic", "n": 60, "base": 0.55, "tuned": 0.35, "difference": -0.2, "low": -0.31, "high": -0.09,
@@ -142,3 +144,20 @@ def test_an_interval_is_drawn_to_scale() -> None:
     assert draw_interval_bar(Interval(0.5, 0.5, 0.5, (0.0, 1.0)), 3) == " ● "
     assert draw_interval_bar(Interval(0.5, 0.75, 1.0, (-1.0, 1.0), (0.0,)), 9) == "    ┊ ├●┤"
     assert draw_interval_bar(Interval(-3.0, 0.5, 3.0, (0.0, 1.0), (0.0, 2.0)), 9) == "├───●───┤"
+
+
+def test_slices_tell_the_sides_by_name_and_losses_first() -> None:
+    def part(value: str, difference: float, p: float) -> Slice:
+        bounds = (difference - 0.1, difference + 0.1)
+        return Slice("length", value, 20, 0.5, 0.5 - difference, difference, *bounds, p, 5, 3)
+
+    parts = [part("short", 0.2, 0.01), part("medium", -0.02, 0.7), part("long", -0.3, 0.001)]
+    table = build_slices_table(parts, 0.95, "tuned", "bm25")
+    assert [column.name for column in table.columns][2:5] == ["tuned", "bm25", "gain of tuned"]
+    assert [(row.values[0], row.values[-1]) for row in table.rows] == [
+        ("length: long", "▼ tuned is worse"),
+        ("length: medium", "= within the noise"),
+        ("length: short", "▲ tuned is better"),
+    ]
+    assert build_slices_table([], 0.95, "tuned", "bm25").empty_text == "no slices to compare with bm25"
+    assert build_slices_table(None, 0.95, "tuned", "bm25").empty_text == "computing slices …"

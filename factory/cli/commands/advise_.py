@@ -18,8 +18,8 @@ from factory.runs.run_view import iterate_newest_runs
 from factory.store.outputs import Store
 from factory.store.paths import find_home
 from factory.views import formatting
-from factory.views.elements import BAR_WIDTH, Interval, draw_interval_bar
-from factory.views.formatting import clean_line, format_count, format_number, format_seconds
+from factory.views.elements import BAR_WIDTH, Column, Interval, Table, Text, make_row
+from factory.views.formatting import format_count, format_number, format_seconds
 
 if TYPE_CHECKING:
     from factory.plan.builder import Plan
@@ -105,17 +105,26 @@ def _format_advice(name: str, survey: Survey, advice: Advice, costs: dict[str, A
 
 def _format_trials_table(survey: Survey) -> str:
     """Return a table of the trials on validation rows, best first, on one scale."""
+    columns = (
+        Column("contender", max_width=40), Column("type"), Column(survey.metric, align_right=True),
+        Column("95 % interval", max_width=60), Column("", drop_rank=1, min_width=BAR_WIDTH),
+        Column("rows", align_right=True),
+    )
     ranked = survey.rank_contenders("baseline", "prompted", "teacher")
     scale = formatting.compute_scale([(trial.low, trial.high) for trial in ranked]) if ranked else (0.0, 1.0)
     rows = [
-        [clean_line(trial.name), trial.sort, format_number(trial.mean),
-         f"{format_number(trial.low)} to {format_number(trial.high)}",
-         draw_interval_bar(Interval(trial.low, trial.mean, trial.high, scale), BAR_WIDTH), str(trial.n)]
+        make_row(
+            trial.name, Text(trial.name), Text(trial.sort), Text(format_number(trial.mean)),
+            Text(f"{format_number(trial.low)} to {format_number(trial.high)}"),
+            Interval(trial.low, trial.mean, trial.high, scale), Text(str(trial.n)),
+        )
         for trial in ranked
     ]
-    unmeasured = [trial for trial in survey.legs if not trial.n]
-    rows += [[clean_line(trial.name), trial.sort, "–", clean_line(trial.why, 60), "", "0"] for trial in unmeasured]
-    return output.format_table(["contender", "type", survey.metric, "95 % interval", "", "rows"], rows, right=(2, 5))
+    rows += [
+        make_row(trial.name, Text(trial.name), Text(trial.sort), Text("–"), Text(trial.why), Text(""), Text("0"))
+        for trial in survey.legs if not trial.n
+    ]
+    return output.format_view_table(Table(columns, tuple(rows)))
 
 
 def _format_cost_lines(survey: Survey, advice: Advice, costs: dict[str, Any]) -> Iterator[str]:

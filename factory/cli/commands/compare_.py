@@ -22,7 +22,14 @@ from factory.evaluation.compare import (
     load_contender_pair,
 )
 from factory.store.paths import find_home
-from factory.views.formatting import clean_line, format_count, format_number, format_percent, format_signed
+from factory.views.formatting import (
+    clean_line,
+    format_bounds,
+    format_count,
+    format_number,
+    format_percent,
+    format_signed,
+)
 
 
 @click.command()
@@ -74,42 +81,28 @@ def _build_comparison_json(comparison: ContenderComparison, viewer: FrozenRowVie
 
 
 def _print_comparison(comparison: ContenderComparison, viewer: FrozenRowViewer, limit: int) -> None:
+    from factory.evaluation.slices import compare_slices
+    from factory.views.verdict_tables import build_slices_table
+
     for name, side in (("a", comparison.a), ("b", comparison.b)):
         mean = format_number(comparison.compute_side_mean(name))
         output.print_line(f"{name.upper()}  {side.label}  {comparison.metric} {mean}")
-    bounds = f"{format_signed(comparison.low)} to {format_signed(comparison.high)}"
+    bounds = format_bounds(comparison.low, comparison.high)
     difference, rows = format_signed(comparison.difference), format_count(len(comparison.rows), "row")
     output.print_line(f"A − B  {difference}, {format_percent(comparison.confidence)} interval {bounds}, on {rows}")
     won, lost, tied = (comparison.count_rows(result) for result in (WON, LOST, TIED))
     output.print_line(f"A won {won}, lost {lost}, tied {tied}")
     if comparison.one_sided_rows:
         output.print_note(f"skipped {format_count(comparison.one_sided_rows, 'row')} that only one side answered")
-    _print_slices_table(comparison, viewer)
+    slices = build_slices_table(compare_slices(comparison, viewer), comparison.confidence, "A", "B")
+    if slices.rows:
+        output.print_line("\n" + output.format_view_table(slices))
     for result in (LOST, WON, TIED):
         chosen = comparison.select_strongest(result, limit)
         if chosen:
             output.print_line(f"\n{output.style_bold(result)}, {len(chosen)} of {comparison.count_rows(result)}")
             for row in chosen:
                 _print_row_comparison(row, comparison, viewer)
-
-
-def _print_slices_table(comparison: ContenderComparison, viewer: FrozenRowViewer) -> None:
-    """Print the comparison per slice of the test set, marking significant differences."""
-    from factory.evaluation.slices import compare_slices
-
-    rows = []
-    for part in compare_slices(comparison, viewer):
-        better = "A is better" if part.difference > 0 else "B is better"
-        interval = f"{format_signed(part.low)} to {format_signed(part.high)}"
-        rows.append([
-            clean_line(f"{part.slice}: {part.value}", 48), str(part.n), format_number(part.mean_a),
-            format_number(part.mean_b), format_signed(part.difference), interval,
-            # Tested at the level of the interval, so that both agree.
-            "" if part.p > 1 - comparison.confidence else better,
-        ])
-    if rows:
-        heads = ["slice", "rows", "A", "B", "A − B", "interval", ""]
-        output.print_line("\n" + output.format_table(heads, rows, right=(1, 2, 3, 4)))
 
 
 def _print_row_comparison(row: RowResult, comparison: ContenderComparison, viewer: FrozenRowViewer) -> None:

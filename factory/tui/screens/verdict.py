@@ -88,7 +88,7 @@ class VerdictPage(Page):
         self.pages("why").set_content(lambda width: view.render_reasons(page, width))
         baseline, slices = page.baseline, self.slices.get(outputs.run.id) if page.verdict else []
         self.listing("slices").border_title = escape(f"Slices: tuned against {baseline}" if baseline else "Slices")
-        self.listing("slices").set_content(build_slices_table(slices, page.confidence, baseline))
+        self.listing("slices").set_content(build_slices_table(slices, page.confidence, page.tuned, baseline))
         self.pages("whole").set_content(lambda width: totals_view.render_page(page, width))
         drift = sanitise(", ".join(page.drift))
         self.listing("elsewhere").border_title = escape(f"Forgetting: {drift}" if drift else "Forgetting")

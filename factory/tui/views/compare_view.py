@@ -81,8 +81,8 @@ def _format_gain(pair: ContenderComparison | None, higher_is_better: bool) -> li
     sign, tone = "=", "dim"
     if pair.low > 0 or pair.high < 0:
         sign, tone = ("▲", "good") if (pair.difference > 0) == higher_is_better else ("▼", "bad")
-    interval = f"{formatting.format_signed(pair.low)} to {formatting.format_signed(pair.high)}"
-    return [make_line((f"{sign} {formatting.format_signed(pair.difference)}", tone)), make_line((interval, "dim"))]
+    bounds = formatting.format_bounds(pair.low, pair.high)
+    return [make_line((f"{sign} {formatting.format_signed(pair.difference)}", tone)), make_line((bounds, "dim"))]
 
 
 def build_spec_table(comparison: Comparison) -> Table:
