@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -172,6 +173,15 @@ class RunIndex:
             return False
         self.summaries[known.id] = replace(known, **_summarise_gate(self.home, known.gate))
         return self.summaries[known.id] != known
+
+
+def summarise_journals(home: Path, journals: Iterable[Path]) -> list[RunSummary]:
+    """Summarise journals in their order; one that is deleted meanwhile is skipped."""
+    summaries = []
+    for path in journals:
+        with suppress(FileNotFoundError):
+            summaries.append(summarise_journal(home, path, path.stat().st_size))
+    return summaries
 
 
 def summarise_journal(home: Path, path: Path, size: int) -> RunSummary:

@@ -28,7 +28,10 @@ def test_runs_lists_newest_first_as_a_table_and_as_json(home, capsys):
     assert lines[1].startswith("20261121") and "SHIP" in lines[1] and "ndcg@10" in lines[1]
     assert lines[2].startswith("20261120") and "dead" in lines[2]
     assert factory(["runs", "--json"]) == 0
-    assert [row["state"] for row in json.loads(capsys.readouterr().out)] == ["finished", "dead"]
+    listed = json.loads(capsys.readouterr().out)
+    assert [row["state"] for row in listed] == ["finished", "dead"]
+    assert factory(["tui", "--once", "runs", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == listed
 
 
 def test_no_runs_leave_standard_output_empty(home, capsys):

@@ -25,7 +25,7 @@ from factory.spec.layers import resolve_spec
 
 CODE = Path(factory.__file__).parent
 DEFINED = {CODE / "spec" / "fields.py", CODE / "api" / "training_args.py"}
-SHOWING = {"cli", "tui", "report", "serve", "runs"}
+SHOWING = {"cli", "tui", "report", "views", "serve", "runs"}
 """Code that only shows what was read is no consumer."""
 
 ROLES = (Probe, Source)

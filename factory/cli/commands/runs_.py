@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from itertools import islice
-from typing import Any
+from dataclasses import replace
 
 import click
 
 from factory.cli import output
-from factory.runs.run_outputs import RunOutputs
-from factory.runs.run_view import iterate_newest_runs
 from factory.store.journal import list_journals
 from factory.store.paths import find_home
-from factory.views.formatting import clean_line, format_ago, format_count, format_number, format_seconds
+from factory.views.formatting import format_count
+
+COLUMNS = (
+    "run", "task", "profile", "state", "verdict", "metric", "score", "gain", "over", "interval", "took", "age",
+)
 
 
 @click.command()
@@ -22,32 +22,21 @@ from factory.views.formatting import clean_line, format_ago, format_count, forma
 @output.json_option
 def command(limit: int, as_json: bool) -> None:
     """List runs, newest first."""
-    runs = islice(iterate_newest_runs(find_home()), limit if limit > 0 else None)
-    rows = [_build_run_record(RunOutputs(find_home(), run)) for run in runs]
+    from factory.tui.run_index import summarise_journals
+    from factory.tui.views import runs_view
+
+    journals = list_journals(find_home())[::-1]
+    runs = summarise_journals(find_home(), journals[:limit] if limit > 0 else journals)
     if as_json:
-        output.print_json(rows)
+        output.print_json(runs_view.to_json(runs))
         return
-    if not rows:
+    if not runs:
         output.print_note(f"no runs in {find_home()}; start one with `factory build SPEC`")
         return
-    heads = ["run", "task", "profile", "state", "verdict", "score", "time", "started"]
-    output.print_line(output.format_table(heads, _build_run_cells(rows), right=(6,)))
-    older = len(list_journals(find_home())) - len(rows)
+    table = runs_view.build_runs_table(runs, time.time()).select(COLUMNS)
+    # The terminal interface knows a run by its row; here, its id is what other commands take.
+    columns = tuple(replace(column, drop_rank=0) if column.name == "run" else column for column in table.columns)
+    output.print_line(output.format_view_table(replace(table, columns=columns)))
+    older = len(journals) - len(runs)
     if older > 0:
         output.print_note(f"{format_count(older, 'older run')} not shown; --limit 0 lists all")
-
-
-def _build_run_record(evidence: RunOutputs) -> dict[str, Any]:
-    run, gate = evidence.run, evidence.read_gate() if evidence.run.verdict else {}
-    score = {"metric": gate.get("metric", ""), "score": gate.get("tuned", {}).get("mean")}
-    return {**run.summarise_run(), **score, "started": run.started}
-
-
-def _build_run_cells(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
-    now = time.time()
-    return [
-        [*(clean_line(row[name]) for name in ("run", "task", "profile", "state", "verdict")),
-         f"{row['metric']} {format_number(row['score'])}" if row["metric"] else "",
-         format_seconds(row["seconds"]), format_ago(now - row["started"])]
-        for row in rows
-    ]

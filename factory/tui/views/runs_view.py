@@ -164,7 +164,7 @@ def to_json(summaries: Iterable[RunSummary]) -> list[dict[str, Any]]:
             "low": s.low,
             "high": s.high,
             "started": s.started,
-            "seconds": s.seconds,
+            "seconds": s.seconds or round(max(0.0, s.last_event_at - s.started), 3),
             "torn": s.torn,
             "newer": s.newer_version,
             "error": s.error,
