@@ -11,7 +11,7 @@ from factory import events
 from factory.cli.progress_plain import PlainProgress
 from factory.runs.run_view import CACHED, DONE, FAILED, RUNNING, STOPPED, WAITING, RunView, StageView
 from factory.views import formatting
-from factory.views.run import format_stage_progress
+from factory.views.run_stages import format_stage_progress
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -9,7 +9,7 @@ from factory import events
 from factory.cli.output import print_note
 from factory.runs.run_view import RunView
 from factory.views import formatting
-from factory.views.run import format_stage_progress
+from factory.views.run_stages import format_stage_progress
 
 PROGRESS_INTERVAL = 10.0
 """Minimum seconds between two progress lines."""

@@ -20,7 +20,7 @@ from factory.report.html import (
 )
 from factory.runs.run_outputs import RunOutputs
 from factory.views import formatting
-from factory.views.run import build_stages_table, read_stage_costs
+from factory.views.run_stages import build_stages_table, read_stage_costs
 from factory.views.verdict import VerdictView
 from factory.views.verdict_tables import build_slices_table
 

@@ -18,7 +18,7 @@ from factory.runs.run_view import CACHED, FAILED, RUNNING, RunView, StageView, f
 from factory.store.outputs import META_FILE, Store
 from factory.tui.snapshot import take_snapshot
 from factory.views.elements import ShareBar, Table, Text
-from factory.views.run import build_stages_table, read_stage_costs
+from factory.views.run_stages import build_stages_table, read_stage_costs
 
 
 def read_cells(table: Table, stage: str) -> dict[str, object]:

@@ -14,7 +14,7 @@ from factory.runs.run_outputs import RunOutputs
 from factory.runs.run_view import find_run
 from factory.store.paths import find_home
 from factory.views.formatting import clean_line, format_seconds
-from factory.views.run import LIST_COLUMNS, build_stages_table, read_stage_costs
+from factory.views.run_stages import LIST_COLUMNS, build_stages_table, read_stage_costs
 from factory.views.verdict import build_verdict_json
 
 

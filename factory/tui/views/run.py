@@ -13,7 +13,7 @@ from factory.tui import theme
 from factory.tui.estimates import ProcessUsage, RemainingTime
 from factory.tui.rich_text import Line, Span, make_line, sanitise, wrap_line, wrap_text
 from factory.tui.run_watcher import RunWatcher
-from factory.views import run as run_page
+from factory.views import run_stages
 from factory.views.elements import Table, make_row
 from factory.views.formatting import format_bytes, format_count, format_seconds
 
@@ -57,7 +57,7 @@ def render_failures(view: RunView, width: int) -> list[Line]:
 
 def build_stages_table(view: RunView, now: float) -> Table:
     """Return every stage with its sign; siblings such as `answer[…]` are joined by a rail."""
-    table, names, rows = run_page.build_stages_table(view, now).select(run_page.LIST_COLUMNS), list(view.stages), []
+    table, names, rows = run_stages.build_stages_table(view, now).select(run_stages.LIST_COLUMNS), list(view.stages), []
     for i, (row, stage) in enumerate(zip(table.rows, view.stages.values(), strict=True)):
         name = make_line(theme.get_stage_sign(stage.state), " ", *_render_stage_name(names, i, stage))
         rows.append(make_row(row.key, name, *row.cells[1:], values=row.values))
