@@ -34,7 +34,7 @@ def format_verdict_panel(evidence: RunOutputs) -> str:
     lines += [style_dim(page.ceiling)] if page.ceiling else []
     for table in (page.totals, page.forgetting):
         lines += ["", format_view_table(table)] if table.rows else []
-    lines += [style_dim(", ".join(page.drift))] if page.drift else []
+    lines += [style_dim(formatting.clean_line(", ".join(page.drift)))] if page.drift else []
     # With SHIP, the sentence has said it all.
     reasons = page.reasons if page.verdict != formatting.SHIP else ()
     lines += ["", *(fill_line(reason, "- ", "  ") for reason in reasons)]

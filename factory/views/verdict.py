@@ -157,7 +157,7 @@ def build_contenders_table(gate: Mapping[str, Any], score: Mapping[str, Any], me
 
 def _make_contender_columns(metric: str, share: str) -> tuple[Column, ...]:
     return (
-        Column("contender", min_width=18, max_width=24),
+        Column("contender", min_width=18),
         Column(metric or "score", align_right=True, min_width=12, key="score"),
         Column("", drop_rank=2, min_width=BAR_WIDTH, key="score bar"),
         Column(f"{share} interval", drop_rank=4, min_width=14, key="score interval"),

@@ -21,7 +21,7 @@ SUITE_COLUMNS = (
     Column("", min_width=26, max_width=44, key="result"),
 )
 COST_COLUMNS = (
-    Column("contender", min_width=10, max_width=24),
+    Column("contender", min_width=10),
     Column("rows", align_right=True, drop_rank=3, min_width=4),
     Column("took", align_right=True, min_width=11),
     Column("a row", align_right=True, min_width=8),

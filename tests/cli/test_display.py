@@ -1,15 +1,17 @@
 import io
 import os
+import sys
 
 import click
 from fake_runs import fake_run
 
 from factory import events
 from factory.cli.braille_plot import plot_braille
-from factory.cli.output import format_table
+from factory.cli.output import format_table, format_view_table
 from factory.cli.progress_live import LiveProgress, format_sparkline
 from factory.cli.progress_plain import PlainProgress
 from factory.store import journal
+from factory.views.elements import Column, Table, Text, make_row
 
 
 def heard(tmp_path, **how):
@@ -77,3 +79,16 @@ def test_a_curve_has_its_scale_and_survives_odd_values():
 def test_tables_align_wide_letters():
     text = format_table(["名前", "n"], [["a", "1"], ["漢字漢字", "22"]], right=(1,))
     assert click.unstyle(text).splitlines() == ["名前       n", "a          1", "漢字漢字  22"]
+
+
+def test_a_table_fits_the_terminal_and_keeps_all_columns_in_a_pipe(monkeypatch):
+    columns = (Column("run", min_width=8), Column("score", align_right=True), Column("why", drop_rank=1, min_width=30))
+    row = make_row("a", Text("icd-0f3a", "strong"), Text("0.526"), Text("missing: " + "no earlier run " * 3, "dim"))
+    table = Table(columns, (row,))
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("COLUMNS", "30")
+    whole = click.unstyle(format_view_table(table)).splitlines()
+    assert whole[1] == "icd-0f3a  0.526  missing: no earlier run no earlier run…"
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert click.unstyle(format_view_table(table)).splitlines() == ["run       score", "icd-0f3a  0.526"]
+    assert format_view_table(table).splitlines()[1] == "\x1b[1micd-0f3a\x1b[0m  0.526"

@@ -3,6 +3,7 @@
 import html
 import json
 import re
+import shutil
 from pathlib import Path
 
 import click
@@ -19,7 +20,7 @@ from factory.runs.run_view import find_run
 from factory.spec.fields import Gate
 from factory.tui.snapshot import take_snapshot
 from factory.views.elements import Interval, draw_interval_bar
-from factory.views.verdict import VerdictView, build_verdict_json, build_verdict_view
+from factory.views.verdict import BUNDLE_REMOVED, VerdictView, build_verdict_json, build_verdict_view
 from factory.views.verdict_tables import build_slices_table
 
 FORGOT = {
@@ -137,6 +138,13 @@ def test_a_run_without_a_gate_says_its_state(tmp_path: Path) -> None:
     assert format_verdict_panel(outputs) == ""
     assert page.sentence in render_run_page(outputs)
     assert build_verdict_json(outputs)["gate"] == {}
+
+
+def test_a_bundle_that_was_deleted_is_missed_by_all(tmp_path: Path) -> None:
+    outputs = judged(tmp_path, GATES["SHIP"]())
+    assert not any(BUNDLE_REMOVED in text for text in render_three_ways(outputs).values())
+    shutil.rmtree(outputs.find_stage_folder("bundle").parent)
+    assert all(BUNDLE_REMOVED in text for text in render_three_ways(outputs).values())
 
 
 def test_an_interval_is_drawn_to_scale() -> None:
