@@ -13,10 +13,7 @@ from factory.verdict import Verdict
 from factory.views import formatting
 from factory.views.verdict import SUMMARY_COLUMNS, build_verdict_view
 
-COLOURS = {
-    formatting.SHIP: "green", formatting.NO_SHIP: "red", formatting.PROMPTING_IS_ENOUGH: "yellow",
-    formatting.INSUFFICIENT_EVIDENCE: "yellow",
-}
+TONE_COLOURS = {"good": "green", "bad": "red", "warn": "yellow"}
 
 
 def format_verdict_panel(evidence: RunOutputs) -> str:
@@ -24,7 +21,8 @@ def format_verdict_panel(evidence: RunOutputs) -> str:
     page = build_verdict_view(evidence)
     if not page.verdict:
         return ""
-    badge = output.format_badge(f" {page.verdict} ", COLOURS.get(page.verdict, "white"))
+    verdict = Verdict.from_word(page.verdict)
+    badge = output.format_badge(f" {page.verdict} ", TONE_COLOURS[verdict.facts.tone])
     notes = [fill_line(text) for text in (page.sentence, page.next_step, page.warning) if text]
     lines = [
         f"{badge} {style_bold(evidence.run.name)} {style_dim(evidence.run.id)}", *notes, "",
@@ -36,7 +34,7 @@ def format_verdict_panel(evidence: RunOutputs) -> str:
         lines += ["", format_view_table(table)] if table.rows else []
     lines += [style_dim(formatting.clean_line(", ".join(page.drift)))] if page.drift else []
     # With SHIP, the sentence has said it all.
-    reasons = page.reasons if page.verdict != formatting.SHIP else ()
+    reasons = () if verdict.ships else page.reasons
     lines += ["", *(fill_line(reason, "- ", "  ") for reason in reasons)]
     return "\n".join([*lines, *([""] if reasons else []), *_format_bundle_lines(evidence)])
 

@@ -29,6 +29,7 @@ def render_verdict_header(page: VerdictView, evidence: RunOutputs) -> Markup:
     day = time.strftime("%d %B %Y, %H:%M UTC", time.gmtime(run.started))
     profile = f"profile {run.profile}" if run.profile else ""
     meta = [run.task, profile, day, formatting.format_seconds(run.seconds), f"factory {run.factory}"]
+    tone = Verdict.from_word(page.verdict).facts.tone if page.verdict else ""
     badge = render_element("span", verdict.replace("_", " "), class_=f"badge {tone}".rstrip())
     return render_element(
         "header",

@@ -74,6 +74,5 @@ def format_verdict(verdict: str) -> Span:
     """Return sign and word of a verdict; empty for none."""
     if not verdict:
         return "", ""
-    # A newer factory may know further verdicts.
-    sign, word, tone = VERDICT_SIGNS.get(verdict, ("?", verdict, "warn"))
-    return f"{sign} {word}", tone
+    facts = Verdict.from_word(verdict).facts
+    return f"{facts.sign} {facts.title}", facts.tone

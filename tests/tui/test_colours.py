@@ -6,6 +6,7 @@ import pytest
 from colour_vision import BLINDNESS, compute_ciede2000, compute_contrast, compute_distance
 
 from factory.tui import theme
+from factory.verdict import Verdict
 from factory.views.elements import draw_share_bar
 
 FAR = 15.0
