@@ -78,6 +78,9 @@ class Decoder(Protocol):
     ) -> list[list[float]]:
         """Return the log-probability (summed over tokens) of each choice after its prompt; `choices` per prompt."""
 
+    def compute_answer_logprobs(self, prompts: TokenIds, answers: TokenIds) -> list[list[float]]:
+        """Return the log-probability of every token of each prompt's answer."""
+
     def compute_token_logits(self, ids: TokenIds) -> list[Tensor]:
         """Return the logits after every token of each text: one (tokens, vocabulary) tensor in fp32."""
 

@@ -106,6 +106,15 @@ def test_different_answers_to_each_prompt_can_be_weighed(decoder: TransformersDe
         )
 
 
+def test_every_token_of_an_answer_is_weighed_as_in_a_text_alone(decoder: TransformersDecoder, plain: Any) -> None:
+    prompts, answers = chats(decoder), [decoder.tokenize_answer(word) for word in WORDS]
+    found = decoder.compute_answer_logprobs(prompts, answers)
+    for prompt, answer, logprobs in zip(prompts, answers, found, strict=True):
+        with torch.inference_mode():
+            table = plain(input_ids=torch.tensor([prompt + answer])).logits[0, len(prompt) - 1 : -1].log_softmax(-1)
+        assert logprobs == pytest.approx(table[range(len(answer)), answer].tolist(), abs=1e-4)
+
+
 @pytest.mark.parametrize("system", ["", "You answer in one word, and never more than that."])
 def test_packed_rows_give_the_loss_and_gradients_of_rows_alone(
     decoder: TransformersDecoder, plain: Any, system: str

@@ -66,12 +66,19 @@ class ChoiceTrie:
         return mask
 
 
-@torch.inference_mode()
 def compute_choice_logprobs(
     model: Any, prompts: Ids, choices: Sequence[Ids], report: Reporter | None = None
 ) -> list[list[float]]:
     """Return the log-probability of each choice after its prompt, summed over its tokens."""
-    logprobs: list[list[float]] = [[] for _ in prompts]
+    return [[float(sum(tokens)) for tokens in row] for row in compute_token_logprobs(model, prompts, choices, report)]
+
+
+@torch.inference_mode()
+def compute_token_logprobs(
+    model: Any, prompts: Ids, choices: Sequence[Ids], report: Reporter | None = None
+) -> list[list[Tensor]]:
+    """Return the log-probabilities of the tokens of each choice after its prompt: one fp32 tensor (tokens,) each."""
+    logprobs: list[list[Tensor]] = [[] for _ in prompts]
     prefix = generation.find_shared_prefix(model, prompts)
     prefix_key_values = generation.prefill_prefix(model, prefix)
     suffixes = [prompt[len(prefix) :] for prompt in prompts]
@@ -89,7 +96,7 @@ def compute_choice_logprobs(
     return logprobs
 
 
-def _score_choices(model: Any, batch: generation.PrefilledBatch, tries: Sequence[ChoiceTrie]) -> list[list[float]]:
+def _score_choices(model: Any, batch: generation.PrefilledBatch, tries: Sequence[ChoiceTrie]) -> list[list[Tensor]]:
     head = model.get_output_embeddings()
     hidden = _compute_node_hidden(model, batch, tries)
     scores = []
@@ -97,7 +104,7 @@ def _score_choices(model: Any, batch: generation.PrefilledBatch, tries: Sequence
         vectors = torch.cat([batch.last_hidden[row : row + 1], hidden[row, : len(trie.tokens)]])
         # Row 0 predicts the first tokens of answers, row n + 1 the tokens after node n.
         table = head(vectors).float().log_softmax(-1)
-        scores.append([float(sum(table[node + 1, token] for node, token in steps)) for steps in trie.steps])
+        scores.append([table[[node + 1 for node, _ in steps], [token for _, token in steps]] for steps in trie.steps])
     return scores
 
 

@@ -75,6 +75,11 @@ class TransformersDecoder:
         """Return the log-probability of each choice after its prompt, summed over tokens; `choices` per prompt."""
         return choice_logprobs.compute_choice_logprobs(self.model, prompts, choices, report)
 
+    def compute_answer_logprobs(self, prompts: Ids, answers: Ids) -> list[list[float]]:
+        """Return the log-probability of every token of each prompt's answer."""
+        scored = choice_logprobs.compute_token_logprobs(self.model, prompts, [[answer] for answer in answers])
+        return [row[0].tolist() for row in scored]
+
     @torch.inference_mode()
     def compute_token_logits(self, ids: Ids) -> list[Tensor]:
         """Return the logits after every token of each text: one (tokens, vocabulary) tensor in fp32."""
