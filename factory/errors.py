@@ -38,6 +38,10 @@ class PluginError(FactoryError):
     exit_code = BUG
 
 
+class CertificationError(FactoryError):
+    """The bundle does not answer like the judged model."""
+
+
 class InterruptedByUserError(FactoryError):
     """Ctrl-C or a termination request; finished stages stay in the store."""
 

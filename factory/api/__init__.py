@@ -16,6 +16,7 @@ from factory.api.jobs import (
     ModelJob,
     NoOpReporter,
     ProbeJob,
+    ReferenceJob,
     Reporter,
     RowsJob,
     ScoreJob,
@@ -39,7 +40,9 @@ from factory.api.rows import (
     Provenance,
     ReferenceAnswers,
     Row,
+    ScoredAnswer,
     Scores,
+    TokenLogprob,
     TrainResult,
 )
 from factory.api.spec_block import Fraction, Input, Runtime, SpecBlock
@@ -57,8 +60,9 @@ __all__ = [
     "CausalLMObjective", "ChatRequest", "ChatResponse", "Contender", "Curator", "Decision", "Decoder", "Encoder",
     "Endpoint", "Eval", "ExportJob", "Finding", "FitJob", "Fraction", "Generation", "Grammar", "Input", "Job", "Kit",
     "Message", "Metric", "ModelJob", "NoOpReporter", "Objective", "Plugin", "Probe", "ProbeJob", "ProbeResult",
-    "Provenance", "ReferenceAnswers", "Reporter", "Row", "RowsJob", "Runtime", "ScoreJob", "Scores", "Source",
-    "SpecBlock", "Synthesizer", "Tables", "Target", "Task", "Teacher", "TrainResult", "TrainableModel", "TrainingArgs",
-    "ValidationScorer", "events", "get_hub_hosts", "get_row_group", "hookimpl", "join_text_columns",
-    "make_synthetic_row", "normalise", "read_numbered_jsonl", "render", "select_for_labelling",
+    "Provenance", "ReferenceAnswers", "ReferenceJob", "Reporter", "Row", "RowsJob", "Runtime", "ScoreJob",
+    "ScoredAnswer", "Scores", "Source", "SpecBlock", "Synthesizer", "Tables", "Target", "Task", "Teacher",
+    "TokenLogprob", "TrainResult", "TrainableModel", "TrainingArgs", "ValidationScorer", "events", "get_hub_hosts",
+    "get_row_group", "hookimpl", "join_text_columns", "make_synthetic_row", "normalise", "read_numbered_jsonl",
+    "render", "select_for_labelling",
 ]

@@ -138,6 +138,13 @@ class ModelJob(Job):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceJob(ModelJob):
+    """Rows whose answers by the judged model are known: `judged_answers` by row id."""
+
+    judged_answers: Mapping[str, Answer]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FitJob(Job):
     """Rows to train on. The files of the artifact go to `out`; `work` survives a kill and is for checkpoints."""
 

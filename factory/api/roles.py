@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from factory.api.grammar import Grammar
-from factory.api.jobs import AnswerJob, ExportJob, FitJob, Job, ModelJob, ProbeJob, RowsJob, ScoreJob
+from factory.api.jobs import AnswerJob, ExportJob, FitJob, Job, ModelJob, ProbeJob, ReferenceJob, RowsJob, ScoreJob
 from factory.api.plugin import Plugin
 from factory.api.rows import (
     Answer,
@@ -21,6 +21,7 @@ from factory.api.rows import (
     Provenance,
     ReferenceAnswers,
     Row,
+    ScoredAnswer,
     Scores,
     TrainResult,
 )
@@ -108,9 +109,16 @@ class Objective(Plugin):
         """Write what the public library needs beside the artifact in `bundle`: module folders, tokenizer, config."""
         raise NotImplementedError
 
-    def generate_reference_answers(self, job: ModelJob) -> ReferenceAnswers:
+    def generate_reference_answers(self, job: ReferenceJob) -> ReferenceAnswers:
         """Answer with the public library alone: `job.artifact` is in the bundle, or None for the untuned base."""
         raise NotImplementedError
+
+    def score_judged_answers(self, job: ReferenceJob) -> Iterator[ScoredAnswer]:
+        """Score the judged model's texts by that model itself, for comparison with `ReferenceAnswers.scored`.
+
+        Only an objective whose answers are generated texts yields any.
+        """
+        yield from ()
 
 
 class Contender(Plugin):

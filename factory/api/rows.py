@@ -168,9 +168,41 @@ class TrainResult:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    """A token and the natural logarithm of its probability after the prompt and the tokens before it."""
+
+    token_id: int
+    text: str
+    logprob: float
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredAnswer:
+    """The tokens of a text as the answer to a row, its end of turn included, each with a model's log-probability.
+
+    The log-probabilities are those of the model alone, without a decoding constraint.
+    """
+
+    id: str
+    tokens: tuple[TokenLogprob, ...]
+
+    @classmethod
+    def from_json(cls, payload: Mapping[str, Any]) -> ScoredAnswer:
+        """Read the JSON form, that of `dataclasses.asdict`."""
+        return cls(payload["id"], tuple(TokenLogprob(**token) for token in payload["tokens"]))
+
+
+@dataclass(frozen=True, slots=True)
 class ReferenceAnswers:
-    """Answers of a bundle loaded by a public library, and the number of layers that had the adapter there."""
+    """What a bundle loaded by a public library answers, and the number of layers that had the adapter there.
+
+    Numbers and labels are in `answers`. Of generated texts, in which a rounding changes all that follows, there are
+    instead the judged model's answers as the library scores them (`scored`), and the first tokens that the library
+    decodes greedily itself (`greedy`; empty for the untuned base).
+    """
 
     answers: tuple[Answer, ...]
     modules: int
     library: str
+    scored: tuple[ScoredAnswer, ...] = ()
+    greedy: tuple[ScoredAnswer, ...] = ()

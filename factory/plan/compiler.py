@@ -258,7 +258,7 @@ def add_certify(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     """Add the stage that loads the bundle as its user would."""
     tuned = _choose_tuned_contender(resolved)
     builder.add_stage(
-        "certify", ["base", "gather", "freeze", "bundle", f"answer[{tuned}]"],
+        "certify", ["base", "gather", "freeze", "train", "bundle", f"answer[{tuned}]"],
         task=resolved.task, objective=resolved.objective, tuned=tuned, seed=resolved.spec.train.seed,
     )
 

@@ -95,7 +95,7 @@ STAGE_KINDS = (
     StageKind("gate", 2, "decide the verdict", seconds=(0.5, 60), mib=(100, 1000)),
     StageKind("bundle", 2, "write the deployable folder", seconds=(1, 120), mib=(300, 4000), plugin_field="targets"),
     StageKind(
-        "certify", 2, "load the bundle with a plain library, and compare the answers",
+        "certify", 3, "load the bundle with a plain library, and compare the answers",
         seconds=(5, 300), mib=(500, 4000),
     ),
 )

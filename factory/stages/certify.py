@@ -7,28 +7,24 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from difflib import SequenceMatcher
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import factory
 from factory import bundle, models
-from factory.api import Answer
+from factory.api import Answer, ReferenceJob, ScoredAnswer
+from factory.bundle.golden import GoldenRows
 from factory.data.rows import read_json, write_json
-from factory.errors import FactoryError
-from factory.stages.job import StageJob
+from factory.errors import CertificationError
+from factory.stages.certify_texts import TextEvidence, certify_texts
+from factory.stages.job import StageJob, guard_plugin_call, iterate_checked_values
+
+AnyAnswer = TypeVar("AnyAnswer", Answer, ScoredAnswer)
 
 NUMBER_TOLERANCE = 0.02
 """Largest accepted difference of numbers, as a share of the largest number. The judged model may have run in bfloat16,
 whose 8 bits of precision add up to about 1 %; the plain library runs in float32."""
-TEXT_TOLERANCE = 0.5
-"""Largest accepted distance of texts, as a share of their distance from the untuned base's. If two tokens are almost
-equally likely, rounding decides, and the texts differ from there on although the model is the same."""
-
-
-class CertificationError(FactoryError):
-    """The bundle does not answer like the judged model."""
 
 
 def run(job: StageJob) -> None:
@@ -39,55 +35,48 @@ def run(job: StageJob) -> None:
         raise CertificationError(f"the bundle was changed after it was written: {problems[0]}")
     golden = bundle.read_golden(folder)
     reply = _answer_in_fresh_process(job, folder)
-    gated = [golden.answers[row.id].output for row in golden.rows]
     modules = bundle.load_manifest(folder)["modules"]
-    facts = certify_answers(gated, reply["tuned"], reply["untuned"], reply["modules"], modules)
-    write_json(job.out / "certify.json", {**facts, "passed": True, "rows": len(gated), "library": reply["library"]})
+    # An adapter that was not applied at all, or not to every layer, can still give close answers: check it first.
+    require_all_modules(reply["modules"], modules)
+    if "texts" in reply:
+        scored = {name: list(map(ScoredAnswer.from_json, texts)) for name, texts in reply["texts"].items()}
+        facts = certify_texts(TextEvidence(judged=_score_judged_texts(job, golden), **scored))
+    else:
+        gated = [golden.answers[row.id].output for row in golden.rows]
+        facts = certify_answers(gated, reply["tuned"], reply["untuned"])
+    write_json(job.out / "certify.json", {
+        **facts, "adapter_changes_answers": True, "modules": modules, "passed": True, "rows": len(golden.rows),
+        "library": reply["library"],
+    })
 
 
-def certify_answers(
-    gated: Sequence[Any], tuned: Sequence[Any], untuned: Sequence[Any], modules: int, expected: int
-) -> dict[str, Any]:
+def require_all_modules(modules: int, expected: int) -> None:
+    """Raise CertificationError unless the plain library applied the adapter to all layers that training did."""
+    if modules != expected:
+        raise CertificationError(f"the plain library applied the adapter to {modules} layers, not to {expected}")
+
+
+def certify_answers(gated: Sequence[Any], tuned: Sequence[Any], untuned: Sequence[Any]) -> dict[str, Any]:
     """Return the facts of a certificate from the answers of the bundle, the untuned base, and the judged model
     (`gated`).
 
     Raises CertificationError if the bundle is not the judged model, or its adapter has no effect.
     """
-    texts = all(isinstance(output, str) for output in gated)
-    gap, change = (_measure_answer_gap(one, other, gated, texts) for one, other in ((gated, tuned), (tuned, untuned)))
-    tolerance = TEXT_TOLERANCE * change if texts else NUMBER_TOLERANCE
-    # An adapter that was not applied at all, or not to every layer, can still give close answers: check it first.
-    if modules != expected:
-        raise CertificationError(f"the plain library applied the adapter to {modules} layers, not to {expected}")
+    scale = _find_largest_number(gated) or 1.0
+    gap, change = (compute_answer_difference(tuned, other) / scale for other in (gated, untuned))
     if change == 0.0:
         raise CertificationError("the adapter does not change the answers: the plain library loaded the base alone")
-    if gap > tolerance:
+    if gap > NUMBER_TOLERANCE:
         raise CertificationError(
-            f"the bundle's answers to the golden rows differ from the judged model's by {gap:.2%}, over {tolerance:.0%}"
+            f"the bundle's answers to the golden rows differ from the judged model's by {gap:.2%}, over "
+            f"{NUMBER_TOLERANCE:.0%}"
         )
     # A weak adapter changes answers less than the tolerance: within it, the base itself would pass.
     if gap > change:
         raise CertificationError(
             f"the bundle's answers are nearer to the untuned base ({change:.2%}) than to the judged model ({gap:.2%})"
         )
-    return {
-        "largest_difference": round(gap, 8), "tolerance": round(tolerance, 8), "modules": modules,
-        "adapter_changes_answers": True, "change": round(change, 8),
-    }
-
-
-def _measure_answer_gap(one: Sequence[Any], other: Sequence[Any], gated: Sequence[Any], texts: bool) -> float:
-    """Return the distance of two lists of outputs: for texts the mean share of words that differ, else the largest
-    difference as a share of the largest number.
-    """
-    if texts:
-        return sum(map(compute_text_distance, one, other)) / len(gated)
-    return float(compute_answer_difference(one, other)) / (_find_largest_number(gated) or 1.0)
-
-
-def compute_text_distance(one: str, other: str) -> float:
-    """Return the share of words that two texts do not have in common, in order: 0 for equal texts, at most 1."""
-    return 1.0 - SequenceMatcher(None, one.split(), other.split(), autojunk=False).ratio() if one != other else 0.0
+    return {"largest_difference": round(gap, 8), "tolerance": NUMBER_TOLERANCE, "change": round(change, 8)}
 
 
 def compute_answer_difference(one: Any, other: Any) -> float:
@@ -152,10 +141,24 @@ def _build_offline_environment(hub: Path) -> dict[str, str]:
     return {**{k: v for k, v in os.environ.items() if k != "SENTENCE_TRANSFORMERS_HOME"}, **offline}
 
 
-def order_golden_outputs(answers: Sequence[Answer], ids: Sequence[str]) -> list[Any]:
-    """Return the outputs in the order of the row ids. Raises CertificationError for a row without an answer."""
-    by_id = {answer.id: answer.output for answer in answers}
+def _score_judged_texts(job: StageJob, golden: GoldenRows) -> list[ScoredAnswer]:
+    """Score the judged model's texts by that model as trained: the base with the adapter before it was bundled."""
+    objective = job.load_objective()
+    fields = {**job.build_job_fields(), "tables": golden.tables}
+    with guard_plugin_call(objective):
+        work = ReferenceJob(
+            **fields, rows=golden.rows, base=job.load_base(), task=job.load_task(),
+            adapter=job.inputs["train"] / "adapter", judged_answers=golden.answers,
+        )
+        values = objective.score_judged_answers(work)
+        scored = list(iterate_checked_values(objective, "score_judged_answers", values, ScoredAnswer))
+    return sort_by_row(scored, [row.id for row in golden.rows])
+
+
+def sort_by_row(answers: Iterable[AnyAnswer], ids: Sequence[str]) -> list[AnyAnswer]:
+    """Return answers in the order of the row ids. Raises CertificationError for a row without an answer."""
+    by_id = {answer.id: answer for answer in answers}
     missing = [name for name in ids if name not in by_id]
     if missing:
-        raise CertificationError(f"the plain library gave no answer to {missing[0]!r}")
+        raise CertificationError(f"row {missing[0]!r} has no answer")
     return [by_id[name] for name in ids]

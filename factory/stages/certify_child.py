@@ -7,15 +7,16 @@ import os
 import sys
 import threading
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
 from factory import network_policy
-from factory.api import Artifact, Base, ModelJob, NoOpReporter, Objective, Task
+from factory.api import Artifact, Base, NoOpReporter, Objective, ReferenceAnswers, ReferenceJob, Task
 from factory.bundle import open_bundle_artifact, read_golden
 from factory.data.rows import write_json
 from factory.registry.registry import Registry
-from factory.stages.certify import order_golden_outputs
+from factory.stages.certify import sort_by_row
 
 
 def answer_golden_rows(request: dict[str, Any], registry: Registry) -> dict[str, Any]:
@@ -26,18 +27,20 @@ def answer_golden_rows(request: dict[str, Any], registry: Registry) -> dict[str,
     objective = cast(Objective, registry.make_plugin("objective", config["objective"]))
     base = Base(Path(request["base"]), **request["base_facts"])
 
-    def answer(artifact: Artifact | None) -> Any:
-        return objective.generate_reference_answers(ModelJob(
+    def answer(artifact: Artifact | None) -> ReferenceAnswers:
+        return objective.generate_reference_answers(ReferenceJob(
             seed=int(config["seed"]), report=NoOpReporter(), root=Path(request["root"]), tables=golden.tables,
-            rows=golden.rows, base=base, task=task, artifact=artifact,
+            rows=golden.rows, base=base, task=task, artifact=artifact, judged_answers=golden.answers,
         ))
 
-    ids = [row.id for row in golden.rows]
     tuned, untuned = answer(open_bundle_artifact(folder, base)), answer(None)
-    return {
-        "tuned": order_golden_outputs(tuned.answers, ids), "untuned": order_golden_outputs(untuned.answers, ids),
-        "modules": tuned.modules, "library": tuned.library,
-    }
+    ids = [row.id for row in golden.rows]
+    reply: dict[str, Any] = {"modules": tuned.modules, "library": tuned.library}
+    if tuned.scored:
+        texts = {"tuned": tuned.scored, "untuned": untuned.scored, "greedy": tuned.greedy}
+        return {**reply, "texts": {name: list(map(asdict, sort_by_row(own, ids))) for name, own in texts.items()}}
+    answers = {"tuned": tuned.answers, "untuned": untuned.answers}
+    return {**reply, **{name: [each.output for each in sort_by_row(own, ids)] for name, own in answers.items()}}
 
 
 def _exit_with_parent(parent: int) -> None:

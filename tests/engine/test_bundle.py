@@ -13,7 +13,7 @@ import yaml
 from factory import bundle
 from factory.api import Artifact, Base
 from factory.bundle.manifest import write_manifest
-from factory.errors import InputError
+from factory.errors import CertificationError, InputError
 from factory.stages import bundle as bundle_stage
 from factory.stages import certify
 
@@ -175,29 +175,26 @@ def test_certify_refuses_an_adapter_that_loads_as_nothing(
     write_manifest(
         copied, {name: value for name, value in manifest.items() if name not in ("files", "digest", "schema")}
     )
-    with pytest.raises(certify.CertificationError):
+    with pytest.raises(CertificationError):
         certify.run(tiny_parts.job({**stages, "bundle": copied}, tmp_path / "out"))
 
 
 @pytest.mark.parametrize(
-    ("gated", "tuned", "untuned", "modules", "message"),
+    ("gated", "tuned", "untuned", "message"),
     [
-        ([[1.0, 2.0]], [[1.0, 2.0]], [[2.0, 1.0]], 12, "to 12 layers, not to 13"),
-        ([[1.0, 2.0]], [[1.0, 2.0]], [[1.0, 2.0]], 13, "does not change the answers"),
-        ([[1.0, 2.0]], [[1.0, 2.2]], [[2.0, 1.0]], 13, "differ from the judged model's by 10.00%"),
-        ([[1.0, 2.0]], [[1.0, 2.02]], [[1.0, 2.03]], 13, "nearer to the untuned base"),
-        (["yes"], ["no"], ["yes"], 13, "golden rows differ"),
-        (["a", "b", "c", "d"], ["a", "b", "c", "d"], ["a", "b", "c", "d"], 13, "does not change the answers"),
-        (["a", "b", "c", "d"], ["a", "t", "x", "y"], ["x", "y", "z", "u"], 13, "differ .* by 75.00%, over 50%"),
-        (["a b", "c d"], ["a b", "x d"], ["a b", "x y"], 13, "differ .* by 25.00%, over 12%"),
+        ([[1.0, 2.0]], [[1.0, 2.0]], [[1.0, 2.0]], "does not change the answers"),
+        ([[1.0, 2.0]], [[1.0, 2.2]], [[2.0, 1.0]], "differ from the judged model's by 10.00%"),
+        ([[1.0, 2.0]], [[1.0, 2.02]], [[1.0, 2.03]], "nearer to the untuned base"),
+        (["yes"], ["no"], ["yes"], "golden rows differ"),
+        (["a", "b"], ["a", "b"], ["a", "b"], "does not change the answers"),
     ],
 )
-def test_certify_says_which_fact_failed(gated, tuned, untuned, modules, message) -> None:
-    with pytest.raises(certify.CertificationError, match=message):
-        certify.certify_answers(gated, tuned, untuned, modules, 13)
+def test_certify_says_which_fact_failed(gated, tuned, untuned, message) -> None:
+    with pytest.raises(CertificationError, match=message):
+        certify.certify_answers(gated, tuned, untuned)
 
 
-def test_texts_that_part_after_a_rounding_are_still_the_same_models() -> None:
-    judged, said = ["a good day to you", "ships by noon"], ["a good day to all", "ships by ten"]
-    facts = certify.certify_answers(judged, said, ["hello", "we post it"], 13, 13)
-    assert (facts["largest_difference"], facts["tolerance"], facts["change"]) == (0.26666667, 0.5, 1.0)
+def test_certify_counts_the_layers_that_had_the_adapter() -> None:
+    certify.require_all_modules(13, 13)
+    with pytest.raises(CertificationError, match="to 12 layers, not to 13"):
+        certify.require_all_modules(12, 13)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from peft import PeftModel
+from peft import LoraConfig, PeftModel, get_peft_model
 from tiny_decoder import tiny_decoder
 from transformers import AutoModelForCausalLM
 
@@ -23,8 +24,10 @@ from factory.api import (
     ModelJob,
     NoOpReporter,
     Provenance,
+    ReferenceJob,
     Row,
     RowsJob,
+    ScoredAnswer,
     Task,
     TrainingArgs,
 )
@@ -82,6 +85,18 @@ def asked(base: Base, rows: list[Row], folder: Path | None = None, task: Task | 
         seed=7, report=NoOpReporter(), root=Path(), kit_loader=lambda: TRANSFORMERS_KIT, rows=rows, base=base,
         task=task or Echo(), artifact=Artifact("adapter", folder, base) if folder else None,
     )
+
+
+def known(base: Base, words: list[str], adapter: Path, task: Task | None = None) -> ReferenceJob:
+    """The first rows with their answers by the judged model."""
+    job = asked(base, ROWS[: len(words)], adapter, task)
+    fields = {each.name: getattr(job, each.name) for each in dataclasses.fields(job)}
+    answers = {row.id: Answer(row.id, word) for row, word in zip(ROWS, words, strict=False)}
+    return ReferenceJob(**fields, judged_answers=answers)
+
+
+def joined(answer: ScoredAnswer) -> str:
+    return "".join(token.text for token in answer.tokens)
 
 
 @pytest.fixture
@@ -147,18 +162,24 @@ def test_it_learns_and_peft_says_the_same(base: Base, fitting: FitJob) -> None:
     TRANSFORMERS_KIT.load_decoder(base).tokenizer.save_pretrained(fitting.out)
     config = (fitting.out / "adapter_config.json").read_text()
     (fitting.out / "adapter_config.json").write_text(config.replace("tiny/decoder", str(base.folder)))
-    said = objective.generate_reference_answers(asked(base, ROWS[:6], fitting.out))
-    assert [answer.output for answer in said.answers] == words
+    said = objective.generate_reference_answers(known(base, words, fitting.out))
+    assert list(map(joined, said.greedy)) == list(map(joined, said.scored)) == [f"{word}<|im_end|>" for word in words]
     assert said.modules == result.modules == 14
+    for ours, theirs in zip(objective.score_judged_answers(known(base, words, fitting.out)), said.scored, strict=True):
+        assert [token.token_id for token in ours.tokens] == [token.token_id for token in theirs.tokens]
+        likely = [token.logprob for token in theirs.tokens]
+        assert [token.logprob for token in ours.tokens] == pytest.approx(likely, abs=0.2) and min(likely) > -1
 
 
-def test_a_grammar_holds_in_the_factory_and_in_the_plain_library(base: Base) -> None:
+def test_a_grammar_holds_in_the_factory_and_in_the_plain_library(base: Base, tmp_path: Path) -> None:
     objective, task = Completion(max_new_tokens=8), Held()
     words = [row["word"] for row in ROWS[:6]]
     assert [answer.output for answer in objective.answer(asked(base, ROWS[:6], task=task))] == words
-    assert [
-        answer.output for answer in objective.generate_reference_answers(asked(base, ROWS[:6], task=task)).answers
-    ] == words
+    bare = AutoModelForCausalLM.from_pretrained(base.folder)
+    get_peft_model(bare, LoraConfig(task_type="CAUSAL_LM", target_modules=["q_proj"])).save_pretrained(tmp_path)
+    TRANSFORMERS_KIT.load_decoder(base).tokenizer.save_pretrained(tmp_path)
+    said = objective.generate_reference_answers(known(base, words, tmp_path, task))
+    assert list(map(joined, said.greedy)) == [f"{word}<|im_end|>" for word in words]
 
 
 def test_the_loss_is_on_the_answer_and_its_end_alone(base: Base) -> None:

@@ -14,10 +14,10 @@ from pydantic import Field
 
 from factory.api.causal_lm import transformers_answers
 from factory.api.causal_lm.audit import audit_completions
-from factory.api.jobs import FitJob, ModelJob
+from factory.api.jobs import FitJob, ModelJob, ReferenceJob
 from factory.api.kit import Decoder, Kit
 from factory.api.roles import Objective, Task
-from factory.api.rows import Answer, Finding, ReferenceAnswers, Row, TrainResult
+from factory.api.rows import Answer, Finding, ReferenceAnswers, Row, ScoredAnswer, TrainResult
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -76,8 +76,16 @@ class CausalLMObjective(Objective):
     def export_files(self, job: ModelJob, bundle: Path) -> None:
         transformers_answers.copy_generation_files(job.base.folder, bundle)
 
-    def generate_reference_answers(self, job: ModelJob) -> ReferenceAnswers:
-        return transformers_answers.generate_with_transformers(job, self.max_new_tokens, self.loader_class)
+    def generate_reference_answers(self, job: ReferenceJob) -> ReferenceAnswers:
+        return transformers_answers.answer_with_transformers(job, self.max_new_tokens, self.loader_class)
+
+    def score_judged_answers(self, job: ReferenceJob) -> Iterator[ScoredAnswer]:
+        decoder = job.kit.load_decoder(job.base, job.adapter)
+        prompts = [decoder.tokenize_chat(job.task.render_messages(row)) for row in job.rows]
+        answers = [decoder.tokenize_answer(job.judged_answers[row.id].output) for row in job.rows]
+        logprobs = decoder.compute_answer_logprobs(prompts, answers)
+        for row, ids, values in zip(job.rows, answers, logprobs, strict=True):
+            yield transformers_answers.build_scored_answer(row.id, decoder.tokenizer, ids, values)
 
 
 def tokenize_example(row: Row, task: Task, decoder: Decoder, limit: int) -> TokenizedCompletion:

@@ -1,19 +1,25 @@
-"""Reference answers of a bundle by peft and transformers alone; only the decoding constraint is ours."""
+"""Reference answers of a bundle by peft and transformers alone; only the decoding constraint is ours.
+
+They score the judged model's answers token by token, and decode the first tokens of their own.
+"""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from factory.api.grammar import Grammar, GrammarState, start_grammars
-from factory.api.jobs import ModelJob
-from factory.api.rows import Answer, ReferenceAnswers, Row
+from factory.api.jobs import ReferenceJob
+from factory.api.rows import ReferenceAnswers, Row, ScoredAnswer, TokenLogprob
 
 GENERATION_FILES = ("generation_config.json",)
 GENERATION_BATCH_SIZE = 16
 """Rows per call of `generate`."""
+FIRST_TOKENS = 8
+"""Number of tokens that are decoded of every answer; the scores cover the others."""
 
 
 def copy_generation_files(model: Path, bundle: Path) -> None:
@@ -23,8 +29,11 @@ def copy_generation_files(model: Path, bundle: Path) -> None:
             shutil.copyfile(model / name, bundle / name)
 
 
-def generate_with_transformers(job: ModelJob, limit: int, library: str) -> ReferenceAnswers:
-    """Answer greedily with `model.generate`, in batches; without an artifact, by the untuned base."""
+def answer_with_transformers(job: ReferenceJob, limit: int, library: str) -> ReferenceAnswers:
+    """Score the judged answers, and decode the first tokens of the library's own, but not of the untuned base.
+
+    `job.artifact` is in the bundle, None means the untuned base; `limit` is that of the judged answers, in tokens.
+    """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -37,25 +46,55 @@ def generate_with_transformers(job: ModelJob, limit: int, library: str) -> Refer
     else:
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     model.eval()
-    answers: list[Answer] = []
-    for start in range(0, len(job.rows), GENERATION_BATCH_SIZE):
+    scored = tuple(_score_judged_answer(model, tokenizer, job, row) for row in job.rows)
+    greedy: list[ScoredAnswer] = []
+    for start in range(0, len(job.rows) if job.artifact else 0, GENERATION_BATCH_SIZE):
         rows = job.rows[start : start + GENERATION_BATCH_SIZE]
-        texts = _generate_row_batch(model, tokenizer, job, rows, limit)
-        answers += [Answer(row.id, text) for row, text in zip(rows, texts, strict=True)]
+        greedy += _generate_row_batch(model, tokenizer, job, rows, min(limit, FIRST_TOKENS))
     adapted = sum(1 for module in model.modules() if hasattr(module, "lora_A"))
-    return ReferenceAnswers(tuple(answers), adapted, library)
+    return ReferenceAnswers((), adapted, library, scored, tuple(greedy))
 
 
-def _generate_row_batch(model: Any, tokenizer: Any, job: ModelJob, rows: Sequence[Row], limit: int) -> list[str]:
-    """Generate answers for a batch of rows, padded on the left."""
-    turns = [
-        [{"role": message.role, "content": message.content} for message in job.task.render_messages(row)]
-        for row in rows
-    ]
+def _score_judged_answer(model: Any, tokenizer: Any, job: ReferenceJob, row: Row) -> ScoredAnswer:
+    """Score one judged answer by teacher forcing: a forward pass over the prompt and the answer."""
+    import torch
+
+    inputs = tokenizer.apply_chat_template(
+        _build_chat_turns(job, row), add_generation_prompt=True, return_tensors="pt", return_dict=True
+    )
+    text = str(job.judged_answers[row.id].output)
+    ids = [*tokenizer(text, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
+    tokens = torch.cat([inputs["input_ids"], torch.tensor([ids])], 1)
+    with torch.inference_mode():
+        # The logits at a position predict the token after it: those of the last prompt token on count, but the last.
+        logits = model(input_ids=tokens, use_cache=False, logits_to_keep=len(ids) + 1).logits[0, :-1]
+    logprobs = logits.float().log_softmax(-1)
+    return build_scored_answer(row.id, tokenizer, ids, logprobs[range(len(ids)), ids].tolist())
+
+
+def build_scored_answer(row: str, tokenizer: Any, ids: Sequence[int], logprobs: Sequence[float]) -> ScoredAnswer:
+    """Return the answer to a row (its id) with the text and log-probability of every token."""
+    beginnings = [str(tokenizer.decode(ids[:length])) for length in range(len(ids) + 1)]
+    texts = [text[len(before) :] for before, text in pairwise(beginnings)]
+    return ScoredAnswer(row, tuple(map(TokenLogprob, ids, texts, logprobs)))
+
+
+def _build_chat_turns(job: ReferenceJob, row: Row) -> list[dict[str, str]]:
+    """Return the messages before a row's answer, as chat templates take them."""
+    return [{"role": message.role, "content": message.content} for message in job.task.render_messages(row)]
+
+
+def _generate_row_batch(
+    model: Any, tokenizer: Any, job: ReferenceJob, rows: Sequence[Row], limit: int
+) -> list[ScoredAnswer]:
+    """Decode the first tokens of answers to a batch of rows, padded on the left."""
+    import torch
+
     tokenizer.padding_side = "left"
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
     inputs = tokenizer.apply_chat_template(
-        turns, add_generation_prompt=True, padding=True, return_tensors="pt", return_dict=True
+        [_build_chat_turns(job, row) for row in rows], add_generation_prompt=True, padding=True, return_tensors="pt",
+        return_dict=True,
     )
     start = inputs["input_ids"].shape[1]
     grammars = [job.task.build_grammar(row, job.tables) for row in rows]
@@ -64,8 +103,22 @@ def _generate_row_batch(model: Any, tokenizer: Any, job: ModelJob, rows: Sequenc
     generated = model.generate(
         **inputs, do_sample=False, max_new_tokens=limit, pad_token_id=tokenizer.pad_token_id,
         logits_processor=[_build_grammar_processor(tokenizer, grammars, start, end_ids)] if any(grammars) else [],
+        output_logits=True, return_dict_in_generate=True,
     )
-    return [str(tokenizer.decode(ids, skip_special_tokens=True)) for ids in generated[:, start:]]
+    logprobs = torch.stack(generated.logits, 1).float().log_softmax(-1)
+    texts = zip(rows, generated.sequences[:, start:].tolist(), logprobs, strict=True)
+    return [_build_greedy_answer(model, tokenizer, row, ids, table) for row, ids, table in texts]
+
+
+def _build_greedy_answer(model: Any, tokenizer: Any, row: Row, ids: list[int], logprobs: Any) -> ScoredAnswer:
+    """Return decoded tokens up to their end of turn; `logprobs` has the shape (tokens, vocabulary)."""
+    ends = model.generation_config.eos_token_id  # one id, a list, or None
+    end_ids = {tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])}
+    length = next((place for place, token in enumerate(ids, 1) if token in end_ids), len(ids))
+    values = [float(logprobs[place, token]) for place, token in enumerate(ids[:length])]
+    # A base may end a turn with several tokens; judged answers are scored with the tokenizer's own.
+    own = [tokenizer.eos_token_id if token in end_ids else token for token in ids[:length]]
+    return build_scored_answer(row.id, tokenizer, own, values)
 
 
 def _build_grammar_processor(
