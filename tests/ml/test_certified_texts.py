@@ -206,7 +206,7 @@ FIGURES = r"row 'q\d', token \d+ \('.*'\): log-probability -\d+\.\d{4} by the bu
         (change_template, FIGURES + r"; log-odds differ by"),
         (change_config(target_modules=["q_proj", "v_proj"]), f"to 4 layers, not to {MODULES}"),
         (change_tokenizer, r"row 'q\d': the bundle's tokenizer splits the answer as"),
-        (change_answers, r"does not decode the judged answer: row 'q\d', token \d: '.*' \(log-probability -.*\), not"),
+        (change_answers, r"not decode [3-8] of 8 judged answers: row 'q\d', token \d: '.*' \(log-probability -.*\), "),
     ],
     ids=["lost", "other", "alpha", "layer", "template", "modules", "tokenizer", "answers"],
 )
@@ -245,5 +245,9 @@ def test_a_near_tie_may_go_either_way() -> None:
     untuned = [scored(-2.0, -2.0, -2.0)]
     tied = [scored(-0.1, -1.9, -0.3, texts="axy")]
     assert certify_texts(TextEvidence(answers, answers, untuned, tied))["near_ties"] == 1
+    parted = [scored(-0.1, -0.06, -0.3, texts="axy")]
+    four = TextEvidence(answers * 4, answers * 4, untuned * 4, [*answers * 2, *tied, *parted])
+    facts = certify_texts(four)
+    assert (facts["near_ties"], facts["parted"]) == (1, 1)
     with pytest.raises(CertificationError, match=r"row 'q', token 2: 'x' \(log-probability -0.06\d*\), not 'b' \(-2.9"):
-        certify_texts(TextEvidence(answers, answers, untuned, [scored(-0.1, -0.06, -0.3, texts="axy")]))
+        certify_texts(TextEvidence(answers * 4, answers * 4, untuned * 4, [*answers * 2, *parted * 2]))
