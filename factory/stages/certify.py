@@ -148,7 +148,7 @@ def _score_judged_texts(job: StageJob, golden: GoldenRows) -> list[ScoredAnswer]
     with guard_plugin_call(objective):
         work = ReferenceJob(
             **fields, rows=golden.rows, base=job.load_base(), task=job.load_task(),
-            adapter=job.inputs["train"] / "adapter", judged_answers=golden.answers,
+            artifact=job.load_artifact(), judged_answers=golden.answers,
         )
         values = objective.score_judged_answers(work)
         scored = list(iterate_checked_values(objective, "score_judged_answers", values, ScoredAnswer))

@@ -17,7 +17,7 @@ from tiny_decoder import tiny_decoder
 from transformers import AutoModelForCausalLM
 
 from factory import bundle
-from factory.api import Base, ModelJob, NoOpReporter, Provenance, Row, ScoredAnswer, TokenLogprob
+from factory.api import Artifact, Base, ModelJob, NoOpReporter, Provenance, Row, ScoredAnswer, TokenLogprob
 from factory.bundle.golden import GOLDEN_FILE, write_golden
 from factory.bundle.manifest import write_manifest
 from factory.data.rows import read_json, read_jsonl, write_json, write_jsonl
@@ -28,7 +28,7 @@ from factory.registry.registry import Registry
 from factory.stages import certify
 from factory.stages.certify_child import answer_golden_rows
 from factory.stages.certify_texts import TextEvidence, certify_texts, compute_log_odds
-from factory.stages.job import StageJob
+from factory.stages.job import ARTIFACT_FOLDER, StageJob
 from factory_objectives.completion import Completion
 from factory_rewrite.task import QueryRewriter
 
@@ -46,6 +46,7 @@ def write_adapter(base: Base, folder: Path, seed: int) -> Path:
     )
     get_peft_model(AutoModelForCausalLM.from_pretrained(base.folder), config).save_pretrained(folder)
     (folder / "README.md").unlink(missing_ok=True)
+    write_json(folder.parent / "train.json", {"artifact": "adapter"})
     return folder
 
 
@@ -58,7 +59,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Base:
 
 @pytest.fixture(scope="module")
 def adapter(base: Base, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_adapter(base, tmp_path_factory.mktemp("train") / "adapter", seed=1)
+    return write_adapter(base, tmp_path_factory.mktemp("train") / ARTIFACT_FOLDER, seed=1)
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +75,7 @@ def built(base: Base, adapter: Path, tmp_path_factory: pytest.TempPathFactory) -
     shutil.copytree(adapter, folder, dirs_exist_ok=True)
     asked = ModelJob(
         seed=7, report=NoOpReporter(), root=Path(), kit_loader=lambda: kit.TRANSFORMERS_KIT, rows=ROWS, base=base,
-        task=QueryRewriter(), adapter=adapter,
+        task=QueryRewriter(), artifact=Artifact("adapter", adapter, base),
     )
     answers = {answer.id: answer.output for answer in Completion(max_new_tokens=12).answer(asked)}
     write_golden(folder, ROWS, {}, answers)

@@ -80,7 +80,7 @@ class CausalLMObjective(Objective):
         return transformers_answers.answer_with_transformers(job, self.max_new_tokens, self.loader_class)
 
     def score_judged_answers(self, job: ReferenceJob) -> Iterator[ScoredAnswer]:
-        decoder = job.kit.load_decoder(job.base, job.adapter)
+        decoder = job.kit.load_decoder(job.base, job.artifact)
         prompts = [decoder.tokenize_chat(job.task.render_messages(row)) for row in job.rows]
         answers = [decoder.tokenize_answer(job.judged_answers[row.id].output) for row in job.rows]
         logprobs = decoder.compute_answer_logprobs(prompts, answers)
