@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from factory.plan.stage_kinds import find_stage_kind
 from factory.runs.run_outputs import RunOutputs
 from factory.runs.run_view import CACHED, DONE, FAILED, RUNNING, STOPPED, WAITING, RunView, StageView
 from factory.views.elements import Cell, Column, ShareBar, Table, TableRow, Text, make_row
@@ -19,6 +20,7 @@ STAGE_COLUMNS = (
     Column("peak memory", align_right=True, drop_rank=3, min_width=9),
     Column("why it ran", drop_rank=1, min_width=8, max_width=160),
     Column("key", drop_rank=9),
+    Column("purpose", drop_rank=10, min_width=20, max_width=60),
 )
 LIST_COLUMNS = ("stage", "state", "took", "CPU", "peak memory", "why it ran")
 """Columns of a list of stages; a report has the width for all."""
@@ -60,13 +62,16 @@ def _make_stage_row(stage: StageView, cost: StageCost, longest: float) -> TableR
     if stage.state == RUNNING and stage.total:
         state = ShareBar(stage.done / stage.total, f"{stage.done / stage.total:4.0%}", "run")
     why, tone = _describe_reason(stage, cost)
+    purpose = find_stage_kind(stage.name).title
     seconds, cpu, peak = (cost.get(name) for name in ("seconds", "cpu_seconds", "peak_mib"))
     cells = (
         Text(stage.name), state, ShareBar(seconds / longest) if seconds else Text(""),
         Text(format_seconds(seconds) if seconds is not None else ""), Text(format_seconds(cpu) if cpu else ""),
         Text(format_bytes(peak * 2**20) if peak else ""), Text(why, tone), Text(stage.key[:KEY_LETTERS], "dim"),
+        Text(purpose, "dim"),
     )
-    return make_row(stage.name, *cells, values=(stage.name, stage.state, "", seconds, cpu, peak, why, stage.key))
+    values = (stage.name, stage.state, "", seconds, cpu, peak, why, stage.key, purpose)
+    return make_row(stage.name, *cells, values=values)
 
 
 def _describe_reason(stage: StageView, cost: StageCost) -> tuple[str, str]:

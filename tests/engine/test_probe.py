@@ -36,6 +36,7 @@ def probed(folder: Path, **fields: object) -> dict[str, object]:
         (folder / name).mkdir(parents=True)
     facts = {"id": "a/b", "revision": "1", "digest": "d", "licence": "MIT"}
     write_json(folder / "base" / "base.json", facts)
+    write_json(folder / "train" / "train.json", {"artifact": "adapter"})
     config = {"probe": {"kind": "sums", **fields}, "seed": 7}
     inputs = {"base": folder / "base", "train": folder / "train"}
     forgetting.run(StageJob(
