@@ -8,8 +8,8 @@ from typing import Any
 
 from factory.bundle import usage_examples
 from factory.data.licences import UNKNOWN_LICENCE
+from factory.events import Verdict
 from factory.text.templates import render
-from factory.verdict import Verdict
 
 HUB_LICENCES = {"Apache-2.0": "apache-2.0", "MIT": "mit", "BSD-3-Clause": "bsd-3-clause", "CC-BY-4.0": "cc-by-4.0"}
 

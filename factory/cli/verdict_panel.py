@@ -8,8 +8,8 @@ from pathlib import Path
 from factory.cli import output
 from factory.cli.output import fill_line, format_view_table, style_bold, style_dim
 from factory.evaluation.compare import FrozenRowViewer
+from factory.events import Verdict
 from factory.runs.run_outputs import RunOutputs
-from factory.verdict import Verdict
 from factory.views import formatting
 from factory.views.verdict import SUMMARY_COLUMNS, build_verdict_view
 

@@ -17,7 +17,7 @@ from factory.engine.executor import Executor, LocalExecutor
 from factory.engine.parallelism import choose_parallel
 from factory.engine.stage_graph import StageGraph
 from factory.errors import BUG, SHIPPED, FactoryError, InterruptedByUserError
-from factory.events import Event, Noted, RunFinished, RunStarted, StageCached, StageFailed, from_json
+from factory.events import Event, Noted, RunFinished, RunStarted, StageCached, StageFailed, Verdict, from_json
 from factory.plan.compiler import Plan, Stage, compile_plan
 from factory.plan.explain import StageReason, explain_plan
 from factory.plan.stage_kinds import find_stage_kind
@@ -25,7 +25,6 @@ from factory.registry.registry import Registry
 from factory.spec.layers import ResolvedSpec
 from factory.store.journal import JOURNAL_FILE, Journal, find_last_plan, find_last_verdict_time
 from factory.store.outputs import Store
-from factory.verdict import Verdict
 
 Listener = Callable[[float, Event], None]
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from factory.api.rows import Metric
 from factory.evaluation import statistics
 from factory.evaluation.reasons import BaselineComparison, SuiteRegression, VerdictBasis, explain_verdict
-from factory.verdict import Verdict
+from factory.events import Verdict
 
 if TYPE_CHECKING:
     from factory.spec.fields import Gate

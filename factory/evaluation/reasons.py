@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from factory.evaluation.statistics import DIGITS, POWER, ClusteredEstimate, ConfidenceInterval
-from factory.verdict import Verdict
+from factory.events import Verdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,8 +56,7 @@ STAGE_KINDS = (
         seconds=(1, 600), mib=(300, 4000), plugin_field="task", plans=BOTH,
     ),
     StageKind(
-        "freeze", 1, "hold out test and validation rows (frozen)",
-        seconds=(0.1, 60), mib=(100, 2000), plans=BOTH,
+        "freeze", 1, "hold out test and validation rows (frozen)", seconds=(0.1, 60), mib=(100, 2000), plans=BOTH,
     ),
     StageKind(
         "synthesize", 1, "add synthetic training rows",

@@ -6,10 +6,6 @@ from factory.yaml import NodePath
 
 SINGLE_BLOCKS: Mapping[NodePath, str] = {("task",): "task", ("objective",): "objective"}
 BLOCK_LISTS: Mapping[NodePath, str] = {
-    ("data", "sources"): "source",
-    ("data", "synthesize"): "synthesizer",
-    ("data", "curate"): "curator",
-    ("contenders",): "contender",
-    ("evaluate",): "eval",
-    ("targets",): "target",
+    ("data", "sources"): "source", ("data", "synthesize"): "synthesizer", ("data", "curate"): "curator",
+    ("contenders",): "contender", ("evaluate",): "eval", ("targets",): "target",
 }

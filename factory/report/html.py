@@ -51,9 +51,7 @@ def render_element(name: str, /, *children: Child, **attributes: object) -> Mark
     return Markup(f"<{name}{rendered}>{join_markup(*children)}</{name}>")
 
 
-def render_html_table(
-    heads: Sequence[Child], rows: Sequence[Sequence[Child]], numbers: Sequence[int] = ()
-) -> Markup:
+def render_html_table(heads: Sequence[Child], rows: Sequence[Sequence[Child]], numbers: Sequence[int] = ()) -> Markup:
     """Render a table, empty without rows; columns whose index is in `numbers` are right-aligned."""
 
     def render_row(name: str, values: Sequence[Child]) -> Markup:

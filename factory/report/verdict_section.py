@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from factory.events import Verdict
 from factory.report.elements import render_table
 from factory.report.html import (
     Child,
@@ -18,7 +19,6 @@ from factory.report.html import (
     render_subsection,
 )
 from factory.runs.run_outputs import RunOutputs
-from factory.verdict import Verdict
 from factory.views import formatting
 from factory.views.verdict import SCORE_COLUMNS, VerdictView
 

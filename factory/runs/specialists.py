@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from factory.errors import InputError
+from factory.events import Verdict
 from factory.runs import run_view
 from factory.store.outputs import Store
-from factory.verdict import Verdict
 
 ALIASES_FILE = "aliases.json"
 LATEST, SHIPPED = "latest", "shipped"

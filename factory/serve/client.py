@@ -35,9 +35,7 @@ def build_server_config(home: Path, name: str) -> dict[str, Any]:
     if missing or "objective" not in plan:
         verb = "are" if len(missing) > 1 else "is"
         raise InputError(f"{name}: the {' and '.join(missing) or 'plan'} of its build {verb} missing; build it again")
-    folders |= {
-        "bundle": version.bundle, "root": Path(evidence.run.spec).parent, "cache": home / "cache" / "vectors",
-    }
+    folders |= {"bundle": version.bundle, "root": Path(evidence.run.spec).parent, "cache": home / "cache" / "vectors"}
     return {
         "task": plan["task"], "objective": plan["objective"], "seed": plan.get("seed", 0),
         "models": {alias: str(folder) for alias, folder in models.items() if folder is not None},

@@ -118,9 +118,7 @@ class LoadedSpecialist:
         }
 
     def _answer_row(self, row: Row, fields: Mapping[str, Any]) -> Answer:
-        return next(iter(self.objective.answer(
-            ModelJob(**fields, rows=[row], task=self.task, artifact=self.artifact)
-        )))
+        return next(iter(self.objective.answer(ModelJob(**fields, rows=[row], task=self.task, artifact=self.artifact))))
 
 
 def handle_request(

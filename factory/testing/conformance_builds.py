@@ -13,13 +13,12 @@ from factory import identity
 from factory.api import Contender, Curator, Eval, Objective, Plugin, Probe, Source, Synthesizer, Target, Task
 from factory.engine.build import run_build
 from factory.errors import FactoryError
-from factory.events import Event, StageStarted
+from factory.events import Event, StageStarted, Verdict
 from factory.registry.registry import Registry, load_installed_registry
 from factory.spec.layers import resolve_spec
 from factory.testing.case import Case
 from factory.testing.hash_seeds import run_trials
 from factory.testing.sandbox import MODEL_OUTPUT_TYPES, WORLD_FOLDER, infer_output_type, shorten_fields, write_files
-from factory.verdict import Verdict
 
 
 def run_conformance_build(kind: type[Plugin], case: Case) -> str:

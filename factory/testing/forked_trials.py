@@ -144,9 +144,7 @@ def _prepare_trial(kind: type[Plugin], case: Case, registry: Registry, root: Pat
     return trial
 
 
-def _run_observed_trial(
-    kind: type[Plugin], case: Case, registry: Registry, root: Path, models: bool
-) -> dict[str, Any]:
+def _run_observed_trial(kind: type[Plugin], case: Case, registry: Registry, root: Path, models: bool) -> dict[str, Any]:
     """Run a plugin once and return its output, the columns it read, and whether it modified its input."""
     trial = _prepare_trial(kind, case, registry, root, models)
     before = identity.encode_canonical([copy_row_columns(trial.rows), _copy_side_tables(trial)])

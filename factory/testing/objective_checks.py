@@ -16,6 +16,7 @@ from factory.api import (
     Finding,
     FitJob,
     ModelJob,
+    NoOpReporter,
     Objective,
     TrainingArgs,
     TrainResult,
@@ -31,23 +32,17 @@ class SimulatedKillError(Exception):
 
 
 @dataclass
-class KillingReporter:
+class KillingReporter(NoOpReporter):
     """A reporter that interrupts training at a step; 0 means never."""
 
     kill_at_step: int = 0
     steps: int = 0
-
-    def report_progress(self, done: int, total: int = 0, unit: str = "rows") -> None:
-        """Do nothing."""
 
     def log_metrics(self, step: int, **values: float) -> None:
         """Count a step. Raises SimulatedKillError at the step to interrupt."""
         self.steps += 1
         if self.kill_at_step and self.steps >= self.kill_at_step:
             raise SimulatedKillError
-
-    def note(self, text: str, *, warning: bool = False) -> None:
-        """Do nothing."""
 
 
 def check_learning(objective: Objective, trial: Trial) -> Any:

@@ -103,6 +103,8 @@ def _check_curator(trial: Trial) -> Any:
 
 
 def _check_eval(trial: Trial) -> Any:
+    if isinstance(trial.plugin, Probe):
+        raise ModelNeededError("a probe needs models")
     plugin = cast(Eval, trial.plugin)
     example_answers = trial.case.build_example_answers(trial.output_type, trial.case.build_example_rows())
     answers = {answer.id: answer for answer in example_answers}
@@ -203,10 +205,6 @@ def _check_template_slots(task: Task, trial: Trial) -> None:
             raise OffContractError(f"the template {name!r} reads {unknown[0]!r}, which no row has")
 
 
-def _check_probe(trial: Trial) -> Any:
-    raise ModelNeededError("a probe needs models")
-
-
 def _check_objective(trial: Trial) -> Any:
     if trial.base is None:
         raise ModelNeededError("an objective needs a model")
@@ -223,11 +221,11 @@ INTERRUPTIBLE_CALLS: Mapping[str, Callable[[Trial], Any]] = {
 """Role → a generator that can be interrupted after two values."""
 
 ROLE_CHECKS: tuple[tuple[type[Plugin], Callable[[Trial], Any]], ...] = (
-    (Source, _check_source), (Synthesizer, _check_synthesizer), (Curator, _check_curator), (Probe, _check_probe),
+    (Source, _check_source), (Synthesizer, _check_synthesizer), (Curator, _check_curator),
     (Eval, _check_eval), (Contender, _check_contender), (Target, _check_target), (Task, _check_task),
     (Objective, _check_objective),
 )
-"""(base class, check); the first match applies, so a Probe comes before its base class Eval."""
+"""(base class, check); the first match applies."""
 
 
 def check_role(trial: Trial) -> Any:

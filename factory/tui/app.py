@@ -33,13 +33,8 @@ READ_SLICE_SECONDS = 0.012
 """Seconds that reading journals may delay a key press."""
 MAX_PALETTE_RUNS = 50
 PAGE_CLASSES = {
-    "runs": "runs.RunsPage",
-    "run": "run.RunPage",
-    "verdict": "verdict.VerdictPage",
-    "compare": "compare.ComparePage",
-    "try": "try_specialist.TryPage",
-    "review": "review.ReviewPage",
-    "specialists": "specialists.SpecialistsPage",
+    "runs": "runs.RunsPage", "run": "run.RunPage", "verdict": "verdict.VerdictPage", "compare": "compare.ComparePage",
+    "try": "try_specialist.TryPage", "review": "review.ReviewPage", "specialists": "specialists.SpecialistsPage",
 }
 """Screen → module and class, imported when first shown: this halves the time until the list of runs appears."""
 

@@ -281,12 +281,9 @@ def _summarise_gate(home: Path, key: str) -> dict[str, Any]:
     try:
         deciding = find_deciding_comparison(gate)
         return {
-            "metric": str(gate.get("metric", "")),
-            "score": (gate.get("tuned") or {}).get("mean"),
-            "baseline": str(deciding.get("baseline", "")),
-            "difference": deciding.get("difference"),
-            "low": deciding.get("low"),
-            "high": deciding.get("high"),
+            "metric": str(gate.get("metric", "")), "score": (gate.get("tuned") or {}).get("mean"),
+            "baseline": str(deciding.get("baseline", "")), "difference": deciding.get("difference"),
+            "low": deciding.get("low"), "high": deciding.get("high"),
         }
     except (KeyError, TypeError, AttributeError):  # another version's gate
         return {}

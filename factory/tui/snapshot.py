@@ -48,10 +48,7 @@ def take_snapshot(home: Path, screen: str, names: Sequence[str], now: float) -> 
     # The app and the next snapshot start faster with what was read here.
     index.save()
     return {
-        "runs": _snapshot_runs,
-        "run": _snapshot_run,
-        "verdict": _snapshot_verdict,
-        "compare": _snapshot_comparison,
+        "runs": _snapshot_runs, "run": _snapshot_run, "verdict": _snapshot_verdict, "compare": _snapshot_comparison,
         "specialists": _snapshot_specialists,
     }[screen](home, index, list(names), now)
 

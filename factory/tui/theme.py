@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from factory.events import Verdict
 from factory.runs import run_view
 from factory.tui.rich_text import Span
-from factory.verdict import Verdict
 
 PALETTE = {
     "ground": ("#11151c", "#fbfaf7"),
@@ -26,34 +26,18 @@ DARK = {name: dark for name, (dark, _) in PALETTE.items()}
 LIGHT = {name: light for name, (_, light) in PALETTE.items()}
 STATE_COLOURS = ("good", "bad", "warn", "run", "dim")
 TONES: Mapping[str, tuple[str, str]] = {
-    "": ("text", ""),
-    "strong": ("text", "bold"),
-    "head": ("head", "bold"),
-    "accent": ("accent", ""),
-    "title": ("accent", "bold"),
-    "good": ("good", ""),
-    "bad": ("bad", "bold"),
-    "warn": ("warn", ""),
-    "run": ("run", "bold"),
-    "dim": ("dim", ""),
-    "more": ("good", "bold underline"),
-    "less": ("bad", "bold underline"),
+    "": ("text", ""), "strong": ("text", "bold"), "head": ("head", "bold"), "accent": ("accent", ""),
+    "title": ("accent", "bold"), "good": ("good", ""), "bad": ("bad", "bold"), "warn": ("warn", ""),
+    "run": ("run", "bold"), "dim": ("dim", ""), "more": ("good", "bold underline"), "less": ("bad", "bold underline"),
 }
 """Tone → colour and text style. Word differences are underlined too, so that they do not rest on colour alone."""
 STAGE_SIGNS: Mapping[str, tuple[str, str]] = {
-    run_view.WAITING: ("·", "dim"),
-    run_view.CACHED: ("≡", "dim"),
-    run_view.RUNNING: ("▶", "run"),
-    run_view.DONE: ("✓", "good"),
-    run_view.FAILED: ("✗", "bad"),
-    run_view.STOPPED: ("■", "warn"),
+    run_view.WAITING: ("·", "dim"), run_view.CACHED: ("≡", "dim"), run_view.RUNNING: ("▶", "run"),
+    run_view.DONE: ("✓", "good"), run_view.FAILED: ("✗", "bad"), run_view.STOPPED: ("■", "warn"),
 }
 RUN_SIGNS: Mapping[str, tuple[str, str]] = {
-    run_view.RUNNING: ("▶", "run"),
-    run_view.FINISHED: ("✓", "good"),
-    run_view.FAILED: ("✗", "bad"),
-    run_view.INTERRUPTED_RUN: ("■", "warn"),
-    run_view.DEAD: ("†", "bad"),
+    run_view.RUNNING: ("▶", "run"), run_view.FINISHED: ("✓", "good"), run_view.FAILED: ("✗", "bad"),
+    run_view.INTERRUPTED_RUN: ("■", "warn"), run_view.DEAD: ("†", "bad"),
 }
 RESULT_SIGNS: Mapping[str, tuple[str, str]] = {"won": ("▲", "good"), "lost": ("▼", "bad"), "tied": ("=", "dim")}
 UNKNOWN_SIGN = ("?", "warn")

@@ -10,7 +10,7 @@ from places import ROOT
 from toy_builds import build
 
 from factory.cli.app import app
-from factory.verdict import Verdict
+from factory.events import Verdict
 from factory.views import formatting
 
 MEMBER = '''\
@@ -25,7 +25,7 @@ MEMBER = '''\
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The package with one member more."""
-    return changed_package(tmp_path_factory.mktemp("changed"), "verdict.py", "    @classmethod\n", MEMBER)
+    return changed_package(tmp_path_factory.mktemp("changed"), "events.py", "    @classmethod\n", MEMBER)
 
 
 def test_the_terminal_the_tui_and_the_report_show_a_further_verdict(package: Path, tmp_path: Path) -> None:

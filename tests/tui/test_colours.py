@@ -5,8 +5,8 @@ from itertools import combinations
 import pytest
 from colour_vision import BLINDNESS, compute_ciede2000, compute_contrast, compute_distance
 
+from factory.events import Verdict
 from factory.tui import theme
-from factory.verdict import Verdict
 from factory.views.elements import draw_share_bar
 
 FAR = 15.0

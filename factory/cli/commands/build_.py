@@ -20,9 +20,7 @@ from factory.views.verdict import build_verdict_json
 @click.option("--replay", is_flag=True, help="Run offline: use cached teacher responses, and fail if one is missing.")
 @click.option("--plain", is_flag=True, help="Print plain progress lines, even on a terminal.")
 @output.json_option
-def command(
-    arguments: spec_args.SpecArguments, force: Sequence[str], replay: bool, plain: bool, as_json: bool
-) -> int:
+def command(arguments: spec_args.SpecArguments, force: Sequence[str], replay: bool, plain: bool, as_json: bool) -> int:
     """Build a specialist from a spec: train, evaluate, decide and bundle. The exit code depends on the verdict."""
     resolved = arguments.resolve()
     # Imported after validation, so that an invalid spec is reported at once.

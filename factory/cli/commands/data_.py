@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 @click.option("--html", "page", type=click.Path(path_type=Path), metavar="FILE", help="Write an HTML page of the rows.")
 @click.option("--plain", is_flag=True, help="Print plain progress lines, even on a terminal.")
 @output.json_option
-def command(
-    arguments: spec_args.SpecArguments, name: str, page: Path | None, plain: bool, as_json: bool
-) -> None:
+def command(arguments: spec_args.SpecArguments, name: str, page: Path | None, plain: bool, as_json: bool) -> None:
     """Build the rows of a spec, up to curation, and show them.
 
     Cached stages are not run again. The output is the data funnel, distributions, and samples of kept and dropped rows.

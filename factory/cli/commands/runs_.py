@@ -12,9 +12,7 @@ from factory.store.journal import list_journals
 from factory.store.paths import find_home
 from factory.views.formatting import format_count
 
-COLUMNS = (
-    "run", "task", "profile", "state", "verdict", "metric", "score", "gain", "over", "interval", "took", "age",
-)
+COLUMNS = ("run", "task", "profile", "state", "verdict", "metric", "score", "gain", "over", "interval", "took", "age")
 
 
 @click.command()

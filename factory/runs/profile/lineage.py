@@ -69,9 +69,7 @@ def _build_lineage(
     names = [parent for parent in row.provenance.parents if parent != row.id] if depth else []
     parents = [_build_lineage(evidence, parent, content, decided, depth - 1) for parent in names]
     removal = {name: str(entry.get(name, "")) for name in ("step", "why", "twin")}
-    return RowLineage(
-        row, state, key, **removal, decisions=decided.get(key, {}), parents=tuple(filter(None, parents))
-    )
+    return RowLineage(row, state, key, **removal, decisions=decided.get(key, {}), parents=tuple(filter(None, parents)))
 
 
 def _search_row_files(

@@ -62,9 +62,7 @@ class ComparePage(Page):
 
     def compose_panels(self) -> Sequence[Widget]:
         return (
-            Listing("rows", "Rows"),
-            Pages("outputs", "Answers"),
-            Listing("metrics", "Metrics"),
+            Listing("rows", "Rows"), Pages("outputs", "Answers"), Listing("metrics", "Metrics"),
             Listing("spec", "Spec"),
         )
 

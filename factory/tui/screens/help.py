@@ -12,11 +12,11 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
+from factory.events import Verdict
 from factory.tui import theme
 from factory.tui.keys import COMMON_KEYS, MOVEMENT_KEYS
 from factory.tui.rich_text import Line, Span, make_line, wrap_line, wrap_text
 from factory.tui.widgets.pages import Pages
-from factory.verdict import Verdict
 
 if TYPE_CHECKING:
     from factory.tui.screens.base import Page

@@ -64,12 +64,8 @@ class RunPage(Page):
 
     def compose_panels(self) -> Sequence[Widget]:
         return (
-            Listing("stages", "Stages"),
-            Curves("curve", "Loss"),
-            Pages("log", "Log", follow=True),
-            Listing("funnel", "Data"),
-            Listing("preflight", "Preflight"),
-            Pages("findings", "Rows"),
+            Listing("stages", "Stages"), Curves("curve", "Loss"), Pages("log", "Log", follow=True),
+            Listing("funnel", "Data"), Listing("preflight", "Preflight"), Pages("findings", "Rows"),
             Pages("detail", "Stage"),
         )
 

@@ -8,6 +8,7 @@ from typing import ClassVar
 from textual import on
 from textual.widget import Widget
 
+from factory.events import Verdict
 from factory.runs.run_view import RUNNING
 from factory.tui import delete_runs
 from factory.tui.keys import Key
@@ -18,7 +19,6 @@ from factory.tui.views import runs_view as view
 from factory.tui.widgets.listing import Listing
 from factory.tui.widgets.pages import Pages
 from factory.tui.widgets.panel import LARGE, MEDIUM, SMALL, Block, Slot
-from factory.verdict import Verdict
 from factory.views.formatting import format_count
 
 

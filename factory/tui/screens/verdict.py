@@ -59,12 +59,8 @@ class VerdictPage(Page):
 
     def compose_panels(self) -> Sequence[Widget]:
         return (
-            Listing("contenders", "Contenders"),
-            Pages("why", "Why"),
-            Listing("slices", "Slices"),
-            Pages("whole", "All rows"),
-            Listing("elsewhere", "Forgetting"),
-            Listing("costs", "Cost"),
+            Listing("contenders", "Contenders"), Pages("why", "Why"), Listing("slices", "Slices"),
+            Pages("whole", "All rows"), Listing("elsewhere", "Forgetting"), Listing("costs", "Cost"),
         )
 
     def arrive(self) -> None:

@@ -12,10 +12,8 @@ from factory.views import formatting
 from factory.views.elements import Column, Table, make_row
 
 COLUMNS = (
-    Column("", min_width=3),
-    Column("specialist", min_width=14, max_width=40),
-    Column("verdict", drop_rank=1, min_width=10),
-    Column("aliases", drop_rank=2, min_width=6),
+    Column("", min_width=3), Column("specialist", min_width=14, max_width=40),
+    Column("verdict", drop_rank=1, min_width=10), Column("aliases", drop_rank=2, min_width=6),
     Column("base", drop_rank=3, min_width=10, max_width=40),
 )
 MIN_REPLY_WIDTH = 30
@@ -30,10 +28,8 @@ def build_choice_table(entries: Sequence[SpecialistEntry], marked: Sequence[str]
         base = sanitise(entry.manifest.get("base", {}).get("id", ""))
         aliases = sanitise(", ".join(entry.aliases))
         cells = (
-            make_line((box, tone)),
-            make_line((sanitise(entry.label), "strong")),
-            make_line(theme.format_verdict(entry.version.verdict)),
-            make_line((aliases, "accent")),
+            make_line((box, tone)), make_line((sanitise(entry.label), "strong")),
+            make_line(theme.format_verdict(entry.version.verdict)), make_line((aliases, "accent")),
             make_line((base, "dim")),
         )
         rows.append(make_row(entry.label, *cells, values=(box, entry.label, entry.version.verdict, aliases, base)))

@@ -10,9 +10,7 @@ from factory.views.formatting import format_count, format_number, format_percent
 BAR_WIDTH = 20
 MAX_DISPUTES = 12
 DECISION_SIGNS = {
-    "accept": ("✓ accept", "good"),
-    "reject": ("✗ reject", "bad"),
-    "edit": ("✎ edit", "run"),
+    "accept": ("✓ accept", "good"), "reject": ("✗ reject", "bad"), "edit": ("✎ edit", "run"),
     "skip": ("→ skip", "warn"),
 }
 

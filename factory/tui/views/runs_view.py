@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from factory.events import Verdict
 from factory.runs.run_view import RUNNING
 from factory.tui import theme
 from factory.tui.estimates import RemainingTime
 from factory.tui.rich_text import Line, make_line, sanitise, wrap_line
 from factory.tui.run_index import RunSummary
-from factory.verdict import Verdict
 from factory.views import formatting
 from factory.views.elements import Cell, Column, Interval, Table, TableRow, Text
 
