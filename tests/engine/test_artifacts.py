@@ -98,7 +98,7 @@ def test_the_probe_and_a_plain_library_saw_the_trained_weights(sayer: Path, buil
     assert read_output(sayer, "forgetting", "forgetting.json")["drift"]["kl"] > 0.1
     certificate = read_output(sayer, "certify", "certify.json")
     assert certificate["library"] == "transformers:AutoModelForCausalLM" and certificate["rows"] == 16
-    assert certificate["modules"] == 0 and certificate["largest_difference"] <= certificate["tolerance"] < 0.6
+    assert certificate["modules"] == 0 and certificate["largest_difference"] < 0.6 < certificate["tolerance"]
 
 
 def test_a_person_gets_the_judged_answers_and_the_comparison_has_the_judged_mean(sayer: Path, built: Path) -> None:
