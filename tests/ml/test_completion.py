@@ -173,6 +173,8 @@ def test_it_learns_and_peft_says_the_same(base: Base, fitting: FitJob) -> None:
 
 def test_a_grammar_holds_in_the_factory_and_in_the_plain_library(base: Base, tmp_path: Path) -> None:
     objective, task = Completion(max_new_tokens=8), Held()
+    (cut,) = Completion(max_new_tokens=2).answer(asked(base, ROWS[:1], task=task))
+    assert (cut.output, cut.incomplete) == ("su", True)
     words = [row["word"] for row in ROWS[:6]]
     assert [answer.output for answer in objective.answer(asked(base, ROWS[:6], task=task))] == words
     bare = AutoModelForCausalLM.from_pretrained(base.folder)

@@ -98,7 +98,7 @@ def _generate_row_batch(
     )
     start = inputs["input_ids"].shape[1]
     grammars = [job.task.build_grammar(row, job.tables) for row in rows]
-    ends = model.generation_config.eos_token_id
+    ends = model.generation_config.eos_token_id  # one id, a list, or None
     end_ids = frozenset({tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])} - {None})
     generated = model.generate(
         **inputs, do_sample=False, max_new_tokens=limit, pad_token_id=tokenizer.pad_token_id,
@@ -107,13 +107,13 @@ def _generate_row_batch(
     )
     logprobs = torch.stack(generated.logits, 1).float().log_softmax(-1)
     texts = zip(rows, generated.sequences[:, start:].tolist(), logprobs, strict=True)
-    return [_build_greedy_answer(model, tokenizer, row, ids, table) for row, ids, table in texts]
+    return [_build_greedy_answer(tokenizer, end_ids, row, ids, table) for row, ids, table in texts]
 
 
-def _build_greedy_answer(model: Any, tokenizer: Any, row: Row, ids: list[int], logprobs: Any) -> ScoredAnswer:
+def _build_greedy_answer(
+    tokenizer: Any, end_ids: frozenset[int], row: Row, ids: list[int], logprobs: Any
+) -> ScoredAnswer:
     """Return decoded tokens up to their end of turn; `logprobs` has the shape (tokens, vocabulary)."""
-    ends = model.generation_config.eos_token_id  # one id, a list, or None
-    end_ids = {tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])}
     length = next((place for place, token in enumerate(ids, 1) if token in end_ids), len(ids))
     values = [float(logprobs[place, token]) for place, token in enumerate(ids[:length])]
     # A base may end a turn with several tokens; judged answers are scored with the tokenizer's own.
