@@ -9,17 +9,8 @@ from factory.cli import output
 from factory.cli.output import style_bold, style_dim
 from factory.runs.profile import DataProfile, Histogram, RowLineage, RowSample, ValueCounts
 from factory.views.data import build_funnel_table, describe_leakage
+from factory.views.elements import BAR_WIDTH, draw_blocks
 from factory.views.formatting import clean_line, format_count, format_number, format_text_or_json, join_names
-
-BAR_BLOCKS = " ▏▎▍▌▋▊▉█"
-BAR_WIDTH = 28
-
-
-def format_bar(share: float, width: int = BAR_WIDTH) -> str:
-    """Return a bar for a fraction of `width`, to an eighth of a character; any positive share is visible."""
-    eighths = round(max(0.0, min(1.0, share)) * width * 8)
-    full, partial = divmod(max(eighths, 1 if share > 0 else 0), 8)
-    return "█" * full + (BAR_BLOCKS[partial] if partial else "")
 
 
 def format_data_profile(profile: DataProfile) -> Iterator[str]:
@@ -62,7 +53,8 @@ def _format_value_counts(counts: ValueCounts) -> str:
 
 def _format_bar_lines(counts: Sequence[tuple[str, int]]) -> list[str]:
     largest = max([rows for _, rows in counts] or [1]) or 1
-    cells = [["", name, f"{rows:,}", format_bar(rows / largest)] for name, rows in counts]
+    bars = [draw_blocks(rows / largest, BAR_WIDTH, always_visible=True) for _, rows in counts]
+    cells = [["", name, f"{rows:,}", bar] for (name, rows), bar in zip(counts, bars, strict=True)]
     return output.format_table(["", "", "", ""], cells, right=(2,)).splitlines()[1:]
 
 

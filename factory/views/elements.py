@@ -174,6 +174,11 @@ def draw_interval_bar(interval: Interval, width: int) -> str:
 def draw_share_bar(share: float, width: int) -> str:
     """Return a bar of `width` cells, filled in steps of an eighth of a cell."""
     # The rail of dots shows the length of the bar where colours are missing.
+    return draw_blocks(share, width).ljust(width, "·")
+
+
+def draw_blocks(share: float, width: int, *, always_visible: bool = False) -> str:
+    """Return the filled part of a bar, to an eighth of a cell; `always_visible` draws any share above zero."""
     eighths = round(min(1.0, max(0.0, share)) * width * 8)
-    full, rest = divmod(eighths, 8)
-    return "█" * full + (BAR_BLOCKS[rest] if rest else "") + "·" * (width - full - bool(rest))
+    full, rest = divmod(max(eighths, 1 if always_visible and share > 0 else 0), 8)
+    return "█" * full + (BAR_BLOCKS[rest] if rest else "")

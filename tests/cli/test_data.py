@@ -10,7 +10,6 @@ from toy_project import SPEC, rows
 
 from factory.api import Provenance, Row
 from factory.cli import run_command_line as factory
-from factory.cli.data_view import format_bar
 from factory.cli.gc import find_referenced_stages
 from factory.events import RunFinished, RunStarted
 from factory.review import RowContent
@@ -20,6 +19,7 @@ from factory.runs.profile.funnel import generalise_reason
 from factory.runs.run_view import find_run, iterate_newest_runs
 from factory.store.journal import Journal, find_last_plan
 from factory.store.paths import find_home
+from factory.views.elements import draw_blocks
 from factory_classify.task import Classifier
 
 CONTENT = RowContent.from_task(Classifier())
@@ -95,7 +95,9 @@ def test_the_terminal_draws_what_json_says(spec: Path, capsys) -> None:
     assert "gather  labelled" in said and "█" in said and "\x1b" not in said
     assert "No training row matches a held-out row (frozen)." in said
     assert "kept rows (sample)" in said and "matches r" in said
-    assert [format_bar(share, 4) for share in (0, 0.001, 0.5, 0.53, 1, 7)] == ["", "▏", "██", "██▏", "████", "████"]
+    assert [draw_blocks(share, 4, always_visible=True) for share in (0, 0.001, 0.5, 0.53, 1, 7)] == [
+        "", "▏", "██", "██▏", "████", "████",
+    ]
 
 
 class Page(HTMLParser):
