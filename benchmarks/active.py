@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 
 from factory import models
 from factory.api import Base, NoOpReporter, select_for_labelling
-from factory.ml.kit import TRANSFORMERS_KIT
+from factory.ml.kit import load_kit
 from factory_synth.label_spreading import propagate_labels
 
 INVERSE_PENALTY = 20.0
@@ -36,7 +36,7 @@ def load_or_embed_rows(
             student, data.parent, out, NoOpReporter(), cache=out / "wheels", convert=_reject_gguf
         )
         base = Base(out / "model", *(facts[name] for name in ("id", "revision", "digest", "licence")))
-        vectors = TRANSFORMERS_KIT.embed(base, [row["text"] for row in rows])
+        vectors = load_kit().embed(base, [row["text"] for row in rows])
     if cache is not None:
         np.save(cache, vectors)
     return rows, vectors

@@ -20,7 +20,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from factory.api import Message, Row, Task
 from factory.ml.cpu import packed_attention
-from factory.ml.cpu.decoder import TransformersDecoder
+from factory.ml.cpu.decoder import PackedDecoder
 
 MAX_NEW_TOKENS = 32
 LABELS = ("question about a person", "question about a place", "question about a time", "question about a number",
@@ -89,7 +89,7 @@ def main(spec: Path, rows: int, shots: int) -> None:
         base = job.load_base().folder
     tokenizer = AutoTokenizer.from_pretrained(base)
     plain = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32).eval()
-    decoder = TransformersDecoder(packed_attention.load_causal_model(base, torch.float32), tokenizer)
+    decoder = PackedDecoder(packed_attention.load_causal_model(base, torch.float32), tokenizer)
     prompts = [decoder.tokenize_chat(chat) for chat in build_few_shot_prompts(task, train[:shots], test[:rows])]
     slow, texts = measure_cpu_time(lambda: generate_naively(plain, tokenizer, prompts))
     fast, ours = measure_cpu_time(lambda: decoder.generate_texts(prompts, MAX_NEW_TOKENS))

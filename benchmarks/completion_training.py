@@ -48,9 +48,9 @@ def build_trl_example(task: Task, row: Row) -> dict[str, Any]:
 
 def compute_test_loss(job: StageJob, task: Task, rows: Sequence[Row], adapter: Path) -> float:
     """Return the mean loss per token of the reference answers to test rows."""
-    from factory.ml.cpu import decoder
+    from factory.ml.cpu.backend import PackedBackend
 
-    model = decoder.load_decoder(job.load_base().folder, adapter)
+    model = PackedBackend().load_decoder(job.load_base().folder, adapter)
     answers = [model.tokenize_answer(task.render_target(row)) for row in rows]
     prompts = [model.tokenize_chat(task.render_messages(row)) for row in rows]
     logprobs = model.compute_choice_logprobs(prompts, [[ids] for ids in answers])

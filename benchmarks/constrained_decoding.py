@@ -24,7 +24,8 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from factory.api import Grammar, Message
 from factory.api.grammar import GrammarState
-from factory.ml.cpu.decoder import TransformersDecoder, load_decoder
+from factory.ml.cpu.backend import PackedBackend
+from factory.ml.cpu.decoder import PackedDecoder
 from factory_sql.sql_parser import parse_select
 
 MAX_NEW_TOKENS = 120
@@ -56,7 +57,7 @@ def is_valid(parse: Callable[[str], Any], text: str) -> bool:
 
 
 def measure_decoding(
-    decoder: TransformersDecoder, chats: Sequence[Sequence[Message]], grammars: Sequence[Grammar | None],
+    decoder: PackedDecoder, chats: Sequence[Sequence[Message]], grammars: Sequence[Grammar | None],
     parse: Callable[[str], Any], temperature: float,
 ) -> str:
     """Generate and return one line of counts and rates; the time of the grammar is wall time inside its state."""
@@ -98,13 +99,13 @@ def main(spec: Path, rows: int) -> None:
             "SQL": ([task.render_messages(row) for row in test], [task.build_grammar(row, tables) for row in test],
                     lambda text: parse_select(text.rstrip(";"))),
         }
-        trained = load_decoder(base.folder)
+        trained = PackedBackend().load_decoder(base.folder, None)
         torch.manual_seed(7)
         noise = AutoModelForCausalLM.from_config(
             AutoConfig.from_pretrained(base.folder), dtype=trained.model.dtype,
             attn_implementation=trained.model.config._attn_implementation,
         ).eval()
-        for name, decoder in (("base", trained), ("random", TransformersDecoder(noise, trained.tokenizer))):
+        for name, decoder in (("base", trained), ("random", PackedDecoder(noise, trained.tokenizer))):
             for language, (chats, grammars, parse) in languages.items():
                 for temperature in (0.0, 1.0):
                     line = measure_decoding(decoder, chats, grammars, parse, temperature)

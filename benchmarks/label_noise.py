@@ -20,7 +20,7 @@ import click
 
 from factory import models
 from factory.api import Base, NoOpReporter
-from factory.ml.kit import TRANSFORMERS_KIT
+from factory.ml.kit import load_kit
 from factory.store.paths import find_home
 from factory_curators.confident_learning import LabelIssue, find_label_issues, predict_out_of_fold, vectorise_words
 
@@ -62,7 +62,7 @@ def load_or_embed_texts(texts: list[str], reference: str, cache: Path | None) ->
         out, wheels = Path(folder), find_home() / "cache" / "wheels"
         facts = models.resolve_base(reference, Path(), out, NoOpReporter(), cache=wheels, convert=_reject_gguf)
         base = Base(out / "model", *(facts[name] for name in ("id", "revision", "digest", "licence")))
-        vectors = TRANSFORMERS_KIT.embed(base, texts, NoOpReporter())
+        vectors = load_kit().embed(base, texts, NoOpReporter())
     if cache:
         np.save(cache, vectors)
     return vectors

@@ -34,7 +34,7 @@ from factory.api import (
 )
 from factory.data.rows import read_rows, write_jsonl, write_rows
 from factory.evaluation.gate import decide_verdict
-from factory.ml.kit import TRANSFORMERS_KIT
+from factory.ml.kit import load_kit
 from factory.registry.registry import load_installed_registry
 from factory.spec.fields import Gate
 from factory_rerank.ranking_metrics import RankingMetrics
@@ -124,7 +124,7 @@ def prepare_inputs(settings: Settings) -> tuple[list[Row], dict[str, Row], Base]
     if not cache_file.exists():
         task = Reranker(top_k=settings.each)
         job = RowsJob(
-            7, NoOpReporter(), settings.data, {"documents": documents}, lambda: TRANSFORMERS_KIT, base=base, task=task,
+            7, NoOpReporter(), settings.data, {"documents": documents}, load_kit, base=base, task=task,
             rows=[row for row in source_rows if not row.table],
         )
         write_rows(cache_file, task.prepare(job))
@@ -201,7 +201,7 @@ def train_and_score(
             (folder / part).mkdir(parents=True, exist_ok=True)
         common: dict[str, Any] = {
             "seed": seed, "report": NoOpReporter(), "root": settings.data, "tables": {"documents": documents},
-            "kit_loader": lambda: TRANSFORMERS_KIT, "base": base, "task": Reranker(top_k=settings.each),
+            "kit_loader": load_kit, "base": base, "task": Reranker(top_k=settings.each),
         }
         train = TrainingArgs(epochs=settings.epochs, batch_size=settings.batch, learning_rate=settings.rate, seed=seed)
         objective.fit(FitJob(**common, rows=rows, validation=[], adapter=Adapter(), train=train,

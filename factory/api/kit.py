@@ -129,8 +129,8 @@ class Kit(Protocol):
     def save_adapter_tensors(self, folder: Path, tensors: dict[str, Tensor]) -> None:
         """Replace the tensors of a saved adapter."""
 
-    def pack_batch(self, ids: TokenIds, segments: TokenIds | None = None) -> Any:
-        """Pack tokenised texts without padding, for `compute_hidden_states` and `compute_head_logits`."""
+    def build_text_batch(self, ids: TokenIds, segments: TokenIds | None = None) -> Any:
+        """Return tokenised texts as a batch for `compute_hidden_states` and `compute_head_logits`."""
 
     def compute_hidden_states(self, model: nn.Module, batch: Any) -> list[Tensor]:
         """Return the last hidden states of each text of a batch: (tokens, hidden) in fp32, with gradients."""
@@ -139,7 +139,7 @@ class Kit(Protocol):
         """Return the logits of the head for each text of a batch: (texts, labels) in fp32, with gradients."""
 
     def build_completion_batch(self, ids: TokenIds, starts: Sequence[int]) -> Any:
-        """Pack tokenised texts for `compute_completion_logits`; a prefix that all texts share is computed once."""
+        """Return tokenised texts as a batch for `compute_completion_logits`; completions begin at `starts`."""
 
     def compute_completion_logits(self, model: nn.Module, batch: Any) -> tuple[Tensor, Tensor]:
         """Return (logits, targets) of all completion tokens, those from `starts` on: (tokens, vocabulary) in fp32 with

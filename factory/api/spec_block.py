@@ -20,6 +20,10 @@ class Input:
     """Marks a path relative to the spec's folder: keys hold the digest of its content, never its name."""
 
 
+class UnkeyedDefault:
+    """Marks a field whose default adds nothing to a key: what was built before the field existed stays valid."""
+
+
 class SpecBlock(BaseModel):
     """A block of the spec: frozen, unknown fields are refused."""
 
@@ -35,9 +39,11 @@ def compute_fields_identity(model: BaseModel, root: Path) -> dict[str, Any]:
     """Return the fields of a model that change its output: without runtime fields, inputs as content digests."""
     kind = type(model)
     fields = {n: value for n, value in model.model_dump(mode="json").items() if not has_marker(kind, n, Runtime)}
-    for name, value in fields.items():
+    for name, value in list(fields.items()):
         child = getattr(model, name)
-        if value is not None and has_marker(kind, name, Input):
+        if has_marker(kind, name, UnkeyedDefault) and child == kind.model_fields[name].default:
+            del fields[name]
+        elif value is not None and has_marker(kind, name, Input):
             fields[name] = identity.digest_path(root / value)
         elif isinstance(child, BaseModel):
             fields[name] = compute_fields_identity(child, root)

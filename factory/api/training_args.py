@@ -6,7 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from factory.api.spec_block import Fraction, Runtime, SpecBlock
+from factory.api.spec_block import Fraction, Runtime, SpecBlock, UnkeyedDefault
+
+BackendName = Literal["cpu", "hf"]
+BackendChoice = Literal["auto", BackendName]
+"""Which code trains and answers: see `factory.ml.backend`."""
 
 
 class Adapter(SpecBlock):
@@ -31,5 +35,9 @@ class TrainingArgs(SpecBlock):
     seed: int = Field(7, ge=0, description="random seed of training")
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="precision of the frozen base (the adapter is fp32); auto picks the faster one here"
+    )
+    backend: Annotated[BackendChoice, UnkeyedDefault] = Field(
+        "auto", description="code that trains and answers: cpu (packed kernels, for BERT and Llama-like models), hf "
+        "(transformers and peft, for every model and device); auto picks cpu where it can on a CPU",
     )
     checkpoint_every: Annotated[int, Runtime] = Field(20, ge=1, description="steps between checkpoints")

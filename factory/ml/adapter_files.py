@@ -10,21 +10,18 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from factory.api import Adapter
-from factory.ml.trainer import LoraLearner
+from factory.ml.trainer import Learner
 
 WEIGHTS_FILE = "adapter_model.safetensors"
 PEFT_PREFIX = "base_model.model."
 
 
 def save_adapter(
-    learner: LoraLearner, adapter: Adapter, folder: Path, *, base: str, modules_to_save: tuple[str, ...], task_type: str
+    learner: Learner, adapter: Adapter, folder: Path, *, base: str, modules_to_save: tuple[str, ...], task_type: str
 ) -> None:
     """Write the two files. `base` is the id of the base model; `task_type` is PEFT's, such as `SEQ_CLS`."""
-    tensors = {
-        f"{PEFT_PREFIX}{name}{'.weight' if name.endswith(('.lora_A', '.lora_B')) else ''}": value.detach().contiguous()
-        for name, value in learner.collect_trainable_parameters().items()
-    }
-    save_adapter_tensors(folder, tensors)
+    tensors = learner.collect_adapter_tensors().items()
+    save_adapter_tensors(folder, {f"{PEFT_PREFIX}{name}": value.cpu().contiguous() for name, value in tensors})
     alpha = int(adapter.alpha) if adapter.alpha.is_integer() else adapter.alpha  # PEFT writes 32, not 32.0
     config = LoraConfig(
         r=adapter.rank, lora_alpha=alpha, lora_dropout=adapter.dropout, bias="none",
@@ -46,12 +43,13 @@ def save_adapter_tensors(folder: Path, tensors: dict[str, Tensor]) -> None:
     save_file(tensors, folder / WEIGHTS_FILE, metadata={"format": "pt"})
 
 
-def _list_target_modules(learner: LoraLearner, task_type: str) -> list[str]:
+def _list_target_modules(learner: Learner, task_type: str) -> list[str]:
     """Return the names of the adapted layers: short ones (`q_proj`) for a causal model, unless they are ambiguous.
 
     An encoder gets full names: it is trained without its pooler, whose layers a short name (`dense`) would match.
     """
-    short_names = {name.rpartition(".")[2] for name in learner.lora_layers}
+    adapted = learner.list_adapted_layers()
+    short_names = {name.rpartition(".")[2] for name in adapted}
     modules = learner.model.named_modules()
     unadapted = {name.rpartition(".")[2] for name, module in modules if isinstance(module, nn.Linear)}
-    return sorted(learner.lora_layers if task_type != "CAUSAL_LM" or short_names & unadapted else short_names)
+    return sorted(adapted if task_type != "CAUSAL_LM" or short_names & unadapted else short_names)

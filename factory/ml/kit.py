@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -11,23 +12,32 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import AutoTokenizer
 
 from factory.api import Artifact, Base, FitJob, Kit, Reporter, TrainResult
 from factory.api.kit import TokenIds
+from factory.api.training_args import BackendChoice
 from factory.ml import adapter_files, trainer
 from factory.ml.adapter_merge import merge_adapter
 from factory.ml.artifact_loading import locate_model_files
-from factory.ml.cpu import decoder, encoder, packed_attention, packing
-from factory.ml.device import choose_training_dtype, find_stored_dtype, reset_torch_state
-from factory.ml.lora import attach_lora
+from factory.ml.backend import Backend
+from factory.ml.chat_model import ChatModel, read_causal_config
+from factory.ml.cpu.backend import PackedBackend
+from factory.ml.device import choose_device, reset_torch_state
+from factory.ml.encoder import TransformersEncoder
+from factory.ml.hf.backend import TransformersBackend
+from factory.ml.text_batch import TextBatch
 
 EMBED_MAX_TOKENS = 128
 """Maximum tokens per text in `embed`; longer texts are truncated."""
+PACKED: Backend = PackedBackend()
+PLAIN: Backend = TransformersBackend()
 
 
-class TransformersKit:
-    """`factory.api.Kit` on transformers."""
+class ModelKit:
+    """`factory.api.Kit` with the backend that a spec chooses: `cpu`, `hf`, or `auto` for each base."""
+
+    def __init__(self, choice: BackendChoice = "auto") -> None:
+        self.choice = choice
 
     def embed(self, base: Base, texts: Sequence[str], report: Reporter | None = None) -> NDArray[np.float32]:
         untuned = self.load_encoder(base)
@@ -35,41 +45,30 @@ class TransformersKit:
         means = torch.stack([functional.normalize(text.mean(0), dim=0) for text in vectors])
         return cast("NDArray[np.float32]", means.numpy())
 
-    def load_encoder(
-        self, base: Base, artifact: Artifact | None = None, *, labels: int = 0
-    ) -> encoder.TransformersEncoder:
+    def load_encoder(self, base: Base, artifact: Artifact | None = None, *, labels: int = 0) -> TransformersEncoder:
         reset_torch_state(0)
         if artifact is None and not labels:
             return _load_encoder_once(base)
         model, adapter = locate_model_files(base, artifact)
-        loaded = encoder.load_encoder(model, labels=labels)
+        loaded = choose_backend(self.choice, model).load_encoder(model, labels)
         if adapter is not None:
             merge_adapter(loaded.model, adapter)
         return loaded
 
-    def load_decoder(self, base: Base, artifact: Artifact | None = None) -> decoder.TransformersDecoder:
+    def load_decoder(self, base: Base, artifact: Artifact | None = None) -> ChatModel:
         reset_torch_state(0)
-        return _load_decoder_once(base, artifact)
+        return _load_decoder_once(self.choice, base, artifact)
 
     def create_learner(
         self, job: FitJob, *, modules_to_save: tuple[str, ...] = (), labels: int = 0, causal: bool = False
-    ) -> trainer.LoraLearner:
+    ) -> trainer.Learner:
         reset_torch_state(job.train.seed)
-        if causal:
-            return _build_causal_learner(job)
-        loaded = encoder.load_encoder(job.base.folder, labels=labels, training=True)
-        model: Any = loaded.model
-        if not labels and hasattr(model, "pooler"):
-            model.pooler = None  # token vectors bypass it: an adapter there would get no gradient
-        dtype = choose_training_dtype(job.train.precision, job.work)
-        layers = attach_lora(loaded.model, job.adapter, dtype, modules_to_save)
-        for module in loaded.model.modules():
-            if isinstance(module, nn.Dropout):
-                module.p = 0.0  # the base's own dropout; adapters have theirs
-        return trainer.LoraLearner(loaded.model.train(), layers, loaded.tokenizer)
+        backend = choose_backend(self.choice, job.base.folder, causal=causal)
+        job.report.note(f"training with the backend {backend.name!r} ({backend.summary})")
+        return backend.create_learner(job, modules_to_save, labels=labels, causal=causal)
 
     def fit(
-        self, learner: trainer.LoraLearner, rows: Sequence[Any], collate: Callable[[list[Any]], Any],
+        self, learner: trainer.Learner, rows: Sequence[Any], collate: Callable[[list[Any]], Any],
         loss: Callable[[nn.Module, Any], Tensor], job: FitJob, *, modules_to_save: tuple[str, ...] = (),
         task_type: str = "",
     ) -> TrainResult:
@@ -77,46 +76,66 @@ class TransformersKit:
         adapter_files.save_adapter(
             learner, job.adapter, job.out, base=job.base.id, modules_to_save=modules_to_save, task_type=task_type
         )
-        trainable = sum(parameter.numel() for parameter in learner.collect_trainable_parameters().values())
-        adapted = sum(layer.weight.numel() for layer in learner.lora_layers.values())  # weights that are buffers now
-        total = adapted + sum(parameter.numel() for parameter in learner.model.parameters())
-        return TrainResult(steps, len(learner.lora_layers), trainable, total, {"rows": len(rows)})
+        trainable = sum(tensor.numel() for tensor in trainer.collect_trainable_parameters(learner.model).values())
+        facts = {"rows": len(rows), "backend": find_backend(learner.model).name}
+        return TrainResult(steps, len(learner.list_adapted_layers()), trainable, learner.count_parameters(), facts)
 
     load_adapter_tensors = staticmethod(adapter_files.load_adapter_tensors)
     save_adapter_tensors = staticmethod(adapter_files.save_adapter_tensors)
 
-    def pack_batch(self, ids: TokenIds, segments: TokenIds | None = None) -> packing.PackedBatch:
+    def build_text_batch(self, ids: TokenIds, segments: TokenIds | None = None) -> TextBatch:
         trainer.METER.count_tokens(ids)
-        return packing.pack_texts(ids, segments)
+        return TextBatch(ids, segments)
 
-    def build_completion_batch(self, ids: TokenIds, starts: Sequence[int]) -> packed_attention.CompletionBatch:
+    def build_completion_batch(self, ids: TokenIds, starts: Sequence[int]) -> TextBatch:
         trainer.METER.count_tokens(ids)
-        return packed_attention.build_completion_batch(ids, starts)
+        return TextBatch(ids, starts=starts)
 
-    compute_hidden_states = staticmethod(packing.compute_packed_hidden)
-    compute_head_logits = staticmethod(packing.compute_packed_logits)
-    compute_completion_logits = staticmethod(packed_attention.compute_completion_logits)
+    def compute_hidden_states(self, model: nn.Module, batch: TextBatch) -> list[Tensor]:
+        return find_backend(model).compute_hidden_states(model, batch)
+
+    def compute_head_logits(self, model: nn.Module, batch: TextBatch) -> Tensor:
+        return find_backend(model).compute_head_logits(model, batch)
+
+    def compute_completion_logits(self, model: nn.Module, batch: TextBatch) -> tuple[Tensor, Tensor]:
+        return find_backend(model).compute_completion_logits(model, batch)
 
 
-def _build_causal_learner(job: FitJob) -> trainer.LoraLearner:
-    """Create a causal base with adapters on all linear layers except its head, which stays frozen."""
-    model = packed_attention.load_causal_model(job.base.folder, find_stored_dtype(job.base.folder))
-    head = next(name for name, module in model.named_modules() if module is model.get_output_embeddings())
-    dtype = choose_training_dtype(job.train.precision, job.work)
-    layers = attach_lora(model, job.adapter, dtype, frozen_modules=(head,))
-    return trainer.LoraLearner(model.train(), layers, AutoTokenizer.from_pretrained(job.base.folder))
+def choose_backend(choice: BackendChoice, folder: Path, *, causal: bool = False) -> Backend:
+    """Return the backend of a spec's choice for a model; `auto` takes the packed kernels on a CPU if they know it.
+
+    Raises ValueError if the choice cannot run the model.
+    """
+    refusal = PACKED.explain_refusal(folder, causal=causal)
+    if choice == "cpu" and refusal:
+        raise ValueError(f"train.backend is cpu, but {refusal}; use auto or hf")
+    packed = choice == "cpu" or (choice == "auto" and not refusal and choose_device().type == "cpu")
+    return PACKED if packed else PLAIN
+
+
+def find_backend(model: nn.Module) -> Backend:
+    """Return the backend that computes with a loaded model."""
+    return PACKED if PACKED.runs_model(model) else PLAIN
 
 
 @lru_cache(maxsize=2)
-def _load_decoder_once(base: Base, artifact: Artifact | None) -> decoder.TransformersDecoder:
+def _load_decoder_once(choice: BackendChoice, base: Base, artifact: Artifact | None) -> ChatModel:
     """Load a causal base once per process: preflight and contenders share it."""
-    return decoder.load_decoder(*locate_model_files(base, artifact))
+    model, adapter = locate_model_files(base, artifact)
+    read_causal_config(model)
+    return choose_backend(choice, model, causal=True).load_decoder(model, adapter)
 
 
 @lru_cache(maxsize=2)
-def _load_encoder_once(base: Base) -> encoder.TransformersEncoder:
-    """Load the untuned base once per process: preflight, tokenisation, retrieval and `untuned` share it."""
-    return encoder.load_encoder(base.folder)
+def _load_encoder_once(base: Base) -> TransformersEncoder:
+    """Load the untuned base once per process: preflight, tokenisation, retrieval and `untuned` share it.
+
+    Without a head, both backends run the same model.
+    """
+    return PLAIN.load_encoder(base.folder, 0)
 
 
-TRANSFORMERS_KIT: Kit = cast(Kit, TransformersKit())
+@cache
+def load_kit(choice: BackendChoice = "auto") -> Kit:
+    """Return the kit of a spec's choice of a backend."""
+    return cast(Kit, ModelKit(choice))

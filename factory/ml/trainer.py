@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -16,7 +15,6 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerContr
 from factory.api import Reporter, TrainingArgs
 from factory.ml.checkpoints import find_newest_checkpoint, seal_checkpoint
 from factory.ml.device import choose_device
-from factory.ml.lora import LoraLinear
 
 LossFunction = Callable[[nn.Module, Any], Tensor]
 CollateFunction = Callable[[list[Any]], Any]
@@ -26,47 +24,73 @@ LOSS_CURVE_POINTS = 60
 """Approximate number of points of a loss curve."""
 
 
-@dataclass(frozen=True, slots=True)
-class LoraLearner:
-    """A model with new adapters in training mode, and the adapted layers by name."""
+class Learner(Protocol):
+    """A model with new adapters in training mode, as a backend creates it."""
 
-    model: nn.Module
-    lora_layers: dict[str, LoraLinear]
-    tokenizer: Any
+    @property
+    def model(self) -> nn.Module:
+        """The model, whose trainable parameters are those that require gradients."""
 
-    def collect_trainable_parameters(self) -> dict[str, nn.Parameter]:
-        """Return the trainable parameters by name: A and B of each layer, and `modules_to_save`."""
-        return {name: value for name, value in self.model.named_parameters() if value.requires_grad}
+    @property
+    def tokenizer(self) -> Any:
+        """The tokenizer of the base."""
+
+    def list_adapted_layers(self) -> list[str]:
+        """Return the names of the layers with an adapter."""
+
+    def count_parameters(self) -> int:
+        """Return the number of parameters, those of the adapters included."""
+
+    def begin_step(self) -> None:
+        """Prepare the model for a forward pass with the parameters of this step."""
+
+    def collect_adapter_tensors(self) -> dict[str, Tensor]:
+        """Return the trained tensors by their names in PEFT's format, but without PEFT's prefix."""
 
 
-class _LoraTrainer(Trainer):  # type: ignore[misc]
-    """Trainer with a given loss, one adapter merge per step, and checkpoints of trainable parameters only."""
+def collect_trainable_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
+    """Return the trainable parameters by name: A and B of each layer, and those of the saved modules."""
+    return {name: value for name, value in model.named_parameters() if value.requires_grad}
 
-    def __init__(self, learner: LoraLearner, loss: LossFunction, **settings: Any) -> None:
+
+def train_modules_in_fp32(model: nn.Module, modules_to_save: tuple[str, ...]) -> None:
+    """Make modules such as a new head trainable in fp32, whatever the precision of the frozen base."""
+    for name, module in model.named_modules():
+        if name.rpartition(".")[2] in modules_to_save:
+            # The inputs of a head, in the working precision, are cast to the fp32 of its weights.
+            module.register_forward_pre_hook(lambda _, inputs: tuple(tensor.float() for tensor in inputs))
+    for name, parameter in model.named_parameters():
+        if any(part in name.split(".") for part in modules_to_save):
+            parameter.data = parameter.data.float()
+            parameter.requires_grad_(True)
+
+
+class _AdapterTrainer(Trainer):  # type: ignore[misc]
+    """Trainer with a given loss, and checkpoints of trainable parameters only."""
+
+    def __init__(self, learner: Learner, loss: LossFunction, **settings: Any) -> None:
         super().__init__(model=learner.model, **settings)
         self.learner, self.loss = learner, loss
-        self.stacks = list(dict.fromkeys(layer.stack for layer in learner.lora_layers.values()))
 
     def compute_loss(self, model: nn.Module, inputs: Any, *_: Any, **__: Any) -> Tensor:
-        for stack in self.stacks:
-            stack.refresh()
+        self.learner.begin_step()
         return self.loss(model, inputs[BATCH_KEY]).to(self.args.device)
 
     def _prepare_inputs(self, inputs: Any) -> Any:
-        return inputs  # a packed batch is not a mapping of tensors; the forward pass moves it to the device
+        return inputs  # a batch of texts is no mapping of tensors; the forward pass makes them, on the device
 
     def floating_point_ops(self, inputs: Any) -> int:
-        return 0  # Trainer would estimate it from tensors, which a packed batch is not
+        return 0  # Trainer would estimate it from tensors, which a batch of texts is not
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         folder = Path(output_dir or self.args.output_dir)
         folder.mkdir(parents=True, exist_ok=True)
-        tensors = {name: value.detach() for name, value in self.learner.collect_trainable_parameters().items()}
+        tensors = {name: value.detach() for name, value in collect_trainable_parameters(self.learner.model).items()}
         save_file(tensors, folder / TRAINABLE_FILE)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         saved = load_file(Path(resume_from_checkpoint) / TRAINABLE_FILE)
-        for name, parameter in self.learner.collect_trainable_parameters().items():
+        for name, parameter in collect_trainable_parameters(self.learner.model).items():
             parameter.data.copy_(saved[name])
 
     def _save_checkpoint(self, *arguments: Any, **settings: Any) -> None:
@@ -75,7 +99,7 @@ class _LoraTrainer(Trainer):  # type: ignore[misc]
 
 
 class ThroughputMeter:
-    """Counts the tokens packed into training batches, and measures tokens per second."""
+    """Counts the tokens of training batches, and measures tokens per second."""
 
     def __init__(self) -> None:
         self.tokens = 0
@@ -118,7 +142,7 @@ class _ReportCallback(TrainerCallback):  # type: ignore[misc]
 
 
 def train_learner(
-    learner: LoraLearner, rows: Sequence[Any], collate: CollateFunction, loss: LossFunction, settings: TrainingArgs, *,
+    learner: Learner, rows: Sequence[Any], collate: CollateFunction, loss: LossFunction, settings: TrainingArgs, *,
     work: Path, report: Reporter,
 ) -> int:
     """Train to the end, from the newest complete checkpoint in `work` if there is one; return the total steps.
@@ -137,7 +161,7 @@ def train_learner(
     )
     # With several GPUs, Trainer would use DataParallel, which splits a batch of tensors: a packed one has no such rows.
     arguments._n_gpu = min(arguments.n_gpu, 1)
-    loop = _LoraTrainer(
+    loop = _AdapterTrainer(
         learner, loss, args=arguments, train_dataset=list(rows), callbacks=[_ReportCallback(report)],
         data_collator=lambda batch: {BATCH_KEY: collate(batch)},
     )

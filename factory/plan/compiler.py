@@ -112,7 +112,7 @@ def add_baseline_trial(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
         builder.add_stage(
             f"baseline_trial[{name}]", ["base", "gather", "freeze", "curate"], task=resolved.task,
             objective=resolved.objective, judge=judge, metric=metric.name, rows=builder.trial_rows,
-            seed=spec.train.seed, **parts,
+            seed=spec.train.seed, **parts, **_build_backend_choice(resolved),
         )
 
 
@@ -136,6 +136,12 @@ def _list_leakage_models(resolved: ResolvedSpec) -> list[str]:
 def _build_review_requirement(data: Data) -> dict[str, Any]:
     """Return the review that the gate requires, if any."""
     return {"review": data.review.model_dump(include={"share", "acceptance"})} if data.review else {}
+
+
+def _build_backend_choice(resolved: ResolvedSpec) -> dict[str, Any]:
+    """Return the backend of stages in which the student answers, only if the spec chooses one."""
+    backend = resolved.spec.train.backend
+    return {} if backend == "auto" else {"backend": backend}
 
 
 def _build_error_policy(data: Data) -> dict[str, Any]:
@@ -171,6 +177,7 @@ def add_answer(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
         builder.add_stage(
             f"answer[{contender.kind}]", inputs, uses=[contender, task, *judges],
             contender=contender, task=task, objective=objective, seed=spec.train.seed, **scoring,
+            **_build_backend_choice(resolved),
         )
 
 
@@ -228,7 +235,10 @@ def add_score(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
 def add_forgetting(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     """Add a stage per probe."""
     for stage, probe in _map_probes(resolved).items():
-        builder.add_stage(stage, ["base", "train"], uses=[probe], probe=probe, seed=resolved.spec.gate.seed)
+        builder.add_stage(
+            stage, ["base", "train"], uses=[probe], probe=probe, seed=resolved.spec.gate.seed,
+            **_build_backend_choice(resolved),
+        )
 
 
 def add_gate(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
@@ -260,6 +270,7 @@ def add_certify(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     builder.add_stage(
         "certify", ["base", "gather", "freeze", "train", "bundle", f"answer[{tuned}]"],
         task=resolved.task, objective=resolved.objective, tuned=tuned, seed=resolved.spec.train.seed,
+        **_build_backend_choice(resolved),
     )
 
 

@@ -38,6 +38,7 @@ def build_server_config(home: Path, name: str) -> dict[str, Any]:
     folders |= {"bundle": version.bundle, "root": Path(evidence.run.spec).parent, "cache": home / "cache" / "vectors"}
     return {
         "task": plan["task"], "objective": plan["objective"], "seed": plan.get("seed", 0),
+        "backend": plan.get("train", {}).get("backend", "auto"),
         "models": {alias: str(folder) for alias, folder in models.items() if folder is not None},
         **{role: str(folder) for role, folder in folders.items()},
     }

@@ -78,7 +78,9 @@ class LoadedSpecialist:
         return read_side_tables(Path(self.server_config["gather"]))
 
     def load_caching_kit(self) -> Any:
-        self.kit = self.kit or CachingKit(load_toolbox(), Path(self.server_config["cache"]) / f"{self.base.digest}.npz")
+        if self.kit is None:
+            vectors = Path(self.server_config["cache"]) / f"{self.base.digest}.npz"
+            self.kit = CachingKit(load_toolbox(self.server_config["backend"]), vectors)
         return self.kit
 
     def answer_question(self, question: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from factory.api import (
     Task,
     Teacher,
 )
+from factory.api.training_args import BackendChoice
 from factory.data.rows import open_rows, read_json, read_side_tables
 from factory.llm import TeacherPool
 from factory.registry.registry import Registry
@@ -79,8 +80,12 @@ class StageJob:
         """Return the fields that the jobs of all plugins share."""
         return {
             "seed": self.seed, "report": self.report, "root": self.root, "tables": self.read_side_tables(),
-            "kit_loader": load_toolbox, "models": self.load_further_models(), "teacher_factory": self.open_teacher,
+            "kit_loader": self.load_kit, "models": self.load_further_models(), "teacher_factory": self.open_teacher,
         }
+
+    def load_kit(self) -> Kit:
+        """Return the kit for models, with the backend that the spec chooses; the first call imports torch."""
+        return load_toolbox(self.config.get("train", self.config).get("backend", "auto"))
 
     def load_base(self) -> Base:
         return read_resolved_base(self.inputs["base"])
@@ -118,8 +123,8 @@ def read_resolved_base(folder: Path) -> Base:
     return Base(folder / "model", facts["id"], facts["revision"], facts["digest"], facts["licence"])
 
 
-def load_toolbox() -> Kit:
+def load_toolbox(backend: BackendChoice = "auto") -> Kit:
     """Return the kit for models; the first call imports torch."""
-    from factory.ml.kit import TRANSFORMERS_KIT
+    from factory.ml.kit import load_kit
 
-    return TRANSFORMERS_KIT
+    return load_kit(backend)

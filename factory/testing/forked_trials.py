@@ -136,10 +136,10 @@ def _prepare_trial(kind: type[Plugin], case: Case, registry: Registry, root: Pat
     package = kind.__module__.partition(".")[0]
     trial = Trial(kind(**shorten_fields(kind, case)), case, root, registry, ColumnAccess(package), check_role)
     if models:
-        from factory.ml.kit import TRANSFORMERS_KIT
+        from factory.ml.kit import load_kit
         from factory.testing.random_models import build_random_base
 
-        trial.kit_loader = lambda: TRANSFORMERS_KIT
+        trial.kit_loader = load_kit
         trial.base = build_random_base(root / "models", trial.output_type)
     return trial
 

@@ -1,9 +1,10 @@
-"""Checks of objectives: train a small random model, and again with an interruption, to the same artifact."""
+"""Checks of objectives: train a small random model with each backend, and again with an interruption."""
 
 from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -21,10 +22,16 @@ from factory.api import (
     TrainingArgs,
     TrainResult,
 )
+from factory.api.training_args import BackendName
+from factory.stages.certify import compute_answer_difference
 from factory.testing.sandbox import OffContractError, Trial, check_output_type, check_yielded_values
 
 TRAIN_ROW_COUNT = 40
 TRAIN_SETTINGS = {"epochs": 2, "batch_size": 8, "learning_rate": 1e-3, "precision": "fp32", "checkpoint_every": 1}
+
+
+BACKEND_TOLERANCE = 0.02
+"""Largest difference of two numbers in the answers of models that two backends trained: rounding grows in training."""
 
 
 class SimulatedKillError(Exception):
@@ -46,12 +53,31 @@ class KillingReporter(NoOpReporter):
 
 
 def check_learning(objective: Objective, trial: Trial) -> Any:
-    """Train, audit and answer; return the digest of the trained tensors and the answers to unseen rows.
+    """Train, audit and answer with both backends; return the digest of the tensors that the first one trained, and its
+    answers to unseen rows.
 
     Raises OffContractError.
     """
+    from factory.ml.kit import load_kit
+
+    results = {
+        name: _check_backend(objective, replace(trial, kit_loader=partial(load_kit, name)), name)
+        for name in get_args(BackendName)
+    }
+    (first, result), (second, other) = results.items()
+    difference = compute_answer_difference(result[1], other[1]) if objective.output_type != "text" else 0.0
+    if difference > BACKEND_TOLERANCE:
+        raise OffContractError(
+            f"models that the backends {first} and {second} train answer differently, by {difference:.3g}; "
+            "compute the loss from what the kit returns, whatever the order of a batch"
+        )
+    return result
+
+
+def _check_backend(objective: Objective, trial: Trial, backend: str) -> list[Any]:
+    """Train, resume, audit and answer with one backend; return the digest of the tensors, and the answers."""
     unseen = trial.rows[TRAIN_ROW_COUNT:]
-    complete, interrupted = trial.root / "complete", trial.root / "interrupted"
+    complete, interrupted = trial.root / f"{backend}-complete", trial.root / f"{backend}-interrupted"
     reporter = KillingReporter()
     result = objective.fit(_build_fit_job(trial, complete, reporter))
     artifact = _open_artifact(result, complete, trial)

@@ -34,7 +34,7 @@ LabelledTokens = tuple[list[int], int]
 class ClassificationBatch:
     """Packed texts of a batch, and the indices of their labels."""
 
-    packed: Any
+    texts: Any
     labels: Tensor
 
 
@@ -112,7 +112,7 @@ class ClassificationObjective(Objective):
             weights = torch.tensor([len(right) / (len(counts) * counts[label]) for label in range(len(counts))])
 
         def compute_loss(model: nn.Module, batch: ClassificationBatch) -> Tensor:
-            logits, smoothing = kit.compute_head_logits(model, batch.packed), self.label_smoothing
+            logits, smoothing = kit.compute_head_logits(model, batch.texts), self.label_smoothing
             return torch.nn.functional.cross_entropy(logits, batch.labels, weights, label_smoothing=smoothing)
 
         return compute_loss
@@ -184,6 +184,7 @@ def build_classification_collator(kit: Kit) -> Callable[[list[LabelledTokens]], 
     def collate(rows: list[LabelledTokens]) -> ClassificationBatch:
         import torch
 
-        return ClassificationBatch(kit.pack_batch([ids for ids, _ in rows]), torch.tensor([label for _, label in rows]))
+        texts = kit.build_text_batch([ids for ids, _ in rows])
+        return ClassificationBatch(texts, torch.tensor([label for _, label in rows]))
 
     return collate

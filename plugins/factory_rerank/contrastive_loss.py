@@ -35,10 +35,10 @@ class ContrastiveExample(TextIndices):
 
 @dataclass(frozen=True, slots=True)
 class DualEncoderBatch(Generic[E]):
-    """Examples and their packed, distinct texts; `positions` maps the index of a text to its position in the pack."""
+    """Examples and their distinct texts; `positions` maps the index of a text to its position in the batch."""
 
     examples: Sequence[E]
-    packed: Any
+    texts: Any
     positions: dict[int, int]
 
 
@@ -60,8 +60,8 @@ def build_dual_encoder_collator(ids: Sequence[Sequence[int]], kit: Kit) -> Calla
 
     def collate(rows: list[E]) -> DualEncoderBatch[E]:
         texts = sorted({text for row in rows for text in (row.query, *row.documents)})
-        packed = kit.pack_batch([ids[text] for text in texts])
-        return DualEncoderBatch(rows, packed, {text: position for position, text in enumerate(texts)})
+        batch = kit.build_text_batch([ids[text] for text in texts])
+        return DualEncoderBatch(rows, batch, {text: position for position, text in enumerate(texts)})
 
     return collate
 
@@ -77,7 +77,7 @@ def build_contrastive_loss(
     def compute_loss(model: nn.Module, batch: DualEncoderBatch[ContrastiveExample]) -> Tensor:
         import torch
 
-        vectors = kit.compute_hidden_states(model, batch.packed)
+        vectors = kit.compute_hidden_states(model, batch.texts)
         names = sorted({text for row in batch.examples for text in row.documents})
         column = {text: index for index, text in enumerate(names)}
         queries = [vectors[batch.positions[row.query]] for row in batch.examples]

@@ -127,7 +127,7 @@ class CrossEncoder(CrossEncoderObjective):
         def compute_loss(model: nn.Module, batch: GradedPairsBatch) -> Tensor:
             import torch
 
-            scores = kit.compute_head_logits(model, batch.packed)[:, 0]
+            scores = kit.compute_head_logits(model, batch.texts)[:, 0]
             examples = list(torch.split(scores, [len(targets) for targets in batch.targets]))
             rows = torch.nn.utils.rnn.pad_sequence(examples, batch_first=True, padding_value=float("-inf"))
             return torch.nn.functional.cross_entropy(rows, torch.zeros(len(rows), dtype=torch.long))

@@ -56,7 +56,7 @@ class GradedExample(TextIndices):
 class GradedPairsBatch:
     """Packed pairs of query and document, and the targets of each example: those of its pairs, in order."""
 
-    packed: Any
+    texts: Any
     targets: Sequence[Sequence[float]]
 
 
@@ -83,8 +83,8 @@ def build_graded_pairs_collator(kit: Kit) -> Callable[[list[Any]], GradedPairsBa
 
     def collate(rows: list[Any]) -> GradedPairsBatch:
         pairs = [pair for row_pairs, _ in rows for pair in row_pairs]
-        packed = kit.pack_batch([ids for ids, _ in pairs], [segments for _, segments in pairs])
-        return GradedPairsBatch(packed, [targets for _, targets in rows])
+        batch = kit.build_text_batch([ids for ids, _ in pairs], [segments for _, segments in pairs])
+        return GradedPairsBatch(batch, [targets for _, targets in rows])
 
     return collate
 
@@ -95,7 +95,7 @@ def build_listwise_loss(
     """Return the listwise loss over the documents of each query, with scores × `scale`."""
 
     def compute_loss(model: nn.Module, batch: DualEncoderBatch[GradedExample]) -> Tensor:
-        vectors, scores = kit.compute_hidden_states(model, batch.packed), []
+        vectors, scores = kit.compute_hidden_states(model, batch.texts), []
         for row in batch.examples:
             documents = [vectors[batch.positions[text]] for text in row.documents]
             scores.append(compare([vectors[batch.positions[row.query]]], documents)[0] * scale)
@@ -112,7 +112,7 @@ def build_mixed_loss(
     def compute_loss(model: nn.Module, batch: GradedPairsBatch) -> Tensor:
         import torch
 
-        scores = kit.compute_head_logits(model, batch.packed)[:, 0]
+        scores = kit.compute_head_logits(model, batch.texts)[:, 0]
         flat_targets = torch.tensor([target for targets in batch.targets for target in targets])
         pointwise = torch.nn.functional.binary_cross_entropy_with_logits(scores, flat_targets)
         score_lists = list(torch.split(scores, [len(targets) for targets in batch.targets]))

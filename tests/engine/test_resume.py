@@ -13,7 +13,7 @@ from torch import Tensor
 
 from factory.api import Adapter, Base, FitJob, TrainingArgs
 from factory.ml import trainer
-from factory.ml.kit import TRANSFORMERS_KIT
+from factory.ml.kit import load_kit
 
 ROWS = [[2, 5 + n % 12, 5 + (n * 7) % 12, 3] for n in range(30)]
 SETTINGS = TrainingArgs(epochs=2, batch_size=3, learning_rate=1e-2, precision="fp32", checkpoint_every=4)
@@ -34,7 +34,7 @@ class Lesson:
 
     def fit(self, work: str, stop: int = 0) -> dict[str, Tensor]:
         """The parameters at the end; raises PulledOutError in step `stop`."""
-        learner = TRANSFORMERS_KIT.create_learner(self.job())
+        learner = load_kit().create_learner(self.job())
         taken = 0
 
         def loss(model: Any, rows: list[list[int]]) -> Tensor:

@@ -13,7 +13,7 @@ from tiny_parts import base
 from torch._subclasses import FakeTensorMode
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
-from factory.ml.cpu import encoder
+from factory.ml import encoder
 
 TEXTS = [[2, 7, 9, 3], [2, 5, 3]]
 PAIRS = [([2, 7, 9, 3], [0, 0, 1, 1]), ([2, 5, 3], [0, 0, 0])]

@@ -15,8 +15,8 @@ from transformers import AutoModel, AutoModelForCausalLM, AutoModelForSequenceCl
 
 from factory.api import Artifact, Base
 from factory.ml.adapter_merge import merge_adapter
-from factory.ml.cpu import decoder
-from factory.ml.kit import TRANSFORMERS_KIT
+from factory.ml.cpu import backend
+from factory.ml.kit import load_kit
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -40,7 +40,7 @@ def encoder_base(tmp_path: Path) -> Base:
 
 @pytest.fixture
 def decoder_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Base:
-    monkeypatch.setattr(decoder, "choose_inference_dtype", lambda: torch.float32)
+    monkeypatch.setattr(backend, "choose_inference_dtype", lambda: torch.float32)
     return tiny_decoder(tmp_path / "decoder")
 
 
@@ -75,10 +75,10 @@ def test_an_encoder_with_an_adapter_answers_as_in_peft(variant: str, encoder_bas
         load(), tmp_path / "adapter", task_type="FEATURE_EXTRACTION", target_modules=ENCODER_LAYERS, **VARIANTS[variant]
     )
     artifact = Artifact("adapter", adapter, encoder_base)
-    mine = TRANSFORMERS_KIT.load_encoder(encoder_base, artifact).compute_token_vectors(IDS)
+    mine = load_kit().load_encoder(encoder_base, artifact).compute_token_vectors(IDS)
     theirs = compute_with_peft(load(), adapter, "last_hidden_state")
     assert find_gap(mine, theirs) <= 1e-5
-    assert find_gap(TRANSFORMERS_KIT.load_encoder(encoder_base).compute_token_vectors(IDS), theirs) > 0.01
+    assert find_gap(load_kit().load_encoder(encoder_base).compute_token_vectors(IDS), theirs) > 0.01
 
 
 @variants
@@ -90,7 +90,7 @@ def test_a_classifier_keeps_the_head_that_was_saved_with_it(variant: str, encode
         load(), tmp_path / "adapter", task_type="SEQ_CLS", target_modules=ENCODER_LAYERS,
         modules_to_save=["classifier", "pooler"], **VARIANTS[variant],
     )
-    encoder = TRANSFORMERS_KIT.load_encoder(encoder_base, Artifact("adapter", adapter, encoder_base), labels=3)
+    encoder = load_kit().load_encoder(encoder_base, Artifact("adapter", adapter, encoder_base), labels=3)
     mine = encoder.compute_pair_logits([(text, [0] * len(text)) for text in IDS])
     assert find_gap(mine, compute_with_peft(load(), adapter, "logits")) <= 1e-5
 
@@ -104,7 +104,7 @@ def test_a_decoder_weighs_answers_as_in_peft(variant: str, decoder_base: Base, t
         load(), tmp_path / "adapter", task_type="CAUSAL_LM", target_modules=DECODER_LAYERS, **VARIANTS[variant]
     )
     prompt, choices = [0, 40, 41, 42], [[50, 51, 1], [60, 1]]
-    judged = TRANSFORMERS_KIT.load_decoder(decoder_base, Artifact("adapter", adapter, decoder_base))
+    judged = load_kit().load_decoder(decoder_base, Artifact("adapter", adapter, decoder_base))
     mine = judged.compute_token_logits([prompt + choice for choice in choices])
     theirs = compute_with_peft(load(), adapter, "logits", [prompt + choice for choice in choices])
     assert find_gap(mine, theirs) <= 1e-5

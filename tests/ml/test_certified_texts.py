@@ -23,7 +23,7 @@ from factory.bundle.manifest import write_manifest
 from factory.data.rows import read_json, read_jsonl, write_json, write_jsonl
 from factory.errors import CertificationError
 from factory.ml import kit
-from factory.ml.cpu import decoder
+from factory.ml.cpu import backend
 from factory.registry.registry import Registry
 from factory.stages import certify
 from factory.stages.certify_child import answer_golden_rows
@@ -74,7 +74,7 @@ def built(base: Base, adapter: Path, tmp_path_factory: pytest.TempPathFactory) -
     shutil.copytree(base.folder, folder, ignore=shutil.ignore_patterns("config.json", "*.safetensors"))
     shutil.copytree(adapter, folder, dirs_exist_ok=True)
     asked = ModelJob(
-        seed=7, report=NoOpReporter(), root=Path(), kit_loader=lambda: kit.TRANSFORMERS_KIT, rows=ROWS, base=base,
+        seed=7, report=NoOpReporter(), root=Path(), kit_loader=kit.load_kit, rows=ROWS, base=base,
         task=QueryRewriter(), artifact=Artifact("adapter", adapter, base),
     )
     answers = {answer.id: answer.output for answer in Completion(max_new_tokens=12).answer(asked)}
@@ -141,7 +141,7 @@ def test_both_precisions_of_the_judged_model_pass(
     copied: Path, judged: tuple[Base, Path], here: None, dtype: torch.dtype, limit: float,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(decoder, "choose_inference_dtype", lambda: dtype)
+    monkeypatch.setattr(backend, "choose_inference_dtype", lambda: dtype)
     kit._load_decoder_once.cache_clear()
     seal(copied)
     assert certify_bundle(copied, *judged)["mean_difference"] < limit

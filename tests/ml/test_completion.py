@@ -33,7 +33,7 @@ from factory.api import (
 )
 from factory.api.causal_lm.objective import build_completion_collator, tokenize_example
 from factory.ml.adapter_files import save_adapter
-from factory.ml.kit import TRANSFORMERS_KIT
+from factory.ml.kit import load_kit
 from factory_objectives.completion import Completion
 
 HERE = Provenance("here")
@@ -82,7 +82,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Base:
 
 def asked(base: Base, rows: list[Row], folder: Path | None = None, task: Task | None = None) -> ModelJob:
     return ModelJob(
-        seed=7, report=NoOpReporter(), root=Path(), kit_loader=lambda: TRANSFORMERS_KIT, rows=rows, base=base,
+        seed=7, report=NoOpReporter(), root=Path(), kit_loader=load_kit, rows=rows, base=base,
         task=task or Echo(), artifact=Artifact("adapter", folder, base) if folder else None,
     )
 
@@ -104,7 +104,7 @@ def fitting(base: Base, tmp_path: Path) -> FitJob:
     for name in ("out", "work"):
         (tmp_path / name).mkdir()
     return FitJob(
-        seed=7, report=NoOpReporter(), root=Path(), kit_loader=lambda: TRANSFORMERS_KIT, rows=ROWS, validation=[],
+        seed=7, report=NoOpReporter(), root=Path(), kit_loader=load_kit, rows=ROWS, validation=[],
         base=base, task=Echo(),
         adapter=RANK, out=tmp_path / "out", work=tmp_path / "work",
         train=TrainingArgs(epochs=30, batch_size=8, learning_rate=0.02, precision="fp32"),
@@ -159,7 +159,7 @@ def test_it_learns_and_peft_says_the_same(base: Base, fitting: FitJob) -> None:
     tuned = [answer.output for answer in objective.answer(asked(base, ROWS[:6], fitting.out))]
     assert tuned == words
     assert [answer.output for answer in objective.answer(asked(base, ROWS[:6]))] != words
-    TRANSFORMERS_KIT.load_decoder(base).tokenizer.save_pretrained(fitting.out)
+    load_kit().load_decoder(base).tokenizer.save_pretrained(fitting.out)
     config = (fitting.out / "adapter_config.json").read_text()
     (fitting.out / "adapter_config.json").write_text(config.replace("tiny/decoder", str(base.folder)))
     said = objective.generate_reference_answers(known(base, words, fitting.out))
@@ -179,17 +179,17 @@ def test_a_grammar_holds_in_the_factory_and_in_the_plain_library(base: Base, tmp
     assert [answer.output for answer in objective.answer(asked(base, ROWS[:6], task=task))] == words
     bare = AutoModelForCausalLM.from_pretrained(base.folder)
     get_peft_model(bare, LoraConfig(task_type="CAUSAL_LM", target_modules=["q_proj"])).save_pretrained(tmp_path)
-    TRANSFORMERS_KIT.load_decoder(base).tokenizer.save_pretrained(tmp_path)
+    load_kit().load_decoder(base).tokenizer.save_pretrained(tmp_path)
     said = objective.generate_reference_answers(known(base, words, tmp_path, task))
     assert list(map(joined, said.greedy)) == [f"{word}<|im_end|>" for word in words]
 
 
 def test_the_loss_is_on_the_answer_and_its_end_alone(base: Base) -> None:
-    decoder = TRANSFORMERS_KIT.load_decoder(base)
+    decoder = load_kit().load_decoder(base)
     made = tokenize_example(ROWS[0], Echo(), decoder, 512)
     assert decoder.decode_ids(made.ids[made.start :]) == "sun" and made.ids[-1] == decoder.tokenizer.eos_token_id
     value = Completion().compute_loss(
-        *TRANSFORMERS_KIT.compute_completion_logits(decoder.model, build_completion_collator(TRANSFORMERS_KIT)([made]))
+        *load_kit().compute_completion_logits(decoder.model, build_completion_collator(load_kit())([made]))
     )
     assert value.item() * len(made.ids[made.start :]) == pytest.approx(
         -decoder.compute_choice_logprobs([made.ids[: made.start]], [[made.ids[made.start :]]])[0][0], rel=0.02
@@ -197,16 +197,16 @@ def test_the_loss_is_on_the_answer_and_its_end_alone(base: Base) -> None:
 
 
 def test_gradients_of_a_decoder_equal_pefts(base: Base, fitting: FitJob, tmp_path: Path) -> None:
-    learner = TRANSFORMERS_KIT.create_learner(fitting, causal=True)
+    learner = load_kit().create_learner(fitting, causal=True)
     for layer in learner.lora_layers.values():
         torch.nn.init.normal_(layer.lora_B, std=0.1)
         layer.stack.refresh()
     save_adapter(learner, RANK, tmp_path, base="tiny/decoder", modules_to_save=(), task_type="CAUSAL_LM")
     bare = AutoModelForCausalLM.from_pretrained(base.folder, dtype=torch.float32)
     theirs = PeftModel.from_pretrained(bare, str(tmp_path), is_trainable=True)
-    rows = [tokenize_example(each, Echo(), TRANSFORMERS_KIT.load_decoder(base), 512) for each in ROWS[:4]]
+    rows = [tokenize_example(each, Echo(), load_kit().load_decoder(base), 512) for each in ROWS[:4]]
     Completion().compute_loss(
-        *TRANSFORMERS_KIT.compute_completion_logits(learner.model, build_completion_collator(TRANSFORMERS_KIT)(rows))
+        *load_kit().compute_completion_logits(learner.model, build_completion_collator(load_kit())(rows))
     ).backward()
     tables = [theirs(input_ids=torch.tensor([each.ids])).logits[0, each.start - 1 : -1] for each in rows]
     wanted = torch.cat([torch.tensor(each.ids[each.start :]) for each in rows])

@@ -11,8 +11,7 @@ from transformers import AutoModelForCausalLM
 
 from factory.api import Base, Grammar, Message
 from factory.ml.cpu import generation, packed_attention
-from factory.ml.cpu.choice_logprobs import compute_choice_logprobs
-from factory.ml.cpu.decoder import TransformersDecoder
+from factory.ml.cpu.decoder import PackedDecoder
 
 LIMIT = 12
 WORDS = ["a", "which one is larger, the sun or the moon?", "tell me", "say it again, more slowly please"]
@@ -24,10 +23,10 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Base:
 
 
 @pytest.fixture(scope="module")
-def decoder(base: Base) -> TransformersDecoder:
+def decoder(base: Base) -> PackedDecoder:
     from transformers import AutoTokenizer
 
-    return TransformersDecoder(
+    return PackedDecoder(
         packed_attention.load_causal_model(base.folder, torch.float32), AutoTokenizer.from_pretrained(base.folder)
     )
 
@@ -37,7 +36,7 @@ def plain(base: Base) -> Any:
     return AutoModelForCausalLM.from_pretrained(base.folder, dtype=torch.float32).eval()
 
 
-def chats(decoder: TransformersDecoder, system: str = "") -> list[list[int]]:
+def chats(decoder: PackedDecoder, system: str = "") -> list[list[int]]:
     first = [Message("system", system)] if system else []
     return [decoder.tokenize_chat([*first, Message("user", text)]) for text in WORDS]
 
@@ -56,36 +55,36 @@ def naive(plain: Any, prompt: list[int], limit: int = LIMIT) -> list[int]:
 
 @pytest.mark.parametrize("system", ["", "You answer in one word, and never more than that."])
 def test_many_prompts_at_once_get_the_tokens_of_one_at_a_time(
-    decoder: TransformersDecoder, plain: Any, system: str
+    decoder: PackedDecoder, plain: Any, system: str
 ) -> None:
     prompts = chats(decoder, system)
-    assert bool(generation.find_shared_prefix(decoder.model, prompts)) == bool(system)
+    assert bool(generation.find_shared_prefix(prompts)) == bool(system)
     assert generation.generate_token_ids(
         decoder.build_decoding_context(), prompts, LIMIT
     ) == [naive(plain, prompt) for prompt in prompts]
 
 
-def test_a_grammar_is_obeyed_and_else_changes_nothing(decoder: TransformersDecoder) -> None:
+def test_a_grammar_is_obeyed_and_else_changes_nothing(decoder: PackedDecoder) -> None:
     prompts = chats(decoder)
     free = decoder.generate_texts(prompts, LIMIT)
     held = decoder.generate_texts(prompts, LIMIT, [Grammar('start: "moonmoon"'), None, None, None])
     assert held[0].text == "moonmoon" and held[0].finished and held[1:] == free[1:]
 
 
-def test_an_answer_that_its_grammar_does_not_let_end_is_not_finished(decoder: TransformersDecoder) -> None:
+def test_an_answer_that_its_grammar_does_not_let_end_is_not_finished(decoder: PackedDecoder) -> None:
     (cut,) = decoder.generate_texts(chats(decoder)[:1], LIMIT, [Grammar("start: /[a-z]{900}/")])
     assert not cut.finished and cut.tokens == LIMIT and cut.text.isalpha()
 
 
-def test_a_grammar_that_is_none_is_an_error(decoder: TransformersDecoder) -> None:
+def test_a_grammar_that_is_none_is_an_error(decoder: PackedDecoder) -> None:
     with pytest.raises(ValueError, match=r"invalid grammar: .*unknown"):
         decoder.generate_texts(chats(decoder)[:1], LIMIT, [Grammar("start: unknown")])
 
 
-def test_weighing_answers_as_a_tree_equals_reading_each_alone(decoder: TransformersDecoder, plain: Any) -> None:
+def test_weighing_answers_as_a_tree_equals_reading_each_alone(decoder: PackedDecoder, plain: Any) -> None:
     prompts, answers = chats(decoder, "Pick one."), ["sun", "sunny", "moon", "m"]
     choices = [decoder.tokenize_answer(answer) for answer in answers]
-    found = compute_choice_logprobs(decoder.model, prompts, [choices] * len(prompts))
+    found = decoder.compute_choice_logprobs(prompts, [choices] * len(prompts))
     for prompt, weights in zip(prompts, found, strict=True):
         for choice, weight in zip(choices, weights, strict=True):
             with torch.inference_mode():
@@ -94,19 +93,19 @@ def test_weighing_answers_as_a_tree_equals_reading_each_alone(decoder: Transform
             assert weight == pytest.approx(alone, abs=1e-4)
 
 
-def test_different_answers_to_each_prompt_can_be_weighed(decoder: TransformersDecoder) -> None:
+def test_different_answers_to_each_prompt_can_be_weighed(decoder: PackedDecoder) -> None:
     prompts = chats(decoder)
     choices = [
         [decoder.tokenize_answer("x" * (1 + place)), decoder.tokenize_answer("y")] for place in range(len(prompts))
     ]
-    together = compute_choice_logprobs(decoder.model, prompts, choices)
+    together = decoder.compute_choice_logprobs(prompts, choices)
     for place, prompt in enumerate(prompts):
         assert together[place] == pytest.approx(
-            compute_choice_logprobs(decoder.model, [prompt], [choices[place]])[0], abs=1e-4
+            decoder.compute_choice_logprobs([prompt], [choices[place]])[0], abs=1e-4
         )
 
 
-def test_every_token_of_an_answer_is_weighed_as_in_a_text_alone(decoder: TransformersDecoder, plain: Any) -> None:
+def test_every_token_of_an_answer_is_weighed_as_in_a_text_alone(decoder: PackedDecoder, plain: Any) -> None:
     prompts, answers = chats(decoder), [decoder.tokenize_answer(word) for word in WORDS]
     found = decoder.compute_answer_logprobs(prompts, answers)
     for prompt, answer, logprobs in zip(prompts, answers, found, strict=True):
@@ -117,7 +116,7 @@ def test_every_token_of_an_answer_is_weighed_as_in_a_text_alone(decoder: Transfo
 
 @pytest.mark.parametrize("system", ["", "You answer in one word, and never more than that."])
 def test_packed_rows_give_the_loss_and_gradients_of_rows_alone(
-    decoder: TransformersDecoder, plain: Any, system: str
+    decoder: PackedDecoder, plain: Any, system: str
 ) -> None:
     prompts = chats(decoder, system)
     texts = [
@@ -140,7 +139,7 @@ def test_packed_rows_give_the_loss_and_gradients_of_rows_alone(
     assert float((found - wanted).norm() / wanted.norm()) < 1e-5
 
 
-def test_a_prompt_is_the_same_ids_before_any_answer(decoder: TransformersDecoder) -> None:
+def test_a_prompt_is_the_same_ids_before_any_answer(decoder: PackedDecoder) -> None:
     prompt, said = decoder.tokenize_chat([Message("user", "hello")]), decoder.tokenize_answer("hi")
     assert decoder.tokenizer.decode([*prompt, *said]).endswith("assistant\nhi<|im_end|>")
     assert said[-1] == decoder.tokenizer.eos_token_id

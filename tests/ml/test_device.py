@@ -3,8 +3,10 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -15,10 +17,12 @@ from tiny_parts import Voice, base
 from torch import Tensor, nn
 from transformers import TrainingArguments
 
-from factory.api import Adapter, TrainingArgs
+from factory.api import Adapter, Base, FitJob, TrainingArgs
 from factory.ml import device, trainer
-from factory.ml.cpu import decoder, encoder
-from factory.ml.lora import attach_lora
+from factory.ml.backend import Backend
+from factory.ml.cpu import backend as cpu
+from factory.ml.cpu.lora import LoraLearner, attach_lora
+from factory.ml.hf import backend as hf
 
 
 def test_the_first_gpu_is_chosen_and_else_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,17 +46,19 @@ def test_a_gpu_that_only_emulates_bf16_works_in_fp32(monkeypatch: pytest.MonkeyP
             device._is_bf16_faster.cache_clear()
 
 
+@pytest.mark.parametrize(("module", "choose"), [(cpu, cpu.PackedBackend), (hf, hf.TransformersBackend)])
 def test_models_are_loaded_to_answer_on_the_chosen_device_and_to_train_on_the_cpu(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    module: ModuleType, choose: Callable[[], Backend], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     base(tmp_path)
     there, folder = tmp_path / "model", tiny_decoder(tmp_path / "decoder").folder
-    for module in (encoder, decoder):
-        monkeypatch.setattr(module, "choose_device", lambda: torch.device("meta"))  # a device without values
-    assert encoder.load_encoder(there).model.device.type == "meta"
-    assert encoder.load_encoder(there, labels=2).model.device.type == "meta"
-    assert decoder.load_decoder(folder).model.device.type == "meta"
-    assert encoder.load_encoder(there, training=True).model.device.type == "cpu"
+    monkeypatch.setattr(module, "choose_device", lambda: torch.device("meta"))  # a device without values
+    backend = choose()
+    assert backend.load_encoder(there, 0).model.device.type == "meta"
+    assert backend.load_encoder(there, 2).model.device.type == "meta"
+    assert backend.load_decoder(folder, None).model.device.type == "meta"
+    learning = create_learner(backend, Base(folder, "tiny", "0", "d", "MIT"), tmp_path)
+    assert learning.model.device.type == "cpu"
 
 
 def test_an_encoder_takes_texts_to_its_device_and_brings_answers_back(
@@ -81,6 +87,14 @@ def test_a_machine_of_two_gpus_trains_as_one_of_one(monkeypatch: pytest.MonkeyPa
     assert torch.equal(fit(tmp_path / "two"), alone)
 
 
+def create_learner(backend: Backend, base: Base, work: Path) -> trainer.Learner:
+    job = FitJob(
+        seed=7, report=Voice(), root=work, rows=[], validation=[], base=base, task=None, adapter=Adapter(rank=2),  # type: ignore[arg-type]
+        train=TrainingArgs(precision="fp32"), out=work, work=work,
+    )
+    return backend.create_learner(job, (), labels=0, causal=True)
+
+
 def fit(work: Path) -> Tensor:
     """B of a small layer after six steps of two rows."""
     work.mkdir()
@@ -88,7 +102,7 @@ def fit(work: Path) -> Tensor:
     model = nn.Sequential(nn.Linear(4, 3))
     layers = attach_lora(model, Adapter(rank=2, alpha=4), torch.float32)
     steps = trainer.train_learner(
-        trainer.LoraLearner(model, layers, None), [[float(n)] * 4 for n in range(12)], torch.tensor,
+        LoraLearner(model, layers, None), [[float(n)] * 4 for n in range(12)], torch.tensor,
         lambda taught, rows: taught(rows).square().mean(),
         TrainingArgs(epochs=1, batch_size=2, learning_rate=1e-2, precision="fp32"), work=work, report=Voice(),
     )

@@ -19,11 +19,11 @@ from transformers import AutoModelForCausalLM, BertConfig, BertForSequenceClassi
 from factory.api import Adapter, Base, FitJob, NoOpReporter, TrainingArgs
 from factory.ml.adapter_files import save_adapter
 from factory.ml.adapter_merge import merge_adapter
-from factory.ml.cpu.encoder import chunk_by_length, pad_token_ids
+from factory.ml.cpu.lora import LoraLearner, LoraLinear, attach_lora
 from factory.ml.cpu.packing import keep_first_tokens_only
-from factory.ml.kit import TRANSFORMERS_KIT
-from factory.ml.lora import LoraLinear, attach_lora
-from factory.ml.trainer import LoraLearner
+from factory.ml.encoder import chunk_by_length, pad_token_ids
+from factory.ml.kit import load_kit
+from factory.ml.trainer import collect_trainable_parameters
 
 SIZES = {
     "vocab_size": 50, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64,
@@ -131,16 +131,16 @@ def test_a_base_of_bf16_is_held_in_bf16_and_taught_to_the_last_bit_as_in_fp32(pr
             base=Base(folder, "tiny", "0", "d", "MIT"), train=TrainingArgs(precision=precision),  # type: ignore[arg-type]
             out=tmp_path, work=tmp_path,
         )
-        learner = TRANSFORMERS_KIT.create_learner(job, causal=True)
+        learner = load_kit().create_learner(job, causal=True)
         torch.manual_seed(2)
         for layer in learner.lora_layers.values():
             assert layer.weight.dtype == held
             nn.init.normal_(layer.lora_B, std=0.1)
             layer.stack.refresh()
-        batch = TRANSFORMERS_KIT.build_completion_batch([[0, 40, 41, 50, 51, 1], [0, 40, 42, 60, 1]], [3, 3])
-        logits, tokens = TRANSFORMERS_KIT.compute_completion_logits(learner.model, batch)
+        batch = load_kit().build_completion_batch([[0, 40, 41, 50, 51, 1], [0, 40, 42, 60, 1]], [3, 3])
+        logits, tokens = load_kit().compute_completion_logits(learner.model, batch)
         nn.functional.cross_entropy(logits, tokens).backward()
-        return [logits, *(value.grad for value in learner.collect_trainable_parameters().values())]  # type: ignore[list-item]
+        return [logits, *(value.grad for value in collect_trainable_parameters(learner.model).values())]  # type: ignore[list-item]
 
     narrow = AutoModelForCausalLM.from_pretrained(tiny_decoder(tmp_path / "drawn").folder, dtype=torch.bfloat16)
     for name, model in (("narrow", narrow), ("wide", deepcopy(narrow).float())):

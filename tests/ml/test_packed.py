@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from transformers import BertConfig, BertForSequenceClassification, BertModel
 
 from factory.ml.cpu import packing
-from factory.ml.cpu.encoder import pad_token_ids
+from factory.ml.text_batch import TextBatch, pad_token_ids
 
 SIZES = {
     "vocab_size": 50, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64,
@@ -59,13 +59,6 @@ def test_a_classifier_scores_packed_pairs_as_padded_ones() -> None:
     assert torch.allclose(packing.compute_packed_logits(ours, packing.pack_texts(IDS, KINDS)), wanted, atol=1e-5)
 
 
-def test_a_model_that_can_not_pack_gets_padded_texts() -> None:
-    ours, plain = pair(BertModel)
-    batch = packing.pack_texts(IDS, KINDS)
-    pairs = zip(packing.compute_packed_hidden(ours, batch), packing.compute_packed_hidden(plain, batch), strict=True)
-    assert all(torch.allclose(one, other, atol=1e-5) for one, other in pairs)
-
-
 def test_a_plain_call_of_a_packing_model_is_plain_attention_under_its_mask() -> None:
     ours, plain = pair(BertModel)
     tokens, mask = pad_token_ids(IDS)
@@ -83,6 +76,12 @@ def test_a_row_holds_every_token_once_and_buckets_waste_little() -> None:
 
 
 @pytest.mark.parametrize("ids", [[], [[1], []]])
-def test_nothing_can_not_be_packed(ids: list[list[int]]) -> None:
-    with pytest.raises(ValueError, match="no text to pack, or an empty one"):
-        packing.pack_texts(ids)
+def test_nothing_is_no_batch(ids: list[list[int]]) -> None:
+    with pytest.raises(ValueError, match="a batch needs texts, and each at least one token"):
+        TextBatch(ids)
+
+
+@pytest.mark.parametrize("start", [0, 3])
+def test_a_completion_starts_inside_its_text(start: int) -> None:
+    with pytest.raises(ValueError, match="completions must start after the first token"):
+        TextBatch([[1, 2, 3]], starts=[start])

@@ -10,28 +10,29 @@ import torch
 from tiny_decoder import tiny_decoder
 
 from factory.api import Grammar, Message
-from factory.ml.cpu.decoder import TransformersDecoder, load_decoder
+from factory.ml.cpu.backend import PackedBackend
+from factory.ml.cpu.decoder import PackedDecoder
 
 PROMPT = "which one?"
 
 
 @pytest.fixture(scope="module")
-def decoder(tmp_path_factory: pytest.TempPathFactory) -> TransformersDecoder:
-    return load_decoder(tiny_decoder(tmp_path_factory.mktemp("decoder")).folder)
+def decoder(tmp_path_factory: pytest.TempPathFactory) -> PackedDecoder:
+    return PackedBackend().load_decoder(tiny_decoder(tmp_path_factory.mktemp("decoder")).folder, None)
 
 
-def prompt(decoder: TransformersDecoder) -> list[int]:
+def prompt(decoder: PackedDecoder) -> list[int]:
     return decoder.tokenize_chat([Message("user", PROMPT)])
 
 
-def letters(decoder: TransformersDecoder, chances: torch.Tensor) -> list[int]:
+def letters(decoder: PackedDecoder, chances: torch.Tensor) -> list[int]:
     """The tokens that are a letter by themselves, the likeliest first: halves of one all look alike as text."""
     ordered = chances.argsort(descending=True).tolist()
     return [token for token in ordered if len(text := decoder.decode_ids([token])) == 1 and text.isascii()]
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0])
-def test_first_tokens_come_as_often_as_the_model_says(decoder: TransformersDecoder, temperature: float) -> None:
+def test_first_tokens_come_as_often_as_the_model_says(decoder: PackedDecoder, temperature: float) -> None:
     ids, draws = prompt(decoder), 600
     chances = (decoder.compute_token_logits([ids])[0][-1] / temperature).softmax(-1)
     chances = torch.where(chances < 0.05 * chances.max(), 0.0, chances)
@@ -44,7 +45,7 @@ def test_first_tokens_come_as_often_as_the_model_says(decoder: TransformersDecod
         assert counts[decoder.decode_ids([token])] / draws == pytest.approx(p, abs=spread)
 
 
-def test_a_grammar_draws_from_what_it_allows(decoder: TransformersDecoder) -> None:
+def test_a_grammar_draws_from_what_it_allows(decoder: PackedDecoder) -> None:
     ids, draws = prompt(decoder), 600
     chances = decoder.compute_token_logits([ids])[0][-1].softmax(-1)
     two = letters(decoder, chances)[1:3]
@@ -56,7 +57,7 @@ def test_a_grammar_draws_from_what_it_allows(decoder: TransformersDecoder) -> No
     assert counts[texts[0]] / sum(counts[text] for text in texts) == pytest.approx(share, abs=0.1)
 
 
-def test_at_temperature_0_it_is_greedy_and_says_whether_it_came_to_an_end(decoder: TransformersDecoder) -> None:
+def test_at_temperature_0_it_is_greedy_and_says_whether_it_came_to_an_end(decoder: PackedDecoder) -> None:
     ids = prompt(decoder)
     (said,) = decoder.generate_texts([ids], 5)
     assert said == decoder.generate_texts([ids, ids], 5, temperature=0.0)[1]

@@ -69,3 +69,14 @@ def test_preflight_limits_do_not_retrain(toy: Path) -> None:
     before, after = keys(toy), keys(toy, "data.preflight.truncated=0.5")
     assert before["train"] == after["train"]
     assert before["preflight"] != after["preflight"]
+
+
+def test_a_chosen_backend_changes_the_keys_of_what_the_student_does_and_auto_none(toy: Path) -> None:
+    before = keys(toy)
+    chosen = {backend: keys(toy, f"train.backend={backend}") for backend in ("auto", "cpu", "hf")}
+    assert chosen["auto"] == before
+    student = [name for name in before if name.startswith(("train", "answer"))]
+    for name in student:
+        assert len({before[name], chosen["cpu"][name], chosen["hf"][name]}) == 3, name
+    rows = ("base", "gather", "prepare", "freeze", "synthesize", "curate", "preflight")
+    assert all(chosen["hf"][name] == before[name] for name in rows)

@@ -17,7 +17,7 @@ from classify_parts import base, project, rows
 from tiny_parts import Voice
 
 from factory.api import Adapter, Artifact, Base, FitJob, ModelJob, TrainingArgs
-from factory.ml.kit import TRANSFORMERS_KIT
+from factory.ml.kit import load_kit
 from factory_classify import head_init
 from factory_classify.after_training import _fold_temperature, _interpolate_weights
 from factory_classify.classification_objective import ClassificationObjective, read_bundle_labels
@@ -37,20 +37,20 @@ def fitted(student: Base, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
     out, work, every = tmp_path_factory.mktemp("out"), tmp_path_factory.mktemp("work"), rows(120)
     train = TrainingArgs(epochs=3, batch_size=8, learning_rate=5e-3, precision="fp32")
     result = OBJECTIVE.fit(FitJob(
-        7, Voice(), out, kit_loader=lambda: TRANSFORMERS_KIT, rows=every[40:], validation=every[:40], base=student,
+        7, Voice(), out, kit_loader=load_kit, rows=every[40:], validation=every[:40], base=student,
         task=Classifier(), adapter=Adapter(rank=4), train=train, out=out, work=work,
     ))
     return out, dict(result.facts)
 
 
 def asked(student: Base, folder: Path | None) -> ModelJob:
-    return ModelJob(7, Voice(), Path(), kit_loader=lambda: TRANSFORMERS_KIT, rows=rows(40, seed=9), base=student,
+    return ModelJob(7, Voice(), Path(), kit_loader=load_kit, rows=rows(40, seed=9), base=student,
                     task=Classifier(), artifact=Artifact("adapter", folder, student) if folder else None)
 
 
 def test_the_pooler_starts_as_the_mean_and_the_head_as_centroids(student: Base) -> None:
     every = rows(60)
-    plain, headed, model = (TRANSFORMERS_KIT.load_encoder(student, labels=labels) for labels in (0, 3, 3))
+    plain, headed, model = (load_kit().load_encoder(student, labels=labels) for labels in (0, 3, 3))
     ids = plain.tokenize_texts([row["text"] for row in every], 16)
     labels = torch.tensor([number % 3 for number in range(60)])
     head_init.initialise_head(model.model, plain, headed, ids, labels, mean=True)

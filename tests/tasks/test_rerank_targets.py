@@ -14,7 +14,7 @@ import torch
 from tiny_parts import Voice
 
 from factory.api import Adapter, Artifact, Base, FitJob, ModelJob, Objective, Provenance, Row, TrainingArgs
-from factory.ml.kit import TRANSFORMERS_KIT
+from factory.ml.kit import load_kit
 from factory_rerank import listwise_targets
 from factory_rerank.bi_encoder import BiEncoderTargets
 from factory_rerank.cross_encoder import CrossEncoderTargets
@@ -56,7 +56,7 @@ def world(queries: int = 60, seed: int = 1) -> tuple[list[Row], dict[str, Row]]:
 
 
 def job(student: Base, rows: list[Row], documents: dict[str, Row], folder: Path | None = None) -> ModelJob:
-    return ModelJob(7, Voice(), Path(), {"documents": documents}, lambda: TRANSFORMERS_KIT, rows=rows, base=student,
+    return ModelJob(7, Voice(), Path(), {"documents": documents}, load_kit, rows=rows, base=student,
                     task=Reranker(), artifact=Artifact("adapter", folder, student) if folder else None)
 
 
@@ -77,7 +77,7 @@ def test_graded_worth_is_learned_for_queries_never_seen(kind: str, student: Base
     objective, rate, wanted = OBJECTIVES[kind]
     rows, documents = world()
     fit = FitJob(
-        7, Voice(), tmp_path, {"documents": documents}, lambda: TRANSFORMERS_KIT, rows=rows[:48], validation=[],
+        7, Voice(), tmp_path, {"documents": documents}, load_kit, rows=rows[:48], validation=[],
         base=student,
         task=Reranker(), adapter=Adapter(rank=4), train=TrainingArgs(epochs=4, batch_size=8, learning_rate=rate,
         precision="fp32"), out=tmp_path, work=tmp_path / "work",
@@ -124,13 +124,13 @@ def test_lists_of_different_lengths_count_alike() -> None:
 
 
 def test_the_pointwise_part_sets_the_level_of_scores(student: Base) -> None:
-    encoder = TRANSFORMERS_KIT.load_encoder(student, labels=1)
+    encoder = load_kit().load_encoder(student, labels=1)
     pairs = encoder.tokenize_pairs([("kalana", "mopira"), ("kalana", "zedosum")], 16)
-    batch = listwise_targets.build_graded_pairs_collator(TRANSFORMERS_KIT)([(pairs, [0.9, 0.3])])
-    logits = TRANSFORMERS_KIT.compute_head_logits(encoder.model, batch.packed)[:, 0]
+    batch = listwise_targets.build_graded_pairs_collator(load_kit())([(pairs, [0.9, 0.3])])
+    logits = load_kit().compute_head_logits(encoder.model, batch.texts)[:, 0]
     wanted = torch.nn.functional.binary_cross_entropy_with_logits(logits, torch.tensor([0.9, 0.3]))
     found = [
-        listwise_targets.build_mixed_loss(TRANSFORMERS_KIT, 8.0, share)(encoder.model, batch).item()
+        listwise_targets.build_mixed_loss(load_kit(), 8.0, share)(encoder.model, batch).item()
         for share in (1.0, 0.0, 0.5)
     ]
     assert found[0] == pytest.approx(wanted.item(), rel=1e-5)

@@ -14,7 +14,7 @@ from tiny_decoder import tiny_decoder
 from factory.api import Base, Kit
 from factory.errors import UnavailableError
 from factory.llm import BudgetTerms, TeacherPool
-from factory.ml.kit import TRANSFORMERS_KIT
+from factory.ml.kit import load_kit
 
 MOODS = ("glad", "sad", "in between")
 
@@ -35,13 +35,13 @@ def nobody() -> Kit:
     raise AssertionError("the model was asked")
 
 
-def teacher(base: Base, home: Path, kit: Any = lambda: TRANSFORMERS_KIT, **terms: Any) -> Any:
+def teacher(base: Base, home: Path, kit: Any = load_kit, **terms: Any) -> Any:
     return TeacherPool(home, BudgetTerms("test", **terms), kit).get_teacher(base)
 
 
 def test_a_choice_is_the_likeliest_one(base: Base, tmp_path: Path) -> None:
     replies = list(teacher(base, tmp_path).ask(ask(text, choices=MOODS) for text in ["how?", "why?", "how?"]))
-    decoder = TRANSFORMERS_KIT.load_decoder(base)
+    decoder = load_kit().load_decoder(base)
     said = f"how?\n\nAnswer with one of these, and nothing else: {' | '.join(MOODS)}"
     weights = decoder.compute_choice_logprobs(
         [decoder.tokenize_chat(ask(said).messages)], [[decoder.tokenize_answer(mood) for mood in MOODS]]

@@ -102,7 +102,7 @@ def _generate_row_batch(
     end_ids = frozenset({tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])} - {None})
     generated = model.generate(
         **inputs, do_sample=False, max_new_tokens=limit, pad_token_id=tokenizer.pad_token_id,
-        logits_processor=[_build_grammar_processor(tokenizer, grammars, start, end_ids)] if any(grammars) else [],
+        logits_processor=[build_grammar_processor(tokenizer, grammars, start, end_ids)] if any(grammars) else [],
         output_logits=True, return_dict_in_generate=True,
     )
     logprobs = torch.stack(generated.logits, 1).float().log_softmax(-1)
@@ -121,7 +121,7 @@ def _build_greedy_answer(
     return build_scored_answer(row.id, tokenizer, own, values)
 
 
-def _build_grammar_processor(
+def build_grammar_processor(
     tokenizer: Any, grammars: Sequence[Grammar | None], start: int, end_ids: frozenset[int]
 ) -> Callable[[Any, Any], Any]:
     """Return a logits processor of `generate` that keeps each row in the language of its grammar."""

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from factory.api import Reporter
 from factory.ml.cpu import generation
-from factory.ml.cpu.encoder import Ids, iterate_chunks
 from factory.ml.cpu.packed_attention import MASKED_SCORE, use_prefix_key_values
+from factory.ml.encoder import iterate_chunks
+from factory.ml.text_batch import Ids
 
 MAX_PROMPT_TOKENS = 6144
 """Padded tokens of a batch of prompts."""
@@ -66,20 +67,13 @@ class ChoiceTrie:
         return mask
 
 
-def compute_choice_logprobs(
-    model: Any, prompts: Ids, choices: Sequence[Ids], report: Reporter | None = None
-) -> list[list[float]]:
-    """Return the log-probability of each choice after its prompt, summed over its tokens."""
-    return [[float(sum(tokens)) for tokens in row] for row in compute_token_logprobs(model, prompts, choices, report)]
-
-
 @torch.inference_mode()
 def compute_token_logprobs(
     model: Any, prompts: Ids, choices: Sequence[Ids], report: Reporter | None = None
 ) -> list[list[Tensor]]:
     """Return the log-probabilities of the tokens of each choice after its prompt: one fp32 tensor (tokens,) each."""
     logprobs: list[list[Tensor]] = [[] for _ in prompts]
-    prefix = generation.find_shared_prefix(model, prompts)
+    prefix = generation.find_shared_prefix(prompts)
     prefix_key_values = generation.prefill_prefix(model, prefix)
     suffixes = [prompt[len(prefix) :] for prompt in prompts]
     sizes = [len(suffix) + sum(map(len, answers)) for suffix, answers in zip(suffixes, choices, strict=True)]

@@ -5,7 +5,6 @@ A prefix that all prompts share is computed once, prompts of similar length shar
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,15 +16,15 @@ from transformers import Cache, DynamicLayer
 from factory.api import Reporter
 from factory.api.grammar import GrammarState
 from factory.ml.cpu import packed_attention
-from factory.ml.cpu.encoder import Ids, iterate_chunks
+from factory.ml.encoder import iterate_chunks
+from factory.ml.sampling import add_gumbel_noise
+from factory.ml.text_batch import Ids
 
 MAX_BATCH_ROWS = 48
 MAX_BATCH_TOKENS = 12_288
 """Maximum rows and padded prompt tokens of a decoding batch."""
 MIN_SHARED_PREFIX = 16
 """Shorter shared prefixes are not worth a forward pass of their own."""
-MIN_P, MIN_P_PENALTY = 0.05, 1e4
-"""min-p: tokens below 5 % of the top probability get MIN_P_PENALTY subtracted from their logits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +59,7 @@ def generate_token_ids(
     Greedy at temperature 0, else sampled with one seed per prompt.
     """
     generated: list[list[int]] = [[] for _ in prompts]
-    prefix = find_shared_prefix(context.model, prompts)
+    prefix = find_shared_prefix(prompts)
     prefix_key_values = prefill_prefix(context.model, prefix)
     suffixes = [prompt[len(prefix) :] for prompt in prompts]
     lengths = [len(suffix) for suffix in suffixes]
@@ -75,9 +74,9 @@ def generate_token_ids(
     return generated
 
 
-def find_shared_prefix(model: Any, prompts: Ids) -> Sequence[int]:
+def find_shared_prefix(prompts: Ids) -> Sequence[int]:
     """Return the prefix that all prompts share, if it is long enough; each prompt keeps at least one id of its own."""
-    if len(prompts) < 2 or model.config._attn_implementation != packed_attention.CAUSAL_ATTENTION:
+    if len(prompts) < 2:
         return ()
     shared = packed_attention.find_common_prefix(prompts)[: min(map(len, prompts)) - 1]
     return shared if len(shared) >= MIN_SHARED_PREFIX else ()
@@ -134,7 +133,10 @@ def _decode_batch(
     key_mask, positions, hidden = batch.key_mask, batch.positions, batch.last_hidden
     active, length = rows, past + max(map(len, prompts))
     for step in range(limit):
-        chosen = _choose_next_tokens(context, _add_gumbel_noise(head(hidden), active, temperature), active)
+        logits = head(hidden)
+        if temperature > 0:
+            logits = add_gumbel_noise(logits, [row.generator for row in active], temperature)
+        chosen = _choose_next_tokens(context, logits, active)
         for row, token in zip(active, chosen, strict=True):
             row.ended = row.ended or token in context.end_ids
             if not row.ended:
@@ -157,21 +159,6 @@ def _decode_batch(
             attention_mask=key_mask[:, None, None, :length], past_key_values=batch.cache, use_cache=True,
         ).last_hidden_state[:, -1]
         positions = positions + 1
-
-
-def _add_gumbel_noise(logits: Tensor, rows: Sequence[_ActiveSequence], temperature: float) -> Tensor:
-    """Return logits whose argmax is a sample of the distribution (the Gumbel-max trick).
-
-    A grammar, which takes the greatest allowed logit, thereby samples among allowed tokens. min-p (Nguyen et al. 2024,
-    arXiv:2407.01082) ranks unlikely tokens last: the long tail of a small model would make its texts incoherent.
-    """
-    if temperature <= 0:
-        return logits
-    noise = torch.stack([torch.empty(logits.shape[-1]).exponential_(generator=row.generator).log_() for row in rows])
-    scaled = logits.float() / temperature
-    # Minus the logarithm of Exp(1) noise is Gumbel noise.
-    rare = scaled < scaled.amax(-1, keepdim=True) + math.log(MIN_P)
-    return scaled - noise.to(logits.device) - rare * MIN_P_PENALTY
 
 
 def _choose_next_tokens(context: DecodingContext, logits: Tensor, rows: Sequence[_ActiveSequence]) -> list[int]:

@@ -16,8 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils.rnn import pad_sequence
-from transformers import AttentionInterface, AttentionMaskInterface, AutoConfig, AutoModelForCausalLM
+from transformers import AttentionInterface, AttentionMaskInterface, AutoModelForCausalLM
 from transformers.masking_utils import eager_mask
 
 from factory.ml.cpu import packing
@@ -52,22 +51,17 @@ _current_completions: ContextVar[CompletionBatch | None] = ContextVar("completio
 _prefix_key_values: ContextVar[Sequence[LayerKeyValues] | None] = ContextVar("prefix", default=None)
 
 
-def load_causal_model(folder: Path, dtype: torch.dtype) -> Any:
-    """Load a causal base in evaluation mode. Raises ValueError for a base without a language-model head.
-
-    Models without plain attention use padded batches and transformers' eager attention.
-    """
-    config = AutoConfig.from_pretrained(folder)
-    if not any(name.endswith(("ForCausalLM", "LMHeadModel")) for name in config.architectures or ()):
-        raise ValueError(f"the base is a {config.model_type} without a language-model head; choose a generative base")
-    # Plain: every layer has full causal attention, without a sliding window or another layer type.
+def has_plain_attention(config: Any) -> bool:
+    """Return whether every layer has full causal attention, without a sliding window or another layer type."""
     layer_types = set(getattr(config, "layer_types", None) or ["full_attention"])
     window = getattr(config, "sliding_window", None) if getattr(config, "use_sliding_window", True) else None
-    plain = config.model_type in PLAIN_ATTENTION_MODELS and layer_types == {"full_attention"} and not window
-    attention = CAUSAL_ATTENTION if plain else "eager"
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, attn_implementation=attention)
-    if plain:
-        replace_norms(model)
+    return config.model_type in PLAIN_ATTENTION_MODELS and layer_types == {"full_attention"} and not window
+
+
+def load_causal_model(folder: Path, dtype: torch.dtype) -> Any:
+    """Load a causal base with plain attention in evaluation mode."""
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, attn_implementation=CAUSAL_ATTENTION)
+    replace_norms(model)
     return model.eval()
 
 
@@ -187,9 +181,7 @@ AttentionMaskInterface.register(CAUSAL_ATTENTION, build_causal_attention_mask)
 
 
 def build_completion_batch(ids: Sequence[Sequence[int]], starts: Sequence[int]) -> CompletionBatch:
-    """Pack texts whose tokens from `starts` on are the targets. Raises ValueError for a start outside its text."""
-    if any(not 0 < start < len(text) for start, text in zip(starts, ids, strict=True)):
-        raise ValueError("completions must start after the first token and before the end of their text")
+    """Pack texts whose tokens from `starts` on are the targets."""
     # The prefix ends before the token that predicts the first target, which must be in the suffix.
     prefix = find_common_prefix(ids)[: min(starts) - 1] if len(ids) > 1 else []
     cut = len(prefix)
@@ -224,16 +216,8 @@ def _compute_suffix_hidden(model: Any, row: CompletionBatch) -> Tensor:
     """Return the last hidden states of all suffixes in the row's order: (tokens, hidden)."""
     body, rest, past = model.get_decoder(), row.suffixes, len(row.prefix)
     shared = torch.tensor([row.prefix], dtype=rest.tokens.dtype, device=rest.tokens.device)
-    if model.config._attn_implementation == CAUSAL_ATTENTION:
-        positions = torch.cat([torch.arange(past, device=shared.device)[None], rest.positions + past], 1)
-        with packing.set_context_variable(_current_completions, row):
-            out = body(input_ids=torch.cat([shared, rest.tokens], 1), position_ids=positions, use_cache=False)
-        hidden: Tensor = out.last_hidden_state[0, past:]
-        return hidden
-    texts = torch.split(rest.tokens[0, : sum(rest.lengths)], list(rest.lengths))
-    tokens = pad_sequence([torch.cat([shared[0], text]) for text in texts], batch_first=True)
-    lengths = past + torch.tensor(rest.lengths, device=tokens.device)
-    position = torch.arange(tokens.shape[1], device=tokens.device)
-    out = body(input_ids=tokens, attention_mask=(position < lengths[:, None]).long(), use_cache=False)
-    suffix_hidden: Tensor = out.last_hidden_state[(position >= past) & (position < lengths[:, None])]
-    return suffix_hidden
+    positions = torch.cat([torch.arange(past, device=shared.device)[None], rest.positions + past], 1)
+    with packing.set_context_variable(_current_completions, row):
+        out = body(input_ids=torch.cat([shared, rest.tokens], 1), position_ids=positions, use_cache=False)
+    hidden: Tensor = out.last_hidden_state[0, past:]
+    return hidden

@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pad_sequence
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import eager_mask
 
@@ -84,11 +83,9 @@ def set_context_variable(variable: ContextVar[T], value: T) -> Iterator[None]:
 
 
 def pack_texts(ids: Sequence[Sequence[int]], segments: Sequence[Sequence[int]] | None = None) -> PackedBatch:
-    """Pack tokenised texts into one row. Raises ValueError for an empty list or an empty text."""
+    """Pack tokenised texts into one row."""
     order = sorted(range(len(ids)), key=lambda index: (len(ids[index]), index))
     lengths = [len(ids[index]) for index in order]
-    if not lengths or not lengths[0]:
-        raise ValueError("no text to pack, or an empty one")
     filler = -sum(lengths) % ROW_MULTIPLE  # token 0 up to the next multiple
     row = [token for index in order for token in ids[index]] + [0] * filler
     segment_row = [segment for index in order for segment in segments[index]] if segments else [0] * sum(lengths)
@@ -207,10 +204,7 @@ AttentionMaskInterface.register(PACKED_ATTENTION, build_packed_attention_mask)
 def compute_packed_hidden(model: nn.Module, packed: PackedBatch) -> list[Tensor]:
     """Return the last hidden states of each text, (tokens, hidden) in fp32, in the original order."""
     out = _forward_packed(model, packed).last_hidden_state.float().cpu()
-    if can_pack(model):
-        parts = torch.split(out[0], [*packed.lengths, out.shape[1] - sum(packed.lengths)])
-    else:
-        parts = tuple(text[:length] for text, length in zip(out, packed.lengths, strict=True))
+    parts = torch.split(out[0], [*packed.lengths, out.shape[1] - sum(packed.lengths)])
     vectors: list[Tensor] = [out] * len(packed.order)
     for index, part in zip(packed.order, parts, strict=False):
         vectors[index] = part
@@ -223,25 +217,12 @@ def compute_packed_logits(model: nn.Module, packed: PackedBatch) -> Tensor:
     return torch.zeros_like(out).index_copy(0, torch.tensor(packed.order), out)
 
 
-def can_pack(model: nn.Module) -> bool:
-    """Return whether a model was loaded with packed attention; others get padded batches."""
-    config: Any = model.config
-    return bool(config._attn_implementation == PACKED_ATTENTION)
-
-
 def _forward_packed(model: nn.Module, packed: PackedBatch) -> Any:
-    """Return the model's output for a packed row or, if it cannot pack, for a padded batch in the same order."""
+    """Return the output of a model with packed attention."""
     device: Any = model.device
     packed = packed.to(device)
-    if can_pack(model):
-        with set_context_variable(_current_packed_batch, packed):
-            return model(input_ids=packed.tokens, position_ids=packed.positions, token_type_ids=packed.segments)
-    rows = (row[0, : sum(packed.lengths)] for row in (packed.tokens, packed.segments))
-    texts = [torch.split(row, list(packed.lengths)) for row in rows]
-    tokens, segments = (pad_sequence(list(parts), batch_first=True) for parts in texts)
-    mask = (torch.arange(tokens.shape[1]) < torch.tensor(packed.lengths).unsqueeze(1)).long().to(device)
-    extra = {"token_type_ids": segments} if bool(segments.any()) else {}  # some models have no segment embeddings
-    return model(input_ids=tokens, attention_mask=mask, **extra)
+    with set_context_variable(_current_packed_batch, packed):
+        return model(input_ids=packed.tokens, position_ids=packed.positions, token_type_ids=packed.segments)
 
 
 def keep_first_tokens_only(model: nn.Module) -> None:

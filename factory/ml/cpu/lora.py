@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from factory.api import Adapter
+from factory.ml.trainer import collect_trainable_parameters, train_modules_in_fp32
 
 SIBLING_LAYERS = (("query", "key", "value"), ("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"))
 """Names of sibling layers that read the same input."""
@@ -116,6 +118,37 @@ class LoraStack:
         return part
 
 
+@dataclass(frozen=True, slots=True)
+class LoraLearner:
+    """A model with new adapters in training mode, and the adapted layers by name."""
+
+    model: nn.Module
+    lora_layers: dict[str, LoraLinear]
+    tokenizer: Any
+
+    def list_adapted_layers(self) -> list[str]:
+        """Return the names of the layers with an adapter."""
+        return list(self.lora_layers)
+
+    def count_parameters(self) -> int:
+        """Return the number of parameters, those of the adapters included."""
+        adapted = sum(layer.weight.numel() for layer in self.lora_layers.values())  # weights that are buffers now
+        return adapted + sum(parameter.numel() for parameter in self.model.parameters())
+
+    def begin_step(self) -> None:
+        """Merge the adapters into the weights of the forward pass."""
+        for stack in dict.fromkeys(layer.stack for layer in self.lora_layers.values()):
+            stack.refresh()
+
+    def collect_adapter_tensors(self) -> dict[str, Tensor]:
+        """Return the trained tensors by their names in PEFT's format, but without PEFT's prefix."""
+        parameters = collect_trainable_parameters(self.model)
+        return {
+            f"{name}.weight" if name.endswith((".lora_A", ".lora_B")) else name: value.detach()
+            for name, value in parameters.items()
+        }
+
+
 def attach_lora(
     model: nn.Module, adapter: Adapter, dtype: torch.dtype, modules_to_save: tuple[str, ...] = (), *,
     frozen_modules: tuple[str, ...] = (),
@@ -132,16 +165,10 @@ def attach_lora(
             parent, _, leaf = name.rpartition(".")
             adapted[name] = LoraLinear(linear, adapter, dtype)
             setattr(model.get_submodule(parent), leaf, adapted[name])
-    for name, module in model.named_modules():
-        if name.rpartition(".")[2] in modules_to_save:
-            # The inputs of a head, in the working precision, are cast to the fp32 of its weights.
-            module.register_forward_pre_hook(lambda _, inputs: tuple(tensor.float() for tensor in inputs))
-    for name, parameter in model.named_parameters():
-        if any(part in name.split(".") for part in modules_to_save):
-            parameter.data = parameter.data.float()
-            parameter.requires_grad_(True)
-        elif not parameter.requires_grad:
+    for parameter in model.parameters():
+        if not parameter.requires_grad:
             parameter.data = parameter.data.to(dtype)
+    train_modules_in_fp32(model, modules_to_save)
     _stack_sibling_layers(adapted)
     return adapted
 

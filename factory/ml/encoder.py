@@ -7,16 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
 from factory.api import Reporter
-from factory.ml.cpu.packing import PACKED_ATTENTION, keep_first_tokens_only
-from factory.ml.device import choose_device
+from factory.ml.text_batch import Ids, pad_token_ids
 
-Ids = Sequence[Sequence[int]]
 MAX_CHUNK_TOKENS = 1024
 """Padded tokens of one forward pass without gradients: the activations of a small encoder then fit the CPU cache."""
 
@@ -97,31 +94,16 @@ def chunk_by_length(lengths: Sequence[int], tokens: int) -> Iterator[list[int]]:
         yield chunk
 
 
-def pad_token_ids(ids: Ids) -> tuple[Tensor, Tensor]:
-    """Return token ids (n, longest), right-padded with 0, and their attention mask."""
-    tokens = np.zeros((len(ids), max(map(len, ids))), dtype=np.int64)
-    mask = np.zeros_like(tokens)
-    for row, text in enumerate(ids):
-        tokens[row, : len(text)] = text
-        mask[row, : len(text)] = 1
-    return torch.from_numpy(tokens), torch.from_numpy(mask)
+def load_encoder(
+    folder: Path, *, labels: int = 0, attention: str = "sdpa", dtype: torch.dtype = torch.float32, config: Any = None
+) -> TransformersEncoder:
+    """Load a base on the CPU; with `labels`, with a classification head of that many outputs.
 
-
-def load_encoder(folder: Path, *, labels: int = 0, training: bool = False) -> TransformersEncoder:
-    """Load a base in fp32; with `labels`, with a new classification head of that many outputs.
-
-    To answer, it is on the device of this machine. In training, BERT models use packed rows; others use padded batches
-    with eager attention, whose backward pass is the fastest at short lengths; the trainer moves the model.
+    `config` replaces that of the folder.
     """
-    bert = AutoConfig.from_pretrained(folder).model_type == "bert"
-    attention = (PACKED_ATTENTION if bert else "eager") if training else "sdpa"
-    settings: dict[str, Any] = {"dtype": torch.float32, "attn_implementation": attention}
+    kind = AutoModelForSequenceClassification if labels else AutoModel
+    config = config or AutoConfig.from_pretrained(folder)
     if labels:
-        model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=labels, **settings)
-        if bert:
-            keep_first_tokens_only(model)
-    else:
-        model = AutoModel.from_pretrained(folder, **settings)
-    if not training:
-        model.to(choose_device())
+        config.num_labels = labels
+    model = kind.from_pretrained(folder, config=config, dtype=dtype, attn_implementation=attention)
     return TransformersEncoder(model.eval(), AutoTokenizer.from_pretrained(folder))

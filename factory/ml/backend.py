@@ -1,0 +1,54 @@
+"""Backends: the ways to load, train and ask a model. The packed kernels are the fastest on a CPU, for the models that
+they know; transformers' own code runs every model on every device.
+
+Both give the same logits, losses and gradients in fp32, up to rounding.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+from factory.api import FitJob
+from factory.api.training_args import BackendName
+from factory.ml.chat_model import ChatModel
+from factory.ml.encoder import TransformersEncoder
+from factory.ml.text_batch import TextBatch
+from factory.ml.trainer import Learner
+
+
+class Backend(Protocol):
+    """One way to load, train and ask a model. `folder` is that of a whole model, in Hugging Face format."""
+
+    name: BackendName
+    summary: str
+    """What it is, for the journal."""
+
+    def explain_refusal(self, folder: Path, *, causal: bool) -> str:
+        """Return why this backend cannot run a model, or ""."""
+
+    def runs_model(self, model: Any) -> bool:
+        """Return whether a loaded model is in the form that the `compute_` methods need."""
+
+    def load_encoder(self, folder: Path, labels: int) -> TransformersEncoder:
+        """Load an encoder in fp32 on the device of this machine; with `labels`, with a classification head."""
+
+    def load_decoder(self, folder: Path, adapter: Path | None) -> ChatModel:
+        """Load a causal model on the device of this machine, with a saved adapter merged in.
+
+        Raises ValueError for a model without a language-model head, or an adapter that does not fit.
+        """
+
+    def create_learner(self, job: FitJob, modules_to_save: tuple[str, ...], *, labels: int, causal: bool) -> Learner:
+        """Create the base with a new adapter on every linear layer but the heads, in training mode."""
+
+    def compute_hidden_states(self, model: nn.Module, batch: TextBatch) -> list[Tensor]:
+        """Return the last hidden states of each text: (tokens, hidden) in fp32, with gradients."""
+
+    def compute_head_logits(self, model: nn.Module, batch: TextBatch) -> Tensor:
+        """Return the logits of the head for each text: (texts, labels) in fp32, with gradients."""
+
+    def compute_completion_logits(self, model: nn.Module, batch: TextBatch) -> tuple[Tensor, Tensor]:
+        """Return (logits, targets) of all completion tokens: (tokens, vocabulary) in fp32 with gradients, (tokens,)."""

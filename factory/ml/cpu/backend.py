@@ -1,0 +1,84 @@
+"""The backend of the packed kernels: rows without padding, shared prefixes, adapters merged once a step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoTokenizer
+
+from factory.api import FitJob
+from factory.api.training_args import BackendName
+from factory.ml.adapter_merge import merge_adapter
+from factory.ml.cpu import packed_attention, packing
+from factory.ml.cpu.decoder import PackedDecoder
+from factory.ml.cpu.lora import LoraLearner, attach_lora
+from factory.ml.device import choose_device, choose_inference_dtype, choose_training_dtype, find_stored_dtype
+from factory.ml.encoder import TransformersEncoder, load_encoder
+from factory.ml.text_batch import TextBatch
+
+PACKED_ENCODERS = ("bert",)
+
+
+class PackedBackend:
+    """`factory.ml.backend.Backend` for BERT encoders and decoders with plain attention."""
+
+    name: BackendName = "cpu"
+    summary = "packed rows without padding"
+
+    def explain_refusal(self, folder: Path, *, causal: bool) -> str:
+        config = AutoConfig.from_pretrained(folder)
+        known = packed_attention.has_plain_attention(config) if causal else config.model_type in PACKED_ENCODERS
+        return "" if known else f"the packed kernels do not know the architecture {config.model_type!r}"
+
+    def runs_model(self, model: Any) -> bool:
+        return model.config._attn_implementation in (packing.PACKED_ATTENTION, packed_attention.CAUSAL_ATTENTION)
+
+    def load_encoder(self, folder: Path, labels: int) -> TransformersEncoder:
+        encoder = load_encoder(folder, labels=labels)  # without gradients, padded chunks of like length are faster
+        if labels:
+            packing.keep_first_tokens_only(encoder.model)
+        encoder.model.to(choose_device())
+        return encoder
+
+    def load_decoder(self, folder: Path, adapter: Path | None) -> PackedDecoder:
+        model = packed_attention.load_causal_model(folder, choose_inference_dtype())
+        if adapter is not None:
+            merge_adapter(model, adapter)
+        return PackedDecoder(model.to(choose_device()), AutoTokenizer.from_pretrained(folder))
+
+    def create_learner(
+        self, job: FitJob, modules_to_save: tuple[str, ...], *, labels: int, causal: bool
+    ) -> LoraLearner:
+        if causal:
+            return self._create_causal_learner(job)
+        loaded = load_encoder(job.base.folder, labels=labels, attention=packing.PACKED_ATTENTION)
+        if labels:
+            packing.keep_first_tokens_only(loaded.model)
+        elif hasattr(loaded.model, "pooler"):
+            loaded.model.pooler = None  # token vectors bypass it: an adapter there would get no gradient
+        dtype = choose_training_dtype(job.train.precision, job.work)
+        layers = attach_lora(loaded.model, job.adapter, dtype, modules_to_save)
+        for module in loaded.model.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = 0.0  # the base's own dropout; adapters have theirs
+        return LoraLearner(loaded.model.train(), layers, loaded.tokenizer)
+
+    def _create_causal_learner(self, job: FitJob) -> LoraLearner:
+        """Create a causal base with adapters on all linear layers except its head, which stays frozen."""
+        model = packed_attention.load_causal_model(job.base.folder, find_stored_dtype(job.base.folder))
+        head = next(name for name, module in model.named_modules() if module is model.get_output_embeddings())
+        dtype = choose_training_dtype(job.train.precision, job.work)
+        layers = attach_lora(model, job.adapter, dtype, frozen_modules=(head,))
+        return LoraLearner(model.train(), layers, AutoTokenizer.from_pretrained(job.base.folder))
+
+    def compute_hidden_states(self, model: nn.Module, batch: TextBatch) -> list[Tensor]:
+        return packing.compute_packed_hidden(model, packing.pack_texts(batch.ids, batch.segments))
+
+    def compute_head_logits(self, model: nn.Module, batch: TextBatch) -> Tensor:
+        return packing.compute_packed_logits(model, packing.pack_texts(batch.ids, batch.segments))
+
+    def compute_completion_logits(self, model: nn.Module, batch: TextBatch) -> tuple[Tensor, Tensor]:
+        completions = packed_attention.build_completion_batch(batch.ids, batch.starts)
+        return packed_attention.compute_completion_logits(model, completions)
