@@ -95,15 +95,26 @@ def chunk_by_length(lengths: Sequence[int], tokens: int) -> Iterator[list[int]]:
 
 
 def load_encoder(
-    folder: Path, *, labels: int = 0, attention: str = "sdpa", dtype: torch.dtype = torch.float32, config: Any = None
+    folder: Path, *, labels: int = 0, attention: str = "sdpa", dtype: torch.dtype = torch.float32, config: Any = None,
+    saved_modules: Sequence[str] | None = None,
 ) -> TransformersEncoder:
     """Load a base on the CPU; with `labels`, with a classification head of that many outputs.
 
-    `config` replaces that of the folder.
+    `config` replaces that of the folder. Raises ValueError for a new layer that is not in one of `saved_modules`, if
+    they are given: its random weights would be lost.
     """
     kind = AutoModelForSequenceClassification if labels else AutoModel
     config = config or AutoConfig.from_pretrained(folder)
     if labels:
         config.num_labels = labels
-    model = kind.from_pretrained(folder, config=config, dtype=dtype, attn_implementation=attention)
+    model, loaded = kind.from_pretrained(
+        folder, config=config, dtype=dtype, attn_implementation=attention, output_loading_info=True
+    )
+    lost = [name for name in loaded["missing_keys"] if not set(name.split(".")) & set(saved_modules or ())]
+    if lost and saved_modules is not None:
+        layer = min(lost).rpartition(".")[0]
+        raise ValueError(
+            f"the head of a {config.model_type} has a new layer, {layer!r}, that the objective does not save (it saves "
+            f"{', '.join(saved_modules)}); choose a base with another head, such as BERT"
+        )
     return TransformersEncoder(model.eval(), AutoTokenizer.from_pretrained(folder))

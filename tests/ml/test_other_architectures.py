@@ -154,6 +154,12 @@ def test_prompts_of_several_lengths_are_answered_as_one_at_a_time(
     assert held.finished and held.text in ("sun", "moon")
 
 
+def test_a_new_layer_that_would_not_be_saved_is_refused(tmp_path: Path) -> None:
+    job = fit_job(save_encoder(tmp_path / "base", "distilbert"), tmp_path)
+    with pytest.raises(ValueError, match=r"a distilbert has a new layer, 'pre_classifier', .* saves classifier"):
+        load_kit().create_learner(job, labels=2, modules_to_save=("classifier",))
+
+
 @pytest.mark.parametrize("name", ["distilbert", "roberta"])
 def test_an_encoder_with_a_head_learns_and_is_judged_as_it_is_bundled(name: str, tmp_path: Path) -> None:
     base = save_encoder(tmp_path / "base", name)

@@ -1,5 +1,6 @@
 """The specs and the commands that the README shows, run for real on a real base: minutes, so on request only."""
 
+import json
 import os
 import shlex
 import shutil
@@ -29,10 +30,13 @@ def factory(home: Path, *arguments: str, folder: Path = ROOT) -> subprocess.Comp
     )
 
 
+@pytest.mark.parametrize("backend", ["cpu", "hf"])
 @pytest.mark.parametrize("spec", sorted((ROOT / "specs").glob("*.yaml")), ids=lambda path: path.name)
-def test_every_spec_builds_to_a_verdict_under_smoke(spec: Path, home: Path) -> None:
-    run = factory(home, "build", str(spec), "--profile", "smoke")
+def test_every_spec_builds_to_a_verdict_under_smoke_with_either_backend(spec: Path, backend: str, home: Path) -> None:
+    run = factory(home, "build", str(spec), "--profile", "smoke", "--set", f"train.backend={backend}")
     assert run.returncode in VERDICTS, run.stderr
+    trained = [json.loads(path.read_text())["facts"] for path in home.glob("store/train/*/output/train.json")]
+    assert backend in {facts["backend"] for facts in trained}
     assert list(home.glob("store/certify/*/output/certify.json"))
 
 

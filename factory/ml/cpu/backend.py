@@ -53,7 +53,10 @@ class PackedBackend:
     ) -> LoraLearner:
         if causal:
             return self._create_causal_learner(job)
-        loaded = load_encoder(job.base.folder, labels=labels, attention=packing.PACKED_ATTENTION)
+        loaded = load_encoder(
+            job.base.folder, labels=labels, attention=packing.PACKED_ATTENTION,
+            saved_modules=modules_to_save if labels else None,
+        )
         if labels:
             packing.keep_first_tokens_only(loaded.model)
         elif hasattr(loaded.model, "pooler"):

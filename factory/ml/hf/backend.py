@@ -55,7 +55,7 @@ class TransformersBackend:
             head = next(name for name, module in model.named_modules() if module is model.get_output_embeddings())
             attach_peft_adapters(model, job.adapter, (), frozen_modules=(head,))
             return PeftLearner(model.train(), AutoTokenizer.from_pretrained(folder), ())
-        loaded = load_encoder(folder, labels=labels, **settings)
+        loaded = load_encoder(folder, labels=labels, saved_modules=modules_to_save if labels else None, **settings)
         if not labels and hasattr(loaded.model, "pooler"):
             loaded.model.pooler = None  # token vectors bypass it: an adapter there would get no gradient
         attach_peft_adapters(loaded.model, job.adapter, modules_to_save)
