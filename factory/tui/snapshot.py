@@ -17,6 +17,7 @@ from factory.tui.specialist_list import list_specialists
 from factory.tui.table import render_table
 from factory.tui.views import compare_view, data, log, run, runs_view, specialists_view, totals_view, verdict_view
 from factory.tui.widgets.curves import CurveStyle, render_text
+from factory.views.curves import build_metric_curve
 from factory.views.data import build_preflight_table
 from factory.views.verdict import build_verdict_view
 from factory.views.verdict_tables import build_costs_table, build_slices_table
@@ -79,8 +80,9 @@ def _snapshot_run(home: Path, index: RunIndex, names: Sequence[str], now: float)
         lines += [*run.render_measurements(watcher, view, None, None, width), make_line()]
         lines += render_table(run.build_stages_table(view, now), width)
         for name in watcher.list_metrics()[:1]:
-            plot = render_text({name: watcher.get_curve(name)}, CurveStyle(), min(width, CURVE_WIDTH), CURVE_HEIGHT)
-            lines += _make_section(f"{name.replace('_', ' ')} by step, smoothed", map(make_line, plot.splitlines()))
+            curve = build_metric_curve(name, watcher.get_curve(name))
+            plot = render_text([curve], CurveStyle(), min(width, CURVE_WIDTH), CURVE_HEIGHT)
+            lines += _make_section(f"{curve.title}, smoothed", map(make_line, plot.splitlines()))
         lines += _make_section("data", data.render_page(outputs, width))
         lines += _make_section("preflight", render_table(preflight, width))
         return lines + _make_section("log", log.render_page(watcher.notes, tail.lines[-MAX_LOG_LINES:], width))

@@ -1,4 +1,4 @@
-"""What a page shows, before anything renders it: toned texts, intervals on a scale, and tables of them.
+"""What a page shows, before anything renders it: toned texts, intervals on a scale, tables of them, and curves.
 
 The texts are raw. Each renderer (CLI, TUI, report) removes or escapes what its medium would interpret.
 """
@@ -19,7 +19,7 @@ BAR_WIDTH = 28
 
 
 class Text(NamedTuple):
-    """A text and its tone: `good`, `bad`, `warn`, `dim`, `strong`, `accent`, or empty for plain."""
+    """A text and its tone: `good`, `bad`, `warn`, `dim`, `strong`, `accent`, `code`, or empty for plain."""
 
     text: str
     tone: str = ""
@@ -44,6 +44,25 @@ class ShareBar:
     share: float
     label: str = ""
     tone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Points (x, y) with finite values, the titles of both axes, and a sentence that says what the curve shows."""
+
+    name: str
+    """What tells it from the other curves of one plot, such as a run."""
+    points: tuple[tuple[float, float], ...]
+    x_title: str
+    y_title: str
+    summary: str
+    diagonal: bool = False
+    """Whether both axes run from 0 to 1 and the diagonal is drawn, as the ideal."""
+
+    @property
+    def title(self) -> str:
+        """What is drawn: `training loss by step`."""
+        return f"{self.y_title} by {self.x_title}"
 
 
 Cell = Text | Interval | ShareBar | str | tuple[tuple[str, str], ...]
@@ -143,6 +162,12 @@ def _make_sort_key(value: Any) -> tuple[int, Any]:
 def make_row(key: str, *cells: Cell, values: Sequence[Any] = ()) -> TableRow:
     """Return a row of given cells; `values` defaults to their plain text."""
     return TableRow(key, tuple(values) or tuple(extract_plain_text(cell) for cell in cells), lambda: cells)
+
+
+def make_text_row(*cells: Cell | int) -> TableRow:
+    """Return a row of texts and numbers as they are, and of cells; its key is the first."""
+    made = [Text(str(cell)) if isinstance(cell, str | int) else cell for cell in cells]
+    return make_row(extract_plain_text(made[0]), *made)
 
 
 def extract_plain_text(cell: Cell) -> str:

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from factory.evaluation.slices import Slice
 from factory.runs.run_outputs import RunOutputs
 from factory.views import formatting
-from factory.views.elements import Column, Interval, Table, TableRow, Text, make_row
+from factory.views.curves import build_reliability_curve
+from factory.views.elements import Column, Curve, Interval, Table, TableRow, Text, make_row
 
 SUITE_COLUMNS = (
     Column("suite", min_width=8, max_width=24),
@@ -51,23 +52,23 @@ def build_totals_table(score: Mapping[str, Any]) -> Table:
 
 
 class MetricsTable(NamedTuple):
-    """A table of the tuned contender, such as results by class; `calibration` has (confidence, accuracy) by bin."""
+    """A table of the tuned contender, such as results by class, and the curve of its rows if they are such points."""
 
     title: str
     table: Table
-    calibration: tuple[tuple[float, float], ...]
+    curve: Curve | None
 
 
 def build_metrics_tables(score: Mapping[str, Any], tuned: str) -> tuple[MetricsTable, ...]:
     """Return the tables that the evaluations wrote about the tuned contender."""
     tables = score.get("tables", {}).get(tuned, {})
     return tuple(
-        MetricsTable(f"{name.replace('_', ' ')} of {tuned}", _build_records_table(lines), _extract_calibration(lines))
+        MetricsTable(f"{name.replace('_', ' ')} of {tuned}", build_records_table(lines), build_reliability_curve(lines))
         for name, lines in tables.items() if lines
     )
 
 
-def _build_records_table(records: Sequence[Mapping[str, Any]]) -> Table:
+def build_records_table(records: Sequence[Mapping[str, Any]]) -> Table:
     """Return a table with a column per key; columns that hold numbers only are aligned right."""
     keys = list(dict.fromkeys(key for record in records for key in record))
     columns = tuple(
@@ -79,7 +80,7 @@ def _build_records_table(records: Sequence[Mapping[str, Any]]) -> Table:
     )
     rows = [
         make_row(
-            str(i), *(Text(_format_record_value(record.get(key))) for key in keys),
+            str(i), *(Text(format_record_value(record.get(key))) for key in keys),
             values=[record.get(key) for key in keys],
         )
         for i, record in enumerate(records)
@@ -87,15 +88,11 @@ def _build_records_table(records: Sequence[Mapping[str, Any]]) -> Table:
     return Table(columns, tuple(rows))
 
 
-def _format_record_value(value: Any) -> str:
+def format_record_value(value: Any) -> str:
+    """Return a value of an evaluation's or a contender's record on one line."""
     if isinstance(value, float):
         return formatting.format_number(value)
     return formatting.clean_line("" if value is None else value, MAX_VALUE_WIDTH)
-
-
-def _extract_calibration(records: Sequence[Mapping[str, Any]]) -> tuple[tuple[float, float], ...]:
-    has_bins = all({"confidence", "accuracy"} <= record.keys() for record in records)
-    return tuple((float(bin_["confidence"]), float(bin_["accuracy"])) for bin_ in records) if has_bins else ()
 
 
 def build_slices_table(slices: Sequence[Slice] | None, confidence: float, a: str, b: str) -> Table:

@@ -11,6 +11,7 @@ from factory.cli.output import format_table, format_view_table
 from factory.cli.progress_live import LiveProgress, format_sparkline
 from factory.cli.progress_plain import PlainProgress
 from factory.store import journal
+from factory.views.curves import build_metric_curve
 from factory.views.elements import Column, Table, Text, make_row
 
 
@@ -69,11 +70,13 @@ def test_a_spark_is_as_long_as_it_may_be():
 
 
 def test_a_curve_has_its_scale_and_survives_odd_values():
-    text = plot_braille([(0, 2.0), (5, float("nan")), (10, 1.0)], width=10, height=3)
+    curve = build_metric_curve("loss", [(0, 2.0), (5, float("nan")), (10, 1.0)])
+    text = plot_braille(curve, width=10, height=3)
     assert text.splitlines()[0].startswith("2 │⠑")
     assert text.splitlines()[-1].split() == ["0", "10"]
-    assert plot_braille([]) == ""
-    assert plot_braille([(1, 1.0)]).count("\n") == 13
+    assert curve.summary == "loss: 2.000 at step 0, 1.000 at step 10"
+    assert plot_braille(build_metric_curve("loss", [])) == ""
+    assert plot_braille(build_metric_curve("loss", [(1, 1.0)])).count("\n") == 13
 
 
 def test_tables_align_wide_letters():

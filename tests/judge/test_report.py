@@ -1,28 +1,41 @@
+"""The HTML report: one file that fetches nothing, with the verdict first, in words."""
+
+import subprocess
+import sys
+import zipfile
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from fake_runs import fake_run
+from jinja2 import UndefinedError
+from places import ROOT
 
-from factory.report.html import join_markup, render_element
+from factory.report.rendering import render_template
 from factory.report.run_page import render_run_page
-from factory.runs import run_view
 from factory.runs.run_outputs import RunOutputs
+from factory.runs.run_view import find_run
 from factory.views import formatting
+from factory.views.elements import Column, Table, Text, make_row
 
 
 class Reader(HTMLParser):
-    """Balances tags and remembers what a browser would fetch or run."""
+    """Balances tags, and remembers what a browser would fetch or run, and what a person would read."""
 
-    def __init__(self):
+    def __init__(self, page: str):
         super().__init__()
-        self.open, self.fetched, self.ids = [], [], []
+        self.open, self.fetched, self.ids, self.text, self.tags = [], [], [], "", set()
+        self.feed(page)
+        assert self.open == []
 
     def handle_starttag(self, tag, attrs):
         said = dict(attrs)
         self.open.append(tag)
+        self.tags.add(tag)
         self.ids += [said["id"]] if "id" in said else []
         self.fetched += [v for k, v in said.items() if k in ("src", "href") and not v.startswith("#")]
         self.fetched += [tag] if tag in ("script", "link", "iframe") else []
+        self.fetched += [name for name in said if name.startswith("on")]
 
     def handle_startendtag(self, tag, attrs):
         self.handle_starttag(tag, attrs)
@@ -31,50 +44,45 @@ class Reader(HTMLParser):
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
 
-
-def read(text):
-    reader = Reader()
-    reader.feed(text)
-    assert reader.open == []
-    return reader
+    def handle_data(self, data):
+        self.text += data
 
 
-def made(tmp_path, **how):
-    return render_run_page(RunOutputs(tmp_path, run_view.find_run(tmp_path, fake_run(tmp_path, **how))))
+def write_report(home: Path, **how: object) -> str:
+    return render_run_page(RunOutputs(home, find_run(home, fake_run(home, **how))))
 
 
-def test_the_report_is_one_file_that_fetches_nothing(tmp_path):
-    reader = read(made(tmp_path))
+def test_the_report_is_one_file_that_fetches_nothing(tmp_path: Path) -> None:
+    reader = Reader(write_report(tmp_path))
     assert reader.fetched == []
     assert reader.ids == ["contenders", "gate", "rows", "training", "data", "work", "spec"]
 
 
-def test_the_verdict_comes_first_in_words(tmp_path):
-    text = made(tmp_path, lift=0.2)
+def test_the_verdict_comes_first_in_words(tmp_path: Path) -> None:
+    text = write_report(tmp_path, lift=0.2)
     assert text.index("The tuned reranker answers these 40 test rows better than untuned") < text.index("<table")
     assert "No training row matches a held-out row (frozen)." in text
     assert "train.epochs" in text and "spec, line 9" in text
 
 
-def test_rows_can_not_write_html_or_control_the_reader(tmp_path):
-    text = made(tmp_path)
-    assert "\x1b" not in text
-    assert "<b>& more" not in text
-
-
-def test_a_dead_run_has_a_report_too(tmp_path):
-    text = made(tmp_path, end=False)
-    read(text)
-    assert "ended without a final event" in text
+def test_a_dead_run_has_a_report_too(tmp_path: Path) -> None:
+    text = write_report(tmp_path, end=False)
+    assert "ended without a final event" in Reader(text).text
     assert "How the gate decided" not in text
 
 
-def test_text_is_escaped_unless_it_was_made_here():
-    assert render_element(
-        "p", "<i>", render_element("b", 'a"b'), title='">'
-    ) == '<p title="&quot;&gt;">&lt;i&gt;<b>a&quot;b</b></p>'
-    assert join_markup(None, False, 0) == "0"
-    assert join_markup("a\x1b[31mb\u202ec\x07") == "abc"
+def test_cells_take_the_style_of_their_tone_and_long_tables_say_what_they_leave_out() -> None:
+    columns, cell = (Column("n", align_right=True), Column("")), (("0.5", ""), (" ±<1", "dim"))
+    table = Table(columns, tuple(make_row(str(n), Text(f"{n}", "strong"), cell) for n in range(3)))
+    context = {"page": type("Page", (), {"totals": table, "metrics_tables": ()})()}
+    text = render_template("run/whole.html.jinja", context)
+    assert '<td class="n"><b>2</b></td>' in text and '<td>0.5<span class="keep soft"> ±&lt;1</span></td>' in text
+    part = type("Part", (), {"title": "many", "curve": None})()
+    part.table = Table(columns, tuple(make_row(str(n), str(n), "") for n in range(1042)))
+    context["page"].metrics_tables = (part,)
+    assert "and 1,002 more" in render_template("run/whole.html.jinja", context)
+    with pytest.raises(UndefinedError):
+        render_template("run/whole.html.jinja", {})
 
 
 @pytest.mark.parametrize(
@@ -82,7 +90,7 @@ def test_text_is_escaped_unless_it_was_made_here():
     [("SHIP", "better than"), ("NO_SHIP", "only marginally better than"), ("INSUFFICIENT_EVIDENCE", "is not "
     "significantly different")],
 )
-def test_each_verdict_has_its_words(verdict, said):
+def test_each_verdict_has_its_words(verdict: str, said: str) -> None:
     best = {"baseline": "bm25", "difference": 0.01, "low": -0.02, "high": 0.04, "n": 300}
     gate = {
         "verdict": verdict,
@@ -100,10 +108,19 @@ def test_each_verdict_has_its_words(verdict, said):
     ("given", "shown"),
     [(0.44, "0.4 s"), (9.97, "10 s"), (59.7, "1 min 00 s"), (185, "3 min 05 s"), (7800, "2 h 10 min")],
 )
-def test_durations(given, shown):
+def test_durations(given: float, shown: str) -> None:
     assert formatting.format_seconds(given) == shown
 
 
-def test_terminal_text_is_one_harmless_line():
+def test_terminal_text_is_one_harmless_line() -> None:
     assert formatting.clean_line("a\x1b]0;title\x07b\nc\x1b[2J\u202ed\x9b") == "ab cd"
     assert formatting.clean_line("abcdef", 4) == "abc…"
+
+
+def test_a_wheel_holds_every_template_and_the_style_sheet(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    held = set(zipfile.ZipFile(wheel).namelist())
+    templates = {str(path.relative_to(ROOT)) for path in ROOT.glob("factory/report/templates/**/*.*")}
+    assert len(templates) > 20 and templates <= held

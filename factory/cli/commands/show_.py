@@ -13,6 +13,7 @@ from factory.cli.verdict_panel import format_verdict_panel
 from factory.runs.run_outputs import RunOutputs
 from factory.runs.run_view import find_run
 from factory.store.paths import find_home
+from factory.views.curves import build_training_curve
 from factory.views.formatting import clean_line, format_seconds
 from factory.views.run_stages import LIST_COLUMNS, build_stages_table, read_stage_costs
 from factory.views.verdict import build_verdict_json
@@ -49,6 +50,6 @@ def _print_run_overview(evidence: RunOutputs) -> None:
     output.print_line(output.format_view_table(stages.select(LIST_COLUMNS)))
     for stage, level, text in run.notes:
         output.print_line(f"{'warning' if level == 'warning' else 'note'}: {stage or 'build'}: {clean_line(text)}")
-    points = evidence.read_training_curve()
-    if len(points) >= 3:  # fewer say nothing as a plot
-        output.print_line(f"\n{output.style_bold('training loss by step')}\n{plot_braille(points)}")
+    curve = build_training_curve(evidence)
+    if len(curve.points) >= 3:  # fewer say nothing as a plot
+        output.print_line(f"\n{output.style_bold(curve.title)}\n{plot_braille(curve)}")

@@ -24,6 +24,7 @@ from factory.tui.widgets.curves import SMOOTHING, Curves, CurveStyle
 from factory.tui.widgets.listing import Listing
 from factory.tui.widgets.pages import Pages
 from factory.tui.widgets.panel import ACTIVE, LARGE, MEDIUM, SMALL, Block, Slot, choose_layout
+from factory.views.curves import build_metric_curve
 from factory.views.data import build_funnel_table, build_preflight_table, describe_leakage
 
 CURVE_TICKS = 3
@@ -183,13 +184,12 @@ class RunPage(Page):
         names = source.list_metrics()
         name = self.metric if self.metric in names or not names else names[0]
         points = source.get_curve(name, at=self.replay.moment if is_own else None)
-        curves = {view.name or view.id: points}
-        if self.overlaid:
-            # Runs of one specialist differ by date and time, characters 4 to 15 of their ids.
-            curves = {view.id[4:15]: points}
-            for run_id in sorted(self.state.marked_runs - {view.id}):
-                curves[run_id[4:15]] = self.state.get_watcher(run_id).read_all().get_curve(name)
-        title = f"{name.replace('_', ' ').capitalize()}{' (log)' if style.log else ''}"
+        # Runs of one specialist differ by date and time, characters 4 to 15 of their ids.
+        curves = [build_metric_curve(name, points, view.id[4:15])]
+        for run_id in sorted(self.state.marked_runs - {view.id}) if self.overlaid else ():
+            other = self.state.get_watcher(run_id).read_all().get_curve(name)
+            curves.append(build_metric_curve(name, other, run_id[4:15]))
+        title = f"{curves[0].y_title.capitalize()}{' (log)' if style.log else ''}"
         title += f", smoothed {style.smooth:g}" if style.smooth else ""
         title += "" if is_own else f", of run {source.view.id[:15]}"
         panel = self.query_one("#curve", Curves)

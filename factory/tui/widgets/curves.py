@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 
@@ -14,6 +14,7 @@ from textual_plotext import PlotextPlot
 from textual_plotext.plot import Plot
 
 from factory.tui.theme import DARK, LIGHT
+from factory.views.elements import Curve
 
 Points = Sequence[tuple[float, float]]
 TONES = ("run", "warn", "good", "bad", "accent", "dim")
@@ -56,23 +57,23 @@ def thin_points(points: Points, limit: int = MAX_POINTS) -> list[tuple[float, fl
     return [*thinned, points[-1]]
 
 
-def filter_drawable(points: Points, log: bool) -> list[tuple[float, float]]:
-    """Return the points that can be drawn: finite, and above zero on a logarithmic scale."""
-    return [(x, y) for x, y in points if math.isfinite(y) and (y > 0 or not log)]
+def filter_drawable(curve: Curve, log: bool) -> Points:
+    """Return the points that can be drawn: on a logarithmic scale, those above zero."""
+    return [(x, y) for x, y in curve.points if y > 0] if log else curve.points
 
 
-def draw(plot: Plot, curves: Mapping[str, Points], style: CurveStyle, dark: bool = True) -> None:
+def draw(plot: Plot, curves: Sequence[Curve], style: CurveStyle, dark: bool = True) -> None:
     """Draw curves on an empty plot. A single smoothed curve is drawn over its faint original values."""
     plot.clear_data()
     plot.clear_figure()
     plot.xaxes(True, False)
     plot.yaxes(True, False)
     colours = DARK if dark else LIGHT
-    drawable = {name: kept for name, points in curves.items() if (kept := filter_drawable(points, style.log))}
+    drawable = [(curve.name, kept) for curve in curves if (kept := filter_drawable(curve, style.log))]
     if style.log and drawable:
         plot.yscale("log")
     is_single = len(drawable) == 1
-    for number, (name, points) in enumerate(drawable.items()):
+    for number, (name, points) in enumerate(drawable):
         if style.smooth and is_single and len(points) > 2:
             _plot_line(plot, points, None, colours["dim"], MARKERS[0])
         shown = smooth_points(points, style.smooth) if style.smooth else points
@@ -86,9 +87,9 @@ def _plot_line(plot: Plot, points: Points, label: str | None, colour: str, marke
     plot.plot(list(xs), list(ys), marker=marker, color=(red, green, blue), label=label)
 
 
-def render_text(curves: Mapping[str, Points], style: CurveStyle, width: int, height: int) -> str:
+def render_text(curves: Sequence[Curve], style: CurveStyle, width: int, height: int) -> str:
     """Return the curves as plain text; empty when there is nothing to draw."""
-    if not any(filter_drawable(points, style.log) for points in curves.values()):
+    if not any(filter_drawable(curve, style.log) for curve in curves):
         return ""
     plot = Plot()
     draw(plot, curves, style)
@@ -103,15 +104,15 @@ class Curves(PlotextPlot, can_focus=True):
     def __init__(self, name: str, title: str) -> None:
         super().__init__(id=name, classes="panel")
         self.border_title = title
-        self.curves: Mapping[str, Points] = {}
+        self.curves: Sequence[Curve] = ()
         self.curve_style = CurveStyle()
         self.fingerprint: object = None
 
-    def set_content(self, curves: Mapping[str, Points], style: CurveStyle) -> None:
+    def set_content(self, curves: Sequence[Curve], style: CurveStyle) -> None:
         """Draw curves, unless they, the style and the theme are unchanged."""
         # Drawing is slow; length and last point tell well enough whether a curve has changed.
-        lengths = {name: (len(points), points[-1] if points else None) for name, points in curves.items()}
-        fingerprint = (style, self.app.current_theme.dark, lengths)
+        ends = [(curve.name, len(curve.points), curve.points[-1:]) for curve in curves]
+        fingerprint = (style, self.app.current_theme.dark, ends)
         if fingerprint != self.fingerprint:
             self.curves, self.curve_style, self.fingerprint = curves, style, fingerprint
             draw(self.plt, curves, style, self.app.current_theme.dark)
@@ -119,6 +120,6 @@ class Curves(PlotextPlot, can_focus=True):
 
     def render(self) -> RenderResult:
         """Render the curves, or a note that there are none."""
-        if not any(filter_drawable(points, self.curve_style.log) for points in self.curves.values()):
+        if not any(filter_drawable(curve, self.curve_style.log) for curve in self.curves):
             return Text("no metrics yet", style="dim")
         return super().render()

@@ -1,0 +1,59 @@
+"""Renders the templates of the report and the documentation site: whatever is not `Markup` is escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from factory.report.svg import draw_chart
+from factory.views.elements import Cell, Interval, ShareBar, Text
+from factory.views.formatting import ESCAPE_SEQUENCES, is_control_character
+
+
+class Section(NamedTuple):
+    """A section of a page: the name of its template and anchor, its link in the menu, and its heading."""
+
+    anchor: str
+    link: str
+    title: str
+    body: Markup = Markup("")
+
+
+def render_page(page: str, sections: Sequence[Section], context: Mapping[str, object]) -> str:
+    """Render `page/page.html.jinja` with those sections whose templates have something to show."""
+    bodies = (Markup(render_template(f"{page}/{section.anchor}.html.jinja", context)) for section in sections)
+    present = [section._replace(body=body) for section, body in zip(sections, bodies, strict=True) if body.strip()]
+    return render_template(f"{page}/page.html.jinja", {**context, "sections": present})
+
+
+def render_template(name: str, context: Mapping[str, object]) -> str:
+    """Render one template. Raises UndefinedError if it reads what the context lacks."""
+    return ENVIRONMENT.get_template(name).render(context)
+
+
+def clean_value(value: object) -> object:
+    """Return a value without control sequences, control characters and bidi controls; None becomes empty."""
+    if value is None or isinstance(value, Markup):
+        return value or ""
+    bare = ESCAPE_SEQUENCES.sub("", str(value))
+    return "".join(c for c in bare if c in "\n\t" or not is_control_character(c))
+
+
+def list_spans(cell: Cell) -> Sequence[tuple[str, str]]:
+    """Return the (text, tone) spans of a cell that is a text."""
+    if isinstance(cell, str):
+        return ((cell, ""),)
+    if isinstance(cell, Interval | ShareBar):
+        return ()
+    # A `Text` is a tuple too, of one span.
+    return (cell,) if isinstance(cell, Text) else cell
+
+
+ENVIRONMENT = Environment(
+    loader=PackageLoader("factory.report"), autoescape=True, finalize=clean_value, undefined=StrictUndefined,
+    trim_blocks=True, lstrip_blocks=True,
+)
+ENVIRONMENT.filters |= {"draw_chart": draw_chart, "list_spans": list_spans}

@@ -1,0 +1,27 @@
+"""What a run trained: the loss by step, the size of the trained part, and what the objective recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from factory.runs.run_outputs import RunOutputs
+from factory.views.formatting import clean_line, format_percent, format_text_or_json
+
+MAX_FACT_LETTERS = 120
+
+
+def list_training_facts(outputs: RunOutputs) -> Mapping[str, str]:
+    """Return the facts of training by name; those that it did not record are left out."""
+    train = outputs.read_stage_json("train")
+    trainable, parameters = train.get("trainable"), train.get("parameters")
+    share = f" of {parameters:,} ({format_percent(trainable / parameters)})" if trainable and parameters else ""
+    facts = {
+        "steps": train.get("steps", ""), "layers with an adapter": train.get("modules") or "",
+        "trained parameters": f"{trainable:,}{share}" if trainable else "",
+        **{name.replace("_", " "): _format_fact_value(value) for name, value in (train.get("facts") or {}).items()},
+    }
+    return {name: str(value) for name, value in facts.items() if value != ""}
+
+
+def _format_fact_value(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else clean_line(format_text_or_json(value), MAX_FACT_LETTERS)
