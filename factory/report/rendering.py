@@ -43,7 +43,7 @@ def clean_value(value: object) -> object:
 
 
 def list_spans(cell: Cell) -> Sequence[tuple[str, str]]:
-    """Return the (text, tone) spans of a cell that is a text."""
+    """Return the parts (text, tone) of a cell that is not drawn."""
     if isinstance(cell, str):
         return ((cell, ""),)
     if isinstance(cell, Interval | ShareBar):

@@ -79,7 +79,7 @@ def _make_source_row(source: Mapping[str, Any]) -> TableRow:
     tables = ", ".join(f"{name} {count:,}" for name, count in source.get("tables", {}).items())
     licences, skipped = ", ".join(source.get("licences", [])), source.get("skipped") or {}
     reasons = "; ".join(map(str, skipped.get("first", [])))
-    count = ((f"{skipped['rows']:,} ", "strong"), (reasons, "")) if skipped.get("rows") else Text("")
+    count = (Text(f"{skipped['rows']:,}", "strong"), Text(reasons)) if skipped.get("rows") else Text("")
     licence = Text(licences) if licences else Text("not stated", "warn")
     kind = str(source.get("kind", ""))
     return make_text_row(kind, f"{source.get('rows', 0):,}", tables, licence, count)

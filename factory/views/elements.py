@@ -38,15 +38,6 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True)
-class ShareBar:
-    """A bar that is filled to `share`, from 0 to 1, with a label beside it."""
-
-    share: float
-    label: str = ""
-    tone: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Curve:
     """Points (x, y) with finite values, the titles of both axes, and a sentence that says what the curve shows."""
 
@@ -63,6 +54,15 @@ class Curve:
     def title(self) -> str:
         """What is drawn: `training loss by step`."""
         return f"{self.y_title} by {self.x_title}"
+
+
+@dataclass(frozen=True, slots=True)
+class ShareBar:
+    """A bar that is filled to `share`, from 0 to 1, with a label beside it."""
+
+    share: float
+    label: str = ""
+    tone: str = ""
 
 
 Cell = Text | Interval | ShareBar | str | tuple[tuple[str, str], ...]
@@ -159,15 +159,15 @@ def _make_sort_key(value: Any) -> tuple[int, Any]:
     return (0, value) if isinstance(value, int | float) else (1, str(value).lower())
 
 
-def make_row(key: str, *cells: Cell, values: Sequence[Any] = ()) -> TableRow:
-    """Return a row of given cells; `values` defaults to their plain text."""
-    return TableRow(key, tuple(values) or tuple(extract_plain_text(cell) for cell in cells), lambda: cells)
-
-
 def make_text_row(*cells: Cell | int) -> TableRow:
     """Return a row of texts and numbers as they are, and of cells; its key is the first."""
     made = [Text(str(cell)) if isinstance(cell, str | int) else cell for cell in cells]
     return make_row(extract_plain_text(made[0]), *made)
+
+
+def make_row(key: str, *cells: Cell, values: Sequence[Any] = ()) -> TableRow:
+    """Return a row of given cells; `values` defaults to their plain text."""
+    return TableRow(key, tuple(values) or tuple(extract_plain_text(cell) for cell in cells), lambda: cells)
 
 
 def extract_plain_text(cell: Cell) -> str:

@@ -27,7 +27,7 @@ def build_score_means_table(score: Mapping[str, Any], order: Sequence[str]) -> T
 def _make_mean_cell(value: Mapping[str, float] | None) -> Cell:
     if value is None:
         return Text("–")
-    return ((format_number(value["mean"]), ""), (f" ±{format_number((value['high'] - value['low']) / 2)}", "dim"))
+    return Text(format_number(value["mean"])), Text(f"±{format_number((value['high'] - value['low']) / 2)}", "dim")
 
 
 class ContenderSetting(NamedTuple):
