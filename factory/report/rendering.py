@@ -42,7 +42,7 @@ def clean_value(value: object) -> object:
     return "".join(c for c in bare if c in "\n\t" or not is_control_character(c))
 
 
-def list_spans(cell: Cell) -> Sequence[tuple[str, str]]:
+def list_parts(cell: Cell) -> Sequence[tuple[str, str]]:
     """Return the parts (text, tone) of a cell that is not drawn."""
     if isinstance(cell, str):
         return ((cell, ""),)
@@ -56,4 +56,4 @@ ENVIRONMENT = Environment(
     loader=PackageLoader("factory.report"), autoescape=True, finalize=clean_value, undefined=StrictUndefined,
     trim_blocks=True, lstrip_blocks=True,
 )
-ENVIRONMENT.filters |= {"draw_chart": draw_chart, "list_spans": list_spans}
+ENVIRONMENT.filters |= {"draw_chart": draw_chart, "list_parts": list_parts}

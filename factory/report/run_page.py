@@ -13,7 +13,7 @@ from factory.views.data_page import build_data_view
 from factory.views.elements import Table
 from factory.views.formatting import format_seconds
 from factory.views.resolved_spec import build_spec_fields_table
-from factory.views.row_examples import build_rows_view
+from factory.views.row_examples import build_row_examples_view
 from factory.views.run_stages import build_stages_table, read_stage_costs
 from factory.views.scores import build_score_means_table, list_contender_settings
 from factory.views.training import list_training_facts
@@ -45,7 +45,7 @@ def render_run_page(outputs: RunOutputs) -> str:
         "scores": page.contenders.select(SCORE_COLUMNS),
         "means": build_score_means_table(outputs.read_stage_json("score"), order),
         "costs": _build_measured_costs_table(outputs), "settings": list_contender_settings(outputs),
-        "rows": build_rows_view(page, outputs), "curve": build_training_curve(outputs),
+        "rows": build_row_examples_view(page, outputs), "curve": build_training_curve(outputs),
         "training": list_training_facts(outputs), "data": build_data_view(outputs),
         "stages": build_stages_table(run, time.time(), read_stage_costs(outputs)),
         "fields": build_spec_fields_table(run.resolved),

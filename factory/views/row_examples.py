@@ -29,7 +29,7 @@ class RowExample:
 
 
 @dataclass(frozen=True, slots=True)
-class RowsView:
+class RowExamplesView:
     """Tuned against the deciding baseline by row; `slices` is None where they can not be computed."""
 
     summary: str
@@ -38,7 +38,7 @@ class RowsView:
     """Title → rows."""
 
 
-def build_rows_view(page: VerdictView, outputs: RunOutputs) -> RowsView | None:
+def build_row_examples_view(page: VerdictView, outputs: RunOutputs) -> RowExamplesView | None:
     """Compare tuned with the deciding baseline; None without one, or without its answers."""
     if not page.baseline:
         return None
@@ -54,7 +54,7 @@ def build_rows_view(page: VerdictView, outputs: RunOutputs) -> RowsView | None:
         title: [_show_row(row, comparison, viewer) for row in comparison.select_strongest(result, MAX_EXAMPLE_ROWS)]
         for title, result in (("Largest wins", compare.WON), ("Largest losses", compare.LOST))
     }
-    return RowsView(summary, _build_slices(page, comparison, viewer), examples)
+    return RowExamplesView(summary, _build_slices(page, comparison, viewer), examples)
 
 
 def _build_slices(
