@@ -106,7 +106,7 @@ def _build_splits_table(freeze: Mapping[str, Any]) -> Table:
 def _build_dropped_table(outputs: RunOutputs) -> Table:
     lines = islice(outputs.read_stage_lines(find_final_stage(outputs), "dropped.jsonl"), MAX_DROPPED_EXAMPLES)
     return Table(DROPPED_COLUMNS, tuple(
-        make_text_row(line["row"]["id"], *(line.get(name, "") for name in ("step", "why", "twin"))) for line in lines
+        make_text_row(line["row"]["id"], *(line.get(name) or "" for name in ("step", "why", "twin"))) for line in lines
     ))
 
 
