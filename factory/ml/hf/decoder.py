@@ -21,7 +21,9 @@ from factory.ml.text_batch import Ids, pad_token_ids
 
 MAX_BATCH_ROWS = 16
 MAX_BATCH_TOKENS = 8192
-"""Maximum rows and padded tokens of a batch."""
+"""Maximum rows and padded tokens of a batch to generate from."""
+MAX_SCORED_TOKENS = 2048
+"""Maximum padded tokens of a batch to score: each has a logit for every word of the vocabulary."""
 
 
 class _TextStreamer(BaseStreamer):  # type: ignore[misc]
@@ -89,7 +91,7 @@ class PlainDecoder(ChatModel):
         pairs = [(row, answer) for row, own in enumerate(answers) for answer in own]
         texts = [[*prompts[row], *answer] for row, answer in pairs]
         scored: list[Tensor] = [torch.empty(0)] * len(pairs)
-        for chunk in iterate_chunks(list(map(len, texts)), MAX_BATCH_TOKENS, report, "answers", MAX_BATCH_ROWS):
+        for chunk in iterate_chunks(list(map(len, texts)), MAX_SCORED_TOKENS, report, "answers", MAX_BATCH_ROWS):
             tokens, mask = (part.to(self.model.device) for part in pad_token_ids([texts[index] for index in chunk]))
             starts = [len(prompts[pairs[index][0]]) for index in chunk]
             first = min(starts) - 1
