@@ -21,14 +21,22 @@ MAX_QUERY_SECONDS = 20.0
 STEPS_PER_CHECK = 1000
 MAX_STRING_LENGTH = 1_000_000
 DATABASE_SUFFIXES = (".sqlite", ".sqlite3", ".db", ".sql")
-NON_WINDOW_FUNCTIONS = frozenset({
-    "abs", "avg", "coalesce", "count", "date", "datetime", "glob", "group_concat", "ifnull", "iif", "instr",
-    "julianday", "length", "like", "lower", "ltrim", "max", "min", "nullif", "replace", "round", "rtrim",
-    "strftime", "substr", "substring", "sum", "time", "total", "trim", "typeof", "upper",
-})
-"""Functions that a statement may call; none reads or writes files, loads code, or builds long strings."""
+ANY_NUMBER = 8
+"""Arguments that a statement may give to a function which takes any number."""
+FUNCTION_ARITIES = {
+    "abs": (1, 1), "avg": (1, 1), "coalesce": (2, ANY_NUMBER), "count": (0, 1), "date": (0, ANY_NUMBER),
+    "datetime": (0, ANY_NUMBER), "glob": (2, 2), "group_concat": (1, 2), "ifnull": (2, 2), "iif": (3, 3),
+    "instr": (2, 2), "julianday": (0, ANY_NUMBER), "length": (1, 1), "like": (2, 3), "lower": (1, 1), "ltrim": (1, 2),
+    "max": (1, ANY_NUMBER), "min": (1, ANY_NUMBER), "nullif": (2, 2), "replace": (3, 3), "round": (1, 2),
+    "rtrim": (1, 2), "strftime": (1, ANY_NUMBER), "substr": (2, 3), "substring": (2, 3), "sum": (1, 1),
+    "time": (0, ANY_NUMBER), "total": (1, 1), "trim": (1, 2), "typeof": (1, 1), "upper": (1, 1),
+}
+"""Functions that a statement may call, with the least and the greatest number of arguments that SQLite takes; none reads
+or writes files, loads code, or builds long strings."""
+AGGREGATES = ("avg", "count", "group_concat", "max", "min", "sum", "total")
+"""Functions that may have DISTINCT before their only argument."""
 
-ALLOWED_FUNCTIONS = NON_WINDOW_FUNCTIONS | {
+ALLOWED_FUNCTIONS = frozenset(FUNCTION_ARITIES) | {
     "dense_rank", "first_value", "lag", "last_value", "lead", "ntile", "rank", "row_number",
 }
 """The same with window functions."""
