@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from llguidance import LLMatcher, LLTokenizer
     from torch import Tensor
 
-JSON_OPTIONS: Any = {"whitespace_pattern": r"[ \n]?"}
-"""At most one space or newline between JSON tokens: a small model may otherwise write blanks to its token limit."""
+JSON_OPTIONS: Any = {"key_separator": ": ", "item_separator": ", ", "whitespace_flexible": False}
+"""JSON is spaced as Python's `json.dumps` does: keys and signs are then forced, and no model writes blanks for ever."""
 MAX_COMPILED_GRAMMARS = 64
 BYTE_TOKENIZER = "byte"
 """llguidance's own tokenizer, one token per byte: it matches text without a model."""
@@ -52,6 +52,22 @@ class GrammarState:
         token = int(self.mask_logits(logits).argmax())
         self.consume_token(token)
         return token
+
+    def take_forced_tokens(self) -> list[int]:
+        """Return the tokens that must come next whatever the model says, and move past them; most often none.
+
+        They are as the tokenizer splits the text that must come next. Its last tokens are left out if they could become
+        one with what follows.
+        """
+        tokens: list[int] = self._matcher.compute_ff_tokens()
+        if tokens and not self._matcher.consume_tokens(tokens):
+            raise ValueError(f"constrained decoding failed: {self._matcher.get_error()}")
+        return tokens
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing but the end can follow."""
+        return bool(self._matcher.is_stopped())
 
     def mask_logits(self, logits: Tensor) -> Tensor:
         """Return logits (vocabulary,) that are -inf for every token which is not allowed next."""

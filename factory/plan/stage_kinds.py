@@ -81,7 +81,7 @@ STAGE_KINDS = (
     ),
     StageKind("train", 2, "train the specialist", seconds=(10, 7200), mib=(500, 16000), plugin_field="objective"),
     StageKind(
-        "answer", 2, "let a contender answer the test rows",
+        "answer", 3, "let a contender answer the test rows",
         seconds=(0.5, 1800), mib=(300, 8000), plugin_field="contender",
     ),
     StageKind(

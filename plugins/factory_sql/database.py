@@ -31,8 +31,8 @@ FUNCTION_ARITIES = {
     "rtrim": (1, 2), "strftime": (1, ANY_NUMBER), "substr": (2, 3), "substring": (2, 3), "sum": (1, 1),
     "time": (0, ANY_NUMBER), "total": (1, 1), "trim": (1, 2), "typeof": (1, 1), "upper": (1, 1),
 }
-"""Functions that a statement may call, with the least and the greatest number of arguments that SQLite takes; none reads
-or writes files, loads code, or builds long strings."""
+"""Functions that a statement may call, with the least and the greatest number of arguments that SQLite takes; none
+reads or writes files, loads code, or builds long strings."""
 AGGREGATES = ("avg", "count", "group_concat", "max", "min", "sum", "total")
 """Functions that may have DISTINCT before their only argument."""
 

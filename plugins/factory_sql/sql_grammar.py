@@ -22,9 +22,9 @@ KEYWORDS = (
     "EXISTS", "FROM", "GLOB", "GROUP", "HAVING", "IN", "INNER", "INTERSECT", "IS", "JOIN", "LEFT", "LIKE", "LIMIT",
     "NOT", "NULL", "OFFSET", "ON", "OR", "ORDER", "OUTER", "SELECT", "THEN", "UNION", "WHEN", "WHERE",
 )
-BOUNDS = {"DEPTH": "6", "LIST": "31", "CHAIN": "11"}
-"""What makes the language finite, well beyond what people ask of a database: brackets within brackets; further items of a
-list; further links of a chain (operators, tests, joins, cases, set operations)."""
+BOUNDS = {"DEPTH": 6, "LIST": 31, "CHAIN": 11, "OPERATORS": 7}
+"""What makes the language finite, well beyond what people ask of a database: brackets within brackets; further items of
+a list; further links of a chain (tests, joins, cases, set operations); operators of a value."""
 SHARED_RULES = r"""
 start: compound::0 ";"?
 compound::_: query::_ (SP set_operator SP query::_){0,CHAIN}
@@ -66,7 +66,7 @@ comparison_X::_: value_X::_ SP? COMPARISON SP? value_X::_
     | value_X::_ SP IS SP (NOT SP)? NULL
     | value_X::_ SP (NOT SP)? (LIKE | GLOB) SP value_X::_
     | value_X::_ SP (NOT SP)? (BETWEEN SP value_X::_ SP AND SP value_X::_ | IN SP? members::_)
-value_X::_: operand_X::_ (SP? OPERATOR SP? operand_X::_){0,CHAIN}
+value_X::_: operand_X::_ (SP? OPERATOR SP? operand_X::_){0,OPERATORS}
 values_X::_: value_X::_ (COMMA value_X::_){0,LIST}
 operand_X::_: column_X | literal
     | bracketed_X::incr(_) %if lt(_, DEPTH)
@@ -74,8 +74,10 @@ bracketed_X::_: "(" nested::_ ")" | "(" value_X::_ ")" | CAST "(" value_X::_ SP 
     | CASE (SP WHEN SP condition_X::_ SP THEN SP value_X::_){1,CHAIN} (SP ELSE SP value_X::_)? SP END
     | COUNT "(" "*" ")" | AGGREGATE "(" DISTINCT SP value_X::_ ")" | CALLS
 """
-"""The rules of one query; X is the number of its only table, `join`, or `outer` in a nested query (qualified names), and
-the parameter of a rule is the depth of its brackets."""
+"""The rules of one query; X is the number of its only table, `join`, or `outer` in a nested query (qualified names).
+
+The parameter of a rule, `_`, is the depth of its brackets. `incr` stands before a rule of several alternatives alone:
+llguidance 1.9 fails on others."""
 
 
 @lru_cache(maxsize=256)
@@ -88,24 +90,27 @@ def build_sql_grammar(schema: DatabaseSchema) -> Grammar:
     """Return the grammar of the SELECT statements over a schema."""
     tables = [(table.name, list(table.columns)) for table in schema.tables.values() if table.columns]
     scopes = [*map(str, range(len(tables))), "join", "outer"]
-    rules = [SHARED_RULES.replace("KEYWORDS", f"(?i:{'|'.join(KEYWORDS)})"), *_list_function_terminals()]
-    query_rules = QUERY_RULES.replace("CALLS", _build_function_calls())
+    rules = [_fill_bounds(SHARED_RULES).replace("KEYWORDS", f"(?i:{'|'.join(KEYWORDS)})"), *_list_function_terminals()]
+    query_rules = _fill_bounds(QUERY_RULES).replace("CALLS", _build_function_calls())
     rules += [query_rules.replace("_X", f"_{scope}") for scope in scopes]
     rules.append(f"query::_: {' | '.join(f'query_{scope}::_' for scope in scopes[:-1])}\n")
     qualified = ['SHORT_ALIAS "." COLUMN']
     for number, (name, columns) in enumerate(tables):
         rules.append(f"TABLE_{number}: {_join_names([name])}\nCOLUMN_{number}: {_join_names(columns)}\n")
-        rules.append(f'from_{number}::_: TABLE_{number} %if le(_, DEPTH)\ncolumn_{number}: (TABLE_{number} ".")? COLUMN_{number}\n')
+        # The condition always holds: a rule that is called with a parameter must use it.
+        rules.append(f"from_{number}::_: TABLE_{number} %if le(_, {BOUNDS['DEPTH']})\n")
+        rules.append(f'column_{number}: (TABLE_{number} ".")? COLUMN_{number}\n')
         qualified.append(f'TABLE_{number} "." COLUMN_{number}')
     rules.append(f"column_outer: {' | '.join(qualified)}\n")
     rules.append(f"TABLE: {_join_names(name for name, _ in tables)}\n")
     rules.append(f"COLUMN: {_join_names(column for _, columns in tables for column in columns)}\n")
     rules += [f"{word}: {_join_spellings(word, word.lower())}\n" for word in KEYWORDS]
     rules.append(f"TYPE: {_join_spellings('INTEGER', 'REAL', 'TEXT', 'NUMERIC')}\n")
-    source = "".join(rules)
-    for bound, number in BOUNDS.items():
-        source = re.sub(rf"\b{bound}\b(?=[}})])", number, source)
-    return Grammar(source)
+    return Grammar("".join(rules))
+
+
+def _fill_bounds(rules: str) -> str:
+    return re.sub("|".join(BOUNDS), lambda name: str(BOUNDS[name[0]]), rules)
 
 
 def _group_functions() -> dict[tuple[int, int], list[str]]:

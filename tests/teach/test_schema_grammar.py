@@ -40,9 +40,9 @@ class Open(BaseModel):
 
 
 GOOD = [
-    '{"kind":"plain","flag":true,"count":-3,"parts":[{"name":"é \\"q\\"","score":0.5}],"tags":[]}',
-    '{ "kind": "a+b|c", "flag": false, "count": null, "parts": [{"name": "n", "score": 1e-3}, '
-    '{"name": "m", "score": 2}], "tags": ["x", "y", "x"] }',
+    '{"kind": "plain", "flag": true, "count": -3, "parts": [{"name": "é \\"q\\"", "score": 0.5}], "tags": []}',
+    '{"kind": "a+b|c", "flag": false, "count": null, "parts": [{"name": "n", "score": 1e-3}, '
+    '{"name": "m", "score": 2}], "tags": ["x", "y", "x"]}',
 ]
 
 
@@ -57,7 +57,8 @@ def test_every_beginning_of_a_valid_answer_passes_and_it_ends_where_it_is_whole(
 @pytest.mark.parametrize(
     "text",
     [
-        '{"flag"', '{"kind":"odd', '{"kind":"plain","flag":1', '{"kind":"plain","flag":true,"count":03',
+        '{"flag"', '{"kind": "odd', '{"kind": "plain", "flag": 1', '{"kind": "plain", "flag": true, "count": 03',
+        '{"kind":"', '{ ', '{"kind": "plain" ',
         GOOD[0].replace('"é \\"q\\""', '""'), GOOD[0].replace("é", "nine signs"), GOOD[0].replace("é", "\n"),
         GOOD[0].replace("[]", '["z'), GOOD[0] + "}", "Sure: {", GOOD[0].replace('[{"name"', "[]"),
     ],
@@ -68,8 +69,8 @@ def test_what_no_valid_answer_begins_with_is_stopped(text: str) -> None:
 
 
 @pytest.mark.parametrize(("model", "good", "bad"), [
-    (Tree, '{"leaves":[{"leaves":[]},{"leaves":[{"leaves":[]}]}]}', '{"leaves":[{"leaves":]}'),
-    (Open, '{"fields":{"a":1,"b c":-2}}', '{"fields":{"a":"'),
+    (Tree, '{"leaves": [{"leaves": []}, {"leaves": [{"leaves": []}]}]}', '{"leaves": [{"leaves": ]}'),
+    (Open, '{"fields": {"a": 1, "b c": -2}}', '{"fields": {"a": "'),
 ])
 def test_a_schema_may_be_recursive_or_open(model: Any, good: str, bad: str) -> None:
     grammar = build_schema_grammar(model)

@@ -1,22 +1,25 @@
 """Batched decoding, greedy or sampled, with a preallocated key-value cache.
 
 A prefix that all prompts share is computed once, prompts of similar length share a batch, and finished rows leave it.
+Tokens that a grammar forces need no choice: the model reads them together with the token before them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import Cache, DynamicLayer
+from torch.nn import functional
+from transformers import Cache
 
 from factory.api import Reporter
 from factory.api.grammar import GrammarState
 from factory.ml.cpu import packed_attention
-from factory.ml.encoder import iterate_chunks
+from factory.ml.cpu.kv_cache import allocate_kv_cache, set_cached_length, view_cache_rows
+from factory.ml.encoder import MAX_CHUNK_TOKENS, iterate_chunks
 from factory.ml.sampling import add_gumbel_noise
 from factory.ml.text_batch import Ids
 
@@ -25,6 +28,8 @@ MAX_BATCH_TOKENS = 12_288
 """Maximum rows and padded prompt tokens of a decoding batch."""
 MIN_SHARED_PREFIX = 16
 """Shorter shared prefixes are not worth a forward pass of their own."""
+FORWARD_PASS_TOKENS = 48
+"""A forward pass costs about as much as reading this many more tokens: it reads all weights in any case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +45,25 @@ class DecodingContext:
 
 @dataclass
 class _ActiveSequence:
-    """An unfinished answer: its prompt, its tokens so far, and the state of its grammar and random generator if any."""
+    """An unfinished answer: its prompt, the state of its grammar if any, its seed, and its tokens so far.
+
+    The model has yet to read the last `unread` of them.
+    """
 
     prompt_index: int
     grammar: GrammarState | None
-    generator: torch.Generator | None
+    seed: int
     token_ids: list[int] = field(default_factory=list)
+    unread: int = 0
     ended: bool = False
+
+    def append_tokens(self, chosen: Sequence[int], limit: int) -> None:
+        """Append a chosen token, if any, and those that the grammar then forces, up to `limit` in all."""
+        forced = self.grammar.take_forced_tokens() if self.grammar is not None else ()
+        tokens = [*chosen, *forced][: limit - len(self.token_ids)]
+        self.token_ids += tokens
+        self.unread += len(tokens)
+        self.ended = len(self.token_ids) == limit or (self.grammar is not None and self.grammar.is_complete)
 
 
 @torch.inference_mode()
@@ -64,9 +81,8 @@ def generate_token_ids(
     suffixes = [prompt[len(prefix) :] for prompt in prompts]
     lengths = [len(suffix) for suffix in suffixes]
     for chunk in iterate_chunks(lengths, MAX_BATCH_TOKENS, report, "answers", MAX_BATCH_ROWS):
-        generators = [torch.Generator().manual_seed(seeds[index]) if temperature > 0 else None for index in chunk]
         states = [grammars[index] if grammars else None for index in chunk]
-        rows = list(map(_ActiveSequence, chunk, states, generators))
+        rows = list(map(_ActiveSequence, chunk, states, [seeds[index] if seeds else 0 for index in chunk]))
         with packed_attention.use_prefix_key_values(prefix_key_values):
             _decode_batch(context, len(prefix), [suffixes[index] for index in chunk], rows, limit, temperature)
         for row in rows:
@@ -86,11 +102,7 @@ def prefill_prefix(model: Any, prefix: Sequence[int]) -> Sequence[packed_attenti
     """Return the keys and values of a shared prefix, layer by layer; None for an empty one."""
     if not prefix:
         return None
-    cache = allocate_kv_cache(model, 1, len(prefix))
-    mask = packed_attention.build_causal_mask(len(prefix), 0, model.dtype, model.device)[None, None]
-    tokens = torch.tensor([list(prefix)], device=model.device)
-    model.get_decoder()(input_ids=tokens, attention_mask=mask, past_key_values=cache, use_cache=True)
-    return [(layer.keys, layer.values) for layer in cache.layers]
+    return [(layer.keys, layer.values) for layer in prefill_batch(model, 0, [prefix], 0).cache.layers]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,101 +117,135 @@ class PrefilledBatch:
 
 
 def prefill_batch(model: Any, past: int, prompts: Ids, room: int) -> PrefilledBatch:
-    """Run a left-padded batch after a shared prefix of `past` tokens; leave room for `room` more tokens per row."""
-    rows, width, masked = len(prompts), max(map(len, prompts)), packed_attention.MASKED_SCORE
-    padding = torch.tensor([width - len(prompt) for prompt in prompts])
-    tokens = torch.tensor([[0] * (width - len(prompt)) + list(prompt) for prompt in prompts])
-    # Left padding ends all prompts in one column, so that each step appends one column for all rows.
-    key_mask = torch.zeros(rows, past + width + room)
-    key_mask[:, past : past + width].masked_fill_(torch.arange(width) < padding[:, None], masked)
-    causal = packed_attention.build_causal_mask(width, past)
-    mask = (key_mask[:, None, None, : past + width] + causal).clamp_(min=masked)
-    positions = (past + torch.arange(width) - padding[:, None]).clamp(min=0)
-    cache = allocate_kv_cache(model, rows, width + room)
-    hidden = model.get_decoder()(
-        input_ids=tokens.to(model.device), attention_mask=mask.to(model.device, model.dtype),
-        position_ids=positions.to(model.device), past_key_values=cache, use_cache=True,
+    """Read prompts after a shared prefix of `past` tokens; leave room for `room` more tokens per row.
+
+    Left padding ends all prompts in one column. Few are read at a time: their activations then fit the CPU cache.
+    """
+    width = max(map(len, prompts))
+    lengths = torch.tensor(list(map(len, prompts)), device=model.device)
+    padding = torch.arange(width, device=model.device) < width - lengths[:, None]
+    key_mask = torch.zeros(len(prompts), past + width + room, dtype=model.dtype, device=model.device)
+    key_mask[:, past : past + width].masked_fill_(padding, packed_attention.MASKED_SCORE)
+    cache = allocate_kv_cache(model, len(prompts), width + room)
+    hidden = []
+    for rows in _split_rows(lengths.tolist()):
+        # Columns in which all of these rows are padding are skipped.
+        skip = width - int(lengths[rows].max())
+        tokens = torch.tensor([[0] * (width - skip - len(prompt)) + list(prompt) for prompt in prompts[rows]])
+        mask = torch.cat([key_mask[rows, :past], key_mask[rows, past + skip : past + width]], 1)
+        positions = (past + torch.arange(skip, width, device=model.device) + (lengths[rows, None] - width)).clamp(min=0)
+        part = view_cache_rows(cache, rows, skip)
+        hidden.append(_read_tokens(model, part, tokens.to(model.device), positions, mask)[:, -1])
+    set_cached_length(cache, width)
+    return PrefilledBatch(cache, key_mask, past + lengths, torch.cat(hidden))
+
+
+def _split_rows(lengths: Sequence[int]) -> Iterator[slice]:
+    """Yield slices of rows that have at most MAX_CHUNK_TOKENS tokens when padded, or are one row."""
+    start, longest = 0, 0
+    for row, length in enumerate(lengths):
+        longest = max(longest, length)
+        if row > start and (row + 1 - start) * longest > MAX_CHUNK_TOKENS:
+            yield slice(start, row)
+            start, longest = row, length
+    yield slice(start, len(lengths))
+
+
+def _read_tokens(model: Any, cache: Cache, tokens: Tensor, positions: Tensor, key_mask: Tensor) -> Tensor:
+    """Return the last hidden states of new tokens (rows, columns), under the mask of all keys, theirs included."""
+    columns = tokens.shape[1]
+    mask = key_mask[:, None, None]
+    if columns > 1:
+        causal = packed_attention.build_causal_mask(columns, key_mask.shape[1] - columns, model.dtype, model.device)
+        mask = (mask + causal).clamp_(min=packed_attention.MASKED_SCORE)
+    hidden: Tensor = model.get_decoder()(
+        input_ids=tokens, position_ids=positions, attention_mask=mask, past_key_values=cache, use_cache=True
     ).last_hidden_state
-    next_positions = positions[:, -1].to(model.device) + 1
-    return PrefilledBatch(cache, key_mask.to(model.device, model.dtype), next_positions, hidden[:, -1])
+    return hidden
+
+
+class _DecodingBatch:
+    """The unfinished answers of a batch, and what the model has read of them."""
+
+    def __init__(self, model: Any, past: int, prompts: Ids, rows: list[_ActiveSequence], room: int) -> None:
+        batch = prefill_batch(model, past, prompts, room)
+        self.model, self.rows, self.hidden = model, rows, batch.last_hidden
+        self._cache, self._key_mask, self._positions = batch.cache, batch.key_mask, batch.positions
+        self._length = past + max(map(len, prompts))
+
+    def keep_unfinished(self) -> None:
+        """Drop finished rows. This copies the whole cache: it is worth it once a quarter of the batch has ended."""
+        unfinished = [index for index, row in enumerate(self.rows) if not row.ended]
+        if len(unfinished) <= 0.75 * len(self.rows):
+            keep = torch.tensor(unfinished, device=self.model.device)
+            for layer in self._cache.layers:
+                layer.keep_rows(keep)
+            self._key_mask, self._positions, self.hidden = (
+                tensor.index_select(0, keep) for tensor in (self._key_mask, self._positions, self.hidden)
+            )
+            self.rows = [self.rows[index] for index in unfinished]
+
+    def read_tokens(self) -> None:
+        """Let the model read unread tokens, so many of each row as one forward pass does best.
+
+        A row with fewer tokens has padding before them, which no later token sees.
+        """
+        columns = _choose_columns([row.unread for row in self.rows])
+        counts = [min(row.unread, columns) for row in self.rows]
+        unread = [row.token_ids[len(row.token_ids) - row.unread :][:count]
+                  for row, count in zip(self.rows, counts, strict=True)]
+        tokens = torch.tensor([[0] * (columns - len(ids)) + ids for ids in unread], device=self.model.device)
+        read, column = torch.tensor(counts, device=self.model.device), torch.arange(columns, device=self.model.device)
+        offsets = column - (columns - read[:, None])
+        end = self._length + columns
+        if end > self._key_mask.shape[1]:
+            self._key_mask = functional.pad(self._key_mask, (0, end + end // 2 - self._key_mask.shape[1]))
+        self._key_mask[:, self._length : end].masked_fill_(offsets < 0, packed_attention.MASKED_SCORE)
+        positions = self._positions[:, None] + offsets.clamp(min=0)
+        hidden = _read_tokens(self.model, self._cache, tokens, positions, self._key_mask[:, :end])
+        self.hidden, self._positions, self._length = hidden[:, -1], self._positions + read, end
+        for row, count in zip(self.rows, counts, strict=True):
+            row.unread -= count
+
+
+def _choose_columns(unread: Sequence[int]) -> int:
+    """Return how many tokens of a row to read at most in one forward pass, for the most tokens in its time."""
+    return max(range(1, max(unread) + 1), key=lambda columns: (
+        sum(min(count, columns) for count in unread) / (FORWARD_PASS_TOKENS + columns * len(unread))
+    ))
 
 
 def _decode_batch(
     context: DecodingContext, past: int, prompts: Ids, rows: list[_ActiveSequence], limit: int, temperature: float
 ) -> None:
     """Decode until every sequence has ended or has `limit` tokens."""
-    model, head = context.model, context.model.get_output_embeddings()
-    batch = prefill_batch(model, past, prompts, limit)
-    key_mask, positions, hidden = batch.key_mask, batch.positions, batch.last_hidden
-    active, length = rows, past + max(map(len, prompts))
-    for step in range(limit):
-        logits = head(hidden)
-        if temperature > 0:
-            logits = add_gumbel_noise(logits, [row.generator for row in active], temperature)
-        chosen = _choose_next_tokens(context, logits, active)
-        for row, token in zip(active, chosen, strict=True):
-            row.ended = row.ended or token in context.end_ids
-            if not row.ended:
-                row.token_ids.append(token)
+    batch, head = _DecodingBatch(context.model, past, prompts, rows, limit), context.model.get_output_embeddings()
+    for row in rows:
+        row.append_tokens((), limit)
+    while True:
+        waiting = [index for index, row in enumerate(batch.rows) if not (row.unread or row.ended)]
+        if waiting:
+            active = [batch.rows[index] for index in waiting]
+            hidden = batch.hidden if len(active) == len(batch.rows) else batch.hidden[waiting]
+            logits = head(hidden).float()
+            if temperature > 0:
+                logits = add_gumbel_noise(logits, [(row.seed, len(row.token_ids)) for row in active], temperature)
+            for row, token in zip(active, _choose_next_tokens(logits, active), strict=True):
+                row.ended = token in context.end_ids
+                if not row.ended:
+                    row.append_tokens([token], limit)
         if context.on_text is not None and len(rows) == 1:
             context.on_text(context.decode(rows[0].token_ids))
-        unfinished = [index for index, row in enumerate(active) if not row.ended]
-        if not unfinished or step + 1 == limit:
+        if all(row.ended for row in rows):
             return
-        # Selecting rows copies the whole cache: worth it only once a quarter of the batch has ended.
-        if len(unfinished) <= 0.75 * len(active):
-            keep = torch.tensor(unfinished, device=model.device)
-            for layer in batch.cache.layers:
-                layer.keys, layer.values = layer.keys.index_select(0, keep), layer.values.index_select(0, keep)
-            key_mask, positions = key_mask.index_select(0, keep), positions.index_select(0, keep)
-            active, chosen = [active[index] for index in unfinished], [chosen[index] for index in unfinished]
-        length += 1
-        hidden = model.get_decoder()(
-            input_ids=torch.tensor(chosen, device=model.device)[:, None], position_ids=positions[:, None],
-            attention_mask=key_mask[:, None, None, :length], past_key_values=batch.cache, use_cache=True,
-        ).last_hidden_state[:, -1]
-        positions = positions + 1
+        batch.keep_unfinished()
+        batch.read_tokens()
 
 
-def _choose_next_tokens(context: DecodingContext, logits: Tensor, rows: Sequence[_ActiveSequence]) -> list[int]:
+def _choose_next_tokens(logits: Tensor, rows: Sequence[_ActiveSequence]) -> list[int]:
     """Return the token of each row with the greatest logit that its grammar allows."""
     best: list[int] = logits.argmax(-1).tolist()
     for index, row in enumerate(rows):
-        if row.grammar is not None and not row.ended:
+        if row.grammar is not None:
             best[index] = row.grammar.choose_token(logits[index], best[index])
     return best
-
-
-class PreallocatedCacheLayer(DynamicLayer):  # type: ignore[misc]
-    """Keys and values of one layer, (rows, heads, room, width), filled up to `length`.
-
-    Memory is allocated once: a decoding step writes only the keys and values of its own tokens.
-    """
-
-    def __init__(self, model: Any, rows: int, heads: int, room: int, width: int) -> None:
-        super().__init__()
-        self.length, self.dtype, self.device, self.is_initialized = 0, model.dtype, model.device, True
-        self.keys, self.values = (
-            torch.zeros(rows, heads, room, width, dtype=self.dtype, device=self.device) for _ in range(2)
-        )
-
-    def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
-        """Append the keys and values of new tokens; return views of all so far."""
-        end = self.length + key_states.shape[-2]
-        self.keys[:, :, self.length : end] = key_states
-        self.values[:, :, self.length : end] = value_states
-        self.length = end
-        return self.keys[:, :, :end], self.values[:, :, :end]
-
-    def get_seq_length(self) -> int:
-        """Return the number of cached tokens."""
-        return self.length
-
-
-def allocate_kv_cache(model: Any, rows: int, room: int) -> Cache:
-    """Return an empty cache for `rows` sequences of up to `room` tokens."""
-    config = model.config
-    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-    layers = range(config.num_hidden_layers)
-    return Cache(layers=[PreallocatedCacheLayer(model, rows, heads, room, width) for _ in layers])

@@ -71,7 +71,7 @@ class PlainDecoder(ChatModel):
         mask = (torch.arange(longest) >= torch.tensor(padding)[:, None]).long()
         processors = LogitsProcessorList()
         if temperature > 0:
-            processors.append(_build_sampler(temperature, seeds))
+            processors.append(_build_sampler(temperature, seeds, longest))
         if any(grammars):
             processors.append(build_grammar_processor(self.tokenizer, grammars, longest, ends))
         end = min(ends)
@@ -104,12 +104,11 @@ class PlainDecoder(ChatModel):
         return [[next(remaining) for _ in own] for own in answers]
 
 
-def _build_sampler(temperature: float, seeds: Sequence[int]) -> Any:
-    """Return a logits processor that turns the argmax into a sample, with one generator per row."""
-    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+def _build_sampler(temperature: float, seeds: Sequence[int], start: int) -> Any:
+    """Return a logits processor that turns the argmax into a sample, with one seed per row."""
 
-    def process(_: Tensor, scores: Tensor) -> Tensor:
-        return add_gumbel_noise(scores, generators, temperature)
+    def process(ids: Tensor, scores: Tensor) -> Tensor:
+        return add_gumbel_noise(scores, [(seed, ids.shape[1] - start) for seed in seeds], temperature)
 
     return process
 
