@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 
 import pytest
 import torch
@@ -52,8 +51,7 @@ def test_a_text_is_the_same_as_if_every_token_had_been_chosen(
 ) -> None:
     grammars: list[Grammar | None] = [grammar for grammar in GRAMMARS if grammar is not None]
     together, passes = write(decoder, temperature, limit, grammars)
-    nothing: Callable[[GrammarState], list[int]] = lambda state: []
-    monkeypatch.setattr(GrammarState, "take_forced_tokens", nothing)
+    monkeypatch.setattr(GrammarState, "take_forced_tokens", lambda state: [])
     one_by_one, more = write(decoder, temperature, limit, grammars)
     assert together == one_by_one and passes <= more and (limit == 3 or passes < more)
     assert [text.finished for text in together] == [text.tokens < limit for text in together]

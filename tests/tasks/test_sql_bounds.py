@@ -1,6 +1,7 @@
 """The language of SQL is finite, and a function gets as many arguments as SQLite takes."""
 
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -58,5 +59,5 @@ def test_distinct_and_star_stand_where_sqlite_takes_them(grammar: Grammar, shop:
     (lambda number: ORDERS.format("+".join(["value"] * number)), 8),
     (lambda number: " UNION ".join([ORDERS.format("value")] * number), 12),
 ])
-def test_lists_chains_and_brackets_come_to_an_end(build, most: int, grammar: Grammar) -> None:  # type: ignore[no-untyped-def]
+def test_lists_chains_and_brackets_come_to_an_end(build: Callable[[int], str], most: int, grammar: Grammar) -> None:
     assert grammar.accepts(build(most)) and not grammar.accepts_prefix(build(most + 1))
