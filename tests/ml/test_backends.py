@@ -183,6 +183,7 @@ def test_a_text_is_shown_token_by_token_while_it_is_generated(decoder: Base) -> 
     for choice, texts in shown.items():
         model: Any = load_kit(choice).load_decoder(decoder)  # type: ignore[arg-type]
         prompt = model.tokenize_chat([Message("user", "tell me")])
-        (whole,) = replace(model, on_text=texts.append).generate_texts([prompt], 6, [Grammar('start: "moon"')])
-        assert texts[-1] == whole.text == "moon"
-    assert shown["cpu"][:4] == shown["hf"][:4] == ["m", "mo", "moo", "moon"]
+        (whole,) = replace(model, on_text=texts.append).generate_texts([prompt], 6, [Grammar('start: /[a-c]{4}/')])
+        assert texts[3] == whole.text and len(whole.text) == 4
+        assert [len(text) for text in texts[:4]] == [1, 2, 3, 4]
+    assert shown["cpu"][:4] == shown["hf"][:4]
