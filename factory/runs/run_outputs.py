@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from factory.events import Verdict
 from factory.runs import run_view
 from factory.store import journal
 from factory.store.outputs import Store
@@ -22,6 +23,17 @@ def read_gate_file(output: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return gate if isinstance(gate, dict) else {}
+
+
+def find_deciding_comparison(gate: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the deciding comparison: the strongest obstacle to shipping, else the best baseline; empty if none."""
+    comparisons, margin = list(gate.get("comparisons", [])), gate.get("margin", 0.0)
+    # Unless it ships, explain by a contender that tuned clearly fails to beat, else by an inconclusive one.
+    beaten_by = [c for c in comparisons if c["high"] <= margin]
+    unsettled = [c for c in comparisons if c["low"] <= margin]
+    best = [c for c in comparisons if c["baseline"] == gate.get("best_baseline")]
+    obstacles = [] if Verdict.from_word(gate.get("verdict", "")).ships else beaten_by or unsettled
+    return min(obstacles, key=lambda c: float(c["low"])) if obstacles else next(iter([*best, *comparisons]), {})
 
 
 @dataclass(frozen=True, slots=True)

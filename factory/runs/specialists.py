@@ -7,13 +7,16 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from factory.errors import InputError
+from factory.bundle.manifest import load_manifest
+from factory.errors import FactoryError, InputError
 from factory.events import Verdict
-from factory.runs import run_view
+from factory.runs.run_index import RunSummary, summarise_journals
+from factory.store.journal import list_journals
 from factory.store.outputs import Store
 
 ALIASES_FILE = "aliases.json"
@@ -38,19 +41,59 @@ class Version:
         return self.bundle.is_dir()
 
 
-def list_versions(home: Path, name: str = "") -> list[Version]:
-    """Return the versions of one specialist, or of all, each with the first run that finished it."""
+@dataclass(frozen=True, slots=True)
+class SpecialistEntry:
+    """One version: its aliases, the bundle's size (0 when it is gone), its manifest ({} when unreadable)."""
+
+    version: Version
+    aliases: tuple[str, ...]
+    size_bytes: int
+    manifest: Mapping[str, Any]
+
+    @property
+    def label(self) -> str:
+        """`NAME@2`, as all commands take it."""
+        return f"{self.version.name}@{self.version.number}"
+
+
+def list_versions(home: Path, runs: Iterable[RunSummary] | None = None) -> list[Version]:
+    """Return the versions of all specialists, oldest first, each with the first run that finished it.
+
+    `runs` are those of the home, newest first; by default their journals are read.
+    """
     versions: dict[tuple[str, str], Version] = {}
     counts: Counter[str] = Counter()
-    for run in reversed(list(run_view.iterate_newest_runs(home, brief=True))):
-        key = run.stages["bundle"].key if "bundle" in run.stages else ""
-        is_finished = run.end is not None and run.end.verdict and run.end.bundle
-        if not is_finished or not key or (name and run.name != name) or (run.name, key) in versions:
+    # Oldest first, so that versions are numbered in the order in which they were built.
+    for run in reversed(list(summarise_journals(home, list_journals(home)[::-1]) if runs is None else runs)):
+        if not run.verdict or not run.bundle or (run.name, run.bundle) in versions:
             continue
         counts[run.name] += 1
-        bundle = Store(home).locate_output("bundle", key).output
-        versions[run.name, key] = Version(run.name, counts[run.name], key, run.id, run.verdict, run.started, bundle)
+        folder = Store(home).locate_output("bundle", run.bundle).output
+        version = Version(run.name, counts[run.name], run.bundle, run.id, run.verdict, run.started, folder)
+        versions[run.name, run.bundle] = version
     return list(versions.values())
+
+
+def list_specialists(home: Path, runs: Iterable[RunSummary]) -> list[SpecialistEntry]:
+    """Return all versions by name, newest first; `runs` as in `list_versions`."""
+    versions, entries = list_versions(home, runs), []
+    for name in sorted({version.name for version in versions}):
+        siblings = [version for version in versions if version.name == name]
+        aliases = collect_aliases(home, siblings)
+        entries += [_make_entry(version, aliases.get(version.key, ())) for version in reversed(siblings)]
+    return entries
+
+
+def _make_entry(version: Version, aliases: tuple[str, ...]) -> SpecialistEntry:
+    try:
+        files = [path.lstat() for path in version.bundle.rglob("*") if path.is_file() and not path.is_symlink()]
+    except OSError:
+        files = []
+    try:
+        manifest: Mapping[str, Any] = load_manifest(version.bundle)
+    except (FactoryError, OSError, ValueError):
+        manifest = {}
+    return SpecialistEntry(version, aliases, sum(file.st_size for file in files), manifest)
 
 
 def find_version(home: Path, text: str) -> Version:

@@ -11,10 +11,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-from factory.events import Event, Progress, RunFinished, RunStarted, from_json, to_json
+from factory.events import EVENT_VERSION, Event, Progress, RunFinished, RunStarted, from_json, to_json
 
 JOURNAL_FILE = "journal.jsonl"
 FREQUENT_EVENT_TYPES = (b'"Progress"', b'"Measured"')
+OUR_VERSION = (f'"v":{EVENT_VERSION},'.encode(), f'"v": {EVENT_VERSION},'.encode())
+"""How this version of the factory, and other JSON writers, spell the version field of an event."""
 TYPE_PREFIX_BYTES = 64
 """The event type is within these first bytes of a line."""
 FINAL_STAGE = "certify"
@@ -65,6 +67,16 @@ def parse_event_line(line: bytes) -> tuple[float, Event] | None:
         return float(payload["at"]), from_json(payload)
     except (ValueError, KeyError, TypeError):
         return None
+
+
+def parse_versioned_line(line: bytes) -> tuple[tuple[float, Event] | None, bool]:
+    """Return the event of a journal line (None when invalid), and whether a newer factory wrote it."""
+    event = parse_event_line(line)
+    # Nearly all lines carry no version, or ours: comparing bytes saves parsing their JSON a second time.
+    if event is None or b'"v":' not in line or any(version in line for version in OUR_VERSION):
+        return event, False
+    version = json.loads(line).get("v", EVENT_VERSION)
+    return event, isinstance(version, int) and version > EVENT_VERSION
 
 
 def list_journals(home: Path) -> list[Path]:

@@ -16,9 +16,8 @@ from factory.evaluation import compare
 from factory.evaluation.compare import ContenderComparison, ContenderResults, FrozenRowViewer
 from factory.evaluation.slices import Slice, compare_slices
 from factory.runs import run_view
-from factory.runs.run_outputs import RunOutputs
+from factory.runs.run_outputs import RunOutputs, find_deciding_comparison
 from factory.tui.read_errors import READ_ERRORS
-from factory.views.formatting import find_deciding_comparison
 
 MIN_SIDES, MAX_SIDES = 2, 6
 """Number of contenders that can be compared at once."""

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from factory.runs.run_index import RunIndex
 from factory.runs.run_view import RUNNING
-from factory.tui.run_index import RunIndex
 from factory.views.formatting import format_count
 
 MAX_NAMED_RUNS = 6

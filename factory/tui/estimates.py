@@ -11,8 +11,8 @@ from pathlib import Path
 
 from factory.runs import run_view
 from factory.runs.estimate import estimate_stage, sum_estimates
+from factory.runs.run_index import RunIndex
 from factory.runs.run_view import RunView
-from factory.tui.run_index import RunIndex
 from factory.views.formatting import format_seconds
 
 MAX_EARLIER_RUNS = 5

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from factory.events import EVENT_VERSION, Event
-from factory.store import journal
+from factory.events import Event
+from factory.store.journal import parse_versioned_line
 
 READ_BYTES = 1 << 20
 """Bytes per read at most, so that a long journal does not delay a key press."""
 TORN_AFTER = 3
 """Reads without a new byte after which an incomplete last line counts as torn."""
-OUR_VERSION = (f'"v":{EVENT_VERSION},'.encode(), f'"v": {EVENT_VERSION},'.encode())
-"""How this version of the factory, and other JSON writers, spell the version field of an event."""
 
 
 @dataclass
@@ -55,7 +52,7 @@ class JournalFollower:
         self.offset += len(data)
         # The last piece has no newline yet: keep it until the rest of the line is written.
         *lines, self.pending = (self.pending + data).split(b"\n")
-        parsed = [(line, *parse_event(line)) for line in lines]
+        parsed = [(line, *parse_versioned_line(line)) for line in lines]
         self.newer_version |= any(newer for _, _, newer in parsed)
         self.invalid_lines += sum(event is None and bool(line.strip()) for line, event, _ in parsed)
         return replaced, [event for _, event, _ in parsed if event is not None]
@@ -70,13 +67,3 @@ class JournalFollower:
             self.offset, self.pending, self.invalid_lines, self.newer_version = 0, b"", 0, False
         self.file_id = file_id
         return replaced
-
-
-def parse_event(line: bytes) -> tuple[tuple[float, Event] | None, bool]:
-    """Return the event of a journal line (None when invalid), and whether a newer factory wrote it."""
-    event = journal.parse_event_line(line)
-    # Nearly all lines carry no version, or ours: comparing bytes saves parsing their JSON a second time.
-    if event is None or b'"v":' not in line or any(version in line for version in OUR_VERSION):
-        return event, False
-    version = json.loads(line).get("v", EVENT_VERSION)
-    return event, isinstance(version, int) and version > EVENT_VERSION

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from factory.runs.run_index import RunIndex
 from factory.runs.run_view import RUNNING
+from factory.runs.specialists import list_specialists
 from factory.tui.comparison import compute_slices, load_comparison, load_run_outputs
 from factory.tui.estimates import estimate_remaining_time, load_earlier_runs
 from factory.tui.rich_text import Line, make_line, render_plain_text, sanitise
-from factory.tui.run_index import RunIndex
 from factory.tui.run_watcher import watch_run
-from factory.tui.specialist_list import list_specialists
 from factory.tui.table import render_table
 from factory.tui.views import compare_view, data, log, run, runs_view, specialists_view, totals_view, verdict_view
 from factory.tui.widgets.curves import CurveStyle, render_text
@@ -130,7 +130,8 @@ def _snapshot_comparison(home: Path, index: RunIndex, names: Sequence[str], now:
 
 
 def _snapshot_specialists(home: Path, index: RunIndex, names: Sequence[str], now: float) -> ScreenSnapshot:
-    entries = [e for e in list_specialists(home, index) if not names or e.version.name in names or e.label in names]
+    entries = list_specialists(home, index.list_runs())
+    entries = [e for e in entries if not names or e.version.name in names or e.label in names]
 
     def render(width: int) -> list[Line]:
         lines = list(render_table(specialists_view.build_specialists_table(entries, index, now), width))

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 
+from factory.runs.run_index import RunIndex
 from factory.runs.run_outputs import RunOutputs
 from factory.runs.run_view import RUNNING, RunView
 from factory.tui.estimates import RemainingTime, estimate_remaining_time, load_earlier_runs
-from factory.tui.run_index import RunIndex
 from factory.tui.run_watcher import RunWatcher, watch_run
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from factory.events import Verdict
+from factory.runs.run_outputs import find_deciding_comparison
 
 # Whole sequences are removed, not only the escape character: otherwise their parameters would remain as text.
 ESCAPE_SEQUENCES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~])")
@@ -99,17 +100,6 @@ def compute_scale(intervals: Sequence[tuple[float, float]], *values: float) -> t
     high = max([b for _, b in intervals] + list(values))
     padding = 0.06 * (high - low)
     return low - padding, high + padding
-
-
-def find_deciding_comparison(gate: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the deciding comparison: the strongest obstacle to shipping, else the best baseline; empty if none."""
-    comparisons, margin = list(gate.get("comparisons", [])), gate.get("margin", 0.0)
-    # Unless it ships, explain by a contender that tuned clearly fails to beat, else by an inconclusive one.
-    beaten_by = [c for c in comparisons if c["high"] <= margin]
-    unsettled = [c for c in comparisons if c["low"] <= margin]
-    best = [c for c in comparisons if c["baseline"] == gate.get("best_baseline")]
-    obstacles = [] if _get_gate_verdict(gate).ships else beaten_by or unsettled
-    return min(obstacles, key=lambda c: float(c["low"])) if obstacles else next(iter([*best, *comparisons]), {})
 
 
 def describe_verdict(gate: Mapping[str, Any], task: str) -> str:

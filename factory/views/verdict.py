@@ -8,7 +8,7 @@ from typing import Any
 
 from factory.evaluation.compare import CONFIDENCE, find_tuned_contender
 from factory.runs import run_view
-from factory.runs.run_outputs import RunOutputs
+from factory.runs.run_outputs import RunOutputs, find_deciding_comparison
 from factory.views import formatting, verdict_tables
 from factory.views.elements import BAR_WIDTH, Cell, Column, Interval, Table, Text, make_row
 
@@ -80,7 +80,7 @@ def build_verdict_view(outputs: RunOutputs) -> VerdictView:
         forgetting=verdict_tables.build_forgetting_table(probes),
         forgetting_rule=verdict_tables.describe_forgetting_rule(probes), drift=verdict_tables.describe_drift(probes),
         confidence=_get_confidence(gate, score), tuned=tuned,
-        baseline=str(formatting.find_deciding_comparison(gate).get("baseline", "")),
+        baseline=str(find_deciding_comparison(gate).get("baseline", "")),
     )
 
 

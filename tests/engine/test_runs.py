@@ -96,7 +96,7 @@ def test_versions_are_distinct_bundles_in_order(tmp_path):
     fake_run(tmp_path, "20261120-010000-icd-aaaa", at=1000.0)
     fake_run(tmp_path, "20261121-010000-icd-bbbb", at=2000.0)
     fake_run(tmp_path, "20261122-010000-icd-cccc", at=3000.0, salt="new")
-    found = specialists.list_versions(tmp_path, "icd")
+    found = specialists.list_versions(tmp_path)
     assert [(v.number, v.run[-4:]) for v in found] == [(1, "aaaa"), (2, "cccc")]
     assert specialists.resolve_bundle(tmp_path, "icd") == found[1].bundle
     assert specialists.resolve_bundle(tmp_path, "icd@1") == found[0].bundle

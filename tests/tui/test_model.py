@@ -9,11 +9,11 @@ from fake_runs import fake_run
 from tui_parts import NOW, home_of_three, line
 
 from factory import events
+from factory.runs.run_index import MAX_WHOLE_BYTES, TAIL_BYTES, RunIndex
 from factory.runs.run_view import DEAD, FINISHED, RUNNING, STOPPED
 from factory.tui.delete_runs import delete_runs, plan_deletion
 from factory.tui.estimates import estimate_remaining_time, load_earlier_runs, measure_process_usage
 from factory.tui.follow import TORN_AFTER, JournalFollower
-from factory.tui.run_index import MAX_WHOLE_BYTES, TAIL_BYTES, RunIndex
 from factory.tui.run_watcher import RunWatcher
 
 PLAN = [{"name": name, "key": f"{i:032x}"} for i, name in enumerate(("gather", "train", "gate"))]

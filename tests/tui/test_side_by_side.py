@@ -7,8 +7,8 @@ from tui_parts import line
 
 from factory import events
 from factory.cli.progress_plain import PlainProgress
+from factory.runs.run_index import summarise_journal
 from factory.runs.run_view import fold_events
-from factory.tui.run_index import summarise_journal
 from factory.tui.run_watcher import RunWatcher
 
 PLAN = [{"name": name, "key": f"{i:032x}"} for i, name in enumerate(("gather", "answer[a]", "answer[b]", "gate"))]

@@ -20,7 +20,7 @@ COLUMNS = ("run", "task", "profile", "state", "verdict", "metric", "score", "gai
 @output.json_option
 def command(limit: int, as_json: bool) -> None:
     """List runs, newest first."""
-    from factory.tui.run_index import summarise_journals
+    from factory.runs.run_index import summarise_journals
     from factory.tui.views import runs_view
 
     journals = list_journals(find_home())[::-1]

@@ -9,12 +9,11 @@ from textual import on
 from textual.widget import Widget
 
 from factory.bundle.manifest import verify_bundle
-from factory.runs import specialists
+from factory.runs.specialists import SpecialistEntry, assign_alias, list_specialists
 from factory.tui.keys import Key
 from factory.tui.read_errors import READ_ERRORS
 from factory.tui.screens.base import Page
 from factory.tui.screens.help import AskScreen
-from factory.tui.specialist_list import SpecialistEntry, list_specialists
 from factory.tui.views import specialists_view as view
 from factory.tui.widgets.listing import Listing
 from factory.tui.widgets.pages import Pages
@@ -53,7 +52,7 @@ class SpecialistsPage(Page):
         return Listing("shelf", "Specialists"), Pages("lineage", "Lineage")
 
     def fill(self) -> None:
-        self.entries = list_specialists(self.state.home, self.state.index)
+        self.entries = list_specialists(self.state.home, self.state.index.list_runs())
         checks = {
             label: f"✗ {format_count(len(problems), 'problem')}" if problems else "✓ verified"
             for label, problems in self.problems.items()
@@ -127,7 +126,7 @@ class SpecialistsPage(Page):
         def handle_answer(alias: str | None) -> None:
             if alias:
                 try:
-                    specialists.assign_alias(self.state.home, entry.label, alias.strip())
+                    assign_alias(self.state.home, entry.label, alias.strip())
                 except READ_ERRORS as error:
                     self.notify(str(error), severity="error")
                 self.fill()

@@ -10,10 +10,10 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from factory.evaluation.compare import FrozenRowViewer
+from factory.runs.specialists import SpecialistEntry, list_specialists
 from factory.tui.keys import Key
 from factory.tui.screens.base import Page
 from factory.tui.specialist_client import Reply, SpecialistPool, format_fields, parse_fields
-from factory.tui.specialist_list import SpecialistEntry, list_specialists
 from factory.tui.views import replies_view as view
 from factory.tui.widgets.listing import Listing
 from factory.tui.widgets.pages import Pages
@@ -58,7 +58,8 @@ class TryPage(Page):
         )
 
     def _list_stored(self) -> list[SpecialistEntry]:
-        return [entry for entry in list_specialists(self.state.home, self.state.index) if entry.version.is_stored]
+        entries = list_specialists(self.state.home, self.state.index.list_runs())
+        return [entry for entry in entries if entry.version.is_stored]
 
     def arrive(self) -> None:
         """Mark what another screen asks for, else what was marked before, the selected run's, or the newest shipped."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from factory.runs.specialists import SpecialistEntry
 from factory.tui import theme
 from factory.tui.rich_text import Line, join_columns, make_line, sanitise, sanitise_lines, wrap_line, wrap_text
 from factory.tui.specialist_client import Reply
-from factory.tui.specialist_list import SpecialistEntry
 from factory.views import formatting
 from factory.views.elements import Column, Table, make_row
 

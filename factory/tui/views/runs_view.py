@@ -7,11 +7,11 @@ from functools import partial
 from typing import Any
 
 from factory.events import Verdict
+from factory.runs.run_index import RunSummary
 from factory.runs.run_view import RUNNING
 from factory.tui import theme
 from factory.tui.estimates import RemainingTime
 from factory.tui.rich_text import Line, make_line, sanitise, wrap_line
-from factory.tui.run_index import RunSummary
 from factory.views import formatting
 from factory.views.elements import Cell, Column, Interval, Table, TableRow, Text
 

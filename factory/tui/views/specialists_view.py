@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from factory.runs.profile import read_funnel
+from factory.runs.run_index import RunIndex
 from factory.runs.run_outputs import RunOutputs
+from factory.runs.specialists import SpecialistEntry
 from factory.tui import theme
 from factory.tui.rich_text import Line, make_line, sanitise, wrap_text
-from factory.tui.run_index import RunIndex
-from factory.tui.specialist_list import SpecialistEntry
 from factory.tui.views.runs_view import render_gain
 from factory.views import formatting
 from factory.views.elements import Column, Table, TableRow, make_row

@@ -12,12 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from factory import events
-from factory.runs.run_outputs import read_gate_file
+from factory.runs.run_outputs import find_deciding_comparison, read_gate_file
 from factory.runs.run_view import GATE_STAGE, derive_run_state, extract_specialist_name
 from factory.store import journal
 from factory.store.outputs import Store
-from factory.tui.follow import parse_event
-from factory.views.formatting import find_deciding_comparison
 
 MAX_WHOLE_BYTES, TAIL_BYTES = 1 << 16, 1 << 14
 """A journal up to the first size is read whole; of a longer one, the first line and so many bytes of its end."""
@@ -193,11 +191,12 @@ def summarise_journal(home: Path, path: Path, size: int) -> RunSummary:
         return RunSummary(run, name=extract_specialist_name(run), readable=False, error=error.strerror or str(error))
     values: dict[str, Any] = {"id": run, "name": extract_specialist_name(run), "torn": torn}
     plan: list[dict[str, Any]] = []
-    start, newer = parse_event(first)
+    start, newer = journal.parse_versioned_line(first)
     if start is not None and isinstance(start[1], events.RunStarted):
         plan = start[1].plan
         values |= _summarise_start(start[0], start[1])
-    values |= _summarise_end([parse_event(line) for line in last], [str(s.get("name", "")) for s in plan])
+    parsed = [journal.parse_versioned_line(line) for line in last]
+    values |= _summarise_end(parsed, [str(stage.get("name", "")) for stage in plan])
     values["newer_version"] = values["newer_version"] or newer
     if values.get("verdict") and values.get("gate"):
         values |= _summarise_gate(home, values["gate"])
