@@ -48,6 +48,13 @@ class InterruptedByUserError(FactoryError):
     exit_code = INTERRUPTED
 
 
+READ_ERRORS = (
+    FactoryError, OSError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError, AssertionError,
+    StopIteration,
+)
+"""Raised for files that are missing, truncated, of another shape, or written by a newer factory."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One problem in a spec and its position. Line 0 means the whole file, or a command-line option."""

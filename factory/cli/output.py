@@ -17,7 +17,7 @@ from factory.views.formatting import clean_line
 
 if TYPE_CHECKING:
     from factory.tui.snapshot import ScreenSnapshot
-    from factory.views.elements import Table
+    from factory.views.elements import Table, Text
 
 DEFAULT_WIDTH = 100
 """Columns when the output is not a terminal, and the maximum width of wrapped text."""
@@ -107,6 +107,11 @@ def format_view_table(table: Table) -> str:
 
     width = get_terminal_width() if sys.stdout.isatty() else UNLIMITED_WIDTH
     return "\n".join(_style_spans(line) for line in render_table(table, width, arrow_width=0))
+
+
+def style_texts(texts: Sequence[Text]) -> str:
+    """Return toned texts in one line, joined by blanks."""
+    return " ".join(_style_tone(clean_line(text), tone) for text, tone in texts if text)
 
 
 def _style_spans(spans: Sequence[tuple[str, str]]) -> str:

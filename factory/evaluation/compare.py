@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import takewhile
 from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any, cast
 
 from factory.errors import FactoryError, InputError
 from factory.evaluation import statistics
-from factory.runs import run_view, specialists
 from factory.runs.run_outputs import RunOutputs
 from factory.runs.run_view import RunView
+from factory.runs.specialists import find_run_outputs
 
 if TYPE_CHECKING:
     from factory.api import Row, Task
@@ -97,22 +98,16 @@ class ContenderComparison:
         return sorted(rows, key=lambda row: (-abs(row.difference), row.id))[:limit]
 
 
-def load_contender_pair(home: Path, a: str, b: str) -> tuple[ContenderResults, ContenderResults]:
-    """Load two contenders, each by `RUN` (its tuned model) or `RUN:contender`. Raises InputError for an unknown one."""
-    return load_contender_results(home, a), load_contender_results(home, b)
-
-
 def load_contender_results(home: Path, text: str) -> ContenderResults:
     """Load the results of `RUN:contender`; `RUN` alone means its tuned model.
 
-    A run may be named by its specialist (the newest run) or by `NAME@VERSION`.
+    A run may be named by its specialist (the newest run) or by `NAME@VERSION`. Raises InputError for an unknown one.
     """
     name, _, contender = text.partition(":")
-    run = run_view.find_run(home, specialists.find_version(home, name).run if "@" in name else name)
-    evidence = RunOutputs(home, run)
-    known, contender = evidence.list_contenders(), contender or find_tuned_contender(run)
+    evidence = find_run_outputs(home, name)
+    known, contender = evidence.list_contenders(), contender or find_tuned_contender(evidence.run)
     if contender not in known:
-        raise InputError(f"{run.id} has no contender {contender!r}; it has {', '.join(known) or 'none'}")
+        raise InputError(f"{evidence.run.id} has no contender {contender!r}; it has {', '.join(known) or 'none'}")
     results = ContenderResults(evidence, contender)
     if not results.scores:
         raise InputError(f"{results.label} has no scores: the build stopped before, or `factory gc` removed them")
@@ -195,12 +190,15 @@ class FrozenRowViewer:
 
     def build_example_question(self) -> dict[str, Any]:
         """Return the query of the first test row; empty if there is none, or its task is not installed."""
-        row = next(iter(self.rows.values()), None)
-        if self.task is None or row is None:
+        return self.extract_question(next(iter(self.rows), ""))
+
+    def extract_question(self, row: str) -> dict[str, Any]:
+        """Return the query of a test row; empty if it is unknown, or its task is not installed."""
+        if self.task is None or row not in self.rows:
             return {}
         try:
-            return dict(self.task.extract_query(row))
-        except Exception:  # a plugin's fault must not hide the verdict
+            return dict(self.task.extract_query(self.rows[row]))
+        except Exception:  # a plugin's fault must not hide the verdict or end a comparison
             return {}
 
     def show(self, row: str, side: ContenderResults | None = None) -> str:
@@ -218,9 +216,10 @@ class FrozenRowViewer:
         output = f" → {str(answer.output)[:MAX_ROW_LETTERS]}" if answer else ""
         return f"{' · '.join(values)[:MAX_ROW_LETTERS]}{output}"
 
-    def show_side_by_side(self, row: str, a: ContenderResults, b: ContenderResults) -> tuple[str, str, str]:
-        """Return the lines that both sides' texts begin with, and the rest of each."""
-        left, right = self.show(row, a).splitlines(), self.show(row, b).splitlines()
-        pairs = enumerate(zip(left, right, strict=False))
-        same = next((i for i, (x, y) in pairs if x != y), min(len(left), len(right)))
-        return "\n".join(left[:same]), dedent("\n".join(left[same:])), dedent("\n".join(right[same:]))
+    def show_side_by_side(self, row: str, sides: Sequence[ContenderResults]) -> tuple[str, list[str]]:
+        """Return the lines that the texts of all sides begin with, and the rest of each."""
+        texts = [self.show(row, side).splitlines() for side in sides]
+        # Ends with the shortest text; what all begin with is shown once.
+        same = list(takewhile(lambda lines: len(set(lines)) == 1, zip(*texts, strict=False)))
+        rest = [dedent("\n".join(text[len(same):])).strip("\n") for text in texts]
+        return "\n".join(lines[0] for lines in same), rest

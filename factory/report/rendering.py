@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from factory.report.svg import draw_chart
-from factory.views.elements import Cell, Interval, ShareBar, Text
+from factory.views.elements import split_cell
 from factory.views.formatting import ESCAPE_SEQUENCES, is_control_character
 
 
@@ -42,18 +42,8 @@ def clean_value(value: object) -> object:
     return "".join(c for c in bare if c in "\n\t" or not is_control_character(c))
 
 
-def list_parts(cell: Cell) -> Sequence[tuple[str, str]]:
-    """Return the parts (text, tone) of a cell that is not drawn."""
-    if isinstance(cell, str):
-        return ((cell, ""),)
-    if isinstance(cell, Interval | ShareBar):
-        return ()
-    # A `Text` is a tuple too, of one span.
-    return (cell,) if isinstance(cell, Text) else cell
-
-
 ENVIRONMENT = Environment(
     loader=PackageLoader("factory.report"), autoescape=True, finalize=clean_value, undefined=StrictUndefined,
     trim_blocks=True, lstrip_blocks=True,
 )
-ENVIRONMENT.filters |= {"draw_chart": draw_chart, "list_parts": list_parts}
+ENVIRONMENT.filters |= {"draw_chart": draw_chart, "list_parts": split_cell}

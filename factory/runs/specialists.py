@@ -16,6 +16,8 @@ from factory.bundle.manifest import load_manifest
 from factory.errors import FactoryError, InputError
 from factory.events import Verdict
 from factory.runs.run_index import RunSummary, summarise_journals
+from factory.runs.run_outputs import RunOutputs
+from factory.runs.run_view import find_run
 from factory.store.journal import list_journals
 from factory.store.outputs import Store
 
@@ -161,6 +163,11 @@ def _read_assigned_aliases(home: Path) -> Mapping[str, Mapping[str, str]]:
     except (OSError, ValueError):
         return {}
     return aliases if isinstance(aliases, dict) else {}
+
+
+def find_run_outputs(home: Path, text: str) -> RunOutputs:
+    """Return the outputs of the run that `text` names: as for `find_run`, or `NAME@VERSION`. Raises InputError."""
+    return RunOutputs(home, find_run(home, find_version(home, text).run if "@" in text else text))
 
 
 def resolve_bundle(home: Path, text: str) -> Path:

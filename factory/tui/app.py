@@ -16,9 +16,9 @@ from textual.notifications import SeverityLevel
 from textual.screen import Screen
 from textual.theme import Theme
 
-from factory.tui.comparison import load_run_outputs
+from factory.errors import READ_ERRORS
+from factory.runs.specialists import find_run_outputs
 from factory.tui.keys import COMMON_KEYS, SCREENS
-from factory.tui.read_errors import READ_ERRORS
 from factory.tui.rich_text import sanitise
 from factory.tui.screens.base import Page
 from factory.tui.screens.help import HelpScreen
@@ -226,7 +226,7 @@ class FactoryApp(App[None]):
 
         try:
             path = find_free_path(run, ".html")
-            path.write_text(render_run_page(load_run_outputs(self.state.home, run)), encoding="utf-8")
+            path.write_text(render_run_page(find_run_outputs(self.state.home, run)), encoding="utf-8")
             # Without a display, webbrowser may start a text browser in this very terminal.
             has_display = any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY"))) or os.uname().sysname == "Darwin"
             is_open = has_display and webbrowser.open(path.as_uri())
@@ -255,7 +255,7 @@ def create_app(home: Path, screen: str, runs: Sequence[str], light: bool = False
     app = FactoryApp(home, start_screen=first, light=light)
     # RUN:CONTENDER is for the comparison alone, and names more than a run.
     if runs and not (first == "compare" and ":" in runs[0]):
-        app.state.selected_run = load_run_outputs(home, runs[0]).run.id
+        app.state.selected_run = find_run_outputs(home, runs[0]).run.id
     if first == "compare":
         app.state.compared = list(runs)
     return app

@@ -5,12 +5,6 @@ from __future__ import annotations
 from factory.errors import FactoryError
 from factory.tui.rich_text import sanitise
 
-READ_ERRORS = (
-    FactoryError, OSError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError, AssertionError,
-    StopIteration,
-)
-"""Raised for files that are missing, truncated, of another shape, or written by a newer factory."""
-
 
 def describe_read_error(error: BaseException) -> str:
     """Return a one-line message."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import zip_longest
 
 from rich.cells import cell_len, set_cell_size
@@ -158,12 +158,17 @@ def wrap_text(text: str, width: int, tone: str = "", prefix: str = "") -> list[L
     return wrap_line(make_line(prefix, (text, tone)), width, indent=cell_len(prefix))
 
 
-def join_columns(columns: Sequence[Sequence[Line]], width: int) -> list[Line]:
-    """Place blocks of lines side by side, each padded to `width` cells, with two blanks between."""
-    lines = []
-    for row in zip_longest(*columns, fillvalue=()):
-        first, *others = (pad_line(cell, width) for cell in row)
-        lines.append(make_line(*first, *(span for cell in others for span in (("  ", ""), *cell))))
+def join_blocks(blocks: Sequence[Callable[[int], Sequence[Line]]], width: int, min_width: int) -> list[Line]:
+    """Place blocks, each rendered for its width, side by side where each gets `min_width`, with a blank line above."""
+    # Columns are two blanks apart, so n of them need n - 1 gaps.
+    per_row = max(1, min(len(blocks), (width + 2) // (min_width + 2)))
+    cells = (width - 2 * (per_row - 1)) // per_row
+    lines: list[Line] = []
+    for start in range(0, len(blocks), per_row):
+        lines.append(make_line())
+        for row in zip_longest(*(block(cells) for block in blocks[start : start + per_row]), fillvalue=()):
+            first, *others = (pad_line(cell, cells) for cell in row)
+            lines.append(make_line(*first, *(span for cell in others for span in (("  ", ""), *cell))))
     return lines
 
 

@@ -7,18 +7,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from factory.evaluation.comparison import load_comparison, load_deciding_comparison, load_slices
 from factory.runs.run_index import RunIndex
 from factory.runs.run_view import RUNNING
-from factory.runs.specialists import list_specialists
-from factory.tui.comparison import compute_slices, load_comparison, load_run_outputs
+from factory.runs.specialists import find_run_outputs, list_specialists
 from factory.tui.estimates import estimate_remaining_time, load_earlier_runs
 from factory.tui.rich_text import Line, make_line, render_plain_text, sanitise
 from factory.tui.run_watcher import watch_run
-from factory.tui.table import render_table
-from factory.tui.views import compare_view, data, log, run, runs_view, specialists_view, totals_view, verdict_view
+from factory.tui.table import render_cell, render_table
+from factory.tui.views import compare_view, data, log, run, totals_view, verdict_view
+from factory.tui.views.specialists_view import render_lineage
 from factory.tui.widgets.curves import CurveStyle, render_text
+from factory.views.compare import (
+    build_comparison_json,
+    build_metrics_table,
+    build_rows_table,
+    build_spec_table,
+    describe_counts,
+)
 from factory.views.curves import build_metric_curve
 from factory.views.data import build_preflight_table
+from factory.views.elements import Column
+from factory.views.runs import build_runs_json, build_runs_table
+from factory.views.specialists import build_lineage_view, build_specialists_json, build_specialists_table
 from factory.views.verdict import build_verdict_view
 from factory.views.verdict_tables import build_costs_table, build_slices_table
 
@@ -60,12 +71,12 @@ def _make_section(title: str, lines: Iterable[Line]) -> list[Line]:
 
 def _snapshot_runs(home: Path, index: RunIndex, names: Sequence[str], now: float) -> ScreenSnapshot:
     summaries = [run for run in index.list_runs() if not names or run.id in names or run.name in names]
-    table = runs_view.build_runs_table(summaries, now)
-    return ScreenSnapshot(lambda width: render_table(table, width), runs_view.to_json(summaries))
+    table = build_runs_table(summaries, now)
+    return ScreenSnapshot(lambda width: render_table(table, width), build_runs_json(summaries))
 
 
 def _snapshot_run(home: Path, index: RunIndex, names: Sequence[str], now: float) -> ScreenSnapshot:
-    outputs = load_run_outputs(home, names[0] if names else "latest")
+    outputs = find_run_outputs(home, names[0] if names else "latest")
     watcher = watch_run(home, outputs.run.id).read_all()
     view = watcher.get_view()
     remaining = None
@@ -91,9 +102,9 @@ def _snapshot_run(home: Path, index: RunIndex, names: Sequence[str], now: float)
 
 
 def _snapshot_verdict(home: Path, index: RunIndex, names: Sequence[str], now: float) -> ScreenSnapshot:
-    outputs = load_run_outputs(home, names[0] if names else "latest")
+    outputs = find_run_outputs(home, names[0] if names else "latest")
     page = build_verdict_view(outputs)
-    slices = compute_slices(outputs) if page.verdict else []
+    slices = load_slices(load_deciding_comparison(outputs)) if page.verdict else []
 
     def render(width: int) -> list[Line]:
         lines = [*verdict_view.render_headline(page, outputs.run, width), make_line()]
@@ -116,17 +127,17 @@ def _snapshot_comparison(home: Path, index: RunIndex, names: Sequence[str], now:
     pair = comparison.find_pair(0, 1)
 
     def render(width: int) -> list[Line]:
-        rows = compare_view.build_rows_table(comparison, pair)
-        counts = [compare_view.render_counts(pair)] if pair else []
+        rows = build_rows_table(comparison, pair)
+        counts = [render_cell(describe_counts(pair), Column(""))] if pair else []
         lines = [*compare_view.render_legend(comparison, 1, width), *counts, make_line()]
-        lines += render_table(compare_view.build_metrics_table(comparison, comparison.scores), width)
-        lines += _make_section("spec differences", render_table(compare_view.build_spec_table(comparison), width))
+        lines += render_table(build_metrics_table(comparison, comparison.scores), width)
+        lines += _make_section("spec differences", render_table(build_spec_table(comparison), width))
         lines += _make_section("rows, largest losses of A first", render_table(rows, width, MAX_COMPARED_ROWS))
         for row in rows.rows[:MAX_EXAMPLES]:
             lines += [make_line(), *compare_view.render_answers(comparison, row.key, 1, width)]
         return lines
 
-    return ScreenSnapshot(render, compare_view.to_json(comparison, 1))
+    return ScreenSnapshot(render, build_comparison_json(comparison))
 
 
 def _snapshot_specialists(home: Path, index: RunIndex, names: Sequence[str], now: float) -> ScreenSnapshot:
@@ -134,10 +145,10 @@ def _snapshot_specialists(home: Path, index: RunIndex, names: Sequence[str], now
     entries = [e for e in entries if not names or e.version.name in names or e.label in names]
 
     def render(width: int) -> list[Line]:
-        lines = list(render_table(specialists_view.build_specialists_table(entries, index, now), width))
+        lines = list(render_table(build_specialists_table(entries, index.summaries, now), width))
         for entry in entries if names else ():
-            outputs = load_run_outputs(home, entry.version.run)
-            lines += [make_line(), *specialists_view.render_lineage(entry, outputs, None, width)]
+            page = build_lineage_view(entry, find_run_outputs(home, entry.version.run))
+            lines += [make_line(), *render_lineage(page, None, width)]
         return lines
 
-    return ScreenSnapshot(render, specialists_view.to_json(entries, index))
+    return ScreenSnapshot(render, build_specialists_json(entries, index.summaries))

@@ -6,17 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from factory.tui.rich_text import Line, make_line, measure_width, pad_line, sanitise, wrap_text
-from factory.views.elements import (
-    Cell,
-    Column,
-    Interval,
-    ShareBar,
-    Table,
-    TableRow,
-    Text,
-    draw_interval_bar,
-    draw_share_bar,
-)
+from factory.views.elements import Cell, Column, Table, TableRow, draw_cell
 
 COLUMN_GAP, MIN_WIDTH = 2, 4
 """Blanks between columns, and the width below which no column is shrunk."""
@@ -51,14 +41,7 @@ def fit_columns(table: Table, width: int, arrow_width: int = ARROW_WIDTH) -> Tab
 
 def render_cell(cell: Cell, column: Column) -> Line:
     """Return a cell as toned spans; intervals and bars are drawn."""
-    if isinstance(cell, Interval):
-        return make_line((draw_interval_bar(cell, column.min_width), cell.tone))
-    if isinstance(cell, ShareBar):
-        label = f" {cell.label}" if cell.label else ""
-        return make_line((draw_share_bar(cell.share, column.min_width - len(label)), cell.tone or "dim"), label)
-    if isinstance(cell, Text):
-        return make_line((sanitise(cell.text), cell.tone))
-    return make_line(cell) if isinstance(cell, str) else cell
+    return make_line(*draw_cell(cell, column, sanitise))
 
 
 def _measure_column(sample: Sequence[TableRow], index: int, column: Column, arrow_width: int) -> int:

@@ -1,12 +1,8 @@
-"""Theme: the colours of the dark and the light palette, the tones of text, and the signs of states."""
+"""Theme: the colours of the dark and the light palette, and the tones of text."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-
-from factory.events import Verdict
-from factory.runs import run_view
-from factory.tui.rich_text import Span
 
 PALETTE = {
     "ground": ("#11151c", "#fbfaf7"),
@@ -31,32 +27,3 @@ TONES: Mapping[str, tuple[str, str]] = {
     "run": ("run", "bold"), "dim": ("dim", ""), "more": ("good", "bold underline"), "less": ("bad", "bold underline"),
 }
 """Tone → colour and text style. Word differences are underlined too, so that they do not rest on colour alone."""
-STAGE_SIGNS: Mapping[str, tuple[str, str]] = {
-    run_view.WAITING: ("·", "dim"), run_view.CACHED: ("≡", "dim"), run_view.RUNNING: ("▶", "run"),
-    run_view.DONE: ("✓", "good"), run_view.FAILED: ("✗", "bad"), run_view.STOPPED: ("■", "warn"),
-}
-RUN_SIGNS: Mapping[str, tuple[str, str]] = {
-    run_view.RUNNING: ("▶", "run"), run_view.FINISHED: ("✓", "good"), run_view.FAILED: ("✗", "bad"),
-    run_view.INTERRUPTED_RUN: ("■", "warn"), run_view.DEAD: ("†", "bad"),
-}
-RESULT_SIGNS: Mapping[str, tuple[str, str]] = {"won": ("▲", "good"), "lost": ("▼", "bad"), "tied": ("=", "dim")}
-UNKNOWN_SIGN = ("?", "warn")
-
-
-def get_stage_sign(state: str) -> Span:
-    """Return the sign of a stage's state."""
-    return STAGE_SIGNS.get(state, UNKNOWN_SIGN)
-
-
-def format_run_state(state: str) -> Span:
-    """Return sign and word of a run's state."""
-    sign, tone = RUN_SIGNS.get(state, UNKNOWN_SIGN)
-    return f"{sign} {state}", tone
-
-
-def format_verdict(verdict: str) -> Span:
-    """Return sign and word of a verdict; empty for none."""
-    if not verdict:
-        return "", ""
-    facts = Verdict.from_word(verdict).facts
-    return f"{facts.sign} {facts.title}", facts.tone

@@ -65,8 +65,8 @@ class ShareBar:
     tone: str = ""
 
 
-Cell = Text | Interval | ShareBar | str | tuple[tuple[str, str], ...]
-"""A cell of a table. `str` and spans of (text, tone) are what the TUI has already made safe for a terminal."""
+Cell = Text | Interval | ShareBar | str | tuple[Text, ...]
+"""A cell of a table; the parts of a tuple are joined by blanks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,11 +172,24 @@ def make_row(key: str, *cells: Cell, values: Sequence[Any] = ()) -> TableRow:
 
 def extract_plain_text(cell: Cell) -> str:
     """Return the text of a cell without tones; what is drawn has none."""
-    if isinstance(cell, str):
-        return cell
-    if isinstance(cell, Interval | ShareBar):
-        return ""
-    return cell.text if isinstance(cell, Text) else "".join(text for text, _ in cell)
+    return "" if isinstance(cell, Interval | ShareBar) else " ".join(text for text, _ in split_cell(cell))
+
+
+def split_cell(cell: Text | str | tuple[Text, ...]) -> tuple[Text, ...]:
+    """Return the parts of a cell that is not drawn; empty ones are left out."""
+    parts = (Text(cell),) if isinstance(cell, str) else (cell,) if isinstance(cell, Text) else cell
+    return tuple(part for part in parts if part.text)
+
+
+def draw_cell(cell: Cell, column: Column, clean: Callable[[str], str]) -> tuple[Text, ...]:
+    """Return a cell as toned texts for a terminal, each made safe by `clean`; intervals and bars are drawn."""
+    if isinstance(cell, Interval):
+        return (Text(draw_interval_bar(cell, column.min_width), cell.tone),)
+    if isinstance(cell, ShareBar):
+        label = f" {cell.label}" if cell.label else ""
+        return Text(draw_share_bar(cell.share, column.min_width - len(label)), cell.tone or "dim"), Text(label)
+    parts = split_cell(cell)
+    return tuple(Text(f"{' ' if i else ''}{clean(text)}", tone) for i, (text, tone) in enumerate(parts))
 
 
 def draw_interval_bar(interval: Interval, width: int) -> str:

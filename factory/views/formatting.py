@@ -18,9 +18,11 @@ BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u206
 
 def clean_line(text: object, limit: int = 0) -> str:
     """Return text as one safe line, without control sequences, line breaks and bidi controls; 0: no `limit`."""
-    bare = ESCAPE_SEQUENCES.sub("", str(text))
-    # Line breaks become spaces before other control characters are dropped, so that words stay apart.
-    line = "".join(" " if c in "\n\r\t" else c for c in bare if c in "\n\r\t" or not is_control_character(c))
+    line = str(text)
+    if not line.isprintable():  # printable characters, nearly always all of them, need no second look
+        bare = ESCAPE_SEQUENCES.sub("", line)
+        # Line breaks become spaces before other control characters are dropped, so that words stay apart.
+        line = "".join(" " if c in "\n\r\t" else c for c in bare if c in "\n\r\t" or not is_control_character(c))
     line = " ".join(line.split())
     return line[: limit - 1].rstrip() + "…" if 0 < limit < len(line) else line
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from factory.errors import FactoryError
-from factory.evaluation import compare
-from factory.evaluation.slices import compare_slices
+from factory.evaluation.compare import LOST, WON, FrozenRowViewer
+from factory.evaluation.comparison import load_deciding_comparison, load_slices
 from factory.runs.run_outputs import RunOutputs
-from factory.views.elements import Table
-from factory.views.formatting import format_count, format_number
+from factory.views.compare import RowView, build_row_view, describe_counts
+from factory.views.elements import Table, extract_plain_text
 from factory.views.verdict import VerdictView
 from factory.views.verdict_tables import build_slices_table
 
@@ -18,59 +17,28 @@ MAX_EXAMPLE_ROWS = 6
 
 
 @dataclass(frozen=True, slots=True)
-class RowExample:
-    """A test row: what both texts begin with, and the rest of each side under its heading."""
-
-    id: str
-    group: str
-    shared: str
-    sides: tuple[tuple[str, str], ...]
-    """(contender with its score, rest of the text) of tuned and the baseline."""
-
-
-@dataclass(frozen=True, slots=True)
 class RowExamplesView:
-    """Tuned against the deciding baseline by row; `slices` is None where they can not be computed."""
+    """Tuned against the deciding baseline by row; `slices` has no rows where they can not be computed."""
 
     summary: str
-    slices: Table | None
-    examples: dict[str, list[RowExample]]
+    slices: Table
+    examples: dict[str, list[RowView]]
     """Title → rows."""
 
 
 def build_row_examples_view(page: VerdictView, outputs: RunOutputs) -> RowExamplesView | None:
     """Compare tuned with the deciding baseline; None without one, or without its answers."""
-    if not page.baseline:
+    pair = load_deciding_comparison(outputs)
+    if pair is None:
         return None
-    tuned, baseline = (compare.ContenderResults(outputs, name) for name in (page.tuned, page.baseline))
-    try:
-        comparison = compare.compare_contenders(tuned, baseline)
-    except (FactoryError, LookupError):
-        return None
-    viewer = compare.FrozenRowViewer(outputs)
-    counts = ", ".join(f"{r} {comparison.count_rows(r)}" for r in (compare.WON, compare.LOST, compare.TIED))
-    summary = f"Tuned against {page.baseline} on {format_count(len(comparison.rows), 'row')}: {counts}."
+    viewer, sides = FrozenRowViewer(outputs), (pair.a, pair.b)
     examples = {
-        title: [_show_row(row, comparison, viewer) for row in comparison.select_strongest(result, MAX_EXAMPLE_ROWS)]
-        for title, result in (("Largest wins", compare.WON), ("Largest losses", compare.LOST))
+        title: [
+            build_row_view(viewer, row.id, sides, pair.metric)
+            for row in pair.select_strongest(result, MAX_EXAMPLE_ROWS)
+        ]
+        for title, result in (("Largest wins", WON), ("Largest losses", LOST))
     }
-    return RowExamplesView(summary, _build_slices(page, comparison, viewer), examples)
-
-
-def _build_slices(
-    page: VerdictView, comparison: compare.ContenderComparison, viewer: compare.FrozenRowViewer
-) -> Table | None:
-    try:
-        slices = compare_slices(comparison, viewer)
-    except (FactoryError, LookupError):  # the task of another version
-        return None
-    return build_slices_table(slices, page.confidence, page.tuned, page.baseline)
-
-
-def _show_row(
-    row: compare.RowResult, comparison: compare.ContenderComparison, viewer: compare.FrozenRowViewer
-) -> RowExample:
-    shared, left, right = viewer.show_side_by_side(row.id, comparison.a, comparison.b)
-    sides = ((comparison.a, row.a, left), (comparison.b, row.b, right))
-    texts = ((f"{side.contender} {format_number(value)}", text or "(identical)") for side, value, text in sides)
-    return RowExample(row.id, row.group, shared, tuple(texts))
+    summary = extract_plain_text(describe_counts(pair, f"Tuned against {page.baseline}"))
+    slices = build_slices_table(load_slices(pair), page.confidence, page.tuned, page.baseline)
+    return RowExamplesView(summary, slices, examples)

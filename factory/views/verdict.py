@@ -7,17 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from factory.evaluation.compare import CONFIDENCE, find_tuned_contender
-from factory.runs import run_view
 from factory.runs.run_outputs import RunOutputs, find_deciding_comparison
 from factory.views import formatting, verdict_tables
 from factory.views.elements import BAR_WIDTH, Cell, Column, Interval, Table, Text, make_row
+from factory.views.signs import describe_unfinished
 
-STATE_MESSAGES = {
-    run_view.RUNNING: "This build is still running.",
-    run_view.DEAD: "This build ended without a final event: its process died. Run the same command again to resume.",
-    run_view.INTERRUPTED_RUN: "This build was interrupted. Run the same command again to resume.",
-    run_view.FAILED: "This build failed.",
-}
 BUNDLE_REMOVED = "The bundle is no longer in the store; run the same build command to rebuild it."
 
 
@@ -65,10 +59,11 @@ def build_verdict_view(outputs: RunOutputs) -> VerdictView:
     metrics = {str(m["name"]): m for m in score.get("metrics", [])}
     metric = str(gate.get("metric") or score.get("primary") or next(iter(metrics), ""))
     is_removed = bool(run.verdict) and outputs.find_stage_folder("bundle") is None
+    failed = next(((s.name, s.error) for s in run.stages.values() if s.error), ())
     ceiling, probes, tuned = gate.get("ceiling"), gate.get("probes", []), find_tuned_contender(run)
     return VerdictView(
         verdict=str(gate.get("verdict", "")),
-        sentence=formatting.describe_verdict(gate, run.task) if gate else describe_unfinished(run),
+        sentence=formatting.describe_verdict(gate, run.task) if gate else describe_unfinished(run.state, *failed),
         next_step=formatting.describe_next_step(gate), warning=BUNDLE_REMOVED if is_removed else "",
         metric=metric, metric_meaning=str(metrics.get(metric, {}).get("what", "")),
         contenders=build_contenders_table(gate, score, metric, tuned),
@@ -92,12 +87,6 @@ def build_verdict_json(outputs: RunOutputs) -> dict[str, Any]:
         "bundle": str(outputs.find_stage_folder("bundle") or ""), "gate": outputs.read_gate(),
         **{name: score.get(name, {}) for name in ("contenders", "totals", "tables")},
     }
-
-
-def describe_unfinished(run: run_view.RunView) -> str:
-    """Return why a run has no verdict, with the error of the stage that failed."""
-    state = STATE_MESSAGES.get(run.state, "No verdict: the build did not reach its gate.")
-    return " ".join([state, *(f"{s.name}: {s.error}" for s in run.stages.values() if s.error)][:2])
 
 
 def _get_confidence(gate: Mapping[str, Any], score: Mapping[str, Any]) -> float:

@@ -3,13 +3,14 @@ from fake_runs import fake_run
 
 from factory.errors import InputError
 from factory.evaluation import compare
+from factory.evaluation.comparison import load_comparison
 from factory.runs import run_view
 from factory.runs.run_outputs import RunOutputs
 
 
 def test_two_contenders_of_one_run_row_by_row(tmp_path):
     run = fake_run(tmp_path, lift=0.2)
-    found = compare.compare_contenders(*compare.load_contender_pair(tmp_path, run, f"{run}:bm25"))
+    found = load_comparison(tmp_path, [run, f"{run}:bm25"]).compare_pair(0, 1)
     assert found.a.contender == "tuned"
     assert sum(found.count_rows(r) for r in (compare.WON, compare.LOST, compare.TIED)) == len(found.rows) == 40
     assert found.difference == pytest.approx(found.compute_side_mean("a") - found.compute_side_mean("b"))
@@ -19,7 +20,7 @@ def test_two_contenders_of_one_run_row_by_row(tmp_path):
 
 def test_the_strongest_rows_come_first(tmp_path):
     fake_run(tmp_path)
-    found = compare.compare_contenders(*compare.load_contender_pair(tmp_path, "icd", "icd:bm25"))
+    found = load_comparison(tmp_path, ["icd", "icd:bm25"]).compare_pair(0, 1)
     shown = [abs(row.difference) for row in found.select_strongest(compare.LOST, 3)]
     assert len(shown) == 3
     assert shown == sorted(shown, reverse=True)
@@ -27,7 +28,7 @@ def test_the_strongest_rows_come_first(tmp_path):
 
 def test_a_contender_against_itself_is_tied_throughout(tmp_path):
     fake_run(tmp_path)
-    found = compare.compare_contenders(*compare.load_contender_pair(tmp_path, "icd:bm25", "icd:bm25"))
+    found = load_comparison(tmp_path, ["icd:bm25", "icd:bm25"]).compare_pair(0, 1)
     assert found.count_rows(compare.TIED) == 40
     assert (found.low, found.difference, found.high) == (0, 0, 0)
 
@@ -35,7 +36,7 @@ def test_a_contender_against_itself_is_tied_throughout(tmp_path):
 def test_two_builds_are_compared_on_the_rows_they_share(tmp_path):
     fake_run(tmp_path, "20261120-010000-icd-aaaa", n=30)
     fake_run(tmp_path, "20261121-010000-icd-bbbb", n=40, salt="new", lift=0.3)
-    found = compare.compare_contenders(*compare.load_contender_pair(tmp_path, "bbbb", "aaaa"))
+    found = load_comparison(tmp_path, ["bbbb", "aaaa"]).compare_pair(0, 1)
     assert len(found.rows) == 30
     assert found.one_sided_rows == 10
     assert found.difference > 0
@@ -49,7 +50,7 @@ def test_what_can_not_be_compared_is_said(tmp_path):
     with pytest.raises(InputError, match="has no scores"):
         compare.load_contender_results(tmp_path, "dead")
     with pytest.raises(InputError, match=r"has no metric 'f1'; it has ndcg@10, mrr@10"):
-        compare.compare_contenders(*compare.load_contender_pair(tmp_path, "0f3a", "0f3a:bm25"), "f1")
+        load_comparison(tmp_path, ["0f3a", "0f3a:bm25"]).compare_pair(0, 1, "f1")
 
 
 def test_a_row_shows_though_its_task_is_not_installed(tmp_path):
@@ -62,10 +63,10 @@ def test_a_row_shows_though_its_task_is_not_installed(tmp_path):
 
 def test_what_both_sides_begin_with_is_said_once(tmp_path):
     run = fake_run(tmp_path)
-    a, b = compare.load_contender_pair(tmp_path, run, f"{run}:bm25")
-    shelf = compare.FrozenRowViewer(a.run_outputs)
+    found = load_comparison(tmp_path, [run, f"{run}:bm25"])
+    shelf = found.row_viewer
     shelf.__dict__["task"] = None
-    shared, left, right = shelf.show_side_by_side("q0", a, b)
+    shared, (left, right) = shelf.show_side_by_side("q0", found.sides)
     assert shared == ""
     assert left != right
     assert left.startswith("Kinking and stricture of ureter → [")

@@ -11,6 +11,7 @@ from fake_runs import fake_run
 from factory.api import Answer, Provenance, Row, RowsJob, Task
 from factory.evaluation import compare
 from factory.evaluation.compare import FrozenRowViewer
+from factory.evaluation.comparison import load_comparison
 from factory.evaluation.slices import compare_slices
 
 
@@ -44,7 +45,7 @@ def shelf(found: compare.ContenderComparison) -> FrozenRowViewer:
 
 def test_slices_have_paired_intervals_and_small_ones_are_left_out(tmp_path: Any) -> None:
     run = fake_run(tmp_path, lift=0.3)
-    found = compare.compare_contenders(*compare.load_contender_pair(tmp_path, run, f"{run}:bm25"))
+    found = load_comparison(tmp_path, [run, f"{run}:bm25"]).compare_pair(0, 1)
     parts = compare_slices(found, shelf(found))
     assert [(part.slice, part.value, part.n) for part in parts] == [
         ("half", "first", 20), ("half", "second", 20), ("few", "common", 37),
@@ -58,5 +59,5 @@ def test_slices_have_paired_intervals_and_small_ones_are_left_out(tmp_path: Any)
 
 def test_equal_answers_are_different_in_no_slice(tmp_path: Any) -> None:
     fake_run(tmp_path)
-    found = compare.compare_contenders(*compare.load_contender_pair(tmp_path, "icd:bm25", "icd:bm25"))
+    found = load_comparison(tmp_path, ["icd:bm25", "icd:bm25"]).compare_pair(0, 1)
     assert {part.p for part in compare_slices(found, shelf(found))} == {1.0}

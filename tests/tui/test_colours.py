@@ -8,6 +8,7 @@ from colour_vision import BLINDNESS, compute_ciede2000, compute_contrast, comput
 from factory.events import Verdict
 from factory.tui import theme
 from factory.views.elements import draw_share_bar
+from factory.views.signs import RESULT_SIGNS, RUN_SIGNS, STAGE_SIGNS
 
 FAR = 15.0
 """CIEDE2000; 2.3 is just noticeable."""
@@ -42,7 +43,7 @@ def test_red_and_green_are_alike_to_some_eyes() -> None:
 
 
 def test_states_differ_by_sign_and_word_too() -> None:
-    for signs in (theme.STAGE_SIGNS, theme.RUN_SIGNS, theme.RESULT_SIGNS):
+    for signs in (STAGE_SIGNS, RUN_SIGNS, RESULT_SIGNS):
         assert len({sign for sign, *_ in signs.values()}) == len(signs)
     assert len({verdict.facts.sign for verdict in Verdict}) == len({v.facts.title for v in Verdict}) == len(Verdict)
 

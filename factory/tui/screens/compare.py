@@ -9,18 +9,20 @@ from textual import on
 from textual.markup import escape
 from textual.widget import Widget
 
-from factory.errors import FactoryError
+from factory.errors import READ_ERRORS, FactoryError
 from factory.evaluation.compare import LOST, TIED, WON, ContenderComparison
-from factory.tui.comparison import LETTERS, Comparison, load_comparison
+from factory.evaluation.comparison import Comparison, load_comparison
 from factory.tui.keys import Key
-from factory.tui.read_errors import READ_ERRORS, describe_read_error
+from factory.tui.read_errors import describe_read_error
 from factory.tui.rich_text import Line, wrap_text
 from factory.tui.screens.base import NO_RUNS, Page
-from factory.tui.views import compare_view as view
+from factory.tui.table import render_cell
+from factory.tui.views.compare_view import render_answers, render_legend
 from factory.tui.widgets.listing import Listing
 from factory.tui.widgets.pages import Pages
 from factory.tui.widgets.panel import ACTIVE, LARGE, MEDIUM, SMALL, Block, Slot
-from factory.views.elements import Table
+from factory.views.compare import LETTERS, build_metrics_table, build_rows_table, build_spec_table, describe_counts
+from factory.views.elements import Column, Table
 
 RESULT_FILTERS = ("", LOST, WON, TIED)
 """Results whose rows can be shown alone; "" shows all rows."""
@@ -120,18 +122,20 @@ class ComparePage(Page):
         self.show_head(lambda width: self._render_head(comparison, pair, width))
         title = f"{self.result_filter or 'all'} rows: A against {LETTERS[self.other]}, {comparison.metric}"
         self.listing("rows").border_title = escape(title[0].upper() + title[1:])
-        self.listing("rows").set_content(view.build_rows_table(comparison, pair, self.result_filter))
-        self.listing("spec").set_content(view.build_spec_table(comparison))
+        self.listing("rows").set_content(build_rows_table(comparison, pair, self.result_filter))
+        self.listing("spec").set_content(build_spec_table(comparison))
         self._show_metrics()
         self._show_answers()
 
     def _render_head(self, comparison: Comparison, pair: ContenderComparison | None, width: int) -> list[Line]:
-        counts = [view.render_counts(pair)] if pair else wrap_text(self.error_message, width, "warn", "! ")
-        return [*view.render_legend(comparison, self.other, width)[:5], *counts]
+        legend = render_legend(comparison, self.other, width)[:5]
+        if pair is None:
+            return [*legend, *wrap_text(self.error_message, width, "warn", "! ")]
+        return [*legend, render_cell(describe_counts(pair, f"A against {LETTERS[self.other]}"), Column(""))]
 
     def _show_metrics(self) -> None:
         if self.comparison is not None:
-            self.listing("metrics").set_content(view.build_metrics_table(self.comparison, self.comparison.scores))
+            self.listing("metrics").set_content(build_metrics_table(self.comparison, self.comparison.scores))
 
     @on(Listing.Moved, "#rows")
     def _show_answers(self) -> None:
@@ -139,7 +143,7 @@ class ComparePage(Page):
         if comparison is None or row is None:
             self.pages("outputs").set_content(lambda width: wrap_text("no row is selected", width, "dim"))
             return
-        self.pages("outputs").set_content(lambda width: view.render_answers(comparison, row.key, other, width))
+        self.pages("outputs").set_content(lambda width: render_answers(comparison, row.key, other, width))
         self.pages("outputs").scroll_to(y=0, animate=False)
 
     @on(Listing.Chosen, "#rows")

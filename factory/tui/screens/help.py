@@ -13,10 +13,10 @@ from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from factory.events import Verdict
-from factory.tui import theme
 from factory.tui.keys import COMMON_KEYS, MOVEMENT_KEYS
 from factory.tui.rich_text import Line, Span, make_line, wrap_line, wrap_text
 from factory.tui.widgets.pages import Pages
+from factory.views import signs
 
 if TYPE_CHECKING:
     from factory.tui.screens.base import Page
@@ -40,13 +40,13 @@ def render_help(page: Page, width: int) -> list[Line]:
 
 def _render_signs(width: int) -> list[Line]:
     rows: list[list[str | Span]] = []
-    for title, signs in (("stages", theme.STAGE_SIGNS), ("runs", theme.RUN_SIGNS)):
+    for title, known in (("stages", signs.STAGE_SIGNS), ("runs", signs.RUN_SIGNS)):
         rows.append([(f"{title}  ", "dim")])
-        for name, (sign, tone) in signs.items():
+        for name, (sign, tone) in known.items():
             rows[-1] += [(f"{sign} ", tone), f"{name}  "]
     rows.append([("verdicts  ", "dim")])
     for verdict in Verdict:
-        rows[-1] += [theme.format_verdict(verdict), "  "]
+        rows[-1] += [signs.format_verdict(verdict), "  "]
     rows.append([("├──●──┤", "accent"), "  a mean with its interval; ", ("┊", "dim"), " marks zero"])
     return [line for row in rows for line in wrap_line(make_line(*row), width, 2)]
 

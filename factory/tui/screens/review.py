@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.widget import Widget
 
-from factory.errors import FactoryError
+from factory.errors import READ_ERRORS, FactoryError
 from factory.tui.keys import Key
-from factory.tui.read_errors import READ_ERRORS, describe_read_error
+from factory.tui.read_errors import describe_read_error
 from factory.tui.rich_text import wrap_text
 from factory.tui.screens.base import NO_RUNS, Page
 from factory.tui.screens.help import AskScreen

@@ -12,14 +12,14 @@ from factory.events import Verdict
 from factory.runs.run_view import RUNNING
 from factory.tui import delete_runs
 from factory.tui.keys import Key
-from factory.tui.rich_text import Line, make_line, wrap_line
+from factory.tui.rich_text import Line, make_line, sanitise, wrap_line
 from factory.tui.screens.base import Page
 from factory.tui.screens.help import ConfirmScreen
-from factory.tui.views import runs_view as view
 from factory.tui.widgets.listing import Listing
 from factory.tui.widgets.pages import Pages
 from factory.tui.widgets.panel import LARGE, MEDIUM, SMALL, Block, Slot
 from factory.views.formatting import format_count
+from factory.views.runs import build_runs_table, describe_outcome
 
 
 class RunsPage(Page):
@@ -59,7 +59,8 @@ class RunsPage(Page):
         state, listing = self.state, self.listing("list")
         self.show_head(self._render_counts)
         listing.marked = state.marked_runs
-        listing.set_content(view.build_runs_table(state.index.list_runs(), state.clock(), state.remaining_times))
+        remaining = {run: (estimate.seconds, estimate.text) for run, estimate in state.remaining_times.items()}
+        listing.set_content(build_runs_table(state.index.list_runs(), state.clock(), remaining))
         if self.run_to_select and listing.move_to_key(self.run_to_select):
             self.run_to_select = ""
         self._show_preview()
@@ -95,8 +96,9 @@ class RunsPage(Page):
         return row.key if row else ""
 
     def _show_preview(self) -> None:
-        summary = self.state.index.summaries.get(self.get_current_run())
-        self.pages("about").set_content(lambda width: view.render_preview(summary, width))
+        run = self.state.index.summaries.get(self.get_current_run())
+        line = make_line((sanitise(run.name), "strong"), f"  {sanitise(describe_outcome(run))}") if run else ()
+        self.pages("about").set_content(lambda width: wrap_line(line, width))
 
     @on(Listing.Moved)
     def _handle_move(self, event: Listing.Moved) -> None:

@@ -9,16 +9,18 @@ from textual import on
 from textual.widget import Widget
 
 from factory.bundle.manifest import verify_bundle
+from factory.errors import READ_ERRORS
 from factory.runs.specialists import SpecialistEntry, assign_alias, list_specialists
 from factory.tui.keys import Key
-from factory.tui.read_errors import READ_ERRORS
 from factory.tui.screens.base import Page
 from factory.tui.screens.help import AskScreen
-from factory.tui.views import specialists_view as view
+from factory.tui.views.specialists_view import render_lineage
 from factory.tui.widgets.listing import Listing
 from factory.tui.widgets.pages import Pages
 from factory.tui.widgets.panel import ACTIVE, LARGE, MEDIUM, SMALL, Block, Slot
+from factory.views.elements import Text
 from factory.views.formatting import format_count
+from factory.views.specialists import build_lineage_view, build_specialists_table
 
 
 class SpecialistsPage(Page):
@@ -54,12 +56,12 @@ class SpecialistsPage(Page):
     def fill(self) -> None:
         self.entries = list_specialists(self.state.home, self.state.index.list_runs())
         checks = {
-            label: f"✗ {format_count(len(problems), 'problem')}" if problems else "✓ verified"
-            for label, problems in self.problems.items()
+            label: Text(f"✗ {format_count(len(found), 'problem')}", "bad") if found else Text("✓ verified", "good")
+            for label, found in self.problems.items()
         }
         names = format_count(len({entry.version.name for entry in self.entries}), "specialist")
         self.show_message(f"{names}, {format_count(len(self.entries), 'version')}", "")
-        table = view.build_specialists_table(self.entries, self.state.index, self.state.clock(), checks)
+        table = build_specialists_table(self.entries, self.state.index.summaries, self.state.clock(), checks)
         self.listing("shelf").set_content(table)
         self._show_lineage()
 
@@ -83,8 +85,9 @@ class SpecialistsPage(Page):
         if entry is None:
             self.pages("lineage").set_content(lambda width: [])
             return
-        problems, outputs = self.problems.get(entry.label), self.state.get_run_outputs(entry.version.run)
-        self.pages("lineage").set_content(lambda width: view.render_lineage(entry, outputs, problems, width))
+        problems = self.problems.get(entry.label)
+        page = build_lineage_view(entry, self.state.get_run_outputs(entry.version.run))
+        self.pages("lineage").set_content(lambda width: render_lineage(page, problems, width))
 
     @on(Listing.Chosen)
     def _handle_chosen(self) -> None:

@@ -14,10 +14,11 @@ from factory.runs.specialists import SpecialistEntry, list_specialists
 from factory.tui.keys import Key
 from factory.tui.screens.base import Page
 from factory.tui.specialist_client import Reply, SpecialistPool, format_fields, parse_fields
-from factory.tui.views import replies_view as view
+from factory.tui.views.replies_view import render_replies
 from factory.tui.widgets.listing import Listing
 from factory.tui.widgets.pages import Pages
 from factory.tui.widgets.panel import ACTIVE, LARGE, MEDIUM, SMALL, Block, Slot
+from factory.views.specialists import CHOICE_COLUMNS, build_specialists_table
 
 
 class TryPage(Page):
@@ -70,18 +71,23 @@ class TryPage(Page):
         shipped = [entry.label for entry in entries if "shipped" in entry.aliases] or labels
         self.marked = [label for label in to_try or self.marked or of_run or shipped[:1] if label in labels]
         self.show_message("all marked specialists get the same question; their models stay loaded", "")
-        self.listing("who").set_content(view.build_choice_table(entries, self.marked))
+        self._show_choice(entries)
         if self.marked:
             self.listing("who").move_to_key(self.marked[0])
         self._show_replies()
 
     def fill(self) -> None:
-        self.listing("who").set_content(view.build_choice_table(self._list_stored(), self.marked))
+        self._show_choice(self._list_stored())
         self._show_replies()
+
+    def _show_choice(self, entries: Sequence[SpecialistEntry]) -> None:
+        table = build_specialists_table(entries, self.state.index.summaries, self.state.clock())
+        self.listing("who").marked = self.marked
+        self.listing("who").set_content(table.select(CHOICE_COLUMNS))
 
     def _show_replies(self) -> None:
         replies = dict(self.replies)
-        self.pages("answers").set_content(lambda width: view.render_replies(replies, width))
+        self.pages("answers").set_content(lambda width: render_replies(replies, width))
 
     def tick(self) -> None:
         """Show the text that specialists have generated since the last tick."""

@@ -10,10 +10,10 @@ from textual.markup import escape
 from textual.widget import Widget
 
 from factory.evaluation import compare
+from factory.evaluation.comparison import load_deciding_comparison, load_slices
 from factory.evaluation.slices import Slice
 from factory.runs.run_outputs import RunOutputs
 from factory.runs.run_view import GATE_STAGE
-from factory.tui.comparison import compute_slices
 from factory.tui.keys import Key
 from factory.tui.rich_text import sanitise
 from factory.tui.screens.base import NO_RUNS, Page
@@ -100,7 +100,7 @@ class VerdictPage(Page):
     def _compute_slices(self, run: str) -> None:
         """In a thread, compare the tuned model with the deciding baseline slice by slice."""
         assert self.outputs is not None
-        slices = compute_slices(self.outputs)
+        slices = load_slices(load_deciding_comparison(self.outputs))
 
         def publish() -> None:
             self.slices[run] = slices

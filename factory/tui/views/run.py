@@ -9,21 +9,21 @@ from typing import Any
 
 from factory.plan.stage_kinds import find_stage_kind
 from factory.runs.run_view import CACHED, DONE, FAILED, RUNNING, STOPPED, WAITING, RunView, StageView
-from factory.tui import theme
 from factory.tui.estimates import ProcessUsage, RemainingTime
 from factory.tui.rich_text import Line, Span, make_line, sanitise, wrap_line, wrap_text
 from factory.tui.run_watcher import RunWatcher
 from factory.views import run_stages
-from factory.views.elements import Table, make_row
+from factory.views.elements import Table, Text, make_row
 from factory.views.formatting import format_bytes, format_count, format_seconds
+from factory.views.signs import format_run_state, format_verdict, get_stage_sign
 
 
 def render_heading(
     watcher: RunWatcher, view: RunView, now: float, remaining: RemainingTime | None = None, is_replay: bool = False
 ) -> list[Line]:
     """Return name, state, verdict and times of a run, its spec, and warnings about its journal."""
-    state = ("◀ replay", "accent") if is_replay else theme.format_run_state(view.state)
-    verdict = theme.format_verdict("" if is_replay else view.verdict)
+    state = ("◀ replay", "accent") if is_replay else format_run_state(view.state)
+    verdict = format_verdict("" if is_replay else view.verdict)
     seconds = max(0.0, now - view.started) if is_replay else view.seconds
     elapsed = f"  {format_seconds(seconds)}" if view.started else ""
     left = f"  {remaining.text} left ({remaining.range_text})" if remaining else ""
@@ -59,20 +59,20 @@ def build_stages_table(view: RunView, now: float) -> Table:
     """Return every stage with its sign; siblings such as `answer[…]` are joined by a rail."""
     table, names, rows = run_stages.build_stages_table(view, now).select(run_stages.LIST_COLUMNS), list(view.stages), []
     for i, (row, stage) in enumerate(zip(table.rows, view.stages.values(), strict=True)):
-        name = make_line(theme.get_stage_sign(stage.state), " ", *_render_stage_name(names, i, stage))
+        name = (get_stage_sign(stage.state), *_make_stage_name(names, i, stage))
         rows.append(make_row(row.key, name, *row.cells[1:], values=row.values))
     return replace(table, rows=tuple(rows))
 
 
-def _render_stage_name(names: Sequence[str], index: int, stage: StageView) -> Line:
+def _make_stage_name(names: Sequence[str], index: int, stage: StageView) -> tuple[Text, ...]:
     kind, _, instance = stage.name.partition("[")
     tone = {RUNNING: "strong", FAILED: "bad", WAITING: "dim", CACHED: "dim"}.get(stage.state, "")
     before = index > 0 and names[index - 1].startswith(f"{kind}[")
     after = index + 1 < len(names) and names[index + 1].startswith(f"{kind}[")
     rail = {(False, True): "┌", (True, True): "├", (True, False): "└"}.get((before, after), "")
     if not instance.rstrip("]") or not rail:
-        return make_line((sanitise(stage.name), tone))
-    return make_line((rail, "dim"), (f"{kind} ", "dim"), (sanitise(instance.rstrip("]")), tone))
+        return (Text(stage.name, tone),)
+    return Text(f"{rail}{kind}", "dim"), Text(instance.rstrip("]"), tone)
 
 
 def render_flow(view: RunView, width: int) -> list[Line]:
@@ -88,7 +88,7 @@ def _render_siblings(kind: str, stages: Sequence[StageView]) -> list[Span]:
     # The sign is that of an active or failed sibling, else of a waiting one: done means that all are done.
     active = next((s for s in stages if s.state in (RUNNING, FAILED, STOPPED)), None)
     stage = active or next((s for s in stages if s.state == WAITING), stages[0])
-    sign, tone = theme.get_stage_sign(stage.state)
+    sign, tone = get_stage_sign(stage.state)
     count = f" {sum(s.state in (DONE, CACHED) for s in stages)}/{len(stages)}" if len(stages) > 1 else ""
     # No-break spaces, here and in `render_measurements`, keep a label and its value on one line.
     return [(f"{sign}\u00a0", tone), (f"{sanitise(kind)}{count}", tone if stage.state in (RUNNING, FAILED) else "")]
@@ -112,7 +112,7 @@ def render_stage(view: RunView, name: str, width: int) -> list[Line]:
         ("progress", f"{stage.done}/{stage.total or '?'} {stage.unit}" if stage.unit else ""),
         ("key", stage.key),
     ]
-    lines = [make_line(theme.get_stage_sign(stage.state), " ", (sanitise(name), "strong"))]
+    lines = [make_line(get_stage_sign(stage.state), " ", (sanitise(name), "strong"))]
     for label, text in pairs:
         lines += wrap_text(sanitise(text), width, "bad" if label == "error" else "", f"{label:<12}") if text else []
     for label, value in (plan.get("config") or {}).items():

@@ -9,15 +9,15 @@ from typing import Any
 from factory.evaluation.slices import Slice
 from factory.runs.run_outputs import RunOutputs
 from factory.runs.run_view import RunView
-from factory.tui import theme
 from factory.tui.rich_text import Line, make_line, sanitise, wrap_text
+from factory.views.signs import format_run_state, format_verdict
 from factory.views.verdict import VerdictView, build_verdict_json
 from factory.views.verdict_tables import build_costs_table
 
 
 def render_headline(page: VerdictView, run: RunView, width: int) -> list[Line]:
     """Return the verdict, its explanation in one sentence, and what to do next."""
-    head = theme.format_verdict(page.verdict) if page.verdict else theme.format_run_state(run.state)
+    head = format_verdict(page.verdict) if page.verdict else format_run_state(run.state)
     sign = make_line((head[0].upper(), head[1]) if page.verdict else head)
     lines = [make_line(*sign, "  ", (sanitise(run.name), "strong"), (f"  {run.id}", "dim"))]
     lines += wrap_text(sanitise(page.sentence), width)

@@ -10,7 +10,8 @@ from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from factory.tui.read_errors import READ_ERRORS, describe_read_error
+from factory.errors import READ_ERRORS
+from factory.tui.read_errors import describe_read_error
 from factory.tui.rich_text import Line, render_plain_text, to_plain_text, wrap_text
 from factory.tui.widgets.paint import get_brush, render_strip
 

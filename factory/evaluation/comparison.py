@@ -1,28 +1,26 @@
-"""Comparison of two to six contenders, of one run or several: metrics, spec differences, and rows side by side."""
+"""Comparison of two to six contenders, of one run or several: by metric, by spec value, and row by row."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from difflib import SequenceMatcher
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from factory.errors import FactoryError, InputError
+from factory.errors import READ_ERRORS, FactoryError, InputError
 from factory.evaluation import compare
 from factory.evaluation.compare import ContenderComparison, ContenderResults, FrozenRowViewer
 from factory.evaluation.slices import Slice, compare_slices
-from factory.runs import run_view
 from factory.runs.run_outputs import RunOutputs, find_deciding_comparison
-from factory.tui.read_errors import READ_ERRORS
+
+if TYPE_CHECKING:
+    from factory.registry.registry import Registry
 
 MIN_SIDES, MAX_SIDES = 2, 6
 """Number of contenders that can be compared at once."""
 MAX_RIVALS = 3
-LETTERS = "ABCDEF"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +48,16 @@ class Comparison:
     """The sides of a comparison; the others are compared with the first."""
 
     sides: Sequence[ContenderResults]
+    registry: Registry | None = None
+    """The plugins with which rows are rendered; by default those that are installed."""
+    chosen_metric: str = ""
     scores: list[MetricScore] = field(default_factory=list)
     pairs: dict[tuple[int, int, str], ContenderComparison] = field(default_factory=dict)
 
     @cached_property
     def row_viewer(self) -> FrozenRowViewer:
         """Renders the held-out test rows (frozen) as text."""
-        return FrozenRowViewer(self.sides[0].run_outputs)
+        return FrozenRowViewer(self.sides[0].run_outputs, self.registry)
 
     @cached_property
     def labels(self) -> list[str]:
@@ -74,9 +75,9 @@ class Comparison:
 
     @property
     def metric(self) -> str:
-        """The metric of the gate, else the first that was scored."""
+        """The chosen metric, else that of the gate, else the first that was scored."""
         first = next(iter(next(iter(self.sides[0].scores.values()), ("", {}))[1]), "")
-        return str(self.sides[0].run_outputs.read_gate().get("metric") or first)
+        return self.chosen_metric or str(self.sides[0].run_outputs.read_gate().get("metric") or first)
 
     def compare_pair(self, a: int, b: int, metric: str = "") -> ContenderComparison:
         """Compare side `a` with side `b`, once. Raises InputError when they share no row or metric."""
@@ -127,13 +128,6 @@ class Comparison:
         rows = [SpecDifference(path, tuple(_format_spec_value(spec.get(path)) for spec in specs)) for path in paths]
         return [row for row in rows if len({value for value, _ in row.values}) > 1]
 
-    def split_answers(self, row: str) -> tuple[str, list[str]]:
-        """Return the lines that all sides' texts of a row start with, and the rest of each text."""
-        texts = [self.row_viewer.show(row, side).splitlines() for side in self.sides]
-        shortest = min(map(len, texts))
-        shared = next((i for i in range(shortest) if len({text[i] for text in texts}) > 1), shortest)
-        return "\n".join(texts[0][:shared]), ["\n".join(text[shared:]).strip("\n") for text in texts]
-
 
 def _format_spec_value(entry: dict[str, Any] | None) -> tuple[str, str]:
     """Return the text of a resolved spec value, and its origin with the line."""
@@ -145,7 +139,9 @@ def _format_spec_value(entry: dict[str, Any] | None) -> tuple[str, str]:
     return text, f"{entry.get('origin', '')}{line}"
 
 
-def load_comparison(home: Path, names: Sequence[str]) -> Comparison:
+def load_comparison(
+    home: Path, names: Sequence[str], registry: Registry | None = None, metric: str = ""
+) -> Comparison:
     """Load what runs, specialists or RUN:contender name; a single run is split into its contenders.
 
     Raises InputError for an unknown name, and for fewer than two or more than six sides.
@@ -154,10 +150,12 @@ def load_comparison(home: Path, names: Sequence[str]) -> Comparison:
     if len(names) == 1 and ":" not in names[0]:
         first = compare.load_contender_results(home, names[0])
         rivals = select_rivals(first.run_outputs, first.contender)
-        return Comparison([first, *(ContenderResults(first.run_outputs, rival) for rival in rivals)])
-    if not MIN_SIDES <= len(names) <= MAX_SIDES:
+        sides = [first, *(ContenderResults(first.run_outputs, rival) for rival in rivals)]
+    elif MIN_SIDES <= len(names) <= MAX_SIDES:
+        sides = [compare.load_contender_results(home, name) for name in names]
+    else:
         raise InputError(f"`compare` takes {MIN_SIDES} to {MAX_SIDES} runs or contenders, not {len(names)}")
-    return Comparison([compare.load_contender_results(home, name) for name in names])
+    return Comparison(sides, registry, metric)
 
 
 def select_rivals(outputs: RunOutputs, tuned: str) -> list[str]:
@@ -173,33 +171,19 @@ def select_rivals(outputs: RunOutputs, tuned: str) -> list[str]:
     return rivals
 
 
-def diff_words(ours: str, theirs: str) -> tuple[list[tuple[str, bool]], list[tuple[str, bool]]]:
-    """Diff two texts word by word: the pieces of each text, with True for those that the other text lacks."""
-    a, b = (re.findall(r"\w+|\s+|[^\w\s]", text) for text in (ours, theirs))
-    left: list[tuple[str, bool]] = []
-    right: list[tuple[str, bool]] = []
-    # autojunk would ignore frequent words, such as "the", in long texts.
-    for tag, i1, i2, j1, j2 in SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
-        if i2 > i1:
-            left.append(("".join(a[i1:i2]), tag != "equal"))
-        if j2 > j1:
-            right.append(("".join(b[j1:j2]), tag != "equal"))
-    return left, right
-
-
-def load_run_outputs(home: Path, name: str) -> RunOutputs:
-    """Return the outputs of the run that a run id, a specialist or NAME@VERSION names."""
-    from factory.runs import specialists
-
-    return RunOutputs(home, run_view.find_run(home, specialists.find_version(home, name).run if "@" in name else name))
-
-
-def compute_slices(outputs: RunOutputs) -> list[Slice]:
-    """Compare the tuned model with the deciding baseline on every slice; [] when rows or task cannot be read."""
+def load_deciding_comparison(outputs: RunOutputs) -> ContenderComparison | None:
+    """Compare the tuned model with the deciding baseline; None without one, or when the rows cannot be read."""
     try:
-        other = str(find_deciding_comparison(outputs.read_gate()).get("baseline", ""))
+        baseline = str(find_deciding_comparison(outputs.read_gate()).get("baseline", ""))
         tuned = ContenderResults(outputs, compare.find_tuned_contender(outputs.run))
-        pair = compare.compare_contenders(tuned, ContenderResults(outputs, other))
-        return compare_slices(pair, FrozenRowViewer(outputs))
+        return compare.compare_contenders(tuned, ContenderResults(outputs, baseline)) if baseline else None
+    except READ_ERRORS:
+        return None
+
+
+def load_slices(pair: ContenderComparison | None) -> list[Slice]:
+    """Compare both sides on every slice of their rows; [] when rows or task cannot be read."""
+    try:
+        return compare_slices(pair, FrozenRowViewer(pair.a.run_outputs)) if pair else []
     except READ_ERRORS:
         return []
