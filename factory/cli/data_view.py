@@ -16,7 +16,7 @@ from factory.views.formatting import clean_line, format_count, format_number, fo
 def format_data_profile(profile: DataProfile) -> Iterator[str]:
     """Yield every section of a data profile."""
     yield f"{style_bold(profile.run_outputs.run.name)} {style_dim(profile.task.kind)}\n"
-    yield output.format_view_table(build_funnel_table(profile.funnel))
+    yield output.format_table(build_funnel_table(profile.funnel))
     yield from format_leakage_proof(profile.leakage, profile.run_outputs.read_stage_json("curate").get("tests", []))
     for item in profile.distributions:
         yield f"\n{_format_histogram(item) if isinstance(item, Histogram) else _format_value_counts(item)}"
@@ -55,7 +55,7 @@ def _format_bar_lines(counts: Sequence[tuple[str, int]]) -> list[str]:
     largest = max([rows for _, rows in counts] or [1]) or 1
     bars = [draw_blocks(rows / largest, BAR_WIDTH, always_visible=True) for _, rows in counts]
     cells = [["", name, f"{rows:,}", bar] for (name, rows), bar in zip(counts, bars, strict=True)]
-    return output.format_table(["", "", "", ""], cells, right=(2,)).splitlines()[1:]
+    return output.format_rows(["", "", "", ""], cells, right=(2,)).splitlines()
 
 
 def _format_sample_list(title: str, samples: Sequence[RowSample]) -> Iterator[str]:

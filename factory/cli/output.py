@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
 import sys
 import textwrap
-import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from factory.views.elements import Cell, Column, Table, Text, draw_cell, make_row
 from factory.views.formatting import clean_line
 
 if TYPE_CHECKING:
-    from factory.tui.snapshot import ScreenSnapshot
-    from factory.views.elements import Table, Text
+    from rich.table import Table as RichTable
 
 DEFAULT_WIDTH = 100
 """Columns when the output is not a terminal, and the maximum width of wrapped text."""
-TONE_STYLES: Mapping[str, Mapping[str, Any]] = {
-    "head": {"bold": True}, "strong": {"bold": True}, "dim": {"dim": True}, "good": {"fg": "green"},
-    "bad": {"fg": "red"}, "warn": {"fg": "yellow"},
-}
-UNLIMITED_WIDTH = 10_000
+COLOURS = {"good": "green", "bad": "red", "warn": "yellow"}
+TONE_STYLES = {"strong": "bold", "dim": "dim", **COLOURS}
+"""Tone → style, as Rich names it; other tones are plain."""
+UNLIMITED_WIDTH = 1_000_000
 """Columns of a table that is written to a file or a pipe."""
 json_option: Callable[[Any], Any] = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
@@ -45,32 +44,33 @@ def print_note(text: str) -> None:
     click.echo(text, err=True)
 
 
-def print_snapshot(snapshot: ScreenSnapshot, as_json: bool, width: int = 0) -> None:
-    """Print a screen of the terminal interface, as JSON or as text of `width` columns (0: those of the terminal)."""
-    if as_json:
-        print_json(snapshot.data)
-    else:
-        print_line(snapshot.render(width or get_terminal_width()))
+def style_text(text: str, tone: str) -> str:
+    """Return the text in the style of a tone; Click strips it when the output is not a terminal."""
+    style = TONE_STYLES.get(tone, "")
+    # Click ignores NO_COLOR (https://no-color.org).
+    if not style or not text or os.environ.get("NO_COLOR"):
+        return text
+    return click.style(text, bold=style == "bold" or None, dim=style == "dim" or None, fg=COLOURS.get(tone))
 
 
 def style_bold(text: str) -> str:
-    """Return the text in bold; Click strips the style when the output is not a terminal."""
-    return _apply_style(text, bold=True)
+    """Return the text in bold."""
+    return style_text(text, "strong")
 
 
 def style_dim(text: str) -> str:
     """Return the text dimmed."""
-    return _apply_style(text, dim=True)
+    return style_text(text, "dim")
 
 
-def _apply_style(text: str, **styles: Any) -> str:
-    # Click ignores NO_COLOR (https://no-color.org).
-    return text if os.environ.get("NO_COLOR") else click.style(text, **styles)
+def style_texts(texts: Sequence[Text]) -> str:
+    """Return toned texts in one line, joined by blanks."""
+    return " ".join(style_text(clean_line(text), tone) for text, tone in texts if text)
 
 
-def format_badge(text: str, colour: str) -> str:
-    """Return the text in bold black on a coloured background."""
-    return _apply_style(text, fg="black", bg=colour, bold=True)
+def format_badge(text: str, tone: str) -> str:
+    """Return the text in bold black on the colour of a tone."""
+    return text if os.environ.get("NO_COLOR") else click.style(text, fg="black", bg=COLOURS[tone], bold=True)
 
 
 def is_interactive() -> bool:
@@ -89,45 +89,55 @@ def fill_line(text: str, indent: str = "", hanging: str = "") -> str:
     return textwrap.fill(clean_line(text), width, initial_indent=indent, subsequent_indent=hanging)
 
 
-def format_table(heads: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
-    """Return aligned columns under bold heads; columns whose index is in `right` are right-aligned."""
-    cells = [list(heads), *[list(row) for row in rows]]
-    widths = [max(_compute_display_width(row[i]) for row in cells) for i in range(len(heads))]
-    lines = []
-    for row in cells:
-        padding = [" " * (width - _compute_display_width(cell)) for cell, width in zip(row, widths, strict=True)]
-        padded = (padding[i] + cell if i in right else cell + padding[i] for i, cell in enumerate(row))
-        lines.append("  ".join(padded).rstrip())
-    return "\n".join([style_bold(lines[0]), *lines[1:]])
+def format_table(table: Table, *, wrap: bool = False) -> str:
+    """Return a table as text, drawn by Rich; whole where the output is a file or a pipe.
+
+    On a terminal, columns are dropped and cells shortened until it fits; with `wrap`, long cells are wrapped instead.
+    """
+    from factory.views.column_layout import fit_columns
+
+    if not table.rows:
+        return style_dim(fill_line(table.empty_text))
+    width = get_terminal_width() if sys.stdout.isatty() else 0
+    layout = fit_columns(table, 0 if wrap else width, clean_line)
+    return _draw_with_rich(_make_grid(table, layout, wrap), width or UNLIMITED_WIDTH)
 
 
-def format_view_table(table: Table) -> str:
-    """Return a table of `factory.views`; on a terminal, columns are dropped and cells shortened until it fits."""
-    from factory.tui.table import render_table
+def _make_grid(table: Table, layout: Sequence[tuple[int, int]], wrap: bool) -> RichTable:
+    """Return the columns of a layout as a table of Rich, which chooses their widths if they may wrap."""
+    from rich.table import Table as RichTable
+    from rich.text import Text as RichText
 
-    width = get_terminal_width() if sys.stdout.isatty() else UNLIMITED_WIDTH
-    return "\n".join(_style_spans(line) for line in render_table(table, width, arrow_width=0))
-
-
-def style_texts(texts: Sequence[Text]) -> str:
-    """Return toned texts in one line, joined by blanks."""
-    return " ".join(_style_tone(clean_line(text), tone) for text, tone in texts if text)
-
-
-def _style_spans(spans: Sequence[tuple[str, str]]) -> str:
-    styled = ""
-    for text, tone in reversed(spans):
-        # Blanks at the end are dropped before styling: before an escape sequence they would stay.
-        styled = _style_tone(text if styled else text.rstrip(), tone) + styled
-    return styled
-
-
-def _style_tone(text: str, tone: str) -> str:
-    styles = TONE_STYLES.get(tone, {})
-    return _apply_style(text, **styles) if styles and text else text
+    has_heads = any(column.name for column in table.columns)
+    # Two blanks between columns, as many as the layout reckons with.
+    grid = RichTable(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="none", show_header=has_heads)
+    for index, width in layout:
+        column = table.columns[index]
+        grid.add_column(
+            RichText.assemble((clean_line(column.name), "bold")), justify="right" if column.align_right else "left",
+            width=None if wrap else width, no_wrap=not wrap, overflow="fold" if wrap else "ellipsis",
+        )
+    for row in table.rows:
+        cells = (draw_cell(row.cells[index], table.columns[index], clean_line) for index, _ in layout)
+        grid.add_row(*(RichText.assemble(*((t, TONE_STYLES.get(tone, "")) for t, tone in parts)) for parts in cells))
+    return grid
 
 
-def _compute_display_width(cell: str) -> int:
-    """Return the terminal width of a cell: wide East Asian characters take two columns, combining marks none."""
-    bare = click.unstyle(cell)
-    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 0 if unicodedata.combining(c) else 1 for c in bare)
+def format_rows(heads: Sequence[str], rows: Sequence[Sequence[Cell]], right: Sequence[int] = ()) -> str:
+    """Return rows under heads; columns whose index is in `right` are right-aligned, and a terminal wraps long cells."""
+    columns = tuple(Column(head, align_right=i in right) for i, head in enumerate(heads))
+    return format_table(Table(columns, tuple(make_row("", *cells) for cells in rows)), wrap=True)
+
+
+def _draw_with_rich(grid: RichTable, width: int) -> str:
+    """Return what Rich draws, without blanks at the ends of lines and, with NO_COLOR, without styles."""
+    from rich.console import Console
+
+    toned = not os.environ.get("NO_COLOR")
+    console = Console(
+        file=io.StringIO(), width=width, force_terminal=toned, color_system="standard" if toned else None,
+        legacy_windows=False,
+    )
+    with console.capture() as capture:
+        console.print(grid)
+    return "\n".join(line.rstrip() for line in capture.get().splitlines())

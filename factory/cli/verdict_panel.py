@@ -6,14 +6,12 @@ import shlex
 from pathlib import Path
 
 from factory.cli import output
-from factory.cli.output import fill_line, format_view_table, style_bold, style_dim
+from factory.cli.output import fill_line, format_table, style_bold, style_dim
 from factory.evaluation.compare import FrozenRowViewer
 from factory.events import Verdict
 from factory.runs.run_outputs import RunOutputs
 from factory.views import formatting
 from factory.views.verdict import SUMMARY_COLUMNS, build_verdict_view
-
-TONE_COLOURS = {"good": "green", "bad": "red", "warn": "yellow"}
 
 
 def format_verdict_panel(evidence: RunOutputs) -> str:
@@ -22,16 +20,16 @@ def format_verdict_panel(evidence: RunOutputs) -> str:
     if not page.verdict:
         return ""
     verdict = Verdict.from_word(page.verdict)
-    badge = output.format_badge(f" {page.verdict} ", TONE_COLOURS[verdict.facts.tone])
+    badge = output.format_badge(f" {page.verdict} ", verdict.facts.tone)
     notes = [fill_line(text) for text in (page.sentence, page.next_step, page.warning) if text]
     lines = [
         f"{badge} {style_bold(evidence.run.name)} {style_dim(evidence.run.id)}", *notes, "",
         style_dim("contenders (baselines and candidates) on the held-out test rows (frozen)"),
-        format_view_table(page.contenders.select(SUMMARY_COLUMNS)),
+        format_table(page.contenders.select(SUMMARY_COLUMNS)),
     ]
     lines += [style_dim(page.ceiling)] if page.ceiling else []
     for table in (page.totals, page.forgetting):
-        lines += ["", format_view_table(table)] if table.rows else []
+        lines += ["", format_table(table)] if table.rows else []
     lines += [style_dim(formatting.clean_line(", ".join(page.drift)))] if page.drift else []
     # With SHIP, the sentence has said it all.
     reasons = () if verdict.ships else page.reasons

@@ -7,7 +7,7 @@ from fake_runs import fake_run
 
 from factory import events
 from factory.cli.braille_plot import plot_braille
-from factory.cli.output import format_table, format_view_table
+from factory.cli.output import format_rows, format_table
 from factory.cli.progress_live import LiveProgress, format_sparkline
 from factory.cli.progress_plain import PlainProgress
 from factory.store import journal
@@ -80,7 +80,7 @@ def test_a_curve_has_its_scale_and_survives_odd_values():
 
 
 def test_tables_align_wide_letters():
-    text = format_table(["名前", "n"], [["a", "1"], ["漢字漢字", "22"]], right=(1,))
+    text = format_rows(["名前", "n"], [["a", "1"], ["漢字漢字", "22"]], right=(1,))
     assert click.unstyle(text).splitlines() == ["名前       n", "a          1", "漢字漢字  22"]
 
 
@@ -90,8 +90,22 @@ def test_a_table_fits_the_terminal_and_keeps_all_columns_in_a_pipe(monkeypatch):
     table = Table(columns, (row,))
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("COLUMNS", "30")
-    whole = click.unstyle(format_view_table(table)).splitlines()
-    assert whole[1] == "icd-0f3a  0.526  missing: no earlier run no earlier run…"
+    whole = click.unstyle(format_table(table)).splitlines()
+    assert whole[1] == "icd-0f3a  0.526  missing: no earlier run no earlier run no earlier run"
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    assert click.unstyle(format_view_table(table)).splitlines() == ["run       score", "icd-0f3a  0.526"]
-    assert format_view_table(table).splitlines()[1] == "\x1b[1micd-0f3a\x1b[0m  0.526"
+    assert click.unstyle(format_table(table)).splitlines() == ["run       score", "icd-0f3a  0.526"]
+    assert format_table(table).splitlines()[1] == "\x1b[1micd-0f3a\x1b[0m  0.526"
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert format_table(table).splitlines() == ["run       score", "icd-0f3a  0.526"]
+
+
+def test_rows_without_ranks_wrap_on_a_terminal_and_lose_nothing(monkeypatch):
+    heads, row = ["stage", "time", "why"], ["train", "35 s", "missing: no earlier run of this spec had this stage"]
+    monkeypatch.setenv("COLUMNS", "40")
+    assert click.unstyle(format_rows(heads, [row], right=(1,))).splitlines() == [
+        "stage  time  why", "train  35 s  missing: no earlier run of this spec had this stage",
+    ]
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert click.unstyle(format_rows(heads, [row], right=(1,))).splitlines() == [
+        "stage  time  why", "train  35 s  missing: no earlier run of", "             this spec had this stage",
+    ]

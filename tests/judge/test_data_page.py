@@ -8,7 +8,7 @@ import click
 from fake_runs import fake_run
 from tui_parts import NOW
 
-from factory.cli.output import format_view_table
+from factory.cli.output import format_table
 from factory.report.run_page import render_run_page
 from factory.runs.profile import FunnelStep, read_funnel
 from factory.runs.run_outputs import RunOutputs
@@ -31,7 +31,7 @@ def test_three_renderers_show_one_funnel(tmp_path: Path) -> None:
     report = re.sub(r"<svg.*?</svg>|<[^>]+>", " ", render_run_page(outputs), flags=re.DOTALL)
     tui = take_snapshot(tmp_path, "run", [outputs.run.id], NOW).render(160)
     proof = "No training row matches a held-out row (frozen)."
-    for text in (html.unescape(report), tui, f"{click.unstyle(format_view_table(table))} {proof}"):
+    for text in (html.unescape(report), tui, f"{click.unstyle(format_table(table))} {proof}"):
         words = " ".join(re.sub("[█▏▎▍▌▋▊▉·]+", " ", text).split())
         for row in table.rows:
             stage, step, change, rows, _, why = row.values

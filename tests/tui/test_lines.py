@@ -13,7 +13,7 @@ from factory.tui.rich_text import (
     truncate_line,
     wrap_line,
 )
-from factory.tui.table import fit_columns, render_table
+from factory.tui.table import lay_out_table, render_table
 from factory.views.elements import Column, Table, make_row
 
 TEXTS = {
@@ -85,8 +85,8 @@ def test_rows_of_a_table_are_equally_wide(room: int) -> None:
 
 
 def test_columns_go_by_rank_when_room_is_short() -> None:
-    assert [place for place, _ in fit_columns(grid(), 120).columns] == [0, 1, 2]
-    assert [place for place, _ in fit_columns(grid(), 20).columns] == [0, 1]
+    assert [place for place, _ in lay_out_table(grid(), 120)] == [0, 1, 2]
+    assert [place for place, _ in lay_out_table(grid(), 20)] == [0, 1]
 
 
 def test_a_table_filters_sorts_and_exports() -> None:

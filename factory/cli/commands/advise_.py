@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from factory.plan.builder import Plan
     from factory.spec.layers import ResolvedSpec
 
-COLOURS = {"FINE_TUNE": "green", "PROMPT": "yellow", "RETRIEVE": "yellow", "GET_MORE_DATA": "red"}
+ADVICE_TONES = {"FINE_TUNE": "good", "PROMPT": "warn", "RETRIEVE": "warn", "GET_MORE_DATA": "bad"}
 ADVICE_MEANINGS = {
     "FINE_TUNE": "Fine-tuning is worthwhile.",
     "PROMPT": "Do not fine-tune: an existing contender (baseline or candidate) is good enough.",
@@ -93,7 +93,7 @@ def _measure_prompting_cost(trial: ContenderEstimate, plan: Plan) -> dict[str, A
 
 def _format_advice(name: str, survey: Survey, advice: Advice, costs: dict[str, Any]) -> Iterator[str]:
     """Yield the advice as text: verdict, reasons, trial results, costs and cautions."""
-    yield f"{output.format_badge(f' {advice.verdict} ', COLOURS[advice.verdict])} {output.style_bold(name)}"
+    yield f"{output.format_badge(f' {advice.verdict} ', ADVICE_TONES[advice.verdict])} {output.style_bold(name)}"
     yield f"{output.fill_line(ADVICE_MEANINGS[advice.verdict])}\n"
     yield from (output.fill_line(reason, "- ", "  ") for reason in advice.reasons)
     if survey.legs:
@@ -124,7 +124,7 @@ def _format_trials_table(survey: Survey) -> str:
         make_row(trial.name, Text(trial.name), Text(trial.sort), Text("–"), Text(trial.why), Text(""), Text("0"))
         for trial in survey.legs if not trial.n
     ]
-    return output.format_view_table(Table(columns, tuple(rows)))
+    return output.format_table(Table(columns, tuple(rows)))
 
 
 def _format_cost_lines(survey: Survey, advice: Advice, costs: dict[str, Any]) -> Iterator[str]:

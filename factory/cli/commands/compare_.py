@@ -57,12 +57,12 @@ def _format_comparison(comparison: Comparison, pair: ContenderComparison, limit:
     for letter, side, mean in zip(view.LETTERS, comparison.sides, [*means, *repeat("", 4)], strict=False):
         yield f"{letter}  {side.label}{mean}"
     if comparison.scores:
-        yield f"\n{output.format_view_table(view.build_metrics_table(comparison, comparison.scores))}"
-        yield f"\n{output.format_view_table(view.build_spec_table(comparison))}\n"
+        yield f"\n{output.format_table(view.build_metrics_table(comparison, comparison.scores))}"
+        yield f"\n{output.format_table(view.build_spec_table(comparison))}\n"
     yield view.describe_difference(pair)
     yield output.style_texts(view.describe_counts(pair))
     slices = build_slices_table(compare_slices(pair, comparison.row_viewer), pair.confidence, "A", "B")
-    yield from [f"\n{output.format_view_table(slices)}"] if slices.rows else []
+    yield from [f"\n{output.format_table(slices)}"] if slices.rows else []
     for result in view.RESULT_ORDER:
         chosen = pair.select_strongest(result, limit)
         if chosen:

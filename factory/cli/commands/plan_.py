@@ -12,6 +12,7 @@ from factory.cli import output, spec_args
 from factory.runs.estimate import ResourceEstimate, estimate_stage
 from factory.runs.run_view import iterate_newest_runs
 from factory.store.paths import find_home
+from factory.views.elements import Cell, Text
 from factory.views.formatting import clean_line, format_bytes, format_count, format_seconds
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def command(arguments: spec_args.SpecArguments, force: Sequence[str], values: bo
 
 def _print_plan_table(reasons: Sequence[StageReason], costs: Sequence[ResourceEstimate]) -> None:
     rows = [_build_plan_cells(reason, cost) for reason, cost in zip(reasons, costs, strict=True)]
-    output.print_line(output.format_table(["stage", "state", "time", "range", "memory", "why"], rows, right=(2, 4)))
+    output.print_line(output.format_rows(["stage", "state", "time", "range", "memory", "why"], rows, right=(2, 4)))
 
 
 def _print_plan_total(
@@ -72,9 +73,9 @@ def _print_plan_total(
         output.print_line(output.style_dim(note))
 
 
-def _build_plan_cells(reason: StageReason, cost: ResourceEstimate) -> list[str]:
+def _build_plan_cells(reason: StageReason, cost: ResourceEstimate) -> list[Cell]:
     if reason.state == "cached":
-        return [reason.stage, output.style_dim("cached"), "", "", "", ""]
+        return [reason.stage, Text("cached", "dim"), "", "", "", ""]
     estimates = [_format_estimated_time(cost), _format_time_bounds(cost), _format_estimated_memory(cost)]
     return [reason.stage, reason.state, *estimates, clean_line(reason.detail, 90)]
 
@@ -102,4 +103,4 @@ def _print_resolved_values(resolved: ResolvedSpec, as_json: bool) -> None:
         [v.path, json.dumps(v.value, ensure_ascii=False), f"{v.origin}, line {v.line}" if v.line else v.origin]
         for v in resolved.values
     ]
-    output.print_line(output.format_table(["field", "value", "from"], rows))
+    output.print_line(output.format_rows(["field", "value", "from"], rows))

@@ -46,7 +46,7 @@ def command(what: str, doctor: bool, folders: tuple[Path, ...], as_json: bool) -
         names = [field["name"] for field in row["fields"]]
         fields = ", ".join(names[:3]) + (f" +{len(names) - 3}" if len(names) > 3 else "")
         cells.append([clean_line(cell, 90) for cell in (row["role"], row["kind"], row["package"], fields, row["what"])])
-    output.print_line(output.format_table(["role", "kind", "package", "fields", "description"], cells))
+    output.print_line(output.format_rows(["role", "kind", "package", "fields", "description"], cells))
     for failure in registry.failures:
         text = f"{failure.name} of {failure.package} failed to load: {failure.reason}; {failure.remedy}"
         output.print_note(clean_line(text))
@@ -106,5 +106,5 @@ def _diagnose_plugin_imports(folders: tuple[Path, ...], as_json: bool) -> int:
              clean_line(cost.summary, 110)]
             for cost in costs
         ]
-        output.print_line(output.format_table(["module", "package", "import", "verdict"], rows, right=(2,)))
+        output.print_line(output.format_rows(["module", "package", "import", "verdict"], rows, right=(2,)))
     return UNAVAILABLE if any(cost.heavy or cost.failed or cost.printed for cost in costs) else 0

@@ -28,7 +28,7 @@ def command(limit: int, as_json: bool) -> None:
     if not runs:
         output.print_note(f"no runs in {find_home()}; start one with `factory build SPEC`")
         return
-    output.print_line(output.format_view_table(build_runs_list(runs, time.time())))
+    output.print_line(output.format_table(build_runs_list(runs, time.time())))
     older = len(journals) - len(runs)
     if older > 0:
         output.print_note(f"{format_count(older, 'older run')} not shown; --limit 0 lists all")

@@ -47,7 +47,7 @@ def _print_run_overview(evidence: RunOutputs) -> None:
     head = f"{output.style_bold(run.name or run.id)}  {clean_line(run.task)} {clean_line(run.profile)}"
     output.print_line(f"{head} {output.style_dim(run.id)}  {run.state}, {format_seconds(run.seconds)}")
     stages = build_stages_table(run, time.time(), read_stage_costs(evidence))
-    output.print_line(output.format_view_table(stages.select(LIST_COLUMNS)))
+    output.print_line(output.format_table(stages.select(LIST_COLUMNS)))
     for stage, level, text in run.notes:
         output.print_line(f"{'warning' if level == 'warning' else 'note'}: {stage or 'build'}: {clean_line(text)}")
     curve = build_training_curve(evidence)

@@ -72,7 +72,7 @@ def _print_answers(query: str, response: Mapping[str, Any], as_json: bool) -> No
         [str(i), clean_line(answer["id"]), format_number(answer["score"]), clean_line(answer["text"], 100)]
         for i, answer in enumerate(response["answers"], 1)
     ]
-    output.print_line(output.format_table(["", "document", "score", "text"], rows, right=(0, 2)))
+    output.print_line(output.format_rows(["", "document", "score", "text"], rows, right=(0, 2)))
 
 
 def _read_queries() -> Iterator[str]:

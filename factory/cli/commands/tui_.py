@@ -32,7 +32,11 @@ def command(runs: Sequence[str], screen: str | None, once: str | None, width: in
     if once is not None:
         from factory.tui.snapshot import take_snapshot
 
-        output.print_snapshot(take_snapshot(find_home(), once, runs, time.time()), as_json, width)
+        snapshot = take_snapshot(find_home(), once, runs, time.time())
+        if as_json:
+            output.print_json(snapshot.data)
+        else:
+            output.print_line(snapshot.render(width or output.get_terminal_width()))
         return
     if as_json:
         raise click.UsageError("--json requires --once SCREEN")

@@ -14,8 +14,9 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from factory.tui.rich_text import make_line, wrap_text
-from factory.tui.table import TableLayout, find_column_at, fit_columns, render_header, render_row
+from factory.tui.table import find_column_at, lay_out_table, render_header, render_row
 from factory.tui.widgets.paint import get_brush, render_strip
+from factory.views.column_layout import ColumnLayout
 from factory.views.elements import Table, TableRow
 
 POINTER, MARK = "❯", "●"
@@ -67,7 +68,7 @@ class Listing(ScrollView, can_focus=True):
         self.full_table = Table(())
         self.table = Table(())
         """The rows of `full_table` that match the filter, as sorted."""
-        self.column_layout = TableLayout()
+        self.column_layout: ColumnLayout = ()
         self.filter_text = ""
         self.sort_column, self.descending = -1, False
         self.cursor = 0
@@ -115,7 +116,7 @@ class Listing(ScrollView, can_focus=True):
 
     def _lay_out(self) -> None:
         width = self.scrollable_content_region.width
-        self.column_layout = fit_columns(self.table, max(1, width - MARGIN))
+        self.column_layout = lay_out_table(self.table, width - MARGIN)
         self.virtual_size = Size(max(1, width), len(self.table.rows) + 1)
         self._scroll_to_cursor()
         self.refresh()
@@ -215,7 +216,7 @@ class Listing(ScrollView, can_focus=True):
 
     def action_sort(self) -> None:
         """Sort by the next visible column; after the last one, return to the original order."""
-        named = [index for index, _ in self.column_layout.columns if self.table.columns[index].name]
+        named = [index for index, _ in self.column_layout if self.table.columns[index].name]
         self.sort_column = next((index for index in named if index > self.sort_column), -1)
         self.descending = self.sort_column >= 0 and self.table.columns[self.sort_column].align_right
         self._rebuild(self.current)
