@@ -9,6 +9,7 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,6 +18,7 @@ from factory.views.elements import Cell, Column, Table, Text, draw_cell, make_ro
 from factory.views.formatting import clean_line
 
 if TYPE_CHECKING:
+    from rich.console import OverflowMethod
     from rich.table import Table as RichTable
 
 DEFAULT_WIDTH = 100
@@ -26,6 +28,8 @@ TONE_STYLES = {"strong": "bold", "dim": "dim", **COLOURS}
 """Tone → style, as Rich names it; other tones are plain."""
 UNLIMITED_WIDTH = 1_000_000
 """Columns of a table that is written to a file or a pipe."""
+MIN_KEY_WIDTH, MIN_TEXT_WIDTH = 26, 16
+"""Cells below which a terminal wraps a column of names and numbers, or the last column, only if nothing else helps."""
 json_option: Callable[[Any], Any] = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
 
@@ -92,19 +96,21 @@ def fill_line(text: str, indent: str = "", hanging: str = "") -> str:
 def format_table(table: Table, *, wrap: bool = False) -> str:
     """Return a table as text, drawn by Rich; whole where the output is a file or a pipe.
 
-    On a terminal, columns are dropped and cells shortened until it fits; with `wrap`, long cells are wrapped instead.
+    On a terminal, columns are dropped until it fits, and cells are shortened or, with `wrap`, wrapped.
     """
     from factory.views.column_layout import fit_columns
 
     if not table.rows:
         return style_dim(fill_line(table.empty_text))
+    if wrap:
+        table = replace(table, columns=tuple(replace(column, max_width=UNLIMITED_WIDTH) for column in table.columns))
     width = get_terminal_width() if sys.stdout.isatty() else 0
-    layout = fit_columns(table, 0 if wrap else width, clean_line)
-    return _draw_with_rich(_make_grid(table, layout, wrap), width or UNLIMITED_WIDTH)
+    grid = _make_grid(table, fit_columns(table, width, clean_line), "fold" if wrap else "ellipsis")
+    return _draw_with_rich(grid, width or UNLIMITED_WIDTH)
 
 
-def _make_grid(table: Table, layout: Sequence[tuple[int, int]], wrap: bool) -> RichTable:
-    """Return the columns of a layout as a table of Rich, which chooses their widths if they may wrap."""
+def _make_grid(table: Table, layout: Sequence[tuple[int, int]], overflow: OverflowMethod) -> RichTable:
+    """Return the columns of a layout as a table of Rich."""
     from rich.table import Table as RichTable
     from rich.text import Text as RichText
 
@@ -115,7 +121,7 @@ def _make_grid(table: Table, layout: Sequence[tuple[int, int]], wrap: bool) -> R
         column = table.columns[index]
         grid.add_column(
             RichText.assemble((clean_line(column.name), "bold")), justify="right" if column.align_right else "left",
-            width=None if wrap else width, no_wrap=not wrap, overflow="fold" if wrap else "ellipsis",
+            width=width, no_wrap=overflow == "ellipsis", overflow=overflow,
         )
     for row in table.rows:
         cells = (draw_cell(row.cells[index], table.columns[index], clean_line) for index, _ in layout)
@@ -124,9 +130,10 @@ def _make_grid(table: Table, layout: Sequence[tuple[int, int]], wrap: bool) -> R
 
 
 def format_rows(heads: Sequence[str], rows: Sequence[Sequence[Cell]], right: Sequence[int] = ()) -> str:
-    """Return rows under heads; columns whose index is in `right` are right-aligned, and a terminal wraps long cells."""
-    columns = tuple(Column(head, align_right=i in right) for i, head in enumerate(heads))
-    return format_table(Table(columns, tuple(make_row("", *cells) for cells in rows)), wrap=True)
+    """Return rows under heads; columns whose index is in `right` are right-aligned, and a terminal wraps the last."""
+    columns = [Column(head, align_right=i in right, min_width=MIN_KEY_WIDTH) for i, head in enumerate(heads)]
+    columns[-1] = replace(columns[-1], min_width=MIN_TEXT_WIDTH)
+    return format_table(Table(tuple(columns), tuple(make_row("", *cells) for cells in rows)), wrap=True)
 
 
 def _draw_with_rich(grid: RichTable, width: int) -> str:

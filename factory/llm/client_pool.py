@@ -8,12 +8,9 @@ from pathlib import Path
 from factory.api import Base, Endpoint, Kit, Reporter, Teacher
 from factory.identity import compute_key
 from factory.llm.endpoint import EndpointTeacher
-from factory.llm.ledger import BudgetTerms, Ledger
+from factory.llm.ledger import LEDGER_FILE, RESPONSES_FOLDER, BudgetTerms, Ledger
 from factory.llm.local import LocalTeacher
 from factory.llm.response_cache import ResponseCache
-
-RESPONSES_FOLDER = Path("cache", "calls")
-LEDGER_FILE = RESPONSES_FOLDER / "ledger.jsonl"
 
 
 class TeacherPool:

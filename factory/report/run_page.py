@@ -8,6 +8,12 @@ from factory.events import Verdict
 from factory.report.rendering import Section, render_page
 from factory.runs.run_outputs import RunOutputs
 from factory.runs.run_view import RunView
+from factory.views.cost import (
+    build_answer_costs_table,
+    build_requests_table,
+    describe_build_cost,
+    measure_build_cost,
+)
 from factory.views.curves import build_training_curve
 from factory.views.data_page import build_data_view
 from factory.views.elements import Table
@@ -18,7 +24,6 @@ from factory.views.run_stages import build_stages_table, read_stage_costs
 from factory.views.scores import build_score_means_table, list_contender_settings
 from factory.views.training import list_training_facts
 from factory.views.verdict import SCORE_COLUMNS, build_verdict_view
-from factory.views.verdict_tables import build_costs_table
 
 SECTIONS = (
     Section("contenders", "Contenders", "Contenders (baselines and candidates)"),
@@ -37,7 +42,7 @@ COST_COLUMNS = ("contender", "rows", "took", "a row", "memory")
 
 def render_run_page(outputs: RunOutputs) -> str:
     """Render the whole page; sections of stages that the run did not reach are omitted."""
-    page, run = build_verdict_view(outputs), outputs.run
+    page, run, cost = build_verdict_view(outputs), outputs.run, measure_build_cost(outputs)
     order = [row.key for row in page.contenders.rows]
     return render_page("run", SECTIONS, {
         "title": f"{run.name or run.id}: {run.verdict or run.state}", "page": page, "run": run,
@@ -48,6 +53,7 @@ def render_run_page(outputs: RunOutputs) -> str:
         "rows": build_row_examples_view(page, outputs), "curve": build_training_curve(outputs),
         "training": list_training_facts(outputs), "data": build_data_view(outputs),
         "stages": build_stages_table(run, time.time(), read_stage_costs(outputs)),
+        "cost_summary": describe_build_cost(cost), "requests": build_requests_table(cost),
         "fields": build_spec_fields_table(run.resolved),
     })
 
@@ -62,5 +68,5 @@ def _describe_origin(run: RunView) -> str:
 
 def _build_measured_costs_table(outputs: RunOutputs) -> Table:
     """Return the costs of the answers; without rows if no contender has answered."""
-    costs = build_costs_table(outputs).select(COST_COLUMNS)
+    costs = build_answer_costs_table(outputs).select(COST_COLUMNS)
     return costs if any(row.values[1] for row in costs.rows) else Table(costs.columns)

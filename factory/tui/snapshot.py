@@ -25,13 +25,14 @@ from factory.views.compare import (
     build_spec_table,
     describe_counts,
 )
+from factory.views.cost import build_answer_costs_table, describe_build_cost, measure_build_cost
 from factory.views.curves import build_metric_curve
 from factory.views.data import build_preflight_table
 from factory.views.elements import Column
 from factory.views.runs import build_runs_json, build_runs_table
 from factory.views.specialists import build_lineage_view, build_specialists_json, build_specialists_table
 from factory.views.verdict import build_verdict_view
-from factory.views.verdict_tables import build_costs_table, build_slices_table
+from factory.views.verdict_tables import build_slices_table
 
 PRINTABLE_SCREENS = ("runs", "run", "verdict", "compare", "specialists")
 MAX_COMPARED_ROWS = 10
@@ -115,7 +116,8 @@ def _snapshot_verdict(home: Path, index: RunIndex, names: Sequence[str], now: fl
         lines += [make_line(), *totals_view.render_page(page, width)]
         lines += _make_section("forgetting", render_table(page.forgetting, width))
         lines += [make_line((sanitise(drift), "dim")) for drift in page.drift]
-        return lines + _make_section("cost", render_table(build_costs_table(outputs), width))
+        cost = f"cost: {describe_build_cost(measure_build_cost(outputs))}"
+        return lines + _make_section(cost, render_table(build_answer_costs_table(outputs), width))
 
     return ScreenSnapshot(render, verdict_view.to_json(outputs, slices))
 

@@ -56,8 +56,8 @@ def build_runs_table(
 def build_runs_list(summaries: Iterable[RunSummary], now: float) -> Table:
     """Return the runs by their ids, which other commands take, without what changes while they run."""
     table = build_runs_table(summaries, now).select(LIST_COLUMNS)
-    columns = tuple(replace(column, drop_rank=0) if column.name == "run" else column for column in table.columns)
-    return replace(table, columns=columns)
+    run, *others = table.columns
+    return replace(table, columns=(replace(run, drop_rank=0, min_width=run.max_width), *others))
 
 
 def _make_run_row(run: RunSummary, now: float, remaining: Remaining | None, scale: float) -> TableRow:

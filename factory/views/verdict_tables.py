@@ -1,4 +1,4 @@
-"""The further tables of a verdict page: metrics over all rows, slices, forgetting and cost."""
+"""The further tables of a verdict page: metrics over all rows, slices and forgetting."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from factory.evaluation.slices import Slice
-from factory.runs.run_outputs import RunOutputs
 from factory.views import formatting
 from factory.views.curves import build_reliability_curve
 from factory.views.elements import Column, Curve, Interval, Table, TableRow, Text, make_row
@@ -21,15 +20,7 @@ SUITE_COLUMNS = (
     Column("interval", drop_rank=1, min_width=16),
     Column("", min_width=26, max_width=44, key="result"),
 )
-COST_COLUMNS = (
-    Column("contender", min_width=10),
-    Column("rows", align_right=True, drop_rank=3, min_width=4),
-    Column("took", align_right=True, min_width=11),
-    Column("a row", align_right=True, min_width=8),
-    Column("memory", align_right=True, drop_rank=2, min_width=9),
-    Column("what it chose and spent", drop_rank=1, min_width=14, max_width=100),
-)
-MAX_FACT_WIDTH, MAX_VALUE_WIDTH = 60, 120
+MAX_VALUE_WIDTH = 120
 
 
 def build_totals_table(score: Mapping[str, Any]) -> Table:
@@ -172,31 +163,3 @@ def describe_drift(probes: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     """Return each measure of how far the tuned model drifted from its base, such as `perplexity ratio 1.020`."""
     drifts = [item for probe in probes for item in probe.get("drift", {}).items()]
     return tuple(f"{name} {formatting.format_number(value)}" for name, value in drifts)
-
-
-def build_costs_table(outputs: RunOutputs) -> Table:
-    """Return what the answers of each contender cost: time in all and per row, memory, tokens, money."""
-    return Table(COST_COLUMNS, tuple(_make_cost_row(outputs, c) for c in outputs.list_contenders()), "no answers yet")
-
-
-def _make_cost_row(outputs: RunOutputs, name: str) -> TableRow:
-    stage = f"answer[{name}]"
-    meta, answers = outputs.read_stage_meta(stage), outputs.read_stage_json(stage)
-    rows, seconds, peak = answers.get("rows"), meta.get("seconds"), meta.get("peak_mib")
-    per_row = seconds / rows if seconds and rows else None
-    facts = [(key, value) for key, value in (answers.get("facts") or {}).items() if not isinstance(value, list | dict)]
-    spent = ", ".join(f"{key.replace('_', ' ')} {_format_fact(value)}" for key, value in facts)
-    cells = (
-        Text(name), Text(str(rows or "")), Text(formatting.format_seconds(seconds) if seconds else ""),
-        Text(_format_row_time(per_row) if per_row is not None else ""),
-        Text(formatting.format_bytes(peak * 2**20) if peak else ""), Text(spent, "dim"),
-    )
-    return make_row(name, *cells, values=(name, rows, seconds, per_row, peak, spent))
-
-
-def _format_row_time(seconds: float) -> str:
-    return f"{seconds * 1000:.1f} ms" if seconds < 1 else formatting.format_seconds(seconds)
-
-
-def _format_fact(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else formatting.clean_line(value, MAX_FACT_WIDTH)

@@ -10,6 +10,9 @@ import pytest
 from loopback import Play, serving
 
 from factory.errors import UNAVAILABLE
+from factory.runs.run_outputs import RunOutputs
+from factory.runs.run_view import iterate_newest_runs
+from factory.views.cost import measure_build_cost
 
 pytest.importorskip("openai")
 
@@ -29,3 +32,8 @@ def test_a_budget_stops_cleanly_and_goes_on_where_it_stopped(toy: Path, tmp_path
         assert code == 0, said
         book = Counter(line["status"] for line in curious.ledger(home))
         assert len(server.asked) == 40 == book["ok"] == book["sent"]
+    # Each run is charged with its own requests, and with no other's.
+    costs = [measure_build_cost(RunOutputs(home, run)).requests for run in iterate_newest_runs(home)]
+    assert all(len(parts) <= 1 and {part.model for part in parts} <= {"big"} for parts in costs)
+    assert sum(part.requests for parts in costs for part in parts) == 40
+    assert sum(part.cost for parts in costs for part in parts) == pytest.approx(48.0)

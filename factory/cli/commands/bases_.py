@@ -12,10 +12,18 @@ import click
 from factory.cli import output
 from factory.cli.text_files import read_texts
 from factory.store.paths import find_home
+from factory.views.elements import Column, Table, make_row
 from factory.views.formatting import format_count, format_number, format_percent
 
 if TYPE_CHECKING:
     from factory.ml.tokenizer_stats import TokenizerStats
+
+
+BASE_COLUMNS = (
+    Column("reference", min_width=40), Column("model", min_width=12), Column("kind", min_width=7),
+    Column("parameters", align_right=True, min_width=10), Column("tokens", align_right=True, drop_rank=1),
+    Column("licence", min_width=10),
+)
 
 
 @click.command()
@@ -42,13 +50,12 @@ def command(references: Sequence[str], pin: str, data: Path | None, column: str,
     if as_json:
         output.print_json(bases)
         return
-    rows = [
-        [base["reference"], base["id"], base["kind"], f"{base['parameters'] / 1e6:.0f}M", str(base["tokens"]),
-         base["licence"]]
+    rows = tuple(
+        make_row(base["reference"], base["reference"], base["id"], base["kind"], f"{base['parameters'] / 1e6:.0f}M",
+                 str(base["tokens"]), base["licence"])
         for base in bases
-    ]
-    heads = ["reference", "model", "kind", "parameters", "tokens", "licence"]
-    output.print_line(output.format_rows(heads, rows, right=(3, 4)))
+    )
+    output.print_line(output.format_table(Table(BASE_COLUMNS, rows), wrap=True))
     output.print_note(
         "a base can also be a hub id (org/name@COMMIT) or a local folder; --pin wheel:NAME==VERSION pins another wheel"
     )

@@ -13,7 +13,7 @@ from factory.runs.estimate import ResourceEstimate, estimate_stage
 from factory.runs.run_view import iterate_newest_runs
 from factory.store.paths import find_home
 from factory.views.elements import Cell, Text
-from factory.views.formatting import clean_line, format_bytes, format_count, format_seconds
+from factory.views.formatting import format_bytes, format_count, format_seconds
 
 if TYPE_CHECKING:
     from factory.plan.builder import Plan
@@ -77,7 +77,7 @@ def _build_plan_cells(reason: StageReason, cost: ResourceEstimate) -> list[Cell]
     if reason.state == "cached":
         return [reason.stage, Text("cached", "dim"), "", "", "", ""]
     estimates = [_format_estimated_time(cost), _format_time_bounds(cost), _format_estimated_memory(cost)]
-    return [reason.stage, reason.state, *estimates, clean_line(reason.detail, 90)]
+    return [reason.stage, reason.state, *estimates, reason.detail]
 
 
 def _format_estimated_time(cost: ResourceEstimate) -> str:

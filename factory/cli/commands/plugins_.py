@@ -11,11 +11,18 @@ import click
 from factory.cli import output, spec_args
 from factory.errors import UNAVAILABLE, InputError
 from factory.store.paths import find_home
+from factory.views.elements import Column, Table, make_row
 from factory.views.formatting import clean_line
 
 if TYPE_CHECKING:
     from factory.api import Plugin
     from factory.registry.registry import Registry
+
+
+KIND_COLUMNS = (
+    Column("role", min_width=11), Column("kind", min_width=26), Column("package", drop_rank=2, min_width=18),
+    Column("fields", drop_rank=1, min_width=20), Column("description", min_width=30),
+)
 
 
 @click.command()
@@ -45,8 +52,8 @@ def command(what: str, doctor: bool, folders: tuple[Path, ...], as_json: bool) -
     for row in rows:
         names = [field["name"] for field in row["fields"]]
         fields = ", ".join(names[:3]) + (f" +{len(names) - 3}" if len(names) > 3 else "")
-        cells.append([clean_line(cell, 90) for cell in (row["role"], row["kind"], row["package"], fields, row["what"])])
-    output.print_line(output.format_rows(["role", "kind", "package", "fields", "description"], cells))
+        cells.append(make_row(row["kind"], row["role"], row["kind"], row["package"], fields, row["what"]))
+    output.print_line(output.format_table(Table(KIND_COLUMNS, tuple(cells)), wrap=True))
     for failure in registry.failures:
         text = f"{failure.name} of {failure.package} failed to load: {failure.reason}; {failure.remedy}"
         output.print_note(clean_line(text))

@@ -7,8 +7,7 @@ from pathlib import Path
 import click
 
 from factory.cli import output
-from factory.runs.run_outputs import RunOutputs
-from factory.runs.run_view import find_run
+from factory.runs.specialists import find_run_outputs
 from factory.store.paths import find_home
 
 
@@ -19,7 +18,7 @@ def command(run: str, target: Path | None) -> None:
     """Write a run as one self-contained HTML file. RUN is what `show` takes."""
     from factory.report.run_page import render_run_page
 
-    evidence = RunOutputs(find_home(), find_run(find_home(), run))
+    evidence = find_run_outputs(find_home(), run)
     path = target or Path(f"{evidence.run.id}.html")
     path.write_text(render_run_page(evidence), encoding="utf-8")
     output.print_line(str(path))

@@ -11,8 +11,9 @@ from factory.cli import output
 from factory.cli.braille_plot import plot_braille
 from factory.cli.verdict_panel import format_verdict_panel
 from factory.runs.run_outputs import RunOutputs
-from factory.runs.run_view import find_run
+from factory.runs.specialists import find_run_outputs
 from factory.store.paths import find_home
+from factory.views.cost import build_requests_table, describe_build_cost, measure_build_cost
 from factory.views.curves import build_training_curve
 from factory.views.formatting import clean_line, format_seconds
 from factory.views.run_stages import LIST_COLUMNS, build_stages_table, read_stage_costs
@@ -23,8 +24,8 @@ from factory.views.verdict import build_verdict_json
 @click.argument("run", default="latest")
 @output.json_option
 def command(run: str, as_json: bool) -> None:
-    """Show a run, live or finished. RUN is a run id or its prefix, a specialist's name, or `latest`."""
-    evidence = RunOutputs(find_home(), find_run(find_home(), run))
+    """Show a run, live or finished. RUN is a run id or its prefix, a specialist's NAME or NAME@VERSION, or `latest`."""
+    evidence = find_run_outputs(find_home(), run)
     if as_json:
         output.print_json({**build_verdict_json(evidence), **_build_run_details(evidence)})
         return
@@ -39,7 +40,10 @@ def _build_run_details(evidence: RunOutputs) -> dict[str, Any]:
     stages = [stage.to_json() for stage in run.stages.values()]
     notes = [{"stage": stage, "level": level, "text": text} for stage, level, text in run.notes]
     curve = evidence.read_training_curve()
-    return {"started": run.started, "spec": run.spec, "stages": stages, "notes": notes, "curve": curve}
+    cost = measure_build_cost(evidence).to_json()
+    return {
+        "started": run.started, "spec": run.spec, "stages": stages, "cost": cost, "notes": notes, "curve": curve,
+    }
 
 
 def _print_run_overview(evidence: RunOutputs) -> None:
@@ -48,6 +52,10 @@ def _print_run_overview(evidence: RunOutputs) -> None:
     output.print_line(f"{head} {output.style_dim(run.id)}  {run.state}, {format_seconds(run.seconds)}")
     stages = build_stages_table(run, time.time(), read_stage_costs(evidence))
     output.print_line(output.format_table(stages.select(LIST_COLUMNS)))
+    cost = measure_build_cost(evidence)
+    output.print_line(output.style_dim(f"cost: {describe_build_cost(cost)}"))
+    if cost.requests:
+        output.print_line(f"\n{output.format_table(build_requests_table(cost))}\n")
     for stage, level, text in run.notes:
         output.print_line(f"{'warning' if level == 'warning' else 'note'}: {stage or 'build'}: {clean_line(text)}")
     curve = build_training_curve(evidence)

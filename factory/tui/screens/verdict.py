@@ -22,8 +22,9 @@ from factory.tui.views import verdict_view as view
 from factory.tui.widgets.listing import Listing
 from factory.tui.widgets.pages import Pages
 from factory.tui.widgets.panel import ACTIVE, LARGE, MEDIUM, SMALL, Block, Slot
+from factory.views.cost import build_answer_costs_table, describe_build_cost, measure_build_cost
 from factory.views.verdict import build_verdict_view
-from factory.views.verdict_tables import build_costs_table, build_slices_table
+from factory.views.verdict_tables import build_slices_table
 
 
 class VerdictPage(Page):
@@ -56,6 +57,8 @@ class VerdictPage(Page):
         self.outputs: RunOutputs | None = None
         self.slices: dict[str, list[Slice]] = {}
         """Run → slices."""
+        self.costs: dict[str, str] = {}
+        """Run → what its build cost."""
 
     def compose_panels(self) -> Sequence[Widget]:
         return (
@@ -72,7 +75,7 @@ class VerdictPage(Page):
         self.outputs = self.state.get_run_outputs(run)
         self.fill()
         if run not in self.slices and self.outputs.find_stage_folder(GATE_STAGE):
-            self.run_worker(lambda: self._compute_slices(run), thread=True, group="slices", exclusive=True)
+            self.run_worker(lambda: self._compute_details(run), thread=True, group="slices", exclusive=True)
 
     def fill(self) -> None:
         outputs = self.outputs
@@ -89,7 +92,9 @@ class VerdictPage(Page):
         drift = sanitise(", ".join(page.drift))
         self.listing("elsewhere").border_title = escape(f"Forgetting: {drift}" if drift else "Forgetting")
         self.listing("elsewhere").set_content(page.forgetting)
-        self.listing("costs").set_content(build_costs_table(outputs))
+        cost = self.costs.get(outputs.run.id, "")
+        self.listing("costs").border_title = escape(f"Cost: {cost}" if cost else "Cost")
+        self.listing("costs").set_content(build_answer_costs_table(outputs))
 
     def index_changed(self) -> None:
         """Show the verdict as soon as the run reaches it."""
@@ -97,13 +102,14 @@ class VerdictPage(Page):
         if self.outputs is None or (run and self.state.get_watcher(run).poll()):
             self.arrive()
 
-    def _compute_slices(self, run: str) -> None:
-        """In a thread, compare the tuned model with the deciding baseline slice by slice."""
+    def _compute_details(self, run: str) -> None:
+        """In a thread, sum up what the build cost, and compare tuned with the deciding baseline slice by slice."""
         assert self.outputs is not None
+        cost = describe_build_cost(measure_build_cost(self.outputs))
         slices = load_slices(load_deciding_comparison(self.outputs))
 
         def publish() -> None:
-            self.slices[run] = slices
+            self.slices[run], self.costs[run] = slices, cost
             self.fill()
 
         self.app.call_from_thread(publish)

@@ -13,6 +13,7 @@ from factory.tui.estimates import ProcessUsage, RemainingTime
 from factory.tui.rich_text import Line, Span, make_line, sanitise, wrap_line, wrap_text
 from factory.tui.run_watcher import RunWatcher
 from factory.views import run_stages
+from factory.views.cost import measure_stages
 from factory.views.elements import Table, Text, make_row
 from factory.views.formatting import format_bytes, format_count, format_seconds
 from factory.views.signs import format_run_state, format_verdict, get_stage_sign
@@ -139,8 +140,7 @@ def render_measurements(
         parts += [("memory", format_bytes(usage.memory_bytes)), ("CPU time", format_seconds(usage.cpu_seconds))]
         parts += [("GPU", usage.gpu)] if usage.gpu else []
     else:
-        peak = max((s.peak_mib for s in view.stages.values()), default=0.0)
-        cpu = sum(s.cpu_seconds for s in view.stages.values())
+        cpu, peak = measure_stages(view)
         parts += [("peak memory", format_bytes(peak * 2**20))] if peak else []
         parts += [("CPU time", format_seconds(cpu))] if cpu else []
     spans: list[Span] = []

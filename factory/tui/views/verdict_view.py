@@ -10,9 +10,9 @@ from factory.evaluation.slices import Slice
 from factory.runs.run_outputs import RunOutputs
 from factory.runs.run_view import RunView
 from factory.tui.rich_text import Line, make_line, sanitise, wrap_text
+from factory.views.cost import build_answer_costs_table, measure_build_cost
 from factory.views.signs import format_run_state, format_verdict
 from factory.views.verdict import VerdictView, build_verdict_json
-from factory.views.verdict_tables import build_costs_table
 
 
 def render_headline(page: VerdictView, run: RunView, width: int) -> list[Line]:
@@ -36,5 +36,7 @@ def render_reasons(page: VerdictView, width: int) -> list[Line]:
 
 def to_json(outputs: RunOutputs, slices: Sequence[Slice] | None) -> dict[str, Any]:
     """Return the verdict as JSON data."""
-    costs = build_costs_table(outputs).to_dicts()
-    return {**build_verdict_json(outputs), "slices": [asdict(result) for result in slices or ()], "costs": costs}
+    return {
+        **build_verdict_json(outputs), "slices": [asdict(result) for result in slices or ()],
+        "costs": build_answer_costs_table(outputs).to_dicts(), "build_cost": measure_build_cost(outputs).to_json(),
+    }
