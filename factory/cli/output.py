@@ -105,11 +105,11 @@ def format_table(table: Table, *, wrap: bool = False) -> str:
     if wrap:
         table = replace(table, columns=tuple(replace(column, max_width=UNLIMITED_WIDTH) for column in table.columns))
     width = get_terminal_width() if sys.stdout.isatty() else 0
-    grid = _make_grid(table, fit_columns(table, width, clean_line), "fold" if wrap else "ellipsis")
+    grid = make_grid(table, fit_columns(table, width, clean_line), "fold" if wrap else "ellipsis")
     return _draw_with_rich(grid, width or UNLIMITED_WIDTH)
 
 
-def _make_grid(table: Table, layout: Sequence[tuple[int, int]], overflow: OverflowMethod) -> RichTable:
+def make_grid(table: Table, layout: Sequence[tuple[int, int]], overflow: OverflowMethod) -> RichTable:
     """Return the columns of a layout as a table of Rich."""
     from rich.table import Table as RichTable
     from rich.text import Text as RichText

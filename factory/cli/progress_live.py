@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from factory import events
+from factory.cli.output import DEFAULT_WIDTH, make_grid
 from factory.cli.progress_plain import PlainProgress
-from factory.runs.run_view import CACHED, DONE, FAILED, RUNNING, STOPPED, WAITING, RunView, StageView
+from factory.runs.run_view import RUNNING, RunView
 from factory.views import formatting
-from factory.views.run_stages import format_stage_progress
+from factory.views.elements import TableRow, Text, make_row, split_cell
+from factory.views.run_stages import build_stages_table
+from factory.views.signs import get_stage_sign
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.live import Live as RichLive
-    from rich.text import Text
 
-STATE_MARKS = {
-    WAITING: ("·", "dim"), CACHED: ("✓", "dim green"), DONE: ("✓", "green"), FAILED: ("✗", "bold red"),
-    STOPPED: ("■", "yellow"),
-}
+FRAME_COLUMNS = ("stage", "state", "took", "why it ran")
 SPINNER_FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 SPARK_BLOCKS = "▁▂▃▄▅▆▇█"
 
@@ -56,55 +56,38 @@ class LiveProgress(PlainProgress):
 
     def _print_warning(self, event: events.Noted) -> None:
         from rich.console import Console
-        from rich.text import Text
+        from rich.text import Text as RichText
 
         console = self.live_display.console if self.live_display else Console(stderr=True)
-        console.print(Text(f"{event.stage or 'build'}: {formatting.clean_line(event.text)}", style="yellow"))
+        console.print(RichText(f"{event.stage or 'build'}: {formatting.clean_line(event.text)}", style="yellow"))
 
     def draw_frame(self) -> RenderableType:
-        """Return the current frame: a header and a line per stage."""
+        """Return the current frame: a header, and the list of stages as `factory show` has it."""
         from rich.console import Group
-        from rich.table import Table
-        from rich.text import Text
+        from rich.text import Text as RichText
 
-        run = self.run
+        from factory.views.column_layout import fit_columns
+
+        # A copy: Rich draws in its own thread while events arrive.
+        run = replace(self.run, stages=dict(self.run.stages))
         seconds = max(0.0, time.time() - run.started) if run.end is None else run.end.seconds
         task = f"  {run.task}{f' · {run.profile}' if run.profile else ''}  "
-        head = Text.assemble((run.name, "bold"), (task, "dim"), (formatting.format_seconds(seconds), "cyan"))
-        grid = Table.grid(padding=(0, 1))
-        for stage in list(run.stages.values()):  # a copy: Rich draws in its own thread while events arrive
-            grid.add_row(*_build_stage_line(run, stage))
-        return Group(head, grid)
+        head = RichText.assemble((run.name, "bold"), (task, "dim"), (formatting.format_seconds(seconds), "cyan"))
+        table = build_stages_table(run, time.time()).select(FRAME_COLUMNS)
+        table = replace(table, rows=tuple(_mark_stage(run, row) for row in table.rows))
+        width = self.live_display.console.width if self.live_display else DEFAULT_WIDTH
+        return Group(head, make_grid(table, fit_columns(table, width, formatting.clean_line), "ellipsis"))
 
 
-def _build_stage_line(run: RunView, stage: StageView) -> Sequence[RenderableType]:
-    from rich.text import Text
-
-    is_running = stage.state == RUNNING
-    spinner = SPINNER_FRAMES[int(time.time() * 8) % len(SPINNER_FRAMES)]
-    mark, style = (spinner, "cyan") if is_running else STATE_MARKS.get(stage.state, ("?", ""))
-    dim = "dim" if stage.state in (WAITING, CACHED) else ""
-    detail = {
-        CACHED: "cached", DONE: formatting.format_seconds(stage.seconds),
-        FAILED: formatting.clean_line(stage.error, 100), STOPPED: "stopped",
-    }
-    text = _format_running_stage(stage) if is_running else Text(detail.get(stage.state, ""), style=dim or style)
-    points = run.extract_curve(stage.name)
-    if points:
-        loss = f"  loss {points[-1][1]:.3g} {format_sparkline([p[1] for p in points])}"
-        text.append(loss, style="magenta" if is_running else "dim")
-    return Text(mark, style=style), Text(stage.name, style="bold" if is_running else dim), text
-
-
-def _format_running_stage(stage: StageView, width: int = 20) -> Text:
-    """Return the time since the start, a progress bar if the total is known, and the progress in words."""
-    from rich.text import Text
-
-    elapsed = formatting.format_seconds(max(0.0, time.time() - stage.started))
-    full = min(width, int(width * stage.done / stage.total)) if stage.total else 0
-    bar = f"{'━' * full}{'╌' * (width - full)} " if stage.total else ""
-    detail = format_stage_progress(stage) if stage.unit else formatting.clean_line(stage.why, 80)
-    return Text.assemble((elapsed, "cyan"), f"  {bar}{detail}")
+def _mark_stage(run: RunView, row: TableRow) -> TableRow:
+    """Return the row of a stage with its sign, which turns while it runs, and its loss."""
+    is_running = run.stages[row.key].state == RUNNING
+    spinner = Text(SPINNER_FRAMES[int(time.time() * 8) % len(SPINNER_FRAMES)], "run")
+    sign = spinner if is_running else get_stage_sign(run.stages[row.key].state)
+    (name, *cells), points = row.cells, run.extract_curve(row.key)
+    loss = Text(f"loss {points[-1][1]:.3g} {format_sparkline([p[1] for p in points])}" if points else "", "dim")
+    *middle, why = cells
+    return make_row(row.key, (sign, *split_cell(name)), *middle, (loss, *split_cell(why)))
 
 
 def format_sparkline(values: Sequence[float], width: int = 24) -> str:

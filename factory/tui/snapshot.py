@@ -28,7 +28,6 @@ from factory.views.compare import (
 from factory.views.cost import build_answer_costs_table, describe_build_cost, measure_build_cost
 from factory.views.curves import build_metric_curve
 from factory.views.data import build_preflight_table
-from factory.views.elements import Column
 from factory.views.runs import build_runs_json, build_runs_table
 from factory.views.specialists import build_lineage_view, build_specialists_json, build_specialists_table
 from factory.views.verdict import build_verdict_view
@@ -130,7 +129,7 @@ def _snapshot_comparison(home: Path, index: RunIndex, names: Sequence[str], now:
 
     def render(width: int) -> list[Line]:
         rows = build_rows_table(comparison, pair)
-        counts = [render_cell(describe_counts(pair), Column(""))] if pair else []
+        counts = [render_cell(describe_counts(pair))] if pair else []
         lines = [*compare_view.render_legend(comparison, 1, width), *counts, make_line()]
         lines += render_table(build_metrics_table(comparison, comparison.scores), width)
         lines += _make_section("spec differences", render_table(build_spec_table(comparison), width))

@@ -8,6 +8,7 @@ from factory.views.elements import Cell, Column, Table, TableRow, draw_cell
 
 ARROW_WIDTH = 2
 """Cells beside a column's name for the arrow of the sorted column."""
+NO_COLUMN = Column("")
 SAMPLE_SIZE = 120
 """Rows that are measured for column widths: measuring all would slow down every key press."""
 
@@ -17,7 +18,7 @@ def lay_out_table(table: Table, width: int) -> ColumnLayout:
     return fit_columns(table, max(1, width), sanitise, arrow_width=ARROW_WIDTH, sample_size=SAMPLE_SIZE)
 
 
-def render_cell(cell: Cell, column: Column) -> Line:
+def render_cell(cell: Cell, column: Column = NO_COLUMN) -> Line:
     """Return a cell as toned spans; intervals and bars are drawn."""
     return make_line(*draw_cell(cell, column, sanitise))
 

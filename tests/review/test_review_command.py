@@ -172,7 +172,7 @@ def test_a_demand_changes_the_gate_alone_and_a_decision_the_training(spec: Path,
 def test_two_reviewers_get_an_agreement_and_see_where_they_differ(spec: Path, state, piped) -> None:
     piped("a\nr\na\na\n")
     shown = piped("a\nr\nr\na\n", "bob")
-    assert "ana and bob: agreed on 3 of 4 rows, Cohen's κ 0.50" in shown
+    assert "ana and bob agree on 3 of 4 rows (75 %), Cohen's κ 0.50" in shown
     assert "ana accept, bob reject:" in shown
     now = state("bob")
     assert (now["kappa"], len(now["disputes"]), now["pairs"][0]["rows"]) == (0.5, 1, 4)

@@ -12,7 +12,7 @@ import click
 from factory.cli import output, spec_args
 from factory.cli.run_until import make_until_stage
 from factory.store.paths import find_home
-from factory.views.formatting import clean_line, format_count, format_number
+from factory.views.formatting import clean_line, format_count
 
 if TYPE_CHECKING:
     from factory.review import ReviewSession
@@ -123,25 +123,20 @@ def _build_review_state(session: ReviewSession) -> dict[str, Any]:
 
 def _print_review_summary(session: ReviewSession) -> None:
     """Print progress, agreement and disagreements of reviewers, and what is left."""
-    progress, agreement = session.measure_progress(), session.compute_agreement()
-    counts = ", ".join(f"{count} {name}" for name, count in progress.counts.items() if count) or "no decisions yet"
-    share = f"{progress.decided} of {format_count(progress.total, 'row')}"
-    output.print_line(f"\n{output.style_bold(session.reviewer)} {share}: {counts}")
-    for pair in agreement.pairs:
-        kappa = format_number(pair.kappa, 2) if pair.kappa is not None else "undefined (all verdicts are the same)"
-        shared = format_count(pair.rows, "row")
-        output.print_line(f"{pair.a} and {pair.b}: agreed on {pair.agreed} of {shared}, Cohen's κ {kappa}")
-    items = {item.key: item for item in session.items}
-    for dispute in agreement.disputes[:MAX_DISPUTES]:
-        verdicts = ", ".join(f"{who} {decision.verdict}" for who, decision in sorted(dispute.decisions.items()))
-        item = items.get(dispute.row)  # None if the row is not in this reviewer's sample
-        output.print_line(f"  {verdicts}: {clean_line(session.show(item), 90) if item else dispute.row[:12]}")
-    if len(agreement.disputes) > MAX_DISPUTES:
-        hidden = format_count(len(agreement.disputes) - MAX_DISPUTES, "more disagreement")
+    from factory.views.review import describe_agreements, describe_progress, list_disputes
+
+    output.print_line(f"\n{output.style_texts(describe_progress(session))}")
+    for line in describe_agreements(session):
+        output.print_line(clean_line(line))
+    disputes = list_disputes(session)
+    for dispute in disputes[:MAX_DISPUTES]:
+        output.print_line(f"  {output.style_texts(dispute)}")
+    if len(disputes) > MAX_DISPUTES:
+        hidden = format_count(len(disputes) - MAX_DISPUTES, "more disagreement")
         output.print_line(output.style_dim(f"  and {hidden}; --json lists all"))
     if session.decision_log.torn_lines:
-        torn = format_count(session.decision_log.torn_lines, "invalid line")
-        output.print_note(f"{session.file}: ignored {torn}")
+        output.print_note(f"{session.file}: ignored {format_count(session.decision_log.torn_lines, 'invalid line')}")
+    progress = session.measure_progress()
     if progress.decided < progress.total:
         left = format_count(progress.total - progress.decided, "row")
         output.print_note(f"{left} left; run the same command to continue")

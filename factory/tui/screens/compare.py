@@ -22,7 +22,7 @@ from factory.tui.widgets.listing import Listing
 from factory.tui.widgets.pages import Pages
 from factory.tui.widgets.panel import ACTIVE, LARGE, MEDIUM, SMALL, Block, Slot
 from factory.views.compare import LETTERS, build_metrics_table, build_rows_table, build_spec_table, describe_counts
-from factory.views.elements import Column, Table
+from factory.views.elements import Table
 
 RESULT_FILTERS = ("", LOST, WON, TIED)
 """Results whose rows can be shown alone; "" shows all rows."""
@@ -131,7 +131,7 @@ class ComparePage(Page):
         legend = render_legend(comparison, self.other, width)[:5]
         if pair is None:
             return [*legend, *wrap_text(self.error_message, width, "warn", "! ")]
-        return [*legend, render_cell(describe_counts(pair, f"A against {LETTERS[self.other]}"), Column(""))]
+        return [*legend, render_cell(describe_counts(pair, f"A against {LETTERS[self.other]}"))]
 
     def _show_metrics(self) -> None:
         if self.comparison is not None:
