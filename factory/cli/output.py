@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 
 DEFAULT_WIDTH = 100
 """Columns when the output is not a terminal, and the maximum width of wrapped text."""
-COLOURS = {"good": "green", "bad": "red", "warn": "yellow"}
-TONE_STYLES = {"strong": "bold", "dim": "dim", **COLOURS}
+TONE_STYLES = {"strong": "bold", "dim": "dim", "good": "green", "bad": "red", "warn": "yellow", "run": "cyan"}
 """Tone → style, as Rich names it; other tones are plain."""
 UNLIMITED_WIDTH = 1_000_000
 """Columns of a table that is written to a file or a pipe."""
@@ -54,7 +53,7 @@ def style_text(text: str, tone: str) -> str:
     # Click ignores NO_COLOR (https://no-color.org).
     if not style or not text or os.environ.get("NO_COLOR"):
         return text
-    return click.style(text, bold=style == "bold" or None, dim=style == "dim" or None, fg=COLOURS.get(tone))
+    return click.style(text, **({style: True} if style in ("bold", "dim") else {"fg": style}))
 
 
 def style_bold(text: str) -> str:
@@ -74,7 +73,7 @@ def style_texts(texts: Sequence[Text]) -> str:
 
 def format_badge(text: str, tone: str) -> str:
     """Return the text in bold black on the colour of a tone."""
-    return text if os.environ.get("NO_COLOR") else click.style(text, fg="black", bg=COLOURS[tone], bold=True)
+    return text if os.environ.get("NO_COLOR") else click.style(text, fg="black", bg=TONE_STYLES[tone], bold=True)
 
 
 def is_interactive() -> bool:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 from factory.errors import BUG, FactoryError, InputError
-from factory.runs import specialists
-from factory.runs.run_outputs import RunOutputs
-from factory.runs.run_view import find_run
+from factory.runs.specialists import find_run_outputs, find_version
 
 
 class SpecialistServerError(FactoryError):
@@ -25,8 +23,8 @@ class SpecialistServerError(FactoryError):
 
 def build_server_config(home: Path, name: str) -> dict[str, Any]:
     """Return the server's configuration. Raises InputError if outputs of the build were deleted."""
-    version = specialists.find_version(home, name)
-    evidence = RunOutputs(home, find_run(home, version.run))
+    version = find_version(home, name)
+    evidence = find_run_outputs(home, version.run)
     plan: Mapping[str, Any] = next((s["config"] for s in evidence.run.plan if s.get("name") == "train"), {})
     folders = {stage: evidence.find_stage_folder(stage) for stage in ("base", "gather")}
     aliases = [stage for stage in evidence.run.stages if stage.startswith("base[")]
@@ -42,6 +40,20 @@ def build_server_config(home: Path, name: str) -> dict[str, Any]:
         "models": {alias: str(folder) for alias, folder in models.items() if folder is not None},
         **{role: str(folder) for role, folder in folders.items()},
     }
+
+
+def parse_columns(pairs: Iterable[str]) -> dict[str, Any]:
+    """Parse `history=["Who was Ada?"]` and `language=en` into columns; JSON values are decoded. Raises InputError."""
+    columns: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name.strip():
+            raise InputError(f"{pair!r} is not COLUMN=VALUE")
+        try:
+            columns[name.strip()] = json.loads(value)
+        except ValueError:
+            columns[name.strip()] = value.strip()
+    return columns
 
 
 class SpecialistClient:

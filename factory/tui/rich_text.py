@@ -8,6 +8,7 @@ from itertools import zip_longest
 
 from rich.cells import cell_len, set_cell_size
 
+from factory.errors import FactoryError
 from factory.views.formatting import clean_line
 
 Span = tuple[str, str]
@@ -175,3 +176,9 @@ def join_blocks(blocks: Sequence[Callable[[int], Sequence[Line]]], width: int, m
 def render_plain_text(lines: Iterable[Line]) -> str:
     """Return lines as plain text without trailing blanks."""
     return "\n".join(to_plain_text(line).rstrip() for line in lines)
+
+
+def describe_read_error(error: BaseException) -> str:
+    """Return a one-line message."""
+    prefix = "" if isinstance(error, FactoryError) else f"cannot read the files of this run: {type(error).__name__}: "
+    return sanitise(f"{prefix}{error}")

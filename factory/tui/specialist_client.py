@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +10,8 @@ from threading import Lock
 from typing import Any
 
 from factory.errors import FactoryError
-from factory.serve.client import SpecialistClient
+from factory.serve.client import SpecialistClient, parse_columns
+from factory.views.formatting import format_text_or_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,22 +83,10 @@ def _measure_elapsed(started: float) -> float:
 
 
 def parse_fields(text: str) -> dict[str, Any]:
-    """Parse `history=["Who was Ada?"]; language=en` into columns; JSON values are decoded. Raises ValueError."""
-    fields: dict[str, Any] = {}
-    for pair in (part.strip() for part in text.split(";")):
-        name, equals, value = pair.partition("=")
-        if not pair:
-            continue
-        if not equals or not name.strip():
-            raise ValueError(f"{pair!r} is not COLUMN=VALUE; separate columns with a semicolon")
-        try:
-            fields[name.strip()] = json.loads(value)
-        except ValueError:
-            fields[name.strip()] = value.strip()
-    return fields
+    """Parse `history=["Who was Ada?"]; language=en` into columns. Raises InputError."""
+    return parse_columns(part.strip() for part in text.split(";") if part.strip())
 
 
 def format_fields(fields: Mapping[str, Any]) -> str:
     """Return columns in the form that `parse_fields` reads."""
-    texts = {name: v if isinstance(v, str) else json.dumps(v, ensure_ascii=False) for name, v in fields.items()}
-    return "; ".join(f"{name}={text}" for name, text in texts.items())
+    return "; ".join(f"{name}={format_text_or_json(value)}" for name, value in fields.items())

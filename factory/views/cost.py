@@ -9,7 +9,7 @@ from factory.llm.ledger import RequestTotals, sum_requests
 from factory.runs.run_outputs import RunOutputs
 from factory.runs.run_view import RunView
 from factory.views.elements import Column, Table, TableRow, Text, make_row
-from factory.views.formatting import clean_line, format_bytes, format_count, format_seconds
+from factory.views.formatting import format_bytes, format_count, format_fact, format_seconds
 
 ANSWER_COST_COLUMNS = (
     Column("contender", min_width=10),
@@ -96,7 +96,7 @@ def _make_cost_row(outputs: RunOutputs, name: str) -> TableRow:
     rows, seconds, peak = answers.get("rows"), meta.get("seconds"), meta.get("peak_mib")
     per_row = seconds / rows if seconds and rows else None
     facts = [(key, value) for key, value in (answers.get("facts") or {}).items() if not isinstance(value, list | dict)]
-    spent = ", ".join(f"{key.replace('_', ' ')} {_format_fact(value)}" for key, value in facts)
+    spent = ", ".join(f"{key.replace('_', ' ')} {format_fact(value, MAX_FACT_WIDTH)}" for key, value in facts)
     cells = (
         Text(name), Text(str(rows or "")), Text(format_seconds(seconds) if seconds else ""),
         Text(_format_row_time(per_row) if per_row is not None else ""),
@@ -107,7 +107,3 @@ def _make_cost_row(outputs: RunOutputs, name: str) -> TableRow:
 
 def _format_row_time(seconds: float) -> str:
     return f"{seconds * 1000:.1f} ms" if seconds < 1 else format_seconds(seconds)
-
-
-def _format_fact(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else clean_line(value, MAX_FACT_WIDTH)

@@ -91,6 +91,16 @@ def format_text_or_json(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
+def format_record_value(value: object, limit: int = 120) -> str:
+    """Format a value of a table that a plugin wrote: a float as a score, anything else as one line of text."""
+    return format_number(value) if isinstance(value, float) else clean_line("" if value is None else value, limit)
+
+
+def format_fact(value: object, limit: int = 120) -> str:
+    """Format a setting or a cost that a plugin recorded: a float with four digits, anything else as one line."""
+    return f"{value:.4g}" if isinstance(value, float) else clean_line(format_text_or_json(value), limit)
+
+
 def join_names(names: list[str]) -> str:
     """Join names: `a, b and c`."""
     return ", ".join(names[:-1]) + f" and {names[-1]}" if len(names) > 1 else "".join(names)

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from factory.runs.run_outputs import RunOutputs
 from factory.views.elements import Cell, Column, Table, Text, make_text_row
-from factory.views.formatting import format_number
-from factory.views.verdict_tables import build_records_table, format_record_value
+from factory.views.formatting import format_number, format_record_value
+from factory.views.verdict_tables import build_records_table
 
 
 def build_score_means_table(score: Mapping[str, Any], order: Sequence[str]) -> Table:

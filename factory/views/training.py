@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from factory.runs.run_outputs import RunOutputs
-from factory.views.formatting import clean_line, format_percent, format_text_or_json
-
-MAX_FACT_LETTERS = 120
+from factory.views.formatting import format_fact, format_percent
 
 
 def list_training_facts(outputs: RunOutputs) -> Mapping[str, str]:
@@ -18,10 +16,6 @@ def list_training_facts(outputs: RunOutputs) -> Mapping[str, str]:
     facts = {
         "steps": train.get("steps", ""), "layers with an adapter": train.get("modules") or "",
         "trained parameters": f"{trainable:,}{share}" if trainable else "",
-        **{name.replace("_", " "): _format_fact_value(value) for name, value in (train.get("facts") or {}).items()},
+        **{name.replace("_", " "): format_fact(value) for name, value in (train.get("facts") or {}).items()},
     }
     return {name: str(value) for name, value in facts.items() if value != ""}
-
-
-def _format_fact_value(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else clean_line(format_text_or_json(value), MAX_FACT_LETTERS)

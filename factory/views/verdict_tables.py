@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from factory.evaluation.slices import Slice
 from factory.views import formatting
 from factory.views.curves import build_reliability_curve
-from factory.views.elements import Column, Curve, Interval, Table, TableRow, Text, make_row
+from factory.views.elements import Cell, Column, Curve, Interval, Table, TableRow, Text, make_row
 
 SUITE_COLUMNS = (
     Column("suite", min_width=8, max_width=24),
@@ -20,7 +20,6 @@ SUITE_COLUMNS = (
     Column("interval", drop_rank=1, min_width=16),
     Column("", min_width=26, max_width=44, key="result"),
 )
-MAX_VALUE_WIDTH = 120
 
 
 def build_totals_table(score: Mapping[str, Any]) -> Table:
@@ -71,19 +70,12 @@ def build_records_table(records: Sequence[Mapping[str, Any]]) -> Table:
     )
     rows = [
         make_row(
-            str(i), *(Text(format_record_value(record.get(key))) for key in keys),
+            str(i), *(Text(formatting.format_record_value(record.get(key))) for key in keys),
             values=[record.get(key) for key in keys],
         )
         for i, record in enumerate(records)
     ]
     return Table(columns, tuple(rows))
-
-
-def format_record_value(value: Any) -> str:
-    """Return a value of an evaluation's or a contender's record on one line."""
-    if isinstance(value, float):
-        return formatting.format_number(value)
-    return formatting.clean_line("" if value is None else value, MAX_VALUE_WIDTH)
 
 
 def build_slices_table(slices: Sequence[Slice] | None, confidence: float, a: str, b: str) -> Table:
@@ -115,15 +107,23 @@ def _make_slice_row(result: Slice, a: str, confidence: float, scale: float) -> T
     # Tested at the level of the interval, so that both agree.
     if result.p <= 1 - confidence:
         word, tone = (f"▲ {a} is better", "good") if result.difference > 0 else (f"▼ {a} is worse", "bad")
-    name, bounds = f"{result.slice}: {result.value}", formatting.format_bounds(result.low, result.high)
-    cells = (
-        Text(name), Text(str(result.n)), Text(formatting.format_number(result.mean_a)),
-        Text(formatting.format_number(result.mean_b)), Text(formatting.format_signed(result.difference), tone),
-        Interval(result.low, result.difference, result.high, (-scale, scale), (0.0,), tone), Text(bounds, "dim"),
-        Text(word, tone),
+    name, change = f"{result.slice}: {result.value}", (result.difference, result.low, result.high)
+    return _make_change_row(name, result.n, (result.mean_a, result.mean_b), change, (-scale, scale), Text(word, tone))
+
+
+def _make_change_row(
+    name: str, n: int, means: tuple[float, float], change: tuple[float, float, float], scale: tuple[float, float],
+    result: Text,
+) -> TableRow:
+    """Return the row of a part of the rows: two means and their difference, given with its interval's bounds."""
+    difference, low, high = change
+    bounds, tone = formatting.format_bounds(low, high), result.tone
+    cells: tuple[Cell, ...] = (
+        Text(name), Text(str(n)), *(Text(formatting.format_number(mean)) for mean in means),
+        Text(formatting.format_signed(difference), tone), Interval(low, difference, high, scale, (0.0,), tone),
+        Text(bounds, "dim"), result,
     )
-    values = (name, result.n, result.mean_a, result.mean_b, result.difference, "", bounds, word)
-    return make_row(name, *cells, values=values)
+    return make_row(name, *cells, values=(name, n, *means, difference, "", bounds, result.text))
 
 
 def build_forgetting_table(probes: Sequence[Mapping[str, Any]]) -> Table:
@@ -141,15 +141,8 @@ def _make_suite_row(suite: Mapping[str, Any], tolerance: float, scale: tuple[flo
         word, tone = "▼ forgot", "bad"
     elif suite["low"] < -tolerance:
         word, tone = f"? a drop of {limit} is possible", "warn"
-    name, bounds = str(suite["suite"]), formatting.format_bounds(suite["low"], suite["high"])
-    cells = (
-        Text(name), Text(str(suite["n"])), Text(formatting.format_number(suite["base"])),
-        Text(formatting.format_number(suite["tuned"])), Text(formatting.format_signed(suite["difference"]), tone),
-        Interval(suite["low"], suite["difference"], suite["high"], scale, (0.0,), tone), Text(bounds, "dim"),
-        Text(word, tone),
-    )
-    values = (name, suite["n"], suite["base"], suite["tuned"], suite["difference"], "", bounds, word)
-    return make_row(name, *cells, values=values)
+    means, change = (suite["base"], suite["tuned"]), (suite["difference"], suite["low"], suite["high"])
+    return _make_change_row(str(suite["suite"]), suite["n"], means, change, scale, Text(word, tone))
 
 
 def describe_forgetting_rule(probes: Sequence[Mapping[str, Any]]) -> str:

@@ -10,9 +10,9 @@ from toy_project import SPEC, rows
 
 from factory.api import Provenance, Row
 from factory.cli import run_command_line as factory
-from factory.cli.gc import find_referenced_stages
 from factory.events import RunFinished, RunStarted
 from factory.review import RowContent
+from factory.runs.garbage import find_referenced_stages
 from factory.runs.profile import Histogram, ValueCounts, compute_distributions
 from factory.runs.profile.distributions import detect_script
 from factory.runs.profile.funnel import generalise_reason

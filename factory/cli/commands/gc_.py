@@ -7,7 +7,7 @@ from dataclasses import asdict
 import click
 
 from factory.cli import output
-from factory.cli.gc import collect_garbage
+from factory.runs.garbage import collect_garbage
 from factory.store.paths import find_home
 from factory.views.formatting import format_bytes, format_count
 

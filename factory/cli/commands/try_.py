@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -36,29 +35,15 @@ def command(  # noqa: PLR0913 (one argument per option)
     Without documents, a ranker searches the corpus it was built with. Other input columns, such as the history of a
     conversation, are given with --with; a value that is valid JSON is parsed.
     """
-    from factory.serve.client import SpecialistClient
+    from factory.serve.client import SpecialistClient, parse_columns
 
-    fields = _parse_column_options(pairs)
+    fields = parse_columns(pairs)
     documents = [{"id": str(i), "text": text} for i, text in enumerate(texts, 1)]
     documents += _read_documents_file(file) if file else []
     with SpecialistClient(find_home(), name, folders) as client:
         output.print_note("loading the model; the first query of a corpus encodes all of its documents")
         for text in [query] if query else _read_queries():
             _print_answers(text, client.ask(text, documents, top, fields), as_json)
-
-
-def _parse_column_options(pairs: Sequence[str]) -> dict[str, Any]:
-    """Parse COLUMN=VALUE pairs, such as `history=["Who was Ada?", "A mathematician."]`; values may be JSON."""
-    columns: dict[str, Any] = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals or not name:
-            raise InputError(f"--with {pair}: expected COLUMN=VALUE")
-        try:
-            columns[name] = json.loads(value)
-        except ValueError:
-            columns[name] = value
-    return columns
 
 
 def _print_answers(query: str, response: Mapping[str, Any], as_json: bool) -> None:

@@ -15,8 +15,7 @@ from textual.widgets import Input
 
 from factory.errors import READ_ERRORS
 from factory.tui.keys import COMMON_KEYS, Key, make_bindings
-from factory.tui.read_errors import describe_read_error
-from factory.tui.rich_text import wrap_text
+from factory.tui.rich_text import describe_read_error, wrap_text
 from factory.tui.state import AppState
 from factory.tui.widgets.bars import Bar, Hints, Tabs
 from factory.tui.widgets.listing import Listing

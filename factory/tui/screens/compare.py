@@ -13,8 +13,7 @@ from factory.errors import READ_ERRORS, FactoryError
 from factory.evaluation.compare import LOST, TIED, WON, ContenderComparison
 from factory.evaluation.comparison import Comparison, load_comparison
 from factory.tui.keys import Key
-from factory.tui.read_errors import describe_read_error
-from factory.tui.rich_text import Line, wrap_text
+from factory.tui.rich_text import Line, describe_read_error, wrap_text
 from factory.tui.screens.base import NO_RUNS, Page
 from factory.tui.table import render_cell
 from factory.tui.views.compare_view import render_answers, render_legend

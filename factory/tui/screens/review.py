@@ -10,8 +10,7 @@ from textual.widget import Widget
 
 from factory.errors import READ_ERRORS, FactoryError
 from factory.tui.keys import Key
-from factory.tui.read_errors import describe_read_error
-from factory.tui.rich_text import wrap_text
+from factory.tui.rich_text import describe_read_error, wrap_text
 from factory.tui.screens.base import NO_RUNS, Page
 from factory.tui.screens.help import AskScreen
 from factory.tui.views import review_view as view

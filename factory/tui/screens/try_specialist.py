@@ -9,6 +9,7 @@ from textual import on
 from textual.widget import Widget
 from textual.widgets import Input
 
+from factory.errors import InputError
 from factory.evaluation.compare import FrozenRowViewer
 from factory.runs.specialists import SpecialistEntry, list_specialists
 from factory.tui.keys import Key
@@ -126,7 +127,7 @@ class TryPage(Page):
         query = self.query_one("#query", Input).value.strip()
         try:
             fields = parse_fields(self.query_one("#fields", Input).value)
-        except ValueError as error:
+        except InputError as error:
             self.notify(str(error), severity="error")
             return
         if not query:

@@ -11,8 +11,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from factory.errors import READ_ERRORS
-from factory.tui.read_errors import describe_read_error
-from factory.tui.rich_text import Line, render_plain_text, to_plain_text, wrap_text
+from factory.tui.rich_text import Line, describe_read_error, render_plain_text, to_plain_text, wrap_text
 from factory.tui.widgets.paint import get_brush, render_strip
 
 Source = Callable[[int], Sequence[Line]]
