@@ -172,11 +172,13 @@ def make_row(key: str, *cells: Cell, values: Sequence[Any] = ()) -> TableRow:
 
 def extract_plain_text(cell: Cell) -> str:
     """Return the text of a cell without tones; what is drawn has none."""
-    return "" if isinstance(cell, Interval | ShareBar) else " ".join(text for text, _ in split_cell(cell))
+    return " ".join(text for text, _ in split_cell(cell))
 
 
-def split_cell(cell: Text | str | tuple[Text, ...]) -> tuple[Text, ...]:
-    """Return the parts of a cell that is not drawn; empty ones are left out."""
+def split_cell(cell: Cell) -> tuple[Text, ...]:
+    """Return the texts of a cell, without empty ones; what is drawn has none."""
+    if isinstance(cell, Interval | ShareBar):
+        return ()
     parts = (Text(cell),) if isinstance(cell, str) else (cell,) if isinstance(cell, Text) else cell
     return tuple(part for part in parts if part.text)
 
