@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import zip_longest
 
 from rich.cells import cell_len, set_cell_size
@@ -25,10 +26,14 @@ def sanitise(text: object, limit: int = 0) -> str:
 
     At most `limit` cells, when that is not 0.
     """
-    clean = clean_line(text)
-    if not clean.isascii():
-        clean = "".join(_replace_letters(clean))
+    clean = _sanitise_text(str(text))
     return truncate(clean, limit) if limit else clean
+
+
+@lru_cache(maxsize=4096)  # the cells of a table are measured and drawn again on every key press
+def _sanitise_text(text: str) -> str:
+    clean = clean_line(text)
+    return clean if clean.isascii() else "".join(_replace_letters(clean))
 
 
 def _replace_letters(text: str) -> Iterator[str]:

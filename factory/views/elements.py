@@ -185,6 +185,8 @@ def split_cell(cell: Cell) -> tuple[Text, ...]:
 
 def draw_cell(cell: Cell, column: Column, clean: Callable[[str], str]) -> tuple[Text, ...]:
     """Return a cell as toned texts for a terminal, each made safe by `clean`; intervals and bars are drawn."""
+    if isinstance(cell, Text):  # first, as nearly all are, and a long table has thousands
+        return (Text(clean(cell.text), cell.tone),)
     if isinstance(cell, Interval):
         return (Text(draw_interval_bar(cell, column.min_width), cell.tone),)
     if isinstance(cell, ShareBar):
