@@ -136,10 +136,10 @@ def format_rows(heads: Sequence[str], rows: Sequence[Sequence[Cell]], right: Seq
 
 
 def _draw_with_rich(grid: RichTable, width: int) -> str:
-    """Return what Rich draws, without blanks at the ends of lines and, with NO_COLOR, without styles."""
+    """Return what Rich draws, without blanks at the ends of lines; plain in a pipe and with NO_COLOR."""
     from rich.console import Console
 
-    toned = not os.environ.get("NO_COLOR")
+    toned = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     console = Console(
         file=io.StringIO(), width=width, force_terminal=toned, color_system="standard" if toned else None,
         legacy_windows=False,
