@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import shutil
@@ -140,10 +139,7 @@ def _draw_with_rich(grid: RichTable, width: int) -> str:
     from rich.console import Console
 
     toned = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    console = Console(
-        file=io.StringIO(), width=width, force_terminal=toned, color_system="standard" if toned else None,
-        legacy_windows=False,
-    )
+    console = Console(width=width, force_terminal=toned, color_system="standard" if toned else None)
     with console.capture() as capture:
         console.print(grid)
     return "\n".join(line.rstrip() for line in capture.get().splitlines())

@@ -8,9 +8,10 @@ from pathlib import Path
 from factory.api import Base, Endpoint, Kit, Reporter, Teacher
 from factory.identity import compute_key
 from factory.llm.endpoint import EndpointTeacher
-from factory.llm.ledger import LEDGER_FILE, RESPONSES_FOLDER, BudgetTerms, Ledger
+from factory.llm.ledger import BudgetTerms, Ledger
 from factory.llm.local import LocalTeacher
 from factory.llm.response_cache import ResponseCache
+from factory.store.paths import LEDGER_FILE, RESPONSES_FOLDER
 
 
 class TeacherPool:

@@ -17,8 +17,6 @@ from typing import Any
 
 from factory.errors import UnavailableError
 
-RESPONSES_FOLDER = Path("cache", "calls")
-LEDGER_FILE = RESPONSES_FOLDER / "ledger.jsonl"
 SENT_STATUS = "sent"
 ROUNDING_TOLERANCE = 1e-9
 
@@ -128,41 +126,6 @@ def read_ledger(path: Path) -> Iterator[dict[str, Any]]:
         with path.open("rb") as file:
             for line in file:
                 yield from _parse_ledger_line(line)
-
-
-@dataclass(slots=True)
-class RequestTotals:
-    """What one plugin, or stage, asked one model: requests that ended, their tokens, cost, and seconds of waiting."""
-
-    by: str
-    model: str
-    requests: int = 0
-    tokens_in: int = 0
-    tokens_out: int = 0
-    cost: float = 0.0
-    seconds: float = 0.0
-
-    @property
-    def tokens(self) -> int:
-        return self.tokens_in + self.tokens_out
-
-
-def sum_requests(home: Path, build: str, since: float, until: float) -> list[RequestTotals]:
-    """Return what a build asked between two times (seconds since the epoch), in the order of the first requests."""
-    totals: dict[tuple[str, str], RequestTotals] = {}
-    sent: dict[str, tuple[str, str]] = {}
-    for line in read_ledger(home / LEDGER_FILE):
-        if line.get("build") != build or not since <= line.get("at", 0.0) <= until:
-            continue
-        attempt = str(line.get("id", ""))
-        if line.get("status") == SENT_STATUS:
-            sent[attempt] = (str(line.get("by", "")), str(line.get("model", "")))
-        elif attempt in sent:
-            part = totals.setdefault(sent[attempt], RequestTotals(*sent[attempt]))
-            part.requests += 1
-            for name in ("tokens_in", "tokens_out", "cost", "seconds"):
-                setattr(part, name, getattr(part, name) + line.get(name, 0))
-    return list(totals.values())
 
 
 def _parse_ledger_line(line: bytes) -> Iterator[dict[str, Any]]:

@@ -6,6 +6,9 @@ import os
 from pathlib import Path
 
 HOME_FOLDER_NAME = ".factory"
+RESPONSES_FOLDER = Path("cache", "calls")
+"""Cached answers of models, in the home folder, and the ledger of requests beside them."""
+LEDGER_FILE = RESPONSES_FOLDER / "ledger.jsonl"
 
 
 def find_home() -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from factory.llm.ledger import RequestTotals, sum_requests
+from factory.runs.requests import RequestTotals, sum_requests
 from factory.runs.run_outputs import RunOutputs
 from factory.runs.run_view import RunView
 from factory.views.elements import Column, Table, TableRow, Text, make_row
