@@ -80,7 +80,7 @@ class LoadedSpecialist:
     def load_caching_kit(self) -> Any:
         if self.kit is None:
             vectors = Path(self.server_config["cache"]) / f"{self.base.digest}.npz"
-            self.kit = CachingKit(load_toolbox(self.server_config["backend"]), vectors)
+            self.kit = CachingKit(load_toolbox(self.server_config.get("backend", "auto")), vectors)
         return self.kit
 
     def answer_question(self, question: Mapping[str, Any]) -> dict[str, Any]:

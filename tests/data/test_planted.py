@@ -61,7 +61,7 @@ def planted(rows: list[Row]) -> dict[str, list[Row]]:
 def curated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, dict[str, list[Row]]]:
     """The stage's output over good rows and planted ones, and what was planted."""
     for module in ("factory.stages.job", "factory.stages.curate"):
-        monkeypatch.setattr(f"{module}.load_toolbox", MeaningKit)
+        monkeypatch.setattr(f"{module}.load_toolbox", lambda *_: MeaningKit())
     rows = good()
     faults = planted(rows)
     private = row("private", "Mail ann@b.org about my card stolen on 4111 1111 1111 1111.")
