@@ -44,6 +44,7 @@ from factory.api.rows import (
     Scores,
     TokenLogprob,
     TrainResult,
+    find_distribution_problem,
 )
 from factory.api.spec_block import Fraction, Input, Runtime, SpecBlock
 from factory.api.synthetic_rows import get_row_group, make_synthetic_row
@@ -62,7 +63,8 @@ __all__ = [
     "Message", "Metric", "ModelJob", "NoOpReporter", "Objective", "Plugin", "Probe", "ProbeJob", "ProbeResult",
     "Provenance", "ReferenceAnswers", "ReferenceJob", "Reporter", "Row", "RowsJob", "Runtime", "ScoreJob",
     "ScoredAnswer", "Scores", "Source", "SpecBlock", "Synthesizer", "Tables", "Target", "Task", "Teacher",
-    "TokenLogprob", "TrainResult", "TrainableModel", "TrainingArgs", "ValidationScorer", "events", "get_hub_hosts",
+    "TokenLogprob", "TrainResult", "TrainableModel", "TrainingArgs", "ValidationScorer", "events",
+    "find_distribution_problem", "get_hub_hosts",
     "get_row_group", "hookimpl", "join_text_columns", "make_synthetic_row", "normalise", "read_numbered_jsonl",
     "render", "select_for_labelling",
 ]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from factory.api.llm import Endpoint, Teacher
 from factory.api.rows import Answer, Row
+from factory.errors import InputError
 
 if TYPE_CHECKING:
     from factory.api.artifact import Artifact
@@ -129,12 +130,16 @@ class RowsJob(Job):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelJob(Job):
-    """Rows for a model to answer: the base, the artifact of training (None: the untuned base), and the task."""
+    """Rows for a model to answer: the base, the artifact of training (None: the untuned base), and the task.
+
+    What an objective puts into `facts` is stored beside a contender's answers.
+    """
 
     rows: Sequence[Row]
     base: Base
     task: Task
     artifact: Artifact | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,18 +193,24 @@ class AnswerJob(Job):
         return ModelJob(
             seed=self.seed, report=self.report, root=self.root, tables=self.tables, kit_loader=self.kit_loader,
             models=self.models, teacher_factory=self.teacher_factory, rows=self.rows, base=self.base, task=self.task,
-            artifact=artifact,
+            artifact=artifact, facts=self.facts,
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreJob(Job):
-    """The held-out test rows (frozen), one contender's answers by row id, and the training and validation rows."""
+    """The held-out test rows (frozen), one contender's answers by row id and the facts that it recorded beside them
+    (such as the abstention threshold of its bundle), and the training and validation rows."""
 
     rows: Sequence[Row]
     answers: Mapping[str, Answer]
     train: Sequence[Row] = ()
     validation: Sequence[Row] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not len(self.rows):
+            raise InputError("there are no rows to score; the data, or its split, left none")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from sys import intern
 from typing import Any
 
 from factory.api.artifact import ArtifactKind
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
+SUM_TOLERANCE = 0.01
+"""Largest deviation of the sum of a label answer's probabilities from 1, due to rounding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,19 @@ class Answer:
     id: str
     output: Any
     incomplete: bool = False
+
+
+def find_distribution_problem(output: Any) -> str:
+    """Return why a value of the output type `labels` is no distribution over labels; empty if it is one."""
+    if not isinstance(output, Mapping) or not output:
+        return "expected a mapping of label to probability"
+    for label, value in output.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+            return f"the probability of {label!r} is {value!r}, not a finite number"
+        if value < 0:
+            return f"the probability of {label!r} is negative: {value:g}"
+    total = sum(output.values())
+    return f"the label probabilities sum to {total:.3f}, not 1" if abs(total - 1) > SUM_TOLERANCE else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
-from factory.api import TEST, TRAIN, VALIDATION, Answer, AnswerJob, Artifact, Contender, Row, ScoreJob, Scores
+from factory.api import TEST, TRAIN, VALIDATION, Answer, AnswerJob, Artifact, Contender, Row, ScoreJob
 from factory.api.jobs import ValidationScorer, raise_no_validation_scorer
 from factory.data.rows import write_json, write_jsonl
-from factory.errors import PluginError
 from factory.stages.job import StageJob, guard_plugin_call, iterate_checked_values
+from factory.stages.value_checks import compute_row_scores, order_answers
 
 
 def run(job: StageJob) -> None:
@@ -37,7 +37,7 @@ def answer_by_contender(
 ) -> tuple[list[Answer], dict[str, Any]]:
     """Return a contender's answers, in the order of the rows, and its facts.
 
-    Raises PluginError if a row has no answer, or more than one.
+    Raises PluginError if a row has no answer, more than one, or one that can not be scored.
     """
     train = job.open_input_rows("curate", f"{TRAIN}.jsonl")
     scorer = _build_validation_scorer(job, train) if contender.uses_validation_score else raise_no_validation_scorer
@@ -47,11 +47,7 @@ def answer_by_contender(
     )
     with guard_plugin_call(contender, rows, train, validation, work.tables):
         answers = list(iterate_checked_values(contender, "answer", contender.answer(work), Answer))
-    by_id = {answer.id: answer for answer in answers}
-    missing = next((f"; none to row {row.id!r}" for row in rows if row.id not in by_id), "")
-    if missing or len(answers) != len(rows):
-        raise PluginError(f"contender {contender.kind!r}: {len(answers)} answers to {len(rows)} rows{missing}")
-    return [by_id[row.id] for row in rows], work.facts
+    return order_answers(contender, answers, rows, work.task.output_type), work.facts
 
 
 def _build_validation_scorer(job: StageJob, train: Sequence[Row]) -> ValidationScorer:
@@ -61,10 +57,8 @@ def _build_validation_scorer(job: StageJob, train: Sequence[Row]) -> ValidationS
 
     def compute_score(rows: Sequence[Row], answers: Sequence[Answer]) -> float:
         by_id = {answer.id: answer for answer in answers}
-        with guard_plugin_call(judge, rows):
-            work = ScoreJob(**common, rows=rows, answers=by_id, train=train)
-            scores = list(iterate_checked_values(judge, "score", judge.score(work), Scores))
-        mean = sum(row_scores.values[metric.name] for row_scores in scores) / len(scores)
+        scores = compute_row_scores(judge, ScoreJob(**common, rows=rows, answers=by_id, train=train))
+        mean = sum(values[metric.name] for values in scores.values()) / len(scores)
         return mean if metric.higher_is_better else -mean
 
     return compute_score

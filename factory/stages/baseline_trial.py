@@ -7,12 +7,13 @@ from typing import Any, cast
 
 from factory import identity
 from factory.advise.survey import BASELINE, PROMPTED, TEACHER, ContenderEstimate
-from factory.api import TRAIN, VALIDATION, Answer, ChatRequest, Contender, Row, ScoreJob, Scores
+from factory.api import TRAIN, VALIDATION, Answer, ChatRequest, Contender, Row, ScoreJob
 from factory.data.rows import write_json, write_jsonl
 from factory.errors import InputError
 from factory.evaluation.statistics import compute_mean_interval
 from factory.stages.answer import answer_by_contender
-from factory.stages.job import StageJob, guard_plugin_call, iterate_checked_values
+from factory.stages.job import StageJob
+from factory.stages.value_checks import compute_row_scores
 
 CONFIDENCE = 0.95
 MIN_TRIAL_ROWS = 12
@@ -78,9 +79,7 @@ def _score_trial_answers(job: StageJob, rows: list[Row], answers: list[Answer]) 
         **job.build_job_fields(), rows=rows, answers={answer.id: answer for answer in answers},
         train=job.open_input_rows("curate", f"{TRAIN}.jsonl"),
     )
-    with guard_plugin_call(judge, rows):
-        scores = iterate_checked_values(judge, "score", judge.score(work), Scores)
-        values = {row_scores.id: row_scores.values[metric.name] for row_scores in scores}
+    values = {row: scores[metric.name] for row, scores in compute_row_scores(judge, work).items()}
     groups = [row.group or row.id for row in rows]
     try:
         result = compute_mean_interval([values[row.id] for row in rows], groups, CONFIDENCE, binary=metric.binary)

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any, cast
 
-from factory.api import TEST, TRAIN, VALIDATION, Answer, Eval, ScoreJob, Scores
-from factory.data.rows import read_jsonl, write_json, write_jsonl
-from factory.errors import PluginError
+from factory.api import TEST, TRAIN, VALIDATION, Answer, Eval, ScoreJob
+from factory.data.rows import read_json, read_jsonl, write_json, write_jsonl
 from factory.evaluation.statistics import DIGITS, compute_mean_interval
-from factory.stages.job import StageJob, guard_plugin_call, iterate_checked_values
+from factory.stages.job import StageJob, guard_plugin_call
+from factory.stages.value_checks import compute_row_scores
 
 CONFIDENCE = 0.95
 """Confidence of the intervals shown with each mean; the gate computes its own, at `gate.confidence`."""
@@ -32,8 +32,8 @@ def run(job: StageJob) -> None:
     }
     groups = [row.group or row.id for row in rows]
     total = sum(role.startswith("answer[") for role in job.inputs)
-    for name, answers in _iterate_contender_answers(job):
-        work = ScoreJob(**common, answers=answers)
+    for name, answers, facts in _iterate_contender_answers(job):
+        work = ScoreJob(**common, answers=answers, facts=facts)
         values = _score_rows_by_metric(work, evals)
         totals[name], tables[name] = _compute_totals_and_tables(work, evals)
         lines = ({"id": row.id, "group": row.group, "values": values[row.id]} for row in rows)
@@ -62,24 +62,20 @@ def _compute_totals_and_tables(work: ScoreJob, evals: list[Eval]) -> tuple[dict[
     return totals, tables
 
 
-def _iterate_contender_answers(job: StageJob) -> Iterator[tuple[str, dict[str, Answer]]]:
+def _iterate_contender_answers(job: StageJob) -> Iterator[tuple[str, dict[str, Answer], dict[str, Any]]]:
+    """Yield each contender, its answers by row id, and the facts that it recorded beside them."""
     for role, folder in job.inputs.items():
         if role.startswith("answer["):
             lines = read_jsonl(folder / "answers.jsonl")
             answers = {line["id"]: Answer(line["id"], line["output"], line.get("incomplete", False)) for line in lines}
-            yield role.removeprefix("answer[").removesuffix("]"), answers
+            facts = read_json(folder / "answer.json").get("facts") or {}
+            yield role.removeprefix("answer[").removesuffix("]"), answers, facts
 
 
 def _score_rows_by_metric(work: ScoreJob, evals: list[Eval]) -> RowMetricValues:
     """Return the values of all evals: row id → metric → value."""
     values: RowMetricValues = {row.id: {} for row in work.rows}
     for plugin in evals:
-        with guard_plugin_call(plugin, work.rows):
-            for scores in iterate_checked_values(plugin, "score", plugin.score(work), Scores):
-                values[scores.id].update(scores.values)
-        metrics = {metric.name for metric in plugin.metrics}
-        incomplete = next((row.id for row in work.rows if not metrics <= values[row.id].keys()), None)
-        if incomplete is not None:
-            missing = ", ".join(sorted(metrics - values[incomplete].keys()))
-            raise PluginError(f"eval {plugin.kind!r}: row {incomplete!r} has no value for {missing}")
+        for row, scores in compute_row_scores(plugin, work).items():
+            values[row].update(scores)
     return values

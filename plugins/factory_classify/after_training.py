@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from factory.api import Artifact, Encoder, FitJob
-from factory_classify import calibration, head_init
+from factory_classify import abstention, calibration, head_init
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,7 +44,7 @@ def tune_after_training(
     for share in shares:
         job.kit.save_adapter_tensors(job.out, _interpolate_weights(trained, start, share))
         logits = compute_logits(job.kit.load_encoder(job.base, artifact, labels=labels))[known]
-        temperature = calibration.fit_temperature(logits, targets)
+        temperature, _ = calibration.choose_temperature(logits, targets)
         trials[share] = (calibration.compute_nll(logits / temperature, targets), temperature, logits)
     share = min(trials, key=lambda candidate: (round(trials[candidate][0], 4), candidate))
     _, temperature, logits = trials[share]
@@ -58,24 +58,44 @@ def _report_calibration(
 ) -> dict[str, Any]:
     """Return temperature, calibration and abstention threshold, and note them."""
     before, after = _measure_calibration(logits, right), _measure_calibration(logits / temperature, right)
+    if reason := calibration.choose_temperature(logits, right)[1]:
+        job.report.note(f"the temperature stays 1, the probabilities are not calibrated: {reason}", warning=True)
     confidences, hits = calibration.compute_confidences(logits / temperature, right)
-    threshold, coverage = calibration.find_abstention_threshold(confidences, hits, target_accuracy)
+    promised = abstention.certify_abstention_threshold(confidences, hits, target_accuracy)
+    measured = abstention.find_abstention_threshold(confidences, hits, target_accuracy)
+    chosen = promised if promised.answered else measured
     job.report.note(
         f"temperature {temperature:.3f}: calibration error (ECE) {before['ece']:.3f} to {after['ece']:.3f} on "
-        f"{len(right)} validation rows; abstaining below {threshold:.2f} answers {coverage:.0%} of them at "
-        f"{target_accuracy:.0%} accuracy"
+        f"{len(right)} validation rows, where calibrated answers show {after['ece_floor']:.3f} by chance; "
+        f"{_describe_threshold(chosen, target_accuracy, bool(promised.answered))}"
     )
     return {
         "temperature": round(temperature, 4), "validation": {"rows": len(right), "before": before, "after": after},
-        "abstain": {"wanted": target_accuracy, "below": round(threshold, 4), "coverage": round(coverage, 4)},
+        "abstain": {
+            "wanted": target_accuracy, "below": chosen.below, "coverage": round(chosen.coverage, 4),
+            "promised": bool(promised.answered),
+        },
     }
+
+
+def _describe_threshold(chosen: abstention.AbstentionThreshold, wanted: float, promised: bool) -> str:
+    """Return what a threshold answers, and whether its accuracy is a promise or only measured."""
+    if not chosen.answered:
+        return f"no abstention threshold answers at {wanted:.0%} accuracy"
+    answers = f"abstaining below {chosen.below:.2f} answers {chosen.coverage:.0%} of them"
+    if promised:
+        return f"{answers}, and new rows at {wanted:.0%} accuracy or more (95 % confidence)"
+    return f"{answers} at {wanted:.0%} accuracy as measured, which these rows are too few to promise for new ones"
 
 
 def _measure_calibration(logits: Numbers, right: Indices) -> dict[str, float]:
     confidences, hits = calibration.compute_confidences(logits, right)
-    ece = calibration.compute_ece(list(calibration.split_equal_mass_bins(confidences, hits)))
-    nll = calibration.compute_nll(logits, right)
-    return {"accuracy": round(sum(hits) / len(hits), 4), "nll": round(nll, 4), "ece": round(ece, 4)}
+    figures = {
+        "accuracy": sum(hits) / len(hits), "nll": calibration.compute_nll(logits, right),
+        "ece": calibration.compute_ece(list(calibration.split_equal_mass_bins(confidences, hits))),
+        "ece_floor": calibration.compute_ece_floor(confidences),
+    }
+    return {name: round(value, 4) for name, value in figures.items()}
 
 
 def _interpolate_weights(trained: Mapping[str, Tensor], start: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:

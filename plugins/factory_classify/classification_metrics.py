@@ -5,30 +5,34 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pydantic import Field
 
-from factory.api import Answer, Eval, Fraction, Metric, Row, ScoreJob, Scores
-from factory_classify.calibration import compute_ece, find_abstention_threshold, split_equal_mass_bins
-from factory_classify.label_answers import pick_best_label
+from factory.api import Answer, Eval, Fraction, Metric, Row, ScoreJob, Scores, find_distribution_problem
+from factory_classify.abstention import AbstentionThreshold, apply_abstention, find_abstention_threshold
+from factory_classify.calibration import compute_ece, compute_ece_floor, split_equal_mass_bins
+from factory_classify.label_answers import normalise_label, pick_best_label
 
 MIN_PROBABILITY = 1e-6
 """Lower bound of probabilities in logarithms: answers are rounded to this precision."""
 CONFIDENCE_CUTS = (0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99)
 MAX_CONFUSIONS = 20
-SUM_TOLERANCE = 0.01
-"""Largest deviation of the sum of probabilities from 1, due to rounding."""
 
 
 class ClassificationMetrics(Eval):
     """Accuracy, Brier score and negative log-likelihood per row; macro F1, calibration error and coverage overall.
 
-    The calibration error (ECE) has 15 bins of equally many answers. The right label is the column `label`; a label
-    without training rows cannot be predicted, and counts as wrong.
+    The calibration error (ECE) has 15 bins of equally many answers, or fewer, so that each has 20; `ece_floor` is what
+    perfectly calibrated answers of these confidences show by chance. `bundle_accuracy` and `bundle_coverage` are those
+    at the bundle's own abstention threshold; `oracle_coverage` is at the best one for these test rows, which nobody
+    knows before. The right label is the column `label`; a label without training rows cannot be predicted, and counts
+    as wrong.
     """
 
     kind = "classification"
+    version = 2
     columns = ("label",)
     output_type = "labels"
     primary_metric = "accuracy"
@@ -38,11 +42,11 @@ class ClassificationMetrics(Eval):
         Metric("nll", "negative log-likelihood of the right label", higher_is_better=False),
     )
 
-    target_accuracy: Fraction = Field(0.95, description="accuracy for which `coverage` is computed")
+    target_accuracy: Fraction = Field(0.95, description="accuracy for which `oracle_coverage` is computed")
 
     def score(self, job: ScoreJob) -> Iterator[Scores]:
         for row in job.rows:
-            answer, label = _get_checked_answer(job, row), str(row["label"])
+            answer, label = _get_checked_answer(job, row), _get_label(row)
             output: Mapping[str, float] = answer.output
             right = output.get(label, 0.0)
             yield Scores(row.id, {
@@ -55,17 +59,20 @@ class ClassificationMetrics(Eval):
         """Return the overall metrics; `unseen` is the share of rows whose label has no training rows."""
         confidences, hits = _list_confidences(job)
         f1 = [metrics["f1"] for metrics in _compute_per_class(job)]
-        threshold, coverage = find_abstention_threshold(confidences, hits, self.target_accuracy)
-        known = {str(row["label"]) for row in job.train}
+        bundle, oracle = _get_bundle_threshold(job), find_abstention_threshold(confidences, hits, self.target_accuracy)
+        known = {_get_label(row) for row in job.train}
         return {
             "macro_f1": sum(f1) / len(f1), "ece": compute_ece(list(split_equal_mass_bins(confidences, hits))),
-            "coverage": coverage, "threshold": threshold,
-            "unseen": sum(str(row["label"]) not in known for row in job.rows) / len(job.rows) if known else 0.0,
+            "ece_floor": compute_ece_floor(confidences),
+            **(_summarise_bundle_threshold(apply_abstention(confidences, hits, bundle)) if bundle is not None else {}),
+            "oracle_coverage": oracle.coverage, "oracle_threshold": oracle.below,
+            "unseen": sum(_get_label(row) not in known for row in job.rows) / len(job.rows) if known else 0.0,
         }
 
     def build_tables(self, job: ScoreJob) -> Mapping[str, Sequence[Mapping[str, Any]]]:
         confidences, hits = _list_confidences(job)
-        pairs = Counter((str(row["label"]), pick_best_label(_get_checked_answer(job, row))[0]) for row in job.rows)
+        pairs = Counter((_get_label(row), pick_best_label(_get_checked_answer(job, row))[0]) for row in job.rows)
+        oracle = find_abstention_threshold(confidences, hits, self.target_accuracy).below
         wrong = sorted((-n, right, predicted) for (right, predicted), n in pairs.items() if right != predicted)
         return {
             "per_class": [
@@ -76,29 +83,51 @@ class ClassificationMetrics(Eval):
                 {"bin": number, "confidence": round(b.confidence, 4), "accuracy": round(b.accuracy, 4), "n": b.n}
                 for number, b in enumerate(split_equal_mass_bins(confidences, hits), 1)
             ],
-            "abstaining": list(_tabulate_abstention(confidences, hits)),
+            "abstaining": list(_tabulate_abstention(confidences, hits, _get_bundle_threshold(job), oracle)),
             "confusions": [{"label": right, "said": label, "n": -n} for n, right, label in wrong[:MAX_CONFUSIONS]],
         }
 
 
+def _get_label(row: Row) -> str:
+    return normalise_label(str(row["label"]))
+
+
+def _get_bundle_threshold(job: ScoreJob) -> float | None:
+    """Return the confidence below which this contender's bundle abstains; None if it never does."""
+    below: float | None = job.facts.get("abstain_below")
+    return below
+
+
+def _summarise_bundle_threshold(applied: AbstentionThreshold) -> dict[str, float]:
+    """Return what the bundle's threshold is worth on the test rows; no accuracy if it answers none of them."""
+    accuracy = {"bundle_accuracy": applied.accuracy} if applied.answered else {}
+    return {"bundle_threshold": applied.below, "bundle_coverage": applied.coverage, **accuracy}
+
+
 def _get_checked_answer(job: ScoreJob, row: Row) -> Answer:
+    """Return the answer to a row, its labels in the form in which they are compared.
+
+    Raises ValueError if it is missing or no distribution over labels.
+    """
     answer = job.answers.get(row.id)
     if answer is None:
         raise ValueError(f"row {row.id!r} has no answer")
-    total = sum(answer.output.values())
-    if abs(total - 1) > SUM_TOLERANCE:
-        raise ValueError(f"row {row.id!r}: the label probabilities sum to {total:.3f}, not 1")
-    return answer
+    if problem := find_distribution_problem(answer.output):
+        raise ValueError(f"row {row.id!r}: {problem}")
+    output = {normalise_label(label): probability for label, probability in answer.output.items()}
+    if len(output) < len(answer.output):
+        raise ValueError(f"row {row.id!r}: two of the answer's labels differ in their Unicode form only")
+    return replace(answer, output=output)
 
 
 def _list_confidences(job: ScoreJob) -> tuple[list[float], list[bool]]:
-    best = [(pick_best_label(_get_checked_answer(job, row)), str(row["label"])) for row in job.rows]
+    best = [(pick_best_label(_get_checked_answer(job, row)), _get_label(row)) for row in job.rows]
     return [probability for (_, probability), _ in best], [label == right for (label, _), right in best]
 
 
 def _compute_per_class(job: ScoreJob) -> Iterator[dict[str, Any]]:
     """Yield the metrics of each label that is in the test rows or was predicted; F1 is 0 if it was never right."""
-    right = [str(row["label"]) for row in job.rows]
+    right = [_get_label(row) for row in job.rows]
     predicted = [pick_best_label(_get_checked_answer(job, row))[0] for row in job.rows]
     hits = Counter(label for label, prediction in zip(right, predicted, strict=True) if label == prediction)
     actual, counts = Counter(right), Counter(predicted)
@@ -108,9 +137,13 @@ def _compute_per_class(job: ScoreJob) -> Iterator[dict[str, Any]]:
         yield {"label": label, "precision": precision, "recall": recall, "f1": f1, "n": actual[label]}
 
 
-def _tabulate_abstention(confidences: Sequence[float], hits: Sequence[bool]) -> Iterator[dict[str, Any]]:
-    """Yield coverage and accuracy of abstaining below each confidence."""
-    for cut in CONFIDENCE_CUTS:
-        answered = [hit for confidence, hit in zip(confidences, hits, strict=True) if confidence >= cut]
-        accuracy = round(sum(answered) / len(answered), 4) if answered else None
-        yield {"below": cut, "coverage": round(len(answered) / len(hits), 4), "accuracy": accuracy}
+def _tabulate_abstention(
+    confidences: Sequence[float], hits: Sequence[bool], bundle: float | None, oracle: float
+) -> Iterator[dict[str, Any]]:
+    """Yield coverage and accuracy of abstaining below each confidence, and who chose it."""
+    named = [(bundle, "the bundle, on validation rows"), (oracle, "oracle: the best for these test rows")]
+    chosen = [(cut, "") for cut in CONFIDENCE_CUTS] + [(cut, by) for cut, by in named if cut is not None]
+    for cut, by in chosen:
+        applied = apply_abstention(confidences, hits, cut)
+        accuracy = round(applied.accuracy, 4) if applied.answered else None
+        yield {"below": round(cut, 4), "coverage": round(applied.coverage, 4), "accuracy": accuracy, "chosen_by": by}

@@ -47,6 +47,7 @@ class ClassificationObjective(Objective):
     """
 
     kind = "classification"
+    version = 2
     columns = ("text", "label")
     output_type = "labels"
     loader_class = "transformers:AutoModelForSequenceClassification"
@@ -61,7 +62,10 @@ class ClassificationObjective(Objective):
         [0.4, 0.5, 0.6, 0.7, 0.85, 1.0], min_length=1,
         description="WiSE-FT weights of the trained model to try; the best on validation rows is taken",
     )
-    target_accuracy: Fraction = Field(0.95, description="validation accuracy to reach above the abstention threshold")
+    target_accuracy: Fraction = Field(
+        0.95, description="accuracy above the abstention threshold: promised for new rows where the validation rows "
+        "allow it (95 % confidence), else as measured on them"
+    )
 
     @property
     def modules_to_save(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
@@ -129,6 +133,8 @@ class ClassificationObjective(Objective):
             answers = classify_zero_shot(vectors[: len(texts)], vectors[len(texts) :])
         else:
             labels = read_bundle_labels(job.artifact.folder)
+            if (below := read_abstention_threshold(job.artifact.folder)) is not None:
+                job.facts["abstain_below"] = below
             encoder = job.kit.load_encoder(job.base, job.artifact, labels=len(labels))
             answers = compute_softmax(self._compute_text_logits(encoder, texts, job.report))
         for row, probabilities in zip(job.rows, answers.tolist(), strict=True):
@@ -176,6 +182,12 @@ def read_bundle_labels(folder: Path) -> tuple[str, ...]:
     """Return the labels of an artifact or bundle, in the order of the head's outputs."""
     id2label: dict[str, str] = json.loads((folder / LABEL_CONFIG_PATH).read_text())["id2label"]
     return tuple(id2label[str(index)] for index in range(len(id2label)))
+
+
+def read_abstention_threshold(folder: Path) -> float | None:
+    """Return the confidence below which an artifact or bundle abstains; None if it has none."""
+    below: float | None = json.loads((folder / LABEL_CONFIG_PATH).read_text()).get("abstain_below")
+    return below
 
 
 def build_classification_collator(kit: Kit) -> Callable[[list[LabelledTokens]], ClassificationBatch]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from factory.api import Answer, AnswerJob, Contender
-from factory_classify.calibration import fit_temperature
+from factory_classify.calibration import choose_temperature
 from factory_classify.label_answers import build_label_answer, compute_softmax
 from factory_classify.lexical_baselines import find_label_indices, render_row_texts
 
@@ -33,7 +33,7 @@ class _EmbeddingBaseline(Contender):
     columns = ("text", "label")
     output_type = "labels"
     default_temperature: ClassVar[float] = 0.05
-    """Temperature if there are no validation rows."""
+    """Temperature if validation rows are missing or say nothing about it."""
 
     def answer(self, job: AnswerJob) -> Iterator[Answer]:
         import numpy as np
@@ -47,7 +47,7 @@ class _EmbeddingBaseline(Contender):
         scorer, settings = self.fit_scorer(train, owners, validation, right)
         known, temperature = right >= 0, self.default_temperature
         if known.any():
-            temperature = fit_temperature(scorer(validation)[known], right[known])
+            temperature, _ = choose_temperature(scorer(validation)[known], right[known], temperature)
         job.record_facts(temperature=round(temperature, 4), **settings)
         for row, probabilities in zip(job.rows, compute_softmax(scorer(test) / temperature), strict=True):
             yield build_label_answer(row.id, labels, probabilities)
@@ -66,6 +66,7 @@ class Centroid(_EmbeddingBaseline):
     """Nearest centroid: cosine with the mean embedding of the training rows of each label."""
 
     kind = "centroid"
+    version = 2
 
     def fit_scorer(
         self, train: Vectors, owners: Indices, validation: Vectors, right: Indices
@@ -81,6 +82,7 @@ class Knn(_EmbeddingBaseline):
     """k nearest neighbours: vote of the most similar training rows, weighted by similarity."""
 
     kind = "knn"
+    version = 2
     default_temperature = 1.0
 
     neighbours: list[int] = Field(

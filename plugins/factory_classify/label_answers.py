@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
 
 PROBABILITY_DIGITS = 6
 """Digits of probabilities in answers; more would expose the last bits of sums, which differ between machines."""
+
+
+def normalise_label(label: str) -> str:
+    """Return a label as labels are compared everywhere: in Unicode's composed form (NFC), else as it is written."""
+    return unicodedata.normalize("NFC", label)
 
 
 def build_label_answer(row: str, labels: Sequence[str], probabilities: Sequence[float]) -> Answer:

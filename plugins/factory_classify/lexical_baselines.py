@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field
 
 from factory.api import Answer, AnswerJob, Contender, Row, Task, render
-from factory_classify.calibration import fit_temperature
+from factory_classify.calibration import choose_temperature
 from factory_classify.label_answers import build_label_answer, compute_softmax
 
 
@@ -46,6 +46,7 @@ class TfIdf(Contender):
     """
 
     kind = "tfidf"
+    version = 2
     columns = ("text", "label")
     output_type = "labels"
 
@@ -69,7 +70,7 @@ class TfIdf(Contender):
             import numpy as np
 
             margins = _compute_margins(model, validation)
-            temperature = fit_temperature(margins[known], np.array(right)[known])
+            temperature, _ = choose_temperature(margins[known], np.array(right)[known])
         job.record_facts(strength=c, temperature=round(temperature, 4), features=int(train.shape[1]))
         margins = _compute_margins(model, features.transform(render_row_texts(job.task, job.rows)))
         for row, probabilities in zip(job.rows, compute_softmax(margins / temperature), strict=True):

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import Field
 
 from factory.api import Answer, Finding, Fraction, Provenance, Row, RowsJob, Task, normalise, render
-from factory_classify.label_answers import pick_best_label
+from factory_classify.label_answers import normalise_label, pick_best_label
 
 CLASSIFIER_INSTRUCTION = "Say to which class the text belongs."
 LENGTH_SLICES = ((5, "1 to 5 words"), (12, "6 to 12 words"), (30, "13 to 30 words"))
@@ -54,6 +54,10 @@ class Classifier(Task):
     def get_templates(self) -> dict[str, str]:
         template = self.text_template
         return {"text": template, "system": self.instruction, "prompt": template, "target": "{label}"}
+
+    def render_target(self, row: Row) -> str:
+        """Return the row's label, in the form in which labels are compared."""
+        return normalise_label(super().render_target(row))
 
     def list_choices(self, rows: Sequence[Row]) -> tuple[str, ...]:
         """Return the labels of these rows, sorted."""

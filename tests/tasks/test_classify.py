@@ -11,13 +11,7 @@ from classify_parts import WORDS, ask, rows, scored
 from tiny_parts import Voice
 
 from factory.api import Answer, Contender, Provenance, Row, RowsJob
-from factory_classify.calibration import (
-    compute_ece,
-    compute_nll,
-    find_abstention_threshold,
-    fit_temperature,
-    split_equal_mass_bins,
-)
+from factory_classify.calibration import compute_nll, fit_temperature
 from factory_classify.classification_metrics import ClassificationMetrics
 from factory_classify.embedding_baselines import Centroid, Knn
 from factory_classify.label_answers import pick_best_label
@@ -121,18 +115,6 @@ def test_a_temperature_lowers_the_likelihoods_loss_and_keeps_the_order() -> None
     assert temperature > 1 and compute_nll(logits / temperature, right) < compute_nll(logits, right)
     assert all(compute_nll(logits / other, right) >= compute_nll(logits / temperature, right) - 1e-6
                for other in (temperature * 0.9, temperature * 1.1))
-
-
-def test_bins_are_of_equal_mass_and_a_threshold_keeps_what_is_wanted() -> None:
-    sure, hits = [0.5, 0.6, 0.7, 0.8, 0.9, 0.9], [False, True, False, True, True, True]
-    found = list(split_equal_mass_bins(sure, hits, 3))
-    assert [(round(one.confidence, 2), one.accuracy, one.n) for one in found] == [
-        (0.55, 0.5, 2), (0.75, 0.5, 2), (0.9, 1, 2),
-    ]
-    assert compute_ece(found) == pytest.approx((0.05 + 0.25 + 0.1) / 3)
-    assert find_abstention_threshold(sure, hits, 1.0) == (0.8, 0.5)
-    assert find_abstention_threshold(sure, hits, 0.8) == (0.6, pytest.approx(5 / 6))
-    assert find_abstention_threshold([0.9], [False], 0.5) == (1.0, 0.0)
 
 
 def test_labels_of_all_scripts_keep_their_form() -> None:
