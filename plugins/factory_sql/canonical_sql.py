@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 from sqlglot import exp
 
 from factory_sql import sql_parser
 from factory_sql.database import QueryRefusedError
 from factory_sql.schema import DatabaseSchema
 from factory_sql.sql_parser import SelectScope, parse_select, set_identifier_name
+
+TEXT_LITERAL = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|[^'"]+""")
+"""A string literal, a quoted name, or all up to the next of them."""
 
 
 def canonicalise_sql(sql: str, schema: DatabaseSchema) -> str:
@@ -26,11 +31,16 @@ def canonicalise_sql(sql: str, schema: DatabaseSchema) -> str:
 
 
 def is_same_statement(first: str, second: str, schema: DatabaseSchema) -> bool:
-    """Whether two statements are equal except for case, aliases and quotes."""
+    """Whether two statements are equal except for aliases, quotes and the case of names; texts keep theirs."""
     try:
-        return canonicalise_sql(first, schema).lower() == canonicalise_sql(second, schema).lower()
+        return _fold_names(canonicalise_sql(first, schema)) == _fold_names(canonicalise_sql(second, schema))
     except QueryRefusedError:
         return False
+
+
+def _fold_names(sql: str) -> str:
+    """Lower all but the string literals of a canonical statement, whose names have no quotes or double ones."""
+    return TEXT_LITERAL.sub(lambda match: match[0] if match[0].startswith("'") else match[0].lower(), sql)
 
 
 def classify_construct(sql: str) -> str:
@@ -80,8 +90,9 @@ def _qualify_columns(
             continue
         owner_scope, source = owner
         table = owner_scope.tables.get(source)
-        if table and column.name != "*":
-            set_identifier_name(column.this, schema.get_spelled_column(table, column.name))
+        if table and column.name != "*" and (name := schema.get_spelled_column(table, column.name)):
+            set_identifier_name(column.this, name)
+        column.set("db", None)
         qualifier = None
         if owner_scope is not scope or len(scope.sources) > 1:
             qualifier = exp.Identifier()
@@ -96,6 +107,7 @@ def _unalias_tables(scope: SelectScope, renamed: dict[tuple[int, str], str], sch
         if node.find_ancestor(exp.Select) is not scope.select or alias not in scope.tables:
             continue
         set_identifier_name(node.this, scope.tables[alias])
+        node.set("db", None)
         if (id(scope), alias) in renamed or (len(scope.sources) == 1 and not scope.parent and not node.alias):
             node.set("alias", None)
 

@@ -13,13 +13,25 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from factory_sql.clock_functions import CLOCK_REFUSAL, replace_date_functions
 from factory_sql.schema import DatabaseSchema, read_database_schema
 
 MAX_RESULT_ROWS = 2000
+"""Rows of a result that is shown."""
+MAX_COMPARED_ROWS = 100_000
+"""Rows of a result that is compared: a reference query with more of them is refused."""
+MAX_RESULT_BYTES = 16_000_000
+"""Size of a result, counted while its rows are fetched."""
+MAX_STATEMENT_LENGTH = 20_000
+"""Characters of a statement: parsing takes a second for so many, and is outside of every clock."""
 MAX_VM_STEPS = 20_000_000
 MAX_QUERY_SECONDS = 20.0
-STEPS_PER_CHECK = 1000
-MAX_STRING_LENGTH = 1_000_000
+STEPS_PER_CHECK = 100
+"""Steps between two looks at the clock: few, since a step that calls a function on long strings takes long."""
+MAX_STRING_LENGTH = 100_000
+"""Characters of a string: `instr` and `replace` take the square of it, and no clock stops a function."""
+MAX_HEAP_BYTES = 1 << 30
+"""Memory of SQLite in this process, for sorting and intermediate tables."""
 DATABASE_SUFFIXES = (".sqlite", ".sqlite3", ".db", ".sql")
 ANY_NUMBER = 8
 """Arguments that a statement may give to a function which takes any number."""
@@ -31,15 +43,20 @@ FUNCTION_ARITIES = {
     "rtrim": (1, 2), "strftime": (1, ANY_NUMBER), "substr": (2, 3), "substring": (2, 3), "sum": (1, 1),
     "time": (0, ANY_NUMBER), "total": (1, 1), "trim": (1, 2), "typeof": (1, 1), "upper": (1, 1),
 }
-"""Functions that a statement may call, with the least and the greatest number of arguments that SQLite takes; none
-reads or writes files, loads code, or builds long strings."""
+"""Functions that constrained decoding offers, with the least and the greatest number of arguments that SQLite takes: the
+usual ones. A change of them changes the answers of models."""
 AGGREGATES = ("avg", "count", "group_concat", "max", "min", "sum", "total")
 """Functions that may have DISTINCT before their only argument."""
 
 ALLOWED_FUNCTIONS = frozenset(FUNCTION_ARITIES) | {
     "dense_rank", "first_value", "lag", "last_value", "lead", "ntile", "rank", "row_number",
+    "cume_dist", "nth_value", "percent_rank",
+    "char", "format", "hex", "printf", "quote", "sign", "unicode", "unixepoch",
+    "json", "json_array", "json_array_length", "json_extract", "json_object", "json_type", "json_valid", "->", "->>",
+    "acos", "asin", "atan", "atan2", "ceil", "ceiling", "cos", "degrees", "exp", "floor", "ln", "log", "log10", "log2",
+    "mod", "pi", "pow", "power", "radians", "sin", "sqrt", "tan", "trunc",
 }
-"""The same with window functions."""
+"""Functions that a statement may call: deterministic ones, of which none reads or writes files or loads code."""
 
 READ_ACTIONS = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, getattr(sqlite3, "SQLITE_RECURSIVE", 33)}
 
@@ -69,12 +86,16 @@ class SqliteDatabase:
             self.schema: DatabaseSchema = read_database_schema(self._connection)
         except sqlite3.DatabaseError as error:
             raise ValueError(f"{path.name}: {error}") from error
+        _limit_memory(self._connection)
+        replace_date_functions(self._connection)
         self._connection.execute("PRAGMA query_only = ON")
         self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_STRING_LENGTH)
         self._connection.set_authorizer(_authorize_reading)
 
     def run(self, sql: str, rows: int = MAX_RESULT_ROWS) -> QueryResult:
         """Run one read-only statement. Raises QueryRefusedError for anything else, and when a limit is exceeded."""
+        if len(sql) > MAX_STATEMENT_LENGTH:
+            raise QueryRefusedError(f"the statement is longer than {MAX_STATEMENT_LENGTH} characters")
         deadline = time.monotonic() + MAX_QUERY_SECONDS
         checks_left = MAX_VM_STEPS // STEPS_PER_CHECK
 
@@ -86,10 +107,12 @@ class SqliteDatabase:
         self._connection.set_progress_handler(stop, STEPS_PER_CHECK)
         try:
             cursor = self._connection.execute(sql)
-            fetched = cursor.fetchmany(rows + 1)
+            fetched = _fetch_rows(cursor, rows + 1)
+        except QueryRefusedError:
+            raise
         except (sqlite3.Error, sqlite3.Warning) as error:
-            reason = "the query takes too long" if checks_left < 0 else " ".join(str(error).split())
-            raise QueryRefusedError(reason) from error
+            is_late = checks_left < 0 or time.monotonic() > deadline
+            raise QueryRefusedError("the query takes too long" if is_late else _explain_error(error)) from error
         except (ValueError, UnicodeError, OverflowError, MemoryError) as error:
             raise QueryRefusedError(f"the query cannot be run: {type(error).__name__}") from error
         finally:
@@ -103,6 +126,31 @@ class SqliteDatabase:
             return self.run(sql, rows).rows
         except QueryRefusedError:
             return ()
+
+
+def _fetch_rows(cursor: sqlite3.Cursor, count: int) -> list[tuple[Any, ...]]:
+    """Return the first rows. Raises QueryRefusedError if they are larger than a result may be."""
+    fetched, size = [], 0
+    for row in cursor:
+        size += sum(len(cell) if isinstance(cell, str | bytes) else 8 for cell in row)
+        if size > MAX_RESULT_BYTES:
+            raise QueryRefusedError(f"the result is larger than {MAX_RESULT_BYTES // 10**6} MB")
+        fetched.append(row)
+        if len(fetched) == count:
+            break
+    return fetched
+
+
+def _explain_error(error: Exception) -> str:
+    """Return SQLite's reason in one line; that of the date functions, which SQLite does not pass on, is known."""
+    text = " ".join(str(error).split())
+    return CLOCK_REFUSAL if text.startswith("user-defined function") else text
+
+
+def _limit_memory(connection: sqlite3.Connection) -> None:
+    """Keep intermediate tables in memory, not in files, and bound the memory of SQLite in this process."""
+    connection.execute("PRAGMA temp_store = MEMORY")
+    connection.execute(f"PRAGMA hard_heap_limit = {MAX_HEAP_BYTES}")
 
 
 def _connect_read_only(path: Path) -> sqlite3.Connection:

@@ -11,7 +11,7 @@ from typing import Any
 
 from factory.api import Eval, Metric, Row, ScoreJob, Scores
 from factory_sql import guard
-from factory_sql.database import QueryRefusedError, QueryResult, open_database
+from factory_sql.database import MAX_RESULT_ROWS, QueryRefusedError, QueryResult, open_database
 from factory_sql.databases_table import DATABASES_TABLE
 from factory_sql.query_results import has_same_rows
 
@@ -30,18 +30,24 @@ class ExecutionJudgement:
 class ExecutionAccuracy(Eval):
     """Runs the generated and the reference statement under the guard and compares their rows.
 
-    Rows are compared as multisets, and in order only if the reference orders them. A wrong statement easily matches
-    an empty reference result, so those rows are also counted separately.
+    Rows are compared as multisets, and in order only if the reference orders them; then also where its ORDER BY leaves
+    rows tied. Columns are compared in their order and without their names. Numbers are equal up to rounding, whether
+    integer or float; a number and its digits as text differ. All rows count, also of long results. A wrong statement
+    easily matches an empty reference result, so those rows are also counted separately.
     """
 
     kind = "execution"
+    version = 2
     columns = ("sql", "db")
     output_type = "text"
     primary_metric = "execution"
     metrics = (
-        Metric("execution", "whether the query returns the rows of the reference query", binary=True),
+        Metric(
+            "execution", "whether the query returns the rows of the reference query: columns in its order, duplicates "
+            "counted, rows in order if the reference orders them", binary=True,
+        ),
         Metric("valid", "whether the query passes the guard and runs", binary=True),
-        Metric("exact", "whether the query equals the reference, ignoring case, aliases and quotes", binary=True),
+        Metric("exact", "whether the query equals the reference but for aliases, quotes, case of names", binary=True),
     )
 
     def score(self, job: ScoreJob) -> Iterator[Scores]:
@@ -89,18 +95,24 @@ def judge_sql(file: Path, gold: str, answer: str) -> ExecutionJudgement:
 
     database = open_database(file)
     try:
-        expected = _run_cached_query(file, gold)
+        expected = _run_reference(file, gold)
     except QueryRefusedError as error:
         raise ValueError(f"the reference query {gold!r} does not run: {error}") from error
     sql = guard.extract_sql(answer)
     try:
-        result = guard.run_guarded_sql(sql, database)
+        result = guard.run_guarded_sql(sql, database, max(MAX_RESULT_ROWS, len(expected.rows)))
     except QueryRefusedError as error:
         # Names follow the colon; without them, equal reasons can be counted.
         return ExecutionJudgement(0.0, 0.0, 0.0, not expected.rows, str(error).split(":")[0][:60])
     matches = float(has_same_rows(expected, result, has_row_order(gold)))
     exact = float(is_same_statement(gold, sql, database.schema))
     return ExecutionJudgement(matches, 1.0, exact, not expected.rows)
+
+
+def _run_reference(file: Path, sql: str) -> QueryResult:
+    """Return all rows of the reference; only results of usual length are cached."""
+    result = _run_cached_query(file, sql)
+    return guard.run_for_comparison(sql, open_database(file)) if result.truncated else result
 
 
 @lru_cache(maxsize=10_000)

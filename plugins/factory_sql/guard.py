@@ -5,7 +5,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from factory_sql.database import ALLOWED_FUNCTIONS, MAX_RESULT_ROWS, QueryRefusedError, QueryResult, SqliteDatabase
+from factory_sql.clock_functions import CLOCK_REFUSAL, CLOCK_WORDS, DATE_FUNCTIONS
+from factory_sql.database import (
+    ALLOWED_FUNCTIONS,
+    MAX_COMPARED_ROWS,
+    MAX_RESULT_ROWS,
+    QueryRefusedError,
+    QueryResult,
+    SqliteDatabase,
+)
 from factory_sql.schema import DatabaseSchema
 
 if TYPE_CHECKING:
@@ -58,10 +66,29 @@ def _check_function_allowed(function: exp.Func) -> None:
         return
     sql = function.sql("sqlite")
     name = sql.partition("(")[0].strip().lower()
+    if isinstance(function, exp.CurrentDate | exp.CurrentTime | exp.CurrentTimestamp) or _names_clock(function, name):
+        raise QueryRefusedError(CLOCK_REFUSAL)
     if re.fullmatch(r"\w+", name) and name not in ALLOWED_FUNCTIONS and "(" in sql:
         raise QueryRefusedError(f"function not allowed: {name}")
+
+
+def _names_clock(function: exp.Func, name: str) -> bool:
+    """Whether a date function has no argument, or a word for the clock among its texts."""
+    from sqlglot import exp
+
+    texts = tuple(literal.this for literal in function.find_all(exp.Literal) if literal.is_string)
+    has_clock_word = any(text.strip().lower() in CLOCK_WORDS for text in texts)
+    return name in DATE_FUNCTIONS and (has_clock_word or function.sql("sqlite").endswith("()"))
 
 
 def run_guarded_sql(sql: str, database: SqliteDatabase, rows: int = MAX_RESULT_ROWS) -> QueryResult:
     """Run a statement if it passes the guard. Raises QueryRefusedError with the reason in one line."""
     return database.run(check_sql(extract_sql(sql), database.schema), rows)
+
+
+def run_for_comparison(sql: str, database: SqliteDatabase) -> QueryResult:
+    """Run a statement like `run_guarded_sql` and return all its rows; more than can be compared are refused."""
+    result = run_guarded_sql(sql, database, MAX_COMPARED_ROWS)
+    if result.truncated:
+        raise QueryRefusedError(f"it returns more than {MAX_COMPARED_ROWS:,} rows, too many to compare")
+    return result

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from factory.api import Input, Job, Provenance, Row, RowsJob, Source, SpecBlock, Synthesizer, read_numbered_jsonl
 from factory_sql import guard
-from factory_sql.database import QueryRefusedError, SqliteDatabase, open_database
+from factory_sql.database import MAX_COMPARED_ROWS, QueryRefusedError, SqliteDatabase, open_database
 from factory_sql.databases_table import DATABASES_TABLE, build_database_row, locate_database, open_row_database
 from factory_sql.query_results import has_same_rows
 from factory_sql.question_grammar import CONSTRUCT_SHARES, QuestionSqlPair, generate_sql_pairs
@@ -96,10 +96,12 @@ def build_grammar_row(name: str, number: int, pair: QuestionSqlPair, licence: st
 class SqlPairSource(Source):
     """Reads questions with SQL, one JSON object per line, and the databases that they query.
 
-    SQL is made canonical where that does not change its result. Rows whose SQL does not run are dropped and reported.
+    SQL is made canonical where that does not change its result. Rows whose SQL does not run, reads the clock or
+    returns more than 100,000 rows are dropped and reported.
     """
 
     kind = "sql-pairs"
+    version = 2
     output_columns = ("question", "sql", "db")
     tables = (DATABASES_TABLE,)
 
@@ -147,10 +149,10 @@ class SqlPairSource(Source):
         from factory_sql.canonical_sql import canonicalise_sql, has_row_order
 
         if not self.canonical:
-            guard.run_guarded_sql(sql, database)
+            guard.run_for_comparison(sql, database)
             return sql
         canonical = canonicalise_sql(sql, database.schema)
-        expected, result = database.run(sql), guard.run_guarded_sql(canonical, database)
+        expected, result = database.run(sql, MAX_COMPARED_ROWS), guard.run_for_comparison(canonical, database)
         return canonical if has_same_rows(expected, result, has_row_order(canonical)) else sql
 
 

@@ -15,11 +15,15 @@ from sqlglot import exp
 from sqlglot.dialects.sqlite import SQLite
 from sqlglot.errors import SqlglotError
 
-from factory_sql.database import QueryRefusedError
+from factory_sql.database import MAX_STATEMENT_LENGTH, QueryRefusedError
 from factory_sql.identifiers import quote_identifier
 from factory_sql.schema import DatabaseSchema
 
 QUERY_TYPES = (exp.Select, exp.SetOperation)
+MAIN_DATABASE = "main"
+"""SQLite's name of the database itself, which may stand before a table."""
+ROW_ID_NAMES = frozenset(("rowid", "_rowid_", "oid"))
+"""Names of the row number that tables have beside their columns."""
 PLAIN_IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 RESERVED_WORDS = frozenset((
     "add", "all", "alter", "and", "as", "asc", "between", "by", "case", "cast", "check", "collate", "column", "commit",
@@ -66,6 +70,8 @@ class _SqlStyleGenerator(SQLite.Generator):  # type: ignore[misc]
 
 def parse_select(sql: str) -> exp.Expression:
     """Parse one read-only statement. Raises QueryRefusedError if it is invalid, not alone, or of another kind."""
+    if len(sql) > MAX_STATEMENT_LENGTH:
+        raise QueryRefusedError(f"the statement is longer than {MAX_STATEMENT_LENGTH} characters")
     try:
         trees = [tree for tree in sqlglot.parse(sql, dialect="sqlite") if tree is not None]
     except (SqlglotError, RecursionError, ValueError) as error:
@@ -119,7 +125,7 @@ def _add_scope_source(
     table = schema.lowered.get(name)
     if name in ctes:
         scope.sources[alias] = ctes[name]
-    elif table is None or node.args.get("db"):
+    elif table is None or str(node.db).lower() not in ("", MAIN_DATABASE):
         raise QueryRefusedError(f"no such table: {node.sql('sqlite')}")
     else:
         scope.sources[alias] = frozenset(schema.columns[name])
@@ -138,7 +144,8 @@ def resolve_column(scope: SelectScope, column: exp.Column) -> tuple[SelectScope,
     table, name = column.table.lower(), column.name.lower()
     for outer in scope.iter_enclosing_scopes():
         for source, columns in outer.sources.items():
-            if table in ("", source) and (columns is None or name in columns):
+            is_row_id = name in ROW_ID_NAMES and source in outer.tables
+            if table in ("", source) and (columns is None or name in columns or is_row_id):
                 return outer, source
         if table and table in outer.sources:
             return None
