@@ -67,7 +67,7 @@ STAGE_KINDS = (
         seconds=(0.5, 300), mib=(100, 4000), plugin_field="curators", plans=BOTH,
     ),
     StageKind(
-        "review", 1, "apply the experts' decisions to the training rows",
+        "review", 2, "apply the experts' decisions to the training rows",
         seconds=(0.1, 60), mib=(100, 2000), plans=BOTH,
     ),
     StageKind(

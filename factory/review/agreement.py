@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
@@ -62,18 +64,26 @@ def is_disputed(decisions: Mapping[str, ReviewDecision]) -> bool:
 
 
 def _is_conflicting(one: ReviewDecision, other: ReviewDecision) -> bool:
-    return one.verdict != other.verdict or (one.verdict == EDIT and dict(one.target) != dict(other.target))
+    return _name_category(one) != _name_category(other)
 
 
 def _compare_reviewers(a: str, b: str, decided: Mapping[str, Mapping[str, ReviewDecision]]) -> ReviewerPair:
     pairs = [(decisions[a], decisions[b]) for decisions in decided.values() if a in decisions and b in decisions]
     agreed = sum(not _is_conflicting(one, other) for one, other in pairs)
-    kappa = compute_kappa([one.verdict for one, _ in pairs], [other.verdict for _, other in pairs])
+    kappa = compute_kappa([_name_category(one) for one, _ in pairs], [_name_category(other) for _, other in pairs])
     return ReviewerPair(a, b, len(pairs), agreed, kappa)
 
 
+def _name_category(decision: ReviewDecision) -> str:
+    """Return what κ counts as one category: the verdict, and for an edit also what was written."""
+    if decision.verdict != EDIT:
+        return decision.verdict
+    written = json.dumps(dict(decision.target), sort_keys=True, ensure_ascii=False)
+    return unicodedata.normalize("NFC", f"{EDIT} {written}")
+
+
 def compute_kappa(ours: Sequence[str], theirs: Sequence[str]) -> float | None:
-    """Return the agreement beyond chance, at most 1; None if all verdicts are the same, when κ is undefined."""
+    """Return the agreement beyond chance, at most 1; None if all decisions are the same, when κ is undefined."""
     if len({*ours, *theirs}) < 2:
         return None
     from sklearn.metrics import cohen_kappa_score

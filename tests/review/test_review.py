@@ -146,6 +146,21 @@ def test_kappa_is_cohens_and_says_nothing_where_chance_is_all() -> None:
     assert (found.kappa, found.pairs[0].rows, found.pairs[0].agreed, len(found.disputes)) == (0.4, 50, 35, 15)
 
 
+def test_different_edits_are_no_agreement_beyond_chance() -> None:
+    from sklearn.metrics import cohen_kappa_score
+
+    edits = {str(n): {who: said(str(n), who, "edit", label=f"{who}-{n}") for who in ("ana", "bob")} for n in range(8)}
+    accepts = {str(n): {who: said(str(n), who, "accept") for who in ("ana", "bob")} for n in (8, 9)}
+    theirs = [[f"{who}-{n}" if n < 8 else "accept" for n in range(10)] for who in ("ana", "bob")]
+    found = measure_agreement({**edits, **accepts})
+    assert found.pairs[0].agreed == 2 and found.kappa == pytest.approx(cohen_kappa_score(*theirs), abs=1e-6)
+    assert found.kappa == pytest.approx(0.166667)
+    assert measure_agreement(edits).kappa == 0.0
+    forms = {"ana": "caf\u00e9", "bob": "cafe\u0301"}
+    same = {"1": {who: said("1", who, "edit", label=label) for who, label in forms.items()}}
+    assert measure_agreement(same).pairs[0].agreed == 1 and measure_agreement(same).disputes == ()
+
+
 def test_acceptance_is_of_all_rows_though_doubtful_ones_were_seen_more_often() -> None:
     made = [row(n, **({"doubt": "votes 2:1"} if n < 10 else {})) for n in range(100)]
     keys = [CONTENT.compute_content_digest(each) for each in made]
