@@ -50,7 +50,7 @@ from factory.api.spec_block import Fraction, Input, Runtime, SpecBlock
 from factory.api.synthetic_rows import get_row_group, make_synthetic_row
 from factory.api.training_args import Adapter, TrainingArgs
 from factory.text.jsonl import read_numbered_jsonl
-from factory.text.normalise import join_text_columns, normalise
+from factory.text.normalise import join_text_columns, normalise, normalise_words
 from factory.text.templates import render
 
 hookimpl = pluggy.HookimplMarker("factory")
@@ -64,7 +64,6 @@ __all__ = [
     "Provenance", "ReferenceAnswers", "ReferenceJob", "Reporter", "Row", "RowsJob", "Runtime", "ScoreJob",
     "ScoredAnswer", "Scores", "Source", "SpecBlock", "Synthesizer", "Tables", "Target", "Task", "Teacher",
     "TokenLogprob", "TrainResult", "TrainableModel", "TrainingArgs", "ValidationScorer", "events",
-    "find_distribution_problem", "get_hub_hosts",
-    "get_row_group", "hookimpl", "join_text_columns", "make_synthetic_row", "normalise", "read_numbered_jsonl",
-    "render", "select_for_labelling",
+    "find_distribution_problem", "get_hub_hosts", "get_row_group", "hookimpl", "join_text_columns",
+    "make_synthetic_row", "normalise", "normalise_words", "read_numbered_jsonl", "render", "select_for_labelling",
 ]

@@ -7,7 +7,7 @@ from typing import Any
 
 from factory import identity
 from factory.api.rows import Provenance, Row
-from factory.text.normalise import normalise
+from factory.text.normalise import normalise_words
 
 ROW_ID_DIGITS = 12
 """Hexadecimal digits of a synthetic row's id: among a million rows a collision has a chance of 1 in 560."""
@@ -33,4 +33,4 @@ def make_synthetic_row(
 def get_row_group(row: Row, text: str = "") -> str:
     """Return the group of a row: its own, else its normalised text, else its id."""
     value = row.columns.get(text) if text else None
-    return row.group or (normalise(value) if isinstance(value, str) else "") or row.id
+    return row.group or (normalise_words(value) if isinstance(value, str) else "") or row.id

@@ -59,11 +59,11 @@ STAGE_KINDS = (
         "freeze", 1, "hold out test and validation rows (frozen)", seconds=(0.1, 60), mib=(100, 2000), plans=BOTH,
     ),
     StageKind(
-        "synthesize", 1, "add synthetic training rows",
+        "synthesize", 2, "add synthetic training rows",
         seconds=(0.1, 1800), mib=(100, 4000), plugin_field="synthesizers", plans=BOTH,
     ),
     StageKind(
-        "curate", 2, "drop duplicates and leaks from the training rows",
+        "curate", 3, "drop duplicates and leaks from the training rows",
         seconds=(0.5, 300), mib=(100, 4000), plugin_field="curators", plans=BOTH,
     ),
     StageKind(
@@ -76,7 +76,7 @@ STAGE_KINDS = (
     ),
     StageKind("advice", 1, "advise whether to fine-tune", seconds=(0.1, 30), mib=(100, 2000), plans=(ADVICE,)),
     StageKind(
-        "preflight", 1, "check rows and tokens before training",
+        "preflight", 2, "check rows and tokens before training",
         seconds=(1, 300), mib=(300, 4000), plugin_field="objective",
     ),
     StageKind("train", 2, "train the specialist", seconds=(10, 7200), mib=(500, 16000), plugin_field="objective"),

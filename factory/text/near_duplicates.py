@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from factory.text.normalise import normalise
+from factory.text.normalise import normalise_words
 from factory.text.shingles import compute_jaccard, extract_shingles, hash_shingles, split_into_hash_chunks
 
 if TYPE_CHECKING:
@@ -64,12 +64,12 @@ def find_nearest_frozen(
     2007, "Scaling up all pairs similarity search"; Wang, Li & Feng 2012, "Can we beat the prefix filtering?").
     """
     exact: dict[str, str] = {}
-    for name, normal in {name: normalise(text) for name, text in frozen.items()}.items():
+    for name, normal in {name: normalise_words(text) for name, text in frozen.items()}.items():
         if normal:
             exact.setdefault(normal, name)
     index = _FrozenShingleIndex(list(exact), threshold) if exact else None
     names = list(texts)
-    normals = [normalise(text) for text in texts.values()]
+    normals = [normalise_words(text) for text in texts.values()]
     for chunk in split_into_hash_chunks(normals):
         chunk_normals = normals[chunk.start : chunk.stop]
         candidates = index.find_candidates(chunk_normals) if index else {}

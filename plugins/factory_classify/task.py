@@ -34,6 +34,7 @@ class Classifier(Task):
     """Assigns a probability to every label. The labels are those of the training rows."""
 
     kind = "classifier"
+    version = 2
     columns = ("text", "label")
     output_type = "labels"
     text_column = "text"

@@ -35,6 +35,7 @@ class Prompted(Contender):
     """
 
     kind = "prompted"
+    version = 2
     is_prompt_only = True
     uses_validation_score = True
 

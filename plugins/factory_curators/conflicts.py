@@ -13,13 +13,14 @@ from factory_curators.common import build_objection, get_row_text
 
 
 class Conflicts(Curator):
-    """Drops or flags rows with the same input and different answers.
+    """Drops or flags rows with the same input and different answers, but for case and punctuation.
 
     `drop` removes all of them; `majority` keeps the rows with the most frequent answer, if there is a single one;
     `flag` keeps all for review.
     """
 
     kind = "conflicts"
+    version = 2
     share_metric = "conflicts"
 
     input_columns: list[str] = Field([], description="columns of the input; empty for the text column of the task")

@@ -13,10 +13,13 @@ from factory_curators.connected_components import PREFER_DESCRIPTION, Prefer, bu
 
 
 class ExactDuplicates(TextCurator):
-    """Keeps one of the rows whose texts differ only in case, punctuation and white space."""
+    """Keeps one of the rows whose texts differ only in case, punctuation and white space.
+
+    Signs and operators count: "price > 5", "-5" and "C#" are not "price < 5", "5" and "C".
+    """
 
     kind = "exact"
-    version = 2
+    version = 3
     share_metric = "duplicates"
 
     text_columns: tuple[str, ...] = Field((), description="columns to compare; empty for all text columns")

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from factory.api import Job, Provenance, Row, Source, normalise
+from factory.api import Job, Provenance, Row, Source, normalise_words
 from factory_sources.icd10_tabular import Icd10Code, read_tabular
 from factory_sources.installed_package import find_distribution
 
@@ -70,12 +70,12 @@ class Icd10(Icd10Source):
         meanings: defaultdict[str, set[str]] = defaultdict(set)
         for code in codes:
             for text, _ in code.phrases:
-                meanings[normalise(text)].add(code.name)
-        descriptions = {normalise(code.description) for code in codes}
+                meanings[normalise_words(text)].add(code.name)
+        descriptions = {normalise_words(code.description) for code in codes}
         skipped: Counter[str] = Counter()
         for code in codes:
             for number, (text, line) in enumerate(code.phrases, 1):
-                term = normalise(text)
+                term = normalise_words(text)
                 if len(meanings[term]) > 1:
                     skipped["belong to several codes"] += 1
                 elif term in descriptions and self.trivial == "skip":
@@ -96,11 +96,11 @@ def is_in_chapters(chapters: Sequence[str], category: str) -> bool:
 
 def render_code_document(code: Icd10Code, context: ParentContext) -> str:
     """Return the descriptions of the parents that the context selects and of the code, joined by colons."""
-    parents, words = code.parents, set(normalise(code.description).split())
+    parents, words = code.parents, set(normalise_words(code.description).split())
     chosen = {
         "none": (),
         "parent": parents[-1:],
-        "new-parent": tuple(parent for parent in parents[-1:] if not set(normalise(parent).split()) <= words),
+        "new-parent": tuple(parent for parent in parents[-1:] if not set(normalise_words(parent).split()) <= words),
         "category": parents[:1],
         "path": parents,
     }[context]

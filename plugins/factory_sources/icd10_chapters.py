@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from factory.api import Job, Provenance, Row, normalise
+from factory.api import Job, Provenance, Row, normalise_words
 from factory_sources.icd10 import ICD10_LICENCE, Icd10Source
 
 CHAPTER_SHORT_NAMES = (
@@ -38,11 +38,11 @@ class Icd10Chapters(Icd10Source):
         chapters: defaultdict[str, set[str]] = defaultdict(set)
         for code in codes:
             for text, _ in code.phrases:
-                chapters[normalise(text)].add(code.chapter)
+                chapters[normalise_words(text)].add(code.chapter)
         skipped = 0
         for code in codes:
             for number, (text, line) in enumerate(code.phrases, 1):
-                if len(chapters[normalise(text)]) > 1:
+                if len(chapters[normalise_words(text)]) > 1:
                     skipped += 1
                     continue
                 label = code.chapter if self.names == "official" else shorten_chapter_title(code.chapter)
@@ -54,5 +54,5 @@ class Icd10Chapters(Icd10Source):
 
 def shorten_chapter_title(title: str) -> str:
     """Return the short name of a chapter, or its title if it has none."""
-    normalised = f" {normalise(title)} "
+    normalised = f" {normalise_words(title)} "
     return next((name for words, name in CHAPTER_SHORT_NAMES if f" {words} " in normalised), title)
