@@ -33,7 +33,9 @@ def find_deciding_comparison(gate: Mapping[str, Any]) -> Mapping[str, Any]:
     unsettled = [c for c in comparisons if c["low"] <= margin]
     best = [c for c in comparisons if c["baseline"] == gate.get("best_baseline")]
     obstacles = [] if Verdict.from_word(gate.get("verdict", "")).ships else beaten_by or unsettled
-    return min(obstacles, key=lambda c: float(c["low"])) if obstacles else next(iter([*best, *comparisons]), {})
+    # The best of them by its mean, not by its bounds: a wide interval makes no strong baseline.
+    order = sorted(obstacles, key=lambda c: (float(c["difference"]), str(c["baseline"])))
+    return next(iter([*order, *best, *comparisons]), {})
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,9 +124,18 @@ def describe_verdict(gate: Mapping[str, Any], task: str) -> str:
     others = [c["baseline"] for c in gate["comparisons"] if c is not deciding]
     verdict = _get_gate_verdict(gate)
     claim = _describe_claim(verdict, deciding, f"these {deciding.get('n', '?')} test rows")
-    best = ", the best of the others" if others and deciding["baseline"] == gate.get("best_baseline") else ""
+    best = _describe_best_baseline(gate, str(deciding["baseline"])) if others else ""
     beaten = f"; it also {_describe_other_gains(gate, others)}" if others and verdict.ships else ""
     return f"The tuned {task} {claim} {deciding['baseline']}{best}: {describe_gain(gate, deciding)}{beaten}."
+
+
+def _describe_best_baseline(gate: Mapping[str, Any], deciding: str) -> str:
+    """Return that the deciding baseline is the best of the others, or which one is, and the gain over it."""
+    name = gate.get("best_baseline")
+    if name == deciding:
+        return ", the best of the others"
+    gains = [format_signed(c.get("difference")) for c in gate["comparisons"] if c["baseline"] == name]
+    return f" (the best of the others is {name}: {gains[0]})" if gains else ""
 
 
 def _get_gate_verdict(gate: Mapping[str, Any]) -> Verdict:

@@ -34,7 +34,12 @@ class RankingMetrics(Eval):
             answer = job.answers.get(row.id)
             if answer is None:
                 raise ValueError(f"row {row.id!r} has no answer")
-            yield Scores(row.id, compute_ranking_metrics(rank_candidates(row, answer), row["relevant"]))
+            ranking = rank_candidates(row, answer)
+            try:
+                values = compute_ranking_metrics(ranking, row["relevant"])
+            except ValueError as error:
+                raise ValueError(f"row {row.id!r}: {error}") from error
+            yield Scores(row.id, values)
 
 
 def rank_candidates(row: Row, answer: Answer) -> list[str]:
@@ -50,15 +55,24 @@ def rank_candidates(row: Row, answer: Answer) -> list[str]:
 
 
 def compute_ranking_metrics(ranking: Sequence[str], relevant: Mapping[str, float]) -> dict[str, float]:
-    """Return all metrics of a ranking; `relevant` maps at least one document to its grade above 0."""
-    gains = [float(relevant.get(document, 0)) for document in ranking]
-    ideal = compute_dcg(sorted(relevant.values(), reverse=True))
+    """Return all metrics of a ranking; `relevant` maps documents to grades, of which those above 0 count.
+
+    Raises ValueError if no document is relevant, or if the ranking has one twice.
+    """
+    if len(set(ranking)) < len(ranking):
+        twice = next(document for document in ranking if ranking.count(document) > 1)
+        raise ValueError(f"the candidates have {twice!r} twice")
+    grades = {document: float(grade) for document, grade in relevant.items() if grade > 0}
+    if not grades:
+        raise ValueError("no document is relevant; remove the row")
+    gains = [grades.get(document, 0.0) for document in ranking]
+    ideal = compute_dcg(sorted(grades.values(), reverse=True))
     first = next((rank for rank, gain in enumerate(gains[:RANK_CUTOFF], 1) if gain > 0), 0)
     return {
         "ndcg@10": compute_dcg(gains) / ideal,
         "mrr@10": 1 / first if first else 0.0,
         "accuracy@1": float(first == 1),
-        "recall": sum(gain > 0 for gain in gains) / len(relevant),
+        "recall": sum(gain > 0 for gain in gains) / len(grades),
         "ceiling": compute_dcg(sorted(gains, reverse=True)) / ideal,
     }
 

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pydantic import Field
 
 from factory.api import Eval, Metric, Row, ScoreJob, Scores
-from factory_rewrite.rewrite_metrics import get_rewrite
+from factory_rewrite.rewrite_metrics import compose_text, get_rewrite
 
 WORD_PATTERN = r"(?u)\b\w+\b"
 
@@ -16,11 +16,13 @@ WORD_PATTERN = r"(?u)\b\w+\b"
 class Recall(Eval):
     """Recall@`depth` of BM25 over the passages, searching with the rewrite, the question, and the reference rewrite.
 
+    It is the share of all relevant passages, as in trec_eval: a row with more of them than `depth` can not reach 1.
     Only passages that share a word with the query count. The last two values are the same for every contender: what
     search achieves without a rewriter, and with a perfect one.
     """
 
     kind = "recall"
+    version = 2
     columns = ("question", "rewrite", "relevant")
     output_type = "text"
     primary_metric = "recall"
@@ -45,7 +47,7 @@ class Recall(Eval):
         search = PassageSearch(entries, self.depth)
         for row in job.rows:
             relevant: Mapping[str, float] = row["relevant"]
-            if not relevant:
+            if not any(grade > 0 for grade in relevant.values()):
                 raise ValueError(f"row {row.id!r} has no relevant passage; remove the row or this eval")
             yield Scores(row.id, {
                 "recall": search.compute_passage_recall(get_rewrite(job, row), relevant),
@@ -78,13 +80,15 @@ class PassageSearch:
         return [self._names[i] for i in order[: self._depth]]
 
     def compute_passage_recall(self, query: str, relevant: Mapping[str, float]) -> float:
-        """Compute the share of relevant passages among the first results."""
-        return sum(name in relevant for name in self.find_top_passages(query)) / min(len(relevant), self._depth)
+        """Compute the share of the relevant passages that are among the first results."""
+        wanted = {name for name, grade in relevant.items() if grade > 0}
+        return len(wanted.intersection(self.find_top_passages(query))) / len(wanted)
 
 
 def _tokenize_passages(texts: Sequence[str]) -> list[list[str]]:
     import bm25s
 
     return bm25s.tokenize(  # type: ignore[no-any-return]
-        list(texts), token_pattern=WORD_PATTERN, stopwords="en", return_ids=False, show_progress=False
+        [compose_text(text) for text in texts], token_pattern=WORD_PATTERN, stopwords="en", return_ids=False,
+        show_progress=False,
     )

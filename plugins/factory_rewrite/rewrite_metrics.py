@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
@@ -12,19 +13,22 @@ from factory.api import Eval, Metric, Row, ScoreJob, Scores, normalise
 class RewriteMetrics(Eval):
     """Exact match, BLEU and chrF by sacrebleu with its defaults: one reference, cased, BLEU over `13a` tokens.
 
+    Texts are compared in Unicode's composed form (NFC): two spellings of "é" are one.
+
     A row's values are sentence scores from 0 to 1; `corpus_bleu` and `corpus_chrf` are over all rows, 0 to 100 as in
     papers, with their settings in the table `signatures`. The gate uses chrF: most eight-word rewrites share no
     4-gram with the reference, or all, so that smoothed sentence BLEU jumps where chrF moves with every word.
     """
 
     kind = "rewriting"
+    version = 2
     columns = ("rewrite",)
     output_type = "text"
     primary_metric = "chrf"
     metrics = (
         Metric("chrf", "F-score of shared character 1- to 6-grams, with recall weighted twice"),
         Metric("bleu", "smoothed geometric mean of word 1- to 4-gram precisions"),
-        Metric("exact", "whether the rewrite equals the reference, ignoring case and punctuation", binary=True),
+        Metric("exact", "whether it equals the reference but for case and punctuation; signs count", binary=True),
     )
 
     def compute_fingerprint(self) -> str:
@@ -36,7 +40,7 @@ class RewriteMetrics(Eval):
 
         bleu, chrf = BLEU(effective_order=True), CHRF()
         for row in job.rows:
-            rewrite, reference = get_rewrite(job, row), row["rewrite"]
+            rewrite, reference = get_rewrite(job, row), compose_text(row["rewrite"])
             yield Scores(row.id, {
                 "chrf": chrf.sentence_score(rewrite, [reference]).score / 100,
                 "bleu": bleu.sentence_score(rewrite, [reference]).score / 100,
@@ -52,13 +56,18 @@ class RewriteMetrics(Eval):
 
 
 def get_rewrite(job: ScoreJob, row: Row) -> str:
-    """Return the answer to a row. Raises ValueError if it is missing or not a text."""
+    """Return the answer to a row, composed. Raises ValueError if it is missing or not a text."""
     answer = job.answers.get(row.id)
     if answer is None:
         raise ValueError(f"row {row.id!r} has no answer")
     if not isinstance(answer.output, str):
         raise ValueError(f"row {row.id!r}: expected a text as answer, got a {type(answer.output).__name__}")
-    return answer.output
+    return compose_text(answer.output)
+
+
+def compose_text(text: str) -> str:
+    """Return the text in Unicode's composed form (NFC), so that n-grams do not depend on how accents are written."""
+    return unicodedata.normalize("NFC", text)
 
 
 def _compute_corpus_scores(job: ScoreJob) -> Iterator[tuple[str, float, str]]:
@@ -66,6 +75,6 @@ def _compute_corpus_scores(job: ScoreJob) -> Iterator[tuple[str, float, str]]:
     from sacrebleu.metrics import BLEU, CHRF
 
     rewrites = [get_rewrite(job, row) for row in job.rows]
-    references = [[row["rewrite"] for row in job.rows]]
+    references = [[compose_text(row["rewrite"]) for row in job.rows]]
     for name, metric in (("bleu", BLEU()), ("chrf", CHRF())):
         yield name, metric.corpus_score(rewrites, references).score, str(metric.get_signature())

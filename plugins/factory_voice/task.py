@@ -9,7 +9,7 @@ from pydantic import Field
 
 from factory.api import Answer, Finding, Message, Provenance, Row, RowsJob, Task, render
 from factory.text.templates import list_slots
-from factory_voice.text_tokens import extract_written_figures, split_folded_words
+from factory_voice.text_tokens import count_figures, split_folded_words
 
 CHAT_ROLES = ("user", "assistant")
 MAX_SHORT_WORDS = 25
@@ -81,7 +81,8 @@ class BrandVoice(Task):
                 yield Finding("empty", row.id, f"{' and '.join(empty)} {'is' if len(empty) == 1 else 'are'} empty")
             if split_folded_words(row["answer"]) == split_folded_words(row["neutral"]):
                 unchanged.append(row.id)
-            if changed := sorted(extract_written_figures(row["neutral"]) ^ extract_written_figures(row["answer"])):
+            ours, theirs = count_figures(row["neutral"]), count_figures(row["answer"])
+            if changed := sorted({*(ours - theirs), *(theirs - ours)}):
                 differing.append(f"{row.id} ({', '.join(changed)})")
         for problem, rows in (("the same text as", unchanged), ("other figures than", differing)):
             if rows:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from pydantic import Field, model_validator
 
 from factory.api import Eval, Metric, ScoreJob, Scores
 from factory_voice.style_classifier import StyleClassifier
-from factory_voice.text_tokens import collect_word_ngrams, extract_written_figures, split_folded_words
+from factory_voice.text_tokens import collect_word_ngrams, count_figures, split_folded_words
 
 COPY_RUN_WORDS = 8
 """Length in words from which a shared run counts as copied; greetings and farewells are shorter."""
@@ -29,6 +30,7 @@ class VoiceMetrics(Eval):
     """
 
     kind = "voice"
+    version = 2
     columns = ("neutral", "answer")
     output_type = "text"
     primary_metric = "on_brand"
@@ -36,7 +38,7 @@ class VoiceMetrics(Eval):
         Metric("on_brand", "harmonic mean of voice and of meaning times figures, 0 to 1"),
         Metric("voice", "probability of the brand's voice by the style classifier"),
         Metric("meaning", "cosine of the embeddings of the answer and the neutral answer"),
-        Metric("figures", "Jaccard similarity of the numbers in the answer and the neutral answer"),
+        Metric("figures", "Jaccard similarity of the numbers in the answer and the neutral answer, with repeats"),
         Metric("copied", f"share of {COPY_RUN_WORDS}-word runs copied from training answers", higher_is_better=False),
         Metric("length_off", "deviation from the reference's number of words, as a share", higher_is_better=False),
     )
@@ -76,7 +78,7 @@ class VoiceMetrics(Eval):
         known = {run for words in answers for run in collect_word_ngrams(words, COPY_RUN_WORDS)}
         cosines = _compute_meaning_cosines(job, texts)
         for row, text, voice, meaning in zip(job.rows, texts, voices, cosines, strict=True):
-            figures = compute_figure_agreement(extract_written_figures(text), extract_written_figures(row["neutral"]))
+            figures = compute_figure_agreement(count_figures(text), count_figures(row["neutral"]))
             yield Scores(row.id, {
                 "on_brand": self.compute_on_brand(voice, meaning, figures), "voice": voice, "meaning": meaning,
                 "figures": figures, "copied": compute_copied_share(text, known),
@@ -105,9 +107,10 @@ def _compute_meaning_cosines(job: ScoreJob, texts: Sequence[str]) -> list[float]
     return [cosine if text.strip() else 0.0 for text, cosine in zip(texts, cosines, strict=True)]
 
 
-def compute_figure_agreement(figures: frozenset[str], other: frozenset[str]) -> float:
-    """Compute the Jaccard similarity of two sets of figures; 1 if both are empty."""
-    return len(figures & other) / len(figures | other) if figures | other else 1.0
+def compute_figure_agreement(figures: Counter[str], other: Counter[str]) -> float:
+    """Compute the Jaccard similarity of two multisets of figures; 1 if both are empty."""
+    every = (figures | other).total()
+    return (figures & other).total() / every if every else 1.0
 
 
 def compute_copied_share(text: str, known: set[tuple[str, ...]]) -> float:

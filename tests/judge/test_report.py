@@ -104,6 +104,25 @@ def test_each_verdict_has_its_words(verdict: str, said: str) -> None:
     assert "−0.020 to +0.040" in text
 
 
+def test_the_headline_names_the_best_baseline_and_hides_no_loss():
+    wide = {"baseline": "majority", "difference": 0.018, "low": -0.3, "high": 0.336, "n": 40}
+    behind = {"baseline": "centroid", "difference": -0.221, "low": -0.25, "high": -0.19, "n": 40}
+    near = {"baseline": "knn", "difference": -0.01, "low": -0.02, "high": 0.01, "n": 40}
+    gate = {"metric": "accuracy", "tuned": {"mean": 0.5}, "confidence": 0.95}
+
+    def describe(verdict, best, *comparisons):
+        given = {**gate, "verdict": verdict, "best_baseline": best, "comparisons": list(comparisons)}
+        return formatting.describe_verdict(given, "classifier")
+
+    text = describe("NO_SHIP", "centroid", wide, behind, near)
+    assert "no better than centroid, the best of the others: accuracy 0.500, −0.221" in text and "majority" not in text
+    text = describe("INSUFFICIENT_EVIDENCE", "knn", wide, near)
+    assert "from knn, the best of the others: accuracy 0.500, −0.010" in text and "majority" not in text
+    lost = {**near, "baseline": "bm25", "difference": -0.005, "high": -0.001}
+    text = describe("NO_SHIP", "knn", lost, {**near, "difference": -0.1, "low": -0.3})
+    assert "no better than bm25 (the best of the others is knn: −0.100): accuracy 0.500, −0.005" in text
+
+
 @pytest.mark.parametrize(
     ("given", "shown"),
     [(0.44, "0.4 s"), (9.97, "10 s"), (59.7, "1 min 00 s"), (185, "3 min 05 s"), (7800, "2 h 10 min")],

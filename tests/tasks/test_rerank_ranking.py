@@ -67,3 +67,38 @@ def test_ndcg_is_scikit_learns() -> None:
 def test_a_wrong_answer_is_named(output: list[float], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         score(["x", "y"], {"x": 1}, output)
+
+
+@pytest.mark.parametrize(("candidates", "relevant", "said"), [
+    (["x", "y", "x"], {"x": 1}, "row 'a': the candidates have 'x' twice"),
+    (["x"], {}, "row 'a': no document is relevant"), (["x"], {"x": 0}, "row 'a': no document is relevant"),
+])
+def test_a_row_that_has_no_ranking_to_judge_is_named(
+    candidates: list[str], relevant: dict[str, float], said: str
+) -> None:
+    with pytest.raises(ValueError, match=said):
+        score(candidates, relevant, [1.0] * len(candidates))
+
+
+def test_a_grade_of_zero_is_not_relevant() -> None:
+    assert score(["x", "y"], {"x": 1, "y": 0}, [1.0, 0.5]) == score(["x", "y"], {"x": 1}, [1.0, 0.5])
+    assert score(["x", "y"], {"x": 1, "z": 0}, [1.0, 0.5])["recall"] == 1
+
+
+def test_the_values_are_those_of_ir_measures() -> None:
+    import ir_measures
+    from ir_measures import RR, R, nDCG
+
+    draw = random.Random(1)
+    for _ in range(100):
+        documents = [f"d{i}" for i in range(30)]
+        qrels = {name: draw.choice([0, 0, 1, 2, 3]) for name in draw.sample(documents, 12)} | {"d0": 1}
+        candidates = draw.sample(documents, 20)
+        scores = [draw.random() for _ in candidates]
+        (theirs,) = [ir_measures.calc_aggregate(
+            [nDCG @ 10, RR @ 10, R @ 20], {"q": qrels}, {"q": dict(zip(candidates, scores, strict=True))}
+        )]
+        found = score(candidates, qrels, scores)
+        assert found["ndcg@10"] == pytest.approx(theirs[nDCG @ 10])
+        assert found["mrr@10"] == pytest.approx(theirs[RR @ 10])
+        assert found["recall"] == pytest.approx(theirs[R @ 20])

@@ -110,3 +110,39 @@ def test_what_can_not_be_searched_is_said() -> None:
     )
     with pytest.raises(ValueError, match="row 'a' has no relevant passage"):
         list(Recall().score(blank))
+
+
+def test_accents_are_compared_however_they_are_written() -> None:
+    from sacrebleu import sentence_chrf
+
+    composed, decomposed = "Where is the caf\u00e9?", "Where is the cafe\u0301?"
+    for said, reference in ((composed, decomposed), (decomposed, composed)):
+        row = Row("a", {"question": "Where?", "rewrite": reference}, HERE)
+        work = ScoreJob(7, Voice(), Path(), rows=[row], answers={"a": Answer("a", said)})
+        (scores,) = RewriteMetrics().score(work)
+        assert scores.values == {"chrf": pytest.approx(1), "bleu": pytest.approx(1), "exact": 1.0}
+        assert RewriteMetrics().compute_totals(work)["corpus_chrf"] == pytest.approx(100)
+    assert sentence_chrf(decomposed, [composed]).score < 90  # what sacrebleu says of the raw code points
+    search = PassageSearch({"p": Row("p", {"text": composed}, HERE)}, 1)
+    assert search.find_top_passages("cafe\u0301") == ["p"]
+
+
+def test_a_rewrite_with_another_sign_is_not_exact() -> None:
+    row = Row("a", {"question": "?", "rewrite": "is x<y?"}, HERE)
+    for said, exact in (("Is x < y", 1.0), ("is x>y?", 0.0)):
+        (scores,) = RewriteMetrics().score(ScoreJob(7, Voice(), Path(), rows=[row], answers={"a": Answer("a", said)}))
+        assert scores.values["exact"] == exact
+
+
+def test_recall_is_the_share_of_all_relevant_passages() -> None:
+    import ir_measures
+
+    words = ["alpha", "beta", "gamma", "delta", "omega"]
+    table = {word: Row(word, {"text": word}, HERE, table="passages") for word in [*words, "other"]}
+    search, relevant = PassageSearch(table, 3), dict.fromkeys(words, 1)
+    found = search.find_top_passages("alpha beta other")
+    theirs = ir_measures.calc_aggregate(
+        [ir_measures.R @ 3], {"q": relevant}, {"q": {name: 3.0 - rank for rank, name in enumerate(found)}}
+    )
+    assert search.compute_passage_recall("alpha beta other", relevant) == 0.4 == theirs[ir_measures.R @ 3]
+    assert search.compute_passage_recall("alpha", {"alpha": 1, "beta": 0}) == 1

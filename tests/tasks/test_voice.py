@@ -8,7 +8,7 @@ from voice_parts import TEST, TRAIN, VALIDATION, scoring
 
 from factory.api import Row
 from factory_voice.style_classifier import StyleClassifier
-from factory_voice.text_tokens import collect_word_ngrams, extract_written_figures, split_folded_words
+from factory_voice.text_tokens import collect_word_ngrams, count_figures, split_folded_words
 from factory_voice.voice_metrics import (
     VoiceMetrics,
     compute_copied_share,
@@ -41,7 +41,7 @@ def test_nothing_said_is_worth_nothing() -> None:
 
 def test_a_changed_figure_counts_though_the_meaning_is_near() -> None:
     wrong = [
-        row["answer"].replace(*sorted(extract_written_figures(row["answer"])), "99") for row in TEST
+        row["answer"].replace(*sorted(count_figures(row["answer"])), "99") for row in TEST
     ]  # type: ignore[call-arg]
     scores = [each.values for each in EVAL.score(scoring(wrong))]
     assert [each["figures"] for each in scores] == [0, 0] == [each["on_brand"] for each in scores]
@@ -49,10 +49,20 @@ def test_a_changed_figure_counts_though_the_meaning_is_near() -> None:
 
 
 def test_figures_agree_when_none_is_lost_and_none_is_added() -> None:
-    assert extract_written_figures("0 to 1,200.50 m at 9:30, then 3.") == {"0", "1,200.50", "9:30", "3"}
-    assert compute_figure_agreement(frozenset(), frozenset()) == 1 and compute_figure_agreement(
-        frozenset("12"), frozenset("1")
-    ) == 0.5
+    assert set(count_figures("0 to 1,200.50 m at 9:30, then 3.")) == {"0", "1200.5", "9:30", "3"}
+    assert compute_figure_agreement(count_figures(""), count_figures("none")) == 1
+    assert compute_figure_agreement(count_figures("1 and 2"), count_figures("1")) == 0.5
+
+
+@pytest.mark.parametrize(("one", "other", "agreement"), [
+    ("£1,000", "1000", 1), ("10.50", "10.5", 1), ("10.0", "10", 1), ("555-1234", "5551234", 1),
+    ("\u22125 °C", "-5 °C", 1),
+    ("0800-123-456", "0800123456", 1), ("from 2010-2012", "2010 to 2012", 1), ("room A-5", "room 5", 1),
+    ("-5", "5", 0), ("10 and 10", "10", 0.5), ("1,000", "1,00", 0), ("1.2.30", "1.2.3", 0), ("9:30", "9:3", 0),
+    ("2024-02-29", "29.02.2024", 0), ("10.50 and 3", "3 and 10.5", 1), ("1,234,567", "1234567", 1),
+])
+def test_a_figure_has_one_form_its_sign_and_its_count(one: str, other: str, agreement: float) -> None:
+    assert compute_figure_agreement(count_figures(one), count_figures(other)) == agreement
 
 
 def test_style_is_fitted_on_training_rows_and_shown_with_its_auc() -> None:

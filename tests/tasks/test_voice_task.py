@@ -13,7 +13,7 @@ from factory.api import Answer, AnswerJob, Base, Message, normalise
 from factory.text.near_duplicates import GrowingShingleIndex
 from factory_voice.neutral_baseline import NeutralBaseline
 from factory_voice.task import BrandVoice
-from factory_voice.text_tokens import extract_written_figures, split_folded_words
+from factory_voice.text_tokens import count_figures, split_folded_words
 from factory_voice.voice_metrics import VoiceMetrics
 
 ROW, TASK = ROWS[0], BrandVoice()
@@ -99,7 +99,7 @@ def test_the_repositorys_rows_are_many_of_three_moments_and_no_two_alike() -> No
 def test_the_repositorys_answers_keep_every_figure_and_the_guide() -> None:
     rows = [json.loads(line) for line in DATA.read_text(encoding="utf-8").splitlines()]
     assert [
-        row["id"] for row in rows if extract_written_figures(row["answer"]) != extract_written_figures(row["neutral"])
+        row["id"] for row in rows if count_figures(row["answer"]).keys() != count_figures(row["neutral"]).keys()
     ] == []
     assert all(25 <= len(row["answer"].split()) <= 60 and "!" not in row["answer"] for row in rows)
     assert all(split_folded_words(row["answer"]).count("friend") == 1 for row in rows)
