@@ -80,7 +80,7 @@ def _keep_attached_signs(run: str, left: str, right: str) -> str:
     suffix = SUFFIX_PATTERN.match(run) if left else None
     kept = suffix[1] if suffix else ""
     run = run[len(kept):]
-    sign = _find_sign(run, left and not kept, right)
+    sign = _find_sign(run, "" if kept else left, right)
     run = run.removesuffix(sign)
     for number, line in enumerate(run.splitlines() or [""]):
         # A comparison at the beginning of a line, as in a quotation, is one only before a number.
