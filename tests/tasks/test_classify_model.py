@@ -129,3 +129,8 @@ def test_a_build_ends_in_a_certified_bundle_and_the_merged_export_has_the_labels
     bundles = sorted((tmp_path / "home").rglob("exports/merged/config.json"))
     config = json.loads(bundles[0].read_text())
     assert config["id2label"] == {"0": "card", "1": "money_transfer", "2": "طقس"}
+    (scored,) = (tmp_path / "home").rglob("output/score.json")
+    totals = json.loads(scored.read_text())["totals"]
+    below = json.loads(next((tmp_path / "home").rglob("labels/config.json")).read_text())["abstain_below"]
+    assert totals["tuned"]["bundle_threshold"] == pytest.approx(below, abs=1e-6)
+    assert "bundle_coverage" in totals["tuned"] and "bundle_coverage" not in totals["centroid"]
