@@ -150,8 +150,8 @@ class VerdictFacts:
 
     `title` and `sign` are for narrow places, `tone` is good, bad or warn. `claim` continues "The tuned TASK" and ends
     before the name of a baseline, `{rows}` being the test rows; if empty, the sign of the difference decides. `advice`
-    is one line of a list, `finding` a sentence of the model card. `next_step` may ask for `{rows}`, the test rows that
-    would settle the comparison, and is left out if that number is unknown.
+    is one line of a list, `finding` a sentence of the model card. `next_step` may ask for `{rows}`, such as
+    `120 test rows`, that would settle the comparison, and is left out if their number is unknown.
     """
 
     exit_code: int
@@ -198,8 +198,8 @@ class Verdict(StrEnum):
         exit_code=INSUFFICIENT, title="UNDECIDED", sign="?", tone="warn",
         claim="is not significantly different, on {rows}, from",
         advice="inconclusive: more test rows are needed",
-        finding="the test rows are too few to tell the tuned model from the best baseline.",
-        next_step="About {rows} test rows would be needed to decide.",
+        finding="the evidence is too thin to say that the tuned model may ship.",
+        next_step="About {rows} would be needed to decide.",
     )
 
     @classmethod

@@ -82,6 +82,20 @@ def split_rows(rows: Iterable[Row], settings: Split, text: str = "") -> dict[str
     return {part: sorted(parts[part], key=index.ids.__getitem__) for part in SPLIT_PARTS}
 
 
+def list_row_groups(rows: Iterable[Row], text: str = "") -> list[str]:
+    """Return the group of each row by which `split_rows` keeps rows together; empty if it shares it with no other row.
+
+    Rows without a group of their own that share a text are named by the id of the first of them.
+    """
+    named = [(row.group, get_row_group(row, text), row.id) for row in rows]
+    first: dict[str, str] = {}
+    for own, group, name in named:
+        if not own:
+            first.setdefault(group, name)
+    counts = Counter(group for own, group, _ in named if not own)
+    return [own or (first[group] if counts[group] > 1 else "") for own, group, _ in named]
+
+
 def resolve_split_part(row: Row) -> str:
     """Return the part for a row's own split. Raises InputError, with the row and its source, for an unknown one."""
     part = SPLIT_ALIASES.get(row.split.strip().lower())

@@ -12,7 +12,7 @@ from textwrap import dedent
 from typing import TYPE_CHECKING, Any, cast
 
 from factory.errors import FactoryError, InputError
-from factory.evaluation import statistics
+from factory.evaluation import paired_tests, statistics
 from factory.runs.run_outputs import RunOutputs
 from factory.runs.run_view import RunView
 from factory.runs.specialists import find_run_outputs
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from factory.registry.registry import Registry
 
 WON, LOST, TIED = "won", "lost", "tied"
-TIE_TOLERANCE = 1e-9
-"""Differences up to this are rounding errors."""
 CONFIDENCE = 0.95
 """Confidence of the interval if the run has no gate."""
 MAX_ROW_LETTERS = 400
@@ -67,7 +65,7 @@ class RowResult:
 
     @property
     def difference(self) -> float:
-        return self.a - self.b
+        return paired_tests.subtract_score(self.a, self.b)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +80,7 @@ class ContenderComparison:
     low: float
     high: float
     confidence: float
+    binary: bool
     one_sided_rows: int
     """Number of rows that only one side answered."""
 
@@ -129,28 +128,42 @@ def compare_contenders(a: ContenderResults, b: ContenderResults, metric: str = "
         if metric not in known:
             raise InputError(f"{side.label} has no metric {metric!r}; it has {', '.join(known)}")
     metrics = a.run_outputs.read_stage_json("score").get("metrics", [])
-    sign = 1.0 if all(m.get("higher_is_better", True) for m in metrics if m.get("name") == metric) else -1.0
-    rows = [_score_row_pair(row, a, b, metric, sign) for row in a.scores if row in b.scores]
+    facts: Mapping[str, Any] = next((m for m in metrics if m.get("name") == metric), {})
+    higher_is_better = bool(facts.get("higher_is_better", True))
+    rows = [_score_row_pair(row, a, b, metric, higher_is_better) for row in a.scores if row in b.scores]
     if not rows:
         raise InputError(f"{a.label} and {b.label} have no test rows in common")
     # With the settings of the gate of A's run, the interval is the one that gate.json has.
     plan = next((stage for stage in a.run_outputs.run.plan if stage.get("name") == "gate"), {})
     settings: Mapping[str, Any] = plan.get("config", {}).get("gate", {})
-    confidence = float(gate.get("confidence", CONFIDENCE))
-    interval = statistics.compute_mean_interval(
-        [row.difference for row in rows], [row.group or row.id for row in rows], confidence,
-        resamples=int(settings.get("resamples", statistics.RESAMPLES)),
-        seed=int(settings.get("seed", statistics.SEED)),
-    )
+    confidence, binary = float(gate.get("confidence", CONFIDENCE)), bool(facts.get("binary", False))
+    draws = (int(settings.get("resamples", statistics.RESAMPLES)), int(settings.get("seed", statistics.SEED)))
+    interval = compare_rows(rows, confidence, binary, draws).interval
+    # A contender differs from itself by nothing, of which no sample needs to persuade.
+    low, high = (0.0, 0.0) if a.label == b.label else (interval.low, interval.high)
     unpaired = len(a.scores.keys() ^ b.scores.keys())
-    return ContenderComparison(a, b, metric, rows, interval.mean, interval.low, interval.high, confidence, unpaired)
+    return ContenderComparison(a, b, metric, rows, interval.mean, low, high, confidence, binary, unpaired)
 
 
-def _score_row_pair(row: str, a: ContenderResults, b: ContenderResults, metric: str, sign: float) -> RowResult:
+def compare_rows(
+    rows: Sequence[RowResult], confidence: float, binary: bool,
+    draws: tuple[int, int] = (statistics.RESAMPLES, statistics.SEED),
+) -> paired_tests.TestedDifference:
+    """Return the test of A − B on these rows: the gate's own, at a margin of 0."""
+    (result,) = paired_tests.run_paired_tests(
+        [[row.difference for row in rows]], [row.group or row.id for row in rows], confidence, binary=binary,
+        span=paired_tests.compute_span([row.a for row in rows], [row.b for row in rows]), draws=draws,
+    )
+    return result
+
+
+def _score_row_pair(
+    row: str, a: ContenderResults, b: ContenderResults, metric: str, higher_is_better: bool
+) -> RowResult:
     group, values = a.scores[row]
     left, right = float(values[metric]), float(b.scores[row][1][metric])
-    gain = sign * (left - right)
-    return RowResult(row, group, left, right, TIED if abs(gain) <= TIE_TOLERANCE else WON if gain > 0 else LOST)
+    gain = paired_tests.subtract_score(left, right) * (1 if higher_is_better else -1)
+    return RowResult(row, group, left, right, WON if gain > 0 else LOST if gain < 0 else TIED)
 
 
 @dataclass

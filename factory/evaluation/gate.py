@@ -6,21 +6,31 @@ As all must hold at once, the number of comparisons needs no correction (interse
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from factory.api.rows import Metric
-from factory.evaluation import statistics
-from factory.evaluation.reasons import BaselineComparison, SuiteRegression, VerdictBasis, explain_verdict
+from factory.evaluation import paired_tests, statistics
+from factory.evaluation.rare_losses import find_rare_losses
+from factory.evaluation.reasons import (
+    BaselineComparison,
+    SettlingSize,
+    SuiteChange,
+    VerdictBasis,
+    explain_verdict,
+    list_unproven,
+    list_warnings,
+)
 from factory.events import Verdict
 
 if TYPE_CHECKING:
     from factory.spec.fields import Gate
 
 TUNED, CEILING = "tuned", "ceiling"
-SETTLE_EFFECT_DIVISOR = 4
-"""`n_to_settle` assumes at least a quarter of the detectable difference: a smaller one would need endless rows."""
+MAX_SETTLING_RATIO = 4.0
+"""A difference of less than a quarter of what the rows can detect needs more than 16 times as many: not worth it."""
 
 ScoredRows = Sequence[Mapping[str, Any]]
 """One contender's rows as in `score/<contender>.jsonl`: {"id", "group", "values": {metric: value}}."""
@@ -38,31 +48,27 @@ class _PairedScores:
     def compare_with_baselines(self, baselines: Mapping[str, Mapping[str, float]]) -> list[BaselineComparison]:
         """Compare the tuned model with each baseline, all on the same resamples."""
         sign = 1 if self.metric.higher_is_better else -1
-        differences = [statistics.subtract_scores(self.values, scores, sign) for scores in baselines.values()]
-        samples = [
-            statistics.group_by_cluster(list(values.values()), [self.clusters[row] for row in values])
-            for values in differences
+        differences = [paired_tests.subtract_scores(self.values, scores, sign) for scores in baselines.values()]
+        span = paired_tests.compute_span(list(self.values.values()), *(list(b.values()) for b in baselines.values()))
+        results = paired_tests.run_paired_tests(
+            [list(values.values()) for values in differences], self._list_clusters(), self.gate.confidence,
+            self.gate.margin, binary=self.metric.binary, span=span,
+            draws=(self.gate.resamples, self.gate.seed),
+        )
+        return [
+            BaselineComparison(name, result, find_rare_losses(values, result.test, self.gate.margin, span))
+            for name, result, values in zip(baselines, results, differences, strict=True)
         ]
-        means = statistics.bootstrap_means(samples, self.gate.resamples, self.gate.seed)
-        parts = zip(baselines, (values.values() for values in differences), samples, means, strict=True)
-        return [self._compare_with_baseline(*part) for part in parts]
-
-    def _compare_with_baseline(
-        self, baseline: str, differences: Collection[float], data: statistics.ClusterSample, means: statistics.Floats
-    ) -> BaselineComparison:
-        """Compare with one baseline. p is exact McNemar's for binary rows without groups, else the bootstrap's."""
-        won, lost = sum(value > 0 for value in differences), sum(value < 0 for value in differences)
-        is_exact = self.metric.binary and len(data.sums) == len(differences)
-        p = statistics.compute_mcnemar_p(won, lost) if is_exact else statistics.compute_p_value(data, means)
-        estimate = statistics.estimate_mean(data, means, self.gate.confidence)
-        return BaselineComparison(baseline, estimate, p, won, lost, len(differences) - won - lost)
 
     def estimate_tuned_mean(self) -> statistics.ConfidenceInterval:
         """Return the tuned model's own mean with its interval."""
         return statistics.compute_mean_interval(
-            list(self.values.values()), [self.clusters[name] for name in self.values], self.gate.confidence,
+            list(self.values.values()), self._list_clusters(), self.gate.confidence,
             binary=self.metric.binary, resamples=self.gate.resamples, seed=self.gate.seed,
         )
+
+    def _list_clusters(self) -> list[str]:
+        return [self.clusters[row] for row in self.values]
 
 
 def decide_verdict(
@@ -82,44 +88,43 @@ def decide_verdict(
     clusters = {row["id"]: row.get("group") or row["id"] for row in scores[TUNED]}
     paired = _PairedScores(table[TUNED], clusters, metric, gate)
     comparisons = paired.compare_with_baselines({name: table[name] for name in sorted(table) if name != TUNED})
-    regressions = _find_regressed_suites(probes)
-    verdict, blocking = _choose_verdict(comparisons, gate.margin, prompted, bool(leaked or regressions or refused))
+    suites = [SuiteChange.from_json(suite, probe["tolerance"]) for probe in probes for suite in probe["suites"]]
+    is_blocked = bool(leaked or refused or any(suite.has_fallen for suite in suites))
+    verdict, blocking = choose_verdict(comparisons, gate.margin, prompted, is_blocked)
+    if verdict is Verdict.SHIP and not all(suite.holds for suite in suites):
+        verdict = Verdict.INSUFFICIENT_EVIDENCE
     effect = gate.margin + _compute_detectable_effect(comparisons, gate.confidence)
-    settle = _estimate_settling_rows(blocking, gate) if verdict is Verdict.INSUFFICIENT_EVIDENCE else None
+    settle = estimate_settling_size(blocking, gate) if verdict is Verdict.INSUFFICIENT_EVIDENCE else None
     basis = VerdictBasis(
-        verdict, comparisons, blocking, metric.name, gate.margin, gate.confidence, leaked, effect, settle, regressions,
+        verdict, comparisons, blocking, metric.name, gate.margin, gate.confidence, leaked, effect, settle, suites,
         refused,
     )
+    unproven, warnings = list_unproven(basis), list_warnings(basis)
     ceilings = [float(row["values"][CEILING]) for row in scores[TUNED] if CEILING in row["values"]]
     return {
         "verdict": str(verdict), "metric": metric.name, "margin": gate.margin, "confidence": gate.confidence,
         "tuned": asdict(paired.estimate_tuned_mean()),
         "comparisons": [comparison.to_json() for comparison in comparisons],
-        "best_baseline": min(comparisons, key=lambda c: (c.difference_interval.mean, c.baseline)).baseline,
+        "best_baseline": min(comparisons, key=lambda c: (c.interval.mean, c.baseline)).baseline,
         "reasons": explain_verdict(basis), "minimum_detectable_effect": round(effect, statistics.DIGITS),
-        "n_to_settle": settle, "probes": [dict(probe) for probe in probes],
+        "n_to_settle": settle.count if settle else None, "settle": asdict(settle) if settle else None,
+        "probes": [dict(probe) for probe in probes],
         CEILING: round(sum(ceilings) / len(ceilings), statistics.DIGITS) if ceilings else None,
-        **({"refused": list(refused)} if refused else {}),
+        **({"refused": list(refused)} if refused else {}), **({"unproven": unproven} if unproven else {}),
+        **({"warnings": warnings} if warnings else {}),
     }
 
 
-def _find_regressed_suites(probes: Sequence[Mapping[str, Any]]) -> list[SuiteRegression]:
-    """Return the suites that fell by more than their tolerance, and by more than chance explains."""
-    return [
-        SuiteRegression(suite["suite"], suite["base"], suite["tuned"], probe["tolerance"], suite["low"], suite["high"])
-        for probe in probes for suite in probe["suites"]
-        if suite["difference"] < -probe["tolerance"] and suite["high"] < 0
-    ]
-
-
-def _choose_verdict(
-    comparisons: Sequence[BaselineComparison], margin: float, prompted: Collection[str], is_blocked: bool
+def choose_verdict(
+    comparisons: Sequence[BaselineComparison], margin: float, prompted: Collection[str] = (), is_blocked: bool = False
 ) -> tuple[Verdict, list[BaselineComparison]]:
     """Return the verdict, and the comparisons that prevent a better one."""
-    failed = [c for c in comparisons if c.difference_interval.high <= margin]
-    unclear = [c for c in comparisons if c.difference_interval.low <= margin < c.difference_interval.high]
+    failed = [c for c in comparisons if c.interval.high < margin]
+    unclear = [c for c in comparisons if c.interval.low <= margin <= c.interval.high]
     if is_blocked:
         return Verdict.NO_SHIP, failed
+    if not all(c.result.has_enough_groups for c in comparisons):
+        return Verdict.INSUFFICIENT_EVIDENCE, list(comparisons)
     if failed:
         only_prompted = all(c.baseline in prompted for c in failed)
         return (Verdict.PROMPTING_IS_ENOUGH if only_prompted else Verdict.NO_SHIP), failed
@@ -129,20 +134,26 @@ def _choose_verdict(
 def _compute_detectable_effect(comparisons: Sequence[BaselineComparison], confidence: float) -> float:
     """Return the true difference beyond the margin, to every baseline, with which 80 % of such builds would ship."""
     power = statistics.compute_joint_power(len(comparisons))
-    return max(
-        estimate.standard_error * statistics.compute_detectable_errors(estimate.effective_clusters, confidence, power)
-        for estimate in (comparison.estimate for comparison in comparisons)
-    )
+    return max(c.result.test.compute_detectable_effect(confidence, power) for c in comparisons)
 
 
-def _estimate_settling_rows(unclear: Sequence[BaselineComparison], gate: Gate) -> int:
-    """Return the test rows that would settle every unclear comparison, if the true differences are those measured."""
+def estimate_settling_size(blocking: Sequence[BaselineComparison], gate: Gate) -> SettlingSize | None:
+    """Return how many test rows or groups would settle all comparisons if the true differences are those measured."""
+    if not blocking:
+        return None
+    first = blocking[0].result
+    unit = "rows" if first.groups == first.interval.n else "groups"
+    if not first.has_enough_groups:
+        needed = first.groups * paired_tests.MIN_EFFECTIVE_GROUPS / first.effective_groups
+        return SettlingSize(math.ceil(needed), unit, False)
 
-    def compute_distance(comparison: BaselineComparison) -> float:
-        smallest = _compute_detectable_effect([comparison], gate.confidence) / SETTLE_EFFECT_DIVISOR
-        return max(abs(comparison.difference_interval.mean - gate.margin), smallest)
+    def compute_ratio(comparison: BaselineComparison) -> float:
+        distance = abs(comparison.interval.mean - gate.margin)
+        return _compute_detectable_effect([comparison], gate.confidence) / distance if distance else math.inf
 
-    return max(statistics.estimate_rows_needed(c.estimate, compute_distance(c), gate.confidence) for c in unclear)
+    ratio = max(1.0, *map(compute_ratio, blocking))
+    count = math.ceil(first.groups * min(ratio, MAX_SETTLING_RATIO) ** 2)
+    return SettlingSize(count, unit, ratio > MAX_SETTLING_RATIO)
 
 
 def _extract_metric_column(contender: str, rows: ScoredRows, metric: str) -> dict[str, float]:

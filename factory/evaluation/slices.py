@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from factory.errors import FactoryError
 from factory.evaluation import statistics
-from factory.evaluation.compare import LOST, WON, ContenderComparison, FrozenRowViewer, RowResult
+from factory.evaluation.compare import LOST, WON, ContenderComparison, FrozenRowViewer, RowResult, compare_rows
+from factory.evaluation.paired_tests import TestedDifference
 
 MIN_SLICE_ROWS = 10
 """Smaller slices are left out: they have too few rows for an interval."""
@@ -16,7 +17,10 @@ MIN_SLICE_ROWS = 10
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """One value of a slice: the means of both sides on its rows, A − B with its interval, and p adjusted by Holm."""
+    """One value of a slice: the means of both sides on its rows, A − B with its interval, and p adjusted by Holm.
+
+    p is 1 where the rows are of fewer than five groups of equal size.
+    """
 
     slice: str
     value: str
@@ -33,14 +37,16 @@ class Slice:
 
 def compare_slices(comparison: ContenderComparison, viewer: FrozenRowViewer) -> list[Slice]:
     """Return every sufficiently large slice, in the task's order, the largest value first."""
-    slices = [
-        _compare_slice(name, value, rows, comparison.confidence)
+    results = [
+        (name, value, rows, compare_rows(rows, comparison.confidence, comparison.binary))
         for name, values in _group_rows_by_slice(comparison, viewer).items()
         for value, rows in sorted(values.items(), key=lambda item: (-len(item[1]), item[0]))
         if len(rows) >= MIN_SLICE_ROWS and len({row.group or row.id for row in rows}) > 1
     ]
-    adjusted = statistics.adjust_p_values([part.p for part in slices])
-    return [replace(part, p=p) for part, p in zip(slices, adjusted, strict=True)]
+    # Slices of too few groups prove nothing, and are no reason to adjust the others.
+    tested = [i for i, (*_, result) in enumerate(results) if result.has_enough_groups]
+    adjusted = dict(zip(tested, statistics.adjust_p_values([results[i][-1].p for i in tested]), strict=True))
+    return [_make_slice(*result, adjusted.get(i, 1.0)) for i, result in enumerate(results)]
 
 
 def _group_rows_by_slice(
@@ -61,10 +67,8 @@ def _group_rows_by_slice(
     return rows
 
 
-def _compare_slice(name: str, value: str, rows: Sequence[RowResult], confidence: float) -> Slice:
-    data = statistics.group_by_cluster([row.difference for row in rows], [row.group or row.id for row in rows])
-    (means,) = statistics.bootstrap_means([data], statistics.RESAMPLES, statistics.SEED)
-    interval, p = statistics.estimate_mean(data, means, confidence).interval, statistics.compute_p_value(data, means)
-    a, b = (round(sum(getattr(row, side) for row in rows) / len(rows), statistics.DIGITS) for side in ("a", "b"))
-    won, lost = (sum(row.result == result for row in rows) for result in (WON, LOST))
+def _make_slice(name: str, value: str, rows: Sequence[RowResult], result: TestedDifference, p: float) -> Slice:
+    interval = result.interval
+    a, b = (statistics.round_number(sum(getattr(row, side) for row in rows) / len(rows)) for side in ("a", "b"))
+    won, lost = (sum(row.result == side for row in rows) for side in (WON, LOST))
     return Slice(name, value, len(rows), a, b, interval.mean, interval.low, interval.high, p, won, lost)

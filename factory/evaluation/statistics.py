@@ -1,4 +1,4 @@
-"""The statistics of the gate: paired differences, cluster-aware intervals and p values, power and sample sizes.
+"""Means of clustered rows: their bootstrap, the test that gives interval and p value, power, and Holm's adjustment.
 
 The bootstrap resamples whole clusters (Cameron, Gelbach & Miller 2008, "Bootstrap-based improvements for inference
 with clustered errors") and widens its percentiles for the small sample (Hesterberg 2015, "What teachers should know
@@ -8,7 +8,7 @@ about the bootstrap", the expanded percentile interval). A row without a group i
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -37,14 +37,8 @@ class ConfidenceInterval:
     high: float
     n: int
 
-
-@dataclass(frozen=True, slots=True)
-class ClusteredEstimate:
-    """An interval, with the cluster-robust standard error and the effective number of clusters."""
-
-    interval: ConfidenceInterval
-    standard_error: float
-    effective_clusters: float
+    def excludes(self, value: float) -> bool:
+        return not self.low <= value <= self.high
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,21 +82,6 @@ def group_by_cluster(values: Sequence[float], clusters: Sequence[str]) -> Cluste
     return ClusterSample(np.array(list(map(math.fsum, ordered))), np.array(list(map(len, ordered)), dtype=np.float64))
 
 
-def compute_mean_interval(
-    values: Sequence[float], clusters: Sequence[str], confidence: float,
-    *, binary: bool = False, resamples: int = RESAMPLES, seed: int = SEED,
-) -> ConfidenceInterval:
-    """Return the mean with its interval: Wilson's (1927) for binary values without groups, else the bootstrap's."""
-    data = group_by_cluster(values, clusters)
-    if not binary or len(data.sums) != len(values):
-        return estimate_mean(data, bootstrap_means([data], resamples, seed)[0], confidence).interval
-    from scipy.stats import binomtest
-
-    interval = binomtest(round(math.fsum(values)), len(values)).proportion_ci(confidence, method="wilson")
-    mean, low, high = (round(float(value), DIGITS) for value in (data.mean, interval.low, interval.high))
-    return ConfidenceInterval(mean, low, high, len(values))
-
-
 def bootstrap_means(samples: Sequence[ClusterSample], resamples: int, seed: int) -> list[Floats]:
     """Return the sorted means of resampled clusters for each sample: (resamples,). All samples must have the same
     clusters, and share the draws.
@@ -125,39 +104,106 @@ def bootstrap_means(samples: Sequence[ClusterSample], resamples: int, seed: int)
     return list(means.T)
 
 
-def estimate_mean(data: ClusterSample, means: Floats, confidence: float) -> ClusteredEstimate:
-    """Return the mean with its expanded percentile interval, from the sorted means of a bootstrap, to six digits."""
-    import numpy as np
-    from scipy import special
+@dataclass(frozen=True, slots=True)
+class ClusterTest:
+    """The test of a mean over clusters, by two methods of which the less certain one counts for each bound and for p.
 
-    # The tails are smaller than (1 - confidence) / 2, as Student's t is wider than the normal distribution.
-    freedom = max(data.effective_clusters - 1, 1.0)
-    student = special.stdtrit(freedom, (1 + confidence) / 2) * math.sqrt((freedom + 1) / freedom)
-    tail = float(special.ndtr(-student))
-    # Adding 0.0 turns -0.0 into 0.0.
-    mean, low, high = (round(float(x), DIGITS) + 0.0 for x in (data.mean, *np.quantile(means, [tail, 1 - tail])))
-    return ClusteredEstimate(
-        ConfidenceInterval(mean, low, high, int(data.sizes.sum())), data.standard_error, data.effective_clusters
-    )
+    One is the percentile bootstrap (`means`, sorted), the other Student's t with the cluster-robust error and Kish's
+    effective number of clusters less one as degrees of freedom. The bootstrap alone ships by chance with few clusters,
+    as no resample is below the smallest of them; t alone does with few clusters of uneven sizes. `least_error` is the
+    smallest standard error that the rows can support.
+    """
+
+    data: ClusterSample
+    means: Floats
+    least_error: float = 0.0
+
+    @property
+    def mean(self) -> float:
+        return self.data.mean
+
+    @property
+    def standard_error(self) -> float:
+        return max(self.data.standard_error, self.least_error)
+
+    @property
+    def freedom(self) -> float:
+        """Degrees of freedom."""
+        return max(self.data.effective_clusters - 1, 1.0)
+
+    def compute_bounds(self, confidence: float) -> tuple[float, float]:
+        """Return the bounds of the two-sided interval: of each side, the outer one of both methods."""
+        import numpy as np
+        from scipy import special
+
+        student = float(special.stdtrit(self.freedom, (1 + confidence) / 2))
+        # The tails are smaller than (1 - confidence) / 2, as Student's t is wider than the normal distribution.
+        tail = float(special.ndtr(-student * math.sqrt((self.freedom + 1) / self.freedom)))
+        low, high = np.quantile(self.means, [tail, 1 - tail])
+        reach = student * self.standard_error
+        return min(float(low), self.mean - reach), max(float(high), self.mean + reach)
+
+    def compute_p_value(self, value: float = 0.0) -> float:
+        """Return the two-sided p that the true mean is `value`: 1 − the largest confidence at which the interval
+        excludes it.
+        """
+        from scipy import special
+
+        # The tails are bent back as `compute_bounds` bends them.
+        bent = special.ndtri(self._find_tails(value)) * math.sqrt(self.freedom / (self.freedom + 1))
+        distance, error = self.mean - value, self.standard_error
+        student = distance / error if error else math.copysign(math.inf, distance) if distance else 0.0
+        below, above = (special.stdtr(self.freedom, max(t, b)) for t, b in zip((-student, student), bent, strict=True))
+        return float(min(1.0, 2 * min(below, above)))
+
+    def compute_detectable_effect(self, confidence: float, power: float) -> float:
+        """Return how far the true mean must be from a value so that the interval excludes it with this power."""
+        from scipy import special
+
+        low, high = self.compute_bounds(confidence)
+        reach = float(special.stdtrit(self.freedom, power)) * self.standard_error
+        return max(self.mean - low, high - self.mean) + reach
+
+    def _find_tails(self, value: float) -> tuple[float, float]:
+        """Return the shares of the bootstrap's means below and above a value, interpolated as by `numpy.quantile`.
+
+        Means that equal the value are on both sides. A share is 0 if no mean is on that side.
+        """
+        last, shares = len(self.means) - 1, []
+        for right in (int(self.means.searchsorted(value, "right")), int(self.means.searchsorted(value, "left"))):
+            if 0 < right <= last:
+                start, end = self.means[right - 1], self.means[right]
+                shares.append((right - 1 + float((value - start) / (end - start))) / last)
+            else:
+                shares.append(float(right > 0))
+        return shares[0], 1 - shares[1]
 
 
-def compute_p_value(data: ClusterSample, means: Floats) -> float:
-    """Return the two-sided p of no difference: 1 − the confidence at which `estimate_mean`'s interval touches 0."""
-    import numpy as np
-    from scipy import special
+def compute_mean_interval(
+    values: Sequence[float], clusters: Sequence[str], confidence: float,
+    *, binary: bool = False, resamples: int = RESAMPLES, seed: int = SEED,
+) -> ConfidenceInterval:
+    """Return the mean with its interval: Wilson's (1927) for binary values without groups, else that of clusters.
 
-    below = min(float(np.mean(means <= 0)), float(np.mean(means >= 0)))
-    share = (below * len(means) + 1) / (len(means) + 1)
-    freedom = max(data.effective_clusters - 1, 1.0)
-    bend = special.ndtri(min(share, 0.5)) * math.sqrt(freedom / (freedom + 1))
-    return float(min(1.0, 2 * special.stdtr(freedom, bend)))
+    Scores between 0 and 1 have an interval between 0 and 1.
+    """
+    from scipy.stats import binomtest
+
+    data, count = group_by_cluster(values, clusters), len(values)
+    if binary and len(data.sums) == count:
+        wilson = binomtest(round(math.fsum(values)), count).proportion_ci(confidence, method="wilson")
+        low, high = float(wilson.low), float(wilson.high)
+    else:
+        test = ClusterTest(data, bootstrap_means([data], resamples, seed)[0])
+        low, high = test.compute_bounds(confidence)
+        if min(values) >= 0 and max(values) <= 1:
+            low, high = max(low, 0.0), min(high, 1.0)
+    return ConfidenceInterval(round_number(data.mean), round_number(low), round_number(high), count)
 
 
-def compute_mcnemar_p(won: int, lost: int) -> float:
-    """Return p of the exact two-sided McNemar test (1947) from the rows that only one side got right."""
-    from scipy import special
-
-    return min(1.0, 2 * float(special.bdtr(min(won, lost), won + lost, 0.5))) if won + lost else 1.0
+def round_number(value: float) -> float:
+    """Round to `DIGITS` digits after the point; never -0.0."""
+    return round(float(value), DIGITS) + 0.0
 
 
 def adjust_p_values(p_values: Sequence[float]) -> list[float]:
@@ -170,31 +216,6 @@ def adjust_p_values(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def compute_detectable_errors(clusters: float, confidence: float, power: float = POWER) -> float:
-    """Return the true difference, in standard errors, whose interval excludes zero with this power."""
-    from scipy import special
-
-    freedom = max(clusters - 1, 1.0)
-    return float(special.stdtrit(freedom, (1 + confidence) / 2) + special.stdtrit(freedom, power))
-
-
 def compute_joint_power(comparisons: int) -> float:
     """Return the power that each comparison needs so that all succeed with `POWER`, even if dependent (Bonferroni)."""
     return 1 - (1 - POWER) / comparisons
-
-
-def estimate_rows_needed(estimate: ClusteredEstimate, distance: float, confidence: float) -> int:
-    """Return the rows with which the interval would exclude a point this far from the mean, with `POWER`."""
-    reach = compute_detectable_errors(estimate.effective_clusters, confidence) * estimate.standard_error
-    return max(estimate.interval.n, math.ceil(estimate.interval.n * (reach / distance) ** 2))
-
-
-def subtract_scores(one: Mapping[str, float], other: Mapping[str, float], sign: int = 1) -> dict[str, float]:
-    """Return row id → sign × (one − other). Raises ValueError if their rows differ, or a value is not finite."""
-    if one.keys() != other.keys():
-        unpaired = sorted(one.keys() ^ other.keys())
-        raise ValueError(f"the contenders answered different rows: only one answered {unpaired[0]!r}")
-    wrong = next((name for name in sorted(one) if not math.isfinite(one[name]) or not math.isfinite(other[name])), None)
-    if wrong is not None:
-        raise ValueError(f"row {wrong!r} has a score that is not a finite number")
-    return {name: sign * (one[name] - other[name]) for name in one}

@@ -229,7 +229,8 @@ def add_score(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     """Add the stage that scores all answers."""
     seed, answers = resolved.spec.gate.seed, _list_answer_stages(resolved)
     evals = [plugin for plugin in resolved.evals if not isinstance(plugin, Probe)]
-    builder.add_stage("score", ["gather", "freeze", "curate", *answers], uses=evals, evals=evals, seed=seed)
+    texts, inputs = resolved.task.text_column, ["gather", "freeze", "curate", *answers]
+    builder.add_stage("score", inputs, uses=evals, evals=evals, text=texts, seed=seed)
 
 
 def add_forgetting(builder: PlanBuilder, resolved: ResolvedSpec) -> None:

@@ -71,7 +71,7 @@ STAGE_KINDS = (
         seconds=(0.1, 60), mib=(100, 2000), plans=BOTH,
     ),
     StageKind(
-        "baseline_trial", 1, "try a contender that needs no training on validation rows",
+        "baseline_trial", 2, "try a contender that needs no training on validation rows",
         seconds=(0.5, 600), mib=(300, 8000), plugin_field="contender", plans=(ADVICE,),
     ),
     StageKind("advice", 1, "advise whether to fine-tune", seconds=(0.1, 30), mib=(100, 2000), plans=(ADVICE,)),
@@ -85,13 +85,13 @@ STAGE_KINDS = (
         seconds=(0.5, 1800), mib=(300, 8000), plugin_field="contender",
     ),
     StageKind(
-        "score", 2, "score the answers of all contenders", seconds=(0.2, 120), mib=(100, 2000), plugin_field="evals",
+        "score", 3, "score the answers of all contenders", seconds=(0.2, 120), mib=(100, 2000), plugin_field="evals",
     ),
     StageKind(
-        "forgetting", 1, "compare base and tuned model on items unrelated to the task",
+        "forgetting", 2, "compare base and tuned model on items unrelated to the task",
         seconds=(0.5, 3600), mib=(100, 8000), plugin_field="probe",
     ),
-    StageKind("gate", 2, "decide the verdict", seconds=(0.5, 60), mib=(100, 1000)),
+    StageKind("gate", 3, "decide the verdict", seconds=(0.5, 60), mib=(100, 1000)),
     StageKind("bundle", 2, "write the deployable folder", seconds=(1, 120), mib=(300, 4000), plugin_field="targets"),
     StageKind(
         "certify", 3, "load the bundle with a plain library, and compare the answers",

@@ -29,7 +29,7 @@ def find_deciding_comparison(gate: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the deciding comparison: the strongest obstacle to shipping, else the best baseline; empty if none."""
     comparisons, margin = list(gate.get("comparisons", [])), gate.get("margin", 0.0)
     # Unless it ships, explain by a contender that tuned clearly fails to beat, else by an inconclusive one.
-    beaten_by = [c for c in comparisons if c["high"] <= margin]
+    beaten_by = [c for c in comparisons if c["high"] < margin]
     unsettled = [c for c in comparisons if c["low"] <= margin]
     best = [c for c in comparisons if c["baseline"] == gate.get("best_baseline")]
     obstacles = [] if Verdict.from_word(gate.get("verdict", "")).ships else beaten_by or unsettled

@@ -9,6 +9,7 @@ from factory import identity
 from factory.advise.survey import BASELINE, PROMPTED, TEACHER, ContenderEstimate
 from factory.api import TRAIN, VALIDATION, Answer, ChatRequest, Contender, Row, ScoreJob
 from factory.data.rows import write_json, write_jsonl
+from factory.data.split import list_row_groups
 from factory.errors import InputError
 from factory.evaluation.statistics import compute_mean_interval
 from factory.stages.answer import answer_by_contender
@@ -80,9 +81,10 @@ def _score_trial_answers(job: StageJob, rows: list[Row], answers: list[Answer]) 
         train=job.open_input_rows("curate", f"{TRAIN}.jsonl"),
     )
     values = {row: scores[metric.name] for row, scores in compute_row_scores(judge, work).items()}
-    groups = [row.group or row.id for row in rows]
+    groups = list_row_groups(rows, job.load_task().text_column)
+    clusters = [group or row.id for group, row in zip(groups, rows, strict=True)]
     try:
-        result = compute_mean_interval([values[row.id] for row in rows], groups, CONFIDENCE, binary=metric.binary)
+        result = compute_mean_interval([values[row.id] for row in rows], clusters, CONFIDENCE, binary=metric.binary)
     except InputError:  # a single group has a mean, but no interval
         mean = round(sum(values.values()) / len(values), 6)
         return mean, mean, mean, len(values)

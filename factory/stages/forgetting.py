@@ -8,14 +8,14 @@ from typing import Any, cast
 from factory.api import Probe, ProbeJob, ProbeResult
 from factory.data.rows import write_json, write_jsonl
 from factory.errors import PluginError
-from factory.evaluation import statistics
+from factory.evaluation import paired_tests, statistics
 from factory.stages.job import StageJob, guard_plugin_call, iterate_checked_values
 
 CONFIDENCE = 0.95
 
 
 def run(job: StageJob) -> None:
-    """Write `items.jsonl`, and `forgetting.json` with the means of each suite and their paired difference."""
+    """Write `items.jsonl`, and `forgetting.json` with the means of each suite, their difference and the power."""
     probe = cast(Probe, job.make_plugin("eval", job.config["probe"]))
     work = ProbeJob(**job.build_job_fields(), base=job.load_base(), artifact=job.load_artifact())
     with guard_plugin_call(probe):
@@ -36,12 +36,16 @@ def run(job: StageJob) -> None:
 
 
 def _summarise_probe_suite(name: str, items: Sequence[ProbeResult], seed: int) -> dict[str, Any]:
-    """Return the means of one suite, and tuned - base with its interval."""
-    result = statistics.compute_mean_interval(
-        [item.tuned - item.base for item in items], [item.id for item in items], CONFIDENCE, seed=seed
+    """Return the means of one suite, tuned - base with its interval, and the smallest fall seen with `POWER`."""
+    scores = [[item.base for item in items], [item.tuned for item in items]]
+    base, tuned = (statistics.round_number(sum(side) / len(items)) for side in scores)
+    (result,) = paired_tests.run_paired_tests(
+        [[paired_tests.subtract_score(item.tuned, item.base) for item in items]], [item.id for item in items],
+        CONFIDENCE, binary=all(value in (0, 1) for side in scores for value in side),
+        span=paired_tests.compute_span(*scores), draws=(statistics.RESAMPLES, seed),
     )
-    base, tuned = (sum(getattr(item, side) for item in items) / len(items) for side in ("base", "tuned"))
+    fall = result.test.compute_detectable_effect(CONFIDENCE, statistics.POWER)
     return {
-        "suite": name, "n": len(items), "base": round(base, statistics.DIGITS), "difference": result.mean,
-        "tuned": round(tuned, statistics.DIGITS), "low": result.low, "high": result.high,
+        "suite": name, "n": len(items), "base": base, "difference": result.interval.mean, "tuned": tuned,
+        "low": result.interval.low, "high": result.interval.high, "smallest_fall": statistics.round_number(fall),
     }

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from factory.api import TEST, TRAIN, VALIDATION, Answer, Eval, ScoreJob
 from factory.data.rows import read_json, read_jsonl, write_json, write_jsonl
+from factory.data.split import list_row_groups
 from factory.evaluation.statistics import DIGITS, compute_mean_interval
 from factory.stages.job import StageJob, guard_plugin_call
 from factory.stages.value_checks import compute_row_scores
@@ -30,17 +31,22 @@ def run(job: StageJob) -> None:
         **job.build_job_fields(), "rows": rows, "train": job.open_input_rows("curate", f"{TRAIN}.jsonl"),
         "validation": job.open_input_rows("freeze", f"{VALIDATION}.jsonl"),
     }
-    groups = [row.group or row.id for row in rows]
+    groups = list_row_groups(rows, job.config["text"])
+    clusters = [group or row.id for group, row in zip(groups, rows, strict=True)]
+    if copies := sum(bool(group) and not row.group for group, row in zip(groups, rows, strict=True)):
+        job.report.note(f"{copies} test rows share their text with others: for the statistics, each text is one group")
     total = sum(role.startswith("answer[") for role in job.inputs)
     for name, answers, facts in _iterate_contender_answers(job):
         work = ScoreJob(**common, answers=answers, facts=facts)
         values = _score_rows_by_metric(work, evals)
         totals[name], tables[name] = _compute_totals_and_tables(work, evals)
-        lines = ({"id": row.id, "group": row.group, "values": values[row.id]} for row in rows)
+        lines = (
+            {"id": row.id, "group": group, "values": values[row.id]} for row, group in zip(rows, groups, strict=True)
+        )
         write_jsonl(job.out / f"{name}.jsonl", lines)
         contenders[name] = {
             metric.name: asdict(compute_mean_interval(
-                [values[row.id][metric.name] for row in rows], groups, CONFIDENCE, binary=metric.binary
+                [values[row.id][metric.name] for row in rows], clusters, CONFIDENCE, binary=metric.binary
             ))
             for metric in metrics
         }

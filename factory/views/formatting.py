@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from factory.evaluation.reasons import describe_settling_size
 from factory.events import Verdict
 from factory.runs.run_outputs import find_deciding_comparison
 
@@ -121,6 +122,8 @@ def describe_verdict(gate: Mapping[str, Any], task: str) -> str:
         return f"The expert review of the training rows blocks shipping: {'; '.join(gate['refused'])}."
     if not deciding:
         return "The gate had no contender to compare with."
+    if gate.get("unproven"):
+        return f"The evidence is too thin: {'; '.join(gate['unproven'])}."
     others = [c["baseline"] for c in gate["comparisons"] if c is not deciding]
     verdict = _get_gate_verdict(gate)
     claim = _describe_claim(verdict, deciding, f"these {deciding.get('n', '?')} test rows")
@@ -168,8 +171,11 @@ def describe_next_step(gate: Mapping[str, Any]) -> str:
     """Return advice on what to do next; empty if there is none."""
     if gate.get("refused"):
         return "Run `factory review SPEC`; the next build continues from the decisions of the experts."
-    advice, needed = _get_gate_verdict(gate).facts.next_step, gate.get("n_to_settle")
+    advice, needed, size = _get_gate_verdict(gate).facts.next_step, gate.get("n_to_settle"), gate.get("settle") or {}
     if "{rows}" in advice and not needed:
         return ""
     # A narrow no-break space keeps the number on one line when the sentence is wrapped.
-    return advice.format(rows=f"{int(needed or 0):,}".replace(",", "\u202f"))
+    count = f"{int(needed or 0):,}".replace(",", "\u202f")
+    if size.get("is_capped"):
+        return f"More than {describe_settling_size(count, size['unit'])} would be needed to decide: not worth it."
+    return advice.format(rows=describe_settling_size(count, size.get("unit", "rows")))

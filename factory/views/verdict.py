@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from factory.evaluation.compare import CONFIDENCE, find_tuned_contender
+from factory.evaluation.paired_tests import MIN_EFFECTIVE_GROUPS
 from factory.runs.run_outputs import RunOutputs, find_deciding_comparison
 from factory.views import formatting, verdict_tables
 from factory.views.elements import BAR_WIDTH, Cell, Column, Interval, Table, Text, make_row
@@ -60,16 +61,18 @@ def build_verdict_view(outputs: RunOutputs) -> VerdictView:
     metric = str(gate.get("metric") or score.get("primary") or next(iter(metrics), ""))
     is_removed = bool(run.verdict) and outputs.find_stage_folder("bundle") is None
     failed = next(((s.name, s.error) for s in run.stages.values() if s.error), ())
+    warnings: list[str] = gate.get("warnings", [])
     ceiling, probes, tuned = gate.get("ceiling"), gate.get("probes", []), find_tuned_contender(run)
     return VerdictView(
         verdict=str(gate.get("verdict", "")),
         sentence=formatting.describe_verdict(gate, run.task) if gate else describe_unfinished(run.state, *failed),
-        next_step=formatting.describe_next_step(gate), warning=BUNDLE_REMOVED if is_removed else "",
+        next_step=formatting.describe_next_step(gate), warning=_join_warnings(gate, is_removed),
         metric=metric, metric_meaning=str(metrics.get(metric, {}).get("what", "")),
         contenders=build_contenders_table(gate, score, metric, tuned),
         ceiling=_describe_ceiling(ceiling) if isinstance(ceiling, int | float) else "",
         rule=_describe_rule(gate) if gate.get("comparisons") else "",
-        reasons=tuple(map(str, gate.get("reasons", []))), limits=_describe_limits(gate),
+        reasons=tuple(str(reason) for reason in gate.get("reasons", []) if reason not in warnings),
+        limits=_describe_limits(gate),
         totals=verdict_tables.build_totals_table(score),
         metrics_tables=verdict_tables.build_metrics_tables(score, tuned),
         forgetting=verdict_tables.build_forgetting_table(probes),
@@ -87,6 +90,10 @@ def build_verdict_json(outputs: RunOutputs) -> dict[str, Any]:
         "bundle": str(outputs.find_stage_folder("bundle") or ""), "gate": outputs.read_gate(),
         **{name: score.get(name, {}) for name in ("contenders", "totals", "tables")},
     }
+
+
+def _join_warnings(gate: Mapping[str, Any], is_removed: bool) -> str:
+    return " ".join([*(f"Doubtful: {text}." for text in gate.get("warnings", [])), *([BUNDLE_REMOVED] * is_removed)])
 
 
 def _get_confidence(gate: Mapping[str, Any], score: Mapping[str, Any]) -> float:
@@ -107,11 +114,13 @@ def _describe_rule(gate: Mapping[str, Any]) -> str:
 
 
 def _describe_limits(gate: Mapping[str, Any]) -> dict[str, str]:
-    effect, needed = gate.get("minimum_detectable_effect"), gate.get("n_to_settle")
+    effect, needed, size = gate.get("minimum_detectable_effect"), gate.get("n_to_settle"), gate.get("settle") or {}
+    bound = "more than" if size.get("is_capped") else "about"
+    unit = "groups of test rows" if size.get("unit") == "groups" else "test rows"
     return {
         "best baseline": str(gate.get("best_baseline", "")),
         "minimum detectable effect": formatting.format_signed(effect) if effect is not None else "",
-        "test rows needed to decide": f"about {int(needed):,}" if needed else "",
+        f"{unit} needed to decide": f"{bound} {int(needed):,}" if needed else "",
     }
 
 
@@ -196,8 +205,10 @@ def _format_p(p: float | None) -> str:
 
 def describe_gain_result(gain: Mapping[str, Any], margin: float) -> tuple[str, str]:
     """Return where the interval of a gain lies relative to zero and the margin, and its tone."""
+    if gain.get("effective_groups", MIN_EFFECTIVE_GROUPS) < MIN_EFFECTIVE_GROUPS:
+        return "? too few groups", "warn"
     if gain["low"] > margin:
         return "▲ tuned is better", "good"
     if gain["high"] < min(0.0, margin):
         return "▼ tuned is worse", "bad"
-    return ("▼ below the margin", "bad") if gain["high"] <= margin else ("= within the noise", "warn")
+    return ("▼ below the margin", "bad") if gain["high"] < margin else ("= within the noise", "warn")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from factory.evaluation.reasons import SuiteChange
 from factory.evaluation.slices import Slice
 from factory.views import formatting
 from factory.views.curves import build_reliability_curve
@@ -135,11 +136,11 @@ def build_forgetting_table(probes: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _make_suite_row(suite: Mapping[str, Any], tolerance: float, scale: tuple[float, float]) -> TableRow:
-    limit = formatting.format_number(tolerance, 2)
+    limit, change = formatting.format_number(tolerance, 2), SuiteChange.from_json(suite, tolerance)
     word, tone = f"✓ no drop of {limit}", "good"
-    if suite["high"] < -tolerance:
+    if change.has_fallen:
         word, tone = "▼ forgot", "bad"
-    elif suite["low"] < -tolerance:
+    elif not change.holds:
         word, tone = f"? a drop of {limit} is possible", "warn"
     means, change = (suite["base"], suite["tuned"]), (suite["difference"], suite["low"], suite["high"])
     return _make_change_row(str(suite["suite"]), suite["n"], means, change, scale, Text(word, tone))
@@ -148,7 +149,15 @@ def _make_suite_row(suite: Mapping[str, Any], tolerance: float, scale: tuple[flo
 def describe_forgetting_rule(probes: Sequence[Mapping[str, Any]]) -> str:
     """Return which drop on the general suites blocks shipping; empty without probes."""
     limits = ", ".join(formatting.format_number(probe["tolerance"]) for probe in probes)
-    rule = f"Base and tuned model answered the same items. A significant drop of more than {limits} leads to NO_SHIP."
+    falls = ", ".join(
+        f"{formatting.format_number(suite['smallest_fall'])} on {suite['suite']}"
+        for probe in probes for suite in probe.get("suites", [])
+    )
+    rule = (
+        f"Base and tuned model answered the same items. To ship, the interval must exclude a drop of {limits}; a "
+        f"significant drop of more than {limits} leads to NO_SHIP. The smallest drop that four of five such builds "
+        f"would see is {falls}."
+    )
     return rule if limits else ""
 
 

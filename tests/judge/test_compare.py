@@ -1,11 +1,17 @@
+import json
+
 import pytest
 from fake_runs import fake_run
 
+from factory.api import Metric
+from factory.data.rows import read_jsonl
 from factory.errors import InputError
 from factory.evaluation import compare
 from factory.evaluation.comparison import load_comparison
+from factory.evaluation.gate import decide_verdict
 from factory.runs import run_view
 from factory.runs.run_outputs import RunOutputs
+from factory.spec.fields import Gate
 
 
 def test_two_contenders_of_one_run_row_by_row(tmp_path):
@@ -70,3 +76,21 @@ def test_what_both_sides_begin_with_is_said_once(tmp_path):
     assert shared == ""
     assert left != right
     assert left.startswith("Kinking and stricture of ureter → [")
+
+
+def test_the_comparison_is_the_one_of_the_gate(tmp_path):
+    run = fake_run(tmp_path, lift=0.1)
+    pair = compare.load_contender_pair(tmp_path, run, f"{run}:bm25")
+    score = pair[0].run_outputs.find_stage_folder("score")
+    for name, shift in {"tuned": 0.1 + 0.2, "bm25": 0.3}.items():
+        for side in pair:
+            if side.contender == name:
+                values = [(i, 1.0 if name == "tuned" and i < 8 else shift) for i in range(40)]
+                lines = [{"id": f"q{i}", "group": "", "values": {"ndcg@10": value}} for i, value in values]
+                (score / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    found = compare.compare_contenders(*compare.load_contender_pair(tmp_path, run, f"{run}:bm25"))
+    lines = {side.contender: list(read_jsonl(score / f"{side.contender}.jsonl")) for side in (found.a, found.b)}
+    gate = decide_verdict(lines, Metric("ndcg@10", "a number"), Gate())["comparisons"][0]
+    counts = tuple(found.count_rows(result) for result in (compare.WON, compare.LOST, compare.TIED))
+    assert counts == (gate["won"], gate["lost"], gate["tied"]) == (8, 0, 32)
+    assert (found.low, found.difference, found.high) == (gate["low"], gate["difference"], gate["high"])

@@ -16,7 +16,7 @@ from factory.views import formatting
 MEMBER = '''\
     HUMANS_DISAGREE = "HUMANS_DISAGREE", VerdictFacts(
         exit_code=4, title="ASK AGAIN", sign="§", tone="bad", claim="divides, on {rows}, the judges against",
-        advice="ask the judges again", finding="the judges disagree.", next_step="Let {rows} rows be judged twice.",
+        advice="ask the judges again", finding="the judges disagree.", next_step="Let {rows} be judged twice.",
     )
 
 '''
@@ -58,6 +58,12 @@ def test_rows_are_asked_for_only_where_their_number_is_known() -> None:
     gate = {"verdict": "INSUFFICIENT_EVIDENCE", "n_to_settle": 12_000}
     assert formatting.describe_next_step(gate) == "About 12\u202f000 test rows would be needed to decide."
     assert formatting.describe_next_step({**gate, "n_to_settle": None}) == ""
+    groups = {"count": 40, "unit": "groups", "is_capped": False}
+    shown = formatting.describe_next_step({**gate, "n_to_settle": 40, "settle": groups})
+    assert shown == "About 40 groups of test rows would be needed to decide."
+    capped = {"count": 1600, "unit": "rows", "is_capped": True}
+    shown = formatting.describe_next_step({**gate, "n_to_settle": 1600, "settle": capped})
+    assert shown == "More than 1\u202f600 test rows would be needed to decide: not worth it."
 
 
 def test_the_readme_and_the_help_name_every_verdict_with_its_exit_code() -> None:

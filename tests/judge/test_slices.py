@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -55,6 +56,23 @@ def test_slices_have_paired_intervals_and_small_ones_are_left_out(tmp_path: Any)
         assert part.difference == pytest.approx(part.mean_a - part.mean_b, abs=1e-5)
         assert part.won + part.lost <= part.n
     assert all(0 < part.p <= 1 for part in parts)
+
+
+def test_few_groups_prove_nothing_and_many_have_no_floor(tmp_path: Any) -> None:
+    run = fake_run(tmp_path, lift=0.3)
+    found = compare.compare_contenders(*compare.load_contender_pair(tmp_path, run, f"{run}:bm25"))
+
+    def grouped(count: int) -> compare.ContenderComparison:
+        lost = [(0.2 + 0.01 * (i % 7), 0.9) for i in range(40)]
+        rows = [
+            compare.RowResult(row.id, f"g{i % count}", *lost[i], compare.LOST) for i, row in enumerate(found.rows)
+        ]
+        return replace(found, rows=rows)
+
+    # Three slices of ten groups: the floor of a bootstrap is 0.0064, that of a sign-flip test over them 2 / 2 ** 10.
+    few, many = grouped(4), grouped(10)
+    assert {part.p for part in compare_slices(few, shelf(few))} == {1.0}
+    assert max(part.p for part in compare_slices(many, shelf(many))) < 3 * 2 / 2**10
 
 
 def test_equal_answers_are_different_in_no_slice(tmp_path: Any) -> None:

@@ -1,6 +1,7 @@
 """Verdicts from scores, and the sentences that say why."""
 
 import pytest
+from statsmodels.stats.contingency_tables import mcnemar
 from verdict_parts import SCORE, N, rows, verdict
 
 from factory.api import Metric
@@ -26,10 +27,13 @@ def test_a_prompted_baseline_that_is_as_good_is_enough() -> None:
     assert "prompting is enough: the fine-tune does not beat few-shot" in found["reasons"]
 
 
-def test_equal_answers_are_no_reason_to_ship() -> None:
+def test_equal_answers_are_no_evidence_and_have_no_power() -> None:
     found = decide_verdict({"tuned": rows(0), "untuned": rows(0)}, SCORE, Gate())
-    assert (found["verdict"], found["comparisons"][0]["tied"]) == ("NO_SHIP", N)
-    assert found["reasons"][0] == "tuned equals untuned in nDCG@10 (95 % interval 0.000 to 0.000, n = 200)"
+    (only,) = found["comparisons"]
+    assert (found["verdict"], only["tied"], only["p"]) == ("INSUFFICIENT_EVIDENCE", N, 1.0)
+    assert only["low"] == -only["high"] < 0 < found["minimum_detectable_effect"]
+    assert found["reasons"][0].startswith("tuned scores as untuned does on every row (95 % interval -0.00")
+    assert not any("would ship in" in reason for reason in found["reasons"])
 
 
 def test_an_interval_that_straddles_asks_for_more_rows() -> None:
@@ -37,6 +41,7 @@ def test_an_interval_that_straddles_asks_for_more_rows() -> None:
     assert found["verdict"] == "INSUFFICIENT_EVIDENCE" and found["n_to_settle"] > N
     assert "which may be chance" in found["reasons"][0]
     assert f"about {found['n_to_settle']} test rows would settle" in found["reasons"][2]
+    assert found["settle"] == {"count": found["n_to_settle"], "unit": "rows", "is_capped": False}
 
 
 def test_a_wide_comparison_that_is_won_does_not_hide_how_many_rows_a_narrow_one_needs() -> None:
@@ -45,7 +50,8 @@ def test_a_wide_comparison_that_is_won_does_not_hide_how_many_rows_a_narrow_one_
     scores = {"tuned": rows(-0.5, right), "tfidf": rows(-0.5, nearly), "majority": rows(-0.5, [1] * 90 + [0] * 110)}
     found = decide_verdict(scores, SCORE, Gate())
     assert found["verdict"] == "INSUFFICIENT_EVIDENCE" and found["best_baseline"] == "tfidf"
-    assert found["n_to_settle"] > 2 * N
+    assert found["settle"] == {"count": 16 * N, "unit": "rows", "is_capped": True}
+    assert f"more than {16 * N} test rows would be needed" in found["reasons"][2]
 
 
 def test_a_leak_makes_every_number_worthless() -> None:
@@ -63,12 +69,13 @@ def test_where_lower_is_better_a_positive_difference_still_favours_tuned() -> No
     assert found["verdict"] == "SHIP" and found["comparisons"][0]["difference"] > 0.15
 
 
-def test_binary_rows_are_judged_by_mcnemar() -> None:
+def test_binary_rows_are_judged_by_the_score_test() -> None:
     scores = {
         "tuned": rows(-0.5, [1] * 60 + [0] * 40), "bm25": rows(-0.5, [1] * 40 + [0] * 60),
     }
     found = decide_verdict(scores, Metric("nDCG@10", "right or wrong", binary=True), Gate())
-    assert found["comparisons"][0]["p"] == pytest.approx(2 * 0.5**20, abs=1e-5)
+    expected = mcnemar([[40, 20], [0, 40]], exact=False, correction=False).pvalue
+    assert found["comparisons"][0]["p"] == pytest.approx(expected, rel=1e-5)
     assert found["tuned"]["low"] == pytest.approx(0.502, abs=0.001)
 
 

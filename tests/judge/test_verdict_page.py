@@ -25,6 +25,7 @@ from factory.views.verdict_tables import build_slices_table
 
 FORGOT = {
     "suite": "arithmetic", "n": 60, "base": 0.55, "tuned": 0.35, "difference": -0.2, "low": -0.31, "high": -0.09,
+    "smallest_fall": 0.16,
 }
 PROBE = {"kind": "general", "suites": [FORGOT], "drift": {"perplexity_ratio": 1.25}, "tolerance": 0.02}
 GATES = {
