@@ -129,7 +129,7 @@ def run_paired_tests(
     else:
         means = statistics.bootstrap_means(samples, *draws)
         tests = [
-            ClusterTest(sample, found, compute_least_error(sample, span))
+            ClusterTest(sample, found, compute_least_error(sample, span), max(span, 1.0))
             for sample, found in zip(samples, means, strict=True)
         ]
     return [
@@ -152,15 +152,16 @@ def evaluate_difference(
 
 
 def compute_least_error(sample: ClusterSample, span: float) -> float:
-    """Return the standard error of three clusters that differ: fewer would say nothing of what no cluster shows.
+    """Return the smallest standard error that the clusters can support; 0 if three are unlike the others.
 
-    They differ by as much as those that do, or, where none does, by `span` in every row.
+    If fewer are, three clusters may be unlike them that were not seen, and by as much as `span`.
     """
     import numpy as np
 
-    differing = sample.sums[sample.sums != 0]
-    squares = float(np.mean(differing**2)) if len(differing) else span**2 * float(np.mean(sample.sizes**2))
-    return math.sqrt(RULE_OF_THREE * squares) / float(sample.sizes.sum())
+    _, counts = np.unique(np.round(sample.sums / sample.sizes, 9), return_counts=True)
+    if len(sample.sums) - counts.max() >= RULE_OF_THREE:
+        return 0.0
+    return span * math.sqrt(RULE_OF_THREE * float(np.mean(sample.sizes**2))) / float(sample.sizes.sum())
 
 
 def subtract_scores(one: Mapping[str, float], other: Mapping[str, float], sign: int = 1) -> dict[str, float]:

@@ -117,6 +117,8 @@ class ClusterTest:
     data: ClusterSample
     means: Floats
     least_error: float = 0.0
+    limit: float = math.inf
+    """No mean is beyond ±`limit`: this bounds the interval of few clusters."""
 
     @property
     def mean(self) -> float:
@@ -141,7 +143,8 @@ class ClusterTest:
         tail = float(special.ndtr(-student * math.sqrt((self.freedom + 1) / self.freedom)))
         low, high = np.quantile(self.means, [tail, 1 - tail])
         reach = student * self.standard_error
-        return min(float(low), self.mean - reach), max(float(high), self.mean + reach)
+        low, high = min(float(low), self.mean - reach), max(float(high), self.mean + reach)
+        return max(low, -self.limit), min(high, self.limit)
 
     def compute_p_value(self, value: float = 0.0) -> float:
         """Return the two-sided p that the true mean is `value`: 1 − the largest confidence at which the interval
@@ -162,7 +165,20 @@ class ClusterTest:
 
         low, high = self.compute_bounds(confidence)
         reach = float(special.stdtrit(self.freedom, power)) * self.standard_error
-        return max(self.mean - low, high - self.mean) + reach
+        return min((max(self.mean - low, high - self.mean) + reach) / self._estimate_bias(), self.limit)
+
+    def _estimate_bias(self) -> float:
+        """Return by which factor a measured error is too small on average: c4 of a normal sample, less for long tails
+        (the second-order term of its expansion, (kurtosis - 1) / 8n).
+        """
+        from scipy import special
+
+        half = self.freedom / 2
+        normal = math.exp(special.gammaln(half + 0.5) - special.gammaln(half)) / math.sqrt(half)
+        squares = (self.data.sums - self.mean * self.data.sizes) ** 2
+        mean = float(squares.mean())
+        kurtosis = float((squares**2).mean()) / mean**2 if mean else 0.0
+        return min(normal, max(1 - (kurtosis - 1) / (8 * self.freedom), 0.5))
 
     def _find_tails(self, value: float) -> tuple[float, float]:
         """Return the shares of the bootstrap's means below and above a value, interpolated as by `numpy.quantile`.
