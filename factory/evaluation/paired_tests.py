@@ -29,6 +29,10 @@ class PairedTest(Protocol):
     @property
     def mean(self) -> float: ...
 
+    @property
+    def limit(self) -> float:
+        """The largest difference that scores allow."""
+
     def compute_bounds(self, confidence: float) -> tuple[float, float]:
         """Return the bounds of the two-sided interval of the difference."""
 
@@ -50,6 +54,10 @@ class ScoreTest:
     @property
     def mean(self) -> float:
         return (self.won - self.lost) / self.rows
+
+    @property
+    def limit(self) -> float:
+        return 1.0
 
     def compute_bounds(self, confidence: float) -> tuple[float, float]:
         from scipy import optimize, special
@@ -74,7 +82,7 @@ class ScoreTest:
 
         variance = (self.won + self.lost - (self.won - self.lost) ** 2 / self.rows) / self.rows
         error = math.sqrt(max(variance / self.rows, RULE_OF_THREE / self.rows**2))
-        return float(special.ndtri((1 + confidence) / 2) + special.ndtri(power)) * error
+        return min(float(special.ndtri((1 + confidence) / 2) + special.ndtri(power)) * error, self.limit)
 
     def _compute_z(self, difference: float) -> float:
         """Return the score statistic of a true difference: infinite at ±1, unless all rows say so."""

@@ -120,7 +120,9 @@ def explain_verdict(basis: VerdictBasis) -> list[str]:
     if basis.settling is not None:
         lines.append(_describe_settling(basis, basis.settling))
     lines += list_warnings(basis)
-    if all(comparison.differs and comparison.result.has_enough_groups for comparison in basis.comparisons):
+    limit = basis.margin + min(comparison.result.test.limit for comparison in basis.comparisons)
+    can_tell = all(comparison.differs and comparison.result.has_enough_groups for comparison in basis.comparisons)
+    if can_tell and basis.detectable_effect < limit:
         effect = f"a true difference of {basis.detectable_effect:.3f} {basis.metric} to every baseline"
         lines.append(f"{effect} would ship in {100 * POWER:.0f} % of such builds")
     lines += [
