@@ -81,6 +81,8 @@ class ContenderComparison:
     high: float
     confidence: float
     binary: bool
+    has_enough_groups: bool
+    """Whether the rows are of enough groups to call a side better."""
     one_sided_rows: int
     """Number of rows that only one side answered."""
 
@@ -138,11 +140,14 @@ def compare_contenders(a: ContenderResults, b: ContenderResults, metric: str = "
     settings: Mapping[str, Any] = plan.get("config", {}).get("gate", {})
     confidence, binary = float(gate.get("confidence", CONFIDENCE)), bool(facts.get("binary", False))
     draws = (int(settings.get("resamples", statistics.RESAMPLES)), int(settings.get("seed", statistics.SEED)))
-    interval = compare_rows(rows, confidence, binary, draws).interval
+    result = compare_rows(rows, confidence, binary, draws)
+    interval = result.interval
     # A contender differs from itself by nothing, of which no sample needs to persuade.
     low, high = (0.0, 0.0) if a.label == b.label else (interval.low, interval.high)
     unpaired = len(a.scores.keys() ^ b.scores.keys())
-    return ContenderComparison(a, b, metric, rows, interval.mean, low, high, confidence, binary, unpaired)
+    return ContenderComparison(
+        a, b, metric, rows, interval.mean, low, high, confidence, binary, result.has_enough_groups, unpaired
+    )
 
 
 def compare_rows(

@@ -118,7 +118,9 @@ class Comparison:
         best = (max if higher else min)(ranked)[1]
         # Lazy: each pair takes a bootstrap, and the first without a significant lead decides.
         pairs = (self.find_pair(best, other, metric) for other in range(len(self.sides)) if other != best)
-        return best if all(pair and (pair.low > 0 if higher else pair.high < 0) for pair in pairs) else None
+        return best if all(
+            pair and pair.has_enough_groups and (pair.low > 0 if higher else pair.high < 0) for pair in pairs
+        ) else None
 
     @cached_property
     def spec_differences(self) -> list[SpecDifference]:

@@ -229,7 +229,7 @@ def _judged(ids: list[str], scores: dict[str, list[float]], verdict: str) -> dic
 
     lines = {
         f"{c}.jsonl": [
-            {"id": i, "group": i[:2], "values": {"ndcg@10": v, "mrr@10": v / 2}}
+            {"id": i, "group": i, "values": {"ndcg@10": v, "mrr@10": v / 2}}
             for i, v in zip(ids, values, strict=True)
         ]
         for c, values in scores.items()
