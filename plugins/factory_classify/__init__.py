@@ -8,8 +8,8 @@ def factory_plugins() -> list[type[Plugin]]:
     """Return the plugins of this package."""
     from factory_classify.classification_metrics import ClassificationMetrics as Metrics
     from factory_classify.classification_objective import ClassificationObjective
-    from factory_classify.embedding_baselines import Centroid, Knn
+    from factory_classify.embedding_baselines import Centroid, Knn, Linear
     from factory_classify.lexical_baselines import Majority, TfIdf
     from factory_classify.task import Classifier
 
-    return [Centroid, ClassificationObjective, Classifier, Knn, Majority, Metrics, TfIdf]
+    return [Centroid, ClassificationObjective, Classifier, Knn, Linear, Majority, Metrics, TfIdf]

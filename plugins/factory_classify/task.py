@@ -18,7 +18,7 @@ LONGEST_SLICE = "more than 30 words"
 CLASSIFIER_DEFAULTS: dict[str, Any] = {
     "objective": "classification",
     "data": {"curate": [{"kind": "exact", "text_columns": ["text", "label"]}], "split": {"stratify": "label"}},
-    "contenders": ["tuned", "centroid", "knn", "tfidf", "majority"],
+    "contenders": ["tuned", "linear", "centroid", "knn", "tfidf", "majority"],
     "evaluate": ["classification"],
     "targets": ["peft"],
     "train": {"epochs": 4, "batch_size": 32, "learning_rate": 1e-3},

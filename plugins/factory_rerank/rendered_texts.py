@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from factory.api import FitJob, ModelJob, render
+from factory.api import AnswerJob, FitJob, ModelJob, render
 
 
-def render_side_documents(job: ModelJob | FitJob) -> dict[str, str]:
+def render_side_documents(job: ModelJob | FitJob | AnswerJob) -> dict[str, str]:
     """Return document id → rendered text, for the whole side table."""
     template = job.task.get_templates()["document"]
     return {name: render(template, row.columns) for name, row in job.tables["documents"].items()}

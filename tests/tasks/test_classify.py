@@ -13,7 +13,7 @@ from tiny_parts import Voice
 from factory.api import Answer, Contender, Provenance, Row, RowsJob
 from factory_classify.calibration import compute_nll, fit_temperature
 from factory_classify.classification_metrics import ClassificationMetrics
-from factory_classify.embedding_baselines import Centroid, Knn
+from factory_classify.embedding_baselines import Centroid, Knn, Linear
 from factory_classify.label_answers import pick_best_label
 from factory_classify.lexical_baselines import Majority, TfIdf
 from factory_classify.task import Classifier, name_dominant_script
@@ -55,7 +55,7 @@ def test_slices_say_length_and_script_also_of_arabic() -> None:
     ] == ["latin", "cyrillic", "none"]
 
 
-@pytest.mark.parametrize("contender", [Centroid(), Knn(), TfIdf(), Knn(neighbours=[500])])
+@pytest.mark.parametrize("contender", [Centroid(), Knn(), Linear(), TfIdf(), Knn(neighbours=[500])])
 def test_every_baseline_that_learns_beats_the_majority(contender: Contender) -> None:
     job = ask()
     truth = {each.id: each["label"] for each in job.rows}
@@ -70,7 +70,31 @@ def test_labels_that_only_validation_has_do_not_stop_a_baseline() -> None:
     strange = replace(job, validation=[*job.validation, row("card", "new", "v")])
     assert all(set(answer.output) == {row["label"] for row in job.train} for answer in TfIdf().answer(strange))
     without = replace(job, validation=[])
-    assert [len(list(each.answer(without))) for each in (TfIdf(), Knn(), Centroid())] == [30, 30, 30]
+    assert [len(list(each.answer(without))) for each in (TfIdf(), Knn(), Centroid(), Linear())] == [30] * 4
+
+
+def test_the_linear_baseline_is_what_ten_lines_of_scikit_learn_do() -> None:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GridSearchCV, StratifiedKFold
+
+    draw = np.random.default_rng(3)
+    owners = np.repeat(np.arange(4), 15)
+    train, test = (draw.normal(size=(60, 8)).astype(np.float32) + np.eye(4, 8)[owners] for _ in range(2))
+    search = GridSearchCV(
+        LogisticRegression(max_iter=3000), {"C": [0.01, 0.3, 3.0]}, cv=StratifiedKFold(5, shuffle=True, random_state=7)
+    ).fit(train, owners)
+    scorer, facts = Linear(c=[0.01, 0.3, 3.0]).fit_scorer(train, owners, test[:0], owners[:0])
+    assert facts["c"] == search.best_params_["C"]
+    assert facts["cross_validated"][f"{facts['c']:g}"] == pytest.approx(search.best_score_, abs=1e-4)
+    assert (scorer(test).argmax(axis=1) == search.predict(test)).all()
+
+
+def test_a_linear_baseline_of_one_label_or_one_row_each_has_nothing_to_choose() -> None:
+    vectors = np.eye(3, 5, dtype=np.float32)
+    alone, facts = Linear().fit_scorer(vectors, np.zeros(3, dtype=np.int64), vectors[:0], np.zeros(0, dtype=np.int64))
+    assert alone(vectors).shape == (3, 1) and facts == {"c": None}
+    three, facts = Linear().fit_scorer(vectors, np.arange(3), vectors[:0], np.zeros(0, dtype=np.int64))
+    assert three(vectors).argmax(axis=1).tolist() == [0, 1, 2] and facts == {"c": 10.0, "cross_validated": {}}
 
 
 def test_the_numbers_are_those_of_scikit_learn() -> None:
