@@ -11,7 +11,8 @@ from pydantic import Field
 from factory.api import Answer, AnswerJob, Contender
 from factory_classify.calibration import choose_temperature
 from factory_classify.label_answers import build_label_answer, compute_softmax
-from factory_classify.lexical_baselines import compute_margins, find_label_indices, render_row_texts
+from factory_classify.lexical_baselines import find_label_indices, render_row_texts
+from factory_classify.logistic_head import INVERSE_PENALTIES, choose_inverse_penalty, fit_logistic_head
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 MIN_VOTE_SHARE = 1e-3
 """Added to the share of every label, so that its logarithm is finite."""
 KNN_BLOCK_ROWS = 256
-MAX_REGRESSION_STEPS, SPLIT_SEED = 3000, 7
 
 
 class _EmbeddingBaseline(Contender):
@@ -129,44 +129,16 @@ class Linear(_EmbeddingBaseline):
     default_temperature = 1.0
 
     c: list[float] = Field(
-        [0.3, 1.0, 3.0, 10.0, 30.0, 100.0], min_length=1, description="inverse strengths of the L2 penalty to try"
+        list(INVERSE_PENALTIES), min_length=1, description="inverse strengths of the L2 penalty to try"
     )
     folds: int = Field(5, ge=2, le=20, description="parts of the training rows, each of which is predicted in turn")
 
     def fit_scorer(
         self, train: Vectors, owners: Indices, validation: Vectors, right: Indices
     ) -> tuple[LabelScorer, dict[str, Any]]:
-        import numpy as np
-        from sklearn.linear_model import LogisticRegression
-
-        if not owners.any():
-            return lambda vectors: np.zeros((len(vectors), 1)), {"c": None}  # a single label
-        accuracies = self._cross_validate(train, owners)
-        best = max(sorted(accuracies), key=accuracies.__getitem__) if accuracies else self.c[len(self.c) // 2]
-        model = LogisticRegression(C=best, max_iter=MAX_REGRESSION_STEPS).fit(train, owners)
-        facts = {"c": best, "cross_validated": {f"{c:g}": round(value, 4) for c, value in accuracies.items()}}
-        return lambda vectors: compute_margins(model, vectors).astype(np.float64), facts
-
-    def _cross_validate(self, train: Vectors, owners: Indices) -> dict[float, float]:
-        """Return the accuracy of each C on left-out rows; empty if there is one C, or no label has two rows."""
-        import warnings
-
-        import numpy as np
-        from sklearn.linear_model import LogisticRegression
-        from sklearn.model_selection import StratifiedKFold, cross_val_score
-
-        folds = min(self.folds, int(np.bincount(owners).max()))
-        if len(self.c) == 1 or folds < 2:
-            return {}
-        parts = StratifiedKFold(folds, shuffle=True, random_state=SPLIT_SEED)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="The least populated class")  # a rare label misses some folds
-            return {
-                c: float(np.mean(cross_val_score(
-                    LogisticRegression(C=c, max_iter=MAX_REGRESSION_STEPS), train, owners, cv=parts
-                )))
-                for c in self.c
-            }
+        c, accuracies = choose_inverse_penalty(train, owners, self.c, self.folds)
+        facts = {"c": c, "cross_validated": {f"{value:g}": round(score, 4) for value, score in accuracies.items()}}
+        return fit_logistic_head(train, owners, c).compute_logits, facts
 
 
 def classify_zero_shot(texts: Vectors, names: Vectors) -> Numbers:

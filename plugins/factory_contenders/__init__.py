@@ -6,7 +6,8 @@ from factory.api import Plugin, hookimpl
 @hookimpl
 def factory_plugins() -> list[type[Plugin]]:
     """Return the contenders of this package."""
+    from factory_contenders.nearest import Nearest
     from factory_contenders.prompted import Frontier, Prompted
     from factory_contenders.tuned import Tuned, Untuned
 
-    return [Frontier, Prompted, Tuned, Untuned]
+    return [Frontier, Nearest, Prompted, Tuned, Untuned]

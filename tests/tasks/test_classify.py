@@ -92,7 +92,7 @@ def test_the_linear_baseline_is_what_ten_lines_of_scikit_learn_do() -> None:
 def test_a_linear_baseline_of_one_label_or_one_row_each_has_nothing_to_choose() -> None:
     vectors = np.eye(3, 5, dtype=np.float32)
     alone, facts = Linear().fit_scorer(vectors, np.zeros(3, dtype=np.int64), vectors[:0], np.zeros(0, dtype=np.int64))
-    assert alone(vectors).shape == (3, 1) and facts == {"c": None}
+    assert alone(vectors).shape == (3, 1) and facts["cross_validated"] == {}
     three, facts = Linear().fit_scorer(vectors, np.arange(3), vectors[:0], np.zeros(0, dtype=np.int64))
     assert three(vectors).argmax(axis=1).tolist() == [0, 1, 2] and facts == {"c": 10.0, "cross_validated": {}}
 
