@@ -30,7 +30,9 @@ def render_model_card(manifest: Mapping[str, Any], score: Mapping[str, Any], gat
         "confidence": f"{score.get('confidence', 0.95):.0%}",
         "table": _render_contender_table(score, gate["metric"]),
         "comparisons": _render_comparison_table(gate.get("comparisons", [])),
-        "usage": usage_examples.render_usage_example(manifest["loader"], manifest["base"]["id"]),
+        "usage": usage_examples.render_usage_example(
+            manifest["loader"], manifest["base"]["id"], manifest.get("answers", "")
+        ),
         "data": _describe_training_data(manifest, gather),
         "limits": _render_bullets(_list_limitations(manifest)),
     })
@@ -41,7 +43,8 @@ def _render_hub_metadata(manifest: Mapping[str, Any], score: Mapping[str, Any]) 
     import yaml
 
     loader, means = manifest["loader"], score["contenders"][manifest["tuned"]]
-    licence, pipeline = manifest["base"]["licence"], usage_examples.get_pipeline_tag(loader)
+    licence = manifest["base"]["licence"]
+    pipeline = usage_examples.get_pipeline_tag(loader, manifest.get("answers", ""))
     result = {
         "task": {"type": pipeline, "name": manifest["task"]["kind"]},
         "dataset": {"type": manifest["name"], "name": f"{manifest['name']}, frozen test rows", "split": "test"},

@@ -43,15 +43,18 @@ LOADING_EXAMPLES = {
         "model, tokenizer = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)\n"
         f"{GENERATION_EXAMPLE}"
     ),
-    "transformers:AutoModelForSequenceClassification": (
-        "from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, pipeline\n"
-        f'folder = "{FOLDER_PLACEHOLDER}"\n'
-        'config = AutoConfig.from_pretrained(f"{folder}/labels")\n'
-        "model = AutoModelForSequenceClassification.from_pretrained(folder, config=config)\n"
-        'classify = pipeline("text-classification", model=model, tokenizer=AutoTokenizer.from_pretrained(folder))\n'
-        'print(classify("a text", top_k=3))'
-    ),
 }
+CLASSIFIER_EXAMPLE = (
+    "import json\n"
+    "from sentence_transformers import SentenceTransformer\n"
+    f'folder = "{FOLDER_PLACEHOLDER}"\n'
+    "model = SentenceTransformer(folder)  # its last module is the head: embeddings are logits\n"
+    'labels = json.load(open(f"{folder}/labels/config.json", encoding="utf-8"))["id2label"]\n'
+    'probabilities = model.encode("a text", convert_to_tensor=True).softmax(-1)\n'
+    "best = probabilities.argmax().item()\n"
+    "print(labels[str(best)], probabilities[best].item())"
+)
+"""Of a SentenceTransformer whose embeddings are the logits of labels."""
 PIPELINE_TAGS = {
     "CrossEncoder": "text-ranking", "AutoModelForSequenceClassification": "text-classification",
     "SentenceTransformer": "sentence-similarity", "MultiVectorEncoder": "sentence-similarity",
@@ -60,8 +63,10 @@ PIPELINE_TAGS = {
 }
 
 
-def render_usage_example(loader: str, base: str) -> str:
-    """Return Python that loads the bundle with `loader`, a `module:Class`."""
+def render_usage_example(loader: str, base: str, answers: str = "") -> str:
+    """Return Python that loads the bundle with `loader`, a `module:Class`; `answers` is the type of its answers."""
+    if answers == "labels" and loader.endswith(":SentenceTransformer"):
+        return CLASSIFIER_EXAMPLE
     module, _, name = loader.partition(":")
     other = f'from {module} import {name}  # on {base}\nmodel = {name}.from_pretrained("{FOLDER_PLACEHOLDER}")\n'
     return LOADING_EXAMPLES.get(loader, f"{other}print(model)")
@@ -72,6 +77,8 @@ def get_library_name(loader: str) -> str:
     return loader.partition(":")[0].partition(".")[0].replace("_", "-") or "peft"
 
 
-def get_pipeline_tag(loader: str) -> str:
-    """Return the Hub's pipeline tag for a model of this class."""
+def get_pipeline_tag(loader: str, answers: str = "") -> str:
+    """Return the Hub's pipeline tag for a model of this class with answers of this type."""
+    if answers == "labels":
+        return "text-classification"
     return PIPELINE_TAGS.get(loader.partition(":")[2], "feature-extraction")

@@ -1,7 +1,7 @@
 """After training, on validation rows: weight interpolation (WiSE-FT), temperature scaling, abstention threshold.
 
 Weights between those before and after training are more accurate on texts unlike the training rows (Wortsman et al.
-2022). With low-rank updates and a head initialised from centroids, interpolation scales B and averages two heads.
+2022). With low-rank updates and a linear head, interpolation scales B and averages two heads.
 """
 
 from __future__ import annotations
@@ -10,47 +10,66 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from factory.api import Artifact, Encoder, FitJob
-from factory_classify import abstention, calibration, head_init
+from factory_classify import abstention, calibration
+from factory_classify.classifier_files import write_head
+from factory_classify.logistic_head import LogisticHead
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from factory_classify.label_answers import Indices, Numbers
-
-PEFT_NAME_PREFIX = "base_model.model."
+    from factory_classify.logistic_head import Vectors
 
 
 def tune_after_training(
-    job: FitJob, start: Mapping[str, Tensor], labels: int, right: Sequence[int],
-    compute_logits: Callable[[Encoder], Numbers], shares: Sequence[float], target_accuracy: float,
+    job: FitJob, heads: tuple[LogisticHead, LogisticHead], right: Sequence[int],
+    embed: Callable[[Encoder], Vectors], shares: Sequence[float], target_accuracy: float,
 ) -> dict[str, Any]:
-    """Rewrite the adapter in `job.out`, and return the chosen weight, temperature and threshold for the manifest.
+    """Rewrite the adapter in `job.out`, write its head, and return what was chosen, for the manifest.
 
-    `start` has the parameters of the head before training, `right` the label indices of the validation rows (-1 for a
-    label without training rows); `compute_logits` returns their logits (rows, labels). Of the interpolation weights in
-    `shares`, the one with the lowest negative log-likelihood, each at its own temperature, is taken.
+    `heads` are those before and after training, `right` the label indices of the validation rows (-1 for a label
+    without training rows); `embed` returns the embeddings of these rows. Of the interpolation weights in `shares`, the
+    one with the lowest negative log-likelihood, each at its own temperature, is taken.
     """
     import numpy as np
 
-    known = np.array(right) >= 0
+    known = np.array(right, dtype=np.int64) >= 0
     if unknown := int((~known).sum()):
         subject = "1 validation row has a label" if unknown == 1 else f"{unknown} validation rows have labels"
         job.report.note(f"{subject} without training rows", warning=True)
     if not known.any():
         job.report.note("no validation rows: the probabilities are not calibrated", warning=True)
+        write_head(job.out, heads[1])
         return {}
     artifact = Artifact("adapter", job.out, job.base)
     targets, trained, trials = np.array(right)[known], job.kit.load_adapter_tensors(job.out), {}
     for share in shares:
-        job.kit.save_adapter_tensors(job.out, _interpolate_weights(trained, start, share))
-        logits = compute_logits(job.kit.load_encoder(job.base, artifact, labels=labels))[known]
+        job.kit.save_adapter_tensors(job.out, _scale_update(trained, share))
+        vectors = embed(job.kit.load_encoder(job.base, artifact))[known]
+        logits = _interpolate_heads(heads, share).compute_logits(vectors)
         temperature, _ = calibration.choose_temperature(logits, targets)
         trials[share] = (calibration.compute_nll(logits / temperature, targets), temperature, logits)
     share = min(trials, key=lambda candidate: (round(trials[candidate][0], 4), candidate))
     _, temperature, logits = trials[share]
-    job.kit.save_adapter_tensors(job.out, _fold_temperature(_interpolate_weights(trained, start, share), temperature))
+    job.kit.save_adapter_tensors(job.out, _scale_update(trained, share))
+    head = _interpolate_heads(heads, share)
+    # Divided by the temperature, the head returns calibrated probabilities in every library.
+    write_head(job.out, LogisticHead(head.weight / temperature, head.bias / temperature))
     record = {"kept": share, "tried": {f"{candidate:g}": round(value[0], 4) for candidate, value in trials.items()}}
     return {**record, **_report_calibration(job, logits, targets, temperature, target_accuracy)}
+
+
+def _scale_update(trained: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
+    """Scale the update of every layer: it is B @ A, and B is zero before training."""
+    return {name: value * share if name.endswith(".lora_B.weight") else value for name, value in trained.items()}
+
+
+def _interpolate_heads(heads: tuple[LogisticHead, LogisticHead], share: float) -> LogisticHead:
+    """Interpolate between the heads before (share 0) and after training (share 1)."""
+    start, trained = heads
+    return LogisticHead(
+        (1 - share) * start.weight + share * trained.weight, (1 - share) * start.bias + share * trained.bias
+    )
 
 
 def _report_calibration(
@@ -96,24 +115,3 @@ def _measure_calibration(logits: Numbers, right: Indices) -> dict[str, float]:
         "ece_floor": calibration.compute_ece_floor(confidences),
     }
     return {name: round(value, 4) for name, value in figures.items()}
-
-
-def _interpolate_weights(trained: Mapping[str, Tensor], start: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
-    """Interpolate between the weights before (share 0) and after training (share 1)."""
-    weights = {}
-    for name, value in trained.items():
-        before = start.get(name.removeprefix(PEFT_NAME_PREFIX))
-        if before is not None:
-            weights[name] = (1 - share) * before + share * value
-        else:
-            # A LoRA update is B @ A, and B is zero before training: scaling B alone scales the update.
-            weights[name] = value * share if name.endswith(".lora_B.weight") else value
-    return weights
-
-
-def _fold_temperature(tensors: Mapping[str, Tensor], temperature: float) -> dict[str, Tensor]:
-    """Divide the last layer of the head by a temperature, so that every library returns calibrated probabilities."""
-    heads = [name.rpartition(".")[0] for name, value in tensors.items()
-             if f".{head_init.CLASSIFIER_MODULE}." in name and value.dim() == 2]
-    last = {f"{heads[-1]}.weight", f"{heads[-1]}.bias"}
-    return {name: value / temperature if name in last else value for name, value in tensors.items()}

@@ -1,8 +1,7 @@
-"""Training objective of classifiers: an encoder with a classification head and calibrated probabilities."""
+"""Training objective of classifiers: sentence embeddings, a linear head on them, and calibrated probabilities."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -12,66 +11,64 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from factory.api import Answer, Finding, FitJob, Fraction, ModelJob, Objective, ReferenceAnswers, TrainResult
-from factory_classify import head_init
+from factory_classify import classifier_files
 from factory_classify.after_training import tune_after_training
 from factory_classify.embedding_baselines import classify_zero_shot
 from factory_classify.label_answers import build_label_answer, compute_softmax
 from factory_classify.lexical_baselines import find_label_indices, render_row_texts
+from factory_classify.logistic_head import LogisticHead, choose_inverse_penalty, fit_logistic_head
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from factory.api import Encoder, Kit
+    from factory_classify.logistic_head import Vectors
 
-LABEL_CONFIG_PATH = "labels/config.json"
-"""Model config with the labels, which PEFT's config has no field for. It has its own folder: with a config beside an
-adapter, transformers would load the folder as a full model."""
+HEAD_MODULE = "classifier"
+ENCODED_TEXTS = 1024
+"""Texts whose token vectors are held at a time."""
 
 LabelledTokens = tuple[list[int], int]
 
 
 @dataclass(frozen=True, slots=True)
 class ClassificationBatch:
-    """Packed texts of a batch, and the indices of their labels."""
+    """Texts of a batch, and the indices of their labels."""
 
     texts: Any
     labels: Tensor
 
 
 class ClassificationObjective(Objective):
-    """Cross-entropy over the labels of the training rows, with a head initialised from their centroids.
+    """Cross-entropy over the labels of the training rows, by a linear head on normalised sentence embeddings.
 
-    Validation rows then select the weight interpolation (Wortsman et al. 2022) and a temperature (Guo et al. 2017),
-    which is folded into the head. The untuned base, which has no head, answers by the cosine of a text and the label
-    names. Loads as transformers' AutoModelForSequenceClassification.
+    The head starts as the cross-validated logistic regression on the base's embeddings, so that training starts where
+    the baseline `linear` ends. Validation rows then select the weight interpolation (Wortsman et al. 2022) and a
+    temperature (Guo et al. 2017), which is folded into the head. The untuned base, which has no head, answers by the
+    cosine of a text and the label names. Loads as SentenceTransformer, whose embeddings are the logits.
     """
 
     kind = "classification"
     version = 2
     columns = ("text", "label")
     output_type = "labels"
-    loader_class = "transformers:AutoModelForSequenceClassification"
+    modules_to_save = (classifier_files.HEAD_FOLDER,)
+    loader_class = "sentence_transformers:SentenceTransformer"
 
     max_length: int = Field(128, ge=8, le=8192, description="longest text in tokens; the rest is truncated")
     pooling: Literal["mean", "first"] = Field(
-        "mean", description="input of the head: the mean of all tokens, as in sentence encoders, or the first token"
+        "mean", description="embedding of a text: the mean of all tokens, as in sentence encoders, or the first token"
     )
     label_smoothing: Fraction = Field(0.0, description="share of the target probability spread evenly over all labels")
     class_weights: Literal["none", "balanced"] = Field("none", description="`balanced`: weights by inverse frequency")
     interpolation: list[Fraction] = Field(
-        [0.4, 0.5, 0.6, 0.7, 0.85, 1.0], min_length=1,
-        description="WiSE-FT weights of the trained model to try; the best on validation rows is taken",
+        [0.0, 0.3, 0.5, 0.7, 0.85, 1.0], min_length=1,
+        description="WiSE-FT weights of the trained model to try; the best on validation rows is taken; 0 is the start",
     )
     target_accuracy: Fraction = Field(
         0.95, description="accuracy above the abstention threshold: promised for new rows where the validation rows "
         "allow it (95 % confidence), else as measured on them"
     )
-
-    @property
-    def modules_to_save(self) -> tuple[str, ...]:  # type: ignore[override]  # known only when the fields are
-        """Modules saved in full beside the adapter."""
-        pooler = (head_init.POOLER_MODULE,) if self.pooling == "mean" else ()
-        return (head_init.CLASSIFIER_MODULE, *pooler)
 
     def audit(self, job: ModelJob) -> Iterator[Finding]:
         texts = render_row_texts(job.task, job.rows)
@@ -80,50 +77,64 @@ class ClassificationObjective(Objective):
                 yield Finding("truncated", row.id, f"{len(ids)} tokens exceed max_length ({self.max_length})")
 
     def fit(self, job: FitJob) -> TrainResult:
-        import torch
+        import numpy as np
 
-        kit, labels, heads = job.kit, job.task.list_choices(job.rows), self.modules_to_save
+        kit, labels = job.kit, job.task.list_choices(job.rows)
         if len(labels) < 2:
             raise ValueError(f"a classifier needs at least 2 labels; the training rows have {len(labels)}")
-        plain = kit.load_encoder(job.base)
-        ids = plain.tokenize_texts(render_row_texts(job.task, job.rows), self.max_length)
+        plain, texts = kit.load_encoder(job.base), render_row_texts(job.task, job.rows)
         right = find_label_indices(job.task, job.rows, labels)
-        learner = kit.create_learner(job, modules_to_save=heads, labels=len(labels))
-        headed = kit.load_encoder(job.base, labels=len(labels))
-        head_init.initialise_head(
-            learner.model, plain, headed, ids, torch.tensor(right), mean=self.pooling == "mean", report=job.report
-        )
-        start = head_init.copy_head_parameters(learner.model, heads)
-        rows, loss = list(zip(ids, right, strict=True)), self._build_classification_loss(kit, right)
-        result = kit.fit(
-            learner, rows, build_classification_collator(kit), loss, job, modules_to_save=heads, task_type="SEQ_CLS"
-        )
+        vectors, owners = self._embed(plain, texts, job.report), np.array(right)
+        c, accuracies = choose_inverse_penalty(vectors, owners)
+        start = fit_logistic_head(vectors, owners, c)
+        learner = kit.create_learner(job, modules_to_save=(HEAD_MODULE,))
+        learner.model.add_module(HEAD_MODULE, _build_torch_head(start))
+        rows = list(zip(plain.tokenize_texts(texts, self.max_length), right, strict=True))
+        loss = self._build_classification_loss(kit, right)
+        result = kit.fit(learner, rows, build_classification_collator(kit), loss, job, task_type="FEATURE_EXTRACTION")
+        trained = _take_head_from_adapter(kit, job.out)
         texts, known = render_row_texts(job.task, job.validation), find_label_indices(job.task, job.validation, labels)
         tuning = tune_after_training(
-            job, start, len(labels), known, lambda encoder: self._compute_text_logits(encoder, texts),
-            sorted(self.interpolation), self.target_accuracy,
+            job, (start, trained), known, lambda encoder: self._embed(encoder, texts), sorted(self.interpolation),
+            self.target_accuracy,
         )
-        write_label_config(job.base.folder, labels, job.out, tuning.get("abstain", {}).get("below"))
-        return replace(result, facts={**result.facts, "labels": len(labels), **tuning})
+        classifier_files.write_label_config(labels, job.out, tuning.get("abstain", {}).get("below"))
+        head = {"c": c, "cross_validated": round(max(accuracies.values(), default=0.0), 4)}
+        return replace(result, facts={**result.facts, "labels": len(labels), "start": head, **tuning})
+
+    def _embed(self, encoder: Encoder, texts: Sequence[str], report: Any = None) -> Vectors:
+        """Return the normalised embeddings of texts: (texts, width)."""
+        import numpy as np
+        import torch
+
+        blocks = []
+        for first in range(0, len(texts), ENCODED_TEXTS):
+            ids = encoder.tokenize_texts(texts[first : first + ENCODED_TEXTS], self.max_length)
+            tokens = encoder.compute_token_vectors(ids)
+            pooled = torch.stack([text.mean(0) if self.pooling == "mean" else text[0] for text in tokens])
+            blocks.append(torch.nn.functional.normalize(pooled, dim=-1).numpy())
+            if report is not None:
+                report.report_progress(min(first + ENCODED_TEXTS, len(texts)), len(texts), "texts")
+        return np.concatenate(blocks) if blocks else np.zeros((0, 1), dtype=np.float32)
 
     def _build_classification_loss(
         self, kit: Kit, right: Sequence[int]
     ) -> Callable[[nn.Module, ClassificationBatch], Tensor]:
         import torch
+        from torch.nn import functional
 
         counts, weights = Counter(right), None
         if self.class_weights == "balanced":
             weights = torch.tensor([len(right) / (len(counts) * counts[label]) for label in range(len(counts))])
 
-        def compute_loss(model: nn.Module, batch: ClassificationBatch) -> Tensor:
-            logits, smoothing = kit.compute_head_logits(model, batch.texts), self.label_smoothing
-            return torch.nn.functional.cross_entropy(logits, batch.labels, weights, label_smoothing=smoothing)
+        def compute_loss(model: Any, batch: ClassificationBatch) -> Tensor:
+            tokens = kit.compute_hidden_states(model, batch.texts)
+            pooled = torch.stack([text.mean(0) if self.pooling == "mean" else text[0] for text in tokens])
+            head = model.get_submodule(HEAD_MODULE)
+            logits = head(functional.normalize(pooled, dim=-1).to(head.weight.device)).to(pooled.device)
+            return functional.cross_entropy(logits, batch.labels, weights, label_smoothing=self.label_smoothing)
 
         return compute_loss
-
-    def _compute_text_logits(self, encoder: Encoder, texts: Sequence[str], report: Any = None) -> Any:
-        ids = encoder.tokenize_texts(texts, self.max_length)
-        return encoder.compute_pair_logits([(text, [0] * len(text)) for text in ids], report).double().numpy()
 
     def answer(self, job: ModelJob) -> Iterator[Answer]:
         texts = render_row_texts(job.task, job.rows)
@@ -132,20 +143,26 @@ class ClassificationObjective(Objective):
             vectors = job.kit.embed(job.base, [*texts, *labels], report=job.report)
             answers = classify_zero_shot(vectors[: len(texts)], vectors[len(texts) :])
         else:
-            labels = read_bundle_labels(job.artifact.folder)
-            if (below := read_abstention_threshold(job.artifact.folder)) is not None:
+            labels = classifier_files.read_bundle_labels(job.artifact.folder)
+            if (below := classifier_files.read_abstention_threshold(job.artifact.folder)) is not None:
                 job.facts["abstain_below"] = below
-            encoder = job.kit.load_encoder(job.base, job.artifact, labels=len(labels))
-            answers = compute_softmax(self._compute_text_logits(encoder, texts, job.report))
+            vectors = self._embed(job.kit.load_encoder(job.base, job.artifact), texts, job.report)
+            answers = compute_softmax(classifier_files.read_head(job.artifact.folder).compute_logits(vectors))
         for row, probabilities in zip(job.rows, answers.tolist(), strict=True):
             yield build_label_answer(row.id, labels, probabilities)
 
     def export_files(self, job: ModelJob, bundle: Path) -> None:
-        """Do nothing: the labels are among the artifact's files, and the tokenizer is the base's."""
+        """Write the module folders of sentence-transformers; the weights of the head are among the artifact's files."""
+        from sentence_transformers import SentenceTransformer
+
+        labels = len(classifier_files.read_bundle_labels(bundle))
+        modules = classifier_files.build_sentence_modules(job.base.folder, self.max_length, self.pooling, labels)
+        classifier_files.copy_module_files(SentenceTransformer(modules=modules, device="cpu"), bundle)
 
     def generate_reference_answers(self, job: ModelJob) -> ReferenceAnswers:
-        """Return the answers of plain transformers; without an artifact there is no head, and all labels are equal."""
-        from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+        """Return the answers of plain sentence-transformers; without an artifact there is no head, and all labels are
+        equal."""
+        from sentence_transformers import SentenceTransformer
 
         if job.artifact is None:
             labels = job.task.list_choices(job.rows)
@@ -153,41 +170,35 @@ class ClassificationObjective(Objective):
             uniform = tuple(build_label_answer(row.id, labels, even) for row in job.rows)
             return ReferenceAnswers(uniform, 0, self.loader_class)
         # As documented in the bundle's README.
-        config = AutoConfig.from_pretrained((job.artifact.folder / LABEL_CONFIG_PATH).parent)
-        model = AutoModelForSequenceClassification.from_pretrained(job.artifact.folder, config=config).eval()
-        tokenizer, answers = AutoTokenizer.from_pretrained(job.artifact.folder), []
-        for row, text in zip(job.rows, render_row_texts(job.task, job.rows), strict=True):
-            inputs = tokenizer(text, truncation=True, max_length=self.max_length, return_tensors="pt")
-            probabilities = model(**inputs).logits[0].detach().softmax(-1).tolist()
-            names = [model.config.id2label[index] for index in range(len(probabilities))]
-            answers.append(build_label_answer(row.id, names, probabilities))
+        model, labels = SentenceTransformer(str(job.artifact.folder), device="cpu"), (
+            classifier_files.read_bundle_labels(job.artifact.folder)
+        )
+        logits = model.encode(render_row_texts(job.task, job.rows))
+        answers = [
+            build_label_answer(row.id, labels, probabilities)
+            for row, probabilities in zip(job.rows, compute_softmax(logits.astype("float64")).tolist(), strict=True)
+        ]
         adapted = sum(1 for module in model.modules() if hasattr(module, "lora_A"))
         return ReferenceAnswers(tuple(answers), adapted, self.loader_class)
 
 
-def write_label_config(base: Path, labels: Sequence[str], folder: Path, abstain_below: float | None = None) -> None:
-    """Write the base's config with these labels, in their order, and the confidence below which to abstain."""
-    config: dict[str, Any] = json.loads((base / "config.json").read_text())
-    config.pop("_name_or_path", None)
-    config["id2label"] = {str(index): label for index, label in enumerate(labels)}
-    config["label2id"] = {label: index for index, label in enumerate(labels)}
-    config["problem_type"] = "single_label_classification"
-    if abstain_below is not None:
-        config["abstain_below"] = abstain_below
-    (folder / LABEL_CONFIG_PATH).parent.mkdir(exist_ok=True)
-    (folder / LABEL_CONFIG_PATH).write_text(json.dumps(config, sort_keys=True, indent=2, ensure_ascii=False) + "\n")
+def _build_torch_head(head: LogisticHead) -> nn.Module:
+    """Return a trainable linear layer with the weights of a regression."""
+    import torch
+
+    linear = torch.nn.Linear(head.weight.shape[1], head.weight.shape[0])
+    linear.weight.data.copy_(torch.from_numpy(head.weight))
+    linear.bias.data.copy_(torch.from_numpy(head.bias))
+    return linear
 
 
-def read_bundle_labels(folder: Path) -> tuple[str, ...]:
-    """Return the labels of an artifact or bundle, in the order of the head's outputs."""
-    id2label: dict[str, str] = json.loads((folder / LABEL_CONFIG_PATH).read_text())["id2label"]
-    return tuple(id2label[str(index)] for index in range(len(id2label)))
-
-
-def read_abstention_threshold(folder: Path) -> float | None:
-    """Return the confidence below which an artifact or bundle abstains; None if it has none."""
-    below: float | None = json.loads((folder / LABEL_CONFIG_PATH).read_text()).get("abstain_below")
-    return below
+def _take_head_from_adapter(kit: Kit, folder: Path) -> LogisticHead:
+    """Move the trained head out of the adapter, where PEFT would look for a layer of the base; return it."""
+    tensors = kit.load_adapter_tensors(folder)
+    own = {name: tensors.pop(name) for name in list(tensors) if f".{HEAD_MODULE}." in name}
+    kit.save_adapter_tensors(folder, tensors)
+    weight, bias = (next(value for name, value in own.items() if name.endswith(part)) for part in ("weight", "bias"))
+    return LogisticHead(weight.double().numpy(), bias.double().numpy())
 
 
 def build_classification_collator(kit: Kit) -> Callable[[list[LabelledTokens]], ClassificationBatch]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from factory.api import ExportJob, Target
 
-EXCLUDED_PATHS = frozenset({"README.md", "exports", "factory", "labels"})
+EXCLUDED_PATHS = frozenset({"README.md", "exports", "factory"})
 """Files and folders of a bundle that only concern its adapter, besides PEFT's own."""
 ADAPTER_PREFIX = "adapter_"
 """Prefix of the names of PEFT's files."""
@@ -68,12 +68,9 @@ def _load_merge_base(job: ExportJob) -> Any:
     auto_class = transformers.AutoModel
     if task_type == "CAUSAL_LM":
         auto_class = transformers.AutoModelForCausalLM
-    elif task_type == "SEQ_CLS" or job.manifest.get("heads"):
+    elif task_type == "SEQ_CLS":
         auto_class = transformers.AutoModelForSequenceClassification
-        if (job.bundle / "labels").is_dir():
-            options["config"] = transformers.AutoConfig.from_pretrained(job.bundle / "labels")
-        else:
-            options["num_labels"] = _count_head_outputs(job.bundle)
+        options["num_labels"] = _count_head_outputs(job.bundle)
     return auto_class.from_pretrained(job.base.folder, **options)
 
 

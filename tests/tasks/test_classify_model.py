@@ -12,16 +12,20 @@ import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import numpy as np
 import torch
 from classify_parts import base, project, rows
 from tiny_parts import Voice
 
-from factory.api import Adapter, Artifact, Base, FitJob, ModelJob, TrainingArgs
+from factory.api import Adapter, AnswerJob, Artifact, Base, FitJob, ModelJob, TrainingArgs
+from factory.data.rows import open_rows
 from factory.ml.kit import load_kit
-from factory_classify import head_init
-from factory_classify.after_training import _fold_temperature, _interpolate_weights
-from factory_classify.classification_objective import ClassificationObjective, read_bundle_labels
+from factory_classify.after_training import _interpolate_heads, _scale_update
+from factory_classify.classification_objective import ClassificationObjective
+from factory_classify.classifier_files import read_bundle_labels
+from factory_classify.embedding_baselines import Linear
 from factory_classify.label_answers import pick_best_label
+from factory_classify.logistic_head import LogisticHead
 from factory_classify.task import Classifier
 
 OBJECTIVE = ClassificationObjective(max_length=16)
@@ -48,25 +52,25 @@ def asked(student: Base, folder: Path | None) -> ModelJob:
                     task=Classifier(), artifact=Artifact("adapter", folder, student) if folder else None)
 
 
-def test_the_pooler_starts_as_the_mean_and_the_head_as_centroids(student: Base) -> None:
-    every = rows(60)
-    plain, headed, model = (load_kit().load_encoder(student, labels=labels) for labels in (0, 3, 3))
-    ids = plain.tokenize_texts([row["text"] for row in every], 16)
-    labels = torch.tensor([number % 3 for number in range(60)])
-    head_init.initialise_head(model.model, plain, headed, ids, labels, mean=True)
-    said = model.compute_pair_logits([(text, [0] * len(text)) for text in ids]).argmax(1)
-    vectors = plain.compute_token_vectors(ids)
-    pooled = model.model.bert.pooler.dense(torch.stack([text[0] for text in vectors]))
-    means = torch.stack([text.mean(0) for text in vectors])
-    assert torch.cosine_similarity(pooled, means).min() > 0.95
-    assert (said == labels).float().mean() > 0.5  # of a random BERT's mean, without a step of training
-
-
-def test_of_many_long_texts_a_part_of_each_label_is_enough_to_start_from() -> None:
-    ids, labels = [[1] * 10] * 90, [number % 3 for number in range(89)] + [3]
-    assert head_init.sample_texts_by_label(ids, labels) == list(range(90))
-    chosen = head_init.sample_texts_by_label(ids, labels, max_tokens=300)
-    assert len(chosen) == 31 and [sum(labels[row] == label for row in chosen) for label in range(4)] == [10, 10, 10, 1]
+def test_without_the_update_it_is_the_linear_baseline(student: Base, tmp_path: Path) -> None:
+    """A share of 0 keeps the start: the cross-validated regression on the base's embeddings."""
+    every = rows(120)
+    job = FitJob(
+        7, Voice(), tmp_path, kit_loader=load_kit, rows=every[40:], validation=every[:40], base=student,
+        task=Classifier(), adapter=Adapter(rank=4), out=tmp_path / "out", work=tmp_path / "work",
+        train=TrainingArgs(epochs=1, batch_size=8, learning_rate=5e-3, precision="fp32"),
+    )
+    job.out.mkdir(), job.work.mkdir()
+    start = ClassificationObjective(max_length=16, interpolation=[0.0])
+    facts = start.fit(job).facts
+    assert facts["kept"] == 0.0
+    asking = asked(student, job.out)
+    answers = AnswerJob(
+        7, Voice(), Path(), kit_loader=load_kit, rows=asking.rows, validation=every[:40], train=every[40:],
+        base=student, task=Classifier(), objective=start, artifact=None,
+    )
+    for mine, linear in zip(start.answer(asking), Linear().answer(answers), strict=True):
+        assert mine.output == pytest.approx(linear.output, abs=1e-3)
 
 
 def test_it_learns_and_its_answers_are_calibrated_probabilities(student: Base, fitted: tuple[Path, dict]) -> None:
@@ -93,6 +97,7 @@ def test_transformers_loads_it_with_its_labels_and_answers_alike(
         OBJECTIVE.answer(asked(student, fitted[0]))
     )
     assert theirs.modules == 12
+    assert (bundle / "modules.json").is_file()
     for one, other in zip(theirs.answers, ours, strict=True):
         assert one.output == pytest.approx(other.output, abs=1e-4)
     assert json.loads((bundle / "labels" / "config.json").read_text())["abstain_below"] == fitted[1]["abstain"]["below"]
@@ -104,11 +109,11 @@ def test_untuned_it_answers_by_the_names_of_the_labels(student: Base) -> None:
 
 
 def test_half_a_fit_is_half_an_update_and_the_mean_of_two_heads() -> None:
-    names = [f"{name}.weight" for name in ("classifier", "bert.pooler.dense", "bert.layer.lora_A", "bert.layer.lora_B")]
-    learned = {f"base_model.model.{name}": torch.full((2, 2), 4.0) for name in names}
-    start = {name: torch.full((2, 2), 2.0) for name in names[:2]}
-    half = list(_fold_temperature(_interpolate_weights(learned, start, 0.5), 3.0).values())
-    assert [float(value[0, 0]) for value in half] == [1.0, 3.0, 4.0, 2.0]
+    learned = {f"layer.{name}.weight": torch.full((2, 2), 4.0) for name in ("lora_A", "lora_B")}
+    assert [float(value[0, 0]) for value in _scale_update(learned, 0.5).values()] == [4.0, 2.0]
+    heads = tuple(LogisticHead(np.full((2, 2), value), np.full(2, value)) for value in (2.0, 4.0))
+    half = _interpolate_heads((heads[0], heads[1]), 0.5)
+    assert half.weight.tolist() == [[3.0, 3.0], [3.0, 3.0]] and half.bias.tolist() == [3.0, 3.0]
 
 
 def test_long_texts_are_found_before_training(student: Base) -> None:
@@ -126,11 +131,24 @@ def test_a_build_ends_in_a_certified_bundle_and_the_merged_export_has_the_labels
     spec = project(tmp_path / "project")
     built = subprocess.run([sys.executable, "-m", "factory", "build", str(spec)], capture_output=True, text=True)
     assert "certify: done" in built.stdout + built.stderr
-    bundles = sorted((tmp_path / "home").rglob("exports/merged/config.json"))
-    config = json.loads(bundles[0].read_text())
-    assert config["id2label"] == {"0": "card", "1": "money_transfer", "2": "طقس"}
+    (merged,) = (path.parent for path in (tmp_path / "home").rglob("exports/merged/modules.json"))
+    config = json.loads((merged / "labels" / "config.json").read_text())
+    labels = config["id2label"]
+    assert labels == {"0": "card", "1": "money_transfer", "2": "طقس"}
     (scored,) = (tmp_path / "home").rglob("output/score.json")
     totals = json.loads(scored.read_text())["totals"]
-    below = json.loads(next((tmp_path / "home").rglob("labels/config.json")).read_text())["abstain_below"]
-    assert totals["tuned"]["bundle_threshold"] == pytest.approx(below, abs=1e-6)
+    assert totals["tuned"]["bundle_threshold"] == pytest.approx(config["abstain_below"], abs=1e-6)
     assert "bundle_coverage" in totals["tuned"] and "bundle_coverage" not in totals["centroid"]
+    from sentence_transformers import SentenceTransformer
+
+    store = tmp_path / "home" / "store"
+    texts = {row.id: row["text"] for row in open_rows(next(store.glob("freeze/*/output/test.jsonl")))}
+    model = SentenceTransformer(str(merged), device="cpu")
+    tuned = next(
+        answers for answers in store.glob("answer/*/output/answers.jsonl")
+        if json.loads((answers.parent / "answer.json").read_text())["contender"] == "tuned"
+    )
+    for answer in map(json.loads, tuned.read_text().splitlines()):
+        found = model.encode(texts[answer["id"]], convert_to_tensor=True).softmax(-1)
+        assert found.tolist() == pytest.approx([answer["output"][label] for label in labels.values()], abs=1e-4)
+    assert "SentenceTransformer(folder)" in (merged.parents[1] / "README.md").read_text()

@@ -1,0 +1,84 @@
+"""The files of a classifier beside its adapter: the head as a module of sentence-transformers, and the labels."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from factory_classify.logistic_head import LogisticHead
+
+HEAD_FOLDER = "3_Dense"
+"""After the transformer, 1_Pooling and 2_Normalize: the modules of sentence-transformers in their order."""
+HEAD_WEIGHTS, HEAD_BIAS = "linear.weight", "linear.bias"
+LABEL_CONFIG_PATH = "labels/config.json"
+
+
+def build_sentence_modules(base: Path, max_length: int, pooling: str, labels: int) -> list[Any]:
+    """Return the modules of sentence-transformers that compute the logits; the head is drawn anew."""
+    from sentence_transformers.base.modules import Dense, Normalize, Transformer
+    from sentence_transformers.sentence_transformer.modules import Pooling
+
+    transformer = Transformer(str(base), max_seq_length=max_length)
+    width = transformer.get_embedding_dimension()
+    head = Dense(width, labels, activation_function=None)
+    return [transformer, Pooling(width, pooling_mode="mean" if pooling == "mean" else "cls"), Normalize(), head]
+
+
+def write_head(folder: Path, head: LogisticHead) -> None:
+    """Write the head's weights where sentence-transformers reads them."""
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    (folder / HEAD_FOLDER).mkdir(exist_ok=True)
+    tensors = {
+        name: np.ascontiguousarray(value, dtype=np.float32)
+        for name, value in ((HEAD_WEIGHTS, head.weight), (HEAD_BIAS, head.bias))
+    }
+    save_file(tensors, folder / HEAD_FOLDER / "model.safetensors")
+
+
+def read_head(folder: Path) -> LogisticHead:
+    """Read the head of an artifact or bundle."""
+    from safetensors.numpy import load_file
+
+    tensors = load_file(folder / HEAD_FOLDER / "model.safetensors")
+    return LogisticHead(tensors[HEAD_WEIGHTS].astype("float64"), tensors[HEAD_BIAS].astype("float64"))
+
+
+def write_label_config(labels: Sequence[str], folder: Path, abstain_below: float | None = None) -> None:
+    """Write the labels in the order of the head's outputs, and the confidence below which to abstain."""
+    config: dict[str, Any] = {
+        "id2label": {str(index): label for index, label in enumerate(labels)},
+        "label2id": {label: index for index, label in enumerate(labels)},
+    }
+    if abstain_below is not None:
+        config["abstain_below"] = abstain_below
+    (folder / LABEL_CONFIG_PATH).parent.mkdir(exist_ok=True)
+    (folder / LABEL_CONFIG_PATH).write_text(json.dumps(config, sort_keys=True, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_bundle_labels(folder: Path) -> tuple[str, ...]:
+    """Return the labels of an artifact or bundle, in the order of the head's outputs."""
+    id2label: dict[str, str] = json.loads((folder / LABEL_CONFIG_PATH).read_text())["id2label"]
+    return tuple(id2label[str(index)] for index in range(len(id2label)))
+
+
+def read_abstention_threshold(folder: Path) -> float | None:
+    """Return the confidence below which an artifact or bundle abstains; None if it has none."""
+    below: float | None = json.loads((folder / LABEL_CONFIG_PATH).read_text()).get("abstain_below")
+    return below
+
+
+def copy_module_files(model: Any, bundle: Path) -> None:
+    """Save the modules as the library does, without weights and the config of the base."""
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory() as folder:
+        model.save_pretrained(folder, create_model_card=False)
+        for file in sorted(Path(folder).rglob("*")):
+            name = file.relative_to(folder)
+            if file.is_file() and file.suffix != ".safetensors" and str(name) != "config.json":
+                (bundle / name).parent.mkdir(parents=True, exist_ok=True)
+                (bundle / name).write_bytes(file.read_bytes())
