@@ -10,7 +10,7 @@ RERANKER_DEFAULTS: dict[str, Any] = {
         "synthesize": [{"kind": "hard-negatives", "count": 3}],
         "curate": [{"kind": "exact", "text_columns": ["query"]}],
     },
-    "contenders": ["tuned", "untuned", "bm25", "hybrid"],
+    "contenders": ["tuned", "untuned", "bm25", "hybrid", "ltr"],
     "evaluate": ["ranking"],
     "targets": ["peft"],
     "train": {"epochs": 1, "batch_size": 32, "learning_rate": 1e-3},

@@ -27,7 +27,7 @@ MAX_ELLIPSIS_WORDS = 3
 REWRITER_DEFAULTS: dict[str, Any] = {
     "objective": {"kind": "completion", "max_new_tokens": 64},
     "data": {"curate": [{"kind": "exact", "text_columns": ["conversation"]}]},
-    "contenders": ["tuned", "untuned", "prompted", "copy", "concatenate"],
+    "contenders": ["tuned", "untuned", "prompted", "copy", "concatenate", "nearest"],
     "evaluate": ["rewriting"],
     "targets": ["peft"],
     "train": {"epochs": 2, "batch_size": 16, "learning_rate": 1e-3},

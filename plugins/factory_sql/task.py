@@ -21,7 +21,7 @@ MAX_SHOWN_RESULT_ROWS = 8
 SQL_DEFAULTS: dict[str, Any] = {
     "objective": {"kind": "completion", "max_new_tokens": 128},
     "data": {"curate": [{"kind": "exact", "text_columns": ["input"]}]},
-    "contenders": ["tuned", "tuned-unguarded", "prompted", "prompted-unguarded"],
+    "contenders": ["tuned", "tuned-unguarded", "prompted", "prompted-unguarded", "nearest"],
     "evaluate": ["execution"],
     "targets": ["peft"],
     "train": {"epochs": 1, "batch_size": 16, "learning_rate": 1e-3},

@@ -18,7 +18,7 @@ MAX_SHORT_WORDS = 25
 VOICE_DEFAULTS: dict[str, Any] = {
     "objective": "completion",
     "data": {"curate": [{"kind": "exact", "text_columns": ["question"]}]},
-    "contenders": ["tuned", "untuned", "neutral", "prompted"],
+    "contenders": ["tuned", "untuned", "neutral", "prompted", "nearest"],
     "evaluate": ["voice"],
     "targets": ["peft"],
     "train": {"epochs": 4, "batch_size": 8, "learning_rate": 1e-3},
