@@ -36,15 +36,15 @@ DATABASE_SUFFIXES = (".sqlite", ".sqlite3", ".db", ".sql")
 ANY_NUMBER = 8
 """Arguments that a statement may give to a function which takes any number."""
 FUNCTION_ARITIES = {
-    "abs": (1, 1), "avg": (1, 1), "coalesce": (2, ANY_NUMBER), "count": (0, 1), "date": (0, ANY_NUMBER),
-    "datetime": (0, ANY_NUMBER), "glob": (2, 2), "group_concat": (1, 2), "ifnull": (2, 2), "iif": (3, 3),
-    "instr": (2, 2), "julianday": (0, ANY_NUMBER), "length": (1, 1), "like": (2, 3), "lower": (1, 1), "ltrim": (1, 2),
+    "abs": (1, 1), "avg": (1, 1), "coalesce": (2, ANY_NUMBER), "count": (0, 1), "date": (1, ANY_NUMBER),
+    "datetime": (1, ANY_NUMBER), "glob": (2, 2), "group_concat": (1, 2), "ifnull": (2, 2), "iif": (3, 3),
+    "instr": (2, 2), "julianday": (1, ANY_NUMBER), "length": (1, 1), "like": (2, 3), "lower": (1, 1), "ltrim": (1, 2),
     "max": (1, ANY_NUMBER), "min": (1, ANY_NUMBER), "nullif": (2, 2), "replace": (3, 3), "round": (1, 2),
-    "rtrim": (1, 2), "strftime": (1, ANY_NUMBER), "substr": (2, 3), "substring": (2, 3), "sum": (1, 1),
-    "time": (0, ANY_NUMBER), "total": (1, 1), "trim": (1, 2), "typeof": (1, 1), "upper": (1, 1),
+    "rtrim": (1, 2), "strftime": (2, ANY_NUMBER), "substr": (2, 3), "substring": (2, 3), "sum": (1, 1),
+    "time": (1, ANY_NUMBER), "total": (1, 1), "trim": (1, 2), "typeof": (1, 1), "upper": (1, 1),
 }
-"""Functions that constrained decoding offers, with the least and the greatest number of arguments that SQLite takes: the
-usual ones. A change of them changes the answers of models."""
+"""Functions that constrained decoding offers, with the least and the greatest number of arguments: SQLite's own, but a
+date needs a time value, since without one it reads the clock. A change of them changes the answers of models."""
 AGGREGATES = ("avg", "count", "group_concat", "max", "min", "sum", "total")
 """Functions that may have DISTINCT before their only argument."""
 
