@@ -59,8 +59,9 @@ class SuiteChange:
 
     @classmethod
     def from_json(cls, suite: Mapping[str, Any], tolerance: float) -> SuiteChange:
-        """Return a suite of forgetting.json."""
-        return cls(**{name: suite[name] for name in cls.__slots__ if name != "tolerance"}, tolerance=tolerance)
+        """Return a suite of forgetting.json; earlier versions did not compute the smallest fall, which is 0 then."""
+        known = {"smallest_fall": 0.0, **suite}
+        return cls(**{name: known[name] for name in cls.__slots__ if name != "tolerance"}, tolerance=tolerance)
 
     @property
     def has_fallen(self) -> bool:

@@ -151,12 +151,12 @@ def describe_forgetting_rule(probes: Sequence[Mapping[str, Any]]) -> str:
     limits = ", ".join(formatting.format_number(probe["tolerance"]) for probe in probes)
     falls = ", ".join(
         f"{formatting.format_number(suite['smallest_fall'])} on {suite['suite']}"
-        for probe in probes for suite in probe.get("suites", [])
+        for probe in probes for suite in probe.get("suites", []) if "smallest_fall" in suite  # earlier versions: without
     )
+    visible = f" The smallest drop that four of five such builds would see is {falls}." if falls else ""
     rule = (
         f"Base and tuned model answered the same items. To ship, the interval must exclude a drop of {limits}; a "
-        f"significant drop of more than {limits} leads to NO_SHIP. The smallest drop that four of five such builds "
-        f"would see is {falls}."
+        f"significant drop of more than {limits} leads to NO_SHIP.{visible}"
     )
     return rule if limits else ""
 

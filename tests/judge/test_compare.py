@@ -80,7 +80,7 @@ def test_what_both_sides_begin_with_is_said_once(tmp_path):
 
 def test_the_comparison_is_the_one_of_the_gate(tmp_path):
     run = fake_run(tmp_path, lift=0.1)
-    pair = compare.load_contender_pair(tmp_path, run, f"{run}:bm25")
+    pair = load_comparison(tmp_path, [run, f"{run}:bm25"]).sides
     score = pair[0].run_outputs.find_stage_folder("score")
     for name, shift in {"tuned": 0.1 + 0.2, "bm25": 0.3}.items():
         for side in pair:
@@ -88,7 +88,7 @@ def test_the_comparison_is_the_one_of_the_gate(tmp_path):
                 values = [(i, 1.0 if name == "tuned" and i < 8 else shift) for i in range(40)]
                 lines = [{"id": f"q{i}", "group": "", "values": {"ndcg@10": value}} for i, value in values]
                 (score / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    found = compare.compare_contenders(*compare.load_contender_pair(tmp_path, run, f"{run}:bm25"))
+    found = load_comparison(tmp_path, [run, f"{run}:bm25"]).compare_pair(0, 1)
     lines = {side.contender: list(read_jsonl(score / f"{side.contender}.jsonl")) for side in (found.a, found.b)}
     gate = decide_verdict(lines, Metric("ndcg@10", "a number"), Gate())["comparisons"][0]
     counts = tuple(found.count_rows(result) for result in (compare.WON, compare.LOST, compare.TIED))

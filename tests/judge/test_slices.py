@@ -60,7 +60,7 @@ def test_slices_have_paired_intervals_and_small_ones_are_left_out(tmp_path: Any)
 
 def test_few_groups_prove_nothing_and_many_have_no_floor(tmp_path: Any) -> None:
     run = fake_run(tmp_path, lift=0.3)
-    found = compare.compare_contenders(*compare.load_contender_pair(tmp_path, run, f"{run}:bm25"))
+    found = load_comparison(tmp_path, [run, f"{run}:bm25"]).compare_pair(0, 1)
 
     def grouped(count: int) -> compare.ContenderComparison:
         lost = [(0.2 + 0.01 * (i % 7), 0.9) for i in range(40)]

@@ -59,6 +59,7 @@ def test_six_texts_five_times_each_are_six_groups_in_score_and_gate(tmp_path: Pa
     for name, texts in right.items():
         answers = [{"id": row.id, "output": float(i % 6 in texts)} for i, row in enumerate(rows)]
         write_jsonl(tmp_path / f"answer[{name}]" / "answers.jsonl", answers)
+        write_json(tmp_path / f"answer[{name}]" / "answer.json", {"facts": {}})
     write_json(tmp_path / "gather" / "gather.json", {"sources": []})
     inputs = {name: tmp_path / name for name in ("freeze", "curate", "gather", "answer[tuned]", "answer[majority]")}
     voice = Voice()
