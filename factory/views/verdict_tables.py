@@ -136,11 +136,11 @@ def build_forgetting_table(probes: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _make_suite_row(suite: Mapping[str, Any], tolerance: float, scale: tuple[float, float]) -> TableRow:
-    limit, change = formatting.format_number(tolerance, 2), SuiteChange.from_json(suite, tolerance)
+    limit, fall = formatting.format_number(tolerance, 2), SuiteChange.from_json(suite, tolerance)
     word, tone = f"✓ no drop of {limit}", "good"
-    if change.has_fallen:
+    if fall.has_fallen:
         word, tone = "▼ forgot", "bad"
-    elif not change.holds:
+    elif not fall.holds:
         word, tone = f"? a drop of {limit} is possible", "warn"
     means, change = (suite["base"], suite["tuned"]), (suite["difference"], suite["low"], suite["high"])
     return _make_change_row(str(suite["suite"]), suite["n"], means, change, scale, Text(word, tone))
@@ -151,7 +151,7 @@ def describe_forgetting_rule(probes: Sequence[Mapping[str, Any]]) -> str:
     limits = ", ".join(formatting.format_number(probe["tolerance"]) for probe in probes)
     falls = ", ".join(
         f"{formatting.format_number(suite['smallest_fall'])} on {suite['suite']}"
-        for probe in probes for suite in probe.get("suites", []) if "smallest_fall" in suite  # earlier versions: without
+        for probe in probes for suite in probe.get("suites", []) if "smallest_fall" in suite
     )
     visible = f" The smallest drop that four of five such builds would see is {falls}." if falls else ""
     rule = (
