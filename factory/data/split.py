@@ -70,15 +70,19 @@ def split_rows(rows: Iterable[Row], settings: Split, text: str = "") -> dict[str
     """Return the positions of the rows of `train`, `validation` and `test`, ordered by id. Iterates over rows once.
 
     A row keeps its own split. A part without such rows is drawn by whole groups from the rows of train or of no split.
-    A row without a group is grouped by its normalised `text` column, so that copies stay in one part. Raises
-    InputError for an unknown split, or if the sources are too small.
+    A row without a group is grouped by its normalised `text` column, so that copies stay in one part. With `renew`, the
+    test rows are those of a later draw, which shares no row with the earlier ones. Raises InputError for an unknown
+    split, or if the sources are too small.
     """
     index = _SplitIndex()
     for row in rows:
         index.add(row, settings, text)
     sizes = {TEST: settings.test, VALIDATION: settings.validation}
     missing = {part: count for part, count in sizes.items() if count and not index.parts[part]}
-    parts = {**index.parts, **_draw_parts([index.build_split_group(key) for key in sorted(index.groups)], missing)}
+    if settings.renew and TEST not in missing:
+        raise InputError("data.split.renew draws other test rows, but the sources bring test rows of their own")
+    pool = [index.build_split_group(key) for key in sorted(index.groups)]
+    parts = {**index.parts, **_draw_parts(pool, missing, settings.renew)}
     return {part: sorted(parts[part], key=index.ids.__getitem__) for part in SPLIT_PARTS}
 
 
@@ -105,20 +109,24 @@ def resolve_split_part(row: Row) -> str:
     return part
 
 
-def _draw_parts(pool: Sequence[_SplitGroup], sizes: Mapping[str, int]) -> dict[str, list[int]]:
-    """Draw the missing parts from the groups and leave the others to train."""
-    parts: dict[str, list[int]] = {}
-    left = pool
-    # Test comes first in `sizes`: changing the size of validation does not change the test rows.
-    for part, count in sizes.items():
-        taken = _take_groups(left, count)
-        if sum(len(group.positions) for group in taken) < count or len(taken) == len(left):
-            raise _build_too_small_error(pool, sizes)
+def _draw_parts(pool: Sequence[_SplitGroup], sizes: Mapping[str, int], renew: int) -> dict[str, list[int]]:
+    """Draw the missing parts from the groups and leave the others to train, former test rows among them."""
+    drawn: dict[str, Sequence[_SplitGroup]] = {}
+    left, former = pool, list[_SplitGroup]()
+    # Test comes first in `sizes`: changing the size of validation does not change the test rows. Fresh test rows come
+    # last, so that validation stays as it was, and no row that chose a model decides about one.
+    for part in (*sizes, *([TEST] * renew)):
+        former += drawn.get(part, ())
+        taken = _take_groups(left, sizes[part])
+        if sum(len(group.positions) for group in taken) < sizes[part] or len(taken) == len(left):
+            raise _build_too_small_error(pool, sizes, renew)
         keys = {group.key for group in taken}
-        parts[part] = [position for group in taken for position in group.positions]
+        drawn[part] = taken
         left = [group for group in left if group.key not in keys]
-    parts[TRAIN] = [position for group in left for position in group.positions]
-    return parts
+    return {
+        part: [position for group in groups for position in group.positions]
+        for part, groups in {**drawn, TRAIN: [*left, *former]}.items()
+    }
 
 
 def _take_groups(pool: Sequence[_SplitGroup], count: int) -> list[_SplitGroup]:
@@ -151,11 +159,12 @@ def _allot_stratum_shares(pool: Sequence[_SplitGroup], count: int) -> dict[str, 
     return shares
 
 
-def _build_too_small_error(pool: Sequence[_SplitGroup], sizes: Mapping[str, int]) -> InputError:
+def _build_too_small_error(pool: Sequence[_SplitGroup], sizes: Mapping[str, int], renew: int) -> InputError:
     rows = sum(len(group.positions) for group in pool)
     requested = " and ".join(f"{count} {part} rows" for part, count in sizes.items())
-    fields = " and ".join(f"data.split.{part}" for part in sizes)
+    renewed = f", and {sizes[TEST]} for each renewal," if renew else ""
+    fields = " and ".join(f"data.split.{part}" for part in (*sizes, *(["renew"] if renew else [])))
     return InputError(
-        f"the sources have {rows} rows in {len(pool)} groups, too few for {requested} in whole groups "
+        f"the sources have {rows} rows in {len(pool)} groups, too few for {requested}{renewed} in whole groups "
         f"with training rows left; lower {fields}, or add rows"
     )

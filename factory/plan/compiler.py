@@ -215,7 +215,7 @@ def _list_answer_stages(resolved: ResolvedSpec) -> list[str]:
     return [f"answer[{contender.kind}]" for contender in resolved.contenders]
 
 
-def _choose_tuned_contender(resolved: ResolvedSpec) -> str:
+def choose_tuned_contender(resolved: ResolvedSpec) -> str:
     """Return the kind of the contender that the gate judges, and the bundle ships."""
     return next(contender.kind for contender in resolved.contenders if contender.uses_artifact and contender.in_gate)
 
@@ -230,7 +230,7 @@ def add_score(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     seed, answers = resolved.spec.gate.seed, _list_answer_stages(resolved)
     evals = [plugin for plugin in resolved.evals if not isinstance(plugin, Probe)]
     texts, inputs = resolved.task.text_column, ["gather", "freeze", "curate", *answers]
-    builder.add_stage("score", inputs, uses=evals, evals=evals, text=texts, seed=seed)
+    builder.add_stage("score", inputs, after=["look"], uses=evals, evals=evals, text=texts, seed=seed)
 
 
 def add_forgetting(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
@@ -246,7 +246,7 @@ def add_gate(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     """Add the stage that decides the verdict."""
     spec = resolved.spec
     builder.add_stage(
-        "gate", ["score", "curate", *_map_probes(resolved)], gate=spec.gate,
+        "gate", ["look", "score", "curate", *_map_probes(resolved)], gate=spec.gate,
         prompted=[contender.kind for contender in resolved.contenders if contender.is_prompt_only],
         shown=[contender.kind for contender in resolved.contenders if not contender.in_gate],
         **_build_review_requirement(spec.data),
@@ -260,14 +260,14 @@ def add_bundle(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
         "bundle",
         ["base", "gather", "prepare", "freeze", "curate", "preflight", "train", "score", "gate", *answers],
         name=spec.name, task=resolved.task, objective=resolved.objective, adapter=spec.adapter,
-        targets=resolved.targets, spec=_build_bundle_spec(resolved), tuned=_choose_tuned_contender(resolved),
+        targets=resolved.targets, spec=_build_bundle_spec(resolved), tuned=choose_tuned_contender(resolved),
         seed=spec.train.seed,
     )
 
 
 def add_certify(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     """Add the stage that loads the bundle as its user would."""
-    tuned = _choose_tuned_contender(resolved)
+    tuned = choose_tuned_contender(resolved)
     builder.add_stage(
         "certify", ["base", "gather", "freeze", "train", "bundle", f"answer[{tuned}]"],
         task=resolved.task, objective=resolved.objective, tuned=tuned, seed=resolved.spec.train.seed,

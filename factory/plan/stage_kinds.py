@@ -85,14 +85,18 @@ STAGE_KINDS = (
         seconds=(0.5, 1800), mib=(300, 8000), plugin_field="contender",
     ),
     StageKind(
+        "look", 1, "count how often the test rows were judged", seconds=(0.1, 30), mib=(100, 1000),
+        planner="factory.plan.look_stage:add_look",
+    ),
+    StageKind(
         "score", 3, "score the answers of all contenders", seconds=(0.2, 120), mib=(100, 2000), plugin_field="evals",
     ),
     StageKind(
         "forgetting", 2, "compare base and tuned model on items unrelated to the task",
         seconds=(0.5, 3600), mib=(100, 8000), plugin_field="probe",
     ),
-    StageKind("gate", 3, "decide the verdict", seconds=(0.5, 60), mib=(100, 1000)),
-    StageKind("bundle", 2, "write the deployable folder", seconds=(1, 120), mib=(300, 4000), plugin_field="targets"),
+    StageKind("gate", 4, "decide the verdict", seconds=(0.5, 60), mib=(100, 1000)),
+    StageKind("bundle", 3, "write the deployable folder", seconds=(1, 120), mib=(300, 4000), plugin_field="targets"),
     StageKind(
         "certify", 3, "load the bundle with a plain library, and compare the answers",
         seconds=(5, 300), mib=(500, 4000),

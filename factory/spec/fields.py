@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from factory.api.llm import Endpoint
-from factory.api.spec_block import Fraction, Input, Runtime, SpecBlock
+from factory.api.spec_block import Fraction, Input, Runtime, SpecBlock, UnkeyedDefault
 from factory.api.training_args import Adapter, TrainingArgs
 
 RawBlock = Annotated[dict[str, Any], BeforeValidator(lambda kind: {"kind": kind} if isinstance(kind, str) else kind)]
@@ -52,6 +52,9 @@ class Split(SpecBlock):
     validation: int = Field(100, ge=0, description="minimum number of validation rows")
     stratify: str = Field("", description="column to stratify by; empty for none")
     seed: int = Field(7, ge=0, description="random seed of the split")
+    renew: Annotated[int, UnkeyedDefault] = Field(
+        0, ge=0, description="count up to draw fresh test rows, none of which were drawn at a lower count"
+    )
 
 
 class Preflight(SpecBlock):

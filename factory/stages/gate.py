@@ -6,6 +6,7 @@ from factory.api import Metric
 from factory.data.leakage import count_remaining_leaks
 from factory.data.rows import read_json, read_jsonl, write_json
 from factory.evaluation.gate import decide_verdict
+from factory.evaluation.look_confidence import compute_look_confidence, describe_looks
 from factory.review import find_review_refusals
 from factory.spec.fields import Gate
 from factory.stages.job import StageJob
@@ -13,7 +14,8 @@ from factory.stages.job import StageJob
 
 def run(job: StageJob) -> None:
     """Write `gate.json`: the verdict, its comparisons and its reasons."""
-    gate = Gate(**job.config["gate"])
+    stated, look = Gate(**job.config["gate"]), read_json(job.inputs["look"] / "look.json")["number"]
+    gate = stated.model_copy(update={"confidence": compute_look_confidence(stated.confidence, look)})
     scored = read_json(job.inputs["score"] / "score.json")
     metrics = {metric["name"]: Metric(**metric) for metric in scored["metrics"]}
     compared = [name for name in scored["contenders"] if name not in job.config["shown"]]
@@ -27,6 +29,8 @@ def run(job: StageJob) -> None:
     if required := job.config.get("review"):
         review = read_json(job.inputs["curate"] / "review.json")
         refused = find_review_refusals(review, required["share"], required["acceptance"])
-    write_json(job.out / "gate.json", decide_verdict(
+    verdict = decide_verdict(
         rows, metric, gate, prompted=job.config["prompted"], leaked=leaks, probes=probes, refused=refused
-    ))
+    )
+    looks = {"number": look, "confidence": stated.confidence, "finding": describe_looks(stated.confidence, look)}
+    write_json(job.out / "gate.json", {**verdict, "looks": looks})

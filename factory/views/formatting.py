@@ -78,8 +78,14 @@ def format_bounds(low: object, high: object) -> str:
 
 
 def format_percent(value: object) -> str:
-    """Format a share as a percentage with at most two decimals: 0.95 → `95 %` (no-break space)."""
-    return f"{round(100 * value, 2):g}\u00a0%" if isinstance(value, int | float) else "–"
+    """Format a share as a percentage with at most two decimals: 0.95 → `95 %` (no-break space).
+
+    More where they are needed to tell it from 100 %.
+    """
+    if not isinstance(value, int | float):
+        return "–"
+    decimals = 2 if value >= 1 or round(value, 4) < 1 else 6
+    return f"{round(100 * value, decimals):.9g}\u00a0%"
 
 
 def format_count(number: int, what: str) -> str:

@@ -31,6 +31,8 @@ class VerdictView:
     contenders: Table
     """Scores, and gains of tuned, on one scale each; columns are chosen by `Table.select`."""
     ceiling: str
+    looks: str
+    """How often the test rows were judged, and what follows."""
     rule: str
     """The condition on which the gate ships."""
     reasons: tuple[str, ...]
@@ -70,6 +72,7 @@ def build_verdict_view(outputs: RunOutputs) -> VerdictView:
         metric=metric, metric_meaning=str(metrics.get(metric, {}).get("what", "")),
         contenders=build_contenders_table(gate, score, metric, tuned),
         ceiling=_describe_ceiling(ceiling) if isinstance(ceiling, int | float) else "",
+        looks=str(gate.get("looks", {}).get("finding", "")),
         rule=_describe_rule(gate) if gate.get("comparisons") else "",
         reasons=tuple(str(reason) for reason in gate.get("reasons", []) if reason not in warnings),
         limits=_describe_limits(gate),

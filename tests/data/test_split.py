@@ -105,3 +105,23 @@ def test_a_source_too_small_says_how_small_and_what_to_do() -> None:
         "the sources have 40 rows in 8 groups, too few for 30 test rows and 10 validation rows in whole groups "
         "with training rows left; lower data.split.test and data.split.validation, or add rows"
     )
+
+
+def test_a_renewal_draws_test_rows_that_none_before_it_drew() -> None:
+    drawn = [split(grouped(), Split(test=30, validation=10, renew=count), "text") for count in range(4)]
+    tests = [{member.group for member in parts["test"]} for parts in drawn]
+    assert len(set().union(*tests)) == sum(map(len, tests)) and all(len(parts["test"]) >= 30 for parts in drawn)
+    assert [parts["validation"] for parts in drawn[1:]] == [drawn[0]["validation"]] * 3
+    assert {member.id for member in drawn[0]["test"]} <= {member.id for member in drawn[3]["train"]}
+    assert all(sum(map(len, parts.values())) == 200 for parts in drawn)
+
+
+def test_a_renewal_needs_rows_and_test_rows_that_were_drawn() -> None:
+    with pytest.raises(InputError, match=(
+        r"too few for 30 test rows and 10 validation rows, and 30 for each renewal, in whole groups with training rows "
+        r"left; lower data\.split\.test and data\.split\.validation and data\.split\.renew, or add rows"
+    )):
+        split(grouped(), Split(test=30, validation=10, renew=6), "text")
+    own = [row(i, part="train" if i < 60 else "test") for i in range(90)]
+    with pytest.raises(InputError, match="the sources bring test rows of their own"):
+        split(own, Split(test=30, validation=10, renew=1), "text")

@@ -13,6 +13,7 @@ from tui_parts import NOW
 from verdict_parts import verdict
 
 from factory.cli.verdict_panel import format_verdict_panel
+from factory.evaluation.look_confidence import describe_looks
 from factory.evaluation.slices import Slice
 from factory.report.run_page import render_run_page
 from factory.runs.run_outputs import GATE_FILE, RunOutputs
@@ -28,8 +29,9 @@ FORGOT = {
     "smallest_fall": 0.16,
 }
 PROBE = {"kind": "general", "suites": [FORGOT], "drift": {"perplexity_ratio": 1.25}, "tolerance": 0.02}
+LOOKS = {"number": 7, "confidence": 0.95, "finding": describe_looks(0.95, 7)}
 GATES = {
-    "SHIP": lambda: verdict({"bm25": -0.2, "untuned": -0.1}),
+    "SHIP": lambda: {**verdict({"bm25": -0.2, "untuned": -0.1}), "looks": LOOKS},
     "NO_SHIP": lambda: verdict({"bm25": 0.2, "untuned": -0.1}, Gate(margin=0.05), probes=[PROBE]),
     "INSUFFICIENT_EVIDENCE": lambda: verdict({"bm25": -0.01, "untuned": -0.1}),
 }
@@ -76,7 +78,7 @@ def list_facts(page: VerdictView) -> list[str]:
     texts = [cell.text for table in (page.contenders, page.totals, page.forgetting) for row in table.rows
              for cell, column in zip(row.cells, table.columns, strict=True)
              if not isinstance(cell, Interval) and column.name not in ("rows", "p")]
-    return [" ".join(text.split()) for text in (page.sentence, page.next_step, *page.drift, *texts) if text]
+    return [" ".join(text.split()) for text in (page.sentence, page.next_step, page.looks, *page.drift, *texts) if text]
 
 
 @pytest.mark.parametrize("word", GATES)

@@ -16,6 +16,7 @@ from factory.store.paths import find_home
 from factory.views.cost import build_requests_table, describe_build_cost, measure_build_cost
 from factory.views.curves import build_training_curve
 from factory.views.formatting import clean_line, format_seconds
+from factory.views.looks import build_looks_table
 from factory.views.run_stages import LIST_COLUMNS, build_stages_table, read_stage_costs
 from factory.views.verdict import build_verdict_json
 
@@ -43,6 +44,7 @@ def _build_run_details(evidence: RunOutputs) -> dict[str, Any]:
     cost = measure_build_cost(evidence).to_json()
     return {
         "started": run.started, "spec": run.spec, "stages": stages, "cost": cost, "notes": notes, "curve": curve,
+        "looks": build_looks_table(evidence).to_dicts(),
     }
 
 
@@ -56,6 +58,9 @@ def _print_run_overview(evidence: RunOutputs) -> None:
     output.print_line(output.style_dim(f"cost: {describe_build_cost(cost)}"))
     if cost.requests:
         output.print_line(f"\n{output.format_table(build_requests_table(cost))}\n")
+    looks = build_looks_table(evidence)
+    if len(looks.rows) > 1:
+        output.print_line(f"\n{output.format_table(looks)}\n")
     for stage, level, text in run.notes:
         output.print_line(f"{'warning' if level == 'warning' else 'note'}: {stage or 'build'}: {clean_line(text)}")
     curve = build_training_curve(evidence)

@@ -2,7 +2,7 @@
 
 `FACTORY_FAULT=event:12` kills the parent after it journalled its twelfth event; `both:40` kills parent and worker at
 the worker's fortieth file operation in the store, `worker:40` the worker alone, `step:8` both after the eighth step of
-training. It brings no kinds.
+training, `commit:look` both before the output of that kind of stage gets its final name. It brings no kinds.
 """
 
 from __future__ import annotations
@@ -43,7 +43,12 @@ def factory_event(event: object) -> None:
 def _watch(name: str, arguments: tuple[Any, ...]) -> None:
     if name not in WATCHED or not isinstance(arguments[0], (str, os.PathLike)):
         return
-    if os.fspath(arguments[0]).startswith(STORE):
+    path = os.fspath(arguments[0])
+    if WHO == "commit":
+        if name == "os.rename" and path.startswith(f"{STORE}{AT}{os.sep}") and path.endswith(".part"):
+            os.kill(os.getppid(), signal.SIGKILL)
+            os.kill(os.getpid(), signal.SIGKILL)
+    elif path.startswith(STORE):
         seen["operations"] += 1
         if seen["operations"] == int(AT):
             if WHO == "both":
@@ -51,5 +56,5 @@ def _watch(name: str, arguments: tuple[Any, ...]) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-if WHO in ("both", "worker") and "factory.engine.worker" in " ".join(sys.orig_argv):
+if WHO in ("both", "worker", "commit") and "factory.engine.worker" in " ".join(sys.orig_argv):
     sys.addaudithook(_watch)

@@ -1,6 +1,7 @@
 """Learn by counting, one row a step, with a checkpoint after each: slow enough to be killed half-way."""
 
 import json
+import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,8 @@ class Counting(Objective):
     loader_class = "json:loads"
     pause: float = 0.0
     """Seconds that a step takes."""
+    forget: float = 0.0
+    """Share of the words that it forgets in the end, drawn by the seed of training."""
 
     def audit(self, job: ModelJob) -> Iterator[Finding]:
         for row in job.rows:
@@ -42,12 +45,14 @@ class Counting(Objective):
             spare = checkpoint.with_suffix(".new")
             spare.write_text(json.dumps(state, sort_keys=True))
             spare.rename(checkpoint)
+        draw = random.Random(job.seed)
+        known = {word: count for word, count in sorted(state["words"].items()) if draw.random() >= self.forget}
         import numpy as np
 
         save_file({"words": np.zeros(1, dtype=np.float32)}, job.out / "adapter_model.safetensors")
         config = {"peft_type": "LORA", "r": job.adapter.rank, "target_modules": ["words"]}
         (job.out / "adapter_config.json").write_text(json.dumps(config))
-        (job.out / "words.json").write_text(json.dumps(state["words"], sort_keys=True))
+        (job.out / "words.json").write_text(json.dumps(known, sort_keys=True))
         return TrainResult(steps=len(rows), modules=1, trainable=1, parameters=1)
 
     def answer(self, job: ModelJob) -> Iterator[Answer]:

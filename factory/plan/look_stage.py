@@ -1,0 +1,16 @@
+"""The planner of the stage that counts looks at the test rows."""
+
+from __future__ import annotations
+
+from factory.plan.builder import PlanBuilder
+from factory.plan.compiler import choose_tuned_contender
+from factory.spec.layers import ResolvedSpec
+
+
+def add_look(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
+    """Add the stage, which names the specialist and its training only to tell who looked: its key leaves them out."""
+    tuned, text = choose_tuned_contender(resolved), resolved.task.text_column
+    builder.add_stage(
+        "look", ["freeze", f"answer[{tuned}]"], identity_parts={"tuned": tuned, "text": text},
+        tuned=tuned, text=text, train=builder.stages["train"].key, name=resolved.spec.name,
+    )
