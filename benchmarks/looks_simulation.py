@@ -8,6 +8,7 @@ their differences correlate: by 0.5 where tuned models have nothing else in comm
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -53,7 +54,7 @@ def make_normal(correlation: float) -> Chance:
     def draw(generator: np.random.Generator, series: int, looks: int) -> Floats:
         shared = generator.normal(0, 0.3, (series, 1, ROWS))
         own = generator.normal(0, 0.3, (series, looks, ROWS))
-        return np.sqrt(correlation) * shared + np.sqrt(1 - correlation) * own
+        return math.sqrt(correlation) * shared + math.sqrt(1 - correlation) * own
 
     return Chance(f"normal, correlation {correlation:g}", draw)
 

@@ -7,7 +7,7 @@ from places import ROOT
 
 from factory.evaluation.look_confidence import FREE_LOOKS, compute_look_confidence, describe_looks
 
-SERIES, LOOKS, RESAMPLES = 500, 12, 400
+SERIES, LOOKS, RESAMPLES = 1200, 12, 300
 
 
 @pytest.fixture
