@@ -40,7 +40,8 @@ def build(spec: Path, home: Path, seed: int, *settings: str) -> dict[str, Any]:
 
 def gate(home: Path) -> dict[str, Any]:
     """What the gate said to the newest run."""
-    return show(home)["gate"]
+    judged: dict[str, Any] = show(home)["gate"]
+    return judged
 
 
 def show(home: Path, *options: str) -> Any:
