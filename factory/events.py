@@ -190,9 +190,9 @@ class Verdict(StrEnum):
     )
     PROMPTING_IS_ENOUGH = "PROMPTING_IS_ENOUGH", VerdictFacts(
         exit_code=NOT_SHIPPED, title="PROMPT INSTEAD", sign="≈", tone="warn",
-        advice="do not ship: prompting the base model does as well",
-        finding="a prompted model does as well. Fine-tuning brings no gain here.",
-        next_step="Prompting the base model does as well: deploy that instead of the trained artifact.",
+        advice="do not ship: prompting the base model is enough",
+        finding="prompting is enough: a prompted model does as well, or reaches the target that the spec states.",
+        next_step="Prompting the base model is enough: deploy that instead of the trained artifact.",
     )
     INSUFFICIENT_EVIDENCE = "INSUFFICIENT_EVIDENCE", VerdictFacts(
         exit_code=INSUFFICIENT, title="UNDECIDED", sign="?", tone="warn",

@@ -143,13 +143,17 @@ class Contender(Plugin):
 
 
 class Eval(Plugin):
-    """Scores answers; `metrics` describes the values, `primary_metric` is the gate's default metric."""
+    """Scores answers; `metrics` describes the values, `primary_metric` is the gate's default metric.
+
+    `total_metrics` describes those totals that may decide the gate instead, by `gate.metric`.
+    """
 
     role = "eval"
     columns: ClassVar[Columns] = ()
     output_type: ClassVar[str] = ""
     metrics: ClassVar[tuple[Metric, ...]] = ()
     primary_metric: ClassVar[str] = ""
+    total_metrics: ClassVar[tuple[Metric, ...]] = ()
 
     def score(self, job: ScoreJob) -> Iterator[Scores]:
         """Yield the values of every metric for each row."""
@@ -158,6 +162,18 @@ class Eval(Plugin):
     def compute_totals(self, job: ScoreJob) -> Mapping[str, float]:
         """Return corpus-level numbers that are no mean over rows: macro F1, calibration error, corpus BLEU."""
         return {}
+
+    def list_total_counts(self, name: str, job: ScoreJob) -> Any:
+        """Return counts for each row, whose sums over rows determine the total `name`: (rows, counts).
+
+        They make a total cheap to resample. Without them it is computed anew for each of 500 resamples.
+        """
+        return ()
+
+    def compute_total_from_counts(self, name: str, sums: Any) -> Any:
+        """Return the total `name` of many sums of its counts: (sums, counts) → (sums,). Rows may be left out of a sum,
+        or be in it several times."""
+        raise NotImplementedError
 
     def build_tables(self, job: ScoreJob) -> Mapping[str, Sequence[Mapping[str, Any]]]:
         """Return tables for the report, as rows of named cells: scores per class, reliability bins."""

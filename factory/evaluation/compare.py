@@ -46,6 +46,13 @@ class ContenderResults:
         rows = self.run_outputs.read_stage_lines("score", f"{self.contender}.jsonl")
         return {r["id"]: (r.get("group", ""), r["values"]) for r in rows}
 
+    def choose_row_metric(self) -> str:
+        """Return the metric that decides, or the first of the rows if that is a total over all of them."""
+        deciding = str(self.run_outputs.read_gate().get("metric", ""))
+        metrics = next(iter(self.scores.values()), ("", {}))[1]
+        total = self.run_outputs.read_stage_json("score").get("total", "") if deciding not in metrics else ""
+        return deciding if deciding and deciding != total else next(iter(metrics), "")
+
     @cached_property
     def answers(self) -> dict[str, Any]:
         """Row id → the contender's output."""
@@ -124,7 +131,7 @@ def find_tuned_contender(run: RunView) -> str:
 def compare_contenders(a: ContenderResults, b: ContenderResults, metric: str = "") -> ContenderComparison:
     """Pair the rows and compare them by `metric`, by default that of the gate of A's run."""
     gate = a.run_outputs.read_gate()
-    metric = metric or str(gate.get("metric", "")) or next(iter(next(iter(a.scores.values()))[1]), "")
+    metric = metric or a.choose_row_metric()
     for side in (a, b):
         known = list(next(iter(side.scores.values()))[1])
         if metric not in known:

@@ -75,9 +75,8 @@ class Comparison:
 
     @property
     def metric(self) -> str:
-        """The chosen metric, else that of the gate, else the first that was scored."""
-        first = next(iter(next(iter(self.sides[0].scores.values()), ("", {}))[1]), "")
-        return self.chosen_metric or str(self.sides[0].run_outputs.read_gate().get("metric") or first)
+        """The chosen metric, else that of the gate if rows have it, else the first that was scored."""
+        return self.chosen_metric or self.sides[0].choose_row_metric()
 
     def compare_pair(self, a: int, b: int, metric: str = "") -> ContenderComparison:
         """Compare side `a` with side `b`, once. Raises InputError when they share no row or metric."""

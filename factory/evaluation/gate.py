@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from factory.api.rows import Metric
 from factory.evaluation import paired_tests, statistics
+from factory.evaluation.match import AnswerExpense, judge_match
 from factory.evaluation.rare_losses import find_rare_losses
 from factory.evaluation.reasons import (
     BaselineComparison,
@@ -23,112 +24,135 @@ from factory.evaluation.reasons import (
     list_unproven,
     list_warnings,
 )
+from factory.evaluation.rules import RuleJudge, RuleResult, RuleState
+from factory.evaluation.score_table import ScoredRows, ScoreTable, estimate_level
+from factory.evaluation.table_tests import TUNED, run_gain_tests
 from factory.events import Verdict
 
 if TYPE_CHECKING:
     from factory.spec.fields import Gate
 
-TUNED, CEILING = "tuned", "ceiling"
+CEILING = "ceiling"
 MAX_SETTLING_RATIO = 4.0
 """A difference of less than a quarter of what the rows can detect needs more than 16 times as many: not worth it."""
 
-ScoredRows = Sequence[Mapping[str, Any]]
-"""One contender's rows as in `score/<contender>.jsonl`: {"id", "group", "values": {metric: value}}."""
-
 
 @dataclass(frozen=True, slots=True)
-class _PairedScores:
-    """The tuned model's values by row, the clusters of the rows, and the settings of all comparisons."""
+class GateEvidence:
+    """What the gate knows beside the scores.
 
-    values: Mapping[str, float]
-    clusters: Mapping[str, str]
-    metric: Metric
-    gate: Gate
+    `prompted` names the baselines that only prompt a model; `leaked` counts training rows too similar to test rows;
+    `probes` are the forgetting.json of each probe; `refused` lists why the experts' review of training rows blocks
+    shipping. `shown` names the contenders that are not compared, though a guard may be against one; `expenses` are
+    those of tuned and of the contender that it shall match.
+    """
 
-    def compare_with_baselines(self, baselines: Mapping[str, Mapping[str, float]]) -> list[BaselineComparison]:
-        """Compare the tuned model with each baseline, all on the same resamples."""
-        sign = 1 if self.metric.higher_is_better else -1
-        differences = [paired_tests.subtract_scores(self.values, scores, sign) for scores in baselines.values()]
-        span = paired_tests.compute_span(list(self.values.values()), *(list(b.values()) for b in baselines.values()))
-        results = paired_tests.run_paired_tests(
-            [list(values.values()) for values in differences], self._list_clusters(), self.gate.confidence,
-            self.gate.margin, binary=self.metric.binary, span=span,
-            draws=(self.gate.resamples, self.gate.seed),
-        )
-        return [
-            BaselineComparison(name, result, find_rare_losses(values, result.test, self.gate.margin, span))
-            for name, result, values in zip(baselines, results, differences, strict=True)
-        ]
+    prompted: Collection[str] = ()
+    leaked: int = 0
+    probes: Sequence[Mapping[str, Any]] = ()
+    refused: Sequence[str] = ()
+    shown: Collection[str] = ()
+    expenses: Mapping[str, AnswerExpense] = field(default_factory=dict)
 
-    def estimate_tuned_mean(self) -> statistics.ConfidenceInterval:
-        """Return the tuned model's own mean with its interval."""
-        return statistics.compute_mean_interval(
-            list(self.values.values()), self._list_clusters(), self.gate.confidence,
-            binary=self.metric.binary, resamples=self.gate.resamples, seed=self.gate.seed,
-        )
 
-    def _list_clusters(self) -> list[str]:
-        return [self.clusters[row] for row in self.values]
+NOTHING_ELSE = GateEvidence()
 
 
 def decide_verdict(
-    scores: Mapping[str, ScoredRows], metric: Metric, gate: Gate, *, prompted: Collection[str] = (), leaked: int = 0,
-    probes: Sequence[Mapping[str, Any]] = (), refused: Sequence[str] = (),
+    scores: Mapping[str, ScoredRows] | ScoreTable, metric: Metric, gate: Gate, evidence: GateEvidence = NOTHING_ELSE
 ) -> dict[str, Any]:
-    """Return the content of gate.json. `scores` holds `tuned` and the baselines; `prompted` names the baselines that
-    only prompt a model; `leaked` counts training rows too similar to test rows; `probes` are the forgetting.json of
-    each probe; `refused` lists why the experts' review of training rows blocks shipping. A positive difference always
-    favours the tuned model.
+    """Return the content of gate.json. `scores` holds `tuned` and the baselines. A positive difference always favours
+    the tuned model.
 
     Raises ValueError without tuned or any baseline, or if contenders did not score the same rows.
     """
-    table = {name: _extract_metric_column(name, rows, metric.name) for name, rows in scores.items()}
-    if TUNED not in table or len(table) < 2:
-        raise ValueError(f"a verdict needs scores of {TUNED!r} and of a baseline, not only {', '.join(sorted(table))}")
-    clusters = {row["id"]: row.get("group") or row["id"] for row in scores[TUNED]}
-    paired = _PairedScores(table[TUNED], clusters, metric, gate)
-    comparisons = paired.compare_with_baselines({name: table[name] for name in sorted(table) if name != TUNED})
-    suites = [SuiteChange.from_json(suite, probe["tolerance"]) for probe in probes for suite in probe["suites"]]
-    is_blocked = bool(leaked or refused or any(suite.has_fallen for suite in suites))
-    verdict, blocking = choose_verdict(comparisons, gate.margin, prompted, is_blocked)
+    table = scores if isinstance(scores, ScoreTable) else ScoreTable(scores, metrics={metric.name: metric})
+    apart = {TUNED, *evidence.shown, *([gate.match.contender] if gate.match else [])}
+    names = sorted(name for name in table.rows if name not in apart)
+    if TUNED not in table.rows or not names:
+        known = ", ".join(sorted(table.rows))
+        raise ValueError(f"a verdict needs scores of {TUNED!r} and of a baseline, not only {known}")
+    gains = run_gain_tests(table, metric, gate, names, gate.margin)
+    comparisons = [
+        BaselineComparison(
+            gain.contender, gain.result, find_rare_losses(gain.differences, gain.result.test, gate.margin, gain.span)
+        ) for gain in gains
+    ]
+    best = min(comparisons, key=lambda c: (c.interval.mean, c.baseline)).baseline
+    prompted = [name for name in names if name in evidence.prompted]
+    matched = [judge_match(gate.match, gate, metric, table, evidence.expenses)] if gate.match else []
+    rules = [*RuleJudge(gate, metric, table, prompted, best).judge_rules(), *matched]
+    basis = _weigh_evidence(comparisons, rules, metric, gate, evidence)
+    unproven, warnings, settle = list_unproven(basis), list_warnings(basis), basis.settling
+    ceilings = [float(row["values"][CEILING]) for row in table.rows[TUNED] if CEILING in row["values"]]
+    return {
+        "verdict": str(basis.verdict), "metric": metric.name, "margin": gate.margin, "confidence": gate.confidence,
+        "tuned": asdict(_estimate_tuned_mean(table, metric, gate)),
+        "comparisons": [comparison.to_json() for comparison in comparisons], "best_baseline": best,
+        "reasons": explain_verdict(basis),
+        "minimum_detectable_effect": round(basis.detectable_effect, statistics.DIGITS),
+        "n_to_settle": settle.count if settle else None, "settle": asdict(settle) if settle else None,
+        "probes": [dict(probe) for probe in evidence.probes],
+        CEILING: round(sum(ceilings) / len(ceilings), statistics.DIGITS) if ceilings else None,
+        **({"refused": list(evidence.refused)} if evidence.refused else {}),
+        **({"unproven": unproven} if unproven else {}), **({"warnings": warnings} if warnings else {}),
+        **({"rules": [rule.to_json() for rule in rules]} if rules else {}),
+    }
+
+
+def _estimate_tuned_mean(table: ScoreTable, metric: Metric, gate: Gate) -> statistics.ConfidenceInterval:
+    """Return the tuned model's own mean with its interval; where its level decides, with that which decides."""
+    values, clusters = table.get_values(TUNED, metric.name), table.get_clusters(TUNED)
+    numbers, groups = list(values.values()), [clusters[row] for row in values]
+    if gate.floor is None and not table.total:
+        return statistics.compute_mean_interval(
+            numbers, groups, gate.confidence, binary=metric.binary, resamples=gate.resamples, seed=gate.seed
+        )
+    return estimate_level(
+        numbers, groups, gate.confidence, binary=metric.binary, draws=(gate.resamples, gate.seed),
+        resampled=table.get_resampled(TUNED, metric.name),
+    )
+
+
+def _weigh_evidence(
+    comparisons: Sequence[BaselineComparison], rules: Sequence[RuleResult], metric: Metric, gate: Gate,
+    evidence: GateEvidence,
+) -> VerdictBasis:
+    """Choose the verdict, and return it with all that it rests on."""
+    suites = [SuiteChange.from_json(suite, each["tolerance"]) for each in evidence.probes for suite in each["suites"]]
+    is_blocked = bool(evidence.leaked or evidence.refused or any(suite.has_fallen for suite in suites))
+    verdict, blocking = choose_verdict(comparisons, gate.margin, evidence.prompted, is_blocked, rules)
     if verdict is Verdict.SHIP and not all(suite.holds for suite in suites):
         verdict = Verdict.INSUFFICIENT_EVIDENCE
     effect = gate.margin + _compute_detectable_effect(comparisons, gate.confidence)
     settle = estimate_settling_size(blocking, gate) if verdict is Verdict.INSUFFICIENT_EVIDENCE else None
-    basis = VerdictBasis(
-        verdict, comparisons, blocking, metric.name, gate.margin, gate.confidence, leaked, effect, settle, suites,
-        refused,
+    return VerdictBasis(
+        verdict, comparisons, blocking, metric.name, gate.margin, gate.confidence, evidence.leaked, effect, settle,
+        suites, evidence.refused, rules,
     )
-    unproven, warnings = list_unproven(basis), list_warnings(basis)
-    ceilings = [float(row["values"][CEILING]) for row in scores[TUNED] if CEILING in row["values"]]
-    return {
-        "verdict": str(verdict), "metric": metric.name, "margin": gate.margin, "confidence": gate.confidence,
-        "tuned": asdict(paired.estimate_tuned_mean()),
-        "comparisons": [comparison.to_json() for comparison in comparisons],
-        "best_baseline": min(comparisons, key=lambda c: (c.interval.mean, c.baseline)).baseline,
-        "reasons": explain_verdict(basis), "minimum_detectable_effect": round(effect, statistics.DIGITS),
-        "n_to_settle": settle.count if settle else None, "settle": asdict(settle) if settle else None,
-        "probes": [dict(probe) for probe in probes],
-        CEILING: round(sum(ceilings) / len(ceilings), statistics.DIGITS) if ceilings else None,
-        **({"refused": list(refused)} if refused else {}), **({"unproven": unproven} if unproven else {}),
-        **({"warnings": warnings} if warnings else {}),
-    }
 
 
 def choose_verdict(
-    comparisons: Sequence[BaselineComparison], margin: float, prompted: Collection[str] = (), is_blocked: bool = False
+    comparisons: Sequence[BaselineComparison], margin: float, prompted: Collection[str] = (), is_blocked: bool = False,
+    rules: Sequence[RuleResult] = (),
 ) -> tuple[Verdict, list[BaselineComparison]]:
-    """Return the verdict, and the comparisons that prevent a better one."""
+    """Return the verdict, and the comparisons that prevent a better one.
+
+    A failed rule outweighs a prompted baseline that is as good: it is below the same floor, or no better for a guard.
+    """
     failed = [c for c in comparisons if c.interval.high < margin]
     unclear = [c for c in comparisons if c.interval.low <= margin <= c.interval.high]
+    states = {rule.state for rule in rules}
     if is_blocked:
         return Verdict.NO_SHIP, failed
     if not all(c.result.has_enough_groups for c in comparisons):
         return Verdict.INSUFFICIENT_EVIDENCE, list(comparisons)
-    if failed:
-        only_prompted = all(c.baseline in prompted for c in failed)
+    if RuleState.ENOUGH in states:
+        return Verdict.PROMPTING_IS_ENOUGH, failed
+    if failed or RuleState.FAILED in states:
+        only_prompted = RuleState.FAILED not in states and all(c.baseline in prompted for c in failed)
         return (Verdict.PROMPTING_IS_ENOUGH if only_prompted else Verdict.NO_SHIP), failed
-    return (Verdict.INSUFFICIENT_EVIDENCE, unclear) if unclear else (Verdict.SHIP, [])
+    return (Verdict.INSUFFICIENT_EVIDENCE, unclear) if unclear or RuleState.OPEN in states else (Verdict.SHIP, [])
 
 
 def _compute_detectable_effect(comparisons: Sequence[BaselineComparison], confidence: float) -> float:
@@ -154,14 +178,3 @@ def estimate_settling_size(blocking: Sequence[BaselineComparison], gate: Gate) -
     ratio = max(1.0, *map(compute_ratio, blocking))
     count = math.ceil(first.groups * min(ratio, MAX_SETTLING_RATIO) ** 2)
     return SettlingSize(count, unit, ratio > MAX_SETTLING_RATIO)
-
-
-def _extract_metric_column(contender: str, rows: ScoredRows, metric: str) -> dict[str, float]:
-    """Return row id → value, ordered by id."""
-    values: dict[str, float] = {}
-    for row in sorted(rows, key=lambda row: str(row["id"])):
-        if metric not in row["values"]:
-            known = ", ".join(sorted(row["values"]))
-            raise ValueError(f"{contender}: row {row['id']!r} has no {metric!r}; it has {known}")
-        values[row["id"]] = float(row["values"][metric])
-    return values

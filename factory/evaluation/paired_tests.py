@@ -10,10 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from factory.evaluation import statistics
 from factory.evaluation.statistics import ClusterSample, ClusterTest, ConfidenceInterval
+
+if TYPE_CHECKING:
+    from factory.evaluation.statistics import Floats
 
 TIE_TOLERANCE = 1e-9
 """Differences up to this are rounding errors: such rows are tied."""
@@ -144,6 +147,23 @@ def run_paired_tests(
         evaluate_difference(test, sample, confidence, margin, *count)
         for test, sample, count in zip(tests, samples, counts, strict=True)
     ]
+
+
+def run_total_tests(
+    differences: Sequence[Sequence[float]], clusters: Sequence[str], confidence: float, margin: float, *, span: float,
+    resampled: Sequence[Floats],
+) -> list[TestedDifference]:
+    """Test differences of totals, of which a row has the difference of its contributions (`totals.TotalScores`).
+
+    `resampled` are the differences on the resamples, sorted. Won and lost are the rows that contribute more and less.
+    """
+    found = []
+    for values, totals in zip(differences, resampled, strict=True):
+        sample = statistics.group_by_cluster(values, clusters)
+        test = ClusterTest(sample, totals, compute_least_error(sample, span))
+        won, lost = sum(x > 0 for x in values), sum(x < 0 for x in values)
+        found.append(evaluate_difference(test, sample, confidence, margin, won, lost))
+    return found
 
 
 def evaluate_difference(

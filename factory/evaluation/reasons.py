@@ -8,6 +8,7 @@ from typing import Any
 
 from factory.evaluation.paired_tests import MIN_EFFECTIVE_GROUPS, TestedDifference
 from factory.evaluation.rare_losses import RareLosses
+from factory.evaluation.rules import RuleResult, RuleState
 from factory.evaluation.statistics import POWER, ConfidenceInterval
 from factory.events import Verdict
 
@@ -99,6 +100,7 @@ class VerdictBasis:
     settling: SettlingSize | None
     suites: Sequence[SuiteChange] = ()
     review_refusals: Sequence[str] = ()
+    rules: Sequence[RuleResult] = ()
 
 
 def explain_verdict(basis: VerdictBasis) -> list[str]:
@@ -113,10 +115,12 @@ def explain_verdict(basis: VerdictBasis) -> list[str]:
         f"{suite.high:.3f}), more than the tolerance of {suite.tolerance:g}" for suite in basis.suites
         if suite.has_fallen
     ]
+    lines += [rule.text for rule in basis.rules if rule.state in (RuleState.FAILED, RuleState.ENOUGH)]
     lines += list_unproven(basis)
     others = [c for c in basis.comparisons if c not in basis.blocking]
     lines += [_describe_comparison(c, basis) for c in (*basis.blocking, *others)]
-    if basis.verdict is Verdict.PROMPTING_IS_ENOUGH:
+    lines += [rule.text for rule in basis.rules if rule.text not in lines]
+    if basis.verdict is Verdict.PROMPTING_IS_ENOUGH and basis.blocking:
         lines.append(f"prompting is enough: the fine-tune does not beat {_join_baseline_names(basis.blocking)}")
     if basis.settling is not None:
         lines.append(_describe_settling(basis, basis.settling))
@@ -151,6 +155,7 @@ def list_unproven(basis: VerdictBasis) -> list[str]:
             f"the {result.interval.n} test rows are of {result.groups} groups{size}: with fewer than "
             f"{MIN_EFFECTIVE_GROUPS:g} groups a difference can not be told from chance"
         )
+    lines += [rule.text for rule in basis.rules if rule.state is RuleState.OPEN]
     return lines + [
         f"a fall of {suite.tolerance:g} on {suite.suite} is not excluded (difference {suite.low:.3f} to "
         f"{suite.high:.3f}): its {suite.n} items show only falls of {suite.smallest_fall:.3f} and more"

@@ -8,7 +8,7 @@ about the bootstrap", the expanded percentile interval). A row without a group i
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -88,20 +88,26 @@ def bootstrap_means(samples: Sequence[ClusterSample], resamples: int, seed: int)
     """
     import numpy as np
 
-    generator = np.random.default_rng(seed)
     sizes, sums = samples[0].sizes, np.stack([data.sums for data in samples], axis=1)
-    count = len(sizes)
-    means = np.empty((resamples, len(samples)))
+    means = np.concatenate([
+        (times @ sums) / (times @ sizes)[:, None] for times in iterate_resamples(len(sizes), resamples, seed)
+    ])
+    means.sort(axis=0)
+    return list(means.T)
+
+
+def iterate_resamples(count: int, resamples: int, seed: int) -> Iterator[Floats]:
+    """Yield how often each of `count` clusters is drawn, in blocks of resamples: (block, count)."""
+    import numpy as np
+
+    generator = np.random.default_rng(seed)
     step = max(1, BOOTSTRAP_BLOCK // count)
     for start in range(0, resamples, step):
         rows = min(step, resamples - start)
         draws = generator.integers(0, count, (rows, count), dtype=np.int32)
         # An offset per resample: one bincount then counts the clusters of all of them.
         draws += np.arange(rows, dtype=np.int32)[:, None] * count
-        times = np.bincount(draws.ravel(), minlength=rows * count).reshape(rows, count).astype(np.float64)
-        means[start : start + rows] = (times @ sums) / (times @ sizes)[:, None]
-    means.sort(axis=0)
-    return list(means.T)
+        yield np.bincount(draws.ravel(), minlength=rows * count).reshape(rows, count).astype(np.float64)
 
 
 @dataclass(frozen=True, slots=True)

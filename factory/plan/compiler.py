@@ -6,11 +6,19 @@ import importlib
 from typing import Any
 
 from factory import models
-from factory.api import Endpoint, Eval, Metric, Probe
+from factory.api import Endpoint, Probe
 from factory.api.spec_block import compute_fields_identity
 from factory.data.review_decisions import read_decisions
 from factory.plan import stage_kinds
 from factory.plan.builder import Plan, PlanBuilder, Stage, compute_part_identity
+from factory.plan.gate_metric import (
+    choose_gate_eval,
+    choose_row_metric,
+    choose_tuned_contender,
+    find_gate_total,
+    get_row_metric,
+    list_timed_contenders,
+)
 from factory.spec.fields import Data
 from factory.spec.layers import ResolvedSpec
 
@@ -101,7 +109,7 @@ def add_review(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
 
 def add_baseline_trial(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     """Add a trial per contender that needs no training, and one of the teacher if it is an endpoint."""
-    spec, judge, metric = resolved.spec, _choose_gate_eval(resolved), _choose_gate_metric(resolved)
+    spec, judge, metric = resolved.spec, choose_gate_eval(resolved), choose_row_metric(resolved)
     trials: dict[str, dict[str, Any]] = {
         contender.kind: {"contender": contender, "uses": [contender, resolved.task, judge]}
         for contender in resolved.contenders if contender.in_gate and not contender.uses_artifact
@@ -118,7 +126,7 @@ def add_baseline_trial(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
 
 def add_advice(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     """Add the stage that compares the trials."""
-    facts, metric = resolved.spec.data.facts, _choose_gate_metric(resolved)
+    facts, metric = resolved.spec.data.facts, choose_row_metric(resolved)
     trials = [name for name in builder.stages if name.startswith("baseline_trial[")]
     builder.add_stage(
         "advice", ["freeze", "curate", *trials],
@@ -152,9 +160,11 @@ def _build_error_policy(data: Data) -> dict[str, Any]:
 def add_preflight(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     """Add the stage that checks the training rows."""
     spec, task, objective = resolved.spec, resolved.task, resolved.objective
+    slices = [guard.slice for guard in spec.gate.guards if guard.slice]
     builder.add_stage(
-        "preflight", ["base", "gather", "curate"], uses=[task, objective],
+        "preflight", ["base", "gather", "curate", *(["freeze"] if slices else [])], uses=[task, objective],
         task=task, objective=objective, limits=spec.data.preflight, seed=spec.train.seed,
+        **({"slices": slices} if slices else {}),
     )
 
 
@@ -170,27 +180,16 @@ def add_train(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
 def add_answer(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     """Add a stage per contender."""
     spec, task, objective = resolved.spec, resolved.task, resolved.objective
+    timed = list_timed_contenders(resolved)
     for contender in resolved.contenders:
         inputs = ["base", "gather", "freeze", "curate", *(["train"] if contender.uses_artifact else [])]
-        judges = [_choose_gate_eval(resolved)] if contender.uses_validation_score else []
-        scoring: dict[str, Any] = {"judge": judges[0], "metric": spec.gate.metric} if judges else {}
+        judges = [choose_gate_eval(resolved)] if contender.uses_validation_score else []
+        scoring: dict[str, Any] = {"judge": judges[0], "metric": get_row_metric(resolved)} if judges else {}
         builder.add_stage(
             f"answer[{contender.kind}]", inputs, uses=[contender, task, *judges],
             contender=contender, task=task, objective=objective, seed=spec.train.seed, **scoring,
-            **_build_backend_choice(resolved),
+            **({"timed": True} if contender.kind in timed else {}), **_build_backend_choice(resolved),
         )
-
-
-def _choose_gate_eval(resolved: ResolvedSpec) -> Eval:
-    """Return the eval of the gate's metric, which also scores validation rows for contenders that tune settings."""
-    evals = [plugin for plugin in resolved.evals if plugin.metrics]
-    name = resolved.spec.gate.metric
-    return next((plugin for plugin in evals if name in {metric.name for metric in plugin.metrics}), evals[0])
-
-
-def _choose_gate_metric(resolved: ResolvedSpec) -> Metric:
-    judge = _choose_gate_eval(resolved)
-    return next(m for m in judge.metrics if m.name == (resolved.spec.gate.metric or judge.primary_metric))
 
 
 def _add_base_stage(builder: PlanBuilder, stage: str, reference: str) -> None:
@@ -215,11 +214,6 @@ def _list_answer_stages(resolved: ResolvedSpec) -> list[str]:
     return [f"answer[{contender.kind}]" for contender in resolved.contenders]
 
 
-def choose_tuned_contender(resolved: ResolvedSpec) -> str:
-    """Return the kind of the contender that the gate judges, and the bundle ships."""
-    return next(contender.kind for contender in resolved.contenders if contender.uses_artifact and contender.in_gate)
-
-
 def _map_probes(resolved: ResolvedSpec) -> dict[str, Probe]:
     """Return stage name → probe."""
     return {f"forgetting[{plugin.kind}]": plugin for plugin in resolved.evals if isinstance(plugin, Probe)}
@@ -230,7 +224,8 @@ def add_score(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     seed, answers = resolved.spec.gate.seed, _list_answer_stages(resolved)
     evals = [plugin for plugin in resolved.evals if not isinstance(plugin, Probe)]
     texts, inputs = resolved.task.text_column, ["gather", "freeze", "curate", *answers]
-    builder.add_stage("score", inputs, after=["look"], uses=evals, evals=evals, text=texts, seed=seed)
+    total = {"total": found} if (found := find_gate_total(resolved)) else {}
+    builder.add_stage("score", inputs, after=["look"], uses=evals, evals=evals, text=texts, seed=seed, **total)
 
 
 def add_forgetting(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
@@ -245,11 +240,13 @@ def add_forgetting(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
 def add_gate(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     """Add the stage that decides the verdict."""
     spec = resolved.spec
+    sliced = ["freeze"] if any(guard.slice for guard in spec.gate.guards) else []
+    timed = [f"answer[{name}]" for name in list_timed_contenders(resolved)]
     builder.add_stage(
-        "gate", ["look", "score", "curate", *_map_probes(resolved)], gate=spec.gate,
+        "gate", ["look", "score", "curate", *sliced, *timed, *_map_probes(resolved)], gate=spec.gate,
         prompted=[contender.kind for contender in resolved.contenders if contender.is_prompt_only],
         shown=[contender.kind for contender in resolved.contenders if not contender.in_gate],
-        **_build_review_requirement(spec.data),
+        **({"task": resolved.task} if sliced else {}), **_build_review_requirement(spec.data),
     )
 
 

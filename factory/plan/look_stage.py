@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from factory.plan.builder import PlanBuilder
-from factory.plan.compiler import choose_tuned_contender
+from factory.plan.gate_metric import choose_tuned_contender
 from factory.spec.layers import ResolvedSpec
 
 

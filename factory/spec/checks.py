@@ -17,6 +17,7 @@ from factory.data.requirements import LABELS_OUTPUT_TYPE, REQUIREMENT_METRICS
 from factory.errors import InputError
 from factory.registry.registry import Registry
 from factory.spec.fields import ALIASES_WITH_DEFAULT, Models
+from factory.spec.gate_checks import check_guards, check_target
 from factory.spec.messages import iterate_annotation_models, suggest_known_name
 from factory.spec.validation import SpecDraft, call_plugin_method
 from factory.yaml import NodePath, format_value
@@ -190,6 +191,7 @@ def _check_contender_set(draft: SpecDraft) -> None:
             draft.add_problem(steps, f"{contender.kind!r} and {tuned[0][1].kind!r} both use the artifact; keep one")
     if not any(contender.in_gate and not contender.uses_artifact for _, contender in contenders):
         draft.add_problem(("contenders",), "no baseline to compare with; add one, such as 'untuned'")
+    check_target(draft, [contender for _, contender in contenders])
 
 
 def _check_eval_metrics(draft: SpecDraft, registry: Registry) -> None:
@@ -201,18 +203,26 @@ def _check_eval_metrics(draft: SpecDraft, registry: Registry) -> None:
             text = f"{plugin.kind!r} reports {', '.join(repeated)}, as does {owners[repeated[0]]!r}; keep one"
             draft.add_problem(steps, text)
         owners |= dict.fromkeys(names, plugin.kind)
-    metric = draft.get_field_text("gate", "metric")
-    if metric and owners and metric not in owners:
+    metric, totals = draft.get_field_text("gate", "metric"), _list_total_names(draft)
+    if metric and owners and metric not in (*owners, *totals):
         others = [kind.kind for kind in registry.list_classes("eval") if metric in _list_metric_names(kind)]
         hint = f"add the eval {others[0]!r}, which reports it; " if others else ""
-        text = f"no eval reports {format_value(metric)}; {hint}{suggest_known_name(metric, owners)}"
+        text = f"no eval reports {format_value(metric)}; {hint}{suggest_known_name(metric, [*owners, *totals])}"
         draft.add_problem(("gate", "metric"), text)
+    if owners:
+        check_guards(draft, [*owners], totals)
 
 
-def _list_metric_names(plugin: Plugin | type[Plugin]) -> list[str]:
+def _list_metric_names(plugin: Plugin | type[Plugin], field: str = "metrics") -> list[str]:
     # On a class, `metrics` may be a property that depends on the fields.
-    metrics: Any = getattr(plugin, "metrics", ())
+    metrics: Any = getattr(plugin, field, ())
     return [metric.name for metric in metrics] if isinstance(metrics, tuple) else []
+
+
+def _list_total_names(draft: SpecDraft) -> list[str]:
+    """Return the totals that may decide the gate."""
+    evals = [plugin for _, plugin in draft.list_plugins_below("evaluate")]
+    return [name for plugin in evals for name in _list_metric_names(plugin, "total_metrics")]
 
 
 def _check_target_support(draft: SpecDraft) -> None:

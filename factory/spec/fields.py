@@ -127,6 +127,27 @@ class Data(SpecBlock):
     facts: FactVolatility | None = Field(None, description="how fast the answers go out of date")
 
 
+class Guard(SpecBlock):
+    """A metric, or a slice of the test rows, that may not get worse."""
+
+    metric: str = Field("", description="metric of an eval; empty for the deciding one")
+    slice: str = Field("", description="protected slice as NAME=VALUE, such as language=de; empty for all test rows")
+    against: str = Field("", description="contender to hold tuned against; empty for untuned, else the best baseline")
+    within: float = Field(ge=0, description="fall that must be excluded, in units of the metric")
+
+
+class Match(SpecBlock):
+    """A contender that tuned must be as good as, at a share of its cost and latency, and need not beat."""
+
+    contender: str = Field(description="contender to match, such as frontier")
+    within: float = Field(ge=0, description="shortfall that must be excluded, in units of the deciding metric")
+    cost: float | None = Field(None, gt=0, description="largest share of its cost an answer that tuned may cost")
+    latency: float | None = Field(None, gt=0, description="largest share of its time an answer that tuned may take")
+    hourly: float = Field(
+        0.0, ge=0, description="price of an hour of the machine that contenders of this machine need, as in the prices"
+    )
+
+
 class Gate(SpecBlock):
     """Conditions under which the tuned model ships."""
 
@@ -135,6 +156,18 @@ class Gate(SpecBlock):
     confidence: float = Field(0.95, gt=0.5, lt=1, description="confidence level of the two-sided interval")
     resamples: int = Field(10_000, ge=500, description="bootstrap resamples of the paired differences")
     seed: int = Field(7, ge=0, description="random seed of the bootstrap")
+    floor: Annotated[float | None, UnkeyedDefault] = Field(
+        None, description="value that tuned's own interval must reach to ship, in units of the deciding metric"
+    )
+    target: Annotated[float | None, UnkeyedDefault] = Field(
+        None, description="value at which a prompted contender is good enough by itself, without fine-tuning"
+    )
+    guards: Annotated[list[Guard], UnkeyedDefault] = Field(
+        [], description="metrics and slices of the test rows on which tuned may not fall"
+    )
+    match: Annotated[Match | None, UnkeyedDefault] = Field(
+        None, description="contender that tuned must match at a share of its cost, and need not beat"
+    )
 
 
 class Budget(SpecBlock):

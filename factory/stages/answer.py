@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -18,7 +19,10 @@ def run(job: StageJob) -> None:
     rows = job.open_input_rows("freeze", f"{TEST}.jsonl")
     artifact = job.load_artifact() if contender.uses_artifact else None
     validation = job.open_input_rows("freeze", f"{VALIDATION}.jsonl")
+    start = time.perf_counter()
     answers, facts = answer_by_contender(job, contender, rows, validation, artifact)
+    # A time differs between builds, so that it is in an output only where the gate asks for it.
+    timed = {"seconds": round(time.perf_counter() - start, 3)} if job.config.get("timed") else {}
     write_jsonl(job.out / "answers.jsonl", (
         {"id": answer.id, "output": answer.output, **({"incomplete": True} if answer.incomplete else {})}
         for answer in answers
@@ -27,7 +31,7 @@ def run(job: StageJob) -> None:
     if incomplete:
         job.report.note(f"{incomplete} of {len(rows)} answers are incomplete: they ran into the token limit")
     write_json(job.out / "answer.json", {
-        "contender": contender.kind, "rows": len(rows), "incomplete": incomplete, "facts": facts,
+        "contender": contender.kind, "rows": len(rows), "incomplete": incomplete, "facts": facts, **timed,
     })
 
 

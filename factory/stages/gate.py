@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from factory.api import Metric
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from factory.api import TEST, Metric
 from factory.data.leakage import count_remaining_leaks
 from factory.data.rows import read_json, read_jsonl, write_json
-from factory.evaluation.gate import decide_verdict
+from factory.evaluation.gate import GateEvidence, decide_verdict
 from factory.evaluation.look_confidence import compute_look_confidence, describe_looks
+from factory.evaluation.match import AnswerExpense
+from factory.evaluation.score_table import ScoreTable
+from factory.evaluation.totals import TotalScores
 from factory.review import find_review_refusals
 from factory.spec.fields import Gate
-from factory.stages.job import StageJob
+from factory.stages.job import StageJob, guard_plugin_call
 
 
 def run(job: StageJob) -> None:
@@ -17,20 +23,43 @@ def run(job: StageJob) -> None:
     stated, look = Gate(**job.config["gate"]), read_json(job.inputs["look"] / "look.json")["number"]
     gate = stated.model_copy(update={"confidence": compute_look_confidence(stated.confidence, look)})
     scored = read_json(job.inputs["score"] / "score.json")
-    metrics = {metric["name"]: Metric(**metric) for metric in scored["metrics"]}
-    compared = [name for name in scored["contenders"] if name not in job.config["shown"]]
-    rows = {name: list(read_jsonl(job.inputs["score"] / f"{name}.jsonl")) for name in compared}
     probes = [
         read_json(folder / "forgetting.json") for role, folder in job.inputs.items() if role.startswith("forgetting[")
     ]
     leaks = count_remaining_leaks(read_json(job.inputs["curate"] / "curate.json")["leakage"])
-    metric = metrics[gate.metric or scored["primary"]]
     refused: list[str] = []
     if required := job.config.get("review"):
         review = read_json(job.inputs["curate"] / "review.json")
         refused = find_review_refusals(review, required["share"], required["acceptance"])
-    verdict = decide_verdict(
-        rows, metric, gate, prompted=job.config["prompted"], leaked=leaks, probes=probes, refused=refused
-    )
+    wanted = [*(guard.against for guard in gate.guards), *([gate.match.contender] if gate.match else [])]
+    table, expenses = _read_score_table(job, scored, wanted), _read_expenses(job, gate)
+    evidence = GateEvidence(job.config["prompted"], leaks, probes, refused, job.config["shown"], expenses)
+    metric = table.metrics[gate.metric or scored["primary"]]
     looks = {"number": look, "confidence": stated.confidence, "finding": describe_looks(stated.confidence, look)}
-    write_json(job.out / "gate.json", {**verdict, "looks": looks})
+    write_json(job.out / "gate.json", {**decide_verdict(table, metric, gate, evidence), "looks": looks})
+
+
+def _read_expenses(job: StageJob, gate: Gate) -> dict[str, AnswerExpense]:
+    """Read what the answers of tuned and of the contender to match cost and took, if the spec limits that."""
+    answers = {
+        role.removeprefix("answer[").removesuffix("]"): read_json(folder / "answer.json")
+        for role, folder in job.inputs.items() if role.startswith("answer[")
+    }
+    hourly = gate.match.hourly if gate.match else 0.0
+    return {name: AnswerExpense.from_answers(found, hourly) for name, found in answers.items()}
+
+
+def _read_score_table(job: StageJob, scored: Mapping[str, Any], wanted: Collection[str]) -> ScoreTable:
+    """Read the scores of the compared contenders, and of those wanted beside them."""
+    metrics = {metric["name"]: Metric(**metric) for metric in scored["metrics"]}
+    names = [name for name in scored["contenders"] if name not in job.config["shown"] or name in wanted]
+    rows = {name: list(read_jsonl(job.inputs["score"] / f"{name}.jsonl")) for name in names}
+    slices: dict[str, Mapping[str, str]] = {}
+    if "task" in job.config:  # only if a guard has a slice
+        frozen, task = job.open_input_rows("freeze", f"{TEST}.jsonl"), job.load_task()
+        with guard_plugin_call(task, frozen):
+            slices = {row.id: dict(task.get_row_slices(row)) for row in frozen}
+    totals: dict[str, TotalScores] = {}
+    if total := scored.get("total", ""):
+        totals = {name: TotalScores(**read_json(job.inputs["score"] / f"{name}.total.json")) for name in names}
+    return ScoreTable(rows, slices, metrics, total, totals)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from factory.api import TRAIN, Finding, ModelJob, Row, RowsJob
+from factory.api import TEST, TRAIN, Finding, ModelJob, Row, RowsJob
 from factory.data.requirements import describe_failed_requirements
 from factory.data.rows import read_json, write_json
+from factory.data.split import list_row_groups
 from factory.errors import InputError
+from factory.evaluation.rules import find_slice_problem
 from factory.stages.job import StageJob, guard_plugin_call, iterate_checked_values
 
 MAX_FINDING_EXAMPLES = 5
@@ -24,6 +26,7 @@ def run(job: StageJob) -> None:
     rows = job.open_input_rows("curate", f"{TRAIN}.jsonl")
     if not rows:
         raise InputError("no training rows are left after curation; see the funnel in `factory data`")
+    _check_guarded_slices(job)
     findings = _collect_audit_findings(job, rows)
     limits: Mapping[str, float] = job.config["limits"]
     checks = [
@@ -40,6 +43,20 @@ def run(job: StageJob) -> None:
             f"above {check['limit']:g}" for check in failed_checks
         ))
     write_json(job.out / "preflight.json", {"rows": len(rows), "checks": checks})
+
+
+def _check_guarded_slices(job: StageJob) -> None:
+    """Raise InputError before training if a guard of the gate protects a slice of which too few test rows are."""
+    if "slices" not in job.config:
+        return
+    task, rows = job.load_task(), job.open_input_rows("freeze", f"{TEST}.jsonl")
+    with guard_plugin_call(task, rows):
+        known = [dict(task.get_row_slices(row)) for row in rows]
+    groups = list_row_groups(rows, task.text_column)
+    clusters = [group or row.id for group, row in zip(groups, rows, strict=True)]
+    for guarded in job.config["slices"]:
+        if problem := find_slice_problem(guarded, known, clusters):
+            raise InputError(problem)
 
 
 def _collect_audit_findings(job: StageJob, rows: Sequence[Row]) -> list[Finding]:

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from factory.api import TEST, TRAIN, VALIDATION, Answer, Eval, ScoreJob
+from factory.api import TEST, TRAIN, VALIDATION, Answer, Eval, Metric, ScoreJob
 from factory.data.rows import read_json, read_jsonl, write_json, write_jsonl
 from factory.data.split import list_row_groups
+from factory.evaluation.score_table import estimate_level
 from factory.evaluation.statistics import DIGITS, compute_mean_interval
+from factory.evaluation.totals import TotalScores, resample_total
 from factory.stages.job import StageJob, guard_plugin_call
 from factory.stages.value_checks import compute_row_scores
 
 CONFIDENCE = 0.95
 """Confidence of the intervals shown with each mean; the gate computes its own, at `gate.confidence`."""
 
+if TYPE_CHECKING:
+    from factory.evaluation.statistics import ConfidenceInterval
+
 RowMetricValues = dict[str, dict[str, float]]
 
 
 def run(job: StageJob) -> None:
-    """Write a file of values per row for each contender, and `score.json`."""
+    """Write a file of values per row for each contender, and `score.json`; if a total decides, also its resamples."""
     rows = job.open_input_rows("freeze", f"{TEST}.jsonl")
     evals = [cast(Eval, job.make_plugin("eval", block)) for block in job.config["evals"]]
-    metrics = [metric for plugin in evals for metric in plugin.metrics]
+    metrics, deciding = [metric for plugin in evals for metric in plugin.metrics], _find_deciding_total(job, evals)
     contenders: dict[str, Any] = {}
     totals: dict[str, dict[str, float]] = {}
     tables: dict[str, dict[str, Any]] = {}
@@ -50,11 +55,34 @@ def run(job: StageJob) -> None:
             ))
             for metric in metrics
         }
+        if deciding is not None:
+            contenders[name][deciding[1].name] = asdict(_write_total(job, name, *deciding, work, clusters))
         job.report.report_progress(len(contenders), total, "contenders")
     write_json(job.out / "score.json", {
-        "metrics": [asdict(metric) for metric in metrics], "contenders": contenders, "confidence": CONFIDENCE,
+        "metrics": [asdict(metric) for metric in (*metrics, *([deciding[1]] if deciding else []))],
+        "contenders": contenders, "confidence": CONFIDENCE,
         "primary": evals[0].primary_metric, "totals": totals, "tables": tables,
+        **({"total": deciding[1].name} if deciding else {}),
     })
+
+
+def _find_deciding_total(job: StageJob, evals: list[Eval]) -> tuple[Eval, Metric] | None:
+    """Return the total that decides, with its eval; None if a metric of rows does."""
+    name = job.config.get("total", {}).get("metric")
+    return next(((plugin, m) for plugin in evals for m in plugin.total_metrics if m.name == name), None)
+
+
+def _write_total(
+    job: StageJob, contender: str, plugin: Eval, metric: Metric, work: ScoreJob, clusters: list[str]
+) -> ConfidenceInterval:
+    """Write the resamples of a contender's total, and return it with its interval."""
+    total = job.config["total"]
+    with guard_plugin_call(plugin, work.rows):
+        scores = resample_total(plugin, metric.name, work, clusters, (total["resamples"], total["seed"]))
+    written = scores.to_json()
+    write_json(job.out / f"{contender}.total.json", written)
+    values, resampled = [scores.values[row.id] for row in work.rows], TotalScores(**written).get_resampled()
+    return estimate_level(values, clusters, CONFIDENCE, resampled=resampled)
 
 
 def _compute_totals_and_tables(work: ScoreJob, evals: list[Eval]) -> tuple[dict[str, float], dict[str, Any]]:

@@ -122,8 +122,26 @@ def _check_eval(trial: Trial) -> Any:
     if plugin.primary_metric not in names:
         known = ", ".join(sorted(names)) or "none"
         raise OffContractError(f"primary_metric is {plugin.primary_metric!r}, which is not in metrics ({known})")
+    _check_total_counts(plugin, job)
     tables = {name: list(lines) for name, lines in plugin.build_tables(job).items()}
     return [[asdict(row_scores) for row_scores in scores], dict(plugin.compute_totals(job)), tables]
+
+
+def _check_total_counts(plugin: Eval, job: ScoreJob) -> None:
+    """Check that the totals which may decide the gate are there, and follow from their counts if there are any."""
+    import numpy as np
+
+    totals = plugin.compute_totals(job)
+    for metric in plugin.total_metrics:
+        if metric.name not in totals:
+            raise OffContractError(f"total_metrics has {metric.name!r}, which compute_totals lacks")
+        counts = np.asarray(plugin.list_total_counts(metric.name, job), dtype=np.float64)
+        if not counts.size:
+            continue
+        found = float(plugin.compute_total_from_counts(metric.name, counts.sum(axis=0)[None, :])[0])
+        if not np.isclose(found, totals[metric.name], rtol=0, atol=1e-9):
+            text = f"{metric.name!r} is {totals[metric.name]} in compute_totals, and {found} of its counts"
+            raise OffContractError(text)
 
 
 def _check_metric_value(scores: Scores, name: str, binary: bool) -> None:

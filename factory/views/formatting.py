@@ -9,11 +9,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from factory.evaluation.reasons import describe_settling_size
+from factory.evaluation.rules import RuleState
 from factory.events import Verdict
 from factory.runs.run_outputs import find_deciding_comparison
 
 # Whole sequences are removed, not only the escape character: otherwise their parameters would remain as text.
 ESCAPE_SEQUENCES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~])")
+DECIDING_STATES = (RuleState.FAILED, RuleState.ENOUGH)
+"""States of a rule that alone decide the verdict."""
 BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
@@ -122,7 +125,7 @@ def compute_scale(intervals: Sequence[tuple[float, float]], *values: float) -> t
 
 
 def describe_verdict(gate: Mapping[str, Any], task: str) -> str:
-    """Return the verdict in one sentence: against whom, by how much, and with what interval."""
+    """Return the verdict in sentences: tuned's level, the rules that decided, and against whom it gains how much."""
     deciding = find_deciding_comparison(gate)
     if gate.get("refused"):
         return f"The expert review of the training rows blocks shipping: {'; '.join(gate['refused'])}."
@@ -131,11 +134,23 @@ def describe_verdict(gate: Mapping[str, Any], task: str) -> str:
     if gate.get("unproven"):
         return f"The evidence is too thin: {'; '.join(gate['unproven'])}."
     others = [c["baseline"] for c in gate["comparisons"] if c is not deciding]
-    verdict = _get_gate_verdict(gate)
-    claim = _describe_claim(verdict, deciding, f"these {deciding.get('n', '?')} test rows")
+    verdict, leads = _get_gate_verdict(gate), _list_lead_sentences(gate)
+    claim = _describe_claim(verdict, gate, deciding, f"these {deciding.get('n', '?')} test rows")
     best = _describe_best_baseline(gate, str(deciding["baseline"])) if others else ""
     beaten = f"; it also {_describe_other_gains(gate, others)}" if others and verdict.ships else ""
-    return f"The tuned {task} {claim} {deciding['baseline']}{best}: {describe_gain(gate, deciding)}{beaten}."
+    gain = f"The tuned {task} {claim} {deciding['baseline']}{best}: {describe_gain(gate, deciding)}{beaten}."
+    return " ".join([*leads, gain])
+
+
+def _list_lead_sentences(gate: Mapping[str, Any]) -> list[str]:
+    """Return tuned's level, measured by the floor or by nothing, and the rules that decided against shipping."""
+    rules, mean = gate.get("rules", []), gate.get("tuned", {}).get("mean")
+    floors = [rule["text"] for rule in rules if rule["rule"] == "floor"]
+    further = [rule for rule in rules if rule["rule"] != "floor"]
+    decided = [rule["text"] for rule in further if rule["rule"] == "match" or rule["state"] in DECIDING_STATES]
+    level = f"{gate.get('metric', 'score')} {format_number(mean)}; nobody said what is good enough (gate.floor)"
+    lines = [*(text[:1].upper() + text[1:] for text in floors), *([] if floors or mean is None else [level])]
+    return [f"{line}." for line in (*lines, *(text[:1].upper() + text[1:] for text in decided))]
 
 
 def _describe_best_baseline(gate: Mapping[str, Any], deciding: str) -> str:
@@ -151,9 +166,12 @@ def _get_gate_verdict(gate: Mapping[str, Any]) -> Verdict:
     return Verdict.from_word(gate.get("verdict", ""))
 
 
-def _describe_claim(verdict: Verdict, best: Mapping[str, Any], rows: str) -> str:
+def _describe_claim(verdict: Verdict, gate: Mapping[str, Any], best: Mapping[str, Any], rows: str) -> str:
     if verdict.facts.claim:
         return verdict.facts.claim.format(rows=rows)
+    is_ruled = any(rule["state"] in DECIDING_STATES for rule in gate.get("rules", []))
+    if is_ruled and best["low"] > gate.get("margin", 0.0):  # a rule may forbid to ship what beats every baseline
+        return Verdict.SHIP.facts.claim.format(rows=rows)
     if best.get("difference", 0.0) > 0:
         return f"answers {rows} only marginally better than"
     return f"answers {rows} no better than"
@@ -165,12 +183,10 @@ def _describe_other_gains(gate: Mapping[str, Any], others: list[str]) -> str:
 
 
 def describe_gain(gate: Mapping[str, Any], best: Mapping[str, Any]) -> str:
-    """Return metric, mean and gain: `ndcg@10 0.482, +0.064 (95 % interval +0.041 to +0.087)`."""
-    tuned = gate.get("tuned", {}).get("mean")
+    """Return the gain with its interval: `+0.064 (95 % interval +0.041 to +0.087)`."""
     share = format_percent(gate.get("confidence", 0.95))
     span = f"{format_signed(best.get('low'))} to {format_signed(best.get('high'))}"
-    gain = format_signed(best.get("difference"))
-    return f"{gate.get('metric', 'score')} {format_number(tuned)}, {gain} ({share} interval {span})"
+    return f"{format_signed(best.get('difference'))} ({share} interval {span})"
 
 
 def describe_next_step(gate: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -113,7 +113,17 @@ def _describe_rule(gate: Mapping[str, Any]) -> str:
     return (
         "Every contender answered the same held-out test rows (frozen). To ship, the lower bound of the "
         f"{share} interval of the paired difference to every other contender must lie above {bound}."
+        f"{_describe_further_rules(gate.get('rules', []))}"
     )
+
+
+def _describe_further_rules(rules: Sequence[Mapping[str, Any]]) -> str:
+    """Return which rules the spec states beside, in a sentence after a space; empty if none."""
+    levels = [f"a {rule['rule']} of {rule['value']:g}" for rule in rules if "value" in rule]
+    guards = sum(rule["rule"] == "guard" for rule in rules)
+    matched = [f"that tuned matches {rule['contender']}" for rule in rules if rule["rule"] == "match"]
+    stated = [*levels, *([formatting.format_count(guards, "guard")] if guards else []), *matched]
+    return f" The spec also states {formatting.join_names(stated)}." if stated else ""
 
 
 def _describe_limits(gate: Mapping[str, Any]) -> dict[str, str]:

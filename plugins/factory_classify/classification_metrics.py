@@ -41,6 +41,7 @@ class ClassificationMetrics(Eval):
         Metric("brier", "Brier score: squared error of the probabilities, 0 to 2", higher_is_better=False),
         Metric("nll", "negative log-likelihood of the right label", higher_is_better=False),
     )
+    total_metrics = (Metric("macro_f1", "mean F1 of the labels that occur or are predicted, each counted alike"),)
 
     target_accuracy: Fraction = Field(0.95, description="accuracy for which `oracle_coverage` is computed")
 
@@ -68,6 +69,28 @@ class ClassificationMetrics(Eval):
             "oracle_coverage": oracle.coverage, "oracle_threshold": oracle.below,
             "unseen": sum(_get_label(row) not in known for row in job.rows) / len(job.rows) if known else 0.0,
         }
+
+    def list_total_counts(self, name: str, job: ScoreJob) -> Any:
+        """Return for each row and label whether it is right, whether it is predicted, and whether it is both."""
+        import numpy as np
+
+        right = [_get_label(row) for row in job.rows]
+        predicted = [pick_best_label(_get_checked_answer(job, row))[0] for row in job.rows]
+        index = {label: number for number, label in enumerate(sorted({*right, *predicted}))}
+        counts, rows = np.zeros((len(right), 3, len(index))), range(len(right))
+        counts[rows, 0, [index[label] for label in right]] = 1
+        counts[rows, 1, [index[label] for label in predicted]] = 1
+        counts[:, 2] = counts[:, 0] * counts[:, 1]
+        return counts.reshape(len(right), -1)
+
+    def compute_total_from_counts(self, name: str, sums: Any) -> Any:
+        """Return macro F1 over the labels that occur or are predicted in each resample."""
+        import numpy as np
+
+        actual, predicted, hits = np.moveaxis(np.reshape(sums, (len(sums), 3, -1)), 1, 0)
+        occurs = actual + predicted > 0
+        f1 = np.divide(2 * hits, actual + predicted, out=np.zeros_like(hits), where=occurs)
+        return f1.sum(axis=1) / np.maximum(occurs.sum(axis=1), 1)
 
     def build_tables(self, job: ScoreJob) -> Mapping[str, Sequence[Mapping[str, Any]]]:
         confidences, hits = _list_confidences(job)

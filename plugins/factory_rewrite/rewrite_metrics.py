@@ -30,6 +30,9 @@ class RewriteMetrics(Eval):
         Metric("bleu", "smoothed geometric mean of word 1- to 4-gram precisions"),
         Metric("exact", "whether it equals the reference but for case and punctuation; signs count", binary=True),
     )
+    total_metrics = (
+        Metric("corpus_bleu", "BLEU over all rows, 0 to 100"), Metric("corpus_chrf", "chrF over all rows, 0 to 100"),
+    )
 
     def compute_fingerprint(self) -> str:
         """Return the version of sacrebleu, on which tokens and smoothing depend."""
@@ -49,6 +52,17 @@ class RewriteMetrics(Eval):
 
     def compute_totals(self, job: ScoreJob) -> Mapping[str, float]:
         return {f"corpus_{name}": score for name, score, _ in _compute_corpus_scores(job)}
+
+    def list_total_counts(self, name: str, job: ScoreJob) -> Any:
+        """Return the n-gram statistics of each row, which sacrebleu adds up."""
+        rewrites = [get_rewrite(job, row) for row in job.rows]
+        references = [[compose_text(row["rewrite"]) for row in job.rows]]
+        return _make_corpus_metrics()[name]._extract_corpus_statistics(rewrites, references)
+
+    def compute_total_from_counts(self, name: str, sums: Any) -> Any:
+        """Return sacrebleu's score of each resample."""
+        metric = _make_corpus_metrics()[name]
+        return [metric._compute_score_from_stats(line).score for line in sums.round().astype(int).tolist()]
 
     def build_tables(self, job: ScoreJob) -> Mapping[str, Sequence[Mapping[str, Any]]]:
         scores = _compute_corpus_scores(job)
@@ -72,9 +86,14 @@ def compose_text(text: str) -> str:
 
 def _compute_corpus_scores(job: ScoreJob) -> Iterator[tuple[str, float, str]]:
     """Yield (name, score over all rows, sacrebleu signature)."""
-    from sacrebleu.metrics import BLEU, CHRF
-
     rewrites = [get_rewrite(job, row) for row in job.rows]
     references = [[compose_text(row["rewrite"]) for row in job.rows]]
-    for name, metric in (("bleu", BLEU()), ("chrf", CHRF())):
-        yield name, metric.corpus_score(rewrites, references).score, str(metric.get_signature())
+    for name, metric in _make_corpus_metrics().items():
+        yield name.removeprefix("corpus_"), metric.corpus_score(rewrites, references).score, str(metric.get_signature())
+
+
+def _make_corpus_metrics() -> dict[str, Any]:
+    """Return the metrics over all rows by the name of their total."""
+    from sacrebleu.metrics import BLEU, CHRF
+
+    return {"corpus_bleu": BLEU(), "corpus_chrf": CHRF()}

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from factory.api import Metric
-from factory.evaluation.gate import decide_verdict
+from factory.evaluation.gate import GateEvidence, decide_verdict
 from factory.spec.fields import Gate
 
 SCORE = Metric("nDCG@10", "a number")
@@ -21,4 +21,4 @@ def verdict(shifts: dict[str, float], gate: Gate | None = None, **more: Any) -> 
     """Tuned at 0.5 against baselines shifted from it, each with noise of its own."""
     noise = {name: np.random.default_rng(i).normal(0, 0.1, N) for i, name in enumerate(sorted(shifts), 1)}
     scores = {"tuned": rows(0.0), **{name: rows(shift, noise[name]) for name, shift in shifts.items()}}
-    return decide_verdict(scores, more.pop("metric", SCORE), gate or Gate(), **more)
+    return decide_verdict(scores, more.pop("metric", SCORE), gate or Gate(), GateEvidence(**more))

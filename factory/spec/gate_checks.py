@@ -1,0 +1,60 @@
+"""Checks of the gate's rules: what a target and a guard name must be in the spec."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from factory.api import Contender
+from factory.spec.messages import suggest_known_name
+from factory.spec.validation import SpecDraft
+from factory.yaml import format_value
+
+
+def check_target(draft: SpecDraft, contenders: Sequence[Contender]) -> None:
+    """Report a target that nobody can reach by prompting, and guards against contenders that the spec lacks."""
+    if draft.get_value("gate", "target") is not None and not any(c.is_prompt_only and c.in_gate for c in contenders):
+        text = "no contender only prompts a model, so that none can reach it; add one, such as 'prompted', or remove it"
+        draft.add_problem(("gate", "target"), text)
+    rivals = [contender.kind for contender in contenders if not contender.uses_artifact]
+    for number, item in enumerate(draft.list_items("gate", "guards")):
+        against = item.get_child("against")
+        name = against.value if against else ""
+        if isinstance(name, str) and name and name not in rivals:
+            text = f"no contender {format_value(name)} to hold tuned against; {suggest_known_name(name, rivals)}"
+            draft.add_problem(("gate", "guards", number, "against"), text)
+    _check_match(draft, rivals, [kind for kind in rivals if kind in {c.kind for c in contenders if c.in_gate}])
+
+
+def _check_match(draft: SpecDraft, rivals: Sequence[str], compared: Sequence[str]) -> None:
+    """Report a contender to match that the spec lacks, or that leaves none to beat, and a cost that cannot be known."""
+    steps, name = ("gate", "match"), draft.get_field_text("gate", "match", "contender")
+    if name and name not in rivals:
+        text = f"no contender {format_value(name)} to match; {suggest_known_name(name, rivals)}"
+        draft.add_problem((*steps, "contender"), text)
+    elif name and not [kind for kind in compared if kind != name]:
+        text = f"{name!r} is the only baseline, and would not be one to beat; add another, such as 'untuned'"
+        draft.add_problem((*steps, "contender"), text)
+    if draft.get_value(*steps, "cost") is not None and not draft.get_value(*steps, "hourly"):
+        text = "tuned runs on a machine whose price is not known; set gate.match.hourly, the price of an hour of it"
+        draft.add_problem((*steps, "cost"), text)
+
+
+def check_guards(draft: SpecDraft, metrics: Sequence[str], totals: Sequence[str]) -> None:
+    """Report guards that guard nothing, and those of a metric that rows do not have."""
+    for number, item in enumerate(draft.list_items("gate", "guards")):
+        if not isinstance(item.value, dict):
+            continue
+        steps, fields = ("gate", "guards", number), item.to_plain()
+        metric, part = fields.get("metric", ""), fields.get("slice", "")
+        if not isinstance(metric, str) or not isinstance(part, str):
+            continue
+        if not metric and not part:
+            draft.add_problem(steps, "guards nothing; add metric, slice or both")
+        if part and not all(part.partition("=")):
+            draft.add_problem((*steps, "slice"), f"write NAME=VALUE, such as language=de, not {format_value(part)}")
+        if (metric or draft.get_field_text("gate", "metric")) in totals:
+            text = "a guard needs a metric of rows, not one over all rows"
+            draft.add_problem((*steps, "metric"), f"{text}; {suggest_known_name(metric, metrics)}")
+        elif metric and metric not in metrics:
+            text = f"no eval reports {format_value(metric)}; {suggest_known_name(metric, metrics)}"
+            draft.add_problem((*steps, "metric"), text)
