@@ -17,6 +17,8 @@ from factory.evaluation.totals import TotalScores
 if TYPE_CHECKING:
     from factory.evaluation.statistics import Floats
 
+LIMITS = (1.0, 100.0)
+"""The largest values of shares and of percentages."""
 MIN_SKEW = 1e-3
 """A smaller skewness makes no difference."""
 ScoredRows = Sequence[Mapping[str, Any]]
@@ -67,8 +69,9 @@ def estimate_level(
     """Return a contender's own mean with an interval of which no side errs more often than (1 − confidence) / 2.
 
     Right and wrong answers of rows without groups have the exact interval (Clopper & Pearson 1934), all others that of
-    `ClusterTest`, widened where the values are skewed, as scores near their limit are. The interval that is shown with every mean (`statistics.compute_mean_interval`) errs on one side
-    more often near 0 and 1, which nothing is decided by. `resampled` are the values of a total on resamples.
+    `ClusterTest`, widened where the values are skewed, as scores near their limit are. The interval that is shown with
+    every mean (`statistics.compute_mean_interval`) errs on one side more often near 0 and 1, which nothing is decided
+    by. `resampled` are the values of a total on resamples. What is between 0 and 1, or 0 and 100, has such an interval.
     """
     import numpy as np
     from scipy.stats import binomtest
@@ -82,8 +85,11 @@ def estimate_level(
         test = ClusterTest(sample, means, compute_least_error(sample, compute_span(values)))
         bounds = zip(test.compute_bounds(confidence), compute_skewed_bounds(test, confidence), strict=True)
         low, high = (outer(pair) for outer, pair in zip((min, max), bounds, strict=True))
-        if resampled is None and min(values) >= 0 and max(values) <= 1:
-            low, high = max(low, 0.0), min(high, 1.0)
+        # Contributions to a total may be beyond its limits, which its resamples never are.
+        found = values if resampled is None else resampled
+        top = next((limit for limit in LIMITS if max(found) <= limit), math.inf)
+        if min(found) >= 0 and top < math.inf:
+            low, high = max(low, 0.0), min(high, top)
     mean, low, high = map(statistics.round_number, (sample.mean, low, high))
     return ConfidenceInterval(mean, low, high, count)
 

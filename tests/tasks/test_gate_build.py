@@ -27,8 +27,10 @@ def test_a_build_obeys_every_rule_and_shows_it(tmp_path: Path) -> None:
     assert (code, gate["metric"], states) == (0, "macro_f1", {"floor": "met", "guard": "met", "match": "met"}), lines
     assert [c["baseline"] for c in gate["comparisons"]] == ["majority"]
     shown = " ".join(ask(ROOT, home, "show", "latest").split())
-    assert "Tuned reaches the floor of 0.2: macro_f1 0." in shown and "tuned is as good as centroid" in shown.lower()
-    assert "a floor of 0.2, 2 guards and that tuned matches centroid" in shown
+    assert "Tuned reaches the floor of 0.2: macro_f1 " in shown and "Tuned is as good as centroid, of which" in shown
+    assert gate["tuned"]["high"] <= 1
+    ask(ROOT, home, "report", "latest", "--out", "page.html")
+    assert "states a floor of 0.2, 2 guards and that tuned matches centroid" in (home / "page.html").read_text()
 
 
 def test_a_slice_that_does_not_exist_stops_the_build_before_it_trains(tmp_path: Path) -> None:
