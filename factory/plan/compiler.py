@@ -161,10 +161,11 @@ def add_preflight(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     """Add the stage that checks the training rows."""
     spec, task, objective = resolved.spec, resolved.task, resolved.objective
     slices = [guard.slice for guard in spec.gate.guards if guard.slice]
+    guarded: dict[str, Any] = {"slices": slices} if slices else {}
     builder.add_stage(
         "preflight", ["base", "gather", "curate", *(["freeze"] if slices else [])], uses=[task, objective],
         task=task, objective=objective, limits=spec.data.preflight, seed=spec.train.seed,
-        **({"slices": slices} if slices else {}),
+        **guarded,
     )
 
 
@@ -185,10 +186,11 @@ def add_answer(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
         inputs = ["base", "gather", "freeze", "curate", *(["train"] if contender.uses_artifact else [])]
         judges = [choose_gate_eval(resolved)] if contender.uses_validation_score else []
         scoring: dict[str, Any] = {"judge": judges[0], "metric": get_row_metric(resolved)} if judges else {}
+        scoring |= {"timed": True} if contender.kind in timed else {}
         builder.add_stage(
             f"answer[{contender.kind}]", inputs, uses=[contender, task, *judges],
             contender=contender, task=task, objective=objective, seed=spec.train.seed, **scoring,
-            **({"timed": True} if contender.kind in timed else {}), **_build_backend_choice(resolved),
+            **_build_backend_choice(resolved),
         )
 
 
@@ -224,7 +226,7 @@ def add_score(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     seed, answers = resolved.spec.gate.seed, _list_answer_stages(resolved)
     evals = [plugin for plugin in resolved.evals if not isinstance(plugin, Probe)]
     texts, inputs = resolved.task.text_column, ["gather", "freeze", "curate", *answers]
-    total = {"total": found} if (found := find_gate_total(resolved)) else {}
+    total: dict[str, Any] = {"total": found} if (found := find_gate_total(resolved)) else {}
     builder.add_stage("score", inputs, after=["look"], uses=evals, evals=evals, text=texts, seed=seed, **total)
 
 
@@ -242,11 +244,12 @@ def add_gate(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     spec = resolved.spec
     sliced = ["freeze"] if any(guard.slice for guard in spec.gate.guards) else []
     timed = [f"answer[{name}]" for name in list_timed_contenders(resolved)]
+    slicing: dict[str, Any] = {"task": resolved.task} if sliced else {}
     builder.add_stage(
         "gate", ["look", "score", "curate", *sliced, *timed, *_map_probes(resolved)], gate=spec.gate,
         prompted=[contender.kind for contender in resolved.contenders if contender.is_prompt_only],
         shown=[contender.kind for contender in resolved.contenders if not contender.in_gate],
-        **({"task": resolved.task} if sliced else {}), **_build_review_requirement(spec.data),
+        **slicing, **_build_review_requirement(spec.data),
     )
 
 
