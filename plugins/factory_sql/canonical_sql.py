@@ -38,6 +38,22 @@ def is_same_statement(first: str, second: str, schema: DatabaseSchema) -> bool:
         return False
 
 
+def names_all_values(sql: str, gold: str, schema: DatabaseSchema) -> bool:
+    """Whether a statement names every table, column and value of the reference, however it is put together."""
+    try:
+        return _collect_named_values(sql, schema) >= _collect_named_values(gold, schema)
+    except QueryRefusedError:
+        return False
+
+
+def _collect_named_values(sql: str, schema: DatabaseSchema) -> set[tuple[str, str | float]]:
+    tree = parse_select(_fold_names(canonicalise_sql(sql, schema)))
+    named: set[tuple[str, str | float]] = {("name", node.name) for node in tree.find_all(exp.Table, exp.Column)}
+    for value in tree.find_all(exp.Literal):
+        named.add(("text", value.this) if value.is_string else ("number", float(value.this)))
+    return named
+
+
 def _fold_names(sql: str) -> str:
     """Lower all but the string literals of a canonical statement, whose names have no quotes or double ones."""
     return TEXT_LITERAL.sub(lambda match: match[0] if match[0].startswith("'") else match[0].lower(), sql)

@@ -13,12 +13,12 @@ from factory.api import Eval, Metric, Row, ScoreJob, Scores
 from factory_sql import guard
 from factory_sql.database import MAX_RESULT_ROWS, QueryRefusedError, QueryResult, open_database
 from factory_sql.databases_table import DATABASES_TABLE
-from factory_sql.query_results import has_same_rows
+from factory_sql.query_results import has_answer_values, has_same_rows
 
 
 @dataclass(frozen=True, slots=True)
 class ExecutionJudgement:
-    """Scores of one answer, each 0 or 1; `gold_is_empty` if the reference returns no rows."""
+    """Scores of one answer, each 0 or 1; `gold_is_empty` if the reference result says nothing."""
 
     execution: float
     valid: float
@@ -32,19 +32,23 @@ class ExecutionAccuracy(Eval):
 
     Rows are compared as multisets, and in order only if the reference orders them; then also where its ORDER BY leaves
     rows tied. Columns are compared in their order and without their names. Numbers are equal up to rounding, whether
-    integer or float; a number and its digits as text differ. All rows count, also of long results. A wrong statement
-    easily matches an empty reference result, so those rows are also counted separately.
+    integer or float; a number and its digits as text differ. All rows count, also of long results.
+
+    A reference result without a row, or with a single row of zeros and nulls, says nothing: any statement that finds
+    nothing returns it too. There the statement must also name every table, column and value that the reference
+    names; `empty_gold` counts such rows, and `execution_nonempty` is over the others.
     """
 
     kind = "execution"
-    version = 2
+    version = 3
     columns = ("sql", "db")
     output_type = "text"
     primary_metric = "execution"
     metrics = (
         Metric(
             "execution", "whether the query returns the rows of the reference query: columns in its order, duplicates "
-            "counted, rows in order if the reference orders them", binary=True,
+            "counted, in order if the reference orders them; where it finds nothing, all that it names must be named",
+            binary=True,
         ),
         Metric("valid", "whether the query passes the guard and runs", binary=True),
         Metric("exact", "whether the query equals the reference but for aliases, quotes, case of names", binary=True),
@@ -91,22 +95,25 @@ def _summarise_construct(kind: str, judgements: Sequence[ExecutionJudgement]) ->
 @lru_cache(maxsize=100_000)
 def judge_sql(file: Path, gold: str, answer: str) -> ExecutionJudgement:
     """Judge an answer by the reference statement, once per process. Raises ValueError if the reference does not run."""
-    from factory_sql.canonical_sql import has_row_order, is_same_statement
+    from factory_sql.canonical_sql import has_row_order, is_same_statement, names_all_values
 
     database = open_database(file)
     try:
         expected = _run_reference(file, gold)
     except QueryRefusedError as error:
         raise ValueError(f"the reference query {gold!r} does not run: {error}") from error
+    says_nothing = not has_answer_values(expected)
     sql = guard.extract_sql(answer)
     try:
         result = guard.run_guarded_sql(sql, database, max(MAX_RESULT_ROWS, len(expected.rows)))
     except QueryRefusedError as error:
         # Names follow the colon; without them, equal reasons can be counted.
-        return ExecutionJudgement(0.0, 0.0, 0.0, not expected.rows, str(error).split(":")[0][:60])
-    matches = float(has_same_rows(expected, result, has_row_order(gold)))
+        return ExecutionJudgement(0.0, 0.0, 0.0, says_nothing, str(error).split(":")[0][:60])
+    matches = has_same_rows(expected, result, has_row_order(gold))
+    if says_nothing:
+        matches = matches and names_all_values(sql, gold, database.schema)
     exact = float(is_same_statement(gold, sql, database.schema))
-    return ExecutionJudgement(matches, 1.0, exact, not expected.rows)
+    return ExecutionJudgement(float(matches), 1.0, exact, says_nothing)
 
 
 def _run_reference(file: Path, sql: str) -> QueryResult:

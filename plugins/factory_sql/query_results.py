@@ -17,6 +17,13 @@ NUMBER_TOLERANCE = 1e-9
 MAX_CELL_WIDTH = 28
 
 
+def has_answer_values(result: QueryResult) -> bool:
+    """Whether a result says something: a row has a value; a single row of zeros and nulls does not count."""
+    if len(result.rows) == 1 and all(value in (None, 0) for value in result.rows[0]):
+        return False
+    return any(value is not None for row in result.rows for value in row)
+
+
 def has_same_rows(gold: QueryResult, result: QueryResult, is_ordered: bool) -> bool:
     """Whether two results hold the same rows equally often, in the same order if ordered.
 

@@ -13,8 +13,9 @@ from random import Random
 
 from factory_sql import join_templates as joined
 from factory_sql import query_templates as single
-from factory_sql.database import QueryRefusedError, QueryResult, SqliteDatabase
+from factory_sql.database import QueryRefusedError, SqliteDatabase
 from factory_sql.db_profile import profile_database
+from factory_sql.query_results import has_answer_values
 from factory_sql.query_templates import QueryTemplate, QuestionDraft
 
 COLUMN_PATTERN = re.compile(r'"[^"]+"\."[^"]+"')
@@ -80,7 +81,7 @@ def _validate_draft(draft: QuestionDraft, construct: str, database: SqliteDataba
     except QueryRefusedError:
         return None
     has_ties = len(set(keys)) < len(keys)
-    if result.truncated or has_ties or not _has_answer_rows(result) or _has_fixed_output_column(draft.sql):
+    if result.truncated or has_ties or not has_answer_values(result) or _has_fixed_output_column(draft.sql):
         return None
     question = draft.question[0].upper() + draft.question[1:]
     return QuestionSqlPair(question, canonicalise_sql(draft.sql, database.schema), construct)
@@ -91,10 +92,3 @@ def _has_fixed_output_column(sql: str) -> bool:
     columns, _, rest = sql.partition(" FROM ")
     where = rest.partition(" WHERE ")[2]
     return any(f"{column} {sign} " in where for column in COLUMN_PATTERN.findall(columns) for sign in ("=", "IN"))
-
-
-def _has_answer_rows(result: QueryResult) -> bool:
-    """Whether a row has a value; a single row of zeros and nulls does not count."""
-    if len(result.rows) == 1 and all(value in (None, 0) for value in result.rows[0]):
-        return False
-    return any(value is not None for row in result.rows for value in row)

@@ -20,7 +20,7 @@ SAME = [
     ("SELECT title, year FROM books", "SELECT year, title FROM books", 0),
     ("SELECT title FROM books", "SELECT titel FROM books", 0),
     ("SELECT title FROM books", "The books are Fjord and Delta.", 0),
-    ("SELECT title FROM books WHERE price > 99", "SELECT name FROM authors WHERE id > 99", 1),
+    ("SELECT title FROM books WHERE price > 99", "SELECT name FROM authors WHERE id > 99", 0),
 ]
 
 
@@ -39,6 +39,33 @@ def test_results_are_equal_as_multisets_and_in_order_where_the_gold_orders(
 ) -> None:
     (scores,) = ExecutionAccuracy().score(job(tmp_path, [(gold, said)]))
     assert scores.values["execution"] == met
+
+
+NOTHING = [
+    ("SELECT title FROM books WHERE price > 99", "SELECT title FROM books WHERE 99 < books.price", 1),
+    ("SELECT title FROM books WHERE price > 99", "SELECT title FROM books WHERE price = 99", 1),
+    ("SELECT title FROM books WHERE price > 99", "SELECT title FROM books WHERE price > 98", 0),
+    ("SELECT title FROM books WHERE price > 99", "SELECT title FROM books WHERE 0", 0),
+    ("SELECT title FROM books WHERE title = 'Ada'", "SELECT B.title FROM books AS B WHERE B.title IN ('Ada')", 1),
+    ("SELECT title FROM books WHERE title = 'Ada'", "SELECT title FROM books WHERE title = 'ada'", 0),
+    ("SELECT COUNT(*) FROM books WHERE year = 1999", "SELECT COUNT(*) FROM books WHERE 0", 0),
+    ("SELECT COUNT(*) FROM books WHERE year = 1999", "SELECT COUNT(id) FROM books WHERE year = 1999", 1),
+    ("SELECT COUNT(*) FROM books WHERE year = 1999", "SELECT COUNT(*) FROM books WHERE year = 1999.0", 1),
+    ("SELECT MAX(price) FROM books WHERE year = 1999", "SELECT NULL", 0),
+    (
+        "SELECT name FROM authors WHERE id IN (SELECT author_id FROM books WHERE price > 99)",
+        "SELECT name FROM authors JOIN books ON authors.id = author_id WHERE price > 99", 1,
+    ),
+]
+
+
+@pytest.mark.parametrize(("gold", "said", "met"), NOTHING, ids=range(len(NOTHING)))
+def test_where_the_gold_finds_nothing_only_what_names_as_much_is_right(
+    gold: str, said: str, met: int, tmp_path: Path
+) -> None:
+    work = job(tmp_path, [(gold, said), (gold, gold)])
+    assert [scores.values["execution"] for scores in ExecutionAccuracy().score(work)] == [met, 1]
+    assert ExecutionAccuracy().compute_totals(work)["empty_gold"] == 2
 
 
 def test_an_empty_gold_is_counted_apart(tmp_path: Path) -> None:
