@@ -35,7 +35,7 @@ def passages() -> dict[str, Row]:
 def test_the_reference_itself_gets_everything() -> None:
     work = job(GOLD)
     assert [scores.values for scores in RewriteMetrics().score(work)] == [
-        {"chrf": pytest.approx(1), "bleu": pytest.approx(1), "exact": 1.0}
+        {"sentence_bleu": pytest.approx(1), "chrf": pytest.approx(1), "exact": 1.0}
     ] * 2
     assert RewriteMetrics().compute_totals(work) == {
         "corpus_bleu": pytest.approx(100), "corpus_chrf": pytest.approx(100)
@@ -47,7 +47,8 @@ def test_values_are_sacrebleus_own() -> None:
 
     said = {"a": "When does the boat run in winter?", "b": "who built the Castle"}
     first, second = (scores.values for scores in RewriteMetrics().score(job(said)))
-    assert first["bleu"] == pytest.approx(sentence_bleu(said["a"], [GOLD["a"]]).score / 100) and first["exact"] == 0
+    assert first["sentence_bleu"] == pytest.approx(sentence_bleu(said["a"], [GOLD["a"]]).score / 100)
+    assert first["exact"] == 0
     assert first["chrf"] == pytest.approx(sentence_chrf(said["a"], [GOLD["a"]]).score / 100)
     assert second["exact"] == 1 and second["chrf"] < 1
     both, references = list(said.values()), [list(GOLD.values())]
@@ -61,7 +62,7 @@ def test_bleu_of_a_sentence_by_hand() -> None:
     (scores, _) = RewriteMetrics().score(job({"a": "When does the ferry run in spring?", "b": ""}))
     precisions = [7 / 8, 5 / 7, 4 / 6, 3 / 5]  # of the eight tokens, the question mark is one
     product = precisions[0] * precisions[1] * precisions[2] * precisions[3]
-    assert scores.values["bleu"] == pytest.approx(product**0.25, abs=1e-6)
+    assert scores.values["sentence_bleu"] == pytest.approx(product**0.25, abs=1e-6)
 
 
 def test_saying_nothing_is_worth_nothing() -> None:
@@ -120,7 +121,7 @@ def test_accents_are_compared_however_they_are_written() -> None:
         row = Row("a", {"question": "Where?", "rewrite": reference}, HERE)
         work = ScoreJob(7, Voice(), Path(), rows=[row], answers={"a": Answer("a", said)})
         (scores,) = RewriteMetrics().score(work)
-        assert scores.values == {"chrf": pytest.approx(1), "bleu": pytest.approx(1), "exact": 1.0}
+        assert scores.values == {"sentence_bleu": pytest.approx(1), "chrf": pytest.approx(1), "exact": 1.0}
         assert RewriteMetrics().compute_totals(work)["corpus_chrf"] == pytest.approx(100)
     assert sentence_chrf(decomposed, [composed]).score < 90  # what sacrebleu says of the raw code points
     search = PassageSearch({"p": Row("p", {"text": composed}, HERE)}, 1)
@@ -146,3 +147,27 @@ def test_recall_is_the_share_of_all_relevant_passages() -> None:
     )
     assert search.compute_passage_recall("alpha beta other", relevant) == 0.4 == theirs[ir_measures.R @ 3]
     assert search.compute_passage_recall("alpha", {"alpha": 1, "beta": 0}) == 1
+
+
+def test_length_is_not_rewarded_by_the_metric_that_decides() -> None:
+    history = "When does the Orvane ferry run? From April to October, every half hour."
+    question = "Is it open in winter?"
+    partial, right = "Is the ferry open in winter?", "Is the Orvane ferry open in winter?"
+    row = Row("a", {"question": question, "rewrite": right}, HERE)
+
+    def score(said: str) -> Mapping[str, float]:
+        (scores,) = RewriteMetrics().score(ScoreJob(7, Voice(), Path(), rows=[row], answers={"a": Answer("a", said)}))
+        return scores.values
+
+    pasted, copied, better = score(f"{history} {question}"), score(question), score(partial)
+    decided = [scores[RewriteMetrics.primary_metric] for scores in (pasted, copied, better)]
+    assert decided == pytest.approx([0.161692, 0.384982, 0.612975], abs=1e-6)
+    assert pasted["chrf"] > copied["chrf"] + 0.15  # what recall counted twice makes of it
+
+
+def test_languages_without_spaces_have_tokens_of_their_own() -> None:
+    row = Row("a", {"question": "冬天呢？", "rewrite": "渡轮冬天什么时候开？"}, HERE)
+    work = ScoreJob(7, Voice(), Path(), rows=[row], answers={"a": Answer("a", "渡轮冬天开吗？")})
+    spaced, chinese = (next(RewriteMetrics(tokenize=name).score(work)) for name in ("13a", "zh"))
+    assert spaced.values["sentence_bleu"] < 0.1 < chinese.values["sentence_bleu"] < 1
+    assert "tok:zh" in RewriteMetrics(tokenize="zh").build_tables(work)["signatures"][0]["signature"]
