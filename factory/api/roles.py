@@ -253,6 +253,16 @@ class Task(Plugin):
         """Render the expected answer: the template `target`."""
         return render(self.get_templates()["target"], row.columns)
 
+    def build_expected_output(self, row: Row) -> Any:
+        """Return the output of a right answer to this row: the target, or for labels its label for sure.
+
+        A task with another `output_type` overrides it; `factory check --metric` scores it beside degenerate answers.
+        """
+        if self.output_type not in ("text", "labels"):
+            raise ValueError(f"answers are {self.output_type!r}: build_expected_output must be overridden")
+        target = self.render_target(row)
+        return {target: 1.0} if self.output_type == "labels" else target
+
     def list_choices(self, rows: Sequence[Row]) -> tuple[str, ...]:
         """Return the closed set of answers (labels, as `target` renders them); empty for free text."""
         return ()

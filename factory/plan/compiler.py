@@ -27,7 +27,7 @@ __all__ = ["Plan", "Stage", "compile_plan"]
 
 def compile_plan(resolved: ResolvedSpec) -> Plan:
     """Return the plan of a spec. The same spec, inputs and plugin versions give the same keys on any machine."""
-    return _compile_stages(stage_kinds.BUILD, resolved)
+    return compile_stages(stage_kinds.BUILD, resolved)
 
 
 def compile_advice_plan(resolved: ResolvedSpec, rows: int) -> Plan:
@@ -35,10 +35,10 @@ def compile_advice_plan(resolved: ResolvedSpec, rows: int) -> Plan:
 
     The trials cover the contenders that need no training, and the teacher if it is an endpoint.
     """
-    return _compile_stages(stage_kinds.ADVICE, resolved, rows)
+    return compile_stages(stage_kinds.ADVICE, resolved, rows)
 
 
-def _compile_stages(plan: str, resolved: ResolvedSpec, trial_rows: int = 0) -> Plan:
+def compile_stages(plan: str, resolved: ResolvedSpec, trial_rows: int = 0) -> Plan:
     """Let the planner of each kind of stage in this plan add its stages, in the order of the table."""
     builder = PlanBuilder(resolved.root, resolved.spec.models, trial_rows=trial_rows)
     for kind in stage_kinds.STAGE_KINDS:

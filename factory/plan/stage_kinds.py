@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-BUILD, ADVICE = "build", "advice"
-"""The two plans that a spec compiles to: that of `factory build`, and that of `factory advise`."""
+BUILD, ADVICE, ATTACK = "build", "advice", "attack"
+"""The plans that a spec compiles to: those of `factory build`, `factory advise` and `factory check --metric`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +42,22 @@ class StageKind:
 
 
 BOTH = (BUILD, ADVICE)
+ALL = (BUILD, ADVICE, ATTACK)
 STAGE_KINDS = (
     StageKind(
         "base", 1, "resolve a base model to a folder with a digest and a licence",
-        seconds=(1, 300), mib=(100, 1500), plans=BOTH,
+        seconds=(1, 300), mib=(100, 1500), plans=ALL,
     ),
     StageKind(
         "gather", 1, "read the sources into rows with their provenance",
-        seconds=(0.5, 120), mib=(100, 2000), plugin_field="sources", plans=BOTH,
+        seconds=(0.5, 120), mib=(100, 2000), plugin_field="sources", plans=ALL,
     ),
     StageKind(
         "prepare", 1, "add computed columns, without reading labels",
-        seconds=(1, 600), mib=(300, 4000), plugin_field="task", plans=BOTH,
+        seconds=(1, 600), mib=(300, 4000), plugin_field="task", plans=ALL,
     ),
     StageKind(
-        "freeze", 1, "hold out test and validation rows (frozen)", seconds=(0.1, 60), mib=(100, 2000), plans=BOTH,
+        "freeze", 1, "hold out test and validation rows (frozen)", seconds=(0.1, 60), mib=(100, 2000), plans=ALL,
     ),
     StageKind(
         "synthesize", 2, "add synthetic training rows",
@@ -75,6 +76,11 @@ STAGE_KINDS = (
         seconds=(0.5, 600), mib=(300, 8000), plugin_field="contender", plans=(ADVICE,),
     ),
     StageKind("advice", 1, "advise whether to fine-tune", seconds=(0.1, 30), mib=(100, 2000), plans=(ADVICE,)),
+    StageKind(
+        "attack", 1, "score degenerate answers by the deciding metric",
+        seconds=(1, 300), mib=(100, 4000), plugin_field="evals", plans=(ATTACK,),
+        planner="factory.plan.attack_plan:add_attack",
+    ),
     StageKind(
         "preflight", 2, "check rows and tokens before training",
         seconds=(1, 300), mib=(300, 4000), plugin_field="objective",

@@ -43,7 +43,7 @@ def run(job: StageJob) -> None:
     total = sum(role.startswith("answer[") for role in job.inputs)
     for name, answers, facts in _iterate_contender_answers(job):
         work = ScoreJob(**common, answers=answers, facts=facts)
-        values = _score_rows_by_metric(work, evals)
+        values = score_rows_by_metric(work, evals)
         totals[name], tables[name] = _compute_totals_and_tables(work, evals)
         lines = (
             {"id": row.id, "group": group, "values": values[row.id]} for row, group in zip(rows, groups, strict=True)
@@ -106,7 +106,7 @@ def _iterate_contender_answers(job: StageJob) -> Iterator[tuple[str, dict[str, A
             yield role.removeprefix("answer[").removesuffix("]"), answers, facts
 
 
-def _score_rows_by_metric(work: ScoreJob, evals: list[Eval]) -> RowMetricValues:
+def score_rows_by_metric(work: ScoreJob, evals: list[Eval]) -> RowMetricValues:
     """Return the values of all evals: row id → metric → value."""
     values: RowMetricValues = {row.id: {} for row in work.rows}
     for plugin in evals:

@@ -59,6 +59,10 @@ class Reranker(Task):
             signals = {"bm25": result.bm25, "cosine": result.cosine, "hybrid": result.hybrid}
             yield row.with_columns(candidates=[names[i] for i in result.documents], signals=signals)
 
+    def build_expected_output(self, row: Row) -> list[float]:
+        """Return the grade of every candidate as its score."""
+        return [float(row["relevant"].get(name, 0)) for name in row["candidates"]]
+
     def audit(self, job: RowsJob) -> Iterator[Finding]:
         table = job.tables["documents"]
         for row in job.rows:
