@@ -62,7 +62,7 @@ def run(job: StageJob) -> None:
     right_values = score_outputs(right)
     results = []
     for done, attack in enumerate(attacks, 1):
-        results.append(_score_attack(attack, score_outputs, metric, right, right_values))
+        results.append(score_attack(attack, score_outputs, metric, right, right_values))
         job.report.report_progress(done, len(attacks), "attacks")
     means = _compute_metric_means(right_values)
     report = AttackReport(metric.name, metric.higher_is_better, len(rows), means, tuple(results))
@@ -89,7 +89,7 @@ def _select_attacked_rows(job: StageJob, task: Task) -> tuple[list[Row], Outputs
     return [row for row, _ in answered], tuple(output for _, output in answered), train[borrowed:]
 
 
-def _score_attack(
+def score_attack(
     attack: Attack, score_outputs: Scorer, metric: Metric, right: Outputs, right_values: RowMetricValues
 ) -> AttackResult:
     """Score all variants of an attack, and return the result of the one that the metric likes best."""
