@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -20,6 +21,9 @@ MAX_WON_SHARE = 0.02
 """Share of rows that an attack may win, by a binary metric, with another text than the right one."""
 MAX_CONSTANTS = 8
 """Training answers that are tried as the one answer to every row."""
+PADDING_COUNTS = (1, 3, 6)
+"""How often a set phrase is repeated on both sides of an input."""
+SENTENCE_BREAK = re.compile(r"(?<=[.!?…])\s+")
 
 Outputs = tuple[Any, ...]
 """One output for each row."""
@@ -113,7 +117,7 @@ def build_attacks(task: Task, rows: Sequence[Row], right: Outputs, train: Sequen
     known = [output for output in map(task.build_expected_output, train) if has_content(output)]
     if task.output_type == "labels":
         return [*_attack_labels(task, [*known, *right], len(rows)), another]
-    texts = _attack_texts(task, rows) if task.output_type == "text" else ()
+    texts = [*_attack_texts(task, rows), *_pad_inputs(task, rows, known)] if task.output_type == "text" else []
     return [*texts, *_repeat_training_answers(known, len(rows)), another]
 
 
@@ -145,12 +149,31 @@ def _attack_labels(task: Task, known: Sequence[Mapping[str, float]], count: int)
 def _attack_texts(task: Task, rows: Sequence[Row]) -> Iterator[Attack]:
     """Yield the empty text and texts made of the input alone."""
     yield Attack("empty", "an empty text", (("",) * len(rows),))
-    inputs = [RowContent.from_task(task).select_inputs(row) for row in rows]
-    columns = [name for name in inputs[0] if all(isinstance(each.get(name), str) for each in inputs)]
-    for name in columns:
-        yield Attack(f"copy of {name}", f"the column {name}", (tuple(each[name] for each in inputs),))
-    joined = tuple(" ".join(_iterate_texts(each.values())) for each in inputs)
+    for name, outputs in _list_copies(task, rows):
+        yield Attack(f"copy of {name}", f"the column {name}", (outputs,))
+    content = RowContent.from_task(task)
+    joined = tuple(" ".join(_iterate_texts(content.select_inputs(row).values())) for row in rows)
     yield Attack("everything", "all columns of the input, joined", (joined,))
+
+
+def _pad_inputs(task: Task, rows: Sequence[Row], known: Sequence[str]) -> Iterator[Attack]:
+    """Yield input columns between the sentences with which training answers most often begin and end."""
+    parts = [parts for text in known if len(parts := SENTENCE_BREAK.split(text.strip())) > 1]
+    if not parts:
+        return
+    (first, often), (last, _) = (Counter(each[i] for each in parts).most_common(1)[0] for i in (0, -1))
+    if often == 1:  # answers without a set phrase
+        return
+    for name, outputs in _list_copies(task, rows):
+        variants = tuple(tuple(" ".join([first] * n + [text] + [last] * n) for text in outputs) for n in PADDING_COUNTS)
+        yield Attack(f"padded {name}", f"the column {name} between set phrases of training answers", variants)
+
+
+def _list_copies(task: Task, rows: Sequence[Row]) -> list[tuple[str, tuple[str, ...]]]:
+    """Return the columns of the input that are texts, each with its values."""
+    inputs = [RowContent.from_task(task).select_inputs(row) for row in rows]
+    names = [name for name in inputs[0] if all(isinstance(each.get(name), str) for each in inputs)]
+    return [(name, tuple(each[name] for each in inputs)) for name in names]
 
 
 def _iterate_texts(value: Any) -> Iterator[str]:

@@ -37,17 +37,18 @@ class StyleClassifier:
         )
         self._model.fit([*voiced, *plain], [1] * len(voiced) + [0] * len(plain))
 
-    def predict_voice(self, texts: Sequence[str]) -> list[float]:
-        """Return the probability that each text is in the voice, averaged over its words; 0 for a blank text."""
+    def predict_voice(self, texts: Sequence[str], limits: Sequence[int] = ()) -> list[float]:
+        """Return the probability that each text is in the voice, averaged over its words; 0 for a blank text.
+
+        With a limit for each text the average is over as many words, those of its least voiced sentences: greetings
+        that pad a plain text beyond that length earn nothing.
+        """
         sentences = [split_style_sentences(text) for text in texts]
         flat = [sentence for group in sentences for sentence in group]
         probabilities = iter(self._model.predict_proba(flat)[:, 1].tolist() if flat else [])
-        means = []
-        for group in sentences:
-            lengths = [len(sentence.split()) for sentence in group]
-            total = sum(next(probabilities) * length for length in lengths)
-            means.append(total / sum(lengths) if group else 0.0)
-        return means
+        scored = [[(next(probabilities), len(sentence.split())) for sentence in group] for group in sentences]
+        every = limits or [0] * len(texts)
+        return [_average_least_voiced(group, limit) for group, limit in zip(scored, every, strict=True)]
 
     def compute_style_auc(self, rows: Sequence[Row]) -> float:
         """Compute the AUC of answers against neutral answers of these rows."""
@@ -55,6 +56,17 @@ class StyleClassifier:
 
         scores = self.predict_voice([*(row["answer"] for row in rows), *(row["neutral"] for row in rows)])
         return float(roc_auc_score([1] * len(rows) + [0] * len(rows), scores))
+
+
+def _average_least_voiced(sentences: Sequence[tuple[float, int]], limit: int) -> float:
+    """Average (probability, words) over the `limit` least voiced words; over all if there are fewer, or it is 0."""
+    total = sum(words for _, words in sentences)
+    left = limit = min(limit, total) if limit else total
+    voiced = 0.0
+    for probability, words in sorted(sentences):
+        voiced += probability * min(words, left)
+        left -= min(words, left)
+    return voiced / limit if limit else 0.0
 
 
 def split_style_sentences(text: str) -> list[str]:

@@ -54,6 +54,16 @@ def test_texts_are_attacked_by_what_the_input_and_the_training_answers_say() -> 
     assert constant.variants == (("Who?", "Who?"), ("Where is the pier?", "Where is the pier?"))
 
 
+def test_inputs_are_padded_with_the_set_phrases_of_training_answers() -> None:
+    task, said = QueryRewriter(), ["Ahoy. Who? Farewell!", "Ahoy. When? Farewell!", "Hm. Where? Farewell!", "Why?"]
+    train = [Row(f"t{n}", {"rewrite": text}, HERE) for n, text in enumerate(said)]
+    attacks = build_attacks(task, QUESTIONS, ("Winter?", "When was it built?"), train)
+    padded = next(attack for attack in attacks if attack.name == "padded question")
+    assert padded.variants[0][0] == "Ahoy. And in winter? Farewell!"
+    assert padded.variants[1][1] == "Ahoy. Ahoy. Ahoy. When? Farewell! Farewell! Farewell!"
+    assert len(padded.variants) == 3
+
+
 def test_labels_are_attacked_by_answers_that_are_the_same_for_all_rows() -> None:
     task, train = Classifier(), [Row(f"t{n}", {"label": label}, HERE) for n, label in enumerate(LABELS)]
     rows = [Row(name, {"text": "?", "label": name}, HERE) for name in ("eggs", "ham")]

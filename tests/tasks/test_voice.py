@@ -33,6 +33,14 @@ def test_the_reference_beats_the_plain_answer_a_canned_phrase_and_a_costume() ->
     assert mean("on_brand", lambda row: TRAIN[0]["answer"]) < reference / 2
 
 
+def test_greetings_beyond_the_length_of_the_reference_earn_nothing() -> None:
+    padding, neutral = "Ahoy, friend. " * 9, TEST[0]["neutral"]
+    assert mean("on_brand", lambda row: padding + row["neutral"]) < mean("on_brand", lambda row: row["answer"]) - 0.3
+    limits = [0, 0, len(neutral.split())]
+    plain, whole, capped = StyleClassifier(TRAIN).predict_voice([neutral, padding + neutral, padding + neutral], limits)
+    assert whole > 0.5 > capped == pytest.approx(plain)
+
+
 def test_nothing_said_is_worth_nothing() -> None:
     for blank in ("", " \n"):
         assert mean("on_brand", lambda row, text=blank: text) == mean("voice", lambda row, text=blank: text) == 0
