@@ -143,10 +143,8 @@ class Contender(Plugin):
 
 
 class Eval(Plugin):
-    """Scores answers; `metrics` describes the values, `primary_metric` is the gate's default metric.
-
-    `total_metrics` describes those totals that may decide the gate instead, by `gate.metric`.
-    """
+    """Scores answers; `metrics` describes the values, `primary_metric` is the gate's default metric, and `total_metrics`
+    describes the totals that `gate.metric` may name instead."""
 
     role = "eval"
     columns: ClassVar[Columns] = ()
@@ -164,10 +162,8 @@ class Eval(Plugin):
         return {}
 
     def list_total_counts(self, name: str, job: ScoreJob) -> Any:
-        """Return counts for each row, whose sums over rows determine the total `name`: (rows, counts).
-
-        They make a total cheap to resample. Without them it is computed anew for each of 500 resamples.
-        """
+        """Return counts for each row, whose sums determine the total `name`: (rows, counts). They make it cheap to
+        resample; without them it is computed anew for each of 500 resamples."""
         return ()
 
     def compute_total_from_counts(self, name: str, sums: Any) -> Any:
