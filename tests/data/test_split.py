@@ -125,3 +125,43 @@ def test_a_renewal_needs_rows_and_test_rows_that_were_drawn() -> None:
     own = [row(i, part="train" if i < 60 else "test") for i in range(90)]
     with pytest.raises(InputError, match="the sources bring test rows of their own"):
         split(own, Split(test=30, validation=10, renew=1), "text")
+
+
+def count_parts(rows: list[Row], wanted: Split) -> dict[str, int]:
+    return {part: len(members) for part, members in split(rows, wanted, "text").items()}
+
+
+def test_without_counts_few_rows_are_shared_out_and_many_reach_the_limits() -> None:
+    few, many = [row(i) for i in range(150)], [row(i) for i in range(2000)]
+    assert count_parts(few, Split()) == {"train": 83, "validation": 22, "test": 45}
+    assert count_parts(many, Split()) == {"train": 1600, "validation": 100, "test": 300}
+    assert count_parts(few, Split(test=20)) == {"train": 108, "validation": 22, "test": 20}
+    assert count_parts(few[:6], Split()) == {"train": 5, "validation": 0, "test": 1}
+
+
+def test_rows_of_a_test_set_of_its_own_do_not_make_the_validation_larger() -> None:
+    rows = [row(i, part="train" if i < 150 else "test") for i in range(650)]
+    assert count_parts(rows, Split()) == {"train": 128, "validation": 22, "test": 500}
+    assert count_parts(rows, Split(validation=100)) == {"train": 50, "validation": 100, "test": 500}
+
+
+def test_what_went_where_is_said_of_few_rows_and_warned_of_where_little_is_left() -> None:
+    counts = {"train": 83, "validation": 22, "test": 45}
+    assert splitting.describe_small_split(counts, ("test", "validation"), Split()) == (
+        "150 rows are few: 83 to train on, 45 to test on (auto: 30 %) and 22 for validation (auto: 15 %); "
+        "data.split.test and data.split.validation may set other counts", False,
+    )
+    eaten = {"train": 50, "validation": 100, "test": 500}
+    assert splitting.describe_small_split(eaten, ("validation",), Split(validation=100)) == (
+        "only 50 of 150 rows are left to train on, after 100 for validation; lower data.split.validation, or add rows",
+        True,
+    )
+    assert splitting.describe_small_split({**counts, "train": 2000}, ("test", "validation"), Split()) == ("", False)
+    assert splitting.describe_small_split(counts, ("test", "validation"), Split(test=45, validation=22))[0] == ""
+    assert splitting.describe_small_split(eaten, (), Split()) == ("", False)
+
+
+def test_a_count_keeps_the_key_that_it_had() -> None:
+    stated = Split(test=30, validation=10)
+    assert stated.model_dump(mode="json") == {"test": 30, "validation": 10, "stratify": "", "seed": 7, "renew": 0}
+    assert Split().model_dump(mode="json") == {"test": "auto", "validation": "auto", "stratify": "", "seed": 7, "renew": 0}

@@ -149,6 +149,19 @@ def test_freezing_takes_whole_groups_and_says_what_it_took(tmp_path: Path) -> No
     assert not groups["train"] & groups["test"] and not groups["validation"] & groups["test"]
 
 
+def test_freezing_few_rows_says_what_went_where_and_warns_of_counts_that_leave_little(tmp_path: Path) -> None:
+    rows = [Row(f"q{n}", {"query": f"number {n}"}, HERE, split="train" if n < 150 else "test") for n in range(200)]
+    write_rows(tmp_path / "prepare" / "rows.jsonl", rows)
+    few, eaten = job(tmp_path, split={}, text="query"), job(tmp_path, split={"validation": 100}, text="query")
+    freeze.run(few), freeze.run(eaten)
+    assert few.report.notes == [
+        "150 rows are few: 128 to train on, 22 for validation (auto: 15 %); data.split.validation may set other counts"
+    ]
+    assert eaten.report.notes == [
+        "only 50 of 150 rows are left to train on, after 100 for validation; lower data.split.validation, or add rows"
+    ]
+
+
 def test_what_leaks_by_group_text_or_parent_is_dropped_and_counted(tmp_path: Path) -> None:
     work, test = frozen(tmp_path)
     clean = work.open_input_rows("freeze", "train.jsonl")
