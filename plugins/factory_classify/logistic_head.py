@@ -44,12 +44,14 @@ def choose_inverse_penalty(
     import numpy as np
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedKFold, cross_val_score
+    from threadpoolctl import threadpool_limits
 
     folds = min(folds, int(np.bincount(owners).max()))
     if len(values) == 1 or folds < 2 or not owners.any():
         return sorted(values)[len(values) // 2], {}
     parts = StratifiedKFold(folds, shuffle=True, random_state=SPLIT_SEED)
-    with warnings.catch_warnings():
+    # Many small products: more threads would mostly wait for each other, and change the last digits.
+    with threadpool_limits(1), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The least populated class")  # a rare label misses some folds
         accuracies = {
             c: float(np.mean(cross_val_score(LogisticRegression(C=c, max_iter=MAX_STEPS), vectors, owners, cv=parts)))
@@ -62,10 +64,12 @@ def fit_logistic_head(vectors: Vectors, owners: Indices, c: float) -> LogisticHe
     """Fit logistic regression over all labels; `owners` holds every label index at least once."""
     import numpy as np
     from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
 
     if not owners.any():  # a single label
         return LogisticHead(np.zeros((1, vectors.shape[1])), np.zeros(1))
-    model: Any = LogisticRegression(C=c, max_iter=MAX_STEPS).fit(vectors, owners)
+    with threadpool_limits(1):
+        model: Any = LogisticRegression(C=c, max_iter=MAX_STEPS).fit(vectors, owners)
     if len(model.coef_) == 1:
         # Of two labels, scikit-learn keeps the difference of their logits.
         return LogisticHead(np.concatenate([-model.coef_, model.coef_]) / 2, np.array([-1, 1]) * model.intercept_ / 2)
