@@ -35,7 +35,7 @@ literal: "-"? NUMBER | TEXT | NULL
 source: TABLE (SP AS SP ALIAS | SP SHORT_ALIAS)?
 join::_: SP (JOIN | INNER SP JOIN | LEFT SP (OUTER SP)? JOIN) SP source SP ON SP condition_join::_
     | SP CROSS SP JOIN SP source
-from_join::_: source join::_{1,CHAIN} | source (COMMA source){1,CHAIN} | source SP AS SP ALIAS
+from_join::_: source join::_{1,CHAIN} | source (COMMA source){1,CHAIN} | TABLE SP AS SP ALIAS
     | "(" nested::incr(_) ")" (SP AS SP ALIAS)? %if lt(_, DEPTH)
 from_outer::_: source join::_{0,CHAIN}
 column_join: COLUMN | column_outer
@@ -44,7 +44,7 @@ members::_: "(" literal (COMMA literal){0,LIST} ")"
 SP: " " | "\n"
 COMMA: "," | ", " | ",\n"
 COMPARISON: "=" | "==" | "<>" | "!=" | "<=" | ">=" | "<" | ">"
-OPERATOR: "+" | "-" | "*" | "/" | "%" | "||"
+OPERATOR: "+" | "*" | "/" | "%" | "||"
 INTEGER: /[0-9]{1,9}/
 NUMBER: /[0-9]{1,12}(\.[0-9]{1,6})?/
 TEXT: /'([^'\n]|''){0,80}'/
@@ -66,7 +66,7 @@ comparison_X::_: value_X::_ SP? COMPARISON SP? value_X::_
     | value_X::_ SP IS SP (NOT SP)? NULL
     | value_X::_ SP (NOT SP)? (LIKE | GLOB) SP value_X::_
     | value_X::_ SP (NOT SP)? (BETWEEN SP value_X::_ SP AND SP value_X::_ | IN SP? members::_)
-value_X::_: operand_X::_ (SP? OPERATOR SP? operand_X::_){0,OPERATORS}
+value_X::_: operand_X::_ (SP? OPERATOR SP? operand_X::_ | SP? "-" (SP operand_X::_ | column_X | NUMBER)){0,OPERATORS}
 values_X::_: value_X::_ (COMMA value_X::_){0,LIST}
 operand_X::_: column_X | literal
     | bracketed_X::incr(_) %if lt(_, DEPTH)
@@ -76,8 +76,8 @@ bracketed_X::_: "(" nested::_ ")" | "(" value_X::_ ")" | CAST "(" value_X::_ SP 
 """
 """The rules of one query; X is the number of its only table, `join`, or `outer` in a nested query (qualified names).
 
-The parameter of a rule, `_`, is the depth of its brackets. `incr` stands before a rule of several alternatives alone:
-llguidance 1.9 fails on others."""
+A minus is not followed by another one, which would begin a comment. The parameter of a rule, `_`, is the depth of its
+brackets. `incr` stands before a rule of several alternatives alone: llguidance 1.9 fails on others."""
 
 
 @lru_cache(maxsize=256)

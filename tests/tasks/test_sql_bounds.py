@@ -61,3 +61,17 @@ def test_distinct_and_star_stand_where_sqlite_takes_them(grammar: Grammar, shop:
 ])
 def test_lists_chains_and_brackets_come_to_an_end(build: Callable[[int], str], most: int, grammar: Grammar) -> None:
     assert grammar.accepts(build(most)) and not grammar.accepts_prefix(build(most + 1))
+
+
+@pytest.mark.parametrize(
+    ("sql", "accepted"),
+    [
+        ("SELECT name FROM customers WHERE id - 1 > 2", True), ("SELECT name FROM customers WHERE id-1 > 2", True),
+        ("SELECT name FROM customers WHERE id - -1 > 2", True), ("SELECT name FROM customers WHERE id --1 > 2", False),
+        ("SELECT name FROM customers AS c", True), ("SELECT name FROM customers c AS d", False),
+    ],
+)
+def test_no_two_minus_signs_begin_a_comment_and_no_table_has_two_aliases(
+    sql: str, accepted: bool, grammar: Grammar
+) -> None:
+    assert grammar.accepts(sql) == accepted
