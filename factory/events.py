@@ -217,3 +217,12 @@ class Verdict(StrEnum):
     def ships(self) -> bool:
         """Whether this verdict lets the tuned model ship."""
         return self.facts.exit_code == SHIPPED
+
+
+class RuleState(StrEnum):
+    """What an interval says of a rule of the gate. `ENOUGH` is a target that a prompted contender reaches."""
+
+    MET = "met"
+    FAILED = "failed"
+    OPEN = "open"
+    ENOUGH = "enough"

@@ -24,10 +24,10 @@ from factory.evaluation.reasons import (
     list_unproven,
     list_warnings,
 )
-from factory.evaluation.rules import RuleJudge, RuleResult, RuleState
+from factory.evaluation.rules import RuleJudge, RuleResult
 from factory.evaluation.score_table import ScoredRows, ScoreTable, estimate_level
 from factory.evaluation.table_tests import TUNED, run_gain_tests
-from factory.events import Verdict
+from factory.events import RuleState, Verdict
 
 if TYPE_CHECKING:
     from factory.spec.fields import Gate

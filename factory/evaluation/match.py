@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from factory.api.rows import Metric
-from factory.evaluation.rules import RuleResult, RuleState
+from factory.evaluation.rules import RuleResult
 from factory.evaluation.score_table import ScoreTable
 from factory.evaluation.table_tests import TUNED, run_gain_tests
+from factory.events import RuleState
 
 if TYPE_CHECKING:
     from factory.spec.fields import Gate, Match

@@ -8,9 +8,9 @@ from typing import Any
 
 from factory.evaluation.paired_tests import MIN_EFFECTIVE_GROUPS, TestedDifference
 from factory.evaluation.rare_losses import RareLosses
-from factory.evaluation.rules import RuleResult, RuleState
+from factory.evaluation.rules import RuleResult
 from factory.evaluation.statistics import POWER, ConfidenceInterval
-from factory.events import Verdict
+from factory.events import RuleState, Verdict
 
 MAX_ID_LENGTH = 60
 """Length limit of a row's id in a sentence."""

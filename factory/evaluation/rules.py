@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from factory.api.rows import Metric
@@ -17,6 +16,7 @@ from factory.errors import InputError
 from factory.evaluation import paired_tests
 from factory.evaluation.score_table import ScoreTable, estimate_level
 from factory.evaluation.table_tests import TUNED
+from factory.events import RuleState
 
 if TYPE_CHECKING:
     from factory.evaluation.paired_tests import TestedDifference
@@ -24,15 +24,6 @@ if TYPE_CHECKING:
     from factory.spec.fields import Gate, Guard
 
 UNTUNED = "untuned"
-
-
-class RuleState(StrEnum):
-    """What an interval says of a rule. `ENOUGH` is a target that a prompted contender reaches."""
-
-    MET = "met"
-    FAILED = "failed"
-    OPEN = "open"
-    ENOUGH = "enough"
 
 
 @dataclass(frozen=True, slots=True)

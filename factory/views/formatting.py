@@ -8,9 +8,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from factory.evaluation.reasons import describe_settling_size
-from factory.evaluation.rules import RuleState
-from factory.events import Verdict
+from factory.events import RuleState, Verdict
 from factory.runs.run_outputs import find_deciding_comparison
 
 # Whole sequences are removed, not only the escape character: otherwise their parameters would remain as text.
@@ -191,6 +189,8 @@ def describe_gain(gate: Mapping[str, Any], best: Mapping[str, Any]) -> str:
 
 def describe_next_step(gate: Mapping[str, Any]) -> str:
     """Return advice on what to do next; empty if there is none."""
+    from factory.evaluation.reasons import describe_settling_size  # late: `factory --help` needs none of it
+
     if gate.get("refused"):
         return "Run `factory review SPEC`; the next build continues from the decisions of the experts."
     advice, needed, size = _get_gate_verdict(gate).facts.next_step, gate.get("n_to_settle"), gate.get("settle") or {}

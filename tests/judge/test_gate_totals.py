@@ -82,12 +82,13 @@ def test_macro_f1_decides_from_the_answers_to_the_verdict(tmp_path: Path) -> Non
     sides = {"tuned": answers(3, 0.75, right), "majority": rare}
     rows = [Row(f"r{i:03}", {"text": f"text {i}", "label": label}, Provenance("here")) for i, label in enumerate(right)]
     inputs = {name: tmp_path / name for name in ("freeze", "curate", "gather", *(f"answer[{side}]" for side in sides))}
-    for folder in inputs.values():
+    for folder in (*inputs.values(), tmp_path / "look"):
         folder.mkdir()
     for place in ("freeze/test.jsonl", "freeze/validation.jsonl", "curate/train.jsonl"):
         write_rows(tmp_path / place, rows if place == "freeze/test.jsonl" else [])
     write_json(tmp_path / "gather" / "gather.json", {"sources": []})
     write_json(tmp_path / "curate" / "curate.json", {"leakage": {}})
+    write_json(tmp_path / "look" / "look.json", {"number": 1})
     for side, outputs in sides.items():
         lines = [{"id": row.id, "output": output} for row, output in zip(rows, outputs, strict=True)]
         write_jsonl(inputs[f"answer[{side}]"] / "answers.jsonl", lines)
@@ -106,7 +107,8 @@ def test_macro_f1_decides_from_the_answers_to_the_verdict(tmp_path: Path) -> Non
         evals = {"evals": [{"kind": "classification"}], "text": "text", "seed": 7, **total}
         made = run(score, "score", evals, inputs)
         config = {"gate": settings.model_dump(mode="json"), "prompted": [], "shown": []}
-        found = read_json(run(gate, "gate", config, {"score": made, "curate": inputs["curate"]}) / "gate.json")
+        given = {"score": made, "curate": inputs["curate"], "look": tmp_path / "look"}
+        found = read_json(run(gate, "gate", config, given) / "gate.json")
         return {**found, "score": read_json(made / "score.json")}
 
     by_total, by_rows = decide("macro_f1"), decide("accuracy")

@@ -48,7 +48,7 @@ def test_a_rule_changes_what_decides_and_trains_nothing_anew(spec: Path) -> None
     assert changed(spec, "gate.metric=macro_f1") == {"score", *later}
     assert changed(spec, "gate.match={contender: majority, within: 0.1}") == later
     # A time is measured only where it is asked for, of the two that are held against each other.
-    timed = {"answer[tuned]", "answer[majority]", "score", *later}
+    timed = {"answer[tuned]", "answer[majority]", "look", "score", *later}
     assert changed(spec, "gate.match={contender: majority, within: 0.1, latency: 2}") == timed
 
 
