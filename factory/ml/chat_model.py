@@ -13,6 +13,7 @@ from torch import Tensor
 from transformers import AutoConfig
 
 from factory.api import Generation, Grammar, Message, Reporter
+from factory.api.causal_lm.transformers_answers import find_end_ids
 from factory.ml.text_batch import Ids
 
 
@@ -46,9 +47,7 @@ class ChatModel(ABC):
 
     def find_end_ids(self) -> frozenset[int]:
         """Return the ids that end an answer."""
-        configured = getattr(self.model.generation_config, "eos_token_id", None)  # one id, a list, or None
-        candidates = [self.tokenizer.eos_token_id, *(configured if isinstance(configured, list) else [configured])]
-        return frozenset(token for token in candidates if token is not None)
+        return find_end_ids(self.model, self.tokenizer)
 
     @abstractmethod
     def generate_texts(

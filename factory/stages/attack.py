@@ -7,12 +7,13 @@ from functools import cache
 from typing import Any, cast
 
 from factory import identity
-from factory.api import TRAIN, VALIDATION, Answer, Base, Eval, Kit, Metric, Reporter, Row, ScoreJob, Task, normalise
+from factory.api import TRAIN, VALIDATION, Answer, Eval, Metric, Row, ScoreJob, Task, normalise
 from factory.data.rows import write_json
 from factory.errors import InputError, PluginError
 from factory.evaluation.attacks import Attack, AttackReport, AttackResult, Outputs, build_attacks, has_content
 from factory.evaluation.statistics import DIGITS
 from factory.stages.job import StageJob, guard_plugin_call
+from factory.stages.memoising_kit import MemoisingKit
 from factory.stages.score import RowMetricValues, score_rows_by_metric
 
 ATTACKED_ROWS = 200
@@ -20,27 +21,6 @@ ATTACKED_ROWS = 200
 TRAINING_SHARE = 3
 
 Scorer = Callable[[Outputs], RowMetricValues]
-
-
-class MemoisingKit:
-    """A kit that embeds each text once."""
-
-    def __init__(self, kit: Kit) -> None:
-        self._kit = kit
-        self._vectors: dict[tuple[str, str], Any] = {}
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._kit, name)
-
-    def embed(self, base: Base, texts: Sequence[str], report: Reporter | None = None) -> Any:
-        """Return the embeddings of the texts: (len(texts), hidden)."""
-        import numpy as np
-
-        new = [text for text in dict.fromkeys(texts) if (base.digest, text) not in self._vectors]
-        if new:
-            vectors = self._kit.embed(base, new, report)
-            self._vectors.update(zip([(base.digest, text) for text in new], vectors, strict=True))
-        return np.stack([self._vectors[base.digest, text] for text in texts])
 
 
 def run(job: StageJob) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, cast
 
-from factory.api import TEST, TRAIN, VALIDATION, Curator, Decision, Kit, Row, RowsJob
+from factory.api import TEST, TRAIN, VALIDATION, Curator, Decision, Row, RowsJob
 from factory.data.leakage import Leak, LeakageCriteria, build_leakage_proof, find_leaks, find_repeated_texts
 from factory.data.licences import count_generators, count_licences
 from factory.data.requirements import REQUIREMENT_METRICS, CuratedRows, evaluate_requirement, measure_curator_share
@@ -16,12 +16,11 @@ from factory.data.rows import write_json, write_jsonl, write_rows
 from factory.errors import PluginError
 from factory.spec.fields import Leakage
 from factory.stages.job import StageJob, guard_plugin_call, iterate_checked_values, load_toolbox
+from factory.stages.memoising_kit import MemoisingKit
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
-    from factory.api import Base
+    pass
 
 LEAKAGE_STEP = "leakage"
 MAX_NAMED_REASONS = 12
@@ -109,19 +108,8 @@ def _build_leakage_criteria(job: StageJob) -> LeakageCriteria:
     if not leakage.cosine:
         return LeakageCriteria(columns, leakage.jaccard)
     base = job.load_further_models().get("embedder") or job.load_base()
-    embed = partial(_embed_with_cache, load_toolbox(), base, {})
+    embed = partial(MemoisingKit(load_toolbox()).embed, base)
     return LeakageCriteria(columns, leakage.jaccard, leakage.cosine, embed)
-
-
-def _embed_with_cache(
-    kit: Kit, base: Base, embeddings: dict[str, NDArray[np.float32]], texts: Sequence[str]
-) -> NDArray[np.float32]:
-    import numpy as np
-
-    new = [text for text in dict.fromkeys(texts) if text not in embeddings]
-    if new:
-        embeddings.update(zip(new, kit.embed(base, new), strict=True))
-    return np.stack([embeddings[text] for text in texts])
 
 
 def _run_data_test(

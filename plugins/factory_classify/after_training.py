@@ -47,10 +47,12 @@ def tune_after_training(
         job.kit.save_adapter_tensors(job.out, _scale_update(trained, share))
         vectors = embed(job.kit.load_encoder(job.base, artifact))[known]
         logits = _interpolate_heads(heads, share).compute_logits(vectors)
-        temperature, _ = calibration.choose_temperature(logits, targets)
-        trials[share] = (calibration.compute_nll(logits / temperature, targets), temperature, logits)
+        temperature, reason = calibration.choose_temperature(logits, targets)
+        trials[share] = (calibration.compute_nll(logits / temperature, targets), temperature, reason, logits)
     share = min(trials, key=lambda candidate: (round(trials[candidate][0], 4), candidate))
-    _, temperature, logits = trials[share]
+    _, temperature, reason, logits = trials[share]
+    if reason:
+        job.report.note(f"the temperature stays 1, the probabilities are not calibrated: {reason}", warning=True)
     job.kit.save_adapter_tensors(job.out, _scale_update(trained, share))
     head = _interpolate_heads(heads, share)
     # Divided by the temperature, the head returns calibrated probabilities in every library.
@@ -77,8 +79,6 @@ def _report_calibration(
 ) -> dict[str, Any]:
     """Return temperature, calibration and abstention threshold, and note them."""
     before, after = _measure_calibration(logits, right), _measure_calibration(logits / temperature, right)
-    if reason := calibration.choose_temperature(logits, right)[1]:
-        job.report.note(f"the temperature stays 1, the probabilities are not calibrated: {reason}", warning=True)
     confidences, hits = calibration.compute_confidences(logits / temperature, right)
     promised = abstention.certify_abstention_threshold(confidences, hits, target_accuracy)
     measured = abstention.find_abstention_threshold(confidences, hits, target_accuracy)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from factory.api import Answer, Finding, FitJob, Fraction, ModelJob, Objective, ReferenceAnswers, TrainResult
+from factory.api.sentence_transformers_files import copy_sentence_transformers_files
 from factory_classify import classifier_files
 from factory_classify.after_training import tune_after_training
 from factory_classify.embedding_baselines import classify_zero_shot
@@ -84,38 +85,43 @@ class ClassificationObjective(Objective):
             raise ValueError(f"a classifier needs at least 2 labels; the training rows have {len(labels)}")
         plain, texts = kit.load_encoder(job.base), render_row_texts(job.task, job.rows)
         right = find_label_indices(job.task, job.rows, labels)
-        vectors, owners = self._embed(plain, texts, job.report), np.array(right)
+        ids = plain.tokenize_texts(texts, self.max_length)
+        vectors, owners = self._embed(plain, ids, job.report), np.array(right)
         c, accuracies = choose_inverse_penalty(vectors, owners)
         start = fit_logistic_head(vectors, owners, c)
         learner = kit.create_learner(job, modules_to_save=(HEAD_MODULE,))
         learner.model.add_module(HEAD_MODULE, _build_torch_head(start))
-        rows = list(zip(plain.tokenize_texts(texts, self.max_length), right, strict=True))
-        loss = self._build_classification_loss(kit, right)
+        rows, loss = list(zip(ids, right, strict=True)), self._build_classification_loss(kit, right)
         result = kit.fit(learner, rows, build_classification_collator(kit), loss, job, task_type="FEATURE_EXTRACTION")
         trained = _take_head_from_adapter(kit, job.out)
-        texts, known = render_row_texts(job.task, job.validation), find_label_indices(job.task, job.validation, labels)
+        known = find_label_indices(job.task, job.validation, labels)
+        unseen = plain.tokenize_texts(render_row_texts(job.task, job.validation), self.max_length)
         tuning = tune_after_training(
-            job, (start, trained), known, lambda encoder: self._embed(encoder, texts), sorted(self.interpolation),
+            job, (start, trained), known, lambda encoder: self._embed(encoder, unseen), sorted(self.interpolation),
             self.target_accuracy,
         )
         classifier_files.write_label_config(labels, job.out, tuning.get("abstain", {}).get("below"))
         head = {"c": c, "cross_validated": round(max(accuracies.values(), default=0.0), 4)}
         return replace(result, facts={**result.facts, "labels": len(labels), "start": head, **tuning})
 
-    def _embed(self, encoder: Encoder, texts: Sequence[str], report: Any = None) -> Vectors:
-        """Return the normalised embeddings of texts: (texts, width)."""
+    def _embed(self, encoder: Encoder, ids: Sequence[list[int]], report: Any = None) -> Vectors:
+        """Return the normalised embeddings of tokenised texts: (texts, width)."""
         import numpy as np
-        import torch
 
         blocks = []
-        for first in range(0, len(texts), ENCODED_TEXTS):
-            ids = encoder.tokenize_texts(texts[first : first + ENCODED_TEXTS], self.max_length)
-            tokens = encoder.compute_token_vectors(ids)
-            pooled = torch.stack([text.mean(0) if self.pooling == "mean" else text[0] for text in tokens])
-            blocks.append(torch.nn.functional.normalize(pooled, dim=-1).numpy())
+        for first in range(0, len(ids), ENCODED_TEXTS):
+            tokens = encoder.compute_token_vectors(ids[first : first + ENCODED_TEXTS])
+            blocks.append(self._pool_tokens(tokens).numpy())
             if report is not None:
-                report.report_progress(min(first + ENCODED_TEXTS, len(texts)), len(texts), "texts")
+                report.report_progress(min(first + ENCODED_TEXTS, len(ids)), len(ids), "texts")
         return np.concatenate(blocks) if blocks else np.zeros((0, 1), dtype=np.float32)
+
+    def _pool_tokens(self, tokens: Sequence[Tensor]) -> Tensor:
+        """Return the normalised embeddings of texts from their token vectors: (texts, width)."""
+        import torch
+
+        pooled = torch.stack([text.mean(0) if self.pooling == "mean" else text[0] for text in tokens])
+        return torch.nn.functional.normalize(pooled, dim=-1)
 
     def _build_classification_loss(
         self, kit: Kit, right: Sequence[int]
@@ -128,10 +134,9 @@ class ClassificationObjective(Objective):
             weights = torch.tensor([len(right) / (len(counts) * counts[label]) for label in range(len(counts))])
 
         def compute_loss(model: Any, batch: ClassificationBatch) -> Tensor:
-            tokens = kit.compute_hidden_states(model, batch.texts)
-            pooled = torch.stack([text.mean(0) if self.pooling == "mean" else text[0] for text in tokens])
+            embeddings = self._pool_tokens(kit.compute_hidden_states(model, batch.texts))
             head = model.get_submodule(HEAD_MODULE)
-            logits = head(functional.normalize(pooled, dim=-1).to(head.weight.device)).to(pooled.device)
+            logits = head(embeddings.to(head.weight.device)).to(embeddings.device)
             return functional.cross_entropy(logits, batch.labels, weights, label_smoothing=self.label_smoothing)
 
         return compute_loss
@@ -146,7 +151,8 @@ class ClassificationObjective(Objective):
             labels = classifier_files.read_bundle_labels(job.artifact.folder)
             if (below := classifier_files.read_abstention_threshold(job.artifact.folder)) is not None:
                 job.facts["abstain_below"] = below
-            vectors = self._embed(job.kit.load_encoder(job.base, job.artifact), texts, job.report)
+            encoder = job.kit.load_encoder(job.base, job.artifact)
+            vectors = self._embed(encoder, encoder.tokenize_texts(texts, self.max_length), job.report)
             answers = compute_softmax(classifier_files.read_head(job.artifact.folder).compute_logits(vectors))
         for row, probabilities in zip(job.rows, answers.tolist(), strict=True):
             yield build_label_answer(row.id, labels, probabilities)
@@ -157,7 +163,7 @@ class ClassificationObjective(Objective):
 
         labels = len(classifier_files.read_bundle_labels(bundle))
         modules = classifier_files.build_sentence_modules(job.base.folder, self.max_length, self.pooling, labels)
-        classifier_files.copy_module_files(SentenceTransformer(modules=modules, device="cpu"), bundle)
+        copy_sentence_transformers_files(SentenceTransformer(modules=modules, device="cpu"), bundle)
 
     def generate_reference_answers(self, job: ModelJob) -> ReferenceAnswers:
         """Return the answers of plain sentence-transformers; without an artifact there is no head, and all labels are

@@ -69,16 +69,3 @@ def read_abstention_threshold(folder: Path) -> float | None:
     """Return the confidence below which an artifact or bundle abstains; None if it has none."""
     below: float | None = json.loads((folder / LABEL_CONFIG_PATH).read_text()).get("abstain_below")
     return below
-
-
-def copy_module_files(model: Any, bundle: Path) -> None:
-    """Save the modules as the library does, without weights and the config of the base."""
-    from tempfile import TemporaryDirectory
-
-    with TemporaryDirectory() as folder:
-        model.save_pretrained(folder, create_model_card=False)
-        for file in sorted(Path(folder).rglob("*")):
-            name = file.relative_to(folder)
-            if file.is_file() and file.suffix != ".safetensors" and str(name) != "config.json":
-                (bundle / name).parent.mkdir(parents=True, exist_ok=True)
-                (bundle / name).write_bytes(file.read_bytes())

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from factory.api import Answer, Finding, FitJob, Fraction, Kit, ModelJob, Objective, ReferenceAnswers, Row, TrainResult
+from factory.api.sentence_transformers_files import copy_sentence_transformers_files
 from factory_rerank import listwise_targets
 from factory_rerank.listwise_targets import GradedPairsBatch, TargetRegressionObjective
 from factory_rerank.rendered_texts import render_queries, render_side_documents
-from factory_rerank.sentence_transformers_files import copy_sentence_transformers_files
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -98,8 +98,7 @@ def _generate_row_batch(
     )
     start = inputs["input_ids"].shape[1]
     grammars = [job.task.build_grammar(row, job.tables) for row in rows]
-    ends = model.generation_config.eos_token_id  # one id, a list, or None
-    end_ids = frozenset({tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])} - {None})
+    end_ids = find_end_ids(model, tokenizer)
     generated = model.generate(
         **inputs, do_sample=False, max_new_tokens=limit, pad_token_id=tokenizer.pad_token_id,
         logits_processor=[build_grammar_processor(tokenizer, grammars, start, end_ids)] if any(grammars) else [],
@@ -119,6 +118,13 @@ def _build_greedy_answer(
     # A base may end a turn with several tokens; judged answers are scored with the tokenizer's own.
     own = [tokenizer.eos_token_id if token in end_ids else token for token in ids[:length]]
     return build_scored_answer(row.id, tokenizer, own, values)
+
+
+def find_end_ids(model: Any, tokenizer: Any) -> frozenset[int]:
+    """Return the ids that end an answer: the tokenizer's, and those of the model's generation config."""
+    configured = getattr(model.generation_config, "eos_token_id", None)  # one id, a list, or None
+    candidates = [tokenizer.eos_token_id, *(configured if isinstance(configured, list) else [configured])]
+    return frozenset(token for token in candidates if token is not None)
 
 
 def build_grammar_processor(

@@ -8,7 +8,7 @@ from typing import Any
 
 
 def copy_sentence_transformers_files(model: Any, bundle: Path) -> None:
-    """Save a model as the library does, without the weights and config of the base."""
+    """Save a model as the library does, without any weights and the config of the base."""
     with TemporaryDirectory() as folder:
         model.save_pretrained(folder, create_model_card=False)
         for file in sorted(Path(folder).rglob("*")):
