@@ -116,12 +116,15 @@ class Kit(Protocol):
         With `causal` the model predicts the next token and keeps its language-model head frozen.
         """
 
-    def fit(
+    def fit(  # noqa: PLR0913 (all that a training needs)
         self, learner: TrainableModel, rows: Sequence[Any], collate: Callable[[list[Any]], Any],
         loss: Callable[[nn.Module, Any], Tensor], job: FitJob, *, modules_to_save: tuple[str, ...] = (),
-        task_type: str = "",
+        task_type: str = "", validation: Sequence[Any] = (),
     ) -> TrainResult:
-        """Train to the end, resuming from a checkpoint if there is one, and save a PEFT adapter to `job.out`."""
+        """Train to the end, resuming from a checkpoint if there is one, and save a PEFT adapter to `job.out`.
+
+        `validation` has the form of `rows`: with `keep: best`, the weights with the lowest loss on it are saved.
+        """
 
     def load_adapter_tensors(self, folder: Path) -> dict[str, Tensor]:
         """Return the tensors of a saved adapter by their names in PEFT's format."""

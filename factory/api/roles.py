@@ -83,7 +83,8 @@ class Objective(Plugin):
     """A training objective: the loss, and how the trained model answers.
 
     `output_type` is the type of its answers; `modules_to_save` are new modules saved in full beside an adapter;
-    `loader_class` is the class of a public library that loads its bundle, as `module:Class`.
+    `loader_class` is the class of a public library that loads its bundle, as `module:Class`. With `measures_validation`
+    it gives `kit.fit` validation rows, for `keep: best`.
     """
 
     role = "objective"
@@ -91,6 +92,7 @@ class Objective(Plugin):
     output_type: ClassVar[str] = ""
     modules_to_save: ClassVar[Columns] = ()
     loader_class: ClassVar[str] = ""
+    measures_validation: ClassVar[bool] = False
 
     def audit(self, job: ModelJob) -> Iterator[Finding]:
         """Yield preflight findings: problems of the tokenised training rows, checked before training starts."""
@@ -114,10 +116,8 @@ class Objective(Plugin):
         raise NotImplementedError
 
     def score_judged_answers(self, job: ReferenceJob) -> Iterator[ScoredAnswer]:
-        """Score the judged model's texts by that model itself, for comparison with `ReferenceAnswers.scored`.
-
-        Only an objective whose answers are generated texts yields any.
-        """
+        """Score the judged model's texts by that model itself, for comparison with `ReferenceAnswers.scored`; only an
+        objective whose answers are generated texts yields any."""
         yield from ()
 
 

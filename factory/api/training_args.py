@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from factory.api.spec_block import Fraction, Runtime, SpecBlock, UnkeyedDefault
 
@@ -40,4 +40,17 @@ class TrainingArgs(SpecBlock):
         "auto", description="code that trains and answers: cpu (packed kernels, for BERT and Llama-like models), hf "
         "(transformers and peft, for every model and device); auto picks cpu where it can on a CPU",
     )
+    keep: Annotated[Literal["last", "best"], UnkeyedDefault] = Field(
+        "last", description="weights that training ends with: those of the last step, or the best on validation rows "
+        "(the lowest loss after an epoch)",
+    )
+    patience: Annotated[int, UnkeyedDefault] = Field(
+        0, ge=0, description="with `keep: best`, stop after so many epochs without a lower validation loss; 0: never"
+    )
     checkpoint_every: Annotated[int, Runtime] = Field(20, ge=1, description="steps between checkpoints")
+
+    @model_validator(mode="after")
+    def _check_patience(self) -> TrainingArgs:
+        if self.patience and self.keep != "best":
+            raise ValueError("patience needs `keep: best`, as only then the loss on validation rows is measured")
+        return self

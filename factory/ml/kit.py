@@ -67,17 +67,17 @@ class ModelKit:
         job.report.note(f"training with the backend {backend.name!r} ({backend.summary})")
         return backend.create_learner(job, modules_to_save, labels=labels, causal=causal)
 
-    def fit(
+    def fit(  # noqa: PLR0913 (all that a training needs)
         self, learner: trainer.Learner, rows: Sequence[Any], collate: Callable[[list[Any]], Any],
         loss: Callable[[nn.Module, Any], Tensor], job: FitJob, *, modules_to_save: tuple[str, ...] = (),
-        task_type: str = "",
+        task_type: str = "", validation: Sequence[Any] = (),
     ) -> TrainResult:
-        steps = trainer.train_learner(learner, rows, collate, loss, job.train, work=job.work, report=job.report)
+        steps, kept = trainer.train_learner(learner, rows, collate, loss, job, validation)
         adapter_files.save_adapter(
             learner, job.adapter, job.out, base=job.base.id, modules_to_save=modules_to_save, task_type=task_type
         )
         trainable = sum(tensor.numel() for tensor in trainer.collect_trainable_parameters(learner.model).values())
-        facts = {"rows": len(rows), "backend": find_backend(learner.model).name}
+        facts = {"rows": len(rows), "backend": find_backend(learner.model).name, **kept}
         return TrainResult(steps, len(learner.list_adapted_layers()), trainable, learner.count_parameters(), facts)
 
     load_adapter_tensors = staticmethod(adapter_files.load_adapter_tensors)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,9 +13,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from factory.api import Reporter, TrainingArgs
+from factory.api import FitJob, Reporter
 from factory.ml.checkpoints import find_newest_checkpoint, seal_checkpoint
 from factory.ml.device import choose_device
+from factory.ml.validation import BestWeights, measure_loss
 
 LossFunction = Callable[[nn.Module, Any], Tensor]
 CollateFunction = Callable[[list[Any]], Any]
@@ -142,15 +144,18 @@ class _ReportCallback(TrainerCallback):  # type: ignore[misc]
 
 
 def train_learner(
-    learner: Learner, rows: Sequence[Any], collate: CollateFunction, loss: LossFunction, settings: TrainingArgs, *,
-    work: Path, report: Reporter,
-) -> int:
-    """Train to the end, from the newest complete checkpoint in `work` if there is one; return the total steps.
+    learner: Learner, rows: Sequence[Any], collate: CollateFunction, loss: LossFunction, job: FitJob,
+    validation: Sequence[Any] = (),
+) -> tuple[int, dict[str, Any]]:
+    """Train to the end, from the newest complete checkpoint in the job's work folder if there is one.
 
     `collate` turns `batch_size` rows into a batch, `loss` a model and a batch into a scalar. Equal rows and settings
-    give equal parameters, also after interruptions.
+    give equal parameters, also after interruptions. Returns the number of steps, and what the validation rows decided:
+    with `keep: best`, the model ends with the weights that had the lowest loss on them.
     """
-    steps = math.ceil(math.ceil(len(rows) / settings.batch_size) * settings.epochs)
+    settings, work, report = job.train, job.work, job.report
+    epoch_steps = math.ceil(len(rows) / settings.batch_size)
+    steps = math.ceil(epoch_steps * settings.epochs)
     arguments = TrainingArguments(
         str(work), num_train_epochs=settings.epochs, per_device_train_batch_size=settings.batch_size,
         learning_rate=settings.learning_rate, lr_scheduler_type=settings.lr_scheduler,
@@ -166,8 +171,16 @@ def train_learner(
         data_collator=lambda batch: {BATCH_KEY: collate(batch)},
     )
     loop.remove_callback(PrinterCallback)  # the journal reports instead
+    best = None
+    if settings.keep == "best" and validation:
+        measure = partial(measure_loss, learner, validation, collate, loss, settings.batch_size)
+        best = BestWeights(learner, measure, work, report, epoch_steps=epoch_steps, patience=settings.patience)
+        loop.add_callback(best)
+    elif settings.keep == "best":
+        report.note("no validation rows: the weights of the last step are kept", warning=True)
     resumed = find_newest_checkpoint(work, report)
     if resumed is not None:
         report.note(f"resuming training from step {resumed.name.rpartition('-')[2]} of {steps}")
     loop.train(resume_from_checkpoint=str(resumed) if resumed else None)
-    return int(loop.state.global_step)
+    last = int(loop.state.global_step)
+    return last, best.restore_best(last, steps) if best else {}

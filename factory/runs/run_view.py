@@ -86,7 +86,7 @@ class RunView:
             case events.RunStarted():
                 self._apply_run_started(at, event)
             case events.Measured():
-                self.measurements.setdefault(event.stage, {})[event.step] = dict(event.values)
+                self.measurements.setdefault(event.stage, {}).setdefault(event.step, {}).update(event.values)
             case events.Noted():
                 self._insert_note(event)
             case events.RunFinished():

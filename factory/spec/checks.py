@@ -42,6 +42,7 @@ def check_spec(draft: SpecDraft, root: Path, registry: Registry) -> None:
     if draft.has_only_valid_blocks("evaluate"):
         _check_eval_metrics(draft, registry)
     _check_target_support(draft)
+    _check_kept_weights(draft)
 
 
 def _check_input_paths(draft: SpecDraft, steps: NodePath, model: type[BaseModel], root: Path) -> None:
@@ -238,6 +239,13 @@ def _check_target_support(draft: SpecDraft) -> None:
         explain = partial(cast(Target, plugin).explain_refusal, facts)
         if reason := call_plugin_method(f"target {plugin.kind!r}", explain):
             draft.add_problem(steps, reason)
+
+
+def _check_kept_weights(draft: SpecDraft) -> None:
+    objective = cast("Objective | None", draft.plugins.get(("objective",)))
+    if objective and draft.get_value("train", "keep") == "best" and not objective.measures_validation:
+        text = f"the objective {objective.kind!r} measures no loss on validation rows; use keep: last"
+        draft.add_problem(("train", "keep"), text)
 
 
 def _check_data_requirements(draft: SpecDraft, registry: Registry) -> None:

@@ -54,6 +54,7 @@ class ClassificationObjective(Objective):
     columns = ("text", "label")
     output_type = "labels"
     modules_to_save = (classifier_files.HEAD_FOLDER,)
+    measures_validation = True
     loader_class = "sentence_transformers:SentenceTransformer"
 
     max_length: int = Field(128, ge=8, le=8192, description="longest text in tokens; the rest is truncated")
@@ -92,10 +93,13 @@ class ClassificationObjective(Objective):
         learner = kit.create_learner(job, modules_to_save=(HEAD_MODULE,))
         learner.model.add_module(HEAD_MODULE, _build_torch_head(start))
         rows, loss = list(zip(ids, right, strict=True)), self._build_classification_loss(kit, right)
-        result = kit.fit(learner, rows, build_classification_collator(kit), loss, job, task_type="FEATURE_EXTRACTION")
-        trained = _take_head_from_adapter(kit, job.out)
         known = find_label_indices(job.task, job.validation, labels)
         unseen = plain.tokenize_texts(render_row_texts(job.task, job.validation), self.max_length)
+        result = kit.fit(
+            learner, rows, build_classification_collator(kit), loss, job, task_type="FEATURE_EXTRACTION",
+            validation=[(ids, label) for ids, label in zip(unseen, known, strict=True) if label >= 0],
+        )
+        trained = _take_head_from_adapter(kit, job.out)
         tuning = tune_after_training(
             job, (start, trained), known, lambda encoder: self._embed(encoder, unseen), sorted(self.interpolation),
             self.target_accuracy,

@@ -43,14 +43,17 @@ class DualEncoderBatch(Generic[E]):
 
 
 def build_contrastive_examples(
-    rows: Sequence[Row], documents: Sequence[str], negatives: int
+    rows: Sequence[Row], documents: Sequence[str], negatives: int, skipped: int = 0
 ) -> list[ContrastiveExample]:
-    """Build one example per relevant document of each row. Indices: documents first, then queries by row."""
+    """Build one example per relevant document of each row. Indices: documents first, then queries by row, after those
+    of `skipped` other rows. Validation rows, for which no negatives are mined, have their first wrong candidates."""
     index_by_name = {name: index for index, name in enumerate(documents)}
     examples = []
-    for query, row in enumerate(rows, len(index_by_name)):
+    for query, row in enumerate(rows, len(index_by_name) + skipped):
         positives = frozenset(index_by_name[name] for name in row["relevant"] if name in index_by_name)
-        mined = tuple(index_by_name[name] for name in row["negatives"] if name in index_by_name)[:negatives]
+        wrong = (name for name in row["candidates"] if name not in row["relevant"])
+        mined = row.columns.get("negatives", wrong)
+        mined = tuple(index_by_name[name] for name in mined if name in index_by_name)[:negatives]
         examples += [ContrastiveExample(query, (positive, *mined), positives) for positive in sorted(positives)]
     return examples
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,13 +46,20 @@ class DualEncoderObjective(Objective):
         """Return the training examples, with indices of texts (documents first, then queries), and the loss."""
         raise NotImplementedError
 
+    def build_validation_examples(self, job: FitJob, documents: list[str]) -> list[Any]:
+        """Return the examples of the validation rows, whose queries come after those of the training rows."""
+        return []
+
     def fit(self, job: FitJob) -> TrainResult:
         kit, documents = job.kit, render_side_documents(job)
         learner = kit.create_learner(job)
-        ids = kit.load_encoder(job.base).tokenize_texts([*documents.values(), *render_queries(job)], self.max_length)
+        texts = [*documents.values(), *render_queries(job), *render_queries(replace(job, rows=job.validation))]
+        ids = kit.load_encoder(job.base).tokenize_texts(texts, self.max_length)
         examples, loss = self.build_examples_and_loss(job, [*documents])
-        collate = contrastive_loss.build_dual_encoder_collator(ids, kit)
-        return kit.fit(learner, examples, collate, loss, job, task_type="FEATURE_EXTRACTION")
+        return kit.fit(
+            learner, examples, contrastive_loss.build_dual_encoder_collator(ids, kit), loss, job,
+            task_type="FEATURE_EXTRACTION", validation=self.build_validation_examples(job, [*documents]),
+        )
 
     def audit(self, job: ModelJob) -> Iterator[Finding]:
         encoder, documents = job.kit.load_encoder(job.base), render_side_documents(job)
@@ -107,6 +115,7 @@ class ContrastiveDualEncoder(DualEncoderObjective):
     """Trains relevant documents against mined negatives and the other documents of a batch."""
 
     columns = ("query", "relevant", "candidates", "negatives")
+    measures_validation = True
 
     negatives: int = Field(3, ge=0, description="maximum number of mined negatives per row, from the first on")
     in_batch_negatives: bool = Field(True, description="use the other documents of a batch as negatives too")
@@ -118,6 +127,10 @@ class ContrastiveDualEncoder(DualEncoderObjective):
         compare = self.score_token_vectors
         loss = contrastive_loss.build_contrastive_loss(compare, self.scale, self.in_batch_negatives, job.kit)
         return contrastive_loss.build_contrastive_examples(job.rows, documents, self.negatives), loss
+
+    def build_validation_examples(self, job: FitJob, documents: list[str]) -> list[Any]:
+        rows, skipped = job.validation, len(job.rows)
+        return contrastive_loss.build_contrastive_examples(rows, documents, self.negatives, skipped)
 
 
 class GradedDualEncoder(TargetRegressionObjective, DualEncoderObjective):

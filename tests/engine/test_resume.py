@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +52,8 @@ class Lesson:
             return (hidden[:, 1] - hidden[:, 2].roll(1, 0)).square().mean()
 
         (self.folder / work).mkdir(exist_ok=True)
-        steps = trainer.train_learner(
-            learner, ROWS, lambda rows: rows, loss, SETTINGS, work=self.folder / work, report=self.voice,
-        )
+        job = replace(self.job(), work=self.folder / work)
+        steps, _ = trainer.train_learner(learner, ROWS, lambda rows: rows, loss, job)
         assert steps == STEPS
         return {name: value.detach().clone() for name, value in collect_trainable_parameters(learner.model).items()}
 

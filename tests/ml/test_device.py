@@ -87,12 +87,15 @@ def test_a_machine_of_two_gpus_trains_as_one_of_one(monkeypatch: pytest.MonkeyPa
     assert torch.equal(fit(tmp_path / "two"), alone)
 
 
-def create_learner(backend: Backend, base: Base, work: Path) -> trainer.Learner:
-    job = FitJob(
+def build_job(base: Any, work: Path, **train: Any) -> FitJob:
+    return FitJob(
         seed=7, report=Voice(), root=work, rows=[], validation=[], base=base, task=None, adapter=Adapter(rank=2),  # type: ignore[arg-type]
-        train=TrainingArgs(precision="fp32"), out=work, work=work,
+        train=TrainingArgs(precision="fp32", **train), out=work, work=work,
     )
-    return backend.create_learner(job, (), labels=0, causal=True)
+
+
+def create_learner(backend: Backend, base: Base, work: Path) -> trainer.Learner:
+    return backend.create_learner(build_job(base, work), (), labels=0, causal=True)
 
 
 def fit(work: Path) -> Tensor:
@@ -101,10 +104,9 @@ def fit(work: Path) -> Tensor:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(4, 3))
     layers = attach_lora(model, Adapter(rank=2, alpha=4), torch.float32)
-    steps = trainer.train_learner(
+    steps, _ = trainer.train_learner(
         LoraLearner(model, layers, None), [[float(n)] * 4 for n in range(12)], torch.tensor,
-        lambda taught, rows: taught(rows).square().mean(),
-        TrainingArgs(epochs=1, batch_size=2, learning_rate=1e-2, precision="fp32"), work=work, report=Voice(),
+        lambda taught, rows: taught(rows).square().mean(), build_job(None, work, epochs=1, batch_size=2),
     )
     assert steps == 6
     return layers["0"].lora_B.detach()

@@ -40,6 +40,7 @@ class CausalLMObjective(Objective):
     """
 
     output_type = "text"
+    measures_validation = True
     loader_class = "peft:AutoPeftModelForCausalLM"
 
     max_length: int = Field(1024, ge=32, le=131072, description="maximum tokens of prompt and answer in training")
@@ -56,14 +57,19 @@ class CausalLMObjective(Objective):
 
     def fit(self, job: FitJob) -> TrainResult:
         decoder = job.kit.load_decoder(job.base)
-        examples = [tokenize_example(row, job.task, decoder, self.max_length) for row in job.rows]
+        examples, unseen = (
+            [tokenize_example(row, job.task, decoder, self.max_length) for row in rows]
+            for rows in (job.rows, job.validation)
+        )
         learner = job.kit.create_learner(job, causal=True)
 
         def compute_batch_loss(model: nn.Module, batch: Any) -> Tensor:
             return self.compute_loss(*job.kit.compute_completion_logits(model, batch))
 
         collate = build_completion_collator(job.kit)
-        return job.kit.fit(learner, examples, collate, compute_batch_loss, job, task_type=TASK_TYPE)
+        return job.kit.fit(
+            learner, examples, collate, compute_batch_loss, job, task_type=TASK_TYPE, validation=unseen
+        )
 
     def answer(self, job: ModelJob) -> Iterator[Answer]:
         decoder = job.kit.load_decoder(job.base, job.artifact)

@@ -1,0 +1,113 @@
+"""Validation during training: keep the weights with the lowest loss on validation rows, and stop when it stays higher.
+
+The losses and the best weights are in the work folder of the stage: a resumed training knows both.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from factory.api import Reporter
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from factory.ml.trainer import Learner
+
+LOSSES_FILE = "validation.json"
+
+
+class BestWeights(TrainerCallback):  # type: ignore[misc]
+    """Measures the loss on validation rows after each epoch of `epoch_steps` steps, and saves the best weights.
+
+    Training stops once `patience` epochs (0: never) did not lower the loss.
+    """
+
+    def __init__(
+        self, learner: Learner, measure: Callable[[], float], folder: Path, report: Reporter, *, epoch_steps: int,
+        patience: int,
+    ) -> None:
+        self.learner, self.measure, self.folder, self.report = learner, measure, folder, report
+        self.epoch_steps, self.patience = epoch_steps, patience
+        self.losses = _read_losses(folder)
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        # Before the checkpoint of this step is written: whoever resumes from it has the loss.
+        if state.global_step % self.epoch_steps and state.global_step != state.max_steps:
+            return
+        if state.global_step not in self.losses:
+            self._measure_step(state.global_step)
+        later = [step for step in self.losses if self._find_best() < step <= state.global_step]
+        control.should_training_stop |= bool(self.patience) and len(later) >= self.patience
+
+    def _measure_step(self, step: int) -> None:
+        loss = self.measure()
+        if not self.losses or loss < min(self.losses.values()):
+            # First the weights, then the loss that points to them: after a kill, neither is without the other.
+            save_file(collect_weights(self.learner.model), self.folder / f"best-{step}.safetensors")
+        self.losses[step] = loss
+        temporary = self.folder / f"{LOSSES_FILE}.new"
+        temporary.write_text(json.dumps({str(step): loss for step, loss in self.losses.items()}))
+        temporary.replace(self.folder / LOSSES_FILE)
+        for file in self.folder.glob("best-*.safetensors"):
+            if file.name != f"best-{self._find_best()}.safetensors":
+                file.unlink()
+        self.report.log_metrics(step, validation_loss=loss)
+
+    def _find_best(self) -> int:
+        """Return the step with the lowest loss, the first of equal ones."""
+        return min(self.losses, key=lambda step: (self.losses[step], step))
+
+    def restore_best(self, last: int, total: int) -> dict[str, Any]:
+        """Put the best weights into the model; return what was measured, for the manifest."""
+        best = self._find_best()
+        saved = load_file(self.folder / f"best-{best}.safetensors")
+        for name, parameter in self.learner.model.named_parameters():
+            if parameter.requires_grad:
+                parameter.data.copy_(saved[name])
+        stopped = f", stopped at step {last} of {total}" if last < total else ""
+        self.report.note(
+            f"kept the weights of step {best} of {last}: validation loss {self.losses[best]:.4f}, "
+            f"{self.losses[last]:.4f} at the end{stopped}"
+        )
+        losses = {str(step): round(loss, 6) for step, loss in sorted(self.losses.items())}
+        return {"kept_step": best, "validation_losses": losses}
+
+
+def collect_weights(model: nn.Module) -> dict[str, Tensor]:
+    """Return the trainable parameters by name, ready to be saved."""
+    return {name: value.detach().contiguous() for name, value in model.named_parameters() if value.requires_grad}
+
+
+def measure_loss(
+    learner: Learner, rows: Sequence[Any], collate: Callable[[list[Any]], Any],
+    loss: Callable[[nn.Module, Any], Tensor], batch_size: int,
+) -> float:
+    """Return the mean loss of rows by the model as it answers: without dropout and gradients."""
+    learner.begin_step()
+    learner.model.eval()
+    total = 0.0
+    # Numbers that are drawn here must not change those of the training steps.
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        for first in range(0, len(rows), batch_size):
+            batch = list(rows[first : first + batch_size])
+            total += float(loss(learner.model, collate(batch))) * len(batch)
+    learner.model.train()
+    return total / len(rows)
+
+
+def _read_losses(folder: Path) -> dict[int, float]:
+    """Return step → loss of an interrupted training; {} if there was none."""
+    try:
+        return {int(step): float(loss) for step, loss in json.loads((folder / LOSSES_FILE).read_text()).items()}
+    except FileNotFoundError:
+        return {}
