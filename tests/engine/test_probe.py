@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from factory.evaluation.paired_tests import ScoreTest
 from factory.registry.registry import Registry
 from factory.stages import forgetting
 from factory.stages.job import StageJob
+from factory_general.general_probe import OWN_SUITE_PATH
 
 
 class Sums(Probe):
@@ -94,3 +96,20 @@ def test_310_items_of_which_one_in_ten_changes_see_five_points() -> None:
     for won, lost, _ in draw.multinomial(120, [0.06, 0.14, 0.8], 400):
         passes += ScoreTest(int(won), int(lost), 120).compute_bounds(0.95)[0] > -0.05
     assert passes <= 0.025 * 400
+
+
+def test_the_documented_falls_are_those_that_the_built_in_suite_sees() -> None:
+    text = (Path(forgetting.__file__).parents[1] / "evaluation" / "README.md").read_text().replace("−", "-")
+    rows = re.findall(r"\| (\d+) \| (-0\.\d{3}) \| (0\.\d{3}) \| (\d+) answers \|", text)
+    assert [int(row[0]) for row in rows] == [0, 2, 4, 8, 16, 32, 64]
+    size = len(list(read_jsonl(OWN_SUITE_PATH)))
+    for changed, low, fall, passes in rows:
+        half = int(changed) // 2
+        test = ScoreTest(half, half, size)
+        assert test.compute_bounds(0.95)[0] == pytest.approx(float(low), abs=0.0006)
+        assert test.compute_detectable_effect(0.95, 0.8) == pytest.approx(float(fall), abs=0.0006)
+        most, more = (ScoreTest(half, half + int(passes) + step, size).compute_bounds(0.95)[0] for step in (0, 1))
+        assert most > -0.05 >= more
+    falls = {changed: ScoreTest(changed // 2, changed // 2, size) for changed in (84, 86, 170, 172)}
+    assert falls[84].compute_detectable_effect(0.95, 0.8) < 0.05 < falls[86].compute_detectable_effect(0.95, 0.8)
+    assert falls[170].compute_bounds(0.95)[0] > -0.05 > falls[172].compute_bounds(0.95)[0]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import operator
+import re
 from collections import Counter
 from pathlib import Path
 from random import Random
@@ -14,6 +16,8 @@ from tiny_parts import Voice
 
 from factory.api import Artifact, Base, ProbeJob, read_numbered_jsonl
 from factory.stages.job import load_toolbox
+from factory.text.near_duplicates import GrowingShingleIndex
+from factory.text.normalise import normalise_words
 from factory_general.general_probe import OWN_SUITE_PATH, PLAIN_TEXTS_PATH, GeneralProbe, score_items
 from factory_general.multiple_choice_items import draw_wrong_numbers, read_items
 
@@ -21,6 +25,10 @@ from factory_general.multiple_choice_items import draw_wrong_numbers, read_items
 def write(path: Path, *records: dict[str, Any]) -> Path:
     path.write_text("".join(json.dumps(record) + "\n" for record in records))
     return path
+
+
+def read_own_suite() -> list[dict[str, Any]]:
+    return [dict(record) for _, record in read_numbered_jsonl(OWN_SUITE_PATH)]
 
 
 def job(root: Path, base: Base, adapter: Path, kit: Any = load_toolbox) -> ProbeJob:
@@ -45,15 +53,47 @@ def adapter(base: Base, folder: Path, scale: float) -> Path:
 
 
 def test_our_own_items_are_well_formed_and_balanced() -> None:
-    lines = [record for _, record in read_numbered_jsonl(OWN_SUITE_PATH)]
+    lines = read_own_suite()
     kinds = Counter(record["id"].partition("-")[0] for record in lines)
-    assert sum(kinds.values()) == 120 == len({record["id"] for record in lines})
-    assert min(kinds.values()) >= 20
+    assert sum(kinds.values()) == 514 == len({record["id"] for record in lines})
+    assert len(kinds) == 9 and min(kinds.values()) >= 30
     asked = [record for record in lines if "choices" in record]
-    assert all(len(set(record["choices"])) == 4 for record in asked)
-    assert len({record["question"] for record in asked}) == len(asked)
-    assert max(Counter(record["answer"] for record in asked).values()) < 0.4 * len(asked)
+    assert all(len({choice.casefold() for choice in record["choices"]}) == 4 for record in asked)
+    for kind in kinds.keys() - {"grammar"}:
+        places = Counter(record["answer"] for record in asked if record["id"].startswith(kind))
+        assert set(places) == {0, 1, 2, 3} and max(places.values()) - min(places.values()) <= 1
+    lengths = [sorted(record["choices"], key=len) for record in asked]
+    right = [record["choices"][record["answer"]] for record in asked]
+    # The right choice is neither often the longest nor often the shortest: length gives nothing away.
+    assert all(sum(a == b[end] for a, b in zip(right, lengths, strict=True)) < 0.35 * len(asked) for end in (0, -1))
     assert len(list(read_numbered_jsonl(PLAIN_TEXTS_PATH))) >= 12
+
+
+def test_no_two_of_our_own_items_are_near_duplicates() -> None:
+    index = GrowingShingleIndex()
+    for record in read_own_suite():
+        answer = record["choices"][record["answer"]] if "choices" in record else ""
+        text = normalise_words(f"{record.get('question', record.get('good'))} {answer}")
+        assert index.find_max_similarity(text, 0.7) == 0, record["id"]
+        index.add(text)
+
+
+def test_our_own_sums_are_right() -> None:
+    compute = {"plus": operator.add, "minus": operator.sub, "times": operator.mul, "divided by": operator.truediv}
+    sums = re.compile(r"(?:What is|How much is) (\d+) (plus|minus|times|divided by) (\d+)\?")
+    checked = 0
+    for record in read_own_suite():
+        if found := sums.fullmatch(record.get("question", "")):
+            result = compute[found[2]](int(found[1]), int(found[3]))
+            right = [place for place, choice in enumerate(record["choices"]) if float(choice) == result]
+            assert right == [record["answer"]], record["id"]
+            checked += 1
+    assert checked >= 25
+
+
+def test_the_whole_of_our_own_suite_runs_by_default() -> None:
+    probe = GeneralProbe()
+    assert len(read_items(OWN_SUITE_PATH, "own", probe.items, 7)) == len(read_own_suite())
 
 
 def test_pairs_are_whole_sentences_and_choices_follow_a_question(tmp_path: Path) -> None:
