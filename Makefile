@@ -23,6 +23,7 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/rerank_training.py
 	$(BIN)/python benchmarks/completion_training.py
 	$(BIN)/python benchmarks/answering.py
+	$(BIN)/python benchmarks/whole_build.py
 
 $(VENV)/.installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
