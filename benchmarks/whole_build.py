@@ -20,9 +20,10 @@ from factory.runs.run_view import find_run
 from factory.store.paths import find_home
 
 
-def build_once(spec: Path, home: Path, overrides: tuple[str, ...]) -> tuple[float, float]:
+def build_once(spec: Path, home: Path, profile: str, overrides: tuple[str, ...]) -> tuple[float, float]:
     """Build a spec in a home; return wall seconds, and CPU seconds of all its processes."""
-    settings = [part for override in overrides for part in ("--set", override)]
+    settings = ["--profile", profile] if profile else []
+    settings += [part for override in overrides for part in ("--set", override)]
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     process = subprocess.run(
         [sys.executable, "-m", "factory", "build", str(spec), *settings],
@@ -37,18 +38,19 @@ def build_once(spec: Path, home: Path, overrides: tuple[str, ...]) -> tuple[floa
 
 @click.command()
 @click.option("--spec", type=click.Path(path_type=Path, exists=True), default=Path("specs/reranker.yaml"))
+@click.option("--profile", default="", help="as `factory build --profile`")
 @click.option("--set", "overrides", multiple=True, help="as `factory build --set`")
 @click.option("--json", "as_json", is_flag=True, help="print the figures as JSON")
-def main(spec: Path, overrides: tuple[str, ...], as_json: bool) -> None:
+def main(spec: Path, profile: str, overrides: tuple[str, ...], as_json: bool) -> None:
     """Print the seconds of each stage, and of a first and a second build of SPEC."""
     with TemporaryDirectory() as folder:
         home = Path(folder) / "home"
         home.mkdir()
         if (cache := find_home() / "cache").is_dir():
             (home / "cache").symlink_to(cache.resolve())
-        first = build_once(spec, home, overrides)
+        first = build_once(spec, home, profile, overrides)
         view = find_run(home, "latest")
-        second = build_once(spec, home, overrides)
+        second = build_once(spec, home, profile, overrides)
         stages = {name: round(stage.seconds, 2) for name, stage in view.stages.items()}
     figures = {
         "wall": round(first[0], 1), "cpu": round(first[1], 1), "verdict": view.verdict, "stages": stages,
