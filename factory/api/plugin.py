@@ -27,6 +27,12 @@ class Plugin(BaseModel):
     local_digest: ClassVar[str] = ""
     """Digest of the project-local folder that the class was loaded from; set by the registry."""
 
+    @classmethod
+    def get_variant(cls, fields: Mapping[str, Any]) -> type[Plugin]:
+        """Return the class for a block with these fields, as the spec has them: this class, or a subclass of the same
+        kind with other class attributes, such as another output type or other defaults."""
+        return cls
+
     def compute_fingerprint(self) -> Any:
         """Return a JSON value that the output also depends on, such as the version of a data package."""
         return None

@@ -124,14 +124,15 @@ class Objective(Plugin):
 class Contender(Plugin):
     """A contender (baseline or candidate): anything that can answer the test rows.
 
-    `output_type` is the type of its answers, empty for the objective's. `is_prompt_only` marks one that only prompts a
-    model: if tuned is not better, the verdict is PROMPTING_IS_ENOUGH. Without `in_gate` it is reported but the gate
-    does not compare it. With `uses_validation_score` it may tune its settings by `job.compute_validation_score`.
+    `output_type` (or `further_output_types`) is the type of its answers, empty for the objective's. `is_prompt_only`
+    marks one that only prompts a model: if tuned is not better, the verdict is PROMPTING_IS_ENOUGH. Without `in_gate`
+    the gate does not compare it. `uses_validation_score`: it may tune settings by `job.compute_validation_score`.
     """
 
     role = "contender"
     columns: ClassVar[Columns] = ()
     output_type: ClassVar[str] = ""
+    further_output_types: ClassVar[Columns] = ()
     uses_artifact: ClassVar[bool] = False
     is_prompt_only: ClassVar[bool] = False
     in_gate: ClassVar[bool] = True

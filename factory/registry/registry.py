@@ -187,7 +187,7 @@ class Registry:
         """Create the plugin of a block. Raises InputError if its fields are invalid."""
         fields = {name: value for name, value in block.items() if name != "kind"}
         try:
-            return self.find(role, str(block.get("kind", "")))(**fields)
+            return self.find(role, str(block.get("kind", ""))).get_variant(fields)(**fields)
         except ValidationError as error:
             raise InputError(f"{role} {block.get('kind')!r}: {error.errors()[0]['msg']}") from error
 

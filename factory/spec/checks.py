@@ -111,14 +111,18 @@ def _check_endpoint_prices(draft: SpecDraft) -> None:
 
 
 def _check_output_types(draft: SpecDraft, task: Task, registry: Registry) -> None:
-    compatible = ("", task.output_type)
+    compatible = {"", task.output_type}
     for steps, plugin in draft.plugins.items():
-        output_type = getattr(plugin, "output_type", "")
-        if plugin is not task and output_type not in compatible:
+        output_type, *further = _list_output_types(plugin)
+        if plugin is not task and compatible.isdisjoint([output_type, *further]):
             kinds = registry.list_classes(plugin.role)
-            others = [kind.kind for kind in kinds if getattr(kind, "output_type", "") in compatible]
+            others = [kind.kind for kind in kinds if not compatible.isdisjoint(_list_output_types(kind))]
             clash = f"{plugin.kind!r} is for {output_type!r} answers, the task {task.kind!r} has {task.output_type!r}"
             draft.add_problem(steps, f"{clash}; use: {', '.join(others) or 'none is installed'}")
+
+
+def _list_output_types(plugin: Plugin | type[Plugin]) -> list[str]:
+    return [getattr(plugin, "output_type", ""), *getattr(plugin, "further_output_types", ())]
 
 
 def _check_source_columns(draft: SpecDraft, task: Task) -> None:

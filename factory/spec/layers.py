@@ -97,9 +97,11 @@ def _parse_spec_overrides(overrides: Sequence[str]) -> tuple[list[SpecOverride],
 
 
 def _find_task_class(written: Node, registry: Registry) -> type[Task] | None:
-    kind = written.find(("task", "kind"))
+    block, kind = written.find(("task",)), written.find(("task", "kind"))
+    if block is None or kind is None or not isinstance(kind.value, str):
+        return None
     try:
-        return cast("type[Task]", registry.find("task", kind.value)) if kind and isinstance(kind.value, str) else None
+        return cast("type[Task]", registry.find("task", kind.value).get_variant(block.to_plain()))
     except FactoryError:
         return None  # reported by instantiate_blocks
 

@@ -162,7 +162,7 @@ def _instantiate_block(draft: SpecDraft, at: NodePath, role: str, node: Node, re
         draft.add_problem((*at, "kind"), text)
         return None
     try:
-        plugin_class = registry.find(role, kind.value)
+        plugin_class = registry.find(role, kind.value).get_variant(node.to_plain())
     except FactoryError as error:
         draft.add_problem((*at, "kind"), str(error))
         return None

@@ -7,6 +7,7 @@ from math import isfinite
 from typing import Any
 
 from factory.api import Answer, Contender, Eval, Row, ScoreJob, Scores, find_distribution_problem
+from factory.api.label_sets import LABEL_SETS, find_label_set_problem
 from factory.errors import PluginError
 from factory.stages.plugin_boundary import guard_plugin_call, iterate_checked_values
 
@@ -67,6 +68,8 @@ def _find_output_problem(output: Any, output_type: str) -> str:
     """Return why an answer can not be scored; empty if it can."""
     if output_type == "labels":
         return find_distribution_problem(output)
+    if output_type == LABEL_SETS:
+        return find_label_set_problem(output)
     values = output if isinstance(output, list | tuple) else [output]
     wrong = next((value for value in values if isinstance(value, float) and not isfinite(value)), None)
     return "" if wrong is None else f"{wrong!r} is not a finite number"
