@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from factory.api.label_sets import LABEL_SETS
+
 FOLDER_PLACEHOLDER = "PATH_OF_THIS_FOLDER"
 
 GENERATION_EXAMPLE = (
@@ -55,6 +57,18 @@ CLASSIFIER_EXAMPLE = (
     "print(labels[str(best)], probabilities[best].item())"
 )
 """Of a SentenceTransformer whose embeddings are the logits of labels."""
+MULTI_LABEL_EXAMPLE = (
+    "import json\n"
+    "from sentence_transformers import SentenceTransformer\n"
+    f'folder = "{FOLDER_PLACEHOLDER}"\n'
+    "model = SentenceTransformer(folder)  # its last module is the head: embeddings are logits\n"
+    'config = json.load(open(f"{folder}/labels/config.json", encoding="utf-8"))\n'
+    'probabilities = model.encode("a text", convert_to_tensor=True).sigmoid().tolist()\n'
+    'for number, (probability, threshold) in enumerate(zip(probabilities, config["thresholds"])):\n'
+    "    if probability >= threshold:  # each label has its own threshold\n"
+    '        print(config["id2label"][str(number)], probability)'
+)
+"""Of a SentenceTransformer whose embeddings are the logits of labels, any number of which a text may have."""
 PIPELINE_TAGS = {
     "CrossEncoder": "text-ranking", "AutoModelForSequenceClassification": "text-classification",
     "SentenceTransformer": "sentence-similarity", "MultiVectorEncoder": "sentence-similarity",
@@ -67,6 +81,8 @@ def render_usage_example(loader: str, base: str, answers: str = "") -> str:
     """Return Python that loads the bundle with `loader`, a `module:Class`; `answers` is the type of its answers."""
     if answers == "labels" and loader.endswith(":SentenceTransformer"):
         return CLASSIFIER_EXAMPLE
+    if answers == LABEL_SETS and loader.endswith(":SentenceTransformer"):
+        return MULTI_LABEL_EXAMPLE
     module, _, name = loader.partition(":")
     other = f'from {module} import {name}  # on {base}\nmodel = {name}.from_pretrained("{FOLDER_PLACEHOLDER}")\n'
     return LOADING_EXAMPLES.get(loader, f"{other}print(model)")
@@ -79,6 +95,6 @@ def get_library_name(loader: str) -> str:
 
 def get_pipeline_tag(loader: str, answers: str = "") -> str:
     """Return the Hub's pipeline tag for a model of this class with answers of this type."""
-    if answers == "labels":
+    if answers in ("labels", LABEL_SETS):
         return "text-classification"
     return PIPELINE_TAGS.get(loader.partition(":")[2], "feature-extraction")

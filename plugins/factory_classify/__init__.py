@@ -10,6 +10,9 @@ def factory_plugins() -> list[type[Plugin]]:
     from factory_classify.classification_objective import ClassificationObjective
     from factory_classify.embedding_baselines import Centroid, Knn, Linear
     from factory_classify.lexical_baselines import Majority, TfIdf
+    from factory_classify.multi_label_metrics import MultiLabelMetrics
+    from factory_classify.multi_label_objective import MultiLabelObjective
     from factory_classify.task import Classifier
 
-    return [Centroid, ClassificationObjective, Classifier, Knn, Linear, Majority, Metrics, TfIdf]
+    single = [Centroid, ClassificationObjective, Classifier, Knn, Linear, Majority, Metrics, TfIdf]
+    return [*single, MultiLabelMetrics, MultiLabelObjective]

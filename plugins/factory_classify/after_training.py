@@ -44,29 +44,29 @@ def tune_after_training(
     artifact = Artifact("adapter", job.out, job.base)
     targets, trained, trials = np.array(right)[known], job.kit.load_adapter_tensors(job.out), {}
     for share in shares:
-        job.kit.save_adapter_tensors(job.out, _scale_update(trained, share))
+        job.kit.save_adapter_tensors(job.out, scale_update(trained, share))
         vectors = embed(job.kit.load_encoder(job.base, artifact))[known]
-        logits = _interpolate_heads(heads, share).compute_logits(vectors)
+        logits = interpolate_heads(heads, share).compute_logits(vectors)
         temperature, reason = calibration.choose_temperature(logits, targets)
         trials[share] = (calibration.compute_nll(logits / temperature, targets), temperature, reason, logits)
     share = min(trials, key=lambda candidate: (round(trials[candidate][0], 4), candidate))
     _, temperature, reason, logits = trials[share]
     if reason:
         job.report.note(f"the temperature stays 1, the probabilities are not calibrated: {reason}", warning=True)
-    job.kit.save_adapter_tensors(job.out, _scale_update(trained, share))
-    head = _interpolate_heads(heads, share)
+    job.kit.save_adapter_tensors(job.out, scale_update(trained, share))
+    head = interpolate_heads(heads, share)
     # Divided by the temperature, the head returns calibrated probabilities in every library.
     write_head(job.out, LogisticHead(head.weight / temperature, head.bias / temperature))
     record = {"kept": share, "tried": {f"{candidate:g}": round(value[0], 4) for candidate, value in trials.items()}}
     return {**record, **_report_calibration(job, logits, targets, temperature, target_accuracy)}
 
 
-def _scale_update(trained: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
+def scale_update(trained: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
     """Scale the update of every layer: it is B @ A, and B is zero before training."""
     return {name: value * share if name.endswith(".lora_B.weight") else value for name, value in trained.items()}
 
 
-def _interpolate_heads(heads: tuple[LogisticHead, LogisticHead], share: float) -> LogisticHead:
+def interpolate_heads(heads: tuple[LogisticHead, LogisticHead], share: float) -> LogisticHead:
     """Interpolate between the heads before (share 0) and after training (share 1)."""
     start, trained = heads
     return LogisticHead(

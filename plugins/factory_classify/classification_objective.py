@@ -18,6 +18,7 @@ from factory_classify.embedding_baselines import classify_zero_shot
 from factory_classify.label_answers import build_label_answer, compute_softmax
 from factory_classify.lexical_baselines import find_label_indices, render_row_texts
 from factory_classify.logistic_head import LogisticHead, choose_inverse_penalty, fit_logistic_head
+from factory_classify.sentence_embeddings import embed_tokenised_texts, pool_tokens
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from factory_classify.logistic_head import Vectors
 
 HEAD_MODULE = "classifier"
-ENCODED_TEXTS = 1024
-"""Texts whose token vectors are held at a time."""
 
 LabelledTokens = tuple[list[int], int]
 
@@ -91,7 +90,7 @@ class ClassificationObjective(Objective):
         c, accuracies = choose_inverse_penalty(vectors, owners)
         start = fit_logistic_head(vectors, owners, c)
         learner = kit.create_learner(job, modules_to_save=(HEAD_MODULE,))
-        learner.model.add_module(HEAD_MODULE, _build_torch_head(start))
+        learner.model.add_module(HEAD_MODULE, build_torch_head(start))
         rows, loss = list(zip(ids, right, strict=True)), self._build_classification_loss(kit, right)
         known = find_label_indices(job.task, job.validation, labels)
         unseen = plain.tokenize_texts(render_row_texts(job.task, job.validation), self.max_length)
@@ -99,7 +98,7 @@ class ClassificationObjective(Objective):
             learner, rows, build_classification_collator(kit), loss, job, task_type="FEATURE_EXTRACTION",
             validation=[(ids, label) for ids, label in zip(unseen, known, strict=True) if label >= 0],
         )
-        trained = _take_head_from_adapter(kit, job.out)
+        trained = take_head_from_adapter(kit, job.out)
         tuning = tune_after_training(
             job, (start, trained), known, lambda encoder: self._embed(encoder, unseen), sorted(self.interpolation),
             self.target_accuracy,
@@ -110,22 +109,11 @@ class ClassificationObjective(Objective):
 
     def _embed(self, encoder: Encoder, ids: Sequence[list[int]], report: Any = None) -> Vectors:
         """Return the normalised embeddings of tokenised texts: (texts, width)."""
-        import numpy as np
-
-        blocks = []
-        for first in range(0, len(ids), ENCODED_TEXTS):
-            tokens = encoder.compute_token_vectors(ids[first : first + ENCODED_TEXTS])
-            blocks.append(self._pool_tokens(tokens).numpy())
-            if report is not None:
-                report.report_progress(min(first + ENCODED_TEXTS, len(ids)), len(ids), "texts")
-        return np.concatenate(blocks) if blocks else np.zeros((0, 1), dtype=np.float32)
+        return embed_tokenised_texts(encoder, ids, self.pooling, report)
 
     def _pool_tokens(self, tokens: Sequence[Tensor]) -> Tensor:
         """Return the normalised embeddings of texts from their token vectors: (texts, width)."""
-        import torch
-
-        pooled = torch.stack([text.mean(0) if self.pooling == "mean" else text[0] for text in tokens])
-        return torch.nn.functional.normalize(pooled, dim=-1)
+        return pool_tokens(tokens, self.pooling)
 
     def _build_classification_loss(
         self, kit: Kit, right: Sequence[int]
@@ -192,7 +180,7 @@ class ClassificationObjective(Objective):
         return ReferenceAnswers(tuple(answers), adapted, self.loader_class)
 
 
-def _build_torch_head(head: LogisticHead) -> nn.Module:
+def build_torch_head(head: LogisticHead) -> nn.Module:
     """Return a trainable linear layer with the weights of a regression."""
     import torch
 
@@ -202,7 +190,7 @@ def _build_torch_head(head: LogisticHead) -> nn.Module:
     return linear
 
 
-def _take_head_from_adapter(kit: Kit, folder: Path) -> LogisticHead:
+def take_head_from_adapter(kit: Kit, folder: Path) -> LogisticHead:
     """Move the trained head out of the adapter, where PEFT would look for a layer of the base; return it."""
     tensors = kit.load_adapter_tensors(folder)
     own = {name: tensors.pop(name) for name in list(tensors) if f".{HEAD_MODULE}." in name}

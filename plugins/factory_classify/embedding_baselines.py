@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from factory.api import Answer, AnswerJob, Contender
+from factory.api.label_sets import LABEL_SETS
 from factory_classify.calibration import choose_temperature
 from factory_classify.label_answers import build_label_answer, compute_softmax
 from factory_classify.lexical_baselines import find_label_indices, render_row_texts
@@ -33,12 +34,16 @@ class _EmbeddingBaseline(Contender):
 
     columns = ("text", "label")
     output_type = "labels"
+    further_output_types = (LABEL_SETS,)
     default_temperature: ClassVar[float] = 0.05
     """Temperature if validation rows are missing or say nothing about it."""
 
     def answer(self, job: AnswerJob) -> Iterator[Answer]:
         import numpy as np
 
+        if job.task.output_type == LABEL_SETS:
+            yield from self.answer_sets(job)
+            return
         labels = job.task.list_choices(job.train)
         texts = render_row_texts(job.task, [*job.train, *job.validation, *job.rows])
         vectors = job.kit.embed(job.base, texts, report=job.report)
@@ -62,6 +67,10 @@ class _EmbeddingBaseline(Contender):
         """
         raise NotImplementedError
 
+    def answer_sets(self, job: AnswerJob) -> Iterator[Answer]:
+        """Answer a task whose rows have several labels."""
+        raise NotImplementedError
+
 
 class Centroid(_EmbeddingBaseline):
     """Nearest centroid: cosine with the mean embedding of the training rows of each label."""
@@ -77,6 +86,11 @@ class Centroid(_EmbeddingBaseline):
         means = np.stack([train[owners == label].mean(axis=0) for label in range(owners.max() + 1)])
         means = means / np.linalg.norm(means, axis=1, keepdims=True)
         return lambda vectors: (vectors @ means.T).astype(np.float64), {}
+
+    def answer_sets(self, job: AnswerJob) -> Iterator[Answer]:
+        from factory_classify.multi_label_baselines import answer_by_centroid
+
+        return answer_by_centroid(job)
 
 
 class Knn(_EmbeddingBaseline):
@@ -102,6 +116,11 @@ class Knn(_EmbeddingBaseline):
         if len(validation):
             best = max(scorers, key=lambda count: int((scorers[count](validation).argmax(axis=1) == right).sum()))
         return scorers[best], {"neighbours": best}
+
+    def answer_sets(self, job: AnswerJob) -> Iterator[Answer]:
+        from factory_classify.multi_label_baselines import answer_by_neighbours
+
+        return answer_by_neighbours(job, self.neighbours, self.inverse_temperature)
 
     def _compute_log_votes(self, train: Vectors, owners: Indices, count: int, queries: Vectors) -> Numbers:
         """Return the logarithm of each label's share of the votes, (rows, labels)."""
@@ -139,6 +158,11 @@ class Linear(_EmbeddingBaseline):
         c, accuracies = choose_inverse_penalty(train, owners, self.c, self.folds)
         facts = {"c": c, "cross_validated": {f"{value:g}": round(score, 4) for value, score in accuracies.items()}}
         return fit_logistic_head(train, owners, c).compute_logits, facts
+
+    def answer_sets(self, job: AnswerJob) -> Iterator[Answer]:
+        from factory_classify.multi_label_baselines import answer_by_regression
+
+        return answer_by_regression(job, self.c, self.folds)
 
 
 def classify_zero_shot(texts: Vectors, names: Vectors) -> Numbers:

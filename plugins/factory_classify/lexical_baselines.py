@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import Field
 
 from factory.api import Answer, AnswerJob, Contender, Row, Task, render
+from factory.api.label_sets import LABEL_SETS
 from factory_classify.calibration import choose_temperature
 from factory_classify.label_answers import build_label_answer, compute_softmax
 
@@ -31,8 +32,14 @@ class Majority(Contender):
     kind = "majority"
     columns = ("label",)
     output_type = "labels"
+    further_output_types = (LABEL_SETS,)
 
     def answer(self, job: AnswerJob) -> Iterator[Answer]:
+        if job.task.output_type == LABEL_SETS:
+            from factory_classify.multi_label_baselines import answer_by_majority
+
+            yield from answer_by_majority(job)
+            return
         labels = job.task.list_choices(job.train)
         counts = Counter(find_label_indices(job.task, job.train, labels))
         shares = [counts[index] / len(job.train) for index in range(len(labels))]
@@ -49,12 +56,18 @@ class TfIdf(Contender):
     version = 2
     columns = ("text", "label")
     output_type = "labels"
+    further_output_types = (LABEL_SETS,)
 
     svm_c: list[float] = Field([0.1, 0.3, 1.0, 3.0], min_length=1, description="values of C to try on validation rows")
     max_word_ngram: int = Field(2, ge=1, le=3, description="longest word n-gram")
     max_char_ngram: int = Field(5, ge=2, le=8, description="longest character n-gram within words; the shortest is 2")
 
     def answer(self, job: AnswerJob) -> Iterator[Answer]:
+        if job.task.output_type == LABEL_SETS:
+            from factory_classify.multi_label_baselines import answer_by_tfidf
+
+            yield from answer_by_tfidf(job, self._build_tfidf_features(), self.svm_c)
+            return
         labels = job.task.list_choices(job.train)
         if len(labels) < 2:
             yield from (build_label_answer(row.id, labels, [1.0]) for row in job.rows)

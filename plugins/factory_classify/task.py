@@ -5,11 +5,13 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from factory.api import Answer, Finding, Fraction, Provenance, Row, RowsJob, Task, normalise, render
+from factory.api.plugin import Plugin
+from factory.api.spec_block import UnkeyedDefault
 from factory_classify.label_answers import normalise_label, pick_best_label
 
 CLASSIFIER_INSTRUCTION = "Say to which class the text belongs."
@@ -43,6 +45,16 @@ class Classifier(Task):
     instruction: str = Field(CLASSIFIER_INSTRUCTION, description="system message for prompted models")
     min_label_rows: int = Field(8, ge=1, description="report labels with fewer training rows as rare")
     abstain_below: Fraction = Field(0.0, description="best probability below which `try` abstains; 0 never abstains")
+    multi_label: Annotated[bool, UnkeyedDefault] = Field(
+        False, description="whether `label` is a list: any number of labels for each row, none included"
+    )
+
+    @classmethod
+    def get_variant(cls, fields: Mapping[str, Any]) -> type[Plugin]:
+        """Return the class for several labels a row if `multi_label` is set."""
+        from factory_classify.multi_label_task import MultiLabelClassifier
+
+        return MultiLabelClassifier if fields.get("multi_label") is True else cls
 
     @classmethod
     def get_defaults(cls) -> dict[str, Any]:
@@ -63,6 +75,15 @@ class Classifier(Task):
     def list_choices(self, rows: Sequence[Row]) -> tuple[str, ...]:
         """Return the labels of these rows, sorted."""
         return tuple(sorted({self.render_target(row) for row in rows}))
+
+    def prepare(self, job: RowsJob) -> Iterator[Row]:
+        """Yield the rows as they are. Raises ValueError for one with a list of labels."""
+        for row in job.rows:
+            if isinstance(row["label"], list) and not self.multi_label:
+                where = f"{row.provenance.source}:{row.provenance.line}"
+                remedy = "set `task: {kind: classifier, multi_label: true}`"
+                raise ValueError(f"{where}: the label of row {row.id!r} is a list; {remedy}")
+            yield row
 
     def audit(self, job: RowsJob) -> Iterator[Finding]:
         counts = Counter(self.render_target(row) for row in job.rows)
