@@ -67,7 +67,9 @@ def find_label_set_problem(output: Any) -> str:
 
 
 def get_single_label(row: Row, column: str) -> str:
-    """Return the one label of a row as text. Raises ValueError for a list of labels."""
+    """Return the one label of a row as text. Raises ValueError for a list of labels, and without such a column."""
+    if column not in row.columns:
+        raise ValueError(f"rows have no column {column!r}; they have {', '.join(row.columns)}")
     value = row[column]
     if isinstance(value, list | tuple):
         raise ValueError(f"row {row.id!r} has a list of labels in {column!r}; this kind needs one label for each row")

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from factory.api import Curator, Decision, Row, Task
+from factory.api.label_sets import LABEL_SETS, list_row_labels
 
-LABELS_OUTPUT_TYPE = "labels"
-"""The output type whose tasks have labels to count."""
+LABELS_OUTPUT_TYPES = ("labels", LABEL_SETS)
+"""The output types whose tasks have labels to count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +34,9 @@ class MeasuredRequirement:
 
 
 def _measure_rarest_label(curated: CuratedRows) -> MeasuredRequirement:
-    counts = Counter(curated.task.render_target(row) for row in curated.rows)
+    counts = Counter(label for row in curated.rows for label in list_row_labels(curated.task, row))
     if not counts:
-        return MeasuredRequirement(0, "no rows are left")
+        return MeasuredRequirement(0, "no rows with a label are left" if len(curated.rows) else "no rows are left")
     rarest = min(counts, key=lambda label: (counts[label], label))
     return MeasuredRequirement(counts[rarest], f"{rarest!r}, the rarest of {len(counts)} labels")
 

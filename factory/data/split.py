@@ -12,6 +12,7 @@ from factory import identity
 from factory.api.rows import TEST, TRAIN, VALIDATION, Row
 from factory.api.synthetic_rows import get_row_group
 from factory.data.rows import format_row_origin
+from factory.data.set_stratification import LabelledGroup, draw_by_labels
 from factory.errors import InputError
 
 if TYPE_CHECKING:
@@ -31,11 +32,12 @@ PART_USES = {TEST: "to test on", VALIDATION: "for validation"}
 
 @dataclass(frozen=True, slots=True)
 class _SplitGroup:
-    """Rows that stay together, by position, with their random sort key and stratum."""
+    """Rows that stay together, by position, with their random sort key and stratum, or how many have each label."""
 
     key: str
     positions: Sequence[int]
     stratum: str
+    labels: Mapping[str, int]
 
 
 @dataclass(slots=True)
@@ -46,6 +48,8 @@ class _SplitIndex:
     parts: dict[str, list[int]] = field(default_factory=lambda: {part: [] for part in SPLIT_PARTS})
     groups: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     strata: dict[int, str] = field(default_factory=dict)
+    label_sets: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    """The strata of rows whose column is a list: iterative stratification is by each of its labels."""
 
     def add(self, row: Row, settings: Split, text: str) -> None:
         position = len(self.ids)
@@ -61,13 +65,18 @@ class _SplitIndex:
                     raise InputError(
                         f"{format_row_origin(row)}: row {row.id!r} has no column {settings.stratify!r} to stratify by"
                     )
-                self.strata[position] = sys.intern(str(row.columns[settings.stratify]))
+                value = row.columns[settings.stratify]
+                if isinstance(value, list | tuple):
+                    self.label_sets[position] = tuple(sys.intern(str(label)) for label in value)
+                else:
+                    self.strata[position] = sys.intern(str(value))
 
     def build_split_group(self, key: str) -> _SplitGroup:
         """Return a group with the most frequent stratum of its rows, the first by name on a tie."""
         positions = self.groups[key]
-        values = Counter(self.strata[position] for position in positions) if self.strata else {"": 1}
-        return _SplitGroup(key, positions, min(values, key=lambda value: (-values[value], value)))
+        values = Counter(self.strata.get(position, "") for position in positions)
+        labels = Counter(label for position in positions for label in self.label_sets.get(position, ()))
+        return _SplitGroup(key, positions, min(values, key=lambda value: (-values[value], value)), labels)
 
 
 def split_rows(rows: Iterable[Row], settings: Split, text: str = "") -> dict[str, list[int]]:
@@ -170,7 +179,10 @@ def _draw_parts(pool: Sequence[_SplitGroup], sizes: Mapping[str, int], renew: in
 
 
 def _take_groups(pool: Sequence[_SplitGroup], count: int) -> list[_SplitGroup]:
-    """Take groups in shuffled order until each stratum has its share of `count` rows."""
+    """Take groups in shuffled order until each stratum, or label, has its share of `count` rows."""
+    if any(group.labels for group in pool):
+        labelled = [LabelledGroup(len(group.positions), group.labels) for group in pool]
+        return [pool[number] for number in draw_by_labels(labelled, count)]
     shares = _allot_stratum_shares(pool, count)
     row_counts: Counter[str] = Counter()
     taken: dict[str, _SplitGroup] = {}

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from factory.api import Row, Task
+from factory.api.label_sets import LABEL_SETS, build_certain_output, list_given_labels
 from factory.review import RowContent
 
 NEAR_SHARE = 0.8
@@ -114,6 +115,9 @@ def build_attacks(task: Task, rows: Sequence[Row], right: Outputs, train: Sequen
         return list(_attack_rankings(right))
     # Shifted by one, answers keep their form and frequencies and lose what they are about.
     another = Attack("another row's", "the right answer to another row", (right[1:] + right[:1],))
+    if task.output_type == LABEL_SETS:
+        known = [task.build_expected_output(row) for row in train]
+        return [*_attack_label_sets([*known, *right], len(rows)), another]
     known = [output for output in map(task.build_expected_output, train) if has_content(output)]
     if task.output_type == "labels":
         return [*_attack_labels(task, [*known, *right], len(rows)), another]
@@ -122,9 +126,10 @@ def build_attacks(task: Task, rows: Sequence[Row], right: Outputs, train: Sequen
 
 
 def has_content(output: Any) -> bool:
-    """Return whether an output says something: a text with letters, a label with a name, or any other value."""
+    """Return whether an output says something: a text with letters, a label with a name, a set of
+    labels, or any other value."""
     texts = [output] if isinstance(output, str) else list(output) if isinstance(output, Mapping) else ["value"]
-    return any(str(text).strip() for text in texts)
+    return output == {} or any(str(text).strip() for text in texts)
 
 
 def _attack_rankings(right: Outputs) -> Iterator[Attack]:
@@ -144,6 +149,22 @@ def _attack_labels(task: Task, known: Sequence[Mapping[str, float]], count: int)
     yield Attack("frequencies", "every label as probable as it is frequent", ((frequencies,) * count,))
     yield Attack("uniform", "every label equally probable", ((dict.fromkeys(labels, 1 / len(labels)),) * count,))
     yield Attack("constant", "the rarest label, for sure", (({rarest: 1.0},) * count,))
+
+
+def _attack_label_sets(known: Sequence[Mapping[str, Sequence[float]]], count: int) -> Iterator[Attack]:
+    """Yield sets of labels that are the same for all rows; `known` are right answers."""
+    sets = Counter(list_given_labels(output) for output in known)
+    labels = sorted({label for given in sets for label in given})
+    rows = Counter({label: sum(n for given, n in sets.items() if label in given) for label in labels})
+    order = [label for label, _ in sorted(rows.items(), key=lambda item: (-item[1], item[0]))]
+    often = min(sets, key=lambda given: (-sets[given], given))
+    frequent = [order[:size] for size in range(1, min(MAX_CONSTANTS, len(order)) + 1)]
+    for name, what, variants in (
+        ("empty", "no label", [()]), ("everything", "all labels", [labels]),
+        ("most frequent", "the most frequent set of labels, to all rows", [often]),
+        ("frequent labels", f"the most frequent labels, the best of 1 to {len(frequent)}", frequent),
+    ):
+        yield Attack(name, what, tuple((build_certain_output(labels, given),) * count for given in variants))
 
 
 def _attack_texts(task: Task, rows: Sequence[Row]) -> Iterator[Attack]:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from factory import models
 from factory.api import Adapter, Contender, Curator, Input, Objective, Plugin, Source, Synthesizer, Target, Task
 from factory.api.spec_block import has_marker
-from factory.data.requirements import LABELS_OUTPUT_TYPE, REQUIREMENT_METRICS
+from factory.data.requirements import LABELS_OUTPUT_TYPES, REQUIREMENT_METRICS
 from factory.errors import InputError
 from factory.registry.registry import Registry
 from factory.spec.fields import ALIASES_WITH_DEFAULT, Models
@@ -271,7 +271,7 @@ def _check_data_requirements(draft: SpecDraft, registry: Registry) -> None:
 def _check_requirement_metric(draft: SpecDraft, steps: NodePath, name: str, registry: Registry) -> None:
     task = cast("Task | None", draft.plugins.get(("task",)))
     if name in REQUIREMENT_METRICS:
-        if name == "labels_min" and task is not None and task.output_type != LABELS_OUTPUT_TYPE:
+        if name == "labels_min" and task is not None and task.output_type not in LABELS_OUTPUT_TYPES:
             draft.add_problem(steps, f"the task {task.kind!r} has no labels; remove this test")
         return
     curators = cast("list[type[Curator]]", registry.list_classes("curator"))

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from factory.advise.rules import MIN_ROWS_PER_LABEL
 from factory.advise.survey import ContenderEstimate, Survey
 from factory.api import TRAIN
+from factory.api.label_sets import LABEL_SETS, list_row_labels
 from factory.data.rows import read_json, write_json
 from factory.review import RowContent
 from factory.stages.job import StageJob
@@ -27,9 +28,11 @@ def run(job: StageJob) -> None:
         inputs.append(_count_nested_words(content.select_inputs(row).values()))
         answers.append(_count_nested_words(content.select_answer(row).values()))
         synthetic += bool(row.provenance.generator)
-        if task.output_type == "labels" or len(labels) <= MAX_COUNTED_LABELS:
+        if task.output_type == LABEL_SETS:
+            labels.update(list_row_labels(task, row))
+        elif task.output_type == "labels" or len(labels) <= MAX_COUNTED_LABELS:
             labels["; ".join(map(str, content.select_answer(row).values()))] += 1
-    has_labels = task.output_type == "labels" or (1 < len(labels) <= min(MAX_COUNTED_LABELS, count // 4))
+    has_labels = task.output_type in ("labels", LABEL_SETS) or (1 < len(labels) <= min(MAX_COUNTED_LABELS, count // 4))
     counts = labels if has_labels else Counter[str]()
     trials = [
         ContenderEstimate(**read_json(folder / "baseline_trial.json"))

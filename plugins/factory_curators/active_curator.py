@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pydantic import Field
 
 from factory.api import Decision, RowsJob, join_text_columns, select_for_labelling
+from factory.api.label_sets import get_single_label
 from factory_curators.common import EmbeddingCurator
 
 
@@ -41,7 +42,7 @@ class ActiveLearning(EmbeddingCurator):
             # Cumulative quota, so that rounds of different sizes add up to the count.
             quota = self.count * (number + 1) // self.rounds - len(chosen)
             new = select_for_labelling(vectors, chosen, quota, self.seed) if quota > 0 else []
-            chosen.update({index: str(rows[index][self.label]) for index in new})
+            chosen.update({index: get_single_label(rows[index], self.label) for index in new})
             job.report.report_progress(len(chosen), min(self.count, len(rows)), "rows")
         chosen_ids, labelled_ids = {rows[index].id for index in chosen}, {row.id for row in rows}
         for row in job.rows:

@@ -9,7 +9,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from factory.api import Decision, Fraction, RowsJob, join_text_columns
+from factory.api import Decision, Fraction, RowsJob
+from factory.api.label_sets import get_single_label
 from factory_curators.common import Action, TextCurator, build_objection, get_row_text
 from factory_curators.confident_learning import find_label_issues, predict_out_of_fold, vectorise_words
 
@@ -40,7 +41,7 @@ class LabelNoise(TextCurator):
         return ("embedder",) if self.features == "embedder" else ()
 
     def curate(self, job: RowsJob) -> Iterator[Decision]:
-        labels = [join_text_columns(row.columns, [self.label]) for row in job.rows]
+        labels = [get_single_label(row, self.label) for row in job.rows]
         if min(len(labels) - 1, len(set(labels))) < 2 or max(Counter(labels).values()) < self.folds:
             job.report.note(f"label-noise: skipped, too few rows ({len(labels)}) or labels ({len(set(labels))})")
             return

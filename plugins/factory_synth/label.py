@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import Field
 
 from factory.api import ChatRequest, ChatResponse, Message, Row, RowsJob, render
+from factory.api.label_sets import get_single_label
 from factory_synth.synthesis_common import (
     Tally,
     get_column_text,
@@ -74,7 +75,7 @@ class TeacherLabeller(TeacherSynthesizer):
         return (self.column,)
 
     def synthesize(self, job: RowsJob) -> Iterator[Row]:
-        labelled = [row for row in job.rows if str(row[self.column]).strip()]
+        labelled = [row for row in job.rows if get_single_label(row, self.column).strip()]
         names, tally = self._collect_label_meanings(labelled), Tally()
         get_text = partial(self._render_label_text, job)
         rows = list(

@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import Field
 
 from factory.api import Fraction, Row, RowsJob, Synthesizer
+from factory.api.label_sets import get_single_label
 from factory_synth.label_spreading import DEFAULT_NEIGHBOURS, propagate_labels
 from factory_synth.synthesis_common import Tally, get_column_text, prepare_made_rows, report_doubtful_labels
 from factory_synth.unlabelled import UnlabelledTexts, build_completed_row, read_unseen_rows
@@ -41,7 +42,7 @@ class SpreadLabels(Synthesizer):
         return ("embedder",) if self.model == "embedder" else ()
 
     def synthesize(self, job: RowsJob) -> Iterator[Row]:
-        labelled = [row for row in job.rows if str(row[self.column]).strip()]
+        labelled = [row for row in job.rows if get_single_label(row, self.column).strip()]
         tally, column = Tally(), job.task.text_column if job.task else "text"
         get_text = partial(get_column_text, column=column)
         texts = list(read_unseen_rows(job, self.texts, self.column, labelled, get_text, tally))

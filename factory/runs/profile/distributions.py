@@ -7,7 +7,7 @@ import unicodedata
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -20,6 +20,8 @@ HISTOGRAM_BINS = 12
 SCRIPT_LETTERS = 200
 """Number of letters from which the script of a text is detected."""
 MAX_LISTED_VALUES = 24
+NO_LABEL = "no label"
+"""How a row with an empty list of labels is counted."""
 MAX_LABEL_LETTERS = 60
 """Longer values are texts, not labels."""
 
@@ -86,6 +88,8 @@ class _DistributionCounter:
         self.content = content
         self.lengths: dict[str, array[int]] = {}
         self.answers: dict[str, Counter[str]] = {name: Counter() for name in content.target}
+        self.label_lists: Counter[str] = Counter()
+        """Column → rows whose answer is a list of labels."""
         self.scripts: Counter[str] = Counter()
         self.sources: Counter[str] = Counter()
         self.generators: Counter[str] = Counter()
@@ -103,6 +107,9 @@ class _DistributionCounter:
             value = row.columns.get(name)
             if isinstance(value, str | int) and len(counts) <= MAX_LABELS and len(str(value)) <= MAX_LABEL_LETTERS:
                 counts[str(value)] += 1
+            elif isinstance(value, list | tuple) and all(isinstance(label, str) for label in value):
+                self.label_lists[name] += 1
+                counts.update(value or [NO_LABEL])
         inputs = [value for value in self.content.select_inputs(row).values() if isinstance(value, str)]
         self.scripts[detect_script(" ".join(inputs))] += 1
         self.sources[row.provenance.source or "none"] += 1
@@ -118,9 +125,11 @@ class _DistributionCounter:
         max_labels = max(2, min(MAX_LABELS, self.rows // 2))
         labels = {
             name: counts for name, counts in self.answers.items()
-            if 1 < len(counts) <= max_labels and counts.total() == self.rows
+            if 1 < len(counts) <= max_labels and self.rows in (counts.total(), self.label_lists[name])
         }
-        result: list[Distribution] = [_build_value_counts(name, counts) for name, counts in labels.items()]
+        result: list[Distribution] = [
+            replace(_build_value_counts(name, counts), rows=self.rows) for name, counts in labels.items()
+        ]
         for name, lengths in self.lengths.items():
             if name not in labels and max(lengths, default=0) > 1:
                 result.append(_build_histogram(f"length of {name}", "words", lengths))
