@@ -33,6 +33,7 @@ class PromptBuilder:
     task: Task
     instruction: str = ""
     choices: Sequence[str] = ()
+    choice_instruction: str = CHOICE_INSTRUCTION
 
     def get_comparison_text(self, row: Row) -> str:
         """Return the text by which rows are compared."""
@@ -84,7 +85,7 @@ class PromptBuilder:
                 message = f"the instruction has {{{error.args[0]}}}, which is not a column; available: {known}"
                 raise ValueError(message) from None
         if any(choice not in system for choice in self.choices):
-            system = f"{system}\n{CHOICE_INSTRUCTION}{'; '.join(self.choices)}".strip()
+            system = f"{system}\n{self.choice_instruction}{'; '.join(self.choices)}".strip()
         return system, turns
 
 

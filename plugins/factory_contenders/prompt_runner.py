@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from factory.api import Answer, AnswerJob, Grammar, Row
+from factory.api.label_sets import LABEL_SETS
 from factory_contenders.chat_backends import ChatBackend, ChoiceLogprobs, calibrate_logprobs, exponentiate_logprobs
 from factory_contenders.few_shot import FewShotSelector
+from factory_contenders.label_set_prompts import build_label_set_grammar, parse_label_set
 from factory_contenders.prompt_builder import PromptBuilder, RenderedPrompt, strip_code_fence
 
 PLAIN_READING, CALIBRATED_READING = "plain", "calibrated"
@@ -58,11 +60,16 @@ class PromptRunner:
     prompt_budget: int
     max_answer_tokens: int
 
+    @property
+    def answers_sets(self) -> bool:
+        """Whether an answer is a list of choices."""
+        return self.job.task.output_type == LABEL_SETS
+
     def run_arm(self, rows: Sequence[Row], arm: PromptArm) -> ArmAnswers:
         """Answer every row under an arm."""
         examples = self._select_arm_examples(rows, arm)
         prompts = [self._build_budgeted_prompt(row, shots) for row, shots in zip(rows, examples, strict=True)]
-        if self.prompt_builder.choices:
+        if self.prompt_builder.choices and not self.answers_sets:
             shared = examples[0] if arm.selection != "nearest" else None
             return ArmAnswers(self._answer_by_choice(rows, prompts, shared), prompts)
         return ArmAnswers({PLAIN_READING: self._generate_text_answers(rows, prompts)}, prompts)
@@ -83,10 +90,13 @@ class PromptRunner:
         replies = self.backend.generate_replies([prompt.chat for prompt in prompts], grammars, self.max_answer_tokens)
         texts = [reply.text if grammar else strip_code_fence(reply.text)
                  for reply, grammar in zip(replies, grammars, strict=True)]
+        outputs = [parse_label_set(text, self.prompt_builder.choices) if self.answers_sets else text for text in texts]
         return [Answer(row.id, text, incomplete=not reply.finished)
-                for row, text, reply in zip(rows, texts, replies, strict=True)]
+                for row, text, reply in zip(rows, outputs, replies, strict=True)]
 
     def _build_row_grammar(self, row: Row) -> Grammar | None:
+        if self.answers_sets:
+            return build_label_set_grammar(tuple(self.prompt_builder.choices))
         return self.job.task.build_grammar(row, self.job.tables)
 
     def _answer_by_choice(

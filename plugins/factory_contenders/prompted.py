@@ -11,11 +11,13 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from factory.api import Answer, AnswerJob, Base, Contender, Endpoint, Input
+from factory.api.label_sets import LABEL_SETS
 from factory_contenders.arm_selection import rank_prompt_arms
 from factory_contenders.chat_backends import ChatBackend, LocalChatBackend
 from factory_contenders.endpoint_backend import EndpointChatBackend
 from factory_contenders.few_shot import FewShotSelector, fit_tfidf_embedder
-from factory_contenders.prompt_builder import PromptBuilder
+from factory_contenders.label_set_prompts import SET_INSTRUCTION
+from factory_contenders.prompt_builder import CHOICE_INSTRUCTION, PromptBuilder
 from factory_contenders.prompt_runner import PLAIN_READING, ArmAnswers, PromptArm, PromptRunner
 
 DEFAULT_PROMPTED_TOKENS = 256
@@ -31,7 +33,7 @@ class Prompted(Contender):
     Every arm (number and selection of examples) answers the same validation rows; of many arms, only the better half
     sees all of them. The arm with the best deciding metric, of equals the one with the shortest prompts, answers the
     test rows. If the answer is one of a few choices, the most probable one is taken, with and without calibration for
-    the bias of the prompt.
+    the bias of the prompt; if it is a set of labels, the model writes a JSON list of them.
     """
 
     kind = "prompted"
@@ -68,7 +70,7 @@ class Prompted(Contender):
         return (*prompter, "embedder") if any(self.shots) and self.similarity == "embedder" else prompter
 
     def answer(self, job: AnswerJob) -> Iterator[Answer]:
-        if job.task.output_type not in ("text", "labels"):
+        if job.task.output_type not in ("text", "labels", LABEL_SETS):
             raise ValueError(f"cannot prompt for {job.task.output_type!r} answers; remove this contender")
         runner = self._build_prompt_runner(job)
         arm, variant, entries = self._choose_prompt_arm(job, runner)
@@ -78,12 +80,13 @@ class Prompted(Contender):
 
     def _build_prompt_runner(self, job: AnswerJob) -> PromptRunner:
         choices = job.task.list_choices(job.train)
-        if job.task.output_type == "labels" and not choices:
+        if job.task.output_type in ("labels", LABEL_SETS) and not choices:
             raise ValueError(f"the task {job.task.kind!r} lists no labels to choose from; remove this contender")
         instruction = self.instruction
         if self.instruction_file is not None:
             instruction = (job.root / self.instruction_file).read_text(encoding="utf-8").strip()
-        builder = PromptBuilder(job.task, instruction, choices)
+        asked = SET_INSTRUCTION if job.task.output_type == LABEL_SETS else CHOICE_INSTRUCTION
+        builder = PromptBuilder(job.task, instruction, choices, asked)
         max_tokens = self.max_new_tokens or int(getattr(job.objective, "max_new_tokens", DEFAULT_PROMPTED_TOKENS))
         backend, few_shot = self._build_chat_backend(job), self._build_few_shot_selector(job, builder)
         return PromptRunner(job, backend, builder, few_shot, self.max_prompt_tokens, max_tokens)
@@ -113,7 +116,7 @@ class Prompted(Contender):
         arms = [PromptArm("fixed", 0)] if 0 in self.shots else []
         arms += [PromptArm(selection, count) for selection in selections for count in counts]
         rows = Random(job.seed).sample(job.validation, min(self.validation_rows, len(job.validation)))
-        has_readings = bool(runner.prompt_builder.choices) and runner.backend.can_calibrate
+        has_readings = bool(runner.prompt_builder.choices) and runner.backend.can_calibrate and not runner.answers_sets
         if len(arms) == 1 and not (has_readings and rows):  # nothing to choose between
             return arms[0], PLAIN_READING, []
         if not rows:

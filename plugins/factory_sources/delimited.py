@@ -8,11 +8,12 @@ import io
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated, Any, BinaryIO
 
 from pydantic import Field, field_validator
 
 from factory.api import Input, Job
+from factory.api.spec_block import UnkeyedDefault
 from factory_sources.records import FileSource, SourceRecord, require_columns
 
 DELIMITERS = ",;\t|"
@@ -25,14 +26,27 @@ MAX_CELL_CHARACTERS = 16 * 2**20
 
 
 class Csv(FileSource):
-    """Reads a CSV or TSV file, one row per record; every cell is text. Quoted cells may contain line breaks."""
+    """Reads a CSV or TSV file, one row per record; every cell is text, or a list of texts if `lists` says so.
+
+    Quoted cells may contain line breaks.
+    """
 
     kind = "csv"
 
     file: Annotated[Path, Input()] = Field(description="CSV or TSV file, relative to the spec")
     delimiter: str = Field("", max_length=1, description="cell delimiter; empty to detect it among , ; | and tab")
     header: list[str] = Field([], description="column names of a file without a header line")
+    lists: Annotated[dict[str, str], UnkeyedDefault] = Field(
+        {}, description="fields whose cells hold any number of texts, and what separates these, as {label: ';'}"
+    )
     encoding: str = Field("utf-8", description="encoding of the file, such as utf-8 or cp1252")
+
+    @field_validator("lists")
+    @classmethod
+    def _validate_separators(cls, lists: dict[str, str]) -> dict[str, str]:
+        if empty := [name for name, separator in lists.items() if not separator]:
+            raise ValueError(f"{empty[0]}: the separator is empty; use one such as ';' or '|'")
+        return lists
 
     @field_validator("encoding")
     @classmethod
@@ -53,9 +67,11 @@ class Csv(FileSource):
             lines = _DecodedLines(file, self.encoding)
             reader = csv.reader(iter(lines), delimiter=delimiter, strict=True)
             header = self.header or self._read_csv_header(reader, lines)
-            require_columns(self.list_source_fields(), header, str(self.file))
+            require_columns([*self.list_source_fields(), *self.lists], header, str(self.file))
             for line, cells in self._iterate_csv_records(reader, lines, len(header), job):
-                values = dict(zip(header, cells, strict=True))
+                values: dict[str, Any] = dict(zip(header, cells, strict=True))
+                for name, separator in self.lists.items():
+                    values[name] = [part.strip() for part in values[name].split(separator) if part.strip()]
                 yield SourceRecord(str(self.file), line, values, f"{self.file.stem}#{line}")
 
     def _read_csv_header(self, reader: Iterator[list[str]], lines: _DecodedLines) -> list[str]:
