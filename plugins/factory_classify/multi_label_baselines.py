@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
     """From features or embeddings to scores (rows, labels)."""
 
 PLAIN = SigmoidCalibration()
-COSINE = SigmoidCalibration(20.0, -10.0)
-"""For cosines, until validation rows say better: a cosine of a half is as probable as not."""
+COSINE = SigmoidCalibration(20.0, 0.0)
+"""For differences of cosines, until validation rows say better."""
 MIN_VOTE_SHARE = 1e-3
 MAX_SHARE = 0.999999
 SURE_THRESHOLD, NEVER_THRESHOLD = 0.0, 1.0
@@ -69,14 +70,17 @@ def embed_row_texts(job: AnswerJob) -> dict[str, Vectors]:
 
 
 def answer_by_centroid(job: AnswerJob) -> Iterator[Answer]:
-    """Answer by the cosine with the mean embedding of the training rows of each label."""
+    """Answer by how much nearer a text is to the mean of the training rows with a label than to those without it.
+
+    The scores are differences of two cosines.
+    """
     import numpy as np
 
     labels, vectors = job.task.list_choices(job.train), embed_row_texts(job)
     members = build_membership(job.task, job.train, labels)
-    means = members.T.astype(np.float64) @ vectors["train"]
-    means /= np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
-    yield from answer_by_scores(job, labels, lambda part: vectors[part] @ means.T, COSINE)
+    sums = (mask.T.astype(np.float64) @ vectors["train"] for mask in (members, ~members))
+    own, other = (each / np.maximum(np.linalg.norm(each, axis=1, keepdims=True), 1e-12) for each in sums)
+    yield from answer_by_scores(job, labels, lambda part: vectors[part] @ (own - other).T, COSINE)
 
 
 def answer_by_neighbours(job: AnswerJob, counts: Sequence[int], inverse_temperature: float) -> Iterator[Answer]:
@@ -141,10 +145,12 @@ def answer_by_tfidf(job: AnswerJob, features: Any, values: Sequence[float]) -> I
         "validation": features.transform(render_row_texts(job.task, job.validation)) if job.validation else None,
         "rows": features.transform(render_row_texts(job.task, job.rows)),
     }
-    models = {
-        c: OneVsRestClassifier(LinearSVC(C=c, random_state=0)).fit(train, members.astype(int))
-        for c in (sorted(values) if job.validation else [1.0])
-    }
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Label .* is present in all training examples")
+        models = {
+            c: OneVsRestClassifier(LinearSVC(C=c, random_state=0)).fit(train, members.astype(int))
+            for c in (sorted(values) if job.validation else [1.0])
+        }
     margins = {c: _compute_set_margins(model, tables["validation"]) for c, model in models.items() if job.validation}
     best = max(models, key=lambda c: round(_score_margins(margins[c], validation), 6)) if margins else 1.0
     yield from answer_by_scores(

@@ -160,10 +160,13 @@ def _answer_by_label_names(job: ModelJob) -> Iterator[Answer]:
     from factory_classify.embedding_baselines import classify_zero_shot
 
     labels, texts = job.task.list_choices(job.rows), render_row_texts(job.task, job.rows)
+    if not labels:
+        yield from (Answer(row.id, {}) for row in job.rows)
+        return
     vectors = job.kit.embed(job.base, [*texts, *labels], report=job.report)
     shares = classify_zero_shot(vectors[: len(texts)], vectors[len(texts) :])
     for row, each in zip(job.rows, shares, strict=True):
-        yield Answer(row.id, build_label_set_output(labels, each, [each.max(initial=0.0)] * len(labels)))
+        yield Answer(row.id, build_label_set_output(labels, each, [each.max()] * len(labels)))
 
 
 def build_label_set_collator(kit: Kit) -> Callable[[list[MemberTokens]], LabelSetBatch]:

@@ -20,7 +20,7 @@ from tiny_parts import Voice
 from factory.api import Adapter, AnswerJob, Artifact, Base, FitJob, ModelJob, TrainingArgs
 from factory.data.rows import open_rows
 from factory.ml.kit import load_kit
-from factory_classify.after_training import _interpolate_heads, _scale_update
+from factory_classify.after_training import interpolate_heads, scale_update
 from factory_classify.classification_objective import ClassificationObjective
 from factory_classify.classifier_files import read_bundle_labels
 from factory_classify.embedding_baselines import Linear
@@ -110,9 +110,9 @@ def test_untuned_it_answers_by_the_names_of_the_labels(student: Base) -> None:
 
 def test_half_a_fit_is_half_an_update_and_the_mean_of_two_heads() -> None:
     learned = {f"layer.{name}.weight": torch.full((2, 2), 4.0) for name in ("lora_A", "lora_B")}
-    assert [float(value[0, 0]) for value in _scale_update(learned, 0.5).values()] == [4.0, 2.0]
+    assert [float(value[0, 0]) for value in scale_update(learned, 0.5).values()] == [4.0, 2.0]
     heads = tuple(LogisticHead(np.full((2, 2), value), np.full(2, value)) for value in (2.0, 4.0))
-    half = _interpolate_heads((heads[0], heads[1]), 0.5)
+    half = interpolate_heads((heads[0], heads[1]), 0.5)
     assert half.weight.tolist() == [[3.0, 3.0], [3.0, 3.0]] and half.bias.tolist() == [3.0, 3.0]
 
 
