@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from factory.api import Answer, Provenance, Row
+from factory.api.label_sets import LABEL_SETS, build_certain_output
 
 Columns = Mapping[str, Any]
 LABELS = ("animal", "plant", "stone")
@@ -103,6 +104,9 @@ def build_example_output(output_type: str, row: Row, *, right: bool) -> Any:
     if output_type == "labels":
         predicted = columns["label"] if right else LABELS[(LABELS.index(columns["label"]) + 1) % 3]
         return {label: 0.8 if label == predicted else 0.1 for label in LABELS}
+    if output_type == LABEL_SETS:
+        given = columns["label"] if isinstance(columns["label"], list) else [columns["label"]]
+        return build_certain_output(LABELS, given if right else [name for name in LABELS if name not in given])
     if output_type == "ranking":
         relevant = set(columns["relevant"])
         return [float((name in relevant) == right) + 0.001 * n for n, name in enumerate(columns["candidates"])]

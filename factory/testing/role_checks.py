@@ -30,6 +30,7 @@ from factory.api import (
     Target,
     Task,
 )
+from factory.api.label_sets import LABEL_SETS
 from factory.testing.case import Case
 from factory.testing.column_access import ColumnAccess
 from factory.testing.objective_checks import check_learning
@@ -44,6 +45,8 @@ from factory.testing.sandbox import (
     write_files,
 )
 
+ANSWER_TYPES = ("labels", LABEL_SETS, "ranking", "text")
+"""The output types of which the kit has a task and an objective."""
 EXAMPLE_MANIFEST = {
     "name": "example", "heads": [], "rank": 8, "loader": "peft:PeftModel", "base": {"id": "example/base"}, "modules": 2,
     "artifact": "adapter",
@@ -166,7 +169,7 @@ def _check_contender(trial: Trial) -> Any:
 def _build_answer_job(trial: Trial, rows: Sequence[Row]) -> AnswerJob:
     """Build a job with rows to answer, other rows for train and validation, and an artifact of the kit's objective."""
     contender = cast(Contender, trial.plugin)
-    output_type = trial.output_type if trial.output_type in ("labels", "ranking", "text") else "labels"
+    output_type = trial.output_type if trial.output_type in ANSWER_TYPES else "labels"
     objective = cast(Objective, trial.registry.make_plugin("objective", {"kind": f"world-{output_type}"}))
     artifact = Artifact("adapter", trial.root / "artifact", trial.get_base())
     artifact.folder.mkdir(exist_ok=True)

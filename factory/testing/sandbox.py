@@ -23,6 +23,7 @@ from factory.api import (
     Task,
     Teacher,
 )
+from factory.api.label_sets import LABEL_SETS, find_label_set_problem
 from factory.registry.registry import Registry
 from factory.testing.case import Case
 from factory.testing.column_access import ColumnAccess
@@ -152,6 +153,8 @@ def check_output_type(output_type: str, row: Row, answer: Answer) -> None:
         raise OffContractError(f"{len(output)} scores for the {count} candidates of {row.id!r}")
     if output_type == "labels" and (not isinstance(output, Mapping) or abs(sum(output.values()) - 1) > 0.01):
         raise OffContractError(f"the answer to {row.id!r} is not a mapping of labels to probabilities that sum to 1")
+    if output_type == LABEL_SETS and (problem := find_label_set_problem(output)):
+        raise OffContractError(f"the answer to {row.id!r}: {problem}")
     if output_type == "text" and not isinstance(output, str):
         raise OffContractError(f"the answer to {row.id!r} is {type(output).__name__}, expected str")
 

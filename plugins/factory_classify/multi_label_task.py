@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 MULTI_LABEL_INSTRUCTION = "Say to which classes the text belongs: to any number of them, or to none."
 MULTI_LABEL_DEFAULTS: dict[str, Any] = {
     **CLASSIFIER_DEFAULTS, "objective": "multi-label", "evaluate": ["multi-label"],
-    "contenders": ["tuned", "linear", "centroid", "knn", "tfidf", "majority"],
+    # Each label has few of the rows: on two sets of 500 rows, the validation loss was 0.060 and 0.022 after 4 epochs,
+    # 0.053 and 0.020 after 8.
+    "train": {**CLASSIFIER_DEFAULTS["train"], "epochs": 8},
 }
 NO_LABEL = "no label"
 """How an empty set of labels is shown."""

@@ -8,7 +8,9 @@ from curator_parts import decided, rows_of
 from places import ROOT
 from tiny_parts import Voice
 
-from factory.api import Row
+from factory.api import Curator, Row, RowsJob
+from factory.registry.registry import load_installed_registry
+from factory_curators.active_curator import ActiveLearning
 from factory_curators.confident_learning import find_label_issues, predict_out_of_fold, vectorise_words
 from factory_curators.conflicts import Conflicts
 from factory_curators.label_noise import LabelNoise
@@ -84,3 +86,19 @@ def test_flipped_labels_of_a_real_data_set_are_found(monkeypatch: pytest.MonkeyP
         find_label_issues(probabilities, said, names), places, LabelNoise().threshold
     )
     assert recall >= 0.6 and precision >= 0.5
+
+
+@pytest.mark.parametrize("curator", [LabelNoise(), ActiveLearning(count=3)], ids=lambda each: each.kind)
+def test_lists_of_labels_are_refused_where_a_kind_needs_one_label(curator: Curator) -> None:
+    rows = [each.with_columns(label=[each["label"]]) for each in noisy(20)[0]]
+    with pytest.raises(ValueError, match=r"^row 'r\d+' has a list of labels in 'label'; this kind needs one label for"):
+        decided(curator, rows)
+
+
+def test_sets_that_contradict_each_other_are_conflicts() -> None:
+    rows = [each.with_columns(label=labels) for each, labels in zip(
+        rows_of("lost card", "Lost card!", "fee", label=["", "", ""]), (["a"], ["a", "b"], ["a"]), strict=True
+    )]
+    task = load_installed_registry().make_plugin("task", {"kind": "classifier", "multi_label": True})
+    work = RowsJob(7, Voice(), ROOT, rows=rows, task=task)  # type: ignore[arg-type]
+    assert [decision.kept for decision in Conflicts().curate(work)] == [False, False, True]

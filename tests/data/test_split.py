@@ -166,3 +166,26 @@ def test_a_count_keeps_the_key_that_it_had() -> None:
     others = {"stratify": "", "seed": 7, "renew": 0}
     assert stated.model_dump(mode="json") == {"test": 30, "validation": 10, **others}
     assert Split().model_dump(mode="json") == {"test": "auto", "validation": "auto", **others}
+
+
+def test_labels_of_sets_keep_their_proportion_though_whole_sets_are_rare() -> None:
+    """Iterative stratification: nearly every set is unlike the others, so that sets can not be strata."""
+    draw, names = random.Random(2), {f"label {n}": share for n, share in enumerate((0.5, 0.3, 0.2, 0.1, 0.05))}
+    rows = [row(i, label=[name for name, share in names.items() if draw.random() < share]) for i in range(600)]
+    wanted, whole = Split(test=120, validation=60, stratify="label"), Counter(n for m in rows for n in m["label"])
+    parts = split(rows, wanted, "text")
+    assert [len(parts[name]) for name in ("test", "validation", "train")] == [120, 60, 420]
+    for name, size in (("test", 120), ("validation", 60)):
+        found = Counter(label for member in parts[name] for label in member["label"])
+        assert all(abs(found[label] - whole[label] * size / 600) <= 2 for label in names)
+    shuffled = random.Random(3).sample(rows, len(rows))
+    assert split(shuffled, wanted, "text") == parts
+
+
+def test_groups_of_sets_stay_whole() -> None:
+    rows = [row(i, f"g{i % 50}", label=["a", "b"][: i % 3]) for i in range(200)]
+    parts = split(rows, Split(test=40, validation=20, stratify="label"), "text")
+    groups = {name: {member.group for member in members} for name, members in parts.items()}
+    assert not groups["test"] & (groups["train"] | groups["validation"]) and len(parts["test"]) in range(40, 44)
+    with pytest.raises(InputError, match="the sources have 30 rows in 30 groups, too few"):
+        split([row(i, label=["a"]) for i in range(30)], Split(test=25, validation=10, stratify="label"), "text")

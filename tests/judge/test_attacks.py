@@ -9,9 +9,12 @@ from rerank_parts import HERE
 from tiny_parts import Voice
 
 from factory.api import Answer, Row, ScoreJob
+from factory.api.label_sets import list_given_labels
 from factory.cli import run_command_line as factory
 from factory.evaluation.attacks import Attack, AttackReport, AttackResult, build_attacks
+from factory.registry.registry import load_installed_registry
 from factory.views.attacks import build_attacks_table, describe_attacks
+from factory_classify.multi_label_metrics import MultiLabelMetrics
 from factory_classify.task import Classifier
 from factory_rerank.ranking_metrics import RankingMetrics
 from factory_rerank.task import Reranker
@@ -158,3 +161,20 @@ def test_the_command_warns_of_a_majority_that_is_nearly_always_right(toy: Path, 
 def test_a_task_that_knows_no_right_answer_is_told_what_it_lacks(toy: Path, capsys) -> None:
     assert factory(["check", str(toy / "toy.yaml"), "--metric"]) != 0
     assert "build_expected_output must be overridden" in capsys.readouterr().err
+
+
+def test_sets_of_labels_are_attacked_by_none_all_and_the_most_frequent() -> None:
+    task = load_installed_registry().make_plugin("task", {"kind": "classifier", "multi_label": True})
+    sets = [["a"], ["a", "b"], [], ["a", "b"], ["c"]]
+    rows = [Row(f"r{n}", {"text": "", "label": labels}, HERE) for n, labels in enumerate(sets)]
+    right = tuple(task.build_expected_output(row) for row in rows[:2])
+    made = build_attacks(task, rows[:2], right, rows[2:])
+    given = {each.name: [list_given_labels(outputs[0]) for outputs in each.variants] for each in made}
+    assert given == {
+        "empty": [()], "everything": [("a", "b", "c")], "most frequent": [("a", "b")],
+        "frequent labels": [("a",), ("a", "b"), ("a", "b", "c")], "another row's": [("a", "b")],
+    }
+    job = ScoreJob(7, Voice(), Path(), rows=rows[:2], answers={
+        row.id: Answer(row.id, output) for row, output in zip(rows, made[0].variants[0], strict=False)
+    })
+    assert [score.values["example_f1"] for score in MultiLabelMetrics().score(job)] == [0.0, 0.0]

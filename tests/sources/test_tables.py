@@ -202,3 +202,13 @@ def test_a_dataset_of_the_hub_needs_a_revision_and_names_its_hosts() -> None:
         Dataset(name="owner/name", revision="main", columns=["text"])
     assert Dataset(name="owner/name", revision="0" * 40, columns=["text"]).list_hosts()
     assert Dataset(folder=Path("x"), columns=["text"]).list_hosts() == ()
+
+
+def test_a_cell_may_hold_a_list(tmp_path: Path) -> None:
+    made = table(tmp_path, 'text,tags\na,x; y;\nb,\nc,"z;é"\n', map={"label": "tags"}, lists={"tags": ";"})
+    assert [row["label"] for row in read(made, tmp_path)] == [["x", "y"], [], ["z", "é"]]
+    assert "lists" not in table(tmp_path, "text\na\n").compute_identity(tmp_path)["fields"]
+    with pytest.raises(ValueError, match=r"rows\.csv: tag: no such column; the table has text, tags"):
+        read(table(tmp_path, "text,tags\na,x\n", lists={"tag": ";"}), tmp_path)
+    with pytest.raises(ValidationError, match="tags: the separator is empty"):
+        table(tmp_path, "text,tags\na,x\n", lists={"tags": ""})

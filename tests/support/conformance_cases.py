@@ -11,7 +11,7 @@ import source_cases
 import synth_cases
 
 from factory.testing import Case
-from factory.testing.case import generate_example_columns
+from factory.testing.case import LABELS, generate_example_columns
 from factory_sql.database import open_database
 
 PLACES = ("Oslo", "Bergen", "Tromso", "Narvik", "Molde", "Alta")
@@ -92,7 +92,17 @@ def targeted() -> Case:
     return Case(rows=rows)
 
 
+def several_labels() -> Case:
+    """Rows with none, one or two labels."""
+    rows = [
+        {**one, "label": sorted({one["label"], LABELS[place % 3]})[: place % 4]}
+        for place, one in enumerate(generate_example_columns())
+    ]
+    return Case(rows=rows)
+
+
 CASES: dict[str, Case] = {
+    "multi-label": several_labels(),
     **{f"{kind}-targets": targeted() for kind in ("bi-encoder", "cross-encoder", "late-interaction")},
     **source_cases.cases(), **synth_cases.cases(),
     "concatenate": Case(rows=TALK), "recall": Case(rows=TALK, tables={"passages": PASSAGES}),

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import pytest
-from prompted_parts import Moody, Shouting, Talker, Voice, job, rows, shouted
+from prompted_parts import HERE, Moody, Shouting, Talker, Voice, job, rows, shouted
 from pydantic import ValidationError
 from tiny_decoder import tiny_decoder
 
 from factory.api import Grammar, Message, Row
+from factory.api.label_sets import list_given_labels
+from factory.registry.registry import load_installed_registry
 from factory.stages.job import load_toolbox
 from factory_contenders.chat_backends import calibrate_logprobs, exponentiate_logprobs
 from factory_contenders.few_shot import FewShotSelector, fit_tfidf_embedder
+from factory_contenders.label_set_prompts import SET_INSTRUCTION, build_label_set_grammar, parse_label_set
 from factory_contenders.prompt_builder import PromptBuilder, strip_code_fence
 from factory_contenders.prompted import Prompted
 
@@ -216,3 +221,28 @@ def test_a_real_decoder_answers_both_forms_within_its_grammar(tmp_path: Path) ->
     (answer,) = Prompted(shots=[0, 2]).answer(moods)
     assert set(answer.output) == {"glad", "sad"} and sum(answer.output.values()) == pytest.approx(1)
     assert len(moods.facts["tried"]) == 2 * 2 + 1
+
+
+def test_sets_of_labels_are_written_as_a_sorted_list_within_a_grammar() -> None:
+    task = load_installed_registry().make_plugin("task", {"kind": "classifier", "multi_label": True})
+    sets = [("fine day", ["glad"]), ("wet", ["sad", "wet"]), ("hm", [])]
+    train, test = ([Row(f"{part}{n}", {"text": text, "label": labels}, HERE) for n, (text, labels) in enumerate(sets)]
+                   for part in "rt")
+    talker = Talker(lambda prompt: '["wet", "glad", "sad"]' if last(prompt).startswith("wet") else '[] or ["glad"]')
+    work = job(task, talker, train=train, validation=[], rows=test)  # type: ignore[arg-type]
+    answers = list(Prompted(shots=[3], selection=["fixed"]).answer(work))
+    # The grammar lets no label stand before one that comes earlier.
+    assert [list_given_labels(answer.output) for answer in answers] == [(), ("wet",), ()]
+    assert answers[1].output == {"glad": [0.0, 0.5], "sad": [0.0, 0.5], "wet": [1.0, 0.5]}
+    assert f"{SET_INSTRUCTION}glad; sad; wet" in talker.prompts[0] and '\nA: ["sad", "wet"]' in talker.prompts[0]
+
+
+def test_the_grammar_of_sets_has_every_sorted_list_and_no_other() -> None:
+    labels = ("a", 'b "q"', "c\\d", "طقس")
+    grammar = build_label_set_grammar(labels)
+    lists = [list(some) for size in range(5) for some in combinations(labels, size)]
+    assert all(grammar.accepts(json.dumps(some, ensure_ascii=False)) for some in lists) and len(lists) == 16
+    assert not any(grammar.accepts(text) for text in ('["طقس", "a"]', '["a", "a"]', '["z"]', '["a",]', ""))
+    assert build_label_set_grammar(()).accepts("[]")
+    given = [list_given_labels(parse_label_set(text, labels)) for text in ('["a", "z"]', 'it is "a"', "3", '["طقس"]')]
+    assert given == [("a",), ("a",), (), ("طقس",)]

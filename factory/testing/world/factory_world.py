@@ -35,9 +35,11 @@ from factory.api import (
     hookimpl,
     read_numbered_jsonl,
 )
+from factory.api.label_sets import LABEL_SETS, build_certain_output
 
 TEMPLATES = {
     "labels": {"text": "{text}", "system": "Say what it is.", "prompt": "{text}", "target": "{label}"},
+    LABEL_SETS: {"text": "{text}", "system": "Say what it is.", "prompt": "{text}", "target": "{label}"},
     "ranking": {"query": "{query}", "document": "{text}", "text": "{query}"},
     "text": {"text": "{question}", "system": "Answer.", "prompt": "{question}", "target": "{answer}"},
 }
@@ -76,7 +78,12 @@ class WorldTask(Task):
     def get_templates(self) -> dict[str, str]:
         return TEMPLATES[self.output_type]
 
+    def render_target(self, row: Row) -> str:
+        return json.dumps(_list_labels(row)) if self.output_type == LABEL_SETS else super().render_target(row)
+
     def list_choices(self, rows: Any) -> tuple[str, ...]:
+        if self.output_type == LABEL_SETS:
+            return tuple(sorted({label for row in rows for label in _list_labels(row)}))
         return tuple(sorted({self.render_target(row) for row in rows})) if self.output_type == "labels" else ()
 
     @classmethod
@@ -92,6 +99,12 @@ class WorldTask(Task):
 
     def describe_row(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer | None) -> str:
         return f"{row[self.text_column]} → {answer.output if answer else ''}"
+
+
+def _list_labels(row: Row) -> list[str]:
+    """Return the labels of a row, sorted, of a list or of one text."""
+    label = row["label"]
+    return sorted(label) if isinstance(label, list | tuple) else [str(label)]
 
 
 class WordCountObjective(Objective):
@@ -145,6 +158,8 @@ def _predict_output(output_type: str, row: Row, learned: Mapping[str, Mapping[st
         votes[labels[0]] += bool(learned)  # even an adapter that learned nothing must change the answers
         total = sum(votes[label] + 1 for label in labels)
         return {label: round((votes[label] + 1) / total, 6) for label in labels}
+    if output_type == LABEL_SETS:
+        return build_certain_output(("animal", "plant", "stone"), ["animal"] if learned else [])
     if output_type == "ranking":
         return [float(n * (1 if learned else -1)) for n, _ in enumerate(row.columns.get("candidates", ()))]
     return f"it is {best}" if best else "learned" if learned else ""
@@ -174,10 +189,10 @@ def _make_output_type_class(base: type[Plugin], output_type: str) -> type[Plugin
         "kind": f"world-{output_type}", "output_type": output_type, "__doc__": base.__doc__, "__module__": __name__,
         **({"text_column": TEXT_COLUMNS[output_type]} if base is WorldTask else {}),
     }
-    return type(f"{base.__name__}{output_type.title()}", (base,), members)
+    return type(f"{base.__name__}{output_type.title().replace('-', '')}", (base,), members)
 
 
-TEXT_COLUMNS = {"labels": "text", "ranking": "query", "text": "question"}
+TEXT_COLUMNS = {"labels": "text", LABEL_SETS: "text", "ranking": "query", "text": "question"}
 PLUGIN_CLASSES = [WorldSource] + [
     _make_output_type_class(base, output_type)
     for output_type in TEXT_COLUMNS for base in (WorldTask, WordCountObjective, ConstantContender, AnswerLengthEval)
