@@ -14,5 +14,7 @@ def factory_plugins() -> list[type[Plugin]]:
     from factory_classify.multi_label_objective import MultiLabelObjective
     from factory_classify.task import Classifier
 
-    single = [Centroid, ClassificationObjective, Classifier, Knn, Linear, Majority, Metrics, TfIdf]
-    return [*single, MultiLabelMetrics, MultiLabelObjective]
+    return [
+        Centroid, ClassificationObjective, Classifier, Knn, Linear, Majority, Metrics, MultiLabelMetrics,
+        MultiLabelObjective, TfIdf,
+    ]

@@ -109,7 +109,8 @@ def compute_example_f1(given: Membership, members: Membership) -> Numbers:
 
     sizes = given.sum(axis=1) + members.sum(axis=1)
     shared = 2.0 * (given & members).sum(axis=1)
-    return np.divide(shared, sizes, out=np.ones(len(sizes)), where=sizes > 0)
+    f1: Numbers = np.divide(shared, sizes, out=np.ones(len(sizes)), where=sizes > 0)
+    return f1
 
 
 def list_thresholds() -> list[float]:

@@ -30,6 +30,9 @@ def build_example_spec(kind: type[Plugin], registry: Registry) -> str:
     tasks = [cast("type[Task]", task) for task in registry.list_classes("task")]
     output_type = getattr(kind, "output_type", "")
     fitting = [kind] if issubclass(kind, Task) else [t for t in tasks if output_type in ("", t.output_type)]
+    block = _load_example_blocks().get(f"{kind.role} {kind.kind} +", {}).get("task")
+    if isinstance(block, dict):  # a variant of a task, which no list of tasks has
+        fitting = [cast("type[Task]", registry.find("task", block["kind"]).get_variant(block))]
     # The simplest task that fits makes the shortest example.
     for task in sorted(fitting, key=lambda task: (len(task.tables), len(task.columns))):
         for spec in _generate_candidate_specs(kind, task, registry):
