@@ -10,7 +10,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from factory.errors import InputError
 
 if TYPE_CHECKING:
     from factory.api.roles import Task
@@ -67,10 +69,15 @@ def find_label_set_problem(output: Any) -> str:
 
 
 def get_single_label(row: Row, column: str) -> str:
-    """Return the one label of a row as text. Raises ValueError for a list of labels, and without such a column."""
+    """Return the one label of a row as text. Raises InputError for a list, and ValueError without such a column."""
     if column not in row.columns:
         raise ValueError(f"rows have no column {column!r}; they have {', '.join(row.columns)}")
     value = row[column]
     if isinstance(value, list | tuple):
-        raise ValueError(f"row {row.id!r} has a list of labels in {column!r}; this kind needs one label for each row")
+        refuse_row(row, f"row {row.id!r} has a list of labels in {column!r}; this kind needs one label for each row")
     return str(value)
+
+
+def refuse_row(row: Row, text: str) -> NoReturn:
+    """Raise InputError that names the file and line of a row of the user's data."""
+    raise InputError(f"{row.provenance.source}:{row.provenance.line}: {text}")

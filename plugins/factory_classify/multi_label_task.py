@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import model_validator
 
 from factory.api import Answer, Finding, Provenance, Row, RowsJob, Task, normalise
-from factory.api.label_sets import LABEL_SETS, build_certain_output, list_given_labels, list_row_labels
+from factory.api.label_sets import LABEL_SETS, build_certain_output, list_given_labels, list_row_labels, refuse_row
 from factory_classify.label_answers import normalise_label
 from factory_classify.task import CLASSIFIER_DEFAULTS, CLASSIFIER_INSTRUCTION, Classifier
 
@@ -54,11 +54,10 @@ class MultiLabelClassifier(Classifier):
         return {**super().get_templates(), "system": asked}
 
     def prepare(self, job: RowsJob) -> Iterator[Row]:
-        """Yield the rows with their labels sorted, each once. Raises ValueError for what is no list of labels."""
+        """Yield the rows with their labels sorted, each once. Raises InputError for what is no list of labels."""
         for row in job.rows:
             if problem := _find_labels_problem(row["label"]):
-                where = f"{row.provenance.source}:{row.provenance.line}"
-                raise ValueError(f"{where}: the label of row {row.id!r} {problem}")
+                refuse_row(row, f"the label of row {row.id!r} {problem}")
             yield row.with_columns(label=_sort_labels(row))
 
     def render_target(self, row: Row) -> str:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from factory.api import Answer, Finding, Fraction, Provenance, Row, RowsJob, Task, normalise, render
+from factory.api.label_sets import refuse_row
 from factory.api.plugin import Plugin
 from factory.api.spec_block import UnkeyedDefault
 from factory_classify.label_answers import normalise_label, pick_best_label
@@ -77,12 +78,11 @@ class Classifier(Task):
         return tuple(sorted({self.render_target(row) for row in rows}))
 
     def prepare(self, job: RowsJob) -> Iterator[Row]:
-        """Yield the rows as they are. Raises ValueError for one with a list of labels."""
+        """Yield the rows as they are. Raises InputError for one with a list of labels."""
         for row in job.rows:
             if isinstance(row["label"], list) and not self.multi_label:
-                where = f"{row.provenance.source}:{row.provenance.line}"
                 remedy = "set `task: {kind: classifier, multi_label: true}`"
-                raise ValueError(f"{where}: the label of row {row.id!r} is a list; {remedy}")
+                refuse_row(row, f"the label of row {row.id!r} is a list; {remedy}")
             yield row
 
     def audit(self, job: RowsJob) -> Iterator[Finding]:

@@ -182,3 +182,10 @@ def test_a_name_means_a_build_though_rows_were_shown_since(tmp_path: Path) -> No
     kept = find_referenced_stages(iterate_newest_runs(tmp_path), keep=1)
     assert ("curate", "k") in kept and len(kept) > 10, "gc keeps the build too"
     assert find_last_plan(tmp_path, "icd")["curate"]["key"] == "k" and "train" in find_last_plan(tmp_path, "icd")
+
+
+def test_lists_of_labels_are_counted_label_by_label() -> None:
+    rows = [Row(f"r{n}", {"text": "a b", "label": ["x", "y"][: n % 3]}, Provenance("s", n)) for n in range(30)]
+    (labels,) = (each for each in compute_distributions(rows, CONTENT) if each.title == "label")
+    assert isinstance(labels, ValueCounts) and labels.rows == 30
+    assert labels.values == (("x", 20), ("no label", 10), ("y", 10))

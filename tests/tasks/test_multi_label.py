@@ -34,12 +34,12 @@ def test_the_field_chooses_the_class_and_keeps_the_kind() -> None:
 
 
 def test_rows_and_field_that_disagree_are_said_in_one_line() -> None:
-    with pytest.raises(ValueError, match=r"^rows.jsonl:3: the label of row 'r' is a list; set `task: \{kind: classif"):
+    with pytest.raises(InputError, match=r"^rows.jsonl:3: the label of row 'r' is a list; set `task: \{kind: classif"):
         list(Classifier().prepare(rows_job(row("lost", "card"))))
     text = row("lost").with_columns(label="card")
-    with pytest.raises(ValueError, match=r"^rows.jsonl:3: the label of row 'r' is one text, and the task has"):
+    with pytest.raises(InputError, match=r"^rows.jsonl:3: the label of row 'r' is one text, and the task has"):
         list(task().prepare(rows_job(text)))
-    with pytest.raises(ValueError, match="holds ' '; a label is a text that is not empty"):
+    with pytest.raises(InputError, match="holds ' '; a label is a text that is not empty"):
         list(task().prepare(rows_job(row("lost", "card", " "))))
     assert len(list(Classifier().prepare(rows_job(*single_rows(3))))) == 3
 
