@@ -19,8 +19,8 @@ from factory.store.journal import find_last_run_start, list_journals
 
 CLASS_FACT_LABELS = {
     "columns": "columns read", "output_columns": "columns produced", "added_columns": "columns added",
-    "tables": "side tables", "output_type": "output type", "modules_to_save": "modules to save",
-    "loader_class": "loaded with",
+    "tables": "side tables", "output_type": "output type", "further_output_types": "further output types",
+    "modules_to_save": "modules to save", "loader_class": "loaded with",
 }
 """Class attribute → its label in help and documentation."""
 

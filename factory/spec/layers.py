@@ -6,6 +6,7 @@ Lowest first: field defaults, task defaults, the task's profile, the spec, the s
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -61,7 +62,7 @@ def resolve_spec(path: Path, *, profile: str = "", overrides: Sequence[str] = ()
     """Read and validate a spec. Raises SpecError with all problems, those of unselected profiles included."""
     written = expand_bare_kinds(read_spec_file(path))
     options, problems = _parse_spec_overrides(overrides)
-    layers = _SpecLayers(str(path), written, _find_task_class(written, registry), options)
+    layers = _SpecLayers(str(path), written, _find_task_class(written, options, registry), options)
     problems += layers.find_profile_problems(profile)
     known = {**layers.task_profiles, **layers.spec_profiles}
     chosen = "" if profile == FULL_PROFILE and profile not in known else profile
@@ -96,7 +97,12 @@ def _parse_spec_overrides(overrides: Sequence[str]) -> tuple[list[SpecOverride],
     return options, problems
 
 
-def _find_task_class(written: Node, registry: Registry) -> type[Task] | None:
+def _find_task_class(written: Node, options: Sequence[SpecOverride], registry: Registry) -> type[Task] | None:
+    """Return the class of the task, whose defaults apply: its fields, also those of options, may choose a variant."""
+    for option in options:
+        if option.steps[0] == "task":
+            with suppress(SpecError):  # reported when the layers are merged
+                written = option.apply_override(written)
     block, kind = written.find(("task",)), written.find(("task", "kind"))
     if block is None or kind is None or not isinstance(kind.value, str):
         return None

@@ -45,6 +45,9 @@ def test_the_defaults_of_the_task_follow_the_field(tmp_path: Path) -> None:
     keys = [{stage.name: stage.key for stage in compile_plan(each).stages} for each in (several, one)]
     assert keys[0]["gather"] == keys[1]["gather"] and keys[0]["prepare"] != keys[1]["prepare"]
     resolve(tmp_path, text=SPEC)
+    resolve(tmp_path, ("{kind: classifier, multi_label: true}", "classifier"))
+    chosen = resolve_spec(tmp_path / "tiny.yaml", overrides=["task.multi_label=true"], registry=Registry.load())
+    assert (type(chosen.task), chosen.objective.kind) == (type(several.task), "multi-label")
 
 
 @pytest.mark.parametrize(("line", "said"), [
