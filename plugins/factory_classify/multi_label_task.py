@@ -134,6 +134,9 @@ def _find_labels_problem(value: Any) -> str:
 
 
 def _sort_labels(row: Row) -> list[str]:
+    """Return the labels of a row, sorted, each once. Raises InputError for one text, as a synthesizer may have made."""
+    if isinstance(row["label"], str):
+        refuse_row(row, f"the label of row {row.id!r} {_find_labels_problem(row['label'])}")
     return sorted({normalise_label(str(label)) for label in row["label"]})
 
 

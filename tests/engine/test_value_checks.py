@@ -106,3 +106,10 @@ def test_labels_are_compared_in_one_form() -> None:
         list(ClassificationMetrics().score(twice))
     both = [JOB.rows[0].with_columns(label=composed), JOB.rows[1].with_columns(label=decomposed)]
     assert CLASSIFIER.list_choices(both) == (composed,)
+
+
+def test_a_set_of_labels_has_a_probability_and_a_threshold_for_each() -> None:
+    sets = [Answer("r0", {"a": [0.9, 0.5]}), Answer("r1", {})]
+    assert check(sets, "label-sets") == ["r0", "r1"]
+    with pytest.raises(PluginError, match=r"the answer to row 'r1': 'a' has 0.9, not \[probability, threshold\]"):
+        check([sets[0], Answer("r1", {"a": 0.9})], "label-sets")

@@ -39,6 +39,8 @@ def test_rows_and_field_that_disagree_are_said_in_one_line() -> None:
     text = row("lost").with_columns(label="card")
     with pytest.raises(InputError, match=r"^rows.jsonl:3: the label of row 'r' is one text, and the task has"):
         list(task().prepare(rows_job(text)))
+    with pytest.raises(InputError, match="is one text, and the task has"):  # as a synthesizer may have made it
+        task().list_choices([text])
     with pytest.raises(InputError, match="holds ' '; a label is a text that is not empty"):
         list(task().prepare(rows_job(row("lost", "card", " "))))
     assert len(list(Classifier().prepare(rows_job(*single_rows(3))))) == 3
@@ -138,6 +140,18 @@ def test_row_metrics_and_totals_are_those_of_scikit_learn() -> None:
     for name in ("micro_f1", "macro_f1"):
         counts = MultiLabelMetrics().list_total_counts(name, job)
         assert MultiLabelMetrics().compute_total_from_counts(name, counts.sum(axis=0)[None])[0] == totals[name]
+
+
+def test_a_resample_of_counts_is_the_total_of_the_resampled_rows() -> None:
+    draw, names = np.random.default_rng(5), ["a", "b", "c", "d", "e"]
+    sets = [[name for name in names[:4] if draw.random() < 0.3] for _ in range(12)]
+    outputs = [build_certain_output(names, [name for name in names if draw.random() < 0.3]) for _ in sets]
+    job, times = scored(outputs, sets), np.array([2, 0, 3, 1, 1, 1, 1, 1, 1, 1, 0, 0])
+    drawn = replace(job, rows=[row for row, n in zip(job.rows, times, strict=True) for _ in range(n)])
+    for name in ("micro_f1", "macro_f1"):
+        counts = MultiLabelMetrics().list_total_counts(name, job)
+        (found,) = MultiLabelMetrics().compute_total_from_counts(name, (times @ counts)[None])
+        assert found == pytest.approx(MultiLabelMetrics().compute_totals(drawn)[name])
 
 
 def test_empty_sets_count_as_said() -> None:
