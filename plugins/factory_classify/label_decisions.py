@@ -58,6 +58,8 @@ def choose_sigmoid_calibration(
         return default, f"{len(scores)} validation rows are too few (fewer than {MIN_CALIBRATION_ROWS})"
     if members.all() or not members.any():
         return default, f"the validation rows have {'all labels' if members.all() else 'no label'}"
+    if scores[members].min() > scores[~members].max():
+        return default, "one threshold tells right from wrong labels without an error"
     bounds = [(-MAX_LOG_TEMPERATURE, MAX_LOG_TEMPERATURE), (-MAX_OFFSET, MAX_OFFSET)]
     centred = default.scale * scores + default.offset
     found: Any = minimize(

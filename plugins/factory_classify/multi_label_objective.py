@@ -88,6 +88,8 @@ class MultiLabelObjective(Objective):
             task_type="FEATURE_EXTRACTION",
         )
         trained = take_head_from_adapter(kit, job.out)
+        if unseen := sorted({*job.task.list_choices(job.validation)} - {*labels}):
+            job.report.note(f"validation rows have labels without training rows: {', '.join(unseen)}", warning=True)
         tuned = tune_label_sets(
             job, (start, trained), build_membership(job.task, job.validation, labels),
             lambda encoder: self._embed_rows(encoder, job, job.validation), sorted(self.interpolation),

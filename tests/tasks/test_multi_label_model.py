@@ -59,7 +59,10 @@ def asked(student: Base, folder: Path | None) -> ModelJob:
 def test_without_the_update_it_is_the_linear_baseline(student: Base, tmp_path: Path) -> None:
     """A share of 0 keeps the start: the one-vs-rest regression, calibration and thresholds of `linear`."""
     job, start = fit_job(student, tmp_path, epochs=1), MultiLabelObjective(max_length=16, interpolation=[0.0])
-    assert start.fit(job).facts["kept"] == 0.0
+    strange = [job.validation[0].with_columns(label=["new", *job.validation[0]["label"]]), *job.validation[1:]]
+    assert start.fit(replace(job, validation=strange)).facts["kept"] == 0.0
+    notes: list[str] = job.report.notes  # type: ignore[attr-defined]
+    assert "validation rows have labels without training rows: new" in notes
     asking = asked(student, job.out)
     answers = AnswerJob(
         7, Voice(), Path(), kit_loader=load_kit, rows=asking.rows, validation=job.validation, train=job.rows,

@@ -90,13 +90,14 @@ def test_calibration_finds_the_scale_and_the_offset_of_the_scores() -> None:
     assert compute_log_loss(logits, members) == pytest.approx(theirs)
 
 
-@pytest.mark.parametrize("rows, members, why", [
-    (10, np.eye(10, dtype=bool), "10 validation rows are too few (fewer than 20)"),
-    (30, np.zeros((30, 2), bool), "the validation rows have no label"),
-    (30, np.arange(60).reshape(30, 2) % 2 == 0, "the likelihood has no maximum within the bounds of the search"),
+@pytest.mark.parametrize(("sign", "members", "why"), [
+    (1, np.eye(10, dtype=bool), "10 validation rows are too few (fewer than 20)"),
+    (1, np.zeros((30, 2), bool), "the validation rows have no label"),
+    (1, np.arange(60).reshape(30, 2) % 2 == 0, "one threshold tells right from wrong labels without an error"),
+    (-1, np.arange(60).reshape(30, 2) % 2 == 0, "the likelihood has no maximum within the bounds of the search"),
 ])
-def test_rows_that_say_nothing_calibrate_nothing(rows: int, members: np.ndarray, why: str) -> None:
-    separated = np.where(members, 1.0, -1.0)
+def test_rows_that_say_nothing_calibrate_nothing(sign: int, members: np.ndarray, why: str) -> None:
+    separated = sign * np.where(members, 1.0, -1.0)
     assert choose_sigmoid_calibration(separated, members, SigmoidCalibration(3.0, 1.0)) == (
         SigmoidCalibration(3.0, 1.0), why,
     )
