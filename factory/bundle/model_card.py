@@ -31,7 +31,8 @@ def render_model_card(manifest: Mapping[str, Any], score: Mapping[str, Any], gat
         "table": _render_contender_table(score, gate["metric"]),
         "comparisons": _render_comparison_table(gate.get("comparisons", [])),
         "usage": usage_examples.render_usage_example(
-            manifest["loader"], manifest["base"]["id"], manifest.get("answers", "")
+            manifest["loader"], manifest["base"]["id"], manifest.get("answers", ""),
+            open_set="none" in manifest["training"].get("facts", {}),
         ),
         "data": _describe_training_data(manifest, gather),
         "limits": _render_bullets(_list_limitations(manifest)),

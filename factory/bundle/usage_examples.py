@@ -69,6 +69,25 @@ MULTI_LABEL_EXAMPLE = (
     '        print(config["id2label"][str(number)], probability)'
 )
 """Of a SentenceTransformer whose embeddings are the logits of labels, any number of which a text may have."""
+OPEN_SET_EXAMPLE = (
+    "import json\n"
+    "from sentence_transformers import SentenceTransformer\n"
+    f'folder = "{FOLDER_PLACEHOLDER}"\n'
+    "model = SentenceTransformer(folder)  # its last module is the head: embeddings are logits\n"
+    'config = json.load(open(f"{folder}/labels/config.json", encoding="utf-8"))\n'
+    'labels, none = config["id2label"], config["none"]\n'
+    'own = config["label2id"][none["label"]]  # means none of these: its logit is replaced\n'
+    'logits = model.encode("a text", convert_to_tensor=True).clone()\n'
+    "others = logits[[index for index in range(len(labels)) if index != own]]\n"
+    "rest = others.logsumexp(-1)\n"
+    'score = {"energy": -rest, "probability": rest - others.max(), "odds": 0}[none["score"]]\n'
+    'odds = none["odds_scale"] * (logits[own] - rest) + none["score_scale"] * score + none["offset"]\n'
+    "logits[own] = rest + odds\n"
+    "probabilities = logits.softmax(-1)\n"
+    "best = probabilities.argmax().item()\n"
+    "print(labels[str(best)], probabilities[best].item())"
+)
+"""The same, where the logit of the label that means none of the others is replaced."""
 PIPELINE_TAGS = {
     "CrossEncoder": "text-ranking", "AutoModelForSequenceClassification": "text-classification",
     "SentenceTransformer": "sentence-similarity", "MultiVectorEncoder": "sentence-similarity",
@@ -77,10 +96,13 @@ PIPELINE_TAGS = {
 }
 
 
-def render_usage_example(loader: str, base: str, answers: str = "") -> str:
-    """Return Python that loads the bundle with `loader`, a `module:Class`; `answers` is the type of its answers."""
+def render_usage_example(loader: str, base: str, answers: str = "", *, open_set: bool = False) -> str:
+    """Return Python that loads the bundle with `loader`, a `module:Class`; `answers` is the type of its answers.
+
+    `open_set` says whether its `labels/config.json` replaces the logit of a label that means none of the others.
+    """
     if answers == "labels" and loader.endswith(":SentenceTransformer"):
-        return CLASSIFIER_EXAMPLE
+        return OPEN_SET_EXAMPLE if open_set else CLASSIFIER_EXAMPLE
     if answers == LABEL_SETS and loader.endswith(":SentenceTransformer"):
         return MULTI_LABEL_EXAMPLE
     module, _, name = loader.partition(":")

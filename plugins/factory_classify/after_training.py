@@ -7,12 +7,14 @@ Weights between those before and after training are more accurate on texts unlik
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from factory.api import Artifact, Encoder, FitJob
 from factory_classify import abstention, calibration
 from factory_classify.classifier_files import write_head
 from factory_classify.logistic_head import LogisticHead
+from factory_classify.none_score import OpenSet, describe_none_score, fit_none_score
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,12 +26,14 @@ if TYPE_CHECKING:
 def tune_after_training(
     job: FitJob, heads: tuple[LogisticHead, LogisticHead], right: Sequence[int],
     embed: Callable[[Encoder], Vectors], shares: Sequence[float], target_accuracy: float,
+    open_set: OpenSet | None = None,
 ) -> dict[str, Any]:
     """Rewrite the adapter in `job.out`, write its head, and return what was chosen, for the manifest.
 
     `heads` are those before and after training, `right` the label indices of the validation rows (-1 for a label
     without training rows); `embed` returns the embeddings of these rows. Of the interpolation weights in `shares`, the
-    one with the lowest negative log-likelihood, each at its own temperature, is taken.
+    one with the lowest negative log-likelihood, each at its own temperature, is taken. `open_set` is the label that
+    means none of the others; `none` of what is returned, if there, replaces its logit.
     """
     import numpy as np
 
@@ -39,6 +43,8 @@ def tune_after_training(
         job.report.note(f"{subject} without training rows", warning=True)
     if not known.any():
         job.report.note("no validation rows: the probabilities are not calibrated", warning=True)
+        if open_set is not None:
+            job.report.note(describe_none_score(open_set, None, {}), warning=True)
         write_head(job.out, heads[1])
         return {}
     artifact = Artifact("adapter", job.out, job.base)
@@ -57,8 +63,15 @@ def tune_after_training(
     head = interpolate_heads(heads, share)
     # Divided by the temperature, the head returns calibrated probabilities in every library.
     write_head(job.out, LogisticHead(head.weight / temperature, head.bias / temperature))
-    record = {"kept": share, "tried": {f"{candidate:g}": round(value[0], 4) for candidate, value in trials.items()}}
-    return {**record, **_report_calibration(job, logits, targets, temperature, target_accuracy)}
+    tried = {f"{candidate:g}": round(value[0], 4) for candidate, value in trials.items()}
+    record: dict[str, Any] = {"kept": share, "tried": tried}
+    tuned = logits / temperature
+    if open_set is not None:
+        score, losses = fit_none_score(open_set, tuned, targets)
+        job.report.note(describe_none_score(open_set, score, losses), warning=score is None)
+        if score is not None:
+            tuned, record["none"] = score.replace_logit(tuned, open_set.index), asdict(score)
+    return {**record, **_report_calibration(job, (logits, tuned), targets, temperature, target_accuracy)}
 
 
 def scale_update(trained: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
@@ -75,11 +88,11 @@ def interpolate_heads(heads: tuple[LogisticHead, LogisticHead], share: float) ->
 
 
 def _report_calibration(
-    job: FitJob, logits: Numbers, right: Indices, temperature: float, target_accuracy: float
+    job: FitJob, logits: tuple[Numbers, Numbers], right: Indices, temperature: float, target_accuracy: float
 ) -> dict[str, Any]:
-    """Return temperature, calibration and abstention threshold, and note them."""
-    before, after = _measure_calibration(logits, right), _measure_calibration(logits / temperature, right)
-    confidences, hits = calibration.compute_confidences(logits / temperature, right)
+    """Return temperature, calibration and abstention threshold, and note them; `logits` are those before and after."""
+    before, after = (_measure_calibration(each, right) for each in logits)
+    confidences, hits = calibration.compute_confidences(logits[1], right)
     promised = abstention.certify_abstention_threshold(confidences, hits, target_accuracy)
     measured = abstention.find_abstention_threshold(confidences, hits, target_accuracy)
     chosen = promised if promised.answered else measured

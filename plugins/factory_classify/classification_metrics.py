@@ -6,14 +6,16 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
-from factory.api import Answer, Eval, Fraction, Metric, Row, ScoreJob, Scores, find_distribution_problem
+from factory.api import Answer, Eval, Fraction, Metric, Plugin, Row, ScoreJob, Scores, find_distribution_problem
+from factory.api.spec_block import UnkeyedDefault
 from factory_classify.abstention import AbstentionThreshold, apply_abstention, find_abstention_threshold
 from factory_classify.calibration import compute_ece, compute_ece_floor, split_equal_mass_bins
 from factory_classify.label_answers import normalise_label, pick_best_label
+from factory_classify.none_metrics import NONE_METRICS, compute_none_precision, compute_none_values
 
 MIN_PROBABILITY = 1e-6
 """Lower bound of probabilities in logarithms: answers are rounded to this precision."""
@@ -28,7 +30,7 @@ class ClassificationMetrics(Eval):
     perfectly calibrated answers of these confidences show by chance. `bundle_accuracy` and `bundle_coverage` are those
     at the bundle's own abstention threshold; `oracle_coverage` is at the best one for these test rows, which nobody
     knows before. The right label is the column `label`; a label without training rows cannot be predicted, and counts
-    as wrong.
+    as wrong. With `none`, which a task's `none` sets: accuracy in scope, recall, AUROC and precision of that label.
     """
 
     kind = "classification"
@@ -44,9 +46,16 @@ class ClassificationMetrics(Eval):
     total_metrics = (Metric("macro_f1", "mean F1 of the labels that occur or are predicted, each counted alike"),)
 
     target_accuracy: Fraction = Field(0.95, description="accuracy for which `oracle_coverage` is computed")
+    none: Annotated[str, UnkeyedDefault] = Field("", description="label that means none of the others; empty for none")
+
+    @classmethod
+    def get_variant(cls, fields: Mapping[str, Any]) -> type[Plugin]:
+        """Return the class with the metrics of the label `none`, if there is one."""
+        return OpenSetMetrics if fields.get("none") else cls
 
     def score(self, job: ScoreJob) -> Iterator[Scores]:
-        for row in job.rows:
+        scope = compute_none_values(*_list_labels_and_answers(job), normalise_label(self.none)) if self.none else {}
+        for position, row in enumerate(job.rows):
             answer, label = _get_checked_answer(job, row), _get_label(row)
             output: Mapping[str, float] = answer.output
             right = output.get(label, 0.0)
@@ -54,19 +63,24 @@ class ClassificationMetrics(Eval):
                 "accuracy": float(pick_best_label(answer)[0] == label),
                 "brier": sum(p * p for p in output.values()) - 2 * right + 1,
                 "nll": -math.log(max(right, MIN_PROBABILITY)),
+                **{name: float(values[position]) for name, values in scope.items()},
             })
 
     def compute_totals(self, job: ScoreJob) -> Mapping[str, float]:
-        """Return the overall metrics; `unseen` is the share of rows whose label has no training rows."""
+        """Return the overall metrics; `unseen` is the share of rows whose label has no training rows.
+
+        Raises ValueError if `none` is set and no row has that label, or every row has it.
+        """
         confidences, hits = _list_confidences(job)
         f1 = [metrics["f1"] for metrics in _compute_per_class(job)]
         bundle, oracle = _get_bundle_threshold(job), find_abstention_threshold(confidences, hits, self.target_accuracy)
         known = {_get_label(row) for row in job.train}
+        scope = compute_none_precision(*_list_labels_and_answers(job), normalise_label(self.none)) if self.none else {}
         return {
             "macro_f1": sum(f1) / len(f1), "ece": compute_ece(list(split_equal_mass_bins(confidences, hits))),
             "ece_floor": compute_ece_floor(confidences),
             **(_summarise_bundle_threshold(apply_abstention(confidences, hits, bundle)) if bundle is not None else {}),
-            "oracle_coverage": oracle.coverage, "oracle_threshold": oracle.below,
+            "oracle_coverage": oracle.coverage, "oracle_threshold": oracle.below, **scope,
             "unseen": sum(_get_label(row) not in known for row in job.rows) / len(job.rows) if known else 0.0,
         }
 
@@ -109,6 +123,16 @@ class ClassificationMetrics(Eval):
             "abstaining": list(_tabulate_abstention(confidences, hits, _get_bundle_threshold(job), oracle)),
             "confusions": [{"label": right, "said": label, "n": -n} for n, right, label in wrong[:MAX_CONFUSIONS]],
         }
+
+
+class OpenSetMetrics(ClassificationMetrics):
+    """Metrics of a classifier with a label that means none of the others."""
+
+    metrics = (*ClassificationMetrics.metrics, *NONE_METRICS)
+
+
+def _list_labels_and_answers(job: ScoreJob) -> tuple[list[str], list[Answer]]:
+    return [_get_label(row) for row in job.rows], [_get_checked_answer(job, row) for row in job.rows]
 
 
 def _get_label(row: Row) -> str:

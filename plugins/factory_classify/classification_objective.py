@@ -6,19 +6,22 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
 from factory.api import Answer, Finding, FitJob, Fraction, ModelJob, Objective, ReferenceAnswers, TrainResult
 from factory.api.sentence_transformers_files import copy_sentence_transformers_files
+from factory.api.spec_block import UnkeyedDefault
 from factory_classify import classifier_files
 from factory_classify.after_training import tune_after_training
 from factory_classify.embedding_baselines import classify_zero_shot
-from factory_classify.label_answers import build_label_answer, compute_softmax
+from factory_classify.label_answers import build_label_answer
 from factory_classify.lexical_baselines import find_label_indices, render_row_texts
 from factory_classify.logistic_head import LogisticHead, choose_inverse_penalty, fit_logistic_head
+from factory_classify.none_score import find_open_set
 from factory_classify.sentence_embeddings import embed_tokenised_texts, pool_tokens
+from factory_classify.task import get_none_label
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -46,6 +49,9 @@ class ClassificationObjective(Objective):
     the baseline `linear` ends. Validation rows then select the weight interpolation (Wortsman et al. 2022) and a
     temperature (Guo et al. 2017), which is folded into the head. The untuned base, which has no head, answers by the
     cosine of a text and the label names. Loads as SentenceTransformer, whose embeddings are the logits.
+
+    The label `task.none` is trained as one more class; its logit is then replaced by what validation rows say of it
+    and of a score of the other labels, for texts of kinds that no row is of.
     """
 
     kind = "classification"
@@ -70,6 +76,10 @@ class ClassificationObjective(Objective):
         0.95, description="accuracy above the abstention threshold: promised for new rows where the validation rows "
         "allow it (95 % confidence), else as measured on them"
     )
+    none_share: Annotated[float, UnkeyedDefault] = Field(
+        0.0, ge=0, lt=1, description="share of texts to expect in use that are none of the labels (`task.none`); "
+        "0 for the share of the training rows"
+    )
 
     def audit(self, job: ModelJob) -> Iterator[Finding]:
         texts = render_row_texts(job.task, job.rows)
@@ -85,6 +95,7 @@ class ClassificationObjective(Objective):
             raise ValueError(f"a classifier needs at least 2 labels; the training rows have {len(labels)}")
         plain, texts = kit.load_encoder(job.base), render_row_texts(job.task, job.rows)
         right = find_label_indices(job.task, job.rows, labels)
+        open_set = find_open_set(get_none_label(job.task), labels, right, self.none_share)
         ids = plain.tokenize_texts(texts, self.max_length)
         vectors, owners = self._embed(plain, ids, job.report), np.array(right)
         c, accuracies = choose_inverse_penalty(vectors, owners)
@@ -101,9 +112,10 @@ class ClassificationObjective(Objective):
         trained = take_head_from_adapter(kit, job.out)
         tuning = tune_after_training(
             job, (start, trained), known, lambda encoder: self._embed(encoder, unseen), sorted(self.interpolation),
-            self.target_accuracy,
+            self.target_accuracy, open_set,
         )
-        classifier_files.write_label_config(labels, job.out, tuning.get("abstain", {}).get("below"))
+        below = tuning.get("abstain", {}).get("below")
+        classifier_files.write_label_config(labels, job.out, below, tuning.get("none"))
         head = {"c": c, "cross_validated": round(max(accuracies.values(), default=0.0), 4)}
         return replace(result, facts={**result.facts, "labels": len(labels), "start": head, **tuning})
 
@@ -145,7 +157,8 @@ class ClassificationObjective(Objective):
                 job.facts["abstain_below"] = below
             encoder = job.kit.load_encoder(job.base, job.artifact)
             vectors = self._embed(encoder, encoder.tokenize_texts(texts, self.max_length), job.report)
-            answers = compute_softmax(classifier_files.read_head(job.artifact.folder).compute_logits(vectors))
+            logits = classifier_files.read_head(job.artifact.folder).compute_logits(vectors)
+            answers = classifier_files.compute_label_probabilities(job.artifact.folder, logits)
         for row, probabilities in zip(job.rows, answers.tolist(), strict=True):
             yield build_label_answer(row.id, labels, probabilities)
 
@@ -171,10 +184,11 @@ class ClassificationObjective(Objective):
         model, labels = SentenceTransformer(str(job.artifact.folder), device="cpu"), (
             classifier_files.read_bundle_labels(job.artifact.folder)
         )
-        logits = model.encode(render_row_texts(job.task, job.rows))
+        logits = model.encode(render_row_texts(job.task, job.rows)).astype("float64")
+        probabilities = classifier_files.compute_label_probabilities(job.artifact.folder, logits)
         answers = [
-            build_label_answer(row.id, labels, probabilities)
-            for row, probabilities in zip(job.rows, compute_softmax(logits.astype("float64")).tolist(), strict=True)
+            build_label_answer(row.id, labels, each)
+            for row, each in zip(job.rows, probabilities.tolist(), strict=True)
         ]
         adapted = sum(1 for module in model.modules() if hasattr(module, "lora_A"))
         return ReferenceAnswers(tuple(answers), adapted, self.loader_class)

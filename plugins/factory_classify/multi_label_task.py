@@ -40,9 +40,11 @@ class MultiLabelClassifier(Classifier):
     output_type = LABEL_SETS
 
     @model_validator(mode="after")
-    def _refuse_abstention(self) -> MultiLabelClassifier:
+    def _refuse_single_label_fields(self) -> MultiLabelClassifier:
         if self.abstain_below:
             raise ValueError("abstain_below is for one label a row; with multi_label each label has its own threshold")
+        if self.none:
+            raise ValueError("none is for one label a row; with multi_label a row of no label has an empty list")
         return self
 
     @classmethod

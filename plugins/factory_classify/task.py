@@ -5,19 +5,20 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any
+from functools import cache
+from typing import Annotated, Any, ClassVar, cast
 
 from pydantic import Field
 
-from factory.api import Answer, Finding, Fraction, Provenance, Row, RowsJob, Task, normalise, render
+from factory.api import Answer, Finding, Fraction, Plugin, Provenance, Row, RowsJob, Task, normalise, render
 from factory.api.label_sets import refuse_row
-from factory.api.plugin import Plugin
 from factory.api.spec_block import UnkeyedDefault
 from factory_classify.label_answers import normalise_label, pick_best_label
 
 CLASSIFIER_INSTRUCTION = "Say to which class the text belongs."
 LENGTH_SLICES = ((5, "1 to 5 words"), (12, "6 to 12 words"), (30, "13 to 30 words"))
 LONGEST_SLICE = "more than 30 words"
+NONE_OF_THESE = "none of these"
 CLASSIFIER_DEFAULTS: dict[str, Any] = {
     "objective": "classification",
     "data": {"curate": [{"kind": "exact", "text_columns": ["text", "label"]}], "split": {"stratify": "label"}},
@@ -49,13 +50,17 @@ class Classifier(Task):
     multi_label: Annotated[bool, UnkeyedDefault] = Field(
         False, description="whether `label` is a list: any number of labels for each row, none included"
     )
+    none: Annotated[str, UnkeyedDefault] = Field("", description="label that means none of the others; empty for none")
 
     @classmethod
     def get_variant(cls, fields: Mapping[str, Any]) -> type[Plugin]:
-        """Return the class for several labels a row if `multi_label` is set."""
+        """Return the class for several labels a row, or the one whose default metrics are those of the label `none`."""
         from factory_classify.multi_label_task import MultiLabelClassifier
 
-        return MultiLabelClassifier if fields.get("multi_label") is True else cls
+        if fields.get("multi_label") is True:
+            return MultiLabelClassifier
+        none = fields.get("none")
+        return build_open_set_class(none) if isinstance(none, str) and none else cls
 
     @classmethod
     def get_defaults(cls) -> dict[str, Any]:
@@ -111,22 +116,46 @@ class Classifier(Task):
         return f"{text}\n  *{outcome}" if predicted == label else f"{text}\n  {outcome}, right: *{label}"
 
     def get_row_slices(self, row: Row) -> Mapping[str, str]:
-        text = self._render_classified_text(row)
+        text, label = self._render_classified_text(row), self.render_target(row)
         length = next((name for limit, name in LENGTH_SLICES if len(text.split()) <= limit), LONGEST_SLICE)
-        return {"label": self.render_target(row), "length": length, "script": name_dominant_script(text)}
+        slices = {"label": label, "length": length, "script": name_dominant_script(text)}
+        scope = NONE_OF_THESE if label == get_none_label(self) else "in scope"
+        return {**slices, "scope": scope} if self.none else slices
 
     def build_query_row(self, inputs: Mapping[str, Any]) -> Row:
         return Row("question", {"label": "", **inputs, self.text_column: inputs["query"]}, Provenance("the question"))
 
     def format_answer(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer) -> str:
-        """Return the label with its probability, or that the model abstains."""
+        """Return the label with its probability, that it is none of these, or that the model abstains."""
         label, probability = pick_best_label(answer)
         if probability < self.abstain_below:
             return f"abstains: the best label, {label}, has {probability:.2f}, below {self.abstain_below:g}"
-        return f"{label} {probability:.2f}"
+        return f"{NONE_OF_THESE if label == get_none_label(self) else label} {probability:.2f}"
 
     def _render_classified_text(self, row: Row) -> str:
         return render(self.text_template, row.columns)
+
+
+class OpenSetClassifier(Classifier):
+    """A classifier with a label that means none of the others, `none_label`, of which the default eval has metrics."""
+
+    none_label: ClassVar[str] = ""
+
+    @classmethod
+    def get_defaults(cls) -> dict[str, Any]:
+        return {**CLASSIFIER_DEFAULTS, "evaluate": [{"kind": "classification", "none": cls.none_label}]}
+
+
+@cache
+def build_open_set_class(none: str) -> type[OpenSetClassifier]:
+    """Return the class of the classifiers whose label `none` means none of the others; the same one each time."""
+    body = {"none_label": none, "__module__": __name__, "__doc__": OpenSetClassifier.__doc__}
+    return cast("type[OpenSetClassifier]", type(OpenSetClassifier)("OpenSetClassifier", (OpenSetClassifier,), body))
+
+
+def get_none_label(task: Task) -> str:
+    """Return the label of a task that means none of the others; empty if it has none."""
+    return normalise_label(task.none) if isinstance(task, Classifier) else ""
 
 
 def name_dominant_script(text: str) -> str:
