@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -15,7 +15,7 @@ from factory.api.spec_block import UnkeyedDefault
 from factory_classify.abstention import AbstentionThreshold, apply_abstention, find_abstention_threshold
 from factory_classify.calibration import compute_ece, compute_ece_floor, split_equal_mass_bins
 from factory_classify.label_answers import normalise_label, pick_best_label
-from factory_classify.none_metrics import NONE_METRICS, compute_none_precision, compute_none_values
+from factory_classify.none_metrics import NONE_METRICS, compute_none_totals, compute_none_values
 
 MIN_PROBABILITY = 1e-6
 """Lower bound of probabilities in logarithms: answers are rounded to this precision."""
@@ -38,7 +38,7 @@ class ClassificationMetrics(Eval):
     columns = ("label",)
     output_type = "labels"
     primary_metric = "accuracy"
-    metrics = (
+    metrics: ClassVar[tuple[Metric, ...]] = (
         Metric("accuracy", "share of rows whose most probable label is right", binary=True),
         Metric("brier", "Brier score: squared error of the probabilities, 0 to 2", higher_is_better=False),
         Metric("nll", "negative log-likelihood of the right label", higher_is_better=False),
@@ -75,7 +75,7 @@ class ClassificationMetrics(Eval):
         f1 = [metrics["f1"] for metrics in _compute_per_class(job)]
         bundle, oracle = _get_bundle_threshold(job), find_abstention_threshold(confidences, hits, self.target_accuracy)
         known = {_get_label(row) for row in job.train}
-        scope = compute_none_precision(*_list_labels_and_answers(job), normalise_label(self.none)) if self.none else {}
+        scope = compute_none_totals(*_list_labels_and_answers(job), normalise_label(self.none)) if self.none else {}
         return {
             "macro_f1": sum(f1) / len(f1), "ece": compute_ece(list(split_equal_mass_bins(confidences, hits))),
             "ece_floor": compute_ece_floor(confidences),

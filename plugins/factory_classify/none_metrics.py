@@ -44,8 +44,8 @@ def compute_none_values(right: Sequence[str], answers: Sequence[Answer], none: s
     }
 
 
-def compute_none_precision(right: Sequence[str], answers: Sequence[Answer], none: str) -> Mapping[str, float]:
-    """Return the share of the answers "none of these" that are right; nothing if there is no such answer.
+def compute_none_totals(right: Sequence[str], answers: Sequence[Answer], none: str) -> Mapping[str, float]:
+    """Return the metrics, and the precision: the share of the answers "none of these" that are right, if there are any.
 
     Raises ValueError if the rows are all of the label, or none is.
     """
@@ -53,7 +53,9 @@ def compute_none_precision(right: Sequence[str], answers: Sequence[Answer], none
         few = "every test row has" if none in right else "no test row has"
         raise ValueError(f"{few} the label {none!r}, which task.none names: neither recall nor AUROC can be measured")
     found = [label for label, answer in zip(right, answers, strict=True) if pick_best_label(answer)[0] == none]
-    return {"none_precision": sum(label == none for label in found) / len(found)} if found else {}
+    precision = {"none_precision": sum(label == none for label in found) / len(found)} if found else {}
+    means = {name: float(values.mean()) for name, values in compute_none_values(right, answers, none).items()}
+    return {**means, **precision}
 
 
 def _spread_share(hits: Numbers, counted: NDArray[np.bool_]) -> Numbers:
@@ -63,7 +65,8 @@ def _spread_share(hits: Numbers, counted: NDArray[np.bool_]) -> Numbers:
     if not counted.any():
         return np.zeros(len(hits))
     share = hits[counted].mean()
-    return np.where(counted, share + (hits - share) * len(hits) / counted.sum(), share)
+    spread: Numbers = np.where(counted, share + (hits - share) * len(hits) / counted.sum(), share)
+    return spread
 
 
 def _spread_auroc(scores: Numbers, is_none: NDArray[np.bool_]) -> Numbers:
@@ -80,4 +83,5 @@ def _spread_auroc(scores: Numbers, is_none: NDArray[np.bool_]) -> Numbers:
     told[is_none] = (ranks[is_none] - rankdata(scores[is_none])) / others
     told[~is_none] = 1 - (ranks[~is_none] - rankdata(scores[~is_none])) / count
     auroc = told[is_none].mean()
-    return auroc + (told - auroc) * len(scores) / np.where(is_none, count, others)
+    spread: Numbers = auroc + (told - auroc) * len(scores) / np.where(is_none, count, others)
+    return spread

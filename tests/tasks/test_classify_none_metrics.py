@@ -45,7 +45,10 @@ def test_means_of_the_rows_are_the_metrics_of_scikit_learn() -> None:
     assert list_values(job, "none_recall").mean() == pytest.approx(recall_score(none, said))
     assert len(set(shares[:, 2])) < len(shares)  # there are ties
     assert list_values(job, "none_auroc").mean() == pytest.approx(roc_auc_score(none, shares[:, 2]))
-    assert METRICS.compute_totals(job)["none_precision"] == pytest.approx(precision_score(none, said))
+    totals = METRICS.compute_totals(job)
+    assert totals["none_precision"] == pytest.approx(precision_score(none, said))
+    for name in ("in_scope_accuracy", "none_recall", "none_auroc"):
+        assert totals[name] == list_values(job, name).mean()
 
 
 def test_the_variance_of_the_mean_is_that_of_delong_and_of_the_share() -> None:
