@@ -246,10 +246,9 @@ def _check_target_support(draft: SpecDraft) -> None:
 
 
 def _check_kept_weights(draft: SpecDraft) -> None:
-    objective = cast("Objective | None", draft.plugins.get(("objective",)))
-    if objective and draft.get_value("train", "keep") == "best" and not objective.measures_validation:
-        text = f"the objective {objective.kind!r} measures no loss on validation rows; use keep: last"
-        draft.add_problem(("train", "keep"), text)
+    found = cast("Objective | None", draft.plugins.get(("objective",)))
+    if found and draft.get_value("train", "keep") == "best" and not found.measures_validation:
+        draft.add_problem(("train", "keep"), f"{found.kind!r} measures no loss on validation rows; use keep: last")
 
 
 def _check_data_requirements(draft: SpecDraft, registry: Registry) -> None:

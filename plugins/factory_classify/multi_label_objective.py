@@ -51,6 +51,7 @@ class MultiLabelObjective(Objective):
     """
 
     kind = "multi-label"
+    measures_validation = True
     columns = ("text", "label")
     output_type = LABEL_SETS
     modules_to_save = (classifier_files.HEAD_FOLDER,)
@@ -83,15 +84,17 @@ class MultiLabelObjective(Objective):
         learner = kit.create_learner(job, modules_to_save=(HEAD_MODULE,))
         learner.model.add_module(HEAD_MODULE, build_torch_head(start))
         rows: list[MemberTokens] = list(zip(ids, members.tolist(), strict=True))
+        known = build_membership(job.task, job.validation, labels)
+        unseen_ids = plain.tokenize_texts(render_row_texts(job.task, job.validation), self.max_length)
         result = kit.fit(
             learner, rows, build_label_set_collator(kit), self._build_sigmoid_loss(kit), job,
-            task_type="FEATURE_EXTRACTION",
+            task_type="FEATURE_EXTRACTION", validation=list(zip(unseen_ids, known.tolist(), strict=True)),
         )
         trained = take_head_from_adapter(kit, job.out)
         if unseen := sorted({*job.task.list_choices(job.validation)} - {*labels}):
             job.report.note(f"validation rows have labels without training rows: {', '.join(unseen)}", warning=True)
         tuned = tune_label_sets(
-            job, (start, trained), build_membership(job.task, job.validation, labels),
+            job, (start, trained), known,
             lambda encoder: self._embed_rows(encoder, job, job.validation), sorted(self.interpolation),
         )
         classifier_files.write_label_config(labels, job.out)

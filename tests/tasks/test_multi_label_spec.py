@@ -62,6 +62,12 @@ def test_kinds_for_one_label_are_refused_with_those_for_several(tmp_path: Path, 
     assert said in str(caught.value)
 
 
+def test_a_label_for_no_label_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SpecError) as caught:
+        resolve(tmp_path, text=SHORT.replace("multi_label: true", "multi_label: true, none: other"))
+    assert "with multi_label a row of no label has an empty list" in str(caught.value)
+
+
 def test_the_rarest_label_is_counted_over_all_sets() -> None:
     rows = [row("a", "x", "y", name="1"), row("b", "x", name="2"), row("c", name="3")]
     measured = REQUIREMENT_METRICS["labels_min"](CuratedRows(rows, 3, 0, 0, task()))
