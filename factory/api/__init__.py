@@ -49,6 +49,7 @@ from factory.api.rows import (
 from factory.api.spec_block import Fraction, Input, Runtime, SpecBlock
 from factory.api.synthetic_rows import get_row_group, make_synthetic_row
 from factory.api.training_args import Adapter, TrainingArgs
+from factory.api.version_contender import VersionContender
 from factory.text.jsonl import read_numbered_jsonl
 from factory.text.normalise import join_text_columns, normalise, normalise_words
 from factory.text.templates import render
@@ -63,7 +64,7 @@ __all__ = [
     "Message", "Metric", "ModelJob", "NoOpReporter", "Objective", "Plugin", "Probe", "ProbeJob", "ProbeResult",
     "Provenance", "ReferenceAnswers", "ReferenceJob", "Reporter", "Row", "RowsJob", "Runtime", "ScoreJob",
     "ScoredAnswer", "Scores", "Source", "SpecBlock", "Synthesizer", "Tables", "Target", "Task", "Teacher",
-    "TokenLogprob", "TrainResult", "TrainableModel", "TrainingArgs", "ValidationScorer", "events",
-    "find_distribution_problem", "get_hub_hosts", "get_row_group", "hookimpl", "join_text_columns",
+    "TokenLogprob", "TrainResult", "TrainableModel", "TrainingArgs", "ValidationScorer", "VersionContender",
+    "events", "find_distribution_problem", "get_hub_hosts", "get_row_group", "hookimpl", "join_text_columns",
     "make_synthetic_row", "normalise", "normalise_words", "read_numbered_jsonl", "render", "select_for_labelling",
 ]

@@ -57,12 +57,14 @@ class SpecArguments:
 
     def resolve(self) -> ResolvedSpec:
         """Return the spec with all defaults; if it is invalid, print which plugins failed to load, and raise."""
+        from factory.runs.incumbents import attach_incumbents
         from factory.spec.layers import resolve_spec
 
         registry = self.load_registry()
         try:
             with redirect_stdout(sys.stderr):  # standard output is for results; plugins may print on import
-                return resolve_spec(self.file, profile=self.profile, overrides=self.overrides, registry=registry)
+                resolved = resolve_spec(self.file, profile=self.profile, overrides=self.overrides, registry=registry)
+                return attach_incumbents(resolved, registry, find_home())
         except InputError:
             for failure in registry.failures:
                 text = f"plugin package {failure.package} failed to load: {failure.reason}; {failure.remedy}"

@@ -22,6 +22,7 @@ from factory.plan.compiler import Plan, Stage, compile_plan
 from factory.plan.explain import StageReason, explain_plan
 from factory.plan.stage_kinds import find_stage_kind
 from factory.registry.registry import Registry
+from factory.runs.incumbents import attach_incumbents
 from factory.spec.layers import ResolvedSpec
 from factory.store.journal import JOURNAL_FILE, Journal, find_last_plan, find_last_verdict_time
 from factory.store.outputs import Store
@@ -166,6 +167,7 @@ def run_build(
     closed at the end, and by default in worker processes.
     """
     options = _BuildOptions(tuple(force), listener, replay, executor)
+    resolved = attach_incumbents(resolved, registry, home)
     return _execute_plan(compile_plan(resolved), resolved, registry, home, options)
 
 

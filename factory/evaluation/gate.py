@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from factory.api.rows import Metric
 from factory.evaluation import paired_tests, statistics
+from factory.evaluation.incumbent_facts import IncumbentFacts, describe_absence
 from factory.evaluation.match import AnswerExpense, judge_match
 from factory.evaluation.rare_losses import find_rare_losses
 from factory.evaluation.reasons import (
@@ -44,7 +45,8 @@ class GateEvidence:
     `prompted` names the baselines that only prompt a model; `leaked` counts training rows too similar to test rows;
     `probes` are the forgetting.json of each probe; `refused` lists why the experts' review of training rows blocks
     shipping. `shown` names the contenders that are not compared, though a guard may be against one; `expenses` are
-    those of tuned and of the contender that it shall match.
+    those of tuned and of the contender that it shall match. `incumbents` are the baselines that are versions, and
+    `absent` names the contenders that would be, if there were one.
     """
 
     prompted: Collection[str] = ()
@@ -53,6 +55,8 @@ class GateEvidence:
     refused: Sequence[str] = ()
     shown: Collection[str] = ()
     expenses: Mapping[str, AnswerExpense] = field(default_factory=dict)
+    incumbents: Sequence[IncumbentFacts] = ()
+    absent: Sequence[str] = ()
 
 
 NOTHING_ELSE = GateEvidence()
@@ -72,12 +76,7 @@ def decide_verdict(
     if TUNED not in table.rows or not names:
         known = ", ".join(sorted(table.rows))
         raise ValueError(f"a verdict needs scores of {TUNED!r} and of a baseline, not only {known}")
-    gains = run_gain_tests(table, metric, gate, names, gate.margin)
-    comparisons = [
-        BaselineComparison(
-            gain.contender, gain.result, find_rare_losses(gain.differences, gain.result.test, gate.margin, gain.span)
-        ) for gain in gains
-    ]
+    comparisons = compare_baselines(table, metric, gate, names, evidence.incumbents)
     best = min(comparisons, key=lambda c: (c.interval.mean, c.baseline)).baseline
     prompted = [name for name in names if name in evidence.prompted]
     matched = [judge_match(gate.match, gate, metric, table, evidence.expenses)] if gate.match else []
@@ -97,7 +96,34 @@ def decide_verdict(
         **({"refused": list(evidence.refused)} if evidence.refused else {}),
         **({"unproven": unproven} if unproven else {}), **({"warnings": warnings} if warnings else {}),
         **({"rules": [rule.to_json() for rule in rules]} if rules else {}),
+        **_list_incumbents(basis),
     }
+
+
+def compare_baselines(
+    table: ScoreTable, metric: Metric, gate: Gate, names: Sequence[str], incumbents: Sequence[IncumbentFacts] = ()
+) -> list[BaselineComparison]:
+    """Compare tuned with every baseline: on all rows, and with a version that has seen some of them on the others."""
+    versions = {facts.contender: facts for facts in incumbents}
+    parts = {name: facts.judged for name, facts in versions.items() if name in names and facts.judged is not None}
+    gains = run_gain_tests(table, metric, gate, [name for name in names if name not in parts], gate.margin)
+    for name, rows in parts.items():
+        gains += run_gain_tests(table.select_rows(frozenset(rows)), metric, gate, [name], gate.margin)
+    return [
+        BaselineComparison(
+            gain.contender, gain.result, find_rare_losses(gain.differences, gain.result.test, gate.margin, gain.span),
+            versions.get(gain.contender),
+        ) for gain in sorted(gains, key=lambda gain: gain.contender)
+    ]
+
+
+def _list_incumbents(basis: VerdictBasis) -> dict[str, Any]:
+    """Return what gate.json says of versions in the ring; {} without any."""
+    listed = [
+        c.incumbent.to_json(c.interval.low, c.interval.high, basis.margin) for c in basis.comparisons if c.incumbent
+    ]
+    listed += [{"contender": name, "version": None, "finding": describe_absence(name)} for name in basis.absent]
+    return {"incumbents": listed} if listed else {}
 
 
 def _estimate_tuned_mean(table: ScoreTable, metric: Metric, gate: Gate) -> statistics.ConfidenceInterval:
@@ -125,10 +151,13 @@ def _weigh_evidence(
     if verdict is Verdict.SHIP and not all(suite.holds for suite in suites):
         verdict = Verdict.INSUFFICIENT_EVIDENCE
     effect = gate.margin + _compute_detectable_effect(comparisons, gate.confidence)
-    settle = estimate_settling_size(blocking, gate) if verdict is Verdict.INSUFFICIENT_EVIDENCE else None
+    # No number of rows settles what a version may know by heart.
+    is_open = verdict is Verdict.INSUFFICIENT_EVIDENCE
+    is_known = any(c.is_favoured and c.interval.high < gate.margin for c in blocking)
+    settle = estimate_settling_size(blocking, gate) if is_open and not is_known else None
     return VerdictBasis(
         verdict, comparisons, blocking, metric.name, gate.margin, gate.confidence, evidence.leaked, effect, settle,
-        suites, evidence.refused, rules,
+        suites, evidence.refused, rules, evidence.absent,
     )
 
 
@@ -140,8 +169,8 @@ def choose_verdict(
 
     A failed rule outweighs a prompted baseline that is as good: it is below the same floor, or no better for a guard.
     """
-    failed = [c for c in comparisons if c.interval.high < margin]
-    unclear = [c for c in comparisons if c.interval.low <= margin <= c.interval.high]
+    failed = [c for c in comparisons if c.interval.high < margin and not c.is_favoured]
+    unclear = [c for c in comparisons if c.interval.low <= margin and c not in failed]
     states = {rule.state for rule in rules}
     if is_blocked:
         return Verdict.NO_SHIP, failed

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from factory.evaluation.incumbent_facts import IncumbentFacts, describe_absence
 from factory.evaluation.paired_tests import MIN_EFFECTIVE_GROUPS, TestedDifference
 from factory.evaluation.rare_losses import RareLosses
 from factory.evaluation.rules import RuleResult
@@ -23,6 +24,13 @@ class BaselineComparison:
     baseline: str
     result: TestedDifference
     rare_losses: RareLosses | None = None
+    incumbent: IncumbentFacts | None = None
+    """The version, if the baseline is one."""
+
+    @property
+    def is_favoured(self) -> bool:
+        """Whether the baseline may have seen rows that it is judged on, so that tuned is not shown to be worse."""
+        return self.incumbent is not None and self.incumbent.is_favoured
 
     @property
     def interval(self) -> ConfidenceInterval:
@@ -101,6 +109,8 @@ class VerdictBasis:
     suites: Sequence[SuiteChange] = ()
     review_refusals: Sequence[str] = ()
     rules: Sequence[RuleResult] = ()
+    absent: Sequence[str] = ()
+    """Contenders that are versions, of which there was none yet."""
 
 
 def explain_verdict(basis: VerdictBasis) -> list[str]:
@@ -119,6 +129,8 @@ def explain_verdict(basis: VerdictBasis) -> list[str]:
     lines += list_unproven(basis)
     others = [c for c in basis.comparisons if c not in basis.blocking]
     lines += [_describe_comparison(c, basis) for c in (*basis.blocking, *others)]
+    lines += [c.incumbent.describe_seen() for c in basis.comparisons if c.incumbent]
+    lines += map(describe_absence, basis.absent)
     lines += [rule.text for rule in basis.rules if rule.text not in lines]
     if basis.verdict is Verdict.PROMPTING_IS_ENOUGH and basis.blocking:
         lines.append(f"prompting is enough: the fine-tune does not beat {_join_baseline_names(basis.blocking)}")
@@ -170,7 +182,10 @@ def _describe_comparison(comparison: BaselineComparison, basis: VerdictBasis) ->
     evidence = f"({100 * basis.confidence:g} % interval {bounds})"
     is_short = basis.margin and interval.low <= basis.margin
     short = f"; the interval must lie above the margin of {basis.margin:g}" if is_short else ""
-    return f"tuned {_describe_difference(comparison, basis.metric)} {evidence}{short}"
+    described = f"tuned {_describe_difference(comparison, basis.metric)} {evidence}{short}"
+    if comparison.incumbent is None:
+        return described
+    return f"{comparison.incumbent.describe_state(interval.low, interval.high, basis.margin)}; {described}"
 
 
 def _describe_difference(comparison: BaselineComparison, metric: str) -> str:

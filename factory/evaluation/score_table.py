@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +52,11 @@ class ScoreTable:
                 raise ValueError(f"{contender}: row {row['id']!r} has no {metric!r}; it has {known}")
             values[row["id"]] = float(row["values"][metric])
         return values
+
+    def select_rows(self, rows: Collection[str]) -> ScoreTable:
+        """Return the table of these rows, without totals."""
+        kept = {name: [row for row in scored if row["id"] in rows] for name, scored in self.rows.items()}
+        return ScoreTable(kept, self.slices, self.metrics)
 
     def get_clusters(self, contender: str) -> dict[str, str]:
         """Return row id → cluster of the rows: their group, or else themselves."""

@@ -55,6 +55,8 @@ class Plan:
     name: str
     task: str
     stages: tuple[Stage, ...]
+    notes: tuple[str, ...] = ()
+    """What users should know before it runs, a line each."""
 
     def __getitem__(self, name: str) -> Stage:
         return next(stage for stage in self.stages if stage.name == name)

@@ -6,10 +6,10 @@ import importlib
 from typing import Any
 
 from factory import models
-from factory.api import Endpoint, Probe
+from factory.api import Endpoint, Probe, VersionContender
 from factory.api.spec_block import compute_fields_identity
 from factory.data.review_decisions import read_decisions
-from factory.plan import stage_kinds
+from factory.plan import incumbent_stages, stage_kinds
 from factory.plan.builder import Plan, PlanBuilder, Stage, compute_part_identity
 from factory.plan.gate_metric import (
     choose_gate_eval,
@@ -45,7 +45,8 @@ def compile_stages(plan: str, resolved: ResolvedSpec, trial_rows: int = 0) -> Pl
         if plan in kind.plans:
             module, _, function = kind.planner_path.partition(":")
             getattr(importlib.import_module(module), function)(builder, resolved)
-    return Plan(resolved.spec.name, resolved.task.kind, tuple(builder.stages.values()))
+    stages, notes = tuple(builder.stages.values()), incumbent_stages.describe_incumbents(builder, resolved)
+    return Plan(resolved.spec.name, resolved.task.kind, stages, notes)
 
 
 def add_base(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
@@ -112,7 +113,8 @@ def add_baseline_trial(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     spec, judge, metric = resolved.spec, choose_gate_eval(resolved), choose_row_metric(resolved)
     trials: dict[str, dict[str, Any]] = {
         contender.kind: {"contender": contender, "uses": [contender, resolved.task, judge]}
-        for contender in resolved.contenders if contender.in_gate and not contender.uses_artifact
+        for contender in resolved.contenders
+        if contender.in_gate and not contender.uses_artifact and not isinstance(contender, VersionContender)
     }
     if isinstance(spec.models.teacher, Endpoint) and resolved.task.output_type in ("labels", "text"):
         trials["teacher"] = {"endpoints": {"teacher": spec.models.teacher}, "uses": [resolved.task, judge]}
@@ -137,8 +139,7 @@ def add_advice(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
 
 def _list_leakage_models(resolved: ResolvedSpec) -> list[str]:
     """Return the embedder if leakage compares embeddings and the spec sets one."""
-    spec = resolved.spec
-    return ["embedder"] if spec.data.leakage.cosine and spec.models.embedder else []
+    return ["embedder"] if resolved.spec.data.leakage.cosine and resolved.spec.models.embedder else []
 
 
 def _build_review_requirement(data: Data) -> dict[str, Any]:
@@ -164,8 +165,7 @@ def add_preflight(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     guarded: dict[str, Any] = {"slices": slices} if slices else {}
     builder.add_stage(
         "preflight", ["base", "gather", "curate", *(["freeze"] if slices else [])], uses=[task, objective],
-        task=task, objective=objective, limits=spec.data.preflight, seed=spec.train.seed,
-        **guarded,
+        task=task, objective=objective, limits=spec.data.preflight, seed=spec.train.seed, **guarded,
     )
 
 
@@ -181,12 +181,11 @@ def add_train(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
 def add_answer(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     """Add a stage per contender."""
     spec, task, objective = resolved.spec, resolved.task, resolved.objective
-    timed = list_timed_contenders(resolved)
-    for contender in resolved.contenders:
+    for contender in incumbent_stages.add_incumbent_answers(builder, resolved):
         inputs = ["base", "gather", "freeze", "curate", *(["train"] if contender.uses_artifact else [])]
         judges = [choose_gate_eval(resolved)] if contender.uses_validation_score else []
         scoring: dict[str, Any] = {"judge": judges[0], "metric": get_row_metric(resolved)} if judges else {}
-        scoring |= {"timed": True} if contender.kind in timed else {}
+        scoring |= {"timed": True} if contender.kind in list_timed_contenders(resolved) else {}
         builder.add_stage(
             f"answer[{contender.kind}]", inputs, uses=[contender, task, *judges],
             contender=contender, task=task, objective=objective, seed=spec.train.seed, **scoring,
@@ -212,8 +211,8 @@ def _collect_further_models(resolved: ResolvedSpec) -> dict[str, str | Endpoint]
     return {alias: resolved.spec.models.get_named_model(alias) for alias in aliases}
 
 
-def _list_answer_stages(resolved: ResolvedSpec) -> list[str]:
-    return [f"answer[{contender.kind}]" for contender in resolved.contenders]
+def _list_answer_stages(builder: PlanBuilder) -> list[str]:
+    return [name for name, stage in builder.stages.items() if stage.kind == "answer"]
 
 
 def _map_probes(resolved: ResolvedSpec) -> dict[str, Probe]:
@@ -223,7 +222,7 @@ def _map_probes(resolved: ResolvedSpec) -> dict[str, Probe]:
 
 def add_score(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     """Add the stage that scores all answers."""
-    seed, answers = resolved.spec.gate.seed, _list_answer_stages(resolved)
+    seed, answers = resolved.spec.gate.seed, _list_answer_stages(builder)
     evals = [plugin for plugin in resolved.evals if not isinstance(plugin, Probe)]
     texts, inputs = resolved.task.text_column, ["gather", "freeze", "curate", *answers]
     total: dict[str, Any] = {"total": found} if (found := find_gate_total(resolved)) else {}
@@ -245,17 +244,18 @@ def add_gate(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     sliced = ["freeze"] if any(guard.slice for guard in spec.gate.guards) else []
     timed = [f"answer[{name}]" for name in list_timed_contenders(resolved)]
     slicing: dict[str, Any] = {"task": resolved.task} if sliced else {}
+    versions, version_parts = incumbent_stages.build_gate_parts(builder, resolved)
     builder.add_stage(
-        "gate", ["look", "score", "curate", *sliced, *timed, *_map_probes(resolved)], gate=spec.gate,
+        "gate", ["look", "score", "curate", *sliced, *timed, *versions, *_map_probes(resolved)], gate=spec.gate,
         prompted=[contender.kind for contender in resolved.contenders if contender.is_prompt_only],
         shown=[contender.kind for contender in resolved.contenders if not contender.in_gate],
-        **slicing, **_build_review_requirement(spec.data),
+        **slicing, **version_parts, **_build_review_requirement(spec.data),
     )
 
 
 def add_bundle(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     """Add the stage that writes the deployable folder."""
-    spec, answers = resolved.spec, _list_answer_stages(resolved)
+    spec, answers = resolved.spec, _list_answer_stages(builder)
     builder.add_stage(
         "bundle",
         ["base", "gather", "prepare", "freeze", "curate", "preflight", "train", "score", "gate", *answers],

@@ -17,7 +17,7 @@ from factory.data.requirements import LABELS_OUTPUT_TYPES, REQUIREMENT_METRICS
 from factory.errors import InputError
 from factory.registry.registry import Registry
 from factory.spec.fields import ALIASES_WITH_DEFAULT, Models
-from factory.spec.gate_checks import check_guards, check_target
+from factory.spec.gate_checks import check_baselines, check_guards, check_target
 from factory.spec.messages import iterate_annotation_models, suggest_known_name
 from factory.spec.validation import SpecDraft, call_plugin_method
 from factory.yaml import NodePath, format_value
@@ -194,8 +194,7 @@ def _check_contender_set(draft: SpecDraft) -> None:
     for steps, contender in tuned[1:]:
         if contender.kind != tuned[0][1].kind:
             draft.add_problem(steps, f"{contender.kind!r} and {tuned[0][1].kind!r} both use the artifact; keep one")
-    if not any(contender.in_gate and not contender.uses_artifact for _, contender in contenders):
-        draft.add_problem(("contenders",), "no baseline to compare with; add one, such as 'untuned'")
+    check_baselines(draft, [contender for _, contender in contenders])
     check_target(draft, [contender for _, contender in contenders])
 
 

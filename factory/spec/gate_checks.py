@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from factory.api import Contender
+from factory.api import Contender, VersionContender
 from factory.spec.messages import suggest_known_name
 from factory.spec.validation import SpecDraft
 from factory.yaml import format_value
+
+
+def check_baselines(draft: SpecDraft, contenders: Sequence[Contender]) -> None:
+    """Report a spec whose tuned model has nothing to beat, at the latest in a first build, which has no incumbent."""
+    versions = [contender.kind for contender in contenders if isinstance(contender, VersionContender)]
+    if not any(c.in_gate and not c.uses_artifact and c.kind not in versions for c in contenders):
+        besides = f" besides {versions[0]!r}, which a first build does not have" if versions else ""
+        draft.add_problem(("contenders",), f"no baseline to compare with{besides}; add one, such as 'untuned'")
 
 
 def check_target(draft: SpecDraft, contenders: Sequence[Contender]) -> None:
@@ -15,7 +23,9 @@ def check_target(draft: SpecDraft, contenders: Sequence[Contender]) -> None:
     if draft.get_value("gate", "target") is not None and not any(c.is_prompt_only and c.in_gate for c in contenders):
         text = "no contender only prompts a model, so that none can reach it; add one, such as 'prompted', or remove it"
         draft.add_problem(("gate", "target"), text)
-    rivals = [contender.kind for contender in contenders if not contender.uses_artifact]
+    # A first build has no version of itself, and a rule against it could not be judged.
+    versions = [contender.kind for contender in contenders if isinstance(contender, VersionContender)]
+    rivals = [c.kind for c in contenders if not c.uses_artifact and c.kind not in versions]
     for number, item in enumerate(draft.list_items("gate", "guards")):
         against = item.get_child("against")
         name = against.value if against else ""

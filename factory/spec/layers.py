@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,6 +17,7 @@ from factory.registry.registry import Registry
 from factory.spec.blocks import SpecOverride, expand_bare_kinds, find_role_at, overlay_nodes
 from factory.spec.checks import check_spec
 from factory.spec.fields import Spec
+from factory.spec.incumbents import IncumbentSearch
 from factory.spec.messages import suggest_known_name
 from factory.spec.validation import SpecDraft, build_problem_at, call_plugin_method, instantiate_blocks, validate_node
 from factory.yaml import Node, NodePath, SourceLocation, build_node, format_path, read_spec_file
@@ -56,6 +57,8 @@ class ResolvedSpec:
     contenders: tuple[Contender, ...]
     evals: tuple[Eval, ...]
     targets: tuple[Target, ...]
+    incumbents: Mapping[str, IncumbentSearch] = field(default_factory=dict)
+    """Kind of a contender that is a version of a specialist → what its alias points to, once that was looked up."""
 
 
 def resolve_spec(path: Path, *, profile: str = "", overrides: Sequence[str] = (), registry: Registry) -> ResolvedSpec:

@@ -9,6 +9,7 @@ from typing import Any, cast
 from factory.api import TEST, TRAIN, VALIDATION, Answer, AnswerJob, Artifact, Contender, Row, ScoreJob
 from factory.api.jobs import ValidationScorer, raise_no_validation_scorer
 from factory.data.rows import write_json, write_jsonl
+from factory.stages.incumbent import build_incumbent_job, write_incumbent_facts
 from factory.stages.job import StageJob, guard_plugin_call, iterate_checked_values
 from factory.stages.value_checks import compute_row_scores, order_answers
 
@@ -20,7 +21,11 @@ def run(job: StageJob) -> None:
     artifact = job.load_artifact() if contender.uses_artifact else None
     validation = job.open_input_rows("freeze", f"{VALIDATION}.jsonl")
     start = time.perf_counter()
-    answers, facts = answer_by_contender(job, contender, rows, validation, artifact)
+    if "incumbent" in job.config:
+        answers, facts = collect_answers(contender, build_incumbent_job(job, rows))
+        write_incumbent_facts(job, rows)
+    else:
+        answers, facts = answer_by_contender(job, contender, rows, validation, artifact)
     # A time differs between builds, so that it is in an output only where the gate asks for it.
     timed = {"seconds": round(time.perf_counter() - start, 3)} if job.config.get("timed") else {}
     write_jsonl(job.out / "answers.jsonl", (
@@ -39,19 +44,24 @@ def answer_by_contender(
     job: StageJob, contender: Contender, rows: Sequence[Row], validation: Sequence[Row],
     artifact: Artifact | None = None,
 ) -> tuple[list[Answer], dict[str, Any]]:
-    """Return a contender's answers, in the order of the rows, and its facts.
-
-    Raises PluginError if a row has no answer, more than one, or one that can not be scored.
-    """
+    """Return a contender's answers, in the order of the rows, and its facts; errors are those of `collect_answers`."""
     train = job.open_input_rows("curate", f"{TRAIN}.jsonl")
     scorer = _build_validation_scorer(job, train) if contender.uses_validation_score else raise_no_validation_scorer
     work = AnswerJob(
         **job.build_job_fields(), rows=rows, train=train, validation=validation, base=job.load_base(),
         task=job.load_task(), objective=job.load_objective(), artifact=artifact, validation_scorer=scorer,
     )
-    with guard_plugin_call(contender, rows, train, validation, work.tables):
+    return collect_answers(contender, work)
+
+
+def collect_answers(contender: Contender, work: AnswerJob) -> tuple[list[Answer], dict[str, Any]]:
+    """Return the answers to a job, in the order of its rows, and the facts that were recorded.
+
+    Raises PluginError if a row has no answer, more than one, or one that can not be scored.
+    """
+    with guard_plugin_call(contender, work.rows, work.train, work.validation, work.tables):
         answers = list(iterate_checked_values(contender, "answer", contender.answer(work), Answer))
-    return order_answers(contender, answers, rows, work.task.output_type), work.facts
+    return order_answers(contender, answers, work.rows, work.task.output_type), work.facts
 
 
 def _build_validation_scorer(job: StageJob, train: Sequence[Row]) -> ValidationScorer:

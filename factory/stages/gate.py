@@ -9,12 +9,14 @@ from factory.api import TEST, Metric
 from factory.data.leakage import count_remaining_leaks
 from factory.data.rows import read_json, read_jsonl, write_json
 from factory.evaluation.gate import GateEvidence, decide_verdict
+from factory.evaluation.incumbent_facts import IncumbentFacts
 from factory.evaluation.look_confidence import compute_look_confidence, describe_looks
 from factory.evaluation.match import AnswerExpense
 from factory.evaluation.score_table import ScoreTable
 from factory.evaluation.totals import TotalScores
 from factory.review import find_review_refusals
 from factory.spec.fields import Gate
+from factory.stages.incumbent import INCUMBENT_FILE
 from factory.stages.job import StageJob, guard_plugin_call
 
 
@@ -33,7 +35,15 @@ def run(job: StageJob) -> None:
         refused = find_review_refusals(review, required["share"], required["acceptance"])
     wanted = [*(guard.against for guard in gate.guards), *([gate.match.contender] if gate.match else [])]
     table, expenses = _read_score_table(job, scored, wanted), _read_expenses(job, gate)
-    evidence = GateEvidence(job.config["prompted"], leaks, probes, refused, job.config["shown"], expenses)
+    answered = job.config.get("incumbents", {})
+    incumbents = [
+        IncumbentFacts.from_json(kind, read_json(job.inputs[f"answer[{kind}]"] / INCUMBENT_FILE), table)
+        for kind, has_answered in answered.items() if has_answered
+    ]
+    absent = [kind for kind, has_answered in answered.items() if not has_answered]
+    evidence = GateEvidence(
+        job.config["prompted"], leaks, probes, refused, job.config["shown"], expenses, incumbents, absent
+    )
     metric = table.metrics[gate.metric or scored["primary"]]
     looks = {"number": look, "confidence": stated.confidence, "finding": describe_looks(stated.confidence, look)}
     write_json(job.out / "gate.json", {**decide_verdict(table, metric, gate, evidence), "looks": looks})

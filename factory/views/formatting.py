@@ -129,15 +129,26 @@ def describe_verdict(gate: Mapping[str, Any], task: str) -> str:
         return f"The expert review of the training rows blocks shipping: {'; '.join(gate['refused'])}."
     if not deciding:
         return "The gate had no contender to compare with."
+    versions = _list_incumbent_sentences(gate)
     if gate.get("unproven"):
-        return f"The evidence is too thin: {'; '.join(gate['unproven'])}."
+        return " ".join([f"The evidence is too thin: {'; '.join(gate['unproven'])}.", *versions])
     others = [c["baseline"] for c in gate["comparisons"] if c is not deciding]
     verdict, leads = _get_gate_verdict(gate), _list_lead_sentences(gate)
     claim = _describe_claim(verdict, gate, deciding, f"these {deciding.get('n', '?')} test rows")
     best = _describe_best_baseline(gate, str(deciding["baseline"])) if others else ""
     beaten = f"; it also {_describe_other_gains(gate, others)}" if others and verdict.ships else ""
     gain = f"The tuned {task} {claim} {deciding['baseline']}{best}: {describe_gain(gate, deciding)}{beaten}."
-    return " ".join([*leads, gain])
+    return " ".join([*leads, gain, *versions])
+
+
+def _list_incumbent_sentences(gate: Mapping[str, Any]) -> list[str]:
+    """Return how tuned stands to versions of a specialist, and which test rows those have, or may have, seen."""
+    lines = []
+    for version in gate.get("incumbents", []):
+        lines.append(version["finding"])
+        if version.get("seen", 0) != 0:
+            lines.append(version["seen_finding"])
+    return [f"{line[:1].upper()}{line[1:]}." for line in lines]
 
 
 def _list_lead_sentences(gate: Mapping[str, Any]) -> list[str]:

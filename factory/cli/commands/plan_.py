@@ -41,10 +41,13 @@ def command(arguments: spec_args.SpecArguments, force: Sequence[str], values: bo
     if as_json:
         stages = zip(plan.stages, reasons, costs, strict=True)
         rows = [{**s.to_json(), "state": r.state, "detail": r.detail, "estimate": asdict(e)} for s, r, e in stages]
-        output.print_json({"name": plan.name, "task": plan.task, "profile": profile, "stages": rows})
+        head = {"name": plan.name, "task": plan.task, "profile": profile, "notes": plan.notes}
+        output.print_json({**head, "stages": rows})
     else:
         _print_plan_table(reasons, costs)
         _print_plan_total(resolved, plan, reasons, costs)
+        for note in plan.notes:
+            output.print_line(output.fill_line(note))
 
 
 def _print_plan_table(reasons: Sequence[StageReason], costs: Sequence[ResourceEstimate]) -> None:
