@@ -23,25 +23,31 @@ def check_target(draft: SpecDraft, contenders: Sequence[Contender]) -> None:
     if draft.get_value("gate", "target") is not None and not any(c.is_prompt_only and c.in_gate for c in contenders):
         text = "no contender only prompts a model, so that none can reach it; add one, such as 'prompted', or remove it"
         draft.add_problem(("gate", "target"), text)
-    # A first build has no version of itself, and a rule against it could not be judged.
-    versions = [contender.kind for contender in contenders if isinstance(contender, VersionContender)]
-    rivals = [c.kind for c in contenders if not c.uses_artifact and c.kind not in versions]
+    # A first build has no version of itself, so that a rule against one could not be judged.
+    rivals = [c.kind for c in contenders if not c.uses_artifact and not isinstance(c, VersionContender)]
     for number, item in enumerate(draft.list_items("gate", "guards")):
         against = item.get_child("against")
         name = against.value if against else ""
         if isinstance(name, str) and name and name not in rivals:
-            text = f"no contender {format_value(name)} to hold tuned against; {suggest_known_name(name, rivals)}"
+            text = f"no contender {format_value(name)} to hold tuned against{_suggest_rival(name, rivals, contenders)}"
             draft.add_problem(("gate", "guards", number, "against"), text)
-    _check_match(draft, rivals, [kind for kind in rivals if kind in {c.kind for c in contenders if c.in_gate}])
+    _check_match(draft, rivals, contenders)
 
 
-def _check_match(draft: SpecDraft, rivals: Sequence[str], compared: Sequence[str]) -> None:
+def _suggest_rival(name: str, rivals: Sequence[str], contenders: Sequence[Contender]) -> str:
+    """Return what to name in place of a contender that can not be held against, after a comma or semicolon."""
+    is_version = name in {c.kind for c in contenders if isinstance(c, VersionContender)}
+    missing = " in a first build, which has no version yet" if is_version else ""
+    return f"{missing}; {suggest_known_name(name, rivals)}"
+
+
+def _check_match(draft: SpecDraft, rivals: Sequence[str], contenders: Sequence[Contender]) -> None:
     """Report a contender to match that the spec lacks, or that leaves none to beat, and a cost that cannot be known."""
     steps, name = ("gate", "match"), draft.get_field_text("gate", "match", "contender")
     if name and name not in rivals:
-        text = f"no contender {format_value(name)} to match; {suggest_known_name(name, rivals)}"
+        text = f"no contender {format_value(name)} to match{_suggest_rival(name, rivals, contenders)}"
         draft.add_problem((*steps, "contender"), text)
-    elif name and not [kind for kind in compared if kind != name]:
+    elif name and not [c.kind for c in contenders if c.in_gate and c.kind in rivals and c.kind != name]:
         text = f"{name!r} is the only baseline, and would not be one to beat; add another, such as 'untuned'"
         draft.add_problem((*steps, "contender"), text)
     if draft.get_value(*steps, "cost") is not None and not draft.get_value(*steps, "hourly"):

@@ -55,6 +55,7 @@ def _render_optional_blocks(task: type[Task], generative: bool) -> Iterator[str]
     kinds = [block if isinstance(block, str) else block["kind"] for block in defaults.get("contenders", [])]
     yield "# Contenders (baselines and candidates) answer the test rows. tuned ships only if it beats all others."
     yield f"# contenders: [{', '.join(kinds)}]"
+    yield "# Add `incumbent`, and a refresh must also beat the version that is served."
     if generative:
         yield "# `prompted` is the base model with examples in its prompt: unless tuned beats it, prompting is enough."
     yield f"# train: {{epochs: {defaults.get('train', {}).get('epochs', 2)}}}"
