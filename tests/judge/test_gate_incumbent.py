@@ -9,7 +9,7 @@ from test_gate_rules import RIGHT, scored
 from factory.api import Provenance, Row
 from factory.data.leakage import LeakageCriteria
 from factory.evaluation.gate import GateEvidence, decide_verdict
-from factory.evaluation.incumbent_facts import IncumbentFacts
+from factory.evaluation.incumbent_facts import IncumbentFacts, choose_judged_rows
 from factory.evaluation.score_table import ScoreTable
 from factory.spec.fields import Gate
 from factory.stages.incumbent import find_seen_rows
@@ -81,6 +81,14 @@ def test_four_groups_that_it_has_not_seen_are_too_few() -> None:
     seen = {f"r{i:03}": "group" for i in range(60)}
     assert compared(judged(90, 30, seen, **groups))["n"] == 100
     assert compared(judged(90, 30, dict(list(seen.items())[:50]), **groups))["n"] == 50
+
+
+def test_a_total_is_one_number_of_all_rows_whatever_was_seen() -> None:
+    rows = {name: scored(50) for name in ("tuned", "incumbent")}
+    assert choose_judged_rows({"r000": "exact"}, ScoreTable(rows)) == tuple(f"r{i:03}" for i in range(1, 100))
+    assert choose_judged_rows({"r000": "exact"}, ScoreTable(rows, total="macro_f1")) is None
+    facts = IncumbentFacts("incumbent", "intents@3", 100, {"r000": "exact"})
+    assert facts.is_favoured and facts.describe_seen().endswith("compared on all of them, which favours it")
 
 
 def row(name: str, text: str, group: str = "", *parents: str) -> Row:
