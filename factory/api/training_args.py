@@ -33,6 +33,10 @@ class TrainingArgs(SpecBlock):
     )
     weight_decay: float = Field(0.0, ge=0, description="decoupled weight decay of AdamW")
     seed: int = Field(7, ge=0, description="random seed of training")
+    seeds: Annotated[int, UnkeyedDefault] = Field(
+        1, ge=1, le=20, description="trainings on the same rows, with seed, seed + 1 and so on: the verdict is over "
+        "seeds and rows together, and the model that is best on validation rows is bundled",
+    )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="precision of the frozen base (the adapter is fp32); auto picks the faster one here"
     )

@@ -20,7 +20,7 @@ def render_model_card(manifest: Mapping[str, Any], score: Mapping[str, Any], gat
     return render(files("factory.bundle").joinpath("card.md").read_text(encoding="utf-8"), {
         "metadata": _render_hub_metadata(manifest, score),
         "verdict_text": Verdict.from_word(gate["verdict"]).facts.finding,
-        "reasons": _render_bullets([*gate.get("reasons", []), *_describe_looks(gate)]),
+        "reasons": _render_bullets([*gate.get("reasons", []), *_describe_seeds(gate), *_describe_looks(gate)]),
         **{name: manifest[name] for name in ("name", "tuned")},
         "artifact": _describe_artifact_kind(manifest),
         **{name: gate[name] for name in ("verdict", "metric")},
@@ -62,6 +62,11 @@ def _render_hub_metadata(manifest: Mapping[str, Any], score: Mapping[str, Any]) 
     if head["license"] == "other":
         head["license_name"] = licence
     return str(yaml.safe_dump(head, sort_keys=True, allow_unicode=True, width=120)).rstrip()
+
+
+def _describe_seeds(gate: Mapping[str, Any]) -> list[str]:
+    """Return what several seeds say, and which one the bundle has; empty for one seed."""
+    return list(gate.get("seeds", {}).get("findings", ()))
 
 
 def _describe_looks(gate: Mapping[str, Any]) -> list[str]:

@@ -28,7 +28,7 @@ def format_verdict_panel(evidence: RunOutputs) -> str:
         format_table(page.contenders.select(SUMMARY_COLUMNS)),
     ]
     lines += [style_dim(page.ceiling)] if page.ceiling else []
-    lines += [style_dim(fill_line(page.looks))] if page.looks else []
+    lines += [style_dim(fill_line(text)) for text in (*page.seeds, page.looks) if text]
     for table in (page.totals, page.forgetting):
         lines += ["", format_table(table)] if table.rows else []
     lines += [style_dim(formatting.clean_line(", ".join(page.drift)))] if page.drift else []

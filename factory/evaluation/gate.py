@@ -130,13 +130,14 @@ def _estimate_tuned_mean(table: ScoreTable, metric: Metric, gate: Gate) -> stati
     """Return the tuned model's own mean with its interval; where its level decides, with that which decides."""
     values, clusters = table.get_values(TUNED, metric.name), table.get_clusters(TUNED)
     numbers, groups = list(values.values()), [clusters[row] for row in values]
-    if gate.floor is None and not table.total:
+    by_seed = table.get_seed_values(TUNED, metric.name, values)
+    if gate.floor is None and not table.total and not by_seed:
         return statistics.compute_mean_interval(
             numbers, groups, gate.confidence, binary=metric.binary, resamples=gate.resamples, seed=gate.seed
         )
     return estimate_level(
         numbers, groups, gate.confidence, binary=metric.binary, draws=(gate.resamples, gate.seed),
-        resampled=table.get_resampled(TUNED, metric.name),
+        resampled=table.get_resampled(TUNED, metric.name), by_seed=by_seed,
     )
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from factory.evaluation import statistics
+from factory.evaluation.seed_tests import SeedsPart, add_seeds
 from factory.evaluation.statistics import ClusterSample, ClusterTest, ConfidenceInterval
 
 if TYPE_CHECKING:
@@ -123,24 +124,27 @@ class TestedDifference:
         return self.effective_groups >= MIN_EFFECTIVE_GROUPS
 
 
-def run_paired_tests(
+def run_paired_tests(  # noqa: PLR0913 (what there is to know of the scores, each by its name)
     differences: Sequence[Sequence[float]], clusters: Sequence[str], confidence: float, margin: float = 0.0,
     *, binary: bool = False, span: float = 1.0, draws: tuple[int, int] = (statistics.RESAMPLES, statistics.SEED),
+    seeds: Sequence[SeedsPart] = (),
 ) -> list[TestedDifference]:
     """Test the mean differences of several contenders on the same rows, against the margin and on the same resamples.
 
     `clusters` names the cluster of each row, `span` is the largest difference that a row may have, and `draws` are the
-    resamples and their seed. Raises InputError if all rows are of one cluster.
+    resamples and their seed. Of differences that are means over seeds, `seeds` is what those add to the variance.
+    Raises InputError if all rows are of one cluster.
     """
     samples = [statistics.group_by_cluster(values, clusters) for values in differences]
     counts = [(sum(x > 0 for x in values), sum(x < 0 for x in values)) for values in differences]
     tests: list[PairedTest]
-    if binary and len(samples[0].sums) == len(clusters) and _are_all_binary(differences):
+    is_seeded = any(part.variance for part in seeds)
+    if binary and not is_seeded and len(samples[0].sums) == len(clusters) and _are_all_binary(differences):
         tests = [ScoreTest(won, lost, len(clusters)) for won, lost in counts]
     else:
         means = statistics.bootstrap_means(samples, *draws)
         tests = [
-            ClusterTest(sample, found, compute_least_error(sample, span), max(span, 1.0))
+            add_seeds(ClusterTest(sample, found, compute_least_error(sample, span), max(span, 1.0)), seeds)
             for sample, found in zip(samples, means, strict=True)
         ]
     return [
@@ -151,16 +155,17 @@ def run_paired_tests(
 
 def run_total_tests(
     differences: Sequence[Sequence[float]], clusters: Sequence[str], confidence: float, margin: float, *, span: float,
-    resampled: Sequence[Floats],
+    resampled: Sequence[Floats], seeds: Sequence[SeedsPart] = (),
 ) -> list[TestedDifference]:
     """Test differences of totals, of which a row has the difference of its contributions (`totals.TotalScores`).
 
-    `resampled` are the differences on the resamples, sorted. Won and lost are the rows that contribute more and less.
+    `resampled` are the differences on the resamples, sorted; `seeds` is as in `run_paired_tests`. Won and lost are the
+    rows that contribute more and less.
     """
     found = []
     for values, totals in zip(differences, resampled, strict=True):
         sample = statistics.group_by_cluster(values, clusters)
-        test = ClusterTest(sample, totals, compute_least_error(sample, span))
+        test = add_seeds(ClusterTest(sample, totals, compute_least_error(sample, span)), seeds)
         won, lost = sum(x > 0 for x in values), sum(x < 0 for x in values)
         found.append(evaluate_difference(test, sample, confidence, margin, won, lost))
     return found

@@ -15,6 +15,7 @@ from factory.api.rows import Metric
 from factory.errors import InputError
 from factory.evaluation import paired_tests
 from factory.evaluation.score_table import ScoreTable, estimate_level
+from factory.evaluation.seed_tests import measure_seeds
 from factory.evaluation.table_tests import TUNED
 from factory.events import RuleState
 
@@ -107,9 +108,11 @@ class RuleJudge:
         clusters = self.table.get_clusters(TUNED)
         differences = paired_tests.subtract_scores(one, other, 1 if metric.higher_is_better else -1)
         span = paired_tests.compute_span(list(one.values()), list(other.values()))
+        groups = [clusters[row] for row in rows]
         (result,) = paired_tests.run_paired_tests(
-            [[differences[row] for row in rows]], [clusters[row] for row in rows], confidence, -guard.within,
-            binary=metric.binary, span=span, draws=(self.gate.resamples, self.gate.seed),
+            [[differences[row] for row in rows]], groups, confidence, -guard.within, binary=metric.binary, span=span,
+            draws=(self.gate.resamples, self.gate.seed),
+            seeds=measure_seeds(self.table.get_seed_values(TUNED, metric.name, rows), groups),
         )
         return result
 
@@ -154,6 +157,7 @@ class RuleJudge:
             list(values.values()), [clusters[row] for row in values], confidence, binary=self.metric.binary,
             draws=(self.gate.resamples, self.gate.seed),
             resampled=self.table.get_resampled(contender, self.metric.name),
+            by_seed=self.table.get_seed_values(contender, self.metric.name, values),
         )
 
 

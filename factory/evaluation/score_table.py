@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from factory.api.rows import Metric
 from factory.evaluation import statistics
 from factory.evaluation.paired_tests import compute_least_error, compute_span
 from factory.evaluation.rare_losses import compute_skew
+from factory.evaluation.seed_tests import add_seeds, measure_seeds
 from factory.evaluation.statistics import ClusterTest, ConfidenceInterval
 from factory.evaluation.totals import TotalScores
 
@@ -37,6 +38,8 @@ class ScoreTable:
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     total: str = ""
     totals: Mapping[str, TotalScores] = field(default_factory=dict)
+    seeds: Mapping[str, ScoreTable] = field(default_factory=dict)
+    """Contender → the same of each of its seeds by name, where it has several: its own scores are their means."""
 
     def get_values(self, contender: str, metric: str) -> dict[str, float]:
         """Return row id → value of a contender, ordered by id: of a total, what each row contributes.
@@ -58,6 +61,12 @@ class ScoreTable:
         kept = {name: [row for row in scored if row["id"] in rows] for name, scored in self.rows.items()}
         return ScoreTable(kept, self.slices, self.metrics)
 
+    def get_seed_values(self, contender: str, metric: str, rows: Iterable[str]) -> list[list[float]]:
+        """Return the values of these rows for each seed of a contender: (seeds, rows); [] if it has one."""
+        found = self.seeds.get(contender)
+        by_seed = [found.get_values(name, metric) for name in found.rows] if found else []
+        return [[values[row] for row in rows] for values in by_seed]
+
     def get_clusters(self, contender: str) -> dict[str, str]:
         """Return row id → cluster of the rows: their group, or else themselves."""
         return {row["id"]: row.get("group") or row["id"] for row in self.rows[contender]}
@@ -70,24 +79,27 @@ class ScoreTable:
 def estimate_level(
     values: Sequence[float], clusters: Sequence[str], confidence: float, *, binary: bool = False,
     draws: tuple[int, int] = (statistics.RESAMPLES, statistics.SEED), resampled: Floats | None = None,
+    by_seed: Sequence[Sequence[float]] = (),
 ) -> ConfidenceInterval:
     """Return a contender's own mean with an interval of which no side errs more often than (1 − confidence) / 2.
 
     Right and wrong answers of rows without groups have the exact interval (Clopper & Pearson 1934), all others that of
     `ClusterTest`, widened where the values are skewed, as scores near their limit are. The interval that is shown with
     every mean (`statistics.compute_mean_interval`) errs on one side more often near 0 and 1, which nothing is decided
-    by. `resampled` are the values of a total on resamples. What is between 0 and 1, or 0 and 100, has such an interval.
+    by. `resampled` are the values of a total on resamples; of means over seeds, `by_seed` has the values of each seed.
+    What is between 0 and 1, or 0 and 100, has such an interval.
     """
     import numpy as np
     from scipy.stats import binomtest
 
     sample, count = statistics.group_by_cluster(values, clusters), len(values)
-    if binary and resampled is None and len(sample.sums) == count:
+    seeds = measure_seeds(by_seed, clusters)
+    if binary and resampled is None and len(sample.sums) == count and not any(part.variance for part in seeds):
         exact = binomtest(round(sum(values)), count).proportion_ci(confidence, method="exact")
         low, high = float(exact.low), float(exact.high)
     else:
         means = statistics.bootstrap_means([sample], *draws)[0] if resampled is None else np.sort(resampled)
-        test = ClusterTest(sample, means, compute_least_error(sample, compute_span(values)))
+        test = add_seeds(ClusterTest(sample, means, compute_least_error(sample, compute_span(values))), seeds)
         bounds = zip(test.compute_bounds(confidence), compute_skewed_bounds(test, confidence), strict=True)
         low, high = (outer(pair) for outer, pair in zip((min, max), bounds, strict=True))
         # Contributions to a total may be beyond its limits, which its resamples never are.

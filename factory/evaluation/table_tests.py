@@ -10,6 +10,7 @@ from factory.api.rows import Metric
 from factory.evaluation import paired_tests, statistics
 from factory.evaluation.paired_tests import TestedDifference
 from factory.evaluation.score_table import ScoreTable
+from factory.evaluation.seed_tests import measure_seeds
 
 if TYPE_CHECKING:
     from factory.spec.fields import Gate
@@ -40,15 +41,16 @@ def run_gain_tests(
     differences = [paired_tests.subtract_scores(values, scores, sign) for scores in others]
     span = paired_tests.compute_span(list(values.values()), *(list(scores.values()) for scores in others))
     numbers, groups = [list(each.values()) for each in differences], [clusters[row] for row in values]
+    seeds = measure_seeds(table.get_seed_values(TUNED, metric.name, values), groups)
     if table.total:
         resampled = [_subtract_resampled(table, name, sign) for name in names]
         results = paired_tests.run_total_tests(
-            numbers, groups, gate.confidence, margin, span=span, resampled=resampled
+            numbers, groups, gate.confidence, margin, span=span, resampled=resampled, seeds=seeds
         )
     else:
         results = paired_tests.run_paired_tests(
             numbers, groups, gate.confidence, margin, binary=metric.binary, span=span,
-            draws=(gate.resamples, gate.seed),
+            draws=(gate.resamples, gate.seed), seeds=seeds,
         )
     return [TestedGain(*found, span) for found in zip(names, results, differences, strict=True)]
 

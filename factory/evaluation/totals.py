@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from factory.api import Eval, ScoreJob
 from factory.evaluation import statistics
@@ -41,12 +41,10 @@ class TotalScores:
 
         return np.array(self.resampled, dtype=np.float64)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the JSON form, in the digits in which the gate compares totals."""
-        return {
-            "total": self.total, "values": {row: round(value, SHARED_DIGITS) for row, value in self.values.items()},
-            "resampled": [round(value, SHARED_DIGITS) for value in self.resampled],
-        }
+    def round_numbers(self) -> TotalScores:
+        """Return the same in the digits in which the gate compares totals."""
+        values = {row: round(value, SHARED_DIGITS) for row, value in self.values.items()}
+        return TotalScores(self.total, values, [round(value, SHARED_DIGITS) for value in self.resampled])
 
 
 def resample_total(

@@ -19,6 +19,7 @@ from factory.plan.gate_metric import (
     get_row_metric,
     list_timed_contenders,
 )
+from factory.plan.seed_names import has_several_seeds, list_scored_answers
 from factory.spec.fields import Data
 from factory.spec.layers import ResolvedSpec
 
@@ -211,8 +212,9 @@ def _collect_further_models(resolved: ResolvedSpec) -> dict[str, str | Endpoint]
     return {alias: resolved.spec.models.get_named_model(alias) for alias in aliases}
 
 
-def _list_answer_stages(builder: PlanBuilder) -> list[str]:
-    return [name for name, stage in builder.stages.items() if stage.kind == "answer"]
+def _keep_planned(builder: PlanBuilder, stages: list[str]) -> list[str]:
+    """Return those of some stages that the plan has: a version that is left out has none."""
+    return [name for name in stages if name in builder.stages]
 
 
 def _map_probes(resolved: ResolvedSpec) -> dict[str, Probe]:
@@ -222,9 +224,10 @@ def _map_probes(resolved: ResolvedSpec) -> dict[str, Probe]:
 
 def add_score(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     """Add the stage that scores all answers."""
-    seed, answers = resolved.spec.gate.seed, _list_answer_stages(builder)
+    seed, answers = resolved.spec.gate.seed, _keep_planned(builder, list_scored_answers(resolved))
     evals = [plugin for plugin in resolved.evals if not isinstance(plugin, Probe)]
-    texts, inputs = resolved.task.text_column, ["gather", "freeze", "curate", *answers]
+    chosen = ["train"] if has_several_seeds(resolved) else []
+    texts, inputs = resolved.task.text_column, ["gather", "freeze", "curate", *chosen, *answers]
     total: dict[str, Any] = {"total": found} if (found := find_gate_total(resolved)) else {}
     builder.add_stage("score", inputs, after=["look"], uses=evals, evals=evals, text=texts, seed=seed, **total)
 
@@ -244,9 +247,10 @@ def add_gate(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     sliced = ["freeze"] if any(guard.slice for guard in spec.gate.guards) else []
     timed = [f"answer[{name}]" for name in list_timed_contenders(resolved)]
     slicing: dict[str, Any] = {"task": resolved.task} if sliced else {}
+    chosen = ["train"] if has_several_seeds(resolved) else []
     versions, version_parts = incumbent_stages.build_gate_parts(builder, resolved)
     builder.add_stage(
-        "gate", ["look", "score", "curate", *sliced, *timed, *versions, *_map_probes(resolved)], gate=spec.gate,
+        "gate", ["look", "score", "curate", *sliced, *timed, *chosen, *versions, *_map_probes(resolved)], gate=spec.gate,
         prompted=[contender.kind for contender in resolved.contenders if contender.is_prompt_only],
         shown=[contender.kind for contender in resolved.contenders if not contender.in_gate],
         **slicing, **version_parts, **_build_review_requirement(spec.data),
@@ -255,10 +259,11 @@ def add_gate(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
 
 def add_bundle(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     """Add the stage that writes the deployable folder."""
-    spec, answers = resolved.spec, _list_answer_stages(builder)
+    spec, answers = resolved.spec, [f"answer[{contender.kind}]" for contender in resolved.contenders]
     builder.add_stage(
         "bundle",
-        ["base", "gather", "prepare", "freeze", "curate", "preflight", "train", "score", "gate", *answers],
+        ["base", "gather", "prepare", "freeze", "curate", "preflight", "train", "score", "gate",
+         *_keep_planned(builder, answers)],
         name=spec.name, task=resolved.task, objective=resolved.objective, adapter=spec.adapter,
         targets=resolved.targets, spec=_build_bundle_spec(resolved), tuned=choose_tuned_contender(resolved),
         seed=spec.train.seed,

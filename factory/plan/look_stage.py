@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from factory.plan.builder import PlanBuilder
 from factory.plan.gate_metric import choose_tuned_contender
+from factory.plan.seed_names import list_tuned_answers
 from factory.spec.layers import ResolvedSpec
 
 
@@ -11,6 +12,6 @@ def add_look(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     """Add the stage, which names the specialist and its training only to tell who looked: its key leaves them out."""
     tuned, text = choose_tuned_contender(resolved), resolved.task.text_column
     builder.add_stage(
-        "look", ["freeze", f"answer[{tuned}]"], identity_parts={"tuned": tuned, "text": text},
+        "look", ["freeze", *list_tuned_answers(resolved)], identity_parts={"tuned": tuned, "text": text},
         tuned=tuned, text=text, train=builder.stages["train"].key, name=resolved.spec.name,
     )

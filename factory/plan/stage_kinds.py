@@ -85,10 +85,13 @@ STAGE_KINDS = (
         "preflight", 2, "check rows and tokens before training",
         seconds=(1, 300), mib=(300, 4000), plugin_field="objective",
     ),
-    StageKind("train", 2, "train the specialist", seconds=(10, 7200), mib=(500, 16000), plugin_field="objective"),
+    StageKind(
+        "train", 2, "train the specialist", seconds=(10, 7200), mib=(500, 16000), plugin_field="objective",
+        planner="factory.plan.seed_plan:add_train",
+    ),
     StageKind(
         "answer", 3, "let a contender answer the test rows",
-        seconds=(0.5, 1800), mib=(300, 8000), plugin_field="contender",
+        seconds=(0.5, 1800), mib=(300, 8000), plugin_field="contender", planner="factory.plan.seed_plan:add_answer",
     ),
     StageKind(
         "look", 1, "count how often the test rows were judged", seconds=(0.1, 30), mib=(100, 1000),

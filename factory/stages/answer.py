@@ -11,11 +11,15 @@ from factory.api.jobs import ValidationScorer, raise_no_validation_scorer
 from factory.data.rows import write_json, write_jsonl
 from factory.stages.incumbent import build_incumbent_job, write_incumbent_facts
 from factory.stages.job import StageJob, guard_plugin_call, iterate_checked_values
+from factory.stages.seed_answers import copy_chosen_answers
 from factory.stages.value_checks import compute_row_scores, order_answers
 
 
 def run(job: StageJob) -> None:
     """Write `answers.jsonl`, one line per test row in their order, and `answer.json`."""
+    if "seeds" in job.config:
+        copy_chosen_answers(job)
+        return
     contender = cast(Contender, job.make_plugin("contender", job.config["contender"]))
     rows = job.open_input_rows("freeze", f"{TEST}.jsonl")
     artifact = job.load_artifact() if contender.uses_artifact else None
@@ -46,7 +50,7 @@ def answer_by_contender(
 ) -> tuple[list[Answer], dict[str, Any]]:
     """Return a contender's answers, in the order of the rows, and its facts; errors are those of `collect_answers`."""
     train = job.open_input_rows("curate", f"{TRAIN}.jsonl")
-    scorer = _build_validation_scorer(job, train) if contender.uses_validation_score else raise_no_validation_scorer
+    scorer = build_validation_scorer(job, train) if contender.uses_validation_score else raise_no_validation_scorer
     work = AnswerJob(
         **job.build_job_fields(), rows=rows, train=train, validation=validation, base=job.load_base(),
         task=job.load_task(), objective=job.load_objective(), artifact=artifact, validation_scorer=scorer,
@@ -64,7 +68,7 @@ def collect_answers(contender: Contender, work: AnswerJob) -> tuple[list[Answer]
     return order_answers(contender, answers, work.rows, work.task.output_type), work.facts
 
 
-def _build_validation_scorer(job: StageJob, train: Sequence[Row]) -> ValidationScorer:
+def build_validation_scorer(job: StageJob, train: Sequence[Row]) -> ValidationScorer:
     """Return a function that scores answers to validation rows: the mean of the gate's metric, higher is better."""
     judge, metric = job.load_deciding_metric()
     common = job.build_job_fields()

@@ -13,7 +13,9 @@ from factory.evaluation.incumbent_facts import IncumbentFacts
 from factory.evaluation.look_confidence import compute_look_confidence, describe_looks
 from factory.evaluation.match import AnswerExpense
 from factory.evaluation.score_table import ScoreTable
+from factory.evaluation.seed_findings import summarise_seeds
 from factory.evaluation.totals import TotalScores
+from factory.plan.seed_names import name_seed
 from factory.review import find_review_refusals
 from factory.spec.fields import Gate
 from factory.stages.incumbent import INCUMBENT_FILE
@@ -46,7 +48,11 @@ def run(job: StageJob) -> None:
     )
     metric = table.metrics[gate.metric or scored["primary"]]
     looks = {"number": look, "confidence": stated.confidence, "finding": describe_looks(stated.confidence, look)}
-    write_json(job.out / "gate.json", {**decide_verdict(table, metric, gate, evidence), "looks": looks})
+    decided = {**decide_verdict(table, metric, gate, evidence), "looks": looks}
+    if table.seeds:
+        chosen = read_json(job.inputs["train"] / "train.json")["seeds"]
+        decided["seeds"] = summarise_seeds(table, metric, chosen, stated.confidence)
+    write_json(job.out / "gate.json", decided)
 
 
 def _read_expenses(job: StageJob, gate: Gate) -> dict[str, AnswerExpense]:
@@ -69,7 +75,17 @@ def _read_score_table(job: StageJob, scored: Mapping[str, Any], wanted: Collecti
         frozen, task = job.open_input_rows("freeze", f"{TEST}.jsonl"), job.load_task()
         with guard_plugin_call(task, frozen):
             slices = {row.id: dict(task.get_row_slices(row)) for row in frozen}
-    totals: dict[str, TotalScores] = {}
-    if total := scored.get("total", ""):
-        totals = {name: TotalScores(**read_json(job.inputs["score"] / f"{name}.total.json")) for name in names}
-    return ScoreTable(rows, slices, metrics, total, totals)
+    total, seeds = scored.get("total", ""), dict[str, ScoreTable]()
+    for name, by_seed in scored.get("seeds", {}).items():
+        files = {seed: name_seed(name, int(seed)) for seed in sorted(by_seed, key=int)}
+        lines = {seed: list(read_jsonl(job.inputs["score"] / f"{file}.jsonl")) for seed, file in files.items()}
+        seeds[name] = ScoreTable(lines, total=total, totals=_read_totals(job, files) if total else {})
+    totals = _read_totals(job, {name: name for name in names}) if total else {}
+    return ScoreTable(rows, slices, metrics, total, totals, seeds)
+
+
+def _read_totals(job: StageJob, files: Mapping[str, str]) -> dict[str, TotalScores]:
+    """Read the total that decides, by name, from the score stage's files."""
+    return {
+        name: TotalScores(**read_json(job.inputs["score"] / f"{file}.total.json")) for name, file in files.items()
+    }

@@ -12,6 +12,7 @@ from factory import identity
 from factory.api import TEST, Row
 from factory.data.rows import read_json, write_json
 from factory.stages.job import StageJob
+from factory.stages.seed_answers import find_seed_answers
 from factory.store.looks import SAMPLE_SIZE, Look, record_look
 from factory.text.normalise import normalise_words
 
@@ -22,10 +23,13 @@ DIGEST_LENGTH = 16
 def run(job: StageJob) -> None:
     """Write `look.json`: the number of this look, and the digest of the test rows."""
     test = read_json(job.inputs["freeze"] / "freeze.json")["digests"][TEST]
+    tuned = find_seed_answers(job).values() or [job.inputs[f"answer[{job.config['tuned']}]"]]
+    digests = [identity.digest_file(folder / "answers.jsonl") for folder in tuned]
     rows = job.open_input_rows("freeze", f"{TEST}.jsonl")
     number = record_look(job.home, Look(
         test=test, sample=sample_row_digests(rows, job.config["text"]),
-        answers=identity.digest_file(job.inputs[f"answer[{job.config['tuned']}]"] / "answers.jsonl"),
+        # Seeds that are averaged are one look: nothing is chosen among them by the test rows.
+        answers=digests[0] if len(digests) == 1 else identity.compute_key(digests),
         train=job.config["train"], spec=job.config["name"],
     ))
     write_json(job.out / "look.json", {"number": number, "test": test})

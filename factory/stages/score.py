@@ -3,35 +3,115 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, cast
+from dataclasses import asdict, dataclass
+from itertools import groupby
+from typing import Any, cast
 
 from factory.api import TEST, TRAIN, VALIDATION, Answer, Eval, Metric, ScoreJob
 from factory.data.rows import read_json, read_jsonl, write_json, write_jsonl
 from factory.data.split import list_row_groups
 from factory.evaluation.score_table import estimate_level
 from factory.evaluation.statistics import DIGITS, compute_mean_interval
-from factory.evaluation.totals import TotalScores, resample_total
+from factory.evaluation.totals import resample_total
+from factory.plan.seed_names import find_seed, strip_seed
 from factory.stages.job import StageJob, guard_plugin_call
+from factory.stages.seed_scores import ContenderScores, RowMetricValues, average_scores, estimate_seeded_levels
 from factory.stages.value_checks import compute_row_scores
 
 CONFIDENCE = 0.95
 """Confidence of the intervals shown with each mean; the gate computes its own, at `gate.confidence`."""
 
-if TYPE_CHECKING:
-    from factory.evaluation.statistics import ConfidenceInterval
-
-RowMetricValues = dict[str, dict[str, float]]
-
 
 def run(job: StageJob) -> None:
-    """Write a file of values per row for each contender, and `score.json`; if a total decides, also its resamples."""
-    rows = job.open_input_rows("freeze", f"{TEST}.jsonl")
-    evals = [cast(Eval, job.make_plugin("eval", block)) for block in job.config["evals"]]
-    metrics, deciding = [metric for plugin in evals for metric in plugin.metrics], _find_deciding_total(job, evals)
+    """Write a file of values per row for each contender, and `score.json`; if a total decides, also its resamples.
+
+    Of a contender with several seeds, each seed has its files, and its own are the means over them.
+    """
+    scorer = _make_scorer(job)
     contenders: dict[str, Any] = {}
+    seeds: dict[str, dict[str, Any]] = {}
     totals: dict[str, dict[str, float]] = {}
     tables: dict[str, dict[str, Any]] = {}
+    done, total = 0, sum(role.startswith("answer[") for role in job.inputs)
+    for name, answered in groupby(_iterate_contender_answers(job), key=lambda each: strip_seed(each[0])):
+        by_seed: dict[int, ContenderScores] = {}
+        for full_name, answers, facts in answered:
+            scores = scorer.score_answers(answers, facts)
+            scorer.write_scores(full_name, scores)
+            contenders[name], done = scorer.estimate_levels(scores), done + 1
+            if (seed := find_seed(full_name)) is not None:
+                by_seed[seed] = scores
+                seeds.setdefault(name, {})[str(seed)] = {"levels": contenders[name], "totals": scores.totals}
+            job.report.report_progress(done, total, "contenders")
+        if by_seed:
+            bundled = read_json(job.inputs["train"] / "train.json")["seeds"]["bundled"]
+            scores = average_scores(by_seed, bundled)
+            scorer.write_scores(name, scores)
+            contenders[name] = estimate_seeded_levels(
+                scores, list(by_seed.values()), scorer.metrics, scorer.clusters, CONFIDENCE
+            )
+        totals[name], tables[name] = scores.totals, scores.tables
+    deciding = [scorer.deciding[1]] if scorer.deciding else []
+    write_json(job.out / "score.json", {
+        "metrics": [asdict(metric) for metric in (*scorer.metrics, *deciding)],
+        "contenders": contenders, "confidence": CONFIDENCE, "primary": scorer.evals[0].primary_metric,
+        "totals": totals, "tables": tables,
+        **({"total": deciding[0].name} if deciding else {}), **({"seeds": seeds} if seeds else {}),
+    })
+
+
+@dataclass(frozen=True, slots=True)
+class _AnswerScorer:
+    """Scores the answers of contenders to the same rows. `clusters` names the group of each row, or the row itself."""
+
+    job: StageJob
+    evals: list[Eval]
+    metrics: list[Metric]
+    deciding: tuple[Eval, Metric] | None
+    """The total that decides, with its eval; None if a metric of rows does."""
+    common: dict[str, Any]
+    groups: list[str]
+    clusters: list[str]
+
+    def score_answers(self, answers: dict[str, Answer], facts: dict[str, Any]) -> ContenderScores:
+        """Return the scores of a contender."""
+        work = ScoreJob(**self.common, answers=answers, facts=facts)
+        values = score_rows_by_metric(work, self.evals)
+        totals, tables = _compute_totals_and_tables(work, self.evals)
+        if self.deciding is None:
+            return ContenderScores(values, totals, tables)
+        (plugin, metric), settings = self.deciding, self.job.config["total"]
+        with guard_plugin_call(plugin, work.rows):
+            draws = (settings["resamples"], settings["seed"])
+            deciding = resample_total(plugin, metric.name, work, self.clusters, draws).round_numbers()
+        return ContenderScores(values, totals, tables, metric.name, deciding)
+
+    def write_scores(self, contender: str, scores: ContenderScores) -> None:
+        """Write the values of each row, and the resamples of the total that decides."""
+        rows = zip(self.common["rows"], self.groups, strict=True)
+        lines = ({"id": row.id, "group": group, "values": scores.values[row.id]} for row, group in rows)
+        write_jsonl(self.job.out / f"{contender}.jsonl", lines)
+        if scores.deciding is not None:
+            write_json(self.job.out / f"{contender}.total.json", asdict(scores.deciding))
+
+    def estimate_levels(self, scores: ContenderScores) -> dict[str, Any]:
+        """Return each metric's mean with its interval."""
+        levels = {
+            metric.name: asdict(compute_mean_interval(
+                scores.list_values(metric.name), self.clusters, CONFIDENCE, binary=metric.binary
+            ))
+            for metric in self.metrics
+        }
+        if scores.deciding is not None:
+            levels[scores.total] = asdict(estimate_level(
+                scores.list_values(scores.total), self.clusters, CONFIDENCE, resampled=scores.deciding.get_resampled()
+            ))
+        return levels
+
+
+def _make_scorer(job: StageJob) -> _AnswerScorer:
+    rows = job.open_input_rows("freeze", f"{TEST}.jsonl")
+    evals = [cast(Eval, job.make_plugin("eval", block)) for block in job.config["evals"]]
     common = {
         **job.build_job_fields(), "rows": rows, "train": job.open_input_rows("curate", f"{TRAIN}.jsonl"),
         "validation": job.open_input_rows("freeze", f"{VALIDATION}.jsonl"),
@@ -40,49 +120,14 @@ def run(job: StageJob) -> None:
     clusters = [group or row.id for group, row in zip(groups, rows, strict=True)]
     if copies := sum(bool(group) and not row.group for group, row in zip(groups, rows, strict=True)):
         job.report.note(f"{copies} test rows share their text with others: for the statistics, each text is one group")
-    total = sum(role.startswith("answer[") for role in job.inputs)
-    for name, answers, facts in _iterate_contender_answers(job):
-        work = ScoreJob(**common, answers=answers, facts=facts)
-        values = score_rows_by_metric(work, evals)
-        totals[name], tables[name] = _compute_totals_and_tables(work, evals)
-        lines = (
-            {"id": row.id, "group": group, "values": values[row.id]} for row, group in zip(rows, groups, strict=True)
-        )
-        write_jsonl(job.out / f"{name}.jsonl", lines)
-        contenders[name] = {
-            metric.name: asdict(compute_mean_interval(
-                [values[row.id][metric.name] for row in rows], clusters, CONFIDENCE, binary=metric.binary
-            ))
-            for metric in metrics
-        }
-        if deciding is not None:
-            contenders[name][deciding[1].name] = asdict(_write_total(job, name, *deciding, work, clusters))
-        job.report.report_progress(len(contenders), total, "contenders")
-    write_json(job.out / "score.json", {
-        "metrics": [asdict(metric) for metric in (*metrics, *([deciding[1]] if deciding else []))],
-        "contenders": contenders, "confidence": CONFIDENCE,
-        "primary": evals[0].primary_metric, "totals": totals, "tables": tables,
-        **({"total": deciding[1].name} if deciding else {}),
-    })
+    metrics = [metric for plugin in evals for metric in plugin.metrics]
+    return _AnswerScorer(job, evals, metrics, _find_deciding_total(job, evals), common, groups, clusters)
 
 
 def _find_deciding_total(job: StageJob, evals: list[Eval]) -> tuple[Eval, Metric] | None:
     """Return the total that decides, with its eval; None if a metric of rows does."""
     name = job.config.get("total", {}).get("metric")
     return next(((plugin, m) for plugin in evals for m in plugin.total_metrics if m.name == name), None)
-
-
-def _write_total(
-    job: StageJob, contender: str, plugin: Eval, metric: Metric, work: ScoreJob, clusters: list[str]
-) -> ConfidenceInterval:
-    """Write the resamples of a contender's total, and return it with its interval."""
-    total = job.config["total"]
-    with guard_plugin_call(plugin, work.rows):
-        scores = resample_total(plugin, metric.name, work, clusters, (total["resamples"], total["seed"]))
-    written = scores.to_json()
-    write_json(job.out / f"{contender}.total.json", written)
-    values, resampled = [scores.values[row.id] for row in work.rows], TotalScores(**written).get_resampled()
-    return estimate_level(values, clusters, CONFIDENCE, resampled=resampled)
 
 
 def _compute_totals_and_tables(work: ScoreJob, evals: list[Eval]) -> tuple[dict[str, float], dict[str, Any]]:

@@ -9,10 +9,14 @@ from factory.api import TRAIN, VALIDATION, Adapter, Artifact, ArtifactKind, FitJ
 from factory.data.rows import write_json
 from factory.errors import PluginError
 from factory.stages.job import ARTIFACT_FOLDER, StageJob, guard_plugin_call
+from factory.stages.seed_choice import run_choice
 
 
 def run(job: StageJob) -> None:
     """Write the files of the artifact to `artifact/`, and its kind and what training counted to `train.json`."""
+    if "seeds" in job.config:
+        run_choice(job)
+        return
     objective = job.load_objective()
     out = job.out / ARTIFACT_FOLDER
     out.mkdir()

@@ -33,6 +33,8 @@ class VerdictView:
     ceiling: str
     looks: str
     """How often the test rows were judged, and what follows."""
+    seeds: tuple[str, ...]
+    """What several seeds of tuned say, in sentences without a full stop; empty for one."""
     rule: str
     """The condition on which the gate ships."""
     reasons: tuple[str, ...]
@@ -73,6 +75,7 @@ def build_verdict_view(outputs: RunOutputs) -> VerdictView:
         contenders=build_contenders_table(gate, score, metric, tuned),
         ceiling=_describe_ceiling(ceiling) if isinstance(ceiling, int | float) else "",
         looks=str(gate.get("looks", {}).get("finding", "")),
+        seeds=tuple(map(str, gate.get("seeds", {}).get("findings", ()))),
         rule=_describe_rule(gate) if gate.get("comparisons") else "",
         reasons=tuple(str(reason) for reason in gate.get("reasons", []) if reason not in warnings),
         limits=_describe_limits(gate),

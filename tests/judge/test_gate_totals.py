@@ -119,7 +119,7 @@ def test_macro_f1_decides_from_the_answers_to_the_verdict(tmp_path: Path) -> Non
     assert only["difference"] == pytest.approx(gain, abs=2e-6) and only["low"] > 0
     assert (by_total["verdict"], by_rows["verdict"]) == ("SHIP", "INSUFFICIENT_EVIDENCE")
     assert other["low"] < 0 and "macro_f1" not in by_rows["score"]["contenders"]["tuned"]
-    assert TotalScores(0.5, {"r": 0.5}, [0.5]).to_json()["resampled"] == [0.5]
+    assert TotalScores(0.5, {"r": 0.5}, [0.5]).round_numbers().resampled == [0.5]
 
 
 @pytest.mark.parametrize("name", [

@@ -29,7 +29,7 @@ def render_headline(page: VerdictView, run: RunView, width: int) -> list[Line]:
 def render_reasons(page: VerdictView, width: int) -> list[Line]:
     """Return the gate's rule and the reasons of its verdict."""
     lines = wrap_text(sanitise(page.rule or "the gate made no comparisons"), width, "dim")
-    for reason in (*page.reasons, page.ceiling, page.looks) if page.rule else ():
+    for reason in (*page.reasons, *page.seeds, page.ceiling, page.looks) if page.rule else ():
         lines += wrap_text(sanitise(reason), width, "", "• ") if reason else []
     return lines
 

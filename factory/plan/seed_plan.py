@@ -1,0 +1,65 @@
+"""The planners of trainings and answers of a spec with several seeds.
+
+Each seed has the stages of a spec that sets this seed alone, so that they have the same keys: a build with one seed
+more trains that one only. The stage `train` then chooses the seed that is bundled, by validation rows, and
+`answer[tuned]` has its answers: what is bundled, certified and probed are those.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from factory.plan import compiler
+from factory.plan.builder import PlanBuilder
+from factory.plan.gate_metric import choose_gate_eval, choose_tuned_contender, get_row_metric
+from factory.plan.seed_names import has_several_seeds, list_seeds, list_tuned_answers, name_seed, name_training
+from factory.spec.layers import ResolvedSpec
+
+
+def add_train(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
+    """Add the stage that trains; with several seeds one for each, and the stage that chooses among them."""
+    if not has_several_seeds(resolved):
+        compiler.add_train(builder, resolved)
+        return
+    for seed in list_seeds(resolved):
+        compiler.add_train(builder, _set_seed(resolved, seed))
+        rename_stage(builder, "train", name_training(seed))
+    task, objective, judge = resolved.task, resolved.objective, choose_gate_eval(resolved)
+    tuned, backend = choose_tuned_contender(resolved), resolved.spec.train.backend
+    contender = next(contender for contender in resolved.contenders if contender.kind == tuned)
+    chosen: dict[str, Any] = {} if backend == "auto" else {"train": {"backend": backend}}
+    builder.add_stage(
+        "train", ["base", "gather", "freeze", "curate", *map(name_training, list_seeds(resolved))],
+        uses=[contender, task, judge], contender=contender, task=task, objective=objective, judge=judge,
+        metric=get_row_metric(resolved), seeds=list_seeds(resolved), seed=resolved.spec.train.seed, **chosen,
+    )
+
+
+def add_answer(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
+    """Add a stage per contender; with several seeds tuned has one for each, and one of the seed that is bundled."""
+    if not has_several_seeds(resolved):
+        compiler.add_answer(builder, resolved)
+        return
+    tuned = choose_tuned_contender(resolved)
+    for contender in resolved.contenders:
+        if contender.kind != tuned:
+            compiler.add_answer(builder, replace(resolved, contenders=(contender,)))
+            continue
+        for seed in list_seeds(resolved):
+            builder.role_overrides["train"] = name_training(seed)
+            compiler.add_answer(builder, replace(_set_seed(resolved, seed), contenders=(contender,)))
+            rename_stage(builder, f"answer[{tuned}]", f"answer[{name_seed(tuned, seed)}]")
+        del builder.role_overrides["train"]
+        builder.add_stage(f"answer[{tuned}]", ["train", *list_tuned_answers(resolved)], seeds=list_seeds(resolved))
+
+
+def rename_stage(builder: PlanBuilder, name: str, new_name: str) -> None:
+    """Give the newest stage another name, which no key depends on."""
+    builder.stages[new_name] = replace(builder.stages.pop(name), name=new_name)
+
+
+def _set_seed(resolved: ResolvedSpec, seed: int) -> ResolvedSpec:
+    """Return the spec that trains with this seed alone."""
+    train = resolved.spec.train.model_copy(update={"seed": seed, "seeds": 1})
+    return replace(resolved, spec=resolved.spec.model_copy(update={"train": train}))
