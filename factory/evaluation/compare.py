@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from factory.errors import FactoryError, InputError
 from factory.evaluation import paired_tests, statistics
+from factory.evaluation.seed_tests import measure_seeds
+from factory.plan.seed_names import name_seed
 from factory.runs.run_outputs import RunOutputs
 from factory.runs.run_view import RunView
 from factory.runs.specialists import find_run_outputs
@@ -46,6 +48,13 @@ class ContenderResults:
         rows = self.run_outputs.read_stage_lines("score", f"{self.contender}.jsonl")
         return {r["id"]: (r.get("group", ""), r["values"]) for r in rows}
 
+    @cached_property
+    def seed_scores(self) -> list[dict[str, Mapping[str, float]]]:
+        """Row id → values by metric, for each seed of a contender of which `scores` are the means; [] for one seed."""
+        seeds = self.run_outputs.read_stage_json("score").get("seeds", {}).get(self.contender, {})
+        files = (f"{name_seed(self.contender, int(seed))}.jsonl" for seed in sorted(seeds, key=int))
+        return [{r["id"]: r["values"] for r in self.run_outputs.read_stage_lines("score", file)} for file in files]
+
     def choose_row_metric(self) -> str:
         """Return the metric that decides, or the first of the rows if that is a total over all of them."""
         deciding = str(self.run_outputs.read_gate().get("metric", ""))
@@ -69,6 +78,8 @@ class RowResult:
     a: float
     b: float
     result: str
+    seeds: tuple[tuple[float, ...], tuple[float, ...]] = ((), ())
+    """The scores of each seed of A and of B; empty of a side with one seed."""
 
     @property
     def difference(self) -> float:
@@ -113,7 +124,7 @@ def load_contender_results(home: Path, text: str) -> ContenderResults:
     """
     name, _, contender = text.partition(":")
     evidence = find_run_outputs(home, name)
-    known, contender = evidence.list_contenders(), contender or find_tuned_contender(evidence.run)
+    known, contender = evidence.list_contenders(seeds=True), contender or find_tuned_contender(evidence.run)
     if contender not in known:
         raise InputError(f"{evidence.run.id} has no contender {contender!r}; it has {', '.join(known) or 'none'}")
     results = ContenderResults(evidence, contender)
@@ -162,9 +173,12 @@ def compare_rows(
     draws: tuple[int, int] = (statistics.RESAMPLES, statistics.SEED),
 ) -> paired_tests.TestedDifference:
     """Return the test of A − B on these rows: the gate's own, at a margin of 0."""
+    clusters = [row.group or row.id for row in rows]
+    by_seed = (list(zip(*(row.seeds[side] for row in rows), strict=True)) for side in (0, 1))
     (result,) = paired_tests.run_paired_tests(
-        [[row.difference for row in rows]], [row.group or row.id for row in rows], confidence, binary=binary,
+        [[row.difference for row in rows]], clusters, confidence, binary=binary,
         span=paired_tests.compute_span([row.a for row in rows], [row.b for row in rows]), draws=draws,
+        seeds=[part for values in by_seed for part in measure_seeds(values, clusters)],
     )
     return result
 
@@ -175,7 +189,11 @@ def _score_row_pair(
     group, values = a.scores[row]
     left, right = float(values[metric]), float(b.scores[row][1][metric])
     gain = paired_tests.subtract_score(left, right) * (1 if higher_is_better else -1)
-    return RowResult(row, group, left, right, WON if gain > 0 else LOST if gain < 0 else TIED)
+    seeds = (
+        tuple(float(scores[row][metric]) for scores in a.seed_scores),
+        tuple(float(scores[row][metric]) for scores in b.seed_scores),
+    )
+    return RowResult(row, group, left, right, WON if gain > 0 else LOST if gain < 0 else TIED, seeds)
 
 
 @dataclass

@@ -27,6 +27,7 @@ from factory.evaluation.reasons import (
 )
 from factory.evaluation.rules import RuleJudge, RuleResult
 from factory.evaluation.score_table import ScoredRows, ScoreTable, estimate_level
+from factory.evaluation.seed_tests import compute_seeds_reach
 from factory.evaluation.table_tests import TUNED, run_gain_tests
 from factory.events import RuleState, Verdict
 
@@ -202,8 +203,11 @@ def estimate_settling_size(blocking: Sequence[BaselineComparison], gate: Gate) -
         return SettlingSize(math.ceil(needed), unit, False)
 
     def compute_ratio(comparison: BaselineComparison) -> float:
-        distance = abs(comparison.interval.mean - gate.margin)
-        return _compute_detectable_effect([comparison], gate.confidence) / distance if distance else math.inf
+        effect, power = _compute_detectable_effect([comparison], gate.confidence), statistics.compute_joint_power(1)
+        # What seeds add stays, however many rows there are.
+        fixed = compute_seeds_reach(comparison.result.test, gate.confidence, power)
+        distance = abs(comparison.interval.mean - gate.margin) - fixed
+        return (effect - fixed) / distance if distance > 0 else math.inf
 
     ratio = max(1.0, *map(compute_ratio, blocking))
     count = math.ceil(first.groups * min(ratio, MAX_SETTLING_RATIO) ** 2)

@@ -13,7 +13,7 @@ from factory.evaluation.statistics import round_number
 from factory.evaluation.table_tests import TUNED
 
 FEW_SEEDS = 3
-"""Two seeds are close to each other by chance too often: their interval is several times as wide as that of three."""
+"""Two seeds are close to each other by chance too often: Student's t then has one degree of freedom."""
 
 
 def summarise_seeds(
@@ -38,7 +38,7 @@ def summarise_seeds(
     own = names.index(str(chosen["bundled"]))
     findings += _describe_shortfall(table, metric, by_seed[own], confidence)
     if len(names) < FEW_SEEDS:
-        findings.append("two seeds say little about their spread, so that the interval is wide: three say far more")
+        findings.append("two seeds say little about their spread: the interval can be several times as wide as that of three")
     return {**summary, "findings": findings}
 
 

@@ -71,12 +71,7 @@ class SeededTest(ClusterTest):
         return min(max(ClusterTest.compute_detectable_effect(self, confidence, power), seeded), self.limit)
 
     def _compute_reach(self, tail: float) -> float:
-        """Return Cochran's quantile of a tail times the standard error; 0 if nothing varies."""
-        from scipy import special
-
-        error = self.seeded_error
-        weighted = sum(variance * float(special.stdtrit(freedom, tail)) for variance, freedom in self.parts)
-        return -weighted / error if error else 0.0
+        return compute_cochran_reach(self.parts, tail)
 
     def _compute_seeded_p(self, distance: float) -> float:
         """Return the two-sided p at which `_compute_reach` is the distance: it lies between those of its parts."""
@@ -96,6 +91,23 @@ class SeededTest(ClusterTest):
         return float(2 * math.exp(found))
 
 
+def compute_cochran_reach(parts: Sequence[tuple[float, float]], tail: float) -> float:
+    """Return Cochran's quantile of a tail times the standard error, from variances with their degrees of freedom; 0 if
+    nothing varies.
+    """
+    from scipy import special
+
+    error = math.sqrt(sum(variance for variance, _ in parts))
+    weighted = sum(variance * float(special.stdtrit(freedom, tail)) for variance, freedom in parts)
+    return -weighted / error if error else 0.0
+
+
+def compute_seeds_reach(test: object, confidence: float, power: float) -> float:
+    """Return the part of a detectable effect that remains with any number of rows: that of the seeds."""
+    parts = test.parts[1:] if isinstance(test, SeededTest) else []
+    return compute_cochran_reach(parts, (1 - confidence) / 2) + compute_cochran_reach(parts, 1 - power)
+
+
 def add_seeds(test: ClusterTest, seeds: Sequence[SeedsPart]) -> ClusterTest:
     """Return the test over rows and seeds together; the same test if the seeds do not differ."""
     parts = tuple(part for part in seeds if part.variance > 0)
@@ -107,12 +119,16 @@ def measure_seeds(by_seed: Sequence[Values], clusters: Sequence[str]) -> list[Se
 
     The values of a baseline are the same for all seeds, so that the part of a difference is that of tuned itself.
     """
+    return measure_seed_samples([statistics.group_by_cluster(values, clusters) for values in by_seed])
+
+
+def measure_seed_samples(samples: Sequence[ClusterSample]) -> list[SeedsPart]:
+    """Return the part of seeds from a contender's clusters by seed; [] of fewer than two seeds."""
     import numpy as np
 
-    count = len(by_seed)
+    count = len(samples)
     if count < 2:
         return []
-    samples = [statistics.group_by_cluster(values, clusters) for values in by_seed]
     levels = np.array([sample.mean for sample in samples])
     middle = np.mean([sample.sums for sample in samples], axis=0)
     noise = sum(ClusterSample(sample.sums - middle, sample.sizes).standard_error ** 2 for sample in samples)

@@ -19,7 +19,7 @@ from factory.plan.gate_metric import (
     get_row_metric,
     list_timed_contenders,
 )
-from factory.plan.seed_names import has_several_seeds, list_scored_answers
+from factory.plan.seed_stages import has_several_seeds, list_scored_answers
 from factory.spec.fields import Data
 from factory.spec.layers import ResolvedSpec
 
@@ -212,11 +212,6 @@ def _collect_further_models(resolved: ResolvedSpec) -> dict[str, str | Endpoint]
     return {alias: resolved.spec.models.get_named_model(alias) for alias in aliases}
 
 
-def _keep_planned(builder: PlanBuilder, stages: list[str]) -> list[str]:
-    """Return those of some stages that the plan has: a version that is left out has none."""
-    return [name for name in stages if name in builder.stages]
-
-
 def _map_probes(resolved: ResolvedSpec) -> dict[str, Probe]:
     """Return stage name → probe."""
     return {f"forgetting[{plugin.kind}]": plugin for plugin in resolved.evals if isinstance(plugin, Probe)}
@@ -224,7 +219,7 @@ def _map_probes(resolved: ResolvedSpec) -> dict[str, Probe]:
 
 def add_score(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     """Add the stage that scores all answers."""
-    seed, answers = resolved.spec.gate.seed, _keep_planned(builder, list_scored_answers(resolved))
+    seed, answers = resolved.spec.gate.seed, [name for name in list_scored_answers(resolved) if name in builder.stages]
     evals = [plugin for plugin in resolved.evals if not isinstance(plugin, Probe)]
     chosen = ["train"] if has_several_seeds(resolved) else []
     texts, inputs = resolved.task.text_column, ["gather", "freeze", "curate", *chosen, *answers]
@@ -259,11 +254,11 @@ def add_gate(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
 
 def add_bundle(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     """Add the stage that writes the deployable folder."""
-    spec, answers = resolved.spec, [f"answer[{contender.kind}]" for contender in resolved.contenders]
+    spec, names = resolved.spec, [f"answer[{contender.kind}]" for contender in resolved.contenders]
+    answers = [name for name in names if name in builder.stages]  # a version that is left out has none
     builder.add_stage(
         "bundle",
-        ["base", "gather", "prepare", "freeze", "curate", "preflight", "train", "score", "gate",
-         *_keep_planned(builder, answers)],
+        ["base", "gather", "prepare", "freeze", "curate", "preflight", "train", "score", "gate", *answers],
         name=spec.name, task=resolved.task, objective=resolved.objective, adapter=spec.adapter,
         targets=resolved.targets, spec=_build_bundle_spec(resolved), tuned=choose_tuned_contender(resolved),
         seed=spec.train.seed,

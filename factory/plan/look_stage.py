@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from factory.plan.builder import PlanBuilder
 from factory.plan.gate_metric import choose_tuned_contender
-from factory.plan.seed_names import list_tuned_answers
+from factory.plan.seed_stages import list_tuned_answers
 from factory.spec.layers import ResolvedSpec
 
 

@@ -13,7 +13,8 @@ from typing import Any
 from factory.plan import compiler
 from factory.plan.builder import PlanBuilder
 from factory.plan.gate_metric import choose_gate_eval, choose_tuned_contender, get_row_metric
-from factory.plan.seed_names import has_several_seeds, list_seeds, list_tuned_answers, name_seed, name_training
+from factory.plan.seed_names import name_seed, name_training
+from factory.plan.seed_stages import has_several_seeds, list_seeds, list_tuned_answers
 from factory.spec.layers import ResolvedSpec
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from factory.plan.seed_names import strip_stage_seed
 from factory.plan.stage_kinds import find_stage_kind
-from factory.runs.run_view import RunView
+from factory.runs.run_view import RunView, StageView
 
 UNCERTAINTY_FACTOR = 2.0
 """Bounds after a single run, as a factor each way; they narrow with the square root of the number of runs."""
@@ -27,8 +28,12 @@ class ResourceEstimate:
 
 
 def estimate_stage(stage: str, name: str, profile: str, earlier: Sequence[RunView]) -> ResourceEstimate:
-    """Estimate a stage from runs of the same specialist and profile, else of the specialist, else of any."""
-    done = [(run, run.stages[stage]) for run in earlier if stage in run.stages and run.stages[stage].is_done]
+    """Estimate a stage from runs of the same specialist and profile, else of the specialist, else of any.
+
+    Each of several seeds stands for a training with one, and the other way round.
+    """
+    found = [(run, past) for run in earlier if (past := _find_past_stage(run, stage)) is not None]
+    done = [(run, past) for run, past in found if past.is_done]
     # Factor by which the bounds widen → runs: the less similar the runs, the wider.
     runs_by_factor = {
         1.0: [past for run, past in done if (run.name, run.profile) == (name, profile)],
@@ -47,6 +52,14 @@ def estimate_stage(stage: str, name: str, profile: str, earlier: Sequence[RunVie
     (least, most), (mib_least, mib_most) = kind.seconds, kind.mib
     # The geometric mean, as the bounds are orders of magnitude apart.
     return ResourceEstimate((least * most) ** 0.5, least, most, (mib_least * mib_most) ** 0.5, mib_least, mib_most, 0)
+
+
+def _find_past_stage(run: RunView, stage: str) -> StageView | None:
+    """Return the stage of an earlier run; where that one or this one is of several seeds, the first that trained."""
+    if stage in run.stages and strip_stage_seed(stage) != stage:
+        return run.stages[stage]
+    # In the order of a plan: what only hands on the chosen seed's output comes after the seeds.
+    return next((view for name, view in run.stages.items() if strip_stage_seed(name) == strip_stage_seed(stage)), None)
 
 
 def sum_estimates(estimates: Iterable[ResourceEstimate]) -> ResourceEstimate:

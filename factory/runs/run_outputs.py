@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from factory.events import Verdict
+from factory.plan.seed_names import find_seed, name_training
 from factory.runs import run_view
 from factory.store import journal
 from factory.store.outputs import Store
 
 GATE_FILE = "gate.json"
+TRAINING_STAGE = "train"
 
 
 def read_gate_file(output: Path) -> dict[str, Any]:
@@ -82,17 +84,25 @@ class RunOutputs:
         except (OSError, ValueError):
             return {}
 
+    def find_training_stage(self) -> str:
+        """Return the stage that trained what is bundled: of several seeds, that of the chosen one."""
+        bundled = self.read_stage_json("train").get("seeds", {}).get("bundled")
+        return TRAINING_STAGE if bundled is None else name_training(int(bundled))
+
     def read_training_curve(self) -> list[tuple[int, float]]:
         """Return (step, loss) from the journals of all runs that trained this stage, as training may be resumed."""
-        key = self.run.stages["train"].key if "train" in self.run.stages else ""
-        points = dict(self.run.extract_curve())
+        stage = self.find_training_stage()
+        key = self.run.stages[stage].key if stage in self.run.stages else ""
+        points = dict(self.run.extract_curve(stage))
         for path in journal.list_journals(self.home) if key else []:
             if run_view.extract_specialist_name(path.parent.name) == self.run.name and path.parent.name != self.run.id:
                 other = run_view.read_run(path)
-                same = "train" in other.stages and other.stages["train"].key == key
-                points = {**dict(other.extract_curve()), **points} if same else points
+                # Of several seeds each is a stage of its own, which has its key in a build with this seed alone too.
+                same = [name for name, view in other.stages.items() if view.key == key]
+                points = {**dict(other.extract_curve(same[0])), **points} if same else points
         return sorted(points.items())
 
-    def list_contenders(self) -> list[str]:
-        """Return the contenders, in the order of the plan."""
-        return [name[len("answer[") : -1] for name in self.run.stages if name.startswith("answer[")]
+    def list_contenders(self, seeds: bool = False) -> list[str]:
+        """Return the contenders, in the order of the plan; with `seeds` also each seed of one that has several."""
+        names = [name[len("answer[") : -1] for name in self.run.stages if name.startswith("answer[")]
+        return [name for name in names if seeds or find_seed(name) is None]

@@ -138,12 +138,19 @@ class RunWatcher:
 
     def get_curve(self, name: str, at: float | None = None) -> list[tuple[float, float]]:
         """Return (step, value) of a metric of the training up to a time."""
-        series = self.series.get(("train", name))
+        series = self.series.get((self.training_stage, name))
         return series.get_points(at) if series else []
+
+    @property
+    def training_stage(self) -> str:
+        """The stage that trained last: of several seeds, each has one."""
+        found = [stage for stage, _ in self.series if stage.partition("[")[0] == "train"]
+        return found[-1] if found else "train"
 
     def list_metrics(self) -> list[str]:
         """Return the names of the training's metrics."""
-        return [name for stage, name in self.series if stage == "train"]
+        stage = self.training_stage
+        return [name for measured, name in self.series if measured == stage]
 
 
 def watch_run(home: Path, run: str) -> RunWatcher:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from factory.plan.seed_names import find_seed, strip_seed
 from factory.runs.requests import RequestTotals, sum_requests
 from factory.runs.run_outputs import RunOutputs
 from factory.runs.run_view import RunView
@@ -86,7 +87,11 @@ def build_requests_table(cost: BuildCost) -> Table:
 
 def build_answer_costs_table(outputs: RunOutputs) -> Table:
     """Return what the answers of each contender cost: time in all and per row, memory, tokens, money."""
-    rows = tuple(_make_cost_row(outputs, contender) for contender in outputs.list_contenders())
+    names = outputs.list_contenders(seeds=True)
+    # Of several seeds each has answered: the contender itself only has what the bundled one said.
+    seeded = {strip_seed(name) for name in names if find_seed(name) is not None}
+    answered = [name for name in names if name not in seeded]
+    rows = tuple(_make_cost_row(outputs, contender) for contender in answered)
     return Table(ANSWER_COST_COLUMNS, rows, "no answers yet")
 
 

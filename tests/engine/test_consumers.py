@@ -45,7 +45,7 @@ CHANGES = {
     "data.preflight.missing": "0.3", "data.preflight.unreachable": "0.3", "objective": "bi-encoder",
     "adapter.rank": "5", "adapter.alpha": "5", "adapter.dropout": "0.1", "train.epochs": "4", "train.batch_size": "9",
     "train.learning_rate": "0.01", "train.warmup_ratio": "0.2", "train.lr_scheduler": "cosine",
-    "train.weight_decay": "0.1", "train.seed": "8", "train.precision": "bf16", "train.backend": "hf",
+    "train.weight_decay": "0.1", "train.seed": "8", "train.seeds": "2", "train.precision": "bf16", "train.backend": "hf",
     "train.keep": "best", "train.patience": "1",
     "contenders": "[tuned, bm25]", "evaluate": "[ranking, halved]",
     "gate.metric": "ndcg@10", "gate.margin": "0.1", "gate.confidence": "0.9", "gate.resamples": "501",

@@ -128,9 +128,9 @@ def render_measurements(
     """Return the metrics at a moment (None: now), the speed of training, and the use of memory, CPU and GPU."""
     parts: list[tuple[str, str]] = []
     for name in watcher.list_metrics():
-        value = watcher.series["train", name].get_last(at)
+        value = watcher.series[watcher.training_stage, name].get_last(at)
         parts.append((name.replace("_", " "), f"{value:.4g}" if value is not None else "–"))
-    train = view.stages.get("train")
+    train = view.stages.get(watcher.training_stage)
     if train is not None and train.rate > 0:
         # What takes longer than a second is shown as `12 s/step` instead of `0.1 steps/s`.
         unit = sanitise(train.unit)
