@@ -53,10 +53,16 @@ class Setting:
         return f"{'binary' if self.binary else 'normal'}, {self.count} {unit}{noise}"
 
     @property
+    def group_deviation(self) -> float:
+        """How far the rows of a group share a chance to be right."""
+        return 0.15 if self.size > 1 else 0.0
+
+    @property
     def error(self) -> float:
         """Standard error of the mean difference of one seed over the rows."""
         if self.binary:
-            return float((2 * RIGHT * (1 - RIGHT) * (1 - ALIKE) / self.count) ** 0.5)
+            rows = 2 * RIGHT * (1 - RIGHT) * (1 - ALIKE) / (self.count * self.size)
+            return float((rows + ((1 - ALIKE) * self.group_deviation) ** 2 / self.count) ** 0.5)
         return float(DEVIATION * ((1 + self.noise) / self.count) ** 0.5)
 
 
@@ -77,16 +83,17 @@ class Rates:
 
 def draw_differences(setting: Setting, generator: np.random.Generator, builds: int) -> Floats:
     """Return differences of mean 0 by build, seed, and row or group: (builds, seeds, count)."""
-    shape = (builds, setting.seeds, setting.count)
+    shape: tuple[int, ...] = (builds, setting.seeds, setting.count)
     level = generator.normal(0, setting.spread * setting.error, (builds, setting.seeds, 1))
     if not setting.binary:
         row = generator.normal(0, DEVIATION, (builds, 1, setting.count))
         return np.asarray(row + generator.normal(0, DEVIATION * setting.noise**0.5, shape) + level)
-    baseline = generator.random((builds, 1, setting.count)) < RIGHT
+    shape, single = (*shape, setting.size), (builds, 1, setting.count, setting.size)
+    group = generator.normal(0, setting.group_deviation, (builds, 1, setting.count, 1))
+    baseline, alike = generator.random(single) < RIGHT, generator.random(single) < ALIKE
     # Where tuned does not answer as the baseline does, its chance has all of the seed's level.
-    own = generator.random(shape) < np.clip(RIGHT + level / (1 - ALIKE), 0, 1)
-    alike = generator.random((builds, 1, setting.count)) < ALIKE
-    return np.where(alike, baseline, own).astype(float) - baseline
+    own = generator.random(shape) < np.clip(RIGHT + group + level[..., None] / (1 - ALIKE), 0, 1)
+    return (np.where(alike, baseline, own).astype(float) - baseline).mean(axis=3)
 
 
 def iterate_tests(setting: Setting, builds: int, resamples: int) -> Iterator[list[PairedTest]]:
@@ -102,7 +109,7 @@ def iterate_tests(setting: Setting, builds: int, resamples: int) -> Iterator[lis
         ]
         for build, values in enumerate(drawn):
             one: PairedTest = tests[build]
-            if setting.binary:
+            if setting.binary and setting.size == 1:
                 one = ScoreTest(int((values[0] > 0).sum()), int((values[0] < 0).sum()), setting.count)
             mean, seeds = tests[len(drawn) + build], [ClusterSample(line * sizes, sizes) for line in values]
             yield [one, mean, add_seeds(mean, measure_seed_samples(seeds))]
@@ -130,6 +137,7 @@ def list_settings() -> list[Setting]:
     """Return all settings: with and without groups, binary and continuous, of 2, 3 and 5 seeds."""
     kinds: list[dict[str, Any]] = [
         {}, {"noise": 2.0}, {"count": 20, "size": 5}, {"count": 200, "binary": True}, {"count": 50, "binary": True},
+        {"count": 20, "size": 5, "binary": True},
     ]
     return [Setting(seeds, spread, **kind) for kind in kinds for seeds in (2, 3, 5) for spread in (0.0, 1.0, 2.0)]
 

@@ -38,7 +38,7 @@ def summarise_seeds(
     own = names.index(str(chosen["bundled"]))
     findings += _describe_shortfall(table, metric, by_seed[own], confidence)
     if len(names) < FEW_SEEDS:
-        findings.append("two seeds say little about their spread: the interval can be several times as wide as that of three")
+        findings.append("two seeds say little about their spread: the interval may be several times that of three")
     return {**summary, "findings": findings}
 
 

@@ -14,7 +14,8 @@ from factory.evaluation.attacks import Attack, AttackReport, AttackResult, Outpu
 from factory.evaluation.statistics import DIGITS
 from factory.stages.job import StageJob, guard_plugin_call
 from factory.stages.memoising_kit import MemoisingKit
-from factory.stages.score import RowMetricValues, score_rows_by_metric
+from factory.stages.score import score_rows_by_metric
+from factory.stages.seed_scores import RowMetricValues
 
 ATTACKED_ROWS = 200
 """Rows that are answered: validation rows, and where these are few a third of the training rows at most."""
