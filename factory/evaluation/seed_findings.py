@@ -58,7 +58,10 @@ def _describe_choice(summary: Mapping[str, Any]) -> str:
     shown = ", ".join(f"seed {name} {scores[name]:.3f}" for name in summary["levels"])
     best = scores[str(bundled)]
     tied = " (the first of equal ones)" if list(scores.values()).count(best) > 1 else ""
-    return f"the bundle has seed {bundled}, which is best on validation rows{tied}: {summary['metric']} {shown}"
+    return (
+        f"the bundle has seed {bundled}, which is best on validation rows{tied}: {summary['metric']} {shown}; "
+        "calibration, thresholds and tables are its own"
+    )
 
 
 def _describe_shortfall(

@@ -45,7 +45,8 @@ def run(job: StageJob) -> None:
             job.report.report_progress(done, total, "contenders")
         if by_seed:
             bundled = read_json(job.inputs["train"] / "train.json")["seeds"]["bundled"]
-            scores = average_scores(by_seed, bundled)
+            total_metrics = [metric.name for plugin in scorer.evals for metric in plugin.total_metrics]
+            scores = average_scores(by_seed, bundled, total_metrics)
             scorer.write_scores(name, scores)
             contenders[name] = estimate_seeded_levels(
                 scores, list(by_seed.values()), scorer.metrics, scorer.clusters, CONFIDENCE

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -35,14 +35,20 @@ class ContenderScores:
         return [values[metric] for values in self.values.values()]
 
 
-def average_scores(by_seed: Mapping[int, ContenderScores], bundled: int) -> ContenderScores:
-    """Return the means over seeds of values and totals. Tables can not be averaged: they are of the bundled seed."""
+def average_scores(
+    by_seed: Mapping[int, ContenderScores], bundled: int, total_metrics: Collection[str]
+) -> ContenderScores:
+    """Return the means over seeds of values, and of totals that are metrics.
+
+    Tables can not be averaged, and other totals, such as calibration and thresholds, are facts of one model: they are
+    those of the bundled seed.
+    """
     first, every = by_seed[bundled], list(by_seed.values())
     metrics = list(next(iter(first.values.values())))
     columns = {metric: average_seeds([scores.list_values(metric) for scores in every]) for metric in metrics}
     values = {row: {metric: columns[metric][i] for metric in metrics} for i, row in enumerate(first.values)}
-    totals = {
-        name: round(sum(scores.totals[name] for scores in every) / len(every), DIGITS) for name in first.totals
+    means = {
+        name: round(sum(scores.totals[name] for scores in every) / len(every), DIGITS) for name in total_metrics
     }
     found = [scores.deciding for scores in every if scores.deciding is not None]
     deciding = TotalScores(
@@ -50,7 +56,7 @@ def average_scores(by_seed: Mapping[int, ContenderScores], bundled: int) -> Cont
         dict(zip(first.values, average_seeds([scores.list_values(first.total) for scores in every]), strict=True)),
         average_seeds([each.resampled for each in found]),
     ) if found else None
-    return ContenderScores(values, totals, first.tables, first.total, deciding)
+    return ContenderScores(values, {**first.totals, **means}, first.tables, first.total, deciding)
 
 
 def estimate_seeded_levels(
