@@ -221,7 +221,7 @@ def test_the_gate_errs_as_seldom_as_it_says_of_seeds(
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     import seeds_simulation as simulation
 
-    one, mean, gate = simulation.simulate(simulation.Setting(seeds, spread, **kind), 1000, 300)
+    one, mean, _, gate = simulation.simulate(simulation.Setting(seeds, spread, **kind), 1000, 300)
     assert simulation.find_faults(gate, 1000) == []
     assert gate.ship <= mean.ship and gate.power > 2 * gate.ship  # nor is it right by never deciding
     if spread >= 2:
