@@ -27,7 +27,7 @@ from factory.evaluation.reasons import (
 )
 from factory.evaluation.rules import RuleJudge, RuleResult
 from factory.evaluation.score_table import ScoredRows, ScoreTable, estimate_level
-from factory.evaluation.seed_tests import compute_seeds_reach
+from factory.evaluation.seed_tests import compute_seeds_reach, estimate_settling_seeds
 from factory.evaluation.table_tests import TUNED, run_gain_tests
 from factory.events import RuleState, Verdict
 
@@ -193,7 +193,9 @@ def _compute_detectable_effect(comparisons: Sequence[BaselineComparison], confid
 
 
 def estimate_settling_size(blocking: Sequence[BaselineComparison], gate: Gate) -> SettlingSize | None:
-    """Return how many test rows or groups would settle all comparisons if the true differences are those measured."""
+    """Return how many test rows or groups would settle all comparisons if the true differences are those measured; of
+    seeds, where the rows alone settle them.
+    """
     if not blocking:
         return None
     first = blocking[0].result
@@ -201,9 +203,14 @@ def estimate_settling_size(blocking: Sequence[BaselineComparison], gate: Gate) -
     if not first.has_enough_groups:
         needed = first.groups * paired_tests.MIN_EFFECTIVE_GROUPS / first.effective_groups
         return SettlingSize(math.ceil(needed), unit, False)
+    power = statistics.compute_joint_power(1)
+    seeds = [estimate_settling_seeds(c.result.test, gate.margin, gate.confidence, power) for c in blocking]
+    found = [count for count in seeds if count is not None]
+    if len(found) == len(blocking):
+        return SettlingSize(max(found), "seeds", False)
 
     def compute_ratio(comparison: BaselineComparison) -> float:
-        effect, power = _compute_detectable_effect([comparison], gate.confidence), statistics.compute_joint_power(1)
+        effect = _compute_detectable_effect([comparison], gate.confidence)
         # What seeds add stays, however many rows there are.
         fixed = compute_seeds_reach(comparison.result.test, gate.confidence, power)
         distance = abs(comparison.interval.mean - gate.margin) - fixed

@@ -89,7 +89,7 @@ class SettlingSize:
 
     count: int
     unit: str
-    """`rows`, or `groups` where rows share them."""
+    """`rows`, `groups` where rows share them, or `seeds` of training where more of these would settle it."""
     is_capped: bool
 
 
@@ -223,8 +223,9 @@ def _describe_settling(basis: VerdictBasis, size: SettlingSize) -> str:
 
 
 def describe_settling_size(count: int | str, unit: str) -> str:
-    """Return `120 test rows`, or `40 groups of test rows` where rows share groups."""
-    return f"{count} {'groups of test rows' if unit == 'groups' else 'test rows'}"
+    """Return `120 test rows`, `40 groups of test rows` where rows share groups, or `5 seeds (train.seeds)`."""
+    words = {"groups": "groups of test rows", "seeds": "seeds (train.seeds)"}
+    return f"{count} {words.get(unit, 'test rows')}"
 
 
 def _describe_rare_losses(comparison: BaselineComparison, losses: RareLosses) -> str:

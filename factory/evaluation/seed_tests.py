@@ -22,6 +22,8 @@ from factory.evaluation import statistics
 from factory.evaluation.statistics import ClusterSample, ClusterTest
 
 Values = Sequence[float]
+MAX_SEEDS = 20
+"""As many as `train.seeds` takes."""
 SMALLEST_TAIL = 1e-300
 ROUNDING = 1e-9
 
@@ -106,6 +108,22 @@ def compute_seeds_reach(test: object, confidence: float, power: float) -> float:
     """Return the part of a detectable effect that remains with any number of rows: that of the seeds."""
     parts = test.parts[1:] if isinstance(test, SeededTest) else []
     return compute_cochran_reach(parts, (1 - confidence) / 2) + compute_cochran_reach(parts, 1 - power)
+
+
+def estimate_settling_seeds(test: object, value: float, confidence: float, power: float) -> int | None:
+    """Return how many seeds would settle on which side of a value the mean is, if it is as measured.
+
+    None if the rows alone leave that open, or `MAX_SEEDS` do not settle it: more seeds are then no way.
+    """
+    if not isinstance(test, SeededTest) or ClusterTest.compute_p_value(test, value) >= 1 - confidence:
+        return None
+    rows, levels = test.parts[0], [part.variance * part.count for part in test.seeds]
+    for count in range(max(part.count for part in test.seeds) + 1, MAX_SEEDS + 1):
+        parts = [rows, *((variance / count, count - 1.0) for variance in levels)]
+        reach = compute_cochran_reach(parts, (1 - confidence) / 2) + compute_cochran_reach(parts, 1 - power)
+        if reach <= abs(test.mean - value):
+            return count
+    return None
 
 
 def add_seeds(test: ClusterTest, seeds: Sequence[SeedsPart]) -> ClusterTest:

@@ -132,7 +132,7 @@ def _describe_further_rules(rules: Sequence[Mapping[str, Any]]) -> str:
 def _describe_limits(gate: Mapping[str, Any]) -> dict[str, str]:
     effect, needed, size = gate.get("minimum_detectable_effect"), gate.get("n_to_settle"), gate.get("settle") or {}
     bound = "more than" if size.get("is_capped") else "about"
-    unit = "groups of test rows" if size.get("unit") == "groups" else "test rows"
+    unit = {"groups": "groups of test rows", "seeds": "seeds"}.get(size.get("unit", ""), "test rows")
     return {
         "best baseline": str(gate.get("best_baseline", "")),
         "minimum detectable effect": formatting.format_signed(effect) if effect is not None else "",

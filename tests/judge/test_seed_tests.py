@@ -151,8 +151,12 @@ def test_the_gate_judges_the_recipe_not_the_lucky_seed() -> None:
     assert together["verdict"] == "INSUFFICIENT_EVIDENCE"
     (gain,) = together["comparisons"]
     assert gain["low"] < 0 < gain["difference"] and gain["p"] > 0.05
-    # No number of rows would settle what the seeds leave open.
-    assert together["settle"]["is_capped"]
+    # No number of rows would settle what the seeds leave open, but more seeds would.
+    size = together["settle"]
+    assert (size["unit"], size["is_capped"]) == ("seeds", False) and 3 < size["count"] <= 20
+    more = make_table(tuned * 6, [0.0] * 60)
+    assert len(more.seeds["tuned"].rows) >= size["count"] and decide_verdict(more, TAU, gate)["verdict"] == "SHIP"
+    assert f"about {size['count']} seeds (train.seeds) would settle" in " ".join(together["reasons"])
     steady = make_table([(rows + 0.1 + rng.normal(0, 0.02, 60)).tolist() for _ in levels], [0.0] * 60)
     assert decide_verdict(steady, TAU, gate)["verdict"] == "SHIP"
 
