@@ -11,9 +11,9 @@ from dataclasses import replace
 from typing import Any
 
 from factory.plan import compiler
-from factory.plan.builder import PlanBuilder
+from factory.plan.builder import PlanBuilder, Stage
 from factory.plan.gate_metric import choose_gate_eval, choose_tuned_contender, get_row_metric
-from factory.plan.seed_names import name_seed, name_training
+from factory.plan.seed_names import name_training
 from factory.plan.seed_stages import has_several_seeds, list_seeds, list_tuned_answers
 from factory.spec.layers import ResolvedSpec
 
@@ -25,7 +25,7 @@ def add_train(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
         return
     for seed in list_seeds(resolved):
         compiler.add_train(builder, _set_seed(resolved, seed))
-        rename_stage(builder, "train", name_training(seed))
+        builder.stages[name_training(seed)] = replace(builder.stages.pop("train"), name=name_training(seed))
     task, objective, judge = resolved.task, resolved.objective, choose_gate_eval(resolved)
     tuned, backend = choose_tuned_contender(resolved), resolved.spec.train.backend
     contender = next(contender for contender in resolved.contenders if contender.kind == tuned)
@@ -42,22 +42,24 @@ def add_answer(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     if not has_several_seeds(resolved):
         compiler.add_answer(builder, resolved)
         return
-    tuned = choose_tuned_contender(resolved)
-    for contender in resolved.contenders:
-        if contender.kind != tuned:
-            compiler.add_answer(builder, replace(resolved, contenders=(contender,)))
+    tuned = f"answer[{choose_tuned_contender(resolved)}]"
+    others = _plan_answers(builder, resolved, "train")
+    for name in (f"answer[{contender.kind}]" for contender in resolved.contenders):
+        if name != tuned:
+            builder.stages[name] = others[name]
             continue
-        for seed in list_seeds(resolved):
-            builder.role_overrides["train"] = name_training(seed)
-            compiler.add_answer(builder, replace(_set_seed(resolved, seed), contenders=(contender,)))
-            rename_stage(builder, f"answer[{tuned}]", f"answer[{name_seed(tuned, seed)}]")
-        del builder.role_overrides["train"]
-        builder.add_stage(f"answer[{tuned}]", ["train", *list_tuned_answers(resolved)], seeds=list_seeds(resolved))
+        for seed, own_name in zip(list_seeds(resolved), list_tuned_answers(resolved), strict=True):
+            own = _plan_answers(builder, _set_seed(resolved, seed), name_training(seed))
+            builder.stages[own_name] = replace(own[tuned], name=own_name)
+        builder.add_stage(tuned, ["train", *list_tuned_answers(resolved)], seeds=list_seeds(resolved))
 
 
-def rename_stage(builder: PlanBuilder, name: str, new_name: str) -> None:
-    """Give the newest stage another name, which no key depends on."""
-    builder.stages[new_name] = replace(builder.stages.pop(name), name=new_name)
+def _plan_answers(builder: PlanBuilder, resolved: ResolvedSpec, training: str) -> dict[str, Stage]:
+    """Return the stages of a plan whose contenders answer by this training."""
+    overrides = {**builder.role_overrides, "train": training}
+    planned = replace(builder, stages=dict(builder.stages), role_overrides=overrides)
+    compiler.add_answer(planned, resolved)
+    return planned.stages
 
 
 def _set_seed(resolved: ResolvedSpec, seed: int) -> ResolvedSpec:

@@ -123,6 +123,16 @@ def test_one_seed_is_the_plan_that_it_was_and_more_seeds_train_only_those(spec: 
     assert build(spec, home, "train.seeds=2")["gate"] == both["gate"] and builds.ran(home) == []
 
 
+def test_rules_of_other_contenders_see_all_of_them_whatever_the_seed(spec: Path) -> None:
+    matched = ("contenders=[untuned, tuned, commonest]", "gate.match={contender: commonest, within: 0.1, latency: 2}")
+    one, two = (compile_plan(resolved(spec.parent, *matched, f"train.seeds={count}")[0]) for count in (1, 2))
+    names = ["untuned", "tuned seed 7", "tuned seed 8", "tuned", "commonest"]
+    assert [name for name in two.list_stage_names() if name.startswith("answer[")] == [f"answer[{n}]" for n in names]
+    assert two["answer[tuned seed 7]"].config == one["answer[tuned]"].config and one["answer[tuned]"].config["timed"]
+    assert two["answer[tuned seed 7]"].key == one["answer[tuned]"].key
+    assert two["answer[commonest]"] == one["answer[commonest]"] and two["answer[tuned]"].inputs["train"] == "train"
+
+
 def read_steps(home: Path, stage: str) -> list[int]:
     return [event.step for event in builds.events(home) if isinstance(event, Measured) and event.stage == stage]
 
