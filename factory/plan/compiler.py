@@ -244,9 +244,9 @@ def add_gate(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     slicing: dict[str, Any] = {"task": resolved.task} if sliced else {}
     chosen = ["train"] if has_several_seeds(resolved) else []
     versions, version_parts = incumbent_stages.build_gate_parts(builder, resolved)
+    inputs = ["look", "score", "curate", *sliced, *timed, *chosen, *versions, *_map_probes(resolved)]
     builder.add_stage(
-        "gate", ["look", "score", "curate", *sliced, *timed, *chosen, *versions, *_map_probes(resolved)], gate=spec.gate,
-        prompted=[contender.kind for contender in resolved.contenders if contender.is_prompt_only],
+        "gate", inputs, gate=spec.gate, prompted=[each.kind for each in resolved.contenders if each.is_prompt_only],
         shown=[contender.kind for contender in resolved.contenders if not contender.in_gate],
         **slicing, **version_parts, **_build_review_requirement(spec.data),
     )
