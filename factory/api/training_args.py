@@ -27,6 +27,9 @@ class TrainingArgs(SpecBlock):
     epochs: float = Field(2, gt=0, description="passes over the training rows")
     batch_size: int = Field(16, ge=1, description="rows per step")
     learning_rate: float = Field(1e-3, gt=0, le=1, description="peak rate of AdamW; ten times that of full fine-tuning")
+    head_learning_rate: Annotated[float | None, UnkeyedDefault] = Field(
+        None, gt=0, le=1, description="peak rate of a new head; empty for the same rate"
+    )
     warmup_ratio: Fraction = Field(0.1, description="share of the steps over which the learning rate rises")
     lr_scheduler: Literal["linear", "cosine", "constant"] = Field(
         "linear", description="how the learning rate falls after warm-up"

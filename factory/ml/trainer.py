@@ -22,6 +22,8 @@ LossFunction = Callable[[nn.Module, Any], Tensor]
 CollateFunction = Callable[[list[Any]], Any]
 TRAINABLE_FILE = "trainable.safetensors"
 BATCH_KEY = "batch"
+ADAPTER_WORD = "lora_"
+"""Part of the name of every parameter of an adapter, and of no other."""
 LOSS_CURVE_POINTS = 60
 """Approximate number of points of a loss curve."""
 
@@ -70,13 +72,25 @@ def train_modules_in_fp32(model: nn.Module, modules_to_save: tuple[str, ...]) ->
 class _AdapterTrainer(Trainer):  # type: ignore[misc]
     """Trainer with a given loss, and checkpoints of trainable parameters only."""
 
-    def __init__(self, learner: Learner, loss: LossFunction, **settings: Any) -> None:
+    def __init__(self, learner: Learner, loss: LossFunction, head_rate: float | None, **settings: Any) -> None:
         super().__init__(model=learner.model, **settings)
-        self.learner, self.loss = learner, loss
+        self.learner, self.loss, self.head_rate = learner, loss, head_rate
 
     def compute_loss(self, model: nn.Module, inputs: Any, *_: Any, **__: Any) -> Tensor:
         self.learner.begin_step()
         return self.loss(model, inputs[BATCH_KEY]).to(self.args.device)
+
+    def create_optimizer(self, *models: Any) -> Any:
+        """Create the optimizer; a new head gets its own learning rate, if the settings have one."""
+        optimizer: Any = super().create_optimizer(*models)
+        trainable = collect_trainable_parameters(self.learner.model)
+        head = {id(value) for name, value in trainable.items() if ADAPTER_WORD not in name}
+        for group in list(optimizer.param_groups) if self.head_rate is not None else ():
+            own = [value for value in group["params"] if id(value) in head]
+            group["params"] = [value for value in group["params"] if id(value) not in head]
+            if own:
+                optimizer.add_param_group({**group, "params": own, "lr": self.head_rate})
+        return optimizer
 
     def _prepare_inputs(self, inputs: Any) -> Any:
         return inputs  # a batch of texts is no mapping of tensors; the forward pass makes them, on the device
@@ -167,8 +181,8 @@ def train_learner(
     # With several GPUs, Trainer would use DataParallel, which splits a batch of tensors: a packed one has no such rows.
     arguments._n_gpu = min(arguments.n_gpu, 1)
     loop = _AdapterTrainer(
-        learner, loss, args=arguments, train_dataset=list(rows), callbacks=[_ReportCallback(report)],
-        data_collator=lambda batch: {BATCH_KEY: collate(batch)},
+        learner, loss, settings.head_learning_rate, args=arguments, train_dataset=list(rows),
+        callbacks=[_ReportCallback(report)], data_collator=lambda batch: {BATCH_KEY: collate(batch)},
     )
     loop.remove_callback(PrinterCallback)  # the journal reports instead
     best = None

@@ -19,6 +19,7 @@ from factory.registry.registry import Registry
 from factory.spec.fields import ALIASES_WITH_DEFAULT, Models
 from factory.spec.gate_checks import check_baselines, check_guards, check_target
 from factory.spec.messages import iterate_annotation_models, suggest_known_name
+from factory.spec.training_checks import check_training
 from factory.spec.validation import SpecDraft, call_plugin_method
 from factory.yaml import NodePath, format_value
 
@@ -42,7 +43,7 @@ def check_spec(draft: SpecDraft, root: Path, registry: Registry) -> None:
     if draft.has_only_valid_blocks("evaluate"):
         _check_eval_metrics(draft, registry)
     _check_target_support(draft)
-    _check_kept_weights(draft)
+    check_training(draft)
 
 
 def _check_input_paths(draft: SpecDraft, steps: NodePath, model: type[BaseModel], root: Path) -> None:
@@ -242,12 +243,6 @@ def _check_target_support(draft: SpecDraft) -> None:
         explain = partial(cast(Target, plugin).explain_refusal, facts)
         if reason := call_plugin_method(f"target {plugin.kind!r}", explain):
             draft.add_problem(steps, reason)
-
-
-def _check_kept_weights(draft: SpecDraft) -> None:
-    found = cast("Objective | None", draft.plugins.get(("objective",)))
-    if found and draft.get_value("train", "keep") == "best" and not found.measures_validation:
-        draft.add_problem(("train", "keep"), f"{found.kind!r} measures no loss on validation rows; use keep: last")
 
 
 def _check_data_requirements(draft: SpecDraft, registry: Registry) -> None:

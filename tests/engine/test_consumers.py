@@ -47,6 +47,7 @@ CHANGES = {
     "train.learning_rate": "0.01", "train.warmup_ratio": "0.2", "train.lr_scheduler": "cosine",
     "train.weight_decay": "0.1", "train.seed": "8", "train.precision": "bf16", "train.backend": "hf",
     "train.seeds": "2", "train.keep": "best", "train.patience": "1",
+    "train.head_learning_rate": "0.02",
     "contenders": "[tuned, bm25]", "evaluate": "[ranking, halved]",
     "gate.metric": "ndcg@10", "gate.margin": "0.1", "gate.confidence": "0.9", "gate.resamples": "501",
     "gate.floor": "0.1", "gate.target": "0.9", "gate.guards": "[{metric: mrr@10, within: 0.02}]",
@@ -58,7 +59,8 @@ CHANGES = {
 }
 """Another value for every field that the output depends on."""
 
-NEEDS = {"gate.target": ("contenders=[tuned, bm25, prompted]",), "train.patience": ("train.keep=best",)}
+NEEDS = {"gate.target": ("contenders=[tuned, bm25, prompted]",), "train.patience": ("train.keep=best",),
+         "train.head_learning_rate": ("objective=cross-encoder",)}
 """What else a spec must say for a field to be of use."""
 
 RUNTIME = {

@@ -132,6 +132,42 @@ def test_without_validation_rows_the_last_weights_are_kept_and_it_is_said(base: 
     assert "no validation rows" in report.notes[-1]
 
 
+@pytest.mark.parametrize("backend", ["cpu", "hf"])
+def test_a_new_head_may_learn_at_a_rate_of_its_own(backend: BackendChoice, base: Base, tmp_path: Path) -> None:
+    """AdamW's first step moves every weight by its rate, so that the rates can be read off the weights."""
+    kit: Any = load_kit(backend)
+    moved: dict[str, float] = {}
+    for rate in (None, 0.05):
+        folder = tmp_path / str(rate)
+        for name in ("out", "work"):
+            (folder / name).mkdir(parents=True)
+        settings = TrainingArgs(epochs=1, batch_size=6, learning_rate=0.01, head_learning_rate=rate, warmup_ratio=0,
+                                precision="fp32", lr_scheduler="constant")
+        job = FitJob(
+            seed=7, report=Diary(), root=folder, kit_loader=load_kit, rows=[], validation=[], base=base, task=ANY_TASK,
+            adapter=Adapter(rank=4), train=settings, out=folder / "out", work=folder / "work",
+        )
+        learner = kit.create_learner(job, modules_to_save=("scorer",), causal=True)
+        head = torch.nn.Linear(1, 1, bias=False)
+        start = head.weight.item()
+        learner.model.add_module("scorer", head)
+
+        def compute_loss(model: Any, batch: Any) -> torch.Tensor:
+            logits, tokens = kit.compute_completion_logits(model, batch)
+            return functional.cross_entropy(logits, tokens) + model.get_submodule("scorer").weight.sum()
+
+        kit.fit(
+            learner, TEXTS, lambda texts: kit.build_completion_batch(texts, [2 for _ in texts]), compute_loss, job,
+            modules_to_save=("scorer",), task_type="CAUSAL_LM",
+        )
+        moved[f"head {rate}"] = abs(head.weight.item() - start)
+        up = [value for name, value in learner.model.named_parameters() if "lora_B" in name]
+        moved[f"adapter {rate}"] = max(value.detach().abs().max().item() for value in up)
+    assert moved["head None"] == pytest.approx(0.01, rel=1e-3)
+    assert moved["head 0.05"] == pytest.approx(0.05, rel=1e-3)
+    assert moved["adapter None"] == moved["adapter 0.05"] == pytest.approx(0.01, rel=1e-3)
+
+
 def test_patience_without_the_best_weights_is_refused() -> None:
     with pytest.raises(ValidationError, match="patience needs `keep: best`"):
         TrainingArgs(patience=2)
