@@ -202,3 +202,13 @@ def test_a_deleted_bundle_is_named_with_a_remedy_unless_the_build_makes_it_again
         place.rename(home / f"gone-{place.name}")
     (spec.parent / "base" / "model.safetensors").write_bytes(b"another base")
     assert "contenders[2]: the base of toy@1 was deleted from the store; build" in refused(spec, home, POOR)
+
+
+def test_several_seeds_are_held_against_what_is_served_too(spec: Path, home: Path) -> None:
+    assert build(spec, home, POOR)["verdict"] == "SHIP"
+    seeds = "train.seeds=2"
+    assert plan(spec, home, GOOD, seeds)[0] == "incumbent: toy@1, which toy@shipped points to"
+    judged = build(spec, home, GOOD, seeds)
+    assert incumbent(judged) == ("SHIP", "toy@1", "met", 0, 60)
+    assert {"train[seed 7]", "train[seed 8]", "answer[tuned seed 8]", "answer[incumbent]"} <= set(builds.ran(home))
+    assert build(spec, home, GOOD, seeds) == judged and builds.ran(home) == [], "nor are its seeds its own rivals"
