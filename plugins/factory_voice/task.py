@@ -21,7 +21,7 @@ VOICE_DEFAULTS: dict[str, Any] = {
     "contenders": ["tuned", "untuned", "neutral", "prompted", "nearest"],
     "evaluate": ["voice"],
     "targets": ["peft"],
-    "train": {"epochs": 4, "batch_size": 8, "learning_rate": 1e-3},
+    "train": {"epochs": 4, "batch_size": 8, "learning_rate": 1e-3, "keep": "best"},
 }
 SMOKE_PROFILE: dict[str, Any] = {
     "data": {"limit": 48, "split": {"test": 24, "validation": 12}}, "train": {"epochs": 1},
