@@ -20,7 +20,7 @@ from factory_classify.label_answers import build_label_answer
 from factory_classify.lexical_baselines import find_label_indices, render_row_texts
 from factory_classify.logistic_head import LogisticHead, choose_inverse_penalty, fit_logistic_head
 from factory_classify.none_score import find_open_set
-from factory_classify.sentence_embeddings import embed_tokenised_texts, pool_tokens
+from factory_classify.sentence_embeddings import embed_tokenised_texts, find_truncated_texts, pool_tokens
 from factory_classify.task import get_none_label
 
 if TYPE_CHECKING:
@@ -82,10 +82,7 @@ class ClassificationObjective(Objective):
     )
 
     def audit(self, job: ModelJob) -> Iterator[Finding]:
-        texts = render_row_texts(job.task, job.rows)
-        for row, ids in zip(job.rows, job.kit.load_encoder(job.base).tokenize_texts(texts, 10**6), strict=True):
-            if len(ids) > self.max_length:
-                yield Finding("truncated", row.id, f"{len(ids)} tokens exceed max_length ({self.max_length})")
+        yield from find_truncated_texts(job, self.max_length)
 
     def fit(self, job: FitJob) -> TrainResult:
         import numpy as np

@@ -19,7 +19,7 @@ from factory_classify.lexical_baselines import render_row_texts
 from factory_classify.multi_label_task import build_membership
 from factory_classify.multi_label_tuning import tune_label_sets
 from factory_classify.one_vs_rest import choose_common_penalty, compute_sigmoid, fit_one_vs_rest
-from factory_classify.sentence_embeddings import embed_tokenised_texts, pool_tokens
+from factory_classify.sentence_embeddings import embed_tokenised_texts, find_truncated_texts, pool_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,10 +67,7 @@ class MultiLabelObjective(Objective):
     )
 
     def audit(self, job: ModelJob) -> Iterator[Finding]:
-        texts = render_row_texts(job.task, job.rows)
-        for row, ids in zip(job.rows, job.kit.load_encoder(job.base).tokenize_texts(texts, 10**6), strict=True):
-            if len(ids) > self.max_length:
-                yield Finding("truncated", row.id, f"{len(ids)} tokens exceed max_length ({self.max_length})")
+        yield from find_truncated_texts(job, self.max_length)
 
     def fit(self, job: FitJob) -> TrainResult:
         kit, labels = job.kit, job.task.list_choices(job.rows)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
+
+from factory.api import Finding, ModelJob
+from factory_classify.lexical_baselines import render_row_texts
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,3 +39,11 @@ def pool_tokens(tokens: Sequence[Tensor], pooling: str) -> Tensor:
 
     pooled = torch.stack([text.mean(0) if pooling == "mean" else text[0] for text in tokens])
     return torch.nn.functional.normalize(pooled, dim=-1)
+
+
+def find_truncated_texts(job: ModelJob, limit: int) -> Iterator[Finding]:
+    """Yield a finding for each training row whose text has more than `limit` tokens."""
+    texts = render_row_texts(job.task, job.rows)
+    for row, ids in zip(job.rows, job.kit.load_encoder(job.base).tokenize_texts(texts, 10**6), strict=True):
+        if len(ids) > limit:
+            yield Finding("truncated", row.id, f"{len(ids)} tokens exceed max_length ({limit})")
