@@ -59,7 +59,8 @@ class ScoreTable:
     def select_rows(self, rows: Collection[str]) -> ScoreTable:
         """Return the table of these rows, without totals."""
         kept = {name: [row for row in scored if row["id"] in rows] for name, scored in self.rows.items()}
-        return ScoreTable(kept, self.slices, self.metrics)
+        seeds = {name: each.select_rows(rows) for name, each in self.seeds.items()}
+        return ScoreTable(kept, self.slices, self.metrics, seeds=seeds)
 
     def get_seed_values(self, contender: str, metric: str, rows: Iterable[str]) -> list[list[float]]:
         """Return the values of these rows for each seed of a contender: (seeds, rows); [] if it has one."""

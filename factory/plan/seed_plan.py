@@ -45,6 +45,8 @@ def add_answer(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     tuned = f"answer[{choose_tuned_contender(resolved)}]"
     others = _plan_answers(builder, resolved, "train")
     for name in (f"answer[{contender.kind}]" for contender in resolved.contenders):
+        if name not in others:
+            continue  # a version that is left out
         if name != tuned:
             builder.stages[name] = others[name]
             continue

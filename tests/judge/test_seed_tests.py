@@ -161,6 +161,17 @@ def test_the_gate_judges_the_recipe_not_the_lucky_seed() -> None:
     assert decide_verdict(steady, TAU, gate)["verdict"] == "SHIP"
 
 
+def test_a_comparison_on_some_of_the_rows_is_of_all_seeds_too() -> None:
+    """As with a version that was trained on the others: the lucky seed must not win there by the rows alone."""
+    gate, kept = Gate(metric="tau", resamples=1000), frozenset(NAMES[:40])
+    tuned = draw_scores(60, 3, 0.15)
+    some = make_table(tuned, [0.0] * 60).select_rows(kept)
+    found = decide_verdict(some, TAU, gate)["comparisons"]
+    fresh = make_table([scores[:40] for scores in tuned], [0.0] * 40)
+    assert found == decide_verdict(fresh, TAU, gate)["comparisons"]
+    assert found != decide_verdict(replace(fresh, seeds={}), TAU, gate)["comparisons"]
+
+
 def test_floors_and_guards_are_of_seeds_and_rows_too() -> None:
     rng = np.random.default_rng(5)
     tuned = [(0.6 + level + rng.normal(0, 0.05, 60)).tolist() for level in (0.0, 0.02, 0.1)]
