@@ -1,4 +1,5 @@
-"""Crash-safe checkpoints: a complete one has a seal, written last; incomplete ones are moved aside."""
+"""Crash-safe checkpoints of trainable parameters: a complete one has a seal, written last; incomplete ones are moved
+aside."""
 
 from __future__ import annotations
 
@@ -6,12 +7,32 @@ import json
 import shutil
 from pathlib import Path
 
+from safetensors.torch import load_file, save_file
+from torch import nn
+
 from factory import identity
 from factory.api import Reporter
 from factory.store.fsync import fsync_path
 
 SEAL_FILE = "complete.json"
 TORN_FOLDER = "torn"
+
+
+def collect_trainable_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
+    """Return the trainable parameters by name: A and B of each layer, and those of the saved modules."""
+    return {name: value for name, value in model.named_parameters() if value.requires_grad}
+
+
+def save_trainable_parameters(model: nn.Module, file: Path) -> None:
+    """Write the trainable parameters of a model."""
+    save_file({name: value.detach() for name, value in collect_trainable_parameters(model).items()}, file)
+
+
+def load_trainable_parameters(model: nn.Module, file: Path) -> None:
+    """Read the trainable parameters of a model, in place."""
+    saved = load_file(file)
+    for name, parameter in collect_trainable_parameters(model).items():
+        parameter.data.copy_(saved[name])
 
 
 def seal_checkpoint(checkpoint: Path) -> None:

@@ -21,6 +21,7 @@ from factory.ml.adapter_merge import merge_adapter
 from factory.ml.artifact_loading import locate_model_files
 from factory.ml.backend import Backend
 from factory.ml.chat_model import ChatModel, read_causal_config
+from factory.ml.checkpoints import collect_trainable_parameters
 from factory.ml.cpu.backend import PackedBackend
 from factory.ml.device import choose_device, reset_torch_state
 from factory.ml.encoder import TransformersEncoder
@@ -76,7 +77,7 @@ class ModelKit:
         adapter_files.save_adapter(
             learner, job.adapter, job.out, base=job.base.id, modules_to_save=modules_to_save, task_type=task_type
         )
-        trainable = sum(tensor.numel() for tensor in trainer.collect_trainable_parameters(learner.model).values())
+        trainable = sum(tensor.numel() for tensor in collect_trainable_parameters(learner.model).values())
         facts = {"rows": len(rows), "backend": find_backend(learner.model).name, **kept}
         return TrainResult(steps, len(learner.list_adapted_layers()), trainable, learner.count_parameters(), facts)
 

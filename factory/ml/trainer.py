@@ -9,12 +9,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from factory.api import FitJob, Reporter
-from factory.ml.checkpoints import find_newest_checkpoint, seal_checkpoint
+from factory.ml.checkpoints import (
+    collect_trainable_parameters,
+    find_newest_checkpoint,
+    load_trainable_parameters,
+    save_trainable_parameters,
+    seal_checkpoint,
+)
 from factory.ml.device import choose_device
 from factory.ml.validation import BestWeights, measure_loss
 
@@ -50,11 +55,6 @@ class Learner(Protocol):
 
     def collect_adapter_tensors(self) -> dict[str, Tensor]:
         """Return the trained tensors by their names in PEFT's format, but without PEFT's prefix."""
-
-
-def collect_trainable_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
-    """Return the trainable parameters by name: A and B of each layer, and those of the saved modules."""
-    return {name: value for name, value in model.named_parameters() if value.requires_grad}
 
 
 def train_modules_in_fp32(model: nn.Module, modules_to_save: tuple[str, ...]) -> None:
@@ -101,13 +101,10 @@ class _AdapterTrainer(Trainer):  # type: ignore[misc]
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         folder = Path(output_dir or self.args.output_dir)
         folder.mkdir(parents=True, exist_ok=True)
-        tensors = {name: value.detach() for name, value in collect_trainable_parameters(self.learner.model).items()}
-        save_file(tensors, folder / TRAINABLE_FILE)
+        save_trainable_parameters(self.learner.model, folder / TRAINABLE_FILE)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
-        saved = load_file(Path(resume_from_checkpoint) / TRAINABLE_FILE)
-        for name, parameter in collect_trainable_parameters(self.learner.model).items():
-            parameter.data.copy_(saved[name])
+        load_trainable_parameters(self.learner.model, Path(resume_from_checkpoint) / TRAINABLE_FILE)
 
     def _save_checkpoint(self, *arguments: Any, **settings: Any) -> None:
         super()._save_checkpoint(*arguments, **settings)

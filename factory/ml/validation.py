@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors.torch import load_file, save_file
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from factory.api import Reporter
+from factory.ml.checkpoints import load_trainable_parameters, save_trainable_parameters
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -46,22 +46,27 @@ class BestWeights(TrainerCallback):  # type: ignore[misc]
             return
         if state.global_step not in self.losses:
             self._measure_step(state.global_step)
-        later = [step for step in self.losses if self._find_best() < step <= state.global_step]
-        control.should_training_stop |= bool(self.patience) and len(later) >= self.patience
+        best = self._find_best()
+        later = sum(best < step <= state.global_step for step in self.losses)
+        control.should_training_stop |= bool(self.patience) and later >= self.patience
 
     def _measure_step(self, step: int) -> None:
         loss = self.measure()
         if not self.losses or loss < min(self.losses.values()):
             # First the weights, then the loss that points to them: after a kill, neither is without the other.
-            save_file(collect_weights(self.learner.model), self.folder / f"best-{step}.safetensors")
+            save_trainable_parameters(self.learner.model, self._name_weights(step))
         self.losses[step] = loss
         temporary = self.folder / f"{LOSSES_FILE}.new"
         temporary.write_text(json.dumps({str(step): loss for step, loss in self.losses.items()}))
         temporary.replace(self.folder / LOSSES_FILE)
+        best = self._name_weights(self._find_best())
         for file in self.folder.glob("best-*.safetensors"):
-            if file.name != f"best-{self._find_best()}.safetensors":
+            if file != best:
                 file.unlink()
         self.report.log_metrics(step, validation_loss=loss)
+
+    def _name_weights(self, step: int) -> Path:
+        return self.folder / f"best-{step}.safetensors"
 
     def _find_best(self) -> int:
         """Return the step with the lowest loss, the first of equal ones."""
@@ -70,10 +75,7 @@ class BestWeights(TrainerCallback):  # type: ignore[misc]
     def restore_best(self, last: int, total: int) -> dict[str, Any]:
         """Put the best weights into the model; return what was measured, for the manifest."""
         best = self._find_best()
-        saved = load_file(self.folder / f"best-{best}.safetensors")
-        for name, parameter in self.learner.model.named_parameters():
-            if parameter.requires_grad:
-                parameter.data.copy_(saved[name])
+        load_trainable_parameters(self.learner.model, self._name_weights(best))
         stopped = f", stopped at step {last} of {total}" if last < total else ""
         self.report.note(
             f"kept the weights of step {best} of {last}: validation loss {self.losses[best]:.4f}, "
@@ -81,11 +83,6 @@ class BestWeights(TrainerCallback):  # type: ignore[misc]
         )
         losses = {str(step): round(loss, 6) for step, loss in sorted(self.losses.items())}
         return {"kept_step": best, "validation_losses": losses}
-
-
-def collect_weights(model: nn.Module) -> dict[str, Tensor]:
-    """Return the trainable parameters by name, ready to be saved."""
-    return {name: value.detach().contiguous() for name, value in model.named_parameters() if value.requires_grad}
 
 
 def measure_loss(

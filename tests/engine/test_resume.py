@@ -13,8 +13,8 @@ from torch import Tensor
 
 from factory.api import Adapter, Base, FitJob, TrainingArgs
 from factory.ml import trainer
+from factory.ml.checkpoints import collect_trainable_parameters
 from factory.ml.kit import load_kit
-from factory.ml.trainer import collect_trainable_parameters
 
 ROWS = [[2, 5 + n % 12, 5 + (n * 7) % 12, 3] for n in range(30)]
 SETTINGS = TrainingArgs(epochs=2, batch_size=3, learning_rate=1e-2, precision="fp32", checkpoint_every=4)

@@ -19,11 +19,11 @@ from transformers import AutoModelForCausalLM, BertConfig, BertForSequenceClassi
 from factory.api import Adapter, Base, FitJob, NoOpReporter, TrainingArgs
 from factory.ml.adapter_files import save_adapter
 from factory.ml.adapter_merge import merge_adapter
+from factory.ml.checkpoints import collect_trainable_parameters
 from factory.ml.cpu.lora import LoraLearner, LoraLinear, attach_lora
 from factory.ml.cpu.packing import keep_first_tokens_only
 from factory.ml.encoder import chunk_by_length, pad_token_ids
 from factory.ml.kit import load_kit
-from factory.ml.trainer import collect_trainable_parameters
 
 SIZES = {
     "vocab_size": 50, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64,

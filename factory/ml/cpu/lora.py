@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from factory.api import Adapter
-from factory.ml.trainer import collect_trainable_parameters, train_modules_in_fp32
+from factory.ml.checkpoints import collect_trainable_parameters
+from factory.ml.trainer import train_modules_in_fp32
 
 SIBLING_LAYERS = (("query", "key", "value"), ("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"))
 """Names of sibling layers that read the same input."""
