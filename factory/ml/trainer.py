@@ -189,6 +189,8 @@ def train_learner(
         loop.add_callback(best)
     elif settings.keep == "best":
         report.note("no validation rows: the weights of the last step are kept", warning=True)
+    if best and best.has_stopped:  # killed after its last step
+        return max(best.losses), best.restore_best(max(best.losses), steps)
     resumed = find_newest_checkpoint(work, report)
     if resumed is not None:
         report.note(f"resuming training from step {resumed.name.rpartition('-')[2]} of {steps}")

@@ -46,9 +46,15 @@ class BestWeights(TrainerCallback):  # type: ignore[misc]
             return
         if state.global_step not in self.losses:
             self._measure_step(state.global_step)
+        control.should_training_stop |= self.has_stopped
+
+    @property
+    def has_stopped(self) -> bool:
+        """Whether `patience` epochs did not lower the loss, in this process or before it was killed."""
+        if not self.patience or not self.losses:
+            return False
         best = self._find_best()
-        later = sum(best < step <= state.global_step for step in self.losses)
-        control.should_training_stop |= bool(self.patience) and later >= self.patience
+        return sum(step > best for step in self.losses) >= self.patience
 
     def _measure_step(self, step: int) -> None:
         loss = self.measure()
