@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from factory.api.jobs import Base
@@ -32,3 +32,8 @@ class Artifact:
         if self.kind == "prompt":
             return "" if any(self.folder.iterdir()) else "fit wrote no file to job.out"
         return "" if self.list_tensor_files() else f"fit wrote no {TENSOR_SUFFIX} file to job.out"
+
+
+def count_adapted_modules(model: Any) -> int:
+    """Return how many layers of a model that a public library loaded have a low-rank adapter of PEFT."""
+    return sum(1 for module in model.modules() if hasattr(module, "lora_A"))

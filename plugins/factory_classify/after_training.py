@@ -6,7 +6,7 @@ Weights between those before and after training are more accurate on texts unlik
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -47,12 +47,9 @@ def tune_after_training(
             job.report.note(describe_none_score(open_set, None, {}), warning=True)
         write_head(job.out, heads[1])
         return {}
-    artifact = Artifact("adapter", job.out, job.base)
     targets, trained, trials = np.array(right)[known], job.kit.load_adapter_tensors(job.out), {}
-    for share in shares:
-        job.kit.save_adapter_tensors(job.out, scale_update(trained, share))
-        vectors = embed(job.kit.load_encoder(job.base, artifact))[known]
-        logits = interpolate_heads(heads, share).compute_logits(vectors)
+    for share, every in iterate_interpolations(job, trained, heads, embed, shares):
+        logits = every[known]
         temperature, reason = calibration.choose_temperature(logits, targets)
         trials[share] = (calibration.compute_nll(logits / temperature, targets), temperature, reason, logits)
     share = min(trials, key=lambda candidate: (round(trials[candidate][0], 4), candidate))
@@ -72,6 +69,21 @@ def tune_after_training(
         if score is not None:
             tuned, record["none"] = score.replace_logit(tuned, open_set.index), asdict(score)
     return {**record, **_report_calibration(job, (logits, tuned), targets, temperature, target_accuracy)}
+
+
+def iterate_interpolations(
+    job: FitJob, trained: Mapping[str, Tensor], heads: tuple[LogisticHead, LogisticHead],
+    embed: Callable[[Encoder], Vectors], shares: Sequence[float],
+) -> Iterator[tuple[float, Numbers]]:
+    """Yield each interpolation weight and the logits of the validation rows there: (rows, labels).
+
+    `trained` are the tensors of the adapter in `job.out`, which is left at the last weight.
+    """
+    artifact = Artifact("adapter", job.out, job.base)
+    for share in shares:
+        job.kit.save_adapter_tensors(job.out, scale_update(trained, share))
+        vectors = embed(job.kit.load_encoder(job.base, artifact))
+        yield share, interpolate_heads(heads, share).compute_logits(vectors)
 
 
 def scale_update(trained: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from factory.api import Artifact, Encoder, FitJob
-from factory_classify.after_training import interpolate_heads, scale_update
+from factory.api import Encoder, FitJob
+from factory_classify.after_training import interpolate_heads, iterate_interpolations, scale_update
 from factory_classify.classifier_files import write_head
 from factory_classify.label_decisions import (
     SigmoidCalibration,
@@ -80,15 +80,13 @@ def _choose_set_interpolation(
     embed: Callable[[Encoder], Vectors], shares: Sequence[float],
 ) -> tuple[float, dict[str, float], Numbers]:
     """Save the adapter at the best weight; return this weight, the loss of each, and the logits at the best one."""
-    artifact, trained = Artifact("adapter", job.out, job.base), job.kit.load_adapter_tensors(job.out)
+    trained = job.kit.load_adapter_tensors(job.out)
     losses: dict[float, float] = {}
     logits: dict[float, Numbers] = {}
-    for share in shares:
-        job.kit.save_adapter_tensors(job.out, scale_update(trained, share))
-        vectors = embed(job.kit.load_encoder(job.base, artifact))
-        logits[share] = interpolate_heads(heads, share).compute_logits(vectors)
-        calibration, _ = choose_sigmoid_calibration(logits[share], members, SigmoidCalibration())
-        losses[share] = compute_log_loss(calibration.scale * logits[share] + calibration.offset, members)
+    for share, found in iterate_interpolations(job, trained, heads, embed, shares):
+        calibration, _ = choose_sigmoid_calibration(found, members, SigmoidCalibration())
+        logits[share] = found
+        losses[share] = compute_log_loss(calibration.scale * found + calibration.offset, members)
     best = min(shares, key=lambda share: (round(losses[share], LOSS_DIGITS), share))
     job.kit.save_adapter_tensors(job.out, scale_update(trained, best))
     return best, {f"{share:g}": round(loss, LOSS_DIGITS) for share, loss in losses.items()}, logits[best]

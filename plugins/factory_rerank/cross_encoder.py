@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from factory.api import Answer, Finding, FitJob, Fraction, Kit, ModelJob, Objective, ReferenceAnswers, Row, TrainResult
+from factory.api.artifact import count_adapted_modules
 from factory.api.sentence_transformers_files import copy_sentence_transformers_files
 from factory_rerank import listwise_targets
 from factory_rerank.listwise_targets import GradedPairsBatch, TargetRegressionObjective
@@ -91,8 +92,7 @@ class CrossEncoderObjective(Objective):
         for row, query in zip(job.rows, render_queries(job), strict=True):
             pairs = [(query, documents[name]) for name in row["candidates"]]
             answers.append(Answer(row.id, model.predict(pairs, activation_fn=Identity()).tolist()))
-        adapted = sum(1 for module in model.modules() if hasattr(module, "lora_A"))
-        return ReferenceAnswers(tuple(answers), adapted, self.loader_class)
+        return ReferenceAnswers(tuple(answers), count_adapted_modules(model), self.loader_class)
 
     def _load_cross_encoder(self, folder: str) -> Any:
         import sentence_transformers

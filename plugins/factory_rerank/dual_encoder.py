@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from factory.api import Answer, Finding, FitJob, ModelJob, Objective, ReferenceAnswers, Row, TrainResult
+from factory.api.artifact import count_adapted_modules
 from factory.api.sentence_transformers_files import copy_sentence_transformers_files
 from factory_rerank import contrastive_loss, listwise_targets
 from factory_rerank.listwise_targets import TargetRegressionObjective
@@ -96,8 +97,7 @@ class DualEncoderObjective(Objective):
             texts = [documents[name] for name in row["candidates"]]
             scores = model.similarity(model.encode_query([query]), model.encode_document(texts))
             answers.append(Answer(row.id, scores[0].tolist()))
-        adapted = sum(1 for module in model.modules() if hasattr(module, "lora_A"))
-        return ReferenceAnswers(tuple(answers), adapted, self.loader_class)
+        return ReferenceAnswers(tuple(answers), count_adapted_modules(model), self.loader_class)
 
     def _import_loader_class(self) -> Any:
         module, _, name = self.loader_class.partition(":")

@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from factory.api.artifact import count_adapted_modules
 from factory.api.grammar import Grammar, GrammarState, start_grammars
 from factory.api.jobs import ReferenceJob
 from factory.api.rows import ReferenceAnswers, Row, ScoredAnswer, TokenLogprob
@@ -51,8 +52,7 @@ def answer_with_transformers(job: ReferenceJob, limit: int, library: str) -> Ref
     for start in range(0, len(job.rows) if job.artifact else 0, GENERATION_BATCH_SIZE):
         rows = job.rows[start : start + GENERATION_BATCH_SIZE]
         greedy += _generate_row_batch(model, tokenizer, job, rows, min(limit, FIRST_TOKENS))
-    adapted = sum(1 for module in model.modules() if hasattr(module, "lora_A"))
-    return ReferenceAnswers((), adapted, library, scored, tuple(greedy))
+    return ReferenceAnswers((), count_adapted_modules(model), library, scored, tuple(greedy))
 
 
 def _score_judged_answer(model: Any, tokenizer: Any, job: ReferenceJob, row: Row) -> ScoredAnswer:

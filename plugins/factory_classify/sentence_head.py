@@ -1,0 +1,162 @@
+"""Base class of objectives with a linear head on normalised sentence embeddings: what does not depend on the loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from factory.api import Finding, FitJob, Fraction, ModelJob, Objective, Row, Task, TrainResult
+from factory.api.artifact import count_adapted_modules
+from factory.api.sentence_transformers_files import copy_sentence_transformers_files
+from factory_classify import classifier_files
+from factory_classify.lexical_baselines import render_row_texts
+from factory_classify.logistic_head import LogisticHead
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from factory.api import Encoder, Kit
+    from factory_classify.label_answers import Numbers
+    from factory_classify.logistic_head import Vectors
+
+HEAD_MODULE = "classifier"
+ENCODED_TEXTS = 1024
+"""Texts whose token vectors are held at a time."""
+
+HeadExample = tuple[list[int], Any]
+"""The token ids of a text, and its target: the index of its label, or for each label whether it has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeadBatch:
+    """Texts of a batch, and their targets: (texts,) or (texts, labels)."""
+
+    texts: Any
+    targets: Tensor
+
+
+class SentenceHeadObjective(Objective):
+    """An objective with a linear head on normalised sentence embeddings, which starts as a regression on those of the
+    base. Loads as SentenceTransformer, whose embeddings are the logits."""
+
+    columns = ("text", "label")
+    modules_to_save = (classifier_files.HEAD_FOLDER,)
+    measures_validation = True
+    loader_class = "sentence_transformers:SentenceTransformer"
+
+    max_length: int = Field(128, ge=8, le=8192, description="longest text in tokens; the rest is truncated")
+    pooling: Literal["mean", "first"] = Field(
+        "mean", description="embedding of a text: the mean of all tokens, as in sentence encoders, or the first token"
+    )
+    interpolation: list[Fraction] = Field(
+        [0.0, 0.3, 0.5, 0.7, 0.85, 1.0], min_length=1,
+        description="WiSE-FT weights of the trained model to try; the best on validation rows is taken; 0 is the start",
+    )
+
+    def audit(self, job: ModelJob) -> Iterator[Finding]:
+        texts = render_row_texts(job.task, job.rows)
+        for row, ids in zip(job.rows, job.kit.load_encoder(job.base).tokenize_texts(texts, 10**6), strict=True):
+            if len(ids) > self.max_length:
+                yield Finding("truncated", row.id, f"{len(ids)} tokens exceed max_length ({self.max_length})")
+
+    def tokenize_rows(self, encoder: Encoder, task: Task, rows: Sequence[Row]) -> list[list[int]]:
+        """Return the token ids of the text of each row, truncated to `max_length`."""
+        return encoder.tokenize_texts(render_row_texts(task, rows), self.max_length)
+
+    def embed_tokens(self, encoder: Encoder, ids: Sequence[list[int]], report: Any = None) -> Vectors:
+        """Return the normalised embeddings of tokenised texts: (texts, width)."""
+        import numpy as np
+
+        blocks = []
+        for first in range(0, len(ids), ENCODED_TEXTS):
+            tokens = encoder.compute_token_vectors(ids[first : first + ENCODED_TEXTS])
+            blocks.append(self._pool_tokens(tokens).numpy())
+            if report is not None:
+                report.report_progress(min(first + ENCODED_TEXTS, len(ids)), len(ids), "texts")
+        return np.concatenate(blocks) if blocks else np.zeros((0, 1), dtype=np.float32)
+
+    def _pool_tokens(self, tokens: Sequence[Tensor]) -> Tensor:
+        """Return the normalised embeddings of texts from their token vectors: (texts, width)."""
+        import torch
+
+        pooled = torch.stack([text.mean(0) if self.pooling == "mean" else text[0] for text in tokens])
+        return torch.nn.functional.normalize(pooled, dim=-1)
+
+    def compute_batch_logits(self, kit: Kit, model: Any, batch: HeadBatch) -> Tensor:
+        """Return the logits of a batch in training: (texts, labels), with gradients."""
+        embeddings = self._pool_tokens(kit.compute_hidden_states(model, batch.texts))
+        head = model.get_submodule(HEAD_MODULE)
+        logits: Tensor = head(embeddings.to(head.weight.device)).to(embeddings.device)
+        return logits
+
+    def train_with_head(
+        self, job: FitJob, start: LogisticHead, examples: Sequence[HeadExample], unseen: Sequence[HeadExample],
+        loss: Callable[[nn.Module, HeadBatch], Tensor],
+    ) -> tuple[TrainResult, LogisticHead]:
+        """Train an adapter and the head from where it starts; return the result, and the trained head.
+
+        `unseen` are the examples of the validation rows.
+        """
+        learner = job.kit.create_learner(job, modules_to_save=(HEAD_MODULE,))
+        learner.model.add_module(HEAD_MODULE, _build_torch_head(start))
+        result = job.kit.fit(
+            learner, examples, _build_head_collator(job.kit), loss, job, task_type="FEATURE_EXTRACTION",
+            validation=unseen,
+        )
+        return result, _take_head_from_adapter(job.kit, job.out)
+
+    def compute_logits(self, job: ModelJob, folder: Path) -> Numbers:
+        """Return the logits of the job's rows by its artifact in `folder`: (rows, labels)."""
+        encoder = job.kit.load_encoder(job.base, job.artifact)
+        vectors = self.embed_tokens(encoder, self.tokenize_rows(encoder, job.task, job.rows), job.report)
+        return classifier_files.read_head(folder).compute_logits(vectors)
+
+    def compute_plain_logits(self, job: ModelJob, folder: Path) -> tuple[Numbers, int]:
+        """Return the logits of the job's rows by plain sentence-transformers, as documented in the bundle's README, and
+        the number of layers with an adapter."""
+        from sentence_transformers import SentenceTransformer
+
+        model = SentenceTransformer(str(folder), device="cpu")
+        logits = model.encode(render_row_texts(job.task, job.rows)).astype("float64")
+        return logits, count_adapted_modules(model)
+
+    def export_files(self, job: ModelJob, bundle: Path) -> None:
+        """Write the module folders of sentence-transformers; the weights of the head are among the artifact's files."""
+        from sentence_transformers import SentenceTransformer
+
+        labels = len(classifier_files.read_bundle_labels(bundle))
+        modules = classifier_files.build_sentence_modules(job.base.folder, self.max_length, self.pooling, labels)
+        copy_sentence_transformers_files(SentenceTransformer(modules=modules, device="cpu"), bundle)
+
+
+def _build_torch_head(head: LogisticHead) -> nn.Module:
+    """Return a trainable linear layer with the weights of a regression."""
+    import torch
+
+    linear = torch.nn.Linear(head.weight.shape[1], head.weight.shape[0])
+    linear.weight.data.copy_(torch.from_numpy(head.weight))
+    linear.bias.data.copy_(torch.from_numpy(head.bias))
+    return linear
+
+
+def _take_head_from_adapter(kit: Kit, folder: Path) -> LogisticHead:
+    """Move the trained head out of the adapter, where PEFT would look for a layer of the base; return it."""
+    tensors = kit.load_adapter_tensors(folder)
+    own = {name: tensors.pop(name) for name in list(tensors) if f".{HEAD_MODULE}." in name}
+    kit.save_adapter_tensors(folder, tensors)
+    weight, bias = (next(value for name, value in own.items() if name.endswith(part)) for part in ("weight", "bias"))
+    return LogisticHead(weight.double().numpy(), bias.double().numpy())
+
+
+def _build_head_collator(kit: Kit) -> Callable[[list[HeadExample]], HeadBatch]:
+    def collate(examples: list[HeadExample]) -> HeadBatch:
+        import torch
+
+        texts = kit.build_text_batch([ids for ids, _ in examples])
+        return HeadBatch(texts, torch.tensor([target for _, target in examples]))
+
+    return collate
