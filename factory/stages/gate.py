@@ -20,6 +20,7 @@ from factory.review import find_review_refusals
 from factory.spec.fields import Gate
 from factory.stages.incumbent import INCUMBENT_FILE
 from factory.stages.job import StageJob, guard_plugin_call
+from factory.stages.seed_answers import read_seed_choice
 
 
 def run(job: StageJob) -> None:
@@ -50,8 +51,7 @@ def run(job: StageJob) -> None:
     looks = {"number": look, "confidence": stated.confidence, "finding": describe_looks(stated.confidence, look)}
     decided = {**decide_verdict(table, metric, gate, evidence), "looks": looks}
     if table.seeds:
-        chosen = read_json(job.inputs["train"] / "train.json")["seeds"]
-        decided["seeds"] = summarise_seeds(table, metric, chosen, stated.confidence)
+        decided["seeds"] = summarise_seeds(table, metric, read_seed_choice(job), stated.confidence)
     write_json(job.out / "gate.json", decided)
 
 

@@ -15,6 +15,7 @@ from factory.evaluation.statistics import DIGITS, compute_mean_interval
 from factory.evaluation.totals import resample_total
 from factory.plan.seed_names import find_seed, strip_seed
 from factory.stages.job import StageJob, guard_plugin_call
+from factory.stages.seed_answers import read_seed_choice
 from factory.stages.seed_scores import ContenderScores, RowMetricValues, average_scores, estimate_seeded_levels
 from factory.stages.value_checks import compute_row_scores
 
@@ -44,9 +45,8 @@ def run(job: StageJob) -> None:
                 seeds.setdefault(name, {})[str(seed)] = {"levels": contenders[name], "totals": scores.totals}
             job.report.report_progress(done, total, "contenders")
         if by_seed:
-            bundled = read_json(job.inputs["train"] / "train.json")["seeds"]["bundled"]
             total_metrics = [metric.name for plugin in scorer.evals for metric in plugin.total_metrics]
-            scores = average_scores(by_seed, bundled, total_metrics)
+            scores = average_scores(by_seed, read_seed_choice(job)["bundled"], total_metrics)
             scorer.write_scores(name, scores)
             contenders[name] = estimate_seeded_levels(
                 scores, list(by_seed.values()), scorer.metrics, scorer.clusters, CONFIDENCE

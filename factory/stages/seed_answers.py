@@ -1,9 +1,10 @@
-"""The answers of tuned, by seed where a spec has several."""
+"""The answers of tuned by seed where a spec has several, and which seed is bundled."""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 from factory.data.rows import read_json
 from factory.plan.seed_names import find_seed
@@ -12,8 +13,13 @@ from factory.stages.job import StageJob
 
 def copy_chosen_answers(job: StageJob) -> None:
     """Write the answers of the seed that is bundled, as they were given."""
-    bundled = read_json(job.inputs["train"] / "train.json")["seeds"]["bundled"]
-    shutil.copytree(find_seed_answers(job)[bundled], job.out, dirs_exist_ok=True)
+    shutil.copytree(find_seed_answers(job)[read_seed_choice(job)["bundled"]], job.out, dirs_exist_ok=True)
+
+
+def read_seed_choice(job: StageJob) -> dict[str, Any]:
+    """Return which seed training chose, and by what: `ChosenSeed.to_json`."""
+    choice: dict[str, Any] = read_json(job.inputs["train"] / "train.json")["seeds"]
+    return choice
 
 
 def find_seed_answers(job: StageJob) -> dict[int, Path]:

@@ -14,7 +14,7 @@ from factory.api import Answer, Eval, Fraction, Metric, Plugin, Row, ScoreJob, S
 from factory.api.spec_block import UnkeyedDefault
 from factory_classify.abstention import AbstentionThreshold, apply_abstention, find_abstention_threshold
 from factory_classify.calibration import compute_ece, compute_ece_floor, split_equal_mass_bins
-from factory_classify.label_answers import normalise_label, pick_best_label
+from factory_classify.label_answers import get_checked_output, normalise_label, pick_best_label
 from factory_classify.none_metrics import NONE_METRICS, compute_none_totals, compute_none_values
 
 MIN_PROBABILITY = 1e-6
@@ -156,15 +156,8 @@ def _get_checked_answer(job: ScoreJob, row: Row) -> Answer:
 
     Raises ValueError if it is missing or no distribution over labels.
     """
-    answer = job.answers.get(row.id)
-    if answer is None:
-        raise ValueError(f"row {row.id!r} has no answer")
-    if problem := find_distribution_problem(answer.output):
-        raise ValueError(f"row {row.id!r}: {problem}")
-    output = {normalise_label(label): probability for label, probability in answer.output.items()}
-    if len(output) < len(answer.output):
-        raise ValueError(f"row {row.id!r}: two of the answer's labels differ in their Unicode form only")
-    return replace(answer, output=output)
+    output = get_checked_output(job, row, find_distribution_problem)
+    return replace(job.answers[row.id], output=output)
 
 
 def _list_confidences(job: ScoreJob) -> tuple[list[float], list[bool]]:

@@ -1,12 +1,12 @@
-"""Answers of the output type `labels`: mappings of label to probability."""
+"""Answers of classifiers: mappings of label to probability, or to probability and threshold."""
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from factory.api import Answer
+from factory.api import Answer, Row, ScoreJob
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,6 +28,22 @@ def build_label_answer(row: str, labels: Sequence[str], probabilities: Sequence[
     """Build an answer from the probabilities of all labels, in their order."""
     rounded = (round(float(probability), PROBABILITY_DIGITS) for probability in probabilities)
     return Answer(row, dict(zip(labels, rounded, strict=True)))
+
+
+def get_checked_output(job: ScoreJob, row: Row, find_problem: Callable[[Any], str]) -> dict[str, Any]:
+    """Return the output for a row, its labels in the form in which they are compared.
+
+    Raises ValueError if it is missing, or `find_problem` says why it can not be scored.
+    """
+    answer = job.answers.get(row.id)
+    if answer is None:
+        raise ValueError(f"row {row.id!r} has no answer")
+    if problem := find_problem(answer.output):
+        raise ValueError(f"row {row.id!r}: {problem}")
+    output = {normalise_label(label): value for label, value in answer.output.items()}
+    if len(output) < len(answer.output):
+        raise ValueError(f"row {row.id!r}: two of the answer's labels differ in their Unicode form only")
+    return output
 
 
 def pick_best_label(answer: Answer) -> tuple[str, float]:

@@ -9,7 +9,7 @@ from typing import Any
 from factory.api import Eval, Metric, Row, ScoreJob, Scores
 from factory.api.label_sets import LABEL_SETS, find_label_set_problem, list_given_labels
 from factory_classify.calibration import compute_ece, compute_ece_floor, split_equal_mass_bins
-from factory_classify.label_answers import normalise_label
+from factory_classify.label_answers import get_checked_output, normalise_label
 
 MAX_MISTAKEN_PAIRS = 20
 
@@ -39,7 +39,7 @@ class MultiLabelMetrics(Eval):
 
     def score(self, job: ScoreJob) -> Iterator[Scores]:
         for row in job.rows:
-            right, output = _get_labels(row), _get_checked_output(job, row)
+            right, output = _get_labels(row), _get_output(job, row)
             given = {*list_given_labels(output)}
             shared, either = len(right & given), len(right | given)
             errors = [(output[label][0] if label in output else 0.0) - (label in right) for label in {*output, *right}]
@@ -66,7 +66,7 @@ class MultiLabelMetrics(Eval):
         """Return for each row and label whether it is right, whether it is given, and whether it is both."""
         import numpy as np
 
-        sets = [(_get_labels(row), {*list_given_labels(_get_checked_output(job, row))}) for row in job.rows]
+        sets = list(_iterate_sets(job))
         index = {label: number for number, label in enumerate(sorted({*()}.union(*(a | b for a, b in sets))))}
         counts = np.zeros((len(sets), 3, max(len(index), 1)))
         for number, (right, given) in enumerate(sets):
@@ -105,27 +105,21 @@ def _get_labels(row: Row) -> set[str]:
     return {normalise_label(str(label)) for label in row["label"]}
 
 
-def _get_checked_output(job: ScoreJob, row: Row) -> Mapping[str, Sequence[float]]:
-    """Return the output for a row, its labels in the form in which they are compared.
+def _get_output(job: ScoreJob, row: Row) -> Mapping[str, Sequence[float]]:
+    """Return the output for a row. Raises ValueError if it is missing or no set of labels."""
+    return get_checked_output(job, row, find_label_set_problem)
 
-    Raises ValueError if it is missing or no set of labels.
-    """
-    answer = job.answers.get(row.id)
-    if answer is None:
-        raise ValueError(f"row {row.id!r} has no answer")
-    if problem := find_label_set_problem(answer.output):
-        raise ValueError(f"row {row.id!r}: {problem}")
-    output = {normalise_label(label): pair for label, pair in answer.output.items()}
-    if len(output) < len(answer.output):
-        raise ValueError(f"row {row.id!r}: two of the answer's labels differ in their Unicode form only")
-    return output
+
+def _iterate_sets(job: ScoreJob) -> Iterator[tuple[set[str], set[str]]]:
+    """Yield the labels that each row has, and those that it is given."""
+    for row in job.rows:
+        yield _get_labels(row), {*list_given_labels(_get_output(job, row))}
 
 
 def _compute_per_label(job: ScoreJob) -> Iterator[dict[str, Any]]:
     """Yield precision, recall and F1 of each label that is in the test rows or was given, and how often it was."""
     actual, given, hits = Counter[str](), Counter[str](), Counter[str]()
-    for row in job.rows:
-        right, predicted = _get_labels(row), {*list_given_labels(_get_checked_output(job, row))}
+    for right, predicted in _iterate_sets(job):
         actual.update(right)
         given.update(predicted)
         hits.update(right & predicted)
@@ -142,7 +136,7 @@ def _list_label_confidences(job: ScoreJob) -> tuple[list[float], list[bool]]:
     """Return the probability of every pair of row and label, and whether the row has the label."""
     pairs = [
         (float(pair[0]), label in right)
-        for row in job.rows for right in [_get_labels(row)] for label, pair in _get_checked_output(job, row).items()
+        for row in job.rows for right in [_get_labels(row)] for label, pair in _get_output(job, row).items()
     ]
     return [level for level, _ in pairs], [hit for _, hit in pairs]
 
@@ -150,8 +144,7 @@ def _list_label_confidences(job: ScoreJob) -> tuple[list[float], list[bool]]:
 def _count_mistaken_pairs(job: ScoreJob) -> Iterator[dict[str, Any]]:
     """Yield which label was given where another was missed, the most frequent first; empty for none at all."""
     pairs: Counter[tuple[str, str]] = Counter()
-    for row in job.rows:
-        right, given = _get_labels(row), {*list_given_labels(_get_checked_output(job, row))}
+    for right, given in _iterate_sets(job):
         pairs.update((missed, extra) for missed in right - given or {""} for extra in given - right or {""})
     del pairs["", ""]
     for (missed, extra), n in sorted(pairs.items(), key=lambda item: (-item[1], item[0]))[:MAX_MISTAKEN_PAIRS]:
