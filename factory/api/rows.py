@@ -173,7 +173,7 @@ class Metric:
 @dataclass(frozen=True, slots=True)
 class TrainResult:
     """The result of training. `modules` counts the layers with an adapter, `artifact` is the kind of what was written,
-    and `facts` go into the manifest."""
+    and `facts` go into the manifest. With `trained_on_validation`, validation rows no longer tell models apart."""
 
     steps: int
     modules: int
@@ -181,6 +181,7 @@ class TrainResult:
     parameters: int
     facts: Mapping[str, Any] = field(default_factory=dict)
     artifact: ArtifactKind = "adapter"
+    trained_on_validation: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ def _describe_spread(summary: Mapping[str, Any], metric: str) -> str:
 def _describe_choice(summary: Mapping[str, Any]) -> str:
     bundled, scores = summary["bundled"], summary["validation"]
     if not scores:
-        return f"the bundle has seed {bundled}, the first one, as there are no validation rows to choose by"
+        return f"the bundle has seed {bundled}, the first one, as no validation rows are left to choose by"
     shown = ", ".join(f"seed {name} {scores[name]:.3f}" for name in summary["levels"])
     best = scores[str(bundled)]
     tied = " (the first of equal ones)" if list(scores.values()).count(best) > 1 else ""

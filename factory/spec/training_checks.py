@@ -14,7 +14,7 @@ def check_training(draft: SpecDraft) -> None:
     if objective is None:
         return
     if draft.get_value("train", "keep") == "best" and not objective.measures_validation:
-        text = f"the objective {objective.kind!r} measures no loss on validation rows; use keep: last"
+        text = f"the objective {objective.kind!r} measures no loss on validation rows as it is set; use keep: last"
         draft.add_problem(("train", "keep"), text)
     if draft.get_value("train", "head_learning_rate") and not objective.modules_to_save:
         text = f"the objective {objective.kind!r} has no new head; remove this field"

@@ -39,11 +39,13 @@ def run_choice(job: StageJob) -> None:
 def choose_seed(job: StageJob) -> ChosenSeed:
     """Let the model of each seed answer the validation rows; of equal ones the first is chosen. Test rows are not read.
 
-    The metric is the gate's, or if a total decides, the eval's primary one.
+    Validation rows that a seed was trained on tell nothing: the first seed is chosen. The metric is the gate's, or if a
+    total decides, the eval's primary one.
     """
     seeds, metric = job.config["seeds"], job.load_deciding_metric()[1]
     rows = job.open_input_rows("freeze", f"{VALIDATION}.jsonl")
-    if not rows:
+    results = (read_json(job.inputs[name_training(seed)] / "train.json") for seed in seeds)
+    if not rows or any(result.get("trained_on_validation") for result in results):
         return ChosenSeed(seeds[0], metric.name, {})
     scores = {seed: _score_seed(job, seed, rows) for seed in seeds}
     sign = 1 if metric.higher_is_better else -1  # a validation score is better if higher, whatever the metric

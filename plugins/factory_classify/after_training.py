@@ -1,102 +1,59 @@
-"""After training, on validation rows: weight interpolation (WiSE-FT), temperature scaling, abstention threshold.
-
-Weights between those before and after training are more accurate on texts unlike the training rows (Wortsman et al.
-2022). With low-rank updates and a linear head, interpolation scales B and averages two heads.
-"""
+"""After training, on rows that were left out of it: interpolation, temperature scaling, abstention threshold."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from factory.api import Artifact, Encoder, FitJob
+from factory.api import FitJob
 from factory_classify import abstention, calibration
 from factory_classify.classifier_files import write_head
+from factory_classify.head_training import LOSS_DIGITS, HeldOut, choose_interpolation, keep_interpolation
 from factory_classify.logistic_head import LogisticHead
 from factory_classify.none_score import OpenSet, describe_none_score, fit_none_score
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from factory_classify.label_answers import Indices, Numbers
-    from factory_classify.logistic_head import Vectors
+    from factory_classify.sentence_head import Heads
 
 
 def tune_after_training(
-    job: FitJob, heads: tuple[LogisticHead, LogisticHead], right: Sequence[int],
-    embed: Callable[[Encoder], Vectors], shares: Sequence[float], target_accuracy: float,
-    open_set: OpenSet | None = None,
+    job: FitJob, heads: Heads, held_out: HeldOut, target_accuracy: float, open_set: OpenSet | None = None
 ) -> dict[str, Any]:
     """Rewrite the adapter in `job.out`, write its head, and return what was chosen, for the manifest.
 
-    `heads` are those before and after training, `right` the label indices of the validation rows (-1 for a label
-    without training rows); `embed` returns the embeddings of these rows. Of the interpolation weights in `shares`, the
-    one with the lowest negative log-likelihood, each at its own temperature, is taken. `open_set` is the label that
-    means none of the others; `none` of what is returned, if there, replaces its logit.
+    The interpolation weight follows from the negative log-likelihood of the left-out rows, each weight at its own
+    temperature. `open_set` is the label that means none of the others; `none` of what is returned, if there,
+    replaces its logit.
     """
-    import numpy as np
-
-    known = np.array(right, dtype=np.int64) >= 0
-    if unknown := int((~known).sum()):
-        subject = "1 validation row has a label" if unknown == 1 else f"{unknown} validation rows have labels"
-        job.report.note(f"{subject} without training rows", warning=True)
-    if not known.any():
-        job.report.note("no validation rows: the probabilities are not calibrated", warning=True)
+    targets, trials = held_out.targets, {}
+    if not len(targets):
+        job.report.note("no rows to choose on: the probabilities are not calibrated", warning=True)
         if open_set is not None:
             job.report.note(describe_none_score(open_set, None, {}), warning=True)
-        write_head(job.out, heads[1])
+        write_head(job.out, heads.trained)
         return {}
-    targets, trained, trials = np.array(right)[known], job.kit.load_adapter_tensors(job.out), {}
-    for share, every in iterate_interpolations(job, trained, heads, embed, shares):
-        logits = every[known]
+    for share, logits in held_out.logits.items():
         temperature, reason = calibration.choose_temperature(logits, targets)
-        trials[share] = (calibration.compute_nll(logits / temperature, targets), temperature, reason, logits)
-    share = min(trials, key=lambda candidate: (round(trials[candidate][0], 4), candidate))
-    _, temperature, reason, logits = trials[share]
+        trials[share] = (calibration.compute_row_nlls(logits / temperature, targets), temperature, reason)
+    losses = {share: trial[0] for share, trial in trials.items()}
+    share = choose_interpolation(losses)
+    _, temperature, reason = trials[share]
     if reason:
         job.report.note(f"the temperature stays 1, the probabilities are not calibrated: {reason}", warning=True)
-    job.kit.save_adapter_tensors(job.out, scale_update(trained, share))
-    head = interpolate_heads(heads, share)
+    head = keep_interpolation(job, heads, share)
     # Divided by the temperature, the head returns calibrated probabilities in every library.
     write_head(job.out, LogisticHead(head.weight / temperature, head.bias / temperature))
-    tried = {f"{candidate:g}": round(value[0], 4) for candidate, value in trials.items()}
+    tried = {f"{candidate:g}": round(float(values.mean()), LOSS_DIGITS) for candidate, values in losses.items()}
     record: dict[str, Any] = {"kept": share, "tried": tried}
+    logits = held_out.logits[share]
     tuned = logits / temperature
     if open_set is not None:
-        score, losses = fit_none_score(open_set, tuned, targets)
-        job.report.note(describe_none_score(open_set, score, losses), warning=score is None)
+        score, compared = fit_none_score(open_set, tuned, targets)
+        job.report.note(describe_none_score(open_set, score, compared), warning=score is None)
         if score is not None:
             tuned, record["none"] = score.replace_logit(tuned, open_set.index), asdict(score)
     return {**record, **_report_calibration(job, (logits, tuned), targets, temperature, target_accuracy)}
-
-
-def iterate_interpolations(
-    job: FitJob, trained: Mapping[str, Tensor], heads: tuple[LogisticHead, LogisticHead],
-    embed: Callable[[Encoder], Vectors], shares: Sequence[float],
-) -> Iterator[tuple[float, Numbers]]:
-    """Yield each interpolation weight and the logits of the validation rows there: (rows, labels).
-
-    `trained` are the tensors of the adapter in `job.out`, which is left at the last weight.
-    """
-    artifact = Artifact("adapter", job.out, job.base)
-    for share in shares:
-        job.kit.save_adapter_tensors(job.out, scale_update(trained, share))
-        vectors = embed(job.kit.load_encoder(job.base, artifact))
-        yield share, interpolate_heads(heads, share).compute_logits(vectors)
-
-
-def scale_update(trained: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
-    """Scale the update of every layer: it is B @ A, and B is zero before training."""
-    return {name: value * share if name.endswith(".lora_B.weight") else value for name, value in trained.items()}
-
-
-def interpolate_heads(heads: tuple[LogisticHead, LogisticHead], share: float) -> LogisticHead:
-    """Interpolate between the heads before (share 0) and after training (share 1)."""
-    start, trained = heads
-    return LogisticHead(
-        (1 - share) * start.weight + share * trained.weight, (1 - share) * start.bias + share * trained.bias
-    )
 
 
 def _report_calibration(
@@ -110,7 +67,7 @@ def _report_calibration(
     chosen = promised if promised.answered else measured
     job.report.note(
         f"temperature {temperature:.3f}: calibration error (ECE) {before['ece']:.3f} to {after['ece']:.3f} on "
-        f"{len(right)} validation rows, where calibrated answers show {after['ece_floor']:.3f} by chance; "
+        f"{len(right)} left-out rows, where calibrated answers show {after['ece_floor']:.3f} by chance; "
         f"{_describe_threshold(chosen, target_accuracy, bool(promised.answered))}"
     )
     return {

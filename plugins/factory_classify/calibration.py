@@ -71,10 +71,16 @@ def choose_temperature(logits: Numbers, right: Indices, default: float = 1.0) ->
 
 def compute_nll(logits: Numbers, right: Indices) -> float:
     """Return the mean negative log-likelihood of the right labels."""
+    return float(compute_row_nlls(logits, right).mean())
+
+
+def compute_row_nlls(logits: Numbers, right: Indices) -> Numbers:
+    """Return the negative log-likelihood of the right label of each row: (rows,)."""
     import numpy as np
 
     shifted = logits - logits.max(axis=1, keepdims=True)
-    return float(np.mean(np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(right)), right]))
+    losses: Numbers = np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(right)), right]
+    return losses
 
 
 def compute_confidences(logits: Numbers, right: Indices) -> tuple[list[float], list[bool]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -14,11 +14,12 @@ from factory.api.spec_block import UnkeyedDefault
 from factory_classify import classifier_files
 from factory_classify.after_training import tune_after_training
 from factory_classify.embedding_baselines import classify_zero_shot
+from factory_classify.head_training import fit_and_hold_out
 from factory_classify.label_answers import build_label_answer
 from factory_classify.lexical_baselines import find_label_indices, render_row_texts
 from factory_classify.logistic_head import choose_inverse_penalty, fit_logistic_head
 from factory_classify.none_score import find_open_set
-from factory_classify.sentence_head import HeadBatch, SentenceHeadObjective
+from factory_classify.sentence_head import HeadBatch, HeadExamples, SentenceHeadObjective
 from factory_classify.task import get_none_label
 
 if TYPE_CHECKING:
@@ -31,22 +32,22 @@ class ClassificationObjective(SentenceHeadObjective):
     """Cross-entropy over the labels of the training rows, by a linear head on normalised sentence embeddings.
 
     The head starts as the cross-validated logistic regression on the base's embeddings, so that training starts where
-    the baseline `linear` ends. Validation rows then select the weight interpolation (Wortsman et al. 2022) and a
+    the baseline `linear` ends. Left-out rows then select the weight interpolation (Wortsman et al. 2022) and a
     temperature (Guo et al. 2017), which is folded into the head. The untuned base, which has no head, answers by the
     cosine of a text and the label names. Loads as SentenceTransformer, whose embeddings are the logits.
 
-    The label `task.none` is trained as one more class; its logit is then replaced by what validation rows say of it
+    The label `task.none` is trained as one more class; its logit is then replaced by what left-out rows say of it
     and of a score of the other labels, for texts of kinds that no row is of.
     """
 
     kind = "classification"
-    version = 2
+    version = 3
     output_type = "labels"
 
     label_smoothing: Fraction = Field(0.0, description="share of the target probability spread evenly over all labels")
     class_weights: Literal["none", "balanced"] = Field("none", description="`balanced`: weights by inverse frequency")
     target_accuracy: Fraction = Field(
-        0.95, description="accuracy above the abstention threshold: promised for new rows where the validation rows "
+        0.95, description="accuracy above the abstention threshold: promised for new rows where the left-out rows "
         "allow it (95 % confidence), else as measured on them"
     )
     none_share: Annotated[float, UnkeyedDefault] = Field(
@@ -57,36 +58,35 @@ class ClassificationObjective(SentenceHeadObjective):
     def fit(self, job: FitJob) -> TrainResult:
         import numpy as np
 
-        labels, plain = job.task.list_choices(job.rows), job.kit.load_encoder(job.base)
+        labels = job.task.list_choices(job.rows)
         if len(labels) < 2:
             raise ValueError(f"a classifier needs at least 2 labels; the training rows have {len(labels)}")
-        right, known = (find_label_indices(job.task, rows, labels) for rows in (job.rows, job.validation))
+        unseen = [row for row in job.validation if job.task.render_target(row) in labels]
+        if unknown := len(job.validation) - len(unseen):
+            subject = "1 validation row has a label" if unknown == 1 else f"{unknown} validation rows have labels"
+            job.report.note(f"{subject} without training rows", warning=True)
+        rows = [*job.rows, *unseen]
+        right = find_label_indices(job.task, rows, labels)
         open_set = find_open_set(get_none_label(job.task), labels, right, self.none_share)
-        ids, unseen = (self.tokenize_rows(plain, job.task, rows) for rows in (job.rows, job.validation))
-        vectors, owners = self.embed_tokens(plain, ids, job.report), np.array(right)
-        c, accuracies = choose_inverse_penalty(vectors, owners)
-        start = fit_logistic_head(vectors, owners, c)
-        result, trained = self.train_with_head(
-            job, start, list(zip(ids, right, strict=True)),
-            [(text, label) for text, label in zip(unseen, known, strict=True) if label >= 0],
-            self._build_classification_loss(job.kit, right),
+        examples = self.embed_rows(job, rows, np.array(right, dtype=np.int64))
+        c, accuracies = choose_inverse_penalty(examples.vectors, examples.targets)
+        fitted = fit_and_hold_out(
+            self, job, rows, examples, [(label,) for label in right],
+            lambda part: fit_logistic_head(part.vectors, part.targets, c),
         )
-        tuning = tune_after_training(
-            job, (start, trained), known, lambda encoder: self.embed_tokens(encoder, unseen),
-            sorted(self.interpolation), self.target_accuracy, open_set,
-        )
+        tuning = tune_after_training(job, fitted.heads, fitted.held_out, self.target_accuracy, open_set)
         below = tuning.get("abstain", {}).get("below")
         classifier_files.write_label_config(labels, job.out, below, tuning.get("none"))
         head = {"c": c, "cross_validated": round(max(accuracies.values(), default=0.0), 4)}
-        return replace(result, facts={**result.facts, "labels": len(labels), "start": head, **tuning})
+        facts = {**fitted.result.facts, "labels": len(labels), "start": head, **tuning}
+        return replace(fitted.result, facts=facts)
 
-    def _build_classification_loss(
-        self, kit: Kit, right: Sequence[int]
-    ) -> Callable[[nn.Module, HeadBatch], Tensor]:
+    def build_loss(self, kit: Kit, examples: HeadExamples) -> Callable[[nn.Module, HeadBatch], Tensor]:
         import torch
         from torch.nn import functional
 
-        counts, weights = Counter(right), None
+        right, weights = examples.targets.tolist(), None
+        counts = Counter(right)
         if self.class_weights == "balanced":
             weights = torch.tensor([len(right) / (len(counts) * counts[label]) for label in range(len(counts))])
 

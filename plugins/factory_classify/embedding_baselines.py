@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,7 +14,12 @@ from factory.api.label_sets import LABEL_SETS
 from factory_classify.calibration import choose_temperature
 from factory_classify.label_answers import build_label_answer, compute_softmax
 from factory_classify.lexical_baselines import find_label_indices, render_row_texts
-from factory_classify.logistic_head import INVERSE_PENALTIES, choose_inverse_penalty, fit_logistic_head
+from factory_classify.logistic_head import (
+    INVERSE_PENALTIES,
+    choose_inverse_penalty,
+    fit_logistic_head,
+    predict_left_out,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,8 +35,27 @@ MIN_VOTE_SHARE = 1e-3
 KNN_BLOCK_ROWS = 256
 
 
+@dataclass(frozen=True, slots=True)
+class LabelledVectors:
+    """Embeddings (rows, width) and the indices of their labels, among all labels of the training rows."""
+
+    vectors: Vectors
+    owners: Indices
+
+    def join(self, other: LabelledVectors) -> LabelledVectors:
+        """Return these and other rows."""
+        import numpy as np
+
+        return LabelledVectors(
+            np.concatenate([self.vectors, other.vectors]), np.concatenate([self.owners, other.owners])
+        )
+
+
 class _EmbeddingBaseline(Contender):
-    """Scores labels by cosines of embeddings by the base model; a temperature converts scores to probabilities."""
+    """Scores labels by cosines of embeddings by the base model; a temperature converts scores to probabilities.
+
+    Settings and temperature are chosen on validation rows, which then count as rows with a label too.
+    """
 
     columns = ("text", "label")
     output_type = "labels"
@@ -48,23 +73,30 @@ class _EmbeddingBaseline(Contender):
         texts = render_row_texts(job.task, [*job.train, *job.validation, *job.rows])
         vectors = job.kit.embed(job.base, texts, report=job.report)
         train, validation, test = np.split(vectors, np.cumsum([len(job.train), len(job.validation)]))
-        owners = np.array(find_label_indices(job.task, job.train, labels))
-        right = np.array(find_label_indices(job.task, job.validation, labels), dtype=np.int64)
-        scorer, settings = self.fit_scorer(train, owners, validation, right)
-        known, temperature = right >= 0, self.default_temperature
-        if known.any():
-            temperature, _ = choose_temperature(scorer(validation)[known], right[known], temperature)
+        owners, right = (np.array(find_label_indices(job.task, rows, labels), dtype=np.int64)
+                         for rows in (job.train, job.validation))
+        unseen = LabelledVectors(validation[right >= 0], right[right >= 0])
+        scorer, temperature, settings = self.fit_scorer(LabelledVectors(train, owners), unseen)
         job.record_facts(temperature=round(temperature, 4), **settings)
         for row, probabilities in zip(job.rows, compute_softmax(scorer(test) / temperature), strict=True):
             yield build_label_answer(row.id, labels, probabilities)
 
     def fit_scorer(
-        self, train: Vectors, owners: Indices, validation: Vectors, right: Indices
-    ) -> tuple[LabelScorer, dict[str, Any]]:
-        """Return a function from vectors to scores (rows, labels), and the settings chosen on validation rows.
+        self, train: LabelledVectors, validation: LabelledVectors
+    ) -> tuple[LabelScorer, float, dict[str, Any]]:
+        """Return a function from vectors to scores (rows, labels), their temperature, and the settings chosen."""
+        settings, temperature = self.choose_settings(train, validation), self.default_temperature
+        if len(validation.owners):
+            scores = self.build_scorer(train, settings)(validation.vectors)
+            temperature, _ = choose_temperature(scores, validation.owners, temperature)
+        return self.build_scorer(train.join(validation), settings), temperature, settings
 
-        `owners` and `right` are the label indices of the training and validation rows.
-        """
+    def choose_settings(self, train: LabelledVectors, validation: LabelledVectors) -> dict[str, Any]:
+        """Return the settings that suit the validation rows best, by name; none if there is nothing to choose."""
+        return {}
+
+    def build_scorer(self, train: LabelledVectors, settings: Mapping[str, Any]) -> LabelScorer:
+        """Return the function from vectors to scores (rows, labels), from rows with a label."""
         raise NotImplementedError
 
     def answer_sets(self, job: AnswerJob) -> Iterator[Answer]:
@@ -76,16 +108,15 @@ class Centroid(_EmbeddingBaseline):
     """Nearest centroid: cosine with the mean embedding of the training rows of each label."""
 
     kind = "centroid"
-    version = 2
+    version = 3
 
-    def fit_scorer(
-        self, train: Vectors, owners: Indices, validation: Vectors, right: Indices
-    ) -> tuple[LabelScorer, dict[str, Any]]:
+    def build_scorer(self, train: LabelledVectors, settings: Mapping[str, Any]) -> LabelScorer:
         import numpy as np
 
-        means = np.stack([train[owners == label].mean(axis=0) for label in range(owners.max() + 1)])
+        labels = range(train.owners.max() + 1)
+        means = np.stack([train.vectors[train.owners == label].mean(axis=0) for label in labels])
         means = means / np.linalg.norm(means, axis=1, keepdims=True)
-        return lambda vectors: (vectors @ means.T).astype(np.float64), {}
+        return lambda vectors: (vectors @ means.T).astype(np.float64)
 
     def answer_sets(self, job: AnswerJob) -> Iterator[Answer]:
         from factory_classify.multi_label_baselines import answer_by_centroid
@@ -97,7 +128,7 @@ class Knn(_EmbeddingBaseline):
     """k nearest neighbours: vote of the most similar training rows, weighted by similarity."""
 
     kind = "knn"
-    version = 2
+    version = 3
     default_temperature = 1.0
 
     neighbours: list[int] = Field(
@@ -105,17 +136,19 @@ class Knn(_EmbeddingBaseline):
     )
     inverse_temperature: float = Field(10.0, gt=0, description="neighbours weigh exp(inverse_temperature × cosine)")
 
-    def fit_scorer(
-        self, train: Vectors, owners: Indices, validation: Vectors, right: Indices
-    ) -> tuple[LabelScorer, dict[str, Any]]:
-        scorers = {
-            count: partial(self._compute_log_votes, train, owners, count)
-            for count in sorted({min(count, len(train)) for count in self.neighbours})
-        }
-        best = max(scorers)
-        if len(validation):
-            best = max(scorers, key=lambda count: int((scorers[count](validation).argmax(axis=1) == right).sum()))
-        return scorers[best], {"neighbours": best}
+    def choose_settings(self, train: LabelledVectors, validation: LabelledVectors) -> dict[str, Any]:
+        counts = sorted({min(count, len(train.owners)) for count in self.neighbours})
+        if not len(validation.owners):
+            return {"neighbours": counts[-1]}
+
+        def count_hits(neighbours: int) -> int:
+            scores = self.build_scorer(train, {"neighbours": neighbours})(validation.vectors)
+            return int((scores.argmax(axis=1) == validation.owners).sum())
+
+        return {"neighbours": max(counts, key=count_hits)}
+
+    def build_scorer(self, train: LabelledVectors, settings: Mapping[str, Any]) -> LabelScorer:
+        return partial(self._compute_log_votes, train.vectors, train.owners, settings["neighbours"])
 
     def answer_sets(self, job: AnswerJob) -> Iterator[Answer]:
         from factory_classify.multi_label_baselines import answer_by_neighbours
@@ -139,25 +172,29 @@ class Knn(_EmbeddingBaseline):
 
 
 class Linear(_EmbeddingBaseline):
-    """Logistic regression, with the strength of its penalty chosen by cross-validation over the training rows.
+    """Logistic regression on training and validation rows; its penalty and temperature follow from cross-validation.
 
     What an engineer would try in ten lines before any fine-tuning.
     """
 
     kind = "linear"
+    version = 2
     default_temperature = 1.0
 
     c: list[float] = Field(
         list(INVERSE_PENALTIES), min_length=1, description="inverse strengths of the L2 penalty to try"
     )
-    folds: int = Field(5, ge=2, le=20, description="parts of the training rows, each of which is predicted in turn")
+    folds: int = Field(5, ge=2, le=20, description="parts of the rows, each of which is predicted in turn")
 
     def fit_scorer(
-        self, train: Vectors, owners: Indices, validation: Vectors, right: Indices
-    ) -> tuple[LabelScorer, dict[str, Any]]:
-        c, accuracies = choose_inverse_penalty(train, owners, self.c, self.folds)
+        self, train: LabelledVectors, validation: LabelledVectors
+    ) -> tuple[LabelScorer, float, dict[str, Any]]:
+        every = train.join(validation)
+        c, accuracies = choose_inverse_penalty(every.vectors, every.owners, self.c, self.folds)
+        logits, known = predict_left_out(every.vectors, every.owners, c, self.folds)
+        temperature, _ = choose_temperature(logits[known], every.owners[known], self.default_temperature)
         facts = {"c": c, "cross_validated": {f"{value:g}": round(score, 4) for value, score in accuracies.items()}}
-        return fit_logistic_head(train, owners, c).compute_logits, facts
+        return fit_logistic_head(every.vectors, every.owners, c).compute_logits, temperature, facts
 
     def answer_sets(self, job: AnswerJob) -> Iterator[Answer]:
         from factory_classify.multi_label_baselines import answer_by_regression

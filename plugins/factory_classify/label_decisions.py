@@ -37,11 +37,12 @@ class SigmoidCalibration:
         return compute_sigmoid(self.scale * scores + self.offset)
 
 
-def compute_log_loss(logits: Numbers, members: Membership) -> float:
-    """Return the mean binary cross-entropy over rows and labels."""
+def compute_log_losses(logits: Numbers, members: Membership) -> Numbers:
+    """Return the binary cross-entropy of each row and label: (rows, labels)."""
     import numpy as np
 
-    return float(np.mean(np.logaddexp(0, logits) - logits * members))
+    losses: Numbers = np.logaddexp(0, logits) - logits * members
+    return losses
 
 
 def choose_sigmoid_calibration(
@@ -63,8 +64,8 @@ def choose_sigmoid_calibration(
     bounds = [(-MAX_LOG_TEMPERATURE, MAX_LOG_TEMPERATURE), (-MAX_OFFSET, MAX_OFFSET)]
     centred = default.scale * scores + default.offset
     found: Any = minimize(
-        lambda point: compute_log_loss(exp(point[0]) * centred + point[1], members), np.zeros(2), method="L-BFGS-B",
-        bounds=bounds,
+        lambda point: float(compute_log_losses(exp(point[0]) * centred + point[1], members).mean()), np.zeros(2),
+        method="L-BFGS-B", bounds=bounds,
     )
     if any(abs(value) > high - BOUND_TOLERANCE for value, (_, high) in zip(found.x, bounds, strict=True)):
         return default, "the likelihood has no maximum within the bounds of the search"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
@@ -12,6 +12,9 @@ from factory.api import Answer, AnswerJob, Contender, Row, Task, render
 from factory.api.label_sets import LABEL_SETS
 from factory_classify.calibration import choose_temperature
 from factory_classify.label_answers import build_label_answer, compute_softmax
+
+if TYPE_CHECKING:
+    from factory_classify.label_answers import Indices
 
 
 def render_row_texts(task: Task, rows: Sequence[Row]) -> list[str]:
@@ -49,11 +52,11 @@ class Majority(Contender):
 class TfIdf(Contender):
     """Linear support vector machine on sublinear TF-IDF of word and character n-grams.
 
-    A temperature fitted on validation rows converts margins to probabilities.
+    A temperature fitted on validation rows, which are then trained on too, converts margins to probabilities.
     """
 
     kind = "tfidf"
-    version = 2
+    version = 3
     columns = ("text", "label")
     output_type = "labels"
     further_output_types = (LABEL_SETS,)
@@ -72,19 +75,20 @@ class TfIdf(Contender):
         if len(labels) < 2:
             yield from (build_label_answer(row.id, labels, [1.0]) for row in job.rows)
             return
-        right = find_label_indices(job.task, job.validation, labels)
-        known = [index >= 0 for index in right]
-        features = self._build_tfidf_features()
-        train = features.fit_transform(render_row_texts(job.task, job.train))
-        validation = features.transform(render_row_texts(job.task, job.validation)) if any(known) else None
-        model, c = self._select_svm(train, find_label_indices(job.task, job.train, labels), validation, right)
-        temperature = 1.0
-        if validation is not None:
-            import numpy as np
+        import numpy as np
 
-            margins = _compute_margins(model, validation)
-            temperature, _ = choose_temperature(margins[known], np.array(right)[known])
-        job.record_facts(strength=c, temperature=round(temperature, 4), features=int(train.shape[1]))
+        owners, right = (np.array(find_label_indices(job.task, rows, labels), dtype=np.int64)
+                         for rows in (job.train, job.validation))
+        texts = render_row_texts(job.task, job.train)
+        unseen = [text for text, label in zip(render_row_texts(job.task, job.validation), right, strict=True)
+                  if label >= 0]
+        right = right[right >= 0]
+        c, temperature = self._choose_strength((texts, owners), (unseen, right))
+        # Validation rows have chosen; now they are rows with a label like the others.
+        features = self._build_tfidf_features()
+        table = features.fit_transform([*texts, *unseen])
+        model = self._fit_svm(table, np.concatenate([owners, right]), c)
+        job.record_facts(strength=c, temperature=round(temperature, 4), features=int(table.shape[1]))
         margins = _compute_margins(model, features.transform(render_row_texts(job.task, job.rows)))
         for row, probabilities in zip(job.rows, compute_softmax(margins / temperature), strict=True):
             yield build_label_answer(row.id, labels, probabilities)
@@ -97,16 +101,25 @@ class TfIdf(Contender):
         pieces = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, self.max_char_ngram), sublinear_tf=True)
         return FeatureUnion([("words", words), ("pieces", pieces)])
 
-    def _select_svm(
-        self, train: Any, labels: Sequence[int], validation: Any, right: Sequence[int]
-    ) -> tuple[Any, float]:
-        """Return the model with the best validation accuracy and its C; ties go to the smallest C."""
+    def _choose_strength(
+        self, train: tuple[Sequence[str], Indices], validation: tuple[Sequence[str], Indices]
+    ) -> tuple[float, float]:
+        """Return the C with the best accuracy on validation texts, and the temperature there; both are 1 without texts.
+
+        Ties go to the smallest C.
+        """
+        if not validation[0]:
+            return 1.0, 1.0
+        features = self._build_tfidf_features()
+        table, unseen = features.fit_transform(train[0]), features.transform(validation[0])
+        margins = {c: _compute_margins(self._fit_svm(table, train[1], c), unseen) for c in sorted(self.svm_c)}
+        best = max(margins, key=lambda c: int((margins[c].argmax(axis=1) == validation[1]).sum()))
+        return best, choose_temperature(margins[best], validation[1])[0]
+
+    def _fit_svm(self, table: Any, owners: Indices, c: float) -> Any:
         from sklearn.svm import LinearSVC
 
-        models = {c: LinearSVC(C=c, random_state=0).fit(train, labels)
-                  for c in (sorted(self.svm_c) if validation is not None else [1.0])}
-        best = 1.0 if validation is None else max(models, key=lambda c: sum(models[c].predict(validation) == right))
-        return models[best], best
+        return LinearSVC(C=c, random_state=0).fit(table, owners)
 
 
 def _compute_margins(model: Any, features: Any) -> Any:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from sklearn.model_selection import StratifiedKFold
 
     from factory_classify.label_answers import Indices, Numbers
 
@@ -43,13 +44,12 @@ def choose_inverse_penalty(
     """
     import numpy as np
     from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedKFold, cross_val_score
+    from sklearn.model_selection import cross_val_score
     from threadpoolctl import threadpool_limits
 
-    folds = min(folds, int(np.bincount(owners).max()))
-    if len(values) == 1 or folds < 2 or not owners.any():
+    parts = _build_folds(owners, folds)
+    if len(values) == 1 or parts is None:
         return sorted(values)[len(values) // 2], {}
-    parts = StratifiedKFold(folds, shuffle=True, random_state=SPLIT_SEED)
     # Many small products: more threads would mostly wait for each other, and change the last digits.
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The least populated class")  # a rare label misses some folds
@@ -58,6 +58,38 @@ def choose_inverse_penalty(
             for c in sorted(values)
         }
     return max(accuracies, key=lambda c: round(accuracies[c], 6)), accuracies
+
+
+def predict_left_out(
+    vectors: Vectors, owners: Indices, c: float, folds: int = 5
+) -> tuple[Numbers, NDArray[np.bool_]]:
+    """Return the logits of each row by a regression that was fitted without its fold, (rows, labels), and which rows
+    have such logits: not those of a label that the other folds lack, and none if there is nothing to leave out."""
+    import numpy as np
+
+    logits, known = np.zeros((len(owners), int(owners.max()) + 1)), np.zeros(len(owners), dtype=bool)
+    parts = _build_folds(owners, folds)
+    if parts is None:
+        return logits, known
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The least populated class")
+        for trained, left_out in parts.split(vectors, owners):
+            labels, positions = np.unique(owners[trained], return_inverse=True)
+            own = fit_logistic_head(vectors[trained], positions, c).compute_logits(vectors[left_out])
+            # A label that was not trained is as unlikely as the least likely one.
+            logits[left_out] = own.min(axis=1, keepdims=True)
+            logits[np.ix_(left_out, labels)] = own
+            known[left_out] = np.isin(owners[left_out], labels)
+    return logits, known
+
+
+def _build_folds(owners: Indices, folds: int) -> StratifiedKFold | None:
+    """Return how to cross-validate; None for a single label, or if no label has two rows."""
+    import numpy as np
+    from sklearn.model_selection import StratifiedKFold
+
+    folds = min(folds, int(np.bincount(owners).max()))
+    return StratifiedKFold(folds, shuffle=True, random_state=SPLIT_SEED) if folds > 1 and owners.any() else None
 
 
 def fit_logistic_head(vectors: Vectors, owners: Indices, c: float) -> LogisticHead:

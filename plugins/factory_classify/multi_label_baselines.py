@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from factory.api import Answer, AnswerJob
@@ -17,7 +18,12 @@ from factory_classify.label_decisions import (
 )
 from factory_classify.lexical_baselines import render_row_texts
 from factory_classify.multi_label_task import build_membership
-from factory_classify.one_vs_rest import choose_common_penalty, find_best_threshold, fit_one_vs_rest
+from factory_classify.one_vs_rest import (
+    choose_common_penalty,
+    find_best_threshold,
+    fit_one_vs_rest,
+    predict_sets_left_out,
+)
 
 if TYPE_CHECKING:
     from factory_classify.label_answers import Numbers
@@ -35,77 +41,124 @@ MAX_SHARE = 0.999999
 SURE_THRESHOLD, NEVER_THRESHOLD = 0.0, 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class SetExamples:
+    """Rows with their labels: embeddings (rows, width) or other features, and members (rows, labels)."""
+
+    features: Any
+    members: Membership
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedRows:
+    """The labels of the training rows, the embeddings of rows by the untrained base, and those of the job's rows."""
+
+    labels: Sequence[str]
+    train: SetExamples
+    validation: SetExamples
+    rows: Vectors
+
+    def join(self) -> SetExamples:
+        """Return the training and validation rows as one."""
+        import numpy as np
+
+        parts = (self.train, self.validation)
+        return SetExamples(*(np.concatenate([getattr(part, name) for part in parts]) for name in SetExamples.__slots__))
+
+
 def answer_by_scores(
-    job: AnswerJob, labels: Sequence[str], scores: Callable[[str], Numbers], default: SigmoidCalibration,
+    job: AnswerJob, labels: Sequence[str], known: SetExamples, scores: Numbers, default: SigmoidCalibration,
     **facts: Any,
 ) -> Iterator[Answer]:
-    """Answer by the scores of a baseline, `scores` of "validation" and of "rows": (rows, labels).
+    """Answer by the scores of a baseline for the job's rows: (rows, labels).
 
-    Calibration and thresholds are those that suit the validation rows; the facts of both are recorded.
+    Calibration and thresholds are those that suit `known`, the scores of rows which the baseline had not seen; both are
+    recorded.
     """
-    members = build_membership(job.task, job.validation, labels)
-    calibration, probabilities = default, members.astype("float64")
-    if len(job.validation):
-        known = scores("validation")
-        calibration, _ = choose_sigmoid_calibration(known, members, default)
-        probabilities = calibration.compute_probabilities(known)
+    members, calibration = known.members, default
+    if len(members):
+        calibration, _ = choose_sigmoid_calibration(known.features, members, default)
+    probabilities = calibration.compute_probabilities(known.features)
     thresholds, chosen = choose_label_thresholds(probabilities, members)
     measured = measure_label_calibration(probabilities, members) if len(members) else {}
     job.record_facts(
         thresholds=chosen, scale=round(calibration.scale, 4), offset=round(calibration.offset, 4), **facts,
         **{name: round(value, 4) for name, value in measured.items()},
     )
-    for row, each in zip(job.rows, calibration.compute_probabilities(scores("rows")), strict=True):
+    for row, each in zip(job.rows, calibration.compute_probabilities(scores), strict=True):
         yield Answer(row.id, build_label_set_output(labels, each, thresholds))
 
 
-def embed_row_texts(job: AnswerJob) -> dict[str, Vectors]:
-    """Return the embeddings of the job's "train", "validation" and "rows" by the untrained base."""
+def embed_rows(job: AnswerJob) -> EmbeddedRows:
+    """Return the rows of a job with their embeddings by the untrained base."""
     import numpy as np
 
+    labels = job.task.list_choices(job.train)
     texts = render_row_texts(job.task, [*job.train, *job.validation, *job.rows])
     vectors = job.kit.embed(job.base, texts, report=job.report)
     train, validation, rows = np.split(vectors, np.cumsum([len(job.train), len(job.validation)]))
-    return {"train": train, "validation": validation, "rows": rows}
+    return EmbeddedRows(
+        labels, SetExamples(train, build_membership(job.task, job.train, labels)),
+        SetExamples(validation, build_membership(job.task, job.validation, labels)), rows,
+    )
+
+
+def answer_by_refit(
+    job: AnswerJob, embedded: EmbeddedRows, build_scorer: Callable[[SetExamples], SetScorer],
+    default: SigmoidCalibration, **facts: Any,
+) -> Iterator[Answer]:
+    """Answer by a scorer of training and validation rows; one of the training rows alone tells how to calibrate it."""
+    validation = embedded.validation
+    known = SetExamples(build_scorer(embedded.train)(validation.features), validation.members)
+    scores = build_scorer(embedded.join())(embedded.rows)
+    yield from answer_by_scores(job, embedded.labels, known, scores, default, **facts)
 
 
 def answer_by_centroid(job: AnswerJob) -> Iterator[Answer]:
-    """Answer by how much nearer a text is to the mean of the training rows with a label than to those without it.
+    """Answer by how much nearer a text is to the mean of the rows with a label than to those without it.
 
     The scores are differences of two cosines.
     """
-    import numpy as np
 
-    labels, vectors = job.task.list_choices(job.train), embed_row_texts(job)
-    members = build_membership(job.task, job.train, labels)
-    sums = (mask.T.astype(np.float64) @ vectors["train"] for mask in (members, ~members))
-    own, other = (each / np.maximum(np.linalg.norm(each, axis=1, keepdims=True), 1e-12) for each in sums)
-    yield from answer_by_scores(job, labels, lambda part: vectors[part] @ (own - other).T, COSINE)
+    def build_scorer(examples: SetExamples) -> SetScorer:
+        import numpy as np
+
+        sums = (mask.T.astype(np.float64) @ examples.features for mask in (examples.members, ~examples.members))
+        own, other = (each / np.maximum(np.linalg.norm(each, axis=1, keepdims=True), 1e-12) for each in sums)
+        return lambda vectors: vectors @ (own - other).T
+
+    yield from answer_by_refit(job, embed_rows(job), build_scorer, COSINE)
 
 
 def answer_by_neighbours(job: AnswerJob, counts: Sequence[int], inverse_temperature: float) -> Iterator[Answer]:
-    """Answer by the log-odds of each label's share in the votes of the nearest training rows.
+    """Answer by the log-odds of each label's share in the votes of the nearest rows.
 
     Of the numbers of neighbours, the one with the best example-based F1 on validation rows is taken.
     """
-    labels, vectors = job.task.list_choices(job.train), embed_row_texts(job)
-    members, validation = (build_membership(job.task, rows, labels) for rows in (job.train, job.validation))
-    shares = {
-        count: vote_by_neighbours(vectors["train"], members, vectors["validation"], count, inverse_temperature)
-        for count in sorted({min(count, len(job.train)) for count in counts})
-    }
-    best = max(shares)
+    embedded = embed_rows(job)
+    train, validation = embedded.train, embedded.validation
+
+    def vote(examples: SetExamples, vectors: Vectors, count: int) -> Numbers:
+        return vote_by_neighbours(examples.features, examples.members, vectors, count, inverse_temperature)
+
+    order = sorted({min(count, len(job.train)) for count in counts})
+    best = order[-1]
     if len(job.validation):
-        best = max(shares, key=lambda count: round(find_best_threshold(shares[count], validation)[1], 6))
+        found = {count: find_best_threshold(vote(train, validation.features, count), validation.members)[1]
+                 for count in order}
+        best = max(order, key=lambda count: round(found[count], 6))
 
-    def compute_log_odds(part: str) -> Numbers:
-        import numpy as np
+    def build_scorer(examples: SetExamples) -> SetScorer:
+        def compute_log_odds(vectors: Vectors) -> Numbers:
+            import numpy as np
 
-        voted = vote_by_neighbours(vectors["train"], members, vectors[part], best, inverse_temperature)
-        odds: Numbers = np.log((voted + MIN_VOTE_SHARE) / (1 - voted + MIN_VOTE_SHARE))
-        return odds
+            voted = vote(examples, vectors, best)
+            odds: Numbers = np.log((voted + MIN_VOTE_SHARE) / (1 - voted + MIN_VOTE_SHARE))
+            return odds
 
-    yield from answer_by_scores(job, labels, compute_log_odds, PLAIN, neighbours=best)
+        return compute_log_odds
+
+    yield from answer_by_refit(job, embedded, build_scorer, PLAIN, neighbours=best)
 
 
 def vote_by_neighbours(
@@ -122,41 +175,51 @@ def vote_by_neighbours(
 
 
 def answer_by_regression(job: AnswerJob, values: Sequence[float], folds: int) -> Iterator[Answer]:
-    """Answer by one logistic regression for each label, with the penalty chosen by cross-validation."""
-    labels, vectors = job.task.list_choices(job.train), embed_row_texts(job)
-    members = build_membership(job.task, job.train, labels)
-    c, scores = choose_common_penalty(vectors["train"], members, values, folds)
-    head = fit_one_vs_rest(vectors["train"], members, c)
+    """Answer by one logistic regression for each label, on training and validation rows.
+
+    Penalty, calibration and thresholds follow from cross-validation.
+    """
+    embedded = embed_rows(job)
+    every = embedded.join()
+    c, scores = choose_common_penalty(every.features, every.members, values, folds)
+    left_out = predict_sets_left_out(every.features, every.members, c, folds)
+    known = SetExamples(left_out, every.members[: len(left_out)])
+    head = fit_one_vs_rest(every.features, every.members, c)
     tried = {f"{value:g}": round(score, 4) for value, score in scores.items()}
     yield from answer_by_scores(
-        job, labels, lambda part: head.compute_logits(vectors[part]), PLAIN, c=c, cross_validated=tried
+        job, embedded.labels, known, head.compute_logits(embedded.rows), PLAIN, c=c, cross_validated=tried
     )
 
 
 def answer_by_tfidf(job: AnswerJob, features: Any, values: Sequence[float]) -> Iterator[Answer]:
-    """Answer by a linear support vector machine for each label; C is chosen by F1 on validation rows."""
+    """Answer by a linear support vector machine for each label; C is chosen by F1 on validation rows.
+
+    The machine that answers has learned from these rows too.
+    """
+    import numpy as np
+
+    labels = job.task.list_choices(job.train)
+    members, unseen = (build_membership(job.task, rows, labels) for rows in (job.train, job.validation))
+    texts, others = (render_row_texts(job.task, rows) for rows in (job.train, job.validation))
+    best, known = 1.0, SetExamples(np.zeros((0, len(labels))), unseen)
+    if others:
+        table, held = features.fit_transform(texts), features.transform(others)
+        margins = {c: _compute_set_margins(_fit_machines(table, members, c), held) for c in sorted(values)}
+        best = max(margins, key=lambda c: round(_score_margins(margins[c], unseen), 6))
+        known = SetExamples(margins[best], unseen)
+    table = features.fit_transform([*texts, *others])
+    model = _fit_machines(table, np.concatenate([members, unseen]), best)
+    scores = _compute_set_margins(model, features.transform(render_row_texts(job.task, job.rows)))
+    yield from answer_by_scores(job, labels, known, scores, PLAIN, strength=best, features=int(table.shape[1]))
+
+
+def _fit_machines(table: Any, members: Membership, c: float) -> Any:
     from sklearn.multiclass import OneVsRestClassifier
     from sklearn.svm import LinearSVC
 
-    labels = job.task.list_choices(job.train)
-    members, validation = (build_membership(job.task, rows, labels) for rows in (job.train, job.validation))
-    train = features.fit_transform(render_row_texts(job.task, job.train))
-    tables = {
-        "validation": features.transform(render_row_texts(job.task, job.validation)) if job.validation else None,
-        "rows": features.transform(render_row_texts(job.task, job.rows)),
-    }
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Label .* is present in all training examples")
-        models = {
-            c: OneVsRestClassifier(LinearSVC(C=c, random_state=0)).fit(train, members.astype(int))
-            for c in (sorted(values) if job.validation else [1.0])
-        }
-    margins = {c: _compute_set_margins(model, tables["validation"]) for c, model in models.items() if job.validation}
-    best = max(models, key=lambda c: round(_score_margins(margins[c], validation), 6)) if margins else 1.0
-    yield from answer_by_scores(
-        job, labels, lambda part: _compute_set_margins(models[best], tables[part]), PLAIN,
-        strength=best, features=int(train.shape[1]),
-    )
+        return OneVsRestClassifier(LinearSVC(C=c, random_state=0)).fit(table, members.astype(int))
 
 
 def _compute_set_margins(model: Any, features: Any) -> Numbers:

@@ -11,12 +11,13 @@ from factory.api import Answer, FitJob, ModelJob, ReferenceAnswers, TrainResult
 from factory.api.label_sets import LABEL_SETS, build_label_set_output
 from factory_classify import classifier_files
 from factory_classify.embedding_baselines import classify_zero_shot
+from factory_classify.head_training import fit_and_hold_out
 from factory_classify.label_thresholds import read_label_thresholds, write_threshold_config
 from factory_classify.lexical_baselines import render_row_texts
 from factory_classify.multi_label_task import build_membership
 from factory_classify.multi_label_tuning import tune_label_sets
 from factory_classify.one_vs_rest import choose_common_penalty, compute_sigmoid, fit_one_vs_rest
-from factory_classify.sentence_head import HeadBatch, SentenceHeadObjective
+from factory_classify.sentence_head import HeadBatch, HeadExamples, SentenceHeadObjective
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -28,40 +29,36 @@ if TYPE_CHECKING:
 class MultiLabelObjective(SentenceHeadObjective):
     """Binary cross-entropy over the labels of the training rows, by a linear head on normalised sentence embeddings.
 
-    The head starts as the one-vs-rest logistic regression of the baseline `linear`. Validation rows then select the
+    The head starts as the one-vs-rest logistic regression of the baseline `linear`. Left-out rows then select the
     weight interpolation (Wortsman et al. 2022), a calibration (Platt 1999), which is folded into the head, and the
     threshold from which each label is given. The untuned base, which has no head, gives the one label whose name is
     nearest to the text. Loads as SentenceTransformer, whose embeddings are the logits.
     """
 
     kind = "multi-label"
+    version = 2
     output_type = LABEL_SETS
 
     def fit(self, job: FitJob) -> TrainResult:
-        labels, plain = job.task.list_choices(job.rows), job.kit.load_encoder(job.base)
+        labels, rows = job.task.list_choices(job.rows), [*job.rows, *job.validation]
         if not labels:
             raise ValueError("no training row has a label")
-        members, known = (build_membership(job.task, rows, labels) for rows in (job.rows, job.validation))
-        ids, unseen = (self.tokenize_rows(plain, job.task, rows) for rows in (job.rows, job.validation))
-        vectors = self.embed_tokens(plain, ids, job.report)
-        c, scores = choose_common_penalty(vectors, members)
-        start = fit_one_vs_rest(vectors, members, c)
-        result, trained = self.train_with_head(
-            job, start, list(zip(ids, members.tolist(), strict=True)), list(zip(unseen, known.tolist(), strict=True)),
-            self._build_sigmoid_loss(job.kit),
-        )
         if others := sorted({*job.task.list_choices(job.validation)} - {*labels}):
             job.report.note(f"validation rows have labels without training rows: {', '.join(others)}", warning=True)
-        tuned = tune_label_sets(
-            job, (start, trained), known, lambda encoder: self.embed_tokens(encoder, unseen, job.report),
-            sorted(self.interpolation),
+        examples = self.embed_rows(job, rows, build_membership(job.task, rows, labels))
+        c, scores = choose_common_penalty(examples.vectors, examples.targets)
+        fitted = fit_and_hold_out(
+            self, job, rows, examples, [tuple(each.nonzero()[0].tolist()) for each in examples.targets],
+            lambda part: fit_one_vs_rest(part.vectors, part.targets, c),
         )
+        tuned = tune_label_sets(job, fitted.heads, fitted.held_out)
         classifier_files.write_label_config(labels, job.out)
         write_threshold_config(job.out, tuned.thresholds)
         head = {"c": c, "cross_validated": round(max(scores.values(), default=0.0), 4)}
-        return replace(result, facts={**result.facts, "labels": len(labels), "start": head, **tuned.facts})
+        facts = {**fitted.result.facts, "labels": len(labels), "start": head, **tuned.facts}
+        return replace(fitted.result, facts=facts)
 
-    def _build_sigmoid_loss(self, kit: Kit) -> Callable[[nn.Module, HeadBatch], Tensor]:
+    def build_loss(self, kit: Kit, examples: HeadExamples) -> Callable[[nn.Module, HeadBatch], Tensor]:
         from torch.nn import functional
 
         def compute_loss(model: nn.Module, batch: HeadBatch) -> Tensor:

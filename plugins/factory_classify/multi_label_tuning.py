@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from factory.api import Encoder, FitJob
-from factory_classify.after_training import interpolate_heads, iterate_interpolations, scale_update
+from factory.api import FitJob
 from factory_classify.classifier_files import write_head
+from factory_classify.head_training import LOSS_DIGITS, HeldOut, choose_interpolation, keep_interpolation
 from factory_classify.label_decisions import (
     SigmoidCalibration,
     choose_label_thresholds,
     choose_sigmoid_calibration,
-    compute_log_loss,
+    compute_log_losses,
     measure_label_calibration,
 )
 from factory_classify.logistic_head import LogisticHead
 
 if TYPE_CHECKING:
-    from factory_classify.label_answers import Numbers
-    from factory_classify.logistic_head import Vectors
     from factory_classify.multi_label_task import Membership
-
-LOSS_DIGITS = 4
-"""Weights whose losses are equal to so many digits are taken as equal: the one nearest to the start wins."""
+    from factory_classify.sentence_head import Heads
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,25 +31,22 @@ class TunedSets:
     facts: dict[str, Any]
 
 
-def tune_label_sets(
-    job: FitJob, heads: tuple[LogisticHead, LogisticHead], members: Membership,
-    embed: Callable[[Encoder], Vectors], shares: Sequence[float],
-) -> TunedSets:
+def tune_label_sets(job: FitJob, heads: Heads, held_out: HeldOut) -> TunedSets:
     """Rewrite the adapter in `job.out`, write its head, and return the thresholds.
 
-    `heads` are those before and after training, `members` the labels of the validation rows, whose embeddings `embed`
-    returns. Of the interpolation weights in `shares`, the one with the lowest log loss, each with its own calibration,
-    is taken.
+    The interpolation weight follows from the log loss of the left-out rows, each weight with its own calibration.
     """
+    members: Membership = held_out.targets
     if not len(members):
-        job.report.note("no validation rows: all thresholds are a half, nothing is calibrated", warning=True)
-        write_head(job.out, heads[1])
+        job.report.note("no rows to choose on: all thresholds are a half, nothing is calibrated", warning=True)
+        write_head(job.out, heads.trained)
         return TunedSets([0.5] * members.shape[1], {})
-    share, losses, logits = _choose_set_interpolation(job, heads, members, embed, shares)
+    share, losses = _choose_set_interpolation(held_out)
+    logits = held_out.logits[share]
     calibration, reason = choose_sigmoid_calibration(logits, members, SigmoidCalibration())
     if reason:
         job.report.note(f"the probabilities are not calibrated: {reason}", warning=True)
-    head = interpolate_heads(heads, share)
+    head = keep_interpolation(job, heads, share)
     # Scaled and shifted, the head returns calibrated logits in every library.
     bias = head.bias * calibration.scale + calibration.offset
     write_head(job.out, LogisticHead(head.weight * calibration.scale, bias))
@@ -62,7 +55,7 @@ def tune_label_sets(
     before, after = (measure_label_calibration(each, members)
                      for each in (SigmoidCalibration().compute_probabilities(logits), probabilities))
     job.report.note(
-        f"calibration error (ECE) {before['ece']:.3f} to {after['ece']:.3f} on {len(members)} validation rows, where "
+        f"calibration error (ECE) {before['ece']:.3f} to {after['ece']:.3f} on {len(members)} left-out rows, where "
         f"calibrated answers show {after['ece_floor']:.3f} by chance; thresholds: {chosen['own']} labels have their "
         f"own, the others {chosen['common']:.2f}; example-based F1 with them {chosen['example_f1']:.3f}"
     )
@@ -75,18 +68,12 @@ def tune_label_sets(
     return TunedSets(thresholds.tolist(), facts)
 
 
-def _choose_set_interpolation(
-    job: FitJob, heads: tuple[LogisticHead, LogisticHead], members: Membership,
-    embed: Callable[[Encoder], Vectors], shares: Sequence[float],
-) -> tuple[float, dict[str, float], Numbers]:
-    """Save the adapter at the best weight; return this weight, the loss of each, and the logits at the best one."""
-    trained = job.kit.load_adapter_tensors(job.out)
-    losses: dict[float, float] = {}
-    logits: dict[float, Numbers] = {}
-    for share, found in iterate_interpolations(job, trained, heads, embed, shares):
-        calibration, _ = choose_sigmoid_calibration(found, members, SigmoidCalibration())
-        logits[share] = found
-        losses[share] = compute_log_loss(calibration.scale * found + calibration.offset, members)
-    best = min(shares, key=lambda share: (round(losses[share], LOSS_DIGITS), share))
-    job.kit.save_adapter_tensors(job.out, scale_update(trained, best))
-    return best, {f"{share:g}": round(loss, LOSS_DIGITS) for share, loss in losses.items()}, logits[best]
+def _choose_set_interpolation(held_out: HeldOut) -> tuple[float, dict[str, float]]:
+    """Return the interpolation weight to keep, and the mean loss of each."""
+    losses = {}
+    for share, logits in held_out.logits.items():
+        calibration, _ = choose_sigmoid_calibration(logits, held_out.targets, SigmoidCalibration())
+        calibrated = calibration.scale * logits + calibration.offset
+        losses[share] = compute_log_losses(calibrated, held_out.targets).mean(axis=1)
+    tried = {f"{share:g}": round(float(each.mean()), LOSS_DIGITS) for share, each in losses.items()}
+    return choose_interpolation(losses), tried

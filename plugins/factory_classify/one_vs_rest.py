@@ -89,6 +89,21 @@ def choose_common_penalty(
     return max(order, key=lambda c: round(scores[c], 6)), scores
 
 
+def predict_sets_left_out(vectors: Vectors, members: Membership, c: float, folds: int = 5) -> Numbers:
+    """Return the logits of each row by regressions that were fitted without its fold: (rows, labels).
+
+    No rows are returned if there are fewer of them than folds.
+    """
+    import numpy as np
+
+    if len(vectors) < folds:
+        return np.zeros((0, members.shape[1]))
+    logits = np.zeros(members.shape)
+    for train, left_out in _split_folds(len(vectors), folds):
+        logits[left_out] = fit_one_vs_rest(vectors[train], members[train], c).compute_logits(vectors[left_out])
+    return logits
+
+
 def _split_folds(rows: int, folds: int) -> Iterator[tuple[Indices, Indices]]:
     from sklearn.model_selection import KFold
 

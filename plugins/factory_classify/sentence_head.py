@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import Field
 
-from factory.api import Finding, FitJob, Fraction, ModelJob, Objective, Row, Task, TrainResult
+from factory.api import Finding, FitJob, Fraction, ModelJob, Objective, Plugin, Row, Task, TrainResult
 from factory.api.artifact import count_adapted_modules
 from factory.api.sentence_transformers_files import copy_sentence_transformers_files
 from factory_classify import classifier_files
+from factory_classify.cross_validation import ChooseOn
 from factory_classify.lexical_baselines import render_row_texts
 from factory_classify.logistic_head import LogisticHead
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from factory.api import Encoder, Kit
-    from factory_classify.label_answers import Numbers
+    from factory_classify.label_answers import Indices, Numbers
     from factory_classify.logistic_head import Vectors
 
 HEAD_MODULE = "classifier"
@@ -29,6 +31,30 @@ ENCODED_TEXTS = 1024
 
 HeadExample = tuple[list[int], Any]
 """The token ids of a text, and its target: the index of its label, or for each label whether it has it."""
+
+
+class Heads(NamedTuple):
+    """The head before and after training."""
+
+    start: LogisticHead
+    trained: LogisticHead
+
+
+@dataclass(frozen=True, slots=True)
+class HeadExamples:
+    """Texts with a target: token ids, embeddings by the base (texts, width), targets (texts,) or (texts, labels)."""
+
+    ids: Sequence[list[int]]
+    vectors: Vectors
+    targets: Any
+
+    def take(self, positions: Indices) -> HeadExamples:
+        """Return the texts at these positions."""
+        return HeadExamples([self.ids[each] for each in positions], self.vectors[positions], self.targets[positions])
+
+    def list_pairs(self) -> list[HeadExample]:
+        """Return the texts as the training takes them."""
+        return list(zip(self.ids, self.targets.tolist(), strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +80,19 @@ class SentenceHeadObjective(Objective):
     )
     interpolation: list[Fraction] = Field(
         [0.0, 0.3, 0.5, 0.7, 0.85, 1.0], min_length=1,
-        description="WiSE-FT weights of the trained model to try; the best on validation rows is taken; 0 is the start",
+        description="WiSE-FT weights of the trained model to try (0 is the start): the largest one is taken that is as "
+        "good on left-out rows as the best",
     )
+    choose_on: ChooseOn = Field(
+        "auto", description="rows on which interpolation, calibration and thresholds are chosen: the validation rows, "
+        "which are then not trained on; or a part of all rows, or each of 5 parts (folds), left out of a training that "
+        "precedes the one of all; auto: folds below 500 rows, else part (with `keep: best`, the validation rows)",
+    )
+
+    @classmethod
+    def get_variant(cls, fields: Mapping[str, Any]) -> type[Plugin]:
+        """Return a class that measures no loss on validation rows where they are trained on."""
+        return _build_class_of_all_rows(cls) if fields.get("choose_on") in ("part", "folds") else cls
 
     def audit(self, job: ModelJob) -> Iterator[Finding]:
         texts = render_row_texts(job.task, job.rows)
@@ -66,6 +103,12 @@ class SentenceHeadObjective(Objective):
     def tokenize_rows(self, encoder: Encoder, task: Task, rows: Sequence[Row]) -> list[list[int]]:
         """Return the token ids of the text of each row, truncated to `max_length`."""
         return encoder.tokenize_texts(render_row_texts(task, rows), self.max_length)
+
+    def embed_rows(self, job: FitJob, rows: Sequence[Row], targets: Any) -> HeadExamples:
+        """Return rows with their targets as examples to train on."""
+        encoder = job.kit.load_encoder(job.base)
+        ids = self.tokenize_rows(encoder, job.task, rows)
+        return HeadExamples(ids, self.embed_tokens(encoder, ids, job.report), targets)
 
     def embed_tokens(self, encoder: Encoder, ids: Sequence[list[int]], report: Any = None) -> Vectors:
         """Return the normalised embeddings of tokenised texts: (texts, width)."""
@@ -93,21 +136,24 @@ class SentenceHeadObjective(Objective):
         logits: Tensor = head(embeddings.to(head.weight.device)).to(embeddings.device)
         return logits
 
-    def train_with_head(
-        self, job: FitJob, start: LogisticHead, examples: Sequence[HeadExample], unseen: Sequence[HeadExample],
-        loss: Callable[[nn.Module, HeadBatch], Tensor],
-    ) -> tuple[TrainResult, LogisticHead]:
-        """Train an adapter and the head from where it starts; return the result, and the trained head.
+    def build_loss(self, kit: Kit, examples: HeadExamples) -> Callable[[nn.Module, HeadBatch], Tensor]:
+        """Return the loss of a batch by the model, for a training on these examples."""
+        raise NotImplementedError
 
-        `unseen` are the examples of the validation rows.
+    def train_with_head(
+        self, job: FitJob, start: LogisticHead, examples: HeadExamples, unseen: Sequence[HeadExample]
+    ) -> tuple[TrainResult, Heads]:
+        """Train an adapter, saved to `job.out`, and the head from where it starts.
+
+        `unseen` are the examples of validation rows, for `keep: best`.
         """
         learner = job.kit.create_learner(job, modules_to_save=(HEAD_MODULE,))
         learner.model.add_module(HEAD_MODULE, _build_torch_head(start))
         result = job.kit.fit(
-            learner, examples, _build_head_collator(job.kit), loss, job, task_type="FEATURE_EXTRACTION",
-            validation=unseen,
+            learner, examples.list_pairs(), _build_head_collator(job.kit), self.build_loss(job.kit, examples), job,
+            task_type="FEATURE_EXTRACTION", validation=unseen,
         )
-        return result, _take_head_from_adapter(job.kit, job.out)
+        return result, Heads(start, _take_head_from_adapter(job.kit, job.out))
 
     def compute_logits(self, job: ModelJob, folder: Path) -> Numbers:
         """Return the logits of the job's rows by its artifact in `folder`: (rows, labels)."""
@@ -131,6 +177,12 @@ class SentenceHeadObjective(Objective):
         labels = len(classifier_files.read_bundle_labels(bundle))
         modules = classifier_files.build_sentence_modules(job.base.folder, self.max_length, self.pooling, labels)
         copy_sentence_transformers_files(SentenceTransformer(modules=modules, device="cpu"), bundle)
+
+
+@cache
+def _build_class_of_all_rows(kind: type[SentenceHeadObjective]) -> type[SentenceHeadObjective]:
+    """Return the class without validation rows; the same one each time, so that equal blocks are equal."""
+    return type(kind.__name__, (kind,), {"__module__": kind.__module__, "measures_validation": False})
 
 
 def _build_torch_head(head: LogisticHead) -> nn.Module:

@@ -13,7 +13,7 @@ from tiny_parts import Voice
 from factory.api import Answer, Contender, Provenance, Row, RowsJob
 from factory_classify.calibration import compute_nll, fit_temperature
 from factory_classify.classification_metrics import ClassificationMetrics
-from factory_classify.embedding_baselines import Centroid, Knn, Linear
+from factory_classify.embedding_baselines import Centroid, Knn, LabelledVectors, Linear
 from factory_classify.label_answers import pick_best_label
 from factory_classify.lexical_baselines import Majority, TfIdf
 from factory_classify.task import Classifier, name_dominant_script
@@ -83,7 +83,8 @@ def test_the_linear_baseline_is_what_ten_lines_of_scikit_learn_do() -> None:
     search = GridSearchCV(
         LogisticRegression(max_iter=3000), {"C": [0.01, 0.3, 3.0]}, cv=StratifiedKFold(5, shuffle=True, random_state=7)
     ).fit(train, owners)
-    scorer, facts = Linear(c=[0.01, 0.3, 3.0]).fit_scorer(train, owners, test[:0], owners[:0])
+    none = LabelledVectors(test[:0], owners[:0])
+    scorer, _, facts = Linear(c=[0.01, 0.3, 3.0]).fit_scorer(LabelledVectors(train, owners), none)
     assert facts["c"] == search.best_params_["C"]
     assert facts["cross_validated"][f"{facts['c']:g}"] == pytest.approx(search.best_score_, abs=1e-4)
     assert (scorer(test).argmax(axis=1) == search.predict(test)).all()
@@ -91,9 +92,11 @@ def test_the_linear_baseline_is_what_ten_lines_of_scikit_learn_do() -> None:
 
 def test_a_linear_baseline_of_one_label_or_one_row_each_has_nothing_to_choose() -> None:
     vectors = np.eye(3, 5, dtype=np.float32)
-    alone, facts = Linear().fit_scorer(vectors, np.zeros(3, dtype=np.int64), vectors[:0], np.zeros(0, dtype=np.int64))
+    none = LabelledVectors(vectors[:0], np.zeros(0, dtype=np.int64))
+    alone, _, facts = Linear().fit_scorer(LabelledVectors(vectors, np.zeros(3, dtype=np.int64)), none)
     assert alone(vectors).shape == (3, 1) and facts["cross_validated"] == {}
-    three, facts = Linear().fit_scorer(vectors, np.arange(3), vectors[:0], np.zeros(0, dtype=np.int64))
+    three, temperature, facts = Linear().fit_scorer(LabelledVectors(vectors, np.arange(3)), none)
+    assert temperature == 1.0
     assert three(vectors).argmax(axis=1).tolist() == [0, 1, 2] and facts == {"c": 10.0, "cross_validated": {}}
 
 

@@ -140,9 +140,9 @@ def test_it_answers_with_the_probability_of_none(student: Base, fitted: SimpleNa
     assert all(sum(answer.output.values()) == pytest.approx(1, abs=1e-5) for answer in answers)
     right = [pick_best_label(answer)[0] == row["label"] for answer, row in zip(answers, job.rows, strict=True)]
     assert sum(right[:30]) >= 24 and sum(right[30:]) >= 14
-    assert fitted.facts["validation"]["rows"] == 52
+    assert fitted.facts["validation"]["rows"] == 156
     said = [TASK.format_answer(row, {}, answer) for row, answer in zip(job.rows, answers, strict=True)]
-    assert sum(text.startswith("none of these 0.") for text in said[30:]) >= 14
+    assert sum(text.startswith("none of these ") for text in said[30:]) >= 14
 
 
 def test_plain_libraries_read_the_same_probabilities_by_the_code_on_the_card(

@@ -96,7 +96,9 @@ def test_every_baseline_gives_sets_that_beat_the_most_frequent_one(contender: Co
                                                   [r["label"] for r in job.rows]))
         f1[each.kind] = np.mean([score.values["example_f1"] for score in scores])
     assert f1[contender.kind] > 0.7 > 0.5 > f1["majority"]
-    assert job.facts["thresholds"]["rows"] == 60 and job.facts["thresholds"]["own"] >= 1
+    # Regression is cross-validated: it has left out each of the 120 training and 60 validation rows.
+    assert job.facts["thresholds"]["rows"] == (180 if contender.kind == "linear" else 60)
+    assert job.facts["thresholds"]["own"] >= 1
 
 
 def test_the_most_frequent_set_is_given_to_every_row_even_if_it_is_empty() -> None:
@@ -113,7 +115,8 @@ def test_baselines_do_without_validation_rows_and_with_a_label_of_every_row() ->
         job = ask(train=every, validation=[])
         answers = list(contender.answer(job))
         assert len(answers) == 30 and set(answers[0].output) == {*LABELS, "all"}
-        assert {threshold for _, threshold in answers[0].output.values()} == {0.5}
+        if contender.kind != "linear":  # which chooses by cross-validation
+            assert {threshold for _, threshold in answers[0].output.values()} == {0.5}
 
 
 def test_row_metrics_and_totals_are_those_of_scikit_learn() -> None:
