@@ -47,10 +47,10 @@ class HeldOutPlan:
     refit: bool
 
     def describe(self, rows: int) -> str:
-        """Return what is trained on and chosen on, for the journal; "" for validation rows alone."""
-        left_out = sum(len(fold.left_out) for fold in self.folds)
-        times = f"each in one of {len(self.folds)} trainings without it" if len(self.folds) > 1 else "in one training"
-        return f"trained on all {rows} rows; what follows training is chosen on {left_out} of them, left out {times}"
+        """Return what is trained on and chosen on, for the journal."""
+        left_out, count = sum(len(fold.left_out) for fold in self.folds), len(self.folds)
+        earlier = "an earlier training left out" if count == 1 else f"{count} earlier trainings left out in turn"
+        return f"trained on all {rows} rows; what follows training is chosen on {left_out} of them, which {earlier}"
 
 
 def plan_held_out(

@@ -118,7 +118,7 @@ def _count_steps(job: FitJob, folds: Sequence[Fold], number: int, rows: int) -> 
     """Return the reporter of a training: of the fold with this number, or after the last one that of all rows."""
     sizes = [*(len(fold.trained) for fold in folds), rows]
     steps = [ceil(ceil(size / job.train.batch_size) * job.train.epochs) for size in sizes]
-    name = f"without part {number + 1} of {len(folds)}" if number < len(folds) else ""
+    name = f"training {number + 1} of {len(steps)}" if number < len(folds) else ""
     return PartReporter(job.report, name, sum(steps[:number]), sum(steps))
 
 

@@ -123,6 +123,13 @@ def test_one_seed_is_the_plan_that_it_was_and_more_seeds_train_only_those(spec: 
     assert build(spec, home, "train.seeds=2")["gate"] == both["gate"] and builds.ran(home) == []
 
 
+def test_validation_rows_that_were_trained_on_choose_no_seed(spec: Path, home: Path) -> None:
+    shown = build(spec, home, "train.seeds=2", "train.seed=8", "objective.refit=true")
+    seeds = shown["gate"]["seeds"]
+    assert (seeds["bundled"], seeds["validation"]) == (8, {})
+    assert "the bundle has seed 8, the first one, as no validation rows are left to choose by" in seeds["findings"]
+
+
 def test_rules_of_other_contenders_see_all_of_them_whatever_the_seed(spec: Path) -> None:
     matched = ("contenders=[untuned, tuned, commonest]", "gate.match={contender: commonest, within: 0.1, latency: 2}")
     one, two = (compile_plan(resolved(spec.parent, *matched, f"train.seeds={count}")[0]) for count in (1, 2))

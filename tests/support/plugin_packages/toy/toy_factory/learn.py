@@ -20,6 +20,8 @@ class Counting(Objective):
     """Seconds that a step takes."""
     forget: float = 0.0
     """Share of the words that it forgets in the end, drawn by the seed of training."""
+    refit: bool = False
+    """Whether it counts the words of validation rows too."""
 
     def audit(self, job: ModelJob) -> Iterator[Finding]:
         for row in job.rows:
@@ -33,7 +35,7 @@ class Counting(Objective):
         checkpoint = job.work / "state.json"
         if checkpoint.exists():
             state = json.loads(checkpoint.read_text())
-        rows = list(job.rows) * int(job.train.epochs)
+        rows = [*job.rows, *(job.validation if self.refit else ())] * int(job.train.epochs)
         while state["step"] < len(rows):
             row = rows[state["step"]]
             for word in row["text"].split():
@@ -53,7 +55,9 @@ class Counting(Objective):
         config = {"peft_type": "LORA", "r": job.adapter.rank, "target_modules": ["words"]}
         (job.out / "adapter_config.json").write_text(json.dumps(config))
         (job.out / "words.json").write_text(json.dumps(known, sort_keys=True))
-        return TrainResult(steps=len(rows), modules=1, trainable=1, parameters=1)
+        return TrainResult(
+            steps=len(rows), modules=1, trainable=1, parameters=1, trained_on_validation=self.refit
+        )
 
     def answer(self, job: ModelJob) -> Iterator[Answer]:
         words = json.loads((job.artifact.folder / "words.json").read_text()) if job.artifact else {}
