@@ -62,21 +62,20 @@ class ChatModel(ABC):
     @abstractmethod
     def compute_token_logprobs(
         self, prompts: Ids, answers: Sequence[Ids], report: Reporter | None = None
-    ) -> list[list[Tensor]]:
-        """Return the log-probabilities of the tokens of each answer after its prompt: one fp32 tensor (tokens,) each;
-        `answers` per prompt."""
+    ) -> list[list[list[float]]]:
+        """Return the log-probabilities of the tokens of each answer after its prompt; `answers` per prompt."""
 
     def compute_choice_logprobs(
         self, prompts: Ids, choices: Sequence[Ids], report: Reporter | None = None
     ) -> list[list[float]]:
         """Return the log-probability of each choice after its prompt, summed over tokens; `choices` per prompt."""
         scored = self.compute_token_logprobs(prompts, choices, report)
-        return [[float(sum(tokens)) for tokens in row] for row in scored]
+        return [[sum(tokens) for tokens in row] for row in scored]
 
     def compute_answer_logprobs(self, prompts: Ids, answers: Ids) -> list[list[float]]:
         """Return the log-probability of every token of each prompt's answer."""
         scored = self.compute_token_logprobs(prompts, [[answer] for answer in answers])
-        return [row[0].tolist() for row in scored]
+        return [row[0] for row in scored]
 
     @torch.inference_mode()
     def compute_token_logits(self, ids: Ids) -> list[Tensor]:

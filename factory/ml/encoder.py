@@ -71,10 +71,14 @@ class TransformersEncoder:
 def iterate_chunks(
     lengths: Sequence[int], tokens: int, report: Reporter | None, unit: str, max_rows: int = 10**9
 ) -> Iterator[list[int]]:
-    """Yield the chunks of `chunk_by_length`, split into at most `max_rows` indices; report progress after each."""
+    """Yield the chunks of `chunk_by_length`, split into at most `max_rows` indices; report progress after each.
+
+    The longest texts come first. What is kept of each chunk lies between the blocks of memory that it frees: larger
+    blocks would not fit into these, and the process would grow by them with every chunk.
+    """
     done = 0
-    for chunk in chunk_by_length(lengths, tokens):
-        for start in range(0, len(chunk), max_rows):
+    for chunk in reversed(list(chunk_by_length(lengths, tokens))):
+        for start in reversed(range(0, len(chunk), max_rows)):
             part = chunk[start : start + max_rows]
             yield part
             done += len(part)

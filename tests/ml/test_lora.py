@@ -22,7 +22,7 @@ from factory.ml.adapter_merge import merge_adapter
 from factory.ml.checkpoints import collect_trainable_parameters
 from factory.ml.cpu.lora import LoraLearner, LoraLinear, attach_lora
 from factory.ml.cpu.packing import keep_first_tokens_only
-from factory.ml.encoder import chunk_by_length, pad_token_ids
+from factory.ml.encoder import chunk_by_length, iterate_chunks, pad_token_ids
 from factory.ml.kit import load_kit
 
 SIZES = {
@@ -159,6 +159,12 @@ def test_dropout_is_pefts_and_off_in_evaluation() -> None:
         layer.stack.refresh()
     assert torch.equal(hidden(model.eval()), hidden(model))
     assert not torch.equal(hidden(model.train()), hidden(model))
+
+
+def test_the_longest_texts_come_first_so_that_freed_memory_fits_those_that_follow() -> None:
+    lengths = [7, 30, 12, 5, 41, 12, 18]
+    cut = [[lengths[index] for index in chunk] for chunk in iterate_chunks(lengths, 40, None, "texts", max_rows=2)]
+    assert cut == [[41], [30], [12, 18], [12], [5, 7]]
 
 
 def test_chunks_hold_texts_of_like_length_and_every_text_once() -> None:

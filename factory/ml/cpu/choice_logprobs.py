@@ -70,9 +70,9 @@ class ChoiceTrie:
 @torch.inference_mode()
 def compute_token_logprobs(
     model: Any, prompts: Ids, choices: Sequence[Ids], report: Reporter | None = None
-) -> list[list[Tensor]]:
-    """Return the log-probabilities of the tokens of each choice after its prompt: one fp32 tensor (tokens,) each."""
-    logprobs: list[list[Tensor]] = [[] for _ in prompts]
+) -> list[list[list[float]]]:
+    """Return the log-probabilities of the tokens of each choice after its prompt."""
+    logprobs: list[list[list[float]]] = [[] for _ in prompts]
     prefix = generation.find_shared_prefix(prompts)
     prefix_key_values = generation.prefill_prefix(model, prefix)
     suffixes = [prompt[len(prefix) :] for prompt in prompts]
@@ -90,7 +90,9 @@ def compute_token_logprobs(
     return logprobs
 
 
-def _score_choices(model: Any, batch: generation.PrefilledBatch, tries: Sequence[ChoiceTrie]) -> list[list[Tensor]]:
+def _score_choices(
+    model: Any, batch: generation.PrefilledBatch, tries: Sequence[ChoiceTrie]
+) -> list[list[list[float]]]:
     head = model.get_output_embeddings()
     hidden = _compute_node_hidden(model, batch, tries)
     scores = []
@@ -98,7 +100,10 @@ def _score_choices(model: Any, batch: generation.PrefilledBatch, tries: Sequence
         vectors = torch.cat([batch.last_hidden[row : row + 1], hidden[row, : len(trie.tokens)]])
         # Row 0 predicts the first tokens of answers, row n + 1 the tokens after node n.
         table = head(vectors).float().log_softmax(-1)
-        scores.append([table[[node + 1 for node, _ in steps], [token for _, token in steps]] for steps in trie.steps])
+        # As numbers: tensors that outlive the tables would lie between their blocks of memory.
+        scores.append([
+            table[[node + 1 for node, _ in steps], [token for _, token in steps]].tolist() for steps in trie.steps
+        ])
     return scores
 
 

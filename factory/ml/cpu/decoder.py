@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from torch import Tensor
-
 from factory.api import Generation, Grammar, Reporter
 from factory.api.grammar import start_grammars
 from factory.ml.chat_model import ChatModel
@@ -35,5 +33,5 @@ class PackedDecoder(ChatModel):
 
     def compute_token_logprobs(
         self, prompts: Ids, answers: Sequence[Ids], report: Reporter | None = None
-    ) -> list[list[Tensor]]:
+    ) -> list[list[list[float]]]:
         return choice_logprobs.compute_token_logprobs(self.model, prompts, answers, report)

@@ -87,10 +87,10 @@ class PlainDecoder(ChatModel):
     @torch.inference_mode()
     def compute_token_logprobs(
         self, prompts: Ids, answers: Sequence[Ids], report: Reporter | None = None
-    ) -> list[list[Tensor]]:
+    ) -> list[list[list[float]]]:
         pairs = [(row, answer) for row, own in enumerate(answers) for answer in own]
         texts = [[*prompts[row], *answer] for row, answer in pairs]
-        scored: list[Tensor] = [torch.empty(0)] * len(pairs)
+        scored: list[list[float]] = [[]] * len(pairs)
         for chunk in iterate_chunks(list(map(len, texts)), MAX_SCORED_TOKENS, report, "answers", MAX_BATCH_ROWS):
             tokens, mask = (part.to(self.model.device) for part in pad_token_ids([texts[index] for index in chunk]))
             starts = [len(prompts[pairs[index][0]]) for index in chunk]
@@ -99,7 +99,7 @@ class PlainDecoder(ChatModel):
             for row, (index, start) in enumerate(zip(chunk, starts, strict=True)):
                 answer = pairs[index][1]
                 rows = table[row, start - 1 - first : start - 1 - first + len(answer)].float().log_softmax(-1)
-                scored[index] = rows[range(len(answer)), list(answer)].cpu()
+                scored[index] = rows[range(len(answer)), list(answer)].tolist()
         remaining = iter(scored)
         return [[next(remaining) for _ in own] for own in answers]
 
