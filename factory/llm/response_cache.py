@@ -16,6 +16,7 @@ from typing import Any
 
 from factory.api import ChatRequest, ChatResponse
 from factory.llm import prompts
+from factory.store.fsync import fsync_path
 
 LOCK_POLL_INTERVAL = 0.05
 """Seconds between two tries to lock a request that another process holds."""
@@ -59,6 +60,7 @@ class ResponseCache:
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
+            fsync_path(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
 
