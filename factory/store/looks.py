@@ -88,7 +88,7 @@ def read_looks(home: Path) -> list[Look]:
     """Return all looks, oldest first; lines that a crash has torn are skipped."""
     file = home / LOOKS_FILE
     lines = file.read_bytes().split(b"\n") if file.is_file() else []
-    return [look for line in lines if (look := _parse_line(line)) is not None]
+    return [look for line in lines if (look := parse_look(line)) is not None]
 
 
 def find_shared_looks(looks: Sequence[Look], look: Look) -> list[Look]:
@@ -96,7 +96,8 @@ def find_shared_looks(looks: Sequence[Look], look: Look) -> list[Look]:
     return [known for known in looks if known.shares_rows(look)]
 
 
-def _parse_line(line: bytes) -> Look | None:
+def parse_look(line: bytes) -> Look | None:
+    """Parse a line of the ledger; None if it is incomplete or not a look."""
     try:
         values = json.loads(line)
         known = {name.name: values[name.name] for name in fields(Look)}

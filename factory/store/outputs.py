@@ -47,7 +47,7 @@ class StageOutput:
         return (self.final_folder / META_FILE).is_file()
 
     def read_meta(self) -> dict[str, Any]:
-        """Return what the engine wrote on completion, without digests. Raises FileNotFoundError if it is not complete."""
+        """Return what the engine wrote on completion, without digests. Raises FileNotFoundError if there is none."""
         loaded: dict[str, Any] = json.loads((self.final_folder / META_FILE).read_text())
         return {name: value for name, value in loaded.items() if name != DIGESTS}
 

@@ -89,12 +89,10 @@ def read_aliases(home: Path, name: str) -> dict[str, str]:
     return {alias: key for _, alias, key in entries}
 
 
-def list_registry_damage(home: Path) -> list[str]:
-    """List entries whose content is damaged, a line each; their numbers and bundles are known all the same."""
-    return [
-        f"{VERSIONS_FOLDER}/{quote_part(version.name)}: the facts of version {version.number} are unreadable"
-        for version in list_registered(home) if version.facts is None
-    ]
+def list_entry_damage(version: RegisteredVersion) -> list[str]:
+    """Return a line if the content of an entry is damaged; its number and bundle are known all the same."""
+    place = f"{VERSIONS_FOLDER}/{quote_part(version.name)}/v{version.number:06}"
+    return [] if version.facts else [f"{place}: run, verdict and time of the version are unreadable"]
 
 
 def quote_part(text: str) -> str:

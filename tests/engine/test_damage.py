@@ -87,6 +87,36 @@ def test_commands_that_read_a_damaged_file_name_it(
     assert run_command_line(["runs"]) == 0
 
 
+def test_the_whole_home_is_checked_on_request(
+    toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = tmp_path / "home"
+    assert builds.build(toy / "toy.yaml", home)[0] == 0
+    answer = home / "cache" / "calls" / "ab" / "abcd.json"
+    answer.parent.mkdir(parents=True)
+    answer.write_text('{"text": "yes"}')
+    (home / "cache" / "calls" / "ledger.jsonl").write_text('{"status": "ok"}\n')
+    assert run_command_line(["verify", "--store"]) == 0
+    note = capsys.readouterr().err
+    for count in ("outputs", "1 bundles", "1 versions", "1 journals", "2 ledgers", "1 cached answers"):
+        assert count in note, note
+    flip(find_output(home, "bundle").output / "words.json")
+    flip(find_output(home, "gate").output / "gate.json")
+    (entry,) = home.glob("versions/toy/v*.json")
+    (run,) = home.glob("runs/*/journal.jsonl")
+    for path in (entry, run, answer, home / "looks.jsonl", home / "cache" / "calls" / "ledger.jsonl"):
+        path.write_bytes(path.read_bytes()[:-4])
+    assert run_command_line(["verify", "--store"]) == 1
+    problems = capsys.readouterr().out.splitlines()
+    for text in (
+        "/output: words.json: was changed", "/output: gate.json: was changed", "versions/toy/v000001: ",
+        "journal.jsonl:", "abcd.json: is not JSON", "looks.jsonl:1: the line is unfinished", "ledger.jsonl:1: ",
+    ):
+        assert any(text in problem for problem in problems), (text, problems)
+    assert len(problems) == 8  # a damaged bundle is a damaged output too
+    assert run_command_line(["verify"]) == 64 and run_command_line(["verify", "toy", "--store"]) == 64
+
+
 def commit(store: Store, place: StageOutput, content: str, **inputs: StageOutput) -> None:
     out = store.begin(place)
     (out / "rows.jsonl").write_text(content)

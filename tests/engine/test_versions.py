@@ -9,7 +9,13 @@ from fake_runs import fake_run
 
 from factory.cli import run_command_line
 from factory.runs.specialists import assign_alias, collect_aliases, find_version, list_versions
-from factory.store.version_registry import VersionFacts, list_registry_damage, read_aliases, register_alias
+from factory.store.version_registry import (
+    VersionFacts,
+    list_entry_damage,
+    list_registered,
+    read_aliases,
+    register_alias,
+)
 from factory.store.version_registry import register_versions as register
 from factory.tui.delete_runs import delete_runs
 
@@ -51,7 +57,9 @@ def test_a_torn_entry_keeps_its_number_and_hurts_no_other(tmp_path: Path) -> Non
     for content in (b"", entry.read_bytes()[:9], b"[1]\n", b'{"run": 7, "verdict": "x", "created": 1e999}'):
         entry.write_bytes(content)
         assert {version.number: version for version in list_versions(tmp_path)} == found
-        assert list_registry_damage(tmp_path) == ["versions/icd: the facts of version 2 are unreadable"]
+        assert [line for entry in list_registered(tmp_path) for line in list_entry_damage(entry)] == [
+            "versions/icd/v000002: run, verdict and time of the version are unreadable"
+        ]
     delete_runs(tmp_path, ["20261122-010000-icd-bbbb"])
     assert [(v.number, v.key) for v in list_versions(tmp_path)] == [(n, v.key) for n, v in found.items()]
     assert register(tmp_path, "icd", {"new": VersionFacts()}) == {"new": 4}
@@ -102,7 +110,5 @@ def test_a_name_is_a_folder_of_its_own_whatever_is_in_it(tmp_path: Path) -> None
     register(tmp_path, "../../evil", {"k/../e.y": VersionFacts("run", "SHIP", 1.0)})
     assert [path.name for path in tmp_path.iterdir()] == ["versions"]
     assert [path.parent.parent for path in tmp_path.rglob("v*.json")] == [tmp_path / "versions"]
-    from factory.store.version_registry import list_registered
-
     (entry,) = list_registered(tmp_path)
     assert (entry.name, entry.number, entry.key) == ("../../evil", 1, "k/../e.y")

@@ -49,7 +49,7 @@ READERS: dict[Callable[[Path, str], None], Callable[[Path], int]] = {
 
 
 def write_until_full(write: Callable[[Path, str], None], home: Path, limit: int) -> int:
-    """Write with a limit on the size of files, as on a disk that gets full; returns how many writes were told as done."""
+    """Write with a limit on the size of files, as on a disk that gets full; returns the number of writes told as done."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     for count in range(200):
@@ -75,7 +75,7 @@ def test_on_a_full_disk_all_that_was_told_as_written_is_there(
     assert READERS[write](tmp_path) == told + 1
 
 
-def test_a_write_that_takes_a_part_only_is_followed_by_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_write_that_takes_only_a_part_is_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write = os.write
     monkeypatch.setattr(os, "write", lambda handle, data: write(handle, bytes(data[:7])))
     journal(tmp_path, "a note of more than seven bytes")
