@@ -135,11 +135,18 @@ def to_json(event: Event) -> dict[str, Any]:
     """
     values = {field.name: getattr(event, field.name) for field in fields(event)}
     if isinstance(event, Measured):
-        values["values"] = {name: value if isfinite(value) else _spell(value) for name, value in event.values.items()}
+        values["values"] = spell_infinite_numbers(event.values)
     return {"type": type(event).__name__, "v": EVENT_VERSION, **values}
 
 
-def _spell(value: float) -> str:
+def spell_infinite_numbers(value: Any) -> Any:
+    """Return a JSON value in which NaN and infinite numbers are texts."""
+    if isinstance(value, Mapping):
+        return {name: spell_infinite_numbers(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [spell_infinite_numbers(item) for item in value]
+    if not isinstance(value, float) or isfinite(value):
+        return value
     return "NaN" if isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 

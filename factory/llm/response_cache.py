@@ -41,7 +41,7 @@ class ResponseCache:
                 input_tokens=int(entry["tokens_in"]), output_tokens=int(entry["tokens_out"]),
                 cost=float(entry["cost"]), seconds=float(entry["seconds"]),
             )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError):
             return None
 
     def write_reply(self, reply: ChatResponse, **extra: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -157,6 +158,8 @@ class RunIndex:
         try:
             status = os.stat(path)
         except OSError:
+            return self.summaries.pop(run, None) is not None
+        if not stat.S_ISREG(status.st_mode):  # to open a pipe of this name would never end
             return self.summaries.pop(run, None) is not None
         if known is not None and (known.size, known.mtime) == (status.st_size, status.st_mtime_ns):
             return self._retry_gate(known)

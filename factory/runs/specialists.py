@@ -74,7 +74,7 @@ def list_versions(home: Path, runs: Iterable[RunSummary] | None = None) -> list[
     runs = list(summarise_journals(home, list_journals(home)[::-1]) if runs is None else runs)
     first_runs: dict[tuple[str, str], RunSummary] = {}
     for run in reversed(runs):  # oldest first, so that bundles are numbered in the order in which they were built
-        if run.verdict and run.bundle:
+        if run.verdict and run.bundle.isalnum():  # a key, and no path that an odd journal may hold
             first_runs.setdefault((run.name, run.bundle), run)
     registered = {(version.name, version.key): version for version in list_registered(home)}
     new = [run for place, run in first_runs.items() if place not in registered]

@@ -110,8 +110,9 @@ def find_last_plan(home: Path, name: str) -> dict[str, dict[str, Any]]:
     """
     stages: dict[str, dict[str, Any]] = {}
     for started, _ in _iter_runs(home, name):
-        stages = {stage["name"]: stage for stage in started.plan} | stages
-        if any(stage["name"] == FINAL_STAGE for stage in started.plan):
+        plan = [stage for stage in started.plan if {"name", "key", "inputs", "identity"} <= stage.keys()]
+        stages = {stage["name"]: stage for stage in plan} | stages
+        if any(stage["name"] == FINAL_STAGE for stage in plan):
             break
     return stages
 
