@@ -33,7 +33,7 @@ def run_command_line(arguments: Sequence[str]) -> int:
 
 
 def _escape_unknown_characters() -> None:
-    """Let terminals that know few characters, such as Latin-1 ones, show the others as `\\u25b2` instead of an error."""
+    """Let terminals that know few characters, such as Latin-1 ones, show the others as `\\u25b2`: no error."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

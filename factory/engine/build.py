@@ -27,6 +27,7 @@ from factory.spec.layers import ResolvedSpec
 from factory.store.integrity import describe_damage, list_changed_inputs, list_damage
 from factory.store.journal import JOURNAL_FILE, Journal, find_last_plan, find_last_verdict_time
 from factory.store.outputs import Store
+from factory.store.paths import create_home
 from factory.store.version_registry import VersionFacts, register_versions
 
 Listener = Callable[[float, Event], None]
@@ -196,6 +197,7 @@ def run_until(
 def _execute_plan(
     plan: Plan, resolved: ResolvedSpec, registry: Registry, home: Path, options: _BuildOptions
 ) -> BuildResult:
+    create_home(home)
     store, listener = Store(home), options.listener
     reasons = explain_plan(plan, store, find_last_plan(home, plan.name), options.force)
     started, start = time.time(), time.monotonic()

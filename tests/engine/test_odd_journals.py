@@ -14,7 +14,7 @@ from factory.runs.run_index import RunIndex
 GOOD = "20261122-010000-icd-0f3a"
 ODD = "20261122-020000-icd-ffff"
 START = {
-    "at": 1_795_312_000.0, "type": "RunStarted", "v": 1, "run": ODD, "name": "icd", "task": "reranker", "spec": "s.yaml",
+    "at": 1_795_312_000.0, "type": "RunStarted", "v": 1, "run": ODD, "name": "icd", "task": "reranker", "spec": "s",
     "profile": "", "resolved": [], "factory": "1", "pid": 0,
     "plan": [{"name": "gate", "key": "k1", "inputs": {}, "config": {}, "identity": {}}],
 }
@@ -48,7 +48,7 @@ CASES = {
     "infinite": write_lines(START, b'{"at": 1e999, "type": "RunFinished"}\n', {**END, "seconds": float("inf")}),
     "odd progress": write_lines(START, {"at": 1.0, "type": "Progress", "stage": {}, "done": "x", "total": None}),
     "odd values": write_lines(START, {"at": 1.0, "type": "Measured", "stage": "gate", "step": 1, "values": [1]},
-                              {"at": 1.0, "type": "Measured", "stage": "gate", "step": 1, "values": {"loss": None}}, END),
+                              {"at": 1.0, "type": "Measured", "stage": "gate", "step": 1, "values": {"loss": None}}),
     "other version": write_lines({**START, "v": "nine"}, {**END, "v": 9}),
     "bundle elsewhere": write_lines(START, {**END, "bundle": "../../../etc"}),
     "name elsewhere": write_lines({**START, "name": "../../../tmp/x"}, END),

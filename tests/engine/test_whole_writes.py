@@ -49,7 +49,7 @@ READERS: dict[Callable[[Path, str], None], Callable[[Path], int]] = {
 
 
 def write_until_full(write: Callable[[Path, str], None], home: Path, limit: int) -> int:
-    """Write with a limit on the size of files, as on a disk that gets full; returns the number of writes told as done."""
+    """Write with a limit on the size of files, as on a disk that gets full; returns how many were told as done."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     for count in range(200):

@@ -81,7 +81,7 @@ def test_a_reply_that_is_no_answer_is_asked_for_again(tmp_path: Path, play: Play
 
 def test_an_endpoint_that_answers_by_another_model_is_told_unless_that_is_its_name(tmp_path: Path) -> None:
     with serving(otherwise=reply_with('"A"', model="gpt-big")) as server:
-        with pytest.raises(UnavailableError, match="by the model 'gpt-big'.*set reply_model"):
+        with pytest.raises(UnavailableError, match=r"by the model 'gpt-big'.*set reply_model"):
             list(teacher(server, tmp_path, retries=0).ask([ask("a")]))
         (reply,) = teacher(server, tmp_path, retries=0, reply_model="gpt-big").ask([ask("a")])
     assert reply.text == "A"
