@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -159,7 +158,7 @@ class RunIndex:
             status = os.stat(path)
         except OSError:
             return self.summaries.pop(run, None) is not None
-        if not stat.S_ISREG(status.st_mode):  # to open a pipe of this name would never end
+        if not journal.is_openable(status.st_mode):
             return self.summaries.pop(run, None) is not None
         if known is not None and (known.size, known.mtime) == (status.st_size, status.st_mtime_ns):
             return self._retry_gate(known)

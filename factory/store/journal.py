@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -91,8 +92,19 @@ def list_journals(home: Path) -> list[Path]:
         run = path.parent.name  # DATE-TIME-NAME-SEQUENCE: by second, then by sequence, whatever the name
         return (*run.split("-")[:2], run.rpartition("-")[2], run)
 
-    # Regular files alone: to open a pipe of this name would never end.
-    return sorted(filter(Path.is_file, (home / "runs").glob(f"*/{JOURNAL_FILE}")), key=sort_key)
+    return sorted(filter(_may_open, (home / "runs").glob(f"*/{JOURNAL_FILE}")), key=sort_key)
+
+
+def _may_open(path: Path) -> bool:
+    try:
+        return is_openable(path.stat().st_mode)
+    except OSError:  # deleted meanwhile
+        return False
+
+
+def is_openable(mode: int) -> bool:
+    """Return whether a file of this mode may be opened: to open a pipe, or to read a device, might never end."""
+    return stat.S_ISREG(mode) or stat.S_ISDIR(mode)  # a folder of this name is an error that is told
 
 
 def _read_events_if_present(path: Path) -> Iterator[tuple[float, Event]]:

@@ -45,9 +45,10 @@ class Parquet(FileSource):
                     for values in batch.to_pylist():
                         number += 1
                         yield SourceRecord(shown, number, values, f"{path.stem}#{number}")
-        except (pyarrow.ArrowException, UnicodeDecodeError, OSError) as error:
+        except pyarrow.ArrowException as error:
+            raise ValueError(f"{shown}: not Parquet: {read_first_error_line(error)}") from error
+        except (UnicodeDecodeError, OSError) as error:  # damage within the file, where no error names it
             if isinstance(error, OSError) and error.filename:
-                raise  # such as a missing file: it names itself
-            # Damage within the file is an OSError or an invalid text, without a name.
-            problem = f"damaged, or not Parquet: {read_first_error_line(error)}"
-            raise ValueError(f"{shown}: {problem}; write it again, or take another copy") from error
+                raise
+            problem = f"damaged: {read_first_error_line(error)}; write it again, or take another copy"
+            raise ValueError(f"{shown}: {problem}") from error
