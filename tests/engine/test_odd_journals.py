@@ -3,12 +3,16 @@
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from fake_runs import fake_run
 
+from factory.api import Task
 from factory.cli import run_command_line
+from factory.registry.describe import list_kind_users
+from factory.registry.registry import load_installed_registry
 from factory.runs.run_index import RunIndex
 
 GOOD = "20261122-010000-icd-0f3a"
@@ -89,3 +93,22 @@ def test_a_pipe_in_the_place_of_a_journal_keeps_nobody_waiting(
     os.mkfifo(tmp_path / "runs" / ODD / "journal.jsonl")
     assert run_command_line(["runs"]) == 0 and run_command_line(["show", "latest"]) == 0
     assert [run.id for run in RunIndex(tmp_path).refresh().list_runs()] == [GOOD]
+
+
+class Bare(Task):
+    """A task that says no defaults."""
+
+    kind = "bare"
+
+    @classmethod
+    def get_defaults(cls) -> dict[str, Any]:
+        raise AttributeError("type object 'Bare' has no attribute 'defaults'")
+
+
+def test_a_task_without_defaults_hurts_no_other_kind(tmp_path: Path) -> None:
+    installed = load_installed_registry()
+    tasks = [*installed.list_classes("task"), Bare]
+    (bm25,) = (kind for kind in installed.list_classes("contender") if kind.kind == "bm25")
+    users = list_kind_users(bm25, SimpleNamespace(list_classes=lambda role: tasks), tmp_path)
+    assert "the task reranker" in users
+    assert "perhaps the task bare, whose defaults can not be read (AttributeError: type object 'Bare' has" in users[-1]
