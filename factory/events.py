@@ -6,9 +6,10 @@ The journal is a list of events, and the only source for every display. The rule
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
+from math import isfinite, isnan
 from typing import Any, Self
 
 from factory.errors import BUG, INSUFFICIENT, NOT_SHIPPED, SHIPPED
@@ -128,20 +129,71 @@ EVENT_TYPES: dict[str, type[Event]] = {
 
 
 def to_json(event: Event) -> dict[str, Any]:
-    """Return the event as a JSON object with its type and EVENT_VERSION."""
-    return {"type": type(event).__name__, "v": EVENT_VERSION, **asdict(event)}
+    """Return the event as a JSON object with its type and EVENT_VERSION.
+
+    Values that JSON does not have, such as the loss of a training that diverged, are the texts `NaN` and `Infinity`.
+    """
+    values = {field.name: getattr(event, field.name) for field in fields(event)}
+    if isinstance(event, Measured):
+        values["values"] = spell_infinite_numbers(event.values)
+    return {"type": type(event).__name__, "v": EVENT_VERSION, **values}
+
+
+def spell_infinite_numbers(value: Any) -> Any:
+    """Return a JSON value in which NaN and infinite numbers are texts."""
+    if isinstance(value, Mapping):
+        return {name: spell_infinite_numbers(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [spell_infinite_numbers(item) for item in value]
+    if not isinstance(value, float) or isfinite(value):
+        return value
+    return "NaN" if isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
 def from_json(payload: Mapping[str, Any]) -> Event:
-    """Read an event from JSON; extra fields are ignored, an unreadable event becomes an UnknownEvent."""
+    """Read an event from JSON; extra fields are ignored, an unreadable event becomes an UnknownEvent.
+
+    A field of another type makes an event unreadable: displays rely on the types, and a journal may hold anything.
+    """
     name = str(payload.get("type", ""))
     kind = EVENT_TYPES.get(name)
     if kind is None:
         return UnknownEvent(name, dict(payload))
+    values = {f.name: payload[f.name] for f in fields(kind) if f.name in payload}
     try:
-        return kind(**{f.name: payload[f.name] for f in fields(kind) if f.name in payload})
-    except TypeError:
-        return UnknownEvent(name, dict(payload))
+        if kind is Measured:
+            values["values"] = {key: float(value) for key, value in values["values"].items()}
+        if all(FIELD_CHECKS[types](values[field]) for field, types in FIELD_TYPES[kind] if field in values):
+            return kind(**values)
+    except (TypeError, ValueError, KeyError, AttributeError):
+        pass
+    return UnknownEvent(name, dict(payload))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < MAX_NUMBER
+
+
+def _is_list_of_objects(value: object) -> bool:
+    """Whether all items are objects whose name and key, where they have them, are texts."""
+    return isinstance(value, list) and all(
+        isinstance(item, dict) and isinstance(item.get("name", ""), str) and isinstance(item.get("key", ""), str)
+        and isinstance(item.get("config", {}), dict) and isinstance(item.get("inputs", {}), dict)
+        for item in value
+    )
+
+
+MAX_NUMBER = 1e15
+"""No count, duration or exit code comes near; larger ones overflow where times are formatted."""
+FIELD_CHECKS: dict[str, Callable[[Any], bool]] = {
+    "str": lambda value: isinstance(value, str),
+    "int": lambda value: _is_number(value) and int(value) == value,
+    "float": _is_number,
+    "dict[str, float]": lambda value: isinstance(value, dict),
+    "list[dict[str, Any]]": _is_list_of_objects,
+}
+"""Type of an event's field, as it is written above → whether a value has it."""
+FIELD_TYPES = {kind: tuple((f.name, str(f.type)) for f in fields(kind)) for kind in EVENT_TYPES.values()}
 
 
 @dataclass(frozen=True, slots=True)

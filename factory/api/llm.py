@@ -44,6 +44,9 @@ class Endpoint(SpecBlock):
     requests_per_second: Annotated[float, Runtime] = Field(
         0.0, ge=0, description="maximum rate of requests; 0 for no limit"
     )
+    reply_model: Annotated[str, Runtime] = Field(
+        "", description="what the endpoint calls the model in its replies, if that is another name"
+    )
 
     @field_validator("base_url")
     @classmethod

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,6 +16,7 @@ from factory.bundle import golden, model_card
 from factory.bundle.manifest import write_manifest
 from factory.data.rows import read_json, write_json
 from factory.errors import FactoryError
+from factory.store.fsync import get_file_mode
 
 RECORDED_PACKAGES = ("peft", "safetensors", "sentence-transformers", "tokenizers", "torch", "transformers")
 TOKENIZER_PREFIXES = (
@@ -24,6 +25,8 @@ TOKENIZER_PREFIXES = (
 """Prefixes of the file names of a tokenizer."""
 RESERVED_PATHS = frozenset({"README.md", "LICENSES.md", "exports", "factory"})
 """Files and folders that the factory writes: an artifact's own, such as the card of a library, are left out."""
+LIBRARY_CONFIG = "config.json"
+"""End of the names of files in which libraries write the path that they loaded a model from."""
 TEXT_SUFFIXES = frozenset({".json", ".jsonl", ".md", ".txt", ".jinja", ".sh"})
 
 
@@ -88,11 +91,13 @@ def write_bundle_evidence(
 
 
 def finish_bundle(
-    bundle: Path, evidence: BundleInputs, manifest: Mapping[str, Any], private: Iterable[Path]
+    bundle: Path, evidence: BundleInputs, manifest: Mapping[str, Any], private: Iterable[Path],
+    told: Collection[Path] = (),
 ) -> dict[str, Any]:
     """Write the card, the licence notes and the manifest, which seals the bundle: nothing may be added afterwards.
 
-    Raises FactoryError if a file contains the path of a `private` folder: a bundle must not depend on a machine.
+    Raises FactoryError if a file contains the path of a `private` folder: a bundle must not depend on a machine. Paths
+    of `told` occur in rows or in the spec, and so may in all files but the configs that libraries write.
     """
     card = model_card.render_model_card(manifest, evidence.score, evidence.gather)
     licences = model_card.render_licence_notes(evidence.base, evidence.gather, evidence.curate)
@@ -100,8 +105,9 @@ def finish_bundle(
     (bundle / "LICENSES.md").write_text(licences, encoding="utf-8")
     for path in sorted(bundle.rglob("*")):
         if path.is_file():
-            path.chmod(0o644)
-            _require_no_private_path(path, bundle, private)
+            path.chmod(get_file_mode())
+            is_config = path.name.endswith(LIBRARY_CONFIG) and path.parent == bundle
+            _require_no_private_path(path, bundle, [p for p in private if is_config or p not in told])
     return write_manifest(bundle, manifest)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run_command_line(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code. Never raises; prints at most one error, to standard error."""
+    _escape_unknown_characters()
     from factory.cli import error_reporting
     from factory.cli.app import app
 
@@ -28,3 +30,10 @@ def run_command_line(arguments: Sequence[str]) -> int:
         return code or 0
     except BaseException as error:  # the process boundary: every exception becomes an exit code
         return error_reporting.report_error(error)
+
+
+def _escape_unknown_characters() -> None:
+    """Let terminals that know few characters, such as Latin-1 ones, show the others as `\\u25b2`: no error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

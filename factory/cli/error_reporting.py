@@ -52,7 +52,7 @@ def _print_error(text: str, code: int) -> int:
 
 def _report_os_error(error: OSError) -> int:
     """Report a full disk, missing permissions, a missing file, or another operating system error."""
-    path = error.filename or "the store"
+    path = error.filename or f"the store ({_find_store()})"
     if error.errno in DISK_FULL_ERRNOS:
         message = f"no space left on the disk while writing {path}; free some space and run again"
         return _print_error(message, UNAVAILABLE)
@@ -63,6 +63,15 @@ def _report_os_error(error: OSError) -> int:
     if error.errno == errno.ENOENT:
         return _print_error(f"{path}: no such file", BAD_INPUT)
     return _print_error(f"{path}: {error.strerror or error}", UNAVAILABLE)
+
+
+def _find_store() -> str:
+    from factory.store.paths import find_home
+
+    try:
+        return str(find_home() / "store")
+    except OSError:
+        return "FACTORY_HOME"
 
 
 def _silence_stdout() -> int:

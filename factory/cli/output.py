@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from factory.events import spell_infinite_numbers
 from factory.views.elements import Cell, Column, Table, Text, draw_cell, make_row
 from factory.views.formatting import clean_line
 
@@ -32,8 +33,14 @@ json_option: Callable[[Any], Any] = click.option("--json", "as_json", is_flag=Tr
 
 
 def print_json(value: Any) -> None:
-    """Print a value as JSON to standard output."""
-    click.echo(json.dumps(value, indent=1, ensure_ascii=False, default=str))
+    """Print a value as JSON to standard output; numbers that JSON does not have are the texts `NaN` and `Infinity`."""
+    # A terminal of another encoding gets every other character as JSON writes it, as it may have no sign for it.
+    is_utf = (sys.stdout.encoding or "").lower().startswith("utf")
+    try:
+        text = json.dumps(value, indent=1, ensure_ascii=not is_utf, default=str, allow_nan=False)
+    except ValueError:
+        text = json.dumps(spell_infinite_numbers(value), indent=1, ensure_ascii=not is_utf, default=str)
+    click.echo(text)
 
 
 def print_line(text: str = "") -> None:

@@ -19,10 +19,13 @@ if TYPE_CHECKING:
 def make_until_stage(
     plan: Plan, until: str, resolved: ResolvedSpec, arguments: SpecArguments, *, plain: bool = False
 ) -> None:
-    """Run a stage and the stages it depends on. If its output is complete, nothing runs and no run is journalled."""
+    """Run a stage and the stages it depends on. If its output is there, and none is damaged, no run is journalled."""
+    from factory.store.integrity import list_damage
     from factory.store.outputs import Store
 
-    if Store(find_home()).locate_output(until, plan[until].key).is_complete:
+    outputs = [Store(find_home()).locate_output(stage.name, stage.key) for stage in plan.slice_until(until).stages]
+    damaged = [output for output in outputs if output.is_complete and list_damage(output)]
+    if not damaged and Store(find_home()).locate_output(until, plan[until].key).is_complete:
         return
     from factory.engine.build import run_until
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from factory import identity
 from factory.errors import InputError
-from factory.store.fsync import fsync_path
+from factory.store.fsync import append_line, fsync_path
 
 ACCEPT, REJECT, EDIT, SKIP, UNDO = "accept", "reject", "edit", "skip", "undo"
 DECIDING_VERDICTS = (ACCEPT, REJECT, EDIT)
@@ -110,17 +110,16 @@ def read_decisions(path: Path) -> DecisionLog:
 
 
 def append_decisions(path: Path, decisions: Iterable[ReviewDecision]) -> None:
-    """Append decisions, each written in one piece and synced before the next."""
+    """Append decisions, each written whole and synced before the next. Raises OSError for one that is not."""
     new = not path.exists()
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+b", buffering=0) as file:
-        # A kill may have left an incomplete last line: end it, so that it spoils only itself.
-        if (size := file.tell()) and os.pread(file.fileno(), 1, size - 1) != b"\n":
-            file.write(b"\n")
+    handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
         for decision in decisions:
             stamped = {**decision.to_json(), "at": round(decision.at or time.time(), 3)}
-            file.write(identity.encode_canonical(stamped) + b"\n")
-            os.fsync(file.fileno())
+            append_line(handle, identity.encode_canonical(stamped), path)
+    finally:
+        os.close(handle)
     if new:
         fsync_path(path.parent)
 

@@ -16,7 +16,7 @@ from factory.data.rows import read_json
 from factory.engine.executor import Executor, LocalExecutor
 from factory.engine.parallelism import choose_parallel
 from factory.engine.stage_graph import StageGraph
-from factory.errors import BUG, SHIPPED, FactoryError, InterruptedByUserError
+from factory.errors import BUG, SHIPPED, UNAVAILABLE, FactoryError, InterruptedByUserError
 from factory.events import Event, Noted, RunFinished, RunStarted, StageCached, StageFailed, Verdict, from_json
 from factory.plan.compiler import Plan, Stage, compile_plan
 from factory.plan.explain import StageReason, explain_plan
@@ -24,8 +24,11 @@ from factory.plan.stage_kinds import find_stage_kind
 from factory.registry.registry import Registry
 from factory.runs.incumbents import attach_incumbents
 from factory.spec.layers import ResolvedSpec
+from factory.store.integrity import describe_damage, list_changed_inputs, list_damage
 from factory.store.journal import JOURNAL_FILE, Journal, find_last_plan, find_last_verdict_time
 from factory.store.outputs import Store
+from factory.store.paths import create_home
+from factory.store.version_registry import VersionFacts, register_versions
 
 Listener = Callable[[float, Event], None]
 
@@ -96,14 +99,26 @@ class _PlanExecution:
                     raise StageError(stage.name, _describe_failure(stage, reply), reply["exit_code"])
                 if "done" in reply:
                     graph.finish(stage.name)
-            elif reason_by_stage[stage.name].state == "cached":
+            elif (reason := self._check_cached_output(stage, reason_by_stage[stage.name])).state == "cached":
                 self.record_event(StageCached(stage.name, stage.key))
                 graph.finish(stage.name)
             else:
-                replies = self.executor.run_stage(self._build_stage_request(stage, reason_by_stage[stage.name]))
+                replies = self.executor.run_stage(self._build_stage_request(stage, reason))
                 reader = threading.Thread(target=self._read_replies, args=(stage, replies), daemon=True)
                 reader.start()
                 self.readers.append(reader)
+
+    def _check_cached_output(self, stage: Stage, reason: StageReason) -> StageReason:
+        """Return why a stage has to run after all, although there is an output, else `reason` as it is."""
+        if reason.state != "cached":
+            return reason
+        output = self.store.locate_output(stage.name, stage.key)
+        inputs = {role: self.store.locate_output(n, self.plan[n].key) for role, n in stage.inputs.items()}
+        if damage := list_damage(output):
+            return StageReason(stage.name, "damaged", describe_damage(damage))
+        if changed := list_changed_inputs(output, inputs):
+            return StageReason(stage.name, "upstream", ", ".join(changed))
+        return reason
 
     def _read_replies(self, stage: Stage, replies: Iterator[dict[str, Any]]) -> None:
         """Pass the replies of a stage to the thread of the build, and see to it that the last one is a result."""
@@ -182,9 +197,11 @@ def run_until(
 def _execute_plan(
     plan: Plan, resolved: ResolvedSpec, registry: Registry, home: Path, options: _BuildOptions
 ) -> BuildResult:
+    create_home(home)
     store, listener = Store(home), options.listener
     reasons = explain_plan(plan, store, find_last_plan(home, plan.name), options.force)
-    run, start = create_run_id(plan.name, time.time()), time.monotonic()
+    started, start = time.time(), time.monotonic()
+    run = create_run_folder(home, plan.name, started)
     with Journal(home / "runs" / run / JOURNAL_FILE) as journal:
         terms = _build_llm_terms(resolved, home, options.replay)
         executor = options.executor or LocalExecutor(resolved.spec.budget, journal.path.with_name("worker.log"))
@@ -205,15 +222,31 @@ def _execute_plan(
         except FactoryError as error:
             code = error.exit_code
             raise
+        except OSError:  # a full disk, or a home that can not be written
+            code = UNAVAILABLE
+            raise
         finally:
             execution.stop()
             execution.record_event(RunFinished(run, verdict, code, round(time.monotonic() - start, 3), bundle))
+    if verdict and bundle:
+        register_versions(home, plan.name, {bundle: VersionFacts(run, verdict, started)})
     return BuildResult(run, verdict, code, store.locate_output("bundle", bundle).output)
 
 
 def create_run_id(name: str, at: float) -> str:
     """Return an id such as `20261122-015700-icd-0f3a`; the hex digits are the fraction of the second, for sorting."""
     return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(at))}-{name}-{int(at % 1 * 0x10000):04x}"
+
+
+def create_run_folder(home: Path, name: str, at: float) -> str:
+    """Create the folder of a new run and return its id: the next free one, as clocks may be set back."""
+    while True:
+        run = create_run_id(name, at)
+        try:
+            (home / "runs" / run).mkdir(parents=True)
+            return run
+        except FileExistsError:
+            at += 1 / 0x10000
 
 
 def _build_llm_terms(resolved: ResolvedSpec, home: Path, replay: bool) -> dict[str, Any]:

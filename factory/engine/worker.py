@@ -28,6 +28,7 @@ from factory.events import Event, Measured, Noted, Progress, StageFinished, Stag
 from factory.llm import BudgetTerms, TeacherPool
 from factory.registry.registry import load_installed_registry
 from factory.stages.job import StageJob, load_toolbox
+from factory.store.integrity import describe_damage, list_changed_inputs, list_damage, require_intact, seal_meta
 from factory.store.outputs import StageOutput, Store
 
 PROGRESS_INTERVAL = 0.2
@@ -93,19 +94,23 @@ def _handle_stage_request(request: Mapping[str, Any], send: SendMessage) -> dict
         with suppress(OSError):  # the log is on the same disk, which may be full
             traceback.print_exc()
             sys.stderr.flush()
-        text, code = describe_stage_error(error)
+        stage = request["stage"]
+        place = Store(Path(request["home"])).locate_output(stage["name"], stage["key"]).work_folder
+        text, code = describe_stage_error(error, str(place))
         return {"failed": text, "exit_code": code}
 
 
-def describe_stage_error(error: BaseException) -> tuple[str, int]:
-    """Return a one-line message and the exit code for an exception of a stage."""
+def describe_stage_error(error: BaseException, place: str = "the store") -> tuple[str, int]:
+    """Return a one-line message and the exit code for an exception of a stage; `place` is where it writes."""
     if isinstance(error, FactoryError):
         return str(error), error.exit_code
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        path = error.filename or "the store"
+        path = error.filename or place
         return f"no space left on the disk while writing {path}; free some space and run again", UNAVAILABLE
     if isinstance(error, OSError):
-        return f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""), UNAVAILABLE
+        # A write that fails half-way does not say to which file; a lost connection does not concern one.
+        path = error.filename or (place if error.errno in (errno.EFBIG, errno.EIO, errno.EROFS) else "")
+        return f"{error.strerror or error}" + (f": {path}" if path else ""), UNAVAILABLE
     if isinstance(error, MemoryError):
         return "out of memory; lower train.batch_size, or use a machine with more memory", UNAVAILABLE
     if isinstance(error, ImportError):
@@ -114,27 +119,48 @@ def describe_stage_error(error: BaseException) -> tuple[str, int]:
 
 
 def run_stage(request: Mapping[str, Any], send: SendMessage) -> str:
-    """Run a stage unless its output exists. Return `ran` or `cached`."""
+    """Run a stage unless its output exists and is intact. Return `ran` or `cached`."""
     stage, home = request["stage"], Path(request["home"])
     store, reporter = Store(home), WorkerReporter(stage["name"], send)
     output = store.locate_output(stage["name"], stage["key"])
+    inputs = {role: store.locate_output(name, key) for role, (name, key) in request["inputs"].items()}
     with store.lock_output(output, lambda: reporter.note("waiting for another build that runs this stage")):
         # Another build may have run the stage while this one waited for the lock.
-        if output.is_complete and not request["force"]:
+        if output.is_complete and not request["force"] and _is_output_valid(store, output, inputs, reporter):
             return "cached"
         if request["force"]:
             store.forget(output)  # under the lock: nobody else may be writing it
         reporter.send_event(StageStarted(stage["name"], stage["key"], request["why"]))
-        _execute_stage(request, store, output, reporter)
+        _execute_stage(request, store, output, inputs, reporter)
     return "ran"
 
 
-def _execute_stage(request: Mapping[str, Any], store: Store, output: StageOutput, reporter: WorkerReporter) -> None:
+def _is_output_valid(
+    store: Store, output: StageOutput, inputs: Mapping[str, StageOutput], reporter: WorkerReporter
+) -> bool:
+    """Return whether an output can be used; one that is damaged, or made of other inputs, is out of the way then."""
+    if damage := list_damage(output):
+        aside = store.set_aside(output)
+        text = f"its output was damaged and is made again: {describe_damage(damage)}; what is left of it is in {aside}"
+        reporter.note(text, warning=True)
+        return False
+    if changed := list_changed_inputs(output, inputs):
+        reporter.note(f"made again: {', '.join(changed)} came out otherwise than when this was made", warning=True)
+        store.forget(output)
+        return False
+    return True
+
+
+def _execute_stage(
+    request: Mapping[str, Any], store: Store, output: StageOutput, inputs: Mapping[str, StageOutput],
+    reporter: WorkerReporter,
+) -> None:
+    for source in inputs.values():
+        require_intact(source)
     stage, out = request["stage"], store.begin(output)
     terms = BudgetTerms(**request["terms"])
     job = StageJob(
-        stage=stage["name"], config=stage["config"],
-        inputs={role: store.locate_output(name, key).output for role, (name, key) in request["inputs"].items()},
+        stage=stage["name"], config=stage["config"], inputs={role: source.output for role, source in inputs.items()},
         out=out, work=out.parent / "work", root=Path(request["root"]), home=store.home, report=reporter,
         registry=load_installed_registry(tuple(map(Path, request["plugins"]))),
         client_pool=TeacherPool(store.home, terms, load_toolbox),
@@ -145,7 +171,8 @@ def _execute_stage(request: Mapping[str, Any], store: Store, output: StageOutput
     unit = 2**20 if sys.platform == "darwin" else 2**10  # ru_maxrss: bytes on macOS, KiB on Linux
     peak_mib = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 1)
     finished = StageFinished(stage["name"], output.key, round(seconds, 3), round(cpu_seconds, 3), peak_mib)
-    store.commit(output, {**to_json(finished), "made_by": request["journal"], "identity": stage["identity"]})
+    meta = {**to_json(finished), "made_by": request["journal"], "identity": stage["identity"]}
+    store.commit(output, seal_meta(meta, out, inputs))
     reporter.send_event(finished)
 
 

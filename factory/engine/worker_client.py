@@ -17,6 +17,7 @@ from typing import Any
 
 from factory.errors import BUG, UNAVAILABLE
 from factory.spec.fields import Budget
+from factory.store.fsync import write_whole
 
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "MiB": 2.0**20, "GiB": 2.0**30}
 BUDGET_CHECK_INTERVAL = 0.5
@@ -102,7 +103,7 @@ class WorkerClient:
     def send_request(self, request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Send a request and yield the replies; the last one is `done` or `failed`, also if the worker dies."""
         try:
-            os.write(self.requests, json.dumps(request).encode() + b"\n")
+            write_whole(self.requests, json.dumps(request).encode() + b"\n", self.log)
         except BrokenPipeError:
             yield self._build_death_reply()
             return

@@ -228,7 +228,7 @@ class FrozenRowViewer:
         """The side tables of the sources."""
         from factory.data.rows import read_side_tables
 
-        folder = self.run_outputs.find_stage_folder("gather")
+        folder = self.run_outputs.find_intact_folder("gather")
         return read_side_tables(folder) if folder else {}
 
     def build_example_question(self) -> dict[str, Any]:

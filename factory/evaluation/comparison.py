@@ -161,7 +161,7 @@ def load_comparison(
 
 def select_rivals(outputs: RunOutputs, tuned: str) -> list[str]:
     """Return at most three contenders to compare with `tuned`: the deciding baseline, prompted, untuned, the rest."""
-    scores = outputs.find_stage_folder("score") or Path()
+    scores = outputs.find_intact_folder("score") or Path()
     scored = [c for c in outputs.list_contenders() if c != tuned and (scores / f"{c}.jsonl").is_file()]
     deciding = str(find_deciding_comparison(outputs.read_gate()).get("baseline", ""))
     # The interesting ones first: `dict.fromkeys` keeps the first of each name.

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from factory.errors import UnavailableError
+from factory.store.fsync import append_line, open_append
 
 SENT_STATUS = "sent"
 ROUNDING_TOLERANCE = 1e-9
@@ -105,13 +106,9 @@ class Ledger:
         line = json.dumps({"at": round(time.time(), 3), "build": self.terms.build, **fields}, separators=(",", ":"))
         with self._lock:
             if self._file is None:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                self._file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
-                size = os.fstat(self._file).st_size
-                if size and os.pread(self._file, 1, size - 1) != b"\n":
-                    os.write(self._file, b"\n")  # end an incomplete last line, such as after a full disk
-            # A single write with O_APPEND keeps lines of concurrent processes whole.
-            os.write(self._file, line.encode() + b"\n")
+                self._file = open_append(self.path)
+            # What was paid is on disk before the answer is used; the start of an attempt costs nothing yet.
+            append_line(self._file, line.encode(), self.path, sync=fields.get("status") != SENT_STATUS)
 
     def close(self) -> None:
         """Close the file; the next line opens it again."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from factory.api import Endpoint, Message
 from factory.errors import UnavailableError
 from factory.llm.rate_limit import parse_retry_after
+from factory.llm.reply_checks import find_choice_fault, find_text_fault
 from factory.network_policy import find_denial
 
 if TYPE_CHECKING:
@@ -90,7 +91,8 @@ class OpenAIClient:
             if failure := self._classify_connection_error(error):
                 raise failure from error
             raise
-        return _parse_completion(content, time.monotonic() - start)
+        model = str(self.endpoint.extra_body.get("model") or self.endpoint.model)
+        return _parse_completion(content, time.monotonic() - start, self.endpoint.reply_model or model)
 
     def _read_response_bytes(self, messages: Sequence[Message], body: Mapping[str, Any], deadline: float) -> bytes:
         """Read the whole reply. Raises TimeoutError at the deadline, also while bytes are still arriving."""
@@ -150,8 +152,11 @@ def _read_api_key(endpoint: Endpoint) -> str:
     return key
 
 
-def _parse_completion(content: bytes, seconds: float) -> ChatCompletionResult:
-    """Parse a reply. Raises TransientEndpointError for bytes that are no chat completion: cut off, or from a proxy."""
+def _parse_completion(content: bytes, seconds: float, model: str) -> ChatCompletionResult:
+    """Parse a reply of a model.
+
+    Raises TransientEndpointError for bytes that are no chat completion: cut off, from a proxy, or by another model.
+    """
     try:
         reply = json.loads(content)
         choice, usage = reply["choices"][0], reply.get("usage") or {}
@@ -159,11 +164,16 @@ def _parse_completion(content: bytes, seconds: float) -> ChatCompletionResult:
         text, finish = message.get("content") or "", str(choice.get("finish_reason") or "")
         refusal = f"the model refused: {message['refusal']}" if message.get("refusal") else ""
         tokens = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+        fault = find_choice_fault(reply, model)
+    except (ArithmeticError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise TransientEndpointError("broken", f"the reply is not a chat completion: {content[:80]!r}") from error
     if not isinstance(text, str):
         raise TransientEndpointError("broken", f"the reply's content is not text: {content[:80]!r}")
+    if fault:
+        raise TransientEndpointError("broken", f"the reply is not the answer to the request: {fault}")
     refusal = "the endpoint's content filter stopped the answer" if finish == "content_filter" else refusal
+    if poison := find_text_fault(text):  # it could neither be sent back for a repair nor be kept
+        text, refusal = "", f"the answer is broken: {poison}"
     return ChatCompletionResult(text, finish, *tokens, round(seconds, 3), refusal)
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from factory import identity
 from factory.api import ChatRequest, Message, normalise
+from factory.llm.reply_checks import check_finite_json, find_text_fault
 
 PROMPT_VERSION = 1
 """Part of every request key: bump it by hand when the wording of format or repair instructions changes."""
@@ -45,19 +46,29 @@ def _get_json_schema(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def parse_answer(request: ChatRequest, text: str) -> tuple[str, Any]:
-    """Return the text and, for a schema, the validated value of an answer. Raises InvalidAnswerError."""
+    """Return the text and, for a schema, the validated value of an answer. Raises InvalidAnswerError.
+
+    An answer that could not be written as a row, such as half a character or an infinite number, is not valid.
+    """
+    if fault := find_text_fault(text):
+        raise InvalidAnswerError(fault)
     if request.choices:
         return _match_choice(text, request.choices), None
     if request.schema is None:
         if not text.strip():
             raise InvalidAnswerError("the answer is empty")
         return text, None
+    body = _extract_json(text)
     try:
-        return text, request.schema.model_validate_json(_extract_json(text))
+        value = request.schema.model_validate_json(body)
+        check_finite_json(body, value.model_dump())
     except ValidationError as error:
         details = error.errors(include_url=False, include_context=False)[:MAX_FAULTS_SHOWN]
         faults = [(".".join(map(str, detail["loc"])), str(detail["msg"])) for detail in details]
         raise InvalidAnswerError("; ".join(f"{path}: {text}" if path else text for path, text in faults)) from None
+    except ValueError as error:
+        raise InvalidAnswerError(str(error)) from None
+    return text, value
 
 
 def _extract_json(text: str) -> str:
@@ -75,7 +86,7 @@ def _match_choice(text: str, choices: tuple[str, ...]) -> str:
     try:
         value = json.loads(_extract_json(answer))
         answer = str(value.get(ANSWER_FIELD, answer)) if isinstance(value, dict) else answer
-    except ValueError:
+    except (ValueError, RecursionError):
         pass
     if answer in choices:
         return answer

@@ -16,6 +16,7 @@ from typing import Any
 
 from factory.api import ChatRequest, ChatResponse
 from factory.llm import prompts
+from factory.store.fsync import fsync_path
 
 LOCK_POLL_INTERVAL = 0.05
 """Seconds between two tries to lock a request that another process holds."""
@@ -40,7 +41,7 @@ class ResponseCache:
                 input_tokens=int(entry["tokens_in"]), output_tokens=int(entry["tokens_out"]),
                 cost=float(entry["cost"]), seconds=float(entry["seconds"]),
             )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError):
             return None
 
     def write_reply(self, reply: ChatResponse, **extra: Any) -> None:
@@ -59,6 +60,7 @@ class ResponseCache:
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
+            fsync_path(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
 

@@ -14,7 +14,7 @@ StageRecords = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class StageReason:
-    """The state of a stage (`cached`, `missing`, `changed`, `upstream` or `forced`) and the detail for users."""
+    """The state of a stage (`cached`, `missing`, `changed`, `upstream`, `forced`, `damaged`) and a detail for users."""
 
     stage: str
     state: str

@@ -89,12 +89,18 @@ def describe_class_facts(kind: type[Plugin]) -> dict[str, str]:
 def list_kind_users(kind: type[Plugin], registry: Registry, home: Path) -> list[str]:
     """Return the users of a kind: tasks whose defaults name it, and specialists whose newest run used it."""
     tasks = [cast("type[Task]", task) for task in registry.list_classes("task")]
-    by_default = [
-        f"the task {task.kind}" + (f", profile {name}" if name else "")
-        for task in tasks for name, spec in {"": task.get_defaults(), **task.get_profiles()}.items()
-        if kind.kind in _collect_spec_kinds(spec, kind.role)
-    ]
+    by_default = [user for task in tasks for user in _list_default_users(kind, task)]
     return [*by_default, *(f"the specialist {name}" for name in _iter_specialists_using(kind, home))]
+
+
+def _list_default_users(kind: type[Plugin], task: type[Task]) -> list[str]:
+    """Return the task, by profile, if its defaults name a kind; a task that can not say them hurts no other kind."""
+    try:
+        specs = {"": task.get_defaults(), **task.get_profiles()}
+        found = [name for name, spec in specs.items() if kind.kind in _collect_spec_kinds(spec, kind.role)]
+    except Exception as error:  # a plugin's own code
+        return [f"perhaps the task {task.kind}, whose defaults can not be read ({type(error).__name__}: {error})"]
+    return [f"the task {task.kind}" + (f", profile {name}" if name else "") for name in found]
 
 
 def _collect_spec_kinds(spec: Mapping[str, Any], role: str) -> set[str]:
@@ -116,8 +122,8 @@ def _iter_specialists_using(kind: type[Plugin], home: Path) -> Iterator[str]:
     names = {path.parent.name.split("-", 2)[-1].rpartition("-")[0] for path in list_journals(home)}
     for name in sorted(names):
         run = find_last_run_start(home, name)
-        values = [v for v in run.resolved if v["path"].startswith(paths) and v["path"].endswith("kind")] if run else []
-        if any(value["value"] == kind.kind for value in values):
+        known = {str(value.get("path", "")): value.get("value") for value in run.resolved} if run else {}
+        if any(path.startswith(paths) and path.endswith("kind") and known[path] == kind.kind for path in known):
             yield name
 
 

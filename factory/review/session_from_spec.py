@@ -11,6 +11,7 @@ from factory.errors import InputError
 from factory.plan.builder import Plan
 from factory.spec.fields import Review
 from factory.spec.layers import ResolvedSpec
+from factory.store.integrity import require_intact
 from factory.store.outputs import Store
 
 
@@ -33,7 +34,10 @@ def open_review_session(
     curated = store.locate_output("curate", plan["curate"].key)
     if not curated.is_complete:
         raise InputError(f"the training rows of {resolved.spec.name} do not exist yet; run `factory data SPEC`")
-    gathered, frozen = (store.locate_output(stage, plan[stage].key).output for stage in ("gather", "freeze"))
+    sources = [store.locate_output(stage, plan[stage].key) for stage in ("gather", "freeze")]
+    for stage_output in (curated, *sources):
+        require_intact(stage_output)
+    gathered, frozen = (source.output for source in sources)
     train, validation = open_rows(curated.output / f"{TRAIN}.jsonl"), open_rows(frozen / f"{VALIDATION}.jsonl")
     content = review.RowContent.from_task(task)
     count = rows or review.compute_sample_size(len(train), settings.share)

@@ -11,7 +11,9 @@ from pathlib import Path
 
 from factory.errors import InputError
 from factory.runs.run_view import GATE_STAGE, RUNNING, RunView, iterate_newest_runs
-from factory.store.outputs import StageOutput, Store
+from factory.store.outputs import DAMAGED_SUFFIX, StageOutput, Store
+
+DAMAGED_REASON = "damaged, and set aside by a build that made it again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ def collect_garbage(home: Path, keep: int, *, dry_run: bool = False) -> list[Rem
     deleted: list[RemovedFolder] = []
     for output in _list_outputs(store):
         if (output.kind, output.key) in used:
+            deleted += _delete_folder(_locate_damaged(output), DAMAGED_REASON, dry_run)
             continue
         with _try_lock_output(output) as locked:
             if locked:
@@ -84,9 +87,21 @@ def _delete_output(store: Store, output: StageOutput, dry_run: bool) -> Iterator
         trash: "left over from an interrupted deletion",
     }
     for folder, reason in reasons.items():
-        if folder.is_dir():
-            size = sum(p.lstat().st_size for p in folder.rglob("*") if p.is_file() and not p.is_symlink())
-            yield RemovedFolder(f"{output.kind}/{folder.name}", size, reason)
+        yield from _delete_folder(folder, reason, dry_run=True)
+    yield from _delete_folder(_locate_damaged(output), DAMAGED_REASON, dry_run)
     if not dry_run:
         shutil.rmtree(trash, ignore_errors=True)
         store.forget(output)
+
+
+def _locate_damaged(output: StageOutput) -> Path:
+    return output.final_folder.with_name(f"{output.key}{DAMAGED_SUFFIX}")
+
+
+def _delete_folder(folder: Path, reason: str, dry_run: bool) -> Iterator[RemovedFolder]:
+    """Yield a folder if it exists, and delete it unless `dry_run`."""
+    if folder.is_dir():
+        size = sum(p.lstat().st_size for p in folder.rglob("*") if p.is_file() and not p.is_symlink())
+        yield RemovedFolder(f"{folder.parent.name}/{folder.name}", size, reason)
+        if not dry_run:
+            shutil.rmtree(folder, ignore_errors=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from factory import events
-from factory.runs.run_outputs import find_deciding_comparison, read_gate_file
+from factory.runs.run_outputs import find_deciding_comparison, read_intact_gate
 from factory.runs.run_view import GATE_STAGE, derive_run_state, extract_specialist_name
 from factory.store import journal
 from factory.store.outputs import Store
@@ -158,6 +158,8 @@ class RunIndex:
             status = os.stat(path)
         except OSError:
             return self.summaries.pop(run, None) is not None
+        if not journal.is_openable(status.st_mode):
+            return self.summaries.pop(run, None) is not None
         if known is not None and (known.size, known.mtime) == (status.st_size, status.st_mtime_ns):
             return self._retry_gate(known)
         summary = summarise_journal(self.home, Path(path), status.st_size)
@@ -274,7 +276,7 @@ def _summarise_end(last: list[tuple[tuple[float, events.Event] | None, bool]], p
 
 def _summarise_gate(home: Path, key: str) -> dict[str, Any]:
     """Return the score and the deciding comparison of a gate output; {} when it is not in the store."""
-    gate = read_gate_file(Store(home).locate_output(GATE_STAGE, key).output)
+    gate = read_intact_gate(Store(home).locate_output(GATE_STAGE, key))
     if not gate:
         return {}
     try:

@@ -12,7 +12,8 @@ from factory.events import Verdict
 from factory.plan.seed_names import find_seed, name_training
 from factory.runs import run_view
 from factory.store import journal
-from factory.store.outputs import Store
+from factory.store.integrity import list_file_damage, require_file_intact, require_intact
+from factory.store.outputs import StageOutput, Store
 
 GATE_FILE = "gate.json"
 TRAINING_STAGE = "train"
@@ -25,6 +26,11 @@ def read_gate_file(output: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return gate if isinstance(gate, dict) else {}
+
+
+def read_intact_gate(output: StageOutput) -> dict[str, Any]:
+    """Read the verdict and its evidence from the output of a gate stage; {} if missing or damaged."""
+    return {} if list_file_damage(output, GATE_FILE) else read_gate_file(output.output)
 
 
 def find_deciding_comparison(gate: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -42,38 +48,59 @@ def find_deciding_comparison(gate: Mapping[str, Any]) -> Mapping[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class RunOutputs:
-    """Reads the store for one run. Outputs that are missing or deleted read as empty."""
+    """Reads the store for one run. Outputs that are missing or deleted read as empty.
+
+    Raises UnavailableError for a file that is not as it was committed: it must not be taken for what was judged.
+    """
 
     home: Path
     run: run_view.RunView
 
     def find_stage_folder(self, stage: str) -> Path | None:
         """Return the output folder of a stage, or None if this run did not reach it, or `gc` deleted it."""
+        output = self._find_output(stage)
+        return output.output if output else None
+
+    def find_intact_folder(self, stage: str) -> Path | None:
+        """Return the output folder of a stage after a check of all its files, as for `find_stage_folder`."""
+        output = self._find_output(stage)
+        if output:
+            require_intact(output)
+        return output.output if output else None
+
+    def _find_output(self, stage: str) -> StageOutput | None:
         view = self.run.stages.get(stage)
         if view is None or view.state not in (run_view.CACHED, run_view.DONE):
             return None
-        location = Store(self.home).locate_output(stage, view.key)
-        return location.output if location.is_complete else None
+        output = Store(self.home).locate_output(stage, view.key)
+        return output if output.is_complete else None
+
+    def _find_file(self, stage: str, name: str) -> Path | None:
+        """Return a file in the output of a stage after a check of it; None without the output."""
+        output = self._find_output(stage)
+        if output:
+            require_file_intact(output, name)
+        return output.output / name if output else None
 
     def read_stage_json(self, stage: str) -> dict[str, Any]:
         """Read the JSON object that a stage writes about itself, `train.json` for `train`."""
-        folder = self.find_stage_folder(stage)
+        file = self._find_file(stage, f"{stage.partition('[')[0]}.json")
         try:
-            facts = json.loads((folder / f"{stage.partition('[')[0]}.json").read_text("utf-8")) if folder else {}
+            facts = json.loads(file.read_text("utf-8")) if file else {}
         except (OSError, ValueError):
             return {}
         return facts if isinstance(facts, dict) else {}
 
     def read_gate(self) -> dict[str, Any]:
         """Read the verdict and its evidence; {} if the run did not reach its gate, or `gc` deleted the output."""
-        folder = self.find_stage_folder(run_view.GATE_STAGE)
-        return read_gate_file(folder) if folder else {}
+        file = self._find_file(run_view.GATE_STAGE, GATE_FILE)
+        return read_gate_file(file.parent) if file else {}
 
     def read_stage_lines(self, stage: str, name: str) -> Iterator[dict[str, Any]]:
         """Yield the JSON objects of a JSONL file in a stage's output."""
-        folder = self.find_stage_folder(stage)
-        if folder and (folder / name).is_file():
-            with (folder / name).open("rb") as file:
+        path = self._find_file(stage, name)
+        if path and path.is_file():
+            with path.open("rb") as file:
                 yield from map(json.loads, file)
 
     def read_stage_meta(self, stage: str) -> dict[str, Any]:

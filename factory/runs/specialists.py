@@ -1,13 +1,10 @@
-"""Specialists with their versions and aliases. Each distinct bundle in the journals is a version, oldest first."""
+"""Specialists with their versions and aliases. Each distinct bundle that a run has finished is a version."""
 
 from __future__ import annotations
 
 import difflib
-import json
-import os
 import re
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,18 +14,28 @@ from factory.errors import FactoryError, InputError
 from factory.events import Verdict
 from factory.runs.run_index import RunSummary, summarise_journals
 from factory.runs.run_outputs import RunOutputs
-from factory.runs.run_view import find_run
-from factory.store.journal import list_journals
+from factory.runs.run_view import RunView, find_run, read_run
+from factory.store.journal import JOURNAL_FILE, list_journals
 from factory.store.outputs import Store
+from factory.store.version_registry import (
+    RegisteredVersion,
+    VersionFacts,
+    list_registered,
+    read_aliases,
+    register_alias,
+    register_versions,
+)
 
-ALIASES_FILE = "aliases.json"
 LATEST, SHIPPED = "latest", "shipped"
 """Built-in aliases: the newest stored version, and the newest stored one that the gate lets ship."""
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One bundle of a specialist. `number` counts from 1; `bundle` is its folder, which `gc` may have deleted."""
+    """One bundle of a specialist. `number` counts from 1; `bundle` is its folder, which `gc` may have deleted.
+
+    `run`, `verdict` and `created` are empty if its entry in the registry is damaged and its runs were deleted.
+    """
 
     name: str
     number: int
@@ -59,21 +66,49 @@ class SpecialistEntry:
 
 
 def list_versions(home: Path, runs: Iterable[RunSummary] | None = None) -> list[Version]:
-    """Return the versions of all specialists, oldest first, each with the first run that finished it.
+    """Return the versions of all specialists, by name and number, each with the first run that finished it.
 
-    `runs` are those of the home, newest first; by default their journals are read.
+    `runs` are those of the home, newest first; by default their journals are read. Bundles of runs that are not in the
+    registry yet, such as those of an older factory or of a build that was killed at its very end, are entered in it.
     """
-    versions: dict[tuple[str, str], Version] = {}
-    counts: Counter[str] = Counter()
-    # Oldest first, so that versions are numbered in the order in which they were built.
-    for run in reversed(list(summarise_journals(home, list_journals(home)[::-1]) if runs is None else runs)):
-        if not run.verdict or not run.bundle or (run.name, run.bundle) in versions:
-            continue
-        counts[run.name] += 1
-        folder = Store(home).locate_output("bundle", run.bundle).output
-        version = Version(run.name, counts[run.name], run.bundle, run.id, run.verdict, run.started, folder)
-        versions[run.name, run.bundle] = version
-    return list(versions.values())
+    runs = list(summarise_journals(home, list_journals(home)[::-1]) if runs is None else runs)
+    first_runs: dict[tuple[str, str], RunSummary] = {}
+    for run in reversed(runs):  # oldest first, so that bundles are numbered in the order in which they were built
+        if run.verdict and run.bundle.isalnum():  # a key, and no path that an odd journal may hold
+            first_runs.setdefault((run.name, run.bundle), run)
+    registered = {(version.name, version.key): version for version in list_registered(home)}
+    new = [run for place, run in first_runs.items() if place not in registered]
+    registered |= _register_runs(home, new, registered) if new else {}
+    ids = {run.id for run in runs}
+    versions = [_make_version(home, entry, first_runs.get(place), ids) for place, entry in registered.items()]
+    return sorted(versions, key=lambda version: (version.name, version.number))
+
+
+def _register_runs(
+    home: Path, runs: Iterable[RunSummary], known: Mapping[tuple[str, str], RegisteredVersion]
+) -> dict[tuple[str, str], RegisteredVersion]:
+    """Enter the bundles of runs in the registry; in a home that can not be written they get the same numbers."""
+    facts: dict[str, dict[str, VersionFacts]] = {}
+    for run in runs:
+        facts.setdefault(run.name, {})[run.bundle] = VersionFacts(run.id, run.verdict, run.started)
+    entries: dict[tuple[str, str], RegisteredVersion] = {}
+    for name, bundles in facts.items():
+        try:
+            numbers = register_versions(home, name, bundles)
+        except OSError:
+            last = max((entry.number for entry in known.values() if entry.name == name), default=0)
+            numbers = {key: number for number, key in enumerate(bundles, last + 1)}
+        entries |= {(name, key): RegisteredVersion(name, numbers[key], key, bundles[key]) for key in bundles}
+    return entries
+
+
+def _make_version(home: Path, entry: RegisteredVersion, run: RunSummary | None, ids: Collection[str]) -> Version:
+    """Return a version by its entry; `run` is the first one that still is there, `ids` are all that are."""
+    facts = entry.facts or VersionFacts()
+    if run is not None and facts.run not in ids:  # its entry is damaged, or its first run was deleted
+        facts = VersionFacts(run.id, facts.verdict or run.verdict, facts.created or run.started)
+    folder = Store(home).locate_output("bundle", entry.key).output
+    return Version(entry.name, entry.number, entry.key, facts.run, facts.verdict, facts.created, folder)
 
 
 def list_specialists(home: Path, runs: Iterable[RunSummary]) -> list[SpecialistEntry]:
@@ -112,11 +147,12 @@ def find_version(home: Path, text: str) -> Version:
         hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names) or 'none; build one first'}"
         raise InputError(f"no specialist {name!r}; {hint}")
     if label:
-        aliases, count = collect_aliases(home, versions), len(versions)
+        aliases = collect_aliases(home, versions)
+        first, last = versions[0].number, versions[-1].number
+        numbers = f"{first} to {last}" if last > first else str(first)
         versions = [v for v in versions if str(v.number) == label.removeprefix("v") or label in aliases.get(v.key, ())]
         if not versions:
             known_aliases = ", ".join(sorted({alias for names in aliases.values() for alias in names})) or "no alias"
-            numbers = f"1 to {count}" if count > 1 else "1"
             raise InputError(f"{name} has no version {label!r}; it has {numbers}, {known_aliases}")
     stored = [version for version in versions if version.is_stored]
     if not stored:
@@ -129,7 +165,7 @@ def collect_aliases(home: Path, versions: Sequence[Version]) -> dict[str, tuple[
     stored = [version for version in versions if version.is_stored]
     shipped = [version for version in stored if Verdict.from_word(version.verdict).ships]
     pairs = [(alias, latest[-1].key) for alias, latest in ((LATEST, stored), (SHIPPED, shipped)) if latest]
-    pairs += sorted(_read_assigned_aliases(home).get(versions[0].name, {}).items()) if versions else []
+    pairs += sorted(read_aliases(home, versions[0].name).items()) if versions else []
     aliases: dict[str, tuple[str, ...]] = {}
     for alias, key in pairs:
         aliases[key] = (*aliases.get(key, ()), alias)
@@ -141,33 +177,28 @@ def assign_alias(home: Path, text: str, alias: str) -> Version:
 
     Raises InputError for an invalid or reserved alias.
     """
-    if not re.fullmatch(r"[a-z][a-z0-9_.-]*", alias) or re.fullmatch(r"v\d+", alias) or alias in (LATEST, SHIPPED):
+    if not re.fullmatch(r"[a-z][a-z0-9_.-]{0,63}", alias) or re.fullmatch(r"v\d+", alias) or alias in (LATEST, SHIPPED):
         raise InputError(
             f"{alias!r} is not a valid alias; start with a lower-case letter, then use letters, digits and _.- "
             f"(not {LATEST}, {SHIPPED}, or a version such as v2)"
         )
     version = find_version(home, text)
-    aliases = {name: dict(keys) for name, keys in _read_assigned_aliases(home).items()}
-    aliases.setdefault(version.name, {})[alias] = version.key
-    # Replaced by one rename, so that a reader never sees half a file.
-    temporary = home / f"aliases.{os.getpid()}"
-    temporary.write_text(json.dumps(aliases, sort_keys=True, indent=1) + "\n")
-    temporary.replace(home / ALIASES_FILE)
+    register_alias(home, version.name, alias, version.key)
     return version
-
-
-def _read_assigned_aliases(home: Path) -> Mapping[str, Mapping[str, str]]:
-    """Return specialist → assigned alias → bundle key."""
-    try:
-        aliases = json.loads((home / ALIASES_FILE).read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return aliases if isinstance(aliases, dict) else {}
 
 
 def find_run_outputs(home: Path, text: str) -> RunOutputs:
     """Return the outputs of the run that `text` names: as for `find_run`, or `NAME@VERSION`. Raises InputError."""
-    return RunOutputs(home, find_run(home, find_version(home, text).run if "@" in text else text))
+    if "@" in text:
+        return find_version_outputs(home, find_version(home, text))
+    return RunOutputs(home, find_run(home, text))
+
+
+def find_version_outputs(home: Path, version: Version) -> RunOutputs:
+    """Return the outputs of the run that made a version; without any stage if its runs were deleted."""
+    journal = home / "runs" / version.run / JOURNAL_FILE
+    found = version.run and journal.is_file()
+    return RunOutputs(home, read_run(journal) if found else RunView(id=version.run, name=version.name))
 
 
 def resolve_bundle(home: Path, text: str) -> Path:

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from factory.errors import BUG, FactoryError, InputError
-from factory.runs.specialists import find_run_outputs, find_version
+from factory.runs.specialists import find_version, find_version_outputs
+from factory.store.integrity import require_intact
+from factory.store.outputs import Store
 
 
 class SpecialistServerError(FactoryError):
@@ -22,13 +24,14 @@ class SpecialistServerError(FactoryError):
 
 
 def build_server_config(home: Path, name: str) -> dict[str, Any]:
-    """Return the server's configuration. Raises InputError if outputs of the build were deleted."""
+    """Return the server's configuration. Raises InputError if outputs of the build were deleted or are damaged."""
     version = find_version(home, name)
-    evidence = find_run_outputs(home, version.run)
+    require_intact(Store(home).locate_output("bundle", version.key))
+    evidence = find_version_outputs(home, version)
     plan: Mapping[str, Any] = next((s["config"] for s in evidence.run.plan if s.get("name") == "train"), {})
-    folders = {stage: evidence.find_stage_folder(stage) for stage in ("base", "gather")}
+    folders = {stage: evidence.find_intact_folder(stage) for stage in ("base", "gather")}
     aliases = [stage for stage in evidence.run.stages if stage.startswith("base[")]
-    models = {stage[len("base[") : -1]: evidence.find_stage_folder(stage) for stage in aliases}
+    models = {stage[len("base[") : -1]: evidence.find_intact_folder(stage) for stage in aliases}
     missing = [stage for stage, folder in folders.items() if folder is None]
     if missing or "objective" not in plan:
         verb = "are" if len(missing) > 1 else "is"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, cast
 
 from factory import bundle, identity
@@ -14,6 +16,8 @@ from factory.stages.job import StageJob, guard_plugin_call
 
 EVIDENCE_STAGES = ("gather", "freeze", "curate", "train", "score", "gate")
 """Stages whose JSON goes into the bundle."""
+ROW_STAGES = ("gather", "freeze", "curate")
+"""Stages whose output has the rows of which a bundle quotes some."""
 
 
 def run(job: StageJob) -> None:
@@ -32,8 +36,21 @@ def run(job: StageJob) -> None:
     _export_to_targets(job, facts)
     # Paths that must not occur in the bundle's files; short ones such as /tmp are not telling.
     private = [path for path in (job.out, job.home, job.root, *job.inputs.values()) if len(path.parts) > 2]
-    manifest = bundle.finish_bundle(job.out, evidence, facts, private)
+    manifest = bundle.finish_bundle(job.out, evidence, facts, private, _find_told_paths(job, private))
     job.report.note(f"bundle {manifest['digest'][:12]}: {len(manifest['files'])} files")
+
+
+def _find_told_paths(job: StageJob, paths: Iterable[Path]) -> set[Path]:
+    """Return the paths that rows or the spec contain: a specialist of log files may well be about this project."""
+    searched = {path: json.dumps(str(path), ensure_ascii=False)[1:-1].encode() for path in paths}
+    spec = identity.encode_canonical(job.config["spec"])  # its own files may have absolute names
+    told = {path for path, text in searched.items() if path == job.root and text in spec}
+    for role in ROW_STAGES:
+        for file in sorted(job.inputs[role].rglob("*.jsonl")) if role in job.inputs else ():
+            with file.open("rb") as lines:
+                for line in lines:
+                    told |= {path for path, text in searched.items() if text in line}
+    return told
 
 
 def _collect_bundle_evidence(job: StageJob, objective: Objective, task: Task) -> bundle.BundleInputs:

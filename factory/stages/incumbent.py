@@ -17,6 +17,7 @@ from factory.errors import InputError
 from factory.spec.fields import Leakage
 from factory.spec.incumbents import IncumbentVersion
 from factory.stages.job import StageJob, load_toolbox, read_resolved_base
+from factory.store.integrity import require_intact
 from factory.store.outputs import Store
 
 INCUMBENT_FILE = "incumbent.json"
@@ -33,6 +34,7 @@ def build_incumbent_job(job: StageJob, rows: Sequence[Row]) -> AnswerJob:
         raise _build_missing_error(version, "bundle")
     if "base" not in folders:
         raise _build_missing_error(version, "base")
+    require_intact(bundle)
     task = cast(Task, job.make_plugin("task", version.task))
     fields, base = job.build_job_fields(), read_resolved_base(folders["base"])
     _check_columns(version, task, rows, fields["tables"])
@@ -95,6 +97,7 @@ def _read_training_rows(store: Store, version: IncumbentVersion) -> list[Row] | 
         output = store.locate_output(stage, key)
         if not output.is_complete:
             return None
+        require_intact(output)
         rows += open_rows(output.output / f"{VALIDATION if stage == 'freeze' else TRAIN}.jsonl")
     return rows if len(version.rows) > 1 else None
 
@@ -102,7 +105,10 @@ def _read_training_rows(store: Store, version: IncumbentVersion) -> list[Row] | 
 def _locate_models(store: Store, version: IncumbentVersion) -> dict[str, Path]:
     """Return stage → output folder of the models that are in the store."""
     outputs = {name: store.locate_output(name, key) for name, key in version.outputs.items()}
-    return {name: output.output for name, output in outputs.items() if output.is_complete}
+    stored = {name: output for name, output in outputs.items() if output.is_complete}
+    for output in stored.values():
+        require_intact(output)
+    return {name: output.output for name, output in stored.items()}
 
 
 def _build_missing_error(version: IncumbentVersion, what: str) -> InputError:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import time
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import Any
 
 from factory.events import EVENT_VERSION, Event, Progress, RunFinished, RunStarted, from_json, to_json
+from factory.store.fsync import append_line, open_append
 
 JOURNAL_FILE = "journal.jsonl"
 FREQUENT_EVENT_TYPES = (b'"Progress"', b'"Measured"')
@@ -19,25 +21,27 @@ OUR_VERSION = (f'"v":{EVENT_VERSION},'.encode(), f'"v": {EVENT_VERSION},'.encode
 """How this version of the factory, and other JSON writers, spell the version field of an event."""
 TYPE_PREFIX_BYTES = 64
 """The event type is within these first bytes of a line."""
+MAX_TIME = 2.0**36
+"""Seconds since the epoch: in the year 4147."""
 FINAL_STAGE = "certify"
 """The last stage of every complete plan."""
 
 
 class Journal:
-    """The writer of a journal. Each line is a single `write` to a file opened for appending."""
+    """The writer of a journal. A line is written whole, or an error is raised."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
-        self._file: IO[bytes] = path.open("ab", buffering=0)
+        self._handle = open_append(path)
 
     def write(self, event: Event) -> float:
-        """Append an event and return its time in seconds since the epoch."""
+        """Append an event and return its time in seconds since the epoch. Raises OSError if it is not on disk whole."""
         at = time.time()
-        line = json.dumps({"at": round(at, 3), **to_json(event)}, ensure_ascii=False, separators=(",", ":"))
-        self._file.write(line.encode() + b"\n")
-        if not isinstance(event, Progress):  # progress is frequent, and losing it in a crash does no harm
-            os.fdatasync(self._file.fileno())
+        line = json.dumps(
+            {"at": round(at, 3), **to_json(event)}, ensure_ascii=False, separators=(",", ":"), allow_nan=False
+        )
+        # Progress is frequent, and losing it in a crash does no harm.
+        append_line(self._handle, line.encode(), self.path, sync=not isinstance(event, Progress))
         return at
 
     def __enter__(self) -> Journal:
@@ -46,7 +50,7 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        os.close(self._handle)
 
 
 def read_events(path: Path, *, brief: bool = False) -> Iterator[tuple[float, Event]]:
@@ -64,8 +68,10 @@ def parse_event_line(line: bytes) -> tuple[float, Event] | None:
     """Parse one line; None if it is incomplete or not an event."""
     try:
         payload = json.loads(line)
-        return float(payload["at"]), from_json(payload)
-    except (ValueError, KeyError, TypeError):
+        at = float(payload["at"])
+        # Later than that, or NaN, no clock can show.
+        return (at, from_json(payload)) if 0 <= at <= MAX_TIME else None
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
 
 
@@ -75,7 +81,7 @@ def parse_versioned_line(line: bytes) -> tuple[tuple[float, Event] | None, bool]
     # Nearly all lines carry no version, or ours: comparing bytes saves parsing their JSON a second time.
     if event is None or b'"v":' not in line or any(version in line for version in OUR_VERSION):
         return event, False
-    version = json.loads(line).get("v", EVENT_VERSION)
+    version = json.loads(line).get("v", EVENT_VERSION)  # parsed above, so it is an object
     return event, isinstance(version, int) and version > EVENT_VERSION
 
 
@@ -86,7 +92,19 @@ def list_journals(home: Path) -> list[Path]:
         run = path.parent.name  # DATE-TIME-NAME-SEQUENCE: by second, then by sequence, whatever the name
         return (*run.split("-")[:2], run.rpartition("-")[2], run)
 
-    return sorted((home / "runs").glob(f"*/{JOURNAL_FILE}"), key=sort_key)
+    return sorted(filter(_may_open, (home / "runs").glob(f"*/{JOURNAL_FILE}")), key=sort_key)
+
+
+def _may_open(path: Path) -> bool:
+    try:
+        return is_openable(path.stat().st_mode)
+    except OSError:  # deleted meanwhile
+        return False
+
+
+def is_openable(mode: int) -> bool:
+    """Return whether a file of this mode may be opened: to open a pipe, or to read a device, might never end."""
+    return stat.S_ISREG(mode) or stat.S_ISDIR(mode)  # a folder of this name is an error that is told
 
 
 def _read_events_if_present(path: Path) -> Iterator[tuple[float, Event]]:
@@ -104,8 +122,9 @@ def find_last_plan(home: Path, name: str) -> dict[str, dict[str, Any]]:
     """
     stages: dict[str, dict[str, Any]] = {}
     for started, _ in _iter_runs(home, name):
-        stages = {stage["name"]: stage for stage in started.plan} | stages
-        if any(stage["name"] == FINAL_STAGE for stage in started.plan):
+        plan = [stage for stage in started.plan if {"name", "key", "inputs", "identity"} <= stage.keys()]
+        stages = {stage["name"]: stage for stage in plan} | stages
+        if any(stage["name"] == FINAL_STAGE for stage in plan):
             break
     return stages
 

@@ -10,7 +10,6 @@ it. It holds a user's name and is never copied into outputs, journals or reports
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import getpass
 import json
@@ -21,7 +20,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
-from factory.store.fsync import fsync_path
+from factory.store.fsync import append_locked_line, fsync_path, open_append
 
 LOOKS_FILE = "looks.jsonl"
 SAMPLE_SIZE = 64
@@ -69,14 +68,14 @@ def record_look(home: Path, look: Look) -> int:
     A number never changes, as lines are only appended. Raises OSError if the line can not be written.
     """
     file = home / LOOKS_FILE
-    home.mkdir(parents=True, exist_ok=True)
-    handle = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+    handle = open_append(file)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)  # two builds at once must not get the same number
         answers = list(dict.fromkeys(known.answers for known in find_shared_looks(read_looks(home), look)))
         if look.answers not in answers:
             answers.append(look.answers)
-            _append_line(handle, json.dumps(asdict(look), ensure_ascii=False, separators=(",", ":")).encode())
+            line = json.dumps(asdict(look), ensure_ascii=False, separators=(",", ":"))
+            append_locked_line(handle, line.encode(), file)
         # Also a line that was there: its writer may have been killed before this.
         os.fsync(handle)
     finally:
@@ -89,7 +88,7 @@ def read_looks(home: Path) -> list[Look]:
     """Return all looks, oldest first; lines that a crash has torn are skipped."""
     file = home / LOOKS_FILE
     lines = file.read_bytes().split(b"\n") if file.is_file() else []
-    return [look for line in lines if (look := _parse_line(line)) is not None]
+    return [look for line in lines if (look := parse_look(line)) is not None]
 
 
 def find_shared_looks(looks: Sequence[Look], look: Look) -> list[Look]:
@@ -97,16 +96,8 @@ def find_shared_looks(looks: Sequence[Look], look: Look) -> list[Look]:
     return [known for known in looks if known.shares_rows(look)]
 
 
-def _append_line(handle: int, line: bytes) -> None:
-    """Append a line in one write, on a line of its own also if the last one is torn."""
-    size = os.fstat(handle).st_size
-    start = b"\n" if size and os.pread(handle, 1, size - 1) != b"\n" else b""
-    data = start + line + b"\n"
-    if os.write(handle, data) < len(data):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), LOOKS_FILE)
-
-
-def _parse_line(line: bytes) -> Look | None:
+def parse_look(line: bytes) -> Look | None:
+    """Parse a line of the ledger; None if it is incomplete or not a look."""
     try:
         values = json.loads(line)
         known = {name.name: values[name.name] for name in fields(Look)}

@@ -11,9 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from factory.store.fsync import fsync_path
+from factory.store.fsync import fsync_path, get_file_mode
 
 OUTPUT_FOLDER, META_FILE = "output", "stage.json"
+DIGESTS = "digests"
+"""Field of `stage.json` with what `factory.store.integrity` checks."""
+DAMAGED_SUFFIX = ".damaged"
+"""Of the folder to which a damaged output is moved, beside the one that takes its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +47,9 @@ class StageOutput:
         return (self.final_folder / META_FILE).is_file()
 
     def read_meta(self) -> dict[str, Any]:
-        """Return the metadata that the engine wrote on completion. Raises FileNotFoundError if it is not complete."""
+        """Return what the engine wrote on completion, without digests. Raises FileNotFoundError if there is none."""
         loaded: dict[str, Any] = json.loads((self.final_folder / META_FILE).read_text())
-        return loaded
+        return {name: value for name, value in loaded.items() if name != DIGESTS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +96,16 @@ class Store:
         return fresh
 
     def commit(self, output: StageOutput, meta: Mapping[str, Any]) -> None:
-        """Publish a finished output: fsync its files, then rename the folder to its final name."""
+        """Publish a finished output: fsync its files, then rename the folder to its final name.
+
+        `meta` is what `stage.json` holds, with the digests of the files (`integrity.seal_meta`).
+        """
         checkpoints, trash = output.work_folder / "work", output.final_folder.with_name(f"{output.key}.gone")
         meta_file, written = output.work_folder / META_FILE, output.work_folder / OUTPUT_FOLDER
         meta_file.write_text(json.dumps(meta, sort_keys=True, indent=1) + "\n")
         for path in sorted({meta_file, written, *written.rglob("*")}):
             if path.is_file() and not path.is_symlink():
-                path.chmod(0o644)
+                path.chmod(get_file_mode())  # libraries write some files with modes of their own
             fsync_path(path)
         fsync_path(output.work_folder)
         shutil.rmtree(output.final_folder, ignore_errors=True)
@@ -109,6 +116,14 @@ class Store:
         output.work_folder.rename(output.final_folder)
         fsync_path(output.final_folder.parent)
         shutil.rmtree(trash, ignore_errors=True)
+
+    def set_aside(self, output: StageOutput) -> Path:
+        """Move a damaged output out of the way, and return where it lies until `factory gc` deletes it."""
+        aside = output.final_folder.with_name(f"{output.key}{DAMAGED_SUFFIX}")
+        shutil.rmtree(aside, ignore_errors=True)
+        output.final_folder.rename(aside)
+        fsync_path(aside.parent)
+        return aside
 
     def forget(self, output: StageOutput) -> None:
         """Delete an output, complete or not."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
@@ -37,14 +38,37 @@ def read_numbered_jsonl(
                 yield number, value
 
 
+def build_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of its pairs. Raises ValueError for a key that occurs twice: one of its values would be lost."""
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {twice!r} occurs twice in one object; keep one")
+    return value
+
+
+def parse_finite_float(text: str) -> float:
+    """Return a number. Raises ValueError for one that is too large for a float, such as `1e999`."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"the number {text[:20]} is too large")
+    return value
+
+
 def refuse_json_constant(name: str) -> NoReturn:
     """Raise ValueError for NaN and Infinity, which Python's JSON parser accepts."""
     raise ValueError(f"{name} is not valid JSON")
 
 
+STRICT_DECODER = json.JSONDecoder(
+    object_pairs_hook=build_object, parse_float=parse_finite_float, parse_constant=refuse_json_constant
+)
+
+
 def _parse_json_object(line: bytes, where: str) -> dict[str, Any]:
     try:
-        value = json.loads(line.rstrip().decode("utf-8-sig"), parse_constant=refuse_json_constant)
+        value = STRICT_DECODER.decode(line.rstrip().decode("utf-8-sig"))
         if b"\\ud" in line.lower():
             json.dumps(value, ensure_ascii=False).encode()  # a lone surrogate could never be written as UTF-8
     except UnicodeDecodeError as error:

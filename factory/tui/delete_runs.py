@@ -36,7 +36,7 @@ def plan_deletion(index: RunIndex, runs: Sequence[str]) -> DeletionPlan:
         messages += [
             f"Delete {format_count(len(deletable), 'run')}: {names}?",
             "This permanently deletes the journal (stages, curves, notes) and the log of each run.",
-            *(f"A version of {name} disappears: no other run has its bundle." for name in sorted(versions)),
+            *(f"A version of {name} can no longer be tried: no other run has its bundle." for name in sorted(versions)),
             "Stage outputs stay in the store until `factory gc` removes them.",
         ]
     return DeletionPlan(tuple(run.id for run in deletable), tuple(messages))

@@ -10,7 +10,7 @@ from typing import Any
 from factory.evaluation.comparison import load_comparison, load_deciding_comparison, load_slices
 from factory.runs.run_index import RunIndex
 from factory.runs.run_view import RUNNING
-from factory.runs.specialists import find_run_outputs, list_specialists
+from factory.runs.specialists import find_run_outputs, find_version_outputs, list_specialists
 from factory.tui.estimates import estimate_remaining_time, load_earlier_runs
 from factory.tui.rich_text import Line, make_line, render_plain_text, sanitise
 from factory.tui.run_watcher import watch_run
@@ -148,7 +148,7 @@ def _snapshot_specialists(home: Path, index: RunIndex, names: Sequence[str], now
     def render(width: int) -> list[Line]:
         lines = list(render_table(build_specialists_table(entries, index.summaries, now), width))
         for entry in entries if names else ():
-            page = build_lineage_view(entry, find_run_outputs(home, entry.version.run))
+            page = build_lineage_view(entry, find_version_outputs(home, entry.version))
             lines += [make_line(), *render_lineage(page, None, width)]
         return lines
 

@@ -47,3 +47,8 @@ class Parquet(FileSource):
                         yield SourceRecord(shown, number, values, f"{path.stem}#{number}")
         except pyarrow.ArrowException as error:
             raise ValueError(f"{shown}: not Parquet: {read_first_error_line(error)}") from error
+        except (UnicodeDecodeError, OSError) as error:  # damage within the file, where no error names it
+            if isinstance(error, OSError) and error.filename:
+                raise
+            problem = f"damaged: {read_first_error_line(error)}; write it again, or take another copy"
+            raise ValueError(f"{shown}: {problem}") from error

@@ -131,7 +131,7 @@ def test_deleting_says_what_is_lost_and_spares_what_runs(tmp_path: Path) -> None
     index = RunIndex(home).refresh()
     lost = plan_deletion(index, [one.id for one in index.list_runs()])
     assert len(lost.runs) == 3 and any("is still running and will not be deleted" in text for text in lost.messages)
-    assert any("A version of icd disappears" in text for text in lost.messages)
+    assert any("A version of icd can no longer be tried" in text for text in lost.messages)
     assert sorted(delete_runs(home, lost.runs)) == sorted(lost.runs)
     assert os.listdir(home / "runs") == ["20261122-030000-live-aaaa"]
 

@@ -10,7 +10,7 @@ import click
 from factory.cli import output
 from factory.errors import InputError
 from factory.runs.run_index import summarise_journals
-from factory.runs.specialists import assign_alias, find_run_outputs, list_specialists
+from factory.runs.specialists import assign_alias, find_version_outputs, list_specialists
 from factory.store.journal import list_journals
 from factory.store.paths import find_home
 from factory.views.specialists import (
@@ -48,7 +48,7 @@ def command(names: Sequence[str], alias: str, as_json: bool) -> None:
         return
     output.print_line(output.format_table(build_specialists_table(entries, runs, time.time())))
     for entry in entries if names else ():
-        _print_lineage(build_lineage_view(entry, find_run_outputs(home, entry.version.run)))
+        _print_lineage(build_lineage_view(entry, find_version_outputs(home, entry.version)))
 
 
 def _print_lineage(page: LineageView) -> None:

@@ -76,7 +76,7 @@ def _search_row_files(
     evidence: RunOutputs, name: str, *, is_prefix: bool = False
 ) -> Iterator[tuple[dict[str, Any], str, Mapping[str, Any]]]:
     """Yield (row, state, dropped entry) from each file that has the id, or ids with the prefix."""
-    final, freeze = evidence.find_stage_folder(find_final_stage(evidence)), evidence.find_stage_folder("freeze")
+    final, freeze = evidence.find_intact_folder(find_final_stage(evidence)), evidence.find_intact_folder("freeze")
     files = [  # the last one also has the rows of the others: what is found there alone was left out
         (TRAINING, final, "train.jsonl"),
         (DROPPED, final, "dropped.jsonl"),

@@ -31,7 +31,7 @@ class DataProfile:
     @cached_property
     def rows(self) -> Sequence[Row]:
         """The training rows after curation and review."""
-        folder = self.run_outputs.find_stage_folder(find_final_stage(self.run_outputs))
+        folder = self.run_outputs.find_intact_folder(find_final_stage(self.run_outputs))
         return open_rows(folder / f"{TRAIN}.jsonl") if folder else []
 
     @cached_property
@@ -42,7 +42,7 @@ class DataProfile:
     @cached_property
     def tables(self) -> Tables:
         """The side tables, with which tasks render rows."""
-        folder = self.run_outputs.find_stage_folder("gather")
+        folder = self.run_outputs.find_intact_folder("gather")
         return read_side_tables(folder) if folder else {}
 
     @cached_property
