@@ -18,6 +18,7 @@ from factory.engine.parallelism import choose_parallel
 from factory.engine.stage_graph import StageGraph
 from factory.errors import BUG, SHIPPED, FactoryError, InterruptedByUserError
 from factory.events import Event, Noted, RunFinished, RunStarted, StageCached, StageFailed, Verdict, from_json
+from factory.llm.ledger import BudgetTerms, Ledger
 from factory.plan.compiler import Plan, Stage, compile_plan
 from factory.plan.explain import StageReason, explain_plan
 from factory.plan.stage_kinds import find_stage_kind
@@ -26,6 +27,7 @@ from factory.runs.incumbents import attach_incumbents
 from factory.spec.layers import ResolvedSpec
 from factory.store.journal import JOURNAL_FILE, Journal, find_last_plan, find_last_verdict_time
 from factory.store.outputs import Store
+from factory.store.paths import LEDGER_FILE
 
 Listener = Callable[[float, Event], None]
 
@@ -198,6 +200,7 @@ def _execute_plan(
             if "gate" in plan.list_stage_names():  # not in the plan of `run_until`
                 gate = store.locate_output("gate", plan["gate"].key).output
                 verdict, bundle = str(read_json(gate / "gate.json")["verdict"]), plan["bundle"].key
+                _record_verdict_in_ledger(home, plan.name)
             code = Verdict.from_word(verdict).facts.exit_code if verdict else SHIPPED
         except KeyboardInterrupt:
             code = InterruptedByUserError.exit_code
@@ -211,6 +214,14 @@ def _execute_plan(
     return BuildResult(run, verdict, code, store.locate_output("bundle", bundle).output)
 
 
+def _record_verdict_in_ledger(home: Path, name: str) -> None:
+    """Let the budget of the next build begin here, if requests were ever sent."""
+    if (home / LEDGER_FILE).is_file():
+        ledger = Ledger(home / LEDGER_FILE, BudgetTerms(name))
+        ledger.record_verdict()
+        ledger.close()
+
+
 def create_run_id(name: str, at: float) -> str:
     """Return an id such as `20261122-015700-icd-0f3a`; the hex digits are the fraction of the second, for sorting."""
     return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(at))}-{name}-{int(at % 1 * 0x10000):04x}"
@@ -221,6 +232,7 @@ def _build_llm_terms(resolved: ResolvedSpec, home: Path, replay: bool) -> dict[s
     budget, name = resolved.spec.budget, resolved.spec.name
     # The budget is per build: interrupted runs since the last verdict count.
     since = find_last_verdict_time(home, name) if budget.tokens or budget.cost else 0.0
+    since = min(since, time.time())  # a clock that was ahead then must not switch the limits off now
     return {"build": name, "tokens": budget.tokens, "money": budget.cost, "since": since, "replay": replay}
 
 
