@@ -149,7 +149,7 @@ def is_private_host(entry: str) -> bool:
     name, _ = split_host(entry)
     if address := _parse_address(name):
         return not address.is_global
-    return "." not in name.lstrip(".") and " " not in name or name.endswith(PRIVATE_SUFFIXES)
+    return ("." not in name.lstrip(".") and " " not in name) or name.endswith(PRIVATE_SUFFIXES)
 
 
 def find_proxy(scheme: str, entry: str) -> str:

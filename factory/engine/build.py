@@ -13,6 +13,7 @@ from typing import Any
 
 from factory import __version__
 from factory.data.rows import read_json
+from factory.engine.consent import require_consents
 from factory.engine.executor import Executor, LocalExecutor
 from factory.engine.parallelism import choose_parallel
 from factory.engine.stage_graph import StageGraph
@@ -185,6 +186,7 @@ def _execute_plan(
     plan: Plan, resolved: ResolvedSpec, registry: Registry, home: Path, options: _BuildOptions
 ) -> BuildResult:
     store, listener = Store(home), options.listener
+    reach = require_consents(plan, resolved, home, replay=options.replay)
     reasons = explain_plan(plan, store, find_last_plan(home, plan.name), options.force)
     run, start = create_run_id(plan.name, time.time()), time.monotonic()
     with Journal(home / "runs" / run / JOURNAL_FILE) as journal:
@@ -194,6 +196,8 @@ def _execute_plan(
         parallel = choose_parallel(resolved.spec.budget, to_run, plan.name, resolved.profile, home)
         execution = _PlanExecution(plan, resolved, store, registry, journal, listener, terms, executor, parallel)
         execution.record_event(_build_run_started(plan, resolved, run))
+        for line in reach:
+            execution.record_event(Noted("", "info", line))
         verdict, code, bundle = "", BUG, ""  # BUG stays for an exception that is not a FactoryError
         try:
             execution.run(reasons)

@@ -37,7 +37,7 @@ except UnavailableError:
 def test_many_at_once_are_at_most_one_request_over(tmp_path: Path) -> None:
     with serving(otherwise=Play("x", wait=0.02)) as server:
         client = teacher(server, tmp_path, BudgetTerms("test", tokens=120), concurrency=64)
-        with pytest.raises(UnavailableError, match="budget.tokens is used up: 120 of 120 tokens for 10 answers"):
+        with pytest.raises(UnavailableError, match=r"budget\.tokens is used up: 120 of 120 tokens for 10 answers"):
             list(client.ask(ask(f"n{n}") for n in range(200)))
         assert len(server.asked) == 10
 
