@@ -23,6 +23,7 @@ Port = int | None
 """A port; None for all ports."""
 LOCAL_FAMILIES = frozenset({"AF_UNIX", "AF_NETLINK"})
 """Socket families that do not leave this machine."""
+LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 PRIVATE_SUFFIXES = (".localhost", ".local", ".localdomain", ".internal", ".intranet", ".lan", ".home.arpa", ".test")
 """Names that no public server has (RFC 2606, 6762, 8375, and the usual ones of companies)."""
 FETCH_EVENT = "factory.fetch"
@@ -114,7 +115,7 @@ def enforce_network_policy(where: str, hosts: Sequence[str], *, replay: bool = F
 @contextmanager
 def _bypass_proxies(hosts: Sequence[str]) -> Iterator[None]:
     """Within the context, tell all libraries and child processes not to reach private hosts through a proxy."""
-    private = ["localhost", "127.0.0.1", "::1", *(split_host(host)[0] for host in hosts if is_private_host(host))]
+    private = [*LOOPBACK_HOSTS, *(split_host(host)[0] for host in hosts if is_private_host(host))]
     before = {name: os.environ.get(name) for name in ("NO_PROXY", "no_proxy")}
     known = [part.strip() for value in before.values() if value for part in value.split(",") if part.strip()]
     if "*" not in known:  # which switches all proxies off, but only if it stands alone
@@ -132,6 +133,12 @@ def split_host(entry: str) -> tuple[str, Port]:
     with suppress(ValueError):
         return str(parts.hostname or entry).lower().rstrip("."), parts.port
     return entry.lower(), None
+
+
+def split_url_host(url: str) -> list[str]:
+    """Return the host of a URL as the policy lists it, with its port if it has one; nothing for a path."""
+    host = urlsplit(url).netloc.rpartition("@")[2] if "://" in url else ""
+    return [host] if host else []
 
 
 def is_loopback_host(entry: str) -> bool:
@@ -166,7 +173,7 @@ def find_proxy(scheme: str, entry: str) -> str:
 def list_proxies(entry: str) -> list[str]:
     """Return the proxies, as `host:port`, that requests to a host may go through."""
     urls = [find_proxy(scheme, entry) for scheme in ("https", "http")]
-    return list(dict.fromkeys(urlsplit(url).netloc.rpartition("@")[2] for url in urls if url))
+    return list(dict.fromkeys(host for url in urls for host in split_url_host(url)))
 
 
 def install_audit_hook() -> None:

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from factory.errors import BUG, FactoryError, InputError
+from factory.network_policy import is_loopback_host
 from factory.runs.specialists import find_run_outputs, find_version
+from factory.store.consents import read_consents
 
 
 class SpecialistServerError(FactoryError):
@@ -25,7 +27,9 @@ def build_server_config(home: Path, name: str) -> dict[str, Any]:
     """Return the server's configuration. Raises InputError if outputs of the build were deleted."""
     version = find_version(home, name)
     evidence = find_run_outputs(home, version.run)
-    plan: Mapping[str, Any] = next((s["config"] for s in evidence.run.plan if s.get("name") == "train"), {})
+    stage: Mapping[str, Any] = next((stage for stage in evidence.run.plan if stage.get("name") == "train"), {})
+    plan: Mapping[str, Any] = stage.get("config", {})
+    allowed = read_consents(home).hosts
     folders = {stage: evidence.find_stage_folder(stage) for stage in ("base", "gather")}
     aliases = [stage for stage in evidence.run.stages if stage.startswith("base[")]
     models = {stage[len("base[") : -1]: evidence.find_stage_folder(stage) for stage in aliases}
@@ -37,6 +41,7 @@ def build_server_config(home: Path, name: str) -> dict[str, Any]:
     return {
         "task": plan["task"], "objective": plan["objective"], "seed": plan.get("seed", 0),
         "backend": plan.get("train", {}).get("backend", "auto"),
+        "hosts": [host for host in stage.get("hosts", ()) if host in allowed or is_loopback_host(host)],
         "models": {alias: str(folder) for alias, folder in models.items() if folder is not None},
         **{role: str(folder) for role, folder in folders.items()},
     }
