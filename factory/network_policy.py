@@ -54,8 +54,8 @@ class NetworkPolicy:
         hosts = [] if replay else list(hosts)
         policy = cls(where, frozenset(hosts), replay)
         for entry in [*hosts, *(proxy for host in hosts for proxy in list_proxies(host))]:
-            parts = urlsplit(f"//{entry}")
-            policy.host_ports[str(parts.hostname or entry).lower()].add(parts.port)
+            name, port = split_host(entry)
+            policy.host_ports[name].add(port)
         return policy
 
     def find_allowed_ports(self, host: str) -> set[Port]:
@@ -129,10 +129,10 @@ def _bypass_proxies(hosts: Sequence[str]) -> Iterator[None]:
 
 def split_host(entry: str) -> tuple[str, Port]:
     """Return name and port of `host`, `host:port` or `[v6]:port`, the name in lower case."""
-    parts = urlsplit(f"//{entry}")
     with suppress(ValueError):
+        parts = urlsplit(f"//{entry}")
         return str(parts.hostname or entry).lower().rstrip("."), parts.port
-    return entry.lower(), None
+    return entry.lower(), None  # also an address of IPv6 without brackets
 
 
 def split_url_host(url: str) -> list[str]:
