@@ -109,3 +109,11 @@ def test_rows_without_ranks_wrap_on_a_terminal_and_lose_nothing(monkeypatch):
     assert click.unstyle(format_rows(heads, [row], right=(1,))).splitlines() == [
         "stage  time  why", "train  35 s  missing: no earlier run of", "             this spec had this stage",
     ]
+
+
+def test_json_holds_no_character_that_a_terminal_obeys(capsys: pytest.CaptureFixture[str]) -> None:
+    hostile = "a\x9b31m\x85b\u202ec\u2066d\u200be\u2028f\ufeff\x7f\ud800\U000e0041 é 🦉"
+    print_json({"text": hostile, hostile: 1})
+    shown = capsys.readouterr().out
+    assert json.loads(shown) == {"text": hostile, hostile: 1} and "é 🦉" in shown
+    assert all(c == "\n" or (c.isprintable() and c not in "\u200b\ufeff") for c in shown)
