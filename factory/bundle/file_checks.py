@@ -80,7 +80,7 @@ def find_shape_problems(shapes: Mapping[str, tuple[int, ...]], ranks: Iterable[i
         kinds[re.sub(r"\.\d+\.", ".*.", name)][name] = shape
     for alike in kinds.values():
         (usual, count), *others = Counter(alike.values()).most_common()
-        if len(alike) >= 3 and count == len(alike) - 1 and others:
+        if others and count == len(alike) - 1:
             odd = next(name for name, shape in alike.items() if shape != usual)
             yield f"{odd}: its shape is {list(alike[odd])}, and {list(usual)} in all other layers"
 

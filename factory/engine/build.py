@@ -16,6 +16,7 @@ from factory.data.rows import read_json
 from factory.engine.consent import require_consents
 from factory.engine.executor import Executor, LocalExecutor
 from factory.engine.parallelism import choose_parallel
+from factory.engine.quiet_watch import CHECK_INTERVAL, QuietWatch
 from factory.engine.stage_graph import StageGraph
 from factory.errors import BUG, SHIPPED, FactoryError, InterruptedByUserError
 from factory.events import Event, Noted, RunFinished, RunStarted, StageCached, StageFailed, Verdict, from_json
@@ -79,6 +80,7 @@ class _PlanExecution:
     parallel: int
     replies: queue.SimpleQueue[tuple[Stage, dict[str, Any]]] = field(default_factory=queue.SimpleQueue)
     readers: list[threading.Thread] = field(default_factory=list)
+    quiet_watch: QuietWatch = field(default_factory=QuietWatch)
 
     def record_event(self, event: Event) -> None:
         at = self.journal.write(event)
@@ -93,7 +95,7 @@ class _PlanExecution:
         while not graph.is_finished:
             stage = graph.start_next() if graph.running_count < self.parallel else None
             if stage is None:
-                stage, reply = self.replies.get()
+                stage, reply = self._wait_for_reply()
                 self._record_reply(stage, reply)
                 if "failed" in reply:
                     raise StageError(stage.name, _describe_failure(stage, reply), reply["exit_code"])
@@ -103,10 +105,23 @@ class _PlanExecution:
                 self.record_event(StageCached(stage.name, stage.key))
                 graph.finish(stage.name)
             else:
+                self.quiet_watch.hear(stage.name)
                 replies = self.executor.run_stage(self._build_stage_request(stage, reason_by_stage[stage.name]))
                 reader = threading.Thread(target=self._read_replies, args=(stage, replies), daemon=True)
                 reader.start()
                 self.readers.append(reader)
+
+    def _wait_for_reply(self) -> tuple[Stage, dict[str, Any]]:
+        """Return the next reply of any stage; meanwhile note stages that are quiet for long."""
+        while True:
+            for note in self.quiet_watch.find_quiet():
+                self.record_event(note)
+            try:
+                stage, reply = self.replies.get(timeout=CHECK_INTERVAL)
+            except queue.Empty:
+                continue
+            (self.quiet_watch.hear if "event" in reply else self.quiet_watch.forget)(stage.name)
+            return stage, reply
 
     def _read_replies(self, stage: Stage, replies: Iterator[dict[str, Any]]) -> None:
         """Pass the replies of a stage to the thread of the build, and see to it that the last one is a result."""

@@ -1,13 +1,15 @@
 import io
+import json
 import os
 import sys
 
 import click
+import pytest
 from fake_runs import fake_run
 
 from factory import events
 from factory.cli.braille_plot import plot_braille
-from factory.cli.output import format_rows, format_table
+from factory.cli.output import format_rows, format_table, print_json
 from factory.cli.progress_live import LiveProgress, format_sparkline
 from factory.cli.progress_plain import PlainProgress
 from factory.store import journal
