@@ -25,6 +25,7 @@ class Documents(RecordSource):
     """
 
     kind = "documents"
+    version = 2
     default_columns = ("text", "title", "heading")
     known_fields = ("text", "title", "heading", "file")
 
