@@ -38,7 +38,7 @@ def load_manifest(bundle: Path) -> dict[str, Any]:
     if file.is_symlink() or (bundle / "factory").is_symlink():
         raise InputError(f"{file}: is a link")
     try:
-        manifest = read_json(file)
+        manifest: Any = read_json(file)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{file}: not a manifest: {type(error).__name__}") from error
     files = manifest.get("files") if isinstance(manifest, dict) else None
@@ -47,7 +47,7 @@ def load_manifest(bundle: Path) -> dict[str, Any]:
     schema = manifest.get("schema")
     if schema != MANIFEST_SCHEMA:
         raise InputError(f"{file}: schema {schema!r} is not {MANIFEST_SCHEMA}; update specialist-factory to read it")
-    return manifest
+    return dict(manifest)
 
 
 def open_bundle_artifact(bundle: Path, base: Base) -> Artifact:

@@ -30,7 +30,7 @@ class Reach:
 
     def list_lines(self) -> list[str]:
         """Return a line for each use, first those that are not allowed."""
-        lines = [use.describe() for use in [*self.hosts, *self.paths]]
+        lines = [*(use.describe() for use in self.hosts), *(use.describe() for use in self.paths)]
         return [*self.missing, *(line for line in lines if not any(each.startswith(line) for each in self.missing))]
 
     def to_json(self) -> dict[str, Any]:

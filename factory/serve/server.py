@@ -154,7 +154,7 @@ def main() -> None:
         def send(message: Mapping[str, Any]) -> None:
             replies.write(json.dumps(message) + "\n")
 
-        with network_policy.enforce_network_policy("the specialist", specialist.server_config["hosts"]):
+        with network_policy.enforce_network_policy("the specialist", specialist.server_config.get("hosts", ())):
             for line in sys.stdin:
                 request = json.loads(line)
                 send(handle_request(specialist, request, send if request.get("aloud") else None))

@@ -46,10 +46,11 @@ class Parquet(FileSource):
             raise ModuleNotFoundError("Parquet needs pyarrow: pip install 'specialist-factory[parquet]'") from error
         try:
             fields, number = self.list_source_fields(), 0
-            # Text is read with its dictionary: a value that is stored once may be that of a million rows.
-            with parquet.ParquetFile(path, read_dictionary=fields) as file:
+            with parquet.ParquetFile(path) as file:
                 require_columns(fields, file.schema_arrow.names, shown)
-                _check_unpacked_size(file.metadata, set(fields), path.stat().st_size, shown)
+                texts = _check_columns(file.metadata, set(fields), path.stat().st_size, shown)
+            # Text is read with its dictionary: a value that is stored once may be that of a million rows.
+            with parquet.ParquetFile(path, read_dictionary=texts) as file:
                 for batch in file.iter_batches(batch_size=PARQUET_BATCH_ROWS, columns=fields):
                     for start in range(0, batch.num_rows, PYTHON_ROWS):
                         for values in batch.slice(start, PYTHON_ROWS).to_pylist():
@@ -59,15 +60,23 @@ class Parquet(FileSource):
             raise ValueError(f"{shown}: not Parquet: {read_first_error_line(error)}") from error
 
 
-def _check_unpacked_size(metadata: Any, fields: set[str], size: int, shown: str) -> None:
-    """Raise ValueError for a file that unpacks to far more than it looks, by its own sizes."""
+def _check_columns(metadata: Any, fields: set[str], size: int, shown: str) -> list[str]:
+    """Return the columns of text among `fields`, those within lists and structures aside.
+
+    Raises ValueError for a file that unpacks to far more than it looks, by its own sizes.
+    """
     if metadata.num_rows > size * MAX_ROWS_PER_BYTE:
         raise ValueError(f"{shown}: {metadata.num_rows:,} rows in {size:,} bytes; this is not a file of data")
+    texts: set[str] = set()
     for group in range(metadata.num_row_groups):
         for index in range(metadata.row_group(group).num_columns):
             column = metadata.row_group(group).column(index)
+            if column.path_in_schema.partition(".")[0] not in fields:
+                continue
             unpacked, packed = column.total_uncompressed_size, max(1, column.total_compressed_size)
-            is_bomb = unpacked > MAX_CHUNK_BYTES and unpacked > MAX_RATIO * packed
-            if is_bomb and column.path_in_schema.partition(".")[0] in fields:
+            if unpacked > MAX_CHUNK_BYTES and unpacked > MAX_RATIO * packed:
                 text = f"{unpacked >> 20:,} MiB from {packed:,} bytes; write it with smaller row groups"
                 raise ValueError(f"{shown}: {column.path_in_schema}: unpacks to {text}")
+            if column.physical_type == "BYTE_ARRAY" and column.path_in_schema in fields:
+                texts.add(column.path_in_schema)
+    return sorted(texts)
