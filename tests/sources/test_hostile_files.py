@@ -13,7 +13,8 @@ from tiny_parts import Voice
 from toy_project import resolved
 
 from factory.api import Job
-from factory.errors import SpecError
+from factory.errors import InputError, SpecError
+from factory.models import model_folder
 from factory_sources import html_markup, sqlite
 from factory_sources.document_blocks import parse_html_blocks, parse_markdown_blocks, read_html_title
 from factory_sources.documents import Documents
@@ -126,3 +127,18 @@ def test_a_script_has_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sc
     with pytest.raises(ValueError, match=problem) as refused:
         database.open_database(tmp_path / "bomb.sql")
     assert str(refused.value).startswith("bomb.sql: ") and "\n" not in str(refused.value)
+
+
+def test_a_folder_that_is_no_model_is_refused_without_reading_all_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(30):
+        (tmp_path / f"{number}.txt").touch()
+    with pytest.raises(InputError, match=r"no config\.json, so it is not a model folder"):
+        model_folder.list_model_files(tmp_path)
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / name).write_text("{}")
+    assert len(model_folder.list_model_files(tmp_path)) == 32
+    monkeypatch.setattr(model_folder, "MAX_FOLDER_ENTRIES", 20)
+    with pytest.raises(InputError, match="more than 20 files, so it is not a folder of one model"):
+        model_folder.list_model_files(tmp_path)
