@@ -7,15 +7,15 @@ not malice: a plugin runs with full rights, and processes that it starts are not
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
-from urllib.request import getproxies
 
 from factory.errors import UnavailableError
 
@@ -23,6 +23,9 @@ Port = int | None
 """A port; None for all ports."""
 LOCAL_FAMILIES = frozenset({"AF_UNIX", "AF_NETLINK"})
 """Socket families that do not leave this machine."""
+LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
+PRIVATE_SUFFIXES = (".localhost", ".local", ".localdomain", ".internal", ".intranet", ".lan", ".home.arpa", ".test")
+"""Names that no public server has (RFC 2606, 6762, 8375, and the usual ones of companies)."""
 FETCH_EVENT = "factory.fetch"
 """The audit event that our code raises before it starts a process that uses the network."""
 
@@ -46,15 +49,13 @@ class NetworkPolicy:
     def from_hosts(cls, where: str, hosts: Sequence[str], replay: bool) -> NetworkPolicy:
         """Return the policy of hosts given as `host`, `host:port`, `[v6]:port` or `.suffix`.
 
-        If there is any host, the proxies of the environment are allowed too: requests may go through them.
+        The proxies of the environment that requests to these hosts go through are allowed too.
         """
         hosts = [] if replay else list(hosts)
         policy = cls(where, frozenset(hosts), replay)
-        urls = [url if "://" in url else f"//{url}" for scheme, url in getproxies().items() if scheme != "no"]
-        proxies = [host for url in urls if (host := urlsplit(url).netloc.rpartition("@")[2])]
-        for entry in [*hosts, *(proxies if hosts else ())]:
-            parts = urlsplit(f"//{entry}")
-            policy.host_ports[str(parts.hostname or entry).lower()].add(parts.port)
+        for entry in [*hosts, *(proxy for host in hosts for proxy in list_proxies(host))]:
+            name, port = split_host(entry)
+            policy.host_ports[name].add(port)
         return policy
 
     def find_allowed_ports(self, host: str) -> set[Port]:
@@ -105,9 +106,74 @@ def enforce_network_policy(where: str, hosts: Sequence[str], *, replay: bool = F
     global _current_policy
     previous, _current_policy = _current_policy, NetworkPolicy.from_hosts(where, hosts, replay)
     try:
-        yield _current_policy
+        with _bypass_proxies(hosts):
+            yield _current_policy
     finally:
         _current_policy = previous
+
+
+@contextmanager
+def _bypass_proxies(hosts: Sequence[str]) -> Iterator[None]:
+    """Within the context, tell all libraries and child processes not to reach private hosts through a proxy."""
+    private = [*LOOPBACK_HOSTS, *(split_host(host)[0] for host in hosts if is_private_host(host))]
+    before = {name: os.environ.get(name) for name in ("NO_PROXY", "no_proxy")}
+    known = [part.strip() for value in before.values() if value for part in value.split(",") if part.strip()]
+    if "*" not in known:  # which switches all proxies off, but only if it stands alone
+        os.environ["NO_PROXY"] = os.environ["no_proxy"] = ",".join(dict.fromkeys([*known, *private]))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+
+
+def split_host(entry: str) -> tuple[str, Port]:
+    """Return name and port of `host`, `host:port` or `[v6]:port`, the name in lower case."""
+    with suppress(ValueError):
+        parts = urlsplit(f"//{entry}")
+        return str(parts.hostname or entry).lower().rstrip("."), parts.port
+    return entry.lower(), None  # also an address of IPv6 without brackets
+
+
+def split_url_host(url: str) -> list[str]:
+    """Return the host of a URL as the policy lists it, with its port if it has one; nothing for a path."""
+    host = urlsplit(url).netloc.rpartition("@")[2] if "://" in url else ""
+    return [host] if host else []
+
+
+def is_loopback_host(entry: str) -> bool:
+    """Whether a host is this machine itself."""
+    name, _ = split_host(entry)
+    address = _parse_address(name)
+    return address.is_loopback if address else name == "localhost" or name.endswith(".localhost")
+
+
+def is_private_host(entry: str) -> bool:
+    """Whether a host is this machine or one of its own network: a private address, or a name without a public domain.
+
+    Names are not looked up: that would tell others about them.
+    """
+    name, _ = split_host(entry)
+    if address := _parse_address(name):
+        return not address.is_global
+    return ("." not in name.lstrip(".") and " " not in name) or name.endswith(PRIVATE_SUFFIXES)
+
+
+def find_proxy(scheme: str, entry: str) -> str:
+    """Return the URL of the proxy that the environment has for a host; empty for none, and for private hosts."""
+    from urllib.request import getproxies, proxy_bypass
+
+    if is_private_host(entry) or proxy_bypass(entry):
+        return ""
+    proxies = getproxies()
+    url = proxies.get(scheme) or proxies.get("all") or ""
+    return url if "://" in url or not url else f"http://{url}"
+
+
+def list_proxies(entry: str) -> list[str]:
+    """Return the proxies, as `host:port`, that requests to a host may go through."""
+    urls = [find_proxy(scheme, entry) for scheme in ("https", "http")]
+    return list(dict.fromkeys(host for url in urls for host in split_url_host(url)))
 
 
 def install_audit_hook() -> None:
@@ -190,8 +256,14 @@ def _decode_host(host: Any) -> str:
 
 
 def _is_ip_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    return True
+    return _parse_address(host) is not None
+
+
+def _parse_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Return a numeric address, also in short and hexadecimal forms such as 127.1; None for a name."""
+    with suppress(ValueError):
+        address = ipaddress.ip_address(host.partition("%")[0])
+        return getattr(address, "ipv4_mapped", None) or address
+    with suppress(OSError, ValueError):
+        return ipaddress.IPv4Address(socket.inet_aton(host)) if host[:1].isdigit() else None
+    return None

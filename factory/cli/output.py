@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -29,18 +30,25 @@ UNLIMITED_WIDTH = 1_000_000
 """Columns of a table that is written to a file or a pipe."""
 MIN_KEY_WIDTH, MIN_TEXT_WIDTH = 26, 16
 """Cells below which a terminal wraps a column of names and numbers, or the last column, only if nothing else helps."""
+UNSAFE_CHARACTERS = re.compile(
+    r"[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
+"""C1 controls, bidi controls, invisible characters, line separators and surrogates: none is left to `json.dumps`."""
 json_option: Callable[[Any], Any] = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
 
 def print_json(value: Any) -> None:
-    """Print a value as JSON to standard output; numbers that JSON does not have are the texts `NaN` and `Infinity`."""
+    """Print a value as JSON to standard output; characters that a terminal would obey are escaped.
+
+    Numbers that JSON does not have are the texts `NaN` and `Infinity`.
+    """
     # A terminal of another encoding gets every other character as JSON writes it, as it may have no sign for it.
     is_utf = (sys.stdout.encoding or "").lower().startswith("utf")
     try:
         text = json.dumps(value, indent=1, ensure_ascii=not is_utf, default=str, allow_nan=False)
     except ValueError:
         text = json.dumps(spell_infinite_numbers(value), indent=1, ensure_ascii=not is_utf, default=str)
-    click.echo(text)
+    click.echo(UNSAFE_CHARACTERS.sub(lambda found: json.dumps(found[0])[1:-1], text))
 
 
 def print_line(text: str = "") -> None:

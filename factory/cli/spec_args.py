@@ -37,6 +37,10 @@ SPEC_PARAMETERS: tuple[Decorator, ...] = (
     click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE",
                  help="Override a field, such as train.epochs=3; repeatable."),
     plugins_option,
+    click.option("--allow", "hosts", multiple=True, metavar="HOST",
+                 help="Let the spec send rows, and the variables that it names, to a host; remembered, repeatable."),
+    click.option("--allow-path", "paths", multiple=True, metavar="DIR", type=click.Path(path_type=Path),
+                 help="Let specs read files in a folder outside of their project; remembered, repeatable."),
 )
 
 
@@ -48,6 +52,8 @@ class SpecArguments:
     profile: str
     overrides: tuple[str, ...]
     folders: tuple[Path, ...]
+    allowed_hosts: tuple[str, ...] = ()
+    allowed_paths: tuple[Path, ...] = ()
 
     def load_registry(self) -> Registry:
         """Return the registry of the installed plugins and those in `--plugins` folders."""
@@ -64,7 +70,9 @@ class SpecArguments:
         try:
             with redirect_stdout(sys.stderr):  # standard output is for results; plugins may print on import
                 resolved = resolve_spec(self.file, profile=self.profile, overrides=self.overrides, registry=registry)
-                return attach_incumbents(resolved, registry, find_home())
+                resolved = attach_incumbents(resolved, registry, find_home())
+                self._remember_consents(resolved)
+                return resolved
         except InputError:
             for failure in registry.failures:
                 text = f"plugin package {failure.package} failed to load: {failure.reason}; {failure.remedy}"
@@ -72,12 +80,28 @@ class SpecArguments:
             raise
 
 
+    def _remember_consents(self, resolved: ResolvedSpec) -> None:
+        if not self.allowed_hosts and not self.allowed_paths:
+            return
+        from factory.engine.consent import allow_folders, allow_hosts
+        from factory.plan.compiler import compile_plan, compile_stages
+        from factory.plan.reach import collect_host_uses
+        from factory.plan.stage_kinds import ADVICE
+
+        allow_folders(self.allowed_paths, find_home())
+        if self.allowed_hosts:
+            plans = compile_plan(resolved), compile_stages(ADVICE, resolved, 1)
+            allow_hosts(self.allowed_hosts, [use for plan in plans for use in collect_host_uses(plan)], find_home())
+
+
 def spec_arguments(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Decorator: add SPEC, `--profile`, `--set` and `--plugins` to a command, which gets them as one SpecArguments."""
+    """Decorator: add SPEC and its options to a command, which gets them as one SpecArguments."""
 
     @wraps(command)
-    def call_command(spec: Path, profile: str, overrides: Any, folders: Any, **options: Any) -> Any:
-        return command(SpecArguments(spec, profile, overrides, folders), **options)
+    def call_command(
+        spec: Path, profile: str, overrides: Any, folders: Any, hosts: Any, paths: Any, **options: Any
+    ) -> Any:
+        return command(SpecArguments(spec, profile, overrides, folders, hosts, paths), **options)
 
     for add_parameter in reversed(SPEC_PARAMETERS):  # as stacked decorators apply: the last one first
         add_parameter(call_command)

@@ -110,7 +110,11 @@ def read_decisions(path: Path) -> DecisionLog:
 
 
 def append_decisions(path: Path, decisions: Iterable[ReviewDecision]) -> None:
-    """Append decisions, each written whole and synced before the next. Raises OSError for one that is not."""
+    """Append decisions, each written whole and synced before the next. Raises OSError for one that is not.
+
+    Raises InputError for a file that holds anything else: a spec names the file, and may name the wrong one.
+    """
+    _require_decisions_file(path)
     new = not path.exists()
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
@@ -122,6 +126,26 @@ def append_decisions(path: Path, decisions: Iterable[ReviewDecision]) -> None:
         os.close(handle)
     if new:
         fsync_path(path.parent)
+
+
+def _require_decisions_file(path: Path) -> None:
+    """Raise InputError unless a file is missing, or has nothing but decisions and incomplete lines of them."""
+    if not os.path.lexists(path):
+        return
+    if not path.is_file():
+        raise InputError(f"{path}: not a regular file; data.review.file must be a file of decisions")
+    for number, line in enumerate(path.read_bytes().split(b"\n"), 1):
+        if line.strip() and _parse_decision(line) is None and not _is_torn_line(line):
+            raise InputError(f"{path}:{number}: not a decision, so nothing is written here; choose another file")
+
+
+def _is_torn_line(line: bytes) -> bool:
+    """Whether a line is the incomplete start of a JSON object, as a kill or a full disk leaves it."""
+    try:
+        json.loads(line)
+    except ValueError:
+        return line.startswith(b'{"')
+    return False
 
 
 def _parse_decision(line: bytes) -> ReviewDecision | None:

@@ -13,11 +13,14 @@ from typing import Any
 
 from factory import __version__
 from factory.data.rows import read_json
+from factory.engine.consent import require_consents
 from factory.engine.executor import Executor, LocalExecutor
 from factory.engine.parallelism import choose_parallel
+from factory.engine.quiet_watch import CHECK_INTERVAL, QuietWatch
 from factory.engine.stage_graph import StageGraph
 from factory.errors import BUG, SHIPPED, UNAVAILABLE, FactoryError, InterruptedByUserError
 from factory.events import Event, Noted, RunFinished, RunStarted, StageCached, StageFailed, Verdict, from_json
+from factory.llm.ledger import BudgetTerms, Ledger
 from factory.plan.compiler import Plan, Stage, compile_plan
 from factory.plan.explain import StageReason, explain_plan
 from factory.plan.stage_kinds import find_stage_kind
@@ -27,7 +30,7 @@ from factory.spec.layers import ResolvedSpec
 from factory.store.integrity import describe_damage, list_changed_inputs, list_damage
 from factory.store.journal import JOURNAL_FILE, Journal, find_last_plan, find_last_verdict_time
 from factory.store.outputs import Store
-from factory.store.paths import create_home
+from factory.store.paths import LEDGER_FILE, create_home
 from factory.store.version_registry import VersionFacts, register_versions
 
 Listener = Callable[[float, Event], None]
@@ -79,6 +82,7 @@ class _PlanExecution:
     parallel: int
     replies: queue.SimpleQueue[tuple[Stage, dict[str, Any]]] = field(default_factory=queue.SimpleQueue)
     readers: list[threading.Thread] = field(default_factory=list)
+    quiet_watch: QuietWatch = field(default_factory=QuietWatch)
 
     def record_event(self, event: Event) -> None:
         at = self.journal.write(event)
@@ -93,7 +97,7 @@ class _PlanExecution:
         while not graph.is_finished:
             stage = graph.start_next() if graph.running_count < self.parallel else None
             if stage is None:
-                stage, reply = self.replies.get()
+                stage, reply = self._wait_for_reply()
                 self._record_reply(stage, reply)
                 if "failed" in reply:
                     raise StageError(stage.name, _describe_failure(stage, reply), reply["exit_code"])
@@ -103,6 +107,7 @@ class _PlanExecution:
                 self.record_event(StageCached(stage.name, stage.key))
                 graph.finish(stage.name)
             else:
+                self.quiet_watch.hear(stage.name)
                 replies = self.executor.run_stage(self._build_stage_request(stage, reason))
                 reader = threading.Thread(target=self._read_replies, args=(stage, replies), daemon=True)
                 reader.start()
@@ -119,6 +124,18 @@ class _PlanExecution:
         if changed := list_changed_inputs(output, inputs):
             return StageReason(stage.name, "upstream", ", ".join(changed))
         return reason
+
+    def _wait_for_reply(self) -> tuple[Stage, dict[str, Any]]:
+        """Return the next reply of any stage; meanwhile note stages that are quiet for long."""
+        while True:
+            for note in self.quiet_watch.find_quiet():
+                self.record_event(note)
+            try:
+                stage, reply = self.replies.get(timeout=CHECK_INTERVAL)
+            except queue.Empty:
+                continue
+            (self.quiet_watch.hear if "event" in reply else self.quiet_watch.forget)(stage.name)
+            return stage, reply
 
     def _read_replies(self, stage: Stage, replies: Iterator[dict[str, Any]]) -> None:
         """Pass the replies of a stage to the thread of the build, and see to it that the last one is a result."""
@@ -199,6 +216,7 @@ def _execute_plan(
 ) -> BuildResult:
     create_home(home)
     store, listener = Store(home), options.listener
+    reach = require_consents(plan, resolved, home, replay=options.replay)
     reasons = explain_plan(plan, store, find_last_plan(home, plan.name), options.force)
     started, start = time.time(), time.monotonic()
     run = create_run_folder(home, plan.name, started)
@@ -209,12 +227,15 @@ def _execute_plan(
         parallel = choose_parallel(resolved.spec.budget, to_run, plan.name, resolved.profile, home)
         execution = _PlanExecution(plan, resolved, store, registry, journal, listener, terms, executor, parallel)
         execution.record_event(_build_run_started(plan, resolved, run))
+        for line in reach:
+            execution.record_event(Noted("", "info", line))
         verdict, code, bundle = "", BUG, ""  # BUG stays for an exception that is not a FactoryError
         try:
             execution.run(reasons)
             if "gate" in plan.list_stage_names():  # not in the plan of `run_until`
                 gate = store.locate_output("gate", plan["gate"].key).output
                 verdict, bundle = str(read_json(gate / "gate.json")["verdict"]), plan["bundle"].key
+                _record_verdict_in_ledger(home, plan.name)
             code = Verdict.from_word(verdict).facts.exit_code if verdict else SHIPPED
         except KeyboardInterrupt:
             code = InterruptedByUserError.exit_code
@@ -231,6 +252,14 @@ def _execute_plan(
     if verdict and bundle:
         register_versions(home, plan.name, {bundle: VersionFacts(run, verdict, started)})
     return BuildResult(run, verdict, code, store.locate_output("bundle", bundle).output)
+
+
+def _record_verdict_in_ledger(home: Path, name: str) -> None:
+    """Let the budget of the next build begin here, if requests were ever sent."""
+    if (home / LEDGER_FILE).is_file():
+        ledger = Ledger(home / LEDGER_FILE, BudgetTerms(name))
+        ledger.record_verdict()
+        ledger.close()
 
 
 def create_run_id(name: str, at: float) -> str:
@@ -254,6 +283,7 @@ def _build_llm_terms(resolved: ResolvedSpec, home: Path, replay: bool) -> dict[s
     budget, name = resolved.spec.budget, resolved.spec.name
     # The budget is per build: interrupted runs since the last verdict count.
     since = find_last_verdict_time(home, name) if budget.tokens or budget.cost else 0.0
+    since = min(since, time.time())  # a clock that was ahead then must not switch the limits off now
     return {"build": name, "tokens": budget.tokens, "money": budget.cost, "since": since, "replay": replay}
 
 

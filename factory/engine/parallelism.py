@@ -9,7 +9,7 @@ from pathlib import Path
 
 from factory.engine.executor import count_worker_threads
 from factory.engine.stage_graph import StageGraph
-from factory.engine.worker_client import parse_quantity
+from factory.engine.worker_client import parse_memory_limit
 from factory.plan.compiler import Plan
 from factory.runs.estimate import ResourceEstimate, estimate_stage
 from factory.runs.run_view import iterate_newest_runs
@@ -29,7 +29,7 @@ def choose_parallel(budget: Budget, stages: Iterable[str], name: str, profile: s
     if by_cores < 2:
         return 1
     earlier = list(iterate_newest_runs(home, brief=True))
-    limit = min(parse_quantity(budget.memory), measure_available_bytes()) / 2**20
+    limit = min(parse_memory_limit(budget.memory), measure_available_bytes()) / 2**20
     sizes = sorted((estimate_stage(stage, name, profile, earlier).mib_most for stage in stages), reverse=True)
     fitting = [count for count in range(1, len(sizes) + 1) if sum(sizes[:count]) <= limit]
     return max(1, min(by_cores, max(fitting, default=1)))

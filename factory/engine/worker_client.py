@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,25 @@ def parse_quantity(text: str) -> float:
     return float(number) * UNITS[text.removeprefix(number)]
 
 
+MACHINE_SHARE = 0.8
+"""Share of the machine's memory that `budget.memory: auto` allows: the system and other programs need some."""
+
+
+def parse_memory_limit(text: str) -> float:
+    """Convert `budget.memory` to bytes; `auto` is a share of the machine's memory."""
+    return MACHINE_SHARE * measure_machine_bytes() if text == "auto" else parse_quantity(text)
+
+
+def measure_machine_bytes() -> float:
+    """Return the memory of this machine, or of the container that this process is in, in bytes."""
+    total = float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    for file in CONTAINER_LIMIT_FILES:
+        with suppress(OSError, ValueError):
+            total = min(total, float(Path(file).read_text()))
+    return total
+
+
+CONTAINER_LIMIT_FILES = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 WORKER_ENVIRONMENT = {
     # Spinning threads made builds four times slower on a busy machine, and no faster on an idle one.
     "OMP_WAIT_POLICY": "PASSIVE",
@@ -51,7 +71,7 @@ class WorkerLimits:
 
     @classmethod
     def from_budget(cls, budget: Budget) -> WorkerLimits:
-        return cls(parse_quantity(budget.wall_time), parse_quantity(budget.memory))
+        return cls(parse_quantity(budget.wall_time), parse_memory_limit(budget.memory))
 
     def describe_excess(self) -> str:
         """Return the error of an exceeded limit, else nothing."""

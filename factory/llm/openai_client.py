@@ -6,13 +6,15 @@ import json
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from factory.api import Endpoint, Message
 from factory.errors import UnavailableError
+from factory.llm.http_limits import REQUEST_HEADERS, ResponseRefusedError, build_http_client
 from factory.llm.rate_limit import parse_retry_after
 from factory.llm.reply_checks import find_choice_fault, find_text_fault
+from factory.llm.secrets import collect_secrets, find_secret, redact_secrets
 from factory.network_policy import find_denial
 
 if TYPE_CHECKING:
@@ -23,6 +25,11 @@ TRANSIENT_STATUSES = frozenset({408, 409, 425, 429})
 UNSUPPORTED_STATUSES = frozenset({501, 505})
 REQUEST_STATUSES = frozenset({400, 413, 422})
 """Statuses that concern one request; others may still succeed."""
+
+EXCERPT_LENGTH = 80
+"""Characters of a broken reply that its error quotes."""
+MAX_TOKEN_COUNT = 1 << 31
+"""Tokens that a reply can say it took."""
 
 TIMEOUT_ERRORS = frozenset({"APITimeoutError", "TimeoutException", "TimeoutError"})
 CONNECTION_ERRORS = frozenset({"APIConnectionError", "TransportError", "OSError"})
@@ -62,7 +69,10 @@ class EndpointRejectedError(RequestRejectedError):
 
 
 class OpenAIClient:
-    """The connection to an endpoint. The API key comes from the environment and is redacted from every error."""
+    """The connection to an endpoint. The API key comes from the environment.
+
+    Secrets of the environment are redacted from every error, and a reply that holds one counts as refused.
+    """
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
@@ -71,8 +81,10 @@ class OpenAIClient:
             from openai import OpenAI
         except ImportError as error:
             raise UnavailableError("endpoints need an extra: pip install 'specialist-factory[endpoint]'") from error
+        self._secrets = collect_secrets(endpoint.key_env)
         self._client = OpenAI(
-            api_key=self._api_key, base_url=endpoint.base_url, timeout=endpoint.timeout, max_retries=0
+            api_key=self._api_key, base_url=endpoint.base_url, timeout=endpoint.timeout, max_retries=0,
+            default_headers=REQUEST_HEADERS, http_client=build_http_client(endpoint),
         )
 
     def complete_chat(self, messages: Sequence[Message], body: Mapping[str, Any]) -> ChatCompletionResult:
@@ -91,8 +103,26 @@ class OpenAIClient:
             if failure := self._classify_connection_error(error):
                 raise failure from error
             raise
-        model = str(self.endpoint.extra_body.get("model") or self.endpoint.model)
-        return _parse_completion(content, time.monotonic() - start, self.endpoint.reply_model or model)
+        return self._refuse_secrets(self._parse_content(content, time.monotonic() - start))
+
+    def _parse_content(self, content: bytes, seconds: float) -> ChatCompletionResult:
+        """Parse a reply of a model.
+
+        Raises TransientEndpointError for bytes that are no chat completion: cut off, from a proxy, or by another model.
+        """
+        model = self.endpoint.reply_model or str(self.endpoint.extra_body.get("model") or self.endpoint.model)
+        try:
+            return _parse_completion(content, seconds, model)
+        except _BrokenReplyError as error:
+            excerpt = redact_secrets(content.decode(errors="replace"), self._secrets)[:EXCERPT_LENGTH]
+            raise TransientEndpointError("broken", f"{error}: {excerpt!r}") from None
+
+    def _refuse_secrets(self, result: ChatCompletionResult) -> ChatCompletionResult:
+        """Return the result, without its texts if they hold a secret: it must not reach the cache, rows or a bundle."""
+        found = find_secret(f"{result.text}\n{result.refusal}\n{result.finish}", self._secrets)
+        if not found:
+            return result
+        return replace(result, text="", finish="", refusal=f"the reply holds the value of ${found}")
 
     def _read_response_bytes(self, messages: Sequence[Message], body: Mapping[str, Any], deadline: float) -> bytes:
         """Read the whole reply. Raises TimeoutError at the deadline, also while bytes are still arriving."""
@@ -122,6 +152,8 @@ class OpenAIClient:
         """Return the classified connection failure; None for any other error."""
         if denial := find_denial(error):
             return denial
+        if isinstance(refused := _find_root_error(error), ResponseRefusedError):
+            return TransientEndpointError("broken", str(refused))
         kinds = {kind.__name__ for kind in type(error).__mro__}
         if kinds & TIMEOUT_ERRORS:
             return TransientEndpointError("timeout", f"no answer within {self.endpoint.timeout:g} s")
@@ -131,9 +163,9 @@ class OpenAIClient:
         return None
 
     def _redact_api_key(self, text: str) -> str:
-        """Return the text as one line with the API key redacted: some servers repeat it in errors."""
-        line = " ".join(text.split())
-        return line.replace(self._api_key, f"${self.endpoint.key_env}") if self.endpoint.key_env else line
+        """Return the text as one line with all secrets redacted: some servers repeat the key in errors."""
+        short_keys = {self._api_key: self.endpoint.key_env} if self.endpoint.key_env else {}
+        return redact_secrets(text, {**short_keys, **self._secrets})
 
     def close(self) -> None:
         """Close the connections."""
@@ -152,33 +184,47 @@ def _read_api_key(endpoint: Endpoint) -> str:
     return key
 
 
-def _parse_completion(content: bytes, seconds: float, model: str) -> ChatCompletionResult:
-    """Parse a reply of a model.
+class _BrokenReplyError(Exception):
+    """Bytes that are no chat completion."""
 
-    Raises TransientEndpointError for bytes that are no chat completion: cut off, from a proxy, or by another model.
-    """
+
+def _parse_completion(content: bytes, seconds: float, model: str) -> ChatCompletionResult:
+    """Parse a reply of a model. Raises _BrokenReplyError, also for the reply of another model."""
     try:
         reply = json.loads(content)
         choice, usage = reply["choices"][0], reply.get("usage") or {}
         message = choice["message"]
         text, finish = message.get("content") or "", str(choice.get("finish_reason") or "")
         refusal = f"the model refused: {message['refusal']}" if message.get("refusal") else ""
-        tokens = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
+        tokens = _read_token_count(usage, "prompt_tokens"), _read_token_count(usage, "completion_tokens")
         fault = find_choice_fault(reply, model)
     except (ArithmeticError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise TransientEndpointError("broken", f"the reply is not a chat completion: {content[:80]!r}") from error
+        raise _BrokenReplyError("the reply is not a chat completion") from error
     if not isinstance(text, str):
-        raise TransientEndpointError("broken", f"the reply's content is not text: {content[:80]!r}")
+        raise _BrokenReplyError("the reply's content is not text")
     if fault:
-        raise TransientEndpointError("broken", f"the reply is not the answer to the request: {fault}")
+        raise _BrokenReplyError(f"the reply is not the answer to the request: {fault}")
     refusal = "the endpoint's content filter stopped the answer" if finish == "content_filter" else refusal
     if poison := find_text_fault(text):  # it could neither be sent back for a repair nor be kept
         text, refusal = "", f"the answer is broken: {poison}"
     return ChatCompletionResult(text, finish, *tokens, round(seconds, 3), refusal)
 
 
-def _find_root_cause(error: BaseException) -> str:
-    """Return the first line of the innermost cause of an error."""
+def _read_token_count(usage: Mapping[str, Any], name: str) -> int:
+    """Return a number of tokens of a reply, 0 if it is unsaid or none that tokens can have."""
+    count = usage.get(name)
+    is_number = isinstance(count, int | float) and not isinstance(count, bool) and 0 <= count <= MAX_TOKEN_COUNT
+    return int(count) if is_number and count is not None else 0
+
+
+def _find_root_error(error: BaseException) -> BaseException:
+    """Return the innermost cause of an error."""
     while error.__cause__ is not None or (error.__context__ is not None and not error.__suppress_context__):
         error = error.__cause__ or error.__context__ or error
-    return next(iter(str(error).splitlines()), "") or type(error).__name__
+    return error
+
+
+def _find_root_cause(error: BaseException) -> str:
+    """Return the first line of the innermost cause of an error."""
+    root = _find_root_error(error)
+    return next(iter(str(root).splitlines()), "") or type(root).__name__

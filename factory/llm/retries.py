@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from factory.api import ChatRequest, ChatResponse, Endpoint, Message
-from factory.errors import FactoryError, UnavailableError
+from factory.errors import UnavailableError
 from factory.llm import prompts
 from factory.llm.cache_stats import TeacherStats
 from factory.llm.concurrency import ConcurrentBatch
@@ -27,6 +27,13 @@ MAX_RETRY_AFTER = 600.0
 """Seconds; a server that asks for a longer wait ends the build with an error."""
 LENGTH_FINISH_REASON = "length"
 """The `finish_reason` of an answer that was cut off at `max_tokens`."""
+BYTES_PER_TOKEN = 4
+"""Usual size of a token, for endpoints that do not say how many a request took."""
+MESSAGE_TOKENS = 16
+"""Tokens that a chat template may add to a message, at most."""
+TOKEN_LIMIT_FIELDS = ("max_tokens", "max_completion_tokens")
+RESERVE_INTERVAL = 0.02
+"""Seconds between two tries to reserve a request's share of the budget."""
 
 
 @dataclass
@@ -94,19 +101,33 @@ class RetryingClient:
         tries = 0
         while True:
             batch.sleep(self.rate_limiter.reserve_turn())
-            self.ledger.check_budget()
-            endpoint, actor = self.endpoint, get_current_actor()
-            attempt = self.ledger.record_attempt(key=key, model=endpoint.model, host=endpoint.host, by=actor)
+            attempt = self._reserve_attempt(messages, body, key, batch)
             try:
-                return self.client.complete_chat(messages, body), attempt
+                return _fill_usage(self.client.complete_chat(messages, body), messages), attempt
             except TransientEndpointError as error:
-                self.ledger.record_attempt_end(attempt, error.status, key=key)
+                # A broken reply was computed, and is paid for.
+                used = _estimate_tokens(messages) if error.status == "broken" else 0
+                cost = round(self.endpoint.compute_cost(used, 0), 9)
+                self.ledger.record_attempt_end(attempt, error.status, key=key, tokens_in=used, tokens_out=0, cost=cost)
                 tries += 1
                 self._wait_before_retry(error, tries, batch)
-            except (RequestRejectedError, FactoryError) as error:
+            except BaseException as error:
                 status = error.status if isinstance(error, RequestRejectedError) else "denied"
                 self.ledger.record_attempt_end(attempt, status, key=key)
                 raise
+
+    def _reserve_attempt(
+        self, messages: Sequence[Message], body: Mapping[str, Any], key: str, batch: ConcurrentBatch
+    ) -> str:
+        """Return the ledger's id of an attempt, once the budget has room for the most that it can take."""
+        limits = (body["max_tokens"], *(self.endpoint.extra_body.get(name) for name in TOKEN_LIMIT_FIELDS))
+        answer = max(limit for limit in limits if isinstance(limit, int))
+        prompt = sum(len(message.content.encode(errors="replace")) + MESSAGE_TOKENS for message in messages)
+        fields = {"key": key, "model": self.endpoint.model, "host": self.endpoint.host, "by": get_current_actor()}
+        cost = self.endpoint.compute_cost(prompt, answer)
+        while not (attempt := self.ledger.reserve_attempt(prompt + answer, cost, **fields)):
+            batch.sleep(RESERVE_INTERVAL)
+        return attempt
 
     def _wait_before_retry(self, error: TransientEndpointError, tries: int, batch: ConcurrentBatch) -> None:
         if tries > self.endpoint.retries or (error.retry_after or 0) > MAX_RETRY_AFTER:
@@ -150,3 +171,15 @@ class RetryingClient:
             attempt, status, key=reply.prompt_digest, tokens_in=result.tokens_in, tokens_out=result.tokens_out,
             cost=cost, seconds=result.seconds,
         )
+
+
+def _fill_usage(result: ChatCompletionResult, messages: Sequence[Message]) -> ChatCompletionResult:
+    """Return a completion with an estimate of the tokens that its endpoint did not count."""
+    written = -(-len(result.text.encode(errors="replace")) // BYTES_PER_TOKEN)
+    tokens_in, tokens_out = result.tokens_in or _estimate_tokens(messages), result.tokens_out or written
+    return replace(result, tokens_in=tokens_in, tokens_out=tokens_out)
+
+
+def _estimate_tokens(messages: Sequence[Message]) -> int:
+    """Return about how many tokens a prompt has, at least one."""
+    return max(1, sum(len(message.content.encode(errors="replace")) for message in messages) // BYTES_PER_TOKEN)

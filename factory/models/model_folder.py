@@ -6,7 +6,7 @@ import errno
 import os
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from factory import identity
@@ -17,6 +17,9 @@ IGNORED_SUFFIXES = frozenset(
     {".bin", ".pt", ".pth", ".pkl", ".ckpt", ".py", ".pyc", ".h5", ".ot", ".msgpack", ".onnx", ".gguf"}
 )
 """Files of other frameworks, pickles and code: nothing in a base is ever executed or unpickled."""
+
+MAX_FOLDER_ENTRIES = 10_000
+"""Files and folders below a model folder."""
 
 MIN_FREE_BYTES = 64 << 20
 """Bytes that must remain free on the disk after a base is written."""
@@ -34,9 +37,33 @@ def list_model_files(folder: Path) -> dict[str, Path]:
 
     Raises InputError when the folder has no model that can be loaded without unpickling.
     """
-    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    if not (folder / "config.json").is_file():
+        check_model_files([], str(folder))  # said at once: the folder may be a whole disk
+    files = {path.relative_to(folder).as_posix(): path for path in _walk_files(folder)}
     check_model_files(files, str(folder))
     return {name: files[name] for name in sorted(files) if is_model_file(name)}
+
+
+def list_outside_links(folder: Path) -> list[Path]:
+    """Return the targets of links in a model folder that lie outside of it.
+
+    A snapshot of the hub's cache consists of links to the `blobs` beside it, which belong to the model.
+    """
+    if not (folder / "config.json").is_file():
+        return []
+    inside = folder.resolve()
+    blobs = inside.parent.parent / "blobs"
+    targets = [path.resolve() for path in _walk_files(folder) if path.is_symlink()]
+    return sorted({path for path in targets if not path.is_relative_to(inside) and not path.is_relative_to(blobs)})
+
+
+def _walk_files(folder: Path) -> Iterator[Path]:
+    """Yield the regular files below a folder. Raises InputError if there are too many for a model."""
+    for number, path in enumerate(folder.rglob("*")):
+        if number >= MAX_FOLDER_ENTRIES:
+            raise InputError(f"{folder}: more than {MAX_FOLDER_ENTRIES:,} files, so it is not a folder of one model")
+        if path.is_file():
+            yield path
 
 
 def check_model_files(names: Iterable[str], where: str) -> None:

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from factory.errors import BUG, FactoryError, InputError
+from factory.network_policy import is_loopback_host
 from factory.runs.specialists import find_version, find_version_outputs
+from factory.store.consents import read_consents
 from factory.store.integrity import require_intact
 from factory.store.outputs import Store
 
@@ -28,7 +30,9 @@ def build_server_config(home: Path, name: str) -> dict[str, Any]:
     version = find_version(home, name)
     require_intact(Store(home).locate_output("bundle", version.key))
     evidence = find_version_outputs(home, version)
-    plan: Mapping[str, Any] = next((s["config"] for s in evidence.run.plan if s.get("name") == "train"), {})
+    stage: Mapping[str, Any] = next((stage for stage in evidence.run.plan if stage.get("name") == "train"), {})
+    plan: Mapping[str, Any] = stage.get("config", {})
+    allowed = read_consents(home).hosts
     folders = {stage: evidence.find_intact_folder(stage) for stage in ("base", "gather")}
     aliases = [stage for stage in evidence.run.stages if stage.startswith("base[")]
     models = {stage[len("base[") : -1]: evidence.find_intact_folder(stage) for stage in aliases}
@@ -40,6 +44,7 @@ def build_server_config(home: Path, name: str) -> dict[str, Any]:
     return {
         "task": plan["task"], "objective": plan["objective"], "seed": plan.get("seed", 0),
         "backend": plan.get("train", {}).get("backend", "auto"),
+        "hosts": [host for host in stage.get("hosts", ()) if host in allowed or is_loopback_host(host)],
         "models": {alias: str(folder) for alias, folder in models.items() if folder is not None},
         **{role: str(folder) for role, folder in folders.items()},
     }

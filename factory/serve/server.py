@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
+from factory import network_policy
 from factory.api import (
     Answer,
     Artifact,
@@ -138,7 +139,7 @@ def handle_request(
         import traceback
 
         traceback.print_exc()
-        text, code = describe_stage_error(error)
+        text, code = describe_stage_error(network_policy.find_denial(error) or error)
         return {"failed": text, "exit_code": code}
 
 
@@ -146,14 +147,17 @@ def main() -> None:
     """Run `python -m factory.serve.server`: standard input has the configuration, then one request per line."""
     with os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1) as replies:
         os.dup2(2, 1)  # output of libraries must not be taken for a reply
+        network_policy.install_audit_hook()
+        network_policy.deny_all_hosts("the specialist")  # also while its plugins are imported
         specialist = LoadedSpecialist(json.loads(sys.stdin.readline()))
 
         def send(message: Mapping[str, Any]) -> None:
             replies.write(json.dumps(message) + "\n")
 
-        for line in sys.stdin:
-            request = json.loads(line)
-            send(handle_request(specialist, request, send if request.get("aloud") else None))
+        with network_policy.enforce_network_policy("the specialist", specialist.server_config.get("hosts", ())):
+            for line in sys.stdin:
+                request = json.loads(line)
+                send(handle_request(specialist, request, send if request.get("aloud") else None))
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from factory.registry.registry import Registry
 from factory.spec.fields import ALIASES_WITH_DEFAULT, Models
 from factory.spec.gate_checks import check_baselines, check_guards, check_target
 from factory.spec.messages import iterate_annotation_models, suggest_known_name
+from factory.spec.path_checks import check_review_file, describe_irregular_path
 from factory.spec.training_checks import check_training
 from factory.spec.validation import SpecDraft, call_plugin_method
 from factory.yaml import NodePath, format_value
@@ -28,6 +29,7 @@ def check_spec(draft: SpecDraft, root: Path, registry: Registry) -> None:
     """Add the problems of a draft whose fields are valid one by one."""
     for steps, kind in draft.plugin_classes.items():
         _check_input_paths(draft, steps, kind, root)
+    check_review_file(draft, root)
     for model in Models.model_fields:
         _check_model_reference(draft, root, model)
     _check_data_requirements(draft, registry)
@@ -60,6 +62,8 @@ def _check_input_paths(draft: SpecDraft, steps: NodePath, model: type[BaseModel]
         elif value and isinstance(value, str | Path) and not os.path.exists(root / value):
             text = f"no such file or folder: {format_value(str(value))}, relative to the spec's folder"
             draft.add_problem((*steps, name), text)
+        elif value and isinstance(value, str | Path) and (problem := describe_irregular_path(root / value)):
+            draft.add_problem((*steps, name), f"{format_value(str(value))} {problem}")
 
 
 def _check_model_reference(draft: SpecDraft, root: Path, name: str) -> None:

@@ -181,7 +181,8 @@ class Budget(SpecBlock):
         "8h", pattern=r"^\d+(\.\d+)?[smh]$", description="a wall time such as 90s, 15m or 8h"
     )
     memory: Annotated[str, Runtime] = Field(
-        "20GiB", pattern=r"^\d+(\.\d+)?(MiB|GiB)$", description="a memory limit of all workers such as 4GiB"
+        "auto", pattern=r"^(auto|\d+(\.\d+)?(MiB|GiB))$",
+        description="a memory limit of all workers such as 4GiB; auto for 80 % of the machine's memory"
     )
     threads: Annotated[int, Runtime] = Field(0, ge=0, description="threads of a worker; 0 for one per core")
     parallel: Annotated[Annotated[int, Field(ge=1)] | Literal["auto"], Runtime] = Field(

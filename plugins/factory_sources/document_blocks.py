@@ -12,7 +12,10 @@ from html import unescape
 from html.parser import HTMLParser
 from itertools import groupby
 
-MARKDOWN_HEADING_PATTERN = re.compile(r" {0,3}(#{1,6})(?:\s+(.*?))?(?:\s+#+)?\s*$")
+from factory_sources.html_markup import simplify_markup
+
+MARKDOWN_HEADING_PATTERN = re.compile(r" {0,3}(#{1,6})(?=\s|$)")
+TITLE_START_PATTERN, TITLE_END_PATTERN = re.compile(r"<title", re.IGNORECASE), re.compile(r"</title>", re.IGNORECASE)
 SETEXT_UNDERLINE_PATTERN = re.compile(r" {0,3}(=+|-+)\s*$")
 CODE_FENCE_PATTERN = re.compile(r" {0,3}(`{3,}|~{3,})")
 BLOCK_TAGS = frozenset({
@@ -47,9 +50,9 @@ def parse_markdown_blocks(text: str) -> Iterator[DocumentBlock]:
         elif mark:
             fence = mark[1]
             paragraph.append(line)
-        elif heading := MARKDOWN_HEADING_PATTERN.fullmatch(line):
+        elif heading := MARKDOWN_HEADING_PATTERN.match(line):
             yield from _build_paragraph(paragraph, number)
-            yield DocumentBlock(number + 1, heading[2] or "", len(heading[1]))
+            yield DocumentBlock(number + 1, _strip_closing_marks(line[heading.end() :]), len(heading[1]))
             paragraph = []
         # Underlined heading: only the single line above it is the heading.
         elif len(paragraph) == 1 and SETEXT_UNDERLINE_PATTERN.fullmatch(line):
@@ -75,7 +78,7 @@ def parse_plain_text_blocks(text: str) -> Iterator[DocumentBlock]:
 def parse_html_blocks(text: str) -> Iterator[DocumentBlock]:
     """Yield the visible text without tags; `read_html_title` returns the title."""
     reader = _HtmlBlockParser()
-    reader.feed(text)
+    reader.feed(simplify_markup(text))
     reader.close()
     reader.flush_block()
     yield from reader.blocks
@@ -83,8 +86,10 @@ def parse_html_blocks(text: str) -> Iterator[DocumentBlock]:
 
 def read_html_title(text: str) -> str:
     """Return the title of an HTML document, or an empty text."""
-    title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
-    return " ".join(unescape(title[1]).split()) if title else ""
+    start = TITLE_START_PATTERN.search(text)
+    begin = text.find(">", start.end()) if start else -1
+    end = TITLE_END_PATTERN.search(text, begin) if begin >= 0 else None
+    return " ".join(unescape(text[begin + 1 : end.start()]).split()) if end else ""
 
 
 BLOCK_PARSERS: Mapping[str, Callable[[str], Iterator[DocumentBlock]]] = {
@@ -137,6 +142,13 @@ class _HtmlBlockParser(HTMLParser):
         if text.strip():
             self.blocks.append(DocumentBlock(self._line, text, self._level))
         self._text, self._level = [], 0
+
+
+def _strip_closing_marks(text: str) -> str:
+    """Return the text of a heading without the `#` that may close it after a blank."""
+    text = text.strip()
+    bare = text.rstrip("#")
+    return bare.rstrip() if bare and bare[-1:].isspace() else text
 
 
 def _parse_heading_level(tag: str) -> int:

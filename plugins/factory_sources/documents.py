@@ -11,7 +11,10 @@ from pydantic import Field
 from factory.api import Input, Job
 from factory_sources.chunking import count_approximate_tokens, split_into_passages
 from factory_sources.document_blocks import BLOCK_PARSERS, read_html_title
+from factory_sources.folder_files import select_inside_files
 from factory_sources.records import RecordSource, SourceRecord
+
+MAX_DOCUMENT_BYTES = 64 << 20
 
 
 class Documents(RecordSource):
@@ -22,6 +25,7 @@ class Documents(RecordSource):
     """
 
     kind = "documents"
+    version = 2
     default_columns = ("text", "title", "heading")
     known_fields = ("text", "title", "heading", "file")
 
@@ -43,7 +47,8 @@ class Documents(RecordSource):
 
     def read_records(self, job: Job) -> Iterator[SourceRecord]:
         folder, skipped = job.root / self.folder, 0
-        files = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in BLOCK_PARSERS and path.is_file()]
+        found = (path for path in folder.rglob("*") if path.suffix.lower() in BLOCK_PARSERS)
+        files = select_inside_files(folder, found, str(self.folder), job)
         names = [path.relative_to(folder) for path in files]
         names = [name for name in names if not any(part.startswith(".") for part in name.parts)]  # hidden files
         if not names:
@@ -71,6 +76,9 @@ class Documents(RecordSource):
 
 def _read_document_text(path: Path, shown: str, job: Job) -> str:
     """Return the text of a file; report one that is not UTF-8 to the job by line, and return an empty text."""
+    if path.stat().st_size > MAX_DOCUMENT_BYTES:
+        job.report_bad_record(f"{shown}: larger than {MAX_DOCUMENT_BYTES >> 20} MiB; split it into several documents")
+        return ""
     content = path.read_bytes()
     try:
         return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")

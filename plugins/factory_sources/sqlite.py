@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -19,6 +20,12 @@ NONDETERMINISTIC_FUNCTIONS = frozenset({
     "random", "randomblob", "load_extension", "current_timestamp", "current_date", "current_time",
 })
 """Functions that a query may not call: their results vary, or they reach outside the file."""
+MAX_CELL_BYTES = 64 << 20
+MAX_SECONDS_TO_A_ROW = 120.0
+"""Seconds that a table, view or query may take to its next row."""
+MAX_VIEW_ROWS = 5_000_000
+"""Rows of a view or a query, which may go on for ever; a table has as many as it has."""
+STEPS_PER_CHECK = 100_000
 
 
 class Sqlite(FileSource):
@@ -43,15 +50,28 @@ class Sqlite(FileSource):
             # Text that is not UTF-8 becomes lone surrogates, which convert_to_json_value reports by row and column.
             database.text_factory = lambda text: text.decode(errors="surrogateescape")
             database.set_authorizer(guard)
+            database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_CELL_BYTES)
+            clock = _RowClock()
+            database.set_progress_handler(clock.is_late, STEPS_PER_CHECK)
             try:
                 cursor = database.execute(self._build_select(shown, database))
                 names = [column[0] for column in cursor.description or ()]
                 require_columns(self.list_source_fields(), names, f"{shown}: {self.table or 'query'}")
+                limit = float("inf") if self._is_stored(database) else MAX_VIEW_ROWS
                 for number, cells in enumerate(cursor, 1):
+                    if number > limit:
+                        raise ValueError(f"{shown}: more than {MAX_VIEW_ROWS:,} rows from a view or query; add a LIMIT")
                     values = dict(zip(names, cells, strict=True))
                     yield SourceRecord(shown, number, values, f"{self.file.stem}#{number}")
+                    clock.restart()  # the time of whoever asks for rows does not count
             except (sqlite3.Error, sqlite3.Warning) as error:
-                raise ValueError(f"{shown}: {'table' if self.table else 'query'}: {guard.refusal or error}") from error
+                reason = guard.refusal or clock.refusal or error
+                raise ValueError(f"{shown}: {'table' if self.table else 'query'}: {reason}") from error
+
+    def _is_stored(self, database: sqlite3.Connection) -> bool:
+        """Whether the rows are those of a table, and not computed."""
+        found = database.execute("SELECT type FROM sqlite_master WHERE name = ?", [self.table]).fetchone()
+        return bool(found) and found[0] == "table"
 
     def _build_select(self, shown: str, database: sqlite3.Connection) -> str:
         if self.query:
@@ -77,6 +97,22 @@ class _ReadOnlyAuthorizer:
         refused_call = f"the function {second} is not allowed" if is_call else ""
         self.refusal = refused_call or "only SELECT is allowed; this statement writes, or reaches outside the file"
         return sqlite3.SQLITE_DENY
+
+
+class _RowClock:
+    """Stops a statement that takes too long to its next row; `refusal` then says so."""
+
+    def __init__(self) -> None:
+        self.refusal = ""
+        self.restart()
+
+    def restart(self) -> None:
+        self._deadline = time.monotonic() + MAX_SECONDS_TO_A_ROW
+
+    def is_late(self) -> bool:
+        if time.monotonic() > self._deadline:
+            self.refusal = f"no row within {MAX_SECONDS_TO_A_ROW:g} seconds, so it was stopped"
+        return bool(self.refusal)
 
 
 def _open_read_only(path: Path, shown: str) -> sqlite3.Connection:

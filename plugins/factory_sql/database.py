@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -32,6 +34,12 @@ MAX_STRING_LENGTH = 100_000
 """Characters of a string: `instr` and `replace` take the square of it, and no clock stops a function."""
 MAX_HEAP_BYTES = 1 << 30
 """Memory of SQLite in this process, for sorting and intermediate tables."""
+MAX_SCRIPT_BYTES = 256 << 20
+"""Size of a script, and of the database in memory that it makes."""
+MAX_SCRIPT_SECONDS = 120.0
+"""Seconds that a script, or reading the schema of a file, may take."""
+HARMLESS_PRAGMAS = frozenset({"foreign_keys", "defer_foreign_keys", "encoding", "user_version", "application_id"})
+"""Pragmas that a script may set; others are ignored, as some lift the limits."""
 DATABASE_SUFFIXES = (".sqlite", ".sqlite3", ".db", ".sql")
 ANY_NUMBER = 8
 """Arguments that a statement may give to a function which takes any number."""
@@ -83,7 +91,8 @@ class SqliteDatabase:
         self._connection = _connect_read_only(path)
         self._connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
         try:
-            self.schema: DatabaseSchema = read_database_schema(self._connection)
+            with _limit_seconds(self._connection):
+                self.schema: DatabaseSchema = read_database_schema(self._connection)
         except sqlite3.DatabaseError as error:
             raise ValueError(f"{path.name}: {error}") from error
         _limit_memory(self._connection)
@@ -156,18 +165,49 @@ def _limit_memory(connection: sqlite3.Connection) -> None:
 def _connect_read_only(path: Path) -> sqlite3.Connection:
     if path.suffix != ".sql":
         return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False)
+    if path.stat().st_size > MAX_SCRIPT_BYTES:
+        raise ValueError(f"{path.name}: larger than {MAX_SCRIPT_BYTES >> 20} MiB; make it a .sqlite file")
     connection = sqlite3.connect(":memory:", check_same_thread=False)
+    _limit_memory(connection)
+    page_size = connection.execute("PRAGMA page_size").fetchone()[0]
+    connection.execute(f"PRAGMA max_page_count = {MAX_SCRIPT_BYTES // page_size}")
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_RESULT_BYTES)
     connection.set_authorizer(_authorize_script)
     try:
-        connection.executescript(path.read_text(encoding="utf-8"))
-    except sqlite3.Error as error:
-        raise ValueError(f"{path.name}: {error}") from error
+        with _limit_seconds(connection):
+            connection.executescript(path.read_text(encoding="utf-8"))
+    except (sqlite3.Error, MemoryError, ValueError) as error:
+        raise ValueError(f"{path.name}: {_explain_script_error(error)}") from error
     connection.set_authorizer(None)
     return connection
 
 
-def _authorize_script(action: int, *_: Any) -> int:
-    """Authorizer for scripts: they may create tables, but not open other files."""
+def _explain_script_error(error: Exception) -> str:
+    """Return why a script was refused, in one line."""
+    text = " ".join(str(error).split())
+    reasons = {
+        "interrupted": f"was stopped after {MAX_SCRIPT_SECONDS:g} seconds",
+        "database or disk is full": f"makes a database of more than {MAX_SCRIPT_BYTES >> 20} MiB",
+        "string or blob too big": f"holds a value of more than {MAX_RESULT_BYTES // 10**6} MB",
+    }
+    return reasons.get(text, text or "takes too much memory")
+
+
+@contextmanager
+def _limit_seconds(connection: sqlite3.Connection) -> Iterator[None]:
+    """Within the context, interrupt statements once MAX_SCRIPT_SECONDS are over."""
+    deadline = time.monotonic() + MAX_SCRIPT_SECONDS
+    connection.set_progress_handler(lambda: time.monotonic() > deadline, 10 * STEPS_PER_CHECK)
+    try:
+        yield
+    finally:
+        connection.set_progress_handler(None, 0)
+
+
+def _authorize_script(action: int, first: str | None = None, *_: Any) -> int:
+    """Authorizer for scripts: they may create tables, but neither open other files nor change limits."""
+    if action == sqlite3.SQLITE_PRAGMA and (first or "").lower() not in HARMLESS_PRAGMAS:
+        return sqlite3.SQLITE_IGNORE
     return sqlite3.SQLITE_DENY if action in (sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH) else sqlite3.SQLITE_OK
 
 

@@ -27,6 +27,8 @@ def locate_database(root: Path, where: Path, name: str) -> Path:
         return where
     for file in (folder / f"{name}{suffix}" for suffix in DATABASE_SUFFIXES for folder in (where, where / name)):
         if (root / file).is_file():
+            if not (root / file).resolve().is_relative_to((root / where).resolve()):
+                raise ValueError(f"{file}: a link to a file outside of the folder; copy it")
             return file
     raise ValueError(f"{where}: no database {name!r}; expected {name}.sqlite or {name}.sql in this folder")
 

@@ -27,6 +27,18 @@ MAX_SIMILARITIES = 25_000_000
 """Maximum number of similarities held in memory at once (100 MB)."""
 
 
+MANY_TEXTS = 20_000
+"""Texts from which the size of the comparison is told."""
+
+
+def describe_size(texts: int, labels: int) -> str:
+    """Return how many pairs and how much memory the propagation of labels takes, in one line; nothing for few texts."""
+    if texts <= MANY_TEXTS:
+        return ""
+    mib = (6 * MAX_SIMILARITIES * 4 + 4 * texts * labels * 4) / 2**20  # blocks with their order, and distributions
+    return f"spread-labels: compares {texts:,} texts, {texts**2 / 1e9:.1f} billion pairs, in about {mib:,.0f} MiB"
+
+
 def propagate_labels(
     vectors: NDArray[Any], labels_known: Mapping[int, str], neighbours: int = DEFAULT_NEIGHBOURS
 ) -> tuple[list[str], FloatArray]:

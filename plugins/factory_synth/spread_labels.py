@@ -10,7 +10,7 @@ from pydantic import Field
 
 from factory.api import Fraction, Row, RowsJob, Synthesizer
 from factory.api.label_sets import get_single_label
-from factory_synth.label_spreading import DEFAULT_NEIGHBOURS, propagate_labels
+from factory_synth.label_spreading import DEFAULT_NEIGHBOURS, describe_size, propagate_labels
 from factory_synth.synthesis_common import Tally, get_column_text, prepare_made_rows, report_doubtful_labels
 from factory_synth.unlabelled import UnlabelledTexts, build_completed_row, read_unseen_rows
 
@@ -47,8 +47,10 @@ class SpreadLabels(Synthesizer):
         get_text = partial(get_column_text, column=column)
         texts = list(read_unseen_rows(job, self.texts, self.column, labelled, get_text, tally))
         all_texts = [get_text(row) for row in [*labelled, *texts]]
-        vectors = job.kit.embed(job.get_embedding_base(self.model), all_texts, report=job.report)
         known = {index: str(row[self.column]) for index, row in enumerate(labelled)}
+        if size := describe_size(len(all_texts), len(set(known.values()))):
+            job.report.note(size)
+        vectors = job.kit.embed(job.get_embedding_base(self.model), all_texts, report=job.report)
         labels, shares = (values[len(labelled) :] for values in propagate_labels(vectors, known, self.neighbours))
         rows = []
         for row, label, share in zip(texts, labels, map(float, shares), strict=True):

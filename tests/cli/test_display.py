@@ -1,13 +1,15 @@
 import io
+import json
 import os
 import sys
 
 import click
+import pytest
 from fake_runs import fake_run
 
 from factory import events
 from factory.cli.braille_plot import plot_braille
-from factory.cli.output import format_rows, format_table
+from factory.cli.output import format_rows, format_table, print_json
 from factory.cli.progress_live import LiveProgress, format_sparkline
 from factory.cli.progress_plain import PlainProgress
 from factory.store import journal
@@ -109,3 +111,11 @@ def test_rows_without_ranks_wrap_on_a_terminal_and_lose_nothing(monkeypatch):
     assert click.unstyle(format_rows(heads, [row], right=(1,))).splitlines() == [
         "stage  time  why", "train  35 s  missing: no earlier run of", "             this spec had this stage",
     ]
+
+
+def test_json_holds_no_character_that_a_terminal_obeys(capsys: pytest.CaptureFixture[str]) -> None:
+    hostile = "a\x9b31m\x85b\u202ec\u2066d\u200be\u2028f\ufeff\x7f\ud800\U000e0041 é 🦉"
+    print_json({"text": hostile, hostile: 1})
+    shown = capsys.readouterr().out
+    assert json.loads(shown) == {"text": hostile, hostile: 1} and "é 🦉" in shown
+    assert all(c == "\n" or (c.isprintable() and c not in "\u200b\ufeff") for c in shown)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -73,14 +74,28 @@ def test_a_suffix_covers_what_is_below_it() -> None:
         assert not reach.find_allowed_ports("hub.example") and not reach.find_allowed_ports("evilhub.example")
 
 
-def test_a_proxy_is_within_where_anybody_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_is_within_where_somebody_is_reached_by_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://me:secret@proxy.example:3128")
     monkeypatch.setenv("NO_PROXY", "inner.example")
-    with network_policy.enforce_network_policy("gather", ["[::1]:8000"]) as reach:
-        assert reach.can_reach("::1", 8000) and reach.can_reach("proxy.example", 3128)
+    with network_policy.enforce_network_policy("gather", ["api.example:443", "10.0.0.7:8000"]) as reach:
+        assert reach.can_reach("api.example", 443) and reach.can_reach("proxy.example", 3128)
         assert not reach.can_reach("proxy.example", 80) and not reach.can_reach("inner.example", 443)
-    with network_policy.enforce_network_policy("train", []) as reach:
-        assert not reach.can_reach("proxy.example", 3128)
+        assert {"inner.example", "localhost", "127.0.0.1", "10.0.0.7"} <= {*os.environ["NO_PROXY"].split(",")}
+    assert os.environ["NO_PROXY"] == "inner.example" and "no_proxy" not in os.environ
+    for direct in ([], ["[::1]:8000"], ["gpu:8000"], ["inner.example"]):
+        with network_policy.enforce_network_policy("train", direct) as reach:
+            assert not reach.can_reach("proxy.example", 3128), direct
+
+
+@pytest.mark.parametrize(("host", "loopback", "private"), [
+    ("127.0.0.1:80", True, True), ("[::1]:8000", True, True), ("localhost", True, True), ("127.1", True, True),
+    ("0x7f.1", True, True), ("[::ffff:127.0.0.1]:8000", True, True), ("10.1.2.3", False, True),
+    ("169.254.169.254", False, True), ("gpu:8000", False, True), ("llm.corp.internal", False, True),
+    ("api.openai.com:443", False, False), ("8.8.8.8", False, False), ("localhost.example.org", False, False),
+    ("127.0.0.1.nip.io", False, False), (".hf.co", False, False), ("the package index", False, False),
+])
+def test_hosts_of_this_machine_and_of_its_network_are_known(host: str, loopback: bool, private: bool) -> None:
+    assert (network_policy.is_loopback_host(host), network_policy.is_private_host(host)) == (loopback, private)
 
 
 def test_threads_and_replay_are_no_way_out(server: Server) -> None:

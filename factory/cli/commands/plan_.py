@@ -32,9 +32,11 @@ def command(arguments: spec_args.SpecArguments, force: Sequence[str], values: bo
     if values:
         _print_resolved_values(resolved, as_json)
         return
+    from factory.engine.consent import find_reach
     from factory.plan.compiler import compile_plan
 
     plan, profile = compile_plan(resolved), arguments.profile
+    reach = find_reach(plan, resolved, find_home())
     reasons = spec_args.collect_stage_reasons(plan, force)
     earlier = list(iterate_newest_runs(find_home(), brief=True))
     costs = [estimate_stage(stage.name, plan.name, profile, earlier) for stage in plan.stages]
@@ -42,11 +44,11 @@ def command(arguments: spec_args.SpecArguments, force: Sequence[str], values: bo
         stages = zip(plan.stages, reasons, costs, strict=True)
         rows = [{**s.to_json(), "state": r.state, "detail": r.detail, "estimate": asdict(e)} for s, r, e in stages]
         head = {"name": plan.name, "task": plan.task, "profile": profile, "notes": plan.notes}
-        output.print_json({**head, "stages": rows})
+        output.print_json({**head, "stages": rows, **reach.to_json()})
     else:
         _print_plan_table(reasons, costs)
         _print_plan_total(resolved, plan, reasons, costs)
-        for note in plan.notes:
+        for note in [*plan.notes, *reach.list_lines()]:
             output.print_line(output.fill_line(note))
 
 
