@@ -14,6 +14,7 @@ from factory.api.synthetic_rows import get_row_group
 from factory.data.rows import format_row_origin
 from factory.data.set_stratification import LabelledGroup, draw_by_labels
 from factory.errors import InputError
+from factory.text.labels import normalise_label
 
 if TYPE_CHECKING:
     from factory.spec.fields import Split
@@ -67,9 +68,9 @@ class _SplitIndex:
                     )
                 value = row.columns[settings.stratify]
                 if isinstance(value, list | tuple):
-                    self.label_sets[position] = tuple(sys.intern(str(label)) for label in value)
+                    self.label_sets[position] = tuple(sys.intern(normalise_label(label)) for label in value)
                 else:
-                    self.strata[position] = sys.intern(str(value))
+                    self.strata[position] = sys.intern(normalise_label(value))
 
     def build_split_group(self, key: str) -> _SplitGroup:
         """Return a group with the most frequent stratum of its rows, the first by name on a tie."""

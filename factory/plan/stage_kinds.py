@@ -53,18 +53,18 @@ STAGE_KINDS = (
         seconds=(0.5, 120), mib=(100, 2000), plugin_field="sources", plans=ALL,
     ),
     StageKind(
-        "prepare", 1, "add computed columns, without reading labels",
+        "prepare", 2, "add computed columns, without reading labels",
         seconds=(1, 600), mib=(300, 4000), plugin_field="task", plans=ALL,
     ),
     StageKind(
-        "freeze", 1, "hold out test and validation rows (frozen)", seconds=(0.1, 60), mib=(100, 2000), plans=ALL,
+        "freeze", 2, "hold out test and validation rows (frozen)", seconds=(0.1, 60), mib=(100, 2000), plans=ALL,
     ),
     StageKind(
         "synthesize", 2, "add synthetic training rows",
         seconds=(0.1, 1800), mib=(100, 4000), plugin_field="synthesizers", plans=BOTH,
     ),
     StageKind(
-        "curate", 3, "drop duplicates and leaks from the training rows",
+        "curate", 4, "drop duplicates and leaks from the training rows",
         seconds=(0.5, 300), mib=(100, 4000), plugin_field="curators", plans=BOTH,
     ),
     StageKind(
@@ -82,7 +82,7 @@ STAGE_KINDS = (
         planner="factory.plan.attack_plan:add_attack",
     ),
     StageKind(
-        "preflight", 2, "check rows and tokens before training",
+        "preflight", 3, "check rows and tokens before training",
         seconds=(1, 300), mib=(300, 4000), plugin_field="objective",
     ),
     StageKind(

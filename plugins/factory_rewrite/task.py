@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import Field
 
-from factory.api import Answer, Finding, Provenance, Row, RowsJob, Task, normalise
+from factory.api import Answer, Finding, Provenance, Row, RowsJob, Task, is_blank, normalise
 
 INSTRUCTION = (
     "Rewrite the last question so that it can be understood without the conversation before it. Keep its words and add"
@@ -90,7 +90,7 @@ class QueryRewriter(Task):
 
     def audit(self, job: RowsJob) -> Iterator[Finding]:
         for row in job.rows:
-            if empty := [name for name in ("question", "rewrite") if not str(row[name]).strip()]:
+            if empty := [name for name in ("question", "rewrite") if is_blank(str(row[name]))]:
                 yield Finding("empty", row.id, f"{' and '.join(empty)} {'is' if len(empty) == 1 else 'are'} empty")
             passages = job.tables.get("passages", {})
             missing = [name for name in row.columns.get("relevant", {}) if name not in passages]
