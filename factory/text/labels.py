@@ -47,6 +47,6 @@ def find_label_spellings(counts: Mapping[str, int]) -> list[LabelSpelling]:
         alike[WHOLE_NUMBER_PATTERN.sub(r"\1", normalise(label))].append(label)
     found = []
     for labels in alike.values():
-        first, *others = sorted(labels, key=lambda label: (-counts[label], label))
+        first, *others = sorted(labels, key=lambda label: (-counts[label], label.swapcase()))
         found += [LabelSpelling(label, counts[label], first, counts[first]) for label in others]
     return found

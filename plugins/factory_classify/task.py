@@ -99,7 +99,7 @@ class Classifier(Task):
         """Yield the rows with their label in the form in which labels are compared. Raises InputError for a label that
         is a list or an object."""
         for row in job.rows:
-            if isinstance(row["label"], list):
+            if isinstance(row["label"], list) and not self.multi_label:
                 remedy = "set `task: {kind: classifier, multi_label: true}`"
                 refuse_row(row, f"the label of row {row.id!r} is a list; {remedy}")
             if isinstance(row["label"], Mapping):
