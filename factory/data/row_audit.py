@@ -8,15 +8,12 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from factory.api import TEST, TRAIN, VALIDATION, Finding, Row, Task, is_blank, normalise_words
+from factory.api import TEST, TRAIN, VALIDATION, Finding, Row, Task, is_blank
 from factory.api.label_sets import LABEL_SETS, list_row_labels
-from factory.data.rows import format_row_origin
 from factory.text.labels import find_label_spellings
 
-LABEL_SPELLING, UNSEEN_LABEL, TEST_IN_VALIDATION = "label_spelling", "unseen_label", "test_in_validation"
-FROZEN_ONLY = (UNSEEN_LABEL, TEST_IN_VALIDATION)
-"""Checks of test and validation rows alone."""
-FROZEN_LIMITED = ("empty", "missing", *FROZEN_ONLY)
+LABEL_SPELLING, UNSEEN_LABEL = "label_spelling", "unseen_label"
+FROZEN_LIMITED = ("empty", "missing", UNSEEN_LABEL)
 """Checks whose limits apply to frozen rows: what they find makes a verdict worthless. Others are only reported."""
 TRAINING_ONLY = ("rare_label",)
 """Checks that count training rows."""
@@ -28,7 +25,6 @@ MAX_FINDING_EXAMPLES = 5
 CHECK_REMEDIES = {
     LABEL_SPELLING: "write each label in one way",
     UNSEEN_LABEL: "add training rows of these labels, or remove the rows",
-    TEST_IN_VALIDATION: "remove them from one of the two",
 }
 
 
@@ -62,28 +58,11 @@ class RowFindings:
                 f"add rows of {'another one' if known else 'labels'}"
             )
 
-    def add_repeated_rows(self, text_column: str, validation: Sequence[Row], test: Sequence[Row]) -> None:
-        """Add validation rows with the text or the group of a test row: what they choose is then chosen on it."""
-        names: dict[str, Row] = {}
-        for row in test:
-            for key in _list_row_keys(row, text_column):
-                names.setdefault(key, row)
-        for row in validation:
-            if twin := next((names[key] for key in _list_row_keys(row, text_column) if key in names), None):
-                text = f"the same text or group as test row {twin.id} ({format_row_origin(twin)})"
-                self.by_part[VALIDATION].append(Finding(TEST_IN_VALIDATION, row.id, text))
-
-
-def _list_row_keys(row: Row, text_column: str) -> list[str]:
-    text = row.columns.get(text_column)
-    words = normalise_words(text) if isinstance(text, str) else ""
-    return [*([f"group {row.group}"] if row.group else []), *([f"text {words}"] if words else [])]
-
 
 def evaluate_checks(found: RowFindings, limits: Mapping[str, float]) -> list[dict[str, Any]]:
     """Return every check of the training rows, and those of frozen rows that found something: the number and share of
     rows that fail, the limit, whether it passed, and examples."""
-    names = {*limits, *(finding.check for finding in found.by_part[TRAIN])} - {*FROZEN_ONLY, LABEL_SPELLING}
+    names = {*limits, *(finding.check for finding in found.by_part[TRAIN])} - {UNSEEN_LABEL, LABEL_SPELLING}
     checks = [_evaluate_check(found, TRAIN, name, limits.get(name, 0.0)) for name in sorted(names)]
     if found.by_part[ALL]:
         checks.append({**_evaluate_check(found, ALL, LABEL_SPELLING, limits.get(LABEL_SPELLING, 0.0)), "part": ALL})

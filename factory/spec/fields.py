@@ -65,7 +65,7 @@ class Preflight(SpecBlock):
     """Checks of the rows: the largest share of rows that may fail each one.
 
     Test and validation rows (frozen) are checked too. Of their checks those stop a build whose findings make a verdict
-    worthless: `empty`, `missing`, `label_spelling`, `unseen_label` and `test_in_validation`.
+    worthless: `empty`, `missing`, `label_spelling` and `unseen_label`.
     """
 
     truncated: Fraction = Field(0.02, description="rows cut off by the length limit")
@@ -83,9 +83,6 @@ class Preflight(SpecBlock):
     )
     unseen_label: Annotated[Fraction, UnkeyedDefault] = Field(
         0.5, description="test or validation rows with a label that no training row has"
-    )
-    test_in_validation: Annotated[Fraction, UnkeyedDefault] = Field(
-        0.02, description="validation rows with the text or the group of a test row"
     )
 
 

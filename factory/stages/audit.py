@@ -34,5 +34,4 @@ def collect_row_findings(job: StageJob, train: Sequence[Row]) -> RowFindings:
             found.by_part[part] += iterate_checked_values(task, "audit", task.audit(work), Finding)
         if task.output_type in ("labels", LABEL_SETS) and train:
             found.add_label_findings(task, parts)
-        found.add_repeated_rows(task.text_column, frozen[VALIDATION], frozen[TEST])
     return found

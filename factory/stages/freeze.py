@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from factory import identity
 from factory.api import TEST, TRAIN, VALIDATION, Row, get_row_group
-from factory.data.rows import RowWriter, write_json
+from factory.data.leakage import find_repeated_rows
+from factory.data.rows import RowWriter, format_row_origin, write_json
 from factory.data.split import describe_large_parts, describe_small_split, resolve_split_part, split_rows
+from factory.errors import InputError
 from factory.spec.fields import Split
 from factory.stages.job import StageJob
 
@@ -19,13 +22,16 @@ def run(job: StageJob) -> None:
     rows = job.open_input_rows("prepare", "rows.jsonl")
     settings = Split(**job.config["split"])
     parts = split_rows(rows, settings, job.config["text"])
+    repeated = _drop_repeated_rows(job, rows, parts)
     written = {name: _write_frozen_part(job, name, rows, parts[name]) for name in (TRAIN, VALIDATION, TEST)}
     counts = {name: len(part) for name, part in parts.items()}
-    facts = {
+    facts: dict[str, Any] = {
         "counts": counts, "groups": {name: len(part.groups) for name, part in written.items()},
         "digests": {name: identity.digest_file(job.out / f"{name}.jsonl") for name in (VALIDATION, TEST)},
         "own_split": sum(part.own_split for part in written.values()),
     }
+    if repeated:
+        facts["repeated"] = repeated
     drawn = [name for name in (TEST, VALIDATION) if not written[name].claimed]
     text, starved = describe_small_split(counts, drawn, settings)
     if text:
@@ -39,6 +45,25 @@ def run(job: StageJob) -> None:
             "count as one, in intervals and in the verdict"
         )
     write_json(job.out / "freeze.json", facts)
+
+
+def _drop_repeated_rows(job: StageJob, rows: Sequence[Row], parts: dict[str, list[int]]) -> int:
+    """Leave validation rows out that are test rows, as what they choose would be chosen on the test set. Return how
+    many; raise InputError if none is left."""
+    test, validation = ([rows[index] for index in parts[part]] for part in (TEST, VALIDATION))
+    repeats = find_repeated_rows(validation, test, job.config["text"])
+    if not repeats:
+        return 0
+    name, twin = next(iter(repeats.items()))
+    what = (
+        f"{len(repeats)} of {len(validation)} validation rows have the text or group of a test row, such as {name}: "
+        f"test row {twin.id} ({format_row_origin(twin)})"
+    )
+    if len(repeats) == len(validation):
+        raise InputError(f"{what}; bring other validation rows, or none: data.split.validation then draws some")
+    job.report.note(f"{what}; they are left out of validation", warning=True)
+    parts[VALIDATION] = [index for index in parts[VALIDATION] if rows[index].id not in repeats]
+    return len(repeats)
 
 
 @dataclass(slots=True)
