@@ -44,7 +44,7 @@ def _format_audit(audit: Mapping[str, Any]) -> Iterator[str]:
     if checks:
         yield f"\n{style_bold('checks of the rows')}"
         yield output.format_table(build_preflight_table(audit))
-    elif audit:
+    elif audit and not audit.get("failure"):
         yield "\nThe checks of training, validation and test rows found nothing."
 
 
