@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from factory.plan import stage_kinds
 from factory.plan.builder import Plan, PlanBuilder
 from factory.plan.compiler import compile_stages
@@ -26,7 +28,8 @@ def add_preflight(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     """Add the stage that checks rows as data and as tokens."""
     spec, task, objective = resolved.spec, resolved.task, resolved.objective
     slices = [guard.slice for guard in spec.gate.guards if guard.slice]
+    guarded: dict[str, Any] = {"slices": slices} if slices else {}
     builder.add_stage(
         "preflight", ["base", "gather", "freeze", "curate"], uses=[task, objective], task=task, objective=objective,
-        limits=spec.data.preflight, seed=spec.train.seed, **({"slices": slices} if slices else {}),
+        limits=spec.data.preflight, seed=spec.train.seed, **guarded,
     )
