@@ -51,8 +51,9 @@ from factory.api.synthetic_rows import get_row_group, make_synthetic_row
 from factory.api.training_args import Adapter, TrainingArgs
 from factory.api.version_contender import VersionContender
 from factory.text.jsonl import read_numbered_jsonl
-from factory.text.normalise import join_text_columns, normalise, normalise_words
-from factory.text.templates import render
+from factory.text.labels import normalise_label
+from factory.text.normalise import is_blank, join_text_columns, normalise, normalise_words, remove_invisible
+from factory.text.templates import render, write_as_text
 
 hookimpl = pluggy.HookimplMarker("factory")
 """Decorator for the two hooks of a plugin package, `factory_plugins` and `factory_event`."""
@@ -65,6 +66,7 @@ __all__ = [
     "Provenance", "ReferenceAnswers", "ReferenceJob", "Reporter", "Row", "RowsJob", "Runtime", "ScoreJob",
     "ScoredAnswer", "Scores", "Source", "SpecBlock", "Synthesizer", "Tables", "Target", "Task", "Teacher",
     "TokenLogprob", "TrainResult", "TrainableModel", "TrainingArgs", "ValidationScorer", "VersionContender",
-    "events", "find_distribution_problem", "get_hub_hosts", "get_row_group", "hookimpl", "join_text_columns",
-    "make_synthetic_row", "normalise", "normalise_words", "read_numbered_jsonl", "render", "select_for_labelling",
+    "events", "find_distribution_problem", "get_hub_hosts", "get_row_group", "hookimpl", "is_blank",
+    "join_text_columns", "make_synthetic_row", "normalise", "normalise_label", "normalise_words",
+    "read_numbered_jsonl", "remove_invisible", "render", "select_for_labelling", "write_as_text",
 ]

@@ -13,6 +13,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from factory.errors import InputError
+from factory.text.labels import normalise_label
 
 if TYPE_CHECKING:
     from factory.api.roles import Task
@@ -69,13 +70,14 @@ def find_label_set_problem(output: Any) -> str:
 
 
 def get_single_label(row: Row, column: str) -> str:
-    """Return the one label of a row as text. Raises InputError for a list, and ValueError without such a column."""
+    """Return the one label of a row as labels are compared. Raises InputError for a list, and ValueError without a
+    column of this name."""
     if column not in row.columns:
         raise ValueError(f"rows have no column {column!r}; they have {', '.join(row.columns)}")
     value = row[column]
     if isinstance(value, list | tuple):
         refuse_row(row, f"row {row.id!r} has a list of labels in {column!r}; this kind needs one label for each row")
-    return str(value)
+    return normalise_label(value)
 
 
 def refuse_row(row: Row, text: str) -> NoReturn:

@@ -37,7 +37,7 @@ class Source(Plugin):
     output_columns: ClassVar[Columns] = ()
     tables: ClassVar[Columns] = ()
 
-    weight: float = Field(0, ge=0, description="share in a mixture, relative to the other weights; 0 takes all rows")
+    weight: float = Field(0, ge=0, description="share of a mixture of training rows, relative to other weights; 0: all")
 
     def iter_rows(self, job: Job) -> Iterator[Row]:
         """Yield rows with their provenance. Report an invalid record with `job.report_bad_record`, by file, line and

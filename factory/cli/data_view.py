@@ -8,7 +8,7 @@ from typing import Any
 from factory.cli import output
 from factory.cli.output import style_bold, style_dim
 from factory.runs.profile import DataProfile, Histogram, RowLineage, RowSample, ValueCounts
-from factory.views.data import build_funnel_table, describe_leakage
+from factory.views.data import build_funnel_table, build_preflight_table, describe_leakage
 from factory.views.elements import BAR_WIDTH, draw_blocks
 from factory.views.formatting import clean_line, format_count, format_number, format_text_or_json, join_names
 
@@ -18,6 +18,7 @@ def format_data_profile(profile: DataProfile) -> Iterator[str]:
     yield f"{style_bold(profile.run_outputs.run.name)} {style_dim(profile.task.kind)}\n"
     yield output.format_table(build_funnel_table(profile.funnel))
     yield from format_leakage_proof(profile.leakage, profile.run_outputs.read_stage_json("curate").get("tests", []))
+    yield from _format_audit(profile.audit)
     for item in profile.distributions:
         yield f"\n{_format_histogram(item) if isinstance(item, Histogram) else _format_value_counts(item)}"
     yield from _format_sample_list("kept rows (sample)", profile.training_samples)
@@ -35,6 +36,16 @@ def format_leakage_proof(leakage: Mapping[str, Any], tests: Sequence[Mapping[str
     for test in tests:
         limits = ", ".join(f"{name} {test[name]:g}" for name in ("min", "max") if test.get(name) is not None)
         yield f"data.require {clean_line(test.get('metric', ''))}: {format_number(test.get('value'))} ({limits})"
+
+
+def _format_audit(audit: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the checks of training and frozen rows that found something, as preflight reports them."""
+    checks = audit.get("checks") or []
+    if checks:
+        yield f"\n{style_bold('checks of the rows')}"
+        yield output.format_table(build_preflight_table(audit))
+    elif audit and not audit.get("failure"):
+        yield "\nThe checks of training, validation and test rows found nothing."
 
 
 def _format_histogram(histogram: Histogram) -> str:

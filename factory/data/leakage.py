@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from factory.api.rows import TEST, Row
 from factory.api.synthetic_rows import get_row_group
 from factory.text.near_duplicates import find_nearest_frozen
-from factory.text.normalise import normalise
+from factory.text.normalise import normalise, normalise_words
 
 if TYPE_CHECKING:
     import numpy as np
@@ -137,6 +137,22 @@ def build_leakage_proof(
 def count_remaining_leaks(evidence: Mapping[str, Any]) -> int:
     """Return how many training rows still leak according to a leakage proof."""
     return sum(int(evidence.get(name, 0)) for name in ("test_groups_in_training", "exact", "near", "semantic"))
+
+
+def find_repeated_rows(rows: Iterable[Row], frozen: Iterable[Row], text_column: str) -> dict[str, Row]:
+    """Return row id → frozen row for the rows that have the group or the words of a frozen row."""
+    names: dict[str, Row] = {}
+    for row in frozen:
+        for key in _list_row_keys(row, text_column):
+            names.setdefault(key, row)
+    matches = {row.id: [names[key] for key in _list_row_keys(row, text_column) if key in names] for row in rows}
+    return {name: found[0] for name, found in matches.items() if found}
+
+
+def _list_row_keys(row: Row, text_column: str) -> list[str]:
+    text = row.columns.get(text_column)
+    words = normalise_words(text) if isinstance(text, str) else ""
+    return [*([f"group {row.group}"] if row.group else []), *([f"text {words}"] if words else [])]
 
 
 @dataclass(frozen=True, slots=True)

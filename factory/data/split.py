@@ -14,6 +14,7 @@ from factory.api.synthetic_rows import get_row_group
 from factory.data.rows import format_row_origin
 from factory.data.set_stratification import LabelledGroup, draw_by_labels
 from factory.errors import InputError
+from factory.text.labels import normalise_label
 
 if TYPE_CHECKING:
     from factory.spec.fields import Split
@@ -27,6 +28,8 @@ SPLIT_ALIASES = {
 AUTO = "auto"
 AUTO_SIZES = {TEST: (30, 300), VALIDATION: (15, 100)}
 """Part → its size where a spec says `auto`: percent of the rows that it is drawn from, and the most rows."""
+LARGE_PART_FACTOR = 2
+"""A drawn part of more than so many times the rows that were asked for is reported."""
 PART_USES = {TEST: "to test on", VALIDATION: "for validation"}
 
 
@@ -67,9 +70,9 @@ class _SplitIndex:
                     )
                 value = row.columns[settings.stratify]
                 if isinstance(value, list | tuple):
-                    self.label_sets[position] = tuple(sys.intern(str(label)) for label in value)
+                    self.label_sets[position] = tuple(sys.intern(normalise_label(label)) for label in value)
                 else:
-                    self.strata[position] = sys.intern(str(value))
+                    self.strata[position] = sys.intern(normalise_label(value))
 
     def build_split_group(self, key: str) -> _SplitGroup:
         """Return a group with the most frequent stratum of its rows, the first by name on a tie."""
@@ -119,6 +122,20 @@ def describe_small_split(counts: Mapping[str, int], drawn: Collection[str], sett
     if any(pool * percent < limit * 100 for percent, limit in automatic.values()):
         return f"{pool} rows are few: {left} to train on, {taken}; {fields} may set other counts", False
     return "", False
+
+
+def describe_large_parts(
+    counts: Mapping[str, int], largest: Mapping[str, int], drawn: Collection[str], settings: Split
+) -> list[str]:
+    """Return a line for each drawn part of more than twice the rows that were asked for. `largest` is the number of
+    rows of its largest group."""
+    rows = counts[TRAIN] + sum(counts[part] for part in drawn)
+    sizes = {part: _resolve_part_size(part, size, rows) for part, size in _list_part_sizes(settings) if part in drawn}
+    return [
+        f"{counts[part]} rows {PART_USES[part]}, {counts[part] / size:.1f} times the {size} of data.split.{part}: "
+        f"groups stay whole, and the largest of them has {largest[part]} rows; split up large groups, or add small ones"
+        for part, size in sizes.items() if size and counts[part] > LARGE_PART_FACTOR * size
+    ]
 
 
 def _list_part_sizes(settings: Split) -> list[tuple[str, int | str]]:
@@ -179,22 +196,47 @@ def _draw_parts(pool: Sequence[_SplitGroup], sizes: Mapping[str, int], renew: in
 
 
 def _take_groups(pool: Sequence[_SplitGroup], count: int) -> list[_SplitGroup]:
-    """Take groups in shuffled order until each stratum, or label, has its share of `count` rows."""
+    """Take groups in shuffled order until each stratum, or label, has its share of `count` rows.
+
+    A group of more rows than that is taken only if the smaller ones have too few, and the last group of a stratum only
+    if no other is left: training would lose the stratum.
+    """
+    fitting = _select_fitting_groups(pool, count)
     if any(group.labels for group in pool):
-        labelled = [LabelledGroup(len(group.positions), group.labels) for group in pool]
-        return [pool[number] for number in draw_by_labels(labelled, count)]
-    shares = _allot_stratum_shares(pool, count)
+        labelled = [LabelledGroup(len(group.positions), group.labels) for group in fitting]
+        return [fitting[number] for number in draw_by_labels(labelled, count)]
+    shares, groups_left = _allot_stratum_shares(fitting, count), Counter(group.stratum for group in pool)
     row_counts: Counter[str] = Counter()
     taken: dict[str, _SplitGroup] = {}
+
+    def take(group: _SplitGroup) -> None:
+        taken[group.key] = group
+        row_counts[group.stratum] += len(group.positions)
+        groups_left[group.stratum] -= 1
+
     # Groups larger than the whole share of their stratum are a last resort, for the second pass.
     for any_size in (False, True):
-        for group in pool:
-            share = shares[group.stratum]
-            open_share = row_counts[group.stratum] < share and group.key not in taken
-            if open_share and (any_size or len(group.positions) <= share):
-                taken[group.key] = group
-                row_counts[group.stratum] += len(group.positions)
+        for group in fitting:
+            share, is_spare = shares[group.stratum], groups_left[group.stratum] > 1
+            is_open = row_counts[group.stratum] < share and group.key not in taken
+            if is_open and is_spare and (any_size or len(group.positions) <= share):
+                take(group)
+    for keeps_strata in (True, False):  # what a stratum could not give comes from others
+        for group in fitting:
+            is_wanted = row_counts.total() < count and group.key not in taken
+            if is_wanted and (groups_left[group.stratum] > 1 or not keeps_strata):
+                take(group)
     return list(taken.values())
+
+
+def _select_fitting_groups(pool: Sequence[_SplitGroup], count: int) -> list[_SplitGroup]:
+    """Leave out groups of more than `count` rows, or as many of them as the rest needs to have `count` rows."""
+    limit = rows = 0
+    for size in sorted(len(group.positions) for group in pool):
+        if size > count and rows >= count:
+            break
+        limit, rows = size, rows + size
+    return [group for group in pool if len(group.positions) <= limit]
 
 
 def _allot_stratum_shares(pool: Sequence[_SplitGroup], count: int) -> dict[str, int]:

@@ -9,6 +9,7 @@ from factory import models
 from factory.api import Endpoint, Probe, VersionContender
 from factory.api.spec_block import compute_fields_identity
 from factory.data.review_decisions import read_decisions
+from factory.data.text_columns import list_text_columns
 from factory.plan import incumbent_stages, stage_kinds
 from factory.plan.builder import Plan, PlanBuilder, Stage, compute_part_identity
 from factory.plan.gate_metric import (
@@ -61,7 +62,8 @@ def add_base(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
 def add_gather(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     """Add the stage that reads all sources."""
     data, sources = resolved.spec.data, resolved.sources
-    builder.add_stage("gather", uses=sources, sources=sources, seed=data.split.seed, **_build_error_policy(data))
+    columns, policy = list_text_columns(resolved.task), _build_error_policy(data)
+    builder.add_stage("gather", uses=sources, sources=sources, seed=data.split.seed, text_columns=columns, **policy)
 
 
 def add_prepare(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
@@ -157,17 +159,6 @@ def _build_backend_choice(resolved: ResolvedSpec) -> dict[str, Any]:
 def _build_error_policy(data: Data) -> dict[str, Any]:
     """Return `on_error` only if it is not the default, so that the default adds nothing to a key."""
     return {} if data.on_error == "stop" else {"on_error": data.on_error}
-
-
-def add_preflight(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
-    """Add the stage that checks the training rows."""
-    spec, task, objective = resolved.spec, resolved.task, resolved.objective
-    slices = [guard.slice for guard in spec.gate.guards if guard.slice]
-    guarded: dict[str, Any] = {"slices": slices} if slices else {}
-    builder.add_stage(
-        "preflight", ["base", "gather", "curate", *(["freeze"] if slices else [])], uses=[task, objective],
-        task=task, objective=objective, limits=spec.data.preflight, seed=spec.train.seed, **guarded,
-    )
 
 
 def add_train(builder: PlanBuilder, resolved: ResolvedSpec) -> None:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-BUILD, ADVICE, ATTACK = "build", "advice", "attack"
-"""The plans that a spec compiles to: those of `factory build`, `factory advise` and `factory check --metric`."""
+BUILD, ADVICE, ATTACK, DATA = "build", "advice", "attack", "data"
+"""The plans that a spec compiles to: of `factory build`, `factory advise`, `factory check --metric`, `factory data`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,35 +41,35 @@ class StageKind:
         return self.module or f"factory.stages.{self.name}"
 
 
-BOTH = (BUILD, ADVICE)
-ALL = (BUILD, ADVICE, ATTACK)
+ROWS = (BUILD, ADVICE, DATA)
+ALL = (BUILD, ADVICE, ATTACK, DATA)
 STAGE_KINDS = (
     StageKind(
         "base", 1, "resolve a base model to a folder with a digest and a licence",
         seconds=(1, 300), mib=(100, 1500), plans=ALL,
     ),
     StageKind(
-        "gather", 1, "read the sources into rows with their provenance",
+        "gather", 2, "read the sources into rows with their provenance",
         seconds=(0.5, 120), mib=(100, 2000), plugin_field="sources", plans=ALL,
     ),
     StageKind(
-        "prepare", 1, "add computed columns, without reading labels",
+        "prepare", 2, "add computed columns, without reading labels",
         seconds=(1, 600), mib=(300, 4000), plugin_field="task", plans=ALL,
     ),
     StageKind(
-        "freeze", 1, "hold out test and validation rows (frozen)", seconds=(0.1, 60), mib=(100, 2000), plans=ALL,
+        "freeze", 2, "hold out test and validation rows (frozen)", seconds=(0.1, 60), mib=(100, 2000), plans=ALL,
     ),
     StageKind(
         "synthesize", 2, "add synthetic training rows",
-        seconds=(0.1, 1800), mib=(100, 4000), plugin_field="synthesizers", plans=BOTH,
+        seconds=(0.1, 1800), mib=(100, 4000), plugin_field="synthesizers", plans=ROWS,
     ),
     StageKind(
-        "curate", 3, "drop duplicates and leaks from the training rows",
-        seconds=(0.5, 300), mib=(100, 4000), plugin_field="curators", plans=BOTH,
+        "curate", 4, "drop duplicates and leaks from the training rows",
+        seconds=(0.5, 300), mib=(100, 4000), plugin_field="curators", plans=ROWS,
     ),
     StageKind(
         "review", 2, "apply the experts' decisions to the training rows",
-        seconds=(0.1, 60), mib=(100, 2000), plans=BOTH,
+        seconds=(0.1, 60), mib=(100, 2000), plans=ROWS,
     ),
     StageKind(
         "baseline_trial", 2, "try a contender that needs no training on validation rows",
@@ -82,8 +82,12 @@ STAGE_KINDS = (
         planner="factory.plan.attack_plan:add_attack",
     ),
     StageKind(
-        "preflight", 2, "check rows and tokens before training",
-        seconds=(1, 300), mib=(300, 4000), plugin_field="objective",
+        "audit", 1, "check training and frozen rows as data", seconds=(0.1, 300), mib=(100, 4000), plugin_field="task",
+        plans=(DATA,), planner="factory.plan.audit_plan:add_audit",
+    ),
+    StageKind(
+        "preflight", 3, "check rows and tokens before training", seconds=(1, 300), mib=(300, 4000),
+        plugin_field="objective", planner="factory.plan.audit_plan:add_preflight",
     ),
     StageKind(
         "train", 2, "train the specialist", seconds=(10, 7200), mib=(500, 16000), plugin_field="objective",

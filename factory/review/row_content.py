@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from factory import identity
-from factory.api import Row, Task
+from factory.api import Row, Task, is_blank
 from factory.text.templates import list_slots
 
 
@@ -48,6 +48,6 @@ class RowContent:
                 return f"{name!r} is not a column of the answer; its columns are {', '.join(original)}"
             if type(value) is not type(original[name]):
                 return f"{name}: expected {type(original[name]).__name__}, not {type(value).__name__}"
-            if isinstance(value, str) and not value.strip():
+            if isinstance(value, str) and is_blank(value):
                 return f"{name} is empty; reject the row instead"
         return ""

@@ -62,7 +62,11 @@ class Split(SpecBlock):
 
 
 class Preflight(SpecBlock):
-    """Checks of the training rows: the largest share of rows that may fail each one."""
+    """Checks of the rows: the largest share of rows that may fail each one.
+
+    Test and validation rows (frozen) are checked too. Of their checks those stop a build whose findings make a verdict
+    worthless: `empty`, `missing`, `label_spelling` and `unseen_label`.
+    """
 
     truncated: Fraction = Field(0.02, description="rows cut off by the length limit")
     empty: Fraction = Field(0.0, description="rows with an empty text")
@@ -74,6 +78,12 @@ class Preflight(SpecBlock):
     prompt_mismatch: Fraction = Field(0.0, description="rows whose training prompt differs from the inference prompt")
     conflicting_answers: Fraction = Field(0.02, description="rows whose input occurs with another answer too")
     rare_label: Fraction = Field(1.0, description="rows of a label with few rows")
+    label_spelling: Annotated[Fraction, UnkeyedDefault] = Field(
+        0.0, description="rows whose label is nearly equal to a more frequent one, such as Billing to billing"
+    )
+    unseen_label: Annotated[Fraction, UnkeyedDefault] = Field(
+        0.5, description="test or validation rows with a label that no training row has"
+    )
 
 
 class Leakage(SpecBlock):

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import random
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from typing import Any, cast
 
-from factory.api import Job, Row, Source
+from factory.api import TRAIN, Job, Row, Source
 from factory.data.rows import LazyRows, RowWriter, write_json
+from factory.data.split import resolve_split_part
+from factory.data.text_columns import convert_text_columns
 from factory.errors import InputError
 from factory.stages.job import StageJob, guard_plugin_call, iterate_checked_values, load_toolbox
 
@@ -74,7 +78,7 @@ def _gather_source(job: StageJob, source: Source, files: dict[str, RowWriter], s
     if skipped is not None:
         work = replace(work, bad_record_handler=skipped.add_skipped)
     with guard_plugin_call(source):
-        for row in iterate_checked_values(source, "iter_rows", source.iter_rows(work), Row):
+        for row in _iterate_text_rows(source, work, job.config.get("text_columns", ())):
             if row.table not in files:
                 files[row.table] = stack.enter_context(RowWriter(job.out / "tables" / f"{row.table}.jsonl"))
             files[row.table].write(row)
@@ -84,6 +88,15 @@ def _gather_source(job: StageJob, source: Source, files: dict[str, RowWriter], s
     _report_skipped_records(job, source, skipped, counts.total())
     row_count = counts.pop("", 0)
     return GatherResult(source, counts, row_count, tuple(sorted(licences - {""})), skipped, row_count)
+
+
+def _iterate_text_rows(source: Source, work: Job, text_columns: Sequence[str]) -> Iterator[Row]:
+    """Yield the rows of a source with text where the task wants text; report those that hold something else."""
+    for row in iterate_checked_values(source, "iter_rows", source.iter_rows(work), Row):
+        try:
+            yield row if row.table else convert_text_columns(row, text_columns)
+        except ValueError as error:
+            work.report_bad_record(str(error))
 
 
 def _report_skipped_records(job: StageJob, source: Source, skipped: SkippedRecords | None, count: int) -> None:
@@ -99,27 +112,46 @@ def _report_skipped_records(job: StageJob, source: Source, skipped: SkippedRecor
 
 
 def _downsample_by_weight(job: StageJob, results: Sequence[GatherResult]) -> list[GatherResult]:
-    """Downsample the sources to their weights, rewriting `rows.jsonl`."""
-    if empty := [result for result in results if result.source.weight and not result.row_count]:
-        raise InputError(f"source {empty[0].source.kind!r} has a weight but no rows; remove the weight")
-    counts = compute_mixture_counts([(result.source.weight, result.row_count) for result in results])
-    if unused := [result for result, count in zip(results, counts, strict=True) if result.row_count and not count]:
-        raise InputError(f"source {unused[0].source.kind!r}: its weight is too small to use any of its rows; raise it")
-    selected: set[int] = set()
-    start = 0
-    for number, (result, count) in enumerate(zip(results, counts, strict=True)):
-        # A seed per source: the sample of one does not depend on the number of rows of another.
-        rng = random.Random(f"{job.seed} mixture {number}")
-        selected.update(start + index for index in rng.sample(range(result.row_count), count))
-        start += result.row_count
-        if count < result.row_count:
-            kind = result.source.kind
-            job.report.note(f"source {kind!r}: {count} of {result.row_count} rows sampled, according to its weight")
+    """Downsample the training rows of the sources to their weights, rewriting `rows.jsonl`."""
     rows, sampled = LazyRows(job.out / ROWS_FILE), job.out / f"{ROWS_FILE}.sampled"
+    pools = _list_sampled_rows(rows, results)
+    if empty := [result for result, pool in zip(results, pools, strict=True) if result.source.weight and not pool]:
+        what = "training rows" if empty[0].row_count else "rows"
+        raise InputError(f"source {empty[0].source.kind!r} has a weight but no {what}; remove the weight")
+    weights = [result.source.weight for result in results]
+    counts = compute_mixture_counts(zip(weights, map(len, pools), strict=True))
+    if unused := [result for result, pool, n in zip(results, pools, counts, strict=True) if pool and not n]:
+        raise InputError(f"source {unused[0].source.kind!r}: its weight is too small to use any of its rows; raise it")
+    left_out: set[int] = set()
+    for number, (result, pool, count) in enumerate(zip(results, pools, counts, strict=True)):
+        # A seed per source: the sample of one does not depend on the number of rows of another.
+        left_out |= {*pool} - {*random.Random(f"{job.seed} mixture {number}").sample(pool, count)}
+        if count < len(pool):
+            kept = result.row_count - len(pool)
+            job.report.note(
+                f"source {result.source.kind!r}: {count} of {len(pool)} rows sampled, according to its weight"
+                + (f"; its {kept} test and validation rows stay" if kept else "")
+            )
     with sampled.open("wb") as file:
-        file.writelines(rows.read_line_bytes(index) for index in range(len(rows)) if index in selected)
+        file.writelines(rows.read_line_bytes(index) for index in range(len(rows)) if index not in left_out)
     sampled.replace(rows.path)
-    return [replace(result, final_count=count) for result, count in zip(results, counts, strict=True)]
+    return [
+        replace(result, final_count=result.row_count - len(pool) + count)
+        for result, pool, count in zip(results, pools, counts, strict=True)
+    ]
+
+
+def _list_sampled_rows(rows: Sequence[Row], results: Sequence[GatherResult]) -> list[list[int]]:
+    """Return for each source the positions of its rows that weights draw from: those that may be trained on.
+
+    Rows that bring `test` or `validation` as their split are no part of a mixture.
+    """
+    ends = list(accumulate(result.row_count for result in results))
+    pools: list[list[int]] = [[] for _ in results]
+    for position, row in enumerate(rows):
+        if not row.split or resolve_split_part(row) == TRAIN:
+            pools[bisect_right(ends, position)].append(position)
+    return pools
 
 
 def compute_mixture_counts(sources: Iterable[tuple[float, int]]) -> list[int]:

@@ -10,11 +10,22 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from factory.api import Answer, Eval, Fraction, Metric, Plugin, Row, ScoreJob, Scores, find_distribution_problem
+from factory.api import (
+    Answer,
+    Eval,
+    Fraction,
+    Metric,
+    Plugin,
+    Row,
+    ScoreJob,
+    Scores,
+    find_distribution_problem,
+    normalise_label,
+)
 from factory.api.spec_block import UnkeyedDefault
 from factory_classify.abstention import AbstentionThreshold, apply_abstention, find_abstention_threshold
 from factory_classify.calibration import compute_ece, compute_ece_floor, split_equal_mass_bins
-from factory_classify.label_answers import get_checked_output, normalise_label, pick_best_label
+from factory_classify.label_answers import get_checked_output, pick_best_label
 from factory_classify.none_metrics import NONE_METRICS, compute_none_totals, compute_none_values
 
 MIN_PROBABILITY = 1e-6
@@ -136,7 +147,7 @@ def _list_labels_and_answers(job: ScoreJob) -> tuple[list[str], list[Answer]]:
 
 
 def _get_label(row: Row) -> str:
-    return normalise_label(str(row["label"]))
+    return normalise_label(row["label"])
 
 
 def _get_bundle_threshold(job: ScoreJob) -> float | None:

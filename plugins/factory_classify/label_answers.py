@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from factory.api import Answer, Row, ScoreJob
+from factory.api import Answer, Row, ScoreJob, normalise_label
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,11 +16,6 @@ if TYPE_CHECKING:
 
 PROBABILITY_DIGITS = 6
 """Digits of probabilities in answers; more would expose the last bits of sums, which differ between machines."""
-
-
-def normalise_label(label: str) -> str:
-    """Return a label as labels are compared everywhere: in Unicode's composed form (NFC), else as it is written."""
-    return unicodedata.normalize("NFC", label)
 
 
 def build_label_answer(row: str, labels: Sequence[str], probabilities: Sequence[float]) -> Answer:
@@ -42,7 +36,7 @@ def get_checked_output(job: ScoreJob, row: Row, find_problem: Callable[[Any], st
         raise ValueError(f"row {row.id!r}: {problem}")
     output = {normalise_label(label): value for label, value in answer.output.items()}
     if len(output) < len(answer.output):
-        raise ValueError(f"row {row.id!r}: two of the answer's labels differ in their Unicode form only")
+        raise ValueError(f"row {row.id!r}: two of the answer's labels differ in their Unicode form or white space only")
     return output
 
 

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from factory.api import Eval, Metric, Row, ScoreJob, Scores
+from factory.api import Eval, Metric, Row, ScoreJob, Scores, normalise_label
 from factory.api.label_sets import LABEL_SETS, find_label_set_problem, list_given_labels
 from factory_classify.calibration import compute_ece, compute_ece_floor, split_equal_mass_bins
-from factory_classify.label_answers import get_checked_output, normalise_label
+from factory_classify.label_answers import get_checked_output
 
 MAX_MISTAKEN_PAIRS = 20
 
@@ -104,7 +104,7 @@ class MultiLabelMetrics(Eval):
 
 
 def _get_labels(row: Row) -> set[str]:
-    return {normalise_label(str(label)) for label in row["label"]}
+    return {normalise_label(label) for label in row["label"]}
 
 
 def _get_output(job: ScoreJob, row: Row) -> Mapping[str, Sequence[float]]:

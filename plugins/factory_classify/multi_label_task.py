@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import model_validator
 
-from factory.api import Answer, Finding, Provenance, Row, RowsJob, Task, normalise
+from factory.api import Answer, Finding, Provenance, Row, RowsJob, Task, is_blank, normalise, normalise_label
 from factory.api.label_sets import LABEL_SETS, build_certain_output, list_given_labels, list_row_labels, refuse_row
-from factory_classify.label_answers import normalise_label
 from factory_classify.task import CLASSIFIER_DEFAULTS, CLASSIFIER_INSTRUCTION, Classifier
 
 if TYPE_CHECKING:
@@ -81,7 +80,7 @@ class MultiLabelClassifier(Classifier):
             answers[normalise(self._render_classified_text(row))].add(self.render_target(row))
         for row in job.rows:
             text, target = self._render_classified_text(row), self.render_target(row)
-            if not text.strip():
+            if is_blank(text):
                 yield Finding("empty", row.id, "text is empty")
             elif others := sorted(answers[normalise(text)] - {target}):
                 conflict = f"{text[:60]!r} has the labels {target} here and {others[0]} elsewhere"
@@ -131,15 +130,15 @@ def _find_labels_problem(value: Any) -> str:
         )
     if not isinstance(value, list | tuple):
         return f"is {type(value).__name__}, not a list of labels"
-    wrong = next((label for label in value if not isinstance(label, str) or not label.strip()), None)
-    return "" if wrong is None else f"holds {wrong!r}; a label is a text that is not empty"
+    wrong = [label for label in value if not isinstance(label, str | int | float) or is_blank(str(label))]
+    return f"holds {wrong[0]!r}; a label is a text that is not empty" if wrong else ""
 
 
 def _sort_labels(row: Row) -> list[str]:
     """Return the labels of a row, sorted, each once. Raises InputError for one text, as a synthesizer may have made."""
     if isinstance(row["label"], str):
         refuse_row(row, f"the label of row {row.id!r} {_find_labels_problem(row['label'])}")
-    return sorted({normalise_label(str(label)) for label in row["label"]})
+    return sorted({normalise_label(label) for label in row["label"]})
 
 
 def build_membership(task: Task, rows: Sequence[Row], labels: Sequence[str]) -> Membership:

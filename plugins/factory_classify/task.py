@@ -10,10 +10,23 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from factory.api import Answer, Finding, Fraction, Plugin, Provenance, Row, RowsJob, Task, normalise, render
+from factory.api import (
+    Answer,
+    Finding,
+    Fraction,
+    Plugin,
+    Provenance,
+    Row,
+    RowsJob,
+    Task,
+    is_blank,
+    normalise,
+    normalise_label,
+    render,
+)
 from factory.api.label_sets import refuse_row
 from factory.api.spec_block import UnkeyedDefault
-from factory_classify.label_answers import normalise_label, pick_best_label
+from factory_classify.label_answers import pick_best_label
 
 CLASSIFIER_INSTRUCTION = "Say to which class the text belongs."
 LENGTH_SLICES = ((5, "1 to 5 words"), (12, "6 to 12 words"), (30, "13 to 30 words"))
@@ -38,7 +51,7 @@ class Classifier(Task):
     """Assigns a probability to every label. The labels are those of the training rows."""
 
     kind = "classifier"
-    version = 2
+    version = 3
     columns = ("text", "label")
     output_type = "labels"
     text_column = "text"
@@ -83,12 +96,16 @@ class Classifier(Task):
         return tuple(sorted({self.render_target(row) for row in rows}))
 
     def prepare(self, job: RowsJob) -> Iterator[Row]:
-        """Yield the rows as they are. Raises InputError for one with a list of labels."""
+        """Yield the rows with their label in the form in which labels are compared. Raises InputError for a label that
+        is a list or an object."""
         for row in job.rows:
             if isinstance(row["label"], list) and not self.multi_label:
                 remedy = "set `task: {kind: classifier, multi_label: true}`"
                 refuse_row(row, f"the label of row {row.id!r} is a list; {remedy}")
-            yield row
+            if isinstance(row["label"], Mapping):
+                refuse_row(row, f"the label of row {row.id!r} is an object; map a field that holds one text")
+            label = normalise_label(row["label"])
+            yield row if label == row["label"] else row.with_columns(label=label)
 
     def audit(self, job: RowsJob) -> Iterator[Finding]:
         counts = Counter(self.render_target(row) for row in job.rows)
@@ -97,7 +114,7 @@ class Classifier(Task):
             labels[normalise(self._render_classified_text(row))].add(self.render_target(row))
         for row in job.rows:
             text, label = self._render_classified_text(row), self.render_target(row)
-            if empty := [name for name, value in (("text", text), ("label", label)) if not value.strip()]:
+            if empty := [name for name, value in (("text", text), ("label", label)) if is_blank(value)]:
                 yield Finding("empty", row.id, f"{' and '.join(empty)} {'is' if len(empty) == 1 else 'are'} empty")
             elif others := sorted(labels[normalise(text)] - {label}):
                 conflict = f"{text[:60]!r} is {label!r} here and {others[0]!r} elsewhere"

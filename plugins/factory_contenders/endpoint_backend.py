@@ -73,6 +73,8 @@ class EndpointChatBackend:
 
 def match_choice(text: str, choices: Sequence[str]) -> int:
     """Return the index of the choice that a text names: the equal one, else the longest in it, else the closest."""
+    if text.strip() in choices:  # before the comparison below, in which "Art" and "art" are the same
+        return choices.index(text.strip())
     normal_text = normalise(text)
     normals = [normalise(choice) for choice in choices]
     if normal_text in normals:

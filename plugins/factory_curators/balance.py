@@ -8,13 +8,14 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
-from factory.api import Curator, Decision, RowsJob
+from factory.api import Curator, Decision, RowsJob, normalise_label
 
 
 class Balance(Curator):
     """Keeps at most `count` rows per value of a column, sampled by the spec's seed."""
 
     kind = "balance"
+    version = 2
 
     column: str = Field("label", description="column whose values are balanced")
     count: int = Field(ge=1, description="maximum number of rows per value")
@@ -28,7 +29,7 @@ class Balance(Curator):
         for row in job.rows:
             if self.column not in row.columns:
                 raise ValueError(f"row {row.id!r} has no column {self.column!r}; it has {', '.join(row.columns)}")
-            ids_by_value[str(row[self.column])].append(row.id)
+            ids_by_value[normalise_label(row[self.column])].append(row.id)
         sampled: set[str] = set()
         for value, ids in ids_by_value.items():
             # Seeded by value: a row's fate does not depend on the other values.

@@ -9,18 +9,18 @@ from typing import Literal
 from pydantic import Field
 
 from factory.api import Curator, Decision, Row, RowsJob, join_text_columns, normalise
-from factory_curators.common import build_objection, get_row_text
+from factory_curators.common import build_objection, get_row_text, has_labels
 
 
 class Conflicts(Curator):
-    """Drops or flags rows with the same input and different answers, but for case and punctuation.
+    """Drops or flags rows with the same input and different answers. Texts are compared without case and punctuation.
 
     `drop` removes all of them; `majority` keeps the rows with the most frequent answer, if there is a single one;
     `flag` keeps all for review.
     """
 
     kind = "conflicts"
-    version = 2
+    version = 3
     share_metric = "conflicts"
 
     input_columns: list[str] = Field([], description="columns of the input; empty for the text column of the task")
@@ -37,10 +37,12 @@ class Conflicts(Curator):
             if text := normalise(get_row_text(row, job, self.input_columns)):
                 inputs[text].append(index)
         answers = [self._read_compared_answer(row, job) for row in job.rows]
+        exactly = not self.answer_columns and has_labels(job.task)
+        compared = answers if exactly else [normalise(answer) for answer in answers]
         conflicts: dict[int, tuple[str, int]] = {}
         for group in inputs.values():
-            if len({normalise(answers[index]) for index in group}) > 1:
-                conflicts.update(self._explain_conflicts(group, answers))
+            if len({compared[index] for index in group}) > 1:
+                conflicts.update(self._explain_conflicts(group, answers, compared))
         for index, row in enumerate(job.rows):
             if index in conflicts:
                 why, twin = conflicts[index]
@@ -48,15 +50,17 @@ class Conflicts(Curator):
             else:
                 yield Decision(row.id, True)
 
-    def _explain_conflicts(self, group: list[int], answers: list[str]) -> Iterator[tuple[int, tuple[str, int]]]:
+    def _explain_conflicts(
+        self, group: list[int], answers: list[str], compared: list[str]
+    ) -> Iterator[tuple[int, tuple[str, int]]]:
         """Yield row → (reason, row with another answer) for the rows of one input."""
-        counts = Counter(normalise(answers[index]) for index in group)
+        counts = Counter(compared[index] for index in group)
         (first, first_count), (_, second_count) = counts.most_common(2)
         for index in group:
-            answer = normalise(answers[index])
+            answer = compared[index]
             if self.action == "majority" and first_count > second_count and answer == first:
                 continue
-            twin = next(other for other in group if normalise(answers[other]) != answer)
+            twin = next(other for other in group if compared[other] != answer)
             here, there = (_shorten_answer(answers[row]) for row in (index, twin))
             yield index, (f"same input, different answers: {here} here, {there} there", twin)
 

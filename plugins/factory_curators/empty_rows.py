@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
-from factory.api import Decision, RowsJob
+from factory.api import Decision, RowsJob, remove_invisible
 from factory_curators.common import TextCurator, get_row_text
 
 PLACEHOLDER_WORDS = {"n/a", "na", "none", "null", "nan", "nil", "undefined", "-", "--", "?", ".", "...", "tbd", "todo"}
@@ -20,6 +20,7 @@ class EmptyRows(TextCurator):
     """Drops rows with a text that has no letter, number or symbol, or is a placeholder such as `N/A`."""
 
     kind = "empty"
+    version = 2
     share_metric = "empty"
 
     text_columns: tuple[str, ...] = Field((), description="columns that must not be empty; empty for all text columns")
@@ -32,6 +33,7 @@ class EmptyRows(TextCurator):
             yield Decision(row.id, empty is None, "" if empty is None else f"{empty} is empty")
 
     def _is_blank_text(self, text: str) -> bool:
+        text = remove_invisible(text)
         if self.placeholders and text.strip().lower() in PLACEHOLDER_WORDS:
             return True
         return not any(letter.isalnum() or unicodedata.category(letter)[0] in MEANINGFUL_CATEGORIES for letter in text)

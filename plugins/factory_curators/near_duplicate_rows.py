@@ -19,7 +19,7 @@ class NearDuplicates(TextCurator):
     """
 
     kind = "near"
-    version = 3
+    version = 4
     share_metric = "near_duplicates"
 
     threshold: float = Field(0.9, gt=0, le=1, description="Jaccard similarity from which two texts are near duplicates")

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
-from factory.api import Answer, Finding, Fraction, Row, RowsJob, Task, render
+from factory.api import Answer, Finding, Fraction, Row, RowsJob, Task, is_blank, render
 from factory_rerank import reranker_defaults
 from factory_rerank.first_stage_retrieval import Fusion, search_first_stage
 from factory_rerank.ranking_metrics import rank_candidates
@@ -72,7 +72,7 @@ class Reranker(Task):
             for name in relevant:
                 if name in table:
                     texts[f"document {name!r}"] = render(self.document_template, table[name].columns)
-            empty = [name for name, text in texts.items() if not text.strip()]
+            empty = [name for name, text in texts.items() if is_blank(text)]
             if missing:
                 yield Finding("missing", row.id, f"relevant, but not in the corpus: {_list_some_names(missing)}")
             if empty:

@@ -8,7 +8,8 @@ from typing import Any
 
 from pydantic import Field
 
-from factory.api import Answer, Finding, Provenance, Row, RowsJob, Task, normalise
+from factory.api import Answer, Finding, Provenance, Row, RowsJob, Task, is_blank, normalise
+from factory.api.label_sets import refuse_row
 
 INSTRUCTION = (
     "Rewrite the last question so that it can be understood without the conversation before it. Keep its words and add"
@@ -73,7 +74,12 @@ class QueryRewriter(Task):
     def prepare(self, job: RowsJob) -> Iterator[Row]:
         """Add the prompt's conversation: the shortened history with the question below it."""
         for row in job.rows:
-            history = _parse_history(row["history"], f"row {row.id!r}")
+            if wrong := [name for name in ("question", "rewrite") if not isinstance(row[name], str)]:
+                refuse_row(row, f"{wrong[0]}: {type(row[wrong[0]]).__name__} where text is wanted; set one text")
+            try:
+                history = _parse_history(row["history"], f"row {row.id!r}")
+            except ValueError as error:
+                refuse_row(row, str(error))
             yield row.with_columns(conversation=self.render_conversation(history, row["question"]))
 
     def render_conversation(self, history: Sequence[str], question: str) -> str:
@@ -90,7 +96,7 @@ class QueryRewriter(Task):
 
     def audit(self, job: RowsJob) -> Iterator[Finding]:
         for row in job.rows:
-            if empty := [name for name in ("question", "rewrite") if not str(row[name]).strip()]:
+            if empty := [name for name in ("question", "rewrite") if is_blank(str(row[name]))]:
                 yield Finding("empty", row.id, f"{' and '.join(empty)} {'is' if len(empty) == 1 else 'are'} empty")
             passages = job.tables.get("passages", {})
             missing = [name for name in row.columns.get("relevant", {}) if name not in passages]

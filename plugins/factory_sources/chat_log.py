@@ -18,10 +18,12 @@ class ChatLog(FileSource):
     """Reads assistant turns from a chat log, one row per turn.
 
     `target` is the turn, `prompt` the last user turn before it, `history` the other turns before it as {role, content},
-    `system` the system messages. Turns of weight 0 and turns that only call tools are skipped.
+    `system` the system messages. Text parts of a turn are joined by a line break. Turns of weight 0 and turns that only
+    call tools are skipped.
     """
 
     kind = "chat-log"
+    version = 2
     default_columns = ("prompt", "target")
 
     file: Annotated[Path, Input()] = Field(description="JSONL file of chats, relative to the spec")
@@ -73,7 +75,7 @@ def _parse_chat_turn(message: Any, number: int) -> dict[str, str]:
         raise ValueError(f"turn {number}: missing or unknown role; choose one of {', '.join(CHAT_ROLES)}")
     content = message.get("content")
     if isinstance(content, list):
-        content = "".join(_read_text_part(part, number) for part in content)
+        content = "\n".join(_read_text_part(part, number) for part in content)
     if content is None and message["role"] == "assistant":
         content = ""  # a turn that only calls tools has no content
     if not isinstance(content, str):

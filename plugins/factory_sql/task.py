@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import Field
 
-from factory.api import Answer, Finding, Grammar, Provenance, Row, RowsJob, Tables, Task
+from factory.api import Answer, Finding, Grammar, Provenance, Row, RowsJob, Tables, Task, is_blank
 from factory_sql.database import QueryRefusedError
 from factory_sql.databases_table import DATABASES_TABLE, get_opened_database, open_row_database
 from factory_sql.guard import check_sql, extract_sql, run_guarded_sql
@@ -92,8 +92,8 @@ class SqlGenerator(Task):
         from factory_sql.schema_linking import estimate_schema_tokens
 
         for row in job.rows:
-            if not row["question"].strip() or not row["sql"].strip():
-                yield Finding("empty", row.id, f"{'sql' if row['question'].strip() else 'question'} is empty")
+            if empty := [name for name in ("question", "sql") if is_blank(row[name])]:
+                yield Finding("empty", row.id, f"{empty[0]} is empty")
                 continue
             try:
                 database = open_row_database(job.root, job.tables[DATABASES_TABLE][row["db"]])

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
-from factory.api import Answer, Finding, Message, Provenance, Row, RowsJob, Task, render
+from factory.api import Answer, Finding, Message, Provenance, Row, RowsJob, Task, is_blank, render
 from factory.text.templates import list_slots
 from factory_voice.text_tokens import count_figures, split_folded_words
 
@@ -77,7 +77,7 @@ class BrandVoice(Task):
         unchanged, differing = [], []
         for row in job.rows:
             get_history_messages(row)
-            if empty := [name for name in self.columns if not str(row[name]).strip()]:
+            if empty := [name for name in self.columns if is_blank(str(row[name]))]:
                 yield Finding("empty", row.id, f"{' and '.join(empty)} {'is' if len(empty) == 1 else 'are'} empty")
             if split_folded_words(row["answer"]) == split_folded_words(row["neutral"]):
                 unchanged.append(row.id)

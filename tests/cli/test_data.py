@@ -41,10 +41,10 @@ def portrait(spec: Path, capsys, *more: str) -> dict:
     return json.loads(capsys.readouterr().out)
 
 
-def test_a_portrait_stops_after_curation_and_is_read_again_without_a_run(spec: Path, capsys) -> None:
+def test_a_portrait_stops_after_the_checks_of_rows_and_is_read_again_without_a_run(spec: Path, capsys) -> None:
     found = portrait(spec, capsys)
     (run,) = iterate_newest_runs(find_home())
-    assert (run.plan[-1]["name"], run.state, run.verdict) == ("curate", "finished", "")
+    assert (run.plan[-1]["name"], run.state, run.verdict) == ("audit", "finished", "")
     assert portrait(spec, capsys) == found
     assert len(list(iterate_newest_runs(find_home()))) == 1
 

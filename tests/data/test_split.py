@@ -189,3 +189,32 @@ def test_groups_of_sets_stay_whole() -> None:
     assert not groups["test"] & (groups["train"] | groups["validation"]) and len(parts["test"]) in range(40, 44)
     with pytest.raises(InputError, match="the sources have 30 rows in 30 groups, too few"):
         split([row(i, label=["a"]) for i in range(30)], Split(test=25, validation=10, stratify="label"), "text")
+
+
+def test_a_group_larger_than_a_part_stays_in_training_where_smaller_ones_suffice() -> None:
+    rows = [*(row(n, "big", label="ab"[n % 2]) for n in range(60)), *(row(n, label="c") for n in range(60, 90))]
+    sizes = {part: len(members) for part, members in
+             split(rows, Split(test=10, validation=5, stratify="label"), "text").items()}
+    assert sizes == {"train": 75, "validation": 5, "test": 10}
+    sets = [row(int(member.id[1:]), member.group, label=[member["label"]]) for member in rows]
+    parts = split(sets, Split(test=10, validation=5, stratify="label"), "text")
+    assert {part: len(members) for part, members in parts.items()} == sizes
+
+
+def test_of_groups_that_are_all_too_large_the_smallest_are_taken() -> None:
+    rows = [row(n, "huge" if n < 60 else f"g{n // 20}") for n in range(140)]
+    parts = split(rows, Split(test=10, validation=0), "text")
+    assert len(parts["test"]) == 20 and {member.group for member in parts["train"]} >= {"huge"}
+
+
+def test_the_last_group_of_a_label_stays_in_training() -> None:
+    rows = [*(row(n, label="common") for n in range(40)), *(row(n, f"g{n}", label=f"rare {n}") for n in range(40, 60))]
+    parts = split(rows, Split(test=12, validation=6, stratify="label"), "text")
+    assert {len(parts["test"]), len(parts["validation"])} == {12, 6}
+    assert {member["label"] for member in parts["train"]} == {"common", *(f"rare {n}" for n in range(40, 60))}
+
+
+def test_labels_of_one_group_each_are_drawn_where_there_is_nothing_else() -> None:
+    rows = [row(n, label=f"label {n}") for n in range(30)]
+    sizes = split(rows, Split(test=10, validation=5, stratify="label"), "text")
+    assert {part: len(members) for part, members in sizes.items()} == {"train": 15, "validation": 5, "test": 10}

@@ -38,7 +38,7 @@ CHANGES = {
     "name": "other", "task": "task.top_k=6", "models.student": "./other",
     "data.sources": "[{kind: retrieval, corpus: corpus.jsonl, queries: queries.jsonl, qrels: qrels.jsonl}]",
     "data.split.test": "31", "data.split.validation": "11", "data.split.stratify": "query", "data.split.seed": "8",
-    "data.split.renew": "1",
+    "data.split.renew": "1", "data.preflight.label_spelling": "0.3", "data.preflight.unseen_label": "0.3",
     "data.limit": "9", "data.synthesize": "[{kind: hard-negatives, count: 2}]", "data.curate": "[near]",
     "data.leakage.jaccard": "0.7", "data.leakage.cosine": "0.9", "data.leakage.columns": "[query]",
     "data.require": "[{metric: rows, min: 1}]", "data.preflight.truncated": "0.3", "data.preflight.empty": "0.3",
@@ -46,13 +46,12 @@ CHANGES = {
     "adapter.rank": "5", "adapter.alpha": "5", "adapter.dropout": "0.1", "train.epochs": "4", "train.batch_size": "9",
     "train.learning_rate": "0.01", "train.warmup_ratio": "0.2", "train.lr_scheduler": "cosine",
     "train.weight_decay": "0.1", "train.seed": "8", "train.precision": "bf16", "train.backend": "hf",
-    "train.seeds": "2", "train.keep": "best", "train.patience": "1",
-    "train.head_learning_rate": "0.02",
+    "train.seeds": "2", "train.keep": "best", "train.patience": "1", "train.head_learning_rate": "0.02",
     "contenders": "[tuned, bm25]", "evaluate": "[ranking, halved]",
     "gate.metric": "ndcg@10", "gate.margin": "0.1", "gate.confidence": "0.9", "gate.resamples": "501",
     "gate.floor": "0.1", "gate.target": "0.9", "gate.guards": "[{metric: mrr@10, within: 0.02}]",
-    "gate.match": "{contender: hybrid, within: 0.02}",
-    "gate.seed": "8", "targets": "[]", "data.preflight.rare_label": "0.3", "data.preflight.answer_truncated": "0.3",
+    "gate.match": "{contender: hybrid, within: 0.02}", "gate.seed": "8",
+    "targets": "[]", "data.preflight.rare_label": "0.3", "data.preflight.answer_truncated": "0.3",
     "data.preflight.no_supervised_tokens": "0.3", "data.preflight.missing_eos": "0.3",
     "data.preflight.prompt_mismatch": "0.3", "data.preflight.conflicting_answers": "0.3",
     "data.on_error": "skip", "data.review": "{file: decisions.jsonl}", "data.facts": "{change: daily}",
@@ -94,7 +93,8 @@ def unread_of_spec(model: type[BaseModel]) -> list[str]:
     taken = {read for file in files for read in reads(tree(file))}
     named = set().union(*(words(tree(file)) for file in files if file.parent.name == "spec"))
     packages = {Path(inspect.getfile(one)).parent for plugin in Registry.load().list_classes() for one in ours(plugin)}
-    checks = {word for folder in packages for file in folder.glob("*.py") for word in words(tree(file))}
+    folders = {*packages, CODE / "data"}
+    checks = {word for folder in folders for file in folder.glob("*.py") for word in words(tree(file))}
     left = []
     for path, _, name in blocks(model):
         owner = path.split(".")[-2] if "." in path else "spec"

@@ -59,6 +59,8 @@ def audited(tmp_path: Path, base: Path, limits: dict[str, float], names: tuple[s
     rows = [Row(name, {"negatives": [], **ROWS[name]}, HERE) for name in names]
     write_rows(tmp_path / "curate" / "train.jsonl", rows)
     write_json(tmp_path / "curate" / "curate.json", {"tests": []})
+    for part in ("validation", "test"):
+        write_rows(tmp_path / "freeze" / f"{part}.jsonl", [])
     table = [Row(name, {"text": text}, HERE, table="documents") for name, text in DOCUMENTS.items()]
     write_rows(tmp_path / "gather" / "tables" / "documents.jsonl", table)
     return job(tmp_path, limits=limits, objective={"kind": "late-interaction", "max_length": 16})

@@ -77,6 +77,21 @@ def test_weights_are_the_largest_mixture_that_runs_out_of_nothing(tmp_path: Path
     assert rows == gathered(tmp_path, *blocks)[0] != gathered(tmp_path, *blocks, seed=8)[0]
 
 
+def test_weights_draw_from_rows_that_may_be_trained_on(tmp_path: Path) -> None:
+    blocks = []
+    for name, count in (("a", 40), ("b", 8)):
+        records = [{"text": f"{name} {n}", "part": ("train", "train", "test", "dev")[n % 4]} for n in range(count)]
+        blocks.append({**lines(tmp_path / f"{name}.jsonl", *records), "split": "part", "weight": 1})
+    rows, facts, voice = gathered(tmp_path, *blocks)
+    assert Counter((row["text"][0], row.split) for row in rows) == {
+        ("a", "train"): 4, ("a", "test"): 10, ("a", "dev"): 10, ("b", "train"): 4, ("b", "test"): 2, ("b", "dev"): 2,
+    }
+    assert [(source["rows"], source.get("given")) for source in facts["sources"]] == [(24, 40), (8, None)]
+    assert voice.notes == [
+        "source 'jsonl': 4 of 20 rows sampled, according to its weight; its 20 test and validation rows stay"
+    ]
+
+
 def test_a_mixture_is_in_proportion() -> None:
     assert compute_mixture_counts([(1, 10), (1, 20)]) == [10, 10]
     assert compute_mixture_counts([(0.7, 700), (0.2, 300), (0.1, 1000), (0, 5)]) == [700, 200, 100, 5]

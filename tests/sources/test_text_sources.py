@@ -129,6 +129,13 @@ def test_the_last_answer_of_a_chat_is_a_row(tmp_path: Path) -> None:
     assert (row.provenance.line, row.provenance.detail) == (1, {"turn": 7})
 
 
+def test_the_text_parts_of_a_turn_are_joined_by_a_line_break(tmp_path: Path) -> None:
+    parts = [{"type": "text", "text": "my parcel"}, {"type": "text", "text": "is late"}]
+    turns = [{"role": "user", "content": parts}, {"role": "assistant", "content": "delivery"}]
+    (row,) = read(chats(tmp_path, {"messages": turns}), tmp_path)
+    assert row["prompt"] == "my parcel\nis late"
+
+
 def test_each_answer_may_be_a_row_of_one_group(tmp_path: Path) -> None:
     silent = {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b", "weight": 0},
                            {"role": "user", "content": "c"}, {"role": "assistant", "content": "d"}]}

@@ -9,6 +9,7 @@ import click
 
 from factory.cli import output, spec_args
 from factory.cli.run_until import make_until_stage
+from factory.errors import InputError
 from factory.store.paths import find_home
 
 if TYPE_CHECKING:
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
 @click.option("--plain", is_flag=True, help="Print plain progress lines, even on a terminal.")
 @output.json_option
 def command(arguments: spec_args.SpecArguments, name: str, page: Path | None, plain: bool, as_json: bool) -> None:
-    """Build the rows of a spec, up to curation, and show them.
+    """Build the rows of a spec, up to curation, check them as a build does before training, and show them.
 
-    Cached stages are not run again. The output is the data funnel, distributions, and samples of kept and dropped rows.
+    Cached stages are not run again. The output is the data funnel, what the checks found, distributions, and samples of
+    kept and dropped rows. Rows that would stop a build end with exit code 64.
     """
     resolved = arguments.resolve()
     data_profile = _make_data_profile(resolved, arguments, plain)
@@ -36,23 +38,24 @@ def command(arguments: spec_args.SpecArguments, name: str, page: Path | None, pl
         output.print_note(f"wrote {page}")
     if name:
         _print_row_history(_load_row_history(data_profile, resolved, name), as_json)
-    elif as_json:
+        return
+    if as_json:
         output.print_json(data_profile.to_json())
     elif page is None:
         from factory.cli.data_view import format_data_profile
 
         for section in format_data_profile(data_profile):
             output.print_line(section)
+    if failure := data_profile.audit.get("failure"):
+        raise InputError(failure)
 
 
 def _make_data_profile(resolved: ResolvedSpec, arguments: spec_args.SpecArguments, plain: bool) -> DataProfile:
-    from factory.plan.compiler import compile_plan
+    from factory.plan.audit_plan import compile_data_plan
     from factory.runs.profile import build_data_profile
 
-    plan = compile_plan(resolved)
-    # The review stage, if there is one, decides last which rows are trained on.
-    until = "review" if "review" in plan.list_stage_names() else "curate"
-    make_until_stage(plan, until, resolved, arguments, plain=plain)
+    plan = compile_data_plan(resolved)
+    make_until_stage(plan, "audit", resolved, arguments, plain=plain)
     return build_data_profile(plan, resolved.task, find_home())
 
 

@@ -61,12 +61,15 @@ def _read_gather_steps(evidence: RunOutputs) -> Iterator[FunnelStep]:
 def _read_freeze_steps(evidence: RunOutputs) -> Iterator[FunnelStep]:
     facts = evidence.read_stage_json("freeze")
     counts = facts.get("counts", {})
-    rows = sum(counts.values())
+    repeated = int(facts.get("repeated", 0))
+    rows = sum(counts.values()) + repeated
     for part in ("test", "validation"):
         if counts.get(part):
             rows -= counts[part]
             groups = facts.get("groups", {}).get(part, 0)
             yield FunnelStep("freeze", part, rows, dropped=counts[part], reasons={"whole groups": groups})
+    if repeated:
+        yield FunnelStep("freeze", "test rows in validation", rows - repeated, dropped=repeated)
 
 
 def _read_synthesis_steps(evidence: RunOutputs) -> Iterator[FunnelStep]:

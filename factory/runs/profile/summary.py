@@ -68,6 +68,11 @@ class DataProfile:
         """The proof that no frozen row leaked into the training rows."""
         return cast("Mapping[str, Any]", self.run_outputs.read_stage_json("curate").get("leakage", {}))
 
+    @cached_property
+    def audit(self) -> Mapping[str, Any]:
+        """The checks of training and frozen rows that found something, and what would stop a build."""
+        return self.run_outputs.read_stage_json("audit")
+
     def to_json(self) -> dict[str, Any]:
         curate, gather = self.run_outputs.read_stage_json("curate"), self.run_outputs.read_stage_json("gather")
         return {
@@ -75,7 +80,8 @@ class DataProfile:
             "sources": gather.get("sources", []),
             "splits": self.run_outputs.read_stage_json("freeze").get("counts", {}),
             "funnel": [step.to_json() for step in self.funnel], "leakage": dict(self.leakage),
-            "tests": curate.get("tests", []), "review": self.run_outputs.read_stage_json("review"),
+            "tests": curate.get("tests", []), "audit": dict(self.audit),
+            "review": self.run_outputs.read_stage_json("review"),
             "distributions": [distribution.to_json() for distribution in self.distributions],
             "samples": {"kept": [sample.to_json() for sample in self.training_samples],
                         "dropped": [sample.to_json() for sample in self.removal_samples]},
