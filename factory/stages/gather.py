@@ -12,6 +12,7 @@ from typing import Any, cast
 from factory.api import Job, Row, Source
 from factory.data.rows import LazyRows, RowWriter, write_json
 from factory.errors import InputError
+from factory.stages.file_ids import FileIds
 from factory.stages.job import StageJob, guard_plugin_call, iterate_checked_values, load_toolbox
 
 ROWS_FILE = "rows.jsonl"
@@ -49,7 +50,8 @@ def run(job: StageJob) -> None:
     sources = [cast(Source, job.make_plugin("source", block)) for block in job.config["sources"]]
     with ExitStack() as stack:
         files = {"": stack.enter_context(RowWriter(job.out / ROWS_FILE))}
-        results = [_gather_source(job, source, files, stack) for source in sources]
+        ids = FileIds()
+        results = [_gather_source(job, source, files, stack, ids) for source in sources]
     if not any(result.row_count for result in results):
         raise InputError("the sources have no rows; check their filters and files")
     owners = {table: source.kind for source in sources for table in source.tables}
@@ -62,7 +64,9 @@ def run(job: StageJob) -> None:
     write_json(job.out / "gather.json", {"sources": facts, "rows": total})
 
 
-def _gather_source(job: StageJob, source: Source, files: dict[str, RowWriter], stack: ExitStack) -> GatherResult:
+def _gather_source(
+    job: StageJob, source: Source, files: dict[str, RowWriter], stack: ExitStack, ids: FileIds
+) -> GatherResult:
     """Write the rows of a source, opening the files of new tables. Raises InputError if there are none."""
     counts: Counter[str] = Counter()
     licences: set[str] = set()
@@ -77,7 +81,7 @@ def _gather_source(job: StageJob, source: Source, files: dict[str, RowWriter], s
         for row in iterate_checked_values(source, "iter_rows", source.iter_rows(work), Row):
             if row.table not in files:
                 files[row.table] = stack.enter_context(RowWriter(job.out / "tables" / f"{row.table}.jsonl"))
-            files[row.table].write(row)
+            files[row.table].write(ids.rename_row(row))
             counts[row.table] += 1
             licences.add(row.provenance.licence)
             job.report.report_progress(counts.total())

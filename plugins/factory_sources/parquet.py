@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 from factory.api import Input, Job
+from factory.text.file_formats import HEAD_BYTES, suggest_kind
 from factory_sources.records import FileSource, SourceRecord, read_first_error_line, require_columns
 
 PARQUET_BATCH_ROWS = 1024
@@ -38,12 +39,16 @@ class Parquet(FileSource):
         except ModuleNotFoundError as error:
             raise ModuleNotFoundError("Parquet needs pyarrow: pip install 'specialist-factory[parquet]'") from error
         try:
-            with parquet.ParquetFile(path) as file:
-                require_columns(self.list_source_fields(), file.schema_arrow.names, shown)
+            with parquet.ParquetFile(path) as table:
+                require_columns(self.list_source_fields(), table.schema_arrow.names, shown)
                 number = 0
-                for batch in file.iter_batches(batch_size=PARQUET_BATCH_ROWS, columns=self.list_source_fields()):
+                for batch in table.iter_batches(batch_size=PARQUET_BATCH_ROWS, columns=self.list_source_fields()):
                     for values in batch.to_pylist():
                         number += 1
                         yield SourceRecord(shown, number, values, f"{path.stem}#{number}")
         except pyarrow.ArrowException as error:
-            raise ValueError(f"{shown}: not Parquet: {read_first_error_line(error)}") from error
+            with path.open("rb") as file:
+                head = file.read(HEAD_BYTES)
+            # A file that begins as Parquet is a damaged one.
+            why = read_first_error_line(error) if head.startswith(b"PAR1") else suggest_kind(head)
+            raise ValueError(f"{shown}: not Parquet: {why}") from error
