@@ -17,7 +17,7 @@ def suggest_path(value: str, root: Path) -> str:
     """Return what to write instead of a path that does not exist, to append to a message; empty if nothing is near."""
     if value.startswith("~"):
         home = os.path.expanduser(value)
-        found = f"; write {format_value(home)}" if os.path.exists(home) else ""
+        found = f"; write {home}" if os.path.exists(home) else ""
         return f" (`~` is not expanded{found or '; write the whole path, or one relative to the spec'})"
     if "\\" in value or (len(value) > 1 and value[1] == ":"):
         path = PureWindowsPath(value)

@@ -24,6 +24,6 @@ def test_a_near_path_is_named(tmp_path: Path, written: str, said: str) -> None:
 def test_a_home_folder_is_written_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "d.jsonl").touch()
-    assert suggest_path("~/d.jsonl", tmp_path) == f" (`~` is not expanded; write '{tmp_path}/d.jsonl')"
+    assert suggest_path("~/d.jsonl", tmp_path) == f" (`~` is not expanded; write {tmp_path}/d.jsonl)"
     whole = " (`~` is not expanded; write the whole path, or one relative to the spec)"
     assert suggest_path("~/e.jsonl", tmp_path) == whole
