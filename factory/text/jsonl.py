@@ -43,6 +43,14 @@ def read_numbered_jsonl(
                 yield number, value
 
 
+def read_first_object(path: Path) -> dict[str, Any]:
+    """Return the first object of a JSONL file; {} if it is of another format or has none."""
+    try:
+        return next((value for _, value in read_numbered_jsonl(path)), {})
+    except InputError:
+        return {}
+
+
 def refuse_json_constant(name: str) -> NoReturn:
     """Raise ValueError for NaN and Infinity, which Python's JSON parser accepts."""
     raise ValueError(f"{name} is not valid JSON")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +23,9 @@ class Parquet(FileSource):
     has_typed_values = True
 
     file: Annotated[Path, Input()] = Field(description=".parquet file or folder of them, relative to the spec")
+
+    def list_required_modules(self) -> Mapping[str, str]:
+        return {"pyarrow": "specialist-factory[parquet]"}
 
     def read_records(self, job: Job) -> Iterator[SourceRecord]:
         path = job.root / self.file

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from factory.api import Input, Job, Provenance, Row, Source, SpecBlock, read_numbered_jsonl
 from factory.text.suggestions import suggest_near_name
+from factory_sources.draft_retrieval import draft_collection
 from factory_sources.records import describe_name_type
 
 JsonObject = Mapping[str, Any]
@@ -41,6 +42,10 @@ class Retrieval(Source):
     qrels: Annotated[Path, Input()] = Field(description="JSONL file of judgements, relative to the spec")
     fields: RetrievalFieldNames = Field(RetrievalFieldNames(), description="names of the fields in the files")
     licence: str = Field("", description="licence of the collection, recorded in the bundle")
+
+    @classmethod
+    def draft_fields(cls, data: Path) -> Mapping[str, Any]:
+        return draft_collection(data, RetrievalFieldNames().model_dump())
 
     def iter_rows(self, job: Job) -> Iterator[Row]:
         grades: dict[str, dict[str, float]] = {}
