@@ -23,7 +23,7 @@ class Dataset(RecordSource):
 
     kind = "dataset"
     has_typed_values = True
-    is_light = False
+    inspected_rows = 0
 
     name: str = Field("", pattern=r"^([\w.-]+(/[\w.-]+)?)?$", description="dataset id on the hub, such as owner/name")
     revision: str = Field("", pattern=r"^([0-9a-f]{40})?$", description="full commit hash on the hub; tags may move")

@@ -43,6 +43,7 @@ class SqlGrammarSource(Source):
     """
 
     kind = "sql-grammar"
+    inspected_rows = 5
     output_columns = ("question", "sql", "db")
     tables = (DATABASES_TABLE,)
 
@@ -107,6 +108,7 @@ class SqlPairSource(Source):
 
     kind = "sql-pairs"
     version = 2
+    inspected_rows = 100
     output_columns = ("question", "sql", "db")
     tables = (DATABASES_TABLE,)
 
