@@ -59,7 +59,8 @@ class SpecialistEntry:
 
 
 def list_versions(home: Path, runs: Iterable[RunSummary] | None = None) -> list[Version]:
-    """Return the versions of all specialists, oldest first, each with the first run that finished it.
+    """Return the versions of all specialists, oldest first, each with the first run that finished it. Smoke builds are
+    no versions.
 
     `runs` are those of the home, newest first; by default their journals are read.
     """
@@ -67,7 +68,7 @@ def list_versions(home: Path, runs: Iterable[RunSummary] | None = None) -> list[
     counts: Counter[str] = Counter()
     # Oldest first, so that versions are numbered in the order in which they were built.
     for run in reversed(list(summarise_journals(home, list_journals(home)[::-1]) if runs is None else runs)):
-        if not run.verdict or not run.bundle or (run.name, run.bundle) in versions:
+        if not run.verdict or not run.bundle or run.is_smoke or (run.name, run.bundle) in versions:
             continue
         counts[run.name] += 1
         folder = Store(home).locate_output("bundle", run.bundle).output
@@ -110,6 +111,8 @@ def find_version(home: Path, text: str) -> Version:
         names = sorted({version.name for version in known})
         near = difflib.get_close_matches(name, names, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names) or 'none; build one first'}"
+        if any(run.name == name and run.is_smoke for run in summarise_journals(home, list_journals(home))):
+            hint = "it has smoke builds only, which are no versions; build it without --profile smoke"
         raise InputError(f"no specialist {name!r}; {hint}")
     if label:
         aliases, count = collect_aliases(home, versions), len(versions)

@@ -35,6 +35,16 @@ def _find_near_path(value: str, root: Path) -> str:
     names: list[str] = []
     with suppress(OSError, ValueError):
         names = os.listdir(root / parent)
-    stems = {name + suffix for suffix in COMMON_SUFFIXES} | {os.path.splitext(name)[0]}
-    near = next((each for each in sorted(names) if each in stems), "") or find_near_name(name, names)
+    stem = os.path.splitext(name)[0]
+    stems = {stem, *(f"{each}{suffix}" for suffix in COMMON_SUFFIXES for each in (name, stem))}
+    near = next((each for each in sorted(names) if each in stems), "") or _find_near_stem(name, names)
     return os.path.join(parent, near) if near else ""
+
+
+def _find_near_stem(name: str, names: list[str]) -> str:
+    """Return the file of the same suffix whose stem differs in a few letters; empty for none."""
+    # Stems alone are compared: a common suffix would make `qrels.jsonl` similar to `queries.jsonl`.
+    stem, suffix = os.path.splitext(name)
+    stems = {os.path.splitext(each)[0]: each for each in names if os.path.splitext(each)[1].lower() == suffix.lower()}
+    near = find_near_name(stem, stems, cutoff=0.75)
+    return stems[near] if near else ""

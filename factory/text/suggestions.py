@@ -6,10 +6,10 @@ import difflib
 from collections.abc import Iterable
 
 
-def find_near_name(name: str, known: Iterable[str]) -> str:
-    """Return the known name that is closest to this one, ignoring case; empty if none is close."""
+def find_near_name(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """Return the known name that is closest to this one, ignoring case; empty if none is as similar as `cutoff`."""
     names = {each.lower(): each for each in sorted(set(known), reverse=True)}
-    matches = difflib.get_close_matches(name.lower(), sorted(names), n=1)
+    matches = difflib.get_close_matches(name.lower(), sorted(names), n=1, cutoff=cutoff)
     return names[matches[0]] if matches else ""
 
 

@@ -13,7 +13,7 @@ from factory.spec.paths import suggest_path
     ("C:\\elsewhere.jsonl", "; paths are written with / here"),
     ("data/rows", "; did you mean 'data/rows.jsonl'?"), ("data/rows.json", "; did you mean 'data/rows.jsonl'?"),
     ("data/Rows.jsonl", "; did you mean 'data/rows.jsonl'?"), ("data/row.jsonl", "; did you mean 'data/rows.jsonl'?"),
-    ("data/other.csv", ""), ("nowhere/rows.jsonl", ""),
+    ("data/other.csv", ""), ("data/roses.jsonl", ""), ("nowhere/rows.jsonl", ""),
 ])
 def test_a_near_path_is_named(tmp_path: Path, written: str, said: str) -> None:
     (tmp_path / "data").mkdir()
