@@ -53,7 +53,8 @@ def _list_plugins(resolved: ResolvedSpec) -> Iterator[tuple[NodePath, Plugin]]:
         ("targets",): resolved.targets,
     }
     for steps, plugins in groups.items():
-        yield from (((*steps, number), plugin) for number, plugin in enumerate(plugins))
+        for number, plugin in enumerate(plugins):
+            yield (*steps, number), plugin
 
 
 def _find_missing_modules(resolved: ResolvedSpec) -> Iterator[Finding]:
