@@ -202,8 +202,8 @@ class VerdictFacts:
 
     `title` and `sign` are for narrow places, `tone` is good, bad or warn. `claim` continues "The tuned TASK" and ends
     before the name of a baseline, `{rows}` being the test rows; if empty, the sign of the difference decides. `advice`
-    is one line of a list, `finding` a sentence of the model card. `next_step` may ask for `{rows}`, such as
-    `120 test rows`, that would settle the comparison, and is left out if their number is unknown.
+    is one line of a list, `finding` a sentence of the model card. `next_step` may name `{rows}`, such as
+    `120 test rows`, that would settle the comparison, the contender to use `{instead}`, and the `{cause}` to look at.
     """
 
     exit_code: int
@@ -231,23 +231,22 @@ class Verdict(StrEnum):
         claim="answers {rows} better than",
         advice="ship it: better than every baseline, outside the noise",
         finding="the tuned model beats every baseline by more than chance explains.",
+        next_step="Deploy the bundle, and add the contender `incumbent`, so that a refresh must beat this version.",
     )
     NO_SHIP = "NO_SHIP", VerdictFacts(
         exit_code=NOT_SHIPPED, title="NO SHIP", sign="✗", tone="bad",
         advice="do not ship: Verdict (3) and Compare (4) show which rows it loses",
         finding="the tuned model did not pass the gate. Do not deploy it in place of the best baseline.",
-        next_step=(
-            "Keep the current solution; `factory compare RUN:tuned RUN:BASELINE` shows the rows that tuned loses."
-        ),
+        next_step="Use {instead}; {cause}.",
     )
     PROMPTING_IS_ENOUGH = "PROMPTING_IS_ENOUGH", VerdictFacts(
-        exit_code=NOT_SHIPPED, title="PROMPT INSTEAD", sign="≈", tone="warn",
+        exit_code=NOT_SHIPPED, title="PROMPTING IS ENOUGH", sign="≈", tone="warn",
         advice="do not ship: prompting the base model is enough",
         finding="prompting is enough: a prompted model does as well, or reaches the target that the spec states.",
-        next_step="Prompting the base model is enough: deploy that instead of the trained artifact.",
+        next_step="Prompting the base model is enough: deploy that instead of the trained artifact; {cause}.",
     )
     INSUFFICIENT_EVIDENCE = "INSUFFICIENT_EVIDENCE", VerdictFacts(
-        exit_code=INSUFFICIENT, title="UNDECIDED", sign="?", tone="warn",
+        exit_code=INSUFFICIENT, title="INSUFFICIENT EVIDENCE", sign="?", tone="warn",
         claim="is not significantly different, on {rows}, from",
         advice="inconclusive: more test rows are needed",
         finding="the evidence is too thin to say that the tuned model may ship.",

@@ -41,6 +41,12 @@ class Plugin(BaseModel):
         """Return the fields of the spec's `models` that the plugin needs besides the student, such as `embedder`."""
         return ()
 
+    def list_required_modules(self) -> Mapping[str, str]:
+        """Return the Python modules that the plugin imports beyond the factory's own dependencies, and what to install
+        for each: {"spacy": "specialist-factory[pii]"}. `factory check` reports those that are missing."""
+        has_endpoint = next(_iter_endpoint_hosts(self), "")
+        return {"openai": "specialist-factory[endpoint]"} if has_endpoint else {}
+
     def list_hosts(self) -> tuple[str, ...]:
         """Return the hosts that the plugin may connect to, as `host:port`, `host` or `.suffix`; others are blocked."""
         return tuple(sorted(set(_iter_endpoint_hosts(self))))

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from factory.api.grammar import Grammar
-from factory.api.jobs import AnswerJob, ExportJob, FitJob, Job, ModelJob, ProbeJob, ReferenceJob, RowsJob, ScoreJob
+from factory.api.jobs import AnswerJob, ExportJob, FitJob, ModelJob, ProbeJob, ReferenceJob, RowsJob, ScoreJob
 from factory.api.plugin import Plugin
 from factory.api.rows import (
     Answer,
@@ -25,31 +25,9 @@ from factory.api.rows import (
     Scores,
     TrainResult,
 )
+from factory.api.source import Columns
+from factory.api.source import Source as Source
 from factory.text.templates import render
-
-Columns = tuple[str, ...]
-
-
-class Source(Plugin):
-    """Reads rows; `output_columns` are the columns of its rows, `tables` the side tables that it fills."""
-
-    role = "source"
-    output_columns: ClassVar[Columns] = ()
-    tables: ClassVar[Columns] = ()
-
-    weight: float = Field(0, ge=0, description="share of a mixture of training rows, relative to other weights; 0: all")
-
-    def iter_rows(self, job: Job) -> Iterator[Row]:
-        """Yield rows with their provenance. Report an invalid record with `job.report_bad_record`, by file, line and
-        field; raise ValueError for any other problem."""
-        raise NotImplementedError
-
-    def compute_identity(self, root: Path) -> dict[str, Any]:
-        """Return what this block contributes to a key; an unset weight is left out."""
-        identity = super().compute_identity(root)
-        if not self.weight:
-            del identity["fields"]["weight"]
-        return identity
 
 
 class Synthesizer(Plugin):

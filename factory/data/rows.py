@@ -139,7 +139,8 @@ def _refuse_duplicate_id(path: Path, row: Row) -> None:
     for other in LazyRows(path):
         if (other.table, other.id) == (row.table, row.id):
             first = format_row_origin(other)
-            raise InputError(f"{format_row_origin(row)}: duplicate id {row.id!r}, first used at {first}")
+            remedy = "give every row an id of its own (or leave out `id`), and name each file once"
+            raise InputError(f"{format_row_origin(row)}: duplicate id {row.id!r}, first used at {first}; {remedy}")
 
 
 def write_rows(path: Path, rows: Iterable[Row]) -> int:

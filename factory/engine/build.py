@@ -26,6 +26,7 @@ from factory.plan.explain import StageReason, explain_plan
 from factory.plan.stage_kinds import find_stage_kind
 from factory.registry.registry import Registry
 from factory.runs.incumbents import attach_incumbents
+from factory.runs.run_view import SMOKE_PROFILE
 from factory.spec.layers import ResolvedSpec
 from factory.store.integrity import describe_damage, list_changed_inputs, list_damage
 from factory.store.journal import JOURNAL_FILE, Journal, find_last_plan, find_last_verdict_time
@@ -249,7 +250,7 @@ def _execute_plan(
         finally:
             execution.stop()
             execution.record_event(RunFinished(run, verdict, code, round(time.monotonic() - start, 3), bundle))
-    if verdict and bundle:
+    if verdict and bundle and resolved.profile != SMOKE_PROFILE:
         register_versions(home, plan.name, {bundle: VersionFacts(run, verdict, started)})
     return BuildResult(run, verdict, code, store.locate_output("bundle", bundle).output)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from factory import events
 from factory.runs.run_outputs import find_deciding_comparison, read_intact_gate
-from factory.runs.run_view import GATE_STAGE, derive_run_state, extract_specialist_name
+from factory.runs.run_view import GATE_STAGE, SMOKE_PROFILE, derive_run_state, extract_specialist_name
 from factory.store import journal
 from factory.store.outputs import Store
 
@@ -71,6 +71,11 @@ class RunSummary:
     def state(self) -> str:
         """The run's state now; it depends on whether its process is alive."""
         return derive_run_state(self.exit_code, self.pid, self.started)
+
+    @property
+    def is_smoke(self) -> bool:
+        """Whether this is a trial with few rows, whose verdict means nothing."""
+        return self.profile == SMOKE_PROFILE
 
     def compute_progress(self) -> float:
         """Return the share of the plan's stages that are done, 0 to 1."""

@@ -16,6 +16,8 @@ from factory.store import journal
 
 WAITING, CACHED, RUNNING, DONE, FAILED, STOPPED = "waiting", "cached", "running", "done", "failed", "stopped"
 FINISHED, INTERRUPTED_RUN, DEAD = "finished", "interrupted", "dead"
+SMOKE_PROFILE = "smoke"
+"""Profile of few rows and little training: its verdict means nothing, and its bundle is no version."""
 GATE_STAGE = "gate"
 """Only the runs of builds have this stage."""
 START_TIME_TOLERANCE = 5.0
@@ -131,6 +133,16 @@ class RunView:
         return derive_run_state(self.end.exit_code if self.end else None, self.pid, self.started)
 
     @property
+    def is_smoke(self) -> bool:
+        """Whether this is a trial with few rows, whose verdict means nothing."""
+        return self.profile == SMOKE_PROFILE
+
+    @property
+    def is_finished_build(self) -> bool:
+        """Whether a build ended with a verdict; runs of `data`, `advise` and `review` have no gate."""
+        return GATE_STAGE in self.stages and bool(self.verdict)
+
+    @property
     def verdict(self) -> str:
         """The verdict of the gate; empty until the run ends with one."""
         return self.end.verdict if self.end else ""
@@ -196,13 +208,14 @@ def iterate_newest_runs(home: Path, *, brief: bool = False) -> Iterator[RunView]
 def find_run(home: Path, text: str) -> RunView:
     """Find the run that `text` names: `latest`, an id, the start or end of one, or a specialist's name.
 
-    A specialist's name means its newest build, or without one its newest run, such as one of `factory advise`. Raises
-    InputError if no run matches, or several do.
+    `latest` is the newest build that reached a verdict, or without one the newest run. A specialist's name means
+    its newest build, or without one its newest run, such as one of `factory advise`. Raises InputError if no run
+    matches, or several do.
     """
     paths = {path.parent.name: path for path in reversed(journal.list_journals(home))}
     if not paths:
         raise InputError(f"no runs in {home}; `factory build SPEC` makes one")
-    if text == "latest" and (latest := next(iterate_newest_runs(home), None)):
+    if text == "latest" and (latest := _find_latest_run(home)):
         return latest
     if text in paths:
         return read_run(paths[text])
@@ -218,6 +231,17 @@ def find_run(home: Path, text: str) -> RunView:
     if not matches:
         raise InputError(f"no run {text!r}; newest: {', '.join(list(paths)[:3])} (`factory runs` lists all)")
     return read_run(paths[matches[0]])
+
+
+def _find_latest_run(home: Path) -> RunView | None:
+    """Return the newest finished build, else the newest run; None if no journal can be read."""
+    newest = ""
+    for run in iterate_newest_runs(home, brief=True):
+        newest = newest or run.id
+        if run.is_finished_build:
+            newest = run.id
+            break
+    return next((run for run in iterate_newest_runs(home) if run.id == newest), None)
 
 
 def extract_specialist_name(run: str) -> str:

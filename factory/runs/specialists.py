@@ -70,11 +70,13 @@ def list_versions(home: Path, runs: Iterable[RunSummary] | None = None) -> list[
 
     `runs` are those of the home, newest first; by default their journals are read. Bundles of runs that are not in the
     registry yet, such as those of an older factory or of a build that was killed at its very end, are entered in it.
+    Smoke builds are no versions.
     """
     runs = list(summarise_journals(home, list_journals(home)[::-1]) if runs is None else runs)
     first_runs: dict[tuple[str, str], RunSummary] = {}
     for run in reversed(runs):  # oldest first, so that bundles are numbered in the order in which they were built
-        if run.verdict and run.bundle.isalnum():  # a key, and no path that an odd journal may hold
+        is_key = run.bundle.isalnum()  # and no path that an odd journal may hold
+        if run.verdict and is_key and not run.is_smoke:
             first_runs.setdefault((run.name, run.bundle), run)
     registered = {(version.name, version.key): version for version in list_registered(home)}
     new = [run for place, run in first_runs.items() if place not in registered]
@@ -145,6 +147,8 @@ def find_version(home: Path, text: str) -> Version:
         names = sorted({version.name for version in known})
         near = difflib.get_close_matches(name, names, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names) or 'none; build one first'}"
+        if any(run.name == name and run.is_smoke for run in summarise_journals(home, list_journals(home))):
+            hint = "it has smoke builds only, which are no versions; build it without --profile smoke"
         raise InputError(f"no specialist {name!r}; {hint}")
     if label:
         aliases = collect_aliases(home, versions)

@@ -20,6 +20,7 @@ from factory.spec.fields import ALIASES_WITH_DEFAULT, Models
 from factory.spec.gate_checks import check_baselines, check_guards, check_target
 from factory.spec.messages import iterate_annotation_models, suggest_known_name
 from factory.spec.path_checks import check_review_file, describe_irregular_path
+from factory.spec.paths import suggest_path
 from factory.spec.training_checks import check_training
 from factory.spec.validation import SpecDraft, call_plugin_method
 from factory.yaml import NodePath, format_value
@@ -61,7 +62,7 @@ def _check_input_paths(draft: SpecDraft, steps: NodePath, model: type[BaseModel]
             draft.add_problem((*steps, name), "empty; name a file or folder, relative to the spec's folder")
         elif value and isinstance(value, str | Path) and not os.path.exists(root / value):
             text = f"no such file or folder: {format_value(str(value))}, relative to the spec's folder"
-            draft.add_problem((*steps, name), text)
+            draft.add_problem((*steps, name), f"{text}{suggest_path(str(value), root)}")
         elif value and isinstance(value, str | Path) and (problem := describe_irregular_path(root / value)):
             draft.add_problem((*steps, name), f"{format_value(str(value))} {problem}")
 
@@ -79,7 +80,8 @@ def _check_model_reference(draft: SpecDraft, root: Path, name: str) -> None:
         draft.add_problem(steps, f"{format_value(reference)} is not a valid folder or model name")
     else:
         if base.kind == "local" and not os.path.exists(root / os.path.expanduser(base.name)):
-            draft.add_problem(steps, f"no such folder: {format_value(base.name)}, relative to the spec's folder")
+            text = f"no such folder: {format_value(base.name)}, relative to the spec's folder"
+            draft.add_problem(steps, f"{text}{suggest_path(base.name, root)}")
 
 
 def _check_model_usage(draft: SpecDraft) -> None:

@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-import csv
-import itertools
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from factory.api import normalise, read_numbered_jsonl
-from factory.errors import InputError
+from factory.api import normalise
+from factory.data.split import SPLIT_ALIASES
+from factory.spec.record_files import MAX_INSPECTED_RECORDS, read_record_file
 
-MAX_INSPECTED_RECORDS = 5000
-"""Number of records read from the start of a file."""
-KIND_BY_SUFFIX = {".jsonl": "jsonl", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet"}
-SPLIT_WORDS = frozenset({"train", "training", "dev", "valid", "validation", "test", "testing"})
+SPLIT_NAMES = ("split", "fold", "subset", "partition", "part", "set")
+"""Usual names of a field with the split."""
 GROUP_NAME_HINTS = (
     "group", "family", "dialog", "conversation", "thread", "session", "customer", "user", "author", "doc", "document",
     "topic", "about", "source", "title", "db",
 )
+LABEL_TYPES = ("text", "number")
 MAX_LABEL_VALUES = 60
 """Fields with more distinct values are not labels."""
 COLUMN_SYNONYMS: Mapping[str, Sequence[str]] = {
-    "text": ("text", "sentence", "phrase", "utterance", "content", "body", "message", "input", "title", "question"),
+    "text": (
+        "text", "sentence", "phrase", "utterance", "content", "body", "message", "input", "title", "question", "prompt",
+    ),
     "label": ("label", "category", "class", "intent", "tag", "topic", "target", "type", "department", "sentiment"),
-    "question": ("question", "query", "prompt", "input", "text", "message"),
+    "question": ("question", "query", "prompt", "input", "text", "message", "customer"),
     "query": ("query", "question", "search", "text"),
     "answer": ("answer", "response", "reply", "output", "completion", "target"),
-    "neutral": ("neutral", "plain", "before", "original"), "sql": ("sql", "query", "statement"),
+    "neutral": ("neutral", "plain", "before", "original", "source"), "sql": ("sql", "query", "statement"),
     "rewrite": ("rewrite", "rewritten", "standalone", "target"), "history": ("history", "context", "turns"),
     "db": ("db", "db_id", "database"), "claim": ("claim", "hypothesis", "statement"),
     "evidence": ("evidence", "premise", "context", "document"), "summary": ("summary", "highlights"),
@@ -39,7 +39,10 @@ COLUMN_SYNONYMS: Mapping[str, Sequence[str]] = {
 
 @dataclass(frozen=True, slots=True)
 class RecordFieldSummary:
-    """One field: its type, counts of non-empty and distinct values, mean number of words, and an example."""
+    """One field: its type, counts of non-empty and distinct values, mean number of words, and an example.
+
+    `is_name`: all values are texts or whole numbers, as ids and groups must be. `null_count`: records without it.
+    """
 
     name: str
     value_type: str
@@ -47,6 +50,8 @@ class RecordFieldSummary:
     distinct_count: int
     mean_words: float
     example: str
+    is_name: bool = True
+    null_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,52 +64,22 @@ class RecordFileSummary:
     fields: tuple[RecordFieldSummary, ...]
     value_counts: Mapping[str, Mapping[str, int]]
     duplicate_count: int = 0
+    encoding: str = ""
 
 
 def summarise_record_file(file: Path) -> RecordFileSummary:
     """Summarise the first records of a file. Raises InputError for an unknown format or an empty file."""
-    kind = KIND_BY_SUFFIX.get(file.suffix.lower())
-    if kind is None:
-        raise InputError(f"{file}: unknown file type; supported: {', '.join(KIND_BY_SUFFIX)}")
-    if not file.is_file():
-        raise InputError(f"{file}: no such file")
-    read = {"jsonl": _read_jsonl_records, "csv": _read_csv_records, "parquet": _read_parquet_records}[kind]
-    records = list(itertools.islice(read(file), MAX_INSPECTED_RECORDS + 1))
-    if not records:
-        raise InputError(f"{file}: the file has no records")
+    found = read_record_file(file)
+    records = found.records
     is_complete, records = len(records) <= MAX_INSPECTED_RECORDS, records[:MAX_INSPECTED_RECORDS]
     names = list(dict.fromkeys(name for record in records for name in record))
     fields = tuple(_summarise_record_field(name, [record.get(name) for record in records]) for name in names)
     value_counts = {
         field.name: dict(Counter(str(record.get(field.name)) for record in records).most_common())
-        for field in fields if field.value_type == "text" and 2 <= field.distinct_count <= MAX_LABEL_VALUES
+        for field in fields if field.value_type in LABEL_TYPES and 2 <= field.distinct_count <= MAX_LABEL_VALUES
     }
     duplicates = _count_duplicate_records(records, fields)
-    return RecordFileSummary(kind, len(records), is_complete, fields, value_counts, duplicates)
-
-
-def _read_jsonl_records(file: Path) -> Iterator[Mapping[str, Any]]:
-    return (record for _, record in read_numbered_jsonl(file))
-
-
-def _read_csv_records(file: Path) -> Iterator[Mapping[str, Any]]:
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as lines:
-            head = lines.readline()
-            lines.seek(0)
-            delimiter = max(",;|\t", key=head.count)  # the most frequent one of the header
-            yield from csv.DictReader(lines, delimiter=delimiter)
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{file}: {error}") from error
-
-
-def _read_parquet_records(file: Path) -> Iterator[Mapping[str, Any]]:
-    try:
-        import pyarrow.parquet as parquet
-    except ImportError as error:
-        raise InputError(f"{file}: reading Parquet needs pyarrow: pip install pyarrow") from error
-    for batch in parquet.ParquetFile(file).iter_batches(1000):
-        yield from batch.to_pylist()
+    return RecordFileSummary(found.kind, len(records), is_complete, fields, value_counts, duplicates, found.encoding)
 
 
 def _summarise_record_field(name: str, values: Sequence[Any]) -> RecordFieldSummary:
@@ -114,7 +89,10 @@ def _summarise_record_field(name: str, values: Sequence[Any]) -> RecordFieldSumm
     value_type = "list" if kinds == {list} else "mapping" if kinds == {dict} else "number" if is_number else "text"
     texts = [str(value) for value in filled]
     words = sum(len(text.split()) for text in texts) / max(len(texts), 1)
-    return RecordFieldSummary(name, value_type, len(texts), len(set(texts)), round(words, 1), next(iter(texts), ""))
+    is_name = kinds <= {str, int}
+    nulls = sum(value is None for value in values)
+    example = next(iter(texts), "")
+    return RecordFieldSummary(name, value_type, len(texts), len(set(texts)), round(words, 1), example, is_name, nulls)
 
 
 def _count_duplicate_records(records: Sequence[Mapping[str, Any]], fields: Sequence[RecordFieldSummary]) -> int:
@@ -136,19 +114,37 @@ def infer_column_field(summary: RecordFileSummary, column: str, taken: Sequence[
             return by_name[word]
     if column == "label":
         labels = [field for field in free if field.name in summary.value_counts and field.mean_words <= 6]
-        return min(labels, key=lambda field: field.distinct_count).name if labels else ""
+        texts = [field for field in labels if field.value_type == "text"]
+        return min(texts or labels, key=lambda field: field.distinct_count).name if labels else ""
     if column in ("text", "question", "query") and free:
-        return max((field for field in free if field.value_type == "text"), key=lambda field: field.mean_words).name
+        texts = [field for field in free if field.value_type == "text"]
+        return max(texts, key=lambda field: field.mean_words).name if texts else ""
     return ""
 
 
 def infer_split_field(summary: RecordFileSummary) -> str:
     """Return the field with values such as train, validation and test; empty for none."""
     for field in summary.fields:
-        values = summary.value_counts.get(field.name, {})
-        if values and {value.lower() for value in values} <= SPLIT_WORDS:
+        values = {value.strip().lower() for value in summary.value_counts.get(field.name, {})}
+        if values and values <= SPLIT_ALIASES.keys() and field.non_empty_count == summary.record_total:
             return field.name
     return ""
+
+
+def find_unusable_split(summary: RecordFileSummary) -> tuple[str, str]:
+    """Return a field that looks like the split, and the reason why it is not used; empty texts for none."""
+    for field in summary.fields:
+        counts = summary.value_counts.get(field.name, {})
+        values = {value.strip().lower() for value in counts}
+        unknown = [value for value in counts if value.strip().lower() not in SPLIT_ALIASES]
+        is_split = field.name.lower() in SPLIT_NAMES or {"train", "training"} & values
+        if not is_split or not counts or len(unknown) == len(counts):
+            continue
+        if field.non_empty_count < summary.record_total:
+            return field.name, "some records have none"
+        if unknown:
+            return field.name, f"its value {unknown[0]!r} is unknown; known: {', '.join(sorted(SPLIT_ALIASES))}"
+    return "", ""
 
 
 def infer_group_field(summary: RecordFileSummary, taken: Sequence[str]) -> str:
@@ -156,7 +152,7 @@ def infer_group_field(summary: RecordFileSummary, taken: Sequence[str]) -> str:
     # A group repeats (at most 0.7 distinct values per row), is short, and is set in every record.
     groups = [
         field.name for field in summary.fields
-        if field.name not in taken and field.value_type == "text" and field.mean_words <= 8
+        if field.name not in taken and field.value_type == "text" and field.is_name and field.mean_words <= 8
         and 4 < field.distinct_count <= 0.7 * field.non_empty_count and field.non_empty_count == summary.record_total
     ]
     named = [name for name in groups if any(word in name.lower() for word in GROUP_NAME_HINTS)]
@@ -168,6 +164,6 @@ def infer_id_field(summary: RecordFileSummary) -> str:
     for field in summary.fields:
         name = field.name.lower()
         is_unique = field.distinct_count == field.non_empty_count == summary.record_total
-        if is_unique and (name in ("id", "key", "uid", "guid") or name.endswith("_id")):
+        if is_unique and field.is_name and (name in ("id", "key", "uid", "guid") or name.endswith("_id")):
             return field.name
     return ""

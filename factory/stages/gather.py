@@ -16,6 +16,7 @@ from factory.data.rows import LazyRows, RowWriter, write_json
 from factory.data.split import resolve_split_part
 from factory.data.text_columns import convert_text_columns
 from factory.errors import InputError
+from factory.stages.file_ids import FileIds
 from factory.stages.job import StageJob, guard_plugin_call, iterate_checked_values, load_toolbox
 
 ROWS_FILE = "rows.jsonl"
@@ -53,7 +54,8 @@ def run(job: StageJob) -> None:
     sources = [cast(Source, job.make_plugin("source", block)) for block in job.config["sources"]]
     with ExitStack() as stack:
         files = {"": stack.enter_context(RowWriter(job.out / ROWS_FILE))}
-        results = [_gather_source(job, source, files, stack) for source in sources]
+        ids = FileIds()
+        results = [_gather_source(job, source, files, stack, ids) for source in sources]
     if not any(result.row_count for result in results):
         raise InputError("the sources have no rows; check their filters and files")
     owners = {table: source.kind for source in sources for table in source.tables}
@@ -66,7 +68,9 @@ def run(job: StageJob) -> None:
     write_json(job.out / "gather.json", {"sources": facts, "rows": total})
 
 
-def _gather_source(job: StageJob, source: Source, files: dict[str, RowWriter], stack: ExitStack) -> GatherResult:
+def _gather_source(
+    job: StageJob, source: Source, files: dict[str, RowWriter], stack: ExitStack, ids: FileIds
+) -> GatherResult:
     """Write the rows of a source, opening the files of new tables. Raises InputError if there are none."""
     counts: Counter[str] = Counter()
     licences: set[str] = set()
@@ -81,7 +85,7 @@ def _gather_source(job: StageJob, source: Source, files: dict[str, RowWriter], s
         for row in _iterate_text_rows(source, work, job.config.get("text_columns", ())):
             if row.table not in files:
                 files[row.table] = stack.enter_context(RowWriter(job.out / "tables" / f"{row.table}.jsonl"))
-            files[row.table].write(row)
+            files[row.table].write(ids.rename_row(row))
             counts[row.table] += 1
             licences.add(row.provenance.licence)
             job.report.report_progress(counts.total())

@@ -11,6 +11,7 @@ from factory.data.rows import read_json, write_json
 from factory.data.split import list_row_groups
 from factory.errors import InputError
 from factory.evaluation.rules import find_slice_problem
+from factory.models.position_limit import describe_length_problem, read_position_limit
 from factory.stages.audit import collect_row_findings
 from factory.stages.job import StageJob, guard_plugin_call, iterate_checked_values
 
@@ -21,6 +22,7 @@ def run(job: StageJob) -> None:
     """
     if failed := describe_failed_requirements(read_json(job.inputs["curate"] / "curate.json").get("tests", [])):
         raise InputError("\n".join(failed))
+    _check_length(job)
     rows = job.open_input_rows("curate", f"{TRAIN}.jsonl")
     if not rows:
         raise InputError("no training rows are left after curation; see the funnel in `factory data`")
@@ -36,6 +38,13 @@ def run(job: StageJob) -> None:
     if failure := describe_failures(checks, found):
         raise InputError(failure)
     write_json(job.out / "preflight.json", {"rows": len(rows), "checks": checks})
+
+
+def _check_length(job: StageJob) -> None:
+    """Raise InputError for texts longer than the positions of the base, before anything is tokenised."""
+    limit = read_position_limit(job.inputs["base"] / "model") if "base" in job.inputs else None
+    if problem := describe_length_problem(job.config.get("objective", {}), limit):
+        raise InputError(f"objective.max_length: {problem}")
 
 
 def _check_guarded_slices(job: StageJob) -> None:

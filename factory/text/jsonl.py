@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from factory.errors import InputError
+from factory.text.file_formats import ARRAY_PROBLEM, HEAD_BYTES, describe_binary_format, describe_json_layout
 
 
 def read_numbered_jsonl(
@@ -17,7 +18,8 @@ def read_numbered_jsonl(
     """Yield (line number, object), skipping empty lines. `shown` is the name of the file in messages.
 
     Raises InputError `file:line: …` for a line that is not UTF-8, not JSON, or not an object. With `bad` (such as
-    `job.report_bad_record`) the message goes there instead, and the line is skipped unless that raises.
+    `job.report_bad_record`) the message goes there instead, and the line is skipped unless that raises. Raises
+    InputError `file: …` for a file of another format.
     """
     shown = shown or str(path)
     try:
@@ -25,11 +27,15 @@ def read_numbered_jsonl(
     except OSError as error:
         raise InputError(f"{shown}: {error.strerror or error}") from error
     with file:
+        if what := describe_binary_format(file.peek(HEAD_BYTES)[:HEAD_BYTES]):
+            raise InputError(f"{shown}: expected one JSON object per line; this file is {what}")
+        is_first = True
         for number, line in enumerate(file, 1):
             if not line.strip():
                 continue
+            hint, is_first = describe_json_layout(line) if is_first else "", False
             try:
-                value = _parse_json_object(line, f"{shown}:{number}")
+                value = _parse_json_object(line, f"{shown}:{number}", hint)
             except InputError as error:
                 if bad is None:
                     raise
@@ -56,6 +62,14 @@ def parse_finite_float(text: str) -> float:
     return value
 
 
+def read_first_object(path: Path) -> dict[str, Any]:
+    """Return the first object of a JSONL file; {} if it is of another format or has none."""
+    try:
+        return next((value for _, value in read_numbered_jsonl(path)), {})
+    except InputError:
+        return {}
+
+
 def refuse_json_constant(name: str) -> NoReturn:
     """Raise ValueError for NaN and Infinity, which Python's JSON parser accepts."""
     raise ValueError(f"{name} is not valid JSON")
@@ -66,19 +80,23 @@ STRICT_DECODER = json.JSONDecoder(
 )
 
 
-def _parse_json_object(line: bytes, where: str) -> dict[str, Any]:
+def _parse_json_object(line: bytes, where: str, hint: str = "") -> dict[str, Any]:
+    """Return the object on a line. Raises InputError; `hint` is what the file may be if this is none."""
     try:
         value = STRICT_DECODER.decode(line.rstrip().decode("utf-8-sig"))
         if b"\\ud" in line.lower():
             json.dumps(value, ensure_ascii=False).encode()  # a lone surrogate could never be written as UTF-8
     except UnicodeDecodeError as error:
-        raise InputError(f"{where}: not UTF-8: {error.reason} at byte {error.start} of the line") from error
+        why = f"{error.reason} at byte {error.start} of the line; save the file as UTF-8 (JSON has no other encoding)"
+        raise InputError(f"{where}: not UTF-8: {why}") from error
     except json.JSONDecodeError as error:
-        raise InputError(f"{where}: not JSON: {error.msg} at column {error.colno}") from error
+        raise InputError(f"{where}: {hint or f'not JSON: {error.msg} at column {error.colno}'}") from error
     except UnicodeEncodeError as error:
         raise InputError(f"{where}: contains a lone surrogate, which is not valid text") from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"{where}: not JSON: {error}") from error
     if not isinstance(value, dict):
-        raise InputError(f"{where}: expected a JSON object {{…}}, got {type(value).__name__}")
+        is_array = hint == ARRAY_PROBLEM and any(isinstance(item, dict) for item in value)
+        why = hint if is_array else f"expected a JSON object {{…}}, got {type(value).__name__}"
+        raise InputError(f"{where}: {why}")
     return value

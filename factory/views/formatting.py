@@ -133,7 +133,7 @@ def describe_verdict(gate: Mapping[str, Any], task: str) -> str:
     if gate.get("unproven"):
         return " ".join([f"The evidence is too thin: {'; '.join(gate['unproven'])}.", *versions])
     others = [c["baseline"] for c in gate["comparisons"] if c is not deciding]
-    verdict, leads = _get_gate_verdict(gate), _list_lead_sentences(gate)
+    verdict, leads = get_gate_verdict(gate), _list_lead_sentences(gate)
     claim = _describe_claim(verdict, gate, deciding, f"these {deciding.get('n', '?')} test rows")
     best = _describe_best_baseline(gate, str(deciding["baseline"])) if others else ""
     beaten = f"; it also {_describe_other_gains(gate, others)}" if others and verdict.ships else ""
@@ -171,7 +171,8 @@ def _describe_best_baseline(gate: Mapping[str, Any], deciding: str) -> str:
     return f" (the best of the others is {name}: {gains[0]})" if gains else ""
 
 
-def _get_gate_verdict(gate: Mapping[str, Any]) -> Verdict:
+def get_gate_verdict(gate: Mapping[str, Any]) -> Verdict:
+    """Return the verdict that a gate states."""
     return Verdict.from_word(gate.get("verdict", ""))
 
 
@@ -196,19 +197,3 @@ def describe_gain(gate: Mapping[str, Any], best: Mapping[str, Any]) -> str:
     share = format_percent(gate.get("confidence", 0.95))
     span = f"{format_signed(best.get('low'))} to {format_signed(best.get('high'))}"
     return f"{format_signed(best.get('difference'))} ({share} interval {span})"
-
-
-def describe_next_step(gate: Mapping[str, Any]) -> str:
-    """Return advice on what to do next; empty if there is none."""
-    from factory.evaluation.reasons import describe_settling_size  # late: `factory --help` needs none of it
-
-    if gate.get("refused"):
-        return "Run `factory review SPEC`; the next build continues from the decisions of the experts."
-    advice, needed, size = _get_gate_verdict(gate).facts.next_step, gate.get("n_to_settle"), gate.get("settle") or {}
-    if "{rows}" in advice and not needed:
-        return ""
-    # A narrow no-break space keeps the number on one line when the sentence is wrapped.
-    count = f"{int(needed or 0):,}".replace(",", "\u202f")
-    if size.get("is_capped"):
-        return f"More than {describe_settling_size(count, size['unit'])} would be needed to decide: not worth it."
-    return advice.format(rows=describe_settling_size(count, size.get("unit", "rows")))

@@ -12,7 +12,7 @@ from factory.runs.run_index import RunSummary
 from factory.runs.run_view import RUNNING
 from factory.views import formatting
 from factory.views.elements import Cell, Column, Interval, Table, TableRow, Text
-from factory.views.signs import describe_unfinished, format_run_state, format_verdict
+from factory.views.signs import SMOKE_WARNING, describe_unfinished, format_run_state, format_verdict
 
 RUN_COLUMNS = (
     Column("specialist", min_width=14, max_width=30),
@@ -69,7 +69,7 @@ def _make_run_row(run: RunSummary, now: float, remaining: Remaining | None, scal
         run.name or run.id, state,
         f"{run.stage_number}/{run.stage_count} {run.stage}" if run.stage and not run.verdict else "",
         round(run.compute_progress(), 4) if is_running else None, remaining[0] if remaining and is_running else None,
-        format_verdict(run.verdict).text, run.metric, run.score, run.difference, run.baseline,
+        _format_run_verdict(run).text, run.metric, run.score, run.difference, run.baseline,
         f"{run.low} to {run.high}" if run.low is not None else "", run.low,
         max(0.0, now - run.started) if run.started else None,
         run.seconds or (max(0.0, last - run.started) if run.started else None), run.task, run.profile, run.id,
@@ -91,11 +91,17 @@ def _make_run_cells(
     return (
         Text(name, "strong"), (format_run_state(state), *_describe_journal(run, state)),
         Text(stage, "run" if is_running else "dim"), f"{round(100 * progress)}\u00a0%" if is_running else "",
-        left if is_running else "", format_verdict(run.verdict), run.metric,
+        left if is_running else "", _format_run_verdict(run), run.metric,
         formatting.format_number(run.score) if run.score is not None else "", format_gain(run), run.baseline, *gain,
         formatting.format_ago(age).removesuffix(" ago") if age is not None else "",
         formatting.format_seconds(took) if took else "", run.task, run.profile, run.id,
     )
+
+
+def _format_run_verdict(run: RunSummary) -> Text:
+    """Return the verdict of a run; that of a smoke build says so, and has no tone."""
+    verdict = format_verdict(run.verdict)
+    return Text(f"{verdict.text} (smoke)", "dim") if run.verdict and run.is_smoke else verdict
 
 
 def _describe_journal(run: RunSummary, state: str) -> list[Text]:
@@ -120,6 +126,8 @@ def format_gain(run: RunSummary) -> Text:
 
 def describe_outcome(run: RunSummary) -> str:
     """Return what a run came to, and what to do next."""
+    if run.verdict and run.is_smoke:
+        return SMOKE_WARNING
     return Verdict.from_word(run.verdict).facts.advice or describe_unfinished(run.state, run.stage, run.error)
 
 

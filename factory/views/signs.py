@@ -18,6 +18,7 @@ RUN_SIGNS: Mapping[str, Text] = {
 }
 RESULT_SIGNS: Mapping[str, Text] = {"won": Text("▲", "good"), "lost": Text("▼", "bad"), "tied": Text("=", "dim")}
 UNKNOWN_SIGN = Text("?", "warn")
+SMOKE_WARNING = "A smoke build: few rows and little training, so its verdict means nothing; build without that profile."
 STATE_MESSAGES = {
     run_view.RUNNING: "This build is still running.",
     run_view.DEAD: "This build ended without a final event: its process died. Run the same command again to resume.",

@@ -10,8 +10,9 @@ from factory.evaluation.compare import CONFIDENCE, find_tuned_contender
 from factory.evaluation.paired_tests import MIN_EFFECTIVE_GROUPS
 from factory.runs.run_outputs import RunOutputs, find_deciding_comparison
 from factory.views import formatting, verdict_tables
+from factory.views.advice import describe_next_step
 from factory.views.elements import BAR_WIDTH, Cell, Column, Interval, Table, Text, make_row
-from factory.views.signs import describe_unfinished
+from factory.views.signs import SMOKE_WARNING, describe_unfinished
 
 BUNDLE_REMOVED = "The bundle is no longer in the store; run the same build command to rebuild it."
 
@@ -70,7 +71,8 @@ def build_verdict_view(outputs: RunOutputs) -> VerdictView:
     return VerdictView(
         verdict=str(gate.get("verdict", "")),
         sentence=formatting.describe_verdict(gate, run.task) if gate else describe_unfinished(run.state, *failed),
-        next_step=formatting.describe_next_step(gate), warning=_join_warnings(gate, is_removed),
+        next_step=describe_next_step(gate),
+        warning=_join_warnings(gate, is_removed, is_smoke=run.is_smoke and bool(gate)),
         metric=metric, metric_meaning=str(metrics.get(metric, {}).get("what", "")),
         contenders=build_contenders_table(gate, score, metric, tuned),
         ceiling=_describe_ceiling(ceiling) if isinstance(ceiling, int | float) else "",
@@ -98,8 +100,9 @@ def build_verdict_json(outputs: RunOutputs) -> dict[str, Any]:
     }
 
 
-def _join_warnings(gate: Mapping[str, Any], is_removed: bool) -> str:
-    return " ".join([*(f"Doubtful: {text}." for text in gate.get("warnings", [])), *([BUNDLE_REMOVED] * is_removed)])
+def _join_warnings(gate: Mapping[str, Any], is_removed: bool, is_smoke: bool) -> str:
+    doubts = (f"Doubtful: {text}." for text in gate.get("warnings", []))
+    return " ".join([*([SMOKE_WARNING] * is_smoke), *doubts, *([BUNDLE_REMOVED] * is_removed)])
 
 
 def _get_confidence(gate: Mapping[str, Any], score: Mapping[str, Any]) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -30,6 +30,9 @@ class Language(TextCurator):
     languages: list[str] = Field([], description="languages to keep, such as en or ar, detected by py3langid")
     scripts: list[str] = Field([], description="scripts to keep, such as latin or arabic")
     min_confidence: Fraction = Field(0.9, description="probability of another language from which a text is dropped")
+
+    def list_required_modules(self) -> Mapping[str, str]:
+        return {"py3langid": "specialist-factory[language]"} if self.languages else {}
 
     def compute_fingerprint(self) -> Any:
         """Return the version of the library, whose model detects languages."""

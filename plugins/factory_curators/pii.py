@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal
@@ -37,6 +37,9 @@ class Pii(TextCurator):
     )
     spacy_model: str = Field("", description="spaCy pipeline that finds people's names; empty to keep names")
     action: Literal["replace", "drop", "flag"] = Field("replace", description="what to do with rows with personal data")
+
+    def list_required_modules(self) -> Mapping[str, str]:
+        return {"spacy": "specialist-factory[pii]"} if self.spacy_model else {}
 
     def compute_fingerprint(self) -> Any:
         """Return the versions of spaCy and the pipeline that finds names."""

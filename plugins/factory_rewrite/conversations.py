@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from factory.api import Input, Job, Provenance, Row, Source, read_numbered_jsonl
+from factory.text.jsonl import read_first_object
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,12 @@ class Conversations(Source):
     file: Annotated[Path, Input()] = Field(description="dialogues, JSONL, relative to the spec")
     openings: Literal["skip", "keep"] = Field("skip", description="skip or keep the first question of each dialogue")
     licence: str = Field("", description="licence of the dialogues, for the bundle's notes")
+
+    @classmethod
+    def draft_fields(cls, data: Path) -> Mapping[str, Any]:
+        turns = read_first_object(data).get("turns") if data.is_file() else None
+        is_dialogue = isinstance(turns, list) and all(isinstance(turn, dict) and "rewrite" in turn for turn in turns)
+        return {"file": data} if is_dialogue else {}
 
     def iter_rows(self, job: Job) -> Iterator[Row]:
         for number, record in read_numbered_jsonl(job.root / self.file, str(self.file), job.report_bad_record):

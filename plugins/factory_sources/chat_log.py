@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from factory.api import Input, Job, read_numbered_jsonl
+from factory.text.suggestions import suggest_near_name
 from factory_sources.records import FileSource, SourceRecord
 
 CHAT_ROLES = ("system", "developer", "user", "assistant", "tool", "function")
@@ -33,7 +34,9 @@ class ChatLog(FileSource):
         shown, stem = str(self.file), self.file.stem
         for number, values in read_numbered_jsonl(job.root / self.file, shown, job.report_bad_record):
             try:
-                turns = self._select_target_turns(values.get("messages"))
+                if "messages" not in values:
+                    raise ValueError(f"no such field; the record has {', '.join(sorted(values)) or 'no fields'}")
+                turns = self._select_target_turns(values["messages"])
             except ValueError as error:
                 job.report_bad_record(f"{shown}:{number}: messages: {error}")
                 continue
@@ -71,8 +74,7 @@ def _build_turn_columns(before: list[dict[str, str]], target: str) -> dict[str, 
 
 def _parse_chat_turn(message: Any, number: int) -> dict[str, str]:
     """Return role and text of a message. Raises ValueError if it is malformed or holds more than text."""
-    if not isinstance(message, dict) or message.get("role") not in CHAT_ROLES:
-        raise ValueError(f"turn {number}: missing or unknown role; choose one of {', '.join(CHAT_ROLES)}")
+    _require_chat_role(message, number)
     content = message.get("content")
     if isinstance(content, list):
         content = "\n".join(_read_text_part(part, number) for part in content)
@@ -81,6 +83,21 @@ def _parse_chat_turn(message: Any, number: int) -> dict[str, str]:
     if not isinstance(content, str):
         raise ValueError(f"turn {number}: content: expected text, got {type(content).__name__}")
     return {"role": message["role"], "content": content}
+
+
+def _require_chat_role(message: Any, number: int) -> None:
+    """Raise ValueError if a message is no mapping with one of the known roles."""
+    roles = ", ".join(CHAT_ROLES)
+    if not isinstance(message, dict):
+        raise ValueError(f"turn {number}: expected {{role, content}}, got {type(message).__name__}")
+    role = message.get("role")
+    if "role" not in message:
+        has = ", ".join(map(str, message)) or "no fields"
+        raise ValueError(f"turn {number}: no role; the turn has {has}; set role to one of {roles}")
+    if role not in CHAT_ROLES:
+        near = {"human": "user", "gpt": "assistant", "bot": "assistant", "model": "assistant"}.get(str(role).lower())
+        hint = f"; did you mean {near!r}?" if near else suggest_near_name(str(role), CHAT_ROLES)
+        raise ValueError(f"turn {number}: role {role!r} is none of {roles}{hint}")
 
 
 def _read_text_part(part: Any, number: int) -> str:

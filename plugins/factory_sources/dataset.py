@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,6 +23,7 @@ class Dataset(RecordSource):
 
     kind = "dataset"
     has_typed_values = True
+    inspected_rows = 0
 
     name: str = Field("", pattern=r"^([\w.-]+(/[\w.-]+)?)?$", description="dataset id on the hub, such as owner/name")
     revision: str = Field("", pattern=r"^([0-9a-f]{40})?$", description="full commit hash on the hub; tags may move")
@@ -39,6 +40,9 @@ class Dataset(RecordSource):
         if self.name and not self.revision:
             raise ValueError(f"{self.name} needs a `revision`: the full commit hash from its page on the hub")
         return self
+
+    def list_required_modules(self) -> Mapping[str, str]:
+        return {"datasets": "specialist-factory[datasets]"}
 
     def list_hosts(self) -> tuple[str, ...]:
         """Return the hosts of the hub, unless a local folder is read."""

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
-import io
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
 from factory.api import Input, Job
 from factory.api.spec_block import UnkeyedDefault
+from factory.text.delimited import DecodedLines, explain_csv_error, sniff_delimiter
+from factory.text.file_formats import HEAD_BYTES, describe_binary_format
 from factory_sources.records import FileSource, SourceRecord, require_columns
 
-DELIMITERS = ",;\t|"
-DELIMITER_SAMPLE_BYTES = 64 * 2**10
-"""Bytes read to detect the delimiter."""
-DELIMITER_SAMPLE_RECORDS = 20
-"""Records parsed to detect the delimiter."""
 MAX_CELL_CHARACTERS = 16 * 2**20
 """Longest cell; Python's own limit of 128 thousand characters is less than a long document."""
 
@@ -61,11 +55,10 @@ class Csv(FileSource):
     def read_records(self, job: Job) -> Iterator[SourceRecord]:
         csv.field_size_limit(MAX_CELL_CHARACTERS)
         with (job.root / self.file).open("rb") as file:
-            sample = file.read(DELIMITER_SAMPLE_BYTES).decode(self.encoding, "replace")
-            file.seek(0)
-            delimiter = self.delimiter or ("\t" if self.file.suffix == ".tsv" else sniff_delimiter(sample))
-            lines = _DecodedLines(file, self.encoding)
-            reader = csv.reader(iter(lines), delimiter=delimiter, strict=True)
+            if what := describe_binary_format(file.peek(HEAD_BYTES)[:HEAD_BYTES]):
+                raise ValueError(f"{self.file}: expected CSV or TSV; this file is {what}")
+            lines = DecodedLines(file, self.encoding)
+            reader = csv.reader(iter(lines), delimiter=self._choose_delimiter(lines), strict=True)
             header = self.header or self._read_csv_header(reader, lines)
             require_columns([*self.list_source_fields(), *self.lists], header, str(self.file))
             for line, cells in self._iterate_csv_records(reader, lines, len(header), job):
@@ -74,12 +67,16 @@ class Csv(FileSource):
                     values[name] = [part.strip() for part in values[name].split(separator) if part.strip()]
                 yield SourceRecord(str(self.file), line, values, f"{self.file.stem}#{line}")
 
-    def _read_csv_header(self, reader: Iterator[list[str]], lines: _DecodedLines) -> list[str]:
+    def _choose_delimiter(self, lines: DecodedLines) -> str:
+        by_suffix = "\t" if self.file.suffix == ".tsv" else ""
+        return self.delimiter or lines.delimiter or by_suffix or sniff_delimiter(lines.sample)
+
+    def _read_csv_header(self, reader: Iterator[list[str]], lines: DecodedLines) -> list[str]:
         """Return the column names. Raises ValueError if there are none, or one occurs twice."""
         try:
             header = [name.strip() for name in next(reader, [])]
         except csv.Error as error:
-            raise ValueError(f"{self.file}:1: not CSV: {error}") from None
+            raise ValueError(f"{self.file}:{lines.line_number}: {explain_csv_error(error)}") from None
         if lines.decoding_error:
             raise ValueError(f"{self.file}:{lines.decoding_error}")
         if not any(header):
@@ -89,7 +86,7 @@ class Csv(FileSource):
         return header
 
     def _iterate_csv_records(
-        self, reader: Iterator[list[str]], lines: _DecodedLines, width: int, job: Job
+        self, reader: Iterator[list[str]], lines: DecodedLines, width: int, job: Job
     ) -> Iterator[tuple[int, list[str]]]:
         """Yield (first line, cells) of each record that is not empty; report invalid ones to the job."""
         while True:
@@ -100,7 +97,8 @@ class Csv(FileSource):
             except StopIteration:
                 return
             except csv.Error as error:
-                job.report_bad_record(f"{self.file}:{line}: not CSV: {error}; check the quotes of this record")
+                why = explain_csv_error(error, "; check the quotes of this record")
+                job.report_bad_record(f"{self.file}:{line}: {why}")
                 continue
             if cells and lines.decoding_error:
                 job.report_bad_record(f"{self.file}:{lines.decoding_error}")
@@ -109,37 +107,3 @@ class Csv(FileSource):
                 job.report_bad_record(f"{self.file}:{line}: {why}")
             elif cells:
                 yield line, cells
-
-
-class _DecodedLines:
-    """Iterates over the lines of a file as text; `decoding_error` describes a line that is not in the encoding."""
-
-    def __init__(self, file: BinaryIO, encoding: str) -> None:
-        self.line_number, self.decoding_error = 0, ""
-        self._file, self._encoding = file, codecs.lookup(encoding).name
-
-    def __iter__(self) -> Iterator[str]:
-        for line in self._file:
-            self.line_number += 1
-            try:
-                text = line.decode(self._encoding)
-            except UnicodeDecodeError as error:
-                why = f"{error.reason} at byte {error.start} of the line"
-                self.decoding_error = f"{self.line_number}: not {self._encoding.upper()}: {why}"
-                text = line.decode(self._encoding, "replace")
-            yield text.removeprefix("\ufeff") if self.line_number == 1 else text
-
-
-def sniff_delimiter(sample: str) -> str:
-    """Return the delimiter with the most consistent cell count per record; of equals, the one with the most cells."""
-    best, delimiter = (0.0, 1), ","
-    for candidate in DELIMITERS:
-        try:
-            records = csv.reader(io.StringIO(sample, ""), delimiter=candidate)
-            widths = [len(cells) for cells in islice(records, DELIMITER_SAMPLE_RECORDS) if cells]
-        except csv.Error:
-            continue
-        if widths and widths[0] > 1:
-            score = (widths.count(widths[0]) / len(widths), widths[0])
-            best, delimiter = max((best, delimiter), (score, candidate), key=lambda pair: pair[0])
-    return delimiter

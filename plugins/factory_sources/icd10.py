@@ -51,6 +51,7 @@ class Icd10(Icd10Source):
     """Reads the ICD-10-CM tabular list of simple-icd-10-cm: inclusion terms are queries, codes are documents."""
 
     kind = "icd10"
+    inspected_rows = 0
     output_columns = ("query", "relevant")
     tables = ("documents",)
 

@@ -29,6 +29,7 @@ class Icd10Chapters(Icd10Source):
     """
 
     kind = "icd10-chapters"
+    inspected_rows = 0
     output_columns = ("text", "label")
 
     names: Literal["short", "official"] = Field("short", description="labels: a short name such as eye, or the title")

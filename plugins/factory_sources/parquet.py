@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from factory.api import Input, Job
+from factory.text.file_formats import HEAD_BYTES, suggest_kind
 from factory_sources.folder_files import select_inside_files
 from factory_sources.records import FileSource, SourceRecord, read_first_error_line, require_columns
 
@@ -29,6 +30,9 @@ class Parquet(FileSource):
     has_typed_values = True
 
     file: Annotated[Path, Input()] = Field(description=".parquet file or folder of them, relative to the spec")
+
+    def list_required_modules(self) -> Mapping[str, str]:
+        return {"pyarrow": "specialist-factory[parquet]"}
 
     def read_records(self, job: Job) -> Iterator[SourceRecord]:
         path = job.root / self.file
@@ -57,7 +61,11 @@ class Parquet(FileSource):
                             number += 1
                             yield SourceRecord(shown, number, values, f"{path.stem}#{number}")
         except pyarrow.ArrowException as error:
-            raise ValueError(f"{shown}: not Parquet: {read_first_error_line(error)}") from error
+            with path.open("rb") as damaged:
+                head = damaged.read(HEAD_BYTES)
+            # A file that begins as Parquet is a damaged one.
+            why = read_first_error_line(error) if head.startswith(b"PAR1") else suggest_kind(head)
+            raise ValueError(f"{shown}: not Parquet: {why}") from error
         except (UnicodeDecodeError, OSError) as error:  # damage within the file, where no error names it
             if isinstance(error, OSError) and error.filename:
                 raise

@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field, model_validator
 
 from factory.api import Input, Job, NoOpReporter, Provenance, Row, Source
+from factory.text.suggestions import suggest_near_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,8 @@ class RecordSource(Source):
         """Return the value of a field. Raises ValueError `file:line: field: …` if it is missing, null or invalid."""
         values, where = record.values, f"{record.source}:{record.line}: {name}"
         if name not in values:
-            raise ValueError(f"{where}: no such field; the record has {', '.join(sorted(values)) or 'no fields'}")
+            has = f"the record has {', '.join(sorted(values)) or 'no fields'}"
+            raise ValueError(f"{where}: no such field; {has}{suggest_near_name(name, values)}")
         try:
             value = convert_to_json_value(values[name]) if self.has_typed_values else values[name]
         except ValueError as error:
@@ -123,7 +125,7 @@ class RecordSource(Source):
             return ""
         value = self._read_field_value(record, name)
         if isinstance(value, bool) or not isinstance(value, str | int):
-            raise ValueError(f"{record.source}:{record.line}: {name}: expected text, got {type(value).__name__}")
+            raise ValueError(f"{record.source}:{record.line}: {name}: {describe_name_type(value)}")
         return str(value)
 
 
@@ -136,11 +138,21 @@ class FileSource(RecordSource):
         return str(self.file)
 
 
+def describe_name_type(value: Any) -> str:
+    """Return why a value is no id, group or split, and what to do."""
+    if isinstance(value, float):
+        # pandas makes floats of whole numbers as soon as one is missing.
+        remedy = "make it whole numbers, in pandas by `.astype('Int64')`, or put it in quotes"
+        return f"expected text or a whole number, got {value!r} (a float); {remedy}"
+    return f"expected text or a whole number, got {type(value).__name__}; convert it to text"
+
+
 def require_columns(fields: Iterable[str], columns: Iterable[str], where: str) -> None:
     """Raise ValueError with the first field that a table has no column for."""
     names = list(columns)
     if missing := [name for name in fields if name not in names]:
-        raise ValueError(f"{where}: {missing[0]}: no such column; the table has {', '.join(names) or 'no columns'}")
+        has = f"the table has {', '.join(names) or 'no columns'}"
+        raise ValueError(f"{where}: {missing[0]}: no such column; {has}{suggest_near_name(missing[0], names)}")
 
 
 def read_first_error_line(error: Exception) -> str:

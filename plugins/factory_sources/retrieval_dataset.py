@@ -10,6 +10,9 @@ from typing import Annotated, Any, TypeVar
 from pydantic import Field
 
 from factory.api import Input, Job, Provenance, Row, Source, SpecBlock, read_numbered_jsonl
+from factory.text.suggestions import suggest_near_name
+from factory_sources.draft_retrieval import draft_collection
+from factory_sources.records import describe_name_type
 
 JsonObject = Mapping[str, Any]
 T = TypeVar("T")
@@ -39,6 +42,10 @@ class Retrieval(Source):
     qrels: Annotated[Path, Input()] = Field(description="JSONL file of judgements, relative to the spec")
     fields: RetrievalFieldNames = Field(RetrievalFieldNames(), description="names of the fields in the files")
     licence: str = Field("", description="licence of the collection, recorded in the bundle")
+
+    @classmethod
+    def draft_fields(cls, data: Path) -> Mapping[str, Any]:
+        return draft_collection(data, RetrievalFieldNames().model_dump())
 
     def iter_rows(self, job: Job) -> Iterator[Row]:
         grades: dict[str, dict[str, float]] = {}
@@ -101,12 +108,14 @@ def _read_required_text(record: JsonObject, name: str, origin: Provenance, *, em
     """Return a text field, or an integer id as text. Raises ValueError `file:line: field: …`."""
     where = f"{origin.source}:{origin.line}: {name}"
     if name not in record:
-        raise ValueError(f"{where}: no such field; the record has {', '.join(sorted(record)) or 'no fields'}")
+        has = f"the record has {', '.join(sorted(record)) or 'no fields'}{suggest_near_name(name, record)}"
+        raise ValueError(f"{where}: no such field; {has}; set `fields` if it has others")
     value = record[name]
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if not isinstance(value, str):
-        raise ValueError(f"{where}: expected text, got {type(value).__name__}")
+        why = f"expected text, got {type(value).__name__}" if empty else describe_name_type(value)
+        raise ValueError(f"{where}: {why}")
     if not value and not empty:
         raise ValueError(f"{where}: is empty")
     return value

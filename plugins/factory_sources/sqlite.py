@@ -13,6 +13,8 @@ from urllib.parse import quote
 from pydantic import Field, model_validator
 
 from factory.api import Input, Job
+from factory.text.file_formats import HEAD_BYTES, suggest_kind
+from factory.text.suggestions import suggest_near_name
 from factory_sources.records import FileSource, SourceRecord, require_columns
 
 READ_ACTIONS = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE})
@@ -80,7 +82,8 @@ class Sqlite(FileSource):
         names = [str(name) for (name,) in database.execute(listing)]
         if self.table not in names:
             tables = ", ".join(names) or "no tables"
-            raise ValueError(f"{shown}: {self.table}: no such table; the database has {tables}")
+            near = suggest_near_name(self.table, names)
+            raise ValueError(f"{shown}: {self.table}: no such table; the database has {tables}{near}")
         return f'SELECT * FROM "{self.table.replace(chr(34), chr(34) * 2)}"'
 
 
@@ -126,5 +129,8 @@ def _open_read_only(path: Path, shown: str) -> sqlite3.Connection:
         database.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.DatabaseError as error:
         database.close()
-        raise ValueError(f"{shown}: not a SQLite database: {error}") from error
+        with path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
+        why = str(error) if head.startswith(b"SQLite format 3") else suggest_kind(head)
+        raise ValueError(f"{shown}: not a SQLite database: {why}") from error
     return database

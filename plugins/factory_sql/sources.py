@@ -13,6 +13,7 @@ from factory.api import Input, Job, Provenance, Row, RowsJob, Source, SpecBlock,
 from factory_sql import guard
 from factory_sql.database import MAX_COMPARED_ROWS, QueryRefusedError, SqliteDatabase, open_database
 from factory_sql.databases_table import DATABASES_TABLE, build_database_row, locate_database, open_row_database
+from factory_sql.draft_pairs import draft_pair_fields, is_database_file
 from factory_sql.query_results import has_same_rows
 from factory_sql.question_grammar import CONSTRUCT_SHARES, QuestionSqlPair, generate_sql_pairs
 
@@ -42,6 +43,7 @@ class SqlGrammarSource(Source):
     """
 
     kind = "sql-grammar"
+    inspected_rows = 5
     output_columns = ("question", "sql", "db")
     tables = (DATABASES_TABLE,)
 
@@ -51,6 +53,10 @@ class SqlGrammarSource(Source):
     seed: int = Field(7, ge=0, description="random seed")
     shares: ConstructShares = Field(ConstructShares(), description="relative weight of each construct")
     licence: str = Field("", description="licence of the database, for the bundle's notes")
+
+    @classmethod
+    def draft_fields(cls, data: Path) -> Mapping[str, Any]:
+        return {"database": data} if is_database_file(data) else {}
 
     def iter_rows(self, job: Job) -> Iterator[Row]:
         database, name = open_database(job.root / self.database), self.name or self.database.stem
@@ -102,6 +108,7 @@ class SqlPairSource(Source):
 
     kind = "sql-pairs"
     version = 2
+    inspected_rows = 100
     output_columns = ("question", "sql", "db")
     tables = (DATABASES_TABLE,)
 
@@ -112,6 +119,10 @@ class SqlPairSource(Source):
     group: Literal["db", "sql"] = Field("sql", description="group rows by database or by SQL; a group is never split")
     canonical: bool = Field(True, description="rewrite SQL in the canonical style")
     licence: str = Field("", description="licence of the collection, for the bundle's notes")
+
+    @classmethod
+    def draft_fields(cls, data: Path) -> Mapping[str, Any]:
+        return draft_pair_fields(data, SqlFieldNames().model_dump())
 
     def iter_rows(self, job: Job) -> Iterator[Row]:
         files: dict[str, Path] = {}

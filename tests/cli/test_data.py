@@ -178,7 +178,7 @@ def test_a_name_means_a_build_though_rows_were_shown_since(tmp_path: Path) -> No
     with Journal(tmp_path / "runs" / rows_alone / "journal.jsonl") as journal:
         journal.write(RunStarted(rows_alone, "icd", "reranker", "s.yaml", "", plan, [], "0.1", 1))
         journal.write(RunFinished(rows_alone, "", 0, 1.0))
-    assert find_run(tmp_path, "icd").id == build and find_run(tmp_path, "latest").id == rows_alone
+    assert find_run(tmp_path, "icd").id == build and find_run(tmp_path, "latest").id == build
     kept = find_referenced_stages(iterate_newest_runs(tmp_path), keep=1)
     assert ("curate", "k") in kept and len(kept) > 10, "gc keeps the build too"
     assert find_last_plan(tmp_path, "icd")["curate"]["key"] == "k" and "train" in find_last_plan(tmp_path, "icd")

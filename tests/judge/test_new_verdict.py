@@ -11,7 +11,7 @@ from toy_builds import build
 
 from factory.cli.app import app
 from factory.events import Verdict
-from factory.views import formatting
+from factory.views.advice import describe_next_step
 
 MEMBER = '''\
     HUMANS_DISAGREE = "HUMANS_DISAGREE", VerdictFacts(
@@ -56,13 +56,13 @@ def test_a_word_of_a_newer_factory_is_shown_as_it_is() -> None:
 
 def test_rows_are_asked_for_only_where_their_number_is_known() -> None:
     gate = {"verdict": "INSUFFICIENT_EVIDENCE", "n_to_settle": 12_000}
-    assert formatting.describe_next_step(gate) == "About 12\u202f000 test rows would be needed to decide."
-    assert formatting.describe_next_step({**gate, "n_to_settle": None}) == ""
+    assert describe_next_step(gate) == "About 12\u202f000 test rows would be needed to decide (data.split.test)."
+    assert describe_next_step({**gate, "n_to_settle": None}) == "Add test rows (data.split.test)."
     groups = {"count": 40, "unit": "groups", "is_capped": False}
-    shown = formatting.describe_next_step({**gate, "n_to_settle": 40, "settle": groups})
-    assert shown == "About 40 groups of test rows would be needed to decide."
+    shown = describe_next_step({**gate, "n_to_settle": 40, "settle": groups})
+    assert shown == "About 40 groups of test rows would be needed to decide (data.split.test)."
     capped = {"count": 1600, "unit": "rows", "is_capped": True}
-    shown = formatting.describe_next_step({**gate, "n_to_settle": 1600, "settle": capped})
+    shown = describe_next_step({**gate, "n_to_settle": 1600, "settle": capped})
     assert shown == "More than 1\u202f600 test rows would be needed to decide: not worth it."
 
 

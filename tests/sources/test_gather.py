@@ -131,7 +131,7 @@ def test_the_hash_seed_plays_no_part(tmp_path: Path) -> None:
 
 def test_an_id_of_two_sources_is_refused_with_both_places(tmp_path: Path) -> None:
     block = many(tmp_path, "a", 3)
-    with pytest.raises(InputError, match=r"^a.jsonl:1: duplicate id 'a#1', first used at a.jsonl:1$"):
+    with pytest.raises(InputError, match=r"^a.jsonl:1: duplicate id 'a#1', first used at a.jsonl:1; give every row"):
         gathered(tmp_path, block, block)
 
 
@@ -170,3 +170,12 @@ def test_sources_of_specialists_skip_too(tmp_path: Path) -> None:
               {"kind": "conversations", "file": "talks.jsonl"}]
     _, facts, _ = gathered(tmp_path, *blocks, on_error="skip")
     assert [(source["rows"], source["skipped"]["rows"]) for source in facts["sources"]] == [(1, 2), (1, 1)]
+
+
+def test_ids_of_files_with_one_name_come_from_their_paths(tmp_path: Path) -> None:
+    for folder in ("en", "fr"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "d.jsonl").write_text('{"text": "a", "key": "d#9"}\n{"text": "b", "key": "k"}\n')
+    en, fr = ({"kind": "jsonl", "file": f"{folder}/d.jsonl", "columns": ["text"]} for folder in ("en", "fr"))
+    rows, _, _ = gathered(tmp_path, en, fr)
+    assert [row.id for row in rows] == ["d#1", "d#2", "fr/d#1", "fr/d#2"]

@@ -48,7 +48,8 @@ def test_rows_may_be_drawn_the_same_ones_for_a_seed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("line", "fields", "said"), [
     ({"body": "a"}, {}, "rows.jsonl:1: text: no such field; the record has body"),
     ({"text": None}, {}, "rows.jsonl:1: text: is null; set a value, or remove the record"),
-    ({"text": "a", "who": [1]}, {"group": "who"}, "rows.jsonl:1: who: expected text, got list"),
+    ({"text": "a", "who": [1]}, {"group": "who"}, "rows.jsonl:1: who: expected text or a whole number, got "
+     "list; convert it to text"),
     ({"text": "a"}, {"split": "part"}, "rows.jsonl:1: part: no such field; the record has text"),
     ('{"text": ', {}, "rows.jsonl:1: not JSON: Expecting value"),
 ])

@@ -72,9 +72,11 @@ def test_fields_may_have_other_names(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "record", "said"),
     [
-        ("corpus", {"id": "d1"}, "corpus.jsonl:1: text: no such field; the record has id"),
+        ("corpus", {"id": "d1"}, "corpus.jsonl:1: text: no such field; the record has id; set "
+        "`fields` if it has others"),
         ("corpus", {"id": "", "text": "a"}, "corpus.jsonl:1: id: is empty"),
-        ("queries", {"id": ["q"], "text": "a"}, "queries.jsonl:1: id: expected text, got list"),
+        ("queries", {"id": ["q"], "text": "a"}, "queries.jsonl:1: id: expected text or a whole "
+        "number, got list; convert it to text"),
         ("qrels", {"query_id": "q", "doc_id": "d", "relevance": "x"}, "qrels.jsonl:1: relevance: expected a number, "
         "got 'x'"),
         ("qrels", '{"query_id": ', "qrels.jsonl:1: not JSON: Expecting value at column 13"),

@@ -11,8 +11,9 @@ import pytest
 from pydantic import ValidationError
 from source_parts import ODD, read
 
+from factory.text.delimited import sniff_delimiter
 from factory_sources.dataset import Dataset
-from factory_sources.delimited import Csv, sniff_delimiter
+from factory_sources.delimited import Csv
 from factory_sources.parquet import Parquet
 from factory_sources.sqlite import Sqlite
 
@@ -51,7 +52,8 @@ def test_a_text_alone_has_commas_for_a_delimiter() -> None:
 @pytest.mark.parametrize(("content", "said"), [
     ("body,label\na,b", "rows.csv: text: no such column; the table has body, label"),
     ("text,label\na,b\nc\n", "rows.csv:3: 1 cells for 2 columns; quote cells that contain the delimiter"),
-    (b"text,label\n\na,b\nc\xff,d\n", "rows.csv:4: not UTF-8: invalid start byte at byte 1 of the line"),
+    (b"text,label\n\na,b\nc\xff,d\n", "rows.csv:4: not UTF-8: invalid start byte at byte 1 of the line; set "
+     "`encoding` to that of the file, such as cp1252 (Excel on Windows)"),
     ('text,label\na,b\n"c,d\ne,f\n', "rows.csv:3: not CSV: unexpected end of data; check the quotes of this record"),
     ('text,label\n"c"x,d\n', "rows.csv:2: not CSV: ',' expected after '\"'; check the quotes of this record"),
     ("text,text\na,b", "rows.csv:1: duplicate column 'text'; rename one"),
@@ -104,7 +106,7 @@ def test_a_wrong_parquet_is_named_by_row(tmp_path: Path, columns: dict, said: st
 def test_what_is_no_parquet_and_a_folder_without_any_are_named(tmp_path: Path) -> None:
     (tmp_path / "x.parquet").write_bytes(b"text,label\n")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match=r"^x.parquet: not Parquet: Parquet magic bytes not found in footer"):
+    with pytest.raises(ValueError, match=r"^x.parquet: not Parquet: it looks like CSV or TSV; use `kind: csv`$"):
         read(Parquet(file=Path("x.parquet"), columns=["text"]), tmp_path)
     with pytest.raises(ValueError, match=r"^empty: no .parquet files in this folder$"):
         read(Parquet(file=Path("empty"), columns=["text"]), tmp_path)
@@ -151,7 +153,7 @@ def test_a_file_that_is_no_database_or_lags_behind_is_named(tmp_path: Path) -> N
         read(source, tmp_path)
     (tmp_path / "x.db-wal").unlink()
     (tmp_path / "x.db").write_text("text,label\n" * 100)
-    with pytest.raises(ValueError, match=r"^x.db: not a SQLite database: file is not a database"):
+    with pytest.raises(ValueError, match=r"^x.db: not a SQLite database: it looks like CSV or TSV; use `kind: csv`$"):
         read(source, tmp_path)
     with pytest.raises(ValidationError, match="give either `table` or `query`"):
         Sqlite(file=Path("x.db"), columns=["text"], table="said", query="SELECT 1")

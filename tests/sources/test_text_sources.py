@@ -148,11 +148,11 @@ def test_each_answer_may_be_a_row_of_one_group(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("record", "said"), [
-    ({"chat": []}, "messages: expected a non-empty list of {role, content}"),
+    ({"chat": []}, "messages: no such field; the record has chat"),
     ({"messages": [{"role": "user", "content": "a"}]}, "messages: no assistant turn with text follows a user turn; "
     "remove"),
-    ({"messages": [{"role": "bot", "content": "a"}]}, "messages: turn 1: missing or unknown role; choose one of "
-    "system, developer"),
+    ({"messages": [{"role": "bot", "content": "a"}]}, "messages: turn 1: role 'bot' is none of system, "
+    "developer"),
     ({"messages": [{"role": "user", "content": 3}]}, "messages: turn 1: content: expected text, got int"),
     ({"messages": [{"role": "user", "content": [{"type": "image"}]}]}, "messages: turn 1: content: expected text, got "
     "a part of"),

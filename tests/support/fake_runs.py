@@ -31,6 +31,7 @@ def fake_run(  # noqa: PLR0913  (each is one way in which runs differ)
     pid: int = 0,
     at: float = 1_795_312_000.0,
     salt: str = "",
+    profile: str = "small",
 ) -> str:
     """Write one finished (or, with `end=False`, torn) run; returns its id. `lift` is added to tuned's scores."""
     name = "-".join(run.split("-")[2:-1])
@@ -45,7 +46,7 @@ def fake_run(  # noqa: PLR0913  (each is one way in which runs differ)
         {"path": "gate.margin", "value": 0.0, "origin": "default", "line": None},
     ]
     happened = [
-        (at, events.RunStarted(run, name, "reranker", "specs/icd.yaml", "smoke", plan, said, "0.1.0", pid or 2**30)),
+        (at, events.RunStarted(run, name, "reranker", "specs/icd.yaml", profile, plan, said, "0.1.0", pid or 2**30)),
         *_work(at, plan, end),
     ]
     if end:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import redirect_stdout
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 )
 @output.json_option
 def command(arguments: spec_args.SpecArguments, with_metric: bool, as_json: bool) -> int:
-    """Validate a spec and report every error.
+    """Validate a spec and report every error: its fields, the first rows of its sources, extras, limits of the base.
 
     With --metric, the rows are made up to the split, and answers that no one would call right are scored on rows that
     are not test rows, beside the right ones. A metric that takes them nearly for right can be won by a trick.
@@ -31,6 +33,7 @@ def command(arguments: spec_args.SpecArguments, with_metric: bool, as_json: bool
     file = str(arguments.file)
     try:
         resolved = arguments.resolve()
+        _inspect(resolved)
     except SpecError as error:
         if not as_json:
             raise
@@ -45,6 +48,17 @@ def command(arguments: spec_args.SpecArguments, with_metric: bool, as_json: bool
         if report:
             _print_attacks(report)
     return 0
+
+
+def _inspect(resolved: ResolvedSpec) -> None:
+    """Raise SpecError with the problems of the data, the extras and the base."""
+    from factory.spec.inspection import inspect_spec
+    from factory.store.paths import find_home
+
+    with redirect_stdout(sys.stderr):  # sources may print as they are read
+        problems = inspect_spec(resolved, find_home() / "cache" / "wheels")
+    if problems:
+        raise SpecError(problems)
 
 
 def _attack_metric(resolved: ResolvedSpec, arguments: spec_args.SpecArguments) -> AttackReport:

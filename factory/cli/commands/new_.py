@@ -37,10 +37,14 @@ def write_new_plugin(name: str, role: str, folder: Path | None) -> None:
 @command.command("spec")
 @click.argument("name")
 @click.option("--task", "kind", required=True, help="Task, such as classifier; `factory plugins task` lists them.")
-@click.option("--from", "data", type=click.Path(path_type=Path), help="Data to inspect: JSONL, CSV, TSV or Parquet.")
+@click.option("--from", "data", type=click.Path(path_type=Path), help="Data to inspect: a file, or a folder of files.")
 @click.option("-o", "--out", "target", type=click.Path(path_type=Path), help="File to write; default: NAME.yaml.")
+@click.option("--map", "columns", multiple=True, metavar="COLUMN=FIELD",
+              help="Name the field of the data for a column of the task; repeatable.")
 @spec_args.plugins_option
-def write_new_spec(name: str, kind: str, data: Path | None, target: Path | None, folders: tuple[Path, ...]) -> None:
+def write_new_spec(
+    name: str, kind: str, data: Path | None, target: Path | None, columns: tuple[str, ...], folders: tuple[Path, ...]
+) -> None:
     """Create a commented spec. With --from, columns, group and split are inferred from the data."""
     from factory.registry.registry import load_installed_registry
     from factory.spec.new_spec import render_new_spec
@@ -48,8 +52,16 @@ def write_new_spec(name: str, kind: str, data: Path | None, target: Path | None,
     file = target or Path(f"{name}.yaml")
     if file.exists():
         raise InputError(f"{file}: already exists; choose another name, or another file with -o")
-    text = render_new_spec(name, kind, data, file, load_installed_registry(folders))
+    pairs = dict(_parse_column(text) for text in columns)
+    text = render_new_spec(name, kind, data, file, load_installed_registry(folders), pairs)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text, encoding="utf-8")
     output.print_line(str(file))
     output.print_note(f"\nnext: factory check {file} && factory plan {file}")
+
+
+def _parse_column(text: str) -> tuple[str, str]:
+    column, equals, name = text.partition("=")
+    if not (column and equals and name):
+        raise InputError(f"--map {text}: expected COLUMN=FIELD, such as label=department")
+    return column, name
