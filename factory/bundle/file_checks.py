@@ -129,7 +129,7 @@ def _describe_tensor_problem(path: Path) -> str:
         header = read_tensor_header(path)
     except TensorFileError as error:
         return str(error)
-    start = 8 + int.from_bytes(path.open("rb").read(8), "little")
+    start = path.stat().st_size - max((entry["data_offsets"][1] for entry in header.values()), default=0)
     for name, entry in header.items():
         if not _is_finite(path, start + entry["data_offsets"][0], math.prod(entry["shape"]), entry["dtype"]):
             return f"{name!r}: has values that are not finite"
