@@ -134,7 +134,7 @@ def _find_size_problem(resolved: ResolvedSpec, rows: Sequence[Row]) -> Iterator[
     if TEST in own or not isinstance(split.test, int) or any(source.weight for source in resolved.sources):
         return
     validation = split.validation if isinstance(split.validation, int) else 0
-    if split.test + validation >= count:
+    if rows and split.test + validation >= count:
         asked = f"{split.test} test and {validation} validation rows are asked for"
         text = f"{asked}, and the sources have {count} rows: none is left to train on; ask for fewer, or for auto"
         yield ("data", "split", "test"), text

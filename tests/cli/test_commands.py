@@ -46,7 +46,7 @@ def test_show_gives_stages_curve_and_verdict(home, capsys):
     assert factory(["show", "icd"]) == 0
     text = capsys.readouterr().out
     assert "training loss by step" in text and "⠀" in text
-    assert "answers these 40 test rows better than untuned" in text
+    assert "answers these 40 test rows better than untuned" in " ".join(text.split())
     assert "factory try icd --query 'Kinking and stricture of ureter'" in text
     assert "\x1b" not in text
 
@@ -69,6 +69,13 @@ def test_compare_prints_counts_and_rows(home, capsys):
     assert "won, 2 of" in text
     assert factory(["compare", "icd", "icd:bm25", "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)["rows"]) == 40
+
+
+def test_report_json_names_the_file_and_the_run(home, tmp_path, capsys):
+    run = fake_run(home)
+    assert factory(["report", "latest", "--json", "--out", str(tmp_path / "page.html")]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["file"], shown["run"], shown["verdict"]) == (str(tmp_path / "page.html"), run, "SHIP")
 
 
 def test_report_writes_one_file_and_prints_its_path(home, capsys):

@@ -85,6 +85,15 @@ def test_every_planted_fault_is_counted_with_its_row(tmp_path: Path, base: Path)
     assert one["examples"][0]["text"] == "query: 32 tokens exceed max_length (16)"
 
 
+def test_texts_longer_than_the_positions_of_the_base_stop_the_build_before_training(tmp_path: Path, base: Path) -> None:
+    work = audited(tmp_path, base, LIMITS, ("fine",))
+    work.config["objective"]["max_length"] = 8192
+    positions = read_json(base / "model" / "config.json")["max_position_embeddings"]
+    said = f"8192 is more than the {positions} positions of the base; set it to at most {positions}"
+    with pytest.raises(InputError, match=f"^objective.max_length: {said}$"):
+        preflight.run(work)
+
+
 @pytest.mark.parametrize(("row", "said"), [
     ("long query", "truncated: 1 of 2 training rows, such as long query: query: 32 tokens exceed max_length (16)"),
     ("long document",

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 )
 @output.json_option
 def command(arguments: spec_args.SpecArguments, with_metric: bool, as_json: bool) -> int:
-    """Validate a spec and report every error: its fields, the first rows of its sources, extras, limits of the base.
+    """Validate a spec and report every error.
+
+    The first rows of the sources are read, and the installed extras and the limits of the base are looked up.
 
     With --metric, the rows are made up to the split, and answers that no one would call right are scored on rows that
     are not test rows, beside the right ones. A metric that takes them nearly for right can be won by a trick.
