@@ -57,7 +57,7 @@ def fit_and_hold_out(
     `rows` are the training rows and after them the validation rows, with the examples and the labels of each;
     `fit_start` fits the head that a training starts with.
     """
-    choose_on = "validation" if job.train.keep == "best" else objective.choose_on
+    choose_on = objective.resolve_choose_on(keeps_best=job.train.keep == "best")
     plan = plan_held_out(choose_on, job.task, rows, labels, len(rows) - len(job.rows))
     if plan.folds and not plan.refit:
         return _fit_beside_fold(objective, job, examples, plan.folds[0], fit_start)
@@ -76,7 +76,7 @@ def _fit_beside_fold(
     trained, left_out = examples.take(fold.trained), examples.take(fold.left_out)
     result, heads = objective.train_with_head(job, fit_start(trained), trained, left_out.list_pairs())
     tensors, artifact, logits = job.kit.load_adapter_tensors(job.out), Artifact("adapter", job.out, job.base), {}
-    for share in sorted(objective.interpolation):
+    for share in objective.list_shares():
         job.kit.save_adapter_tensors(job.out, scale_update(tensors, share))
         vectors = objective.embed_tokens(job.kit.load_encoder(job.base, artifact), left_out.ids)
         logits[share] = interpolate_heads(heads, share).compute_logits(vectors)
@@ -94,7 +94,7 @@ def _collect_folds(
     """
     import numpy as np
 
-    shares, found = sorted(objective.interpolation), []
+    shares, found = objective.list_shares(), []
     for number, fold in enumerate(folds):
         file, folder = job.work / f"left-out-{number}.npz", job.work / f"fold-{number}"
         logits = _read_logits(file, (len(shares), len(fold.left_out)))

@@ -136,6 +136,14 @@ class SentenceHeadObjective(Objective):
         logits: Tensor = head(embeddings.to(head.weight.device)).to(embeddings.device)
         return logits
 
+    def list_shares(self) -> list[float]:
+        """Return the interpolation weights to try, in order."""
+        return sorted(self.interpolation)
+
+    def resolve_choose_on(self, *, keeps_best: bool) -> ChooseOn:
+        """Return `choose_on`; `keep: best` holds the validation rows out in any case."""
+        return "validation" if keeps_best else self.choose_on
+
     def build_loss(self, kit: Kit, examples: HeadExamples) -> Callable[[nn.Module, HeadBatch], Tensor]:
         """Return the loss of a batch by the model, for a training on these examples."""
         raise NotImplementedError

@@ -46,7 +46,7 @@ def database(folder: Path) -> bytes:
 
 @pytest.mark.parametrize("kind", ["jsonl", "csv", "chat-log"])
 @pytest.mark.parametrize(("content", "said"), [
-    (gzip.compress(LINES), "compressed with gzip; unpack it and name the unpacked file"),
+    (gzip.compress(LINES, mtime=0), "compressed with gzip; unpack it and name the unpacked file"),
     (b"PK\x03\x04....", "a zip archive or an Excel workbook; unpack it, or save the sheet as CSV"),
     (b"PAR1....", "Parquet; use `kind: parquet`"), (TABLE.decode().encode("utf-16"), "UTF-16; save it as UTF-8"),
     (TABLE.decode().encode("utf-16-le"), "UTF-16, or no text at all; save it as UTF-8"),
@@ -64,7 +64,7 @@ def test_a_database_is_named_for_what_it_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("content", "said"), [
     (LINES, "it looks like JSONL; use `kind: jsonl`"), (TABLE, "it looks like CSV or TSV; use `kind: csv`"),
     (b'[\n {"text": "a"}\n]', "it looks like JSON; convert it to one object per line and use `kind: jsonl`"),
-    (gzip.compress(LINES), "it is compressed with gzip; unpack it and name the unpacked file"),
+    (gzip.compress(LINES, mtime=0), "it is compressed with gzip; unpack it and name the unpacked file"),
 ])
 def test_a_text_given_as_a_table_or_database_is_named(tmp_path: Path, kind: str, content: bytes, said: str) -> None:
     assert complaint(tmp_path, kind, content).endswith(f": {said}")
