@@ -15,9 +15,12 @@ from factory.text.templates import list_slots, write_as_text
 def list_text_columns(task: Task) -> list[str]:
     """Return the columns of sources whose values must be text: the text column and those that templates render.
 
-    The label of a classifier is left to its task, as it may be a list.
+    The label of a classifier is left to its task, as it may be a list. A task without templates renders none.
     """
-    templates = dict(task.get_templates())
+    try:
+        templates = dict(task.get_templates())
+    except NotImplementedError:
+        templates = {}
     if task.output_type in ("labels", LABEL_SETS):
         templates.pop("target", None)
     rendered = {name for template in templates.values() for name in list_slots(template)}

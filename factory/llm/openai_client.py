@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -211,8 +212,13 @@ def _parse_completion(content: bytes, seconds: float, model: str) -> ChatComplet
 
 
 def _read_token_count(usage: Mapping[str, Any], name: str) -> int:
-    """Return a number of tokens of a reply, 0 if it is unsaid or none that tokens can have."""
+    """Return a number of tokens of a reply, 0 if it is unsaid or none that tokens can have.
+
+    Raises ValueError for a number that JSON does not have.
+    """
     count = usage.get(name)
+    if isinstance(count, float) and not math.isfinite(count):
+        raise ValueError(f"{name} is {count}")
     is_number = isinstance(count, int | float) and not isinstance(count, bool) and 0 <= count <= MAX_TOKEN_COUNT
     return int(count) if is_number and count is not None else 0
 

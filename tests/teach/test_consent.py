@@ -50,7 +50,7 @@ def test_a_stranger_host_gets_nothing_until_it_is_allowed_and_the_home_remembers
         monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.server_address[1]}")
         monkeypatch.setenv("MY_CLOUD_SECRET", "hunter2hunter2")
         code, said = curious.build(spec, home)
-        assert code == BAD_INPUT and proxy.asked == [] and not (home / "runs").exists()
+        assert code == BAD_INPUT and proxy.asked == [] and not [*(home / "runs").glob("*")]
         assert said[-1].endswith(
             "sends all training rows, $MY_CLOUD_SECRET to llm.example.org:80 (synthesize), through the proxy "
             f"127.0.0.1:{proxy.server_address[1]}, which was not allowed yet; allow it with --allow llm.example.org:80"
