@@ -10,7 +10,7 @@ import click
 COMMAND_SUMMARIES = {
     "check": "Validate a spec and report every error.",
     "plan": "Show the stages of a spec: what is cached, what would run, and the estimated time.",
-    "data": "Build the rows of a spec, up to curation, and show them.",
+    "data": "Build the rows of a spec, up to curation, check them as a build does before training, and show them.",
     "review": "Let a subject expert accept, reject or edit training rows.",
     "advise": "Advise whether fine-tuning is worthwhile, by trying contenders that need no training.",
     "build": "Build a specialist from a spec: train, evaluate, decide and bundle.",

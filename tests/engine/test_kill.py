@@ -76,8 +76,9 @@ def test_a_kill_of_the_parent_after_any_event_leaves_nobody_behind(spec: Path, t
 
 def test_a_half_written_folder_is_no_output(spec: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
-    builds.faulty(spec, home, "both:68")
+    builds.faulty(spec, home, "commit:freeze")
     half = builds.ran(home)[-1]
+    assert half == "freeze"
     assert half not in builds.finished(home)
     assert [path.parent.name for path in (home / "store").glob("*/*.part")] == [half]
     assert half not in [place.kind for place in Store(home).iter_complete_outputs()]

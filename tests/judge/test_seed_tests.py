@@ -221,7 +221,7 @@ def test_a_bundled_seed_below_the_mean_is_named() -> None:
     high = summarise_seeds(table, TAU, {**chosen, "bundled": 8, "validation": {**scores, "8": 0.9}}, 0.95)
     assert len(high["findings"]) == 2 and "(the first of equal ones)" in high["findings"][1]
     none = summarise_seeds(table, TAU, {**chosen, "validation": {}}, 0.95)
-    assert "the first one, as there are no validation rows" in none["findings"][1]
+    assert "the first one, as no validation rows are left to choose by" in none["findings"][1]
 
 
 SIMULATED: list[tuple[int, float, dict[str, Any]]] = [

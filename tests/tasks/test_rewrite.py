@@ -7,6 +7,7 @@ import pytest
 from tiny_parts import Voice
 
 from factory.api import Answer, AnswerJob, Job, Message, Provenance, Row, RowsJob
+from factory.errors import InputError
 from factory_rewrite.conversations import Conversations
 from factory_rewrite.rewrite_baselines import ConcatenateBaseline, CopyBaseline
 from factory_rewrite.task import INSTRUCTION, QueryRewriter, classify_reference
@@ -87,7 +88,7 @@ def test_of_a_long_history_the_opening_and_the_last_turns_stay() -> None:
 
 
 def test_a_history_that_is_no_list_of_texts_is_refused() -> None:
-    with pytest.raises(ValueError, match="row 'a': history: expected a list of texts"):
+    with pytest.raises(InputError, match="row 'a': history: expected a list of texts"):
         prepared(asked("When? From April."))  # type: ignore[arg-type]
 
 

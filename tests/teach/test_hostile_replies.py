@@ -62,7 +62,9 @@ def bomb(status: int) -> Play:
     return Play(status=status, raw=gzip.compress(bytes(200 << 20), mtime=0), headers={"Content-Encoding": "gzip"})
 
 
-@pytest.mark.parametrize("play", [bomb(200), bomb(400), bomb(500), Play(raw=b"[" * 9_000_000)], ids=["200", "400", "500", "nested"])
+@pytest.mark.parametrize(
+    "play", [bomb(200), bomb(400), bomb(500), Play(raw=b"[" * 9_000_000)], ids=["200", "400", "500", "nested"]
+)
 def test_a_bomb_is_a_broken_reply(tmp_path: Path, play: Play) -> None:
     with serving(otherwise=play) as server, pytest.raises(UnavailableError) as failed:
         list(teacher(server, tmp_path, retries=1).ask([ask("a")]))
