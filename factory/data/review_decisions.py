@@ -13,7 +13,7 @@ from typing import Any
 
 from factory import identity
 from factory.errors import InputError
-from factory.store.fsync import append_line, fsync_path
+from factory.store.fsync import append_line, fsync_path, open_append
 
 ACCEPT, REJECT, EDIT, SKIP, UNDO = "accept", "reject", "edit", "skip", "undo"
 DECIDING_VERDICTS = (ACCEPT, REJECT, EDIT)
@@ -116,8 +116,7 @@ def append_decisions(path: Path, decisions: Iterable[ReviewDecision]) -> None:
     """
     _require_decisions_file(path)
     new = not path.exists()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    handle = open_append(path, mode=0o666)
     try:
         for decision in decisions:
             stamped = {**decision.to_json(), "at": round(decision.at or time.time(), 3)}

@@ -53,9 +53,10 @@ def check_home(home: Path) -> HomeReport:
 def _check_outputs(home: Path, report: HomeReport) -> None:
     for output in Store(home).iter_complete_outputs():
         where = output.output.relative_to(home)
-        has_digests = bool(read_content_key(output)) or bool(list_damage(output))
+        damage = list_damage(output)
+        has_digests = bool(damage) or bool(read_content_key(output))
         name = "outputs" if has_digests else "outputs of an older version, without digests"
-        report.add(name, [f"{where}: {problem}" for problem in list_damage(output)])
+        report.add(name, [f"{where}: {problem}" for problem in damage])
         if output.kind == BUNDLE_KIND:
             report.add("bundles", [f"{where}: {problem}" for problem in _check_bundle(output.output)])
 

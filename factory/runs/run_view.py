@@ -216,7 +216,7 @@ def find_run(home: Path, text: str) -> RunView:
     if not paths:
         raise InputError(f"no runs in {home}; `factory build SPEC` makes one")
     if text == "latest" and (latest := _find_latest_run(home)):
-        return latest
+        return read_run(paths[latest])
     if text in paths:
         return read_run(paths[text])
     named = [run for run in paths if extract_specialist_name(run) == text]
@@ -233,15 +233,14 @@ def find_run(home: Path, text: str) -> RunView:
     return read_run(paths[matches[0]])
 
 
-def _find_latest_run(home: Path) -> RunView | None:
-    """Return the newest finished build, else the newest run; None if no journal can be read."""
+def _find_latest_run(home: Path) -> str:
+    """Return the id of the newest finished build, else of the newest run; empty if no journal can be read."""
     newest = ""
     for run in iterate_newest_runs(home, brief=True):
-        newest = newest or run.id
         if run.is_finished_build:
-            newest = run.id
-            break
-    return next((run for run in iterate_newest_runs(home) if run.id == newest), None)
+            return run.id
+        newest = newest or run.id
+    return newest
 
 
 def extract_specialist_name(run: str) -> str:

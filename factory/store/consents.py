@@ -6,7 +6,6 @@ with a stranger's project, or was copied, allows nothing.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -14,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from factory.store.fsync import fsync_path
+from factory.store.fsync import append_line, fsync_path, open_append
 
 CONSENTS_FILE = "consents.jsonl"
 
@@ -61,17 +60,10 @@ def remember_folder(home: Path, folder: Path) -> None:
 
 
 def _append_entry(home: Path, entry: Mapping[str, Any]) -> None:
-    home.mkdir(parents=True, exist_ok=True)
-    line = json.dumps({**entry, "home": _find_home_number(home)}).encode() + b"\n"
-    handle = os.open(home / CONSENTS_FILE, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    file = home / CONSENTS_FILE
+    handle = open_append(file, flags=os.O_NOFOLLOW)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        size = os.fstat(handle).st_size
-        torn = bool(size) and os.pread(handle, 1, size - 1) != b"\n"
-        data = b"\n" + line if torn else line
-        if os.write(handle, data) < len(data):
-            raise OSError(f"{home / CONSENTS_FILE}: the disk is full")
-        os.fsync(handle)
+        append_line(handle, json.dumps({**entry, "home": _find_home_number(home)}).encode(), file)
     finally:
         os.close(handle)
     fsync_path(home)

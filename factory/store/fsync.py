@@ -64,10 +64,10 @@ def append_locked_line(handle: int, line: bytes, path: Path, *, sync: bool = Tru
         raise
 
 
-def open_append(path: Path) -> int:
-    """Open a file for `append_line`, creating it and its folder; only its owner may read it."""
+def open_append(path: Path, *, mode: int = 0o600, flags: int = 0) -> int:
+    """Open a file for `append_line`, creating it and its folder; by default only its owner may read it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | flags, mode)
 
 
 def get_file_mode() -> int:

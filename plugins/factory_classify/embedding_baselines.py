@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,6 +12,7 @@ from factory.api import Answer, AnswerJob, Contender
 from factory.api.label_sets import LABEL_SETS
 from factory_classify.calibration import choose_temperature
 from factory_classify.label_answers import build_label_answer, compute_softmax
+from factory_classify.labelled_vectors import LabelledVectors
 from factory_classify.lexical_baselines import find_label_indices, render_row_texts
 from factory_classify.logistic_head import (
     INVERSE_PENALTIES,
@@ -33,22 +33,6 @@ if TYPE_CHECKING:
 MIN_VOTE_SHARE = 1e-3
 """Added to the share of every label, so that its logarithm is finite."""
 KNN_BLOCK_ROWS = 256
-
-
-@dataclass(frozen=True, slots=True)
-class LabelledVectors:
-    """Embeddings (rows, width) and the indices of their labels, among all labels of the training rows."""
-
-    vectors: Vectors
-    owners: Indices
-
-    def join(self, other: LabelledVectors) -> LabelledVectors:
-        """Return these and other rows."""
-        import numpy as np
-
-        return LabelledVectors(
-            np.concatenate([self.vectors, other.vectors]), np.concatenate([self.owners, other.owners])
-        )
 
 
 class _EmbeddingBaseline(Contender):
@@ -86,9 +70,9 @@ class _EmbeddingBaseline(Contender):
     ) -> tuple[LabelScorer, float, dict[str, Any]]:
         """Return a function from vectors to scores (rows, labels), their temperature, and the settings chosen."""
         settings, temperature = self.choose_settings(train, validation), self.default_temperature
-        if len(validation.owners):
+        if len(validation.targets):
             scores = self.build_scorer(train, settings)(validation.vectors)
-            temperature, _ = choose_temperature(scores, validation.owners, temperature)
+            temperature, _ = choose_temperature(scores, validation.targets, temperature)
         return self.build_scorer(train.join(validation), settings), temperature, settings
 
     def choose_settings(self, train: LabelledVectors, validation: LabelledVectors) -> dict[str, Any]:
@@ -113,8 +97,8 @@ class Centroid(_EmbeddingBaseline):
     def build_scorer(self, train: LabelledVectors, settings: Mapping[str, Any]) -> LabelScorer:
         import numpy as np
 
-        labels = range(train.owners.max() + 1)
-        means = np.stack([train.vectors[train.owners == label].mean(axis=0) for label in labels])
+        labels = range(train.targets.max() + 1)
+        means = np.stack([train.vectors[train.targets == label].mean(axis=0) for label in labels])
         means = means / np.linalg.norm(means, axis=1, keepdims=True)
         return lambda vectors: (vectors @ means.T).astype(np.float64)
 
@@ -137,18 +121,18 @@ class Knn(_EmbeddingBaseline):
     inverse_temperature: float = Field(10.0, gt=0, description="neighbours weigh exp(inverse_temperature × cosine)")
 
     def choose_settings(self, train: LabelledVectors, validation: LabelledVectors) -> dict[str, Any]:
-        counts = sorted({min(count, len(train.owners)) for count in self.neighbours})
-        if not len(validation.owners):
+        counts = sorted({min(count, len(train.targets)) for count in self.neighbours})
+        if not len(validation.targets):
             return {"neighbours": counts[-1]}
 
         def count_hits(neighbours: int) -> int:
             scores = self.build_scorer(train, {"neighbours": neighbours})(validation.vectors)
-            return int((scores.argmax(axis=1) == validation.owners).sum())
+            return int((scores.argmax(axis=1) == validation.targets).sum())
 
         return {"neighbours": max(counts, key=count_hits)}
 
     def build_scorer(self, train: LabelledVectors, settings: Mapping[str, Any]) -> LabelScorer:
-        return partial(self._compute_log_votes, train.vectors, train.owners, settings["neighbours"])
+        return partial(self._compute_log_votes, train.vectors, train.targets, settings["neighbours"])
 
     def answer_sets(self, job: AnswerJob) -> Iterator[Answer]:
         from factory_classify.multi_label_baselines import answer_by_neighbours
@@ -190,11 +174,11 @@ class Linear(_EmbeddingBaseline):
         self, train: LabelledVectors, validation: LabelledVectors
     ) -> tuple[LabelScorer, float, dict[str, Any]]:
         every = train.join(validation)
-        c, accuracies = choose_inverse_penalty(every.vectors, every.owners, self.c, self.folds)
-        logits, known = predict_left_out(every.vectors, every.owners, c, self.folds)
-        temperature, _ = choose_temperature(logits[known], every.owners[known], self.default_temperature)
+        c, accuracies = choose_inverse_penalty(every.vectors, every.targets, self.c, self.folds)
+        logits, known = predict_left_out(every.vectors, every.targets, c, self.folds)
+        temperature, _ = choose_temperature(logits[known], every.targets[known], self.default_temperature)
         facts = {"c": c, "cross_validated": {f"{value:g}": round(score, 4) for value, score in accuracies.items()}}
-        return fit_logistic_head(every.vectors, every.owners, c).compute_logits, temperature, facts
+        return fit_logistic_head(every.vectors, every.targets, c).compute_logits, temperature, facts
 
     def answer_sets(self, job: AnswerJob) -> Iterator[Answer]:
         from factory_classify.multi_label_baselines import answer_by_regression

@@ -16,6 +16,7 @@ from factory_classify.label_decisions import (
     choose_sigmoid_calibration,
     measure_label_calibration,
 )
+from factory_classify.labelled_vectors import LabelledVectors
 from factory_classify.lexical_baselines import render_row_texts
 from factory_classify.multi_label_task import build_membership
 from factory_classify.one_vs_rest import (
@@ -42,32 +43,17 @@ SURE_THRESHOLD, NEVER_THRESHOLD = 0.0, 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class SetExamples:
-    """Rows with their labels: embeddings (rows, width) or other features, and members (rows, labels)."""
-
-    features: Any
-    members: Membership
-
-
-@dataclass(frozen=True, slots=True)
 class EmbeddedRows:
     """The labels of the training rows, the embeddings of rows by the untrained base, and those of the job's rows."""
 
     labels: Sequence[str]
-    train: SetExamples
-    validation: SetExamples
+    train: LabelledVectors
+    validation: LabelledVectors
     rows: Vectors
-
-    def join(self) -> SetExamples:
-        """Return the training and validation rows as one."""
-        import numpy as np
-
-        parts = (self.train, self.validation)
-        return SetExamples(*(np.concatenate([getattr(part, name) for part in parts]) for name in SetExamples.__slots__))
 
 
 def answer_by_scores(
-    job: AnswerJob, labels: Sequence[str], known: SetExamples, scores: Numbers, default: SigmoidCalibration,
+    job: AnswerJob, labels: Sequence[str], known: LabelledVectors, scores: Numbers, default: SigmoidCalibration,
     **facts: Any,
 ) -> Iterator[Answer]:
     """Answer by the scores of a baseline for the job's rows: (rows, labels).
@@ -75,10 +61,10 @@ def answer_by_scores(
     Calibration and thresholds are those that suit `known`, the scores of rows which the baseline had not seen; both are
     recorded.
     """
-    members, calibration = known.members, default
+    members, calibration = known.targets, default
     if len(members):
-        calibration, _ = choose_sigmoid_calibration(known.features, members, default)
-    probabilities = calibration.compute_probabilities(known.features)
+        calibration, _ = choose_sigmoid_calibration(known.vectors, members, default)
+    probabilities = calibration.compute_probabilities(known.vectors)
     thresholds, chosen = choose_label_thresholds(probabilities, members)
     measured = measure_label_calibration(probabilities, members) if len(members) else {}
     job.record_facts(
@@ -98,19 +84,19 @@ def embed_rows(job: AnswerJob) -> EmbeddedRows:
     vectors = job.kit.embed(job.base, texts, report=job.report)
     train, validation, rows = np.split(vectors, np.cumsum([len(job.train), len(job.validation)]))
     return EmbeddedRows(
-        labels, SetExamples(train, build_membership(job.task, job.train, labels)),
-        SetExamples(validation, build_membership(job.task, job.validation, labels)), rows,
+        labels, LabelledVectors(train, build_membership(job.task, job.train, labels)),
+        LabelledVectors(validation, build_membership(job.task, job.validation, labels)), rows,
     )
 
 
 def answer_by_refit(
-    job: AnswerJob, embedded: EmbeddedRows, build_scorer: Callable[[SetExamples], SetScorer],
+    job: AnswerJob, embedded: EmbeddedRows, build_scorer: Callable[[LabelledVectors], SetScorer],
     default: SigmoidCalibration, **facts: Any,
 ) -> Iterator[Answer]:
     """Answer by a scorer of training and validation rows; one of the training rows alone tells how to calibrate it."""
     validation = embedded.validation
-    known = SetExamples(build_scorer(embedded.train)(validation.features), validation.members)
-    scores = build_scorer(embedded.join())(embedded.rows)
+    known = LabelledVectors(build_scorer(embedded.train)(validation.vectors), validation.targets)
+    scores = build_scorer(embedded.train.join(embedded.validation))(embedded.rows)
     yield from answer_by_scores(job, embedded.labels, known, scores, default, **facts)
 
 
@@ -120,10 +106,10 @@ def answer_by_centroid(job: AnswerJob) -> Iterator[Answer]:
     The scores are differences of two cosines.
     """
 
-    def build_scorer(examples: SetExamples) -> SetScorer:
+    def build_scorer(examples: LabelledVectors) -> SetScorer:
         import numpy as np
 
-        sums = (mask.T.astype(np.float64) @ examples.features for mask in (examples.members, ~examples.members))
+        sums = (mask.T.astype(np.float64) @ examples.vectors for mask in (examples.targets, ~examples.targets))
         own, other = (each / np.maximum(np.linalg.norm(each, axis=1, keepdims=True), 1e-12) for each in sums)
         return lambda vectors: vectors @ (own - other).T
 
@@ -138,17 +124,17 @@ def answer_by_neighbours(job: AnswerJob, counts: Sequence[int], inverse_temperat
     embedded = embed_rows(job)
     train, validation = embedded.train, embedded.validation
 
-    def vote(examples: SetExamples, vectors: Vectors, count: int) -> Numbers:
-        return vote_by_neighbours(examples.features, examples.members, vectors, count, inverse_temperature)
+    def vote(examples: LabelledVectors, vectors: Vectors, count: int) -> Numbers:
+        return vote_by_neighbours(examples.vectors, examples.targets, vectors, count, inverse_temperature)
 
     order = sorted({min(count, len(job.train)) for count in counts})
     best = order[-1]
     if len(job.validation):
-        found = {count: find_best_threshold(vote(train, validation.features, count), validation.members)[1]
+        found = {count: find_best_threshold(vote(train, validation.vectors, count), validation.targets)[1]
                  for count in order}
         best = max(order, key=lambda count: round(found[count], 6))
 
-    def build_scorer(examples: SetExamples) -> SetScorer:
+    def build_scorer(examples: LabelledVectors) -> SetScorer:
         def compute_log_odds(vectors: Vectors) -> Numbers:
             import numpy as np
 
@@ -180,11 +166,11 @@ def answer_by_regression(job: AnswerJob, values: Sequence[float], folds: int) ->
     Penalty, calibration and thresholds follow from cross-validation.
     """
     embedded = embed_rows(job)
-    every = embedded.join()
-    c, scores = choose_common_penalty(every.features, every.members, values, folds)
-    left_out = predict_sets_left_out(every.features, every.members, c, folds)
-    known = SetExamples(left_out, every.members[: len(left_out)])
-    head = fit_one_vs_rest(every.features, every.members, c)
+    every = embedded.train.join(embedded.validation)
+    c, scores = choose_common_penalty(every.vectors, every.targets, values, folds)
+    left_out = predict_sets_left_out(every.vectors, every.targets, c, folds)
+    known = LabelledVectors(left_out, every.targets[: len(left_out)])
+    head = fit_one_vs_rest(every.vectors, every.targets, c)
     tried = {f"{value:g}": round(score, 4) for value, score in scores.items()}
     yield from answer_by_scores(
         job, embedded.labels, known, head.compute_logits(embedded.rows), PLAIN, c=c, cross_validated=tried
@@ -201,12 +187,12 @@ def answer_by_tfidf(job: AnswerJob, features: Any, values: Sequence[float]) -> I
     labels = job.task.list_choices(job.train)
     members, unseen = (build_membership(job.task, rows, labels) for rows in (job.train, job.validation))
     texts, others = (render_row_texts(job.task, rows) for rows in (job.train, job.validation))
-    best, known = 1.0, SetExamples(np.zeros((0, len(labels))), unseen)
+    best, known = 1.0, LabelledVectors(np.zeros((0, len(labels))), unseen)
     if others:
         table, held = features.fit_transform(texts), features.transform(others)
         margins = {c: _compute_set_margins(_fit_machines(table, members, c), held) for c in sorted(values)}
         best = max(margins, key=lambda c: round(_score_margins(margins[c], unseen), 6))
-        known = SetExamples(margins[best], unseen)
+        known = LabelledVectors(margins[best], unseen)
     table = features.fit_transform([*texts, *others])
     model = _fit_machines(table, np.concatenate([members, unseen]), best)
     scores = _compute_set_margins(model, features.transform(render_row_texts(job.task, job.rows)))

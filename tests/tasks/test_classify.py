@@ -13,8 +13,9 @@ from tiny_parts import Voice
 from factory.api import Answer, Contender, Provenance, Row, RowsJob
 from factory_classify.calibration import compute_nll, fit_temperature
 from factory_classify.classification_metrics import ClassificationMetrics
-from factory_classify.embedding_baselines import Centroid, Knn, LabelledVectors, Linear
+from factory_classify.embedding_baselines import Centroid, Knn, Linear
 from factory_classify.label_answers import pick_best_label
+from factory_classify.labelled_vectors import LabelledVectors
 from factory_classify.lexical_baselines import Majority, TfIdf
 from factory_classify.task import Classifier, name_dominant_script
 from factory_curators.balance import Balance
