@@ -50,7 +50,10 @@ def _format_bundle_lines(evidence: RunOutputs) -> list[str]:
 
 
 def _format_try_command(evidence: RunOutputs) -> list[str]:
-    """Return a `factory try` command with an example from the test rows; empty if the task has no query."""
+    """Return a `factory try` command with an example from the test rows; empty if the task has no query, and for a
+    smoke build, which is no version: the command would ask another bundle."""
+    if evidence.run.is_smoke:
+        return []
     question = FrozenRowViewer(evidence).build_example_question()
     query = formatting.clean_line(question.pop("query", ""))
     line = f"factory try {evidence.run.name} --query {shlex.quote(query)}"

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from fake_runs import fake_run
 
+from factory.cli.verdict_panel import format_verdict_panel
 from factory.errors import InputError
 from factory.runs.run_index import RunIndex
 from factory.runs.run_view import find_run
@@ -67,8 +68,11 @@ def test_a_smoke_build_says_so_and_is_no_version(tmp_path: Path) -> None:
     assert build_verdict_view(find_run_outputs(tmp_path, run)).warning.startswith("A smoke build: few rows and little")
     (row,) = build_runs_table(RunIndex(tmp_path).refresh().list_runs(), 0.0).rows
     assert "▲ SHIP (smoke)" in row.values
-    fake_run(tmp_path, "20261122-010000-icd-bbbb")
+    build = fake_run(tmp_path, "20261122-010000-icd-bbbb")
     assert [version.number for version in list_versions(tmp_path)] == [1]
+    # The name means the version: after a smoke build, `try` would ask another bundle.
+    shown = [format_verdict_panel(find_run_outputs(tmp_path, each)) for each in (run, build)]
+    assert ["factory try icd" in page for page in shown] == [False, True]
 
 
 def test_latest_is_the_newest_finished_build(tmp_path: Path) -> None:
