@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
+from factory.api.auto_settings import Schedule, TokenCounts
 from factory.api.grammar import Grammar
 from factory.api.jobs import AnswerJob, ExportJob, FitJob, ModelJob, ProbeJob, ReferenceJob, RowsJob, ScoreJob
 from factory.api.plugin import Plugin
@@ -71,6 +72,12 @@ class Objective(Plugin):
     modules_to_save: ClassVar[Columns] = ()
     loader_class: ClassVar[str] = ""
     measures_validation: ClassVar[bool] = False
+    length_fields: ClassVar[Columns] = ()
+    """Fields with a number of tokens that may be `auto`: chosen from what `count_tokens` returns."""
+
+    def count_tokens(self, job: ModelJob) -> TokenCounts:
+        """Count the tokens of the job's rows, for each of `length_fields`, before anything is cut off."""
+        return TokenCounts()
 
     def audit(self, job: ModelJob) -> Iterator[Finding]:
         """Yield preflight findings: problems of the tokenised training rows, checked before training starts."""
@@ -201,6 +208,8 @@ class Task(Plugin):
     added_columns: ClassVar[Columns] = ()
     tables: ClassVar[Columns] = ()
     output_type: ClassVar[str] = ""
+    schedule: ClassVar[Schedule] = Schedule()
+    """How to train on few or many rows, where a spec says neither `train.epochs` nor `train.batch_size`."""
     text_column: ClassVar[str] = ""
     """The input column, which identifies a row when looking for duplicates and leakage."""
 

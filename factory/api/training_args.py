@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from factory.api.auto_settings import Auto
 from factory.api.spec_block import Fraction, Runtime, SpecBlock, UnkeyedDefault
 
 BackendName = Literal["cpu", "hf"]
@@ -21,11 +22,7 @@ class Adapter(SpecBlock):
     dropout: Fraction = Field(0.0, description="dropout before the update, in training")
 
 
-class TrainingArgs(SpecBlock):
-    """Training hyperparameters, read by every objective."""
-
-    epochs: float = Field(2, gt=0, description="passes over the training rows")
-    batch_size: int = Field(16, ge=1, description="rows per step")
+class _TrainingFields(SpecBlock):
     learning_rate: float = Field(1e-3, gt=0, le=1, description="peak rate of AdamW; ten times that of full fine-tuning")
     head_learning_rate: Annotated[float | None, UnkeyedDefault] = Field(
         None, gt=0, le=1, description="peak rate of a new head; empty for the same rate"
@@ -57,7 +54,25 @@ class TrainingArgs(SpecBlock):
     checkpoint_every: Annotated[int, Runtime] = Field(20, ge=1, description="steps between checkpoints")
 
     @model_validator(mode="after")
-    def _check_patience(self) -> TrainingArgs:
+    def _check_patience(self) -> Self:
         if self.patience and self.keep != "best":
             raise ValueError("patience needs `keep: best`, as only then the loss on validation rows is measured")
         return self
+
+
+class TrainingArgs(_TrainingFields):
+    """Training hyperparameters, read by every objective."""
+
+    epochs: float = Field(2, gt=0, description="passes over the training rows")
+    batch_size: int = Field(16, ge=1, description="rows per step")
+
+
+class TrainBlock(_TrainingFields):
+    """The `train` block of a spec: hyperparameters, some of which may be left to the rows."""
+
+    epochs: Annotated[float, Field(gt=0)] | Auto = Field(
+        "auto", description="passes over the training rows; auto for as many as give the task's usual number of steps"
+    )
+    batch_size: Annotated[int, Field(ge=1)] | Auto = Field(
+        "auto", description="rows per step; auto for the task's usual number, or fewer if rows or memory are few"
+    )

@@ -20,6 +20,8 @@ TRAINING_ONLY = ("rare_label",)
 ALL = "all"
 """The part of findings on the rows of all parts together."""
 PART_NAMES = {TRAIN: "training", VALIDATION: "validation", TEST: "test", ALL: "training, validation and test"}
+USUAL_TRUNCATED = 0.02
+"""What `data.preflight.truncated: auto` tolerates."""
 MAX_FINDING_EXAMPLES = 5
 """Number of examples kept per check."""
 CHECK_REMEDIES = {
@@ -57,6 +59,13 @@ class RowFindings:
                 f"the training rows have {'one' if known else 'no'} label{names}; a classifier needs at least {least}: "
                 f"add rows of {'another one' if known else 'labels'}"
             )
+
+
+def read_limits(limits: Mapping[str, float | str], *, all_may_be_cut: bool = False) -> dict[str, float]:
+    """Return the limits of checks as numbers. `truncated: auto` tolerates few rows, or all of them where texts are cut
+    off because the base and the memory allow no more."""
+    usual = 1.0 if all_may_be_cut else USUAL_TRUNCATED
+    return {name: usual if limit == "auto" else float(limit) for name, limit in limits.items()}
 
 
 def evaluate_checks(found: RowFindings, limits: Mapping[str, float]) -> list[dict[str, Any]]:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from factory.engine.executor import count_worker_threads
 from factory.engine.stage_graph import StageGraph
-from factory.engine.worker_client import parse_memory_limit
 from factory.plan.compiler import Plan
 from factory.runs.estimate import ResourceEstimate, estimate_stage
 from factory.runs.run_view import iterate_newest_runs
 from factory.spec.fields import Budget
+from factory.store.machine_memory import parse_memory_limit
 
 
 def choose_parallel(budget: Budget, stages: Iterable[str], name: str, profile: str, home: Path) -> int:

@@ -6,12 +6,10 @@ import json
 import os
 import select
 import signal
-import string
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,37 +17,11 @@ from typing import Any
 from factory.errors import BUG, UNAVAILABLE
 from factory.spec.fields import Budget
 from factory.store.fsync import write_whole
+from factory.store.machine_memory import parse_memory_limit
+from factory.text.quantities import parse_quantity
 
-UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "MiB": 2.0**20, "GiB": 2.0**30}
 BUDGET_CHECK_INTERVAL = 0.5
 """Seconds between two checks of the budget."""
-
-
-def parse_quantity(text: str) -> float:
-    """Convert `15m` to seconds, `4GiB` to bytes; the spec has checked the form."""
-    number = text.rstrip(string.ascii_letters)
-    return float(number) * UNITS[text.removeprefix(number)]
-
-
-MACHINE_SHARE = 0.8
-"""Share of the machine's memory that `budget.memory: auto` allows: the system and other programs need some."""
-
-
-def parse_memory_limit(text: str) -> float:
-    """Convert `budget.memory` to bytes; `auto` is a share of the machine's memory."""
-    return MACHINE_SHARE * measure_machine_bytes() if text == "auto" else parse_quantity(text)
-
-
-def measure_machine_bytes() -> float:
-    """Return the memory of this machine, or of the container that this process is in, in bytes."""
-    total = float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    for file in CONTAINER_LIMIT_FILES:
-        with suppress(OSError, ValueError):
-            total = min(total, float(Path(file).read_text()))
-    return total
-
-
-CONTAINER_LIMIT_FILES = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 WORKER_ENVIRONMENT = {
     # Spinning threads made builds four times slower on a busy machine, and no faster on an idle one.
     "OMP_WAIT_POLICY": "PASSIVE",

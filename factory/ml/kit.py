@@ -27,6 +27,7 @@ from factory.ml.device import choose_device, reset_torch_state
 from factory.ml.encoder import TransformersEncoder
 from factory.ml.hf.backend import TransformersBackend
 from factory.ml.text_batch import TextBatch
+from factory.models.position_limit import read_position_limit
 
 EMBED_MAX_TOKENS = 128
 """Maximum tokens per text in `embed`; longer texts are truncated."""
@@ -41,8 +42,9 @@ class ModelKit:
         self.choice = choice
 
     def embed(self, base: Base, texts: Sequence[str], report: Reporter | None = None) -> NDArray[np.float32]:
-        untuned = self.load_encoder(base)
-        vectors = untuned.compute_token_vectors(untuned.tokenize_texts(texts, EMBED_MAX_TOKENS), report)
+        untuned, positions = self.load_encoder(base), read_position_limit(base.folder)
+        limit = min(EMBED_MAX_TOKENS, positions or EMBED_MAX_TOKENS)
+        vectors = untuned.compute_token_vectors(untuned.tokenize_texts(texts, limit), report)
         means = torch.stack([functional.normalize(text.mean(0), dim=0) for text in vectors])
         return cast("NDArray[np.float32]", means.numpy())
 

@@ -7,6 +7,7 @@ from typing import Any
 from factory.plan import stage_kinds
 from factory.plan.builder import Plan, PlanBuilder
 from factory.plan.compiler import compile_stages
+from factory.plan.settings_stage import list_settings_input
 from factory.spec.layers import ResolvedSpec
 
 
@@ -30,6 +31,7 @@ def add_preflight(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     slices = [guard.slice for guard in spec.gate.guards if guard.slice]
     guarded: dict[str, Any] = {"slices": slices} if slices else {}
     builder.add_stage(
-        "preflight", ["base", "gather", "freeze", "curate"], uses=[task, objective], task=task, objective=objective,
+        "preflight", ["base", "gather", "freeze", "curate", *list_settings_input(builder)], uses=[task, objective],
+        task=task, objective=objective,
         limits=spec.data.preflight, seed=spec.train.seed, **guarded,
     )

@@ -21,6 +21,7 @@ from factory.plan.gate_metric import (
     list_timed_contenders,
 )
 from factory.plan.seed_stages import has_several_seeds, list_scored_answers
+from factory.plan.settings_stage import list_settings_input
 from factory.spec.fields import Data
 from factory.spec.layers import ResolvedSpec
 
@@ -123,7 +124,8 @@ def add_baseline_trial(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
         trials["teacher"] = {"endpoints": {"teacher": spec.models.teacher}, "uses": [resolved.task, judge]}
     for name, parts in trials.items():
         builder.add_stage(
-            f"baseline_trial[{name}]", ["base", "gather", "freeze", "curate"], task=resolved.task,
+            f"baseline_trial[{name}]", ["base", "gather", "freeze", "curate", *list_settings_input(builder)],
+            task=resolved.task,
             objective=resolved.objective, judge=judge, metric=metric.name, rows=builder.trial_rows,
             seed=spec.train.seed, **parts, **_build_backend_choice(resolved),
         )
@@ -165,7 +167,8 @@ def add_train(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     """Add the stage that trains."""
     spec, task, objective = resolved.spec, resolved.task, resolved.objective
     builder.add_stage(
-        "train", ["base", "gather", "freeze", "curate"], uses=[objective], after=["preflight"],
+        "train", ["base", "gather", "freeze", "curate", *list_settings_input(builder)], uses=[objective],
+        after=["preflight"],
         task=task, objective=objective, adapter=spec.adapter, train=spec.train, seed=spec.train.seed,
     )
 
@@ -174,7 +177,8 @@ def add_answer(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     """Add a stage per contender."""
     spec, task, objective = resolved.spec, resolved.task, resolved.objective
     for contender in incumbent_stages.add_incumbent_answers(builder, resolved):
-        inputs = ["base", "gather", "freeze", "curate", *(["train"] if contender.uses_artifact else [])]
+        inputs = ["base", "gather", "freeze", "curate", *list_settings_input(builder)]
+        inputs += ["train"] if contender.uses_artifact else []
         judges = [choose_gate_eval(resolved)] if contender.uses_validation_score else []
         scoring: dict[str, Any] = {"judge": judges[0], "metric": get_row_metric(resolved)} if judges else {}
         scoring |= {"timed": True} if contender.kind in list_timed_contenders(resolved) else {}
@@ -249,7 +253,8 @@ def add_bundle(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     answers = [name for name in names if name in builder.stages]  # a version that is left out has none
     builder.add_stage(
         "bundle",
-        ["base", "gather", "prepare", "freeze", "curate", "preflight", "train", "score", "gate", *answers],
+        ["base", "gather", "prepare", "freeze", "curate", "preflight", "train", "score", "gate", *answers,
+         *list_settings_input(builder)],
         name=spec.name, task=resolved.task, objective=resolved.objective, adapter=spec.adapter,
         targets=resolved.targets, spec=_build_bundle_spec(resolved), tuned=choose_tuned_contender(resolved),
         seed=spec.train.seed,
@@ -260,7 +265,7 @@ def add_certify(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     """Add the stage that loads the bundle as its user would."""
     tuned = choose_tuned_contender(resolved)
     builder.add_stage(
-        "certify", ["base", "gather", "freeze", "train", "bundle", f"answer[{tuned}]"],
+        "certify", ["base", "gather", "freeze", "train", "bundle", f"answer[{tuned}]", *list_settings_input(builder)],
         task=resolved.task, objective=resolved.objective, tuned=tuned, seed=resolved.spec.train.seed,
         **_build_backend_choice(resolved),
     )

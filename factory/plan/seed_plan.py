@@ -15,6 +15,7 @@ from factory.plan.builder import PlanBuilder, Stage
 from factory.plan.gate_metric import choose_gate_eval, choose_tuned_contender, get_row_metric
 from factory.plan.seed_names import name_training
 from factory.plan.seed_stages import has_several_seeds, list_seeds, list_tuned_answers
+from factory.plan.settings_stage import list_settings_input
 from factory.spec.layers import ResolvedSpec
 
 
@@ -30,8 +31,9 @@ def add_train(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     tuned, backend = choose_tuned_contender(resolved), resolved.spec.train.backend
     contender = next(contender for contender in resolved.contenders if contender.kind == tuned)
     chosen: dict[str, Any] = {} if backend == "auto" else {"train": {"backend": backend}}
+    trainings = map(name_training, list_seeds(resolved))
     builder.add_stage(
-        "train", ["base", "gather", "freeze", "curate", *map(name_training, list_seeds(resolved))],
+        "train", ["base", "gather", "freeze", "curate", *trainings, *list_settings_input(builder)],
         uses=[contender, task, judge], contender=contender, task=task, objective=objective, judge=judge,
         metric=get_row_metric(resolved), seeds=list_seeds(resolved), seed=resolved.spec.train.seed, **chosen,
     )

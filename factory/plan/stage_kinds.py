@@ -72,6 +72,10 @@ STAGE_KINDS = (
         seconds=(0.1, 60), mib=(100, 2000), plans=ROWS,
     ),
     StageKind(
+        "settings", 1, "choose what the spec leaves to its rows", seconds=(1, 120), mib=(300, 4000),
+        plugin_field="objective", plans=(BUILD, ADVICE), planner="factory.plan.settings_stage:add_settings",
+    ),
+    StageKind(
         "baseline_trial", 2, "try a contender that needs no training on validation rows",
         seconds=(0.5, 600), mib=(300, 8000), plugin_field="contender", plans=(ADVICE,),
     ),

@@ -121,7 +121,7 @@ def _describe_version(
     return IncumbentVersion(
         specialist=version.name, number=version.number, bundle=version.key,
         trained={name: key for name, key in keys.items() if name.partition("[")[0] == "train"},
-        outputs={name: key for name, key in keys.items() if name.partition("[")[0] == "base"},
+        outputs={name: key for name, key in keys.items() if name.partition("[")[0] in ("base", "settings")},
         rows={name: keys[name] for name in (curated, "freeze") if name in keys},
         task=config["task"], objective=config["objective"],
         plugins={role: _identify_plugin(plugin) for role, plugin in plugins.items()},

@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from factory.api.llm import Endpoint
 from factory.api.spec_block import Fraction, Input, Runtime, SpecBlock, UnkeyedDefault
-from factory.api.training_args import Adapter, TrainingArgs
+from factory.api.training_args import Adapter, TrainBlock
 
 RawBlock = Annotated[dict[str, Any], BeforeValidator(lambda kind: {"kind": kind} if isinstance(kind, str) else kind)]
 """`{kind: bm25, …}`, or `bm25` if all fields keep their defaults."""
@@ -68,7 +68,10 @@ class Preflight(SpecBlock):
     worthless: `empty`, `missing`, `label_spelling` and `unseen_label`.
     """
 
-    truncated: Fraction = Field(0.02, description="rows cut off by the length limit")
+    truncated: Fraction | Literal["auto"] = Field(
+        "auto", description="rows cut off by the length limit; auto for 0.02, or for all of them where "
+        "`max_length: auto` is as long as base and memory allow"
+    )
     empty: Fraction = Field(0.0, description="rows with an empty text")
     missing: Fraction = Field(0.0, description="rows that refer to a missing entry")
     unreachable: Fraction = Field(1.0, description="rows whose correct answer is not among their candidates")
@@ -217,7 +220,7 @@ class Spec(SpecBlock):
     data: Data = Field(description="rows: sources, split, synthesis, curation")
     objective: RawBlock = Field(description="training objective")
     adapter: Adapter = Field(Adapter(), description="low-rank adapter (LoRA)")
-    train: TrainingArgs = Field(TrainingArgs(), description="training hyperparameters")
+    train: TrainBlock = Field(TrainBlock(), description="training hyperparameters")
     contenders: list[RawBlock] = Field(
         min_length=2, description="contenders (baselines and candidates) that answer the held-out test rows (frozen)"
     )

@@ -20,7 +20,7 @@ class IncumbentVersion:
     trained: Mapping[str, str]
     """Stage → key of each stage that trained it."""
     outputs: Mapping[str, str]
-    """Stage → key of what answering needs beside the bundle: the base, and further models."""
+    """Stage → key of what answering needs beside the bundle: the base, further models, and its settings."""
     rows: Mapping[str, str]
     """Stage → key of the outputs with its training and validation rows."""
     task: Mapping[str, Any]

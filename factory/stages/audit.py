@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from factory.api import TEST, TRAIN, VALIDATION, Finding, NoOpReporter, Row, RowsJob
 from factory.api.label_sets import LABEL_SETS
-from factory.data.row_audit import RowFindings, describe_failures, evaluate_checks
+from factory.data.row_audit import RowFindings, describe_failures, evaluate_checks, read_limits
 from factory.data.rows import write_json
 from factory.stages.job import StageJob, guard_plugin_call, iterate_checked_values
 
@@ -14,7 +14,7 @@ from factory.stages.job import StageJob, guard_plugin_call, iterate_checked_valu
 def run(job: StageJob) -> None:
     """Write `audit.json`: the checks that found something, and what stops a build before training (`failure`)."""
     found = collect_row_findings(job, job.open_input_rows("curate", f"{TRAIN}.jsonl"))
-    checks = [check for check in evaluate_checks(found, job.config["limits"]) if check["rows"]]
+    checks = [check for check in evaluate_checks(found, read_limits(job.config["limits"])) if check["rows"]]
     write_json(job.out / "audit.json", {
         "rows": found.rows, "checks": checks, "failure": describe_failures(checks, found),
     })

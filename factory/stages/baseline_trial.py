@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from factory import identity
 from factory.advise.survey import BASELINE, PROMPTED, TEACHER, ContenderEstimate
-from factory.api import TRAIN, VALIDATION, Answer, ChatRequest, Contender, Row, ScoreJob
+from factory.api import TRAIN, VALIDATION, Answer, ChatRequest, Contender, Row, ScoreJob, get_number
 from factory.data.rows import write_json, write_jsonl
 from factory.data.split import list_row_groups
 from factory.errors import InputError
@@ -54,7 +54,7 @@ def _answer_by_teacher(job: StageJob, rows: list[Row]) -> tuple[list[Answer], di
     """Let the teacher answer the specialist's prompts; for labels it chooses one of them."""
     task = job.load_task()
     choices = task.list_choices(job.open_input_rows("curate", f"{TRAIN}.jsonl")) if task.output_type == "labels" else ()
-    limit = int(getattr(job.load_objective(), "max_new_tokens", DEFAULT_ANSWER_TOKENS))
+    limit = get_number(getattr(job.load_objective(), "max_new_tokens", DEFAULT_ANSWER_TOKENS), DEFAULT_ANSWER_TOKENS)
     asks = [ChatRequest(tuple(task.render_messages(row)), choices=choices, max_tokens=limit) for row in rows]
     replies = list(job.open_teacher(TEACHER).ask(asks, job.report))
 

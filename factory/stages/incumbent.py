@@ -17,6 +17,7 @@ from factory.errors import InputError
 from factory.spec.fields import Leakage
 from factory.spec.incumbents import IncumbentVersion
 from factory.stages.job import StageJob, load_toolbox, read_resolved_base
+from factory.store.chosen_settings import apply_chosen_settings, read_chosen_settings
 from factory.store.integrity import require_intact
 from factory.store.outputs import Store
 
@@ -32,8 +33,9 @@ def build_incumbent_job(job: StageJob, rows: Sequence[Row]) -> AnswerJob:
     bundle, folders = store.locate_output("bundle", version.bundle), _locate_models(store, version)
     if not bundle.is_complete:
         raise _build_missing_error(version, "bundle")
-    if "base" not in folders:
-        raise _build_missing_error(version, "base")
+    for needed in ("base", *({"settings"} & {*version.outputs})):
+        if needed not in folders:
+            raise _build_missing_error(version, needed)
     require_intact(bundle)
     task = cast(Task, job.make_plugin("task", version.task))
     fields, base = job.build_job_fields(), read_resolved_base(folders["base"])
@@ -43,12 +45,12 @@ def build_incumbent_job(job: StageJob, rows: Sequence[Row]) -> AnswerJob:
         "kit_loader": partial(load_toolbox, cast(BackendChoice, version.backend)),
         "models": {
             name.removeprefix("base[").removesuffix("]"): read_resolved_base(folder)
-            for name, folder in folders.items() if name != "base"
+            for name, folder in folders.items() if name.startswith("base[")
         },
     }
     return AnswerJob(
         **fields, rows=rows, train=(), validation=(), base=base, task=task,
-        objective=cast(Objective, job.make_plugin("objective", version.objective)),
+        objective=cast(Objective, job.make_plugin("objective", _read_objective(version, folders))),
         artifact=open_bundle_artifact(bundle.output, base),
     )
 
@@ -90,6 +92,14 @@ def find_seen_rows(rows: Sequence[Row], trained: Sequence[Row], criteria: Leakag
     return {row.id: found for row in rows if (found := seen.get(row.id) or shared.get(row.id))}
 
 
+def _read_objective(version: IncumbentVersion, folders: Mapping[str, Path]) -> Mapping[str, Any]:
+    """Return the objective of a version with the lengths that were chosen for it."""
+    block = {"objective": version.objective}
+    if "settings" in folders:
+        block = apply_chosen_settings(block, read_chosen_settings(folders["settings"]))
+    return block["objective"]
+
+
 def _read_training_rows(store: Store, version: IncumbentVersion) -> list[Row] | None:
     """Return the training and validation rows of a version; None if they are not all in the store."""
     rows: list[Row] = []
@@ -103,7 +113,7 @@ def _read_training_rows(store: Store, version: IncumbentVersion) -> list[Row] | 
 
 
 def _locate_models(store: Store, version: IncumbentVersion) -> dict[str, Path]:
-    """Return stage → output folder of the models that are in the store."""
+    """Return stage → output folder of the models and settings that are in the store."""
     outputs = {name: store.locate_output(name, key) for name, key in version.outputs.items()}
     stored = {name: output for name, output in outputs.items() if output.is_complete}
     for output in stored.values():

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from factory.api import TEST, TRAIN, Finding, ModelJob, Row
 from factory.data.requirements import describe_failed_requirements
-from factory.data.row_audit import describe_check, describe_failures, evaluate_checks
+from factory.data.row_audit import describe_check, describe_failures, evaluate_checks, read_limits
 from factory.data.rows import read_json, write_json
 from factory.data.split import list_row_groups
 from factory.errors import InputError
@@ -14,6 +14,7 @@ from factory.evaluation.rules import find_slice_problem
 from factory.models.position_limit import describe_length_problem, read_position_limit
 from factory.stages.audit import collect_row_findings
 from factory.stages.job import StageJob, guard_plugin_call, iterate_checked_values
+from factory.store.chosen_settings import read_chosen_settings
 
 
 def run(job: StageJob) -> None:
@@ -31,7 +32,9 @@ def run(job: StageJob) -> None:
     if found.problems:  # before rows become tokens, which takes longer
         raise InputError("; ".join(found.problems))
     found.by_part[TRAIN] += _collect_token_findings(job, rows)
-    checks = evaluate_checks(found, job.config["limits"])
+    limited = read_chosen_settings(job.inputs["settings"])["limited"] if "settings" in job.inputs else []
+    limits = read_limits(job.config["limits"], all_may_be_cut="objective.max_length" in limited)
+    checks = evaluate_checks(found, limits)
     for check in checks:  # report all checks, passed ones too, before the first failure stops the build
         if check["rows"]:
             job.report.note(describe_check(check, found.rows), warning=not check["passed"])

@@ -6,11 +6,24 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field
 
-from factory.api import Finding, FitJob, Fraction, ModelJob, Objective, Plugin, Row, Task, TrainResult
+from factory.api import (
+    Auto,
+    Finding,
+    FitJob,
+    Fraction,
+    ModelJob,
+    Objective,
+    Plugin,
+    Row,
+    Task,
+    TokenCounts,
+    TrainResult,
+    get_number,
+)
 from factory.api.artifact import count_adapted_modules
 from factory.api.sentence_transformers_files import copy_sentence_transformers_files
 from factory_classify import classifier_files
@@ -26,6 +39,8 @@ if TYPE_CHECKING:
     from factory_classify.logistic_head import Vectors
 
 HEAD_MODULE = "classifier"
+UNCHOSEN_LENGTH, UNLIMITED = 128, 10**6
+"""Tokens where no stage chose `max_length`, and more than any text has."""
 ENCODED_TEXTS = 1024
 """Texts whose token vectors are held at a time."""
 
@@ -73,8 +88,11 @@ class SentenceHeadObjective(Objective):
     modules_to_save = (classifier_files.HEAD_FOLDER,)
     measures_validation = True
     loader_class = "sentence_transformers:SentenceTransformer"
+    length_fields = ("max_length",)
 
-    max_length: int = Field(128, ge=8, le=8192, description="longest text in tokens; the rest is truncated")
+    max_length: Annotated[int, Field(ge=8, le=8192)] | Auto = Field(
+        "auto", description="longest text in tokens, the rest is cut off; auto for all of it, as far as the base reads"
+    )
     pooling: Literal["mean", "first"] = Field(
         "mean", description="embedding of a text: the mean of all tokens, as in sentence encoders, or the first token"
     )
@@ -94,15 +112,23 @@ class SentenceHeadObjective(Objective):
         """Return a class that measures no loss on validation rows where they are trained on."""
         return _build_class_of_all_rows(cls) if fields.get("choose_on") in ("part", "folds") else cls
 
-    def audit(self, job: ModelJob) -> Iterator[Finding]:
+    def get_max_length(self) -> int:
+        """Return the longest text in tokens."""
+        return get_number(self.max_length, UNCHOSEN_LENGTH)
+
+    def count_tokens(self, job: ModelJob) -> TokenCounts:
         texts = render_row_texts(job.task, job.rows)
-        for row, ids in zip(job.rows, job.kit.load_encoder(job.base).tokenize_texts(texts, 10**6), strict=True):
-            if len(ids) > self.max_length:
-                yield Finding("truncated", row.id, f"{len(ids)} tokens exceed max_length ({self.max_length})")
+        ids = job.kit.load_encoder(job.base).tokenize_texts(texts, UNLIMITED)
+        return TokenCounts({"max_length": [len(tokens) for tokens in ids]})
+
+    def audit(self, job: ModelJob) -> Iterator[Finding]:
+        for row, tokens in zip(job.rows, self.count_tokens(job).fields["max_length"], strict=True):
+            if tokens > (limit := self.get_max_length()):
+                yield Finding("truncated", row.id, f"{tokens} tokens exceed max_length ({limit})")
 
     def tokenize_rows(self, encoder: Encoder, task: Task, rows: Sequence[Row]) -> list[list[int]]:
         """Return the token ids of the text of each row, truncated to `max_length`."""
-        return encoder.tokenize_texts(render_row_texts(task, rows), self.max_length)
+        return encoder.tokenize_texts(render_row_texts(task, rows), self.get_max_length())
 
     def embed_rows(self, job: FitJob, rows: Sequence[Row], targets: Any) -> HeadExamples:
         """Return rows with their targets as examples to train on."""
@@ -183,7 +209,7 @@ class SentenceHeadObjective(Objective):
         from sentence_transformers import SentenceTransformer
 
         labels = len(classifier_files.read_bundle_labels(bundle))
-        modules = classifier_files.build_sentence_modules(job.base.folder, self.max_length, self.pooling, labels)
+        modules = classifier_files.build_sentence_modules(job.base.folder, self.get_max_length(), self.pooling, labels)
         copy_sentence_transformers_files(SentenceTransformer(modules=modules, device="cpu"), bundle)
 
 

@@ -18,6 +18,7 @@ from factory.api import (
     Provenance,
     Row,
     RowsJob,
+    Schedule,
     Task,
     is_blank,
     normalise,
@@ -38,7 +39,7 @@ CLASSIFIER_DEFAULTS: dict[str, Any] = {
     "contenders": ["tuned", "linear", "centroid", "knn", "tfidf", "majority"],
     "evaluate": ["classification"],
     "targets": ["peft"],
-    "train": {"epochs": 4, "batch_size": 32, "learning_rate": 1e-3},
+    "train": {"learning_rate": 1e-3},
 }
 SMOKE_PROFILE: dict[str, Any] = {
     "data": {"limit": 200, "split": {"test": 100, "validation": 40}}, "train": {"epochs": 1},
@@ -55,6 +56,7 @@ class Classifier(Task):
     columns = ("text", "label")
     output_type = "labels"
     text_column = "text"
+    schedule = Schedule(steps=100, least_epochs=4, most_epochs=8, batch_size=32)
 
     text_template: str = Field("{text}", description="template of the model input, over the columns of a row")
     instruction: str = Field(CLASSIFIER_INSTRUCTION, description="system message for prompted models")

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from factory.api import Answer, AnswerJob, Base, Contender, Endpoint, Input
+from factory.api import Answer, AnswerJob, Base, Contender, Endpoint, Input, get_number
 from factory.api.label_sets import LABEL_SETS
 from factory_contenders.arm_selection import rank_prompt_arms
 from factory_contenders.chat_backends import ChatBackend, LocalChatBackend
@@ -87,7 +87,9 @@ class Prompted(Contender):
             instruction = (job.root / self.instruction_file).read_text(encoding="utf-8").strip()
         asked = SET_INSTRUCTION if job.task.output_type == LABEL_SETS else CHOICE_INSTRUCTION
         builder = PromptBuilder(job.task, instruction, choices, asked)
-        max_tokens = self.max_new_tokens or int(getattr(job.objective, "max_new_tokens", DEFAULT_PROMPTED_TOKENS))
+        max_tokens = self.max_new_tokens or get_number(
+            getattr(job.objective, "max_new_tokens", DEFAULT_PROMPTED_TOKENS), DEFAULT_PROMPTED_TOKENS
+        )
         backend, few_shot = self._build_chat_backend(job), self._build_few_shot_selector(job, builder)
         return PromptRunner(job, backend, builder, few_shot, self.max_prompt_tokens, max_tokens)
 

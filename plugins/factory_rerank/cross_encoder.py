@@ -5,11 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from factory.api import Answer, Finding, FitJob, Fraction, Kit, ModelJob, Objective, ReferenceAnswers, Row, TrainResult
+from factory.api import (
+    Answer,
+    Auto,
+    Finding,
+    FitJob,
+    Fraction,
+    Kit,
+    ModelJob,
+    Objective,
+    ReferenceAnswers,
+    Row,
+    TokenCounts,
+    TrainResult,
+    get_number,
+)
 from factory.api.artifact import count_adapted_modules
 from factory.api.sentence_transformers_files import copy_sentence_transformers_files
 from factory_rerank import listwise_targets
@@ -19,6 +33,8 @@ from factory_rerank.rendered_texts import render_queries, render_side_documents
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+UNCHOSEN_LENGTH, UNLIMITED = 128, 10**6
+"""Tokens where no stage chose `max_length`, and more than any text has."""
 CrossEncoderLoss = Callable[["nn.Module", GradedPairsBatch], "Tensor"]
 
 
@@ -31,8 +47,12 @@ class CrossEncoderObjective(Objective):
     output_type = "ranking"
     modules_to_save = ("classifier",)
     loader_class = "sentence_transformers:CrossEncoder"
+    length_fields = ("max_length",)
 
-    max_length: int = Field(128, ge=16, le=8192, description="maximum tokens of query and document together")
+    max_length: Annotated[int, Field(ge=16, le=8192)] | Auto = Field(
+        "auto", description="maximum tokens of query and document together; auto for all of them, as far as the base "
+        "reads"
+    )
 
     def list_training_documents(self, row: Row) -> list[str]:
         """Return the documents of a training row that should not be truncated."""
@@ -46,13 +66,26 @@ class CrossEncoderObjective(Objective):
         """Return the loss of a batch of examples."""
         raise NotImplementedError
 
+    def get_max_length(self) -> int:
+        """Return the maximum tokens of query and document together."""
+        return get_number(self.max_length, UNCHOSEN_LENGTH)
+
+    def count_tokens(self, job: ModelJob) -> TokenCounts:
+        """Count each query with the documents that it is trained with; of no document, the query alone."""
+        encoder, documents = job.kit.load_encoder(job.base), render_side_documents(job)
+        rows = [*zip(job.rows, render_queries(job), strict=True)]
+        names = [self.list_training_documents(row) for row, _ in rows]
+        pairs = [(query, documents.get(name, "")) for (_, query), own in zip(rows, names, strict=True) for name in own]
+        tokens = [len(ids) for ids, _ in encoder.tokenize_pairs(pairs, UNLIMITED)]
+        return TokenCounts({"max_length": tokens}, texts_per_row=max(map(len, names), default=1))
+
     def fit(self, job: FitJob) -> TrainResult:
         kit, documents = job.kit, render_side_documents(job)
         learner = kit.create_learner(job, modules_to_save=self.modules_to_save, labels=1)
         encoder, examples = kit.load_encoder(job.base), []
         for row, query in zip(job.rows, render_queries(job), strict=True):
             for names, targets in self.build_lists(row, documents):
-                pairs = encoder.tokenize_pairs([(query, documents[name]) for name in names], self.max_length)
+                pairs = encoder.tokenize_pairs([(query, documents[name]) for name in names], self.get_max_length())
                 examples.append((pairs, targets))
         return kit.fit(
             learner, examples, listwise_targets.build_graded_pairs_collator(kit), self.build_loss(kit), job,
@@ -63,10 +96,10 @@ class CrossEncoderObjective(Objective):
         encoder, documents = job.kit.load_encoder(job.base), render_side_documents(job)
         rows = zip(job.rows, render_queries(job), strict=True)
         inputs = [(row.id, query, name) for row, query in rows for name in self.list_training_documents(row)]
-        pairs = encoder.tokenize_pairs([(query, documents.get(name, "")) for _, query, name in inputs], 10**6)
+        pairs = encoder.tokenize_pairs([(query, documents.get(name, "")) for _, query, name in inputs], UNLIMITED)
         for (row_id, _, name), (ids, _) in zip(inputs, pairs, strict=True):
-            if len(ids) > self.max_length:
-                text = f"with document {name!r}: {len(ids)} tokens exceed max_length ({self.max_length})"
+            if len(ids) > self.get_max_length():
+                text = f"with document {name!r}: {len(ids)} tokens exceed max_length ({self.get_max_length()})"
                 yield Finding("truncated", row_id, text)
 
     def answer(self, job: ModelJob) -> Iterator[Answer]:
@@ -76,7 +109,7 @@ class CrossEncoderObjective(Objective):
         encoder, documents = job.kit.load_encoder(job.base, job.artifact, labels=1), render_side_documents(job)
         queries = zip(job.rows, render_queries(job), strict=True)
         pairs = [(query, documents[name]) for row, query in queries for name in row["candidates"]]
-        logits = encoder.compute_pair_logits(encoder.tokenize_pairs(pairs, self.max_length), job.report)
+        logits = encoder.compute_pair_logits(encoder.tokenize_pairs(pairs, self.get_max_length()), job.report)
         scores = iter(logits[:, 0].tolist())
         for row in job.rows:
             yield Answer(row.id, list(islice(scores, len(row["candidates"]))))
@@ -97,7 +130,7 @@ class CrossEncoderObjective(Objective):
     def _load_cross_encoder(self, folder: str) -> Any:
         import sentence_transformers
 
-        return sentence_transformers.CrossEncoder(folder, num_labels=1, max_length=self.max_length, device="cpu")
+        return sentence_transformers.CrossEncoder(folder, num_labels=1, max_length=self.get_max_length(), device="cpu")
 
 
 class CrossEncoder(CrossEncoderObjective):

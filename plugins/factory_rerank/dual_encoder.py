@@ -6,11 +6,23 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from factory.api import Answer, Finding, FitJob, ModelJob, Objective, ReferenceAnswers, Row, TrainResult
+from factory.api import (
+    Answer,
+    Auto,
+    Finding,
+    FitJob,
+    ModelJob,
+    Objective,
+    ReferenceAnswers,
+    Row,
+    TokenCounts,
+    TrainResult,
+    get_number,
+)
 from factory.api.artifact import count_adapted_modules
 from factory.api.sentence_transformers_files import copy_sentence_transformers_files
 from factory_rerank import contrastive_loss, listwise_targets
@@ -20,6 +32,8 @@ from factory_rerank.rendered_texts import render_queries, render_side_documents
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+UNCHOSEN_LENGTH, UNLIMITED = 64, 10**6
+"""Tokens where no stage chose `max_length`, and more than any text has."""
 DualEncoderLoss = Callable[["nn.Module", Any], "Tensor"]
 
 
@@ -27,8 +41,12 @@ class DualEncoderObjective(Objective):
     """An objective that encodes queries and documents separately, and compares their vectors."""
 
     output_type = "ranking"
+    length_fields = ("max_length",)
 
-    max_length: int = Field(64, ge=8, le=8192, description="maximum tokens of a query or document; the rest is cut off")
+    max_length: Annotated[int, Field(ge=8, le=8192)] | Auto = Field(
+        "auto", description="maximum tokens of a query or document, the rest is cut off; auto for all of them, as far "
+        "as the base reads"
+    )
     scale: float = Field(1.0, gt=0, description="scores are multiplied by this in the loss (inverse temperature)")
 
     def build_modules(self, width: int) -> list[object]:
@@ -51,11 +69,21 @@ class DualEncoderObjective(Objective):
         """Return the examples of the validation rows, whose queries come after those of the training rows."""
         return []
 
+    def get_max_length(self) -> int:
+        """Return the maximum tokens of a query or document."""
+        return get_number(self.max_length, UNCHOSEN_LENGTH)
+
+    def count_tokens(self, job: ModelJob) -> TokenCounts:
+        texts = [*render_side_documents(job).values(), *render_queries(job)]
+        ids = job.kit.load_encoder(job.base).tokenize_texts(texts, UNLIMITED)
+        documents = max((len(self.list_training_documents(row)) for row in job.rows), default=1)
+        return TokenCounts({"max_length": [len(tokens) for tokens in ids]}, texts_per_row=1 + documents)
+
     def fit(self, job: FitJob) -> TrainResult:
         kit, documents = job.kit, render_side_documents(job)
         learner = kit.create_learner(job)
         texts = [*documents.values(), *render_queries(job), *render_queries(replace(job, rows=job.validation))]
-        ids = kit.load_encoder(job.base).tokenize_texts(texts, self.max_length)
+        ids = kit.load_encoder(job.base).tokenize_texts(texts, self.get_max_length())
         examples, loss = self.build_examples_and_loss(job, [*documents])
         return kit.fit(
             learner, examples, contrastive_loss.build_dual_encoder_collator(ids, kit), loss, job,
@@ -63,21 +91,21 @@ class DualEncoderObjective(Objective):
         )
 
     def audit(self, job: ModelJob) -> Iterator[Finding]:
-        encoder, documents = job.kit.load_encoder(job.base), render_side_documents(job)
-        tokenised = zip(documents, encoder.tokenize_texts([*documents.values()], 10**6), strict=True)
-        too_long = {name for name, ids in tokenised if len(ids) > self.max_length}
-        for row, ids in zip(job.rows, encoder.tokenize_texts(render_queries(job), 10**6), strict=True):
+        encoder, documents, limit = job.kit.load_encoder(job.base), render_side_documents(job), self.get_max_length()
+        tokenised = zip(documents, encoder.tokenize_texts([*documents.values()], UNLIMITED), strict=True)
+        too_long = {name for name, ids in tokenised if len(ids) > limit}
+        for row, ids in zip(job.rows, encoder.tokenize_texts(render_queries(job), UNLIMITED), strict=True):
             truncated = sorted(too_long & {*self.list_training_documents(row)})
-            if len(ids) > self.max_length:
-                yield Finding("truncated", row.id, f"query: {len(ids)} tokens exceed max_length ({self.max_length})")
+            if len(ids) > limit:
+                yield Finding("truncated", row.id, f"query: {len(ids)} tokens exceed max_length ({limit})")
             elif truncated:
-                yield Finding("truncated", row.id, f"document {truncated[0]!r} exceeds max_length ({self.max_length})")
+                yield Finding("truncated", row.id, f"document {truncated[0]!r} exceeds max_length ({limit})")
 
     def answer(self, job: ModelJob) -> Iterator[Answer]:
         encoder, documents = job.kit.load_encoder(job.base, job.artifact), render_side_documents(job)
         names = dict.fromkeys(name for row in job.rows for name in row["candidates"])
         texts = [documents[name] for name in names]
-        ids = encoder.tokenize_texts([*texts, *render_queries(job)], self.max_length)
+        ids = encoder.tokenize_texts([*texts, *render_queries(job)], self.get_max_length())
         vectors = encoder.compute_token_vectors(ids, job.report)
         position = {name: index for index, name in enumerate(names)}
         for index, row in enumerate(job.rows):
@@ -106,7 +134,7 @@ class DualEncoderObjective(Objective):
     def _build_untrained_model(self, job: ModelJob) -> Any:
         from sentence_transformers.base.modules import Transformer
 
-        transformer = Transformer(str(job.base.folder), max_seq_length=self.max_length)
+        transformer = Transformer(str(job.base.folder), max_seq_length=self.get_max_length())
         tail = self.build_modules(transformer.get_embedding_dimension())
         return self._import_loader_class()(modules=[transformer, *tail], device="cpu")
 

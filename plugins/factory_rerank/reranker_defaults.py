@@ -13,7 +13,7 @@ RERANKER_DEFAULTS: dict[str, Any] = {
     "contenders": ["tuned", "untuned", "bm25", "hybrid", "ltr"],
     "evaluate": ["ranking"],
     "targets": ["peft"],
-    "train": {"epochs": 1, "batch_size": 32, "learning_rate": 1e-3},
+    "train": {"learning_rate": 1e-3},
 }
 
 RERANKER_PROFILES: dict[str, dict[str, Any]] = {

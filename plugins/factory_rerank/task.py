@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
-from factory.api import Answer, Finding, Fraction, Row, RowsJob, Task, is_blank, render
+from factory.api import Answer, Finding, Fraction, Row, RowsJob, Schedule, Task, is_blank, render
 from factory_rerank import reranker_defaults
 from factory_rerank.first_stage_retrieval import Fusion, search_first_stage
 from factory_rerank.ranking_metrics import rank_candidates
@@ -23,6 +23,7 @@ class Reranker(Task):
     added_columns = ("candidates", "signals")
     tables = ("documents",)
     output_type = "ranking"
+    schedule = Schedule(steps=70, least_epochs=1, most_epochs=10, batch_size=32)
     text_column = "query"
 
     top_k: int = Field(25, ge=1, le=1000, description="number of candidates by BM25, and again by cosine")

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import Field
 
-from factory.api import Answer, Finding, Provenance, Row, RowsJob, Task, is_blank, normalise
+from factory.api import Answer, Finding, Provenance, Row, RowsJob, Schedule, Task, is_blank, normalise
 from factory.api.label_sets import refuse_row
 
 INSTRUCTION = (
@@ -26,12 +26,12 @@ MAX_ELLIPSIS_WORDS = 3
 """Questions of at most this many words, without a pronoun, count as elliptic."""
 
 REWRITER_DEFAULTS: dict[str, Any] = {
-    "objective": {"kind": "completion", "max_new_tokens": 64},
+    "objective": "completion",
     "data": {"curate": [{"kind": "exact", "text_columns": ["conversation"]}]},
     "contenders": ["tuned", "untuned", "prompted", "copy", "concatenate", "nearest"],
     "evaluate": ["rewriting"],
     "targets": ["peft"],
-    "train": {"epochs": 2, "batch_size": 16, "learning_rate": 1e-3},
+    "train": {"learning_rate": 1e-3},
 }
 SMOKE_PROFILE: dict[str, Any] = {
     "data": {"limit": 120, "split": {"test": 40, "validation": 16}}, "train": {"epochs": 1},
@@ -54,6 +54,7 @@ class QueryRewriter(Task):
     added_columns = ("conversation",)
     output_type = "text"
     text_column = "conversation"
+    schedule = Schedule(steps=60, least_epochs=2, most_epochs=6, batch_size=16)
 
     instruction: str = Field(INSTRUCTION, description="system message of the prompt")
     turns: int = Field(6, ge=0, description="number of last turns in the prompt; a question and its answer are two")

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import Field
 
-from factory.api import Answer, Finding, Grammar, Provenance, Row, RowsJob, Tables, Task, is_blank
+from factory.api import Answer, Finding, Grammar, Provenance, Row, RowsJob, Schedule, Tables, Task, is_blank
 from factory_sql.database import QueryRefusedError
 from factory_sql.databases_table import DATABASES_TABLE, get_opened_database, open_row_database
 from factory_sql.guard import check_sql, extract_sql, run_guarded_sql
@@ -19,12 +19,12 @@ MAX_SHOWN_RESULT_ROWS = 8
 """Maximum number of result rows shown with an answer."""
 
 SQL_DEFAULTS: dict[str, Any] = {
-    "objective": {"kind": "completion", "max_new_tokens": 128},
+    "objective": "completion",
     "data": {"curate": [{"kind": "exact", "text_columns": ["input"]}]},
     "contenders": ["tuned", "tuned-unguarded", "prompted", "prompted-unguarded", "nearest"],
     "evaluate": ["execution"],
     "targets": ["peft"],
-    "train": {"epochs": 1, "batch_size": 16, "learning_rate": 1e-3},
+    "train": {"learning_rate": 1e-3},
 }
 SMOKE_PROFILE: dict[str, Any] = {
     "data": {"limit": 96, "split": {"test": 24, "validation": 12}},
@@ -48,6 +48,7 @@ class SqlGenerator(Task):
     added_columns = ("schema", "input")
     tables = (DATABASES_TABLE,)
     output_type = "text"
+    schedule = Schedule(steps=100, least_epochs=1, most_epochs=6, batch_size=16)
     text_column = "input"
 
     schema_tokens: int = Field(

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
-from factory.api import Answer, Finding, Message, Provenance, Row, RowsJob, Task, is_blank, render
+from factory.api import Answer, Finding, Message, Provenance, Row, RowsJob, Schedule, Task, is_blank, render
 from factory.text.templates import list_slots
 from factory_voice.text_tokens import count_figures, split_folded_words
 
@@ -21,7 +21,7 @@ VOICE_DEFAULTS: dict[str, Any] = {
     "contenders": ["tuned", "untuned", "neutral", "prompted", "nearest"],
     "evaluate": ["voice"],
     "targets": ["peft"],
-    "train": {"epochs": 4, "batch_size": 8, "learning_rate": 1e-3, "keep": "best"},
+    "train": {"learning_rate": 1e-3, "keep": "best"},
 }
 SMOKE_PROFILE: dict[str, Any] = {
     "data": {"limit": 48, "split": {"test": 24, "validation": 12}}, "train": {"epochs": 1},
@@ -45,6 +45,7 @@ class BrandVoice(Task):
     kind = "brand-voice"
     columns = ("question", "neutral", "answer")
     output_type = "text"
+    schedule = Schedule(steps=100, least_epochs=4, most_epochs=8, batch_size=8)
     text_column = "question"
 
     system_template: str = Field(

@@ -11,12 +11,13 @@ import pytest
 from toy_builds import events
 from toy_project import resolved
 
-from factory.engine import build, quiet_watch, worker_client
+from factory.engine import build, quiet_watch
 from factory.engine.quiet_watch import QuietWatch
-from factory.engine.worker_client import measure_machine_bytes, parse_memory_limit
 from factory.errors import FactoryError
 from factory.events import Event, Noted
 from factory.spec.fields import Budget
+from factory.store import machine_memory
+from factory.store.machine_memory import measure_machine_bytes, parse_memory_limit
 
 
 def test_a_silence_is_told_once_and_again_after_a_sign_of_life() -> None:
@@ -70,7 +71,7 @@ def test_the_default_memory_is_a_share_of_the_machine_or_its_container(
 ) -> None:
     assert Budget().memory == "auto" and parse_memory_limit("4GiB") == 4 * 2**30
     (tmp_path / "memory.max").write_text("max\n")
-    monkeypatch.setattr(worker_client, "CONTAINER_LIMIT_FILES", (str(tmp_path / "memory.max"),))
+    monkeypatch.setattr(machine_memory, "CONTAINER_LIMIT_FILES", (str(tmp_path / "memory.max"),))
     whole = measure_machine_bytes()
     assert parse_memory_limit("auto") == pytest.approx(0.8 * whole)
     (tmp_path / "memory.max").write_text(f"{2**30}\n")

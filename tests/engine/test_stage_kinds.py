@@ -53,7 +53,7 @@ def test_a_further_kind_is_planned_run_explained_and_shown(package: Path, toy: P
     home.mkdir()
     planned = json.loads(ask(package, home, "plan", str(spec), "--json"))["stages"]
     place = [stage["name"] for stage in planned].index("census")
-    assert planned[place - 1]["name"] == "curate" and planned[place + 1]["name"] == "preflight"
+    assert planned[place - 1]["name"] == "settings" and planned[place + 1]["name"] == "preflight"
     assert (planned[place]["estimate"]["least"], planned[place]["estimate"]["mib_most"]) == (4, 60)
 
     assert build(spec, home, PYTHONPATH=on_path(package))[0] == 0

@@ -91,7 +91,7 @@ def test_an_option_reaches_any_value(option: str, path: str, value: object) -> N
     [
         ("train.epoch=3", "unknown field; did you mean 'epochs'?"),
         ("trian.epochs=3", "trian: unknown field; did you mean 'train'?"),
-        ("train.epochs=x", "expected a number, got 'x'"),
+        ("train.epochs=x", "expected a number or 'auto', got 'x'"),
         ("train.epochs", "write path=value, such as data.split.test=400 or data.sources[0].kind=icd10"),
         ("data.sources[2].file=x", "data.sources has no item [2]; its last item is [0]"),
         ("data.curate[0].at_least=2", "data.curate has no item [0]; the list is empty; set the whole list"),

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
+from factory.api.auto_settings import Auto, TokenCounts, get_number
 from factory.api.causal_lm import transformers_answers
 from factory.api.causal_lm.audit import audit_completions
 from factory.api.jobs import FitJob, ModelJob, ReferenceJob
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 TASK_TYPE = "CAUSAL_LM"
+UNCHOSEN_LENGTH, UNCHOSEN_ANSWER = 1024, 128
+"""Tokens of prompt and answer, and of the answer, where no stage chose them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +44,16 @@ class CausalLMObjective(Objective):
 
     output_type = "text"
     measures_validation = True
+    length_fields = ("max_length", "max_new_tokens")
     loader_class = "peft:AutoPeftModelForCausalLM"
 
-    max_length: int = Field(1024, ge=32, le=131072, description="maximum tokens of prompt and answer in training")
-    max_new_tokens: int = Field(128, ge=1, le=8192, description="maximum tokens of a generated answer")
+    max_length: Annotated[int, Field(ge=32, le=131072)] | Auto = Field(
+        "auto", description="maximum tokens of prompt and answer in training; auto for all of them, as far as base and "
+        "memory allow"
+    )
+    max_new_tokens: Annotated[int, Field(ge=1, le=8192)] | Auto = Field(
+        "auto", description="maximum tokens of a generated answer; auto for a quarter more than the training rows have"
+    )
 
     def compute_loss(self, logits: Tensor, tokens: Tensor) -> Tensor:
         """Return the scalar loss of a batch: `logits` (tokens, vocabulary) in fp32 for every answer token, and the
@@ -52,13 +61,30 @@ class CausalLMObjective(Objective):
         """
         raise NotImplementedError
 
+    def get_max_length(self) -> int:
+        """Return the maximum tokens of prompt and answer in training."""
+        return get_number(self.max_length, UNCHOSEN_LENGTH)
+
+    def get_max_new_tokens(self) -> int:
+        """Return the maximum tokens of a generated answer."""
+        return get_number(self.max_new_tokens, UNCHOSEN_ANSWER)
+
+    def count_tokens(self, job: ModelJob) -> TokenCounts:
+        """Count each prompt with its answer, and each answer."""
+        decoder = job.kit.load_decoder(job.base)
+        answers = [len(decoder.tokenize_answer(job.task.render_target(row))) for row in job.rows]
+        prompts = [len(decoder.tokenize_chat(job.task.render_messages(row))) for row in job.rows]
+        both = [prompt + answer for prompt, answer in zip(prompts, answers, strict=True)]
+        return TokenCounts({"max_length": both, "max_new_tokens": answers})
+
     def audit(self, job: ModelJob) -> Iterator[Finding]:
-        yield from audit_completions(job, job.kit.load_decoder(job.base), self.max_length, self.max_new_tokens)
+        decoder, length = job.kit.load_decoder(job.base), self.get_max_length()
+        yield from audit_completions(job, decoder, length, self.get_max_new_tokens())
 
     def fit(self, job: FitJob) -> TrainResult:
         decoder = job.kit.load_decoder(job.base)
         examples, unseen = (
-            [tokenize_example(row, job.task, decoder, self.max_length) for row in rows]
+            [tokenize_example(row, job.task, decoder, self.get_max_length()) for row in rows]
             for rows in (job.rows, job.validation)
         )
         learner = job.kit.create_learner(job, causal=True)
@@ -75,7 +101,7 @@ class CausalLMObjective(Objective):
         decoder = job.kit.load_decoder(job.base, job.artifact)
         prompts = [decoder.tokenize_chat(job.task.render_messages(row)) for row in job.rows]
         grammars = [job.task.build_grammar(row, job.tables) for row in job.rows]
-        generations = decoder.generate_texts(prompts, self.max_new_tokens, grammars, job.report)
+        generations = decoder.generate_texts(prompts, self.get_max_new_tokens(), grammars, job.report)
         for row, generation in zip(job.rows, generations, strict=True):
             yield Answer(row.id, generation.text, incomplete=not generation.finished)
 
@@ -83,7 +109,7 @@ class CausalLMObjective(Objective):
         transformers_answers.copy_generation_files(job.base.folder, bundle)
 
     def generate_reference_answers(self, job: ReferenceJob) -> ReferenceAnswers:
-        return transformers_answers.answer_with_transformers(job, self.max_new_tokens, self.loader_class)
+        return transformers_answers.answer_with_transformers(job, self.get_max_new_tokens(), self.loader_class)
 
     def score_judged_answers(self, job: ReferenceJob) -> Iterator[ScoredAnswer]:
         decoder = job.kit.load_decoder(job.base, job.artifact)

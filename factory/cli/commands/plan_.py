@@ -100,12 +100,20 @@ def _format_estimated_memory(cost: ResourceEstimate) -> str:
 def _print_resolved_values(resolved: ResolvedSpec, as_json: bool) -> None:
     import json
 
+    from factory.engine.chosen_settings import find_chosen_settings
+
+    chosen = find_chosen_settings(resolved, find_home())
     if as_json:
-        values = resolved.values
-        output.print_json([{"path": v.path, "value": v.value, "origin": v.origin, "line": v.line} for v in values])
+        output.print_json([
+            {"path": v.path, "value": v.value, "origin": v.origin, "line": v.line, **chosen.get(v.path, {})}
+            for v in resolved.values
+        ])
         return
-    rows = [
-        [v.path, json.dumps(v.value, ensure_ascii=False), f"{v.origin}, line {v.line}" if v.line else v.origin]
-        for v in resolved.values
-    ]
+    rows = []
+    for v in resolved.values:
+        value, origin = json.dumps(v.value, ensure_ascii=False), f"{v.origin}, line {v.line}" if v.line else v.origin
+        if found := chosen.get(v.path):
+            value = f"{value} → {json.dumps(found['chosen'])}" if found["chosen"] is not None else value
+            origin = f"{origin}: {found['reason']}"
+        rows.append([v.path, value, origin])
     output.print_line(output.format_rows(["field", "value", "from"], rows))

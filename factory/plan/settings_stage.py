@@ -1,0 +1,36 @@
+"""The stage that chooses what a spec leaves to its rows, and who reads what it chose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from factory.api.auto_settings import AUTO
+from factory.plan.builder import PlanBuilder
+from factory.spec.layers import ResolvedSpec
+
+SETTINGS = "settings"
+SCHEDULE_FIELDS = ("epochs", "batch_size")
+
+
+def add_settings(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
+    """Add the stage, if the spec leaves anything to its rows."""
+    if not [*iterate_auto_fields(resolved)]:
+        return
+    spec, task, objective = resolved.spec, resolved.task, resolved.objective
+    train = {name: getattr(spec.train, name) for name in SCHEDULE_FIELDS}
+    builder.add_stage(
+        SETTINGS, ["base", "gather", "freeze", "curate"], uses=[task, objective], task=task, objective=objective,
+        train=train, seed=spec.train.seed, budget=spec.budget,
+    )
+
+
+def iterate_auto_fields(resolved: ResolvedSpec) -> Iterator[str]:
+    """Yield the fields, such as `objective.max_length`, that the rows decide."""
+    objective, train = resolved.objective, resolved.spec.train
+    yield from (f"objective.{name}" for name in objective.length_fields if getattr(objective, name) == AUTO)
+    yield from (f"train.{name}" for name in SCHEDULE_FIELDS if getattr(train, name) == AUTO)
+
+
+def list_settings_input(builder: PlanBuilder) -> list[str]:
+    """Return the stage as an input of those that read blocks of the spec, if the plan has it."""
+    return [SETTINGS] if SETTINGS in builder.stages else []
