@@ -17,7 +17,9 @@ def add_settings(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     if not [*iterate_auto_fields(resolved)]:
         return
     spec, task, objective = resolved.spec, resolved.task, resolved.objective
-    train = {name: getattr(spec.train, name) for name in SCHEDULE_FIELDS}
+    # The size of a step matters to the choice of epochs; epochs that are given matter to nothing here.
+    given = ("batch_size",) if spec.train.epochs != AUTO else SCHEDULE_FIELDS
+    train = {name: getattr(spec.train, name) for name in given if AUTO in (getattr(spec.train, name), spec.train.epochs)}
     builder.add_stage(
         SETTINGS, ["base", "gather", "freeze", "curate"], uses=[task, objective], task=task, objective=objective,
         train=train, seed=spec.train.seed, budget=spec.budget,

@@ -73,6 +73,9 @@ class Preflight(SpecBlock):
         "`max_length: auto` is as long as base and memory allow"
     )
     empty: Fraction = Field(0.0, description="rows with an empty text")
+    empty_document: Annotated[Fraction, UnkeyedDefault] = Field(
+        0.05, description="rows with a relevant document without text, beside one that has some"
+    )
     missing: Fraction = Field(0.0, description="rows that refer to a missing entry")
     unreachable: Fraction = Field(1.0, description="rows whose correct answer is not among their candidates")
     answer_truncated: Fraction = Field(0.0, description="rows whose whole answer is cut off by the length limit")

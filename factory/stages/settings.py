@@ -83,14 +83,14 @@ def _choose_schedule(job: StageJob, rows: int, counts: TokenCounts, room: Room) 
     """Yield what the task's schedule says of so many rows."""
     schedule, given = job.load_task().schedule, job.config["train"]
     typical = _compute_quantile(next(iter(counts.fields.values()), ()), TYPICAL) * counts.texts_per_row
-    size = given["batch_size"]
+    size = given.get("batch_size", 0)
     if size == AUTO:
         size = schedule.choose_batch_size(rows, room.tokens // max(1, typical))
         reason = f"there are {rows:,} training rows"
         if size * 2 * typical > room.tokens and size < schedule.batch_size:
             reason = f"a row has up to {typical:,} tokens, and training may take {room.gib:.1f} GiB"
         yield Choice("train.batch_size", size, reason)
-    if given["epochs"] == AUTO:
+    if given.get("epochs") == AUTO:
         epochs = schedule.choose_epochs(rows, size)
         steps = epochs * ceil(rows / size)
         wanted = f"{schedule.steps} are usual, in {schedule.least_epochs} to {schedule.most_epochs} epochs"

@@ -69,11 +69,13 @@ class Reranker(Task):
         for row in job.rows:
             relevant: list[str] = list(row["relevant"])
             missing = [name for name in relevant if name not in table]
-            texts = {"the query": render(self.query_template, row.columns)}
-            for name in relevant:
-                if name in table:
-                    texts[f"document {name!r}"] = render(self.document_template, table[name].columns)
-            empty = [name for name, text in texts.items() if is_blank(text)]
+            present = [name for name in relevant if name in table]
+            blank = [name for name in present if is_blank(render(self.document_template, table[name].columns))]
+            empty = ["the query"] if is_blank(render(self.query_template, row.columns)) else []
+            if len(blank) == len(present):  # of a row with another relevant document, these say nothing
+                empty += [f"document {name!r}" for name in blank]
+            elif blank:
+                yield Finding("empty_document", row.id, f"relevant, but without text: {_list_some_names(blank)}")
             if missing:
                 yield Finding("missing", row.id, f"relevant, but not in the corpus: {_list_some_names(missing)}")
             if empty:

@@ -41,7 +41,7 @@ CHANGES = {
     "data.split.renew": "1", "data.preflight.label_spelling": "0.3", "data.preflight.unseen_label": "0.3",
     "data.limit": "9", "data.synthesize": "[{kind: hard-negatives, count: 2}]", "data.curate": "[near]",
     "data.leakage.jaccard": "0.7", "data.leakage.cosine": "0.9", "data.leakage.columns": "[query]",
-    "data.require": "[{metric: rows, min: 1}]", "data.preflight.truncated": "0.3", "data.preflight.empty": "0.3",
+    "data.require": "[{metric: rows, min: 1}]", "data.preflight.truncated": "0.3", "data.preflight.empty": "0.3", "data.preflight.empty_document": "0.3",
     "data.preflight.missing": "0.3", "data.preflight.unreachable": "0.3", "objective": "bi-encoder",
     "adapter.rank": "5", "adapter.alpha": "5", "adapter.dropout": "0.1", "train.epochs": "4", "train.batch_size": "9",
     "train.learning_rate": "0.01", "train.warmup_ratio": "0.2", "train.lr_scheduler": "cosine",

@@ -26,7 +26,7 @@ def test_a_second_build_runs_nothing_and_says_the_same(toy: Path) -> None:
     first, _ = run(toy)
     second, events = run(toy)
     assert ran(events) == []
-    assert sum(isinstance(event, StageCached) for event in events) == 15
+    assert sum(isinstance(event, StageCached) for event in events) == 16
     assert (second.verdict, second.bundle) == (first.verdict, first.bundle)
 
 

@@ -65,13 +65,20 @@ def test_the_audit_names_what_is_missing_empty_and_out_of_reach() -> None:
     broken = [
         rows[0].with_columns(relevant={"N99.9": 1}), rows[1].with_columns(query=" "),
         rows[3].with_columns(candidates=["E11.9"]), rows[2],
+        replace(rows[2], id="e").with_columns(relevant={**rows[2]["relevant"], "blank": 1}),
+        replace(rows[2], id="f").with_columns(relevant={"blank": 1}, candidates=["blank"]),
     ]
-    found = [(finding.check, finding.row, finding.text) for finding in Reranker().audit(job(broken))]
+    work = job(broken)
+    blank = Row("blank", {**next(iter(documents().values())).columns, "text": " "}, rows[0].provenance, table="documents")
+    work = replace(work, tables={"documents": {**work.tables["documents"], "blank": blank}})
+    found = [(finding.check, finding.row, finding.text) for finding in Reranker().audit(work)]
     assert found == [
         ("missing", "a", "relevant, but not in the corpus: 'N99.9'"),
         ("unreachable", "a", "relevant, but not among the candidates: 'N99.9'"),
         ("empty", "b", "no text in the query"),
         ("unreachable", "d", "relevant, but not among the candidates: 'J45.9'"),
+        ("empty_document", "e", "relevant, but without text: 'blank'"),
+        ("empty", "f", "no text in document 'blank'"),
     ]
 
 
