@@ -20,10 +20,15 @@ def get_number(value: int | Auto, otherwise: int) -> int:
 @dataclass(frozen=True, slots=True)
 class TokenCounts:
     """Tokens of texts before anything is cut off: for each length field of an objective, those of all texts that it
-    limits. `texts_per_row` texts are read in a training step for a row."""
+    limits.
+
+    A row makes `examples_per_row` training examples on average, such as one for each relevant document, and for an
+    example up to `texts_per_example` texts are read in a step.
+    """
 
     fields: Mapping[str, Sequence[int]] = field(default_factory=dict)
-    texts_per_row: int = 1
+    examples_per_row: float = 1.0
+    texts_per_example: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,8 @@ def add_settings(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
         return
     spec, task, objective = resolved.spec, resolved.task, resolved.objective
     # The size of a step matters to the choice of epochs; epochs that are given matter to nothing here.
-    given = ("batch_size",) if spec.train.epochs != AUTO else SCHEDULE_FIELDS
-    train = {name: getattr(spec.train, name) for name in given if AUTO in (getattr(spec.train, name), spec.train.epochs)}
+    given = {name: getattr(spec.train, name) for name in SCHEDULE_FIELDS}
+    train = given if given["epochs"] == AUTO else {name: value for name, value in given.items() if value == AUTO}
     builder.add_stage(
         SETTINGS, ["base", "gather", "freeze", "curate"], uses=[task, objective], task=task, objective=objective,
         train=train, seed=spec.train.seed, budget=spec.budget,

@@ -76,7 +76,7 @@ def _render_optional_blocks(task: type[Task], generative: bool) -> Iterator[str]
     yield "# Add `incumbent`, and a refresh must also beat the version that is served."
     if generative:
         yield "# `prompted` is the base model with examples in its prompt: unless tuned beats it, prompting is enough."
-    yield "# train: {epochs: auto, batch_size: auto} # chosen for the rows; `factory plan --resolved` shows what and why"
+    yield "# train: {epochs: auto, batch_size: auto} # chosen for the rows; `plan --resolved` tells how"
     yield "# gate: {margin: 0.0, confidence: 0.95} # margin: lower bound by which tuned must win"
     if not task.get_profiles():
         yield "profiles:"

@@ -19,8 +19,9 @@ MARGIN, STEP, LEAST = 1.25, 16, 32
 """A length is so much longer than the longest text, rounded up to a multiple, and at least so long."""
 MAX_COUNTED_ROWS = 2000
 """Of more rows, so many of the longest and as many others are tokenised."""
-TRAINING_SHARE = 0.5
+TRAINING_SHARE = 0.3
 """Share of the memory that the texts of a training step may take, beside weights, libraries and what is loaded."""
+UNLIMITED = 10**9
 TYPICAL = 0.95
 """Quantile of the lengths by which a step is sized."""
 
@@ -54,7 +55,8 @@ def run(job: StageJob) -> None:
     for name, tokens in counts.fields.items():
         if job.config["objective"].get(name) == AUTO:
             choices.append(choose_length(f"objective.{name}", tokens, room))
-    choices += _choose_schedule(job, len(rows), counts, room)
+    longest = next((int(choice.value) for choice in choices), UNLIMITED)
+    choices += _choose_schedule(job, len(rows), counts, Room(longest, room.tokens, room.gib))
     chosen: dict[str, dict[str, int | float]] = {}
     for choice in choices:
         block, _, name = choice.field.partition(".")
@@ -80,21 +82,23 @@ def choose_length(field: str, tokens: Sequence[int], room: Room) -> Choice:
 
 
 def _choose_schedule(job: StageJob, rows: int, counts: TokenCounts, room: Room) -> Iterator[Choice]:
-    """Yield what the task's schedule says of so many rows."""
+    """Yield what the task's schedule says of so many rows; `room.context` is the longest text that is read."""
     schedule, given = job.load_task().schedule, job.config["train"]
-    typical = _compute_quantile(next(iter(counts.fields.values()), ()), TYPICAL) * counts.texts_per_row
+    tokens = min(room.context, _compute_quantile(next(iter(counts.fields.values()), ()), TYPICAL))
+    typical, rows = tokens * counts.texts_per_example, max(1, round(rows * counts.examples_per_row))
+    told = "rows" if counts.examples_per_row == 1 else "examples"
     size = given.get("batch_size", 0)
     if size == AUTO:
         size = schedule.choose_batch_size(rows, room.tokens // max(1, typical))
-        reason = f"there are {rows:,} training rows"
+        reason = f"there are {rows:,} training {told}"
         if size * 2 * typical > room.tokens and size < schedule.batch_size:
-            reason = f"a row has up to {typical:,} tokens, and training may take {room.gib:.1f} GiB"
+            reason = f"a training example has up to {typical:,} tokens, and they may take {room.gib:.1f} GiB"
         yield Choice("train.batch_size", size, reason)
     if given.get("epochs") == AUTO:
         epochs = schedule.choose_epochs(rows, size)
         steps = epochs * ceil(rows / size)
         wanted = f"{schedule.steps} are usual, in {schedule.least_epochs} to {schedule.most_epochs} epochs"
-        yield Choice("train.epochs", epochs, f"{rows:,} training rows make {steps:,} steps of {size} rows; {wanted}")
+        yield Choice("train.epochs", epochs, f"{rows:,} training {told} make {steps:,} steps of {size}; {wanted}")
 
 
 def _count_tokens(job: StageJob, rows: Sequence[Row]) -> TokenCounts:

@@ -77,7 +77,7 @@ class CrossEncoderObjective(Objective):
         names = [self.list_training_documents(row) for row, _ in rows]
         pairs = [(query, documents.get(name, "")) for (_, query), own in zip(rows, names, strict=True) for name in own]
         tokens = [len(ids) for ids, _ in encoder.tokenize_pairs(pairs, UNLIMITED)]
-        return TokenCounts({"max_length": tokens}, texts_per_row=max(map(len, names), default=1))
+        return TokenCounts({"max_length": tokens}, texts_per_example=max(map(len, names), default=1))
 
     def fit(self, job: FitJob) -> TrainResult:
         kit, documents = job.kit, render_side_documents(job)

@@ -61,6 +61,10 @@ class DualEncoderObjective(Objective):
         """Return the documents of a training row that should not be truncated."""
         raise NotImplementedError
 
+    def count_example_documents(self) -> int:
+        """Return the most documents that a training example has."""
+        raise NotImplementedError
+
     def build_examples_and_loss(self, job: FitJob, documents: list[str]) -> tuple[list[Any], DualEncoderLoss]:
         """Return the training examples, with indices of texts (documents first, then queries), and the loss."""
         raise NotImplementedError
@@ -76,8 +80,11 @@ class DualEncoderObjective(Objective):
     def count_tokens(self, job: ModelJob) -> TokenCounts:
         texts = [*render_side_documents(job).values(), *render_queries(job)]
         ids = job.kit.load_encoder(job.base).tokenize_texts(texts, UNLIMITED)
-        documents = max((len(self.list_training_documents(row)) for row in job.rows), default=1)
-        return TokenCounts({"max_length": [len(tokens) for tokens in ids]}, texts_per_row=1 + documents)
+        documents = sum(len(self.list_training_documents(row)) for row in job.rows)
+        return TokenCounts(
+            {"max_length": [len(tokens) for tokens in ids]}, examples_per_row=documents / max(1, len(job.rows)),
+            texts_per_example=1 + self.count_example_documents(),
+        )
 
     def fit(self, job: FitJob) -> TrainResult:
         kit, documents = job.kit, render_side_documents(job)
@@ -151,6 +158,9 @@ class ContrastiveDualEncoder(DualEncoderObjective):
     def list_training_documents(self, row: Row) -> list[str]:
         return [*row["relevant"]]
 
+    def count_example_documents(self) -> int:
+        return 1 + self.negatives
+
     def build_examples_and_loss(self, job: FitJob, documents: list[str]) -> tuple[list[Any], DualEncoderLoss]:
         compare = self.score_token_vectors
         loss = contrastive_loss.build_contrastive_loss(compare, self.scale, self.in_batch_negatives, job.kit)
@@ -165,6 +175,9 @@ class GradedDualEncoder(TargetRegressionObjective, DualEncoderObjective):
     """Trains the order and distances of the documents of a query on their targets, 0 to 1."""
 
     columns = ("query", "candidates", "targets")
+
+    def count_example_documents(self) -> int:
+        return self.list_size
 
     def build_examples_and_loss(self, job: FitJob, documents: list[str]) -> tuple[list[Any], DualEncoderLoss]:
         compare = self.score_token_vectors
