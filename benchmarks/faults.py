@@ -34,18 +34,18 @@ from fault_kinds.stores import inject_home_damage, inject_store_damage
 from fault_kinds.world import World
 
 KINDS = (
-    FaultKind("mutated-spec", 5300, 40, inject_mutated_spec),
-    FaultKind("bundle-damage", 1500, 15, inject_bundle_damage),
-    FaultKind("bundle-resealed", 600, 10, inject_resealed_bundle),
-    FaultKind("killed-writer", 800, 10, inject_killed_writer),
-    FaultKind("source-file", 700, 10, inject_source_damage),
-    FaultKind("home-file", 400, 6, inject_home_damage),
-    FaultKind("endpoint", 300, 6, inject_endpoint_fault),
+    FaultKind("mutated-spec", 6000, 40, inject_mutated_spec),
+    FaultKind("bundle-damage", 1400, 15, inject_bundle_damage),
+    FaultKind("bundle-resealed", 500, 10, inject_resealed_bundle),
+    FaultKind("killed-writer", 700, 10, inject_killed_writer),
+    FaultKind("source-file", 500, 10, inject_source_damage),
+    FaultKind("home-file", 300, 6, inject_home_damage),
+    FaultKind("endpoint", 250, 6, inject_endpoint_fault),
     FaultKind("store-output", 220, 5, inject_store_damage),
     FaultKind("full-disk", 120, 4, inject_full_disk),
     FaultKind("race", 120, 5, inject_race),
     FaultKind("clock", 100, 4, inject_clock),
-    FaultKind("killed-build", 60, 3, inject_killed_build),
+    FaultKind("killed-build", 54, 3, inject_killed_build),
 )
 REPORT_INTERVAL = 20.0
 """Seconds between two lines of progress."""

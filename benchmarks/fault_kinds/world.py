@@ -46,7 +46,7 @@ class World:
         """Write the toy's project, and let every process that is started find its plugins."""
         paths = [str(PACKAGES / name) for name in ("toy", "curious")]
         os.environ["PYTHONPATH"] = os.pathsep.join([*paths, str(ROOT / "tests" / "support")])
-        os.environ["OMP_NUM_THREADS"] = "1"
+        os.environ.update({"OMP_NUM_THREADS": "1", "HF_DATASETS_DISABLE_PROGRESS_BARS": "1"})
         write_project(self.project)
 
     @cached_property

@@ -77,7 +77,7 @@ class Dataset(RecordSource):
         try:
             if self.folder is None:
                 return self._fetch_hub_split(datasets)
-            data = datasets.load_from_disk(str(job.root / self.folder))
+            data = _load_saved_folder(datasets, job.root / self.folder, shown)
         except ConnectionError as error:
             raise ConnectionError(0, "cannot reach the hub", shown) from error
         except (FileNotFoundError, ValueError, RuntimeError) as error:
@@ -99,3 +99,13 @@ class Dataset(RecordSource):
         if self.dataset_split not in builder.info.splits:
             raise ValueError(f"{self.dataset_split}: no such split; the dataset has {', '.join(builder.info.splits)}")
         return builder.as_dataset(split=self.dataset_split)
+
+
+def _load_saved_folder(datasets: Any, folder: Path, shown: str) -> Any:
+    """Load a folder of `save_to_disk`. Raises ValueError if one of its files is damaged."""
+    try:
+        return datasets.load_from_disk(str(folder))
+    except (LookupError, TypeError, AttributeError, RecursionError, OverflowError) as error:
+        # The library reads the fields of its JSON files without looking whether they are there.
+        text = f"{type(error).__name__}: {read_first_error_line(error)}"
+        raise ValueError(f"{shown}: not a whole folder of save_to_disk ({text}); save it again") from error

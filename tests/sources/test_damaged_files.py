@@ -1,6 +1,7 @@
 """A damaged or doubtful file of rows is named, with the line and what to do."""
 
 import io
+import json
 from pathlib import Path
 
 import pytest
@@ -47,3 +48,26 @@ def test_damage_anywhere_in_a_parquet_file_names_the_file(tmp_path: Path) -> Non
             list(source.read_records(Job(7, Voice(), tmp_path)))
         except ValueError as error:
             assert str(error).startswith("rows.parquet: ") and "\n" not in str(error), error
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("state.json", {"_data_files": []}), ("state.json", []), ("dataset_info.json", {"features": {"text": 7}})],
+    ids=["no fields", "a list", "odd features"],
+)
+def test_a_saved_dataset_with_odd_facts_is_named(name: str, content: object, tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    from factory_sources.dataset import Dataset
+
+    datasets.Dataset.from_list([{"text": "a"}]).save_to_disk(tmp_path / "saved")
+    (tmp_path / "saved" / name).write_text(json.dumps(content))
+    with pytest.raises(ValueError, match="^saved: "):
+        list(Dataset(folder=Path("saved"), columns=["text"]).read_records(Job(7, Voice(), tmp_path)))
+
+
+def test_nesting_without_end_in_place_of_a_database_is_named(tmp_path: Path) -> None:
+    from factory_sources.sqlite import Sqlite
+
+    (tmp_path / "x.db").write_bytes(b"[" * 200_000)
+    with pytest.raises(ValueError, match=r"^x\.db: not a SQLite database: it looks like JSON"):
+        list(Sqlite(file=Path("x.db"), table="t", columns=["text"]).read_records(Job(7, Voice(), tmp_path)))
