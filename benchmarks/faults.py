@@ -107,8 +107,8 @@ def print_table(lines: list[dict[str, Any]]) -> bool:
     for name in [*names, "all"]:
         chosen = [line for line in lines if name in (line["kind"], "all")]
         row = [len(chosen), *(sum(found[k, o] for k in names if name in (k, "all")) for o in Outcome)]
-        click.echo("".join(f"{each:>16,}" if not isinstance(each, str) else f"{each:>16}" for each in (name, *row)), nl=False)
-        click.echo(f"{sum(line['seconds'] for line in chosen):>16,.0f}")
+        seconds = sum(line["seconds"] for line in chosen)
+        click.echo(f"{name:>16}" + "".join(f"{count:>16,}" for count in row) + f"{seconds:>16,.0f}")
     bad = [line for line in lines if line["outcome"] != Outcome.OK]
     for line in bad:
         click.echo(f"{line['kind']}:{line['number']} {line['outcome']}: {line['what']}: {line['seen'][-400:]}")

@@ -1,4 +1,4 @@
-"""Kinds of faults that `faults.py` injects, one module for each subject; all use the real parts of the tests' support."""
+"""Kinds of faults that `faults.py` injects, one module for each subject, over the real parts of the tests' support."""
 
 import sys
 from pathlib import Path

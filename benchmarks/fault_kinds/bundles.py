@@ -8,17 +8,19 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from factory.bundle import load_manifest
+from factory.bundle.manifest import write_manifest
+from factory.errors import BAD_INPUT
 from fault_kinds.damage import damage_file, flip_bit
 from fault_kinds.fault import Fault, Observation, Outcome
 from fault_kinds.isolated import ForkedRun, judge_commands, observe, run_command, run_forked
 
-from factory.bundle import load_manifest
-from factory.bundle.manifest import write_manifest
-from factory.errors import BAD_INPUT
-
 ADAPTER = "adapter_model.safetensors"
 SIZES = (0, 1, 7, 2**31, 2**40, 2**63, 2**64 - 1)
-FIELDS: tuple[Any, ...] = (None, -1, 2**63, [], {}, "F32", [0, 2**62], [-4, 0], [4, 0], [1.5], "../x", [[1]], True, "I99")
+FIELDS: tuple[Any, ...] = (
+    None, -1, 2**63, [], {}, "F32", [0, 2**62], [-4, 0], [4, 0], [1.5], "../x", [[1]], True, "I99",
+)
+"""What a hostile header has in place of a type, a shape or offsets."""
 
 
 def inject_bundle_damage(fault: Fault) -> Observation:
@@ -33,6 +35,7 @@ def inject_bundle_damage(fault: Fault) -> Observation:
 
 
 def change_bundle_file(file: Path, draw: random.Random) -> str:
+    """Change a file of a bundle, mostly by one bit; returns the way."""
     match draw.randrange(20):
         case 0:
             file.unlink()
@@ -44,7 +47,7 @@ def change_bundle_file(file: Path, draw: random.Random) -> str:
             file.rename(file.with_name(f"{file.stem}-2{file.suffix}"))
             return "renamed"
         case 3:
-            elsewhere = file.parents[len(file.parents) - len(file.parents)] / f"{file.name}.moved"
+            elsewhere = file.with_name(f"{file.name}.moved")
             shutil.copyfile(file, elsewhere)
             file.unlink()
             file.symlink_to(elsewhere)
@@ -95,7 +98,8 @@ def inject_resealed_bundle(fault: Fault) -> Observation:
         weights.write_bytes(change(weights.read_bytes(), draw))
         what = f"{ADAPTER}: {change.__name__}"
     else:
-        file = draw.choice(sorted(path for path in copied.rglob("*") if path.is_file() and path.name != "manifest.json"))
+        files = [path for path in copied.rglob("*") if path.is_file() and path.name != "manifest.json"]
+        file = draw.choice(sorted(files))
         what = f"{file.relative_to(copied)}: {damage_file(file, draw)}"
     facts = {k: v for k, v in load_manifest(copied).items() if k not in ("files", "digest", "schema")}
     write_manifest(copied, facts)
@@ -116,6 +120,7 @@ def load_finite(weights: Path) -> bool:
 
 
 def judge_loaded(run: ForkedRun) -> tuple[str, Outcome] | None:
+    """Return what is wrong if weights that `verify` passes do not load."""
     if run.find_failure() or run.value is not True:
         return f"verify passes weights that do not load: {run.errors[-300:]}", Outcome.WRONG_RESULT
     return None

@@ -9,13 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fault_kinds.fault import Fault, Observation, Outcome
-from fault_kinds.isolated import ForkedRun, judge_commands, observe, run_command, run_forked
-from fault_kinds.world import digest_outputs
-
 from factory.errors import UnavailableError
 from factory.llm.ledger import BudgetTerms, Ledger
 from factory.store.version_registry import list_registered
+from fault_kinds.fault import Fault, Observation, Outcome
+from fault_kinds.isolated import ForkedRun, judge_commands, observe, run_command, run_forked
+from fault_kinds.world import digest_outputs
 
 DAY = 86_400.0
 REAL_CLOCK = time.time
@@ -33,11 +32,13 @@ def draw_clock(draw: random.Random) -> tuple[str, Callable[[], float]]:
 
 
 def run_at(clock: Callable[[], float], *commands: list[str]) -> list[dict[str, Any]]:
+    """Run commands in a process whose clock is replaced."""
     time.time = clock
     return [run_command(*command) for command in commands]
 
 
 def inject_clock(fault: Fault) -> Observation:
+    """Replace the clock of builds, or of a budget."""
     draw = fault.create_random()
     return build_at_clocks(fault, draw) if fault.number % 4 == 1 else spend_at_clocks(fault, draw)
 
@@ -62,6 +63,7 @@ def build_at_clocks(fault: Fault, draw: random.Random) -> Observation:
 
 
 def judge_versions(home: Path, run: ForkedRun) -> tuple[str, Outcome] | None:
+    """Return what is wrong with the numbers of versions and the list of runs after two builds."""
     numbers = [version.number for version in list_registered(home)]
     if numbers != [1, 2]:
         return f"the versions are {numbers}", Outcome.WRONG_RESULT
@@ -72,7 +74,7 @@ def judge_versions(home: Path, run: ForkedRun) -> tuple[str, Outcome] | None:
 
 
 def spend_at_clocks(fault: Fault, draw: random.Random) -> Observation:
-    """Spend a budget under two clocks: a build's verdict ends its bill, and its own requests count, whatever they say."""
+    """Spend a budget under two clocks: a build's verdict ends its bill, and its own requests count at any time."""
     (first, one), (second, two) = draw_clock(draw), draw_clock(draw)
     tokens, home = draw.randrange(50, 500), fault.folder / "home"
     run = run_forked(lambda: spend(home / "ledger.jsonl", tokens, one, two), fault.folder, home)

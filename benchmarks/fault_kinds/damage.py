@@ -10,6 +10,7 @@ SEPARATORS = (b"\n", b"\r", b"\0", b'"', b",", b"{", b"]", b"\xff", b"\xed\xa0\x
 
 
 def flip_bit(data: bytes, draw: random.Random) -> bytes:
+    """Return the bytes with one bit flipped."""
     changed = bytearray(data or b"x")
     at = draw.randrange(len(changed))
     changed[at] ^= 1 << draw.randrange(8)
@@ -17,24 +18,29 @@ def flip_bit(data: bytes, draw: random.Random) -> bytes:
 
 
 def overwrite_bytes(data: bytes, draw: random.Random) -> bytes:
+    """Return the bytes with a stretch of random ones."""
     at, length = draw.randrange(len(data) + 1), draw.choice([1, 4, 64, 512])
     return data[:at] + draw.randbytes(length) + data[at + length :]
 
 
 def truncate_bytes(data: bytes, draw: random.Random) -> bytes:
+    """Return a beginning of the bytes."""
     return data[: draw.randrange(len(data))] if data else b"x"
 
 
 def append_bytes(data: bytes, draw: random.Random) -> bytes:
+    """Return the bytes with more at the end."""
     return data + draw.choice([b"\0" * 512, b"x", b"\n{", data[: len(data) // 2] or b"x"])
 
 
 def insert_bytes(data: bytes, draw: random.Random) -> bytes:
+    """Return the bytes with a separator, or with what no text can hold, somewhere inside."""
     at = draw.randrange(len(data) + 1)
     return data[:at] + draw.choice(SEPARATORS) + data[at:]
 
 
 def zero_bytes(data: bytes, draw: random.Random) -> bytes:
+    """Return the bytes with up to a page of zeros."""
     # A page that a crash left unwritten; one that is zero already is ended by a byte that is not.
     at = draw.randrange(len(data)) if data else 0
     changed = data[:at] + b"\0" * min(4096, len(data) - at) + data[at + 4096 :]
@@ -42,11 +48,13 @@ def zero_bytes(data: bytes, draw: random.Random) -> bytes:
 
 
 def repeat_bytes(data: bytes, draw: random.Random) -> bytes:
+    """Return the bytes with a stretch of them twice."""
     first, last = sorted(draw.randrange(len(data) + 1) for _ in range(2))
     return data[:last] + data[first:last] + data[last:] if first < last else data + b"y"
 
 
 def drop_bytes(data: bytes, draw: random.Random) -> bytes:
+    """Return the bytes without a stretch of them."""
     first, last = sorted(draw.randrange(len(data) + 1) for _ in range(2))
     return data[:first] + data[last:] if first < last else data + b"z"
 

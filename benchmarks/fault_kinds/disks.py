@@ -11,21 +11,21 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from factory.errors import UNAVAILABLE
+from factory.store.integrity import is_intact
+from factory.store.outputs import Store
 from fault_kinds.fault import Fault, Observation, Outcome
 from fault_kinds.isolated import judge_commands, observe, run_command, run_forked
 from fault_kinds.stores import check_last_verdict
 from fault_kinds.world import digest_outputs
 from fault_kinds.writers import WRITERS, write_until_failure
 
-from factory.errors import UNAVAILABLE
-from factory.store.integrity import is_intact
-from factory.store.outputs import Store
-
 OPERATIONS = frozenset({"os.mkdir", "os.rename", "os.link"})
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
 def limit_file_size(limit: int) -> None:
+    """Let writes beyond so many bytes of a file fail, the last one after a part, as on a full disk."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
 
 
@@ -48,6 +48,7 @@ def fill_disk(home: Path, after: int) -> None:
 
 
 def inject_full_disk(fault: Fault) -> Observation:
+    """Fill the disk under a writer or under a build."""
     draw = fault.create_random()
     return write_on_full_disk(fault, draw) if draw.random() < 0.5 else build_on_full_disk(fault, draw)
 

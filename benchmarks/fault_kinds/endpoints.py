@@ -12,13 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fault_kinds.fault import Fault, Observation, Outcome
-from fault_kinds.isolated import observe, run_forked
 from loopback import Play, Server, echo
 from teach_parts import ask, teacher
 
 from factory.errors import UnavailableError
 from factory.llm import LEDGER_FILE, RESPONSES_FOLDER, BudgetTerms, read_ledger, retries
+from fault_kinds.fault import Fault, Observation, Outcome
+from fault_kinds.isolated import observe, run_forked
 
 SECRET = "sk-opensesame-1234567890"
 BOMB = gzip.compress(bytes(20 << 20), mtime=0)
@@ -63,6 +63,7 @@ PLAYS: dict[str, Callable[[random.Random], Play]] = {
 
 
 def inject_endpoint_fault(fault: Fault) -> Observation:
+    """Ask a few questions of an endpoint that follows a script of faults, then the same ones again."""
     draw = fault.create_random()
     names = [draw.choice([*PLAYS, *["good"] * 12]) for _ in range(draw.randrange(4, 14))]
     tokens = draw.choice([0, 0, 40, 100])
@@ -77,6 +78,7 @@ def inject_endpoint_fault(fault: Fault) -> Observation:
 
 
 def parse_failure(line: str) -> tuple[str, Outcome]:
+    """Return the text and the outcome of a line `OUTCOME: TEXT`."""
     outcome, _, text = line.partition(": ")
     return text, Outcome(outcome)
 
@@ -84,7 +86,7 @@ def parse_failure(line: str) -> tuple[str, Outcome]:
 def ask_twice(
     script: list[Play], texts: list[str], home: Path, tokens: int, settings: dict[str, Any]
 ) -> dict[str, Any]:
-    """Ask a server with faults under a budget, then one without; returns what was wrong, and how many replies failed."""
+    """Ask a server with faults under a budget, then one without; returns what was wrong, and how many failed."""
     os.environ["THE_KEY"] = SECRET
     retries.compute_backoff = lambda tries, retry_after: 0.0  # type: ignore[assignment]
     with Server(script) as server:
@@ -94,8 +96,8 @@ def ask_twice(
         known = [path.stem for path in (home / RESPONSES_FOLDER).glob("*/*.json")]
         lines = list(read_ledger(home / LEDGER_FILE))
         spent = sum(line.get("tokens_in", 0) + line.get("tokens_out", 0) for line in lines)
-        # A broken reply is booked with an estimate, and odd usage too: neither is more than a request counted rightly.
-        if tokens and spent > tokens + settings["concurrency"] * 0 + 2 * PER_REQUEST and not has_odd_usage(script):
+        # At most one request over; a broken reply is booked with an estimate below what the server counts.
+        if tokens and spent >= tokens + PER_REQUEST and not has_odd_usage(script):
             failures.append(f"wrong_result: {spent} tokens were spent of {tokens}")
         paid = Counter(line["key"] for line in lines if line["status"] == "ok")
         if sorted(paid) != sorted(known):
@@ -113,6 +115,7 @@ def ask_twice(
 
 
 def has_odd_usage(script: list[Play]) -> bool:
+    """Whether a reply says another number of tokens than the others."""
     return any(play.usage.get("prompt_tokens") != 10 for play in script)
 
 
@@ -120,15 +123,16 @@ def ask_all(
     server: Server, texts: list[str], home: Path, terms: BudgetTerms, fields: dict[str, Any]
 ) -> tuple[int, list[str]]:
     """Return how many replies failed, and what is wrong with those that did not."""
-    failures, bad, number = [], 0, 0
+    failures, bad, answered = [], 0, 0
     client = teacher(server, home, terms, **fields)
     try:
-        for number, (text, reply) in enumerate(zip(texts, client.ask(map(ask, texts)), strict=True), 1):
+        for text, reply in zip(texts, client.ask(map(ask, texts)), strict=True):
+            answered += 1
             bad += bool(reply.error)
             if not reply.error and reply.text != text.upper():
                 failures.append(f"wrong_result: {text!r} was answered by {reply.text!r}")
     except UnavailableError as error:
-        bad += len(texts) - number
+        bad += len(texts) - answered
         if "\n" in str(error) or SECRET in str(error):
             failures.append(f"wrong_result: the message is {error}")
     client.close()

@@ -1,6 +1,6 @@
 """Calls in a forked process with a time limit, and commands of the factory within them.
 
-A fork starts with everything imported, so that a fault costs milliseconds and can neither crash nor slow its neighbours.
+A fork starts with everything imported, so that a fault costs milliseconds and can neither crash nor slow others.
 """
 
 from __future__ import annotations
@@ -21,13 +21,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from fault_kinds.fault import Observation, Outcome
-
 from factory.cli import run_command_line
 from factory.engine import build, worker
 from factory.errors import BUG
 from factory.registry.registry import load_installed_registry
 from factory.store.outputs import Store
+from fault_kinds.fault import Observation, Outcome
 
 PRELOADED = (
     "numpy", "safetensors.numpy", "scipy.stats", "scipy.optimize", "sklearn.isotonic", "openai", "pyarrow.parquet",

@@ -8,15 +8,15 @@ import signal
 from pathlib import Path
 
 import toy_builds
+
+from factory.events import Measured
+from factory.store.integrity import is_intact
+from factory.store.outputs import Store
 from fault_kinds.fault import Fault, Observation, Outcome
 from fault_kinds.isolated import judge_commands, observe, run_command, run_forked
 from fault_kinds.stores import check_last_verdict
 from fault_kinds.world import digest_outputs
 from fault_kinds.writers import WRITERS, write_until_failure
-
-from factory.events import Measured
-from factory.store.integrity import is_intact
-from factory.store.outputs import Store
 
 FILE_OPERATIONS, EVENTS = 660, 125
 """Of the worker of a whole toy build in the store, and in its journal; about."""
@@ -42,7 +42,7 @@ def inject_killed_build(fault: Fault) -> Observation:
     kills = [draw_kill(draw) for _ in range(draw.choice([1, 1, 2]))]
     what = ", then ".join(kills)
     for kill in kills:
-        code, told = toy_builds.faulty(spec, home, kill)
+        _, told = toy_builds.faulty(spec, home, kill)
         if any("Traceback" in line for line in told):
             return Observation(what, " ".join(told)[-500:], Outcome.TRACEBACK)
         wait_for_workers(home)

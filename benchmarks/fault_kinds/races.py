@@ -10,11 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fault_kinds.fault import Fault, Observation, Outcome
-from fault_kinds.isolated import judge_commands, observe, run_command, run_forked
-from fault_kinds.stores import check_last_verdict
-from fault_kinds.world import digest_outputs
-from fault_kinds.writers import WRITERS
 from loopback import Play, Server, echo
 from teach_parts import ask, teacher
 from toy_builds import ran
@@ -23,10 +18,24 @@ from factory.errors import BAD_INPUT, UNAVAILABLE
 from factory.llm import BudgetTerms
 from factory.llm.ledger import Ledger
 from factory.store.journal import list_journals
-from factory.store.version_registry import VersionFacts, list_registered, read_aliases, register_alias, register_versions
+from factory.store.version_registry import (
+    VersionFacts,
+    list_registered,
+    read_aliases,
+    register_alias,
+    register_versions,
+)
+from fault_kinds.fault import Fault, Observation, Outcome
+from fault_kinds.isolated import judge_commands, observe, run_command, run_forked
+from fault_kinds.stores import check_last_verdict
+from fault_kinds.world import digest_outputs
+from fault_kinds.writers import WRITERS
 
 Failure = tuple[str, Outcome] | None
-BESIDE = (["gc", "--keep", "1"], ["gc", "--keep", "0"], ["runs"], ["show", "latest"], ["specialists"], ["verify", "--store"])
+BESIDE = (
+    ["gc", "--keep", "1"], ["gc", "--keep", "0"], ["runs"], ["show", "latest"], ["specialists"], ["verify", "--store"],
+)
+"""Commands that run beside builds."""
 
 
 def run_together(calls: list[Callable[[], Any]]) -> list[int]:
@@ -49,6 +58,7 @@ def run_together(calls: list[Callable[[], Any]]) -> list[int]:
 
 
 def race_versions(home: Path, processes: int, draw: random.Random) -> Failure:
+    """Register versions and aliases in several processes."""
     def claim(worker: int) -> None:
         for n in range(5):
             register_versions(home, "icd", {f"{worker}-{n}": VersionFacts()})
@@ -63,6 +73,7 @@ def race_versions(home: Path, processes: int, draw: random.Random) -> Failure:
 
 
 def race_writers(home: Path, processes: int, draw: random.Random) -> Failure:
+    """Append to one of a home's files in several processes."""
     name = draw.choice(sorted(WRITERS))
     writer = WRITERS[name]
 
@@ -76,6 +87,7 @@ def race_writers(home: Path, processes: int, draw: random.Random) -> Failure:
 
 
 def race_budget(home: Path, processes: int, draw: random.Random) -> Failure:
+    """Reserve requests from one budget in several processes."""
     limit, each = draw.randrange(50, 400), draw.randrange(5, 40)
 
     def reserve() -> None:
@@ -114,6 +126,7 @@ SMALL_RACES = (race_versions, race_writers, race_budget, race_answers)
 
 
 def inject_race(fault: Fault) -> Observation:
+    """Let several processes work on one home at the same moment."""
     draw, home = fault.create_random(), fault.folder / "home"
     if fault.number % 5 == 0:
         return race_builds(fault, draw)
@@ -164,5 +177,6 @@ def judge_builds(fault: Fault, home: Path, builds: int) -> Failure:
 
 
 def make_folder(folder: Path) -> Path:
+    """Create a folder and return it."""
     folder.mkdir()
     return folder

@@ -9,20 +9,21 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from fault_kinds.damage import damage_file
-from fault_kinds.fault import Fault, Observation, Outcome
-from fault_kinds.isolated import judge_commands, observe, run_command, run_forked
-from fault_kinds.world import write_project
 from source_cases import RECORDS, cases
 
 from factory.errors import BAD_INPUT, UNAVAILABLE
 from factory.testing import Case
+from fault_kinds.damage import damage_file
+from fault_kinds.fault import Fault, Observation, Outcome
+from fault_kinds.isolated import judge_commands, observe, run_command, run_forked
+from fault_kinds.world import write_project
 
 HOSTILE = (
     b"", b"\0" * 5000, b"[" * 200_000, b'{"text": ' * 50_000, b"\xff\xfe" + "text,label\nä,ö\n".encode("utf-16-le"),
     b"\xef\xbb\xbf", b'{"text": "a", "label": 1e999}\n', b'{"text": "\\ud800", "label": "b"}\n', b"a" * 3_000_000,
     b'{"text": "a", "text": "b", "label": "c"}\n', b'text,label\n"unclosed,b\n' + b"x,y\n" * 1000, b"\n" * 100_000,
-    b'{"text": ' + b"9" * 10_000 + b', "label": "b"}\n', b"PAR1" + b"\xff" * 100 + b"PAR1", b"SQLite format 3\0" + b"\0" * 4080,
+    b'{"text": ' + b"9" * 10_000 + b', "label": "b"}\n', b"PAR1" + b"\xff" * 100 + b"PAR1",
+    b"SQLite format 3\0" + b"\0" * 4080,
     b"%YAML 9\n&a [*a]\n", b"\x1b[31mtext\x1b[0m,label\nred,b\n", b"<!--" * 50_000, b"# " + b"#" * 100_000,
 )
 
@@ -58,6 +59,7 @@ def make_hostile(file: Path, draw: random.Random) -> str:
 
 
 def inject_source_damage(fault: Fault) -> Observation:
+    """Damage a file that a source reads, then check and read it."""
     draw = fault.create_random()
     kind = draw.choice(["jsonl", "jsonl", *list_cases()])
     case, spec = list_cases()[kind], write_project(fault.folder / "project")
@@ -67,8 +69,6 @@ def inject_source_damage(fault: Fault) -> Observation:
         file.write_bytes(content.encode() if isinstance(content, str) else content)
     chosen = spec.parent / draw.choice(sorted(case.files))
     way = make_hostile(chosen, draw) if draw.random() < 0.3 else damage_file(chosen, draw)
-    if kind == "documents" or kind == "chat-log":
-        case = Case(fields={**case.fields}, files=case.files)
     spec.write_text(spec.read_text().replace(
         "{kind: labelled, file: rows.jsonl}", json.dumps({"kind": kind, **case.fields})
     ))
@@ -81,6 +81,7 @@ def inject_source_damage(fault: Fault) -> Observation:
 
 
 def check_then_gather(spec: Path) -> list[dict[str, Any]]:
+    """Check a spec, then read its rows and audit them."""
     return [run_command("check", str(spec)), run_command("data", str(spec), "--plain")]
 
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from factory.errors import BAD_INPUT, UNAVAILABLE
 from fault_kinds import ROOT
 from fault_kinds.damage import damage_file
 from fault_kinds.fault import Fault, Observation, Outcome
 from fault_kinds.isolated import ForkedRun, judge_commands, observe, run_command, run_forked
 from fault_kinds.world import write_project
-
-from factory.errors import BAD_INPUT, UNAVAILABLE
 
 BAD_SPECS = ROOT / "tests" / "spec" / "bad_specs"
 VALUES: tuple[Any, ...] = (
@@ -29,7 +29,10 @@ SNIPPETS = (
     "&a [*a]", "*b", "!!python/object/apply:os.system ['true']", "<<: *x", "? a", "- - - -", "\t", "{", "}", "[", "|\n",
     ">\n", "---\n", "%YAML 9\n", "'", '"', ": : :", "\ud7ff", "\ufeff", "#", "a: 1\na: 1\n", "[" * 200, "{a: " * 120,
 )
-ALPHABET = (("  ", "\t"), (": ", ":"), ("- ", "-"), ("\n", "\n\n "), ("\n", ""), ("e", "E"), ("_", "-"), ("kind", "knid"))
+REPLACEMENTS = (
+    ("  ", "\t"), (": ", ":"), ("- ", "-"), ("\n", "\n\n "), ("\n", ""), ("e", "E"), ("_", "-"), ("kind", "knid"),
+)
+"""What a slip of the hand turns into what."""
 
 
 def iterate_places(tree: Any) -> Iterator[tuple[Any, Any]]:
@@ -52,7 +55,8 @@ def mutate_tree(text: str, draw: random.Random) -> str:
             case 3:
                 del container[key]
             case 4 if isinstance(container, dict):
-                container[draw.choice([f"{key}s", str(key).upper(), "", "kind", draw.choice(("x", 7))])] = container[key]
+                name = draw.choice([f"{key}s", str(key).upper(), "", "kind", draw.choice(("x", 7))])
+                container[name] = container[key]
             case _:
                 container[key] = copy.deepcopy(other[more])
     return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
@@ -65,7 +69,7 @@ def mutate_text(text: str, draw: random.Random) -> str:
         if draw.random() < 0.6:
             text = text[:at] + draw.choice(SNIPPETS) + text[at:]
         else:
-            before, after = draw.choice(ALPHABET)
+            before, after = draw.choice(REPLACEMENTS)
             text = text[:at] + text[at:].replace(before, after, draw.choice([1, 1, 5]))
     return text
 
@@ -85,6 +89,7 @@ def write_mutated(file: Path, draw: random.Random) -> str:
 
 
 def inject_mutated_spec(fault: Fault) -> Observation:
+    """Check a mutated spec, and plan it where it is accepted."""
     draw = fault.create_random()
     folder = fault.world.folder / "specs"
     if not folder.is_dir():
@@ -104,6 +109,7 @@ def inject_mutated_spec(fault: Fault) -> Observation:
 
 
 def check_then_plan(file: Path) -> list[dict[str, Any]]:
+    """Check a spec, and plan it if it is valid."""
     checked = run_command("check", str(file))
     return [checked] if checked["code"] else [checked, run_command("plan", str(file), "--json")]
 

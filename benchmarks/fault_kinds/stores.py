@@ -8,17 +8,16 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from fault_kinds.damage import damage_file
-from fault_kinds.fault import Fault, Observation, Outcome
-from fault_kinds.isolated import ForkedRun, judge_commands, observe, run_command, run_forked
-from fault_kinds.world import digest_outputs, find_last_end
-
 from factory.errors import BAD_INPUT, UNAVAILABLE
 from factory.events import Noted, StageStarted
 from factory.store.consents import remember_folder, remember_host
 from factory.store.journal import list_journals, read_events
 from factory.store.outputs import META_FILE
 from factory.store.version_registry import list_registered, read_aliases, register_alias
+from fault_kinds.damage import damage_file
+from fault_kinds.fault import Fault, Observation, Outcome
+from fault_kinds.isolated import ForkedRun, judge_commands, observe, run_command, run_forked
+from fault_kinds.world import digest_outputs, find_last_end
 
 LISTINGS = (["runs"], ["runs", "--json"], ["specialists"], ["specialists", "--json"], ["gc", "--dry-run"])
 
@@ -46,6 +45,7 @@ def damage_output(store: Path, draw: random.Random) -> tuple[Path, str]:
 
 
 def inject_store_damage(fault: Fault) -> Observation:
+    """Damage stage outputs, read them, then run the same build twice."""
     draw, home, world = fault.create_random(), fault.folder / "home", fault.world
     shutil.copytree(world.home, home)
     changed = [damage_output(home / "store", draw) for _ in range(draw.choice([1, 1, 1, 2, 4]))]
@@ -100,6 +100,7 @@ def list_home_files(home: Path) -> list[Path]:
 
 
 def inject_home_damage(fault: Fault) -> Observation:
+    """Damage one of a home's own files, then list, show and build."""
     draw, home, world = fault.create_random(), fault.folder / "home", fault.world
     shutil.copytree(world.home, home)
     make_lived_in(home)
@@ -119,6 +120,7 @@ def inject_home_damage(fault: Fault) -> Observation:
 
 
 def read_everything(listing: list[str], spec: str) -> list[dict[str, Any]]:
+    """Run what reads a home."""
     checked = run_command("verify", "--store")
     shown = [run_command(*listing), run_command("show", "latest")]
     return [checked, *shown, run_command("build", spec), run_command("runs", "--json")]
@@ -139,6 +141,7 @@ def judge_home_commands(run: ForkedRun) -> tuple[str, Outcome] | None:
 
 
 def refuse_constant(name: str) -> None:
+    """Raise ValueError for NaN and infinity, which JSON does not have."""
     raise ValueError(f"{name} is not JSON")
 
 

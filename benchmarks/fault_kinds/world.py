@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from fault_kinds import PACKAGES, ROOT
 from toy_project import SPEC, rows
 
 from factory.events import RunFinished
 from factory.identity import digest_file
 from factory.store.journal import list_journals, read_events
+from fault_kinds import PACKAGES, ROOT
 
 BUNDLE_SCRIPT = """
 import sys

@@ -36,37 +36,45 @@ class Writer:
 
 
 def write_event(home: Path, number: int) -> None:
+    """Append an event to a journal."""
     with Journal(home / "journal.jsonl") as journal:
         journal.write(Noted("train", "info", f"{number}" + "x" * 90))
 
 
 def write_attempt_end(home: Path, number: int) -> None:
+    """Book a request that was answered."""
     ledger = Ledger(home / "ledger.jsonl", BudgetTerms("icd"))
     ledger.record_attempt_end(f"{number}", "ok", tokens_in=5, tokens_out=7, key="x" * 90)
     ledger.close()
 
 
 def write_decision(home: Path, number: int) -> None:
+    """Append an expert's decision."""
     append_decisions(home / "decisions.jsonl", [ReviewDecision(f"row{number}", "ada", "accept", note="x" * 90)])
 
 
 def write_look(home: Path, number: int) -> None:
+    """Record a look at test rows."""
     record_look(home, Look(f"{number}", (f"{number}",), f"{number}", "train", "icd"))
 
 
 def write_consent(home: Path, number: int) -> None:
+    """Remember that a host was allowed."""
     remember_host(home, f"host{number}.example.org:443", ["KEY"])
 
 
 def write_version(home: Path, number: int) -> None:
+    """Give a bundle a number."""
     register_versions(home, "icd", {f"key{number}": VersionFacts(f"run{number}", "SHIP", 1.0)})
 
 
 def write_alias(home: Path, number: int) -> None:
+    """Point an alias to a bundle."""
     register_alias(home, "icd", f"alias-{number}", f"key{number}")
 
 
 def write_answer(home: Path, number: int) -> None:
+    """Keep a teacher's answer."""
     key = f"{number:064x}"
     ResponseCache(home / "calls").write_reply(ChatResponse(f"{number}" + "x" * 90, model="m", prompt_digest=key))
 
@@ -78,6 +86,7 @@ def count_answers(home: Path) -> int:
 
 
 def write_output(home: Path, number: int) -> None:
+    """Commit the output of a stage."""
     store = Store(home)
     output = store.locate_output("gather", f"key{number}")
     folder = store.begin(output)
