@@ -152,6 +152,8 @@ def main(faults: int, minutes: float, kinds: str, seed: int, only: str, ledger: 
             lines.append(line)
             file.write(json.dumps(line).encode() + b"\n")
             file.flush()
+        for session in world.sessions.values():
+            session.close()
     sys.exit(0 if print_table(lines) else 1)
 
 

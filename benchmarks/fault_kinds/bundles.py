@@ -14,6 +14,7 @@ from factory.errors import BAD_INPUT
 from fault_kinds.damage import damage_file, flip_bit
 from fault_kinds.fault import Fault, Observation, Outcome
 from fault_kinds.isolated import ForkedRun, judge_commands, observe, run_command, run_forked
+from fault_kinds.session import run_in_session
 
 ADAPTER = "adapter_model.safetensors"
 SIZES = (0, 1, 7, 2**31, 2**40, 2**63, 2**64 - 1)
@@ -30,8 +31,13 @@ def inject_bundle_damage(fault: Fault) -> Observation:
     files = sorted(path for path in copied.rglob("*") if path.is_file())
     file = draw.choice(files)
     what = f"{file.relative_to(copied)}: {change_bundle_file(file, draw)}"
-    run = run_forked(lambda: [run_command("verify", str(copied))], fault.folder, fault.folder / "home")
+    run = run_in_session(fault.world, verify, str(copied))
     return observe(what, "refused", judge_commands(run, (BAD_INPUT,)))
+
+
+def verify(folder: str) -> list[dict[str, Any]]:
+    """Run `factory verify` on a folder."""
+    return [run_command("verify", folder)]
 
 
 def change_bundle_file(file: Path, draw: random.Random) -> str:
@@ -103,7 +109,7 @@ def inject_resealed_bundle(fault: Fault) -> Observation:
         what = f"{file.relative_to(copied)}: {damage_file(file, draw)}"
     facts = {k: v for k, v in load_manifest(copied).items() if k not in ("files", "digest", "schema")}
     write_manifest(copied, facts)
-    run = run_forked(lambda: [run_command("verify", str(copied))], fault.folder, fault.folder / "home")
+    run = run_in_session(fault.world, verify, str(copied))
     failure = judge_commands(run, (0, BAD_INPUT))
     if failure or run.value[0]["code"]:
         return observe(f"{what}, sealed again", "refused", failure)

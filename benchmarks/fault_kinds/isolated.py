@@ -87,15 +87,20 @@ def run_forked(call: Callable[[], Any], folder: Path, home: Path, limit: float =
     return ForkedRun(value, errors.read_text(errors="replace"), status, is_hang)
 
 
+def enter_sandbox(home: Path, errors: Path, memory: int) -> None:
+    """Give this process a group, a factory home and a limit of memory of its own, and let it write to a file only."""
+    os.setsid()
+    handle = os.open(errors, os.O_WRONLY | os.O_APPEND)
+    os.dup2(handle, 1)
+    os.dup2(handle, 2)
+    os.environ["FACTORY_HOME"] = str(home)
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+
+
 def _run_child(call: Callable[[], Any], home: Path, errors: Path, result: Path) -> NoReturn:
     code = 1
     try:
-        os.setsid()
-        handle = os.open(errors, os.O_WRONLY | os.O_APPEND)
-        os.dup2(handle, 1)
-        os.dup2(handle, 2)
-        os.environ["FACTORY_HOME"] = str(home)
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        enter_sandbox(home, errors, MEMORY)
         text = json.dumps(call())
         spare = result.with_suffix(".new")
         spare.write_text(text)

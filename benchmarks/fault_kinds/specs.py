@@ -15,7 +15,8 @@ from factory.errors import BAD_INPUT, UNAVAILABLE
 from fault_kinds import ROOT
 from fault_kinds.damage import damage_file
 from fault_kinds.fault import Fault, Observation, Outcome
-from fault_kinds.isolated import ForkedRun, judge_commands, observe, run_command, run_forked
+from fault_kinds.isolated import ForkedRun, judge_commands, observe, run_command
+from fault_kinds.session import run_in_session
 from fault_kinds.world import write_project
 
 BAD_SPECS = ROOT / "tests" / "spec" / "bad_specs"
@@ -101,17 +102,17 @@ def inject_mutated_spec(fault: Fault) -> Observation:
     file = (folder / "toy" if chosen == fault.world.spec else folder) / f"mutated-{fault.number}{end}.yaml"
     shutil.copyfile(chosen, file)
     way = write_mutated(file, draw)
-    run = run_forked(lambda: check_then_plan(file), fault.folder, fault.folder / "home")
+    run = run_in_session(fault.world, check_then_plan, str(file))
     file.unlink()
     what = f"{chosen.name} changed by {way}"
     failure = judge_commands(run, (0, BAD_INPUT, UNAVAILABLE)) or find_contradiction(run)
     return observe(what, "refused" if run.value and run.value[0]["code"] else "accepted", failure)
 
 
-def check_then_plan(file: Path) -> list[dict[str, Any]]:
+def check_then_plan(file: str) -> list[dict[str, Any]]:
     """Check a spec, and plan it if it is valid."""
-    checked = run_command("check", str(file))
-    return [checked] if checked["code"] else [checked, run_command("plan", str(file), "--json")]
+    checked = run_command("check", file)
+    return [checked] if checked["code"] else [checked, run_command("plan", file, "--json")]
 
 
 def find_contradiction(run: ForkedRun) -> tuple[str, Outcome] | None:

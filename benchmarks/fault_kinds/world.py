@@ -6,9 +6,10 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from toy_project import SPEC, rows
 
@@ -33,6 +34,8 @@ class World:
     """Folders of one run, which its faults copy and never change."""
 
     folder: Path
+    sessions: dict[str, Any] = field(default_factory=dict)
+    """Processes that serve cheap faults, by kind."""
 
     @property
     def project(self) -> Path:
