@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from entry import run_main
 from fault_kinds.bundles import inject_bundle_damage, inject_resealed_bundle
 from fault_kinds.clocks import inject_clock
 from fault_kinds.disks import inject_full_disk
@@ -34,16 +35,16 @@ from fault_kinds.stores import inject_home_damage, inject_store_damage
 from fault_kinds.world import World
 
 KINDS = (
-    FaultKind("mutated-spec", 6000, 40, inject_mutated_spec),
+    FaultKind("mutated-spec", 6400, 40, inject_mutated_spec),
     FaultKind("bundle-damage", 1400, 15, inject_bundle_damage),
     FaultKind("bundle-resealed", 500, 10, inject_resealed_bundle),
-    FaultKind("killed-writer", 700, 10, inject_killed_writer),
-    FaultKind("source-file", 500, 10, inject_source_damage),
-    FaultKind("home-file", 300, 6, inject_home_damage),
+    FaultKind("killed-writer", 500, 10, inject_killed_writer),
+    FaultKind("source-file", 400, 10, inject_source_damage),
+    FaultKind("home-file", 200, 6, inject_home_damage),
     FaultKind("endpoint", 250, 6, inject_endpoint_fault),
     FaultKind("store-output", 220, 5, inject_store_damage),
-    FaultKind("full-disk", 120, 4, inject_full_disk),
-    FaultKind("race", 120, 5, inject_race),
+    FaultKind("full-disk", 105, 4, inject_full_disk),
+    FaultKind("race", 110, 5, inject_race),
     FaultKind("clock", 100, 4, inject_clock),
     FaultKind("killed-build", 54, 3, inject_killed_build),
 )
@@ -158,4 +159,4 @@ def main(faults: int, minutes: float, kinds: str, seed: int, only: str, ledger: 
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

@@ -75,6 +75,6 @@ def measure_in_subprocess(script: str, one: Sequence[str], *arguments: str) -> d
     )
     if process.returncode:
         last = [line for line in process.stderr.splitlines() if line.strip()][-1:] or [f"exit {process.returncode}"]
-        raise click.ClickException(last[0].removeprefix("Error: "))
+        raise click.ClickException(last[0])
     measures: dict[str, float] = json.loads(process.stdout.splitlines()[-1])
     return measures

@@ -16,8 +16,8 @@ from places import ROOT
 from factory.store.outputs import StageOutput
 
 SAMPLE = {
-    "mutated-spec": 480, "bundle-damage": 112, "bundle-resealed": 40, "killed-writer": 56, "source-file": 40,
-    "home-file": 24, "endpoint": 20, "store-output": 18, "full-disk": 10, "race": 10, "clock": 8, "killed-build": 4,
+    "mutated-spec": 512, "bundle-damage": 112, "bundle-resealed": 40, "killed-writer": 40, "source-file": 32,
+    "home-file": 16, "endpoint": 20, "store-output": 18, "full-disk": 8, "race": 9, "clock": 8, "killed-build": 4,
 }
 
 
