@@ -17,7 +17,7 @@ from factory.errors import InputError, Problem
 from factory.models.model_folder import list_model_files
 from factory.models.position_limit import describe_length_problem, find_position_limit
 from factory.models.reference import parse_reference
-from factory.models.resolver import locate_local_base
+from factory.models.resolver import compute_base_identity, locate_local_base
 from factory.spec.blocks import expand_bare_kinds
 from factory.spec.layers import ResolvedSpec
 from factory.spec.validation import build_problem_at
@@ -76,15 +76,17 @@ def _is_installed(module: str) -> bool:
 
 
 def _find_base_problems(resolved: ResolvedSpec) -> Iterator[Finding]:
-    """Yield why a local model folder can not be a base, as `plan` says it too."""
+    """Yield why a model folder or an unpinned wheel can not be a base, as `plan` says it too."""
     for alias in type(resolved.spec.models).model_fields:
         model = getattr(resolved.spec.models, alias)
         if not isinstance(model, str) or not model:
             continue
         try:
             reference = parse_reference(model, resolved.root)
-            if reference.kind == "local" and (path := locate_local_base(reference, resolved.root)).is_dir():
-                list_model_files(path)
+            if reference.kind != "local":
+                compute_base_identity(model, resolved.root)
+            elif (path := locate_local_base(reference, resolved.root)).is_dir():
+                list_model_files(path)  # their digests, which `plan` needs, take a while
         except InputError as error:
             yield ("models", alias), str(error)
 

@@ -2,6 +2,8 @@
 
 import io
 import json
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -63,6 +65,30 @@ def test_a_saved_dataset_with_odd_facts_is_named(name: str, content: object, tmp
     (tmp_path / "saved" / name).write_text(json.dumps(content))
     with pytest.raises(ValueError, match=r"^saved: "):
         list(Dataset(folder=Path("saved"), columns=["text"]).read_records(Job(7, Voice(), tmp_path)))
+
+
+def read_flipped(folder: Path, whole: bytes, at: int) -> str:
+    from factory_sources.dataset import Dataset
+
+    data = bytearray(whole)
+    data[at // 8] ^= 1 << at % 8
+    (folder / "saved" / "data-00000-of-00001.arrow").write_bytes(data)
+    try:
+        rows = list(Dataset(folder=Path("saved"), columns=["text"]).read_records(Job(7, Voice(), folder)))
+    except ValueError as error:
+        return str(error)
+    return f"saved: {len(rows)} rows"
+
+
+def test_a_flipped_bit_of_a_saved_dataset_ends_no_process(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    datasets.Dataset.from_list([{"text": f"text {n}"} for n in range(9)]).save_to_disk(tmp_path / "saved")
+    whole = (tmp_path / "saved" / "data-00000-of-00001.arrow").read_bytes()
+    # A process of its own: some of these flips ended it by a signal, and the pool would not come back.
+    with ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as pool:
+        told = [pool.submit(read_flipped, tmp_path, whole, at).result() for at in range(0, 8 * len(whole), 37)]
+    assert all(text.startswith("saved: ") for text in told)
+    assert any("the data files are damaged" in text for text in told) and "saved: 9 rows" in told
 
 
 def test_nesting_without_end_in_place_of_a_database_is_named(tmp_path: Path) -> None:

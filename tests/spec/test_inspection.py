@@ -91,7 +91,7 @@ def test_a_text_longer_than_the_base_has_positions_is_refused(tmp_path: Path) ->
     assert inspect(tmp_path, length=128) == []
 
 
-def test_a_folder_that_is_no_model_is_refused_as_plan_refuses_it(tmp_path: Path) -> None:
+def test_a_base_that_plan_refuses_is_refused(tmp_path: Path) -> None:
     inspect(tmp_path)
     for name, said in {"config.json": "no config.json", "model.safetensors": "weights are not safetensors"}.items():
         kept = (tmp_path / "base" / name).read_bytes()
@@ -100,6 +100,11 @@ def test_a_folder_that_is_no_model_is_refused_as_plan_refuses_it(tmp_path: Path)
         (problem,) = inspect_spec(resolved, tmp_path / "wheels")
         assert (problem.line, problem.field) == (4, "models.student") and said in problem.message
         (tmp_path / "base" / name).write_bytes(kept)
+    spec = (tmp_path / "s.yaml").read_text()
+    (tmp_path / "s.yaml").write_text(spec.replace("student: base", "student: 'wheel:stranger==1.0'"))
+    resolved = resolve_spec(tmp_path / "s.yaml", registry=load_installed_registry())
+    (problem,) = inspect_spec(resolved, tmp_path / "wheels")
+    assert problem.field == "models.student" and "it needs #sha256=" in problem.message
 
 
 def test_a_missing_extra_is_named_with_what_installs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
