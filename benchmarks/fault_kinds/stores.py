@@ -41,7 +41,20 @@ def damage_output(store: Path, draw: random.Random) -> tuple[Path, str]:
             file.symlink_to("/nonexistent")
             return file, "replaced by a link to nowhere"
         case _:
-            return file, damage_file(file, draw)
+            before = file.read_bytes()
+            way = damage_file(file, draw)
+            # Metadata is sealed by its values: other spaces, or a field that is there twice, change none.
+            while file.name == META_FILE and is_same_json(before, file.read_bytes()):
+                way = damage_file(file, draw)
+            return file, way
+
+
+def is_same_json(before: bytes, after: bytes) -> bool:
+    """Whether two texts hold the same JSON values; false for what is no JSON."""
+    try:
+        return bool(json.loads(before) == json.loads(after))
+    except ValueError:
+        return False
 
 
 def inject_store_damage(fault: Fault) -> Observation:

@@ -41,6 +41,12 @@ def write_event(home: Path, number: int) -> None:
         journal.write(Noted("train", "info", f"{number}" + "x" * 90))
 
 
+def count_events(home: Path) -> int:
+    """Count the events of a journal, which may have been killed before it was there."""
+    file = home / "journal.jsonl"
+    return len(list(read_events(file))) if file.exists() else 0
+
+
 def write_attempt_end(home: Path, number: int) -> None:
     """Book a request that was answered."""
     ledger = Ledger(home / "ledger.jsonl", BudgetTerms("icd"))
@@ -104,7 +110,7 @@ def count_outputs(home: Path) -> int:
 
 
 WRITERS: dict[str, Writer] = {
-    "journal": Writer(write_event, lambda home: len(list(read_events(home / "journal.jsonl")))),
+    "journal": Writer(write_event, count_events),
     "ledger": Writer(write_attempt_end, lambda home: len(list(read_ledger(home / "ledger.jsonl")))),
     "decisions": Writer(write_decision, lambda home: len(read_decisions(home / "decisions.jsonl").decisions)),
     "looks": Writer(write_look, lambda home: len(read_looks(home))),

@@ -103,7 +103,10 @@ class Dataset(RecordSource):
 
 
 def _load_saved_folder(datasets: Any, folder: Path, shown: str) -> Any:
-    """Load a folder of `save_to_disk`. Raises ValueError if one of its files is damaged."""
+    """Load a folder of `save_to_disk`. Raises ValueError if one of its files is damaged, or is no regular file."""
+    for path in sorted(folder.rglob("*")):
+        if not (path.is_file() or path.is_dir()):  # opening a pipe would wait for its writer
+            raise ValueError(f"{shown}: {path.relative_to(folder)}: not a regular file; save the dataset again")
     try:
         return datasets.load_from_disk(str(folder))
     except OSError as error:

@@ -3,6 +3,7 @@
 import io
 import json
 import multiprocessing
+import os
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -89,6 +90,17 @@ def test_a_flipped_bit_of_a_saved_dataset_ends_no_process(tmp_path: Path) -> Non
         told = [pool.submit(read_flipped, tmp_path, whole, at).result() for at in range(0, 8 * len(whole), 37)]
     assert all(text.startswith("saved: ") for text in told)
     assert any("the data files are damaged" in text for text in told) and "saved: 9 rows" in told
+
+
+def test_a_pipe_in_a_saved_dataset_keeps_nobody_waiting(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    from factory_sources.dataset import Dataset
+
+    datasets.Dataset.from_list([{"text": "a"}]).save_to_disk(tmp_path / "saved")
+    (tmp_path / "saved" / "data-00000-of-00001.arrow").unlink()
+    os.mkfifo(tmp_path / "saved" / "data-00000-of-00001.arrow")
+    with pytest.raises(ValueError, match=r"^saved: data-00000-of-00001\.arrow: not a regular file"):
+        list(Dataset(folder=Path("saved"), columns=["text"]).read_records(Job(7, Voice(), tmp_path)))
 
 
 def test_nesting_without_end_in_place_of_a_database_is_named(tmp_path: Path) -> None:
