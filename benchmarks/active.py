@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 
 import click
 import numpy as np
+from entry import run_main
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
@@ -141,4 +142,4 @@ def print_label_equivalent(title: str, accuracies: Sequence[float], random_accur
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

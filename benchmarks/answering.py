@@ -16,6 +16,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import click
 import torch
+from entry import run_main
 from one_run import build_training_job
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -163,4 +164,4 @@ def print_speedup(what: str, slow: float, fast: float, same: int, count: int) ->
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

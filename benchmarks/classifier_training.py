@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
+from entry import run_main
 from one_run import measure_in_subprocess
 
 from factory import models
@@ -185,4 +186,4 @@ def main(
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

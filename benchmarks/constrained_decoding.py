@@ -23,6 +23,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import click
 import jsonschema
 import torch
+from entry import run_main
 from one_run import build_training_job
 from pydantic import BaseModel, Field
 from transformers import AutoConfig, AutoModelForCausalLM
@@ -214,4 +215,4 @@ def main(spec: Path, finished: int, only: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

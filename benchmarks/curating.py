@@ -22,6 +22,7 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import click
+from entry import run_main
 
 from factory.api import NoOpReporter, Provenance, Row, join_text_columns
 from factory.data.rows import read_json, read_jsonl, write_json, write_rows
@@ -168,4 +169,4 @@ def main(rows: Sequence[int], frozen: int, folder: Path | None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

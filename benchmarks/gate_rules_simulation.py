@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 import numpy as np
+from entry import run_main
 
 from factory.api import Answer, Eval, Metric, Provenance, Row, ScoreJob
 from factory.api.jobs import Reporter
@@ -269,4 +270,4 @@ def main(builds: int, resamples: int) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

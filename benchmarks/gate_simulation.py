@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 import numpy as np
+from entry import run_main
 
 from factory.evaluation import paired_tests, statistics
 from factory.evaluation.gate import choose_verdict
@@ -251,4 +252,4 @@ def _print_line(setting: Setting, rates: Rates, effect: str, note: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

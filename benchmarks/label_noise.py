@@ -17,6 +17,7 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import click
+from entry import run_main
 
 from factory import models
 from factory.api import Base, NoOpReporter
@@ -103,4 +104,4 @@ def main(path: Path, text: str, label: str, share: float, folds: int, seeds: tup
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 import numpy as np
+from entry import run_main
 
 from factory.evaluation import paired_tests, statistics
 from factory.evaluation.look_confidence import compute_look_confidence
@@ -127,4 +128,4 @@ def _print_line(chance: str, rule: str, rates: Sequence[float]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

@@ -64,13 +64,17 @@ def measure_fit(
 def measure_in_subprocess(script: str, one: Sequence[str], *arguments: str) -> dict[str, float]:
     """Return the JSON that `SCRIPT --one ONE…` prints in a new process with one thread.
 
-    Both sides get the allocator and OpenMP settings of the factory's workers, which are worth 1.2× to either.
+    Both sides get the allocator and OpenMP settings of the factory's workers, which are worth 1.2× to either. Raises
+    ClickException with the last line that a failed process wrote.
     """
     one_thread = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
     environment = {**os.environ, **WORKER_ENVIRONMENT, **one_thread}
     process = subprocess.run(
-        [sys.executable, script, "--one", *one, *arguments], env=environment, stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL, text=True, check=True,
+        [sys.executable, script, "--one", *one, *arguments], env=environment, capture_output=True, text=True,
+        check=False,
     )
+    if process.returncode:
+        last = [line for line in process.stderr.splitlines() if line.strip()][-1:] or [f"exit {process.returncode}"]
+        raise click.ClickException(last[0])
     measures: dict[str, float] = json.loads(process.stdout.splitlines()[-1])
     return measures

@@ -10,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 import click
+from entry import run_main
 
 from factory.api import TEST, TRAIN, Provenance, Row
 from factory.data.leakage import LeakageCriteria, find_leaks, find_repeated_texts
@@ -45,4 +46,4 @@ def main(file: Path, columns: tuple[str, ...], jaccard: float, show: int) -> Non
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

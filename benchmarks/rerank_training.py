@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import click
+from entry import run_main
 from one_run import build_training_job, measure_fit, measure_in_subprocess
 
 from factory.api import Adapter, Answer, Artifact, Eval, FitJob, ModelJob, Objective, Row, ScoreJob, Task, TrainingArgs
@@ -113,4 +114,4 @@ def main(
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

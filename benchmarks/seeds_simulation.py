@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
+from entry import run_main
 
 from factory.evaluation import paired_tests, statistics
 from factory.evaluation.paired_tests import PairedTest, ScoreTest
@@ -179,4 +180,4 @@ def main(builds: int, resamples: int) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

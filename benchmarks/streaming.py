@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 import click
+from entry import run_main
 
 STAGES = ("base", "gather", "prepare", "freeze", "synthesize", "curate")
 SPEC = """\
@@ -97,4 +98,4 @@ def main(counts: tuple[int, ...], inside: Path | None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import click
+from entry import run_main
 
 from factory.runs.run_view import find_run
 from factory.store.paths import find_home
@@ -65,4 +66,4 @@ def main(spec: Path, profile: str, overrides: tuple[str, ...], as_json: bool) ->
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

@@ -16,6 +16,7 @@ from typing import Any
 
 import click
 import numpy as np
+from entry import run_main
 
 from factory import models
 from factory.api import (
@@ -265,9 +266,8 @@ def main(noise: float, drift: float, seeds: int, arm: tuple[str, ...], **options
             setting = f"{settings.objective}-{settings.length}-{settings.epochs:g}-{settings.batch}-{settings.rate:g}"
             scores = train_and_score(targeted, test, documents, base, settings, seed, f"{setting}/{folder.name}/{name}")
             runs[name].append(scores)
-            click.echo(f"seed {seed}: {name}: {len(judgements)} requests, "
-                f"nDCG@10 of targets {compute_target_ndcg(targeted):.3f}, of the reranker "
-                f"{compute_mean_score(scores):.4f}")
+            click.echo(f"seed {seed}: {name}: {len(judgements)} requests, nDCG@10 of targets "
+                f"{compute_target_ndcg(targeted):.3f}, of the reranker {compute_mean_score(scores):.4f}")
     print_verdict(runs, test)
 
 
@@ -297,4 +297,4 @@ def print_verdict(runs: dict[str, list[list[dict[str, Any]]]], test: list[Row]) 
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

@@ -14,11 +14,13 @@ from factory import models
 from factory.api import Endpoint, Input, Plugin, get_hub_hosts
 from factory.api.spec_block import has_marker
 from factory.data.rows import read_json
+from factory.errors import READ_ERRORS
 from factory.models.model_folder import list_outside_links
 from factory.models.pip_download import PACKAGE_INDEX
 from factory.network_policy import is_loopback_host, list_proxies
 from factory.plan.builder import Plan, Stage
 from factory.spec.layers import ResolvedSpec
+from factory.store.integrity import list_file_damage
 from factory.store.outputs import Store
 
 PROJECT_MARKERS = (".git", ".factory")
@@ -121,12 +123,15 @@ def _collect_variables(config: Any) -> dict[str, set[str]]:
 
 
 def _read_row_counts(plan: Plan, store: Store | None) -> Mapping[str, int]:
-    """Return part → rows of the split, if it was made before."""
+    """Return part → rows of the split, if it was made before and is not damaged."""
     if store is None or "freeze" not in plan.list_stage_names():
         return {}
     output = store.locate_output("freeze", plan["freeze"].key)
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        counts: Mapping[str, int] = read_json(output.output / "freeze.json")["counts"] if output.is_complete else {}
+    # A build must not end here: it makes a damaged output again.
+    if not output.is_complete or list_file_damage(output, "freeze.json"):
+        return {}
+    with suppress(KeyError, TypeError, *READ_ERRORS):
+        counts: Mapping[str, int] = read_json(output.output / "freeze.json")["counts"]
         return {name: int(count) for name, count in counts.items()}
     return {}
 

@@ -12,7 +12,7 @@ from factory.errors import READ_ERRORS
 from factory.store.integrity import list_damage, read_content_key
 from factory.store.journal import list_journals, parse_event_line
 from factory.store.looks import LOOKS_FILE, parse_look
-from factory.store.outputs import Store
+from factory.store.outputs import META_FILE, OUTPUT_FOLDER, Store
 from factory.store.paths import LEDGER_FILE, RESPONSES_FOLDER
 from factory.store.version_registry import LEGACY_ALIASES_FILE, list_entry_damage, list_registered
 
@@ -51,6 +51,10 @@ def check_home(home: Path) -> HomeReport:
 
 
 def _check_outputs(home: Path, report: HomeReport) -> None:
+    for folder in sorted((home / "store").glob(f"*/*/{OUTPUT_FOLDER}")):
+        # An output gets its name by a rename that brings the metadata along: alone it was not left by any kill.
+        if not folder.parent.suffix and not (folder.parent / META_FILE).is_file():
+            report.add("outputs", [f"{folder.relative_to(home)}: {META_FILE} is missing"])
     for output in Store(home).iter_complete_outputs():
         where = output.output.relative_to(home)
         damage = list_damage(output)

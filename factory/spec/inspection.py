@@ -13,8 +13,11 @@ from typing import Any
 from factory.api import TEST, TRAIN, Input, Job, NoOpReporter, Plugin, Row, Source
 from factory.api.spec_block import has_marker
 from factory.data.split import SPLIT_ALIASES
-from factory.errors import Problem
+from factory.errors import InputError, Problem
+from factory.models.model_folder import list_model_files
 from factory.models.position_limit import describe_length_problem, find_position_limit
+from factory.models.reference import parse_reference
+from factory.models.resolver import compute_base_identity, locate_local_base
 from factory.spec.blocks import expand_bare_kinds
 from factory.spec.layers import ResolvedSpec
 from factory.spec.validation import build_problem_at
@@ -37,7 +40,7 @@ class SourceSample:
 def inspect_spec(resolved: ResolvedSpec, cache: Path) -> list[Problem]:
     """Return the problems that a cheap look shows, by line. `cache` keeps wheels; nothing is fetched, and no torch
     loaded."""
-    findings = [*_find_missing_modules(resolved), *_find_data_problems(resolved)]
+    findings = [*_find_missing_modules(resolved), *_find_base_problems(resolved), *_find_data_problems(resolved)]
     findings += _find_length_problem(resolved, cache)
     if not findings:
         return []
@@ -70,6 +73,22 @@ def _is_installed(module: str) -> bool:
     with suppress(ImportError, ValueError):
         return importlib.util.find_spec(module) is not None
     return False
+
+
+def _find_base_problems(resolved: ResolvedSpec) -> Iterator[Finding]:
+    """Yield why a model folder or an unpinned wheel can not be a base, as `plan` says it too."""
+    for alias in type(resolved.spec.models).model_fields:
+        model = getattr(resolved.spec.models, alias)
+        if not isinstance(model, str) or not model:
+            continue
+        try:
+            reference = parse_reference(model, resolved.root)
+            if reference.kind != "local":
+                compute_base_identity(model, resolved.root)
+            elif (path := locate_local_base(reference, resolved.root)).is_dir():
+                list_model_files(path)  # their digests, which `plan` needs, take a while
+        except InputError as error:
+            yield ("models", alias), str(error)
 
 
 def _find_data_problems(resolved: ResolvedSpec) -> Iterator[Finding]:

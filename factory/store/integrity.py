@@ -114,7 +114,7 @@ def _stat_files(folder: Path) -> list[tuple[str, int, int]]:
 
 
 def _load_sealed_meta(output: StageOutput) -> dict[str, Any]:
-    """Read `stage.json`. Raises ValueError if it is missing, unreadable or not what its seal says."""
+    """Read `stage.json`. Raises ValueError if it is missing, unreadable, another file or not what its seal says."""
     try:
         data = (output.final_folder / META_FILE).read_bytes()
         meta = json.loads(data)
@@ -129,7 +129,7 @@ def _load_sealed_meta(output: StageOutput) -> dict[str, Any]:
         unsealed = {name: value for name, value in values.items() if name != "seal"}
         if values.get("seal") != identity.compute_key({**meta, DIGESTS: unsealed}):
             raise ValueError("was changed")
-    elif b'"seal":' in data:  # the very name of the digests was damaged
+    elif b'"seal":' in data or "stage" not in meta:  # the very name of the digests was damaged, or it is another file
         raise ValueError("was changed")
     return meta
 

@@ -55,7 +55,7 @@ def suggest_kind(head: bytes) -> str:
     if known := describe_binary_format(head):
         return f"it is {known}"
     line = head.lstrip(b"\xef\xbb\xbf \t\r\n").partition(b"\n")[0]
-    with suppress(ValueError):
+    with suppress(ValueError, RecursionError):
         if isinstance(json.loads(line), dict):
             return "it looks like JSONL; use `kind: jsonl`"
     if line[:1] == b"[" or line == b"{":

@@ -77,7 +77,7 @@ class Dataset(RecordSource):
         try:
             if self.folder is None:
                 return self._fetch_hub_split(datasets)
-            data = datasets.load_from_disk(str(job.root / self.folder))
+            data = _load_saved_folder(datasets, job.root / self.folder)
         except ConnectionError as error:
             raise ConnectionError(0, "cannot reach the hub", shown) from error
         except (FileNotFoundError, ValueError, RuntimeError) as error:
@@ -85,7 +85,8 @@ class Dataset(RecordSource):
         if isinstance(data, datasets.DatasetDict):
             if self.dataset_split not in data:
                 raise ValueError(f"{shown}: {self.dataset_split}: no such split; the dataset has {', '.join(data)}")
-            return data[self.dataset_split]
+            data = data[self.dataset_split]
+        _require_whole_table(data, shown)
         return data
 
     def _fetch_hub_split(self, datasets: Any) -> Any:
@@ -99,3 +100,28 @@ class Dataset(RecordSource):
         if self.dataset_split not in builder.info.splits:
             raise ValueError(f"{self.dataset_split}: no such split; the dataset has {', '.join(builder.info.splits)}")
         return builder.as_dataset(split=self.dataset_split)
+
+
+def _load_saved_folder(datasets: Any, folder: Path) -> Any:
+    """Load a folder of `save_to_disk`. Raises ValueError if one of its files is damaged, or is no regular file."""
+    for path in sorted(folder.rglob("*")):
+        if not (path.is_file() or path.is_dir()):  # opening a pipe would wait for its writer
+            raise ValueError(f"{path.relative_to(folder)}: not a regular file; save the dataset again")
+    try:
+        return datasets.load_from_disk(str(folder))
+    except OSError as error:
+        if error.errno:  # of the system, and not of what is in the files
+            raise
+        raise ValueError(f"the data files are damaged: {read_first_error_line(error)}") from error
+    except (LookupError, TypeError, AttributeError, RecursionError, OverflowError) as error:
+        # The library reads the fields of its JSON files without looking whether they are there.
+        text = f"{type(error).__name__}: {read_first_error_line(error)}"
+        raise ValueError(f"not a whole folder of save_to_disk ({text}); save it again") from error
+
+
+def _require_whole_table(data: Any, shown: str) -> None:
+    """Raise ValueError if offsets or texts of a split are damaged: reading along them would end the process."""
+    try:
+        data.data.validate(full=True)
+    except ValueError as error:
+        raise ValueError(f"{shown}: the data files are damaged: {read_first_error_line(error)}") from error

@@ -154,10 +154,34 @@ def test_an_output_of_an_older_factory_is_taken_as_it_is(tmp_path: Path) -> None
     store = Store(tmp_path)
     place = store.locate_output("gather", "k1")
     store.begin(place)
-    store.commit(place, {"seconds": 1.5})
+    store.commit(place, {"stage": "gather", "seconds": 1.5})
     assert is_intact(place)
     shutil.rmtree(place.output)
     assert list_damage(place) == ["output: is missing"]
+
+
+def test_another_file_in_place_of_the_metadata_is_no_older_factory(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    place = store.locate_output("gather", "k1")
+    commit(store, place, "{}\n")
+    (place.final_folder / "stage.json").write_text('{"rows": 7}')
+    (place.output / "rows.jsonl").write_text("other\n")
+    assert list_damage(place) == ["stage.json: was changed"]
+
+
+def test_a_damaged_split_does_not_stop_the_build_that_makes_it_again(
+    toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec, home = toy / "toy.yaml", tmp_path / "home"
+    assert builds.build(spec, home)[0] == 0
+    split, metadata = find_output(home, "freeze"), find_output(home, "bundle").final_folder / "stage.json"
+    (split.output / "freeze.json").write_text('{"counts": {"test": 6')
+    metadata.unlink()
+    assert run_command_line(["verify", "--store"]) == 1
+    told = capsys.readouterr().out
+    assert "freeze.json: was changed" in told and "/output: stage.json is missing" in told
+    assert builds.build(spec, home)[0] == 0 and {"freeze", "bundle"} <= set(builds.ran(home))
+    assert run_command_line(["verify", "--store"]) == 0
 
 
 def test_a_large_output_is_read_once_in_a_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

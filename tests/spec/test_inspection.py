@@ -37,6 +37,7 @@ def inspect(
     (folder / "d.jsonl").write_bytes(content)
     (folder / "base").mkdir(exist_ok=True)
     (folder / "base" / "config.json").write_text('{"model_type": "bert", "max_position_embeddings": 128}')
+    (folder / "base" / "model.safetensors").touch()
     (folder / "s.yaml").write_text(SPEC.format(source=source, test=test, length=length, data=data))
     resolved = resolve_spec(folder / "s.yaml", registry=load_installed_registry())
     return [f"{p.line}: {p.field}: {p.message}" for p in inspect_spec(resolved, folder / "wheels")]
@@ -88,6 +89,22 @@ def test_a_text_longer_than_the_base_has_positions_is_refused(tmp_path: Path) ->
     said = "200 is more than the 128 positions of the base; set it to at most 128"
     assert inspect(tmp_path, length=200) == [f"9: objective.max_length: {said}"]
     assert inspect(tmp_path, length=128) == []
+
+
+def test_a_base_that_plan_refuses_is_refused(tmp_path: Path) -> None:
+    inspect(tmp_path)
+    for name, said in {"config.json": "no config.json", "model.safetensors": "weights are not safetensors"}.items():
+        kept = (tmp_path / "base" / name).read_bytes()
+        (tmp_path / "base" / name).unlink()
+        resolved = resolve_spec(tmp_path / "s.yaml", registry=load_installed_registry())
+        (problem,) = inspect_spec(resolved, tmp_path / "wheels")
+        assert (problem.line, problem.field) == (4, "models.student") and said in problem.message
+        (tmp_path / "base" / name).write_bytes(kept)
+    spec = (tmp_path / "s.yaml").read_text()
+    (tmp_path / "s.yaml").write_text(spec.replace("student: base", "student: 'wheel:stranger==1.0'"))
+    resolved = resolve_spec(tmp_path / "s.yaml", registry=load_installed_registry())
+    (problem,) = inspect_spec(resolved, tmp_path / "wheels")
+    assert problem.field == "models.student" and "it needs #sha256=" in problem.message
 
 
 def test_a_missing_extra_is_named_with_what_installs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
