@@ -15,6 +15,7 @@ import click
 from factory.cli.output import print_note
 from factory.errors import InputError
 from factory.store.paths import find_home
+from factory.text.suggestions import suggest_known_name
 from factory.views.formatting import clean_line
 
 if TYPE_CHECKING:
@@ -120,10 +121,8 @@ def collect_stage_reasons(plan: Plan, force: Sequence[str] = ()) -> list[StageRe
 
 def check_stage_names(plan: Plan, stages: Sequence[str]) -> None:
     """Raise InputError for a stage that is not in the plan, with the closest name."""
-    import difflib
-
     for stage in stages:
         if stage not in plan.list_stage_names():
-            matches = difflib.get_close_matches(stage, plan.list_stage_names(), n=1, cutoff=0.5)
-            hint = f"did you mean {matches[0]!r}?" if matches else f"stages: {', '.join(plan.list_stage_names())}"
+            known = f"stages: {', '.join(plan.list_stage_names())}"
+            hint = suggest_known_name(stage, plan.list_stage_names(), otherwise=known, cutoff=0.5)
             raise InputError(f"unknown stage {stage!r}; {hint}")
