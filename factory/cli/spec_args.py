@@ -36,7 +36,8 @@ SPEC_PARAMETERS: tuple[Decorator, ...] = (
     click.argument("spec", type=click.Path(path_type=Path)),
     click.option("--profile", default="", help="Apply a profile of the spec, such as smoke."),
     click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE",
-                 help="Override a field, such as train.epochs=3; repeatable."),
+                 help="Override a field, such as train.epochs=3, or one of a list item, such as "
+                 "data.sources.0.file=x.csv (items count from 0); the value is YAML; repeatable."),
     plugins_option,
     click.option("--allow", "hosts", multiple=True, metavar="HOST",
                  help="Let the spec send rows, and the variables that it names, to a host; remembered, repeatable."),

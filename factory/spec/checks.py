@@ -258,8 +258,7 @@ def _check_data_requirements(draft: SpecDraft, registry: Registry) -> None:
         if not isinstance(item.value, dict):
             continue
         steps = ("data", "require", number)
-        plain = item.to_plain()
-        low, high, metric = (plain.get(name) for name in ("min", "max", "metric"))
+        low, high, metric = (item.to_plain().get(name) for name in ("min", "max", "metric"))
         if low is None and high is None:
             draft.add_problem(steps, "no limit; add max, min or both")
         elif isinstance(low, int | float) and isinstance(high, int | float) and low > high:

@@ -4,7 +4,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from patience import PATIENCE
+from toy_builds import PATIENCE
 
 from factory.store.outputs import Store
 

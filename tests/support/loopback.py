@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from patience import PATIENCE
+from toy_builds import PATIENCE
 
 TOKENS = {"prompt_tokens": 10, "completion_tokens": 2}
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from loopback import Server
-from patience import PATIENCE
 from pydantic import BaseModel
+from toy_builds import PATIENCE
 
 from factory.api import ChatRequest, Endpoint, Message
 from factory.llm import LEDGER_FILE, BudgetTerms, TeacherPool, read_ledger

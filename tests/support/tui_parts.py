@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from fake_runs import fake_run
-from patience import PATIENCE
 from textual.pilot import Pilot
+from toy_builds import PATIENCE
 
 from factory import events
 from factory.tui.app import FactoryApp

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 from loopback import Play, echo, serving
-from patience import PATIENCE
 from places import SUPPORT
 from teach_parts import ask, statuses, teacher
+from toy_builds import PATIENCE
 
 from factory.errors import UnavailableError
 from factory.llm import LEDGER_FILE, RESPONSES_FOLDER, BudgetTerms, read_ledger

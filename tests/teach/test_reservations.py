@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from loopback import Play, serving
-from patience import PATIENCE
 from teach_parts import ask, statuses, teacher
+from toy_builds import PATIENCE
 
 from factory.errors import UnavailableError
 from factory.llm import LEDGER_FILE, BudgetTerms, read_ledger
