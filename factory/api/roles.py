@@ -83,6 +83,12 @@ class Objective(Plugin):
         """Yield preflight findings: problems of the tokenised training rows, checked before training starts."""
         raise NotImplementedError
 
+    def audit_frozen(self, job: ModelJob) -> Iterator[Finding]:
+        """Yield the findings of test and validation rows (frozen), as of training rows unless they lack columns that
+        only synthesizers add: an objective that needs such columns overrides it."""
+        if all(row.columns.keys() >= {*self.columns} for row in job.rows):
+            yield from self.audit(job)
+
     def fit(self, job: FitJob) -> TrainResult:
         """Train on the job's rows and save the artifact to `job.out`: an adapter in PEFT's format, or what
         `TrainResult.artifact` says. All that is written there goes into the bundle."""

@@ -13,6 +13,7 @@ from typing import Any
 from factory import __version__, identity
 from factory.api import Artifact, Row, Tables
 from factory.bundle import golden, model_card
+from factory.bundle.file_checks import SCRIPT_SUFFIX, TEXT_NAMES, TEXT_SUFFIXES
 from factory.bundle.manifest import write_manifest
 from factory.data.rows import read_json, write_json
 from factory.errors import FactoryError
@@ -27,7 +28,6 @@ RESERVED_PATHS = frozenset({"README.md", "LICENSES.md", "exports", "factory"})
 """Files and folders that the factory writes: an artifact's own, such as the card of a library, are left out."""
 LIBRARY_CONFIG = "config.json"
 """End of the names of files in which libraries write the path that they loaded a model from."""
-TEXT_SUFFIXES = frozenset({".json", ".jsonl", ".md", ".txt", ".jinja", ".sh"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +166,7 @@ def _list_package_versions() -> dict[str, str]:
 
 
 def _require_no_private_path(path: Path, bundle: Path, private: Iterable[Path]) -> None:
-    if path.suffix not in TEXT_SUFFIXES:
+    if path.suffix not in TEXT_SUFFIXES | {SCRIPT_SUFFIX} and path.name not in TEXT_NAMES:
         return
     data = path.read_bytes()
     for folder in private:

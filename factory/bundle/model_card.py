@@ -9,6 +9,7 @@ from typing import Any
 from factory.bundle import usage_examples
 from factory.data.licences import UNKNOWN_LICENCE
 from factory.events import Verdict
+from factory.text.articles import add_article
 from factory.text.templates import render
 
 HUB_LICENCES = {"Apache-2.0": "apache-2.0", "MIT": "mit", "BSD-3-Clause": "bsd-3-clause", "CC-BY-4.0": "cc-by-4.0"}
@@ -79,7 +80,8 @@ def _describe_artifact_kind(manifest: Mapping[str, Any]) -> str:
     kind, base = manifest["artifact"], manifest["base"]["id"]
     if kind == "adapter":
         return f"A LoRA adapter (rank {manifest['rank']}, {manifest['modules']} layers) for `{base}`"
-    return f"A whole model: all weights of `{base}`" if kind == "weights" else f"A {kind} for `{base}`"
+    what = "A whole model: all weights of" if kind == "weights" else f"{add_article(kind).capitalize()} for"
+    return f"{what} `{base}`"
 
 
 def _render_contender_table(score: Mapping[str, Any], metric: str) -> str:

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from factory.text.suggestions import suggest_known_name
+
 COMMAND_SUMMARIES = {
     "check": "Validate a spec and report every error.",
     "plan": "Show the stages of a spec: what is cached, what would run, and the estimated time.",
@@ -51,10 +53,8 @@ class LazyGroup(click.Group):
         """Resolve the first argument to a command. Raises UsageError with the closest name."""
         # An unknown option is left to Click, which names it.
         if args and args[0] not in COMMAND_SUMMARIES and not args[0].startswith("-"):
-            import difflib
-
-            matches = difflib.get_close_matches(args[0], COMMAND_SUMMARIES, n=1)
-            hint = f"did you mean {matches[0]!r}?" if matches else f"commands: {', '.join(COMMAND_SUMMARIES)}"
+            known = f"commands: {', '.join(COMMAND_SUMMARIES)}"
+            hint = suggest_known_name(args[0], COMMAND_SUMMARIES, otherwise=known)
             raise click.UsageError(f"unknown command {args[0]!r}; {hint}", ctx)
         return super().resolve_command(ctx, args)
 

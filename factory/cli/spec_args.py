@@ -15,6 +15,7 @@ import click
 from factory.cli.output import print_note
 from factory.errors import InputError
 from factory.store.paths import find_home
+from factory.text.suggestions import suggest_known_name
 from factory.views.formatting import clean_line
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ SPEC_PARAMETERS: tuple[Decorator, ...] = (
     click.argument("spec", type=click.Path(path_type=Path)),
     click.option("--profile", default="", help="Apply a profile of the spec, such as smoke."),
     click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE",
-                 help="Override a field, such as train.epochs=3; repeatable."),
+                 help="Override a field, such as train.epochs=3, or one of a list item, such as "
+                 "data.sources.0.file=x.csv (items count from 0); the value is YAML; repeatable."),
     plugins_option,
     click.option("--allow", "hosts", multiple=True, metavar="HOST",
                  help="Let the spec send rows, and the variables that it names, to a host; remembered, repeatable."),
@@ -120,10 +122,8 @@ def collect_stage_reasons(plan: Plan, force: Sequence[str] = ()) -> list[StageRe
 
 def check_stage_names(plan: Plan, stages: Sequence[str]) -> None:
     """Raise InputError for a stage that is not in the plan, with the closest name."""
-    import difflib
-
     for stage in stages:
         if stage not in plan.list_stage_names():
-            matches = difflib.get_close_matches(stage, plan.list_stage_names(), n=1, cutoff=0.5)
-            hint = f"did you mean {matches[0]!r}?" if matches else f"stages: {', '.join(plan.list_stage_names())}"
+            known = f"stages: {', '.join(plan.list_stage_names())}"
+            hint = suggest_known_name(stage, plan.list_stage_names(), otherwise=known, cutoff=0.5)
             raise InputError(f"unknown stage {stage!r}; {hint}")

@@ -15,6 +15,9 @@ from factory.text.labels import find_label_spellings
 LABEL_SPELLING, UNSEEN_LABEL = "label_spelling", "unseen_label"
 FROZEN_LIMITED = ("empty", "missing", UNSEEN_LABEL)
 """Checks whose limits apply to frozen rows: what they find makes a verdict worthless. Others are only reported."""
+VALIDATION_LIMITED = ("answer_truncated", "no_supervised_tokens")
+"""Checks whose limits apply to validation rows as well: training is tuned on them, and they say nothing without answer.
+Of test rows they are only reported, as the contenders are judged by what they answer."""
 TRAINING_ONLY = ("rare_label",)
 """Checks that count training rows."""
 ALL = "all"
@@ -77,7 +80,8 @@ def evaluate_checks(found: RowFindings, limits: Mapping[str, float]) -> list[dic
         checks.append({**_evaluate_check(found, ALL, LABEL_SPELLING, limits.get(LABEL_SPELLING, 0.0)), "part": ALL})
     for part in (TEST, VALIDATION):
         for name in sorted({finding.check for finding in found.by_part[part]} - {*TRAINING_ONLY}):
-            limit = limits.get(name, 0.0) if name in FROZEN_LIMITED else 1.0
+            is_limited = name in FROZEN_LIMITED or (part == VALIDATION and name in VALIDATION_LIMITED)
+            limit = limits.get(name, 0.0) if is_limited else 1.0
             checks.append({**_evaluate_check(found, part, name, limit), "check": f"{name} ({part})", "part": part})
     return checks
 

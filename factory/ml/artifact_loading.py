@@ -20,4 +20,4 @@ def locate_model_files(base: Base, artifact: Artifact | None) -> tuple[Path, Pat
         return artifact.folder, None
     if artifact.kind == "adapter":
         return base.folder, artifact.folder
-    raise ValueError(f"the kit loads adapters and whole weights; the objective must load a {artifact.kind!r} itself")
+    raise ValueError(f"the kit loads adapters and whole weights; the objective must load the {artifact.kind!r} itself")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Literal
 
 from factory.errors import InputError
 from factory.models.catalogue import CATALOGUE
+from factory.text.suggestions import find_near_name
 
 WHEEL_PATTERN = re.compile(
     r"wheel:(?P<name>[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)==(?P<version>[A-Za-z0-9.!+_-]+)"
@@ -46,8 +46,8 @@ def parse_reference(reference: str, root: Path | None = None) -> Reference:
         return Reference("local", body, id=_parse_fragments("local", fragment).get("id", ""))
     match = HUB_PATTERN.fullmatch(body)
     if match is None:
-        near = difflib.get_close_matches(body, [entry.name for entry in CATALOGUE], n=1, cutoff=0.5)
-        hint = next((f"did you mean {entry.reference!r}? " for entry in CATALOGUE if entry.name in near), "")
+        near = find_near_name(body, [entry.name for entry in CATALOGUE], cutoff=0.5)
+        hint = next((f"did you mean {entry.reference!r}? " for entry in CATALOGUE if entry.name == near), "")
         forms = "a base is wheel:NAME==VERSION, a hub id org/name[@revision], or a path such as ./model"
         raise InputError(f"{reference!r} is not a base model; {hint}{forms}")
     _parse_fragments("hub", fragment)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +120,12 @@ class PlanBuilder:
             "inputs": {role: self.stages[name].key for role, name in roles.items()},
         })
         self.stages[stage] = Stage(stage, config, fields, roles, key, tuple(after), tuple(hosts))
+
+
+    def add_unkeyed(self, stage: str, **config: Any) -> None:
+        """Add what a stage's worker is told and its key does not know: it may fail by it, and write nothing else."""
+        known = self.stages[stage]
+        self.stages[stage] = replace(known, config={**known.config, **config})
 
 
 def iterate_config_hosts(value: Any) -> Iterator[str]:

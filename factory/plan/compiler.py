@@ -69,8 +69,11 @@ def add_gather(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
 
 def add_prepare(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     """Add the stage that lets the task compute columns."""
-    task, seed = resolved.task, resolved.spec.data.split.seed
-    builder.add_stage("prepare", ["base", "gather"], uses=[task], task=task, seed=seed)
+    task, data = resolved.task, resolved.spec.data
+    builder.add_stage("prepare", ["base", "gather"], uses=[task], task=task, seed=data.split.seed)
+    # What preflight refuses anyway, as nothing between could remove the row, is refused before a corpus is embedded.
+    if not (data.preflight.empty or data.limit or data.synthesize or data.curate or data.review):
+        builder.add_unkeyed("prepare", refuses_empty=True)
 
 
 def add_freeze(builder: PlanBuilder, resolved: ResolvedSpec) -> None:

@@ -90,7 +90,7 @@ STAGE_KINDS = (
         plans=(DATA,), planner="factory.plan.audit_plan:add_audit",
     ),
     StageKind(
-        "preflight", 3, "check rows and tokens before training", seconds=(1, 300), mib=(300, 4000),
+        "preflight", 4, "check rows and tokens before training", seconds=(1, 300), mib=(300, 4000),
         plugin_field="objective", planner="factory.plan.audit_plan:add_preflight",
     ),
     StageKind(

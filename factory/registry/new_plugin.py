@@ -9,9 +9,10 @@ from pathlib import Path
 
 from factory.errors import InputError
 from factory.registry.resources import find_resource
+from factory.text.articles import add_article
 
 PACKAGE_NAME_PATTERN = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-SCAFFOLD_ROLES = ("source", "synthesizer", "curator", "objective", "contender", "eval", "target", "task")
+SCAFFOLD_ROLES = ("source", "synthesizer", "curator", "objective", "contender", "eval", "probe", "target", "task")
 ROLES_WITH_ROWS = frozenset({"synthesizer", "curator", "contender", "eval", "target"})
 """Roles whose smoke spec uses the common `rows.jsonl`."""
 RESERVED_MODULES = frozenset({"factory", "tests", "torch", "numpy", "pydantic"})
@@ -28,7 +29,9 @@ def create_plugin_package(name: str, role: str, folder: Path) -> list[Path]:
     if folder.exists():
         raise InputError(f"{folder} already exists; choose another name, or another folder with --at")
     class_name = "".join(part.title() for part in name.split("-"))
-    words = {"my_plugin": module, "my-plugin": name, "MyPlugin": class_name, "MY_ROLE": role}
+    words = {
+        "my_plugin": module, "my-plugin": name, "MyPlugin": class_name, "A MY_ROLE": add_article(role).capitalize(),
+    }
     common, own = find_resource("templates/plugin/common"), find_resource(f"templates/plugin/{role}")
     sources = {
         path.relative_to(template): path for template in (common, own) for path in sorted(template.rglob("*"))

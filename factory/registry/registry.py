@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -23,6 +22,7 @@ from factory.events import Event
 from factory.registry import hookspecs, local_plugins
 from factory.registry.contract import check_contract, translate_contract_error
 from factory.registry.local_plugins import ENTRY_POINT_GROUP
+from factory.text.suggestions import suggest_known_name
 
 PLUGINS_HOOK, EVENT_HOOK = "factory_plugins", "factory_event"
 OWN_DISTRIBUTION = "specialist-factory"
@@ -178,8 +178,7 @@ class Registry:
 
     def _describe_unknown_kind(self, role: str, kind: str) -> str:
         known = [k for r, k in self._classes if r == role]
-        near = difflib.get_close_matches(kind, known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(known)) or 'none'}"
+        hint = suggest_known_name(kind, known)
         failed = "".join(f"; {f.package} did not load ({f.reason})" for f in self.failures)
         return f"no such {role}: {kind!r}; {hint}{failed}"
 

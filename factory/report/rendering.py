@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from factory.report.svg import draw_chart
 from factory.views.elements import split_cell
@@ -42,8 +42,16 @@ def clean_value(value: object) -> object:
     return "".join(c for c in bare if c in "\n\t" or not is_control_character(c))
 
 
+def mark_code(text: object) -> Markup:
+    """Return a text with what stands between backticks as `<code>`; all of it is escaped."""
+    parts = str(clean_value(text)).split("`")
+    if len(parts) % 2 == 0:  # an odd backtick is one of the text
+        return escape(clean_value(text))
+    return Markup("").join(Markup("<code>{}</code>").format(p) if i % 2 else escape(p) for i, p in enumerate(parts))
+
+
 ENVIRONMENT = Environment(
     loader=PackageLoader("factory.report"), autoescape=True, finalize=clean_value, undefined=StrictUndefined,
     trim_blocks=True, lstrip_blocks=True,
 )
-ENVIRONMENT.filters |= {"draw_chart": draw_chart, "list_parts": split_cell}
+ENVIRONMENT.filters |= {"draw_chart": draw_chart, "list_parts": split_cell, "mark_code": mark_code}

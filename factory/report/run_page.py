@@ -43,9 +43,10 @@ COST_COLUMNS = ("contender", "rows", "took", "a row", "memory")
 def render_run_page(outputs: RunOutputs) -> str:
     """Render the whole page; sections of stages that the run did not reach are omitted."""
     page, run, cost = build_verdict_view(outputs), outputs.run, measure_build_cost(outputs)
+    title = Verdict.from_word(page.verdict).facts.title if page.verdict else ""
     order = [row.key for row in page.contenders.rows]
     return render_page("run", SECTIONS, {
-        "title": f"{run.name or run.id}: {run.verdict or run.state}", "page": page, "run": run,
+        "title": f"{run.name or run.id}: {title or run.state}", "page": page, "run": run, "verdict": title,
         "tone": Verdict.from_word(page.verdict).facts.tone if page.verdict else "", "origin": _describe_origin(run),
         "scores": page.contenders.select(SCORE_COLUMNS),
         "means": build_score_means_table(outputs.read_stage_json("score"), order),

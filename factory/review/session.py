@@ -17,6 +17,7 @@ from factory.errors import InputError
 from factory.review.agreement import Agreement, measure_agreement
 from factory.review.row_content import RowContent
 from factory.review.stratified_sampling import Stratifier, draw_stratified_keys
+from factory.text.suggestions import suggest_known_name
 
 MAX_ITEM_LETTERS = 2000
 """Length limit of a row that its task cannot render."""
@@ -155,10 +156,8 @@ class ReviewSession:
         target = self.task.render_target(item.row.with_columns(**answer))
         if target in self.choices:
             return ""
-        import difflib
-
-        near = difflib.get_close_matches(target, self.choices, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(self.choices)[:12])}"
+        known = f"known: {', '.join(sorted(self.choices)[:12])}"
+        hint = suggest_known_name(target, self.choices, otherwise=known)
         return f"{target!r} is not the answer of any other row; {hint}"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from factory.store.version_registry import (
     register_alias,
     register_versions,
 )
+from factory.text.suggestions import suggest_known_name
 
 LATEST, SHIPPED = "latest", "shipped"
 """Built-in aliases: the newest stored version, and the newest stored one that the gate lets ship."""
@@ -145,8 +145,7 @@ def find_version(home: Path, text: str) -> Version:
     versions = [version for version in known if version.name == name]
     if not versions:
         names = sorted({version.name for version in known})
-        near = difflib.get_close_matches(name, names, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names) or 'none; build one first'}"
+        hint = suggest_known_name(name, names, "none; build one first")
         if any(run.name == name and run.is_smoke for run in summarise_journals(home, list_journals(home))):
             hint = "it has smoke builds only, which are no versions; build it without --profile smoke"
         raise InputError(f"no specialist {name!r}; {hint}")

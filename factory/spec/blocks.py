@@ -12,8 +12,9 @@ from factory.errors import Problem, SpecError
 from factory.registry.block_paths import BLOCK_LISTS, SINGLE_BLOCKS
 from factory.yaml import Node, NodePath, SourceLocation, format_path, parse_option_value
 
-OVERRIDE_PATH_PATTERN = re.compile(r"[^.\[\]=\s]+(\.[^.\[\]=\s]+|\[\d{1,6}\])*")
-PATH_STEP_PATTERN = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
+OVERRIDE_PATH_PATTERN = re.compile(r"[^.\[\]=\s]+(\.[^.\[\]=\s]+|\[-?\d{1,6}\])*")
+PATH_STEP_PATTERN = re.compile(r"([^.\[\]]+)|\[(-?\d+)\]")
+INDEX_PATTERN = re.compile(r"-?\d{1,6}")
 
 
 def find_role_at(steps: NodePath) -> str:
@@ -72,7 +73,7 @@ class SpecOverride:
         self.text = f"--set {text}"
         path, equals, value = text.partition("=")
         if not equals or not OVERRIDE_PATH_PATTERN.fullmatch(path):
-            text = "write path=value, such as data.split.test=400 or data.sources[0].kind=icd10"
+            text = "write path=value, such as data.split.test=400 or data.sources.0.file=rows.csv"
             raise self.build_override_error(text)
         self.steps: NodePath = tuple(name or int(number) for name, number in PATH_STEP_PATTERN.findall(path))
         if self.steps[0] == "profiles":
@@ -93,6 +94,10 @@ class SpecOverride:
         if not rest:
             return overlay_nodes(node, expand_bare_kinds(self.value, parent), parent)
         step = rest[0]
+        if isinstance(step, str) and node and isinstance(node.value, list):
+            if not INDEX_PATTERN.fullmatch(step):
+                raise self.build_override_error(f"{format_path(parent)} is a list; name an item, from 0, not {step!r}")
+            step = int(step)  # `sources.0` is what `sources[0]` is; in a mapping, a number is a name
         if isinstance(step, int):
             return self._apply_to_list_item(node, step, rest, parent)
         node = node or Node({}, SourceLocation("command line", within=self.text))
@@ -103,8 +108,8 @@ class SpecOverride:
 
     def _apply_to_list_item(self, node: Node | None, number: int, rest: NodePath, parent: NodePath) -> Node:
         items = node.value if node and isinstance(node.value, list) else []
-        if node is None or number >= len(items):
-            hint = f"its last item is [{len(items) - 1}]" if items else "the list is empty; set the whole list"
+        if node is None or not 0 <= number < len(items):
+            hint = f"its items are [0] to [{len(items) - 1}]" if items else "the list is empty; set the whole list"
             raise self.build_override_error(f"{format_path(parent)} has no item [{number}]; {hint}")
         changed = self._apply_at_steps(items[number], rest[1:], (*parent, number))
         return Node([*items[:number], changed, *items[number + 1 :]], node.location)

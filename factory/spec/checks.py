@@ -18,11 +18,12 @@ from factory.errors import InputError
 from factory.registry.registry import Registry
 from factory.spec.fields import ALIASES_WITH_DEFAULT, Models
 from factory.spec.gate_checks import check_baselines, check_guards, check_target
-from factory.spec.messages import iterate_annotation_models, suggest_known_name
+from factory.spec.messages import iterate_annotation_models
 from factory.spec.path_checks import check_review_file, describe_irregular_path
 from factory.spec.paths import suggest_path
 from factory.spec.training_checks import check_training
 from factory.spec.validation import SpecDraft, call_plugin_method
+from factory.text.suggestions import suggest_known_name
 from factory.yaml import NodePath, format_value
 
 
@@ -257,8 +258,7 @@ def _check_data_requirements(draft: SpecDraft, registry: Registry) -> None:
         if not isinstance(item.value, dict):
             continue
         steps = ("data", "require", number)
-        plain = item.to_plain()
-        low, high, metric = (plain.get(name) for name in ("min", "max", "metric"))
+        low, high, metric = (item.to_plain().get(name) for name in ("min", "max", "metric"))
         if low is None and high is None:
             draft.add_problem(steps, "no limit; add max, min or both")
         elif isinstance(low, int | float) and isinstance(high, int | float) and low > high:

@@ -65,7 +65,8 @@ class Preflight(SpecBlock):
     """Checks of the rows: the largest share of rows that may fail each one.
 
     Test and validation rows (frozen) are checked too. Of their checks those stop a build whose findings make a verdict
-    worthless: `empty`, `missing`, `label_spelling` and `unseen_label`.
+    worthless: `empty`, `missing`, `label_spelling` and `unseen_label`, and of validation rows `answer_truncated` and
+    `no_supervised_tokens`.
     """
 
     truncated: Fraction | Literal["auto"] = Field(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from factory.api import Contender, VersionContender
-from factory.spec.messages import suggest_known_name
 from factory.spec.validation import SpecDraft
+from factory.text.suggestions import suggest_known_name
 from factory.yaml import format_value
 
 

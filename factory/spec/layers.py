@@ -18,8 +18,8 @@ from factory.spec.blocks import SpecOverride, expand_bare_kinds, find_role_at, o
 from factory.spec.checks import check_spec
 from factory.spec.fields import Spec
 from factory.spec.incumbents import IncumbentSearch
-from factory.spec.messages import suggest_known_name
 from factory.spec.validation import SpecDraft, build_problem_at, call_plugin_method, instantiate_blocks, validate_node
+from factory.text.suggestions import suggest_known_name
 from factory.yaml import Node, NodePath, SourceLocation, build_node, format_path, read_spec_file
 
 FULL_PROFILE = "full"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, get_args, get_origin
@@ -12,6 +11,7 @@ from pydantic.fields import FieldInfo
 
 from factory.api import Endpoint, Plugin
 from factory.spec.renamed_keys import RENAMED_KEYS
+from factory.text.suggestions import suggest_known_name, suggest_near_name
 from factory.yaml import NodePath, format_path, format_value
 
 EXPECTED_FORMS = {
@@ -25,13 +25,6 @@ LIMIT_WORDS = {
 }
 BOOLEAN_WORDS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 NUMBER_PATTERN = re.compile(r"[-+]?[0-9]*\.?[0-9]+([eE][-+]?[0-9]+)?")
-
-
-def suggest_known_name(name: str, known: Iterable[str], none: str = "none") -> str:
-    """Return `did you mean …?` for the closest known name, else the list of known names."""
-    names = sorted(set(known))
-    matches = difflib.get_close_matches(name, names, n=1) or difflib.get_close_matches(name.lower(), names, n=1)
-    return f"did you mean {matches[0]!r}?" if matches else f"known: {', '.join(names) or none}"
 
 
 def get_expected_form(error: Mapping[str, Any]) -> str:
@@ -72,8 +65,7 @@ def translate_validation_error(error: Mapping[str, Any], model: type[BaseModel],
         return _describe_unknown_field(model, steps)
     if what in ("literal_error", "enum"):
         choices = re.findall(r"'([^']*)'", context["expected"])
-        matches = difflib.get_close_matches(str(value).lower(), choices, n=1) if len(choices) > 1 else []
-        hint = f"; did you mean {matches[0]!r}?" if matches else ""
+        hint = suggest_near_name(str(value), choices) if len(choices) > 1 else ""
         return f"expected {context['expected']}, got {format_value(value)}{hint}"
     if what in LIMIT_WORDS:
         name, words = LIMIT_WORDS[what]

@@ -14,7 +14,8 @@ from factory.errors import FactoryError, PluginError, Problem
 from factory.registry.registry import Registry
 from factory.spec.blocks import find_role_at, iterate_plugin_blocks
 from factory.spec.fields import Spec
-from factory.spec.messages import format_expectation, get_expected_form, suggest_known_name, translate_validation_error
+from factory.spec.messages import format_expectation, get_expected_form, translate_validation_error
+from factory.text.suggestions import suggest_known_name
 from factory.yaml import Node, NodePath, SourceLocation, format_path
 
 M = TypeVar("M", bound=BaseModel)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from factory.api import TEST, TRAIN, Finding, ModelJob, Row
+from factory.api import TEST, TRAIN, VALIDATION, Finding, ModelJob, NoOpReporter, Row
 from factory.data.requirements import describe_failed_requirements
-from factory.data.row_audit import describe_check, describe_failures, evaluate_checks, read_limits
+from factory.data.row_audit import RowFindings, describe_check, describe_failures, evaluate_checks, read_limits
 from factory.data.rows import read_json, write_json
 from factory.data.split import list_row_groups
 from factory.errors import InputError
@@ -31,7 +32,7 @@ def run(job: StageJob) -> None:
     found = collect_row_findings(job, rows)
     if found.problems:  # before rows become tokens, which takes longer
         raise InputError("; ".join(found.problems))
-    found.by_part[TRAIN] += _collect_token_findings(job, rows)
+    _add_token_findings(job, found, rows)
     limited = read_chosen_settings(job.inputs["settings"])["limited"] if "settings" in job.inputs else []
     limits = read_limits(job.config["limits"], all_may_be_cut="objective.max_length" in limited)
     checks = evaluate_checks(found, limits)
@@ -64,8 +65,16 @@ def _check_guarded_slices(job: StageJob) -> None:
             raise InputError(problem)
 
 
-def _collect_token_findings(job: StageJob, rows: Sequence[Row]) -> list[Finding]:
-    task, objective, common, base = job.load_task(), job.load_objective(), job.build_job_fields(), job.load_base()
-    with guard_plugin_call(objective, rows, common["tables"]):
-        model_job = ModelJob(**common, rows=rows, base=base, task=task)
-        return list(iterate_checked_values(objective, "audit", objective.audit(model_job), Finding))
+def _add_token_findings(job: StageJob, found: RowFindings, train: Sequence[Row]) -> None:
+    """Add what the objective finds in the tokens of training rows, and of the frozen rows, which it answers as well."""
+    objective, common = job.load_objective(), job.build_job_fields()
+    frozen = {part: job.open_input_rows("freeze", f"{part}.jsonl") for part in (TEST, VALIDATION)}
+    parts = {row.id: part for part, rows in frozen.items() for row in rows}
+    unjudged = [row for rows in frozen.values() for row in rows]
+    with guard_plugin_call(objective, train, unjudged, common["tables"]):
+        work = ModelJob(**common, rows=train, base=job.load_base(), task=job.load_task())
+        found.by_part[TRAIN] += iterate_checked_values(objective, "audit", objective.audit(work), Finding)
+        if unjudged:
+            findings = objective.audit_frozen(replace(work, rows=unjudged, report=NoOpReporter()))
+            for finding in iterate_checked_values(objective, "audit_frozen", findings, Finding):
+                found.by_part[parts[finding.row]].append(finding)

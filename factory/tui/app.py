@@ -17,6 +17,7 @@ from textual.screen import Screen
 from textual.theme import Theme
 
 from factory.errors import READ_ERRORS
+from factory.events import Verdict
 from factory.runs.specialists import find_run_outputs
 from factory.tui.keys import COMMON_KEYS, SCREENS
 from factory.tui.rich_text import sanitise
@@ -245,7 +246,7 @@ class FactoryApp(App[None]):
                 run_action = partial(self.call_later, screen.run_action, key.action)
                 yield SystemCommand(key.description.capitalize(), f"key {key.first_label}", run_action)
         for run in self.state.index.list_runs()[:MAX_PALETTE_RUNS]:
-            title, hint = f"Open run {run.name} {run.id}", f"{run.state} {run.verdict}"
+            title, hint = f"Open run {run.name} {run.id}", f"{run.state} {Verdict.from_word(run.verdict).facts.title}"
             yield SystemCommand(title, hint, lambda run_id=run.id: self.open_run(run_id))
 
 

@@ -32,8 +32,7 @@ def _advise_more_rows(gate: Mapping[str, Any], advice: str) -> str:
         field = "the suite that is too small" if gate.get("probes") else SETTLING_FIELDS[unit]
         cause = next(iter(gate.get("unproven", [])), "")
         return f"Add test rows ({field}){until}{f': {cause}' if cause else ''}."
-    # A narrow no-break space keeps the number on one line when the sentence is wrapped.
-    count = f"{int(needed):,}".replace(",", "\u202f")
+    count = f"{int(needed):,}"
     if size.get("is_capped"):
         instead = f": use {best}, which does as well for all that these rows show" if best else ": not worth it"
         return f"More than {describe_settling_size(count, unit)} would be needed to decide{instead}."

@@ -13,6 +13,8 @@ from factory.runs.run_outputs import find_deciding_comparison
 
 # Whole sequences are removed, not only the escape character: otherwise their parameters would remain as text.
 ESCAPE_SEQUENCES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~])")
+ASCII_MINUS = re.compile(r"(?<![\w.\-])-(?=\d)")
+"""The hyphen before a negative number, neither that of a date nor of a name such as `row-7`."""
 DECIDING_STATES = (RuleState.FAILED, RuleState.ENOUGH)
 """States of a rule that alone decide the verdict."""
 BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -78,6 +80,14 @@ def format_bounds(low: object, high: object) -> str:
     return f"{format_signed(low)} to {format_signed(high)}"
 
 
+def format_recorded_text(text: object) -> str:
+    """Return a sentence that a stage recorded as people read it: with a true minus (U+2212), and titles of verdicts."""
+    shown = ASCII_MINUS.sub("−", str(text))
+    for verdict in Verdict:
+        shown = shown.replace(verdict.value, verdict.facts.title)
+    return shown
+
+
 def format_percent(value: object) -> str:
     """Format a share as a percentage with at most two decimals: 0.95 → `95 %` (no-break space).
 
@@ -134,11 +144,22 @@ def describe_verdict(gate: Mapping[str, Any], task: str) -> str:
         return " ".join([f"The evidence is too thin: {'; '.join(gate['unproven'])}.", *versions])
     others = [c["baseline"] for c in gate["comparisons"] if c is not deciding]
     verdict, leads = get_gate_verdict(gate), _list_lead_sentences(gate)
-    claim = _describe_claim(verdict, gate, deciding, f"these {deciding.get('n', '?')} test rows")
+    claim = _describe_claim(verdict, gate, deciding, _describe_judged_rows(deciding))
     best = _describe_best_baseline(gate, str(deciding["baseline"])) if others else ""
     beaten = f"; it also {_describe_other_gains(gate, others)}" if others and verdict.ships else ""
     gain = f"The tuned {task} {claim} {deciding['baseline']}{best}: {describe_gain(gate, deciding)}{beaten}."
     return " ".join([*leads, gain, *versions])
+
+
+def _describe_judged_rows(comparison: Mapping[str, Any]) -> str:
+    """Return the rows of a comparison, and what they are worth where several are of one group."""
+    rows, groups = comparison.get("n", 0), comparison.get("groups")
+    counted = f"these {format_count(rows, 'test row')}"
+    if groups is None or groups == rows:
+        return counted
+    worth = round(float(comparison.get("effective_groups", groups)), 1)
+    equal = f", worth {worth:g} of equal size" if worth < groups else ""
+    return f"{counted} of {format_count(groups, 'group')}{equal},"
 
 
 def _list_incumbent_sentences(gate: Mapping[str, Any]) -> list[str]:

@@ -84,9 +84,9 @@ def _describe_reason(stage: StageView, cost: StageCost) -> tuple[str, str]:
 
 
 def format_stage_progress(stage: StageView) -> str:
-    """Return the progress of a stage, such as `120/300 steps, 4.1/s, 44 s left`."""
-    total = f"/{stage.total}" if stage.total else ""
-    parts = [f"{stage.done}{total} {clean_line(stage.unit)}"]
+    """Return the progress of a stage, such as `120/1,300 steps, 4.1/s, 44 s left`."""
+    total = f"/{stage.total:,}" if stage.total else ""
+    parts = [f"{stage.done:,}{total} {clean_line(stage.unit)}"]
     if stage.rate > 0:
         parts.append(f"{stage.rate:.1f}/s" if stage.rate >= 1 else f"{format_seconds(1 / stage.rate)} each")
     if stage.remaining_seconds is not None and stage.remaining_seconds > 0:

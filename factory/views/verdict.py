@@ -67,19 +67,21 @@ def build_verdict_view(outputs: RunOutputs) -> VerdictView:
     is_removed = bool(run.verdict) and outputs.find_stage_folder("bundle") is None
     failed = next(((s.name, s.error) for s in run.stages.values() if s.error), ())
     warnings: list[str] = gate.get("warnings", [])
+    clean = formatting.format_recorded_text
+    sentence = formatting.describe_verdict(gate, run.task) if gate else describe_unfinished(run.state, *failed)
     ceiling, probes, tuned = gate.get("ceiling"), gate.get("probes", []), find_tuned_contender(run)
     return VerdictView(
         verdict=str(gate.get("verdict", "")),
-        sentence=formatting.describe_verdict(gate, run.task) if gate else describe_unfinished(run.state, *failed),
-        next_step=describe_next_step(gate),
-        warning=_join_warnings(gate, is_removed, is_smoke=run.is_smoke and bool(gate)),
+        sentence=clean(sentence),
+        next_step=clean(describe_next_step(gate)),
+        warning=clean(_join_warnings(gate, is_removed, is_smoke=run.is_smoke and bool(gate))),
         metric=metric, metric_meaning=str(metrics.get(metric, {}).get("what", "")),
         contenders=build_contenders_table(gate, score, metric, tuned),
         ceiling=_describe_ceiling(ceiling) if isinstance(ceiling, int | float) else "",
-        looks=str(gate.get("looks", {}).get("finding", "")),
-        seeds=tuple(map(str, gate.get("seeds", {}).get("findings", ()))),
+        looks=clean(gate.get("looks", {}).get("finding", "")),
+        seeds=tuple(map(clean, gate.get("seeds", {}).get("findings", ()))),
         rule=_describe_rule(gate) if gate.get("comparisons") else "",
-        reasons=tuple(str(reason) for reason in gate.get("reasons", []) if reason not in warnings),
+        reasons=tuple(clean(reason) for reason in gate.get("reasons", []) if reason not in warnings),
         limits=_describe_limits(gate),
         totals=verdict_tables.build_totals_table(score),
         metrics_tables=verdict_tables.build_metrics_tables(score, tuned),

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from factory.evaluation.reasons import SuiteChange
 from factory.evaluation.slices import Slice
+from factory.events import Verdict
 from factory.views import formatting
 from factory.views.curves import build_reliability_curve
 from factory.views.elements import Cell, Column, Curve, Interval, Table, TableRow, Text, make_row
@@ -156,7 +157,7 @@ def describe_forgetting_rule(probes: Sequence[Mapping[str, Any]]) -> str:
     visible = f" The smallest drop that four of five such builds would see is {falls}." if falls else ""
     rule = (
         f"Base and tuned model answered the same items. To ship, the interval must exclude a drop of {limits}; a "
-        f"significant drop of more than {limits} leads to NO_SHIP.{visible}"
+        f"significant drop of more than {limits} leads to {Verdict.NO_SHIP.facts.title}.{visible}"
     )
     return rule if limits else ""
 

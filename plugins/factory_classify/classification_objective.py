@@ -69,7 +69,7 @@ class ClassificationObjective(SentenceHeadObjective):
         right = find_label_indices(job.task, rows, labels)
         open_set = find_open_set(get_none_label(job.task), labels, right, self.none_share)
         examples = self.embed_rows(job, rows, np.array(right, dtype=np.int64))
-        c, accuracies = choose_inverse_penalty(examples.vectors, examples.targets)
+        c, accuracies, _ = choose_inverse_penalty(examples.vectors, examples.targets)
         fitted = fit_and_hold_out(
             self, job, rows, examples, [(label,) for label in right],
             lambda part: fit_logistic_head(part.vectors, part.targets, c),

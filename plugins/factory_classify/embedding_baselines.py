@@ -18,7 +18,6 @@ from factory_classify.logistic_head import (
     INVERSE_PENALTIES,
     choose_inverse_penalty,
     fit_logistic_head,
-    predict_left_out,
 )
 
 if TYPE_CHECKING:
@@ -174,9 +173,9 @@ class Linear(_EmbeddingBaseline):
         self, train: LabelledVectors, validation: LabelledVectors
     ) -> tuple[LabelScorer, float, dict[str, Any]]:
         every = train.join(validation)
-        c, accuracies = choose_inverse_penalty(every.vectors, every.targets, self.c, self.folds)
-        logits, known = predict_left_out(every.vectors, every.targets, c, self.folds)
-        temperature, _ = choose_temperature(logits[known], every.targets[known], self.default_temperature)
+        c, accuracies, left_out = choose_inverse_penalty(every.vectors, every.targets, self.c, self.folds)
+        judged = every.targets[left_out.known]
+        temperature, _ = choose_temperature(left_out.logits[left_out.known], judged, self.default_temperature)
         facts = {"c": c, "cross_validated": {f"{value:g}": round(score, 4) for value, score in accuracies.items()}}
         return fit_logistic_head(every.vectors, every.targets, c).compute_logits, temperature, facts
 

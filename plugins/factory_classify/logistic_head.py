@@ -34,45 +34,50 @@ class LogisticHead:
         return logits
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOutPredictions:
+    """What regressions predict for the rows that they were fitted without.
+
+    `logits` are (rows, labels); `known` are the rows that have some: not those of a label that the other folds lack,
+    and none if there is nothing to leave out. `accuracy` is the mean over the folds.
+    """
+
+    logits: Numbers
+    known: NDArray[np.bool_]
+    accuracy: float
+
+
 def choose_inverse_penalty(
     vectors: Vectors, owners: Indices, values: Sequence[float] = INVERSE_PENALTIES, folds: int = 5
-) -> tuple[float, dict[float, float]]:
-    """Return the C with the best accuracy on left-out rows, and the accuracy of each; ties go to the smallest.
+) -> tuple[float, dict[float, float], LeftOutPredictions]:
+    """Return the C with the best accuracy on left-out rows, the accuracy of each, and the predictions of the best.
 
-    `vectors` are (rows, width), `owners` their label indices. Where there is nothing to choose (one value, or no label
-    with two rows), it is the middle one, without figures.
+    `vectors` are (rows, width), `owners` their label indices. Ties go to the smallest. Where there is nothing to choose
+    (one value, or no label with two rows), it is the middle one, without figures.
     """
-    import numpy as np
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import cross_val_score
-    from threadpoolctl import threadpool_limits
-
-    parts = _build_folds(owners, folds)
-    if len(values) == 1 or parts is None:
-        return sorted(values)[len(values) // 2], {}
-    # Many small products: more threads would mostly wait for each other, and change the last digits.
-    with threadpool_limits(1), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="The least populated class")  # a rare label misses some folds
-        accuracies = {
-            c: float(np.mean(cross_val_score(LogisticRegression(C=c, max_iter=MAX_STEPS), vectors, owners, cv=parts)))
-            for c in sorted(values)
-        }
-    return max(accuracies, key=lambda c: round(accuracies[c], 6)), accuracies
+    ordered = sorted(values)
+    if len(values) == 1 or _build_folds(owners, folds) is None:
+        middle = ordered[len(values) // 2]
+        return middle, {}, predict_left_out(vectors, owners, middle, folds)
+    best, accuracies = ordered[0], dict[float, float]()
+    for c in ordered:
+        found = predict_left_out(vectors, owners, c, folds)
+        accuracies[c] = found.accuracy
+        if c == best or round(found.accuracy, 6) > round(accuracies[best], 6):
+            best, chosen = c, found
+    return best, accuracies, chosen
 
 
-def predict_left_out(
-    vectors: Vectors, owners: Indices, c: float, folds: int = 5
-) -> tuple[Numbers, NDArray[np.bool_]]:
-    """Return the logits of each row by a regression that was fitted without its fold, (rows, labels), and which rows
-    have such logits: not those of a label that the other folds lack, and none if there is nothing to leave out."""
+def predict_left_out(vectors: Vectors, owners: Indices, c: float, folds: int = 5) -> LeftOutPredictions:
+    """Return the predictions for each row by a regression that was fitted without its fold."""
     import numpy as np
 
     logits, known = np.zeros((len(owners), int(owners.max()) + 1)), np.zeros(len(owners), dtype=bool)
-    parts = _build_folds(owners, folds)
+    parts, accuracies = _build_folds(owners, folds), []
     if parts is None:
-        return logits, known
+        return LeftOutPredictions(logits, known, 0.0)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="The least populated class")
+        warnings.filterwarnings("ignore", message="The least populated class")  # a rare label misses some folds
         for trained, left_out in parts.split(vectors, owners):
             labels, positions = np.unique(owners[trained], return_inverse=True)
             own = fit_logistic_head(vectors[trained], positions, c).compute_logits(vectors[left_out])
@@ -80,7 +85,8 @@ def predict_left_out(
             logits[left_out] = own.min(axis=1, keepdims=True)
             logits[np.ix_(left_out, labels)] = own
             known[left_out] = np.isin(owners[left_out], labels)
-    return logits, known
+            accuracies.append(float(np.mean(labels[own.argmax(axis=1)] == owners[left_out])))
+    return LeftOutPredictions(logits, known, float(np.mean(accuracies)))
 
 
 def _build_folds(owners: Indices, folds: int) -> StratifiedKFold | None:

@@ -28,7 +28,7 @@ from factory.api.artifact import count_adapted_modules
 from factory.api.sentence_transformers_files import copy_sentence_transformers_files
 from factory_rerank import listwise_targets
 from factory_rerank.listwise_targets import GradedPairsBatch, TargetRegressionObjective
-from factory_rerank.rendered_texts import render_queries, render_side_documents
+from factory_rerank.rendered_texts import render_queries, render_side_documents, replace_frozen_rows
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -101,6 +101,10 @@ class CrossEncoderObjective(Objective):
             if len(ids) > self.get_max_length():
                 text = f"with document {name!r}: {len(ids)} tokens exceed max_length ({self.get_max_length()})"
                 yield Finding("truncated", row_id, text)
+
+    def audit_frozen(self, job: ModelJob) -> Iterator[Finding]:
+        # Not `self.audit`: that of a mixin looks for targets, which only training rows have.
+        yield from CrossEncoderObjective.audit(self, replace_frozen_rows(job))
 
     def answer(self, job: ModelJob) -> Iterator[Answer]:
         if job.artifact is None:

@@ -27,7 +27,7 @@ from factory.api.artifact import count_adapted_modules
 from factory.api.sentence_transformers_files import copy_sentence_transformers_files
 from factory_rerank import contrastive_loss, listwise_targets
 from factory_rerank.listwise_targets import TargetRegressionObjective
-from factory_rerank.rendered_texts import render_queries, render_side_documents
+from factory_rerank.rendered_texts import render_queries, render_side_documents, replace_frozen_rows
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -107,6 +107,10 @@ class DualEncoderObjective(Objective):
                 yield Finding("truncated", row.id, f"query: {len(ids)} tokens exceed max_length ({limit})")
             elif truncated:
                 yield Finding("truncated", row.id, f"document {truncated[0]!r} exceeds max_length ({limit})")
+
+    def audit_frozen(self, job: ModelJob) -> Iterator[Finding]:
+        # Not `self.audit`: that of a mixin looks for targets, which only training rows have.
+        yield from DualEncoderObjective.audit(self, replace_frozen_rows(job))
 
     def answer(self, job: ModelJob) -> Iterator[Answer]:
         encoder, documents = job.kit.load_encoder(job.base, job.artifact), render_side_documents(job)

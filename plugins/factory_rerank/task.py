@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import isfinite
 from typing import Any
 
 from pydantic import Field
 
 from factory.api import Answer, Finding, Fraction, Row, RowsJob, Schedule, Task, is_blank, render
+from factory.api.label_sets import refuse_row
 from factory_rerank import reranker_defaults
 from factory_rerank.first_stage_retrieval import Fusion, search_first_stage
 from factory_rerank.ranking_metrics import rank_candidates
@@ -47,6 +49,8 @@ class Reranker(Task):
         """Yield every row with its candidates in hybrid order, and their signals."""
         if job.base is None:
             raise ValueError("a reranker needs a base model, which retrieves candidates by cosine")
+        for row in job.rows:  # before the corpus is embedded, which takes longer
+            _require_judgements(row)
         table = job.tables["documents"]
         documents = [render(self.document_template, row.columns) for row in table.values()]
         queries = [render(self.query_template, row.columns) for row in job.rows]
@@ -98,6 +102,18 @@ class Reranker(Task):
         if answer and not best:
             lines.append(f"*not among the candidates: {_list_some_names(list(row['relevant']))}")
         return "\n  ".join([render(self.query_template, row.columns), *lines])
+
+
+def _require_judgements(row: Row) -> None:
+    """Raise InputError with file, line and column for judgements of another form than document id → grade."""
+    relevant, irrelevant = row["relevant"], row.columns.get("irrelevant", [])
+    if not isinstance(relevant, Mapping):
+        refuse_row(row, f"relevant: expected grades by document id, such as {{'d1': 1}}, got {type(relevant).__name__}")
+    for name, grade in relevant.items():
+        if isinstance(grade, bool) or not isinstance(grade, int | float) or not isfinite(grade):
+            refuse_row(row, f"relevant: the grade of {name!r} is {grade!r}; write a number")
+    if not isinstance(irrelevant, list | tuple) or not all(isinstance(name, str) for name in irrelevant):
+        refuse_row(row, "irrelevant: expected a list of document ids, each a text in quotes")
 
 
 def _list_some_names(names: list[str]) -> str:

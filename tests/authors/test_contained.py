@@ -66,7 +66,7 @@ def test_a_contender_that_breaks_its_contract_is_named_and_what_was_finished_sta
 def test_a_plugin_that_hangs_is_ended_by_the_budget(toy: Path, tmp_path: Path) -> None:
     home, path = tmp_path / "home", mine(tmp_path, "Commonest", f"{ANSWER}        while True: time.sleep(1)\n")
     assert builds.build(toy / "toy.yaml", home)[0] == 0  # what is left to do is what hangs
-    code, told = complaint(toy / "toy.yaml", home, *CONTENDERS, "--set", "budget.wall_time=5s", PYTHONPATH=path)
+    code, told = complaint(toy / "toy.yaml", home, *CONTENDERS, "--set", "budget.wall_time=15s", PYTHONPATH=path)
     assert code == 69
     assert told.startswith("answer[mine]: budget.wall_time is used up") and told.endswith("running: 'mine'"), told
 

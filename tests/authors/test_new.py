@@ -30,7 +30,9 @@ def test_a_new_package_is_found_and_its_smoke_spec_checks(role: str, tmp_path: P
     run = factory(tmp_path / "fresh-one", "check", "smoke.yaml", "--plugins", ".")
     assert run.returncode == 0 and "smoke.yaml: valid (" in run.stdout, run.stderr
     told = factory(tmp_path / "fresh-one", "plugins", "fresh-one", "--plugins", ".").stdout
-    assert told.startswith(f"fresh-one: {role}, version 1, of ")
+    assert told.startswith(f"fresh-one: {'eval' if role == 'probe' else role}, version 1, of ")
+    readme = (tmp_path / "fresh-one" / "README.md").read_text()
+    assert f"\n{'An' if role in ('eval', 'objective') else 'A'} {role} plugin for" in readme
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from toy_builds import PATIENCE
 
 from factory.store.outputs import Store
 
@@ -54,9 +55,9 @@ def test_two_builders_of_one_place_take_turns(tmp_path: Path) -> None:
     with store.lock_output(place):
         thread = threading.Thread(target=second)
         thread.start()
-        assert said.wait(5)
+        assert said.wait(PATIENCE)
         done.append("first")
-    thread.join(5)
+    thread.join(PATIENCE)
     assert done == ["first", "second"]
 
 

@@ -45,7 +45,7 @@ def test_where_no_contender_wins_the_rule_that_failed_is_named() -> None:
      "(data.split.test); until then use bm25, the best baseline."),
     ({"count": 5, "unit": "seeds", "is_capped": False}, "About 5 seeds (train.seeds) would be needed to decide; until "
      "then use bm25, the best baseline."),
-    ({"count": 1600, "unit": "rows", "is_capped": True}, "More than 1\u202f600 test rows would be needed to decide: "
+    ({"count": 1600, "unit": "rows", "is_capped": True}, "More than 1,600 test rows would be needed to decide: "
      "use bm25, which does as well for all that these rows show."),
 ])
 def test_what_would_decide_is_said_with_its_field(settle: dict[str, Any], said: str) -> None:

@@ -35,12 +35,12 @@ def test_the_terminal_the_tui_and_the_report_show_a_further_verdict(package: Pat
     fake_run(tmp_path, verdict="HUMANS_DISAGREE", lift=0.2)
     sentence = "The tuned reranker divides, on these 40 test rows, the judges against untuned"
     shown = ask(package, tmp_path, "show", "icd")
-    assert " HUMANS_DISAGREE  icd" in shown and sentence in " ".join(shown.split())
+    assert " ASK AGAIN  icd" in shown and sentence in " ".join(shown.split())
     assert "§ ASK AGAIN  icd" in ask(package, tmp_path, "tui", "--once", "verdict", "icd")
     assert "§ ASK AGAIN" in ask(package, tmp_path, "tui", "--once", "runs")
     ask(package, tmp_path, "report", "icd", "--out", "page.html")
     page = (tmp_path / "page.html").read_text()
-    assert '<span class="badge bad">HUMANS DISAGREE</span>' in page and sentence in page
+    assert '<span class="badge bad">ASK AGAIN</span>' in page and sentence in page
 
 
 def test_a_build_ends_with_the_exit_code_of_a_further_verdict(package: Path, toy: Path, tmp_path: Path) -> None:
@@ -62,14 +62,14 @@ def test_a_word_of_a_newer_factory_is_shown_as_it_is() -> None:
 
 def test_rows_are_asked_for_only_where_their_number_is_known() -> None:
     gate = {"verdict": "INSUFFICIENT_EVIDENCE", "n_to_settle": 12_000}
-    assert describe_next_step(gate) == "About 12\u202f000 test rows would be needed to decide (data.split.test)."
+    assert describe_next_step(gate) == "About 12,000 test rows would be needed to decide (data.split.test)."
     assert describe_next_step({**gate, "n_to_settle": None}) == "Add test rows (data.split.test)."
     groups = {"count": 40, "unit": "groups", "is_capped": False}
     shown = describe_next_step({**gate, "n_to_settle": 40, "settle": groups})
     assert shown == "About 40 groups of test rows would be needed to decide (data.split.test)."
     capped = {"count": 1600, "unit": "rows", "is_capped": True}
     shown = describe_next_step({**gate, "n_to_settle": 1600, "settle": capped})
-    assert shown == "More than 1\u202f600 test rows would be needed to decide: not worth it."
+    assert shown == "More than 1,600 test rows would be needed to decide: not worth it."
 
 
 def test_the_readme_and_the_help_name_every_verdict_with_its_exit_code() -> None:

@@ -21,6 +21,7 @@ from factory.runs.run_view import find_run
 from factory.spec.fields import Gate
 from factory.tui.snapshot import take_snapshot
 from factory.views.elements import Interval, draw_interval_bar
+from factory.views.formatting import format_recorded_text
 from factory.views.verdict import BUNDLE_REMOVED, VerdictView, build_verdict_json, build_verdict_view
 from factory.views.verdict_tables import build_slices_table
 
@@ -64,7 +65,8 @@ def judged(home: Path, gate: dict) -> RunOutputs:
 
 def render_three_ways(outputs: RunOutputs) -> dict[str, str]:
     """The page as CLI, TUI and report show it: text with single blanks."""
-    report = re.sub(r"<style>.*?</style>|<[^>]+>", " ", render_run_page(outputs), flags=re.DOTALL)
+    marked = render_run_page(outputs).replace("<code>", "`").replace("</code>", "`")
+    report = re.sub(r"<style>.*?</style>|<[^>]+>", " ", marked, flags=re.DOTALL)
     texts = {
         "cli": click.unstyle(format_verdict_panel(outputs)),
         "tui": take_snapshot(outputs.home, "verdict", [outputs.run.id], NOW).render(260),
@@ -105,7 +107,7 @@ def test_reasons_and_the_rule_are_those_of_the_gate(tmp_path: Path) -> None:
     gate = GATES["NO_SHIP"]()
     shown = render_three_ways(judged(tmp_path, gate))
     for reason in gate["reasons"]:
-        assert all(" ".join(reason.split()) in text for text in shown.values())
+        assert all(format_recorded_text(" ".join(reason.split())) in text for text in shown.values())
     rule = "interval of the paired difference to every other contender must lie above a margin of 0.050."
     assert rule in shown["tui"] and rule in shown["report"]
     assert all("▼ forgot" in text and "perplexity_ratio 1.250" in text for text in shown.values())

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from toy_builds import PATIENCE
+
 TOKENS = {"prompt_tokens": 10, "completion_tokens": 2}
 
 
@@ -35,14 +37,15 @@ class Asked:
 class Play:
     """What to do with one request. `say` answers it; a `status` beside 200 refuses; the rest is how a network fails.
 
-    `wait` is in seconds before the reply begins, `drip` between two of its bytes; `cut` is how many bytes are sent of
-    a reply that promises more; `reset` slams the door.
+    The reply begins after `wait` seconds, and once `hold` says so of the server; `drip` is in seconds between two of
+    its bytes; `cut` is how many bytes are sent of a reply that promises more; `reset` slams the door.
     """
 
     say: str | Callable[[dict[str, Any]], str] | None = None
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     wait: float = 0.0
+    hold: Callable[[Server], bool] = lambda server: True
     drip: float = 0.0
     cut: int = -1
     reset: bool = False
@@ -114,6 +117,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def play(self, play: Play, body: dict[str, Any]) -> int:
         time.sleep(play.wait)
+        deadline = time.monotonic() + PATIENCE
+        while not play.hold(self.server) and time.monotonic() < deadline:
+            time.sleep(0.01)
         if play.reset:
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.connection.close()

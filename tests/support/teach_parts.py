@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from loopback import Server
 from pydantic import BaseModel
+from toy_builds import PATIENCE
 
 from factory.api import ChatRequest, Endpoint, Message
 from factory.llm import LEDGER_FILE, BudgetTerms, TeacherPool, read_ledger
@@ -27,7 +28,7 @@ def ask(text: str, **changed: Any) -> ChatRequest:
 
 def teacher(server: Server, home: Path, terms: BudgetTerms = TERMS, **changed: Any) -> Any:
     """The server as a teacher that keeps its answers in a home; a token of a prompt costs 1, one of an answer 2."""
-    fields = {"model": "big", "base_url": server.url, "timeout": 5.0, "price_in": 1e6, "price_out": 2e6, **changed}
+    fields = {"model": "big", "base_url": server.url, "timeout": PATIENCE, "price_in": 1e6, "price_out": 2e6, **changed}
     return TeacherPool(home, terms, lambda: None).get_teacher(Endpoint(**fields))  # type: ignore[arg-type, return-value]
 
 

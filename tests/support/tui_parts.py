@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from fake_runs import fake_run
 from textual.pilot import Pilot
+from toy_builds import PATIENCE
 
 from factory import events
 from factory.tui.app import FactoryApp
@@ -42,13 +44,18 @@ def drive(home: Path, story: Story, size: tuple[int, int] = (80, 24), start: str
 
 async def settled(app: FactoryApp, pilot: Pilot) -> None:
     """Until all runs are read and all work in threads is told."""
-    for _ in range(2000):
-        if app.refresh_count and app.refresh_steps is None:
-            break
-        await pilot.pause(0.01)
+    await until(pilot, lambda: app.refresh_count and app.refresh_steps is None)
     await pilot.pause()
     await app.workers.wait_for_complete()
     await pilot.pause()
+
+
+async def until(pilot: Pilot, happened: Callable[[], object]) -> None:
+    """Until something is so, however busy the machine is."""
+    deadline = time.monotonic() + PATIENCE
+    while not happened() and time.monotonic() < deadline:
+        await pilot.pause(0.02)
+    assert happened()
 
 
 def text_of(app: FactoryApp) -> str:

@@ -6,6 +6,8 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold, cross_val_score
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -23,7 +25,7 @@ from factory.spec.layers import resolve_spec
 from factory_classify.classification_objective import ClassificationObjective
 from factory_classify.cross_validation import plan_held_out, split_folds
 from factory_classify.head_training import choose_interpolation
-from factory_classify.logistic_head import fit_logistic_head, predict_left_out
+from factory_classify.logistic_head import choose_inverse_penalty, fit_logistic_head, predict_left_out
 from factory_classify.task import Classifier
 
 TASK = Classifier()
@@ -164,18 +166,30 @@ def test_a_torn_record_of_a_finished_part_is_made_again(student: Base, tmp_path:
 def test_a_left_out_row_is_predicted_by_a_regression_that_never_saw_it() -> None:
     draw, owners = np.random.default_rng(0), np.repeat(np.arange(3), 20)
     vectors = (draw.normal(size=(60, 6)) + 2 * np.eye(3, 6)[owners]).astype(np.float32)
-    logits, known = predict_left_out(vectors, owners, 1.0)
+    found = predict_left_out(vectors, owners, 1.0)
+    logits, known = found.logits, found.known
     assert known.all() and (logits.argmax(axis=1) == owners).mean() > 0.7
     moved = vectors.copy()
     moved[7] *= -5  # its own logits change, but those of rows of its part do not
-    others, _ = predict_left_out(moved, owners, 1.0)
+    others = predict_left_out(moved, owners, 1.0).logits
     assert not np.allclose(others[7], logits[7])
     assert fit_logistic_head(vectors, owners, 1.0).compute_logits(moved[7:8]) != pytest.approx(others[7:8])
     unchanged = np.isclose(others, logits).all(axis=1)
     assert 11 <= unchanged.sum() < 59
     single = np.concatenate([owners, [3]])
-    logits, known = predict_left_out(np.concatenate([vectors, vectors[:1]]), single, 1.0)
-    assert logits.shape == (61, 4) and known.sum() == 60 and not known[60]
+    found = predict_left_out(np.concatenate([vectors, vectors[:1]]), single, 1.0)
+    assert found.logits.shape == (61, 4) and found.known.sum() == 60 and not found.known[60]
+
+
+def test_the_penalty_is_the_one_that_scikit_learn_finds_best_and_its_predictions_are_kept() -> None:
+    draw, owners = np.random.default_rng(1), np.repeat(np.arange(3), 20)
+    vectors = (draw.normal(size=(60, 6)) + np.eye(3, 6)[owners]).astype(np.float32)
+    c, accuracies, left_out = choose_inverse_penalty(vectors, owners)
+    folds = StratifiedKFold(5, shuffle=True, random_state=7)
+    models = {value: LogisticRegression(C=value, max_iter=1000) for value in accuracies}
+    expected = {value: cross_val_score(model, vectors, owners, cv=folds).mean() for value, model in models.items()}
+    assert accuracies == pytest.approx(expected) and accuracies[c] == max(accuracies.values()) == left_out.accuracy
+    assert left_out.logits.tolist() == predict_left_out(vectors, owners, c).logits.tolist()
 
 
 def test_of_weights_that_the_rows_do_not_tell_apart_the_trained_model_is_kept() -> None:

@@ -12,6 +12,7 @@ import pytest
 from loopback import Play, echo, serving
 from places import SUPPORT
 from teach_parts import ask, statuses, teacher
+from toy_builds import PATIENCE
 
 from factory.errors import UnavailableError
 from factory.llm import LEDGER_FILE, RESPONSES_FOLDER, BudgetTerms, read_ledger
@@ -39,7 +40,7 @@ def test_two_processes_that_ask_the_same_pay_once(tmp_path: Path) -> None:
     with serving(otherwise=Play(echo, wait=0.1)) as server:
         code = ASKING.format(tests=str(SUPPORT), home=str(tmp_path), url=server.url)
         both = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)]
-        said = [each.communicate(timeout=60)[0] for each in both]
+        said = [each.communicate(timeout=PATIENCE)[0] for each in both]
         assert said[0] == said[1] and "'11'" in said[0]
         assert server.served == {str(n): 1 for n in range(12)}
 
@@ -67,7 +68,7 @@ def test_what_holds_a_request_lets_go_of_it(tmp_path: Path) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(5)
+        thread.join(PATIENCE)
     assert [step[2:] for step in order] == ["in", "out"] * 8
 
 

@@ -18,8 +18,8 @@ pytest.importorskip("openai")
 
 
 def test_replies_come_in_order_though_answers_do_not(tmp_path: Path) -> None:
-    slow = lambda body: Play(echo, wait=0.3 if body["messages"][-1]["content"] == "a" else 0.0)  # noqa: E731
-    with serving(otherwise=slow) as server:
+    last = Play(echo, hold=lambda server: len(server.asked) == 5)
+    with serving(otherwise=lambda body: last if body["messages"][-1]["content"] == "a" else Play(echo)) as server:
         replies = list(teacher(server, tmp_path).ask(ask(text) for text in "abcdef"))
     assert [reply.text for reply in replies] == list("ABCDEF")
     assert [each.text for each in server.asked][-1] == "a" and 1 < server.most_at_once <= 4
@@ -61,9 +61,12 @@ def test_whatever_an_answer_depends_on_is_another_request(tmp_path: Path, change
 )
 def test_what_passes_is_tried_again_and_paid_once(tmp_path: Path, trouble: Play, status: Any) -> None:
     with serving(trouble) as server:
-        (reply,) = teacher(server, tmp_path, timeout=0.5).ask([ask("a")])
+        limit = {"timeout": 0.5, "retries": 9} if status == "timeout" else {}
+        (reply,) = teacher(server, tmp_path, **limit).ask([ask("a")])
     assert reply.text == "A" and not reply.error
-    assert statuses(tmp_path) == [status, "ok"]
+    first, *more = statuses(tmp_path)
+    assert first == status and more[-1] == "ok"
+    assert len(more) == 1 or status == "timeout"  # on a busy machine the next reply may be late, too
 
 
 def test_retry_after_is_honoured_and_holds_everybody_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

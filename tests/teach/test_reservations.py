@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from loopback import Play, serving
 from teach_parts import ask, statuses, teacher
+from toy_builds import PATIENCE
 
 from factory.errors import UnavailableError
 from factory.llm import LEDGER_FILE, BudgetTerms, read_ledger
@@ -43,7 +44,7 @@ def test_many_at_once_are_at_most_one_request_over(tmp_path: Path) -> None:
 
 
 def test_a_budget_that_has_room_is_no_brake(tmp_path: Path) -> None:
-    with serving(otherwise=Play("x", wait=0.1)) as server:
+    with serving(otherwise=Play("x", hold=lambda server: server.most_at_once >= 8)) as server:
         client = teacher(server, tmp_path, BudgetTerms("test", tokens=100_000), concurrency=16)
         list(client.ask(ask(f"n{n}") for n in range(32)))
         assert server.most_at_once >= 8
@@ -53,7 +54,7 @@ def test_several_processes_reserve_from_one_budget(tmp_path: Path) -> None:
     with serving(otherwise=Play("x", wait=0.02)) as server:
         run = [sys.executable, "-c", CHILD, str(tmp_path), server.url]
         children = [subprocess.Popen([*run, name]) for name in ("one", "two", "three")]
-        assert [child.wait(60) for child in children] == [69, 69, 69]
+        assert [child.wait(PATIENCE) for child in children] == [69, 69, 69]
         assert len(server.asked) == 50, "12 tokens each"
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from fake_runs import fake_run
 from textual.widgets import Input
-from tui_parts import SHIPPED, drive, home_of_three, settled, text_of
+from tui_parts import SHIPPED, drive, home_of_three, settled, text_of, until
 
 from factory.tui.keys import COMMON_KEYS, SCREENS
 from factory.tui.screens.compare import ComparePage
@@ -206,8 +206,7 @@ def test_runs_that_come_are_shown_at_once(tmp_path: Path) -> None:
 
     async def story(app, pilot):
         fake_run(home, "20261122-050000-sql-abcd", at=1_795_400_000.0)
-        await pilot.pause(1.3)
-        assert app.screen.listing("list").table.rows[0].values[0] == "sql"
+        await until(pilot, lambda: app.screen.listing("list").table.rows[0].values[0] == "sql")
 
     drive(home, story)
 
@@ -236,7 +235,6 @@ def test_every_command_is_in_the_palette(three: Path) -> None:
         assert any(SHIPPED in title for title in named)
         await pilot.press("ctrl+p", *"go to verd", "enter")
         await settled(app, pilot)
-        await pilot.pause(0.2)
-        assert app.current_mode == "verdict"
+        await until(pilot, lambda: app.current_mode == "verdict")
 
     drive(three, story)

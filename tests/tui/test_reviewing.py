@@ -4,7 +4,7 @@ from pathlib import Path
 
 from review_parts import desk, rows
 from textual.widgets import Input
-from tui_parts import drive, home_of_three, settled, text_of
+from tui_parts import drive, home_of_three, settled, text_of, until
 
 from factory.data.review_decisions import read_decisions
 from factory.tui.rich_text import render_plain_text as plain
@@ -83,8 +83,7 @@ def test_what_can_not_be_asked_is_said_beside_the_others(tmp_path: Path) -> None
     async def story(app, pilot):
         await pilot.press("i", *"why?", "enter")
         await settled(app, pilot)
-        await pilot.pause(0.3)
-        assert "build it again" in text_of(app) and len(app.screen.replies) == 1
+        await until(pilot, lambda: "build it again" in text_of(app) and len(app.screen.replies) == 1)
 
     drive(home_of_three(tmp_path), story, start="try")
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tui_parts import SHIPPED, drive, home_of_three, settled, text_of
+from tui_parts import SHIPPED, drive, home_of_three, settled, text_of, until
 
 from factory.tui.keys import SCREENS
 
@@ -32,11 +32,9 @@ def test_what_vanishes_while_it_is_shown_is_said_to_be_gone(tmp_path: Path) -> N
             await settled(app, pilot)
         shutil.rmtree(home / "runs" / SHIPPED)
         await pilot.press("2")
-        await pilot.pause(0.3)
-        assert "the journal was deleted" in text_of(app)
+        await until(pilot, lambda: "the journal was deleted" in text_of(app))
         await pilot.press("1")
-        await pilot.pause(1.2)
-        assert len(app.screen.listing("list").table.rows) == 2
+        await until(pilot, lambda: len(app.screen.listing("list").table.rows) == 2)
 
     drive(home, story, size=(80, 24), start="verdict", run=SHIPPED)
 

@@ -8,8 +8,9 @@ import click
 
 from factory.cli import output, spec_args
 from factory.errors import InputError
+from factory.text.articles import add_article
 
-ROLES = ("source", "synthesizer", "curator", "objective", "contender", "eval", "target", "task")
+ROLES = ("source", "synthesizer", "curator", "objective", "contender", "eval", "probe", "target", "task")
 
 
 @click.group()
@@ -26,8 +27,10 @@ def write_new_plugin(name: str, role: str, folder: Path | None) -> None:
     from factory.registry import new_plugin
     from factory.registry.registry import load_installed_registry
 
-    if name in {kind.kind for kind in load_installed_registry().list_classes(role)}:
-        raise InputError(f"a {role} named {name!r} already exists (see `factory plugins {name}`); choose another name")
+    taken = load_installed_registry().list_classes("eval" if role == "probe" else role)  # a probe is a kind of eval
+    if name in {kind.kind for kind in taken}:
+        text = f"{add_article(role)} named {name!r} already exists (see `factory plugins {name}`); choose another name"
+        raise InputError(text)
     target = folder or Path(name)
     for file in new_plugin.create_plugin_package(name, role, target):
         output.print_line(str(file))

@@ -11,6 +11,7 @@ import click
 from factory.cli import output, spec_args
 from factory.errors import UNAVAILABLE, InputError
 from factory.store.paths import find_home
+from factory.text.suggestions import suggest_known_name
 from factory.views.elements import Column, Table, make_row
 from factory.views.formatting import clean_line
 
@@ -76,15 +77,12 @@ def _build_kind_record(registry: Registry, kind: type[Plugin]) -> dict[str, Any]
 
 def _print_kind_description(registry: Registry, word: str, as_json: bool) -> int:
     """Print the documentation of a kind. Raises InputError if `word` is neither a role nor a kind."""
-    import difflib
-
     from factory.registry.describe import list_kind_users, render_plugin_help
 
     kinds = [kind for kind in registry.list_classes() if kind.kind == word]
     if not kinds:
         known = sorted({name for kind in registry.list_classes() for name in (kind.kind, kind.role)})
-        matches = difflib.get_close_matches(word, known, n=1)
-        hint = f"did you mean {matches[0]!r}?" if matches else "`factory plugins` lists them"
+        hint = suggest_known_name(word, known, otherwise="`factory plugins` lists them")
         raise InputError(f"unknown role or kind {word!r}; {hint}")
     if as_json:
         users = {kind: list_kind_users(kind, registry, find_home()) for kind in kinds}

@@ -107,6 +107,12 @@ def _list_labels(row: Row) -> list[str]:
     return sorted(label) if isinstance(label, list | tuple) else [str(label)]
 
 
+ADAPTED_LAYERS = {
+    "llama": "model.layers.0.self_attn.q_proj", "bert": "encoder.layer.0.attention.self.query",
+}
+"""Type of a random model → the layer that gets an adapter, for probes, which load the artifact as any model."""
+
+
 class WordCountObjective(Objective):
     """Counts which label each word occurs with: an adapter that any machine can train in a moment."""
 
@@ -119,8 +125,14 @@ class WordCountObjective(Objective):
         import numpy as np
         from safetensors.numpy import save_file
 
-        save_file({"nothing": np.zeros(1, dtype=np.float32)}, job.out / "adapter_model.safetensors")
-        config = {"peft_type": "LORA", "r": job.adapter.rank, "target_modules": ["nothing"]}
+        model = json.loads((job.base.folder / "config.json").read_text())
+        layer = ADAPTED_LAYERS.get(model["model_type"], "nothing")
+        width, rank = model.get("hidden_size", 1), job.adapter.rank
+        shapes = {"lora_A": (rank, width), "lora_B": (width, rank)}  # zeros: a model that loads it answers as before
+        save_file({
+            f"base_model.model.{layer}.{name}.weight": np.zeros(shape, np.float32) for name, shape in shapes.items()
+        }, job.out / "adapter_model.safetensors")
+        config = {"peft_type": "LORA", "r": rank, "lora_alpha": rank, "target_modules": [layer]}
         (job.out / "adapter_config.json").write_text(json.dumps(config))
         (job.out / "learned.json").write_text(json.dumps(_count_label_words(job)))
         job.report.log_metrics(1, loss=0.5)

@@ -51,6 +51,8 @@ class Page(Screen[None]):
     ABOUT: ClassVar[str] = ""
     """What the screen is for, in a few sentences; the help starts with it."""
     ARRANGEMENTS: ClassVar[Mapping[str, Arrangement]] = {SMALL: (), MEDIUM: (), LARGE: ()}
+    HEAD_SHARE: ClassVar[float] = 0.2
+    """Largest part of the screen's height that the lines above the panels take."""
     AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = make_bindings(COMMON_KEYS)
 
@@ -139,11 +141,11 @@ class Page(Screen[None]):
         """Called when the estimates of remaining time changed."""
 
     def show_head(self, source: Source) -> None:
-        """Show the lines above the panels, at most `MAX_HEAD_LINES` and a fifth of the screen."""
+        """Show the lines above the panels, at most `MAX_HEAD_LINES` and `HEAD_SHARE` of the screen."""
         self.head_source = source
         head = self.query_one("#head", Pages)
         width = self.app.size.width - 2
-        lines = list(source(max(20, width)))[: max(1, min(MAX_HEAD_LINES, self.app.size.height // 5))]
+        lines = list(source(max(20, width)))[: max(1, min(MAX_HEAD_LINES, int(self.app.size.height * self.HEAD_SHARE)))]
         head.styles.height = max(1, len(lines))
         head.display = bool(lines)
         head.set_content(lambda _: lines)

@@ -39,6 +39,7 @@ class VerdictPage(Page):
         Key("p", "step_run(-1)", "show the verdict of the previous run", "previous"),
         Key("r", "report", "write the HTML report and open it", "report"),
     )
+    HEAD_SHARE = 0.3  # verdict, sentence and advice in a terminal of 80x24
     ABOUT = (
         "Whether a run may ship, and why. Every contender answered the same rows. To ship, the interval of the gain "
         "must lie above the margin for every baseline. `w` shows the rows where the tuned model got worse."

@@ -27,8 +27,10 @@ def render_headline(page: VerdictView, run: RunView, width: int) -> list[Line]:
 
 
 def render_reasons(page: VerdictView, width: int) -> list[Line]:
-    """Return the gate's rule and the reasons of its verdict."""
-    lines = wrap_text(sanitise(page.rule or "the gate made no comparisons"), width, "dim")
+    """Return what to do next, which a small head cuts off, the gate's rule and the reasons of its verdict."""
+    advice = [sanitise(text) for text in (page.next_step, page.warning) if text]
+    lines = [line for text in advice for line in wrap_text(text, width, "warn")]
+    lines += wrap_text(sanitise(page.rule or "the gate made no comparisons"), width, "dim")
     for reason in (*page.reasons, *page.seeds, page.ceiling, page.looks) if page.rule else ():
         lines += wrap_text(sanitise(reason), width, "", "• ") if reason else []
     return lines
