@@ -39,6 +39,8 @@ CHANGES = {
     "data.sources": "[{kind: retrieval, corpus: corpus.jsonl, queries: queries.jsonl, qrels: qrels.jsonl}]",
     "data.split.test": "31", "data.split.validation": "11", "data.split.stratify": "query", "data.split.seed": "8",
     "data.split.renew": "1", "data.preflight.label_spelling": "0.3", "data.preflight.unseen_label": "0.3",
+    "data.preflight.identical_pair": "0.3", "data.preflight.opposite_pair": "0.3",
+    "data.preflight.answer_is_prompt": "0.3",
     "data.limit": "9", "data.synthesize": "[{kind: hard-negatives, count: 2}]", "data.curate": "[near]",
     "data.leakage.jaccard": "0.7", "data.leakage.cosine": "0.9", "data.leakage.columns": "[query]",
     "data.require": "[{metric: rows, min: 1}]", "data.preflight.truncated": "0.3", "data.preflight.empty": "0.3",
