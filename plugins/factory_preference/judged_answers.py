@@ -61,4 +61,5 @@ def compute_length_correlation(rows: Sequence[Row], task: Task) -> float:
     table = np.array(judged, dtype=np.float64)
     if len(table) < 2 or not table.std(axis=0).all():
         return 0.0
-    return float(np.corrcoef(table.T)[0, 1])
+    matrix: Any = np.corrcoef(table.T)
+    return float(matrix[0, 1])
