@@ -124,6 +124,9 @@ class ThumbsAssistant(Assistant):
     def prepare(self, job: RowsJob) -> Iterator[Row]:
         """Yield the rows with `good` as true or false. Raises InputError for a thumb that is neither."""
         for row in job.rows:
+            if "good" not in row.columns:  # a user's question
+                yield row
+                continue
             good = THUMB_WORDS.get(str(row["good"]).strip().lower())
             if good is None:
                 refuse_row(row, f"good: {row['good']!r} is no thumb; write true or false")

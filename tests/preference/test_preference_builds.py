@@ -29,7 +29,7 @@ data:
   split: {test: 24, validation: 8}
 objective: {kind: OBJECTIVE, max_new_tokens: 8}
 adapter: {rank: 4, alpha: 8}
-train: {epochs: 40, batch_size: 4, learning_rate: 5.0e-3, keep: best, checkpoint_every: 10}
+train: {epochs: 16, batch_size: 4, learning_rate: 5.0e-3, keep: best, checkpoint_every: 10}
 gate: {guards: []} # of 24 rows, no guard can exclude a fall of 0.1
 budget: {threads: 1}
 """

@@ -118,6 +118,11 @@ def test_a_thumb_has_several_spellings(value: object, good: bool) -> None:
     assert prepared["good"] is good
 
 
+def test_a_question_needs_no_thumb() -> None:
+    question = THUMB_TASK.build_query_row({"query": "say sun"})
+    assert list(THUMB_TASK.prepare(RowsJob(7, Voice(), Path(), rows=[question]))) == [question]
+
+
 def test_a_thumb_that_is_none_is_refused() -> None:
     row = Row("a", {**THUMBS[0].columns, "good": "meh"}, THUMBS[0].provenance)
     with pytest.raises(InputError, match="'meh' is no thumb"):
