@@ -22,6 +22,7 @@ check: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/rerank_training.py
 	$(BIN)/python benchmarks/completion_training.py
+	$(BIN)/python benchmarks/preference_training.py
 	$(BIN)/python benchmarks/answering.py
 	$(BIN)/python benchmarks/whole_build.py
 

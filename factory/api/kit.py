@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -102,8 +102,9 @@ class Kit(Protocol):
         """Load the base in fp32 with an adapter merged in, or whole weights in its place; with `labels`, also the saved
         classification head. Raises ValueError for an artifact of another base."""
 
-    def load_decoder(self, base: Base, artifact: Artifact | None = None) -> Decoder:
-        """Load a causal base with an adapter merged in, or whole weights in its place.
+    def load_decoder(self, base: Base, artifact: Artifact | None = None, *, exact: bool = False) -> Decoder:
+        """Load a causal base with an adapter merged in, or whole weights in its place; with `exact` in fp32, else in
+        the dtype that is fastest on this machine: in bf16, small updates of weights are lost to rounding.
 
         Raises ValueError for an artifact of another base.
         """
@@ -147,3 +148,17 @@ class Kit(Protocol):
     def compute_completion_logits(self, model: nn.Module, batch: Any) -> tuple[Tensor, Tensor]:
         """Return (logits, targets) of all completion tokens, those from `starts` on: (tokens, vocabulary) in fp32 with
         gradients, and (tokens,)."""
+
+    def build_answer_batch(self, prompts: TokenIds, answers: Sequence[TokenIds]) -> Any:
+        """Return tokenised prompts with their answers, as many of each prompt, as a batch for
+        `compute_sequence_logprobs`."""
+
+    def compute_sequence_logprobs(self, model: nn.Module, batch: Any) -> Tensor:
+        """Return the log-probability of each answer after its prompt, summed over its tokens: (prompts, answers of a
+        prompt) in fp32, with gradients."""
+
+    def compute_reference_logprobs(self, learner: TrainableModel, batches: Iterable[Any]) -> list[Tensor]:
+        """Return `compute_sequence_logprobs` of the model that training starts from, without dropout and gradients.
+
+        Call it before `fit`: a new adapter changes nothing yet, so that the learner is its own reference.
+        """

@@ -98,12 +98,14 @@ class Answer:
     """A contender's answer to one row, in the task's `output_type`.
 
     `ranking`: a score per candidate. `labels`: label → probability for every label. `text`: a string, which is
-    `incomplete` if it ran into the token limit.
+    `incomplete` if it ran into the token limit. `details` are further numbers for evals, such as the log-probability
+    of an answer that the row gives.
     """
 
     id: str
     output: Any
     incomplete: bool = False
+    details: Mapping[str, float] = field(default_factory=dict)
 
 
 def find_distribution_problem(output: Any) -> str:

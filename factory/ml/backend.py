@@ -15,7 +15,7 @@ from factory.api import FitJob
 from factory.api.training_args import BackendName
 from factory.ml.chat_model import ChatModel
 from factory.ml.encoder import TransformersEncoder
-from factory.ml.text_batch import TextBatch
+from factory.ml.text_batch import AnswerBatch, TextBatch
 from factory.ml.trainer import Learner
 
 
@@ -35,8 +35,8 @@ class Backend(Protocol):
     def load_encoder(self, folder: Path, labels: int) -> TransformersEncoder:
         """Load an encoder in fp32 on the device of this machine; with `labels`, with a classification head."""
 
-    def load_decoder(self, folder: Path, adapter: Path | None) -> ChatModel:
-        """Load a causal model on the device of this machine, with a saved adapter merged in.
+    def load_decoder(self, folder: Path, adapter: Path | None, *, exact: bool = False) -> ChatModel:
+        """Load a causal model on the device of this machine, with a saved adapter merged in; with `exact`, in fp32.
 
         Raises ValueError for a model without a language-model head, or an adapter that does not fit.
         """
@@ -52,3 +52,6 @@ class Backend(Protocol):
 
     def compute_completion_logits(self, model: nn.Module, batch: TextBatch) -> tuple[Tensor, Tensor]:
         """Return (logits, targets) of all completion tokens: (tokens, vocabulary) in fp32 with gradients, (tokens,)."""
+
+    def compute_sequence_logprobs(self, model: nn.Module, batch: AnswerBatch) -> Tensor:
+        """Return the log-probability of each answer, summed over tokens: (prompts, answers) in fp32, with gradients."""

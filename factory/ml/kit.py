@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, cast
@@ -26,7 +26,8 @@ from factory.ml.cpu.backend import PackedBackend
 from factory.ml.device import choose_device, reset_torch_state
 from factory.ml.encoder import TransformersEncoder
 from factory.ml.hf.backend import TransformersBackend
-from factory.ml.text_batch import TextBatch
+from factory.ml.text_batch import AnswerBatch, TextBatch
+from factory.ml.validation import evaluate_without_gradients
 from factory.models.position_limit import read_position_limit
 
 EMBED_MAX_TOKENS = 128
@@ -58,9 +59,9 @@ class ModelKit:
             merge_adapter(loaded.model, adapter)
         return loaded
 
-    def load_decoder(self, base: Base, artifact: Artifact | None = None) -> ChatModel:
+    def load_decoder(self, base: Base, artifact: Artifact | None = None, *, exact: bool = False) -> ChatModel:
         reset_torch_state(0)
-        return _load_decoder_once(self.choice, base, artifact)
+        return _load_decoder_once(self.choice, base, artifact, exact)
 
     def create_learner(
         self, job: FitJob, *, modules_to_save: tuple[str, ...] = (), labels: int = 0, causal: bool = False
@@ -103,6 +104,19 @@ class ModelKit:
     def compute_completion_logits(self, model: nn.Module, batch: TextBatch) -> tuple[Tensor, Tensor]:
         return find_backend(model).compute_completion_logits(model, batch)
 
+    def build_answer_batch(self, prompts: TokenIds, answers: Sequence[TokenIds]) -> AnswerBatch:
+        trainer.METER.count_tokens(prompts)
+        for own in answers:
+            trainer.METER.count_tokens(own)
+        return AnswerBatch(prompts, answers)
+
+    def compute_sequence_logprobs(self, model: nn.Module, batch: AnswerBatch) -> Tensor:
+        return find_backend(model).compute_sequence_logprobs(model, batch)
+
+    def compute_reference_logprobs(self, learner: trainer.Learner, batches: Iterable[AnswerBatch]) -> list[Tensor]:
+        with evaluate_without_gradients(learner):
+            return [self.compute_sequence_logprobs(learner.model, batch).cpu() for batch in batches]
+
 
 def choose_backend(choice: BackendChoice, folder: Path, *, causal: bool = False) -> Backend:
     """Return the backend of a spec's choice for a model; `auto` takes the packed kernels on a CPU if they know it.
@@ -122,11 +136,11 @@ def find_backend(model: nn.Module) -> Backend:
 
 
 @lru_cache(maxsize=2)
-def _load_decoder_once(choice: BackendChoice, base: Base, artifact: Artifact | None) -> ChatModel:
+def _load_decoder_once(choice: BackendChoice, base: Base, artifact: Artifact | None, exact: bool) -> ChatModel:
     """Load a causal base once per process: preflight and contenders share it."""
     model, adapter = locate_model_files(base, artifact)
     read_causal_config(model)
-    return choose_backend(choice, model, causal=True).load_decoder(model, adapter)
+    return choose_backend(choice, model, causal=True).load_decoder(model, adapter, exact=exact)
 
 
 @lru_cache(maxsize=2)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 Ids = Sequence[Sequence[int]]
 
@@ -30,6 +31,33 @@ class TextBatch:
             raise ValueError("completions must start after the first token and before the end of their text")
 
 
+@dataclass(frozen=True, slots=True)
+class AnswerBatch:
+    """Token ids of prompts, and of the answers to each; all prompts have as many.
+
+    Raises ValueError for no prompt, a prompt or answer without tokens, and different numbers of answers.
+    """
+
+    prompts: Ids
+    answers: Sequence[Ids]
+
+    def __post_init__(self) -> None:
+        if not self.prompts or not all(self.prompts) or not all(all(own) for own in self.answers):
+            raise ValueError("a batch needs prompts, and each prompt and answer at least one token")
+        if {*map(len, self.answers)} != {self.width} or len(self.answers) != len(self.prompts) or not self.width:
+            raise ValueError("every prompt of a batch needs the same number of answers, at least one")
+
+    @property
+    def width(self) -> int:
+        """The number of answers to a prompt."""
+        return len(self.answers[0])
+
+    def join_texts(self) -> TextBatch:
+        """Return every answer after its prompt as a text of its own, the answers to a prompt in turn."""
+        pairs = [(prompt, answer) for prompt, own in zip(self.prompts, self.answers, strict=True) for answer in own]
+        return TextBatch([[*prompt, *answer] for prompt, answer in pairs], starts=[len(prompt) for prompt, _ in pairs])
+
+
 def pad_token_ids(ids: Ids) -> tuple[Tensor, Tensor]:
     """Return token ids (n, longest), right-padded with 0, and their attention mask."""
     tokens = np.zeros((len(ids), max(map(len, ids))), dtype=np.int64)
@@ -38,3 +66,13 @@ def pad_token_ids(ids: Ids) -> tuple[Tensor, Tensor]:
         tokens[row, : len(text)] = text
         mask[row, : len(text)] = 1
     return torch.from_numpy(tokens), torch.from_numpy(mask)
+
+
+def sum_answer_logprobs(logits: Tensor, targets: Tensor, answers: Sequence[int], lengths: Sequence[int]) -> Tensor:
+    """Return the log-probability of each answer from the logits (tokens, vocabulary) of all answers' tokens.
+
+    `answers` are the places of the answers in the result in the order of their tokens, with their `lengths`.
+    """
+    logprobs = -functional.cross_entropy(logits, targets, reduction="none")
+    owners = torch.repeat_interleave(torch.tensor(answers), torch.tensor(lengths)).to(logits.device)
+    return logprobs.new_zeros(len(lengths)).index_add(0, owners, logprobs)

@@ -6,7 +6,8 @@ The losses and the best weights are in the work folder of the stage: a resumed t
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -96,16 +97,23 @@ def measure_loss(
     loss: Callable[[nn.Module, Any], Tensor], batch_size: int,
 ) -> float:
     """Return the mean loss of rows by the model as it answers: without dropout and gradients."""
-    learner.begin_step()
-    learner.model.eval()
     total = 0.0
-    # Numbers that are drawn here must not change those of the training steps.
-    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+    with evaluate_without_gradients(learner):
         for first in range(0, len(rows), batch_size):
             batch = list(rows[first : first + batch_size])
             total += float(loss(learner.model, collate(batch))) * len(batch)
-    learner.model.train()
     return total / len(rows)
+
+
+@contextmanager
+def evaluate_without_gradients(learner: Learner) -> Iterator[None]:
+    """Within the context, the learner answers: without dropout and gradients. Afterwards it trains as before."""
+    learner.begin_step()
+    learner.model.eval()
+    # Numbers that are drawn here must not change those of the training steps.
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        yield
+    learner.model.train()
 
 
 def _read_losses(folder: Path) -> dict[int, float]:

@@ -41,9 +41,9 @@ class CachingKit:
             self.encoders[key] = self.kit.load_encoder(base, artifact, labels=labels)
         return self.encoders[key]
 
-    def load_decoder(self, base: Base, artifact: Artifact | None = None) -> Any:
+    def load_decoder(self, base: Base, artifact: Artifact | None = None, *, exact: bool = False) -> Any:
         """Load a decoder that reports its text so far to `on_text`."""
-        decoder = self.kit.load_decoder(base, artifact)
+        decoder = self.kit.load_decoder(base, artifact, exact=exact)
         return replace(decoder, on_text=self.on_text) if self.on_text is not None else decoder
 
     def embed(self, base: Base, texts: Sequence[str], report: Reporter | None = None) -> NDArray[np.float32]:

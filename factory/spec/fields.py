@@ -84,6 +84,15 @@ class Preflight(SpecBlock):
     missing_eos: Fraction = Field(0.02, description="rows whose end-of-turn token is cut off, so it is not learned")
     prompt_mismatch: Fraction = Field(0.0, description="rows whose training prompt differs from the inference prompt")
     conflicting_answers: Fraction = Field(0.02, description="rows whose input occurs with another answer too")
+    identical_pair: Annotated[Fraction, UnkeyedDefault] = Field(
+        0.0, description="pairs whose chosen and rejected answers are one text"
+    )
+    opposite_pair: Annotated[Fraction, UnkeyedDefault] = Field(
+        0.02, description="rows whose answer is chosen (good) here and rejected (bad) in another row of the same prompt"
+    )
+    answer_is_prompt: Annotated[Fraction, UnkeyedDefault] = Field(
+        0.02, description="rows whose chosen or good answer repeats the prompt"
+    )
     rare_label: Fraction = Field(1.0, description="rows of a label with few rows")
     label_spelling: Annotated[Fraction, UnkeyedDefault] = Field(
         0.0, description="rows whose label is nearly equal to a more frequent one, such as Billing to billing"

@@ -33,7 +33,10 @@ def run(job: StageJob) -> None:
     # A time differs between builds, so that it is in an output only where the gate asks for it.
     timed = {"seconds": round(time.perf_counter() - start, 3)} if job.config.get("timed") else {}
     write_jsonl(job.out / "answers.jsonl", (
-        {"id": answer.id, "output": answer.output, **({"incomplete": True} if answer.incomplete else {})}
+        {
+            "id": answer.id, "output": answer.output, **({"incomplete": True} if answer.incomplete else {}),
+            **({"details": dict(answer.details)} if answer.details else {}),
+        }
         for answer in answers
     ))
     incomplete = sum(answer.incomplete for answer in answers)

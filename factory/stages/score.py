@@ -147,7 +147,12 @@ def _iterate_contender_answers(job: StageJob) -> Iterator[tuple[str, dict[str, A
     for role, folder in job.inputs.items():
         if role.startswith("answer["):
             lines = read_jsonl(folder / "answers.jsonl")
-            answers = {line["id"]: Answer(line["id"], line["output"], line.get("incomplete", False)) for line in lines}
+            answers = {
+                line["id"]: Answer(
+                    line["id"], line["output"], line.get("incomplete", False), line.get("details") or {}
+                )
+                for line in lines
+            }
             facts = read_json(folder / "answer.json").get("facts") or {}
             yield role.removeprefix("answer[").removesuffix("]"), answers, facts
 

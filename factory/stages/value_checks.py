@@ -28,6 +28,9 @@ def order_answers(
     for answer in answers:
         if problem := _find_output_problem(answer.output, output_type):
             raise PluginError(f"{name}: the answer to row {answer.id!r}: {problem}")
+        wrong = next((key for key, value in answer.details.items() if not _is_finite_number(value)), None)
+        if wrong is not None:
+            raise PluginError(f"{name}: the answer to row {answer.id!r}: {wrong} is no finite number")
     return [by_id[row.id] for row in rows]
 
 

@@ -42,7 +42,6 @@ CHANGES = {
     "data.limit": "9", "data.synthesize": "[{kind: hard-negatives, count: 2}]", "data.curate": "[near]",
     "data.leakage.jaccard": "0.7", "data.leakage.cosine": "0.9", "data.leakage.columns": "[query]",
     "data.require": "[{metric: rows, min: 1}]", "data.preflight.truncated": "0.3", "data.preflight.empty": "0.3",
-    "data.preflight.empty_document": "0.3",
     "data.preflight.missing": "0.3", "data.preflight.unreachable": "0.3", "objective": "bi-encoder",
     "adapter.rank": "5", "adapter.alpha": "5", "adapter.dropout": "0.1", "train.epochs": "4", "train.batch_size": "9",
     "train.learning_rate": "0.01", "train.warmup_ratio": "0.2", "train.lr_scheduler": "cosine",
@@ -51,10 +50,10 @@ CHANGES = {
     "contenders": "[tuned, bm25]", "evaluate": "[ranking, halved]",
     "gate.metric": "ndcg@10", "gate.margin": "0.1", "gate.confidence": "0.9", "gate.resamples": "501",
     "gate.floor": "0.1", "gate.target": "0.9", "gate.guards": "[{metric: mrr@10, within: 0.02}]",
-    "gate.match": "{contender: hybrid, within: 0.02}", "gate.seed": "8",
-    "targets": "[]", "data.preflight.rare_label": "0.3", "data.preflight.answer_truncated": "0.3",
-    "data.preflight.no_supervised_tokens": "0.3", "data.preflight.missing_eos": "0.3",
-    "data.preflight.prompt_mismatch": "0.3", "data.preflight.conflicting_answers": "0.3",
+    "gate.match": "{contender: hybrid, within: 0.02}", "gate.seed": "8", "targets": "[]",
+    **{f"data.preflight.{name}": "0.3" for name in (
+        "rare_label", "answer_truncated", "no_supervised_tokens", "missing_eos", "prompt_mismatch",
+        "conflicting_answers", "identical_pair", "opposite_pair", "answer_is_prompt", "empty_document")},
     "data.on_error": "skip", "data.review": "{file: decisions.jsonl}", "data.facts": "{change: daily}",
 }
 """Another value for every field that the output depends on."""

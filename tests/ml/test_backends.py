@@ -69,6 +69,13 @@ def take_completions(kit: Any, model: nn.Module) -> Tensor:
     return logits[order]
 
 
+def take_answers(kit: Any, model: nn.Module) -> Tensor:
+    prompts = [text[:start] for text, start in zip(CHATS, STARTS, strict=True)]
+    answers = [[text[start:], [70, 71, start, 1]] for text, start in zip(CHATS, STARTS, strict=True)]
+    logprobs: Tensor = kit.compute_sequence_logprobs(model, kit.build_answer_batch(prompts, answers))
+    return logprobs
+
+
 def compute(choice: BackendChoice, base: Base, folder: Path, outputs: Callable[..., Tensor], **kind: Any) -> Any:
     """The outputs, the loss and the gradients of a model with an imagined training, by PEFT's names."""
     kit = load_kit(choice)
@@ -92,9 +99,10 @@ def compute(choice: BackendChoice, base: Base, folder: Path, outputs: Callable[.
 @pytest.mark.parametrize(
     ("outputs", "kind"),
     [
-        (take_vectors, {}), (take_scores, {"labels": 3, "modules_to_save": HEADS}), (take_completions, {"causal": True})
+        (take_vectors, {}), (take_scores, {"labels": 3, "modules_to_save": HEADS}),
+        (take_completions, {"causal": True}), (take_answers, {"causal": True}),
     ],
-    ids=["encoder", "encoder-with-head", "decoder"],
+    ids=["encoder", "encoder-with-head", "decoder", "decoder-with-answers"],
 )
 def test_logits_loss_and_gradients_agree(
     outputs: Callable[..., Tensor], kind: dict[str, Any], encoder: Base, decoder: Base, tmp_path: Path

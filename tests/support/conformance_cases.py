@@ -58,9 +58,9 @@ SKIPPED: frozenset[str] = frozenset({"frontier"})
 BOUND: frozenset[str] = frozenset({"prompted-unguarded", "tuned-unguarded"})
 """Contenders whose rows their task alone prepares: the build of its spec has them."""
 SMALL = frozenset({
-    "brand-voice", "chat-log", "conversations", "csv", "dataset", "documents", "execution", "general", "jsonl",
-    "merged", "parquet", "retrieval", "self-instruct", "sql-generator", "sql-grammar", "sql-pairs", "sqlite", "vllm",
-    "zelo",
+    "assistant", "brand-voice", "by-length", "chat-log", "conversations", "csv", "dataset", "documents", "dpo",
+    "execution", "general", "jsonl", "kto", "merged", "parquet", "preference", "retrieval", "self-instruct",
+    "sql-generator", "sql-grammar", "sql-pairs", "sqlite", "thumbs", "vllm", "zelo",
 })
 """Kinds whose case is too small a world for a whole build, or needs models of its own: their own stories build."""
 LONG = frozenset({"icd10", "icd10-chapters", "label-noise", "near", "tfidf"})
@@ -101,7 +101,18 @@ def several_labels() -> Case:
     return Case(rows=rows)
 
 
+def judged(**columns: object) -> Case:
+    """Rows with a prompt, a good answer and what people said of it."""
+    rows = [
+        {**one, "chosen": one["answer"], **{name: value[place % 2] for name, value in columns.items()}}
+        for place, one in enumerate(generate_example_columns())
+    ]
+    return Case(rows=rows)
+
+
 CASES: dict[str, Case] = {
+    **dict.fromkeys(("assistant", "by-length", "dpo", "preference"), judged(rejected=("no idea", "it is what it is"))),
+    **dict.fromkeys(("kto", "thumbs"), judged(good=(True, False))),
     "multi-label": several_labels(),
     **{f"{kind}-targets": targeted() for kind in ("bi-encoder", "cross-encoder", "late-interaction")},
     **source_cases.cases(), **synth_cases.cases(),

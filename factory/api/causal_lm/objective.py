@@ -97,8 +97,12 @@ class CausalLMObjective(Objective):
             learner, examples, collate, compute_batch_loss, job, task_type=TASK_TYPE, validation=unseen
         )
 
+    def load_answering_model(self, job: ModelJob) -> Decoder:
+        """Load the model that answers: the base with the artifact, if there is one."""
+        return job.kit.load_decoder(job.base, job.artifact)
+
     def answer(self, job: ModelJob) -> Iterator[Answer]:
-        decoder = job.kit.load_decoder(job.base, job.artifact)
+        decoder = self.load_answering_model(job)
         prompts = [decoder.tokenize_chat(job.task.render_messages(row)) for row in job.rows]
         grammars = [job.task.build_grammar(row, job.tables) for row in job.rows]
         generations = decoder.generate_texts(prompts, self.get_max_new_tokens(), grammars, job.report)
@@ -112,7 +116,7 @@ class CausalLMObjective(Objective):
         return transformers_answers.answer_with_transformers(job, self.get_max_new_tokens(), self.loader_class)
 
     def score_judged_answers(self, job: ReferenceJob) -> Iterator[ScoredAnswer]:
-        decoder = job.kit.load_decoder(job.base, job.artifact)
+        decoder = self.load_answering_model(job)
         prompts = [decoder.tokenize_chat(job.task.render_messages(row)) for row in job.rows]
         answers = [decoder.tokenize_answer(job.judged_answers[row.id].output) for row in job.rows]
         logprobs = decoder.compute_answer_logprobs(prompts, answers)

@@ -5,18 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoTokenizer
 
 from factory.api import FitJob
 from factory.api.training_args import BackendName
 from factory.ml.adapter_merge import merge_adapter
-from factory.ml.cpu import packed_attention, packing
+from factory.ml.cpu import packed_answers, packed_attention, packing
 from factory.ml.cpu.decoder import PackedDecoder
 from factory.ml.cpu.lora import LoraLearner, attach_lora
 from factory.ml.device import choose_device, choose_inference_dtype, choose_training_dtype, find_stored_dtype
 from factory.ml.encoder import TransformersEncoder, load_encoder
-from factory.ml.text_batch import TextBatch
+from factory.ml.text_batch import AnswerBatch, TextBatch
 
 PACKED_ENCODERS = ("bert",)
 
@@ -42,8 +43,8 @@ class PackedBackend:
         encoder.model.to(choose_device())
         return encoder
 
-    def load_decoder(self, folder: Path, adapter: Path | None) -> PackedDecoder:
-        model = packed_attention.load_causal_model(folder, choose_inference_dtype())
+    def load_decoder(self, folder: Path, adapter: Path | None, *, exact: bool = False) -> PackedDecoder:
+        model = packed_attention.load_causal_model(folder, torch.float32 if exact else choose_inference_dtype())
         if adapter is not None:
             merge_adapter(model, adapter)
         return PackedDecoder(model.to(choose_device()), AutoTokenizer.from_pretrained(folder))
@@ -85,3 +86,6 @@ class PackedBackend:
     def compute_completion_logits(self, model: nn.Module, batch: TextBatch) -> tuple[Tensor, Tensor]:
         completions = packed_attention.build_completion_batch(batch.ids, batch.starts)
         return packed_attention.compute_completion_logits(model, completions)
+
+    def compute_sequence_logprobs(self, model: nn.Module, batch: AnswerBatch) -> Tensor:
+        return packed_answers.compute_packed_sequence_logprobs(model, batch)

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -43,11 +43,23 @@ class CompletionBatch:
     suffixes: PackedBatch
     target_starts: tuple[int, ...]
 
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
+        """See `PackedRow`."""
+        return _attend_packed_completions(self, query, key, value, scaling)
+
+
+class PackedRow(Protocol):
+    """A layout of training texts in one row, which knows what each of its tokens attends to."""
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
+        """Return attention within the row: (1, heads, tokens, width), with fewer key heads → (1, tokens, heads,
+        width)."""
+
 
 LayerKeyValues = tuple[Tensor, Tensor]
 """Keys and values of a shared prefix in one layer: (1, key heads, tokens, width) each."""
 
-_current_completions: ContextVar[CompletionBatch | None] = ContextVar("completions", default=None)
+_current_row: ContextVar[PackedRow | None] = ContextVar("row", default=None)
 _prefix_key_values: ContextVar[Sequence[LayerKeyValues] | None] = ContextVar("prefix", default=None)
 
 
@@ -68,27 +80,27 @@ def load_causal_model(folder: Path, dtype: torch.dtype) -> Any:
 def attend_causal(
     module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, scaling: float, **_: Any
 ) -> tuple[Tensor, None]:
-    """Attention within each text of a completion batch, else under an additive mask (batch, 1, queries, keys).
+    """Attention within a packed row of texts, else under an additive mask (batch, 1, queries, keys).
 
     (batch, heads, queries, width), with fewer key heads → (batch, queries, heads, width).
     """
-    row = _current_completions.get()
+    row = _current_row.get()
     if row is not None:
-        return _attend_packed_completions(row, query, key, value, scaling), None
+        return row.attend(query, key, value, scaling), None
     layers = _prefix_key_values.get()
     prefix = layers[module.layer_idx] if layers is not None else None
     if query.shape[2] >= FUSED_ATTENTION_MIN_QUERIES:
         groups = query.shape[1] // key.shape[1]
-        key, value = (x.repeat_interleave(groups, 1) for x in _prepend_prefix(prefix, key, value))
+        key, value = (x.repeat_interleave(groups, 1) for x in prepend_prefix(prefix, key, value))
         mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=attention_mask, scale=scaling)
     elif prefix is not None:
         mixed = _attend_grouped_after_prefix(prefix, query * scaling, key, value, attention_mask)
     else:
-        mixed = _attend_grouped(query * scaling, key, value, attention_mask)
+        mixed = attend_grouped(query * scaling, key, value, attention_mask)
     return mixed.transpose(1, 2), None
 
 
-def _prepend_prefix(prefix: LayerKeyValues | None, key: Tensor, value: Tensor) -> LayerKeyValues:
+def prepend_prefix(prefix: LayerKeyValues | None, key: Tensor, value: Tensor) -> LayerKeyValues:
     """Put the keys and values of a shared prefix before those of each row."""
     if prefix is None:
         return key, value
@@ -102,19 +114,19 @@ def _attend_packed_completions(
     """Attention of a completion batch: the prefix sees itself, each suffix sees the prefix and itself."""
     cut, suffixes = len(row.prefix), row.suffixes
     prefix, rest = ([x[:, :, part] for x in (query, key, value)] for part in (slice(cut), slice(cut, None)))
-    outputs = [_attend_after_prefix(None, prefix[0], prefix[1], prefix[2], scaling).transpose(1, 2)[0]] if cut else []
+    outputs = [attend_after_prefix(None, prefix[0], prefix[1], prefix[2], scaling).transpose(1, 2)[0]] if cut else []
     sizes = [bucket.tokens for bucket in suffixes.buckets]
     filler = rest[0].shape[2] - sum(sizes)
     queries, keys, values = (torch.split(x[0].transpose(0, 1), [*sizes, filler]) for x in rest)
     for bucket, *tensors in zip(suffixes.buckets, queries, keys, values, strict=False):
         shape = (bucket.texts, bucket.longest)
         q, k, v = (packing.pad_bucket(x, bucket).view(*shape, *x.shape[1:]).transpose(1, 2) for x in tensors)
-        mixed = _attend_after_prefix((prefix[1], prefix[2]) if cut else None, q, k, v, scaling)
+        mixed = attend_after_prefix((prefix[1], prefix[2]) if cut else None, q, k, v, scaling)
         outputs.append(packing.unpad_bucket(mixed.transpose(1, 2).reshape(-1, *queries[0].shape[1:]), bucket))
     return torch.cat([*outputs, torch.zeros_like(queries[-1])]).unsqueeze(0)
 
 
-def _attend_after_prefix(
+def attend_after_prefix(
     prefix: LayerKeyValues | None, query: Tensor, key: Tensor, value: Tensor, scaling: float
 ) -> Tensor:
     """Causal attention (texts, heads, longest, width) after the keys and values of a shared prefix.
@@ -122,7 +134,7 @@ def _attend_after_prefix(
     Right padding needs no mask: causal attention never sees it.
     """
     bias = build_causal_mask(query.shape[2], prefix[0].shape[2] if prefix else 0, query.dtype, query.device)
-    return _attend_grouped(query * scaling, *_prepend_prefix(prefix, key, value), bias)
+    return attend_grouped(query * scaling, *prepend_prefix(prefix, key, value), bias)
 
 
 def build_causal_mask(
@@ -132,7 +144,7 @@ def build_causal_mask(
     return torch.full((queries, past + queries), MASKED_SCORE, dtype=dtype, device=device).triu(past + 1)
 
 
-def _attend_grouped(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Tensor:
+def attend_grouped(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Tensor:
     """Softmax attention (batch, heads, queries, width) over fewer key heads, each shared by a group of query heads."""
     batch, heads, queries, width = query.shape
     key_heads, keys = key.shape[1], key.shape[2]
@@ -171,9 +183,14 @@ def use_prefix_key_values(layers: Sequence[LayerKeyValues] | None) -> AbstractCo
     return packing.set_context_variable(_prefix_key_values, layers)
 
 
+def use_packed_row(row: PackedRow) -> AbstractContextManager[None]:
+    """Within the context, the model reads texts in this layout."""
+    return packing.set_context_variable(_current_row, row)
+
+
 def build_causal_attention_mask(*arguments: Any, **settings: Any) -> Tensor | None:
-    """Return the additive mask of a padded batch; None for a completion batch, which masks by bucket."""
-    return None if _current_completions.get() is not None else eager_mask(*arguments, **settings)
+    """Return the additive mask of a padded batch; None for a packed row, which masks by bucket."""
+    return None if _current_row.get() is not None else eager_mask(*arguments, **settings)
 
 
 AttentionInterface.register(CAUSAL_ATTENTION, attend_causal)
@@ -217,7 +234,7 @@ def _compute_suffix_hidden(model: Any, row: CompletionBatch) -> Tensor:
     body, rest, past = model.get_decoder(), row.suffixes, len(row.prefix)
     shared = torch.tensor([row.prefix], dtype=rest.tokens.dtype, device=rest.tokens.device)
     positions = torch.cat([torch.arange(past, device=shared.device)[None], rest.positions + past], 1)
-    with packing.set_context_variable(_current_completions, row):
+    with use_packed_row(row):
         out = body(input_ids=torch.cat([shared, rest.tokens], 1), position_ids=positions, use_cache=False)
     hidden: Tensor = out.last_hidden_state[0, past:]
     return hidden

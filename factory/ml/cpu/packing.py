@@ -101,13 +101,14 @@ def _split_into_buckets(lengths: Sequence[int]) -> Iterator[LengthBucket]:
     bucket: list[int] = []
     for length in lengths:
         if bucket and length * (len(bucket) + 1) > MAX_PADDING_RATIO * (sum(bucket) + length):
-            yield _build_bucket(bucket)
+            yield build_bucket(bucket)
             bucket = []
         bucket.append(length)
-    yield _build_bucket(bucket)
+    yield build_bucket(bucket)
 
 
-def _build_bucket(lengths: Sequence[int]) -> LengthBucket:
+def build_bucket(lengths: Sequence[int]) -> LengthBucket:
+    """Build a bucket of texts of these lengths, in their order."""
     sizes, longest = torch.tensor(lengths), max(lengths)
     real = torch.arange(longest) < sizes.unsqueeze(1)
     token_to_slot = real.flatten().nonzero().squeeze(1)

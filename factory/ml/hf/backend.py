@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
@@ -17,7 +18,7 @@ from factory.ml.encoder import TransformersEncoder, load_encoder
 from factory.ml.hf import padded_batches
 from factory.ml.hf.decoder import PlainDecoder
 from factory.ml.hf.learner import PeftLearner, attach_peft_adapters
-from factory.ml.text_batch import TextBatch
+from factory.ml.text_batch import AnswerBatch, TextBatch
 
 
 class TransformersBackend:
@@ -37,8 +38,8 @@ class TransformersBackend:
         encoder.model.to(choose_device())
         return encoder
 
-    def load_decoder(self, folder: Path, adapter: Path | None) -> PlainDecoder:
-        model: Any = _load_causal_model(folder, dtype=choose_inference_dtype())
+    def load_decoder(self, folder: Path, adapter: Path | None, *, exact: bool = False) -> PlainDecoder:
+        model: Any = _load_causal_model(folder, dtype=torch.float32 if exact else choose_inference_dtype())
         if adapter is not None:
             merge_adapter(model, adapter)
         # Only its end ids: a base's other settings, such as a repetition penalty, would change the answers.
@@ -69,6 +70,9 @@ class TransformersBackend:
 
     def compute_completion_logits(self, model: nn.Module, batch: TextBatch) -> tuple[Tensor, Tensor]:
         return padded_batches.compute_padded_completion_logits(model, batch)
+
+    def compute_sequence_logprobs(self, model: nn.Module, batch: AnswerBatch) -> Tensor:
+        return padded_batches.compute_padded_sequence_logprobs(model, batch)
 
 
 def _load_causal_model(folder: Path, **settings: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from factory.ml.text_batch import TextBatch, pad_token_ids
+from factory.ml.text_batch import AnswerBatch, TextBatch, pad_token_ids, sum_answer_logprobs
 
 
 def compute_padded_hidden(model: nn.Module, batch: TextBatch) -> list[Tensor]:
@@ -42,6 +42,14 @@ def compute_padded_completion_logits(model: nn.Module, batch: TextBatch) -> tupl
     targeted = (positions >= starts) & mask[:, first + 1 :].bool()
     # The logits at a position predict the token after it.
     return logits[:, :-1][targeted].float(), tokens[:, first + 1 :][targeted]
+
+
+def compute_padded_sequence_logprobs(model: nn.Module, batch: AnswerBatch) -> Tensor:
+    """Return the log-probability of each answer, summed over tokens: (prompts, answers) in fp32, with gradients."""
+    # The rows of the logits are those of the texts in turn.
+    logits, targets = compute_padded_completion_logits(model, batch.join_texts())
+    lengths = [len(answer) for own in batch.answers for answer in own]
+    return sum_answer_logprobs(logits, targets, range(len(lengths)), lengths).view(-1, batch.width)
 
 
 def forward_causal(model: Any, tokens: Tensor, mask: Tensor, first: int) -> Tensor:
