@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from factory.api.auto_settings import AUTO
 from factory.plan.builder import PlanBuilder
@@ -20,9 +21,10 @@ def add_settings(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     # The size of a step matters to the choice of epochs; epochs that are given matter to nothing here.
     given = {name: getattr(spec.train, name) for name in SCHEDULE_FIELDS}
     train = given if given["epochs"] == AUTO else {name: value for name, value in given.items() if value == AUTO}
+    parts: dict[str, Any] = {"task": task, "objective": objective, "train": train, "seed": spec.data.split.seed}
     builder.add_stage(
-        SETTINGS, ["base", "gather", "freeze", "curate"], uses=[task, objective], task=task, objective=objective,
-        train=train, seed=spec.train.seed, budget=spec.budget,
+        SETTINGS, ["base", "gather", "freeze", "curate"], uses=[task, objective], identity_parts=parts, **parts,
+        memory=spec.budget.memory,
     )
 
 

@@ -75,7 +75,7 @@ class Preflight(SpecBlock):
     )
     empty: Fraction = Field(0.0, description="rows with an empty text")
     empty_document: Annotated[Fraction, UnkeyedDefault] = Field(
-        0.05, description="rows with a relevant document without text, beside one that has some"
+        0.05, description="rows with a relevant document without text"
     )
     missing: Fraction = Field(0.0, description="rows that refer to a missing entry")
     unreachable: Fraction = Field(1.0, description="rows whose correct answer is not among their candidates")

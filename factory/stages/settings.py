@@ -124,6 +124,6 @@ def _compute_quantile(values: Sequence[int], share: float) -> int:
 
 
 def _measure_room(job: StageJob) -> Room:
-    memory = TRAINING_SHARE * parse_memory_limit(job.config["budget"]["memory"])
+    memory = TRAINING_SHARE * parse_memory_limit(job.config["memory"])
     model = job.inputs["base"] / "model"
     return Room(read_context_length(model), max(LEAST, int(memory / read_token_bytes(model))), memory / 2**30)

@@ -73,17 +73,14 @@ class Reranker(Task):
         for row in job.rows:
             relevant: list[str] = list(row["relevant"])
             missing = [name for name in relevant if name not in table]
-            present = [name for name in relevant if name in table]
-            blank = [name for name in present if is_blank(render(self.document_template, table[name].columns))]
-            empty = ["the query"] if is_blank(render(self.query_template, row.columns)) else []
-            if len(blank) == len(present):  # of a row with another relevant document, these say nothing
-                empty += [f"document {name!r}" for name in blank]
-            elif blank:
+            texts = {name: render(self.document_template, table[name].columns) for name in relevant if name in table}
+            blank = [name for name, text in texts.items() if is_blank(text)]
+            if blank:
                 yield Finding("empty_document", row.id, f"relevant, but without text: {_list_some_names(blank)}")
             if missing:
                 yield Finding("missing", row.id, f"relevant, but not in the corpus: {_list_some_names(missing)}")
-            if empty:
-                yield Finding("empty", row.id, f"no text in {', '.join(empty)}")
+            if is_blank(render(self.query_template, row.columns)):
+                yield Finding("empty", row.id, "no text in the query")
             if not set(relevant) & set(row["candidates"]):
                 text = f"relevant, but not among the candidates: {_list_some_names(relevant)}"
                 yield Finding("unreachable", row.id, text)

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from classify_parts import base
 from loopback import Play, serving
 
 from factory.cli import run_command_line as factory
@@ -27,9 +28,7 @@ WORDS = ("sun", "joy", "song", "tea", "rain", "fog", "debt", "ache")
 
 def project(folder: Path, url: str) -> Path:
     """Two hundred texts whose mood their last word says."""
-    (folder / "base").mkdir()
-    (folder / "base" / "config.json").write_text('{"model_type": "bert"}')
-    (folder / "base" / "model.safetensors").write_bytes(b"")
+    base(folder / "base")
     texts = [f"case {n:03} of {n * 7919 % 1000} was about {WORDS[n % 8]}" for n in range(200)]
     rows = [{"text": text, "label": "glad" if n % 8 < 4 else "sad"} for n, text in enumerate(texts)]
     (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))

@@ -111,7 +111,7 @@ def test_an_estimate_follows_the_longest_way_and_adds_up_the_memory_of_those_at_
 def test_a_plan_says_how_many_run_side_by_side(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for arguments, at_once in (((), ""), (("--set", "budget.parallel=2"), ", up to 2 side by side")):
         assert run_command_line(["plan", str(toy / "toy.yaml"), *arguments]) == 0
-        assert f"15 of 15 stages would run{at_once}: about " in capsys.readouterr().out
+        assert f"16 of 16 stages would run{at_once}: about " in capsys.readouterr().out
 
 
 def test_the_limits_hold_for_all_workers_together() -> None:

@@ -30,7 +30,8 @@ def test_a_cached_stage_shows_what_the_run_spent_that_made_it(tmp_path: Path, mo
     monkeypatch.setenv("FACTORY_HOME", str(tmp_path))
     run = find_run(tmp_path, fake_run(tmp_path))
     place = Store(tmp_path).locate_output("base", run.stages["base"].key)
-    cost = {"seconds": 75.0, "cpu_seconds": 140.0, "peak_mib": 2048, "made_by": "20261101-000000-icd-aaaa"}
+    cost = {"stage": "base", "seconds": 75.0, "cpu_seconds": 140.0, "peak_mib": 2048}
+    cost["made_by"] = "20261101-000000-icd-aaaa"
     (place.final_folder / META_FILE).write_text(json.dumps(cost))
     outputs = RunOutputs(tmp_path, run)
     shown = {

@@ -54,7 +54,7 @@ def test_another_bases_artifact_and_one_that_only_its_objective_reads_are_refuse
     other = replace(base, id="org/other", digest="other")
     with pytest.raises(ValueError, match="the artifact was trained from org/other, not from tiny/decoder"):
         load_kit().load_decoder(base, Artifact("weights", tmp_path, other))
-    with pytest.raises(ValueError, match="the objective must load a 'head' itself"):
+    with pytest.raises(ValueError, match="the objective must load the 'head' itself"):
         load_kit().load_decoder(base, Artifact("head", tmp_path, base))
 
 

@@ -38,9 +38,10 @@ def resolve(folder: Path, *changes: tuple[str, str], text: str = SHORT) -> Resol
 
 def test_the_defaults_of_the_task_follow_the_field(tmp_path: Path) -> None:
     several = resolve(tmp_path)
-    assert (several.objective.kind, several.evals[0].kind, several.spec.train.epochs) == ("multi-label",) * 2 + (8,)
+    chosen = (several.objective.kind, several.evals[0].kind, several.task.schedule.least_epochs)
+    assert chosen == ("multi-label", "multi-label", 8)
     one = resolve(tmp_path, ("{kind: classifier, multi_label: true}", "classifier"))
-    assert (one.objective.kind, one.evals[0].kind, one.spec.train.epochs) == ("classification",) * 2 + (4,)
+    assert (one.objective.kind, one.evals[0].kind, one.task.schedule.least_epochs) == ("classification",) * 2 + (4,)
     assert [each.kind for each in several.contenders] == [each.kind for each in one.contenders]
     keys = [{stage.name: stage.key for stage in compile_plan(each).stages} for each in (several, one)]
     assert keys[0]["gather"] == keys[1]["gather"] and keys[0]["prepare"] != keys[1]["prepare"]

@@ -78,7 +78,7 @@ def test_the_audit_names_what_is_missing_empty_and_out_of_reach() -> None:
         ("empty", "b", "no text in the query"),
         ("unreachable", "d", "relevant, but not among the candidates: 'J45.9'"),
         ("empty_document", "e", "relevant, but without text: 'blank'"),
-        ("empty", "f", "no text in document 'blank'"),
+        ("empty_document", "f", "relevant, but without text: 'blank'"),
     ]
 
 
