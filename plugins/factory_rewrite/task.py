@@ -54,7 +54,7 @@ class QueryRewriter(Task):
     added_columns = ("conversation",)
     output_type = "text"
     text_column = "conversation"
-    schedule = Schedule(steps=60, least_epochs=2, most_epochs=6, batch_size=16)
+    schedule = Schedule(steps=50, least_epochs=2, most_epochs=6, batch_size=16)
 
     instruction: str = Field(INSTRUCTION, description="system message of the prompt")
     turns: int = Field(6, ge=0, description="number of last turns in the prompt; a question and its answer are two")
