@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
+from entry import run_main
 from one_run import build_training_job, measure_fit, measure_in_subprocess
 
 from factory.api import Adapter, FitJob, Row, Task, TrainingArgs
@@ -115,4 +116,4 @@ def main(spec: Path, script: tuple[str, ...], pairs: int, rows: int, tests: int,
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

@@ -163,7 +163,8 @@ def _check_contender(trial: Trial) -> Any:
     rows_by_id = {row.id: row for row in rows}
     for answer in answers:
         check_output_type(contender.output_type, rows_by_id[answer.id], answer)
-    return [asdict(answer) for answer in answers]
+    # Details that a contender does not give are no part of its output.
+    return [{n: value for n, value in asdict(answer).items() if n != "details" or value} for answer in answers]
 
 
 def _build_answer_job(trial: Trial, rows: Sequence[Row]) -> AnswerJob:

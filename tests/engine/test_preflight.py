@@ -21,7 +21,7 @@ from factory.stages.job import StageJob
 HERE = Provenance("planted.jsonl", 1)
 LONG = " ".join(tiny_retrieval.WORDS[:30])
 DOCUMENTS = {"d0": "kalana mopira", "d1": "tulanis zedosum", "d2": " ", "d3": LONG}
-LIMITS = {"truncated": 0.0, "empty": 0.0, "missing": 0.0, "unreachable": 0.0}
+LIMITS = {"truncated": 0.0, "empty": 0.0, "empty_document": 0.0, "missing": 0.0, "unreachable": 0.0}
 ROWS = {
     "fine": {"query": "kalana", "relevant": {"d0": 1}, "candidates": ["d1", "d0"]},
     "long query": {"query": LONG, "relevant": {"d0": 1}, "candidates": ["d0"]},
@@ -76,7 +76,8 @@ def test_every_planted_fault_is_counted_with_its_row(tmp_path: Path, base: Path)
     found = {name: (check["rows"], [e["row"] for e in check["examples"]]) for name, check in checks(work).items()}
     assert found == {
         "truncated": (2, ["long query", "long document"]),
-        "empty": (2, ["no text", "empty document"]),
+        "empty": (1, ["no text"]),
+        "empty_document": (1, ["empty document"]),
         "missing": (1, ["no document"]),
         "unreachable": (1, ["not found"]),
     }
@@ -99,6 +100,8 @@ def test_texts_longer_than_the_positions_of_the_base_stop_the_build_before_train
     ("long document",
      "truncated: 1 of 2 training rows, such as long document: document 'd3' exceeds max_length (16)"),
     ("no text", "empty: 1 of 2 training rows, such as no text: no text in the query"),
+    ("empty document",
+     "empty_document: 1 of 2 training rows, such as empty document: relevant, but without text: 'd2'"),
     ("no document",
      "missing: 1 of 2 training rows, such as no document: relevant, but not in the corpus: 'd9'"),
     ("not found", "unreachable: 1 of 2 training rows, such as not found: relevant, but not among the candidates: 'd1'"),
