@@ -135,6 +135,16 @@ def test_every_objective_sees_what_it_would_cut(tmp_path: Path, base: Path, obje
     assert [e["row"] for e in checks(work)["truncated"]["examples"]] == ["long query", "long document"]
 
 
+def test_what_is_cut_off_frozen_rows_is_told_and_stops_nothing(tmp_path: Path, base: Path) -> None:
+    work = audited(tmp_path, base, LIMITS, ("fine",))
+    write_rows(tmp_path / "freeze" / "test.jsonl", [
+        Row(name, {"negatives": [], **ROWS[name]}, HERE) for name in ("fine", "long query")
+    ])
+    preflight.run(work)
+    found = checks(work)["truncated (test)"]
+    assert (found["rows"], found["share"], found["passed"]) == (1, 0.5, True)
+
+
 def frozen(tmp_path: Path) -> tuple[StageJob, list[Row]]:
     """Forty rows in twenty groups, split; the job of curation, and the test rows."""
     words = tiny_retrieval.WORDS

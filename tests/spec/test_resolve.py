@@ -51,6 +51,11 @@ def test_every_layer_lies_over_the_one_below() -> None:
     assert said(resolved, "train.seed") == (1, "command line", None)
 
 
+@pytest.mark.parametrize("path", ["data.sources.0.weight", "data.sources[0].weight"])
+def test_an_option_reaches_an_item_of_a_list_by_its_number(path: str) -> None:
+    assert said(settled(SPEC, "", [f"{path}=7"]), "data.sources[0].weight")[:2] == (7, "command line")
+
+
 def test_values_stand_in_the_order_of_the_format() -> None:
     paths = [value.path for value in settled(SPEC).values]
     assert paths[:5] == ["apiVersion", "name", "task.kind", "task.pool", "models.student"]

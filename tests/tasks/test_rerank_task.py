@@ -1,5 +1,6 @@
 """The reranker's data: candidates and signals, the audit, negatives, and who answers by a signal alone."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from rerank_parts import BASE, DOCUMENTS, HERE, HashKit, Voice, documents, job, queries
 
 from factory.api import Answer, AnswerJob, ChatRequest, ChatResponse, Row
+from factory.errors import InputError
 from factory_rerank.first_stage_baselines import Bm25Baseline, CosineBaseline, HybridBaseline
 from factory_rerank.first_stage_retrieval import Bm25Index, search_first_stage, select_top_positions
 from factory_rerank.task import Reranker
@@ -80,6 +82,18 @@ def test_the_audit_names_what_is_missing_empty_and_out_of_reach() -> None:
         ("empty_document", "e", "relevant, but without text: 'blank'"),
         ("empty_document", "f", "relevant, but without text: 'blank'"),
     ]
+
+
+@pytest.mark.parametrize(("columns", "said"), [
+    ({"relevant": ["E11.9"]}, "relevant: expected grades by document id, such as {'d1': 1}, got list"),
+    ({"relevant": {"E11.9": "high"}}, "relevant: the grade of 'E11.9' is 'high'; write a number"),
+    ({"relevant": {"E11.9": 1}, "irrelevant": "N20.0"}, "irrelevant: expected a list of document ids"),
+])
+def test_judgements_of_another_type_are_refused_with_their_row(columns: dict[str, object], said: str) -> None:
+    rows = [queries()[0], replace(queries()[1], columns={**queries()[1].columns, **columns})]
+    with pytest.raises(InputError, match=re.escape(said)) as caught:
+        list(Reranker().prepare(job(rows)))
+    assert str(caught.value).startswith(f"{HERE.source}:")
 
 
 def test_a_row_is_shown_with_its_best_documents() -> None:
