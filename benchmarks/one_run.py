@@ -20,6 +20,7 @@ from factory.plan.compiler import compile_plan
 from factory.registry.registry import load_installed_registry
 from factory.spec.layers import resolve_spec
 from factory.stages.job import StageJob
+from factory.store.chosen_settings import resolve_config
 from factory.store.outputs import Store
 from factory.store.paths import find_home
 
@@ -41,7 +42,7 @@ def build_training_job(spec: Path, folder: Path, *overrides: str) -> StageJob:
     for name in ("out", "work"):
         (folder / name).mkdir()
     return StageJob(
-        stage="train", config=stage.config, inputs=inputs,
+        stage="train", config=resolve_config(stage.config, inputs), inputs=inputs,
         out=folder / "out", work=folder / "work", root=spec.parent, home=find_home(), report=NoOpReporter(),
         registry=load_installed_registry(),
     )

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from factory.plan.compiler import compile_plan
-from factory.plan.settings_stage import SETTINGS, iterate_auto_fields
+from factory.plan.settings_stage import iterate_auto_fields
 from factory.spec.layers import ResolvedSpec
-from factory.store.chosen_settings import read_chosen_settings
+from factory.store.chosen_settings import SETTINGS, read_chosen_settings
 from factory.store.integrity import list_damage
 from factory.store.outputs import Store
 

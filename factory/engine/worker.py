@@ -28,7 +28,7 @@ from factory.events import Event, Measured, Noted, Progress, StageFinished, Stag
 from factory.llm import BudgetTerms, TeacherPool
 from factory.registry.registry import load_installed_registry
 from factory.stages.job import StageJob, load_toolbox
-from factory.store.chosen_settings import apply_chosen_settings, read_chosen_settings
+from factory.store.chosen_settings import resolve_config
 from factory.store.integrity import describe_damage, list_changed_inputs, list_damage, require_intact, seal_meta
 from factory.store.outputs import StageOutput, Store
 
@@ -160,11 +160,9 @@ def _execute_stage(
         require_intact(source)
     stage, out = request["stage"], store.begin(output)
     terms = BudgetTerms(**request["terms"])
-    folders, config = {role: source.output for role, source in inputs.items()}, stage["config"]
-    if "settings" in folders:
-        config = apply_chosen_settings(config, read_chosen_settings(folders["settings"]))
+    folders = {role: source.output for role, source in inputs.items()}
     job = StageJob(
-        stage=stage["name"], config=config, inputs=folders,
+        stage=stage["name"], config=resolve_config(stage["config"], folders), inputs=folders,
         out=out, work=out.parent / "work", root=Path(request["root"]), home=store.home, report=reporter,
         registry=load_installed_registry(tuple(map(Path, request["plugins"]))),
         client_pool=TeacherPool(store.home, terms, load_toolbox),

@@ -8,8 +8,8 @@ from typing import Any
 from factory.api.auto_settings import AUTO
 from factory.plan.builder import PlanBuilder
 from factory.spec.layers import ResolvedSpec
+from factory.store.chosen_settings import SETTINGS
 
-SETTINGS = "settings"
 SCHEDULE_FIELDS = ("epochs", "batch_size")
 
 

@@ -12,7 +12,7 @@ from typing import Any, cast
 from factory.errors import BUG, FactoryError, InputError
 from factory.network_policy import is_loopback_host
 from factory.runs.specialists import find_version, find_version_outputs
-from factory.store.chosen_settings import apply_chosen_settings, read_chosen_settings
+from factory.store.chosen_settings import SETTINGS, resolve_config
 from factory.store.consents import read_consents
 from factory.store.integrity import require_intact
 from factory.store.outputs import Store
@@ -42,8 +42,8 @@ def build_server_config(home: Path, name: str) -> dict[str, Any]:
         verb = "are" if len(missing) > 1 else "is"
         raise InputError(f"{name}: the {' and '.join(missing) or 'plan'} of its build {verb} missing; build it again")
     folders |= {"bundle": version.bundle, "root": Path(evidence.run.spec).parent, "cache": home / "cache" / "vectors"}
-    if settings := evidence.find_intact_folder("settings"):
-        plan = apply_chosen_settings(plan, read_chosen_settings(settings))
+    if chosen := evidence.find_intact_folder(SETTINGS):
+        plan = resolve_config(plan, {SETTINGS: chosen})
     return {
         "task": plan["task"], "objective": plan["objective"], "seed": plan.get("seed", 0),
         "backend": plan.get("train", {}).get("backend", "auto"),

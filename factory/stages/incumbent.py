@@ -17,7 +17,7 @@ from factory.errors import InputError
 from factory.spec.fields import Leakage
 from factory.spec.incumbents import IncumbentVersion
 from factory.stages.job import StageJob, load_toolbox, read_resolved_base
-from factory.store.chosen_settings import apply_chosen_settings, read_chosen_settings
+from factory.store.chosen_settings import SETTINGS, resolve_config
 from factory.store.integrity import require_intact
 from factory.store.outputs import Store
 
@@ -33,13 +33,14 @@ def build_incumbent_job(job: StageJob, rows: Sequence[Row]) -> AnswerJob:
     bundle, folders = store.locate_output("bundle", version.bundle), _locate_models(store, version)
     if not bundle.is_complete:
         raise _build_missing_error(version, "bundle")
-    for needed in ("base", *({"settings"} & {*version.outputs})):
+    for needed in ("base", *({SETTINGS} & {*version.outputs})):
         if needed not in folders:
             raise _build_missing_error(version, needed)
     require_intact(bundle)
     task = cast(Task, job.make_plugin("task", version.task))
     fields, base = job.build_job_fields(), read_resolved_base(folders["base"])
     _check_columns(version, task, rows, fields["tables"])
+    chosen = resolve_config({"objective": version.objective}, folders)
     fields |= {
         "root": Path(version.root),
         "kit_loader": partial(load_toolbox, cast(BackendChoice, version.backend)),
@@ -50,7 +51,7 @@ def build_incumbent_job(job: StageJob, rows: Sequence[Row]) -> AnswerJob:
     }
     return AnswerJob(
         **fields, rows=rows, train=(), validation=(), base=base, task=task,
-        objective=cast(Objective, job.make_plugin("objective", _read_objective(version, folders))),
+        objective=cast(Objective, job.make_plugin("objective", chosen["objective"])),
         artifact=open_bundle_artifact(bundle.output, base),
     )
 
@@ -90,14 +91,6 @@ def find_seen_rows(rows: Sequence[Row], trained: Sequence[Row], criteria: Leakag
     parents = {parent for row in trained for parent in row.provenance.parents}
     shared = {row.id: GROUP for row in rows if row.group in groups or row.id in parents}
     return {row.id: found for row in rows if (found := seen.get(row.id) or shared.get(row.id))}
-
-
-def _read_objective(version: IncumbentVersion, folders: Mapping[str, Path]) -> Mapping[str, Any]:
-    """Return the objective of a version with the lengths that were chosen for it."""
-    block = {"objective": version.objective}
-    if "settings" in folders:
-        block = apply_chosen_settings(block, read_chosen_settings(folders["settings"]))
-    return block["objective"]
 
 
 def _read_training_rows(store: Store, version: IncumbentVersion) -> list[Row] | None:

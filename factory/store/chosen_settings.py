@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-SETTINGS_FILE = "settings.json"
+SETTINGS, SETTINGS_FILE = "settings", "settings.json"
+"""The stage that chooses, and the file that it writes."""
 
 
 def read_chosen_settings(output: Path) -> dict[str, Any]:
@@ -26,6 +27,11 @@ def apply_chosen_settings(config: Mapping[str, Any], settings: Mapping[str, Any]
     if isinstance(spec := merged.get("spec"), Mapping):
         merged["spec"] = apply_chosen_settings(spec, settings)
     return merged
+
+
+def resolve_config(config: Mapping[str, Any], folders: Mapping[str, Path]) -> Mapping[str, Any]:
+    """Return the config of a stage that reads these outputs, with what was chosen in one of them, if it was."""
+    return apply_chosen_settings(config, read_chosen_settings(folders[SETTINGS])) if SETTINGS in folders else config
 
 
 def _set_values(block: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
