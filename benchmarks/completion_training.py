@@ -3,42 +3,26 @@
 from __future__ import annotations
 
 import json
-import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
+from against_trl import SCRIPTS, Recipe, print_pairs, train_once
 from entry import run_main
-from one_run import build_training_job, measure_fit, measure_in_subprocess
 
-from factory.api import Adapter, FitJob, Row, Task, TrainingArgs
-from factory.data.rows import read_rows
+from factory.api import Row, Task
 from factory.stages.job import StageJob
 
-SCRIPTS = ("default", "tuned")
-RATE, BATCH, RANK = 1e-3, 8, 16
+RECIPE = Recipe(rate=1e-3, batch=8, rank=16)
 
 
-def train_with_factory(job: StageJob, task: Task, rows: Sequence[Row]) -> Path:
-    """Train with the factory; returns the adapter's folder."""
-    job.load_objective().fit(FitJob(
-        **job.build_job_fields(), rows=rows, validation=[], base=job.load_base(), task=task,
-        adapter=Adapter(rank=RANK, alpha=RANK), out=job.out, work=job.work,
-        # No warm-up, as in the defaults of the plain script.
-        train=TrainingArgs(epochs=1, batch_size=BATCH, learning_rate=RATE, warmup_ratio=0.0, checkpoint_every=10**6),
-    ))
-    return job.out
-
-
-def train_with_script(job: StageJob, task: Task, rows: Sequence[Row], *, tuned: bool) -> Path:
+def train_with_script(job: StageJob, task: Task, rows: Sequence[Row], tuned: bool) -> Path:
     """Train as the documentation of TRL does; returns the adapter's folder."""
     from plain_sft import train
 
-    return train(
-        job.load_base().folder, [build_trl_example(task, row) for row in rows], RATE, BATCH, RANK, job.out, tuned=tuned
-    )
+    chats = [build_trl_example(task, row) for row in rows]
+    return train(job.load_base().folder, chats, RECIPE.rate, RECIPE.batch, RECIPE.rank, job.out, tuned=tuned)
 
 
 def build_trl_example(task: Task, row: Row) -> dict[str, Any]:
@@ -47,7 +31,7 @@ def build_trl_example(task: Task, row: Row) -> dict[str, Any]:
     return {"prompt": turns, "completion": [{"role": "assistant", "content": task.render_target(row)}]}
 
 
-def compute_test_loss(job: StageJob, task: Task, rows: Sequence[Row], adapter: Path) -> float:
+def compute_test_loss(job: StageJob, task: Task, rows: Sequence[Row], adapter: Path) -> dict[str, float]:
     """Return the mean loss per token of the reference answers to test rows."""
     from factory.ml.cpu.backend import PackedBackend
 
@@ -55,26 +39,10 @@ def compute_test_loss(job: StageJob, task: Task, rows: Sequence[Row], adapter: P
     answers = [model.tokenize_answer(task.render_target(row)) for row in rows]
     prompts = [model.tokenize_chat(task.render_messages(row)) for row in rows]
     logprobs = model.compute_choice_logprobs(prompts, [[ids] for ids in answers])
-    return -sum(logprob for (logprob,) in logprobs) / sum(map(len, answers))
+    return {"loss": -sum(logprob for (logprob,) in logprobs) / sum(map(len, answers))}
 
 
-def train_once(spec: Path, how: str, count: int, tests: int) -> dict[str, float]:
-    """Train once in this process and measure it."""
-    with TemporaryDirectory() as folder:
-        job = build_training_job(spec, Path(folder))
-        task, rows = job.load_task(), job.open_input_rows("curate", "train.jsonl")[:count]
-
-        def fit(rows_to_fit: Sequence[Row]) -> Path:
-            if how == "factory":
-                return train_with_factory(job, task, rows_to_fit)
-            return train_with_script(job, task, rows_to_fit, tuned=how == "tuned")
-
-        adapter, measures = measure_fit(job, rows, fit)
-        test_rows = list(read_rows(job.inputs["freeze"] / "test.jsonl"))[:tests]
-        return {**measures, "loss": compute_test_loss(job, task, test_rows, adapter)}
-
-
-def _format_training_result(name: str, measures: dict[str, float]) -> str:
+def _format_training_result(name: str, measures: Mapping[str, float]) -> str:
     speed = measures["rows"] / measures["cpu"]
     return f"{name} {speed:.2f} rows per CPU second, {measures['peak']:.0f} MiB, held-out loss {measures['loss']:.3f}"
 
@@ -89,19 +57,13 @@ def _format_training_result(name: str, measures: dict[str, float]) -> str:
 def main(spec: Path, script: tuple[str, ...], pairs: int, rows: int, tests: int, one: str) -> None:
     """Print the ratio of samples per CPU second, factory over script, pair by pair."""
     if one:
-        click.echo(json.dumps(train_once(spec, one, rows, tests)))
+        measures = train_once(
+            spec, one, rows, tests, recipe=RECIPE, train_script=train_with_script, measure=compute_test_loss
+        )
+        click.echo(json.dumps(measures))
         return
     common = ["--spec", str(spec), "--rows", str(rows), "--tests", str(tests)]
-    for kind in script:
-        ratios = []
-        for pair in range(1, pairs + 1):
-            plain, ours = (
-                measure_in_subprocess(__file__, [how], *common) for how in (kind, "factory")
-            )
-            ratios.append(plain["cpu"] / ours["cpu"])
-            results = f"{_format_training_result('script', plain)}; {_format_training_result('factory', ours)}"
-            click.echo(f"{kind} pair {pair}: {results}; {ratios[-1]:.2f}×")
-        click.echo(f"{kind}: median ratio {statistics.median(ratios):.2f}")
+    print_pairs(__file__, script, pairs, common, _format_training_result)
 
 
 if __name__ == "__main__":

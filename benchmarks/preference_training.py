@@ -6,43 +6,28 @@ The reference's log-probabilities are part of what is measured on both sides, as
 from __future__ import annotations
 
 import json
-import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
+from against_trl import SCRIPTS, Recipe, print_pairs, train_once
 from entry import run_main
-from one_run import build_training_job, measure_fit, measure_in_subprocess
 
-from factory.api import Adapter, FitJob, Row, Task, TrainingArgs
-from factory.data.rows import read_rows
+from factory.api import Row, Task
 from factory.stages.job import StageJob
 from factory_preference.dpo import DPO
 from factory_preference.judged_answers import CHOSEN, REJECTED
 
-SCRIPTS = ("default", "tuned")
-RATE, BATCH, RANK = 5e-5, 4, 16
+RECIPE = Recipe(rate=5e-5, batch=4, rank=16)
 
 
-def train_with_factory(job: StageJob, task: Task, rows: Sequence[Row]) -> Path:
-    """Train with the factory; returns the adapter's folder."""
-    DPO().fit(FitJob(
-        **job.build_job_fields(), rows=rows, validation=[], base=job.load_base(), task=task,
-        adapter=Adapter(rank=RANK, alpha=RANK), out=job.out, work=job.work,
-        # No warm-up, as in the defaults of the plain script.
-        train=TrainingArgs(epochs=1, batch_size=BATCH, learning_rate=RATE, warmup_ratio=0.0, checkpoint_every=10**6),
-    ))
-    return job.out
-
-
-def train_with_script(job: StageJob, task: Task, rows: Sequence[Row], *, tuned: bool) -> Path:
+def train_with_script(job: StageJob, task: Task, rows: Sequence[Row], tuned: bool) -> Path:
     """Train as the documentation of TRL does; returns the adapter's folder."""
     from plain_dpo import train
 
     pairs = [build_trl_pair(task, row) for row in rows]
-    return train(job.load_base().folder, pairs, RATE, BATCH, RANK, job.out, tuned=tuned)
+    return train(job.load_base().folder, pairs, RECIPE.rate, RECIPE.batch, RECIPE.rank, job.out, tuned=tuned)
 
 
 def build_trl_pair(task: Task, row: Row) -> dict[str, Any]:
@@ -68,26 +53,10 @@ def measure_test_loss(job: StageJob, task: Task, rows: Sequence[Row], adapter: P
     return {"loss": float(loss), "preferred": float((gains[:, 0] > gains[:, 1]).float().mean())}
 
 
-def train_once(spec: Path, how: str, count: int, tests: int) -> dict[str, float]:
-    """Train once in this process and measure it."""
-    with TemporaryDirectory() as folder:
-        job = build_training_job(spec, Path(folder))
-        task, rows = job.load_task(), job.open_input_rows("curate", "train.jsonl")[:count]
-
-        def fit(rows_to_fit: Sequence[Row]) -> Path:
-            if how == "factory":
-                return train_with_factory(job, task, rows_to_fit)
-            return train_with_script(job, task, rows_to_fit, tuned=how == "tuned")
-
-        adapter, measures = measure_fit(job, rows, fit)
-        test_rows = list(read_rows(job.inputs["freeze"] / "test.jsonl"))[:tests]
-        return {**measures, **measure_test_loss(job, task, test_rows, adapter)}
-
-
-def _format_measures(name: str, measures: dict[str, float]) -> str:
-    seconds = measures["cpu"] * BATCH / measures["rows"]
+def _format_measures(name: str, measures: Mapping[str, float]) -> str:
+    seconds = measures["cpu"] * RECIPE.batch / measures["rows"]
     return (
-        f"{name} {seconds:.2f} CPU s per step of {BATCH} pairs, {measures['peak']:.0f} MiB, held-out loss "
+        f"{name} {seconds:.2f} CPU s per step of {RECIPE.batch} pairs, {measures['peak']:.0f} MiB, held-out loss "
         f"{measures['loss']:.4f}, preferred {measures['preferred']:.3f}"
     )
 
@@ -102,17 +71,13 @@ def _format_measures(name: str, measures: dict[str, float]) -> str:
 def main(spec: Path, script: tuple[str, ...], pairs: int, rows: int, tests: int, one: str) -> None:
     """Print the ratio of CPU seconds per step, script over factory, pair by pair."""
     if one:
-        click.echo(json.dumps(train_once(spec, one, rows, tests)))
+        measures = train_once(
+            spec, one, rows, tests, recipe=RECIPE, train_script=train_with_script, measure=measure_test_loss
+        )
+        click.echo(json.dumps(measures))
         return
     common = ["--spec", str(spec), "--rows", str(rows), "--tests", str(tests)]
-    for kind in script:
-        ratios = []
-        for pair in range(1, pairs + 1):
-            plain, ours = (measure_in_subprocess(__file__, [how], *common) for how in (kind, "factory"))
-            ratios.append(plain["cpu"] / ours["cpu"])
-            results = f"{_format_measures('script', plain)}; {_format_measures('factory', ours)}"
-            click.echo(f"{kind} pair {pair}: {results}; {ratios[-1]:.2f}×")
-        click.echo(f"{kind}: median ratio {statistics.median(ratios):.2f}")
+    print_pairs(__file__, script, pairs, common, _format_measures)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from fault_kinds.fault import Fault, Observation, Outcome
 from fault_kinds.isolated import judge_commands, observe, run_command, run_forked
 from fault_kinds.stores import check_last_verdict
 from fault_kinds.world import digest_outputs
-from fault_kinds.writers import WRITERS, write_until_failure
+from fault_kinds.writers import WRITERS, observe_written, write_until_failure
 
 OPERATIONS = frozenset({"os.mkdir", "os.rename", "os.link"})
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
@@ -70,17 +70,8 @@ def write_on_full_disk(fault: Fault, draw: random.Random) -> Observation:
     run = run_forked(write, fault.folder, home)
     if failure := run.find_failure():
         return observe(what, "", failure)
-    told = book.stat().st_size if book.exists() else 0
-    found = run_forked(lambda: writer.count(home), fault.folder, home)
-    again = run_forked(lambda: [writer.write(home, 999), writer.count(home)], fault.folder, home)
-    for each in (found, again):
-        if failure := each.find_failure():
-            return observe(what, "", failure)
     # An alias or a version may have got its name before the folder's flush failed: it is there and not reported.
-    if not told <= found.value <= told + (0 if is_limit else 1) or again.value[1] != found.value + 1:
-        seen = f"{told} reported as written, {found.value} found, then {again.value[1]}"
-        return Observation(what, seen, Outcome.LOST_WORK if found.value < told else Outcome.WRONG_RESULT)
-    return Observation(what, "all that was reported is there")
+    return observe_written(fault.folder, writer, (home, book), what, unreported=0 if is_limit else 1)
 
 
 def build_on_full_disk(fault: Fault, draw: random.Random) -> Observation:

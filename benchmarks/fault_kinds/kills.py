@@ -16,7 +16,7 @@ from fault_kinds.fault import Fault, Observation, Outcome
 from fault_kinds.isolated import judge_commands, observe, run_command, run_forked
 from fault_kinds.stores import check_last_verdict
 from fault_kinds.world import digest_outputs
-from fault_kinds.writers import WRITERS, write_until_failure
+from fault_kinds.writers import WRITERS, observe_written, write_until_failure
 
 FILE_OPERATIONS, EVENTS = 660, 125
 """Of the worker of a whole toy build in the store, and in its journal; about."""
@@ -87,16 +87,7 @@ def inject_killed_writer(fault: Fault) -> Observation:
     run = run_forked(lambda: [arm_kill(at, share), write_until_failure(writer, home, book)], fault.folder, home)
     if run.is_hang or run.status not in (0, -signal.SIGKILL):
         return observe(what, "", run.find_failure())
-    told = book.stat().st_size if book.exists() else 0
-    found = run_forked(lambda: writer.count(home), fault.folder, home)
-    again = run_forked(lambda: [writer.write(home, 999), writer.count(home)], fault.folder, home)
-    for each in (found, again):
-        if failure := each.find_failure():
-            return observe(what, "", failure)
-    if not told <= found.value <= told + 1 or again.value[1] != found.value + 1:
-        seen = f"{told} reported as written, {found.value} found, then {again.value[1]}"
-        return Observation(what, seen, Outcome.LOST_WORK if found.value < told else Outcome.WRONG_RESULT)
-    return Observation(what, "all that was reported is there")
+    return observe_written(fault.folder, writer, (home, book), what, unreported=1)
 
 
 def arm_kill(at: int, share: float) -> None:

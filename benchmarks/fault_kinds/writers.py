@@ -25,6 +25,8 @@ from factory.store.version_registry import (
     register_alias,
     register_versions,
 )
+from fault_kinds.fault import Observation, Outcome
+from fault_kinds.isolated import observe, run_forked
 
 
 @dataclass(frozen=True)
@@ -135,3 +137,23 @@ def write_until_failure(writer: Writer, home: Path, book: Path, most: int = 200)
             return f"{error.errno} {error.filename}"
         os.pwrite(handle, b".", number)  # neither counted nor limited: faults concern `os.write`, and longer files
     return ""
+
+
+def observe_written(
+    folder: Path, writer: Writer, files: tuple[Path, Path], what: str, *, unreported: int
+) -> Observation:
+    """Compare what a stopped writer reported in its book with what is in the home, and write once more.
+
+    `files` are home and book; up to `unreported` entries may be there that were not reported.
+    """
+    home, book = files
+    told = book.stat().st_size if book.exists() else 0
+    found = run_forked(lambda: writer.count(home), folder, home)
+    again = run_forked(lambda: [writer.write(home, 999), writer.count(home)], folder, home)
+    for each in (found, again):
+        if failure := each.find_failure():
+            return observe(what, "", failure)
+    if not told <= found.value <= told + unreported or again.value[1] != found.value + 1:
+        seen = f"{told} reported as written, {found.value} found, then {again.value[1]}"
+        return Observation(what, seen, Outcome.LOST_WORK if found.value < told else Outcome.WRONG_RESULT)
+    return Observation(what, "all that was reported is there")
