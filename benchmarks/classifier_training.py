@@ -89,7 +89,11 @@ def answer_with_factory(how: str, base: Base, train: list[Row], test: list[Row],
     else:
         for name in ("out", "work"):
             (folder / name).mkdir()
-        settings = TrainingArgs(**{**task.get_defaults()["train"], "checkpoint_every": 10**6})
+        size = task.schedule.choose_batch_size(len(rows), len(rows))
+        settings = TrainingArgs(
+            **task.get_defaults()["train"], batch_size=size, epochs=task.schedule.choose_epochs(len(rows), size),
+            checkpoint_every=10**6,
+        )
         objective.fit(FitJob(
             **fields, rows=rows, validation=validation, adapter=Adapter(), train=settings, out=folder / "out",
             work=folder / "work",

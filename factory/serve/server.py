@@ -10,7 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -121,7 +121,11 @@ class LoadedSpecialist:
         }
 
     def _answer_row(self, row: Row, fields: Mapping[str, Any]) -> Answer:
-        return next(iter(self.objective.answer(ModelJob(**fields, rows=[row], task=self.task, artifact=self.artifact))))
+        work = ModelJob(**fields, rows=[row], task=self.task, artifact=self.artifact)
+        answer = next(iter(self.objective.answer(work)))
+        # What the objective says of all its answers, such as from where on it abstains, is told with each one.
+        told = {name: float(value) for name, value in work.facts.items() if isinstance(value, int | float)}
+        return replace(answer, details={**told, **answer.details})
 
 
 def handle_request(

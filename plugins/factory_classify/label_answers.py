@@ -40,6 +40,12 @@ def get_checked_output(job: ScoreJob, row: Row, find_problem: Callable[[Any], st
     return output
 
 
+def rank_labels(answer: Answer) -> list[tuple[str, float]]:
+    """Return the labels with their probabilities, the most probable first; ties go by name."""
+    output: Mapping[str, float] = answer.output
+    return sorted(output.items(), key=lambda pair: (-pair[1], pair[0]))
+
+
 def pick_best_label(answer: Answer) -> tuple[str, float]:
     """Return the most probable label and its probability; ties go to the first label by name."""
     output: Mapping[str, float] = answer.output

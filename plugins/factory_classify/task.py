@@ -27,12 +27,14 @@ from factory.api import (
 )
 from factory.api.label_sets import refuse_row
 from factory.api.spec_block import UnkeyedDefault
-from factory_classify.label_answers import pick_best_label
+from factory_classify.label_answers import pick_best_label, rank_labels
 
 CLASSIFIER_INSTRUCTION = "Say to which class the text belongs."
 LENGTH_SLICES = ((5, "1 to 5 words"), (12, "6 to 12 words"), (30, "13 to 30 words"))
 LONGEST_SLICE = "more than 30 words"
 NONE_OF_THESE = "none of these"
+RUNNERS_UP, LEAST_SHOWN = 2, 0.01
+"""Labels after the best that an answer tells, and the probability that they need."""
 CLASSIFIER_DEFAULTS: dict[str, Any] = {
     "objective": "classification",
     "data": {"curate": [{"kind": "exact", "text_columns": ["text", "label"]}], "split": {"stratify": "label"}},
@@ -61,7 +63,10 @@ class Classifier(Task):
     text_template: str = Field("{text}", description="template of the model input, over the columns of a row")
     instruction: str = Field(CLASSIFIER_INSTRUCTION, description="system message for prompted models")
     min_label_rows: int = Field(8, ge=1, description="report labels with fewer training rows as rare")
-    abstain_below: Fraction = Field(0.0, description="best probability below which `try` abstains; 0 never abstains")
+    abstain_below: Annotated[Fraction | None, UnkeyedDefault] = Field(
+        None, description="best probability below which `try` abstains; empty for the threshold that training found, "
+        "0 never abstains"
+    )
     multi_label: Annotated[bool, UnkeyedDefault] = Field(
         False, description="whether `label` is a list: any number of labels for each row, none included"
     )
@@ -145,11 +150,15 @@ class Classifier(Task):
         return Row("question", {"label": "", **inputs, self.text_column: inputs["query"]}, Provenance("the question"))
 
     def format_answer(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer) -> str:
-        """Return the label with its probability, that it is none of these, or that the model abstains."""
+        """Return the label with its probability, that it is none of these, or that the model abstains; and the
+        labels that come next."""
         label, probability = pick_best_label(answer)
-        if probability < self.abstain_below:
-            return f"abstains: the best label, {label}, has {probability:.2f}, below {self.abstain_below:g}"
-        return f"{NONE_OF_THESE if label == get_none_label(self) else label} {probability:.2f}"
+        below = answer.details.get("abstain_below", 0.0) if self.abstain_below is None else self.abstain_below
+        text = f"{NONE_OF_THESE if label == get_none_label(self) else label} {probability:.2f}"
+        if probability < below:
+            text = f"abstains: the best label, {label}, has {probability:.2f}, below {below:.3g}"
+        after = [pair for pair in rank_labels(answer)[1 : 1 + RUNNERS_UP] if pair[1] >= LEAST_SHOWN]
+        return "\nthen ".join([text, *([", ".join(f"{name} {share:.2f}" for name, share in after)] if after else [])])
 
     def _render_classified_text(self, row: Row) -> str:
         return render(self.text_template, row.columns)

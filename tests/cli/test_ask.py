@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tiny_decoder import tiny_decoder
 
+from factory.api import Answer, ModelJob, Objective
 from factory.bundle.manifest import write_manifest
 from factory.data.rows import write_json
 from factory.serve.server import LoadedSpecialist, handle_request
+from factory_classify.task import Classifier
 
 
 @pytest.fixture
@@ -56,3 +59,22 @@ def test_an_answer_is_heard_while_it_is_written(told: dict[str, Any]) -> None:
     )
     assert len(heard) == 4 and [len(text) for text in heard] == sorted(len(text) for text in heard)
     assert found["reply"]["output"].strip() == heard[-1].strip()
+
+
+class UnsureObjective(Objective):
+    """Answers each text alike, and says from where on it abstains."""
+
+    kind = "unsure"
+    version = 1
+    output_type = "labels"
+
+    def answer(self, job: ModelJob) -> Iterator[Answer]:
+        job.facts["abstain_below"] = 0.7
+        yield from (Answer(row.id, {"card": 0.6, "money": 0.3, "weather": 0.1}) for row in job.rows)
+
+
+def test_a_classifier_abstains_as_its_bundle_says_and_tells_the_next_labels(told: dict[str, Any]) -> None:
+    specialist = LoadedSpecialist(told)
+    vars(specialist).update(task=Classifier(), objective=UnsureObjective())
+    shown = handle_request(specialist, {"query": "lost it"})["reply"]["shown"]
+    assert shown == "abstains: the best label, card, has 0.60, below 0.7\nthen money 0.30, weather 0.10"

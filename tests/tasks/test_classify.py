@@ -42,9 +42,18 @@ def test_a_row_is_shown_asked_and_answered_in_words() -> None:
     assert task.describe_row(row("lost it", "money"), {}, answer) == "lost it\n  card 0.55, right: *money"
     assert task.format_answer(
         task.build_query_row({"query": "hm"}), {}, answer
-    ).startswith("abstains: the best label, card, has 0.55")
-    assert Classifier().format_answer(row("x", ""), {}, answer) == "card 0.55"
+    ) == "abstains: the best label, card, has 0.55, below 0.6\nthen money 0.45"
+    assert Classifier().format_answer(row("x", ""), {}, answer) == "card 0.55\nthen money 0.45"
+    sure = Answer("r", {"card": 0.995, "money": 0.005})
+    assert Classifier().format_answer(row("x", ""), {}, sure) == "card 0.99"
     assert [message.content for message in task.render_messages(row("lost it", ""))][-1] == "lost it"
+
+
+def test_an_answer_abstains_below_the_threshold_that_training_found_unless_the_spec_has_one() -> None:
+    answer = Answer("r", {"card": 0.55, "money": 0.45}, details={"abstain_below": 0.7})
+    assert Classifier().format_answer(row("x", ""), {}, answer).startswith("abstains: ")
+    assert Classifier(abstain_below=0.5).format_answer(row("x", ""), {}, answer).startswith("card 0.55")
+    assert Classifier(abstain_below=0).format_answer(row("x", ""), {}, answer).startswith("card 0.55")
 
 
 def test_slices_say_length_and_script_also_of_arabic() -> None:
