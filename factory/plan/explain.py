@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -41,8 +42,8 @@ def explain_plan(plan: Plan, store: Store, previous: StageRecords, force: Sequen
 
 def _explain_stage_change(plan: Plan, stage: Stage, previous: StageRecords) -> StageReason:
     before = previous.get(stage.name)
-    if before is None:
-        return StageReason(stage.name, "missing", "no earlier run of this spec had this stage")
+    if before is None:  # in the first run of a spec the word says enough, on each of its lines
+        return StageReason(stage.name, "missing", "no earlier run of this spec had this stage" if previous else "")
     if before["key"] == stage.key:
         return StageReason(stage.name, "missing", "planned before, but never finished, or removed from the store")
     if changes := list_leaf_differences(before["identity"], stage.identity):
@@ -67,7 +68,14 @@ def list_leaf_differences(before: Any, after: Any, path: str = "") -> list[str]:
         return [text for i, (old, new) in pairs for text in list_leaf_differences(old, new, f"{path}[{i}]")]
     # The identity has `train.fields.epochs` where a spec has `train.epochs`.
     name = path.replace(".fields", "")
+    if before != after and _is_digest(before) and _is_digest(after):
+        return [f"{name}: other content"]
     return [] if before == after else [f"{name}: {_shorten_leaf_value(before)} → {_shorten_leaf_value(after)}"]
+
+
+def _is_digest(value: Any) -> bool:
+    """Return whether a value of an identity is the SHA-256 of a file, which tells users nothing."""
+    return isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None
 
 
 def _shorten_leaf_value(value: Any) -> str:
