@@ -83,7 +83,7 @@ class Preflight(SpecBlock):
     no_supervised_tokens: Fraction = Field(0.0, description="rows without a token to learn")
     missing_eos: Fraction = Field(0.02, description="rows whose end-of-turn token is cut off, so it is not learned")
     prompt_mismatch: Fraction = Field(0.0, description="rows whose training prompt differs from the inference prompt")
-    conflicting_answers: Fraction = Field(0.02, description="rows whose input occurs with another answer too")
+    conflicting_answers: Fraction = Field(0.05, description="rows whose input occurs with another answer too")
     identical_pair: Annotated[Fraction, UnkeyedDefault] = Field(
         0.0, description="pairs whose chosen and rejected answers are one text"
     )
