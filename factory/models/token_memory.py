@@ -20,18 +20,19 @@ DEFAULT_LAYERS, DEFAULT_WIDTH = 24, 1024
 def read_context_length(model: Path) -> int:
     """Return the longest text that a base was made for, in tokens; 0 if it does not say."""
     limit = read_position_limit(model)
-    positions = _read_config(model).get("max_position_embeddings")
+    positions = read_config(model).get("max_position_embeddings")
     return limit or (positions if isinstance(positions, int) else 0)
 
 
 def read_token_bytes(model: Path) -> float:
     """Return the bytes that training keeps for each token of a batch."""
-    config = _read_config(model)
+    config = read_config(model)
     layers, width = config.get("num_hidden_layers", DEFAULT_LAYERS), config.get("hidden_size", DEFAULT_WIDTH)
     return float(ACTIVATIONS_PER_WIDTH * NUMBER_BYTES * layers * width)
 
 
-def _read_config(model: Path) -> dict[str, Any]:
+def read_config(model: Path) -> dict[str, Any]:
+    """Return the configuration of a model folder, that of its text part first; {} if there is none."""
     try:
         config = json.loads((model / "config.json").read_bytes())
     except READ_ERRORS:

@@ -12,6 +12,7 @@ from factory.registry.describe import describe_class_facts, describe_fields, lis
 from factory.registry.registry import ROLES, Registry
 from factory.registry.resources import PACKAGE_FOLDER, find_resource
 from factory.report.docs.example_specs import build_example_spec
+from factory.report.docs.memory_page import build_memory_page
 from factory.views.formatting import clean_line
 
 GUIDE_FILES = {
@@ -19,6 +20,7 @@ GUIDE_FILES = {
     "plugins": ("Write a plugin", "plugins/README.md"), "engine": ("Architecture", ""),
 }
 """Page name → its title in the menu, and its file (empty: README.md of the package)."""
+MEMORY_PAGE = ("memory", "What fits where")
 
 
 def build_markdown_pages(registry: Registry) -> dict[str, str]:
@@ -26,6 +28,7 @@ def build_markdown_pages(registry: Registry) -> dict[str, str]:
     pages = {}
     for name, (_, guide) in GUIDE_FILES.items():
         pages[name] = (find_resource(guide) if guide else PACKAGE_FOLDER / "README.md").read_text("utf-8")
+    pages[MEMORY_PAGE[0]] = build_memory_page()
     for role in sorted(ROLES):
         pages[role] = _build_role_page(role, registry)
         for kind in registry.list_classes(role):
@@ -80,4 +83,4 @@ def _escape_table_cell(text: str) -> str:
 def build_menu(registry: Registry) -> list[tuple[str, str]]:
     """Return the menu: (page name, title) of the guides and roles."""
     guides = [(name, title) for name, (title, _) in GUIDE_FILES.items()]
-    return [*guides, *((role, f"{role}s") for role in sorted(ROLES))]
+    return [*guides, MEMORY_PAGE, *((role, f"{role}s") for role in sorted(ROLES))]
