@@ -88,6 +88,25 @@ OPEN_SET_EXAMPLE = (
     "print(labels[str(best)], probabilities[best].item())"
 )
 """The same, where the logit of the label that means none of the others is replaced."""
+POINTWISE_EXAMPLE = (
+    "import json\n"
+    "from peft import AutoPeftModelForCausalLM\n"
+    "from transformers import AutoTokenizer\n"
+    f'folder = "{FOLDER_PLACEHOLDER}"\n'
+    "model, tokenizer = AutoPeftModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)\n"
+    'asked = json.load(open(f"{folder}/pointwise.json", encoding="utf-8"))\n'
+    'pair = {"{query}": "a query", "{document}": "a document"}\n'
+    'for turn in asked["messages"]:\n'
+    "    for slot, text in pair.items():\n"
+    '        turn["content"] = turn["content"].replace(slot, text)\n'
+    "inputs = tokenizer.apply_chat_template(\n"
+    '    asked["messages"], add_generation_prompt=True, return_tensors="pt", return_dict=True\n'
+    ")\n"
+    'yes, no = (tokenizer(asked[word], add_special_tokens=False)["input_ids"][0] for word in ("yes", "no"))\n'
+    "logits = model(**inputs).logits[0, -1]\n"
+    "print((logits[yes] - logits[no]).item())  # the score of the document"
+)
+"""Of a causal model whose log-odds of yes are the score of a document."""
 PIPELINE_TAGS = {
     "CrossEncoder": "text-ranking", "AutoModelForSequenceClassification": "text-classification",
     "SentenceTransformer": "sentence-similarity", "MultiVectorEncoder": "sentence-similarity",
@@ -105,6 +124,8 @@ def render_usage_example(loader: str, base: str, answers: str = "", *, open_set:
         return OPEN_SET_EXAMPLE if open_set else CLASSIFIER_EXAMPLE
     if answers == LABEL_SETS and loader.endswith(":SentenceTransformer"):
         return MULTI_LABEL_EXAMPLE
+    if answers == "ranking" and loader.endswith("ForCausalLM"):
+        return POINTWISE_EXAMPLE
     module, _, name = loader.partition(":")
     other = f'from {module} import {name}  # on {base}\nmodel = {name}.from_pretrained("{FOLDER_PLACEHOLDER}")\n'
     return LOADING_EXAMPLES.get(loader, f"{other}print(model)")
@@ -119,4 +140,6 @@ def get_pipeline_tag(loader: str, answers: str = "") -> str:
     """Return the Hub's pipeline tag for a model of this class with answers of this type."""
     if answers in ("labels", LABEL_SETS):
         return "text-classification"
+    if answers == "ranking" and loader.endswith("ForCausalLM"):
+        return "text-ranking"
     return PIPELINE_TAGS.get(loader.partition(":")[2], "feature-extraction")

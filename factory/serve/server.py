@@ -90,8 +90,7 @@ class LoadedSpecialist:
             row = self.task.build_query_row(question)
         except ValueError as error:
             raise InputError(f"{self.task.kind}: {error}") from error
-        models = {name: read_resolved_base(Path(folder)) for name, folder in self.server_config["models"].items()}
-        common = {**self._build_job_fields(self.corpus), "models": models}
+        common = self._build_job_fields(self.corpus)
         row = next(iter(self.task.prepare(RowsJob(**common, rows=[row], task=self.task))))
         answer = self._answer_row(row, common)
         shown = self.task.format_answer(row, self.corpus, answer)
@@ -115,9 +114,10 @@ class LoadedSpecialist:
         return [{"id": name, "score": score, "text": render(template, texts[name].columns)} for name, score in ranked]
 
     def _build_job_fields(self, tables: Tables) -> dict[str, Any]:
+        models = {name: read_resolved_base(Path(folder)) for name, folder in self.server_config["models"].items()}
         return {
             "seed": int(self.server_config["seed"]), "report": NoOpReporter(), "tables": tables, "base": self.base,
-            "root": Path(self.server_config["root"]), "kit_loader": self.load_caching_kit,
+            "root": Path(self.server_config["root"]), "kit_loader": self.load_caching_kit, "models": models,
         }
 
     def _answer_row(self, row: Row, fields: Mapping[str, Any]) -> Answer:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from math import isfinite
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from factory.api import Answer, Finding, Fraction, Row, RowsJob, Schedule, Task, is_blank, render
 from factory.api.label_sets import refuse_row
+from factory.api.spec_block import UnkeyedDefault
 from factory_rerank import reranker_defaults
 from factory_rerank.first_stage_retrieval import Fusion, search_first_stage
 from factory_rerank.ranking_metrics import rank_candidates
@@ -31,6 +32,9 @@ class Reranker(Task):
     top_k: int = Field(25, ge=1, le=1000, description="number of candidates by BM25, and again by cosine")
     fusion: Fusion = Field("scores", description="fusion of BM25 and cosine: weighted scores, or reciprocal ranks")
     bm25_weight: Fraction = Field(0.25, description="weight of BM25 in the hybrid score, 0 to 1")
+    retrieval_model: Annotated[Literal["student", "embedder"], UnkeyedDefault] = Field(
+        "student", description="model whose cosine retrieves: the student, or models.embedder for a student that writes"
+    )
     query_template: str = Field("{query}", description="template of a query, with {column} placeholders")
     document_template: str = Field("{text}", description="template of a document, with {column} placeholders")
 
@@ -42,19 +46,23 @@ class Reranker(Task):
     def get_profiles(cls) -> dict[str, dict[str, Any]]:
         return reranker_defaults.RERANKER_PROFILES
 
+    def get_required_models(self) -> tuple[str, ...]:
+        return ("embedder",) if self.retrieval_model == "embedder" else ()
+
     def get_templates(self) -> dict[str, str]:
         return {"query": self.query_template, "document": self.document_template}
 
     def prepare(self, job: RowsJob) -> Iterator[Row]:
         """Yield every row with its candidates in hybrid order, and their signals."""
-        if job.base is None:
+        base = job.models["embedder"] if self.retrieval_model == "embedder" else job.base
+        if base is None:
             raise ValueError("a reranker needs a base model, which retrieves candidates by cosine")
         for row in job.rows:  # before the corpus is embedded, which takes longer
             _require_judgements(row)
         table = job.tables["documents"]
         documents = [render(self.document_template, row.columns) for row in table.values()]
         queries = [render(self.query_template, row.columns) for row in job.rows]
-        vectors = job.kit.embed(job.base, [*documents, *queries], report=job.report)
+        vectors = job.kit.embed(base, [*documents, *queries], report=job.report)
         results = search_first_stage(
             queries, documents, vectors[len(documents) :], vectors[: len(documents)],
             self.top_k, self.fusion, self.bm25_weight,

@@ -114,7 +114,7 @@ CASES: dict[str, Case] = {
     **dict.fromkeys(("assistant", "by-length", "dpo", "preference"), judged(rejected=("no idea", "it is what it is"))),
     **dict.fromkeys(("kto", "thumbs"), judged(good=(True, False))),
     "multi-label": several_labels(),
-    **{f"{kind}-targets": targeted() for kind in ("bi-encoder", "cross-encoder", "late-interaction")},
+    **{f"{kind}-targets": targeted() for kind in ("bi-encoder", "cross-encoder", "late-interaction", "pointwise")},
     **source_cases.cases(), **synth_cases.cases(),
     "concatenate": Case(rows=TALK), "recall": Case(rows=TALK, tables={"passages": PASSAGES}),
     "rewriting": Case(rows=TALK), "query-rewriter": Case(rows=TALK, tables={"passages": PASSAGES}),

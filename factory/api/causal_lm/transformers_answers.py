@@ -35,24 +35,29 @@ def answer_with_transformers(job: ReferenceJob, limit: int, library: str) -> Ref
 
     `job.artifact` is in the bundle, None means the untuned base; `limit` is that of the judged answers, in tokens.
     """
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoTokenizer
 
-    folder = str((job.artifact or job.base).folder)
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    if job.artifact is not None and job.artifact.kind == "adapter":
-        from peft import AutoPeftModelForCausalLM
-
-        model: Any = AutoPeftModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-    else:
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-    model.eval()
+    tokenizer = AutoTokenizer.from_pretrained(str((job.artifact or job.base).folder))
+    model = load_transformers_model(job)
     scored = tuple(_score_judged_answer(model, tokenizer, job, row) for row in job.rows)
     greedy: list[ScoredAnswer] = []
     for start in range(0, len(job.rows) if job.artifact else 0, GENERATION_BATCH_SIZE):
         rows = job.rows[start : start + GENERATION_BATCH_SIZE]
         greedy += _generate_row_batch(model, tokenizer, job, rows, min(limit, FIRST_TOKENS))
     return ReferenceAnswers((), count_adapted_modules(model), library, scored, tuple(greedy))
+
+
+def load_transformers_model(job: ReferenceJob) -> Any:
+    """Load the bundle, or the untuned base, in fp32 as its users would: by peft if it is an adapter."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    folder = str((job.artifact or job.base).folder)
+    if job.artifact is not None and job.artifact.kind == "adapter":
+        from peft import AutoPeftModelForCausalLM
+
+        return AutoPeftModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
 
 
 def _score_judged_answer(model: Any, tokenizer: Any, job: ReferenceJob, row: Row) -> ScoredAnswer:
