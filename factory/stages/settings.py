@@ -103,8 +103,6 @@ def _choose_schedule(job: StageJob, rows: int, counts: TokenCounts, room: Room) 
 
 def _count_tokens(job: StageJob, rows: Sequence[Row]) -> TokenCounts:
     objective, task = job.load_objective(), job.load_task()
-    # Validation rows lack columns that only synthesizers add, such as mined negatives.
-    rows = [row for row in rows if row.columns.keys() >= {*objective.columns}]
     work = ModelJob(**job.build_job_fields(), rows=rows, base=job.load_base(), task=task)
     with guard_plugin_call(objective, rows, work.tables):
         return objective.count_tokens(work)

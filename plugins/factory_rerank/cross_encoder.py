@@ -151,7 +151,7 @@ class CrossEncoder(CrossEncoderObjective):
     negatives: int = Field(7, ge=1, description="maximum number of mined negatives per row")
 
     def list_training_documents(self, row: Row) -> list[str]:
-        return [*row["relevant"], *row["negatives"][: self.negatives]]
+        return [*row["relevant"], *row.columns.get("negatives", ())[: self.negatives]]
 
     def build_lists(self, row: Row, documents: Collection[str]) -> list[tuple[list[str], list[float]]]:
         negatives = [name for name in row["negatives"] if name in documents][: self.negatives]

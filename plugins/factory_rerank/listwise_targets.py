@@ -26,7 +26,7 @@ class TargetRegressionObjective(Objective):
 
     def list_training_documents(self, row: Row) -> list[str]:
         """Return the document with the highest target, which should not be truncated."""
-        targets = row["targets"]
+        targets = row.columns.get("targets", {})
         return [max(sorted(targets), key=targets.__getitem__)] if targets else []
 
     def audit(self, job: ModelJob) -> Iterator[Finding]:

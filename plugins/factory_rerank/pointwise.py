@@ -209,7 +209,7 @@ class Pointwise(PointwiseObjective):
     negatives: int = Field(3, ge=1, description="maximum number of mined negatives per row")
 
     def list_training_documents(self, row: Row) -> list[str]:
-        return [*row["relevant"], *row["negatives"][: self.negatives]]
+        return [*row["relevant"], *row.columns.get("negatives", ())[: self.negatives]]
 
     def list_graded_documents(self, row: Row, documents: Collection[str]) -> list[tuple[str, float]]:
         wrong = [name for name in row["negatives"] if name in documents][: self.negatives]

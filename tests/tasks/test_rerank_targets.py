@@ -17,7 +17,7 @@ from factory.api import Adapter, Artifact, Base, FitJob, ModelJob, Objective, Pr
 from factory.ml.kit import load_kit
 from factory_rerank import listwise_targets
 from factory_rerank.bi_encoder import BiEncoderTargets
-from factory_rerank.cross_encoder import CrossEncoderTargets
+from factory_rerank.cross_encoder import CrossEncoder, CrossEncoderTargets
 from factory_rerank.late_interaction import LateInteractionTargets
 from factory_rerank.task import Reranker
 
@@ -58,6 +58,17 @@ def world(queries: int = 60, seed: int = 1) -> tuple[list[Row], dict[str, Row]]:
 def job(student: Base, rows: list[Row], documents: dict[str, Row], folder: Path | None = None) -> ModelJob:
     return ModelJob(7, Voice(), Path(), {"documents": documents}, load_kit, rows=rows, base=student,
                     task=Reranker(), artifact=Artifact("adapter", folder, student) if folder else None)
+
+
+@pytest.mark.parametrize("objective", [*(each[0] for each in OBJECTIVES.values()), CrossEncoder(max_length=24)],
+                         ids=[*OBJECTIVES, "cross-encoder"])
+def test_the_tokens_of_validation_rows_are_counted_without_what_synthesizers_add(
+    student: Base, objective: Objective
+) -> None:
+    rows, documents = world(2)
+    bare = Row("v", {"query": rows[0]["query"], "relevant": {"d0-3": 1}, "candidates": ["d0-3"]}, HERE)
+    counts = objective.count_tokens(job(student, [rows[0].with_columns(negatives=["d0-0"]), bare], documents))
+    assert counts.fields["max_length"] and counts.texts_per_example >= 1
 
 
 def concordance(objective: Objective, work: ModelJob) -> float:
