@@ -10,6 +10,8 @@ from typing import Literal
 AUTO: Literal["auto"] = "auto"
 Auto = Literal["auto"]
 """The value of a field that the stage `settings` chooses, from the rows, the base and the machine."""
+RANKS = (8, 16, 32, 64, 128, 256)
+"""The ranks of which one is chosen for an adapter."""
 
 
 def get_number(value: int | Auto, otherwise: int) -> int:
@@ -23,12 +25,14 @@ class TokenCounts:
     limits.
 
     A row makes `examples_per_row` training examples on average, such as one for each relevant document, and for an
-    example up to `texts_per_example` texts are read in a step.
+    example up to `texts_per_example` texts are read in a step. `completions` are the tokens of every text that is
+    learnt word by word, such as an answer: they decide the rank of an adapter.
     """
 
     fields: Mapping[str, Sequence[int]] = field(default_factory=dict)
     examples_per_row: float = 1.0
     texts_per_example: int = 1
+    completions: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True)

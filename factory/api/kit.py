@@ -93,7 +93,7 @@ class TrainableModel(Protocol):
 
 
 class Kit(Protocol):
-    """Loading, training and running models with LoRA adapters. Its first use imports torch."""
+    """Loading, training and running models and adapters. Its first use imports torch."""
 
     def embed(self, base: Base, texts: Sequence[str], report: Reporter | None = None) -> NDArray[np.float32]:
         """Return mean-pooled, L2-normalised sentence embeddings of the untuned base: (len(texts), hidden)."""
@@ -112,9 +112,10 @@ class Kit(Protocol):
     def create_learner(
         self, job: FitJob, *, modules_to_save: tuple[str, ...] = (), labels: int = 0, causal: bool = False
     ) -> TrainableModel:
-        """Create the base with a new adapter on every linear layer; with `labels`, a new head in `modules_to_save`.
+        """Create the base with what `job.adapter` says is trained: by default a new adapter on every linear layer; with
+        `labels`, a new head in `modules_to_save`.
 
-        With `causal` the model predicts the next token and keeps its language-model head frozen.
+        With `causal` the model predicts the next token, and an adapter keeps its language-model head frozen.
         """
 
     def fit(  # noqa: PLR0913 (all that a training needs)
@@ -122,16 +123,17 @@ class Kit(Protocol):
         loss: Callable[[nn.Module, Any], Tensor], job: FitJob, *, modules_to_save: tuple[str, ...] = (),
         task_type: str = "", validation: Sequence[Any] = (),
     ) -> TrainResult:
-        """Train to the end, resuming from a checkpoint if there is one, and save a PEFT adapter to `job.out`.
+        """Train to the end, resuming from a checkpoint if there is one, and save a PEFT adapter or the whole model to
+        `job.out`, as `job.adapter` says; `artifact` of the result tells which.
 
         `validation` has the form of `rows`: with `keep: best`, the weights with the lowest loss on it are saved.
         """
 
     def load_adapter_tensors(self, folder: Path) -> dict[str, Tensor]:
-        """Return the tensors of a saved adapter by their names in PEFT's format."""
+        """Return the tensors of a saved adapter by their names in PEFT's format, or those of a saved model."""
 
     def save_adapter_tensors(self, folder: Path, tensors: dict[str, Tensor]) -> None:
-        """Replace the tensors of a saved adapter."""
+        """Replace the tensors of a saved adapter, or of a saved model."""
 
     def build_text_batch(self, ids: TokenIds, segments: TokenIds | None = None) -> Any:
         """Return tokenised texts as a batch for `compute_hidden_states` and `compute_head_logits`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -14,12 +14,85 @@ BackendChoice = Literal["auto", BackendName]
 """Which code trains and answers: see `factory.ml.backend`."""
 
 
-class Adapter(SpecBlock):
-    """The low-rank adapter (LoRA, arXiv:2106.09685), on all linear layers of the base."""
+AdapterKind = Literal["lora", "qlora", "full", "head"]
 
-    rank: int = Field(32, ge=1, le=512, description="rank of the low-rank update of each linear layer")
+
+class _AdapterFields(SpecBlock):
+    kind: Annotated[AdapterKind, UnkeyedDefault] = Field(
+        "lora", description="what is trained: lora, low-rank updates of a frozen base (arXiv:2106.09685); qlora, the "
+        "same over a base in 4 bits, which saves memory; full, every weight; head, a new head alone",
+    )
     alpha: float = Field(32, gt=0, description="the update is scaled by alpha / rank")
     dropout: Fraction = Field(0.0, description="dropout before the update, in training")
+    targets: Annotated[Literal["all-linear"] | list[str], UnkeyedDefault] = Field(
+        "all-linear", description="ends of the names of the linear layers with an update, such as [q_proj, v_proj]; "
+        "all-linear for all but the heads",
+    )
+    rslora: Annotated[bool, UnkeyedDefault] = Field(
+        False, description="scale the update by alpha / sqrt(rank) (rsLoRA, arXiv:2312.03732)"
+    )
+    dora: Annotated[bool, UnkeyedDefault] = Field(
+        False, description="train the length of each output's weights apart from their direction (DoRA, "
+        "arXiv:2402.09353); with transformers and peft only (hf), and slower",
+    )
+    trainable_tokens: Annotated[list[str], UnkeyedDefault] = Field(
+        [], description="words with a trained embedding of their own; those that the tokenizer lacks are added to it"
+    )
+    serve_precision: Annotated[Literal["nf4", "bf16"], UnkeyedDefault] = Field(
+        "nf4", description="precision of the base of qlora where it is judged and served: 4 bits, or 16"
+    )
+    save: Annotated[Literal["fp32", "bf16"], UnkeyedDefault] = Field(
+        "fp32", description="precision of the weights that full writes, and that are judged; training is in fp32"
+    )
+
+    def list_extras(self) -> dict[str, Any]:
+        """Return what a server of the adapter must know beside its rank: the fields that differ from plain LoRA."""
+        extras = {"rslora": self.rslora, "dora": self.dora, "trainable_tokens": self.trainable_tokens}
+        served = {"serve_precision": self.serve_precision} if self.kind == "qlora" else {}
+        return {**{name: value for name, value in extras.items() if value}, **served}
+
+    @model_validator(mode="after")
+    def _check_fields_of_kind(self) -> Self:
+        allowed = FIELDS_BY_KIND[self.kind]
+        for name, field in type(self).model_fields.items():
+            if name not in allowed and getattr(self, name) != field.default:
+                takes = f"takes {', '.join(allowed[1:])}" if allowed[1:] else "has no other fields"
+                raise ValueError(f"{name} is no field of `kind: {self.kind}`, which {takes}; remove it")
+        return self
+
+
+FIELDS_BY_KIND: dict[AdapterKind, tuple[str, ...]] = {
+    "lora": ("kind", "rank", "alpha", "dropout", "targets", "rslora", "dora", "trainable_tokens"),
+    "qlora": ("kind", "rank", "alpha", "dropout", "targets", "rslora", "serve_precision"),
+    "full": ("kind", "save"),
+    "head": ("kind",),
+}
+"""The fields that each kind of adapter has; all others keep their defaults."""
+
+
+class Adapter(_AdapterFields):
+    """What is trained, read by the kit; the fields of other kinds have their defaults."""
+
+    rank: int = Field(32, ge=1, le=512, description="rank of the low-rank update of each linear layer")
+
+    @property
+    def has_low_rank_update(self) -> bool:
+        """Whether the base stays as it is, with low-rank updates over it."""
+        return self.kind in ("lora", "qlora")
+
+    @property
+    def scale(self) -> float:
+        """The factor of the update B A."""
+        return self.alpha / (self.rank**0.5 if self.rslora else self.rank)
+
+
+class AdapterBlock(_AdapterFields):
+    """The `adapter` block of a spec: what is trained. The rank may be left to the rows."""
+
+    rank: Annotated[int, Field(ge=1, le=512)] | Auto = Field(
+        "auto", description="rank of the low-rank update of each linear layer; auto for the smallest power of two from "
+        "8 to 256 whose parameters are as many as the tokens of the completions, and for 32 where there are none",
+    )
 
 
 class _TrainingFields(SpecBlock):

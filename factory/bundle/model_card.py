@@ -79,7 +79,10 @@ def _describe_artifact_kind(manifest: Mapping[str, Any]) -> str:
     """Return what the bundle carries, and for which base."""
     kind, base = manifest["artifact"], manifest["base"]["id"]
     if kind == "adapter":
-        return f"A LoRA adapter (rank {manifest['rank']}, {manifest['modules']} layers) for `{base}`"
+        served = {"nf4": " in 4 bits (NF4)", "bf16": " in 16 bits (bf16)"}.get(manifest.get("serve_precision", ""), "")
+        return f"A LoRA adapter (rank {manifest['rank']}, {manifest['modules']} layers) for `{base}`{served}"
+    if manifest.get("trained") == "head":
+        return f"A new head on the frozen weights of `{base}`, which are in the folder too"
     what = "A whole model: all weights of" if kind == "weights" else f"{add_article(kind).capitalize()} for"
     return f"{what} `{base}`"
 

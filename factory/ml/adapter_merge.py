@@ -18,13 +18,22 @@ def merge_adapter(model: Any, folder: Path) -> int:
 
     Raises ValueError for an adapter that does not fit the model in every layer; PEFT would only warn.
     """
-    # New PEFT layers draw random weights before the saved ones replace them: the caller's generator must not notice.
-    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")  # PEFT reads a deprecated attribute
-        tuned = _load_peft_model(model, folder)
+    tuned = attach_saved_adapter(model, folder)
     merged = sum(isinstance(module, BaseTunerLayer) for module in tuned.modules())
     tuned.merge_and_unload()  # in place: the layers of `model` are its own again
     return merged
+
+
+def attach_saved_adapter(model: Any, folder: Path) -> Any:
+    """Put a saved adapter over a model's layers, in place, without merging it; return PEFT's model.
+
+    A 4-bit base must stay unmerged: PEFT would quantise the sums again, and say nothing. Raises ValueError for an
+    adapter that does not fit.
+    """
+    # New PEFT layers draw random weights before the saved ones replace them: the caller's generator must not notice.
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")  # PEFT reads a deprecated attribute
+        return _load_peft_model(model, folder)
 
 
 def _load_peft_model(model: Any, folder: Path) -> Any:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
-from factory.api import FitJob
+from factory.api import Adapter, FitJob
 from factory.api.training_args import BackendName
 from factory.ml.chat_model import ChatModel
 from factory.ml.encoder import TransformersEncoder
@@ -26,8 +26,8 @@ class Backend(Protocol):
     summary: str
     """What it is, for the journal."""
 
-    def explain_refusal(self, folder: Path, *, causal: bool) -> str:
-        """Return why this backend cannot run a model, or ""."""
+    def explain_refusal(self, folder: Path, *, causal: bool, adapter: Adapter | None = None) -> str:
+        """Return why this backend cannot run a model, or train what `adapter` says of it, or ""."""
 
     def runs_model(self, model: Any) -> bool:
         """Return whether a loaded model is in the form that the `compute_` methods need."""
@@ -42,7 +42,8 @@ class Backend(Protocol):
         """
 
     def create_learner(self, job: FitJob, modules_to_save: tuple[str, ...], *, labels: int, causal: bool) -> Learner:
-        """Create the base with a new adapter on every linear layer but the heads, in training mode."""
+        """Create the base in training mode: with a new adapter on linear layers but the heads, or with all its weights
+        or those of new modules to train, as `job.adapter` says."""
 
     def compute_hidden_states(self, model: nn.Module, batch: TextBatch) -> list[Tensor]:
         """Return the last hidden states of each text: (tokens, hidden) in fp32, with gradients."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache, lru_cache
+from dataclasses import replace
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from factory.api import Artifact, Base, FitJob, Kit, Reporter, TrainResult
+from factory.api import Adapter, Artifact, Base, FitJob, Kit, Reporter, TrainResult
+from factory.api.artifact import read_base_precision
 from factory.api.kit import TokenIds
 from factory.api.training_args import BackendChoice
 from factory.ml import adapter_files, trainer
@@ -23,11 +25,13 @@ from factory.ml.backend import Backend
 from factory.ml.chat_model import ChatModel, read_causal_config
 from factory.ml.checkpoints import collect_trainable_parameters
 from factory.ml.cpu.backend import PackedBackend
-from factory.ml.device import choose_device, reset_torch_state
+from factory.ml.device import choose_device, find_stored_dtype, reset_torch_state
 from factory.ml.encoder import TransformersEncoder
 from factory.ml.hf.backend import TransformersBackend
+from factory.ml.new_words import load_tokenizer
 from factory.ml.text_batch import AnswerBatch, TextBatch
-from factory.ml.validation import evaluate_without_gradients
+from factory.ml.validation import evaluate_without_gradients, measure_loss
+from factory.ml.weights_training import WeightsLearner, report_precisions, write_trained_weights
 from factory.models.position_limit import read_position_limit
 
 EMBED_MAX_TOKENS = 128
@@ -37,10 +41,13 @@ PLAIN: Backend = TransformersBackend()
 
 
 class ModelKit:
-    """`factory.api.Kit` with the backend that a spec chooses: `cpu`, `hf`, or `auto` for each base."""
+    """`factory.api.Kit` with the backend that a spec chooses: `cpu`, `hf`, or `auto` for each base.
 
-    def __init__(self, choice: BackendChoice = "auto") -> None:
-        self.choice = choice
+    The tokenizers of untuned decoders know `words`, which are about to be learnt.
+    """
+
+    def __init__(self, choice: BackendChoice = "auto", words: tuple[str, ...] = ()) -> None:
+        self.choice, self.words = choice, words
 
     def embed(self, base: Base, texts: Sequence[str], report: Reporter | None = None) -> NDArray[np.float32]:
         untuned, positions = self.load_encoder(base), read_position_limit(base.folder)
@@ -61,14 +68,19 @@ class ModelKit:
 
     def load_decoder(self, base: Base, artifact: Artifact | None = None, *, exact: bool = False) -> ChatModel:
         reset_torch_state(0)
-        return _load_decoder_once(self.choice, base, artifact, exact)
+        decoder = _load_decoder_once(self.choice, base, artifact, exact)
+        if artifact is not None or not self.words:
+            return decoder
+        return replace(decoder, tokenizer=load_tokenizer(base.folder, words=self.words))
 
     def create_learner(
         self, job: FitJob, *, modules_to_save: tuple[str, ...] = (), labels: int = 0, causal: bool = False
     ) -> trainer.Learner:
         reset_torch_state(job.train.seed)
-        backend = choose_backend(self.choice, job.base.folder, causal=causal)
-        job.report.note(f"training with the backend {backend.name!r} ({backend.summary})")
+        backend = choose_backend(self.choice, job.base.folder, causal=causal, adapter=job.adapter)
+        refusal = PACKED.explain_refusal(job.base.folder, causal=causal, adapter=job.adapter)
+        why = f": {refusal}" if backend is PLAIN and self.choice == "auto" and refusal else ""
+        job.report.note(f"training with the backend {backend.name!r} ({backend.summary}){why}")
         return backend.create_learner(job, modules_to_save, labels=labels, causal=causal)
 
     def fit(  # noqa: PLR0913 (all that a training needs)
@@ -76,13 +88,26 @@ class ModelKit:
         loss: Callable[[nn.Module, Any], Tensor], job: FitJob, *, modules_to_save: tuple[str, ...] = (),
         task_type: str = "", validation: Sequence[Any] = (),
     ) -> TrainResult:
+        if not collect_trainable_parameters(learner.model):
+            raise ValueError("adapter.kind is head, but the objective trains no new head; use lora or full")
         steps, kept = trainer.train_learner(learner, rows, collate, loss, job, validation)
+        trainable = sum(tensor.numel() for tensor in collect_trainable_parameters(learner.model).values())
+        facts = {"rows": len(rows), "backend": find_backend(learner.model).name, **kept}
+        layers, parameters = len(learner.list_adapted_layers()), learner.count_parameters()
+        if isinstance(learner, WeightsLearner):
+            measure = partial(measure_loss, learner, validation, collate, loss, job.train.batch_size)
+            facts |= write_trained_weights(learner, job, measure if validation else None)
+            return TrainResult(steps, layers, trainable, parameters, facts, artifact="weights")
         adapter_files.save_adapter(
             learner, job.adapter, job.out, base=job.base.id, modules_to_save=modules_to_save, task_type=task_type
         )
-        trainable = sum(tensor.numel() for tensor in collect_trainable_parameters(learner.model).values())
-        facts = {"rows": len(rows), "backend": find_backend(learner.model).name, **kept}
-        return TrainResult(steps, len(learner.list_adapted_layers()), trainable, learner.count_parameters(), facts)
+        if job.adapter.serve_precision == "bf16" and validation:
+            served = replace(learner, model=PLAIN.load_decoder(job.base.folder, job.out).model)
+            losses = [
+                measure_loss(each, validation, collate, loss, job.train.batch_size) for each in (learner, served)
+            ]
+            facts |= report_precisions(job, ("nf4", "bf16"), losses)
+        return TrainResult(steps, layers, trainable, parameters, facts)
 
     load_adapter_tensors = staticmethod(adapter_files.load_adapter_tensors)
     save_adapter_tensors = staticmethod(adapter_files.save_adapter_tensors)
@@ -118,12 +143,15 @@ class ModelKit:
             return [self.compute_sequence_logprobs(learner.model, batch).cpu() for batch in batches]
 
 
-def choose_backend(choice: BackendChoice, folder: Path, *, causal: bool = False) -> Backend:
-    """Return the backend of a spec's choice for a model; `auto` takes the packed kernels on a CPU if they know it.
+def choose_backend(
+    choice: BackendChoice, folder: Path, *, causal: bool = False, adapter: Adapter | None = None
+) -> Backend:
+    """Return the backend of a spec's choice for a model; `auto` takes the packed kernels on a CPU if they know it and
+    what is to be trained of it, or None to answer.
 
     Raises ValueError if the choice cannot run the model.
     """
-    refusal = PACKED.explain_refusal(folder, causal=causal)
+    refusal = PACKED.explain_refusal(folder, causal=causal, adapter=adapter)
     if choice == "cpu" and refusal:
         raise ValueError(f"train.backend is cpu, but {refusal}; use auto or hf")
     packed = choice == "cpu" or (choice == "auto" and not refusal and choose_device().type == "cpu")
@@ -140,6 +168,10 @@ def _load_decoder_once(choice: BackendChoice, base: Base, artifact: Artifact | N
     """Load a causal base once per process: preflight and contenders share it."""
     model, adapter = locate_model_files(base, artifact)
     read_causal_config(model)
+    # Weights that are shipped in fp32 answer in fp32: rounded, they would be another model.
+    exact = exact or (artifact is not None and artifact.kind == "weights" and find_stored_dtype(model) == torch.float32)
+    if read_base_precision(adapter):
+        return PLAIN.load_decoder(model, adapter, exact=exact)
     return choose_backend(choice, model, causal=True).load_decoder(model, adapter, exact=exact)
 
 
@@ -153,6 +185,6 @@ def _load_encoder_once(base: Base) -> TransformersEncoder:
 
 
 @cache
-def load_kit(choice: BackendChoice = "auto") -> Kit:
-    """Return the kit of a spec's choice of a backend."""
-    return cast(Kit, ModelKit(choice))
+def load_kit(choice: BackendChoice = "auto", words: tuple[str, ...] = ()) -> Kit:
+    """Return the kit of a spec's choice of a backend, for a training that adds `words` to the tokenizer."""
+    return cast(Kit, ModelKit(choice, words))

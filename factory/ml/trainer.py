@@ -27,8 +27,6 @@ LossFunction = Callable[[nn.Module, Any], Tensor]
 CollateFunction = Callable[[list[Any]], Any]
 TRAINABLE_FILE = "trainable.safetensors"
 BATCH_KEY = "batch"
-ADAPTER_WORD = "lora_"
-"""Part of the name of every parameter of an adapter, and of no other."""
 LOSS_CURVE_POINTS = 60
 """Approximate number of points of a loss curve."""
 
@@ -43,6 +41,14 @@ class Learner(Protocol):
     @property
     def tokenizer(self) -> Any:
         """The tokenizer of the base."""
+
+    @property
+    def modules_to_save(self) -> tuple[str, ...]:
+        """The names of new modules, such as a head."""
+
+    @property
+    def word_ids(self) -> tuple[int, ...]:
+        """The token ids whose embeddings are trained."""
 
     def list_adapted_layers(self) -> list[str]:
         """Return the names of the layers with an adapter."""
@@ -84,7 +90,8 @@ class _AdapterTrainer(Trainer):  # type: ignore[misc]
         """Create the optimizer; a new head gets its own learning rate, if the settings have one."""
         optimizer: Any = super().create_optimizer(*models)
         trainable = collect_trainable_parameters(self.learner.model)
-        head = {id(value) for name, value in trainable.items() if ADAPTER_WORD not in name}
+        new = {*self.learner.modules_to_save}
+        head = {id(value) for name, value in trainable.items() if new & {*name.split(".")}}
         for group in list(optimizer.param_groups) if self.head_rate is not None else ():
             own = [value for value in group["params"] if id(value) in head]
             group["params"] = [value for value in group["params"] if id(value) not in head]

@@ -20,6 +20,7 @@ from factory.plan.gate_metric import (
     get_row_metric,
     list_timed_contenders,
 )
+from factory.plan.plan_notes import list_plan_notes
 from factory.plan.seed_stages import has_several_seeds, list_scored_answers
 from factory.plan.settings_stage import list_settings_input
 from factory.spec.fields import Data
@@ -48,7 +49,7 @@ def compile_stages(plan: str, resolved: ResolvedSpec, trial_rows: int = 0) -> Pl
         if plan in kind.plans:
             module, _, function = kind.planner_path.partition(":")
             getattr(importlib.import_module(module), function)(builder, resolved)
-    stages, notes = tuple(builder.stages.values()), incumbent_stages.describe_incumbents(builder, resolved)
+    stages, notes = tuple(builder.stages.values()), list_plan_notes(builder, resolved)
     return Plan(resolved.spec.name, resolved.task.kind, stages, notes)
 
 

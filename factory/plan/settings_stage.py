@@ -11,6 +11,7 @@ from factory.spec.layers import ResolvedSpec
 from factory.store.chosen_settings import SETTINGS
 
 SCHEDULE_FIELDS = ("epochs", "batch_size")
+RANK_FIELD = "adapter.rank"
 
 
 def add_settings(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
@@ -22,6 +23,8 @@ def add_settings(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     given = {name: getattr(spec.train, name) for name in SCHEDULE_FIELDS}
     train = given if given["epochs"] == AUTO else {name: value for name, value in given.items() if value == AUTO}
     parts: dict[str, Any] = {"task": task, "objective": objective, "train": train, "seed": spec.data.split.seed}
+    if RANK_FIELD in iterate_auto_fields(resolved):
+        parts["adapter"] = {"rank": AUTO, "targets": spec.adapter.targets}
     builder.add_stage(
         SETTINGS, ["base", "gather", "freeze", "curate"], uses=[task, objective], identity_parts=parts, **parts,
         memory=spec.budget.memory,
@@ -32,6 +35,8 @@ def iterate_auto_fields(resolved: ResolvedSpec) -> Iterator[str]:
     """Yield the fields, such as `objective.max_length`, that the rows decide."""
     objective, train = resolved.objective, resolved.spec.train
     yield from (f"objective.{name}" for name in objective.length_fields if getattr(objective, name) == AUTO)
+    if resolved.spec.adapter.kind in ("lora", "qlora") and resolved.spec.adapter.rank == AUTO:
+        yield RANK_FIELD
     yield from (f"train.{name}" for name in SCHEDULE_FIELDS if getattr(train, name) == AUTO)
 
 

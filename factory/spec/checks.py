@@ -11,7 +11,7 @@ from typing import Any, cast
 from pydantic import BaseModel, ValidationError
 
 from factory import models
-from factory.api import Adapter, Contender, Curator, Input, Objective, Plugin, Source, Synthesizer, Target, Task
+from factory.api import Contender, Curator, Input, Objective, Plugin, Source, Synthesizer, Target, Task
 from factory.api.spec_block import has_marker
 from factory.data.requirements import LABELS_OUTPUT_TYPES, REQUIREMENT_METRICS
 from factory.errors import InputError
@@ -21,7 +21,7 @@ from factory.spec.gate_checks import check_baselines, check_guards, check_target
 from factory.spec.messages import iterate_annotation_models
 from factory.spec.path_checks import check_review_file, describe_irregular_path
 from factory.spec.paths import suggest_path
-from factory.spec.training_checks import check_training
+from factory.spec.training_checks import check_training, describe_adapter
 from factory.spec.validation import SpecDraft, call_plugin_method
 from factory.text.suggestions import suggest_known_name
 from factory.yaml import NodePath, format_value
@@ -241,10 +241,9 @@ def _check_target_support(draft: SpecDraft) -> None:
     objective = cast("Objective | None", draft.plugins.get(("objective",)))
     if objective is None:
         return
-    rank = draft.get_value("adapter", "rank")
     facts = {
-        "heads": list(objective.modules_to_save), "rank": rank if isinstance(rank, int) else Adapter().rank,
-        "loader": objective.loader_class, "base": draft.get_field_text("models", "student"),
+        "heads": list(objective.modules_to_save), "loader": objective.loader_class,
+        "base": draft.get_field_text("models", "student"), **describe_adapter(draft, objective),
     }
     for steps, plugin in draft.list_plugins_below("targets"):
         explain = partial(cast(Target, plugin).explain_refusal, facts)

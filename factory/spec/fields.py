@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from factory.api.llm import Endpoint
 from factory.api.spec_block import Fraction, Input, Runtime, SpecBlock, UnkeyedDefault
-from factory.api.training_args import Adapter, TrainBlock
+from factory.api.training_args import AdapterBlock, TrainBlock
 
 RawBlock = Annotated[dict[str, Any], BeforeValidator(lambda kind: {"kind": kind} if isinstance(kind, str) else kind)]
 """`{kind: bm25, …}`, or `bm25` if all fields keep their defaults."""
@@ -232,7 +232,7 @@ class Spec(SpecBlock):
     models: Models = Field(description="models of the build")
     data: Data = Field(description="rows: sources, split, synthesis, curation")
     objective: RawBlock = Field(description="training objective")
-    adapter: Adapter = Field(Adapter(), description="low-rank adapter (LoRA)")
+    adapter: AdapterBlock = Field(AdapterBlock(), description="what is trained: by default a low-rank adapter (LoRA)")
     train: TrainBlock = Field(TrainBlock(), description="training hyperparameters")
     contenders: list[RawBlock] = Field(
         min_length=2, description="contenders (baselines and candidates) that answer the held-out test rows (frozen)"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from factory.api import TEST, TRAIN, Input, Job, NoOpReporter, Plugin, Row, Source
+from factory.api.artifact import QLORA_EXTRA, QUANTISER
 from factory.api.spec_block import has_marker
 from factory.data.split import SPLIT_ALIASES
 from factory.errors import InputError, Problem
@@ -40,7 +41,10 @@ class SourceSample:
 def inspect_spec(resolved: ResolvedSpec, cache: Path) -> list[Problem]:
     """Return the problems that a cheap look shows, by line. `cache` keeps wheels; nothing is fetched, and no torch
     loaded."""
-    findings = [*_find_missing_modules(resolved), *_find_base_problems(resolved), *_find_data_problems(resolved)]
+    findings = [
+        *_find_missing_modules(resolved), *_find_missing_quantiser(resolved), *_find_base_problems(resolved),
+        *_find_data_problems(resolved),
+    ]
     findings += _find_length_problem(resolved, cache)
     if not findings:
         return []
@@ -67,6 +71,12 @@ def _find_missing_modules(resolved: ResolvedSpec) -> Iterator[Finding]:
             if not _is_installed(module):
                 text = f"{plugin.kind!r} needs the Python module {module}, which is not installed"
                 yield steps, f"{text}: pip install '{package}'"
+
+
+def _find_missing_quantiser(resolved: ResolvedSpec) -> Iterator[Finding]:
+    """Yield a problem if 4-bit weights are to be trained, and the package for them is not installed."""
+    if resolved.spec.adapter.kind == "qlora" and not _is_installed(QUANTISER):
+        yield ("adapter", "kind"), f"qlora needs {QUANTISER}, which is not installed: pip install '{QLORA_EXTRA}'"
 
 
 def _is_installed(module: str) -> bool:

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from factory.api import Contender, Curator, Eval, Objective, Plugin, Source, Synthesizer, Target, Task
+from factory.api.training_args import FIELDS_BY_KIND
 from factory.errors import FactoryError, Problem, SpecError
 from factory.registry.registry import Registry
+from factory.spec.adapter_defaults import apply_adapter_defaults
 from factory.spec.blocks import SpecOverride, expand_bare_kinds, find_role_at, overlay_nodes
 from factory.spec.checks import check_spec
 from factory.spec.fields import Spec
@@ -30,7 +32,8 @@ FIELDS_WITHOUT_DEFAULT = (("apiVersion",), ("name",), ("task",), ("models",))
 
 @dataclass(frozen=True, slots=True)
 class ResolvedValue:
-    """One leaf of a resolved spec. `origin` is default, task, profile, spec or command line; `line` is in the spec."""
+    """One leaf of a resolved spec. `origin` is default, task, profile, spec, command line, or the field that it follows
+    from; `line` is in the spec."""
 
     path: str
     value: Any
@@ -140,7 +143,7 @@ class _SpecLayers:
             problems.append(Problem(f"--profile {profile}", 0, 0, "", text))
         return problems
 
-    def merge_layers(self, profile: str) -> tuple[Node, list[Problem]]:
+    def merge_layers(self, profile: str, registry: Registry) -> tuple[Node, list[Problem]]:
         """Return the merged layers, and the problems of options whose path does not exist."""
         defaults = build_node(self.task_defaults, SourceLocation("task"))
         task_profile = build_node(self.task_profiles.get(profile, {}), SourceLocation("profile"))
@@ -156,7 +159,7 @@ class _SpecLayers:
                 top = option.apply_override(top)
             except SpecError as error:
                 problems += error.problems
-        return top, problems
+        return apply_adapter_defaults(top, self.task, registry), problems
 
 
 def _mark_profile_origin(node: Node, profile: str) -> Node:
@@ -170,7 +173,7 @@ def _mark_profile_origin(node: Node, profile: str) -> Node:
 
 
 def _draft_profile(layers: _SpecLayers, profile: str, root: Path, registry: Registry) -> SpecDraft:
-    top, problems = layers.merge_layers(profile)
+    top, problems = layers.merge_layers(profile, registry)
     draft = SpecDraft(layers.file, top, layers.task_kind, profile, problems=dict.fromkeys(problems, ""))
 
     def skip(steps: NodePath, kind: str) -> bool:
@@ -192,12 +195,19 @@ def _build_resolved_spec(draft: SpecDraft, path: Path, profile: str) -> Resolved
 
     return ResolvedSpec(
         spec=spec, file=path, root=path.parent, profile=profile,
-        values=tuple(_walk_leaf_values((), spec.model_dump(mode="json", exclude={"profiles"}), plugins, draft.tree)),
+        values=tuple(_walk_leaf_values((), _dump_fields(spec), plugins, draft.tree)),
         task=cast(Task, plugins[("task",)]), objective=cast(Objective, plugins[("objective",)]),
         sources=list_plugins("data", "sources"), synthesizers=list_plugins("data", "synthesize"),
         curators=list_plugins("data", "curate"), metric_curators=tuple(draft.metric_curators.values()),
         contenders=list_plugins("contenders"), evals=list_plugins("evaluate"), targets=list_plugins("targets"),
     )
+
+
+def _dump_fields(spec: Spec) -> dict[str, Any]:
+    """Return the fields of a spec as JSON data, of its adapter those that its kind has."""
+    fields = spec.model_dump(mode="json", exclude={"profiles"})
+    fields["adapter"] = {name: fields["adapter"][name] for name in FIELDS_BY_KIND[spec.adapter.kind]}
+    return fields
 
 
 def _walk_leaf_values(

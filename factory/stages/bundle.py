@@ -10,9 +10,11 @@ from typing import Any, cast
 
 from factory import bundle, identity
 from factory.api import TEST, TRAIN, Artifact, ExportJob, ModelJob, Objective, Target, Task
+from factory.api.artifact import get_artifact_loader
 from factory.data.rows import read_json, read_jsonl
 from factory.errors import InputError
 from factory.stages.job import StageJob, guard_plugin_call
+from factory.stages.train import load_adapter_block
 
 EVIDENCE_STAGES = ("gather", "freeze", "curate", "train", "score", "gate")
 """Stages whose JSON goes into the bundle."""
@@ -64,7 +66,7 @@ def _collect_bundle_evidence(job: StageJob, objective: Objective, task: Task) ->
         task={"kind": task.kind, "version": task.version},
         objective={
             "objective": {"kind": objective.kind, "version": objective.version},
-            "answers": objective.output_type, "loader": objective.loader_class,
+            "answers": objective.output_type, "loader": get_artifact_loader(objective.loader_class, artifact.kind),
             "heads": sorted(objective.modules_to_save),
         },
         settings=_describe_artifact(artifact, job.config["adapter"]),
@@ -80,8 +82,11 @@ def _collect_bundle_evidence(job: StageJob, objective: Objective, task: Task) ->
 
 def _describe_artifact(artifact: Artifact, adapter: Mapping[str, Any]) -> dict[str, Any]:
     """Return the kind of an artifact and, of an adapter, the settings that targets ask for."""
-    settings = {name: adapter[name] for name in ("rank", "alpha")} if artifact.kind == "adapter" else {}
-    return {"artifact": artifact.kind, **settings}
+    if artifact.kind != "adapter":
+        trained = {"trained": adapter["kind"]} if adapter["kind"] in ("full", "head") else {}
+        return {"artifact": artifact.kind, **trained}
+    settings = {name: adapter[name] for name in ("rank", "alpha")}
+    return {"artifact": artifact.kind, **settings, **load_adapter_block(adapter).list_extras()}
 
 
 def _summarise_expert_review(job: StageJob) -> dict[str, Any]:

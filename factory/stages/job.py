@@ -85,7 +85,8 @@ class StageJob:
 
     def load_kit(self) -> Kit:
         """Return the kit for models, with the backend that the spec chooses; the first call imports torch."""
-        return load_toolbox(self.config.get("train", self.config).get("backend", "auto"))
+        words = self.config.get("adapter", {}).get("trainable_tokens", ())
+        return load_toolbox(self.config.get("train", self.config).get("backend", "auto"), tuple(words))
 
     def load_base(self) -> Base:
         return read_resolved_base(self.inputs["base"])
@@ -123,8 +124,8 @@ def read_resolved_base(folder: Path) -> Base:
     return Base(folder / "model", facts["id"], facts["revision"], facts["digest"], facts["licence"])
 
 
-def load_toolbox(backend: BackendChoice = "auto") -> Kit:
+def load_toolbox(backend: BackendChoice = "auto", words: tuple[str, ...] = ()) -> Kit:
     """Return the kit for models; the first call imports torch."""
     from factory.ml.kit import load_kit
 
-    return load_kit(backend)
+    return load_kit(backend, words)

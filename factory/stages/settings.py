@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import chain
 from math import ceil
 
-from factory.api import TRAIN, VALIDATION, ModelJob, Row, TokenCounts
-from factory.api.auto_settings import AUTO
+from factory.api import TRAIN, VALIDATION, Adapter, ModelJob, Row, TokenCounts
+from factory.api.auto_settings import AUTO, RANKS
 from factory.data.rows import write_json
 from factory.models.token_memory import read_context_length, read_token_bytes
 from factory.stages.job import StageJob, guard_plugin_call
@@ -21,6 +21,7 @@ MAX_COUNTED_ROWS = 2000
 """Of more rows, so many of the longest and as many others are tokenised."""
 TRAINING_SHARE = 0.3
 """Share of the memory that the texts of a training step may take, beside weights, libraries and what is loaded."""
+RANK = "adapter.rank"
 UNLIMITED = 10**9
 TYPICAL = 0.95
 """Quantile of the lengths by which a step is sized."""
@@ -57,6 +58,8 @@ def run(job: StageJob) -> None:
             choices.append(choose_length(f"objective.{name}", tokens, room))
     longest = next((int(choice.value) for choice in choices), UNLIMITED)
     choices += _choose_schedule(job, len(rows), counts, Room(longest, room.tokens, room.gib))
+    if job.config.get("adapter", {}).get("rank") == AUTO:
+        choices.append(_choose_base_rank(job, rows) if counts.completions else choose_rank(0, 0))
     chosen: dict[str, dict[str, int | float]] = {}
     for choice in choices:
         block, _, name = choice.field.partition(".")
@@ -99,6 +102,31 @@ def _choose_schedule(job: StageJob, rows: int, counts: TokenCounts, room: Room) 
         steps = epochs * ceil(rows / size)
         wanted = f"{schedule.steps} are usual, in {schedule.least_epochs} to {schedule.most_epochs} epochs"
         yield Choice("train.epochs", epochs, f"{rows:,} training {told} make {steps:,} steps of {size}; {wanted}")
+
+
+def choose_rank(tokens: int, parameters: int) -> Choice:
+    """Return the smallest power of two whose update has as many parameters as the completions have tokens, 8 to 256;
+    `parameters` are those of rank 1. Without completions, the usual rank.
+
+    An update that has fewer parameters than its rows have tokens loses to full fine-tuning ("LoRA Without Regret",
+    Schulman et al. 2025, Thinking Machines Lab).
+    """
+    if not tokens:
+        return Choice(RANK, Adapter().rank, "no completions are learnt word by word, whose tokens would decide it")
+    rank = next((size for size in RANKS if size * parameters >= tokens), RANKS[-1])
+    kind = "the smallest rank" if rank == RANKS[0] else "the largest rank" if rank * parameters < tokens else "it"
+    said = f"{rank * parameters:,} parameters, for {tokens:,} tokens of completions"
+    return Choice(RANK, rank, f"{kind} has {said}", is_limit=rank * parameters < tokens)
+
+
+def _choose_base_rank(job: StageJob, rows: Sequence[Row]) -> Choice:
+    """Return the rank for all tokens of the completions; of many rows, those of some are counted, evenly spread."""
+    step = max(1, len(rows) // MAX_COUNTED_ROWS)
+    counted = _count_tokens(job, [rows[number] for number in range(0, len(rows), step)]).completions
+    from factory.ml.linear_layers import count_rank_parameters
+
+    parameters = count_rank_parameters(job.load_base().folder, job.config["adapter"]["targets"])
+    return choose_rank(round(sum(counted) * len(rows) / len(range(0, len(rows), step))), parameters)
 
 
 def _count_tokens(job: StageJob, rows: Sequence[Row]) -> TokenCounts:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import get_args
+from typing import Any, get_args
 
 from factory.api import TRAIN, VALIDATION, Adapter, Artifact, ArtifactKind, FitJob, TrainingArgs, TrainResult
+from factory.api.auto_settings import AUTO
 from factory.data.rows import write_json
 from factory.errors import PluginError
 from factory.stages.job import ARTIFACT_FOLDER, StageJob, guard_plugin_call
@@ -23,7 +25,7 @@ def run(job: StageJob) -> None:
     work = FitJob(
         **job.build_job_fields(), rows=job.open_input_rows("curate", f"{TRAIN}.jsonl"),
         validation=job.open_input_rows("freeze", f"{VALIDATION}.jsonl"),
-        base=job.load_base(), task=job.load_task(), adapter=Adapter(**job.config["adapter"]),
+        base=job.load_base(), task=job.load_task(), adapter=load_adapter_block(job.config["adapter"]),
         train=TrainingArgs(**job.config["train"]), out=out, work=job.work,
     )
     with guard_plugin_call(objective, work.rows, work.validation):
@@ -36,3 +38,8 @@ def run(job: StageJob) -> None:
     if problem := Artifact(result.artifact, out, work.base).find_problem():
         raise PluginError(f"objective {objective.kind!r}: {problem}")
     write_json(job.out / "train.json", asdict(result))
+
+
+def load_adapter_block(block: Mapping[str, Any]) -> Adapter:
+    """Return the adapter of a config; a rank that no stage chose is of no use to its kind."""
+    return Adapter(**{name: value for name, value in block.items() if value != AUTO})

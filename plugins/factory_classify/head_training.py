@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 LOSS_DIGITS = 4
 """Losses that are equal to so many digits are taken as equal."""
 
+PEFT_PREFIX, LENGTHS = "base_model.model.", ".lora_magnitude_vector"
+"""Around the name of a layer in PEFT's files, of the lengths that DoRA trains."""
+
 StartFitter = Callable[[HeadExamples], LogisticHead]
 
 
@@ -75,9 +78,10 @@ def _fit_beside_fold(
     """Train on the rows of a fold, and let the rows that it leaves out be answered at each interpolation weight."""
     trained, left_out = examples.take(fold.trained), examples.take(fold.left_out)
     result, heads = objective.train_with_head(job, fit_start(trained), trained, left_out.list_pairs())
-    tensors, artifact, logits = job.kit.load_adapter_tensors(job.out), Artifact("adapter", job.out, job.base), {}
+    tensors, artifact = job.kit.load_adapter_tensors(job.out), Artifact(result.artifact, job.out, job.base)
+    untuned, logits = _read_untuned_tensors(job, tensors), {}
     for share in objective.list_shares():
-        job.kit.save_adapter_tensors(job.out, scale_update(tensors, share))
+        job.kit.save_adapter_tensors(job.out, scale_update(tensors, share, untuned))
         vectors = objective.embed_tokens(job.kit.load_encoder(job.base, artifact), left_out.ids)
         logits[share] = interpolate_heads(heads, share).compute_logits(vectors)
     job.kit.save_adapter_tensors(job.out, tensors)
@@ -160,9 +164,38 @@ def choose_interpolation(losses: Mapping[float, Numbers]) -> float:
     return best
 
 
-def scale_update(trained: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
-    """Scale the update of every layer: it is B @ A, and B is zero before training."""
-    return {name: value * share if name.endswith(".lora_B.weight") else value for name, value in trained.items()}
+def scale_update(
+    trained: Mapping[str, Tensor], share: float, untuned: Mapping[str, Tensor] | None = None
+) -> dict[str, Tensor]:
+    """Interpolate between the base (share 0) and a trained adapter, or trained weights (share 1).
+
+    The update of a low-rank layer is B @ A, and B is zero before training, so that B is scaled. Whole weights and the
+    lengths of DoRA are interpolated with those of `untuned`, the tensors of the base by name.
+    """
+    scaled = {}
+    for name, value in trained.items():
+        start = _find_start(name, untuned or {})
+        if name.endswith(".lora_B.weight"):
+            scaled[name] = value * share
+        else:
+            # Equal values stay equal to the last bit, which (1 - share) * start + share * value would not give.
+            scaled[name] = value if start is None else (start + share * (value.float() - start)).to(value.dtype)
+    return scaled
+
+
+def _find_start(name: str, untuned: Mapping[str, Tensor]) -> Tensor | None:
+    """Return what a trained tensor was before training, in fp32; None if it is new, or half of an update."""
+    layer = name.removeprefix(PEFT_PREFIX).removesuffix(LENGTHS)
+    if name.endswith(LENGTHS):
+        return untuned[f"{layer}.weight"].float().norm(dim=1)
+    return untuned[name].float() if name in untuned else None
+
+
+def _read_untuned_tensors(job: FitJob, trained: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors of the base, if what was trained is more than low-rank updates."""
+    if all(".lora_A." in name or ".lora_B." in name for name in trained):
+        return {}
+    return dict(job.kit.load_encoder(job.base).model.state_dict())
 
 
 def interpolate_heads(heads: Heads, share: float) -> LogisticHead:
@@ -174,6 +207,7 @@ def interpolate_heads(heads: Heads, share: float) -> LogisticHead:
 
 
 def keep_interpolation(job: FitJob, heads: Heads, share: float) -> LogisticHead:
-    """Rewrite the adapter in `job.out` at an interpolation weight, and return the head there."""
-    job.kit.save_adapter_tensors(job.out, scale_update(job.kit.load_adapter_tensors(job.out), share))
+    """Rewrite the artifact in `job.out` at an interpolation weight, and return the head there."""
+    tensors = job.kit.load_adapter_tensors(job.out)
+    job.kit.save_adapter_tensors(job.out, scale_update(tensors, share, _read_untuned_tensors(job, tensors)))
     return interpolate_heads(heads, share)

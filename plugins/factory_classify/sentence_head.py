@@ -230,9 +230,9 @@ def _build_torch_head(head: LogisticHead) -> nn.Module:
 
 
 def _take_head_from_adapter(kit: Kit, folder: Path) -> LogisticHead:
-    """Move the trained head out of the adapter, where PEFT would look for a layer of the base; return it."""
+    """Move the trained head out of the artifact, where a library would look for a layer of the base; return it."""
     tensors = kit.load_adapter_tensors(folder)
-    own = {name: tensors.pop(name) for name in list(tensors) if f".{HEAD_MODULE}." in name}
+    own = {name: tensors.pop(name) for name in list(tensors) if f".{HEAD_MODULE}." in f".{name}"}
     kit.save_adapter_tensors(folder, tensors)
     weight, bias = (next(value for name, value in own.items() if name.endswith(part)) for part in ("weight", "bias"))
     return LogisticHead(weight.double().numpy(), bias.double().numpy())

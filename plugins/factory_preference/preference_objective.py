@@ -76,7 +76,7 @@ class PreferenceObjective(CausalLMObjective):
             lengths = [len(decoder.tokenize_answer(text)) for text, _ in list_judgements(row, job.task)]
             both += [prompt + length for length in lengths]
             answers += lengths
-        return TokenCounts({"max_length": both, "max_new_tokens": answers}, texts_per_example=2)
+        return TokenCounts({"max_length": both, "max_new_tokens": answers}, texts_per_example=2, completions=answers)
 
     def audit(self, job: ModelJob) -> Iterator[Finding]:
         # One prompt with several judged answers is no contradiction.

@@ -24,6 +24,10 @@ class MergedModelTarget(Target):
 
     def explain_refusal(self, manifest: Mapping[str, Any]) -> str:
         kind = manifest.get("artifact", "adapter")
+        if manifest.get("serve_precision") == "nf4":
+            return "merged into 4-bit layers, the update would be rounded to 4 bits too; set serve_precision: bf16"
+        if manifest.get("trainable_tokens"):
+            return "the words of adapter.trainable_tokens cannot be merged; use the target `peft`"
         return "" if kind == "adapter" else f"only an adapter can be merged, not {kind}; the bundle itself loads"
 
     def export(self, job: ExportJob) -> None:

@@ -30,6 +30,10 @@ class VllmTarget(Target):
         architecture = str(manifest.get("architecture", ""))
         if (kind := manifest.get("artifact", "adapter")) != "adapter":
             return f"it serves adapters over a base, not {kind}; run `vllm serve` on the bundle itself"
+        if manifest.get("serve_precision") == "nf4":
+            return "it would serve the base in another precision than was judged; set adapter.serve_precision: bf16"
+        if unknown := [name for name in ("dora", "trainable_tokens") if manifest.get(name)]:
+            return f"vLLM does not load adapters with {unknown[0]}; remove adapter.{unknown[0]}"
         if rank > self.max_lora_rank:
             return f"rank {rank} exceeds max_lora_rank, which is {self.max_lora_rank}; raise it, or lower adapter.rank"
         if heads:

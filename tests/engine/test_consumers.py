@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
-from house_parts import reads, tree, words
+from house_parts import ADAPTER_CHANGES, ADAPTER_NEEDS, ADAPTER_OF_TEXTS, VOICE, reads, tree, words
 from pydantic import BaseModel, Field
 from tiny_retrieval import SPEC, WORDS, collection, write
 
@@ -43,11 +43,10 @@ CHANGES = {
     "data.leakage.jaccard": "0.7", "data.leakage.cosine": "0.9", "data.leakage.columns": "[query]",
     "data.require": "[{metric: rows, min: 1}]", "data.preflight.truncated": "0.3", "data.preflight.empty": "0.3",
     "data.preflight.missing": "0.3", "data.preflight.unreachable": "0.3", "objective": "bi-encoder",
-    "adapter.rank": "5", "adapter.alpha": "5", "adapter.dropout": "0.1", "train.epochs": "4", "train.batch_size": "9",
-    "train.learning_rate": "0.01", "train.warmup_ratio": "0.2", "train.lr_scheduler": "cosine",
-    "train.weight_decay": "0.1", "train.seed": "8", "train.precision": "bf16", "train.backend": "hf",
-    "train.seeds": "2", "train.keep": "best", "train.patience": "1", "train.head_learning_rate": "0.02",
-    "contenders": "[tuned, bm25]", "evaluate": "[ranking, halved]",
+    **ADAPTER_CHANGES, "train.epochs": "4", "train.batch_size": "9", "train.learning_rate": "0.01",
+    "train.warmup_ratio": "0.2", "train.lr_scheduler": "cosine", "train.weight_decay": "0.1", "train.seed": "8",
+    "train.precision": "bf16", "train.backend": "hf", "train.seeds": "2", "train.keep": "best", "train.patience": "1",
+    "train.head_learning_rate": "0.02", "contenders": "[tuned, bm25]", "evaluate": "[ranking, halved]",
     "gate.metric": "ndcg@10", "gate.margin": "0.1", "gate.confidence": "0.9", "gate.resamples": "501",
     "gate.floor": "0.1", "gate.target": "0.9", "gate.guards": "[{metric: mrr@10, within: 0.02}]",
     "gate.match": "{contender: hybrid, within: 0.02}", "gate.seed": "8", "targets": "[]",
@@ -59,7 +58,7 @@ CHANGES = {
 """Another value for every field that the output depends on."""
 
 NEEDS = {"gate.target": ("contenders=[tuned, bm25, prompted]",), "train.patience": ("train.keep=best",),
-         "train.head_learning_rate": ("objective=cross-encoder",)}
+         "train.head_learning_rate": ("objective=cross-encoder",), **ADAPTER_NEEDS}
 """What else a spec must say for a field to be of use."""
 
 RUNTIME = {
@@ -209,6 +208,7 @@ def spec(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, values in collection(len(WORDS) // 10, 20).items():
         write(folder / f"{name}.jsonl", values)
     (folder / "tiny.yaml").write_text(SPEC)
+    (folder / "voice.yaml").write_text(VOICE)
     return folder / "tiny.yaml"
 
 
@@ -254,8 +254,8 @@ def test_the_table_of_changes_is_complete() -> None:
 
 @pytest.mark.parametrize("path", CHANGES)
 def test_a_field_that_changes_the_output_changes_a_key(spec: Path, registry: Registry, path: str) -> None:
-    change, needs = CHANGES[path], NEEDS.get(path, ())
-    changed = change if change.startswith(f"{path}.") else f"{path}={change}"
+    spec, needs = spec.with_name("voice.yaml") if path in ADAPTER_OF_TEXTS else spec, NEEDS.get(path, ())
+    changed = CHANGES[path] if CHANGES[path].startswith(f"{path}.") else f"{path}={CHANGES[path]}"
     assert keys(spec, registry, *needs, changed) != keys(spec, registry, *needs)
 
 

@@ -165,7 +165,7 @@ def test_every_problem_of_a_spec_comes_at_once() -> None:
         "10:21: data.sources[1].file: no such file or folder: 'no.jsonl', relative to the spec's folder",
         "10:46: data.sources[1].fields.phrases: unknown field; did you mean 'phrase'?",
         "10:59: data.sources[1].letters: expected a list, got 'a'; write it in [ ] or after `- `",
-        "11:11: adapter.rank: expected a whole number, got '8'; remove the quotes",
+        "11:11: adapter.rank: expected a whole number or 'auto', got '8'; remove the quotes",
         "11:22: adapter.alpha: must be above 0, got 0",
         "12:8: gate.metric: no eval reports 'ta'; did you mean 'tau'?",
     ]

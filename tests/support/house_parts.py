@@ -75,3 +75,24 @@ def ask(folder: Path, home: Path, *arguments: str) -> str:
     environment = {**os.environ, "PYTHONPATH": on_path(folder), "FACTORY_HOME": str(home)}
     command = [sys.executable, "-m", "factory", *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=True, cwd=home).stdout
+
+
+ADAPTER_CHANGES = {
+    "adapter.kind": "full", "adapter.rank": "5", "adapter.alpha": "5", "adapter.dropout": "0.1",
+    "adapter.targets": "[value]", "adapter.rslora": "true", "adapter.dora": "true", "adapter.save": "bf16",
+    "adapter.trainable_tokens": "[ADR]", "adapter.serve_precision": "bf16",
+}
+"""Another value for every field of `adapter:`, and below what else a spec must say for it to be of use."""
+ADAPTER_NEEDS = {
+    "adapter.kind": ("adapter.rank=auto",), "adapter.save": ("adapter.rank=auto", "adapter.kind=full"),
+    "adapter.serve_precision": ("adapter.kind=qlora",),
+}
+ADAPTER_OF_TEXTS = {"adapter.trainable_tokens", "adapter.serve_precision"}
+"""Fields that only a spec with a generative student may set, such as this one."""
+VOICE = """\
+apiVersion: factory/v1
+name: voice
+task: brand-voice
+models: {student: ./base, embedder: ./other}
+data: {sources: [{kind: jsonl, file: corpus.jsonl, columns: [question, neutral, answer]}]}
+"""

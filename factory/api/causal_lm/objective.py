@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
+from factory.api.artifact import get_artifact_loader
 from factory.api.auto_settings import Auto, TokenCounts, get_number
 from factory.api.causal_lm import transformers_answers
 from factory.api.causal_lm.audit import audit_completions
@@ -75,7 +76,7 @@ class CausalLMObjective(Objective):
         answers = [len(decoder.tokenize_answer(job.task.render_target(row))) for row in job.rows]
         prompts = [len(decoder.tokenize_chat(job.task.render_messages(row))) for row in job.rows]
         both = [prompt + answer for prompt, answer in zip(prompts, answers, strict=True)]
-        return TokenCounts({"max_length": both, "max_new_tokens": answers})
+        return TokenCounts({"max_length": both, "max_new_tokens": answers}, completions=answers)
 
     def audit(self, job: ModelJob) -> Iterator[Finding]:
         decoder, length = job.kit.load_decoder(job.base), self.get_max_length()
@@ -113,7 +114,8 @@ class CausalLMObjective(Objective):
         transformers_answers.copy_generation_files(job.base.folder, bundle)
 
     def generate_reference_answers(self, job: ReferenceJob) -> ReferenceAnswers:
-        return transformers_answers.answer_with_transformers(job, self.get_max_new_tokens(), self.loader_class)
+        loader = get_artifact_loader(self.loader_class, job.artifact.kind if job.artifact else "adapter")
+        return transformers_answers.answer_with_transformers(job, self.get_max_new_tokens(), loader)
 
     def score_judged_answers(self, job: ReferenceJob) -> Iterator[ScoredAnswer]:
         decoder = self.load_answering_model(job)

@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from factory.api.artifact import count_adapted_modules
+from factory.api.artifact import build_load_settings, count_adapted_modules, read_base_precision
 from factory.api.grammar import Grammar, GrammarState, start_grammars
 from factory.api.jobs import ReferenceJob
 from factory.api.rows import ReferenceAnswers, Row, ScoredAnswer, TokenLogprob
@@ -56,7 +56,9 @@ def load_transformers_model(job: ReferenceJob) -> Any:
     if job.artifact is not None and job.artifact.kind == "adapter":
         from peft import AutoPeftModelForCausalLM
 
-        return AutoPeftModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+        served = read_base_precision(job.artifact.folder)
+        settings = build_load_settings(served) if served else {"dtype": torch.float32}
+        return AutoPeftModelForCausalLM.from_pretrained(folder, **settings).eval()
     return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
 
 

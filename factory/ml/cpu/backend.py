@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoTokenizer
 
-from factory.api import FitJob
+from factory.api import Adapter, FitJob
 from factory.api.training_args import BackendName
 from factory.ml.adapter_merge import merge_adapter
 from factory.ml.cpu import packed_answers, packed_attention, packing
@@ -17,7 +17,10 @@ from factory.ml.cpu.decoder import PackedDecoder
 from factory.ml.cpu.lora import LoraLearner, attach_lora
 from factory.ml.device import choose_device, choose_inference_dtype, choose_training_dtype, find_stored_dtype
 from factory.ml.encoder import TransformersEncoder, load_encoder
+from factory.ml.linear_layers import find_output_head
+from factory.ml.new_words import load_tokenizer, make_room_for_words
 from factory.ml.text_batch import AnswerBatch, TextBatch
+from factory.ml.weights_training import WeightsLearner, train_own_weights
 
 PACKED_ENCODERS = ("bert",)
 
@@ -28,10 +31,12 @@ class PackedBackend:
     name: BackendName = "cpu"
     summary = "packed rows without padding"
 
-    def explain_refusal(self, folder: Path, *, causal: bool) -> str:
+    def explain_refusal(self, folder: Path, *, causal: bool, adapter: Adapter | None = None) -> str:
         config = AutoConfig.from_pretrained(folder)
         known = packed_attention.has_plain_attention(config) if causal else config.model_type in PACKED_ENCODERS
-        return "" if known else f"the packed kernels do not know the architecture {config.model_type!r}"
+        if not known:
+            return f"the packed kernels do not know the architecture {config.model_type!r}"
+        return "" if adapter is None else _explain_adapter_refusal(adapter)
 
     def runs_model(self, model: Any) -> bool:
         return model.config._attn_implementation in (packing.PACKED_ATTENTION, packed_attention.CAUSAL_ATTENTION)
@@ -45,37 +50,46 @@ class PackedBackend:
 
     def load_decoder(self, folder: Path, adapter: Path | None, *, exact: bool = False) -> PackedDecoder:
         model = packed_attention.load_causal_model(folder, torch.float32 if exact else choose_inference_dtype())
+        tokenizer = load_tokenizer(folder, adapter)
         if adapter is not None:
+            make_room_for_words(model, tokenizer)
             merge_adapter(model, adapter)
-        return PackedDecoder(model.to(choose_device()), AutoTokenizer.from_pretrained(folder))
+        return PackedDecoder(model.to(choose_device()), tokenizer)
 
     def create_learner(
         self, job: FitJob, modules_to_save: tuple[str, ...], *, labels: int, causal: bool
-    ) -> LoraLearner:
+    ) -> LoraLearner | WeightsLearner:
         if causal:
-            return self._create_causal_learner(job)
+            return self._create_causal_learner(job, modules_to_save)
         loaded = load_encoder(
             job.base.folder, labels=labels, attention=packing.PACKED_ATTENTION,
             saved_modules=modules_to_save if labels else None,
         )
         if labels:
             packing.keep_first_tokens_only(loaded.model)
-        elif hasattr(loaded.model, "pooler"):
+        if not job.adapter.has_low_rank_update:
+            train_own_weights(loaded.model, job.adapter, modules_to_save, labels=labels)
+            return WeightsLearner(loaded.model.train(), loaded.tokenizer, modules_to_save)
+        if not labels and hasattr(loaded.model, "pooler"):
             loaded.model.pooler = None  # token vectors bypass it: an adapter there would get no gradient
         dtype = choose_training_dtype(job.train.precision, job.work)
         layers = attach_lora(loaded.model, job.adapter, dtype, modules_to_save)
         for module in loaded.model.modules():
             if isinstance(module, nn.Dropout):
                 module.p = 0.0  # the base's own dropout; adapters have theirs
-        return LoraLearner(loaded.model.train(), layers, loaded.tokenizer)
+        return LoraLearner(loaded.model.train(), layers, loaded.tokenizer, modules_to_save)
 
-    def _create_causal_learner(self, job: FitJob) -> LoraLearner:
-        """Create a causal base with adapters on all linear layers except its head, which stays frozen."""
+    def _create_causal_learner(self, job: FitJob, modules_to_save: tuple[str, ...]) -> LoraLearner | WeightsLearner:
+        """Create a causal base with adapters on linear layers except its head, which stays frozen; or all of it."""
+        if not job.adapter.has_low_rank_update:
+            whole = packed_attention.load_causal_model(job.base.folder, torch.float32)
+            train_own_weights(whole, job.adapter, modules_to_save, labels=0)
+            return WeightsLearner(whole.train(), AutoTokenizer.from_pretrained(job.base.folder), modules_to_save)
         model = packed_attention.load_causal_model(job.base.folder, find_stored_dtype(job.base.folder))
-        head = next(name for name, module in model.named_modules() if module is model.get_output_embeddings())
+        head = find_output_head(model)
         dtype = choose_training_dtype(job.train.precision, job.work)
         layers = attach_lora(model, job.adapter, dtype, frozen_modules=(head,))
-        return LoraLearner(model.train(), layers, AutoTokenizer.from_pretrained(job.base.folder))
+        return LoraLearner(model.train(), layers, AutoTokenizer.from_pretrained(job.base.folder), modules_to_save)
 
     def compute_hidden_states(self, model: nn.Module, batch: TextBatch) -> list[Tensor]:
         return packing.compute_packed_hidden(model, packing.pack_texts(batch.ids, batch.segments))
@@ -89,3 +103,12 @@ class PackedBackend:
 
     def compute_sequence_logprobs(self, model: nn.Module, batch: AnswerBatch) -> Tensor:
         return packed_answers.compute_packed_sequence_logprobs(model, batch)
+
+
+def _explain_adapter_refusal(adapter: Adapter) -> str:
+    """Return why the packed kernels cannot train this, or ""."""
+    if adapter.dora:
+        return "the packed kernels do not train the lengths of DoRA"
+    if adapter.trainable_tokens:
+        return "the packed kernels do not train the embeddings of words"
+    return "the packed kernels do not compute with 4-bit weights" if adapter.kind == "qlora" else ""

@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from factory.api import Adapter
 from factory.ml.checkpoints import collect_trainable_parameters
+from factory.ml.linear_layers import find_target_layers
 from factory.ml.trainer import train_modules_in_fp32
 
 SIBLING_LAYERS = (("query", "key", "value"), ("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"))
@@ -62,9 +63,9 @@ class LoraLinear(nn.Module):
     weight: Tensor
     bias: Tensor | None
 
-    def __init__(self, linear: nn.Linear, adapter: Adapter, dtype: torch.dtype) -> None:
+    def __init__(self, linear: Any, adapter: Adapter, dtype: torch.dtype) -> None:
         super().__init__()
-        self.scale, self.dropout, self.dtype = adapter.alpha / adapter.rank, adapter.dropout, dtype
+        self.scale, self.dropout, self.dtype = adapter.scale, adapter.dropout, dtype
         self.lora_A = nn.Parameter(torch.empty(adapter.rank, linear.in_features))
         self.lora_B = nn.Parameter(torch.zeros(linear.out_features, adapter.rank))
         nn.init.kaiming_uniform_(self.lora_A, a=math.sqrt(5))  # as PEFT; B is 0, so that training starts at the base
@@ -126,6 +127,8 @@ class LoraLearner:
     model: nn.Module
     lora_layers: dict[str, LoraLinear]
     tokenizer: Any
+    modules_to_save: tuple[str, ...] = ()
+    word_ids: tuple[int, ...] = ()
 
     def list_adapted_layers(self) -> list[str]:
         """Return the names of the layers with an adapter."""
@@ -154,18 +157,17 @@ def attach_lora(
     model: nn.Module, adapter: Adapter, dtype: torch.dtype, modules_to_save: tuple[str, ...] = (), *,
     frozen_modules: tuple[str, ...] = (),
 ) -> dict[str, LoraLinear]:
-    """Freeze a model in `dtype` and put an adapter on every linear layer; return the adapted layers by name.
+    """Freeze a model in `dtype` and put an adapter on its target layers; return the adapted layers by name.
 
     `modules_to_save` get no adapter and train in fp32; `frozen_modules` get no adapter and stay frozen.
     """
     for parameter in model.parameters():
         parameter.requires_grad_(False)
     adapted: dict[str, LoraLinear] = {}
-    for name, linear in list(model.named_modules()):
-        if isinstance(linear, nn.Linear) and not {*modules_to_save, *frozen_modules} & {*name.split(".")}:
-            parent, _, leaf = name.rpartition(".")
-            adapted[name] = LoraLinear(linear, adapter, dtype)
-            setattr(model.get_submodule(parent), leaf, adapted[name])
+    for name in find_target_layers(model, adapter.targets, {*modules_to_save, *frozen_modules}):
+        parent, _, leaf = name.rpartition(".")
+        adapted[name] = LoraLinear(model.get_submodule(name), adapter, dtype)
+        setattr(model.get_submodule(parent), leaf, adapted[name])
     for parameter in model.parameters():
         if not parameter.requires_grad:
             parameter.data = parameter.data.to(dtype)

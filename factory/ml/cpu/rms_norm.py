@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 class _RmsNormFunction(torch.autograd.Function):
-    """x / rms(x) · weight, computed in fp32; the weight is frozen."""
+    """x / rms(x) · weight, computed in fp32; with a gradient of the weight unless it is frozen."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
@@ -23,14 +23,15 @@ class _RmsNormFunction(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         normed, scale, weight = ctx.saved_tensors
+        own = (grad * normed).flatten(0, -2).sum(0) if ctx.needs_input_grad[1] else None
         grad = grad * weight
         # d(x / rms)/dx projects the gradient off the direction of the normalised vector.
         share = (grad * normed).float().mean(-1, keepdim=True)
-        return grad.float().addcmul_(normed.float(), share, value=-1).mul_(scale).to(grad.dtype), None, None
+        return grad.float().addcmul_(normed.float(), share, value=-1).mul_(scale).to(grad.dtype), own, None
 
 
 class RmsNorm(nn.Module):
-    """Replaces transformers' RMS norms of the Llama form; shares their weight, which stays frozen."""
+    """Replaces transformers' RMS norms of the Llama form; shares their weight."""
 
     def __init__(self, norm: Any) -> None:
         super().__init__()
