@@ -7,6 +7,7 @@ from importlib.resources import files
 from typing import Any
 
 from factory.bundle import usage_examples
+from factory.bundle.delivered import describe_delivery, find_exporting_contender
 from factory.data.licences import UNKNOWN_LICENCE
 from factory.events import Verdict
 from factory.text.articles import add_article
@@ -23,10 +24,8 @@ def render_model_card(manifest: Mapping[str, Any], score: Mapping[str, Any], gat
         "verdict_text": Verdict.from_word(gate["verdict"]).facts.finding,
         "reasons": _render_bullets([*gate.get("reasons", []), *_describe_seeds(gate), *_describe_looks(gate)]),
         **{name: manifest[name] for name in ("name", "tuned")},
-        "artifact": _describe_artifact_kind(manifest),
+        "what": _describe_what_it_is(manifest),
         **{name: gate[name] for name in ("verdict", "metric")},
-        "task": manifest["task"]["kind"],
-        "objective": manifest["objective"]["kind"],
         "test_rows": manifest["rows"]["test"],
         "confidence": f"{score.get('confidence', 0.95):.0%}",
         "table": _render_contender_table(score, gate["metric"]),
@@ -34,6 +33,7 @@ def render_model_card(manifest: Mapping[str, Any], score: Mapping[str, Any], gat
         "usage": usage_examples.render_usage_example(
             manifest["loader"], manifest["base"]["id"], manifest.get("answers", ""),
             open_set="none" in manifest["training"].get("facts", {}),
+            artifact=manifest["artifact"],
         ),
         "data": _describe_training_data(manifest, gather),
         "limits": _render_bullets(_list_limitations(manifest)),
@@ -44,7 +44,8 @@ def _render_hub_metadata(manifest: Mapping[str, Any], score: Mapping[str, Any]) 
     """Return the YAML block that the Hub indexes."""
     import yaml
 
-    loader, means = manifest["loader"], score["contenders"][manifest["tuned"]]
+    contender = find_exporting_contender(manifest) or manifest["tuned"]
+    loader, means = manifest["loader"], score["contenders"][contender]
     licence = manifest["base"]["licence"]
     pipeline = usage_examples.get_pipeline_tag(loader, manifest.get("answers", ""))
     result = {
@@ -75,8 +76,22 @@ def _describe_looks(gate: Mapping[str, Any]) -> list[str]:
     return [gate["looks"]["finding"]] if "looks" in gate else []
 
 
+def _describe_what_it_is(manifest: Mapping[str, Any]) -> str:
+    """Return what the bundle carries, for which task, and if the verdict does not say it, why."""
+    task, delivered = f"the task\n`{manifest['task']['kind']}`", manifest.get("delivered", {})
+    if contender := find_exporting_contender(manifest):
+        text = (
+            f"What the contender `{contender}` answers by, for {task}: {describe_delivery(manifest)}, "
+            f"`{manifest['base']['id']}`. Nothing of the base is trained"
+        )
+    else:
+        text = f"{_describe_artifact_kind(manifest)}, trained for {task} with the objective"
+        text += f" `{manifest['objective']['kind']}`"
+    return f"{text}. Delivered, as: {delivered['reason']}" if delivered else text
+
+
 def _describe_artifact_kind(manifest: Mapping[str, Any]) -> str:
-    """Return what the bundle carries, and for which base."""
+    """Return what training made, and for which base."""
     kind, base = manifest["artifact"], manifest["base"]["id"]
     if kind == "adapter":
         return f"A LoRA adapter (rank {manifest['rank']}, {manifest['modules']} layers) for `{base}`"
@@ -158,6 +173,8 @@ def _list_limitations(manifest: Mapping[str, Any]) -> list[str]:
         limits.append(f"Base used in training: {base['note']}. The weights on the Hub give slightly different answers.")
     if manifest["artifact"] == "adapter" and base["id"].startswith(("local/", "wheel/")):
         limits.append(f"`{base['id']}` is not on the Hub: set the path of the base model in adapter_config.json.")
+    elif manifest["artifact"] in ("head", "prompt") and base["id"].startswith(("local/", "wheel/")):
+        limits.append(f"`{base['id']}` is not on the Hub: give the path of the base model in its place.")
     return limits
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from factory.api.label_sets import LABEL_SETS
 
-FOLDER_PLACEHOLDER = "PATH_OF_THIS_FOLDER"
+FOLDER_PLACEHOLDER, BASE_PLACEHOLDER = "PATH_OF_THIS_FOLDER", "BASE_MODEL"
 
 GENERATION_EXAMPLE = (
     "# factory/renderer.json has the templates of the system and the user message.\n"
@@ -88,6 +88,24 @@ OPEN_SET_EXAMPLE = (
     "print(labels[str(best)], probabilities[best].item())"
 )
 """The same, where the logit of the label that means none of the others is replaced."""
+FROZEN_HEAD_EXAMPLE = (
+    "import json\n"
+    "import torch\n"
+    "from safetensors.torch import load_file\n"
+    "from transformers import AutoModel, AutoTokenizer\n"
+    f'folder, base = "{FOLDER_PLACEHOLDER}", "{BASE_PLACEHOLDER}"\n'
+    "tokenizer, model = AutoTokenizer.from_pretrained(base), AutoModel.from_pretrained(base)\n"
+    'head = load_file(f"{folder}/head.safetensors")\n'
+    'config = json.load(open(f"{folder}/head.json", encoding="utf-8"))\n'
+    'inputs = tokenizer(["a text"], truncation=True, max_length=config["max_length"], return_tensors="pt")\n'
+    "with torch.inference_mode():\n"
+    "    embedding = model(**inputs).last_hidden_state.mean(1)  # of many texts, leave out the padding\n"
+    'embedding = torch.nn.functional.normalize(embedding, dim=-1)\n'
+    'probabilities = (embedding @ head["weight"].T + head["bias"]).softmax(-1)[0]\n'
+    "best = probabilities.argmax().item()\n"
+    'print(config["labels"][best], probabilities[best].item())'
+)
+"""Of a linear head on the embeddings of the frozen base."""
 PIPELINE_TAGS = {
     "CrossEncoder": "text-ranking", "AutoModelForSequenceClassification": "text-classification",
     "SentenceTransformer": "sentence-similarity", "MultiVectorEncoder": "sentence-similarity",
@@ -96,11 +114,16 @@ PIPELINE_TAGS = {
 }
 
 
-def render_usage_example(loader: str, base: str, answers: str = "", *, open_set: bool = False) -> str:
+def render_usage_example(
+    loader: str, base: str, answers: str = "", *, open_set: bool = False, artifact: str = "adapter"
+) -> str:
     """Return Python that loads the bundle with `loader`, a `module:Class`; `answers` is the type of its answers.
 
     `open_set` says whether its `labels/config.json` replaces the logit of a label that means none of the others.
+    `artifact` is the kind of what it carries.
     """
+    if artifact == "head" and loader == "transformers:AutoModel":
+        return FROZEN_HEAD_EXAMPLE.replace(BASE_PLACEHOLDER, base)
     if answers == "labels" and loader.endswith(":SentenceTransformer"):
         return OPEN_SET_EXAMPLE if open_set else CLASSIFIER_EXAMPLE
     if answers == LABEL_SETS and loader.endswith(":SentenceTransformer"):

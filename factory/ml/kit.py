@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from factory.api import Artifact, Base, FitJob, Kit, Reporter, TrainResult
-from factory.api.kit import TokenIds
+from factory.api.kit import EMBED_MAX_TOKENS, TokenIds
 from factory.api.training_args import BackendChoice
 from factory.ml import adapter_files, trainer
 from factory.ml.adapter_merge import merge_adapter
@@ -30,8 +30,6 @@ from factory.ml.text_batch import AnswerBatch, TextBatch
 from factory.ml.validation import evaluate_without_gradients
 from factory.models.position_limit import read_position_limit
 
-EMBED_MAX_TOKENS = 128
-"""Maximum tokens per text in `embed`; longer texts are truncated."""
 PACKED: Backend = PackedBackend()
 PLAIN: Backend = TransformersBackend()
 
