@@ -62,7 +62,7 @@ class BundleInputs:
     @property
     def is_trained(self) -> bool:
         """Whether the bundle carries what training made, and not what another contender exported."""
-        return self.delivered.get("contender", self.tuned) == self.tuned
+        return bool(self.delivered.get("contender", self.tuned) == self.tuned)
 
 
 def copy_artifact_files(bundle: Path, artifact: Artifact) -> None:
@@ -112,7 +112,9 @@ def finish_bundle(
     of `told` occur in rows or in the spec, and so may in all files but the configs that libraries write.
     """
     card = model_card.render_model_card(manifest, evidence.score, evidence.gather)
-    licences = model_card.render_licence_notes(evidence.base, evidence.gather, evidence.curate)
+    licences = model_card.render_licence_notes(
+        evidence.base, evidence.gather, evidence.curate, evidence.artifact.kind
+    )
     (bundle / "README.md").write_text(card, encoding="utf-8")
     (bundle / "LICENSES.md").write_text(licences, encoding="utf-8")
     for path in sorted(bundle.rglob("*")):

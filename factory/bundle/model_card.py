@@ -54,8 +54,11 @@ def _render_hub_metadata(manifest: Mapping[str, Any], score: Mapping[str, Any]) 
         "metrics": [{"type": name, "value": round(value["mean"], 6)} for name, value in sorted(means.items())],
     }
     is_adapter = manifest["artifact"] == "adapter"
+    relation = {} if find_exporting_contender(manifest) else {
+        "base_model_relation": "adapter" if is_adapter else "finetune"
+    }
     head = {
-        "base_model": manifest["base"]["id"], "base_model_relation": "adapter" if is_adapter else "finetune",
+        "base_model": manifest["base"]["id"], **relation,
         "license": HUB_LICENCES.get(licence, "other"), "library_name": usage_examples.get_library_name(loader),
         "pipeline_tag": pipeline,
         "tags": sorted({*(("lora", "peft") if is_adapter else ()), "specialist-factory", manifest["task"]["kind"]}),
@@ -182,8 +185,15 @@ def _format_licences(source: Mapping[str, Any]) -> str:
     return ", ".join(source.get("licences") or [source.get("licence") or UNKNOWN_LICENCE])
 
 
-def render_licence_notes(base: Mapping[str, Any], gather: Mapping[str, Any], curate: Mapping[str, Any]) -> str:
-    """Return LICENSES.md: the licences of the base, the sources and the training rows, and the generators used."""
+def render_licence_notes(
+    base: Mapping[str, Any], gather: Mapping[str, Any], curate: Mapping[str, Any], artifact: str = "adapter"
+) -> str:
+    """Return LICENSES.md: the licences of the base, the sources and the training rows, and the generators used.
+
+    `artifact` is the kind of what the bundle carries: a prompt quotes training rows.
+    """
+    quoting = "`factory/golden.jsonl`" + (" and the prompt with its examples" if artifact == "prompt" else "")
+    verb = "contain" if artifact == "prompt" else "contains"
     rows = [
         ["base", f"{base['id']} ({base['source']})", base["licence"]],
         *(["rows", source["kind"], _format_licences(source)] for source in gather["sources"]),
@@ -197,5 +207,5 @@ def render_licence_notes(base: Mapping[str, Any], gather: Mapping[str, Any], cur
         "The artifact was trained from the base and the rows below. Their licences apply to it as far as they cover",
         "derived works; `unknown` means that no licence was stated, not that everything is allowed.", "",
         _render_markdown_table(["part", "source", "licence"], rows),
-        "", "`factory/golden.jsonl` contains a few of those rows, with the side-table rows that they refer to.", "",
+        "", f"{quoting} {verb} a few of those rows, with the side-table rows that they refer to.", "",
     ])

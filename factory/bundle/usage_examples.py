@@ -106,6 +106,23 @@ FROZEN_HEAD_EXAMPLE = (
     'print(config["labels"][best], probabilities[best].item())'
 )
 """Of a linear head on the embeddings of the frozen base."""
+PROMPT_EXAMPLE = (
+    "import json\n"
+    "from transformers import AutoModelForCausalLM, AutoTokenizer\n"
+    f'folder, base = "{FOLDER_PLACEHOLDER}", "{BASE_PLACEHOLDER}"\n'
+    "tokenizer, model = AutoTokenizer.from_pretrained(base), AutoModelForCausalLM.from_pretrained(base)\n"
+    'prompt = json.load(open(f"{folder}/prompt.json", encoding="utf-8"))\n'
+    'chat = prompt["chat"]  # of one test row: replace the last message by your own\n'
+    'options = {"add_generation_prompt": True, "return_tensors": "pt", "return_dict": True}\n'
+    "inputs = tokenizer.apply_chat_template(chat, **options)\n"
+    'answer = model.generate(**inputs, do_sample=False, max_new_tokens=prompt["max_new_tokens"])\n'
+    'print(tokenizer.decode(answer[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True))\n'
+    "# A server of this base with an OpenAI-compatible interface takes the same chat:\n"
+    "# client.chat.completions.create(\n"
+    '#     model=base, messages=chat, temperature=0, max_tokens=prompt["max_new_tokens"]\n'
+    "# )"
+)
+"""Of a prompt for the untuned base."""
 PIPELINE_TAGS = {
     "CrossEncoder": "text-ranking", "AutoModelForSequenceClassification": "text-classification",
     "SentenceTransformer": "sentence-similarity", "MultiVectorEncoder": "sentence-similarity",
@@ -124,6 +141,8 @@ def render_usage_example(
     """
     if artifact == "head" and loader == "transformers:AutoModel":
         return FROZEN_HEAD_EXAMPLE.replace(BASE_PLACEHOLDER, base)
+    if artifact == "prompt" and loader == "transformers:AutoModelForCausalLM":
+        return PROMPT_EXAMPLE.replace(BASE_PLACEHOLDER, base)
     if answers == "labels" and loader.endswith(":SentenceTransformer"):
         return OPEN_SET_EXAMPLE if open_set else CLASSIFIER_EXAMPLE
     if answers == LABEL_SETS and loader.endswith(":SentenceTransformer"):

@@ -29,7 +29,7 @@ def build_delivery_parts(resolved: ResolvedSpec) -> dict[str, Any]:
     return {"deployable": deployable, "uses": list(deployable.values()), **choice} if deployable else {}
 
 
-def build_deliver_part(resolved: ResolvedSpec) -> dict[str, str]:
+def build_deliver_part(resolved: ResolvedSpec) -> dict[str, Any]:
     """Return `deliver` only if it is not the default, so that the default adds nothing to a key."""
     deliver = resolved.spec.deliver
     return {} if deliver == DELIVER_BEST else {"deliver": deliver}

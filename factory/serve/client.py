@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from factory.bundle.delivered import find_base_stage, find_exporting_contender
-from factory.bundle.manifest import load_manifest
+from factory.bundle.manifest import find_manifest
 from factory.errors import BUG, FactoryError, InputError
 from factory.network_policy import is_loopback_host
 from factory.runs.deployable import find_deployable_part
@@ -37,7 +37,7 @@ def build_server_config(home: Path, name: str) -> dict[str, Any]:
     stage: Mapping[str, Any] = next((stage for stage in evidence.run.plan if stage.get("name") == "train"), {})
     plan: Mapping[str, Any] = stage.get("config", {})
     allowed = read_consents(home).hosts
-    manifest = load_manifest(version.bundle)
+    manifest = find_manifest(version.bundle)
     base_stage, contender = find_base_stage(manifest), find_exporting_contender(manifest)
     folders = {stage: evidence.find_intact_folder(stage) for stage in (base_stage, "gather")}
     aliases = [stage for stage in evidence.run.stages if stage.startswith("base[")]

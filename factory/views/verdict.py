@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from factory.bundle.delivered import describe_delivery
-from factory.bundle.manifest import load_manifest
-from factory.errors import FactoryError
+from factory.bundle.manifest import find_manifest
 from factory.evaluation.compare import CONFIDENCE, find_tuned_contender
 from factory.evaluation.paired_tests import MIN_EFFECTIVE_GROUPS
 from factory.runs.run_outputs import RunOutputs, find_deciding_comparison
@@ -104,22 +103,13 @@ def build_verdict_json(outputs: RunOutputs) -> dict[str, Any]:
     return {
         **run.summarise_run(), "exit_code": run.end.exit_code if run.end else None,
         "bundle": str(outputs.find_stage_folder("bundle") or ""), "gate": outputs.read_gate(),
-        "delivered": read_manifest(outputs).get("delivered", {}),
+        "delivered": find_manifest(outputs.find_stage_folder("bundle")).get("delivered", {}),
         **{name: score.get(name, {}) for name in ("contenders", "totals", "tables")},
     }
 
 
-def read_manifest(outputs: RunOutputs) -> dict[str, Any]:
-    """Return the manifest of a run's bundle; {} if it did not reach one, or the bundle was deleted or damaged."""
-    folder = outputs.find_stage_folder("bundle")
-    try:
-        return load_manifest(folder) if folder else {}
-    except (FactoryError, OSError, ValueError):
-        return {}
-
-
 def _describe_delivered(outputs: RunOutputs) -> str:
-    manifest = read_manifest(outputs)
+    manifest = find_manifest(outputs.find_stage_folder("bundle"))
     text = describe_delivery(manifest)
     return f"Delivered: {text}. The reason: {manifest['delivered']['reason']}." if text else ""
 

@@ -244,7 +244,8 @@ def compute_label_means(rows: LabelledVectors) -> Vectors:
 
     labels = range(rows.targets.max() + 1)
     means = np.stack([rows.vectors[rows.targets == label].mean(axis=0) for label in labels])
-    return means / np.linalg.norm(means, axis=1, keepdims=True)
+    normalised: Vectors = means / np.linalg.norm(means, axis=1, keepdims=True)
+    return normalised
 
 
 def classify_zero_shot(texts: Vectors, names: Vectors) -> Numbers:
