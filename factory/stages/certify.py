@@ -36,13 +36,14 @@ def run(job: StageJob) -> None:
         raise CertificationError(f"the bundle was changed after it was written: {problems[0]}")
     golden, manifest = bundle.read_golden(folder), bundle.load_manifest(folder)
     contender = bundle.find_exporting_contender(manifest)
-    base = read_resolved_base(job.inputs[bundle.find_base_stage(manifest)])
-    reply, modules = _answer_in_fresh_process(job, folder, base), manifest["modules"]
+    reply, modules = _answer_in_fresh_process(job, folder), manifest["modules"]
     # An adapter that was not applied at all, or not to every layer, can still give close answers: check it first.
     require_all_modules(reply["modules"], modules)
     if "texts" in reply:
         scored = {name: list(map(ScoredAnswer.from_json, texts)) for name, texts in reply["texts"].items()}
-        artifact = bundle.open_bundle_artifact(folder, base) if contender else job.load_artifact()
+        artifact = job.load_artifact()
+        if contender:
+            artifact = bundle.open_bundle_artifact(folder, _load_bundle_base(job, manifest))
         judged = _score_judged_texts(job, golden, contender, artifact)
         facts = certify_texts(TextEvidence(judged=judged, **scored), may_equal_base=_is_plain_prompt(manifest))
     else:
@@ -56,7 +57,7 @@ def run(job: StageJob) -> None:
 
 def _is_plain_prompt(manifest: Mapping[str, Any]) -> bool:
     """Whether the bundle carries a prompt that adds nothing to what the untuned base is asked anyway."""
-    return manifest["artifact"] == "prompt" and bool(manifest["training"].get("facts", {}).get("is_plain"))
+    return manifest.get("artifact") == "prompt" and bool(manifest["training"].get("facts", {}).get("is_plain"))
 
 
 def require_all_modules(modules: int, expected: int) -> None:
@@ -111,8 +112,13 @@ def _find_largest_number(value: Any) -> float:
     return max(map(_find_largest_number, children), default=0.0)
 
 
-def _answer_in_fresh_process(job: StageJob, folder: Path, base: Base) -> dict[str, Any]:
+def _load_bundle_base(job: StageJob, manifest: Mapping[str, Any]) -> Base:
+    return read_resolved_base(job.inputs[bundle.find_base_stage(manifest)])
+
+
+def _answer_in_fresh_process(job: StageJob, folder: Path) -> dict[str, Any]:
     """Answer the golden rows in a fresh interpreter, with and without the artifact."""
+    base = _load_bundle_base(job, bundle.load_manifest(folder))
     work = job.work / "certify"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)

@@ -77,6 +77,8 @@ def test_the_best_baseline_is_delivered_and_serves_like_a_trained_one(
     assert code == 3 and ran(home) == ["bundle", "certify"], lines
     second = find_version(home, "tiny-classifier@2")
     assert load_manifest(second.bundle)["delivered"]["reason"] == "the spec says deliver: centroid"
+    compared = ask(ROOT, home, "compare", "tiny-classifier@1", "tiny-classifier@2")
+    assert ":linear" in compared.splitlines()[0] and ":centroid" in compared.splitlines()[1]
     for name in ("tiny-classifier@1", "tiny-classifier@2", "tiny-classifier@1"):
         assert assign_alias(home, name, "live").bundle == find_version(home, "tiny-classifier@live").bundle
 
