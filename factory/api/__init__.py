@@ -7,6 +7,7 @@ from factory.api.active_learning import select_for_labelling
 from factory.api.artifact import Artifact, ArtifactKind
 from factory.api.auto_settings import Auto, Schedule, TokenCounts, get_number
 from factory.api.causal_lm.objective import CausalLMObjective
+from factory.api.deployable_contender import DeployableContender
 from factory.api.grammar import Grammar
 from factory.api.jobs import (
     AnswerJob,
@@ -62,11 +63,11 @@ hookimpl = pluggy.HookimplMarker("factory")
 __all__ = [
     "CONTRACT", "TEST", "TRAIN", "VALIDATION", "Adapter", "Answer", "AnswerJob", "Artifact", "ArtifactKind", "Auto",
     "Base", "CausalLMObjective", "ChatRequest", "ChatResponse", "Contender", "Curator", "Decision", "Decoder",
-    "Encoder", "Endpoint", "Eval", "ExportJob", "Finding", "FitJob", "Fraction", "Generation", "Grammar", "Input",
-    "Job", "Kit", "Message", "Metric", "ModelJob", "NoOpReporter", "Objective", "Plugin", "Probe", "ProbeJob",
-    "ProbeResult", "Provenance", "ReferenceAnswers", "ReferenceJob", "Reporter", "Row", "RowsJob", "Runtime",
-    "Schedule", "ScoreJob", "ScoredAnswer", "Scores", "Source", "SpecBlock", "Synthesizer", "Tables", "Target",
-    "Task", "Teacher", "TokenCounts", "TokenLogprob", "TrainResult", "TrainableModel", "TrainingArgs",
+    "DeployableContender", "Encoder", "Endpoint", "Eval", "ExportJob", "Finding", "FitJob", "Fraction", "Generation",
+    "Grammar", "Input", "Job", "Kit", "Message", "Metric", "ModelJob", "NoOpReporter", "Objective", "Plugin", "Probe",
+    "ProbeJob", "ProbeResult", "Provenance", "ReferenceAnswers", "ReferenceJob", "Reporter", "Row", "RowsJob",
+    "Runtime", "Schedule", "ScoreJob", "ScoredAnswer", "Scores", "Source", "SpecBlock", "Synthesizer", "Tables",
+    "Target", "Task", "Teacher", "TokenCounts", "TokenLogprob", "TrainResult", "TrainableModel", "TrainingArgs",
     "ValidationScorer", "VersionContender", "events", "find_distribution_problem", "get_hub_hosts", "get_number",
     "get_row_group", "hookimpl", "is_blank", "join_text_columns", "make_synthetic_row", "normalise",
     "normalise_label", "normalise_words", "read_numbered_jsonl", "remove_invisible", "render",

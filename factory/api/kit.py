@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from factory.api.artifact import Artifact
     from factory.api.jobs import Base, FitJob, Reporter
 
+EMBED_MAX_TOKENS = 128
+"""Maximum tokens per text in `Kit.embed`; longer texts are truncated."""
 TokenIds = Sequence[Sequence[int]]
 TextPairs = Sequence[tuple[str, str]]
 

@@ -34,7 +34,8 @@ LIBRARY_CONFIG = "config.json"
 class BundleInputs:
     """The outputs of earlier stages that a bundle records. `task` and `objective` are facts about those plugins.
 
-    `base` to `gate` are the JSON files of those stages; `model` is the folder of the base.
+    `base` to `gate` are the JSON files of those stages; `model` is the folder of the base. `delivered` says which
+    contender the bundle carries and why; it is empty for tuned that ships.
     """
 
     name: str
@@ -56,6 +57,12 @@ class BundleInputs:
     data: Mapping[str, str] = field(default_factory=dict)
     targets: tuple[str, ...] = ()
     review: Mapping[str, Any] = field(default_factory=dict)
+    delivered: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether the bundle carries what training made, and not what another contender exported."""
+        return bool(self.delivered.get("contender", self.tuned) == self.tuned)
 
 
 def copy_artifact_files(bundle: Path, artifact: Artifact) -> None:
@@ -71,13 +78,18 @@ def _list_artifact_files(artifact: Artifact) -> list[str]:
     return sorted(name.as_posix() for name in names if name.parts[0] not in RESERVED_PATHS)
 
 
+def _count_artifact_bytes(artifact: Artifact) -> int:
+    return sum((artifact.folder / name).stat().st_size for name in _list_artifact_files(artifact))
+
+
 def write_bundle_evidence(
     bundle: Path, evidence: BundleInputs, rows: Iterable[Row], tables: Tables, answers: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Write the evidence and return the content of the manifest. Call it after the objective has added its files."""
     if evidence.artifact.kind == "adapter":
         _canonicalise_adapter_config(bundle / "adapter_config.json", str(evidence.base["id"]))
-    _copy_base_tokenizer(bundle, evidence.model)
+    if evidence.is_trained:  # else the base is used as it is, its tokenizer included
+        _copy_base_tokenizer(bundle, evidence.model)
     golden.write_golden(bundle, list(rows), tables, answers)
     renderer = identity.compute_key(dict(evidence.templates))
     write_json(bundle / "factory" / "renderer.json", {"templates": dict(evidence.templates), "digest": renderer})
@@ -100,7 +112,9 @@ def finish_bundle(
     of `told` occur in rows or in the spec, and so may in all files but the configs that libraries write.
     """
     card = model_card.render_model_card(manifest, evidence.score, evidence.gather)
-    licences = model_card.render_licence_notes(evidence.base, evidence.gather, evidence.curate)
+    licences = model_card.render_licence_notes(
+        evidence.base, evidence.gather, evidence.curate, evidence.artifact.kind
+    )
     (bundle / "README.md").write_text(card, encoding="utf-8")
     (bundle / "LICENSES.md").write_text(licences, encoding="utf-8")
     for path in sorted(bundle.rglob("*")):
@@ -151,6 +165,8 @@ def _build_manifest(bundle: Path, evidence: BundleInputs, renderer: str) -> dict
         "modules": evidence.train["modules"], "training": dict(evidence.train), "tuned": evidence.tuned,
         "gate": dict(evidence.gate), "targets": list(evidence.targets), "packages": _list_package_versions(),
         **({"review": dict(evidence.review)} if evidence.review else {}),
+        **({"delivered": {**evidence.delivered, "bytes": _count_artifact_bytes(evidence.artifact)}}
+           if evidence.delivered else {}),
         **({"facts": facts} if (facts := evidence.spec.get("data", {}).get("facts")) else {}),
     }
 

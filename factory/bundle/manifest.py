@@ -11,7 +11,7 @@ from factory import identity
 from factory.api import Artifact, Base
 from factory.bundle import file_checks
 from factory.data.rows import read_json, write_json
-from factory.errors import InputError
+from factory.errors import FactoryError, InputError
 
 MANIFEST_SCHEMA = 1
 MANIFEST_FILE = "factory/manifest.json"
@@ -48,6 +48,14 @@ def load_manifest(bundle: Path) -> dict[str, Any]:
     if schema != MANIFEST_SCHEMA:
         raise InputError(f"{file}: schema {schema!r} is not {MANIFEST_SCHEMA}; update specialist-factory to read it")
     return dict(manifest)
+
+
+def find_manifest(bundle: Path | None) -> dict[str, Any]:
+    """Return the manifest of a bundle to show; {} if there is none, or it is damaged or of a newer factory."""
+    try:
+        return load_manifest(bundle) if bundle else {}
+    except (FactoryError, OSError, ValueError):
+        return {}
 
 
 def open_bundle_artifact(bundle: Path, base: Base) -> Artifact:

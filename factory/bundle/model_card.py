@@ -7,6 +7,7 @@ from importlib.resources import files
 from typing import Any
 
 from factory.bundle import usage_examples
+from factory.bundle.delivered import describe_delivery, find_exporting_contender
 from factory.data.licences import UNKNOWN_LICENCE
 from factory.events import Verdict
 from factory.text.articles import add_article
@@ -23,10 +24,8 @@ def render_model_card(manifest: Mapping[str, Any], score: Mapping[str, Any], gat
         "verdict_text": Verdict.from_word(gate["verdict"]).facts.finding,
         "reasons": _render_bullets([*gate.get("reasons", []), *_describe_seeds(gate), *_describe_looks(gate)]),
         **{name: manifest[name] for name in ("name", "tuned")},
-        "artifact": _describe_artifact_kind(manifest),
+        "what": _describe_what_it_is(manifest),
         **{name: gate[name] for name in ("verdict", "metric")},
-        "task": manifest["task"]["kind"],
-        "objective": manifest["objective"]["kind"],
         "test_rows": manifest["rows"]["test"],
         "confidence": f"{score.get('confidence', 0.95):.0%}",
         "table": _render_contender_table(score, gate["metric"]),
@@ -34,6 +33,7 @@ def render_model_card(manifest: Mapping[str, Any], score: Mapping[str, Any], gat
         "usage": usage_examples.render_usage_example(
             manifest["loader"], manifest["base"]["id"], manifest.get("answers", ""),
             open_set="none" in manifest["training"].get("facts", {}),
+            artifact=manifest["artifact"],
         ),
         "data": _describe_training_data(manifest, gather),
         "limits": _render_bullets(_list_limitations(manifest)),
@@ -44,7 +44,8 @@ def _render_hub_metadata(manifest: Mapping[str, Any], score: Mapping[str, Any]) 
     """Return the YAML block that the Hub indexes."""
     import yaml
 
-    loader, means = manifest["loader"], score["contenders"][manifest["tuned"]]
+    contender = find_exporting_contender(manifest) or manifest["tuned"]
+    loader, means = manifest["loader"], score["contenders"][contender]
     licence = manifest["base"]["licence"]
     pipeline = usage_examples.get_pipeline_tag(loader, manifest.get("answers", ""))
     result = {
@@ -53,8 +54,11 @@ def _render_hub_metadata(manifest: Mapping[str, Any], score: Mapping[str, Any]) 
         "metrics": [{"type": name, "value": round(value["mean"], 6)} for name, value in sorted(means.items())],
     }
     is_adapter = manifest["artifact"] == "adapter"
+    relation = {} if find_exporting_contender(manifest) else {
+        "base_model_relation": "adapter" if is_adapter else "finetune"
+    }
     head = {
-        "base_model": manifest["base"]["id"], "base_model_relation": "adapter" if is_adapter else "finetune",
+        "base_model": manifest["base"]["id"], **relation,
         "license": HUB_LICENCES.get(licence, "other"), "library_name": usage_examples.get_library_name(loader),
         "pipeline_tag": pipeline,
         "tags": sorted({*(("lora", "peft") if is_adapter else ()), "specialist-factory", manifest["task"]["kind"]}),
@@ -75,8 +79,22 @@ def _describe_looks(gate: Mapping[str, Any]) -> list[str]:
     return [gate["looks"]["finding"]] if "looks" in gate else []
 
 
+def _describe_what_it_is(manifest: Mapping[str, Any]) -> str:
+    """Return what the bundle carries, for which task, and if the verdict does not say it, why."""
+    task, delivered = f"the task\n`{manifest['task']['kind']}`", manifest.get("delivered", {})
+    if contender := find_exporting_contender(manifest):
+        text = (
+            f"What the contender `{contender}` answers by, for {task}: {describe_delivery(manifest)}, "
+            f"`{manifest['base']['id']}`. Nothing of the base is trained"
+        )
+    else:
+        text = f"{_describe_artifact_kind(manifest)}, trained for {task} with the objective"
+        text += f" `{manifest['objective']['kind']}`"
+    return f"{text}. Delivered, as: {delivered['reason']}" if delivered else text
+
+
 def _describe_artifact_kind(manifest: Mapping[str, Any]) -> str:
-    """Return what the bundle carries, and for which base."""
+    """Return what training made, and for which base."""
     kind, base = manifest["artifact"], manifest["base"]["id"]
     if kind == "adapter":
         served = {"nf4": " in 4 bits (NF4)", "bf16": " in 16 bits (bf16)"}.get(manifest.get("serve_precision", ""), "")
@@ -161,6 +179,8 @@ def _list_limitations(manifest: Mapping[str, Any]) -> list[str]:
         limits.append(f"Base used in training: {base['note']}. The weights on the Hub give slightly different answers.")
     if manifest["artifact"] == "adapter" and base["id"].startswith(("local/", "wheel/")):
         limits.append(f"`{base['id']}` is not on the Hub: set the path of the base model in adapter_config.json.")
+    elif manifest["artifact"] in ("head", "prompt") and base["id"].startswith(("local/", "wheel/")):
+        limits.append(f"`{base['id']}` is not on the Hub: give the path of the base model in its place.")
     return limits
 
 
@@ -168,8 +188,15 @@ def _format_licences(source: Mapping[str, Any]) -> str:
     return ", ".join(source.get("licences") or [source.get("licence") or UNKNOWN_LICENCE])
 
 
-def render_licence_notes(base: Mapping[str, Any], gather: Mapping[str, Any], curate: Mapping[str, Any]) -> str:
-    """Return LICENSES.md: the licences of the base, the sources and the training rows, and the generators used."""
+def render_licence_notes(
+    base: Mapping[str, Any], gather: Mapping[str, Any], curate: Mapping[str, Any], artifact: str = "adapter"
+) -> str:
+    """Return LICENSES.md: the licences of the base, the sources and the training rows, and the generators used.
+
+    `artifact` is the kind of what the bundle carries: a prompt quotes training rows.
+    """
+    quoting = "`factory/golden.jsonl`" + (" and the prompt with its examples" if artifact == "prompt" else "")
+    verb = "contain" if artifact == "prompt" else "contains"
     rows = [
         ["base", f"{base['id']} ({base['source']})", base["licence"]],
         *(["rows", source["kind"], _format_licences(source)] for source in gather["sources"]),
@@ -183,5 +210,5 @@ def render_licence_notes(base: Mapping[str, Any], gather: Mapping[str, Any], cur
         "The artifact was trained from the base and the rows below. Their licences apply to it as far as they cover",
         "derived works; `unknown` means that no licence was stated, not that everything is allowed.", "",
         _render_markdown_table(["part", "source", "licence"], rows),
-        "", "`factory/golden.jsonl` contains a few of those rows, with the side-table rows that they refer to.", "",
+        "", f"{quoting} {verb} a few of those rows, with the side-table rows that they refer to.", "",
     ])

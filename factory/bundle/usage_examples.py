@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from factory.api.label_sets import LABEL_SETS
 
-FOLDER_PLACEHOLDER = "PATH_OF_THIS_FOLDER"
+FOLDER_PLACEHOLDER, BASE_PLACEHOLDER = "PATH_OF_THIS_FOLDER", "BASE_MODEL"
 
 GENERATION_EXAMPLE = (
     "# factory/renderer.json has the templates of the system and the user message.\n"
@@ -107,6 +107,41 @@ POINTWISE_EXAMPLE = (
     "print((logits[yes] - logits[no]).item())  # the score of the document"
 )
 """Of a causal model whose log-odds of yes are the score of a document."""
+FROZEN_HEAD_EXAMPLE = (
+    "import json\n"
+    "import torch\n"
+    "from safetensors.torch import load_file\n"
+    "from transformers import AutoModel, AutoTokenizer\n"
+    f'folder, base = "{FOLDER_PLACEHOLDER}", "{BASE_PLACEHOLDER}"\n'
+    "tokenizer, model = AutoTokenizer.from_pretrained(base), AutoModel.from_pretrained(base)\n"
+    'head = load_file(f"{folder}/head.safetensors")\n'
+    'config = json.load(open(f"{folder}/head.json", encoding="utf-8"))\n'
+    'inputs = tokenizer(["a text"], truncation=True, max_length=config["max_length"], return_tensors="pt")\n'
+    "with torch.inference_mode():\n"
+    "    embedding = model(**inputs).last_hidden_state.mean(1)  # of many texts, leave out the padding\n"
+    'embedding = torch.nn.functional.normalize(embedding, dim=-1)\n'
+    'probabilities = (embedding @ head["weight"].T + head["bias"]).softmax(-1)[0]\n'
+    "best = probabilities.argmax().item()\n"
+    'print(config["labels"][best], probabilities[best].item())'
+)
+"""Of a linear head on the embeddings of the frozen base."""
+PROMPT_EXAMPLE = (
+    "import json\n"
+    "from transformers import AutoModelForCausalLM, AutoTokenizer\n"
+    f'folder, base = "{FOLDER_PLACEHOLDER}", "{BASE_PLACEHOLDER}"\n'
+    "tokenizer, model = AutoTokenizer.from_pretrained(base), AutoModelForCausalLM.from_pretrained(base)\n"
+    'prompt = json.load(open(f"{folder}/prompt.json", encoding="utf-8"))\n'
+    'chat = prompt["chat"]  # of one test row: replace the last message by your own\n'
+    'options = {"add_generation_prompt": True, "return_tensors": "pt", "return_dict": True}\n'
+    "inputs = tokenizer.apply_chat_template(chat, **options)\n"
+    'answer = model.generate(**inputs, do_sample=False, max_new_tokens=prompt["max_new_tokens"])\n'
+    'print(tokenizer.decode(answer[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True))\n'
+    "# A server of this base with an OpenAI-compatible interface takes the same chat:\n"
+    "# client.chat.completions.create(\n"
+    '#     model=base, messages=chat, temperature=0, max_tokens=prompt["max_new_tokens"]\n'
+    "# )"
+)
+"""Of a prompt for the untuned base."""
 PIPELINE_TAGS = {
     "CrossEncoder": "text-ranking", "AutoModelForSequenceClassification": "text-classification",
     "SentenceTransformer": "sentence-similarity", "MultiVectorEncoder": "sentence-similarity",
@@ -115,11 +150,18 @@ PIPELINE_TAGS = {
 }
 
 
-def render_usage_example(loader: str, base: str, answers: str = "", *, open_set: bool = False) -> str:
+def render_usage_example(
+    loader: str, base: str, answers: str = "", *, open_set: bool = False, artifact: str = "adapter"
+) -> str:
     """Return Python that loads the bundle with `loader`, a `module:Class`; `answers` is the type of its answers.
 
     `open_set` says whether its `labels/config.json` replaces the logit of a label that means none of the others.
+    `artifact` is the kind of what it carries.
     """
+    if artifact == "head" and loader == "transformers:AutoModel":
+        return FROZEN_HEAD_EXAMPLE.replace(BASE_PLACEHOLDER, base)
+    if artifact == "prompt" and loader == "transformers:AutoModelForCausalLM":
+        return PROMPT_EXAMPLE.replace(BASE_PLACEHOLDER, base)
     if answers == "labels" and loader.endswith(":SentenceTransformer"):
         return OPEN_SET_EXAMPLE if open_set else CLASSIFIER_EXAMPLE
     if answers == LABEL_SETS and loader.endswith(":SentenceTransformer"):

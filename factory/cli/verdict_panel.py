@@ -21,7 +21,7 @@ def format_verdict_panel(evidence: RunOutputs) -> str:
         return ""
     verdict = Verdict.from_word(page.verdict)
     badge = output.format_badge(f" {verdict.facts.title} ", verdict.facts.tone)
-    notes = [fill_line(text) for text in (page.sentence, page.next_step, page.warning) if text]
+    notes = [fill_line(text) for text in (page.sentence, page.delivered, page.next_step, page.warning) if text]
     lines = [
         f"{badge} {style_bold(evidence.run.name)} {style_dim(evidence.run.id)}", *notes, "",
         style_dim("contenders (baselines and candidates) on the held-out test rows (frozen)"),

@@ -11,6 +11,8 @@ from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any, cast
 
+from factory.bundle.delivered import find_exporting_contender
+from factory.bundle.manifest import find_manifest
 from factory.errors import FactoryError, InputError
 from factory.evaluation import paired_tests, statistics
 from factory.evaluation.seed_tests import measure_seeds
@@ -118,13 +120,15 @@ class ContenderComparison:
 
 
 def load_contender_results(home: Path, text: str) -> ContenderResults:
-    """Load the results of `RUN:contender`; `RUN` alone means its tuned model.
+    """Load the results of `RUN:contender`; `RUN` alone means its tuned model, `NAME@VERSION` what that delivers.
 
-    A run may be named by its specialist (the newest run) or by `NAME@VERSION`. Raises InputError for an unknown one.
+    A run may be named by its specialist (the newest run). Raises InputError for an unknown one.
     """
     name, _, contender = text.partition(":")
     evidence = find_run_outputs(home, name)
-    known, contender = evidence.list_contenders(seeds=True), contender or find_tuned_contender(evidence.run)
+    delivered = find_exporting_contender(find_manifest(evidence.find_stage_folder("bundle"))) if "@" in name else ""
+    known = evidence.list_contenders(seeds=True)
+    contender = contender or delivered or find_tuned_contender(evidence.run)
     if contender not in known:
         raise InputError(f"{evidence.run.id} has no contender {contender!r}; it has {', '.join(known) or 'none'}")
     results = ContenderResults(evidence, contender)

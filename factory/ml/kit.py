@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from factory.api import Adapter, Artifact, Base, FitJob, Kit, Reporter, TrainResult
 from factory.api.artifact import read_base_precision
-from factory.api.kit import TokenIds
+from factory.api.kit import EMBED_MAX_TOKENS, TokenIds
 from factory.api.training_args import BackendChoice
 from factory.ml import adapter_files, trainer
 from factory.ml.adapter_merge import merge_adapter
@@ -34,8 +34,6 @@ from factory.ml.validation import evaluate_without_gradients, measure_loss
 from factory.ml.weights_training import WeightsLearner, report_precisions, write_trained_weights
 from factory.models.position_limit import read_position_limit
 
-EMBED_MAX_TOKENS = 128
-"""Maximum tokens per text in `embed`; longer texts are truncated."""
 PACKED: Backend = PackedBackend()
 PLAIN: Backend = TransformersBackend()
 

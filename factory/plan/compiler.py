@@ -12,6 +12,7 @@ from factory.data.review_decisions import read_decisions
 from factory.data.text_columns import list_text_columns
 from factory.plan import incumbent_stages, stage_kinds
 from factory.plan.builder import Plan, PlanBuilder, Stage, compute_part_identity
+from factory.plan.delivery import build_deliver_part, build_delivery_parts
 from factory.plan.gate_metric import (
     choose_gate_eval,
     choose_row_metric,
@@ -261,7 +262,7 @@ def add_bundle(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
          *list_settings_input(builder)],
         name=spec.name, task=resolved.task, objective=resolved.objective, adapter=spec.adapter,
         targets=resolved.targets, spec=_build_bundle_spec(resolved), tuned=choose_tuned_contender(resolved),
-        seed=spec.train.seed,
+        seed=spec.train.seed, **build_delivery_parts(resolved), **build_deliver_part(resolved),
     )
 
 
@@ -271,7 +272,7 @@ def add_certify(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     builder.add_stage(
         "certify", ["base", "gather", "freeze", "train", "bundle", f"answer[{tuned}]", *list_settings_input(builder)],
         task=resolved.task, objective=resolved.objective, tuned=tuned, seed=resolved.spec.train.seed,
-        **_build_backend_choice(resolved),
+        **{**_build_backend_choice(resolved), **build_delivery_parts(resolved)},
     )
 
 

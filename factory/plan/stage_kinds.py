@@ -113,9 +113,9 @@ STAGE_KINDS = (
         seconds=(0.5, 3600), mib=(100, 8000), plugin_field="probe",
     ),
     StageKind("gate", 4, "decide the verdict", seconds=(0.5, 60), mib=(100, 1000)),
-    StageKind("bundle", 3, "write the deployable folder", seconds=(1, 120), mib=(300, 4000), plugin_field="targets"),
+    StageKind("bundle", 4, "write the deployable folder", seconds=(1, 120), mib=(300, 4000), plugin_field="targets"),
     StageKind(
-        "certify", 3, "load the bundle with a plain library, and compare the answers",
+        "certify", 4, "load the bundle with a plain library, and compare the answers",
         seconds=(5, 300), mib=(500, 4000),
     ),
 )

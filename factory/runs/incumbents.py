@@ -9,10 +9,12 @@ from typing import Any, cast
 
 from factory import identity, models
 from factory.api import Plugin, Task, VersionContender
+from factory.bundle.delivered import find_base_stage, find_exporting_contender
 from factory.bundle.manifest import load_manifest
 from factory.errors import InputError, Problem, SpecError
 from factory.events import Verdict
 from factory.registry.registry import Registry
+from factory.runs.deployable import find_deployable_part
 from factory.runs.run_view import RunView, find_run
 from factory.runs.specialists import SHIPPED, Version, collect_aliases, find_version, list_versions
 from factory.spec.incumbents import IncumbentSearch, IncumbentVersion
@@ -95,8 +97,9 @@ def _check_base(
     resolved: ResolvedSpec, version: Version, stages: Mapping[str, Mapping[str, Any]], home: Path
 ) -> None:
     """Raise InputError if the base of a version is gone, and is not the one that this spec resolves anyway."""
-    base = stages.get("base", {})
-    if Store(home).locate_output("base", str(base.get("key", ""))).is_complete:
+    name = find_base_stage(load_manifest(version.bundle))
+    base = stages.get(name, {})
+    if Store(home).locate_output(name, str(base.get("key", ""))).is_complete:
         return
     own = {"student": models.compute_base_identity(resolved.spec.models.student, resolved.root)}
     if base.get("identity") != own:
@@ -118,16 +121,33 @@ def _describe_version(
         raise InputError(f"{label} was built with other plugins ({error}); {REMEDY}") from error
     curated = str(train.get("inputs", {}).get("curate", "curate"))
     keys = {name: str(stage.get("key", "")) for name, stage in stages.items()}
+    delivered = _describe_delivered(version, run, registry) if version.is_stored else {}
     return IncumbentVersion(
         specialist=version.name, number=version.number, bundle=version.key,
         trained={name: key for name, key in keys.items() if name.partition("[")[0] == "train"},
         outputs={name: key for name, key in keys.items() if name.partition("[")[0] in ("base", "settings")},
         rows={name: keys[name] for name in (curated, "freeze") if name in keys},
         task=config["task"], objective=config["objective"],
-        plugins={role: _identify_plugin(plugin) for role, plugin in plugins.items()},
+        plugins={role: _identify_plugin(plugin) for role, plugin in plugins.items()} | delivered.pop("plugins", {}),
         seed=int(config.get("seed", 0)), backend=str(config.get("train", {}).get("backend", "auto")),
-        root=str(Path(run.spec).parent),
+        root=str(Path(run.spec).parent), **delivered,
     )
+
+
+def _describe_delivered(version: Version, run: RunView, registry: Registry) -> dict[str, Any]:
+    """Return what is known of a version that delivers another contender than tuned; {} for what was trained."""
+    manifest = load_manifest(version.bundle)
+    if not (contender := find_exporting_contender(manifest)):
+        return {}
+    try:
+        part = find_deployable_part(run.plan, contender)
+        plugin = registry.make_plugin("contender", part["deployable"][contender])
+    except InputError as error:
+        raise InputError(f"{version.name}@{version.number}: {error}; {REMEDY}") from error
+    return {
+        **part, "contender": contender, "base_stage": find_base_stage(manifest),
+        "plugins": {"contender": _identify_plugin(plugin)},
+    }
 
 
 def _identify_plugin(plugin: Plugin) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from factory.bundle.manifest import load_manifest
-from factory.errors import FactoryError, InputError
+from factory.bundle.delivered import find_exporting_contender
+from factory.bundle.manifest import find_manifest
+from factory.errors import InputError
 from factory.events import Verdict
 from factory.runs.run_index import RunSummary, summarise_journals
 from factory.runs.run_outputs import RunOutputs
@@ -128,11 +129,7 @@ def _make_entry(version: Version, aliases: tuple[str, ...]) -> SpecialistEntry:
         files = [path.lstat() for path in version.bundle.rglob("*") if path.is_file() and not path.is_symlink()]
     except OSError:
         files = []
-    try:
-        manifest: Mapping[str, Any] = load_manifest(version.bundle)
-    except (FactoryError, OSError, ValueError):
-        manifest = {}
-    return SpecialistEntry(version, aliases, sum(file.st_size for file in files), manifest)
+    return SpecialistEntry(version, aliases, sum(file.st_size for file in files), find_manifest(version.bundle))
 
 
 def find_version(home: Path, text: str) -> Version:
@@ -166,7 +163,9 @@ def find_version(home: Path, text: str) -> Version:
 def collect_aliases(home: Path, versions: Sequence[Version]) -> dict[str, tuple[str, ...]]:
     """Return bundle key → aliases, from the versions of one specialist, oldest first."""
     stored = [version for version in versions if version.is_stored]
-    shipped = [version for version in stored if Verdict.from_word(version.verdict).ships]
+    ships = (version for version in reversed(stored) if Verdict.from_word(version.verdict).ships)
+    # The verdict is about tuned: a version that delivers another contender is promoted by hand.
+    shipped = [version for version in ships if not find_exporting_contender(find_manifest(version.bundle))][:1]
     pairs = [(alias, latest[-1].key) for alias, latest in ((LATEST, stored), (SHIPPED, shipped)) if latest]
     pairs += sorted(read_aliases(home, versions[0].name).items()) if versions else []
     aliases: dict[str, tuple[str, ...]] = {}

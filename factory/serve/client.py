@@ -9,8 +9,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+from factory.bundle.delivered import find_base_stage, find_exporting_contender
+from factory.bundle.manifest import find_manifest
 from factory.errors import BUG, FactoryError, InputError
 from factory.network_policy import is_loopback_host
+from factory.runs.deployable import find_deployable_part
 from factory.runs.specialists import find_version, find_version_outputs
 from factory.store.chosen_settings import SETTINGS, resolve_config
 from factory.store.consents import read_consents
@@ -34,17 +37,21 @@ def build_server_config(home: Path, name: str) -> dict[str, Any]:
     stage: Mapping[str, Any] = next((stage for stage in evidence.run.plan if stage.get("name") == "train"), {})
     plan: Mapping[str, Any] = stage.get("config", {})
     allowed = read_consents(home).hosts
-    folders = {stage: evidence.find_intact_folder(stage) for stage in ("base", "gather")}
+    manifest = find_manifest(version.bundle)
+    base_stage, contender = find_base_stage(manifest), find_exporting_contender(manifest)
+    folders = {stage: evidence.find_intact_folder(stage) for stage in (base_stage, "gather")}
     aliases = [stage for stage in evidence.run.stages if stage.startswith("base[")]
     models = {stage[len("base[") : -1]: evidence.find_intact_folder(stage) for stage in aliases}
     missing = [stage for stage, folder in folders.items() if folder is None]
     if missing or "objective" not in plan:
         verb = "are" if len(missing) > 1 else "is"
         raise InputError(f"{name}: the {' and '.join(missing) or 'plan'} of its build {verb} missing; build it again")
+    folders["base"] = folders.pop(base_stage)
     folders |= {"bundle": version.bundle, "root": Path(evidence.run.spec).parent, "cache": home / "cache" / "vectors"}
     if chosen := evidence.find_intact_folder(SETTINGS):
         plan = resolve_config(plan, {SETTINGS: chosen})
     return {
+        "contender": contender, **find_deployable_part(evidence.run.plan, contender),
         "task": plan["task"], "objective": plan["objective"], "seed": plan.get("seed", 0),
         "backend": plan.get("train", {}).get("backend", "auto"),
         "hosts": [host for host in stage.get("hosts", ()) if host in allowed or is_loopback_host(host)],

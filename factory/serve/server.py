@@ -35,6 +35,7 @@ from factory.engine.worker import describe_stage_error
 from factory.errors import InputError
 from factory.registry.registry import Registry, load_installed_registry
 from factory.serve.caching_kit import CachingKit
+from factory.stages.delivery import load_responder
 from factory.stages.job import load_toolbox, read_resolved_base
 from factory.text.templates import render
 
@@ -71,7 +72,7 @@ class LoadedSpecialist:
 
     @cached_property
     def objective(self) -> Objective:
-        return cast(Objective, self.registry.make_plugin("objective", self.server_config["objective"]))
+        return load_responder(self.registry, self.server_config, self.server_config.get("contender", ""), self.task)
 
     @cached_property
     def corpus(self) -> Tables:

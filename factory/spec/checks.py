@@ -17,7 +17,7 @@ from factory.data.requirements import LABELS_OUTPUT_TYPES, REQUIREMENT_METRICS
 from factory.errors import InputError
 from factory.registry.registry import Registry
 from factory.spec.fields import ALIASES_WITH_DEFAULT, Models
-from factory.spec.gate_checks import check_baselines, check_guards, check_target
+from factory.spec.gate_checks import check_baselines, check_delivery, check_guards, check_target
 from factory.spec.messages import iterate_annotation_models
 from factory.spec.path_checks import check_review_file, describe_irregular_path
 from factory.spec.paths import suggest_path
@@ -202,8 +202,8 @@ def _check_contender_set(draft: SpecDraft) -> None:
     for steps, contender in tuned[1:]:
         if contender.kind != tuned[0][1].kind:
             draft.add_problem(steps, f"{contender.kind!r} and {tuned[0][1].kind!r} both use the artifact; keep one")
-    check_baselines(draft, [contender for _, contender in contenders])
-    check_target(draft, [contender for _, contender in contenders])
+    for check in (check_baselines, check_target, check_delivery):
+        check(draft, [contender for _, contender in contenders])
 
 
 def _check_eval_metrics(draft: SpecDraft, registry: Registry) -> None:

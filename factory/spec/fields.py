@@ -200,6 +200,10 @@ class Gate(SpecBlock):
     )
 
 
+DELIVER_BEST, DELIVER_TUNED = "best", "tuned"
+"""Values of `deliver` that name no contender: what wins, and whatever the verdict is the trained artifact."""
+
+
 class Budget(SpecBlock):
     """Resource limits of one build."""
 
@@ -239,6 +243,10 @@ class Spec(SpecBlock):
     )
     evaluate: list[RawBlock] = Field(min_length=1, description="evals that score the answers")
     gate: Gate = Field(Gate(), description="conditions under which the tuned model ships")
+    deliver: Annotated[str, UnkeyedDefault] = Field(
+        DELIVER_BEST, min_length=1, description="contender to bundle: best for tuned if it ships, else the best one "
+        "that can be deployed; tuned whatever the verdict is; or the name of a contender"
+    )
     targets: list[RawBlock] = Field([], description="serving targets of the bundle")
     budget: Budget = Field(Budget(), description="resource limits of one build")
     profiles: dict[str, dict[str, Any]] = Field({}, description="named partial specs, chosen with --profile")

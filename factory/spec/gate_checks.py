@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
-from factory.api import Contender, VersionContender
+from factory.api import Contender, DeployableContender, Task, VersionContender
+from factory.spec.fields import DELIVER_BEST, DELIVER_TUNED
 from factory.spec.validation import SpecDraft
 from factory.text.suggestions import suggest_known_name
 from factory.yaml import format_value
@@ -53,6 +55,24 @@ def _check_match(draft: SpecDraft, rivals: Sequence[str], contenders: Sequence[C
     if draft.get_value(*steps, "cost") is not None and not draft.get_value(*steps, "hourly"):
         text = "tuned runs on a machine whose price is not known; set gate.match.hourly, the price of an hour of it"
         draft.add_problem((*steps, "cost"), text)
+
+
+def check_delivery(draft: SpecDraft, contenders: Sequence[Contender]) -> None:
+    """Report a contender to deliver that the spec lacks, or that can not be deployed for its task."""
+    name, task = draft.get_field_text("deliver"), cast("Task | None", draft.plugins.get(("task",)))
+    tuned = [contender.kind for contender in contenders if contender.uses_artifact and contender.in_gate]
+    if task is None or name in ("", DELIVER_BEST, DELIVER_TUNED, *tuned):
+        return
+    deployable = [
+        contender.kind for contender in contenders
+        if isinstance(contender, DeployableContender) and contender.in_gate
+        and contender.find_responder(task) is not None
+    ]
+    if name not in deployable:
+        is_known = name in {contender.kind for contender in contenders}
+        what = f"the contender {name!r} can not be deployed" if is_known else f"no contender {format_value(name)}"
+        hint = suggest_known_name(name, [DELIVER_BEST, DELIVER_TUNED, *deployable])
+        draft.add_problem(("deliver",), f"{what}; {hint}")
 
 
 def check_guards(draft: SpecDraft, metrics: Sequence[str], totals: Sequence[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from factory.errors import InputError
@@ -31,6 +31,12 @@ class IncumbentVersion:
     backend: str
     root: str
     """Folder of its spec."""
+    base_stage: str = "base"
+    """Stage that resolved the base of its artifact."""
+    contender: str = ""
+    """The contender whose export it delivers; empty for what was trained."""
+    deployable: Mapping[str, Any] = field(default_factory=dict)
+    """Kind → block of that contender."""
 
     @property
     def label(self) -> str:

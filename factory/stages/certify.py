@@ -13,12 +13,13 @@ from typing import Any, TypeVar
 
 import factory
 from factory import bundle, models
-from factory.api import Answer, ReferenceJob, ScoredAnswer
+from factory.api import Answer, Artifact, Base, ReferenceJob, ScoredAnswer
 from factory.bundle.golden import GoldenRows
 from factory.data.rows import read_json, write_json
 from factory.errors import CertificationError
 from factory.stages.certify_texts import TextEvidence, certify_texts
-from factory.stages.job import StageJob, guard_plugin_call, iterate_checked_values
+from factory.stages.delivery import load_responder
+from factory.stages.job import StageJob, guard_plugin_call, iterate_checked_values, read_resolved_base
 
 AnyAnswer = TypeVar("AnyAnswer", Answer, ScoredAnswer)
 
@@ -33,21 +34,30 @@ def run(job: StageJob) -> None:
     problems = bundle.verify_bundle(folder)
     if problems:
         raise CertificationError(f"the bundle was changed after it was written: {problems[0]}")
-    golden = bundle.read_golden(folder)
-    reply = _answer_in_fresh_process(job, folder)
-    modules = bundle.load_manifest(folder)["modules"]
+    golden, manifest = bundle.read_golden(folder), bundle.load_manifest(folder)
+    contender = bundle.find_exporting_contender(manifest)
+    reply, modules = _answer_in_fresh_process(job, folder), manifest["modules"]
     # An adapter that was not applied at all, or not to every layer, can still give close answers: check it first.
     require_all_modules(reply["modules"], modules)
     if "texts" in reply:
         scored = {name: list(map(ScoredAnswer.from_json, texts)) for name, texts in reply["texts"].items()}
-        facts = certify_texts(TextEvidence(judged=_score_judged_texts(job, golden), **scored))
+        artifact = job.load_artifact()
+        if contender:
+            artifact = bundle.open_bundle_artifact(folder, _load_bundle_base(job, manifest))
+        judged = _score_judged_texts(job, golden, contender, artifact)
+        facts = certify_texts(TextEvidence(judged=judged, **scored), may_equal_base=_is_plain_prompt(manifest))
     else:
         gated = [golden.answers[row.id].output for row in golden.rows]
         facts = certify_answers(gated, reply["tuned"], reply["untuned"])
+    changed = {"contender": contender} if contender else {"adapter_changes_answers": True}
     write_json(job.out / "certify.json", {
-        **facts, "adapter_changes_answers": True, "modules": modules, "passed": True, "rows": len(golden.rows),
-        "library": reply["library"],
+        **facts, **changed, "modules": modules, "passed": True, "rows": len(golden.rows), "library": reply["library"],
     })
+
+
+def _is_plain_prompt(manifest: Mapping[str, Any]) -> bool:
+    """Whether the bundle carries a prompt that adds nothing to what the untuned base is asked anyway."""
+    return manifest.get("artifact") == "prompt" and bool(manifest["training"].get("facts", {}).get("is_plain"))
 
 
 def require_all_modules(modules: int, expected: int) -> None:
@@ -102,12 +112,16 @@ def _find_largest_number(value: Any) -> float:
     return max(map(_find_largest_number, children), default=0.0)
 
 
+def _load_bundle_base(job: StageJob, manifest: Mapping[str, Any]) -> Base:
+    return read_resolved_base(job.inputs[bundle.find_base_stage(manifest)])
+
+
 def _answer_in_fresh_process(job: StageJob, folder: Path) -> dict[str, Any]:
-    """Answer the golden rows in a fresh interpreter, with and without the adapter."""
+    """Answer the golden rows in a fresh interpreter, with and without the artifact."""
+    base = _load_bundle_base(job, bundle.load_manifest(folder))
     work = job.work / "certify"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
-    base = job.load_base()
     snapshot = models.create_hub_cache(base.folder, base.id, work / "hub")
     request = {
         "config": dict(job.config), "bundle": str(folder.resolve()), "base": str(snapshot.resolve()),
@@ -141,14 +155,14 @@ def _build_offline_environment(hub: Path) -> dict[str, str]:
     return {**{k: v for k, v in os.environ.items() if k != "SENTENCE_TRANSFORMERS_HOME"}, **offline}
 
 
-def _score_judged_texts(job: StageJob, golden: GoldenRows) -> list[ScoredAnswer]:
-    """Score the judged model's texts by that model as trained: the base with the adapter before it was bundled."""
-    objective = job.load_objective()
+def _score_judged_texts(job: StageJob, golden: GoldenRows, contender: str, artifact: Artifact) -> list[ScoredAnswer]:
+    """Score the judged model's texts by that model: the base with the adapter before it was bundled, or a prompt."""
+    objective = load_responder(job.registry, job.config, contender, job.load_task())
     fields = {**job.build_job_fields(), "tables": golden.tables}
     with guard_plugin_call(objective):
         work = ReferenceJob(
-            **fields, rows=golden.rows, base=job.load_base(), task=job.load_task(),
-            artifact=job.load_artifact(), judged_answers=golden.answers,
+            **fields, rows=golden.rows, base=artifact.base, task=job.load_task(), artifact=artifact,
+            judged_answers=golden.answers,
         )
         values = objective.score_judged_answers(work)
         scored = list(iterate_checked_values(objective, "score_judged_answers", values, ScoredAnswer))

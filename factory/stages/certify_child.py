@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any, cast
 
 from factory import network_policy
-from factory.api import Artifact, Base, NoOpReporter, Objective, ReferenceAnswers, ReferenceJob, Task
-from factory.bundle import open_bundle_artifact, read_golden
+from factory.api import Artifact, Base, NoOpReporter, ReferenceAnswers, ReferenceJob, Task
+from factory.bundle import find_exporting_contender, load_manifest, open_bundle_artifact, read_golden
 from factory.data.rows import write_json
 from factory.registry.registry import Registry
 from factory.stages.certify import sort_by_row
+from factory.stages.delivery import load_responder
 
 
 def answer_golden_rows(request: dict[str, Any], registry: Registry) -> dict[str, Any]:
@@ -24,7 +25,7 @@ def answer_golden_rows(request: dict[str, Any], registry: Registry) -> dict[str,
     config, folder = request["config"], Path(request["bundle"])
     golden = read_golden(folder)
     task = cast(Task, registry.make_plugin("task", config["task"]))
-    objective = cast(Objective, registry.make_plugin("objective", config["objective"]))
+    objective = load_responder(registry, config, find_exporting_contender(load_manifest(folder)), task)
     base = Base(Path(request["base"]), **request["base_facts"])
 
     def answer(artifact: Artifact | None) -> ReferenceAnswers:

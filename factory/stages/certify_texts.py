@@ -85,18 +85,19 @@ def compute_log_odds(logprob: float) -> float:
     return logprob - math.log(max(-math.expm1(logprob), MIN_COMPLEMENT))
 
 
-def certify_texts(evidence: TextEvidence) -> dict[str, Any]:
+def certify_texts(evidence: TextEvidence, *, may_equal_base: bool = False) -> dict[str, Any]:
     """Return the facts of a certificate from scored texts.
 
+    With `may_equal_base`, the bundle adds nothing to the untuned base, so that it need not differ from it.
     Raises CertificationError, with a row, a token and both log-probabilities, if the bundle is not the judged model.
     """
     pairs = _pair_tokens(evidence.tuned, evidence.judged)
     worst = max(pairs, key=lambda pair: pair.difference)
     gap = _compute_mean_difference(pairs)
     change = _compute_mean_difference(_pair_tokens(evidence.tuned, evidence.untuned))
-    if change == 0.0:
+    if change == 0.0 and not may_equal_base:
         raise CertificationError("the adapter does not change the answers: the plain library loaded the base alone")
-    _require_same_model(gap, change, worst)
+    _require_same_model(gap, math.inf if may_equal_base else change, worst)
     partings = [pair for pair in map(_find_parting, evidence.greedy, evidence.tuned) if pair is not None]
     ties = _require_greedy_answers(partings, len(evidence.greedy))
     return {

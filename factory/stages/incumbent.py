@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-from factory.api import TEST, TRAIN, VALIDATION, AnswerJob, Objective, Row, Task, get_row_group
+from factory.api import TEST, TRAIN, VALIDATION, AnswerJob, Row, Task, get_row_group
 from factory.api.training_args import BackendChoice
 from factory.bundle import load_manifest, open_bundle_artifact
 from factory.data.leakage import GROUP, LeakageCriteria, count_remaining_leaks, find_leaks
@@ -16,6 +16,7 @@ from factory.data.rows import open_rows, read_json, write_json
 from factory.errors import InputError
 from factory.spec.fields import Leakage
 from factory.spec.incumbents import IncumbentVersion
+from factory.stages.delivery import load_responder
 from factory.stages.job import StageJob, load_toolbox, read_resolved_base
 from factory.store.chosen_settings import SETTINGS, resolve_config
 from factory.store.integrity import require_intact
@@ -33,14 +34,14 @@ def build_incumbent_job(job: StageJob, rows: Sequence[Row]) -> AnswerJob:
     bundle, folders = store.locate_output("bundle", version.bundle), _locate_models(store, version)
     if not bundle.is_complete:
         raise _build_missing_error(version, "bundle")
-    for needed in ("base", *({SETTINGS} & {*version.outputs})):
+    for needed in (version.base_stage, *({SETTINGS} & {*version.outputs})):
         if needed not in folders:
             raise _build_missing_error(version, needed)
     require_intact(bundle)
     task = cast(Task, job.make_plugin("task", version.task))
-    fields, base = job.build_job_fields(), read_resolved_base(folders["base"])
+    fields, base = job.build_job_fields(), read_resolved_base(folders[version.base_stage])
     _check_columns(version, task, rows, fields["tables"])
-    chosen = resolve_config({"objective": version.objective}, folders)
+    chosen = resolve_config({"objective": version.objective, "deployable": version.deployable}, folders)
     fields |= {
         "root": Path(version.root),
         "kit_loader": partial(load_toolbox, cast(BackendChoice, version.backend)),
@@ -51,7 +52,7 @@ def build_incumbent_job(job: StageJob, rows: Sequence[Row]) -> AnswerJob:
     }
     return AnswerJob(
         **fields, rows=rows, train=(), validation=(), base=base, task=task,
-        objective=cast(Objective, job.make_plugin("objective", chosen["objective"])),
+        objective=load_responder(job.registry, chosen, version.contender, task),
         artifact=open_bundle_artifact(bundle.output, base),
     )
 

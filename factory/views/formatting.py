@@ -10,6 +10,7 @@ from typing import Any
 
 from factory.events import RuleState, Verdict
 from factory.runs.run_outputs import find_deciding_comparison
+from factory.text.quantities import format_bytes as format_bytes
 
 # Whole sequences are removed, not only the escape character: otherwise their parameters would remain as text.
 ESCAPE_SEQUENCES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~])")
@@ -54,15 +55,6 @@ def format_ago(value: float) -> str:
             count = int(value // size)
             return f"{count} {unit}{'s' if unit == 'day' and count > 1 else ''} ago"
     return "now"
-
-
-def format_bytes(count: float) -> str:
-    """Format a number of bytes: `512 B`, `3.4 MiB`."""
-    for unit in ("B", "KiB", "MiB"):
-        if count < 1024:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1024
-    return f"{count:.1f} GiB"
 
 
 def format_number(value: object, digits: int = 3) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from factory.bundle.delivered import describe_delivery
+from factory.bundle.manifest import find_manifest
 from factory.evaluation.compare import CONFIDENCE, find_tuned_contender
 from factory.evaluation.paired_tests import MIN_EFFECTIVE_GROUPS
 from factory.runs.run_outputs import RunOutputs, find_deciding_comparison
@@ -24,6 +26,8 @@ class VerdictView:
     verdict: str
     sentence: str
     """The verdict in a sentence; of an unfinished run, its state."""
+    delivered: str
+    """What the bundle carries and why, in a sentence; empty for tuned that ships."""
     next_step: str
     warning: str
     metric: str
@@ -73,6 +77,7 @@ def build_verdict_view(outputs: RunOutputs) -> VerdictView:
     return VerdictView(
         verdict=str(gate.get("verdict", "")),
         sentence=clean(sentence),
+        delivered=clean(_describe_delivered(outputs)),
         next_step=clean(describe_next_step(gate)),
         warning=clean(_join_warnings(gate, is_removed, is_smoke=run.is_smoke and bool(gate))),
         metric=metric, metric_meaning=str(metrics.get(metric, {}).get("what", "")),
@@ -98,8 +103,15 @@ def build_verdict_json(outputs: RunOutputs) -> dict[str, Any]:
     return {
         **run.summarise_run(), "exit_code": run.end.exit_code if run.end else None,
         "bundle": str(outputs.find_stage_folder("bundle") or ""), "gate": outputs.read_gate(),
+        "delivered": find_manifest(outputs.find_stage_folder("bundle")).get("delivered", {}),
         **{name: score.get(name, {}) for name in ("contenders", "totals", "tables")},
     }
+
+
+def _describe_delivered(outputs: RunOutputs) -> str:
+    manifest = find_manifest(outputs.find_stage_folder("bundle"))
+    text = describe_delivery(manifest)
+    return f"Delivered: {text}. The reason: {manifest['delivered']['reason']}." if text else ""
 
 
 def _join_warnings(gate: Mapping[str, Any], is_removed: bool, is_smoke: bool) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from factory.api import Row
+from factory.api import AnswerJob, Row
 from factory_contenders.prompt_runner import ArmAnswers, PromptArm, PromptRunner
 
 FEW_ARMS, MANY_ROWS = 3, 24
@@ -39,7 +39,9 @@ class ArmResult:
         }
 
 
-def rank_prompt_arms(runner: PromptRunner, arms: Sequence[PromptArm], rows: Sequence[Row]) -> list[ArmResult]:
+def rank_prompt_arms(
+    runner: PromptRunner, job: AnswerJob, arms: Sequence[PromptArm], rows: Sequence[Row]
+) -> list[ArmResult]:
     """Score every arm and sort the results, best first. Many arms are halved once, as in successive halving."""
     # One halving saves a third of the prompts; a second would leave too few rows to tell arms apart.
     halved = len(arms) > FEW_ARMS and len(rows) >= MANY_ROWS
@@ -48,8 +50,8 @@ def rank_prompt_arms(runner: PromptRunner, arms: Sequence[PromptArm], rows: Sequ
     answers: dict[PromptArm, ArmAnswers] = {}
     for arm in arms:
         answers[arm] = runner.run_arm(first_rows, arm)
-        runner.job.report.report_progress(len(answers), total, "arms")
-    results = [result for arm in arms for result in _score_prompt_arm(runner, arm, answers[arm], first_rows)]
+        job.report.report_progress(len(answers), total, "arms")
+    results = [result for arm in arms for result in _score_prompt_arm(job, arm, answers[arm], first_rows)]
     results.sort(key=lambda result: result.rank, reverse=True)
     if not halved:
         return results
@@ -57,14 +59,14 @@ def rank_prompt_arms(runner: PromptRunner, arms: Sequence[PromptArm], rows: Sequ
     ranked = [result for result in results if result.arm not in finalists]
     for number, arm in enumerate(finalists, len(arms) + 1):
         all_answers = answers[arm] + runner.run_arm(rows[len(first_rows):], arm)
-        ranked += _score_prompt_arm(runner, arm, all_answers, rows)
-        runner.job.report.report_progress(number, total, "arms")
+        ranked += _score_prompt_arm(job, arm, all_answers, rows)
+        job.report.report_progress(number, total, "arms")
     return sorted(ranked, key=lambda result: result.rank, reverse=True)
 
 
 def _score_prompt_arm(
-    runner: PromptRunner, arm: PromptArm, answers: ArmAnswers, rows: Sequence[Row]
+    job: AnswerJob, arm: PromptArm, answers: ArmAnswers, rows: Sequence[Row]
 ) -> list[ArmResult]:
-    scores = {name: runner.job.compute_validation_score(rows, variant) for name, variant in answers.variants.items()}
+    scores = {name: job.compute_validation_score(rows, variant) for name, variant in answers.variants.items()}
     tokens, left_out = answers.mean_prompt_tokens, answers.examples_left_out
     return [ArmResult(arm, reading, score, len(rows), tokens, left_out) for reading, score in scores.items()]

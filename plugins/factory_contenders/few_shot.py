@@ -93,5 +93,20 @@ class FewShotSelector:
         return [index for _, index in ranked]
 
 
+class FixedExamples:
+    """Examples that were selected before, the same for every row."""
+
+    def __init__(self, examples: Sequence[Row]) -> None:
+        self._examples = list(examples)
+
+    def select_nearest(self, rows: Sequence[Row], count: int) -> list[list[Row]]:
+        """Return the last `count` examples for each row."""
+        return [self.select_fixed(count) for _ in rows]
+
+    def select_fixed(self, count: int, label: Callable[[Row], str] | None = None) -> list[Row]:
+        """Return the last `count` examples."""
+        return self._examples[-count:]
+
+
 def _convert_to_dense(vectors: Vectors) -> Any:
     return vectors.toarray() if hasattr(vectors, "toarray") else vectors

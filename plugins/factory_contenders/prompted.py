@@ -10,7 +10,18 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from factory.api import Answer, AnswerJob, Base, Contender, Endpoint, Input, get_number
+from factory.api import (
+    Answer,
+    AnswerJob,
+    Base,
+    DeployableContender,
+    Endpoint,
+    Input,
+    Objective,
+    Task,
+    TrainResult,
+    get_number,
+)
 from factory.api.label_sets import LABEL_SETS
 from factory_contenders.arm_selection import rank_prompt_arms
 from factory_contenders.chat_backends import ChatBackend, LocalChatBackend
@@ -18,7 +29,9 @@ from factory_contenders.endpoint_backend import EndpointChatBackend
 from factory_contenders.few_shot import FewShotSelector, fit_tfidf_embedder
 from factory_contenders.label_set_prompts import SET_INSTRUCTION
 from factory_contenders.prompt_builder import CHOICE_INSTRUCTION, PromptBuilder
+from factory_contenders.prompt_responder import PromptResponder
 from factory_contenders.prompt_runner import PLAIN_READING, ArmAnswers, PromptArm, PromptRunner
+from factory_contenders.saved_prompt import SavedPrompt, write_prompt
 
 DEFAULT_PROMPTED_TOKENS = 256
 """Token limit of an answer if neither the field nor the objective sets one."""
@@ -27,7 +40,7 @@ ShotSelection = Literal["fixed", "nearest"]
 ShotCount = Annotated[int, Field(ge=0, le=64)]
 
 
-class Prompted(Contender):
+class Prompted(DeployableContender):
     """Prompts the base model, with few-shot examples selected on validation rows and the same constrained decoding.
 
     Every arm (number and selection of examples) answers the same validation rows; of many arms, only the better half
@@ -78,7 +91,30 @@ class Prompted(Contender):
         self._record_prompting(job, runner, answers, {"arm": arm.name, "reading": variant, "tried": entries})
         yield from answers.variants[variant]
 
+    def find_responder(self, task: Task) -> Objective | None:
+        # Neither an endpoint nor embeddings are at hand where a bundle is certified; sets of labels have no one text.
+        is_local = self.endpoint is None and not (any(self.shots) and self.similarity == "embedder")
+        return PromptResponder() if is_local and task.output_type in ("text", "labels") else None
+
+    def get_base_alias(self) -> str:
+        return "prompter" if self.model == "prompter" else ""
+
+    def export_artifact(self, job: AnswerJob, out: Path) -> TrainResult:
+        arm, builder = PromptArm.from_name(job.facts["arm"]), self._build_prompt_builder(job)
+        few_shot = self._build_few_shot_selector(job, builder) if arm.shots else None
+        saved = SavedPrompt(
+            builder.instruction, tuple(builder.choices), builder.choice_instruction, arm, job.facts["reading"],
+            self.max_prompt_tokens, self._get_max_answer_tokens(job), job.seed,
+        )
+        return write_prompt(out, saved, builder, few_shot, job)
+
     def _build_prompt_runner(self, job: AnswerJob) -> PromptRunner:
+        builder = self._build_prompt_builder(job)
+        backend, few_shot = self._build_chat_backend(job), self._build_few_shot_selector(job, builder)
+        limit = self._get_max_answer_tokens(job)
+        return PromptRunner(job.tables, backend, builder, few_shot, self.max_prompt_tokens, limit)
+
+    def _build_prompt_builder(self, job: AnswerJob) -> PromptBuilder:
         choices = job.task.list_choices(job.train)
         if job.task.output_type in ("labels", LABEL_SETS) and not choices:
             raise ValueError(f"the task {job.task.kind!r} lists no labels to choose from; remove this contender")
@@ -86,12 +122,12 @@ class Prompted(Contender):
         if self.instruction_file is not None:
             instruction = (job.root / self.instruction_file).read_text(encoding="utf-8").strip()
         asked = SET_INSTRUCTION if job.task.output_type == LABEL_SETS else CHOICE_INSTRUCTION
-        builder = PromptBuilder(job.task, instruction, choices, asked)
-        max_tokens = self.max_new_tokens or get_number(
+        return PromptBuilder(job.task, instruction, choices, asked)
+
+    def _get_max_answer_tokens(self, job: AnswerJob) -> int:
+        return self.max_new_tokens or get_number(
             getattr(job.objective, "max_new_tokens", DEFAULT_PROMPTED_TOKENS), DEFAULT_PROMPTED_TOKENS
         )
-        backend, few_shot = self._build_chat_backend(job), self._build_few_shot_selector(job, builder)
-        return PromptRunner(job, backend, builder, few_shot, self.max_prompt_tokens, max_tokens)
 
     def _build_chat_backend(self, job: AnswerJob) -> ChatBackend:
         if self.endpoint is not None:
@@ -123,7 +159,7 @@ class Prompted(Contender):
             return arms[0], PLAIN_READING, []
         if not rows:
             raise ValueError("no validation rows to select the prompt on; set `data.split.validation` to 50 or more")
-        results = rank_prompt_arms(runner, arms, rows)
+        results = rank_prompt_arms(runner, job, arms, rows)
         best = results[0]
         job.report.note(f"prompting: selected {best.arm.name} (arms: {len(arms)}, validation rows: {len(rows)})")
         return best.arm, best.reading, [result.build_report_entry() for result in results]

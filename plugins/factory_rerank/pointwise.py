@@ -30,7 +30,7 @@ from factory.api import (
 )
 from factory.api.artifact import count_adapted_modules
 from factory.api.causal_lm.objective import TASK_TYPE
-from factory.api.causal_lm.transformers_answers import copy_generation_files, load_transformers_model
+from factory.api.causal_lm.transformers_answers import copy_generation_files, load_with_transformers
 from factory_rerank import listwise_targets
 from factory_rerank.listwise_targets import TargetRegressionObjective
 from factory_rerank.rendered_texts import render_queries, render_side_documents, replace_frozen_rows
@@ -172,10 +172,8 @@ class PointwiseObjective(Objective):
 
     def generate_reference_answers(self, job: ReferenceJob) -> ReferenceAnswers:
         import torch
-        from transformers import AutoTokenizer
 
-        model, folder = load_transformers_model(job), (job.artifact or job.base).folder
-        tokenizer = AutoTokenizer.from_pretrained(folder)
+        model, tokenizer = load_with_transformers(job)
         pairs = PairTokenizer(tokenizer, self.instruction, self.get_max_length())
         (yes,), (no,) = pairs.find_answer_tokens()
         scores = []

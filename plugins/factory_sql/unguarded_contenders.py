@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from factory.api import Answer, AnswerJob, Contender, Task
+from factory.api import Answer, AnswerJob, Contender, Objective, Task
 from factory_contenders.prompted import Prompted
 
 
@@ -32,6 +32,9 @@ class PromptedUnguarded(Prompted):
     """Prompting with unconstrained decoding, as in a plain script; a baseline like any other prompted contender."""
 
     kind = "prompted-unguarded"
+
+    def find_responder(self, task: Task) -> Objective | None:
+        return None  # it is there to measure the guard
 
     def answer(self, job: AnswerJob) -> Iterator[Answer]:
         yield from super().answer(replace(job, task=disable_guard(job.task)))

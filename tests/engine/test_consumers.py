@@ -49,7 +49,7 @@ CHANGES = {
     "train.head_learning_rate": "0.02", "contenders": "[tuned, bm25]", "evaluate": "[ranking, halved]",
     "gate.metric": "ndcg@10", "gate.margin": "0.1", "gate.confidence": "0.9", "gate.resamples": "501",
     "gate.floor": "0.1", "gate.target": "0.9", "gate.guards": "[{metric: mrr@10, within: 0.02}]",
-    "gate.match": "{contender: hybrid, within: 0.02}", "gate.seed": "8", "targets": "[]",
+    "gate.match": "{contender: hybrid, within: 0.02}", "gate.seed": "8", "targets": "[]", "deliver": "tuned",
     **{f"data.preflight.{name}": "0.3" for name in (
         "rare_label", "answer_truncated", "no_supervised_tokens", "missing_eos", "prompt_mismatch",
         "conflicting_answers", "identical_pair", "opposite_pair", "answer_is_prompt", "empty_document")},

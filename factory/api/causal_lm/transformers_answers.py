@@ -6,7 +6,7 @@ They score the judged model's answers token by token, and decode the first token
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,10 @@ from typing import Any
 from factory.api.artifact import build_load_settings, count_adapted_modules, read_base_precision
 from factory.api.grammar import Grammar, GrammarState, start_grammars
 from factory.api.jobs import ReferenceJob
-from factory.api.rows import ReferenceAnswers, Row, ScoredAnswer, TokenLogprob
+from factory.api.rows import Message, ReferenceAnswers, Row, ScoredAnswer, TokenLogprob
+
+Chats = Mapping[str, Sequence[Message]]
+"""Row id → the messages before its answer."""
 
 GENERATION_FILES = ("generation_config.json",)
 GENERATION_BATCH_SIZE = 16
@@ -30,53 +33,63 @@ def copy_generation_files(model: Path, bundle: Path) -> None:
             shutil.copyfile(model / name, bundle / name)
 
 
-def answer_with_transformers(job: ReferenceJob, limit: int, library: str) -> ReferenceAnswers:
+def answer_with_transformers(
+    job: ReferenceJob, limit: int, library: str, chats: Chats | None = None
+) -> ReferenceAnswers:
     """Score the judged answers, and decode the first tokens of the library's own, but not of the untuned base.
 
     `job.artifact` is in the bundle, None means the untuned base; `limit` is that of the judged answers, in tokens.
+    `chats` replace the messages of the task, as a prompt does.
     """
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(str((job.artifact or job.base).folder))
-    model = load_transformers_model(job)
-    scored = tuple(_score_judged_answer(model, tokenizer, job, row) for row in job.rows)
+    model, tokenizer = load_with_transformers(job)
+    chats = chats or {row.id: job.task.render_messages(row) for row in job.rows}
+    scored = tuple(
+        score_answer(model, tokenizer, chats[row.id], row.id, str(job.judged_answers[row.id].output))
+        for row in job.rows
+    )
     greedy: list[ScoredAnswer] = []
     for start in range(0, len(job.rows) if job.artifact else 0, GENERATION_BATCH_SIZE):
         rows = job.rows[start : start + GENERATION_BATCH_SIZE]
-        greedy += _generate_row_batch(model, tokenizer, job, rows, min(limit, FIRST_TOKENS))
+        greedy += _generate_row_batch(model, tokenizer, job, rows, min(limit, FIRST_TOKENS), chats)
     return ReferenceAnswers((), count_adapted_modules(model), library, scored, tuple(greedy))
 
 
-def load_transformers_model(job: ReferenceJob) -> Any:
-    """Load the bundle, or the untuned base, in fp32 as its users would: by peft if it is an adapter."""
-    import torch
-    from transformers import AutoModelForCausalLM
+def load_with_transformers(job: ReferenceJob) -> tuple[Any, Any]:
+    """Load the model and its tokenizer: those of the artifact, or of the base where it carries no model.
 
-    folder = str((job.artifact or job.base).folder)
-    if job.artifact is not None and job.artifact.kind == "adapter":
+    In float32, but for an adapter over a base that is served in another precision.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    kind = job.artifact.kind if job.artifact is not None else "prompt"
+    folder = str(job.artifact.folder if job.artifact is not None and kind != "prompt" else job.base.folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    if kind == "adapter":
         from peft import AutoPeftModelForCausalLM
 
-        served = read_base_precision(job.artifact.folder)
+        served = read_base_precision(Path(folder))
         settings = build_load_settings(served) if served else {"dtype": torch.float32}
-        return AutoPeftModelForCausalLM.from_pretrained(folder, **settings).eval()
-    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+        model: Any = AutoPeftModelForCausalLM.from_pretrained(folder, **settings)
+    else:
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    return model.eval(), tokenizer
 
 
-def _score_judged_answer(model: Any, tokenizer: Any, job: ReferenceJob, row: Row) -> ScoredAnswer:
-    """Score one judged answer by teacher forcing: a forward pass over the prompt and the answer."""
+def score_answer(model: Any, tokenizer: Any, chat: Sequence[Message], row: str, text: str) -> ScoredAnswer:
+    """Score an answer to a row (its id) by teacher forcing: a forward pass over the prompt and the answer."""
     import torch
 
     inputs = tokenizer.apply_chat_template(
-        _build_chat_turns(job, row), add_generation_prompt=True, return_tensors="pt", return_dict=True
+        build_chat_turns(chat), add_generation_prompt=True, return_tensors="pt", return_dict=True
     )
-    text = str(job.judged_answers[row.id].output)
     ids = [*tokenizer(text, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
     tokens = torch.cat([inputs["input_ids"], torch.tensor([ids])], 1)
     with torch.inference_mode():
         # The logits at a position predict the token after it: those of the last prompt token on count, but the last.
         logits = model(input_ids=tokens, use_cache=False, logits_to_keep=len(ids) + 1).logits[0, :-1]
     logprobs = logits.float().log_softmax(-1)
-    return build_scored_answer(row.id, tokenizer, ids, logprobs[range(len(ids)), ids].tolist())
+    return build_scored_answer(row, tokenizer, ids, logprobs[range(len(ids)), ids].tolist())
 
 
 def build_scored_answer(row: str, tokenizer: Any, ids: Sequence[int], logprobs: Sequence[float]) -> ScoredAnswer:
@@ -86,13 +99,13 @@ def build_scored_answer(row: str, tokenizer: Any, ids: Sequence[int], logprobs: 
     return ScoredAnswer(row, tuple(map(TokenLogprob, ids, texts, logprobs)))
 
 
-def _build_chat_turns(job: ReferenceJob, row: Row) -> list[dict[str, str]]:
-    """Return the messages before a row's answer, as chat templates take them."""
-    return [{"role": message.role, "content": message.content} for message in job.task.render_messages(row)]
+def build_chat_turns(chat: Sequence[Message]) -> list[dict[str, str]]:
+    """Return messages as chat templates take them."""
+    return [{"role": message.role, "content": message.content} for message in chat]
 
 
 def _generate_row_batch(
-    model: Any, tokenizer: Any, job: ReferenceJob, rows: Sequence[Row], limit: int
+    model: Any, tokenizer: Any, job: ReferenceJob, rows: Sequence[Row], limit: int, chats: Chats
 ) -> list[ScoredAnswer]:
     """Decode the first tokens of answers to a batch of rows, padded on the left."""
     import torch
@@ -100,8 +113,8 @@ def _generate_row_batch(
     tokenizer.padding_side = "left"
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
     inputs = tokenizer.apply_chat_template(
-        [_build_chat_turns(job, row) for row in rows], add_generation_prompt=True, padding=True, return_tensors="pt",
-        return_dict=True,
+        [build_chat_turns(chats[row.id]) for row in rows], add_generation_prompt=True, padding=True,
+        return_tensors="pt", return_dict=True,
     )
     start = inputs["input_ids"].shape[1]
     grammars = [job.task.build_grammar(row, job.tables) for row in rows]

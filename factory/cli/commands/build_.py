@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import click
 
@@ -18,10 +19,16 @@ from factory.views.verdict import build_verdict_json
 @spec_args.spec_arguments
 @spec_args.force_option
 @click.option("--replay", is_flag=True, help="Run offline: use cached teacher responses, and fail if one is missing.")
+@click.option("--deliver", default="", metavar="tuned|best|NAME",
+              help="Bundle the trained artifact, the best contender that can be deployed, or the one of this name.")
 @click.option("--plain", is_flag=True, help="Print plain progress lines, even on a terminal.")
 @output.json_option
-def command(arguments: spec_args.SpecArguments, force: Sequence[str], replay: bool, plain: bool, as_json: bool) -> int:
+def command(
+    arguments: spec_args.SpecArguments, force: Sequence[str], replay: bool, deliver: str, plain: bool, as_json: bool
+) -> int:
     """Build a specialist from a spec: train, evaluate, decide and bundle. The exit code depends on the verdict."""
+    if deliver:
+        arguments = replace(arguments, overrides=(*arguments.overrides, f"deliver={deliver}"))
     resolved = arguments.resolve()
     # Imported after validation, so that an invalid spec is reported at once.
     from factory.engine.build import run_build

@@ -31,8 +31,9 @@ def command(
 ) -> None:
     """Compare two builds, specialists or contenders (baselines or candidates), row by row.
 
-    A and B are each a run or a specialist (NAME, NAME@VERSION), meaning its tuned model, or RUN:CONTENDER, such as
-    latest:bm25. Three to six are compared by metric and by field of the spec, and A and B also row by row.
+    A and B are each a run or a specialist (NAME), meaning its tuned model, or NAME@VERSION, meaning what it delivers,
+    or RUN:CONTENDER, such as latest:bm25. Three to six are compared by metric and by field of the spec, and A and B
+    also row by row.
     """
     from factory.registry.registry import load_installed_registry
 

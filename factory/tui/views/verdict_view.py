@@ -21,14 +21,14 @@ def render_headline(page: VerdictView, run: RunView, width: int) -> list[Line]:
     sign = make_line((head[0].upper(), head[1]) if page.verdict else head)
     lines = [make_line(*sign, "  ", (sanitise(run.name), "strong"), (f"  {run.id}", "dim"))]
     lines += wrap_text(sanitise(page.sentence), width)
-    for text in (page.next_step, page.warning):
+    for text in (page.delivered, page.next_step, page.warning):
         lines += wrap_text(sanitise(text), width, "warn") if text else []
     return lines
 
 
 def render_reasons(page: VerdictView, width: int) -> list[Line]:
     """Return what to do next, which a small head cuts off, the gate's rule and the reasons of its verdict."""
-    advice = [sanitise(text) for text in (page.next_step, page.warning) if text]
+    advice = [sanitise(text) for text in (page.delivered, page.next_step, page.warning) if text]
     lines = [line for text in advice for line in wrap_text(text, width, "warn")]
     lines += wrap_text(sanitise(page.rule or "the gate made no comparisons"), width, "dim")
     for reason in (*page.reasons, *page.seeds, page.ceiling, page.looks) if page.rule else ():

@@ -1,0 +1,113 @@
+"""A linear head on the embeddings of the frozen base: what a baseline on them is deployed as."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from factory.api import Answer, ModelJob, Objective, ReferenceAnswers
+from factory.api.kit import EMBED_MAX_TOKENS
+from factory_classify.label_answers import build_label_answer, compute_softmax
+from factory_classify.lexical_baselines import render_row_texts
+from factory_classify.logistic_head import LogisticHead
+
+if TYPE_CHECKING:
+    from factory_classify.label_answers import Numbers
+    from factory_classify.logistic_head import Vectors
+
+HEAD_FILE, HEAD_CONFIG_FILE = "head.safetensors", "head.json"
+WEIGHT, BIAS = "weight", "bias"
+BATCH_SIZE = 32
+
+
+class FrozenBaseHead(Objective):
+    """Answers by a linear head on the base's normalised mean embedding; nothing of the base is trained.
+
+    A bundle of it is a few kilobytes, and loads with transformers and safetensors.
+    """
+
+    kind = "frozen-base-head"
+    output_type = "labels"
+    loader_class = "transformers:AutoModel"
+
+    def answer(self, job: ModelJob) -> Iterator[Answer]:
+        if job.artifact is None:
+            yield from _answer_evenly(job)
+            return
+        texts = render_row_texts(job.task, job.rows)
+        yield from _answer_by_head(job, job.artifact.folder, job.kit.embed(job.base, texts, report=job.report))
+
+    def export_files(self, job: ModelJob, bundle: Path) -> None:
+        """Write nothing: the head and the labels are all that the base needs."""
+
+    def generate_reference_answers(self, job: ModelJob) -> ReferenceAnswers:
+        """Return the answers of plain transformers; without a head, all labels are equal."""
+        if job.artifact is None:
+            return ReferenceAnswers(tuple(_answer_evenly(job)), 0, self.loader_class)
+        folder = job.artifact.folder
+        vectors = embed_with_transformers(job.base.folder, render_row_texts(job.task, job.rows), read_config(folder))
+        return ReferenceAnswers(tuple(_answer_by_head(job, folder, vectors)), 0, self.loader_class)
+
+
+def write_frozen_head(folder: Path, head: LogisticHead, labels: Sequence[str], base: Path) -> None:
+    """Write the head, its labels in the order of its outputs, and how texts are embedded for it."""
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    tensors = {
+        name: np.ascontiguousarray(value, dtype=np.float32)
+        for name, value in ((WEIGHT, head.weight), (BIAS, head.bias))
+    }
+    save_file(tensors, folder / HEAD_FILE)
+    positions = json.loads((base / "config.json").read_bytes()).get("max_position_embeddings", EMBED_MAX_TOKENS)
+    config = {"labels": list(labels), "max_length": min(EMBED_MAX_TOKENS, positions), "pooling": "mean"}
+    (folder / HEAD_CONFIG_FILE).write_text(json.dumps(config, sort_keys=True, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_frozen_head(folder: Path) -> LogisticHead:
+    """Read the head of an artifact or bundle."""
+    from safetensors.numpy import load_file
+
+    tensors = load_file(folder / HEAD_FILE)
+    return LogisticHead(tensors[WEIGHT].astype("float64"), tensors[BIAS].astype("float64"))
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Read the labels and the embedding settings of an artifact or bundle."""
+    config: dict[str, Any] = json.loads((folder / HEAD_CONFIG_FILE).read_text(encoding="utf-8"))
+    return config
+
+
+def embed_with_transformers(base: Path, texts: Sequence[str], config: dict[str, Any]) -> Vectors:
+    """Return the normalised mean embeddings of texts by plain transformers: (texts, width)."""
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    tokenizer, model = AutoTokenizer.from_pretrained(str(base)), AutoModel.from_pretrained(str(base)).float().eval()
+    blocks = []
+    for start in range(0, len(texts), BATCH_SIZE):
+        inputs = tokenizer(
+            list(texts[start : start + BATCH_SIZE]), padding=True, truncation=True, max_length=config["max_length"],
+            return_tensors="pt",
+        )
+        with torch.inference_mode():
+            tokens = model(**inputs).last_hidden_state
+        mask = inputs["attention_mask"].unsqueeze(-1)
+        blocks.append(torch.nn.functional.normalize((tokens * mask).sum(1) / mask.sum(1), dim=-1))
+    vectors: Vectors = torch.cat(blocks).numpy()
+    return vectors
+
+
+def _answer_by_head(job: ModelJob, folder: Path, vectors: Vectors) -> Iterator[Answer]:
+    """Yield the answer to each row by the head in a folder, from the embeddings of the rows."""
+    labels = read_config(folder)["labels"]
+    probabilities: Numbers = compute_softmax(read_frozen_head(folder).compute_logits(vectors))
+    for row, each in zip(job.rows, probabilities, strict=True):
+        yield build_label_answer(row.id, labels, each.tolist())
+
+
+def _answer_evenly(job: ModelJob) -> Iterator[Answer]:
+    labels = job.task.list_choices(job.rows)
+    yield from (build_label_answer(row.id, labels, [1 / len(labels)] * len(labels)) for row in job.rows)
