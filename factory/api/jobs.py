@@ -200,13 +200,19 @@ class AnswerJob(Job):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreJob(Job):
     """The held-out test rows (frozen), one contender's answers by row id and the facts that it recorded beside them
-    (such as the abstention threshold of its bundle), and the training and validation rows."""
+    (such as the abstention threshold of its bundle), and the training and validation rows.
+
+    An eval that `uses_task` gets the task, whose targets are the right answers. One that `compares_with_tuned` gets
+    tuned's answers in `opponent`; where there are none, it compares with the right answers.
+    """
 
     rows: Sequence[Row]
     answers: Mapping[str, Answer]
     train: Sequence[Row] = ()
     validation: Sequence[Row] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+    task: Task | None = None
+    opponent: Mapping[str, Answer] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not len(self.rows):

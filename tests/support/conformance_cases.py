@@ -110,10 +110,18 @@ def judged(**columns: object) -> Case:
     return Case(rows=rows)
 
 
+def json_answers() -> Case:
+    """Rows whose right answer is an object, with answers that are it, another one, and none."""
+    rows = [{**one, "answer": json.dumps({"label": one["label"]})} for one in generate_example_columns()]
+    texts = [(row["answer"], '{"label": 3}', "no idea")[place % 3] for place, row in enumerate(rows)]
+    schema = {"properties": {"label": {"type": "string"}}}
+    return Case(rows=rows, answers=texts, fields={"json_schema": schema})
+
+
 CASES: dict[str, Case] = {
     **dict.fromkeys(("assistant", "by-length", "dpo", "preference"), judged(rejected=("no idea", "it is what it is"))),
     **dict.fromkeys(("kto", "thumbs"), judged(good=(True, False))),
-    "multi-label": several_labels(),
+    "multi-label": several_labels(), "json": json_answers(),
     **{f"{kind}-targets": targeted() for kind in ("bi-encoder", "cross-encoder", "late-interaction")},
     **source_cases.cases(), **synth_cases.cases(),
     "concatenate": Case(rows=TALK), "recall": Case(rows=TALK, tables={"passages": PASSAGES}),
