@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
-from factory.api import Contender, VersionContender
+from factory.api import Contender, Eval, VersionContender
 from factory.spec.validation import SpecDraft
 from factory.text.suggestions import suggest_known_name
 from factory.yaml import format_value
@@ -53,6 +54,22 @@ def _check_match(draft: SpecDraft, rivals: Sequence[str], contenders: Sequence[C
     if draft.get_value(*steps, "cost") is not None and not draft.get_value(*steps, "hourly"):
         text = "tuned runs on a machine whose price is not known; set gate.match.hourly, the price of an hour of it"
         draft.add_problem((*steps, "cost"), text)
+
+
+def check_deciding_metrics(draft: SpecDraft, metrics: Sequence[str], totals: Sequence[str]) -> None:
+    """Report wrong guards, and a judge that would decide by its place in the list alone."""
+    check_guards(draft, metrics, totals)
+    evals = [(steps, cast(Eval, plugin)) for steps, plugin in draft.list_plugins_below("evaluate")]
+    evals = [(steps, plugin) for steps, plugin in evals if plugin.metrics]
+    rules = [plugin for _, plugin in evals if not plugin.is_opinion]
+    if draft.get_field_text("gate", "metric") or not rules or not evals[0][1].is_opinion:
+        return
+    (steps, first), rule = evals[0], rules[0]
+    text = (
+        f"{first.kind!r} is a model's opinion, and would decide beside {rule.kind!r}, which follows a rule; set "
+        f"gate.metric: {first.primary_metric} if it shall, or list {rule.kind!r} first"
+    )
+    draft.add_problem(steps, text)
 
 
 def check_guards(draft: SpecDraft, metrics: Sequence[str], totals: Sequence[str]) -> None:

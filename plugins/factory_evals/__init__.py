@@ -10,6 +10,7 @@ def factory_plugins() -> list[type[Plugin]]:
     from factory_evals.embedding_similarity import EmbeddingSimilarity
     from factory_evals.exact_match import ExactMatch
     from factory_evals.json_answers import JSONAnswers
+    from factory_evals.judge import Judge
     from factory_evals.rouge import Rouge
 
-    return [Chrf, EmbeddingSimilarity, ExactMatch, JSONAnswers, Rouge]
+    return [Chrf, EmbeddingSimilarity, ExactMatch, JSONAnswers, Judge, Rouge]
