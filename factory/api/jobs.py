@@ -200,13 +200,21 @@ class AnswerJob(Job):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreJob(Job):
     """The held-out test rows (frozen), one contender's answers by row id and the facts that it recorded beside them
-    (such as the abstention threshold of its bundle), and the training and validation rows."""
+    (such as the abstention threshold of its bundle), and the training and validation rows.
+
+    An eval that `uses_task` gets the task, whose targets are the right answers. One that `compares_with_tuned` gets
+    tuned's answers in `opponent`; where there are none, it compares with the right answers. `scratch` is shared by the
+    calls for one contender: what is dear to find and needed by scores, totals, resamples and tables is kept there.
+    """
 
     rows: Sequence[Row]
     answers: Mapping[str, Answer]
     train: Sequence[Row] = ()
     validation: Sequence[Row] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+    task: Task | None = None
+    opponent: Mapping[str, Answer] = field(default_factory=dict)
+    scratch: dict[str, Any] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
         if not len(self.rows):

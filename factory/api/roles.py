@@ -137,7 +137,11 @@ class Contender(Plugin):
 
 class Eval(Plugin):
     """Scores answers; `metrics` describes the values, `primary_metric` is the gate's default metric, and
-    `total_metrics` describes the totals that `gate.metric` may name instead."""
+    `total_metrics` describes the totals that `gate.metric` may name instead.
+
+    `uses_task` asks for `job.task`, and `compares_with_tuned` for `job.opponent`. `is_opinion` marks what a model, not
+    a rule, decides: beside an eval that is none, it decides the gate only if `gate.metric` says so.
+    """
 
     role = "eval"
     columns: ClassVar[Columns] = ()
@@ -145,6 +149,9 @@ class Eval(Plugin):
     metrics: ClassVar[tuple[Metric, ...]] = ()
     primary_metric: ClassVar[str] = ""
     total_metrics: ClassVar[tuple[Metric, ...]] = ()
+    uses_task: ClassVar[bool] = False
+    compares_with_tuned: ClassVar[bool] = False
+    is_opinion: ClassVar[bool] = False
 
     def score(self, job: ScoreJob) -> Iterator[Scores]:
         """Yield the values of every metric for each row."""

@@ -14,10 +14,10 @@ from factory.plan import incumbent_stages, stage_kinds
 from factory.plan.builder import Plan, PlanBuilder, Stage, compute_part_identity
 from factory.plan.delivery import build_deliver_part, build_delivery_parts
 from factory.plan.gate_metric import (
+    build_score_parts,
     choose_gate_eval,
     choose_row_metric,
     choose_tuned_contender,
-    find_gate_total,
     get_row_metric,
     list_timed_contenders,
 )
@@ -223,8 +223,8 @@ def add_score(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     evals = [plugin for plugin in resolved.evals if not isinstance(plugin, Probe)]
     chosen = ["train"] if has_several_seeds(resolved) else []
     texts, inputs = resolved.task.text_column, ["gather", "freeze", "curate", *chosen, *answers]
-    total: dict[str, Any] = {"total": found} if (found := find_gate_total(resolved)) else {}
-    builder.add_stage("score", inputs, after=["look"], uses=evals, evals=evals, text=texts, seed=seed, **total)
+    parts = build_score_parts(resolved)
+    builder.add_stage("score", inputs, after=["look"], uses=evals, evals=evals, text=texts, seed=seed, **parts)
 
 
 def add_forgetting(builder: PlanBuilder, resolved: ResolvedSpec) -> None:

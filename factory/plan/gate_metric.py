@@ -34,6 +34,16 @@ def find_gate_total(resolved: ResolvedSpec) -> dict[str, Any]:
     return {"metric": gate.metric, "resamples": gate.resamples, "seed": gate.seed} if is_total else {}
 
 
+def build_score_parts(resolved: ResolvedSpec) -> dict[str, Any]:
+    """Return what scoring needs beside evals, where it does: the total that decides, the task, and who tuned is."""
+    total, evals = find_gate_total(resolved), resolved.evals
+    return {
+        **({"total": total} if total else {}),
+        **({"task": resolved.task} if any(plugin.uses_task for plugin in evals) else {}),
+        **({"tuned": choose_tuned_contender(resolved)} if any(each.compares_with_tuned for each in evals) else {}),
+    }
+
+
 def choose_tuned_contender(resolved: ResolvedSpec) -> str:
     """Return the kind of the contender that the gate judges, and the bundle ships."""
     return next(contender.kind for contender in resolved.contenders if contender.uses_artifact and contender.in_gate)

@@ -27,7 +27,7 @@ PROJECT_MARKERS = (".git", ".factory")
 """Entries of the folder that a project begins at."""
 SENT_PARTS = {
     "prepare": "", "synthesize": "train", "curate": "train", "train": "train", "preflight": "train", "answer": "test",
-    "score": "test", "baseline_trial": "validation",
+    "score": "test", "baseline_trial": "validation", "attack": "",
 }
 """Kind of a stage → the part of the rows that it works on, and so may send; empty for all of them."""
 

@@ -17,7 +17,7 @@ from factory.data.requirements import LABELS_OUTPUT_TYPES, REQUIREMENT_METRICS
 from factory.errors import InputError
 from factory.registry.registry import Registry
 from factory.spec.fields import ALIASES_WITH_DEFAULT, Models
-from factory.spec.gate_checks import check_baselines, check_delivery, check_guards, check_target
+from factory.spec.gate_checks import check_baselines, check_deciding_metrics, check_delivery, check_target
 from factory.spec.messages import iterate_annotation_models
 from factory.spec.path_checks import check_review_file, describe_irregular_path
 from factory.spec.paths import suggest_path
@@ -222,7 +222,7 @@ def _check_eval_metrics(draft: SpecDraft, registry: Registry) -> None:
         text = f"no eval reports {format_value(metric)}; {hint}{suggest_known_name(metric, [*owners, *totals])}"
         draft.add_problem(("gate", "metric"), text)
     if owners:
-        check_guards(draft, [*owners], totals)
+        check_deciding_metrics(draft, [*owners], totals)
 
 
 def _list_metric_names(plugin: Plugin | type[Plugin], field: str = "metrics") -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-from factory.api import Contender, DeployableContender, Task, VersionContender
+from factory.api import Contender, DeployableContender, Eval, Task, VersionContender
 from factory.spec.fields import DELIVER_BEST, DELIVER_TUNED
 from factory.spec.validation import SpecDraft
 from factory.text.suggestions import suggest_known_name
@@ -73,6 +73,22 @@ def check_delivery(draft: SpecDraft, contenders: Sequence[Contender]) -> None:
         what = f"the contender {name!r} can not be deployed" if is_known else f"no contender {format_value(name)}"
         hint = suggest_known_name(name, [DELIVER_BEST, DELIVER_TUNED, *deployable])
         draft.add_problem(("deliver",), f"{what}; {hint}")
+
+
+def check_deciding_metrics(draft: SpecDraft, metrics: Sequence[str], totals: Sequence[str]) -> None:
+    """Report wrong guards, and a judge that would decide by its place in the list alone."""
+    check_guards(draft, metrics, totals)
+    evals = [(steps, cast(Eval, plugin)) for steps, plugin in draft.list_plugins_below("evaluate")]
+    evals = [(steps, plugin) for steps, plugin in evals if plugin.metrics]
+    rules = [plugin for _, plugin in evals if not plugin.is_opinion]
+    if draft.get_field_text("gate", "metric") or not rules or not evals[0][1].is_opinion:
+        return
+    (steps, first), rule = evals[0], rules[0]
+    text = (
+        f"{first.kind!r} is a model's opinion, and would decide beside {rule.kind!r}, which follows a rule; set "
+        f"gate.metric: {first.primary_metric} if it shall, or list {rule.kind!r} first"
+    )
+    draft.add_problem(steps, text)
 
 
 def check_guards(draft: SpecDraft, metrics: Sequence[str], totals: Sequence[str]) -> None:

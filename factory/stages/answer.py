@@ -74,11 +74,11 @@ def collect_answers(contender: Contender, work: AnswerJob) -> tuple[list[Answer]
 def build_validation_scorer(job: StageJob, train: Sequence[Row]) -> ValidationScorer:
     """Return a function that scores answers to validation rows: the mean of the gate's metric, higher is better."""
     judge, metric = job.load_deciding_metric()
-    common = job.build_job_fields()
+    common = {**job.build_job_fields(), "train": train, "task": job.load_task()}
 
     def compute_score(rows: Sequence[Row], answers: Sequence[Answer]) -> float:
         by_id = {answer.id: answer for answer in answers}
-        scores = compute_row_scores(judge, ScoreJob(**common, rows=rows, answers=by_id, train=train))
+        scores = compute_row_scores(judge, ScoreJob(**common, rows=rows, answers=by_id))
         mean = sum(values[metric.name] for values in scores.values()) / len(scores)
         return mean if metric.higher_is_better else -mean
 

@@ -38,7 +38,7 @@ def run(job: StageJob) -> None:
 
     def score_outputs(outputs: Outputs) -> RowMetricValues:
         answers = {row.id: Answer(row.id, output) for row, output in zip(rows, outputs, strict=True)}
-        return score_rows_by_metric(ScoreJob(**fields, rows=rows, train=train, answers=answers), evals)
+        return score_rows_by_metric(ScoreJob(**fields, rows=rows, train=train, answers=answers, task=task), evals)
 
     right_values = score_outputs(right)
     results = []

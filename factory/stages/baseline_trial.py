@@ -78,7 +78,7 @@ def _score_trial_answers(job: StageJob, rows: list[Row], answers: list[Answer]) 
     judge, metric = job.load_deciding_metric()
     work = ScoreJob(
         **job.build_job_fields(), rows=rows, answers={answer.id: answer for answer in answers},
-        train=job.open_input_rows("curate", f"{TRAIN}.jsonl"),
+        train=job.open_input_rows("curate", f"{TRAIN}.jsonl"), task=job.load_task(),
     )
     values = {row: scores[metric.name] for row, scores in compute_row_scores(judge, work).items()}
     groups = list_row_groups(rows, job.load_task().text_column)

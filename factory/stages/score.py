@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import groupby
+from pathlib import Path
 from typing import Any, cast
 
 from factory.api import TEST, TRAIN, VALIDATION, Answer, Eval, Metric, ScoreJob
@@ -13,7 +14,7 @@ from factory.data.split import list_row_groups
 from factory.evaluation.score_table import estimate_level
 from factory.evaluation.statistics import DIGITS, compute_mean_interval
 from factory.evaluation.totals import resample_total
-from factory.plan.seed_names import find_seed, strip_seed
+from factory.plan.seed_names import find_seed, name_seed, strip_seed
 from factory.stages.job import StageJob, guard_plugin_call
 from factory.stages.seed_answers import read_seed_choice
 from factory.stages.seed_scores import ContenderScores, RowMetricValues, average_scores, estimate_seeded_levels
@@ -116,6 +117,8 @@ def _make_scorer(job: StageJob) -> _AnswerScorer:
     common = {
         **job.build_job_fields(), "rows": rows, "train": job.open_input_rows("curate", f"{TRAIN}.jsonl"),
         "validation": job.open_input_rows("freeze", f"{VALIDATION}.jsonl"),
+        **({"task": job.load_task()} if "task" in job.config else {}),
+        **({"opponent": _read_opponent(job)} if "tuned" in job.config else {}),
     }
     groups = list_row_groups(rows, job.config["text"])
     clusters = [group or row.id for group, row in zip(groups, rows, strict=True)]
@@ -146,15 +149,25 @@ def _iterate_contender_answers(job: StageJob) -> Iterator[tuple[str, dict[str, A
     """Yield each contender, its answers by row id, and the facts that it recorded beside them."""
     for role, folder in job.inputs.items():
         if role.startswith("answer["):
-            lines = read_jsonl(folder / "answers.jsonl")
-            answers = {
-                line["id"]: Answer(
-                    line["id"], line["output"], line.get("incomplete", False), line.get("details") or {}
-                )
-                for line in lines
-            }
             facts = read_json(folder / "answer.json").get("facts") or {}
-            yield role.removeprefix("answer[").removesuffix("]"), answers, facts
+            yield role.removeprefix("answer[").removesuffix("]"), _read_answers(folder), facts
+
+
+def _read_answers(folder: Path) -> dict[str, Answer]:
+    """Return the answers of a contender by row id."""
+    return {
+        line["id"]: Answer(line["id"], line["output"], line.get("incomplete", False), line.get("details") or {})
+        for line in read_jsonl(folder / "answers.jsonl")
+    }
+
+
+def _read_opponent(job: StageJob) -> dict[str, Answer]:
+    """Return tuned's answers; of several seeds those of the one that is bundled."""
+    tuned = job.config["tuned"]
+    role = f"answer[{tuned}]"
+    if role not in job.inputs:
+        role = f"answer[{name_seed(tuned, read_seed_choice(job)['bundled'])}]"
+    return _read_answers(job.inputs[role])
 
 
 def score_rows_by_metric(work: ScoreJob, evals: list[Eval]) -> RowMetricValues:

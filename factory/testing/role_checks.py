@@ -113,7 +113,8 @@ def _check_eval(trial: Trial) -> Any:
     answers = {answer.id: answer for answer in example_answers}
     rows = [row for row in trial.rows if row.id in answers]
     fields = trial.build_job_fields()
-    job = ScoreJob(**fields, rows=rows, answers=answers, train=trial.rows[:30], validation=trial.rows[30:])
+    job = ScoreJob(**fields, rows=rows, answers=answers, train=trial.rows[:30], validation=trial.rows[30:],
+                   task=trial.make_task())
     scores = list(check_yielded_values(plugin.score(job), Scores, "score"))
     for metric in plugin.metrics:
         for row_scores in scores:

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pydantic import Field
 
 from factory.api import Eval, Metric, Row, ScoreJob, Scores
-from factory_rewrite.rewrite_metrics import compose_text, get_rewrite
+from factory_evals.text_answers import compose_text, get_text_answer
 
 WORD_PATTERN = r"(?u)\b\w+\b"
 
@@ -50,7 +50,7 @@ class Recall(Eval):
             if not any(grade > 0 for grade in relevant.values()):
                 raise ValueError(f"row {row.id!r} has no relevant passage; remove the row or this eval")
             yield Scores(row.id, {
-                "recall": search.compute_passage_recall(get_rewrite(job, row), relevant),
+                "recall": search.compute_passage_recall(get_text_answer(job, row), relevant),
                 "recall_without": search.compute_passage_recall(row["question"], relevant),
                 "recall_gold": search.compute_passage_recall(row["rewrite"], relevant),
             })

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any, Literal
 
 from pydantic import Field
 
-from factory.api import Eval, Metric, Row, ScoreJob, Scores, normalise
+from factory.api import Eval, Metric, ScoreJob, Scores, normalise
+from factory_evals.corpus_scores import compute_corpus_scores, list_corpus_counts
+from factory_evals.text_answers import compose_text, get_text_answer
 
 
 class RewriteMetrics(Eval):
@@ -53,7 +54,7 @@ class RewriteMetrics(Eval):
 
         bleu, chrf = BLEU(effective_order=True, tokenize=self.tokenize), CHRF()
         for row in job.rows:
-            rewrite, reference = get_rewrite(job, row), compose_text(row["rewrite"])
+            rewrite, reference = get_text_answer(job, row), compose_text(row["rewrite"])
             yield Scores(row.id, {
                 "sentence_bleu": bleu.sentence_score(rewrite, [reference]).score / 100,
                 "chrf": chrf.sentence_score(rewrite, [reference]).score / 100,
@@ -65,38 +66,22 @@ class RewriteMetrics(Eval):
 
     def list_total_counts(self, name: str, job: ScoreJob) -> Any:
         """Return the n-gram statistics of each row, which sacrebleu adds up."""
-        rewrites = [get_rewrite(job, row) for row in job.rows]
-        references = [[compose_text(row["rewrite"]) for row in job.rows]]
-        return _make_corpus_metrics(self.tokenize)[name]._extract_corpus_statistics(rewrites, references)
+        rewrites = [get_text_answer(job, row) for row in job.rows]
+        references = [compose_text(row["rewrite"]) for row in job.rows]
+        return list_corpus_counts(_make_corpus_metrics(self.tokenize)[name], rewrites, references)
 
     def compute_total_from_counts(self, name: str, sums: Any) -> Any:
         """Return sacrebleu's score of each resample."""
-        metric = _make_corpus_metrics(self.tokenize)[name]
-        return [metric._compute_score_from_stats(line).score for line in sums.round().astype(int).tolist()]
+        return compute_corpus_scores(_make_corpus_metrics(self.tokenize)[name], sums)
 
     def build_tables(self, job: ScoreJob) -> Mapping[str, Sequence[Mapping[str, Any]]]:
         scores = _compute_corpus_scores(job, self.tokenize)
         return {"signatures": [{"number": f"corpus_{name}", "signature": signature} for name, _, signature in scores]}
 
 
-def get_rewrite(job: ScoreJob, row: Row) -> str:
-    """Return the answer to a row, composed. Raises ValueError if it is missing or not a text."""
-    answer = job.answers.get(row.id)
-    if answer is None:
-        raise ValueError(f"row {row.id!r} has no answer")
-    if not isinstance(answer.output, str):
-        raise ValueError(f"row {row.id!r}: expected a text as answer, got a {type(answer.output).__name__}")
-    return compose_text(answer.output)
-
-
-def compose_text(text: str) -> str:
-    """Return the text in Unicode's composed form (NFC), so that n-grams do not depend on how accents are written."""
-    return unicodedata.normalize("NFC", text)
-
-
 def _compute_corpus_scores(job: ScoreJob, tokenize: str) -> Iterator[tuple[str, float, str]]:
     """Yield (name, score over all rows, sacrebleu signature)."""
-    rewrites = [get_rewrite(job, row) for row in job.rows]
+    rewrites = [get_text_answer(job, row) for row in job.rows]
     references = [[compose_text(row["rewrite"]) for row in job.rows]]
     for name, metric in _make_corpus_metrics(tokenize).items():
         yield name.removeprefix("corpus_"), metric.corpus_score(rewrites, references).score, str(metric.get_signature())

@@ -11,6 +11,7 @@ from random import Random
 from pydantic import BaseModel, ConfigDict, Field
 
 from factory.api import ChatRequest, ChatResponse, Row, RowsJob, make_synthetic_row, normalise
+from factory_evals.rouge import compute_rouge_l
 from factory_synth.synthesis_common import Tally, get_column_text, prepare_made_rows
 from factory_synth.teacher_synthesizer import TeacherSynthesizer, ask_teacher
 
@@ -145,20 +146,6 @@ def find_task_fault(task: Invented) -> str:
         return "needs more than text"
     inputs = (normalise(task.input), normalise(task.instruction))
     return "repeats its input" if normalise(task.output) in inputs else ""
-
-
-def compute_rouge_l(first: Sequence[str], second: Sequence[str]) -> float:
-    """Compute ROUGE-L of two word lists: the F1 of their longest common subsequence, 0 to 1 (Lin 2004)."""
-    if not first or not second:
-        return 0.0
-    # Dynamic programme over two rows: previous[j] is the LCS of the words so far and second[:j].
-    previous = [0] * (len(second) + 1)
-    for word in first:
-        row = [0]
-        for j, other in enumerate(second):
-            row.append(previous[j] + 1 if word == other else max(previous[j + 1], row[j]))
-        previous = row
-    return 2 * previous[-1] / (len(first) + len(second))
 
 
 class RougePool:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pydantic import Field, model_validator
 
 from factory.api import Eval, Metric, ScoreJob, Scores
+from factory_evals.embedding_similarity import compute_text_cosines
 from factory_voice.style_classifier import StyleClassifier
 from factory_voice.text_tokens import collect_word_ngrams, count_figures, split_folded_words
 
@@ -81,7 +82,7 @@ class VoiceMetrics(Eval):
         voices = StyleClassifier(job.train).predict_voice(texts, lengths)
         answers = (split_folded_words(row["answer"]) for row in job.train)
         known = {run for words in answers for run in collect_word_ngrams(words, COPY_RUN_WORDS)}
-        cosines = _compute_meaning_cosines(job, texts)
+        cosines = compute_text_cosines(job, texts, [str(row["neutral"]) for row in job.rows])
         for row, text, voice, meaning in zip(job.rows, texts, voices, cosines, strict=True):
             figures = compute_figure_agreement(count_figures(text), count_figures(row["neutral"]))
             yield Scores(row.id, {
@@ -102,14 +103,6 @@ def _collect_answer_texts(job: ScoreJob) -> list[str]:
     if missing is not None:
         raise ValueError(f"row {missing!r} has no answer")
     return [str(job.answers[row.id].output) for row in job.rows]
-
-
-def _compute_meaning_cosines(job: ScoreJob, texts: Sequence[str]) -> list[float]:
-    """Compute the cosine of each text with its row's neutral answer; 0 for a blank text."""
-    neutral = [str(row["neutral"]) for row in job.rows]
-    vectors = job.kit.embed(job.models["embedder"], [*texts, *neutral], report=job.report)
-    cosines = (vectors[: len(texts)] * vectors[len(texts) :]).sum(axis=1).tolist()
-    return [cosine if text.strip() else 0.0 for text, cosine in zip(texts, cosines, strict=True)]
 
 
 def compute_figure_agreement(figures: Counter[str], other: Counter[str]) -> float:

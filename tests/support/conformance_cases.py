@@ -59,7 +59,7 @@ BOUND: frozenset[str] = frozenset({"prompted-unguarded", "tuned-unguarded"})
 """Contenders whose rows their task alone prepares: the build of its spec has them."""
 SMALL = frozenset({
     "assistant", "brand-voice", "by-length", "chat-log", "conversations", "csv", "dataset", "documents", "dpo",
-    "execution", "general", "jsonl", "kto", "merged", "parquet", "preference", "retrieval", "self-instruct",
+    "execution", "general", "jsonl", "judge", "kto", "merged", "parquet", "preference", "retrieval", "self-instruct",
     "sql-generator", "sql-grammar", "sql-pairs", "sqlite", "thumbs", "vllm", "zelo",
 })
 """Kinds whose case is too small a world for a whole build, or needs models of its own: their own stories build."""
@@ -110,10 +110,19 @@ def judged(**columns: object) -> Case:
     return Case(rows=rows)
 
 
+def json_answers() -> Case:
+    """Rows whose right answer is an object, with answers that are it, another one, and none."""
+    rows = [{**one, "answer": json.dumps({"label": one["label"]})} for one in generate_example_columns()]
+    texts = [(row["answer"], '{"label": 3}', "no idea")[place % 3] for place, row in enumerate(rows)]
+    schema = {"properties": {"label": {"type": "string"}}}
+    return Case(rows=rows, answers=texts, fields={"json_schema": schema})
+
+
 CASES: dict[str, Case] = {
     **dict.fromkeys(("assistant", "by-length", "dpo", "preference"), judged(rejected=("no idea", "it is what it is"))),
     **dict.fromkeys(("kto", "thumbs"), judged(good=(True, False))),
-    "multi-label": several_labels(),
+    "multi-label": several_labels(), "json": json_answers(),
+    "judge": Case(replies=("A", "B", "B", "A", "A", "A", "neither")),
     **{f"{kind}-targets": targeted() for kind in ("bi-encoder", "cross-encoder", "late-interaction", "pointwise")},
     **source_cases.cases(), **synth_cases.cases(),
     "concatenate": Case(rows=TALK), "recall": Case(rows=TALK, tables={"passages": PASSAGES}),

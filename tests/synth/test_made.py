@@ -13,8 +13,9 @@ from synth_parts import Plain, asking, printed, row, run
 from tiny_parts import Voice
 
 from factory.api import normalise
+from factory_evals.rouge import compute_rouge_l
 from factory_synth.from_description import FromDescription
-from factory_synth.self_instruct import RougePool, SelfInstruct, compute_rouge_l
+from factory_synth.self_instruct import RougePool, SelfInstruct
 from factory_synth.stratified_attributes import draw_stratified_values
 
 ABOUT = "Messages of customers of a small bank."
