@@ -76,8 +76,7 @@ class Objective(Plugin):
     """Fields with a number of tokens that may be `auto`: chosen from what `count_tokens` returns."""
 
     def count_tokens(self, job: ModelJob) -> TokenCounts:
-        """Count the tokens of the job's rows, for each of `length_fields`, before anything is cut off. Validation rows,
-        which are among them, lack columns that only synthesizers add."""
+        """Count the tokens of rows, uncut, by length field; validation rows lack what synthesizers add."""
         return TokenCounts()
 
     def audit(self, job: ModelJob) -> Iterator[Finding]:
