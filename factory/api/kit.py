@@ -112,9 +112,10 @@ class Kit(Protocol):
     def create_learner(
         self, job: FitJob, *, modules_to_save: tuple[str, ...] = (), labels: int = 0, causal: bool = False
     ) -> TrainableModel:
-        """Create the base with a new adapter on every linear layer; with `labels`, a new head in `modules_to_save`.
+        """Create the base with an adapter on every linear layer; with `labels`, a new head in `modules_to_save`.
 
-        With `causal` the model predicts the next token and keeps its language-model head frozen.
+        With `causal` the model predicts the next token and keeps its language-model head frozen. The adapter is new,
+        or that of `job.start`. Raises ValueError for a start that is no adapter of this rank, alpha and base.
         """
 
     def fit(  # noqa: PLR0913 (all that a training needs)
@@ -160,5 +161,6 @@ class Kit(Protocol):
     def compute_reference_logprobs(self, learner: TrainableModel, batches: Iterable[Any]) -> list[Tensor]:
         """Return `compute_sequence_logprobs` of the model that training starts from, without dropout and gradients.
 
-        Call it before `fit`: a new adapter changes nothing yet, so that the learner is its own reference.
+        Call it before `fit`: the learner is its own reference then, as a new adapter changes nothing yet, and one that
+        is continued is that of `job.start`.
         """

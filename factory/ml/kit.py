@@ -26,6 +26,7 @@ from factory.ml.cpu.backend import PackedBackend
 from factory.ml.device import choose_device, reset_torch_state
 from factory.ml.encoder import TransformersEncoder
 from factory.ml.hf.backend import TransformersBackend
+from factory.ml.start_artifact import load_start_adapter
 from factory.ml.text_batch import AnswerBatch, TextBatch
 from factory.ml.validation import evaluate_without_gradients
 from factory.models.position_limit import read_position_limit
@@ -69,7 +70,10 @@ class ModelKit:
         reset_torch_state(job.train.seed)
         backend = choose_backend(self.choice, job.base.folder, causal=causal)
         job.report.note(f"training with the backend {backend.name!r} ({backend.summary})")
-        return backend.create_learner(job, modules_to_save, labels=labels, causal=causal)
+        learner = backend.create_learner(job, modules_to_save, labels=labels, causal=causal)
+        if job.start is not None:
+            load_start_adapter(learner, job.start, job)
+        return learner
 
     def fit(  # noqa: PLR0913 (all that a training needs)
         self, learner: trainer.Learner, rows: Sequence[Any], collate: Callable[[list[Any]], Any],

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from factory.errors import BUG, FactoryError, InputError
 from factory.network_policy import is_loopback_host
+from factory.plan.step_names import find_last_training
 from factory.runs.specialists import find_version, find_version_outputs
 from factory.store.chosen_settings import SETTINGS, resolve_config
 from factory.store.consents import read_consents
@@ -31,7 +32,8 @@ def build_server_config(home: Path, name: str) -> dict[str, Any]:
     version = find_version(home, name)
     require_intact(Store(home).locate_output("bundle", version.key))
     evidence = find_version_outputs(home, version)
-    stage: Mapping[str, Any] = next((stage for stage in evidence.run.plan if stage.get("name") == "train"), {})
+    stages: Mapping[str, Mapping[str, Any]] = {str(stage.get("name")): stage for stage in evidence.run.plan}
+    stage = stages.get(find_last_training(stages), {})
     plan: Mapping[str, Any] = stage.get("config", {})
     allowed = read_consents(home).hosts
     folders = {stage: evidence.find_intact_folder(stage) for stage in ("base", "gather")}
@@ -42,7 +44,7 @@ def build_server_config(home: Path, name: str) -> dict[str, Any]:
         verb = "are" if len(missing) > 1 else "is"
         raise InputError(f"{name}: the {' and '.join(missing) or 'plan'} of its build {verb} missing; build it again")
     folders |= {"bundle": version.bundle, "root": Path(evidence.run.spec).parent, "cache": home / "cache" / "vectors"}
-    if chosen := evidence.find_intact_folder(SETTINGS):
+    if chosen := evidence.find_intact_folder(stage.get("inputs", {}).get(SETTINGS, SETTINGS)):
         plan = resolve_config(plan, {SETTINGS: chosen})
     return {
         "task": plan["task"], "objective": plan["objective"], "seed": plan.get("seed", 0),

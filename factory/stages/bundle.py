@@ -12,7 +12,9 @@ from factory import bundle, identity
 from factory.api import TEST, TRAIN, Artifact, ExportJob, ModelJob, Objective, Target, Task
 from factory.data.rows import read_json, read_jsonl
 from factory.errors import InputError
+from factory.plan.step_names import name_step
 from factory.stages.job import StageJob, guard_plugin_call
+from factory.stages.step_rows import read_leakage_proofs
 
 EVIDENCE_STAGES = ("gather", "freeze", "curate", "train", "score", "gate")
 """Stages whose JSON goes into the bundle."""
@@ -72,10 +74,24 @@ def _collect_bundle_evidence(job: StageJob, objective: Objective, task: Task) ->
         spec=spec, tuned=job.config["tuned"], base=base,
         model=job.inputs["base"] / "model", artifact=artifact,
         data={**outputs["freeze"]["digests"], TRAIN: identity.digest_file(job.inputs["curate"] / f"{TRAIN}.jsonl")},
+        steps=_collect_steps(job),
         targets=tuple(block["kind"] for block in job.config["targets"]),
         review=_summarise_expert_review(job),
         **outputs,
     )
+
+
+def _collect_steps(job: StageJob) -> list[dict[str, Any]]:
+    """Return the objective of each step of training, what it counted, and of rows of its own their digest and proof."""
+    proofs, collected = read_leakage_proofs(job.inputs), list[dict[str, Any]]()
+    for number, step in enumerate(job.config.get("steps", []), 1):
+        trained = job.inputs.get(name_step("train", number), job.inputs["train"])
+        facts = {"objective": step["objective"], "training": read_json(trained / "train.json")}
+        if (curated := name_step("curate", number)) in proofs:
+            digest = identity.digest_file(job.inputs[curated] / f"{TRAIN}.jsonl")
+            facts |= {"data": digest, "leakage": proofs[curated]}
+        collected.append(facts)
+    return collected
 
 
 def _describe_artifact(artifact: Artifact, adapter: Mapping[str, Any]) -> dict[str, Any]:
