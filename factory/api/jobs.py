@@ -151,7 +151,11 @@ class ReferenceJob(ModelJob):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitJob(Job):
-    """Rows to train on. The files of the artifact go to `out`; `work` survives a kill and is for checkpoints."""
+    """Rows to train on. The files of the artifact go to `out`; `work` survives a kill and is for checkpoints.
+
+    `start` is the artifact of the training step before, from which training goes on; None: from the untuned base. The
+    kit's `create_learner` loads it.
+    """
 
     rows: Sequence[Row]
     validation: Sequence[Row]
@@ -161,6 +165,7 @@ class FitJob(Job):
     train: TrainingArgs
     out: Path
     work: Path
+    start: Artifact | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -117,7 +117,9 @@ class Kit(Protocol):
         """Create the base with what `job.adapter` says is trained: by default a new adapter on every linear layer; with
         `labels`, a new head in `modules_to_save`.
 
-        With `causal` the model predicts the next token, and an adapter keeps its language-model head frozen.
+        With `causal` the model predicts the next token, and an adapter keeps its language-model head frozen. With
+        `job.start` it is that adapter which is trained further. Raises ValueError for a start that is no adapter of
+        this rank, alpha and base.
         """
 
     def fit(  # noqa: PLR0913 (all that a training needs)
@@ -164,5 +166,6 @@ class Kit(Protocol):
     def compute_reference_logprobs(self, learner: TrainableModel, batches: Iterable[Any]) -> list[Tensor]:
         """Return `compute_sequence_logprobs` of the model that training starts from, without dropout and gradients.
 
-        Call it before `fit`: a new adapter changes nothing yet, so that the learner is its own reference.
+        Call it before `fit`: the learner is its own reference then, as a new adapter changes nothing yet, and one that
+        is continued is that of `job.start`.
         """

@@ -63,7 +63,9 @@ class Objective(Plugin):
 
     `output_type` is the type of its answers; `modules_to_save` are new modules saved in full beside an adapter;
     `loader_class` is the class of a public library that loads its bundle, as `module:Class`. With `measures_validation`
-    it gives `kit.fit` validation rows, for `keep: best`.
+    it gives `kit.fit` validation rows, for `keep: best`. `start_form` is the form of artifact that `fit` makes and can
+    go on from, if `job.start` is set; empty if it can only start from the untuned base. Without `uses_task_rows` it
+    reads its `columns` alone, and not those of the task: its training rows may be documents.
     """
 
     role = "objective"
@@ -72,6 +74,8 @@ class Objective(Plugin):
     modules_to_save: ClassVar[Columns] = ()
     loader_class: ClassVar[str] = ""
     measures_validation: ClassVar[bool] = False
+    start_form: ClassVar[str] = ""
+    uses_task_rows: ClassVar[bool] = True
     length_fields: ClassVar[Columns] = ()
     """Fields with a number of tokens that may be `auto`: chosen from what `count_tokens` returns."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -59,6 +59,9 @@ class BundleInputs:
     review: Mapping[str, Any] = field(default_factory=dict)
     delivered: Mapping[str, Any] = field(default_factory=dict)
 
+    steps: Sequence[Mapping[str, Any]] = ()
+    """Of a training course: objective and training of each step, and of rows of its own `data` and `leakage`."""
+
     @property
     def is_trained(self) -> bool:
         """Whether the bundle carries what training made, and not what another contender exported."""
@@ -98,8 +101,14 @@ def write_bundle_evidence(
     write_json(bundle / "factory" / "leakage.json", {
         "proof": evidence.curate.get("leakage", {}), "funnel": evidence.curate.get("funnel", []),
         **{name: evidence.freeze[name] for name in ("counts", "groups", "digests")},
+        **({"steps": proofs} if (proofs := _map_step_proofs(evidence.steps)) else {}),
     })
     return _build_manifest(bundle, evidence, renderer)
+
+
+def _map_step_proofs(steps: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the number of each step with rows of its own → the proof that none of them leaks."""
+    return {str(number): step["leakage"] for number, step in enumerate(steps, 1) if "leakage" in step}
 
 
 def finish_bundle(
@@ -167,6 +176,7 @@ def _build_manifest(bundle: Path, evidence: BundleInputs, renderer: str) -> dict
         **({"review": dict(evidence.review)} if evidence.review else {}),
         **({"delivered": {**evidence.delivered, "bytes": _count_artifact_bytes(evidence.artifact)}}
            if evidence.delivered else {}),
+        **({"steps": [dict(step) for step in evidence.steps]} if evidence.steps else {}),
         **({"facts": facts} if (facts := evidence.spec.get("data", {}).get("facts")) else {}),
     }
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from factory.bundle import usage_examples
 from factory.bundle.delivered import describe_delivery, find_exporting_contender
+from factory.data.leakage import count_remaining_leaks
 from factory.data.licences import UNKNOWN_LICENCE
 from factory.events import Verdict
 from factory.text.articles import add_article
@@ -29,7 +30,7 @@ def render_model_card(manifest: Mapping[str, Any], score: Mapping[str, Any], gat
         "test_rows": manifest["rows"]["test"],
         "confidence": f"{score.get('confidence', 0.95):.0%}",
         "table": _render_contender_table(score, gate["metric"]),
-        "comparisons": _render_comparison_table(gate.get("comparisons", [])),
+        "comparisons": _render_comparison_table(gate.get("comparisons", [])) + _render_steps(gate),
         "usage": usage_examples.render_usage_example(
             manifest["loader"], manifest["base"]["id"], manifest.get("answers", ""),
             open_set="none" in manifest["training"].get("facts", {}),
@@ -69,6 +70,12 @@ def _render_hub_metadata(manifest: Mapping[str, Any], score: Mapping[str, Any]) 
     return str(yaml.safe_dump(head, sort_keys=True, allow_unicode=True, width=120)).rstrip()
 
 
+def _describe_objectives(manifest: Mapping[str, Any]) -> str:
+    """Return the objective, or those of all steps of a training course in their order."""
+    steps = [str(step["objective"]) for step in manifest.get("steps", ())]
+    return " → ".join(steps) or str(manifest["objective"]["kind"])
+
+
 def _describe_seeds(gate: Mapping[str, Any]) -> list[str]:
     """Return what several seeds say, and which one the bundle has; empty for one seed."""
     return list(gate.get("seeds", {}).get("findings", ()))
@@ -89,7 +96,7 @@ def _describe_what_it_is(manifest: Mapping[str, Any]) -> str:
         )
     else:
         text = f"{_describe_artifact_kind(manifest)}, trained for {task} with the objective"
-        text += f" `{manifest['objective']['kind']}`"
+        text += f" `{_describe_objectives(manifest)}`"
     return f"{text}. Delivered, as: {delivered['reason']}" if delivered else text
 
 
@@ -128,6 +135,17 @@ def _render_comparison_table(comparisons: Iterable[Mapping[str, Any]]) -> str:
     return _render_markdown_table(["baseline", "difference", "p", "won / lost / tied"], rows)
 
 
+def _render_steps(gate: Mapping[str, Any]) -> str:
+    """Return what each step of a training course was worth, after a blank line; empty for a single objective."""
+    rows = [
+        [f"{step['step']}: {step['objective']}", step["before"], f"{step['difference']:+.3f} [{step['low']:+.3f}, "
+         f"{step['high']:+.3f}]", f"{step['p']:.2g}"]
+        for step in gate.get("steps", ()) if "low" in step
+    ]
+    table = _render_markdown_table(["step", "over", "difference", "p"], rows)
+    return f"\n\nWhat each step of training was worth:\n\n{table}" if rows else ""
+
+
 def _render_markdown_table(head: list[str], rows: Iterable[list[str]]) -> str:
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}", *(f"| {' | '.join(row)} |" for row in rows)]
     return "\n".join(lines)
@@ -148,6 +166,10 @@ def _describe_training_data(manifest: Mapping[str, Any], gather: Mapping[str, An
             f"In the training rows: {groups} test groups, {exact} exact and {near} near duplicates of frozen rows"
             f"{similar} (`factory/leakage.json`)"
         )
+    for number, step in enumerate(manifest.get("steps", ()), 1):
+        if own := step.get("leakage"):
+            leaked = count_remaining_leaks(own)
+            lines.append(f"Step {number} has rows of its own: {leaked} of them are too similar to frozen rows")
     if manifest.get("review"):
         lines.append(_describe_expert_review(manifest["review"]))
     return _render_bullets(lines)

@@ -29,7 +29,7 @@ def format_verdict_panel(evidence: RunOutputs) -> str:
     ]
     lines += [style_dim(page.ceiling)] if page.ceiling else []
     lines += [style_dim(fill_line(text)) for text in (*page.seeds, page.looks) if text]
-    for table in (page.totals, page.forgetting):
+    for table in (page.steps, page.totals, page.forgetting):
         lines += ["", format_table(table)] if table.rows else []
     lines += [style_dim(formatting.clean_line(", ".join(page.drift)))] if page.drift else []
     # With SHIP, the sentence has said it all.

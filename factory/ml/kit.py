@@ -28,7 +28,9 @@ from factory.ml.cpu.backend import PackedBackend
 from factory.ml.device import choose_device, find_stored_dtype, reset_torch_state
 from factory.ml.encoder import TransformersEncoder
 from factory.ml.hf.backend import TransformersBackend
+from factory.ml.hf.learner import PeftLearner
 from factory.ml.new_words import load_tokenizer
+from factory.ml.start_artifact import load_start_adapter
 from factory.ml.text_batch import AnswerBatch, TextBatch
 from factory.ml.validation import evaluate_without_gradients, measure_loss
 from factory.ml.weights_training import WeightsLearner, report_precisions, write_trained_weights
@@ -79,7 +81,10 @@ class ModelKit:
         refusal = PACKED.explain_refusal(job.base.folder, causal=causal, adapter=job.adapter)
         why = f": {refusal}" if backend is PLAIN and self.choice == "auto" and refusal else ""
         job.report.note(f"training with the backend {backend.name!r} ({backend.summary}){why}")
-        return backend.create_learner(job, modules_to_save, labels=labels, causal=causal)
+        learner = backend.create_learner(job, modules_to_save, labels=labels, causal=causal)
+        if job.start is not None:
+            load_start_adapter(learner, job.start, job)
+        return learner
 
     def fit(  # noqa: PLR0913 (all that a training needs)
         self, learner: trainer.Learner, rows: Sequence[Any], collate: Callable[[list[Any]], Any],
@@ -99,7 +104,7 @@ class ModelKit:
         adapter_files.save_adapter(
             learner, job.adapter, job.out, base=job.base.id, modules_to_save=modules_to_save, task_type=task_type
         )
-        if job.adapter.serve_precision == "bf16" and validation:
+        if isinstance(learner, PeftLearner) and job.adapter.serve_precision == "bf16" and validation:
             served = replace(learner, model=PLAIN.load_decoder(job.base.folder, job.out).model)
             losses = [
                 measure_loss(each, validation, collate, loss, job.train.batch_size) for each in (learner, served)

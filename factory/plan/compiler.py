@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import importlib
+from dataclasses import replace
 from typing import Any
 
 from factory import models
 from factory.api import Endpoint, Probe, VersionContender
 from factory.api.spec_block import compute_fields_identity
-from factory.data.review_decisions import read_decisions
 from factory.data.text_columns import list_text_columns
-from factory.plan import incumbent_stages, stage_kinds
+from factory.plan import incumbent_stages, stage_kinds, step_plan
 from factory.plan.builder import Plan, PlanBuilder, Stage, compute_part_identity
 from factory.plan.delivery import build_deliver_part, build_delivery_parts
 from factory.plan.gate_metric import (
@@ -46,10 +46,12 @@ def compile_advice_plan(resolved: ResolvedSpec, rows: int) -> Plan:
 def compile_stages(plan: str, resolved: ResolvedSpec, trial_rows: int = 0) -> Plan:
     """Let the planner of each kind of stage in this plan add its stages, in the order of the table."""
     builder = PlanBuilder(resolved.root, resolved.spec.models, trial_rows=trial_rows)
+    if plan not in stage_kinds.COURSE:
+        resolved = replace(resolved, steps=())
     for kind in stage_kinds.STAGE_KINDS:
         if plan in kind.plans:
             module, _, function = kind.planner_path.partition(":")
-            getattr(importlib.import_module(module), function)(builder, resolved)
+            step_plan.add_stages(builder, resolved, kind.name, getattr(importlib.import_module(module), function))
     stages, notes = tuple(builder.stages.values()), list_plan_notes(builder, resolved)
     return Plan(resolved.spec.name, resolved.task.kind, stages, notes)
 
@@ -101,20 +103,6 @@ def add_curate(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
         uses=[*resolved.curators, *resolved.metric_curators], task=task, curators=resolved.curators, seed=seed,
         leakage=spec.data.leakage, require=spec.data.require, measures=resolved.metric_curators, text=task.text_column,
     )
-
-
-def add_review(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
-    """Add the stage that applies the experts' decisions, if the spec asks for a review."""
-    spec, task = resolved.spec, resolved.task
-    if spec.data.review:
-        doubtful = spec.data.review.doubtful
-        decisions = read_decisions(resolved.root / spec.data.review.file).compute_decisions_key()
-        builder.add_stage(
-            "review", ["gather", "freeze", "curate"],
-            identity_parts={"task": task, "decisions": decisions, "doubtful": doubtful},
-            task=task, file=str(spec.data.review.file), doubtful=doubtful,
-        )
-        builder.role_overrides["curate"] = "review"  # later stages read the reviewed rows
 
 
 def add_baseline_trial(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
@@ -171,8 +159,9 @@ def _build_error_policy(data: Data) -> dict[str, Any]:
 def add_train(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     """Add the stage that trains."""
     spec, task, objective = resolved.spec, resolved.task, resolved.objective
+    start = ["start"] if "start" in builder.role_overrides else []  # what the step before trained
     builder.add_stage(
-        "train", ["base", "gather", "freeze", "curate", *list_settings_input(builder)], uses=[objective],
+        "train", ["base", "gather", "freeze", "curate", *start, *list_settings_input(builder)], uses=[objective],
         after=["preflight"],
         task=task, objective=objective, adapter=spec.adapter, train=spec.train, seed=spec.train.seed,
     )
@@ -203,8 +192,9 @@ def _add_base_stage(builder: PlanBuilder, stage: str, reference: str) -> None:
 
 def _collect_further_models(resolved: ResolvedSpec) -> dict[str, str | Endpoint]:
     """Return the models that plugins of the spec use beside the student, by alias."""
+    own = (each for s in resolved.steps for each in (s.objective, *s.sources, *s.synthesizers, *s.curators))
     plugins = (
-        resolved.task, resolved.objective, *resolved.sources, *resolved.synthesizers, *resolved.curators,
+        *own, resolved.task, resolved.objective, *resolved.sources, *resolved.synthesizers, *resolved.curators,
         *resolved.metric_curators, *resolved.contenders, *resolved.evals,
     )
     required = (alias for plugin in plugins for alias in plugin.get_required_models())
@@ -219,7 +209,8 @@ def _map_probes(resolved: ResolvedSpec) -> dict[str, Probe]:
 
 def add_score(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     """Add the stage that scores all answers."""
-    seed, answers = resolved.spec.gate.seed, [name for name in list_scored_answers(resolved) if name in builder.stages]
+    scored = [*list_scored_answers(resolved), *(f"answer[{name}]" for name in step_plan.list_step_contenders(resolved))]
+    seed, answers = resolved.spec.gate.seed, [name for name in scored if name in builder.stages]
     evals = [plugin for plugin in resolved.evals if not isinstance(plugin, Probe)]
     chosen = ["train"] if has_several_seeds(resolved) else []
     texts, inputs = resolved.task.text_column, ["gather", "freeze", "curate", *chosen, *answers]
@@ -244,11 +235,15 @@ def add_gate(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     slicing: dict[str, Any] = {"task": resolved.task} if sliced else {}
     chosen = ["train"] if has_several_seeds(resolved) else []
     versions, version_parts = incumbent_stages.build_gate_parts(builder, resolved)
-    inputs = ["look", "score", "curate", *sliced, *timed, *chosen, *versions, *_map_probes(resolved)]
+    curated = ["curate", *step_plan.list_curations(builder)]
+    inputs = ["look", "score", *curated, *sliced, *timed, *chosen, *versions, *_map_probes(resolved)]
     builder.add_stage(
         "gate", inputs, gate=spec.gate, prompted=[each.kind for each in resolved.contenders if each.is_prompt_only],
-        shown=[contender.kind for contender in resolved.contenders if not contender.in_gate],
-        **slicing, **version_parts, **_build_review_requirement(spec.data),
+        shown=[
+            *(contender.kind for contender in resolved.contenders if not contender.in_gate),
+            *step_plan.list_step_contenders(resolved),
+        ],
+        **slicing, **version_parts, **_build_review_requirement(spec.data), **step_plan.build_step_parts(resolved),
     )
 
 
@@ -256,13 +251,15 @@ def add_bundle(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     """Add the stage that writes the deployable folder."""
     spec, names = resolved.spec, [f"answer[{contender.kind}]" for contender in resolved.contenders]
     answers = [name for name in names if name in builder.stages]  # a version that is left out has none
+    steps = step_plan.list_bundled_stages(builder)
     builder.add_stage(
         "bundle",
         ["base", "gather", "prepare", "freeze", "curate", "preflight", "train", "score", "gate", *answers,
-         *list_settings_input(builder)],
+         *steps, *list_settings_input(builder)],
         name=spec.name, task=resolved.task, objective=resolved.objective, adapter=spec.adapter,
         targets=resolved.targets, spec=_build_bundle_spec(resolved), tuned=choose_tuned_contender(resolved),
         seed=spec.train.seed, **build_delivery_parts(resolved), **build_deliver_part(resolved),
+        **step_plan.build_step_parts(resolved),
     )
 
 
@@ -293,6 +290,8 @@ def _build_bundle_spec(resolved: ResolvedSpec) -> dict[str, Any]:
     described["data"] = {name: compute_part_identity(value, root) for name, value in data.items()}
     for name in ("adapter", "train", "gate"):
         described[name] = compute_fields_identity(getattr(spec, name), root)
+    if resolved.steps:
+        described["steps"] = step_plan.describe_steps(resolved)
     references = {"student": spec.models.student, **_collect_further_models(resolved)}
     described["models"] = {
         name: models.compute_base_identity(model, root) if isinstance(model, str) else model.build_cache_identity()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from factory.plan.builder import PlanBuilder
 from factory.plan.gate_metric import choose_tuned_contender
 from factory.plan.seed_stages import list_tuned_answers
+from factory.plan.step_names import find_last_training
 from factory.spec.layers import ResolvedSpec
 
 
@@ -13,5 +14,5 @@ def add_look(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     tuned, text = choose_tuned_contender(resolved), resolved.task.text_column
     builder.add_stage(
         "look", ["freeze", *list_tuned_answers(resolved)], identity_parts={"tuned": tuned, "text": text},
-        tuned=tuned, text=text, train=builder.stages["train"].key, name=resolved.spec.name,
+        tuned=tuned, text=text, train=builder.stages[find_last_training(builder.stages)].key, name=resolved.spec.name,
     )

@@ -155,6 +155,8 @@ def _iterate_input_paths(resolved: ResolvedSpec) -> Iterator[tuple[Path, str]]:
         "data.curate": (*resolved.curators, *resolved.metric_curators), "objective": (resolved.objective,),
         "contenders": resolved.contenders, "evaluate": resolved.evals, "targets": resolved.targets,
     }
+    for number, step in enumerate(resolved.steps):
+        lists[f"objective[{number}]"] = (step.objective, *step.sources, *step.synthesizers, *step.curators)
     for name, plugins in lists.items():
         for plugin in plugins:
             yield from _iterate_block_paths(plugin, f"{name} {plugin.kind}", resolved.root)

@@ -42,4 +42,4 @@ def iterate_auto_fields(resolved: ResolvedSpec) -> Iterator[str]:
 
 def list_settings_input(builder: PlanBuilder) -> list[str]:
     """Return the stage as an input of those that read blocks of the spec, if the plan has it."""
-    return [SETTINGS] if SETTINGS in builder.stages else []
+    return [SETTINGS] if SETTINGS in builder.stages or SETTINGS in builder.role_overrides else []

@@ -43,6 +43,8 @@ class StageKind:
 
 ROWS = (BUILD, ADVICE, DATA)
 ALL = (BUILD, ADVICE, ATTACK, DATA)
+COURSE = (BUILD, DATA)
+"""Plans with the rows, and if they train the trainings, of each step of a training course."""
 STAGE_KINDS = (
     StageKind(
         "base", 1, "resolve a base model to a folder with a digest and a licence",
@@ -69,7 +71,7 @@ STAGE_KINDS = (
     ),
     StageKind(
         "review", 2, "apply the experts' decisions to the training rows",
-        seconds=(0.1, 60), mib=(100, 2000), plans=ROWS,
+        seconds=(0.1, 60), mib=(100, 2000), plans=ROWS, planner="factory.plan.review_stage:add_review",
     ),
     StageKind(
         "settings", 1, "choose what the spec leaves to its rows", seconds=(1, 120), mib=(300, 4000),

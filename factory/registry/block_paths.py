@@ -9,3 +9,5 @@ BLOCK_LISTS: Mapping[NodePath, str] = {
     ("data", "sources"): "source", ("data", "synthesize"): "synthesizer", ("data", "curate"): "curator",
     ("contenders",): "contender", ("evaluate",): "eval", ("targets",): "target",
 }
+STEP_LISTS: Mapping[NodePath, str] = {("objective",): "objective"}
+"""Single blocks that may also be a list of blocks: the steps of a training course."""

@@ -14,7 +14,7 @@ from factory.views.cost import (
     describe_build_cost,
     measure_build_cost,
 )
-from factory.views.curves import build_training_curve
+from factory.views.curves import build_training_curves
 from factory.views.data_page import build_data_view
 from factory.views.elements import Table
 from factory.views.formatting import format_seconds
@@ -51,7 +51,7 @@ def render_run_page(outputs: RunOutputs) -> str:
         "scores": page.contenders.select(SCORE_COLUMNS),
         "means": build_score_means_table(outputs.read_stage_json("score"), order),
         "costs": _build_measured_costs_table(outputs), "settings": list_contender_settings(outputs),
-        "rows": build_row_examples_view(page, outputs), "curve": build_training_curve(outputs),
+        "rows": build_row_examples_view(page, outputs), "curves": build_training_curves(outputs),
         "training": list_training_facts(outputs), "data": build_data_view(outputs),
         "stages": build_stages_table(run, time.time(), read_stage_costs(outputs)),
         "cost_summary": describe_build_cost(cost), "requests": build_requests_table(cost),

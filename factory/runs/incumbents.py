@@ -13,12 +13,14 @@ from factory.bundle.delivered import find_base_stage, find_exporting_contender
 from factory.bundle.manifest import load_manifest
 from factory.errors import InputError, Problem, SpecError
 from factory.events import Verdict
+from factory.plan.step_names import find_last_training, list_step_stages
 from factory.registry.registry import Registry
 from factory.runs.deployable import find_deployable_part
 from factory.runs.run_view import RunView, find_run
 from factory.runs.specialists import SHIPPED, Version, collect_aliases, find_version, list_versions
 from factory.spec.incumbents import IncumbentSearch, IncumbentVersion
 from factory.spec.layers import ResolvedSpec
+from factory.store.chosen_settings import SETTINGS
 from factory.store.outputs import Store
 from factory.yaml import read_spec_file
 
@@ -111,7 +113,7 @@ def _describe_version(
     version: Version, run: RunView, stages: Mapping[str, Mapping[str, Any]], registry: Registry
 ) -> IncumbentVersion:
     """Return a version with the keys and the plugins of the build that made it."""
-    label, train = f"{version.name}@{version.number}", stages.get("train", {})
+    label, train = f"{version.name}@{version.number}", stages.get(find_last_training(stages), {})
     config: Mapping[str, Any] = train.get("config", {})
     if not {"task", "objective"} <= config.keys():
         raise InputError(f"the journal of {label} does not say how it was trained; build it again, or {REMEDY}")
@@ -119,14 +121,17 @@ def _describe_version(
         plugins = {role: registry.make_plugin(role, config[role]) for role in ("task", "objective")}
     except InputError as error:
         raise InputError(f"{label} was built with other plugins ({error}); {REMEDY}") from error
-    curated = str(train.get("inputs", {}).get("curate", "curate"))
+    trainings = [train, *(stages[name] for name in list_step_stages(stages))]
+    curated = dict.fromkeys(str(each.get("inputs", {}).get("curate", "curate")) for each in trainings)
     keys = {name: str(stage.get("key", "")) for name, stage in stages.items()}
     delivered = _describe_delivered(version, run, registry) if version.is_stored else {}
+    bases = {name: key for name, key in keys.items() if name.partition("[")[0] == "base"}
+    chosen = str(train.get("inputs", {}).get(SETTINGS, SETTINGS))
     return IncumbentVersion(
         specialist=version.name, number=version.number, bundle=version.key,
         trained={name: key for name, key in keys.items() if name.partition("[")[0] == "train"},
-        outputs={name: key for name, key in keys.items() if name.partition("[")[0] in ("base", "settings")},
-        rows={name: keys[name] for name in (curated, "freeze") if name in keys},
+        outputs={**bases, **({SETTINGS: keys[chosen]} if chosen in keys else {})},
+        rows={name: keys[name] for name in (*curated, "freeze") if name in keys},
         task=config["task"], objective=config["objective"],
         plugins={role: _identify_plugin(plugin) for role, plugin in plugins.items()} | delivered.pop("plugins", {}),
         seed=int(config.get("seed", 0)), backend=str(config.get("train", {}).get("backend", "auto")),

@@ -10,6 +10,7 @@ from typing import Any
 
 from factory.events import Verdict
 from factory.plan.seed_names import find_seed, name_training
+from factory.plan.step_names import list_step_stages
 from factory.runs import run_view
 from factory.store import journal
 from factory.store.integrity import list_file_damage, require_file_intact, require_intact
@@ -112,13 +113,20 @@ class RunOutputs:
             return {}
 
     def find_training_stage(self) -> str:
-        """Return the stage that trained what is bundled: of several seeds, that of the chosen one."""
+        """Return the stage that trained what is bundled: of several steps the last one, of several seeds the chosen."""
+        if steps := self.list_training_steps():
+            return steps[-1]
         bundled = self.read_stage_json("train").get("seeds", {}).get("bundled")
         return TRAINING_STAGE if bundled is None else name_training(int(bundled))
 
-    def read_training_curve(self) -> list[tuple[int, float]]:
-        """Return (step, loss) from the journals of all runs that trained this stage, as training may be resumed."""
-        stage = self.find_training_stage()
+    def list_training_steps(self) -> list[str]:
+        """Return the stages of the steps of a training course, in their order; [] for a single objective."""
+        return list_step_stages(self.run.stages)
+
+    def read_training_curve(self, stage: str = "") -> list[tuple[int, float]]:
+        """Return (step, loss) of a training, by default that of the bundle, from the journals of all runs that trained
+        it, as training may be resumed."""
+        stage = stage or self.find_training_stage()
         key = self.run.stages[stage].key if stage in self.run.stages else ""
         points = dict(self.run.extract_curve(stage))
         for path in journal.list_journals(self.home) if key else []:

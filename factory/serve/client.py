@@ -13,6 +13,7 @@ from factory.bundle.delivered import find_base_stage, find_exporting_contender
 from factory.bundle.manifest import find_manifest
 from factory.errors import BUG, FactoryError, InputError
 from factory.network_policy import is_loopback_host
+from factory.plan.step_names import find_last_training
 from factory.runs.deployable import find_deployable_part
 from factory.runs.specialists import find_version, find_version_outputs
 from factory.store.chosen_settings import SETTINGS, resolve_config
@@ -34,7 +35,8 @@ def build_server_config(home: Path, name: str) -> dict[str, Any]:
     version = find_version(home, name)
     require_intact(Store(home).locate_output("bundle", version.key))
     evidence = find_version_outputs(home, version)
-    stage: Mapping[str, Any] = next((stage for stage in evidence.run.plan if stage.get("name") == "train"), {})
+    stages: Mapping[str, Mapping[str, Any]] = {str(stage.get("name")): stage for stage in evidence.run.plan}
+    stage = stages.get(find_last_training(stages), {})
     plan: Mapping[str, Any] = stage.get("config", {})
     allowed = read_consents(home).hosts
     manifest = find_manifest(version.bundle)
@@ -48,7 +50,7 @@ def build_server_config(home: Path, name: str) -> dict[str, Any]:
         raise InputError(f"{name}: the {' and '.join(missing) or 'plan'} of its build {verb} missing; build it again")
     folders["base"] = folders.pop(base_stage)
     folders |= {"bundle": version.bundle, "root": Path(evidence.run.spec).parent, "cache": home / "cache" / "vectors"}
-    if chosen := evidence.find_intact_folder(SETTINGS):
+    if chosen := evidence.find_intact_folder(stage.get("inputs", {}).get(SETTINGS, SETTINGS)):
         plan = resolve_config(plan, {SETTINGS: chosen})
     return {
         "contender": contender, **find_deployable_part(evidence.run.plan, contender),

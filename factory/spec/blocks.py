@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from factory.errors import Problem, SpecError
-from factory.registry.block_paths import BLOCK_LISTS, SINGLE_BLOCKS
+from factory.registry.block_paths import BLOCK_LISTS, SINGLE_BLOCKS, STEP_LISTS
 from factory.yaml import Node, NodePath, SourceLocation, format_path, parse_option_value
 
 OVERRIDE_PATH_PATTERN = re.compile(r"[^.\[\]=\s]+(\.[^.\[\]=\s]+|\[-?\d{1,6}\])*")
@@ -21,7 +21,7 @@ def find_role_at(steps: NodePath) -> str:
     """Return the role of the plugin block at a path; empty if there is none."""
     if steps in SINGLE_BLOCKS:
         return SINGLE_BLOCKS[steps]
-    return BLOCK_LISTS.get(steps[:-1], "") if steps and isinstance(steps[-1], int) else ""
+    return {**BLOCK_LISTS, **STEP_LISTS}.get(steps[:-1], "") if steps and isinstance(steps[-1], int) else ""
 
 
 def iterate_plugin_blocks(top: Node) -> Iterator[tuple[NodePath, str, Node]]:
@@ -42,7 +42,7 @@ def expand_bare_kinds(node: Node, steps: NodePath = ()) -> Node:
     if isinstance(node.value, dict) and len(steps) < 2:
         fields = {name: expand_bare_kinds(child, (*steps, name)) for name, child in node.value.items()}
         return Node(fields, node.location)
-    if isinstance(node.value, list) and steps in BLOCK_LISTS:
+    if isinstance(node.value, list) and (steps in BLOCK_LISTS or steps in STEP_LISTS):
         items = [expand_bare_kinds(item, (*steps, number)) for number, item in enumerate(node.value)]
         return Node(items, node.location)
     return node

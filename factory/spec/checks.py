@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -11,11 +10,12 @@ from typing import Any, cast
 from pydantic import BaseModel, ValidationError
 
 from factory import models
-from factory.api import Contender, Curator, Input, Objective, Plugin, Source, Synthesizer, Target, Task
+from factory.api import Contender, Curator, Input, Objective, Plugin, Target, Task
 from factory.api.spec_block import has_marker
 from factory.data.requirements import LABELS_OUTPUT_TYPES, REQUIREMENT_METRICS
 from factory.errors import InputError
 from factory.registry.registry import Registry
+from factory.spec.column_checks import check_required_columns, check_source_columns
 from factory.spec.fields import ALIASES_WITH_DEFAULT, Models
 from factory.spec.gate_checks import check_baselines, check_deciding_metrics, check_delivery, check_target
 from factory.spec.messages import iterate_annotation_models
@@ -30,7 +30,7 @@ from factory.yaml import NodePath, format_value
 def check_spec(draft: SpecDraft, root: Path, registry: Registry) -> None:
     """Add the problems of a draft whose fields are valid one by one."""
     for steps, kind in draft.plugin_classes.items():
-        _check_input_paths(draft, steps, kind, root)
+        check_input_paths(draft, steps, kind, root)
     check_review_file(draft, root)
     for model in Models.model_fields:
         _check_model_reference(draft, root, model)
@@ -40,8 +40,8 @@ def check_spec(draft: SpecDraft, root: Path, registry: Registry) -> None:
     task = cast("Task | None", draft.plugins.get(("task",)))
     if task is not None:
         _check_output_types(draft, task, registry)
-        _check_source_columns(draft, task)
-        _check_required_columns(draft, task)
+        check_source_columns(draft, task)
+        check_required_columns(draft, task)
     if draft.has_only_valid_blocks("contenders"):
         _check_contender_set(draft)
     if draft.has_only_valid_blocks("evaluate"):
@@ -50,12 +50,12 @@ def check_spec(draft: SpecDraft, root: Path, registry: Registry) -> None:
     check_training(draft)
 
 
-def _check_input_paths(draft: SpecDraft, steps: NodePath, model: type[BaseModel], root: Path) -> None:
+def check_input_paths(draft: SpecDraft, steps: NodePath, model: type[BaseModel], root: Path) -> None:
     """Report missing input files. Reads the nodes, as a block with other errors has no plugin."""
     for name, field in model.model_fields.items():
         node = draft.tree.find((*steps, name))
         for inner in iterate_annotation_models(field.annotation):
-            _check_input_paths(draft, (*steps, name), inner, root)
+            check_input_paths(draft, (*steps, name), inner, root)
         if not has_marker(model, name, Input) or (node and not isinstance(node.value, str)):
             continue
         value = node.value if node else field.default
@@ -91,7 +91,7 @@ def _check_model_usage(draft: SpecDraft) -> None:
         required = [name for name in plugin.get_required_models() if name not in ALIASES_WITH_DEFAULT]
         if missing := [name for name in required if not _has_model_field(draft, name)]:
             draft.add_problem(steps, f"{plugin.kind!r} needs the model {missing[0]!r}; set models.{missing[0]}")
-    plugins = (*draft.plugins.values(), *draft.metric_curators.values())
+    plugins = (*draft.plugins.values(), *draft.metric_curators.values(), *draft.step_plugins)
     used = {"student", *(name for plugin in plugins for name in plugin.get_required_models())}
     if draft.get_value("data", "leakage", "cosine"):
         used.add("embedder")
@@ -131,61 +131,6 @@ def _check_output_types(draft: SpecDraft, task: Task, registry: Registry) -> Non
 
 def _list_output_types(plugin: Plugin | type[Plugin]) -> list[str]:
     return [getattr(plugin, "output_type", ""), *getattr(plugin, "further_output_types", ())]
-
-
-def _check_source_columns(draft: SpecDraft, task: Task) -> None:
-    sources = [(steps, cast(Source, plugin)) for steps, plugin in draft.list_plugins_below("data", "sources")]
-    has_row_source = any(source.output_columns for _, source in sources)
-    for steps, source in sources:
-        if has_row_source and source.tables and not source.output_columns:
-            continue  # it fills a side table; another source provides the rows
-        if lacking := _list_missing_names(task.columns, source.output_columns):
-            needed, provided = _format_names("column", lacking), ", ".join(source.output_columns) or "none"
-            text = f"the task {task.kind!r} needs {needed}; {source.kind!r} provides {provided}"
-            draft.add_problem(steps, text)
-    tables = [table for _, source in sources for table in source.tables]
-    lacking = _list_missing_names(task.tables, tables)
-    if lacking and sources and draft.has_only_valid_blocks("data", "sources"):
-        text = f"the task {task.kind!r} needs {_format_names('table', lacking)}; add a source that provides it"
-        draft.add_problem(("data", "sources"), text)
-
-
-def _check_required_columns(draft: SpecDraft, task: Task) -> None:
-    sources = [cast(Source, plugin) for _, plugin in draft.list_plugins_below("data", "sources")]
-    outputs = [source.output_columns for source in sources if source.output_columns]
-    shared = [column for column in outputs[0] if all(column in columns for columns in outputs)] if outputs else []
-    # Synthesizers add columns to training rows only: contenders and evals see the frozen rows, without these.
-    frozen = [*task.columns, *task.added_columns, *shared]
-    training = list(frozen)
-    for steps, plugin in draft.list_plugins_below("data", "synthesize"):
-        _check_plugin_columns(draft, steps, plugin, training)
-        training.extend(cast(Synthesizer, plugin).output_columns)
-    for steps, plugin in [*draft.list_plugins_below("data", "curate"), *draft.list_plugins_below("objective")]:
-        _check_plugin_columns(draft, steps, plugin, training)
-    for steps, plugin in [*draft.list_plugins_below("contenders"), *draft.list_plugins_below("evaluate")]:
-        _check_plugin_columns(draft, steps, plugin, frozen)
-    column, steps = draft.get_field_text("data", "split", "stratify"), ("data", "split", "stratify")
-    if column and column not in frozen:
-        draft.add_problem(steps, f"rows have no column {column!r}; {suggest_known_name(column, frozen)}")
-    for number, item in enumerate(draft.list_items("data", "leakage", "columns")):
-        if isinstance(item.value, str) and item.value not in frozen:
-            text = f"rows have no column {item.value!r}; {suggest_known_name(item.value, frozen)}"
-            draft.add_problem(("data", "leakage", "columns", number), text)
-
-
-def _check_plugin_columns(draft: SpecDraft, steps: NodePath, plugin: Plugin, known: list[str]) -> None:
-    if lacking := _list_missing_names(getattr(plugin, "columns", ()), known):
-        has = ", ".join(dict.fromkeys(known)) or "none"
-        draft.add_problem(steps, f"{plugin.kind!r} needs {_format_names('column', lacking)}; its rows have {has}")
-
-
-def _list_missing_names(needed: Iterable[str], available: Iterable[str]) -> list[str]:
-    known = set(available)
-    return [name for name in needed if name not in known]
-
-
-def _format_names(noun: str, names: list[str]) -> str:
-    return f"the {noun}{'s' * (len(names) > 1)} {', '.join(names)}"
 
 
 def _check_contender_set(draft: SpecDraft) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
-from factory.api import Contender, Curator, Eval, Objective, Plugin, Source, Synthesizer, Target, Task
+from factory.api import Contender, Curator, Eval, Objective, Source, Synthesizer, Target, Task
 from factory.api.training_args import FIELDS_BY_KIND
 from factory.errors import FactoryError, Problem, SpecError
 from factory.registry.registry import Registry
@@ -20,6 +20,8 @@ from factory.spec.blocks import SpecOverride, expand_bare_kinds, find_role_at, o
 from factory.spec.checks import check_spec
 from factory.spec.fields import Spec
 from factory.spec.incumbents import IncumbentSearch
+from factory.spec.step_checks import check_step
+from factory.spec.training_steps import DATA, OBJECTIVE, build_answering_tree, find_misplaced_fields, list_step_trees
 from factory.spec.validation import SpecDraft, build_problem_at, call_plugin_method, instantiate_blocks, validate_node
 from factory.text.suggestions import suggest_known_name
 from factory.yaml import Node, NodePath, SourceLocation, build_node, format_path, read_spec_file
@@ -62,6 +64,10 @@ class ResolvedSpec:
     targets: tuple[Target, ...]
     incumbents: Mapping[str, IncumbentSearch] = field(default_factory=dict)
     """Kind of a contender that is a version of a specialist → what its alias points to, once that was looked up."""
+    steps: tuple[ResolvedSpec, ...] = ()
+    """The spec of each step of training, of which the last one's objective answers; empty for a single objective."""
+    own_rows: tuple[str, ...] = ()
+    """Of a step: which of sources, synthesize and curate it has of its own."""
 
 
 def resolve_spec(path: Path, *, profile: str = "", overrides: Sequence[str] = (), registry: Registry) -> ResolvedSpec:
@@ -174,16 +180,40 @@ def _mark_profile_origin(node: Node, profile: str) -> Node:
 
 def _draft_profile(layers: _SpecLayers, profile: str, root: Path, registry: Registry) -> SpecDraft:
     top, problems = layers.merge_layers(profile, registry)
-    draft = SpecDraft(layers.file, top, layers.task_kind, profile, problems=dict.fromkeys(problems, ""))
+    draft = _make_draft(layers, profile, top, problems)
 
     def skip(steps: NodePath, kind: str) -> bool:
         if kind == "missing":  # the defaults of an unknown task might provide the field
             return layers.task is None and steps not in FIELDS_WITHOUT_DEFAULT
         return steps == ("contenders",) and kind == "too_short"  # `check_spec` reports which one is missing
 
-    draft.spec = validate_node(Spec, top, draft, skip=skip)
+    for step in draft.step_drafts:
+        step.spec = validate_node(Spec, step.tree, step, skip=skip)
+        instantiate_blocks(step, registry)
+    for step in draft.step_drafts:
+        check_step(step, draft.step_drafts, root)
+        draft.step_plugins += [plugin for path, plugin in step.plugins.items() if path[0] in (OBJECTIVE, DATA)]
+        draft.problems |= {problem: name for problem, name in step.problems.items() if problem not in draft.problems}
+    draft.spec = validate_node(Spec, draft.tree, draft, skip=skip)
     instantiate_blocks(draft, registry)
     check_spec(draft, root, registry)
+    return draft
+
+
+def _make_draft(layers: _SpecLayers, profile: str, top: Node, problems: list[Problem]) -> SpecDraft:
+    """Return the draft of a merged spec, with one of each step of training if there are several."""
+    steps = list_step_trees(top)
+    drafts = [
+        SpecDraft(layers.file, each.top, layers.task_kind, profile, places=each.places, own_rows=each.own_rows)
+        for each in steps
+    ]
+    answering = build_answering_tree(top, steps)
+    draft = SpecDraft(
+        layers.file, answering.top, layers.task_kind, profile, problems=dict.fromkeys(problems, ""),
+        places=answering.places, step_drafts=drafts,
+    )
+    for path, text in find_misplaced_fields(top):
+        draft.problems[build_problem_at(layers.file, top, path, text)] = ""
     return draft
 
 
@@ -195,7 +225,8 @@ def _build_resolved_spec(draft: SpecDraft, path: Path, profile: str) -> Resolved
 
     return ResolvedSpec(
         spec=spec, file=path, root=path.parent, profile=profile,
-        values=tuple(_walk_leaf_values((), _dump_fields(spec), plugins, draft.tree)),
+        values=tuple(_list_leaf_values(draft)), own_rows=draft.own_rows,
+        steps=tuple(_build_resolved_spec(step, path, profile) for step in draft.step_drafts),
         task=cast(Task, plugins[("task",)]), objective=cast(Objective, plugins[("objective",)]),
         sources=list_plugins("data", "sources"), synthesizers=list_plugins("data", "synthesize"),
         curators=list_plugins("data", "curate"), metric_curators=tuple(draft.metric_curators.values()),
@@ -210,20 +241,28 @@ def _dump_fields(spec: Spec) -> dict[str, Any]:
     return fields
 
 
-def _walk_leaf_values(
-    steps: NodePath, value: Any, plugins: Mapping[NodePath, Plugin], top: Node
-) -> Iterator[ResolvedValue]:
+def _list_leaf_values(draft: SpecDraft) -> Iterator[ResolvedValue]:
+    """Yield the values of a spec as it was written: what a step of training has of its own, at the step."""
+    for each in (draft, *draft.step_drafts):
+        values = _dump_fields(cast(Spec, each.spec))
+        for value in _walk_leaf_values((), values, each):
+            if value.path.startswith(f"{OBJECTIVE}[") == (each is not draft):
+                yield value
+
+
+def _walk_leaf_values(steps: NodePath, value: Any, draft: SpecDraft) -> Iterator[ResolvedValue]:
     if find_role_at(steps):
-        value = plugins[steps].to_block()
+        value = draft.plugins[steps].to_block()
     if isinstance(value, dict) and value:
         for name, child in value.items():
-            yield from _walk_leaf_values((*steps, name), child, plugins, top)
+            yield from _walk_leaf_values((*steps, name), child, draft)
     elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
         for number, child in enumerate(value):
-            yield from _walk_leaf_values((*steps, number), child, plugins, top)
+            yield from _walk_leaf_values((*steps, number), child, draft)
     else:
-        node = top.find(steps) or Node(None, SourceLocation("default"))
+        node = draft.tree.find(steps) or Node(None, SourceLocation("default"))
         # A list with an item from the command line counts as set there.
         locations = [item.location for item in node.value] if isinstance(node.value, list) else []
         location = next((item for item in locations if item.origin == "command line"), node.location)
-        yield ResolvedValue(format_path(steps), value, location.origin, location.line or None)
+        path = format_path(draft.locate_written(steps))
+        yield ResolvedValue(path, value, location.origin, location.line or None)

@@ -13,6 +13,9 @@ from factory.spec.validation import SpecDraft
 def check_training(draft: SpecDraft) -> None:
     """Report fields of `train` that the objective has no use for."""
     objective = cast("Objective | None", draft.plugins.get(("objective",)))
+    if draft.step_drafts and draft.get_value("train", "seeds") not in (None, 1):
+        text = "several seeds need a single objective, not a list of steps; use seeds: 1"
+        draft.add_problem(("train", "seeds"), text)
     if objective is None:
         return
     if draft.get_value("train", "keep") == "best" and not objective.measures_validation:

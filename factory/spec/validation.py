@@ -41,6 +41,14 @@ class SpecDraft:
     """Metric of `data.require` → the curator that measures it."""
     problems: dict[Problem, str] = field(default_factory=dict)
     """Problem → suffix of its message if only this profile has it."""
+    places: Mapping[NodePath, NodePath] = field(default_factory=dict)
+    """Path in this tree → path in the spec as it was written, where a step of training has blocks of its own."""
+    own_rows: tuple[str, ...] = ()
+    """Of a step: which of sources, synthesize and curate it has of its own."""
+    step_drafts: list[SpecDraft] = field(default_factory=list)
+    """The draft of each step of training, if the spec has a list of them."""
+    step_plugins: list[Plugin] = field(default_factory=list)
+    """The plugins that only steps of training have."""
 
     def add_problem(self, steps: NodePath, text: str) -> None:
         """Record a problem at the deepest step of the path that the spec contains."""
@@ -49,8 +57,14 @@ class SpecDraft:
             text = f"{text} (a default of the task {self.task!r})"
         # A problem inside `profiles.NAME` names the profile by its path already.
         names_profile = self.profile and not (location.origin == "profile" and location.line)
-        problem = build_problem_at(self.file, self.tree, steps, text)
+        problem = build_problem_at(self.file, self.tree, steps, text, self.locate_written(steps))
         self.problems.setdefault(problem, f" (with profile {self.profile!r})" if names_profile else "")
+
+    def locate_written(self, steps: NodePath) -> NodePath:
+        """Return the path of a value in the spec as it was written."""
+        lengths = (length for length in range(len(steps), 0, -1) if steps[:length] in self.places)
+        length = next(lengths, 0)
+        return (*self.places[steps[:length]], *steps[length:]) if length else steps
 
     def list_plugins_below(self, *steps: str | int) -> list[tuple[NodePath, Plugin]]:
         """List paths and plugins below a path, in order."""
@@ -88,9 +102,12 @@ def find_nearest_location(top: Node, steps: NodePath) -> SourceLocation:
     return node.location
 
 
-def build_problem_at(file: str, top: Node, steps: NodePath, text: str) -> Problem:
-    """Return a problem with its position in the file, in a profile of the file, or in a command-line option."""
-    location, name = find_nearest_location(top, steps), format_path(steps)
+def build_problem_at(file: str, top: Node, steps: NodePath, text: str, written: NodePath = ()) -> Problem:
+    """Return a problem with its position in the file, in a profile of the file, or in a command-line option.
+
+    `written` is the path as users know it, where it is another one than in this tree.
+    """
+    location, name = find_nearest_location(top, steps), format_path(written or steps)
     if location.origin == "command line":
         is_option_path = location.within.startswith(f"--set {name}=")
         return Problem(location.within, 0, 0, "" if is_option_path else name, text)

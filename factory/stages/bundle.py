@@ -14,8 +14,10 @@ from factory.api.artifact import get_artifact_loader
 from factory.data.rows import read_json, read_jsonl
 from factory.errors import InputError
 from factory.events import Verdict
+from factory.plan.step_names import name_step
 from factory.stages.delivery import Delivery, prepare_delivery
 from factory.stages.job import StageJob, guard_plugin_call
+from factory.stages.step_rows import read_leakage_proofs
 from factory.stages.train import load_adapter_block
 
 EVIDENCE_STAGES = ("gather", "freeze", "curate", "score", "gate")
@@ -81,6 +83,7 @@ def _collect_bundle_evidence(job: StageJob, delivery: Delivery, task: Task) -> b
         model=job.inputs[delivery.base_stage] / "model", artifact=delivery.artifact, train=delivery.training,
         delivered=_describe_choice(delivery, outputs["gate"]),
         data={**outputs["freeze"]["digests"], TRAIN: identity.digest_file(job.inputs["curate"] / f"{TRAIN}.jsonl")},
+        steps=_collect_steps(job),
         targets=tuple(block["kind"] for block in job.config["targets"]),
         review=_summarise_expert_review(job),
         **outputs,
@@ -91,6 +94,19 @@ def _describe_choice(delivery: Delivery, gate: Mapping[str, Any]) -> dict[str, A
     """Return what was delivered and why; {} for tuned that ships, of which the verdict has said it all."""
     is_plain = delivery.is_trained and Verdict.from_word(gate["verdict"]).ships
     return {} if is_plain else {**delivery.choice.to_json(), "base_stage": delivery.base_stage}
+
+
+def _collect_steps(job: StageJob) -> list[dict[str, Any]]:
+    """Return the objective of each step of training, what it counted, and of rows of its own their digest and proof."""
+    proofs, collected = read_leakage_proofs(job.inputs), list[dict[str, Any]]()
+    for number, step in enumerate(job.config.get("steps", []), 1):
+        trained = job.inputs.get(name_step("train", number), job.inputs["train"])
+        facts = {"objective": step["objective"], "training": read_json(trained / "train.json")}
+        if (curated := name_step("curate", number)) in proofs:
+            digest = identity.digest_file(job.inputs[curated] / f"{TRAIN}.jsonl")
+            facts |= {"data": digest, "leakage": proofs[curated]}
+        collected.append(facts)
+    return collected
 
 
 def _describe_artifact(artifact: Artifact, adapter: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,10 +15,14 @@ from factory.data.split import describe_large_parts, describe_small_split, resol
 from factory.errors import InputError
 from factory.spec.fields import Split
 from factory.stages.job import StageJob
+from factory.stages.step_rows import run_step
 
 
 def run(job: StageJob) -> None:
     """Write `train.jsonl`, `validation.jsonl`, `test.jsonl`, and `freeze.json` with counts and digests."""
+    if "frozen" in job.inputs:
+        run_step(job)
+        return
     rows = job.open_input_rows("prepare", "rows.jsonl")
     settings = Split(**job.config["split"])
     parts = split_rows(rows, settings, job.config["text"])

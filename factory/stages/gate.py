@@ -14,6 +14,7 @@ from factory.evaluation.look_confidence import compute_look_confidence, describe
 from factory.evaluation.match import AnswerExpense
 from factory.evaluation.score_table import ScoreTable
 from factory.evaluation.seed_findings import summarise_seeds
+from factory.evaluation.step_worth import measure_steps
 from factory.evaluation.totals import TotalScores
 from factory.plan.seed_names import name_seed
 from factory.review import find_review_refusals
@@ -21,6 +22,7 @@ from factory.spec.fields import Gate
 from factory.stages.incumbent import INCUMBENT_FILE
 from factory.stages.job import StageJob, guard_plugin_call
 from factory.stages.seed_answers import read_seed_choice
+from factory.stages.step_rows import read_leakage_proofs
 
 
 def run(job: StageJob) -> None:
@@ -31,12 +33,14 @@ def run(job: StageJob) -> None:
     probes = [
         read_json(folder / "forgetting.json") for role, folder in job.inputs.items() if role.startswith("forgetting[")
     ]
-    leaks = count_remaining_leaks(read_json(job.inputs["curate"] / "curate.json")["leakage"])
+    leaks = sum(count_remaining_leaks(proof) for proof in read_leakage_proofs(job.inputs).values())
     refused: list[str] = []
     if required := job.config.get("review"):
         review = read_json(job.inputs["curate"] / "review.json")
         refused = find_review_refusals(review, required["share"], required["acceptance"])
+    steps = job.config.get("steps", [])
     wanted = [*(guard.against for guard in gate.guards), *([gate.match.contender] if gate.match else [])]
+    wanted += [step["contender"] for step in steps]
     table, expenses = _read_score_table(job, scored, wanted), _read_expenses(job, gate)
     answered = job.config.get("incumbents", {})
     incumbents = [
@@ -52,6 +56,8 @@ def run(job: StageJob) -> None:
     decided = {**decide_verdict(table, metric, gate, evidence), "looks": looks}
     if table.seeds:
         decided["seeds"] = summarise_seeds(table, metric, read_seed_choice(job), stated.confidence)
+    if steps:
+        decided["steps"] = measure_steps(table, metric, gate, steps)
     write_json(job.out / "gate.json", decided)
 
 

@@ -91,9 +91,9 @@ class StageJob:
     def load_base(self) -> Base:
         return read_resolved_base(self.inputs["base"])
 
-    def load_artifact(self) -> Artifact:
-        """Return what training made of the base."""
-        trained = self.inputs["train"]
+    def load_artifact(self, role: str = "train") -> Artifact:
+        """Return what training made of the base, or the step before it (the role `start`)."""
+        trained = self.inputs[role]
         return Artifact(read_json(trained / "train.json")["artifact"], trained / ARTIFACT_FOLDER, self.load_base())
 
     def load_further_models(self) -> dict[str, Base]:

@@ -27,6 +27,7 @@ def run(job: StageJob) -> None:
         validation=job.open_input_rows("freeze", f"{VALIDATION}.jsonl"),
         base=job.load_base(), task=job.load_task(), adapter=load_adapter_block(job.config["adapter"]),
         train=TrainingArgs(**job.config["train"]), out=out, work=job.work,
+        start=job.load_artifact("start") if "start" in job.inputs else None,
     )
     with guard_plugin_call(objective, work.rows, work.validation):
         result = objective.fit(work)

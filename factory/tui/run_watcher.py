@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from factory import events
+from factory.plan.step_names import list_step_stages
 from factory.runs.run_view import DEAD, RunView
 from factory.store import journal
 from factory.tui.follow import JournalFollower
@@ -138,7 +139,8 @@ class RunWatcher:
 
     def get_curve(self, name: str, at: float | None = None) -> list[tuple[float, float]]:
         """Return (step, value) of a metric of the training up to a time."""
-        series = self.series.get((self.training_stage, name))
+        stage, _, metric = name.rpartition(" ")  # of an earlier step: `train[1] loss`
+        series = self.series.get((stage or self.training_stage, metric))
         return series.get_points(at) if series else []
 
     @property
@@ -148,9 +150,11 @@ class RunWatcher:
         return found[-1] if found else "train"
 
     def list_metrics(self) -> list[str]:
-        """Return the names of the training's metrics."""
+        """Return the names of the training's metrics; those of earlier steps, as `train[1] loss`, come last."""
         stage = self.training_stage
-        return [name for measured, name in self.series if measured == stage]
+        earlier = [step for step in list_step_stages(self.view.stages) if step != stage]
+        own = [name for measured, name in self.series if measured == stage]
+        return [*own, *(f"{step} {name}" for step in earlier for measured, name in self.series if measured == step)]
 
 
 def watch_run(home: Path, run: str) -> RunWatcher:

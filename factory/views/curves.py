@@ -24,6 +24,13 @@ def build_training_curve(outputs: RunOutputs) -> Curve:
     return build_metric_curve("training loss", outputs.read_training_curve())
 
 
+def build_training_curves(outputs: RunOutputs) -> list[Curve]:
+    """Return the training loss by step: of a training course one curve for each of its steps."""
+    stages = outputs.list_training_steps()
+    found = [build_metric_curve(f"training loss of {stage}", outputs.read_training_curve(stage)) for stage in stages]
+    return found or [build_training_curve(outputs)]
+
+
 def build_reliability_curve(bins: Sequence[Mapping[str, Any]]) -> Curve | None:
     """Return accuracy by confidence, a point per bin (Guo et al. 2017); None unless every record is such a bin."""
     if not all({"confidence", "accuracy"} <= record.keys() for record in bins):

@@ -9,8 +9,18 @@ from factory.views.formatting import format_fact, format_percent
 
 
 def list_training_facts(outputs: RunOutputs) -> Mapping[str, str]:
-    """Return the facts of training by name; those that it did not record are left out."""
-    train = outputs.read_stage_json("train")
+    """Return the facts of training by name, of a training course those of each step; what was not recorded is left
+    out."""
+    if not (steps := outputs.list_training_steps()):
+        return _list_stage_facts(outputs, "train")
+    return {
+        f"step {number}: {name}": text for number, stage in enumerate(steps, 1)
+        for name, text in _list_stage_facts(outputs, stage).items()
+    }
+
+
+def _list_stage_facts(outputs: RunOutputs, stage: str) -> Mapping[str, str]:
+    train = outputs.read_stage_json(stage)
     trainable, parameters = train.get("trainable"), train.get("parameters")
     share = f" of {parameters:,} ({format_percent(trainable / parameters)})" if trainable and parameters else ""
     facts = {

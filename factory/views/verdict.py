@@ -40,6 +40,8 @@ class VerdictView:
     """How often the test rows were judged, and what follows."""
     seeds: tuple[str, ...]
     """What several seeds of tuned say, in sentences without a full stop; empty for one."""
+    steps: Table
+    """What each step of a training course was worth; without rows for a single objective."""
     rule: str
     """The condition on which the gate ships."""
     reasons: tuple[str, ...]
@@ -85,6 +87,7 @@ def build_verdict_view(outputs: RunOutputs) -> VerdictView:
         ceiling=_describe_ceiling(ceiling) if isinstance(ceiling, int | float) else "",
         looks=clean(gate.get("looks", {}).get("finding", "")),
         seeds=tuple(map(clean, gate.get("seeds", {}).get("findings", ()))),
+        steps=verdict_tables.build_steps_table(gate),
         rule=_describe_rule(gate) if gate.get("comparisons") else "",
         reasons=tuple(clean(reason) for reason in gate.get("reasons", []) if reason not in warnings),
         limits=_describe_limits(gate),

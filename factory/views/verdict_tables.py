@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from factory.evaluation.paired_tests import MIN_EFFECTIVE_GROUPS
 from factory.evaluation.reasons import SuiteChange
 from factory.evaluation.slices import Slice
 from factory.events import Verdict
@@ -22,6 +23,50 @@ SUITE_COLUMNS = (
     Column("interval", drop_rank=1, min_width=16),
     Column("", min_width=26, max_width=44, key="result"),
 )
+
+
+STEP_COLUMNS = (
+    Column("step", min_width=16, max_width=30),
+    Column("answers as", drop_rank=3, min_width=10),
+    Column("gain", align_right=True, min_width=6),
+    Column("", drop_rank=4, min_width=21, key="gain bar"),
+    Column("interval", drop_rank=1, min_width=16),
+    Column("over", drop_rank=2, min_width=8),
+    Column("", min_width=14, max_width=44, key="result"),
+)
+"""What each step of a training course was worth."""
+
+
+def build_steps_table(gate: Mapping[str, Any]) -> Table:
+    """Return what each step of a training course was worth: its gain over what the step before made, with interval."""
+    steps = gate.get("steps", [])
+    scale = formatting.compute_scale([(step["low"], step["high"]) for step in steps if "low" in step], 0.0)
+    return Table(STEP_COLUMNS, tuple(_make_step_row(step, scale) for step in steps))
+
+
+def _make_step_row(step: Mapping[str, Any], scale: tuple[float, float]) -> TableRow:
+    name = f"{step['step']}: {step['objective']}"
+    if "low" not in step:
+        text = Text("not measured: the contender before it is not in the spec", "dim")
+        return make_row(name, Text(name), Text(step["contender"]), *[Text("")] * 4, text)
+    word, tone = describe_step_result(step)
+    bounds = formatting.format_bounds(step["low"], step["high"])
+    cells: tuple[Cell, ...] = (
+        Text(name), Text(step["contender"], "dim"), Text(formatting.format_signed(step["difference"]), tone),
+        Interval(step["low"], step["difference"], step["high"], scale, (0.0,), tone), Text(bounds, "dim"),
+        Text(step["before"], "dim"), Text(word, tone),
+    )
+    values = (name, step["contender"], step["difference"], "", bounds, step["before"], word)
+    return make_row(name, *cells, values=values)
+
+
+def describe_step_result(step: Mapping[str, Any]) -> tuple[str, str]:
+    """Return whether a step made the artifact better, and the tone."""
+    if step["effective_groups"] < MIN_EFFECTIVE_GROUPS:
+        return "? too few groups", "warn"
+    if step["low"] > 0:
+        return "▲ better", "good"
+    return ("▼ worse", "bad") if step["high"] < 0 else ("= within the noise", "warn")
 
 
 def build_totals_table(score: Mapping[str, Any]) -> Table:

@@ -187,7 +187,8 @@ def _find_start(name: str, untuned: Mapping[str, Tensor]) -> Tensor | None:
     """Return what a trained tensor was before training, in fp32; None if it is new, or half of an update."""
     layer = name.removeprefix(PEFT_PREFIX).removesuffix(LENGTHS)
     if name.endswith(LENGTHS):
-        return untuned[f"{layer}.weight"].float().norm(dim=1)
+        lengths: Tensor = untuned[f"{layer}.weight"].float().norm(dim=1)
+        return lengths
     return untuned[name].float() if name in untuned else None
 
 

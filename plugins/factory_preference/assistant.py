@@ -88,7 +88,8 @@ class Assistant(Task):
     def audit(self, job: RowsJob) -> Iterator[Finding]:
         texts = [name for name in self.columns if name != "good"]
         for row in job.rows:
-            if empty := [name for name in texts if is_blank(str(row[name]))]:
+            # Rows of a step that is supervised have no rejected answer.
+            if empty := [name for name in texts if name in row.columns and is_blank(str(row[name]))]:
                 yield Finding("empty", row.id, f"{' and '.join(empty)} {'is' if len(empty) == 1 else 'are'} empty")
 
     def describe_row(self, row: Row, tables: Mapping[str, Mapping[str, Row]], answer: Answer | None) -> str:

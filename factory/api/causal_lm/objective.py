@@ -45,6 +45,7 @@ class CausalLMObjective(Objective):
 
     output_type = "text"
     measures_validation = True
+    start_form = "causal adapter"
     length_fields = ("max_length", "max_new_tokens")
     loader_class = "peft:AutoPeftModelForCausalLM"
 

@@ -116,4 +116,9 @@ def _print_resolved_values(resolved: ResolvedSpec, as_json: bool) -> None:
             value = f"{value} → {json.dumps(found['chosen'])}" if found["chosen"] is not None else value
             origin = f"{origin}: {found['reason']}"
         rows.append([v.path, value, origin])
+    paths = {v.path for v in resolved.values}
+    rows += [  # what each step of a training course chose for a field of the spec
+        [name, f'"auto" → {json.dumps(found["chosen"])}', found["reason"]]
+        for name, found in chosen.items() if name not in paths
+    ]
     output.print_line(output.format_rows(["field", "value", "from"], rows))

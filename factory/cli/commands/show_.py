@@ -14,7 +14,7 @@ from factory.runs.run_outputs import RunOutputs
 from factory.runs.specialists import find_run_outputs
 from factory.store.paths import find_home
 from factory.views.cost import build_requests_table, describe_build_cost, measure_build_cost
-from factory.views.curves import build_training_curve
+from factory.views.curves import build_training_curves
 from factory.views.formatting import clean_line, format_seconds
 from factory.views.looks import build_looks_table
 from factory.views.run_stages import LIST_COLUMNS, build_stages_table, read_stage_costs
@@ -63,6 +63,7 @@ def _print_run_overview(evidence: RunOutputs) -> None:
         output.print_line(f"\n{output.format_table(looks)}\n")
     for stage, level, text in run.notes:
         output.print_line(f"{'warning' if level == 'warning' else 'note'}: {stage or 'build'}: {clean_line(text)}")
-    curve = build_training_curve(evidence)
-    if len(curve.points) >= 3:  # fewer say nothing as a plot
+    for curve in build_training_curves(evidence):
+        if len(curve.points) < 3:  # fewer say nothing as a plot
+            continue
         output.print_line(f"\n{output.style_bold(curve.title)}\n{plot_braille(curve)}")

@@ -10,6 +10,7 @@ from textual import on
 from textual.markup import escape
 from textual.widget import Widget
 
+from factory.plan.step_names import find_last_training
 from factory.runs.profile import read_funnel
 from factory.runs.run_view import CACHED, DONE, FAILED, RUNNING, RunView
 from factory.tui.estimates import ProcessUsage, measure_process_usage
@@ -167,12 +168,13 @@ class RunPage(Page):
     def _get_training_watcher(self) -> RunWatcher | None:
         """Return the watcher whose curves are shown: of the run that trained, when this one's training was cached."""
         watcher = self.watcher
-        stage = watcher.view.stages.get("train") if watcher else None
+        training = find_last_training(watcher.view.stages if watcher else ())
+        stage = watcher.view.stages.get(training) if watcher else None
         if watcher is None or stage is None or stage.state != CACHED:
             return watcher
         run_id = watcher.path.parent.name
         if run_id not in self.training_watchers:
-            meta = self.state.get_run_outputs(run_id).read_stage_meta("train")
+            meta = self.state.get_run_outputs(run_id).read_stage_meta(training)
             trained_by = str(meta.get("made_by", meta.get("run", "")))
             self.training_watchers[run_id] = (self.state.get_watcher(trained_by) if trained_by else watcher).read_all()
         return self.training_watchers[run_id]

@@ -12,9 +12,11 @@ MAX_TABLE_ROWS = 40
 
 
 def render_page(page: VerdictView, width: int) -> list[Line]:
-    """Return the totals of all contenders, then the tables of the tuned one, each with its title and plot."""
+    """Return the worth of each step of training, the totals of all contenders, and the tables of the tuned one, with
+    titles and plots."""
     lines: list[Line] = []
-    for title, table, curve in (("over all rows", page.totals, None), *page.metrics_tables):
+    first = (("what each step was worth", page.steps, None), ("over all rows", page.totals, None))
+    for title, table, curve in (*first, *page.metrics_tables):
         if table.rows:
             lines += [make_line((sanitise(title), "title")), *(plot_reliability(curve) if curve else [])]
             lines += [*render_table(table, width, MAX_TABLE_ROWS), make_line()]

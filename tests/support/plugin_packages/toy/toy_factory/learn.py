@@ -15,6 +15,7 @@ class Counting(Objective):
     kind = "counting"
     columns = ("text", "label")
     output_type = "label"
+    start_form = "counts"
     loader_class = "json:loads"
     pause: float = 0.0
     """Seconds that a step takes."""
@@ -32,6 +33,8 @@ class Counting(Objective):
         from safetensors.numpy import save_file
 
         state = {"step": 0, "words": {}}
+        if job.start is not None:
+            state["words"] = json.loads((job.start.folder / "words.json").read_text())
         checkpoint = job.work / "state.json"
         if checkpoint.exists():
             state = json.loads(checkpoint.read_text())
