@@ -12,9 +12,10 @@ from factory.api.auto_settings import Schedule, TokenCounts
 from factory.api.grammar import Grammar
 from factory.api.jobs import AnswerJob, ExportJob, FitJob, ModelJob, ProbeJob, ReferenceJob, RowsJob, ScoreJob
 from factory.api.plugin import Plugin
+from factory.api.row_roles import Curator as Curator
+from factory.api.row_roles import Synthesizer as Synthesizer
 from factory.api.rows import (
     Answer,
-    Decision,
     Finding,
     Message,
     Metric,
@@ -29,33 +30,6 @@ from factory.api.rows import (
 from factory.api.source import Columns
 from factory.api.source import Source as Source
 from factory.text.templates import render
-
-
-class Synthesizer(Plugin):
-    """Generates training rows. A yielded row replaces the row of the same id, or is added; other rows stay."""
-
-    role = "synthesizer"
-    columns: ClassVar[Columns] = ()
-    output_columns: ClassVar[Columns] = ()
-
-    def synthesize(self, job: RowsJob) -> Iterator[Row]:
-        """Yield new or enriched training rows."""
-        raise NotImplementedError
-
-
-class Curator(Plugin):
-    """Filters training rows, and may change or flag those that stay.
-
-    `share_metric` names the share of rows that it would drop, change or flag, for limits in `data.require`.
-    """
-
-    role = "curator"
-    columns: ClassVar[Columns] = ()
-    share_metric: ClassVar[str] = ""
-
-    def curate(self, job: RowsJob) -> Iterator[Decision]:
-        """Yield a decision for each row; a row without a decision stays as it is."""
-        raise NotImplementedError
 
 
 class Objective(Plugin):
