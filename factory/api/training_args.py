@@ -105,6 +105,17 @@ class _TrainingFields(SpecBlock):
         "linear", description="how the learning rate falls after warm-up"
     )
     weight_decay: float = Field(0.0, ge=0, description="decoupled weight decay of AdamW")
+    gradient_clip: Annotated[float, UnkeyedDefault] = Field(
+        1.0, ge=0, description="norm to which longer gradients are scaled down; 0 leaves them as they are"
+    )
+    gradient_accumulation: Annotated[int, UnkeyedDefault] = Field(
+        1, ge=1, description="parts in which the rows of a step are read, one after another, each with the mean of its "
+        "own rows as its loss: less memory; a document is a negative of the queries in its part alone",
+    )
+    gradient_checkpointing: Annotated[bool, UnkeyedDefault] = Field(
+        False, description="compute activations again where gradients need them (arXiv:1604.06174): a fraction of the "
+        "memory, for a third more time; with transformers and peft only (hf)",
+    )
     seed: int = Field(7, ge=0, description="random seed of training")
     seeds: Annotated[int, UnkeyedDefault] = Field(
         1, ge=1, le=20, description="trainings on the same rows, with seed, seed + 1 and so on: the verdict is over "
@@ -119,10 +130,14 @@ class _TrainingFields(SpecBlock):
     )
     keep: Annotated[Literal["last", "best"], UnkeyedDefault] = Field(
         "last", description="weights that training ends with: those of the last step, or the best on validation rows "
-        "(the lowest loss after an epoch)",
+        "(the lowest loss where it was measured)",
+    )
+    evaluate_every: Annotated[int, UnkeyedDefault] = Field(
+        0, ge=0, description="with `keep: best`, measure the loss on validation rows after so many steps; 0: after "
+        "each epoch"
     )
     patience: Annotated[int, UnkeyedDefault] = Field(
-        0, ge=0, description="with `keep: best`, stop after so many epochs without a lower validation loss; 0: never"
+        0, ge=0, description="with `keep: best`, stop after so many measures without a lower validation loss; 0: never"
     )
     checkpoint_every: Annotated[int, Runtime] = Field(20, ge=1, description="steps between checkpoints")
 
@@ -130,6 +145,8 @@ class _TrainingFields(SpecBlock):
     def _check_patience(self) -> Self:
         if self.patience and self.keep != "best":
             raise ValueError("patience needs `keep: best`, as only then the loss on validation rows is measured")
+        if self.evaluate_every and self.keep != "best":
+            raise ValueError("evaluate_every needs `keep: best`, which chooses by the loss on validation rows")
         return self
 
 

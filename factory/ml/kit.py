@@ -77,7 +77,8 @@ class ModelKit:
         self, job: FitJob, *, modules_to_save: tuple[str, ...] = (), labels: int = 0, causal: bool = False
     ) -> trainer.Learner:
         reset_torch_state(job.train.seed)
-        backend = choose_backend(self.choice, job.base.folder, causal=causal, adapter=job.adapter)
+        choice = "hf" if job.train.gradient_checkpointing else self.choice
+        backend = choose_backend(choice, job.base.folder, causal=causal, adapter=job.adapter)
         refusal = PACKED.explain_refusal(job.base.folder, causal=causal, adapter=job.adapter)
         why = f": {refusal}" if backend is PLAIN and self.choice == "auto" and refusal else ""
         job.report.note(f"training with the backend {backend.name!r} ({backend.summary}){why}")

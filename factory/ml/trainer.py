@@ -174,8 +174,10 @@ def train_learner(
     settings, work, report = job.train, job.work, job.report
     epoch_steps = math.ceil(len(rows) / settings.batch_size)
     steps = math.ceil(epoch_steps * settings.epochs)
+    parts = min(settings.gradient_accumulation, settings.batch_size)
     arguments = TrainingArguments(
-        str(work), num_train_epochs=settings.epochs, per_device_train_batch_size=settings.batch_size,
+        str(work), num_train_epochs=settings.epochs, per_device_train_batch_size=math.ceil(settings.batch_size / parts),
+        gradient_accumulation_steps=parts, max_grad_norm=settings.gradient_clip,
         learning_rate=settings.learning_rate, lr_scheduler_type=settings.lr_scheduler,
         warmup_steps=round(settings.warmup_ratio * steps), weight_decay=settings.weight_decay, seed=settings.seed,
         data_seed=settings.seed, optim="adamw_torch_fused", report_to=[], remove_unused_columns=False,
@@ -192,7 +194,8 @@ def train_learner(
     best = None
     if settings.keep == "best" and validation:
         measure = partial(measure_loss, learner, validation, collate, loss, settings.batch_size)
-        best = BestWeights(learner, measure, work, report, epoch_steps=epoch_steps, patience=settings.patience)
+        best = BestWeights(learner, measure, work, report, every=settings.evaluate_every or epoch_steps,
+                           patience=settings.patience)
         loop.add_callback(best)
     elif settings.keep == "best":
         report.note("no validation rows: the weights of the last step are kept", warning=True)

@@ -26,24 +26,24 @@ LOSSES_FILE = "validation.json"
 
 
 class BestWeights(TrainerCallback):  # type: ignore[misc]
-    """Measures the loss on validation rows after each epoch of `epoch_steps` steps, and saves the best weights.
+    """Measures the loss on validation rows after every so many steps, and saves the best weights.
 
-    Training stops once `patience` epochs (0: never) did not lower the loss.
+    Training stops once `patience` measures in turn (0: never) did not lower the loss.
     """
 
     def __init__(
-        self, learner: Learner, measure: Callable[[], float], folder: Path, report: Reporter, *, epoch_steps: int,
+        self, learner: Learner, measure: Callable[[], float], folder: Path, report: Reporter, *, every: int,
         patience: int,
     ) -> None:
         self.learner, self.measure, self.folder, self.report = learner, measure, folder, report
-        self.epoch_steps, self.patience = epoch_steps, patience
+        self.every, self.patience = every, patience
         self.losses = _read_losses(folder)
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         # Before the checkpoint of this step is written: whoever resumes from it has the loss.
-        if state.global_step % self.epoch_steps and state.global_step != state.max_steps:
+        if state.global_step % self.every and state.global_step != state.max_steps:
             return
         if state.global_step not in self.losses:
             self._measure_step(state.global_step)
@@ -51,7 +51,7 @@ class BestWeights(TrainerCallback):  # type: ignore[misc]
 
     @property
     def has_stopped(self) -> bool:
-        """Whether `patience` epochs did not lower the loss, in this process or before it was killed."""
+        """Whether `patience` measures did not lower the loss, in this process or before it was killed."""
         if not self.patience or not self.losses:
             return False
         best = self._find_best()

@@ -18,11 +18,10 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
-class TargetRegressionObjective(Objective):
+class TargetObjective(Objective):
     """Mixin of objectives that learn from `targets`; it must come before the base class that scores documents."""
 
     list_size: int = Field(16, ge=2, description="maximum documents per example; a query with more has several")
-    inverse_temperature: float = Field(8.0, gt=0, description="targets are multiplied by this in the softmax")
 
     def list_training_documents(self, row: Row) -> list[str]:
         """Return the document with the highest target, which should not be truncated."""
@@ -43,6 +42,12 @@ class TargetRegressionObjective(Objective):
             if len(targets) - len(missing) < 2:
                 yield Finding("no_supervised_tokens", row.id, "fewer than two targets, so there is nothing to compare")
         yield from super().audit(job)
+
+
+class TargetRegressionObjective(TargetObjective):
+    """Mixin of objectives that compare the documents of a query in a softmax."""
+
+    inverse_temperature: float = Field(8.0, gt=0, description="targets are multiplied by this in the softmax")
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ from factory.api.artifact import count_adapted_modules
 from factory.api.causal_lm.objective import TASK_TYPE
 from factory.api.causal_lm.transformers_answers import copy_generation_files, load_with_transformers
 from factory_rerank import listwise_targets
-from factory_rerank.listwise_targets import TargetRegressionObjective
+from factory_rerank.listwise_targets import TargetObjective
 from factory_rerank.rendered_texts import render_queries, render_side_documents, replace_frozen_rows
 
 if TYPE_CHECKING:
@@ -104,8 +104,8 @@ class PointwiseObjective(Objective):
         """Return the documents of a training row that should not be truncated."""
         raise NotImplementedError
 
-    def list_graded_documents(self, row: Row, documents: Collection[str]) -> list[tuple[str, float]]:
-        """Return documents of a row with how good they are, 0 to 1."""
+    def list_graded_documents(self, row: Row, documents: Collection[str]) -> list[list[tuple[str, float]]]:
+        """Return the documents of each example of a row, with how good they are, 0 to 1."""
         raise NotImplementedError
 
     def get_max_length(self) -> int:
@@ -141,7 +141,7 @@ class PointwiseObjective(Objective):
         examples = [
             [GradedPrompt(pairs.tokenize_pair(query, documents[name]), target) for name, target in graded]
             for row, query in zip(job.rows, render_queries(job), strict=True)
-            if (graded := self.list_graded_documents(row, documents))
+            for graded in self.list_graded_documents(row, documents)
         ]
 
         def collate(rows: list[list[GradedPrompt]]) -> tuple[Any, list[float]]:
@@ -209,13 +209,14 @@ class Pointwise(PointwiseObjective):
     def list_training_documents(self, row: Row) -> list[str]:
         return [*row["relevant"], *row.columns.get("negatives", ())[: self.negatives]]
 
-    def list_graded_documents(self, row: Row, documents: Collection[str]) -> list[tuple[str, float]]:
+    def list_graded_documents(self, row: Row, documents: Collection[str]) -> list[list[tuple[str, float]]]:
         wrong = [name for name in row["negatives"] if name in documents][: self.negatives]
         right = [name for name in row["relevant"] if name in documents]
-        return [*((name, 1.0) for name in right), *((name, 0.0) for name in wrong)]
+        graded = [*((name, 1.0) for name in right), *((name, 0.0) for name in wrong)]
+        return [graded] if graded else []
 
 
-class PointwiseTargets(TargetRegressionObjective, PointwiseObjective):
+class PointwiseTargets(TargetObjective, PointwiseObjective):
     """A causal model that says yes or no to a query with a document, trained on the `targets` of `zelo`.
 
     The probability of yes is regressed to the target by binary cross-entropy, so that scores are comparable across
@@ -225,9 +226,9 @@ class PointwiseTargets(TargetRegressionObjective, PointwiseObjective):
     kind = "pointwise-targets"
     columns = ("query", "candidates", "targets")
 
-    def list_graded_documents(self, row: Row, documents: Collection[str]) -> list[tuple[str, float]]:
+    def list_graded_documents(self, row: Row, documents: Collection[str]) -> list[list[tuple[str, float]]]:
         lists = listwise_targets.split_into_lists(row, documents, self.list_size)
-        return [(name, row["targets"][name]) for name in next(iter(lists), ())]
+        return [[(name, row["targets"][name]) for name in names] for names in lists]
 
 
 def build_pair_turns(instruction: str, query: str, document: str) -> list[dict[str, str]]:

@@ -46,7 +46,9 @@ CHANGES = {
     **ADAPTER_CHANGES, "train.epochs": "4", "train.batch_size": "9", "train.learning_rate": "0.01",
     "train.warmup_ratio": "0.2", "train.lr_scheduler": "cosine", "train.weight_decay": "0.1", "train.seed": "8",
     "train.precision": "bf16", "train.backend": "hf", "train.seeds": "2", "train.keep": "best", "train.patience": "1",
-    "train.head_learning_rate": "0.02", "contenders": "[tuned, bm25]", "evaluate": "[ranking, halved]",
+    "train.head_learning_rate": "0.02", "train.gradient_clip": "0.5", "train.gradient_accumulation": "2",
+    "train.gradient_checkpointing": "true", "train.evaluate_every": "3",
+    "contenders": "[tuned, bm25]", "evaluate": "[ranking, halved]",
     "gate.metric": "ndcg@10", "gate.margin": "0.1", "gate.confidence": "0.9", "gate.resamples": "501",
     "gate.floor": "0.1", "gate.target": "0.9", "gate.guards": "[{metric: mrr@10, within: 0.02}]",
     "gate.match": "{contender: hybrid, within: 0.02}", "gate.seed": "8", "targets": "[]", "deliver": "tuned",
@@ -58,6 +60,7 @@ CHANGES = {
 """Another value for every field that the output depends on."""
 
 NEEDS = {"gate.target": ("contenders=[tuned, bm25, prompted]",), "train.patience": ("train.keep=best",),
+         "train.evaluate_every": ("train.keep=best",),
          "train.head_learning_rate": ("objective=cross-encoder",), **ADAPTER_NEEDS}
 """What else a spec must say for a field to be of use."""
 

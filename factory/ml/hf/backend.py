@@ -72,6 +72,8 @@ class TransformersBackend:
             saved = modules_to_save if labels else None
             loaded = load_encoder(folder, labels=labels, saved_modules=saved, **settings)
             model, tokenizer = loaded.model, loaded.tokenizer
+        if job.train.gradient_checkpointing:
+            enable_checkpointing(model)
         if not has_update:
             train_own_weights(model, adapter, modules_to_save, labels=labels)
             return WeightsLearner(model.train(), tokenizer, modules_to_save)
@@ -100,6 +102,12 @@ class TransformersBackend:
 
     def compute_sequence_logprobs(self, model: nn.Module, batch: AnswerBatch) -> Tensor:
         return padded_batches.compute_padded_sequence_logprobs(model, batch)
+
+
+def enable_checkpointing(model: Any) -> None:
+    """Let a model in training keep the inputs of its blocks alone, and compute the rest again (arXiv:1604.06174)."""
+    # Without reentrance, gradients reach the adapters of the first block although its input needs none.
+    model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
 
 
 def _load_causal_model(folder: Path, **settings: Any) -> Any:
