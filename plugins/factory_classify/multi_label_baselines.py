@@ -60,7 +60,7 @@ class SetDecision:
     """How scores become sets of labels, and the facts to record of it."""
 
     calibration: SigmoidCalibration
-    thresholds: Sequence[float]
+    thresholds: Numbers
     facts: Mapping[str, Any]
 
 
