@@ -107,7 +107,7 @@ POINTWISE_EXAMPLE = (
     "print((logits[yes] - logits[no]).item())  # the score of the document"
 )
 """Of a causal model whose log-odds of yes are the score of a document."""
-FROZEN_HEAD_EXAMPLE = (
+FROZEN_HEAD_LOGITS = (
     "import json\n"
     "import torch\n"
     "from safetensors.torch import load_file\n"
@@ -120,11 +120,22 @@ FROZEN_HEAD_EXAMPLE = (
     "with torch.inference_mode():\n"
     "    embedding = model(**inputs).last_hidden_state.mean(1)  # of many texts, leave out the padding\n"
     'embedding = torch.nn.functional.normalize(embedding, dim=-1)\n'
-    'probabilities = (embedding @ head["weight"].T + head["bias"]).softmax(-1)[0]\n'
+    'logits = (embedding @ head["weight"].T + head["bias"])[0]\n'
+)
+FROZEN_HEAD_EXAMPLE = (
+    f"{FROZEN_HEAD_LOGITS}"
+    "probabilities = logits.softmax(-1)\n"
     "best = probabilities.argmax().item()\n"
     'print(config["labels"][best], probabilities[best].item())'
 )
 """Of a linear head on the embeddings of the frozen base."""
+FROZEN_SETS_EXAMPLE = (
+    f"{FROZEN_HEAD_LOGITS}"
+    'for label, probability, threshold in zip(config["labels"], logits.sigmoid().tolist(), config["thresholds"]):\n'
+    "    if probability >= threshold:  # each label has its own threshold\n"
+    "        print(label, probability)"
+)
+"""Of such a head, where a text may have any number of labels."""
 PROMPT_EXAMPLE = (
     "import json\n"
     "from transformers import AutoModelForCausalLM, AutoTokenizer\n"
@@ -159,7 +170,8 @@ def render_usage_example(
     `artifact` is the kind of what it carries.
     """
     if artifact == "head" and loader == "transformers:AutoModel":
-        return FROZEN_HEAD_EXAMPLE.replace(BASE_PLACEHOLDER, base)
+        example = FROZEN_SETS_EXAMPLE if answers == LABEL_SETS else FROZEN_HEAD_EXAMPLE
+        return example.replace(BASE_PLACEHOLDER, base)
     if artifact == "prompt" and loader == "transformers:AutoModelForCausalLM":
         return PROMPT_EXAMPLE.replace(BASE_PLACEHOLDER, base)
     if answers == "labels" and loader.endswith(":SentenceTransformer"):

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from factory.bundle.delivered import describe_delivery
 from factory.runs.profile import read_funnel
 from factory.runs.run_index import RunSummary
 from factory.runs.run_outputs import RunOutputs
@@ -81,6 +82,7 @@ def build_lineage_view(entry: SpecialistEntry, outputs: RunOutputs) -> LineageVi
     base, digests = manifest.get("base", {}), manifest.get("digests", {})
     rows, rank = digests.get("data", {}), f"  rank {manifest['rank']}" if manifest.get("rank") else ""
     facts = {
+        "delivers": describe_delivery(manifest),
         "built by run": version.run,
         "base": f"{base.get('id', '')}  {base.get('licence', '')}" if base else "",
         "base revision": str(base.get("revision", "")),

@@ -232,6 +232,16 @@ class Linear(_HeadBaseline):
         facts = {"c": c, "cross_validated": {f"{value:g}": round(score, 4) for value, score in accuracies.items()}}
         return fit_logistic_head(every.vectors, every.targets, c), temperature, facts
 
+    def find_responder(self, task: Task) -> Objective | None:
+        return FrozenBaseHead()
+
+    def export_artifact(self, job: AnswerJob, out: Path) -> TrainResult:
+        if job.task.output_type != LABEL_SETS:
+            return super().export_artifact(job, out)
+        from factory_classify.multi_label_baselines import export_set_regression
+
+        return export_set_regression(job, self.c, self.folds, out)
+
     def answer_sets(self, job: AnswerJob) -> Iterator[Answer]:
         from factory_classify.multi_label_baselines import answer_by_regression
 

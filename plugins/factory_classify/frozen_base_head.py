@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from factory.api import Answer, ModelJob, Objective, ReferenceAnswers
 from factory.api.kit import EMBED_MAX_TOKENS
+from factory.api.label_sets import HALF, LABEL_SETS, NUMBER_DIGITS, build_label_set_output
 from factory_classify.label_answers import build_label_answer, compute_softmax
 from factory_classify.lexical_baselines import render_row_texts
 from factory_classify.logistic_head import LogisticHead
+from factory_classify.one_vs_rest import compute_sigmoid
 
 if TYPE_CHECKING:
     from factory_classify.label_answers import Numbers
@@ -29,7 +31,6 @@ class FrozenBaseHead(Objective):
     """
 
     kind = "frozen-base-head"
-    output_type = "labels"
     loader_class = "transformers:AutoModel"
 
     def answer(self, job: ModelJob) -> Iterator[Answer]:
@@ -51,8 +52,11 @@ class FrozenBaseHead(Objective):
         return ReferenceAnswers(tuple(_answer_by_head(job, folder, vectors)), 0, self.loader_class)
 
 
-def write_frozen_head(folder: Path, head: LogisticHead, labels: Sequence[str], base: Path) -> None:
-    """Write the head, its labels in the order of its outputs, and how texts are embedded for it."""
+def write_frozen_head(
+    folder: Path, head: LogisticHead, labels: Sequence[str], base: Path, thresholds: Iterable[float] = ()
+) -> None:
+    """Write the head, its labels in the order of its outputs, and how texts are embedded for it; with `thresholds`, a
+    text has every label whose probability reaches its own."""
     import numpy as np
     from safetensors.numpy import save_file
 
@@ -63,6 +67,7 @@ def write_frozen_head(folder: Path, head: LogisticHead, labels: Sequence[str], b
     save_file(tensors, folder / HEAD_FILE)
     positions = json.loads((base / "config.json").read_bytes()).get("max_position_embeddings", EMBED_MAX_TOKENS)
     config = {"labels": list(labels), "max_length": min(EMBED_MAX_TOKENS, positions), "pooling": "mean"}
+    config |= {"thresholds": rounded} if (rounded := [round(float(each), NUMBER_DIGITS) for each in thresholds]) else {}
     (folder / HEAD_CONFIG_FILE).write_text(json.dumps(config, sort_keys=True, indent=2, ensure_ascii=False) + "\n")
 
 
@@ -102,12 +107,22 @@ def embed_with_transformers(base: Path, texts: Sequence[str], config: dict[str, 
 
 def _answer_by_head(job: ModelJob, folder: Path, vectors: Vectors) -> Iterator[Answer]:
     """Yield the answer to each row by the head in a folder, from the embeddings of the rows."""
-    labels = read_config(folder)["labels"]
-    probabilities: Numbers = compute_softmax(read_frozen_head(folder).compute_logits(vectors))
-    for row, each in zip(job.rows, probabilities, strict=True):
-        yield build_label_answer(row.id, labels, each.tolist())
+    config, logits = read_config(folder), read_frozen_head(folder).compute_logits(vectors)
+    labels, thresholds = config["labels"], config.get("thresholds")
+    probabilities: Numbers = compute_softmax(logits) if thresholds is None else compute_sigmoid(logits)
+    for row, each in zip(job.rows, probabilities.tolist(), strict=True):
+        if thresholds is None:
+            yield build_label_answer(row.id, labels, each)
+        else:
+            yield Answer(row.id, build_label_set_output(labels, each, thresholds))
 
 
 def _answer_evenly(job: ModelJob) -> Iterator[Answer]:
+    """Yield answers in which no label is more probable than another."""
     labels = job.task.list_choices(job.rows)
-    yield from (build_label_answer(row.id, labels, [1 / len(labels)] * len(labels)) for row in job.rows)
+    for row in job.rows:
+        if job.task.output_type == LABEL_SETS:
+            halves = [HALF] * len(labels)
+            yield Answer(row.id, build_label_set_output(labels, halves, halves))
+        else:
+            yield build_label_answer(row.id, labels, [1 / len(labels)] * len(labels))

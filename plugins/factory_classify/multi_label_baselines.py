@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from factory.api import Answer, AnswerJob
+from factory.api import Answer, AnswerJob, TrainResult
 from factory.api.label_sets import build_label_set_output, list_row_labels
+from factory_classify.frozen_base_head import write_frozen_head
 from factory_classify.label_decisions import (
     SigmoidCalibration,
     choose_label_thresholds,
@@ -18,6 +20,7 @@ from factory_classify.label_decisions import (
 )
 from factory_classify.labelled_vectors import LabelledVectors
 from factory_classify.lexical_baselines import render_row_texts
+from factory_classify.logistic_head import LogisticHead
 from factory_classify.multi_label_task import build_membership
 from factory_classify.one_vs_rest import (
     choose_common_penalty,
@@ -52,27 +55,36 @@ class EmbeddedRows:
     rows: Vectors
 
 
-def answer_by_scores(
-    job: AnswerJob, labels: Sequence[str], known: LabelledVectors, scores: Numbers, default: SigmoidCalibration,
-    **facts: Any,
-) -> Iterator[Answer]:
-    """Answer by the scores of a baseline for the job's rows: (rows, labels).
+@dataclass(frozen=True, slots=True)
+class SetDecision:
+    """How scores become sets of labels, and the facts to record of it."""
 
-    Calibration and thresholds are those that suit `known`, the scores of rows which the baseline had not seen; both are
-    recorded.
-    """
+    calibration: SigmoidCalibration
+    thresholds: Numbers
+    facts: Mapping[str, Any]
+
+
+def choose_set_decision(known: LabelledVectors, default: SigmoidCalibration) -> SetDecision:
+    """Return the calibration and the thresholds that suit `known`, the scores of rows that a baseline had not seen."""
     members, calibration = known.targets, default
     if len(members):
         calibration, _ = choose_sigmoid_calibration(known.vectors, members, default)
     probabilities = calibration.compute_probabilities(known.vectors)
     thresholds, chosen = choose_label_thresholds(probabilities, members)
     measured = measure_label_calibration(probabilities, members) if len(members) else {}
-    job.record_facts(
-        thresholds=chosen, scale=round(calibration.scale, 4), offset=round(calibration.offset, 4), **facts,
+    return SetDecision(calibration, thresholds, {
+        "thresholds": chosen, "scale": round(calibration.scale, 4), "offset": round(calibration.offset, 4),
         **{name: round(value, 4) for name, value in measured.items()},
-    )
-    for row, each in zip(job.rows, calibration.compute_probabilities(scores), strict=True):
-        yield Answer(row.id, build_label_set_output(labels, each, thresholds))
+    })
+
+
+def answer_by_scores(
+    job: AnswerJob, labels: Sequence[str], decision: SetDecision, scores: Numbers, **facts: Any
+) -> Iterator[Answer]:
+    """Answer by the scores of a baseline for the job's rows: (rows, labels)."""
+    job.record_facts(**decision.facts, **facts)
+    for row, each in zip(job.rows, decision.calibration.compute_probabilities(scores), strict=True):
+        yield Answer(row.id, build_label_set_output(labels, each, decision.thresholds))
 
 
 def embed_rows(job: AnswerJob) -> EmbeddedRows:
@@ -97,7 +109,7 @@ def answer_by_refit(
     validation = embedded.validation
     known = LabelledVectors(build_scorer(embedded.train)(validation.vectors), validation.targets)
     scores = build_scorer(embedded.train.join(embedded.validation))(embedded.rows)
-    yield from answer_by_scores(job, embedded.labels, known, scores, default, **facts)
+    yield from answer_by_scores(job, embedded.labels, choose_set_decision(known, default), scores, **facts)
 
 
 def answer_by_centroid(job: AnswerJob) -> Iterator[Answer]:
@@ -166,15 +178,32 @@ def answer_by_regression(job: AnswerJob, values: Sequence[float], folds: int) ->
     Penalty, calibration and thresholds follow from cross-validation.
     """
     embedded = embed_rows(job)
+    head, decision, facts = fit_set_regression(embedded, values, folds)
+    yield from answer_by_scores(job, embedded.labels, decision, head.compute_logits(embedded.rows), **facts)
+
+
+def export_set_regression(job: AnswerJob, values: Sequence[float], folds: int, out: Path) -> TrainResult:
+    """Write the regressions as a head on the frozen base, with the calibration folded in and the thresholds."""
+    embedded = embed_rows(replace(job, rows=()))
+    head, decision, facts = fit_set_regression(embedded, values, folds)
+    scale, offset = decision.calibration.scale, decision.calibration.offset
+    folded = LogisticHead(scale * head.weight, scale * head.bias + offset)
+    write_frozen_head(out, folded, embedded.labels, job.base.folder, decision.thresholds)
+    size = folded.weight.size + folded.bias.size
+    return TrainResult(0, 0, size, size, {**decision.facts, **facts}, "head")
+
+
+def fit_set_regression(
+    embedded: EmbeddedRows, values: Sequence[float], folds: int
+) -> tuple[LogisticHead, SetDecision, dict[str, Any]]:
+    """Return the regressions on training and validation rows, how they decide, and the penalty with its figures."""
     every = embedded.train.join(embedded.validation)
     c, scores = choose_common_penalty(every.vectors, every.targets, values, folds)
     left_out = predict_sets_left_out(every.vectors, every.targets, c, folds)
     known = LabelledVectors(left_out, every.targets[: len(left_out)])
-    head = fit_one_vs_rest(every.vectors, every.targets, c)
     tried = {f"{value:g}": round(score, 4) for value, score in scores.items()}
-    yield from answer_by_scores(
-        job, embedded.labels, known, head.compute_logits(embedded.rows), PLAIN, c=c, cross_validated=tried
-    )
+    head = fit_one_vs_rest(every.vectors, every.targets, c)
+    return head, choose_set_decision(known, PLAIN), {"c": c, "cross_validated": tried}
 
 
 def answer_by_tfidf(job: AnswerJob, features: Any, values: Sequence[float]) -> Iterator[Answer]:
@@ -196,7 +225,8 @@ def answer_by_tfidf(job: AnswerJob, features: Any, values: Sequence[float]) -> I
     table = features.fit_transform([*texts, *others])
     model = _fit_machines(table, np.concatenate([members, unseen]), best)
     scores = _compute_set_margins(model, features.transform(render_row_texts(job.task, job.rows)))
-    yield from answer_by_scores(job, labels, known, scores, PLAIN, strength=best, features=int(table.shape[1]))
+    decision = choose_set_decision(known, PLAIN)
+    yield from answer_by_scores(job, labels, decision, scores, strength=best, features=int(table.shape[1]))
 
 
 def _fit_machines(table: Any, members: Membership, c: float) -> Any:

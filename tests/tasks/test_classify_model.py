@@ -131,7 +131,8 @@ def test_a_build_ends_in_a_certified_bundle_and_the_merged_export_has_the_labels
 ) -> None:
     monkeypatch.setenv("FACTORY_HOME", str(tmp_path / "home"))
     spec = project(tmp_path / "project")
-    built = subprocess.run([sys.executable, "-m", "factory", "build", str(spec)], capture_output=True, text=True)
+    command = [sys.executable, "-m", "factory", "build", str(spec), "--deliver", "tuned"]
+    built = subprocess.run(command, capture_output=True, text=True)
     assert "certify: done" in built.stdout + built.stderr
     (merged,) = (path.parent for path in (tmp_path / "home").rglob("exports/merged/modules.json"))
     config = json.loads((merged / "labels" / "config.json").read_text())

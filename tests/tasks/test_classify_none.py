@@ -179,7 +179,8 @@ def test_a_build_with_rows_of_none_is_certified_scored_and_guarded(
     )
     with (spec.parent / "rows.jsonl").open("a", encoding="utf-8") as file:
         file.writelines(json.dumps(dict(row.columns)) + "\n" for row in strangers(60))
-    built = subprocess.run([sys.executable, "-m", "factory", "build", str(spec)], capture_output=True, text=True)
+    command = [sys.executable, "-m", "factory", "build", str(spec), "--deliver", "tuned"]
+    built = subprocess.run(command, capture_output=True, text=True)
     assert "certify: done" in built.stdout + built.stderr
     (file,) = (tmp_path / "home").rglob("output/score.json")
     contenders = json.loads(file.read_text())["contenders"]

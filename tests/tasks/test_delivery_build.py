@@ -64,6 +64,8 @@ def test_the_best_baseline_is_delivered_and_serves_like_a_trained_one(
 
     shown = " ".join(ask(ROOT, home, "show", "latest").split())
     assert "Delivered: linear (1.000 accuracy), a head of " in shown and "on the frozen base" in shown
+    listed = " ".join(ask(ROOT, home, "specialists", "tiny-classifier").split())
+    assert "delivers linear (1.000 accuracy), a head of " in listed
     row = next(json.loads(line) for line in (version.bundle / "factory/golden.jsonl").read_text().splitlines())
     label = max(row["output"], key=row["output"].get)
     text, probability = row["row"]["columns"]["text"], row["output"][label]

@@ -133,7 +133,8 @@ def test_a_build_from_csv_ends_in_a_certified_bundle_that_answers_as_its_card_sa
 ) -> None:
     monkeypatch.setenv("FACTORY_HOME", str(tmp_path / "home"))
     spec, store = project(tmp_path / "project"), tmp_path / "home" / "store"
-    built = subprocess.run([sys.executable, "-m", "factory", "build", str(spec)], capture_output=True, text=True)
+    command = [sys.executable, "-m", "factory", "build", str(spec), "--deliver", "tuned"]
+    built = subprocess.run(command, capture_output=True, text=True)
     assert "certify: done" in built.stdout + built.stderr, built.stderr[-2000:]
     (merged,) = (path.parent for path in (tmp_path / "home").rglob("exports/merged/modules.json"))
     from sentence_transformers import SentenceTransformer
