@@ -79,6 +79,12 @@ def list_step_contenders(resolved: ResolvedSpec) -> list[str]:
     return [name_step_contender(tuned, number) for number in range(1, len(resolved.steps))]
 
 
+def list_shown_steps(resolved: ResolvedSpec) -> list[str]:
+    """Return the contenders of steps that tuned need not beat, as the spec does not say so."""
+    judged = resolved.spec.gate.steps
+    return [name for number, name in enumerate(list_step_contenders(resolved), 1) if number not in judged]
+
+
 def build_step_parts(resolved: ResolvedSpec) -> dict[str, Any]:
     """Return what the gate says of steps: the objective of each, and who answers with what it made; {} without any."""
     contenders = [*list_step_contenders(resolved), choose_tuned_contender(resolved)]

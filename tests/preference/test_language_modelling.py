@@ -72,9 +72,8 @@ def test_documents_are_learnt_and_their_perplexity_is_told_before_and_after(base
     objective, job = LanguageModelling(max_length=64), reading(base, tmp_path, epochs=4)
     facts = objective.fit(job).facts
     told = {name: value for name, value in facts.items() if name.startswith("perplexity")}
-    assert set(told) == {
-        f"perplexity of {text} {when}" for text in ("held-out documents", "general text") for when in ("before", "after")
-    }
+    texts = ("held-out documents", "general text")
+    assert set(told) == {f"perplexity of {text} {when}" for text in texts for when in ("before", "after")}
     assert told["perplexity of held-out documents after"] < 0.5 * told["perplexity of held-out documents before"]
     assert facts["documents"] == 20
     decoder = job.kit.load_decoder(base, exact=True)
