@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from factory.api.rows import TEST, Row
 from factory.api.synthetic_rows import get_row_group
+from factory.text.contained_texts import find_contained_texts
 from factory.text.near_duplicates import find_nearest_frozen
 from factory.text.normalise import normalise, normalise_words
 
@@ -32,13 +33,15 @@ class LeakageCriteria:
     """The columns to compare, joined to one text, and the similarities from which on a row leaks.
 
     `near_threshold` is a Jaccard similarity of character 5-grams, `semantic_threshold` a cosine of the embeddings that
-    `embed` returns (0: not compared).
+    `embed` returns (0: not compared). Rows that are `documents` leak as well if they contain so large a share of the
+    word 5-grams of a frozen text.
     """
 
     text_columns: tuple[str, ...]
     near_threshold: float
     semantic_threshold: float = 0.0
     embed: EmbedFunction | None = None
+    documents: bool = False
 
     def extract_compared_text(self, row: Row) -> str:
         """Return the text to compare; empty if none of the columns holds text."""
@@ -86,6 +89,10 @@ def find_leaks(train: Sequence[Row], frozen: Sequence[Row], criteria: LeakageCri
     for name, match, similarity in find_nearest_frozen(texts, frozen_texts, criteria.near_threshold):
         same = normalise(texts[name]) == normalise(frozen_texts[match])
         leaks[name] = Leak(name, match, EXACT if same else NEAR, similarity)
+    if criteria.documents:
+        left = {name: text for name, text in texts.items() if name not in leaks}
+        for name, match, share in find_contained_texts(left, frozen_texts, criteria.near_threshold):
+            leaks[name] = Leak(name, match, NEAR, share)
     if criteria.semantic_threshold and criteria.embed:
         left = {name: text for name, text in texts.items() if name not in leaks and text.strip()}
         matches = _find_semantic_matches(left, frozen_texts, criteria.semantic_threshold, criteria.embed)

@@ -241,7 +241,7 @@ def add_gate(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
         "gate", inputs, gate=spec.gate, prompted=[each.kind for each in resolved.contenders if each.is_prompt_only],
         shown=[
             *(contender.kind for contender in resolved.contenders if not contender.in_gate),
-            *step_plan.list_step_contenders(resolved),
+            *step_plan.list_shown_steps(resolved),
         ],
         **slicing, **version_parts, **_build_review_requirement(spec.data), **step_plan.build_step_parts(resolved),
     )

@@ -79,6 +79,12 @@ def list_step_contenders(resolved: ResolvedSpec) -> list[str]:
     return [name_step_contender(tuned, number) for number in range(1, len(resolved.steps))]
 
 
+def list_shown_steps(resolved: ResolvedSpec) -> list[str]:
+    """Return the contenders of steps that tuned need not beat, as the spec does not say so."""
+    judged = resolved.spec.gate.steps
+    return [name for number, name in enumerate(list_step_contenders(resolved), 1) if number not in judged]
+
+
 def build_step_parts(resolved: ResolvedSpec) -> dict[str, Any]:
     """Return what the gate says of steps: the objective of each, and who answers with what it made; {} without any."""
     contenders = [*list_step_contenders(resolved), choose_tuned_contender(resolved)]
@@ -100,10 +106,20 @@ def _add_step_stage(builder: PlanBuilder, step: ResolvedSpec, number: int, kind:
     if kind == TRAINING and number > 1:
         roles["start"] = name_step(TRAINING, number - 1)
     planned = replace(builder, stages={**builder.stages}, role_overrides=roles)
-    add(planned, step)
+    add(planned, _compare_documents(step) if kind == "curate" else step)
     if (stage := planned.stages.get(kind)) is not None and stage is not builder.stages.get(kind):
         after = _map_stages_before(builder, stage)
         builder.stages[name_step(kind, number)] = replace(stage, name=name_step(kind, number), after=after)
+
+
+def _compare_documents(step: ResolvedSpec) -> ResolvedSpec:
+    """Return the step with the text of its documents among the columns that leakage compares."""
+    if step.objective.uses_task_rows:
+        return step
+    leakage = step.spec.data.leakage
+    columns = dict.fromkeys([*(leakage.columns or [step.task.text_column]), *step.objective.columns])
+    data = step.spec.data.model_copy(update={"leakage": leakage.model_copy(update={"columns": [*columns]})})
+    return replace(step, spec=step.spec.model_copy(update={"data": data}))
 
 
 def _map_stages_before(builder: PlanBuilder, stage: Stage) -> tuple[str, ...]:

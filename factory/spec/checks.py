@@ -17,7 +17,13 @@ from factory.errors import InputError
 from factory.registry.registry import Registry
 from factory.spec.column_checks import check_required_columns, check_source_columns
 from factory.spec.fields import ALIASES_WITH_DEFAULT, Models
-from factory.spec.gate_checks import check_baselines, check_deciding_metrics, check_delivery, check_target
+from factory.spec.gate_checks import (
+    check_baselines,
+    check_deciding_metrics,
+    check_delivery,
+    check_judged_steps,
+    check_target,
+)
 from factory.spec.messages import iterate_annotation_models
 from factory.spec.path_checks import check_review_file, describe_irregular_path
 from factory.spec.paths import suggest_path
@@ -47,6 +53,7 @@ def check_spec(draft: SpecDraft, root: Path, registry: Registry) -> None:
     if draft.has_only_valid_blocks("evaluate"):
         _check_eval_metrics(draft, registry)
     _check_target_support(draft)
+    check_judged_steps(draft)
     check_training(draft)
 
 

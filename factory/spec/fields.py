@@ -195,6 +195,9 @@ class Gate(SpecBlock):
     guards: Annotated[list[Guard], UnkeyedDefault] = Field(
         [], description="metrics and slices of the test rows on which tuned may not fall"
     )
+    steps: Annotated[list[int], UnkeyedDefault] = Field(
+        [], description="earlier steps of training, from 1, whose artifact tuned must beat as well; all are shown"
+    )
     match: Annotated[Match | None, UnkeyedDefault] = Field(
         None, description="contender that tuned must match at a share of its cost, and need not beat"
     )

@@ -36,6 +36,15 @@ def check_target(draft: SpecDraft, contenders: Sequence[Contender]) -> None:
     _check_match(draft, rivals, contenders)
 
 
+def check_judged_steps(draft: SpecDraft) -> None:
+    """Report steps of training that the spec does not have before its last one, which is tuned itself."""
+    last = len(draft.step_drafts)
+    for number, item in enumerate(draft.list_items("gate", "steps")):
+        if isinstance(item.value, int) and not 1 <= item.value < last:
+            known = f"the steps before the last one are 1 to {last - 1}" if last > 1 else "the spec has no earlier step"
+            draft.add_problem(("gate", "steps", number), f"no step {item.value} to beat; {known}")
+
+
 def _suggest_rival(name: str, rivals: Sequence[str], contenders: Sequence[Contender]) -> str:
     """Return what to name in place of a contender that can not be held against, after a comma or semicolon."""
     is_version = name in {c.kind for c in contenders if isinstance(c, VersionContender)}

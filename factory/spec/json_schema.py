@@ -10,10 +10,11 @@ import json
 from typing import Any, cast
 
 from factory.api import Plugin, Task
-from factory.registry.block_paths import BLOCK_LISTS, SINGLE_BLOCKS
+from factory.registry.block_paths import BLOCK_LISTS, SINGLE_BLOCKS, STEP_LISTS
 from factory.registry.registry import Registry
 from factory.spec.fields import Spec
 from factory.spec.layers import FULL_PROFILE
+from factory.spec.training_steps import ROW_BLOCKS, ROWS, TRAIN_BLOCK
 
 JSON_SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -30,6 +31,7 @@ def build_json_schema(registry: Registry) -> Json:
     for role in BLOCK_LISTS.values():
         defined |= _build_role_definitions(role, registry.list_classes(role))
     _fill_plugin_blocks(top, defined)
+    defined |= _build_step_definitions(top, defined)
     defined["profile"] = _define_profile_schema(top)
     tasks = cast("list[type[Task]]", registry.list_classes("task"))
     defaults = {name for task in tasks for name in task.get_defaults()}
@@ -78,6 +80,30 @@ def _fill_plugin_blocks(top: Json, defined: Json) -> None:
             field["items"] = block
         else:
             holder["properties"][steps[-1]] = {**block, "description": field["description"]}
+
+
+def _build_step_definitions(top: Json, defined: Json) -> Json:
+    """Let the single blocks of STEP_LISTS also be lists of steps, and return the definitions of a step: the fields of
+    its kind, and its own rows and settings of training."""
+    rows = {name: defined["spec.Data"]["properties"][name] for name in ROW_BLOCKS}
+    own = {
+        ROWS: {"type": "object", "additionalProperties": False, "properties": rows,
+               "description": "rows of this step, in place of those of `data`"},
+        TRAIN_BLOCK: {**top["properties"][TRAIN_BLOCK], "description": "settings of this step, over those of `train`"},
+    }
+    steps: Json = {}
+    for (name,), role in STEP_LISTS.items():
+        kinds = [key for key in defined if key.startswith(f"{role}.") and "kind" in defined[key].get("properties", {})]
+        steps |= {f"step.{kind}": {**defined[kind], "properties": {**defined[kind]["properties"], **own}}
+                  for kind in kinds}
+        alone = [part for part in defined[role].get("anyOf", []) if "enum" in part]
+        step = {"anyOf": [*alone, *({"$ref": f"#/$defs/step.{kind}"} for kind in kinds)]}
+        block = top["properties"][str(name)]
+        top["properties"][str(name)] = {
+            "anyOf": [{"$ref": block["$ref"]}, {"type": "array", "minItems": 1, "items": step}],
+            "description": f"{block['description']}, or a list of steps that train one artifact in turn",
+        }
+    return steps
 
 
 def _define_profile_schema(top: Json) -> Json:

@@ -36,6 +36,8 @@ def check_step(draft: SpecDraft, steps: Sequence[SpecDraft], root: Path) -> None
 def list_needed_columns(task: Task, objective: Objective, others: set[str]) -> list[str]:
     """Return the columns that the rows of a step must have: those of the task, without those that only the objectives
     of other steps read, and those of its own objective."""
+    if not objective.uses_task_rows:
+        return [*objective.columns]
     of_task = [name for name in task.columns if name not in others - {*objective.columns}]
     return [*of_task, *(name for name in objective.columns if name not in of_task)]
 

@@ -9,6 +9,7 @@ from factory.api.label_sets import LABEL_SETS
 from factory.data.row_audit import RowFindings, describe_failures, evaluate_checks, read_limits
 from factory.data.rows import write_json
 from factory.stages.job import StageJob, guard_plugin_call, iterate_checked_values
+from factory.stages.step_rows import trains_on_documents
 
 
 def run(job: StageJob) -> None:
@@ -25,6 +26,8 @@ def collect_row_findings(job: StageJob, train: Sequence[Row]) -> RowFindings:
     frozen = {part: job.open_input_rows("freeze", f"{part}.jsonl") for part in (TEST, VALIDATION)}
     parts, task, common = {TRAIN: train, **frozen}, job.load_task(), job.build_job_fields()
     found = RowFindings({part: len(rows) for part, rows in parts.items()})
+    if trains_on_documents(job):
+        return found
     base = job.load_base()
     with guard_plugin_call(task, *parts.values(), common["tables"]):
         for part, rows in parts.items():

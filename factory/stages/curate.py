@@ -17,6 +17,7 @@ from factory.errors import PluginError
 from factory.spec.fields import Leakage
 from factory.stages.job import StageJob, guard_plugin_call, iterate_checked_values, load_toolbox
 from factory.stages.memoising_kit import MemoisingKit
+from factory.stages.step_rows import trains_on_documents
 
 if TYPE_CHECKING:
 
@@ -105,11 +106,12 @@ def _build_leakage_criteria(job: StageJob) -> LeakageCriteria:
     """Return the criteria of leakage; embeddings are cached, as both the drop and the proof need them."""
     leakage = Leakage.model_validate(job.config["leakage"])
     columns = tuple(leakage.columns) or (job.config["text"],)
+    documents = trains_on_documents(job)
     if not leakage.cosine:
-        return LeakageCriteria(columns, leakage.jaccard)
+        return LeakageCriteria(columns, leakage.jaccard, documents=documents)
     base = job.load_further_models().get("embedder") or job.load_base()
     embed = partial(MemoisingKit(load_toolbox()).embed, base)
-    return LeakageCriteria(columns, leakage.jaccard, leakage.cosine, embed)
+    return LeakageCriteria(columns, leakage.jaccard, leakage.cosine, embed, documents)
 
 
 def _run_data_test(

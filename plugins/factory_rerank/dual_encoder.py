@@ -41,6 +41,7 @@ class DualEncoderObjective(Objective):
     """An objective that encodes queries and documents separately, and compares their vectors."""
 
     output_type = "ranking"
+    start_form = "encoder adapter"
     length_fields = ("max_length",)
 
     max_length: Annotated[int, Field(ge=8, le=8192)] | Auto = Field(

@@ -52,6 +52,7 @@ CHANGES = {
     "gate.metric": "ndcg@10", "gate.margin": "0.1", "gate.confidence": "0.9", "gate.resamples": "501",
     "gate.floor": "0.1", "gate.target": "0.9", "gate.guards": "[{metric: mrr@10, within: 0.02}]",
     "gate.match": "{contender: hybrid, within: 0.02}", "gate.seed": "8", "targets": "[]", "deliver": "tuned",
+    "gate.steps": "[1]",
     **{f"data.preflight.{name}": "0.3" for name in (
         "rare_label", "answer_truncated", "no_supervised_tokens", "missing_eos", "prompt_mismatch",
         "conflicting_answers", "identical_pair", "opposite_pair", "answer_is_prompt", "empty_document")},
@@ -61,7 +62,8 @@ CHANGES = {
 
 NEEDS = {"gate.target": ("contenders=[tuned, bm25, prompted]",), "train.patience": ("train.keep=best",),
          "train.evaluate_every": ("train.keep=best",),
-         "train.head_learning_rate": ("objective=cross-encoder",), **ADAPTER_NEEDS}
+         "train.head_learning_rate": ("objective=cross-encoder",), **ADAPTER_NEEDS,
+         "gate.steps": ("objective=[late-interaction, late-interaction]",)}
 """What else a spec must say for a field to be of use."""
 
 RUNTIME = {

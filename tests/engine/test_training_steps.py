@@ -15,6 +15,7 @@ from factory.data.rows import read_json
 from factory.errors import SpecError
 from factory.events import Measured
 from factory.plan.compiler import compile_plan
+from factory.store.journal import list_journals
 
 OTHERS = "rows: {sources: [{kind: labelled, file: more.jsonl}]}"
 TWO = f"objective=[{{kind: counting, forget: 0.6, {OTHERS}}}, counting]"
@@ -106,6 +107,13 @@ def test_steps_are_trained_in_turn_and_every_page_says_what_each_was_worth(
     ]
 
 
+def test_an_earlier_step_is_a_baseline_if_the_spec_says_so(spec: Path, home: Path) -> None:
+    shown = build(spec, home, SAME, "gate.steps=[1]")
+    gain = next(each for each in shown["gate"]["comparisons"] if each["baseline"] == "tuned step 1")
+    assert gain["difference"] == shown["gate"]["steps"][1]["difference"]
+    assert shown["gate"]["verdict"] != "SHIP", "the second step reads the same rows again"
+
+
 def test_rows_of_a_step_are_checked_against_the_frozen_rows(spec: Path, home: Path) -> None:
     shown = build(spec, home, TWO)
     proof = read_json(output(shown, "curate[1]") / "curate.json")["leakage"]
@@ -132,9 +140,7 @@ def read_counts(home: Path, stage: str) -> list[int]:
 def test_a_build_that_is_killed_in_its_second_step_goes_on_there(spec: Path, home: Path, tmp_path: Path) -> None:
     slow = ("--set", "objective=[counting, {kind: counting, pause: 0.05}]")
     process = builds.start(spec, home, *slow)
-    builds.until(lambda: (home / "runs").is_dir() and list((home / "runs").iterdir()) and (
-        len(read_counts(home, "train[2]")) > 5
-    ))
+    builds.until(lambda: list_journals(home) and len(read_counts(home, "train[2]")) > 5)
     process.kill()
     builds.ended(process)
     builds.until(lambda: not builds.living(home))
@@ -158,9 +164,11 @@ def test_a_build_that_is_killed_in_its_second_step_goes_on_there(spec: Path, hom
          "objective[0].rows.sources[0].file: no such file or folder"),
         (("objective=[{kind: counting, rows: {curate: [nonsense]}}]",),
          "objective[0].rows.curate[0].kind: no such curator"),
+        ((SAME, "gate.steps=[2]"), "no step 2 to beat; the steps before the last one are 1 to 1"),
+        (("gate.steps=[1]",), "no step 1 to beat; the spec has no earlier step"),
         (("objective=[]",), "expected a kind, alone or in a mapping with its fields, got []"),
     ],
-    ids=["seeds", "rows", "train", "file", "curator", "empty"],
+    ids=["seeds", "rows", "train", "file", "curator", "last step", "no step", "empty"],
 )
 def test_what_is_wrong_with_a_step_is_said_in_one_line_at_the_step(
     settings: tuple[str, ...], said: str, spec: Path
