@@ -102,10 +102,9 @@ class ModelKit:
             learner, job.adapter, job.out, base=job.base.id, modules_to_save=modules_to_save, task_type=task_type
         )
         if job.adapter.serve_precision == "bf16" and validation:
-            served = replace(learner, model=PLAIN.load_decoder(job.base.folder, job.out).model)
-            losses = [
-                measure_loss(each, validation, collate, loss, job.train.batch_size) for each in (learner, served)
-            ]
+            served = WeightsLearner(PLAIN.load_decoder(job.base.folder, job.out).model, learner.tokenizer)
+            both: tuple[trainer.Learner, ...] = (learner, served)
+            losses = [measure_loss(each, validation, collate, loss, job.train.batch_size) for each in both]
             facts |= report_precisions(job, ("nf4", "bf16"), losses)
         return TrainResult(steps, layers, trainable, parameters, facts)
 

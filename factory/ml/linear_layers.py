@@ -35,7 +35,7 @@ def find_target_layers(model: nn.Module, targets: Targets, excluded: Collection[
 
 def find_output_head(model: Any) -> str:
     """Return the name of the language-model head."""
-    return next(name for name, module in model.named_modules() if module is model.get_output_embeddings())
+    return next(str(name) for name, module in model.named_modules() if module is model.get_output_embeddings())
 
 
 def count_rank_parameters(folder: Path, targets: Targets) -> int:
