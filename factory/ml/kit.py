@@ -28,7 +28,6 @@ from factory.ml.cpu.backend import PackedBackend
 from factory.ml.device import choose_device, find_stored_dtype, reset_torch_state
 from factory.ml.encoder import TransformersEncoder
 from factory.ml.hf.backend import TransformersBackend
-from factory.ml.hf.learner import PeftLearner
 from factory.ml.new_words import load_tokenizer
 from factory.ml.start_artifact import load_start_adapter
 from factory.ml.text_batch import AnswerBatch, TextBatch
@@ -105,11 +104,10 @@ class ModelKit:
         adapter_files.save_adapter(
             learner, job.adapter, job.out, base=job.base.id, modules_to_save=modules_to_save, task_type=task_type
         )
-        if isinstance(learner, PeftLearner) and job.adapter.serve_precision == "bf16" and validation:
-            served = replace(learner, model=PLAIN.load_decoder(job.base.folder, job.out).model)
-            losses = [
-                measure_loss(each, validation, collate, loss, job.train.batch_size) for each in (learner, served)
-            ]
+        if job.adapter.serve_precision == "bf16" and validation:
+            served = WeightsLearner(PLAIN.load_decoder(job.base.folder, job.out).model, learner.tokenizer)
+            both: tuple[trainer.Learner, ...] = (learner, served)
+            losses = [measure_loss(each, validation, collate, loss, job.train.batch_size) for each in both]
             facts |= report_precisions(job, ("nf4", "bf16"), losses)
         return TrainResult(steps, layers, trainable, parameters, facts)
 

@@ -186,10 +186,11 @@ def scale_update(
 def _find_start(name: str, untuned: Mapping[str, Tensor]) -> Tensor | None:
     """Return what a trained tensor was before training, in fp32; None if it is new, or half of an update."""
     layer = name.removeprefix(PEFT_PREFIX).removesuffix(LENGTHS)
-    if name.endswith(LENGTHS):
-        lengths: Tensor = untuned[f"{layer}.weight"].float().norm(dim=1)
-        return lengths
-    return untuned[name].float() if name in untuned else None
+    start = untuned.get(f"{layer}.weight" if name.endswith(LENGTHS) else name)
+    if start is None or not name.endswith(LENGTHS):
+        return start if start is None else start.float()
+    lengths: Tensor = start.float().norm(dim=1)
+    return lengths
 
 
 def _read_untuned_tensors(job: FitJob, trained: Mapping[str, Tensor]) -> dict[str, Tensor]:

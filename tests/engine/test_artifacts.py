@@ -124,3 +124,12 @@ def test_an_objective_of_whole_weights_keeps_the_contract(sayer: Path) -> None:
     from whole_weights import WholeCompletion
 
     assert find_trial_faults(WholeCompletion, Case(), observe_plugin(WholeCompletion, Case())) == []
+
+
+def test_the_rank_was_chosen_by_the_tokens_of_the_answers(sayer: Path, built: Path) -> None:
+    (rows,) = (sayer.parent / "home" / "store" / "curate").glob("*/output/train.jsonl")
+    words = [json.loads(line)["columns"]["word"] for line in rows.read_text().splitlines()]
+    tokens = sum(len(word) + 1 for word in words)  # a token for each letter, and the end of turn
+    settings = read_output(sayer, "settings", "settings.json")
+    assert settings["chosen"]["adapter"] == {"rank": 8}
+    assert settings["reasons"]["adapter.rank"].endswith(f" parameters, for {tokens:,} tokens of completions")

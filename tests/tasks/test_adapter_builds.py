@@ -57,7 +57,7 @@ def test_a_classifier_is_built_to_a_verdict_certified_and_asked(kind: str, spec:
     card = (folder / "README.md").read_text()
     assert ("A new head on the frozen weights of" if kind == "head" else "A whole model: all weights of") in card
     done = subprocess.run(
-        [sys.executable, "-m", "factory", "try", "tiny-classifier", "--query", "send my account abroad", "--json"],
+        [sys.executable, "-m", "factory", "try", "tiny-classifier", "--query", "send my account", "--json"],
         capture_output=True, text=True, cwd=spec.parent, env={**builds.os.environ, "FACTORY_HOME": str(home)},
     )
     assert done.returncode == 0, done.stderr

@@ -118,6 +118,16 @@ def test_half_a_fit_is_half_an_update_and_the_mean_of_two_heads() -> None:
     assert half.weight.tolist() == [[3.0, 3.0], [3.0, 3.0]] and half.bias.tolist() == [3.0, 3.0]
 
 
+def test_half_way_to_trained_weights_is_half_way_from_the_bases_and_equal_ones_stay() -> None:
+    base = {"a.weight": torch.tensor([[3.0, 4.0], [0.0, 2.0]]), "same": torch.tensor([0.1, 0.7])}
+    trained = {"a.weight": torch.tensor([[5.0, 4.0], [0.0, 4.0]]), "same": base["same"], "new.weight": torch.ones(1)}
+    half = scale_update(trained, 0.5, base)
+    assert half["a.weight"].tolist() == [[4.0, 4.0], [0.0, 3.0]]
+    assert torch.equal(half["same"], base["same"]) and half["new.weight"].tolist() == [1.0]
+    lengths = {"base_model.model.a.lora_magnitude_vector": torch.tensor([7.0, 4.0])}  # of the base: 5 and 2
+    assert [value.tolist() for value in scale_update(lengths, 0.5, base).values()] == [[6.0, 3.0]]
+
+
 def test_long_texts_are_found_before_training(student: Base) -> None:
     objective, job = ClassificationObjective(max_length=8), asked(student, None)
     long = [row.with_columns(text=row["text"] + " card" * 9) for row in job.rows[:1]]
