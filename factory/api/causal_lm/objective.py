@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -18,7 +18,7 @@ from factory.api.causal_lm import transformers_answers
 from factory.api.causal_lm.audit import audit_completions
 from factory.api.jobs import FitJob, ModelJob, ReferenceJob
 from factory.api.kit import Decoder, Kit
-from factory.api.roles import Objective, Task
+from factory.api.roles import Columns, Objective, Task
 from factory.api.rows import Answer, Finding, ReferenceAnswers, Row, ScoredAnswer, TrainResult
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class CausalLMObjective(Objective):
     output_type = "text"
     measures_validation = True
     start_form = "causal adapter"
-    length_fields = ("max_length", "max_new_tokens")
+    length_fields: ClassVar[Columns] = ("max_length", "max_new_tokens")
     loader_class = "peft:AutoPeftModelForCausalLM"
 
     max_length: Annotated[int, Field(ge=32, le=131072)] | Auto = Field(
