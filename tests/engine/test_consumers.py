@@ -10,7 +10,18 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
-from house_parts import ADAPTER_CHANGES, ADAPTER_NEEDS, ADAPTER_OF_TEXTS, VOICE, reads, tree, words
+from house_parts import (
+    ADAPTER_CHANGES,
+    ADAPTER_OF_TEXTS,
+    CONSTANT,
+    LENT,
+    NEEDS,
+    RUNTIME,
+    VOICE,
+    reads,
+    tree,
+    words,
+)
 from pydantic import BaseModel, Field
 from tiny_retrieval import SPEC, WORDS, collection, write
 
@@ -59,22 +70,6 @@ CHANGES = {
     "data.on_error": "skip", "data.review": "{file: decisions.jsonl}", "data.facts": "{change: daily}",
 }
 """Another value for every field that the output depends on."""
-
-NEEDS = {"gate.target": ("contenders=[tuned, bm25, prompted]",), "train.patience": ("train.keep=best",),
-         "train.evaluate_every": ("train.keep=best",),
-         "train.head_learning_rate": ("objective=cross-encoder",), **ADAPTER_NEEDS,
-         "gate.steps": ("objective=[late-interaction, late-interaction]",)}
-"""What else a spec must say for a field to be of use."""
-
-RUNTIME = {
-    "budget.wall_time": "1h", "budget.memory": "2GiB", "budget.threads": "2", "train.checkpoint_every": "7",
-    "budget.tokens": "9", "budget.cost": "2", "budget.parallel": "auto",
-}
-LENT = {"models.embedder", "models.prompter", "models.teacher", "models.judge"}
-"""Models that are there for a plugin that uses them."""
-
-CONSTANT = {"apiVersion", "profiles"}
-"""The one has a single value; the other is a layer of values, each of which counts where it lands."""
 
 
 def blocks(model: type[BaseModel], path: str = "") -> Iterator[tuple[str, type[BaseModel], str]]:

@@ -96,3 +96,19 @@ task: brand-voice
 models: {student: ./base, embedder: ./other}
 data: {sources: [{kind: jsonl, file: corpus.jsonl, columns: [question, neutral, answer]}]}
 """
+
+RUNTIME = {
+    "budget.wall_time": "1h", "budget.memory": "2GiB", "budget.threads": "2", "train.checkpoint_every": "7",
+    "budget.tokens": "9", "budget.cost": "2", "budget.parallel": "auto",
+}
+LENT = {"models.embedder", "models.prompter", "models.teacher", "models.judge"}
+"""Models that are there for a plugin that uses them."""
+
+CONSTANT = {"apiVersion", "profiles"}
+"""The one has a single value; the other is a layer of values, each of which counts where it lands."""
+
+NEEDS = {"gate.target": ("contenders=[tuned, bm25, prompted]",), "train.patience": ("train.keep=best",),
+         "train.evaluate_every": ("train.keep=best",),
+         "train.head_learning_rate": ("objective=cross-encoder",), **ADAPTER_NEEDS,
+         "gate.steps": ("objective=[late-interaction, late-interaction]",)}
+"""What else a spec must say for a field to be of use."""
