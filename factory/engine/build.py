@@ -15,6 +15,7 @@ from factory import __version__
 from factory.data.rows import read_json
 from factory.engine.consent import require_consents
 from factory.engine.executor import Executor, LocalExecutor
+from factory.engine.memory_plan import require_training_memory
 from factory.engine.parallelism import choose_parallel
 from factory.engine.quiet_watch import CHECK_INTERVAL, QuietWatch
 from factory.engine.stage_graph import StageGraph
@@ -217,6 +218,8 @@ def _execute_plan(
 ) -> BuildResult:
     create_home(home)
     store, listener = Store(home), options.listener
+    if "train" in plan.list_stage_names() or resolved.steps:
+        require_training_memory(plan, resolved, home)
     reach = require_consents(plan, resolved, home, replay=options.replay)
     reasons = explain_plan(plan, store, find_last_plan(home, plan.name), options.force)
     started, start = time.time(), time.monotonic()

@@ -7,7 +7,7 @@ section 4.1) do, for attention by blocks. `benchmarks/training_memory.py` holds 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -133,6 +133,22 @@ def _is_gated(config: dict[str, Any]) -> bool:
     """Return whether the feed-forward part is gated: models with SiLU are, and those of GELU by their name alone."""
     activation = str(config.get("hidden_act") or config.get("hidden_activation") or "")
     return activation == "silu" or str(config.get("model_type", "")).startswith(("gemma", "modernbert"))
+
+
+def explain_misfit(shape: ModelShape, size: TrainingSize, limit: float) -> str:
+    """Return why a training cannot fit into so many bytes, however short its texts, and what would; "" if it can."""
+    least = estimate_training_memory(shape, replace(size, tokens=0, answer_tokens=0)).total
+    if least <= limit:
+        return ""
+    smaller = {
+        "lora": TrainingSize("lora", rank=size.rank, number_bytes=2),
+        "qlora": TrainingSize("qlora", rank=8, number_bytes=2),
+    }
+    peaks = {name: estimate_training_memory(shape, other).total for name, other in smaller.items()}
+    fitting = [f"`adapter.kind: {name}` takes {peak / GIB:.1f}" for name, peak in peaks.items() if peak <= limit]
+    remedy = " and ".join(fitting) or "train a smaller base, or on a larger machine"
+    what = f"{size.method} of {shape.parameters / 1e9:.2g} billion parameters"
+    return f"training does not fit: {what} takes at least {least / GIB:.1f} GiB of {limit / GIB:.1f}; {remedy}"
 
 
 def estimate_training_memory(shape: ModelShape, size: TrainingSize) -> TrainingMemory:

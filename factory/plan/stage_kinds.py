@@ -74,7 +74,7 @@ STAGE_KINDS = (
         seconds=(0.1, 60), mib=(100, 2000), plans=ROWS, planner="factory.plan.review_stage:add_review",
     ),
     StageKind(
-        "settings", 1, "choose what the spec leaves to its rows", seconds=(1, 120), mib=(300, 4000),
+        "settings", 2, "choose what the spec leaves to its rows", seconds=(1, 120), mib=(300, 4000),
         plugin_field="objective", plans=(BUILD, ADVICE), planner="factory.plan.settings_stage:add_settings",
     ),
     StageKind(

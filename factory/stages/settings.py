@@ -67,7 +67,7 @@ def run(job: StageJob) -> None:
         job.report.note(f"{choice.field}: {choice.value:g}, as {choice.reason}")
     write_json(job.out / SETTINGS_FILE, {
         "chosen": chosen, "limited": [choice.field for choice in choices if choice.is_limit],
-        "reasons": {choice.field: choice.reason for choice in choices},
+        "reasons": {choice.field: choice.reason for choice in choices}, "example": _measure_example(counts, longest),
     })
 
 
@@ -102,6 +102,13 @@ def _choose_schedule(job: StageJob, rows: int, counts: TokenCounts, room: Room) 
         steps = epochs * ceil(rows / size)
         wanted = f"{schedule.steps} are usual, in {schedule.least_epochs} to {schedule.most_epochs} epochs"
         yield Choice("train.epochs", epochs, f"{rows:,} training {told} make {steps:,} steps of {size}; {wanted}")
+
+
+def _measure_example(counts: TokenCounts, longest: int) -> dict[str, int]:
+    """Return the tokens of a typical training example, and those of its answers."""
+    tokens = min(longest, _compute_quantile(next(iter(counts.fields.values()), ()), TYPICAL))
+    answers = min(longest, _compute_quantile(counts.completions, TYPICAL))
+    return {"tokens": tokens * counts.texts_per_example, "answers": answers * counts.texts_per_example}
 
 
 def choose_rank(tokens: int, parameters: int) -> Choice:

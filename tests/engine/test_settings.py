@@ -10,12 +10,18 @@ from tiny_retrieval import write
 from toy_builds import build, events
 
 from factory.api import Schedule
+from factory.data.rows import write_json
 from factory.engine.chosen_settings import find_chosen_settings
+from factory.engine.memory_plan import describe_training_memory, list_planned_trainings, require_training_memory
+from factory.errors import InputError
 from factory.events import Noted
+from factory.models.training_memory import GIB, TrainingSize, explain_misfit
+from factory.plan.compiler import compile_plan
 from factory.registry.registry import Registry
 from factory.spec.layers import resolve_spec
 from factory.stages.settings import Room, choose_length
 from factory.store.chosen_settings import apply_chosen_settings
+from factory.store.outputs import Store
 
 
 @pytest.mark.parametrize(("rows", "most", "size", "epochs"), [
@@ -60,6 +66,27 @@ def test_only_what_was_left_open_is_set_in_blocks_and_in_the_spec_of_a_bundle() 
     }
 
 
+def test_a_training_that_can_not_fit_is_refused_once_its_base_is_known(tiny_retrieval: Path, tmp_path: Path) -> None:
+    home, registry = tmp_path / "home", Registry.load([])
+    resolved = resolve_spec(tiny_retrieval, registry=registry, overrides=["budget.memory=300MiB"])
+    plan = compile_plan(resolved)
+    require_training_memory(plan, resolved, home)  # nothing is known of its base
+    base = Store(home).locate_output("base", plan["base"].key).output
+    (base / "model").mkdir(parents=True)
+    (base / "model" / "config.json").write_text(json.dumps({
+        "hidden_size": 3584, "intermediate_size": 18944, "num_hidden_layers": 28, "num_attention_heads": 28,
+        "num_key_value_heads": 4, "vocab_size": 152064, "hidden_act": "silu", "tie_word_embeddings": False,
+    }))
+    write_json(base.parent / "stage.json", {"stage": "base", "files": {}})
+    with pytest.raises(InputError, match=r"lora of 7\.6 billion parameters takes at least 4\d\.\d GiB of 0\.3; train"):
+        require_training_memory(plan, resolved, home)
+    shape = list_planned_trainings(plan, resolved, home)[0].shape
+    told = explain_misfit(shape, TrainingSize("full"), 10 * GIB)
+    assert told.startswith("training does not fit: full of 7.6 billion parameters takes at least 114.1 GiB of 10.0; ")
+    assert told.endswith("; `adapter.kind: qlora` takes 6.1")
+    assert explain_misfit(shape, TrainingSize("full"), 200 * GIB) == ""
+
+
 def test_a_plain_spec_of_documents_longer_than_the_base_reads_is_built_and_says_what_it_chose(
     tiny_retrieval: Path, tmp_path: Path
 ) -> None:
@@ -84,5 +111,9 @@ def test_a_plain_spec_of_documents_longer_than_the_base_reads_is_built_and_says_
     notes = [event.text for event in events(home) if isinstance(event, Noted)]
     assert any(text.startswith("objective.max_length: 64, as the longest of") for text in notes)
     assert any(text.startswith("truncated: ") for text in notes)
+    (line,) = describe_training_memory(compile_plan(resolved), resolved, home)
+    # five texts of an example, with the 64 tokens that the base reads, and eight examples
+    assert line.startswith("training takes about 0.6 GiB at its peak, 2,560 tokens a step: ")
+    assert "libraries 0.6" in line and "budget.memory" not in line
     recorded = json.loads(next(home.glob("store/bundle/*/output/factory/spec.json")).read_text())
     assert recorded["objective"]["fields"]["max_length"] == 64 and recorded["train"]["batch_size"] == 8

@@ -33,9 +33,11 @@ def command(arguments: spec_args.SpecArguments, force: Sequence[str], values: bo
         _print_resolved_values(resolved, as_json)
         return
     from factory.engine.consent import find_reach
+    from factory.engine.memory_plan import describe_training_memory, require_training_memory
     from factory.plan.compiler import compile_plan
 
     plan, profile = compile_plan(resolved), arguments.profile
+    require_training_memory(plan, resolved, find_home())
     reach = find_reach(plan, resolved, find_home())
     reasons = spec_args.collect_stage_reasons(plan, force)
     earlier = list(iterate_newest_runs(find_home(), brief=True))
@@ -48,7 +50,7 @@ def command(arguments: spec_args.SpecArguments, force: Sequence[str], values: bo
     else:
         _print_plan_table(reasons, costs)
         _print_plan_total(resolved, plan, reasons, costs)
-        for note in [*plan.notes, *reach.list_lines()]:
+        for note in [*plan.notes, *describe_training_memory(plan, resolved, find_home()), *reach.list_lines()]:
             output.print_line(output.fill_line(note))
 
 
