@@ -26,8 +26,8 @@ class Backend(Protocol):
     summary: str
     """What it is, for the journal."""
 
-    def explain_refusal(self, folder: Path, *, causal: bool) -> str:
-        """Return why this backend cannot run a model, or ""."""
+    def explain_refusal(self, folder: Path, *, causal: bool, labels: int = 0) -> str:
+        """Return why this backend cannot run a model, or ""; with `labels`, one with a head."""
 
     def runs_model(self, model: Any) -> bool:
         """Return whether a loaded model is in the form that the `compute_` methods need."""

@@ -54,7 +54,7 @@ class ModelKit:
         if artifact is None and not labels:
             return _load_encoder_once(base)
         model, adapter = locate_model_files(base, artifact)
-        loaded = choose_backend(self.choice, model).load_encoder(model, labels)
+        loaded = choose_backend(self.choice, model, labels=labels).load_encoder(model, labels)
         if adapter is not None:
             merge_adapter(loaded.model, adapter)
         return loaded
@@ -67,7 +67,7 @@ class ModelKit:
         self, job: FitJob, *, modules_to_save: tuple[str, ...] = (), labels: int = 0, causal: bool = False
     ) -> trainer.Learner:
         reset_torch_state(job.train.seed)
-        backend = choose_backend(self.choice, job.base.folder, causal=causal)
+        backend = choose_backend(self.choice, job.base.folder, causal=causal, labels=labels)
         job.report.note(f"training with the backend {backend.name!r} ({backend.summary})")
         return backend.create_learner(job, modules_to_save, labels=labels, causal=causal)
 
@@ -118,12 +118,12 @@ class ModelKit:
             return [self.compute_sequence_logprobs(learner.model, batch).cpu() for batch in batches]
 
 
-def choose_backend(choice: BackendChoice, folder: Path, *, causal: bool = False) -> Backend:
+def choose_backend(choice: BackendChoice, folder: Path, *, causal: bool = False, labels: int = 0) -> Backend:
     """Return the backend of a spec's choice for a model; `auto` takes the packed kernels on a CPU if they know it.
 
     Raises ValueError if the choice cannot run the model.
     """
-    refusal = PACKED.explain_refusal(folder, causal=causal)
+    refusal = PACKED.explain_refusal(folder, causal=causal, labels=labels)
     if choice == "cpu" and refusal:
         raise ValueError(f"train.backend is cpu, but {refusal}; use auto or hf")
     packed = choice == "cpu" or (choice == "auto" and not refusal and choose_device().type == "cpu")

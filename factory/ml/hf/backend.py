@@ -27,7 +27,7 @@ class TransformersBackend:
     name: BackendName = "hf"
     summary = "transformers and peft on padded batches"
 
-    def explain_refusal(self, folder: Path, *, causal: bool) -> str:
+    def explain_refusal(self, folder: Path, *, causal: bool, labels: int = 0) -> str:
         return ""
 
     def runs_model(self, model: Any) -> bool:
