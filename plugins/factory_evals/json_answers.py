@@ -72,9 +72,9 @@ class JSONAnswers(Eval):
             value = parse_json(text)
         except ValueError as error:
             return None, str(error)
-        error = next(_make_validator(self.json_schema).iter_errors(value), None)
+        found = next(_make_validator(self.json_schema).iter_errors(value), None)
         # The place and the rule, without the value: equal reasons can be counted.
-        place = "" if error is None else "/".join(str(part) for part in error.absolute_schema_path)
+        place = "" if found is None else "/".join(str(part) for part in found.absolute_schema_path)
         return value, place and f"not valid by {place}"
 
 
