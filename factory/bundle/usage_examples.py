@@ -39,6 +39,20 @@ LOADING_EXAMPLES = {
         "model, tokenizer = AutoPeftModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)\n"
         f"{GENERATION_EXAMPLE}"
     ),
+    "peft:AutoPeftModelForSequenceClassification": (
+        "from peft import AutoPeftModelForSequenceClassification\n"
+        "from transformers import AutoTokenizer\n"
+        f'folder = "{FOLDER_PLACEHOLDER}"\n'
+        "model = AutoPeftModelForSequenceClassification.from_pretrained(folder, num_labels=1)\n"
+        "model.config.pad_token_id = -1  # one text at a time has no padding; else a last token like it is skipped\n"
+        "tokenizer = AutoTokenizer.from_pretrained(folder)\n"
+        "# factory/renderer.json has the templates of the system and the user message.\n"
+        'messages = [{"role": "user", "content": "…"}]\n'
+        "prompt = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)\n"
+        'text = prompt + "an answer" + tokenizer.eos_token\n'
+        'inputs = tokenizer(text, add_special_tokens=False, return_tensors="pt")\n'
+        "print(model(**inputs).logits.item())"
+    ),
     "transformers:AutoModelForCausalLM": (
         "from transformers import AutoModelForCausalLM, AutoTokenizer\n"
         f'folder = "{FOLDER_PLACEHOLDER}"\n'

@@ -26,8 +26,10 @@ class Backend(Protocol):
     summary: str
     """What it is, for the journal."""
 
-    def explain_refusal(self, folder: Path, *, causal: bool, adapter: Adapter | None = None) -> str:
-        """Return why this backend cannot run a model, or train what `adapter` says of it, or ""."""
+    def explain_refusal(
+        self, folder: Path, *, causal: bool, labels: int = 0, adapter: Adapter | None = None
+    ) -> str:
+        """Return why this backend cannot run a model, with a head if `labels`, or train what `adapter` says, or ""."""
 
     def runs_model(self, model: Any) -> bool:
         """Return whether a loaded model is in the form that the `compute_` methods need."""

@@ -64,7 +64,7 @@ class TransformersEncoder:
         return torch.stack(logits)
 
     def _pad_on_device(self, ids: Ids) -> tuple[Tensor, Tensor]:
-        tokens, mask = pad_token_ids(ids)
+        tokens, mask = pad_token_ids(ids, find_padding_id(self.model))
         return tokens.to(self.model.device), mask.to(self.model.device)
 
 
@@ -121,4 +121,18 @@ def load_encoder(
             f"the head of a {config.model_type} has a new layer, {layer!r}, that the objective does not save (it saves "
             f"{', '.join(saved_modules)}); choose a base with another head, such as BERT"
         )
-    return TransformersEncoder(model.eval(), AutoTokenizer.from_pretrained(folder))
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    if has_causal_head(model):
+        # Its own may be the end of turn, with which every text ends: the head would read the token before.
+        model.config.pad_token_id = int(tokenizer.eos_token_id == 0)
+    return TransformersEncoder(model.eval(), tokenizer)
+
+
+def has_causal_head(model: Any) -> bool:
+    """Return whether a model is a decoder with a head on the last token that is no padding."""
+    return isinstance(getattr(model, "score", None), torch.nn.Linear)
+
+
+def find_padding_id(model: Any) -> int:
+    """Return the token that pads texts: any one, as it is masked, but where a head looks for it."""
+    return int(model.config.pad_token_id) if has_causal_head(model) else 0

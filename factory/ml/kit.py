@@ -60,7 +60,7 @@ class ModelKit:
         if artifact is None and not labels:
             return _load_encoder_once(base)
         model, adapter = locate_model_files(base, artifact)
-        loaded = choose_backend(self.choice, model).load_encoder(model, labels)
+        loaded = choose_backend(self.choice, model, labels=labels).load_encoder(model, labels)
         if adapter is not None:
             merge_adapter(loaded.model, adapter)
         return loaded
@@ -77,8 +77,8 @@ class ModelKit:
     ) -> trainer.Learner:
         reset_torch_state(job.train.seed)
         choice = "hf" if job.train.gradient_checkpointing else self.choice
-        backend = choose_backend(choice, job.base.folder, causal=causal, adapter=job.adapter)
-        refusal = PACKED.explain_refusal(job.base.folder, causal=causal, adapter=job.adapter)
+        backend = choose_backend(choice, job.base.folder, causal=causal, labels=labels, adapter=job.adapter)
+        refusal = PACKED.explain_refusal(job.base.folder, causal=causal, labels=labels, adapter=job.adapter)
         why = f": {refusal}" if backend is PLAIN and self.choice == "auto" and refusal else ""
         job.report.note(f"training with the backend {backend.name!r} ({backend.summary}){why}")
         learner = backend.create_learner(job, modules_to_save, labels=labels, causal=causal)
@@ -146,14 +146,14 @@ class ModelKit:
 
 
 def choose_backend(
-    choice: BackendChoice, folder: Path, *, causal: bool = False, adapter: Adapter | None = None
+    choice: BackendChoice, folder: Path, *, causal: bool = False, labels: int = 0, adapter: Adapter | None = None
 ) -> Backend:
     """Return the backend of a spec's choice for a model; `auto` takes the packed kernels on a CPU if they know it and
     what is to be trained of it, or None to answer.
 
     Raises ValueError if the choice cannot run the model.
     """
-    refusal = PACKED.explain_refusal(folder, causal=causal, adapter=adapter)
+    refusal = PACKED.explain_refusal(folder, causal=causal, labels=labels, adapter=adapter)
     if choice == "cpu" and refusal:
         raise ValueError(f"train.backend is cpu, but {refusal}; use auto or hf")
     packed = choice == "cpu" or (choice == "auto" and not refusal and choose_device().type == "cpu")

@@ -58,9 +58,9 @@ class AnswerBatch:
         return TextBatch([[*prompt, *answer] for prompt, answer in pairs], starts=[len(prompt) for prompt, _ in pairs])
 
 
-def pad_token_ids(ids: Ids) -> tuple[Tensor, Tensor]:
-    """Return token ids (n, longest), right-padded with 0, and their attention mask."""
-    tokens = np.zeros((len(ids), max(map(len, ids))), dtype=np.int64)
+def pad_token_ids(ids: Ids, padding: int = 0) -> tuple[Tensor, Tensor]:
+    """Return token ids (n, longest), right-padded with `padding`, and their attention mask."""
+    tokens = np.full((len(ids), max(map(len, ids))), padding, dtype=np.int64)
     mask = np.zeros_like(tokens)
     for row, text in enumerate(ids):
         tokens[row, : len(text)] = text

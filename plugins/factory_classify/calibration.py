@@ -90,15 +90,15 @@ def compute_confidences(logits: Numbers, right: Indices) -> tuple[list[float], l
 
 
 def split_equal_mass_bins(
-    confidences: Sequence[float], hits: Sequence[bool], count: int = 0
+    confidences: Sequence[float], hits: Sequence[float], count: int = 0
 ) -> Iterator[CalibrationBin]:
     """Yield bins of equally many answers, the least confident first; 0 bins: as many as `choose_bin_count` says.
 
     Answers of one confidence all count with their common accuracy: which of them falls on which side of a bin's edge
-    then changes nothing.
+    then changes nothing. A hit is 1, a miss 0, and a coin one half.
     """
     levels = [round(confidence, PROBABILITY_DIGITS) for confidence in confidences]
-    ties: defaultdict[float, list[bool]] = defaultdict(list)
+    ties: defaultdict[float, list[float]] = defaultdict(list)
     for level, hit in zip(levels, hits, strict=True):
         ties[level].append(hit)
     accuracies = {level: sum(tied) / len(tied) for level, tied in ties.items()}

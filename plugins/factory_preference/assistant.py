@@ -41,42 +41,25 @@ THUMB_WORDS = {
 """Spellings of a thumb up and a thumb down."""
 
 
-class Assistant(Task):
-    """Answers a prompt, and learns from judged answers.
+class JudgedAnswersTask(Task):
+    """A task whose rows have a prompt, and answers to it that people judged.
 
-    With `feedback: pairs` a row has the better answer, `chosen`, and the worse one, `rejected`; with `feedback: thumbs`
-    it has one `answer` and whether it is `good`. A row may have a `system` message of its own, and an `input`, such as
-    a text to work on, that follows the prompt.
+    A row may have a `system` message of its own, and an `input`, such as a text to work on, that follows the prompt.
     """
 
-    kind = "assistant"
     columns = ("prompt", "chosen", "rejected")
-    output_type = "text"
     text_column = "prompt"
     schedule = Schedule(steps=40, least_epochs=2, most_epochs=4, batch_size=8)
 
-    feedback: Literal["pairs", "thumbs"] = Field(
-        "pairs", description="what people said: which of two answers is better, or whether an answer is good"
-    )
     system_template: str = Field("", description="system message of rows without one; empty for the base's default")
     prompt_template: str = Field("{prompt}", description="template of the prompt, over the row's columns")
-
-    @classmethod
-    def get_variant(cls, fields: Mapping[str, Any]) -> type[Plugin]:
-        """Return the class for thumbs, which has other columns and defaults."""
-        return ThumbsAssistant if fields.get("feedback") == "thumbs" else Assistant
-
-    @classmethod
-    def get_defaults(cls) -> dict[str, Any]:
-        return PAIR_DEFAULTS
 
     @classmethod
     def get_profiles(cls) -> dict[str, dict[str, Any]]:
         return {"smoke": SMOKE_PROFILE}
 
     def get_templates(self) -> dict[str, str]:
-        target = "{answer}" if self.feedback == "thumbs" else "{chosen}"
-        return {"system": self.system_template, "prompt": self.prompt_template, "target": target}
+        return {"system": self.system_template, "prompt": self.prompt_template, "target": "{chosen}"}
 
     def render_messages(self, row: Row) -> tuple[Message, ...]:
         """Render the system message, the row's own before the template's, and the prompt with the row's input."""
@@ -108,6 +91,35 @@ class Assistant(Task):
     def extract_query(self, row: Row) -> Mapping[str, Any]:
         own = {name: row[name] for name in ("system", "input") if name in row.columns}
         return {"query": row["prompt"], **own}
+
+
+class Assistant(JudgedAnswersTask):
+    """Answers a prompt, and learns from judged answers.
+
+    With `feedback: pairs` a row has the better answer, `chosen`, and the worse one, `rejected`; with `feedback: thumbs`
+    it has one `answer` and whether it is `good`. A row may have a `system` message of its own, and an `input`, such as
+    a text to work on, that follows the prompt.
+    """
+
+    kind = "assistant"
+    output_type = "text"
+
+    feedback: Literal["pairs", "thumbs"] = Field(
+        "pairs", description="what people said: which of two answers is better, or whether an answer is good"
+    )
+
+    @classmethod
+    def get_variant(cls, fields: Mapping[str, Any]) -> type[Plugin]:
+        """Return the class for thumbs, which has other columns and defaults."""
+        return ThumbsAssistant if fields.get("feedback") == "thumbs" else Assistant
+
+    @classmethod
+    def get_defaults(cls) -> dict[str, Any]:
+        return PAIR_DEFAULTS
+
+    def get_templates(self) -> dict[str, str]:
+        target = "{answer}" if self.feedback == "thumbs" else "{chosen}"
+        return {**super().get_templates(), "target": target}
 
 
 class ThumbsAssistant(Assistant):

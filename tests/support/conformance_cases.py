@@ -59,8 +59,9 @@ BOUND: frozenset[str] = frozenset({"prompted-unguarded", "tuned-unguarded"})
 """Contenders whose rows their task alone prepares: the build of its spec has them."""
 SMALL = frozenset({
     "assistant", "brand-voice", "by-length", "chat-log", "conversations", "csv", "dataset", "documents", "dpo",
-    "execution", "general", "jsonl", "judge", "kto", "merged", "parquet", "preference", "retrieval", "self-instruct",
-    "sql-generator", "sql-grammar", "sql-pairs", "sqlite", "thumbs", "vllm", "zelo",
+    "embedding-difference", "execution", "general", "jsonl", "judge", "kto", "merged", "pairwise", "parquet",
+    "preference", "retrieval", "reward", "reward-model", "self-instruct", "sql-generator", "sql-grammar", "sql-pairs",
+    "sqlite", "thumbs", "vllm", "zelo",
 })
 """Kinds whose case is too small a world for a whole build, or needs models of its own: their own stories build."""
 LONG = frozenset({"icd10", "icd10-chapters", "label-noise", "near", "tfidf"})
@@ -118,9 +119,20 @@ def json_answers() -> Case:
     return Case(rows=rows, answers=texts, fields={"json_schema": schema})
 
 
+def rewarded(**fields: object) -> Case:
+    """Pairs with both answers in the order of the alphabet, and a reward for each."""
+    rows = [{**one, "answers": sorted((one["chosen"], one["rejected"]))} for one in judged(
+        rejected=("no idea", "it is what it is")).rows]
+    rewards = [[float(text == row["chosen"]) * (place % 3 - 1) for text in row["answers"]]
+               for place, row in enumerate(rows)]
+    return Case(rows=rows, answers=rewards, task="reward-model", fields=fields)
+
+
 CASES: dict[str, Case] = {
     **dict.fromkeys(("assistant", "by-length", "dpo", "preference"), judged(rejected=("no idea", "it is what it is"))),
     **dict.fromkeys(("kto", "thumbs"), judged(good=(True, False))),
+    **dict.fromkeys(("pairwise", "embedding-difference"), rewarded()), "reward": rewarded(architecture="encoder"),
+    "reward-model": judged(rejected=("no idea", "it is what it is")),
     "multi-label": several_labels(), "json": json_answers(),
     "judge": Case(replies=("A", "B", "B", "A", "A", "A", "neither")),
     **{f"{kind}-targets": targeted() for kind in ("bi-encoder", "cross-encoder", "late-interaction", "pointwise")},

@@ -15,8 +15,9 @@ from factory.ml.adapter_merge import merge_adapter
 from factory.ml.cpu import packed_answers, packed_attention, packing
 from factory.ml.cpu.decoder import PackedDecoder
 from factory.ml.cpu.lora import LoraLearner, attach_lora
+from factory.ml.cpu.rms_norm import replace_norms
 from factory.ml.device import choose_device, choose_inference_dtype, choose_training_dtype, find_stored_dtype
-from factory.ml.encoder import TransformersEncoder, load_encoder
+from factory.ml.encoder import TransformersEncoder, has_causal_head, load_encoder
 from factory.ml.linear_layers import find_output_head
 from factory.ml.new_words import load_tokenizer, make_room_for_words
 from factory.ml.text_batch import AnswerBatch, TextBatch
@@ -31,10 +32,12 @@ class PackedBackend:
     name: BackendName = "cpu"
     summary = "packed rows without padding"
 
-    def explain_refusal(self, folder: Path, *, causal: bool, adapter: Adapter | None = None) -> str:
+    def explain_refusal(
+        self, folder: Path, *, causal: bool, labels: int = 0, adapter: Adapter | None = None
+    ) -> str:
         config = AutoConfig.from_pretrained(folder)
-        known = packed_attention.has_plain_attention(config) if causal else config.model_type in PACKED_ENCODERS
-        if not known:
+        known = not causal and config.model_type in PACKED_ENCODERS
+        if not (known or ((causal or labels > 0) and packed_attention.has_plain_attention(config))):
             return f"the packed kernels do not know the architecture {config.model_type!r}"
         return "" if adapter is None else _explain_adapter_refusal(adapter)
 
@@ -43,7 +46,7 @@ class PackedBackend:
 
     def load_encoder(self, folder: Path, labels: int) -> TransformersEncoder:
         encoder = load_encoder(folder, labels=labels)  # without gradients, padded chunks of like length are faster
-        if labels:
+        if labels and not has_causal_head(encoder.model):
             packing.keep_first_tokens_only(encoder.model)
         encoder.model.to(choose_device())
         return encoder
@@ -61,11 +64,14 @@ class PackedBackend:
     ) -> LoraLearner | WeightsLearner:
         if causal:
             return self._create_causal_learner(job, modules_to_save)
+        is_encoder = AutoConfig.from_pretrained(job.base.folder).model_type in PACKED_ENCODERS
         loaded = load_encoder(
-            job.base.folder, labels=labels, attention=packing.PACKED_ATTENTION,
-            saved_modules=modules_to_save if labels else None,
+            job.base.folder, labels=labels, saved_modules=modules_to_save if labels else None,
+            attention=packing.PACKED_ATTENTION if is_encoder else packed_attention.CAUSAL_ATTENTION,
         )
-        if labels:
+        if not is_encoder:
+            replace_norms(loaded.model)
+        elif labels:
             packing.keep_first_tokens_only(loaded.model)
         if not job.adapter.has_low_rank_update:
             train_own_weights(loaded.model, job.adapter, modules_to_save, labels=labels)
@@ -95,6 +101,8 @@ class PackedBackend:
         return packing.compute_packed_hidden(model, packing.pack_texts(batch.ids, batch.segments))
 
     def compute_head_logits(self, model: nn.Module, batch: TextBatch) -> Tensor:
+        if has_causal_head(model):
+            return packed_attention.compute_last_token_logits(model, batch.ids)
         return packing.compute_packed_logits(model, packing.pack_texts(batch.ids, batch.segments))
 
     def compute_completion_logits(self, model: nn.Module, batch: TextBatch) -> tuple[Tensor, Tensor]:

@@ -229,9 +229,20 @@ def compute_completion_logits(model: nn.Module, row: CompletionBatch) -> tuple[T
     return logits.float(), suffixes.tokens[0, targets]
 
 
+def compute_last_token_logits(model: nn.Module, ids: Sequence[Sequence[int]]) -> Tensor:
+    """Return what the head `score` makes of each text's last token: (texts, labels) in fp32, in the order of `ids`."""
+    causal: Any = model
+    row = build_completion_batch(ids, [len(text) for text in ids])
+    suffixes = row.suffixes.to(causal.device)
+    hidden = _compute_suffix_hidden(causal, replace(row, suffixes=suffixes))
+    last = suffixes.compute_text_starts() + torch.tensor(suffixes.lengths) - 1
+    logits = causal.score(hidden.index_select(0, last.to(hidden.device)).to(causal.score.weight.dtype)).float().cpu()
+    return torch.zeros_like(logits).index_copy(0, torch.tensor(suffixes.order), logits)
+
+
 def _compute_suffix_hidden(model: Any, row: CompletionBatch) -> Tensor:
     """Return the last hidden states of all suffixes in the row's order: (tokens, hidden)."""
-    body, rest, past = model.get_decoder(), row.suffixes, len(row.prefix)
+    body, rest, past = model.base_model, row.suffixes, len(row.prefix)
     shared = torch.tensor([row.prefix], dtype=rest.tokens.dtype, device=rest.tokens.device)
     positions = torch.cat([torch.arange(past, device=shared.device)[None], rest.positions + past], 1)
     with use_packed_row(row):

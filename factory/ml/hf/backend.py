@@ -31,7 +31,9 @@ class TransformersBackend:
     name: BackendName = "hf"
     summary = "transformers and peft on padded batches"
 
-    def explain_refusal(self, folder: Path, *, causal: bool, adapter: Adapter | None = None) -> str:
+    def explain_refusal(
+        self, folder: Path, *, causal: bool, labels: int = 0, adapter: Adapter | None = None
+    ) -> str:
         return ""
 
     def runs_model(self, model: Any) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from factory.ml.encoder import find_padding_id
 from factory.ml.text_batch import AnswerBatch, TextBatch, pad_token_ids, sum_answer_logprobs
 
 
@@ -24,7 +25,7 @@ def compute_padded_logits(model: nn.Module, batch: TextBatch) -> Tensor:
 
 
 def _forward_encoder(model: Any, batch: TextBatch) -> Any:
-    tokens, mask = (tensor.to(model.device) for tensor in pad_token_ids(batch.ids))
+    tokens, mask = (tensor.to(model.device) for tensor in pad_token_ids(batch.ids, find_padding_id(model)))
     # Some models have no segment embeddings.
     segmented = batch.segments is not None and any(map(any, batch.segments))
     extra = {"token_type_ids": pad_token_ids(batch.segments or ())[0].to(model.device)} if segmented else {}
