@@ -17,8 +17,9 @@ from factory.api.causal_lm import transformers_answers
 from factory.api.causal_lm.audit import audit_completions
 from factory.api.jobs import FitJob, ModelJob, ReferenceJob
 from factory.api.kit import Decoder, Kit
-from factory.api.roles import Columns, Objective, Task
+from factory.api.roles import Objective, Task
 from factory.api.rows import Answer, Finding, ReferenceAnswers, Row, ScoredAnswer, TrainResult
+from factory.api.source import Columns
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
