@@ -50,8 +50,7 @@ CHANGES = {
     "contenders": "[tuned, bm25]", "evaluate": "[ranking, halved]",
     "gate.metric": "ndcg@10", "gate.margin": "0.1", "gate.confidence": "0.9", "gate.resamples": "501",
     "gate.floor": "0.1", "gate.target": "0.9", "gate.guards": "[{metric: mrr@10, within: 0.02}]",
-    "gate.match": "{contender: hybrid, within: 0.02}", "gate.seed": "8", "targets": "[]",
-    "gate.steps": "[1]",
+    "gate.match": "{contender: hybrid, within: 0.02}", "gate.seed": "8", "targets": "[]", "gate.steps": "[1]",
     **{f"data.preflight.{name}": "0.3" for name in (
         "rare_label", "answer_truncated", "no_supervised_tokens", "missing_eos", "prompt_mismatch",
         "conflicting_answers", "identical_pair", "opposite_pair", "answer_is_prompt", "empty_document")},
@@ -60,8 +59,7 @@ CHANGES = {
 """Another value for every field that the output depends on."""
 
 NEEDS = {"gate.target": ("contenders=[tuned, bm25, prompted]",), "train.patience": ("train.keep=best",),
-         "train.head_learning_rate": ("objective=cross-encoder",),
-         "gate.steps": ("objective=[late-interaction, late-interaction]",)}
+         "train.head_learning_rate": ("objective=cross-encoder",), "gate.steps": (f"objective={['bi-encoder'] * 2}",)}
 """What else a spec must say for a field to be of use."""
 
 RUNTIME = {
