@@ -28,9 +28,19 @@ def test_a_spec_that_resolves_is_valid() -> None:
     VALIDATOR.validate(spec(profiles={"quick": {"train": {"epochs": 1}, "objective": {"margin": 0.1}}}))
 
 
+def test_an_objective_may_be_a_list_of_steps() -> None:
+    rows = {"sources": [{"kind": "lines", "file": "more.jsonl"}], "curate": ["short"]}
+    steps = ["pairwise", {"kind": "pairwise", "margin": 0.2, "rows": rows, "train": {"epochs": 2}}]
+    VALIDATOR.validate(spec(objective=steps, profiles={"quick": {"objective": steps[:1]}}))
+
+
 @pytest.mark.parametrize(
     "changed",
     [
+        {"objective": []},
+        {"objective": [{"kind": "pairwise", "rows": {"source": []}}]},
+        {"objective": [{"kind": "pairwise", "train": {"epoch": 1}}]},
+        {"objective": {"kind": "pairwise", "rows": {}}},
         {"trian": {}},
         {"train": {"epoch": 1}},
         {"train": {"epochs": 0}},
