@@ -107,6 +107,8 @@ def _add_step_stage(builder: PlanBuilder, step: ResolvedSpec, number: int, kind:
         roles["start"] = name_step(TRAINING, number - 1)
     planned = replace(builder, stages={**builder.stages}, role_overrides=roles)
     add(planned, _compare_documents(step) if kind == "curate" else step)
+    if kind in ("curate", "preflight") and "sources" in step.own_rows and not step.objective.uses_task_rows:
+        planned.add_unkeyed(kind, documents=True)  # the key has it by the rows that are read
     if (stage := planned.stages.get(kind)) is not None and stage is not builder.stages.get(kind):
         after = _map_stages_before(builder, stage)
         builder.stages[name_step(kind, number)] = replace(stage, name=name_step(kind, number), after=after)

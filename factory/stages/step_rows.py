@@ -22,13 +22,12 @@ from factory.spec.fields import Split
 from factory.stages.job import StageJob
 
 DOCUMENTS = "documents"
-"""Field of freeze.json: the training rows are documents, and no rows of the task."""
+"""In the config of a stage of a step: its training rows are documents, which the task knows nothing of."""
 
 
 def trains_on_documents(job: StageJob) -> bool:
-    """Return whether the training rows of a stage are documents, which the task knows nothing of."""
-    facts: dict[str, Any] = read_json(job.inputs["freeze"] / "freeze.json")
-    return bool(facts.get(DOCUMENTS))
+    """Return whether the training rows of a stage are documents, and no rows of the task."""
+    return bool(job.config.get(DOCUMENTS))
 
 
 def run_step(job: StageJob) -> None:
@@ -36,7 +35,7 @@ def run_step(job: StageJob) -> None:
 
     Raises InputError if no row is left to train on.
     """
-    rows, is_documents = job.open_input_rows("prepare", "rows.jsonl"), job.config.get(DOCUMENTS, False)
+    rows, is_documents = job.open_input_rows("prepare", "rows.jsonl"), trains_on_documents(job)
     held_out = _choose_held_out(job, rows) if is_documents else set[int]()
     counts = {TRAIN: write_rows(job.out / f"{TRAIN}.jsonl", _iterate_training_rows(rows, held_out))}
     if not counts[TRAIN]:
@@ -49,8 +48,6 @@ def run_step(job: StageJob) -> None:
         counts |= {part: _copy_frozen_rows(job, part, (part,)) for part in (TEST, VALIDATION)}
     digests = {part: identity.digest_file(job.out / f"{part}.jsonl") for part in (VALIDATION, TEST)}
     facts: dict[str, Any] = {"counts": counts, "digests": digests, "own_split": sum(bool(row.split) for row in rows)}
-    if is_documents:
-        facts[DOCUMENTS] = True
     write_json(job.out / "freeze.json", facts)
 
 
