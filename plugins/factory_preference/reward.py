@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -12,6 +13,7 @@ from pydantic import Field
 from factory.api import (
     Answer,
     Auto,
+    Base,
     Finding,
     FitJob,
     ModelJob,
@@ -96,11 +98,13 @@ class RewardObjective(Objective):
         return loss + self.center * rewards.sum(1).square().mean() if self.center else loss
 
     def count_tokens(self, job: ModelJob) -> TokenCounts:
-        """Count each prompt with each of its answers."""
+        """Count each prompt with each of its answers. Raises ValueError for a base of the other architecture."""
+        self._require_architecture(job.base)
         ids = self.tokenize_answers(job, _list_judged(job.rows), UNLIMITED)
         return TokenCounts({"max_length": [len(tokens) for tokens, _ in ids]}, texts_per_example=2)
 
     def audit(self, job: ModelJob) -> Iterator[Finding]:
+        self._require_architecture(job.base)
         yield from audit_judgements(job)
         judged, limit = _list_judged(job.rows), self.get_max_length()
         for (row, _), (ids, _) in zip(judged, self.tokenize_answers(job, judged, UNLIMITED), strict=True):
@@ -130,6 +134,16 @@ class RewardObjective(Objective):
             ids = self.tokenize_answers(job, pairs, self.get_max_length())
             rewards = encoder.compute_pair_logits(ids, job.report)[:, 0].tolist()
         yield from split_rewards(job.rows, rewards)
+
+    def _require_architecture(self, base: Base) -> None:
+        """Raise ValueError for a base of the other architecture, which would read texts as it never did before."""
+        named = json.loads((base.folder / "config.json").read_bytes()).get("architectures") or ()
+        decodes = any(name.endswith(("ForCausalLM", "LMHeadModel")) for name in named)
+        encodes = any(name.endswith(("ForMaskedLM", "BertModel")) for name in named)
+        if (decodes and self.architecture == "encoder") or (encodes and self.architecture == "decoder"):
+            wanted = "decoder" if decodes else "encoder"
+            text = f"objective.architecture is {self.architecture!r}, but {base.id} is of the other kind"
+            raise ValueError(f"{text}; set `architecture: {wanted}`")
 
     def _build_examples(self, job: FitJob, rows: Sequence[Row]) -> list[tuple[TokenizedAnswer, TokenizedAnswer]]:
         ids = self.tokenize_answers(job, _list_judged(rows), self.get_max_length()) if rows else []

@@ -77,6 +77,14 @@ def test_the_plain_library_gives_a_decoders_rewards(bases: dict[str, Base], tmp_
     assert np.array([answer.output for answer in found.answers]) == pytest.approx(ours, abs=1e-4)
 
 
+def test_a_base_of_the_other_architecture_is_refused(bases: dict[str, Base]) -> None:
+    for wanted, other in (("decoder", "encoder"), ("encoder", "decoder")):
+        asked = ask_rewards(bases[other], REWARDED, None)
+        with pytest.raises(ValueError, match=f"but .* is of the other kind; set `architecture: {other}`"):
+            OBJECTIVES[wanted].count_tokens(asked)
+        assert OBJECTIVES[other].count_tokens(asked).texts_per_example == 2
+
+
 def test_a_head_reads_the_last_token_though_the_base_pads_with_it(tmp_path: Path) -> None:
     base = tiny_decoder(tmp_path / "base")
     model = AutoModelForSequenceClassification.from_pretrained(base.folder, num_labels=1)
