@@ -189,12 +189,17 @@ def get_gate_verdict(gate: Mapping[str, Any]) -> Verdict:
     return Verdict.from_word(gate.get("verdict", ""))
 
 
+def _fill_rows(claim: str, rows: str) -> str:
+    """Return a claim with its rows, which may end in a comma as the claim goes on with one."""
+    return claim.format(rows=rows).replace(",,", ",")
+
+
 def _describe_claim(verdict: Verdict, gate: Mapping[str, Any], best: Mapping[str, Any], rows: str) -> str:
     if verdict.facts.claim:
-        return verdict.facts.claim.format(rows=rows)
+        return _fill_rows(verdict.facts.claim, rows)
     is_ruled = any(rule["state"] in DECIDING_STATES for rule in gate.get("rules", []))
     if is_ruled and best["low"] > gate.get("margin", 0.0):  # a rule may forbid to ship what beats every baseline
-        return Verdict.SHIP.facts.claim.format(rows=rows)
+        return _fill_rows(Verdict.SHIP.facts.claim, rows)
     if best.get("difference", 0.0) > 0:
         return f"answers {rows} only marginally better than"
     return f"answers {rows} no better than"

@@ -85,6 +85,14 @@ def test_cells_take_the_style_of_their_tone_and_long_tables_say_what_they_leave_
         render_template("run/whole.html.jinja", {})
 
 
+def test_rows_of_groups_stand_between_single_commas() -> None:
+    comparison = {"baseline": "untuned", "difference": 0.1, "low": -0.1, "high": 0.3, "n": 40, "groups": 6,
+                  "effective_groups": 5.1}
+    gate = {"verdict": "INSUFFICIENT_EVIDENCE", "metric": "accuracy", "comparisons": [comparison], "confidence": 0.95}
+    text = formatting.describe_verdict(gate, "classifier")
+    assert "on these 40 test rows of 6 groups, worth 5.1 of equal size, from untuned" in text
+
+
 @pytest.mark.parametrize(
     ("verdict", "said"),
     [("SHIP", "better than"), ("NO_SHIP", "only marginally better than"), ("INSUFFICIENT_EVIDENCE", "is not "
