@@ -20,7 +20,7 @@ from factory.data.rows import read_json
 from factory.events import Measured
 
 pytestmark = pytest.mark.slow
-OPEN = ("--set", "adapter.rank=auto", "--set", "targets=[]", "--set", "train.checkpoint_every=5")
+OPEN = ("--set", "adapter.rank=auto", "--set", "targets=[]", "--set", "train.checkpoint_every=5", "--deliver", "tuned")
 
 
 @pytest.fixture(scope="module")
