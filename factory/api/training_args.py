@@ -51,6 +51,11 @@ class _AdapterFields(SpecBlock):
         served = {"serve_precision": self.serve_precision} if self.kind == "qlora" else {}
         return {**{name: value for name, value in extras.items() if value}, **served}
 
+    def find_hf_feature(self) -> str:
+        """Return the first field or kind that only transformers and peft can train; empty if the packed kernels can."""
+        features = {"qlora": self.kind == "qlora", "dora": self.dora, "trainable_tokens": bool(self.trainable_tokens)}
+        return next((name for name, is_set in features.items() if is_set), "")
+
     @model_validator(mode="after")
     def _check_fields_of_kind(self) -> Self:
         allowed = FIELDS_BY_KIND[self.kind]

@@ -218,8 +218,7 @@ def _execute_plan(
 ) -> BuildResult:
     create_home(home)
     store, listener = Store(home), options.listener
-    if "train" in plan.list_stage_names() or resolved.steps:
-        require_training_memory(plan, resolved, home)
+    require_training_memory(plan, resolved, home)
     reach = require_consents(plan, resolved, home, replay=options.replay)
     reasons = explain_plan(plan, store, find_last_plan(home, plan.name), options.force)
     started, start = time.time(), time.monotonic()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from factory.api.auto_settings import get_number
+from factory.api import Adapter, TrainingArgs, get_number
 from factory.errors import InputError
 from factory.models.training_memory import (
     GIB,
@@ -18,7 +18,7 @@ from factory.models.training_memory import (
     read_model_shape,
 )
 from factory.plan.builder import Plan
-from factory.plan.step_names import name_step
+from factory.plan.step_names import find_last_training, name_step
 from factory.spec.layers import ResolvedSpec
 from factory.store.chosen_settings import SETTINGS, read_chosen_settings
 from factory.store.machine_memory import parse_memory_limit
@@ -26,8 +26,6 @@ from factory.store.outputs import Store
 
 GPU_FILE = Path("/dev/nvidia0")
 """Where a GPU trains, its own memory counts, which only its driver knows."""
-USUAL_RANK, USUAL_BATCH = 32, 16
-"""Where no stage has chosen them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +71,13 @@ def describe_training_memory(plan: Plan, resolved: ResolvedSpec, home: Path) -> 
 
 
 def list_planned_trainings(plan: Plan, resolved: ResolvedSpec, home: Path) -> list[PlannedTraining]:
-    """Return each step's training, as far as its base is resolved; its tokens are 0 until a build has seen the rows."""
-    store = Store(home)
-    names = plan.list_stage_names()
+    """Return each step's training, as far as its base is resolved; its tokens are 0 until a build has seen the rows.
+
+    A plan that trains nothing has none.
+    """
+    store, names = Store(home), plan.list_stage_names()
+    if find_last_training(names) not in names:
+        return []
     base = store.locate_output("base", plan["base"].key)
     shape = read_model_shape(base.output / "model") if base.is_complete else None
     if shape is None:
@@ -92,12 +94,11 @@ def list_planned_trainings(plan: Plan, resolved: ResolvedSpec, home: Path) -> li
 def _build_size(step: ResolvedSpec, settings: dict[str, Any]) -> TrainingSize:
     """Return the size of a step of training, with what was chosen for its rows."""
     adapter, train, chosen = step.spec.adapter, step.spec.train, settings.get("chosen", {})
-    rank = chosen.get("adapter", {}).get("rank") or get_number(adapter.rank, USUAL_RANK)
-    batch = chosen.get("train", {}).get("batch_size") or get_number(train.batch_size, USUAL_BATCH)
+    rank = chosen.get("adapter", {}).get("rank") or get_number(adapter.rank, Adapter().rank)
+    batch = chosen.get("train", {}).get("batch_size") or get_number(train.batch_size, TrainingArgs().batch_size)
     at_once = max(1, int(batch) // train.gradient_accumulation)
     example = settings.get("example", {"tokens": 0, "answers": 0})
-    needs_plain = adapter.kind == "qlora" or adapter.dora or adapter.trainable_tokens or train.gradient_checkpointing
-    is_plain = train.backend == "hf" or bool(needs_plain)
+    is_plain = train.backend == "hf" or train.gradient_checkpointing or bool(adapter.find_hf_feature())
     return TrainingSize(
         adapter.kind, tokens=at_once * example["tokens"], answer_tokens=at_once * example["answers"], rank=int(rank),
         number_bytes=2 if train.precision == "bf16" else 4, kept_bytes=0 if is_plain or adapter.kind == "full" else 2,

@@ -42,12 +42,8 @@ def _check_adapter(draft: SpecDraft, adapter: AdapterBlock, objective: Objective
     if adapter.kind in ("full", "head") and draft.get_value("train", "precision") == "bf16":
         text = f"`kind: {adapter.kind}` trains in fp32; remove this field, or see adapter.save"
         draft.add_problem(("train", "precision"), text)
-    needs_hf = {
-        "qlora": adapter.kind == "qlora", "dora": adapter.dora, "trainable_tokens": adapter.trainable_tokens,
-        "gradient_checkpointing": draft.get_value("train", "gradient_checkpointing"),
-    }
-    if draft.get_value("train", "backend") == "cpu" and any(needs_hf.values()):
-        needed = next(name for name, is_set in needs_hf.items() if is_set)
+    checkpointing = "gradient_checkpointing" if draft.get_value("train", "gradient_checkpointing") else ""
+    if draft.get_value("train", "backend") == "cpu" and (needed := adapter.find_hf_feature() or checkpointing):
         draft.add_problem(("train", "backend"), f"{needed} needs the backend hf; use auto or hf")
 
 

@@ -80,6 +80,7 @@ def test_a_training_that_can_not_fit_is_refused_once_its_base_is_known(tiny_retr
     write_json(base.parent / "stage.json", {"stage": "base", "files": {}})
     with pytest.raises(InputError, match=r"lora of 7\.6 billion parameters takes at least 4\d\.\d GiB of 0\.3; train"):
         require_training_memory(plan, resolved, home)
+    require_training_memory(plan.slice_until("curate"), resolved, home)  # it trains nothing
     shape = list_planned_trainings(plan, resolved, home)[0].shape
     told = explain_misfit(shape, TrainingSize("full"), 10 * GIB)
     assert told.startswith("training does not fit: full of 7.6 billion parameters takes at least 114.1 GiB of 10.0; ")

@@ -24,6 +24,12 @@ from factory.ml.text_batch import AnswerBatch, TextBatch
 from factory.ml.weights_training import WeightsLearner, train_own_weights
 
 PACKED_ENCODERS = ("bert",)
+REFUSALS = {
+    "qlora": "the packed kernels do not compute with 4-bit weights",
+    "dora": "the packed kernels do not train the lengths of DoRA",
+    "trainable_tokens": "the packed kernels do not train the embeddings of words",
+}
+"""Why they cannot train what only transformers and peft can."""
 
 
 class PackedBackend:
@@ -39,7 +45,7 @@ class PackedBackend:
         known = not causal and config.model_type in PACKED_ENCODERS
         if not (known or ((causal or labels > 0) and packed_attention.has_plain_attention(config))):
             return f"the packed kernels do not know the architecture {config.model_type!r}"
-        return "" if adapter is None else _explain_adapter_refusal(adapter)
+        return "" if adapter is None else REFUSALS.get(adapter.find_hf_feature(), "")
 
     def runs_model(self, model: Any) -> bool:
         return model.config._attn_implementation in (packing.PACKED_ATTENTION, packed_attention.CAUSAL_ATTENTION)
@@ -111,12 +117,3 @@ class PackedBackend:
 
     def compute_sequence_logprobs(self, model: nn.Module, batch: AnswerBatch) -> Tensor:
         return packed_answers.compute_packed_sequence_logprobs(model, batch)
-
-
-def _explain_adapter_refusal(adapter: Adapter) -> str:
-    """Return why the packed kernels cannot train this, or ""."""
-    if adapter.dora:
-        return "the packed kernels do not train the lengths of DoRA"
-    if adapter.trainable_tokens:
-        return "the packed kernels do not train the embeddings of words"
-    return "the packed kernels do not compute with 4-bit weights" if adapter.kind == "qlora" else ""
