@@ -57,7 +57,8 @@ def run(job: StageJob) -> None:
         if job.config["objective"].get(name) == AUTO:
             choices.append(choose_length(f"objective.{name}", tokens, room))
     longest = next((int(choice.value) for choice in choices), UNLIMITED)
-    choices += _choose_schedule(job, len(rows), counts, Room(longest, room.tokens, room.gib))
+    example = _measure_example(counts, longest)
+    choices += _choose_schedule(job, len(rows), counts, example["tokens"], room)
     if job.config.get("adapter", {}).get("rank") == AUTO:
         choices.append(_choose_base_rank(job, rows) if counts.completions else choose_rank(0, 0))
     chosen: dict[str, dict[str, int | float]] = {}
@@ -67,7 +68,7 @@ def run(job: StageJob) -> None:
         job.report.note(f"{choice.field}: {choice.value:g}, as {choice.reason}")
     write_json(job.out / SETTINGS_FILE, {
         "chosen": chosen, "limited": [choice.field for choice in choices if choice.is_limit],
-        "reasons": {choice.field: choice.reason for choice in choices}, "example": _measure_example(counts, longest),
+        "reasons": {choice.field: choice.reason for choice in choices}, "example": example,
     })
 
 
@@ -84,11 +85,12 @@ def choose_length(field: str, tokens: Sequence[int], room: Room) -> Choice:
     return Choice(field, limit, f"{reason}, and {cause}", is_limit=longest > limit)
 
 
-def _choose_schedule(job: StageJob, rows: int, counts: TokenCounts, room: Room) -> Iterator[Choice]:
-    """Yield what the task's schedule says of so many rows; `room.context` is the longest text that is read."""
+def _choose_schedule(
+    job: StageJob, rows: int, counts: TokenCounts, typical: int, room: Room
+) -> Iterator[Choice]:
+    """Yield what the task's schedule says of so many rows, of examples of a `typical` number of tokens."""
     schedule, given = job.load_task().schedule, job.config["train"]
-    tokens = min(room.context, _compute_quantile(next(iter(counts.fields.values()), ()), TYPICAL))
-    typical, rows = tokens * counts.texts_per_example, max(1, round(rows * counts.examples_per_row))
+    rows = max(1, round(rows * counts.examples_per_row))
     told = "rows" if counts.examples_per_row == 1 else "examples"
     size = given.get("batch_size", 0)
     if size == AUTO:
