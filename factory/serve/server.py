@@ -57,6 +57,11 @@ class LoadedSpecialist:
         return read_resolved_base(Path(self.server_config["base"]))
 
     @cached_property
+    def models(self) -> dict[str, Base]:
+        """The further models of the build, by alias."""
+        return {name: read_resolved_base(Path(folder)) for name, folder in self.server_config["models"].items()}
+
+    @cached_property
     def artifact(self) -> Artifact:
         """What the bundle carries, over the base."""
         return open_bundle_artifact(Path(self.server_config["bundle"]), self.base)
@@ -115,10 +120,9 @@ class LoadedSpecialist:
         return [{"id": name, "score": score, "text": render(template, texts[name].columns)} for name, score in ranked]
 
     def _build_job_fields(self, tables: Tables) -> dict[str, Any]:
-        models = {name: read_resolved_base(Path(folder)) for name, folder in self.server_config["models"].items()}
         return {
             "seed": int(self.server_config["seed"]), "report": NoOpReporter(), "tables": tables, "base": self.base,
-            "root": Path(self.server_config["root"]), "kit_loader": self.load_caching_kit, "models": models,
+            "root": Path(self.server_config["root"]), "kit_loader": self.load_caching_kit, "models": self.models,
         }
 
     def _answer_row(self, row: Row, fields: Mapping[str, Any]) -> Answer:
