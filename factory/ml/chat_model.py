@@ -13,7 +13,7 @@ from torch import Tensor
 from transformers import AutoConfig
 
 from factory.api import Generation, Grammar, Message, Reporter
-from factory.api.causal_lm.transformers_answers import find_end_ids
+from factory.api.causal_lm.transformers_answers import find_end_ids, tokenize_chat
 from factory.ml.text_batch import Ids
 
 
@@ -31,11 +31,7 @@ class ChatModel(ABC):
 
         Raises ValueError for a base without a chat template.
         """
-        if not self.tokenizer.chat_template:
-            raise ValueError("the base's tokenizer has no chat template; choose an instruction-tuned base")
-        turns = [{"role": message.role, "content": message.content} for message in messages]
-        text = self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        return tokenize_chat(self.tokenizer, messages)
 
     def tokenize_answer(self, text: str) -> list[int]:
         """Return the token ids of an assistant message and its EOS token, tokenised apart from the prompt."""

@@ -10,10 +10,10 @@ from typing import Any, cast
 from factory.api import Answer, Artifact, ModelJob, Objective, ReferenceAnswers, ReferenceJob, Row, ScoredAnswer
 from factory.api.causal_lm.transformers_answers import (
     answer_with_transformers,
-    build_chat_turns,
     build_scored_answer,
     load_with_transformers,
     score_answer,
+    tokenize_chat,
 )
 from factory_contenders.chat_backends import ChatBackend, ChatMessages, ChoiceLogprobs, LocalChatBackend
 from factory_contenders.prompt_builder import PromptChat, strip_code_fence
@@ -69,8 +69,7 @@ class TransformersScorer:
 
     def count_chat_tokens(self, chat: ChatMessages) -> int:
         """Count the tokens of a chat."""
-        turns = build_chat_turns(chat)
-        return len(self.tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_dict=True)["input_ids"])
+        return len(tokenize_chat(self.tokenizer, chat))
 
     def score_choices(self, chats: Sequence[ChatMessages], choices: Sequence[str]) -> ChoiceLogprobs:
         """Compute the log-probability of each choice as the reply."""

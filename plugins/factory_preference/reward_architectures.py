@@ -8,6 +8,7 @@ from typing import Any
 
 from factory.api import FitJob, ModelJob, ReferenceAnswers, ReferenceJob, Row, Task
 from factory.api.artifact import count_adapted_modules
+from factory.api.causal_lm.transformers_answers import tokenize_chat
 from factory.api.sentence_transformers_files import copy_sentence_transformers_files
 from factory_preference.reward import RewardObjective, TokenizedAnswer, split_rewards
 
@@ -110,7 +111,6 @@ def render_prompt_text(task: Task, row: Row) -> str:
 
 def _tokenize_plainly(tokenizer: Any, task: Task, row: Row, text: str, limit: int) -> list[int]:
     """Return the token ids of a prompt with an answer by the tokenizer's own chat template."""
-    turns = [{"role": message.role, "content": message.content} for message in task.render_messages(row)]
-    prompt = tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_dict=True)["input_ids"]
+    prompt = tokenize_chat(tokenizer, task.render_messages(row))
     ids = [*prompt, *tokenizer(text, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
     return ids if len(ids) <= limit else [*ids[: limit - 1], ids[-1]]

@@ -19,6 +19,7 @@ from factory.api import (
     Auto,
     Finding,
     FitJob,
+    Message,
     ModelJob,
     Objective,
     ReferenceAnswers,
@@ -30,7 +31,12 @@ from factory.api import (
 )
 from factory.api.artifact import count_adapted_modules
 from factory.api.causal_lm.objective import TASK_TYPE
-from factory.api.causal_lm.transformers_answers import copy_generation_files, load_with_transformers
+from factory.api.causal_lm.transformers_answers import (
+    build_chat_turns,
+    copy_generation_files,
+    load_with_transformers,
+    tokenize_chat,
+)
 from factory_rerank import listwise_targets
 from factory_rerank.listwise_targets import TargetObjective
 from factory_rerank.rendered_texts import render_queries, render_side_documents, replace_frozen_rows
@@ -80,11 +86,7 @@ class PairTokenizer:
         return firsts
 
     def _tokenize_chat(self, query: str, document: str) -> list[int]:
-        if not self.tokenizer.chat_template:
-            raise ValueError("the base's tokenizer has no chat template; choose an instruction-tuned base")
-        turns = build_pair_turns(self.instruction, query, document)
-        text = self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        return tokenize_chat(self.tokenizer, build_pair_messages(self.instruction, query, document))
 
 
 class PointwiseObjective(Objective):
@@ -152,7 +154,7 @@ class PointwiseObjective(Objective):
         def compute_batch_loss(model: nn.Module, batch: tuple[Any, list[float]]) -> Tensor:
             return compute_pointwise_loss(job.kit.compute_sequence_logprobs(model, batch[0]), batch[1])
 
-        turns = build_pair_turns(self.instruction, "{query}", "{document}")
+        turns = build_chat_turns(build_pair_messages(self.instruction, "{query}", "{document}"))
         described = {"messages": turns, "yes": YES, "no": NO}
         (job.out / PROMPT_FILE).write_text(json.dumps(described, indent=2, ensure_ascii=False) + "\n")
         return job.kit.fit(learner, examples, collate, compute_batch_loss, job, task_type=TASK_TYPE)
@@ -231,10 +233,10 @@ class PointwiseTargets(TargetObjective, PointwiseObjective):
         return [[(name, row["targets"][name]) for name in names] for names in lists]
 
 
-def build_pair_turns(instruction: str, query: str, document: str) -> list[dict[str, str]]:
-    """Return the chat in which a model is asked about a document, as chat templates take it."""
+def build_pair_messages(instruction: str, query: str, document: str) -> list[Message]:
+    """Return the chat in which a model is asked about a document."""
     user = PAIR_TEMPLATE.format(query=query, document=document)
-    return [{"role": "system", "content": instruction}, {"role": "user", "content": user}]
+    return [Message("system", instruction), Message("user", user)]
 
 
 def compute_pointwise_loss(logprobs: Tensor, targets: Sequence[float]) -> Tensor:

@@ -99,6 +99,17 @@ def build_scored_answer(row: str, tokenizer: Any, ids: Sequence[int], logprobs: 
     return ScoredAnswer(row, tuple(map(TokenLogprob, ids, texts, logprobs)))
 
 
+def tokenize_chat(tokenizer: Any, chat: Sequence[Message]) -> list[int]:
+    """Return the token ids of a chat in the tokenizer's own template, with the generation prompt.
+
+    Raises ValueError for a tokenizer without a chat template.
+    """
+    if not tokenizer.chat_template:
+        raise ValueError("the base's tokenizer has no chat template; choose an instruction-tuned base")
+    text = tokenizer.apply_chat_template(build_chat_turns(chat), tokenize=False, add_generation_prompt=True)
+    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
 def build_chat_turns(chat: Sequence[Message]) -> list[dict[str, str]]:
     """Return messages as chat templates take them."""
     return [{"role": message.role, "content": message.content} for message in chat]
