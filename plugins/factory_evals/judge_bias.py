@@ -51,26 +51,13 @@ def compute_length_controlled_win_rate(judged: Sequence[JudgedPair]) -> float:
 
 
 def fit_logistic(inputs: Any, shares: Any) -> tuple[float, float]:
-    """Return intercept and slope of a logistic regression of shares (0 to 1) on one input, by Newton's method, with a
-    weak penalty on the slope alone."""
+    """Return intercept and slope of a logistic regression of shares (0 to 1) on one input, with a weak penalty on the
+    slope alone."""
     import numpy as np
+    from sklearn.linear_model import LogisticRegression
 
-    design = np.stack([np.ones_like(inputs), inputs], axis=1)
-    penalty, weights = np.array([0.0, LENGTH_PENALTY]), np.zeros(2)
-
-    def compute_loss(values: Any) -> float:
-        scores = design @ values
-        return float((np.logaddexp(0, scores) - shares * scores).sum() + (penalty * values**2).sum() / 2)
-
-    for _ in range(100):
-        predicted = 1 / (1 + np.exp(-(design @ weights)))
-        gradient = design.T @ (predicted - shares) + penalty * weights
-        curvature = (design * (predicted * (1 - predicted))[:, None]).T @ design + np.diag(penalty + 1e-12)
-        step = np.linalg.solve(curvature, gradient)
-        # A whole step may overshoot where all inputs of one sign win: halve it until the loss falls.
-        while compute_loss(weights - step) > compute_loss(weights) and np.abs(step).max() > 1e-12:
-            step = step / 2
-        weights = weights - step
-        if np.abs(step).max() < 1e-10:
-            break
-    return float(weights[0]), float(weights[1])
+    # A share is so much of a win, and the rest of a loss.
+    design, wins = np.tile(inputs, 2)[:, None], np.repeat([1, 0], len(inputs))
+    model = LogisticRegression(C=1 / LENGTH_PENALTY, solver="newton-cholesky", tol=1e-8, max_iter=1000)
+    model.fit(design, wins, sample_weight=np.concatenate([shares, 1 - shares]))
+    return float(model.intercept_[0]), float(model.coef_[0, 0])
