@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from factory.api.jobs import AnswerJob
@@ -30,3 +31,12 @@ class DeployableContender(Contender):
         `job` has the rows of its answers; `job.facts` holds what it recorded beside them, such as the chosen prompt.
         """
         raise NotImplementedError
+
+
+def list_deployable(contenders: Iterable[Contender], task: Task) -> list[DeployableContender]:
+    """Return those of the gate's contenders that can be deployed for a task in place of tuned."""
+    return [
+        contender for contender in contenders
+        if isinstance(contender, DeployableContender) and contender.in_gate
+        and contender.find_responder(task) is not None
+    ]

@@ -11,6 +11,7 @@ from factory.api import Endpoint, Probe, VersionContender
 from factory.api.spec_block import compute_fields_identity
 from factory.data.text_columns import list_text_columns
 from factory.plan import incumbent_stages, stage_kinds, step_plan
+from factory.plan.backend_choice import build_backend_choice
 from factory.plan.builder import Plan, PlanBuilder, Stage, compute_part_identity
 from factory.plan.delivery import build_deliver_part, build_delivery_parts
 from factory.plan.gate_metric import (
@@ -120,7 +121,7 @@ def add_baseline_trial(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
             f"baseline_trial[{name}]", ["base", "gather", "freeze", "curate", *list_settings_input(builder)],
             task=resolved.task,
             objective=resolved.objective, judge=judge, metric=metric.name, rows=builder.trial_rows,
-            seed=spec.train.seed, **parts, **_build_backend_choice(resolved),
+            seed=spec.train.seed, **parts, **build_backend_choice(resolved),
         )
 
 
@@ -143,12 +144,6 @@ def _list_leakage_models(resolved: ResolvedSpec) -> list[str]:
 def _build_review_requirement(data: Data) -> dict[str, Any]:
     """Return the review that the gate requires, if any."""
     return {"review": data.review.model_dump(include={"share", "acceptance"})} if data.review else {}
-
-
-def _build_backend_choice(resolved: ResolvedSpec) -> dict[str, Any]:
-    """Return the backend of stages in which the student answers, only if the spec chooses one."""
-    backend = resolved.spec.train.backend
-    return {} if backend == "auto" else {"backend": backend}
 
 
 def _build_error_policy(data: Data) -> dict[str, Any]:
@@ -179,7 +174,7 @@ def add_answer(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
         builder.add_stage(
             f"answer[{contender.kind}]", inputs, uses=[contender, task, *judges],
             contender=contender, task=task, objective=objective, seed=spec.train.seed, **scoring,
-            **_build_backend_choice(resolved),
+            **build_backend_choice(resolved),
         )
 
 
@@ -223,7 +218,7 @@ def add_forgetting(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     for stage, probe in _map_probes(resolved).items():
         builder.add_stage(
             stage, ["base", "train"], uses=[probe], probe=probe, seed=resolved.spec.gate.seed,
-            **_build_backend_choice(resolved),
+            **build_backend_choice(resolved),
         )
 
 
@@ -269,7 +264,7 @@ def add_certify(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     builder.add_stage(
         "certify", ["base", "gather", "freeze", "train", "bundle", f"answer[{tuned}]", *list_settings_input(builder)],
         task=resolved.task, objective=resolved.objective, tuned=tuned, seed=resolved.spec.train.seed,
-        **{**_build_backend_choice(resolved), **build_delivery_parts(resolved)},
+        **{**build_backend_choice(resolved), **build_delivery_parts(resolved)},
     )
 
 

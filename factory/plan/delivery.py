@@ -4,18 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from factory.api import DeployableContender
+from factory.api.deployable_contender import list_deployable
+from factory.plan.backend_choice import build_backend_choice
 from factory.spec.fields import DELIVER_BEST
 from factory.spec.layers import ResolvedSpec
-
-
-def list_deployable(resolved: ResolvedSpec) -> list[DeployableContender]:
-    """Return the contenders of a spec that can be deployed in place of tuned."""
-    return [
-        contender for contender in resolved.contenders
-        if isinstance(contender, DeployableContender) and contender.in_gate
-        and contender.find_responder(resolved.task) is not None
-    ]
 
 
 def build_delivery_parts(resolved: ResolvedSpec) -> dict[str, Any]:
@@ -23,10 +15,9 @@ def build_delivery_parts(resolved: ResolvedSpec) -> dict[str, Any]:
 
     The verdict chooses among them when the stage runs, so that no key depends on it.
     """
-    deployable = {contender.kind: contender for contender in list_deployable(resolved)}
-    backend = resolved.spec.train.backend
-    choice = {} if backend == "auto" else {"backend": backend}
-    return {"deployable": deployable, "uses": list(deployable.values()), **choice} if deployable else {}
+    deployable = {contender.kind: contender for contender in list_deployable(resolved.contenders, resolved.task)}
+    parts = {"deployable": deployable, "uses": list(deployable.values()), **build_backend_choice(resolved)}
+    return parts if deployable else {}
 
 
 def build_deliver_part(resolved: ResolvedSpec) -> dict[str, Any]:

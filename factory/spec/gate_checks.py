@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-from factory.api import Contender, DeployableContender, Eval, Task, VersionContender
+from factory.api import Contender, Eval, Task, VersionContender
+from factory.api.deployable_contender import list_deployable
 from factory.spec.fields import DELIVER_BEST, DELIVER_TUNED
 from factory.spec.validation import SpecDraft
 from factory.text.suggestions import suggest_known_name
@@ -72,11 +73,7 @@ def check_delivery(draft: SpecDraft, contenders: Sequence[Contender]) -> None:
     tuned = [contender.kind for contender in contenders if contender.uses_artifact and contender.in_gate]
     if task is None or name in ("", DELIVER_BEST, DELIVER_TUNED, *tuned):
         return
-    deployable = [
-        contender.kind for contender in contenders
-        if isinstance(contender, DeployableContender) and contender.in_gate
-        and contender.find_responder(task) is not None
-    ]
+    deployable = [contender.kind for contender in list_deployable(contenders, task)]
     if name not in deployable:
         is_known = name in {contender.kind for contender in contenders}
         what = f"the contender {name!r} can not be deployed" if is_known else f"no contender {format_value(name)}"
