@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from factory_classify.label_answers import compute_softmax
-from factory_classify.logistic_head import LogisticHead
+from factory_classify.logistic_head import LogisticHead, load_head, save_head
 from factory_classify.none_score import SCORE_FORMULAS, NoneScore
 
 if TYPE_CHECKING:
@@ -34,23 +34,13 @@ def build_sentence_modules(base: Path, max_length: int, pooling: str, labels: in
 
 def write_head(folder: Path, head: LogisticHead) -> None:
     """Write the head's weights where sentence-transformers reads them."""
-    import numpy as np
-    from safetensors.numpy import save_file
-
     (folder / HEAD_FOLDER).mkdir(exist_ok=True)
-    tensors = {
-        name: np.ascontiguousarray(value, dtype=np.float32)
-        for name, value in ((HEAD_WEIGHTS, head.weight), (HEAD_BIAS, head.bias))
-    }
-    save_file(tensors, folder / HEAD_FOLDER / "model.safetensors")
+    save_head(folder / HEAD_FOLDER / "model.safetensors", head, HEAD_WEIGHTS, HEAD_BIAS)
 
 
 def read_head(folder: Path) -> LogisticHead:
     """Read the head of an artifact or bundle."""
-    from safetensors.numpy import load_file
-
-    tensors = load_file(folder / HEAD_FOLDER / "model.safetensors")
-    return LogisticHead(tensors[HEAD_WEIGHTS].astype("float64"), tensors[HEAD_BIAS].astype("float64"))
+    return load_head(folder / HEAD_FOLDER / "model.safetensors", HEAD_WEIGHTS, HEAD_BIAS)
 
 
 def write_label_config(

@@ -12,7 +12,7 @@ from factory.api.kit import EMBED_MAX_TOKENS
 from factory.api.label_sets import HALF, LABEL_SETS, NUMBER_DIGITS, build_label_set_output
 from factory_classify.label_answers import build_label_answer, compute_softmax
 from factory_classify.lexical_baselines import render_row_texts
-from factory_classify.logistic_head import LogisticHead
+from factory_classify.logistic_head import LogisticHead, load_head, save_head
 from factory_classify.one_vs_rest import compute_sigmoid
 
 if TYPE_CHECKING:
@@ -57,14 +57,7 @@ def write_frozen_head(
 ) -> None:
     """Write the head, its labels in the order of its outputs, and how texts are embedded for it; with `thresholds`, a
     text has every label whose probability reaches its own."""
-    import numpy as np
-    from safetensors.numpy import save_file
-
-    tensors = {
-        name: np.ascontiguousarray(value, dtype=np.float32)
-        for name, value in ((WEIGHT, head.weight), (BIAS, head.bias))
-    }
-    save_file(tensors, folder / HEAD_FILE)
+    save_head(folder / HEAD_FILE, head, WEIGHT, BIAS)
     positions = json.loads((base / "config.json").read_bytes()).get("max_position_embeddings", EMBED_MAX_TOKENS)
     config = {"labels": list(labels), "max_length": min(EMBED_MAX_TOKENS, positions), "pooling": "mean"}
     config |= {"thresholds": rounded} if (rounded := [round(float(each), NUMBER_DIGITS) for each in thresholds]) else {}
@@ -73,10 +66,7 @@ def write_frozen_head(
 
 def read_frozen_head(folder: Path) -> LogisticHead:
     """Read the head of an artifact or bundle."""
-    from safetensors.numpy import load_file
-
-    tensors = load_file(folder / HEAD_FILE)
-    return LogisticHead(tensors[WEIGHT].astype("float64"), tensors[BIAS].astype("float64"))
+    return load_head(folder / HEAD_FILE, WEIGHT, BIAS)
 
 
 def read_config(folder: Path) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -32,6 +33,23 @@ class LogisticHead:
         """Return the logits of embeddings (rows, width): (rows, labels)."""
         logits: Numbers = vectors.astype("float64") @ self.weight.T + self.bias
         return logits
+
+
+def save_head(file: Path, head: LogisticHead, weight: str, bias: str) -> None:
+    """Write a head in fp32 as safetensors, under the names of its tensors."""
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    tensors = ((weight, head.weight), (bias, head.bias))
+    save_file({name: np.ascontiguousarray(value, dtype=np.float32) for name, value in tensors}, file)
+
+
+def load_head(file: Path, weight: str, bias: str) -> LogisticHead:
+    """Read a head that `save_head` wrote."""
+    from safetensors.numpy import load_file
+
+    tensors = load_file(file)
+    return LogisticHead(tensors[weight].astype("float64"), tensors[bias].astype("float64"))
 
 
 @dataclass(frozen=True, slots=True)
