@@ -1,8 +1,6 @@
 """Several seeds of one recipe: trained side by side, judged together, one of them bundled by validation rows."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -33,13 +31,8 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
-def factory(*arguments: str) -> str:
-    run = [sys.executable, "-m", "factory", *arguments]
-    return subprocess.run(run, capture_output=True, text=True, check=True).stdout
-
-
 def show() -> dict[str, Any]:
-    shown: dict[str, Any] = json.loads(factory("show", "--json"))
+    shown: dict[str, Any] = json.loads(builds.ask_factory("show", "--json"))
     return shown
 
 
@@ -87,15 +80,15 @@ def test_three_seeds_are_one_verdict_and_one_look_and_every_page_shows_them(
     assert answers[0].read_bytes() == answers[1].read_bytes()
 
     report = tmp_path / "page.html"
-    factory("report", "latest", "--out", str(report))
-    pages = [report.read_text(), factory("show"), factory("tui", "--once", "verdict")]
+    builds.ask_factory("report", "latest", "--out", str(report))
+    pages = [report.read_text(), builds.ask_factory("show"), builds.ask_factory("tui", "--once", "verdict")]
     for page in (*pages, (Path(shown["bundle"]) / "README.md").read_text()):
         text = " ".join(page.split())
         assert f"tuned is the mean of 3 seeds: accuracy {seeds['mean']:.3f}" in text, page
         assert f"the bundle has seed {best}, which is best on validation rows" in text, page
 
     # A comparison of this run's contenders has the interval of its gate, not that of rows alone.
-    compared = json.loads(factory("compare", "latest:tuned", "latest:commonest", "--json"))
+    compared = json.loads(builds.ask_factory("compare", "latest:tuned", "latest:commonest", "--json"))
     (gain,) = gate["comparisons"]
     assert [compared[name] for name in ("difference", "low", "high")] == [
         gain[name] for name in ("difference", "low", "high")

@@ -1,8 +1,6 @@
 """A training course: steps that train one artifact in turn, and what each of them was worth."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -37,16 +35,11 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
-def factory(*arguments: str) -> str:
-    run = [sys.executable, "-m", "factory", *arguments]
-    return subprocess.run(run, capture_output=True, text=True, check=True).stdout
-
-
 def build(spec: Path, home: Path, *settings: str) -> dict[str, Any]:
     """What `show --json` says of a build with these settings."""
     code, said = builds.build(spec, home, *(word for one in settings for word in ("--set", one)))
     assert code in (0, 2, 3), said
-    shown: dict[str, Any] = json.loads(factory("show", "--json"))
+    shown: dict[str, Any] = json.loads(builds.ask_factory("show", "--json"))
     return shown
 
 
@@ -95,8 +88,8 @@ def test_steps_are_trained_in_turn_and_every_page_says_what_each_was_worth(
     assert "tuned step 1" not in [each["baseline"] for each in shown["gate"]["comparisons"]], "it is only shown"
 
     report = tmp_path / "page.html"
-    factory("report", "latest", "--out", str(report))
-    pages = [report.read_text(), factory("show"), factory("tui", "--once", "verdict")]
+    builds.ask_factory("report", "latest", "--out", str(report))
+    pages = [report.read_text(), builds.ask_factory("show"), builds.ask_factory("tui", "--once", "verdict")]
     for page in (*pages, (Path(shown["bundle"]) / "README.md").read_text()):
         assert "1: counting" in page and "2: counting" in page, page
     assert all(f"Training loss of train[{number}] by step" in pages[0] for number in (1, 2)), "each has its curve"

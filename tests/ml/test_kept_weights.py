@@ -10,7 +10,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 from safetensors.torch import load_file
-from tiny_decoder import tiny_decoder
+from tiny_decoder import fit_texts, tiny_decoder
 from torch.nn import functional
 
 from factory.api import Adapter, Base, FitJob, NoOpReporter, TrainingArgs, TrainResult
@@ -62,14 +62,7 @@ def fit(
     )
     kit: Any = load_kit(backend)
 
-    def collate(texts: list[list[int]]) -> Any:
-        return kit.build_completion_batch(texts, [2 for _ in texts])
-
-    def compute_loss(model: Any, batch: Any) -> torch.Tensor:
-        return functional.cross_entropy(*kit.compute_completion_logits(model, batch))
-
-    learner = kit.create_learner(job, causal=True)
-    return kit.fit(learner, TEXTS, collate, compute_loss, job, task_type="CAUSAL_LM", validation=UNSEEN)
+    return fit_texts(kit, kit.create_learner(job, causal=True), TEXTS, UNSEEN, job)
 
 
 def read_tensors(folder: Path) -> dict[str, torch.Tensor]:

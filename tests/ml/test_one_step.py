@@ -10,8 +10,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 from safetensors.torch import load_file
-from tiny_decoder import tiny_decoder
-from torch.nn import functional
+from tiny_decoder import fit_texts, tiny_decoder
 
 from factory.api import Adapter, Base, FitJob, NoOpReporter, TrainingArgs
 from factory.api.training_args import BackendChoice
@@ -64,15 +63,9 @@ def train(base: Base, folder: Path, backend: BackendChoice = "cpu", batch: int =
     )
     kit: Any = load_kit(backend)
 
-    def collate(texts: list[list[int]]) -> Any:
-        return kit.build_completion_batch(texts, [2 for _ in texts])
-
-    def compute_loss(model: Any, batch: Any) -> torch.Tensor:
-        return functional.cross_entropy(*kit.compute_completion_logits(model, batch))
-
     learner = kit.create_learner(job, causal=True)
     learner.model.model.layers[0].mlp.register_forward_pre_hook(done.count_block)
-    kit.fit(learner, TEXTS, collate, compute_loss, job, task_type="CAUSAL_LM", validation=UNSEEN)
+    fit_texts(kit, learner, TEXTS, UNSEEN, job)
     return done
 
 

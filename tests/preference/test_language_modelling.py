@@ -10,18 +10,17 @@ from typing import Any
 import pytest
 import torch
 from preference_parts import PAIRS, fitting
-from tiny_decoder import tiny_decoder
 from torch.nn import functional
 from transformers import AutoModelForCausalLM
 
 from factory.api import Artifact, Base, FitJob, Provenance, Row
 from factory.api.causal_lm.objective import TokenizedCompletion, build_completion_collator
 from factory.api.training_args import BackendChoice
-from factory.ml.cpu import backend as cpu
-from factory.ml.hf import backend as hf
 from factory.ml.kit import load_kit
 from factory_objectives.completion import Completion
 from factory_objectives.language_modelling import LanguageModelling
+
+pytestmark = pytest.mark.usefixtures("exact")
 
 PLACES = ("sun", "moon", "star", "sky", "sea")
 DOCUMENTS = [
@@ -30,17 +29,6 @@ DOCUMENTS = [
     for n, (one, other) in enumerate((one, other) for one in PLACES for other in PLACES)
 ]
 HELD_OUT = DOCUMENTS[20:]
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Base:
-    return tiny_decoder(tmp_path_factory.mktemp("decoder"))
-
-
-@pytest.fixture(autouse=True)
-def exact(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (cpu, hf):
-        monkeypatch.setattr(module, "choose_inference_dtype", lambda: torch.float32)
 
 
 def reading(base: Base, folder: Path, choice: BackendChoice = "cpu", **settings: Any) -> FitJob:

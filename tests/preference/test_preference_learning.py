@@ -7,28 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from preference_parts import PAIR_TASK, PAIRS, THUMBS, asked, fitting, pair, thumb
-from tiny_decoder import tiny_decoder
 
 from factory.api import Base, Row
-from factory.ml.cpu import backend as cpu
-from factory.ml.hf import backend as hf
 from factory_preference.dpo import DPO
 from factory_preference.kto import KTO
 from factory_preference.preference_metrics import compare_answers
 from factory_preference.preference_objective import build_preference_batch
 
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Base:
-    return tiny_decoder(tmp_path_factory.mktemp("decoder"))
-
-
-@pytest.fixture(autouse=True)
-def exact(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (cpu, hf):
-        monkeypatch.setattr(module, "choose_inference_dtype", lambda: torch.float32)
+pytestmark = pytest.mark.usefixtures("exact")
 
 
 def found(base: Base, rows: list[Row], **fields: Any) -> dict[str, list[str]]:

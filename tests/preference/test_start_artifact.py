@@ -9,30 +9,18 @@ import pytest
 import torch
 from preference_parts import PAIR_TASK, PAIRS, fitting
 from safetensors.torch import load_file
-from tiny_decoder import tiny_decoder
 
 from factory.api import Adapter, Artifact, Base, FitJob, TrainingArgs
 from factory.api.training_args import BackendChoice
-from factory.ml.cpu import backend as cpu
-from factory.ml.hf import backend as hf
 from factory.ml.kit import load_kit
 from factory_objectives.completion import Completion
 from factory_preference.dpo import DPO
 
+pytestmark = pytest.mark.usefixtures("exact")
+
 WEIGHTS = "adapter_model.safetensors"
 STILL = TrainingArgs(epochs=1, batch_size=4, learning_rate=1e-30, precision="fp32")
 """Settings of a training that changes nothing."""
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Base:
-    return tiny_decoder(tmp_path_factory.mktemp("decoder"))
-
-
-@pytest.fixture(autouse=True)
-def exact(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (cpu, hf):
-        monkeypatch.setattr(module, "choose_inference_dtype", lambda: torch.float32)
 
 
 @pytest.fixture

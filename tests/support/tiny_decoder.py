@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from torch.nn import functional
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from factory.api import Base
+from factory.api import Base, FitJob, TrainResult
 
 TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
@@ -38,3 +40,16 @@ def tiny_decoder(folder: Path, *, seed: int = 0, layers: int = 2, hidden: int = 
     )
     LlamaForCausalLM(config).save_pretrained(folder)
     return Base(folder, "tiny/decoder", "0", "tiny", "CC0-1.0")
+
+
+def fit_texts(kit: Any, learner: Any, texts: list[list[int]], unseen: list[list[int]], job: FitJob) -> TrainResult:
+    """Teach a learner to go on from the first two tokens of texts, and measure it on others."""
+
+    def collate(rows: list[list[int]]) -> Any:
+        return kit.build_completion_batch(rows, [2 for _ in rows])
+
+    def compute_loss(model: Any, batch: Any) -> torch.Tensor:
+        return functional.cross_entropy(*kit.compute_completion_logits(model, batch))
+
+    result: TrainResult = kit.fit(learner, texts, collate, compute_loss, job, task_type="CAUSAL_LM", validation=unseen)
+    return result

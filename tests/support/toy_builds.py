@@ -21,6 +21,12 @@ PATIENCE = 120.0
 """Seconds that a test waits for something on a busy machine."""
 
 
+def ask_factory(*arguments: str) -> str:
+    """What a command prints that ends well."""
+    run = [sys.executable, "-m", "factory", *arguments]
+    return subprocess.run(run, capture_output=True, text=True, check=True).stdout
+
+
 def start(
     spec: Path, home: Path, *arguments: str, command: str = "build", cwd: Path | None = None, **environment: str
 ) -> subprocess.Popen[str]:
