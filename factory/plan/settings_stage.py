@@ -25,9 +25,10 @@ def add_settings(builder: PlanBuilder, resolved: ResolvedSpec) -> None:
     parts: dict[str, Any] = {"task": task, "objective": objective, "train": train, "seed": spec.data.split.seed}
     if RANK_FIELD in iterate_auto_fields(resolved):
         parts["adapter"] = {"rank": AUTO, "targets": spec.adapter.targets}
+    before = ["before"] if "before" in builder.role_overrides else []  # the settings of the step before
     builder.add_stage(
-        SETTINGS, ["base", "gather", "freeze", "curate"], uses=[task, objective], identity_parts=parts, **parts,
-        memory=spec.budget.memory,
+        SETTINGS, ["base", "gather", "freeze", "curate", *before], uses=[task, objective], identity_parts=parts,
+        memory=spec.budget.memory, **parts,
     )
 
 

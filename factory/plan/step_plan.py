@@ -11,12 +11,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from factory.api.auto_settings import AUTO
 from factory.api.spec_block import compute_fields_identity
 from factory.plan import compiler
 from factory.plan.builder import PlanBuilder, Stage, compute_part_identity
 from factory.plan.gate_metric import choose_tuned_contender
 from factory.plan.step_names import TRAINING, list_step_stages, name_step, name_step_contender
 from factory.spec.layers import ResolvedSpec
+from factory.store.chosen_settings import SETTINGS
 
 Planner = Callable[[PlanBuilder, ResolvedSpec], None]
 
@@ -107,6 +109,11 @@ def _add_step_stage(builder: PlanBuilder, step: ResolvedSpec, number: int, kind:
         roles["start"] = name_step(TRAINING, number - 1)
     planned = replace(builder, stages={**builder.stages}, role_overrides=roles)
     add(planned, _compare_documents(step) if kind == "curate" else step)
+    if kind == SETTINGS and number > 1 and step.spec.adapter.rank == AUTO:
+        before = name_step(SETTINGS, number - 1)
+        if planned.stages[kind].key != builder.stages[before].key:  # it might choose another rank for one adapter
+            roles["before"] = before
+            add(planned, step)
     if kind in ("curate", "preflight") and "sources" in step.own_rows and not step.objective.uses_task_rows:
         planned.add_unkeyed(kind, documents=True)  # the key has it by the rows that are read
     if (stage := planned.stages.get(kind)) is not None and stage is not builder.stages.get(kind):

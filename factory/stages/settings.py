@@ -12,7 +12,7 @@ from factory.api.auto_settings import AUTO, RANKS
 from factory.data.rows import write_json
 from factory.models.token_memory import read_context_length, read_token_bytes
 from factory.stages.job import StageJob, guard_plugin_call
-from factory.store.chosen_settings import SETTINGS_FILE
+from factory.store.chosen_settings import SETTINGS_FILE, read_chosen_settings
 from factory.store.machine_memory import parse_memory_limit
 
 MARGIN, STEP, LEAST = 1.25, 16, 32
@@ -60,7 +60,7 @@ def run(job: StageJob) -> None:
     example = _measure_example(counts, longest)
     choices += _choose_schedule(job, len(rows), counts, example["tokens"], room)
     if job.config.get("adapter", {}).get("rank") == AUTO:
-        choices.append(_choose_base_rank(job, rows) if counts.completions else choose_rank(0, 0))
+        choices.append(_choose_adapter_rank(job, rows, counts))
     chosen: dict[str, dict[str, int | float]] = {}
     for choice in choices:
         block, _, name = choice.field.partition(".")
@@ -126,6 +126,14 @@ def choose_rank(tokens: int, parameters: int) -> Choice:
     kind = "the smallest rank" if rank == RANKS[0] else "the largest rank" if rank * parameters < tokens else "it"
     said = f"{rank * parameters:,} parameters, for {tokens:,} tokens of completions"
     return Choice(RANK, rank, f"{kind} has {said}", is_limit=rank * parameters < tokens)
+
+
+def _choose_adapter_rank(job: StageJob, rows: Sequence[Row], counts: TokenCounts) -> Choice:
+    """Return the rank of the adapter, of a later step that of the first one, whose adapter it trains further."""
+    if "before" in job.inputs:
+        rank = read_chosen_settings(job.inputs["before"])["chosen"]["adapter"]["rank"]
+        return Choice(RANK, rank, "the step before trains the adapter with it")
+    return _choose_base_rank(job, rows) if counts.completions else choose_rank(0, 0)
 
 
 def _choose_base_rank(job: StageJob, rows: Sequence[Row]) -> Choice:

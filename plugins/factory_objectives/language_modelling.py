@@ -50,8 +50,8 @@ class LanguageModelling(CausalLMObjective):
     def count_tokens(self, job: ModelJob) -> TokenCounts:
         """Count the tokens of each piece of a document."""
         pieces = self.tokenize_documents(job.rows, job.kit.load_decoder(job.base))
-        share = len(pieces) / max(1, len(job.rows))
-        return TokenCounts({"max_length": [len(piece) for piece in pieces]}, examples_per_row=share)
+        share, lengths = len(pieces) / max(1, len(job.rows)), [len(piece) for piece in pieces]
+        return TokenCounts({"max_length": lengths}, examples_per_row=share, completions=lengths)
 
     def audit(self, job: ModelJob) -> Iterator[Finding]:
         for row in job.rows:

@@ -13,11 +13,13 @@ from factory.data.rows import read_json
 from factory.errors import SpecError
 from factory.events import Measured
 from factory.plan.compiler import compile_plan
+from factory.store.chosen_settings import read_chosen_settings
 from factory.store.journal import list_journals
 
 OTHERS = "rows: {sources: [{kind: labelled, file: more.jsonl}]}"
 TWO = f"objective=[{{kind: counting, forget: 0.6, {OTHERS}}}, counting]"
 """First on rows of its own, of which it forgets most, then on those of the spec."""
+FOUR = "adapter.rank=4"
 SAME = "objective=[counting, {kind: counting, train: {epochs: 1}}]"
 
 
@@ -62,6 +64,20 @@ def test_a_step_has_the_key_of_a_spec_with_this_step_alone(spec: Path) -> None:
     other = plan_keys(spec, "objective=[counting, {kind: counting, train: {epochs: 3}}]")
     changed = {name for name in two if other[name] != two[name]}
     assert changed == {"train[2]", "answer[tuned]", "look", "score", "gate", "bundle", "certify"}
+
+
+def test_a_rank_that_is_left_to_the_rows_is_chosen_by_the_first_step_for_all(spec: Path, home: Path) -> None:
+    auto = "adapter.rank=auto"
+    plan, same, given = (
+        compile_plan(resolved(spec.parent, *settings)[0]) for settings in ((TWO, auto), (SAME, auto), (TWO, FOUR))
+    )
+    assert plan["settings[2]"].inputs["before"] == "settings[1]" and "before" not in plan["settings[1]"].inputs
+    assert all("before" not in stage.inputs for each in (same, given) for stage in each.stages)
+    shown = build(spec, home, TWO, auto)
+    first, second = (read_chosen_settings(output(shown, f"settings[{number}]")) for number in (1, 2))
+    assert first["chosen"]["adapter"] == second["chosen"]["adapter"] == {"rank": 32}
+    assert first["reasons"]["adapter.rank"].startswith("no completions are learnt")
+    assert second["reasons"]["adapter.rank"] == "the step before trains the adapter with it"
 
 
 def test_steps_are_trained_in_turn_and_every_page_says_what_each_was_worth(

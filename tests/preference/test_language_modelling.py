@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 import torch
 from preference_parts import PAIRS, fitting
+from tiny_parts import Voice
 from torch.nn import functional
 from transformers import AutoModelForCausalLM
 
-from factory.api import Artifact, Base, FitJob, Provenance, Row
+from factory.api import Artifact, Base, FitJob, ModelJob, Provenance, Row
 from factory.api.causal_lm.objective import TokenizedCompletion, build_completion_collator
 from factory.api.training_args import BackendChoice
 from factory.ml.kit import load_kit
@@ -34,6 +35,13 @@ HELD_OUT = DOCUMENTS[20:]
 def reading(base: Base, folder: Path, choice: BackendChoice = "cpu", **settings: Any) -> FitJob:
     job = fitting(base, DOCUMENTS[:20], folder, tuple(HELD_OUT), **settings)
     return replace(job, kit_loader=lambda: load_kit(choice))
+
+
+def test_every_token_is_learnt_and_counts_for_the_rank(base: Base, tmp_path: Path) -> None:
+    objective, job = LanguageModelling(max_length=64), reading(base, tmp_path)
+    asked = ModelJob(7, Voice(), tmp_path, kit_loader=load_kit, rows=job.rows, base=base, task=job.task)
+    pieces = objective.tokenize_documents(job.rows, job.kit.load_decoder(base))
+    assert sum(objective.count_tokens(asked).completions) == sum(map(len, pieces))
 
 
 @pytest.mark.parametrize("choice", ["cpu", "hf"])
